@@ -1,0 +1,84 @@
+"""The interfaces the relay stands between. Must not know any implementation.
+
+Towards the host: `HostChannel`, lines in and lines out. Towards the server: `ServerChannel`,
+one exchange per message. Towards time: `Clock`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from mcp_remote_py.jsonrpc import Message
+
+Deliver = Callable[[Message], None]
+"""Takes a message the server sent. Never blocks, never raises."""
+
+
+class HostChannel(Protocol):
+    """The host's side: one JSON-RPC message per line."""
+
+    def receive(self, on_line: Callable[[bytes], None], on_end: Callable[[], None]) -> None:
+        """Starts reading: `on_line` per line (without line end), `on_end` once, at end of file.
+
+        Both are called from the event loop.
+        """
+        ...
+
+    def send(self, line: bytes) -> None:
+        """Writes `line` and a line end; never blocks: what the host does not take yet is kept."""
+        ...
+
+    async def drain(self) -> None:
+        """Waits while the host is far behind in reading; raises nothing."""
+        ...
+
+    async def flush(self, seconds: float) -> None:
+        """Waits until all is written, at most that long."""
+        ...
+
+
+class ServerChannel(Protocol):
+    """The server's side: one exchange per message."""
+
+    async def send(self, message: Message) -> None:
+        """Sends one message and, for a request, stays until its exchange is over.
+
+        What the server says meanwhile goes to the `Deliver` this channel was made with. It is
+        the caller's to see whether the answer was among it.
+
+        Raises:
+            NotSent, Refused, SessionLost, Interrupted, Unusable: see `errors`.
+        """
+        ...
+
+    def start_listening(self) -> None:
+        """The session is established: opens the stream for what the server says unasked, if any.
+
+        Returns at once; repeated calls for the same session do nothing.
+        """
+        ...
+
+    def set_protocol_version(self, version: str) -> None:
+        """The version the handshake agreed on, for the transport's own metadata."""
+        ...
+
+    async def renew(self) -> None:
+        """Forgets the lost session, so that the next `send` can begin a new one."""
+        ...
+
+    async def aclose(self) -> None:
+        """Ends the session (DELETE where there is one) and every stream. Raises nothing."""
+        ...
+
+
+class Clock(Protocol):
+    """Time as an argument."""
+
+    def now(self) -> float:
+        """Seconds on a clock that never goes back."""
+        ...
+
+    def sleep(self, seconds: float) -> Awaitable[None]:
+        """Waits that long."""
+        ...

@@ -1,0 +1,91 @@
+"""Every error of this program, and whose fault it is.
+
+    McpRemoteError
+    |-- UsageError            the person's: an option, a URL, a header, a file (exit status 2)
+    |-- InvalidMessage        the sender's: a line that is no JSON-RPC message
+    `-- ExchangeError         one message could not be exchanged with the server
+        |-- NotSent           it never left: repeating it cannot do harm
+        |-- Refused           the server or something before it refused it before executing it
+        |   `-- SessionLost   refused because the session is gone: a new one may accept it
+        |-- Interrupted       it left and the answer was lost: it may have been executed
+        `-- Unusable          the server answered with something that is no answer to it
+
+An error has three parts a person needs: the cause (`str(error)`), the evidence (in the cause:
+status, content type, first words of the body) and the next step (`hint`). This module must not
+know exit statuses of others, HTTP libraries or JSON-RPC.
+"""
+
+from __future__ import annotations
+
+
+class McpRemoteError(Exception):
+    """Base of the tree. `hint` is one sentence that says what to do next, or empty."""
+
+    def __init__(self, cause: str, *, hint: str = "") -> None:
+        super().__init__(cause)
+        self.cause = cause
+        self.hint = hint
+
+    def sentence(self) -> str:
+        """Cause and hint in one line: the same words for terminal, log and JSON-RPC error."""
+        return f"{self.cause} {self.hint}".strip()
+
+
+class UsageError(McpRemoteError):
+    """The command line, or something it names, is wrong. Nothing was sent."""
+
+
+class InvalidMessage(McpRemoteError):
+    """A line or body that is no JSON-RPC message.
+
+    `code` is the JSON-RPC error code that fits; `raw_id` the bytes of its id where one could
+    be read, so that the sender can be answered.
+    """
+
+    def __init__(self, cause: str, *, code: int, raw_id: bytes | None = None) -> None:
+        super().__init__(cause)
+        self.code = code
+        self.raw_id = raw_id
+
+
+class ExchangeError(McpRemoteError):
+    """One message could not be exchanged.
+
+    `status` is the HTTP status that was answered (None without an answer), `retry_after` the
+    seconds the server asked to wait (None when it did not), `body` the JSON-RPC error line of
+    the server where its refusal carried one.
+    """
+
+    def __init__(
+        self,
+        cause: str,
+        *,
+        hint: str = "",
+        status: int | None = None,
+        retry_after: float | None = None,
+        body: bytes | None = None,
+    ) -> None:
+        super().__init__(cause, hint=hint)
+        self.status = status
+        self.retry_after = retry_after
+        self.body = body
+
+
+class NotSent(ExchangeError):
+    """No byte of the message reached the server: connecting failed."""
+
+
+class Refused(ExchangeError):
+    """The message was answered by a refusal that comes before execution (401, 429, 503 ...)."""
+
+
+class SessionLost(Refused):
+    """The server no longer knows the session the message was sent in."""
+
+
+class Interrupted(ExchangeError):
+    """The message left, and its answer did not arrive: it may have been executed."""
+
+
+class Unusable(ExchangeError):
+    """The server answered, but not with an answer to this message; repeating will not help."""
