@@ -1,0 +1,129 @@
+"""Which transport does this server speak? A loop over strategies, decided by the first message.
+
+The host's own first message is the probe (MCP 2025-11-25, "Backwards Compatibility"): a status
+that says "not here, not like this" moves on to the next transport; a 401, 403, 429, 5xx or a
+broken network is no verdict and is reported as what it is (field note 23). Must not know
+message texts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from mcp_remote_py.channel import ServerChannel
+from mcp_remote_py.eras.passthrough import is_modern_error
+from mcp_remote_py.errors import ExchangeError, Unusable
+from mcp_remote_py.jsonrpc import Message
+
+MISMATCH_STATUS = frozenset({200, 400, 404, 405, 406, 410, 411, 415, 501})
+"""Statuses seen from servers of the other transport; 200 is that of a web page."""
+
+OnAccepted = Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A transport that may be the one; `build` makes its channel, told when a server accepts."""
+
+    name: str
+    build: Callable[[OnAccepted], ServerChannel]
+
+
+class ChosenChannel:
+    """A `ServerChannel` that becomes the one the server understands."""
+
+    def __init__(
+        self, candidates: Sequence[Candidate], on_chosen: Callable[[str], None]
+    ) -> None:
+        self._candidates = candidates
+        self._on_chosen = on_chosen
+        self._channel: ServerChannel | None = None
+        self._choosing: asyncio.Future[None] | None = None
+
+    async def send(self, message: Message) -> None:
+        """See `ServerChannel.send`. Messages that come while the first one probes wait for it."""
+        while self._channel is None:
+            if self._choosing is None:
+                await self._choose(message)
+                return
+            await asyncio.wait({self._choosing})
+        await self._channel.send(message)
+
+    async def _choose(self, message: Message) -> None:
+        self._choosing = asyncio.get_running_loop().create_future()
+        try:
+            await self._try_each(message)
+        finally:
+            self._end_choosing()
+
+    async def _try_each(self, message: Message) -> None:
+        first: ExchangeError | None = None
+        for candidate in self._candidates:
+            channel: ServerChannel | None = None
+
+            def accept(candidate: Candidate = candidate) -> None:
+                if self._channel is None and channel is not None:
+                    self._channel = channel
+                    self._end_choosing()
+                    self._on_chosen(candidate.name)
+
+            channel = candidate.build(accept)
+            try:
+                await channel.send(message)
+            except ExchangeError as error:
+                if self._channel is channel:
+                    raise
+                if not _is_mismatch(error):
+                    # An error of the second transport must not hide that of the first.
+                    raise first or error from error
+                first = first or error
+            else:
+                accept()
+                return
+            finally:
+                if self._channel is not channel:
+                    await channel.aclose()
+        raise self._neither(first)
+
+    def _neither(self, first: ExchangeError | None) -> ExchangeError:
+        assert first is not None, "there is always a candidate"
+        if len(self._candidates) == 1 or first.body is not None:
+            return first
+        return Unusable(
+            f"Neither Streamable HTTP nor HTTP+SSE answers at this address. {first.cause}",
+            hint="Check the path of the URL: try /mcp or /sse.",
+            status=first.status,
+        )
+
+    def _end_choosing(self) -> None:
+        if self._choosing is not None:
+            self._choosing.set_result(None)
+            self._choosing = None
+
+    def start_listening(self) -> None:
+        """See `ServerChannel.start_listening`."""
+        if self._channel is not None:
+            self._channel.start_listening()
+
+    def set_protocol_version(self, version: str) -> None:
+        """See `ServerChannel.set_protocol_version`."""
+        if self._channel is not None:
+            self._channel.set_protocol_version(version)
+
+    async def renew(self) -> None:
+        """See `ServerChannel.renew`."""
+        if self._channel is not None:
+            await self._channel.renew()
+
+    async def aclose(self) -> None:
+        """See `ServerChannel.aclose`."""
+        if self._channel is not None:
+            await self._channel.aclose()
+
+
+def _is_mismatch(error: ExchangeError) -> bool:
+    if error.body is not None and is_modern_error(error.body):
+        return False
+    return error.status in MISMATCH_STATUS

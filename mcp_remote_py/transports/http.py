@@ -1,0 +1,451 @@
+"""The HTTP side: builds the connections, adds the person's headers, maps errors once.
+
+One request is one exchange on one lane (see `lanes`). Redirects are followed within the origin
+only (and from http to https of the same host), because every header may be a credential
+(promise S2, field note 24). Must not know MCP methods or OAuth rules.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from urllib.parse import unquote, urljoin, urlsplit
+
+import httpcore
+
+from mcp_remote_py import __version__
+from mcp_remote_py.errors import (
+    ExchangeError,
+    Interrupted,
+    NotSent,
+    Unusable,
+    UsageError,
+)
+from mcp_remote_py.jsonrpc import Message
+from mcp_remote_py.redact import Secret, mask_url, scrub
+from mcp_remote_py.settings import ProxySettings, ServerUrl, Tls, parse_server_url
+from mcp_remote_py.transports.headers import HeaderBook
+from mcp_remote_py.transports.lanes import Lane, Lanes
+from mcp_remote_py.transports.refusal import EVIDENCE_BYTES, explain_content, explain_refusal
+
+KEEPALIVE_EXPIRY = 4.0
+"""Seconds an idle lane is used again. Common servers close after 5 (uvicorn, Node): a request
+that meets the closing connection would be lost without anybody knowing whether it ran."""
+
+MAX_REDIRECTS = 5
+REDIRECT_STATUS = frozenset({301, 302, 307, 308})
+EVIDENCE_TIMEOUT = 5.0
+"""Seconds spent on reading the body of a refusal."""
+
+USER_AGENT = b"mcp-remote-py/" + __version__.encode()
+
+KEEPALIVE_PROBES = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4))
+"""Seconds, seconds, count: a peer that vanished without a word (a balancer that dropped the
+connection, a laptop that slept) is noticed by the kernel, at no cost to us while idle."""
+
+
+def _socket_options() -> list[httpcore.SOCKET_OPTION]:
+    options: list[httpcore.SOCKET_OPTION] = [
+        (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+        (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
+    ]
+    for name, value in KEEPALIVE_PROBES:
+        if hasattr(socket, name):
+            options.append((socket.IPPROTO_TCP, getattr(socket, name), value))
+    return options
+
+
+class Response:
+    """An answer whose body has not been read. Must be closed."""
+
+    def __init__(self, raw: httpcore.Response, lane: Lane, lanes: Lanes) -> None:
+        self._raw = raw
+        self._lane = lane
+        self._lanes = lanes
+        self.status = raw.status
+        self.headers: dict[bytes, bytes] = {name.lower(): value for name, value in raw.headers}
+        self.content_type = (
+            self.headers.get(b"content-type", b"")
+            .partition(b";")[0]
+            .strip()
+            .lower()
+            .decode("latin-1")
+        )
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """The body as it comes.
+
+        Raises:
+            Interrupted: it broke off.
+            Unusable: it is compressed in a way nobody asked for.
+        """
+        encoding = self.headers.get(b"content-encoding", b"identity").strip().lower()
+        if encoding == b"identity":
+            return _mapped_chunks(self._raw)
+        return _decoded_chunks(self._raw, encoding)
+
+    async def read(self, limit: int) -> bytes:
+        """The whole body.
+
+        Raises:
+            Unusable: it is larger than `limit` bytes.
+            Interrupted: it broke off.
+        """
+        pieces: list[bytes] = []
+        size = 0
+        async for piece in self.chunks():
+            size += len(piece)
+            if size > limit:
+                raise Unusable(
+                    f"The server's answer is larger than {limit} bytes.",
+                    hint="Raise the limit with --max-message-size.",
+                )
+            pieces.append(piece)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    async def read_evidence(self) -> bytes:
+        """The first bytes of a refusal's body: what comes soon, without errors."""
+        body = b""
+        try:
+            async with asyncio.timeout(EVIDENCE_TIMEOUT):
+                async for piece in self.chunks():
+                    body += piece
+                    if len(body) >= EVIDENCE_BYTES:
+                        break
+        except (ExchangeError, TimeoutError):
+            return body  # the status alone is evidence enough
+        return body
+
+    async def aclose(self) -> None:
+        """Gives the connection back, or drops it when the body was not read to its end."""
+        await self._raw.aclose()
+        await self._lanes.give(self._lane)
+
+
+async def _mapped_chunks(raw: httpcore.Response) -> AsyncIterator[bytes]:
+    try:
+        async for piece in raw.aiter_stream():
+            yield piece
+    except Exception as error:
+        raise map_error(error, sent=True) from error
+
+
+async def _decoded_chunks(raw: httpcore.Response, encoding: bytes) -> AsyncIterator[bytes]:
+    if encoding not in (b"gzip", b"x-gzip", b"deflate"):
+        raise Unusable(
+            f"The server compressed its answer as {encoding.decode('latin-1')!r}, unasked.",
+            hint="Switch that compression off for this path of the server.",
+        )
+    import zlib
+
+    decoder = zlib.decompressobj(wbits=47 if encoding != b"deflate" else 15)
+    async for piece in _mapped_chunks(raw):
+        try:
+            yield decoder.decompress(piece)
+        except zlib.error as error:
+            raise Unusable(f"The server's compressed answer is broken: {error}.") from error
+
+
+def map_error(error: Exception, *, sent: bool) -> Exception:
+    """One of ours for one of httpcore's; what is ours already, or nobody's, stays.
+
+    `sent` tells whether bytes of the request may have left.
+    """
+    if isinstance(error, ExchangeError):
+        return error
+    certificate = _certificate_error(error)
+    if certificate:
+        return Unusable(
+            f"The server's certificate is not trusted: {certificate}.",
+            hint="Where a company's own authority signed it, name its file with --ca-cert.",
+        )
+    reason = str(error).strip().rstrip(".") or type(error).__name__
+    if isinstance(error, httpcore.ConnectTimeout):
+        return NotSent("Connecting to the server took too long.", hint=_CONNECT_HINT)
+    if isinstance(error, httpcore.ProxyError):
+        return NotSent(
+            f"The HTTP proxy refused the connection: {reason}.",
+            hint="Check HTTPS_PROXY and NO_PROXY in the entry's env.",
+        )
+    if isinstance(error, (httpcore.ConnectError, httpcore.UnsupportedProtocol)):
+        return NotSent(f"The server cannot be reached: {reason}.", hint=_CONNECT_HINT)
+    if isinstance(error, httpcore.LocalProtocolError):
+        return Unusable(f"The request cannot be sent: {reason}.", hint="Check the headers you add.")
+    if isinstance(error, httpcore.TimeoutException):
+        return Interrupted(
+            "The server took too long to answer.",
+            hint="Raise --headers-timeout or --body-timeout (0 is no limit).",
+        )
+    if isinstance(error, (httpcore.NetworkError, httpcore.ProtocolError, OSError)):
+        kind = Interrupted if sent else NotSent
+        return kind(f"The connection to the server broke: {reason}.")
+    return error
+
+
+_CONNECT_HINT = "Check the URL, the network and whether a VPN or proxy is needed."
+
+
+def _certificate_error(error: BaseException | None) -> str:
+    while error is not None:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return error.verify_message or str(error)
+        error = error.__cause__ or error.__context__
+    return ""
+
+
+def build_tls_context(tls: Tls) -> ssl.SSLContext:
+    """The operating system's trust store plus the files given (decision D10).
+
+    Raises:
+        UsageError: a file is no PEM file of that kind.
+    """
+    import truststore
+
+    context = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    for path in tls.ca_certs:
+        try:
+            context.load_verify_locations(cafile=path)
+        except (OSError, ssl.SSLError) as error:
+            raise UsageError(
+                f"The certificate file {path} cannot be used: {error}.",
+                hint="It must hold certificates in PEM form.",
+            ) from error
+    if tls.client_cert:
+        try:
+            context.load_cert_chain(tls.client_cert, tls.client_key)
+        except (OSError, ssl.SSLError) as error:
+            raise UsageError(
+                f"The client certificate {tls.client_cert} cannot be used: {error}.",
+                hint="--client-cert and --client-key must be a matching pair in PEM form.",
+            ) from error
+    return context
+
+
+class HttpClient:
+    """Sends requests to one server."""
+
+    def __init__(self, settings: ProxySettings, headers: HeaderBook) -> None:
+        self._settings = settings
+        self._headers = headers
+        self._server = settings.server
+        self._lanes: dict[str, Lanes] = {}
+        self._tls: ssl.SSLContext | None = None
+        self._cookies = None
+        if settings.server.scheme == "https":
+            self._tls = build_tls_context(settings.tls)
+
+    @property
+    def server(self) -> ServerUrl:
+        """The address in use: the one given, or where a redirect led."""
+        return self._server
+
+    async def request(
+        self,
+        method: bytes,
+        headers: list[tuple[bytes, bytes]],
+        body: bytes = b"",
+        *,
+        endpoint: ServerUrl | None = None,
+    ) -> Response:
+        """One exchange up to the answer's headers; `endpoint` is another URL of the same origin.
+
+        A 401 is answered by reading header files and commands again, once, where they changed.
+
+        Raises:
+            NotSent, Interrupted, Unusable: see `errors`; never for a status.
+        """
+        reloaded = False
+        redirects = 0
+        url = endpoint or self._server
+        while True:
+            response = await self._exchange(method, url, headers, body)
+            if response.status in REDIRECT_STATUS and b"location" in response.headers:
+                location = response.headers[b"location"]
+                await response.aclose()
+                redirects += 1
+                url = self._follow(url, location, redirects)
+                if endpoint is None:
+                    self._server = url
+            elif response.status == 401 and not reloaded and await self._reload(response):
+                reloaded = True
+            else:
+                return response
+
+    async def fail(
+        self, response: Response, *, request: Message | None, session_sent: bool
+    ) -> ExchangeError:
+        """The error that an answer with a bad status or an unusable body stands for."""
+        body = await response.read_evidence()
+        secrets = self._headers.secrets
+        where = mask_url(str(self._server))
+        if response.status < 300:
+            text = scrub(body.decode("utf-8", "replace"), secrets).encode()
+            return explain_content(response.status, response.content_type, text, where=where)
+        error = explain_refusal(
+            response.status,
+            response.headers,
+            body,
+            where=where,
+            session_sent=session_sent,
+            request=request,
+            credential_sent=self._headers.has_authorization,
+            now=datetime.now(UTC),
+        )
+        error.cause = scrub(error.cause, secrets)
+        error.args = (error.cause,)
+        if error.body is not None:
+            error.body = scrub(error.body.decode(), secrets).encode()
+        return error
+
+    async def aclose(self) -> None:
+        """Closes idle connections."""
+        for lanes in self._lanes.values():
+            await lanes.aclose()
+
+    async def _reload(self, response: Response) -> bool:
+        if not await self._headers.reload():
+            return False
+        await response.aclose()
+        return True
+
+    async def _exchange(
+        self,
+        method: bytes,
+        url: ServerUrl,
+        headers: list[tuple[bytes, bytes]],
+        body: bytes,
+    ) -> Response:
+        timeouts = self._settings.timeouts
+        ours = [
+            (b"host", url.authority.encode()),
+            (b"user-agent", USER_AGENT),
+            (b"accept-encoding", b"identity"),
+            *headers,
+        ]
+        if body or method == b"POST":
+            ours.append((b"content-length", b"%d" % len(body)))
+        if self._cookies is not None:
+            cookie = self._cookies.header_for(str(url))
+            if cookie:
+                ours.append((b"cookie", cookie))
+        limits = {
+            "connect": timeouts.connect,
+            "read": timeouts.headers,
+            "write": timeouts.headers,
+        }
+        request = httpcore.Request(
+            method,
+            httpcore.URL(
+                scheme=url.scheme.encode(),
+                host=url.host.encode(),
+                port=url.port,
+                target=url.target.encode(),
+            ),
+            headers=self._headers.merge(ours),
+            content=body or None,
+            extensions={"timeout": limits},
+        )
+        lanes = self._lanes_to(url)
+        lane = await lanes.take()
+        try:
+            raw = await lane.handle_async_request(request)
+        except Exception as error:
+            await lane.aclose()
+            raise map_error(error, sent=True) from error
+        except BaseException:
+            await lane.aclose()
+            raise
+
+        response = Response(raw, lane, lanes)
+        # httpcore reads this mapping anew when the body is read.
+        streaming = response.content_type == "text/event-stream"
+        limits["read"] = timeouts.stream if streaming else timeouts.body
+        if self._settings.cookies and b"set-cookie" in response.headers:
+            self._keep_cookies(url, raw)
+        return response
+
+    def _keep_cookies(self, url: ServerUrl, raw: httpcore.Response) -> None:
+        if self._cookies is None:
+            from mcp_remote_py.transports.cookies import Cookies  # 25 ms few servers cost
+
+            self._cookies = Cookies()
+        values = [value for name, value in raw.headers if name.lower() == b"set-cookie"]
+        self._cookies.store(str(url), values)
+
+    def _follow(self, url: ServerUrl, location: bytes, redirects: int) -> ServerUrl:
+        target = urljoin(str(url), location.decode("latin-1"))
+        if redirects > MAX_REDIRECTS:
+            raise Unusable(
+                f"The server redirected more than {MAX_REDIRECTS} times, last to {mask_url(target)}.",
+                hint="Check the server's own redirects.",
+            )
+        try:
+            following = parse_server_url(target, allow_http=True)
+        except UsageError as error:
+            raise Unusable(f"The server redirects to a place that is no URL: {error}") from error
+        upgrade = (
+            url.scheme == "http" and following.scheme == "https" and url.host == following.host
+        )
+        if following.origin != url.origin and not upgrade:
+            raise Unusable(
+                f"The server redirects to another place, {mask_url(target)}: your headers are not "
+                "sent there.",
+                hint="If you trust it, put that URL into the config entry.",
+            )
+        return following
+
+    def _lanes_to(self, url: ServerUrl) -> Lanes:
+        lanes = self._lanes.get(url.origin)
+        if lanes is None:
+            lanes = self._lanes[url.origin] = Lanes(lambda: self._connect(url))
+        return lanes
+
+    def _connect(self, url: ServerUrl) -> Lane:
+        if url.scheme == "https" and self._tls is None:
+            self._tls = build_tls_context(self._settings.tls)
+        origin = httpcore.Origin(url.scheme.encode(), url.host.encode(), url.port)
+        # A local IPv4 address is the way to ask httpcore for IPv4 only.
+        local_address = "0.0.0.0" if self._settings.ipv4 else None
+        if self._settings.http_proxy is not None:
+            return ProxiedLane(self._settings.http_proxy, self._tls, local_address)
+        return httpcore.AsyncHTTPConnection(
+            origin=origin,
+            ssl_context=self._tls,
+            keepalive_expiry=KEEPALIVE_EXPIRY,
+            local_address=local_address,
+            socket_options=_socket_options(),
+        )
+
+
+class ProxiedLane:
+    """A lane through an HTTP proxy: httpcore's proxy connections come as a pool, here of one."""
+
+    def __init__(self, proxy: Secret, tls: ssl.SSLContext | None, local_address: str | None) -> None:
+        parts = urlsplit(proxy.reveal())
+        bare = parts._replace(netloc=parts.netloc.rpartition("@")[2], path="/", query="", fragment="")
+        self._pool = httpcore.AsyncHTTPProxy(
+            proxy_url=bare.geturl(),
+            proxy_auth=(unquote(parts.username), unquote(parts.password or ""))
+            if parts.username
+            else None,
+            ssl_context=tls,
+            max_connections=1,
+            keepalive_expiry=KEEPALIVE_EXPIRY,
+            local_address=local_address,
+            socket_options=_socket_options(),
+        )
+
+    async def handle_async_request(self, request: httpcore.Request) -> httpcore.Response:
+        return await self._pool.handle_async_request(request)
+
+    def has_expired(self) -> bool:
+        return all(connection.has_expired() for connection in self._pool.connections)
+
+    def is_idle(self) -> bool:
+        return any(connection.is_idle() for connection in self._pool.connections)
+
+    async def aclose(self) -> None:
+        await self._pool.aclose()

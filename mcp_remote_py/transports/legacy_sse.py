@@ -1,0 +1,206 @@
+"""HTTP+SSE (MCP 2024-11-05): one event stream down, one POST endpoint up, named by the stream.
+
+The stream is the session: when it ends, so do the session and every exchange in it. The
+endpoint must be of the stream's own origin, because every POST carries the person's headers.
+Must not know OAuth or what the relay does with an error.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Hashable
+from urllib.parse import urljoin
+
+from mcp_remote_py.channel import Deliver
+from mcp_remote_py.errors import (
+    ExchangeError,
+    Interrupted,
+    InvalidMessage,
+    SessionLost,
+    Unusable,
+    UsageError,
+)
+from mcp_remote_py.jsonrpc import Kind, Message, parse_messages
+from mcp_remote_py.redact import mask_url
+from mcp_remote_py.settings import ServerUrl, parse_server_url
+from mcp_remote_py.transports.http import HttpClient, Response
+from mcp_remote_py.transports.sse import EventDecoder
+
+logger = logging.getLogger("mcp_remote_py.transports")
+
+ENDPOINT_TIMEOUT = 15.0
+"""Seconds from the stream's headers to its `endpoint` event."""
+
+
+class LegacySseChannel:
+    """One server over HTTP+SSE."""
+
+    def __init__(
+        self,
+        http: HttpClient,
+        deliver: Deliver,
+        on_session_lost: Callable[[], None],
+        max_message_size: int,
+        on_accepted: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._http = http
+        self._deliver = deliver
+        self._on_session_lost = on_session_lost
+        self._max = max_message_size
+        self._on_accepted = on_accepted
+        self._endpoint: ServerUrl | None = None
+        self._reader: asyncio.Task[None] | None = None
+        self._opening: asyncio.Future[None] | None = None
+        self._was_open = False
+        self._waiting: dict[Hashable, asyncio.Future[None]] = {}
+
+    async def send(self, message: Message) -> None:
+        """See `ServerChannel.send`."""
+        endpoint = self._endpoint or await self._open()
+        answered: asyncio.Future[None] | None = None
+        if message.kind is Kind.REQUEST:
+            answered = asyncio.get_running_loop().create_future()
+            self._waiting[message.key] = answered
+        try:
+            await self._post(endpoint, message)
+            if answered is not None:
+                await answered
+        finally:
+            self._waiting.pop(message.key, None)
+
+    async def _post(self, endpoint: ServerUrl, message: Message) -> None:
+        headers = [(b"content-type", b"application/json"), (b"accept", b"application/json")]
+        response = await self._http.request(b"POST", headers, message.raw, endpoint=endpoint)
+        try:
+            if response.status >= 300:
+                request = message if message.kind is Kind.REQUEST else None
+                raise await self._http.fail(response, request=request, session_sent=True)
+            await response.read(self._max)
+        finally:
+            await response.aclose()
+
+    # ------------------------------------------------------------------ the stream
+
+    async def _open(self) -> ServerUrl:
+        """The endpoint of a stream that is open; many callers open one.
+
+        Raises:
+            SessionLost: it was open before: a new handshake has to come first.
+        """
+        if self._was_open:
+            raise SessionLost("The server ended the event stream.")
+        if self._opening is None:
+            self._opening = asyncio.ensure_future(self._open_stream())
+        try:
+            await asyncio.shield(self._opening)
+        finally:
+            if self._opening is not None and self._opening.done():
+                self._opening = None
+        if self._endpoint is None:
+            raise SessionLost("The server ended the event stream.")
+        return self._endpoint
+
+    async def _open_stream(self) -> None:
+        response = await self._http.request(b"GET", [(b"accept", b"text/event-stream")])
+        opened = asyncio.get_running_loop().create_future()
+        try:
+            if response.status != 200 or response.content_type != "text/event-stream":
+                raise await self._http.fail(response, request=None, session_sent=False)
+            self._reader = asyncio.ensure_future(self._read(response, opened))
+            async with asyncio.timeout(ENDPOINT_TIMEOUT):
+                await opened
+        except TimeoutError:
+            self._stop_reading()
+            raise Unusable(
+                f"The server opened an event stream and named no endpoint in {ENDPOINT_TIMEOUT:g} seconds.",
+                hint="It may be a Streamable HTTP server: try --transport http-only.",
+            ) from None
+        except BaseException:
+            self._stop_reading()
+            if self._reader is None:
+                await response.aclose()
+            raise
+        self._on_accepted()
+
+    async def _read(self, response: Response, opened: asyncio.Future[None]) -> None:
+        decoder = EventDecoder(self._max)
+        reason: ExchangeError = Interrupted("The server ended the event stream.")
+        try:
+            async for chunk in response.chunks():
+                for event in decoder.feed(chunk):
+                    if event.name == "endpoint" and self._endpoint is None:
+                        self._endpoint = self._resolve(event.data)
+                        self._was_open = True
+                        opened.set_result(None)
+                    elif event.name == "message" and event.data:
+                        self._take(event.data)
+        except ExchangeError as error:
+            reason = error
+        finally:
+            await response.aclose()
+            self._endpoint = None
+        if not opened.done():
+            opened.set_exception(
+                reason
+                if isinstance(reason, Unusable)
+                else Unusable("The server ended the event stream before it named an endpoint.")
+            )
+            return
+        for answered in self._waiting.values():
+            if not answered.done():
+                answered.set_exception(Interrupted(f"The answer was lost: {reason.cause}"))
+        self._on_session_lost()
+
+    def _take(self, data: bytes) -> None:
+        try:
+            for message in parse_messages(data):
+                if isinstance(message, InvalidMessage):
+                    logger.warning("The server sent something that is no message: %s", message.cause)
+                    continue
+                self._deliver(message)
+                if message.kind is Kind.RESPONSE:
+                    answered = self._waiting.get(message.key)
+                    if answered is not None and not answered.done():
+                        answered.set_result(None)
+        except InvalidMessage as error:
+            logger.warning("The server sent an event that is no message: %s", error.cause)
+
+    def _resolve(self, data: bytes) -> ServerUrl:
+        base = self._http.server
+        target = urljoin(str(base), data.decode("utf-8", "replace").strip())
+        try:
+            endpoint = parse_server_url(target, allow_http=True)
+        except UsageError as error:
+            raise Unusable(f"The server names an endpoint that is no URL: {error}") from error
+        if endpoint.origin != base.origin:
+            raise Unusable(
+                f"The server names an endpoint at another place, {mask_url(target)}: your headers "
+                "are not sent there.",
+                hint="Its own public URL is set wrongly; that has to be mended at the server.",
+            )
+        return endpoint
+
+    def _stop_reading(self) -> None:
+        self._endpoint = None
+        if self._reader is not None:
+            self._reader.cancel()
+
+    # ------------------------------------------------------------------ the session
+
+    def start_listening(self) -> None:
+        """See `ServerChannel.start_listening`: the one stream is open already."""
+
+    def set_protocol_version(self, version: str) -> None:
+        """See `ServerChannel.set_protocol_version`: this transport has no such metadata."""
+
+    async def renew(self) -> None:
+        """See `ServerChannel.renew`."""
+        self._stop_reading()
+        self._reader = None
+        self._was_open = False
+
+    async def aclose(self) -> None:
+        """See `ServerChannel.aclose`: closing the stream is all there is."""
+        self._stop_reading()
+        await self._http.aclose()

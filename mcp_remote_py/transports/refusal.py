@@ -1,0 +1,159 @@
+"""What an HTTP answer means that is no MCP answer: cause, evidence, next step, and its class.
+
+Pure. The class decides what the relay may do (see `errors`), the words are the person's. Must
+not know which transport asked or what will be done about it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from mcp_remote_py.errors import (
+    ExchangeError,
+    InvalidMessage,
+    Refused,
+    SessionLost,
+    Unusable,
+)
+from mcp_remote_py.jsonrpc import Message, parse_message
+
+EVIDENCE_BYTES = 4096
+"""Bytes of a refusal's body that are looked at."""
+
+MAX_EXCERPT_LENGTH = 200
+"""Characters of a foreign text in an error."""
+
+MAX_RETRY_AFTER = 3600.0
+"""Seconds; a server that asks for more is asked again after this."""
+
+_WAIT_STATUS = frozenset({408, 425, 429, 502, 503, 504})
+_NO_TRANSPORT_STATUS = frozenset({404, 405, 406, 410, 411, 415, 501})
+_TAG = re.compile(r"<(script|style)\b.*?</\1\s*>|<[^>]*>", re.DOTALL | re.IGNORECASE)
+_SESSION_WORD = re.compile(rb"session", re.IGNORECASE)
+
+
+def excerpt(body: bytes) -> str:
+    """The first words of a foreign text: tags, control characters and line ends removed."""
+    text = _TAG.sub(" ", body.decode("utf-8", "replace"))
+    text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return text if len(text) <= MAX_EXCERPT_LENGTH else text[: MAX_EXCERPT_LENGTH - 1] + "…"
+
+
+def parse_retry_after(value: bytes | None, now: datetime) -> float | None:
+    """Seconds of a `Retry-After` (RFC 9110 §10.2.3), as delay or as date; None without a usable one."""
+    if value is None:
+        return None
+    text = value.decode("latin-1").strip()
+    if text.isdigit():
+        return min(float(text), MAX_RETRY_AFTER)
+    from email.utils import parsedate_to_datetime  # 15 ms that only a date costs
+
+    try:
+        date = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    if date.tzinfo is None:
+        date = date.replace(tzinfo=UTC)
+    return min(max(0.0, (date - now).total_seconds()), MAX_RETRY_AFTER)
+
+
+def error_line(body: bytes, request: Message | None) -> bytes | None:
+    """The JSON-RPC error in a refusal's body as an answer to `request`, or None.
+
+    A server that refuses before reading the id answers with `null` or none: it gets the id of
+    the only request this answer can be for. Another request's id is no answer to this one.
+    """
+    try:
+        message = parse_message(body)
+    except InvalidMessage:
+        return None
+    if not message.is_error:
+        return None
+    if request is None or request.raw_id is None:
+        return None
+    if message.key is None:
+        return b'{"jsonrpc":"2.0","id":%b,"error":%b}' % (request.raw_id, message.error)
+    return message.raw if message.key == request.key else None
+
+
+def explain_refusal(
+    status: int,
+    headers: Mapping[bytes, bytes],
+    body: bytes,
+    *,
+    where: str,
+    session_sent: bool,
+    request: Message | None,
+    credential_sent: bool,
+    now: datetime,
+) -> ExchangeError:
+    """The error for an answer with a status of 300 or more.
+
+    `where` is the masked URL, `session_sent` whether the request named a session,
+    `credential_sent` whether it carried an Authorization header of the person.
+    """
+    words = excerpt(body)
+    evidence = f"HTTP {status} from {where}" + (f': "{words}"' if words else "")
+    retry_after = parse_retry_after(headers.get(b"retry-after"), now)
+    line = error_line(body, request)
+
+    def make(kind: type[ExchangeError], cause: str, hint: str = "") -> ExchangeError:
+        return kind(cause, hint=hint, status=status, retry_after=retry_after, body=line)
+
+    if session_sent and (status == 404 or (status == 400 and _SESSION_WORD.search(body))):
+        return make(SessionLost, f"The server no longer knows the session ({evidence}).")
+    if status == 401:
+        challenge = excerpt(headers.get(b"www-authenticate", b""))
+        asked = f" It asks for: {challenge}." if challenge else ""
+        # A refusal of the credential is the person's to see in our words, not the server's.
+        line = None
+        if credential_sent:
+            return make(
+                Refused,
+                f"The server refused your Authorization header ({evidence}).{asked}",
+                "Check the value given with --header: is it complete, still valid, meant for this server?",
+            )
+        return make(
+            Refused,
+            f"The server wants a sign-in ({evidence}).{asked}",
+            'Give it a credential, for example --header "Authorization: Bearer ${TOKEN}".',
+        )
+    if status == 403:
+        return make(
+            Refused,
+            f"The server forbids this request ({evidence}).",
+            "Check that the credential you give with --header may use this server.",
+        )
+    if status == 429:
+        return make(Refused, f"The server is asked too often ({evidence}).", "Try again later.")
+    if status in _WAIT_STATUS:
+        return make(Refused, f"The server is not ready ({evidence}).", "Try again later.")
+    if status in _NO_TRANSPORT_STATUS:
+        return make(
+            Unusable,
+            f"No MCP server answers at this address ({evidence}).",
+            "Check the path of the URL: it often ends in /mcp or /sse.",
+        )
+    if status >= 500:
+        return make(Unusable, f"The server failed ({evidence}).", "Look at the server's own log.")
+    return make(Unusable, f"The server refused the request ({evidence}).")
+
+
+def explain_content(status: int, content_type: str, body: bytes, *, where: str) -> Unusable:
+    """The error for an answer with a good status that cannot hold an MCP answer."""
+    if not body:
+        return Unusable(
+            f"The server answered nothing: HTTP {status} with an empty body from {where}.",
+            hint="Check that the URL is that of an MCP server.",
+            status=status,
+        )
+    words = excerpt(body)
+    return Unusable(
+        f"The server answered with {content_type or 'no content type'} instead of JSON or an event "
+        f'stream (HTTP {status} from {where}: "{words}").',
+        hint="Check that the URL is that of an MCP server, not of a web page or a sign-in portal.",
+        status=status,
+    )
+

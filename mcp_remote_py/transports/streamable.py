@@ -1,0 +1,330 @@
+"""Streamable HTTP (MCP 2025-03-26 and later): one POST per message, answers as JSON or stream.
+
+With a session (until 2025-11-25) a standalone GET stream carries what the server says unasked,
+and a stream that broke is resumed by GET with `Last-Event-ID`; without one (2026-07-28) neither
+exists. Must not know OAuth, retries of whole messages or what the relay does with an error.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from mcp_remote_py.channel import Clock, Deliver
+from mcp_remote_py.eras.passthrough import metadata_headers
+from mcp_remote_py.errors import (
+    ExchangeError,
+    Interrupted,
+    InvalidMessage,
+    NotSent,
+    Refused,
+    SessionLost,
+    Unusable,
+)
+from mcp_remote_py.jsonrpc import Kind, Message, parse_messages
+from mcp_remote_py.retry import RESUME_STEPS, STREAM_STEPS, Random
+from mcp_remote_py.transports.http import HttpClient, Response
+from mcp_remote_py.transports.refusal import excerpt
+from mcp_remote_py.transports.sse import EventDecoder
+
+logger = logging.getLogger("mcp_remote_py.transports")
+
+ACCEPT_BOTH = (b"accept", b"application/json, text/event-stream")
+ACCEPT_STREAM = (b"accept", b"text/event-stream")
+CONTENT_TYPE = (b"content-type", b"application/json")
+
+STREAM_END_PATIENCE = 5.0
+"""Seconds a stream may stay open after it carried the answer; servers should end it at once."""
+
+LASTING_STREAM = 60.0
+"""Seconds after which a listening stream counts as a good one, even without a message."""
+
+MAX_RESUME_FAILURES = 5
+"""Resumptions in a row that could not even be opened."""
+
+CLOSE_TIMEOUT = 0.5
+"""Seconds for the DELETE that ends the session."""
+
+
+class StreamableChannel:
+    """One server over Streamable HTTP."""
+
+    def __init__(
+        self,
+        http: HttpClient,
+        deliver: Deliver,
+        on_session_lost: Callable[[], None],
+        clock: Clock,
+        random: Random,
+        max_message_size: int,
+        on_accepted: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._http = http
+        self._deliver = deliver
+        self._on_session_lost = on_session_lost
+        self._clock = clock
+        self._random = random
+        self._max = max_message_size
+        self._on_accepted = on_accepted
+        self._session: bytes | None = None
+        self._version = ""
+        self._listener: asyncio.Task[None] | None = None
+        self._heard = asyncio.Event()
+        self._delivered = 0
+
+    # ------------------------------------------------------------------ messages
+
+    async def send(self, message: Message) -> None:
+        """See `ServerChannel.send`."""
+        if message.method == "initialize":
+            self._session = None  # a new session begins without one (2025-11-25, "Session Management")
+        session = self._session
+        headers = [CONTENT_TYPE, ACCEPT_BOTH, *self._session_headers(session)]
+        headers += metadata_headers(message, self._version)
+        response = await self._http.request(b"POST", headers, message.raw)
+        request = message if message.kind is Kind.REQUEST else None
+        try:
+            if response.status >= 300:
+                raise await self._http.fail(
+                    response, request=request, session_sent=session is not None
+                )
+            self._heard.set()
+            if message.method == "initialize":
+                self._session = response.headers.get(b"mcp-session-id")
+            self._on_accepted()
+            if request is None:
+                await self._take_unasked(response)
+            elif response.content_type == "text/event-stream":
+                await self._take_stream(response, request)
+            elif response.content_type == "application/json" and response.status != 202:
+                await self._take_json(response)
+            else:
+                raise await self._unanswered(response)
+        finally:
+            await response.aclose()
+
+    async def _unanswered(self, response: Response) -> ExchangeError:
+        if response.status == 202:
+            return Unusable(
+                "The server accepted the request without answering it (HTTP 202).",
+                hint="That is right for notifications only: the server is not a proper MCP server.",
+                status=202,
+            )
+        return await self._http.fail(response, request=None, session_sent=False)
+
+    async def _take_unasked(self, response: Response) -> None:
+        """The answer to a notification or response has nothing for us, normally."""
+        if response.content_type == "text/event-stream":
+            await self._read_events(response, EventDecoder(self._max), None)
+        else:
+            await response.read(self._max)
+
+    async def _take_json(self, response: Response) -> None:
+        body = await response.read(self._max)
+        if not body.strip():
+            raise await self._http.fail(response, request=None, session_sent=False)
+        try:
+            for message in parse_messages(body):
+                self._hand_over(message)
+        except InvalidMessage as error:
+            raise Unusable(
+                f"The server's answer is no JSON-RPC message: {error.cause} It begins with "
+                f'"{excerpt(body[:400])}".',
+                hint="Check that the URL is that of an MCP server.",
+            ) from error
+
+    async def _take_stream(self, response: Response, request: Message) -> None:
+        decoder = EventDecoder(self._max)
+        try:
+            if await self._read_events(response, decoder, request):
+                return
+            reason = "the server ended its stream before the answer"
+        except Interrupted as error:
+            reason = error.cause
+        if decoder.last_event_id:
+            await response.aclose()
+            reason = await self._resume(request, decoder) or ""
+            if not reason:
+                return
+        raise Interrupted(f"The answer was lost: {reason.rstrip('.')}.")
+
+    def _hand_over(self, message: Message | InvalidMessage) -> None:
+        if isinstance(message, InvalidMessage):
+            logger.warning("The server sent something that is no message: %s", message.cause)
+            return
+        self._delivered += 1
+        self._deliver(message)
+
+    async def _read_events(
+        self, response: Response, decoder: EventDecoder, request: Message | None
+    ) -> bool:
+        """Delivers the stream's messages; returns whether the answer to `request` was among them."""
+        answered = False
+        try:
+            async with asyncio.timeout(None) as limit:
+                async for chunk in response.chunks():
+                    for event in decoder.feed(chunk):
+                        if event.name != "message" or not event.data:
+                            continue
+                        answered = self._take_event(event.data, request) or answered
+                    if answered and limit.when() is None:
+                        limit.reschedule(asyncio.get_running_loop().time() + STREAM_END_PATIENCE)
+        except TimeoutError:
+            logger.debug("The server left a stream open after its answer; closed.")
+        except Interrupted:
+            if not answered:
+                raise
+        return answered
+
+    def _take_event(self, data: bytes, request: Message | None) -> bool:
+        answered = False
+        try:
+            for message in parse_messages(data):
+                self._hand_over(message)
+                if (
+                    request is not None
+                    and isinstance(message, Message)
+                    and message.kind is Kind.RESPONSE
+                    and message.key == request.key
+                ):
+                    answered = True
+        except InvalidMessage as error:
+            logger.warning("The server sent an event that is no message: %s", error.cause)
+        return answered
+
+    async def _resume(self, request: Message, decoder: EventDecoder) -> str | None:
+        """Goes on reading a broken stream. None when the answer came, else why it did not."""
+        failures = 0
+        while True:
+            wait = RESUME_STEPS.wait(failures + 1, self._random)
+            await self._clock.sleep(max(decoder.retry or 0.0, wait))
+            failures += 1
+            try:
+                response = await self._open_stream(decoder.last_event_id)
+            except ExchangeError as error:
+                if isinstance(error, SessionLost) or failures >= MAX_RESUME_FAILURES:
+                    return error.cause
+                continue
+            try:
+                if response.status != 200 or response.content_type != "text/event-stream":
+                    return f"the server does not resume streams (HTTP {response.status})"
+                before = decoder.last_event_id
+                following = EventDecoder(self._max)
+                following.retry, following.last_event_id = decoder.retry, before
+                decoder = following
+                if await self._read_events(response, decoder, request):
+                    return None
+                if decoder.last_event_id != before:
+                    failures = 0
+            except Interrupted:
+                continue
+            finally:
+                await response.aclose()
+
+    # ------------------------------------------------------------------ the standalone stream
+
+    def start_listening(self) -> None:
+        """See `ServerChannel.start_listening`."""
+        if self._listener is None:
+            self._listener = asyncio.ensure_future(self._listen())
+
+    async def _listen(self) -> None:
+        failures = 0
+        retry = 0.0
+        last_event_id: bytes | None = None
+        while True:
+            started, delivered = self._clock.now(), self._delivered
+            decoder = EventDecoder(self._max)
+            decoder.last_event_id = last_event_id
+            self._heard.clear()
+            reachable = True
+            try:
+                if not await self._listen_once(decoder):
+                    return
+            except ExchangeError as error:
+                logger.debug("The listening stream failed: %s", error.cause)
+                reachable = not isinstance(error, NotSent)
+            last_event_id = decoder.last_event_id
+            retry = decoder.retry or retry
+            if self._delivered > delivered or self._clock.now() - started >= LASTING_STREAM:
+                failures = 0
+            failures += 1
+            wait = max(retry, STREAM_STEPS.wait(failures, self._random))
+            if not await self._pause(wait, until_heard=not reachable):
+                failures = 0
+
+    async def _listen_once(self, decoder: EventDecoder) -> bool:
+        """Reads the stream until it ends. False when the server offers none."""
+        response = await self._open_stream(decoder.last_event_id)
+        try:
+            if response.status == 200 and response.content_type == "text/event-stream":
+                await self._read_events(response, decoder, None)
+                return True
+            error = await self._http.fail(
+                response, request=None, session_sent=self._session is not None
+            )
+        finally:
+            await response.aclose()
+        if isinstance(error, SessionLost):
+            self._on_session_lost()
+            return False
+        if isinstance(error, Refused) and error.status not in (401, 403):
+            raise error  # busy or not ready: asked again later
+        logger.debug("The server offers no listening stream (HTTP %s).", response.status)
+        return False
+
+    async def _pause(self, seconds: float, *, until_heard: bool) -> bool:
+        """Waits. False when it ended early, because the server answered something meanwhile."""
+        sleeping = asyncio.ensure_future(self._clock.sleep(seconds))
+        hearing = asyncio.ensure_future(self._heard.wait())
+        waits = {sleeping, hearing} if until_heard else {sleeping}
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            return sleeping.done()
+        finally:
+            sleeping.cancel()
+            hearing.cancel()
+
+    async def _open_stream(self, last_event_id: bytes | None) -> Response:
+        headers = [ACCEPT_STREAM, *self._session_headers(self._session)]
+        if self._version:
+            headers.append((b"mcp-protocol-version", self._version.encode()))
+        if last_event_id:
+            headers.append((b"last-event-id", last_event_id))
+        return await self._http.request(b"GET", headers)
+
+    # ------------------------------------------------------------------ the session
+
+    def _session_headers(self, session: bytes | None) -> list[tuple[bytes, bytes]]:
+        return [] if session is None else [(b"mcp-session-id", session)]
+
+    def set_protocol_version(self, version: str) -> None:
+        """See `ServerChannel.set_protocol_version`."""
+        self._version = version
+
+    async def renew(self) -> None:
+        """See `ServerChannel.renew`."""
+        self._stop_listening()
+        self._session = None
+
+    def _stop_listening(self) -> None:
+        if self._listener is not None:
+            self._listener.cancel()
+            self._listener = None
+
+    async def aclose(self) -> None:
+        """See `ServerChannel.aclose`."""
+        self._stop_listening()
+        if self._session is not None:
+            headers = self._session_headers(self._session)
+            if self._version:
+                headers.append((b"mcp-protocol-version", self._version.encode()))
+            self._session = None
+            try:
+                async with asyncio.timeout(CLOSE_TIMEOUT):
+                    response = await self._http.request(b"DELETE", headers)
+                    await response.aclose()
+            except (ExchangeError, TimeoutError) as error:
+                logger.debug("The session was not ended: %s", error)
+        await self._http.aclose()
