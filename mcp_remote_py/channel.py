@@ -18,10 +18,16 @@ Deliver = Callable[[Message], None]
 class HostChannel(Protocol):
     """The host's side: one JSON-RPC message per line."""
 
-    def receive(self, on_line: Callable[[bytes], None], on_end: Callable[[], None]) -> None:
-        """Starts reading: `on_line` per line (without line end), `on_end` once, at end of file.
+    def receive(
+        self,
+        on_line: Callable[[bytes], None],
+        on_long_line: Callable[[bytes, bytes], None],
+        on_end: Callable[[], None],
+    ) -> None:
+        """Starts reading. All three are called from the event loop.
 
-        Both are called from the event loop.
+        `on_line` gets each line without its end; `on_long_line` the first and last bytes of one
+        that was too long to be kept; `on_end` is called once, at end of file.
         """
         ...
 

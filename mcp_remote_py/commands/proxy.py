@@ -1,0 +1,157 @@
+"""Relays between the host on stdio and one server: builds the objects, runs them, ends them.
+
+The one composition root of this command. Must not know argparse, other commands, or print.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import random
+import signal
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+
+from mcp_remote_py import logs
+from mcp_remote_py.channel import Deliver, ServerChannel
+from mcp_remote_py.commands.lifetime import watch_parent, watch_signals
+from mcp_remote_py.credentials.state import StateFile, state_directory
+from mcp_remote_py.redact import mask_url
+from mcp_remote_py.relay import Relay
+from mcp_remote_py.settings import ProxySettings, TransportStrategy
+from mcp_remote_py.tools import ToolCatalog
+from mcp_remote_py.transports.choose import Candidate, ChosenChannel, OnAccepted
+from mcp_remote_py.transports.headers import HeaderBook
+from mcp_remote_py.transports.http import HttpClient
+from mcp_remote_py.transports.legacy_sse import LegacySseChannel
+from mcp_remote_py.transports.stdio import StdioChannel
+from mcp_remote_py.transports.streamable import StreamableChannel
+
+logger = logging.getLogger("mcp_remote_py")
+
+STREAMABLE, LEGACY_SSE = "Streamable HTTP", "HTTP+SSE"
+
+INTERRUPTED_STATUS = 130
+
+
+class LoopClock:
+    """The event loop's time."""
+
+    def now(self) -> float:
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> Awaitable[None]:
+        return asyncio.sleep(seconds)
+
+
+def run_proxy(settings: ProxySettings, environment: Mapping[str, str]) -> int:
+    """Relays until the host goes away; returns the exit status.
+
+    Raises:
+        UsageError: something the settings name cannot be used.
+    """
+    stdin, stdout = take_over_stdio()
+    loop = asyncio.new_event_loop()
+    # Not asyncio.run: its end waits for name look-ups that may take minutes.
+    return loop.run_until_complete(_relay(settings, environment, stdin, stdout))
+
+
+def take_over_stdio() -> tuple[int, int]:
+    """Moves stdin and stdout out of reach; returns the descriptors to use.
+
+    Whatever prints, or starts a child that reads or prints, meets the null device and stderr
+    instead of the protocol (field note 34).
+    """
+    stdin, stdout = os.dup(0), os.dup(1)
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
+    os.dup2(2, 1)
+    return stdin, stdout
+
+
+async def _relay(
+    settings: ProxySettings, environment: Mapping[str, str], stdin: int, stdout: int
+) -> int:
+    headers = HeaderBook(settings.headers, environment, read_text)
+    await headers.load()
+    logs.add_secrets(headers.secrets)
+    clock = LoopClock()
+    state = StateFile(state_directory(environment), str(settings.server))
+
+    def connect(deliver: Deliver, on_session_lost: Callable[[], None]) -> ServerChannel:
+        def streamable(on_accepted: OnAccepted) -> ServerChannel:
+            return StreamableChannel(
+                HttpClient(settings, headers),
+                deliver,
+                on_session_lost,
+                clock,
+                random.random,
+                settings.max_message_size,
+                on_accepted,
+            )
+
+        def legacy_sse(on_accepted: OnAccepted) -> ServerChannel:
+            return LegacySseChannel(
+                HttpClient(settings, headers),
+                deliver,
+                on_session_lost,
+                settings.max_message_size,
+                on_accepted,
+            )
+
+        builders = {STREAMABLE: streamable, LEGACY_SSE: legacy_sse}
+        remembered = state.read().transport
+        names = order_transports(settings.transport, remembered)
+
+        def chosen(name: str) -> None:
+            logger.info("Connected to %s by %s.", mask_url(str(settings.server)), name)
+            # The usual case writes nothing: only what differs from it is worth a file.
+            if remembered != name and (remembered or name != STREAMABLE):
+                state.write(name)
+
+        return ChosenChannel([Candidate(name, builders[name]) for name in names], chosen)
+
+    relay = Relay(
+        StdioChannel(stdin, stdout, settings.max_message_size),
+        connect,
+        catalog=ToolCatalog(settings.tools),
+        clock=clock,
+        random=random.random,
+        forward_ping=settings.forward_ping,
+        ping_interval=settings.ping_interval,
+    )
+    status = 0
+
+    def end_by_signal(number: signal.Signals) -> None:
+        nonlocal status
+        status = INTERRUPTED_STATUS if number == signal.SIGINT else 0
+        relay.stop(f"mcp-remote-py was ended by {number.name} before the server answered.")
+
+    watch_signals(end_by_signal)
+    watch_parent(lambda: relay.stop("The host process is gone."))
+    await relay.run()
+    return status
+
+
+def order_transports(strategy: TransportStrategy, remembered: str) -> list[str]:
+    """The transports to try, in order; what answered last time goes first."""
+    match strategy:
+        case TransportStrategy.HTTP_ONLY:
+            return [STREAMABLE]
+        case TransportStrategy.SSE_ONLY:
+            return [LEGACY_SSE]
+        case TransportStrategy.HTTP_FIRST:
+            names = [STREAMABLE, LEGACY_SSE]
+        case TransportStrategy.SSE_FIRST:
+            names = [LEGACY_SSE, STREAMABLE]
+    if remembered in names:
+        names.sort(key=lambda name: name != remembered)
+    return names
+
+
+def read_text(path: str) -> str:
+    """A header file's text; a broken character is replaced, and then refused as no header."""
+    return Path(path).read_text(encoding="utf-8", errors="replace")

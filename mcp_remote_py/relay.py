@@ -1,0 +1,541 @@
+"""The relay: every message of the host to the server and back, every request answered once.
+
+Two ledgers hold what is open in each direction; whoever takes an entry out answers it. Each
+request runs in a task of its own, so that a slow one delays no other (promise R6), and ends in
+exactly one of three ways: the server's answer, an error of ours that says what happened, or the
+host's own cancellation. Must not know URLs, tokens or concrete transports.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import msgspec
+
+from mcp_remote_py.channel import Clock, Deliver, HostChannel, ServerChannel
+from mcp_remote_py.eras.passthrough import names_its_version
+from mcp_remote_py.errors import (
+    ExchangeError,
+    Interrupted,
+    InvalidMessage,
+    McpRemoteError,
+    Refused,
+    SessionLost,
+    Unusable,
+)
+from mcp_remote_py.jsonrpc import (
+    INVALID_PARAMS,
+    INVALID_REQUEST,
+    LOCAL_ERROR,
+    Kind,
+    Message,
+    encode_error,
+    encode_notification,
+    encode_request,
+    encode_result,
+    find_id,
+    parse_message,
+    parse_messages,
+)
+from mcp_remote_py.pending import Ledger
+from mcp_remote_py.retry import HARMLESS_METHODS, STREAM_STEPS, Attempts, Random
+from mcp_remote_py.session import INITIALIZED, TOOLS_CHANGED, SessionMemory
+from mcp_remote_py.tools import ToolCatalog, called_tool
+
+logger = logging.getLogger("mcp_remote_py.relay")
+
+MAX_IN_FLIGHT = 200
+"""Requests under way at once; more wait their turn. macOS gives a process 256 files."""
+
+PING_FRESHNESS = 30.0
+"""Seconds since the server was last heard in which the host's ping is answered for it."""
+
+GRACE = 0.8
+"""Seconds calls in flight get to finish after the host closed stdin."""
+
+CLOSE_PATIENCE = 0.6
+FLUSH_PATIENCE = 0.3
+"""Seconds; with `GRACE` they stay below the 2 s of promise R7."""
+
+LASTING_SESSION = 60.0
+"""Seconds a session must have lasted for the next one to be begun without growing waits."""
+
+MAX_RESTORATIONS = 8
+"""New sessions begun in a row while nobody asks for anything (promise L5)."""
+
+WORK, BACKGROUND = "work", "background"
+"""Names of tasks: the end waits a little for the first kind, never for the second."""
+
+Connect = Callable[[Deliver, Callable[[], None]], ServerChannel]
+"""Makes the server's channel from where its messages go and who hears of a lost session."""
+
+
+class _Open:
+    """An open request of the host."""
+
+    __slots__ = ("cancelled", "message", "task")
+
+    def __init__(self, message: Message) -> None:
+        self.message = message
+        self.task: asyncio.Task[None] | None = None
+        self.cancelled = False
+
+
+class _CancelledParams(msgspec.Struct):
+    requestId: msgspec.Raw  # noqa: N815 - the member's name in MCP
+
+
+class Relay:
+    """One host, one server."""
+
+    def __init__(
+        self,
+        host: HostChannel,
+        connect: Connect,
+        *,
+        catalog: ToolCatalog,
+        clock: Clock,
+        random: Random,
+        forward_ping: bool = False,
+        ping_interval: float | None = None,
+    ) -> None:
+        self._host = host
+        self._server = connect(self._from_server, self._on_session_lost)
+        self._catalog = catalog
+        self._clock = clock
+        self._random = random
+        self._forward_ping = forward_ping
+        self._ping_interval = ping_interval
+        self._memory = SessionMemory()
+        self._asked: Ledger[_Open] = Ledger()
+        self._asked_by_server: Ledger[Message] = Ledger()
+        self._private: Ledger[asyncio.Future[Message]] = Ledger()
+        self._private_ids = 0
+        self._running = 0
+        self._queue: deque[_Open] = deque()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._handshake: asyncio.Task[None] | None = None
+        self._session_lost = False
+        self._generation = 0
+        self._recovering: asyncio.Future[None] | None = None
+        self._restorations = 0
+        self._session_since = 0.0
+        self._last_heard: float | None = None
+        self._waiting_pings: list[_Open] = []
+        self._ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    # ------------------------------------------------------------------ from start to end
+
+    async def run(self) -> None:
+        """Relays until the host closes stdin or `stop` is called, then ends in order."""
+        self._host.receive(self._on_line, self._on_long_line, lambda: self.stop(""))
+        if self._ping_interval is not None:
+            self._spawn(self._keep_alive(self._ping_interval))
+        reason = await self._ended
+        if not reason:
+            await self._let_finish()
+            reason = "The host closed the connection before the server answered."
+        for entry in self._asked:
+            self._fail(entry, Unusable(reason))
+        for task in list(self._tasks):
+            task.cancel()
+        try:
+            async with asyncio.timeout(CLOSE_PATIENCE):
+                await self._server.aclose()
+        except TimeoutError:
+            logger.debug("The server did not confirm the end of the session in time.")
+        await self._host.flush(FLUSH_PATIENCE)
+
+    def stop(self, reason: str) -> None:
+        """Ends the relay: at once for a reason, which open calls are answered with."""
+        if not self._ended.done():
+            self._ended.set_result(reason)
+
+    async def _let_finish(self) -> None:
+        """A host that closed stdin may still read: a script that pipes in a few requests does."""
+        end = self._clock.now() + GRACE
+        while self._tasks and (left := end - self._clock.now()) > 0:
+            working = {task for task in self._tasks if task.get_name() != BACKGROUND}
+            if not working:
+                return
+            await asyncio.wait(working, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+
+    def _spawn(self, work: Coroutine[Any, Any, None], name: str = BACKGROUND) -> asyncio.Task[None]:
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    # ------------------------------------------------------------------ from the host
+
+    def _on_line(self, line: bytes) -> None:
+        if not line or line.isspace():
+            return
+        try:
+            for message in parse_messages(line):
+                if isinstance(message, InvalidMessage):
+                    self._refuse_line(message)
+                else:
+                    self._from_host(message)
+        except InvalidMessage as error:
+            self._refuse_line(error)
+
+    def _on_long_line(self, head: bytes, tail: bytes) -> None:
+        self._refuse_line(
+            InvalidMessage(
+                "The message is larger than the limit; raise it with --max-message-size.",
+                code=INVALID_REQUEST,
+                raw_id=find_id(head, tail),
+            )
+        )
+
+    def _refuse_line(self, error: InvalidMessage) -> None:
+        logger.warning("The host sent a line that is no message: %s", error.cause)
+        self._host.send(encode_error(error.raw_id, error.code, error.cause))
+
+    def _from_host(self, message: Message) -> None:
+        if message.kind is Kind.REQUEST:
+            self._take_request(message)
+        elif message.kind is Kind.RESPONSE:
+            if self._asked_by_server.close(message.key) is None:
+                logger.debug("The host answered a request that is not open: %r", message)
+                return
+            self._spawn(self._tell(message), WORK)
+        elif message.method == "notifications/cancelled":
+            self._take_cancellation(message)
+        elif message.method == INITIALIZED:
+            self._handshake = self._spawn(self._begin(message), WORK)
+        else:
+            self._spawn(self._tell(message), WORK)
+
+    def _take_request(self, message: Message) -> None:
+        entry = _Open(message)
+        if not self._asked.open(message.key, entry):
+            self._host.send(
+                encode_error(
+                    message.raw_id, INVALID_REQUEST, "A request with this id is still open."
+                )
+            )
+            return
+        if message.method == "ping" and not names_its_version(message):
+            self._take_ping(entry)
+        elif message.method == "tools/call" and (refusal := self._refuse_tool(message)):
+            self._answer(entry, encode_error(message.raw_id, INVALID_PARAMS, refusal))
+        elif self._running < MAX_IN_FLIGHT:
+            self._start(entry)
+        else:
+            self._queue.append(entry)
+
+    def _refuse_tool(self, message: Message) -> str:
+        name = called_tool(message)
+        if name is None or self._catalog.allows(name):
+            return ""
+        return (
+            f"The tool {name} is not offered here: --allow-tool, --ignore-tool or --read-only in "
+            "the configuration of mcp-remote-py hides it."
+        )
+
+    def _take_ping(self, entry: _Open) -> None:
+        heard = self._last_heard
+        if self._forward_ping or heard is None:
+            self._start(entry)
+        elif self._clock.now() - heard <= PING_FRESHNESS:
+            self._answer_ping(entry)
+        else:
+            self._waiting_pings.append(entry)
+            if len(self._waiting_pings) == 1:
+                self._spawn(self._ping_for_all(), WORK)
+
+    def _answer_ping(self, entry: _Open) -> None:
+        assert entry.message.raw_id is not None
+        self._answer(entry, encode_result(entry.message.raw_id, b"{}"))
+
+    async def _ping_for_all(self) -> None:
+        """One ping to the server for all the host sent meanwhile."""
+        failure: ExchangeError | None = None
+        try:
+            await self._ask_privately("ping", b"")
+        except ExchangeError as error:
+            failure = error
+        waiting, self._waiting_pings = self._waiting_pings, []
+        for entry in waiting:
+            if failure is None:
+                self._answer_ping(entry)
+            else:
+                self._fail(entry, failure)
+
+    def _take_cancellation(self, message: Message) -> None:
+        """A request that is under way is cancelled at the server; one that waits, here."""
+        entry = self._cancelled_entry(message)
+        if entry is None:
+            self._spawn(self._tell(message), WORK)
+            return
+        entry.cancelled = True
+        modern = names_its_version(entry.message)
+        if entry.task is None or modern:
+            # In 2026-07-28 closing the response stream is the cancellation.
+            self._asked.close(entry.message.key)
+            if entry.task is not None:
+                entry.task.cancel()
+        if not modern:
+            self._spawn(self._tell(message), WORK)
+
+    def _cancelled_entry(self, message: Message) -> _Open | None:
+        try:
+            raw_id = msgspec.json.decode(message.params, type=_CancelledParams).requestId
+            key = msgspec.json.decode(raw_id)
+        except msgspec.MsgspecError:
+            return None
+        return self._asked.find(key) if isinstance(key, (str, int, float)) else None
+
+    # ------------------------------------------------------------------ one request
+
+    def _start(self, entry: _Open) -> None:
+        self._running += 1
+        entry.task = self._spawn(self._serve(entry), WORK)
+
+    async def _serve(self, entry: _Open) -> None:
+        message = entry.message
+        try:
+            failure = await self._exchange(message, lambda: message.key not in self._asked)
+            if failure is not None:
+                self._fail(entry, failure)
+        finally:
+            self._running -= 1
+            self._asked.close(message.key)
+            await self._host.drain()
+            while self._queue and self._running < MAX_IN_FLIGHT:
+                waiting = self._queue.popleft()
+                if not waiting.cancelled:
+                    self._start(waiting)
+
+    async def _tell(self, message: Message) -> None:
+        """Sends what needs no answer; a failure is the log's."""
+        failure = await self._exchange(message, lambda: True)
+        if failure is not None:
+            logger.warning("Not delivered: %r. %s", message, failure.sentence())
+
+    async def _exchange(
+        self, message: Message, is_done: Callable[[], bool]
+    ) -> ExchangeError | None:
+        """Sends until it worked, or returns why it cannot."""
+        if self._handshake is not None and message.method != INITIALIZED:
+            await asyncio.wait({self._handshake})
+        attempts = Attempts(message.method, self._clock.now(), self._is_harmless(message))
+        while True:
+            generation = self._generation
+            try:
+                if self._session_lost and message.method != "initialize":
+                    await self._recover()
+                    generation = self._generation
+                await self._server.send(message)
+            except ExchangeError as error:
+                if message.kind is Kind.REQUEST and is_done():
+                    return None
+                # Many requests may hear of one lost session: the last to hear must not end the next.
+                if isinstance(error, SessionLost) and generation == self._generation:
+                    self._session_lost = True
+                wait = attempts.judge(error, self._clock.now(), self._random)
+                if wait is None:
+                    return error
+                logger.info("%s Trying again in %.1f s.", error.cause, wait)
+                if wait:
+                    await self._clock.sleep(wait)
+            else:
+                if is_done():
+                    return None
+                return Unusable(
+                    "The server answered without an answer to this request.",
+                    hint="That is a fault of the server.",
+                )
+
+    def _is_harmless(self, message: Message) -> bool:
+        if message.method == "tools/call":
+            name = called_tool(message)
+            return name is not None and self._catalog.may_repeat(name)
+        return message.method in HARMLESS_METHODS or message.method.startswith("notifications/")
+
+    def _answer(self, entry: _Open, line: bytes) -> None:
+        if self._asked.close(entry.message.key) is not None:
+            self._host.send(line)
+
+    def _fail(self, entry: _Open, error: ExchangeError) -> None:
+        if entry.cancelled:
+            self._asked.close(entry.message.key)  # nobody waits for it (MCP, "Cancellation")
+            return
+        line = error.body or encode_error(
+            entry.message.raw_id, LOCAL_ERROR, describe(error, entry.message)
+        )
+        logger.warning("%r failed: %s", entry.message, error.sentence())
+        self._answer(entry, line)
+
+    # ------------------------------------------------------------------ from the server
+
+    def _from_server(self, message: Message) -> None:
+        self._last_heard = self._clock.now()
+        if message.kind is Kind.RESPONSE:
+            self._take_answer(message)
+            return
+        if message.kind is Kind.REQUEST:
+            if not self._asked_by_server.open(message.key, message):
+                logger.debug("The server sent a request again: %r", message)
+                return
+        self._host.send(message.raw)
+
+    def _take_answer(self, message: Message) -> None:
+        private = self._private.close(message.key)
+        if private is not None:
+            if not private.done():
+                private.set_result(message)
+            return
+        entry = self._asked.close(message.key)
+        if entry is None:
+            logger.warning("The server answered a request that is not open: %r", message)
+            return
+        line = message.raw
+        if entry.message.method in _SET_BY:
+            version = self._memory.note(entry.message, message)
+            if entry.message.method == "tools/list":
+                line = self._catalog.learn(message)
+            elif entry.message.method == "initialize":
+                self._session_lost = False
+                self._generation += 1
+                self._session_since = self._clock.now()
+                self._server.set_protocol_version(version)
+        self._host.send(line)
+
+    # ------------------------------------------------------------------ the session
+
+    async def _begin(self, message: Message) -> None:
+        """Sends `notifications/initialized`: everything after it waits until the server has it."""
+        await self._tell(message)
+        self._handshake = None
+        if not names_its_version(message):
+            self._server.start_listening()
+
+    def _on_session_lost(self) -> None:
+        if not self._session_lost and self._memory.established and not self._ended.done():
+            self._session_lost = True
+            self._spawn(self._restore())
+
+    async def _restore(self) -> None:
+        """Begins a new session while nobody asks, so that the server can still say something."""
+        if self._clock.now() - self._session_since >= LASTING_SESSION:
+            self._restorations = 0
+        while self._session_lost and self._restorations < MAX_RESTORATIONS:
+            self._restorations += 1
+            await self._clock.sleep(STREAM_STEPS.wait(self._restorations, self._random))
+            try:
+                if self._session_lost:
+                    await self._recover()
+            except ExchangeError as error:
+                logger.debug("No new session yet: %s", error.cause)
+
+    async def _recover(self) -> None:
+        """Begins a new session, once for all who wait for it."""
+        if self._recovering is None:
+            self._recovering = asyncio.ensure_future(self._renew())
+            self._recovering.add_done_callback(self._end_recovery)
+        await asyncio.shield(self._recovering)
+
+    def _end_recovery(self, recovery: asyncio.Future[None]) -> None:
+        self._recovering = None
+        if not recovery.cancelled():
+            recovery.exception()  # each waiter saw it; this says so to asyncio
+
+    async def _renew(self) -> None:
+        logger.info("The session is lost; beginning a new one.")
+        await self._server.renew()
+        for request in self._asked_by_server:
+            self._asked_by_server.close(request.key)
+            self._host.send(_cancel_line(request))
+        for method, params in self._memory.handshake():
+            if method == INITIALIZED:
+                await self._server.send(parse_message(encode_notification(method)))
+                continue
+            answer = await self._ask_privately(method, params)
+            if answer.is_error:
+                raise Refused(
+                    f"The server refuses a new session: {answer.error.decode()}.",
+                    hint="Restart the host's connection to this server.",
+                )
+            self._server.set_protocol_version(self._memory.version_of(answer))
+        for method, params in self._memory.settings():
+            try:
+                await self._ask_privately(method, params)
+            except Unusable as error:
+                logger.warning("%s could not be set again: %s", method, error.cause)
+        self._session_lost = False
+        self._generation += 1
+        self._session_since = self._clock.now()
+        self._server.start_listening()
+        if self._memory.tools is not None and self._memory.announces_tools:
+            self._spawn(self._compare_tools())
+
+    async def _compare_tools(self) -> None:
+        """A server that was restarted may be a new version: the host hears of other tools."""
+        try:
+            answer = await self._ask_privately("tools/list", b"")
+        except ExchangeError as error:
+            logger.debug("The tools could not be compared: %s", error.cause)
+            return
+        if not answer.is_error and answer.result != self._memory.tools:
+            self._host.send(TOOLS_CHANGED)
+
+    async def _ask_privately(self, method: str, params: bytes) -> Message:
+        """A request of our own, whose answer the host never sees."""
+        self._private_ids += 1
+        request = parse_message(
+            encode_request(b'"mcp-remote-py/%d"' % self._private_ids, method, params)
+        )
+        answer: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
+        self._private.open(request.key, answer)
+        try:
+            await self._server.send(request)
+            if not answer.done():
+                raise Unusable(f"The server did not answer {method}.")
+            return answer.result()
+        finally:
+            self._private.close(request.key)
+
+    async def _keep_alive(self, interval: float) -> None:
+        while True:
+            # Many proxies started together must not ping together.
+            await self._clock.sleep(interval * (0.9 + 0.2 * self._random()))
+            heard = self._last_heard
+            if heard is None or self._clock.now() - heard < interval / 2:
+                continue
+            try:
+                await self._ask_privately("ping", b"")
+            except ExchangeError as error:
+                logger.debug("The keep-alive ping failed: %s", error.cause)
+
+
+_SET_BY = frozenset(
+    {
+        "initialize",
+        "logging/setLevel",
+        "resources/subscribe",
+        "resources/unsubscribe",
+        "tools/list",
+    }
+)
+"""Methods whose answers the relay looks into."""
+
+
+def _cancel_line(request: Message) -> bytes:
+    assert request.raw_id is not None
+    params = b'{"requestId":%b,"reason":"The server lost the session."}' % request.raw_id
+    return encode_notification("notifications/cancelled", params)
+
+
+def describe(error: McpRemoteError, request: Message) -> str:
+    """The error's sentence, with what its class means for this request."""
+    sentence = error.sentence()
+    if isinstance(error, Interrupted) and request.method == "tools/call":
+        return f"{sentence} The call may have been executed; it was not repeated."
+    return sentence

@@ -1,0 +1,121 @@
+"""What a server must be told again when a session was lost: the host's own words, kept.
+
+Pure. A new session is begun with the host's `initialize`, byte for byte but for its id, then
+`notifications/initialized`, the log level and the subscriptions as they were last set
+(promise R5). Must not know transports, or when a session is lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from mcp_remote_py.jsonrpc import Message, encode_notification
+
+
+class _Listable(msgspec.Struct):
+    listChanged: object = False  # noqa: N815 - the member's name in MCP
+
+
+class _Capabilities(msgspec.Struct):
+    tools: _Listable | None = None
+
+
+class _InitializeResult(msgspec.Struct):
+    protocolVersion: str = ""  # noqa: N815
+    capabilities: _Capabilities = msgspec.field(default_factory=_Capabilities)
+
+
+class _Subscription(msgspec.Struct):
+    uri: str
+
+
+_decode_initialize_result = msgspec.json.Decoder(_InitializeResult).decode
+_decode_subscription = msgspec.json.Decoder(_Subscription).decode
+
+INITIALIZED = "notifications/initialized"
+
+
+class SessionMemory:
+    """The state of one session as the host made it."""
+
+    def __init__(self) -> None:
+        self._initialize: Message | None = None
+        self._log_level: Message | None = None
+        self._subscriptions: dict[str, Message] = {}
+        self._announces_tools = False
+        self.tools: bytes | None = None
+        """The result of the last first page of `tools/list`."""
+
+    @property
+    def established(self) -> bool:
+        """Whether there is a handshake to repeat."""
+        return self._initialize is not None
+
+    @property
+    def announces_tools(self) -> bool:
+        """Whether the server said it would announce changes of its tools."""
+        return self._announces_tools
+
+    def note(self, request: Message, answer: Message) -> str:
+        """Keeps what an answered request set. Returns the version an `initialize` agreed on, or ""."""
+        if answer.is_error:
+            return ""
+        match request.method:
+            case "initialize":
+                return self._note_initialize(request, answer)
+            case "logging/setLevel":
+                self._log_level = request
+            case "resources/subscribe" | "resources/unsubscribe":
+                self._note_subscription(request)
+            case "tools/list" if b'"cursor"' not in request.params:
+                self.tools = answer.result
+            case _:
+                pass
+        return ""
+
+    def _note_initialize(self, request: Message, answer: Message) -> str:
+        try:
+            result = _decode_initialize_result(answer.result)
+        except msgspec.MsgspecError:
+            return ""
+        self._initialize = request
+        self._log_level = None
+        self._subscriptions.clear()
+        tools = result.capabilities.tools
+        self._announces_tools = tools is not None and tools.listChanged is True
+        return result.protocolVersion
+
+    def _note_subscription(self, request: Message) -> None:
+        try:
+            uri = _decode_subscription(request.params).uri
+        except msgspec.MsgspecError:
+            return
+        if request.method == "resources/subscribe":
+            self._subscriptions[uri] = request
+        else:
+            self._subscriptions.pop(uri, None)
+
+    def version_of(self, answer: Message) -> str:
+        """The version a repeated `initialize` agreed on, "" where it does not say."""
+        try:
+            return _decode_initialize_result(answer.result).protocolVersion
+        except msgspec.MsgspecError:
+            return ""
+
+    def handshake(self) -> Iterator[tuple[str, bytes]]:
+        """Method and params of what begins a session, in order; the first is `initialize`."""
+        if self._initialize is not None:
+            yield self._initialize.method, self._initialize.params
+            yield INITIALIZED, b""
+
+    def settings(self) -> Iterator[tuple[str, bytes]]:
+        """Method and params of what was set in the session."""
+        if self._log_level is not None:
+            yield self._log_level.method, self._log_level.params
+        for request in self._subscriptions.values():
+            yield request.method, request.params
+
+
+TOOLS_CHANGED = encode_notification("notifications/tools/list_changed")

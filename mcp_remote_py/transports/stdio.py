@@ -1,0 +1,338 @@
+"""The host's side: one JSON-RPC message per line on two given byte streams.
+
+Sole writer of stdout. Bytes only: no encoding, no line translation, no limit but the one given,
+every byte looked at once. Never blocks the event loop: a host that stops reading must not stop
+us from noticing that it went away. Must not know the remote side or what a line says.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import stat
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable
+
+READ_BYTES = 256 * 1024
+HIGH_WATER_BYTES = 1024 * 1024
+"""Unwritten bytes from which the server's streams are read no further."""
+
+WINDOW_BYTES = 65536
+"""Bytes kept of the beginning and of the end of a line that is too long."""
+
+
+class LineSplitter:
+    """Cuts a byte stream into lines, each byte looked at once.
+
+    A line longer than `max_line_size` bytes is dropped as it comes; of it, the first and last
+    `WINDOW_BYTES` are handed on, so that the request in it can be answered.
+    """
+
+    def __init__(
+        self,
+        max_line_size: int,
+        on_line: Callable[[bytes], None],
+        on_long_line: Callable[[bytes, bytes], None],
+    ) -> None:
+        self._max = max_line_size
+        self._on_line = on_line
+        self._on_long_line = on_long_line
+        self._pieces: list[bytes] = []
+        self._size = 0
+        self._head: bytes | None = None
+        self._tail = b""
+
+    def feed(self, data: bytes) -> None:
+        """Takes what was read; calls back for every line it completes."""
+        start = 0
+        while (end := data.find(b"\n", start)) >= 0:
+            self._take(data[start:end])
+            self._end_line()
+            start = end + 1
+        if start < len(data):
+            self._take(data[start:] if start else data)
+
+    def end(self) -> None:
+        """The stream ended: a last line without line end counts."""
+        if self._size or self._head is not None:
+            self._end_line()
+
+    def _take(self, piece: bytes) -> None:
+        if self._head is None:
+            self._pieces.append(piece)
+            self._size += len(piece)
+            if self._size <= self._max:
+                return
+            whole = b"".join(self._pieces)
+            self._pieces, self._size = [], 0
+            self._head, piece = whole[:WINDOW_BYTES], whole
+        self._tail = (self._tail + piece[-WINDOW_BYTES:])[-WINDOW_BYTES:]
+
+    def _end_line(self) -> None:
+        if self._head is not None:
+            head, tail = self._head, self._tail
+            self._head, self._tail = None, b""
+            self._on_long_line(head, tail)
+            return
+        line = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+        self._pieces, self._size = [], 0
+        self._on_line(line.removesuffix(b"\r"))
+
+
+class StdioChannel:
+    """A `HostChannel` on two file descriptors."""
+
+    def __init__(self, stdin: int, stdout: int, max_line_size: int) -> None:
+        self._stdin = stdin
+        self._max = max_line_size
+        self._writer: NonBlockingWriter | ThreadWriter
+        if sys.platform == "win32" or not _can_be_polled(stdout):
+            self._writer = ThreadWriter(stdout)
+        else:
+            self._writer = NonBlockingWriter(stdout)
+
+    def receive(
+        self,
+        on_line: Callable[[bytes], None],
+        on_long_line: Callable[[bytes, bytes], None],
+        on_end: Callable[[], None],
+    ) -> None:
+        """See `HostChannel.receive`."""
+        splitter = LineSplitter(self._max, on_line, on_long_line)
+
+        def end() -> None:
+            splitter.end()
+            on_end()
+
+        if sys.platform == "win32" or not _can_be_polled(self._stdin):
+            read_in_thread(self._stdin, splitter.feed, end)
+        else:
+            read_in_loop(self._stdin, splitter.feed, end)
+
+    def send(self, line: bytes) -> None:
+        """See `HostChannel.send`."""
+        self._writer.write(line)
+
+    async def drain(self) -> None:
+        """See `HostChannel.drain`."""
+        await self._writer.drain()
+
+    async def flush(self, seconds: float) -> None:
+        """See `HostChannel.flush`."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._writer.flush()
+        except TimeoutError:
+            return  # the host does not read any more; there is nobody to tell
+
+
+def _can_be_polled(descriptor: int) -> bool:
+    """Pipes and sockets; not files, which epoll refuses, and not terminals, whose non-blocking
+    mode would be shared with the shell that started us."""
+    mode = os.fstat(descriptor).st_mode
+    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
+
+
+def read_in_loop(
+    descriptor: int, on_data: Callable[[bytes], None], on_end: Callable[[], None]
+) -> None:
+    """Reads a pipe or socket from the event loop."""
+    loop = asyncio.get_running_loop()
+    os.set_blocking(descriptor, False)
+
+    def read() -> None:
+        try:
+            data = os.read(descriptor, READ_BYTES)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            data = b""  # a host that was killed resets a socket: that is its end
+        if data:
+            on_data(data)
+            return
+        loop.remove_reader(descriptor)
+        on_end()
+
+    loop.add_reader(descriptor, read)
+
+
+def read_in_thread(
+    descriptor: int, on_data: Callable[[bytes], None], on_end: Callable[[], None]
+) -> None:
+    """Reads anything from a thread that nobody waits for at the end (field note 33)."""
+    loop = asyncio.get_running_loop()
+
+    def call(action: Callable[[], None]) -> bool:
+        try:
+            loop.call_soon_threadsafe(action)
+        except RuntimeError:
+            return False  # the loop is closed: the process is ending
+        return True
+
+    def read() -> None:
+        while True:
+            try:
+                data = os.read(descriptor, READ_BYTES)
+            except OSError:
+                data = b""
+            if not data:
+                call(on_end)
+                return
+            if not call(lambda data=data: on_data(data)):
+                return
+
+    threading.Thread(target=read, name="stdin", daemon=True).start()
+
+
+class NonBlockingWriter:
+    """Writes to a pipe or socket as far as it takes bytes, and the rest when it takes more."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._loop = asyncio.get_running_loop()
+        self._waiting: deque[memoryview] = deque()
+        self._size = 0
+        self._broken = False
+        self._room = asyncio.Event()
+        self._room.set()
+        self._empty = asyncio.Event()
+        self._empty.set()
+        os.set_blocking(descriptor, False)
+
+    def write(self, line: bytes) -> None:
+        """Takes a line; its end is added."""
+        if self._broken:
+            return
+        # A copy of a large line would double the memory it takes.
+        pieces = (line + b"\n",) if len(line) < READ_BYTES else (line, b"\n")
+        for piece in pieces:
+            view = memoryview(piece)
+            if not self._waiting:
+                view = self._write_now(view)
+            if view:
+                self._keep(view)
+
+    def _write_now(self, view: memoryview) -> memoryview:
+        try:
+            while view:
+                view = view[os.write(self._descriptor, view) :]
+        except (BlockingIOError, InterruptedError):
+            return view
+        except OSError:
+            self._break()
+            return view[:0]
+        return view
+
+    def _keep(self, view: memoryview) -> None:
+        if not self._waiting:
+            self._loop.add_writer(self._descriptor, self._write_more)
+            self._empty.clear()
+        self._waiting.append(view)
+        self._size += len(view)
+        if self._size > HIGH_WATER_BYTES:
+            self._room.clear()
+
+    def _write_more(self) -> None:
+        while self._waiting:
+            before = self._waiting[0]
+            rest = self._write_now(before)
+            if self._broken:
+                return
+            self._size -= len(before) - len(rest)
+            if rest:
+                self._waiting[0] = rest
+                break
+            self._waiting.popleft()
+        if self._size <= HIGH_WATER_BYTES:
+            self._room.set()
+        if not self._waiting:
+            self._loop.remove_writer(self._descriptor)
+            self._empty.set()
+
+    def _break(self) -> None:
+        """Nobody reads any more. The end of stdin will tell us to go; until then, lines are lost."""
+        self._broken = True
+        if self._waiting:
+            self._loop.remove_writer(self._descriptor)
+            self._waiting.clear()
+        self._size = 0
+        self._room.set()
+        self._empty.set()
+
+    async def drain(self) -> None:
+        """Waits for room."""
+        if not self._room.is_set():
+            await self._room.wait()
+
+    async def flush(self) -> None:
+        """Waits until all is written."""
+        await self._empty.wait()
+
+
+class ThreadWriter:
+    """Writes to anything, from a thread that nobody waits for at the end."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._loop = asyncio.get_running_loop()
+        self._lines: deque[bytes] = deque()
+        self._size = 0
+        self._broken = False
+        self._changed = threading.Condition()
+        self._room = asyncio.Event()
+        self._room.set()
+        self._empty = asyncio.Event()
+        self._empty.set()
+        threading.Thread(target=self._run, name="stdout", daemon=True).start()
+
+    def write(self, line: bytes) -> None:
+        """Takes a line; its end is added."""
+        with self._changed:
+            if self._broken:
+                return
+            self._lines.append(line + b"\n")
+            self._size += len(line) + 1
+            self._empty.clear()
+            if self._size > HIGH_WATER_BYTES:
+                self._room.clear()
+            self._changed.notify()
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                while not self._lines:
+                    self._changed.wait()
+                line = self._lines[0]
+            try:
+                view = memoryview(line)
+                while view:
+                    view = view[os.write(self._descriptor, view) :]
+            except OSError:
+                self._broken = True
+            with self._changed:
+                self._lines.popleft()
+                self._size -= len(line)
+                if self._broken:
+                    self._lines.clear()
+                    self._size = 0
+            try:
+                self._loop.call_soon_threadsafe(self._tell)
+            except RuntimeError:
+                return  # the loop is closed: the process is ending
+
+    def _tell(self) -> None:
+        with self._changed:
+            if self._size <= HIGH_WATER_BYTES:
+                self._room.set()
+            if not self._lines:
+                self._empty.set()
+
+    async def drain(self) -> None:
+        """Waits for room."""
+        await self._room.wait()
+
+    async def flush(self) -> None:
+        """Waits until all is written."""
+        await self._empty.wait()
