@@ -18,6 +18,17 @@ know exit statuses of others, HTTP libraries or JSON-RPC.
 from __future__ import annotations
 
 
+def one_line(text: str) -> str:
+    """`text` on one line of printable characters.
+
+    Evidence comes from servers and files: a line break would forge a second line in a log, an
+    escape sequence would drive the person's terminal, a lone surrogate could not be written.
+    """
+    if not text.isprintable():
+        text = "".join(character if character.isprintable() else " " for character in text)
+    return " ".join(text.split())
+
+
 class McpRemoteError(Exception):
     """Base of the tree. `hint` is one sentence that says what to do next, or empty."""
 
@@ -28,7 +39,7 @@ class McpRemoteError(Exception):
 
     def sentence(self) -> str:
         """Cause and hint in one line: the same words for terminal, log and JSON-RPC error."""
-        return f"{self.cause} {self.hint}".strip()
+        return one_line(f"{self.cause} {self.hint}")
 
 
 class UsageError(McpRemoteError):

@@ -1,14 +1,28 @@
-"""What a person asked for, checked: frozen values, nothing else.
+"""What a person asked for, checked: frozen values and the functions that read them from words.
 
-The environment comes in as a mapping. This module must not know argparse or `os.environ`.
+The environment comes in as a mapping, files through a function `read_file(path) -> text`. Every
+function here raises `UsageError` for a person's mistake, and no error repeats a header's value,
+user info or a query: any of them may be a token. This module must not know argparse,
+`os.environ`, nor how anything is sent.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from enum import Enum
+from typing import TYPE_CHECKING
 
+from mcp_remote_py.errors import UsageError
 from mcp_remote_py.redact import Secret
+
+if TYPE_CHECKING:
+    from ipaddress import IPv4Address, IPv6Address
+
+ReadFile = Callable[[str], str]
+"""Gives the text of the file of that path; raises OSError, or ValueError where it is no text."""
 
 DEFAULT_CONNECT_TIMEOUT = 10.0
 DEFAULT_HEADERS_TIMEOUT = 300.0
@@ -53,13 +67,28 @@ class ServerUrl:
         """RFC 6454 §6.2."""
         return f"{self.scheme}://{self.authority}"
 
+    @property
+    def is_loopback(self) -> bool:
+        """Whether the host is this machine by its name alone (RFC 6761 §6.3, RFC 1122 §3.2.1.3)."""
+        host = self.host.removesuffix(".")
+        return (
+            host == "localhost"
+            or host.endswith(".localhost")
+            or host == "::1"
+            or _LOOPBACK_IPV4.fullmatch(host) is not None
+        )
+
     def __str__(self) -> str:
         return f"{self.origin}{self.target}"
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """One header to add to every request to the server; its value is a secret."""
+    """One header to add to every request to the server.
+
+    `name` is a token (RFC 9110 §5.6.2); `value`, a secret, is not empty, is encodable as
+    Latin-1 and has no control character but the tab.
+    """
 
     name: str
     value: Secret
@@ -142,3 +171,577 @@ class ProxySettings:
     cookies: bool = True
     max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE
     log: LogSettings = field(default_factory=LogSettings)
+
+
+# URLs ---------------------------------------------------------------------------------------
+
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
+_UNSAFE = re.compile(r"[\x00-\x20\x7f-\x9f\s]")
+_PORT = re.compile(r"[0-9]{1,5}")
+_LABEL = re.compile(r"[a-z0-9_-]{1,63}")
+_LOOPBACK_IPV4 = re.compile(r"127(\.(0|[1-9][0-9]?|1[0-9]{2}|2[0-4][0-9]|25[0-5])){3}")
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_MAX_HOST_LENGTH = 253
+"""Characters (RFC 1035 §2.3.4, without the root label)."""
+
+
+def parse_server_url(text: str, allow_http: bool = False) -> ServerUrl:
+    """The address in `text`; its path and query stay byte for byte as typed.
+
+    Only what cannot travel is changed: non-ASCII characters are percent-encoded as UTF-8
+    (RFC 3987 §3.1), an empty path becomes `/`, the fragment is dropped (RFC 9110 §4.2.5).
+    Plain http is for loopback, elsewhere only with `allow_http` (promise S4).
+
+    Raises:
+        UsageError: no such address, or one that must not be used.
+    """
+    if _UNSAFE.search(text):
+        raise UsageError(
+            "The server URL contains a blank or a control character.",
+            hint="Give it as one argument; write a blank inside it as %20.",
+        )
+    scheme, rest = _split_scheme(text)
+    end = len(rest)
+    for delimiter in "/?#":
+        end = min(end, (rest + delimiter).index(delimiter))
+    authority, target = rest[:end], rest[end:].partition("#")[0]
+    if "@" in authority:
+        raise UsageError(
+            "The server URL contains a user name or password.",
+            hint='Leave it out and pass it with --header "Authorization: Basic ${CREDENTIALS}".',
+        )
+    host, port = _parse_authority(authority, scheme, "The server URL")
+    if not target.startswith("/"):
+        target = f"/{target}"
+    url = ServerUrl(scheme, host, port, _percent_encode(target))
+    if scheme == "http" and not url.is_loopback and not allow_http:
+        raise UsageError(
+            f"Plain http to {host} would let the network read every header and message.",
+            hint="Use https, or add --allow-http if that network is trusted.",
+        )
+    return url
+
+
+def _split_scheme(text: str) -> tuple[str, str]:
+    scheme = _SCHEME.match(text)
+    if scheme is None or not text.startswith("//", scheme.end()):
+        raise UsageError(
+            "The server URL has no scheme." if text else "The server URL is empty.",
+            hint="Write it in full, for example https://example.com/mcp.",
+        )
+    name = scheme[1].lower()
+    if name not in _DEFAULT_PORTS:
+        raise UsageError(
+            f"The server URL begins with {name}://.",
+            hint="A remote MCP server is reached by https:// (or http:// on this machine).",
+        )
+    return name, text[scheme.end() + 2 :]
+
+
+def _parse_authority(authority: str, scheme: str, what: str) -> tuple[str, int]:
+    """Host (ASCII, lower case, without brackets) and port of `authority` (RFC 3986 §3.2)."""
+    if authority.startswith("["):
+        literal, bracket, port = authority[1:].partition("]")
+        address = _parse_address(literal)
+        if not bracket or address is None or address.version == 4 or "%" in literal:
+            raise UsageError(
+                f"{what} has no valid IPv6 address between [ and ].",
+                hint="Write it as in https://[2001:db8::1]:8443/mcp.",
+            )
+        host = str(address)
+        if port and not port.startswith(":"):
+            raise UsageError(f"{what} has something other than a port behind the ].")
+        port = port[1:]
+    else:
+        name, _, port = authority.partition(":")
+        if ":" in port:
+            raise UsageError(
+                f"{what} has more than one colon in its host.",
+                hint="Put an IPv6 address into brackets, as in https://[2001:db8::1]/mcp.",
+            )
+        host = _parse_host_name(name, what)
+    if not port:
+        return host, _DEFAULT_PORTS[scheme]
+    if not _PORT.fullmatch(port) or not 0 < int(port) < 65536:
+        raise UsageError(f"{what} has no valid port.", hint="A port is a number from 1 to 65535.")
+    return host, int(port)
+
+
+def _parse_host_name(name: str, what: str) -> str:
+    if not name:
+        raise UsageError(
+            f"{what} has no host.", hint="Write it in full, for example https://example.com/mcp."
+        )
+    host = name.lower() if name.isascii() else _encode_idna(name)
+    labels = host.removesuffix(".").split(".")
+    if len(host) > _MAX_HOST_LENGTH or not all(map(_LABEL.fullmatch, labels)):
+        raise UsageError(
+            f"{what} has no valid host name.",
+            hint="Replace placeholders such as <your-server> by the real name.",
+        )
+    return host
+
+
+def _encode_idna(name: str) -> str:
+    """The ASCII form of an international name (RFC 5891), "" for none; imported when needed."""
+    import idna
+
+    try:
+        return idna.encode(name, uts46=True).decode("ascii")
+    except idna.IDNAError:
+        return ""
+
+
+def _percent_encode(target: str) -> str:
+    if target.isascii():
+        return target
+    try:
+        # surrogateescape: bytes of the command line that were no UTF-8 travel as those bytes.
+        raw = target.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        raise UsageError(
+            "The server URL contains a character that cannot be encoded.",
+            hint="Write it percent-encoded, as %XX.",
+        ) from None
+    return "".join(chr(byte) if byte < 0x80 else f"%{byte:02X}" for byte in raw)
+
+
+def _parse_address(text: str) -> IPv4Address | IPv6Address | None:
+    import ipaddress  # only here: 3 ms that a host name does not need
+
+    try:
+        return ipaddress.ip_address(text)
+    except ValueError:
+        return None
+
+
+# Variables, files, words ---------------------------------------------------------------------
+
+_VARIABLE = re.compile(r"\$\{([^{}]+)\}")
+_PRINTABLE_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_.:-]{0,63}")
+
+
+def expand_environment(text: str, environment: Mapping[str, str]) -> str:
+    """`text` with every `${NAME}` replaced by that variable's value, which is not expanded again.
+
+    Raises:
+        UsageError: a variable is not set.
+    """
+
+    def value_of(match: re.Match[str]) -> str:
+        name = match[1]
+        if name in environment:
+            return environment[name]
+        shown = f"${{{name}}}" if _PRINTABLE_VARIABLE.fullmatch(name) else "A ${...}"
+        raise UsageError(
+            f"{shown} is used, but no environment variable of that name is set.",
+            hint='MCP hosts pass only a few variables on: set it in "env" of the server\'s entry.',
+        )
+
+    return _VARIABLE.sub(value_of, text)
+
+
+def expand_path(text: str, environment: Mapping[str, str]) -> str:
+    """A file name with `${NAME}` and a leading `~` expanded: hosts start us without a shell."""
+    path = expand_environment(text, environment)
+    home = environment.get("HOME") or environment.get("USERPROFILE") or ""
+    if home and (path == "~" or path.startswith(("~/", "~\\"))):
+        return home + path[1:]
+    return path
+
+
+def read_text(path: str, option: str, read_file: ReadFile) -> str:
+    """The text of the file `path` that `option` names.
+
+    Raises:
+        UsageError: it cannot be read, or is no text.
+    """
+    try:
+        return read_file(path)
+    except OSError as error:
+        raise UsageError(
+            f"{option}: cannot read {path}: {error.strerror or type(error).__name__}.",
+            hint="Give the full path of a file you may read.",
+        ) from None
+    except ValueError:  # UnicodeDecodeError, or a NUL in the path
+        raise UsageError(
+            f"{option}: {path} is no UTF-8 text file.", hint="Save it as plain UTF-8 text."
+        ) from None
+
+
+def split_command(
+    text: str, environment: Mapping[str, str], *, windows: bool = False
+) -> tuple[str, ...]:
+    """The words of a `--header-command`, for starting it without a shell.
+
+    Blanks separate, quotes join, and on POSIX a backslash escapes; on Windows it is an
+    ordinary character, so that `C:\\tools\\token.exe` survives. `${NAME}` is expanded word by
+    word afterwards: a value never splits.
+
+    Raises:
+        UsageError: no word, an open quote, or a variable that is not set.
+    """
+    import shlex
+
+    lexer = shlex.shlex(text, posix=True, punctuation_chars=False)
+    lexer.whitespace_split = True
+    lexer.commenters = ""
+    if windows:
+        lexer.escape = ""
+    try:
+        words = list(lexer)
+    except ValueError:
+        raise UsageError(
+            "--header-command has a quote that is not closed.",
+            hint='Close it; inside JSON write " as \\".',
+        ) from None
+    if not words:
+        raise UsageError(
+            "--header-command is empty.",
+            hint="Give a command that prints lines of the form Name: value.",
+        )
+    return tuple(expand_environment(word, environment) for word in words)
+
+
+# Headers -------------------------------------------------------------------------------------
+
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+"""RFC 9110 §5.6.2."""
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_FRAMING = frozenset(
+    ("connection", "content-length", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade")
+)
+"""They speak of one connection or one body (RFC 9110 §7.6.1, RFC 9112 §6), not of the server; a
+value from outside desynchronises the two ends."""
+_BARE_SCHEMES = frozenset(("basic", "bearer", "dpop", "token"))
+_HEADER_FORM = 'Write it as "Name: value".'
+ENV_FORM = '"Authorization:${AUTH_HEADER}" in "args", and AUTH_HEADER in "env"'
+"""The spelling no host can tear apart, in the words of a host's configuration."""
+
+
+def parse_header(text: str, environment: Mapping[str, str] | None) -> Header:
+    """The header in `text`: `Name: value` or `Name:value`, with `${NAME}` anywhere in it.
+
+    Without an `environment` (None) nothing is expanded. An empty value is an error: it is
+    nearly always a variable that is set to nothing.
+
+    Raises:
+        UsageError: no header, or one that must not be sent. Never repeats the value.
+    """
+    if environment is not None:
+        text = expand_environment(text, environment)
+    name, colon, value = text.partition(":")
+    name, value = name.strip(" \t"), value.strip(" \t")
+    if not colon:
+        raise UsageError("A header has no colon.", hint=_HEADER_FORM)
+    if not name:
+        raise UsageError("A header has no name.", hint=_HEADER_FORM)
+    if not _TOKEN.fullmatch(name):
+        raise UsageError(
+            "A header's name contains a character that no name may contain.",
+            hint=f"{_HEADER_FORM} A name has letters, digits and hyphens, and no quotes.",
+        )
+    if name.lower() in _FRAMING or name.lower().startswith("proxy-"):
+        raise UsageError(
+            f"The header {name} belongs to the connection and cannot be set.", hint="Leave it out."
+        )
+    if _CONTROL.search(value):
+        raise UsageError(
+            f"The value of the header {name} contains a line break or another control character.",
+            hint="Remove it; a value is one line.",
+        )
+    if any(ord(character) > 0xFF for character in value):
+        raise UsageError(
+            f"The value of the header {name} contains a character that no header can carry.",
+            hint="Look for curly quotes, long dashes or invisible characters from copying.",
+        )
+    if not value:
+        raise UsageError(
+            f"The header {name} has no value.",
+            hint=f"If the value comes from a variable, set it; else use {ENV_FORM}.",
+        )
+    if name.lower() == "authorization" and value.lower() in _BARE_SCHEMES:
+        raise UsageError(
+            f"The header {name} has a scheme but no token behind it.",
+            hint=f"If the token comes from a variable, set it; else use {ENV_FORM}.",
+        )
+    return Header(name, Secret(value))
+
+
+def parse_header_lines(
+    text: str, environment: Mapping[str, str] | None, source: str
+) -> tuple[Header, ...]:
+    """The headers in `text`, one `Name: value` a line; blank lines and `#` comments are skipped.
+
+    For header files, and for the output of header commands (those with `environment` None:
+    what a command prints is final).
+
+    Raises:
+        UsageError: names `source` and the line, never the value.
+    """
+    headers: list[Header] = []
+    for number, line in enumerate(text.split("\n"), 1):
+        line = line.removesuffix("\r").strip(" \t")
+        if not line or line.startswith("#"):
+            continue
+        try:
+            headers.append(parse_header(line, environment))
+        except UsageError as error:
+            raise UsageError(f"{source}, line {number}: {error.cause}", hint=error.hint) from None
+    return tuple(headers)
+
+
+# Numbers -------------------------------------------------------------------------------------
+
+_SECONDS = re.compile(r"[0-9]+(\.[0-9]*)?|\.[0-9]+")
+_SIZE = re.compile(r"([0-9]+) ?([A-Za-z]*)")
+_SIZE_UNITS = {
+    "": 1,
+    "b": 1,
+    "kb": 1000,
+    "mb": 1000**2,
+    "gb": 1000**3,
+    "kib": 1024,
+    "mib": 1024**2,
+    "gib": 1024**3,
+}
+
+
+def parse_seconds(text: str, option: str) -> float | None:
+    """Seconds, whole or with a decimal point; 0 is no limit (None).
+
+    Raises:
+        UsageError: no such number.
+    """
+    if not _SECONDS.fullmatch(text) or not math.isfinite(float(text)):
+        raise UsageError(
+            f"{option} takes a number of seconds.", hint="For example 30 or 0.5; 0 is no limit."
+        )
+    return float(text) or None
+
+
+def parse_interval(text: str, option: str) -> float:
+    """Seconds above 0.
+
+    Raises:
+        UsageError: no such number.
+    """
+    seconds = parse_seconds(text, option)
+    if seconds is None:
+        raise UsageError(
+            f"{option} must be more than 0 seconds.", hint="Leave it out to send no pings."
+        )
+    return seconds
+
+
+def parse_size(text: str, option: str) -> int:
+    """Bytes: a whole number, alone or with kB, MB, GB (powers of 1000) or KiB, MiB, GiB.
+
+    Raises:
+        UsageError: no such size, or 0.
+    """
+    size = _SIZE.fullmatch(text)
+    unit = None if size is None else _SIZE_UNITS.get(size[2].lower())
+    if size is None or unit is None or len(size[1]) > 15 or int(size[1]) == 0:
+        raise UsageError(
+            f"{option} takes a size above 0.", hint="For example 128MiB, 50MB or 1000000 (bytes)."
+        )
+    return int(size[1]) * unit
+
+
+def parse_transport(text: str) -> TransportStrategy:
+    """The strategy of that name.
+
+    Raises:
+        UsageError: there is none.
+    """
+    try:
+        return TransportStrategy(text)
+    except ValueError:
+        names = ", ".join(strategy.value for strategy in TransportStrategy)
+        raise UsageError(
+            "--transport names no transport strategy.", hint=f"It is one of {names}."
+        ) from None
+
+
+# TLS -----------------------------------------------------------------------------------------
+
+
+def check_tls(tls: Tls, read_file: ReadFile) -> None:
+    """Every file is there, is PEM and fits, so that a mistyped path fails before anything is sent.
+
+    Raises:
+        UsageError: names option and file.
+    """
+    for path in tls.ca_certs:
+        _read_pem(path, "--ca-cert", read_file)
+    if tls.client_cert is None:
+        if tls.client_key is not None:
+            raise UsageError(
+                "--client-key is given without --client-cert.",
+                hint="A key needs its certificate: add --client-cert.",
+            )
+        return
+    certificate = _read_pem(tls.client_cert, "--client-cert", read_file)
+    if tls.client_key is not None:
+        option, path, key = "--client-key", tls.client_key, ""
+        key = _read_pem(path, option, read_file)
+    else:
+        option, path, key = "--client-cert", tls.client_cert, certificate
+    if "PRIVATE KEY-----" not in key:
+        raise UsageError(
+            f"{option}: {path} contains no private key.",
+            hint="Give the file with the private key by --client-key.",
+        )
+    if "ENCRYPTED" in key:
+        # OpenSSL would ask for the password on the terminal, in the middle of the protocol.
+        raise UsageError(
+            f"{option}: the private key in {path} is encrypted.",
+            hint="No password can be asked here: save the key without one, readable by you only.",
+        )
+
+
+def add_ca_certs(
+    tls: Tls, environment: Mapping[str, str], read_file: ReadFile
+) -> tuple[Tls, list[str]]:
+    """`tls` with the file of `SSL_CERT_FILE` joined, and warnings.
+
+    A file of that variable that is not there is no error, only a warning: it is set for whole
+    machines, outlives what it points to, and the trust store of the system works without it.
+    """
+    path = environment.get("SSL_CERT_FILE")
+    if not path or path in tls.ca_certs:
+        return tls, []
+    try:
+        _read_pem(path, "SSL_CERT_FILE", read_file)
+    except UsageError as error:
+        return tls, [f"{error.cause} Going on without it."]
+    return replace(tls, ca_certs=(*tls.ca_certs, path)), []
+
+
+def _read_pem(path: str, option: str, read_file: ReadFile) -> str:
+    text = read_text(path, option, read_file)
+    if "-----BEGIN " not in text:
+        raise UsageError(
+            f"{option}: {path} is no PEM file.",
+            hint="It must contain a line that starts with -----BEGIN.",
+        )
+    return text
+
+
+# HTTP proxies --------------------------------------------------------------------------------
+
+
+def choose_http_proxy(server: ServerUrl, environment: Mapping[str, str]) -> Secret | None:
+    """The URL of the HTTP proxy the environment names for `server`, None for going directly.
+
+    `https_proxy` or `http_proxy` by the server's scheme, then `all_proxy`; lower case wins over
+    upper case and an empty variable counts as unset, as in curl. `HTTP_PROXY` is ignored where
+    `REQUEST_METHOD` is set: under CGI the client's `Proxy` header lands in it (CVE-2016-5385).
+    `no_proxy` lists what goes directly. Loopback always does: a proxy's loopback is another
+    machine's, and a token for this one must not travel there.
+
+    Raises:
+        UsageError: the proxy's URL is wrong or of a kind that is not supported.
+    """
+    if server.is_loopback:
+        return None
+    names = [f"{server.scheme}_proxy", f"{server.scheme}_proxy".upper(), "all_proxy", "ALL_PROXY"]
+    if "REQUEST_METHOD" in environment and "HTTP_PROXY" in names:
+        names.remove("HTTP_PROXY")
+    name = next((name for name in names if environment.get(name)), None)
+    if name is None:
+        return None
+    exceptions = environment.get("no_proxy") or environment.get("NO_PROXY") or ""
+    if _goes_directly(server, re.split(r"[,\s]+", exceptions)):
+        return None
+    return _parse_proxy_url(environment[name], name)
+
+
+def _parse_proxy_url(text: str, variable: str) -> Secret:
+    what = f"The proxy in {variable}"
+    scheme, separator, rest = text.strip().partition("://")
+    if not separator:
+        scheme, rest = "http", scheme
+    scheme = scheme.lower()
+    if scheme not in _DEFAULT_PORTS:
+        raise UsageError(
+            f"{what} is of a kind that is not supported.",
+            hint="Supported are http:// and https:// proxies; or list the server in NO_PROXY.",
+        )
+    if _UNSAFE.search(rest):
+        raise UsageError(
+            f"{what} contains a blank or a control character.",
+            hint="Percent-encode it, a blank as %20.",
+        )
+    userinfo, at, authority = re.split(r"[/?#]", rest, maxsplit=1)[0].rpartition("@")
+    host, port = _parse_authority(authority, scheme, what)
+    if ":" in host:
+        host = f"[{host}]"
+    return Secret(f"{scheme}://{userinfo}{at}{host}:{port}")
+
+
+def _goes_directly(server: ServerUrl, exceptions: Iterable[str]) -> bool:
+    """Whether an entry covers the server: `*`, a host with all below it, an address, a network."""
+    address = None
+    if ":" in server.host or server.host.rpartition(".")[2].isdigit():
+        address = _parse_address(server.host)
+    for entry in exceptions:
+        if entry == "*":
+            return True
+        host, port = _split_entry(entry)
+        if not host or port not in ("", str(server.port)):
+            continue
+        if address is not None:
+            if _covers(host, address):
+                return True
+        else:
+            host = host.lower() if host.isascii() else _encode_idna(host)
+            name = server.host.removesuffix(".")
+            if name == host or name.endswith(f".{host}"):
+                return True
+    return False
+
+
+def _split_entry(entry: str) -> tuple[str, str]:
+    """Host or network and port of one entry of `no_proxy`, without brackets and leading `*.`."""
+    if entry.startswith("["):
+        host, _, port = entry[1:].partition("]")
+        return host, port.removeprefix(":")
+    host, port = entry, ""
+    if entry.count(":") == 1:
+        host, _, port = entry.partition(":")
+    return host.removeprefix("*").strip("."), port
+
+
+def _covers(entry: str, address: IPv4Address | IPv6Address) -> bool:
+    import ipaddress
+
+    try:
+        return address in ipaddress.ip_network(entry, strict=False)
+    except ValueError:
+        return False
+
+
+# Secrets -------------------------------------------------------------------------------------
+
+_MIN_QUERY_SECRET_LENGTH = 8
+"""Characters. A shorter value of a query is a switch, not a key."""
+
+
+def secrets_of(settings: ProxySettings) -> tuple[Secret, ...]:
+    """Everything in `settings` that no log line may show."""
+    from urllib.parse import unquote
+
+    secrets = [header.value for header in settings.headers.given]
+    if settings.http_proxy is not None:
+        url = settings.http_proxy.reveal()
+        userinfo, at, _ = url.partition("://")[2].rpartition("@")
+        if at:
+            password = userinfo.partition(":")[2]
+            secrets += map(Secret, (url, userinfo, password, unquote(password)))
+    for pair in settings.server.target.partition("?")[2].split("&"):
+        value = pair.partition("=")[2]
+        if len(value) >= _MIN_QUERY_SECRET_LENGTH:
+            secrets += map(Secret, (value, unquote(value)))
+    return tuple(secrets)

@@ -1,0 +1,25 @@
+"""The process: its streams and environment go in here, and its exit status comes out."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from typing import NoReturn
+
+from mcp_remote_py import cli
+
+
+def run() -> NoReturn:
+    """Entry point of the command `mcp-remote-py` and of `python -m mcp_remote_py`."""
+    status = cli.main(sys.argv[1:], os.environ, sys.stdout, sys.stderr)
+    with contextlib.suppress(OSError, ValueError, AttributeError):  # closed, or none at all
+        sys.stdout.flush()
+    # Not sys.exit: the interpreter would wait for a thread that still resolves a host name, and
+    # for a reader of stdin that cannot be woken. stderr needs no flush: its lines are written
+    # through, and waiting for one nobody reads would hold up the end.
+    os._exit(status)
+
+
+if __name__ == "__main__":
+    run()
