@@ -77,10 +77,11 @@ Connect = Callable[[Deliver, Callable[[], None]], ServerChannel]
 class _Open:
     """An open request of the host."""
 
-    __slots__ = ("cancelled", "message", "task")
+    __slots__ = ("cancelled", "closed", "message", "task")
 
     def __init__(self, message: Message) -> None:
         self.message = message
+        self.closed: asyncio.Future[None] | None = None
         self.task: asyncio.Task[None] | None = None
         self.cancelled = False
 
@@ -118,7 +119,7 @@ class Relay:
         self._running = 0
         self._queue: deque[_Open] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._handshake: asyncio.Task[None] | None = None
+        self._handshake: asyncio.Future[None] | None = None
         self._session_lost = False
         self._generation = 0
         self._recovering: asyncio.Future[None] | None = None
@@ -208,7 +209,7 @@ class Relay:
         elif message.method == "notifications/cancelled":
             self._take_cancellation(message)
         elif message.method == INITIALIZED:
-            self._handshake = self._spawn(self._begin(message), WORK)
+            self._handshake = self._spawn(self._begin(message, self._handshake), WORK)
         else:
             self._spawn(self._tell(message), WORK)
 
@@ -226,6 +227,8 @@ class Relay:
         elif message.method == "tools/call" and (refusal := self._refuse_tool(message)):
             self._answer(entry, encode_error(message.raw_id, INVALID_PARAMS, refusal))
         elif self._running < MAX_IN_FLIGHT:
+            if message.method == "initialize":
+                self._handshake = entry.closed = asyncio.get_running_loop().create_future()
             self._start(entry)
         else:
             self._queue.append(entry)
@@ -307,6 +310,7 @@ class Relay:
         finally:
             self._running -= 1
             self._asked.close(message.key)
+            _settle(entry)
             await self._host.drain()
             while self._queue and self._running < MAX_IN_FLIGHT:
                 waiting = self._queue.popleft()
@@ -323,8 +327,10 @@ class Relay:
         self, message: Message, is_done: Callable[[], bool]
     ) -> ExchangeError | None:
         """Sends until it worked, or returns why it cannot."""
-        if self._handshake is not None and message.method != INITIALIZED:
-            await asyncio.wait({self._handshake})
+        if message.kind is not Kind.RESPONSE and message.method not in _HANDSHAKE_METHODS:
+            # A host, or a script, may write its first lines at once: they keep their order.
+            while self._handshake is not None and not self._handshake.done():
+                await asyncio.wait({self._handshake})
         attempts = Attempts(message.method, self._clock.now(), self._is_harmless(message))
         while True:
             generation = self._generation
@@ -402,6 +408,7 @@ class Relay:
             if entry.message.method == "tools/list":
                 line = self._catalog.learn(message)
             elif entry.message.method == "initialize":
+                _settle(entry)
                 self._session_lost = False
                 self._generation += 1
                 self._session_since = self._clock.now()
@@ -410,10 +417,11 @@ class Relay:
 
     # ------------------------------------------------------------------ the session
 
-    async def _begin(self, message: Message) -> None:
+    async def _begin(self, message: Message, previous: asyncio.Future[None] | None) -> None:
         """Sends `notifications/initialized`: everything after it waits until the server has it."""
+        if previous is not None:
+            await asyncio.wait({previous})
         await self._tell(message)
-        self._handshake = None
         if not names_its_version(message):
             self._server.start_listening()
 
@@ -525,6 +533,15 @@ _SET_BY = frozenset(
     }
 )
 """Methods whose answers the relay looks into."""
+
+
+_HANDSHAKE_METHODS = frozenset({"initialize", INITIALIZED, "notifications/cancelled"})
+"""Methods that do not wait for the handshake to be over."""
+
+
+def _settle(entry: _Open) -> None:
+    if entry.closed is not None and not entry.closed.done():
+        entry.closed.set_result(None)
 
 
 def _cancel_line(request: Message) -> bytes:

@@ -70,7 +70,7 @@ class HeaderBook:
                 merged[header.name.lower()] = header
         for argv in self._sources.commands:
             text = await _run(argv, self._environment)
-            for header in parse_header_lines(text, self._environment, f"output of {argv[0]}"):
+            for header in parse_header_lines(text, None, f"Output of {argv[0]}"):
                 merged[header.name.lower()] = header
         self._headers = tuple(merged.values())
         self._names = frozenset(name.encode() for name in merged)
