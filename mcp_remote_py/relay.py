@@ -22,7 +22,6 @@ from mcp_remote_py.errors import (
     ExchangeError,
     Interrupted,
     InvalidMessage,
-    McpRemoteError,
     Refused,
     SessionLost,
     Unusable,
@@ -42,7 +41,13 @@ from mcp_remote_py.jsonrpc import (
     parse_messages,
 )
 from mcp_remote_py.pending import Ledger
-from mcp_remote_py.retry import HARMLESS_METHODS, STREAM_STEPS, Attempts, Random
+from mcp_remote_py.retry import (
+    HARMLESS_METHODS,
+    STREAM_STEPS,
+    UNSURE_STATUS,
+    Attempts,
+    Random,
+)
 from mcp_remote_py.session import INITIALIZED, TOOLS_CHANGED, SessionMemory
 from mcp_remote_py.tools import ToolCatalog, called_tool
 
@@ -335,8 +340,13 @@ class Relay:
         while True:
             generation = self._generation
             try:
-                if self._session_lost and message.method != "initialize":
-                    await self._recover()
+                if self._session_lost:
+                    # A host that begins anew needs no handshake of ours before its own.
+                    await (
+                        self._renew_for_host()
+                        if message.method == "initialize"
+                        else self._recover()
+                    )
                     generation = self._generation
                 await self._server.send(message)
             except ExchangeError as error:
@@ -345,9 +355,11 @@ class Relay:
                 # Many requests may hear of one lost session: the last to hear must not end the next.
                 if isinstance(error, SessionLost) and generation == self._generation:
                     self._session_lost = True
+                    if message.kind is Kind.RESPONSE:
+                        return error  # whoever asked is gone with the session
                 wait = attempts.judge(error, self._clock.now(), self._random)
                 if wait is None:
-                    return error
+                    return _warn_of_execution(error, message, attempts.harmless)
                 logger.info("%s Trying again in %.1f s.", error.cause, wait)
                 if wait:
                     await self._clock.sleep(wait)
@@ -373,9 +385,7 @@ class Relay:
         if entry.cancelled:
             self._asked.close(entry.message.key)  # nobody waits for it (MCP, "Cancellation")
             return
-        line = error.body or encode_error(
-            entry.message.raw_id, LOCAL_ERROR, describe(error, entry.message)
-        )
+        line = error.body or encode_error(entry.message.raw_id, LOCAL_ERROR, error.sentence())
         logger.warning("%r failed: %s", entry.message, error.sentence())
         self._answer(entry, line)
 
@@ -442,6 +452,10 @@ class Relay:
                     await self._recover()
             except ExchangeError as error:
                 logger.debug("No new session yet: %s", error.cause)
+
+    async def _renew_for_host(self) -> None:
+        await self._server.renew()
+        self._session_lost = False
 
     async def _recover(self) -> None:
         """Begins a new session, once for all who wait for it."""
@@ -550,9 +564,9 @@ def _cancel_line(request: Message) -> bytes:
     return encode_notification("notifications/cancelled", params)
 
 
-def describe(error: McpRemoteError, request: Message) -> str:
-    """The error's sentence, with what its class means for this request."""
-    sentence = error.sentence()
-    if isinstance(error, Interrupted) and request.method == "tools/call":
-        return f"{sentence} The call may have been executed; it was not repeated."
-    return sentence
+def _warn_of_execution(error: ExchangeError, message: Message, harmless: bool) -> ExchangeError:
+    """Says so where a request that was not repeated may have had its effect."""
+    unsure = isinstance(error, Interrupted) or error.status in UNSURE_STATUS
+    if message.kind is Kind.REQUEST and unsure and not harmless:
+        error.cause += " The request may have been executed; it was not sent again."
+    return error

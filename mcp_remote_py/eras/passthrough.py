@@ -25,7 +25,9 @@ _HEADER_SAFE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e\t]*[\x21-\x7e])?")
 
 
 class _Params(msgspec.Struct):
-    meta: dict[str, msgspec.Raw] = msgspec.field(name="_meta", default_factory=dict[str, msgspec.Raw])
+    meta: dict[str, msgspec.Raw] = msgspec.field(
+        name="_meta", default_factory=dict[str, msgspec.Raw]
+    )
     name: object = None
     uri: object = None
 
@@ -35,7 +37,7 @@ _decode_params = msgspec.json.Decoder(_Params).decode
 
 def names_its_version(message: Message) -> bool:
     """Whether the message is of the modern era: it carries its protocol version itself."""
-    return VERSION_MEMBER in message.raw and b"params" in message.raw
+    return VERSION_MEMBER in message.raw
 
 
 def metadata_headers(message: Message, negotiated: str) -> list[tuple[bytes, bytes]]:

@@ -34,9 +34,7 @@ class Candidate:
 class ChosenChannel:
     """A `ServerChannel` that becomes the one the server understands."""
 
-    def __init__(
-        self, candidates: Sequence[Candidate], on_chosen: Callable[[str], None]
-    ) -> None:
+    def __init__(self, candidates: Sequence[Candidate], on_chosen: Callable[[str], None]) -> None:
         self._candidates = candidates
         self._on_chosen = on_chosen
         self._channel: ServerChannel | None = None
@@ -73,12 +71,9 @@ class ChosenChannel:
             try:
                 await channel.send(message)
             except ExchangeError as error:
-                if self._channel is channel:
+                if self._channel is channel or not _is_mismatch(error):
                     raise
-                if not _is_mismatch(error):
-                    # An error of the second transport must not hide that of the first.
-                    raise first or error from error
-                first = first or error
+                first = first or error  # if none fits, this is the one that tells why
             else:
                 accept()
                 return

@@ -74,9 +74,7 @@ class HeaderBook:
                 merged[header.name.lower()] = header
         self._headers = tuple(merged.values())
         self._names = frozenset(name.encode() for name in merged)
-        self._pairs = [
-            (h.name.encode(), h.value.reveal().encode("latin-1")) for h in self._headers
-        ]
+        self._pairs = [(h.name.encode(), h.value.reveal().encode("latin-1")) for h in self._headers]
 
     async def reload(self) -> bool:
         """Reads files and commands again, once for all who ask meanwhile.

@@ -12,6 +12,7 @@ import socket
 import ssl
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from typing import TypeVar
 from urllib.parse import unquote, urljoin, urlsplit
 
 import httpcore
@@ -56,6 +57,9 @@ def _socket_options() -> list[httpcore.SOCKET_OPTION]:
         if hasattr(socket, name):
             options.append((socket.IPPROTO_TCP, getattr(socket, name), value))
     return options
+
+
+E = TypeVar("E", bound=BaseException)
 
 
 class Response:
@@ -156,13 +160,11 @@ def map_error(error: Exception, *, sent: bool) -> Exception:
     """
     if isinstance(error, ExchangeError):
         return error
-    certificate = _certificate_error(error)
-    if certificate:
-        return Unusable(
-            f"The server's certificate is not trusted: {certificate}.",
-            hint="Where a company's own authority signed it, name its file with --ca-cert.",
-        )
-    reason = str(error).strip().rstrip(".") or type(error).__name__
+    if (tls := _find_cause(error, ssl.SSLError)) is not None:
+        return _explain_tls(tls)
+    system = _find_cause(error, OSError)
+    reason = (system.strerror if system is not None else "") or str(error)
+    reason = reason.strip().rstrip(".") or type(error).__name__
     if isinstance(error, httpcore.ConnectTimeout):
         return NotSent("Connecting to the server took too long.", hint=_CONNECT_HINT)
     if isinstance(error, httpcore.ProxyError):
@@ -188,12 +190,29 @@ def map_error(error: Exception, *, sent: bool) -> Exception:
 _CONNECT_HINT = "Check the URL, the network and whether a VPN or proxy is needed."
 
 
-def _certificate_error(error: BaseException | None) -> str:
+def _find_cause(error: BaseException | None, kind: type[E]) -> E | None:
+    """The innermost error of that kind below `error`: the one that knows the reason."""
+    found: E | None = None
     while error is not None:
-        if isinstance(error, ssl.SSLCertVerificationError):
-            return error.verify_message or str(error)
-        error = error.__cause__ or error.__context__
-    return ""
+        if isinstance(error, kind):
+            found = error
+        if isinstance(error, BaseExceptionGroup) and error.exceptions:
+            error = error.exceptions[0]  # anyio groups the attempts at several addresses
+        else:
+            error = error.__cause__ or error.__context__
+    return found
+
+
+def _explain_tls(error: ssl.SSLError) -> Unusable:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return Unusable(
+            f"The server's certificate is not trusted: {error.verify_message.rstrip('.')}.",
+            hint="Where a company's own authority signed it, name its file with --ca-cert.",
+        )
+    return Unusable(
+        f"TLS with the server failed: {error.reason or error}.",
+        hint="Check that the URL's port speaks https, and whether the server wants --client-cert.",
+    )
 
 
 def build_tls_context(tls: Tls) -> ssl.SSLContext:
@@ -423,9 +442,13 @@ class HttpClient:
 class ProxiedLane:
     """A lane through an HTTP proxy: httpcore's proxy connections come as a pool, here of one."""
 
-    def __init__(self, proxy: Secret, tls: ssl.SSLContext | None, local_address: str | None) -> None:
+    def __init__(
+        self, proxy: Secret, tls: ssl.SSLContext | None, local_address: str | None
+    ) -> None:
         parts = urlsplit(proxy.reveal())
-        bare = parts._replace(netloc=parts.netloc.rpartition("@")[2], path="/", query="", fragment="")
+        bare = parts._replace(
+            netloc=parts.netloc.rpartition("@")[2], path="/", query="", fragment=""
+        )
         self._pool = httpcore.AsyncHTTPProxy(
             proxy_url=bare.geturl(),
             proxy_auth=(unquote(parts.username), unquote(parts.password or ""))

@@ -156,7 +156,9 @@ class LegacySseChannel:
         try:
             for message in parse_messages(data):
                 if isinstance(message, InvalidMessage):
-                    logger.warning("The server sent something that is no message: %s", message.cause)
+                    logger.warning(
+                        "The server sent something that is no message: %s", message.cause
+                    )
                     continue
                 self._deliver(message)
                 if message.kind is Kind.RESPONSE:

@@ -156,4 +156,3 @@ def explain_content(status: int, content_type: str, body: bytes, *, where: str) 
         hint="Check that the URL is that of an MCP server, not of a web page or a sign-in portal.",
         status=status,
     )
-

@@ -78,7 +78,9 @@ class StreamableChannel:
     async def send(self, message: Message) -> None:
         """See `ServerChannel.send`."""
         if message.method == "initialize":
-            self._session = None  # a new session begins without one (2025-11-25, "Session Management")
+            self._session = (
+                None  # a new session begins without one (2025-11-25, "Session Management")
+            )
         session = self._session
         headers = [CONTENT_TYPE, ACCEPT_BOTH, *self._session_headers(session)]
         headers += metadata_headers(message, self._version)
@@ -92,10 +94,11 @@ class StreamableChannel:
             self._heard.set()
             if message.method == "initialize":
                 self._session = response.headers.get(b"mcp-session-id")
-            self._on_accepted()
             if request is None:
+                self._on_accepted()
                 await self._take_unasked(response)
             elif response.content_type == "text/event-stream":
+                self._on_accepted()
                 await self._take_stream(response, request)
             elif response.content_type == "application/json" and response.status != 202:
                 await self._take_json(response)
@@ -125,14 +128,16 @@ class StreamableChannel:
         if not body.strip():
             raise await self._http.fail(response, request=None, session_sent=False)
         try:
-            for message in parse_messages(body):
-                self._hand_over(message)
+            messages = list(parse_messages(body))
         except InvalidMessage as error:
             raise Unusable(
                 f"The server's answer is no JSON-RPC message: {error.cause} It begins with "
                 f'"{excerpt(body[:400])}".',
                 hint="Check that the URL is that of an MCP server.",
             ) from error
+        self._on_accepted()
+        for message in messages:
+            self._hand_over(message)
 
     async def _take_stream(self, response: Response, request: Message) -> None:
         decoder = EventDecoder(self._max)
