@@ -1,9 +1,9 @@
 """Makes .venv with the locked dependencies and the project, once per state of the lock.
 
-Needs nothing but Python 3.11 and the package index; with --peers also npm packages for tests
-against real peers, by the Node that is among the locked dependencies. Prints the path of the
-environment's Python on stdout, and everything else on stderr. Must not import anything that
-is not in the standard library.
+Needs nothing but Python 3.11 and the package index; with --peers also the npm registry, for the
+real servers and hosts of the tests (Node itself is among the locked dependencies). Prints the
+path of the environment's Python on stdout, everything else on stderr. Must not import anything
+that is not in the standard library.
 """
 
 import hashlib
@@ -17,7 +17,6 @@ ROOT = Path(__file__).resolve().parent.parent
 ENVIRONMENT = ROOT / ".venv"
 BINARIES = ENVIRONMENT / ("Scripts" if os.name == "nt" else "bin")
 PYTHON = BINARIES / ("python.exe" if os.name == "nt" else "python")
-PEERS = ROOT / "tests" / "peers"
 OLDEST = (3, 11)
 
 
@@ -30,7 +29,7 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def run(arguments: list[str], hint: str, cwd: Path = ROOT) -> None:
+def run(arguments: list[str], hint: str) -> None:
     """Runs a command whose output is for people.
 
     Raises:
@@ -38,34 +37,25 @@ def run(arguments: list[str], hint: str, cwd: Path = ROOT) -> None:
     """
     path = f"{BINARIES}{os.pathsep}{os.environ.get('PATH', '')}"
     status = subprocess.call(
-        arguments, cwd=cwd, stdin=subprocess.DEVNULL, stdout=2, env={**os.environ, "PATH": path}
+        arguments, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=2, env={**os.environ, "PATH": path}
     )
     if status:
         raise SetUpError(f"`{Path(arguments[0]).name} {arguments[1]} ...` failed. {hint}")
 
 
-def digest(*paths: Path, salt: str = "") -> str:
-    """A fingerprint of these files."""
-    sha = hashlib.sha256(salt.encode())
-    for path in paths:
-        sha.update(path.read_bytes())
-    return sha.hexdigest()
-
-
-def is_done(stamp: Path, state: str) -> bool:
-    """Whether the last complete run left `state`."""
-    return stamp.is_file() and stamp.read_text(encoding="ascii") == state
+def wanted_state() -> str:
+    """A fingerprint of everything the environment is made from."""
+    state = hashlib.sha256(str(ROOT).encode())
+    for name in ("requirements.lock", "pyproject.toml"):
+        state.update((ROOT / name).read_bytes())
+    return state.hexdigest()
 
 
 def set_up_python() -> None:
     """The environment, the locked dependencies with compiled byte code, the project (editable)."""
     stamp = ENVIRONMENT / "complete"
-    state = digest(
-        ROOT / "requirements.lock",
-        ROOT / "pyproject.toml",
-        salt=f"{ROOT} {sys.version_info[:2]}",
-    )
-    if is_done(stamp, state) and PYTHON.is_file():
+    state = wanted_state()
+    if PYTHON.is_file() and stamp.is_file() and stamp.read_text(encoding="ascii") == state:
         return
     version = ".".join(map(str, sys.version_info[:2]))
     say(f"Setting up .venv with Python {version} (once; about a minute)...")
@@ -85,23 +75,12 @@ def set_up_python() -> None:
 
 
 def set_up_peers() -> None:
-    """The npm packages that play real servers and hosts in tests, if there are any."""
-    manifest, lock = PEERS / "package.json", PEERS / "package-lock.json"
-    if not manifest.is_file():
-        return
-    files = [path for path in (manifest, lock) if path.is_file()]
-    stamp, state = PEERS / "node_modules" / ".complete", digest(*files)
-    if is_done(stamp, state):
-        return
-    say("Fetching the npm peers of the tests (once)...")
-    npm = str(BINARIES / ("npm.exe" if os.name == "nt" else "npm"))
-    verb = "ci" if lock.is_file() else "install"
-    run(
-        [npm, verb, "--no-audit", "--no-fund", "--loglevel=error"],
-        "Is the npm registry reachable? Run the same command again.",
-        cwd=PEERS,
-    )
-    stamp.write_text(state, encoding="ascii")
+    """The third-party servers and hosts the tests run against; they know what they need."""
+    if (ROOT / "tests" / "real" / "installation.py").is_file():
+        run(
+            [str(PYTHON), "-m", "tests.real.installation"],
+            "Is the npm registry reachable? Run the same command again.",
+        )
 
 
 def main() -> int:
