@@ -17,6 +17,7 @@ from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TypeVar, cast
 
 SCRIPTS = Path(__file__).resolve().parent
@@ -56,10 +57,10 @@ def open_pipe(stream: Pipe | None) -> Pipe:
     return cast("Pipe", stream)
 
 
-async def start(entry: Json) -> Process:
-    """Starts what a config entry says, as a host does."""
+async def start(entry: Json, state: str) -> Process:
+    """Starts what a config entry says, as a host does; `state` is where it may keep things."""
     environment = {name: value for name, value in os.environ.items() if name != "DEMO_TOKEN"}
-    environment.update(entry.get("env", {}))
+    environment |= {"MCP_REMOTE_CONFIG_DIR": state, **entry.get("env", {})}
     return await asyncio.create_subprocess_exec(
         entry["command"], *entry["args"], stdin=PIPE, stdout=PIPE, stderr=PIPE, env=environment
     )
@@ -140,16 +141,17 @@ class Host:
 @asynccontextmanager
 async def host_of(entry: Json) -> AsyncGenerator[Host]:
     """A host with the command started; whatever happens, the process is gone afterwards."""
-    process = await start(entry)
-    stderr = asyncio.create_task(open_pipe(process.stderr).read())
-    try:
-        yield Host(process, stderr)
-    except DemoError as error:
-        await stop(process)
-        error.add_note((await stderr).decode().strip())
-        raise
-    finally:
-        await stop(process)
+    with TemporaryDirectory() as state:
+        process = await start(entry, state)
+        stderr = asyncio.create_task(open_pipe(process.stderr).read())
+        try:
+            yield Host(process, stderr)
+        except DemoError as error:
+            await stop(process)
+            error.add_note((await stderr).decode().strip())
+            raise
+        finally:
+            await stop(process)
 
 
 async def stop(process: Process) -> None:

@@ -6,6 +6,7 @@ Looks at real interpreters from outside. Must not import mcp_remote_py itself.
 from __future__ import annotations
 
 import importlib.util
+import os
 import subprocess
 import sys
 import threading
@@ -13,6 +14,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -40,13 +42,15 @@ def imports_of(
 
 
 def run(*arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(
-        [sys.executable, "-X", "importtime", *arguments],
-        input=stdin,
-        capture_output=True,
-        timeout=PATIENCE,
-        check=False,
-    )
+    with TemporaryDirectory() as state:
+        return subprocess.run(
+            [sys.executable, "-X", "importtime", *arguments],
+            input=stdin,
+            capture_output=True,
+            env={**os.environ, "MCP_REMOTE_CONFIG_DIR": state},
+            timeout=PATIENCE,
+            check=False,
+        )
 
 
 def modules_in(report: bytes) -> set[str]:
