@@ -155,10 +155,13 @@ async def host_of(entry: Json) -> AsyncGenerator[Host]:
 
 
 async def stop(process: Process) -> None:
-    """Makes sure that it is gone."""
-    if process.returncode is None:
+    """Closes its stdin, which ends it; what does not end is killed."""
+    open_pipe(process.stdin).close()
+    try:
+        await asyncio.wait_for(process.wait(), ENDING)
+    except TimeoutError:
         process.kill()
-    await process.wait()
+        await process.wait()
 
 
 @asynccontextmanager
