@@ -181,6 +181,9 @@ _PORT = re.compile(r"[0-9]{1,5}")
 _LABEL = re.compile(r"[a-z0-9_-]{1,63}")
 _LOOPBACK_IPV4 = re.compile(r"127(\.(0|[1-9][0-9]?|1[0-9]{2}|2[0-4][0-9]|25[0-5])){3}")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+_URL_FORM = "Write it in full, for example https://example.com/mcp."
+_PROXY_FORM = "Write it in full, for example http://proxy.example.com:3128."
+_IPV6_FORM = "Write an IPv6 address in brackets, as in [2001:db8::1]:8443."
 _MAX_HOST_LENGTH = 253
 """Characters (RFC 1035 §2.3.4, without the root label)."""
 
@@ -210,7 +213,7 @@ def parse_server_url(text: str, allow_http: bool = False) -> ServerUrl:
             "The server URL contains a user name or password.",
             hint='Leave it out and pass it with --header "Authorization: Basic ${CREDENTIALS}".',
         )
-    host, port = _parse_authority(authority, scheme, "The server URL")
+    host, port = _parse_authority(authority, scheme, "The server URL", _URL_FORM)
     if not target.startswith("/"):
         target = f"/{target}"
     url = ServerUrl(scheme, host, port, _percent_encode(target))
@@ -227,7 +230,7 @@ def _split_scheme(text: str) -> tuple[str, str]:
     if scheme is None or not text.startswith("//", scheme.end()):
         raise UsageError(
             "The server URL has no scheme." if text else "The server URL is empty.",
-            hint="Write it in full, for example https://example.com/mcp.",
+            hint=_URL_FORM,
         )
     name = scheme[1].lower()
     if name not in _DEFAULT_PORTS:
@@ -238,28 +241,33 @@ def _split_scheme(text: str) -> tuple[str, str]:
     return name, text[scheme.end() + 2 :]
 
 
-def _parse_authority(authority: str, scheme: str, what: str) -> tuple[str, int]:
-    """Host (ASCII, lower case, without brackets) and port of `authority` (RFC 3986 §3.2)."""
+def _parse_authority(authority: str, scheme: str, what: str, form: str) -> tuple[str, int]:
+    """Host (ASCII, lower case, without brackets) and port of `authority` (RFC 3986 §3.2).
+
+    `what` and `form` are for the errors: what is parsed, and how it is written right.
+    """
     if authority.startswith("["):
         literal, bracket, port = authority[1:].partition("]")
         address = _parse_address(literal)
         if not bracket or address is None or address.version == 4 or "%" in literal:
             raise UsageError(
                 f"{what} has no valid IPv6 address between [ and ].",
-                hint="Write it as in https://[2001:db8::1]:8443/mcp.",
+                hint=_IPV6_FORM,
             )
         host = str(address)
         if port and not port.startswith(":"):
-            raise UsageError(f"{what} has something other than a port behind the ].")
+            raise UsageError(
+                f"{what} has something other than a port behind the ].", hint=_IPV6_FORM
+            )
         port = port[1:]
     else:
         name, _, port = authority.partition(":")
         if ":" in port:
             raise UsageError(
                 f"{what} has more than one colon in its host.",
-                hint="Put an IPv6 address into brackets, as in https://[2001:db8::1]/mcp.",
+                hint=_IPV6_FORM,
             )
-        host = _parse_host_name(name, what)
+        host = _parse_host_name(name, what, form)
     if not port:
         return host, _DEFAULT_PORTS[scheme]
     if not _PORT.fullmatch(port) or not 0 < int(port) < 65536:
@@ -267,11 +275,9 @@ def _parse_authority(authority: str, scheme: str, what: str) -> tuple[str, int]:
     return host, int(port)
 
 
-def _parse_host_name(name: str, what: str) -> str:
+def _parse_host_name(name: str, what: str, form: str) -> str:
     if not name:
-        raise UsageError(
-            f"{what} has no host.", hint="Write it in full, for example https://example.com/mcp."
-        )
+        raise UsageError(f"{what} has no host.", hint=form)
     host = name.lower() if name.isascii() else _encode_idna(name)
     labels = host.removesuffix(".").split(".")
     if len(host) > _MAX_HOST_LENGTH or not all(map(_LABEL.fullmatch, labels)):
@@ -675,7 +681,7 @@ def _parse_proxy_url(text: str, variable: str) -> Secret:
             hint="Percent-encode it, a blank as %20.",
         )
     userinfo, at, authority = re.split(r"[/?#]", rest, maxsplit=1)[0].rpartition("@")
-    host, port = _parse_authority(authority, scheme, what)
+    host, port = _parse_authority(authority, scheme, what, _PROXY_FORM)
     if ":" in host:
         host = f"[{host}]"
     return Secret(f"{scheme}://{userinfo}{at}{host}:{port}")

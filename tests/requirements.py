@@ -1,0 +1,68 @@
+"""What this program promises, one id each: the sentence, and where the need was seen.
+
+A test names the promises it proves with `@pytest.mark.promise(id)`; test_requirements.py checks
+the pairing both ways. Must not know any test.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Promise(NamedTuple):
+    """One promised behaviour, and the document or report that asks for it."""
+
+    text: str
+    source: str
+
+
+PROMISES = {
+    "R1": Promise(
+        "Every request gets exactly one answer: the server's, or an error that says what happened.",
+        "JSON-RPC 2.0 §5; punkpeye/mcp-remote issue 293",
+    ),
+    "R2": Promise(
+        "Messages arrive byte for byte as they left; stdout carries nothing but JSON-RPC lines.",
+        "MCP 2025-11-25, Transports: stdio; PrefectHQ/fastmcp issue 4124",
+    ),
+    "R3": Promise(
+        "Everything crosses in both directions: requests, notifications, progress, cancellation.",
+        "MCP 2025-11-25, Base protocol; PrefectHQ/fastmcp issue 4161",
+    ),
+    "R4": Promise(
+        "Streamable HTTP and HTTP+SSE are found out by themselves, and remembered per URL.",
+        "MCP 2025-11-25, Transports: Backwards compatibility; mastra-ai/mastra pull request 10550",
+    ),
+    "R5": Promise(
+        "A lost session, a restarted server, a cut stream: recovered, with only safe repeats.",
+        "MCP 2025-11-25, Transports: Session management; punkpeye/mcp-remote issue 106",
+    ),
+    "R6": Promise(
+        "A slow call never delays a fast one, and an open stream never delays a call.",
+        "modelcontextprotocol/python-sdk issue 3209",
+    ),
+    "R7": Promise(
+        "It ends when its host ends, within 2 seconds: calls answered, session deleted, none left.",
+        "MCP 2025-11-25, Lifecycle: Shutdown; modelcontextprotocol/typescript-sdk issue 2002",
+    ),
+    "R8": Promise(
+        "Any message up to the cap (128 MiB by default), in linear time; past it, an error answer.",
+        "IBM/mcp-context-forge issue 2591",
+    ),
+    "L5": Promise(
+        "Retries back off with jitter, obey Retry-After, and end; an idle proxy sends nothing.",
+        "RFC 9110 §10.2.3; modelcontextprotocol/python-sdk issue 3257",
+    ),
+    "S2": Promise(
+        "Secrets never reach stdout, stderr, logs, error texts or another origin.",
+        "RFC 6750 §5.3; punkpeye/mcp-remote issue 268",
+    ),
+    "S4": Promise(
+        "Plain http needs --allow-http; a broken header is an error before anything is sent.",
+        "RFC 9110 §5.5; RFC 6750 §5.3",
+    ),
+    "D2": Promise(
+        "Messages travel in lanes, one connection each: 64 calls in flight are not serialised.",
+        "encode/httpcore issue 1093",
+    ),
+}

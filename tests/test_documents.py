@@ -1,0 +1,119 @@
+"""What the documents say is so: commands, options, output, links, versions.
+
+Must not import mcp_remote_py: documents are about what a person can run and read.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parent.parent
+PATIENCE = 50
+"""Seconds for a script."""
+
+
+def read(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def read_project() -> dict[str, Any]:
+    return tomllib.loads(read("pyproject.toml"))
+
+
+def code_blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", read("README.md"), re.DOTALL | re.MULTILINE)
+
+
+def run_script(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """A script of the project by this interpreter: its environment is set up already."""
+    return subprocess.run(
+        [sys.executable, ROOT / "scripts" / name, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+
+
+def without_numbers(line: str) -> str:
+    """A line of output with what differs from run to run taken out."""
+    line = re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:PORT", line)
+    return re.sub(r" +\d+ ms", " N ms", line)
+
+
+def test_the_readme_shows_the_options_as_they_are() -> None:
+    done = run_script("update_docs.py", "--check")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "| `--header HEADER` |" in read("README.md")
+
+
+def test_the_readme_shows_the_demo_as_it_is() -> None:
+    """Each line shown is a line of a real run, in this order; the demo checks itself."""
+    shown = next(block for block in code_blocks("console") if "scripts/demo" in block)
+    lines = [without_numbers(line) for line in shown.splitlines()[1:] if line]
+    assert len(lines) > 10
+    done = run_script("demo.py")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stderr == ""
+    real = iter(without_numbers(line) for line in done.stdout.splitlines())
+    for line in lines:
+        assert line in real, f"not in the demo's output, or not there: {line!r}\n{done.stdout}"
+
+
+def test_the_readme_begins_with_a_sentence_an_entry_and_a_uvx_line() -> None:
+    text = read("README.md")
+    places = [
+        text.index(part) for part in ("Lets an MCP host", '"mcpServers"', "uvx mcp-remote-py")
+    ]
+    assert places == sorted(places)
+    entries = [json.loads(block)["mcpServers"] for block in code_blocks("json")]
+    assert entries
+    for entry in entries:
+        for server in entry.values():
+            assert server["command"] == "uvx"
+            assert server["args"][0] == "mcp-remote-py"
+            variables = re.findall(r"\$\{(\w+)\}", " ".join(server["args"]))
+            assert set(variables) == set(server["env"])
+
+
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
+def test_every_command_and_link_of_a_document_leads_somewhere(document: str) -> None:
+    text = read(document)
+    for script in re.findall(r"(?<![\w/])((?:scripts|\.ci)/[\w-]+)\b(?!\.)", text):
+        assert os.access(ROOT / script, os.X_OK), script
+    for target in re.findall(r"\]\((?!https://)([^)#]+)\)", text):
+        assert (ROOT / target).is_file(), target
+
+
+def test_the_changelog_knows_the_version() -> None:
+    version = re.search(r'__version__ = "(.+)"', read("mcp_remote_py/__init__.py"))
+    assert version
+    assert re.search(rf"^## \[{re.escape(version[1])}\] - ", read("CHANGELOG.md"), re.MULTILINE)
+
+
+def test_the_lock_satisfies_the_project() -> None:
+    """After a change of dependencies the lock is renewed by scripts/lock."""
+    locked = dict(re.findall(r"^([a-z0-9.-]+)==([^ ]+)", read("requirements.lock"), re.MULTILINE))
+    project = read_project()
+    wanted = project["project"]["dependencies"] + project["dependency-groups"]["dev"]
+    for requirement in map(Requirement, wanted):
+        version = locked.get(canonicalize_name(requirement.name))
+        assert version is not None, f"{requirement.name} is not locked"
+        assert requirement.specifier.contains(version), f"{requirement} is locked as {version}"
+
+
+def test_the_lock_names_hashes_and_no_place() -> None:
+    lines = read("requirements.lock").splitlines()
+    assert all(re.match(r"[a-z0-9.-]+==|    --hash=sha256:[0-9a-f]{64}", line) for line in lines)
+    assert not [line for line in lines if "://" in line or "@ " in line]

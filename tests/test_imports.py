@@ -1,0 +1,162 @@
+"""The import graph is as planned, and starting costs no import that is not needed.
+
+Looks at real interpreters from outside. Must not import mcp_remote_py itself.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+
+ALLOWED = {"anyio", "certifi", "h11", "httpcore", "idna", "msgspec", "typing_extensions"}
+"""What relaying may import from others: httpcore with what it pulls, and the JSON codec."""
+
+SLOW = {"email", "http.client", "http.server", "urllib.request"}
+"""Modules of the standard library that cost 10 ms and more and that a relay has no use for."""
+
+PATIENCE = 30
+"""Seconds for one interpreter."""
+
+INITIALIZE = (
+    b'{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25",'
+    b'"capabilities":{},"clientInfo":{"name":"test","version":"1"}}}\n'
+)
+
+
+def imports_of(
+    *arguments: str, stdin: bytes = b""
+) -> tuple[set[str], subprocess.CompletedProcess[bytes]]:
+    """The modules an interpreter loads for these arguments, beyond what it always loads."""
+    done = run(*arguments, stdin=stdin)
+    return modules_in(done.stderr) - modules_in(run("-c", "pass").stderr), done
+
+
+def run(*arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    with TemporaryDirectory() as state:
+        return subprocess.run(
+            [sys.executable, "-X", "importtime", *arguments],
+            input=stdin,
+            capture_output=True,
+            env={**os.environ, "MCP_REMOTE_CONFIG_DIR": state},
+            timeout=PATIENCE,
+            check=False,
+        )
+
+
+def modules_in(report: bytes) -> set[str]:
+    """The names in a report of `-X importtime`; it also tells of attempts that found nothing."""
+    names = {
+        line.rpartition("|")[2].strip()
+        for line in report.decode(errors="replace").splitlines()
+        if line.startswith("import time:")
+    } - {"imported package"}
+    installed = {top for top in map(top_of, names) if is_installed(top)}
+    return {name for name in names if top_of(name) in installed}
+
+
+def words_of(done: subprocess.CompletedProcess[bytes]) -> str:
+    """What the program itself said on stderr."""
+    lines = done.stderr.decode(errors="replace").splitlines()
+    return "\n".join(line for line in lines if not line.startswith("import time:"))
+
+
+def top_of(name: str) -> str:
+    return name.partition(".")[0]
+
+
+def is_installed(top: str) -> bool:
+    return top in sys.builtin_module_names or importlib.util.find_spec(top) is not None
+
+
+def third_parties(modules: set[str]) -> set[str]:
+    return {top_of(name) for name in modules} - sys.stdlib_module_names - {"mcp_remote_py"}
+
+
+@contextmanager
+def server_without_session() -> Generator[str]:
+    """A server that answers `initialize` with JSON and takes everything else: its URL."""
+    answer = (
+        b'{"jsonrpc":"2.0","id":1,"result":{"protocolVersion":"2025-11-25","capabilities":{},'
+        b'"serverInfo":{"name":"plain","version":"1"}}}'
+    )
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            is_request = b'"initialize"' in body
+            self.send_response(200 if is_request else 202)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(answer) if is_request else 0))
+            self.end_headers()
+            if is_request:
+                self.wfile.write(answer)
+
+        def do_GET(self) -> None:
+            self.send_error(405)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Keeps the test's output clean."""
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/mcp"
+        finally:
+            server.shutdown()
+            thread.join(PATIENCE)
+
+
+def test_the_import_graph_keeps_its_contracts() -> None:
+    command = Path(sys.executable).with_name("lint-imports")
+    done = subprocess.run(
+        [command, "--no-logo", "--no-cache"],
+        cwd=Path(__file__).parent.parent,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_relay_imports_only_what_is_listed() -> None:
+    modules, done = imports_of("-c", "import mcp_remote_py.commands.proxy")
+    assert done.returncode == 0, words_of(done)
+    assert third_parties(modules) <= ALLOWED
+    assert not modules & SLOW
+
+
+def test_relaying_with_a_header_imports_nothing_more() -> None:
+    """TLS, keyring, sign-in and browser are loaded when they are needed: here they are not."""
+    with server_without_session() as url:
+        modules, done = imports_of(
+            "-m", "mcp_remote_py", url, "--header", "Authorization: Bearer canary", stdin=INITIALIZE
+        )
+    assert b'"plain"' in done.stdout, words_of(done)
+    assert third_parties(modules) <= ALLOWED
+    assert not modules & SLOW
+
+
+@pytest.mark.parametrize("option", ["--version", "--help"])
+def test_a_question_to_the_command_line_loads_no_network(option: str) -> None:
+    modules, done = imports_of("-m", "mcp_remote_py", option)
+    assert done.returncode == 0, words_of(done)
+    assert done.stdout.strip()
+    assert not third_parties(modules)
+    assert not modules & {"asyncio", "socket", "ssl", *SLOW}
+
+
+def test_the_report_of_imports_tells_found_from_missing_modules() -> None:
+    report = b"import time:  1 |  2 |   json\nimport time:  1 | 2 | no_such_module_anywhere\nother"
+    assert modules_in(report) == {"json"}
