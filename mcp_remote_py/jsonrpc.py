@@ -64,7 +64,7 @@ class Message:
         raw: its exact bytes, one line without line end, valid UTF-8.
         kind: request, notification or response.
         method: of a request or notification, else "".
-        raw_id: the bytes of its id as sent, None for a notification.
+        raw_id: the bytes of its id as sent, empty for a notification.
         key: the id as a value for matching (`1` and `1.0` are one id), None for a
             notification and for the id `null`.
         is_error: a response that carries `error`.
@@ -75,7 +75,7 @@ class Message:
     def __init__(self, raw: bytes, envelope: _Envelope) -> None:
         self.raw = raw
         self._envelope = envelope
-        self.raw_id: bytes | None = None
+        self.raw_id = b""
         self.key: Hashable = None
         self.is_error = False
         if envelope.id is not msgspec.UNSET:
@@ -83,7 +83,7 @@ class Message:
             self.key = _key_of(self.raw_id)
         if envelope.method is not msgspec.UNSET:
             self.method = envelope.method
-            if self.raw_id is None:
+            if not self.raw_id:
                 self.kind = Kind.NOTIFICATION
                 return
             self.kind = Kind.REQUEST
@@ -127,7 +127,7 @@ def _bytes_of(raw: msgspec.Raw | msgspec.UnsetType) -> bytes:
 
 def _key_of(raw_id: bytes) -> Hashable:
     value = json.loads(raw_id)
-    if value is None or isinstance(value, (str, int, float)) and not isinstance(value, bool):
+    if value is None or (isinstance(value, (str, int, float)) and not isinstance(value, bool)):
         return value
     raise InvalidMessage("An id must be a string or a number.", code=INVALID_REQUEST)
 
@@ -194,9 +194,9 @@ def check_utf8(raw: bytes) -> None:
 
 
 def _decode_leniently(raw: bytes, reason: Exception) -> _Envelope:
-    """What msgspec refuses is looked at again by `json`, which knows lone surrogates.
+    r"""What msgspec refuses is looked at again by `json`, which knows lone surrogates.
 
-    `"\\ud800"` is grammatical JSON (RFC 8259 §8.2) and real servers send it.
+    `"\ud800"` is grammatical JSON (RFC 8259 §8.2) and real servers send it.
     """
     known_id = find_id(raw[:ID_WINDOW_BYTES], raw[-ID_WINDOW_BYTES:])
     if isinstance(reason, RecursionError):
@@ -259,7 +259,7 @@ def encode_error(raw_id: bytes | None, code: int, message: str) -> bytes:
     """An error answer, one line, to the request with this id (`null` where it is unknown)."""
     text = json.dumps(message, ensure_ascii=False).encode()
     return b'{"jsonrpc":"2.0","id":%b,"error":{"code":%d,"message":%b}}' % (
-        b"null" if raw_id is None else raw_id,
+        raw_id or b"null",
         code,
         text,
     )

@@ -92,7 +92,7 @@ class _Open:
 
 
 class _CancelledParams(msgspec.Struct):
-    requestId: msgspec.Raw  # noqa: N815 - the member's name in MCP
+    requestId: msgspec.Raw
 
 
 class Relay:
@@ -259,7 +259,6 @@ class Relay:
                 self._spawn(self._ping_for_all(), WORK)
 
     def _answer_ping(self, entry: _Open) -> None:
-        assert entry.message.raw_id is not None
         self._answer(entry, encode_result(entry.message.raw_id, b"{}"))
 
     async def _ping_for_all(self) -> None:
@@ -337,39 +336,39 @@ class Relay:
             while self._handshake is not None and not self._handshake.done():
                 await asyncio.wait({self._handshake})
         attempts = Attempts(message.method, self._clock.now(), self._is_harmless(message))
-        while True:
-            generation = self._generation
-            try:
-                if self._session_lost:
-                    # A host that begins anew needs no handshake of ours before its own.
-                    await (
-                        self._renew_for_host()
-                        if message.method == "initialize"
-                        else self._recover()
-                    )
-                    generation = self._generation
-                await self._server.send(message)
-            except ExchangeError as error:
-                if message.kind is Kind.REQUEST and is_done():
-                    return None
-                # Many requests may hear of one lost session: the last to hear must not end the next.
-                if isinstance(error, SessionLost) and generation == self._generation:
-                    self._session_lost = True
-                    if message.kind is Kind.RESPONSE:
-                        return error  # whoever asked is gone with the session
-                wait = attempts.judge(error, self._clock.now(), self._random)
-                if wait is None:
-                    return _warn_of_execution(error, message, attempts.harmless)
+        while (error := await self._try_once(message)) is not None:
+            if message.kind is Kind.REQUEST and is_done():
+                return None
+            if message.kind is Kind.RESPONSE and isinstance(error, SessionLost):
+                return error  # whoever asked is gone with the session
+            wait = attempts.judge(error, self._clock.now(), self._random)
+            if wait is None:
+                return _warn_of_execution(error, message, attempts.harmless)
+            if wait:
                 logger.info("%s Trying again in %.1f s.", error.cause, wait)
-                if wait:
-                    await self._clock.sleep(wait)
-            else:
-                if is_done():
-                    return None
-                return Unusable(
-                    "The server answered without an answer to this request.",
-                    hint="That is a fault of the server.",
-                )
+                await self._clock.sleep(wait)
+        if is_done():
+            return None
+        return Unusable(
+            "The server answered without an answer to this request.",
+            hint="That is a fault of the server.",
+        )
+
+    async def _try_once(self, message: Message) -> ExchangeError | None:
+        generation = self._generation
+        try:
+            if self._session_lost:
+                # A host that begins anew needs no handshake of ours before its own.
+                renew = self._renew_for_host if message.method == "initialize" else self._recover
+                await renew()
+                generation = self._generation
+            await self._server.send(message)
+        except ExchangeError as error:
+            # Many requests may hear of one lost session: the last to hear must not end the next.
+            if isinstance(error, SessionLost) and generation == self._generation:
+                self._session_lost = True
+            return error
+        return None
 
     def _is_harmless(self, message: Message) -> bool:
         if message.method == "tools/call":
@@ -559,7 +558,6 @@ def _settle(entry: _Open) -> None:
 
 
 def _cancel_line(request: Message) -> bytes:
-    assert request.raw_id is not None
     params = b'{"requestId":%b,"reason":"The server lost the session."}' % request.raw_id
     return encode_notification("notifications/cancelled", params)
 

@@ -15,7 +15,7 @@ from mcp_remote_py.jsonrpc import Message, encode_notification
 
 
 class _Listable(msgspec.Struct):
-    listChanged: object = False  # noqa: N815 - the member's name in MCP
+    listChanged: object = False
 
 
 class _Capabilities(msgspec.Struct):
@@ -23,7 +23,7 @@ class _Capabilities(msgspec.Struct):
 
 
 class _InitializeResult(msgspec.Struct):
-    protocolVersion: str = ""  # noqa: N815
+    protocolVersion: str = ""
     capabilities: _Capabilities = msgspec.field(default_factory=_Capabilities)
 
 
@@ -59,7 +59,7 @@ class SessionMemory:
         return self._announces_tools
 
     def note(self, request: Message, answer: Message) -> str:
-        """Keeps what an answered request set. Returns the version an `initialize` agreed on, or ""."""
+        """Keeps what an answered request set; the version an `initialize` agreed on, else ""."""
         if answer.is_error:
             return ""
         match request.method:

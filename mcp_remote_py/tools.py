@@ -15,8 +15,8 @@ from mcp_remote_py.settings import ToolRules
 
 
 class _Annotations(msgspec.Struct):
-    readOnlyHint: object = None  # noqa: N815 - the member's name in MCP
-    idempotentHint: object = None  # noqa: N815
+    readOnlyHint: object = None
+    idempotentHint: object = None
 
 
 class _Tool(msgspec.Struct):

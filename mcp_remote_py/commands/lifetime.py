@@ -14,6 +14,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from typing import Any
 
 Stop = Callable[[str], None]
 """Takes the reason, a sentence."""
@@ -89,7 +90,8 @@ def _watch_in_thread(parent: int, on_gone: Callable[[], None]) -> None:
 
     loop = asyncio.get_running_loop()
     synchronize, forever = 0x00100000, 0xFFFFFFFF
-    kernel32 = ctypes.windll.kernel32
+    # Typed by hand: type checkers know `windll` on Windows only.
+    kernel32: Any = getattr(ctypes, "windll").kernel32  # noqa: B009
     handle = kernel32.OpenProcess(synchronize, False, parent)
     if not handle:
         return

@@ -59,37 +59,35 @@ class ChosenChannel:
     async def _try_each(self, message: Message) -> None:
         first: ExchangeError | None = None
         for candidate in self._candidates:
-            channel: ServerChannel | None = None
-
-            def accept(candidate: Candidate = candidate) -> None:
-                if self._channel is None and channel is not None:
-                    self._channel = channel
-                    self._end_choosing()
-                    self._on_chosen(candidate.name)
-
-            channel = candidate.build(accept)
+            attempt = _Attempt(self, candidate)
             try:
-                await channel.send(message)
+                await attempt.channel.send(message)
             except ExchangeError as error:
-                if self._channel is channel or not _is_mismatch(error):
+                if attempt.accepted or not _is_mismatch(error):
                     raise
                 first = first or error  # if none fits, this is the one that tells why
             else:
-                accept()
+                attempt.accept()
                 return
             finally:
-                if self._channel is not channel:
-                    await channel.aclose()
+                if not attempt.accepted:
+                    await attempt.channel.aclose()
         raise self._neither(first)
 
+    def adopt(self, name: str, channel: ServerChannel) -> None:
+        """The server accepted the first message on this channel."""
+        self._channel = channel
+        self._end_choosing()
+        self._on_chosen(name)
+
     def _neither(self, first: ExchangeError | None) -> ExchangeError:
-        assert first is not None, "there is always a candidate"
-        if len(self._candidates) == 1 or first.body is not None:
+        if first is not None and (len(self._candidates) == 1 or first.body is not None):
             return first
         return Unusable(
-            f"Neither Streamable HTTP nor HTTP+SSE answers at this address. {first.cause}",
+            "Neither Streamable HTTP nor HTTP+SSE answers at this address. "
+            f"{first.cause if first else ''}",
             hint="Check the path of the URL: try /mcp or /sse.",
-            status=first.status,
+            status=first.status if first else None,
         )
 
     def _end_choosing(self) -> None:
@@ -116,6 +114,21 @@ class ChosenChannel:
         """See `ServerChannel.aclose`."""
         if self._channel is not None:
             await self._channel.aclose()
+
+
+class _Attempt:
+    """One transport tried with the first message; its channel tells when the server accepts."""
+
+    def __init__(self, owner: ChosenChannel, candidate: Candidate) -> None:
+        self._owner = owner
+        self._name = candidate.name
+        self.accepted = False
+        self.channel = candidate.build(self.accept)
+
+    def accept(self) -> None:
+        if not self.accepted:
+            self.accepted = True
+            self._owner.adopt(self._name, self.channel)
 
 
 def _is_mismatch(error: ExchangeError) -> bool:

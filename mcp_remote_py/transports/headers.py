@@ -83,13 +83,14 @@ class HeaderBook:
         """
         if not (self._sources.files or self._sources.commands):
             return False
-        if self._reloading is None:
-            self._reloading = asyncio.ensure_future(self._reload())
-        try:
-            return await asyncio.shield(self._reloading)
-        finally:
-            if self._reloading is not None and self._reloading.done():
-                self._reloading = None
+        reloading = self._reloading
+        if reloading is None:
+            reloading = self._reloading = asyncio.ensure_future(self._reload())
+            reloading.add_done_callback(self._end_reloading)
+        return await asyncio.shield(reloading)
+
+    def _end_reloading(self, _: asyncio.Future[bool]) -> None:
+        self._reloading = None
 
     async def _reload(self) -> bool:
         before = self._pairs

@@ -12,7 +12,7 @@ import socket
 import ssl
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import TypeVar, cast
 from urllib.parse import unquote, urljoin, urlsplit
 
 import httpcore
@@ -196,8 +196,9 @@ def _find_cause(error: BaseException | None, kind: type[E]) -> E | None:
     while error is not None:
         if isinstance(error, kind):
             found = error
-        if isinstance(error, BaseExceptionGroup) and error.exceptions:
-            error = error.exceptions[0]  # anyio groups the attempts at several addresses
+        if isinstance(error, BaseExceptionGroup):
+            # anyio groups the attempts at several addresses
+            error = cast("BaseExceptionGroup[BaseException]", error).exceptions[0]
         else:
             error = error.__cause__ or error.__context__
     return found
@@ -398,7 +399,7 @@ class HttpClient:
         target = urljoin(str(url), location.decode("latin-1"))
         if redirects > MAX_REDIRECTS:
             raise Unusable(
-                f"The server redirected more than {MAX_REDIRECTS} times, last to {mask_url(target)}.",
+                f"The server redirected more than {MAX_REDIRECTS} times, to {mask_url(target)}.",
                 hint="Check the server's own redirects.",
             )
         try:
@@ -427,7 +428,7 @@ class HttpClient:
             self._tls = build_tls_context(self._settings.tls)
         origin = httpcore.Origin(url.scheme.encode(), url.host.encode(), url.port)
         # A local IPv4 address is the way to ask httpcore for IPv4 only.
-        local_address = "0.0.0.0" if self._settings.ipv4 else None
+        local_address = "0.0.0.0" if self._settings.ipv4 else None  # noqa: S104 - listens to none
         if self._settings.http_proxy is not None:
             return ProxiedLane(self._settings.http_proxy, self._tls, local_address)
         return httpcore.AsyncHTTPConnection(
@@ -462,13 +463,17 @@ class ProxiedLane:
         )
 
     async def handle_async_request(self, request: httpcore.Request) -> httpcore.Response:
+        """See `Lane`."""
         return await self._pool.handle_async_request(request)
 
     def has_expired(self) -> bool:
+        """See `Lane`."""
         return all(connection.has_expired() for connection in self._pool.connections)
 
     def is_idle(self) -> bool:
+        """See `Lane`."""
         return any(connection.is_idle() for connection in self._pool.connections)
 
     async def aclose(self) -> None:
+        """See `Lane`."""
         await self._pool.aclose()

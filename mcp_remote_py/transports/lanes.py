@@ -8,18 +8,30 @@ exchange costs its lane and nothing else. Must not know JSON-RPC, headers or tim
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-import httpcore
+if TYPE_CHECKING:
+    import httpcore
 
 
 class Lane(Protocol):
     """As much of a httpcore connection as lanes need."""
 
-    async def handle_async_request(self, request: httpcore.Request) -> httpcore.Response: ...
-    def has_expired(self) -> bool: ...
-    def is_idle(self) -> bool: ...
-    async def aclose(self) -> None: ...
+    async def handle_async_request(self, request: httpcore.Request) -> httpcore.Response:
+        """One exchange, up to the answer's headers; connects first where it must."""
+        ...
+
+    def has_expired(self) -> bool:
+        """Whether it was idle too long, or the server closed it meanwhile."""
+        ...
+
+    def is_idle(self) -> bool:
+        """Whether its last exchange ended cleanly, so that another may follow."""
+        ...
+
+    async def aclose(self) -> None:
+        """Closes the connection, whatever it is doing."""
+        ...
 
 
 class Lanes:

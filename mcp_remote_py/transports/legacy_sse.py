@@ -90,16 +90,19 @@ class LegacySseChannel:
         """
         if self._was_open:
             raise SessionLost("The server ended the event stream.")
-        if self._opening is None:
-            self._opening = asyncio.ensure_future(self._open_stream())
-        try:
-            await asyncio.shield(self._opening)
-        finally:
-            if self._opening is not None and self._opening.done():
-                self._opening = None
+        opening = self._opening
+        if opening is None:
+            opening = self._opening = asyncio.ensure_future(self._open_stream())
+            opening.add_done_callback(self._end_opening)
+        await asyncio.shield(opening)
         if self._endpoint is None:
             raise SessionLost("The server ended the event stream.")
         return self._endpoint
+
+    def _end_opening(self, opening: asyncio.Future[None]) -> None:
+        self._opening = None
+        if not opening.cancelled():
+            opening.exception()  # each waiter saw it; this says so to asyncio
 
     async def _open_stream(self) -> None:
         response = await self._http.request(b"GET", [(b"accept", b"text/event-stream")])
@@ -113,7 +116,7 @@ class LegacySseChannel:
         except TimeoutError:
             self._stop_reading()
             raise Unusable(
-                f"The server opened an event stream and named no endpoint in {ENDPOINT_TIMEOUT:g} seconds.",
+                f"The server's event stream named no endpoint in {ENDPOINT_TIMEOUT:g} seconds.",
                 hint="It may be a Streamable HTTP server: try --transport http-only.",
             ) from None
         except BaseException:

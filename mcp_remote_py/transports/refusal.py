@@ -42,7 +42,7 @@ def excerpt(body: bytes) -> str:
 
 
 def parse_retry_after(value: bytes | None, now: datetime) -> float | None:
-    """Seconds of a `Retry-After` (RFC 9110 §10.2.3), as delay or as date; None without a usable one."""
+    """Seconds of a `Retry-After`, delay or date (RFC 9110 §10.2.3); None without a usable one."""
     if value is None:
         return None
     text = value.decode("latin-1").strip()
@@ -71,7 +71,7 @@ def error_line(body: bytes, request: Message | None) -> bytes | None:
         return None
     if not message.is_error:
         return None
-    if request is None or request.raw_id is None:
+    if request is None:
         return None
     if message.key is None:
         return b'{"jsonrpc":"2.0","id":%b,"error":%b}' % (request.raw_id, message.error)
@@ -113,7 +113,7 @@ def explain_refusal(
             return make(
                 Refused,
                 f"The server refused your Authorization header ({evidence}).{asked}",
-                "Check the value given with --header: is it complete, still valid, meant for this server?",
+                "Check the value given with --header: is it whole, valid, meant for this server?",
             )
         return make(
             Refused,

@@ -59,32 +59,17 @@ class EventDecoder:
         Raises:
             Unusable: an event grew beyond `max_event_size` bytes.
         """
-        if self._skip_line_feed and chunk:
-            self._skip_line_feed = False
-            if chunk.startswith(b"\n"):
-                chunk = chunk[1:]
         buffer = self._buffer
-        buffer += chunk
-        if not self._started:
-            if len(buffer) < len(_BOM) and _BOM.startswith(buffer):
-                return
-            if buffer.startswith(_BOM):
-                del buffer[: len(_BOM)]
-            self._started = True
+        buffer += self._without_split_line_end(chunk)
+        if not self._started and not self._start():
+            return
         start = 0
         scan = self._scanned
         while (end := self._find_line_end(scan)) >= 0:
             blank = end == start
             if not blank:
                 self._take_field(start, end)
-            start = end + 1
-            # CR LF is one line end; its LF may come with the next chunk.
-            if buffer[end] == _CARRIAGE_RETURN:
-                if start == len(buffer):
-                    self._skip_line_feed = True
-                elif buffer[start] == _LINE_FEED:
-                    start += 1
-            scan = start
+            start = scan = self._after_line_end(end)
             if blank and (event := self._dispatch()) is not None:
                 yield event
         if start:
@@ -95,6 +80,34 @@ class EventDecoder:
                 f"The server sent an event of more than {self._max} bytes.",
                 hint="Raise the limit with --max-message-size.",
             )
+
+    def _start(self) -> bool:
+        """Skips one leading byte order mark; False while too few bytes came to see it."""
+        buffer = self._buffer
+        if len(buffer) < len(_BOM) and _BOM.startswith(buffer):
+            return False
+        if buffer.startswith(_BOM):
+            del buffer[: len(_BOM)]
+        self._started = True
+        return True
+
+    def _without_split_line_end(self, chunk: bytes) -> bytes:
+        """The chunk without the LF of a CR LF whose CR ended the chunk before."""
+        if not (self._skip_line_feed and chunk):
+            return chunk
+        self._skip_line_feed = False
+        return chunk[1:] if chunk.startswith(b"\n") else chunk
+
+    def _after_line_end(self, end: int) -> int:
+        """Where the next line starts: CR LF is one line end."""
+        buffer = self._buffer
+        start = end + 1
+        if buffer[end] == _CARRIAGE_RETURN:
+            if start == len(buffer):
+                self._skip_line_feed = True
+            elif buffer[start] == _LINE_FEED:
+                start += 1
+        return start
 
     def _find_line_end(self, scan: int) -> int:
         buffer = self._buffer
@@ -111,7 +124,7 @@ class EventDecoder:
             value_start = colon + 1
             if value_start < end and buffer[value_start] == _SPACE:
                 value_start += 1
-        name = buffer[start:colon]
+        name = bytes(buffer[start:colon])
         # One copy only: the value may be all of a large message.
         value = bytes(memoryview(buffer)[value_start:end])
         if name == b"data":

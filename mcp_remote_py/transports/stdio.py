@@ -129,8 +129,10 @@ class StdioChannel:
 
 
 def _can_be_polled(descriptor: int) -> bool:
-    """Pipes and sockets; not files, which epoll refuses, and not terminals, whose non-blocking
-    mode would be shared with the shell that started us."""
+    """Whether it is a pipe or a socket.
+
+    Files are refused by epoll; a terminal's mode would be shared with the shell that started us.
+    """
     mode = os.fstat(descriptor).st_mode
     return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
 
@@ -252,7 +254,7 @@ class NonBlockingWriter:
             self._empty.set()
 
     def _break(self) -> None:
-        """Nobody reads any more. The end of stdin will tell us to go; until then, lines are lost."""
+        """Nobody reads any more; the end of stdin will tell us to go."""
         self._broken = True
         if self._waiting:
             self._loop.remove_writer(self._descriptor)

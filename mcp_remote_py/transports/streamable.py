@@ -164,7 +164,7 @@ class StreamableChannel:
     async def _read_events(
         self, response: Response, decoder: EventDecoder, request: Message | None
     ) -> bool:
-        """Delivers the stream's messages; returns whether the answer to `request` was among them."""
+        """Delivers the stream's messages; whether the answer to `request` was among them."""
         answered = False
         try:
             async with asyncio.timeout(None) as limit:
