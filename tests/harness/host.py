@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, cast
+from typing import Any, Self, cast
 
 PATIENCE = 15.0
 """Seconds a wait takes at most where the test says nothing else."""
@@ -77,7 +77,7 @@ def parse_line(raw: bytes) -> Json:
     """
     value = json.loads(raw, parse_constant=_refuse)
     if not isinstance(value, dict):
-        raise ValueError("no object")
+        raise ValueError("no object")  # noqa: TRY004 - what is wrong is the text, not the caller
     message = cast("Json", value)
     if message.get("jsonrpc") != "2.0":
         raise ValueError("`jsonrpc` is not 2.0")
@@ -130,6 +130,7 @@ class Host:
         self._may_read.set()
         self._leaving = threading.Event()
         self._stderr = bytearray()
+        self._begun_line = bytearray()
         self._known_children: set[int] = set()
         self.process = subprocess.Popen(
             list(command),
@@ -148,7 +149,7 @@ class Host:
 
     # Life
 
-    def __enter__(self) -> Host:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -193,7 +194,8 @@ class Host:
         self.process.send_signal(number)
 
     def close_stdin(self) -> None:
-        """End of file for the command."""
+        """End of file for the command: a last line without line end counts."""
+        self._note(b"\n")
         with self._writing, contextlib.suppress(BrokenPipeError):
             if self.process.stdin is not None and not self.process.stdin.closed:
                 self.process.stdin.close()
@@ -237,6 +239,7 @@ class Host:
             AssertionError: the command did not take them in time.
             BrokenPipeError: the command has closed its stdin.
         """
+        __tracebackhide__ = True  # pytest would print the data
         self._note(data)
         stream = self.process.stdin
         assert stream is not None
@@ -254,6 +257,7 @@ class Host:
 
     def send(self, line: bytes) -> None:
         """Writes one line."""
+        __tracebackhide__ = True
         self.write(line + b"\n")
 
     def begin(
@@ -279,7 +283,10 @@ class Host:
 
     def _note(self, data: bytes) -> None:
         """Remembers which ids may be answered. Broken lines are not the business of this."""
-        for raw in data.split(b"\n"):
+        self._begun_line += data
+        *lines, rest = self._begun_line.split(b"\n")
+        self._begun_line = bytearray(rest)
+        for raw in lines:
             try:
                 value = json.loads(raw)
             except ValueError:

@@ -21,7 +21,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Any, cast
+from typing import Any, Self, cast
 from uuid import uuid4
 
 Json = dict[str, Any]
@@ -291,7 +291,7 @@ class WildServer:
 
     # Life
 
-    def __enter__(self) -> WildServer:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
