@@ -11,7 +11,7 @@ import re
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,7 +77,7 @@ def running(
     log: Path,
     environment: Mapping[str, str],
     folder: Path,
-) -> Iterator[Service]:
+) -> Generator[Service]:
     """`start`, and the end of the whole group afterwards."""
     service = start(command, listens=listens, log=log, environment=environment, folder=folder)
     try:
@@ -87,7 +87,7 @@ def running(
 
 
 def wait_for_port(process: subprocess.Popen[bytes], log: Path, listens: re.Pattern[str]) -> int:
-    """The port that the log names. A build error does not end every server, so the wait is bound."""
+    """The port that the log names. A build error does not end every server, so it is bounded."""
     found: list[str] = []
 
     def has_spoken() -> bool:

@@ -70,7 +70,7 @@ def bearer_worker(folder: Path, port: int = 0) -> AbstractContextManager[Service
 
 
 def everything_server(folder: Path, port: int = 0) -> AbstractContextManager[Service]:
-    """npm's server-everything over Streamable HTTP, at /mcp and nowhere else."""
+    """The server-everything of npm over Streamable HTTP, at /mcp and nowhere else."""
     package = NODE_MODULES / "@modelcontextprotocol" / "server-everything"
     main = str(package / "dist" / "index.js")
     return running(

@@ -11,7 +11,7 @@ import json
 import queue
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any, cast
 
@@ -36,8 +36,10 @@ class StdioHost:
         self.reader.start()
 
     def read(self) -> None:
-        """Hands on what the command says, None at the end. A line that is no JSON is a message too,
-        of a kind nobody waits for."""
+        """Hands on what the command says, None at the end.
+
+        A line that is no JSON is a message too, of a kind nobody waits for.
+        """
         assert self.process.stdout is not None
         for line in self.process.stdout:
             try:
@@ -54,7 +56,7 @@ class StdioHost:
         self.process.stdin.flush()
 
     def request(self, method: str, params: Message | None = None) -> Message:
-        """Asks, and returns the whole answer. Notifications before it are taken, nothing else is."""
+        """Asks; returns the whole answer. Notifications before it are passed over, nothing else."""
         self.last_id += 1
         self.send({"id": self.last_id, "method": method, "params": params or {}})
         while True:
@@ -96,7 +98,7 @@ class StdioHost:
 
 
 @contextlib.contextmanager
-def started(config: Path, name: str, home: Path) -> Iterator[StdioHost]:
+def started(config: Path, name: str, home: Path) -> Generator[StdioHost]:
     """The entry `name` of the file, as a desktop would start it. Its stderr is `home`/stderr."""
     server = json.loads(config.read_text())["mcpServers"][name]
     environment = {**desktop_environment(home), **server.get("env", {})}

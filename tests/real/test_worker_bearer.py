@@ -38,7 +38,7 @@ def sentence(answer: dict[str, Any], *phrases: str) -> str:
 
 
 def ask_in_vain(host: StdioHost, worker: Service, *phrases: str) -> list[Exchange]:
-    """Two messages that cannot be answered, then a while of nothing; returns what the Worker saw."""
+    """Two messages that cannot be answered, then a while of nothing; what the Worker saw."""
     before = len(ledger(worker))
     sentence(host.initialize(), *phrases)
     sentence(host.request("tools/list"), *phrases)
