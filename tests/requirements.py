@@ -65,4 +65,8 @@ PROMISES = {
         "Messages travel in lanes, one connection each: 64 calls in flight are not serialised.",
         "encode/httpcore issue 1093",
     ),
+    "D12": Promise(
+        "A refused static header is the person's error, said in a sentence; never a browser.",
+        "RFC 6750 §3.1; microsoft/vscode issue 334970",
+    ),
 }

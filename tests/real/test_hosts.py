@@ -1,0 +1,179 @@
+"""Real hosts start the real command from a desktop's config file and use real servers."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.real import tee
+from tests.real.configuration import BEARER, entry, write
+from tests.real.hosts import (
+    FastMcp,
+    McPorter,
+    RealHost,
+    daemon_is_ready,
+    mcporter_daemon,
+    relays_of,
+)
+from tests.real.processes import Service, end_group, wait_until
+from tests.real.servers import bearer_worker, everything_server, python_server
+
+# The first test of the folder may have to install it.
+pytestmark = pytest.mark.timeout(400)
+
+HOSTS = [pytest.param(McPorter, id="mcporter"), pytest.param(FastMcp, id="fastmcp")]
+
+MakeHost = Callable[[Path, Path], RealHost]
+
+
+@dataclass(frozen=True)
+class Target:
+    """A server as a config entry names it, and a tool of it that adds `a` and `b`."""
+
+    url: str
+    options: tuple[str, ...]
+    adder: str
+
+
+@pytest.fixture
+def target(
+    request: pytest.FixtureRequest, worker: Service, everything: Service, python_sse: Service
+) -> Target:
+    return {
+        "worker-sse": Target(worker.url("/sse"), BEARER, "add"),
+        "worker-mcp": Target(worker.url("/mcp"), BEARER, "add"),
+        "everything": Target(everything.url("/mcp"), (), "get-sum"),
+        "python-sse": Target(python_sse.url("/sse"), (), "add"),
+    }[request.param]
+
+
+@pytest.mark.promise("R3", "R4")
+@pytest.mark.parametrize("make_host", HOSTS)
+@pytest.mark.parametrize(
+    "target", ["worker-sse", "worker-mcp", "everything", "python-sse"], indirect=True
+)
+def test_host_lists_and_calls_tools(
+    make_host: MakeHost, target: Target, fastmcp_command: Path, tmp_path: Path
+) -> None:
+    config = write(tmp_path, {"server": entry(target.url, target.options)})
+    host = make_host(config, tmp_path / "home")
+    assert target.adder in host.list_tools("server")
+    said = host.call("server", target.adder, "a=2", "b=40")
+    assert said.status == 0, said
+    assert "42" in said.stdout
+
+
+@pytest.mark.promise("R1", "R2")
+@pytest.mark.parametrize(
+    ("make_host", "opening"),
+    [
+        pytest.param(McPorter, "initialize", id="mcporter"),
+        pytest.param(FastMcp, "server/discover", id="fastmcp"),
+    ],
+)
+def test_every_request_of_a_host_crosses_and_is_answered_once(
+    make_host: MakeHost, opening: str, worker: Service, fastmcp_command: Path, tmp_path: Path
+) -> None:
+    watched = entry(worker.url("/mcp"))
+    watched["args"] = [tee.__file__, str(tmp_path), watched["command"], *watched["args"]]
+    watched["command"] = sys.executable
+    host = make_host(write(tmp_path, {"server": watched}), tmp_path / "home")
+    said = host.call("server", "add", "a=2", "b=40")
+    assert said.status == 0, said
+
+    asked = messages(tmp_path / "to-command")
+    answered = messages(tmp_path / "to-host")
+    assert asked[0]["method"] == opening, "not what this host is known for: look at it again"
+    wanted = [one["id"] for one in asked if "method" in one and "id" in one]
+    given = [one["id"] for one in answered if "method" not in one]
+    assert Counter(given) == Counter(wanted)
+    assert all(one["jsonrpc"] == "2.0" for one in answered)
+
+
+@pytest.mark.promise("D12", "S2")
+@pytest.mark.parametrize("make_host", HOSTS)
+def test_host_shows_why_a_token_was_refused(
+    make_host: MakeHost, worker: Service, fastmcp_command: Path, tmp_path: Path
+) -> None:
+    header = ["--header", "Authorization: Bearer wrong456"]
+    config = write(tmp_path, {"server": entry(worker.url("/mcp"), header)})
+    said = make_host(config, tmp_path / "home").call("server", "add", "a=2", "b=40")
+    assert said.status != 0, said
+    assert "401" in said.everything
+    assert "Authorization" in said.everything
+    assert "wrong456" not in said.everything
+
+
+def messages(record: Path) -> list[dict[str, Any]]:
+    """Every line that crossed. One that is no JSON fails here."""
+    return [json.loads(line) for line in record.read_bytes().splitlines()]
+
+
+@contextmanager
+def daemon(host: McPorter) -> Generator[subprocess.Popen[bytes]]:
+    """The daemon of mcporter, ready, and gone at the end with all it started."""
+    process = mcporter_daemon(host, host.home / "daemon-log")
+    try:
+        assert wait_until(lambda: daemon_is_ready(host), 30), (host.home / "daemon-log").read_text()
+        yield process
+    finally:
+        end_group(process)
+
+
+Start = Callable[[Path, int], AbstractContextManager[Service]]
+
+
+@pytest.fixture
+def keeper(tmp_path_factory: pytest.TempPathFactory) -> McPorter:
+    """A mcporter in a home with a short name: the path of its daemon's socket is limited."""
+    home = tmp_path_factory.mktemp("k")
+    return McPorter(home / "claude_desktop_config.json", home)
+
+
+@pytest.mark.promise("R5")
+@pytest.mark.parametrize(
+    ("start", "path", "options", "adder"),
+    [
+        pytest.param(everything_server, "/mcp", (), "get-sum", id="everything"),
+        pytest.param(python_server, "/sse", (), "add", id="python-sse"),
+        pytest.param(bearer_worker, "/mcp", BEARER, "add", id="worker-mcp"),
+        pytest.param(bearer_worker, "/sse", BEARER, "add", id="worker-sse"),
+    ],
+)
+def test_server_restarted_between_two_calls_of_one_host(
+    start: Start,
+    path: str,
+    options: tuple[str, ...],
+    adder: str,
+    keeper: McPorter,
+    node_packages: Path,
+    tmp_path: Path,
+) -> None:
+    """One process of the command lives through it, and the host never learns of it."""
+    with start(tmp_path, 0) as first:
+        kept = entry(first.url(path), options) | {"lifecycle": "keep-alive"}
+        write(keeper.config.parent, {"server": kept})
+        with daemon(keeper) as process:
+            before = keeper.call("server", adder, "a=2", "b=40")
+            assert before.status == 0, before
+            assert "42" in before.stdout
+            relays = relays_of(first.url(path), process.pid)
+            assert len(relays) == 1
+
+            first.kill()
+            with start(tmp_path, first.port) as second:
+                assert second.port == first.port
+                after = keeper.call("server", adder, "a=3", "b=40")
+            assert after.status == 0, after
+            assert "43" in after.stdout
+            assert after.stderr == before.stderr
+            assert relays_of(first.url(path), process.pid) == relays

@@ -1,0 +1,52 @@
+"""What every relay test needs: scriptable servers, and the real command started against a URL."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.harness.host import Handler, Host, environment_for
+from tests.peers.wild_server import WildServer
+
+COMMAND = Path(sys.executable).parent / "mcp-remote-py"
+"""The entry point as it is installed beside the interpreter that runs the tests."""
+
+Relay = Callable[..., Host]
+Wild = Callable[..., WildServer]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The marker that ties a test to a promise of the design."""
+    config.addinivalue_line("markers", "promise(id, ...): the promises this test proves")
+
+
+@pytest.fixture
+def wild() -> Iterator[Wild]:
+    """Starts a `WildServer`; all are killed with the test, after the command has ended."""
+    with ExitStack() as stack:
+        yield lambda **options: stack.enter_context(WildServer(**options))
+
+
+@pytest.fixture
+def relay(tmp_path: Path, wild: Wild) -> Iterator[Relay]:
+    """Starts `mcp-remote-py URL [option ...]`; all are ended, and checked, with the test."""
+    with ExitStack() as stack:
+
+        def start(
+            url: str,
+            *options: str,
+            handlers: Mapping[str, Handler] | None = None,
+            environment: Mapping[str, str] | None = None,
+        ) -> Host:
+            host = Host(
+                [str(COMMAND), url, *options],
+                environment_for(tmp_path, environment),
+                handlers=handlers,
+            )
+            return stack.enter_context(host)
+
+        yield start
