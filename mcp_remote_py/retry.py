@@ -74,7 +74,8 @@ class Steps:
         return floor + (bound - floor) * random()
 
 
-CONNECT_STEPS = Steps(first=0.2, factor=2.0, longest=4.0)
+CONNECT_STEPS = Steps(first=0.3, factor=2.0, longest=8.0)
+"""For one request somebody waits for: at most 8 attempts within `REQUEST_PATIENCE`."""
 STREAM_STEPS = Steps(first=2.0, factor=2.5, longest=300.0)
 """For a listening stream that keeps ending: at most 8 openings in ten minutes (field note 22)."""
 RESUME_STEPS = Steps(first=0.1, factor=2.0, longest=30.0)

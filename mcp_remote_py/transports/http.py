@@ -37,7 +37,7 @@ KEEPALIVE_EXPIRY = 4.0
 that meets the closing connection would be lost without anybody knowing whether it ran."""
 
 MAX_REDIRECTS = 5
-REDIRECT_STATUS = frozenset({301, 302, 307, 308})
+REDIRECT_STATUS = frozenset({301, 302, 303, 307, 308})
 EVIDENCE_TIMEOUT = 5.0
 """Seconds spent on reading the body of a refusal."""
 
@@ -283,10 +283,9 @@ class HttpClient:
         while True:
             response = await self._exchange(method, url, headers, body)
             if response.status in REDIRECT_STATUS and b"location" in response.headers:
-                location = response.headers[b"location"]
                 await response.aclose()
                 redirects += 1
-                url = self._follow(url, location, redirects)
+                url = self._follow(url, method, response, redirects)
                 if endpoint is None:
                     self._server = url
             elif response.status == 401 and not reloaded and await self._reload(response):
@@ -395,8 +394,16 @@ class HttpClient:
         values = [value for name, value in raw.headers if name.lower() == b"set-cookie"]
         self._cookies.store(str(url), values)
 
-    def _follow(self, url: ServerUrl, location: bytes, redirects: int) -> ServerUrl:
-        target = urljoin(str(url), location.decode("latin-1"))
+    def _follow(
+        self, url: ServerUrl, method: bytes, response: Response, redirects: int
+    ) -> ServerUrl:
+        target = urljoin(str(url), response.headers[b"location"].decode("latin-1"))
+        what = f"The server redirects (HTTP {response.status}) to"
+        if response.status == 303 and method != b"GET":
+            raise Unusable(
+                f"{what} {mask_url(target)} in a way that drops the message.",
+                hint="If an MCP server is there, put that URL into the config entry.",
+            )
         if redirects > MAX_REDIRECTS:
             raise Unusable(
                 f"The server redirected more than {MAX_REDIRECTS} times, to {mask_url(target)}.",
@@ -405,14 +412,13 @@ class HttpClient:
         try:
             following = parse_server_url(target, allow_http=True)
         except UsageError as error:
-            raise Unusable(f"The server redirects to a place that is no URL: {error}") from error
+            raise Unusable(f"{what} a place that is no URL: {error}") from error
         upgrade = (
             url.scheme == "http" and following.scheme == "https" and url.host == following.host
         )
         if following.origin != url.origin and not upgrade:
             raise Unusable(
-                f"The server redirects to another place, {mask_url(target)}: your headers are not "
-                "sent there.",
+                f"{what} another place, {mask_url(target)}: your headers are not sent there.",
                 hint="If you trust it, put that URL into the config entry.",
             )
         return following

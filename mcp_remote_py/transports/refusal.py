@@ -126,10 +126,10 @@ def explain_refusal(
             f"The server forbids this request ({evidence}).",
             "Check that the credential you give with --header may use this server.",
         )
-    if status == 429:
-        return make(Refused, f"The server is asked too often ({evidence}).", "Try again later.")
     if status in _WAIT_STATUS:
-        return make(Refused, f"The server is not ready ({evidence}).", "Try again later.")
+        what = "is asked too often" if status == 429 else "is not ready"
+        when = "later" if retry_after is None else f"in {retry_after:g} seconds, as it asks"
+        return make(Refused, f"The server {what} ({evidence}).", f"Try again {when}.")
     if status in _NO_TRANSPORT_STATUS:
         return make(
             Unusable,
