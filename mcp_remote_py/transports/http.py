@@ -12,7 +12,7 @@ import socket
 import ssl
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from typing import TypeVar, cast
+from typing import TypeVar
 from urllib.parse import unquote, urljoin, urlsplit
 
 import httpcore
@@ -30,6 +30,7 @@ from mcp_remote_py.redact import Secret, mask_url, scrub
 from mcp_remote_py.settings import ProxySettings, ServerUrl, Tls, parse_server_url
 from mcp_remote_py.transports.headers import HeaderBook
 from mcp_remote_py.transports.lanes import Lane, Lanes
+from mcp_remote_py.transports.network import AsyncioBackend
 from mcp_remote_py.transports.refusal import EVIDENCE_BYTES, explain_content, explain_refusal
 
 KEEPALIVE_EXPIRY = 4.0
@@ -162,9 +163,7 @@ def map_error(error: Exception, *, sent: bool) -> Exception:
         return error
     if (tls := _find_cause(error, ssl.SSLError)) is not None:
         return _explain_tls(tls)
-    system = _find_cause(error, OSError)
-    reason = (system.strerror if system is not None else "") or str(error)
-    reason = reason.strip().rstrip(".") or type(error).__name__
+    reason = str(error).strip().rstrip(".") or type(error).__name__
     if isinstance(error, httpcore.ConnectTimeout):
         return NotSent("Connecting to the server took too long.", hint=_CONNECT_HINT)
     if isinstance(error, httpcore.ProxyError):
@@ -196,11 +195,7 @@ def _find_cause(error: BaseException | None, kind: type[E]) -> E | None:
     while error is not None:
         if isinstance(error, kind):
             found = error
-        if isinstance(error, BaseExceptionGroup):
-            # anyio groups the attempts at several addresses
-            error = cast("BaseExceptionGroup[BaseException]", error).exceptions[0]
-        else:
-            error = error.__cause__ or error.__context__
+        error = error.__cause__ or error.__context__
     return found
 
 
@@ -432,16 +427,14 @@ class HttpClient:
     def _connect(self, url: ServerUrl) -> Lane:
         if url.scheme == "https" and self._tls is None:
             self._tls = build_tls_context(self._settings.tls)
-        origin = httpcore.Origin(url.scheme.encode(), url.host.encode(), url.port)
-        # A local IPv4 address is the way to ask httpcore for IPv4 only.
-        local_address = "0.0.0.0" if self._settings.ipv4 else None  # noqa: S104 - listens to none
+        network = AsyncioBackend(ipv4=self._settings.ipv4)
         if self._settings.http_proxy is not None:
-            return ProxiedLane(self._settings.http_proxy, self._tls, local_address)
+            return ProxiedLane(self._settings.http_proxy, self._tls, network)
         return httpcore.AsyncHTTPConnection(
-            origin=origin,
+            origin=httpcore.Origin(url.scheme.encode(), url.host.encode(), url.port),
             ssl_context=self._tls,
             keepalive_expiry=KEEPALIVE_EXPIRY,
-            local_address=local_address,
+            network_backend=network,
             socket_options=_socket_options(),
         )
 
@@ -450,7 +443,7 @@ class ProxiedLane:
     """A lane through an HTTP proxy: httpcore's proxy connections come as a pool, here of one."""
 
     def __init__(
-        self, proxy: Secret, tls: ssl.SSLContext | None, local_address: str | None
+        self, proxy: Secret, tls: ssl.SSLContext | None, network: httpcore.AsyncNetworkBackend
     ) -> None:
         parts = urlsplit(proxy.reveal())
         bare = parts._replace(
@@ -464,7 +457,7 @@ class ProxiedLane:
             ssl_context=tls,
             max_connections=1,
             keepalive_expiry=KEEPALIVE_EXPIRY,
-            local_address=local_address,
+            network_backend=network,
             socket_options=_socket_options(),
         )
 
