@@ -194,7 +194,7 @@ OPTIONS = (
         "--log-file", "FILE", "Log into that file too, with times; only you can read it.", _LOGS
     ),
     Option("--version", "", "Print the version and end.", _OTHER),
-    Option("--help", "", "Print this help and end.", _OTHER),
+    Option("--help", "", "Print this help and end (also -h).", _OTHER),
 )
 
 
@@ -284,8 +284,8 @@ def _write(stream: TextIO | None, text: str) -> None:
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Replaces argparse's text, which repeats values, by one that names the option only."""
-        named = re.match(r"argument ((?:-h/)?--[a-z0-9-]+)", message)
-        option = named[1].removeprefix("-h/") if named else "An option"
+        named = re.match(r"argument (--[a-z0-9-]+)", message)
+        option = named[1] if named else "An option"
         if any(option == known.name and not known.value for known in OPTIONS):
             raise UsageError(f"{option} takes no value.", hint=f"Write {option} alone.")
         raise UsageError(
@@ -351,8 +351,7 @@ def _build_parser() -> _Parser:
         elif option.value:
             group.add_argument(option.name, metavar=option.value, help=text)
         else:
-            names = ("-h", option.name) if option.name == "--help" else (option.name,)
-            group.add_argument(*names, action="store_true", help=text)
+            group.add_argument(option.name, action="store_true", help=text)
     return parser
 
 
@@ -363,6 +362,8 @@ def _parse(argv: Sequence[str]) -> _Arguments:
         UsageError: an unknown option, a missing or superfluous word, a header torn in two.
     """
     arguments, rest = _build_parser().parse_known_args(argv, _Arguments())
+    # Not an option of argparse, which would read -hunter as -h with something behind it.
+    arguments.help = arguments.help or "-h" in rest
     if arguments.help or arguments.version:
         return arguments
     # Of words on both sides of an option argparse takes only those of one side.

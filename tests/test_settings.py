@@ -758,6 +758,7 @@ class TestSecrets:
     def test_settings_without_secrets(self) -> None:
         settings = ProxySettings(server("https://e.com/mcp"), http_proxy=Secret("http://p:1"))
         assert secrets_of(settings) == ()
+        assert secrets_of(ProxySettings(server("https://e.com/mcp?a=b"))) == ()
 
 
 def test_tool_rules_restrict_only_when_one_is_set() -> None:
