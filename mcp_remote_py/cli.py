@@ -18,7 +18,7 @@ from typing import NamedTuple, NoReturn, TextIO, cast
 
 from mcp_remote_py import __version__, logs
 from mcp_remote_py import settings as words
-from mcp_remote_py.errors import McpRemoteError, UsageError, one_line
+from mcp_remote_py.errors import McpRemoteError, UsageError
 from mcp_remote_py.redact import remember, scrub_known
 from mcp_remote_py.settings import (
     DEFAULT_BODY_TIMEOUT,
@@ -58,11 +58,6 @@ class Option(NamedTuple):
     help: str
     group: str
     repeatable: bool = False
-
-    @property
-    def key(self) -> str:
-        """The attribute argparse gives it."""
-        return self.name.removeprefix("--").replace("-", "_")
 
 
 _HEADERS, _CONNECTION, _TOOLS, _LOGS, _OTHER = "Headers", "Connection", "Tools", "Logs", "Other"
@@ -207,9 +202,9 @@ def main(
 ) -> int:
     """Runs the command that `argv` (without the program's name) asks for; its exit status.
 
-    `load` gives the function of a command by its name. Raises nothing a person can cause.
+    `load` gives the function of a command by its name. Raises nothing: a person's mistake is a
+    line and a status, and so is a fault of the command.
     """
-    log: logs.Logs | None = None
     try:
         arguments = _parse(argv)
         if arguments.help:
@@ -220,31 +215,29 @@ def main(
             return DONE
         settings, warnings = _read_settings(arguments, environment)
         log = logs.configure(settings.log, words.secrets_of(settings), stderr)
-        for warning in warnings:
-            _log.warning("%s", warning)
-        run = (load or load_command)("proxy")
-        return run(settings, environment)
+    except UsageError as error:
+        _write_error(stderr, error.sentence())
+        return WRONG_USAGE
+    for warning in warnings:
+        _log.warning("%s", warning)
+    try:
+        return (load or load_command)("proxy")(settings, environment)
     except UsageError as error:
         # Where even the log could not be written, nobody reads stderr: a write would not return.
-        if log is None or log.flush(FLUSH_SECONDS):
-            _write(stderr, f"{PROGRAM}: error: {scrub_known(error.sentence())}\n")
+        if log.flush(FLUSH_SECONDS):
+            _write_error(stderr, error.sentence())
         return WRONG_USAGE
     except McpRemoteError as error:
-        _log.error("%s", error.sentence())  # only a command raises these: the log is there
+        _log.error("%s", error.sentence())
         return FAILED
     except KeyboardInterrupt:
         return INTERRUPTED
     except Exception as error:
-        text = f"Internal error ({type(error).__name__}: {error}). Please report it."
-        if log is None:
-            _write(stderr, f"{PROGRAM}: error: {one_line(scrub_known(text))}\n")
-        else:
-            _log.exception("%s", text)
+        _log.exception("Internal error (%s: %s). Please report it.", type(error).__name__, error)
         return FAILED
     finally:
-        if log is not None:
-            log.flush(FLUSH_SECONDS)
-            log.close()
+        log.flush(FLUSH_SECONDS)
+        log.close()
 
 
 def load_command(name: str) -> RunCommand:
@@ -265,6 +258,10 @@ def render_option_table() -> str:
 
 def _escape_markdown(text: str) -> str:
     return re.sub(r"([*|<>\\])", r"\\\1", text)
+
+
+def _write_error(stderr: TextIO | None, sentence: str) -> None:
+    _write(stderr, f"{PROGRAM}: error: {scrub_known(sentence)}\n")
 
 
 def _write(stream: TextIO | None, text: str) -> None:
@@ -338,10 +335,9 @@ def _build_parser() -> _Parser:
     parser.add_argument(
         "words", nargs="*", metavar="URL", help="Address of the server, https://... in full."
     )
-    groups = {}
+    names = dict.fromkeys(option.group for option in OPTIONS)
+    groups = {name: parser.add_argument_group(name) for name in names}
     for option in OPTIONS:
-        if option.group not in groups:
-            groups[option.group] = parser.add_argument_group(option.group)
         group = groups[option.group]
         text = option.help.replace("%", "%%")
         if option.repeatable:

@@ -378,10 +378,10 @@ def read_text(path: str, option: str, read_file: ReadFile) -> str:
 def split_command(
     text: str, environment: Mapping[str, str], *, windows: bool = False
 ) -> tuple[str, ...]:
-    """The words of a `--header-command`, for starting it without a shell.
+    r"""The words of a `--header-command`, for starting it without a shell.
 
     Blanks separate, quotes join, and on POSIX a backslash escapes; on Windows it is an
-    ordinary character, so that `C:\\tools\\token.exe` survives. `${NAME}` is expanded word by
+    ordinary character, so that `C:\tools\token.exe` survives. `${NAME}` is expanded word by
     word afterwards: a value never splits.
 
     Raises:

@@ -418,17 +418,6 @@ class TestStatus:
             "[mcp-remote-py] Internal error (ZeroDivisionError: ****). Please report it.\n"
         )
 
-    def test_a_fault_of_ours_before_the_log_is_there_is_told_too(self) -> None:
-        class Broken(dict[str, str]):
-            def get(self, *args: object) -> str:
-                raise ZeroDivisionError("broken")
-
-        run = Run(URL, environment=Broken(SOME="variable"))
-        assert run.status == 1
-        assert run.stderr == (
-            "mcp-remote-py: error: Internal error (ZeroDivisionError: broken). Please report it.\n"
-        )
-
     @pytest.mark.promise("S2")
     def test_secrets_of_a_header_file_are_known_to_the_log(self, tmp_path: Path) -> None:
         (tmp_path / "h").write_text("Authorization: Bearer cli-secret-4\n")

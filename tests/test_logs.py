@@ -136,6 +136,28 @@ def test_stdout_is_refused_as_the_place_for_lines() -> None:
         logs.configure(LogSettings(), (), stdout)
 
 
+@pytest.mark.promise("R2")
+def test_stdout_is_refused_as_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "stdout"
+    with path.open("w") as stdout, pytest.raises(UsageError) as caught:
+        logs.configure(LogSettings(file=str(path)), (), None, stdout.fileno())
+    assert caught.value.sentence() == (
+        "--log-file is stdout, which belongs to the protocol. "
+        "Name a file; stderr gets the lines anyway."
+    )
+
+
+def test_the_null_device_may_be_both() -> None:
+    with open(os.devnull, "w") as stdout:
+        logs.configure(LogSettings(file=os.devnull), (), None, stdout.fileno()).close()
+
+
+def test_a_closed_stdout_is_no_file(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    logs.configure(LogSettings(file=str(path)), (), None, -1).close()
+    assert path.exists()
+
+
 def test_no_stderr_at_all_is_fine() -> None:
     with configured(LogSettings(), None) as handle:
         log.error("nobody hears this")
