@@ -13,13 +13,14 @@ import importlib
 import logging
 import os
 import re
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, NoReturn, TextIO, cast
 
 from mcp_remote_py import __version__, logs
 from mcp_remote_py import settings as words
 from mcp_remote_py.errors import McpRemoteError, UsageError
-from mcp_remote_py.redact import remember, scrub_known
+from mcp_remote_py.redact import mask_url, remember, scrub_known
 from mcp_remote_py.settings import (
     DEFAULT_BODY_TIMEOUT,
     DEFAULT_CONNECT_TIMEOUT,
@@ -218,6 +219,14 @@ def main(
     except UsageError as error:
         _write_error(stderr, error.sentence())
         return WRONG_USAGE
+    _log.debug(
+        "%s %s on Python %s, %s, for %s",
+        PROGRAM,
+        __version__,
+        sys.version.partition(" ")[0],
+        sys.platform,
+        mask_url(str(settings.server)),
+    )
     for warning in warnings:
         _log.warning("%s", warning)
     try:
@@ -333,7 +342,10 @@ def _build_parser() -> _Parser:
         formatter_class=lambda prog: argparse.HelpFormatter(prog, width=HELP_WIDTH),
     )
     parser.add_argument(
-        "words", nargs="*", metavar="URL", help="Address of the server, https://... in full."
+        "words",
+        nargs="*",
+        metavar="URL",
+        help="Address of the server in full, https://...; ${NAME} is replaced here too.",
     )
     names = dict.fromkeys(option.group for option in OPTIONS)
     groups = {name: parser.add_argument_group(name) for name in names}
@@ -438,6 +450,11 @@ def _read_settings(
     )
     files = tuple(_path(name, environment) for name in arguments.header_file)
     for name in files:
+        if os.path.exists(name) and not os.path.isfile(name):
+            raise UsageError(
+                f"--header-file: {name} is no regular file.",
+                hint="It is read again after a 401; for anything else use --header-command.",
+            )
         text = words.read_text(name, "--header-file", _read_file)
         headers = words.parse_header_lines(text, environment, f"--header-file {name}")
         remember(header.value for header in headers)

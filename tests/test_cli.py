@@ -58,7 +58,8 @@ class Run:
 
 def settings_of(*argv: str, environment: Mapping[str, str] | None = None) -> ProxySettings:
     run = Run(*argv, environment=environment)
-    assert (run.status, run.stdout, run.stderr) == (0, "", "")
+    assert (run.status, run.stdout) == (0, "")
+    assert not run.stderr or "--debug" in argv
     assert run.settings is not None
     return run.settings
 
@@ -377,6 +378,13 @@ class TestRefusals:
             f'--header-file {path}, line 2: A header has no colon. Write it as "Name: value".'
         )
 
+    @pytest.mark.promise("S4")
+    def test_a_header_file_must_be_one_that_can_be_read_again(self, tmp_path: Path) -> None:
+        assert refusal_of(URL, "--header-file", str(tmp_path)) == (
+            f"--header-file: {tmp_path} is no regular file. "
+            "It is read again after a 401; for anything else use --header-command."
+        )
+
 
 class TestStatus:
     @pytest.mark.parametrize("status", [0, 1, 3])
@@ -441,16 +449,22 @@ class TestStatus:
 
         with os.fdopen(write, "w") as stderr:
             status = cli.main([URL], {}, None, stderr, lambda name: lambda s, e: fail(s))
-            os.set_blocking(read, False)
             heard = b""
-            while b"x\n" not in heard[-2:] or len(heard) < 100_000:
-                try:
-                    heard += os.read(read, 65536)
-                except BlockingIOError:
-                    continue
+            while heard.count(b"\n") < 100:
+                heard += os.read(read, 65536)
         os.close(read)
         assert status == 2
         assert b"Wrong." not in heard
+
+    @pytest.mark.promise("S2")
+    def test_debug_begins_with_what_a_report_needs(self) -> None:
+        run = Run(f"{URL}?key=cli-secret-5", "--debug")
+        (line,) = run.stderr.splitlines()
+        version = ".".join(map(str, sys.version_info[:3]))
+        assert line.endswith(
+            f" DEBUG mcp_remote_py.cli: mcp-remote-py {__version__} on Python {version}, "
+            f"{sys.platform}, for {URL}?key=****"
+        )
 
     def test_closed_streams_change_nothing(self) -> None:
         closed = io.StringIO()

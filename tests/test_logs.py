@@ -186,9 +186,9 @@ def test_a_pipe_whose_reader_is_gone_is_fine() -> None:
 @pytest.mark.promise("R6", "R7")
 def test_a_host_that_never_reads_stderr_holds_nobody_up() -> None:
     read, write = os.pipe()
-    line = "x" * 1000
-    # The pipe takes 64 KiB at most, and the queue a limited number of lines: the rest is dropped.
-    said = logs.MAX_WAITING_LINES + 500
+    line = "x" * 200
+    # The pipe takes some hundred lines, the writer holds at most a full queue, and one more waits.
+    said = 3 * logs.MAX_WAITING_LINES
     with os.fdopen(write, "w") as stderr, configured(LogSettings(), stderr) as handle:
 
         def say_all() -> None:
