@@ -538,6 +538,5 @@ def _optional_path(text: str | None, environment: Mapping[str, str]) -> str | No
 
 
 def _read_file(path: str) -> str:
-    # utf-8-sig: editors on Windows put a byte order mark before the first header.
-    with open(path, encoding="utf-8-sig", newline="") as file:
+    with open(path, encoding="utf-8", newline="") as file:
         return file.read()

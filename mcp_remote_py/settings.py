@@ -486,7 +486,8 @@ def parse_header_lines(
         UsageError: names `source` and the line, never the value.
     """
     headers: list[Header] = []
-    for number, line in enumerate(text.split("\n"), 1):
+    # Editors on Windows put a byte order mark before the first line.
+    for number, line in enumerate(text.removeprefix("\ufeff").split("\n"), 1):
         line = line.removesuffix("\r").strip(" \t")
         if not line or line.startswith("#"):
             continue

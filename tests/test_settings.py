@@ -397,12 +397,13 @@ class TestHeader:
             assert not set(line) & {0, 0x0A, 0x0D}
 
     def test_header_lines_are_read_one_by_one(self) -> None:
-        text = "# credentials\r\n\r\n  Authorization: Bearer ${T}\r\n\t# more\nX-A:b\x85c"
+        text = "\ufeff# credentials\r\n\r\n  Authorization: Bearer ${T}\r\n\t# more\nX-A:b\x85c"
         assert parse_header_lines(text, {"T": "t1"}, "file h") == (
             Header("Authorization", Secret("Bearer t1")),
             Header("X-A", Secret("b\x85c")),
         )
         assert parse_header_lines("", {}, "file h") == ()
+        assert parse_header_lines("\ufeffA: b", {}, "file h") == (Header("A", Secret("b")),)
 
     @pytest.mark.promise("S2")
     def test_an_error_in_a_line_names_source_and_line_only(self) -> None:
