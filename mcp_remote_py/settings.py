@@ -685,6 +685,10 @@ def _parse_proxy_url(text: str, variable: str) -> Secret:
     host, port = _parse_authority(authority, scheme, what, _PROXY_FORM)
     if ":" in host:
         host = f"[{host}]"
+    if at:
+        from urllib.parse import quote
+
+        userinfo = quote(userinfo, safe="%:!$&'()*+,;=")  # such as a raw [, which no parser takes
     return Secret(f"{scheme}://{userinfo}{at}{host}:{port}")
 
 

@@ -631,6 +631,7 @@ class TestProxy:
             ("https://e.com/", {"https_proxy": "https://p/x"}, "https://p:443"),
             ("https://e.com/", {"https_proxy": "p:3128"}, "http://p:3128"),
             ("https://e.com/", {"https_proxy": "http://u:p%40@p:1"}, "http://u:p%40@p:1"),
+            ("https://e.com/", {"https_proxy": "http://u:[@ü@p:1"}, "http://u:%5B%40%C3%BC@p:1"),
             ("https://e.com/", {"https_proxy": "http://[::1]:1"}, "http://[::1]:1"),
             ("https://e.com/", {"HTTPS_PROXY": "http://a:1", "https_proxy": "http://b:1"},
              "http://b:1"),
