@@ -13,13 +13,14 @@ import importlib
 import logging
 import os
 import re
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, NoReturn, TextIO, cast
 
 from mcp_remote_py import __version__, logs
 from mcp_remote_py import settings as words
-from mcp_remote_py.errors import McpRemoteError, UsageError, one_line
-from mcp_remote_py.redact import remember, scrub_known
+from mcp_remote_py.errors import McpRemoteError, UsageError
+from mcp_remote_py.redact import mask_url, remember, scrub_known
 from mcp_remote_py.settings import (
     DEFAULT_BODY_TIMEOUT,
     DEFAULT_CONNECT_TIMEOUT,
@@ -58,11 +59,6 @@ class Option(NamedTuple):
     help: str
     group: str
     repeatable: bool = False
-
-    @property
-    def key(self) -> str:
-        """The attribute argparse gives it."""
-        return self.name.removeprefix("--").replace("-", "_")
 
 
 _HEADERS, _CONNECTION, _TOOLS, _LOGS, _OTHER = "Headers", "Connection", "Tools", "Logs", "Other"
@@ -194,7 +190,7 @@ OPTIONS = (
         "--log-file", "FILE", "Log into that file too, with times; only you can read it.", _LOGS
     ),
     Option("--version", "", "Print the version and end.", _OTHER),
-    Option("--help", "", "Print this help and end.", _OTHER),
+    Option("--help", "", "Print this help and end (also -h).", _OTHER),
 )
 
 
@@ -207,9 +203,9 @@ def main(
 ) -> int:
     """Runs the command that `argv` (without the program's name) asks for; its exit status.
 
-    `load` gives the function of a command by its name. Raises nothing a person can cause.
+    `load` gives the function of a command by its name. Raises nothing: a person's mistake is a
+    line and a status, and so is a fault of the command.
     """
-    log: logs.Logs | None = None
     try:
         arguments = _parse(argv)
         if arguments.help:
@@ -220,31 +216,37 @@ def main(
             return DONE
         settings, warnings = _read_settings(arguments, environment)
         log = logs.configure(settings.log, words.secrets_of(settings), stderr)
-        for warning in warnings:
-            _log.warning("%s", warning)
-        run = (load or load_command)("proxy")
-        return run(settings, environment)
+    except UsageError as error:
+        _write_error(stderr, error.sentence())
+        return WRONG_USAGE
+    _log.debug(
+        "%s %s on Python %s, %s, for %s",
+        PROGRAM,
+        __version__,
+        sys.version.partition(" ")[0],
+        sys.platform,
+        mask_url(str(settings.server)),
+    )
+    for warning in warnings:
+        _log.warning("%s", warning)
+    try:
+        return (load or load_command)("proxy")(settings, environment)
     except UsageError as error:
         # Where even the log could not be written, nobody reads stderr: a write would not return.
-        if log is None or log.flush(FLUSH_SECONDS):
-            _write(stderr, f"{PROGRAM}: error: {scrub_known(error.sentence())}\n")
+        if log.flush(FLUSH_SECONDS):
+            _write_error(stderr, error.sentence())
         return WRONG_USAGE
     except McpRemoteError as error:
-        _log.error("%s", error.sentence())  # only a command raises these: the log is there
+        _log.error("%s", error.sentence())
         return FAILED
     except KeyboardInterrupt:
         return INTERRUPTED
     except Exception as error:
-        text = f"Internal error ({type(error).__name__}: {error}). Please report it."
-        if log is None:
-            _write(stderr, f"{PROGRAM}: error: {one_line(scrub_known(text))}\n")
-        else:
-            _log.exception("%s", text)
+        _log.exception("Internal error (%s: %s). Please report it.", type(error).__name__, error)
         return FAILED
     finally:
-        if log is not None:
-            log.flush(FLUSH_SECONDS)
-            log.close()
+        log.flush(FLUSH_SECONDS)
+        log.close()
 
 
 def load_command(name: str) -> RunCommand:
@@ -267,6 +269,10 @@ def _escape_markdown(text: str) -> str:
     return re.sub(r"([*|<>\\])", r"\\\1", text)
 
 
+def _write_error(stderr: TextIO | None, sentence: str) -> None:
+    _write(stderr, f"{PROGRAM}: error: {scrub_known(sentence)}\n")
+
+
 def _write(stream: TextIO | None, text: str) -> None:
     """Writes `text` where someone may read it: a closed stream is no reason to fail."""
     if stream is None:
@@ -284,8 +290,8 @@ def _write(stream: TextIO | None, text: str) -> None:
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Replaces argparse's text, which repeats values, by one that names the option only."""
-        named = re.match(r"argument ((?:-h/)?--[a-z0-9-]+)", message)
-        option = named[1].removeprefix("-h/") if named else "An option"
+        named = re.match(r"argument (--[a-z0-9-]+)", message)
+        option = named[1] if named else "An option"
         if any(option == known.name and not known.value for known in OPTIONS):
             raise UsageError(f"{option} takes no value.", hint=f"Write {option} alone.")
         raise UsageError(
@@ -336,12 +342,14 @@ def _build_parser() -> _Parser:
         formatter_class=lambda prog: argparse.HelpFormatter(prog, width=HELP_WIDTH),
     )
     parser.add_argument(
-        "words", nargs="*", metavar="URL", help="Address of the server, https://... in full."
+        "words",
+        nargs="*",
+        metavar="URL",
+        help="Address of the server in full, https://...; ${NAME} is replaced here too.",
     )
-    groups = {}
+    names = dict.fromkeys(option.group for option in OPTIONS)
+    groups = {name: parser.add_argument_group(name) for name in names}
     for option in OPTIONS:
-        if option.group not in groups:
-            groups[option.group] = parser.add_argument_group(option.group)
         group = groups[option.group]
         text = option.help.replace("%", "%%")
         if option.repeatable:
@@ -351,8 +359,7 @@ def _build_parser() -> _Parser:
         elif option.value:
             group.add_argument(option.name, metavar=option.value, help=text)
         else:
-            names = ("-h", option.name) if option.name == "--help" else (option.name,)
-            group.add_argument(*names, action="store_true", help=text)
+            group.add_argument(option.name, action="store_true", help=text)
     return parser
 
 
@@ -363,6 +370,8 @@ def _parse(argv: Sequence[str]) -> _Arguments:
         UsageError: an unknown option, a missing or superfluous word, a header torn in two.
     """
     arguments, rest = _build_parser().parse_known_args(argv, _Arguments())
+    # Not an option of argparse, which would read -hunter as -h with something behind it.
+    arguments.help = arguments.help or "-h" in rest
     if arguments.help or arguments.version:
         return arguments
     # Of words on both sides of an option argparse takes only those of one side.
@@ -441,6 +450,11 @@ def _read_settings(
     )
     files = tuple(_path(name, environment) for name in arguments.header_file)
     for name in files:
+        if os.path.exists(name) and not os.path.isfile(name):
+            raise UsageError(
+                f"--header-file: {name} is no regular file.",
+                hint="It is read again after a 401; for anything else use --header-command.",
+            )
         text = words.read_text(name, "--header-file", _read_file)
         headers = words.parse_header_lines(text, environment, f"--header-file {name}")
         remember(header.value for header in headers)
@@ -524,6 +538,5 @@ def _optional_path(text: str | None, environment: Mapping[str, str]) -> str | No
 
 
 def _read_file(path: str) -> str:
-    # utf-8-sig: editors on Windows put a byte order mark before the first header.
-    with open(path, encoding="utf-8-sig", newline="") as file:
+    with open(path, encoding="utf-8", newline="") as file:
         return file.read()

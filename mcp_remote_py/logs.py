@@ -50,11 +50,17 @@ class Logs:
             handler.close()
 
 
-def configure(settings: LogSettings, secrets: Iterable[Secret], stderr: TextIO | None) -> Logs:
+def configure(
+    settings: LogSettings,
+    secrets: Iterable[Secret],
+    stderr: TextIO | None,
+    stdout: int = _STDOUT,
+) -> Logs:
     """Directs the lines of this program, and warnings of its libraries, to stderr and the file.
 
-    `secrets` are scrubbed from every line, and so is whatever is given to `redact.remember`
-    later. The file gets lines with time and level, from INFO on where stderr is silent.
+    `stdout` is the descriptor that must not be written to. `secrets` are scrubbed from every
+    line, and so is whatever is given to `redact.remember` later. The file gets lines with time
+    and level, from INFO on where stderr is silent.
 
     Raises:
         UsageError: the log file cannot be opened, or is stdout.
@@ -65,12 +71,12 @@ def configure(settings: LogSettings, secrets: Iterable[Secret], stderr: TextIO |
     writer = None
     debug = settings.level == "DEBUG"
     if settings.level and stderr is not None:
-        if _file_descriptor(stderr) == _STDOUT:
+        if _file_descriptor(stderr) == stdout:
             raise ValueError("stdout belongs to the protocol")
         writer = _PatientWriter(stderr)
         handlers.append(_LineHandler(writer.write, _LineFormatter(detailed=debug)))
     if settings.file is not None:
-        handlers.append(_FileHandler(_open_log_file(settings.file)))
+        handlers.append(_FileHandler(_open_log_file(settings.file, stdout)))
     if not handlers:
         # Without any, logging writes warnings to stderr by itself.
         handlers.append(logging.NullHandler())
@@ -90,39 +96,33 @@ def _file_descriptor(stream: TextIO) -> int | None:
         return None
 
 
-def _open_log_file(path: str) -> int:
+def _open_log_file(path: str, stdout: int) -> int:
     """A descriptor for appending to `path`, which from then on only its owner can read."""
     try:
         # O_NONBLOCK: a FIFO nobody reads is an error now instead of a hang.
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NONBLOCK", 0)
         descriptor = os.open(path, flags, 0o600)
-    except (OSError, ValueError) as error:
-        raise _unusable_log_file(path, error) from None
-    try:
         status = os.fstat(descriptor)
-        if _is_stdout(status):
+        if _is_same_file(status, stdout):
+            os.close(descriptor)
             raise UsageError(
                 "--log-file is stdout, which belongs to the protocol.",
                 hint="Name a file; stderr gets the lines anyway.",
             )
         if os.name == "posix" and stat.S_ISREG(status.st_mode) and status.st_mode & 0o077:
             os.fchmod(descriptor, 0o600)
-    except OSError as error:
-        os.close(descriptor)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         raise _unusable_log_file(path, error) from None
-    except UsageError:
-        os.close(descriptor)
-        raise
     return descriptor
 
 
-def _is_stdout(status: os.stat_result) -> bool:
+def _is_same_file(status: os.stat_result, stdout: int) -> bool:
     try:
-        stdout = os.fstat(_STDOUT)
+        other = os.fstat(stdout)
     except OSError:  # closed
         return False
-    null = os.stat(os.devnull)
-    return os.path.samestat(status, stdout) and not os.path.samestat(status, null)
+    # The null device is a file anyone may share.
+    return os.path.samestat(status, other) and not os.path.samestat(status, os.stat(os.devnull))
 
 
 def _unusable_log_file(path: str, error: OSError | ValueError) -> UsageError:
@@ -146,11 +146,8 @@ class _LineFormatter(logging.Formatter):
             return f"{PREFIX} {text}"
         time = self.formatTime(record, "%Y-%m-%dT%H:%M:%S")
         head = f"{time}.{int(record.msecs):03d} {record.levelname} {record.name}:"
-        lines = [f"{head} {text}"]
-        if record.exc_info:
-            for line in self.formatException(record.exc_info).splitlines():
-                lines.append(f"{head} | {_clean(line)}")
-        return "\n".join(lines)
+        trace = self.formatException(record.exc_info).splitlines() if record.exc_info else ()
+        return "\n".join([f"{head} {text}", *(f"{head} | {_clean(line)}" for line in trace)])
 
 
 def _clean(text: str) -> str:

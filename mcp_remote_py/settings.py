@@ -378,10 +378,10 @@ def read_text(path: str, option: str, read_file: ReadFile) -> str:
 def split_command(
     text: str, environment: Mapping[str, str], *, windows: bool = False
 ) -> tuple[str, ...]:
-    """The words of a `--header-command`, for starting it without a shell.
+    r"""The words of a `--header-command`, for starting it without a shell.
 
     Blanks separate, quotes join, and on POSIX a backslash escapes; on Windows it is an
-    ordinary character, so that `C:\\tools\\token.exe` survives. `${NAME}` is expanded word by
+    ordinary character, so that `C:\tools\token.exe` survives. `${NAME}` is expanded word by
     word afterwards: a value never splits.
 
     Raises:
@@ -486,7 +486,8 @@ def parse_header_lines(
         UsageError: names `source` and the line, never the value.
     """
     headers: list[Header] = []
-    for number, line in enumerate(text.split("\n"), 1):
+    # Editors on Windows put a byte order mark before the first line.
+    for number, line in enumerate(text.removeprefix("\ufeff").split("\n"), 1):
         line = line.removesuffix("\r").strip(" \t")
         if not line or line.startswith("#"):
             continue
@@ -684,6 +685,10 @@ def _parse_proxy_url(text: str, variable: str) -> Secret:
     host, port = _parse_authority(authority, scheme, what, _PROXY_FORM)
     if ":" in host:
         host = f"[{host}]"
+    if at:
+        from urllib.parse import quote
+
+        userinfo = quote(userinfo, safe="%:!$&'()*+,;=")  # such as a raw [, which no parser takes
     return Secret(f"{scheme}://{userinfo}{at}{host}:{port}")
 
 

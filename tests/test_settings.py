@@ -397,12 +397,13 @@ class TestHeader:
             assert not set(line) & {0, 0x0A, 0x0D}
 
     def test_header_lines_are_read_one_by_one(self) -> None:
-        text = "# credentials\r\n\r\n  Authorization: Bearer ${T}\r\n\t# more\nX-A:b\x85c"
+        text = "\ufeff# credentials\r\n\r\n  Authorization: Bearer ${T}\r\n\t# more\nX-A:b\x85c"
         assert parse_header_lines(text, {"T": "t1"}, "file h") == (
             Header("Authorization", Secret("Bearer t1")),
             Header("X-A", Secret("b\x85c")),
         )
         assert parse_header_lines("", {}, "file h") == ()
+        assert parse_header_lines("\ufeffA: b", {}, "file h") == (Header("A", Secret("b")),)
 
     @pytest.mark.promise("S2")
     def test_an_error_in_a_line_names_source_and_line_only(self) -> None:
@@ -630,6 +631,7 @@ class TestProxy:
             ("https://e.com/", {"https_proxy": "https://p/x"}, "https://p:443"),
             ("https://e.com/", {"https_proxy": "p:3128"}, "http://p:3128"),
             ("https://e.com/", {"https_proxy": "http://u:p%40@p:1"}, "http://u:p%40@p:1"),
+            ("https://e.com/", {"https_proxy": "http://u:[@ü@p:1"}, "http://u:%5B%40%C3%BC@p:1"),
             ("https://e.com/", {"https_proxy": "http://[::1]:1"}, "http://[::1]:1"),
             ("https://e.com/", {"HTTPS_PROXY": "http://a:1", "https_proxy": "http://b:1"},
              "http://b:1"),
@@ -758,6 +760,7 @@ class TestSecrets:
     def test_settings_without_secrets(self) -> None:
         settings = ProxySettings(server("https://e.com/mcp"), http_proxy=Secret("http://p:1"))
         assert secrets_of(settings) == ()
+        assert secrets_of(ProxySettings(server("https://e.com/mcp?a=b"))) == ()
 
 
 def test_tool_rules_restrict_only_when_one_is_set() -> None:

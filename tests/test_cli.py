@@ -1,0 +1,580 @@
+"""The command line from outside: words in, settings, lines and exit status out."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from mcp_remote_py import __version__, cli
+from mcp_remote_py.cli import OPTIONS, RunCommand, load_command, render_option_table
+from mcp_remote_py.errors import McpRemoteError, UsageError
+from mcp_remote_py.redact import Secret, remember
+from mcp_remote_py.settings import (
+    Header,
+    LogSettings,
+    ProxySettings,
+    Timeouts,
+    Tls,
+    ToolRules,
+    TransportStrategy,
+    parse_server_url,
+)
+
+URL = "https://example.com/mcp"
+PEM = "-----BEGIN CERTIFICATE-----\n-----BEGIN PRIVATE KEY-----\n"
+
+
+class Run:
+    """One call of `main` with a written command behind it."""
+
+    def __init__(
+        self,
+        *argv: str,
+        environment: Mapping[str, str] | None = None,
+        command: Callable[[ProxySettings], int] = lambda settings: 0,
+    ) -> None:
+        self.settings: ProxySettings | None = None
+        self.environment: Mapping[str, str] | None = None
+        stdout, stderr = io.StringIO(), io.StringIO()
+
+        def load(name: str) -> RunCommand:
+            assert name == "proxy"
+
+            def run(settings: ProxySettings, environment: Mapping[str, str]) -> int:
+                self.settings, self.environment = settings, environment
+                return command(settings)
+
+            return run
+
+        self.status = cli.main(argv, environment or {}, stdout, stderr, load)
+        self.stdout, self.stderr = stdout.getvalue(), stderr.getvalue()
+
+
+def settings_of(*argv: str, environment: Mapping[str, str] | None = None) -> ProxySettings:
+    run = Run(*argv, environment=environment)
+    assert (run.status, run.stdout) == (0, "")
+    assert not run.stderr or "--debug" in argv
+    assert run.settings is not None
+    return run.settings
+
+
+def refusal_of(*argv: str, environment: Mapping[str, str] | None = None) -> str:
+    """The one line of a usage error, without its beginning; nothing was started."""
+    run = Run(*argv, environment=environment)
+    assert (run.status, run.stdout, run.settings) == (2, "", None)
+    line, end, rest = run.stderr.partition("\n")
+    assert (end, rest) == ("\n", "")
+    start, _, sentence = line.partition("mcp-remote-py: error: ")
+    assert start == ""
+    return sentence
+
+
+class TestSettings:
+    def test_a_url_alone_gives_the_defaults(self) -> None:
+        assert settings_of(URL) == ProxySettings(parse_server_url(URL))
+
+    def test_every_option_arrives(self, tmp_path: Path) -> None:
+        pem, headers = tmp_path / "pem", tmp_path / "headers"
+        pem.write_text(PEM)
+        headers.write_bytes(b"\xef\xbb\xbfX-File: ${T}\r\n")
+        settings = settings_of(
+            "--header", "A: b", "--header=Authorization:Bearer ${T}",
+            "--header-file", str(headers),
+            "--header-command", "get 'a token'",
+            "--header-command", "other",
+            "http://internal/mcp?a=b",
+            "--allow-http",
+            "--transport", "sse-first",
+            "--ignore-tool", "delete*", "--ignore-tool", "x",
+            "--allow-tool", "get*",
+            "--read-only",
+            "--connect-timeout", "1",
+            "--headers-timeout", "0",
+            "--body-timeout", "2.5",
+            "--keep-alive",
+            "--ping-interval", "7",
+            "--forward-ping",
+            "--ipv4",
+            "--disable-cookies",
+            "--enable-proxy",
+            "--ca-cert", str(pem),
+            "--client-cert", str(pem),
+            "--client-key", str(pem),
+            "--debug",
+            "--log-file", str(tmp_path / "log"),
+            "--max-message-size", "1MiB",
+            environment={"T": "t1", "HTTP_PROXY": "http://p:1"},
+        )  # fmt: skip
+        assert str(settings.server) == "http://internal/mcp?a=b"
+        assert settings.headers.given == (
+            Header("A", Secret("b")),
+            Header("Authorization", Secret("Bearer t1")),
+        )
+        assert settings.headers.files == (str(headers),)
+        assert settings.headers.commands == (("get", "a token"), ("other",))
+        assert settings.transport is TransportStrategy.SSE_FIRST
+        assert settings.tools == ToolRules(("get*",), ("delete*", "x"), read_only=True)
+        assert settings.timeouts == Timeouts(1.0, None, 2.5, 2.5)
+        assert settings.ping_interval == 7.0
+        assert (settings.forward_ping, settings.ipv4, settings.cookies) == (True, True, False)
+        assert settings.tls == Tls((str(pem),), str(pem), str(pem))
+        assert settings.http_proxy == Secret("http://p:1")
+        assert settings.log == LogSettings("DEBUG", str(tmp_path / "log"))
+        assert settings.max_message_size == 1024**2
+
+    @pytest.mark.parametrize("place", range(3))
+    def test_the_url_may_stand_anywhere(self, place: int) -> None:
+        options = [["--header", "A: b"], ["--ipv4"]]
+        options.insert(place, [URL])
+        settings = settings_of(*(word for option in options for word in option))
+        assert str(settings.server) == URL
+        assert settings.ipv4
+
+    def test_the_url_may_follow_a_double_hyphen(self) -> None:
+        assert str(settings_of("--ipv4", "--", URL).server) == URL
+
+    def test_variables_in_the_url_are_expanded(self) -> None:
+        settings = settings_of(f"{URL}?key=${{KEY}}", environment={"KEY": "k1"})
+        assert settings.server.target == "/mcp?key=k1"
+
+    @pytest.mark.parametrize(
+        ("argv", "timeouts"),
+        [
+            ([], Timeouts(10.0, 300.0, 300.0, None)),
+            (["--body-timeout", "0"], Timeouts(10.0, 300.0, None, None)),
+            (["--body-timeout", "60"], Timeouts(10.0, 300.0, 60.0, 60.0)),
+        ],
+    )
+    def test_event_streams_end_by_a_gap_only_when_asked_for(
+        self, argv: list[str], timeouts: Timeouts
+    ) -> None:
+        assert settings_of(URL, *argv).timeouts == timeouts
+
+    @pytest.mark.parametrize(
+        ("argv", "interval"),
+        [([], None), (["--keep-alive"], 30.0), (["--ping-interval", "9"], 9.0)],
+    )
+    def test_pings(self, argv: list[str], interval: float | None) -> None:
+        assert settings_of(URL, *argv).ping_interval == interval
+
+    @pytest.mark.parametrize(
+        ("argv", "level"),
+        [
+            ([], "INFO"),
+            (["--silent"], ""),
+            (["--debug"], "DEBUG"),
+            (["--silent", "--debug"], "DEBUG"),
+        ],
+    )
+    def test_log_levels(self, argv: list[str], level: str) -> None:
+        assert settings_of(URL, *argv).log == LogSettings(level)
+
+    def test_file_names_are_expanded(self, tmp_path: Path) -> None:
+        (tmp_path / "h").write_text("A: b\n")
+        (tmp_path / "ca").write_text(PEM)
+        settings = settings_of(
+            URL, "--header-file", "~/h", "--ca-cert", "${D}/ca", "--log-file", "~/log",
+            environment={"HOME": str(tmp_path), "D": str(tmp_path)},
+        )  # fmt: skip
+        assert settings.headers.files == (f"{tmp_path}/h",)
+        assert settings.tls.ca_certs == (f"{tmp_path}/ca",)
+        assert settings.log.file == f"{tmp_path}/log"
+
+    def test_ssl_cert_file_is_trusted_too(self, tmp_path: Path) -> None:
+        (tmp_path / "ca").write_text(PEM)
+        settings = settings_of(URL, environment={"SSL_CERT_FILE": str(tmp_path / "ca")})
+        assert settings.tls.ca_certs == (str(tmp_path / "ca"),)
+
+    def test_a_stale_ssl_cert_file_is_said_and_passed_over(self) -> None:
+        run = Run(URL, environment={"SSL_CERT_FILE": "gone.pem"})
+        assert run.status == 0
+        assert run.stderr == (
+            "[mcp-remote-py] SSL_CERT_FILE: cannot read gone.pem: No such file or directory. "
+            "Going on without it.\n"
+        )
+
+    def test_the_command_gets_the_environment(self) -> None:
+        assert Run(URL, environment={"A": "b"}).environment == {"A": "b"}
+
+
+def torn(header: str) -> str:
+    return (
+        f"{header} was torn apart at its blanks, probably by the host. Write it without blanks: "
+        '"Authorization:${AUTH_HEADER}" in "args", and AUTH_HEADER in "env".'
+    )
+
+
+class TestRefusals:
+    @pytest.mark.promise("S2", "S4")
+    @pytest.mark.parametrize(
+        ("argv", "sentence"),
+        [
+            ([], "No server URL is given. Usage: mcp-remote-py https://example.com/mcp [options]"),
+            (
+                ["--ipv4"],
+                "No server URL is given. Usage: mcp-remote-py https://example.com/mcp [options]",
+            ),
+            (
+                ["example.com"],
+                "The server URL has no scheme. Write it in full, for example "
+                "https://example.com/mcp.",
+            ),
+            (
+                ["http://example.com"],
+                "Plain http to example.com would let the network read every header and message. "
+                "Use https, or add --allow-http if that network is trusted.",
+            ),
+            (
+                [URL, "https://other.example/"],
+                "2 arguments are given where only the server URL belongs. Quote values that "
+                "contain blanks; options begin with --.",
+            ),
+            (
+                [URL, "9696", "--header", "A: b"],
+                "2 arguments are given where only the server URL belongs. Quote values that "
+                "contain blanks; options begin with --.",
+            ),
+            (
+                [URL, "--header"],
+                "--header needs a value. Give it as the next argument, or behind a =.",
+            ),
+            (
+                [URL, "--header", "--debug"],
+                "--header needs a value. Give it as the next argument, or behind a =.",
+            ),
+            ([URL, "--debug=hunter22"], "--debug takes no value. Write --debug alone."),
+            ([URL, "--help=hunter22"], "--help takes no value. Write --help alone."),
+            ([URL, "--headr", "hunter22"], "There is no option --headr. Did you mean --header?"),
+            ([URL, "--headr=hunter22"], "There is no option --headr. Did you mean --header?"),
+            (
+                [URL, "--head", "A: b"],
+                "There is no option --head. Did you mean --header?",
+            ),
+            (
+                [URL, "--frobnicate"],
+                "There is no option --frobnicate. mcp-remote-py --help lists the options.",
+            ),
+            (
+                [URL, "-HUNTER22"],
+                "There is an unknown option. mcp-remote-py --help lists the options.",
+            ),
+            (
+                [URL, "--header", "A: hunter22", "--frobnicate", "hunter22"],
+                "There is no option --frobnicate. mcp-remote-py --help lists the options.",
+            ),
+            ([URL, "--header", "hunter22"], 'A header has no colon. Write it as "Name: value".'),
+            (
+                [URL, "--header", "A:"],
+                "The header A has no value. If the value comes from a variable, set it; else "
+                'use "Authorization:${AUTH_HEADER}" in "args", and AUTH_HEADER in "env".',
+            ),
+            (
+                [URL, "--header", "Authorization: Bearer ${TOKEN}"],
+                "${TOKEN} is used, but no environment variable of that name is set. MCP hosts "
+                'pass only a few variables on: set it in "env" of the server\'s entry.',
+            ),
+            (
+                [URL, "--header-file", "gone.txt"],
+                "--header-file: cannot read gone.txt: No such file or directory. "
+                "Give the full path of a file you may read.",
+            ),
+            (
+                [URL, "--ca-cert", "gone.pem"],
+                "--ca-cert: cannot read gone.pem: No such file or directory. "
+                "Give the full path of a file you may read.",
+            ),
+            (
+                [URL, "--client-key", "gone.pem"],
+                "--client-key is given without --client-cert. A key needs its certificate: add "
+                "--client-cert.",
+            ),
+            (
+                [URL, "--transport", "x"],
+                "--transport names no transport strategy. It is one of http-first, sse-first, "
+                "http-only, sse-only.",
+            ),
+            (
+                [URL, "--connect-timeout", "-5"],
+                "--connect-timeout takes a number of seconds. For example 30 or 0.5; 0 is no "
+                "limit.",
+            ),
+            (
+                [URL, "--ping-interval", "0"],
+                "--ping-interval must be more than 0 seconds. Leave it out to send no pings.",
+            ),
+            (
+                [URL, "--max-message-size", "much"],
+                "--max-message-size takes a size above 0. For example 128MiB, 50MB or 1000000 "
+                "(bytes).",
+            ),
+            (
+                [URL, "--ignore-tool", ""],
+                "--ignore-tool is empty. Give a tool's name, or a pattern with *.",
+            ),
+            (
+                [URL, "--header-command", ""],
+                "--header-command is empty. Give a command that prints lines of the form "
+                "Name: value.",
+            ),
+            (
+                [URL, "--log-file", ""],
+                "--log-file: cannot write : No such file or directory. "
+                "Name a file in a folder that exists and is yours.",
+            ),
+        ],
+    )
+    def test_a_mistake_is_one_line_and_status_2(self, argv: list[str], sentence: str) -> None:
+        assert refusal_of(*argv) == sentence
+        assert "hunter22" not in sentence
+
+    @pytest.mark.promise("S2")
+    @pytest.mark.parametrize(
+        "line",
+        [
+            f"{URL} --header Authorization: Bearer hunter22",
+            f"{URL} --header Authorization: Bearer hunter22 --debug",
+            f"--header Authorization: Bearer hunter22 {URL}",
+            f"--header Authorization: Bearer hunter22 --ipv4 {URL} --debug",
+            f"{URL} --header Authorization:Bearer hunter22",
+            f"{URL} Authorization: Bearer hunter22",
+            f"{URL} Authorization:Bearer hunter22",
+            f"{URL} --header Authorization: Bearer -hunter22",
+            f"{URL} --header Authorization: Bearer --hunter22",
+            f"{URL} --header X-A: b --header Authorization: Basic hunter22",
+            "--header Authorization: Bearer hunter22",
+        ],
+    )
+    def test_a_header_torn_at_its_blanks_is_recognised(self, line: str) -> None:
+        assert refusal_of(*line.split(" ")) in (
+            torn("The header Authorization"),
+            torn("The header X-A"),
+        )
+
+    @pytest.mark.promise("S2")
+    @pytest.mark.parametrize(
+        ("line", "header"),
+        [
+            (f"{URL} --header X-Key: 12345", "The header X-Key"),
+            (f"{URL} --header X-Key:abc hunter22", "The header X-Key"),
+            (f"{URL} Bearer hunter22", "A header"),
+            (f"{URL} --header Bearer hunter22", "A header"),
+            (f'{URL} --header "X-Key: hunter22"', "A header"),
+        ],
+    )
+    def test_a_torn_header_is_named_only_by_its_name(self, line: str, header: str) -> None:
+        assert refusal_of(*line.split(" ")) == torn(header)
+
+    @pytest.mark.promise("S2")
+    def test_an_error_in_a_header_file_names_the_line_only(self, tmp_path: Path) -> None:
+        path = tmp_path / "h"
+        path.write_text("A: b\nhunter22\n")
+        assert refusal_of(URL, "--header-file", str(path)) == (
+            f'--header-file {path}, line 2: A header has no colon. Write it as "Name: value".'
+        )
+
+    @pytest.mark.promise("S4")
+    def test_a_header_file_must_be_one_that_can_be_read_again(self, tmp_path: Path) -> None:
+        assert refusal_of(URL, "--header-file", str(tmp_path)) == (
+            f"--header-file: {tmp_path} is no regular file. "
+            "It is read again after a 401; for anything else use --header-command."
+        )
+
+
+class TestStatus:
+    @pytest.mark.parametrize("status", [0, 1, 3])
+    def test_the_command_decides(self, status: int) -> None:
+        assert Run(URL, command=lambda settings: status).status == status
+
+    @pytest.mark.promise("S2")
+    def test_a_failure_is_one_log_line_and_status_1(self) -> None:
+        def fail(settings: ProxySettings) -> int:
+            raise McpRemoteError("The server said cli-secret-1.", hint="Ask it.")
+
+        run = Run(URL, "--header", "Authorization: Bearer cli-secret-1", command=fail)
+        assert (run.status, run.stdout) == (1, "")
+        assert run.stderr == "[mcp-remote-py] The server said ****. Ask it.\n"
+
+    def test_a_usage_error_of_the_command_is_still_one(self) -> None:
+        def fail(settings: ProxySettings) -> int:
+            remember([Secret("cli-secret-2")])
+            raise UsageError("Wrong: cli-secret-2.", hint="Change it.")
+
+        run = Run(URL, "--silent", command=fail)
+        assert (run.status, run.stdout) == (2, "")
+        assert run.stderr == "mcp-remote-py: error: Wrong: ****. Change it.\n"
+
+    def test_an_interrupt_is_status_130(self) -> None:
+        def interrupt(settings: ProxySettings) -> int:
+            raise KeyboardInterrupt
+
+        assert Run(URL, command=interrupt).status == 130
+
+    @pytest.mark.promise("S2")
+    def test_a_fault_of_ours_is_one_line_without_secrets(self) -> None:
+        def fail(settings: ProxySettings) -> int:
+            raise ZeroDivisionError("cli-secret-3")
+
+        run = Run(URL, "--header", "A: cli-secret-3", command=fail)
+        assert run.status == 1
+        assert run.stderr == (
+            "[mcp-remote-py] Internal error (ZeroDivisionError: ****). Please report it.\n"
+        )
+
+    @pytest.mark.promise("S2")
+    def test_secrets_of_a_header_file_are_known_to_the_log(self, tmp_path: Path) -> None:
+        (tmp_path / "h").write_text("Authorization: Bearer cli-secret-4\n")
+
+        def fail(settings: ProxySettings) -> int:
+            raise McpRemoteError("Refused: cli-secret-4.")
+
+        run = Run(URL, "--header-file", str(tmp_path / "h"), command=fail)
+        assert run.stderr == "[mcp-remote-py] Refused: ****.\n"
+
+    @pytest.mark.promise("R7")
+    def test_a_host_that_never_reads_stderr_does_not_hold_up_the_end(self) -> None:
+        read, write = os.pipe()
+
+        def fail(settings: ProxySettings) -> int:
+            import logging
+
+            for _ in range(100):
+                logging.getLogger("mcp_remote_py.test").info("x" * 1000)
+            raise UsageError("Wrong.")
+
+        with os.fdopen(write, "w") as stderr:
+            status = cli.main([URL], {}, None, stderr, lambda name: lambda s, e: fail(s))
+            heard = b""
+            while heard.count(b"\n") < 100:
+                heard += os.read(read, 65536)
+        os.close(read)
+        assert status == 2
+        assert b"Wrong." not in heard
+
+    @pytest.mark.promise("S2")
+    def test_debug_begins_with_what_a_report_needs(self) -> None:
+        run = Run(f"{URL}?key=cli-secret-5", "--debug")
+        (line,) = run.stderr.splitlines()
+        version = ".".join(map(str, sys.version_info[:3]))
+        assert line.endswith(
+            f" DEBUG mcp_remote_py.cli: mcp-remote-py {__version__} on Python {version}, "
+            f"{sys.platform}, for {URL}?key=****"
+        )
+
+    def test_closed_streams_change_nothing(self) -> None:
+        closed = io.StringIO()
+        closed.close()
+        assert cli.main(["--version"], {}, closed, closed) == 0
+        assert cli.main([], {}, closed, closed) == 2
+        assert cli.main([], {}, None, None) == 2
+
+
+class TestWords:
+    def test_version(self) -> None:
+        run = Run("--version")
+        assert (run.status, run.stdout, run.stderr) == (0, f"mcp-remote-py {__version__}\n", "")
+
+    @pytest.mark.parametrize("argv", [["--help"], ["-h"], [URL, "more", "--help", "--frobnicate"]])
+    def test_help_lists_every_option_and_status(self, argv: list[str]) -> None:
+        run = Run(*argv)
+        assert (run.status, run.stderr, run.settings) == (0, "", None)
+        assert run.stdout.startswith("usage: mcp-remote-py URL [options]\n")
+        for option in OPTIONS:
+            assert f"{option.name} {option.value}".strip() in run.stdout
+        assert "0 done, 1 failed, 2 wrong usage, 3 sign-in needed, 130 interrupted" in run.stdout
+        assert max(map(len, run.stdout.splitlines())) <= 100
+
+    @pytest.mark.parametrize("option", OPTIONS, ids=lambda option: option.name)
+    def test_every_option_has_help_that_is_a_sentence(self, option: cli.Option) -> None:
+        assert option.help[0].isupper()
+        assert option.help.endswith(".")
+
+    def test_the_option_table_has_every_option_once(self) -> None:
+        head, rule, *rows = render_option_table().splitlines()
+        assert (head, rule) == ("| Option | Meaning |", "|---|---|")
+        assert len(rows) == len(OPTIONS)
+        for row, option in zip(rows, OPTIONS, strict=True):
+            usage = f"{option.name} {option.value}".strip()
+            assert row.startswith(f"| `{usage}` | ")
+            assert row.count("|") == 3
+            assert row.endswith(" Can be repeated. |") is option.repeatable
+
+    def test_the_option_table_escapes_what_markdown_would_eat(self) -> None:
+        assert "; \\* stands for any characters." in render_option_table()
+
+
+def start(*argv: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *argv], capture_output=True, text=True, timeout=20, check=False
+    )
+
+
+class TestProcess:
+    def test_python_m_works(self) -> None:
+        done = start("-m", "mcp_remote_py", "--version")
+        assert (done.returncode, done.stdout, done.stderr) == (
+            0,
+            f"mcp-remote-py {__version__}\n",
+            "",
+        )
+
+    def test_a_mistake_ends_the_process_with_status_2_and_an_empty_stdout(self) -> None:
+        done = start("-m", "mcp_remote_py", "http://example.com")
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.startswith("mcp-remote-py: error: Plain http to example.com ")
+        assert done.stderr.count("\n") == 1
+
+    @pytest.mark.promise("R2")
+    def test_the_log_file_may_not_be_stdout(self) -> None:
+        if not Path("/dev/stdout").exists():
+            return
+        done = start("-m", "mcp_remote_py", URL, "--log-file", "/dev/stdout")
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr == (
+            "mcp-remote-py: error: --log-file is stdout, which belongs to the protocol. "
+            "Name a file; stderr gets the lines anyway.\n"
+        )
+
+    def test_a_stdout_nobody_reads_changes_nothing(self) -> None:
+        code = (
+            "import os, sys; from mcp_remote_py.__main__ import run; os.close(1);"
+            "sys.argv[1:] = ['--version']; run()"
+        )
+        done = start("-c", code)
+        assert (done.returncode, done.stderr) == (0, "")
+
+    def test_a_thread_that_never_ends_does_not_hold_up_the_end(self) -> None:
+        code = (
+            "import sys, threading; from mcp_remote_py.__main__ import run;"
+            "threading.Thread(target=threading.Event().wait).start();"
+            "sys.argv[1:] = ['--version']; run()"
+        )
+        assert start("-c", code).returncode == 0
+
+    @pytest.mark.parametrize("word", ["--help", "--version", "http://example.com"])
+    def test_words_alone_import_neither_a_command_nor_anything_heavy(self, word: str) -> None:
+        code = (
+            "import os, sys; from mcp_remote_py import cli;"
+            "cli.main(sys.argv[1:], {}, sys.stdout, sys.stdout);"
+            "print('imported:', *sys.modules)"
+        )
+        done = start("-c", code, word)
+        imported = set(done.stdout.partition("imported:")[2].split())
+        assert "mcp_remote_py.settings" in imported
+        heavy = {"asyncio", "httpx", "httpcore", "idna", "ipaddress", "msgspec", "ssl"}
+        assert not imported & heavy
+        assert not [name for name in imported if name.startswith("mcp_remote_py.commands")]
+
+    def test_the_proxy_command_is_there(self) -> None:
+        assert callable(load_command("proxy"))
+
+
+def test_all_words_are_strings_of_one_kind() -> None:
+    names: Sequence[str] = [option.name for option in OPTIONS]
+    assert len(set(names)) == len(names)
+    assert all(name.startswith("--") for name in names)
