@@ -115,10 +115,10 @@ class Message:
         """The bytes of `error`, empty without any."""
         return _bytes_of(self._envelope.error)
 
-    def __repr__(self) -> str:
-        """Kind, method and id; never params."""
-        name = self.method or ("error" if self.is_error else "result")
-        return f"<{self.kind.value} {name} id={self.raw_id!r}>"
+    def __str__(self) -> str:
+        """What a log may say of it: method or kind, and id; never params."""
+        name = self.method or self.kind.value
+        return f"{name} {self.raw_id.decode('utf-8', 'replace')}" if self.raw_id else name
 
 
 def _bytes_of(raw: msgspec.Raw | msgspec.UnsetType) -> bytes:

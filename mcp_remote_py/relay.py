@@ -208,7 +208,7 @@ class Relay:
             self._take_request(message)
         elif message.kind is Kind.RESPONSE:
             if self._asked_by_server.close(message.key) is None:
-                logger.debug("The host answered a request that is not open: %r", message)
+                logger.debug("The host answered a request that is not open: %s", message)
                 return
             self._spawn(self._tell(message), WORK)
         elif message.method == "notifications/cancelled":
@@ -325,7 +325,7 @@ class Relay:
         """Sends what needs no answer; a failure is the log's."""
         failure = await self._exchange(message, lambda: True)
         if failure is not None:
-            logger.warning("Not delivered: %r. %s", message, failure.sentence())
+            logger.warning("Not delivered: %s. %s", message, failure.sentence())
 
     async def _exchange(
         self, message: Message, is_done: Callable[[], bool]
@@ -385,7 +385,7 @@ class Relay:
             self._asked.close(entry.message.key)  # nobody waits for it (MCP, "Cancellation")
             return
         line = error.body or encode_error(entry.message.raw_id, LOCAL_ERROR, error.sentence())
-        logger.warning("%r failed: %s", entry.message, error.sentence())
+        logger.warning("%s failed: %s", entry.message, error.sentence())
         self._answer(entry, line)
 
     # ------------------------------------------------------------------ from the server
@@ -397,7 +397,7 @@ class Relay:
             return
         if message.kind is Kind.REQUEST:
             if not self._asked_by_server.open(message.key, message):
-                logger.debug("The server sent a request again: %r", message)
+                logger.debug("The server sent a request again: %s", message)
                 return
         self._host.send(message.raw)
 
@@ -409,7 +409,7 @@ class Relay:
             return
         entry = self._asked.close(message.key)
         if entry is None:
-            logger.warning("The server answered a request that is not open: %r", message)
+            logger.warning("The server answered a request that is not open: %s", message)
             return
         line = message.raw
         if entry.message.method in _SET_BY:

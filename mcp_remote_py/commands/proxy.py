@@ -12,12 +12,11 @@ import random
 import signal
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from pathlib import Path
 
 from mcp_remote_py.channel import Deliver, ServerChannel
 from mcp_remote_py.commands.lifetime import watch_parent, watch_signals
 from mcp_remote_py.credentials.state import StateFile, state_directory
-from mcp_remote_py.redact import mask_url, remember
+from mcp_remote_py.redact import mask_url
 from mcp_remote_py.relay import Relay
 from mcp_remote_py.settings import ProxySettings, TransportStrategy
 from mcp_remote_py.tools import ToolCatalog
@@ -78,7 +77,6 @@ async def _relay(
 ) -> int:
     headers = HeaderBook(settings.headers, environment, read_text)
     await headers.load()
-    remember(headers.secrets)
     clock = LoopClock()
     state = StateFile(state_directory(environment), str(settings.server))
 
@@ -154,5 +152,6 @@ def order_transports(strategy: TransportStrategy, remembered: str) -> list[str]:
 
 
 def read_text(path: str) -> str:
-    """A header file's text; a broken character is replaced, and then refused as no header."""
-    return Path(path).read_text(encoding="utf-8", errors="replace")
+    """A header file's text. Raises OSError or ValueError, which its reader explains."""
+    with open(path, encoding="utf-8", newline="") as file:
+        return file.read()

@@ -83,11 +83,11 @@ class ChosenChannel:
     def _neither(self, first: ExchangeError | None) -> ExchangeError:
         if first is not None and (len(self._candidates) == 1 or first.body is not None):
             return first
+        status = f" (HTTP {first.status})" if first is not None else ""
         return Unusable(
-            "Neither Streamable HTTP nor HTTP+SSE answers at this address. "
-            f"{first.cause if first else ''}",
-            hint="Check the path of the URL: try /mcp or /sse.",
-            status=first.status if first else None,
+            f"Neither transport answers at this address{status}: try /mcp or /sse as its path.",
+            hint=f"In detail: {first.cause}" if first is not None else "",
+            status=first.status if first is not None else None,
         )
 
     def _end_choosing(self) -> None:
