@@ -114,6 +114,9 @@ def started(config: Path, name: str, home: Path) -> Generator[StdioHost]:
     host = StdioHost(process)
     try:
         yield host
+    except BaseException as error:
+        error.add_note("stderr of the command:\n" + (home / "stderr").read_text()[-4000:])
+        raise
     finally:
         process.kill()
         process.wait(END_PATIENCE)

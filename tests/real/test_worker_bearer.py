@@ -21,8 +21,8 @@ pytestmark = pytest.mark.timeout(400)
 
 OBSERVED = 2.0
 """Seconds in which a loop would show: a retry without back-off makes hundreds of requests."""
-FEW = 8
-"""HTTP requests that two refused messages may cost: both transports, and one repeat of each."""
+FEW = 4
+"""HTTP requests that two refused messages may cost: each transport once for each message."""
 
 
 def sentence(answer: dict[str, Any], *phrases: str) -> str:
