@@ -220,6 +220,7 @@ def build_tls_context(tls: Tls) -> ssl.SSLContext:
     import truststore
 
     context = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.set_alpn_protocols(["http/1.1"])
     for path in tls.ca_certs:
         try:
             context.load_verify_locations(cafile=path)
@@ -336,7 +337,6 @@ class HttpClient:
         ours = [
             (b"host", url.authority.encode()),
             (b"user-agent", USER_AGENT),
-            (b"accept-encoding", b"identity"),
             *headers,
         ]
         if body or method == b"POST":
@@ -363,7 +363,10 @@ class HttpClient:
             extensions={"timeout": limits},
         )
         lanes = self._lanes_to(url)
-        lane = await lanes.take()
+        try:
+            lane = await lanes.take()
+        except Exception as error:
+            raise map_error(error, sent=False) from error
         try:
             raw = await lane.handle_async_request(request)
         except Exception as error:
@@ -372,7 +375,6 @@ class HttpClient:
         except BaseException:
             await lane.aclose()
             raise
-
         response = Response(raw, lane, lanes)
         # httpcore reads this mapping anew when the body is read.
         streaming = response.content_type == "text/event-stream"
@@ -424,18 +426,22 @@ class HttpClient:
             lanes = self._lanes[url.origin] = Lanes(lambda: self._connect(url))
         return lanes
 
-    def _connect(self, url: ServerUrl) -> Lane:
+    async def _connect(self, url: ServerUrl) -> Lane:
         if url.scheme == "https" and self._tls is None:
             self._tls = build_tls_context(self._settings.tls)
         network = AsyncioBackend(ipv4=self._settings.ipv4)
         if self._settings.http_proxy is not None:
             return ProxiedLane(self._settings.http_proxy, self._tls, network)
-        return httpcore.AsyncHTTPConnection(
+        # httpcore's own AsyncHTTPConnection does the same behind a lock that costs every
+        # exchange two turns of the event loop.
+        limit = self._settings.timeouts.connect
+        stream = await network.connect_tcp(url.host, url.port, limit, None, _socket_options())
+        if self._tls is not None:
+            stream = await stream.start_tls(self._tls, url.host, limit)
+        return httpcore.AsyncHTTP11Connection(
             origin=httpcore.Origin(url.scheme.encode(), url.host.encode(), url.port),
-            ssl_context=self._tls,
+            stream=stream,
             keepalive_expiry=KEEPALIVE_EXPIRY,
-            network_backend=network,
-            socket_options=_socket_options(),
         )
 
 

@@ -7,7 +7,7 @@ exchange costs its lane and nothing else. Must not know JSON-RPC, headers or tim
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ class Lane(Protocol):
     """As much of a httpcore connection as lanes need."""
 
     async def handle_async_request(self, request: httpcore.Request) -> httpcore.Response:
-        """One exchange, up to the answer's headers; connects first where it must."""
+        """One exchange, up to the answer's headers."""
         ...
 
     def has_expired(self) -> bool:
@@ -37,21 +37,22 @@ class Lane(Protocol):
 class Lanes:
     """The idle connections to one origin."""
 
-    def __init__(self, connect: Callable[[], Lane]) -> None:
+    def __init__(self, connect: Callable[[], Awaitable[Lane]]) -> None:
         self._connect = connect
         self._idle: list[Lane] = []
 
     async def take(self) -> Lane:
-        """A lane for one exchange. A new one connects with its first request.
+        """A lane for one exchange: an idle one, else a new one, connected.
 
-        Idle lanes that expired or that the server has closed are closed here.
+        Idle lanes that expired or that the server has closed are closed here. Raises what
+        connecting raises.
         """
         while self._idle:
             lane = self._idle.pop()
             if not lane.has_expired():
                 return lane
             await lane.aclose()
-        return self._connect()
+        return await self._connect()
 
     async def give(self, lane: Lane) -> None:
         """Takes a lane back; one whose exchange did not end cleanly is dropped."""

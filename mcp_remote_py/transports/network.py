@@ -21,6 +21,9 @@ HAPPY_EYEBALLS_DELAY = 0.25
 """Seconds until the next address is tried beside a silent one (RFC 8305 §5): a network whose
 IPv6 drops packets must not cost a connection (field note 31)."""
 
+CORK_BYTES = 64 * 1024
+"""A buffer from this size on is sent at once, and not copied."""
+
 HIGH_WATER_BYTES = 1024 * 1024
 """Unread bytes from which the peer is told to wait."""
 
@@ -111,6 +114,7 @@ class AsyncioStream(httpcore.AsyncNetworkStream):
     def __init__(self, transport: asyncio.Transport, protocol: _Protocol) -> None:
         self._transport = transport
         self._protocol = protocol
+        self._corked: list[bytes] = []
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """The next bytes, `b""` at the end.
@@ -119,6 +123,8 @@ class AsyncioStream(httpcore.AsyncNetworkStream):
         httpcore's HTTP/1.1 connection, gives all of it to h11, which has no limit either.
         """
         protocol = self._protocol
+        if self._corked:
+            self._uncork()
         while not protocol.chunks:
             if protocol.error is not None:
                 raise httpcore.ReadError(str(protocol.error)) from protocol.error
@@ -132,10 +138,16 @@ class AsyncioStream(httpcore.AsyncNetworkStream):
         return protocol.take()
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        """Writes all of `buffer`."""
+        """Writes all of `buffer`; little waits for what follows, or for the next `read`.
+
+        A request comes as head, body and end: one packet and one system call instead of two.
+        """
         protocol = self._protocol
         if not protocol.ended:
-            self._transport.write(buffer)
+            self._corked.append(buffer)
+            if len(buffer) < CORK_BYTES:
+                return
+            self._uncork()
             if not protocol.may_write:
                 try:
                     async with asyncio.timeout(timeout):
@@ -144,6 +156,14 @@ class AsyncioStream(httpcore.AsyncNetworkStream):
                     raise httpcore.WriteTimeout(f"nothing left in {timeout:g} seconds") from None
         if protocol.error is not None or protocol.ended:
             raise httpcore.WriteError("the peer closed the connection") from protocol.error
+
+    def _uncork(self) -> None:
+        corked, self._corked = self._corked, []
+        large = corked.pop() if len(corked[-1]) >= CORK_BYTES else b""
+        if corked:
+            self._transport.write(b"".join(corked))
+        if large:
+            self._transport.write(large)
 
     async def aclose(self) -> None:
         """Closes at once: a finished exchange has nothing to send, an unfinished one must not."""
