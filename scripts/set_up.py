@@ -40,7 +40,8 @@ def run(arguments: list[str], hint: str) -> None:
         arguments, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=2, env={**os.environ, "PATH": path}
     )
     if status:
-        raise SetUpError(f"`{Path(arguments[0]).name} {arguments[1]} ...` failed. {hint}")
+        words = " ".join([Path(arguments[0]).name, *arguments[1:4]])
+        raise SetUpError(f"`{words}` failed. {hint}")
 
 
 def wanted_state() -> str:
@@ -66,7 +67,7 @@ def set_up_python() -> None:
             "This Python cannot make virtual environments. On Debian and Ubuntu:"
             f" apt install python{version}-venv"
         ) from None
-    pip = [str(PYTHON), "-m", "pip", "--disable-pip-version-check", "-qq", "install"]
+    pip = [str(PYTHON), "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
     network = "Is the package index reachable? Run the same command again."
     run([*pip, "--require-hashes", "--requirement", "requirements.lock"], network)
     run([*pip, "--no-deps", "--no-build-isolation", "--editable", "."], network)
