@@ -66,6 +66,8 @@ def watch_parent(on_gone: Callable[[], None]) -> None:
 
 def _parent_descriptor(parent: int) -> int:
     """A descriptor that becomes readable when the process ends."""
+    if sys.platform == "win32":
+        raise OSError("Windows has handles, not descriptors")
     if sys.platform == "linux":
         return os.pidfd_open(parent)
     queue = select.kqueue()

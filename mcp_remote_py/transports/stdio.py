@@ -137,12 +137,18 @@ def _can_be_polled(descriptor: int) -> bool:
     return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
 
 
+def set_non_blocking(descriptor: int) -> None:
+    """Not on Windows, where pipes have no such mode and threads serve them."""
+    if sys.platform != "win32":
+        os.set_blocking(descriptor, False)
+
+
 def read_in_loop(
     descriptor: int, on_data: Callable[[bytes], None], on_end: Callable[[], None]
 ) -> None:
     """Reads a pipe or socket from the event loop."""
     loop = asyncio.get_running_loop()
-    os.set_blocking(descriptor, False)
+    set_non_blocking(descriptor)
 
     def read() -> None:
         try:
@@ -201,7 +207,7 @@ class NonBlockingWriter:
         self._room.set()
         self._empty = asyncio.Event()
         self._empty.set()
-        os.set_blocking(descriptor, False)
+        set_non_blocking(descriptor)
 
     def write(self, line: bytes) -> None:
         """Takes a line; its end is added."""
