@@ -15,6 +15,10 @@ Deliver = Callable[[Message], None]
 """Takes a message the server sent. Never blocks, never raises."""
 
 
+async def no_wait() -> None:
+    """Drains nothing: for a channel whose receiver is always fast enough."""
+
+
 class HostChannel(Protocol):
     """The host's side: one JSON-RPC message per line."""
 

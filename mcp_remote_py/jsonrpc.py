@@ -80,7 +80,7 @@ class Message:
         self.is_error = False
         if envelope.id is not msgspec.UNSET:
             self.raw_id = bytes(envelope.id)
-            self.key = _key_of(self.raw_id)
+            self.key = decode_id(self.raw_id)
         if envelope.method is not msgspec.UNSET:
             self.method = envelope.method
             if not self.raw_id:
@@ -125,7 +125,12 @@ def _bytes_of(raw: msgspec.Raw | msgspec.UnsetType) -> bytes:
     return b"" if raw is msgspec.UNSET else bytes(raw)
 
 
-def _key_of(raw_id: bytes) -> Hashable:
+def decode_id(raw_id: bytes) -> Hashable:
+    """An id as a value for matching.
+
+    Raises:
+        InvalidMessage: it is neither string, number nor null.
+    """
     value = json.loads(raw_id)
     if value is None or (isinstance(value, (str, int, float)) and not isinstance(value, bool)):
         return value

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Hashable
 from typing import Any
 
 import msgspec
@@ -32,6 +32,7 @@ from mcp_remote_py.jsonrpc import (
     LOCAL_ERROR,
     Kind,
     Message,
+    decode_id,
     encode_error,
     encode_notification,
     encode_request,
@@ -95,6 +96,9 @@ class _CancelledParams(msgspec.Struct):
     requestId: msgspec.Raw
 
 
+_decode_cancelled = msgspec.json.Decoder(_CancelledParams).decode
+
+
 class Relay:
     """One host, one server."""
 
@@ -145,6 +149,7 @@ class Relay:
         if not reason:
             await self._let_finish()
             reason = "The host closed the connection before the server answered."
+        self._queue.clear()
         for entry in self._asked:
             self._fail(entry, Unusable(reason))
         for task in list(self._tasks):
@@ -276,28 +281,27 @@ class Relay:
                 self._fail(entry, failure)
 
     def _take_cancellation(self, message: Message) -> None:
-        """A request that is under way is cancelled at the server; one that waits, here."""
-        entry = self._cancelled_entry(message)
+        """A request under way is cancelled at the server, one that only waits here."""
+        entry = self._asked.find(_cancelled_key(message))
         if entry is None:
             self._spawn(self._tell(message), WORK)
             return
         entry.cancelled = True
-        modern = names_its_version(entry.message)
-        if entry.task is None or modern:
+        if entry.task is None or names_its_version(entry.message):
             # In 2026-07-28 closing the response stream is the cancellation.
-            self._asked.close(entry.message.key)
-            if entry.task is not None:
-                entry.task.cancel()
-        if not modern:
-            self._spawn(self._tell(message), WORK)
+            self._drop(entry)
+        else:
+            self._spawn(self._cancel(entry, message), WORK)
 
-    def _cancelled_entry(self, message: Message) -> _Open | None:
-        try:
-            raw_id = msgspec.json.decode(message.params, type=_CancelledParams).requestId
-            key = msgspec.json.decode(raw_id)
-        except msgspec.MsgspecError:
-            return None
-        return self._asked.find(key) if isinstance(key, (str, int, float)) else None
+    async def _cancel(self, entry: _Open, message: Message) -> None:
+        """Tells the server, then waits no longer: nobody wants the answer any more."""
+        await self._tell(message)
+        self._drop(entry)
+
+    def _drop(self, entry: _Open) -> None:
+        self._close(entry)
+        if entry.task is not None:
+            entry.task.cancel()
 
     # ------------------------------------------------------------------ one request
 
@@ -308,12 +312,14 @@ class Relay:
     async def _serve(self, entry: _Open) -> None:
         message = entry.message
         try:
-            failure = await self._exchange(message, lambda: message.key not in self._asked)
+            failure = await self._exchange(
+                message, lambda: entry.cancelled or self._asked.find(message.key) is not entry
+            )
             if failure is not None:
                 self._fail(entry, failure)
         finally:
             self._running -= 1
-            self._asked.close(message.key)
+            self._close(entry)
             _settle(entry)
             await self._host.drain()
             while self._queue and self._running < MAX_IN_FLIGHT:
@@ -368,6 +374,12 @@ class Relay:
             if isinstance(error, SessionLost) and generation == self._generation:
                 self._session_lost = True
             return error
+        except Exception as error:
+            logger.exception("Internal error while sending %s.", message)
+            return Unusable(
+                f"Internal error of mcp-remote-py ({type(error).__name__}: {error}).",
+                hint="Please report it.",
+            )
         return None
 
     def _is_harmless(self, message: Message) -> bool:
@@ -376,13 +388,20 @@ class Relay:
             return name is not None and self._catalog.may_repeat(name)
         return message.method in HARMLESS_METHODS or message.method.startswith("notifications/")
 
+    def _close(self, entry: _Open) -> bool:
+        """Takes the entry out. False when it is not open, even if its id is, for another."""
+        if self._asked.find(entry.message.key) is not entry:
+            return False
+        self._asked.close(entry.message.key)
+        return True
+
     def _answer(self, entry: _Open, line: bytes) -> None:
-        if self._asked.close(entry.message.key) is not None:
+        if self._close(entry):
             self._host.send(line)
 
     def _fail(self, entry: _Open, error: ExchangeError) -> None:
         if entry.cancelled:
-            self._asked.close(entry.message.key)  # nobody waits for it (MCP, "Cancellation")
+            self._close(entry)  # nobody waits for it (MCP, "Cancellation")
             return
         line = error.body or encode_error(entry.message.raw_id, LOCAL_ERROR, error.sentence())
         logger.warning("%s failed: %s", entry.message, error.sentence())
@@ -399,6 +418,8 @@ class Relay:
             if not self._asked_by_server.open(message.key, message):
                 logger.debug("The server sent a request again: %s", message)
                 return
+        elif message.method == "notifications/cancelled":
+            self._asked_by_server.close(_cancelled_key(message))
         self._host.send(message.raw)
 
     def _take_answer(self, message: Message) -> None:
@@ -418,10 +439,8 @@ class Relay:
                 line = self._catalog.learn(message)
             elif entry.message.method == "initialize":
                 _settle(entry)
-                self._session_lost = False
-                self._generation += 1
-                self._session_since = self._clock.now()
-                self._server.set_protocol_version(version)
+                if version:
+                    self._begin_session(version)
         self._host.send(line)
 
     # ------------------------------------------------------------------ the session
@@ -433,6 +452,12 @@ class Relay:
         await self._tell(message)
         if not names_its_version(message):
             self._server.start_listening()
+
+    def _begin_session(self, version: str) -> None:
+        self._server.set_protocol_version(version)
+        self._session_lost = False
+        self._generation += 1
+        self._session_since = self._clock.now()
 
     def _on_session_lost(self) -> None:
         if not self._session_lost and self._memory.established and not self._ended.done():
@@ -459,7 +484,7 @@ class Relay:
     async def _recover(self) -> None:
         """Begins a new session, once for all who wait for it."""
         if self._recovering is None:
-            self._recovering = asyncio.ensure_future(self._renew())
+            self._recovering = self._spawn(self._renew())
             self._recovering.add_done_callback(self._end_recovery)
         await asyncio.shield(self._recovering)
 
@@ -470,6 +495,7 @@ class Relay:
 
     async def _renew(self) -> None:
         logger.info("The session is lost; beginning a new one.")
+        version = ""
         await self._server.renew()
         for request in self._asked_by_server:
             self._asked_by_server.close(request.key)
@@ -484,15 +510,14 @@ class Relay:
                     f"The server refuses a new session: {answer.error.decode()}.",
                     hint="Restart the host's connection to this server.",
                 )
-            self._server.set_protocol_version(self._memory.version_of(answer))
+            version = self._memory.version_of(answer)
+            self._server.set_protocol_version(version)
         for method, params in self._memory.settings():
             try:
                 await self._ask_privately(method, params)
             except Unusable as error:
                 logger.warning("%s could not be set again: %s", method, error.cause)
-        self._session_lost = False
-        self._generation += 1
-        self._session_since = self._clock.now()
+        self._begin_session(version)
         self._server.start_listening()
         if self._memory.tools is not None and self._memory.announces_tools:
             self._spawn(self._compare_tools())
@@ -550,6 +575,14 @@ _SET_BY = frozenset(
 
 _HANDSHAKE_METHODS = frozenset({"initialize", INITIALIZED, "notifications/cancelled"})
 """Methods that do not wait for the handshake to be over."""
+
+
+def _cancelled_key(message: Message) -> Hashable:
+    """The id a `notifications/cancelled` names, None without a usable one."""
+    try:
+        return decode_id(bytes(_decode_cancelled(message.params).requestId))
+    except (msgspec.MsgspecError, InvalidMessage):
+        return None
 
 
 def _settle(entry: _Open) -> None:

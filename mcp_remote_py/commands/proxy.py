@@ -77,6 +77,7 @@ async def _relay(
 ) -> int:
     headers = HeaderBook(settings.headers, environment, read_text)
     await headers.load()
+    host = StdioChannel(stdin, stdout, settings.max_message_size)
     clock = LoopClock()
     state = StateFile(state_directory(environment), str(settings.server))
 
@@ -90,6 +91,7 @@ async def _relay(
                 random.random,
                 settings.max_message_size,
                 on_accepted,
+                host.drain,
             )
 
         def legacy_sse(on_accepted: OnAccepted) -> ServerChannel:
@@ -99,6 +101,7 @@ async def _relay(
                 on_session_lost,
                 settings.max_message_size,
                 on_accepted,
+                host.drain,
             )
 
         builders = {STREAMABLE: streamable, LEGACY_SSE: legacy_sse}
@@ -114,7 +117,7 @@ async def _relay(
         return ChosenChannel([Candidate(name, builders[name]) for name in names], chosen)
 
     relay = Relay(
-        StdioChannel(stdin, stdout, settings.max_message_size),
+        host,
         connect,
         catalog=ToolCatalog(settings.tools),
         clock=clock,

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Hashable
+from collections.abc import Awaitable, Callable, Hashable
 from urllib.parse import urljoin
 
-from mcp_remote_py.channel import Deliver
+from mcp_remote_py.channel import Deliver, no_wait
 from mcp_remote_py.errors import (
     ExchangeError,
     Interrupted,
@@ -43,12 +43,14 @@ class LegacySseChannel:
         on_session_lost: Callable[[], None],
         max_message_size: int,
         on_accepted: Callable[[], None] = lambda: None,
+        drain: Callable[[], Awaitable[None]] = no_wait,
     ) -> None:
         self._http = http
         self._deliver = deliver
         self._on_session_lost = on_session_lost
         self._max = max_message_size
         self._on_accepted = on_accepted
+        self._drain = drain
         self._endpoint: ServerUrl | None = None
         self._reader: asyncio.Task[None] | None = None
         self._opening: asyncio.Future[None] | None = None
@@ -138,6 +140,7 @@ class LegacySseChannel:
                         opened.set_result(None)
                     elif event.name == "message" and event.data:
                         self._take(event.data)
+                await self._drain()
         except ExchangeError as error:
             reason = error
         finally:

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
-from mcp_remote_py.channel import Clock, Deliver
+from mcp_remote_py.channel import Clock, Deliver, no_wait
 from mcp_remote_py.eras.passthrough import metadata_headers
 from mcp_remote_py.errors import (
     ExchangeError,
@@ -23,7 +23,13 @@ from mcp_remote_py.errors import (
     Unusable,
 )
 from mcp_remote_py.jsonrpc import Kind, Message, parse_messages
-from mcp_remote_py.retry import RESUME_STEPS, STREAM_STEPS, Random
+from mcp_remote_py.retry import (
+    RESUME_STEPS,
+    SAFE_STATUS,
+    STREAM_STEPS,
+    UNSURE_STATUS,
+    Random,
+)
 from mcp_remote_py.transports.http import HttpClient, Response
 from mcp_remote_py.transports.refusal import excerpt
 from mcp_remote_py.transports.sse import EventDecoder
@@ -59,6 +65,7 @@ class StreamableChannel:
         random: Random,
         max_message_size: int,
         on_accepted: Callable[[], None] = lambda: None,
+        drain: Callable[[], Awaitable[None]] = no_wait,
     ) -> None:
         self._http = http
         self._deliver = deliver
@@ -67,6 +74,7 @@ class StreamableChannel:
         self._random = random
         self._max = max_message_size
         self._on_accepted = on_accepted
+        self._drain = drain
         self._session: bytes | None = None
         self._version = ""
         self._listener: asyncio.Task[None] | None = None
@@ -78,9 +86,7 @@ class StreamableChannel:
     async def send(self, message: Message) -> None:
         """See `ServerChannel.send`."""
         if message.method == "initialize":
-            self._session = (
-                None  # a new session begins without one (2025-11-25, "Session Management")
-            )
+            await self.renew()  # it begins without a session (2025-11-25, "Session Management")
         session = self._session
         headers = [CONTENT_TYPE, ACCEPT_BOTH, *self._session_headers(session)]
         headers += metadata_headers(message, self._version)
@@ -173,6 +179,7 @@ class StreamableChannel:
                         if event.name != "message" or not event.data:
                             continue
                         answered = self._take_event(event.data, request) or answered
+                    await self._drain()
                     if answered and limit.when() is None:
                         limit.reschedule(asyncio.get_running_loop().time() + STREAM_END_PATIENCE)
         except TimeoutError:
@@ -212,6 +219,8 @@ class StreamableChannel:
                     return error.cause
                 continue
             try:
+                if response.status in UNSURE_STATUS | SAFE_STATUS:
+                    continue
                 if response.status != 200 or response.content_type != "text/event-stream":
                     return f"the server does not resume streams (HTTP {response.status})"
                 before = decoder.last_event_id
