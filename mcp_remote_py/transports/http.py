@@ -70,6 +70,7 @@ class Response:
         self._raw = raw
         self._lane = lane
         self._lanes = lanes
+        self._closed = False
         self.status = raw.status
         self.headers: dict[bytes, bytes] = {name.lower(): value for name, value in raw.headers}
         self.content_type = (
@@ -125,9 +126,11 @@ class Response:
         return body
 
     async def aclose(self) -> None:
-        """Gives the connection back, or drops it when the body was not read to its end."""
-        await self._raw.aclose()
-        await self._lanes.give(self._lane)
+        """Gives the connection back, once, or drops it when the body was not read to its end."""
+        if not self._closed:
+            self._closed = True
+            await self._raw.aclose()
+            await self._lanes.give(self._lane)
 
 
 async def _mapped_chunks(raw: httpcore.Response) -> AsyncIterator[bytes]:

@@ -80,6 +80,7 @@ class StreamableChannel:
         self._listener: asyncio.Task[None] | None = None
         self._heard = asyncio.Event()
         self._delivered = 0
+        self._aside: set[asyncio.Task[None]] = set()
 
     # ------------------------------------------------------------------ messages
 
@@ -92,6 +93,7 @@ class StreamableChannel:
         headers += metadata_headers(message, self._version)
         response = await self._http.request(b"POST", headers, message.raw)
         request = message if message.kind is Kind.REQUEST else None
+        aside = False
         try:
             if response.status >= 300:
                 raise await self._http.fail(
@@ -102,7 +104,7 @@ class StreamableChannel:
                 self._session = response.headers.get(b"mcp-session-id")
             if request is None:
                 self._on_accepted()
-                await self._take_unasked(response)
+                aside = self._read_aside(response)
             elif response.content_type == "text/event-stream":
                 self._on_accepted()
                 await self._take_stream(response, request)
@@ -111,7 +113,8 @@ class StreamableChannel:
             else:
                 raise await self._unanswered(response)
         finally:
-            await response.aclose()
+            if not aside:
+                await response.aclose()
 
     async def _unanswered(self, response: Response) -> ExchangeError:
         if response.status == 202:
@@ -122,12 +125,29 @@ class StreamableChannel:
             )
         return await self._http.fail(response, request=None, session_sent=False)
 
+    def _read_aside(self, response: Response) -> bool:
+        """Whether the answer to a notification or response is read on in a task of its own.
+
+        It has nothing for us, normally; but a server that opens a stream, or lets a body drip,
+        must not hold up the messages that wait for `notifications/initialized`.
+        """
+        if response.status in (202, 204) or response.headers.get(b"content-length") == b"0":
+            return False
+        task = asyncio.ensure_future(self._take_unasked(response))
+        self._aside.add(task)
+        task.add_done_callback(self._aside.discard)
+        return True
+
     async def _take_unasked(self, response: Response) -> None:
-        """The answer to a notification or response has nothing for us, normally."""
-        if response.content_type == "text/event-stream":
-            await self._read_events(response, EventDecoder(self._max), None)
-        else:
-            await response.read(self._max)
+        try:
+            if response.content_type == "text/event-stream":
+                await self._read_events(response, EventDecoder(self._max), None)
+            else:
+                await response.read(self._max)
+        except ExchangeError as error:
+            logger.debug("The answer to a notification broke off: %s", error.cause)
+        finally:
+            await response.aclose()
 
     async def _take_json(self, response: Response) -> None:
         body = await response.read(self._max)
@@ -330,6 +350,8 @@ class StreamableChannel:
     async def aclose(self) -> None:
         """See `ServerChannel.aclose`."""
         self._stop_listening()
+        for task in self._aside:
+            task.cancel()
         if self._session is not None:
             headers = self._session_headers(self._session)
             if self._version:
