@@ -289,7 +289,7 @@ class Host:
         for raw in lines:
             try:
                 value = json.loads(raw)
-            except ValueError:
+            except (ValueError, RecursionError):
                 continue
             batch = cast("list[object]", value) if isinstance(value, list) else [value]
             with self._change:
