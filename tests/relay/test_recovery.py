@@ -48,7 +48,7 @@ def start(wild: Wild, relay: Relay) -> Start:
     """A server with sessions, and an initialized host."""
 
     def start(*options: str, **server_options: Any) -> tuple[WildServer, Host]:
-        server = wild(**({"sessions": True} | server_options))
+        server = wild(**({"sessions": not server_options.get("legacy")} | server_options))
         host = relay(server.url, *options)
         host.initialize(CAPABILITIES)
         server.wait_for("notifications/initialized")
@@ -198,7 +198,7 @@ def test_server_that_loses_every_session_at_once(start: Start) -> None:
     server.always("tools/call", wild_behaviour.lose_session_404)
     before = len(server.requests)
     request = host.begin("tools/call", CALL)
-    assert_error(host.answer(request, seconds=40), request, ["404"])
+    assert_error(host.answer(request, seconds=40), request, ["session"])
     assert len(server.requests) - before <= 16
     server.always("tools/call", Exchange.good)
     play(host, ("tools/call", CALL))
