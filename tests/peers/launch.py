@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,7 +29,7 @@ class Peer:
 
 
 @contextlib.contextmanager
-def sdk_server(*options: str, port: int = 0) -> Iterator[Peer]:
+def sdk_server(*options: str, port: int = 0) -> Generator[Peer]:
     """`sdk_server.py` with these options; the first is the transport."""
     command = [sys.executable, str(HERE / "sdk_server.py"), *options, "--port", str(port)]
     with _running(command, {}) as process:
@@ -43,7 +43,7 @@ def sdk_server(*options: str, port: int = 0) -> Iterator[Peer]:
 
 
 @contextlib.contextmanager
-def everything_server(transport: str) -> Iterator[Peer]:
+def everything_server(transport: str) -> Generator[Peer]:
     """The official reference server; `transport` is `sse` or `streamableHttp`."""
     assert EVERYTHING.exists(), f"run `npm ci` in {HERE}"
     port = free_port()
@@ -57,7 +57,7 @@ def everything_server(transport: str) -> Iterator[Peer]:
 @contextlib.contextmanager
 def _running(
     command: Sequence[str], environment: Mapping[str, str]
-) -> Iterator[subprocess.Popen[bytes]]:
+) -> Generator[subprocess.Popen[bytes]]:
     known = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     process = subprocess.Popen(
         command,

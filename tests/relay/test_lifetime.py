@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 import pytest
@@ -264,8 +264,9 @@ def test_host_that_closed_its_end_of_stdout(wild: Wild, tmp_path: Path) -> None:
     finally:
         process.kill()
         process.wait()
-        process.stdin.close()
-        process.stderr.close()
+        for stream in (process.stdin, process.stderr):
+            if stream is not None:
+                stream.close()
 
 
 # A parent that is killed
@@ -286,7 +287,7 @@ time.sleep(60)
 
 
 @contextlib.contextmanager
-def launched(url: str, home: Path) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+def launched(url: str, home: Path) -> Generator[tuple[subprocess.Popen[bytes], int]]:
     """The launcher, and the process id of the command behind it; neither is left afterwards."""
     launcher = subprocess.Popen(
         [sys.executable, "-c", PARENT, str(COMMAND), url],

@@ -184,7 +184,7 @@ def sse_of(*pieces: bytes) -> Behaviour:
 
 status = wild_behaviour.answer_status
 
-UNUSABLE = {
+UNUSABLE: dict[str, tuple[Behaviour, list[str]]] = {
     "HTML": (wild_behaviour.answer_html(), ["html"]),
     "empty 200": (status(200), ["empty"]),
     "202 to a request": (status(202), ["202"]),
@@ -430,7 +430,11 @@ def test_cookies(wild: Wild, relay: Relay, options: tuple[str, ...]) -> None:
     server = wild()
 
     def stick(exchange: Exchange) -> None:
-        result = {"protocolVersion": "2025-11-25", "capabilities": {}, "serverInfo": {}}
+        result: dict[str, Any] = {
+            "protocolVersion": "2025-11-25",
+            "capabilities": {},
+            "serverInfo": {},
+        }
         exchange.result(result, headers={"Set-Cookie": "node=seven; Path=/; HttpOnly"})
 
     server.script("initialize", stick)

@@ -56,17 +56,19 @@ class Ear:
                 await self.change.wait()
 
     async def sampling(
-        self, _: object, params: types.CreateMessageRequestParams
+        self, context: object, params: types.CreateMessageRequestParams
     ) -> types.CreateMessageResult:
         self.note("sampling", params)
         answer = types.TextContent(type="text", text="42")
         return types.CreateMessageResult(role="assistant", content=answer, model="parrot")
 
-    async def elicitation(self, _: object, params: types.ElicitRequestParams) -> types.ElicitResult:
+    async def elicitation(
+        self, context: object, params: types.ElicitRequestParams
+    ) -> types.ElicitResult:
         self.note("elicitation", params)
         return types.ElicitResult(action="accept", content={"name": "Ada"})
 
-    async def roots(self, _: object) -> types.ListRootsResult:
+    async def roots(self, context: object) -> types.ListRootsResult:
         self.note("roots", None)
         root = types.Root.model_validate({"uri": "file:///tmp/here", "name": "here"})
         return types.ListRootsResult(roots=[root])
@@ -84,8 +86,8 @@ class Ear:
         ):
             self.note("notification", message)
 
-    async def progress(self, done: float, total: float | None, message: str | None) -> None:
-        self.note("progress", [done, total, message])
+    async def progress(self, progress: float, total: float | None, message: str | None) -> None:
+        self.note("progress", [progress, total, message])
 
 
 def plain(value: object) -> Any:
@@ -174,6 +176,7 @@ async def cancellation(client: Client, _: Ear) -> object:
                 found = await state()
         return found
 
+    begun = ""
     async with anyio.create_task_group() as group:
         scope = anyio.CancelScope()
 

@@ -14,6 +14,7 @@ import pytest
 
 from tests.harness.host import PROTOCOL_VERSION, Host, assert_error, initialize_params
 from tests.peers import wild_server as wild_behaviour
+from tests.peers.launch import sdk_server
 from tests.peers.wild_server import Behaviour, Exchange, WildServer, encode
 from tests.relay.conftest import Relay, Wild
 
@@ -106,6 +107,21 @@ def test_server_restarted_between_two_messages(
     assert all(one.params == SCRIPT[0][1] for one in posted)
     assert methods.count("tools/call") <= SCRIPT[cut:].count(("tools/call", CALL)) + 1
     host.check()
+
+
+@pytest.mark.promise("R5")
+@pytest.mark.parametrize("transport", ["streamable", "sse"])
+def test_process_of_the_sdk_killed_and_started_again(relay: Relay, transport: str) -> None:
+    call = {"name": "echo", "arguments": {"text": "still here"}}
+    with sdk_server(transport) as peer:
+        host = relay(peer.url)
+        host.initialize()
+        first = host.request("tools/call", call)
+    request = host.begin("tools/call", call)
+    with sdk_server(transport, port=peer.port):
+        assert host.answer(request)["result"] == first["result"]
+        assert host.request("tools/call", call)["result"] == first["result"]
+        host.end()
 
 
 @pytest.mark.promise("R5")
