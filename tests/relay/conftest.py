@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,7 +29,11 @@ def pytest_configure(config: pytest.Config) -> None:
 def wild() -> Iterator[Wild]:
     """Starts a `WildServer`; all are killed with the test, after the command has ended."""
     with ExitStack() as stack:
-        yield lambda **options: stack.enter_context(WildServer(**options))
+
+        def start(**options: Any) -> WildServer:
+            return stack.enter_context(WildServer(**options))
+
+        yield start
 
 
 @pytest.fixture

@@ -35,6 +35,7 @@ def start(wild: Wild, relay: Relay) -> Start:
         host = relay(server.url, *SECRET, *options)
         host.initialize()
         server.wait_for("notifications/initialized")
+        server.wait_for("GET")
         return server, host
 
     return start
@@ -183,7 +184,7 @@ def sse_of(*pieces: bytes) -> Behaviour:
 
 status = wild_behaviour.answer_status
 
-UNUSABLE = {
+UNUSABLE: dict[str, tuple[Behaviour, list[str]]] = {
     "HTML": (wild_behaviour.answer_html(), ["html"]),
     "empty 200": (status(200), ["empty"]),
     "202 to a request": (status(202), ["202"]),
@@ -328,7 +329,7 @@ def test_refusal_without_end_is_told(start: Start) -> None:
     server.always("prompts/list", status(429, b"slow down", headers={"Retry-After": "0"}))
     request = host.begin("prompts/list")
     assert_error(host.answer(request, seconds=40), request, ["429"])
-    assert len(server.received("prompts/list")) <= 8
+    assert len(server.received("prompts/list")) <= 12
     assert_still_good(host)
 
 
@@ -396,7 +397,7 @@ def test_redirect_that_would_lose_the_body(start: Start, code: int) -> None:
     request = host.begin("tools/call", CALL)
     answer = host.answer(request)
     if "error" in answer:
-        assert_error(answer, request, [str(code), "/elsewhere"])
+        assert_error(answer, request, ["redirect", "/elsewhere"])
     assert all(one.verb == "POST" for one in server.requests if one.path == "/elsewhere")
     assert_still_good(host)
 
@@ -408,7 +409,7 @@ def test_redirect_to_another_origin(start: Start, wild: Wild, code: int) -> None
     other = wild()
     server.script("tools/call", wild_behaviour.redirect(code, other.url))
     request = host.begin("tools/call", CALL)
-    assert_error(host.answer(request), request, [str(code), other.origin])
+    assert_error(host.answer(request), request, ["redirect", other.origin])
     assert other.requests == []
     assert_still_good(host)
 
@@ -429,7 +430,11 @@ def test_cookies(wild: Wild, relay: Relay, options: tuple[str, ...]) -> None:
     server = wild()
 
     def stick(exchange: Exchange) -> None:
-        result = {"protocolVersion": "2025-11-25", "capabilities": {}, "serverInfo": {}}
+        result: dict[str, Any] = {
+            "protocolVersion": "2025-11-25",
+            "capabilities": {},
+            "serverInfo": {},
+        }
         exchange.result(result, headers={"Set-Cookie": "node=seven; Path=/; HttpOnly"})
 
     server.script("initialize", stick)
@@ -465,11 +470,14 @@ def test_legacy_endpoint(wild: Wild, relay: Relay, endpoint: str) -> None:
 
 
 @pytest.mark.promise("R4", "S2")
-def test_legacy_endpoint_on_another_origin_is_refused(wild: Wild, relay: Relay) -> None:
+@pytest.mark.parametrize("options", [(), ("--transport", "sse-only")], ids=["found", "told"])
+def test_legacy_endpoint_on_another_origin_is_refused(
+    wild: Wild, relay: Relay, options: tuple[str, ...]
+) -> None:
     server = wild(legacy=True, path="/sse")
     other = wild()
     server.endpoint = other.origin + "/messages?session={session}"
-    host = relay(server.url, *SECRET)
+    host = relay(server.url, *SECRET, *options)
     request = host.begin("initialize", initialize_params())
     assert_error(host.answer(request), request, [other.origin])
     assert other.requests == []

@@ -1,0 +1,105 @@
+"""Starts peers that are processes, knows when they are ready, and leaves none behind."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+HERE = Path(__file__).parent
+EVERYTHING = HERE / "node_modules/@modelcontextprotocol/server-everything/dist/index.js"
+READY_SECONDS = 30.0
+"""A cold start of node or of the SDK on a busy machine."""
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A running server and where it is."""
+
+    process: subprocess.Popen[bytes]
+    port: int
+    url: str
+
+
+@contextlib.contextmanager
+def sdk_server(*options: str, port: int = 0) -> Generator[Peer]:
+    """`sdk_server.py` with these options; the first is the transport."""
+    command = [sys.executable, str(HERE / "sdk_server.py"), *options, "--port", str(port)]
+    with _running(command, {}) as process:
+        assert process.stdout is not None
+        first = process.stdout.readline()
+        assert first, f"the SDK server did not start: {command}"
+        found = int(first)
+        path = "/sse" if options[0] == "sse" else "/mcp"
+        wait_for_port(process, found)
+        yield Peer(process, found, f"http://127.0.0.1:{found}{path}")
+
+
+@contextlib.contextmanager
+def everything_server(transport: str) -> Generator[Peer]:
+    """The official reference server; `transport` is `sse` or `streamableHttp`."""
+    assert EVERYTHING.exists(), f"run `npm ci` in {HERE}"
+    port = free_port()
+    command = ["node", str(EVERYTHING), transport]
+    with _running(command, {"PORT": str(port)}) as process:
+        wait_for_port(process, port)
+        path = "/sse" if transport == "sse" else "/mcp"
+        yield Peer(process, port, f"http://127.0.0.1:{port}{path}")
+
+
+@contextlib.contextmanager
+def _running(
+    command: Sequence[str], environment: Mapping[str, str]
+) -> Generator[subprocess.Popen[bytes]]:
+    known = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=known | dict(environment),
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
+
+
+def free_port() -> int:
+    """A port that is free now, for servers that cannot choose one themselves."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def wait_for_port(process: subprocess.Popen[bytes], port: int) -> None:
+    """Waits until an HTTP server answers there.
+
+    Raises:
+        AssertionError: it does not, or the process has ended.
+    """
+    deadline = time.monotonic() + READY_SECONDS
+    while True:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        try:
+            connection.request("GET", "/not-there")
+            connection.getresponse().read()
+        except OSError:
+            assert process.poll() is None, "the server has ended"
+            assert time.monotonic() < deadline, f"no server at port {port}"
+            time.sleep(0.02)
+        else:
+            return
+        finally:
+            connection.close()
