@@ -308,12 +308,12 @@ class Relay:
     async def _serve(self, entry: _Open) -> None:
         message = entry.message
         try:
-            failure = await self._exchange(message, lambda: message.key not in self._asked)
+            failure = await self._exchange(message, lambda: not self._is_open(entry))
             if failure is not None:
                 self._fail(entry, failure)
         finally:
             self._running -= 1
-            self._asked.close(message.key)
+            self._close(entry)
             _settle(entry)
             await self._host.drain()
             while self._queue and self._running < MAX_IN_FLIGHT:
@@ -376,13 +376,21 @@ class Relay:
             return name is not None and self._catalog.may_repeat(name)
         return message.method in HARMLESS_METHODS or message.method.startswith("notifications/")
 
+    def _is_open(self, entry: _Open) -> bool:
+        # By identity: once answered, its id may be another request's.
+        return self._asked.find(entry.message.key) is entry
+
+    def _close(self, entry: _Open) -> bool:
+        """Takes the request out; whether it is the caller's to answer."""
+        return self._is_open(entry) and self._asked.close(entry.message.key) is not None
+
     def _answer(self, entry: _Open, line: bytes) -> None:
-        if self._asked.close(entry.message.key) is not None:
+        if self._close(entry):
             self._host.send(line)
 
     def _fail(self, entry: _Open, error: ExchangeError) -> None:
         if entry.cancelled:
-            self._asked.close(entry.message.key)  # nobody waits for it (MCP, "Cancellation")
+            self._close(entry)  # nobody waits for it (MCP, "Cancellation")
             return
         line = error.body or encode_error(entry.message.raw_id, LOCAL_ERROR, error.sentence())
         logger.warning("%r failed: %s", entry.message, error.sentence())
