@@ -311,6 +311,9 @@ class Relay:
             failure = await self._exchange(message, lambda: not self._is_open(entry))
             if failure is not None:
                 self._fail(entry, failure)
+        except Exception as error:
+            logger.exception("A fault of mcp-remote-py while serving %r", message)
+            self._fail(entry, _own_fault(error))
         finally:
             self._running -= 1
             self._close(entry)
@@ -568,6 +571,14 @@ def _settle(entry: _Open) -> None:
 def _cancel_line(request: Message) -> bytes:
     params = b'{"requestId":%b,"reason":"The server lost the session."}' % request.raw_id
     return encode_notification("notifications/cancelled", params)
+
+
+def _own_fault(error: Exception) -> Unusable:
+    # Only the type: what the text says nobody has looked at for secrets.
+    return Unusable(
+        f"mcp-remote-py has a fault: {type(error).__name__}.",
+        hint="Please report it, with the log that --debug --log-file FILE writes.",
+    )
 
 
 def _warn_of_execution(error: ExchangeError, message: Message, harmless: bool) -> ExchangeError:
