@@ -131,6 +131,7 @@ class Relay:
         self._restorations = 0
         self._session_since = 0.0
         self._last_heard: float | None = None
+        self._over = ""
         self._waiting_pings: list[_Open] = []
         self._ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
@@ -145,6 +146,8 @@ class Relay:
         if not reason:
             await self._let_finish()
             reason = "The host closed the connection before the server answered."
+        self._over = reason
+        self._queue.clear()
         for entry in self._asked:
             self._fail(entry, Unusable(reason))
         for task in list(self._tasks):
@@ -227,7 +230,9 @@ class Relay:
                 )
             )
             return
-        if message.method == "ping" and not names_its_version(message):
+        if self._over:
+            self._fail(entry, Unusable(self._over))
+        elif message.method == "ping" and not names_its_version(message):
             self._take_ping(entry)
         elif message.method == "tools/call" and (refusal := self._refuse_tool(message)):
             self._answer(entry, encode_error(message.raw_id, INVALID_PARAMS, refusal))
@@ -470,7 +475,7 @@ class Relay:
     async def _recover(self) -> None:
         """Begins a new session, once for all who wait for it."""
         if self._recovering is None:
-            self._recovering = asyncio.ensure_future(self._renew())
+            self._recovering = self._spawn(self._renew())
             self._recovering.add_done_callback(self._end_recovery)
         await asyncio.shield(self._recovering)
 
