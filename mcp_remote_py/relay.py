@@ -166,12 +166,13 @@ class Relay:
 
     async def _let_finish(self) -> None:
         """A host that closed stdin may still read: a script that pipes in a few requests does."""
-        end = self._clock.now() + GRACE
-        while self._tasks and (left := end - self._clock.now()) > 0:
+        grace = asyncio.ensure_future(self._clock.sleep(GRACE))
+        while not grace.done():
             working = {task for task in self._tasks if task.get_name() != BACKGROUND}
             if not working:
-                return
-            await asyncio.wait(working, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+                break
+            await asyncio.wait({grace, *working}, return_when=asyncio.FIRST_COMPLETED)
+        grace.cancel()
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str = BACKGROUND) -> asyncio.Task[None]:
         task = asyncio.create_task(work, name=name)
