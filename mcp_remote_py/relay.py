@@ -11,7 +11,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
@@ -22,6 +23,7 @@ from mcp_remote_py.errors import (
     ExchangeError,
     Interrupted,
     InvalidMessage,
+    NotSent,
     Refused,
     SessionLost,
     Unusable,
@@ -269,17 +271,14 @@ class Relay:
 
     async def _ping_for_all(self) -> None:
         """One ping to the server for all the host sent meanwhile."""
-        failure: ExchangeError | None = None
-        try:
-            await self._ask_privately("ping", b"")
-        except ExchangeError as error:
-            failure = error
+        with self._own_request("ping", b"") as (request, answer):
+            failure = await self._exchange(request, answer.done)
         waiting, self._waiting_pings = self._waiting_pings, []
         for entry in waiting:
             if failure is None:
                 self._answer_ping(entry)
             else:
-                self._fail(entry, failure)
+                self._fail(entry, _told_to_others(failure))
 
     def _take_cancellation(self, message: Message) -> None:
         """A request that is under way is cancelled at the server; one that waits, here."""
@@ -369,7 +368,10 @@ class Relay:
             if self._session_lost:
                 # A host that begins anew needs no handshake of ours before its own.
                 renew = self._renew_for_host if message.method == "initialize" else self._recover
-                await renew()
+                try:
+                    await renew()
+                except ExchangeError as error:
+                    raise _told_to_others(error) from error
                 generation = self._generation
             await self._server.send(message)
         except ExchangeError as error:
@@ -526,6 +528,16 @@ class Relay:
 
     async def _ask_privately(self, method: str, params: bytes) -> Message:
         """A request of our own, whose answer the host never sees."""
+        with self._own_request(method, params) as (request, answer):
+            await self._server.send(request)
+            if not answer.done():
+                raise Unusable(f"The server did not answer {method}.")
+            return answer.result()
+
+    @contextmanager
+    def _own_request(
+        self, method: str, params: bytes
+    ) -> Iterator[tuple[Message, asyncio.Future[Message]]]:
         self._private_ids += 1
         request = parse_message(
             encode_request(b'"mcp-remote-py/%d"' % self._private_ids, method, params)
@@ -533,10 +545,7 @@ class Relay:
         answer: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
         self._private.open(request.key, answer)
         try:
-            await self._server.send(request)
-            if not answer.done():
-                raise Unusable(f"The server did not answer {method}.")
-            return answer.result()
+            yield request, answer
         finally:
             self._private.close(request.key)
 
@@ -577,6 +586,18 @@ def _settle(entry: _Open) -> None:
 def _cancel_line(request: Message) -> bytes:
     params = b'{"requestId":%b,"reason":"The server lost the session."}' % request.raw_id
     return encode_notification("notifications/cancelled", params)
+
+
+def _told_to_others(error: ExchangeError) -> ExchangeError:
+    """What befell a request of our own, for those that waited for it and were never sent.
+
+    A copy for each, because causes grow; without the server's answer, whose id is ours.
+    """
+    if isinstance(error, Interrupted):
+        return NotSent(error.cause, hint=error.hint)
+    return type(error)(
+        error.cause, hint=error.hint, status=error.status, retry_after=error.retry_after
+    )
 
 
 def _own_fault(error: Exception) -> Unusable:
