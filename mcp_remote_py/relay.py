@@ -343,6 +343,8 @@ class Relay:
             # A host, or a script, may write its first lines at once: they keep their order.
             while self._handshake is not None and not self._handshake.done():
                 await asyncio.wait({self._handshake})
+        if message.kind is Kind.RESPONSE and self._session_lost:
+            return SessionLost("The session that asked is gone.")
         attempts = Attempts(message.method, self._clock.now(), self._is_harmless(message))
         while (error := await self._try_once(message)) is not None:
             if message.kind is Kind.REQUEST and is_done():
@@ -473,7 +475,14 @@ class Relay:
 
     async def _renew_for_host(self) -> None:
         await self._server.renew()
+        self._end_server_requests()
         self._session_lost = False
+
+    def _end_server_requests(self) -> None:
+        """What the lost session asked has nobody to be answered to; the next counts anew."""
+        for request in self._asked_by_server:
+            self._asked_by_server.close(request.key)
+            self._host.send(_cancel_line(request))
 
     async def _recover(self) -> None:
         """Begins a new session, once for all who wait for it."""
@@ -490,9 +499,7 @@ class Relay:
     async def _renew(self) -> None:
         logger.info("The session is lost; beginning a new one.")
         await self._server.renew()
-        for request in self._asked_by_server:
-            self._asked_by_server.close(request.key)
-            self._host.send(_cancel_line(request))
+        self._end_server_requests()
         for method, params in self._memory.handshake():
             if method == INITIALIZED:
                 await self._server.send(parse_message(encode_notification(method)))
