@@ -617,7 +617,10 @@ def _own_fault(error: Exception) -> Unusable:
 
 def _warn_of_execution(error: ExchangeError, message: Message, harmless: bool) -> ExchangeError:
     """Says so where a request that was not repeated may have had its effect."""
-    unsure = isinstance(error, Interrupted) or error.status in UNSURE_STATUS
+    unsure = isinstance(error, Interrupted) or (
+        # with `Retry-After` it was sent again, as a refusal that came before execution
+        error.status in UNSURE_STATUS and (error.status != 503 or error.retry_after is None)
+    )
     if message.kind is Kind.REQUEST and unsure and not harmless:
         error.cause += " The request may have been executed; it was not sent again."
     return error
