@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Generator
 from contextlib import contextmanager
 from typing import Any
 
@@ -55,6 +55,9 @@ from mcp_remote_py.tools import ToolCatalog, called_tool
 
 logger = logging.getLogger("mcp_remote_py.relay")
 
+CANCEL_PATIENCE = 5.0
+"""Seconds a server gets to answer a request it was told to cancel."""
+
 MAX_IN_FLIGHT = 200
 """Requests under way at once; more wait their turn. macOS gives a process 256 files."""
 
@@ -84,13 +87,15 @@ Connect = Callable[[Deliver, Callable[[], None]], ServerChannel]
 class _Open:
     """An open request of the host."""
 
-    __slots__ = ("cancelled", "closed", "message", "task")
+    __slots__ = ("at_server", "cancelled", "closed", "message", "task")
 
     def __init__(self, message: Message) -> None:
         self.message = message
         self.closed: asyncio.Future[None] | None = None
         self.task: asyncio.Task[None] | None = None
         self.cancelled = False
+        self.at_server = False
+        """Whether an exchange with the server is under way."""
 
 
 class _CancelledParams(msgspec.Struct):
@@ -287,22 +292,29 @@ class Relay:
             self._spawn(self._tell(message), WORK)
             return
         entry.cancelled = True
-        modern = names_its_version(entry.message)
-        if entry.task is None or modern:
-            # In 2026-07-28 closing the response stream is the cancellation.
-            self._asked.close(entry.message.key)
-            if entry.task is not None:
-                entry.task.cancel()
-        if not modern:
-            self._spawn(self._tell(message), WORK)
+        if entry.at_server and not names_its_version(entry.message):
+            self._spawn(self._tell_cancelled(message, entry), WORK)
+            return
+        # It waits here: the server need not hear of it. Or it is one of 2026-07-28, where
+        # closing the response stream is the cancellation.
+        self._close(entry)
+        if entry.task is not None:
+            entry.task.cancel()
+
+    async def _tell_cancelled(self, message: Message, entry: _Open) -> None:
+        """Forwards it. The server need not answer then, nor end its stream: we do, a bit later."""
+        await self._tell(message)
+        await self._clock.sleep(CANCEL_PATIENCE)
+        if entry.task is not None:
+            entry.task.cancel()
 
     def _cancelled_entry(self, message: Message) -> _Open | None:
         try:
             raw_id = msgspec.json.decode(message.params, type=_CancelledParams).requestId
-            key = msgspec.json.decode(raw_id)
-        except msgspec.MsgspecError:
+            key = parse_message(encode_result(bytes(raw_id), b"{}")).key
+        except (msgspec.MsgspecError, InvalidMessage):
             return None
-        return self._asked.find(key) if isinstance(key, (str, int, float)) else None
+        return self._asked.find(key)
 
     # ------------------------------------------------------------------ one request
 
@@ -313,7 +325,9 @@ class Relay:
     async def _serve(self, entry: _Open) -> None:
         message = entry.message
         try:
-            failure = await self._exchange(message, lambda: not self._is_open(entry))
+            failure = await self._exchange(
+                message, lambda: entry.cancelled or not self._is_open(entry)
+            )
             if failure is not None:
                 self._fail(entry, failure)
         except Exception as error:
@@ -375,13 +389,24 @@ class Relay:
                 except ExchangeError as error:
                     raise _told_to_others(error) from error
                 generation = self._generation
-            await self._server.send(message)
+            await self._send(message)
         except ExchangeError as error:
             # Many requests may hear of one lost session: the last to hear must not end the next.
             if isinstance(error, SessionLost) and generation == self._generation:
                 self._session_lost = True
             return error
         return None
+
+    async def _send(self, message: Message) -> None:
+        entry = self._asked.find(message.key) if message.kind is Kind.REQUEST else None
+        if entry is None:
+            await self._server.send(message)
+            return
+        entry.at_server = True
+        try:
+            await self._server.send(message)
+        finally:
+            entry.at_server = False
 
     def _is_harmless(self, message: Message) -> bool:
         if message.method == "tools/call":
@@ -544,7 +569,7 @@ class Relay:
     @contextmanager
     def _own_request(
         self, method: str, params: bytes
-    ) -> Iterator[tuple[Message, asyncio.Future[Message]]]:
+    ) -> Generator[tuple[Message, asyncio.Future[Message]]]:
         self._private_ids += 1
         request = parse_message(
             encode_request(b'"mcp-remote-py/%d"' % self._private_ids, method, params)
