@@ -69,6 +69,7 @@ class Response:
         self._raw = raw
         self._lane = lane
         self._lanes = lanes
+        self._closed = False
         self.status = raw.status
         self.headers: dict[bytes, bytes] = {name.lower(): value for name, value in raw.headers}
         self.content_type = (
@@ -124,8 +125,18 @@ class Response:
         return body
 
     async def aclose(self) -> None:
-        """Gives the connection back, or drops it when the body was not read to its end."""
-        await self._raw.aclose()
+        """Gives the connection back, or drops it when the body was not read to its end.
+
+        Does so once: a lane given twice would carry two exchanges at a time.
+        """
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            await self._raw.aclose()
+        except BaseException:
+            await self._lane.aclose()
+            raise
         await self._lanes.give(self._lane)
 
 
