@@ -183,6 +183,8 @@ def map_error(error: Exception, *, sent: bool) -> Exception:
             f"The HTTP proxy refused the connection: {reason}.",
             hint="Check HTTPS_PROXY and NO_PROXY in the entry's env.",
         )
+    if isinstance(error, (httpcore.PoolTimeout, httpcore.ConnectionNotAvailable)):
+        return NotSent("No connection to the server was free.")
     if isinstance(error, (httpcore.ConnectError, httpcore.UnsupportedProtocol)):
         return NotSent(f"The server cannot be reached: {reason}.", hint=_CONNECT_HINT)
     if isinstance(error, httpcore.LocalProtocolError):
