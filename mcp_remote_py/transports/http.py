@@ -410,8 +410,12 @@ class HttpClient:
     def _follow(
         self, url: ServerUrl, method: bytes, response: Response, redirects: int
     ) -> ServerUrl:
-        target = urljoin(str(url), response.headers[b"location"].decode("latin-1"))
+        location = response.headers[b"location"].decode("latin-1")
         what = f"The server redirects (HTTP {response.status}) to"
+        try:
+            target = urljoin(str(url), location)
+        except ValueError:  # brackets that hold no IPv6 address
+            raise Unusable(f"{what} a place that is no URL: {mask_url(location)}.") from None
         if response.status == 303 and method != b"GET":
             raise Unusable(
                 f"{what} {mask_url(target)} in a way that drops the message.",
