@@ -310,15 +310,14 @@ class HttpClient:
         self, response: Response, *, request: Message | None, session_sent: bool
     ) -> ExchangeError:
         """The error that an answer with a bad status or an unusable body stands for."""
-        body = await response.read_evidence()
-        secrets = self._headers.secrets
+        # Before anything is cut out of it: of half a secret nobody knows that it is one.
+        body = self.scrub(await response.read_evidence())
         where = mask_url(str(self._server))
         if response.status < 300:
-            text = scrub(body.decode("utf-8", "replace"), secrets).encode()
-            return explain_content(response.status, response.content_type, text, where=where)
-        error = explain_refusal(
+            return explain_content(response.status, response.content_type, body, where=where)
+        return explain_refusal(
             response.status,
-            response.headers,
+            {name: self.scrub(value) for name, value in response.headers.items()},
             body,
             where=where,
             session_sent=session_sent,
@@ -326,11 +325,11 @@ class HttpClient:
             credential_sent=self._headers.has_authorization,
             now=datetime.now(UTC),
         )
-        error.cause = scrub(error.cause, secrets)
-        error.args = (error.cause,)
-        if error.body is not None:
-            error.body = scrub(error.body.decode(), secrets).encode()
-        return error
+
+    def scrub(self, evidence: bytes) -> bytes:
+        """What a server said, for an error text: without the person's secrets."""
+        text = evidence.decode("utf-8", "surrogateescape")
+        return scrub(text, self._headers.secrets).encode("utf-8", "surrogateescape")
 
     async def aclose(self) -> None:
         """Closes idle connections."""
