@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 
 from mcp_remote_py.errors import McpRemoteError, UsageError
 from mcp_remote_py.redact import Secret
-from mcp_remote_py.settings import Header, HeaderSources, parse_header_lines
+from mcp_remote_py.settings import Header, HeaderSources, parse_header_lines, read_text
 
 COMMAND_TIMEOUT = 30.0
 """Seconds. A credential helper that asks a person on a terminal it does not have must end."""
@@ -65,7 +65,7 @@ class HeaderBook:
         """
         merged: dict[str, Header] = {h.name.lower(): h for h in self._sources.given}
         for path in self._sources.files:
-            text = self._read_file(path)
+            text = read_text(path, "--header-file", self._read_file)
             for header in parse_header_lines(text, self._environment, path):
                 merged[header.name.lower()] = header
         for argv in self._sources.commands:
