@@ -294,6 +294,7 @@ class HttpClient:
         redirects = 0
         url = endpoint or self._server
         while True:
+            edition = self._headers.edition
             response = await self._exchange(method, url, headers, body)
             if response.status in REDIRECT_STATUS and b"location" in response.headers:
                 await response.aclose()
@@ -301,7 +302,7 @@ class HttpClient:
                 url = self._follow(url, method, response, redirects)
                 if endpoint is None:
                     self._server = url
-            elif response.status == 401 and not reloaded and await self._reload(response):
+            elif response.status == 401 and not reloaded and await self._reload(response, edition):
                 reloaded = True
             else:
                 return response
@@ -336,8 +337,8 @@ class HttpClient:
         for lanes in self._lanes.values():
             await lanes.aclose()
 
-    async def _reload(self, response: Response) -> bool:
-        if not await self._headers.reload():
+    async def _reload(self, response: Response, edition: int) -> bool:
+        if not await self._headers.reload(edition):
             return False
         await response.aclose()
         return True
