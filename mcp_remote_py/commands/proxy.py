@@ -17,7 +17,7 @@ from pathlib import Path
 from mcp_remote_py.channel import Deliver, ServerChannel
 from mcp_remote_py.commands.lifetime import watch_parent, watch_signals
 from mcp_remote_py.credentials.state import StateFile, state_directory
-from mcp_remote_py.redact import mask_url, remember
+from mcp_remote_py.redact import mask_url
 from mcp_remote_py.relay import Relay
 from mcp_remote_py.settings import ProxySettings, TransportStrategy
 from mcp_remote_py.tools import ToolCatalog
@@ -78,7 +78,6 @@ async def _relay(
 ) -> int:
     headers = HeaderBook(settings.headers, environment, read_text)
     await headers.load()
-    remember(headers.secrets)
     clock = LoopClock()
     state = StateFile(state_directory(environment), str(settings.server))
 

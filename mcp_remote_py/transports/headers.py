@@ -12,7 +12,7 @@ import logging
 from collections.abc import Callable, Mapping
 
 from mcp_remote_py.errors import McpRemoteError, UsageError
-from mcp_remote_py.redact import Secret
+from mcp_remote_py.redact import Secret, remember
 from mcp_remote_py.settings import Header, HeaderSources, parse_header_lines, read_text
 
 logger = logging.getLogger("mcp_remote_py.transports")
@@ -78,6 +78,7 @@ class HeaderBook:
             for header in parse_header_lines(text, None, f"Output of {argv[0]}"):
                 merged[header.name.lower()] = header
         self._headers = tuple(merged.values())
+        remember(self.secrets)
         self._names = frozenset(name.encode() for name in merged)
         self._pairs = [(h.name.encode(), h.value.reveal().encode("latin-1")) for h in self._headers]
 
