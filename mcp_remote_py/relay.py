@@ -11,7 +11,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Coroutine, Hashable
+from collections.abc import Callable, Coroutine, Generator, Hashable
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
@@ -22,6 +23,7 @@ from mcp_remote_py.errors import (
     ExchangeError,
     Interrupted,
     InvalidMessage,
+    NotSent,
     Refused,
     SessionLost,
     Unusable,
@@ -54,6 +56,9 @@ from mcp_remote_py.tools import ToolCatalog, called_tool
 
 logger = logging.getLogger("mcp_remote_py.relay")
 
+CANCEL_PATIENCE = 5.0
+"""Seconds a server gets to answer a request it was told to cancel."""
+
 MAX_IN_FLIGHT = 200
 """Requests under way at once; more wait their turn. macOS gives a process 256 files."""
 
@@ -83,13 +88,15 @@ Connect = Callable[[Deliver, Callable[[], None]], ServerChannel]
 class _Open:
     """An open request of the host."""
 
-    __slots__ = ("cancelled", "closed", "message", "task")
+    __slots__ = ("at_server", "cancelled", "closed", "message", "task")
 
     def __init__(self, message: Message) -> None:
         self.message = message
         self.closed: asyncio.Future[None] | None = None
         self.task: asyncio.Task[None] | None = None
         self.cancelled = False
+        self.at_server = False
+        """Whether an exchange with the server is under way."""
 
 
 class _CancelledParams(msgspec.Struct):
@@ -135,6 +142,7 @@ class Relay:
         self._restorations = 0
         self._session_since = 0.0
         self._last_heard: float | None = None
+        self._over = ""
         self._waiting_pings: list[_Open] = []
         self._ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
@@ -149,6 +157,7 @@ class Relay:
         if not reason:
             await self._let_finish()
             reason = "The host closed the connection before the server answered."
+        self._over = reason
         self._queue.clear()
         for entry in self._asked:
             self._fail(entry, Unusable(reason))
@@ -168,12 +177,13 @@ class Relay:
 
     async def _let_finish(self) -> None:
         """A host that closed stdin may still read: a script that pipes in a few requests does."""
-        end = self._clock.now() + GRACE
-        while self._tasks and (left := end - self._clock.now()) > 0:
+        grace = asyncio.ensure_future(self._clock.sleep(GRACE))
+        while not grace.done():
             working = {task for task in self._tasks if task.get_name() != BACKGROUND}
             if not working:
-                return
-            await asyncio.wait(working, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+                break
+            await asyncio.wait({grace, *working}, return_when=asyncio.FIRST_COMPLETED)
+        grace.cancel()
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str = BACKGROUND) -> asyncio.Task[None]:
         task = asyncio.create_task(work, name=name)
@@ -232,7 +242,9 @@ class Relay:
                 )
             )
             return
-        if message.method == "ping" and not names_its_version(message):
+        if self._over:
+            self._fail(entry, Unusable(self._over))
+        elif message.method == "ping" and not names_its_version(message):
             self._take_ping(entry)
         elif message.method == "tools/call" and (refusal := self._refuse_tool(message)):
             self._answer(entry, encode_error(message.raw_id, INVALID_PARAMS, refusal))
@@ -268,17 +280,14 @@ class Relay:
 
     async def _ping_for_all(self) -> None:
         """One ping to the server for all the host sent meanwhile."""
-        failure: ExchangeError | None = None
-        try:
-            await self._ask_privately("ping", b"")
-        except ExchangeError as error:
-            failure = error
+        with self._own_request("ping", b"") as (request, answer):
+            failure = await self._exchange(request, answer.done)
         waiting, self._waiting_pings = self._waiting_pings, []
         for entry in waiting:
             if failure is None:
                 self._answer_ping(entry)
             else:
-                self._fail(entry, failure)
+                self._fail(entry, _told_to_others(failure))
 
     def _take_cancellation(self, message: Message) -> None:
         """A request under way is cancelled at the server, one that only waits here."""
@@ -287,19 +296,19 @@ class Relay:
             self._spawn(self._tell(message), WORK)
             return
         entry.cancelled = True
-        if entry.task is None or names_its_version(entry.message):
-            # In 2026-07-28 closing the response stream is the cancellation.
-            self._drop(entry)
-        else:
-            self._spawn(self._cancel(entry, message), WORK)
-
-    async def _cancel(self, entry: _Open, message: Message) -> None:
-        """Tells the server, then waits no longer: nobody wants the answer any more."""
-        await self._tell(message)
-        self._drop(entry)
-
-    def _drop(self, entry: _Open) -> None:
+        if entry.at_server and not names_its_version(entry.message):
+            self._spawn(self._tell_cancelled(message, entry), WORK)
+            return
+        # It waits here: the server need not hear of it. Or it is one of 2026-07-28, where
+        # closing the response stream is the cancellation.
         self._close(entry)
+        if entry.task is not None:
+            entry.task.cancel()
+
+    async def _tell_cancelled(self, message: Message, entry: _Open) -> None:
+        """Forwards it. The server need not answer then, nor end its stream: we do, a bit later."""
+        await self._tell(message)
+        await self._clock.sleep(CANCEL_PATIENCE)
         if entry.task is not None:
             entry.task.cancel()
 
@@ -313,10 +322,13 @@ class Relay:
         message = entry.message
         try:
             failure = await self._exchange(
-                message, lambda: entry.cancelled or self._asked.find(message.key) is not entry
+                message, lambda: entry.cancelled or not self._is_open(entry)
             )
             if failure is not None:
                 self._fail(entry, failure)
+        except Exception as error:
+            logger.exception("A fault of mcp-remote-py while serving %r", message)
+            self._fail(entry, _own_fault(error))
         finally:
             self._running -= 1
             self._close(entry)
@@ -341,6 +353,8 @@ class Relay:
             # A host, or a script, may write its first lines at once: they keep their order.
             while self._handshake is not None and not self._handshake.done():
                 await asyncio.wait({self._handshake})
+        if message.kind is Kind.RESPONSE and self._session_lost:
+            return SessionLost("The session that asked is gone.")
         attempts = Attempts(message.method, self._clock.now(), self._is_harmless(message))
         while (error := await self._try_once(message)) is not None:
             if message.kind is Kind.REQUEST and is_done():
@@ -366,9 +380,12 @@ class Relay:
             if self._session_lost:
                 # A host that begins anew needs no handshake of ours before its own.
                 renew = self._renew_for_host if message.method == "initialize" else self._recover
-                await renew()
+                try:
+                    await renew()
+                except ExchangeError as error:
+                    raise _told_to_others(error) from error
                 generation = self._generation
-            await self._server.send(message)
+            await self._send(message)
         except ExchangeError as error:
             # Many requests may hear of one lost session: the last to hear must not end the next.
             if isinstance(error, SessionLost) and generation == self._generation:
@@ -382,18 +399,30 @@ class Relay:
             )
         return None
 
+    async def _send(self, message: Message) -> None:
+        entry = self._asked.find(message.key) if message.kind is Kind.REQUEST else None
+        if entry is None:
+            await self._server.send(message)
+            return
+        entry.at_server = True
+        try:
+            await self._server.send(message)
+        finally:
+            entry.at_server = False
+
     def _is_harmless(self, message: Message) -> bool:
         if message.method == "tools/call":
             name = called_tool(message)
             return name is not None and self._catalog.may_repeat(name)
         return message.method in HARMLESS_METHODS or message.method.startswith("notifications/")
 
+    def _is_open(self, entry: _Open) -> bool:
+        # By identity: once answered, its id may be another request's.
+        return self._asked.find(entry.message.key) is entry
+
     def _close(self, entry: _Open) -> bool:
-        """Takes the entry out. False when it is not open, even if its id is, for another."""
-        if self._asked.find(entry.message.key) is not entry:
-            return False
-        self._asked.close(entry.message.key)
-        return True
+        """Takes the request out; whether it is the caller's to answer."""
+        return self._is_open(entry) and self._asked.close(entry.message.key) is not None
 
     def _answer(self, entry: _Open, line: bytes) -> None:
         if self._close(entry):
@@ -479,7 +508,14 @@ class Relay:
 
     async def _renew_for_host(self) -> None:
         await self._server.renew()
+        self._end_server_requests()
         self._session_lost = False
+
+    def _end_server_requests(self) -> None:
+        """What the lost session asked has nobody to be answered to; the next counts anew."""
+        for request in self._asked_by_server:
+            self._asked_by_server.close(request.key)
+            self._host.send(_cancel_line(request))
 
     async def _recover(self) -> None:
         """Begins a new session, once for all who wait for it."""
@@ -497,9 +533,7 @@ class Relay:
         logger.info("The session is lost; beginning a new one.")
         version = ""
         await self._server.renew()
-        for request in self._asked_by_server:
-            self._asked_by_server.close(request.key)
-            self._host.send(_cancel_line(request))
+        self._end_server_requests()
         for method, params in self._memory.handshake():
             if method == INITIALIZED:
                 await self._server.send(parse_message(encode_notification(method)))
@@ -534,6 +568,16 @@ class Relay:
 
     async def _ask_privately(self, method: str, params: bytes) -> Message:
         """A request of our own, whose answer the host never sees."""
+        with self._own_request(method, params) as (request, answer):
+            await self._server.send(request)
+            if not answer.done():
+                raise Unusable(f"The server did not answer {method}.")
+            return answer.result()
+
+    @contextmanager
+    def _own_request(
+        self, method: str, params: bytes
+    ) -> Generator[tuple[Message, asyncio.Future[Message]]]:
         self._private_ids += 1
         request = parse_message(
             encode_request(b'"mcp-remote-py/%d"' % self._private_ids, method, params)
@@ -541,10 +585,7 @@ class Relay:
         answer: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
         self._private.open(request.key, answer)
         try:
-            await self._server.send(request)
-            if not answer.done():
-                raise Unusable(f"The server did not answer {method}.")
-            return answer.result()
+            yield request, answer
         finally:
             self._private.close(request.key)
 
@@ -595,9 +636,32 @@ def _cancel_line(request: Message) -> bytes:
     return encode_notification("notifications/cancelled", params)
 
 
+def _told_to_others(error: ExchangeError) -> ExchangeError:
+    """What befell a request of our own, for those that waited for it and were never sent.
+
+    A copy for each, because causes grow; without the server's answer, whose id is ours.
+    """
+    if isinstance(error, Interrupted):
+        return NotSent(error.cause, hint=error.hint)
+    return type(error)(
+        error.cause, hint=error.hint, status=error.status, retry_after=error.retry_after
+    )
+
+
+def _own_fault(error: Exception) -> Unusable:
+    # Only the type: what the text says nobody has looked at for secrets.
+    return Unusable(
+        f"mcp-remote-py has a fault: {type(error).__name__}.",
+        hint="Please report it, with the log that --debug --log-file FILE writes.",
+    )
+
+
 def _warn_of_execution(error: ExchangeError, message: Message, harmless: bool) -> ExchangeError:
     """Says so where a request that was not repeated may have had its effect."""
-    unsure = isinstance(error, Interrupted) or error.status in UNSURE_STATUS
+    unsure = isinstance(error, Interrupted) or (
+        # with `Retry-After` it was sent again, as a refusal that came before execution
+        error.status in UNSURE_STATUS and (error.status != 503 or error.retry_after is None)
+    )
     if message.kind is Kind.REQUEST and unsure and not harmless:
         error.cause += " The request may have been executed; it was not sent again."
     return error

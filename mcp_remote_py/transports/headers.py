@@ -8,11 +8,14 @@ which requests carry the headers.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping
 
 from mcp_remote_py.errors import McpRemoteError, UsageError
 from mcp_remote_py.redact import Secret, remember
 from mcp_remote_py.settings import Header, HeaderSources, parse_header_lines, read_text
+
+logger = logging.getLogger("mcp_remote_py.transports")
 
 COMMAND_TIMEOUT = 30.0
 """Seconds. A credential helper that asks a person on a terminal it does not have must end."""
@@ -30,7 +33,9 @@ class HeaderBook:
         self._sources = sources
         self._environment = environment
         self._read_file = read_file
-        self._reloading: asyncio.Future[bool] | None = None
+        self._reloading: asyncio.Future[None] | None = None
+        self.edition = 0
+        """Counts up when a value has changed."""
         self._names: frozenset[bytes] = frozenset()
         self._pairs: list[tuple[bytes, bytes]] = []
         self._headers: tuple[Header, ...] = ()
@@ -77,29 +82,34 @@ class HeaderBook:
         self._names = frozenset(name.encode() for name in merged)
         self._pairs = [(h.name.encode(), h.value.reveal().encode("latin-1")) for h in self._headers]
 
-    async def reload(self) -> bool:
-        """Reads files and commands again, once for all who ask meanwhile.
+    async def reload(self, edition: int) -> bool:
+        """Reads files and commands again, once for all who were refused with this edition.
 
-        Returns whether any value differs now. A source that fails now leaves the old values.
+        Returns whether any value differs from it now. A source that fails now leaves the old
+        values.
         """
         if not (self._sources.files or self._sources.commands):
             return False
+        if self.edition != edition:
+            return True  # another request was refused before, and has read them since
         reloading = self._reloading
         if reloading is None:
             reloading = self._reloading = asyncio.ensure_future(self._reload())
             reloading.add_done_callback(self._end_reloading)
-        return await asyncio.shield(reloading)
+        await asyncio.shield(reloading)
+        return self.edition != edition
 
-    def _end_reloading(self, _: asyncio.Future[bool]) -> None:
+    def _end_reloading(self, _: asyncio.Future[None]) -> None:
         self._reloading = None
 
-    async def _reload(self) -> bool:
+    async def _reload(self) -> None:
         before = self._pairs
         try:
             await self.load()
-        except McpRemoteError:
-            return False
-        return self._pairs != before
+        except McpRemoteError as error:
+            logger.warning("The headers could not be read again: %s", error.sentence())
+        if self._pairs != before:
+            self.edition += 1
 
 
 async def _run(argv: tuple[str, ...], environment: Mapping[str, str]) -> str:

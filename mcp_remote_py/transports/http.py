@@ -126,11 +126,19 @@ class Response:
         return body
 
     async def aclose(self) -> None:
-        """Gives the connection back, once, or drops it when the body was not read to its end."""
-        if not self._closed:
-            self._closed = True
+        """Gives the connection back, or drops it when the body was not read to its end.
+
+        Does so once: a lane given twice would carry two exchanges at a time.
+        """
+        if self._closed:
+            return
+        self._closed = True
+        try:
             await self._raw.aclose()
-            await self._lanes.give(self._lane)
+        except BaseException:
+            await self._lane.aclose()
+            raise
+        await self._lanes.give(self._lane)
 
 
 async def _mapped_chunks(raw: httpcore.Response) -> AsyncIterator[bytes]:
@@ -174,6 +182,8 @@ def map_error(error: Exception, *, sent: bool) -> Exception:
             f"The HTTP proxy refused the connection: {reason}.",
             hint="Check HTTPS_PROXY and NO_PROXY in the entry's env.",
         )
+    if isinstance(error, (httpcore.PoolTimeout, httpcore.ConnectionNotAvailable)):
+        return NotSent("No connection to the server was free.")
     if isinstance(error, (httpcore.ConnectError, httpcore.UnsupportedProtocol)):
         return NotSent(f"The server cannot be reached: {reason}.", hint=_CONNECT_HINT)
     if isinstance(error, httpcore.LocalProtocolError):
@@ -280,6 +290,7 @@ class HttpClient:
         redirects = 0
         url = endpoint or self._server
         while True:
+            edition = self._headers.edition
             response = await self._exchange(method, url, headers, body)
             if response.status in REDIRECT_STATUS and b"location" in response.headers:
                 await response.aclose()
@@ -287,7 +298,7 @@ class HttpClient:
                 url = self._follow(url, method, response, redirects)
                 if endpoint is None:
                     self._server = url
-            elif response.status == 401 and not reloaded and await self._reload(response):
+            elif response.status == 401 and not reloaded and await self._reload(response, edition):
                 reloaded = True
             else:
                 return response
@@ -296,15 +307,14 @@ class HttpClient:
         self, response: Response, *, request: Message | None, session_sent: bool
     ) -> ExchangeError:
         """The error that an answer with a bad status or an unusable body stands for."""
-        body = await response.read_evidence()
-        secrets = self._headers.secrets
+        # Before anything is cut out of it: of half a secret nobody knows that it is one.
+        body = self.scrub(await response.read_evidence())
         where = mask_url(str(self._server))
         if response.status < 300:
-            text = scrub(body.decode("utf-8", "replace"), secrets).encode()
-            return explain_content(response.status, response.content_type, text, where=where)
-        error = explain_refusal(
+            return explain_content(response.status, response.content_type, body, where=where)
+        return explain_refusal(
             response.status,
-            response.headers,
+            {name: self.scrub(value) for name, value in response.headers.items()},
             body,
             where=where,
             session_sent=session_sent,
@@ -312,19 +322,19 @@ class HttpClient:
             credential_sent=self._headers.has_authorization,
             now=datetime.now(UTC),
         )
-        error.cause = scrub(error.cause, secrets)
-        error.args = (error.cause,)
-        if error.body is not None:
-            error.body = scrub(error.body.decode(), secrets).encode()
-        return error
+
+    def scrub(self, evidence: bytes) -> bytes:
+        """What a server said, for an error text: without the person's secrets."""
+        text = evidence.decode("utf-8", "surrogateescape")
+        return scrub(text, self._headers.secrets).encode("utf-8", "surrogateescape")
 
     async def aclose(self) -> None:
         """Closes idle connections."""
         for lanes in self._lanes.values():
             await lanes.aclose()
 
-    async def _reload(self, response: Response) -> bool:
-        if not await self._headers.reload():
+    async def _reload(self, response: Response, edition: int) -> bool:
+        if not await self._headers.reload(edition):
             return False
         await response.aclose()
         return True
@@ -397,8 +407,12 @@ class HttpClient:
     def _follow(
         self, url: ServerUrl, method: bytes, response: Response, redirects: int
     ) -> ServerUrl:
-        target = urljoin(str(url), response.headers[b"location"].decode("latin-1"))
+        location = response.headers[b"location"].decode("latin-1")
         what = f"The server redirects (HTTP {response.status}) to"
+        try:
+            target = urljoin(str(url), location)
+        except ValueError:  # brackets that hold no IPv6 address
+            raise Unusable(f"{what} a place that is no URL: {mask_url(location)}.") from None
         if response.status == 303 and method != b"GET":
             raise Unusable(
                 f"{what} {mask_url(target)} in a way that drops the message.",

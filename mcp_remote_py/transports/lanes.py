@@ -40,6 +40,7 @@ class Lanes:
     def __init__(self, connect: Callable[[], Awaitable[Lane]]) -> None:
         self._connect = connect
         self._idle: list[Lane] = []
+        self._closed = False
 
     async def take(self) -> Lane:
         """A lane for one exchange: an idle one, else a new one, connected.
@@ -56,7 +57,7 @@ class Lanes:
 
     async def give(self, lane: Lane) -> None:
         """Takes a lane back; one whose exchange did not end cleanly is dropped."""
-        if not lane.is_idle():
+        if self._closed or not lane.is_idle():
             await lane.aclose()
             return
         # The oldest stand in front: so many stay open as were lately used at once.
@@ -66,6 +67,7 @@ class Lanes:
 
     async def aclose(self) -> None:
         """Closes the idle lanes; those under way close when they are given back."""
+        self._closed = True
         idle, self._idle = self._idle, []
         for lane in idle:
             await lane.aclose()

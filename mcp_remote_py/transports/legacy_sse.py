@@ -176,11 +176,14 @@ class LegacySseChannel:
 
     def _resolve(self, data: bytes) -> ServerUrl:
         base = self._http.server
-        target = urljoin(str(base), data.decode("utf-8", "replace").strip())
+        name = data.decode("utf-8", "replace").strip()
         try:
+            target = urljoin(str(base), name)
             endpoint = parse_server_url(target, allow_http=True)
-        except UsageError as error:
-            raise Unusable(f"The server names an endpoint that is no URL: {error}") from error
+        except (UsageError, ValueError) as error:  # brackets that hold no IPv6 address
+            raise Unusable(
+                f"The server names an endpoint that is no URL, {mask_url(name)}: {error}"
+            ) from error
         if endpoint.origin != base.origin:
             raise Unusable(
                 f"The server names an endpoint at another place, {mask_url(target)}: your headers "

@@ -31,7 +31,7 @@ from mcp_remote_py.retry import (
     Random,
 )
 from mcp_remote_py.transports.http import HttpClient, Response
-from mcp_remote_py.transports.refusal import excerpt
+from mcp_remote_py.transports.refusal import EVIDENCE_BYTES, excerpt
 from mcp_remote_py.transports.sse import EventDecoder
 
 logger = logging.getLogger("mcp_remote_py.transports")
@@ -158,7 +158,7 @@ class StreamableChannel:
         except InvalidMessage as error:
             raise Unusable(
                 f"The server's answer is no JSON-RPC message: {error.cause} It begins with "
-                f'"{excerpt(body[:400])}".',
+                f'"{excerpt(self._http.scrub(body[:EVIDENCE_BYTES]))}".',
                 hint="Check that the URL is that of an MCP server.",
             ) from error
         self._on_accepted()
