@@ -391,12 +391,6 @@ class Relay:
             if isinstance(error, SessionLost) and generation == self._generation:
                 self._session_lost = True
             return error
-        except Exception as error:
-            logger.exception("Internal error while sending %s.", message)
-            return Unusable(
-                f"Internal error of mcp-remote-py ({type(error).__name__}: {error}).",
-                hint="Please report it.",
-            )
         return None
 
     async def _send(self, message: Message) -> None:
@@ -469,7 +463,8 @@ class Relay:
             elif entry.message.method == "initialize":
                 _settle(entry)
                 if version:
-                    self._begin_session(version)
+                    self._server.set_protocol_version(version)
+                    self._begin_session()
         self._host.send(line)
 
     # ------------------------------------------------------------------ the session
@@ -482,8 +477,7 @@ class Relay:
         if not names_its_version(message):
             self._server.start_listening()
 
-    def _begin_session(self, version: str) -> None:
-        self._server.set_protocol_version(version)
+    def _begin_session(self) -> None:
         self._session_lost = False
         self._generation += 1
         self._session_since = self._clock.now()
@@ -531,7 +525,6 @@ class Relay:
 
     async def _renew(self) -> None:
         logger.info("The session is lost; beginning a new one.")
-        version = ""
         await self._server.renew()
         self._end_server_requests()
         for method, params in self._memory.handshake():
@@ -544,14 +537,13 @@ class Relay:
                     f"The server refuses a new session: {answer.error.decode()}.",
                     hint="Restart the host's connection to this server.",
                 )
-            version = self._memory.version_of(answer)
-            self._server.set_protocol_version(version)
+            self._server.set_protocol_version(self._memory.version_of(answer))
         for method, params in self._memory.settings():
             try:
                 await self._ask_privately(method, params)
             except Unusable as error:
                 logger.warning("%s could not be set again: %s", method, error.cause)
-        self._begin_session(version)
+        self._begin_session()
         self._server.start_listening()
         if self._memory.tools is not None and self._memory.announces_tools:
             self._spawn(self._compare_tools())

@@ -453,7 +453,7 @@ class HttpClient:
         # exchange two turns of the event loop.
         limit = self._settings.timeouts.connect
         stream = await network.connect_tcp(url.host, url.port, limit, None, _socket_options())
-        if self._tls is not None:
+        if url.scheme == "https" and self._tls is not None:
             stream = await stream.start_tls(self._tls, url.host, limit)
         return httpcore.AsyncHTTP11Connection(
             origin=httpcore.Origin(url.scheme.encode(), url.host.encode(), url.port),
