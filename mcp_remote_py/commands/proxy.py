@@ -62,14 +62,20 @@ def take_over_stdio() -> tuple[int, int]:
     """Moves stdin and stdout out of reach; returns the descriptors to use.
 
     Whatever prints, or starts a child that reads or prints, meets the null device and stderr
-    instead of the protocol (field note 34).
+    instead of the protocol (field note 34). One that is closed is as the null device.
     """
-    stdin, stdout = os.dup(0), os.dup(1)
-    null = os.open(os.devnull, os.O_RDONLY)
+    null = os.open(os.devnull, os.O_RDWR)
+    taken = [_duplicate(0, null), _duplicate(1, null)]
     os.dup2(null, 0)
-    os.close(null)
-    os.dup2(2, 1)
-    return stdin, stdout
+    os.dup2(_duplicate(2, null), 1)
+    return taken[0], taken[1]
+
+
+def _duplicate(descriptor: int, otherwise: int) -> int:
+    try:
+        return os.dup(descriptor)
+    except OSError:
+        return os.dup(otherwise)
 
 
 async def _relay(

@@ -165,18 +165,19 @@ async def _decoded_chunks(raw: httpcore.Response, encoding: bytes) -> AsyncItera
             raise Unusable(f"The server's compressed answer is broken: {error}.") from error
 
 
-def map_error(error: Exception, *, sent: bool) -> Exception:
+def map_error(error: Exception, *, sent: bool, where: str = "") -> Exception:
     """One of ours for one of httpcore's; what is ours already, or nobody's, stays.
 
-    `sent` tells whether bytes of the request may have left.
+    `sent` tells whether bytes of the request may have left, `where` is the server's origin.
     """
     if isinstance(error, ExchangeError):
         return error
     if (tls := _find_cause(error, ssl.SSLError)) is not None:
         return _explain_tls(tls)
     reason = str(error).strip().rstrip(".") or type(error).__name__
+    at = f" {where}" if where else ""
     if isinstance(error, httpcore.ConnectTimeout):
-        return NotSent("Connecting to the server took too long.", hint=_CONNECT_HINT)
+        return NotSent(f"Connecting to the server{at} took too long.", hint=_CONNECT_HINT)
     if isinstance(error, httpcore.ProxyError):
         return NotSent(
             f"The HTTP proxy refused the connection: {reason}.",
@@ -185,7 +186,7 @@ def map_error(error: Exception, *, sent: bool) -> Exception:
     if isinstance(error, (httpcore.PoolTimeout, httpcore.ConnectionNotAvailable)):
         return NotSent("No connection to the server was free.")
     if isinstance(error, (httpcore.ConnectError, httpcore.UnsupportedProtocol)):
-        return NotSent(f"The server cannot be reached: {reason}.", hint=_CONNECT_HINT)
+        return NotSent(f"The server{at} cannot be reached: {reason}.", hint=_CONNECT_HINT)
     if isinstance(error, httpcore.LocalProtocolError):
         return Unusable(f"The request cannot be sent: {reason}.", hint="Check the headers you add.")
     if isinstance(error, httpcore.TimeoutException):
@@ -379,7 +380,7 @@ class HttpClient:
         try:
             lane = await lanes.take()
         except Exception as error:
-            raise map_error(error, sent=False) from error
+            raise map_error(error, sent=False, where=url.origin) from error
         try:
             raw = await lane.handle_async_request(request)
         except Exception as error:

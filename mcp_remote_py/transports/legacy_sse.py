@@ -75,7 +75,7 @@ class LegacySseChannel:
         headers = [(b"content-type", b"application/json"), (b"accept", b"application/json")]
         response = await self._http.request(b"POST", headers, message.raw, endpoint=endpoint)
         try:
-            if response.status >= 300:
+            if response.status >= 300 or response.content_type == "text/html":
                 request = message if message.kind is Kind.REQUEST else None
                 raise await self._http.fail(response, request=request, session_sent=True)
             await response.read(self._max)

@@ -103,7 +103,12 @@ def explain_refusal(
         return kind(cause, hint=hint, status=status, retry_after=retry_after, body=line)
 
     if session_sent and (status == 404 or (status == 400 and _SESSION_WORD.search(body))):
-        return make(SessionLost, f"The server no longer knows the session ({evidence}).")
+        line = None  # a session the host never saw is ours to explain
+        return make(
+            SessionLost,
+            f"The server loses every session ({evidence}).",
+            "It may be several servers behind one address that do not know each other's sessions.",
+        )
     if status == 401:
         challenge = excerpt(headers.get(b"www-authenticate", b""))
         asked = f" It asks for: {challenge}." if challenge else ""

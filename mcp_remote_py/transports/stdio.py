@@ -81,17 +81,25 @@ class LineSplitter:
         self._on_line(line.removesuffix(b"\r"))
 
 
+def _nothing() -> None:
+    """For a channel that is not read yet."""
+
+
 class StdioChannel:
     """A `HostChannel` on two file descriptors."""
 
     def __init__(self, stdin: int, stdout: int, max_line_size: int) -> None:
         self._stdin = stdin
         self._max = max_line_size
+        self._on_end: Callable[[], None] = _nothing
         self._writer: NonBlockingWriter | ThreadWriter
         if sys.platform == "win32" or not _can_be_polled(stdout):
-            self._writer = ThreadWriter(stdout)
+            self._writer = ThreadWriter(stdout, self._end)
         else:
-            self._writer = NonBlockingWriter(stdout)
+            self._writer = NonBlockingWriter(stdout, self._end)
+
+    def _end(self) -> None:
+        self._on_end()
 
     def receive(
         self,
@@ -101,6 +109,7 @@ class StdioChannel:
     ) -> None:
         """See `HostChannel.receive`."""
         splitter = LineSplitter(self._max, on_line, on_long_line)
+        self._on_end = on_end  # a host that reads no more has gone as well
 
         def end() -> None:
             splitter.end()
@@ -197,8 +206,9 @@ def read_in_thread(
 class NonBlockingWriter:
     """Writes to a pipe or socket as far as it takes bytes, and the rest when it takes more."""
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int, on_broken: Callable[[], None] = _nothing) -> None:
         self._descriptor = descriptor
+        self._on_broken = on_broken
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[memoryview] = deque()
         self._size = 0
@@ -260,7 +270,7 @@ class NonBlockingWriter:
             self._empty.set()
 
     def _break(self) -> None:
-        """Nobody reads any more; the end of stdin will tell us to go."""
+        """Nobody reads any more: what is not written is lost, and so is what comes."""
         self._broken = True
         if self._waiting:
             self._loop.remove_writer(self._descriptor)
@@ -268,6 +278,7 @@ class NonBlockingWriter:
         self._size = 0
         self._room.set()
         self._empty.set()
+        self._on_broken()
 
     async def drain(self) -> None:
         """Waits for room."""
@@ -282,8 +293,9 @@ class NonBlockingWriter:
 class ThreadWriter:
     """Writes to anything, from a thread that nobody waits for at the end."""
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int, on_broken: Callable[[], None] = _nothing) -> None:
         self._descriptor = descriptor
+        self._on_broken = on_broken
         self._loop = asyncio.get_running_loop()
         self._lines: deque[bytes] = deque()
         self._size = 0
@@ -336,6 +348,8 @@ class ThreadWriter:
                 self._room.set()
             if not self._lines:
                 self._empty.set()
+        if self._broken:
+            self._on_broken()
 
     async def drain(self) -> None:
         """Waits for room."""

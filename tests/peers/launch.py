@@ -13,8 +13,10 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.real.installation import NODE_MODULES, find_node, install_node_packages
+
 HERE = Path(__file__).parent
-EVERYTHING = HERE / "node_modules/@modelcontextprotocol/server-everything/dist/index.js"
+EVERYTHING = NODE_MODULES / "@modelcontextprotocol/server-everything/dist/index.js"
 READY_SECONDS = 30.0
 """A cold start of node or of the SDK on a busy machine."""
 
@@ -45,9 +47,9 @@ def sdk_server(*options: str, port: int = 0) -> Generator[Peer]:
 @contextlib.contextmanager
 def everything_server(transport: str) -> Generator[Peer]:
     """The official reference server; `transport` is `sse` or `streamableHttp`."""
-    assert EVERYTHING.exists(), f"run `npm ci` in {HERE}"
+    install_node_packages()
     port = free_port()
-    command = ["node", str(EVERYTHING), transport]
+    command = [find_node(), str(EVERYTHING), transport]
     with _running(command, {"PORT": str(port)}) as process:
         wait_for_port(process, port)
         path = "/sse" if transport == "sse" else "/mcp"

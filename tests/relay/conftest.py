@@ -20,11 +20,6 @@ Relay = Callable[..., Host]
 Wild = Callable[..., WildServer]
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """The marker that ties a test to a promise of the design."""
-    config.addinivalue_line("markers", "promise(id, ...): the promises this test proves")
-
-
 @pytest.fixture
 def wild() -> Iterator[Wild]:
     """Starts a `WildServer`; all are killed with the test, after the command has ended."""

@@ -240,7 +240,9 @@ def test_server_that_stays_away_is_told(start: Start) -> None:
     server, host = start()
     server.kill()
     request = host.begin("tools/call", CALL)
-    text = assert_error(host.answer(request, seconds=40), request, ["cannot be reached"])
+    text = assert_error(
+        host.answer(request, seconds=40), request, ["cannot be reached", str(server.port)]
+    )
     assert "may have been executed" not in text
     server.restart()
     play(host, ("tools/call", CALL))
