@@ -34,6 +34,10 @@ LOCAL_ERROR = -31000
 """Ours: no server's error can be mistaken for it, because MCP keeps errors of the peer at and
 below -32000 (2026-07-28, basic/index, "Error Codes")."""
 
+UNREADABLE = (msgspec.MsgspecError, RecursionError)
+"""What decoding a part of a message may raise. The second one although the message as a whole was
+decoded before: how deep is too deep depends on how deep the caller already is."""
+
 UTF8_PIECE_BYTES = 1024 * 1024
 
 ID_WINDOW_BYTES = 65536
@@ -186,7 +190,7 @@ def parse_messages(raw: bytes) -> Iterator[Message | InvalidMessage]:
         return
     try:
         elements, mended = _decode_mended(_decode_batch, raw)
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except UNREADABLE as error:
         raise _explain("batch", raw, error, None) from None
     if not elements:
         raise InvalidMessage("The batch is empty.", code=INVALID_REQUEST)
@@ -225,7 +229,7 @@ def check_utf8(raw: bytes) -> None:
 def _read_envelope(raw: bytes) -> _Envelope:
     try:
         envelope, mended = _decode_mended(_decode_envelope, raw)
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except UNREADABLE as error:
         raise _explain("message", raw, error, _find_own_id(raw)) from None
     if mended is not raw:
         exact = _find_own_id(raw)

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from mcp_remote_py.jsonrpc import Message, encode_notification
+from mcp_remote_py.jsonrpc import UNREADABLE, Message, encode_notification
 
 
 class _Listable(msgspec.Struct):
@@ -87,7 +87,7 @@ class SessionMemory:
     def _note_initialize(self, request: Message, answer: Message) -> str:
         try:
             result = _decode_initialize_result(answer.result)
-        except msgspec.MsgspecError:
+        except UNREADABLE:
             return ""
         self._initialize = request
         self._log_level = None
@@ -99,7 +99,7 @@ class SessionMemory:
     def _note_subscription(self, request: Message) -> None:
         try:
             uri = _decode_subscription(request.params).uri
-        except msgspec.MsgspecError:
+        except UNREADABLE:
             return
         if request.method == "resources/subscribe":
             self._subscriptions[uri] = request
@@ -110,7 +110,7 @@ class SessionMemory:
         """The version a repeated `initialize` agreed on, "" where it names none."""
         try:
             return _version_in(_decode_initialize_result(answer.result))
-        except msgspec.MsgspecError:
+        except UNREADABLE:
             return ""
 
     def handshake(self) -> Iterator[tuple[str, bytes]]:
@@ -136,7 +136,7 @@ def _version_in(result: _InitializeResult) -> str:
 def _announces_tools(result: _InitializeResult) -> bool:
     try:
         tools = _decode_capabilities(result.capabilities).tools
-    except msgspec.MsgspecError:
+    except UNREADABLE:
         return False
     return tools is not None and tools.listChanged is True
 
@@ -144,7 +144,7 @@ def _announces_tools(result: _InitializeResult) -> bool:
 def _is_first_page(request: Message) -> bool:
     try:
         return _decode_page(request.params or b"{}").cursor is None
-    except msgspec.MsgspecError:
+    except UNREADABLE:
         return False
 
 

@@ -11,7 +11,7 @@ import re
 
 import msgspec
 
-from mcp_remote_py.jsonrpc import Message
+from mcp_remote_py.jsonrpc import UNREADABLE, Message
 from mcp_remote_py.settings import ToolRules
 
 
@@ -51,7 +51,7 @@ class ToolCatalog:
         try:
             result = _decode_members(answer.result)
             tools = [(raw, _read_tool(raw)) for raw in _decode_list(result["tools"])]
-        except (msgspec.MsgspecError, KeyError):
+        except (*UNREADABLE, KeyError):
             return answer.raw  # an error, or not what we know: nothing to filter
         for _, tool in tools:
             if tool is not None:
@@ -89,7 +89,7 @@ class ToolCatalog:
 def _read_tool(raw: msgspec.Raw) -> _Tool | None:
     try:
         return _decode_tool(raw)
-    except msgspec.MsgspecError:
+    except UNREADABLE:
         return None
 
 
@@ -97,7 +97,7 @@ def _read_annotations(tool: _Tool) -> _Annotations:
     """Its hints; one that cannot be read has none, which is the cautious reading."""
     try:
         return _decode_annotations(tool.annotations)
-    except msgspec.MsgspecError:
+    except UNREADABLE:
         return _Annotations()
 
 
@@ -105,7 +105,7 @@ def called_tool(message: Message) -> str | None:
     """The name in a `tools/call`, None where there is none."""
     try:
         return _decode_call(message.params).name
-    except msgspec.MsgspecError:
+    except UNREADABLE:
         return None
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mcp_remote_py.errors import InvalidMessage
 from mcp_remote_py.jsonrpc import encode_error, encode_result, parse_message
 from mcp_remote_py.settings import ToolRules
 from mcp_remote_py.tools import ToolCatalog, called_tool
@@ -272,6 +274,23 @@ def test_a_hint_that_is_not_repeated_on_another_page_is_kept() -> None:
 def test_the_name_in_a_call(params: bytes, name: str | None) -> None:
     line = b'{"id":1,"method":"tools/call","params":%b}' % params
     assert called_tool(parse_message(line)) == name
+
+
+def call_deeper(frames: int, ask: Callable[[], object]) -> object:
+    """What `ask` says below so many frames more."""
+    return ask() if frames == 0 else call_deeper(frames - 1, ask)
+
+
+@pytest.mark.promise("R1")
+@pytest.mark.parametrize("depth", range(840, 1000, 20))
+def test_what_was_just_shallow_enough_to_be_read_is_no_crash_later(depth: int) -> None:
+    nested = b"[" * depth + b"]" * depth
+    line = b'{"id":1,"method":"tools/call","params":{"arguments":%b,"name":"a"}}' % nested
+    try:
+        message = parse_message(line)
+    except InvalidMessage:
+        return
+    assert call_deeper(100, lambda: called_tool(message)) in ("a", None)
 
 
 def test_a_call_without_params_names_nothing() -> None:

@@ -12,7 +12,8 @@ import re
 
 import msgspec
 
-from mcp_remote_py.jsonrpc import Kind, Message
+from mcp_remote_py.errors import InvalidMessage
+from mcp_remote_py.jsonrpc import UNREADABLE, Kind, Message, parse_message
 
 VERSION_MEMBER = "io.modelcontextprotocol/protocolVersion"
 _VERSION_TRACE = b"protocolVersion"
@@ -69,7 +70,7 @@ def _read_modern(message: Message) -> tuple[str, _Params] | None:
     try:
         params = _decode_params(message.params)
         return msgspec.json.decode(params.meta[VERSION_MEMBER], type=str), params
-    except (msgspec.MsgspecError, KeyError):
+    except (*UNREADABLE, KeyError):
         return None  # the word is somewhere in the payload, or not what it should be
 
 
@@ -88,11 +89,7 @@ class _Error(msgspec.Struct):
     code: int = 0
 
 
-class _ErrorAnswer(msgspec.Struct):
-    error: _Error
-
-
-_decode_error = msgspec.json.Decoder(_ErrorAnswer).decode
+_decode_error = msgspec.json.Decoder(_Error).decode
 
 MODERN_ERROR_CODES = frozenset(range(-32099, -32019)) - {-32042}
 """Since 2026-07-28 the specification alone allocates these (basic/index, "Error Codes"), and
@@ -102,6 +99,6 @@ MODERN_ERROR_CODES = frozenset(range(-32099, -32019)) - {-32042}
 def is_modern_error(answer: bytes) -> bool:
     """Whether an error answer could only come from a server of the modern era."""
     try:
-        return _decode_error(answer).error.code in MODERN_ERROR_CODES
-    except msgspec.MsgspecError:
+        return _decode_error(parse_message(answer).error).code in MODERN_ERROR_CODES
+    except (InvalidMessage, *UNREADABLE):
         return False
