@@ -14,12 +14,15 @@ from __future__ import annotations
 import codecs
 import enum
 import json
-from collections.abc import Hashable, Iterator
-from typing import Any, cast
+import re
+from collections.abc import Callable, Hashable, Iterator
+from typing import TypeVar
 
 import msgspec
 
-from mcp_remote_py.errors import InvalidMessage
+from mcp_remote_py.errors import InvalidMessage, one_line
+
+T = TypeVar("T")
 
 PARSE_ERROR = -32700
 INVALID_REQUEST = -32600
@@ -30,6 +33,10 @@ INTERNAL_ERROR = -32603
 LOCAL_ERROR = -31000
 """Ours: no server's error can be mistaken for it, because MCP keeps errors of the peer at and
 below -32000 (2026-07-28, basic/index, "Error Codes")."""
+
+UNREADABLE = (msgspec.MsgspecError, RecursionError)
+"""What decoding a part of a message may raise. The second one although the message as a whole was
+decoded before: how deep is too deep depends on how deep the caller already is."""
 
 UTF8_PIECE_BYTES = 64 * 1024
 
@@ -54,11 +61,14 @@ class _Envelope(msgspec.Struct):
 
 
 _decode_envelope = msgspec.json.Decoder(_Envelope).decode
+_decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_decode_batch = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _LINE_ENDS = bytes.maketrans(b"\r\n", b"  ")
+_BYTE_ORDER_MARK = codecs.BOM_UTF8
 
 
 class Message:
-    """A message as it travels.
+    r"""A message as it travels.
 
     Attributes:
         raw: its exact bytes, one line without line end, valid UTF-8.
@@ -67,7 +77,10 @@ class Message:
         raw_id: the bytes of its id as sent, empty for a notification.
         key: the id as a value for matching (`1` and `1.0` are one id), None for a
             notification and for the id `null`.
-        is_error: a response that carries `error`.
+        is_error: a response that carries `error` (`null` beside a result is none).
+
+    In `params`, `result` and `error` the escape of a lone surrogate reads `\ufffd`, so that every
+    decoder takes them; `raw` and `raw_id` keep it.
     """
 
     __slots__ = ("_envelope", "is_error", "key", "kind", "method", "raw", "raw_id")
@@ -92,12 +105,16 @@ class Message:
             return
         self.method = ""
         self.kind = Kind.RESPONSE
-        self.is_error = envelope.error is not msgspec.UNSET
-        if not self.is_error and envelope.result is msgspec.UNSET:
+        if envelope.result is not msgspec.UNSET:
+            # `"error": null` beside a result is how JSON-RPC 1.0 says that there is none.
+            self.is_error = self.error not in (b"", b"null")
+        elif envelope.error is not msgspec.UNSET:
+            self.is_error = True
+        else:
             raise InvalidMessage(
                 "The message has neither method, result nor error.",
                 code=INVALID_REQUEST,
-                raw_id=self.raw_id,
+                raw_id=self.raw_id or None,
             )
 
     @property
@@ -120,6 +137,13 @@ class Message:
         name = self.method or self.kind.value
         return f"{name} {self.raw_id.decode('utf-8', 'replace')}" if self.raw_id else name
 
+    def with_result(self, result: bytes) -> bytes:
+        """The response as a line with another result; its other members stay as they are."""
+        members = _decode_mended(_decode_members, self.raw)[0]
+        members["id"] = msgspec.Raw(self.raw_id or b"null")
+        members["result"] = msgspec.Raw(result)
+        return msgspec.json.encode(members)
+
 
 def _bytes_of(raw: msgspec.Raw | msgspec.UnsetType) -> bytes:
     return b"" if raw is msgspec.UNSET else bytes(raw)
@@ -131,10 +155,12 @@ def decode_id(raw_id: bytes) -> Hashable:
     Raises:
         InvalidMessage: it is neither string, number nor null.
     """
-    value = json.loads(raw_id)
-    if value is None or (isinstance(value, (str, int, float)) and not isinstance(value, bool)):
-        return value
-    raise InvalidMessage("An id must be a string or a number.", code=INVALID_REQUEST)
+    if raw_id[:1] in b"[{tf":
+        raise InvalidMessage("An id must be a string or a number.", code=INVALID_REQUEST)
+    try:
+        return json.loads(raw_id)
+    except ValueError:
+        return raw_id  # more digits than Python converts: only its own spelling is the same id
 
 
 def parse_message(raw: bytes) -> Message:
@@ -143,14 +169,15 @@ def parse_message(raw: bytes) -> Message:
     Raises:
         InvalidMessage: not UTF-8, not JSON, no object, or no JSON-RPC message.
     """
+    # RFC 8259 §8.1 lets a reader ignore the mark; the next one would stumble over it.
+    raw = raw.removeprefix(_BYTE_ORDER_MARK)
     check_utf8(raw)
-    try:
-        envelope = _decode_envelope(raw)
-    except (msgspec.MsgspecError, RecursionError) as error:
-        envelope = _decode_leniently(raw, error)
+    envelope = _read_envelope(raw)
     if b"\n" in raw or b"\r" in raw:
-        # Inside strings both are escaped in valid JSON, so these are layout between tokens.
+        # Inside strings both are escaped in valid JSON, so these are layout between tokens. Read
+        # again, because the parts must be on one line as well.
         raw = raw.translate(_LINE_ENDS)
+        envelope = _read_envelope(raw)
     return Message(raw, envelope)
 
 
@@ -162,18 +189,23 @@ def parse_messages(raw: bytes) -> Iterator[Message | InvalidMessage]:
     Raises:
         InvalidMessage: `raw` as a whole is no message and no batch.
     """
+    raw = raw.removeprefix(_BYTE_ORDER_MARK)
     if not raw.lstrip(b" \t\r\n").startswith(b"["):
         yield parse_message(raw)
         return
     try:
-        elements = msgspec.json.decode(raw, type=list[msgspec.Raw])
-    except (msgspec.MsgspecError, RecursionError) as error:
-        raise InvalidMessage(f"The batch is no valid JSON: {error}.", code=PARSE_ERROR) from error
+        elements, mended = _decode_mended(_decode_batch, raw)
+    except UNREADABLE as error:
+        raise _explain("batch", raw, error, None) from None
     if not elements:
         raise InvalidMessage("The batch is empty.", code=INVALID_REQUEST)
-    for element in elements:
+    end = raw.index(b"[") + 1
+    for element in map(bytes, elements):
+        # Before an element stand only blanks and a comma: the first match is the element itself.
+        start = mended.index(element, end)
+        end = start + len(element)
         try:
-            yield parse_message(bytes(element))
+            yield parse_message(raw[start:end])
         except InvalidMessage as error:
             yield error
 
@@ -196,77 +228,118 @@ def check_utf8(raw: bytes) -> None:
             start += length
     except UnicodeDecodeError as error:
         raise InvalidMessage(
-            f"The message is not UTF-8 ({error.reason}).",
+            f"The message is not UTF-8: {error.reason} (byte {start + error.start}).",
             code=PARSE_ERROR,
-            raw_id=find_id(raw[:ID_WINDOW_BYTES], raw[-ID_WINDOW_BYTES:]),
+            raw_id=_find_own_id(raw),
         ) from None
 
 
-def _decode_leniently(raw: bytes, reason: Exception) -> _Envelope:
-    r"""What msgspec refuses is looked at again by `json`, which knows lone surrogates.
-
-    `"\ud800"` is grammatical JSON (RFC 8259 §8.2) and real servers send it.
-    """
-    known_id = find_id(raw[:ID_WINDOW_BYTES], raw[-ID_WINDOW_BYTES:])
-    if isinstance(reason, RecursionError):
-        raise InvalidMessage(
-            "The message is nested too deeply.", code=PARSE_ERROR, raw_id=known_id
-        ) from None
+def _read_envelope(raw: bytes) -> _Envelope:
     try:
-        value = json.loads(raw, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
-        position = f" {error}" if isinstance(error, json.JSONDecodeError) else ""
-        raise InvalidMessage(
-            f"The message is no valid JSON.{position}", code=PARSE_ERROR, raw_id=known_id
-        ) from None
-    if not isinstance(value, dict):
-        raise InvalidMessage("The message is no JSON object.", code=INVALID_REQUEST)
-    members = cast("dict[str, Any]", value)
-    raw_id = json.dumps(members["id"]).encode() if "id" in members else None
-    method = members.get("method", msgspec.UNSET)
-    if not isinstance(method, (str, msgspec.UnsetType)):
-        raise InvalidMessage("`method` must be a string.", code=INVALID_REQUEST, raw_id=raw_id)
+        envelope, mended = _decode_mended(_decode_envelope, raw)
+    except UNREADABLE as error:
+        raise _explain("message", raw, error, _find_own_id(raw)) from None
+    if mended is not raw:
+        exact = _find_own_id(raw)
+        if exact is not None and _mend_surrogates(exact) == _bytes_of(envelope.id):
+            envelope.id = msgspec.Raw(exact)
+    return envelope
 
-    def again(name: str) -> msgspec.Raw | msgspec.UnsetType:
-        return msgspec.Raw(json.dumps(members[name]).encode()) if name in members else msgspec.UNSET
 
-    return _Envelope(
-        id=msgspec.UNSET if raw_id is None else msgspec.Raw(raw_id),
-        method=method,
-        params=again("params"),
-        result=again("result"),
-        error=again("error"),
+def _decode_mended(decode: Callable[[bytes], T], raw: bytes) -> tuple[T, bytes]:
+    r"""What `decode` makes of `raw`, and the text it was made from: `raw`, or that mended.
+
+    `"\ud800"` is grammatical JSON (RFC 8259 §8.2) that msgspec refuses; whatever cuts a text in
+    the middle of an emoji sends it.
+    """
+    try:
+        return decode(raw), raw
+    except msgspec.DecodeError:
+        mended = _mend_surrogates(raw)
+        return decode(mended), mended
+
+
+_ESCAPE = (
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+    rb"|(?P<lone>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)"
+)
+
+
+def _mend_surrogates(raw: bytes) -> bytes:
+    """`raw` with U+FFFD for every lone surrogate, all other bytes at their place."""
+    return re.sub(
+        _ESCAPE, lambda escape: rb"\ufffd" if escape["lone"] else escape[0], raw, flags=re.DOTALL
     )
 
 
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON number")
+def _explain(what: str, raw: bytes, error: Exception, raw_id: bytes | None) -> InvalidMessage:
+    if isinstance(error, RecursionError):
+        return InvalidMessage(f"The {what} is nested too deeply.", code=PARSE_ERROR, raw_id=raw_id)
+    if isinstance(error, msgspec.ValidationError):
+        if str(error).endswith("`$.method`"):
+            return InvalidMessage("`method` must be a string.", code=INVALID_REQUEST, raw_id=raw_id)
+        return InvalidMessage("The message is no JSON object.", code=INVALID_REQUEST)
+    reason = str(error).removeprefix("JSON is malformed: ")
+    if "(byte " not in reason:
+        reason = f"it breaks off (byte {len(raw)})"
+    return InvalidMessage(
+        f"The {what} is no valid JSON: {reason}.", code=PARSE_ERROR, raw_id=raw_id
+    )
+
+
+def _find_own_id(raw: bytes) -> bytes | None:
+    if len(raw) <= ID_WINDOW_BYTES:
+        return find_id(raw, b"")
+    return find_id(raw[:ID_WINDOW_BYTES], raw[-ID_WINDOW_BYTES:])
+
+
+# Not compiled here: only messages that are refused need them.
+_NAME = rb'"(?:[^"\\]|\\.)*"'
+_TOKEN = _NAME + rb'|[{}\[\],:"]|[^\s{}\[\],:"]+'
+_LAST_MEMBERS = rb"[}\]]\s*,((?:\s*" + _NAME + rb"\s*:\s*(?:" + _NAME + rb"|[-+.\w]+)\s*[,}])+)\s*$"
 
 
 def find_id(head: bytes, tail: bytes) -> bytes | None:
     """The bytes of the id of a message of which only the first and last bytes are known.
 
-    Looked for among the top-level members that come before the first nested value of `head`,
-    and among those that end `tail`. None where neither shows one.
+    Looked for among the top-level members that `head` shows whole, and among those that end
+    `tail`, after a nested value. None where neither shows one that an answer could carry.
     """
-    import re  # only for messages that are refused
+    found = _find_top_level_id(head)
+    if found is None and (last := re.search(_LAST_MEMBERS, tail, re.DOTALL)) is not None:
+        found = _find_top_level_id(b"{" + last[1])
+    return found
 
-    scalar = rb'(?:"(?:[^"\\]|\\.)*"|-?[0-9][0-9.eE+-]*|true|false|null)'
-    name = rb'"(?:[^"\\]|\\.)*"'
-    first = re.match(rb"\s*\{(?:\s*" + name + rb"\s*:\s*" + scalar + rb"\s*,?)*", head)
-    last = re.search(rb"[}\]](?:\s*,\s*" + name + rb"\s*:\s*" + scalar + rb")+\s*\}\s*$", tail)
-    for found in (first, last):
-        if found is None:
-            continue
-        member = re.search(rb'[{,]\s*"id"\s*:\s*("(?:[^"\\]|\\.)*"|-?[0-9][0-9.eE+-]*)', found[0])
-        if member:
-            return member[1]
+
+def _find_top_level_id(text: bytes) -> bytes | None:
+    depth = 0
+    name = colon = value = b""
+    for match in re.finditer(_TOKEN, text, re.DOTALL):
+        token = match[0]
+        if token == b'"':
+            return None  # a string whose end is not shown: what follows cannot be told apart
+        if depth == 1 and token in (b",", b"}") and (name, colon) == (b'"id"', b":"):
+            # Behind its end, so that a number that is cut is not taken for another one.
+            return value if _is_id(value) else None
+        if token in (b"{", b"["):
+            depth += 1
+        elif token in (b"}", b"]"):
+            depth -= 1
+        name, colon, value = colon, value, token
     return None
+
+
+def _is_id(raw: bytes) -> bool:
+    """Whether this is an id that an answer, which is valid JSON, can carry."""
+    try:
+        return isinstance(json.loads(raw.decode(), parse_int=str, parse_float=str), str)
+    except ValueError:
+        return False
 
 
 def encode_error(raw_id: bytes | None, code: int, message: str) -> bytes:
     """An error answer, one line, to the request with this id (`null` where it is unknown)."""
-    text = json.dumps(message, ensure_ascii=False).encode()
+    text = json.dumps(one_line(message), ensure_ascii=False).encode()
     return b'{"jsonrpc":"2.0","id":%b,"error":{"code":%d,"message":%b}}' % (
         raw_id or b"null",
         code,

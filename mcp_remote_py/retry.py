@@ -68,10 +68,12 @@ class Steps:
         Exponential, with jitter over the whole step between the previous bound and this one:
         many proxies spread out, and no luck makes a wait shorter than the one before it.
         """
-        # A large exponent overflows floats; the bound is reached long before.
-        bound = min(self.longest, self.first * self.factor ** min(attempt - 1, 64))
-        floor = 0.0 if attempt == 1 else bound / self.factor
-        return floor + (bound - floor) * random()
+        floor = 0.0 if attempt == 1 else self._bound(attempt - 1)
+        return floor + (self._bound(attempt) - floor) * random()
+
+    def _bound(self, attempt: int) -> float:
+        # A large exponent overflows floats; `longest` is reached long before.
+        return min(self.longest, self.first * self.factor ** min(attempt - 1, 64))
 
 
 CONNECT_STEPS = Steps(first=0.3, factor=2.0, longest=8.0)

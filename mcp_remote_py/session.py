@@ -7,11 +7,12 @@ Pure. A new session is begun with the host's `initialize`, byte for byte but for
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import msgspec
 
-from mcp_remote_py.jsonrpc import Message, encode_notification
+from mcp_remote_py.jsonrpc import UNREADABLE, Message, encode_notification
 
 
 class _Listable(msgspec.Struct):
@@ -23,8 +24,12 @@ class _Capabilities(msgspec.Struct):
 
 
 class _InitializeResult(msgspec.Struct):
-    protocolVersion: str = ""
-    capabilities: _Capabilities = msgspec.field(default_factory=_Capabilities)
+    protocolVersion: object = None
+    capabilities: msgspec.Raw = msgspec.Raw(b"{}")
+
+
+class _Page(msgspec.Struct):
+    cursor: object = None
 
 
 class _Subscription(msgspec.Struct):
@@ -32,7 +37,11 @@ class _Subscription(msgspec.Struct):
 
 
 _decode_initialize_result = msgspec.json.Decoder(_InitializeResult).decode
+_decode_capabilities = msgspec.json.Decoder(_Capabilities).decode
+_decode_page = msgspec.json.Decoder(_Page).decode
 _decode_subscription = msgspec.json.Decoder(_Subscription).decode
+
+_VERSION = re.compile(r"[\x21-\x7e]+")
 
 INITIALIZED = "notifications/initialized"
 
@@ -69,7 +78,7 @@ class SessionMemory:
                 self._log_level = request
             case "resources/subscribe" | "resources/unsubscribe":
                 self._note_subscription(request)
-            case "tools/list" if b'"cursor"' not in request.params:
+            case "tools/list" if _is_first_page(request):
                 self.tools = answer.result
             case _:
                 pass
@@ -78,19 +87,19 @@ class SessionMemory:
     def _note_initialize(self, request: Message, answer: Message) -> str:
         try:
             result = _decode_initialize_result(answer.result)
-        except msgspec.MsgspecError:
+        except UNREADABLE:
             return ""
         self._initialize = request
         self._log_level = None
         self._subscriptions.clear()
-        tools = result.capabilities.tools
-        self._announces_tools = tools is not None and tools.listChanged is True
-        return result.protocolVersion
+        self.tools = None
+        self._announces_tools = _announces_tools(result)
+        return _version_in(result)
 
     def _note_subscription(self, request: Message) -> None:
         try:
             uri = _decode_subscription(request.params).uri
-        except msgspec.MsgspecError:
+        except UNREADABLE:
             return
         if request.method == "resources/subscribe":
             self._subscriptions[uri] = request
@@ -98,10 +107,10 @@ class SessionMemory:
             self._subscriptions.pop(uri, None)
 
     def version_of(self, answer: Message) -> str:
-        """The version a repeated `initialize` agreed on, "" where it does not say."""
+        """The version a repeated `initialize` agreed on, "" where it names none."""
         try:
-            return _decode_initialize_result(answer.result).protocolVersion
-        except msgspec.MsgspecError:
+            return _version_in(_decode_initialize_result(answer.result))
+        except UNREADABLE:
             return ""
 
     def handshake(self) -> Iterator[tuple[str, bytes]]:
@@ -116,6 +125,27 @@ class SessionMemory:
             yield self._log_level.method, self._log_level.params
         for request in self._subscriptions.values():
             yield request.method, request.params
+
+
+def _version_in(result: _InitializeResult) -> str:
+    """The version, if it is one: it goes into a header, where a line break would begin another."""
+    version = result.protocolVersion
+    return version if isinstance(version, str) and _VERSION.fullmatch(version) else ""
+
+
+def _announces_tools(result: _InitializeResult) -> bool:
+    try:
+        tools = _decode_capabilities(result.capabilities).tools
+    except UNREADABLE:
+        return False
+    return tools is not None and tools.listChanged is True
+
+
+def _is_first_page(request: Message) -> bool:
+    try:
+        return _decode_page(request.params or b"{}").cursor is None
+    except UNREADABLE:
+        return False
 
 
 TOOLS_CHANGED = encode_notification("notifications/tools/list_changed")

@@ -1,7 +1,8 @@
 """Which tools the host may see and call, and which of them may be called twice.
 
 Pure. Learns from the answers to `tools/list` that pass by; filters them when rules are set,
-leaving every byte of the tools that stay. Must not know who asks.
+leaving every byte of the tools that stay (but see `Message` on lone surrogates). What cannot be
+read is hidden by a rule, never let through. Must not know who asks.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import re
 
 import msgspec
 
-from mcp_remote_py.jsonrpc import Message
+from mcp_remote_py.jsonrpc import UNREADABLE, Message
 from mcp_remote_py.settings import ToolRules
 
 
@@ -21,15 +22,16 @@ class _Annotations(msgspec.Struct):
 
 class _Tool(msgspec.Struct):
     name: str
-    annotations: _Annotations | None = None
+    annotations: msgspec.Raw = msgspec.Raw(b"{}")
 
 
 class _Call(msgspec.Struct):
     name: str
 
 
-_decode_result = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_decode_annotations = msgspec.json.Decoder(_Annotations).decode
 _decode_tool = msgspec.json.Decoder(_Tool).decode
 _decode_call = msgspec.json.Decoder(_Call).decode
 
@@ -47,24 +49,21 @@ class ToolCatalog:
     def learn(self, answer: Message) -> bytes:
         """The answer to a `tools/list`, for the host: its own bytes, or those that may be seen."""
         try:
-            result = _decode_result(answer.result)
-            tools = [(raw, _decode_tool(raw)) for raw in _decode_list(result["tools"])]
-        except (msgspec.MsgspecError, KeyError):
+            result = _decode_members(answer.result)
+            tools = [(raw, _read_tool(raw)) for raw in _decode_list(result["tools"])]
+        except (*UNREADABLE, KeyError):
             return answer.raw  # an error, or not what we know: nothing to filter
         for _, tool in tools:
-            self._remember(tool)
+            if tool is not None:
+                self._remember(tool)
         if not self._rules.restrict:
             return answer.raw
-        result["tools"] = msgspec.Raw(
-            b"[%b]" % b",".join(bytes(raw) for raw, tool in tools if self.allows(tool.name))
-        )
-        return b'{"jsonrpc":"2.0","id":%b,"result":%b}' % (
-            answer.raw_id,
-            msgspec.json.encode(result),
-        )
+        kept = (bytes(raw) for raw, tool in tools if tool is not None and self.allows(tool.name))
+        result["tools"] = msgspec.Raw(b"[%b]" % b",".join(kept))
+        return answer.with_result(msgspec.json.encode(result))
 
     def _remember(self, tool: _Tool) -> None:
-        hints = tool.annotations or _Annotations()
+        hints = _read_annotations(tool)
         for known, holds in (
             (self._read_only, hints.readOnlyHint is True),
             (self._repeatable, hints.readOnlyHint is True or hints.idempotentHint is True),
@@ -87,11 +86,26 @@ class ToolCatalog:
         return name in self._repeatable
 
 
+def _read_tool(raw: msgspec.Raw) -> _Tool | None:
+    try:
+        return _decode_tool(raw)
+    except UNREADABLE:
+        return None
+
+
+def _read_annotations(tool: _Tool) -> _Annotations:
+    """Its hints; one that cannot be read has none, which is the cautious reading."""
+    try:
+        return _decode_annotations(tool.annotations)
+    except UNREADABLE:
+        return _Annotations()
+
+
 def called_tool(message: Message) -> str | None:
     """The name in a `tools/call`, None where there is none."""
     try:
         return _decode_call(message.params).name
-    except msgspec.MsgspecError:
+    except UNREADABLE:
         return None
 
 

@@ -12,16 +12,19 @@ import re
 
 import msgspec
 
-from mcp_remote_py.jsonrpc import Kind, Message
+from mcp_remote_py.errors import InvalidMessage
+from mcp_remote_py.jsonrpc import UNREADABLE, Kind, Message, parse_message
 
-VERSION_MEMBER = b"io.modelcontextprotocol/protocolVersion"
+VERSION_MEMBER = "io.modelcontextprotocol/protocolVersion"
+_VERSION_TRACE = b"protocolVersion"
+"""In every message of the modern era, whether it writes the slash before it as it is or escaped."""
 
 _ADDRESS_MEMBER = {
     "tools/call": "name",
     "prompts/get": "name",
     "resources/read": "uri",
 }
-_HEADER_SAFE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e\t]*[\x21-\x7e])?")
+_HEADER_SAFE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
 
 
 class _Params(msgspec.Struct):
@@ -37,7 +40,7 @@ _decode_params = msgspec.json.Decoder(_Params).decode
 
 def names_its_version(message: Message) -> bool:
     """Whether the message is of the modern era: it carries its protocol version itself."""
-    return VERSION_MEMBER in message.raw
+    return _read_modern(message) is not None
 
 
 def metadata_headers(message: Message, negotiated: str) -> list[tuple[bytes, bytes]]:
@@ -45,19 +48,10 @@ def metadata_headers(message: Message, negotiated: str) -> list[tuple[bytes, byt
 
     `negotiated` is the version an `initialize` agreed on, "" before and without one.
     """
-    if names_its_version(message) and message.kind is not Kind.RESPONSE:
-        modern = _modern_headers(message)
-        if modern:
-            return modern
-    return [(b"mcp-protocol-version", negotiated.encode())] if negotiated else []
-
-
-def _modern_headers(message: Message) -> list[tuple[bytes, bytes]]:
-    try:
-        params = _decode_params(message.params)
-        version = msgspec.json.decode(params.meta[VERSION_MEMBER.decode()], type=str)
-    except (msgspec.MsgspecError, KeyError):
-        return []  # the member is somewhere in the payload, or not what it should be
+    modern = _read_modern(message)
+    if modern is None:
+        return [(b"mcp-protocol-version", encode_header_value(negotiated))] if negotiated else []
+    version, params = modern
     headers = [
         (b"mcp-protocol-version", encode_header_value(version)),
         (b"mcp-method", encode_header_value(message.method)),
@@ -67,6 +61,17 @@ def _modern_headers(message: Message) -> list[tuple[bytes, bytes]]:
     if isinstance(address, str):
         headers.append((b"mcp-name", encode_header_value(address)))
     return headers
+
+
+def _read_modern(message: Message) -> tuple[str, _Params] | None:
+    """The version a request or notification names, and its params; None where it names none."""
+    if message.kind is Kind.RESPONSE or _VERSION_TRACE not in message.raw:
+        return None
+    try:
+        params = _decode_params(message.params)
+        return msgspec.json.decode(params.meta[VERSION_MEMBER], type=str), params
+    except (*UNREADABLE, KeyError):
+        return None  # the word is somewhere in the payload, or not what it should be
 
 
 def encode_header_value(value: str) -> bytes:
@@ -84,11 +89,7 @@ class _Error(msgspec.Struct):
     code: int = 0
 
 
-class _ErrorAnswer(msgspec.Struct):
-    error: _Error
-
-
-_decode_error = msgspec.json.Decoder(_ErrorAnswer).decode
+_decode_error = msgspec.json.Decoder(_Error).decode
 
 MODERN_ERROR_CODES = frozenset(range(-32099, -32019)) - {-32042}
 """Since 2026-07-28 the specification alone allocates these (basic/index, "Error Codes"), and
@@ -98,6 +99,6 @@ MODERN_ERROR_CODES = frozenset(range(-32099, -32019)) - {-32042}
 def is_modern_error(answer: bytes) -> bool:
     """Whether an error answer could only come from a server of the modern era."""
     try:
-        return _decode_error(answer).error.code in MODERN_ERROR_CODES
-    except msgspec.MsgspecError:
+        return _decode_error(parse_message(answer).error).code in MODERN_ERROR_CODES
+    except (InvalidMessage, *UNREADABLE):
         return False

@@ -30,13 +30,13 @@ MAX_RETRY_AFTER = 3600.0
 
 _WAIT_STATUS = frozenset({408, 425, 429, 502, 503, 504})
 _NO_TRANSPORT_STATUS = frozenset({404, 405, 406, 410, 411, 415, 501})
-_TAG = re.compile(r"<(script|style)\b.*?</\1\s*>|<[^>]*>", re.DOTALL | re.IGNORECASE)
+_TAG = re.compile(r"<(script|style)\b.*?(?:</\1\s*>|\Z)|<[^>]*>", re.DOTALL | re.IGNORECASE)
 _SESSION_WORD = re.compile(rb"session", re.IGNORECASE)
 
 
 def excerpt(body: bytes) -> str:
     """The first words of a foreign text: tags, control characters and line ends removed."""
-    text = _TAG.sub(" ", body.decode("utf-8", "replace"))
+    text = _TAG.sub(" ", body[:EVIDENCE_BYTES].decode("utf-8", "replace"))
     text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return text if len(text) <= MAX_EXCERPT_LENGTH else text[: MAX_EXCERPT_LENGTH - 1] + "…"
 
@@ -45,17 +45,17 @@ def parse_retry_after(value: bytes | None, now: datetime) -> float | None:
     """Seconds of a `Retry-After`, delay or date (RFC 9110 §10.2.3); None without a usable one."""
     if value is None:
         return None
-    text = value.decode("latin-1").strip()
-    if text.isdigit():
-        return min(float(text), MAX_RETRY_AFTER)
+    value = value.strip()
+    if value.isdigit():
+        return min(float(value), MAX_RETRY_AFTER)
     from email.utils import parsedate_to_datetime  # 15 ms that only a date costs
 
     try:
-        date = parsedate_to_datetime(text)
-    except ValueError:
+        date = parsedate_to_datetime(value.decode("latin-1"))
+        if date.tzinfo is None:
+            date = date.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         return None
-    if date.tzinfo is None:
-        date = date.replace(tzinfo=UTC)
     return min(max(0.0, (date - now).total_seconds()), MAX_RETRY_AFTER)
 
 
@@ -148,7 +148,7 @@ def explain_refusal(
 
 def explain_content(status: int, content_type: str, body: bytes, *, where: str) -> Unusable:
     """The error for an answer with a good status that cannot hold an MCP answer."""
-    if not body:
+    if not body.strip():
         return Unusable(
             f"The server answered nothing: HTTP {status} with an empty body from {where}.",
             hint="Check that the URL is that of an MCP server.",

@@ -17,6 +17,11 @@ _LINE_FEED = 0x0A
 _CARRIAGE_RETURN = 0x0D
 _SPACE = 0x20
 
+MAX_RETRY = 3600.0
+"""Seconds; a server that asks for more, or for a number no timer takes, is asked again then."""
+
+_FIELD_START = len(b"data: ")
+
 
 class Event(NamedTuple):
     """One dispatched event; `data` lines are joined by a line feed.
@@ -36,7 +41,8 @@ class EventDecoder:
     """Feeds on chunks, yields events.
 
     Attributes:
-        retry: the server's reconnection time in seconds, None until it gave one.
+        retry: the server's reconnection time in seconds, at most `MAX_RETRY`, None until it
+            gave one.
         last_event_id: the id of the last event that was dispatched.
     """
 
@@ -64,22 +70,26 @@ class EventDecoder:
         if not self._started and not self._start():
             return
         start = 0
-        scan = self._scanned
-        while (end := self._find_line_end(scan)) >= 0:
-            blank = end == start
-            if not blank:
+        line_feed = buffer.find(b"\n", self._scanned)
+        carriage_return = buffer.find(b"\r", self._scanned)
+        while line_feed >= 0 or carriage_return >= 0:
+            is_line_feed = carriage_return < 0 or 0 <= line_feed < carriage_return
+            end = line_feed if is_line_feed else carriage_return
+            if end > start:
                 self._take_field(start, end)
-            start = scan = self._after_line_end(end)
-            if blank and (event := self._dispatch()) is not None:
+            elif (event := self._dispatch()) is not None:
                 yield event
+            start = self._after_line_end(end)
+            # Each kind of line end is sought only beyond the last one found: a stream that has
+            # but one kind is not searched for the other at every line.
+            if 0 <= line_feed < start:
+                line_feed = buffer.find(b"\n", start)
+            if 0 <= carriage_return < start:
+                carriage_return = buffer.find(b"\r", start)
         if start:
             del buffer[:start]
         self._scanned = len(buffer)
-        if self._size + len(buffer) > self._max:
-            raise Unusable(
-                f"The server sent an event of more than {self._max} bytes.",
-                hint="Raise the limit with --max-message-size.",
-            )
+        self._check_size(len(buffer) - _FIELD_START)
 
     def _start(self) -> bool:
         """Skips one leading byte order mark; False while too few bytes came to see it."""
@@ -109,11 +119,12 @@ class EventDecoder:
                 start += 1
         return start
 
-    def _find_line_end(self, scan: int) -> int:
-        buffer = self._buffer
-        line_feed = buffer.find(b"\n", scan)
-        carriage_return = buffer.find(b"\r", scan, line_feed if line_feed >= 0 else len(buffer))
-        return carriage_return if carriage_return >= 0 else line_feed
+    def _check_size(self, coming: int) -> None:
+        if self._size + coming > self._max:
+            raise Unusable(
+                f"The server sent an event of more than {self._max} bytes.",
+                hint="Raise the limit with --max-message-size.",
+            )
 
     def _take_field(self, start: int, end: int) -> None:
         buffer = self._buffer
@@ -128,15 +139,16 @@ class EventDecoder:
         # One copy only: the value may be all of a large message.
         value = bytes(memoryview(buffer)[value_start:end])
         if name == b"data":
+            self._check_size(len(value))
             self._data.append(value)
-            self._size += len(value)
+            self._size += len(value) + 1  # the line feed that joins it to the next
         elif name == b"event":
             self._name = value
         elif name == b"id":
             if b"\0" not in value:
                 self._id = value
         elif name == b"retry" and value.isdigit():
-            self.retry = int(value) / 1000
+            self.retry = min(float(value) / 1000, MAX_RETRY)
 
     def _dispatch(self) -> Event | None:
         if not (self._data or self._name or self._id is not None):

@@ -1,0 +1,243 @@
+"""What a message says about itself is said again in headers, so that no header can lie or split.
+
+The SDK is the judge: what it decodes from a header must be what the message says.
+"""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from mcp.shared.inbound import decode_header_value
+
+from mcp_remote_py.eras.passthrough import (
+    encode_header_value,
+    is_modern_error,
+    metadata_headers,
+    names_its_version,
+)
+from mcp_remote_py.jsonrpc import encode_error, parse_message
+
+VERSION = "io.modelcontextprotocol/protocolVersion"
+META = b'"_meta":{"%b":"2026-07-28"}' % VERSION.encode()
+LEGACY = [(b"mcp-protocol-version", b"2025-06-18")]
+
+
+def headers_of(
+    method: str, params: bytes, negotiated: str = "2025-06-18"
+) -> list[tuple[bytes, bytes]]:
+    line = b'{"id":1,"method":%b,"params":%b}' % (json.dumps(method).encode(), params)
+    return metadata_headers(parse_message(line), negotiated)
+
+
+# ------------------------------------------------------------------------- legacy
+
+
+def test_before_a_handshake_nothing_is_said() -> None:
+    assert headers_of("initialize", b'{"protocolVersion":"2025-11-25"}', "") == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"id":1,"method":"tools/call","params":{"name":"a"}}',
+        b'{"id":1,"method":"tools/list"}',
+        b'{"method":"notifications/initialized"}',
+        b'{"id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25"}}',
+        b'{"id":1,"result":{}}',
+        b'{"id":1,"error":{}}',
+        # A response is of no era, whatever it carries.
+        b'{"id":1,"result":{%b}}' % META,
+    ],
+)
+def test_a_legacy_message_says_the_version_the_handshake_agreed_on(line: bytes) -> None:
+    message = parse_message(line)
+    assert not names_its_version(message)
+    assert metadata_headers(message, "2025-06-18") == LEGACY
+    assert metadata_headers(message, "") == []
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        b'{"arguments":{"text":"%b"}}' % VERSION.encode(),
+        b'{"arguments":{%b}}' % META,
+        b'{"%b":"2026-07-28"}' % VERSION.encode(),
+        b'{"_meta":{"%b":20260728}}' % VERSION.encode(),
+        b'{"_meta":{"%b":null}}' % VERSION.encode(),
+        b'{"_meta":{"%b":{}}}' % VERSION.encode(),
+        b'{"_meta":"%b"}' % VERSION.encode(),
+        b'{"_meta":["%b"]}' % VERSION.encode(),
+        b'{"_meta":null,"x":"%b"}' % VERSION.encode(),
+        b'["%b"]' % VERSION.encode(),
+        b'"%b"' % VERSION.encode(),
+    ],
+)
+def test_the_mere_word_makes_no_message_modern(params: bytes) -> None:
+    message = parse_message(b'{"id":1,"method":"tools/call","params":%b}' % params)
+    assert not names_its_version(message)
+    assert metadata_headers(message, "2025-06-18") == LEGACY
+
+
+def test_the_word_outside_of_params_makes_no_message_modern() -> None:
+    assert not names_its_version(parse_message(b'{"id":1,"method":"x",%b}' % META))
+
+
+# ------------------------------------------------------------------------- modern
+
+
+@pytest.mark.parametrize(
+    ("method", "member", "name"),
+    [
+        ("tools/call", b'"name":"add","uri":"u"', b"add"),
+        ("prompts/get", b'"name":"greet"', b"greet"),
+        ("resources/read", b'"uri":"file:///a b","name":"n"', b"file:///a b"),
+        ("tools/call", b'"name":"gr\xc3\xbc\xc3\x9fe"', b"=?base64?Z3LDvMOfZQ==?="),
+        ("tools/call", b'"name":"line\\nbreak"', b"=?base64?bGluZQpicmVhaw==?="),
+        ("tools/call", b'"name":""', b"=?base64??="),
+        ("tools/list", b'"name":"add"', None),
+        ("completion/complete", b'"name":"add"', None),
+        ("notifications/x", b'"name":"add"', None),
+        ("tools/call", b'"name":5', None),
+        ("tools/call", b'"name":null', None),
+        ("tools/call", b'"name":{"a":[1]}', None),
+        ("tools/call", b'"arguments":{"name":"add"}', None),
+        ("resources/read", b'"name":"n"', None),
+    ],
+)
+def test_a_modern_message_says_its_version_method_and_address(
+    method: str, member: bytes, name: bytes | None
+) -> None:
+    expected = [(b"mcp-protocol-version", b"2026-07-28"), (b"mcp-method", method.encode())]
+    if name is not None:
+        expected.append((b"mcp-name", name))
+    assert headers_of(method, b"{%b,%b}" % (member, META)) == expected
+
+
+def test_a_modern_notification_says_so_too() -> None:
+    message = parse_message(b'{"method":"notifications/cancelled","params":{%b}}' % META)
+    assert names_its_version(message)
+    assert metadata_headers(message, "")[1] == (b"mcp-method", b"notifications/cancelled")
+
+
+@pytest.mark.parametrize(
+    "member",
+    [
+        rb"io.modelcontextprotocol\/protocolVersion",
+        rb"io.modelcontextprotocol\u002fprotocolVersion",
+    ],
+)
+def test_a_slash_may_be_escaped(member: bytes) -> None:
+    assert headers_of("x", b'{"_meta":{"%b":"2026-07-28"}}' % member, "")[0][1] == b"2026-07-28"
+
+
+def test_lone_surrogates_elsewhere_do_not_hide_the_version() -> None:
+    params = rb'{"name":"a","arguments":{"x":"\ud800"},%b}' % META
+    assert headers_of("tools/call", params)[2] == (b"mcp-name", b"a")
+
+
+@pytest.mark.promise("S4")
+@pytest.mark.parametrize("value", ["1\r\nX-Evil: 1", "\n", "é", " 1 "])
+def test_no_version_or_method_can_begin_another_header(value: str) -> None:
+    params = json.dumps({"_meta": {VERSION: value}}).encode()
+    modern = headers_of(value, params)
+    assert [name for name, _ in modern] == [b"mcp-protocol-version", b"mcp-method"]
+    legacy = headers_of("x", b"{}", value)
+    assert [name for name, _ in legacy] == [b"mcp-protocol-version"]
+    for _, encoded in modern + legacy:
+        assert decode_header_value(encoded.decode("ascii")) == value
+
+
+# ------------------------------------------------------------------------- value encoding
+
+
+@pytest.mark.parametrize(
+    ("value", "encoded"),
+    [
+        ("us-west1", b"us-west1"),
+        ("two words", b"two words"),
+        ("~!a", b"~!a"),
+        ("x", b"x"),
+        ("Hello, 世界", b"=?base64?SGVsbG8sIOS4lueVjA==?="),
+        (" padded ", b"=?base64?IHBhZGRlZCA=?="),
+        ("end ", b"=?base64?ZW5kIA==?="),
+        ("line1\nline2", b"=?base64?bGluZTEKbGluZTI=?="),
+        ("a\tb", b"=?base64?YQli?="),
+        ("a\x7f", b"=?base64?YX8=?="),
+        ("a\0", b"=?base64?YQA=?="),
+        ("", b"=?base64??="),
+        ("=?base64?literal?=", b"=?base64?PT9iYXNlNjQ/bGl0ZXJhbD89?="),
+        ("=?base64??=", b"=?base64?PT9iYXNlNjQ/Pz0=?="),
+        ("=?base64?", b"=?base64?"),
+        ("x=?base64?y?=", b"x=?base64?y?="),
+        ("=?BASE64?x?=", b"=?BASE64?x?="),
+    ],
+)
+def test_what_a_header_cannot_carry_is_base64(value: str, encoded: bytes) -> None:
+    assert encode_header_value(value) == encoded
+    assert decode_header_value(encoded.decode()) == value
+
+
+def test_a_lone_surrogate_is_no_crash() -> None:
+    assert encode_header_value("\ud800").startswith(b"=?base64?")
+
+
+@pytest.mark.promise("S4")
+@given(st.text() | st.text("=?base64 \t\r\n\0x\ud800"))
+def test_a_header_value_is_plain_and_means_what_it_says(value: str) -> None:
+    encoded = encode_header_value(value)
+    assert encoded
+    assert all(0x20 <= byte <= 0x7E for byte in encoded)
+    assert encoded == encoded.strip()
+    if "\ud800" not in value:
+        assert decode_header_value(encoded.decode()) == value
+
+
+# ------------------------------------------------------------------------- modern errors
+
+
+@pytest.mark.parametrize(
+    ("code", "modern"),
+    [
+        (-32020, True),
+        (-32022, True),
+        (-32099, True),
+        (-32042, False),
+        (-32019, False),
+        (-32000, False),
+        (-32001, False),
+        (-32100, False),
+        (-32600, False),
+        (-32601, False),
+        (0, False),
+    ],
+)
+def test_codes_that_only_a_modern_server_sends(code: int, modern: bool) -> None:
+    assert is_modern_error(encode_error(b"1", code, "x")) is modern
+    assert is_modern_error(encode_error(None, code, "x")) is modern
+
+
+def test_a_modern_error_whose_message_was_cut_in_an_emoji_is_one() -> None:
+    assert is_modern_error(rb'{"id":1,"error":{"code":-32020,"message":"\ud83d"}}')
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"<html>-32020</html>",
+        b'{"id":1,"result":{"code":-32020}}',
+        b'{"error":-32020}',
+        b'{"error":{}}',
+        b'{"error":{"code":"-32020"}}',
+        b'{"error":null}',
+        b'{"error":"invalid_token","code":-32020}',
+        b'[{"error":{"code":-32020}}]',
+        b"[" * 100_000,
+        b'{"error":{"code":-32020,"data":' + b"[" * 100_000 + b"]" * 100_000 + b"}}",
+    ],
+)
+def test_anything_else_is_no_modern_error(answer: bytes) -> None:
+    assert is_modern_error(answer) is False

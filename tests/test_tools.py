@@ -1,0 +1,297 @@
+"""A rule hides tools and changes nothing else; a hint is believed as long as it is given."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mcp_remote_py.errors import InvalidMessage
+from mcp_remote_py.jsonrpc import encode_error, encode_result, parse_message
+from mcp_remote_py.settings import ToolRules
+from mcp_remote_py.tools import ToolCatalog, called_tool
+
+
+def catalog(
+    *, allow: tuple[str, ...] = (), ignore: tuple[str, ...] = (), read_only: bool = False
+) -> ToolCatalog:
+    return ToolCatalog(ToolRules(allow=allow, ignore=ignore, read_only=read_only))
+
+
+def learn(tools: ToolCatalog, result: bytes) -> bytes:
+    """The result the host gets."""
+    line = tools.learn(parse_message(encode_result(b"1", result)))
+    return parse_message(line).result
+
+
+def hinted(name: str, hints: str = "{}") -> bytes:
+    return b'{"name":%b,"annotations":%b}' % (json.dumps(name).encode(), hints.encode())
+
+
+def teach(tools: ToolCatalog, *listed: bytes) -> list[str]:
+    """The names the host gets to see."""
+    shown = json.loads(learn(tools, b'{"tools":[%b]}' % b",".join(listed)))["tools"]
+    return [tool["name"] for tool in shown]
+
+
+ODD = [
+    b'{ "name" : "odd" ,"n":1.0,"big":12345678901234567890123,"huge":1e999,"z":1,"a":[-0.0] }',
+    b'{"inputSchema":{"b":{},"a":{}},"description":"\\u0041\\/\xe2\x80\xa8","name":"escapes"}',
+    b'{"name":"twice","x":1,"x":2}',
+]
+
+
+@pytest.mark.promise("R2")
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"id":1,"x":0, "result":{ "tools" : [%b] } }' % b" , ".join(ODD),
+        b'{"id":1,"result":{"tools":[]}}',
+        b'{"id":1,"result":{"tools":{}}}',
+        b'{"id":1,"result":{"tools":null}}',
+        b'{"id":1,"result":{"other":1}}',
+        b'{"id":1,"result":[]}',
+        b'{"id":1,"error":{"code":1,"message":"tools"}}',
+        rb'{"id":1,"result":{"tools":[{"name":"\ud800"},{"no":"name"},5]}}',
+    ],
+)
+def test_without_a_rule_the_answer_is_its_own_bytes(line: bytes) -> None:
+    assert catalog().learn(parse_message(line)) == line
+
+
+@pytest.mark.promise("R2")
+def test_tools_that_stay_and_all_other_members_keep_their_bytes() -> None:
+    one, two, three = ODD
+    raw = (
+        b'{"x":1.0,"result":{"b":1.0,"tools":[ %b, {"name":"hidden"} ,%b,%b ],'
+        b'"nextCursor":"\\u0041","a":{"z":1,"y":-0.0}},"id":"\\u0062","jsonrpc":"2.0"}'
+    ) % (one, two, three)
+    line = catalog(ignore=("hidden",)).learn(parse_message(raw))
+    assert line == (
+        b'{"x":1.0,"result":{"b":1.0,"tools":[%b,%b,%b],'
+        b'"nextCursor":"\\u0041","a":{"z":1,"y":-0.0}},"id":"\\u0062","jsonrpc":"2.0"}'
+    ) % (one, two, three)
+
+
+@pytest.mark.promise("R2")
+def test_a_filtered_answer_that_came_on_many_lines_is_one_line() -> None:
+    pretty = json.dumps(
+        {"id": 1, "result": {"tools": [{"name": "a", "x": [1]}, {"name": "b"}]}}, indent=2
+    )
+    line = catalog(ignore=("b",)).learn(parse_message(pretty.encode()))
+    assert b"\n" not in line
+    assert json.loads(line)["result"] == {"tools": [{"name": "a", "x": [1]}]}
+
+
+def test_all_tools_may_be_hidden() -> None:
+    assert learn(catalog(ignore=("*",)), b'{"tools":[{"name":"a"}],"m":1}') == b'{"tools":[],"m":1}'
+
+
+@pytest.mark.parametrize(
+    ("raw", "line"),
+    [
+        (
+            rb'{"id":1,"result":{"tools":[{"name":"rm"},{"name":"b","d":"cut \ud83d","n":1.0}]}}',
+            rb'{"id":1,"result":{"tools":[{"name":"b","d":"cut \ufffd","n":1.0}]}}',
+        ),
+        (
+            rb'{"id":1,"result":{"tools":[{"name":"rm","d":"\udc00"}]}}',
+            rb'{"id":1,"result":{"tools":[]}}',
+        ),
+    ],
+)
+def test_a_lone_surrogate_does_not_lift_the_rules(raw: bytes, line: bytes) -> None:
+    assert catalog(ignore=("rm",)).learn(parse_message(raw)) == line
+
+
+@pytest.mark.parametrize("tool", [b"{}", b'{"name":5}', b'{"name":null}', b"[]", b'"rm"', b"null"])
+def test_a_rule_hides_what_has_no_name_it_could_be_held_against(tool: bytes) -> None:
+    result = b'{"tools":[{"name":"a"},%b]}' % tool
+    assert learn(catalog(ignore=("rm",)), result) == b'{"tools":[{"name":"a"}]}'
+
+
+@pytest.mark.parametrize("hints", ["null", "5", "[]", '"x"', '{"readOnlyHint":"true"}', "{}"])
+def test_hints_that_are_none_hide_no_tool_but_read_only_ones_must_have_them(hints: str) -> None:
+    assert teach(catalog(ignore=("rm",)), hinted("a", hints), hinted("rm", hints)) == ["a"]
+    only = catalog(read_only=True)
+    assert teach(only, hinted("a", hints)) == []
+    assert not only.allows("a")
+    assert not only.may_repeat("a")
+
+
+# ------------------------------------------------------------------------- rules
+
+
+@pytest.mark.parametrize(
+    ("pattern", "matching", "other"),
+    [
+        ("get", ["get"], ["got", "get_user", "forget", "GET", ""]),
+        ("get_*", ["get_", "get_user"], ["get", "forget_user"]),
+        ("*_user", ["_user", "get_user"], ["get_users"]),
+        ("*", ["", "a", "a\nb"], []),
+        ("a*b*c", ["abc", "a-b-c", "abbcc"], ["acb", "abcd"]),
+        ("a**b", ["ab", "a-b"], ["a"]),
+        ("a.b", ["a.b"], ["a-b"]),
+        ("a+", ["a+"], ["aa", "a"]),
+        ("(a|b)", ["(a|b)"], ["a", "b"]),
+        ("[ab]", ["[ab]"], ["a"]),
+        ("a?", ["a?"], ["a", ""]),
+        ("^a$", ["^a$"], ["a"]),
+        ("a\\d", ["a\\d"], ["a1"]),
+        ("größe*", ["größe", "größen"], ["grosse"]),
+        ("a", ["a"], ["a\n"]),
+    ],
+)
+def test_patterns_match_the_whole_name_and_only_the_star_means_something(
+    pattern: str, matching: list[str], other: list[str]
+) -> None:
+    allowing, ignoring = catalog(allow=(pattern,)), catalog(ignore=(pattern,))
+    for name in matching:
+        assert allowing.allows(name)
+        assert not ignoring.allows(name)
+    for name in other:
+        assert not allowing.allows(name)
+        assert ignoring.allows(name)
+
+
+@given(st.text())
+def test_any_name_is_its_own_pattern(name: str) -> None:
+    assert catalog(allow=(name,)).allows(name)
+    assert not catalog(ignore=(name,)).allows(name)
+    assert catalog(allow=(re.sub(r"[^*]", "*", name) or "*",)).allows(name)
+
+
+def test_what_is_both_allowed_and_ignored_is_ignored() -> None:
+    tools = catalog(allow=("get_*", "list"), ignore=("*_secret", "x"))
+    assert teach(tools, *map(hinted, ["get_a", "get_secret", "list", "x", "y"])) == [
+        "get_a",
+        "list",
+    ]
+    assert [tools.allows(name) for name in ("get_a", "get_secret", "list", "x", "y")] == [
+        True,
+        False,
+        True,
+        False,
+        False,
+    ]
+
+
+def test_without_a_rule_everything_may_be_called() -> None:
+    assert catalog().allows("anything")
+
+
+def test_read_only_shows_what_the_server_marked_so() -> None:
+    tools = catalog(read_only=True, ignore=("b",))
+    assert not tools.allows("a"), "before the server said what it is"
+    marked = '{"readOnlyHint":true}'
+    listed = [hinted("a", marked), hinted("b", marked), hinted("c", '{"idempotentHint":true}')]
+    assert teach(tools, *listed, b'{"name":"d"}') == ["a"]
+    assert [tools.allows(name) for name in "abcd"] == [True, False, False, False]
+
+
+def test_read_only_ends_when_the_hint_is_withdrawn() -> None:
+    tools = catalog(read_only=True)
+    teach(tools, hinted("a", '{"readOnlyHint":true}'))
+    assert teach(tools, hinted("a", '{"readOnlyHint":false}')) == []
+    assert not tools.allows("a")
+
+
+def test_pages_add_up() -> None:
+    tools = catalog(read_only=True)
+    marked = '{"readOnlyHint":true}'
+    assert teach(tools, hinted("a", marked)) == ["a"]
+    assert teach(tools, hinted("b", marked), hinted("c")) == ["b"]
+    assert [tools.allows(name) for name in "abc"] == [True, True, False]
+    assert tools.learn(parse_message(encode_error(b"1", -1, "no"))) == encode_error(b"1", -1, "no")
+    assert tools.allows("a")
+
+
+# ------------------------------------------------------------------------- repeats
+
+
+@pytest.mark.promise("R5")
+@pytest.mark.parametrize(
+    ("hints", "may"),
+    [
+        ('{"readOnlyHint":true}', True),
+        ('{"idempotentHint":true}', True),
+        ('{"readOnlyHint":false,"idempotentHint":true,"destructiveHint":true}', True),
+        ('{"readOnlyHint":false,"idempotentHint":false}', False),
+        ('{"idempotentHint":1}', False),
+        ('{"idempotentHint":"true"}', False),
+        ('{"idempotentHint":null}', False),
+        ("{}", False),
+        ("null", False),
+        ("[]", False),
+    ],
+)
+def test_a_tool_may_be_repeated_when_the_server_says_so(hints: str, may: bool) -> None:
+    tools = catalog()
+    assert not tools.may_repeat("a")
+    teach(tools, hinted("a", hints), hinted("b"))
+    assert tools.may_repeat("a") is may
+    assert not tools.may_repeat("b")
+
+
+@pytest.mark.promise("R5")
+@pytest.mark.parametrize("later", ['{"idempotentHint":false}', "{}", "null", "5"])
+def test_a_hint_that_is_withdrawn_is_forgotten(later: str) -> None:
+    tools = catalog()
+    teach(tools, hinted("a", '{"idempotentHint":true}'))
+    teach(tools, hinted("a", later))
+    assert not tools.may_repeat("a")
+
+
+@pytest.mark.promise("R5")
+def test_a_hint_that_is_not_repeated_on_another_page_is_kept() -> None:
+    tools = catalog()
+    teach(tools, hinted("a", '{"idempotentHint":true}'))
+    teach(tools, hinted("b"))
+    assert tools.may_repeat("a")
+
+
+# ------------------------------------------------------------------------- calls
+
+
+@pytest.mark.parametrize(
+    ("params", "name"),
+    [
+        (b'{"name":"a","arguments":{"name":"b"}}', "a"),
+        (b'{"arguments":{"x":1e999},"name":"\\u0061"}', "a"),
+        (rb'{"name":"a","arguments":{"x":"\ud800"}}', "a"),
+        (b'{"name":"a","name":"b"}', "b"),
+        (b'{"name":""}', ""),
+        (b'{"name":5}', None),
+        (b'{"name":null}', None),
+        (b"{}", None),
+        (b"[]", None),
+    ],
+)
+def test_the_name_in_a_call(params: bytes, name: str | None) -> None:
+    line = b'{"id":1,"method":"tools/call","params":%b}' % params
+    assert called_tool(parse_message(line)) == name
+
+
+def call_deeper(frames: int, ask: Callable[[], object]) -> object:
+    """What `ask` says below so many frames more."""
+    return ask() if frames == 0 else call_deeper(frames - 1, ask)
+
+
+@pytest.mark.promise("R1")
+@pytest.mark.parametrize("depth", range(840, 1000, 20))
+def test_what_was_just_shallow_enough_to_be_read_is_no_crash_later(depth: int) -> None:
+    nested = b"[" * depth + b"]" * depth
+    line = b'{"id":1,"method":"tools/call","params":{"arguments":%b,"name":"a"}}' % nested
+    try:
+        message = parse_message(line)
+    except InvalidMessage:
+        return
+    assert call_deeper(100, lambda: called_tool(message)) in ("a", None)
+
+
+def test_a_call_without_params_names_nothing() -> None:
+    assert called_tool(parse_message(b'{"id":1,"method":"tools/call"}')) is None
