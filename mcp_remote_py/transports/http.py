@@ -8,6 +8,7 @@ only (and from http to https of the same host), because every header may be a cr
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import ssl
 from collections.abc import AsyncIterator
@@ -174,7 +175,7 @@ def map_error(error: Exception, *, sent: bool) -> Exception:
     if (tls := _find_cause(error, ssl.SSLError)) is not None:
         return _explain_tls(tls)
     system = _find_cause(error, OSError)
-    reason = (system.strerror if system is not None else "") or str(error)
+    reason = _system_reason(system) or str(error)
     reason = reason.strip().rstrip(".") or type(error).__name__
     if isinstance(error, httpcore.ConnectTimeout):
         return NotSent("Connecting to the server took too long.", hint=_CONNECT_HINT)
@@ -198,6 +199,15 @@ def map_error(error: Exception, *, sent: bool) -> Exception:
         kind = Interrupted if sent else NotSent
         return kind(f"The connection to the server broke: {reason}.")
     return error
+
+
+def _system_reason(error: OSError | None) -> str:
+    if error is None:
+        return ""
+    if isinstance(error, ConnectionError) and error.errno:
+        # asyncio puts the address where the reason stood: "Connect call failed ('::1', 80)"
+        return os.strerror(error.errno)
+    return error.strerror or ""
 
 
 _CONNECT_HINT = "Check the URL, the network and whether a VPN or proxy is needed."
