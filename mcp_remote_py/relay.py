@@ -43,6 +43,7 @@ from mcp_remote_py.jsonrpc import (
     parse_messages,
 )
 from mcp_remote_py.pending import Ledger
+from mcp_remote_py.redact import scrub_known
 from mcp_remote_py.retry import (
     HARMLESS_METHODS,
     STREAM_STEPS,
@@ -430,7 +431,9 @@ class Relay:
         if entry.cancelled:
             self._close(entry)  # nobody waits for it (MCP, "Cancellation")
             return
-        line = error.body or encode_error(entry.message.raw_id, LOCAL_ERROR, error.sentence())
+        # The last line of defence, as in the log; the server's own answer is not ours to change.
+        text = scrub_known(error.sentence())
+        line = error.body or encode_error(entry.message.raw_id, LOCAL_ERROR, text)
         logger.warning("%r failed: %s", entry.message, error.sentence())
         self._answer(entry, line)
 

@@ -425,15 +425,16 @@ class HttpClient:
         try:
             target = urljoin(str(url), location)
         except ValueError:  # brackets that hold no IPv6 address
-            raise Unusable(f"{what} a place that is no URL: {mask_url(location)}.") from None
+            raise Unusable(f"{what} a place that is no URL: {self._quote(location)}.") from None
+        where = self._quote(target)
         if response.status == 303 and method != b"GET":
             raise Unusable(
-                f"{what} {mask_url(target)} in a way that drops the message.",
+                f"{what} {where} in a way that drops the message.",
                 hint="If an MCP server is there, put that URL into the config entry.",
             )
         if redirects > MAX_REDIRECTS:
             raise Unusable(
-                f"The server redirected more than {MAX_REDIRECTS} times, to {mask_url(target)}.",
+                f"The server redirected more than {MAX_REDIRECTS} times, to {where}.",
                 hint="Check the server's own redirects.",
             )
         try:
@@ -445,10 +446,13 @@ class HttpClient:
         )
         if following.origin != url.origin and not upgrade:
             raise Unusable(
-                f"{what} another place, {mask_url(target)}: your headers are not sent there.",
+                f"{what} another place, {where}: your headers are not sent there.",
                 hint="If you trust it, put that URL into the config entry.",
             )
         return following
+
+    def _quote(self, url: str) -> str:
+        return scrub(mask_url(url), self._headers.secrets)
 
     def _lanes_to(self, url: ServerUrl) -> Lanes:
         lanes = self._lanes.get(url.origin)
