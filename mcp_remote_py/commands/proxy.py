@@ -40,7 +40,7 @@ class LoopClock:
 
     def now(self) -> float:
         """See `Clock`."""
-        return time.monotonic()  # noqa: TID251 - the one real clock
+        return time.monotonic()
 
     def sleep(self, seconds: float) -> Awaitable[None]:
         """See `Clock`."""
