@@ -78,9 +78,10 @@ class StreamableChannel:
     async def send(self, message: Message) -> None:
         """See `ServerChannel.send`."""
         if message.method == "initialize":
-            self._session = (
-                None  # a new session begins without one (2025-11-25, "Session Management")
-            )
+            # A new session begins without one (2025-11-25, "Session Management"), and the old
+            # one's stream says nothing about it.
+            self._stop_listening()
+            self._session = None
         session = self._session
         headers = [CONTENT_TYPE, ACCEPT_BOTH, *self._session_headers(session)]
         headers += metadata_headers(message, self._version)
