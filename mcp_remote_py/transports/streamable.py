@@ -118,11 +118,18 @@ class StreamableChannel:
         return await self._http.fail(response, request=None, session_sent=False)
 
     async def _take_unasked(self, response: Response) -> None:
-        """The answer to a notification or response has nothing for us, normally."""
-        if response.content_type == "text/event-stream":
-            await self._read_events(response, EventDecoder(self._max), None)
-        else:
-            await response.read(self._max)
+        """The answer to a notification or response has nothing for us, normally.
+
+        What it has is taken as long as it does not keep the messages behind it waiting.
+        """
+        try:
+            async with asyncio.timeout(STREAM_END_PATIENCE):
+                if response.content_type == "text/event-stream":
+                    await self._read_events(response, EventDecoder(self._max), None)
+                else:
+                    await response.read(self._max)
+        except (TimeoutError, Interrupted):
+            logger.debug("The server left the answer to a notification open; closed.")
 
     async def _take_json(self, response: Response) -> None:
         body = await response.read(self._max)
