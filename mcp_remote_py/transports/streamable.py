@@ -260,8 +260,10 @@ class StreamableChannel:
                 reachable = not isinstance(error, NotSent)
             last_event_id = decoder.last_event_id
             retry = decoder.retry or retry
-            if self._delivered > delivered or self._clock.now() - started >= LASTING_STREAM:
+            if self._clock.now() - started >= LASTING_STREAM:
                 failures = 0
+            elif self._delivered > delivered:
+                failures = min(failures, 1)  # it is of use, but every opening costs the server
             failures += 1
             wait = max(retry, STREAM_STEPS.wait(failures, self._random))
             if not await self._pause(wait, until_heard=not reachable):
