@@ -150,10 +150,15 @@ class LegacySseChannel:
                 else Unusable("The server ended the event stream before it named an endpoint.")
             )
             return
+        self._lose_answers(reason.cause.rstrip("."))
+        self._on_session_lost()
+
+    def _lose_answers(self, reason: str) -> None:
+        """Nothing will come on the old stream any more."""
         for answered in self._waiting.values():
             if not answered.done():
-                answered.set_exception(Interrupted(f"The answer was lost: {reason.cause}"))
-        self._on_session_lost()
+                answered.set_exception(Interrupted(f"The answer was lost: {reason}."))
+                answered.exception()  # its exchange may end in another way first
 
     def _take(self, data: bytes) -> None:
         try:
@@ -207,6 +212,7 @@ class LegacySseChannel:
         self._stop_reading()
         self._reader = None
         self._was_open = False
+        self._lose_answers("a new session was begun")
 
     async def aclose(self) -> None:
         """See `ServerChannel.aclose`: closing the stream is all there is."""
