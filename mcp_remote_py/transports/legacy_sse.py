@@ -121,8 +121,7 @@ class LegacySseChannel:
             ) from None
         except BaseException:
             self._stop_reading()
-            if self._reader is None:
-                await response.aclose()
+            await response.aclose()
             raise
         self._on_accepted()
 
@@ -141,8 +140,9 @@ class LegacySseChannel:
         except ExchangeError as error:
             reason = error
         finally:
+            if self._reader is asyncio.current_task():
+                self._endpoint = None  # else a newer stream has named its own
             await response.aclose()
-            self._endpoint = None
         if not opened.done():
             opened.set_exception(
                 reason
