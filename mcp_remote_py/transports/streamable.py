@@ -71,7 +71,7 @@ class StreamableChannel:
         self._version = ""
         self._listener: asyncio.Task[None] | None = None
         self._heard = asyncio.Event()
-        self._delivered = 0
+        self._unasked = 0
 
     # ------------------------------------------------------------------ messages
 
@@ -166,7 +166,6 @@ class StreamableChannel:
         if isinstance(message, InvalidMessage):
             logger.warning("The server sent something that is no message: %s", message.cause)
             return
-        self._delivered += 1
         self._deliver(message)
 
     async def _read_events(
@@ -192,6 +191,7 @@ class StreamableChannel:
 
     def _take_event(self, data: bytes, request: Message | None) -> bool:
         answered = False
+        self._unasked += request is None
         try:
             for message in parse_messages(data):
                 self._hand_over(message)
@@ -247,7 +247,7 @@ class StreamableChannel:
         retry = 0.0
         last_event_id: bytes | None = None
         while True:
-            started, delivered = self._clock.now(), self._delivered
+            started, unasked = self._clock.now(), self._unasked
             decoder = EventDecoder(self._max)
             decoder.last_event_id = last_event_id
             self._heard.clear()
@@ -262,7 +262,7 @@ class StreamableChannel:
             retry = decoder.retry or retry
             if self._clock.now() - started >= LASTING_STREAM:
                 failures = 0
-            elif self._delivered > delivered:
+            elif self._unasked > unasked:
                 failures = min(failures, 1)  # it is of use, but every opening costs the server
             failures += 1
             wait = max(retry, STREAM_STEPS.wait(failures, self._random))
