@@ -71,6 +71,7 @@ class Response:
         self._lane = lane
         self._lanes = lanes
         self._closed = False
+        self._taken = False
         self.status = raw.status
         self.headers: dict[bytes, bytes] = {name.lower(): value for name, value in raw.headers}
         self.content_type = (
@@ -88,6 +89,7 @@ class Response:
             Interrupted: it broke off.
             Unusable: it is compressed in a way nobody asked for.
         """
+        self._taken = True
         encoding = self.headers.get(b"content-encoding", b"identity").strip().lower()
         if encoding == b"identity":
             return _mapped_chunks(self._raw)
@@ -113,8 +115,13 @@ class Response:
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     async def read_evidence(self) -> bytes:
-        """The first bytes of a refusal's body: what comes soon, without errors."""
+        """The first bytes of a refusal's body: what comes soon, without errors.
+
+        Nothing where the body was read before: then it was empty of anything to quote.
+        """
         body = b""
+        if self._taken:
+            return body
         try:
             async with asyncio.timeout(EVIDENCE_TIMEOUT):
                 async for piece in self.chunks():
