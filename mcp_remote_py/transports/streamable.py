@@ -23,7 +23,7 @@ from mcp_remote_py.errors import (
     Unusable,
 )
 from mcp_remote_py.jsonrpc import Kind, Message, parse_messages
-from mcp_remote_py.retry import RESUME_STEPS, STREAM_STEPS, Random
+from mcp_remote_py.retry import RESUME_STEPS, SAFE_STATUS, STREAM_STEPS, UNSURE_STATUS, Random
 from mcp_remote_py.transports.http import HttpClient, Response
 from mcp_remote_py.transports.refusal import EVIDENCE_BYTES, excerpt
 from mcp_remote_py.transports.sse import EventDecoder
@@ -39,6 +39,8 @@ STREAM_END_PATIENCE = 5.0
 
 LASTING_STREAM = 60.0
 """Seconds after which a listening stream counts as a good one, even without a message."""
+
+_BUSY_STATUS = SAFE_STATUS | UNSURE_STATUS
 
 MAX_RESUME_FAILURES = 5
 """Resumptions in a row that could not even be opened."""
@@ -59,8 +61,10 @@ class StreamableChannel:
         random: Random,
         max_message_size: int,
         on_accepted: Callable[[], None] = lambda: None,
+        end_patience: float = STREAM_END_PATIENCE,
     ) -> None:
         self._http = http
+        self._end_patience = end_patience
         self._deliver = deliver
         self._on_session_lost = on_session_lost
         self._clock = clock
@@ -123,7 +127,7 @@ class StreamableChannel:
         What it has is taken as long as it does not keep the messages behind it waiting.
         """
         try:
-            async with asyncio.timeout(STREAM_END_PATIENCE):
+            async with asyncio.timeout(self._end_patience):
                 if response.content_type == "text/event-stream":
                     await self._read_events(response, EventDecoder(self._max), None)
                 else:
@@ -181,7 +185,7 @@ class StreamableChannel:
                             continue
                         answered = self._take_event(event.data, request) or answered
                     if answered and limit.when() is None:
-                        limit.reschedule(asyncio.get_running_loop().time() + STREAM_END_PATIENCE)
+                        limit.reschedule(asyncio.get_running_loop().time() + self._end_patience)
         except TimeoutError:
             logger.debug("The server left a stream open after its answer; closed.")
         except Interrupted:
@@ -220,6 +224,8 @@ class StreamableChannel:
                     return error.cause
                 continue
             try:
+                if response.status in _BUSY_STATUS and failures < MAX_RESUME_FAILURES:
+                    continue
                 if response.status != 200 or response.content_type != "text/event-stream":
                     return f"the server does not resume streams (HTTP {response.status})"
                 before = decoder.last_event_id
