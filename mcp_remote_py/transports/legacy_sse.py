@@ -43,8 +43,10 @@ class LegacySseChannel:
         on_session_lost: Callable[[], None],
         max_message_size: int,
         on_accepted: Callable[[], None] = lambda: None,
+        endpoint_timeout: float = ENDPOINT_TIMEOUT,
     ) -> None:
         self._http = http
+        self._endpoint_timeout = endpoint_timeout
         self._deliver = deliver
         self._on_session_lost = on_session_lost
         self._max = max_message_size
@@ -111,12 +113,13 @@ class LegacySseChannel:
             if response.status != 200 or response.content_type != "text/event-stream":
                 raise await self._http.fail(response, request=None, session_sent=False)
             self._reader = asyncio.ensure_future(self._read(response, opened))
-            async with asyncio.timeout(ENDPOINT_TIMEOUT):
+            async with asyncio.timeout(self._endpoint_timeout):
                 await opened
         except TimeoutError:
             self._stop_reading()
             raise Unusable(
-                f"The server's event stream named no endpoint in {ENDPOINT_TIMEOUT:g} seconds.",
+                "The server's event stream named no endpoint in "
+                f"{self._endpoint_timeout:g} seconds.",
                 hint="It may be a Streamable HTTP server: try --transport http-only.",
             ) from None
         except BaseException:
