@@ -54,7 +54,8 @@ class StateFile:
             state = msgspec.json.decode(self._path.read_bytes(), type=State)
         except FileNotFoundError:
             return State()
-        except (OSError, msgspec.MsgspecError) as error:
+        except (OSError, ValueError, RecursionError) as error:
+            # ValueError: msgspec's own, and that of bytes that are no UTF-8
             logger.warning("The record %s is not usable and is ignored: %s", self._path, error)
             return State()
         return state if state.schema == SCHEMA and state.server == self._server else State()
