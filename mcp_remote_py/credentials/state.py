@@ -67,8 +67,12 @@ class StateFile:
         try:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(msgspec.json.encode(state))
-            os.replace(temporary, self._path)
+            try:
+                with os.fdopen(descriptor, "wb") as file:
+                    file.write(msgspec.json.encode(state))
+                os.replace(temporary, self._path)
+            except OSError:
+                temporary.unlink(missing_ok=True)
+                raise
         except OSError as error:
             logger.warning("The record %s cannot be written: %s", self._path, error)
