@@ -44,6 +44,7 @@ from mcp_remote_py.jsonrpc import (
     parse_messages,
 )
 from mcp_remote_py.pending import Ledger
+from mcp_remote_py.redact import scrub_known
 from mcp_remote_py.retry import (
     HARMLESS_METHODS,
     STREAM_STEPS,
@@ -327,7 +328,7 @@ class Relay:
             if failure is not None:
                 self._fail(entry, failure)
         except Exception as error:
-            logger.exception("A fault of mcp-remote-py while serving %r", message)
+            logger.exception("A fault of mcp-remote-py while serving %s", message)
             self._fail(entry, _own_fault(error))
         finally:
             self._running -= 1
@@ -426,7 +427,9 @@ class Relay:
         if entry.cancelled:
             self._close(entry)  # nobody waits for it (MCP, "Cancellation")
             return
-        line = error.body or encode_error(entry.message.raw_id, LOCAL_ERROR, error.sentence())
+        # The last line of defence, as in the log; the server's own answer is not ours to change.
+        text = scrub_known(error.sentence())
+        line = error.body or encode_error(entry.message.raw_id, LOCAL_ERROR, text)
         logger.warning("%s failed: %s", entry.message, error.sentence())
         self._answer(entry, line)
 

@@ -252,8 +252,8 @@ def test_a_request_with_the_id_null_is_refused() -> None:
 
 def test_a_message_prints_without_its_params() -> None:
     assert str(parse_message(request(b'"params"', b'"secret"'))) == "x/y 7"
-    assert repr(parse_message(b'{"id":"a","error":1}')) == "<response error id=b'\"a\"'>"
-    assert repr(parse_message(b'{"id":1,"result":"secret"}')) == "<response result id=b'1'>"
+    assert str(parse_message(b'{"id":"a","error":1}')) == 'response "a"'
+    assert str(parse_message(b'{"id":1,"result":"secret"}')) == "response 1"
 
 
 # ------------------------------------------------------------------------- what is no message

@@ -54,7 +54,8 @@ class StateFile:
             state = msgspec.json.decode(self._path.read_bytes(), type=State)
         except FileNotFoundError:
             return State()
-        except (OSError, msgspec.MsgspecError) as error:
+        except (OSError, ValueError, RecursionError) as error:
+            # ValueError: msgspec's own, and that of bytes that are no UTF-8
             logger.warning("The record %s is not usable and is ignored: %s", self._path, error)
             return State()
         return state if state.schema == SCHEMA and state.server == self._server else State()
@@ -66,8 +67,12 @@ class StateFile:
         try:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(msgspec.json.encode(state))
-            os.replace(temporary, self._path)
+            try:
+                with os.fdopen(descriptor, "wb") as file:
+                    file.write(msgspec.json.encode(state))
+                os.replace(temporary, self._path)
+            except OSError:
+                temporary.unlink(missing_ok=True)
+                raise
         except OSError as error:
             logger.warning("The record %s cannot be written: %s", self._path, error)

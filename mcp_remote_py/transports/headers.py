@@ -29,10 +29,12 @@ class HeaderBook:
         sources: HeaderSources,
         environment: Mapping[str, str],
         read_file: Callable[[str], str],
+        command_timeout: float = COMMAND_TIMEOUT,
     ) -> None:
         self._sources = sources
         self._environment = environment
         self._read_file = read_file
+        self._command_timeout = command_timeout
         self._reloading: asyncio.Future[None] | None = None
         self.edition = 0
         """Counts up when a value has changed."""
@@ -74,7 +76,7 @@ class HeaderBook:
             for header in parse_header_lines(text, self._environment, path):
                 merged[header.name.lower()] = header
         for argv in self._sources.commands:
-            text = await _run(argv, self._environment)
+            text = await _run(argv, self._environment, self._command_timeout)
             for header in parse_header_lines(text, None, f"Output of {argv[0]}"):
                 merged[header.name.lower()] = header
         self._headers = tuple(merged.values())
@@ -112,7 +114,7 @@ class HeaderBook:
             self.edition += 1
 
 
-async def _run(argv: tuple[str, ...], environment: Mapping[str, str]) -> str:
+async def _run(argv: tuple[str, ...], environment: Mapping[str, str], seconds: float) -> str:
     name = argv[0]
     try:
         process = await asyncio.create_subprocess_exec(
@@ -128,14 +130,16 @@ async def _run(argv: tuple[str, ...], environment: Mapping[str, str]) -> str:
             hint="Give --header-command a program in PATH or an absolute path.",
         ) from error
     try:
-        output, _ = await asyncio.wait_for(process.communicate(), COMMAND_TIMEOUT)
+        output, _ = await asyncio.wait_for(process.communicate(), seconds)
     except TimeoutError:
-        process.kill()
-        await process.wait()
         raise UsageError(
-            f"The header command {name} did not end within {COMMAND_TIMEOUT:g} seconds.",
+            f"The header command {name} did not end within {seconds:g} seconds.",
             hint="It must print headers and end, without asking anything.",
         ) from None
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
     if process.returncode:
         raise UsageError(
             f"The header command {name} ended with status {process.returncode}.",

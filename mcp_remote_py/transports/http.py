@@ -71,6 +71,7 @@ class Response:
         self._lane = lane
         self._lanes = lanes
         self._closed = False
+        self._taken = False
         self.status = raw.status
         self.headers: dict[bytes, bytes] = {name.lower(): value for name, value in raw.headers}
         self.content_type = (
@@ -88,6 +89,7 @@ class Response:
             Interrupted: it broke off.
             Unusable: it is compressed in a way nobody asked for.
         """
+        self._taken = True
         encoding = self.headers.get(b"content-encoding", b"identity").strip().lower()
         if encoding == b"identity":
             return _mapped_chunks(self._raw)
@@ -113,8 +115,13 @@ class Response:
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     async def read_evidence(self) -> bytes:
-        """The first bytes of a refusal's body: what comes soon, without errors."""
+        """The first bytes of a refusal's body: what comes soon, without errors.
+
+        Nothing where the body was read before: then it was empty of anything to quote.
+        """
         body = b""
+        if self._taken:
+            return body
         try:
             async with asyncio.timeout(EVIDENCE_TIMEOUT):
                 async for piece in self.chunks():
@@ -413,15 +420,16 @@ class HttpClient:
         try:
             target = urljoin(str(url), location)
         except ValueError:  # brackets that hold no IPv6 address
-            raise Unusable(f"{what} a place that is no URL: {mask_url(location)}.") from None
+            raise Unusable(f"{what} a place that is no URL: {self._quote(location)}.") from None
+        where = self._quote(target)
         if response.status == 303 and method != b"GET":
             raise Unusable(
-                f"{what} {mask_url(target)} in a way that drops the message.",
+                f"{what} {where} in a way that drops the message.",
                 hint="If an MCP server is there, put that URL into the config entry.",
             )
         if redirects > MAX_REDIRECTS:
             raise Unusable(
-                f"The server redirected more than {MAX_REDIRECTS} times, to {mask_url(target)}.",
+                f"The server redirected more than {MAX_REDIRECTS} times, to {where}.",
                 hint="Check the server's own redirects.",
             )
         try:
@@ -433,10 +441,13 @@ class HttpClient:
         )
         if following.origin != url.origin and not upgrade:
             raise Unusable(
-                f"{what} another place, {mask_url(target)}: your headers are not sent there.",
+                f"{what} another place, {where}: your headers are not sent there.",
                 hint="If you trust it, put that URL into the config entry.",
             )
         return following
+
+    def _quote(self, url: str) -> str:
+        return scrub(mask_url(url), self._headers.secrets)
 
     def _lanes_to(self, url: ServerUrl) -> Lanes:
         lanes = self._lanes.get(url.origin)

@@ -44,8 +44,10 @@ class LegacySseChannel:
         max_message_size: int,
         on_accepted: Callable[[], None] = lambda: None,
         drain: Callable[[], Awaitable[None]] = no_wait,
+        endpoint_timeout: float = ENDPOINT_TIMEOUT,
     ) -> None:
         self._http = http
+        self._endpoint_timeout = endpoint_timeout
         self._deliver = deliver
         self._on_session_lost = on_session_lost
         self._max = max_message_size
@@ -113,18 +115,18 @@ class LegacySseChannel:
             if response.status != 200 or response.content_type != "text/event-stream":
                 raise await self._http.fail(response, request=None, session_sent=False)
             self._reader = asyncio.ensure_future(self._read(response, opened))
-            async with asyncio.timeout(ENDPOINT_TIMEOUT):
+            async with asyncio.timeout(self._endpoint_timeout):
                 await opened
         except TimeoutError:
             self._stop_reading()
             raise Unusable(
-                f"The server's event stream named no endpoint in {ENDPOINT_TIMEOUT:g} seconds.",
+                "The server's event stream named no endpoint in "
+                f"{self._endpoint_timeout:g} seconds.",
                 hint="It may be a Streamable HTTP server: try --transport http-only.",
             ) from None
         except BaseException:
             self._stop_reading()
-            if self._reader is None:
-                await response.aclose()
+            await response.aclose()
             raise
         self._on_accepted()
 
@@ -144,8 +146,9 @@ class LegacySseChannel:
         except ExchangeError as error:
             reason = error
         finally:
+            if self._reader is asyncio.current_task():
+                self._endpoint = None  # else a newer stream has named its own
             await response.aclose()
-            self._endpoint = None
         if not opened.done():
             opened.set_exception(
                 reason
@@ -153,10 +156,15 @@ class LegacySseChannel:
                 else Unusable("The server ended the event stream before it named an endpoint.")
             )
             return
+        self._lose_answers(reason.cause.rstrip("."))
+        self._on_session_lost()
+
+    def _lose_answers(self, reason: str) -> None:
+        """Nothing will come on the old stream any more."""
         for answered in self._waiting.values():
             if not answered.done():
-                answered.set_exception(Interrupted(f"The answer was lost: {reason.cause}"))
-        self._on_session_lost()
+                answered.set_exception(Interrupted(f"The answer was lost: {reason}."))
+                answered.exception()  # its exchange may end in another way first
 
     def _take(self, data: bytes) -> None:
         try:
@@ -210,6 +218,7 @@ class LegacySseChannel:
         self._stop_reading()
         self._reader = None
         self._was_open = False
+        self._lose_answers("a new session was begun")
 
     async def aclose(self) -> None:
         """See `ServerChannel.aclose`: closing the stream is all there is."""

@@ -127,7 +127,7 @@ class AsyncioStream(httpcore.AsyncNetworkStream):
             self._uncork()
         while not protocol.chunks:
             if protocol.error is not None:
-                raise httpcore.ReadError(str(protocol.error)) from protocol.error
+                raise httpcore.ReadError(describe_error(protocol.error)) from protocol.error
             if protocol.ended:
                 return b""
             try:
@@ -228,20 +228,20 @@ class AsyncioBackend(httpcore.AsyncNetworkBackend):
         except TimeoutError as error:
             # Without a time-out of ours it is the kernel's, which is an OSError with a number.
             if error.errno is not None:
-                raise httpcore.ConnectError(describe_os_error(error)) from error
+                raise httpcore.ConnectError(describe_error(error)) from error
             raise httpcore.ConnectTimeout(f"no connection in {timeout:g} seconds") from None
         except OSError as error:
-            raise httpcore.ConnectError(describe_os_error(error)) from error
+            raise httpcore.ConnectError(describe_error(error)) from error
         set_option = transport.get_extra_info("socket").setsockopt
         for option in socket_options or ():
             set_option(*option)
         return AsyncioStream(transport, protocol)
 
 
-def describe_os_error(error: OSError) -> str:
+def describe_error(error: Exception) -> str:
     """The system's words for it, without the addresses asyncio adds; they are in the URL."""
     if isinstance(error, socket.gaierror):
         return f"its name cannot be looked up ({error.strerror})"
-    if error.errno is not None:
+    if isinstance(error, OSError) and error.errno is not None:
         return os.strerror(error.errno)
     return str(error)

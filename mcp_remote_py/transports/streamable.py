@@ -23,13 +23,7 @@ from mcp_remote_py.errors import (
     Unusable,
 )
 from mcp_remote_py.jsonrpc import Kind, Message, parse_messages
-from mcp_remote_py.retry import (
-    RESUME_STEPS,
-    SAFE_STATUS,
-    STREAM_STEPS,
-    UNSURE_STATUS,
-    Random,
-)
+from mcp_remote_py.retry import RESUME_STEPS, SAFE_STATUS, STREAM_STEPS, UNSURE_STATUS, Random
 from mcp_remote_py.transports.http import HttpClient, Response
 from mcp_remote_py.transports.refusal import EVIDENCE_BYTES, excerpt
 from mcp_remote_py.transports.sse import EventDecoder
@@ -45,6 +39,8 @@ STREAM_END_PATIENCE = 5.0
 
 LASTING_STREAM = 60.0
 """Seconds after which a listening stream counts as a good one, even without a message."""
+
+_BUSY_STATUS = SAFE_STATUS | UNSURE_STATUS
 
 MAX_RESUME_FAILURES = 5
 """Resumptions in a row that could not even be opened."""
@@ -66,8 +62,10 @@ class StreamableChannel:
         max_message_size: int,
         on_accepted: Callable[[], None] = lambda: None,
         drain: Callable[[], Awaitable[None]] = no_wait,
+        end_patience: float = STREAM_END_PATIENCE,
     ) -> None:
         self._http = http
+        self._end_patience = end_patience
         self._deliver = deliver
         self._on_session_lost = on_session_lost
         self._clock = clock
@@ -79,7 +77,7 @@ class StreamableChannel:
         self._version = ""
         self._listener: asyncio.Task[None] | None = None
         self._heard = asyncio.Event()
-        self._delivered = 0
+        self._unasked = 0
         self._aside: set[asyncio.Task[None]] = set()
 
     # ------------------------------------------------------------------ messages
@@ -184,7 +182,6 @@ class StreamableChannel:
         if isinstance(message, InvalidMessage):
             logger.warning("The server sent something that is no message: %s", message.cause)
             return
-        self._delivered += 1
         self._deliver(message)
 
     async def _read_events(
@@ -201,7 +198,7 @@ class StreamableChannel:
                         answered = self._take_event(event.data, request) or answered
                     await self._drain()
                     if answered and limit.when() is None:
-                        limit.reschedule(asyncio.get_running_loop().time() + STREAM_END_PATIENCE)
+                        limit.reschedule(asyncio.get_running_loop().time() + self._end_patience)
         except TimeoutError:
             logger.debug("The server left a stream open after its answer; closed.")
         except Interrupted:
@@ -211,6 +208,7 @@ class StreamableChannel:
 
     def _take_event(self, data: bytes, request: Message | None) -> bool:
         answered = False
+        self._unasked += request is None
         try:
             for message in parse_messages(data):
                 self._hand_over(message)
@@ -239,7 +237,7 @@ class StreamableChannel:
                     return error.cause
                 continue
             try:
-                if response.status in UNSURE_STATUS | SAFE_STATUS:
+                if response.status in _BUSY_STATUS and failures < MAX_RESUME_FAILURES:
                     continue
                 if response.status != 200 or response.content_type != "text/event-stream":
                     return f"the server does not resume streams (HTTP {response.status})"
@@ -268,7 +266,7 @@ class StreamableChannel:
         retry = 0.0
         last_event_id: bytes | None = None
         while True:
-            started, delivered = self._clock.now(), self._delivered
+            started, unasked = self._clock.now(), self._unasked
             decoder = EventDecoder(self._max)
             decoder.last_event_id = last_event_id
             self._heard.clear()
@@ -281,8 +279,10 @@ class StreamableChannel:
                 reachable = not isinstance(error, NotSent)
             last_event_id = decoder.last_event_id
             retry = decoder.retry or retry
-            if self._delivered > delivered or self._clock.now() - started >= LASTING_STREAM:
+            if self._clock.now() - started >= LASTING_STREAM:
                 failures = 0
+            elif self._unasked > unasked:
+                failures = min(failures, 1)  # it is of use, but every opening costs the server
             failures += 1
             wait = max(retry, STREAM_STEPS.wait(failures, self._random))
             if not await self._pause(wait, until_heard=not reachable):

@@ -1,0 +1,189 @@
+"""The person's headers: which source wins, and what a command may and may not do."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from mcp_remote_py.errors import UsageError
+from mcp_remote_py.redact import Secret, scrub_known
+from mcp_remote_py.settings import Header, HeaderSources
+from mcp_remote_py.transports.headers import HeaderBook
+from tests.fakes import run, until
+
+TOKEN = "canary-93aa17ff02"
+
+
+def program(folder: Path, text: str) -> tuple[str, ...]:
+    """A command that runs this Python text; more words become its arguments."""
+    path = folder / "command.py"
+    path.write_text(text)
+    return (sys.executable, "-I", str(path))
+
+
+def book(
+    *,
+    given: Mapping[str, str] | None = None,
+    files: Mapping[str, str] | None = None,
+    commands: tuple[tuple[str, ...], ...] = (),
+    environment: Mapping[str, str] | None = None,
+    seconds: float = 20.0,
+) -> HeaderBook:
+    texts = files or {}
+
+    def read_file(path: str) -> str:
+        if path not in texts:
+            raise FileNotFoundError(2, "No such file or directory")
+        return texts[path]
+
+    headers = tuple(Header(name, Secret(value)) for name, value in (given or {}).items())
+    sources = HeaderSources(headers, tuple(texts) or (), commands)
+    return HeaderBook(sources, environment or dict(os.environ), read_file, seconds)
+
+
+def failure(headers: HeaderBook) -> UsageError:
+    with pytest.raises(UsageError) as caught:
+        run(headers.load())
+    assert TOKEN not in caught.value.sentence()
+    assert caught.value.hint
+    return caught.value
+
+
+def test_later_sources_win_and_ours_give_way(tmp_path: Path) -> None:
+    headers = book(
+        given={"Authorization": "Bearer given", "X-A": "given", "Accept": "text/plain"},
+        files={"f": "# comment\n\nauthorization: Bearer ${NAME}\r\nX-B: file\n"},
+        commands=(program(tmp_path, "print('x-b: command ${NAME}')"),),
+        environment={**os.environ, "NAME": "from-environment"},
+    )
+    run(headers.load())
+    assert headers.has_authorization
+    merged = headers.merge([(b"accept", b"*/*"), (b"host", b"h")])
+    assert merged == [
+        (b"host", b"h"),
+        (b"authorization", b"Bearer from-environment"),
+        (b"X-A", b"given"),
+        (b"Accept", b"text/plain"),
+        (b"x-b", b"command ${NAME}"),  # what a command prints is final
+    ]
+    assert not book().has_authorization
+    assert book().merge([(b"host", b"h")]) == [(b"host", b"h")]
+
+
+@pytest.mark.promise("S2")
+def test_every_value_read_is_known_to_the_log() -> None:
+    run(book(files={"f": f"Authorization: Bearer {TOKEN}-first"}).load())
+    assert scrub_known(f"said {TOKEN}-first") == "said ****"
+
+
+@pytest.mark.promise("S2", "S4")
+def test_command_runs_without_a_shell_and_without_our_stdio(tmp_path: Path) -> None:
+    argv = program(
+        tmp_path,
+        "import sys; print('X-Argument:', sys.argv[1]); print('X-Stdin:', repr(sys.stdin.read()));"
+        f"print('{TOKEN}', file=sys.stderr)",
+    )
+    headers = book(commands=((*argv, "$(touch pwned); `id` | cat > out"),))
+    run(headers.load())
+    assert headers.merge([]) == [
+        (b"X-Argument", b"$(touch pwned); `id` | cat > out"),
+        (b"X-Stdin", b"''"),
+    ]
+
+
+@pytest.mark.promise("S4")
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (f"import sys; print('Authorization: {TOKEN}'); sys.exit(3)", "ended with status 3"),
+        (f"print('{TOKEN}')", "line 1: A header has no colon"),
+        (f"print('X: a\\x07{TOKEN}')", "line 1: The value of the header X contains"),
+    ],
+)
+def test_command_that_fails_is_told_without_what_it_printed(
+    tmp_path: Path, text: str, words: str
+) -> None:
+    assert words in failure(book(commands=(program(tmp_path, text),))).cause
+
+
+@pytest.mark.promise("S4")
+def test_command_or_file_that_is_not_there() -> None:
+    error = failure(book(commands=(("/nowhere/token-helper",),)))
+    assert error.cause == (
+        "The header command /nowhere/token-helper cannot be started: No such file or directory."
+    )
+    sources = HeaderSources(files=("/nowhere/headers",))
+    gone = HeaderBook(sources, {}, lambda path: Path(path).read_text(encoding="utf-8"))
+    assert "cannot read /nowhere/headers: No such file" in failure(gone).cause
+
+
+@pytest.mark.promise("S4", "R7")
+def test_command_that_does_not_end_is_killed(tmp_path: Path) -> None:
+    pid = tmp_path / "pid"
+    argv = program(
+        tmp_path,
+        f"import os, time; open({str(pid)!r}, 'w').write(str(os.getpid())); time.sleep(600)",
+    )
+    assert "did not end within 1 seconds" in failure(book(commands=(argv,), seconds=1.0)).cause
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid.read_text()), 0)
+
+
+@pytest.mark.promise("R7")
+def test_command_ends_with_whoever_waited_for_it(tmp_path: Path) -> None:
+    pid = tmp_path / "pid"
+    argv = program(
+        tmp_path,
+        f"import os, time; open({str(pid)!r}, 'w').write(str(os.getpid())); time.sleep(600)",
+    )
+
+    async def main() -> None:
+        loading = asyncio.ensure_future(book(commands=(argv,)).load())
+        await until(lambda: pid.exists() and bool(pid.read_text()))
+        loading.cancel()
+        await asyncio.gather(loading, return_exceptions=True)
+
+    run(main())
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid.read_text()), 0)
+
+
+@pytest.mark.promise("R5")
+def test_many_who_were_refused_read_once(tmp_path: Path) -> None:
+    count = tmp_path / "count"
+    count.write_text("")
+    argv = program(
+        tmp_path,
+        f"import os; file = open({str(count)!r}, 'a'); file.write('x'); file.close();"
+        f"print('Authorization: {TOKEN}' + str(os.stat({str(count)!r}).st_size))",
+    )
+    headers = book(commands=(argv,))
+
+    async def main() -> None:
+        await headers.load()
+        edition = headers.edition
+        assert await asyncio.gather(*(headers.reload(edition) for _ in range(5))) == [True] * 5
+        assert await headers.reload(edition)  # told later, refused with the same value
+        assert count.read_text() == "xx"
+        assert await headers.reload(headers.edition)
+        assert count.read_text() == "xxx"
+
+    run(main())
+
+
+@pytest.mark.promise("L5")
+def test_nothing_is_read_again_where_nothing_can_change() -> None:
+    async def main() -> None:
+        headers = book(given={"X": "value"})
+        await headers.load()
+        assert not await headers.reload(headers.edition)
+        same = book(files={"f": "X: same"})
+        await same.load()
+        assert not await same.reload(same.edition)
+
+    run(main())

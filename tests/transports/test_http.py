@@ -1,0 +1,605 @@
+"""The HTTP side against real sockets: what each failure is called, and where headers never go."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import inspect
+import json
+import socket
+import threading
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import httpcore
+import pytest
+
+from mcp_remote_py.errors import (
+    ExchangeError,
+    Interrupted,
+    NotSent,
+    Refused,
+    SessionLost,
+    Unusable,
+)
+from mcp_remote_py.jsonrpc import parse_message
+from mcp_remote_py.redact import Secret
+from mcp_remote_py.settings import HeaderSources, Timeouts, Tls
+from mcp_remote_py.transports.http import HttpClient, map_error
+from tests.fakes import run
+from tests.peers.wild_server import (
+    Exchange,
+    WildServer,
+    answer_status,
+    be_silent,
+    body_without_end,
+    cut_before_head,
+    cut_in_body,
+    cut_in_head,
+    redirect,
+)
+from tests.transports.peers import Authority, ForwardProxy, TlsServer, client_for
+
+CALL = b'{"jsonrpc":"2.0","id":1,"method":"x"}'
+TOKEN = "canary-71bd0c5e44"
+HEADERS = {"Authorization": f"Bearer {TOKEN}", "X-Key": f"key-{TOKEN}"}
+
+
+@pytest.fixture
+def stack() -> Iterator[ExitStack]:
+    with ExitStack() as stack:
+        yield stack
+
+
+@pytest.fixture
+def server(stack: ExitStack) -> WildServer:
+    return stack.enter_context(WildServer())
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+async def exchange(client: HttpClient, body: bytes = CALL) -> bytes:
+    """One POST, as a transport does it; a refusal is raised."""
+    response = await client.request(b"POST", [(b"content-type", b"application/json")], body)
+    try:
+        if response.status >= 300:
+            raise await client.fail(response, request=parse_message(body), session_sent=False)
+        return await response.read(1 << 20)
+    finally:
+        await response.aclose()
+
+
+def post(url: str, headers: Mapping[str, str] | None = HEADERS, **more: Any) -> bytes:
+    """One exchange of a client of its own."""
+
+    async def main() -> bytes:
+        client = await client_for(url, headers, **more)
+        try:
+            return await exchange(client)
+        finally:
+            await client.aclose()
+
+    return run(main())
+
+
+def refusal(url: str, headers: Mapping[str, str] | None = HEADERS, **more: Any) -> ExchangeError:
+    """The error of one exchange, which names no secret."""
+    with pytest.raises(ExchangeError) as caught:
+        post(url, headers, **more)
+    error = caught.value
+    assert TOKEN[:10] not in error.sentence()
+    assert TOKEN not in repr(error.args)
+    assert "\n" not in error.sentence()
+    return error
+
+
+# ------------------------------------------------------------------ errors of the library
+
+EXPECTED: dict[str, type[ExchangeError]] = {
+    "ConnectError": NotSent,
+    "ConnectTimeout": NotSent,
+    "ConnectionNotAvailable": NotSent,
+    "LocalProtocolError": Unusable,
+    "NetworkError": Interrupted,
+    "PoolTimeout": NotSent,
+    "ProtocolError": Interrupted,
+    "ProxyError": NotSent,
+    "ReadError": Interrupted,
+    "ReadTimeout": Interrupted,
+    "RemoteProtocolError": Interrupted,
+    "TimeoutException": Interrupted,
+    "UnsupportedProtocol": NotSent,
+    "WriteError": Interrupted,
+    "WriteTimeout": Interrupted,
+}
+
+
+@pytest.mark.promise("R1", "R5")
+def test_every_error_httpcore_exports_is_mapped() -> None:
+    exported = {
+        name: value
+        for name in httpcore.__all__
+        if inspect.isclass(value := getattr(httpcore, name)) and issubclass(value, Exception)
+    }
+    assert exported.keys() == EXPECTED.keys()
+    for name, kind in exported.items():
+        mapped = map_error(kind("reason"), sent=True)
+        assert type(mapped) is EXPECTED[name], name
+        assert isinstance(mapped, ExchangeError)
+        assert mapped.cause.endswith(".")
+    ours = Unusable("ours")
+    assert map_error(ours, sent=True) is ours
+
+
+# ------------------------------------------------------------------ no connection
+
+
+@pytest.mark.promise("R5")
+def test_refused_connection() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    error = refusal(f"http://127.0.0.1:{port}/mcp")
+    assert isinstance(error, NotSent)
+    assert "refused" in error.cause.lower()
+    assert "VPN" in error.hint
+
+
+@pytest.mark.promise("R5")
+def test_name_nobody_knows() -> None:
+    error = refusal("http://nobody.invalid/mcp")
+    assert isinstance(error, NotSent)
+    assert "cannot be reached: " in error.cause
+
+
+@pytest.mark.promise("R5")
+def test_connection_nobody_accepts(stack: ExitStack) -> None:
+    listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+    for _ in range(4):  # fills the queue of connections to accept
+        one = stack.enter_context(socket.socket())
+        one.setblocking(False)
+        one.connect_ex(listener.getsockname())
+    error = refusal(
+        f"http://127.0.0.1:{listener.getsockname()[1]}/", timeouts=Timeouts(connect=0.3)
+    )
+    assert isinstance(error, NotSent)
+    assert "took too long" in error.cause
+
+
+# ------------------------------------------------------------------ no answer
+
+
+def speak_ssh(one: Exchange) -> None:
+    one.write(b"SSH-2.0-OpenSSH_9.6\r\n\r\n")
+
+
+@pytest.mark.promise("R1")
+@pytest.mark.parametrize(
+    ("behaviour", "words"),
+    [
+        (be_silent, "took too long"),
+        (body_without_end, "took too long"),
+        (cut_before_head, "broke"),
+        (cut_in_head, "broke"),
+        (cut_in_body, "broke"),
+        (speak_ssh, "broke"),
+    ],
+)
+def test_answer_that_does_not_arrive_may_have_been_executed(
+    server: WildServer, behaviour: Callable[[Exchange], None], words: str
+) -> None:
+    server.always("x", behaviour)
+    error = refusal(server.url, timeouts=Timeouts(headers=0.3, body=0.3))
+    assert isinstance(error, Interrupted)
+    assert words in error.cause
+    assert len(server.requests) == 1
+
+
+def test_event_stream_may_be_silent_for_longer_than_a_body(server: WildServer) -> None:
+    release = threading.Event()
+
+    def stream(one: Exchange) -> None:
+        one.stream()
+        one.wait(release, 10)
+        one.event(b"late")
+        one.finish()
+
+    server.always("x", stream)
+
+    async def main() -> None:
+        client = await client_for(server.url, timeouts=Timeouts(headers=5, body=0.05))
+        asyncio.get_running_loop().call_later(0.3, release.set)
+        assert b"late" in await exchange(client)
+        await client.aclose()
+
+    run(main())
+
+
+def test_answer_above_the_limit_is_not_kept(server: WildServer) -> None:
+    def endless(one: Exchange) -> None:
+        one.stream(content_type="application/json")
+        for _ in range(1000):
+            one.piece(b"x" * 65536)
+
+    server.always("x", endless)
+    error = refusal(server.url)
+    assert isinstance(error, Unusable)
+    assert "--max-message-size" in error.hint
+
+
+@pytest.mark.parametrize(
+    ("encoding", "pack"),
+    [
+        ("gzip", gzip.compress),
+        ("X-GZIP", gzip.compress),
+        ("deflate", zlib.compress),
+        ("identity", bytes),
+    ],
+)
+def test_compressed_answer_is_read(
+    server: WildServer, encoding: str, pack: Callable[[bytes], bytes]
+) -> None:
+    body = b'{"answer":"' + b"a" * 200_000 + b'"}'
+    server.always("x", answer_status(200, pack(body), headers={"Content-Encoding": encoding}))
+    assert post(server.url) == body
+    assert server.requests[0].headers["accept-encoding"] == "identity"
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body", "words"),
+    [("br", b"\x0b", "'br', unasked"), ("gzip", b"no gzip", "broken")],
+)
+def test_answer_compressed_otherwise_is_told(
+    server: WildServer, encoding: str, body: bytes, words: str
+) -> None:
+    server.always("x", answer_status(200, body, headers={"Content-Encoding": encoding}))
+    error = refusal(server.url)
+    assert isinstance(error, Unusable)
+    assert words in error.cause
+
+
+# ------------------------------------------------------------------ refusals
+
+
+@pytest.mark.promise("S2")
+@pytest.mark.parametrize("padding", range(0, 200, 13))
+def test_no_part_of_a_secret_the_server_echoes_gets_out(server: WildServer, padding: int) -> None:
+    echo = b"x" * padding + f" Authorization=Bearer {TOKEN};".encode()
+    server.script(
+        "x",
+        answer_status(401, echo, headers={"WWW-Authenticate": echo.decode()}),
+        answer_status(500, echo),
+    )
+    for _ in range(2):
+        error = refusal(server.url)
+        text = f"{error.sentence()} {error.body!r}"
+        assert not any(TOKEN[:length] in text for length in range(4, len(TOKEN)))
+
+
+@pytest.mark.promise("S2", "R2")
+def test_error_of_the_server_is_passed_without_the_secret_it_echoes(server: WildServer) -> None:
+    server.always("x", lambda one: one.error(-32000, f"bad token {TOKEN}", status=400))
+    error = refusal(server.url)
+    assert error.body is not None
+    assert json.loads(error.body)["error"] == {"code": -32000, "message": "bad token ****"}
+
+
+@pytest.mark.promise("D12")
+def test_refused_header_names_the_header(server: WildServer) -> None:
+    server.always("x", answer_status(401, b"nope"))
+    error = refusal(server.url)
+    assert isinstance(error, Refused)
+    assert error.status == 401
+    assert "your Authorization header" in error.cause
+    assert "--header" in error.hint
+    assert len(server.requests) == 1
+
+
+# ------------------------------------------------------------------ headers, read again
+
+
+@pytest.mark.promise("R5", "S2")
+def test_refused_header_of_a_file_that_changed_is_read_again_once(
+    server: WildServer, tmp_path: Path
+) -> None:
+    path = tmp_path / "headers"
+    path.write_text(f"Authorization: Bearer {TOKEN}-old\n")
+    both = threading.Barrier(2)
+
+    def check(one: Exchange) -> None:
+        if one.headers["authorization"].endswith("-new"):
+            one.good()
+            return
+        both.wait(5)  # two calls are refused, one of them long after the other
+        path.write_text(f"Authorization: Bearer {TOKEN}-new\n")
+        if one.id == 2:
+            server.wait_for("x", 3)
+        one.reply(401)
+
+    server.always("x", check)
+
+    async def main() -> None:
+        client = await client_for(server.url, sources=HeaderSources(files=(str(path),)))
+        await asyncio.gather(
+            exchange(client), exchange(client, b'{"jsonrpc":"2.0","id":2,"method":"x"}')
+        )
+        assert len(server.requests) == 4
+        await exchange(client)
+        assert len(server.requests) == 5
+        server.always("x", answer_status(401))
+        for content in (f"Authorization: Bearer {TOKEN}-next", "no header", None):
+            before = len(server.requests)
+            path.write_text(content) if content else path.unlink()
+            with pytest.raises(Refused) as caught:
+                await exchange(client)
+            assert TOKEN not in str(caught.value)
+            assert len(server.requests) - before == (2 if content and ":" in content else 1)
+        await client.aclose()
+
+    run(main())
+
+
+@pytest.mark.promise("S2")
+def test_given_header_is_not_sent_again(server: WildServer) -> None:
+    server.always("x", answer_status(401))
+    refusal(server.url)
+    assert len(server.requests) == 1
+
+
+# ------------------------------------------------------------------ redirects
+
+
+@pytest.mark.promise("R5")
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_redirect_within_the_origin_is_followed_and_kept(server: WildServer, status: int) -> None:
+    server.script("x", redirect(status, "/other?a=1"))
+
+    async def main() -> None:
+        client = await client_for(server.url, HEADERS)
+        await exchange(client)
+        await exchange(client)
+        assert [one.path for one in server.requests] == ["/mcp", "/other?a=1", "/other?a=1"]
+        assert all(one.body == CALL for one in server.requests)
+        assert all(one.headers["authorization"] == f"Bearer {TOKEN}" for one in server.requests)
+        await client.aclose()
+
+    run(main())
+
+
+@pytest.mark.promise("S2")
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+@pytest.mark.parametrize("name", ["port", "host", "downgrade"])
+def test_another_origin_is_not_even_contacted(
+    stack: ExitStack, authority: Authority, status: int, name: str
+) -> None:
+    other = stack.enter_context(WildServer())
+    if name == "downgrade":
+        server = stack.enter_context(TlsServer(authority.issue("downgrade")))
+        where = f"http://127.0.0.1:{other.port}/mcp"
+    else:
+        server = stack.enter_context(WildServer())
+        host = "127.0.0.1" if name == "port" else "localhost"
+        where = f"http://{host}:{other.port}/{TOKEN}?code={TOKEN}"
+    server.always("x", redirect(status, where))
+    error = refusal(server.url, tls=Tls(ca_certs=(str(authority.path),)))
+    assert isinstance(error, Unusable)
+    assert str(other.port) in error.cause
+    assert "your headers are not sent there" in error.cause
+    assert "config entry" in error.hint
+    assert other.requests == []
+    assert len(server.requests) == 1
+
+
+@pytest.mark.promise("R5")
+def test_upgrade_to_https_of_the_same_host_is_followed(
+    stack: ExitStack, authority: Authority
+) -> None:
+    secure = stack.enter_context(TlsServer(authority.issue("upgrade")))
+    plain = stack.enter_context(WildServer())
+    plain.always("x", redirect(308, secure.url))
+
+    async def main() -> None:
+        client = await client_for(plain.url, HEADERS, tls=Tls(ca_certs=(str(authority.path),)))
+        await exchange(client)
+        await exchange(client)
+        assert str(client.server) == secure.url
+        await client.aclose()
+
+    run(main())
+    assert len(plain.requests) == 1
+    assert len(secure.requests) == 2
+
+
+@pytest.mark.promise("R1")
+@pytest.mark.parametrize(
+    ("behaviour", "words", "times"),
+    [
+        (redirect(303, "/other"), "drops the message", 1),
+        (redirect(307, "/mcp"), "more than 5 times", 6),
+        (redirect(307, "http://[nonsense"), "no URL", 1),
+        (redirect(307, "ftp://127.0.0.1/"), "no URL", 1),
+        (answer_status(304), "HTTP 304", 1),
+    ],
+)
+def test_redirect_that_leads_nowhere(
+    server: WildServer, behaviour: Callable[[Exchange], None], words: str, times: int
+) -> None:
+    server.always("x", behaviour)
+    error = refusal(server.url)
+    assert isinstance(error, Unusable)
+    assert words in error.cause
+    assert len(server.requests) == times
+
+
+# ------------------------------------------------------------------ cookies
+
+
+def test_cookies_stick_to_the_origin_and_end_with_the_client(server: WildServer) -> None:
+    server.script(
+        "x", answer_status(200, b"{}", headers={"Set-Cookie": "lb=node7; Path=/; HttpOnly"})
+    )
+
+    async def main() -> None:
+        client = await client_for(server.url)
+        for _ in range(3):
+            await exchange(client)
+        other = await client_for(server.url, cookies=False)
+        await exchange(other)
+        await client.aclose()
+        await other.aclose()
+
+    run(main())
+    assert [one.headers.get("cookie") for one in server.requests] == [
+        None,
+        "lb=node7",
+        "lb=node7",
+        None,
+    ]
+
+
+# ------------------------------------------------------------------ TLS
+
+
+@pytest.mark.promise("S2")
+def test_certificate_nobody_trusts_is_told_and_no_header_was_sent(
+    stack: ExitStack, authority: Authority
+) -> None:
+    server = stack.enter_context(TlsServer(authority.issue("untrusted")))
+    error = refusal(server.url)
+    assert isinstance(error, Unusable)
+    assert "certificate is not trusted" in error.cause
+    assert "--ca-cert" in error.hint
+    assert server.requests == []
+    post(server.url, tls=Tls(ca_certs=(str(authority.path),)))
+    assert server.requests[0].headers["authorization"] == f"Bearer {TOKEN}"
+
+
+def test_certificate_of_another_name_is_not_trusted(stack: ExitStack, authority: Authority) -> None:
+    server = stack.enter_context(TlsServer(authority.issue("othername"), host="127.0.0.2"))
+    error = refusal(f"https://127.0.0.2:{server.port}/", tls=Tls(ca_certs=(str(authority.path),)))
+    assert "certificate is not trusted" in error.cause
+    assert server.requests == []
+
+
+def test_server_that_wants_a_client_certificate(stack: ExitStack, authority: Authority) -> None:
+    server = stack.enter_context(TlsServer(authority.issue("mutual"), clients=authority))
+    trust = (str(authority.path),)
+    error = refusal(server.url, tls=Tls(ca_certs=trust))
+    assert isinstance(error, Unusable)
+    assert "TLS with the server failed" in error.cause
+    assert "--client-cert" in error.hint
+    certificate, key = authority.issue("client")
+    post(server.url, tls=Tls(ca_certs=trust, client_cert=certificate, client_key=key))
+    assert len(server.requests) == 1
+
+
+def test_https_to_a_port_that_speaks_http(server: WildServer) -> None:
+    error = refusal(f"https://127.0.0.1:{server.port}/mcp")
+    assert isinstance(error, Unusable)
+    assert "speaks https" in error.hint
+
+
+@pytest.mark.promise("R5")
+@pytest.mark.parametrize("behaviour", [cut_in_body, cut_before_head])
+def test_answer_cut_within_tls_may_have_been_executed(
+    stack: ExitStack, authority: Authority, behaviour: Callable[[Exchange], None]
+) -> None:
+    server = stack.enter_context(TlsServer(authority.issue("cut")))
+    server.always("x", behaviour)
+    error = refusal(server.url, tls=Tls(ca_certs=(str(authority.path),)))
+    assert isinstance(error, Interrupted)
+
+
+# ------------------------------------------------------------------ proxies
+
+
+@pytest.mark.promise("S2")
+@pytest.mark.parametrize("secure", [False, True])
+def test_proxy_carries_several_calls_at_once_and_never_our_headers_in_connect(
+    stack: ExitStack, authority: Authority, secure: bool
+) -> None:
+    server = stack.enter_context(TlsServer(authority.issue("proxied")) if secure else WildServer())
+    proxy = stack.enter_context(ForwardProxy("me:p@ss"))
+    both = threading.Barrier(2)
+
+    def together(one: Exchange) -> None:
+        both.wait(10)
+        one.good()
+
+    server.always("x", together)
+
+    async def main() -> None:
+        client = await client_for(
+            server.url,
+            HEADERS,
+            tls=Tls(ca_certs=(str(authority.path),)),
+            http_proxy=Secret(f"http://me:p%40ss@{proxy.authority}"),
+        )
+        for _ in range(2):
+            await asyncio.gather(exchange(client), exchange(client))
+        await client.aclose()
+
+    run(main())
+    assert len(server.requests) == 4
+    assert all(one.headers["x-key"] == HEADERS["X-Key"] for one in server.requests)
+    if secure:
+        assert all("proxy-authorization" not in one.headers for one in server.requests)
+        assert len(proxy.requests) == 2  # one tunnel for each lane
+        assert TOKEN not in repr(proxy.requests)
+
+
+@pytest.mark.promise("S2")
+@pytest.mark.parametrize("status", [403, 407, 502])
+def test_proxy_that_refuses(stack: ExitStack, authority: Authority, status: int) -> None:
+    server = stack.enter_context(TlsServer(authority.issue("refused")))
+    proxy = stack.enter_context(ForwardProxy("me:right"))
+    proxy.refuse = status
+    error = refusal(
+        server.url,
+        tls=Tls(ca_certs=(str(authority.path),)),
+        http_proxy=Secret(f"http://me:{TOKEN}@{proxy.authority}"),
+    )
+    assert isinstance(error, NotSent)
+    assert "proxy refused" in error.cause
+    assert str(status) in error.cause
+    assert "HTTPS_PROXY" in error.hint
+
+
+def test_proxy_that_is_not_there() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    error = refusal("http://127.0.0.1:9/", http_proxy=Secret(f"http://127.0.0.1:{port}"))
+    assert isinstance(error, NotSent)
+
+
+def test_ipv4_only_reaches_a_name_with_both(server: WildServer) -> None:
+    assert post(f"http://localhost:{server.port}/mcp", ipv4=True)
+
+
+@pytest.mark.promise("R5")
+def test_session_is_lost_only_where_one_was_named(server: WildServer) -> None:
+    async def main() -> None:
+        client = await client_for(server.url)
+        for sent, kind in ((True, SessionLost), (False, Unusable)):
+            server.script("x", answer_status(404))
+            response = await client.request(b"POST", [], CALL)
+            error = await client.fail(response, request=None, session_sent=sent)
+            assert type(error) is kind
+            await response.aclose()
+        await client.aclose()
+
+    run(main())
+
+
+def test_reason_is_found_among_the_attempts_at_several_addresses() -> None:
+    group = ExceptionGroup("addresses", [OSError(111, "Connection refused")])
+    error = httpcore.ConnectError("all failed")
+    error.__cause__ = group
+    mapped = map_error(error, sent=False)
+    assert isinstance(mapped, NotSent)
+    assert "Connection refused" in mapped.cause

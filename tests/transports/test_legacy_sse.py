@@ -1,0 +1,308 @@
+"""HTTP+SSE against a real server: the stream is the session, and its endpoint is its own."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from mcp_remote_py.errors import ExchangeError, Interrupted, Refused, SessionLost, Unusable
+from mcp_remote_py.jsonrpc import Message, parse_message
+from mcp_remote_py.transports.legacy_sse import LegacySseChannel
+from tests.fakes import encode, encode_notification, encode_request, run, until
+from tests.peers.wild_server import (
+    Behaviour,
+    Exchange,
+    WildServer,
+    answer_html,
+    answer_status,
+    end_stream_without_answer,
+)
+from tests.transports.peers import client_for
+
+TOKEN = "canary-aa7710d2c3"
+
+
+def call(number: int, method: str = "x") -> Message:
+    return parse_message(encode_request(number, method))
+
+
+class Scene:
+    """A channel, what it delivered, and how often it told of a lost session."""
+
+    def __init__(self, server: WildServer) -> None:
+        self.server = server
+        self.delivered: list[Message] = []
+        self.lost = 0
+        self.accepted = 0
+        self.channel: LegacySseChannel
+
+    async def connect(self, seconds: float) -> None:
+        def lose() -> None:
+            self.lost += 1
+
+        def accept() -> None:
+            self.accepted += 1
+
+        http = await client_for(self.server.url, {"Authorization": f"Bearer {TOKEN}"})
+        self.channel = LegacySseChannel(
+            http, self.delivered.append, lose, 1 << 20, accept, endpoint_timeout=seconds
+        )
+
+    def keys(self) -> set[object]:
+        return {one.key for one in self.delivered}
+
+
+def scene(
+    test: Callable[[Scene], Awaitable[None]],
+    *,
+    seconds: float = 10.0,
+    prepare: Callable[[WildServer], None] = lambda server: None,
+) -> WildServer:
+    """Plays `test`; the server is handed back, dead, to look at what it received."""
+
+    async def main(server: WildServer) -> None:
+        stage = Scene(server)
+        await stage.connect(seconds)
+        await test(stage)
+        await stage.channel.aclose()
+
+    with WildServer(legacy=True, path="/base/sse") as server:
+        prepare(server)
+        run(main(server))
+        return server
+
+
+async def failure(stage: Scene, message: Message) -> ExchangeError:
+    with pytest.raises(ExchangeError) as caught:
+        await stage.channel.send(message)
+    assert TOKEN[:10] not in caught.value.sentence()
+    return caught.value
+
+
+# ------------------------------------------------------------------ the endpoint
+
+
+@pytest.mark.promise("R4")
+@pytest.mark.parametrize(
+    ("endpoint", "path"),
+    [
+        ("/messages?session={session}", "/messages?session="),
+        ("messages?session={session}", "/base/messages?session="),
+        ("?session={session}", "/base/sse?session="),
+        ("ORIGIN/m?a=%2F&session={session}", "/m?a=%2F&session="),
+    ],
+)
+def test_endpoint_is_found_on_the_origin(endpoint: str, path: str) -> None:
+    def prepare(server: WildServer) -> None:
+        server.endpoint = endpoint.replace("ORIGIN", server.origin)
+
+    async def play(stage: Scene) -> None:
+        await asyncio.gather(*(stage.channel.send(call(number)) for number in range(5)))
+        assert stage.keys() == set(range(5))
+        assert stage.accepted == 1
+        await stage.channel.send(parse_message(encode_notification("notifications/x")))
+
+    server = scene(play, prepare=prepare)
+    assert len(server.received("GET")) == 1
+    posts = server.received("POST")
+    assert len(posts) == 6
+    assert all(one.path.startswith(path) for one in posts)
+    assert all(one.headers["authorization"] == f"Bearer {TOKEN}" for one in posts)
+
+
+@pytest.mark.promise("S2")
+@pytest.mark.parametrize(
+    ("endpoint", "words"),
+    [
+        ("http://localhost:{port}/m", "another place"),
+        ("//127.0.0.2:{port}/m", "another place"),
+        ("https://127.0.0.1:{port}/m", "another place"),
+        ("http://[nonsense", "no URL"),
+        ("http://user:{token}@127.0.0.1:{port}/m", "no URL"),
+        ("file:///etc/passwd", "no URL"),
+    ],
+)
+def test_endpoint_elsewhere_is_never_contacted(endpoint: str, words: str) -> None:
+    with WildServer() as other:
+
+        def prepare(server: WildServer) -> None:
+            server.endpoint = endpoint.replace("{port}", str(other.port)).replace("{token}", TOKEN)
+
+        async def play(stage: Scene) -> None:
+            error = await failure(stage, call(1))
+            assert isinstance(error, Unusable)
+            assert words in error.cause
+            assert stage.accepted == stage.lost == 0
+
+        server = scene(play, prepare=prepare)
+        assert server.received("POST") == []
+        assert other.requests == []
+
+
+def name_nothing(exchange: Exchange) -> None:
+    exchange.stream()
+    exchange.event(encode_notification("notifications/early"))
+    exchange.hold(30)
+
+
+@pytest.mark.promise("R1", "R4")
+@pytest.mark.parametrize(
+    ("behaviour", "words"),
+    [
+        (name_nothing, "named no endpoint in 0.2 seconds"),
+        (end_stream_without_answer, "before it named an endpoint"),
+        (answer_html(), "text/html instead of"),
+        (answer_status(404), "No MCP server answers"),
+        (answer_status(401), "your Authorization header"),
+    ],
+    ids=["silent", "ended", "html", "404", "401"],
+)
+def test_stream_that_names_no_endpoint(behaviour: Behaviour, words: str) -> None:
+    async def play(stage: Scene) -> None:
+        stage.server.script("GET", behaviour, behaviour)
+        for _ in range(2):
+            assert words in (await failure(stage, call(1))).cause
+        assert stage.lost == 0
+        await stage.channel.send(call(2))  # the next one tries anew
+        assert call(2).key in stage.keys()
+
+    scene(play, seconds=0.2)
+
+
+# ------------------------------------------------------------------ answers
+
+
+@pytest.mark.promise("R6")
+def test_answers_are_matched_in_whatever_order_they_come() -> None:
+    gate = threading.Event()
+
+    def slow(exchange: Exchange) -> None:
+        exchange.reply(202)
+        exchange.wait(gate)
+        exchange.server.push(encode({"jsonrpc": "2.0", "id": 99, "result": {}}))  # nobody's
+        exchange.server.push(encode({"jsonrpc": "2.0", "id": 1, "result": {"slow": True}}))
+
+    async def play(stage: Scene) -> None:
+        stage.server.script("slow", slow)
+        waiting = asyncio.ensure_future(stage.channel.send(call(1, "slow")))
+        await stage.channel.send(call(2))
+        await stage.channel.send(call(3))
+        assert stage.keys() == {2, 3}
+        assert not waiting.done()
+        gate.set()
+        await waiting
+        assert stage.keys() == {1, 2, 3, 99}
+
+    scene(play)
+
+
+@pytest.mark.promise("R3")
+def test_what_the_server_says_unasked_and_wrongly() -> None:
+    async def play(stage: Scene) -> None:
+        await stage.channel.send(call(1))
+        stage.server.push(b"no message")
+        stage.server.push(b'[{"jsonrpc":"2.0","method":"notifications/b"},1]')
+        stage.server.push(encode_request("s", "roots/list"))
+        await until(lambda: len(stage.delivered) == 3)
+        assert [one.method for one in stage.delivered[1:]] == ["notifications/b", "roots/list"]
+        await stage.channel.send(call(2))
+
+    scene(play)
+
+
+@pytest.mark.promise("R1")
+@pytest.mark.parametrize(
+    ("behaviour", "kind"),
+    [
+        (answer_status(404), SessionLost),
+        (answer_status(400, b"Could not find session"), SessionLost),
+        (answer_status(500), Unusable),
+        (answer_status(401), Refused),
+    ],
+    ids=["404", "400", "500", "401"],
+)
+def test_refused_post_ends_its_call_and_no_other(
+    behaviour: Behaviour, kind: type[ExchangeError]
+) -> None:
+    async def play(stage: Scene) -> None:
+        await stage.channel.send(call(1))
+        stage.server.script("bad", behaviour)
+        assert type(await failure(stage, call(2, "bad"))) is kind
+        await stage.channel.send(call(3))
+
+    server = scene(play)
+    assert len(server.received("GET")) == 1
+
+
+# ------------------------------------------------------------------ the stream is lost
+
+
+@pytest.mark.promise("R5")
+@pytest.mark.parametrize("clean", [False, True])
+def test_lost_stream_interrupts_its_calls_and_the_next_one_hears_of_the_session(
+    clean: bool,
+) -> None:
+    async def play(stage: Scene) -> None:
+        await stage.channel.send(call(0))
+        stage.server.always("slow", answer_status(202))
+        waiting = [asyncio.ensure_future(failure(stage, call(n, "slow"))) for n in (1, 2)]
+        await asyncio.to_thread(stage.server.wait_for, "slow", 2)
+        stage.server.cut_streams(clean=clean)
+        for error in await asyncio.gather(*waiting):
+            assert isinstance(error, Interrupted)
+            assert "answer was lost" in error.cause
+        assert stage.lost == 1
+        for _ in range(2):
+            assert type(await failure(stage, call(3))) is SessionLost
+        await stage.channel.renew()
+        await stage.channel.send(call(4))
+        assert stage.keys() == {0, 4}
+        assert stage.lost == 1
+
+    server = scene(play)
+    assert len(server.received("GET")) == 2
+    assert len(server.received("POST")) == 4
+
+
+@pytest.mark.promise("R1", "R5")
+def test_calls_that_wait_hear_of_a_new_session_begun_beside_them() -> None:
+    async def play(stage: Scene) -> None:
+        await stage.channel.send(call(0))
+        stage.server.always("slow", answer_status(202))
+        waiting = asyncio.ensure_future(failure(stage, call(1, "slow")))
+        await asyncio.to_thread(stage.server.wait_for, "slow")
+        stage.server.script("bad", answer_status(404))
+        assert type(await failure(stage, call(2, "bad"))) is SessionLost
+        await stage.channel.renew()
+        assert isinstance(await waiting, Interrupted)
+        await asyncio.gather(*(stage.channel.send(call(number)) for number in (3, 4)))
+        assert stage.keys() == {0, 3, 4}
+        assert stage.lost == 0  # it was given up, not lost
+
+    scene(play)
+
+
+@pytest.mark.promise("R7")
+def test_end_closes_the_stream() -> None:
+    hung_up: list[bool] = []
+
+    def stream(exchange: Exchange) -> None:
+        exchange.stream()
+        exchange.event(b"/messages?session=1", name="endpoint")
+        hung_up.append(exchange.hold(10))
+
+    async def play(stage: Scene) -> None:
+        stage.server.script("GET", stream)
+        stage.server.always("x", answer_status(202))
+        sending = asyncio.ensure_future(stage.channel.send(call(1)))
+        await asyncio.to_thread(stage.server.wait_for, "x")
+        await stage.channel.aclose()
+        await until(lambda: hung_up == [True])
+        sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
+        assert stage.lost == 0
+
+    scene(play)

@@ -1,0 +1,461 @@
+"""Streamable HTTP against a server that misbehaves, with time that passes when a test says so."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from mcp_remote_py.errors import Interrupted, NotSent, SessionLost, Unusable
+from mcp_remote_py.jsonrpc import Message, parse_message
+from mcp_remote_py.transports.streamable import StreamableChannel
+from tests.fakes import FakeClock, encode, encode_notification, encode_request, run, until
+from tests.peers.wild_server import (
+    Exchange,
+    WildServer,
+    answer_html,
+    answer_status,
+    cut_before_head,
+    cut_in_event,
+    end_stream_without_answer,
+    lose_session_400,
+    lose_session_404,
+    lose_session_404_plain,
+)
+from tests.transports.peers import client_for
+
+INITIALIZE = parse_message(
+    encode_request("init", "initialize", {"protocolVersion": "2025-11-25", "capabilities": {}})
+)
+CALL = parse_message(encode_request(1, "tools/call", {"name": "echo"}))
+INITIALIZED = parse_message(encode_notification("notifications/initialized"))
+TOKEN = "canary-2c64b0aa19"
+
+
+class Scene:
+    """A channel, what it delivered, and how often it told of a lost session."""
+
+    def __init__(self, server: WildServer, random: float) -> None:
+        self.server = server
+        self.clock = FakeClock()
+        self.delivered: list[Message] = []
+        self.lost = 0
+        self._random = random
+        self.channel: StreamableChannel
+
+    async def connect(self) -> None:
+        def lose() -> None:
+            self.lost += 1
+
+        self.channel = StreamableChannel(
+            await client_for(self.server.url, {"Authorization": f"Bearer {TOKEN}"}),
+            self.delivered.append,
+            lose,
+            self.clock,
+            lambda: self._random,
+            1 << 20,
+            end_patience=0.2,
+        )
+
+    async def begin(self) -> None:
+        """The handshake, up to the listening stream."""
+        await self.channel.send(INITIALIZE)
+        self.channel.set_protocol_version("2025-11-25")
+        await self.channel.send(INITIALIZED)
+        self.channel.start_listening()
+        await until(lambda: bool(self.server.received("GET")))
+
+    async def sleeping(self) -> None:
+        """Waits until somebody waits for the clock."""
+        await until(lambda: self.clock.next_deadline is not None)
+
+    async def awake(self, seconds: float = 3600.0) -> None:
+        """Lets the first sleeper wake, within that many virtual seconds."""
+        await self.sleeping()
+        assert self.clock.jump(self.clock.now() + seconds)
+
+
+def scene(
+    test: Callable[[Scene], Awaitable[None]], *, random: float = 0.5, **options: Any
+) -> WildServer:
+    """Plays `test`; the server is handed back, dead, to look at what it received."""
+
+    async def main(server: WildServer) -> None:
+        stage = Scene(server, random)
+        await stage.connect()
+        await test(stage)
+        await stage.channel.aclose()
+
+    with WildServer(**options) as server:
+        run(main(server))
+        return server
+
+
+# ------------------------------------------------------------------ the session
+
+
+@pytest.mark.promise("R4", "R7")
+@pytest.mark.parametrize("sse", [False, True])
+def test_session_is_begun_named_and_ended(sse: bool) -> None:
+    async def play(stage: Scene) -> None:
+        await stage.begin()
+        stage.server.wait_for_stream()
+        await stage.channel.send(CALL)
+        assert [one.key for one in stage.delivered] == ["init", 1]
+
+    server = scene(play, sessions=True, listen=True, sse=sse)
+    first, *others = server.requests
+    assert "mcp-session-id" not in first.headers
+    assert "mcp-protocol-version" not in first.headers
+    (session,) = {one.headers["mcp-session-id"] for one in others}
+    assert {one.headers["mcp-protocol-version"] for one in others} == {"2025-11-25"}
+    assert session
+    assert [one.verb for one in others if one.verb != "POST"] == ["GET", "DELETE"]
+    accept = {one.verb: one.headers.get("accept") for one in server.requests}
+    assert accept["POST"] == "application/json, text/event-stream"
+    assert accept["GET"] == "text/event-stream"
+
+
+@pytest.mark.promise("R4")
+def test_server_without_sessions_is_not_told_of_one() -> None:
+    async def play(stage: Scene) -> None:
+        await stage.begin()
+        await stage.channel.send(CALL)
+
+    server = scene(play)
+    assert all("mcp-session-id" not in one.headers for one in server.requests)
+    assert server.received("DELETE") == []
+
+
+@pytest.mark.promise("R5")
+@pytest.mark.parametrize("refuse", [lose_session_404, lose_session_404_plain, lose_session_400])
+def test_lost_session_is_told_by_call_and_by_stream(refuse: Callable[[Exchange], None]) -> None:
+    async def play(stage: Scene) -> None:
+        stage.server.on_lost_session = refuse
+        await stage.begin()
+        await asyncio.to_thread(stage.server.wait_for_stream)
+        stage.server.known_sessions.clear()
+        with pytest.raises(SessionLost):
+            await stage.channel.send(CALL)
+        assert stage.lost == 0
+        stage.server.cut_streams()
+        await stage.awake()
+        await until(lambda: stage.lost == 1)
+        await stage.channel.renew()
+        await stage.channel.send(INITIALIZE)
+        stage.channel.start_listening()
+        stage.channel.start_listening()
+        await asyncio.to_thread(stage.server.wait_for_stream)
+        await stage.channel.send(CALL)
+        assert stage.lost == 1
+        assert len(stage.server.received("GET")) == 3
+
+    server = scene(play, sessions=True, listen=True)
+    assert "mcp-session-id" not in server.received("initialize")[1].headers
+
+
+@pytest.mark.promise("R5")
+def test_host_that_begins_anew_is_listened_for_anew() -> None:
+    async def play(stage: Scene) -> None:
+        await stage.begin()
+        await asyncio.to_thread(stage.server.wait_for_stream)
+        await stage.channel.send(INITIALIZE)
+        stage.channel.start_listening()
+        await until(lambda: len(stage.server.received("GET")) == 2)
+
+    server = scene(play, sessions=True, listen=True)
+    old, new = server.received("GET")
+    assert old.headers["mcp-session-id"] != new.headers["mcp-session-id"]
+    (end,) = server.received("DELETE")
+    assert end.headers["mcp-session-id"] == new.headers["mcp-session-id"]
+
+
+@pytest.mark.promise("R7")
+def test_end_is_not_delayed_by_a_server_that_does_not_confirm() -> None:
+    async def play(stage: Scene) -> None:
+        await stage.begin()
+        stage.server.always("DELETE", lambda one: one.delay(10))
+        async with asyncio.timeout(2):
+            await stage.channel.aclose()
+
+    scene(play, sessions=True)
+
+
+# ------------------------------------------------------------------ the listening stream
+
+
+@pytest.mark.promise("L5")
+@pytest.mark.parametrize("status", [405, 404, 400, 401, 403, 501, 200])
+def test_server_without_a_listening_stream_is_asked_once(status: int) -> None:
+    async def play(stage: Scene) -> None:
+        stage.server.always("GET", answer_html() if status == 200 else answer_status(status))
+        await stage.begin()
+        for _ in range(3):
+            await stage.channel.send(CALL)
+            stage.channel.start_listening()
+        assert stage.clock.waits == []
+        assert stage.lost == 0
+
+    server = scene(play)
+    assert len(server.received("GET")) == 1
+
+
+def greet(exchange: Exchange) -> None:
+    exchange.stream()
+    exchange.event(encode_notification("notifications/message"))
+    exchange.finish()
+
+
+def poll(exchange: Exchange) -> None:
+    exchange.stream()
+    exchange.event(event_id="1", retry=120_000)
+    exchange.finish()
+
+
+@pytest.mark.promise("L5")
+@pytest.mark.parametrize("random", [0.0, 0.5, 0.999])
+@pytest.mark.parametrize(
+    ("behaviour", "most"),
+    [
+        (end_stream_without_answer, 10),
+        (cut_in_event, 10),
+        (answer_status(503), 10),
+        (answer_status(429, headers={"Retry-After": "1"}), 10),
+        (greet, 302),
+        (poll, 6),
+    ],
+    ids=["ends", "cut", "503", "429", "greets", "polls"],
+)
+def test_stream_that_ends_at_once_is_opened_ever_less_often(
+    behaviour: Callable[[Exchange], None], most: int, random: float
+) -> None:
+    async def play(stage: Scene) -> None:
+        stage.server.always("GET", behaviour)
+        await stage.begin()
+        await stage.clock.advance(600, stage.sleeping)
+        await stage.channel.send(CALL)  # calls are no reason to ask more often
+        await stage.clock.advance(600, stage.sleeping)
+
+    server = scene(play, random=random)
+    assert len(server.received("GET")) <= most * 2
+    assert len(server.received("GET")) >= 2
+
+
+@pytest.mark.promise("R5")
+def test_listening_goes_on_after_the_last_event_heard() -> None:
+    async def play(stage: Scene) -> None:
+        await stage.begin()
+        await asyncio.to_thread(stage.server.wait_for_stream)
+        stage.server.push(encode_notification("notifications/a"), event_id="e-7")
+        await until(lambda: len(stage.delivered) == 2)
+        stage.server.cut_streams()
+        await stage.awake()
+        await asyncio.to_thread(stage.server.wait_for_stream)
+        stage.server.push(encode_notification("notifications/b"))
+        await until(lambda: len(stage.delivered) == 3)
+
+    server = scene(play, listen=True, sessions=True)
+    first, second = server.received("GET")
+    assert "last-event-id" not in first.headers
+    assert second.headers["last-event-id"] == "e-7"
+
+
+@pytest.mark.promise("R5", "L5")
+def test_server_that_is_gone_is_listened_to_when_it_answers_again() -> None:
+    async def play(stage: Scene) -> None:
+        await stage.begin()
+        await asyncio.to_thread(stage.server.wait_for_stream)
+        stage.server.kill()
+        await stage.awake()
+        await stage.sleeping()
+        with pytest.raises(NotSent):
+            await stage.channel.send(CALL)
+        stage.server.restart()
+        await stage.channel.send(CALL)
+        await asyncio.to_thread(stage.server.wait_for_stream)  # though no time passed
+
+    scene(play, listen=True)
+
+
+# ------------------------------------------------------------------ streams of requests
+
+
+def prime_and_cut(exchange: Exchange) -> None:
+    """As SEP-1699 has it: an id without data, a pace, and the end of the connection."""
+    exchange.stream()
+    exchange.event(b"", event_id="p-0", retry=7000)
+    exchange.close()
+
+
+def half_and_cut(exchange: Exchange) -> None:
+    exchange.stream()
+    exchange.event(encode_notification("notifications/progress"), event_id="p-0", retry=7000)
+    exchange.piece(b"id: p-1\ndata: {")
+    exchange.close()
+
+
+def resume_with_answer(exchange: Exchange) -> None:
+    exchange.stream()
+    exchange.event(encode({"jsonrpc": "2.0", "id": 1, "result": {"late": True}}), event_id="p-2")
+    exchange.finish()
+
+
+@pytest.mark.promise("R5")
+@pytest.mark.parametrize("behaviour", [prime_and_cut, half_and_cut])
+def test_broken_stream_is_resumed_at_the_pace_of_the_server(
+    behaviour: Callable[[Exchange], None],
+) -> None:
+    async def play(stage: Scene) -> None:
+        stage.server.always("tools/call", behaviour)
+        stage.server.script("GET", answer_status(503), end_stream_without_answer)
+        stage.server.always("GET", resume_with_answer)
+        call = asyncio.ensure_future(stage.channel.send(CALL))
+        for _ in range(3):
+            await stage.awake()
+        await call
+        assert json.loads(stage.delivered[-1].raw)["result"] == {"late": True}
+        assert all(wait >= 7 for wait in stage.clock.waits)
+
+    server = scene(play)
+    assert [one.headers["last-event-id"] for one in server.received("GET")] == ["p-0"] * 3
+    assert len(server.received("tools/call")) == 1
+
+
+@pytest.mark.promise("R5", "L5")
+@pytest.mark.parametrize(
+    ("behaviour", "openings"),
+    [(answer_status(405), 1), (lose_session_404, 1), (cut_before_head, 5), (answer_status(503), 5)],
+    ids=["405", "404", "cut", "503"],
+)
+def test_stream_that_cannot_be_resumed_is_an_answer_lost(
+    behaviour: Callable[[Exchange], None], openings: int
+) -> None:
+    async def play(stage: Scene) -> None:
+        stage.server.always("tools/call", prime_and_cut)
+        stage.server.always("GET", behaviour)
+        call = asyncio.ensure_future(stage.channel.send(CALL))
+        for _ in range(openings):
+            await stage.awake()
+        with pytest.raises(Interrupted, match="The answer was lost"):
+            await call
+
+    server = scene(play)
+    assert len(server.received("GET")) == openings
+
+
+@pytest.mark.promise("R5")
+@pytest.mark.parametrize("behaviour", [end_stream_without_answer, cut_in_event])
+def test_stream_without_ids_is_not_resumed(behaviour: Callable[[Exchange], None]) -> None:
+    async def play(stage: Scene) -> None:
+        stage.server.always("tools/call", behaviour)
+        with pytest.raises(Interrupted):
+            await stage.channel.send(CALL)
+
+    server = scene(play)
+    assert len(server.requests) == 1
+
+
+@pytest.mark.promise("R6")
+def test_resumed_stream_leaves_its_connection_to_one_other_call() -> None:
+    """The stream ends without its answer: its connection is free before the exchange is over."""
+
+    def prime(exchange: Exchange) -> None:
+        exchange.stream()
+        exchange.event(b"", event_id="p-0")
+        exchange.finish()
+
+    async def play(stage: Scene) -> None:
+        stage.server.script("tools/call", prime)
+        stage.server.always("GET", resume_with_answer)
+        call = asyncio.ensure_future(stage.channel.send(CALL))
+        await stage.awake()
+        await call
+        others = [parse_message(encode_request(number, "x")) for number in range(2, 8)]
+        await asyncio.gather(*map(stage.channel.send, others))
+        assert {one.key for one in stage.delivered} == set(range(1, 8))
+
+    scene(play)
+
+
+@pytest.mark.promise("R6")
+@pytest.mark.parametrize("message", [CALL, INITIALIZED], ids=["request", "notification"])
+def test_stream_left_open_after_its_purpose_is_closed(message: Message) -> None:
+    hung_up: list[bool] = []
+
+    def linger(exchange: Exchange) -> None:
+        exchange.stream()
+        exchange.event(encode_notification("notifications/before"))
+        if exchange.id is not None:
+            exchange.event(encode({"jsonrpc": "2.0", "id": exchange.id, "result": {}}))
+        hung_up.append(exchange.hold(10))
+
+    async def play(stage: Scene) -> None:
+        stage.server.always(message.method, linger)
+        await stage.channel.send(message)
+        assert stage.delivered[0].method == "notifications/before"
+        await until(lambda: hung_up == [True])
+
+    scene(play)
+
+
+# ------------------------------------------------------------------ answers that are none
+
+
+@pytest.mark.promise("R1", "S2")
+@pytest.mark.parametrize(
+    ("behaviour", "words"),
+    [
+        (answer_status(202), "HTTP 202"),
+        (answer_status(200), "empty body"),
+        (answer_status(200, b"  ", content_type="application/json"), "answered"),
+        (answer_html(), "text/html instead of JSON"),
+        (answer_status(200, b"{}", content_type="application/json"), "no JSON-RPC message"),
+        (
+            answer_status(
+                200,
+                b'{"headers":{"authorization":"' + b"x" * 150 + f'Bearer {TOKEN}"'.encode() + b"}",
+                content_type="application/json",
+            ),
+            "It begins with",
+        ),
+    ],
+    ids=["202", "empty", "blank", "html", "object", "echo"],
+)
+def test_answer_that_is_none_is_quoted(behaviour: Callable[[Exchange], None], words: str) -> None:
+    async def play(stage: Scene) -> None:
+        stage.server.always("tools/call", behaviour)
+        with pytest.raises(Unusable) as caught:
+            await stage.channel.send(CALL)
+        assert words in caught.value.cause
+        assert caught.value.hint
+        assert TOKEN[:6] not in caught.value.sentence()
+
+    scene(play)
+
+
+@pytest.mark.promise("R3")
+def test_messages_before_the_answer_and_batches_are_delivered_in_order() -> None:
+    def several(exchange: Exchange) -> None:
+        exchange.stream()
+        exchange.event(encode_notification("notifications/progress"))
+        exchange.event(b"no message")
+        exchange.event(encode_request("s", "roots/list"))
+        notification = encode_notification("notifications/x")
+        answer = encode({"jsonrpc": "2.0", "id": 1, "result": True})
+        exchange.event(b"[%b,7,%b]" % (notification, answer))
+        exchange.finish()
+
+    async def play(stage: Scene) -> None:
+        stage.server.always("tools/call", several)
+        await stage.channel.send(CALL)
+        assert [one.method or one.key for one in stage.delivered] == [
+            "notifications/progress",
+            "roots/list",
+            "notifications/x",
+            1,
+        ]
+
+    scene(play)
