@@ -358,6 +358,7 @@ class HttpClient:
         ours = [
             (b"host", url.authority.encode()),
             (b"user-agent", USER_AGENT),
+            (b"accept-encoding", b"identity"),
             *headers,
         ]
         if body or method == b"POST":

@@ -187,7 +187,8 @@ class AsyncioStream(httpcore.AsyncNetworkStream):
             raise httpcore.ConnectTimeout(f"TLS did not begin in {timeout:g} seconds") from None
         except OSError as error:  # ssl.SSLError is one
             self._transport.abort()
-            raise httpcore.ConnectError(str(error)) from error
+            words = str(error) or "it hung up when TLS began; does this port speak https?"
+            raise httpcore.ConnectError(words) from error
         if transport is None:
             raise httpcore.ConnectError("the peer closed the connection while TLS began")
         self._protocol.transport = transport

@@ -138,12 +138,13 @@ class StreamableChannel:
 
     async def _take_unasked(self, response: Response) -> None:
         try:
-            if response.content_type == "text/event-stream":
-                await self._read_events(response, EventDecoder(self._max), None)
-            else:
-                await response.read(self._max)
-        except ExchangeError as error:
-            logger.debug("The answer to a notification broke off: %s", error.cause)
+            async with asyncio.timeout(self._end_patience):
+                if response.content_type == "text/event-stream":
+                    await self._read_events(response, EventDecoder(self._max), None)
+                else:
+                    await response.read(self._max)
+        except (ExchangeError, TimeoutError) as error:
+            logger.debug("The answer to a notification did not end: %s", error)
         finally:
             await response.aclose()
 

@@ -128,9 +128,9 @@ def test_neither_is_told_with_what_the_first_said(second: int) -> None:
         with pytest.raises(Unusable) as caught:
             await pair.channel.send(FIRST)
         assert caught.value.cause == (
-            "Neither Streamable HTTP nor HTTP+SSE answers at this address. HTTP 404."
+            "Neither transport answers at this address (HTTP 404): try /mcp or /sse as its path."
         )
-        assert "/mcp" in caught.value.hint
+        assert caught.value.hint == "In detail: HTTP 404."
         assert pair.one.events[-1] == pair.other.events[-1] == "close"
 
     run(main())

@@ -500,8 +500,8 @@ def test_server_that_wants_a_client_certificate(stack: ExitStack, authority: Aut
 
 def test_https_to_a_port_that_speaks_http(server: WildServer) -> None:
     error = refusal(f"https://127.0.0.1:{server.port}/mcp")
-    assert isinstance(error, Unusable)
-    assert "speaks https" in error.hint
+    assert isinstance(error, NotSent)
+    assert "does this port speak https?" in error.cause
 
 
 @pytest.mark.promise("R5")
@@ -594,12 +594,3 @@ def test_session_is_lost_only_where_one_was_named(server: WildServer) -> None:
         await client.aclose()
 
     run(main())
-
-
-def test_reason_is_found_among_the_attempts_at_several_addresses() -> None:
-    group = ExceptionGroup("addresses", [OSError(111, "Connection refused")])
-    error = httpcore.ConnectError("all failed")
-    error.__cause__ = group
-    mapped = map_error(error, sent=False)
-    assert isinstance(mapped, NotSent)
-    assert "Connection refused" in mapped.cause

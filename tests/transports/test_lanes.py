@@ -44,7 +44,10 @@ class FakeLane:
 @pytest.mark.promise("R6", "D2")
 def test_last_given_is_first_taken_and_the_old_and_the_broken_are_dropped() -> None:
     async def main() -> None:
-        lanes = Lanes(FakeLane)
+        async def connect() -> FakeLane:
+            return FakeLane()
+
+        lanes = Lanes(connect)
         taken = [await lanes.take() for _ in range(4)]
         one, two, three, four = taken
         assert len(set(map(id, taken))) == 4

@@ -179,11 +179,15 @@ def test_stream_that_names_no_endpoint(behaviour: Behaviour, words: str) -> None
 def test_answers_are_matched_in_whatever_order_they_come() -> None:
     gate = threading.Event()
 
+    def push_late(server: WildServer) -> None:
+        assert gate.wait(10)
+        server.push(encode({"jsonrpc": "2.0", "id": 99, "result": {}}))  # nobody's
+        server.push(encode({"jsonrpc": "2.0", "id": 1, "result": {"slow": True}}))
+
     def slow(exchange: Exchange) -> None:
         exchange.reply(202)
-        exchange.wait(gate)
-        exchange.server.push(encode({"jsonrpc": "2.0", "id": 99, "result": {}}))  # nobody's
-        exchange.server.push(encode({"jsonrpc": "2.0", "id": 1, "result": {"slow": True}}))
+        # In a thread of its own: this one serves the connection, which the next call may use.
+        threading.Thread(target=push_late, args=(exchange.server,), daemon=True).start()
 
     async def play(stage: Scene) -> None:
         stage.server.script("slow", slow)

@@ -395,8 +395,8 @@ def test_stream_left_open_after_its_purpose_is_closed(message: Message) -> None:
     async def play(stage: Scene) -> None:
         stage.server.always(message.method, linger)
         await stage.channel.send(message)
-        assert stage.delivered[0].method == "notifications/before"
         await until(lambda: hung_up == [True])
+        assert stage.delivered[0].method == "notifications/before"
 
     scene(play)
 
