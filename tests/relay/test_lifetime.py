@@ -370,7 +370,7 @@ def test_parent_killed_at_any_time_during_the_start(wild: Wild, tmp_path: Path) 
 # Nothing of ours listens or stays
 
 
-@pytest.mark.promise("R7", "S3")
+@pytest.mark.promise("R7")
 def test_nothing_listens_and_no_child_is_started(start: Start) -> None:
     _, host = start()
     assert host.children() == []
