@@ -219,6 +219,7 @@ def test_a_lost_session_has_its_sentence() -> None:
         (b"5, 6", None),
         (b"Tue, 99 Jul 2026 12:00:30 GMT", None),
         (b"Tue, 28 Jul 2026 12:00:30 +9999999999", None),
+        (b"Tue, 28 Jul 2026 12:00:30 +99999999999999999999", None),
     ],
 )
 def test_retry_after_is_a_delay_or_a_date(value: bytes | None, seconds: float | None) -> None:
