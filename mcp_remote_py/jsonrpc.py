@@ -259,17 +259,31 @@ def _decode_mended(decode: Callable[[bytes], T], raw: bytes) -> tuple[T, bytes]:
         return decode(mended), mended
 
 
-_ESCAPE = (
-    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
-    rb"|(?P<lone>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)"
-)
-
-
 def _mend_surrogates(raw: bytes) -> bytes:
     """`raw` with U+FFFD for every lone surrogate, all other bytes at their place."""
-    return re.sub(
-        _ESCAPE, lambda escape: rb"\ufffd" if escape["lone"] else escape[0], raw, flags=re.DOTALL
-    )
+    mended = bytearray(raw)
+    high = None
+    for match in re.finditer(rb"\\u[dD]([89a-fA-F])[0-9a-fA-F]{2}", raw):
+        start = match.start()
+        if _is_escaped(raw, start):
+            continue
+        is_low = match[1] in b"cdefCDEF"
+        is_pair = is_low and high is not None and high + 6 == start
+        for lone in () if is_pair else (high, start if is_low else None):
+            if lone is not None:
+                mended[lone : lone + 6] = rb"\ufffd"
+        high = None if is_low else start
+    if high is not None:
+        mended[high : high + 6] = rb"\ufffd"
+    return bytes(mended)
+
+
+def _is_escaped(raw: bytes, at: int) -> bool:
+    """Whether the backslash there is the second one of an escape."""
+    first = at
+    while first and raw[first - 1] == ord("\\"):
+        first -= 1
+    return (at - first) % 2 == 1
 
 
 def _explain(what: str, raw: bytes, error: Exception, raw_id: bytes | None) -> InvalidMessage:

@@ -107,6 +107,10 @@ def test_parts_that_are_not_there_are_empty() -> None:
         (rb'"\ud83d\ude00\ude00"', rb'"\ud83d\ude00\ufffd"'),
         (rb'"\\ud800\ud800\\\ud800"', rb'"\\ud800\ufffd\\\ufffd"'),
         (rb'{"n":1.0,"\udbff":-0.0}', rb'{"n":1.0,"\ufffd":-0.0}'),
+        (rb'"\\ud83d\ude00"', rb'"\\ud83d\ufffd"'),
+        (rb'"\ud83d\\ude00"', rb'"\ufffd\\ude00"'),
+        (rb'"\ud83d \ude00"', rb'"\ufffd \ufffd"'),
+        (rb'"\udc00\ud83d\ude00\ud800"', rb'"\ufffd\ud83d\ude00\ufffd"'),
     ],
 )
 def test_a_message_with_lone_surrogates_stays_readable(value: bytes, readable: bytes) -> None:
@@ -126,6 +130,17 @@ def test_ids_beside_lone_surrogates_keep_their_spelling(raw_id: bytes) -> None:
     answer = parse_message(rb'{"result":{"x":"\ud800"},"id":%b}' % raw_id)
     assert asked.raw_id == answer.raw_id == raw_id
     assert asked.key == answer.key == json.loads(raw_id)
+
+
+@pytest.mark.promise("R8")
+@pytest.mark.parametrize("unit", [rb"\n", rb"\\", rb"\ud83d\ude00", rb"\ud800"])
+@pytest.mark.timeout(20)
+def test_a_large_message_with_a_lone_surrogate_is_read_in_bounded_time(unit: bytes) -> None:
+    text = unit * (4_000_000 // len(unit))
+    raw = rb'{"id":7,"result":"\ud800%b"}' % text
+    message = parse_message(raw)
+    assert message.raw == raw
+    assert len(message.result) == len(text) + 8
 
 
 def test_an_id_far_inside_of_a_large_message_with_lone_surrogates_is_still_one() -> None:

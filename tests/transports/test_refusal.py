@@ -1,0 +1,383 @@
+"""What a person reads when a server refuses, and what the relay may do about it."""
+
+from __future__ import annotations
+
+import itertools
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mcp_remote_py.errors import ExchangeError, Refused, SessionLost, Unusable
+from mcp_remote_py.jsonrpc import Message, parse_message
+from mcp_remote_py.transports.refusal import (
+    EVIDENCE_BYTES,
+    MAX_EXCERPT_LENGTH,
+    MAX_RETRY_AFTER,
+    error_line,
+    excerpt,
+    explain_content,
+    explain_refusal,
+    parse_retry_after,
+)
+
+NOW = datetime(2026, 7, 28, 12, 0, 0, tzinfo=UTC)
+WHERE = "https://example.com/mcp"
+REQUEST = parse_message(b'{"id":7,"method":"tools/call"}')
+
+
+def explain(
+    status: int,
+    body: bytes = b"",
+    *,
+    headers: dict[bytes, bytes] | None = None,
+    session_sent: bool = False,
+    request: Message | None = REQUEST,
+    credential_sent: bool = False,
+) -> ExchangeError:
+    return explain_refusal(
+        status,
+        headers or {},
+        body,
+        where=WHERE,
+        session_sent=session_sent,
+        request=request,
+        credential_sent=credential_sent,
+        now=NOW,
+    )
+
+
+# ------------------------------------------------------------------------- sentences
+
+NO_SERVER = (
+    "No MCP server answers at this address (HTTP {status} from https://example.com/mcp).",
+    "Check the path of the URL: it often ends in /mcp or /sse.",
+)
+NOT_READY = (
+    "The server is not ready (HTTP {status} from https://example.com/mcp).",
+    "Try again later.",
+)
+FAILED = (
+    "The server failed (HTTP {status} from https://example.com/mcp).",
+    "Look at the server's own log.",
+)
+OTHER = ("The server refused the request (HTTP {status} from https://example.com/mcp).", "")
+
+SENTENCES: list[tuple[list[int], type[ExchangeError], tuple[str, str]]] = [
+    ([404, 405, 406, 410, 411, 415, 501], Unusable, NO_SERVER),
+    ([408, 425, 502, 503, 504], Refused, NOT_READY),
+    (
+        [429],
+        Refused,
+        (
+            "The server is asked too often (HTTP {status} from https://example.com/mcp).",
+            "Try again later.",
+        ),
+    ),
+    (
+        [401],
+        Refused,
+        (
+            "The server wants a sign-in (HTTP {status} from https://example.com/mcp).",
+            'Give it a credential, for example --header "Authorization: Bearer ${TOKEN}".',
+        ),
+    ),
+    (
+        [403],
+        Refused,
+        (
+            "The server forbids this request (HTTP {status} from https://example.com/mcp).",
+            "Check that the credential you give with --header may use this server.",
+        ),
+    ),
+    ([500, 505, 511, 520, 599], Unusable, FAILED),
+    ([300, 301, 304, 307, 400, 402, 409, 413, 422, 431, 451], Unusable, OTHER),
+]
+
+
+@pytest.mark.promise("R1")
+@pytest.mark.parametrize(
+    ("status", "kind", "sentence"),
+    [(status, kind, sentence) for group, kind, sentence in SENTENCES for status in group],
+)
+def test_each_status_has_its_sentence_and_class(
+    status: int, kind: type[ExchangeError], sentence: tuple[str, str]
+) -> None:
+    error = explain(status)
+    assert type(error) is kind
+    assert (error.cause, error.hint) == (sentence[0].format(status=status), sentence[1])
+    assert (error.status, error.retry_after, error.body) == (status, None, None)
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 429, 500, 503])
+def test_the_first_words_of_the_body_are_the_evidence(status: int) -> None:
+    error = explain(status, b"<html><body><h1>Down</h1>\nfor   repair</body></html>")
+    assert f'(HTTP {status} from {WHERE}: "Down for repair").' in error.cause
+
+
+@pytest.mark.promise("D12")
+def test_a_refused_header_of_the_person_is_named_as_theirs() -> None:
+    error = explain(
+        401,
+        b'{"error":"invalid_token"}',
+        headers={b"www-authenticate": b'Bearer error="invalid_token"'},
+        credential_sent=True,
+    )
+    assert type(error) is Refused
+    assert error.sentence() == (
+        "The server refused your Authorization header (HTTP 401 from https://example.com/mcp: "
+        '"{"error":"invalid_token"}"). It asks for: Bearer error="invalid_token". '
+        "Check the value given with --header: is it whole, valid, meant for this server?"
+    )
+
+
+@pytest.mark.promise("D12")
+def test_a_refused_credential_is_said_in_our_words_even_if_the_server_has_its_own() -> None:
+    own = b'{"id":7,"error":{"code":-32001,"message":"Unauthorized"}}'
+    for credential_sent in (True, False):
+        error = explain(401, own, credential_sent=credential_sent)
+        assert error.body is None
+        assert "Unauthorized" in error.cause
+    assert explain(403, own).body == own
+
+
+def test_a_challenge_cannot_forge_lines() -> None:
+    error = explain(401, headers={b"www-authenticate": b"Bearer\x1b[31m x\x85\xff" + b"y" * 9000})
+    assert error.sentence().isprintable()
+    assert len(error.cause) < 600
+
+
+# ------------------------------------------------------------------------- sessions
+
+
+@pytest.mark.promise("R5")
+@pytest.mark.parametrize(
+    ("status", "body", "session_sent", "is_lost"),
+    [
+        (404, b"", True, True),
+        (404, b'{"error":{"code":-32001,"message":"Session not found"}}', True, True),
+        (404, b"Session not found", False, False),
+        (400, b"Bad Request: No valid session ID provided", True, True),
+        (400, b"SESSION EXPIRED", True, True),
+        (400, b"No valid session ID provided", False, False),
+        (400, b"Invalid params", True, False),
+        (401, b"session", True, False),
+        (403, b"session", True, False),
+        (409, b"session", True, False),
+        (410, b"session", True, False),
+        (500, b"session", True, False),
+        (503, b"session", True, False),
+    ],
+)
+def test_when_the_session_is_lost(
+    status: int, body: bytes, session_sent: bool, is_lost: bool
+) -> None:
+    error = explain(status, body, session_sent=session_sent)
+    assert isinstance(error, SessionLost) is is_lost
+
+
+def test_a_lost_session_has_its_sentence() -> None:
+    error = explain(404, b"gone", session_sent=True)
+    assert error.sentence() == (
+        'The server no longer knows the session (HTTP 404 from https://example.com/mcp: "gone").'
+    )
+    assert error.status == 404
+
+
+# ------------------------------------------------------------------------- Retry-After
+
+
+@pytest.mark.promise("L5")
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        (b"0", 0.0),
+        (b"5", 5.0),
+        (b" 120 ", 120.0),
+        (b"007", 7.0),
+        (b"3600", MAX_RETRY_AFTER),
+        (b"3601", MAX_RETRY_AFTER),
+        (b"9" * 5000, MAX_RETRY_AFTER),
+        (b"Tue, 28 Jul 2026 12:00:30 GMT", 30.0),
+        (b"Tuesday, 28-Jul-26 12:00:30 GMT", 30.0),
+        (b"Tue Jul 28 12:00:30 2026", 30.0),
+        (b"Tue, 28 Jul 2026 14:00:30 +0200", 30.0),
+        (b"Tue, 28 Jul 2026 12:00:30 -0000", 30.0),
+        (b"Tue, 28 Jul 2026 11:00:00 GMT", 0.0),
+        (b"Fri, 31 Dec 9999 23:59:59 GMT", MAX_RETRY_AFTER),
+        (None, None),
+        (b"", None),
+        (b"   ", None),
+        (b"soon", None),
+        (b"-5", None),
+        (b"+5", None),
+        (b"1.5", None),
+        (b"1e3", None),
+        (b"\xb2\xb3", None),
+        (b"\xd9\xa1", None),
+        (b"5, 6", None),
+        (b"Tue, 99 Jul 2026 12:00:30 GMT", None),
+        (b"Tue, 28 Jul 2026 12:00:30 +9999999999", None),
+        (b"Tue, 28 Jul 2026 12:00:30 +99999999999999999999", None),
+    ],
+)
+def test_retry_after_is_a_delay_or_a_date(value: bytes | None, seconds: float | None) -> None:
+    assert parse_retry_after(value, NOW) == seconds
+
+
+date_pieces = st.sampled_from(
+    [
+        *(b"Tue", b",", b" ", b"28", b"Jul", b"2026", b"99999", b"12:00:30", b":", b"GMT", b"AM"),
+        *(b"+0200", b"-9999", b"+99999999999999", b"-", b"0", b"\xb2", b"(", b")"),
+    ]
+)
+
+
+@pytest.mark.promise("L5")
+@given(st.binary(max_size=30) | st.lists(date_pieces, max_size=12).map(b"".join))
+def test_any_retry_after_is_a_bounded_wait_or_none(value: bytes) -> None:
+    seconds = parse_retry_after(value, NOW)
+    assert seconds is None or 0.0 <= seconds <= MAX_RETRY_AFTER
+
+
+@pytest.mark.promise("L5")
+@pytest.mark.parametrize(("status", "what"), [(429, "is asked too often"), (503, "is not ready")])
+def test_the_wait_the_server_asks_for_is_told(status: int, what: str) -> None:
+    error = explain(status, b"busy", headers={b"retry-after": b"30"})
+    assert error.retry_after == 30.0
+    assert error.sentence() == (
+        f'The server {what} (HTTP {status} from https://example.com/mcp: "busy"). '
+        "Try again in 30 seconds, as it asks."
+    )
+
+
+# ------------------------------------------------------------------------- the server's own error
+
+ERROR = b'{"code":-32602,"message":"no","data":{"n":1.0}}'
+
+
+@pytest.mark.promise("R1", "R2")
+@pytest.mark.parametrize(
+    ("body", "line"),
+    [
+        (b'{"id":7,"error":%b, "x":1}' % ERROR, b'{"id":7,"error":%b, "x":1}' % ERROR),
+        (b'{"id":7.0,"error":%b}' % ERROR, b'{"id":7.0,"error":%b}' % ERROR),
+        (b'{\n"id":7,\n"error":1}', b'{ "id":7, "error":1}'),
+        (b'\xef\xbb\xbf{"id":7,"error":1}', b'{"id":7,"error":1}'),
+        (b'{"id":null,"error":%b}' % ERROR, b'{"jsonrpc":"2.0","id":7,"error":%b}' % ERROR),
+        (b'{"error":%b}' % ERROR, b'{"jsonrpc":"2.0","id":7,"error":%b}' % ERROR),
+        (b'{"id":8,"error":%b}' % ERROR, None),
+        (b'{"id":"7","error":%b}' % ERROR, None),
+        (b'{"id":true,"error":%b}' % ERROR, None),
+        (b'{"id":7,"result":{}}', None),
+        (b'{"id":7,"method":"x"}', None),
+        (b'{"id":7}', None),
+        (b'[{"id":7,"error":1}]', None),
+        (b"<html>", None),
+        (b'{"id":7,"error":', None),
+        (b"\xff", None),
+        (b"", None),
+    ],
+)
+def test_an_error_of_the_server_answers_the_request_it_refused(
+    body: bytes, line: bytes | None
+) -> None:
+    assert error_line(body, REQUEST) == line
+    assert explain(400, body).body == line
+    assert error_line(body, None) is None
+    assert explain(400, body, request=None).body is None
+
+
+def test_the_answer_carries_the_id_as_the_request_spelled_it() -> None:
+    request = parse_message(rb'{"id":"\u0061","method":"x"}')
+    assert error_line(b'{"error":1}', request) == rb'{"jsonrpc":"2.0","id":"\u0061","error":1}'
+
+
+# ------------------------------------------------------------------------- excerpts
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b"", ""),
+        (b"plain words", "plain words"),
+        (b"  two\r\n\r\n lines\t", "two lines"),
+        (b"<!doctype html><title>502</title><h1 class='x'>Bad Gateway</h1>", "502 Bad Gateway"),
+        (b"<style>a{color:red}</style>x<SCRIPT>if(a<b){}</SCRIPT >y", "x y"),
+        (b"words<script>var a = 'cut off", "words"),
+        (b"words<style type=x>a{color", "words"),
+        (b"\x1b[31mred\x07 \x00\x7f\xc2\x9b", "[31mred"),
+        ("a\u2028b\u202ec\ufeff".encode(), "a b c"),
+        ("größer 日本".encode(), "größer 日本"),
+        (b"\xff\xfe", "\ufffd\ufffd"),
+        (b'{"error":"x"}', '{"error":"x"}'),
+        (b"x" * MAX_EXCERPT_LENGTH, "x" * MAX_EXCERPT_LENGTH),
+        (b"x" * (MAX_EXCERPT_LENGTH + 1), "x" * (MAX_EXCERPT_LENGTH - 1) + "…"),
+        (b" " * 2 * EVIDENCE_BYTES + b"late", ""),
+    ],
+)
+def test_an_excerpt_is_the_first_words_and_nothing_else(body: bytes, words: str) -> None:
+    assert excerpt(body) == words
+
+
+@pytest.mark.promise("R8")
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize("unit", [b"<script ", b"<", b"<style></styl", b"x", b" ", b"\xff"])
+def test_an_excerpt_of_a_very_long_body_takes_no_time(unit: bytes) -> None:
+    assert len(excerpt(unit * 4_000_000)) <= MAX_EXCERPT_LENGTH
+
+
+@given(st.binary(max_size=300))
+def test_an_excerpt_is_always_one_printable_line(body: bytes) -> None:
+    words = excerpt(body)
+    assert words.isprintable()
+    assert words == " ".join(words.split())
+    assert len(words) <= MAX_EXCERPT_LENGTH
+
+
+@pytest.mark.promise("R1")
+@given(st.integers(300, 599), st.binary(max_size=60), st.binary(max_size=30))
+def test_any_refusal_is_one_printable_sentence(status: int, body: bytes, value: bytes) -> None:
+    headers = {b"www-authenticate": value, b"retry-after": value}
+    for session_sent, credential_sent in itertools.product([True, False], repeat=2):
+        error = explain(
+            status,
+            body,
+            headers=headers,
+            session_sent=session_sent,
+            credential_sent=credential_sent,
+        )
+        assert error.cause.isprintable()
+        assert error.cause.endswith(".")
+        assert f"HTTP {status} from {WHERE}" in error.cause
+        assert error.status == status
+
+
+# ------------------------------------------------------------------------- content
+
+
+@pytest.mark.promise("R1")
+@pytest.mark.parametrize("body", [b"", b" \r\n"])
+def test_an_answer_without_anything_has_its_sentence(body: bytes) -> None:
+    error = explain_content(200, "application/json", body, where=WHERE)
+    assert error.sentence() == (
+        "The server answered nothing: HTTP 200 with an empty body from https://example.com/mcp. "
+        "Check that the URL is that of an MCP server."
+    )
+    assert error.status == 200
+
+
+@pytest.mark.promise("R1")
+@pytest.mark.parametrize(
+    ("content_type", "named"), [("text/html", "text/html"), ("", "no content type")]
+)
+def test_an_answer_of_another_kind_has_its_sentence(content_type: str, named: str) -> None:
+    error = explain_content(200, content_type, b"<h1>Welcome</h1>", where=WHERE)
+    assert type(error) is Unusable
+    assert error.sentence() == (
+        f"The server answered with {named} instead of JSON or an event stream "
+        '(HTTP 200 from https://example.com/mcp: "Welcome"). '
+        "Check that the URL is that of an MCP server, not of a web page or a sign-in portal."
+    )
+    assert error.status == 200
