@@ -32,6 +32,7 @@ from mcp_remote_py.jsonrpc import (
     INVALID_PARAMS,
     INVALID_REQUEST,
     LOCAL_ERROR,
+    UNREADABLE,
     Kind,
     Message,
     decode_id,
@@ -257,12 +258,14 @@ class Relay:
             self._queue.append(entry)
 
     def _refuse_tool(self, message: Message) -> str:
+        if not self._catalog.restricts:
+            return ""
         name = called_tool(message)
-        if name is None or self._catalog.allows(name):
+        if name is not None and self._catalog.allows(name):
             return ""
         return (
-            f"The tool {name} is not offered here: --allow-tool, --ignore-tool or --read-only in "
-            "the configuration of mcp-remote-py hides it."
+            f"The tool {name or 'without a name'} is not offered here: --allow-tool, "
+            "--ignore-tool or --read-only in the configuration of mcp-remote-py hides it."
         )
 
     def _take_ping(self, entry: _Open) -> None:
@@ -617,7 +620,7 @@ def _cancelled_key(message: Message) -> Hashable:
     """The id a `notifications/cancelled` names, None without a usable one."""
     try:
         return decode_id(bytes(_decode_cancelled(message.params).requestId))
-    except (msgspec.MsgspecError, InvalidMessage):
+    except (*UNREADABLE, InvalidMessage):
         return None
 
 

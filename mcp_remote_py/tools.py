@@ -46,6 +46,11 @@ class ToolCatalog:
         self._read_only: set[str] = set()
         self._repeatable: set[str] = set()
 
+    @property
+    def restricts(self) -> bool:
+        """Whether any rule is set."""
+        return self._rules.restrict
+
     def learn(self, answer: Message) -> bytes:
         """The answer to a `tools/list`, for the host: its own bytes, or those that may be seen."""
         try:

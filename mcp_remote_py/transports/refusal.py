@@ -19,7 +19,7 @@ from mcp_remote_py.errors import (
 )
 from mcp_remote_py.jsonrpc import Message, parse_message
 
-EVIDENCE_BYTES = 4096
+EVIDENCE_BYTES = 64 * 1024
 """Bytes of a refusal's body that are looked at."""
 
 MAX_EXCERPT_LENGTH = 200
@@ -106,8 +106,8 @@ def explain_refusal(
         line = None  # a session the host never saw is ours to explain
         return make(
             SessionLost,
-            f"The server loses every session ({evidence}).",
-            "It may be several servers behind one address that do not know each other's sessions.",
+            f"The server does not know the session it gave us ({evidence}).",
+            "If that stays so, several servers answer at this address that share no sessions.",
         )
     if status == 401:
         challenge = excerpt(headers.get(b"www-authenticate", b""))

@@ -180,7 +180,9 @@ def test_when_the_session_is_lost(
 def test_a_lost_session_has_its_sentence() -> None:
     error = explain(404, b"gone", session_sent=True)
     assert error.sentence() == (
-        'The server no longer knows the session (HTTP 404 from https://example.com/mcp: "gone").'
+        "The server does not know the session it gave us "
+        '(HTTP 404 from https://example.com/mcp: "gone"). '
+        "If that stays so, several servers answer at this address that share no sessions."
     )
     assert error.status == 404
 
