@@ -336,7 +336,10 @@ class StreamableChannel:
 
     async def aclose(self) -> None:
         """See `ServerChannel.aclose`."""
+        listener = self._listener
         self._stop_listening()
+        if listener is not None:
+            await asyncio.wait({listener})  # its connection is closed then
         if self._session is not None:
             headers = self._session_headers(self._session)
             if self._version:
