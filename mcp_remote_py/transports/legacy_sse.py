@@ -223,4 +223,6 @@ class LegacySseChannel:
     async def aclose(self) -> None:
         """See `ServerChannel.aclose`: closing the stream is all there is."""
         self._stop_reading()
+        if self._reader is not None:
+            await asyncio.wait({self._reader})  # its connection is closed then
         await self._http.aclose()

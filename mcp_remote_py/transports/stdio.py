@@ -67,7 +67,9 @@ class LineSplitter:
                 return
             whole = b"".join(self._pieces)
             self._pieces, self._size = [], 0
-            self._head, piece = whole[:WINDOW_BYTES], whole
+            self._head, piece = b"", whole
+        if len(self._head) < WINDOW_BYTES:
+            self._head += piece[: WINDOW_BYTES - len(self._head)]
         self._tail = (self._tail + piece[-WINDOW_BYTES:])[-WINDOW_BYTES:]
 
     def _end_line(self) -> None:

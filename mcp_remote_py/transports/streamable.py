@@ -350,9 +350,13 @@ class StreamableChannel:
 
     async def aclose(self) -> None:
         """See `ServerChannel.aclose`."""
+        listener = self._listener
         self._stop_listening()
+        ending = {*self._aside, *([listener] if listener is not None else [])}
         for task in self._aside:
             task.cancel()
+        if ending:
+            await asyncio.wait(ending)  # their connections are closed then
         if self._session is not None:
             headers = self._session_headers(self._session)
             if self._version:
