@@ -174,7 +174,7 @@ class StreamableChannel:
             reason = error.cause
         if decoder.last_event_id:
             await response.aclose()
-            reason = await self._resume(request, decoder) or ""
+            reason = await self._resume(request, decoder)
             if not reason:
                 return
         raise Interrupted(f"The answer was lost: {reason.rstrip('.')}.")
@@ -224,8 +224,8 @@ class StreamableChannel:
             logger.warning("The server sent an event that is no message: %s", error.cause)
         return answered
 
-    async def _resume(self, request: Message, decoder: EventDecoder) -> str | None:
-        """Goes on reading a broken stream. None when the answer came, else why it did not."""
+    async def _resume(self, request: Message, decoder: EventDecoder) -> str:
+        """Goes on reading a broken stream. Empty when the answer came, else why it did not."""
         failures = 0
         while True:
             wait = RESUME_STEPS.wait(failures + 1, self._random)
@@ -247,7 +247,7 @@ class StreamableChannel:
                 following.retry, following.last_event_id = decoder.retry, before
                 decoder = following
                 if await self._read_events(response, decoder, request):
-                    return None
+                    return ""
                 if decoder.last_event_id != before:
                     failures = 0
             except Interrupted:
@@ -342,6 +342,7 @@ class StreamableChannel:
         """See `ServerChannel.renew`."""
         self._stop_listening()
         self._session = None
+        self._version = ""
 
     def _stop_listening(self) -> None:
         if self._listener is not None:
