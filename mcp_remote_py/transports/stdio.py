@@ -8,6 +8,7 @@ us from noticing that it went away. Must not know the remote side or what a line
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import stat
 import sys
@@ -18,6 +19,9 @@ from collections.abc import Callable
 READ_BYTES = 256 * 1024
 HIGH_WATER_BYTES = 1024 * 1024
 """Unwritten bytes from which the server's streams are read no further."""
+
+PIPE_BYTES = 1024 * 1024
+"""What a pipe is asked to hold when a large message meets a full one; Linux's usual limit."""
 
 WINDOW_BYTES = 65536
 """Bytes kept of the beginning and of the end of a line that is too long."""
@@ -148,6 +152,16 @@ def _can_be_polled(descriptor: int) -> bool:
     return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
 
 
+def _widen_pipe(descriptor: int) -> None:
+    """Lets a pipe take more at once, where the system allows it: 64 KiB are 16 turns a MiB."""
+    if sys.platform == "linux":
+        import fcntl
+
+        with contextlib.suppress(OSError):  # no pipe, or over the user's share
+            if fcntl.fcntl(descriptor, fcntl.F_GETPIPE_SZ) < PIPE_BYTES:
+                fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+
+
 def set_non_blocking(descriptor: int) -> None:
     """Not on Windows, where pipes have no such mode and threads serve them."""
     if sys.platform != "win32":
@@ -246,6 +260,8 @@ class NonBlockingWriter:
         return view
 
     def _keep(self, view: memoryview) -> None:
+        if len(view) > PIPE_BYTES:
+            _widen_pipe(self._descriptor)
         if not self._waiting:
             self._loop.add_writer(self._descriptor, self._write_more)
             self._empty.clear()
