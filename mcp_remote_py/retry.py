@@ -10,7 +10,7 @@ execution, bounded; what was sent and lost, only where a second execution cannot
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from mcp_remote_py.errors import ExchangeError, Interrupted, NotSent, Refused, SessionLost
 
@@ -54,8 +54,7 @@ UNSURE_STATUS = frozenset({502, 503, 504})
 """A gateway answered: the server behind it may or may not have executed the request."""
 
 
-@dataclass(frozen=True, slots=True)
-class Steps:
+class Steps(NamedTuple):
     """A row of growing waits, in seconds."""
 
     first: float
@@ -84,16 +83,18 @@ RESUME_STEPS = Steps(first=0.1, factor=2.0, longest=30.0)
 """For the stream of one request, which somebody waits for."""
 
 
-@dataclass(slots=True)
 class Attempts:
-    """What has happened to one request so far."""
+    """What has happened to one request so far: `method`, first sent at `started_at`."""
 
-    method: str
-    started_at: float
-    harmless: bool
-    failures: int = 0
-    interrupted: int = 0
-    sessions_lost: int = 0
+    __slots__ = ("failures", "harmless", "interrupted", "method", "sessions_lost", "started_at")
+
+    def __init__(self, method: str, started_at: float, harmless: bool) -> None:
+        self.method = method
+        self.started_at = started_at
+        self.harmless = harmless
+        self.failures = 0
+        self.interrupted = 0
+        self.sessions_lost = 0
 
     def judge(self, error: ExchangeError, now: float, random: Random) -> float | None:
         """Seconds to wait before sending again, or None: give up and report `error`."""

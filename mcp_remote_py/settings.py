@@ -11,9 +11,8 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from mcp_remote_py.errors import UsageError
 from mcp_remote_py.redact import Secret
@@ -43,8 +42,7 @@ class TransportStrategy(Enum):
     SSE_ONLY = "sse-only"
 
 
-@dataclass(frozen=True, slots=True)
-class ServerUrl:
+class ServerUrl(NamedTuple):
     """A server's address, its path and query byte for byte as typed.
 
     `host` is ASCII (IDNA) without brackets; `target` is path and query.
@@ -82,8 +80,7 @@ class ServerUrl:
         return f"{self.origin}{self.target}"
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(NamedTuple):
     """One header to add to every request to the server.
 
     `name` is a token (RFC 9110 §5.6.2); `value`, a secret, is not empty, is encodable as
@@ -94,8 +91,7 @@ class Header:
     value: Secret
 
 
-@dataclass(frozen=True, slots=True)
-class HeaderSources:
+class HeaderSources(NamedTuple):
     """Where headers come from: as given, and from what is read again after a 401.
 
     Later sources win over earlier ones of the same name: `--header`, then files, then commands.
@@ -106,8 +102,7 @@ class HeaderSources:
     commands: tuple[tuple[str, ...], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Timeouts:
+class Timeouts(NamedTuple):
     """Seconds; None is no limit."""
 
     connect: float | None = DEFAULT_CONNECT_TIMEOUT
@@ -117,8 +112,7 @@ class Timeouts:
     """A gap in an event stream."""
 
 
-@dataclass(frozen=True, slots=True)
-class Tls:
+class Tls(NamedTuple):
     """Files in PEM form, beside the trust store of the operating system."""
 
     ca_certs: tuple[str, ...] = ()
@@ -126,8 +120,7 @@ class Tls:
     client_key: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ToolRules:
+class ToolRules(NamedTuple):
     """Which tools the host may see and call: patterns with `*`, matched against the whole name.
 
     An `allow` list, if any, must match; an `ignore` pattern must not; with `read_only` the
@@ -144,24 +137,22 @@ class ToolRules:
         return bool(self.allow or self.ignore or self.read_only)
 
 
-@dataclass(frozen=True, slots=True)
-class LogSettings:
+class LogSettings(NamedTuple):
     """`level` is a name of the logging module, or "" for silence on stderr."""
 
     level: str = "INFO"
     file: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ProxySettings:
+class ProxySettings(NamedTuple):
     """Everything the relay needs to know of its command line and environment."""
 
     server: ServerUrl
-    headers: HeaderSources = field(default_factory=HeaderSources)
+    headers: HeaderSources = HeaderSources()
     transport: TransportStrategy = TransportStrategy.HTTP_FIRST
-    tools: ToolRules = field(default_factory=ToolRules)
-    timeouts: Timeouts = field(default_factory=Timeouts)
-    tls: Tls = field(default_factory=Tls)
+    tools: ToolRules = ToolRules()
+    timeouts: Timeouts = Timeouts()
+    tls: Tls = Tls()
     http_proxy: Secret | None = None
     """URL of the HTTP proxy for this server; it may carry credentials."""
     ping_interval: float | None = None
@@ -170,7 +161,7 @@ class ProxySettings:
     ipv4: bool = False
     cookies: bool = True
     max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE
-    log: LogSettings = field(default_factory=LogSettings)
+    log: LogSettings = LogSettings()
 
 
 # URLs ---------------------------------------------------------------------------------------
@@ -623,7 +614,7 @@ def add_ca_certs(
         _read_pem(path, "SSL_CERT_FILE", read_file)
     except UsageError as error:
         return tls, [f"{error.cause} Going on without it."]
-    return replace(tls, ca_certs=(*tls.ca_certs, path)), []
+    return tls._replace(ca_certs=(*tls.ca_certs, path)), []
 
 
 def _read_pem(path: str, option: str, read_file: ReadFile) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from mcp_remote_py.channel import ServerChannel
 from mcp_remote_py.eras.passthrough import is_modern_error
@@ -23,8 +23,7 @@ MISMATCH_STATUS = frozenset({200, 400, 404, 405, 406, 410, 411, 415, 501})
 OnAccepted = Callable[[], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """A transport that may be the one; `build` makes its channel, told when a server accepts."""
 
     name: str
