@@ -82,6 +82,24 @@ class ServerChannel(Protocol):
         ...
 
 
+class Authorizer(Protocol):
+    """Who may give requests to the server a credential of the person's own sign-in."""
+
+    async def header(self) -> tuple[bytes, bytes] | None:
+        """The `Authorization` header to send, renewed first where it is about to expire."""
+        ...
+
+    async def refused(self, sent: bytes | None, status: int, challenge: bytes) -> bool:
+        """The server answered 401, or 403 for want of a scope; `sent` is the value it refused.
+
+        Returns whether the request should be sent once more, because there is a new credential.
+
+        Raises:
+            ExchangeError: there is none, in a sentence for the person.
+        """
+        ...
+
+
 class Clock(Protocol):
     """Time as an argument."""
 

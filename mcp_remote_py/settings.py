@@ -144,6 +144,39 @@ class LogSettings(NamedTuple):
     file: str | None = None
 
 
+class SignInSettings(NamedTuple):
+    """How to sign in where the server asks for it. Everything has a default that suits most."""
+
+    profile: str = ""
+    scope: str | None = None
+    """Asked for instead of what challenge and metadata say; None leaves the choice to them."""
+    resource: str | None = None
+    """RFC 8707 value instead of the published one."""
+    send_resource: bool = True
+    authorize_parameters: tuple[tuple[str, str], ...] = ()
+    static_client: Secret | None = None
+    """JSON text of a client registered by hand: client_id, client_secret, redirect_uris ..."""
+    static_client_metadata: str | None = None
+    """JSON text of members for the registration (RFC 7591)."""
+    client_metadata_url: str | None = None
+    trusted_issuers: tuple[str, ...] = ()
+    """Issuers accepted although metadata or `iss` name another."""
+    use_id_token: bool = False
+    host: str = "localhost"
+    """Spelling of the loopback host in the redirect URI."""
+    port: int | None = None
+    """None: a stable one per server."""
+    callback_path: str = "/oauth/callback"
+    success_url: str | None = None
+    timeout: float = 300.0
+    """Seconds a person has for the browser part."""
+    browser: tuple[str, ...] | None = None
+    """A command instead of the desktop's opener; an empty one opens nothing."""
+    device_code: bool = False
+    token_store: str = "keyring"
+    """keyring, file or memory."""
+
+
 class ProxySettings(NamedTuple):
     """Everything the relay needs to know of its command line and environment."""
 
@@ -162,6 +195,7 @@ class ProxySettings(NamedTuple):
     cookies: bool = True
     max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE
     log: LogSettings = LogSettings()
+    sign_in: SignInSettings = SignInSettings()
 
 
 # URLs ---------------------------------------------------------------------------------------

@@ -1,0 +1,134 @@
+"""What a sign-in conversation may ask for, and the plain values it speaks in.
+
+A conversation is a synchronous generator: it yields a step, is sent what came of it, and returns
+its outcome. Conversations nest by `yield from` and are played in tests without a loop, a socket,
+a clock or a keyring. A step that failed is thrown into the generator as a `McpRemoteError`. Must
+not know any HTTP library.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from typing import NamedTuple, TypeVar
+
+from mcp_remote_py.redact import Secret
+
+T = TypeVar("T")
+
+
+class Request(NamedTuple):
+    """An HTTP request to an authorization server or for metadata.
+
+    `body` is form data or JSON as text and may hold codes, verifiers and tokens: a secret.
+    `headers` likewise, because of `Authorization`.
+    """
+
+    method: str
+    url: str
+    headers: tuple[tuple[str, Secret], ...] = ()
+    body: Secret | None = None
+
+
+class Response(NamedTuple):
+    """Its answer; header names are lower-case, `body` is at most `MAX_BODY_BYTES` long."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+MAX_BODY_BYTES = 256 * 1024
+"""Bytes of a metadata document or token answer; real ones are below 20 KiB. More is refused."""
+
+
+class Fetch(NamedTuple):
+    """Do this request, without following redirects to other origins; answered by a `Response`.
+
+    Throws NotSent or Interrupted where no answer came.
+    """
+
+    request: Request
+
+
+class Listen(NamedTuple):
+    """Bind the loopback listener; answered by the tuple of its redirect URIs, the preferred first.
+
+    Before anything is registered or opened, so that the port is known and is ours.
+    """
+
+
+class AskUser(NamedTuple):
+    """Let the person sign in at `url`; answered by the `Callback` that came for `state`.
+
+    Throws McpRemoteError when none came in time.
+    """
+
+    url: str
+    state: Secret
+    server_name: str
+
+
+class Callback(NamedTuple):
+    """The query of a request to the redirect URI, decoded, unjudged."""
+
+    parameters: Mapping[str, str]
+
+
+class Load(NamedTuple):
+    """Answered by the stored `Credential` of this session, or None."""
+
+
+class Save(NamedTuple):
+    """Store this credential; answered by None, when it is safe on disk."""
+
+    credential: Credential
+
+
+class Report(NamedTuple):
+    """Tell the person how far it is: one sentence, no secret; answered by None."""
+
+    text: str
+
+
+Step = Fetch | Listen | AskUser | Load | Save | Report
+
+Conversation = Generator[Step, object, T]
+"""Yields steps, is sent their answers, returns T."""
+
+
+class Client(NamedTuple):
+    """Us at one authorization server (RFC 7591 §3.2.1).
+
+    `origin` is "static", "document" (client ID metadata document) or "registered"; only the last
+    may be registered again. `secret_expires_at` is in seconds since the epoch, 0 for never.
+    """
+
+    client_id: str
+    origin: str
+    client_secret: Secret | None = None
+    token_endpoint_auth_method: str = "none"
+    redirect_uris: tuple[str, ...] = ()
+    secret_expires_at: float = 0.0
+
+
+class Credential(NamedTuple):
+    """All that is needed to use and renew one sign-in, without any discovery.
+
+    Times are seconds since the epoch; `expires_at` is None where the server gave no lifetime.
+    `resource` is the RFC 8707 value byte for byte as published, "" where none is sent; `scope` is
+    what was granted. `access_token` is None where only the client is known yet.
+    """
+
+    issuer: str
+    token_endpoint: str
+    client: Client
+    redirect_uri: str = ""
+    resource: str = ""
+    scope: str = ""
+    access_token: Secret | None = None
+    token_type: str = "Bearer"
+    refresh_token: Secret | None = None
+    id_token: Secret | None = None
+    obtained_at: float = 0.0
+    expires_at: float | None = None
+    revocation_endpoint: str = ""

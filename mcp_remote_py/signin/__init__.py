@@ -1,0 +1,1 @@
+"""The I/O shell of signing in: listener, browser, and the agent that performs what flows ask for."""
