@@ -173,7 +173,7 @@ class SignInSettings(NamedTuple):
     browser: tuple[str, ...] | None = None
     """A command instead of the desktop's opener; an empty one opens nothing."""
     device_code: bool = False
-    token_store: str = "keyring"
+    token_store: str = "keyring"  # noqa: S105 - where they are kept
     """keyring, file or memory."""
 
 

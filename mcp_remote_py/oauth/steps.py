@@ -106,7 +106,7 @@ class Client(NamedTuple):
     client_id: str
     origin: str
     client_secret: Secret | None = None
-    token_endpoint_auth_method: str = "none"
+    token_endpoint_auth_method: str = "none"  # noqa: S105 - a method of RFC 7591 §2
     redirect_uris: tuple[str, ...] = ()
     secret_expires_at: float = 0.0
 
@@ -126,7 +126,7 @@ class Credential(NamedTuple):
     resource: str = ""
     scope: str = ""
     access_token: Secret | None = None
-    token_type: str = "Bearer"
+    token_type: str = "Bearer"  # noqa: S105 - of RFC 6750
     refresh_token: Secret | None = None
     id_token: Secret | None = None
     obtained_at: float = 0.0

@@ -1,1 +1,1 @@
-"""The I/O shell of signing in: listener, browser, and the agent that performs what flows ask for."""
+"""The I/O shell of signing in: listener, browser, and the agent that performs a flow's steps."""
