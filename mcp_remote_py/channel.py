@@ -89,6 +89,10 @@ class Authorizer(Protocol):
         """The `Authorization` header to send, renewed first where it is about to expire."""
         ...
 
+    def accepted(self) -> None:
+        """The server took the credential that was sent."""
+        ...
+
     async def refused(self, sent: bytes | None, status: int, challenge: bytes) -> bool:
         """The server answered 401, or 403 for want of a scope; `sent` is the value it refused.
 

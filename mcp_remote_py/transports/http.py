@@ -19,6 +19,7 @@ from urllib.parse import unquote, urljoin, urlsplit
 import httpcore
 
 from mcp_remote_py import __version__
+from mcp_remote_py.channel import Authorizer
 from mcp_remote_py.errors import (
     ExchangeError,
     Interrupted,
@@ -28,7 +29,8 @@ from mcp_remote_py.errors import (
 )
 from mcp_remote_py.jsonrpc import Message
 from mcp_remote_py.redact import Secret, mask_url, scrub
-from mcp_remote_py.settings import ProxySettings, ServerUrl, Tls, parse_server_url
+from mcp_remote_py.settings import ProxySettings, ServerUrl, parse_server_url
+from mcp_remote_py.tls import build_tls_context
 from mcp_remote_py.transports.headers import HeaderBook
 from mcp_remote_py.transports.lanes import Lane, Lanes
 from mcp_remote_py.transports.network import AsyncioBackend
@@ -39,6 +41,10 @@ KEEPALIVE_EXPIRY = 4.0
 that meets the closing connection would be lost without anybody knowing whether it ran."""
 
 MAX_REDIRECTS = 5
+MAX_ATTEMPTS = 3
+"""Times one request may be sent again with another credential: a renewed one, one of a new
+sign-in, one with more scopes."""
+
 REDIRECT_STATUS = frozenset({301, 302, 303, 307, 308})
 EVIDENCE_TIMEOUT = 5.0
 """Seconds spent on reading the body of a refusal."""
@@ -74,7 +80,12 @@ class Response:
         self._closed = False
         self._taken = False
         self.status = raw.status
-        self.headers: dict[bytes, bytes] = {name.lower(): value for name, value in raw.headers}
+        self.headers: dict[bytes, bytes] = {}
+        for name, value in raw.headers:
+            # RFC 9110 §5.3: lines of one name are one list; of others, two are a fault.
+            known = self.headers.get(name.lower())
+            joins = known is not None and name.lower() == b"www-authenticate"
+            self.headers[name.lower()] = b"%b, %b" % (known, value) if joins else value
         self.content_type = (
             self.headers.get(b"content-type", b"")
             .partition(b";")[0]
@@ -233,41 +244,19 @@ def _explain_tls(error: ssl.SSLError) -> Unusable:
     )
 
 
-def build_tls_context(tls: Tls) -> ssl.SSLContext:
-    """The operating system's trust store plus the files given (decision D10).
-
-    Raises:
-        UsageError: a file is no PEM file of that kind.
-    """
-    import truststore
-
-    context = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.set_alpn_protocols(["http/1.1"])
-    for path in tls.ca_certs:
-        try:
-            context.load_verify_locations(cafile=path)
-        except (OSError, ssl.SSLError) as error:
-            raise UsageError(
-                f"The certificate file {path} cannot be used: {error}.",
-                hint="It must hold certificates in PEM form.",
-            ) from error
-    if tls.client_cert:
-        try:
-            context.load_cert_chain(tls.client_cert, tls.client_key)
-        except (OSError, ssl.SSLError) as error:
-            raise UsageError(
-                f"The client certificate {tls.client_cert} cannot be used: {error}.",
-                hint="--client-cert and --client-key must be a matching pair in PEM form.",
-            ) from error
-    return context
-
-
 class HttpClient:
     """Sends requests to one server."""
 
-    def __init__(self, settings: ProxySettings, headers: HeaderBook) -> None:
+    def __init__(
+        self,
+        settings: ProxySettings,
+        headers: HeaderBook,
+        authorizer: Authorizer | None = None,
+    ) -> None:
         self._settings = settings
         self._headers = headers
+        # A person who gave a credential meant that one (decision D12).
+        self._authorizer = None if headers.has_authorization else authorizer
         self._server = settings.server
         self._lanes: dict[str, Lanes] = {}
         self._tls: ssl.SSLContext | None = None
@@ -287,20 +276,26 @@ class HttpClient:
         body: bytes = b"",
         *,
         endpoint: ServerUrl | None = None,
+        may_sign_in: bool = True,
     ) -> Response:
         """One exchange up to the answer's headers; `endpoint` is another URL of the same origin.
 
-        A 401 is answered by reading header files and commands again, once, where they changed.
+        A 401 is answered by reading header files and commands again, once, where they changed;
+        else by the authorizer, unless `may_sign_in` is False: nobody waits for such a request,
+        so it must not open a browser (field note 16).
 
         Raises:
             NotSent, Interrupted, Unusable: see `errors`; never for a status.
+            Refused: a sign-in was needed and failed.
         """
         reloaded = False
         redirects = 0
+        attempts = 0
         url = endpoint or self._server
         while True:
             edition = self._headers.edition
-            response = await self._exchange(method, url, headers, body)
+            token = None if self._authorizer is None else await self._authorizer.header()
+            response = await self._exchange(method, url, headers, body, token)
             if response.status in REDIRECT_STATUS and b"location" in response.headers:
                 await response.aclose()
                 redirects += 1
@@ -309,8 +304,28 @@ class HttpClient:
                     self._server = url
             elif response.status == 401 and not reloaded and await self._reload(response, edition):
                 reloaded = True
+            elif may_sign_in and attempts < MAX_ATTEMPTS and await self._authorize(response, token):
+                attempts += 1
             else:
                 return response
+
+    async def _authorize(self, response: Response, token: tuple[bytes, bytes] | None) -> bool:
+        """Whether there is a new credential to send the refused request with."""
+        if self._authorizer is None:
+            return False
+        if response.status not in (401, 403):
+            if token is not None:
+                self._authorizer.accepted()
+            return False
+        challenge = response.headers.get(b"www-authenticate", b"")
+        if response.status == 401:
+            # A person may need minutes: the connection must not be held for that long.
+            await response.aclose()
+        sent = None if token is None else token[1]
+        again = await self._authorizer.refused(sent, response.status, challenge)
+        if again:
+            await response.aclose()
+        return again
 
     async def fail(
         self, response: Response, *, request: Message | None, session_sent: bool
@@ -354,6 +369,7 @@ class HttpClient:
         url: ServerUrl,
         headers: list[tuple[bytes, bytes]],
         body: bytes,
+        token: tuple[bytes, bytes] | None,
     ) -> Response:
         timeouts = self._settings.timeouts
         ours = [
@@ -362,6 +378,8 @@ class HttpClient:
             (b"accept-encoding", b"identity"),
             *headers,
         ]
+        if token is not None:
+            ours.append(token)
         if body or method == b"POST":
             ours.append((b"content-length", b"%d" % len(body)))
         if self._cookies is not None:

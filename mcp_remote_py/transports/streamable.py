@@ -327,7 +327,7 @@ class StreamableChannel:
             headers.append((b"mcp-protocol-version", self._version.encode()))
         if last_event_id:
             headers.append((b"last-event-id", last_event_id))
-        return await self._http.request(b"GET", headers)
+        return await self._http.request(b"GET", headers, may_sign_in=False)
 
     # ------------------------------------------------------------------ the session
 
@@ -365,7 +365,7 @@ class StreamableChannel:
             self._session = None
             try:
                 async with asyncio.timeout(CLOSE_TIMEOUT):
-                    response = await self._http.request(b"DELETE", headers)
+                    response = await self._http.request(b"DELETE", headers, may_sign_in=False)
                     await response.aclose()
             except (ExchangeError, TimeoutError) as error:
                 logger.debug("The session was not ended: %s", error)

@@ -1,0 +1,331 @@
+"""Performs what the flows ask for, with HTTP, browser, store, clock and lock; adds the token.
+
+One flight at a time: many requests that are refused together wait for one renewal or one
+sign-in, in this process by an asyncio lock and between processes by a kernel lock, and whoever
+gets the lock looks first whether the work is done. Must not know any rule of an RFC: those are
+the flows'.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import NamedTuple, Protocol, TypeVar
+
+from mcp_remote_py.credentials.store import Store
+from mcp_remote_py.errors import ExchangeError, McpRemoteError, Refused
+from mcp_remote_py.oauth import flow, grants
+from mcp_remote_py.oauth.challenge import Challenge, parse_challenge
+from mcp_remote_py.oauth.steps import (
+    AskUser,
+    Callback,
+    Conversation,
+    Credential,
+    Fetch,
+    Listen,
+    Load,
+    Report,
+    Request,
+    Response,
+    Save,
+    Step,
+)
+from mcp_remote_py.oauth.tokens import GrantRefused
+from mcp_remote_py.redact import Secret, remember
+from mcp_remote_py.settings import SignInSettings
+
+logger = logging.getLogger("mcp_remote_py.signin")
+
+COOL_DOWN = 60.0
+"""Seconds after a sign-in that failed in which no other is begun by itself (field note 12)."""
+
+REFRESH_LOCK_PATIENCE = 30.0
+"""Seconds another process may take for its refresh before ours goes on with the old token."""
+
+INSUFFICIENT_SCOPE = "insufficient_scope"
+"""RFC 6750 §3.1."""
+
+T = TypeVar("T")
+
+
+class Listener(Protocol):
+    """The loopback end of the redirect."""
+
+    async def bind(self) -> tuple[str, ...]:
+        """Listens; the redirect URIs, the preferred first."""
+        ...
+
+    async def wait(self, state: Secret, seconds: float) -> Callback:
+        """The query that came for this state."""
+        ...
+
+    async def finish(self, error: str) -> None:
+        """Shows the person how it ended, "" for well, and listens no more."""
+        ...
+
+
+class Surroundings(NamedTuple):
+    """The world as arguments: what the agent does things with."""
+
+    fetch: Callable[[Request], Awaitable[Response]]
+    listen: Callable[[], Listener]
+    open_browser: Callable[[str], Awaitable[bool]]
+    lock: Callable[[float], AbstractAsyncContextManager[None]]
+    """Held by one process at a time; the argument is the patience in seconds."""
+    now: Callable[[], float]
+    """Seconds since the epoch: expiry outlives this process."""
+    random_bytes: Callable[[int], bytes]
+    report: Callable[[str], None]
+    """Tells the person one sentence, on stderr."""
+
+
+class SignInAgent:
+    """An `Authorizer` for one server and profile."""
+
+    def __init__(
+        self,
+        server_url: str,
+        session: str,
+        settings: SignInSettings,
+        store: Store,
+        surroundings: Surroundings,
+    ) -> None:
+        self._server_url = server_url
+        self._session = session
+        self._settings = settings
+        self._store = store
+        self._world = surroundings
+        self._credential: Credential | None = None
+        self._loaded = False
+        self._fresh = False
+        self._scopes_asked: set[str] = set()
+        self._failure: tuple[float, McpRemoteError] | None = None
+        self._flight = asyncio.Lock()
+        self._listener: Listener | None = None
+
+    # ------------------------------------------------------------------ for requests
+
+    async def header(self) -> tuple[bytes, bytes] | None:
+        """See `Authorizer.header`."""
+        credential = await self._current()
+        if credential is None or credential.access_token is None:
+            return None
+        if credential.refresh_token and grants.needs_refresh(credential, self._world.now()):
+            async with self._flight:
+                credential = await self._renew(credential)
+        return _header_of(credential)
+
+    def accepted(self) -> None:
+        """See `Authorizer.accepted`."""
+        self._fresh = False
+
+    async def refused(self, sent: bytes | None, status: int, challenge: bytes) -> bool:
+        """See `Authorizer.refused`."""
+        async with self._flight:
+            try:
+                return await self._answer(
+                    sent, status, parse_challenge(challenge.decode("latin-1"))
+                )
+            except ExchangeError:
+                raise
+            except McpRemoteError as error:
+                raise Refused(error.cause, hint=error.hint, status=status) from error
+
+    async def _answer(self, sent: bytes | None, status: int, challenge: Challenge) -> bool:
+        credential = await self._current()
+        header = None if credential is None else _header_of(credential)
+        if header is not None and header[1] != sent:
+            return True  # another request was refused before, and there is a new token since
+        if status == 403:
+            return await self._step_up(credential, challenge)
+        if sent is not None and self._fresh:
+            raise Refused(
+                "The server refuses a token it was just given"
+                + (f" ({challenge.error_description})" if challenge.error_description else "")
+                + ".",
+                hint="Signing in again would not help: the token may be for another audience or "
+                "lack a scope. Try --resource or --scope, or ask who runs the server.",
+                status=status,
+            )
+        if credential is not None and credential.refresh_token is not None and header is not None:
+            renewed = await self._renew(credential)
+            if _header_of(renewed) != header:
+                return True
+        await self._sign_in(challenge)
+        return True
+
+    async def _step_up(self, credential: Credential | None, challenge: Challenge) -> bool:
+        """Asks for a scope that was wanting, once per scope set, beside those that were granted."""
+        wanted = challenge.scope or ""
+        if challenge.error != INSUFFICIENT_SCOPE or credential is None or not wanted:
+            return False
+        if wanted in self._scopes_asked:
+            raise Refused(
+                f'The server still wants the scope "{wanted}" after it was asked for.',
+                hint="Your account may not have it.",
+                status=403,
+            )
+        self._scopes_asked.add(wanted)
+        await self._sign_in(challenge)
+        return True
+
+    # ------------------------------------------------------------------ renewing, signing in
+
+    async def sign_in(self, challenge: str = "") -> Credential:
+        """Signs in now, whatever happened before: a person asked for it.
+
+        Raises:
+            McpRemoteError: why not, in a sentence for the person.
+        """
+        self._failure = None
+        async with self._flight:
+            return await self._sign_in(parse_challenge(challenge), adopt=False)
+
+    async def sign_out(self) -> bool:
+        """Revokes what is stored and deletes it. False where nothing was stored."""
+        credential = await self._load()
+        if credential is None:
+            return False
+        try:
+            await self._perform(grants.revoke(credential))
+        except McpRemoteError as error:
+            self._world.report(f"The tokens could not be revoked: {error.sentence()}")
+        self._credential = None
+        return await asyncio.to_thread(self._store.forget, self._session)
+
+    async def _renew(self, credential: Credential) -> Credential:
+        """A newer credential, or the same one where none is to be had and this one may still do."""
+        if self._credential is not None and self._credential is not credential:
+            return self._credential
+        try:
+            async with self._world.lock(REFRESH_LOCK_PATIENCE):
+                stored = await self._load()
+                if stored is not None and _is_newer(stored, credential):
+                    return self._adopt(stored, fresh=False)
+                renewed = await self._perform(
+                    flow.renew(credential, self._settings, self._world.now)
+                )
+                return self._adopt(renewed, fresh=True)
+        except GrantRefused as error:
+            # Only a definite refusal ends a credential, and only when nobody has a newer one.
+            stored = await self._load()
+            if stored is not None and _is_newer(stored, credential):
+                return self._adopt(stored, fresh=False)
+            logger.info("The sign-in has ended: %s", error.sentence())
+            return self._adopt(credential._replace(refresh_token=None), fresh=False)
+        except McpRemoteError as error:
+            expires_at = credential.expires_at
+            if expires_at is not None and expires_at <= self._world.now():
+                raise
+            logger.info("The token could not be renewed yet: %s", error.sentence())
+            return credential
+
+    async def _sign_in(self, challenge: Challenge, *, adopt: bool = True) -> Credential:
+        if self._failure is not None and self._world.now() - self._failure[0] < COOL_DOWN:
+            raise self._failure[1]
+        before = self._credential
+        async with self._world.lock(self._settings.timeout):
+            stored = await self._load()
+            if adopt and stored is not None and stored.access_token is not None:
+                if before is None or _is_newer(stored, before):
+                    return self._adopt(stored, fresh=False)
+            try:
+                credential = await self._perform(
+                    flow.sign_in(
+                        self._server_url,
+                        challenge,
+                        self._settings,
+                        self._world.random_bytes,
+                        self._world.now,
+                    )
+                )
+            except McpRemoteError as error:
+                self._failure = (self._world.now(), error)
+                await self._finish_listening(error.sentence())
+                raise
+            await self._finish_listening("")
+        return self._adopt(credential, fresh=True)
+
+    async def _finish_listening(self, error: str) -> None:
+        listener, self._listener = self._listener, None
+        if listener is not None:
+            await listener.finish(error)
+
+    def _adopt(self, credential: Credential, *, fresh: bool) -> Credential:
+        secrets = (credential.access_token, credential.refresh_token, credential.id_token)
+        remember(secret for secret in secrets if secret is not None)
+        self._credential = credential
+        self._fresh = fresh
+        return credential
+
+    # ------------------------------------------------------------------ the steps
+
+    async def _perform(self, conversation: Conversation[T]) -> T:
+        answer: object = None
+        failure: McpRemoteError | None = None
+        while True:
+            try:
+                if failure is None:
+                    step = conversation.send(answer)
+                else:
+                    step = conversation.throw(failure)
+            except StopIteration as end:
+                return end.value
+            answer, failure = None, None
+            try:
+                answer = await self._do(step)
+            except McpRemoteError as error:
+                failure = error
+
+    async def _do(self, step: Step) -> object:
+        match step:
+            case Fetch():
+                return await self._world.fetch(step.request)
+            case Listen():
+                self._listener = self._world.listen()
+                return await self._listener.bind()
+            case AskUser():
+                return await self._ask(step)
+            case Load():
+                return await self._load()
+            case Save():
+                await asyncio.to_thread(self._store.save, self._session, step.credential)
+                return None
+            case Report():
+                self._world.report(step.text)
+                return None
+
+    async def _ask(self, step: AskUser) -> Callback:
+        opened = await self._world.open_browser(step.url)
+        what = "Sign in in the browser that opens" if opened else "Open this address to sign in"
+        self._world.report(f"{what}: {step.url}")
+        if self._listener is None:
+            raise McpRemoteError("The sign-in flow asked for the person before it listened.")
+        return await self._listener.wait(step.state, self._settings.timeout)
+
+    async def _current(self) -> Credential | None:
+        if not self._loaded:
+            self._loaded = True
+            stored = await self._load()
+            if stored is not None:
+                self._adopt(stored, fresh=False)
+        return self._credential
+
+    async def _load(self) -> Credential | None:
+        return await asyncio.to_thread(self._store.load, self._session)
+
+
+def _header_of(credential: Credential) -> tuple[bytes, bytes] | None:
+    if credential.access_token is None:
+        return None
+    return b"authorization", b"Bearer " + credential.access_token.reveal().encode()
+
+
+def _is_newer(stored: Credential, known: Credential) -> bool:
+    return (
+        stored.access_token is not None
+        and stored.access_token != known.access_token
+        and stored.obtained_at >= known.obtained_at
+    )

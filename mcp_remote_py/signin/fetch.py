@@ -1,0 +1,123 @@
+"""Does a conversation's HTTP requests: bounded, with none of the person's own headers.
+
+These go to authorization servers and metadata documents, which are other origins than the MCP
+server's (promise S2). Redirects are followed for GET within the origin only. The one place of
+this folder that knows an HTTP library. Must not know what a request is for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import sys
+from collections.abc import Callable
+from urllib.parse import urljoin, urlsplit
+
+from mcp_remote_py import __version__
+from mcp_remote_py.errors import ExchangeError, Interrupted, NotSent, Unusable
+from mcp_remote_py.oauth.steps import MAX_BODY_BYTES, Request, Response
+from mcp_remote_py.redact import Secret, mask_url
+
+if "httpx" not in sys.modules:
+    # httpx imports its command line where click and rich happen to be installed: 0.16 s.
+    sys.modules["httpx._main"] = None  # type: ignore[assignment]
+
+import httpx
+
+FETCH_TIMEOUT = 10.0
+"""Seconds for one request in all: a person waits, and a host does (field note 29)."""
+
+MAX_REDIRECTS = 3
+
+
+class Fetcher:
+    """A plain HTTP client; `build_tls` is called when the first https request is made."""
+
+    def __init__(self, build_tls: Callable[[], ssl.SSLContext], proxy: Secret | None) -> None:
+        self._build_tls = build_tls
+        self._proxy = proxy
+        self._client: httpx.AsyncClient | None = None
+
+    async def fetch(self, request: Request) -> Response:
+        """The answer, whatever its status.
+
+        Raises:
+            NotSent: no connection.
+            Interrupted: no answer, or not in `FETCH_TIMEOUT` seconds.
+            Unusable: the answer is larger than `MAX_BODY_BYTES`, or redirects elsewhere.
+        """
+        try:
+            async with asyncio.timeout(FETCH_TIMEOUT):
+                return await self._follow(request)
+        except TimeoutError:
+            raise Interrupted(
+                f"{mask_url(request.url)} did not answer in {FETCH_TIMEOUT:g} seconds."
+            ) from None
+
+    async def _follow(self, request: Request) -> Response:
+        url = request.url
+        for _ in range(MAX_REDIRECTS + 1):
+            response = await self._once(request._replace(url=url))
+            location = response.headers.get("location", "")
+            if request.method != "GET" or response.status not in (301, 302, 307, 308):
+                return response
+            target = urljoin(url, location)
+            if not location or urlsplit(target)[:2] != urlsplit(url)[:2]:
+                return response
+            url = target
+        raise Unusable(f"{mask_url(request.url)} redirects more than {MAX_REDIRECTS} times.")
+
+    async def _once(self, request: Request) -> Response:
+        client = self._client or self._open()
+        where = mask_url(request.url)
+        try:
+            async with client.stream(
+                request.method,
+                request.url,
+                headers={name: value.reveal() for name, value in request.headers},
+                content=None if request.body is None else request.body.reveal(),
+            ) as response:
+                body = b""
+                async for piece in response.aiter_bytes():
+                    body += piece
+                    if len(body) > MAX_BODY_BYTES:
+                        raise Unusable(
+                            f"{where} answered with more than {MAX_BODY_BYTES} bytes.",
+                            hint="That is no metadata or token answer: check the server's setup.",
+                        )
+                headers = {name.lower(): value for name, value in response.headers.items()}
+                return Response(response.status_code, headers, body)
+        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+            raise map_error(error, where) from error
+
+    def _open(self) -> httpx.AsyncClient:
+        self._client = httpx.AsyncClient(
+            verify=self._build_tls(),
+            proxy=None if self._proxy is None else self._proxy.reveal(),
+            trust_env=False,
+            follow_redirects=False,
+            timeout=FETCH_TIMEOUT,
+            headers={
+                "user-agent": f"mcp-remote-py/{__version__}",
+                "accept": "application/json",
+                "mcp-protocol-version": "2025-11-25",
+            },
+        )
+        return self._client
+
+    async def aclose(self) -> None:
+        """Closes connections."""
+        if self._client is not None:
+            await self._client.aclose()
+
+
+def map_error(error: Exception, where: str) -> ExchangeError:
+    """One of ours for one of httpx's."""
+    reason = str(error).rstrip(".") or type(error).__name__
+    if isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError)):
+        return NotSent(
+            f"{where} cannot be reached: {reason}.", hint="Check the network and try again."
+        )
+    if isinstance(error, (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.DecodingError)):
+        return Unusable(f"{where} cannot be used: {reason}.")
+    return Interrupted(f"{where} did not answer: {reason}.", hint="Try again later.")
