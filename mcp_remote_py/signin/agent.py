@@ -35,6 +35,7 @@ from mcp_remote_py.oauth.steps import (
 from mcp_remote_py.oauth.tokens import GrantRefused
 from mcp_remote_py.redact import Secret, remember
 from mcp_remote_py.settings import SignInSettings
+from mcp_remote_py.signin.page import Outcome
 
 logger = logging.getLogger("mcp_remote_py.signin")
 
@@ -51,18 +52,26 @@ T = TypeVar("T")
 
 
 class Listener(Protocol):
-    """The loopback end of the redirect."""
+    """The loopback end of the redirect; it listens already."""
 
-    async def bind(self) -> tuple[str, ...]:
-        """Listens; the redirect URIs, the preferred first."""
+    def redirect_uris(self) -> tuple[str, ...]:
+        """The redirect URIs that lead here, the preferred first."""
         ...
 
-    async def wait(self, state: Secret, seconds: float) -> Callback:
-        """The query that came for this state."""
+    def expect(self, state: Secret, server_name: str) -> None:
+        """The request with this state is the one; the name is for the page."""
         ...
 
-    async def finish(self, error: str) -> None:
-        """Shows the person how it ended, "" for well, and listens no more."""
+    async def wait(self, seconds: float) -> Callback:
+        """The query of that request."""
+        ...
+
+    async def finish(self, outcome: Outcome) -> None:
+        """Shows the person how it ended."""
+        ...
+
+    async def aclose(self) -> None:
+        """Gives the port back."""
         ...
 
 
@@ -70,7 +79,7 @@ class Surroundings(NamedTuple):
     """The world as arguments: what the agent does things with."""
 
     fetch: Callable[[Request], Awaitable[Response]]
-    listen: Callable[[], Listener]
+    listen: Callable[[], Awaitable[Listener]]
     open_browser: Callable[[str], Awaitable[bool]]
     lock: Callable[[float], AbstractAsyncContextManager[None]]
     """Held by one process at a time; the argument is the patience in seconds."""
@@ -79,6 +88,8 @@ class Surroundings(NamedTuple):
     random_bytes: Callable[[int], bytes]
     report: Callable[[str], None]
     """Tells the person one sentence, on stderr."""
+    note: Callable[[Credential | None, str], None]
+    """Keeps for `status` what is no secret: the credential's dates, or why there is none."""
 
 
 class SignInAgent:
@@ -104,6 +115,7 @@ class SignInAgent:
         self._failure: tuple[float, McpRemoteError] | None = None
         self._flight = asyncio.Lock()
         self._listener: Listener | None = None
+        self._asked = False
 
     # ------------------------------------------------------------------ for requests
 
@@ -115,7 +127,7 @@ class SignInAgent:
         if credential.refresh_token and grants.needs_refresh(credential, self._world.now()):
             async with self._flight:
                 credential = await self._renew(credential)
-        return _header_of(credential)
+        return self._header_of(credential)
 
     def accepted(self) -> None:
         """See `Authorizer.accepted`."""
@@ -135,7 +147,7 @@ class SignInAgent:
 
     async def _answer(self, sent: bytes | None, status: int, challenge: Challenge) -> bool:
         credential = await self._current()
-        header = None if credential is None else _header_of(credential)
+        header = None if credential is None else self._header_of(credential)
         if header is not None and header[1] != sent:
             return True  # another request was refused before, and there is a new token since
         if status == 403:
@@ -151,7 +163,7 @@ class SignInAgent:
             )
         if credential is not None and credential.refresh_token is not None and header is not None:
             renewed = await self._renew(credential)
-            if _header_of(renewed) != header:
+            if self._header_of(renewed) != header:
                 return True
         await self._sign_in(challenge)
         return True
@@ -170,6 +182,11 @@ class SignInAgent:
         self._scopes_asked.add(wanted)
         await self._sign_in(challenge)
         return True
+
+    def _header_of(self, credential: Credential) -> tuple[bytes, bytes] | None:
+        wanted = self._settings.use_id_token and credential.id_token
+        token = wanted or credential.access_token
+        return None if token is None else (b"authorization", b"Bearer " + token.reveal().encode())
 
     # ------------------------------------------------------------------ renewing, signing in
 
@@ -193,6 +210,7 @@ class SignInAgent:
         except McpRemoteError as error:
             self._world.report(f"The tokens could not be revoked: {error.sentence()}")
         self._credential = None
+        self._world.note(None, "")
         return await asyncio.to_thread(self._store.forget, self._session)
 
     async def _renew(self, credential: Credential) -> Credential:
@@ -231,27 +249,39 @@ class SignInAgent:
             if adopt and stored is not None and stored.access_token is not None:
                 if before is None or _is_newer(stored, before):
                     return self._adopt(stored, fresh=False)
-            try:
-                credential = await self._perform(
-                    flow.sign_in(
-                        self._server_url,
-                        challenge,
-                        self._settings,
-                        self._world.random_bytes,
-                        self._world.now,
-                    )
-                )
-            except McpRemoteError as error:
-                self._failure = (self._world.now(), error)
-                await self._finish_listening(error.sentence())
-                raise
-            await self._finish_listening("")
+            credential = await self._converse(challenge)
         return self._adopt(credential, fresh=True)
 
-    async def _finish_listening(self, error: str) -> None:
-        listener, self._listener = self._listener, None
-        if listener is not None:
-            await listener.finish(error)
+    async def _converse(self, challenge: Challenge) -> Credential:
+        outcome = Outcome.FAILED
+        try:
+            # Before a person is asked: a sign-in that cannot be kept is asked for again and again.
+            await asyncio.to_thread(self._store.prepare)
+            credential = await self._perform(
+                flow.sign_in(
+                    self._server_url,
+                    challenge,
+                    self._settings,
+                    self._world.random_bytes,
+                    self._world.now,
+                )
+            )
+            outcome = Outcome.DONE
+        except McpRemoteError as error:
+            if isinstance(error, grants.SignInDenied):
+                outcome = Outcome.DECLINED
+            self._failure = (self._world.now(), error)
+            self._world.note(None, error.sentence())
+            raise
+        finally:
+            listener, self._listener = self._listener, None
+            if listener is not None:
+                if self._asked:
+                    await listener.finish(outcome)
+                await listener.aclose()
+            self._asked = False
+        self._world.note(credential, "")
+        return credential
 
     def _adopt(self, credential: Credential, *, fresh: bool) -> Credential:
         secrets = (credential.access_token, credential.refresh_token, credential.id_token)
@@ -284,8 +314,8 @@ class SignInAgent:
             case Fetch():
                 return await self._world.fetch(step.request)
             case Listen():
-                self._listener = self._world.listen()
-                return await self._listener.bind()
+                self._listener = await self._world.listen()
+                return self._listener.redirect_uris()
             case AskUser():
                 return await self._ask(step)
             case Load():
@@ -298,12 +328,15 @@ class SignInAgent:
                 return None
 
     async def _ask(self, step: AskUser) -> Callback:
+        if self._listener is None:
+            raise McpRemoteError("The sign-in flow asked for the person before it listened.")
+        # Before the browser: it may be faster than whoever opened it.
+        self._listener.expect(step.state, step.server_name)
+        self._asked = True
         opened = await self._world.open_browser(step.url)
         what = "Sign in in the browser that opens" if opened else "Open this address to sign in"
         self._world.report(f"{what}: {step.url}")
-        if self._listener is None:
-            raise McpRemoteError("The sign-in flow asked for the person before it listened.")
-        return await self._listener.wait(step.state, self._settings.timeout)
+        return await self._listener.wait(self._settings.timeout)
 
     async def _current(self) -> Credential | None:
         if not self._loaded:
@@ -315,12 +348,6 @@ class SignInAgent:
 
     async def _load(self) -> Credential | None:
         return await asyncio.to_thread(self._store.load, self._session)
-
-
-def _header_of(credential: Credential) -> tuple[bytes, bytes] | None:
-    if credential.access_token is None:
-        return None
-    return b"authorization", b"Bearer " + credential.access_token.reveal().encode()
 
 
 def _is_newer(stored: Credential, known: Credential) -> bool:

@@ -29,6 +29,11 @@ FETCH_TIMEOUT = 10.0
 
 MAX_REDIRECTS = 3
 
+PROBE = (
+    b'{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25",'
+    b'"capabilities":{},"clientInfo":{"name":"mcp-remote-py","version":"1"}}}'
+)
+
 
 class Fetcher:
     """A plain HTTP client; `build_tls` is called when the first https request is made."""
@@ -89,6 +94,29 @@ class Fetcher:
                 return Response(response.status_code, headers, body)
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             raise map_error(error, where) from error
+
+    async def probe(self, url: str) -> tuple[int, str]:
+        """Status and `WWW-Authenticate` of the server's answer to a message without credential.
+
+        Raises:
+            NotSent, Interrupted, Unusable: no answer came.
+        """
+        client = self._client or self._open()
+        status, challenge = 0, ""
+        try:
+            for method, accept, content in (
+                ("POST", "application/json, text/event-stream", PROBE),
+                ("GET", "text/event-stream", None),
+            ):
+                headers = {"accept": accept, "content-type": "application/json"}
+                async with client.stream(method, url, headers=headers, content=content) as answer:
+                    status = answer.status_code
+                    challenge = answer.headers.get("www-authenticate", "")
+                if status < 300 or status == 401:
+                    break  # else it may be a server of HTTP+SSE, which asks at its stream
+        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+            raise map_error(error, mask_url(url)) from error
+        return status, challenge
 
     def _open(self) -> httpx.AsyncClient:
         self._client = httpx.AsyncClient(

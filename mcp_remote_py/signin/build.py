@@ -1,0 +1,110 @@
+"""Puts together what signs in: the one composition of this folder, imported when it is needed.
+
+Real time, randomness, files, sockets and browser are named here and nowhere else in it. Must
+not know what any of them is for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import platform
+import sys
+import time
+from collections.abc import Awaitable, Callable, Mapping
+
+from mcp_remote_py.credentials.keys import choose_store
+from mcp_remote_py.credentials.lock import ProcessLock
+from mcp_remote_py.credentials.state import StateFile, state_directory
+from mcp_remote_py.credentials.store import session_key
+from mcp_remote_py.oauth.steps import Credential
+from mcp_remote_py.settings import ProxySettings
+from mcp_remote_py.signin.agent import Listener, SignInAgent, Surroundings
+from mcp_remote_py.signin.browser import detect_platform, open_browser
+from mcp_remote_py.signin.callback import CallbackListener
+from mcp_remote_py.signin.fetch import Fetcher
+from mcp_remote_py.tls import build_tls_context
+
+LOWEST_PORT, PORTS = 3335, 45815
+"""The range mcp-remote derives its callback port from: below what systems give out by chance."""
+
+
+class _LoopClock:
+    """The event loop's time."""
+
+    def now(self) -> float:
+        """See `Clock`."""
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> Awaitable[None]:
+        """See `Clock`."""
+        return asyncio.sleep(seconds)
+
+
+class BuiltAgent(SignInAgent):
+    """A `SignInAgent` that can also ask the server whether it wants a sign-in."""
+
+    fetcher: Fetcher
+    url: str
+
+    async def probe(self) -> tuple[int, str]:
+        """Status and challenge of the server's answer to a message without credential."""
+        return await self.fetcher.probe(self.url)
+
+
+def build_agent(
+    settings: ProxySettings, environment: Mapping[str, str], report: Callable[[str], None]
+) -> BuiltAgent:
+    """The agent of one session. Touches neither network, keyring nor disk."""
+    chosen = settings.sign_in
+    directory = state_directory(environment)
+    session = session_key(settings.server, chosen.resource, chosen.profile)
+    store = choose_store(chosen.token_store, directory, os.urandom)
+    state = StateFile(directory, str(settings.server), chosen.resource or "", chosen.profile)
+    fetcher = Fetcher(lambda: build_tls_context(settings.tls), settings.http_proxy)
+    lock = ProcessLock(directory / "locks" / f"{session}.lock", _LoopClock())
+
+    async def listen() -> Listener:
+        listener = CallbackListener(chosen.host, chosen.callback_path, chosen.success_url)
+        known = state.read().port
+        derived = LOWEST_PORT + int(session[:8], 16) % PORTS
+        await listener.bind(chosen.port or known or derived, chosen.port is not None)
+        if chosen.port is None and known != listener.port:
+            state.update(port=listener.port)
+        return listener
+
+    async def open_in_browser(url: str) -> bool:
+        kind = detect_platform(sys.platform, platform.release(), environment)
+        return await open_browser(url, environment, kind, chosen.browser)
+
+    def note(credential: Credential | None, error: str) -> None:
+        if credential is None:
+            state.update(last_error=error) if error else state.delete()
+            return
+        state.update(
+            issuer=credential.issuer,
+            scope=credential.scope,
+            store=store.describe(),
+            signed_in_at=credential.obtained_at,
+            expires_at=credential.expires_at,
+            last_error="",
+        )
+
+    agent = BuiltAgent(
+        str(settings.server),
+        session,
+        chosen,
+        store,
+        Surroundings(
+            fetch=fetcher.fetch,
+            listen=listen,
+            open_browser=open_in_browser,
+            lock=lock.hold,
+            now=time.time,
+            random_bytes=os.urandom,
+            report=report,
+            note=note,
+        ),
+    )
+    agent.fetcher, agent.url = fetcher, str(settings.server)
+    return agent
