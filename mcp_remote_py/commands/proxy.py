@@ -13,9 +13,10 @@ import signal
 import time
 from collections.abc import Awaitable, Callable, Mapping
 
-from mcp_remote_py.channel import Deliver, ServerChannel
+from mcp_remote_py.channel import Authorizer, Deliver, ServerChannel
 from mcp_remote_py.commands.lifetime import watch_parent, watch_signals
 from mcp_remote_py.credentials.state import StateFile, state_directory
+from mcp_remote_py.credentials.store import record_path, session_key
 from mcp_remote_py.redact import mask_url
 from mcp_remote_py.relay import Relay
 from mcp_remote_py.settings import ProxySettings, TransportStrategy
@@ -44,6 +45,45 @@ class LoopClock:
     def sleep(self, seconds: float) -> Awaitable[None]:
         """See `Clock`."""
         return asyncio.sleep(seconds)
+
+
+class LazySignIn:
+    """An `Authorizer` that costs nothing until the server asks, or somebody has signed in before."""
+
+    def __init__(self, settings: ProxySettings, environment: Mapping[str, str]) -> None:
+        self._settings = settings
+        self._environment = environment
+        self._agent: Authorizer | None = None
+        chosen = settings.sign_in
+        session = session_key(settings.server, chosen.resource, chosen.profile)
+        self._signed_in = record_path(state_directory(environment), session).exists()
+
+    async def header(self) -> tuple[bytes, bytes] | None:
+        """See `Authorizer`."""
+        if self._agent is None and not self._signed_in:
+            return None
+        return await self._get().header()
+
+    def accepted(self) -> None:
+        """See `Authorizer`."""
+        if self._agent is not None:
+            self._agent.accepted()
+
+    async def refused(self, sent: bytes | None, status: int, challenge: bytes) -> bool:
+        """See `Authorizer`."""
+        return await self._get().refused(sent, status, challenge)
+
+    def _get(self) -> Authorizer:
+        if self._agent is None:
+            from mcp_remote_py.signin.build import build_agent  # 0.2 s that few starts cost
+
+            self._agent = build_agent(self._settings, self._environment, say)
+        return self._agent
+
+
+def say(text: str) -> None:
+    """Tells the person, who may have to open an address."""
+    logger.warning("%s", text)
 
 
 def run_proxy(settings: ProxySettings, environment: Mapping[str, str]) -> int:
@@ -87,10 +127,13 @@ async def _relay(
     clock = LoopClock()
     state = StateFile(state_directory(environment), str(settings.server))
 
+    # Who gave a credential meant that one: no sign-in then (decision D12).
+    authorizer = None if headers.has_authorization else LazySignIn(settings, environment)
+
     def connect(deliver: Deliver, on_session_lost: Callable[[], None]) -> ServerChannel:
         def streamable(on_accepted: OnAccepted) -> ServerChannel:
             return StreamableChannel(
-                HttpClient(settings, headers),
+                HttpClient(settings, headers, authorizer),
                 deliver,
                 on_session_lost,
                 clock,
@@ -102,7 +145,7 @@ async def _relay(
 
         def legacy_sse(on_accepted: OnAccepted) -> ServerChannel:
             return LegacySseChannel(
-                HttpClient(settings, headers),
+                HttpClient(settings, headers, authorizer),
                 deliver,
                 on_session_lost,
                 settings.max_message_size,
