@@ -368,7 +368,8 @@ def _find_first(
             problems.append(_unavailable(f"no answer from {mask_url(url)}: {error.cause}"))
             continue
         except McpRemoteError as error:
-            problems.append(SignInFailed(f"{mask_url(url)} is not usable: {error.sentence()}"))
+            cause = f"{mask_url(url)} is not usable: {error.cause}"
+            problems.append(SignInFailed(cause, hint="Tell whoever runs the server."))
             continue
         document = decode_object(response.body)
         if is_outage(response.status):

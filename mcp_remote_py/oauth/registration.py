@@ -230,7 +230,8 @@ def _register(
             asked["redirect_uris"] = [uri]
             response = yield from _ask(server, asked)
     document = decode_object(response.body) or {}
-    if 200 <= response.status < 300 and "error" not in document:
+    is_answer = bool(document) or not server.is_default  # at a guessed address: any web page
+    if 200 <= response.status < 300 and "error" not in document and is_answer:
         return _judge_client(document, response, server, redirect_uris, asked)
     raise _explain_refusal(document, response, server)
 
