@@ -64,10 +64,11 @@ def obtain_client(
     scope: str | None,
     now: float,
 ) -> Conversation[Client]:
-    """The client to sign in as; `redirect_uris` are those we listen on, the preferred first.
+    """The client to sign in as.
 
-    `stored` is what was registered at this issuer before, `scope` what will be asked for, `now`
-    seconds since the epoch.
+    `redirect_uris` are those we listen on, the preferred first, none for a sign-in without a way
+    back. `stored` is what was registered at this issuer before, `scope` what will be asked for,
+    `now` seconds since the epoch.
 
     Raises:
         UsageError: what the person gave for a client is no client.
@@ -120,7 +121,7 @@ def _is_usable(client: Client, redirect_uris: tuple[str, ...], now: float) -> bo
     return (
         client.origin == "registered"
         and not 0 < client.secret_expires_at <= now
-        and any(uri in client.redirect_uris for uri in redirect_uris)
+        and (not redirect_uris or any(uri in client.redirect_uris for uri in redirect_uris))
     )
 
 
@@ -152,9 +153,8 @@ def _read_static_client(
     client = Client(
         client_id, "static", secret, str(method), _read_texts(members.get("redirect_uris"))
     )
-    if client.redirect_uris and not any(
-        _is_covered(uri, client.redirect_uris) for uri in redirect_uris
-    ):
+    covered = (_is_covered(uri, client.redirect_uris) for uri in redirect_uris)
+    if redirect_uris and client.redirect_uris and not any(covered):
         raise UsageError(
             f"The redirect_uris of {_CLIENT_INFO} do not have {redirect_uris[0]}, where the "
             "answer of the sign-in is awaited.",
@@ -212,7 +212,7 @@ def _register(
     """
     asked: dict[str, object] = {
         "client_name": CLIENT_NAME,
-        "redirect_uris": list(redirect_uris),
+        "redirect_uris": list(redirect_uris) or None,
         "grant_types": _choose_grants(server, settings),
         "response_types": ["code"],
         "token_endpoint_auth_method": _choose_method(server),
@@ -307,7 +307,7 @@ def _judge_client(
     sent = _read_texts(asked.get("redirect_uris")) or redirect_uris
     registered = _read_texts(document.get("redirect_uris")) or sent
     kept = tuple(uri for uri in redirect_uris if _is_covered(uri, registered))
-    if not kept:
+    if redirect_uris and not kept:
         raise SignInFailed(
             f"The authorization server registered {quote(' '.join(registered))} for the way back, "
             f"not {redirect_uris[0]} (from {mask_url(url)}).",

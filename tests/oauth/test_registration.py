@@ -316,6 +316,16 @@ def test_redirect_uris_the_person_takes_away_are_taken_for_ours() -> None:
     assert "redirect_uris" not in web.sent[0]
 
 
+@pytest.mark.parametrize("answered", [None, ["https://theirs.example/"]])
+def test_a_sign_in_without_a_way_back_needs_no_redirect_uri(answered: object) -> None:
+    web = Web({REGISTER: registered(redirect_uris=answered)})
+    assert obtain(web, redirect_uris=()) == Client("new", "registered")
+    assert "redirect_uris" not in web.sent[0]
+    assert obtain(web, redirect_uris=(), stored=STORED) is STORED
+    given = static(client_id="mine", redirect_uris=["https://theirs.example/"])
+    assert obtain(web, redirect_uris=(), settings=given).client_id == "mine"
+
+
 # What is answered ----------------------------------------------------------------------------
 
 
