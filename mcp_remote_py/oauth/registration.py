@@ -113,7 +113,7 @@ def _is_covered(uri: str, registered: tuple[str, ...]) -> bool:
 
 
 def _without_port(uri: str) -> str:
-    return re.sub(r":[0-9]+(?=/|\Z)", "", uri)
+    return re.sub(r":[0-9]+(?=/|\Z)", "", uri, count=1)
 
 
 def _is_usable(client: Client, redirect_uris: tuple[str, ...], now: float) -> bool:
