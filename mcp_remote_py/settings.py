@@ -160,7 +160,7 @@ class SignInSettings(NamedTuple):
     """JSON text of members for the registration (RFC 7591)."""
     client_metadata_url: str | None = None
     trusted_issuers: tuple[str, ...] = ()
-    """Issuers accepted although metadata or `iss` name another."""
+    """Issuers accepted although metadata or `iss` name another, or metadata is silent on PKCE."""
     use_id_token: bool = False
     host: str = "localhost"
     """Spelling of the loopback host in the redirect URI."""

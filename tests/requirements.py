@@ -49,9 +49,21 @@ PROMISES = {
         "Any message up to the cap (128 MiB by default), in linear time; past it, an error answer.",
         "IBM/mcp-context-forge issue 2591",
     ),
+    "A1": Promise(
+        "Who signs people in is found as the specification says, and checked before it is used.",
+        "MCP 2025-11-25, Authorization; modelcontextprotocol/python-sdk issue 1400",
+    ),
+    "A2": Promise(
+        "A client is given, documented, remembered or registered; a forgotten one is noticed.",
+        "MCP 2025-11-25, Client Registration Approaches; anthropics/claude-code issue 4760",
+    ),
     "L5": Promise(
         "Retries back off with jitter, obey Retry-After, and end; an idle proxy sends nothing.",
         "RFC 9110 §10.2.3; modelcontextprotocol/python-sdk issue 3257",
+    ),
+    "S1": Promise(
+        "Only https URLs, or http to this machine, are ever opened, and never through a shell.",
+        "CVE-2025-6514; MCP 2025-11-25, Security best practices",
     ),
     "S2": Promise(
         "Secrets never reach stdout, stderr, logs, error texts or another origin.",

@@ -1,0 +1,91 @@
+"""What a `WWW-Authenticate` header says about signing in (RFC 9110 §11.6.1).
+
+Total: whatever a server wrote, there is a `Challenge`, at worst an empty one. Must not know what
+is done with it.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from mcp_remote_py.errors import one_line
+
+_NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_QUOTED = r'"(?P<{0}>(?:[^"\\]|\\.?)*)(?:"|\Z)'
+_SEPARATORS = re.compile(r"[\s,]*")
+_PARAMETER = re.compile(
+    # Not only tokens are taken without quotes: servers write URLs so.
+    rf'(?P<name>{_NAME})[ \t]*=[ \t]*(?:{_QUOTED.format("quoted")}|(?P<bare>[^\s,"]*))',
+    re.DOTALL,
+)
+_SCHEME = re.compile(rf"{_NAME}(?=[\s,]|\Z)")
+_JUNK = re.compile(rf'{_QUOTED.format("text")}|[^\s,"]+', re.DOTALL)
+_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
+_URL = re.compile(r"https?://[^\s/?#][!-~]*", re.IGNORECASE)
+
+
+class Challenge(NamedTuple):
+    """The parameters of RFC 6750 §3 and RFC 9728 §5.1; all are the server's words, unjudged.
+
+    `resource_metadata` is an http(s) URL or "". `scope` is None where the server names none: an
+    empty one asks for nothing either.
+    """
+
+    resource_metadata: str = ""
+    scope: str | None = None
+    error: str = ""
+    error_description: str = ""
+
+
+def parse_challenge(value: str) -> Challenge:
+    """The Bearer or DPoP challenge of a `WWW-Authenticate` value; header lines joined by `, `.
+
+    Of several the one that leads to metadata, else Bearer, else the first.
+    """
+    found = [
+        (scheme, _judge(parameters))
+        for scheme, parameters in _split_challenges(value)
+        if scheme in ("bearer", "dpop")
+    ]
+    if not found:
+        return Challenge()
+    return max(found, key=lambda item: (item[1].resource_metadata != "", item[0] == "bearer"))[1]
+
+
+def _split_challenges(value: str) -> list[tuple[str, dict[str, str]]]:
+    """Schemes and their parameters, all names in lower case; the first of a name counts.
+
+    A token68 looks like a scheme or a parameter and is taken for one: what it is credited with
+    is of no use to anybody.
+    """
+    challenges: list[tuple[str, dict[str, str]]] = [("", {})]
+    position = 0
+    while (position := _end(_SEPARATORS, value, position)) < len(value):
+        if parameter := _PARAMETER.match(value, position):
+            quoted = parameter["quoted"]
+            text = parameter["bare"] if quoted is None else _ESCAPE.sub(r"\1", quoted)
+            challenges[-1][1].setdefault(parameter["name"].lower(), text)
+            position = parameter.end()
+        elif scheme := _SCHEME.match(value, position):
+            challenges.append((scheme[0].lower(), {}))
+            position = scheme.end()
+        else:
+            position = _end(_JUNK, value, position)
+    return challenges
+
+
+def _end(pattern: re.Pattern[str], value: str, position: int) -> int:
+    """Where a match of `pattern` at `position` ends; the patterns asked here always match."""
+    match = pattern.match(value, position)
+    return match.end() if match else len(value)
+
+
+def _judge(parameters: dict[str, str]) -> Challenge:
+    metadata = parameters.get("resource_metadata", "")
+    return Challenge(
+        metadata if _URL.fullmatch(metadata) else "",
+        one_line(parameters.get("scope", "")) or None,
+        one_line(parameters.get("error", "")),
+        one_line(parameters.get("error_description", "")),
+    )

@@ -1,0 +1,80 @@
+"""What the other side of a sign-in answered: JSON documents, refusals, and how to quote them.
+
+The seam between `Fetch` and those who judge its answers. Must not know what a document means.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import cast
+
+import msgspec
+
+from mcp_remote_py.errors import one_line
+from mcp_remote_py.oauth.steps import Conversation, Fetch, Request, Response
+from mcp_remote_py.redact import Secret, mask_url
+
+MAX_QUOTE_LENGTH = 200
+"""Characters of a foreign text in an error."""
+
+_JSON = Secret("application/json")
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_TAG = re.compile(r"<(script|style)\b.*?(?:</\1\s*>|\Z)|<[^<>]*>", re.DOTALL | re.IGNORECASE)
+
+
+def fetch(request: Request, *, follow_redirects: bool = True) -> Conversation[Response]:
+    """The answer to `request`.
+
+    Raises:
+        NotSent, Interrupted: none came.
+    """
+    return cast("Response", (yield Fetch(request, follow_redirects)))
+
+
+def get_json(url: str) -> Request:
+    """A request for a document."""
+    return Request("GET", url, (("accept", _JSON),))
+
+
+def post_json(url: str, document: dict[str, object]) -> Request:
+    """A request that hands over a document."""
+    body = Secret(msgspec.json.encode(document).decode())
+    return Request("POST", url, (("accept", _JSON), ("content-type", _JSON)), body)
+
+
+def decode_object(body: bytes) -> dict[str, object] | None:
+    """The JSON object in `body`, or None where it holds something else."""
+    try:
+        document = msgspec.json.decode(body.removeprefix(_BYTE_ORDER_MARK))
+    except (ValueError, RecursionError):  # ValueError: msgspec's own, and of bytes not UTF-8
+        return None
+    return cast("dict[str, object]", document) if isinstance(document, dict) else None
+
+
+def is_outage(status: int) -> bool:
+    """Whether an answer of this status is no verdict: asking later may bring one."""
+    return status in (408, 425, 429) or (status >= 500 and status != 501)
+
+
+def words_of(body: bytes) -> str:
+    """The text a person would read in `body`, on one line, without tags and scripts."""
+    return one_line(_TAG.sub(" ", body.decode("utf-8", "replace")))
+
+
+def quote(text: str) -> str:
+    """A foreign text in quotation marks, on one line and not too long."""
+    text = one_line(text)
+    return f'"{text if len(text) <= MAX_QUOTE_LENGTH else text[: MAX_QUOTE_LENGTH - 1] + "…"}"'
+
+
+def describe(url: str, response: Response) -> str:
+    """The evidence: what came from where. For answers that can hold no secret: it quotes them."""
+    words = words_of(response.body)
+    return f"{describe_briefly(url, response)}{f': {quote(words)}' if words else ''}"
+
+
+def describe_briefly(url: str, response: Response) -> str:
+    """The evidence without a word of the body, which may hold a secret."""
+    kind = response.headers.get("content-type", "").partition(";")[0].strip()
+    shown = f", {quote(kind)[1:-1]}," if 200 <= response.status < 300 and kind else ""
+    return f"HTTP {response.status}{shown} from {mask_url(url)}"

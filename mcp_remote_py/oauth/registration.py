@@ -1,0 +1,393 @@
+"""Which client we are at an authorization server: given, documented, remembered or registered.
+
+The order is that of MCP 2025-11-25, "Client Registration Approaches". What a server answers to a
+registration (RFC 7591 §3.2.1) is judged before it is used. Must not know users, browsers or where
+a client is kept: the caller gives only one that belongs to this issuer.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import cast
+from urllib.parse import unquote_plus
+
+from mcp_remote_py.errors import (
+    Interrupted,
+    McpRemoteError,
+    NotSent,
+    SignInFailed,
+    SignInUnavailable,
+    UsageError,
+)
+from mcp_remote_py.oauth.discovery import ServerMetadata
+from mcp_remote_py.oauth.document import (
+    decode_object,
+    describe,
+    describe_briefly,
+    fetch,
+    is_outage,
+    post_json,
+    quote,
+    words_of,
+)
+from mcp_remote_py.oauth.steps import Client, Conversation, Report, Request, Response
+from mcp_remote_py.redact import Secret, mask_url, remember
+from mcp_remote_py.settings import SignInSettings
+
+CLIENT_NAME = "mcp-remote-py"
+
+METHODS = ("none", "client_secret_post", "client_secret_basic")
+"""What we can do at a token endpoint (RFC 7591 §2), the preferred first."""
+
+DEVICE_CODE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
+
+_CLIENT_INFO = "--static-oauth-client-info"
+_CLIENT_METADATA = "--static-oauth-client-metadata"
+_BY_HAND = (
+    f"Register a client there by hand and give it with {_CLIENT_INFO} "
+    """'{"client_id": "..."}'."""
+)
+_DEAD_CLIENT = re.compile(
+    # \b also keeps invalid_client_metadata apart, which is no verdict on the client.
+    r"\b(?:invalid_client|unauthorized_client"
+    r"|invalid[ _]redirect(?:[ _]uri)?|redirect_uri_mismatch"
+    r"|(?:unknown|unrecognized|unregistered|invalid) client(?:[ _]id)?)\b",
+    re.IGNORECASE,
+)
+
+
+def obtain_client(
+    server: ServerMetadata,
+    redirect_uris: tuple[str, ...],
+    stored: Client | None,
+    settings: SignInSettings,
+    scope: str | None,
+    now: float,
+) -> Conversation[Client]:
+    """The client to sign in as.
+
+    `redirect_uris` are those we listen on, the preferred first, none for a sign-in without a way
+    back. `stored` is what was registered at this issuer before, `scope` what will be asked for,
+    `now` seconds since the epoch.
+
+    Raises:
+        UsageError: what the person gave for a client is no client.
+        SignInFailed: the server lets nobody register, or not us.
+        SignInUnavailable: the registration was not answered.
+    """
+    if settings.static_client is not None:
+        return _read_static_client(settings.static_client, server, redirect_uris)
+    if settings.client_metadata_url and server.client_id_metadata_document_supported:
+        return Client(settings.client_metadata_url, "document", redirect_uris=redirect_uris)
+    if stored is not None and _is_usable(stored, redirect_uris, now):
+        return stored
+    if not server.registration_endpoint:
+        raise SignInFailed(
+            f"The authorization server {server.issuer} lets no client register itself.",
+            hint=f"{_BY_HAND} {_document_hint(server)}".rstrip(),
+        )
+    yield Report(f"Registering at {server.issuer}.")
+    members = _read_members(settings.static_client_metadata, _CLIENT_METADATA)
+    client = yield from _register(server, redirect_uris, members, settings, scope)
+    if client.client_secret is not None:
+        remember((client.client_secret,))
+    return client
+
+
+def choose_redirect_uri(client: Client, redirect_uris: tuple[str, ...]) -> str:
+    """Which of `redirect_uris` to send: one registered to the letter, else but for its port.
+
+    RFC 8252 §7.3 lets a loopback redirect have any port, and not every server follows it.
+    """
+    for uri in redirect_uris:
+        if uri in client.redirect_uris:
+            return uri
+    for uri in redirect_uris:
+        if _is_covered(uri, client.redirect_uris):
+            return uri
+    return redirect_uris[0]
+
+
+def _is_covered(uri: str, registered: tuple[str, ...]) -> bool:
+    return uri in registered or _without_port(uri) in map(_without_port, registered)
+
+
+def _without_port(uri: str) -> str:
+    return re.sub(r":[0-9]+(?=/|\Z)", "", uri, count=1)
+
+
+def _is_usable(client: Client, redirect_uris: tuple[str, ...], now: float) -> bool:
+    """Exact redirect URIs only: a new registration costs less than a tab that says no."""
+    return (
+        client.origin == "registered"
+        and not 0 < client.secret_expires_at <= now
+        and (not redirect_uris or any(uri in client.redirect_uris for uri in redirect_uris))
+    )
+
+
+def _document_hint(server: ServerMetadata) -> str:
+    if not server.client_id_metadata_document_supported:
+        return ""
+    return "Or publish a client metadata document and give its URL with --client-metadata-url."
+
+
+# A client registered by hand -----------------------------------------------------------------
+
+
+def _read_static_client(
+    text: Secret, server: ServerMetadata, redirect_uris: tuple[str, ...]
+) -> Client:
+    members = _read_members(text.reveal(), _CLIENT_INFO)
+    client_id = members.get("client_id")
+    if not isinstance(client_id, str) or not client_id:
+        raise UsageError(
+            f"{_CLIENT_INFO} has no client_id.", hint="""Write it as '{"client_id": "..."}'."""
+        )
+    secret = _read_secret(members)
+    method = members.get("token_endpoint_auth_method") or _choose_method_of(secret, server)
+    if method not in METHODS or (secret is None and method != "none"):
+        raise UsageError(
+            f"The token_endpoint_auth_method of {_CLIENT_INFO} cannot be used.",
+            hint=f"It is one of {', '.join(METHODS)}, all but the first with a client_secret.",
+        )
+    client = Client(
+        client_id, "static", secret, str(method), _read_texts(members.get("redirect_uris"))
+    )
+    covered = (_is_covered(uri, client.redirect_uris) for uri in redirect_uris)
+    if redirect_uris and client.redirect_uris and not any(covered):
+        raise UsageError(
+            f"The redirect_uris of {_CLIENT_INFO} do not have {redirect_uris[0]}, where the "
+            "answer of the sign-in is awaited.",
+            hint="Choose the same address with the options PORT, --host and --callback-path.",
+        )
+    return client
+
+
+def _read_members(text: str | None, option: str) -> dict[str, object]:
+    if text is None:
+        return {}
+    members = decode_object(text.encode("utf-8", "replace"))
+    if members is None:
+        raise UsageError(
+            f"{option} is no JSON object.",
+            hint="""Write it as '{"name": "value"}', or as @FILE with a file that holds it.""",
+        )
+    return members
+
+
+def _read_secret(members: dict[str, object]) -> Secret | None:
+    secret = members.get("client_secret")
+    return Secret(secret) if isinstance(secret, str) and secret else None
+
+
+def _read_texts(value: object) -> tuple[str, ...]:
+    items = cast("list[object]", value) if isinstance(value, list) else []
+    return tuple(item for item in items if isinstance(item, str))
+
+
+def _choose_method_of(secret: Secret | None, server: ServerMetadata) -> str:
+    """For a client that exists: RFC 6749 §2.3.1 makes Basic the one every server has."""
+    if secret is None:
+        return "none"
+    offered = server.token_endpoint_auth_methods or ()
+    if "client_secret_post" in offered and "client_secret_basic" not in offered:
+        return "client_secret_post"
+    return "client_secret_basic"
+
+
+# Registration --------------------------------------------------------------------------------
+
+
+def _register(
+    server: ServerMetadata,
+    redirect_uris: tuple[str, ...],
+    members: dict[str, object],
+    settings: SignInSettings,
+    scope: str | None,
+) -> Conversation[Client]:
+    """Registers all of `redirect_uris`, or the one the server takes.
+
+    Some take only `localhost`, some only 127.0.0.1 (field notes 9): where the two together are
+    refused for a redirect URI, each is tried alone.
+    """
+    asked: dict[str, object] = {
+        "client_name": CLIENT_NAME,
+        "redirect_uris": list(redirect_uris) or None,
+        "grant_types": _choose_grants(server, settings),
+        "response_types": ["code"],
+        "token_endpoint_auth_method": _choose_method(server),
+        # OpenID Connect Registration §2: "web", the default, takes no loopback redirect.
+        "application_type": "native",
+        "scope": scope,
+        **members,
+    }
+    asked = {name: value for name, value in asked.items() if value is not None}
+    response = yield from _ask(server, asked)
+    if "redirect_uris" not in members and len(redirect_uris) > 1:
+        for uri in redirect_uris:
+            if not _is_about_redirect(response):
+                break
+            asked["redirect_uris"] = [uri]
+            response = yield from _ask(server, asked)
+    document = decode_object(response.body) or {}
+    is_answer = bool(document) or not server.is_default  # at a guessed address: any web page
+    if 200 <= response.status < 300 and "error" not in document and is_answer:
+        return _judge_client(document, response, server, redirect_uris, asked)
+    raise _explain_refusal(document, response, server)
+
+
+def _ask(server: ServerMetadata, asked: dict[str, object]) -> Conversation[Response]:
+    url = server.registration_endpoint
+    try:
+        return (yield from fetch(post_json(url, asked), follow_redirects=False))
+    except (NotSent, Interrupted) as error:
+        raise SignInUnavailable(
+            f"The registration at {mask_url(url)} was not answered: {error.cause}",
+            hint="Try again later.",
+        ) from error
+
+
+def _is_about_redirect(response: Response) -> bool:
+    return (decode_object(response.body) or {}).get("error") == "invalid_redirect_uri"
+
+
+def _choose_method(server: ServerMetadata) -> str:
+    """For a new client. A server that lists nothing is asked for what suits us: a public one."""
+    offered = server.token_endpoint_auth_methods
+    if offered is None:
+        return METHODS[0]
+    method = next((method for method in METHODS if method in offered), None)
+    if method is None:
+        raise SignInFailed(
+            f"The authorization server {server.issuer} offers no client authentication that is "
+            f"supported here (it lists {quote(' '.join(offered))}).",
+            hint=f"{_BY_HAND} Supported are {', '.join(METHODS)}.",
+        )
+    return method
+
+
+def _choose_grants(server: ServerMetadata, settings: SignInSettings) -> list[str]:
+    """Some servers refuse a client that asks for a grant they do not have."""
+    grants = ["authorization_code"]
+    if server.grant_types is None or "refresh_token" in server.grant_types:
+        grants.append("refresh_token")
+    if settings.device_code:
+        grants.append(DEVICE_CODE_GRANT)
+    return grants
+
+
+def _judge_client(
+    document: dict[str, object],
+    response: Response,
+    server: ServerMetadata,
+    redirect_uris: tuple[str, ...],
+    asked: dict[str, object],
+) -> Client:
+    url = server.registration_endpoint
+    client_id = document.get("client_id")
+    if not isinstance(client_id, str) or not client_id:
+        raise SignInFailed(
+            f"The answer to the registration has no client_id ({describe_briefly(url, response)}).",
+            hint=_BY_HAND,
+        )
+    secret = _read_secret(document)
+    method = document.get("token_endpoint_auth_method")
+    if secret is None and method in (None, *METHODS):
+        method = "none"  # without a secret nothing else is possible, whatever is echoed
+    elif method is None:
+        method = asked.get("token_endpoint_auth_method")
+        if method == "none":
+            method = _choose_method_of(secret, server)
+    if method not in METHODS:
+        raise SignInFailed(
+            f"The authorization server registered us with {quote(str(method))} for "
+            f"client authentication, which is not supported here (from {mask_url(url)}).",
+            hint=f"{_BY_HAND} Supported are {', '.join(METHODS)}.",
+        )
+    sent = _read_texts(asked.get("redirect_uris")) or redirect_uris
+    registered = _read_texts(document.get("redirect_uris")) or sent
+    kept = tuple(uri for uri in redirect_uris if _is_covered(uri, registered))
+    if redirect_uris and not kept:
+        raise SignInFailed(
+            f"The authorization server registered {quote(' '.join(registered))} for the way back, "
+            f"not {redirect_uris[0]} (from {mask_url(url)}).",
+            hint="Choose the same address with the options PORT, --host and --callback-path.",
+        )
+    return Client(
+        client_id,
+        "registered",
+        secret,
+        str(method),
+        kept,
+        _read_time(document.get("client_secret_expires_at")),
+    )
+
+
+def _read_time(value: object) -> float:
+    """Seconds since the epoch; some servers write numbers as texts."""
+    if isinstance(value, int | float | str):
+        try:
+            return max(0.0, float(value))
+        except (ValueError, OverflowError):
+            return 0.0
+    return 0.0
+
+
+def _explain_refusal(
+    document: dict[str, object], response: Response, server: ServerMetadata
+) -> SignInFailed:
+    url, status = server.registration_endpoint, response.status
+    error, description = document.get("error"), document.get("error_description")
+    if isinstance(error, str):
+        words = f"{error}: {description}" if isinstance(description, str) else error
+        evidence = f"{describe_briefly(url, response)}: {quote(words)}"
+    elif 200 <= status < 300:
+        evidence = describe_briefly(url, response)
+    else:
+        evidence = describe(url, response)
+    if is_outage(status):
+        return SignInUnavailable(
+            f"The authorization server cannot register us at the moment ({evidence}).",
+            hint="Try again later.",
+        )
+    if server.is_default and status not in (400, 401, 403):
+        return SignInFailed(
+            "The server wants a credential and offers no sign-in: it publishes nothing about one, "
+            f"and no client can register ({evidence}).",
+            hint='If it wants a token, give it with --header "Authorization: Bearer ${TOKEN}".',
+        )
+    if status in (401, 403):
+        return SignInFailed(
+            f"The authorization server does not let just anybody register ({evidence}).",
+            hint=f"{_BY_HAND} {_document_hint(server)}".rstrip(),
+        )
+    return SignInFailed(
+        f"The authorization server refused to register us ({evidence}).",
+        hint=f"Change what is asked for with {_CLIENT_METADATA}, or: {_BY_HAND}",
+    )
+
+
+# A registration that may be forgotten --------------------------------------------------------
+
+
+def preflight(authorize_url: str) -> Conversation[bool]:
+    """Whether the server still seems to know the registered client that `authorize_url` is for.
+
+    Servers forget clients and then say so to the person only, never at the redirect URI (field
+    note 6): so this asks before a tab is opened. Only a verdict on the client is False; a server
+    that fails or does not answer has given none.
+    """
+    try:
+        response = yield from fetch(
+            Request("GET", authorize_url, (("accept", Secret("text/html,*/*;q=0.8")),)),
+            follow_redirects=False,
+        )
+    except McpRemoteError:
+        return True
+    if response.status in (400, 401, 422):
+        return False
+    if 300 <= response.status < 400:
+        location = response.headers.get("location", "")
+        words = re.split(r"[?#]", location, maxsplit=1)[1:]
+        return not _DEAD_CLIENT.search(unquote_plus("".join(words)))
+    return response.status >= 500 or not _DEAD_CLIENT.search(words_of(response.body))

@@ -1,0 +1,117 @@
+"""A `WWW-Authenticate` value of any server, right or wrong, becomes a challenge."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mcp_remote_py.oauth.challenge import Challenge, parse_challenge
+
+URL = "https://example.com/.well-known/oauth-protected-resource/mcp"
+
+
+@pytest.mark.promise("A1")
+def test_a_full_challenge_is_read() -> None:
+    value = (
+        f'Bearer realm="mcp", error="invalid_token", error_description="It \\"expired\\".", '
+        f'resource_metadata="{URL}", scope="files:read  files:write"'
+    )
+    assert parse_challenge(value) == Challenge(
+        URL, "files:read files:write", "invalid_token", 'It "expired".'
+    )
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        f'Bearer resource_metadata="{URL}"',
+        f'bearer RESOURCE_METADATA="{URL}"',
+        f"Bearer resource_metadata={URL}",
+        f'Bearer resource_metadata = "{URL}"',
+        f'Bearer   realm="a"   resource_metadata="{URL}"',
+        f'Bearer realm="a, b=c",\tresource_metadata="{URL}"',
+        f',, Bearer ,realm=x,resource_metadata="{URL}",',
+        f'Bearer realm="x",\r\n  resource_metadata="{URL}"',
+        f'Bearer resource_metadata="{URL}',
+        f'Bearer ;; resource_metadata="{URL}"',
+        f'Bearer "a word, scope=nothing" resource_metadata="{URL}"',
+        f'Bearer realm="", resource_metadata="{URL}", resource_metadata="https://late.example/"',
+        f'DPoP algs="ES256", resource_metadata="{URL}"',
+        f'Basic realm="b", Bearer resource_metadata="{URL}"',
+        f'Bearer resource_metadata="{URL}", Basic realm="b"',
+        f'Negotiate YII/+aGVs==, Bearer resource_metadata="{URL}"',
+        f'Negotiate, NTLM, Bearer resource_metadata="{URL}", DPoP algs="ES256"',
+        f'Bearer realm="api", Bearer resource_metadata="{URL}"',
+        f'Bearer, DPoP resource_metadata="{URL}"',
+    ],
+)
+def test_the_way_to_the_metadata_is_found_in_every_spelling(value: str) -> None:
+    assert parse_challenge(value) == Challenge(resource_metadata=URL)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "",
+        "   ,, ",
+        "Bearer",
+        "Bearer abc/def==",
+        'Basic realm="x", scope="of-basic"',
+        f'resource_metadata="{URL}"',
+        f'Digest resource_metadata="{URL}"',
+        '"Bearer", scope',
+        'Bearer scope=""',
+        'Bearer scope=" "',
+    ],
+)
+def test_where_there_is_nothing_for_us_the_challenge_is_empty(value: str) -> None:
+    assert parse_challenge(value) == Challenge()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "javascript:alert(1)",
+        "file:///etc/passwd",
+        "/.well-known/oauth-protected-resource",
+        "ftp://example.com/",
+        "https://",
+        "https:///path",
+        "https://exam ple.com/",
+        "https://example.com/\x1b[2J",
+        "https://example.com/\u00e4",
+        "",
+    ],
+)
+def test_only_an_http_url_leads_to_metadata(url: str) -> None:
+    assert parse_challenge(f'Bearer scope="a", resource_metadata="{url}"') == Challenge(scope="a")
+
+
+def test_bearer_is_preferred_to_dpop_where_both_lead_equally_far() -> None:
+    value = 'DPoP error="invalid_dpop_proof", Bearer error="invalid_token"'
+    assert parse_challenge(value).error == "invalid_token"
+
+
+def test_the_first_of_two_equal_challenges_counts() -> None:
+    assert parse_challenge('Bearer scope="a", Bearer scope="b"').scope == "a"
+
+
+def test_foreign_words_cannot_forge_a_line_or_drive_a_terminal() -> None:
+    challenge = parse_challenge('Bearer error_description="a\r\nb\x1b[2J"')
+    assert challenge.error_description == "a b [2J"
+
+
+@given(st.text(alphabet='Bearer DPoP,="\\ abc/\t\n\x00', max_size=80) | st.text(max_size=80))
+def test_nothing_a_server_writes_raises(value: str) -> None:
+    challenge = parse_challenge(value)
+    assert all(part is None or part.isprintable() for part in challenge)
+
+
+@pytest.mark.parametrize("unit", ['"', "\\", '"\\', "a=", "a ", ",", '="', "Bearer ", "/"])
+def test_a_huge_value_takes_no_time(unit: str) -> None:
+    started = time.monotonic()
+    parse_challenge("Bearer " + unit * (100_000 // len(unit)))
+    assert time.monotonic() - started < 5

@@ -1,0 +1,690 @@
+"""Who signs people in is found in the order of the specification, and judged before it is used."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from mcp_remote_py.errors import (
+    Interrupted,
+    McpRemoteError,
+    NotSent,
+    SignInFailed,
+    SignInUnavailable,
+    Unusable,
+)
+from mcp_remote_py.oauth.challenge import Challenge
+from mcp_remote_py.oauth.discovery import (
+    MAX_AUTHORIZATION_SERVERS,
+    MAX_URL_LENGTH,
+    Discovered,
+    ServerMetadata,
+    check_url,
+    discover,
+)
+from mcp_remote_py.oauth.steps import MAX_BODY_BYTES, Response
+from mcp_remote_py.settings import SignInSettings
+from tests.oauth.web import Answer, Web, document, page
+
+SERVER = "https://mcp.example/team/mcp"
+RESOURCE_ROOT = "https://mcp.example/.well-known/oauth-protected-resource"
+RESOURCE_URL = f"{RESOURCE_ROOT}/team/mcp"
+ISSUER = "https://auth.example"
+ISSUER_URL = f"{ISSUER}/.well-known/oauth-authorization-server"
+OPENID_URL = f"{ISSUER}/.well-known/openid-configuration"
+ORIGIN = "https://mcp.example"
+ORIGIN_URL = f"{ORIGIN}/.well-known/oauth-authorization-server"
+OUTAGE = page("Bad gateway", 502)
+
+
+def resource_document(**members: object) -> Response:
+    return document(
+        {"resource": SERVER, "authorization_servers": [ISSUER], **members},
+    )
+
+
+def issuer_members(issuer: str = ISSUER) -> dict[str, object]:
+    return {
+        "issuer": issuer,
+        "authorization_endpoint": f"{ISSUER}/authorize",
+        "token_endpoint": f"{ISSUER}/token",
+        "code_challenge_methods_supported": ["S256"],
+    }
+
+
+def issuer_document(issuer: str = ISSUER, /, **members: object) -> Response:
+    return document({**issuer_members(issuer), **members})
+
+
+def web_of(answers: Mapping[str, Answer] | None = None) -> Web:
+    """A good resource and a good authorization server, changed by `answers`."""
+    return Web(
+        {RESOURCE_URL: resource_document(), ISSUER_URL: issuer_document(), **(answers or {})}
+    )
+
+
+def run(
+    web: Web,
+    url: str = SERVER,
+    challenge: Challenge | None = None,
+    settings: SignInSettings | None = None,
+) -> Discovered:
+    return web.play(discover(url, challenge or Challenge(), settings or SignInSettings()))
+
+
+def fail(
+    web: Web,
+    url: str = SERVER,
+    challenge: Challenge | None = None,
+    settings: SignInSettings | None = None,
+) -> SignInFailed:
+    with pytest.raises(SignInFailed) as caught:
+        run(web, url, challenge, settings)
+    assert caught.value.hint, "an error has a next step"
+    assert caught.value.sentence().isprintable()
+    return caught.value
+
+
+# Everything as it should be ------------------------------------------------------------------
+
+
+@pytest.mark.promise("A1")
+def test_all_that_is_published_arrives_byte_for_byte() -> None:
+    server = issuer_document(
+        registration_endpoint=f"{ISSUER}/Reg?a=%7e",
+        revocation_endpoint=f"{ISSUER}/revoke",
+        device_authorization_endpoint=f"{ISSUER}/device",
+        scopes_supported=["openid", "offline_access"],
+        token_endpoint_auth_methods_supported=["none"],
+        grant_types_supported=["authorization_code", "refresh_token"],
+        authorization_response_iss_parameter_supported=True,
+        client_id_metadata_document_supported=True,
+        jwks_uri="javascript:not-read",
+    )
+    resource = resource_document(scopes_supported=["read", "write"])
+    web = web_of({ISSUER_URL: server, RESOURCE_URL: resource})
+    assert run(web) == Discovered(
+        SERVER,
+        ("read", "write"),
+        ServerMetadata(
+            issuer=ISSUER,
+            authorization_endpoint=f"{ISSUER}/authorize",
+            token_endpoint=f"{ISSUER}/token",
+            registration_endpoint=f"{ISSUER}/Reg?a=%7e",
+            revocation_endpoint=f"{ISSUER}/revoke",
+            device_authorization_endpoint=f"{ISSUER}/device",
+            scopes_supported=("openid", "offline_access"),
+            token_endpoint_auth_methods=("none",),
+            grant_types=("authorization_code", "refresh_token"),
+            code_challenge_methods=("S256",),
+            iss_parameter_supported=True,
+            client_id_metadata_document_supported=True,
+        ),
+    )
+    assert web.asked == [RESOURCE_URL, ISSUER_URL]
+    assert web.reports == [
+        "Asking mcp.example how to sign in.",
+        f"The authorization server is {ISSUER}.",
+    ]
+
+
+def test_what_is_not_published_is_not_made_up() -> None:
+    found = run(web_of())
+    assert found.scopes_supported is None
+    assert found.server == ServerMetadata(
+        ISSUER, f"{ISSUER}/authorize", f"{ISSUER}/token", code_challenge_methods=("S256",)
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "scopes"),
+    [([], ()), (None, None), ("a b", ("a", "b")), (["a"], ("a",))],
+)
+def test_an_empty_list_of_scopes_is_not_the_same_as_none(
+    value: object, scopes: tuple[str, ...] | None
+) -> None:
+    web = web_of({RESOURCE_URL: resource_document(scopes_supported=value)})
+    assert run(web).scopes_supported == scopes
+
+
+# Where resource metadata is looked for -------------------------------------------------------
+
+
+@pytest.mark.promise("A1")
+def test_the_url_of_the_challenge_comes_first() -> None:
+    named = "https://elsewhere.example/metadata?for=mcp"
+    web = web_of({named: resource_document(), RESOURCE_URL: OUTAGE})
+    run(web, challenge=Challenge(named))
+    assert web.asked == [named, ISSUER_URL]
+
+
+@pytest.mark.promise("A1")
+@pytest.mark.parametrize(
+    ("url", "asked"),
+    [
+        (SERVER, ["/team/mcp", ""]),
+        ("https://mcp.example/", [""]),
+        ("https://mcp.example/mcp/", ["/mcp/", "/mcp", ""]),
+        ("https://mcp.example/mcp?a=%2f", ["/mcp?a=%2f", "/mcp", ""]),
+        ("https://mcp.example/?a=b", ["?a=b", ""]),
+    ],
+)
+def test_then_the_well_known_places_with_the_path_and_at_the_root(
+    url: str, asked: list[str]
+) -> None:
+    web = Web({RESOURCE_ROOT: resource_document(resource=ORIGIN), ISSUER_URL: issuer_document()})
+    assert run(web, url).resource == ORIGIN
+    assert web.asked == [*(RESOURCE_ROOT + path for path in asked), ISSUER_URL]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        page("no", 404),
+        page("no", 405),
+        page("no", 400),
+        page("no", 401),
+        page("no", 501),
+        page("moved", 302),
+        page("<html>our app</html>"),
+        document(["no", "object"]),
+        Response(204, {}, b""),
+        OUTAGE,
+        NotSent("No."),
+        Unusable("Too large."),
+        document({"resource": SERVER, "authorization_servers": 7}),
+        resource_document(resource="https://mcp.example/other"),
+    ],
+)
+def test_whatever_one_place_says_the_next_one_is_asked(answer: Answer) -> None:
+    named = "https://elsewhere.example/metadata"
+    web = web_of({named: answer})
+    assert run(web, challenge=Challenge(named)).resource == SERVER
+
+
+@pytest.mark.parametrize(
+    "named",
+    ["http://mcp.example/metadata", "https://u:p@mcp.example/m", f"https://a.example/{'x' * 2048}"],
+)
+def test_a_challenge_sends_us_to_no_unsafe_place(named: str) -> None:
+    web = web_of({named: resource_document()})
+    run(web, challenge=Challenge(named))
+    assert named not in web.asked
+
+
+def test_a_server_the_person_reaches_by_plain_http_may_name_its_own_origin() -> None:
+    named = "http://10.0.0.5:8000/metadata"
+    web = web_of({named: resource_document(resource="http://10.0.0.5:8000/")})
+    run(web, "http://10.0.0.5:8000/mcp", Challenge(named))
+    assert web.asked[0] == named
+
+
+# The resource --------------------------------------------------------------------------------
+
+
+@pytest.mark.promise("A1")
+@pytest.mark.parametrize(
+    ("url", "resource"),
+    [
+        (SERVER, SERVER),
+        (SERVER, f"{SERVER}/"),
+        (f"{SERVER}/", SERVER),
+        (SERVER, "https://mcp.example"),
+        (SERVER, "https://mcp.example/"),
+        (SERVER, "https://mcp.example/team"),
+        (SERVER, "https://mcp.example:443/team/"),
+        (SERVER, "HTTPS://MCP.example/team/mcp"),
+        (f"{SERVER}?a=b", SERVER),
+        (f"{SERVER}?a=b", f"{SERVER}?a=b"),
+        ("http://localhost:8/sse", "http://localhost:8/sse"),
+        ("http://[::1]:8/sse", "http://[::1]:8"),
+    ],
+)
+def test_a_resource_covers_itself_and_all_below_it_and_is_sent_as_published(
+    url: str, resource: str
+) -> None:
+    web = Web(answer=lambda request: resource_document(resource=resource, **issuer_members()))
+    assert run(web, url).resource == resource
+
+
+@pytest.mark.promise("A1")
+@pytest.mark.parametrize(
+    "resource",
+    [
+        "https://evil.example/team/mcp",
+        "https://mcp.example.evil.example/team/mcp",
+        "http://mcp.example/team/mcp",
+        "https://mcp.example:8443/team/mcp",
+        "https://mcp.example/team/mc",
+        "https://mcp.example/te",
+        "https://mcp.example/team/mcp/deeper",
+        "https://mcp.example/TEAM/mcp",
+        f"{SERVER}?a=b",
+        f"{SERVER}#part",
+        f"{SERVER} ",
+        "https://user@mcp.example/team/mcp",
+        "api://4b1a",
+        "mcp.example",
+    ],
+)
+def test_metadata_of_another_resource_is_refused_with_both_values(resource: str) -> None:
+    error = fail(Web({RESOURCE_URL: resource_document(resource=resource)}))
+    assert resource.split("@")[-1].split("#")[0].split("?")[0].strip() in error.cause
+    assert SERVER in error.cause
+    assert RESOURCE_URL in error.cause
+    assert "--resource" in error.hint
+    assert not isinstance(error, SignInUnavailable)
+
+
+def test_the_person_may_name_the_resource_instead() -> None:
+    web = web_of({RESOURCE_URL: resource_document(resource="api://4b1a")})
+    assert run(web, settings=SignInSettings(resource="api://mine")).resource == "api://mine"
+
+
+def test_the_person_may_send_no_resource_but_its_metadata_must_still_fit() -> None:
+    settings = SignInSettings(send_resource=False)
+    assert run(web_of(), settings=settings).resource == ""
+    web = Web({RESOURCE_URL: resource_document(resource="https://evil.example/")})
+    assert "https://evil.example/" in fail(web, settings=settings).cause
+
+
+@pytest.mark.parametrize("resource", [None, "", 7, [SERVER]])
+def test_metadata_for_no_resource_is_refused(resource: object) -> None:
+    error = fail(Web({RESOURCE_URL: resource_document(resource=resource)}))
+    assert "does not say which resource" in error.cause
+
+
+def test_a_key_in_the_address_is_in_no_error() -> None:
+    key = "k3y" * 9
+    url = f"https://mcp.example/{key}/mcp?token={key}"
+    assert key not in fail(Web(answer=lambda _: resource_document()), url).sentence()
+    assert key not in fail(Web(answer=lambda _: OUTAGE), url).sentence()
+
+
+# Where an authorization server's metadata is looked for --------------------------------------
+
+
+@pytest.mark.promise("A1")
+@pytest.mark.parametrize(
+    ("issuer", "asked"),
+    [
+        (ISSUER, [ISSUER_URL, OPENID_URL]),
+        (f"{ISSUER}/", [ISSUER_URL, OPENID_URL]),
+        (
+            f"{ISSUER}/tenant1",
+            [
+                f"{ISSUER_URL}/tenant1",
+                f"{OPENID_URL}/tenant1",
+                f"{ISSUER}/tenant1/.well-known/openid-configuration",
+            ],
+        ),
+    ],
+)
+def test_three_spellings_in_the_order_of_the_specification(issuer: str, asked: list[str]) -> None:
+    resource = resource_document(authorization_servers=[issuer])
+    web = Web({RESOURCE_URL: resource, asked[-1]: issuer_document(issuer)})
+    assert run(web).server.issuer == issuer
+    assert web.asked == [RESOURCE_URL, *asked]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        page("<html>sign in</html>"),
+        OUTAGE,
+        Unusable("It is larger than 262144 bytes."),
+        document({}),
+        issuer_document("https://other.example"),
+    ],
+)
+def test_whatever_one_spelling_says_the_next_one_is_asked(answer: Answer) -> None:
+    web = web_of({ISSUER_URL: answer, OPENID_URL: issuer_document()})
+    assert run(web).server.issuer == ISSUER
+
+
+def test_an_authorization_server_without_metadata_is_named_with_the_evidence() -> None:
+    error = fail(Web({RESOURCE_URL: resource_document()}))
+    assert error.sentence() == (
+        f'The authorization server "{ISSUER}" publishes no metadata (HTTP 404 from {ISSUER_URL}: '
+        '"Not Found"). Tell whoever runs the server.'
+    )
+
+
+def test_of_several_authorization_servers_the_first_that_can_be_used_is_taken() -> None:
+    servers = ["javascript:alert(1)", "https://dead.example", "https://odd.example", ISSUER]
+    web = web_of(
+        {
+            RESOURCE_URL: resource_document(authorization_servers=servers),
+            "https://dead.example/.well-known/oauth-authorization-server": NotSent("No such host."),
+            "https://odd.example/.well-known/openid-configuration": issuer_document(
+                "https://x.example"
+            ),
+        }
+    )
+    assert run(web).server.issuer == ISSUER
+    assert not any(url.startswith("javascript") for url in web.asked)
+
+
+def test_where_none_can_be_used_the_first_problem_is_told() -> None:
+    servers = ["http://plain.example", "https://gone.example"]
+    web = web_of({RESOURCE_URL: resource_document(authorization_servers=servers)})
+    assert fail(web).sentence() == (
+        'The authorization server "http://plain.example" must not be used: plain http to another '
+        "machine can be read and changed on the way. Tell whoever runs the server."
+    )
+
+
+def test_a_long_list_of_authorization_servers_is_no_flood() -> None:
+    servers = [f"https://a{number}.example" for number in range(1000)]
+    web = web_of({RESOURCE_URL: resource_document(authorization_servers=servers)})
+    fail(web)
+    assert len(web.asked) == 1 + 2 * MAX_AUTHORIZATION_SERVERS
+
+
+# The issuer ----------------------------------------------------------------------------------
+
+
+@pytest.mark.promise("A1")
+@pytest.mark.parametrize(
+    ("listed", "published"),
+    [(ISSUER, f"{ISSUER}/"), (f"{ISSUER}/", ISSUER), (f"{ISSUER}/t/", f"{ISSUER}/t")],
+)
+def test_one_final_slash_may_differ_and_the_servers_own_spelling_is_kept(
+    listed: str, published: str
+) -> None:
+    resource = resource_document(authorization_servers=[listed])
+    web = Web(
+        answer=lambda request: (
+            resource if request.url == RESOURCE_URL else issuer_document(published)
+        )
+    )
+    assert run(web).server.issuer == published
+
+
+@pytest.mark.promise("A1")
+@pytest.mark.parametrize(
+    "issuer",
+    [
+        "https://evil.example",
+        "https://auth.example//",
+        "https://AUTH.example",
+        "http://auth.example",
+        "https://auth.example:443",
+        "https://auth.example/tenant",
+    ],
+)
+def test_another_issuer_is_refused_unless_trusted(issuer: str) -> None:
+    error = fail(web_of({ISSUER_URL: issuer_document(issuer)}))
+    assert f'"{ISSUER}" names another issuer, "{issuer}"' in error.cause
+    assert error.hint == f"If you trust that issuer, add --trusted-issuer {issuer}."
+    web = web_of({ISSUER_URL: issuer_document(issuer)})
+    found = run(web, settings=SignInSettings(trusted_issuers=(issuer,)))
+    assert found.server.issuer == issuer
+
+
+@pytest.mark.parametrize(
+    "issuer",
+    [
+        None,
+        "",
+        7,
+        "auth.example",
+        "https://auth.example?x",
+        "https://auth.example#x",
+        "https://auth.example/$(reboot)",
+        "https://auth.example/;reboot",
+        "https://auth.example/\u00e4",
+        "https://auth.example/\n",
+    ],
+)
+def test_no_hint_repeats_what_a_shell_would_act_on(issuer: object) -> None:
+    error = fail(web_of({ISSUER_URL: document({**issuer_members(), "issuer": issuer})}))
+    assert "names no valid issuer" in error.cause
+    assert "reboot" not in error.sentence()
+
+
+# PKCE ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.promise("A1")
+@pytest.mark.parametrize("methods", [["plain"], [], ["s256"]])
+def test_a_server_without_s256_is_refused(methods: list[str]) -> None:
+    web = web_of({ISSUER_URL: issuer_document(code_challenge_methods_supported=methods)})
+    error = fail(web, settings=SignInSettings(trusted_issuers=(ISSUER,)))
+    assert "does not support PKCE with S256" in error.cause
+    assert " ".join(methods) in error.cause
+
+
+@pytest.mark.promise("A1")
+def test_a_server_silent_on_pkce_is_refused_unless_the_person_knows_better() -> None:
+    silent = issuer_document(code_challenge_methods_supported=None)
+    error = fail(web_of({ISSUER_URL: silent}))
+    assert f"The metadata of {ISSUER} does not list PKCE" in error.cause
+    assert f"add --trusted-issuer {ISSUER}." in error.hint
+    found = run(web_of({ISSUER_URL: silent}), settings=SignInSettings(trusted_issuers=(ISSUER,)))
+    assert found.server.code_challenge_methods is None
+
+
+# Endpoints -----------------------------------------------------------------------------------
+
+UNSAFE = [
+    "javascript:alert(1)",
+    "javascript://auth.example/%0aalert(1)",
+    "file:///etc/passwd",
+    "ftp://auth.example/",
+    "data:text/html,hi",
+    "//auth.example/authorize",
+    "/authorize",
+    "https:auth.example",
+    "https:///authorize",
+    "http://auth.example/authorize",
+    "http://127.0.0.1.evil.example/authorize",
+    "https://user:pass@auth.example/authorize",
+    "https://auth.example/authorize#part",
+    "https://auth.example/author ize",
+    "https://auth.example/a\r\nX-Evil: 1",
+    "https://auth.example/a\x1b[2J",
+    "https://auth.example/\u202e",
+    "https://auth.example/a\x00",
+    "https://auth.example:99999/",
+    "https://$(reboot)/",
+    "https://auth.example/" + "a" * MAX_URL_LENGTH,
+]
+
+ENDPOINTS = [
+    "authorization_endpoint",
+    "token_endpoint",
+    "registration_endpoint",
+    "revocation_endpoint",
+    "device_authorization_endpoint",
+]
+
+
+@pytest.mark.promise("S1")
+@pytest.mark.parametrize("url", UNSAFE)
+def test_an_unsafe_endpoint_is_refused(url: str) -> None:
+    for name in ENDPOINTS:
+        error = fail(web_of({ISSUER_URL: issuer_document(ISSUER, **{name: url})}))
+        assert f"The {name} " in error.cause
+        assert "must not be used" in error.cause
+        assert "pass@" not in error.sentence()
+        assert len(error.cause) < 600
+
+
+@pytest.mark.promise("S1")
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://auth.example/authorize?audience=a%20b&x=;|`'",
+        "https://auth.example:8443/authorize",
+        "http://localhost:3201/authorize",
+        "http://127.0.0.1:3201/authorize",
+        "http://[::1]:3201/authorize",
+        "https://auth.example/" + "a" * (MAX_URL_LENGTH - len("https://auth.example/")),
+    ],
+)
+def test_a_safe_endpoint_is_kept_byte_for_byte(url: str) -> None:
+    web = web_of({ISSUER_URL: issuer_document(authorization_endpoint=url)})
+    assert run(web).server.authorization_endpoint == url
+
+
+def test_a_checked_url_comes_back_parsed() -> None:
+    assert check_url("https://Auth.example:443/a?b", "thing").origin == "https://auth.example"
+
+
+@pytest.mark.parametrize("value", [7, ["https://auth.example/"], {"a": 1}, True])
+def test_an_endpoint_of_the_wrong_type_is_refused(value: object) -> None:
+    for name in ENDPOINTS:
+        error = fail(web_of({ISSUER_URL: issuer_document(ISSUER, **{name: value})}))
+        assert f"The {name} in the metadata is no text" in error.cause
+
+
+@pytest.mark.parametrize("value", [None, ""])
+def test_an_empty_endpoint_is_an_absent_one(value: object) -> None:
+    absent = issuer_document(ISSUER, **dict.fromkeys(ENDPOINTS[2:], value))
+    assert run(web_of({ISSUER_URL: absent})).server.registration_endpoint == ""
+    for name in ENDPOINTS[:2]:
+        error = fail(web_of({ISSUER_URL: issuer_document(ISSUER, **{name: value})}))
+        assert f"names no {name}" in error.cause
+
+
+def test_a_server_without_the_code_grant_needs_neither_its_endpoint_nor_pkce() -> None:
+    members: dict[str, object] = {
+        "grant_types_supported": ["client_credentials"],
+        "authorization_endpoint": None,
+        "code_challenge_methods_supported": None,
+    }
+    found = run(web_of({ISSUER_URL: issuer_document(ISSUER, **members)}))
+    assert (found.server.authorization_endpoint, found.server.grant_types) == (
+        "",
+        ("client_credentials",),
+    )
+
+
+@pytest.mark.parametrize("value", [7, {"a": 1}, ["a", 7]])
+@pytest.mark.parametrize(
+    "name", ["scopes_supported", "grant_types_supported", "token_endpoint_auth_methods_supported"]
+)
+def test_a_list_of_the_wrong_type_is_refused(name: str, value: object) -> None:
+    error = fail(web_of({ISSUER_URL: issuer_document(ISSUER, **{name: value})}))
+    assert f"The {name} in the metadata is no list of texts" in error.cause
+
+
+def test_a_flag_is_only_true_where_it_says_true() -> None:
+    odd = issuer_document(client_id_metadata_document_supported="false")
+    assert run(web_of({ISSUER_URL: odd})).server.client_id_metadata_document_supported is False
+
+
+# Nothing published (MCP 2025-03-26) ----------------------------------------------------------
+
+
+@pytest.mark.promise("A1")
+def test_without_resource_metadata_the_origin_is_asked_and_no_resource_sent() -> None:
+    web = Web({ORIGIN_URL: issuer_document(ORIGIN)})
+    found = run(web)
+    assert (found.resource, found.scopes_supported) == ("", None)
+    assert (found.server.issuer, found.server.is_default) == (ORIGIN, False)
+    assert web.asked == [RESOURCE_URL, RESOURCE_ROOT, ORIGIN_URL]
+
+
+def test_a_resource_the_person_names_is_sent_there_too() -> None:
+    web = Web({ORIGIN_URL: issuer_document(ORIGIN)})
+    assert run(web, settings=SignInSettings(resource="api://mine")).resource == "api://mine"
+
+
+@pytest.mark.promise("A1")
+@pytest.mark.parametrize("answer", [page("no", 404), page("<html>our app</html>"), page("no", 405)])
+def test_where_nothing_is_published_the_default_endpoints_are_used(answer: Response) -> None:
+    found = run(Web(answer=lambda _: answer))
+    assert found == Discovered(
+        "",
+        None,
+        ServerMetadata(
+            ORIGIN,
+            f"{ORIGIN}/authorize",
+            f"{ORIGIN}/token",
+            f"{ORIGIN}/register",
+            is_default=True,
+        ),
+    )
+
+
+def test_default_endpoints_are_as_safe_as_published_ones() -> None:
+    error = fail(Web(), "http://10.0.0.5:8000/mcp")
+    assert '"http://10.0.0.5:8000" must not be used: plain http' in error.cause
+
+
+def test_metadata_at_the_origin_is_judged_like_any_other() -> None:
+    error = fail(Web({ORIGIN_URL: issuer_document("https://other.example")}))
+    assert "--trusted-issuer https://other.example" in error.hint
+    assert ORIGIN_URL in error.cause
+
+
+@pytest.mark.parametrize("servers", [None, []])
+def test_resource_metadata_without_an_authorization_server_leads_to_the_origin(
+    servers: object,
+) -> None:
+    resource = resource_document(authorization_servers=servers, scopes_supported=["a"])
+    found = run(Web({RESOURCE_URL: resource, ORIGIN_URL: issuer_document(ORIGIN)}))
+    assert (found.resource, found.scopes_supported, found.server.issuer) == (
+        SERVER,
+        ("a",),
+        ORIGIN,
+    )
+    assert fail(Web({RESOURCE_URL: resource})).cause == (
+        "The server's resource metadata names no authorization server."
+    )
+
+
+def test_a_server_that_names_metadata_it_does_not_have_gets_no_default_endpoints() -> None:
+    named = f"{ORIGIN}/metadata"
+    error = fail(Web(), challenge=Challenge(named))
+    assert error.cause == (
+        f"The server names resource metadata at {named} and has none "
+        f'(HTTP 404 from {named}: "Not Found").'
+    )
+    web = Web({ORIGIN_URL: issuer_document(ORIGIN)})
+    assert run(web, challenge=Challenge(named)).server.issuer == ORIGIN
+
+
+# Outages -------------------------------------------------------------------------------------
+
+
+@pytest.mark.promise("A1")
+@pytest.mark.parametrize("place", [RESOURCE_URL, RESOURCE_ROOT, ORIGIN_URL])
+@pytest.mark.parametrize(
+    ("answer", "evidence"),
+    [
+        (OUTAGE, 'HTTP 502 from {0}: "Bad gateway"'),
+        (page("Slow down", 429), 'HTTP 429 from {0}: "Slow down"'),
+        (NotSent("No such host."), "no answer from {0}: No such host"),
+        (Interrupted("No answer in 5 seconds."), "no answer from {0}: No answer in 5 seconds"),
+    ],
+)
+def test_an_outage_is_no_verdict_and_leads_to_no_default_endpoints(
+    place: str, answer: Answer, evidence: str
+) -> None:
+    error = fail(Web({place: answer}))
+    assert isinstance(error, SignInUnavailable)
+    assert error.sentence() == (
+        f"How to sign in cannot be found out at the moment ({evidence.format(place)}). "
+        "Try again later."
+    )
+
+
+def test_an_outage_of_the_authorization_server_is_told_as_such() -> None:
+    assert isinstance(fail(web_of({ISSUER_URL: OUTAGE})), SignInUnavailable)
+
+
+def test_who_does_not_answer_once_is_not_asked_again() -> None:
+    web = Web(answer=lambda _: Interrupted("No answer in 5 seconds."))
+    fail(web)
+    assert web.asked == [RESOURCE_URL]
+
+
+def test_what_cannot_be_taken_is_no_outage() -> None:
+    problem: McpRemoteError = Unusable(f"The answer is larger than {MAX_BODY_BYTES} bytes.")
+    error = fail(web_of({ISSUER_URL: problem}))
+    assert not isinstance(error, SignInUnavailable)
+    assert f"{ISSUER_URL} is not usable: The answer is larger than" in error.cause

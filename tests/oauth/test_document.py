@@ -1,0 +1,102 @@
+"""Answers are decoded, judged as outage or verdict, and quoted without harm."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mcp_remote_py.oauth.document import (
+    MAX_QUOTE_LENGTH,
+    decode_object,
+    describe,
+    describe_briefly,
+    fetch,
+    get_json,
+    is_outage,
+    post_json,
+    quote,
+    words_of,
+)
+from mcp_remote_py.oauth.steps import MAX_BODY_BYTES, Fetch, Response
+from tests.oauth.web import Web, document, page
+
+
+@pytest.mark.parametrize("body", [b'{"a": 1}', b'\xef\xbb\xbf{"a":1}', b' {"a":2,"a":1}\n'])
+def test_an_object_is_read(body: bytes) -> None:
+    assert decode_object(body) == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"[]", b"null", b'"a"', b"<html>", b"a=b", b'{"a":', b'{"\xff": 1}', b'{"a":' * 50_000],
+)
+def test_everything_else_is_none(body: bytes) -> None:
+    assert decode_object(body) is None
+
+
+@given(st.binary(max_size=60))
+def test_no_body_raises(body: bytes) -> None:
+    assert decode_object(body) is None or body.strip().startswith((b"{", b"\xef"))
+
+
+def test_an_outage_is_not_a_verdict() -> None:
+    outages = {status for status in range(100, 600) if is_outage(status)}
+    assert outages == {408, 425, 429, *range(500, 600)} - {501}
+
+
+def test_requests_say_what_they_carry_and_want_and_show_no_body() -> None:
+    request = post_json("https://a.example/register", {"name": "\u00e4"})
+    assert (request.method, request.url) == ("POST", "https://a.example/register")
+    assert {name: value.reveal() for name, value in request.headers} == {
+        "accept": "application/json",
+        "content-type": "application/json",
+    }
+    assert request.body is not None
+    assert decode_object(request.body.reveal().encode()) == {"name": "\u00e4"}
+    assert "name" not in repr(request)
+    assert get_json("https://a.example/").body is None
+
+
+def test_the_evidence_names_status_place_and_words() -> None:
+    answer = page("<script>no</script><h1>Not\r\nFound</h1> \x1b[2J", 404)
+    assert describe("https://a.example/x", answer) == (
+        'HTTP 404 from https://a.example/x: "Not Found [2J"'
+    )
+    assert describe("https://a.example/x", Response(404, {}, b"")) == (
+        "HTTP 404 from https://a.example/x"
+    )
+
+
+def test_the_kind_of_a_good_answer_is_named_and_a_query_is_masked() -> None:
+    assert describe_briefly("https://a.example/x?key=abc", page("secret")) == (
+        "HTTP 200, text/html, from https://a.example/x?key=****"
+    )
+    assert describe_briefly("https://a.example/x", Response(204, {}, b"")) == (
+        "HTTP 204 from https://a.example/x"
+    )
+    assert "secret" not in describe_briefly("https://a.example/x", document({"a": "secret"}, 400))
+
+
+def test_fetching_asks_and_gives_the_answer() -> None:
+    answer = document({})
+    web = Web({"https://a.example/": answer})
+    request = get_json("https://a.example/")
+    assert web.play(fetch(request)) is answer
+    web.play(fetch(request, follow_redirects=False))
+    assert web.fetches == [Fetch(request, True), Fetch(request, False)]
+
+
+def test_a_quotation_is_bounded() -> None:
+    assert quote("a\nb") == '"a b"'
+    assert quote("x" * MAX_QUOTE_LENGTH) == f'"{"x" * MAX_QUOTE_LENGTH}"'
+    assert quote("x" * (MAX_QUOTE_LENGTH + 1)) == f'"{"x" * (MAX_QUOTE_LENGTH - 1)}…"'
+
+
+@pytest.mark.parametrize("unit", [b"<", b"<script", b"</script ", b"<script></script "])
+def test_the_words_of_the_longest_body_take_no_time(unit: bytes) -> None:
+    started = time.monotonic()
+    words_of((unit * MAX_BODY_BYTES)[:MAX_BODY_BYTES])
+    assert time.monotonic() - started < 5

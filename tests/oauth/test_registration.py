@@ -1,0 +1,598 @@
+"""We become a client in the order of the specification, and believe no answer unread."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from mcp_remote_py.errors import (
+    Interrupted,
+    McpRemoteError,
+    NotSent,
+    SignInFailed,
+    SignInUnavailable,
+    Unusable,
+    UsageError,
+)
+from mcp_remote_py.oauth.discovery import ServerMetadata
+from mcp_remote_py.oauth.registration import (
+    DEVICE_CODE_GRANT,
+    choose_redirect_uri,
+    obtain_client,
+    preflight,
+)
+from mcp_remote_py.oauth.steps import Client, Request, Response
+from mcp_remote_py.redact import Secret, scrub_known
+from mcp_remote_py.settings import SignInSettings
+from tests.oauth.web import Answer, Web, document, page
+
+ISSUER = "https://auth.example"
+REGISTER = f"{ISSUER}/register"
+SERVER = ServerMetadata(ISSUER, f"{ISSUER}/authorize", f"{ISSUER}/token", REGISTER)
+LOCALHOST = "http://localhost:7777/oauth/callback"
+IPV4 = "http://127.0.0.1:7777/oauth/callback"
+OURS = (LOCALHOST, IPV4)
+NOW = 1_800_000_000.0
+STORED = Client("old", "registered", redirect_uris=OURS)
+DOCUMENT_URL = "https://me.example/client.json"
+CANARY = "canary-s3cret"
+
+
+def registered(**members: object) -> Response:
+    return document({"client_id": "new", **members}, 201)
+
+
+def obtain(
+    web: Web,
+    server: ServerMetadata = SERVER,
+    redirect_uris: tuple[str, ...] = OURS,
+    stored: Client | None = None,
+    settings: SignInSettings | None = None,
+    scope: str | None = None,
+) -> Client:
+    settings = settings or SignInSettings()
+    return web.play(obtain_client(server, redirect_uris, stored, settings, scope, NOW))
+
+
+def fail(
+    answer: Answer,
+    server: ServerMetadata = SERVER,
+    settings: SignInSettings | None = None,
+) -> McpRemoteError:
+    with pytest.raises((SignInFailed, UsageError)) as caught:
+        obtain(Web(answer=lambda _: answer), server, settings=settings)
+    assert caught.value.hint, "an error has a next step"
+    assert caught.value.sentence().isprintable()
+    assert CANARY not in caught.value.sentence()
+    return caught.value
+
+
+def static(**members: object) -> SignInSettings:
+    return SignInSettings(static_client=Secret(json.dumps(members)))
+
+
+# A client registered by hand -----------------------------------------------------------------
+
+
+@pytest.mark.promise("A2")
+def test_a_client_the_person_gave_comes_before_everything() -> None:
+    settings = static(client_id="mine")._replace(client_metadata_url=DOCUMENT_URL)
+    server = SERVER._replace(client_id_metadata_document_supported=True)
+    web = Web()
+    assert obtain(web, server, stored=STORED, settings=settings) == Client("mine", "static")
+    assert web.asked == []
+
+
+@pytest.mark.parametrize(
+    ("offered", "method"),
+    [
+        (None, "client_secret_basic"),
+        (("client_secret_post",), "client_secret_post"),
+        (("client_secret_post", "client_secret_basic"), "client_secret_basic"),
+        (("none", "private_key_jwt"), "client_secret_basic"),
+    ],
+)
+def test_its_secret_is_sent_as_the_server_wants_it(
+    offered: tuple[str, ...] | None, method: str
+) -> None:
+    server = SERVER._replace(token_endpoint_auth_methods=offered)
+    client = obtain(Web(), server, settings=static(client_id="mine", client_secret=CANARY))
+    assert client == Client("mine", "static", Secret(CANARY), method)
+
+
+def test_what_the_person_says_of_it_counts() -> None:
+    settings = static(
+        client_id="mine",
+        client_secret=CANARY,
+        token_endpoint_auth_method="client_secret_post",
+        redirect_uris=["http://localhost:1/oauth/callback"],
+    )
+    client = obtain(Web(), settings=settings)
+    assert client.token_endpoint_auth_method == "client_secret_post"
+    assert client.redirect_uris == ("http://localhost:1/oauth/callback",)
+
+
+@pytest.mark.parametrize(
+    ("text", "cause"),
+    [
+        ("mine", "is no JSON object"),
+        ('["mine"]', "is no JSON object"),
+        ("{\udcff}", "is no JSON object"),
+        ("{}", "has no client_id"),
+        ('{"client_id": 7}', "has no client_id"),
+        ('{"client_id": ""}', "has no client_id"),
+        ('{"client_id": "a", "token_endpoint_auth_method": "private_key_jwt"}', "cannot be used"),
+        ('{"client_id": "a", "token_endpoint_auth_method": 7}', "cannot be used"),
+        ('{"client_id": "a", "token_endpoint_auth_method": "client_secret_post"}', "cannot be us"),
+        (
+            '{"client_id": "a", "redirect_uris": ["https://app.example/oauth/callback"]}',
+            f"do not have {LOCALHOST}",
+        ),
+    ],
+)
+def test_a_client_that_is_none_is_the_persons_error(text: str, cause: str) -> None:
+    error = fail(registered(), settings=SignInSettings(static_client=Secret(text)))
+    assert isinstance(error, UsageError)
+    assert "--static-oauth-client-info" in error.cause
+    assert cause in error.cause
+
+
+# A client metadata document ------------------------------------------------------------------
+
+
+@pytest.mark.promise("A2")
+def test_a_client_metadata_document_comes_before_what_is_stored() -> None:
+    server = SERVER._replace(client_id_metadata_document_supported=True)
+    settings = SignInSettings(client_metadata_url=DOCUMENT_URL)
+    client = obtain(Web(), server, stored=STORED, settings=settings)
+    assert client == Client(DOCUMENT_URL, "document", redirect_uris=OURS)
+
+
+def test_a_server_that_knows_no_documents_is_registered_at() -> None:
+    web = Web({REGISTER: registered()})
+    settings = SignInSettings(client_metadata_url=DOCUMENT_URL)
+    assert obtain(web, settings=settings).origin == "registered"
+
+
+# A client registered before ------------------------------------------------------------------
+
+
+@pytest.mark.promise("A2")
+@pytest.mark.parametrize(
+    "stored",
+    [
+        STORED,
+        STORED._replace(redirect_uris=(IPV4,)),
+        STORED._replace(secret_expires_at=NOW + 1),
+    ],
+)
+def test_a_registered_client_is_used_again(stored: Client) -> None:
+    web = Web()
+    assert obtain(web, stored=stored) is stored
+    assert obtain(web, SERVER._replace(registration_endpoint=""), stored=stored) is stored
+    assert web.asked == []
+
+
+@pytest.mark.promise("A2")
+@pytest.mark.parametrize(
+    "stored",
+    [
+        STORED._replace(secret_expires_at=NOW),
+        STORED._replace(redirect_uris=()),
+        STORED._replace(redirect_uris=("http://localhost:7778/oauth/callback",)),
+        STORED._replace(redirect_uris=("http://localhost:7777/",)),
+        STORED._replace(origin="static"),
+        STORED._replace(origin="document"),
+    ],
+)
+def test_a_stored_client_that_does_not_fit_is_registered_anew(stored: Client) -> None:
+    web = Web({REGISTER: registered()})
+    assert obtain(web, stored=stored).client_id == "new"
+    assert len(web.asked) == 1
+
+
+# What is asked for ---------------------------------------------------------------------------
+
+
+@pytest.mark.promise("A2")
+def test_a_registration_says_who_we_are_and_where_we_listen() -> None:
+    web = Web({REGISTER: registered()})
+    client = obtain(web, scope="read write")
+    assert client == Client("new", "registered", redirect_uris=OURS)
+    assert web.sent == [
+        {
+            "client_name": "mcp-remote-py",
+            "redirect_uris": [LOCALHOST, IPV4],
+            "grant_types": ["authorization_code", "refresh_token"],
+            "response_types": ["code"],
+            "token_endpoint_auth_method": "none",
+            "application_type": "native",
+            "scope": "read write",
+        }
+    ]
+    assert web.fetches[0].request.method == "POST"
+    assert not web.fetches[0].follow_redirects
+    assert web.reports == [f"Registering at {ISSUER}."]
+
+
+@pytest.mark.parametrize(
+    ("offered", "method"),
+    [
+        (None, "none"),
+        (("client_secret_basic", "client_secret_post", "none"), "none"),
+        (("client_secret_basic", "client_secret_post"), "client_secret_post"),
+        (("private_key_jwt", "client_secret_basic"), "client_secret_basic"),
+    ],
+)
+def test_the_method_is_one_the_server_offers(offered: tuple[str, ...] | None, method: str) -> None:
+    web = Web({REGISTER: registered()})
+    obtain(web, SERVER._replace(token_endpoint_auth_methods=offered))
+    assert web.sent[0]["token_endpoint_auth_method"] == method
+
+
+@pytest.mark.parametrize("offered", [(), ("private_key_jwt",)])
+def test_a_server_without_a_method_of_ours_is_not_asked(offered: tuple[str, ...]) -> None:
+    error = fail(registered(), SERVER._replace(token_endpoint_auth_methods=offered))
+    assert f'supported here (it lists "{" ".join(offered)}")' in error.cause
+    assert "--static-oauth-client-info" in error.hint
+
+
+def test_grants_are_those_the_server_has_and_the_person_wants() -> None:
+    web = Web({REGISTER: registered()})
+    obtain(web, SERVER._replace(grant_types=("authorization_code",)))
+    obtain(web, settings=SignInSettings(device_code=True))
+    assert web.sent[0]["grant_types"] == ["authorization_code"]
+    assert web.sent[1]["grant_types"] == [
+        "authorization_code",
+        "refresh_token",
+        DEVICE_CODE_GRANT,
+    ]
+
+
+def test_the_persons_members_win_and_null_takes_one_away() -> None:
+    text = '{"client_name": "Cursor", "application_type": null, "software_id": "x"}'
+    web = Web({REGISTER: registered()})
+    obtain(web, settings=SignInSettings(static_client_metadata=text))
+    assert web.sent[0]["client_name"] == "Cursor"
+    assert web.sent[0]["software_id"] == "x"
+    assert "application_type" not in web.sent[0]
+    assert "scope" not in web.sent[0]
+
+
+def test_members_that_are_no_object_are_the_persons_error() -> None:
+    error = fail(registered(), settings=SignInSettings(static_client_metadata="[1]"))
+    assert isinstance(error, UsageError)
+    assert error.cause == "--static-oauth-client-metadata is no JSON object."
+
+
+# A server that takes one spelling of loopback only -------------------------------------------
+
+
+def takes_only(host: str) -> Callable[[Request], Answer]:
+    def answer(request: Request) -> Answer:
+        assert request.body is not None
+        uris = json.loads(request.body.reveal())["redirect_uris"]
+        if all(f"//{host}:" in uri for uri in uris):
+            return registered(redirect_uris=uris)
+        return document({"error": "invalid_redirect_uri"}, 400)
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("host", "kept", "requests"), [("localhost", LOCALHOST, 2), ("127.0.0.1", IPV4, 3)]
+)
+def test_each_spelling_is_tried_alone_where_both_are_refused(
+    host: str, kept: str, requests: int
+) -> None:
+    web = Web(answer=takes_only(host))
+    assert obtain(web).redirect_uris == (kept,)
+    assert len(web.asked) == requests
+
+
+def test_a_server_that_takes_none_is_asked_three_times_at_most() -> None:
+    web = Web(answer=takes_only("app.example"))
+    with pytest.raises(SignInFailed, match="invalid_redirect_uri"):
+        obtain(web)
+    assert [body["redirect_uris"] for body in web.sent] == [[LOCALHOST, IPV4], [LOCALHOST], [IPV4]]
+
+
+def test_one_spelling_or_the_persons_own_is_asked_for_once() -> None:
+    web = Web(answer=takes_only("app.example"))
+    with pytest.raises(SignInFailed):
+        obtain(web, redirect_uris=(LOCALHOST,))
+    own = SignInSettings(static_client_metadata=json.dumps({"redirect_uris": [IPV4]}))
+    with pytest.raises(SignInFailed):
+        obtain(web, settings=own)
+    assert len(web.asked) == 2
+
+
+def test_redirect_uris_the_person_takes_away_are_taken_for_ours() -> None:
+    web = Web({REGISTER: registered()})
+    settings = SignInSettings(static_client_metadata='{"redirect_uris": null}')
+    assert obtain(web, settings=settings).redirect_uris == OURS
+    assert "redirect_uris" not in web.sent[0]
+
+
+@pytest.mark.parametrize("answered", [None, ["https://theirs.example/"]])
+def test_a_sign_in_without_a_way_back_needs_no_redirect_uri(answered: object) -> None:
+    web = Web({REGISTER: registered(redirect_uris=answered)})
+    assert obtain(web, redirect_uris=()) == Client("new", "registered")
+    assert "redirect_uris" not in web.sent[0]
+    assert obtain(web, redirect_uris=(), stored=STORED) is STORED
+    given = static(client_id="mine", redirect_uris=["https://theirs.example/"])
+    assert obtain(web, redirect_uris=(), settings=given).client_id == "mine"
+
+
+# What is answered ----------------------------------------------------------------------------
+
+
+@pytest.mark.promise("A2")
+@pytest.mark.parametrize(
+    ("offered", "members", "method"),
+    [
+        (None, {}, "none"),
+        (None, {"client_secret": None, "token_endpoint_auth_method": "none"}, "none"),
+        (None, {"client_secret": "", "token_endpoint_auth_method": "client_secret_basic"}, "none"),
+        (None, {"client_secret": CANARY}, "client_secret_basic"),
+        (("none", "client_secret_post"), {"client_secret": CANARY}, "client_secret_post"),
+        (("client_secret_post",), {"client_secret": CANARY}, "client_secret_post"),
+        (
+            None,
+            {"client_secret": CANARY, "token_endpoint_auth_method": "client_secret_post"},
+            "client_secret_post",
+        ),
+        (None, {"client_secret": CANARY, "token_endpoint_auth_method": "none"}, "none"),
+    ],
+)
+def test_how_to_authenticate_is_read_from_the_answer(
+    offered: tuple[str, ...] | None, members: dict[str, object], method: str
+) -> None:
+    server = SERVER._replace(token_endpoint_auth_methods=offered)
+    client = obtain(Web({REGISTER: registered(**members)}), server)
+    assert client.token_endpoint_auth_method == method
+    assert client.client_secret == (Secret(CANARY) if members.get("client_secret") else None)
+
+
+@pytest.mark.promise("S2")
+def test_a_secret_of_a_registration_is_known_to_whoever_scrubs() -> None:
+    secret = "registered-canary-8d1f"
+    obtain(Web({REGISTER: registered(client_secret=secret)}))
+    assert scrub_known(f"It says {secret}.") == "It says ****."
+
+
+@pytest.mark.parametrize("method", ["private_key_jwt", "tls_client_auth", 7, ""])
+@pytest.mark.parametrize("secret", [CANARY, None])
+def test_a_method_we_cannot_do_is_refused(method: object, secret: str | None) -> None:
+    error = fail(registered(token_endpoint_auth_method=method, client_secret=secret))
+    assert f'registered us with "{method}" for client authentication' in error.cause
+    assert "--static-oauth-client-info" in error.hint
+
+
+@pytest.mark.parametrize(
+    ("answered", "kept"),
+    [
+        (None, OURS),
+        ([], OURS),
+        ("odd", OURS),
+        ([7], OURS),
+        ([IPV4, "https://theirs.example/"], (IPV4,)),
+        (["http://localhost/oauth/callback"], (LOCALHOST,)),
+        (["http://127.0.0.1:9999/oauth/callback"], (IPV4,)),
+    ],
+)
+def test_only_redirect_uris_that_are_ours_are_kept(answered: object, kept: tuple[str, ...]) -> None:
+    assert obtain(Web({REGISTER: registered(redirect_uris=answered)})).redirect_uris == kept
+
+
+def test_a_registration_for_another_way_back_is_refused() -> None:
+    error = fail(registered(redirect_uris=["https://theirs.example/"]))
+    assert f'registered "https://theirs.example/" for the way back, not {LOCALHOST}' in error.cause
+    assert "--callback-path" in error.hint
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        (0, 0.0),
+        (1_900_000_000, 1_900_000_000.0),
+        ("1900000000", 1_900_000_000.0),
+        ("never", 0.0),
+        (-1, 0.0),
+        (None, 0.0),
+        ([], 0.0),
+        (10**400, 0.0),
+    ],
+)
+def test_the_end_of_a_secret_is_read_tolerantly(value: object, seconds: float) -> None:
+    web = Web({REGISTER: registered(client_secret=CANARY, client_secret_expires_at=value)})
+    assert obtain(web).secret_expires_at == seconds
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        page("<html>Welcome</html>"),
+        document({"client_secret": CANARY}, 201),
+        document({"client_id": 7, "client_secret": CANARY}),
+        document({"client_id": ""}),
+        document(["new"]),
+        Response(204, {}, b""),
+        Response(200, {"content-type": "text/plain"}, f"client_secret={CANARY}".encode()),
+    ],
+)
+def test_an_answer_without_a_client_is_refused_and_not_quoted(answer: Response) -> None:
+    error = fail(answer)
+    assert "has no client_id" in error.cause
+    assert f"HTTP {answer.status}" in error.cause
+    assert REGISTER in error.cause
+    assert "Welcome" not in error.cause
+
+
+# Refusals ------------------------------------------------------------------------------------
+
+
+@pytest.mark.promise("A2")
+def test_where_nobody_can_register_the_options_are_named() -> None:
+    error = fail(registered(), SERVER._replace(registration_endpoint=""))
+    assert error.sentence() == (
+        f"The authorization server {ISSUER} lets no client register itself. Register a client "
+        """there by hand and give it with --static-oauth-client-info '{"client_id": "..."}'."""
+    )
+    documents = SERVER._replace(
+        registration_endpoint="", client_id_metadata_document_supported=True
+    )
+    assert "--client-metadata-url" in fail(registered(), documents).hint
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_closed_registration_names_the_same_options(status: int) -> None:
+    server = SERVER._replace(client_id_metadata_document_supported=True)
+    error = fail(document({"error": "access_denied"}, status), server)
+    assert error.cause == (
+        "The authorization server does not let just anybody register "
+        f'(HTTP {status} from {REGISTER}: "access_denied").'
+    )
+    assert "--static-oauth-client-info" in error.hint
+    assert "--client-metadata-url" in error.hint
+
+
+@pytest.mark.parametrize(
+    ("answer", "evidence"),
+    [
+        (
+            document({"error": "invalid_client_metadata", "error_description": "No\nname."}, 400),
+            f'HTTP 400 from {REGISTER}: "invalid_client_metadata: No name."',
+        ),
+        (
+            document({"error": "invalid_client_metadata", "error_description": 7}, 422),
+            f'HTTP 422 from {REGISTER}: "invalid_client_metadata"',
+        ),
+        (
+            document({"ok": False, "error": "not_allowed"}),
+            f'HTTP 200, application/json, from {REGISTER}: "not_allowed"',
+        ),
+        (
+            document({"error": {"client_secret": CANARY}}),
+            f"HTTP 200, application/json, from {REGISTER}",
+        ),
+        (page("<h1>Gone</h1>", 404), f'HTTP 404 from {REGISTER}: "Gone"'),
+        (page("", 302), f"HTTP 302 from {REGISTER}"),
+        (page("", 501), f"HTTP 501 from {REGISTER}"),
+    ],
+)
+def test_a_refusal_is_told_in_the_servers_own_words(answer: Response, evidence: str) -> None:
+    error = fail(answer)
+    assert error.cause == f"The authorization server refused to register us ({evidence})."
+    assert "--static-oauth-client-metadata" in error.hint
+    assert "--static-oauth-client-info" in error.hint
+    assert not isinstance(error, SignInUnavailable)
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_a_server_that_fails_has_given_no_verdict(status: int) -> None:
+    error = fail(page("Oops", status))
+    assert isinstance(error, SignInUnavailable)
+    assert f'at the moment (HTTP {status} from {REGISTER}: "Oops")' in error.cause
+
+
+@pytest.mark.parametrize("problem", [NotSent("No such host."), Interrupted("No answer.")])
+def test_a_registration_without_an_answer_is_no_verdict(problem: McpRemoteError) -> None:
+    error = fail(problem)
+    assert isinstance(error, SignInUnavailable)
+    assert f"The registration at {REGISTER} was not answered: No" in error.cause
+
+
+@pytest.mark.parametrize("status", [404, 405, 200])
+def test_a_server_that_offers_no_sign_in_at_all_gets_a_hint_at_a_header(status: int) -> None:
+    error = fail(page("<html>no</html>", status), SERVER._replace(is_default=True))
+    assert "offers no sign-in" in error.cause
+    assert "--header" in error.hint
+
+
+def test_a_refusal_at_a_default_endpoint_is_a_refusal() -> None:
+    server = SERVER._replace(is_default=True)
+    assert "refused to register" in fail(document({"error": "x"}, 400), server).cause
+    assert "just anybody" in fail(page("no", 403), server).cause
+
+
+# Which redirect URI is sent ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("known", "chosen"),
+    [
+        ((), LOCALHOST),
+        (OURS, LOCALHOST),
+        ((IPV4,), IPV4),
+        (("http://localhost:1/oauth/callback", IPV4), IPV4),
+        (("http://127.0.0.1:1/oauth/callback",), IPV4),
+        (("http://127.0.0.1/oauth/callback",), IPV4),
+        (("https://theirs.example/",), LOCALHOST),
+    ],
+)
+def test_a_redirect_uri_registered_to_the_letter_is_preferred(
+    known: tuple[str, ...], chosen: str
+) -> None:
+    assert choose_redirect_uri(Client("a", "static", redirect_uris=known), OURS) == chosen
+
+
+# A registration that may be forgotten --------------------------------------------------------
+
+AUTHORIZE = f"{ISSUER}/authorize?client_id=old&state=invalid_client"
+
+
+def redirect(location: str) -> Response:
+    return Response(302, {"location": location}, b"")
+
+
+@pytest.mark.promise("A2")
+@pytest.mark.parametrize(
+    "answer",
+    [
+        page("Bad request", 400),
+        page("Who?", 401),
+        document({"message": "Unrecognized client_id"}, 422),
+        redirect(f"{LOCALHOST}?error=invalid_client&state=x"),
+        redirect(f"{LOCALHOST}#error=unauthorized_client"),
+        redirect("/error?message=Invalid+redirect_uri"),
+        redirect("/error?message=invalid%20redirect%20URI"),
+        page("<h1>Error</h1><p>invalid_client: we do not know you</p>"),
+        page("<b>Invalid redirect URI</b>"),
+        page("redirect_uri_mismatch"),
+        page("Unknown client"),
+        page("Unknown client", 404),
+        document({"error": "invalid_client"}),
+        document({"error": "invalid_redirect_uri"}, 403),
+    ],
+)
+def test_a_client_the_server_has_forgotten_is_noticed(answer: Answer) -> None:
+    web = Web({AUTHORIZE: answer})
+    assert web.play(preflight(AUTHORIZE)) is False
+    assert [fetch.follow_redirects for fetch in web.fetches] == [False]
+    assert web.fetches[0].request.method == "GET"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        page("<form>Sign in</form>"),
+        page("<script>const texts = {invalid_client: 'x'}</script><form>Sign in</form>"),
+        page("invalid_client_metadata"),
+        page("your browser is checked", 403),
+        page("not found", 404),
+        page("invalid_client", 500),
+        redirect("/login?return_to=%2Fauthorize"),
+        redirect("/errors/invalid_client_metadata?x=invalid_client_metadata"),
+        redirect(f"{LOCALHOST}?error=login_required"),
+        redirect("https://[broken?a=b"),
+        Response(303, {}, b""),
+        NotSent("No such host."),
+        Interrupted("No answer."),
+        Unusable("Too large."),
+    ],
+)
+def test_everything_else_is_no_verdict_on_the_client(answer: Answer) -> None:
+    assert Web({AUTHORIZE: answer}).play(preflight(AUTHORIZE)) is True
