@@ -84,13 +84,23 @@ class Save(NamedTuple):
     credential: Credential
 
 
+class Forget(NamedTuple):
+    """Remove the stored credential with its client: neither is good any more; answered by None."""
+
+
 class Report(NamedTuple):
     """Tell the person how far it is: one sentence, no secret; answered by None."""
 
     text: str
 
 
-Step = Fetch | Listen | AskUser | Load | Save | Report
+class Wait(NamedTuple):
+    """Let that much time pass; answered by None."""
+
+    seconds: float
+
+
+Step = Fetch | Listen | AskUser | Load | Save | Forget | Report | Wait
 
 Conversation = Generator[Step, object, T]
 """Yields steps, is sent their answers, returns T."""
