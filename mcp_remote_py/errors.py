@@ -3,6 +3,8 @@
     McpRemoteError
     |-- UsageError            the person's: an option, a URL, a header, a file (exit status 2)
     |-- InvalidMessage        the sender's: a line that is no JSON-RPC message
+    |-- SignInFailed          the person cannot be signed in: a verdict, trying again will not help
+    |   `-- SignInUnavailable no verdict: what was asked did not answer, trying later may help
     `-- ExchangeError         one message could not be exchanged with the server
         |-- NotSent           it never left: repeating it cannot do harm
         |-- Refused           the server or something before it refused it before executing it
@@ -57,6 +59,14 @@ class InvalidMessage(McpRemoteError):
         super().__init__(cause)
         self.code = code
         self.raw_id = raw_id
+
+
+class SignInFailed(McpRemoteError):
+    """The person cannot be signed in: what servers say or settings demand stands against it."""
+
+
+class SignInUnavailable(SignInFailed):
+    """The sign-in failed without a verdict: a server that was needed did not answer properly."""
 
 
 class ExchangeError(McpRemoteError):

@@ -25,7 +25,7 @@ from authlib.oauth2.rfc7636 import (
     create_s256_code_challenge,  # pyright: ignore[reportUnknownVariableType]
 )
 
-from mcp_remote_py.errors import McpRemoteError, UsageError
+from mcp_remote_py.errors import McpRemoteError, SignInFailed, UsageError
 from mcp_remote_py.oauth.steps import (
     Callback,
     Client,
@@ -78,11 +78,11 @@ _ENTRA_CODES = ("AADSTS9010010", "AADSTS901002", "AADSTS650053", "AADSTS900144")
 """Entra's: `resource` does not fit the scopes, is not known; the scope is another's, is missing."""
 
 
-class SignInDenied(McpRemoteError):
+class SignInDenied(SignInFailed):
     """The person, or the server for them, said no (`access_denied`): not to be asked again soon."""
 
 
-class AuthorizationRefused(McpRemoteError):
+class AuthorizationRefused(SignInFailed):
     """The authorization endpoint answered by an error; `error` is its code."""
 
     def __init__(self, cause: str, *, hint: str, error: str) -> None:
@@ -163,26 +163,26 @@ def check_callback(
     Raises:
         SignInDenied: the person said no.
         AuthorizationRefused: the server answered by another error.
-        McpRemoteError: it is not the response to our request, or has no code.
+        SignInFailed: it is not the response to our request, or has no code.
     """
     answer = callback.parameters
     # Bytes, because compare_digest takes no other text than ASCII; a lone surrogate is no reason
     # to fail in another way than any other wrong state.
     got = answer.get("state", "").encode("utf-8", "surrogatepass")
     if not hmac.compare_digest(got, state.reveal().encode()):
-        raise McpRemoteError(
+        raise SignInFailed(
             "The browser came back with the answer to another sign-in (state does not match).",
             hint="Close old sign-in tabs and try again: mcp-remote-py login URL.",
         )
     iss = answer.get("iss")
     if iss is None and iss_required:
-        raise McpRemoteError(
+        raise SignInFailed(
             f"The answer of the sign-in does not say that it comes from {excerpt(issuer)} "
             "(iss is missing), though that server promises to say so.",
             hint="Someone may have tampered with it; if not, its operator must repair it.",
         )
     if iss is not None and iss not in (issuer, *trusted_issuers):
-        raise McpRemoteError(
+        raise SignInFailed(
             f"The answer of the sign-in comes from another server than {excerpt(issuer)} "
             "(iss does not match).",
             hint="If you know that both are the same, name the other with --trusted-issuer.",
@@ -191,13 +191,13 @@ def check_callback(
         raise _explain_error(answer["error"], answer.get("error_description", ""))
     code = answer.get("code")
     if not code:
-        raise McpRemoteError(
+        raise SignInFailed(
             "The browser came back without a code.", hint="Try again: mcp-remote-py login URL."
         )
     return Secret(code)
 
 
-def _explain_error(error: str, description: str) -> McpRemoteError:
+def _explain_error(error: str, description: str) -> SignInFailed:
     said = excerpt(error) + (f', "{excerpt(description)}"' if description else "")
     if error == "access_denied":
         return SignInDenied(
@@ -337,12 +337,12 @@ def post_form(client: Client, endpoint: str, body: str) -> Conversation[Response
     """Sends form data with the client's proof of itself (RFC 6749 §2.3.1).
 
     Raises:
-        McpRemoteError: the client authenticates in a way we cannot.
+        SignInFailed: the client authenticates in a way we cannot.
         ExchangeError: the endpoint could not be reached, or its answer was lost.
     """
     method = client.token_endpoint_auth_method
     if method not in _AUTHENTICATION_METHODS:
-        raise McpRemoteError(
+        raise SignInFailed(
             f"The client is to authenticate by {excerpt(method)}, which is not supported.",
             hint="Use one with token_endpoint_auth_method none or client_secret_basic.",
         )
@@ -364,7 +364,8 @@ def post_form(client: Client, endpoint: str, body: str) -> Conversation[Response
             endpoint,
             tuple((name, Secret(value)) for name, value in headers.items()),
             Secret(body),
-        )
+        ),
+        follow_redirects=False,  # a code or a token goes where it belongs, and nowhere else
     )
     return cast("Response", response)
 

@@ -48,6 +48,8 @@ class Fetch(NamedTuple):
     """
 
     request: Request
+    follow_redirects: bool = True
+    """False: a redirect within the origin is an answer too."""
 
 
 class Listen(NamedTuple):

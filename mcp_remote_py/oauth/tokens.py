@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple, cast
 
-from mcp_remote_py.errors import McpRemoteError, one_line
+from mcp_remote_py.errors import SignInFailed, one_line
 from mcp_remote_py.oauth.steps import Response
 from mcp_remote_py.redact import Secret, scrub
 
@@ -59,7 +59,7 @@ _MEMBER_NAME = re.compile(r"[A-Za-z_]{1,32}")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
-class TokenError(McpRemoteError):
+class TokenError(SignInFailed):
     """The token endpoint gave no token now; nothing that is stored is thereby worthless.
 
     `error` is the OAuth error code in the words of RFC 6749, "" without one; `description` what

@@ -76,6 +76,7 @@ def refusal(error: str, description: str = "", status: int = 400) -> Response:
 def request_of(step: Step) -> Request:
     assert isinstance(step, Fetch)
     assert step.request.method == "POST"
+    assert not step.follow_redirects
     headers = {name: value.reveal() for name, value in step.request.headers}
     assert headers["Content-Type"] == "application/x-www-form-urlencoded"
     assert headers["Accept"] == "application/json"
