@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping
 from typing import NamedTuple, TypeVar
 
+from mcp_remote_py.errors import SignInFailed
 from mcp_remote_py.redact import Secret
 
 T = TypeVar("T")
@@ -62,12 +63,16 @@ class Listen(NamedTuple):
 class AskUser(NamedTuple):
     """Let the person sign in at `url`; answered by the `Callback` that came for `state`.
 
-    Throws McpRemoteError when none came in time.
+    Throws NobodyCame when none came in time, another McpRemoteError when nobody was asked.
     """
 
     url: str
     state: Secret
     server_name: str
+
+
+class NobodyCame(SignInFailed):
+    """The person was shown the page and did not come back from it in time."""
 
 
 class Callback(NamedTuple):
@@ -86,13 +91,23 @@ class Save(NamedTuple):
     credential: Credential
 
 
+class Forget(NamedTuple):
+    """Remove the stored credential with its client: neither is good any more; answered by None."""
+
+
 class Report(NamedTuple):
     """Tell the person how far it is: one sentence, no secret; answered by None."""
 
     text: str
 
 
-Step = Fetch | Listen | AskUser | Load | Save | Report
+class Wait(NamedTuple):
+    """Let that much time pass; answered by None."""
+
+    seconds: float
+
+
+Step = Fetch | Listen | AskUser | Load | Save | Forget | Report | Wait
 
 Conversation = Generator[Step, object, T]
 """Yields steps, is sent their answers, returns T."""

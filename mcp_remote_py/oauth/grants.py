@@ -1,0 +1,438 @@
+"""The grants: authorization code with PKCE, refresh, revocation, and how the client proves itself.
+
+Conversations about one token each (RFC 6749, 7636, 8707, 9207, 7009). A `Credential` without
+tokens says for whom, at which endpoint and with what scope; the same with tokens comes back.
+Must not know how endpoints were found, nor where credentials are kept. The encoding is authlib's.
+"""
+
+from __future__ import annotations
+
+import hmac
+from base64 import urlsafe_b64encode
+from collections.abc import Callable, Iterable, Mapping
+from typing import cast
+from urllib.parse import quote
+
+from authlib.common.urls import add_params_to_qs
+from authlib.oauth2.auth import ClientAuth
+from authlib.oauth2.rfc6749.parameters import (
+    prepare_token_request,  # pyright: ignore[reportUnknownVariableType] - authlib has no types
+)
+from authlib.oauth2.rfc7009 import (
+    prepare_revoke_token_request,  # pyright: ignore[reportUnknownVariableType]
+)
+from authlib.oauth2.rfc7636 import (
+    create_s256_code_challenge,  # pyright: ignore[reportUnknownVariableType]
+)
+
+from mcp_remote_py.errors import McpRemoteError, SignInFailed, UsageError
+from mcp_remote_py.oauth.steps import (
+    Callback,
+    Client,
+    Conversation,
+    Credential,
+    Fetch,
+    Report,
+    Request,
+    Response,
+)
+from mcp_remote_py.oauth.tokens import TokenAnswer, TokenError, excerpt, parse_token_answer
+from mcp_remote_py.redact import Secret, mask_url
+from mcp_remote_py.settings import SignInSettings
+
+RandomBytes = Callable[[int], bytes]
+"""Gives that many unpredictable bytes."""
+
+RANDOM_BYTES = 32
+"""For `state` and verifier: 43 characters, the least RFC 7636 §4.1 allows, 256 bits."""
+
+MAX_REFRESH_MARGIN = 60.0
+"""Seconds before its expiry in which a token is renewed, for clocks that differ and slow calls."""
+
+REFRESH_MARGIN_PART = 0.1
+"""Of the lifetime, where that is less: a token for 5 seconds is not renewed all the time."""
+
+_OWN_PARAMETERS = {
+    "response_type": "It is always code.",
+    "response_mode": "The answer must come in the query.",
+    "client_id": "Give the client by --static-oauth-client-info.",
+    "redirect_uri": "Change it by PORT, --host and --callback-path.",
+    "scope": "Give the scopes by --scope.",
+    "resource": "Give the resource by --resource.",
+    "state": "It protects this sign-in.",
+    "code_challenge": "It protects this sign-in.",
+    "code_challenge_method": "It protects this sign-in.",
+}
+
+_CALLBACK_HINTS = {
+    "invalid_scope": "Name the scopes it knows with --scope.",
+    "invalid_target": "Try --disable-resource-parameter, or name the resource with --resource.",
+    "unauthorized_client": "Check --static-oauth-client-info, if you give it.",
+    "server_error": "Try again later: mcp-remote-py login URL.",
+    "temporarily_unavailable": "Try again later: mcp-remote-py login URL.",
+}
+
+_AUTHENTICATION_METHODS = frozenset({"none", "client_secret_basic", "client_secret_post"})
+
+_ENTRA_CODES = ("AADSTS9010010", "AADSTS901002", "AADSTS650053", "AADSTS900144")
+"""Entra's: `resource` does not fit the scopes, is not known; the scope is another's, is missing."""
+
+
+class SignInDenied(SignInFailed):
+    """The person, or the server for them, said no (`access_denied`): not to be asked again soon."""
+
+
+class AuthorizationRefused(SignInFailed):
+    """The authorization endpoint answered by an error; `error` is its code."""
+
+    def __init__(self, cause: str, *, hint: str, error: str) -> None:
+        super().__init__(cause, hint=hint)
+        self.error = error
+
+
+# Authorization request and response ----------------------------------------------------------
+
+
+def make_random_text(random_bytes: RandomBytes) -> Secret:
+    """An unguessable `state` or PKCE verifier (RFC 7636 §4.1)."""
+    return Secret(urlsafe_b64encode(random_bytes(RANDOM_BYTES)).rstrip(b"=").decode())
+
+
+def check_authorize_parameters(parameters: Iterable[tuple[str, str]]) -> None:
+    """Sees to it that `--authorize-param` overrides nothing that the sign-in depends on.
+
+    Raises:
+        UsageError: it names one of our own parameters.
+    """
+    for name, _ in parameters:
+        if name in _OWN_PARAMETERS:
+            raise UsageError(
+                f"--authorize-param cannot set {name}, which the sign-in sets itself.",
+                hint=_OWN_PARAMETERS[name],
+            )
+
+
+def authorization_url(
+    endpoint: str,
+    credential: Credential,
+    *,
+    state: Secret,
+    verifier: Secret,
+    parameters: tuple[tuple[str, str], ...] = (),
+) -> str:
+    """Where the person signs in (RFC 6749 §4.1.1, RFC 7636 §4.3, RFC 8707 §2).
+
+    The endpoint's own query stays as it is, byte for byte (§3.1); a fragment may not be there.
+
+    Raises:
+        UsageError: see `check_authorize_parameters`.
+    """
+    check_authorize_parameters(parameters)
+    challenge = cast("str", create_s256_code_challenge(verifier.reveal()))
+    query = [
+        ("response_type", "code"),
+        ("client_id", credential.client.client_id),
+        ("redirect_uri", credential.redirect_uri),
+        ("state", state.reveal()),
+        ("code_challenge", challenge),
+        ("code_challenge_method", "S256"),
+    ]
+    if credential.scope:
+        query.append(("scope", credential.scope))
+    if credential.resource:
+        query.append(("resource", credential.resource))
+    query += parameters
+    endpoint = endpoint.partition("#")[0]
+    separator = "?" if "?" not in endpoint else "" if endpoint.endswith(("?", "&")) else "&"
+    return f"{endpoint}{separator}{add_params_to_qs('', query)}"
+
+
+def check_callback(
+    callback: Callback,
+    state: Secret,
+    issuer: str,
+    iss_required: bool,
+    trusted_issuers: Iterable[str] = (),
+) -> Secret:
+    """The code in the response to our authorization request, once that is surely the one.
+
+    First `state`, then `iss` by simple string comparison (RFC 9207 §2.4, MCP 2026-07-28: compared
+    wherever it is present, demanded where the metadata promise it). Until both fit, nothing of the
+    response is believed or shown: not even an error.
+
+    Raises:
+        SignInDenied: the person said no.
+        AuthorizationRefused: the server answered by another error.
+        SignInFailed: it is not the response to our request, or has no code.
+    """
+    answer = callback.parameters
+    # Bytes, because compare_digest takes no other text than ASCII; a lone surrogate is no reason
+    # to fail in another way than any other wrong state.
+    got = answer.get("state", "").encode("utf-8", "surrogatepass")
+    if not hmac.compare_digest(got, state.reveal().encode()):
+        raise SignInFailed(
+            "The browser came back with the answer to another sign-in (state does not match).",
+            hint="Close old sign-in tabs and try again: mcp-remote-py login URL.",
+        )
+    iss = answer.get("iss")
+    if iss is None and iss_required:
+        raise SignInFailed(
+            f"The answer of the sign-in does not say that it comes from {excerpt(issuer)} "
+            "(iss is missing), though that server promises to say so.",
+            hint="Someone may have tampered with it; if not, its operator must repair it.",
+        )
+    if iss is not None and iss not in (issuer, *trusted_issuers):
+        raise SignInFailed(
+            f"The answer of the sign-in comes from another server than {excerpt(issuer)} "
+            "(iss does not match).",
+            hint="If you know that both are the same, name the other with --trusted-issuer.",
+        )
+    if "error" in answer:
+        raise _explain_error(answer["error"], answer.get("error_description", ""))
+    code = answer.get("code")
+    if not code:
+        raise SignInFailed(
+            "The browser came back without a code.", hint="Try again: mcp-remote-py login URL."
+        )
+    return Secret(code)
+
+
+def _explain_error(error: str, description: str) -> SignInFailed:
+    said = excerpt(error) + (f', "{excerpt(description)}"' if description else "")
+    if error == "access_denied":
+        return SignInDenied(
+            f"The sign-in was declined ({said}).",
+            hint="To sign in after all: mcp-remote-py login URL.",
+        )
+    return AuthorizationRefused(
+        f"The authorization server refused the sign-in ({said}).",
+        hint=_CALLBACK_HINTS.get(error, "Sign in again: mcp-remote-py login URL."),
+        error=error,
+    )
+
+
+# Token endpoint ------------------------------------------------------------------------------
+
+
+def exchange_code(
+    credential: Credential, code: Secret, verifier: Secret, now: float
+) -> Conversation[Credential]:
+    """Redeems the code (RFC 6749 §4.1.3); `credential` has no tokens yet, `now` is before asking.
+
+    Asked once, whatever comes: a server that sees a code twice revokes what it gave for it (L15).
+
+    Raises:
+        TokenError: there are none.
+        ExchangeError: the endpoint could not be reached, or its answer was lost.
+    """
+    answer = yield from request_tokens(
+        credential,
+        "authorization_code",
+        {
+            "code": code,
+            "redirect_uri": credential.redirect_uri,
+            "code_verifier": verifier,
+            "resource": credential.resource,
+        },
+        now,
+    )
+    return add_tokens(credential, answer, now)
+
+
+def refresh(
+    credential: Credential, settings: SignInSettings, now: float
+) -> Conversation[Credential]:
+    """New tokens for the refresh token (RFC 6749 §6); `now` is before asking.
+
+    The refresh token is kept where no new one comes, the scope where none is named. A server that
+    refuses `resource` is asked once more, without it and with the scope, by which such servers
+    tell the audience (Entra, field note 8); the credential then stays without a resource.
+
+    Raises:
+        GrantRefused: the refresh token or the client is dead.
+        TokenError: there is no new token now.
+        ExchangeError: the endpoint could not be reached, or its answer was lost.
+    """
+    token = credential.refresh_token
+    if token is None:
+        raise TokenError(
+            "The sign-in has expired and the server gave no refresh token.",
+            hint="Sign in again: mcp-remote-py login URL.",
+        )
+    if not settings.send_resource:
+        credential = credential._replace(resource="")
+    first = {"refresh_token": token, "resource": credential.resource}
+    second = {"refresh_token": token, "scope": credential.scope}
+    try:
+        answer = yield from request_tokens(credential, "refresh_token", first, now)
+    except TokenError as error:
+        if not (credential.resource or credential.scope) or not _wants_scope_instead(error):
+            raise
+        credential = credential._replace(resource="")
+        answer = yield from request_tokens(credential, "refresh_token", second, now)
+    return add_tokens(credential, answer, now)
+
+
+def _wants_scope_instead(error: TokenError) -> bool:
+    """Whether the refusal is about `resource` (RFC 8707 §2) and not about the grant."""
+    if any(code in error.description for code in _ENTRA_CODES):
+        return True
+    if error.error == "invalid_request":
+        return "resource" in error.description.lower()
+    return error.error in ("invalid_target", "invalid_resource")
+
+
+def revoke(credential: Credential) -> Conversation[None]:
+    """Tells the server that both tokens are given up (RFC 7009), the refresh token first.
+
+    A failure is only reported: what is to be forgotten here is forgotten anyhow.
+    """
+    if not credential.revocation_endpoint:
+        return
+    tokens = (
+        ("refresh_token", credential.refresh_token),
+        ("access_token", credential.access_token),
+    )
+    for kind, token in tokens:
+        if token is None:
+            continue
+        body = cast("str", prepare_revoke_token_request(token.reveal(), kind)[0])
+        endpoint = credential.revocation_endpoint
+        try:
+            response = yield from post_form(credential.client, endpoint, body)
+        except McpRemoteError as error:
+            yield Report(f"The {kind.replace('_', ' ')} could not be revoked: {error.sentence()}")
+            continue
+        if response.status != 200:
+            yield Report(
+                f"The {kind.replace('_', ' ')} was not revoked: "
+                f"HTTP {response.status} from {mask_url(endpoint)}. It ends when it expires."
+            )
+
+
+def request_tokens(
+    credential: Credential, grant_type: str, parameters: Mapping[str, Secret | str], now: float
+) -> Conversation[TokenAnswer]:
+    """One request to the token endpoint; empty parameters are left out, secret ones never shown.
+
+    Raises:
+        TokenError: see `parse_token_answer`.
+        ExchangeError: the endpoint could not be reached, or its answer was lost.
+    """
+    values = {
+        name: value.reveal() if isinstance(value, Secret) else value
+        for name, value in parameters.items()
+    }
+    body = prepare_token_request(grant_type, **values)
+    response = yield from post_form(credential.client, credential.token_endpoint, body)
+    secrets = [value for value in parameters.values() if isinstance(value, Secret)]
+    if credential.client.client_secret is not None:
+        secrets.append(credential.client.client_secret)
+    secrets += [Secret(quote(secret.reveal(), safe="")) for secret in secrets]
+    where = f"The token endpoint {mask_url(credential.token_endpoint)}"
+    return parse_token_answer(response, now, where=where, secrets=secrets)
+
+
+def post_form(client: Client, endpoint: str, body: str) -> Conversation[Response]:
+    """Sends form data with the client's proof of itself (RFC 6749 §2.3.1).
+
+    Raises:
+        SignInFailed: the client authenticates in a way we cannot.
+        ExchangeError: the endpoint could not be reached, or its answer was lost.
+    """
+    method = client.token_endpoint_auth_method
+    if method not in _AUTHENTICATION_METHODS:
+        raise SignInFailed(
+            f"The client is to authenticate by {excerpt(method)}, which is not supported.",
+            hint="Use one with token_endpoint_auth_method none or client_secret_basic.",
+        )
+    name, secret = client.client_id, client.client_secret
+    password = "" if secret is None else secret.reveal()
+    if method == "client_secret_basic":
+        # §2.3.1 has both form-encoded, which authlib leaves to us. %20 for a blank: that is
+        # understood by those who decode forms and by those who only decode percent signs.
+        name, password = quote(name, safe=""), quote(password, safe="")
+    headers = {"Accept": "application/json", "Content-Type": "application/x-www-form-urlencoded"}
+    prepare = cast(
+        "Callable[[str, str, dict[str, str], str], tuple[str, dict[str, str], str]]",
+        ClientAuth(name, password, method).prepare,  # pyright: ignore[reportUnknownMemberType]
+    )
+    _, headers, body = prepare("POST", endpoint, headers, body)
+    response = yield Fetch(
+        Request(
+            "POST",
+            endpoint,
+            tuple((name, Secret(value)) for name, value in headers.items()),
+            Secret(body),
+        ),
+        follow_redirects=False,  # a code or a token goes where it belongs, and nowhere else
+    )
+    return cast("Response", response)
+
+
+# Credentials ---------------------------------------------------------------------------------
+
+
+def add_tokens(credential: Credential, answer: TokenAnswer, now: float) -> Credential:
+    """`credential` with what `answer` has; what it does not have stays."""
+    return credential._replace(
+        access_token=answer.access_token,
+        refresh_token=answer.refresh_token or credential.refresh_token,
+        id_token=answer.id_token or credential.id_token,
+        scope=credential.scope if answer.scope is None else answer.scope,
+        obtained_at=now,
+        expires_at=answer.expires_at,
+    )
+
+
+def drop_tokens(credential: Credential) -> Credential:
+    """`credential` as it was before its first token: the client and where it belongs."""
+    return credential._replace(
+        access_token=None, refresh_token=None, id_token=None, obtained_at=0.0, expires_at=None
+    )
+
+
+def needs_refresh(credential: Credential, now: float) -> bool:
+    """Whether the access token has expired, or will in min(60 s, 10 % of its lifetime).
+
+    Never without a known expiry: the server's 401 is then the only one to tell.
+    """
+    if credential.expires_at is None:
+        return False
+    lifetime = credential.expires_at - credential.obtained_at
+    return now >= credential.expires_at - min(MAX_REFRESH_MARGIN, REFRESH_MARGIN_PART * lifetime)
+
+
+# Scopes --------------------------------------------------------------------------------------
+
+
+def choose_scope(
+    challenge_scope: str | None,
+    resource_scopes: tuple[str, ...] | None,
+    server_scopes: tuple[str, ...] | None,
+    wanted: str | None,
+    granted: str = "",
+) -> str | None:
+    """The `scope` to ask for, None to ask for none and leave it to the server.
+
+    `wanted` is the person's and wins, exactly as it is, "" for none: whoever gives --scope does so
+    because what the server publishes did not work, and error texts name it for that. Else the
+    challenge's, which is authoritative for the operation, else the resource's `scopes_supported`
+    (an empty list is none), else none; there are no scopes of our own (field note 8), and the
+    authorization server's list says what exists, not what is needed. To these, where it is in that
+    list, `offline_access` is added: without it some servers want a sign-in per hour (L18).
+
+    `granted` is not empty for a step-up: then the union with the challenge is asked for, even
+    beyond `wanted`, because the server said that the operation needs it and what is already
+    granted must not be lost (L16).
+    """
+    challenged = (challenge_scope or "").split()
+    if wanted is not None:
+        scopes = wanted.split()
+    else:
+        scopes = challenged or " ".join(resource_scopes or ()).split()
+        if scopes and "offline_access" in (server_scopes or ()):
+            scopes.append("offline_access")
+    if granted:
+        scopes = [*granted.split(), *scopes, *challenged]
+    return " ".join(dict.fromkeys(scopes)) or None

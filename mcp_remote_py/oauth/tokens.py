@@ -1,0 +1,258 @@
+"""What a token endpoint answered, read tolerantly, and what its refusal means.
+
+Pure. Servers stray from RFC 6749 §5.1 in known ways (field note 8), and each of them is understood
+here, once. Must not know which grant asked, nor where tokens are kept.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import NamedTuple, cast
+
+from mcp_remote_py.errors import SignInFailed, one_line
+from mcp_remote_py.oauth.steps import Response
+from mcp_remote_py.redact import Secret, scrub
+
+MAX_LIFETIME = 10 * 365 * 86400.0
+"""Seconds. Some servers say "never" by a number no calendar holds; this is as good, and a date."""
+
+MAX_EXCERPT_LENGTH = 200
+"""Characters of a foreign text in an error."""
+
+_DEFINITE_STATUS = frozenset({200, 400, 401, 403})
+"""RFC 6749 §5.2 has 400 and 401; Auth0 says `invalid_grant` by 403, GitHub and Slack by 200.
+
+A 5xx, a 429 or a 404 with the same words may come from something in front of the server.
+"""
+
+_DEFINITE_ERRORS = frozenset({"invalid_grant", "invalid_client", "unauthorized_client"})
+
+_VENDOR_ERRORS = {
+    "bad_refresh_token": "invalid_grant",  # GitHub
+    "bad_verification_code": "invalid_grant",
+    "incorrect_client_credentials": "invalid_client",
+    "invalid_refresh_token": "invalid_grant",  # Slack
+    "invalid_code": "invalid_grant",
+    "invalid_client_id": "invalid_client",
+    "bad_client_secret": "invalid_client",
+}
+
+_CLIENT_HINT = "Check --static-oauth-client-info; a client we registered ourselves is replaced."
+
+_HINTS = {
+    "invalid_grant": "Sign in again: mcp-remote-py login URL.",
+    "invalid_client": _CLIENT_HINT,
+    "unauthorized_client": _CLIENT_HINT,
+    "invalid_scope": "Name the scopes it knows with --scope.",
+    "invalid_target": "Try --disable-resource-parameter, or name the resource with --resource.",
+}
+
+_HEADER_SAFE = re.compile(r"[\x21-\x7e]+")
+"""Wider than RFC 6750's b64token, as real tokens are; no blank and nothing that ends a line."""
+
+_SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
+"""RFC 6749 §3.3."""
+
+_MEMBER_NAME = re.compile(r"[A-Za-z_]{1,32}")
+
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+class TokenError(SignInFailed):
+    """The token endpoint gave no token now; nothing that is stored is thereby worthless.
+
+    `error` is the OAuth error code in the words of RFC 6749, "" without one; `description` what
+    the server said, whole and foreign; `status` the HTTP status.
+    """
+
+    def __init__(
+        self, cause: str, *, hint: str = "", error: str = "", description: str = "", status: int = 0
+    ) -> None:
+        super().__init__(cause, hint=hint)
+        self.error = error
+        self.description = description
+        self.status = status
+
+
+class GrantRefused(TokenError):
+    """A definite verdict: this grant or this client will never be accepted again."""
+
+
+class TokenAnswer(NamedTuple):
+    """A successful answer (RFC 6749 §5.1). The access token is a bearer token, safe in a header.
+
+    `scope` is None where the server named none, which means: as asked. `expires_at` is in seconds
+    since the epoch, None where no lifetime is known.
+    """
+
+    access_token: Secret
+    refresh_token: Secret | None = None
+    id_token: Secret | None = None
+    scope: str | None = None
+    expires_at: float | None = None
+
+
+def parse_token_answer(
+    response: Response,
+    now: float,
+    *,
+    where: str = "The token endpoint",
+    secrets: Iterable[Secret] = (),
+) -> TokenAnswer:
+    """The tokens in `response`, whose lifetimes count from `now`.
+
+    Errors begin with `where`; `secrets` are what was sent: a server that repeats them in its
+    error does not get them shown. Nothing of the body of a success is ever shown.
+
+    Raises:
+        GrantRefused: the grant or the client is refused for good.
+        TokenError: there is no token for another reason.
+    """
+    members = _read_members(response.body)
+    succeeded = 200 <= response.status < 300 and members.get("ok") is not False
+    if not succeeded or members.get("error"):
+        raise _explain(response, members, where, tuple(secrets))
+    token = members.get("access_token")
+    if not isinstance(token, str) or not token:
+        kind = response.headers.get("content-type", "no content type")
+        raise TokenError(
+            f"{where} answered without an access token "
+            f"(HTTP {response.status}, {excerpt(kind)}, {_list_names(members)}).",
+            hint="Its operator must look at this: it is not the answer of RFC 6749.",
+            status=response.status,
+        )
+    if not _HEADER_SAFE.fullmatch(token):
+        raise TokenError(
+            f"{where} gave an access token with characters that no header can carry.",
+            hint="Its operator must look at this.",
+            status=response.status,
+        )
+    if str(members.get("token_type")).lower() == "dpop":
+        raise TokenError(
+            f"{where} gave a token that is bound to a key (token_type DPoP), though we sent none.",
+            hint="Its operator must allow bearer tokens for this client.",
+            status=response.status,
+        )
+    lifetime = _read_lifetime(members.get("expires_in"))
+    return TokenAnswer(
+        access_token=Secret(token),
+        refresh_token=_read_secret(members.get("refresh_token")),
+        id_token=_read_secret(members.get("id_token")),
+        scope=_read_scope(members.get("scope")),
+        expires_at=None if lifetime is None else now + lifetime,
+    )
+
+
+def excerpt(text: str, secrets: Iterable[Secret] = ()) -> str:
+    """The beginning of a foreign text, on one line of printable characters, without `secrets`."""
+    text = one_line(scrub(text, secrets))
+    return text if len(text) <= MAX_EXCERPT_LENGTH else text[: MAX_EXCERPT_LENGTH - 1] + "…"
+
+
+def _read_members(body: bytes) -> dict[str, object]:
+    """The members of a JSON object or of form data; none where it is neither."""
+    import msgspec
+
+    try:
+        value: object = msgspec.json.decode(body.removeprefix(_BYTE_ORDER_MARK))
+    except (ValueError, RecursionError):
+        return _read_form(body)
+    return cast("dict[str, object]", value) if isinstance(value, dict) else {}
+
+
+def _read_form(body: bytes) -> dict[str, object]:
+    """GitHub answers so where nobody asks for JSON; some of its imitators always do."""
+    from authlib.common.urls import url_decode
+
+    try:
+        members = dict(url_decode(body.decode("ascii").strip()))
+    except ValueError:
+        return {}
+    # Any word is form data, and one alone may be a token: it must not become a name.
+    return dict(members) if members.keys() & {"access_token", "error"} else {}
+
+
+def _read_lifetime(value: object) -> float | None:
+    """Seconds from a number or its text.
+
+    A token that was issued this moment has not expired, so 0 and less mean "not known": believed,
+    they would have it renewed before each use (L20; one tab per call was seen).
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        seconds = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return min(seconds, MAX_LIFETIME) if seconds > 0 else None
+
+
+def _read_secret(value: object) -> Secret | None:
+    """A refresh or ID token that can be sent, or None: without it a sign-in is still one."""
+    if isinstance(value, str) and _HEADER_SAFE.fullmatch(value):
+        return Secret(value)
+    return None
+
+
+def _read_scope(value: object) -> str | None:
+    """Blank-separated, from a string or a list; GitHub and Slack separate by commas."""
+    if isinstance(value, list):
+        value = " ".join(str(item) for item in cast("list[object]", value))
+    if not isinstance(value, str):
+        return None
+    words = value.split() if " " in value else value.split(",")
+    return " ".join(word for word in words if _SCOPE_TOKEN.fullmatch(word)) or None
+
+
+def _explain(
+    response: Response, members: dict[str, object], where: str, secrets: tuple[Secret, ...]
+) -> TokenError:
+    status = response.status
+    named = members.get("error")
+    description = _read_words(members)
+    if not isinstance(named, str) or not named:
+        error, said = "", _describe_body(response.body, members, description, secrets)
+    else:
+        error = _VENDOR_ERRORS.get(named, named)
+        said = excerpt(named, secrets)
+        if description:
+            said += f', "{excerpt(description, secrets)}"'
+    definite = error in _DEFINITE_ERRORS and status in _DEFINITE_STATUS
+    hint = _HINTS.get(error) if definite or error not in _DEFINITE_ERRORS else None
+    return (GrantRefused if definite else TokenError)(
+        f"{where} {'refused' if definite else 'gave no token'} (HTTP {status}: {said}).",
+        hint=hint or "Nothing that is stored is lost: try again later.",
+        error=error,
+        description=description,
+        status=status,
+    )
+
+
+def _read_words(members: dict[str, object]) -> str:
+    """What the server says to people, in RFC 6749's member or in those of gateways."""
+    nested = members.get("error")
+    if isinstance(nested, dict):
+        members = {**members, **cast("dict[str, object]", nested)}
+    for name in ("error_description", "message", "detail"):
+        value = members.get(name)
+        if isinstance(value, str) and value:
+            return value
+    return ""
+
+
+def _describe_body(
+    body: bytes, members: dict[str, object], description: str, secrets: tuple[Secret, ...]
+) -> str:
+    text = body.decode("utf-8", "replace").strip()
+    if members:
+        # Values are shown only of members that are meant to be read: others may be tokens.
+        return f'"{excerpt(description, secrets)}"' if description else _list_names(members)
+    if not text:
+        return "an empty body"
+    return "a page instead of JSON" if text[0] == "<" else f'"{excerpt(text, secrets)}"'
+
+
+def _list_names(members: dict[str, object]) -> str:
+    names = (name if _MEMBER_NAME.fullmatch(name) else "…" for name in members)
+    return excerpt(f"members: {', '.join(names) or 'none'}")

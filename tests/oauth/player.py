@@ -1,0 +1,47 @@
+"""Plays a conversation: hands each step to an answering function, without a loop or a socket."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from mcp_remote_py.errors import McpRemoteError
+from mcp_remote_py.oauth.steps import Conversation, Step
+
+T = TypeVar("T")
+
+MAX_STEPS = 100
+"""More steps than any conversation may take: past them it would go on for ever."""
+
+
+def play(conversation: Conversation[T], answer: Callable[[Step], object]) -> T:
+    """The outcome; an error that `answer` returns is thrown into the conversation."""
+    try:
+        step = next(conversation)
+        for _ in range(MAX_STEPS):
+            given = answer(step)
+            if isinstance(given, McpRemoteError):
+                step = conversation.throw(given)
+            else:
+                step = conversation.send(given)
+    except StopIteration as end:
+        return end.value
+    raise AssertionError(f"the conversation does not end: {step}")
+
+
+class Script:
+    """Answers the steps one by one from a list, and keeps them."""
+
+    def __init__(self, *answers: object) -> None:
+        self._answers = list(answers)
+        self.steps: list[Step] = []
+
+    def __call__(self, step: Step) -> object:
+        self.steps.append(step)
+        assert self._answers, f"an unexpected step: {step}"
+        return self._answers.pop(0)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether every answer was asked for."""
+        return not self._answers

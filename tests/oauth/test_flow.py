@@ -1,0 +1,545 @@
+"""The order of a sign-in, played against a written authorization server that checks what it gets.
+
+What is asserted: how many tabs, registrations and token requests there are, and what is stored
+after each way a sign-in can end.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Callable
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+
+from mcp_remote_py.errors import Interrupted, McpRemoteError, NotSent, SignInFailed, UsageError
+from mcp_remote_py.oauth.challenge import Challenge
+from mcp_remote_py.oauth.flow import renew, sign_in
+from mcp_remote_py.oauth.grants import AuthorizationRefused, SignInDenied
+from mcp_remote_py.oauth.steps import (
+    AskUser,
+    Callback,
+    Client,
+    Credential,
+    Fetch,
+    Forget,
+    Listen,
+    Load,
+    NobodyCame,
+    Report,
+    Request,
+    Response,
+    Save,
+    Step,
+)
+from mcp_remote_py.oauth.tokens import GrantRefused, TokenError
+from mcp_remote_py.redact import Secret, scrub_known
+from mcp_remote_py.settings import SignInSettings
+from tests.oauth.player import play
+
+NOW = 1_800_000_000.0
+SERVER = "https://mcp.example.com/mcp"
+METADATA = "https://mcp.example.com/.well-known/oauth-protected-resource/mcp"
+ISSUER = "https://as.example.com"
+REDIRECT_URIS = ("http://localhost:3334/oauth/callback", "http://127.0.0.1:3334/oauth/callback")
+CHALLENGE = Challenge(resource_metadata=METADATA)
+STEP_UP = Challenge(resource_metadata=METADATA, scope="write", error="insufficient_scope")
+CODE = "canary-flow-code"
+STATIC = SignInSettings(static_client=Secret('{"client_id": "by-hand"}'))
+
+
+def response(status: int, document: object) -> Response:
+    return Response(status, {"content-type": "application/json"}, json.dumps(document).encode())
+
+
+class World:
+    """The servers, the person, the listener and the store, each as a few lines."""
+
+    def __init__(self, stored: Credential | None = None) -> None:
+        self.stored = stored
+        self.steps: list[Step] = []
+        self.known_clients = {"old-client", "by-hand"}
+        self.registrations: list[dict[str, object]] = []
+        self.preflights: list[dict[str, str]] = []
+        self.token_requests: list[dict[str, str]] = []
+        self.asked: dict[str, str] = {}
+        self.callback: dict[str, str] | McpRemoteError = {"code": CODE, "iss": ISSUER}
+        self.tokens: Response | McpRemoteError = response(
+            200,
+            {
+                "access_token": "canary-flow-access",
+                "refresh_token": "canary-flow-refresh",
+                "expires_in": 3600,
+            },
+        )
+        self.before_token: Callable[[], object] = lambda: None
+        self.save_error: McpRemoteError | None = None
+        self.bytes_given = 0
+
+    def random_bytes(self, count: int) -> bytes:
+        self.bytes_given += 1
+        return hashlib.shake_256(str(self.bytes_given).encode()).digest(count)
+
+    def __call__(self, step: Step) -> object:
+        self.steps.append(step)
+        match step:
+            case Fetch(request):
+                return self.respond(request)
+            case Listen():
+                return REDIRECT_URIS
+            case AskUser():
+                return self.ask(step)
+            case Load():
+                return self.stored
+            case Save(credential):
+                if self.save_error is None:
+                    self.stored = credential
+                return self.save_error
+            case Forget():
+                self.stored = None
+            case _:
+                assert isinstance(step, Report), "the person is told in sentences"
+                assert "canary" not in step.text
+                assert step.text.isprintable()
+                assert step.text.endswith((".", "?"))
+        return None
+
+    def respond(self, request: Request) -> object:
+        url = request.url.partition("?")[0]
+        query = dict(parse_qsl(urlsplit(request.url).query))
+        body = "" if request.body is None else request.body.reveal()
+        if url == METADATA:
+            return response(
+                200,
+                {
+                    "resource": SERVER,
+                    "authorization_servers": [ISSUER],
+                    "scopes_supported": ["read"],
+                },
+            )
+        if url == f"{ISSUER}/.well-known/oauth-authorization-server":
+            endpoints = {
+                "authorization_endpoint": f"{ISSUER}/authorize",
+                "token_endpoint": f"{ISSUER}/token",
+                "registration_endpoint": f"{ISSUER}/register",
+                "revocation_endpoint": f"{ISSUER}/revoke",
+            }
+            return response(
+                200,
+                {
+                    "issuer": ISSUER,
+                    "response_types_supported": ["code"],
+                    "code_challenge_methods_supported": ["S256"],
+                    "authorization_response_iss_parameter_supported": True,
+                    "scopes_supported": ["read", "offline_access"],
+                    **endpoints,
+                },
+            )
+        if url == f"{ISSUER}/register":
+            asked = json.loads(body)
+            self.registrations.append(asked)
+            name = f"client-{len(self.registrations)}"
+            self.known_clients.add(name)
+            return response(201, {**asked, "client_id": name})
+        if url == f"{ISSUER}/authorize":
+            self.preflights.append(query)
+            known = query["client_id"] in self.known_clients
+            return response(200 if known else 400, {} if known else {"error": "invalid_client"})
+        assert url == f"{ISSUER}/token", f"nobody may ask {url}"
+        self.token_requests.append(dict(parse_qsl(body)))
+        self.before_token()
+        return self.tokens
+
+    def ask(self, step: AskUser) -> object:
+        assert not self.asked, "one tab"
+        assert step.server_name == "mcp.example.com"
+        assert step.url.startswith(f"{ISSUER}/authorize?")
+        self.asked = dict(parse_qsl(urlsplit(step.url).query))
+        assert self.asked["state"] == step.state.reveal()
+        if isinstance(self.callback, McpRemoteError):
+            return self.callback
+        return Callback({"state": step.state.reveal(), **self.callback})
+
+    def sign_in(
+        self, challenge: Challenge = CHALLENGE, settings: SignInSettings | None = None
+    ) -> Credential:
+        given = SignInSettings() if settings is None else settings
+        return play(sign_in(SERVER, challenge, given, self.random_bytes, lambda: NOW), self)
+
+    def renew(self, credential: Credential) -> Credential:
+        return play(renew(credential, SignInSettings(), NOW), self)
+
+    @property
+    def reports(self) -> list[str]:
+        return [step.text for step in self.steps if isinstance(step, Report)]
+
+    def order(self, *kinds: type[object]) -> list[str]:
+        return [type(step).__name__ for step in self.steps if isinstance(step, kinds)]
+
+
+def old_client(name: str = "old-client", origin: str = "registered") -> Client:
+    return Client(name, origin, redirect_uris=REDIRECT_URIS)
+
+
+REGISTERED = Credential(
+    issuer=ISSUER,
+    token_endpoint=f"{ISSUER}/token",
+    client=old_client(),
+    redirect_uri=REDIRECT_URIS[0],
+    resource=SERVER,
+    scope="read offline_access",
+    revocation_endpoint=f"{ISSUER}/revoke",
+)
+SIGNED_IN = REGISTERED._replace(
+    access_token=Secret("canary-old-access"),
+    refresh_token=Secret("canary-old-refresh"),
+    obtained_at=NOW - 4000,
+    expires_at=NOW - 400,
+)
+
+
+# Signing in ----------------------------------------------------------------------------------
+
+
+@pytest.mark.promise("A1", "A2", "A3", "L1")
+def test_first_sign_in_registers_asks_once_and_saves() -> None:
+    world = World()
+    credential = world.sign_in()
+    assert credential == REGISTERED._replace(
+        client=Client("client-1", "registered", redirect_uris=REDIRECT_URIS),
+        access_token=Secret("canary-flow-access"),
+        refresh_token=Secret("canary-flow-refresh"),
+        obtained_at=NOW,
+        expires_at=NOW + 3600,
+    )
+    assert world.stored == credential
+    assert len(world.registrations) == len(world.token_requests) == 1
+    assert world.preflights == []
+    # The listener before the registration, the client safe before the person is asked.
+    kinds = (Listen, Load, Save, AskUser)
+    assert world.order(*kinds) == ["Listen", "Load", "Save", "AskUser", "Save"]
+    asked, got = world.asked, world.token_requests[0]
+    challenge = hashlib.sha256(got["code_verifier"].encode()).digest()
+    assert asked["code_challenge"] == base64.urlsafe_b64encode(challenge).rstrip(b"=").decode()
+    assert asked["scope"] == "read offline_access"
+    assert asked["resource"] == got["resource"] == SERVER
+    assert asked["redirect_uri"] == got["redirect_uri"] == REDIRECT_URIS[0]
+    assert asked["client_id"] == got["client_id"] == "client-1"
+    assert got["code"] == CODE
+    assert world.reports[-1] == f"Signed in at {ISSUER}."
+
+
+@pytest.mark.promise("S2")
+def test_secrets_of_a_sign_in_are_known_to_the_last_line_of_defence() -> None:
+    world = World()
+    tokens = {"access_token": "canary-a1", "refresh_token": "canary-r1", "id_token": "c.an.ary"}
+    world.tokens = response(200, tokens)
+    world.callback = {"code": "canary-c1", "iss": ISSUER}
+    world.sign_in()
+    verifier = world.token_requests[0]["code_verifier"]
+    text = f"canary-a1 canary-r1 c.an.ary canary-c1 {verifier}"
+    assert scrub_known(text) == "**** **** **** **** ****"
+    # The link a person is given must still work.
+    assert scrub_known(world.asked["state"]) == world.asked["state"]
+
+
+@pytest.mark.promise("A2", "L1")
+def test_known_client_is_used_again_after_a_preflight_with_other_secrets() -> None:
+    world = World(REGISTERED)
+    assert world.sign_in().client == old_client()
+    assert world.registrations == []
+    (preflight,) = world.preflights
+    assert preflight["client_id"] == world.asked["client_id"] == "old-client"
+    assert preflight["state"] != world.asked["state"]
+    assert preflight["code_challenge"] != world.asked["code_challenge"]
+
+
+@pytest.mark.promise("A2", "L1")
+def test_forgotten_client_is_registered_once_more_before_a_tab_opens() -> None:
+    world = World(REGISTERED)
+    world.known_clients.clear()
+    assert world.sign_in().client.client_id == "client-1"
+    assert len(world.preflights) == len(world.registrations) == 1
+    assert world.asked["client_id"] == "client-1"
+    assert f"{ISSUER} no longer knows us: registering once more." in world.reports
+
+
+@pytest.mark.promise("A2")
+def test_client_of_another_issuer_is_not_used() -> None:
+    world = World(SIGNED_IN._replace(issuer="https://other.example", scope="admin"))
+    assert world.sign_in(STEP_UP).client.client_id == "client-1"
+    assert "admin" not in world.asked["scope"]
+
+
+@pytest.mark.promise("A2")
+def test_static_client_is_neither_registered_nor_tried_nor_stored_before() -> None:
+    world = World(REGISTERED)
+    assert world.sign_in(settings=STATIC).client.origin == "static"
+    assert world.registrations == world.preflights == []
+    assert world.order(Save) == ["Save"]
+
+
+@pytest.mark.promise("A3", "L1")
+def test_step_up_asks_for_the_union_and_keeps_the_old_token_until_the_new_one_is_here() -> None:
+    world = World(SIGNED_IN)
+    world.callback = NobodyCame("Nobody signed in.", hint="Try again.")
+    with pytest.raises(NobodyCame):
+        world.sign_in(STEP_UP)
+    assert world.asked["scope"] == "read offline_access write"
+    assert world.stored == SIGNED_IN
+    world = World(SIGNED_IN)
+    world.known_clients.clear()
+    world.tokens = response(500, {})
+    with pytest.raises(TokenError):
+        world.sign_in(STEP_UP)
+    assert world.stored == SIGNED_IN
+    world = World(SIGNED_IN)
+    assert world.sign_in(STEP_UP).scope == "read offline_access write"
+    assert world.stored is not None
+    assert world.stored.access_token == Secret("canary-flow-access")
+
+
+def test_scopes_granted_before_do_not_matter_after_a_401() -> None:
+    world = World(SIGNED_IN._replace(scope="gone"))
+    world.sign_in(CHALLENGE._replace(scope="read"))
+    assert world.asked["scope"] == "read offline_access"
+
+
+def test_options_of_the_person_reach_the_server() -> None:
+    world = World()
+    settings = SignInSettings(
+        scope="mine", send_resource=False, authorize_parameters=(("prompt", "login"),)
+    )
+    credential = world.sign_in(settings=settings)
+    assert world.asked["scope"] == credential.scope == "mine"
+    assert world.asked["prompt"] == "login"
+    assert "resource" not in {**world.asked, **world.token_requests[0]}
+    assert credential.resource == ""
+
+
+def test_wrong_option_is_said_before_anything_is_asked() -> None:
+    world = World()
+    with pytest.raises(UsageError, match="--authorize-param cannot set state"):
+        world.sign_in(settings=SignInSettings(authorize_parameters=(("state", "x"),)))
+    assert world.steps == []
+
+
+def test_id_token_is_demanded_where_it_is_to_be_sent() -> None:
+    settings = SignInSettings(use_id_token=True)
+    world = World()
+    with pytest.raises(SignInFailed, match=r"gave no ID token.*--use-id-token") as caught:
+        world.sign_in(settings=settings)
+    assert "openid" in caught.value.hint
+    world = World()
+    world.tokens = response(200, {"access_token": "canary-a", "id_token": "a.b.c"})
+    assert world.sign_in(settings=settings).id_token == Secret("a.b.c")
+
+
+# Ways it can fail ----------------------------------------------------------------------------
+
+
+@pytest.mark.promise("L1")
+def test_denied_sign_in_keeps_the_client() -> None:
+    world = World()
+    world.callback = {"error": "access_denied", "iss": ISSUER}
+    with pytest.raises(SignInDenied):
+        world.sign_in()
+    assert world.token_requests == []
+    assert world.stored is not None
+    assert world.stored.client.client_id == "client-1"
+    assert world.stored.access_token is None
+
+
+@pytest.mark.promise("A1")
+def test_code_from_the_wrong_server_is_not_sent_anywhere() -> None:
+    for callback in ({"code": CODE}, {"code": CODE, "iss": "https://evil.example"}):
+        world = World()
+        world.callback = callback
+        with pytest.raises(SignInFailed, match="iss"):
+            world.sign_in()
+        assert world.token_requests == []
+    world = World()
+    world.callback = {"code": CODE, "iss": "https://alias.example"}
+    world.sign_in(settings=SignInSettings(trusted_issuers=("https://alias.example",)))
+    assert len(world.token_requests) == 1
+
+
+@pytest.mark.promise("A2", "L1")
+@pytest.mark.parametrize("code", ["invalid_client", "unauthorized_client"])
+def test_client_the_token_endpoint_does_not_know_is_dropped(code: str) -> None:
+    world = World(REGISTERED)
+    world.tokens = response(401, {"error": code})
+    with pytest.raises(GrantRefused):
+        world.sign_in()
+    assert world.stored is None
+    assert "The registration is dropped; the next sign-in registers once more." in world.reports
+    assert len(world.token_requests) == 1
+
+
+@pytest.mark.promise("A2")
+def test_client_the_authorization_endpoint_refuses_is_dropped() -> None:
+    world = World(REGISTERED)
+    world.callback = {"error": "unauthorized_client", "iss": ISSUER}
+    with pytest.raises(AuthorizationRefused):
+        world.sign_in()
+    assert world.stored is None
+
+
+@pytest.mark.promise("A2", "A5")
+@pytest.mark.parametrize(
+    ("answer", "settings"),
+    [
+        (response(400, {"error": "invalid_grant"}), SignInSettings()),
+        (response(503, {"error": "invalid_client"}), SignInSettings()),
+        (response(401, {"error": "invalid_client"}), STATIC),
+        (Interrupted("The answer was lost."), SignInSettings()),
+    ],
+)
+def test_any_other_failure_keeps_what_is_stored(
+    answer: Response | McpRemoteError, settings: SignInSettings
+) -> None:
+    world = World(REGISTERED)
+    world.tokens = answer
+    with pytest.raises(McpRemoteError):
+        world.sign_in(settings=settings)
+    assert world.stored == REGISTERED
+    assert len(world.token_requests) == 1
+
+
+@pytest.mark.promise("A2")
+def test_client_that_somebody_else_has_replaced_is_not_dropped() -> None:
+    world = World(REGISTERED)
+    newer = SIGNED_IN._replace(client=old_client("newer"))
+
+    def somebody_else_signs_in() -> None:
+        world.stored = newer
+
+    world.before_token = somebody_else_signs_in
+    world.tokens = response(401, {"error": "invalid_client"})
+    with pytest.raises(GrantRefused):
+        world.sign_in()
+    assert world.stored == newer
+
+
+@pytest.mark.promise("A2", "L1")
+def test_cached_client_is_not_trusted_again_when_nobody_came_back() -> None:
+    world = World(REGISTERED)
+    world.callback = NobodyCame("Nobody signed in.", hint="Try again.")
+    with pytest.raises(NobodyCame):
+        world.sign_in()
+    assert world.stored is None
+    assert len(world.token_requests) == 0
+    # It is when the person was not even asked, for the budget or a browser that is missing.
+    world = World(REGISTERED)
+    world.callback = SignInFailed("Asked too often.", hint="Run mcp-remote-py login.")
+    with pytest.raises(SignInFailed):
+        world.sign_in()
+    assert world.stored == REGISTERED
+    # And a new one is: the person closed the tab, most likely.
+    world = World()
+    world.callback = NobodyCame("Nobody signed in.", hint="Try again.")
+    with pytest.raises(NobodyCame):
+        world.sign_in()
+    assert world.stored is not None
+
+
+@pytest.mark.promise("A7")
+def test_what_cannot_be_stored_serves_until_the_end() -> None:
+    world = World()
+    world.save_error = SignInFailed("The disk is full.", hint="Make room.")
+    assert world.sign_in().access_token == Secret("canary-flow-access")
+    said = "The sign-in will not outlive this process: The disk is full. Make room."
+    assert world.reports.count(said) == 2
+
+
+# Renewal -------------------------------------------------------------------------------------
+
+
+@pytest.mark.promise("A5", "L1")
+def test_renewal_is_one_request_and_saved() -> None:
+    world = World(SIGNED_IN)
+    renewed = world.renew(SIGNED_IN)
+    assert renewed == SIGNED_IN._replace(
+        access_token=Secret("canary-flow-access"),
+        refresh_token=Secret("canary-flow-refresh"),
+        obtained_at=NOW,
+        expires_at=NOW + 3600,
+    )
+    assert world.stored == renewed
+    assert world.order(Fetch, Save) == ["Fetch", "Save"]
+    assert world.reports == []
+
+
+@pytest.mark.promise("A5")
+def test_renewed_token_is_used_though_it_cannot_be_stored() -> None:
+    world = World(SIGNED_IN)
+    world.save_error = SignInFailed("The disk is full.")
+    assert world.renew(SIGNED_IN).access_token == Secret("canary-flow-access")
+    assert len(world.reports) == 1
+
+
+@pytest.mark.promise("A5", "L1")
+def test_refused_renewal_takes_what_somebody_else_has_stored() -> None:
+    newer = SIGNED_IN._replace(access_token=Secret("newer"), refresh_token=Secret("newer"))
+    world = World(newer)
+    world.tokens = response(400, {"error": "invalid_grant"})
+    assert world.renew(SIGNED_IN) == newer
+    assert world.stored == newer
+
+
+@pytest.mark.promise("A5", "L1")
+@pytest.mark.parametrize(
+    ("stored", "error", "left"),
+    [
+        (SIGNED_IN, "invalid_grant", REGISTERED),
+        (SIGNED_IN, "invalid_client", None),
+        (REGISTERED, "invalid_grant", REGISTERED),
+        (None, "invalid_grant", None),
+        (None, "invalid_client", None),
+    ],
+)
+def test_definite_refusal_ends_the_credential(
+    stored: Credential | None, error: str, left: Credential | None
+) -> None:
+    world = World(stored)
+    world.tokens = response(400, {"error": error})
+    with pytest.raises(GrantRefused):
+        world.renew(SIGNED_IN)
+    assert world.stored == left
+    assert len(world.token_requests) == 1
+
+
+@pytest.mark.promise("A5", "L1")
+def test_refused_static_client_stays_known() -> None:
+    static = SIGNED_IN._replace(client=old_client("by-hand", "static"))
+    world = World(static)
+    world.tokens = response(401, {"error": "invalid_client"})
+    with pytest.raises(GrantRefused):
+        world.renew(static)
+    assert world.stored is not None
+    assert world.stored.client == static.client
+    assert world.stored.refresh_token is None
+
+
+@pytest.mark.promise("A5", "L1")
+@pytest.mark.parametrize(
+    "answer",
+    [
+        response(500, {"error": "invalid_grant"}),
+        response(429, {}),
+        Response(200, {}, b"<html>captive portal</html>"),
+        NotSent("No route."),
+        Interrupted("Lost."),
+    ],
+)
+def test_any_other_failure_leaves_the_credential_as_it_is(
+    answer: Response | McpRemoteError,
+) -> None:
+    world = World(SIGNED_IN)
+    world.tokens = answer
+    with pytest.raises(McpRemoteError):
+        world.renew(SIGNED_IN)
+    assert world.stored == SIGNED_IN
+    assert world.order(Save, Forget) == []

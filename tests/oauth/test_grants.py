@@ -1,0 +1,559 @@
+"""The grants, request by request, against the RFCs and the servers that stray from them."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from urllib.parse import parse_qs, parse_qsl, urlsplit
+
+import pytest
+
+from mcp_remote_py.errors import Interrupted, McpRemoteError, NotSent, UsageError
+from mcp_remote_py.oauth.grants import (
+    AuthorizationRefused,
+    SignInDenied,
+    authorization_url,
+    check_callback,
+    choose_scope,
+    drop_tokens,
+    exchange_code,
+    make_random_text,
+    needs_refresh,
+    refresh,
+    revoke,
+)
+from mcp_remote_py.oauth.steps import (
+    Callback,
+    Client,
+    Credential,
+    Fetch,
+    Report,
+    Request,
+    Response,
+    Step,
+)
+from mcp_remote_py.oauth.tokens import GrantRefused, TokenError
+from mcp_remote_py.redact import Secret
+from mcp_remote_py.settings import SignInSettings
+from tests.oauth.player import Script, play
+
+NOW = 1_800_000_000.0
+ISSUER = "https://as.example.com"
+RESOURCE = "HTTPS://Mcp.Example.com:443/mcp/?x=%7e"
+STATE = Secret("canary-state")
+CODE = Secret("canary-code/+ =")
+VERIFIER = Secret("canary-verifier-canary-verifier-canary-verifier")
+NEW = Credential(
+    issuer=ISSUER,
+    token_endpoint="https://tokens.example.net/oauth/token?key=canary-key",
+    client=Client("client-1", "registered"),
+    redirect_uri="http://localhost:3334/oauth/callback",
+    resource=RESOURCE,
+    scope="read write",
+    revocation_endpoint="https://as.example.com/revoke",
+)
+OLD = NEW._replace(
+    access_token=Secret("canary-old-access"),
+    refresh_token=Secret("canary-old-refresh"),
+    id_token=Secret("canary-old-id"),
+    obtained_at=NOW - 4000,
+    expires_at=NOW - 400,
+)
+DEFAULT = SignInSettings()
+
+
+def ok(**members: object) -> Response:
+    body = {"access_token": "canary-new-access", "expires_in": 3600, **members}
+    return Response(200, {"content-type": "application/json"}, json.dumps(body).encode())
+
+
+def refusal(error: str, description: str = "", status: int = 400) -> Response:
+    body = {"error": error, "error_description": description}
+    return Response(status, {"content-type": "application/json"}, json.dumps(body).encode())
+
+
+def request_of(step: Step) -> Request:
+    assert isinstance(step, Fetch)
+    assert step.request.method == "POST"
+    assert not step.follow_redirects
+    headers = {name: value.reveal() for name, value in step.request.headers}
+    assert headers["Content-Type"] == "application/x-www-form-urlencoded"
+    assert headers["Accept"] == "application/json"
+    assert "canary" not in repr(step).replace("canary-key", "")
+    return step.request
+
+
+def form_of(step: Step) -> dict[str, str]:
+    body = request_of(step).body
+    assert body is not None
+    pairs = parse_qsl(body.reveal(), keep_blank_values=True, strict_parsing=True)
+    assert len(pairs) == len(dict(pairs)), "no parameter twice"
+    return dict(pairs)
+
+
+# Authorization request -----------------------------------------------------------------------
+
+
+@pytest.mark.promise("A1")
+def test_random_texts_are_unguessable_and_fit_pkce() -> None:
+    asked: list[int] = []
+
+    def random_bytes(count: int) -> bytes:
+        asked.append(count)
+        return bytes(range(256 - count, 256))
+
+    text = make_random_text(random_bytes).reveal()
+    assert asked == [32]
+    assert len(text) == 43
+    assert all(character.isalnum() or character in "-_" for character in text)
+
+
+@pytest.mark.promise("A1", "A3")
+def test_authorization_url_has_everything_once_and_unchanged() -> None:
+    url = authorization_url(
+        "https://as.example.com/authorize",
+        NEW,
+        state=STATE,
+        verifier=VERIFIER,
+        parameters=(("login_hint", "a@b.example"), ("prompt", "consent")),
+    )
+    challenge = hashlib.sha256(VERIFIER.reveal().encode()).digest()
+    assert parse_qs(urlsplit(url).query, strict_parsing=True) == {
+        "response_type": ["code"],
+        "client_id": ["client-1"],
+        "redirect_uri": [NEW.redirect_uri],
+        "state": [STATE.reveal()],
+        "code_challenge": [base64.urlsafe_b64encode(challenge).rstrip(b"=").decode()],
+        "code_challenge_method": ["S256"],
+        "scope": ["read write"],
+        "resource": [RESOURCE],
+        "login_hint": ["a@b.example"],
+        "prompt": ["consent"],
+    }
+    assert VERIFIER.reveal() not in url
+
+
+def test_nothing_is_sent_for_no_scope_and_no_resource() -> None:
+    bare = NEW._replace(scope="", resource="")
+    url = authorization_url("https://a.example/", bare, state=STATE, verifier=VERIFIER)
+    assert not {"scope", "resource"} & parse_qs(urlsplit(url).query).keys()
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "begin"),
+    [
+        ("https://a.example/x", "https://a.example/x?response_type="),
+        ("https://a.example/x?", "https://a.example/x?response_type="),
+        ("https://a.example/x?p=B2C%5f1 &q", "https://a.example/x?p=B2C%5f1 &q&response_type="),
+        ("https://a.example/x?p=1&", "https://a.example/x?p=1&response_type="),
+        ("https://a.example/x#top", "https://a.example/x?response_type="),
+    ],
+)
+def test_query_of_the_endpoint_stays_byte_for_byte(endpoint: str, begin: str) -> None:
+    url = authorization_url(endpoint, NEW, state=STATE, verifier=VERIFIER)
+    assert url.startswith(begin)
+    assert "#" not in url
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("client_id", "--static-oauth-client-info"),
+        ("redirect_uri", "--callback-path"),
+        ("scope", "--scope"),
+        ("resource", "--resource"),
+        ("state", "protects"),
+        ("code_challenge", "protects"),
+        ("code_challenge_method", "protects"),
+        ("response_type", "code"),
+        ("response_mode", "query"),
+    ],
+)
+def test_our_own_parameters_cannot_be_overridden(name: str, hint: str) -> None:
+    with pytest.raises(UsageError, match=f"--authorize-param cannot set {name},") as caught:
+        authorization_url(
+            ISSUER, NEW, state=STATE, verifier=VERIFIER, parameters=(("a", "b"), (name, "canary"))
+        )
+    assert hint in caught.value.hint
+    assert "canary" not in caught.value.sentence()
+
+
+# Authorization response ----------------------------------------------------------------------
+
+
+def callback(**parameters: str) -> Callback:
+    return Callback({"state": STATE.reveal(), "code": CODE.reveal(), **parameters})
+
+
+@pytest.mark.promise("A1")
+@pytest.mark.parametrize("required", [True, False])
+@pytest.mark.parametrize("iss", [ISSUER, "https://trusted.example"])
+def test_code_of_a_fitting_response(required: bool, iss: str) -> None:
+    trusted = ("https://trusted.example",)
+    assert check_callback(callback(iss=iss), STATE, ISSUER, required, trusted) == CODE
+
+
+@pytest.mark.promise("A1")
+def test_iss_may_be_missing_where_it_is_not_promised() -> None:
+    assert check_callback(callback(), STATE, ISSUER, False) == CODE
+    with pytest.raises(McpRemoteError, match=r"iss is missing.*promises") as caught:
+        check_callback(callback(), STATE, ISSUER, True)
+    assert "tampered" in caught.value.hint
+
+
+@pytest.mark.promise("A1", "S3")
+@pytest.mark.parametrize("required", [True, False])
+@pytest.mark.parametrize(
+    "iss",
+    [
+        "",
+        ISSUER + "/",
+        "https://AS.example.com",
+        "https://as.example.com:443",
+        "https://as.example%2Ecom",
+        "http://as.example.com",
+        "https://canary-evil.example",
+    ],
+)
+def test_no_other_spelling_of_iss_and_nothing_shown_of_such_a_response(
+    required: bool, iss: str
+) -> None:
+    response = callback(iss=iss, error="access_denied", error_description="canary-words")
+    with pytest.raises(McpRemoteError, match="iss does not match") as caught:
+        check_callback(response, STATE, ISSUER, required, ("https://trusted.example",))
+    assert not isinstance(caught.value, SignInDenied)
+    assert "canary" not in caught.value.sentence()
+    assert "access_denied" not in caught.value.sentence()
+    assert "--trusted-issuer" in caught.value.hint
+
+
+@pytest.mark.promise("A1", "S3")
+@pytest.mark.parametrize(
+    "state", ["", "canary-stat", "canary-statf", "é", "\ud800", "canary-" * 99]
+)
+def test_wrong_state_is_another_sign_in_whatever_it_says(state: str) -> None:
+    response = callback(state=state, iss=ISSUER, error="access_denied", error_description="canary")
+    with pytest.raises(McpRemoteError, match="state does not match") as caught:
+        check_callback(response, STATE, ISSUER, False)
+    assert not isinstance(caught.value, SignInDenied)
+    assert "canary" not in caught.value.sentence()
+    assert "mcp-remote-py login" in caught.value.hint
+    with pytest.raises(McpRemoteError, match="state does not match"):
+        check_callback(Callback({"code": CODE.reveal()}), STATE, ISSUER, False)
+
+
+@pytest.mark.promise("L1")
+def test_denied_by_the_person() -> None:
+    response = callback(error="access_denied", error_description="No\x1b[31m thanks")
+    with pytest.raises(SignInDenied) as caught:
+        check_callback(response, STATE, ISSUER, False)
+    assert str(caught.value) == 'The sign-in was declined (access_denied, "No [31m thanks").'
+    assert "mcp-remote-py login" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("error", "hint"),
+    [
+        ("invalid_scope", "--scope"),
+        ("invalid_target", "--disable-resource-parameter"),
+        ("temporarily_unavailable", "later"),
+        ("anything", "login"),
+        ("", "login"),
+    ],
+)
+def test_other_errors_of_the_authorization_endpoint(error: str, hint: str) -> None:
+    with pytest.raises(AuthorizationRefused) as caught:
+        check_callback(callback(error=error), STATE, ISSUER, False)
+    assert str(caught.value) == f"The authorization server refused the sign-in ({error})."
+    assert caught.value.error == error
+    assert hint in caught.value.hint
+
+
+@pytest.mark.parametrize("response", [callback(code=""), Callback({"state": STATE.reveal()})])
+def test_response_without_a_code(response: Callback) -> None:
+    with pytest.raises(McpRemoteError, match="without a code") as caught:
+        check_callback(response, STATE, ISSUER, False)
+    assert caught.value.hint
+
+
+# Code exchange -------------------------------------------------------------------------------
+
+
+@pytest.mark.promise("A1", "A3")
+def test_code_is_exchanged_for_a_credential() -> None:
+    script = Script(ok(refresh_token="canary-new-refresh", id_token="x.y.z", scope=["read"]))
+    credential = play(exchange_code(NEW, CODE, VERIFIER, NOW), script)
+    assert credential == NEW._replace(
+        access_token=Secret("canary-new-access"),
+        refresh_token=Secret("canary-new-refresh"),
+        id_token=Secret("x.y.z"),
+        scope="read",
+        obtained_at=NOW,
+        expires_at=NOW + 3600,
+    )
+    assert request_of(script.steps[0]).url == NEW.token_endpoint
+    assert form_of(script.steps[0]) == {
+        "grant_type": "authorization_code",
+        "code": CODE.reveal(),
+        "redirect_uri": NEW.redirect_uri,
+        "code_verifier": VERIFIER.reveal(),
+        "resource": RESOURCE,
+        "client_id": "client-1",
+    }
+
+
+def test_no_resource_and_scope_as_asked() -> None:
+    script = Script(ok(expires_in=None))
+    credential = play(exchange_code(NEW._replace(resource=""), CODE, VERIFIER, NOW), script)
+    assert "resource" not in form_of(script.steps[0])
+    assert credential.scope == "read write"
+    assert credential.expires_at is None
+
+
+@pytest.mark.promise("S2", "L1")
+@pytest.mark.parametrize(
+    "response",
+    [
+        refusal("invalid_grant", "code canary-code/+ = or canary-code%2F%2B%20%3D is used"),
+        refusal("invalid_target", "resource is canary-verifier-canary-verifier-canary-verifier"),
+        refusal("server_error", "canary-secret", 500),
+        Response(500, {}, b"canary-secret"),
+    ],
+)
+def test_code_is_sent_once_and_never_shown(response: Response) -> None:
+    client = Client("id", "static", Secret("canary-secret"), "client_secret_post")
+    script = Script(response)
+    with pytest.raises(TokenError) as caught:
+        play(exchange_code(NEW._replace(client=client), CODE, VERIFIER, NOW), script)
+    assert len(script.steps) == 1
+    assert "canary" not in caught.value.sentence()
+    assert "https://tokens.example.net/oauth/token?key=****" in str(caught.value)
+
+
+def test_lost_answer_passes_through() -> None:
+    with pytest.raises(Interrupted):
+        play(exchange_code(NEW, CODE, VERIFIER, NOW), Script(Interrupted("lost")))
+
+
+# Client authentication -----------------------------------------------------------------------
+
+
+@pytest.mark.promise("A2")
+@pytest.mark.parametrize("secret", [None, Secret("s:e/c r+é")])
+def test_client_secret_basic_is_form_encoded(secret: Secret | None) -> None:
+    client = Client("https://me/?a b:é", "static", secret, "client_secret_basic")
+    script = Script(ok())
+    play(exchange_code(NEW._replace(client=client), CODE, VERIFIER, NOW), script)
+    headers = dict(request_of(script.steps[0]).headers)
+    kind, _, value = headers["Authorization"].reveal().partition(" ")
+    text = base64.b64decode(value).decode()
+    password = "" if secret is None else "s%3Ae%2Fc%20r%2B%C3%A9"
+    assert (kind, text) == ("Basic", f"https%3A%2F%2Fme%2F%3Fa%20b%3A%C3%A9:{password}")
+    assert not {"client_id", "client_secret"} & form_of(script.steps[0]).keys()
+
+
+@pytest.mark.promise("A2")
+def test_client_secret_post() -> None:
+    client = Client("i d", "static", Secret("s:e/c r+é"), "client_secret_post")
+    script = Script(ok())
+    play(exchange_code(NEW._replace(client=client), CODE, VERIFIER, NOW), script)
+    form = form_of(script.steps[0])
+    assert (form["client_id"], form["client_secret"]) == ("i d", "s:e/c r+é")
+    assert "Authorization" not in dict(request_of(script.steps[0]).headers)
+
+
+def test_other_methods_are_named() -> None:
+    client = Client("id", "static", Secret("x"), "private\nkey_jwt")
+    with pytest.raises(McpRemoteError, match="private key_jwt, which is not supported") as caught:
+        play(exchange_code(NEW._replace(client=client), CODE, VERIFIER, NOW), Script())
+    assert "token_endpoint_auth_method" in caught.value.hint
+
+
+# Refresh -------------------------------------------------------------------------------------
+
+
+@pytest.mark.promise("A5", "L1")
+def test_refresh_names_the_resource_and_keeps_what_is_not_replaced() -> None:
+    script = Script(ok())
+    credential = play(refresh(OLD, DEFAULT, NOW), script)
+    assert form_of(script.steps[0]) == {
+        "grant_type": "refresh_token",
+        "refresh_token": "canary-old-refresh",
+        "resource": RESOURCE,
+        "client_id": "client-1",
+    }
+    assert credential == OLD._replace(
+        access_token=Secret("canary-new-access"), obtained_at=NOW, expires_at=NOW + 3600
+    )
+
+
+@pytest.mark.promise("A5")
+def test_refresh_takes_what_is_new() -> None:
+    answer = ok(refresh_token="canary-r2", id_token="canary-i2", scope="read", expires_in=None)
+    credential = play(refresh(OLD, DEFAULT, NOW), Script(answer))
+    assert credential.refresh_token == Secret("canary-r2")
+    assert credential.id_token == Secret("canary-i2")
+    assert credential.scope == "read"
+    assert credential.expires_at is None
+
+
+def test_refresh_without_resource_where_the_person_says_so() -> None:
+    script = Script(ok())
+    play(refresh(OLD, SignInSettings(send_resource=False), NOW), script)
+    assert "resource" not in form_of(script.steps[0])
+
+
+@pytest.mark.promise("A3")
+@pytest.mark.parametrize(
+    "response",
+    [
+        refusal("invalid_target"),
+        refusal("invalid_resource", "AADSTS500011: not found"),
+        refusal("invalid_request", "Unknown parameter: Resource"),
+        refusal("invalid_request", "AADSTS901002: The 'resource' request parameter is no"),
+        refusal("invalid_grant", "AADSTS9010010: The resource parameter doesn't match"),
+        refusal("invalid_client", "AADSTS650053: asked for a scope that doesn't exist"),
+        refusal("invalid_request", "AADSTS900144: The request body must contain: 'scope'"),
+    ],
+)
+def test_refresh_once_more_without_a_refused_resource(response: Response) -> None:
+    script = Script(response, ok())
+    credential = play(refresh(OLD, DEFAULT, NOW), script)
+    assert "resource" in form_of(script.steps[0])
+    assert form_of(script.steps[1]) == {
+        "grant_type": "refresh_token",
+        "refresh_token": "canary-old-refresh",
+        "scope": "read write",
+        "client_id": "client-1",
+    }
+    assert credential.access_token == Secret("canary-new-access")
+    assert credential.resource == ""
+    with pytest.raises(TokenError):
+        play(refresh(OLD, DEFAULT, NOW), Script(response, response))
+
+
+@pytest.mark.promise("A5", "L1")
+@pytest.mark.parametrize(
+    ("credential", "response", "definite"),
+    [
+        (OLD, refusal("invalid_grant", "the resource owner is gone"), True),
+        (OLD, refusal("invalid_client"), True),
+        (OLD, refusal("invalid_request", "grant_type"), False),
+        (OLD, refusal("temporarily_unavailable", "", 503), False),
+        (OLD, Response(502, {}, b"<html>bad gateway for resource</html>"), False),
+        (OLD._replace(resource="", scope=""), refusal("invalid_target"), False),
+    ],
+)
+def test_refresh_refused_is_not_repeated(
+    credential: Credential, response: Response, definite: bool
+) -> None:
+    script = Script(response)
+    with pytest.raises(TokenError) as caught:
+        play(refresh(credential, DEFAULT, NOW), script)
+    assert len(script.steps) == 1
+    assert isinstance(caught.value, GrantRefused) is definite
+
+
+def test_nothing_is_asked_without_a_refresh_token() -> None:
+    with pytest.raises(TokenError, match="gave no refresh token") as caught:
+        play(refresh(OLD._replace(refresh_token=None), DEFAULT, NOW), Script())
+    assert "mcp-remote-py login" in caught.value.hint
+
+
+# Revocation ----------------------------------------------------------------------------------
+
+
+def test_both_tokens_are_revoked_the_refresh_token_first() -> None:
+    script = Script(Response(200, {}, b""), Response(200, {}, b""))
+    play(revoke(OLD), script)
+    assert [form_of(step) for step in script.steps] == [
+        {"token": token, "token_type_hint": kind, "client_id": "client-1"}
+        for kind, token in (
+            ("refresh_token", "canary-old-refresh"),
+            ("access_token", "canary-old-access"),
+        )
+    ]
+    assert {request_of(step).url for step in script.steps} == {OLD.revocation_endpoint}
+
+
+def test_nothing_to_revoke_and_nowhere() -> None:
+    play(revoke(NEW), Script())
+    play(revoke(OLD._replace(revocation_endpoint="")), Script())
+
+
+def test_failed_revocation_is_only_reported() -> None:
+    script = Script(NotSent("No route.", hint="Try later."), None, Response(503, {}, b"x"), None)
+    play(revoke(OLD), script)
+    assert script.is_done
+    reports = [step.text for step in script.steps if isinstance(step, Report)]
+    assert reports == [
+        "The refresh token could not be revoked: No route. Try later.",
+        "The access token was not revoked: HTTP 503 from https://as.example.com/revoke. "
+        "It ends when it expires.",
+    ]
+
+
+# Credentials ---------------------------------------------------------------------------------
+
+
+def test_without_tokens_the_client_stays() -> None:
+    assert drop_tokens(OLD) == NEW
+
+
+@pytest.mark.promise("A5", "L1")
+@pytest.mark.parametrize(
+    ("lifetime", "margin"), [(3600, 60), (600, 60), (599, 59.9), (60, 6), (10, 1), (1, 0.1)]
+)
+def test_margin_before_expiry(lifetime: float, margin: float) -> None:
+    credential = OLD._replace(obtained_at=NOW, expires_at=NOW + lifetime)
+    due = NOW + lifetime - margin
+    assert not needs_refresh(credential, NOW)
+    assert not needs_refresh(credential, due - 0.01)
+    assert needs_refresh(credential, due + 0.01)
+    assert needs_refresh(credential, NOW + lifetime)
+    assert needs_refresh(credential, NOW + 10 * lifetime)
+
+
+def test_unknown_expiry_is_the_servers_to_tell() -> None:
+    assert not needs_refresh(OLD._replace(expires_at=None), NOW + 1e9)
+
+
+# Scopes --------------------------------------------------------------------------------------
+
+
+@pytest.mark.promise("A3", "L1")
+@pytest.mark.parametrize(
+    ("challenge", "resource", "server", "wanted", "granted", "chosen"),
+    [
+        # the order: --scope, challenge, resource, none
+        ("c", ("r",), ("s",), "w  w2", "", "w w2"),
+        ("c  c2", ("r",), ("s",), None, "", "c c2"),
+        (None, ("r", "r2"), ("s",), None, "", "r r2"),
+        ("", ("r",), None, None, "", "r"),
+        (None, (), ("s", "openid"), None, "", None),
+        (None, None, ("s", "openid"), None, "", None),
+        # --scope "" asks for none
+        ("c", ("r",), ("offline_access",), "", "", None),
+        # offline_access only where it is known, beside other scopes, never beside --scope
+        ("c", None, ("offline_access",), None, "", "c offline_access"),
+        (None, ("r",), ("s", "offline_access"), None, "", "r offline_access"),
+        ("c offline_access", None, ("offline_access",), None, "", "c offline_access"),
+        (None, None, ("offline_access",), None, "", None),
+        ("c", None, ("offline_access",), "w", "", "w"),
+        # step-up: what was granted, and what is asked for
+        ("b", None, None, None, "a", "a b"),
+        ("b a", None, ("offline_access",), None, "a offline_access", "a offline_access b"),
+        (None, ("r",), None, None, "a", "a r"),
+        ("b", ("r",), None, "w", "a w", "a w b"),
+    ],
+)
+def test_choice_of_scopes(
+    challenge: str | None,
+    resource: tuple[str, ...] | None,
+    server: tuple[str, ...] | None,
+    wanted: str | None,
+    granted: str,
+    chosen: str | None,
+) -> None:
+    assert choose_scope(challenge, resource, server, wanted, granted) == chosen

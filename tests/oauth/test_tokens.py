@@ -1,0 +1,314 @@
+"""Token answers as servers really give them: each quirk of field note 8 understood or explained."""
+
+from __future__ import annotations
+
+import json
+from urllib.parse import urlencode
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mcp_remote_py.oauth.steps import Response
+from mcp_remote_py.oauth.tokens import (
+    MAX_EXCERPT_LENGTH,
+    MAX_LIFETIME,
+    GrantRefused,
+    TokenAnswer,
+    TokenError,
+    excerpt,
+    parse_token_answer,
+)
+from mcp_remote_py.redact import Secret
+
+NOW = 1_800_000_000.0
+TOKEN = "canary-access-token"
+
+
+def answer(body: object, status: int = 200, content_type: str = "application/json") -> Response:
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return Response(status, {"content-type": content_type}, raw)
+
+
+def parse(**members: object) -> TokenAnswer:
+    return parse_token_answer(answer({"access_token": TOKEN, **members}), NOW)
+
+
+def refuse(response: Response, secrets: tuple[Secret, ...] = ()) -> TokenError:
+    with pytest.raises(TokenError) as caught:
+        parse_token_answer(response, NOW, secrets=secrets)
+    assert TOKEN not in caught.value.sentence()
+    assert caught.value.sentence().isprintable()
+    assert caught.value.hint
+    assert caught.value.status == response.status
+    return caught.value
+
+
+@pytest.mark.promise("A3")
+def test_answer_as_the_rfc_has_it() -> None:
+    body = {
+        "access_token": TOKEN,
+        "token_type": "Bearer",
+        "expires_in": 3600,
+        "refresh_token": "refresh",
+        "id_token": "a.b.c",
+        "scope": "read write",
+        "unknown": {"member": [1]},
+    }
+    assert parse_token_answer(answer(body), NOW) == TokenAnswer(
+        Secret(TOKEN), Secret("refresh"), Secret("a.b.c"), "read write", NOW + 3600
+    )
+
+
+def test_only_the_token_is_needed() -> None:
+    assert parse() == TokenAnswer(Secret(TOKEN))
+
+
+@pytest.mark.parametrize(
+    ("value", "lifetime"),
+    [
+        (3600, 3600),
+        (0.5, 0.5),
+        ("3599", 3599),
+        (" 60 ", 60),
+        ("3600.0", 3600),
+        (10**25, MAX_LIFETIME),
+        (10**400, None),
+        ("1e999", MAX_LIFETIME),
+        (0, None),
+        ("0", None),
+        (-1, None),
+        ("nan", None),
+        ("soon", None),
+        (None, None),
+        (True, None),
+        ([3600], None),
+    ],
+)
+def test_lifetime_in_any_form(value: object, lifetime: float | None) -> None:
+    assert parse(expires_in=value).expires_at == (None if lifetime is None else NOW + lifetime)
+
+
+@pytest.mark.parametrize("kind", ["bearer", "BEARER", "user", "N_A", "", None, 7])
+def test_any_kind_of_token_but_one_is_a_bearer_token(kind: object) -> None:
+    assert parse(token_type=kind).access_token == Secret(TOKEN)
+
+
+def test_token_bound_to_a_key_is_not_used_as_bearer_token() -> None:
+    error = refuse(answer({"access_token": TOKEN, "token_type": "DPoP"}))
+    assert "token_type DPoP" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("value", "scope"),
+    [
+        ("read write", "read write"),
+        ("  read \n write ", "read write"),
+        (["read", "write"], "read write"),
+        ("repo,gist", "repo gist"),
+        ("a,b c", "a,b c"),
+        ("", None),
+        ([], None),
+        (None, None),
+        (5, None),
+        ('good "quoted" back\\slash \x1b[31mred', "good"),
+    ],
+)
+def test_scope_in_any_form(value: object, scope: str | None) -> None:
+    assert parse(scope=value).scope == scope
+
+
+@pytest.mark.parametrize("value", [None, "", 5, {"a": 1}, "line\nbreak", "pärt"])
+def test_unusable_refresh_or_id_token_is_as_none(value: object) -> None:
+    tokens = parse(refresh_token=value, id_token=value)
+    assert tokens.refresh_token is None
+    assert tokens.id_token is None
+
+
+@pytest.mark.parametrize(
+    "content_type", ["application/x-www-form-urlencoded", "text/plain", "text/html"]
+)
+def test_form_data_whatever_it_is_called(content_type: str) -> None:
+    form = urlencode({"access_token": TOKEN, "expires_in": "60", "scope": "repo,gist"}) + "\n"
+    tokens = parse_token_answer(answer(form.encode(), 200, content_type), NOW)
+    assert tokens == TokenAnswer(Secret(TOKEN), scope="repo gist", expires_at=NOW + 60)
+
+
+def test_json_called_a_page_and_with_a_byte_order_mark() -> None:
+    body = b"\xef\xbb\xbf" + json.dumps({"access_token": TOKEN}).encode()
+    tokens = parse_token_answer(answer(body, 201, "text/html; charset=utf-8"), NOW)
+    assert tokens == TokenAnswer(Secret(TOKEN))
+
+
+@pytest.mark.promise("S2")
+@pytest.mark.parametrize(
+    "token", ["with blank", "line\r\nX-Evil: 1", "tab\t", "\x00", "pärt", "\x7f", "end\n"]
+)
+def test_token_that_would_tear_a_header_is_refused(token: str) -> None:
+    error = refuse(answer({"access_token": token}))
+    assert "characters that no header can carry" in str(error)
+    assert "X-Evil" not in error.sentence()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"accessToken": TOKEN, TOKEN: 1},
+        {"access_token": ""},
+        {"access_token": 5},
+        {},
+        [TOKEN],
+        TOKEN,
+        TOKEN.encode(),
+        f"token={TOKEN}".encode(),
+        b"",
+        b"\xff\xfe",
+        b"<html>" + TOKEN.encode(),
+        b"[" * 100_000,
+    ],
+)
+def test_success_without_token_shows_names_at_most(body: object) -> None:
+    error = refuse(answer(body))
+    assert not isinstance(error, GrantRefused)
+    assert "without an access token (HTTP 200, application/json, members: " in str(error)
+
+
+def test_names_of_members_are_evidence() -> None:
+    assert "members: accessToken, …)" in str(refuse(answer({"accessToken": TOKEN, "a b": 1})))
+    assert "no content type" in str(refuse(Response(200, {}, b"{}")))
+
+
+@pytest.mark.promise("A5", "L1")
+@pytest.mark.parametrize("status", [200, 400, 401, 403])
+@pytest.mark.parametrize("code", ["invalid_grant", "invalid_client", "unauthorized_client"])
+def test_definite_refusals(status: int, code: str) -> None:
+    body = {"error": code, "error_description": "It is\nover."}
+    error = refuse(answer(body, status))
+    assert isinstance(error, GrantRefused)
+    assert error.error == code
+    assert str(error) == f'The token endpoint refused (HTTP {status}: {code}, "It is over.").'
+    form = refuse(answer(urlencode(body).encode(), status, "text/plain"))
+    assert isinstance(form, GrantRefused)
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ({"error": "bad_refresh_token"}, "invalid_grant"),
+        ({"error": "incorrect_client_credentials"}, "invalid_client"),
+        ({"ok": False, "error": "invalid_refresh_token"}, "invalid_grant"),
+        ({"ok": False, "error": "invalid_client_id", "access_token": TOKEN}, "invalid_client"),
+    ],
+)
+def test_refusals_in_the_words_of_vendors(body: object, code: str) -> None:
+    error = refuse(answer(body))
+    assert isinstance(error, GrantRefused)
+    assert error.error == code
+
+
+@pytest.mark.promise("A5")
+@pytest.mark.parametrize(
+    ("response", "words"),
+    [
+        (answer({"error": "invalid_grant"}, 500), "HTTP 500: invalid_grant"),
+        (answer({"error": "invalid_grant"}, 503), "HTTP 503: invalid_grant"),
+        (answer({"error": "invalid_grant"}, 429), "HTTP 429: invalid_grant"),
+        (answer({"error": "invalid_grant"}, 404), "HTTP 404: invalid_grant"),
+        (answer({"error": "invalid_client_metadata"}, 400), "invalid_client_metadata"),
+        (answer({"error": "server_error"}, 400), "server_error"),
+        (answer({"error": {"code": 5, "message": "gone"}}, 400), 'HTTP 400: "gone"'),
+        (answer({"ok": False}), "HTTP 200: members: ok"),
+        (answer({"error": ["x"], "access_token": TOKEN}), "members: error, access_token"),
+        (answer({"detail": 5, "message": "Not now"}, 502), 'HTTP 502: "Not now"'),
+        (answer({"access_token": TOKEN}, 400), "HTTP 400: members: access_token"),
+        (answer(b"<html>down</html>", 502), "HTTP 502: a page instead of JSON"),
+        (answer(b"", 500), "HTTP 500: an empty body"),
+        (answer(b"upstream\x1b[31m died", 503), 'HTTP 503: "upstream [31m died"'),
+        (answer(b"", 302), "HTTP 302: an empty body"),
+        (answer([1], 400), '"[1]"'),
+    ],
+)
+def test_everything_else_is_no_verdict(response: Response, words: str) -> None:
+    error = refuse(response)
+    assert not isinstance(error, GrantRefused)
+    assert words in str(error)
+    assert error.hint == "Nothing that is stored is lost: try again later."
+
+
+@pytest.mark.parametrize(
+    ("code", "hint"),
+    [
+        ("invalid_grant", "mcp-remote-py login"),
+        ("invalid_client", "--static-oauth-client-info"),
+        ("invalid_scope", "--scope"),
+        ("invalid_target", "--disable-resource-parameter"),
+    ],
+)
+def test_next_step_of_each_refusal(code: str, hint: str) -> None:
+    assert hint in refuse(answer({"error": code}, 400)).hint
+
+
+@pytest.mark.promise("S2")
+def test_what_was_sent_is_not_shown_when_the_server_repeats_it() -> None:
+    secret = Secret("canary-code")
+    for body in (
+        {"error": "invalid_grant", "error_description": "no code canary-code here"},
+        {"error": "canary-code"},
+        b"canary-code is wrong",
+        {"message": "canary-code"},
+    ):
+        error = refuse(answer(body, 400), (secret,))
+        assert "canary" not in error.sentence()
+        assert "****" in str(error)
+
+
+def test_long_descriptions_are_cut() -> None:
+    error = refuse(answer({"error": "invalid_grant", "error_description": "x" * 9999}, 400))
+    assert len(str(error)) < 300
+    assert excerpt("y" * MAX_EXCERPT_LENGTH) == "y" * MAX_EXCERPT_LENGTH
+    assert excerpt("y" * (MAX_EXCERPT_LENGTH + 1)) == "y" * (MAX_EXCERPT_LENGTH - 1) + "…"
+
+
+def test_where_begins_the_sentence() -> None:
+    with pytest.raises(TokenError, match=r"^as\.example refused "):
+        parse_token_answer(answer({"error": "invalid_grant"}, 400), NOW, where="as.example")
+
+
+NAMES = ["access_token", "expires_in", "scope", "error", "error_description", "ok", "token_type"]
+VALUES = [
+    None,
+    True,
+    False,
+    0,
+    -1,
+    3600,
+    1e300,
+    "",
+    "x",
+    "3600",
+    "a b",
+    "\r\n\x1b",
+    [],
+    ["a"],
+    {"m": 1},
+]
+
+
+@given(
+    st.binary(max_size=100)
+    | st.dictionaries(st.sampled_from(NAMES), st.sampled_from(VALUES)).map(
+        lambda members: json.dumps(members).encode()
+    ),
+    st.integers(100, 599),
+)
+def test_any_answer_is_tokens_or_one_printable_sentence(body: bytes, status: int) -> None:
+    try:
+        tokens = parse_token_answer(Response(status, {}, body), NOW)
+    except TokenError as error:
+        sentence = error.sentence()
+    else:
+        sentence = "none"
+        assert all(" " < character < "\x7f" for character in tokens.access_token.reveal())
+        assert tokens.expires_at is None or NOW < tokens.expires_at <= NOW + MAX_LIFETIME
+    assert sentence.isprintable()
+    assert len(sentence) < 800
