@@ -118,7 +118,7 @@ async def _relay(
             logger.info("Connected to %s by %s.", mask_url(str(settings.server)), name)
             # The usual case writes nothing: only what differs from it is worth a file.
             if remembered != name and (remembered or name != STREAMABLE):
-                state.write(name)
+                state.update(transport=name)
 
         return ChosenChannel([Candidate(name, builders[name]) for name in names], chosen)
 
