@@ -842,13 +842,12 @@ def parse_callback_host(text: str) -> str:
     Raises:
         UsageError: not this machine: the code would travel in plain text (RFC 8252 §8.3).
     """
-    host = text.lower().removeprefix("[").removesuffix("]")
-    bracketed = f"[{host}]" if ":" in host else host
-    name = host.removesuffix(".")
-    if (":" in host or all(map(_LABEL.fullmatch, name.split(".")))) and ServerUrl(
-        "http", host, 80, "/"
-    ).is_loopback:
-        return bracketed
+    host = text.lower()
+    if host in ("::1", "[::1]"):
+        return "[::1]"
+    labels = host.removesuffix(".").split(".")
+    if all(map(_LABEL.fullmatch, labels)) and ServerUrl("http", host, 80, "/").is_loopback:
+        return host
     raise UsageError(
         "--host names another machine than this one, and the browser comes back by plain http.",
         hint="Write localhost, 127.0.0.1 or [::1].",
@@ -1019,13 +1018,12 @@ def parse_auth_timeout(text: str) -> float:
     Raises:
         UsageError: no such number.
     """
-    seconds = parse_seconds(text, "--auth-timeout")
-    if seconds is None:
+    if not _SECONDS.fullmatch(text) or not 0 < float(text) < math.inf:
         raise UsageError(
-            "--auth-timeout must be more than 0 seconds.",
-            hint=f"Leave it out for {DEFAULT_AUTH_TIMEOUT:g}.",
+            "--auth-timeout takes a number of seconds above 0.",
+            hint=f"For example 60; leave it out for {DEFAULT_AUTH_TIMEOUT:g}.",
         )
-    return seconds
+    return float(text)
 
 
 def parse_client(text: str, environment: Mapping[str, str], read_file: ReadFile) -> Secret:
@@ -1159,4 +1157,4 @@ def _secrets_of_client(client: Secret | None) -> Iterable[Secret]:
 
     members = cast("dict[str, object]", json.loads(client.reveal()))
     values = (members.get(name) for name in ("client_secret", "registration_access_token"))
-    return (client, *(Secret(value) for value in values if isinstance(value, str)))
+    return (Secret(value) for value in values if isinstance(value, str))

@@ -71,6 +71,6 @@ PROMISES = {
     ),
     "P2": Promise(
         "Commands work outside any host; every failure has a cause, evidence and a next step.",
-        "punkpeye/mcp-remote issue 44",
+        "anthropics/claude-code issue 84614",
     ),
 }
