@@ -85,7 +85,12 @@ async def _relay(
     await headers.load()
     host = StdioChannel(stdin, stdout, settings.max_message_size)
     clock = LoopClock()
-    state = StateFile(state_directory(environment), str(settings.server))
+    state = StateFile(
+        state_directory(environment),
+        str(settings.server),
+        settings.sign_in.resource or "",
+        settings.sign_in.profile,
+    )
 
     def connect(deliver: Deliver, on_session_lost: Callable[[], None]) -> ServerChannel:
         def streamable(on_accepted: OnAccepted) -> ServerChannel:
