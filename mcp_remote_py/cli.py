@@ -14,8 +14,8 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple, NoReturn, TextIO, cast
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple, NoReturn, TextIO, TypeVar, cast
 
 from mcp_remote_py import __version__, logs
 from mcp_remote_py import settings as words
@@ -28,8 +28,12 @@ from mcp_remote_py.settings import (
     DEFAULT_MAX_MESSAGE_SIZE,
     DEFAULT_PING_INTERVAL,
     HeaderSources,
+    LogoutSettings,
     LogSettings,
     ProxySettings,
+    ServerUrl,
+    SignInSettings,
+    StatusSettings,
     Timeouts,
     Tls,
     ToolRules,
@@ -44,8 +48,12 @@ FLUSH_SECONDS = 0.5
 HELP_WIDTH = 100
 """Columns. Given, because argparse would import shutil at every start to find out."""
 
-RunCommand = Callable[[ProxySettings, Mapping[str, str]], int]
-"""Runs a command with its settings and the environment; returns the exit status."""
+RunCommand = Callable[..., int]
+"""Runs a command with its settings, the environment and, unless it relays, a function that writes
+a line to stdout; returns the exit status."""
+Settings = ProxySettings | LogoutSettings | StatusSettings
+
+T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
@@ -58,18 +66,64 @@ class Option(NamedTuple):
     """Placeholder for the value; empty for a switch."""
     help: str
     group: str
+    commands: tuple[str, ...]
+    """Those that take it."""
     repeatable: bool = False
 
 
-_HEADERS, _CONNECTION, _TOOLS, _LOGS, _OTHER = "Headers", "Connection", "Tools", "Logs", "Other"
+class Command(NamedTuple):
+    """What the first argument may be; all but `proxy`, which has no word of its own."""
 
-OPTIONS = (
+    name: str
+    words: str
+    """What belongs to it beside options."""
+    summary: str
+
+    @property
+    def usage(self) -> str:
+        """How it is called, without options."""
+        return f"{PROGRAM} {'' if self.name == PROXY else f'{self.name} '}{self.words}"
+
+
+PROXY, LOGIN, LOGOUT, STATUS = "proxy", "login", "logout", "status"
+COMMANDS = {
+    command.name: command
+    for command in (
+        Command(
+            PROXY,
+            "URL [PORT]",
+            "Lets an MCP host that speaks stdio only use the MCP server at URL.",
+        ),
+        Command(LOGIN, "URL [PORT]", "Signs in at the server in the browser, before a host does."),
+        Command(LOGOUT, "URL|--all", "Revokes the tokens of a server and forgets them."),
+        Command(STATUS, "[URL]", "Shows who is signed in where, until when; no token."),
+    )
+}
+_WORDS_HELP = {
+    PROXY: "Address of the server in full, https://...; ${NAME} is replaced here too. PORT is that"
+    " of the redirect URI of a sign-in (default: one of its own for each server).",
+    LOGIN: "Address and port as for the relay.",
+    LOGOUT: "Address of the server as it was signed in at.",
+    STATUS: "Address of a server; without it, every one that is known.",
+}
+_DEFAULTS = SignInSettings()
+
+_HEADERS, _CONNECTION, _SIGN_IN, _TOOLS = "Headers", "Connection", "Sign-in", "Tools"
+_LOGS, _OTHER = "Logs", "Other"
+
+_RELAY = (PROXY,)
+_SERVER = (PROXY, LOGIN)
+_NETWORK = (PROXY, LOGIN, LOGOUT)
+_EVERY = (PROXY, LOGIN, LOGOUT, STATUS)
+
+ALL_OPTIONS = (
     Option(
         "--header",
         "HEADER",
         'Header for every request, as "Name: value" or "Name:value"; ${NAME} is replaced by that'
         " environment variable.",
         _HEADERS,
+        _SERVER,
         repeatable=True,
     ),
     Option(
@@ -77,6 +131,7 @@ OPTIONS = (
         "FILE",
         "File with one header a line, # for comments; keeps a token out of the process list.",
         _HEADERS,
+        _SERVER,
         repeatable=True,
     ),
     Option(
@@ -85,6 +140,7 @@ OPTIONS = (
         "Command, run without a shell, that prints one header a line; run again when the server"
         " answers 401.",
         _HEADERS,
+        _SERVER,
         repeatable=True,
     ),
     Option(
@@ -94,18 +150,21 @@ OPTIONS = (
         f"{', '.join(strategy.value for strategy in TransportStrategy)} "
         f"(default {TransportStrategy.HTTP_FIRST.value}).",
         _CONNECTION,
+        _RELAY,
     ),
     Option(
         "--allow-http",
         "",
         "Allow plain http to other machines; http to this one is always allowed.",
         _CONNECTION,
+        _SERVER,
     ),
     Option(
         "--connect-timeout",
         "SECONDS",
         f"Longest time for connecting (default {DEFAULT_CONNECT_TIMEOUT:g}; 0 is no limit).",
         _CONNECTION,
+        _NETWORK,
     ),
     Option(
         "--headers-timeout",
@@ -113,6 +172,7 @@ OPTIONS = (
         "Longest wait for the headers of an answer"
         f" (default {DEFAULT_HEADERS_TIMEOUT:g}; 0 is no limit).",
         _CONNECTION,
+        _NETWORK,
     ),
     Option(
         "--body-timeout",
@@ -120,6 +180,7 @@ OPTIONS = (
         f"Longest gap inside an answer (default {DEFAULT_BODY_TIMEOUT:g}, for event streams no"
         " limit; 0 is no limit).",
         _CONNECTION,
+        _NETWORK,
     ),
     Option(
         "--keep-alive",
@@ -127,9 +188,14 @@ OPTIONS = (
         f"Send a ping every {DEFAULT_PING_INTERVAL:g} seconds, so that nothing between here and"
         " the server drops a quiet session.",
         _CONNECTION,
+        _RELAY,
     ),
     Option(
-        "--ping-interval", "SECONDS", "Seconds between those pings; turns them on.", _CONNECTION
+        "--ping-interval",
+        "SECONDS",
+        "Seconds between those pings; turns them on.",
+        _CONNECTION,
+        _RELAY,
     ),
     Option(
         "--forward-ping",
@@ -137,29 +203,33 @@ OPTIONS = (
         "Forward every ping of the host; else one is answered here while the server was heard"
         " from lately.",
         _CONNECTION,
+        _RELAY,
     ),
-    Option("--ipv4", "", "Connect over IPv4 only.", _CONNECTION),
-    Option("--disable-cookies", "", "Neither keep nor send cookies.", _CONNECTION),
+    Option("--ipv4", "", "Connect over IPv4 only.", _CONNECTION, _NETWORK),
+    Option("--disable-cookies", "", "Neither keep nor send cookies.", _CONNECTION, _RELAY),
     Option(
         "--enable-proxy",
         "",
         "Accepted for mcp-remote's sake: HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY are"
         " always used.",
         _CONNECTION,
+        _NETWORK,
     ),
     Option(
         "--ca-cert",
         "FILE",
         "PEM file with certificate authorities to trust beside the system's (also SSL_CERT_FILE).",
         _CONNECTION,
+        _NETWORK,
         repeatable=True,
     ),
-    Option("--client-cert", "FILE", "PEM file with a client certificate.", _CONNECTION),
+    Option("--client-cert", "FILE", "PEM file with a client certificate.", _CONNECTION, _NETWORK),
     Option(
         "--client-key",
         "FILE",
         "PEM file with its private key, where that is not in the same file.",
         _CONNECTION,
+        _NETWORK,
     ),
     Option(
         "--max-message-size",
@@ -167,12 +237,141 @@ OPTIONS = (
         "Largest message in either direction, such as 50MB or 1GiB (default"
         f" {DEFAULT_MAX_MESSAGE_SIZE // 1024**2}MiB).",
         _CONNECTION,
+        _RELAY,
+    ),
+    Option(
+        "--profile",
+        "NAME",
+        "Name of the account, where there are several at one server.",
+        _SIGN_IN,
+        _EVERY,
+    ),
+    Option(
+        "--scope",
+        "SCOPES",
+        "Scopes to ask for, separated by blanks, instead of those the server names.",
+        _SIGN_IN,
+        _SERVER,
+    ),
+    Option(
+        "--resource",
+        "URI",
+        "What the token is for (RFC 8707), instead of what the server publishes; separates the"
+        " sign-ins of several tenants.",
+        _SIGN_IN,
+        _EVERY,
+    ),
+    Option(
+        "--disable-resource-parameter",
+        "",
+        "Leave that out of every request, for servers that refuse it.",
+        _SIGN_IN,
+        _SERVER,
+    ),
+    Option(
+        "--authorize-param",
+        "KEY=VALUE",
+        "Further parameter of the authorization request, such as prompt=consent.",
+        _SIGN_IN,
+        _SERVER,
+        repeatable=True,
+    ),
+    Option(
+        "--static-oauth-client-info",
+        "JSON",
+        "Client that is registered already: a JSON object with client_id, or @FILE with one;"
+        " ${NAME} is replaced in its values.",
+        _SIGN_IN,
+        _SERVER,
+    ),
+    Option(
+        "--static-oauth-client-metadata",
+        "JSON",
+        "Members for the registration of a client, in the same way.",
+        _SIGN_IN,
+        _SERVER,
+    ),
+    Option(
+        "--client-metadata-url",
+        "URL",
+        "Client ID metadata document, used where the server takes one.",
+        _SIGN_IN,
+        _SERVER,
+    ),
+    Option(
+        "--trusted-issuer",
+        "URL",
+        "Issuer to accept although the server's metadata name another.",
+        _SIGN_IN,
+        _SERVER,
+        repeatable=True,
+    ),
+    Option(
+        "--use-id-token",
+        "",
+        "Send the ID token instead of the access token.",
+        _SIGN_IN,
+        _SERVER,
+    ),
+    Option(
+        "--host",
+        "HOST",
+        "Host of the redirect URI: localhost (the default), 127.0.0.1 or [::1].",
+        _SIGN_IN,
+        _SERVER,
+    ),
+    Option(
+        "--callback-path",
+        "PATH",
+        f"Path of the redirect URI (default {_DEFAULTS.callback_path}).",
+        _SIGN_IN,
+        _SERVER,
+    ),
+    Option(
+        "--auth-success-url",
+        "URL",
+        "Page the browser goes to after the sign-in, instead of a page of ours.",
+        _SIGN_IN,
+        _SERVER,
+    ),
+    Option(
+        "--auth-timeout",
+        "SECONDS",
+        f"Longest time for the browser part (default {_DEFAULTS.timeout:g}).",
+        _SIGN_IN,
+        _SERVER,
+    ),
+    Option(
+        "--browser",
+        "COMMAND",
+        "Command, run without a shell, that opens the URL it gets as its last argument.",
+        _SIGN_IN,
+        _SERVER,
+    ),
+    Option("--no-browser", "", "Open nothing; the URL is printed.", _SIGN_IN, _SERVER),
+    Option(
+        "--device-code",
+        "",
+        "Sign in with a short code on any other device, without a browser here.",
+        _SIGN_IN,
+        _SERVER,
+    ),
+    Option(
+        "--token-store",
+        "STORE",
+        "Where tokens are kept: keyring (the default), file, or memory until the end.",
+        _SIGN_IN,
+        _NETWORK,
+    ),
+    Option(
+        "--all", "", "Sign out of every server, or with --profile of those.", _SIGN_IN, (LOGOUT,)
     ),
     Option(
         "--allow-tool",
         "PATTERN",
         "Show only tools of that name to the host; * stands for any characters.",
         _TOOLS,
+        _RELAY,
         repeatable=True,
     ),
     Option(
@@ -181,17 +380,31 @@ OPTIONS = (
         "Hide tools of that name from the host and refuse calls of them; * stands for any"
         " characters.",
         _TOOLS,
+        _RELAY,
         repeatable=True,
     ),
-    Option("--read-only", "", "Show only tools the server marks as read-only.", _TOOLS),
-    Option("--debug", "", "Log in detail; never the value of a header.", _LOGS),
-    Option("--silent", "", "Log nothing on stderr, unless --debug is given.", _LOGS),
+    Option("--read-only", "", "Show only tools the server marks as read-only.", _TOOLS, _RELAY),
+    Option("--debug", "", "Log in detail; never the value of a header.", _LOGS, _EVERY),
+    Option("--silent", "", "Log nothing on stderr, unless --debug is given.", _LOGS, _EVERY),
     Option(
-        "--log-file", "FILE", "Log into that file too, with times; only you can read it.", _LOGS
+        "--log-file",
+        "FILE",
+        "Log into that file too, with times; only you can read it.",
+        _LOGS,
+        _EVERY,
     ),
-    Option("--version", "", "Print the version and end.", _OTHER),
-    Option("--help", "", "Print this help and end (also -h).", _OTHER),
+    Option("--json", "", "Print JSON, for programs.", _OTHER, (STATUS,)),
+    Option("--version", "", "Print the version and end.", _OTHER, _EVERY),
+    Option("--help", "", "Print this help and end (also -h).", _OTHER, _EVERY),
 )
+
+
+def options_of(command: str) -> tuple[Option, ...]:
+    """The options that `command` takes."""
+    return tuple(option for option in ALL_OPTIONS if command in option.commands)
+
+
+OPTIONS = options_of(PROXY)
 
 
 def main(
@@ -206,31 +419,30 @@ def main(
     `load` gives the function of a command by its name. Raises nothing: a person's mistake is a
     line and a status, and so is a fault of the command.
     """
+
+    def write_line(line: str) -> None:
+        _write(stdout, f"{line}\n")
+
+    # As the first argument only: behind it a word is a value or an address.
+    named = bool(argv) and argv[0] in COMMANDS and argv[0] != PROXY
+    command = argv[0] if named else PROXY
     try:
-        arguments = _parse(argv)
+        arguments = _parse(command, argv[1:] if named else argv)
         if arguments.help:
-            _write(stdout, _build_parser().format_help())
+            _write(stdout, _render_help(command))
             return DONE
         if arguments.version:
             _write(stdout, f"{PROGRAM} {__version__}\n")
             return DONE
-        settings, warnings = _read_settings(arguments, environment)
+        settings, warnings = _read_settings(command, arguments, environment)
         log = logs.configure(settings.log, words.secrets_of(settings), stderr)
     except UsageError as error:
         _write_error(stderr, error.sentence())
         return WRONG_USAGE
-    _log.debug(
-        "%s %s on Python %s, %s, for %s",
-        PROGRAM,
-        __version__,
-        sys.version.partition(" ")[0],
-        sys.platform,
-        mask_url(str(settings.server)),
-    )
-    for warning in warnings:
-        _log.warning("%s", warning)
+    _log_start(settings, warnings)
     try:
-        return (load or load_command)("proxy")(settings, environment)
+        run = (load or load_command)(command)
+        return run(settings, environment, *(() if command == PROXY else (write_line,)))
     except UsageError as error:
         # Where even the log could not be written, nobody reads stderr: a write would not return.
         if log.flush(FLUSH_SECONDS):
@@ -249,6 +461,19 @@ def main(
         log.close()
 
 
+def _log_start(settings: Settings, warnings: Iterable[str]) -> None:
+    _log.debug(
+        "%s %s on Python %s, %s, for %s",
+        PROGRAM,
+        __version__,
+        sys.version.partition(" ")[0],
+        sys.platform,
+        "every server" if settings.server is None else mask_url(str(settings.server)),
+    )
+    for warning in warnings:
+        _log.warning("%s", warning)
+
+
 def load_command(name: str) -> RunCommand:
     """The function of the command `name`, imported now."""
     module = importlib.import_module(f"mcp_remote_py.commands.{name}")
@@ -256,9 +481,29 @@ def load_command(name: str) -> RunCommand:
 
 
 def render_option_table() -> str:
-    """The options as a Markdown table, for the README."""
+    """The options of the relay as a Markdown table, for the README."""
+    return _render_table(OPTIONS)
+
+
+def render_command_sections() -> str:
+    """The other commands in Markdown, for the README: usage, summary, options."""
+    sections: list[str] = []
+    for command in list(COMMANDS.values())[1:]:
+        options = options_of(command.name)
+        shared = ", ".join(f"`{option.name}`" for option in options if option in OPTIONS)
+        own = [option for option in options if option not in OPTIONS]
+        lines = [
+            f"### `{command.usage} [options]`",
+            command.summary,
+            f"Options as above: {shared}.",
+        ]
+        sections += [*lines, *([_render_table(own).strip()] if own else [])]
+    return "\n\n".join(sections) + "\n"
+
+
+def _render_table(options: Iterable[Option]) -> str:
     rows = ["| Option | Meaning |", "|---|---|"]
-    for option in OPTIONS:
+    for option in options:
         usage = f"{option.name} {option.value}".strip()
         meaning = option.help + (" Can be repeated." if option.repeatable else "")
         rows.append(f"| `{usage}` | {_escape_markdown(meaning)} |")
@@ -292,7 +537,7 @@ class _Parser(argparse.ArgumentParser):
         """Replaces argparse's text, which repeats values, by one that names the option only."""
         named = re.match(r"argument (--[a-z0-9-]+)", message)
         option = named[1] if named else "An option"
-        if any(option == known.name and not known.value for known in OPTIONS):
+        if any(option == known.name and not known.value for known in ALL_OPTIONS):
             raise UsageError(f"{option} takes no value.", hint=f"Write {option} alone.")
         raise UsageError(
             f"{option} needs a value.", hint="Give it as the next argument, or behind a =."
@@ -300,15 +545,21 @@ class _Parser(argparse.ArgumentParser):
 
 
 class _Arguments(argparse.Namespace):
-    """What argparse found, before it means anything; switches are booleans."""
+    """What argparse found, before it means anything; switches are booleans.
+
+    An option the command does not take is as one that is not given.
+    """
 
     words: list[str]
+    port: str | None
     header: list[str]
     header_file: list[str]
     header_command: list[str]
     ca_cert: list[str]
     allow_tool: list[str]
     ignore_tool: list[str]
+    authorize_param: list[str]
+    trusted_issuer: list[str]
     transport: str | None
     connect_timeout: str | None
     headers_timeout: str | None
@@ -318,6 +569,18 @@ class _Arguments(argparse.Namespace):
     client_key: str | None
     max_message_size: str | None
     log_file: str | None
+    profile: str | None
+    scope: str | None
+    resource: str | None
+    static_oauth_client_info: str | None
+    static_oauth_client_metadata: str | None
+    client_metadata_url: str | None
+    host: str | None
+    callback_path: str | None
+    auth_success_url: str | None
+    auth_timeout: str | None
+    browser: str | None
+    token_store: str | None
     allow_http: bool
     keep_alive: bool
     forward_ping: bool
@@ -325,31 +588,45 @@ class _Arguments(argparse.Namespace):
     disable_cookies: bool
     enable_proxy: bool
     read_only: bool
+    disable_resource_parameter: bool
+    use_id_token: bool
+    no_browser: bool
+    device_code: bool
+    all: bool
+    json: bool
     debug: bool
     silent: bool
     version: bool
     help: bool
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.port = None
+        for option in ALL_OPTIONS:
+            name = option.name[2:].replace("-", "_")
+            if option.repeatable:
+                setattr(self, name, [])
+            else:
+                setattr(self, name, None if option.value else False)
 
-def _build_parser() -> _Parser:
+
+def _build_parser(command: str) -> _Parser:
     parser = _Parser(
         prog=PROGRAM,
-        usage=f"{PROGRAM} URL [options]",
-        description="Lets an MCP host that speaks stdio only use the MCP server at URL.",
+        usage=f"{COMMANDS[command].usage} [options]",
+        description=COMMANDS[command].summary,
         epilog="Exit status: 0 done, 1 failed, 2 wrong usage, 3 sign-in needed, 130 interrupted.",
         allow_abbrev=False,
         add_help=False,
         formatter_class=lambda prog: argparse.HelpFormatter(prog, width=HELP_WIDTH),
     )
     parser.add_argument(
-        "words",
-        nargs="*",
-        metavar="URL",
-        help="Address of the server in full, https://...; ${NAME} is replaced here too.",
+        "words", nargs="*", metavar="URL", help=_WORDS_HELP[command].replace("%", "%%")
     )
-    names = dict.fromkeys(option.group for option in OPTIONS)
+    options = options_of(command)
+    names = dict.fromkeys(option.group for option in options)
     groups = {name: parser.add_argument_group(name) for name in names}
-    for option in OPTIONS:
+    for option in options:
         group = groups[option.group]
         text = option.help.replace("%", "%%")
         if option.repeatable:
@@ -363,13 +640,23 @@ def _build_parser() -> _Parser:
     return parser
 
 
-def _parse(argv: Sequence[str]) -> _Arguments:
-    """The arguments, with exactly one word, the URL.
+def _render_help(command: str) -> str:
+    text = _build_parser(command).format_help()
+    if command != PROXY:
+        return text
+    others = list(COMMANDS.values())[1:]
+    width = max(len(other.usage) for other in others)
+    lines = [f"  {other.usage.ljust(width)}  {other.summary}\n" for other in others]
+    return "".join((text, "\nOther commands, each with a --help of its own:\n", *lines))
+
+
+def _parse(command: str, argv: Sequence[str]) -> _Arguments:
+    """The arguments; `words` holds the URL alone, or nothing where none is needed.
 
     Raises:
         UsageError: an unknown option, a missing or superfluous word, a header torn in two.
     """
-    arguments, rest = _build_parser().parse_known_args(argv, _Arguments())
+    arguments, rest = _build_parser(command).parse_known_args(argv, _Arguments())
     # Not an option of argparse, which would read -hunter as -h with something behind it.
     arguments.help = arguments.help or "-h" in rest
     if arguments.help or arguments.version:
@@ -381,26 +668,46 @@ def _parse(argv: Sequence[str]) -> _Arguments:
     superfluous = list(found)
     if url is not None:
         superfluous.remove(url)
-    if superfluous or unknown:
-        torn = next(filter(_is_torn, arguments.header), None)
-        pieces = [word for word in superfluous if not word.isdigit()]
-        if torn is not None or (arguments.header and pieces and not unknown):
-            _refuse_torn_header(torn or arguments.header[-1])
-    if unknown:
-        _refuse_unknown_option(unknown[0])
-    if any(_is_torn(word) for word in found):
-        _refuse_torn_header(next(filter(_is_torn, found)))
+    _check_words(command, arguments.header, found, superfluous, unknown)
+    if superfluous and command in _SERVER and superfluous[0].isdigit():
+        arguments.port = superfluous.pop(0)
     if superfluous:
         raise UsageError(
             f"{len(found)} arguments are given where only the server URL belongs.",
             hint="Quote values that contain blanks; options begin with --.",
         )
-    if url is None:
+    if url is not None and arguments.all:
+        raise UsageError("Both --all and a server URL are given.", hint="Leave out one of them.")
+    if url is None and command != STATUS and not arguments.all:
+        word = "" if command == PROXY else f"{command} "
         raise UsageError(
-            "No server URL is given.", hint=f"Usage: {PROGRAM} https://example.com/mcp [options]"
+            "No server URL is given.",
+            hint=f"Usage: {PROGRAM} {word}https://example.com/mcp [options]",
         )
-    arguments.words = [url]
+    arguments.words = [] if url is None else [url]
     return arguments
+
+
+def _check_words(
+    command: str, headers: list[str], found: list[str], superfluous: list[str], unknown: list[str]
+) -> None:
+    """Raises the UsageError that names what is most likely meant by words that do not belong."""
+    misplaced = next((word for word in found if word in COMMANDS and word != PROXY), None)
+    if misplaced is not None:
+        raise UsageError(
+            f"{misplaced} is given, but not as the first argument.",
+            hint=f"Write {COMMANDS[misplaced].usage} [options].",
+        )
+    if superfluous or unknown:
+        torn = next(filter(_is_torn, headers), None)
+        pieces = [word for word in superfluous if not word.isdigit()]
+        if torn is not None or (headers and pieces and not unknown):
+            _refuse_torn_header(torn or headers[-1])
+    if unknown:
+        _refuse_unknown_option(command, unknown[0])
+    torn = next(filter(_is_torn, found), None)
+    if torn is not None:
+        _refuse_torn_header(torn)
 
 
 def _is_torn(word: str) -> bool:
@@ -423,14 +730,23 @@ def _refuse_torn_header(piece: str) -> NoReturn:
     )
 
 
-def _refuse_unknown_option(word: str) -> NoReturn:
+def _refuse_unknown_option(command: str, word: str) -> NoReturn:
     name = word.partition("=")[0]
+    helping = PROGRAM if command == PROXY else f"{PROGRAM} {command}"
+    listed = f"{helping} --help lists the options."
     if not re.fullmatch(r"--?[a-z][a-z0-9-]{0,31}", name):
-        raise UsageError("There is an unknown option.", hint=f"{PROGRAM} --help lists the options.")
+        raise UsageError("There is an unknown option.", hint=listed)
+    known = next((option for option in ALL_OPTIONS if option.name == name), None)
+    if known is not None:
+        where = " and ".join(
+            f"{PROGRAM} URL" if other == PROXY else f"{PROGRAM} {other}" for other in known.commands
+        )
+        raise UsageError(f"{name} belongs to {where}, not to {helping}.", hint="Leave it out.")
     import difflib
 
-    close = difflib.get_close_matches(name, [option.name for option in OPTIONS], 1, 0.75)
-    meant = f"Did you mean {close[0]}?" if close else f"{PROGRAM} --help lists the options."
+    names = [option.name for option in options_of(command)]
+    close = difflib.get_close_matches(name, names, 1, 0.75)
+    meant = f"Did you mean {close[0]}?" if close else listed
     raise UsageError(f"There is no option {name}.", hint=meant)
 
 
@@ -438,13 +754,66 @@ def _refuse_unknown_option(word: str) -> NoReturn:
 
 
 def _read_settings(
-    arguments: _Arguments, environment: Mapping[str, str]
-) -> tuple[ProxySettings, list[str]]:
-    """The settings, everything they name checked, and what to warn of.
+    command: str, arguments: _Arguments, environment: Mapping[str, str]
+) -> tuple[Settings, list[str]]:
+    """The settings of `command`, everything they name checked, and what to warn of.
 
     Raises:
         UsageError: anything is wrong.
     """
+    if command == STATUS:
+        return _read_status(arguments, environment), []
+    if command == LOGOUT:
+        return _read_logout(arguments, environment)
+    settings, warnings = _read_proxy(arguments, environment)
+    if command == LOGIN and any(
+        header.name.lower() == "authorization" for header in settings.headers.given
+    ):
+        raise UsageError(
+            "An Authorization header is given, and with one no sign-in is ever used.",
+            hint="Leave it out to sign in; or keep it, and there is nothing to sign in to.",
+        )
+    return settings, warnings
+
+
+def _read_status(arguments: _Arguments, environment: Mapping[str, str]) -> StatusSettings:
+    return StatusSettings(
+        server=_known_server(arguments, environment),
+        profile=_optional(words.parse_profile, arguments.profile),
+        resource=_optional(words.parse_resource, arguments.resource),
+        json=arguments.json,
+        log=_log_settings(arguments, environment),
+    )
+
+
+def _read_logout(
+    arguments: _Arguments, environment: Mapping[str, str]
+) -> tuple[LogoutSettings, list[str]]:
+    tls, warnings = _tls(arguments, environment)
+    settings = LogoutSettings(
+        server=_known_server(arguments, environment),
+        profile=_optional(words.parse_profile, arguments.profile),
+        resource=_optional(words.parse_resource, arguments.resource),
+        token_store=_optional(words.parse_token_store, arguments.token_store),
+        timeouts=_timeouts(arguments),
+        tls=tls,
+        ipv4=arguments.ipv4,
+        log=_log_settings(arguments, environment),
+    )
+    return settings, warnings
+
+
+def _known_server(arguments: _Arguments, environment: Mapping[str, str]) -> ServerUrl | None:
+    """The server, over plain http too: nothing is sent to it."""
+    if not arguments.words:
+        return None
+    text = words.expand_environment(arguments.words[0], environment)
+    return words.parse_server_url(text, allow_http=True)
+
+
+def _read_proxy(
+    arguments: _Arguments, environment: Mapping[str, str]
+) -> tuple[ProxySettings, list[str]]:
     server = words.parse_server_url(
         words.expand_environment(arguments.words[0], environment), arguments.allow_http
     )
@@ -458,13 +827,7 @@ def _read_settings(
         text = words.read_text(name, "--header-file", _read_file)
         headers = words.parse_header_lines(text, environment, f"--header-file {name}")
         remember(header.value for header in headers)
-    tls = Tls(
-        ca_certs=tuple(_path(name, environment) for name in arguments.ca_cert),
-        client_cert=_optional_path(arguments.client_cert, environment),
-        client_key=_optional_path(arguments.client_key, environment),
-    )
-    words.check_tls(tls, _read_file)
-    tls, warnings = words.add_ca_certs(tls, environment, _read_file)
+    tls, warnings = _tls(arguments, environment)
     settings = ProxySettings(
         server=server,
         headers=HeaderSources(
@@ -497,12 +860,85 @@ def _read_settings(
             if arguments.max_message_size is None
             else words.parse_size(arguments.max_message_size, "--max-message-size")
         ),
-        log=LogSettings(
-            level="DEBUG" if arguments.debug else "" if arguments.silent else "INFO",
-            file=_optional_path(arguments.log_file, environment),
-        ),
+        log=_log_settings(arguments, environment),
+        sign_in=_sign_in(arguments, environment),
     )
     return settings, warnings
+
+
+def _sign_in(arguments: _Arguments, environment: Mapping[str, str]) -> SignInSettings:
+    return SignInSettings(
+        profile=_given(words.parse_profile, arguments.profile, _DEFAULTS.profile),
+        scope=_optional(words.parse_scope, arguments.scope),
+        resource=_optional(words.parse_resource, arguments.resource),
+        send_resource=not arguments.disable_resource_parameter,
+        authorize_parameters=tuple(map(words.parse_authorize_parameter, arguments.authorize_param)),
+        static_client=_optional(
+            lambda text: words.parse_client(text, environment, _read_file),
+            arguments.static_oauth_client_info,
+        ),
+        static_client_metadata=_optional(
+            lambda text: words.parse_client_metadata(text, environment, _read_file),
+            arguments.static_oauth_client_metadata,
+        ),
+        client_metadata_url=_optional(
+            words.parse_client_metadata_url, arguments.client_metadata_url
+        ),
+        trusted_issuers=tuple(map(words.parse_trusted_issuer, arguments.trusted_issuer)),
+        use_id_token=arguments.use_id_token,
+        host=_given(words.parse_callback_host, arguments.host, _DEFAULTS.host),
+        port=_optional(words.parse_callback_port, arguments.port),
+        callback_path=_given(
+            words.parse_callback_path, arguments.callback_path, _DEFAULTS.callback_path
+        ),
+        success_url=_optional(
+            lambda text: words.parse_success_url(text, arguments.allow_http),
+            arguments.auth_success_url,
+        ),
+        timeout=_given(words.parse_auth_timeout, arguments.auth_timeout, _DEFAULTS.timeout),
+        browser=_browser(arguments, environment),
+        device_code=arguments.device_code,
+        token_store=_given(words.parse_token_store, arguments.token_store, _DEFAULTS.token_store),
+    )
+
+
+def _browser(arguments: _Arguments, environment: Mapping[str, str]) -> tuple[str, ...] | None:
+    if arguments.browser is None:
+        return () if arguments.no_browser else None
+    if arguments.no_browser:
+        raise UsageError("Both --browser and --no-browser are given.", hint="Leave out one.")
+    return words.split_command(
+        arguments.browser,
+        environment,
+        windows=os.name == "nt",
+        option="--browser",
+        form="Give a command that opens a URL, or --no-browser.",
+    )
+
+
+def _optional(parse: Callable[[str], T], text: str | None) -> T | None:
+    return None if text is None else parse(text)
+
+
+def _given(parse: Callable[[str], T], text: str | None, default: T) -> T:
+    return default if text is None else parse(text)
+
+
+def _log_settings(arguments: _Arguments, environment: Mapping[str, str]) -> LogSettings:
+    return LogSettings(
+        level="DEBUG" if arguments.debug else "" if arguments.silent else "INFO",
+        file=_optional_path(arguments.log_file, environment),
+    )
+
+
+def _tls(arguments: _Arguments, environment: Mapping[str, str]) -> tuple[Tls, list[str]]:
+    tls = Tls(
+        ca_certs=tuple(_path(name, environment) for name in arguments.ca_cert),
+        client_cert=_optional_path(arguments.client_cert, environment),
+        client_key=_optional_path(arguments.client_key, environment),
+    )
+    words.check_tls(tls, _read_file)
+    return words.add_ca_certs(tls, environment, _read_file)
 
 
 def _timeouts(arguments: _Arguments) -> Timeouts:

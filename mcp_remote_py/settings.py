@@ -12,7 +12,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from mcp_remote_py.errors import UsageError
 from mcp_remote_py.redact import Secret
@@ -29,6 +29,9 @@ DEFAULT_BODY_TIMEOUT = 300.0
 """Seconds, as in mcp-remote 0.15.1; the last bounds a gap in a JSON body, never an event stream,
 unless `--body-timeout` is given (field notes 21 and 30: idle streams and long calls were cut)."""
 DEFAULT_PING_INTERVAL = 30.0
+DEFAULT_AUTH_TIMEOUT = 300.0
+"""Seconds. mcp-remote gives a person 30, which a password manager and a second factor outlast."""
+TOKEN_STORES = ("keyring", "file", "memory")
 DEFAULT_MAX_MESSAGE_SIZE = 128 * 1024 * 1024
 """Bytes of one message in either direction (promise R8)."""
 
@@ -163,18 +166,18 @@ class SignInSettings(NamedTuple):
     """Issuers accepted although metadata or `iss` name another, or metadata is silent on PKCE."""
     use_id_token: bool = False
     host: str = "localhost"
-    """Spelling of the loopback host in the redirect URI."""
+    """Spelling of the loopback host in the redirect URI; an IPv6 address is in brackets."""
     port: int | None = None
     """None: a stable one per server."""
     callback_path: str = "/oauth/callback"
     success_url: str | None = None
-    timeout: float = 300.0
+    timeout: float = DEFAULT_AUTH_TIMEOUT
     """Seconds a person has for the browser part."""
     browser: tuple[str, ...] | None = None
     """A command instead of the desktop's opener; an empty one opens nothing."""
     device_code: bool = False
     token_store: str = "keyring"  # noqa: S105 - where they are kept
-    """keyring, file or memory."""
+    """One of `TOKEN_STORES`."""
 
 
 class ProxySettings(NamedTuple):
@@ -196,6 +199,33 @@ class ProxySettings(NamedTuple):
     max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE
     log: LogSettings = LogSettings()
     sign_in: SignInSettings = SignInSettings()
+
+
+class LogoutSettings(NamedTuple):
+    """What is to be signed out, and how its authorization server is reached."""
+
+    server: ServerUrl | None
+    """None: every server."""
+    profile: str | None = None
+    """None: of `server` the default profile, of every server all of them."""
+    resource: str | None = None
+    """None: whatever resource was named at the sign-in."""
+    token_store: str | None = None
+    """None: the one that was used."""
+    timeouts: Timeouts = Timeouts()
+    tls: Tls = Tls()
+    ipv4: bool = False
+    log: LogSettings = LogSettings()
+
+
+class StatusSettings(NamedTuple):
+    """Which sessions are to be told of; None is any."""
+
+    server: ServerUrl | None = None
+    profile: str | None = None
+    resource: str | None = None
+    json: bool = False
+    log: LogSettings = LogSettings()
 
 
 # URLs ---------------------------------------------------------------------------------------
@@ -401,9 +431,14 @@ def read_text(path: str, option: str, read_file: ReadFile) -> str:
 
 
 def split_command(
-    text: str, environment: Mapping[str, str], *, windows: bool = False
+    text: str,
+    environment: Mapping[str, str],
+    *,
+    windows: bool = False,
+    option: str = "--header-command",
+    form: str = "Give a command that prints lines of the form Name: value.",
 ) -> tuple[str, ...]:
-    r"""The words of a `--header-command`, for starting it without a shell.
+    r"""The words of the command that `option` gives, for starting it without a shell.
 
     Blanks separate, quotes join, and on POSIX a backslash escapes; on Windows it is an
     ordinary character, so that `C:\tools\token.exe` survives. `${NAME}` is expanded word by
@@ -423,14 +458,11 @@ def split_command(
         words = list(lexer)
     except ValueError:
         raise UsageError(
-            "--header-command has a quote that is not closed.",
+            f"{option} has a quote that is not closed.",
             hint='Close it; inside JSON write " as \\".',
         ) from None
     if not words:
-        raise UsageError(
-            "--header-command is empty.",
-            hint="Give a command that prints lines of the form Name: value.",
-        )
+        raise UsageError(f"{option} is empty.", hint=form)
     return tuple(expand_environment(word, environment) for word in words)
 
 
@@ -759,25 +791,370 @@ def _covers(entry: str, address: IPv4Address | IPv6Address) -> bool:
         return False
 
 
+# Sign-in -------------------------------------------------------------------------------------
+
+_PROFILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}")
+_CALLBACK_PATH = re.compile(r"/(?:[A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2})*")
+"""RFC 3986 §3.3, from the root."""
+_DOT_SEGMENT = re.compile(r"/\.\.?(?=/|$)")
+"""Browsers take them out of a path (RFC 3986 §5.2.4), which then is another one."""
+_SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
+"""One scope (RFC 6749 §3.3)."""
+_ABSOLUTE_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[\x21\x23-\x5b\x5d\x5f-\x7e]+")
+_PARAMETER_NAME = re.compile(r"[A-Za-z0-9._~:\[\]-]{1,64}")
+_ONE_VARIABLE = re.compile(r"\s*\$\{[^{}]+\}\s*")
+_OPTION_OF_PARAMETER = {
+    "client_id": "--static-oauth-client-info",
+    "resource": "--resource",
+    "scope": "--scope",
+}
+_OWN_PARAMETERS = frozenset(
+    (
+        "code_challenge",
+        "code_challenge_method",
+        "redirect_uri",
+        "response_type",
+        "state",
+        *_OPTION_OF_PARAMETER,
+    )
+)
+"""What a sign-in says itself (RFC 6749 §4.1.1, RFC 7636 §4.3, RFC 8707 §2): a second value that
+disagrees comes back as an error nobody understands."""
+
+
+def parse_callback_port(text: str) -> int:
+    """The port of the redirect URI.
+
+    Raises:
+        UsageError: no port.
+    """
+    if not _PORT.fullmatch(text) or not 0 < int(text) < 65536:
+        raise UsageError(
+            "The callback port behind the server URL is no valid port.",
+            hint="A port is a number from 1 to 65535.",
+        )
+    return int(text)
+
+
+def parse_callback_host(text: str) -> str:
+    """The host of the redirect URI, in brackets where it is an IPv6 address.
+
+    Raises:
+        UsageError: not this machine: the code would travel in plain text (RFC 8252 §8.3).
+    """
+    host = text.lower()
+    if host in ("::1", "[::1]"):
+        return "[::1]"
+    labels = host.removesuffix(".").split(".")
+    if all(map(_LABEL.fullmatch, labels)) and ServerUrl("http", host, 80, "/").is_loopback:
+        return host
+    raise UsageError(
+        "--host names another machine than this one, and the browser comes back by plain http.",
+        hint="Write localhost, 127.0.0.1 or [::1].",
+    )
+
+
+def parse_callback_path(text: str) -> str:
+    """The path of the redirect URI, byte for byte.
+
+    Raises:
+        UsageError: no path that begins at the root, or one a browser would change.
+    """
+    if not _CALLBACK_PATH.fullmatch(text) or _DOT_SEGMENT.search(text):
+        raise UsageError(
+            "--callback-path is no path that a redirect URI can have.",
+            hint="Begin with /, as in /oauth/callback, and leave out blanks, ? and #.",
+        )
+    return text
+
+
+def parse_success_url(text: str, allow_http: bool = False) -> str:
+    """Where the browser goes after the sign-in, byte for byte.
+
+    Raises:
+        UsageError: no such URL, or one that carries more than a place.
+    """
+    option = "--auth-success-url"
+    _parse_plain_url(text, option, "https://app.example.com/connected", allow_http)
+    if "?" in text:
+        raise UsageError(f"{option} has a query.", hint="Name the page only.")
+    return text
+
+
+def parse_client_metadata_url(text: str) -> str:
+    """The URL of a client ID metadata document, byte for byte: it is the client's name.
+
+    Raises:
+        UsageError: not https, no path, or more than the draft allows in such a URL
+            (draft-ietf-oauth-client-id-metadata-document §3).
+    """
+    option, form = "--client-metadata-url", "https://client.example.com/oauth-client.json"
+    url = _parse_plain_url(text, option, form)
+    path = url.target.partition("?")[0]
+    if url.scheme != "https" or path == "/" or _DOT_SEGMENT.search(path):
+        raise UsageError(
+            f"{option} must be an https URL with a path, and without . and .. in it.",
+            hint=f"For example {form}.",
+        )
+    return text
+
+
+def parse_trusted_issuer(text: str) -> str:
+    """An issuer, byte for byte: issuers are compared as strings (RFC 8414 §3.3).
+
+    Raises:
+        UsageError: no issuer (RFC 8414 §2), which is an https URL without query and fragment.
+    """
+    option = "--trusted-issuer"
+    _parse_plain_url(text, option, "https://auth.example.com")
+    if "?" in text:
+        raise UsageError(
+            f"{option} has a query.", hint='Write the "issuer" of the server\'s metadata.'
+        )
+    return text
+
+
+def _parse_plain_url(text: str, option: str, form: str, allow_http: bool = False) -> ServerUrl:
+    """An https URL, or http on loopback, without user info and fragment."""
+    hint = f"Write it in full, for example {form}."
+    scheme, separator, rest = text.partition("://")
+    scheme = scheme.lower()
+    if not separator or scheme not in _DEFAULT_PORTS or _UNSAFE.search(text) or not text.isascii():
+        raise UsageError(f"{option} is no https URL.", hint=hint)
+    authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    target = rest[len(authority) :]
+    if "@" in authority:
+        raise UsageError(f"{option} contains a user name or password.", hint="Leave it out.")
+    if "#" in target:
+        raise UsageError(f"{option} has a fragment.", hint="Leave out what begins with #.")
+    host, port = _parse_authority(authority, scheme, option, hint)
+    url = ServerUrl(scheme, host, port, target if target.startswith("/") else f"/{target}")
+    if scheme == "http" and not url.is_loopback and not allow_http:
+        raise UsageError(f"{option} is plain http to another machine.", hint="Use https.")
+    return url
+
+
+def parse_resource(text: str) -> str:
+    """An RFC 8707 value, byte for byte.
+
+    Raises:
+        UsageError: no absolute URI, or one with a fragment (RFC 8707 §2).
+    """
+    if not _ABSOLUTE_URI.fullmatch(text) or "#" in text:
+        raise UsageError(
+            "--resource is no absolute URI without a fragment.",
+            hint="For example https://tenant.example.com/.",
+        )
+    return text
+
+
+def parse_scope(text: str) -> str:
+    """The scopes in `text`, one blank between them.
+
+    Raises:
+        UsageError: none, or a character no scope may contain.
+    """
+    scopes = text.split()
+    if not scopes or not all(map(_SCOPE.fullmatch, scopes)):
+        raise UsageError(
+            "--scope names no scopes.",
+            hint='Separate them by blanks, as in --scope "read write"; without it the server\'s'
+            " own are asked for.",
+        )
+    return " ".join(scopes)
+
+
+def parse_authorize_parameter(text: str) -> tuple[str, str]:
+    """Name and value of a parameter for the authorization request.
+
+    Raises:
+        UsageError: no such parameter, or one the sign-in sets itself. Never repeats the value.
+    """
+    name, equals, value = text.partition("=")
+    if not equals or not _PARAMETER_NAME.fullmatch(name) or _CONTROL.search(value):
+        raise UsageError(
+            "--authorize-param is not of the form KEY=VALUE.",
+            hint="For example --authorize-param prompt=consent.",
+        )
+    if name in _OWN_PARAMETERS:
+        option = _OPTION_OF_PARAMETER.get(name)
+        raise UsageError(
+            f"--authorize-param cannot set {name}, which the sign-in sets itself.",
+            hint=f"Use {option}." if option else "Leave it out.",
+        )
+    return name, value
+
+
+def parse_profile(text: str) -> str:
+    """A name for one of several accounts.
+
+    Raises:
+        UsageError: a character that does not suit a name.
+    """
+    if not _PROFILE.fullmatch(text):
+        raise UsageError(
+            "--profile takes a name of letters, digits and . _ @ + - (64 at most).",
+            hint="For example --profile work.",
+        )
+    return text
+
+
+def parse_token_store(text: str) -> str:
+    """One of `TOKEN_STORES`.
+
+    Raises:
+        UsageError: there is none of that name.
+    """
+    if text not in TOKEN_STORES:
+        raise UsageError(
+            "--token-store names no store.", hint=f"It is one of {', '.join(TOKEN_STORES)}."
+        )
+    return text
+
+
+def parse_auth_timeout(text: str) -> float:
+    """Seconds above 0.
+
+    Raises:
+        UsageError: no such number.
+    """
+    if not _SECONDS.fullmatch(text) or not 0 < float(text) < math.inf:
+        raise UsageError(
+            "--auth-timeout takes a number of seconds above 0.",
+            hint=f"For example 60; leave it out for {DEFAULT_AUTH_TIMEOUT:g}.",
+        )
+    return float(text)
+
+
+def parse_client(text: str, environment: Mapping[str, str], read_file: ReadFile) -> Secret:
+    """The JSON text of a client that is registered already (RFC 7591 §3.2.1).
+
+    Raises:
+        UsageError: no JSON object, no client_id, or a member of the wrong kind.
+    """
+    option = "--static-oauth-client-info"
+    client = _read_object(text, option, environment, read_file)
+    wrong = next(
+        (name for name in ("client_id", "client_secret") if not _is_text(client.get(name, "-"))),
+        None if "client_id" in client else "client_id",
+    )
+    if wrong is not None:
+        raise UsageError(
+            f'{option} has no "{wrong}" that is a string with something in it.',
+            hint='The least is {"client_id": "..."}.',
+        )
+    uris = client.get("redirect_uris", [])
+    if not isinstance(uris, list) or not all(map(_is_text, cast("list[object]", uris))):
+        raise UsageError(
+            f'"redirect_uris" in {option} is no list of strings.',
+            hint='For example ["http://localhost:3334/oauth/callback"].',
+        )
+    return _to_secret_json(client)
+
+
+def parse_client_metadata(text: str, environment: Mapping[str, str], read_file: ReadFile) -> str:
+    """The JSON text of members for the registration (RFC 7591 §2).
+
+    Raises:
+        UsageError: no JSON object.
+    """
+    option = "--static-oauth-client-metadata"
+    return _to_secret_json(_read_object(text, option, environment, read_file)).reveal()
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and value != ""
+
+
+def _to_secret_json(value: dict[str, object]) -> Secret:
+    import json
+
+    return Secret(json.dumps(value, ensure_ascii=False))
+
+
+def _read_object(
+    text: str, option: str, environment: Mapping[str, str], read_file: ReadFile
+) -> dict[str, object]:
+    """The JSON object in `text`, or in the file it names behind an @; `${NAME}` is expanded.
+
+    String by string, after parsing: a value with a quote in it does no harm. A text that is one
+    variable and nothing else stands for the whole object.
+
+    Raises:
+        UsageError: never repeats what was read.
+    """
+    import json
+
+    source = option
+    if text.startswith("@"):
+        path = expand_path(text[1:], environment)
+        source = f"{option}: {path}"
+        text = read_text(path, option, read_file).removeprefix("\ufeff")
+    if _ONE_VARIABLE.fullmatch(text):
+        text = expand_environment(text, environment)
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, dict):
+        raise UsageError(
+            f"{source} is no JSON object.",
+            hint=f"Give {option} an object such as "
+            '{"client_id": "..."}, or the name of a file with one behind an @.',
+        )
+    members = cast("dict[str, object]", value)
+    return {name: _expand_value(member, environment) for name, member in members.items()}
+
+
+def _expand_value(value: object, environment: Mapping[str, str]) -> object:
+    if isinstance(value, str):
+        return expand_environment(value, environment)
+    if isinstance(value, list):
+        return [_expand_value(item, environment) for item in cast("list[object]", value)]
+    if isinstance(value, dict):
+        members = cast("dict[str, object]", value)
+        return {name: _expand_value(member, environment) for name, member in members.items()}
+    return value
+
+
 # Secrets -------------------------------------------------------------------------------------
 
 _MIN_QUERY_SECRET_LENGTH = 8
 """Characters. A shorter value of a query is a switch, not a key."""
 
 
-def secrets_of(settings: ProxySettings) -> tuple[Secret, ...]:
+def secrets_of(settings: ProxySettings | LogoutSettings | StatusSettings) -> tuple[Secret, ...]:
     """Everything in `settings` that no log line may show."""
     from urllib.parse import unquote
 
-    secrets = [header.value for header in settings.headers.given]
-    if settings.http_proxy is not None:
-        url = settings.http_proxy.reveal()
-        userinfo, at, _ = url.partition("://")[2].rpartition("@")
-        if at:
-            password = userinfo.partition(":")[2]
-            secrets += map(Secret, (url, userinfo, password, unquote(password)))
-    for pair in settings.server.target.partition("?")[2].split("&"):
+    secrets: list[Secret] = []
+    if isinstance(settings, ProxySettings):
+        secrets += (header.value for header in settings.headers.given)
+        secrets += _secrets_of_proxy(settings.http_proxy)
+        secrets += _secrets_of_client(settings.sign_in.static_client)
+    target = settings.server.target if settings.server is not None else ""
+    for pair in target.partition("?")[2].split("&"):
         value = pair.partition("=")[2]
         if len(value) >= _MIN_QUERY_SECRET_LENGTH:
             secrets += map(Secret, (value, unquote(value)))
     return tuple(secrets)
+
+
+def _secrets_of_proxy(proxy: Secret | None) -> Iterable[Secret]:
+    from urllib.parse import unquote
+
+    url = "" if proxy is None else proxy.reveal()
+    userinfo, at, _ = url.partition("://")[2].rpartition("@")
+    password = userinfo.partition(":")[2]
+    return map(Secret, (url, userinfo, password, unquote(password))) if at else ()
+
+
+def _secrets_of_client(client: Secret | None) -> Iterable[Secret]:
+    """The values of its members that are secret by name (RFC 7591 §3.2.1, RFC 7592 §3)."""
+    if client is None:
+        return ()
+    import json
+
+    members = cast("dict[str, object]", json.loads(client.reveal()))
+    values = (members.get(name) for name in ("client_secret", "registration_access_token"))
+    return (Secret(value) for value in values if isinstance(value, str))

@@ -81,4 +81,8 @@ PROMISES = {
         "A refused static header is the person's error, said in a sentence; never a browser.",
         "RFC 6750 §3.1; microsoft/vscode issue 334970",
     ),
+    "P2": Promise(
+        "Commands work outside any host; every failure has a cause, evidence and a next step.",
+        "anthropics/claude-code issue 84614",
+    ),
 }

@@ -12,13 +12,25 @@ from pathlib import Path
 import pytest
 
 from mcp_remote_py import __version__, cli
-from mcp_remote_py.cli import OPTIONS, RunCommand, load_command, render_option_table
+from mcp_remote_py.cli import (
+    ALL_OPTIONS,
+    COMMANDS,
+    OPTIONS,
+    RunCommand,
+    load_command,
+    options_of,
+    render_command_sections,
+    render_option_table,
+)
 from mcp_remote_py.errors import McpRemoteError, UsageError
 from mcp_remote_py.redact import Secret, remember
 from mcp_remote_py.settings import (
     Header,
+    LogoutSettings,
     LogSettings,
     ProxySettings,
+    SignInSettings,
+    StatusSettings,
     Timeouts,
     Tls,
     ToolRules,
@@ -30,6 +42,9 @@ URL = "https://example.com/mcp"
 PEM = "-----BEGIN CERTIFICATE-----\n-----BEGIN PRIVATE KEY-----\n"
 
 
+COMMAND_WORDS = ("login", "logout", "status")
+
+
 class Run:
     """One call of `main` with a written command behind it."""
 
@@ -39,18 +54,28 @@ class Run:
         environment: Mapping[str, str] | None = None,
         command: Callable[[ProxySettings], int] = lambda settings: 0,
     ) -> None:
+        self.command = ""
+        self.started_with: object = None
+        """The settings of a command that is not the relay."""
         self.settings: ProxySettings | None = None
         self.environment: Mapping[str, str] | None = None
         stdout, stderr = io.StringIO(), io.StringIO()
 
         def load(name: str) -> RunCommand:
-            assert name == "proxy"
+            self.command = name
+
+            def run_and_write(
+                settings: object, environment: Mapping[str, str], write: Callable[[str], None]
+            ) -> int:
+                self.started_with, self.environment = settings, environment
+                write(f"{name} speaks")
+                return 3
 
             def run(settings: ProxySettings, environment: Mapping[str, str]) -> int:
                 self.settings, self.environment = settings, environment
                 return command(settings)
 
-            return run
+            return run if name == "proxy" else run_and_write
 
         self.status = cli.main(argv, environment or {}, stdout, stderr, load)
         self.stdout, self.stderr = stdout.getvalue(), stderr.getvalue()
@@ -67,7 +92,7 @@ def settings_of(*argv: str, environment: Mapping[str, str] | None = None) -> Pro
 def refusal_of(*argv: str, environment: Mapping[str, str] | None = None) -> str:
     """The one line of a usage error, without its beginning; nothing was started."""
     run = Run(*argv, environment=environment)
-    assert (run.status, run.stdout, run.settings) == (2, "", None)
+    assert (run.status, run.stdout, run.settings, run.started_with) == (2, "", None, None)
     line, end, rest = run.stderr.partition("\n")
     assert (end, rest) == ("\n", "")
     start, _, sentence = line.partition("mcp-remote-py: error: ")
@@ -203,6 +228,274 @@ class TestSettings:
         assert Run(URL, environment={"A": "b"}).environment == {"A": "b"}
 
 
+SIGN_IN_WORDS = (
+    "--profile", "work",
+    "--scope", "read  write",
+    "--resource", "https://tenant.example.com/",
+    "--disable-resource-parameter",
+    "--authorize-param", "prompt=consent", "--authorize-param=audience=x",
+    "--static-oauth-client-info", '{"client_id": "a", "client_secret": "${T}"}',
+    "--static-oauth-client-metadata", '{"scope": "x"}',
+    "--client-metadata-url", "https://c.example/client.json",
+    "--trusted-issuer", "https://a.example", "--trusted-issuer", "https://b.example",
+    "--use-id-token",
+    "--host", "127.0.0.1",
+    "--callback-path", "/cb",
+    "--auth-success-url", "http://intranet/done", "--allow-http",
+    "--auth-timeout", "60",
+    "--browser", "open ${T}",
+    "--device-code",
+    "--token-store", "file",
+)  # fmt: skip
+SIGN_IN_SETTINGS = SignInSettings(
+    profile="work",
+    scope="read write",
+    resource="https://tenant.example.com/",
+    send_resource=False,
+    authorize_parameters=(("prompt", "consent"), ("audience", "x")),
+    static_client=Secret('{"client_id": "a", "client_secret": "cli secret 6"}'),
+    static_client_metadata='{"scope": "x"}',
+    client_metadata_url="https://c.example/client.json",
+    trusted_issuers=("https://a.example", "https://b.example"),
+    use_id_token=True,
+    host="127.0.0.1",
+    port=3334,
+    callback_path="/cb",
+    success_url="http://intranet/done",
+    timeout=60.0,
+    browser=("open", "cli secret 6"),
+    device_code=True,
+    token_store="file",
+)
+
+
+class TestSignIn:
+    @pytest.mark.parametrize("command", ["proxy", "login"])
+    def test_every_option_arrives_at_the_relay_and_at_login(self, command: str) -> None:
+        word = () if command == "proxy" else (command,)
+        run = Run(*word, URL, "3334", *SIGN_IN_WORDS, environment={"T": "cli secret 6"})
+        assert (run.command, run.stderr) == (command, "")
+        settings = run.settings if command == "proxy" else run.started_with
+        assert isinstance(settings, ProxySettings)
+        assert settings.sign_in == SIGN_IN_SETTINGS
+
+    def test_browser_can_be_left_closed(self) -> None:
+        assert settings_of(URL, "--no-browser").sign_in.browser == ()
+        assert settings_of(URL).sign_in.browser is None
+
+    @pytest.mark.parametrize(
+        "argv",
+        [[URL, "9696", "--ipv4"], [URL, "--ipv4", "9696"], ["--ipv4", URL, "9696"]],
+    )
+    def test_port_follows_the_url(self, argv: list[str]) -> None:
+        settings = settings_of(*argv)
+        assert (str(settings.server), settings.sign_in.port) == (URL, 9696)
+
+    @pytest.mark.parametrize(
+        ("argv", "sentence"),
+        [
+            (
+                [URL, "99999"],
+                "The callback port behind the server URL is no valid port. A port is a number from"
+                " 1 to 65535.",
+            ),
+            (
+                [URL, "1", "2"],
+                "3 arguments are given where only the server URL belongs. Quote values that "
+                "contain blanks; options begin with --.",
+            ),
+            (
+                ["logout", URL, "9696"],
+                "2 arguments are given where only the server URL belongs. Quote values that "
+                "contain blanks; options begin with --.",
+            ),
+            (
+                [URL, "--browser", "x", "--no-browser"],
+                "Both --browser and --no-browser are given. Leave out one.",
+            ),
+            (
+                [URL, "--browser", ""],
+                "--browser is empty. Give a command that opens a URL, or --no-browser.",
+            ),
+            (
+                [URL, "--auth-success-url", "http://intranet/done"],
+                "--auth-success-url is plain http to another machine. Use https.",
+            ),
+            (
+                [URL, "--use-id-token=hunter22"],
+                "--use-id-token takes no value. Write --use-id-token alone.",
+            ),
+            (
+                ["login", URL, "--header", "authorization: Bearer hunter22"],
+                "An Authorization header is given, and with one no sign-in is ever used. Leave it "
+                "out to sign in; or keep it, and there is nothing to sign in to.",
+            ),
+            (
+                ["login"],
+                "No server URL is given. "
+                "Usage: mcp-remote-py login https://example.com/mcp [options]",
+            ),
+            (
+                ["logout", "--silent"],
+                "No server URL is given. "
+                "Usage: mcp-remote-py logout https://example.com/mcp [options]",
+            ),
+            (
+                ["logout", URL, "--all"],
+                "Both --all and a server URL are given. Leave out one of them.",
+            ),
+            (
+                ["login", URL, "--keep-alive"],
+                "--keep-alive belongs to mcp-remote-py URL, not to mcp-remote-py login. "
+                "Leave it out.",
+            ),
+            (
+                [URL, "--json"],
+                "--json belongs to mcp-remote-py status, not to mcp-remote-py. Leave it out.",
+            ),
+            (
+                ["status", "--scope", "hunter22"],
+                "--scope belongs to mcp-remote-py URL and mcp-remote-py login, not to "
+                "mcp-remote-py status. Leave it out.",
+            ),
+            (
+                ["status", "--jsn"],
+                "There is no option --jsn. Did you mean --json?",
+            ),
+            (
+                ["status", "--frobnicate"],
+                "There is no option --frobnicate. mcp-remote-py status --help lists the options.",
+            ),
+            (
+                ["--debug", "login", URL],
+                "login is given, but not as the first argument. "
+                "Write mcp-remote-py login URL [PORT] [options].",
+            ),
+            (
+                [URL, "status"],
+                "status is given, but not as the first argument. "
+                "Write mcp-remote-py status [URL] [options].",
+            ),
+            (
+                ["proxy", URL],
+                "2 arguments are given where only the server URL belongs. Quote values that "
+                "contain blanks; options begin with --.",
+            ),
+        ],
+    )
+    def test_a_mistake_is_one_line_and_status_2(self, argv: list[str], sentence: str) -> None:
+        assert refusal_of(*argv) == sentence
+
+    @pytest.mark.promise("P2", "S2")
+    @pytest.mark.parametrize(
+        ("option", "value"),
+        [
+            ("--profile", "../x"),
+            ("--scope", ""),
+            ("--resource", "x"),
+            ("--authorize-param", "state=hunter22"),
+            ("--static-oauth-client-info", "hunter22"),
+            ("--static-oauth-client-metadata", "hunter22"),
+            ("--client-metadata-url", "x"),
+            ("--trusted-issuer", "x"),
+            ("--host", "example.com"),
+            ("--callback-path", "x"),
+            ("--auth-success-url", "x"),
+            ("--auth-timeout", "x"),
+            ("--token-store", "x"),
+        ],
+    )
+    def test_every_option_is_checked_and_named(self, option: str, value: str) -> None:
+        sentence = refusal_of(URL, option, value)
+        assert sentence.startswith(option)
+        assert "hunter22" not in sentence
+
+    @pytest.mark.promise("S2")
+    def test_secret_of_the_client_is_known_to_the_log(self) -> None:
+        def fail(settings: ProxySettings) -> int:
+            raise McpRemoteError("Refused: cli-secret-7.")
+
+        client = '{"client_id": "a", "client_secret": "cli-secret-7"}'
+        run = Run(URL, "--static-oauth-client-info", client, command=fail)
+        assert run.stderr == "[mcp-remote-py] Refused: ****.\n"
+
+
+class TestCommands:
+    def test_status_gets_its_settings_writes_to_stdout_and_decides(self) -> None:
+        run = Run(
+            "status", "http://internal/mcp?a=${B}", "--json", "--profile", "work",
+            "--resource", "urn:x", "--silent", environment={"B": "b"},
+        )  # fmt: skip
+        assert (run.command, run.status, run.stdout) == ("status", 3, "status speaks\n")
+        assert run.started_with == StatusSettings(
+            parse_server_url("http://internal/mcp?a=b", allow_http=True),
+            "work",
+            "urn:x",
+            json=True,
+            log=LogSettings(""),
+        )
+        assert run.environment == {"B": "b"}
+        assert Run("status").started_with == StatusSettings()
+
+    def test_logout_gets_its_settings(self, tmp_path: Path) -> None:
+        pem = tmp_path / "pem"
+        pem.write_text(PEM)
+        run = Run(
+            "logout", "http://internal/mcp", "--profile", "work", "--resource", "urn:x",
+            "--token-store", "file", "--connect-timeout", "1", "--ca-cert", str(pem), "--ipv4",
+            "--enable-proxy",
+        )  # fmt: skip
+        assert (run.command, run.stderr) == ("logout", "")
+        assert run.started_with == LogoutSettings(
+            parse_server_url("http://internal/mcp", allow_http=True),
+            "work",
+            "urn:x",
+            "file",
+            Timeouts(connect=1.0),
+            Tls((str(pem),)),
+            ipv4=True,
+        )
+        assert Run("logout", "--all").started_with == LogoutSettings(None)
+
+    def test_debug_names_every_server_where_none_is_named(self) -> None:
+        assert Run("logout", "--all", "--debug").stderr.endswith(", for every server\n")
+
+    @pytest.mark.parametrize("word", COMMAND_WORDS)
+    @pytest.mark.parametrize("option", ["--help", "-h"])
+    def test_help_of_a_command_lists_its_options_and_no_others(
+        self, word: str, option: str
+    ) -> None:
+        run = Run(word, option)
+        assert (run.status, run.stderr, run.command) == (0, "", "")
+        assert run.stdout.startswith(f"usage: {COMMANDS[word].usage} [options]\n")
+        shown = {text for text in run.stdout.split() if text.startswith("--")} - {"--help."}
+        assert {known.name for known in options_of(word)} <= shown
+        assert max(map(len, run.stdout.splitlines())) <= 100
+        for other in ALL_OPTIONS:
+            if word not in other.commands:
+                assert f"  {other.name} " not in run.stdout
+
+    def test_help_of_the_program_names_the_commands(self) -> None:
+        for command in COMMANDS.values():
+            assert command.usage in Run("--help").stdout
+
+    @pytest.mark.parametrize("word", COMMAND_WORDS)
+    def test_version_is_the_programs(self, word: str) -> None:
+        assert Run(word, "--version").stdout == f"mcp-remote-py {__version__}\n"
+
+    @pytest.mark.parametrize("word", COMMAND_WORDS)
+    def test_the_command_is_there(self, word: str) -> None:
+        assert callable(load_command(word))
+
+    def test_the_sections_name_each_command_and_its_options(self) -> None:
+        sections = render_command_sections().split("### ")[1:]
+        for word, section in zip(COMMAND_WORDS, sections, strict=True):
+            assert section.startswith(f"`{COMMANDS[word].usage} [options]`\n")
+            for option in ALL_OPTIONS:
+                shown = f"`{option.name}`" in section or f"`{option.name} " in section
+                assert shown is (word in option.commands)
+
+
 def torn(header: str) -> str:
     return (
         f"{header} was torn apart at its blanks, probably by the host. Write it without blanks: "
@@ -232,11 +525,6 @@ class TestRefusals:
             ),
             (
                 [URL, "https://other.example/"],
-                "2 arguments are given where only the server URL belongs. Quote values that "
-                "contain blanks; options begin with --.",
-            ),
-            (
-                [URL, "9696", "--header", "A: b"],
                 "2 arguments are given where only the server URL belongs. Quote values that "
                 "contain blanks; options begin with --.",
             ),
@@ -440,7 +728,7 @@ class TestStatus:
     def test_a_host_that_never_reads_stderr_does_not_hold_up_the_end(self) -> None:
         read, write = os.pipe()
 
-        def fail(settings: ProxySettings) -> int:
+        def fail(settings: ProxySettings, environment: Mapping[str, str]) -> int:
             import logging
 
             for _ in range(100):
@@ -448,7 +736,7 @@ class TestStatus:
             raise UsageError("Wrong.")
 
         with os.fdopen(write, "w") as stderr:
-            status = cli.main([URL], {}, None, stderr, lambda name: lambda s, e: fail(s))
+            status = cli.main([URL], {}, None, stderr, lambda name: fail)
             heard = b""
             while heard.count(b"\n") < 100:
                 heard += os.read(read, 65536)
@@ -483,13 +771,13 @@ class TestWords:
     def test_help_lists_every_option_and_status(self, argv: list[str]) -> None:
         run = Run(*argv)
         assert (run.status, run.stderr, run.settings) == (0, "", None)
-        assert run.stdout.startswith("usage: mcp-remote-py URL [options]\n")
+        assert run.stdout.startswith("usage: mcp-remote-py URL [PORT] [options]\n")
         for option in OPTIONS:
             assert f"{option.name} {option.value}".strip() in run.stdout
         assert "0 done, 1 failed, 2 wrong usage, 3 sign-in needed, 130 interrupted" in run.stdout
         assert max(map(len, run.stdout.splitlines())) <= 100
 
-    @pytest.mark.parametrize("option", OPTIONS, ids=lambda option: option.name)
+    @pytest.mark.parametrize("option", ALL_OPTIONS, ids=lambda option: option.name)
     def test_every_option_has_help_that_is_a_sentence(self, option: cli.Option) -> None:
         assert option.help[0].isupper()
         assert option.help.endswith(".")
@@ -575,6 +863,6 @@ class TestProcess:
 
 
 def test_all_words_are_strings_of_one_kind() -> None:
-    names: Sequence[str] = [option.name for option in OPTIONS]
+    names: Sequence[str] = [option.name for option in ALL_OPTIONS]
     assert len(set(names)) == len(names)
     assert all(name.startswith("--") for name in names)

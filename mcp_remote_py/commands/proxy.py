@@ -125,7 +125,12 @@ async def _relay(
     await headers.load()
     host = StdioChannel(stdin, stdout, settings.max_message_size)
     clock = LoopClock()
-    state = StateFile(state_directory(environment), str(settings.server))
+    state = StateFile(
+        state_directory(environment),
+        str(settings.server),
+        settings.sign_in.resource or "",
+        settings.sign_in.profile,
+    )
 
     # Who gave a credential meant that one: no sign-in then (decision D12).
     authorizer = None if headers.has_authorization else LazySignIn(settings, environment)
@@ -161,7 +166,7 @@ async def _relay(
             logger.info("Connected to %s by %s.", mask_url(str(settings.server)), name)
             # The usual case writes nothing: only what differs from it is worth a file.
             if remembered != name and (remembered or name != STREAMABLE):
-                state.write(name)
+                state.update(transport=name)
 
         return ChosenChannel([Candidate(name, builders[name]) for name in names], chosen)
 

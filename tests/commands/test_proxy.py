@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from mcp_remote_py.commands.proxy import LEGACY_SSE, STREAMABLE, order_transports
-from mcp_remote_py.credentials.state import StateFile
+from mcp_remote_py.credentials.state import StateFile, list_states
 from mcp_remote_py.settings import TransportStrategy
 from tests.fakes import encode_notification, encode_request
 from tests.harness.host import environment_for
@@ -104,6 +104,20 @@ def test_transport_found_is_written_once_and_corrected(stack: ExitStack, tmp_pat
     answer, _ = process.communicate(INITIALIZE + b"\n", PATIENCE)
     assert json.loads(answer)["result"]
     assert record.read().transport == STREAMABLE
+
+
+@pytest.mark.promise("R4")
+@pytest.mark.timeout(60)
+def test_each_account_of_a_server_has_its_own_record(stack: ExitStack, tmp_path: Path) -> None:
+    server = stack.enter_context(WildServer(legacy=True))
+    options = ("--profile", "work", "--resource", "urn:tenant")
+    process = start(stack, tmp_path, *COMMAND, server.url, *options)
+    answer, _ = process.communicate(INITIALIZE + b"\n", PATIENCE)
+    assert json.loads(answer)["result"]
+    folder = tmp_path / "state" / "mcp-remote-py"
+    (state,) = list_states(folder)
+    assert state == StateFile(folder, server.url, "urn:tenant", "work").read()
+    assert state.transport == LEGACY_SSE
 
 
 @pytest.mark.promise("R1", "R7")

@@ -12,7 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_remote_py.credentials.state import SCHEMA, State, StateFile, state_directory
+from mcp_remote_py.credentials.state import (
+    SCHEMA,
+    State,
+    StateFile,
+    list_states,
+    name_session,
+    state_directory,
+)
 
 SERVER = "https://mcp.example.com/mcp?tenant=1"
 
@@ -28,8 +35,8 @@ def test_what_was_written_is_read_again(
     tmp_path_factory: pytest.TempPathFactory, transport: str, server: str
 ) -> None:
     folder = tmp_path_factory.mktemp("state") / "deep" / "folder"
-    StateFile(folder, server).write("before")
-    StateFile(folder, server).write(transport)
+    StateFile(folder, server).update(transport="before")
+    StateFile(folder, server).update(transport=transport)
     assert StateFile(folder, server).read() == State(server=server, transport=transport)
     assert StateFile(folder, server + "/other").read() == State()
 
@@ -37,7 +44,7 @@ def test_what_was_written_is_read_again(
 @pytest.mark.promise("R4")
 def test_file_cut_at_any_byte_or_with_any_byte_changed_means_nothing_known(tmp_path: Path) -> None:
     record = StateFile(tmp_path, SERVER)
-    record.write("HTTP+SSE")
+    record.update(transport="HTTP+SSE")
     path = only_file(tmp_path)
     whole = path.read_bytes()
     for length in range(len(whole)):
@@ -69,16 +76,16 @@ def test_file_cut_at_any_byte_or_with_any_byte_changed_means_nothing_known(tmp_p
 )
 def test_foreign_record_means_nothing_known(tmp_path: Path, content: bytes) -> None:
     record = StateFile(tmp_path, SERVER)
-    record.write("x")
+    record.update(transport="x")
     only_file(tmp_path).write_bytes(content)
     assert record.read() == State()
-    record.write("y")
+    record.update(transport="y")
     assert record.read().transport == "y"
 
 
 def test_members_of_a_later_version_are_no_fault(tmp_path: Path) -> None:
     record = StateFile(tmp_path, SERVER)
-    record.write("x")
+    record.update(transport="x")
     path = only_file(tmp_path)
     path.write_text(json.dumps({"server": SERVER, "transport": "x", "later": [1, {"a": None}]}))
     assert record.read().transport == "x"
@@ -88,7 +95,7 @@ def test_members_of_a_later_version_are_no_fault(tmp_path: Path) -> None:
 def test_record_is_its_owners_alone(tmp_path: Path) -> None:
     mask = os.umask(0)
     try:
-        StateFile(tmp_path / "folder", SERVER).write("x")
+        StateFile(tmp_path / "folder", SERVER).update(transport="x")
     finally:
         os.umask(mask)
     assert (tmp_path / "folder").stat().st_mode & 0o777 == 0o700
@@ -101,12 +108,12 @@ def test_record_is_its_owners_alone(tmp_path: Path) -> None:
 def test_reader_sees_the_old_record_or_the_new_one_and_nothing_between(tmp_path: Path) -> None:
     record = StateFile(tmp_path, SERVER)
     names = ["a", "b" * 5000]
-    record.write(names[0])
+    record.update(transport=names[0])
     done = threading.Event()
 
     def write() -> None:
         for number in range(200):
-            record.write(names[number % 2])
+            record.update(transport=names[number % 2])
         done.set()
 
     writer = threading.Thread(target=write)
@@ -129,7 +136,7 @@ def test_record_that_cannot_be_kept_is_only_logged(
         case "file for folder":
             folder.write_text("in the way")
         case "folder for file":
-            StateFile(folder, SERVER).write("x")
+            StateFile(folder, SERVER).update(transport="x")
             path = only_file(folder)
             path.unlink()
             path.mkdir()
@@ -138,7 +145,7 @@ def test_record_that_cannot_be_kept_is_only_logged(
             folder = Path("/dev/null/folder")
     record = StateFile(folder, SERVER)
     with caplog.at_level(logging.WARNING):
-        record.write("x")
+        record.update(transport="x")
         assert record.read() == State()
     assert "cannot be written" in caplog.text
     if folder.is_dir():
@@ -151,3 +158,122 @@ def test_folder_is_the_one_named_or_the_platforms(tmp_path: Path) -> None:
     for environment in ({}, {"MCP_REMOTE_CONFIG_DIR": ""}):
         assert state_directory(environment).name == "mcp-remote-py"
         assert state_directory(environment).is_absolute()
+
+
+RESOURCE = "https://tenant.example.com/"
+FULL = State(
+    server=SERVER,
+    profile="work",
+    resource=RESOURCE,
+    transport="HTTP+SSE",
+    issuer="https://auth.example.com",
+    scope="read write",
+    account="jane@example.com",
+    store="keyring",
+    signed_in_at=1_700_000_000.5,
+    expires_at=1_700_003_600.0,
+    port=3334,
+    last_error="It was refused.",
+)
+
+
+def work_record(folder: Path) -> StateFile:
+    return StateFile(folder, SERVER, RESOURCE, "work")
+
+
+def fill(record: StateFile) -> None:
+    record.update(transport="HTTP+SSE", port=3334)
+    record.update(issuer="https://auth.example.com", scope="read write", store="keyring")
+    record.update(signed_in_at=1_700_000_000.5, expires_at=1_700_003_600.0)
+    record.update(account="jane@example.com", last_error="It was refused.")
+
+
+@pytest.mark.promise("R4")
+def test_record_of_the_first_version_is_taken_over_and_rewritten(tmp_path: Path) -> None:
+    """The bytes are those mcp-remote-py 0.1.0 wrote."""
+    server = "https://example.com/mcp"
+    path = tmp_path / f"{name_session(server)}.json"
+    path.write_bytes(b'{"server":"https://example.com/mcp","transport":"HTTP+SSE"}')
+    record = StateFile(tmp_path, server)
+    assert record.read() == State(server=server, transport="HTTP+SSE")
+    record.update(scope="read")
+    assert record.read() == State(server=server, transport="HTTP+SSE", scope="read")
+    assert only_file(tmp_path) == path
+    assert json.loads(path.read_bytes())["schema"] == SCHEMA == 2
+
+
+def test_first_versions_file_name_is_kept() -> None:
+    assert name_session("https://example.com/mcp") == "c3d80a4ed901ee05b21755a88273b4a4"
+
+
+def test_changes_leave_what_they_do_not_name(tmp_path: Path) -> None:
+    record = work_record(tmp_path)
+    fill(record)
+    assert record.read() == FULL
+    record.update(signed_in_at=None, last_error="")
+    assert work_record(tmp_path).read().signed_in_at is None
+    assert record.read().transport == "HTTP+SSE"
+
+
+def test_sessions_differ_by_server_resource_and_profile(tmp_path: Path) -> None:
+    keys = [
+        (SERVER, resource, profile)
+        for resource in ("", RESOURCE, "work")
+        for profile in ("", "work", "home")
+    ]
+    for key in keys:
+        StateFile(tmp_path, *key).update(scope=" ".join(key))
+    assert len(list(tmp_path.iterdir())) == len({name_session(*key) for key in keys}) == len(keys)
+    for key in keys:
+        assert StateFile(tmp_path, *key).read().scope == " ".join(key)
+
+
+def test_deleted_record_is_gone_and_deleting_again_is_no_fault(tmp_path: Path) -> None:
+    record = work_record(tmp_path)
+    StateFile(tmp_path, SERVER).update(transport="x")
+    fill(record)
+    record.delete()
+    record.delete()
+    assert record.read() == State()
+    assert StateFile(tmp_path, SERVER).read().transport == "x"
+
+
+def test_record_that_cannot_be_deleted_is_only_logged(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    record = work_record(tmp_path)
+    (tmp_path / f"{name_session(SERVER, RESOURCE, 'work')}.json").mkdir()
+    with caplog.at_level(logging.WARNING):
+        record.delete()
+    assert "cannot be deleted" in caplog.text
+
+
+def test_list_has_every_usable_record_in_order_and_nothing_else(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert list_states(tmp_path / "none") == []
+    fill(work_record(tmp_path))
+    StateFile(tmp_path, "https://a.example.com/").update(transport="x")
+    StateFile(tmp_path, SERVER).update(port=1)
+    (tmp_path / f"{'0' * 32}.json").write_bytes(b"{broken")
+    copied = (tmp_path / f"{name_session(SERVER)}.json").read_bytes()
+    (tmp_path / f"{'1' * 32}.json").write_bytes(copied)
+    (tmp_path / f"{'2' * 32}.json").write_text(json.dumps({"schema": 3, "server": SERVER}))
+    (tmp_path / "key").write_bytes(b"something else")
+    with caplog.at_level(logging.WARNING):
+        found = list_states(tmp_path)
+    assert found == [
+        State(server="https://a.example.com/", transport="x"),
+        State(server=SERVER, port=1),
+        FULL,
+    ]
+    assert caplog.text.count("is not usable") == 1
+
+
+def test_folder_that_is_none_is_only_logged(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").write_text("")
+    with caplog.at_level(logging.WARNING):
+        assert list_states(tmp_path / "file") == []
+    assert "cannot be read" in caplog.text

@@ -1,0 +1,56 @@
+"""What the commands want of a sign-in, and the one place where they find it.
+
+Imported late: the rest of it is heavy. Must not know how anybody signs in.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from typing import Protocol, cast
+
+from mcp_remote_py.oauth.steps import Credential
+from mcp_remote_py.settings import ProxySettings
+
+
+class Agent(Protocol):
+    """Signs one person in and out, in one session at one server."""
+
+    async def probe(self) -> tuple[int, str]:
+        """The status of an `initialize` without credential, and the challenge that came with it.
+
+        The challenge is the value of `WWW-Authenticate`, "" without one.
+
+        Raises:
+            ExchangeError: no answer came.
+        """
+        ...
+
+    async def sign_in(self, challenge: str = "") -> Credential:
+        """Signs in anew, whatever is stored, and stores what came of it.
+
+        Raises:
+            McpRemoteError: it did not come about; a sentence for the person.
+        """
+        ...
+
+    async def sign_out(self) -> bool:
+        """Revokes what is stored (RFC 7009), as far as possible, and forgets it.
+
+        Returns whether there was anything. That a server would not revoke is reported, not raised.
+
+        Raises:
+            McpRemoteError: what is stored can be neither read nor deleted.
+        """
+        ...
+
+
+BuildAgent = Callable[[ProxySettings, Mapping[str, str], Callable[[str], None]], Agent]
+"""Makes the agent of a session from settings, environment, and what tells the person a sentence.
+
+Called in a running event loop."""
+
+
+def load_agent() -> BuildAgent:
+    """The real one, imported now."""
+    return cast("BuildAgent", importlib.import_module("mcp_remote_py.signin.build").build_agent)

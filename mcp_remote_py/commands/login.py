@@ -1,0 +1,88 @@
+"""Signs in at a server before a host does, and says how far it is.
+
+Must not know argparse, streams, HTTP or how anybody signs in.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+
+from mcp_remote_py.commands.agent import Agent, BuildAgent, load_agent
+from mcp_remote_py.errors import McpRemoteError, UsageError, one_line
+from mcp_remote_py.oauth.steps import Credential
+from mcp_remote_py.redact import mask_url
+from mcp_remote_py.settings import ProxySettings
+
+logger = logging.getLogger("mcp_remote_py")
+
+DONE_STATUS, SIGN_IN_NEEDED_STATUS = 0, 3
+
+
+def run_login(
+    settings: ProxySettings,
+    environment: Mapping[str, str],
+    write: Callable[[str], None],
+    build: BuildAgent | None = None,
+    now: Callable[[], float] = time.time,
+) -> int:
+    """Signs in, writing a line at each step; returns the exit status.
+
+    That is 3 where the server wants a sign-in and none came about.
+
+    Raises:
+        McpRemoteError: it could not even be begun.
+    """
+
+    async def sign_in() -> int:
+        agent = (build or load_agent())(settings, environment, lambda text: write(one_line(text)))
+        return await _sign_in(agent, settings, write, now)
+
+    return asyncio.run(sign_in())
+
+
+async def _sign_in(
+    agent: Agent, settings: ProxySettings, write: Callable[[str], None], now: Callable[[], float]
+) -> int:
+    server = mask_url(str(settings.server))
+    write(f"Asking {server} whether it wants a sign-in ...")
+    status, challenge = await agent.probe()
+    if not challenge and status != 401:
+        if 200 <= status < 300:
+            write(f"{server} answers without a sign-in: there is nothing to do.")
+            return DONE_STATUS
+        raise McpRemoteError(
+            f"{server} answers with status {status} and does not ask for a sign-in.",
+            hint="Check the address: servers often have theirs at /mcp or /sse.",
+        )
+    try:
+        credential = await agent.sign_in(challenge)
+    except UsageError:
+        raise
+    except McpRemoteError as error:
+        logger.error("%s", error.sentence())
+        return SIGN_IN_NEEDED_STATUS
+    write(_say_done(server, credential, now()))
+    return DONE_STATUS
+
+
+def _say_done(server: str, credential: Credential, now: float) -> str:
+    scopes = f"with the scopes {credential.scope}" if credential.scope else "without any scope"
+    return one_line(f"Signed in at {server} {scopes}. {_say_expiry(credential, now)}")
+
+
+def _say_expiry(credential: Credential, now: float) -> str:
+    if credential.expires_at is None:
+        return "The server does not say how long it lasts."
+    try:
+        moment = datetime.fromtimestamp(credential.expires_at, UTC)
+    except (ValueError, OverflowError, OSError):  # no calendar has that number of the server's
+        return "It does not expire in any time there is."
+    minutes = max(0, int(credential.expires_at - now) // 60)
+    until = f"{moment:%Y-%m-%d %H:%M} UTC ({minutes} minutes)"
+    if credential.refresh_token is None:
+        return f"It lasts until {until}; then sign in again."
+    return f"The token lasts until {until} and is renewed by itself."

@@ -1,0 +1,132 @@
+"""Revokes the tokens of sessions and forgets them.
+
+Must not know argparse, streams, HTTP or how tokens are revoked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+
+from mcp_remote_py.commands.agent import BuildAgent, load_agent
+from mcp_remote_py.credentials.state import State, StateFile, list_states, state_directory
+from mcp_remote_py.errors import McpRemoteError, one_line
+from mcp_remote_py.redact import mask_url
+from mcp_remote_py.settings import (
+    TOKEN_STORES,
+    LogoutSettings,
+    ProxySettings,
+    SignInSettings,
+    choose_http_proxy,
+    parse_server_url,
+)
+
+logger = logging.getLogger("mcp_remote_py")
+
+DONE_STATUS, FAILED_STATUS = 0, 1
+
+
+def run_logout(
+    settings: LogoutSettings,
+    environment: Mapping[str, str],
+    write: Callable[[str], None],
+    build: BuildAgent | None = None,
+) -> int:
+    """Signs out of every session that is meant; returns the exit status.
+
+    One that cannot be signed out is said and does not keep the others; the status then is 1.
+    """
+
+    async def sign_out() -> int:
+        statuses = [
+            await _sign_out(state, settings, environment, write, build or load_agent())
+            for state in sessions
+        ]
+        return max(statuses, default=DONE_STATUS)
+
+    sessions = find_sessions(settings, environment)
+    if not sessions:
+        write("Nobody is signed in anywhere: there is nothing to do.")
+    return asyncio.run(sign_out())
+
+
+def find_sessions(settings: LogoutSettings, environment: Mapping[str, str]) -> list[State]:
+    """The sessions that are meant.
+
+    The one that is named in full is always among them: its record may be lost while a token of
+    it is still stored.
+    """
+    known = list_states(state_directory(environment))
+    if settings.server is None:
+        return [
+            state
+            for state in known
+            if settings.profile in (None, state.profile)
+            and settings.resource in (None, state.resource)
+            and (state.signed_in_at is not None or state.store)
+        ]
+    server, profile = str(settings.server), settings.profile or ""
+    found = [
+        state
+        for state in known
+        if state.server == server
+        and state.profile == profile
+        and settings.resource in (None, state.resource)
+    ]
+    return found or [State(server=server, profile=profile, resource=settings.resource or "")]
+
+
+async def _sign_out(
+    state: State,
+    settings: LogoutSettings,
+    environment: Mapping[str, str],
+    write: Callable[[str], None],
+    build: BuildAgent,
+) -> int:
+    name = _name(state)
+    try:
+        agent = build(
+            _to_proxy_settings(state, settings, environment),
+            environment,
+            lambda text: write(one_line(text)),
+        )
+        there_was_one = await agent.sign_out()
+    except McpRemoteError as error:
+        logger.error("%s: %s", name, error.sentence())
+        return FAILED_STATUS
+    directory = state_directory(environment)
+    StateFile(directory, state.server, state.resource, state.profile).delete()
+    write(f"Signed out of {name}." if there_was_one else f"Nobody was signed in at {name}.")
+    return DONE_STATUS
+
+
+def _name(state: State) -> str:
+    profile = f" (profile {state.profile})" if state.profile else ""
+    return one_line(f"{mask_url(state.server)}{profile}")
+
+
+def _to_proxy_settings(
+    state: State, settings: LogoutSettings, environment: Mapping[str, str]
+) -> ProxySettings:
+    """The settings of the session that `state` remembers.
+
+    Raises:
+        UsageError: the environment names an HTTP proxy that cannot be used.
+    """
+    server = parse_server_url(state.server, allow_http=True)
+    defaults = SignInSettings()
+    used = state.store if state.store in TOKEN_STORES else defaults.token_store
+    return ProxySettings(
+        server=server,
+        timeouts=settings.timeouts,
+        tls=settings.tls,
+        http_proxy=choose_http_proxy(server, environment),
+        ipv4=settings.ipv4,
+        log=settings.log,
+        sign_in=defaults._replace(
+            profile=state.profile,
+            resource=state.resource or None,
+            token_store=settings.token_store or used,
+        ),
+    )

@@ -1,0 +1,140 @@
+"""Shows who is signed in where and until when, from plain records alone.
+
+Nothing here can ask for a keyring's password or reach a network, so a script may run it at any
+time. Must not know tokens, stores, HTTP, argparse or streams.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+
+from mcp_remote_py.credentials.state import State, list_states, state_directory
+from mcp_remote_py.errors import one_line
+from mcp_remote_py.redact import mask_url
+from mcp_remote_py.settings import StatusSettings
+
+SIGN_IN_NEEDED_STATUS = 3
+
+_UNITS = (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1))
+
+
+def run_status(
+    settings: StatusSettings,
+    environment: Mapping[str, str],
+    write: Callable[[str], None],
+    now: Callable[[], float] = time.time,
+) -> int:
+    """Writes what is known, a line at a time; returns the exit status.
+
+    That is 3 where a server is asked for and nobody is signed in there.
+    """
+    states = [
+        state for state in list_states(state_directory(environment)) if _matches(state, settings)
+    ]
+    if settings.json:
+        sessions = [_to_json(state, now()) for state in states]
+        write(json.dumps({"sessions": sessions}, indent=2))
+    elif not states:
+        write(_say_nothing_known(settings))
+    for number, state in enumerate([] if settings.json else states):
+        for line in [""] * bool(number) + _to_lines(state, now()):
+            write(line)
+    signed_in = any(state.signed_in_at is not None for state in states)
+    return 0 if signed_in or settings.server is None else SIGN_IN_NEEDED_STATUS
+
+
+def _matches(state: State, settings: StatusSettings) -> bool:
+    return (
+        (settings.server is None or state.server == str(settings.server))
+        and settings.profile in (None, state.profile)
+        and settings.resource in (None, state.resource)
+    )
+
+
+def _say_nothing_known(settings: StatusSettings) -> str:
+    if settings.server is None:
+        return "Nothing is known of any server yet."
+    server = mask_url(str(settings.server))
+    return f"Nothing is known of {server}. To sign in: mcp-remote-py login {server}"
+
+
+def _to_lines(state: State, now: float) -> list[str]:
+    facts = {
+        "profile": state.profile,
+        "resource": state.resource,
+        "signed in": _say_signed_in(state, now),
+        "issuer": state.issuer,
+        "scopes": state.scope,
+        "expires": "" if state.signed_in_at is None else _say_expiry(state.expires_at, now),
+        "kept in": state.store,
+        "transport": state.transport,
+        "last error": state.last_error,
+    }
+    width = max(map(len, facts))
+    lines = [f"  {name.ljust(width)}  {one_line(text)}" for name, text in facts.items() if text]
+    return [one_line(mask_url(state.server)), *lines]
+
+
+def _say_signed_in(state: State, now: float) -> str:
+    if state.signed_in_at is None:
+        return "no"
+    account = f", as {state.account}" if state.account else ""
+    return f"{_say_time(state.signed_in_at, now)}{account}"
+
+
+def _say_expiry(expires_at: float | None, now: float) -> str:
+    if expires_at is None:
+        return "not said by the server"
+    later = " when it is used next" if expires_at <= now else ""
+    return f"{_say_time(expires_at, now)}; renewed{later} where the server allows it"
+
+
+def _say_time(seconds: float, now: float) -> str:
+    moment = _to_moment(seconds)
+    if moment is None:
+        return "at no time there is"
+    return f"{moment:%Y-%m-%d %H:%M} UTC ({_say_distance(seconds - now)})"
+
+
+def _say_distance(seconds: float) -> str:
+    size = abs(seconds)
+    unit, length = next(((u, s) for u, s in _UNITS if size >= s), _UNITS[-1])
+    count = int(size // length)
+    words = f"{count} {unit}{'' if count == 1 else 's'}"
+    return f"in {words}" if seconds > 0 else f"{words} ago"
+
+
+def _to_moment(seconds: float) -> datetime | None:
+    """None where no calendar has it: the number came from a server."""
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def _to_json(state: State, now: float) -> dict[str, object]:
+    return {
+        "server": mask_url(state.server),
+        "profile": state.profile,
+        "resource": state.resource,
+        "signed_in": state.signed_in_at is not None,
+        "signed_in_at": _to_timestamp(state.signed_in_at),
+        "account": state.account or None,
+        "issuer": state.issuer or None,
+        "scopes": state.scope.split(),
+        "expires_at": _to_timestamp(state.expires_at),
+        "expired": state.expires_at is not None and state.expires_at <= now,
+        "store": state.store or None,
+        "transport": state.transport or None,
+        "port": state.port,
+        "last_error": state.last_error or None,
+    }
+
+
+def _to_timestamp(seconds: float | None) -> str | None:
+    """RFC 3339."""
+    moment = None if seconds is None else _to_moment(seconds)
+    return None if moment is None else f"{moment:%Y-%m-%dT%H:%M:%SZ}"

@@ -1,0 +1,212 @@
+"""Which sessions are signed out, what is said of each, and what is left; the agent is a fake."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from mcp_remote_py.commands.logout import run_logout
+from mcp_remote_py.credentials.state import StateFile, list_states, state_directory
+from mcp_remote_py.errors import McpRemoteError
+from mcp_remote_py.oauth.steps import Credential
+from mcp_remote_py.redact import Secret
+from mcp_remote_py.settings import (
+    LogoutSettings,
+    ProxySettings,
+    Timeouts,
+    Tls,
+    parse_server_url,
+)
+
+SERVER = "https://mcp.example.com/mcp?key=logout-canary-1"
+SHOWN = "https://mcp.example.com/mcp?key=****"
+OTHER = "http://internal.example.com/sse"
+TENANT = "https://tenant.example.com/"
+
+Session = tuple[str, str, str]
+"""Server, resource, profile."""
+
+
+class FakeAgents:
+    """Builds agents that sign out of the sessions in `signed_in`, and fail in those of `broken`."""
+
+    def __init__(self, signed_in: set[Session] | None = None, broken: set[Session] | None = None):
+        self.signed_in, self.broken = signed_in or set(), broken or set()
+        self.built: list[ProxySettings] = []
+        self.signed_out: list[Session] = []
+
+    def build(
+        self,
+        settings: ProxySettings,
+        environment: Mapping[str, str],
+        report: Callable[[str], None],
+    ) -> FakeAgent:
+        self.built.append(settings)
+        session = (str(settings.server), settings.sign_in.resource or "", settings.sign_in.profile)
+        return FakeAgent(self, session, report)
+
+
+class FakeAgent:
+    def __init__(self, agents: FakeAgents, session: Session, report: Callable[[str], None]) -> None:
+        self.agents, self.session, self.report = agents, session, report
+
+    async def probe(self) -> tuple[int, str]:
+        raise AssertionError("A logout asks the server nothing.")
+
+    async def sign_in(self, challenge: str = "") -> Credential:
+        raise AssertionError("A logout signs nobody in.")
+
+    async def sign_out(self) -> bool:
+        if self.session in self.agents.broken:
+            raise McpRemoteError("The keyring is locked.", hint="Unlock it.")
+        if self.session not in self.agents.signed_in:
+            return False
+        self.report("Revoking\nthe token ...")
+        self.agents.signed_out.append(self.session)
+        return True
+
+
+def logout(
+    home: Path,
+    agents: FakeAgents,
+    server: str | None,
+    profile: str | None = None,
+    resource: str | None = None,
+    environment: Mapping[str, str] | None = None,
+    token_store: str | None = None,
+) -> tuple[int, list[str]]:
+    lines: list[str] = []
+    settings = LogoutSettings(
+        None if server is None else parse_server_url(server, allow_http=True),
+        profile,
+        resource,
+        token_store,
+        Timeouts(connect=1.0),
+        Tls(("ca.pem",)),
+        ipv4=True,
+    )
+    known = {"MCP_REMOTE_CONFIG_DIR": str(home), **(environment or {})}
+    status = run_logout(settings, known, lines.append, agents.build)
+    assert "canary" not in "".join(lines)
+    return status, lines
+
+
+def remember(home: Path, *sessions: Session, store: str = "file") -> None:
+    for session in sessions:
+        StateFile(folder_in(home), *session).update(signed_in_at=1.0, store=store)
+
+
+def folder_in(home: Path) -> Path:
+    return state_directory({"MCP_REMOTE_CONFIG_DIR": str(home)})
+
+
+def left(home: Path) -> list[Session]:
+    return [(state.server, state.resource, state.profile) for state in list_states(folder_in(home))]
+
+
+@pytest.mark.promise("P2", "S2")
+def test_one_session_is_revoked_and_forgotten(tmp_path: Path) -> None:
+    session, others = (SERVER, "", ""), [(SERVER, "", "work"), (OTHER, "", "")]
+    remember(tmp_path, session, *others)
+    agents = FakeAgents({session, *others})
+    assert logout(tmp_path, agents, SERVER) == (
+        0,
+        ["Revoking the token ...", f"Signed out of {SHOWN}."],
+    )
+    assert agents.signed_out == [session]
+    assert sorted(left(tmp_path)) == sorted(others)
+
+
+def test_profile_is_signed_out_alone_and_named(tmp_path: Path) -> None:
+    session = (SERVER, "", "work")
+    remember(tmp_path, (SERVER, "", ""), session)
+    agents = FakeAgents({(SERVER, "", ""), session})
+    status, lines = logout(tmp_path, agents, SERVER, "work")
+    assert (status, lines[-1]) == (0, f"Signed out of {SHOWN} (profile work).")
+    assert agents.signed_out == [session]
+
+
+@pytest.mark.parametrize(
+    ("resource", "signed_out"),
+    [(None, [(SERVER, "", ""), (SERVER, TENANT, "")]), (TENANT, [(SERVER, TENANT, "")])],
+)
+def test_resource_narrows(tmp_path: Path, resource: str | None, signed_out: list[Session]) -> None:
+    remember(tmp_path, (SERVER, "", ""), (SERVER, TENANT, ""))
+    agents = FakeAgents({(SERVER, "", ""), (SERVER, TENANT, "")})
+    assert logout(tmp_path, agents, SERVER, resource=resource)[0] == 0
+    assert agents.signed_out == signed_out
+
+
+def test_token_without_a_record_is_found_all_the_same(tmp_path: Path) -> None:
+    session = (SERVER, TENANT, "work")
+    agents = FakeAgents({session})
+    status, lines = logout(tmp_path, agents, SERVER, "work", TENANT)
+    assert (status, lines[-1]) == (0, f"Signed out of {SHOWN} (profile work).")
+    assert agents.signed_out == [session]
+
+
+def test_signing_out_twice_is_no_fault(tmp_path: Path) -> None:
+    agents = FakeAgents()
+    assert logout(tmp_path, agents, SERVER) == (0, [f"Nobody was signed in at {SHOWN}."])
+    assert logout(tmp_path, agents, None) == (
+        0,
+        ["Nobody is signed in anywhere: there is nothing to do."],
+    )
+    assert len(agents.built) == 1
+
+
+@pytest.mark.parametrize(("profile", "count"), [(None, 3), ("work", 1), ("other", 0)])
+def test_all_takes_every_session_that_is_signed_in(
+    tmp_path: Path, profile: str | None, count: int
+) -> None:
+    sessions = [(SERVER, "", ""), (SERVER, TENANT, "work"), (OTHER, "", "")]
+    remember(tmp_path, *sessions)
+    StateFile(folder_in(tmp_path), "https://plain.example.com/").update(transport="HTTP+SSE")
+    agents = FakeAgents(set(sessions))
+    status, lines = logout(tmp_path, agents, None, profile)
+    assert (status, len(agents.signed_out)) == (0, count)
+    assert sum(line.startswith("Signed out of ") for line in lines) == count
+    assert len(left(tmp_path)) == 4 - count
+
+
+@pytest.mark.promise("P2")
+def test_session_that_fails_is_said_kept_and_does_not_keep_the_others(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    sessions = [(OTHER, "", ""), (SERVER, "", "work")]
+    remember(tmp_path, *sessions)
+    agents = FakeAgents({(SERVER, "", "work")}, broken={(OTHER, "", "")})
+    with caplog.at_level(logging.ERROR):
+        status, lines = logout(tmp_path, agents, None)
+    assert (status, lines[-1]) == (1, f"Signed out of {SHOWN} (profile work).")
+    assert caplog.messages == [f"{OTHER}: The keyring is locked. Unlock it."]
+    assert left(tmp_path) == [(OTHER, "", "")]
+
+
+def test_agent_gets_the_connection_and_the_store_that_was_used(tmp_path: Path) -> None:
+    remember(tmp_path, (SERVER, "", ""))
+    environment = {"HTTPS_PROXY": "http://proxy.example.com:3128"}
+    agents = FakeAgents()
+    logout(tmp_path, agents, SERVER, environment=environment)
+    (settings,) = agents.built
+    assert settings.timeouts == Timeouts(connect=1.0)
+    assert settings.tls == Tls(("ca.pem",))
+    assert settings.ipv4
+    assert settings.http_proxy == Secret("http://proxy.example.com:3128")
+    assert settings.sign_in.token_store == "file"
+
+
+@pytest.mark.parametrize(
+    ("used", "given", "expected"),
+    [("file", "memory", "memory"), ("", None, "keyring"), ("unheard of", None, "keyring")],
+)
+def test_store_that_is_named_wins_and_the_keyring_is_the_rest(
+    tmp_path: Path, used: str, given: str | None, expected: str
+) -> None:
+    remember(tmp_path, (SERVER, "", ""), store=used)
+    agents = FakeAgents()
+    logout(tmp_path, agents, SERVER, token_store=given)
+    assert agents.built[0].sign_in.token_store == expected

@@ -1,0 +1,228 @@
+"""What is shown of sessions, from records on disk: words, JSON, exit status, and no secret."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mcp_remote_py.commands.status import run_status
+from mcp_remote_py.credentials.state import StateFile, state_directory
+from mcp_remote_py.settings import StatusSettings, parse_server_url
+from tests.harness.host import environment_for
+
+SERVER = "https://mcp.example.com/mcp"
+NOW = 1_700_000_000.0
+PATIENCE = 20.0
+"""Seconds for a process of the test."""
+
+
+def folder_in(home: Path) -> Path:
+    return state_directory({"MCP_REMOTE_CONFIG_DIR": str(home)})
+
+
+def show(
+    home: Path,
+    server: str | None = None,
+    profile: str | None = None,
+    resource: str | None = None,
+    as_json: bool = False,
+) -> tuple[int, str]:
+    lines: list[str] = []
+    settings = StatusSettings(
+        None if server is None else parse_server_url(server), profile, resource, as_json
+    )
+    status = run_status(settings, {"MCP_REMOTE_CONFIG_DIR": str(home)}, lines.append, lambda: NOW)
+    return status, "\n".join(lines)
+
+
+def show_json(home: Path, server: str | None = None) -> list[dict[str, Any]]:
+    return json.loads(show(home, server, as_json=True)[1])["sessions"]
+
+
+def remember_sessions(home: Path) -> None:
+    StateFile(folder_in(home), SERVER, "https://tenant.example.com/", "work").update(
+        transport="Streamable HTTP",
+        issuer="https://auth.example.com",
+        scope="read write",
+        account="jane@example.com",
+        store="keyring",
+        port=3334,
+        signed_in_at=NOW - 7250,
+        expires_at=NOW + 3600,
+    )
+    StateFile(folder_in(home), SERVER).update(
+        transport="HTTP+SSE", last_error="The server refused:\n\x1b[31mno such client."
+    )
+
+
+@pytest.mark.promise("P2")
+def test_everything_known_is_shown_in_words(tmp_path: Path) -> None:
+    remember_sessions(tmp_path)
+    assert show(tmp_path) == (
+        0,
+        """\
+https://mcp.example.com/mcp
+  signed in   no
+  transport   HTTP+SSE
+  last error  The server refused: [31mno such client.
+
+https://mcp.example.com/mcp
+  profile     work
+  resource    https://tenant.example.com/
+  signed in   2023-11-14 20:12 UTC (2 hours ago), as jane@example.com
+  issuer      https://auth.example.com
+  scopes      read write
+  expires     2023-11-14 23:13 UTC (in 1 hour); renewed where the server allows it
+  kept in     keyring
+  transport   Streamable HTTP""",
+    )
+
+
+@pytest.mark.promise("P2")
+def test_everything_known_is_shown_as_json(tmp_path: Path) -> None:
+    remember_sessions(tmp_path)
+    assert show_json(tmp_path) == [
+        {
+            "server": SERVER,
+            "profile": "",
+            "resource": "",
+            "signed_in": False,
+            "signed_in_at": None,
+            "account": None,
+            "issuer": None,
+            "scopes": [],
+            "expires_at": None,
+            "expired": False,
+            "store": None,
+            "transport": "HTTP+SSE",
+            "port": None,
+            "last_error": "The server refused:\n\x1b[31mno such client.",
+        },
+        {
+            "server": SERVER,
+            "profile": "work",
+            "resource": "https://tenant.example.com/",
+            "signed_in": True,
+            "signed_in_at": "2023-11-14T20:12:30Z",
+            "account": "jane@example.com",
+            "issuer": "https://auth.example.com",
+            "scopes": ["read", "write"],
+            "expires_at": "2023-11-14T23:13:20Z",
+            "expired": False,
+            "store": "keyring",
+            "transport": "Streamable HTTP",
+            "port": 3334,
+            "last_error": None,
+        },
+    ]
+
+
+@pytest.mark.parametrize(
+    ("expires_at", "words", "expired"),
+    [
+        (None, "not said by the server", False),
+        (NOW + 1, "(in 1 second); renewed where the server allows it", False),
+        (NOW + 200_000, "(in 2 days); renewed where the server allows it", False),
+        (NOW, "(0 seconds ago); renewed when it is used next where", True),
+        (NOW - 90, "(1 minute ago); renewed when it is used next where", True),
+        (1e300, "at no time there is; renewed where", False),
+    ],
+)
+def test_expiry(tmp_path: Path, expires_at: float | None, words: str, expired: bool) -> None:
+    StateFile(folder_in(tmp_path), SERVER).update(signed_in_at=NOW, expires_at=expires_at)
+    assert words in show(tmp_path)[1]
+    assert show_json(tmp_path)[0]["expired"] is expired
+
+
+def test_expiry_of_a_sign_in_that_is_over_is_not_shown(tmp_path: Path) -> None:
+    StateFile(folder_in(tmp_path), SERVER).update(expires_at=NOW)
+    assert "expires" not in show(tmp_path)[1]
+
+
+@pytest.mark.parametrize(
+    ("server", "profile", "resource", "count", "status"),
+    [
+        (SERVER, None, None, 2, 0),
+        (SERVER, "work", None, 1, 0),
+        (SERVER, None, "https://tenant.example.com/", 1, 0),
+        (SERVER, "other", None, 0, 3),
+        (SERVER, "", None, 1, 3),
+        ("https://other.example.com/", None, None, 0, 3),
+        (None, "work", None, 1, 0),
+        (None, "other", None, 0, 0),
+    ],
+)
+def test_only_what_is_asked_for_is_shown_and_exit_status_says_whether_signed_in(
+    tmp_path: Path,
+    server: str | None,
+    profile: str | None,
+    resource: str | None,
+    count: int,
+    status: int,
+) -> None:
+    remember_sessions(tmp_path)
+    found, text = show(tmp_path, server, profile, resource)
+    assert (found, text.count("signed in  ")) == (status, count)
+    found, text = show(tmp_path, server, profile, resource, as_json=True)
+    assert (found, len(json.loads(text)["sessions"])) == (status, count)
+
+
+def test_nothing_known_is_said_with_the_next_step(tmp_path: Path) -> None:
+    assert show(tmp_path) == (0, "Nothing is known of any server yet.")
+    assert show(tmp_path, SERVER) == (
+        3,
+        f"Nothing is known of {SERVER}. To sign in: mcp-remote-py login {SERVER}",
+    )
+    assert show_json(tmp_path) == []
+
+
+@pytest.mark.promise("S2")
+def test_key_in_an_address_is_not_shown(tmp_path: Path) -> None:
+    server = f"{SERVER}?key=status-canary-1"
+    StateFile(folder_in(tmp_path), server).update(signed_in_at=NOW)
+    for as_json in (False, True):
+        status, text = show(tmp_path, server, as_json=as_json)
+        assert status == 0
+        assert "?key=****" in text
+        assert "canary" not in text
+    assert "canary" not in show(tmp_path, f"{SERVER}/2?key=status-canary-2")[1]
+
+
+@pytest.mark.promise("P2", "S2")
+@pytest.mark.timeout(PATIENCE + 5)
+def test_command_loads_no_network_no_keyring_and_no_sign_in(tmp_path: Path) -> None:
+    """A keyring that is never imported cannot ask for its password."""
+    environment = environment_for(tmp_path)
+    StateFile(state_directory(environment), SERVER).update(signed_in_at=NOW)
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import os, sys; from mcp_remote_py import cli;"
+            "status = cli.main(['status', *sys.argv[1:]], os.environ, sys.stdout, sys.stderr);"
+            "print('imported:', *sys.modules);"
+            "sys.exit(status)",
+            SERVER,
+        ],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    shown, _, names = done.stdout.partition("imported:")
+    assert shown.startswith(f"{SERVER}\n  signed in ")
+    imported = {name.partition(".")[0] for name in names.split()}
+    assert "msgspec" in imported
+    assert not imported & {
+        "asyncio", "authlib", "cryptography", "httpcore", "httpx", "jeepney", "keyring", "mcp",
+        "secretstorage", "ssl",
+    }  # fmt: skip
+    ours = {name for name in names.split() if name.startswith("mcp_remote_py.")}
+    assert not [name for name in ours if ".signin" in name or ".oauth" in name]
