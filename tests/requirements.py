@@ -49,6 +49,10 @@ PROMISES = {
         "Any message up to the cap (128 MiB by default), in linear time; past it, an error answer.",
         "IBM/mcp-context-forge issue 2591",
     ),
+    "A7": Promise(
+        "Sign-ins survive restarts, large tokens, any keyring and none; else a file of mode 0600.",
+        "jaraco/keyring issues 355, 619 and 647",
+    ),
     "L5": Promise(
         "Retries back off with jitter, obey Retry-After, and end; an idle proxy sends nothing.",
         "RFC 9110 §10.2.3; modelcontextprotocol/python-sdk issue 3257",
