@@ -57,6 +57,10 @@ PROMISES = {
         "A client is given, documented, remembered or registered; a forgotten one is noticed.",
         "MCP 2025-11-25, Client Registration Approaches; anthropics/claude-code issue 4760",
     ),
+    "A7": Promise(
+        "Sign-ins survive restarts, large tokens, any keyring and none; else a file of mode 0600.",
+        "jaraco/keyring issues 355, 619 and 647",
+    ),
     "L5": Promise(
         "Retries back off with jitter, obey Retry-After, and end; an idle proxy sends nothing.",
         "RFC 9110 §10.2.3; modelcontextprotocol/python-sdk issue 3257",

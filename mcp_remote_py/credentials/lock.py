@@ -1,0 +1,140 @@
+"""A lock between processes, held by the kernel: it dies with its holder (decision D8).
+
+The file is only what the kernel hangs the lock on: it says nothing by existing, is never deleted
+and holds nothing. Must not know what the lock protects.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+from mcp_remote_py.channel import Clock
+from mcp_remote_py.credentials.files import make_private
+from mcp_remote_py.credentials.store import StoreError
+
+FIRST_WAIT = 0.01
+LONGEST_WAIT = 0.25
+WAIT_FACTOR = 1.5
+"""Seconds between two looks at a lock that others hold; each wait is that much longer."""
+
+
+class LockBusy(StoreError):
+    """Another process did not give the lock back in time."""
+
+
+class ProcessLock:
+    """One lock per file; tasks and threads of one process exclude each other as well."""
+
+    def __init__(self, path: Path, clock: Clock) -> None:
+        self._path = path
+        self._clock = clock
+
+    @asynccontextmanager
+    async def hold(self, seconds: float) -> AsyncGenerator[None]:
+        """Holds the lock inside the `async with`; waits at most that long, never the loop.
+
+        Raises:
+            LockBusy: it was not free in time.
+            StoreError: this folder has no locks.
+        """
+        deadline = self._clock.now() + seconds
+        wait = FIRST_WAIT
+        while (descriptor := _take(self._path, wait=False)) is None:
+            left = deadline - self._clock.now()
+            if left <= 0:
+                raise LockBusy(
+                    f"Another mcp-remote-py has used {self._path} for {seconds:.0f} s.",
+                    hint="Wait until it is done, or end it.",
+                )
+            await self._clock.sleep(min(wait, left))
+            wait = min(wait * WAIT_FACTOR, LONGEST_WAIT)
+        try:
+            yield
+        finally:
+            _free(descriptor)
+
+
+@contextmanager
+def hold_blocking(path: Path) -> Generator[None]:
+    """The same for a thread that may wait without an end.
+
+    Raises:
+        StoreError: this folder has no locks.
+    """
+    while (descriptor := _take(path, wait=True)) is None:
+        pass  # the file was replaced while we waited: its name has another lock now
+    try:
+        yield
+    finally:
+        _free(descriptor)
+
+
+def _take(path: Path, *, wait: bool) -> int | None:
+    """A descriptor that holds the lock of that name; None where someone else does."""
+    make_private(path.parent)
+    try:
+        # Not inheritable (PEP 446): a child that outlives us does not hold it.
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            if _lock(descriptor, wait=wait) and _is_still(path, descriptor):
+                descriptor, taken = -1, descriptor
+                return taken
+            return None
+        finally:
+            if descriptor != -1:
+                os.close(descriptor)
+    except OSError as error:
+        raise StoreError(
+            f"{path} cannot be locked: {error.strerror or type(error).__name__}.",
+            hint="Name a folder on a local disk in MCP_REMOTE_CONFIG_DIR.",
+        ) from None
+
+
+def _free(descriptor: int) -> None:
+    """Unlocks first: a child that is just being started may have a copy of the descriptor."""
+    try:
+        _unlock(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _is_still(path: Path, descriptor: int) -> bool:
+    """Whether the locked file is the one of that name: someone may have emptied the folder."""
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock(descriptor: int, *, wait: bool) -> bool:
+        """Locks the first byte, which need not exist; waiting means ten seconds here."""
+        try:
+            msvcrt.locking(descriptor, msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)
+        except OSError as error:
+            if error.errno in (errno.EACCES, errno.EDEADLK):  # held, and held all the time
+                return False
+            raise
+        return True
+
+    def _unlock(descriptor: int) -> None:
+        msvcrt.locking(descriptor, msvcrt.LK_UNLCK, 1)
+else:
+    import fcntl
+
+    def _lock(descriptor: int, *, wait: bool) -> bool:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    def _unlock(descriptor: int) -> None:
+        fcntl.flock(descriptor, fcntl.LOCK_UN)

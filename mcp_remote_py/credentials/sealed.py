@@ -1,0 +1,142 @@
+"""Keeps each credential in a file of its own, sealed with AES-256-GCM (decision D6).
+
+A record is one line that says how it is sealed, 12 bytes of nonce, and the sealed text. The line
+and the session's name are authenticated with it: a record does not open under another name. Must
+not know where keys come from, nor what is in a credential.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+from mcp_remote_py.credentials.files import (
+    Randomness,
+    delete,
+    names_in,
+    quarantine,
+    read_private,
+    write_private,
+)
+from mcp_remote_py.credentials.store import BrokenRecord, decode, encode
+from mcp_remote_py.oauth.steps import Credential
+
+SUFFIX = ".sealed"
+KEY_BYTES = 32
+NONCE_BYTES = 12
+"""NIST SP 800-38D §5.2.1.1. Random ones are safe for 2^32 records of one key."""
+
+_MAGIC = b"mcp-remote-py sealed 1"
+"""The number is that of this form of file."""
+
+
+class Keys(Protocol):
+    """Knows the keys that records are sealed with, by the name of the place that holds each.
+
+    A key is `KEY_BYTES` long. Both raise StoreError where a key may exist but cannot be had now.
+    """
+
+    def for_sealing(self) -> tuple[str, bytes]:
+        """Name and key for new records; made where there is none."""
+        ...
+
+    def for_opening(self, name: str) -> bytes | None:
+        """The key of that name; None where there is none (any more), which is logged."""
+        ...
+
+    def describe(self) -> str:
+        """For a person, without touching a keyring: where the key is."""
+        ...
+
+
+class SealedStore:
+    """A `Store` of files in `directory`, which becomes private with all in it."""
+
+    def __init__(self, directory: Path, keys: Keys, randomness: Randomness) -> None:
+        self._directory = directory
+        self._keys = keys
+        self._randomness = randomness
+
+    def load(self, session: str) -> Credential | None:
+        """See `Store`. A record that cannot be opened is moved aside."""
+        path = self._path(session)
+        while (content := read_private(path)) is not None:
+            try:
+                name, sealed = _split(content)
+                key = self._keys.for_opening(name)
+                if key is None:
+                    return None  # not broken: its key may come back
+                return decode(_open(sealed, key, _bound(name, session)))
+            except BrokenRecord as error:
+                if quarantine(path, content, error.cause):
+                    return None
+        return None
+
+    def save(self, session: str, credential: Credential) -> None:
+        """See `Store`."""
+        text = encode(credential)
+        name, key = self._keys.for_sealing()
+        sealed = _seal(text, key, self._randomness(NONCE_BYTES), _bound(name, session))
+        write_private(self._path(session), _line(name) + sealed, self._randomness)
+
+    def forget(self, session: str) -> bool:
+        """See `Store`. Copies that were moved aside go as well."""
+        existed = delete(self._path(session))
+        for name in names_in(self._directory):
+            if name.startswith(f"{session}{SUFFIX}."):
+                delete(self._directory / name)
+        return existed
+
+    def sessions(self) -> list[str]:
+        """See `Store`."""
+        names = names_in(self._directory)
+        return [name.removesuffix(SUFFIX) for name in names if name.endswith(SUFFIX)]
+
+    def prepare(self) -> None:
+        """See `Store`: makes the key and writes a file."""
+        self._keys.for_sealing()
+        probe = self._directory / "probe"
+        write_private(probe, b"", self._randomness)
+        delete(probe)
+
+    def describe(self) -> str:
+        """See `Store`."""
+        return f"sealed files in {self._directory}, {self._keys.describe()}"
+
+    def _path(self, session: str) -> Path:
+        return self._directory / f"{session}{SUFFIX}"
+
+
+def _line(name: str) -> bytes:
+    return _MAGIC + f" {name}\n".encode()
+
+
+def _bound(name: str, session: str) -> bytes:
+    """The associated data: what must be as it was when the record was sealed."""
+    return _line(name) + session.encode()
+
+
+def _split(content: bytes) -> tuple[str, bytes]:
+    """The name of the key, and nonce with sealed text."""
+    line, end, sealed = content.partition(b"\n")
+    magic, _, name = line.rpartition(b" ")
+    if end and magic == _MAGIC and name.isalpha():
+        return name.decode("ascii"), sealed
+    raise BrokenRecord("The file is no sealed record.")
+
+
+def _seal(text: bytes, key: bytes, nonce: bytes, bound: bytes) -> bytes:
+    # Imported here: whoever has nothing to open needs no cryptography.
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+    return nonce + AESGCM(key).encrypt(nonce, text, bound)
+
+
+def _open(sealed: bytes, key: bytes, bound: bytes) -> bytes:
+    from cryptography.exceptions import InvalidTag
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+    try:
+        return AESGCM(key).decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], bound)
+    except (InvalidTag, ValueError):  # ValueError: too short for a nonce
+        raise BrokenRecord("It is damaged, or sealed with another key.") from None

@@ -1,0 +1,235 @@
+"""Where credentials are kept, as an interface; what a record says; and a store that forgets.
+
+A session is one server, resource and profile. Must not know OAuth flows, keyrings, cryptography
+or files: whoever only asks for names loads none of them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Mapping
+from typing import Protocol, cast
+
+import msgspec
+
+from mcp_remote_py.errors import McpRemoteError
+from mcp_remote_py.oauth.steps import Client, Credential
+from mcp_remote_py.redact import Secret
+from mcp_remote_py.settings import ServerUrl
+
+SCHEMA = 1
+"""Of records. A new member with a default leaves it as it is; a change that an older version
+would misread raises it, adds a migration, and gives the files a new suffix, so that two versions
+side by side do not push each other's records aside (field note 39)."""
+
+Migration = Callable[[dict[str, object]], dict[str, object]]
+"""Makes a record of the next schema from one of its own."""
+
+MIGRATIONS: Mapping[int, Migration] = {}
+"""By the schema they start from."""
+
+
+class StoreError(McpRemoteError):
+    """A credential could not be read, written or deleted; says nothing of its value."""
+
+
+class BrokenRecord(StoreError):
+    """What is stored is no record, a damaged one, or one this version cannot read."""
+
+
+class Store(Protocol):
+    """Keeps one credential per session, a name made by `session_key`.
+
+    Every function may block, for a disk or for a person who is asked to unlock a keyring: call
+    them in a thread. Each may be called from several threads.
+    """
+
+    def load(self, session: str) -> Credential | None:
+        """What is stored, or None; also where the record is broken, which is logged.
+
+        Raises:
+            StoreError: it may be there, but cannot be read now. Signing in again is no remedy.
+        """
+        ...
+
+    def save(self, session: str, credential: Credential) -> None:
+        """Replaces what is stored; returns when it is safe.
+
+        Raises:
+            StoreError: it is not, and what was stored before still is.
+        """
+        ...
+
+    def forget(self, session: str) -> bool:
+        """Deletes the credential for good, needing no key; whether there was one.
+
+        Raises:
+            StoreError: it cannot be deleted.
+        """
+        ...
+
+    def sessions(self) -> list[str]:
+        """The names of all that is stored, sorted; needs no key.
+
+        Raises:
+            StoreError: the folder cannot be read.
+        """
+        ...
+
+    def prepare(self) -> None:
+        """Finds out whether `save` will work: before a person is asked to sign in (field note 37).
+
+        Raises:
+            StoreError: it will not.
+        """
+        ...
+
+    def describe(self) -> str:
+        """For a person: what keeps the credentials, and where; touches no keyring."""
+        ...
+
+
+def session_key(server: ServerUrl, resource: str | None, profile: str) -> str:
+    """The name of a session: 64 hexadecimal digits (decision D7).
+
+    `resource` is what the person asked for instead of the published one, if anything. Header
+    values are no part of it: they change, and the sign-in must not be lost with them.
+    """
+    # A ServerUrl is canonical: lower-case scheme and host, no default port, the rest as typed.
+    parts = [str(server), resource or "", profile]
+    return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()
+
+
+class MemoryStore:
+    """Keeps credentials as long as the process lives: `--token-store memory`."""
+
+    def __init__(self) -> None:
+        self._credentials: dict[str, Credential] = {}
+
+    def load(self, session: str) -> Credential | None:
+        """See `Store`; never fails."""
+        return self._credentials.get(session)
+
+    def save(self, session: str, credential: Credential) -> None:
+        """See `Store`; never fails."""
+        self._credentials[session] = credential
+
+    def forget(self, session: str) -> bool:
+        """See `Store`; never fails."""
+        return self._credentials.pop(session, None) is not None
+
+    def sessions(self) -> list[str]:
+        """See `Store`; never fails."""
+        return sorted(self._credentials)
+
+    def prepare(self) -> None:
+        """See `Store`; never fails."""
+
+    def describe(self) -> str:
+        """See `Store`."""
+        return "in memory, until the process ends"
+
+
+# Records -------------------------------------------------------------------------------------
+
+
+class _ClientRecord(msgspec.Struct, omit_defaults=True):
+    """`Client` as it is written."""
+
+    client_id: str
+    origin: str
+    client_secret: str | None = None
+    token_endpoint_auth_method: str = "none"  # noqa: S105 - a method of RFC 7591 §2
+    redirect_uris: tuple[str, ...] = ()
+    secret_expires_at: float = 0.0
+
+
+class _Record(msgspec.Struct, omit_defaults=True):
+    """`Credential` as it is written, with the number of its form."""
+
+    schema: int
+    issuer: str
+    token_endpoint: str
+    client: _ClientRecord
+    redirect_uri: str = ""
+    resource: str = ""
+    scope: str = ""
+    access_token: str | None = None
+    token_type: str = "Bearer"  # noqa: S105 - of RFC 6750
+    refresh_token: str | None = None
+    id_token: str | None = None
+    obtained_at: float = 0.0
+    expires_at: float | None = None
+    revocation_endpoint: str = ""
+
+
+def encode(credential: Credential) -> bytes:
+    """The record of a credential, in clear text.
+
+    Raises:
+        StoreError: it holds text that cannot be written (half of a surrogate pair).
+    """
+    client = credential.client._replace(
+        secret_expires_at=_finite(credential.client.secret_expires_at) or 0.0
+    )
+    values = credential._replace(
+        obtained_at=_finite(credential.obtained_at) or 0.0,
+        expires_at=_finite(credential.expires_at),
+    )._asdict()
+    record = {"schema": SCHEMA} | values | {"client": client._asdict()}
+    try:
+        # enc_hook: the one place where secrets are written down.
+        return msgspec.json.encode(record, enc_hook=_reveal)
+    except UnicodeEncodeError:
+        raise StoreError(
+            "The authorization server's answer contains text that cannot be stored.",
+            hint="Report this to whoever runs that server.",
+        ) from None
+
+
+def decode(data: bytes, migrations: Mapping[int, Migration] = MIGRATIONS) -> Credential:
+    """The credential of a record, brought up to this schema. Members not known are left out.
+
+    Raises:
+        BrokenRecord: it is no record, or of a schema this version cannot read.
+    """
+    try:
+        members = msgspec.json.decode(data, type=dict[str, object])
+        schema = members.get("schema")
+        while schema != SCHEMA:
+            migrate = migrations.get(schema) if isinstance(schema, int) else None
+            if migrate is None:
+                raise BrokenRecord(f"The record has schema {_number(schema)}, not {SCHEMA}.")
+            members, schema = migrate(members), cast("int", schema) + 1
+        record = msgspec.convert({**members, "schema": SCHEMA}, _Record)
+    except (ValueError, RecursionError):
+        # msgspec's errors are ValueErrors; their words may quote a value, so they stay here.
+        raise BrokenRecord("The record is no credential.") from None
+    fields = msgspec.structs.asdict(record)
+    del fields["schema"]
+    client = msgspec.structs.asdict(record.client)
+    client["client_secret"] = _secret(record.client.client_secret)
+    fields["client"] = Client(**client)
+    for name in ("access_token", "refresh_token", "id_token"):
+        fields[name] = _secret(fields[name])
+    return Credential(**fields)
+
+
+def _reveal(value: object) -> str:
+    if isinstance(value, Secret):
+        return value.reveal()
+    raise TypeError(f"{type(value).__name__} is no part of a record")
+
+
+def _secret(value: str | None) -> Secret | None:
+    return None if value is None else Secret(value)
+
+
+def _finite(value: float | None) -> float | None:
+    """JSON has no infinity, and a lifetime of 1e999 seconds is none."""
+    return value if value is not None and math.isfinite(value) else None
+
+
+def _number(schema: object) -> str:
+    return str(schema) if isinstance(schema, int) else "unknown"

@@ -1,0 +1,220 @@
+"""Records say all of a credential and survive versions; names of sessions follow decision D7."""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mcp_remote_py.credentials.store import (
+    SCHEMA,
+    BrokenRecord,
+    MemoryStore,
+    StoreError,
+    decode,
+    encode,
+    session_key,
+)
+from mcp_remote_py.oauth.steps import Client, Credential
+from mcp_remote_py.redact import Secret
+from mcp_remote_py.settings import parse_server_url
+from tests.credentials.contract import CANARY, FULL, ONLY_CLIENT, StoreContract
+
+TEXT = st.text(st.characters(codec="utf-8"))
+SECRET = st.none() | TEXT.map(Secret)
+TIME = st.floats(0, 1e12)
+
+
+class TestMemoryStore(StoreContract):
+    stores: dict[Path, MemoryStore]
+
+    def open_store(self, folder: Path) -> MemoryStore:
+        self.stores = getattr(self, "stores", {})
+        return self.stores.setdefault(folder, MemoryStore())
+
+
+@given(
+    st.builds(
+        Credential,
+        issuer=TEXT,
+        token_endpoint=TEXT,
+        client=st.builds(
+            Client,
+            client_id=TEXT,
+            origin=TEXT,
+            client_secret=SECRET,
+            token_endpoint_auth_method=TEXT,
+            redirect_uris=st.lists(TEXT).map(tuple),
+            secret_expires_at=TIME,
+        ),
+        redirect_uri=TEXT,
+        resource=TEXT,
+        scope=TEXT,
+        access_token=SECRET,
+        token_type=TEXT,
+        refresh_token=SECRET,
+        id_token=SECRET,
+        obtained_at=TIME,
+        expires_at=st.none() | TIME,
+        revocation_endpoint=TEXT,
+    )
+)
+def test_record_says_all_of_a_credential(credential: Credential) -> None:
+    assert decode(encode(credential)) == credential
+
+
+def test_no_member_is_missing_in_a_record() -> None:
+    """Fails when `Credential` or `Client` gets a member that the record does not have."""
+    for name, value in FULL._asdict().items():
+        assert value != Credential._field_defaults.get(name), f"FULL says nothing of {name}"
+    assert decode(encode(FULL)) == FULL
+    record = json.loads(encode(FULL))
+    assert record.keys() == {*Credential._fields, "schema"}
+    assert record["client"].keys() == set(Client._fields)
+
+
+def test_time_without_end_is_none_at_all() -> None:
+    endless = ONLY_CLIENT._replace(
+        expires_at=math.inf,
+        obtained_at=math.nan,
+        client=ONLY_CLIENT.client._replace(secret_expires_at=math.inf),
+    )
+    assert decode(encode(endless)) == ONLY_CLIENT
+
+
+@pytest.mark.promise("S2")
+def test_text_that_cannot_be_written_is_an_error_that_names_its_cause_and_no_value() -> None:
+    with pytest.raises(StoreError) as caught:
+        encode(FULL._replace(scope="\ud800", access_token=Secret(CANARY + "\udfff")))
+    assert caught.value.sentence() == (
+        "The authorization server's answer contains text that cannot be stored."
+        " Report this to whoever runs that server."
+    )
+
+
+def test_members_of_a_later_version_are_no_fault() -> None:
+    record = json.loads(encode(FULL))
+    record["later"] = [1, {"a": None}]
+    record["client"]["later"] = "x"
+    assert decode(json.dumps(record).encode()) == FULL
+
+
+def test_members_an_earlier_version_did_not_write_have_their_defaults() -> None:
+    least = {
+        "schema": SCHEMA,
+        "issuer": "i",
+        "token_endpoint": "t",
+        "client": {"client_id": "c", "origin": "static"},
+    }
+    assert decode(json.dumps(least).encode()) == Credential("i", "t", Client("c", "static"))
+
+
+def test_old_schema_is_brought_up_step_by_step() -> None:
+    def from_first(record: dict[str, object]) -> dict[str, object]:
+        return {**record, "issuer": record["server"]}
+
+    def from_second(record: dict[str, object]) -> dict[str, object]:
+        return {**record, "scope": f"{record['issuer']}/all"}
+
+    record = json.loads(encode(ONLY_CLIENT)) | {"schema": SCHEMA - 2, "server": "https://old"}
+    migrations = {SCHEMA - 2: from_first, SCHEMA - 1: from_second}
+    credential = decode(json.dumps(record).encode(), migrations)
+    assert credential == ONLY_CLIENT._replace(issuer="https://old", scope="https://old/all")
+
+
+@pytest.mark.promise("S2")
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"null",
+        b"[]",
+        b"{}",
+        b"\xff\xfe",
+        b'{"more":' + b"[" * 100_000,
+        json.dumps({"schema": SCHEMA, "issuer": CANARY, "client": CANARY}).encode(),
+        json.dumps({"schema": SCHEMA + 1, "issuer": CANARY}).encode(),
+        json.dumps({"schema": CANARY}).encode(),
+        encode(FULL).replace(f'"{CANARY}-access"'.encode(), b"7"),
+    ],
+)
+def test_what_is_no_record_is_said_to_be_broken_without_quoting_it(data: bytes) -> None:
+    with pytest.raises(BrokenRecord) as caught:
+        decode(data)
+    assert "record" in caught.value.sentence()
+    assert CANARY not in caught.value.sentence()
+
+
+def test_later_schema_is_named() -> None:
+    with pytest.raises(BrokenRecord, match=f"schema {SCHEMA + 1}, not {SCHEMA}"):
+        decode(json.dumps({"schema": SCHEMA + 1}).encode())
+
+
+def test_record_cut_at_any_byte_is_broken() -> None:
+    whole = encode(FULL)
+    for length in range(len(whole)):
+        with pytest.raises(BrokenRecord):
+            decode(whole[:length])
+
+
+def key(url: str, resource: str | None = None, profile: str = "") -> str:
+    return session_key(parse_server_url(url), resource, profile)
+
+
+@pytest.mark.parametrize(
+    ("one", "same"),
+    [
+        ("https://MCP.Example.com/mcp", "https://mcp.example.com/mcp"),
+        ("https://mcp.example.com:443/mcp", "HTTPS://mcp.example.com/mcp"),
+        ("https://mcp.example.com", "https://mcp.example.com/"),
+        ("https://mcp.example.com/mcp#part", "https://mcp.example.com/mcp"),
+    ],
+)
+def test_spellings_of_one_server_are_one_session(one: str, same: str) -> None:
+    assert key(one) == key(same)
+
+
+def test_what_is_typed_tells_sessions_apart() -> None:
+    url = "https://mcp.example.com/mcp"
+    keys = [
+        key(url),
+        key(url + "/"),
+        key(url + "?"),
+        key("https://mcp.example.com/MCP"),
+        key("https://mcp.example.com:8443/mcp"),
+        key(url, "https://mcp.example.com"),
+        key(url, None, "work"),
+        key(url, "work"),
+    ]
+    assert len(set(keys)) == len(keys)
+
+
+def test_key_is_a_name_for_files_and_stays_what_it_is() -> None:
+    """Another value would sign everybody out at the next upgrade (field note 39)."""
+    assert key("https://mcp.example.com/mcp?tenant=1", "https://r.example.com", "work") == (
+        "e7afe192659e42d9ce2f2a6f0d07398a7157c18ae8fdf2681152e8686138cfc3"
+    )
+
+
+def test_asking_for_names_loads_neither_keyring_nor_cryptography() -> None:
+    code = (
+        "import sys, os, pathlib\n"
+        "from mcp_remote_py.credentials.keys import choose_store\n"
+        "store = choose_store('keyring', pathlib.Path(sys.argv[1]), os.urandom)\n"
+        "assert store.sessions() == [] and store.load('0' * 64) is None and store.describe()\n"
+        "print(sorted(sys.modules.keys() & {'asyncio', 'keyring', 'cryptography', 'authlib'}))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, "/nowhere"],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == ("[]\n", "")
