@@ -53,9 +53,17 @@ PROMISES = {
         "Retries back off with jitter, obey Retry-After, and end; an idle proxy sends nothing.",
         "RFC 9110 §10.2.3; modelcontextprotocol/python-sdk issue 3257",
     ),
+    "S1": Promise(
+        "Only https (or loopback http) URLs are opened, never through a shell, apart from stdio.",
+        "CVE-2025-6514; wong2/mcp-cli pull request 16",
+    ),
     "S2": Promise(
         "Secrets never reach stdout, stderr, logs, error texts or another origin.",
         "RFC 6750 §5.3; punkpeye/mcp-remote issue 268",
+    ),
+    "S3": Promise(
+        "The loopback listener answers only the flow it waits for, once, and echoes nothing.",
+        "RFC 8252 §8.3, §8.9; Strike48/pick pull request 376",
     ),
     "S4": Promise(
         "Plain http needs --allow-http; a broken header is an error before anything is sent.",
