@@ -45,11 +45,11 @@ _SHELL_CHARACTERS = re.compile(r"[!$'()*;]")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,20}(?=:)")
 
 _DESKTOP_OPENERS = (("xdg-open",), ("gio", "open"))
-_WINDOWS_SYSTEM = "/mnt/c/Windows/System32"
 _WSL_OPENERS = (("wslview",), ("rundll32.exe", "url.dll,FileProtocolHandler"))
 """In WSL the person's browser is that of Windows; both pass the URL on without a shell."""
-_SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
+_SYSTEM_FOLDERS = ("usr/local/bin", "usr/bin", "bin", "mnt/c/Windows/System32")
 """Searched after PATH: hosts start us with a short one, or none."""
+ROOT = Path("/")
 
 
 def check_url(url: str) -> str:
@@ -83,12 +83,14 @@ async def open_browser(
     command: tuple[str, ...] | None = None,
     start: Start | None = None,
     startfile: StartFile | None = None,
+    root: Path = ROOT,
 ) -> bool:
     """Whether something was started that should show `url`; at most a few seconds.
 
     `command` is the person's own (an empty one opens nothing), `platform` as from
-    `detect_platform`. What the person names, by `command` or `$BROWSER`, is all that is tried: the
-    desktop's browser may be signed in as someone else (field note 17).
+    `detect_platform`, `root` where the machine's own folders lie. What the person names, by
+    `command` or `$BROWSER`, is all that is tried: the desktop's browser may be signed in as
+    someone else (field note 17).
 
     Raises:
         McpRemoteError: `url` must not be opened.
@@ -98,9 +100,9 @@ async def open_browser(
         return await _start_file(url, startfile or _windows_startfile)
     start = start or start_detached
     if platform in ("linux", "wsl"):
-        environment = complete_desktop(environment)
+        environment = complete_desktop(environment, root)
     for candidate in _candidates(url, environment, platform, command):
-        found = _find(candidate[0], environment)
+        found = _find(candidate[0], environment, root)
         if found is None:
             continue
         if await start((found, *candidate[1:]), environment):
@@ -160,9 +162,8 @@ def _with_url(words: Sequence[str], url: str) -> tuple[str, ...]:
     return (first, *rest, url)
 
 
-def _find(name: str, environment: Environment) -> str | None:
-    path = environment.get("PATH", "")
-    places = (path, _SYSTEM_PATH, _WINDOWS_SYSTEM)
+def _find(name: str, environment: Environment, root: Path) -> str | None:
+    places = (environment.get("PATH", ""), *(str(root / folder) for folder in _SYSTEM_FOLDERS))
     return shutil.which(name, path=os.pathsep.join(filter(None, places)))
 
 
@@ -170,7 +171,7 @@ def _find(name: str, environment: Environment) -> str | None:
 
 
 def complete_desktop(
-    environment: Environment, root: Path = Path("/"), user: int | None = None
+    environment: Environment, root: Path = ROOT, user: int | None = None
 ) -> dict[str, str]:
     """`environment` with the way to the person's desktop in it, where the host left that out.
 
