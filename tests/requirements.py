@@ -73,6 +73,10 @@ PROMISES = {
         "Secrets never reach stdout, stderr, logs, error texts or another origin.",
         "RFC 6750 §5.3; punkpeye/mcp-remote issue 268",
     ),
+    "S3": Promise(
+        "The loopback listener answers only the flow it waits for, once, and echoes nothing.",
+        "RFC 8252 §8.3, §8.9; Strike48/pick pull request 376",
+    ),
     "S4": Promise(
         "Plain http needs --allow-http; a broken header is an error before anything is sent.",
         "RFC 9110 §5.5; RFC 6750 §5.3",

@@ -1,0 +1,268 @@
+"""Opens one checked URL the way this person's desktop would, and says whether it did.
+
+Never through a shell, never on our stdio: what is started gets the null device, a session of its
+own and a URL in which no character means anything to a shell (promise S1; CVE-2025-6514 was an
+authorization endpoint that a shell was given). Must not know what the URL is for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import re
+import shlex
+import shutil
+import stat
+import subprocess
+import sys
+import threading
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from mcp_remote_py.errors import McpRemoteError, UsageError
+from mcp_remote_py.settings import parse_server_url
+
+logger = logging.getLogger("mcp_remote_py.signin")
+
+QUICK_FAILURE_SECONDS = 1.0
+"""An opener that fails does so at once; one still alive after this time is at work (xdg-open
+stays as long as the browser it had to start)."""
+MAX_URL_LENGTH = 16 * 1024
+"""Characters. Real authorization URLs have 500 to 4,000; Windows ends a command line at 32,767."""
+
+Environment = Mapping[str, str]
+Start = Callable[[Sequence[str], Environment], Awaitable[bool]]
+"""Starts this command in this environment, detached; whether it seems to have worked."""
+StartFile = Callable[[str], None]
+"""Hands a URL to Windows (`os.startfile`); raises OSError. May block."""
+
+_URL = re.compile(r"https?://[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+", re.IGNORECASE)
+"""The characters of RFC 3986; all others must be percent-encoded in a URL."""
+_SHELL_CHARACTERS = re.compile(r"[!$'()*;]")
+"""Allowed in a URL, with a meaning for shells: openers are often shell scripts."""
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,20}(?=:)")
+
+_DESKTOP_OPENERS = (("xdg-open",), ("gio", "open"))
+_WSL_OPENERS = (("wslview",), ("rundll32.exe", "url.dll,FileProtocolHandler"))
+"""In WSL the person's browser is that of Windows; both pass the URL on without a shell."""
+_SYSTEM_FOLDERS = ("usr/local/bin", "usr/bin", "bin", "mnt/c/Windows/System32")
+"""Searched after PATH: hosts start us with a short one, or none."""
+ROOT = Path("/")
+
+
+def check_url(url: str) -> str:
+    """`url` as it may be given to an opener: https, or http to this machine.
+
+    Characters with a meaning for shells are percent-encoded.
+
+    Raises:
+        McpRemoteError: it must not be opened.
+    """
+    if len(url) <= MAX_URL_LENGTH and _URL.fullmatch(url):
+        try:
+            parse_server_url(url)  # host, port, no user info, http for loopback only
+        except UsageError:
+            pass
+        else:
+            return _SHELL_CHARACTERS.sub(lambda match: f"%{ord(match[0]):02X}", url)
+    scheme = _SCHEME.match(url)
+    begin = f"it begins with {scheme[0]}:" if scheme else "it has no scheme"
+    raise McpRemoteError(
+        f"The server's sign-in address was not opened: it is no plain https URL ({begin}, "
+        f"{len(url)} characters).",
+        hint="Tell whoever runs the server: its authorization endpoint must be an https URL.",
+    )
+
+
+async def open_browser(
+    url: str,
+    environment: Environment,
+    platform: str,
+    command: tuple[str, ...] | None = None,
+    start: Start | None = None,
+    startfile: StartFile | None = None,
+    root: Path = ROOT,
+) -> bool:
+    """Whether something was started that should show `url`; at most a few seconds.
+
+    `command` is the person's own (an empty one opens nothing), `platform` as from
+    `detect_platform`, `root` where the machine's own folders lie. What the person names, by
+    `command` or `$BROWSER`, is all that is tried: the desktop's browser may be signed in as
+    someone else (field note 17).
+
+    Raises:
+        McpRemoteError: `url` must not be opened.
+    """
+    url = check_url(url)
+    if command is None and platform == "win32" and not environment.get("BROWSER"):
+        return await _start_file(url, startfile or _windows_startfile)
+    start = start or start_detached
+    if platform in ("linux", "wsl"):
+        environment = complete_desktop(environment, root)
+    for candidate in _candidates(url, environment, platform, command):
+        found = _find(candidate[0], environment, root)
+        if found is None:
+            continue
+        if await start((found, *candidate[1:]), environment):
+            logger.debug("The browser was opened by %s", candidate[0])
+            return True
+        logger.debug("%s did not open the browser", candidate[0])
+    return False
+
+
+def detect_platform(platform: str, release: str, environment: Environment) -> str:
+    """`platform` (of `sys`), or "wsl" where Linux runs inside Windows.
+
+    `release` is the kernel's, which names Microsoft even where hosts keep WSL's variables from us.
+    """
+    is_wsl = "microsoft" in release.lower() or bool(environment.get("WSL_DISTRO_NAME"))
+    return "wsl" if platform == "linux" and is_wsl else platform
+
+
+def _candidates(
+    url: str, environment: Environment, platform: str, command: tuple[str, ...] | None
+) -> Iterator[tuple[str, ...]]:
+    """Commands to try in their order, with the URL in them."""
+    if command is not None:
+        if command:
+            yield _with_url(command, url)
+        return
+    named = environment.get("BROWSER", "")
+    if named:
+        for entry in named.split(";" if platform == "win32" else ":"):
+            words = _split(entry, platform)
+            if words:
+                yield _with_url(words, url)
+        return
+    if platform == "darwin":
+        yield ("open", url)
+        return
+    if platform == "wsl":
+        yield from (_with_url(opener, url) for opener in _WSL_OPENERS)
+    if environment.get("DISPLAY") or environment.get("WAYLAND_DISPLAY"):
+        # Without a display they would start a browser for terminals, on the null device.
+        yield from (_with_url(opener, url) for opener in _DESKTOP_OPENERS)
+
+
+def _split(entry: str, platform: str) -> tuple[str, ...]:
+    try:
+        words = shlex.split(entry, posix=platform != "win32")
+    except ValueError:  # a quotation mark without its partner
+        return ()
+    return tuple(word.strip('"') for word in words)
+
+
+def _with_url(words: Sequence[str], url: str) -> tuple[str, ...]:
+    """`words` with the URL in place of `%s`, else behind them."""
+    first, *rest = words
+    if any("%s" in word for word in rest):
+        return (first, *(word.replace("%s", url) for word in rest))
+    return (first, *rest, url)
+
+
+def _find(name: str, environment: Environment, root: Path) -> str | None:
+    places = (environment.get("PATH", ""), *(str(root / folder) for folder in _SYSTEM_FOLDERS))
+    return shutil.which(name, path=os.pathsep.join(filter(None, places)))
+
+
+# The desktop --------------------------------------------------------------------------------
+
+
+def complete_desktop(
+    environment: Environment, root: Path = ROOT, user: int | None = None
+) -> dict[str, str]:
+    """`environment` with the way to the person's desktop in it, where the host left that out.
+
+    Hosts built on the official SDKs pass on HOME, PATH, SHELL, TERM and USER only; the desktop of
+    the same user is then found by its sockets. What is set stays.
+    """
+    completed = dict(environment)
+    if user is None:
+        user = os.getuid() if sys.platform != "win32" else 0
+    runtime = Path(environment.get("XDG_RUNTIME_DIR") or root / f"run/user/{user}")
+    if _is_socket_of(runtime / "bus", user):
+        completed.setdefault("XDG_RUNTIME_DIR", str(runtime))
+        completed.setdefault("DBUS_SESSION_BUS_ADDRESS", f"unix:path={runtime}/bus")
+    remote = environment.get("SSH_CONNECTION") or environment.get("SSH_TTY")
+    if environment.get("DISPLAY") or environment.get("WAYLAND_DISPLAY") or remote:
+        return completed
+    wayland = _first_socket(runtime, "wayland-*", user)
+    if wayland is not None:
+        completed["XDG_RUNTIME_DIR"] = str(runtime)
+        completed["WAYLAND_DISPLAY"] = wayland.name
+    screen = _first_socket(root / "tmp/.X11-unix", "X*", user)
+    if screen is not None:
+        completed["DISPLAY"] = f":{screen.name[1:]}"
+    return completed
+
+
+def _first_socket(folder: Path, pattern: str, user: int) -> Path | None:
+    try:
+        found = sorted(folder.glob(pattern))
+    except OSError:
+        return None
+    return next((path for path in found if _is_socket_of(path, user)), None)
+
+
+def _is_socket_of(path: Path, user: int) -> bool:
+    """Someone else's display is no place to show this person's sign-in."""
+    try:
+        status = path.stat()
+    except OSError:
+        return False
+    return stat.S_ISSOCK(status.st_mode) and status.st_uid == user
+
+
+# Starting -----------------------------------------------------------------------------------
+
+
+async def start_detached(words: Sequence[str], environment: Environment) -> bool:
+    """Starts the command in a session of its own; whether it did not fail at once."""
+    try:
+        process = await asyncio.to_thread(_spawn, words, environment)
+    except (OSError, ValueError):  # ValueError: a NUL in a word
+        return False
+    # Not asyncio's own subprocess: that one is killed when the loop ends, a browser must live on.
+    loop = asyncio.get_running_loop()
+    ended: asyncio.Future[int] = loop.create_future()
+
+    def reap() -> None:
+        status = process.wait()
+        with contextlib.suppress(RuntimeError):  # our loop is closed: no one asks any more
+            loop.call_soon_threadsafe(ended.set_result, status)
+
+    threading.Thread(target=reap, name="browser", daemon=True).start()
+    await asyncio.wait({ended}, timeout=QUICK_FAILURE_SECONDS)
+    return not ended.done() or ended.result() == 0
+
+
+def _spawn(words: Sequence[str], environment: Environment) -> subprocess.Popen[bytes]:
+    flags = 0
+    if sys.platform == "win32":
+        flags = subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP
+    return subprocess.Popen(  # noqa: S603 - a list, no shell; the URL went through `check_url`
+        words,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        creationflags=flags,
+    )
+
+
+async def _start_file(url: str, startfile: StartFile) -> bool:
+    try:
+        await asyncio.to_thread(startfile, url)
+    except OSError as error:
+        logger.debug("Windows did not open the browser: %s", type(error).__name__)
+        return False
+    return True
+
+
+def _windows_startfile(url: str) -> None:
+    if sys.platform != "win32":
+        raise OSError("this is not Windows")
+    os.startfile(url)  # noqa: S606 - ShellExecute with an https URL opens the browser, no shell

@@ -1,0 +1,444 @@
+"""Where the browser comes back to: a loopback listener for one sign-in (RFC 8252 §7.3).
+
+It recognises the one request it waits for by its state and hands on the query, unjudged. All
+else, whoever sends it, gets a fixed page, learns nothing and changes nothing (promise S3): a web
+page that guesses the port can neither end a sign-in nor put words on ours. Must not know what a
+code is, issuers or tokens.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import hmac
+import logging
+import socket
+import sys
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+from urllib.parse import parse_qsl, quote
+
+import h11
+
+from mcp_remote_py.errors import McpRemoteError, UsageError
+from mcp_remote_py.oauth.steps import Callback
+from mcp_remote_py.redact import Secret
+from mcp_remote_py.signin.page import (
+    CONTENT_SECURITY_POLICY,
+    Outcome,
+    render_outcome,
+    render_stranger,
+)
+
+logger = logging.getLogger("mcp_remote_py.signin")
+
+MAX_PARAMETERS = 64
+"""Names in a query; an authorization response has about five."""
+WALK = 10
+"""Ports tried from the preferred one on, before any free one is taken."""
+BACKLOG = 16
+"""Connections the operating system keeps until we take them."""
+LOOPBACK_HOSTS = ("localhost", "127.0.0.1")
+"""Both, because some servers accept only the one, others only the other (field note 9)."""
+
+_PIECE = 4096
+"""Bytes read at once."""
+_TAKEN = {errno.EADDRINUSE, errno.EACCES}
+"""EACCES: Windows says so of ports it has reserved, and of ports held exclusively."""
+
+MakeSocket = Callable[[socket.AddressFamily], socket.socket]
+"""Makes a stream socket of that family; raises OSError where the machine has none such."""
+
+
+class Limits(NamedTuple):
+    """What one visitor may cost us."""
+
+    connections: int = 32
+    """At once; a browser keeps idle ones open, so the oldest silent one goes first."""
+    head_bytes: int = 64 * 1024
+    """Of request line and headers: codes of 4 KiB exist, and a developer's `localhost` has many
+    cookies, which browsers send to every port."""
+    request_seconds: float = 10.0
+    """Until a request is complete."""
+    hold_seconds: float = 30.0
+    """For which the browser waits for the outcome, before a page says that it takes long."""
+    flush_seconds: float = 2.0
+    """For pages on their way at the end (promise R7)."""
+
+
+DEFAULT_LIMITS = Limits()
+
+
+class _Flow:
+    """One sign-in: who it is for, what came for it, and how it ended."""
+
+    def __init__(self, state: Secret, server_name: str, application: str) -> None:
+        loop = asyncio.get_running_loop()
+        self.state = state
+        self.server_name = server_name
+        self.application = application
+        self.callback: asyncio.Future[Callback] = loop.create_future()
+        self.outcome: asyncio.Future[Outcome] = loop.create_future()
+        self.strangers = 0
+
+    def end(self, outcome: Outcome) -> None:
+        """The first outcome stays."""
+        if not self.outcome.done():
+            self.outcome.set_result(outcome)
+
+
+class _Answer(NamedTuple):
+    status: int
+    body: bytes = b""
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+_EMPTY = _Answer(204)
+_HEADERS = (
+    ("Cache-Control", "no-store"),
+    ("Content-Security-Policy", CONTENT_SECURITY_POLICY),
+    ("Referrer-Policy", "no-referrer"),
+    ("X-Content-Type-Options", "nosniff"),
+    ("Connection", "close"),
+)
+
+
+class CallbackListener:
+    """Listens on one port of 127.0.0.1 and [::1]; must be closed by `aclose`.
+
+    The order: `bind`, `redirect_uris`, `expect`, then the browser is opened, `wait`, `finish`.
+    `expect` comes before the browser because a browser may be faster than whoever opened it.
+    """
+
+    def __init__(
+        self,
+        host: str = "localhost",
+        path: str = "/oauth/callback",
+        success_url: str | None = None,
+        limits: Limits = DEFAULT_LIMITS,
+        make_socket: MakeSocket = socket.socket,
+    ) -> None:
+        self._host = f"[{host}]" if ":" in host and not host.startswith("[") else host.lower()
+        self._path = quote(path, safe="/:@!$&'()*+,;=~%")
+        self._success_url = success_url
+        self._limits = limits
+        self._make_socket = make_socket
+        self._port = 0
+        self._servers: list[asyncio.Server] = []
+        self._flow: _Flow | None = None
+        self._visits: set[asyncio.Task[None]] = set()
+        self._silent: dict[asyncio.StreamWriter, asyncio.Task[None]] = {}
+        """Connections whose request is not complete, the oldest first."""
+
+    @property
+    def port(self) -> int:
+        """The port in use, 0 before `bind` and after `aclose`."""
+        return self._port
+
+    async def bind(self, preferred: int | None, pinned: bool) -> None:
+        """Takes the `preferred` port; where it is taken, one of the next, then any.
+
+        A `pinned` port is taken or nothing is: the redirect URI is registered with it.
+
+        Raises:
+            UsageError: the pinned port is taken, or the host's address does not exist here.
+        """
+        sockets = self._take_port(preferred, pinned)
+        if self._host == "[::1]" and len(sockets) == 1:
+            for taken in sockets:
+                taken.close()
+            raise UsageError(
+                "This machine has no IPv6 loopback address, so the browser cannot come back to "
+                "[::1].",
+                hint="Use --host localhost or --host 127.0.0.1.",
+            )
+        self._port = sockets[0].getsockname()[1]
+        for taken in sockets:
+            # A socket that is no server's yet is closed by no one: `start_server` cannot fail
+            # here, as it only begins to watch a socket that listens already.
+            server = await asyncio.start_server(self._serve, sock=taken, backlog=BACKLOG)
+            self._servers.append(server)
+        logger.debug("The browser is awaited on port %d", self._port)
+
+    def redirect_uris(self) -> tuple[str, ...]:
+        """The redirect URIs that lead here, the preferred spelling first."""
+        others = LOOPBACK_HOSTS if self._host in (*LOOPBACK_HOSTS, "[::1]") else ()
+        hosts = dict.fromkeys((self._host, *others))
+        return tuple(f"http://{host}:{self._port}{self._path}" for host in hosts)
+
+    def expect(self, state: Secret, server_name: str, application: str = "") -> None:
+        """From now on, a request with this state is the one; the names are for the page."""
+        self._flow = _Flow(state, server_name, application)
+
+    async def wait(self, seconds: float) -> Callback:
+        """The query of the request with the expected state.
+
+        May be cancelled and called again; the callback is not lost.
+
+        Raises:
+            McpRemoteError: none came in that time.
+        """
+        flow = self._expected()
+        await asyncio.wait({flow.callback}, timeout=seconds)
+        if flow.callback.done():
+            return flow.callback.result()
+        strangers = ""
+        if flow.strangers:
+            strangers = f" ({flow.strangers} with another state, or none, did)"
+        raise McpRemoteError(
+            f"The browser did not come back within {seconds:g} s{strangers}: the sign-in was not "
+            "finished.",
+            hint='Run "mcp-remote-py login" with the server\'s URL; --auth-timeout gives more '
+            "time.",
+        )
+
+    async def finish(self, outcome: Outcome) -> None:
+        """Shows the outcome to the browser that waits, and to one that asks again later.
+
+        Returns when the page is sent, or after `Limits.flush_seconds`; a browser that is gone
+        is no error.
+        """
+        self._expected().end(outcome)
+        await self._flush()
+
+    async def aclose(self) -> None:
+        """Gives the port back; whoever still waits learns that the sign-in did not work."""
+        for server in self._servers:
+            server.close()
+        self._servers.clear()
+        self._port = 0
+        for writer in self._silent:
+            writer.transport.abort()
+        if self._flow is not None:
+            self._flow.end(Outcome.FAILED)
+        await self._flush()
+
+    def _expected(self) -> _Flow:
+        if self._flow is None:
+            raise RuntimeError("no state is expected")
+        return self._flow
+
+    async def _flush(self) -> None:
+        # Browsers open connections they may never use: those are not waited for.
+        answered = self._visits.difference(self._silent.values())
+        if answered:
+            await asyncio.wait(answered, timeout=self._limits.flush_seconds)
+
+    # The port -------------------------------------------------------------------------------
+
+    def _take_port(self, preferred: int | None, pinned: bool) -> list[socket.socket]:
+        if preferred is not None and pinned:
+            try:
+                return self._listen(preferred)
+            except OSError as error:
+                raise _port_taken(preferred, error) from None
+        first = preferred or 0
+        walk = range(first, min(first + WALK, 65536)) if first else ()
+        refusal = ""
+        for port in (*walk, *[0] * WALK):
+            try:
+                return self._listen(port)
+            except OSError as error:
+                refusal = error.strerror or type(error).__name__
+                if error.errno not in _TAKEN:
+                    break
+        raise McpRemoteError(
+            f"No port of this machine can be listened on for the browser: {refusal}.",
+            hint="Look for a firewall or sandbox that forbids programs to listen on 127.0.0.1.",
+        )
+
+    def _listen(self, port: int) -> list[socket.socket]:
+        """Sockets on both addresses, or on the first where there is no IPv6.
+
+        A port whose other half is someone else's is taken: browsers try [::1] first for
+        `localhost`, and the code would go to a stranger.
+        """
+        sockets = [self._listen_on(socket.AF_INET, "127.0.0.1", port)]
+        try:
+            sockets.append(self._listen_on(socket.AF_INET6, "::1", sockets[0].getsockname()[1]))
+        except OSError as error:
+            if error.errno in _TAKEN:
+                sockets[0].close()
+                raise
+        return sockets
+
+    def _listen_on(self, family: socket.AddressFamily, address: str, port: int) -> socket.socket:
+        made = self._make_socket(family)
+        try:
+            exclusive = getattr(socket, "SO_EXCLUSIVEADDRUSE", None)
+            if exclusive is not None:
+                # Windows. There, SO_REUSEADDR would let two programs share a port.
+                made.setsockopt(socket.SOL_SOCKET, exclusive, 1)
+            else:
+                # Elsewhere it only passes over connections of the last sign-in in TIME_WAIT.
+                made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            made.bind((address, port))
+            # At once: until then, Linux lets a second program bind the same port.
+            made.listen(BACKLOG)
+            made.setblocking(False)
+        except OSError:
+            made.close()
+            raise
+        return made
+
+    # Visits ---------------------------------------------------------------------------------
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        visit = asyncio.current_task()
+        if visit is None or not self._port or not self._make_room():
+            writer.transport.abort()
+            return
+        self._visits.add(visit)
+        self._silent[writer] = visit
+        connection = h11.Connection(h11.SERVER, max_incomplete_event_size=self._limits.head_bytes)
+        try:
+            async with asyncio.timeout(self._limits.request_seconds):
+                answer = await self._answer(reader, connection)
+            self._silent.pop(writer, None)
+            if isinstance(answer, _Flow):
+                answer = await self._wait_for_outcome(answer)
+            if answer is not None:
+                writer.write(_encode(connection, answer))
+                await self._part(reader, writer)
+        except OSError:
+            # Gone, or too slow (TimeoutError is one): there is no one to tell.
+            logger.debug("A connection to the callback port ended early")
+        finally:
+            self._silent.pop(writer, None)
+            self._visits.discard(visit)
+            writer.transport.abort()
+
+    def _make_room(self) -> bool:
+        """Whether one more may come in: the oldest that has not said what it wants leaves."""
+        if len(self._visits) < self._limits.connections:
+            return True
+        oldest = next(iter(self._silent), None)
+        if oldest is None:
+            return False
+        del self._silent[oldest]
+        oldest.transport.abort()
+        return True
+
+    async def _answer(
+        self, reader: asyncio.StreamReader, connection: h11.Connection
+    ) -> _Answer | _Flow | None:
+        """What the request that arrives deserves: None where none came."""
+        try:
+            while (event := connection.next_event()) is h11.NEED_DATA:
+                connection.receive_data(await reader.read(_PIECE))
+        except h11.RemoteProtocolError as error:
+            return _refuse(error.error_status_hint)
+        if not isinstance(event, h11.Request):
+            return None
+        answer = self._judge(event)
+        if event.method == b"HEAD" and isinstance(answer, _Answer):
+            return answer._replace(body=b"")
+        return answer
+
+    def _judge(self, request: h11.Request) -> _Answer | _Flow:
+        headers = {name.decode(): value.decode("latin-1") for name, value in request.headers}
+        if headers.get("host", "").lower() not in self._authorities():
+            # A name of someone else's that leads here: DNS rebinding.
+            return _refuse(421)
+        path, _, query = request.target.decode("latin-1").partition("?")
+        if path != self._path:
+            return _refuse(404)
+        if request.method == b"HEAD" or _is_prefetch(headers):
+            # Looked at by a program before the person: the code is not to be spent on that.
+            return _EMPTY
+        if request.method != b"GET":
+            return _refuse(405, ("Allow", "GET"))
+        return self._match(query)
+
+    def _authorities(self) -> set[str]:
+        hosts = (self._host, *LOOPBACK_HOSTS, "[::1]")
+        return {f"{host}:{self._port}" for host in hosts}
+
+    def _match(self, query: str) -> _Answer | _Flow:
+        flow = self._flow
+        try:
+            pairs = parse_qsl(
+                query, keep_blank_values=True, errors="replace", max_num_fields=MAX_PARAMETERS
+            )
+        except ValueError:
+            pairs = []
+        parameters = dict(pairs)
+        state = parameters.get("state", "")
+        # Repeated names are no authorization response (RFC 6749 §4.1.2, §3.1).
+        is_ours = flow is not None and len(parameters) == len(pairs) and _equal(flow.state, state)
+        if flow is None or not is_ours:
+            if flow is not None:
+                flow.strangers += 1
+            logger.debug("A request to the callback path without the expected state was refused")
+            return _refuse(400)
+        if not flow.callback.done():
+            flow.callback.set_result(Callback(parameters))
+        return flow
+
+    async def _wait_for_outcome(self, flow: _Flow) -> _Answer:
+        await asyncio.wait({flow.outcome}, timeout=self._limits.hold_seconds)
+        outcome = flow.outcome.result() if flow.outcome.done() else Outcome.PENDING
+        if outcome is Outcome.DONE and self._success_url is not None:
+            return _Answer(303, headers=(("Location", self._success_url),))
+        status = 200 if outcome in (Outcome.DONE, Outcome.PENDING) else 400
+        return _Answer(status, render_outcome(outcome, flow.server_name, flow.application))
+
+    async def _part(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Sends the rest and waits until the other side has closed.
+
+        A connection that is closed with bytes unread is reset, and the page may be lost.
+        """
+        with contextlib.suppress(OSError):  # TimeoutError is one
+            async with asyncio.timeout(self._limits.flush_seconds / 2):
+                await writer.drain()
+                writer.write_eof()
+                while await reader.read(_PIECE):
+                    pass
+
+
+def _port_taken(port: int, error: OSError) -> UsageError:
+    return UsageError(
+        f"Port {port}, to which the browser would come back, cannot be used: {error.strerror}.",
+        hint=f"See which program has it with `{holder_command(port, sys.platform)}` and end it, "
+        "or name another port behind the server's URL.",
+    )
+
+
+def holder_command(port: int, platform: str) -> str:
+    """What a person types to see which program listens on `port`."""
+    if platform == "win32":
+        return f"netstat -ano | findstr :{port}"
+    if platform == "darwin":
+        return f"lsof -nP -iTCP:{port} -sTCP:LISTEN"
+    return f"ss -ltnp 'sport = :{port}'"
+
+
+def _equal(state: Secret, given: str) -> bool:
+    """In constant time: the answer's delay must not tell how much of a guess was right."""
+    return hmac.compare_digest(state.reveal().encode(), given.encode())
+
+
+def _is_prefetch(headers: Mapping[str, str]) -> bool:
+    purposes = (headers.get(name, "") for name in ("sec-purpose", "purpose", "x-moz"))
+    return any("prefetch" in purpose.lower() for purpose in purposes)
+
+
+def _refuse(status: int, *headers: tuple[str, str]) -> _Answer:
+    return _Answer(status, render_stranger(), headers)
+
+
+def _encode(connection: h11.Connection, answer: _Answer) -> bytes:
+    headers = [*_HEADERS, *answer.headers]
+    if answer.body:
+        headers.append(("Content-Type", "text/html; charset=utf-8"))
+    if answer.status != _EMPTY.status:
+        headers.append(("Content-Length", str(len(answer.body))))
+    events = (
+        h11.Response(status_code=answer.status, headers=headers),
+        h11.Data(data=answer.body),
+        h11.EndOfMessage(),
+    )
+    return b"".join(filter(None, map(connection.send, events)))
