@@ -15,8 +15,10 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from mcp_remote_py.channel import Authorizer, Deliver, ServerChannel
 from mcp_remote_py.commands.lifetime import watch_parent, watch_signals
+from mcp_remote_py.credentials.keys import FOLDER
+from mcp_remote_py.credentials.sealed import SUFFIX
 from mcp_remote_py.credentials.state import StateFile, state_directory
-from mcp_remote_py.credentials.store import record_path, session_key
+from mcp_remote_py.credentials.store import session_key
 from mcp_remote_py.redact import mask_url
 from mcp_remote_py.relay import Relay
 from mcp_remote_py.settings import ProxySettings, TransportStrategy
@@ -48,7 +50,7 @@ class LoopClock:
 
 
 class LazySignIn:
-    """An `Authorizer` that costs nothing until the server asks, or somebody has signed in before."""
+    """An `Authorizer` that costs nothing where nobody signs in."""
 
     def __init__(self, settings: ProxySettings, environment: Mapping[str, str]) -> None:
         self._settings = settings
@@ -56,7 +58,8 @@ class LazySignIn:
         self._agent: Authorizer | None = None
         chosen = settings.sign_in
         session = session_key(settings.server, chosen.resource, chosen.profile)
-        self._signed_in = record_path(state_directory(environment), session).exists()
+        record = state_directory(environment) / FOLDER / f"{session}{SUFFIX}"
+        self._signed_in = record.exists()
 
     async def header(self) -> tuple[bytes, bytes] | None:
         """See `Authorizer`."""

@@ -24,13 +24,15 @@ from mcp_remote_py.oauth.steps import (
     Conversation,
     Credential,
     Fetch,
+    Forget,
     Listen,
     Load,
+    NobodyCame,
     Report,
-    Request,
     Response,
     Save,
     Step,
+    Wait,
 )
 from mcp_remote_py.oauth.tokens import GrantRefused
 from mcp_remote_py.redact import Secret, remember
@@ -78,13 +80,14 @@ class Listener(Protocol):
 class Surroundings(NamedTuple):
     """The world as arguments: what the agent does things with."""
 
-    fetch: Callable[[Request], Awaitable[Response]]
+    fetch: Callable[[Fetch], Awaitable[Response]]
     listen: Callable[[], Awaitable[Listener]]
     open_browser: Callable[[str], Awaitable[bool]]
     lock: Callable[[float], AbstractAsyncContextManager[None]]
     """Held by one process at a time; the argument is the patience in seconds."""
     now: Callable[[], float]
     """Seconds since the epoch: expiry outlives this process."""
+    sleep: Callable[[float], Awaitable[None]]
     random_bytes: Callable[[int], bytes]
     report: Callable[[str], None]
     """Tells the person one sentence, on stderr."""
@@ -223,7 +226,7 @@ class SignInAgent:
                 if stored is not None and _is_newer(stored, credential):
                     return self._adopt(stored, fresh=False)
                 renewed = await self._perform(
-                    flow.renew(credential, self._settings, self._world.now)
+                    flow.renew(credential, self._settings, self._world.now())
                 )
                 return self._adopt(renewed, fresh=True)
         except GrantRefused as error:
@@ -312,7 +315,7 @@ class SignInAgent:
     async def _do(self, step: Step) -> object:
         match step:
             case Fetch():
-                return await self._world.fetch(step.request)
+                return await self._world.fetch(step)
             case Listen():
                 self._listener = await self._world.listen()
                 return self._listener.redirect_uris()
@@ -323,8 +326,14 @@ class SignInAgent:
             case Save():
                 await asyncio.to_thread(self._store.save, self._session, step.credential)
                 return None
+            case Forget():
+                await asyncio.to_thread(self._store.forget, self._session)
+                return None
             case Report():
                 self._world.report(step.text)
+                return None
+            case Wait():
+                await self._world.sleep(step.seconds)
                 return None
 
     async def _ask(self, step: AskUser) -> Callback:
@@ -336,7 +345,10 @@ class SignInAgent:
         opened = await self._world.open_browser(step.url)
         what = "Sign in in the browser that opens" if opened else "Open this address to sign in"
         self._world.report(f"{what}: {step.url}")
-        return await self._listener.wait(self._settings.timeout)
+        try:
+            return await self._listener.wait(self._settings.timeout)
+        except McpRemoteError as error:
+            raise NobodyCame(error.cause, hint=error.hint) from error
 
     async def _current(self) -> Credential | None:
         if not self._loaded:

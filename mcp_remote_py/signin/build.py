@@ -101,6 +101,7 @@ def build_agent(
             open_browser=open_in_browser,
             lock=lock.hold,
             now=time.time,
+            sleep=asyncio.sleep,
             random_bytes=os.urandom,
             report=report,
             note=note,

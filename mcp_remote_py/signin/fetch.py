@@ -15,7 +15,7 @@ from urllib.parse import urljoin, urlsplit
 
 from mcp_remote_py import __version__
 from mcp_remote_py.errors import ExchangeError, Interrupted, NotSent, Unusable
-from mcp_remote_py.oauth.steps import MAX_BODY_BYTES, Request, Response
+from mcp_remote_py.oauth.steps import MAX_BODY_BYTES, Fetch, Request, Response
 from mcp_remote_py.redact import Secret, mask_url
 
 if "httpx" not in sys.modules:
@@ -43,7 +43,7 @@ class Fetcher:
         self._proxy = proxy
         self._client: httpx.AsyncClient | None = None
 
-    async def fetch(self, request: Request) -> Response:
+    async def fetch(self, step: Fetch) -> Response:
         """The answer, whatever its status.
 
         Raises:
@@ -53,10 +53,12 @@ class Fetcher:
         """
         try:
             async with asyncio.timeout(FETCH_TIMEOUT):
-                return await self._follow(request)
+                if not step.follow_redirects:
+                    return await self._once(step.request)
+                return await self._follow(step.request)
         except TimeoutError:
             raise Interrupted(
-                f"{mask_url(request.url)} did not answer in {FETCH_TIMEOUT:g} seconds."
+                f"{mask_url(step.request.url)} did not answer in {FETCH_TIMEOUT:g} seconds."
             ) from None
 
     async def _follow(self, request: Request) -> Response:
