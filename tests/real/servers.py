@@ -10,13 +10,13 @@ import os
 import shutil
 import sys
 import urllib.request
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.peers.launch import free_port
-from tests.real.installation import HERE, NODE_MODULES, find_node, search_path
+from tests.real.installation import FASTMCP_PYTHON, HERE, NODE_MODULES, find_node, search_path
 from tests.real.processes import Service, running
 
 QUIET_WRANGLER = {
@@ -28,6 +28,10 @@ QUIET_WRANGLER = {
 }
 """With these five `wrangler dev` 4.85.0 contacts nothing but loopback, as strace shows; without
 the banner variable it asks the npm registry for a newer version."""
+
+
+UVICORN = r"running on http://127\.0\.0\.1:(\d+)"
+"""What uvicorn says when it listens."""
 
 
 @dataclass(frozen=True)
@@ -97,9 +101,24 @@ def python_server(folder: Path, port: int = 0) -> AbstractContextManager[Service
     """PyPI's `mcp` server over HTTP+SSE (2024-11-05), at /sse and nowhere else."""
     return running(
         [sys.executable, str(HERE / "python_server.py"), str(port)],
-        listens=r"running on http://127\.0\.0\.1:(\d+)",
+        listens=UVICORN,
         log=folder / "log",
         environment=plain_environment(folder),
+        folder=folder,
+    )
+
+
+def _openid_provider(
+    folder: Path, resource: str, environment: Mapping[str, str]
+) -> AbstractContextManager[Service]:
+    """Npm's oidc-provider at http://localhost:PORT, whose tokens are for `resource`."""
+    (folder / "node_modules").symlink_to(NODE_MODULES)
+    script = shutil.copy(HERE / "openid" / "provider.mjs", folder)
+    return running(
+        [find_node(), str(script), "0", resource],
+        listens=r"issuer at http://localhost:(\d+)",
+        log=folder / "provider.log",
+        environment={**plain_environment(folder), **environment},
         folder=folder,
     )
 
@@ -111,33 +130,55 @@ def openid_servers(folder: Path, lifetime: int = 60) -> Generator[tuple[Service,
     Both are known as http://localhost:PORT. `lifetime` is that of access tokens, in seconds.
     """
     port = free_port()
-    (folder / "node_modules").symlink_to(NODE_MODULES)
-    script = str(shutil.copy(HERE / "openid" / "provider.mjs", folder))
-    provider = running(
-        [find_node(), script, "0", f"http://localhost:{port}/mcp"],
-        listens=r"issuer at http://localhost:(\d+)",
-        log=folder / "provider.log",
-        environment={**plain_environment(folder), "TOKEN_LIFETIME": str(lifetime)},
-        folder=folder,
-    )
-    with provider as issuer:
+    resource = f"http://localhost:{port}/mcp"
+    with _openid_provider(folder, resource, {"TOKEN_LIFETIME": str(lifetime)}) as issuer:
         address = f"http://localhost:{issuer.port}"
-        resource = running(
+        server = running(
             [sys.executable, str(HERE / "resource_server.py"), str(port), address],
-            listens=r"running on http://127\.0\.0\.1:(\d+)",
+            listens=UVICORN,
             log=folder / "resource.log",
             environment=plain_environment(folder),
             folder=folder,
         )
-        with resource as server:
-            yield issuer, server
+        with server as service:
+            yield issuer, service
+
+
+@contextmanager
+def foreign_login_server(folder: Path) -> Generator[Service]:
+    """PyPI's `fastmcp` server at /mcp that has people sign in at oidc-provider.
+
+    It is known as http://localhost:PORT only. Needs `install_fastmcp`.
+    """
+    port = free_port()
+    resource = "http://localhost/only-a-name"
+    credentials = {"CLIENT_ID": "foreign-login", "CLIENT_SECRET": "canary-of-the-foreign-login-x"}
+    client = {
+        "client_id": credentials["CLIENT_ID"],
+        "client_secret": credentials["CLIENT_SECRET"],
+        "redirect_uris": [f"http://localhost:{port}/auth/callback"],
+        "grant_types": ["authorization_code", "refresh_token"],
+        "response_types": ["code"],
+    }
+    with _openid_provider(folder, resource, {"CLIENTS": json.dumps([client])}) as issuer:
+        address = f"http://localhost:{issuer.port}"
+        program = str(HERE / "foreign_login_server.py")
+        server = running(
+            [str(FASTMCP_PYTHON), program, str(port), address, resource],
+            listens=UVICORN,
+            log=folder / "server.log",
+            environment={**plain_environment(folder), **credentials},
+            folder=folder,
+        )
+        with server as service:
+            yield service
 
 
 def authorizing_server(folder: Path, transport: str) -> AbstractContextManager[Service]:
     """PyPI's `mcp` server that signs people in itself, over `streamable-http` or `sse`."""
     return running(
         [sys.executable, str(HERE / "authorizing_server.py"), str(free_port()), transport],
-        listens=r"running on http://127\.0\.0\.1:(\d+)",
+        listens=UVICORN,
         log=folder / "log",
         environment=plain_environment(folder),
         folder=folder,

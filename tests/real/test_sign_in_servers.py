@@ -15,7 +15,12 @@ import pytest
 from tests.harness.browser import Visit
 from tests.peers.oauth_client import Listener, OAuthClient, fetch, post_json
 from tests.real.processes import Service
-from tests.real.servers import authorizing_server, oauth_worker, openid_servers
+from tests.real.servers import (
+    authorizing_server,
+    foreign_login_server,
+    oauth_worker,
+    openid_servers,
+)
 
 # The first test of the folder may have to install it.
 pytestmark = pytest.mark.timeout(400)
@@ -154,4 +159,14 @@ def test_sdk_server_that_signs_in_itself(transport: str, tmp_path: Path) -> None
         assert len(visit.hops) == 2
         if transport == "streamable-http":
             call_tool(client, "authorizing-workshop")
+        assert client.refresh().status == 200
+
+
+def test_login_at_a_third_party(node_packages: Path, fastmcp_command: Path, tmp_path: Path) -> None:
+    with foreign_login_server(tmp_path) as service:
+        client, visit = client_of(localhost(service, "/mcp"))
+        client.sign_in()
+        visited = {urlsplit(page.url).port for _, page in visit.hops}
+        assert len(visited) == 3, "the server, the other party, and our callback"
+        call_tool(client, "foreign-login-workshop")
         assert client.refresh().status == 200

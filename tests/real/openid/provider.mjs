@@ -1,6 +1,7 @@
 // The certified OpenID provider of npm, as strict as it comes: PKCE, dynamic registration, rotating
 // refresh tokens with reuse detection, JWT access tokens for one resource, a login page and a
 // consent page. `node provider.mjs PORT RESOURCE`, PORT 0 for any; what it grants is on stdout.
+// $CLIENTS, a JSON array, are known without registration.
 import { createServer } from "node:http";
 import { Provider } from "oidc-provider";
 
@@ -20,6 +21,7 @@ const resources = {
 };
 
 const configuration = {
+  clients: JSON.parse(process.env.CLIENTS ?? "[]"),
   scopes: ["openid", "offline_access", "workshop"],
   cookies: { keys: ["only for tests"] },
   findAccount: (context, id) => ({ accountId: id, claims: () => ({ sub: id }) }),
