@@ -344,6 +344,10 @@ class WildServer:
 
     # Scripts
 
+    def key_of(self, exchange: Exchange) -> str:
+        """What scripts call this request; a server of more than MCP names its own."""
+        return exchange.method
+
     def script(self, method: str, *behaviours: Behaviour) -> None:
         """The next requests of this method meet these behaviours, one each."""
         with self._change:
@@ -357,7 +361,7 @@ class WildServer:
     def received(self, method: str) -> list[Exchange]:
         """What came in so far: by JSON-RPC method, `response`, or HTTP verb."""
         with self._change:
-            return [one for one in self.requests if method in (one.method, one.verb)]
+            return [one for one in self.requests if method in (self.key_of(one), one.verb)]
 
     def wait_for(self, method: str, count: int = 1, *, seconds: float = 15.0) -> list[Exchange]:
         """Waits until that many requests of this method came in, and returns them.
@@ -501,10 +505,11 @@ class WildServer:
         with self._change:
             self.requests.append(exchange)
             self._change.notify_all()
-            queue = self._queues.get(exchange.method)
+            key = self.key_of(exchange)
+            queue = self._queues.get(key)
             if queue:
                 return queue.popleft()
-            return self._standing.get(exchange.method, WildServer.behave.__get__(self))
+            return self._standing.get(key, self.behave)
 
     def _read_request(self, connection: socket.socket, reader: Any) -> Exchange | None:
         first: bytes = reader.readline()

@@ -10,11 +10,13 @@ import os
 import shutil
 import sys
 import urllib.request
-from contextlib import AbstractContextManager
+from collections.abc import Generator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.real.installation import HERE, NODE_MODULES, find_node, search_path
+from tests.peers.launch import free_port
+from tests.real.installation import FASTMCP_PYTHON, HERE, NODE_MODULES, find_node, search_path
 from tests.real.processes import Service, running
 
 QUIET_WRANGLER = {
@@ -26,6 +28,10 @@ QUIET_WRANGLER = {
 }
 """With these five `wrangler dev` 4.85.0 contacts nothing but loopback, as strace shows; without
 the banner variable it asks the npm registry for a newer version."""
+
+
+UVICORN = r"running on http://127\.0\.0\.1:(\d+)"
+"""What uvicorn says when it listens."""
 
 
 @dataclass(frozen=True)
@@ -54,9 +60,18 @@ def plain_environment(folder: Path) -> dict[str, str]:
 
 def bearer_worker(folder: Path, port: int = 0) -> AbstractContextManager[Service]:
     """The Worker of `worker-bearer` on workerd, at /sse and /mcp. Its state lives in `folder`."""
-    code = folder / "worker-bearer"
+    return _worker("worker-bearer", folder, port)
+
+
+def oauth_worker(folder: Path, port: int = 0) -> AbstractContextManager[Service]:
+    """The Worker of `worker-oauth`, at /sse and /mcp of http://localhost:PORT and no other host."""
+    return _worker("worker-oauth", folder, port)
+
+
+def _worker(name: str, folder: Path, port: int) -> AbstractContextManager[Service]:
+    code = folder / name
     if not code.exists():
-        shutil.copytree(HERE / "worker-bearer", code)
+        shutil.copytree(HERE / name, code)
         (folder / "node_modules").symlink_to(NODE_MODULES)
     wrangler = str(NODE_MODULES / "wrangler" / "bin" / "wrangler.js")
     address = ["--ip", "127.0.0.1", "--port", str(port), "--inspector-port", "0"]
@@ -86,7 +101,84 @@ def python_server(folder: Path, port: int = 0) -> AbstractContextManager[Service
     """PyPI's `mcp` server over HTTP+SSE (2024-11-05), at /sse and nowhere else."""
     return running(
         [sys.executable, str(HERE / "python_server.py"), str(port)],
-        listens=r"running on http://127\.0\.0\.1:(\d+)",
+        listens=UVICORN,
+        log=folder / "log",
+        environment=plain_environment(folder),
+        folder=folder,
+    )
+
+
+def _openid_provider(
+    folder: Path, resource: str, environment: Mapping[str, str]
+) -> AbstractContextManager[Service]:
+    """Npm's oidc-provider at http://localhost:PORT, whose tokens are for `resource`."""
+    (folder / "node_modules").symlink_to(NODE_MODULES)
+    script = shutil.copy(HERE / "openid" / "provider.mjs", folder)
+    return running(
+        [find_node(), str(script), "0", resource],
+        listens=r"issuer at http://localhost:(\d+)",
+        log=folder / "provider.log",
+        environment={**plain_environment(folder), **environment},
+        folder=folder,
+    )
+
+
+@contextmanager
+def openid_servers(folder: Path, lifetime: int = 60) -> Generator[tuple[Service, Service]]:
+    """oidc-provider of npm, and PyPI's `mcp` server at /mcp that takes its tokens.
+
+    Both are known as http://localhost:PORT. `lifetime` is that of access tokens, in seconds.
+    """
+    port = free_port()
+    resource = f"http://localhost:{port}/mcp"
+    with _openid_provider(folder, resource, {"TOKEN_LIFETIME": str(lifetime)}) as issuer:
+        address = f"http://localhost:{issuer.port}"
+        server = running(
+            [sys.executable, str(HERE / "resource_server.py"), str(port), address],
+            listens=UVICORN,
+            log=folder / "resource.log",
+            environment=plain_environment(folder),
+            folder=folder,
+        )
+        with server as service:
+            yield issuer, service
+
+
+@contextmanager
+def foreign_login_server(folder: Path) -> Generator[Service]:
+    """PyPI's `fastmcp` server at /mcp that has people sign in at oidc-provider.
+
+    It is known as http://localhost:PORT only. Needs `install_fastmcp`.
+    """
+    port = free_port()
+    resource = "http://localhost/only-a-name"
+    credentials = {"CLIENT_ID": "foreign-login", "CLIENT_SECRET": "canary-of-the-foreign-login-x"}
+    client = {
+        "client_id": credentials["CLIENT_ID"],
+        "client_secret": credentials["CLIENT_SECRET"],
+        "redirect_uris": [f"http://localhost:{port}/auth/callback"],
+        "grant_types": ["authorization_code", "refresh_token"],
+        "response_types": ["code"],
+    }
+    with _openid_provider(folder, resource, {"CLIENTS": json.dumps([client])}) as issuer:
+        address = f"http://localhost:{issuer.port}"
+        program = str(HERE / "foreign_login_server.py")
+        server = running(
+            [str(FASTMCP_PYTHON), program, str(port), address, resource],
+            listens=UVICORN,
+            log=folder / "server.log",
+            environment={**plain_environment(folder), **credentials},
+            folder=folder,
+        )
+        with server as service:
+            yield service
+
+
+def authorizing_server(folder: Path, transport: str) -> AbstractContextManager[Service]:
+    """PyPI's `mcp` server that signs people in itself, over `streamable-http` or `sse`."""
+    return running(
+        [sys.executable, str(HERE / "authorizing_server.py"), str(free_port()), transport],
+        listens=UVICORN,
         log=folder / "log",
         environment=plain_environment(folder),
         folder=folder,

@@ -1,0 +1,50 @@
+// The certified OpenID provider of npm, as strict as it comes: PKCE, dynamic registration, rotating
+// refresh tokens with reuse detection, JWT access tokens for one resource, a login page and a
+// consent page. `node provider.mjs PORT RESOURCE`, PORT 0 for any; what it grants is on stdout.
+// $CLIENTS, a JSON array, are known without registration.
+import { createServer } from "node:http";
+import { Provider } from "oidc-provider";
+
+const [port, resource] = process.argv.slice(2);
+const LIFETIME = Number(process.env.TOKEN_LIFETIME ?? 60);
+const DAY = 86_400;
+
+const resources = {
+  enabled: true,
+  defaultResource: () => resource,
+  useGrantedResource: () => true,
+  getResourceServerInfo(context, asked) {
+    if (asked !== resource) throw new Error(`no such resource: ${asked}`);
+    const jwt = { sign: { alg: "RS256" } };
+    return { audience: resource, scope: "workshop", accessTokenFormat: "jwt", accessTokenTTL: LIFETIME, jwt };
+  },
+};
+
+const configuration = {
+  clients: JSON.parse(process.env.CLIENTS ?? "[]"),
+  scopes: ["openid", "offline_access", "workshop"],
+  cookies: { keys: ["only for tests"] },
+  findAccount: (context, id) => ({ accountId: id, claims: () => ({ sub: id }) }),
+  rotateRefreshToken: true,
+  issueRefreshToken: (context, client, code) => code.scopes.has("offline_access"),
+  ttl: { AccessToken: LIFETIME, AuthorizationCode: 60, Grant: DAY, IdToken: 60, Interaction: 600, RefreshToken: DAY, Session: DAY },
+  features: {
+    devInteractions: { enabled: true },
+    registration: { enabled: true },
+    resourceIndicators: resources,
+    revocation: { enabled: true },
+  },
+};
+
+// The issuer names the port, so the socket comes first.
+const server = createServer((request, response) => handle(request, response));
+let handle;
+server.listen(Number(port), "127.0.0.1", () => {
+  const found = server.address().port;
+  const provider = new Provider(`http://localhost:${found}`, configuration);
+  provider.on("grant.success", ({ oidc }) => console.log("granted", oidc.params.grant_type));
+  for (const event of ["authorization.error", "grant.error", "registration_create.error", "server_error"])
+    provider.on(event, (context, error) => console.log(event, error.message, error.error_description ?? ""));
+  handle = provider.callback();
+  console.log(`issuer at http://localhost:${found}`);
+});

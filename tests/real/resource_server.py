@@ -1,0 +1,75 @@
+"""The official Python SDK's server behind JWT access tokens of an OpenID provider.
+
+`python resource_server.py PORT ISSUER`, at http://localhost:PORT/mcp. Its address is on stderr, as
+uvicorn words it.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import anyio.to_thread
+import jwt
+from mcp.server.auth.provider import AccessToken
+from mcp.server.auth.settings import AuthSettings
+from mcp.server.mcpserver import MCPServer
+
+SCOPE = "workshop"
+
+
+class JwtVerifier:
+    """Signature, issuer and audience, by the keys the issuer publishes."""
+
+    def __init__(self, issuer: str, resource: str) -> None:
+        self._issuer = issuer
+        self._resource = resource
+        self._keys = jwt.PyJWKClient(f"{issuer}/jwks")
+
+    async def verify_token(self, token: str) -> AccessToken | None:
+        """See `TokenVerifier` of the SDK."""
+        return await anyio.to_thread.run_sync(self._verify, token)
+
+    def _verify(self, token: str) -> AccessToken | None:
+        try:
+            key = self._keys.get_signing_key_from_jwt(token)
+            claims = jwt.decode(
+                token, key, algorithms=["RS256"], issuer=self._issuer, audience=self._resource
+            )
+        except jwt.PyJWTError:
+            return None
+        return AccessToken(
+            token=token,
+            client_id=claims["client_id"],
+            scopes=claims.get("scope", "").split(),
+            expires_at=claims["exp"],
+            resource=self._resource,
+        )
+
+
+def main() -> None:
+    port, issuer = int(sys.argv[1]), sys.argv[2]
+    resource = f"http://localhost:{port}/mcp"
+    server = MCPServer(
+        name="openid-workshop",
+        version="1.0.0",
+        token_verifier=JwtVerifier(issuer, resource),
+        auth=AuthSettings.model_validate(  # from text: pydantic's URLs gain a slash
+            {
+                "issuer_url": issuer,
+                "resource_server_url": resource,
+                "required_scopes": [SCOPE],
+                "validate_token_resource": True,
+            }
+        ),
+    )
+
+    @server.tool()
+    def add(a: int, b: int) -> str:  # pyright: ignore[reportUnusedFunction] - the server holds it
+        """Add two numbers."""
+        return str(a + b)
+
+    server.run(transport="streamable-http", port=port)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,110 @@
+"""From nothing but a URL in a desktop's config file to the tools of servers that want OAuth.
+
+The real command, a fake browser, and authorization servers no one here wrote.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.harness.browser import FakeBrowser, fake_browser
+from tests.real.configuration import entry, write
+from tests.real.processes import Service
+from tests.real.servers import (
+    authorizing_server,
+    foreign_login_server,
+    oauth_worker,
+    openid_servers,
+)
+from tests.real.stdio_host import started
+
+# The first test of the folder may have to install it.
+pytestmark = pytest.mark.timeout(400)
+
+
+@dataclass(frozen=True)
+class Desk:
+    """A person's machine with one server in the config file."""
+
+    config: Path
+    home: Path
+    browser: FakeBrowser
+
+    def add(self, name: str) -> None:
+        """One session: the handshake, the tools, a call, the end."""
+        with started(self.config, "workshop", self.home) as host:
+            assert host.initialize()["result"]["serverInfo"]["name"] == name
+            tools = host.request("tools/list")["result"]["tools"]
+            assert "add" in {tool["name"] for tool in tools}
+            assert host.call("add", a=2, b=40) == "42"
+            assert host.close() == 0
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Callable[..., Desk]]:
+    """Writes the config file for a server."""
+    with ExitStack() as stack:
+
+        def prepare(service: Service, path: str, *options: str) -> Desk:
+            browser = stack.enter_context(fake_browser(tmp_path / "browser"))
+            written = entry(
+                f"http://localhost:{service.port}{path}",
+                ["--token-store", "file", *options],
+                {"BROWSER": str(browser.command)},
+            )
+            config = write(tmp_path, {"workshop": written})
+            return Desk(config, tmp_path / "home", browser)
+
+        yield prepare
+
+
+@pytest.fixture(scope="module")
+def worker(node_packages: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    with oauth_worker(tmp_path_factory.mktemp("worker")) as service:
+        yield service
+
+
+def check_one_tab_for_two_sessions(desk: Desk, name: str) -> None:
+    for _ in range(2):
+        desk.add(name)
+        assert len(desk.browser.opened) == 1
+
+
+@pytest.mark.promise("A1", "A2", "A7", "R4")
+@pytest.mark.parametrize("path", ["/mcp", "/sse"])
+def test_oauth_worker(worker: Service, desk: Callable[..., Desk], path: str) -> None:
+    check_one_tab_for_two_sessions(desk(worker, path), "oauth-workshop")
+
+
+@pytest.mark.promise("A1", "A2", "A7")
+def test_openid_provider(node_packages: Path, tmp_path: Path, desk: Callable[..., Desk]) -> None:
+    folder = tmp_path / "servers"
+    folder.mkdir()
+    with openid_servers(folder) as (_, server):
+        check_one_tab_for_two_sessions(desk(server, "/mcp"), "openid-workshop")
+
+
+@pytest.mark.promise("A1", "A2", "A7", "R4")
+@pytest.mark.parametrize(("transport", "path"), [("streamable-http", "/mcp"), ("sse", "/sse")])
+def test_sdk_server_that_signs_in_itself(
+    transport: str, path: str, tmp_path: Path, desk: Callable[..., Desk]
+) -> None:
+    folder = tmp_path / "server"
+    folder.mkdir()
+    with authorizing_server(folder, transport) as service:
+        check_one_tab_for_two_sessions(desk(service, path), "authorizing-workshop")
+
+
+@pytest.mark.promise("A1", "A2", "A7")
+def test_login_at_a_third_party(
+    node_packages: Path, fastmcp_command: Path, tmp_path: Path, desk: Callable[..., Desk]
+) -> None:
+    folder = tmp_path / "servers"
+    folder.mkdir()
+    with foreign_login_server(folder) as service:
+        check_one_tab_for_two_sessions(desk(service, "/mcp"), "foreign-login-workshop")
