@@ -225,6 +225,13 @@ def test_on_macos_open_is_asked(desktop: Desktop) -> None:
     assert desktop.started == [["open", URL]]
 
 
+def test_on_macos_nothing_else_is_tried(desktop: Desktop) -> None:
+    desktop.install("open", 1)
+    desktop.install("xdg-open")
+    assert not desktop.open(DISPLAY, platform="darwin")
+    assert desktop.started == [["open", URL]]
+
+
 def test_in_wsl_the_browser_of_windows_is_asked(desktop: Desktop) -> None:
     """Field note 11: not one of the Linux side, where the person is not signed in."""
     desktop.install("wslview")
@@ -243,6 +250,10 @@ def test_in_wsl_without_any_way_to_windows_the_desktop_is_asked(desktop: Desktop
     desktop.install("xdg-open")
     assert desktop.open(DISPLAY, platform="wsl")
     assert desktop.started == [["xdg-open", URL]]
+
+
+def test_in_wsl_without_anything_it_is_said(desktop: Desktop) -> None:
+    assert not desktop.open(platform="wsl")
 
 
 def test_on_windows_the_shell_s_own_call_gets_the_url() -> None:

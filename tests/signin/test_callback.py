@@ -103,6 +103,11 @@ def without_ipv6(family: socket.AddressFamily) -> socket.socket:
     return socket.socket(family)
 
 
+def taken(family: socket.AddressFamily) -> socket.socket:
+    """A machine on which every port is taken."""
+    raise OSError(errno.EADDRINUSE, "Address already in use")
+
+
 def without_network(family: socket.AddressFamily) -> socket.socket:
     """A sandbox."""
     raise OSError(errno.EPERM, "Operation not permitted")
@@ -705,13 +710,19 @@ def test_the_command_that_finds_the_holder_is_the_platform_s(platform: str, comm
     assert holder_command(3334, platform) == command
 
 
-def test_a_machine_that_forbids_listening_is_told_as_it_is() -> None:
+@pytest.mark.parametrize(
+    ("make_socket", "evidence"),
+    [(without_network, "Operation not permitted"), (taken, "Address already in use")],
+)
+def test_a_machine_that_forbids_listening_is_told_as_it_is(
+    make_socket: MakeSocket, evidence: str
+) -> None:
     async def main() -> None:
-        listener = CallbackListener(make_socket=without_network)
+        listener = CallbackListener(make_socket=make_socket)
         with pytest.raises(McpRemoteError) as raised:
             await listener.bind(None, pinned=False)
         assert raised.value.sentence() == (
-            "No port of this machine can be listened on for the browser: Operation not permitted. "
+            f"No port of this machine can be listened on for the browser: {evidence}. "
             "Look for a firewall or sandbox that forbids programs to listen on 127.0.0.1."
         )
 
