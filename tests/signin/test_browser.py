@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import signal
 import socket
@@ -320,6 +321,20 @@ def test_an_opener_has_neither_our_stdio_nor_our_session(desktop: Desktop) -> No
     assert record["leads"]
     assert record["environment"]["LANG"] == "de_DE.UTF-8"
     assert record["environment"]["DISPLAY"] == ":7"
+
+
+@pytest.mark.promise("S2")
+def test_the_log_names_the_opener_but_not_the_url(
+    desktop: Desktop, caplog: pytest.LogCaptureFixture
+) -> None:
+    desktop.install("xdg-open", 3)
+    desktop.install("gio")
+    with caplog.at_level(logging.DEBUG, "mcp_remote_py"):
+        assert desktop.open(DISPLAY)
+    assert [record.message for record in caplog.records if record.name.startswith("mcp")] == [
+        "xdg-open did not open the browser",
+        "The browser was opened by gio",
+    ]
 
 
 @pytest.mark.promise("S1")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import logging
 import socket
 import sys
 from collections.abc import AsyncGenerator
@@ -475,6 +476,25 @@ def test_any_bytes_are_survived_and_none_come_back(noise: bytes) -> None:
             assert (await visit(listener, "/")).status == 404
 
     run(main())
+
+
+@pytest.mark.promise("S2", "S3")
+def test_nothing_of_a_request_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        async with listening() as listener:
+            await visit(listener, "/oauth/callback?code=canary&state=canary", "Canary: canary")
+            await visit(listener, "/canary", host="canary")
+            browser = asyncio.create_task(
+                visit(listener, f"/oauth/callback?code=canary&state={STATE}")
+            )
+            await listener.wait(PATIENCE)
+            await listener.finish(Outcome.DONE)
+            await browser
+
+    with caplog.at_level(logging.DEBUG, "mcp_remote_py"):
+        run(main())
+    assert "port" in caplog.text
+    assert "canary" not in caplog.text.lower()
 
 
 # What visitors may cost
