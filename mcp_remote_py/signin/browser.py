@@ -37,6 +37,8 @@ Start = Callable[[Sequence[str], Environment], Awaitable[bool]]
 """Starts this command in this environment, detached; whether it seems to have worked."""
 StartFile = Callable[[str], None]
 """Hands a URL to Windows (`os.startfile`); raises OSError. May block."""
+_STARTFILE: StartFile | None = getattr(os, "startfile", None)
+"""ShellExecute: with an https URL, the person's browser, and no shell."""
 
 _URL = re.compile(r"https?://[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+", re.IGNORECASE)
 """The characters of RFC 3986; all others must be percent-encoded in a URL."""
@@ -97,7 +99,7 @@ async def open_browser(
     """
     url = check_url(url)
     if command is None and platform == "win32" and not environment.get("BROWSER"):
-        return await _start_file(url, startfile or _windows_startfile)
+        return await _start_file(url, startfile or _STARTFILE)
     start = start or start_detached
     if platform in ("linux", "wsl"):
         environment = complete_desktop(environment, root)
@@ -199,11 +201,7 @@ def complete_desktop(
 
 
 def _first_socket(folder: Path, pattern: str, user: int) -> Path | None:
-    try:
-        found = sorted(folder.glob(pattern))
-    except OSError:
-        return None
-    return next((path for path in found if _is_socket_of(path, user)), None)
+    return next((path for path in sorted(folder.glob(pattern)) if _is_socket_of(path, user)), None)
 
 
 def _is_socket_of(path: Path, user: int) -> bool:
@@ -238,10 +236,11 @@ async def start_detached(words: Sequence[str], environment: Environment) -> bool
     return not ended.done() or ended.result() == 0
 
 
+_DETACHED = getattr(subprocess, "DETACHED_PROCESS", 0)
+"""Of Windows: no console of ours. Elsewhere a new session does it."""
+
+
 def _spawn(words: Sequence[str], environment: Environment) -> subprocess.Popen[bytes]:
-    flags = 0
-    if sys.platform == "win32":
-        flags = subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP
     return subprocess.Popen(  # noqa: S603 - a list, no shell; the URL went through `check_url`
         words,
         env=environment,
@@ -249,20 +248,16 @@ def _spawn(words: Sequence[str], environment: Environment) -> subprocess.Popen[b
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
-        creationflags=flags,
+        creationflags=_DETACHED,
     )
 
 
-async def _start_file(url: str, startfile: StartFile) -> bool:
+async def _start_file(url: str, startfile: StartFile | None) -> bool:
+    if startfile is None:
+        return False
     try:
         await asyncio.to_thread(startfile, url)
     except OSError as error:
         logger.debug("Windows did not open the browser: %s", type(error).__name__)
         return False
     return True
-
-
-def _windows_startfile(url: str) -> None:
-    if sys.platform != "win32":
-        raise OSError("this is not Windows")
-    os.startfile(url)  # noqa: S606 - ShellExecute with an https URL opens the browser, no shell

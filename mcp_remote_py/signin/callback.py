@@ -46,6 +46,9 @@ _PIECE = 4096
 """Bytes read at once."""
 _TAKEN = {errno.EADDRINUSE, errno.EACCES}
 """EACCES: Windows says so of ports it has reserved, and of ports held exclusively."""
+_ADDRESS_OPTION = getattr(socket, "SO_EXCLUSIVEADDRUSE", socket.SO_REUSEADDR)
+"""The first is of Windows, where the second would let two programs share a port; elsewhere that
+one only passes over connections of the last sign-in in TIME_WAIT."""
 
 MakeSocket = Callable[[socket.AddressFamily], socket.socket]
 """Makes a stream socket of that family; raises OSError where the machine has none such."""
@@ -266,13 +269,7 @@ class CallbackListener:
     def _listen_on(self, family: socket.AddressFamily, address: str, port: int) -> socket.socket:
         made = self._make_socket(family)
         try:
-            exclusive = getattr(socket, "SO_EXCLUSIVEADDRUSE", None)
-            if exclusive is not None:
-                # Windows. There, SO_REUSEADDR would let two programs share a port.
-                made.setsockopt(socket.SOL_SOCKET, exclusive, 1)
-            else:
-                # Elsewhere it only passes over connections of the last sign-in in TIME_WAIT.
-                made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            made.setsockopt(socket.SOL_SOCKET, _ADDRESS_OPTION, 1)
             if family == socket.AF_INET6:
                 made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             made.bind((address, port))

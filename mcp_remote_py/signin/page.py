@@ -112,7 +112,7 @@ _PAGES = {
         _CROSS,
         "Sign-in was declined",
         (
-            "{server} was not connected, and nothing was stored.",
+            "{server} was not connected.",
             "You can close this tab. To try again, start the sign-in once more in {application}.",
         ),
     ),

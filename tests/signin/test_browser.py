@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import signal
 import socket
@@ -225,6 +226,13 @@ def test_on_macos_open_is_asked(desktop: Desktop) -> None:
     assert desktop.started == [["open", URL]]
 
 
+def test_on_macos_nothing_else_is_tried(desktop: Desktop) -> None:
+    desktop.install("open", 1)
+    desktop.install("xdg-open")
+    assert not desktop.open(DISPLAY, platform="darwin")
+    assert desktop.started == [["open", URL]]
+
+
 def test_in_wsl_the_browser_of_windows_is_asked(desktop: Desktop) -> None:
     """Field note 11: not one of the Linux side, where the person is not signed in."""
     desktop.install("wslview")
@@ -243,6 +251,10 @@ def test_in_wsl_without_any_way_to_windows_the_desktop_is_asked(desktop: Desktop
     desktop.install("xdg-open")
     assert desktop.open(DISPLAY, platform="wsl")
     assert desktop.started == [["xdg-open", URL]]
+
+
+def test_in_wsl_without_anything_it_is_said(desktop: Desktop) -> None:
+    assert not desktop.open(platform="wsl")
 
 
 def test_on_windows_the_shell_s_own_call_gets_the_url() -> None:
@@ -309,6 +321,20 @@ def test_an_opener_has_neither_our_stdio_nor_our_session(desktop: Desktop) -> No
     assert record["leads"]
     assert record["environment"]["LANG"] == "de_DE.UTF-8"
     assert record["environment"]["DISPLAY"] == ":7"
+
+
+@pytest.mark.promise("S2")
+def test_the_log_names_the_opener_but_not_the_url(
+    desktop: Desktop, caplog: pytest.LogCaptureFixture
+) -> None:
+    desktop.install("xdg-open", 3)
+    desktop.install("gio")
+    with caplog.at_level(logging.DEBUG, "mcp_remote_py"):
+        assert desktop.open(DISPLAY)
+    assert [record.message for record in caplog.records if record.name.startswith("mcp")] == [
+        "xdg-open did not open the browser",
+        "The browser was opened by gio",
+    ]
 
 
 @pytest.mark.promise("S1")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import logging
 import socket
 import sys
 from collections.abc import AsyncGenerator
@@ -101,6 +102,11 @@ def without_ipv6(family: socket.AddressFamily) -> socket.socket:
     if family == socket.AF_INET6:
         raise OSError(errno.EAFNOSUPPORT, "Address family not supported by protocol")
     return socket.socket(family)
+
+
+def taken(family: socket.AddressFamily) -> socket.socket:
+    """A machine on which every port is taken."""
+    raise OSError(errno.EADDRINUSE, "Address already in use")
 
 
 def without_network(family: socket.AddressFamily) -> socket.socket:
@@ -472,6 +478,25 @@ def test_any_bytes_are_survived_and_none_come_back(noise: bytes) -> None:
     run(main())
 
 
+@pytest.mark.promise("S2", "S3")
+def test_nothing_of_a_request_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        async with listening() as listener:
+            await visit(listener, "/oauth/callback?code=canary&state=canary", "Canary: canary")
+            await visit(listener, "/canary", host="canary")
+            browser = asyncio.create_task(
+                visit(listener, f"/oauth/callback?code=canary&state={STATE}")
+            )
+            await listener.wait(PATIENCE)
+            await listener.finish(Outcome.DONE)
+            await browser
+
+    with caplog.at_level(logging.DEBUG, "mcp_remote_py"):
+        run(main())
+    assert "port" in caplog.text
+    assert "canary" not in caplog.text.lower()
+
+
 # What visitors may cost
 
 
@@ -705,13 +730,19 @@ def test_the_command_that_finds_the_holder_is_the_platform_s(platform: str, comm
     assert holder_command(3334, platform) == command
 
 
-def test_a_machine_that_forbids_listening_is_told_as_it_is() -> None:
+@pytest.mark.parametrize(
+    ("make_socket", "evidence"),
+    [(without_network, "Operation not permitted"), (taken, "Address already in use")],
+)
+def test_a_machine_that_forbids_listening_is_told_as_it_is(
+    make_socket: MakeSocket, evidence: str
+) -> None:
     async def main() -> None:
-        listener = CallbackListener(make_socket=without_network)
+        listener = CallbackListener(make_socket=make_socket)
         with pytest.raises(McpRemoteError) as raised:
             await listener.bind(None, pinned=False)
         assert raised.value.sentence() == (
-            "No port of this machine can be listened on for the browser: Operation not permitted. "
+            f"No port of this machine can be listened on for the browser: {evidence}. "
             "Look for a firewall or sandbox that forbids programs to listen on 127.0.0.1."
         )
 

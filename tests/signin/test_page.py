@@ -65,7 +65,7 @@ def every_page() -> list[bytes]:
         (
             Outcome.DECLINED,
             "Sign-in was declined",
-            "Linear was not connected, and nothing was stored.You can close this tab. To try "
+            "Linear was not connected.You can close this tab. To try "
             "again, start the sign-in once more in Claude Desktop.",
         ),
         (
