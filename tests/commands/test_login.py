@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import logging
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import pytest
 
@@ -12,11 +16,14 @@ from mcp_remote_py.errors import McpRemoteError, NotSent, UsageError
 from mcp_remote_py.oauth.steps import Client, Credential
 from mcp_remote_py.redact import Secret
 from mcp_remote_py.settings import ProxySettings, parse_server_url
+from tests.harness.host import environment_for
 
 SERVER = "https://mcp.example.com/mcp?key=login-canary-1"
 SHOWN = "https://mcp.example.com/mcp?key=****"
 SETTINGS = ProxySettings(parse_server_url(SERVER))
 ASKING = f"Asking {SHOWN} whether it wants a sign-in ..."
+PATIENCE = 20.0
+"""Seconds for a process of the test."""
 NOW = 1_700_000_000.0
 CREDENTIAL = Credential(
     issuer="https://auth.example.com",
@@ -174,3 +181,53 @@ def test_sign_in_that_does_not_come_about_is_said_and_still_needed(
 def test_option_the_sign_in_cannot_serve_is_wrong_usage() -> None:
     with pytest.raises(UsageError, match="No device"):
         login(FakeAgent(signed_in=UsageError("No device here.")))
+
+
+INTERRUPTED_LOGIN = """
+import asyncio, os, sys
+from mcp_remote_py import cli
+from mcp_remote_py.commands.login import run_login
+
+class Agent:
+    def __init__(self, report):
+        self.report = report
+
+    async def probe(self):
+        return 401, "Bearer"
+
+    async def sign_in(self, challenge=""):
+        self.report("Waiting for you ...")
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.report("The listener is closed.")
+
+def load(name):
+    return lambda settings, environment, write: run_login(
+        settings, environment, write, lambda settings, environment, report: Agent(report)
+    )
+
+sys.exit(cli.main(sys.argv[1:], os.environ, sys.stdout, sys.stderr, load))
+"""
+
+
+@pytest.mark.promise("P2")
+@pytest.mark.timeout(PATIENCE + 5)
+def test_interrupt_ends_a_login_that_waits_and_lets_it_clean_up(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", INTERRUPTED_LOGIN, "login", SERVER],
+        env=environment_for(tmp_path),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == f"{ASKING}\n"
+            assert process.stdout.readline() == "Waiting for you ...\n"
+            process.send_signal(signal.SIGINT)
+            out, errors = process.communicate(timeout=PATIENCE)
+        finally:
+            process.kill()
+    assert (process.returncode, out, errors) == (130, "The listener is closed.\n", "")
