@@ -24,8 +24,10 @@ if "httpx" not in sys.modules:
 
 import httpx
 
-FETCH_TIMEOUT = 10.0
-"""Seconds for one request in all: a person waits, and a host does (field note 29)."""
+FETCH_TIMEOUT = 5.0
+POST_TIMEOUT = 15.0
+"""Seconds for one request in all: for a document, and where something is done for it. A person
+waits, and a host does (field note 29)."""
 
 MAX_REDIRECTS = 3
 
@@ -48,17 +50,19 @@ class Fetcher:
 
         Raises:
             NotSent: no connection.
-            Interrupted: no answer, or not in `FETCH_TIMEOUT` seconds.
+            Interrupted: no answer, or not in time.
             Unusable: the answer is larger than `MAX_BODY_BYTES`, or redirects elsewhere.
         """
+        seconds = FETCH_TIMEOUT if step.request.method == "GET" else POST_TIMEOUT
         try:
-            async with asyncio.timeout(FETCH_TIMEOUT):
+            async with asyncio.timeout(seconds):
                 if not step.follow_redirects:
                     return await self._once(step.request)
                 return await self._follow(step.request)
         except TimeoutError:
             raise Interrupted(
-                f"{mask_url(step.request.url)} did not answer in {FETCH_TIMEOUT:g} seconds."
+                f"{mask_url(step.request.url)} did not answer in {seconds:g} seconds.",
+                hint="Try again later.",
             ) from None
 
     async def _follow(self, request: Request) -> Response:
@@ -126,7 +130,7 @@ class Fetcher:
             proxy=None if self._proxy is None else self._proxy.reveal(),
             trust_env=False,
             follow_redirects=False,
-            timeout=FETCH_TIMEOUT,
+            timeout=POST_TIMEOUT,
             headers={
                 "user-agent": f"mcp-remote-py/{__version__}",
                 "accept": "application/json",
