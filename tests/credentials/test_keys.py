@@ -55,7 +55,7 @@ def no_keyring() -> Backend:
 
 
 def unavailable() -> Backend:
-    raise StoreError("There is no keyring on this machine.")
+    raise StoreError("There is no keyring in this session.")
 
 
 class TestKeyringStore(LastingStoreContract):
@@ -119,13 +119,13 @@ def test_names_and_description_touch_no_keyring(tmp_path: Path) -> None:
 
 class NoKeyring(FakeKeyring):
     def get_password(self, service: str, username: str, /) -> str | None:
-        raise StoreError("There is no keyring on this machine.")
+        raise StoreError("There is no keyring in this session.")
 
 
 FAILED = "The keyring failed: "
 FORGETS = "The keyring does not keep what is written to it."
 USELESS = {
-    NoKeyring: "There is no keyring on this machine.",
+    NoKeyring: "There is no keyring in this session.",
     LockedKeyring: f"{FAILED}KeyringLocked: Failed to unlock the collection.",
     SilentKeyring: "The keyring has not answered for 0 s.",
     ForgetfulKeyring: FORGETS,
@@ -197,6 +197,9 @@ def test_chosen_keyring_that_is_locked_later_is_an_error_and_no_second_choice(
         )
     backend.locked = False
     assert store.load(SESSION) == FULL
+    gone = choose_store("keyring", tmp_path, os.urandom, unavailable)
+    with pytest.raises(StoreError, match="There is no keyring in this session"):
+        gone.prepare()
     assert not (tmp_path / "sessions" / "key").exists()
 
 
@@ -458,7 +461,11 @@ def test_keyrings_that_are_none_count_as_none(tmp_path: Path, module: str) -> No
     process = start_program("keyring", tmp_path, "mcp", environment)
     words = process.communicate(timeout=PATIENCE)[1]
     assert process.returncode == 0, words
-    cause = "The keyring failed: " if module == "no_such_thing" else "There is no keyring on"
+    cause = (
+        "The keyring failed: "
+        if module == "no_such_thing"
+        else "There is no keyring in this session."
+    )
     assert words.startswith(cause)
     assert words.count("\n") == 1
     assert CANARY not in words
