@@ -26,16 +26,19 @@ MAX_QUARANTINED = 9
 
 
 def make_private(folder: Path) -> None:
-    """Makes `folder` and the one it lies in, and closes both to others where they are open.
+    """Makes `folder`, and those above it that are missing, for their owner alone.
+
+    One that is there already is closed to others; those above it are not ours to change.
 
     Raises:
         StoreError: it is impossible.
     """
     try:
-        for each in (folder.parent, folder):
-            each.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if os.name == "posix" and each.stat().st_mode & 0o077:
-                each.chmod(0o700)
+        if not folder.is_dir():
+            for each in (*reversed(folder.parents), folder):
+                each.mkdir(mode=0o700, exist_ok=True)
+        if os.name == "posix" and folder.stat().st_mode & 0o077:
+            folder.chmod(0o700)
     except OSError as error:
         raise _unusable(folder, "be made private", error) from None
 
@@ -126,8 +129,8 @@ def quarantine(path: Path, seen: bytes, reason: str) -> bool:
         return False  # someone has replaced it meanwhile
     numbers = range(1, MAX_QUARANTINED + 1)
     names = [path.with_name(f"{path.name}.quarantine-{number}") for number in numbers]
-    aside = next((name for name in names if not name.exists()), names[-1])
     try:
+        aside = next((name for name in names if not name.exists()), names[-1])
         replace(path, aside)
     except OSError as error:
         raise _unusable(path, "be moved aside", error) from None

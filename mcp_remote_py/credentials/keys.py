@@ -183,7 +183,10 @@ def open_keyring() -> Backend:
 
     backend = keyring.get_keyring()
     if type(backend).__module__ in _USELESS:
-        raise StoreError("There is no keyring on this machine.", hint=_HINT)
+        raise StoreError(
+            "There is no keyring in this session.",
+            hint="Start the one of the desktop, or add --token-store file.",
+        )
     return cast("Backend", backend)
 
 
@@ -196,11 +199,10 @@ class FileKey:
 
     def read(self) -> bytes | None:
         """See `KeySource`; a broken file is moved aside."""
-        while (key := read_private(self._path)) is not None:
-            if len(key) == KEY_BYTES:
-                return key
-            if quarantine(self._path, key, "It is no key."):
-                break
+        key = read_private(self._path)
+        if key is None or len(key) == KEY_BYTES:
+            return key
+        quarantine(self._path, key, "It is no key.")
         return None
 
     def obtain(self) -> bytes:
@@ -230,12 +232,17 @@ class ChosenKeys:
         self._choice = choice
         self._sources = sources
         self._randomness = randomness
+        self._one_at_a_time = threading.Lock()
 
     def for_sealing(self) -> tuple[str, bytes]:
         """See `Keys`."""
-        name = self._chosen()
-        if name is not None:
+        with self._one_at_a_time:
+            name = self._chosen()
+            if name is None:
+                return self._choose()
             return name, self._sources[name].obtain()
+
+    def _choose(self) -> tuple[str, bytes]:
         try:
             name, key = KEYRING, self._sources[KEYRING].obtain()
         except StoreError as error:

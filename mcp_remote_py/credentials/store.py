@@ -216,10 +216,8 @@ def decode(data: bytes, migrations: Mapping[int, Migration] = MIGRATIONS) -> Cre
     return Credential(**fields)
 
 
-def _reveal(value: object) -> str:
-    if isinstance(value, Secret):
-        return value.reveal()
-    raise TypeError(f"{type(value).__name__} is no part of a record")
+def _reveal(value: Secret) -> str:
+    return value.reveal()
 
 
 def _secret(value: str | None) -> Secret | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import subprocess
@@ -15,6 +16,7 @@ from mcp_remote_py.credentials.keys import (
     SERVICE,
     USER_NAME,
     Backend,
+    FileKey,
     choose_store,
 )
 from mcp_remote_py.credentials.sealed import KEY_BYTES
@@ -55,7 +57,7 @@ def no_keyring() -> Backend:
 
 
 def unavailable() -> Backend:
-    raise StoreError("There is no keyring on this machine.")
+    raise StoreError("There is no keyring in this session.")
 
 
 class TestKeyringStore(LastingStoreContract):
@@ -119,13 +121,13 @@ def test_names_and_description_touch_no_keyring(tmp_path: Path) -> None:
 
 class NoKeyring(FakeKeyring):
     def get_password(self, service: str, username: str, /) -> str | None:
-        raise StoreError("There is no keyring on this machine.")
+        raise StoreError("There is no keyring in this session.")
 
 
 FAILED = "The keyring failed: "
 FORGETS = "The keyring does not keep what is written to it."
 USELESS = {
-    NoKeyring: "There is no keyring on this machine.",
+    NoKeyring: "There is no keyring in this session.",
     LockedKeyring: f"{FAILED}KeyringLocked: Failed to unlock the collection.",
     SilentKeyring: "The keyring has not answered for 0 s.",
     ForgetfulKeyring: FORGETS,
@@ -197,6 +199,9 @@ def test_chosen_keyring_that_is_locked_later_is_an_error_and_no_second_choice(
         )
     backend.locked = False
     assert store.load(SESSION) == FULL
+    gone = choose_store("keyring", tmp_path, os.urandom, unavailable)
+    with pytest.raises(StoreError, match="There is no keyring in this session"):
+        gone.prepare()
     assert not (tmp_path / "sessions" / "key").exists()
 
 
@@ -360,6 +365,29 @@ def test_threads_that_start_together_ask_the_keyring_once(tmp_path: Path) -> Non
     assert len(store.sessions()) == 8
 
 
+@pytest.mark.promise("A7")
+def test_two_who_make_the_key_file_at_the_same_time_have_one_key(tmp_path: Path) -> None:
+    together = threading.Barrier(2)
+    keys: list[bytes] = []
+
+    def random(count: int) -> bytes:
+        """Lets the other one come as far as this, if nothing holds it up."""
+        if count == KEY_BYTES:
+            with contextlib.suppress(threading.BrokenBarrierError):
+                together.wait(0.3)
+        return os.urandom(count)
+
+    def work() -> None:
+        keys.append(FileKey(tmp_path / "folder" / "key", random).obtain())
+
+    threads = [threading.Thread(target=work) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(PATIENCE)
+    assert keys == [(tmp_path / "folder" / "key").read_bytes()] * 2
+
+
 # With the real library, in real processes ------------------------------------------------------
 
 PROGRAM = """
@@ -367,13 +395,15 @@ import os, pathlib, sys
 from mcp_remote_py.credentials.keys import choose_store
 from tests.credentials.contract import FULL, session_of
 store = choose_store(sys.argv[1], pathlib.Path(sys.argv[2]), os.urandom)
+print("ready", flush=True)
+sys.stdin.readline()
 store.prepare()
 store.save(session_of(sys.argv[3]), FULL)
 """
 
 KEYRING_MODULE = '''
 """A keyring of one file per item, and a line in a log for every call."""
-import os, pathlib
+import os, pathlib, time
 from keyring.backend import KeyringBackend
 from keyring.errors import PasswordDeleteError
 
@@ -389,7 +419,9 @@ class Keyring(KeyringBackend):
     def get_password(self, service, username):
         self.log("get")
         path = FOLDER / f"{service} {username}"
-        return path.read_text() if path.exists() else None
+        text = path.read_text() if path.exists() else None
+        time.sleep(0.05)  # as slow as a real one: long enough for others to come between
+        return text
 
     def set_password(self, service, username, password):
         self.log("set")
@@ -406,6 +438,8 @@ def start_program(
 ) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-c", PROGRAM, kind, str(folder), session],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, **environment},
@@ -426,6 +460,13 @@ def test_eight_first_starts_at_once_make_one_key(tmp_path: Path, kind: str) -> N
     state = tmp_path / "state"
     processes = [start_program(kind, state, str(number), environment) for number in range(8)]
     try:
+        for process in processes:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+        for process in processes:
+            assert process.stdin is not None
+            process.stdin.write("go\n")
+            process.stdin.flush()
         errors = [process.communicate(timeout=PATIENCE)[1] for process in processes]
     finally:
         for process in processes:
@@ -458,7 +499,11 @@ def test_keyrings_that_are_none_count_as_none(tmp_path: Path, module: str) -> No
     process = start_program("keyring", tmp_path, "mcp", environment)
     words = process.communicate(timeout=PATIENCE)[1]
     assert process.returncode == 0, words
-    cause = "The keyring failed: " if module == "no_such_thing" else "There is no keyring on"
+    cause = (
+        "The keyring failed: "
+        if module == "no_such_thing"
+        else "There is no keyring in this session."
+    )
     assert words.startswith(cause)
     assert words.count("\n") == 1
     assert CANARY not in words

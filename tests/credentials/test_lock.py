@@ -214,6 +214,12 @@ def test_lock_is_given_back_whatever_happens(tmp_path: Path, failure: BaseExcept
     run(main())
 
 
+def is_locking(thread: threading.Thread) -> bool:
+    """Whether the thread has opened the file and waits for the kernel."""
+    frame = sys._current_frames().get(thread.ident or 0)  # pyright: ignore[reportPrivateUsage]
+    return frame is not None and frame.f_code.co_name == "_lock"
+
+
 def test_emptied_folder_does_not_make_two_holders(tmp_path: Path) -> None:
     """A waiter whose file was deleted and made anew waits for the new one."""
     path = tmp_path / "folder" / "x.lock"
@@ -228,6 +234,8 @@ def test_emptied_folder_does_not_make_two_holders(tmp_path: Path) -> None:
     waiter = threading.Thread(target=wait)
     with hold_blocking(path):
         waiter.start()
+        while not is_locking(waiter):
+            assert waiter.is_alive()
         shutil.rmtree(path.parent)
     assert entered.wait(PATIENCE)
 

@@ -79,6 +79,12 @@ def test_files_and_folders_are_their_owners_alone_whatever_the_mask(tmp_path: Pa
     assert path.parent.parent.stat().st_mode & 0o777 == 0o700
 
 
+def test_folder_that_was_there_before_is_not_changed(tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir(mode=0o755)
+    store_in(tmp_path).save(SESSION, FULL)
+    assert (tmp_path / "state").stat().st_mode & 0o777 == 0o755
+
+
 @pytest.mark.promise("S2")
 def test_what_was_opened_to_others_is_closed_again(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
@@ -250,6 +256,28 @@ def test_file_that_was_replaced_meanwhile_is_not_moved_aside(tmp_path: Path) -> 
     assert path.read_bytes() == b"new and good"
 
 
+def test_record_that_is_replaced_while_its_key_is_looked_for_is_read_again(tmp_path: Path) -> None:
+    class LateKeys(FixedKeys):
+        def for_opening(self, name: str) -> bytes | None:
+            key, self.key = self.key, b"k" * 32
+            if key != self.key:
+                store_in(tmp_path).save(SESSION, FULL)
+            return key
+
+    store_in(tmp_path).save(SESSION, ONLY_CLIENT)
+    assert store_in(tmp_path, LateKeys(b"o" * 32)).load(SESSION) == FULL
+    assert names_beside(record_in(tmp_path)) == [record_in(tmp_path).name]
+
+
+def test_file_that_cannot_be_moved_aside_is_an_error(tmp_path: Path) -> None:
+    path = record_in(tmp_path)
+    write_private(path, b"broken", os.urandom)
+    for number in range(1, MAX_QUARANTINED + 1):
+        path.with_name(f"{path.name}.quarantine-{number}").mkdir()
+    with pytest.raises(StoreError, match="cannot be moved aside: Is a directory"):
+        store_in(tmp_path).load(SESSION)
+
+
 @pytest.mark.promise("A7")
 @pytest.mark.parametrize("task", ["prepare", "save"])
 @pytest.mark.parametrize("obstacle", ["file for folder", "no such device"])
@@ -288,7 +316,7 @@ def test_unreadable_place_is_an_error_and_not_an_empty_store(tmp_path: Path) -> 
     (tmp_path / "state").mkdir()
     (tmp_path / "state" / "sessions").write_text("in the way")
     for read in (store_in(tmp_path).sessions, lambda: store_in(tmp_path).load(SESSION)):
-        with pytest.raises(StoreError, match=r"cannot be read: .* Make that folder yours|cannot"):
+        with pytest.raises(StoreError, match="cannot be read: Not a directory"):
             read()
 
 
