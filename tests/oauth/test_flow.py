@@ -481,12 +481,15 @@ def test_cached_client_is_not_trusted_again_when_nobody_came_back() -> None:
     with pytest.raises(SignInFailed):
         world.sign_in()
     assert world.stored == REGISTERED
-    # And a new one is: the person closed the tab, most likely.
-    world = World()
-    world.callback = NobodyCame("Nobody signed in.", hint="Try again.")
-    with pytest.raises(NobodyCame):
-        world.sign_in()
-    assert world.stored is not None
+    # And a new one is, also in the place of a forgotten one: the tab was closed, most likely.
+    for stored in (None, REGISTERED):
+        world = World(stored)
+        world.known_clients.clear()
+        world.callback = NobodyCame("Nobody signed in.", hint="Try again.")
+        with pytest.raises(NobodyCame):
+            world.sign_in()
+        assert world.stored is not None
+        assert world.stored.client.client_id == "client-1"
 
 
 @pytest.mark.promise("A5")

@@ -176,6 +176,11 @@ def test_success_without_token_shows_names_at_most(body: object) -> None:
     assert "without an access token (HTTP 200, application/json, members: " in str(error)
 
 
+@pytest.mark.promise("S2")
+def test_bare_token_is_not_taken_for_a_name() -> None:
+    assert "members: none)" in str(refuse(answer(b"canarytoken", 200, "text/plain")))
+
+
 def test_names_of_members_are_evidence() -> None:
     assert "members: accessToken, …)" in str(refuse(answer({"accessToken": TOKEN, "a b": 1})))
     assert "no content type" in str(refuse(Response(200, {}, b"{}")))
