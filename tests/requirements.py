@@ -61,6 +61,18 @@ PROMISES = {
         "Sign-ins survive restarts, large tokens, any keyring and none; else a file of mode 0600.",
         "jaraco/keyring issues 355, 619 and 647",
     ),
+    "A3": Promise(
+        "Grants: code with PKCE, refresh, device code; servers that stray are understood.",
+        "RFC 6749, 7636, 8628, 8707, 9207; modelcontextprotocol/csharp-sdk issue 741",
+    ),
+    "A5": Promise(
+        "Only a definite refusal ends a credential, after a look at what others have stored.",
+        "RFC 6749 §5.2; anthropics/claude-code issue 85236",
+    ),
+    "L1": Promise(
+        "At most one tab and a bounded number of token requests, whatever the servers do.",
+        "punkpeye/mcp-remote issue 149; makeplane/plane issue 8926",
+    ),
     "L5": Promise(
         "Retries back off with jitter, obey Retry-After, and end; an idle proxy sends nothing.",
         "RFC 9110 §10.2.3; modelcontextprotocol/python-sdk issue 3257",

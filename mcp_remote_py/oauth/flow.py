@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 
 from mcp_remote_py.errors import McpRemoteError, SignInFailed
 from mcp_remote_py.oauth.challenge import Challenge
-from mcp_remote_py.oauth.discovery import Discovered, discover
+from mcp_remote_py.oauth.device import sign_in_elsewhere
+from mcp_remote_py.oauth.discovery import Discovered, ServerMetadata, discover
 from mcp_remote_py.oauth.grants import (
     AuthorizationRefused,
     RandomBytes,
@@ -42,7 +43,7 @@ from mcp_remote_py.oauth.steps import (
     Save,
 )
 from mcp_remote_py.oauth.tokens import GrantRefused
-from mcp_remote_py.redact import remember
+from mcp_remote_py.redact import Secret, remember
 from mcp_remote_py.settings import SignInSettings
 
 _DEAD_CLIENT_ERRORS = frozenset({"invalid_client", "unauthorized_client"})
@@ -57,7 +58,8 @@ def sign_in(
 ) -> Conversation[Credential]:
     """Has the person sign in for the MCP server at `server_url`; the credential is saved.
 
-    At most one tab, one code, one request for tokens. `now` gives seconds since the epoch.
+    At most one tab, one code, one request for tokens; with --device-code no tab. `now` gives
+    seconds since the epoch.
 
     Raises:
         SignInDenied: the person said no.
@@ -66,6 +68,7 @@ def sign_in(
     check_authorize_parameters(settings.authorize_parameters)
     discovered = yield from discover(server_url, challenge, settings)
     server = discovered.server
+    _check_device_endpoint(server, settings)
     # Before anything is registered or opened: the port must be ours.
     redirect_uris = cast("tuple[str, ...]", (yield Listen()))
     stored = cast("Credential | None", (yield Load()))
@@ -88,43 +91,24 @@ def sign_in(
             yield from _save(pending)
         return pending
 
-    def address(pending: Credential) -> str:
-        return authorization_url(
-            server.authorization_endpoint,
-            pending,
-            state=state,
-            verifier=verifier,
-            parameters=settings.authorize_parameters,
-        )
-
     pending = yield from obtain(known)
     cached = pending.client == known and pending.client.origin == "registered"
-    # Its own state and verifier: nothing that the preflight provokes can be the real answer.
-    state, verifier = make_random_text(random_bytes), make_random_text(random_bytes)
-    if cached and not (yield from preflight(address(pending))):
-        yield Report(f"{server.issuer} no longer knows us: registering once more.")
-        pending = yield from obtain(None)
-        cached = False
-    state, verifier = make_random_text(random_bytes), make_random_text(random_bytes)
-    remember((verifier,))
+    if cached and not settings.device_code:
+        # With its own state and verifier: nothing it provokes can be taken for the real answer.
+        url, _, _ = _begin(server, pending, settings, random_bytes)
+        if not (yield from preflight(url)):
+            yield Report(f"{server.issuer} no longer knows us: registering once more.")
+            pending = yield from obtain(None)
+            cached = False
     try:
-        asked = AskUser(address(pending), state, urlsplit(server_url).hostname or server_url)
-        callback = cast("Callback", (yield asked))
+        credential = yield from _obtain_tokens(
+            server_url, server, pending, settings, random_bytes, now
+        )
     except NobodyCame:
         # A server that has forgotten us may say so to the person only (L10).
         if cached and not _has_tokens(stored):
             yield from _forget_client(pending.client)
         raise
-    try:
-        code = check_callback(
-            callback,
-            state,
-            server.issuer,
-            server.iss_parameter_supported,
-            settings.trusted_issuers,
-        )
-        remember((code,))
-        credential = yield from exchange_code(pending, code, verifier, now())
     except (AuthorizationRefused, GrantRefused) as error:
         if _is_dead(pending.client, error):
             yield from _forget_client(pending.client)
@@ -163,6 +147,55 @@ def renew(credential: Credential, settings: SignInSettings, now: float) -> Conve
         raise
     yield from _keep(renewed)
     return renewed
+
+
+def _check_device_endpoint(server: ServerMetadata, settings: SignInSettings) -> None:
+    if settings.device_code and not server.device_authorization_endpoint:
+        raise SignInFailed(
+            f"{server.issuer} offers no sign-in by code (no device_authorization_endpoint).",
+            hint="Leave out --device-code.",
+        )
+
+
+def _obtain_tokens(
+    server_url: str,
+    server: ServerMetadata,
+    pending: Credential,
+    settings: SignInSettings,
+    random_bytes: RandomBytes,
+    now: Callable[[], float],
+) -> Conversation[Credential]:
+    """One tab and one code of the browser's, or the person's own way and a device code."""
+    if settings.device_code:
+        endpoint = server.device_authorization_endpoint
+        return (yield from sign_in_elsewhere(endpoint, pending, settings.timeout, now))
+    url, state, verifier = _begin(server, pending, settings, random_bytes)
+    remember((verifier,))
+    name = urlsplit(server_url).hostname or server_url
+    callback = cast("Callback", (yield AskUser(url, state, name)))
+    code = check_callback(
+        callback, state, server.issuer, server.iss_parameter_supported, settings.trusted_issuers
+    )
+    remember((code,))
+    return (yield from exchange_code(pending, code, verifier, now()))
+
+
+def _begin(
+    server: ServerMetadata,
+    pending: Credential,
+    settings: SignInSettings,
+    random_bytes: RandomBytes,
+) -> tuple[str, Secret, Secret]:
+    """Where to sign in, with a `state` and a verifier of its own."""
+    state, verifier = make_random_text(random_bytes), make_random_text(random_bytes)
+    url = authorization_url(
+        server.authorization_endpoint,
+        pending,
+        state=state,
+        verifier=verifier,
+        parameters=settings.authorize_parameters,
+    )
+    return url, state, verifier
 
 
 def _describe(

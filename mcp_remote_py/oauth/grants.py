@@ -46,12 +46,6 @@ RandomBytes = Callable[[int], bytes]
 RANDOM_BYTES = 32
 """For `state` and verifier: 43 characters, the least RFC 7636 §4.1 allows, 256 bits."""
 
-MAX_REFRESH_MARGIN = 60.0
-"""Seconds before its expiry in which a token is renewed, for clocks that differ and slow calls."""
-
-REFRESH_MARGIN_PART = 0.1
-"""Of the lifetime, where that is less: a token for 5 seconds is not renewed all the time."""
-
 _OWN_PARAMETERS = {
     "response_type": "It is always code.",
     "response_mode": "The answer must come in the query.",
@@ -390,17 +384,6 @@ def drop_tokens(credential: Credential) -> Credential:
     return credential._replace(
         access_token=None, refresh_token=None, id_token=None, obtained_at=0.0, expires_at=None
     )
-
-
-def needs_refresh(credential: Credential, now: float) -> bool:
-    """Whether the access token has expired, or will in min(60 s, 10 % of its lifetime).
-
-    Never without a known expiry: the server's 401 is then the only one to tell.
-    """
-    if credential.expires_at is None:
-        return False
-    lifetime = credential.expires_at - credential.obtained_at
-    return now >= credential.expires_at - min(MAX_REFRESH_MARGIN, REFRESH_MARGIN_PART * lifetime)
 
 
 # Scopes --------------------------------------------------------------------------------------

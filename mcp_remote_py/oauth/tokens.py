@@ -1,7 +1,8 @@
 """What a token endpoint answered, read tolerantly, and what its refusal means.
 
 Pure. Servers stray from RFC 6749 §5.1 in known ways (field note 8), and each of them is understood
-here, once. Must not know which grant asked, nor where tokens are kept.
+here, once. Must not know which grant asked, nor where tokens are kept; nor import authlib before
+there is something to read, for whoever only asks whether a token is due loads this.
 """
 
 from __future__ import annotations
@@ -11,11 +12,17 @@ from collections.abc import Iterable
 from typing import NamedTuple, cast
 
 from mcp_remote_py.errors import SignInFailed, one_line
-from mcp_remote_py.oauth.steps import Response
+from mcp_remote_py.oauth.steps import Credential, Response
 from mcp_remote_py.redact import Secret, scrub
 
 MAX_LIFETIME = 10 * 365 * 86400.0
 """Seconds. Some servers say "never" by a number no calendar holds; this is as good, and a date."""
+
+MAX_REFRESH_MARGIN = 60.0
+"""Seconds before its expiry in which a token is renewed, for clocks that differ and slow calls."""
+
+REFRESH_MARGIN_PART = 0.1
+"""Of the lifetime, where that is less: a token for 5 seconds is not renewed all the time."""
 
 MAX_EXCERPT_LENGTH = 200
 """Characters of a foreign text in an error."""
@@ -109,10 +116,10 @@ def parse_token_answer(
         GrantRefused: the grant or the client is refused for good.
         TokenError: there is no token for another reason.
     """
-    members = _read_members(response.body)
+    members = read_members(response.body)
     succeeded = 200 <= response.status < 300 and members.get("ok") is not False
     if not succeeded or members.get("error"):
-        raise _explain(response, members, where, tuple(secrets))
+        raise parse_refusal(response, where=where, secrets=secrets)
     token = members.get("access_token")
     if not isinstance(token, str) or not token:
         kind = response.headers.get("content-type", "no content type")
@@ -134,7 +141,7 @@ def parse_token_answer(
             hint="Its operator must allow bearer tokens for this client.",
             status=response.status,
         )
-    lifetime = _read_lifetime(members.get("expires_in"))
+    lifetime = read_lifetime(members.get("expires_in"))
     return TokenAnswer(
         access_token=Secret(token),
         refresh_token=_read_secret(members.get("refresh_token")),
@@ -144,13 +151,49 @@ def parse_token_answer(
     )
 
 
+def needs_refresh(credential: Credential, now: float) -> bool:
+    """Whether the access token has expired, or will in min(60 s, 10 % of its lifetime).
+
+    Never without a known expiry: the server's 401 is then the only one to tell.
+    """
+    if credential.expires_at is None:
+        return False
+    lifetime = credential.expires_at - credential.obtained_at
+    return now >= credential.expires_at - min(MAX_REFRESH_MARGIN, REFRESH_MARGIN_PART * lifetime)
+
+
+def parse_refusal(response: Response, *, where: str, secrets: Iterable[Secret] = ()) -> TokenError:
+    """The error that `response` is, in the words of RFC 6749 §5.2 or without any."""
+    secrets = tuple(secrets)
+    members = read_members(response.body)
+    status = response.status
+    named = members.get("error")
+    description = _read_words(members)
+    if not isinstance(named, str) or not named:
+        error, said = "", _describe_body(response.body, members, description, secrets)
+    else:
+        error = _VENDOR_ERRORS.get(named, named)
+        said = excerpt(named, secrets)
+        if description:
+            said += f', "{excerpt(description, secrets)}"'
+    definite = error in _DEFINITE_ERRORS and status in _DEFINITE_STATUS
+    hint = _HINTS.get(error) if definite or error not in _DEFINITE_ERRORS else None
+    return (GrantRefused if definite else TokenError)(
+        f"{where} {'refused' if definite else 'gave no token'} (HTTP {status}: {said}).",
+        hint=hint or "Nothing that is stored is lost: try again later.",
+        error=error,
+        description=description,
+        status=status,
+    )
+
+
 def excerpt(text: str, secrets: Iterable[Secret] = ()) -> str:
     """The beginning of a foreign text, on one line of printable characters, without `secrets`."""
     text = one_line(scrub(text, secrets))
     return text if len(text) <= MAX_EXCERPT_LENGTH else text[: MAX_EXCERPT_LENGTH - 1] + "…"
 
 
-def _read_members(body: bytes) -> dict[str, object]:
+def read_members(body: bytes) -> dict[str, object]:
     """The members of a JSON object or of form data; none where it is neither."""
     import msgspec
 
@@ -173,7 +216,7 @@ def _read_form(body: bytes) -> dict[str, object]:
     return dict(members) if members.keys() & {"access_token", "error"} else {}
 
 
-def _read_lifetime(value: object) -> float | None:
+def read_lifetime(value: object) -> float | None:
     """Seconds from a number or its text.
 
     A token that was issued this moment has not expired, so 0 and less mean "not known": believed,
@@ -203,30 +246,6 @@ def _read_scope(value: object) -> str | None:
         return None
     words = value.split() if " " in value else value.split(",")
     return " ".join(word for word in words if _SCOPE_TOKEN.fullmatch(word)) or None
-
-
-def _explain(
-    response: Response, members: dict[str, object], where: str, secrets: tuple[Secret, ...]
-) -> TokenError:
-    status = response.status
-    named = members.get("error")
-    description = _read_words(members)
-    if not isinstance(named, str) or not named:
-        error, said = "", _describe_body(response.body, members, description, secrets)
-    else:
-        error = _VENDOR_ERRORS.get(named, named)
-        said = excerpt(named, secrets)
-        if description:
-            said += f', "{excerpt(description, secrets)}"'
-    definite = error in _DEFINITE_ERRORS and status in _DEFINITE_STATUS
-    hint = _HINTS.get(error) if definite or error not in _DEFINITE_ERRORS else None
-    return (GrantRefused if definite else TokenError)(
-        f"{where} {'refused' if definite else 'gave no token'} (HTTP {status}: {said}).",
-        hint=hint or "Nothing that is stored is lost: try again later.",
-        error=error,
-        description=description,
-        status=status,
-    )
 
 
 def _read_words(members: dict[str, object]) -> str:

@@ -33,6 +33,7 @@ from mcp_remote_py.oauth.steps import (
     Response,
     Save,
     Step,
+    Wait,
 )
 from mcp_remote_py.oauth.tokens import GrantRefused, TokenError
 from mcp_remote_py.redact import Secret, scrub_known
@@ -77,6 +78,16 @@ class World:
         self.before_token: Callable[[], object] = lambda: None
         self.save_error: McpRemoteError | None = None
         self.bytes_given = 0
+        self.device_endpoint = True
+        self.device_answer = response(
+            200,
+            {
+                "device_code": "canary-flow-device",
+                "user_code": "WDJB-MJHT",
+                "verification_uri": f"{ISSUER}/device",
+                "expires_in": 1800,
+            },
+        )
 
     def random_bytes(self, count: int) -> bytes:
         self.bytes_given += 1
@@ -99,6 +110,8 @@ class World:
                 return self.save_error
             case Forget():
                 self.stored = None
+            case Wait():
+                pass
             case _:
                 assert isinstance(step, Report), "the person is told in sentences"
                 assert "canary" not in step.text
@@ -120,7 +133,9 @@ class World:
                 },
             )
         if url == f"{ISSUER}/.well-known/oauth-authorization-server":
+            device = {"device_authorization_endpoint": f"{ISSUER}/device_authorization"}
             endpoints = {
+                **(device if self.device_endpoint else {}),
                 "authorization_endpoint": f"{ISSUER}/authorize",
                 "token_endpoint": f"{ISSUER}/token",
                 "registration_endpoint": f"{ISSUER}/register",
@@ -147,6 +162,8 @@ class World:
             self.preflights.append(query)
             known = query["client_id"] in self.known_clients
             return response(200 if known else 400, {} if known else {"error": "invalid_client"})
+        if url == f"{ISSUER}/device_authorization":
+            return self.device_answer
         assert url == f"{ISSUER}/token", f"nobody may ask {url}"
         self.token_requests.append(dict(parse_qsl(body)))
         self.before_token()
@@ -337,6 +354,33 @@ def test_id_token_is_demanded_where_it_is_to_be_sent() -> None:
     assert world.sign_in(settings=settings).id_token == Secret("a.b.c")
 
 
+@pytest.mark.promise("A3", "L1")
+def test_sign_in_by_code_opens_no_tab() -> None:
+    world = World(REGISTERED)
+    credential = world.sign_in(settings=SignInSettings(device_code=True))
+    assert world.stored == credential
+    assert credential.access_token == Secret("canary-flow-access")
+    assert world.asked == {}
+    assert world.preflights == world.registrations == []
+    assert f"Open {ISSUER}/device on any device and enter WDJB-MJHT there." in world.reports
+    assert world.order(Wait) == ["Wait"]
+
+
+@pytest.mark.promise("A3")
+def test_sign_in_by_code_where_the_server_has_none_or_does_not_know_us() -> None:
+    world = World(REGISTERED)
+    world.device_endpoint = False
+    with pytest.raises(SignInFailed, match="offers no sign-in by code") as caught:
+        world.sign_in(settings=SignInSettings(device_code=True))
+    assert "--device-code" in caught.value.hint
+    assert world.order(Listen) == []
+    world = World(REGISTERED)
+    world.device_answer = response(401, {"error": "invalid_client"})
+    with pytest.raises(GrantRefused):
+        world.sign_in(settings=SignInSettings(device_code=True))
+    assert world.stored is None
+
+
 # Ways it can fail ----------------------------------------------------------------------------
 
 
@@ -437,15 +481,18 @@ def test_cached_client_is_not_trusted_again_when_nobody_came_back() -> None:
     with pytest.raises(SignInFailed):
         world.sign_in()
     assert world.stored == REGISTERED
-    # And a new one is: the person closed the tab, most likely.
-    world = World()
-    world.callback = NobodyCame("Nobody signed in.", hint="Try again.")
-    with pytest.raises(NobodyCame):
-        world.sign_in()
-    assert world.stored is not None
+    # And a new one is, also in the place of a forgotten one: the tab was closed, most likely.
+    for stored in (None, REGISTERED):
+        world = World(stored)
+        world.known_clients.clear()
+        world.callback = NobodyCame("Nobody signed in.", hint="Try again.")
+        with pytest.raises(NobodyCame):
+            world.sign_in()
+        assert world.stored is not None
+        assert world.stored.client.client_id == "client-1"
 
 
-@pytest.mark.promise("A7")
+@pytest.mark.promise("A5")
 def test_what_cannot_be_stored_serves_until_the_end() -> None:
     world = World()
     world.save_error = SignInFailed("The disk is full.", hint="Make room.")

@@ -19,7 +19,6 @@ from mcp_remote_py.oauth.grants import (
     drop_tokens,
     exchange_code,
     make_random_text,
-    needs_refresh,
     refresh,
     revoke,
 )
@@ -499,24 +498,6 @@ def test_failed_revocation_is_only_reported() -> None:
 
 def test_without_tokens_the_client_stays() -> None:
     assert drop_tokens(OLD) == NEW
-
-
-@pytest.mark.promise("A5", "L1")
-@pytest.mark.parametrize(
-    ("lifetime", "margin"), [(3600, 60), (600, 60), (599, 59.9), (60, 6), (10, 1), (1, 0.1)]
-)
-def test_margin_before_expiry(lifetime: float, margin: float) -> None:
-    credential = OLD._replace(obtained_at=NOW, expires_at=NOW + lifetime)
-    due = NOW + lifetime - margin
-    assert not needs_refresh(credential, NOW)
-    assert not needs_refresh(credential, due - 0.01)
-    assert needs_refresh(credential, due + 0.01)
-    assert needs_refresh(credential, NOW + lifetime)
-    assert needs_refresh(credential, NOW + 10 * lifetime)
-
-
-def test_unknown_expiry_is_the_servers_to_tell() -> None:
-    assert not needs_refresh(OLD._replace(expires_at=None), NOW + 1e9)
 
 
 # Scopes --------------------------------------------------------------------------------------

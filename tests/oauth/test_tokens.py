@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from urllib.parse import urlencode
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_remote_py.oauth.steps import Response
+from mcp_remote_py.oauth.steps import Client, Credential, Response
 from mcp_remote_py.oauth.tokens import (
     MAX_EXCERPT_LENGTH,
     MAX_LIFETIME,
@@ -17,6 +19,7 @@ from mcp_remote_py.oauth.tokens import (
     TokenAnswer,
     TokenError,
     excerpt,
+    needs_refresh,
     parse_token_answer,
 )
 from mcp_remote_py.redact import Secret
@@ -173,6 +176,11 @@ def test_success_without_token_shows_names_at_most(body: object) -> None:
     assert "without an access token (HTTP 200, application/json, members: " in str(error)
 
 
+@pytest.mark.promise("S2")
+def test_bare_token_is_not_taken_for_a_name() -> None:
+    assert "members: none)" in str(refuse(answer(b"canarytoken", 200, "text/plain")))
+
+
 def test_names_of_members_are_evidence() -> None:
     assert "members: accessToken, …)" in str(refuse(answer({"accessToken": TOKEN, "a b": 1})))
     assert "no content type" in str(refuse(Response(200, {}, b"{}")))
@@ -312,3 +320,34 @@ def test_any_answer_is_tokens_or_one_printable_sentence(body: bytes, status: int
         assert tokens.expires_at is None or NOW < tokens.expires_at <= NOW + MAX_LIFETIME
     assert sentence.isprintable()
     assert len(sentence) < 800
+
+
+CREDENTIAL = Credential(
+    "https://as.example.com", "https://as.example.com/token", Client("c", "static")
+)
+
+
+@pytest.mark.promise("A5", "L1")
+@pytest.mark.parametrize(
+    ("lifetime", "margin"), [(3600, 60), (600, 60), (599, 59.9), (60, 6), (10, 1), (1, 0.1)]
+)
+def test_margin_before_expiry(lifetime: float, margin: float) -> None:
+    credential = CREDENTIAL._replace(obtained_at=NOW, expires_at=NOW + lifetime)
+    due = NOW + lifetime - margin
+    assert not needs_refresh(credential, NOW)
+    assert not needs_refresh(credential, due - 0.01)
+    assert needs_refresh(credential, due + 0.01)
+    assert needs_refresh(credential, NOW + lifetime)
+    assert needs_refresh(credential, NOW + 10 * lifetime)
+
+
+def test_unknown_expiry_is_the_servers_to_tell() -> None:
+    assert not needs_refresh(CREDENTIAL._replace(expires_at=None), NOW + 1e9)
+
+
+def test_asking_whether_a_token_is_due_costs_no_authlib() -> None:
+    code = (
+        "import sys; from mcp_remote_py.oauth.tokens import needs_refresh; "
+        "sys.exit('authlib' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=20)

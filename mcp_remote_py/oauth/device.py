@@ -1,0 +1,144 @@
+"""The device grant: the person signs in on any machine, with a code (RFC 8628).
+
+For machines without a browser, and where no way leads back to a listener. Must not know where
+credentials are kept, nor how time passes: it asks for that as for all else.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import NamedTuple
+from urllib.parse import urlencode
+
+from mcp_remote_py.errors import Interrupted, NotSent, SignInFailed
+from mcp_remote_py.oauth.discovery import check_url
+from mcp_remote_py.oauth.grants import SignInDenied, add_tokens, post_form, request_tokens
+from mcp_remote_py.oauth.registration import DEVICE_CODE_GRANT
+from mcp_remote_py.oauth.steps import Conversation, Credential, Report, Response, Wait
+from mcp_remote_py.oauth.tokens import (
+    GrantRefused,
+    TokenError,
+    parse_refusal,
+    read_lifetime,
+    read_members,
+)
+from mcp_remote_py.redact import Secret, mask_url, remember
+
+DEFAULT_INTERVAL = 5.0
+"""Seconds between two polls (§3.2), and what `slow_down` adds (§3.5)."""
+
+MAX_INTERVAL = 60.0
+"""Seconds: a server that wants more would keep the person waiting long after the deed."""
+
+DEFAULT_LIFETIME = 600.0
+"""Seconds a code is taken to be good for where the server does not say, as it must (§3.2)."""
+
+_USER_CODE = re.compile(r"[!-~]{1,64}")
+
+
+class DeviceCode(NamedTuple):
+    """What the person is told, and what we poll with (§3.2); times in seconds."""
+
+    device_code: Secret
+    user_code: str
+    verification_uri: str
+    lifetime: float
+    interval: float
+
+
+def sign_in_elsewhere(
+    endpoint: str, credential: Credential, timeout: float, now: Callable[[], float]
+) -> Conversation[Credential]:
+    """Tells the person where to sign in, and asks until that is done.
+
+    `endpoint` is the device authorization endpoint, `credential` has no tokens yet; at most
+    `timeout` seconds, or what the server gives. A failure without a verdict is waited out, twice
+    as long each time (§3.5).
+
+    Raises:
+        SignInDenied: the person said no.
+        GrantRefused: the client is refused.
+        SignInFailed: there are no tokens, for another reason.
+        ExchangeError: the first request could not be sent, or its answer was lost.
+    """
+    code = yield from _request_code(endpoint, credential)
+    remember((code.device_code,))
+    yield Report(f"Open {code.verification_uri} on any device and enter {code.user_code} there.")
+    end = now() + min(timeout, code.lifetime)
+    interval = code.interval
+    parameters = {"device_code": code.device_code, "resource": credential.resource}
+    while now() + interval < end:
+        yield Wait(interval)
+        asked = now()
+        try:
+            answer = yield from request_tokens(credential, DEVICE_CODE_GRANT, parameters, asked)
+        except (NotSent, Interrupted):
+            interval = min(2 * interval, MAX_INTERVAL)
+        except TokenError as error:
+            interval = _next_interval(error, interval)
+        else:
+            return add_tokens(credential, answer, asked)
+    raise _expired()
+
+
+def _next_interval(error: TokenError, interval: float) -> float:
+    """How long to wait before the next poll; raises where there is to be none."""
+    if error.error == "authorization_pending":
+        return interval
+    if error.error == "slow_down":
+        return min(interval + DEFAULT_INTERVAL, MAX_INTERVAL)
+    if error.error == "access_denied":
+        raise SignInDenied(
+            "The sign-in was declined (access_denied).",
+            hint="To sign in after all: mcp-remote-py login URL.",
+        ) from error
+    if error.error == "expired_token":
+        raise _expired() from error
+    if isinstance(error, GrantRefused) or (error.status < 500 and error.status != 429):
+        raise error
+    return min(2 * interval, MAX_INTERVAL)
+
+
+def _expired() -> SignInFailed:
+    return SignInFailed(
+        "Nobody entered the code in time.", hint="Try again: mcp-remote-py login URL."
+    )
+
+
+def _request_code(endpoint: str, credential: Credential) -> Conversation[DeviceCode]:
+    parameters = {"scope": credential.scope, "resource": credential.resource}
+    body = urlencode({name: value for name, value in parameters.items() if value})
+    response = yield from post_form(credential.client, endpoint, body)
+    where = f"The device authorization endpoint {mask_url(endpoint)}"
+    members = read_members(response.body)
+    if not 200 <= response.status < 300 or members.get("error"):
+        secret = credential.client.client_secret
+        raise parse_refusal(response, where=where, secrets=() if secret is None else (secret,))
+    return _read_code(members, response, where)
+
+
+def _read_code(members: dict[str, object], response: Response, where: str) -> DeviceCode:
+    device_code, user_code = members.get("device_code"), members.get("user_code")
+    # Google's spelling, from the drafts
+    uri = members.get("verification_uri") or members.get("verification_url")
+    if (
+        not isinstance(device_code, str)
+        or not device_code
+        or not isinstance(user_code, str)
+        or not _USER_CODE.fullmatch(user_code)
+        or not isinstance(uri, str)
+    ):
+        raise SignInFailed(
+            f"{where} answered without a code that can be used (HTTP {response.status}).",
+            hint="Leave out --device-code to sign in with the browser of this machine.",
+        )
+    check_url(uri, "verification_uri")  # the person is told to open it
+    interval = read_lifetime(members.get("interval")) or DEFAULT_INTERVAL
+    return DeviceCode(
+        Secret(device_code),
+        user_code,
+        uri,
+        read_lifetime(members.get("expires_in")) or DEFAULT_LIFETIME,
+        min(max(interval, 1.0), MAX_INTERVAL),
+    )

@@ -1,0 +1,214 @@
+"""The device grant, poll by poll: what is told, how long is waited, and when it ends."""
+
+from __future__ import annotations
+
+import json
+from urllib.parse import parse_qsl
+
+import pytest
+
+from mcp_remote_py.errors import Interrupted, McpRemoteError, NotSent, SignInFailed
+from mcp_remote_py.oauth.device import sign_in_elsewhere
+from mcp_remote_py.oauth.grants import SignInDenied
+from mcp_remote_py.oauth.steps import Client, Credential, Fetch, Report, Response, Step, Wait
+from mcp_remote_py.oauth.tokens import GrantRefused, TokenError
+from mcp_remote_py.redact import Secret, scrub_known
+from tests.oauth.player import play
+
+ENDPOINT = "https://as.example.com/device_authorization"
+PENDING = Credential(
+    issuer="https://as.example.com",
+    token_endpoint="https://as.example.com/token",
+    client=Client("client-1", "registered"),
+    resource="https://mcp.example.com/mcp",
+    scope="read write",
+)
+CODE: dict[str, object] = {
+    "device_code": "canary-device",
+    "user_code": "WDJB-MJHT",
+    "verification_uri": "https://as.example.com/device",
+    "expires_in": 1800,
+    "interval": 5,
+}
+TOKENS = {"access_token": "canary-access", "expires_in": 60}
+
+
+def response(status: int, document: object) -> Response:
+    return Response(status, {"content-type": "application/json"}, json.dumps(document).encode())
+
+
+def pending(error: str = "authorization_pending", status: int = 400) -> Response:
+    return response(status, {"error": error})
+
+
+class Server:
+    """Answers the code once, then the polls from a list, the last for ever; keeps the time."""
+
+    def __init__(self, code: object, *polls: Response | McpRemoteError) -> None:
+        self.code = code if isinstance(code, Response) else response(200, code)
+        self.polls = list(polls)
+        self.time = 1000.0
+        self.waits: list[float] = []
+        self.reports: list[str] = []
+        self.forms: list[dict[str, str]] = []
+
+    def __call__(self, step: Step) -> object:
+        match step:
+            case Wait(seconds):
+                self.waits.append(seconds)
+                self.time += seconds
+            case Report(text):
+                assert "canary" not in text
+                self.reports.append(text)
+            case _:
+                assert isinstance(step, Fetch)
+                assert step.request.body is not None
+                self.forms.append(dict(parse_qsl(step.request.body.reveal())))
+                if step.request.url == ENDPOINT:
+                    return self.code
+                return self.polls.pop(0) if len(self.polls) > 1 else self.polls[0]
+        return None
+
+    def play(self, timeout: float = 300.0) -> Credential:
+        return play(sign_in_elsewhere(ENDPOINT, PENDING, timeout, lambda: self.time), self)
+
+
+@pytest.mark.promise("A3")
+def test_code_is_told_and_polled_for() -> None:
+    server = Server(CODE, pending(), pending(), response(200, TOKENS))
+    credential = server.play()
+    assert credential == PENDING._replace(
+        access_token=Secret("canary-access"), obtained_at=1015.0, expires_at=1075.0
+    )
+    told = "Open https://as.example.com/device on any device and enter WDJB-MJHT there."
+    assert server.reports == [told]
+    assert server.waits == [5, 5, 5]
+    first, *polls = server.forms
+    assert first == {
+        "client_id": "client-1",
+        "scope": "read write",
+        "resource": "https://mcp.example.com/mcp",
+    }
+    poll = {
+        "grant_type": "urn:ietf:params:oauth:grant-type:device_code",
+        "device_code": "canary-device",
+        "resource": "https://mcp.example.com/mcp",
+        "client_id": "client-1",
+    }
+    assert polls == [poll] * 3
+    assert scrub_known("canary-device") == "****"
+
+
+@pytest.mark.promise("A3")
+@pytest.mark.parametrize(
+    ("answer", "waits"),
+    [
+        (pending("slow_down"), [5, 10, 15]),
+        (pending("authorization_pending", 200), [5, 5, 5]),
+        (response(503, {}), [5, 10, 20]),
+        (response(429, {}), [5, 10, 20]),
+        (Interrupted("lost"), [5, 10, 20]),
+        (NotSent("no route"), [5, 10, 20]),
+    ],
+)
+def test_polls_slow_down(answer: Response | McpRemoteError, waits: list[float]) -> None:
+    server = Server(CODE, answer, answer, response(200, TOKENS))
+    server.play()
+    assert server.waits == waits
+
+
+@pytest.mark.parametrize(
+    ("interval", "wait"), [(None, 5), ("7", 7), (0, 5), (0.01, 1), (3600, 60), ("soon", 5)]
+)
+def test_interval_is_bounded_both_ways(interval: object, wait: float) -> None:
+    server = Server({**CODE, "interval": interval}, response(200, TOKENS))
+    server.play()
+    assert server.waits == [wait]
+
+
+@pytest.mark.promise("A3", "L1")
+@pytest.mark.parametrize(
+    ("code", "timeout", "polls"),
+    [
+        (CODE, 60.0, 11),
+        ({**CODE, "expires_in": 20}, 60.0, 3),
+        ({**CODE, "expires_in": None, "interval": 30}, 1e9, 19),
+    ],
+)
+def test_nobody_enters_the_code(code: object, timeout: float, polls: int) -> None:
+    server = Server(code, pending())
+    with pytest.raises(SignInFailed, match="Nobody entered the code in time") as caught:
+        server.play(timeout)
+    assert len(server.waits) == polls
+    assert "mcp-remote-py login" in caught.value.hint
+
+
+@pytest.mark.promise("A3", "L1")
+@pytest.mark.parametrize(
+    ("answer", "kind", "words"),
+    [
+        (pending("access_denied"), SignInDenied, "was declined"),
+        (pending("expired_token"), SignInFailed, "in time"),
+        (pending("invalid_grant"), GrantRefused, "invalid_grant"),
+        (pending("invalid_client", 401), GrantRefused, "invalid_client"),
+        (pending("invalid_scope"), TokenError, "invalid_scope"),
+        (response(200, {}), TokenError, "without an access token"),
+    ],
+)
+def test_polls_end_at_any_verdict(answer: Response, kind: type[McpRemoteError], words: str) -> None:
+    server = Server(CODE, answer)
+    with pytest.raises(kind, match=words):
+        server.play()
+    assert len(server.waits) == 1
+
+
+@pytest.mark.promise("A3")
+@pytest.mark.parametrize("secret", [None, Secret("canary-secret")])
+@pytest.mark.parametrize("status", [200, 400])
+def test_refused_request_for_a_code(status: int, secret: Secret | None) -> None:
+    refusal = {"error": "invalid_client", "error_description": "no"}
+    if secret is not None:
+        refusal["error_description"] = "canary-secret"
+    client = Client("id", "static", secret, "none" if secret is None else "client_secret_post")
+    server = Server(response(status, refusal))
+    with pytest.raises(GrantRefused, match=r"^The device authorization endpoint https") as caught:
+        play(sign_in_elsewhere(ENDPOINT, PENDING._replace(client=client), 60, lambda: 0.0), server)
+    assert "canary" not in caught.value.sentence()
+    assert server.waits == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"device_code": None},
+        {"device_code": ""},
+        {"user_code": 5},
+        {"user_code": "two\nlines"},
+        {"user_code": "x" * 65},
+        {"verification_uri": None},
+    ],
+)
+def test_answer_without_a_usable_code(change: dict[str, object]) -> None:
+    with pytest.raises(SignInFailed, match="without a code that can be used") as caught:
+        Server({**CODE, **change}).play()
+    assert "--device-code" in caught.value.hint
+    assert "canary" not in caught.value.sentence()
+
+
+def test_older_spelling_of_the_address() -> None:
+    code = {**CODE, "verification_uri": None, "verification_url": "https://g.example/device"}
+    server = Server(code, response(200, TOKENS))
+    server.play()
+    assert server.reports[0].startswith("Open https://g.example/device on")
+
+
+@pytest.mark.promise("S2")
+@pytest.mark.parametrize(
+    "uri",
+    ["javascript:alert(1)", "http://plain.example/", "https://a.example/\x1b[31m", "file:///x"],
+)
+def test_people_are_sent_to_safe_addresses_only(uri: str) -> None:
+    server = Server({**CODE, "verification_uri": uri})
+    with pytest.raises(SignInFailed, match=r"verification_uri .* must not be used"):
+        server.play()
+    assert server.reports == []
