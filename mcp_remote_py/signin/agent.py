@@ -16,7 +16,6 @@ from typing import NamedTuple, Protocol, TypeVar
 
 from mcp_remote_py.credentials.store import Store
 from mcp_remote_py.errors import ExchangeError, McpRemoteError, Refused
-from mcp_remote_py.oauth import flow, grants
 from mcp_remote_py.oauth.challenge import Challenge, parse_challenge
 from mcp_remote_py.oauth.steps import (
     AskUser,
@@ -34,7 +33,7 @@ from mcp_remote_py.oauth.steps import (
     Step,
     Wait,
 )
-from mcp_remote_py.oauth.tokens import GrantRefused
+from mcp_remote_py.oauth.tokens import GrantRefused, needs_refresh
 from mcp_remote_py.redact import Secret, remember
 from mcp_remote_py.settings import SignInSettings
 from mcp_remote_py.signin.page import Outcome
@@ -127,7 +126,7 @@ class SignInAgent:
         credential = await self._current()
         if credential is None or credential.access_token is None:
             return None
-        if credential.refresh_token and grants.needs_refresh(credential, self._world.now()):
+        if credential.refresh_token and needs_refresh(credential, self._world.now()):
             async with self._flight:
                 credential = await self._renew(credential)
         return self._header_of(credential)
@@ -209,6 +208,8 @@ class SignInAgent:
         if credential is None:
             return False
         try:
+            from mcp_remote_py.oauth import grants
+
             await self._perform(grants.revoke(credential))
         except McpRemoteError as error:
             self._world.report(f"The tokens could not be revoked: {error.sentence()}")
@@ -220,6 +221,8 @@ class SignInAgent:
         """A newer credential, or the same one where none is to be had and this one may still do."""
         if self._credential is not None and self._credential is not credential:
             return self._credential
+        from mcp_remote_py.oauth import flow  # authlib, 0.1 s that a valid token does not cost
+
         try:
             async with self._world.lock(REFRESH_LOCK_PATIENCE):
                 stored = await self._load()
@@ -256,6 +259,8 @@ class SignInAgent:
         return self._adopt(credential, fresh=True)
 
     async def _converse(self, challenge: Challenge) -> Credential:
+        from mcp_remote_py.oauth import flow, grants
+
         outcome = Outcome.FAILED
         try:
             # Before a person is asked: a sign-in that cannot be kept is asked for again and again.
