@@ -15,10 +15,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from mcp_remote_py.channel import Authorizer, Deliver, ServerChannel
 from mcp_remote_py.commands.lifetime import watch_parent, watch_signals
-from mcp_remote_py.credentials.keys import FOLDER
-from mcp_remote_py.credentials.sealed import SUFFIX
 from mcp_remote_py.credentials.state import StateFile, state_directory
-from mcp_remote_py.credentials.store import session_key
 from mcp_remote_py.redact import mask_url
 from mcp_remote_py.relay import Relay
 from mcp_remote_py.settings import ProxySettings, TransportStrategy
@@ -52,14 +49,14 @@ class LoopClock:
 class LazySignIn:
     """An `Authorizer` that costs nothing where nobody signs in."""
 
-    def __init__(self, settings: ProxySettings, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, settings: ProxySettings, environment: Mapping[str, str], *, signed_in: bool
+    ) -> None:
         self._settings = settings
         self._environment = environment
         self._agent: Authorizer | None = None
-        chosen = settings.sign_in
-        session = session_key(settings.server, chosen.resource, chosen.profile)
-        record = state_directory(environment) / FOLDER / f"{session}{SUFFIX}"
-        self._signed_in = record.exists()
+        # Only a hint: where it is wrong, the server's refusal leads to the same record.
+        self._signed_in = signed_in
 
     async def header(self) -> tuple[bytes, bytes] | None:
         """See `Authorizer`."""
@@ -135,8 +132,12 @@ async def _relay(
         settings.sign_in.profile,
     )
 
+    known = state.read()
     # Who gave a credential meant that one: no sign-in then (decision D12).
-    authorizer = None if headers.has_authorization else LazySignIn(settings, environment)
+    authorizer = None
+    if not headers.has_authorization:
+        signed_in = known.signed_in_at is not None
+        authorizer = LazySignIn(settings, environment, signed_in=signed_in)
 
     def connect(deliver: Deliver, on_session_lost: Callable[[], None]) -> ServerChannel:
         def streamable(on_accepted: OnAccepted) -> ServerChannel:
@@ -162,7 +163,7 @@ async def _relay(
             )
 
         builders = {STREAMABLE: streamable, LEGACY_SSE: legacy_sse}
-        remembered = state.read().transport
+        remembered = known.transport
         names = order_transports(settings.transport, remembered)
 
         def chosen(name: str) -> None:
