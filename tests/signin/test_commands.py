@@ -225,6 +225,13 @@ def test_login_where_there_is_no_mcp_server(sit_down: Callable[..., Terminal]) -
     assert not terminal.browser.opened
 
 
+@pytest.mark.promise("P2")
+def test_login_at_a_server_that_asks_at_its_stream_only(sit_down: Callable[..., Terminal]) -> None:
+    terminal = sit_down()
+    terminal.server.script("initialize", answer_status(405))
+    assert "Signed in at" in terminal.login().stdout
+
+
 @pytest.mark.promise("P2", "S1")
 def test_login_without_a_browser_is_finished_by_hand(sit_down: Callable[..., Terminal]) -> None:
     terminal = sit_down()
@@ -265,6 +272,18 @@ def test_nobody_comes(sit_down: Callable[..., Terminal]) -> None:
     terminal = sit_down("close", consent=True)
     done = terminal.login("--auth-timeout", "2", status=3)
     assert_sentence(done.stderr, "2 s", "--auth-timeout|again|login|address")
+
+
+def test_the_readme_shows_login_as_it_is(sit_down: Callable[..., Terminal]) -> None:
+    terminal = sit_down()
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    block = re.search(r"^```console\n\$ uvx mcp-remote-py login .*\n([^`]+)^```$", readme, re.M)
+    assert block is not None
+    real = terminal.login().stdout.replace(terminal.server.origin, "https://mcp.example.com")
+    real = real.replace("Asking 127.0.0.1 ", "Asking mcp.example.com ")
+    real = re.sub(r"/as/authorize\?\S+", "/…", real)
+    dated = r"\d{4}-\d\d-\d\d \d\d:\d\d UTC \(\d+ minutes\)"
+    assert re.sub(dated, "DATE", real) == re.sub(dated, "DATE", block[1])
 
 
 # Several accounts
@@ -351,6 +370,15 @@ def test_status_says_who_is_signed_in_and_no_secret(sit_down: Callable[..., Term
     assert session["expired"] is False
     assert session["issuer"] == terminal.server.issuer
     assert "desk" in session["scopes"]
+
+
+@pytest.mark.promise("P2", "A7")
+def test_a_sign_in_that_is_not_kept_is_not_told_of(sit_down: Callable[..., Terminal]) -> None:
+    terminal = sit_down()
+    terminal.relay("--token-store", "memory").end()
+    assert len(terminal.browser.opened) == 1
+    assert not [one for one in terminal.sessions() if one["signed_in"]]
+    assert not terminal.sealed()
 
 
 @pytest.mark.promise("P2")
