@@ -235,8 +235,12 @@ def test_login_at_a_server_that_asks_at_its_stream_only(sit_down: Callable[..., 
 @pytest.mark.promise("P2", "S1")
 def test_login_without_a_browser_is_finished_by_hand(sit_down: Callable[..., Terminal]) -> None:
     terminal = sit_down()
-    process, stdout, stderr = terminal.begin("login", terminal.server.url, "--no-browser")
-    page = Visit().open(printed_address(terminal, stdout))
+    port = str(free_port())  # as for a tunnel
+    process, stdout, stderr = terminal.begin("login", terminal.server.url, port, "--no-browser")
+    address = printed_address(terminal, stdout)
+    redirect = parse_qs(urlsplit(address).query)["redirect_uri"][0]
+    assert redirect == f"http://localhost:{port}/oauth/callback"
+    page = Visit().open(address)
     assert page.status == 200
     assert process.wait(PATIENCE) == 0, stderr.read_text()
     assert "Signed in at" in stdout.read_text()
@@ -284,6 +288,19 @@ def test_the_readme_shows_login_as_it_is(sit_down: Callable[..., Terminal]) -> N
     real = re.sub(r"/as/authorize\?\S+", "/…", real)
     dated = r"\d{4}-\d\d-\d\d \d\d:\d\d UTC \(\d+ minutes\)"
     assert re.sub(dated, "DATE", real) == re.sub(dated, "DATE", block[1])
+
+
+@pytest.mark.promise("P2", "A2")
+def test_login_at_another_port_than_before(sit_down: Callable[..., Terminal]) -> None:
+    terminal = sit_down()
+    terminal.login()
+    port = str(free_port())
+    for _ in range(2):
+        terminal.login(port)
+        assert f":{port}/" in terminal.server.token_requests()[-1]["redirect_uri"]
+    terminal.relay()
+    assert len(terminal.browser.opened) == 3
+    assert len(terminal.server.registrations) == 2
 
 
 # Several accounts
