@@ -761,6 +761,11 @@ def _read_settings(
     Raises:
         UsageError: anything is wrong.
     """
+    if command != PROXY and arguments.token_store == "memory":  # noqa: S105 - its name
+        raise UsageError(
+            f"--token-store memory keeps nothing once {command} is over.",
+            hint="Leave it out, or give file.",
+        )
     if command == STATUS:
         return _read_status(arguments, environment), []
     if command == LOGOUT:

@@ -331,6 +331,16 @@ class TestSignIn:
                 "out to sign in; or keep it, and there is nothing to sign in to.",
             ),
             (
+                ["login", URL, "--token-store", "memory"],
+                "--token-store memory keeps nothing once login is over. Leave it out, or give "
+                "file.",
+            ),
+            (
+                ["logout", "--all", "--token-store", "memory"],
+                "--token-store memory keeps nothing once logout is over. Leave it out, or give "
+                "file.",
+            ),
+            (
                 ["login"],
                 "No server URL is given. "
                 "Usage: mcp-remote-py login https://example.com/mcp [options]",

@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from mcp_remote_py.credentials.keys import choose_store
 from mcp_remote_py.credentials.lock import ProcessLock
 from mcp_remote_py.credentials.state import StateFile, state_directory
-from mcp_remote_py.credentials.store import session_key
+from mcp_remote_py.credentials.store import MemoryStore, session_key
 from mcp_remote_py.oauth.steps import Credential
 from mcp_remote_py.settings import ProxySettings
 from mcp_remote_py.signin.agent import Listener, SignInAgent, Surroundings
@@ -78,6 +78,8 @@ def build_agent(
         return await open_browser(url, environment, kind, chosen.browser)
 
     def note(credential: Credential | None, error: str) -> None:
+        if isinstance(store, MemoryStore):
+            return  # nothing `status` could still find, and none of a sign-in that is kept
         if credential is None:
             state.update(last_error=error) if error else state.delete()
             return

@@ -104,11 +104,14 @@ class Fetcher:
     async def probe(self, url: str) -> tuple[int, str]:
         """Status and `WWW-Authenticate` of the server's answer to a message without credential.
 
+        A server of HTTP+SSE refuses the message and asks for a sign-in at its stream; where
+        the stream is refused as well, what the message met is what counts.
+
         Raises:
             NotSent, Interrupted, Unusable: no answer came.
         """
         client = self._client or self._open()
-        status, challenge = 0, ""
+        answers: list[tuple[int, str]] = []
         try:
             for method, accept, content in (
                 ("POST", "application/json, text/event-stream", PROBE),
@@ -117,12 +120,12 @@ class Fetcher:
                 headers = {"accept": accept, "content-type": "application/json"}
                 async with client.stream(method, url, headers=headers, content=content) as answer:
                     status = answer.status_code
-                    challenge = answer.headers.get("www-authenticate", "")
+                    answers.append((status, answer.headers.get("www-authenticate", "")))
                 if status < 300 or status == 401:
-                    break  # else it may be a server of HTTP+SSE, which asks at its stream
+                    return answers[-1]
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             raise map_error(error, mask_url(url)) from error
-        return status, challenge
+        return answers[0]
 
     def _open(self) -> httpx.AsyncClient:
         self._client = httpx.AsyncClient(

@@ -1,0 +1,416 @@
+"""`login`, `status` and `logout` as a person types them, at a strict authorization server.
+
+What counts is seen from outside: words on the terminal, exit statuses, tabs, requests, files.
+Must not know how the commands are made.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from tests.harness.browser import FakeBrowser, Visit, fake_browser
+from tests.harness.host import Host, Json, environment_for, wait_until
+from tests.peers.authorization_server import CANARY, AuthorizationServer, Policy, form_of
+from tests.peers.launch import free_port
+from tests.peers.wild_server import WildServer, answer_status
+
+pytestmark = pytest.mark.timeout(120)
+
+COMMAND = Path(sys.executable).parent / "mcp-remote-py"
+PATIENCE = 40.0
+"""Seconds for a command, whatever it does."""
+CALL: Json = {"name": "echo", "arguments": {"text": "hello"}}
+NO_KEYRING = "keyring.backends.fail.Keyring"
+
+
+@dataclass
+class Terminal:
+    """A person at a terminal: a home, a browser, and a server out there."""
+
+    server: AuthorizationServer
+    browser: FakeBrowser
+    home: Path
+    stack: ExitStack
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Of a desktop without a keyring, so that the tests are the same on one that has one."""
+        extra = {"BROWSER": str(self.browser.command), "PYTHON_KEYRING_BACKEND": NO_KEYRING}
+        return environment_for(self.home, extra)
+
+    def run(self, *words: str, status: int = 0) -> subprocess.CompletedProcess[str]:
+        """A command that is over, with this exit status; it never shows a secret."""
+        done = subprocess.run(
+            [str(COMMAND), *words],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            env=self.environment,
+            check=False,
+        )
+        self.assert_no_secret(done.stdout + done.stderr)
+        assert done.returncode == status, done.stdout + done.stderr
+        return done
+
+    def begin(self, *words: str) -> tuple[subprocess.Popen[str], Path, Path]:
+        """A command at work, and the files that take its stdout and stderr."""
+        self.home.mkdir(exist_ok=True)
+        files = self.home / "stdout", self.home / "stderr"
+        with files[0].open("w") as stdout, files[1].open("w") as stderr:
+            process = subprocess.Popen(
+                [str(COMMAND), *words],
+                stdin=subprocess.DEVNULL,
+                stdout=stdout,
+                stderr=stderr,
+                text=True,
+                env=self.environment,
+            )
+        self.stack.callback(process.wait, PATIENCE)
+        self.stack.callback(process.kill)
+        return process, *files
+
+    def login(self, *words: str, status: int = 0) -> subprocess.CompletedProcess[str]:
+        """`login` at the server."""
+        return self.run("login", self.server.url, *words, status=status)
+
+    def sessions(self, *words: str, status: int = 0) -> list[Json]:
+        """What `status --json` says."""
+        said = json.loads(self.run("status", *words, "--json", status=status).stdout)
+        sessions: list[Json] = said["sessions"]
+        return sessions
+
+    def relay(self, *options: str) -> Host:
+        """A host that has started the relay and shaken hands."""
+        words = [str(COMMAND), self.server.url, *options]
+        host = self.stack.enter_context(Host(words, self.environment, patience=PATIENCE))
+        host.initialize()
+        return host
+
+    def sealed(self) -> list[Path]:
+        """The records of sign-ins."""
+        return list(self.home.rglob("*.sealed"))
+
+    def assert_no_secret(self, text: str) -> None:
+        assert CANARY not in text, text
+        assert not [secret for secret in self.server.secrets if secret in text], text
+
+    def assert_files_tell_nothing(self) -> None:
+        """Nothing secret in the clear, and nothing at all for others."""
+        for file in (file for file in self.home.rglob("*") if file.is_file()):
+            self.assert_no_secret(file.read_bytes().decode("latin-1"))
+            if file.name not in ("stdout", "stderr"):  # those are the test's
+                assert not file.stat().st_mode & 0o077, f"others may read {file}"
+
+
+@pytest.fixture
+def sit_down(tmp_path: Path) -> Iterator[Callable[..., Terminal]]:
+    """Starts the server and gives the terminal: the browser's mode, and the server's policy."""
+    with ExitStack() as stack:
+
+        def sit_down(mode: str = "normal", **policy: Any) -> Terminal:
+            server = stack.enter_context(AuthorizationServer(Policy(**policy)))
+            browser = stack.enter_context(fake_browser(tmp_path / "browser", mode))
+            return Terminal(server, browser, tmp_path / "home", stack)
+
+        yield sit_down
+
+
+def printed_address(terminal: Terminal, file: Path) -> str:
+    """The address of the sign-in, once it is on the terminal."""
+    pattern = re.compile(re.escape(terminal.server.endpoint_of("authorize")) + r"\?\S+")
+    wait_until(
+        lambda: pattern.search(file.read_text()) is not None, "the address", seconds=PATIENCE
+    )
+    found = pattern.search(file.read_text())
+    assert found is not None
+    return found[0]
+
+
+def assert_sentence(text: str, *phrases: str) -> None:
+    """One line of stderr that says all of it; in a phrase one of the words between | is enough."""
+    lines = text.splitlines()
+    assert any(
+        all(any(one in line.lower() for one in phrase.split("|")) for phrase in phrases)
+        for line in lines
+    ), f"{phrases}: {text}"
+    assert "Traceback" not in text
+
+
+# login
+
+
+@pytest.mark.promise("P2", "A7", "L1")
+def test_login_spares_the_relay_its_tab(sit_down: Callable[..., Terminal]) -> None:
+    terminal = sit_down()
+    done = terminal.login()
+    assert "Signed in at" in done.stdout
+    assert "desk" in done.stdout
+    assert terminal.browser.opened[0] in done.stdout, "for whom no tab opens"
+    host = terminal.relay()
+    assert host.request("tools/call", CALL)["result"]["params"] == CALL
+    assert len(terminal.browser.opened) == 1
+    assert len(terminal.server.registrations) == 1
+    assert len(terminal.server.token_requests()) == 1
+    terminal.assert_no_secret(host.stderr)
+    terminal.assert_files_tell_nothing()
+
+
+@pytest.mark.promise("P2")
+def test_login_again_is_a_new_sign_in_of_the_same_client(
+    sit_down: Callable[..., Terminal],
+) -> None:
+    terminal = sit_down()
+    terminal.login()
+    terminal.login()
+    assert len(terminal.browser.opened) == 2
+    assert len(terminal.server.registrations) == 1
+    assert len(terminal.server.token_requests("authorization_code")) == 2
+    assert len(terminal.sealed()) == 1
+
+
+@pytest.mark.promise("P2", "A3")
+def test_login_that_is_denied(sit_down: Callable[..., Terminal]) -> None:
+    terminal = sit_down(deny=True)
+    done = terminal.login(status=3)
+    assert_sentence(done.stderr, "declined|denied|refused", "again|login|ask")
+    assert "Signed in" not in done.stdout
+    assert not terminal.server.token_requests()
+    (session,) = terminal.sessions()
+    assert session["signed_in"] is False
+    assert session["last_error"]
+    assert len(terminal.browser.opened) == 1
+
+
+@pytest.mark.promise("P2")
+def test_login_where_none_is_wanted(sit_down: Callable[..., Terminal]) -> None:
+    terminal = sit_down()
+    with WildServer() as open_server:
+        done = terminal.run("login", open_server.url)
+    assert "there is nothing to do" in done.stdout
+    assert done.stderr == ""
+    assert not terminal.browser.opened
+    assert not terminal.sealed()
+
+
+@pytest.mark.promise("P2")
+def test_login_at_a_server_that_is_away(sit_down: Callable[..., Terminal]) -> None:
+    terminal = sit_down()
+    url = f"http://127.0.0.1:{free_port()}/mcp"
+    done = terminal.run("login", url, status=1)
+    assert_sentence(done.stderr, url, "refused|reach|connect")
+    assert not terminal.browser.opened
+
+
+@pytest.mark.promise("P2")
+def test_login_where_there_is_no_mcp_server(sit_down: Callable[..., Terminal]) -> None:
+    terminal = sit_down()
+    with WildServer() as other:
+        other.always("initialize", answer_status(404))
+        done = terminal.run("login", other.url, status=1)
+    assert_sentence(done.stderr, "404", "/mcp")
+    assert not terminal.browser.opened
+
+
+@pytest.mark.promise("P2")
+def test_login_at_a_server_that_asks_at_its_stream_only(sit_down: Callable[..., Terminal]) -> None:
+    terminal = sit_down()
+    terminal.server.script("initialize", answer_status(405))
+    assert "Signed in at" in terminal.login().stdout
+
+
+@pytest.mark.promise("P2", "S1")
+def test_login_without_a_browser_is_finished_by_hand(sit_down: Callable[..., Terminal]) -> None:
+    terminal = sit_down()
+    port = str(free_port())  # as for a tunnel
+    process, stdout, stderr = terminal.begin("login", terminal.server.url, port, "--no-browser")
+    address = printed_address(terminal, stdout)
+    redirect = parse_qs(urlsplit(address).query)["redirect_uri"][0]
+    assert redirect == f"http://localhost:{port}/oauth/callback"
+    page = Visit().open(address)
+    assert page.status == 200
+    assert process.wait(PATIENCE) == 0, stderr.read_text()
+    assert "Signed in at" in stdout.read_text()
+    assert not terminal.browser.opened
+    terminal.assert_files_tell_nothing()
+    terminal.relay()
+    assert not terminal.browser.opened
+
+
+@pytest.mark.promise("P2", "R7")
+def test_control_c_ends_the_wait_and_leaves_nobody_listening(
+    sit_down: Callable[..., Terminal],
+) -> None:
+    terminal = sit_down("record")
+    process, stdout, stderr = terminal.begin("login", terminal.server.url)
+    address = printed_address(terminal, stdout)
+    redirect = urlsplit(parse_qs(urlsplit(address).query)["redirect_uri"][0])
+    assert redirect.port is not None
+    process.send_signal(signal.SIGINT)
+    assert process.wait(5) == 130
+    assert "Traceback" not in stderr.read_text()
+    with pytest.raises(OSError, match="refused"):
+        socket.create_connection(("127.0.0.1", redirect.port), 5)
+    assert not terminal.server.token_requests()
+    assert terminal.sessions(terminal.server.url, status=3)[0]["signed_in"] is False
+    # Nothing it leaves is in the way of the next one.
+    terminal.browser.become("normal")
+    terminal.login()
+
+
+@pytest.mark.promise("P2", "A1")
+def test_nobody_comes(sit_down: Callable[..., Terminal]) -> None:
+    terminal = sit_down("close", consent=True)
+    done = terminal.login("--auth-timeout", "2", status=3)
+    assert_sentence(done.stderr, "2 s", "--auth-timeout|again|login|address")
+
+
+def test_the_readme_shows_login_as_it_is(sit_down: Callable[..., Terminal]) -> None:
+    terminal = sit_down()
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    block = re.search(r"^```console\n\$ uvx mcp-remote-py login .*\n([^`]+)^```$", readme, re.M)
+    assert block is not None
+    real = terminal.login().stdout.replace(terminal.server.origin, "https://mcp.example.com")
+    real = real.replace("Asking 127.0.0.1 ", "Asking mcp.example.com ")
+    real = re.sub(r"/as/authorize\?\S+", "/…", real)
+    dated = r"\d{4}-\d\d-\d\d \d\d:\d\d UTC \(\d+ minutes\)"
+    assert re.sub(dated, "DATE", real) == re.sub(dated, "DATE", block[1])
+
+
+@pytest.mark.promise("P2", "A2")
+def test_login_at_another_port_than_before(sit_down: Callable[..., Terminal]) -> None:
+    terminal = sit_down()
+    terminal.login()
+    port = str(free_port())
+    for _ in range(2):
+        terminal.login(port)
+        assert f":{port}/" in terminal.server.token_requests()[-1]["redirect_uri"]
+    terminal.relay()
+    assert len(terminal.browser.opened) == 3
+    assert len(terminal.server.registrations) == 2
+
+
+# Several accounts
+
+
+@pytest.mark.promise("P2", "A7")
+def test_profiles_are_accounts_apart(sit_down: Callable[..., Terminal]) -> None:
+    terminal = sit_down()
+    terminal.login("--profile", "work")
+    terminal.login("--profile", "home")
+    assert len(terminal.browser.opened) == 2
+    assert len(terminal.sealed()) == 2
+    assert {session["profile"] for session in terminal.sessions()} == {"work", "home"}
+    used: list[str] = []
+    for profile in ("work", "home"):
+        host = terminal.relay("--profile", profile)
+        used.append(terminal.server.received("POST")[-1].headers["authorization"])
+        host.end()
+    assert used[0] != used[1]
+    assert len(terminal.browser.opened) == 2
+    terminal.run("logout", terminal.server.url, "--profile", "work")
+    assert [session["profile"] for session in terminal.sessions()] == ["home"]
+    terminal.relay("--profile", "home")
+    assert len(terminal.browser.opened) == 2
+
+
+# logout
+
+
+@pytest.mark.promise("P2", "A7")
+@pytest.mark.parametrize("words", ["URL", "--all"])
+def test_logout_revokes_both_tokens_and_leaves_only_keys(
+    sit_down: Callable[..., Terminal], words: str
+) -> None:
+    terminal = sit_down()
+    terminal.login()
+    done = terminal.run("logout", terminal.server.url if words == "URL" else words)
+    assert f"Signed out of {terminal.server.url}" in done.stdout
+    revoked = {form_of(one)["token"] for one in terminal.server.received("revoke")}
+    issued = {*terminal.server.access_tokens, *terminal.server.refresh_tokens}
+    assert len(issued) == 2
+    assert revoked == issued
+    left = {
+        file.name
+        for file in terminal.home.rglob("*")
+        if file.is_file() and not file.name.endswith(".lock")
+    }
+    assert left <= {"key", "key-source"}, left
+    assert terminal.sessions() == []
+    assert "Nobody" in terminal.run("logout", terminal.server.url).stdout
+    assert "Nobody" in terminal.run("logout", "--all").stdout
+    terminal.relay()
+    assert len(terminal.browser.opened) == 2, "who is signed out is asked again"
+
+
+@pytest.mark.promise("P2")
+def test_logout_where_the_server_is_away_still_forgets(
+    sit_down: Callable[..., Terminal],
+) -> None:
+    terminal = sit_down()
+    terminal.login()
+    terminal.server.kill()
+    done = terminal.run("logout", terminal.server.url)
+    assert "could not be revoked" in done.stdout + done.stderr
+    assert not terminal.sealed()
+
+
+# status
+
+
+@pytest.mark.promise("P2", "S2")
+def test_status_says_who_is_signed_in_and_no_secret(sit_down: Callable[..., Terminal]) -> None:
+    terminal = sit_down()
+    url = terminal.server.url
+    assert "login" in terminal.run("status", url, status=3).stdout
+    assert terminal.sessions() == []
+    terminal.login()
+    terminal.server.kill()  # it asks nobody
+    text = terminal.run("status", url).stdout
+    for word in (url, terminal.server.issuer, "desk", "expires", "file"):
+        assert word in text
+    (session,) = terminal.sessions(url)
+    assert session["signed_in"] is True
+    assert session["expired"] is False
+    assert session["issuer"] == terminal.server.issuer
+    assert "desk" in session["scopes"]
+
+
+@pytest.mark.promise("P2", "A7")
+def test_a_sign_in_that_is_not_kept_is_not_told_of(sit_down: Callable[..., Terminal]) -> None:
+    terminal = sit_down()
+    terminal.relay("--token-store", "memory").end()
+    assert len(terminal.browser.opened) == 1
+    assert not [one for one in terminal.sessions() if one["signed_in"]]
+    assert not terminal.sealed()
+
+
+@pytest.mark.promise("P2")
+def test_status_imports_nothing_heavy(sit_down: Callable[..., Terminal]) -> None:
+    terminal = sit_down()
+    terminal.login()
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "mcp_remote_py", "status"],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        env=terminal.environment,
+        check=False,
+    )
+    assert done.returncode == 0
+    assert terminal.server.url in done.stdout
+    loaded = {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.split("\n")}
+    assert not loaded & {"authlib", "cryptography", "keyring", "httpx", "httpcore", "h11", "ssl"}
