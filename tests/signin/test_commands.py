@@ -23,9 +23,18 @@ import pytest
 
 from tests.harness.browser import FakeBrowser, Visit, fake_browser
 from tests.harness.host import Host, Json, environment_for, wait_until
-from tests.peers.authorization_server import CANARY, AuthorizationServer, Policy, form_of
+from tests.peers.authorization_server import (
+    CANARY,
+    AuthorizationServer,
+    Client,
+    Form,
+    OAuthError,
+    Policy,
+    SignIn,
+    form_of,
+)
 from tests.peers.launch import free_port
-from tests.peers.wild_server import WildServer, answer_status
+from tests.peers.wild_server import Exchange, WildServer, answer_status, encode
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -116,13 +125,48 @@ class Terminal:
                 assert not file.stat().st_mode & 0o077, f"others may read {file}"
 
 
+class DeviceServer(AuthorizationServer):
+    """It signs in by a code on another device too (RFC 8628); the person is slow by one poll."""
+
+    def behave(self, exchange: Exchange) -> None:
+        if exchange.path != urlsplit(self.endpoint_of("device_authorization")).path:
+            super().behave(exchange)
+            return
+        form = form_of(exchange)
+        self.sign_in = SignIn(form["client_id"], form.get("scope", ""), form.get("resource", ""))
+        self.device_code = self.make_secret("device")
+        self.polls = 0
+        answer: Json = {
+            "device_code": self.device_code,
+            "user_code": "WDJB-MJHT",
+            "verification_uri": f"{self.origin}/device",
+            "expires_in": 60,
+            "interval": 1,
+        }
+        exchange.reply(200, encode(answer))
+
+    def _exchange_grant(self, client: Client, form: Form) -> Json:
+        if form.get("grant_type") != "urn:ietf:params:oauth:grant-type:device_code":
+            return super()._exchange_grant(client, form)
+        if (form["device_code"], client.client_id) != (self.device_code, self.sign_in.client_id):
+            raise OAuthError("invalid_grant")
+        self.polls += 1
+        if self.polls == 1:
+            raise OAuthError("authorization_pending")
+        return self._issue(self.sign_in, self._new_refresh_token(self.sign_in))
+
+
 @pytest.fixture
 def sit_down(tmp_path: Path) -> Iterator[Callable[..., Terminal]]:
     """Starts the server and gives the terminal: the browser's mode, and the server's policy."""
     with ExitStack() as stack:
 
-        def sit_down(mode: str = "normal", **policy: Any) -> Terminal:
-            server = stack.enter_context(AuthorizationServer(Policy(**policy)))
+        def sit_down(
+            mode: str = "normal",
+            kind: type[AuthorizationServer] = AuthorizationServer,
+            **policy: Any,
+        ) -> Terminal:
+            server = stack.enter_context(kind(Policy(**policy)))
             browser = stack.enter_context(fake_browser(tmp_path / "browser", mode))
             return Terminal(server, browser, tmp_path / "home", stack)
 
@@ -288,6 +332,22 @@ def test_the_readme_shows_login_as_it_is(sit_down: Callable[..., Terminal]) -> N
     real = re.sub(r"/as/authorize\?\S+", "/…", real)
     dated = r"\d{4}-\d\d-\d\d \d\d:\d\d UTC \(\d+ minutes\)"
     assert re.sub(dated, "DATE", real) == re.sub(dated, "DATE", block[1])
+
+
+@pytest.mark.promise("P2", "A3")
+def test_login_by_a_code_on_another_device(sit_down: Callable[..., Terminal]) -> None:
+    terminal = sit_down(kind=DeviceServer)
+    server = terminal.server
+    server.policy.metadata_changes = {
+        "device_authorization_endpoint": server.endpoint_of("device_authorization"),
+    }
+    done = terminal.login("--device-code")
+    assert "WDJB-MJHT" in done.stdout
+    assert f"{server.origin}/device" in done.stdout
+    assert len(server.token_requests()) == 2
+    host = terminal.relay()
+    assert host.request("tools/call", CALL)["result"]["params"] == CALL
+    assert not terminal.browser.opened
 
 
 @pytest.mark.promise("P2", "A2")
