@@ -126,7 +126,7 @@ class World:
             sleep=asyncio.sleep,
             random_bytes=os.urandom,
             report=self.reports.append,
-            note=lambda credential, error: self.notes.append((credential, error)),
+            note=self._note,
         )
         return SignInAgent(
             SERVER, SESSION, settings or SignInSettings(), store or self.store, surroundings
@@ -151,7 +151,7 @@ class World:
 
     def grants(self, kind: str) -> list[dict[str, str]]:
         """Requests for tokens of that kind."""
-        return [form for path, form in self.requests if form.get("grant_type") == kind]
+        return [form for _, form in self.requests if form.get("grant_type") == kind]
 
     @property
     def counts(self) -> tuple[int, int, int]:
@@ -175,6 +175,9 @@ class World:
         listener.finish_fails = self.finish_fails
         self.listeners.append(listener)
         return listener
+
+    def _note(self, credential: Credential | None, error: str) -> None:
+        self.notes.append((credential, error))
 
     async def _open_browser(self, url: str) -> bool:
         self.tabs.append(url)
