@@ -246,7 +246,6 @@ async def sent_by(agent: SignInAgent) -> bytes | None:
 # Many at once
 
 
-@pytest.mark.promise("A4")
 def test_many_refused_together_are_one_sign_in() -> None:
     async def main() -> None:
         world = World()
@@ -261,7 +260,7 @@ def test_many_refused_together_are_one_sign_in() -> None:
     run(main())
 
 
-@pytest.mark.promise("A4", "A5")
+@pytest.mark.promise("A5")
 def test_many_refused_together_are_one_renewal() -> None:
     async def main() -> None:
         world = World()
@@ -291,7 +290,6 @@ def test_expiring_token_is_renewed_once_before_it_is_sent() -> None:
     run(main())
 
 
-@pytest.mark.promise("A4")
 def test_requests_that_come_together_at_the_start_all_carry_the_stored_token() -> None:
     async def main() -> None:
         world = World()
@@ -303,7 +301,6 @@ def test_requests_that_come_together_at_the_start_all_carry_the_stored_token() -
     run(main())
 
 
-@pytest.mark.promise("A4")
 def test_two_processes_sign_in_once(tmp_path: Path) -> None:
     class Clock:
         def now(self) -> float:
@@ -335,7 +332,6 @@ def test_two_processes_sign_in_once(tmp_path: Path) -> None:
 # No loops
 
 
-@pytest.mark.promise("A4")
 @pytest.mark.parametrize("kept", [False, True], ids=["signed in", "renewed"])
 def test_token_that_was_never_accepted_is_not_answered_by_another(kept: bool) -> None:
     async def main() -> None:
@@ -371,7 +367,7 @@ def test_token_that_was_accepted_once_is_renewed() -> None:
     run(main())
 
 
-@pytest.mark.promise("A4", "R1")
+@pytest.mark.promise("R1")
 def test_failed_sign_in_is_not_repeated_until_the_person_wants_it() -> None:
     async def main() -> None:
         world = World()
@@ -393,7 +389,6 @@ def test_failed_sign_in_is_not_repeated_until_the_person_wants_it() -> None:
     run(main())
 
 
-@pytest.mark.promise("A4")
 def test_failed_sign_in_is_tried_again_after_a_while() -> None:
     async def main() -> None:
         world = World()
@@ -409,7 +404,6 @@ def test_failed_sign_in_is_tried_again_after_a_while() -> None:
     run(main())
 
 
-@pytest.mark.promise("A4")
 def test_sign_in_of_another_process_ends_the_cool_down() -> None:
     async def main() -> None:
         world = World()
@@ -425,7 +419,6 @@ def test_sign_in_of_another_process_ends_the_cool_down() -> None:
     run(main())
 
 
-@pytest.mark.promise("A4")
 def test_person_signs_in_while_another_sign_in_is_failing() -> None:
     async def main() -> None:
         world = World()
@@ -510,7 +503,7 @@ def test_token_that_may_still_do_is_sent_where_it_cannot_be_renewed() -> None:
     run(main())
 
 
-@pytest.mark.promise("A5", "A4")
+@pytest.mark.promise("A5")
 def test_definite_refusal_adopts_what_another_process_has_stored() -> None:
     async def main() -> None:
         world = World()
