@@ -113,7 +113,7 @@ class SignInAgent:
         self._credential: Credential | None = None
         self._loaded = False
         self._fresh = False
-        self._scopes_asked: set[str] = set()
+        self._scopes_asked: set[frozenset[str]] = set()
         self._failure: tuple[float, McpRemoteError] | None = None
         self._flight = asyncio.Lock()
         self._listener: Listener | None = None
@@ -122,14 +122,23 @@ class SignInAgent:
     # ------------------------------------------------------------------ for requests
 
     async def header(self) -> tuple[bytes, bytes] | None:
-        """See `Authorizer.header`."""
-        credential = await self._current()
-        if credential is None or credential.access_token is None:
-            return None
-        if credential.refresh_token and needs_refresh(credential, self._world.now()):
-            async with self._flight:
-                credential = await self._renew(credential)
-        return self._header_of(credential)
+        """See `Authorizer.header`.
+
+        Raises:
+            ExchangeError: what is stored cannot be read, or has expired and cannot be renewed now.
+        """
+        try:
+            credential = await self._current()
+            if credential is None or credential.access_token is None:
+                return None
+            if credential.refresh_token and needs_refresh(credential, self._world.now()):
+                async with self._flight:
+                    credential = await self._renew(credential)
+            return self._header_of(credential)
+        except ExchangeError:
+            raise
+        except McpRemoteError as error:
+            raise Refused(error.cause, hint=error.hint) from error
 
     def accepted(self) -> None:
         """See `Authorizer.accepted`."""
@@ -164,7 +173,7 @@ class SignInAgent:
                 status=status,
             )
         if credential is not None and credential.refresh_token is not None and header is not None:
-            renewed = await self._renew(credential)
+            renewed = await self._renew(credential, known_bad=True)
             if self._header_of(renewed) != header:
                 return True
         await self._sign_in(challenge)
@@ -175,13 +184,14 @@ class SignInAgent:
         wanted = challenge.scope or ""
         if challenge.error != INSUFFICIENT_SCOPE or credential is None or not wanted:
             return False
-        if wanted in self._scopes_asked:
+        scopes = frozenset(wanted.split())
+        if scopes in self._scopes_asked:
             raise Refused(
                 f'The server still wants the scope "{wanted}" after it was asked for.',
                 hint="Your account may not have it.",
                 status=403,
             )
-        self._scopes_asked.add(wanted)
+        self._scopes_asked.add(scopes)
         await self._sign_in(challenge)
         return True
 
@@ -198,8 +208,8 @@ class SignInAgent:
         Raises:
             McpRemoteError: why not, in a sentence for the person.
         """
-        self._failure = None
         async with self._flight:
+            self._failure = None  # also that of a flight this one has waited for
             return await self._sign_in(parse_challenge(challenge), adopt=False)
 
     async def sign_out(self) -> bool:
@@ -217,8 +227,15 @@ class SignInAgent:
         self._world.note(None, "")
         return await asyncio.to_thread(self._store.forget, self._session)
 
-    async def _renew(self, credential: Credential) -> Credential:
-        """A newer credential, or the same one where none is to be had and this one may still do."""
+    async def _renew(self, credential: Credential, *, known_bad: bool = False) -> Credential:
+        """A newer credential, or the same one where none is to be had and this one may still do.
+
+        One without a refresh token is the end of a credential: only the person can renew it.
+
+        Raises:
+            McpRemoteError: it cannot be renewed now, and has expired or is `known_bad`. That is
+                no reason to ask the person (field note 3).
+        """
         if self._credential is not None and self._credential is not credential:
             return self._credential
         from mcp_remote_py.oauth import flow  # authlib, 0.1 s that a valid token does not cost
@@ -241,20 +258,20 @@ class SignInAgent:
             return self._adopt(credential._replace(refresh_token=None), fresh=False)
         except McpRemoteError as error:
             expires_at = credential.expires_at
-            if expires_at is not None and expires_at <= self._world.now():
+            if known_bad or (expires_at is not None and expires_at <= self._world.now()):
                 raise
             logger.info("The token could not be renewed yet: %s", error.sentence())
             return credential
 
     async def _sign_in(self, challenge: Challenge, *, adopt: bool = True) -> Credential:
         if self._failure is not None and self._world.now() - self._failure[0] < COOL_DOWN:
+            # The person may have signed in by a command of their own since.
+            if (newer := await self._load_newer()) is not None:
+                return self._adopt(newer, fresh=False)
             raise self._failure[1]
-        before = self._credential
         async with self._world.lock(self._settings.timeout):
-            stored = await self._load()
-            if adopt and stored is not None and stored.access_token is not None:
-                if before is None or _is_newer(stored, before):
-                    return self._adopt(stored, fresh=False)
+            if adopt and (newer := await self._load_newer()) is not None:
+                return self._adopt(newer, fresh=False)
             credential = await self._converse(challenge)
         return self._adopt(credential, fresh=True)
 
@@ -283,11 +300,13 @@ class SignInAgent:
             raise
         finally:
             listener, self._listener = self._listener, None
+            asked, self._asked = self._asked, False
             if listener is not None:
-                if self._asked:
-                    await listener.finish(outcome)
-                await listener.aclose()
-            self._asked = False
+                try:
+                    if asked:
+                        await listener.finish(outcome)
+                finally:
+                    await listener.aclose()
         self._world.note(credential, "")
         return credential
 
@@ -295,6 +314,7 @@ class SignInAgent:
         secrets = (credential.access_token, credential.refresh_token, credential.id_token)
         remember(secret for secret in secrets if secret is not None)
         self._credential = credential
+        self._loaded = True
         self._fresh = fresh
         return credential
 
@@ -357,11 +377,21 @@ class SignInAgent:
 
     async def _current(self) -> Credential | None:
         if not self._loaded:
-            self._loaded = True
             stored = await self._load()
-            if stored is not None:
-                self._adopt(stored, fresh=False)
+            # Several requests may load at the start; what came meanwhile is not older.
+            if not self._loaded:
+                self._loaded = True
+                if stored is not None:
+                    self._adopt(stored, fresh=False)
         return self._credential
+
+    async def _load_newer(self) -> Credential | None:
+        """What is stored, where it has a token that was not known before."""
+        known = self._credential
+        stored = await self._load()
+        if stored is None or stored.access_token is None:
+            return None
+        return stored if known is None or _is_newer(stored, known) else None
 
     async def _load(self) -> Credential | None:
         return await asyncio.to_thread(self._store.load, self._session)

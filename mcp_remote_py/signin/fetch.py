@@ -38,11 +38,22 @@ PROBE = (
 
 
 class Fetcher:
-    """A plain HTTP client; `build_tls` is called when the first https request is made."""
+    """A plain HTTP client; `build_tls` is called when the first request is made.
 
-    def __init__(self, build_tls: Callable[[], ssl.SSLContext], proxy: Secret | None) -> None:
+    The limits are in seconds: for a document, and where something is done for it.
+    """
+
+    def __init__(
+        self,
+        build_tls: Callable[[], ssl.SSLContext],
+        proxy: Secret | None,
+        fetch_timeout: float = FETCH_TIMEOUT,
+        post_timeout: float = POST_TIMEOUT,
+    ) -> None:
         self._build_tls = build_tls
         self._proxy = proxy
+        self._fetch_timeout = fetch_timeout
+        self._post_timeout = post_timeout
         self._client: httpx.AsyncClient | None = None
 
     async def fetch(self, step: Fetch) -> Response:
@@ -53,17 +64,14 @@ class Fetcher:
             Interrupted: no answer, or not in time.
             Unusable: the answer is larger than `MAX_BODY_BYTES`, or redirects elsewhere.
         """
-        seconds = FETCH_TIMEOUT if step.request.method == "GET" else POST_TIMEOUT
+        seconds = self._fetch_timeout if step.request.method == "GET" else self._post_timeout
         try:
             async with asyncio.timeout(seconds):
                 if not step.follow_redirects:
                     return await self._once(step.request)
                 return await self._follow(step.request)
         except TimeoutError:
-            raise Interrupted(
-                f"{mask_url(step.request.url)} did not answer in {seconds:g} seconds.",
-                hint="Try again later.",
-            ) from None
+            raise _too_late(step.request.url, seconds) from None
 
     async def _follow(self, request: Request) -> Response:
         url = request.url
@@ -72,8 +80,12 @@ class Fetcher:
             location = response.headers.get("location", "")
             if request.method != "GET" or response.status not in (301, 302, 307, 308):
                 return response
-            target = urljoin(url, location)
-            if not location or urlsplit(target)[:2] != urlsplit(url)[:2]:
+            try:
+                target = urljoin(url, location)
+                leads_elsewhere = urlsplit(target)[:2] != urlsplit(url)[:2]
+            except ValueError:  # what a server wrote there is no URL
+                return response
+            if not location or leads_elsewhere:
                 return response
             url = target
         raise Unusable(f"{mask_url(request.url)} redirects more than {MAX_REDIRECTS} times.")
@@ -118,11 +130,16 @@ class Fetcher:
                 ("GET", "text/event-stream", None),
             ):
                 headers = {"accept": accept, "content-type": "application/json"}
-                async with client.stream(method, url, headers=headers, content=content) as answer:
+                async with (
+                    asyncio.timeout(self._post_timeout),
+                    client.stream(method, url, headers=headers, content=content) as answer,
+                ):
                     status = answer.status_code
                     answers.append((status, answer.headers.get("www-authenticate", "")))
                 if status < 300 or status == 401:
                     return answers[-1]
+        except TimeoutError:
+            raise _too_late(url, self._post_timeout) from None
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             raise map_error(error, mask_url(url)) from error
         return answers[0]
@@ -133,7 +150,7 @@ class Fetcher:
             proxy=None if self._proxy is None else self._proxy.reveal(),
             trust_env=False,
             follow_redirects=False,
-            timeout=POST_TIMEOUT,
+            timeout=self._post_timeout,
             headers={
                 "user-agent": f"mcp-remote-py/{__version__}",
                 "accept": "application/json",
@@ -146,6 +163,12 @@ class Fetcher:
         """Closes connections."""
         if self._client is not None:
             await self._client.aclose()
+
+
+def _too_late(url: str, seconds: float) -> Interrupted:
+    return Interrupted(
+        f"{mask_url(url)} did not answer in {seconds:g} seconds.", hint="Try again later."
+    )
 
 
 def map_error(error: Exception, where: str) -> ExchangeError:

@@ -1,0 +1,722 @@
+"""The agent in a written world: a web by URL, a person, a clock, one lock for all processes.
+
+What counts is what the world saw: tabs, requests by kind, pages shown, ports given back. Must not
+know the order in which the flows ask.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from mcp_remote_py.credentials.keys import choose_store
+from mcp_remote_py.credentials.lock import ProcessLock
+from mcp_remote_py.credentials.store import MemoryStore, Store, StoreError
+from mcp_remote_py.errors import McpRemoteError, NotSent, Refused
+from mcp_remote_py.oauth.steps import Callback, Client, Credential, Fetch, Response
+from mcp_remote_py.redact import Secret, scrub_known
+from mcp_remote_py.settings import SignInSettings
+from mcp_remote_py.signin.agent import COOL_DOWN, SignInAgent, Surroundings
+from mcp_remote_py.signin.page import Outcome
+from tests.fakes import run, settle, until
+from tests.oauth.web import NOT_FOUND, document, page
+
+SERVER = "https://mcp.example/mcp"
+ISSUER = "https://auth.example"
+SESSION = "session"
+CHALLENGE = b"Bearer"
+WANTS_MORE = b'Bearer error="insufficient_scope", scope="read write"'
+REDIRECT_URI = "http://localhost:4321/oauth/callback"
+START = 1_000_000.0
+
+
+class Person:
+    """Who sits at the browser; what they do is the answer to the redirect URI."""
+
+    def __init__(self) -> None:
+        self.answers: dict[str, str] = {"code": "code-canary"}
+        self.present = asyncio.Event()
+        self.present.set()
+
+
+class FakeListener:
+    """A `Listener` that writes down how it was used."""
+
+    def __init__(self, person: Person) -> None:
+        self._person = person
+        self._state = ""
+        self.outcomes: list[Outcome] = []
+        self.closed = 0
+        self.finish_fails = False
+
+    def redirect_uris(self) -> tuple[str, ...]:
+        return (REDIRECT_URI,)
+
+    def expect(self, state: Secret, server_name: str) -> None:
+        assert server_name == "mcp.example"
+        self._state = state.reveal()
+
+    async def wait(self, seconds: float) -> Callback:
+        await self._person.present.wait()
+        if not self._person.answers:
+            raise McpRemoteError(f"Nobody came in {seconds:g} seconds.", hint="Try again.")
+        return Callback({**self._person.answers, "state": self._state})
+
+    async def finish(self, outcome: Outcome) -> None:
+        self.outcomes.append(outcome)
+        if self.finish_fails:
+            raise OSError("the browser is gone")
+
+    async def aclose(self) -> None:
+        self.closed += 1
+
+
+class FailingStore(MemoryStore):
+    """Cannot be written to."""
+
+    def prepare(self) -> None:
+        raise StoreError("The disk is full.", hint="Make room.")
+
+
+class LockedStore(MemoryStore):
+    """Cannot be read now."""
+
+    def load(self, session: str) -> Credential | None:
+        raise StoreError("The keyring is locked.", hint="Unlock it.")
+
+
+class World:
+    """Everything around the agents of one machine."""
+
+    def __init__(self, store: Store | None = None) -> None:
+        self.store: Store = MemoryStore() if store is None else store
+        self.person = Person()
+        self.time = START
+        self.tabs: list[str] = []
+        self.requests: list[tuple[str, dict[str, str]]] = []
+        self.listeners: list[FakeListener] = []
+        self.reports: list[str] = []
+        self.notes: list[tuple[Credential | None, str]] = []
+        self.refuse_refresh: Response | McpRemoteError | None = None
+        self.before_refresh: Callable[[], None] = lambda: None
+        self.tokens = 0
+        self.finish_fails = False
+        self._lock = asyncio.Lock()
+
+    def agent(
+        self,
+        settings: SignInSettings | None = None,
+        store: Store | None = None,
+        lock: ProcessLock | None = None,
+    ) -> SignInAgent:
+        """One process of this machine."""
+        surroundings = Surroundings(
+            fetch=self._fetch,
+            listen=self._listen,
+            open_browser=self._open_browser,
+            lock=self._hold if lock is None else lock.hold,
+            now=lambda: self.time,
+            sleep=asyncio.sleep,
+            random_bytes=os.urandom,
+            report=self.reports.append,
+            note=self._note,
+        )
+        return SignInAgent(
+            SERVER, SESSION, settings or SignInSettings(), store or self.store, surroundings
+        )
+
+    def keep(self, **members: object) -> Credential:
+        """Stores a sign-in, as if there had been one."""
+        credential = Credential(
+            ISSUER,
+            f"{ISSUER}/token",
+            Client("client", "registered", redirect_uris=(REDIRECT_URI,)),
+            REDIRECT_URI,
+            resource=SERVER,
+            scope="read",
+            access_token=Secret("kept-access"),
+            refresh_token=Secret("kept-refresh"),
+            obtained_at=START - 100,
+            expires_at=START + 3600,
+        )._replace(**members)  # pyright: ignore[reportArgumentType]
+        self.store.save(SESSION, credential)
+        return credential
+
+    def grants(self, kind: str) -> list[dict[str, str]]:
+        """Requests for tokens of that kind."""
+        return [form for _, form in self.requests if form.get("grant_type") == kind]
+
+    @property
+    def counts(self) -> tuple[int, int, int]:
+        """Tabs, codes, renewals."""
+        return (
+            len(self.tabs),
+            len(self.grants("authorization_code")),
+            len(self.grants("refresh_token")),
+        )
+
+    def assert_ports_are_back(self) -> None:
+        assert [listener.closed for listener in self.listeners] == [1] * len(self.listeners)
+
+    @asynccontextmanager
+    async def _hold(self, seconds: float) -> AsyncGenerator[None]:
+        async with self._lock:
+            yield
+
+    async def _listen(self) -> FakeListener:
+        listener = FakeListener(self.person)
+        listener.finish_fails = self.finish_fails
+        self.listeners.append(listener)
+        return listener
+
+    def _note(self, credential: Credential | None, error: str) -> None:
+        self.notes.append((credential, error))
+
+    async def _open_browser(self, url: str) -> bool:
+        self.tabs.append(url)
+        return True
+
+    async def _fetch(self, step: Fetch) -> Response:
+        await asyncio.sleep(0)
+        parts = urlsplit(step.request.url)
+        body = "" if step.request.body is None else step.request.body.reveal()
+        form = {name: values[0] for name, values in parse_qs(body).items()}
+        self.requests.append((parts.path, form))
+        match parts.path:
+            case "/.well-known/oauth-protected-resource/mcp":
+                return document({"resource": SERVER, "authorization_servers": [ISSUER]})
+            case "/.well-known/oauth-authorization-server":
+                return document(
+                    {
+                        "issuer": ISSUER,
+                        "authorization_endpoint": f"{ISSUER}/authorize",
+                        "token_endpoint": f"{ISSUER}/token",
+                        "registration_endpoint": f"{ISSUER}/register",
+                        "revocation_endpoint": f"{ISSUER}/revoke",
+                        "response_types_supported": ["code"],
+                        "code_challenge_methods_supported": ["S256"],
+                    }
+                )
+            case "/register":
+                return document({**json.loads(body), "client_id": "client"}, 201)
+            case "/authorize":
+                return page("<html>Sign in</html>")
+            case "/revoke":
+                return document({})
+            case "/token":
+                return self._give_tokens(form)
+            case _:
+                return NOT_FOUND
+
+    def _give_tokens(self, form: dict[str, str]) -> Response:
+        if form["grant_type"] == "refresh_token":
+            self.before_refresh()
+            if isinstance(self.refuse_refresh, McpRemoteError):
+                raise self.refuse_refresh
+            if self.refuse_refresh is not None:
+                return self.refuse_refresh
+        self.tokens += 1
+        return document(
+            {
+                "access_token": f"access-canary-{self.tokens}",
+                "refresh_token": f"refresh-canary-{self.tokens}",
+                "id_token": f"id-canary-{self.tokens}",
+                "token_type": "Bearer",
+                "expires_in": 3600,
+            }
+        )
+
+
+GONE = document({"error": "invalid_grant"}, 400)
+BUSY = page("busy", 503)
+
+
+async def sent_by(agent: SignInAgent) -> bytes | None:
+    header = await agent.header()
+    return None if header is None else header[1]
+
+
+# Many at once
+
+
+def test_many_refused_together_are_one_sign_in() -> None:
+    async def main() -> None:
+        world = World()
+        agent = world.agent()
+        again = await asyncio.gather(*(agent.refused(None, 401, CHALLENGE) for _ in range(20)))
+        assert again == [True] * 20
+        assert world.counts == (1, 1, 0)
+        assert await agent.header() == (b"authorization", b"Bearer access-canary-1")
+        world.assert_ports_are_back()
+        assert [listener.outcomes for listener in world.listeners] == [[Outcome.DONE]]
+
+    run(main())
+
+
+@pytest.mark.promise("A5")
+def test_many_refused_together_are_one_renewal() -> None:
+    async def main() -> None:
+        world = World()
+        world.keep()
+        agent = world.agent()
+        sent = await sent_by(agent)
+        assert sent == b"Bearer kept-access"
+        again = await asyncio.gather(*(agent.refused(sent, 401, CHALLENGE) for _ in range(20)))
+        assert again == [True] * 20
+        assert world.counts == (0, 0, 1)
+        assert await sent_by(agent) == b"Bearer access-canary-1"
+
+    run(main())
+
+
+@pytest.mark.promise("A5")
+def test_expiring_token_is_renewed_once_before_it_is_sent() -> None:
+    async def main() -> None:
+        world = World()
+        world.keep(expires_at=START + 5)
+        agent = world.agent()
+        await agent.refused(b"Bearer of yesterday", 401, CHALLENGE)  # loads
+        sent = await asyncio.gather(*(sent_by(agent) for _ in range(20)))
+        assert sent == [b"Bearer access-canary-1"] * 20
+        assert world.counts == (0, 0, 1)
+
+    run(main())
+
+
+def test_requests_that_come_together_at_the_start_all_carry_the_stored_token() -> None:
+    async def main() -> None:
+        world = World()
+        world.keep()
+        agent = world.agent()
+        sent = await asyncio.gather(*(sent_by(agent) for _ in range(5)))
+        assert sent == [b"Bearer kept-access"] * 5
+
+    run(main())
+
+
+def test_two_processes_sign_in_once(tmp_path: Path) -> None:
+    class Clock:
+        def now(self) -> float:
+            return asyncio.get_running_loop().time()
+
+        async def sleep(self, seconds: float) -> None:
+            await asyncio.sleep(seconds)
+
+    async def main() -> None:
+        world = World()
+        world.person.present.clear()
+        agents = [
+            world.agent(
+                store=choose_store("file", tmp_path, os.urandom),
+                lock=ProcessLock(tmp_path / "lock", Clock()),
+            )
+            for _ in range(2)
+        ]
+        tasks = [asyncio.create_task(agent.refused(None, 401, CHALLENGE)) for agent in agents]
+        await until(lambda: len(world.tabs) > 0)
+        world.person.present.set()
+        assert await asyncio.gather(*tasks) == [True, True]
+        assert world.counts == (1, 1, 0)
+        assert [await sent_by(agent) for agent in agents] == [b"Bearer access-canary-1"] * 2
+
+    run(main())
+
+
+# No loops
+
+
+@pytest.mark.parametrize("kept", [False, True], ids=["signed in", "renewed"])
+def test_token_that_was_never_accepted_is_not_answered_by_another(kept: bool) -> None:
+    async def main() -> None:
+        world = World()
+        if kept:
+            world.keep()
+        agent = world.agent()
+        assert await agent.refused(await sent_by(agent), 401, CHALLENGE)
+        counts = world.counts
+        for _ in range(3):
+            with pytest.raises(Refused, match="just given") as error:
+                await agent.refused(
+                    await sent_by(agent), 401, b'Bearer error_description="wrong audience"'
+                )
+            assert "wrong audience" in error.value.sentence()
+            assert "--resource" in error.value.hint
+            assert error.value.status == 401
+        assert world.counts == counts
+
+    run(main())
+
+
+@pytest.mark.promise("A5")
+def test_token_that_was_accepted_once_is_renewed() -> None:
+    async def main() -> None:
+        world = World()
+        agent = world.agent()
+        await agent.refused(None, 401, CHALLENGE)
+        agent.accepted()
+        assert await agent.refused(await sent_by(agent), 401, CHALLENGE)
+        assert world.counts == (1, 1, 1)
+
+    run(main())
+
+
+@pytest.mark.promise("R1")
+def test_failed_sign_in_is_not_repeated_until_the_person_wants_it() -> None:
+    async def main() -> None:
+        world = World()
+        world.person.answers = {"error": "access_denied"}
+        agent = world.agent()
+        tasks = (agent.refused(None, 401, CHALLENGE) for _ in range(5))
+        ends = await asyncio.gather(*tasks, return_exceptions=True)
+        assert [type(end) for end in ends] == [Refused] * 5
+        assert all("declined" in str(end) for end in ends)
+        world.time += COOL_DOWN - 1
+        with pytest.raises(Refused, match="declined"):
+            await agent.refused(None, 401, CHALLENGE)
+        assert len(world.tabs) == 1
+        world.person.answers = {"code": "second"}
+        assert (await agent.sign_in()).access_token == Secret("access-canary-1")
+        assert len(world.tabs) == 2
+        world.assert_ports_are_back()
+
+    run(main())
+
+
+def test_failed_sign_in_is_tried_again_after_a_while() -> None:
+    async def main() -> None:
+        world = World()
+        world.person.answers = {}
+        agent = world.agent()
+        with pytest.raises(Refused, match="Nobody came"):
+            await agent.refused(None, 401, CHALLENGE)
+        world.time += COOL_DOWN + 1
+        world.person.answers = {"code": "second"}
+        assert await agent.refused(None, 401, CHALLENGE)
+        assert len(world.tabs) == 2
+
+    run(main())
+
+
+def test_sign_in_of_another_process_ends_the_cool_down() -> None:
+    async def main() -> None:
+        world = World()
+        world.person.answers = {}
+        agent = world.agent()
+        with pytest.raises(Refused):
+            await agent.refused(None, 401, CHALLENGE)
+        world.keep()
+        assert await agent.refused(None, 401, CHALLENGE)
+        assert await sent_by(agent) == b"Bearer kept-access"
+        assert len(world.tabs) == 1
+
+    run(main())
+
+
+def test_person_signs_in_while_another_sign_in_is_failing() -> None:
+    async def main() -> None:
+        world = World()
+        world.person.present.clear()
+        world.person.answers = {}
+        agent = world.agent()
+        failing = asyncio.create_task(agent.refused(None, 401, CHALLENGE))
+        await until(lambda: len(world.tabs) == 1)
+        wanted = asyncio.create_task(agent.sign_in())
+        await settle()
+        world.person.present.set()
+        with pytest.raises(Refused):
+            await failing
+        world.person.answers = {"code": "second"}
+        assert (await wanted).access_token == Secret("access-canary-1")
+
+    run(main())
+
+
+# Renewal that fails
+
+
+@pytest.mark.promise("A5")
+@pytest.mark.parametrize("failure", [BUSY, NotSent("No network.")], ids=["503", "no network"])
+@pytest.mark.parametrize("expires_at", [None, START + 3600, START - 1], ids=str)
+def test_transient_failure_keeps_the_credential_and_opens_no_tab(
+    failure: Response | McpRemoteError, expires_at: float | None
+) -> None:
+    async def main() -> None:
+        world = World()
+        kept = world.keep(expires_at=expires_at)
+        world.refuse_refresh = failure
+        agent = world.agent()
+        with pytest.raises(McpRemoteError):
+            await agent.refused(b"Bearer kept-access", 401, CHALLENGE)
+        assert not world.tabs
+        assert world.store.load(SESSION) == kept
+        world.refuse_refresh = None
+        assert await agent.refused(b"Bearer kept-access", 401, CHALLENGE)
+        assert world.counts[0] == 0
+
+    run(main())
+
+
+@pytest.mark.promise("R1", "A5")
+def test_expired_token_that_cannot_be_renewed_is_an_error_of_the_exchange() -> None:
+    async def main() -> None:
+        world = World()
+        kept = world.keep(expires_at=START - 1)
+        world.refuse_refresh = BUSY
+        with pytest.raises(Refused, match="HTTP 503"):
+            await world.agent().header()
+        assert world.store.load(SESSION) == kept
+
+    run(main())
+
+
+@pytest.mark.promise("R1")
+def test_store_that_cannot_be_read_is_an_error_of_each_exchange() -> None:
+    async def main() -> None:
+        world = World(LockedStore())
+        agent = world.agent()
+        for _ in range(2):
+            with pytest.raises(Refused, match="keyring is locked"):
+                await agent.header()
+            with pytest.raises(Refused, match="keyring is locked"):
+                await agent.refused(None, 401, CHALLENGE)
+        assert not world.tabs
+
+    run(main())
+
+
+@pytest.mark.promise("A5")
+def test_token_that_may_still_do_is_sent_where_it_cannot_be_renewed() -> None:
+    async def main() -> None:
+        world = World()
+        world.keep(expires_at=START + 5)
+        world.refuse_refresh = BUSY
+        assert await sent_by(world.agent()) == b"Bearer kept-access"
+        assert not world.tabs
+
+    run(main())
+
+
+@pytest.mark.promise("A5")
+def test_definite_refusal_adopts_what_another_process_has_stored() -> None:
+    async def main() -> None:
+        world = World()
+        world.keep()
+        world.refuse_refresh = GONE
+        world.before_refresh = lambda: (
+            world.keep(access_token=Secret("newer"), obtained_at=START) and None
+        )
+        agent = world.agent()
+        assert await agent.refused(b"Bearer kept-access", 401, CHALLENGE)
+        assert await sent_by(agent) == b"Bearer newer"
+        assert world.counts == (0, 0, 1)
+
+    run(main())
+
+
+@pytest.mark.promise("A5")
+def test_newer_token_in_the_store_is_taken_instead_of_a_renewal() -> None:
+    async def main() -> None:
+        world = World()
+        world.keep()
+        agent = world.agent()
+        sent = await sent_by(agent)
+        world.keep(access_token=Secret("newer"), obtained_at=START)
+        assert await agent.refused(sent, 401, CHALLENGE)
+        assert await sent_by(agent) == b"Bearer newer"
+        assert world.counts == (0, 0, 0)
+
+    run(main())
+
+
+@pytest.mark.promise("A5")
+def test_definite_refusal_is_answered_by_one_sign_in() -> None:
+    async def main() -> None:
+        world = World()
+        world.keep()
+        world.refuse_refresh = GONE
+        agent = world.agent()
+        again = await asyncio.gather(
+            *(agent.refused(b"Bearer kept-access", 401, CHALLENGE) for _ in range(5))
+        )
+        assert again == [True] * 5
+        assert world.counts == (1, 1, 1)
+
+    run(main())
+
+
+# What a request waits for
+
+
+@pytest.mark.promise("R6")
+def test_header_never_waits_for_a_person() -> None:
+    async def main() -> None:
+        world = World()
+        world.person.present.clear()
+        agent = world.agent()
+        signing_in = asyncio.create_task(agent.refused(None, 401, CHALLENGE))
+        await until(lambda: len(world.tabs) == 1)
+        assert await asyncio.wait_for(agent.header(), 5) is None
+        assert not signing_in.done()
+        world.person.present.set()
+        assert await signing_in
+
+    run(main())
+
+
+# Ends of a sign-in
+
+
+@pytest.mark.parametrize(
+    ("answers", "outcome"),
+    [
+        ({"code": "code-canary"}, Outcome.DONE),
+        ({"error": "access_denied"}, Outcome.DECLINED),
+        ({"error": "server_error"}, Outcome.FAILED),
+        ({}, Outcome.FAILED),
+    ],
+    ids=str,
+)
+def test_person_is_shown_how_it_ended(answers: dict[str, str], outcome: Outcome) -> None:
+    async def main() -> None:
+        world = World()
+        world.person.answers = answers
+        (end,) = await asyncio.gather(world.agent().sign_in(), return_exceptions=True)
+        assert isinstance(end, Credential) == (outcome is Outcome.DONE)
+        assert [listener.outcomes for listener in world.listeners] == [[outcome]]
+        world.assert_ports_are_back()
+        noted, error = world.notes[-1]
+        assert (noted is not None, error == "") == (outcome is Outcome.DONE,) * 2
+
+    run(main())
+
+
+def test_cancelled_sign_in_gives_the_port_back() -> None:
+    async def main() -> None:
+        world = World()
+        world.person.present.clear()
+        agent = world.agent()
+        task = asyncio.create_task(agent.refused(None, 401, CHALLENGE))
+        await until(lambda: len(world.tabs) == 1)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert [listener.outcomes for listener in world.listeners] == [[Outcome.FAILED]]
+        world.assert_ports_are_back()
+        world.person.present.set()
+        assert await agent.refused(None, 401, CHALLENGE), "the next one is not held up"
+
+    run(main())
+
+
+def test_port_is_given_back_where_the_page_cannot_be_shown() -> None:
+    async def main() -> None:
+        world = World()
+        world.finish_fails = True
+        with pytest.raises(OSError, match="browser is gone"):
+            await world.agent().sign_in()
+        world.assert_ports_are_back()
+
+    run(main())
+
+
+def test_store_that_cannot_keep_it_opens_no_browser() -> None:
+    async def main() -> None:
+        world = World(FailingStore())
+        with pytest.raises(Refused, match="disk is full") as error:
+            await world.agent().refused(None, 401, CHALLENGE)
+        assert error.value.hint == "Make room."
+        assert not world.tabs
+        assert not world.requests
+        assert not world.listeners
+
+    run(main())
+
+
+# Scopes, tokens, secrets
+
+
+@pytest.mark.promise("A1")
+def test_wanting_scope_is_asked_for_once() -> None:
+    async def main() -> None:
+        world = World()
+        world.keep()
+        agent = world.agent()
+        sent = await sent_by(agent)
+        again = await asyncio.gather(*(agent.refused(sent, 403, WANTS_MORE) for _ in range(5)))
+        assert again == [True] * 5
+        assert world.counts == (1, 1, 0)
+        assert parse_qs(urlsplit(world.tabs[0]).query)["scope"] == ["read write"]
+        agent.accepted()
+        turned = b'Bearer error="insufficient_scope", scope="write  read"'
+        for challenge in (WANTS_MORE, turned):
+            with pytest.raises(Refused, match="still wants the scope") as error:
+                await agent.refused(await sent_by(agent), 403, challenge)
+            assert error.value.status == 403
+        assert world.counts == (1, 1, 0)
+
+    run(main())
+
+
+@pytest.mark.parametrize("challenge", [b"", b"Bearer", b'Bearer error="insufficient_scope"'])
+def test_other_403_is_the_servers_answer(challenge: bytes) -> None:
+    async def main() -> None:
+        world = World()
+        world.keep()
+        agent = world.agent()
+        assert not await agent.refused(await sent_by(agent), 403, challenge)
+        assert world.counts == (0, 0, 0)
+
+    run(main())
+
+
+def test_use_id_token_sends_the_id_token() -> None:
+    async def main() -> None:
+        world = World()
+        agent = world.agent(SignInSettings(use_id_token=True))
+        await agent.refused(None, 401, CHALLENGE)
+        assert await sent_by(agent) == b"Bearer id-canary-1"
+        agent.accepted()
+        await agent.refused(b"Bearer id-canary-1", 401, CHALLENGE)
+        assert await sent_by(agent) == b"Bearer id-canary-2"
+
+    run(main())
+
+
+@pytest.mark.promise("S2")
+def test_secrets_are_known_to_the_scrubber_before_they_are_used() -> None:
+    async def main() -> None:
+        world = World()
+        world.keep(access_token=Secret("scrub-access"), id_token=Secret("scrub-id"))
+        agent = world.agent()
+        await agent.header()
+        for secret in ("scrub-access", "kept-refresh", "scrub-id"):
+            assert secret not in scrub_known(f"a line with {secret} in it")
+        await agent.sign_in()
+        for secret in ("access-canary-1", "refresh-canary-1", "id-canary-1", "code-canary"):
+            assert secret not in scrub_known(f"a line with {secret} in it")
+        assert "canary" not in "".join(world.reports)
+
+    run(main())
+
+
+def test_sign_out_revokes_and_forgets() -> None:
+    async def main() -> None:
+        world = World()
+        world.keep(revocation_endpoint=f"{ISSUER}/revoke")
+        agent = world.agent()
+        await agent.header()
+        assert await agent.sign_out()
+        revoked = [form["token"] for path, form in world.requests if path == "/revoke"]
+        assert revoked == ["kept-refresh", "kept-access"]
+        assert world.store.load(SESSION) is None
+        assert await agent.header() is None
+        assert not await agent.sign_out()
+
+    run(main())

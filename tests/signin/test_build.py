@@ -1,0 +1,143 @@
+"""What is put together costs and touches nothing until it is used. Must not know any flow."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mcp_remote_py.commands.proxy import LazySignIn
+from mcp_remote_py.credentials.keys import choose_store
+from mcp_remote_py.credentials.state import StateFile, state_directory
+from mcp_remote_py.credentials.store import session_key
+from mcp_remote_py.errors import ExchangeError
+from mcp_remote_py.oauth.steps import Client, Credential
+from mcp_remote_py.redact import Secret
+from mcp_remote_py.settings import ProxySettings, SignInSettings, parse_server_url
+from mcp_remote_py.signin.build import build_agent
+from tests.fakes import run
+from tests.peers.launch import free_port
+
+SETTINGS = ProxySettings(
+    parse_server_url("https://mcp.example/mcp"), sign_in=SignInSettings(token_store="file")
+)
+
+
+def environment(folder: Path) -> dict[str, str]:
+    return {"MCP_REMOTE_CONFIG_DIR": str(folder)}
+
+
+def keep(folder: Path, settings: ProxySettings = SETTINGS) -> None:
+    """Stores a sign-in, as another process would have."""
+    chosen = settings.sign_in
+    store = choose_store("file", state_directory(environment(folder)), lambda count: b"r" * count)
+    store.save(
+        session_key(settings.server, chosen.resource, chosen.profile),
+        Credential(
+            "https://auth.example",
+            "https://auth.example/token",
+            Client("client", "registered"),
+            access_token=Secret("kept-access"),
+        ),
+    )
+
+
+def test_building_touches_no_disk(tmp_path: Path) -> None:
+    async def main() -> None:
+        build_agent(SETTINGS, environment(tmp_path), print)
+
+    run(main())
+    assert not list(tmp_path.iterdir())
+
+
+def test_agent_finds_what_another_process_has_stored(tmp_path: Path) -> None:
+    async def main() -> None:
+        agent = build_agent(SETTINGS, environment(tmp_path), print)
+        assert await agent.header() == (b"authorization", b"Bearer kept-access")
+
+    keep(tmp_path)
+    run(main())
+
+
+def test_profiles_are_strangers(tmp_path: Path) -> None:
+    async def main() -> None:
+        chosen = SETTINGS.sign_in._replace(profile="other")
+        agent = build_agent(SETTINGS._replace(sign_in=chosen), environment(tmp_path), print)
+        assert await agent.header() is None
+
+    keep(tmp_path)
+    run(main())
+
+
+def test_failure_is_kept_for_status(tmp_path: Path) -> None:
+    url = parse_server_url(f"http://127.0.0.1:{free_port()}/mcp")
+    settings = SETTINGS._replace(server=url)
+
+    async def main() -> str:
+        agent = build_agent(settings, environment(tmp_path), print)
+        with pytest.raises(ExchangeError) as error:
+            await agent.refused(None, 401, b"Bearer")
+        return error.value.sentence()
+
+    sentence = run(main())
+    known = StateFile(state_directory(environment(tmp_path)), str(url)).read()
+    assert known.last_error == sentence
+    assert known.signed_in_at is None
+
+
+def test_lazy_sign_in_without_a_stored_one_has_no_header_and_makes_no_file(tmp_path: Path) -> None:
+    async def main() -> None:
+        lazy = LazySignIn(SETTINGS, environment(tmp_path))
+        lazy.accepted()
+        assert await lazy.header() is None
+
+    run(main())
+    assert not list(tmp_path.iterdir())
+
+
+def test_lazy_sign_in_has_the_header_of_a_stored_one(tmp_path: Path) -> None:
+    async def main() -> None:
+        lazy = LazySignIn(SETTINGS, environment(tmp_path))
+        assert await lazy.header() == (b"authorization", b"Bearer kept-access")
+        lazy.accepted()
+
+    keep(tmp_path)
+    run(main())
+
+
+def test_lazy_sign_in_is_one_agent(tmp_path: Path) -> None:
+    settings = SETTINGS._replace(server=parse_server_url(f"http://127.0.0.1:{free_port()}/mcp"))
+
+    async def main() -> list[str]:
+        lazy = LazySignIn(settings, environment(tmp_path))
+        sentences: list[str] = []
+        for _ in range(2):
+            with pytest.raises(ExchangeError) as error:
+                await lazy.refused(None, 401, b"Bearer")
+            sentences.append(error.value.sentence())
+        keep(tmp_path, settings)
+        assert await lazy.refused(None, 401, b"Bearer"), "signed in elsewhere meanwhile"
+        assert await lazy.header() == (b"authorization", b"Bearer kept-access")
+        return sentences
+
+    first, second = run(main())
+    assert first == second
+
+
+def test_lazy_sign_in_loads_nothing_of_a_sign_in(tmp_path: Path) -> None:
+    program = (
+        "import asyncio, sys\n"
+        "from mcp_remote_py.commands.proxy import LazySignIn\n"
+        "from mcp_remote_py.settings import ProxySettings, parse_server_url\n"
+        "settings = ProxySettings(parse_server_url('https://mcp.example/mcp'))\n"
+        f"lazy = LazySignIn(settings, {environment(tmp_path)!r})\n"
+        "assert asyncio.run(lazy.header()) is None\n"
+        "heavy = {'authlib', 'httpx', 'keyring', 'mcp_remote_py.signin.agent'}\n"
+        "sys.exit(', '.join(heavy & set(sys.modules)) or 0)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=20, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
