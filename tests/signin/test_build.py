@@ -89,7 +89,7 @@ def test_failure_is_kept_for_status(tmp_path: Path) -> None:
 
 def test_lazy_sign_in_without_a_stored_one_has_no_header_and_makes_no_file(tmp_path: Path) -> None:
     async def main() -> None:
-        lazy = LazySignIn(SETTINGS, environment(tmp_path))
+        lazy = LazySignIn(SETTINGS, environment(tmp_path), signed_in=False)
         lazy.accepted()
         assert await lazy.header() is None
 
@@ -99,7 +99,7 @@ def test_lazy_sign_in_without_a_stored_one_has_no_header_and_makes_no_file(tmp_p
 
 def test_lazy_sign_in_has_the_header_of_a_stored_one(tmp_path: Path) -> None:
     async def main() -> None:
-        lazy = LazySignIn(SETTINGS, environment(tmp_path))
+        lazy = LazySignIn(SETTINGS, environment(tmp_path), signed_in=True)
         assert await lazy.header() == (b"authorization", b"Bearer kept-access")
         lazy.accepted()
 
@@ -111,7 +111,7 @@ def test_lazy_sign_in_is_one_agent(tmp_path: Path) -> None:
     settings = SETTINGS._replace(server=parse_server_url(f"http://127.0.0.1:{free_port()}/mcp"))
 
     async def main() -> list[str]:
-        lazy = LazySignIn(settings, environment(tmp_path))
+        lazy = LazySignIn(settings, environment(tmp_path), signed_in=False)
         sentences: list[str] = []
         for _ in range(2):
             with pytest.raises(ExchangeError) as error:
@@ -132,7 +132,7 @@ def test_lazy_sign_in_loads_nothing_of_a_sign_in(tmp_path: Path) -> None:
         "from mcp_remote_py.commands.proxy import LazySignIn\n"
         "from mcp_remote_py.settings import ProxySettings, parse_server_url\n"
         "settings = ProxySettings(parse_server_url('https://mcp.example/mcp'))\n"
-        f"lazy = LazySignIn(settings, {environment(tmp_path)!r})\n"
+        f"lazy = LazySignIn(settings, {environment(tmp_path)!r}, signed_in=False)\n"
         "assert asyncio.run(lazy.header()) is None\n"
         "heavy = {'authlib', 'httpx', 'keyring', 'mcp_remote_py.signin.agent'}\n"
         "sys.exit(', '.join(heavy & set(sys.modules)) or 0)\n"
