@@ -43,6 +43,9 @@ from mcp_remote_py.settings import SignInSettings
 RandomBytes = Callable[[int], bytes]
 """Gives that many unpredictable bytes."""
 
+OFFLINE_ACCESS = "offline_access"
+"""The scope of OpenID Connect that asks for a refresh token."""
+
 RANDOM_BYTES = 32
 """For `state` and verifier: 43 characters, the least RFC 7636 §4.1 allows, 256 bits."""
 
@@ -135,6 +138,11 @@ def authorization_url(
         query.append(("scope", credential.scope))
     if credential.resource:
         query.append(("resource", credential.resource))
+    names = {name for name, _ in parameters}
+    if OFFLINE_ACCESS in credential.scope.split() and "prompt" not in names:
+        # OpenID Connect Core §11: without it a provider ignores the scope, and the sign-in ends
+        # with the first token (seen with oidc-provider). Others ignore the parameter.
+        query.append(("prompt", "consent"))
     query += parameters
     endpoint = endpoint.partition("#")[0]
     separator = "?" if "?" not in endpoint else "" if endpoint.endswith(("?", "&")) else "&"
@@ -414,8 +422,8 @@ def choose_scope(
         scopes = wanted.split()
     else:
         scopes = challenged or " ".join(resource_scopes or ()).split()
-        if scopes and "offline_access" in (server_scopes or ()):
-            scopes.append("offline_access")
+        if scopes and OFFLINE_ACCESS in (server_scopes or ()):
+            scopes.append(OFFLINE_ACCESS)
     if granted:
         scopes = [*granted.split(), *scopes, *challenged]
     return " ".join(dict.fromkeys(scopes)) or None

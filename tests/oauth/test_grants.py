@@ -133,6 +133,21 @@ def test_authorization_url_has_everything_once_and_unchanged() -> None:
     assert VERIFIER.reveal() not in url
 
 
+@pytest.mark.promise("A3")
+def test_who_asks_for_offline_access_asks_for_consent_unless_told_otherwise() -> None:
+    asked = NEW._replace(scope="read offline_access")
+
+    def prompt(credential: Credential, *parameters: tuple[str, str]) -> list[str]:
+        url = authorization_url(
+            "https://a.example/", credential, state=STATE, verifier=VERIFIER, parameters=parameters
+        )
+        return parse_qs(urlsplit(url).query, keep_blank_values=True).get("prompt", [])
+
+    assert prompt(asked) == ["consent"]
+    assert prompt(asked, ("prompt", "login")) == ["login"]
+    assert prompt(NEW._replace(scope="read")) == []
+
+
 def test_nothing_is_sent_for_no_scope_and_no_resource() -> None:
     bare = NEW._replace(scope="", resource="")
     url = authorization_url("https://a.example/", bare, state=STATE, verifier=VERIFIER)

@@ -381,7 +381,7 @@ def test_failed_sign_in_is_not_repeated_until_the_person_wants_it() -> None:
         with pytest.raises(Refused, match="declined"):
             await agent.refused(None, 401, CHALLENGE)
         assert len(world.tabs) == 1
-        world.person.answers = {"code": "second"}
+        world.person.answers = {"code": "code-of-the-second-visit"}
         assert (await agent.sign_in()).access_token == Secret("access-canary-1")
         assert len(world.tabs) == 2
         world.assert_ports_are_back()
@@ -397,7 +397,7 @@ def test_failed_sign_in_is_tried_again_after_a_while() -> None:
         with pytest.raises(Refused, match="Nobody came"):
             await agent.refused(None, 401, CHALLENGE)
         world.time += COOL_DOWN + 1
-        world.person.answers = {"code": "second"}
+        world.person.answers = {"code": "code-of-the-second-visit"}
         assert await agent.refused(None, 401, CHALLENGE)
         assert len(world.tabs) == 2
 
@@ -432,7 +432,7 @@ def test_person_signs_in_while_another_sign_in_is_failing() -> None:
         world.person.present.set()
         with pytest.raises(Refused):
             await failing
-        world.person.answers = {"code": "second"}
+        world.person.answers = {"code": "code-of-the-second-visit"}
         assert (await wanted).access_token == Secret("access-canary-1")
 
     run(main())
