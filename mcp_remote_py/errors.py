@@ -31,6 +31,16 @@ def one_line(text: str) -> str:
     return " ".join(text.split())
 
 
+MAX_EXCERPT_LENGTH = 200
+"""Characters of a foreign text in an error."""
+
+
+def shorten(text: str) -> str:
+    """The beginning of a foreign text, on one line of printable characters."""
+    text = one_line(text)
+    return text if len(text) <= MAX_EXCERPT_LENGTH else text[: MAX_EXCERPT_LENGTH - 1] + "…"
+
+
 class McpRemoteError(Exception):
     """Base of the tree. `hint` is one sentence that says what to do next, or empty."""
 

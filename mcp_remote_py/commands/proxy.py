@@ -10,10 +10,10 @@ import logging
 import os
 import random
 import signal
-import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 
 from mcp_remote_py.channel import Authorizer, Deliver, ServerChannel
+from mcp_remote_py.clock import LoopClock
 from mcp_remote_py.commands.lifetime import watch_parent, watch_signals
 from mcp_remote_py.credentials.state import StateFile, state_directory
 from mcp_remote_py.redact import mask_url
@@ -32,18 +32,6 @@ logger = logging.getLogger("mcp_remote_py")
 STREAMABLE, LEGACY_SSE = "Streamable HTTP", "HTTP+SSE"
 
 INTERRUPTED_STATUS = 130
-
-
-class LoopClock:
-    """The event loop's time."""
-
-    def now(self) -> float:
-        """See `Clock`."""
-        return time.monotonic()
-
-    def sleep(self, seconds: float) -> Awaitable[None]:
-        """See `Clock`."""
-        return asyncio.sleep(seconds)
 
 
 class LazySignIn:

@@ -10,12 +10,9 @@ from typing import cast
 
 import msgspec
 
-from mcp_remote_py.errors import one_line
+from mcp_remote_py.errors import one_line, shorten
 from mcp_remote_py.oauth.steps import Conversation, Fetch, Request, Response
 from mcp_remote_py.redact import Secret, mask_url
-
-MAX_QUOTE_LENGTH = 200
-"""Characters of a foreign text in an error."""
 
 _JSON = Secret("application/json")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -63,8 +60,7 @@ def words_of(body: bytes) -> str:
 
 def quote(text: str) -> str:
     """A foreign text in quotation marks, on one line and not too long."""
-    text = one_line(text)
-    return f'"{text if len(text) <= MAX_QUOTE_LENGTH else text[: MAX_QUOTE_LENGTH - 1] + "…"}"'
+    return f'"{shorten(text)}"'
 
 
 def describe(url: str, response: Response) -> str:

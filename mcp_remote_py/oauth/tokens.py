@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple, cast
 
-from mcp_remote_py.errors import SignInFailed, one_line
+from mcp_remote_py.errors import SignInFailed, shorten
 from mcp_remote_py.oauth.steps import Credential, Response
 from mcp_remote_py.redact import Secret, scrub
 
@@ -23,9 +23,6 @@ MAX_REFRESH_MARGIN = 60.0
 
 REFRESH_MARGIN_PART = 0.1
 """Of the lifetime, where that is less: a token for 5 seconds is not renewed all the time."""
-
-MAX_EXCERPT_LENGTH = 200
-"""Characters of a foreign text in an error."""
 
 _DEFINITE_STATUS = frozenset({200, 400, 401, 403})
 """RFC 6749 §5.2 has 400 and 401; Auth0 says `invalid_grant` by 403, GitHub and Slack by 200.
@@ -189,8 +186,7 @@ def parse_refusal(response: Response, *, where: str, secrets: Iterable[Secret] =
 
 def excerpt(text: str, secrets: Iterable[Secret] = ()) -> str:
     """The beginning of a foreign text, on one line of printable characters, without `secrets`."""
-    text = one_line(scrub(text, secrets))
-    return text if len(text) <= MAX_EXCERPT_LENGTH else text[: MAX_EXCERPT_LENGTH - 1] + "…"
+    return shorten(scrub(text, secrets))
 
 
 def read_members(body: bytes) -> dict[str, object]:

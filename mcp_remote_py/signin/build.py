@@ -11,8 +11,9 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 
+from mcp_remote_py.clock import LoopClock
 from mcp_remote_py.credentials.keys import choose_store
 from mcp_remote_py.credentials.lock import ProcessLock
 from mcp_remote_py.credentials.state import StateFile, state_directory
@@ -27,18 +28,6 @@ from mcp_remote_py.tls import build_tls_context
 
 LOWEST_PORT, PORTS = 3335, 45815
 """The range mcp-remote derives its callback port from: below what systems give out by chance."""
-
-
-class _LoopClock:
-    """The event loop's time."""
-
-    def now(self) -> float:
-        """See `Clock`."""
-        return time.monotonic()
-
-    def sleep(self, seconds: float) -> Awaitable[None]:
-        """See `Clock`."""
-        return asyncio.sleep(seconds)
 
 
 class BuiltAgent(SignInAgent):
@@ -62,7 +51,7 @@ def build_agent(
     store = choose_store(chosen.token_store, directory, os.urandom)
     state = StateFile(directory, str(settings.server), chosen.resource or "", chosen.profile)
     fetcher = Fetcher(lambda: build_tls_context(settings.tls), settings.http_proxy)
-    lock = ProcessLock(directory / "locks" / f"{session}.lock", _LoopClock())
+    lock = ProcessLock(directory / "locks" / f"{session}.lock", LoopClock())
 
     async def listen() -> Listener:
         listener = CallbackListener(chosen.host, chosen.callback_path, chosen.success_url)

@@ -16,14 +16,12 @@ from mcp_remote_py.errors import (
     Refused,
     SessionLost,
     Unusable,
+    shorten,
 )
 from mcp_remote_py.jsonrpc import Message, parse_message
 
 EVIDENCE_BYTES = 64 * 1024
 """Bytes of a refusal's body that are looked at."""
-
-MAX_EXCERPT_LENGTH = 200
-"""Characters of a foreign text in an error."""
 
 MAX_RETRY_AFTER = 3600.0
 """Seconds; a server that asks for more is asked again after this."""
@@ -36,9 +34,7 @@ _SESSION_WORD = re.compile(rb"session", re.IGNORECASE)
 
 def excerpt(body: bytes) -> str:
     """The first words of a foreign text: tags, control characters and line ends removed."""
-    text = _TAG.sub(" ", body[:EVIDENCE_BYTES].decode("utf-8", "replace"))
-    text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    return text if len(text) <= MAX_EXCERPT_LENGTH else text[: MAX_EXCERPT_LENGTH - 1] + "…"
+    return shorten(_TAG.sub(" ", body[:EVIDENCE_BYTES].decode("utf-8", "replace")))
 
 
 def parse_retry_after(value: bytes | None, now: datetime) -> float | None:

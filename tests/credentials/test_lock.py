@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from mcp_remote_py.commands.proxy import LoopClock
+from mcp_remote_py.clock import LoopClock
 from mcp_remote_py.credentials.lock import (
     LONGEST_WAIT,
     LockBusy,
@@ -29,7 +29,7 @@ PATIENCE = 30
 
 PROGRAM = """
 import asyncio, pathlib, sys
-from mcp_remote_py.commands.proxy import LoopClock
+from mcp_remote_py.clock import LoopClock
 from mcp_remote_py.credentials.lock import ProcessLock
 
 async def hold(path):

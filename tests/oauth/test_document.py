@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mcp_remote_py.errors import MAX_EXCERPT_LENGTH
 from mcp_remote_py.oauth.document import (
-    MAX_QUOTE_LENGTH,
     decode_object,
     describe,
     describe_briefly,
@@ -91,8 +91,8 @@ def test_fetching_asks_and_gives_the_answer() -> None:
 
 def test_a_quotation_is_bounded() -> None:
     assert quote("a\nb") == '"a b"'
-    assert quote("x" * MAX_QUOTE_LENGTH) == f'"{"x" * MAX_QUOTE_LENGTH}"'
-    assert quote("x" * (MAX_QUOTE_LENGTH + 1)) == f'"{"x" * (MAX_QUOTE_LENGTH - 1)}…"'
+    assert quote("x" * MAX_EXCERPT_LENGTH) == f'"{"x" * MAX_EXCERPT_LENGTH}"'
+    assert quote("x" * (MAX_EXCERPT_LENGTH + 1)) == f'"{"x" * (MAX_EXCERPT_LENGTH - 1)}…"'
 
 
 @pytest.mark.parametrize("unit", [b"<", b"<script", b"</script ", b"<script></script "])

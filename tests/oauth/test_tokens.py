@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mcp_remote_py.errors import MAX_EXCERPT_LENGTH
 from mcp_remote_py.oauth.steps import Client, Credential, Response
 from mcp_remote_py.oauth.tokens import (
-    MAX_EXCERPT_LENGTH,
     MAX_LIFETIME,
     GrantRefused,
     TokenAnswer,

@@ -9,11 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_remote_py.errors import ExchangeError, Refused, SessionLost, Unusable
+from mcp_remote_py.errors import MAX_EXCERPT_LENGTH, ExchangeError, Refused, SessionLost, Unusable
 from mcp_remote_py.jsonrpc import Message, parse_message
 from mcp_remote_py.transports.refusal import (
     EVIDENCE_BYTES,
-    MAX_EXCERPT_LENGTH,
     MAX_RETRY_AFTER,
     error_line,
     excerpt,
