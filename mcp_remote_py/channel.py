@@ -89,8 +89,8 @@ class Authorizer(Protocol):
         """The `Authorization` header to send, renewed first where it is about to expire."""
         ...
 
-    def accepted(self) -> None:
-        """The server took the credential that was sent."""
+    def accepted(self, sent: bytes) -> None:
+        """The server took a request that carried this value: it answered with a 2xx."""
         ...
 
     async def refused(self, sent: bytes | None, status: int, challenge: bytes) -> bool:
@@ -101,6 +101,10 @@ class Authorizer(Protocol):
         Raises:
             ExchangeError: there is none, in a sentence for the person.
         """
+        ...
+
+    async def aclose(self) -> None:
+        """Ends what is under way: a sign-in is given up, a renewal may finish. Raises nothing."""
         ...
 
 

@@ -67,10 +67,11 @@ class Steps(NamedTuple):
         Exponential, with jitter over the whole step between the previous bound and this one:
         many proxies spread out, and no luck makes a wait shorter than the one before it.
         """
-        floor = 0.0 if attempt == 1 else self._bound(attempt - 1)
-        return floor + (self._bound(attempt) - floor) * random()
+        floor = 0.0 if attempt == 1 else self.bound(attempt - 1)
+        return floor + (self.bound(attempt) - floor) * random()
 
-    def _bound(self, attempt: int) -> float:
+    def bound(self, attempt: int) -> float:
+        """The longest wait before attempt number `attempt`, without jitter."""
         # A large exponent overflows floats; `longest` is reached long before.
         return min(self.longest, self.first * self.factor ** min(attempt - 1, 64))
 

@@ -65,6 +65,14 @@ PROMISES = {
         "Grants: code with PKCE, refresh, device code; servers that stray are understood.",
         "RFC 6749, 7636, 8628, 8707, 9207; modelcontextprotocol/csharp-sdk issue 741",
     ),
+    "A4": Promise(
+        "One sign-in per machine: several processes, one tab; any process can finish it.",
+        "punkpeye/mcp-remote issues 25 and 245",
+    ),
+    "A6": Promise(
+        "A sign-in outlives the host's patience: the next start finds it done.",
+        "punkpeye/mcp-remote pull request 272",
+    ),
     "A5": Promise(
         "Only a definite refusal ends a credential, after a look at what others have stored.",
         "RFC 6749 §5.2; anthropics/claude-code issue 85236",
@@ -72,6 +80,18 @@ PROMISES = {
     "L1": Promise(
         "At most one tab and a bounded number of token requests, whatever the servers do.",
         "punkpeye/mcp-remote issue 149; makeplane/plane issue 8926",
+    ),
+    "L2": Promise(
+        "A budget on disk, shared by all processes and restarts, stands before the browser.",
+        "punkpeye/mcp-remote issue 68; neondatabase/mcp-server-neon issue 186",
+    ),
+    "L3": Promise(
+        "A token the server never accepted is not answered by another sign-in or renewal.",
+        "PrefectHQ/fastmcp issue 2453; punkpeye/mcp-remote pull request 338",
+    ),
+    "L4": Promise(
+        "Freedom of loops is shown: the policy is explored over all behaviours up to a depth.",
+        "punkpeye/mcp-remote issue 149",
     ),
     "L5": Promise(
         "Retries back off with jitter, obey Retry-After, and end; an idle proxy sends nothing.",

@@ -52,14 +52,19 @@ class LazySignIn:
             return None
         return await self._get().header()
 
-    def accepted(self) -> None:
+    def accepted(self, sent: bytes) -> None:
         """See `Authorizer`."""
         if self._agent is not None:
-            self._agent.accepted()
+            self._agent.accepted(sent)
 
     async def refused(self, sent: bytes | None, status: int, challenge: bytes) -> bool:
         """See `Authorizer`."""
         return await self._get().refused(sent, status, challenge)
+
+    async def aclose(self) -> None:
+        """See `Authorizer`."""
+        if self._agent is not None:
+            await self._agent.aclose()
 
     def _get(self) -> Authorizer:
         if self._agent is None:
@@ -181,6 +186,8 @@ async def _relay(
     watch_signals(end_by_signal)
     watch_parent(lambda: relay.stop("The host process is gone."))
     await relay.run()
+    if authorizer is not None:
+        await authorizer.aclose()
     return status
 
 

@@ -7,8 +7,9 @@ not know where keys come from, nor what is in a credential.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from mcp_remote_py.credentials.files import (
     Randomness,
@@ -18,16 +19,27 @@ from mcp_remote_py.credentials.files import (
     read_private,
     write_private,
 )
-from mcp_remote_py.credentials.store import BrokenRecord, decode, encode
-from mcp_remote_py.oauth.steps import Credential
+from mcp_remote_py.credentials.store import (
+    BrokenRecord,
+    decode,
+    decode_pending,
+    encode,
+    encode_pending,
+)
+from mcp_remote_py.oauth.steps import Credential, PendingAuthorization
 
 SUFFIX = ".sealed"
+PENDING_SUFFIX = ".pending"
+"""Of authorization requests; a name that ends so is no session's."""
 KEY_BYTES = 32
 NONCE_BYTES = 12
 """NIST SP 800-38D §5.2.1.1. Random ones are safe for 2^32 records of one key."""
 
 _MAGIC = b"mcp-remote-py sealed 1"
 """The number is that of this form of file."""
+
+
+T = TypeVar("T")
 
 
 class Keys(Protocol):
@@ -59,14 +71,21 @@ class SealedStore:
 
     def load(self, session: str) -> Credential | None:
         """See `Store`. A record that cannot be opened is moved aside."""
-        path = self._path(session)
+        return self._load(session, SUFFIX, decode)
+
+    def load_pending(self, session: str) -> PendingAuthorization | None:
+        """See `Store`, and `load`."""
+        return self._load(session, PENDING_SUFFIX, decode_pending)
+
+    def _load(self, session: str, suffix: str, decode: Callable[[bytes], T]) -> T | None:
+        path = self._path(session, suffix)
         while (content := read_private(path)) is not None:
             try:
                 name, sealed = _split(content)
                 key = self._keys.for_opening(name)
                 if key is None:
                     return None  # not broken: its key may come back
-                return decode(_open(sealed, key, _bound(name, session)))
+                return decode(_open(sealed, key, _bound(name, path)))
             except BrokenRecord as error:
                 if quarantine(path, content, error.cause):
                     return None
@@ -74,16 +93,26 @@ class SealedStore:
 
     def save(self, session: str, credential: Credential) -> None:
         """See `Store`."""
-        text = encode(credential)
+        self._save(self._path(session, SUFFIX), encode(credential))
+
+    def save_pending(self, session: str, pending: PendingAuthorization | None) -> None:
+        """See `Store`."""
+        path = self._path(session, PENDING_SUFFIX)
+        if pending is None:
+            delete(path)
+        else:
+            self._save(path, encode_pending(pending))
+
+    def _save(self, path: Path, text: bytes) -> None:
         name, key = self._keys.for_sealing()
-        sealed = _seal(text, key, self._randomness(NONCE_BYTES), _bound(name, session))
-        write_private(self._path(session), _line(name) + sealed, self._randomness)
+        sealed = _seal(text, key, self._randomness(NONCE_BYTES), _bound(name, path))
+        write_private(path, _line(name) + sealed, self._randomness)
 
     def forget(self, session: str) -> bool:
         """See `Store`. Copies that were moved aside go as well."""
-        existed = delete(self._path(session))
+        existed = delete(self._path(session, SUFFIX))
         for name in names_in(self._directory):
-            if name.startswith(f"{session}{SUFFIX}."):
+            if name.startswith((f"{session}{SUFFIX}.", f"{session}{PENDING_SUFFIX}")):
                 delete(self._directory / name)
         return existed
 
@@ -103,17 +132,20 @@ class SealedStore:
         """See `Store`."""
         return f"sealed files in {self._directory}, {self._keys.describe()}"
 
-    def _path(self, session: str) -> Path:
-        return self._directory / f"{session}{SUFFIX}"
+    def _path(self, session: str, suffix: str) -> Path:
+        return self._directory / f"{session}{suffix}"
 
 
 def _line(name: str) -> bytes:
     return _MAGIC + f" {name}\n".encode()
 
 
-def _bound(name: str, session: str) -> bytes:
-    """The associated data: what must be as it was when the record was sealed."""
-    return _line(name) + session.encode()
+def _bound(name: str, path: Path) -> bytes:
+    """The associated data: what must be as it was when the record was sealed.
+
+    Of the file's name without the suffix of credentials, which was not always bound.
+    """
+    return _line(name) + path.name.removesuffix(SUFFIX).encode()
 
 
 def _split(content: bytes) -> tuple[str, bytes]:

@@ -13,11 +13,13 @@ import hashlib
 import logging
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypedDict, Unpack
 
 import msgspec
+
+from mcp_remote_py.oauth.ledger import Ledger
 
 logger = logging.getLogger("mcp_remote_py.credentials")
 
@@ -55,6 +57,8 @@ class State(msgspec.Struct, frozen=True, omit_defaults=True):
     """Of the redirect URI that was registered."""
     last_error: str = ""
     """The sentence a person was told, without secrets; "" once a sign-in has succeeded."""
+    ledger: Ledger = Ledger()
+    """The sign-in budget (promise L2)."""
 
 
 class StateChanges(TypedDict, total=False):
@@ -104,22 +108,48 @@ class StateFile:
 
     def __init__(self, directory: Path, server: str, resource: str = "", profile: str = "") -> None:
         self._empty = State(server=server, resource=resource, profile=profile)
+        self._unwritten: State | None = None
+        """What could not be written holds for this process at least: budgets must not run dry."""
         self._path = directory / f"{name_session(server, resource, profile)}.json"
 
     def read(self) -> State:
         """The record, or an empty one."""
-        return self._read() or State()
+        return self._unwritten or self._read() or State()
 
     def update(self, **changes: Unpack[StateChanges]) -> None:
-        """Changes some members, at once or not at all; readable by its owner only.
+        """Changes some members, at once or not at all; readable by its owner only."""
+        self._change(lambda state: msgspec.structs.replace(state, **changes))
 
-        Of two processes that change different members at the same moment one may lose its
-        change: who must not lose one holds the session's lock.
+    def amend(self, change: Callable[[Ledger], Ledger]) -> Ledger:
+        """Changes the ledger, at once or not at all; returns the new one.
+
+        Where it cannot be written that is logged, and the new one holds for this process only.
         """
-        self._write(msgspec.structs.replace(self._read() or self._empty, **changes))
+        return self._change(
+            lambda state: msgspec.structs.replace(state, ledger=change(state.ledger))
+        ).ledger
+
+    def _change(self, change: Callable[[State], State]) -> State:
+        """Under a lock of its own, held for no longer than this: no process loses a change."""
+        from mcp_remote_py.credentials.lock import hold_blocking  # 5 ms that a reader saves
+        from mcp_remote_py.credentials.store import StoreError
+
+        lock = self._path.parent / "locks" / f"{self._path.stem}.state.lock"
+        try:
+            with hold_blocking(lock):
+                return self._change_now(change)
+        except StoreError as error:
+            logger.warning("The record %s is not locked: %s", self._path, error.sentence())
+            return self._change_now(change)
+
+    def _change_now(self, change: Callable[[State], State]) -> State:
+        state = change(self._unwritten or self._read() or self._empty)
+        self._unwritten = None if self._write(state) else state
+        return state
 
     def delete(self) -> None:
         """Forgets the session; a record that is not there is as good."""
+        self._unwritten = None
         try:
             self._path.unlink(missing_ok=True)
         except OSError as error:
@@ -129,7 +159,7 @@ class StateFile:
         state = _read(self._path)
         return state if state is not None and _key(state) == _key(self._empty) else None
 
-    def _write(self, state: State) -> None:
+    def _write(self, state: State) -> bool:
         record = _Record(**msgspec.structs.asdict(state), schema=SCHEMA)
         temporary = self._path.with_suffix(f".{os.getpid()}.tmp")
         try:
@@ -144,6 +174,8 @@ class StateFile:
                 raise
         except OSError as error:
             logger.warning("The record %s cannot be written: %s", self._path, error)
+            return False
+        return True
 
 
 def list_states(directory: Path) -> list[State]:

@@ -14,7 +14,7 @@ from typing import Protocol, cast
 import msgspec
 
 from mcp_remote_py.errors import McpRemoteError
-from mcp_remote_py.oauth.steps import Client, Credential
+from mcp_remote_py.oauth.steps import Client, Credential, PendingAuthorization
 from mcp_remote_py.redact import Secret
 from mcp_remote_py.settings import ServerUrl
 
@@ -69,6 +69,22 @@ class Store(Protocol):
         """
         ...
 
+    def load_pending(self, session: str) -> PendingAuthorization | None:
+        """What a person of this session is asked at this moment, as `load`.
+
+        Raises:
+            StoreError: as `load`.
+        """
+        ...
+
+    def save_pending(self, session: str, pending: PendingAuthorization | None) -> None:
+        """Replaces that, as `save`; None deletes it.
+
+        Raises:
+            StoreError: as `save`.
+        """
+        ...
+
     def sessions(self) -> list[str]:
         """The names of all that is stored, sorted; needs no key.
 
@@ -106,6 +122,7 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self._credentials: dict[str, Credential] = {}
+        self._pending: dict[str, PendingAuthorization | None] = {}
 
     def load(self, session: str) -> Credential | None:
         """See `Store`; never fails."""
@@ -117,7 +134,16 @@ class MemoryStore:
 
     def forget(self, session: str) -> bool:
         """See `Store`; never fails."""
+        self._pending.pop(session, None)
         return self._credentials.pop(session, None) is not None
+
+    def load_pending(self, session: str) -> PendingAuthorization | None:
+        """See `Store`; never fails."""
+        return self._pending.get(session)
+
+    def save_pending(self, session: str, pending: PendingAuthorization | None) -> None:
+        """See `Store`; never fails."""
+        self._pending[session] = pending
 
     def sessions(self) -> list[str]:
         """See `Store`; never fails."""
@@ -164,6 +190,20 @@ class _Record(msgspec.Struct, omit_defaults=True):
     revocation_endpoint: str = ""
 
 
+class _PendingRecord(msgspec.Struct, omit_defaults=True):
+    """`PendingAuthorization` as it is written; its credential is a record of its own."""
+
+    schema: int
+    url: str
+    state: str
+    verifier: str
+    credential: msgspec.Raw
+    server_name: str
+    expires_at: float
+    iss_parameter_supported: bool = False
+    client_is_cached: bool = False
+
+
 def encode(credential: Credential) -> bytes:
     """The record of a credential, in clear text.
 
@@ -177,7 +217,16 @@ def encode(credential: Credential) -> bytes:
         obtained_at=_finite(credential.obtained_at) or 0.0,
         expires_at=_finite(credential.expires_at),
     )._asdict()
-    record = {"schema": SCHEMA} | values | {"client": client._asdict()}
+    return _write({"schema": SCHEMA} | values | {"client": client._asdict()})
+
+
+def encode_pending(pending: PendingAuthorization) -> bytes:
+    """The record of an authorization request, in clear text. Raises as `encode`."""
+    credential = msgspec.Raw(encode(pending.credential))
+    return _write({"schema": SCHEMA} | pending._asdict() | {"credential": credential})
+
+
+def _write(record: Mapping[str, object]) -> bytes:
     try:
         # enc_hook: the one place where secrets are written down.
         return msgspec.json.encode(record, enc_hook=_reveal)
@@ -214,6 +263,26 @@ def decode(data: bytes, migrations: Mapping[int, Migration] = MIGRATIONS) -> Cre
     for name in ("access_token", "refresh_token", "id_token"):
         fields[name] = _secret(fields[name])
     return Credential(**fields)
+
+
+def decode_pending(data: bytes) -> PendingAuthorization:
+    """The authorization request of a record. It lives for minutes: other schemas are not read.
+
+    Raises:
+        BrokenRecord: it is no record, or of another version.
+    """
+    try:
+        record = msgspec.json.decode(data, type=_PendingRecord)
+    except (ValueError, RecursionError):
+        raise BrokenRecord("The record is no authorization request.") from None
+    if record.schema != SCHEMA:
+        raise BrokenRecord(f"The record has schema {record.schema}, not {SCHEMA}.")
+    fields = msgspec.structs.asdict(record)
+    del fields["schema"]
+    fields["credential"] = decode(bytes(record.credential))
+    for name in ("state", "verifier"):
+        fields[name] = Secret(fields[name])
+    return PendingAuthorization(**fields)
 
 
 def _reveal(value: Secret) -> str:

@@ -47,7 +47,7 @@ class DeviceCode(NamedTuple):
     interval: float
 
 
-def sign_in_elsewhere(
+def ask_by_code(
     endpoint: str, credential: Credential, timeout: float, now: Callable[[], float]
 ) -> Conversation[Credential]:
     """Tells the person where to sign in, and asks until that is done.

@@ -1,6 +1,7 @@
 """The order of a sign-in, and of its renewal: the only place that has one.
 
-Discovery, client, browser, code, tokens, each by `yield from`; what is stored changes only here.
+Discovery, client, then the person, then code and tokens, each by `yield from`; what is stored
+changes only here. Whether a person is asked at all is `policy`'s to say, and `session`'s to do.
 Two rules govern it: what was told is believed only when it fits (see the siblings), and tokens
 that are stored give way only to newer ones or to a definite refusal (field note 3). Must not
 know HTTP, browsers, the keyring or the clock.
@@ -9,12 +10,12 @@ know HTTP, browsers, the keyring or the clock.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import cast
+from typing import NamedTuple, cast
 from urllib.parse import urlsplit
 
 from mcp_remote_py.errors import McpRemoteError, SignInFailed
 from mcp_remote_py.oauth.challenge import Challenge
-from mcp_remote_py.oauth.device import sign_in_elsewhere
+from mcp_remote_py.oauth.device import ask_by_code
 from mcp_remote_py.oauth.discovery import Discovered, ServerMetadata, discover
 from mcp_remote_py.oauth.grants import (
     AuthorizationRefused,
@@ -30,7 +31,6 @@ from mcp_remote_py.oauth.grants import (
 )
 from mcp_remote_py.oauth.registration import choose_redirect_uri, obtain_client, preflight
 from mcp_remote_py.oauth.steps import (
-    AskUser,
     Callback,
     Client,
     Conversation,
@@ -38,7 +38,7 @@ from mcp_remote_py.oauth.steps import (
     Forget,
     Listen,
     Load,
-    NobodyCame,
+    PendingAuthorization,
     Report,
     Save,
 )
@@ -49,78 +49,98 @@ from mcp_remote_py.settings import SignInSettings
 _DEAD_CLIENT_ERRORS = frozenset({"invalid_client", "unauthorized_client"})
 
 
-def sign_in(
+def prepare(
     server_url: str,
     challenge: Challenge,
     settings: SignInSettings,
     random_bytes: RandomBytes,
     now: Callable[[], float],
-) -> Conversation[Credential]:
-    """Has the person sign in for the MCP server at `server_url`; the credential is saved.
+) -> Conversation[PendingAuthorization]:
+    """What the person is to be asked for the MCP server at `server_url`: all but the asking.
 
-    At most one tab, one code, one request for tokens; with --device-code no tab. `now` gives
-    seconds since the epoch.
+    `now` gives seconds since the epoch.
+
+    Raises:
+        McpRemoteError: there is no sign-in, for a reason in one sentence.
+    """
+    client = yield from _prepare_client(server_url, challenge, settings, now)
+    server, credential, cached = client.server, client.credential, client.is_cached
+    if cached:
+        # With its own state and verifier: nothing it provokes can be taken for the real answer.
+        url, _, _ = _begin(server, credential, settings, random_bytes)
+        if not (yield from preflight(url)):
+            yield Report(f"{server.issuer} no longer knows us: registering once more.")
+            credential = yield from client.obtain(None)
+            cached = False
+    url, state, verifier = _begin(server, credential, settings, random_bytes)
+    remember((verifier,))
+    return PendingAuthorization(
+        url,
+        state,
+        verifier,
+        credential,
+        urlsplit(server_url).netloc.rpartition("@")[2] or server_url,
+        now() + settings.timeout,
+        server.iss_parameter_supported,
+        cached,
+    )
+
+
+def finish(
+    pending: PendingAuthorization, callback: Callback, settings: SignInSettings, now: float
+) -> Conversation[Credential]:
+    """Redeems what came back for `pending`, once; the credential is saved. `now` as in `prepare`.
 
     Raises:
         SignInDenied: the person said no.
-        McpRemoteError: there is no sign-in, for a reason in one sentence.
+        McpRemoteError: there are no tokens, for a reason in one sentence.
     """
-    check_authorize_parameters(settings.authorize_parameters)
-    discovered = yield from discover(server_url, challenge, settings)
-    server = discovered.server
-    _check_device_endpoint(server, settings)
-    # Before anything is registered or opened: the port must be ours.
-    redirect_uris = cast("tuple[str, ...]", (yield Listen()))
-    stored = cast("Credential | None", (yield Load()))
-    # A client belongs to the issuer that registered it (MCP 2026-07-28, "Server Binding").
-    ours = stored if stored is not None and stored.issuer == server.issuer else None
-    known = None if ours is None else ours.client
-    scope = choose_scope(
-        challenge.scope,
-        discovered.scopes_supported,
-        server.scopes_supported,
-        settings.scope,
-        ours.scope if ours is not None and challenge.error == "insufficient_scope" else "",
-    )
-
-    def obtain(client: Client | None) -> Conversation[Credential]:
-        """What is known before there are tokens, kept where it was new and costs no token."""
-        obtained = yield from obtain_client(server, redirect_uris, client, settings, scope, now())
-        pending = _describe(discovered, obtained, redirect_uris, scope)
-        if obtained.origin == "registered" and obtained != client and not _has_tokens(stored):
-            yield from _save(pending)
-        return pending
-
-    pending = yield from obtain(known)
-    cached = pending.client == known and pending.client.origin == "registered"
-    if cached and not settings.device_code:
-        # With its own state and verifier: nothing it provokes can be taken for the real answer.
-        url, _, _ = _begin(server, pending, settings, random_bytes)
-        if not (yield from preflight(url)):
-            yield Report(f"{server.issuer} no longer knows us: registering once more.")
-            pending = yield from obtain(None)
-            cached = False
+    credential = pending.credential
     try:
-        credential = yield from _obtain_tokens(
-            server_url, server, pending, settings, random_bytes, now
+        code = check_callback(
+            callback,
+            pending.state,
+            credential.issuer,
+            pending.iss_parameter_supported,
+            settings.trusted_issuers,
         )
-    except NobodyCame:
-        # A server that has forgotten us may say so to the person only (L10).
-        if cached and not _has_tokens(stored):
-            yield from _forget_client(pending.client)
-        raise
+        remember((code,))
+        credential = yield from exchange_code(credential, code, pending.verifier, now)
     except (AuthorizationRefused, GrantRefused) as error:
-        if _is_dead(pending.client, error):
-            yield from _forget_client(pending.client)
+        if _is_dead(credential.client, error):
+            yield from _forget_client(credential.client)
         raise
-    if settings.use_id_token and credential.id_token is None:
-        raise SignInFailed(
-            f"{server.issuer} gave no ID token, which --use-id-token is to send.",
-            hint="Leave out --use-id-token, or ask for the scope openid with --scope.",
-        )
-    yield from _keep(credential)
-    yield Report(f"Signed in at {server.issuer}.")
-    return credential
+    return (yield from _conclude(credential, settings))
+
+
+def abandon(pending: PendingAuthorization) -> Conversation[None]:
+    """Nobody came back: a server that has forgotten us may say so to the person only (L10)."""
+    stored = cast("Credential | None", (yield Load()))
+    if pending.client_is_cached and not _has_tokens(stored):
+        yield from _forget_client(pending.credential.client)
+
+
+def sign_in_elsewhere(
+    server_url: str,
+    challenge: Challenge,
+    settings: SignInSettings,
+    now: Callable[[], float],
+) -> Conversation[Credential]:
+    """Has the person sign in with a code on any device; the credential is saved.
+
+    Raises:
+        SignInDenied: the person said no.
+        McpRemoteError: there are no tokens, for a reason in one sentence.
+    """
+    client = yield from _prepare_client(server_url, challenge, settings, now)
+    endpoint = client.server.device_authorization_endpoint
+    try:
+        credential = yield from ask_by_code(endpoint, client.credential, settings.timeout, now)
+    except GrantRefused as error:
+        if _is_dead(client.credential.client, error):
+            yield from _forget_client(client.credential.client)
+        raise
+    return (yield from _conclude(credential, settings))
 
 
 def renew(credential: Credential, settings: SignInSettings, now: float) -> Conversation[Credential]:
@@ -149,6 +169,51 @@ def renew(credential: Credential, settings: SignInSettings, now: float) -> Conve
     return renewed
 
 
+class _PreparedClient(NamedTuple):
+    """Us at the authorization server, and how to become another one there."""
+
+    server: ServerMetadata
+    credential: Credential
+    """Without tokens."""
+    is_cached: bool
+    """Whether it was registered for an earlier sign-in."""
+    obtain: Callable[[Client | None], Conversation[Credential]]
+
+
+def _prepare_client(
+    server_url: str, challenge: Challenge, settings: SignInSettings, now: Callable[[], float]
+) -> Conversation[_PreparedClient]:
+    check_authorize_parameters(settings.authorize_parameters)
+    discovered = yield from discover(server_url, challenge, settings)
+    server = discovered.server
+    _check_device_endpoint(server, settings)
+    # Before anything is registered or opened: the port must be ours.
+    redirect_uris = cast("tuple[str, ...]", (yield Listen()))
+    stored = cast("Credential | None", (yield Load()))
+    # A client belongs to the issuer that registered it (MCP 2026-07-28, "Server Binding").
+    ours = stored if stored is not None and stored.issuer == server.issuer else None
+    known = None if ours is None else ours.client
+    scope = choose_scope(
+        challenge.scope,
+        discovered.scopes_supported,
+        server.scopes_supported,
+        settings.scope,
+        ours.scope if ours is not None and challenge.error == "insufficient_scope" else "",
+    )
+
+    def obtain(client: Client | None) -> Conversation[Credential]:
+        """What is known before there are tokens, kept where it was new and costs no token."""
+        obtained = yield from obtain_client(server, redirect_uris, client, settings, scope, now())
+        credential = _describe(discovered, obtained, redirect_uris, scope)
+        if obtained.origin == "registered" and obtained != client and not _has_tokens(stored):
+            yield from _save(credential)
+        return credential
+
+    credential = yield from obtain(known)
+    cached = credential.client == known and credential.client.origin == "registered"
+    return _PreparedClient(server, credential, cached, obtain)
+
+
 def _check_device_endpoint(server: ServerMetadata, settings: SignInSettings) -> None:
     if settings.device_code and not server.device_authorization_endpoint:
         raise SignInFailed(
@@ -157,27 +222,14 @@ def _check_device_endpoint(server: ServerMetadata, settings: SignInSettings) -> 
         )
 
 
-def _obtain_tokens(
-    server_url: str,
-    server: ServerMetadata,
-    pending: Credential,
-    settings: SignInSettings,
-    random_bytes: RandomBytes,
-    now: Callable[[], float],
-) -> Conversation[Credential]:
-    """One tab and one code of the browser's, or the person's own way and a device code."""
-    if settings.device_code:
-        endpoint = server.device_authorization_endpoint
-        return (yield from sign_in_elsewhere(endpoint, pending, settings.timeout, now))
-    url, state, verifier = _begin(server, pending, settings, random_bytes)
-    remember((verifier,))
-    name = urlsplit(server_url).hostname or server_url
-    callback = cast("Callback", (yield AskUser(url, state, name)))
-    code = check_callback(
-        callback, state, server.issuer, server.iss_parameter_supported, settings.trusted_issuers
-    )
-    remember((code,))
-    return (yield from exchange_code(pending, code, verifier, now()))
+def _conclude(credential: Credential, settings: SignInSettings) -> Conversation[Credential]:
+    if settings.use_id_token and credential.id_token is None:
+        raise SignInFailed(
+            f"{credential.issuer} gave no ID token, which --use-id-token is to send.",
+            hint="Leave out --use-id-token, or ask for the scope openid with --scope.",
+        )
+    yield from _keep(credential)
+    return credential
 
 
 def _begin(

@@ -8,10 +8,12 @@ not know any HTTP library.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
+from enum import Enum
 from typing import NamedTuple, TypeVar
 
 from mcp_remote_py.errors import SignInFailed
+from mcp_remote_py.oauth.ledger import Ledger
 from mcp_remote_py.redact import Secret
 
 T = TypeVar("T")
@@ -61,14 +63,16 @@ class Listen(NamedTuple):
 
 
 class AskUser(NamedTuple):
-    """Let the person sign in at `url`; answered by the `Callback` that came for `state`.
+    """Let the person answer `pending`; answered by the `Callback` that came for its state.
 
-    Throws NobodyCame when none came in time, another McpRemoteError when nobody was asked.
+    Or by None: another process has finished it. `opens_tab`: show the person its address; else
+    that was done before. `listens`: at its redirect URI; else whoever opened the tab does.
+    Throws NobodyCame when no answer came in time, another McpRemoteError when nobody was asked.
     """
 
-    url: str
-    state: Secret
-    server_name: str
+    pending: PendingAuthorization
+    opens_tab: bool = True
+    listens: bool = True
 
 
 class NobodyCame(SignInFailed):
@@ -91,8 +95,15 @@ class Save(NamedTuple):
     credential: Credential
 
 
+class Probe(NamedTuple):
+    """Find out whether what is saved will last; answered by None, throws where it will not."""
+
+
 class Forget(NamedTuple):
-    """Remove the stored credential with its client: neither is good any more; answered by None."""
+    """Remove the stored credential with its client: neither is good any more.
+
+    Answered by whether there was one.
+    """
 
 
 class Report(NamedTuple):
@@ -107,7 +118,103 @@ class Wait(NamedTuple):
     seconds: float
 
 
-Step = Fetch | Listen | AskUser | Load | Save | Forget | Report | Wait
+class Lock(Enum):
+    """What one process at a time may do in a session; the kernel ends it with the process."""
+
+    STORE = "store"
+    """Change what is stored: a renewal, the redeeming of a code. Held for one request."""
+    SIGN_IN = "sign-in"
+    """Ask the person. Held for minutes."""
+
+
+class Hold(NamedTuple):
+    """Take the lock and keep it until `Release`, or the end of the conversation.
+
+    Answered by whether it was to be had; with a patience, in seconds, that is True, and
+    McpRemoteError is thrown where others keep it longer.
+    """
+
+    lock: Lock
+    patience: float = 0.0
+
+
+class Release(NamedTuple):
+    """Give the lock back; answered by None."""
+
+    lock: Lock
+
+
+class Disk(NamedTuple):
+    """What all processes of a session share."""
+
+    credential: Credential | None
+    pending: PendingAuthorization | None
+    ledger: Ledger
+    last_error: str
+    """What a person was told last of a sign-in that failed."""
+
+
+class Look(NamedTuple):
+    """Answered by the `Disk` as it is now."""
+
+
+class Amend(NamedTuple):
+    """Change the ledger on disk, at once or not at all; answered by the new one."""
+
+    change: Callable[[Ledger], Ledger]
+
+
+class Await(NamedTuple):
+    """Store this authorization request, None for none any more; answered by None."""
+
+    pending: PendingAuthorization | None
+
+
+class Renew(NamedTuple):
+    """Play `flow.renew` for this credential, so that it is finished also where we are killed.
+
+    Answered by the new credential, which is stored; throws what that raises.
+    """
+
+    credential: Credential
+
+
+class Publish(NamedTuple):
+    """For `status`: who is signed in, or else why nobody is; answered by None."""
+
+    credential: Credential | None
+    error: str = ""
+
+
+class Watch(NamedTuple):
+    """Let that much time pass, less where this process learns of a new credential.
+
+    `pending` is what another process waits for, where that is known.
+    """
+
+    seconds: float
+    pending: PendingAuthorization | None = None
+
+
+Step = (
+    Fetch
+    | Listen
+    | AskUser
+    | Load
+    | Save
+    | Probe
+    | Forget
+    | Report
+    | Wait
+    | Hold
+    | Release
+    | Look
+    | Amend
+    | Await
+    | Renew
+    | Publish
+    | Watch
+)
 
 Conversation = Generator[Step, object, T]
 """Yields steps, is sent their answers, returns T."""
@@ -149,3 +256,22 @@ class Credential(NamedTuple):
     obtained_at: float = 0.0
     expires_at: float | None = None
     revocation_endpoint: str = ""
+
+
+class PendingAuthorization(NamedTuple):
+    """An authorization request the person has not answered yet, and all it takes to finish it.
+
+    Any process of the session can: the tab outlives the one that opened it. `credential` has no
+    token yet. `expires_at` is in seconds since the epoch.
+    """
+
+    url: str
+    state: Secret
+    verifier: Secret
+    credential: Credential
+    server_name: str
+    expires_at: float
+    iss_parameter_supported: bool = False
+    """Of the authorization server's metadata (RFC 9207 §3)."""
+    client_is_cached: bool = False
+    """Whether the client was registered for an earlier sign-in, and may be forgotten by now."""

@@ -1,53 +1,62 @@
-"""Performs what the flows ask for, with HTTP, browser, store, clock and lock; adds the token.
+"""Performs what the conversations ask for, with HTTP, browser, store, clock and locks.
 
-One flight at a time: many requests that are refused together wait for one renewal or one
-sign-in, in this process by an asyncio lock and between processes by a kernel lock, and whoever
-gets the lock looks first whether the work is done. Must not know any rule of an RFC: those are
-the flows'.
+Each conversation runs as a task of its own: a request that is cancelled ends neither a renewal
+nor a sign-in that others wait for. Locks are taken within this process first, then from the
+kernel, and are given back at the latest when their conversation ends. Must not know any rule of
+an RFC, nor when to ask whom: those are the flows' and the policy's.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
-from typing import NamedTuple, Protocol, TypeVar
+import math
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from typing import Any, NamedTuple, Protocol, TypeVar
 
+from mcp_remote_py.credentials.lock import LockBusy
 from mcp_remote_py.credentials.store import Store
 from mcp_remote_py.errors import ExchangeError, McpRemoteError, Refused
-from mcp_remote_py.oauth.challenge import Challenge, parse_challenge
+from mcp_remote_py.oauth import flow
+from mcp_remote_py.oauth.challenge import parse_challenge
+from mcp_remote_py.oauth.grants import SignInDenied
+from mcp_remote_py.oauth.ledger import Ledger
+from mcp_remote_py.oauth.session import LOOK_INTERVAL, Session
 from mcp_remote_py.oauth.steps import (
+    Amend,
     AskUser,
+    Await,
     Callback,
     Conversation,
     Credential,
+    Disk,
     Fetch,
     Forget,
+    Hold,
     Listen,
     Load,
+    Lock,
+    Look,
     NobodyCame,
+    PendingAuthorization,
+    Probe,
+    Publish,
+    Release,
+    Renew,
     Report,
     Response,
     Save,
     Step,
     Wait,
+    Watch,
 )
-from mcp_remote_py.oauth.tokens import GrantRefused, needs_refresh
 from mcp_remote_py.redact import Secret, remember
 from mcp_remote_py.settings import SignInSettings
 from mcp_remote_py.signin.page import Outcome
 
-logger = logging.getLogger("mcp_remote_py.signin")
-
-COOL_DOWN = 60.0
-"""Seconds after a sign-in that failed in which no other is begun by itself (field note 12)."""
-
-REFRESH_LOCK_PATIENCE = 30.0
-"""Seconds another process may take for its refresh before ours goes on with the old token."""
-
-INSUFFICIENT_SCOPE = "insufficient_scope"
-"""RFC 6750 §3.1."""
+RENEWAL_END_PATIENCE = 1.0
+"""Seconds the end of the process waits for a renewal under way: its answer would be lost, and with
+it the sign-in, where refresh tokens are good for one use (field note 3). Below promise R7's 2 s."""
 
 T = TypeVar("T")
 
@@ -76,22 +85,46 @@ class Listener(Protocol):
         ...
 
 
+class Records(Protocol):
+    """What is shared by all processes of a session and is no secret."""
+
+    def ledger(self) -> tuple[Ledger, str]:
+        """The ledger as it is now, and what a person was told last of a failed sign-in."""
+        ...
+
+    def amend(self, change: Callable[[Ledger], Ledger]) -> Ledger:
+        """Changes the ledger, at once or not at all; the new one."""
+        ...
+
+    def publish(self, credential: Credential | None, error: str) -> None:
+        """For `status`: who is signed in, or why nobody is."""
+        ...
+
+    def delete(self) -> None:
+        """Forgets all of it."""
+        ...
+
+
 class Surroundings(NamedTuple):
     """The world as arguments: what the agent does things with."""
 
     fetch: Callable[[Fetch], Awaitable[Response]]
-    listen: Callable[[], Awaitable[Listener]]
+    listen: Callable[[str], Awaitable[Listener]]
+    """Binds the listener; at that redirect URI and no other, where one is given."""
     open_browser: Callable[[str], Awaitable[bool]]
-    lock: Callable[[float], AbstractAsyncContextManager[None]]
-    """Held by one process at a time; the argument is the patience in seconds."""
+    lock: Callable[[Lock, float], AbstractAsyncContextManager[object]]
+    """Held by one process at a time; the number is the patience in seconds."""
+    records: Records
     now: Callable[[], float]
     """Seconds since the epoch: expiry outlives this process."""
     sleep: Callable[[float], Awaitable[None]]
     random_bytes: Callable[[int], bytes]
+    random: Callable[[], float]
+    """Uniform in [0, 1)."""
     report: Callable[[str], None]
     """Tells the person one sentence, on stderr."""
-    note: Callable[[Credential | None, str], None]
-    """Keeps for `status` what is no secret: the credential's dates, or why there is none."""
+    paste: Callable[[], Awaitable[Callback]] | None = None
+    """The redirect that the person carries over by hand, where they were asked to."""
 
 
 class SignInAgent:
@@ -105,21 +138,39 @@ class SignInAgent:
         store: Store,
         surroundings: Surroundings,
     ) -> None:
+        self.world = surroundings
+        self.store = store
+        self.session_name = session
+        self.settings = settings
         self._server_url = server_url
-        self._session = session
-        self._settings = settings
-        self._store = store
-        self._world = surroundings
-        self._credential: Credential | None = None
-        self._loaded = False
-        self._fresh = False
-        self._scopes_asked: set[frozenset[str]] = set()
-        self._failure: tuple[float, McpRemoteError] | None = None
-        self._flight = asyncio.Lock()
-        self._listener: Listener | None = None
-        self._asked = False
+        self._session = Session(
+            server_url,
+            settings,
+            surroundings.random_bytes,
+            surroundings.random,
+            surroundings.now,
+        )
+        self.gates = {lock: asyncio.Lock() for lock in Lock}
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self.renewals = 0
+        """Renewals under way."""
+        self._news = asyncio.Event()
+        self._waiting: list[PendingAuthorization] = []
+        self._in_use = False
 
     # ------------------------------------------------------------------ for requests
+
+    @property
+    def in_use(self) -> bool:
+        """Whether a credential was sent."""
+        return self._in_use
+
+    def waiting_for_person(self) -> str:
+        """What the person must do now, with the link; "" while nobody is waited for."""
+        if not self._waiting:
+            return ""
+        pending = self._waiting[-1]
+        return f"To sign in at {pending.server_name}, open {pending.url}"
 
     async def header(self) -> tuple[bytes, bytes] | None:
         """See `Authorizer.header`.
@@ -127,80 +178,46 @@ class SignInAgent:
         Raises:
             ExchangeError: what is stored cannot be read, or has expired and cannot be renewed now.
         """
-        try:
-            credential = await self._current()
-            if credential is None or credential.access_token is None:
-                return None
-            if credential.refresh_token and needs_refresh(credential, self._world.now()):
-                async with self._flight:
-                    credential = await self._renew(credential)
-            return self._header_of(credential)
-        except ExchangeError:
-            raise
-        except McpRemoteError as error:
-            raise Refused(error.cause, hint=error.hint) from error
+        if not self._session.is_at_hand:
+            try:
+                await self._play(self._session.authorize())
+            except McpRemoteError as error:
+                raise self._for_request(error) from error
+        token = self._session.token
+        if token is None:
+            return None
+        self._in_use = True
+        return b"authorization", b"Bearer " + token.reveal().encode()
 
-    def accepted(self) -> None:
+    def accepted(self, sent: bytes) -> None:
         """See `Authorizer.accepted`."""
-        self._fresh = False
+        change = self._session.note_acceptance(_token_in(sent))
+        if change is not None:
+            # At once: a host may kill this process in the next moment.
+            self._session.ledger = self.world.records.amend(change)
 
     async def refused(self, sent: bytes | None, status: int, challenge: bytes) -> bool:
         """See `Authorizer.refused`."""
-        async with self._flight:
-            try:
-                return await self._answer(
-                    sent, status, parse_challenge(challenge.decode("latin-1"))
-                )
-            except ExchangeError:
-                raise
-            except McpRemoteError as error:
-                raise Refused(error.cause, hint=error.hint, status=status) from error
+        token = None if sent is None else _token_in(sent)
+        parsed = parse_challenge(challenge.decode("latin-1"))
+        try:
+            return await self._play(self._session.answer(token, status, parsed))
+        except McpRemoteError as error:
+            raise self._for_request(error, status) from error
 
-    async def _answer(self, sent: bytes | None, status: int, challenge: Challenge) -> bool:
-        credential = await self._current()
-        header = None if credential is None else self._header_of(credential)
-        if header is not None and header[1] != sent:
-            return True  # another request was refused before, and there is a new token since
-        if status == 403:
-            return await self._step_up(credential, challenge)
-        if sent is not None and self._fresh:
-            raise Refused(
-                "The server refuses a token it was just given"
-                + (f" ({challenge.error_description})" if challenge.error_description else "")
-                + ".",
-                hint="Signing in again would not help: the token may be for another audience or "
-                "lack a scope. Try --resource or --scope, or ask who runs the server.",
-                status=status,
-            )
-        if credential is not None and credential.refresh_token is not None and header is not None:
-            renewed = await self._renew(credential, known_bad=True)
-            if self._header_of(renewed) != header:
-                return True
-        await self._sign_in(challenge)
-        return True
+    def _for_request(self, error: McpRemoteError, status: int | None = None) -> ExchangeError:
+        """What a request ends with: one kind of error, and the command with its server."""
+        hint = self.name_server(error.hint)
+        if isinstance(error, ExchangeError):
+            error.hint = hint
+            return error
+        return Refused(error.cause, hint=hint, status=status)
 
-    async def _step_up(self, credential: Credential | None, challenge: Challenge) -> bool:
-        """Asks for a scope that was wanting, once per scope set, beside those that were granted."""
-        wanted = challenge.scope or ""
-        if challenge.error != INSUFFICIENT_SCOPE or credential is None or not wanted:
-            return False
-        scopes = frozenset(wanted.split())
-        if scopes in self._scopes_asked:
-            raise Refused(
-                f'The server still wants the scope "{wanted}" after it was asked for.',
-                hint="Your account may not have it.",
-                status=403,
-            )
-        self._scopes_asked.add(scopes)
-        await self._sign_in(challenge)
-        return True
+    def name_server(self, hint: str) -> str:
+        """`hint` with the address of this server in the command it names."""
+        return hint.replace("mcp-remote-py login URL", f"mcp-remote-py login {self._server_url}")
 
-    def _header_of(self, credential: Credential) -> tuple[bytes, bytes] | None:
-        wanted = self._settings.use_id_token and credential.id_token
-        token = wanted or credential.access_token
-        return None if token is None else (b"authorization", b"Bearer " + token.reveal().encode())
-
-    # ------------------------------------------------------------------ renewing, signing in
+    # ------------------------------------------------------------------ for a person
 
     async def sign_in(self, challenge: str = "") -> Credential:
         """Signs in now, whatever happened before: a person asked for it.
@@ -208,117 +225,163 @@ class SignInAgent:
         Raises:
             McpRemoteError: why not, in a sentence for the person.
         """
-        async with self._flight:
-            self._failure = None  # also that of a flight this one has waited for
-            return await self._sign_in(parse_challenge(challenge), adopt=False)
+        try:
+            return await self._play(self._session.sign_in(parse_challenge(challenge)))
+        except McpRemoteError as error:
+            error.hint = self.name_server(error.hint)
+            raise
 
     async def sign_out(self) -> bool:
         """Revokes what is stored and deletes it. False where nothing was stored."""
-        credential = await self._load()
-        if credential is None:
-            return False
+        there_was_one = await self._play(self._session.sign_out())
+        self.world.records.delete()
+        return there_was_one
+
+    async def aclose(self) -> None:
+        """Ends what is under way; a renewal may finish first, for `RENEWAL_END_PATIENCE`."""
+        if self.renewals and self._tasks:
+            await asyncio.wait(self._tasks, timeout=RENEWAL_END_PATIENCE)
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=RENEWAL_END_PATIENCE)
+
+    # ------------------------------------------------------------------ conversations
+
+    async def _play(self, conversation: Conversation[T]) -> T:
+        task = asyncio.create_task(_Performance(self).play(conversation))
+        self._tasks.add(task)
+        task.add_done_callback(self._end)
+        return await asyncio.shield(task)
+
+    def _end(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            task.exception()  # whoever waited has seen it; this says so to asyncio
+        news, self._news = self._news, asyncio.Event()
+        news.set()
+
+    async def watch(self, step: Watch) -> None:
+        """Waits for the time, or until a conversation of this process has ended."""
+        if step.pending is not None:
+            self._waiting.append(step.pending)
+        waits = {asyncio.ensure_future(self._news.wait()), asyncio.ensure_future(self._pause(step))}
         try:
-            from mcp_remote_py.oauth import grants
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+            if step.pending is not None:
+                self._waiting.remove(step.pending)
 
-            await self._perform(grants.revoke(credential))
-        except McpRemoteError as error:
-            self._world.report(f"The tokens could not be revoked: {error.sentence()}")
-        self._credential = None
-        self._world.note(None, "")
-        return await asyncio.to_thread(self._store.forget, self._session)
+    async def _pause(self, step: Watch) -> None:
+        await self.world.sleep(step.seconds)
 
-    async def _renew(self, credential: Credential, *, known_bad: bool = False) -> Credential:
-        """A newer credential, or the same one where none is to be had and this one may still do.
-
-        One without a refresh token is the end of a credential: only the person can renew it.
-
-        Raises:
-            McpRemoteError: it cannot be renewed now, and has expired or is `known_bad`. That is
-                no reason to ask the person (field note 3).
-        """
-        if self._credential is not None and self._credential is not credential:
-            return self._credential
-        from mcp_remote_py.oauth import flow  # authlib, 0.1 s that a valid token does not cost
-
+    async def ask(self, step: AskUser, listener: Listener | None) -> Callback | None:
+        """Shows the page and waits for what comes: at the listener, by hand, or on disk."""
+        pending = step.pending
+        if listener is not None:
+            # Before the browser: it may be faster than whoever opened it.
+            listener.expect(pending.state, pending.server_name)
+        self._waiting.append(pending)
         try:
-            async with self._world.lock(REFRESH_LOCK_PATIENCE):
-                stored = await self._load()
-                if stored is not None and _is_newer(stored, credential):
-                    return self._adopt(stored, fresh=False)
-                renewed = await self._perform(
-                    flow.renew(credential, self._settings, self._world.now())
-                )
-                return self._adopt(renewed, fresh=True)
-        except GrantRefused as error:
-            # Only a definite refusal ends a credential, and only when nobody has a newer one.
-            stored = await self._load()
-            if stored is not None and _is_newer(stored, credential):
-                return self._adopt(stored, fresh=False)
-            logger.info("The sign-in has ended: %s", error.sentence())
-            return self._adopt(credential._replace(refresh_token=None), fresh=False)
-        except McpRemoteError as error:
-            expires_at = credential.expires_at
-            if known_bad or (expires_at is not None and expires_at <= self._world.now()):
-                raise
-            logger.info("The token could not be renewed yet: %s", error.sentence())
-            return credential
+            if step.opens_tab:
+                opened = await self.world.open_browser(pending.url)
+                what = "Sign in in the browser that opens" if opened else "Open this address"
+                self.world.report(f"{what}{'' if opened else ' to sign in'}: {pending.url}")
+            return await self._first_answer(pending, listener)
+        finally:
+            self._waiting.remove(pending)
 
-    async def _sign_in(self, challenge: Challenge, *, adopt: bool = True) -> Credential:
-        if self._failure is not None and self._world.now() - self._failure[0] < COOL_DOWN:
-            # The person may have signed in by a command of their own since.
-            if (newer := await self._load_newer()) is not None:
-                return self._adopt(newer, fresh=False)
-            raise self._failure[1]
-        async with self._world.lock(self._settings.timeout):
-            if adopt and (newer := await self._load_newer()) is not None:
-                return self._adopt(newer, fresh=False)
-            credential = await self._converse(challenge)
-        return self._adopt(credential, fresh=True)
+    async def _first_answer(
+        self, pending: PendingAuthorization, listener: Listener | None
+    ) -> Callback | None:
+        left = max(0, math.ceil(pending.expires_at - self.world.now()))
+        sources: list[Coroutine[Any, Any, Callback | None]] = [self._wait_for_others(pending)]
+        sources.append(_hear(listener, left) if listener is not None else self._give_up(left))
+        if self.world.paste is not None:
+            sources.append(self._hear_by_hand(self.world.paste, pending))
+        tasks = [asyncio.ensure_future(source) for source in sources]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            # The most telling first: a redirect before the news that there was one.
+            return next(task for task in reversed(tasks) if task.done()).result()
+        finally:
+            for task in tasks:
+                task.cancel()
 
-    async def _converse(self, challenge: Challenge) -> Credential:
-        from mcp_remote_py.oauth import flow, grants
+    async def _wait_for_others(self, pending: PendingAuthorization) -> None:
+        while True:
+            await self.world.sleep(LOOK_INTERVAL)
+            stored = await asyncio.to_thread(self.store.load_pending, self.session_name)
+            if stored is None or stored.state != pending.state:
+                return
 
+    async def _give_up(self, seconds: float) -> None:
+        await self.world.sleep(seconds)
+        raise NobodyCame(
+            f"Nobody finished the sign-in within {seconds:g} s.",
+            hint="Try again: mcp-remote-py login URL.",
+        )
+
+    async def _hear_by_hand(
+        self, paste: Callable[[], Awaitable[Callback]], pending: PendingAuthorization
+    ) -> Callback:
+        while True:
+            callback = await paste()
+            if Secret(callback.parameters.get("state", "")) == pending.state:
+                return callback
+            self.world.report(
+                "That address is not the end of this sign-in (its state differs): paste the one "
+                "the browser shows after you have signed in on the page above."
+            )
+
+
+async def _hear(listener: Listener, seconds: float) -> Callback:
+    try:
+        return await listener.wait(seconds)
+    except McpRemoteError as error:
+        raise NobodyCame(error.cause, hint=error.hint) from error
+
+
+def _token_in(header: bytes) -> Secret:
+    return Secret(header.decode("latin-1").partition(" ")[2])
+
+
+class _Performance:
+    """One conversation being played: its locks and its listener end with it."""
+
+    def __init__(self, agent: SignInAgent) -> None:
+        self._agent = agent
+        self._world = agent.world
+        self._held: dict[Lock, AsyncExitStack] = {}
+        self._listener: Listener | None = None
+        self._asked = False
+
+    async def play(self, conversation: Conversation[T]) -> T:
         outcome = Outcome.FAILED
         try:
-            # Before a person is asked: a sign-in that cannot be kept is asked for again and again.
-            await asyncio.to_thread(self._store.prepare)
-            credential = await self._perform(
-                flow.sign_in(
-                    self._server_url,
-                    challenge,
-                    self._settings,
-                    self._world.random_bytes,
-                    self._world.now,
-                )
-            )
+            result = await self._perform(conversation)
             outcome = Outcome.DONE
-        except McpRemoteError as error:
-            if isinstance(error, grants.SignInDenied):
-                outcome = Outcome.DECLINED
-            self._failure = (self._world.now(), error)
-            self._world.note(None, error.sentence())
+            return result
+        except SignInDenied:
+            outcome = Outcome.DECLINED
             raise
         finally:
-            listener, self._listener = self._listener, None
-            asked, self._asked = self._asked, False
-            if listener is not None:
-                try:
-                    if asked:
-                        await listener.finish(outcome)
-                finally:
-                    await listener.aclose()
-        self._world.note(credential, "")
-        return credential
+            try:
+                await self._part(outcome)
+            finally:
+                for stack in self._held.values():
+                    await stack.aclose()
 
-    def _adopt(self, credential: Credential, *, fresh: bool) -> Credential:
-        secrets = (credential.access_token, credential.refresh_token, credential.id_token)
-        remember(secret for secret in secrets if secret is not None)
-        self._credential = credential
-        self._loaded = True
-        self._fresh = fresh
-        return credential
-
-    # ------------------------------------------------------------------ the steps
+    async def _part(self, outcome: Outcome) -> None:
+        if self._listener is None:
+            return
+        try:
+            if self._asked:
+                await self._listener.finish(outcome)
+        finally:
+            await self._listener.aclose()
 
     async def _perform(self, conversation: Conversation[T]) -> T:
         answer: object = None
@@ -338,68 +401,92 @@ class SignInAgent:
                 failure = error
 
     async def _do(self, step: Step) -> object:
+        world = self._world
         match step:
             case Fetch():
-                return await self._world.fetch(step)
+                return await world.fetch(step)
             case Listen():
-                self._listener = await self._world.listen()
+                self._listener = await world.listen("")
                 return self._listener.redirect_uris()
             case AskUser():
                 return await self._ask(step)
-            case Load():
-                return await self._load()
-            case Save():
-                await asyncio.to_thread(self._store.save, self._session, step.credential)
-                return None
-            case Forget():
-                await asyncio.to_thread(self._store.forget, self._session)
-                return None
+            case Hold():
+                return await self._hold(step)
+            case Release():
+                await self._held.pop(step.lock).aclose()
+            case Renew():
+                return await self._renew(step.credential)
             case Report():
-                self._world.report(step.text)
-                return None
+                world.report(step.text)
             case Wait():
-                await self._world.sleep(step.seconds)
-                return None
+                await world.sleep(step.seconds)
+            case Watch():
+                await self._agent.watch(step)
+            case _:
+                return await asyncio.to_thread(self._do_on_disk, step)
+        return None
 
-    async def _ask(self, step: AskUser) -> Callback:
-        if self._listener is None:
-            raise McpRemoteError("The sign-in flow asked for the person before it listened.")
-        # Before the browser: it may be faster than whoever opened it.
-        self._listener.expect(step.state, step.server_name)
-        self._asked = True
-        opened = await self._world.open_browser(step.url)
-        what = "Sign in in the browser that opens" if opened else "Open this address to sign in"
-        self._world.report(f"{what}: {step.url}")
+    def _do_on_disk(self, step: Step) -> object:
+        """What may take its time: a disk, or a person who unlocks a keyring."""
+        store, session, records = self._agent.store, self._agent.session_name, self._world.records
+        match step:
+            case Look():
+                ledger, last_error = records.ledger()
+                credential = _known(store.load(session))
+                return Disk(credential, store.load_pending(session), ledger, last_error)
+            case Load():
+                return _known(store.load(session))
+            case Save():
+                store.save(session, step.credential)
+            case Await():
+                store.save_pending(session, step.pending)
+            case Probe():
+                store.prepare()
+            case Forget():
+                return store.forget(session)
+            case Amend():
+                return records.amend(step.change)
+            case Publish():
+                records.publish(step.credential, self._agent.name_server(step.error))
+            case _:
+                raise TypeError(f"no such step: {type(step).__name__}")
+        return None
+
+    async def _hold(self, step: Hold) -> bool:
+        """The lock of this process first: its waiters come in order, and at once."""
+        gate = self._agent.gates[step.lock]
+        if gate.locked() and not step.patience:
+            return False
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(gate)
+            try:
+                await stack.enter_async_context(self._world.lock(step.lock, step.patience))
+            except LockBusy:
+                if step.patience:
+                    raise
+                return False
+            self._held[step.lock] = stack.pop_all()
+        return True
+
+    async def _ask(self, step: AskUser) -> Callback | None:
+        if step.listens and self._listener is None:
+            self._listener = await self._world.listen(step.pending.credential.redirect_uri)
+        self._asked = step.listens
+        return await self._agent.ask(step, self._listener if step.listens else None)
+
+    async def _renew(self, credential: Credential) -> Credential:
+        self._agent.renewals += 1
         try:
-            return await self._listener.wait(self._settings.timeout)
-        except McpRemoteError as error:
-            raise NobodyCame(error.cause, hint=error.hint) from error
-
-    async def _current(self) -> Credential | None:
-        if not self._loaded:
-            stored = await self._load()
-            # Several requests may load at the start; what came meanwhile is not older.
-            if not self._loaded:
-                self._loaded = True
-                if stored is not None:
-                    self._adopt(stored, fresh=False)
-        return self._credential
-
-    async def _load_newer(self) -> Credential | None:
-        """What is stored, where it has a token that was not known before."""
-        known = self._credential
-        stored = await self._load()
-        if stored is None or stored.access_token is None:
-            return None
-        return stored if known is None or _is_newer(stored, known) else None
-
-    async def _load(self) -> Credential | None:
-        return await asyncio.to_thread(self._store.load, self._session)
+            return await self._perform(
+                flow.renew(credential, self._agent.settings, self._world.now())
+            )
+        finally:
+            self._agent.renewals -= 1
 
 
-def _is_newer(stored: Credential, known: Credential) -> bool:
-    return (
-        stored.access_token is not None
-        and stored.access_token != known.access_token
-        and stored.obtained_at >= known.obtained_at
-    )
+def _known(credential: Credential | None) -> Credential | None:
+    """Its tokens become known to the last line of defence before they are used."""
+    if credential is not None:
+        secrets = (credential.access_token, credential.refresh_token, credential.id_token)
+        remember(secret for secret in secrets if secret is not None)
+    return credential

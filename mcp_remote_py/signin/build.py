@@ -9,16 +9,20 @@ from __future__ import annotations
 import asyncio
 import os
 import platform
+import random
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from urllib.parse import urlsplit
 
 from mcp_remote_py.clock import LoopClock
 from mcp_remote_py.credentials.keys import choose_store
 from mcp_remote_py.credentials.lock import ProcessLock
 from mcp_remote_py.credentials.state import StateFile, state_directory
-from mcp_remote_py.credentials.store import MemoryStore, session_key
-from mcp_remote_py.oauth.steps import Credential
+from mcp_remote_py.credentials.store import MemoryStore, Store, session_key
+from mcp_remote_py.oauth.ledger import Ledger
+from mcp_remote_py.oauth.steps import Credential, Lock
 from mcp_remote_py.settings import ProxySettings
 from mcp_remote_py.signin.agent import Listener, SignInAgent, Surroundings
 from mcp_remote_py.signin.browser import detect_platform, open_browser
@@ -41,6 +45,42 @@ class BuiltAgent(SignInAgent):
         return await self.fetcher.probe(self.url)
 
 
+class StateRecords:
+    """The `Records` of a session, in its state file."""
+
+    def __init__(self, state: StateFile, store: Store) -> None:
+        self._state = state
+        self._store = store
+
+    def ledger(self) -> tuple[Ledger, str]:
+        """See `Records`."""
+        state = self._state.read()
+        return state.ledger, state.last_error
+
+    def amend(self, change: Callable[[Ledger], Ledger]) -> Ledger:
+        """See `Records`."""
+        return self._state.amend(change)
+
+    def publish(self, credential: Credential | None, error: str) -> None:
+        """See `Records`."""
+        if credential is None or isinstance(self._store, MemoryStore):
+            # A sign-in that is not kept is none that `status` could still find.
+            self._state.update(signed_in_at=None, last_error=error)
+            return
+        self._state.update(
+            issuer=credential.issuer,
+            scope=credential.scope,
+            store=self._store.describe(),
+            signed_in_at=credential.obtained_at,
+            expires_at=credential.expires_at,
+            last_error=error,
+        )
+
+    def delete(self) -> None:
+        """See `Records`."""
+        self._state.delete()
+
+
 def build_agent(
     settings: ProxySettings, environment: Mapping[str, str], report: Callable[[str], None]
 ) -> BuiltAgent:
@@ -51,9 +91,21 @@ def build_agent(
     store = choose_store(chosen.token_store, directory, os.urandom)
     state = StateFile(directory, str(settings.server), chosen.resource or "", chosen.profile)
     fetcher = Fetcher(lambda: build_tls_context(settings.tls), settings.http_proxy)
-    lock = ProcessLock(directory / "locks" / f"{session}.lock", LoopClock())
+    clock = LoopClock()
+    locks = {
+        kind: ProcessLock(directory / "locks" / f"{session}.{kind.value}.lock", clock)
+        for kind in Lock
+    }
 
-    async def listen() -> Listener:
+    def hold(kind: Lock, patience: float) -> AbstractAsyncContextManager[None]:
+        return locks[kind].hold(patience)
+
+    async def listen(redirect_uri: str) -> Listener:
+        if redirect_uri:
+            parts = urlsplit(redirect_uri)
+            listener = CallbackListener(parts.hostname or "", parts.path, chosen.success_url)
+            await listener.bind(parts.port, pinned=True)
+            return listener
         listener = CallbackListener(chosen.host, chosen.callback_path, chosen.success_url)
         known = state.read().port
         derived = LOWEST_PORT + int(session[:8], 16) % PORTS
@@ -66,21 +118,6 @@ def build_agent(
         kind = detect_platform(sys.platform, platform.release(), environment)
         return await open_browser(url, environment, kind, chosen.browser)
 
-    def note(credential: Credential | None, error: str) -> None:
-        if isinstance(store, MemoryStore):
-            return  # nothing `status` could still find, and none of a sign-in that is kept
-        if credential is None:
-            state.update(last_error=error) if error else state.delete()
-            return
-        state.update(
-            issuer=credential.issuer,
-            scope=credential.scope,
-            store=store.describe(),
-            signed_in_at=credential.obtained_at,
-            expires_at=credential.expires_at,
-            last_error="",
-        )
-
     agent = BuiltAgent(
         str(settings.server),
         session,
@@ -90,12 +127,13 @@ def build_agent(
             fetch=fetcher.fetch,
             listen=listen,
             open_browser=open_in_browser,
-            lock=lock.hold,
+            lock=hold,
+            records=StateRecords(state, store),
             now=time.time,
             sleep=asyncio.sleep,
             random_bytes=os.urandom,
+            random=random.random,
             report=report,
-            note=note,
         ),
     )
     agent.fetcher, agent.url = fetcher, str(settings.server)

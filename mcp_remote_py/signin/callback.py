@@ -192,8 +192,7 @@ class CallbackListener:
         raise McpRemoteError(
             f"The browser did not come back within {seconds:g} s{strangers}: the sign-in was not "
             "finished.",
-            hint='Run "mcp-remote-py login" with the server\'s URL; --auth-timeout gives more '
-            "time.",
+            hint="To try again: mcp-remote-py login URL; --auth-timeout gives more time.",
         )
 
     async def finish(self, outcome: Outcome) -> None:

@@ -314,8 +314,9 @@ class HttpClient:
         if self._authorizer is None:
             return False
         if response.status not in (401, 403):
-            if token is not None:
-                self._authorizer.accepted()
+            # Whoever fails, limits or redirects may not have looked at it.
+            if token is not None and 200 <= response.status < 300:
+                self._authorizer.accepted(token[1])
             return False
         challenge = response.headers.get(b"www-authenticate", b"")
         if response.status == 401:

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 import pytest
 
 from mcp_remote_py.errors import Interrupted, McpRemoteError, NotSent, SignInFailed
-from mcp_remote_py.oauth.device import sign_in_elsewhere
+from mcp_remote_py.oauth.device import ask_by_code
 from mcp_remote_py.oauth.grants import SignInDenied
 from mcp_remote_py.oauth.steps import Client, Credential, Fetch, Report, Response, Step, Wait
 from mcp_remote_py.oauth.tokens import GrantRefused, TokenError
@@ -70,7 +70,7 @@ class Server:
         return None
 
     def play(self, timeout: float = 300.0) -> Credential:
-        return play(sign_in_elsewhere(ENDPOINT, PENDING, timeout, lambda: self.time), self)
+        return play(ask_by_code(ENDPOINT, PENDING, timeout, lambda: self.time), self)
 
 
 @pytest.mark.promise("A3")
@@ -172,7 +172,7 @@ def test_refused_request_for_a_code(status: int, secret: Secret | None) -> None:
     client = Client("id", "static", secret, "none" if secret is None else "client_secret_post")
     server = Server(response(status, refusal))
     with pytest.raises(GrantRefused, match=r"^The device authorization endpoint https") as caught:
-        play(sign_in_elsewhere(ENDPOINT, PENDING._replace(client=client), 60, lambda: 0.0), server)
+        play(ask_by_code(ENDPOINT, PENDING._replace(client=client), 60, lambda: 0.0), server)
     assert "canary" not in caught.value.sentence()
     assert server.waits == []
 

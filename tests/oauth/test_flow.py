@@ -10,18 +10,20 @@ import base64
 import hashlib
 import json
 from collections.abc import Callable
+from typing import cast
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
 from mcp_remote_py.errors import Interrupted, McpRemoteError, NotSent, SignInFailed, UsageError
 from mcp_remote_py.oauth.challenge import Challenge
-from mcp_remote_py.oauth.flow import renew, sign_in
+from mcp_remote_py.oauth.flow import abandon, finish, prepare, renew, sign_in_elsewhere
 from mcp_remote_py.oauth.grants import AuthorizationRefused, SignInDenied
 from mcp_remote_py.oauth.steps import (
     AskUser,
     Callback,
     Client,
+    Conversation,
     Credential,
     Fetch,
     Forget,
@@ -171,19 +173,33 @@ class World:
 
     def ask(self, step: AskUser) -> object:
         assert not self.asked, "one tab"
-        assert step.server_name == "mcp.example.com"
-        assert step.url.startswith(f"{ISSUER}/authorize?")
-        self.asked = dict(parse_qsl(urlsplit(step.url).query))
-        assert self.asked["state"] == step.state.reveal()
+        pending = step.pending
+        assert pending.server_name == "mcp.example.com"
+        assert pending.url.startswith(f"{ISSUER}/authorize?")
+        self.asked = dict(parse_qsl(urlsplit(pending.url).query))
+        assert self.asked["state"] == pending.state.reveal()
         if isinstance(self.callback, McpRemoteError):
             return self.callback
-        return Callback({"state": step.state.reveal(), **self.callback})
+        return Callback({"state": pending.state.reveal(), **self.callback})
 
     def sign_in(
         self, challenge: Challenge = CHALLENGE, settings: SignInSettings | None = None
     ) -> Credential:
         given = SignInSettings() if settings is None else settings
-        return play(sign_in(SERVER, challenge, given, self.random_bytes, lambda: NOW), self)
+        if given.device_code:
+            return play(sign_in_elsewhere(SERVER, challenge, given, lambda: NOW), self)
+        return play(self._ask(challenge, given), self)
+
+    def _ask(self, challenge: Challenge, settings: SignInSettings) -> Conversation[Credential]:
+        """The three pieces in their order."""
+        pending = yield from prepare(SERVER, challenge, settings, self.random_bytes, lambda: NOW)
+        assert pending.expires_at == NOW + settings.timeout
+        try:
+            callback = cast("Callback", (yield AskUser(pending)))
+        except NobodyCame:
+            yield from abandon(pending)
+            raise
+        return (yield from finish(pending, callback, settings, NOW))
 
     def renew(self, credential: Credential) -> Credential:
         return play(renew(credential, SignInSettings(), NOW), self)
@@ -245,7 +261,6 @@ def test_first_sign_in_registers_asks_once_and_saves() -> None:
     assert asked["redirect_uri"] == got["redirect_uri"] == REDIRECT_URIS[0]
     assert asked["client_id"] == got["client_id"] == "client-1"
     assert got["code"] == CODE
-    assert world.reports[-1] == f"Signed in at {ISSUER}."
 
 
 @pytest.mark.promise("S2")

@@ -9,21 +9,22 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from mcp_remote_py.credentials.keys import choose_store
-from mcp_remote_py.credentials.lock import ProcessLock
+from mcp_remote_py.credentials.lock import LockBusy, ProcessLock
 from mcp_remote_py.credentials.store import MemoryStore, Store, StoreError
 from mcp_remote_py.errors import McpRemoteError, NotSent, Refused
-from mcp_remote_py.oauth.steps import Callback, Client, Credential, Fetch, Response
+from mcp_remote_py.oauth.ledger import RENEWAL_SPACING, TAB_COOL_DOWNS, Ledger, note_accepted
+from mcp_remote_py.oauth.steps import Callback, Client, Credential, Fetch, Lock, Response
 from mcp_remote_py.redact import Secret, scrub_known
 from mcp_remote_py.settings import SignInSettings
-from mcp_remote_py.signin.agent import COOL_DOWN, SignInAgent, Surroundings
+from mcp_remote_py.signin.agent import SignInAgent, Surroundings
 from mcp_remote_py.signin.page import Outcome
 from tests.fakes import run, settle, until
 from tests.oauth.web import NOT_FOUND, document, page
@@ -92,6 +93,27 @@ class LockedStore(MemoryStore):
         raise StoreError("The keyring is locked.", hint="Unlock it.")
 
 
+class FakeRecords:
+    """`Records` in memory."""
+
+    def __init__(self) -> None:
+        self.kept = Ledger()
+        self.published: list[tuple[Credential | None, str]] = []
+
+    def ledger(self) -> tuple[Ledger, str]:
+        return self.kept, self.published[-1][1] if self.published else ""
+
+    def amend(self, change: Callable[[Ledger], Ledger]) -> Ledger:
+        self.kept = change(self.kept)
+        return self.kept
+
+    def publish(self, credential: Credential | None, error: str) -> None:
+        self.published.append((credential, error))
+
+    def delete(self) -> None:
+        self.kept = Ledger()
+
+
 class World:
     """Everything around the agents of one machine."""
 
@@ -103,30 +125,35 @@ class World:
         self.requests: list[tuple[str, dict[str, str]]] = []
         self.listeners: list[FakeListener] = []
         self.reports: list[str] = []
-        self.notes: list[tuple[Credential | None, str]] = []
+        self.records = FakeRecords()
         self.refuse_refresh: Response | McpRemoteError | None = None
         self.before_refresh: Callable[[], None] = lambda: None
         self.tokens = 0
         self.finish_fails = False
-        self._lock = asyncio.Lock()
+        self._locks = {lock: asyncio.Lock() for lock in Lock}
 
     def agent(
         self,
         settings: SignInSettings | None = None,
         store: Store | None = None,
-        lock: ProcessLock | None = None,
+        locks: Mapping[Lock, ProcessLock] | None = None,
     ) -> SignInAgent:
         """One process of this machine."""
+
+        def hold(kind: Lock, patience: float) -> AbstractAsyncContextManager[None]:
+            return self._hold(kind, patience) if locks is None else locks[kind].hold(patience)
+
         surroundings = Surroundings(
             fetch=self._fetch,
             listen=self._listen,
             open_browser=self._open_browser,
-            lock=self._hold if lock is None else lock.hold,
+            lock=hold,
+            records=self.records,
             now=lambda: self.time,
-            sleep=asyncio.sleep,
+            sleep=self._sleep,
             random_bytes=os.urandom,
+            random=lambda: 0.0,
             report=self.reports.append,
-            note=self._note,
         )
         return SignInAgent(
             SERVER, SESSION, settings or SignInSettings(), store or self.store, surroundings
@@ -147,6 +174,7 @@ class World:
             expires_at=START + 3600,
         )._replace(**members)  # pyright: ignore[reportArgumentType]
         self.store.save(SESSION, credential)
+        self.records.amend(lambda ledger: note_accepted(ledger, credential.obtained_at))
         return credential
 
     def grants(self, kind: str) -> list[dict[str, str]]:
@@ -166,18 +194,22 @@ class World:
         assert [listener.closed for listener in self.listeners] == [1] * len(self.listeners)
 
     @asynccontextmanager
-    async def _hold(self, seconds: float) -> AsyncGenerator[None]:
-        async with self._lock:
+    async def _hold(self, kind: Lock, patience: float) -> AsyncGenerator[None]:
+        if self._locks[kind].locked() and not patience:
+            raise LockBusy("Somebody has it.")
+        async with self._locks[kind]:
             yield
 
-    async def _listen(self) -> FakeListener:
+    async def _sleep(self, seconds: float) -> None:
+        """Short waits are shorter here; the patience for a person is longer than any test."""
+        await asyncio.sleep(0.01 if seconds < 10 else 60)
+
+    async def _listen(self, redirect_uri: str) -> FakeListener:
+        assert redirect_uri in ("", REDIRECT_URI)
         listener = FakeListener(self.person)
         listener.finish_fails = self.finish_fails
         self.listeners.append(listener)
         return listener
-
-    def _note(self, credential: Credential | None, error: str) -> None:
-        self.notes.append((credential, error))
 
     async def _open_browser(self, url: str) -> bool:
         self.tabs.append(url)
@@ -315,7 +347,7 @@ def test_two_processes_sign_in_once(tmp_path: Path) -> None:
         agents = [
             world.agent(
                 store=choose_store("file", tmp_path, os.urandom),
-                lock=ProcessLock(tmp_path / "lock", Clock()),
+                locks={kind: ProcessLock(tmp_path / kind.value, Clock()) for kind in Lock},
             )
             for _ in range(2)
         ]
@@ -360,7 +392,7 @@ def test_token_that_was_accepted_once_is_renewed() -> None:
         world = World()
         agent = world.agent()
         await agent.refused(None, 401, CHALLENGE)
-        agent.accepted()
+        agent.accepted(await sent_by(agent) or b"")
         assert await agent.refused(await sent_by(agent), 401, CHALLENGE)
         assert world.counts == (1, 1, 1)
 
@@ -377,7 +409,7 @@ def test_failed_sign_in_is_not_repeated_until_the_person_wants_it() -> None:
         ends = await asyncio.gather(*tasks, return_exceptions=True)
         assert [type(end) for end in ends] == [Refused] * 5
         assert all("declined" in str(end) for end in ends)
-        world.time += COOL_DOWN - 1
+        world.time += TAB_COOL_DOWNS[0] - 1
         with pytest.raises(Refused, match="declined"):
             await agent.refused(None, 401, CHALLENGE)
         assert len(world.tabs) == 1
@@ -396,7 +428,7 @@ def test_failed_sign_in_is_tried_again_after_a_while() -> None:
         agent = world.agent()
         with pytest.raises(Refused, match="Nobody came"):
             await agent.refused(None, 401, CHALLENGE)
-        world.time += COOL_DOWN + 1
+        world.time += TAB_COOL_DOWNS[0] + 1
         world.person.answers = {"code": "code-of-the-second-visit"}
         assert await agent.refused(None, 401, CHALLENGE)
         assert len(world.tabs) == 2
@@ -419,21 +451,40 @@ def test_sign_in_of_another_process_ends_the_cool_down() -> None:
     run(main())
 
 
-def test_person_signs_in_while_another_sign_in_is_failing() -> None:
+def test_person_who_signs_in_while_the_tab_is_open_is_shown_it_again() -> None:
     async def main() -> None:
         world = World()
         world.person.present.clear()
-        world.person.answers = {}
         agent = world.agent()
-        failing = asyncio.create_task(agent.refused(None, 401, CHALLENGE))
+        begun = asyncio.create_task(agent.refused(None, 401, CHALLENGE))
         await until(lambda: len(world.tabs) == 1)
-        wanted = asyncio.create_task(agent.sign_in())
-        await settle()
+        wanted = asyncio.create_task(world.agent().sign_in())
+        await until(lambda: len(world.tabs) == 2)
+        assert world.tabs[0] == world.tabs[1], "one authorization request"
         world.person.present.set()
-        with pytest.raises(Refused):
-            await failing
-        world.person.answers = {"code": "code-of-the-second-visit"}
+        assert await begun
         assert (await wanted).access_token == Secret("access-canary-1")
+        assert world.counts[1:] == (1, 0)
+        world.assert_ports_are_back()
+
+    run(main())
+
+
+def test_person_who_joins_a_sign_in_that_fails_is_told_so() -> None:
+    async def main() -> None:
+        world = World()
+        world.person.present.clear()
+        world.person.answers = {"error": "access_denied"}
+        begun = asyncio.create_task(world.agent().refused(None, 401, CHALLENGE))
+        await until(lambda: len(world.tabs) == 1)
+        wanted = asyncio.create_task(world.agent().sign_in())
+        await until(lambda: len(world.tabs) == 2)
+        world.person.present.set()
+        with pytest.raises(Refused, match="declined"):
+            await begun
+        with pytest.raises(McpRemoteError, match="declined"):
+            await wanted
+        assert len(world.tabs) == 2
 
     run(main())
 
@@ -457,6 +508,11 @@ def test_transient_failure_keeps_the_credential_and_opens_no_tab(
         assert not world.tabs
         assert world.store.load(SESSION) == kept
         world.refuse_refresh = None
+        asked = world.counts[2]
+        with pytest.raises(McpRemoteError, match="could not be renewed lately"):
+            await agent.refused(b"Bearer kept-access", 401, CHALLENGE)
+        assert world.counts == (0, 0, asked), "not at once"
+        world.time += RENEWAL_SPACING
         assert await agent.refused(b"Bearer kept-access", 401, CHALLENGE)
         assert world.counts[0] == 0
 
@@ -591,13 +647,14 @@ def test_person_is_shown_how_it_ended(answers: dict[str, str], outcome: Outcome)
         assert isinstance(end, Credential) == (outcome is Outcome.DONE)
         assert [listener.outcomes for listener in world.listeners] == [[outcome]]
         world.assert_ports_are_back()
-        noted, error = world.notes[-1]
+        noted, error = world.records.published[-1]
         assert (noted is not None, error == "") == (outcome is Outcome.DONE,) * 2
 
     run(main())
 
 
-def test_cancelled_sign_in_gives_the_port_back() -> None:
+@pytest.mark.promise("A6")
+def test_sign_in_outlives_the_request_that_began_it() -> None:
     async def main() -> None:
         world = World()
         world.person.present.clear()
@@ -607,10 +664,32 @@ def test_cancelled_sign_in_gives_the_port_back() -> None:
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert [listener.outcomes for listener in world.listeners] == [[Outcome.FAILED]]
+        assert "https://auth.example/authorize" in agent.waiting_for_person()
+        next_one = asyncio.create_task(agent.refused(None, 401, CHALLENGE))
+        await settle()
+        world.person.present.set()
+        assert await next_one
+        assert agent.waiting_for_person() == ""
+        assert world.counts == (1, 1, 0)
+
+    run(main())
+
+
+@pytest.mark.promise("R7", "A4")
+def test_end_of_the_process_gives_the_port_back_and_the_next_process_waits_on() -> None:
+    async def main() -> None:
+        world = World()
+        world.person.present.clear()
+        agent = world.agent()
+        task = asyncio.create_task(agent.refused(None, 401, CHALLENGE))
+        await until(lambda: len(world.tabs) == 1)
+        await agent.aclose()
+        with pytest.raises(asyncio.CancelledError):
+            await task
         world.assert_ports_are_back()
         world.person.present.set()
-        assert await agent.refused(None, 401, CHALLENGE), "the next one is not held up"
+        assert await world.agent().refused(None, 401, CHALLENGE)
+        assert world.counts == (1, 1, 0), "the same tab, from which the code came"
 
     run(main())
 
@@ -653,7 +732,7 @@ def test_wanting_scope_is_asked_for_once() -> None:
         assert again == [True] * 5
         assert world.counts == (1, 1, 0)
         assert parse_qs(urlsplit(world.tabs[0]).query)["scope"] == ["read write"]
-        agent.accepted()
+        agent.accepted(await sent_by(agent) or b"")
         turned = b'Bearer error="insufficient_scope", scope="write  read"'
         for challenge in (WANTS_MORE, turned):
             with pytest.raises(Refused, match="still wants the scope") as error:
@@ -682,7 +761,7 @@ def test_use_id_token_sends_the_id_token() -> None:
         agent = world.agent(SignInSettings(use_id_token=True))
         await agent.refused(None, 401, CHALLENGE)
         assert await sent_by(agent) == b"Bearer id-canary-1"
-        agent.accepted()
+        agent.accepted(await sent_by(agent) or b"")
         await agent.refused(b"Bearer id-canary-1", 401, CHALLENGE)
         assert await sent_by(agent) == b"Bearer id-canary-2"
 

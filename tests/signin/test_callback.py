@@ -571,8 +571,8 @@ def test_nobody_came_back_is_said_in_a_sentence(strangers: int, evidence: str) -
             with pytest.raises(McpRemoteError) as raised:
                 await listener.wait(0.05)
             assert raised.value.sentence() == (
-                f"The browser did not come back {evidence} the sign-in was not finished. Run "
-                '"mcp-remote-py login" with the server\'s URL; --auth-timeout gives more time.'
+                f"The browser did not come back {evidence} the sign-in was not finished. To try "
+                "again: mcp-remote-py login URL; --auth-timeout gives more time."
             )
 
     run(main())

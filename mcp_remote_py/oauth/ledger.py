@@ -1,0 +1,190 @@
+"""The sign-in budget: what has been tried in a session, and when the next attempt may come.
+
+One ledger per session, on disk, shared by all processes and surviving them (promise L2). It has
+times and counts, no secret. Pure: every function takes the ledger and the time, and returns a
+ledger or the seconds to wait. All times are seconds since the epoch, because they outlive the
+process; one that lies in the future was written under another clock and counts for nothing. Must
+not know servers, tokens, files or processes.
+"""
+
+from __future__ import annotations
+
+import math
+
+import msgspec
+
+from mcp_remote_py.retry import Random, Steps
+
+DAY = 86400.0
+MAX_TABS = 10
+"""Tabs opened by themselves within `DAY`: an hourly token without renewal costs 8 a working day."""
+
+TAB_COOL_DOWNS = (600.0, 3600.0, 6 * 3600.0)
+"""Seconds after the first, second, third tab in a row that came to nothing: denied, closed, or
+ended in a token the server never took. After a fourth only a person begins the next (L2)."""
+
+MAX_QUICK_TABS = 2
+"""Tabs within the first cool-down that did lead to an accepted token: a browser that is signed in
+consents without the person, so even success could go round in circles (L1)."""
+
+ATTEMPT_COOL_DOWN = 60.0
+"""Seconds after a sign-in that failed before any tab: looking for one costs the server, too."""
+
+RENEWAL_SPACING = 30.0
+"""Seconds between two renewals because of a refusal: 456 token requests a second were seen (L1)."""
+
+VAIN_RENEWALS = Steps(first=30.0, factor=2.0, longest=600.0)
+"""Between renewals whose tokens the server never accepts."""
+
+ANSWERED_RENEWALS = Steps(first=15.0, factor=2.0, longest=300.0)
+"""After a token endpoint that answered, but gave no verdict: a 5xx, a page, a lost answer."""
+
+UNSENT_RENEWALS = Steps(first=1.0, factor=2.0, longest=60.0)
+"""After one that could not be reached: the request never arrived, and the network comes back."""
+
+MAX_SCOPES = 16
+"""Sets of scopes remembered as asked for."""
+
+
+class Ledger(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What has been tried. The newest token the server has accepted is named by its `obtained_at`.
+
+    A token obtained later than `accepted` is unproven: fresh means never yet accepted, not young.
+    """
+
+    accepted: float = 0.0
+    tabs: tuple[float, ...] = ()
+    """When tabs were opened by themselves, within a day, the oldest first."""
+    vain_tabs: int = 0
+    """How many of the last ones were not followed by an accepted token."""
+    scopes: tuple[str, ...] = ()
+    """Sets of scopes that a tab was opened for, sorted, blank-separated."""
+    attempt_after: float = 0.0
+    """No sign-in is begun by itself before."""
+    renewed_at: float = 0.0
+    unfinished_renewals: int = 0
+    """Renewals in a row of whose end nobody knows: their processes were killed."""
+    vain_renewals: int = 0
+    """Renewals that gave a token, since one was last accepted."""
+    renewal_failures: int = 0
+    """Renewals in a row that ended without a verdict."""
+    renew_after: float = 0.0
+    """No renewal is tried before."""
+
+
+def is_proven(ledger: Ledger, obtained_at: float) -> bool:
+    """Whether the server has accepted the token of that time, or a later one."""
+    return obtained_at <= ledger.accepted
+
+
+def wait_for_tab(ledger: Ledger, now: float, *, step_up: bool) -> float:
+    """Seconds until a tab may open by itself; 0 for now.
+
+    `step_up`: for scopes that were not asked for before, of which each set has one.
+    """
+    tabs = [time for time in ledger.tabs if now - DAY < time <= now]
+    after = ledger.attempt_after if ledger.attempt_after <= now + ATTEMPT_COOL_DOWN else 0.0
+    if tabs and ledger.vain_tabs:
+        step = ledger.vain_tabs - 1
+        after = max(after, tabs[-1] + (TAB_COOL_DOWNS[step] if step < len(TAB_COOL_DOWNS) else DAY))
+    elif len(tabs) >= MAX_QUICK_TABS and not step_up:
+        after = max(after, tabs[-MAX_QUICK_TABS] + TAB_COOL_DOWNS[0])
+    if len(tabs) >= MAX_TABS:
+        after = max(after, tabs[-MAX_TABS] + DAY)
+    return max(0.0, after - now)
+
+
+def wait_for_renewal(ledger: Ledger, now: float, *, refused: bool) -> float:
+    """Seconds until a renewal may be tried; 0 for now.
+
+    `refused`: because the server refused the token, not because it expires.
+    """
+    after = ledger.renew_after if ledger.renew_after <= now + 2 * DAY else 0.0
+    if ledger.renewed_at <= now:
+        # One that was killed may be made good at once: hosts kill what they have just started.
+        vain = ledger.vain_renewals + max(0, ledger.unfinished_renewals - 1)
+        if vain:
+            after = max(after, ledger.renewed_at + VAIN_RENEWALS.bound(vain))
+        elif refused and not ledger.unfinished_renewals:
+            after = max(after, ledger.renewed_at + RENEWAL_SPACING)
+    return max(0.0, after - now)
+
+
+def note_tab(ledger: Ledger, now: float) -> Ledger:
+    """A tab is about to be opened by itself: written before, so that a killed process counts."""
+    tabs = tuple(time for time in ledger.tabs if now - DAY < time <= now)
+    return msgspec.structs.replace(
+        ledger, tabs=(*tabs, now)[-MAX_TABS:], vain_tabs=ledger.vain_tabs + 1 if tabs else 1
+    )
+
+
+def note_scopes(ledger: Ledger, scopes: str) -> Ledger:
+    """A tab is about to be opened for these scopes."""
+    known = tuple(one for one in ledger.scopes if one != scopes)
+    return msgspec.structs.replace(ledger, scopes=(*known, scopes)[-MAX_SCOPES:])
+
+
+def note_failed_attempt(ledger: Ledger, now: float) -> Ledger:
+    """A sign-in has failed."""
+    return msgspec.structs.replace(ledger, attempt_after=now + ATTEMPT_COOL_DOWN)
+
+
+def note_renewal(ledger: Ledger, now: float) -> Ledger:
+    """A renewal is about to be asked for: written before, so that a killed process counts."""
+    return msgspec.structs.replace(
+        ledger, renewed_at=now, unfinished_renewals=ledger.unfinished_renewals + 1
+    )
+
+
+def note_renewed(ledger: Ledger) -> Ledger:
+    """The token endpoint gave a token."""
+    return msgspec.structs.replace(
+        ledger,
+        unfinished_renewals=0,
+        vain_renewals=ledger.vain_renewals + 1,
+        renewal_failures=0,
+        renew_after=0.0,
+    )
+
+
+def note_failed_renewal(
+    ledger: Ledger, now: float, random: Random, *, sent: bool, retry_after: float | None
+) -> Ledger:
+    """A renewal ended without a verdict.
+
+    `sent`: whether the request may have arrived; `retry_after` is what the server asked for, in
+    seconds.
+    """
+    failures = ledger.renewal_failures + 1
+    steps = ANSWERED_RENEWALS if sent else UNSENT_RENEWALS
+    # Longer than the step, never shorter: many machines wake at the same moment.
+    wait = max(steps.bound(failures) * (1 + random() / 2), min(retry_after or 0.0, DAY))
+    return msgspec.structs.replace(
+        ledger, unfinished_renewals=0, renewal_failures=failures, renew_after=now + wait
+    )
+
+
+def note_accepted(ledger: Ledger, obtained_at: float) -> Ledger:
+    """The server took the token of that time: whatever led to it was not in vain."""
+    return msgspec.structs.replace(
+        ledger,
+        accepted=max(ledger.accepted, obtained_at),
+        vain_tabs=0,
+        attempt_after=0.0,
+        unfinished_renewals=0,
+        vain_renewals=0,
+    )
+
+
+def note_sign_in(ledger: Ledger) -> Ledger:
+    """A person signed in by a command of their own: all begins anew, but nothing is proven."""
+    return Ledger(accepted=ledger.accepted)
+
+
+def describe_wait(seconds: float) -> str:
+    """A wait in words, rounded up: "8 minutes"."""
+    for unit, length in (("hour", 3600), ("minute", 60)):
+        if seconds > 1.5 * length:
+            return f"{math.ceil(seconds / length)} {unit}s"
+    count = max(1, math.ceil(seconds))
+    return f"{count} second{'' if count == 1 else 's'}"

@@ -1,0 +1,260 @@
+"""What is done about a credential: a state machine as a table, which tests and docs read.
+
+Pure, and total: for every state, event and set of facts exactly one rule decides. The rules are
+in order, the first that fits counts. What follows from a decision is done elsewhere (`session`),
+under the locks, and then this is asked again, with what is on disk by then. Must not know tokens,
+servers, the clock, files or processes: only what they amount to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Set
+from enum import Enum
+from typing import NamedTuple
+
+
+class State(Enum):
+    """What the credential in hand is worth, by what is known here."""
+
+    SIGNED_OUT = "signed out"
+    """There is no token."""
+    UNPROVEN = "unproven"
+    """There is one that the server has never accepted; how old it is does not matter."""
+    PROVEN = "proven"
+    """The server has accepted it."""
+    EXPIRING = "expiring"
+    """It ends in min(60 s, 10 % of its lifetime)."""
+    EXPIRED = "expired"
+    """It has ended, by what was told of it."""
+
+
+class Event(Enum):
+    """Why the question comes up."""
+
+    REQUEST = "a request is to be sent"
+    UNAUTHORIZED = "401"
+    SCOPE_WANTED = "403 for want of a scope"
+
+
+class Fact(Enum):
+    """What disk and clock say, where it holds."""
+
+    NEWER_STORED = "another token is in hand than the one that was refused"
+    RENEWABLE = "there is a refresh token"
+    RENEWAL_ALLOWED = "a renewal is allowed now"
+    SCOPE_ASKED = "that scope was asked for before"
+    SIGNING_IN_ELSEWHERE = "another process has the sign-in"
+    TAB_OPEN = "a tab is open whose process is gone"
+    TAB_ALLOWED = "the budget allows a tab"
+
+
+class Action(Enum):
+    """What is done."""
+
+    SEND = "send"
+    """The request, with the token in hand, or without one."""
+    RENEW = "renew"
+    """Under the lock, after another look; the token endpoint is asked once."""
+    FOLLOW = "follow"
+    """Wait for what the other process gets."""
+    RESUME = "resume"
+    """Wait at the same port for the same state; no tab is opened."""
+    OPEN_TAB = "open a tab"
+    """Ask the person, once."""
+    GIVE_UP_TOKEN = "give up: token"  # noqa: S105 - no password
+    """Say that the server refuses what it was just given, and why that may be."""
+    GIVE_UP_RENEWAL = "give up: renewal"
+    """Say that the token cannot be renewed now, and when it may be."""
+    GIVE_UP_SCOPE = "give up: scope"
+    """Say which scope the server still wants."""
+    GIVE_UP_BUDGET = "give up: budget"
+    """Say what came of the last sign-in, and how a person begins the next."""
+
+
+class Rule(NamedTuple):
+    """In one of `states`, at `event`, where all of `facts` hold: `action`."""
+
+    states: frozenset[State]
+    event: Event
+    facts: frozenset[Fact]
+    action: Action
+    why: str
+
+
+_ALL = frozenset(State)
+_KNOWN = frozenset({State.PROVEN, State.EXPIRING, State.EXPIRED})
+_DUE = frozenset({State.EXPIRING, State.EXPIRED})
+
+
+def _rule(
+    states: frozenset[State], event: Event, facts: Set[Fact], action: Action, why: str
+) -> Rule:
+    return Rule(states, event, frozenset(facts), action, why)
+
+
+RULES = (
+    # Before a request ------------------------------------------------------------------------
+    _rule(
+        _ALL - _DUE,
+        Event.REQUEST,
+        set(),
+        Action.SEND,
+        "A token is good until its end, or until the server says otherwise (L20).",
+    ),
+    _rule(
+        _DUE,
+        Event.REQUEST,
+        {Fact.RENEWABLE, Fact.RENEWAL_ALLOWED},
+        Action.RENEW,
+        "Before the end, in silence, once for all processes (L5, L7).",
+    ),
+    _rule(
+        frozenset({State.EXPIRED}),
+        Event.REQUEST,
+        {Fact.RENEWABLE},
+        Action.GIVE_UP_RENEWAL,
+        "A failed renewal is no reason to ask the person (L9).",
+    ),
+    _rule(
+        _DUE,
+        Event.REQUEST,
+        set(),
+        Action.SEND,
+        "It may still do; and the server's refusal tells what it wants (L18).",
+    ),
+    # The server refused it -------------------------------------------------------------------
+    _rule(
+        _ALL,
+        Event.UNAUTHORIZED,
+        {Fact.NEWER_STORED},
+        Action.SEND,
+        "Somebody has renewed or signed in meanwhile: theirs serves all (L2, L3, L5, L6).",
+    ),
+    _rule(
+        frozenset({State.UNPROVEN}),
+        Event.UNAUTHORIZED,
+        set(),
+        Action.GIVE_UP_TOKEN,
+        "What the server refuses before it ever took it, the next one would be, too (L1).",
+    ),
+    _rule(
+        _KNOWN,
+        Event.UNAUTHORIZED,
+        {Fact.RENEWABLE, Fact.RENEWAL_ALLOWED},
+        Action.RENEW,
+        "A refresh token in hand comes before the person (L7).",
+    ),
+    _rule(
+        _KNOWN,
+        Event.UNAUTHORIZED,
+        {Fact.RENEWABLE},
+        Action.GIVE_UP_RENEWAL,
+        "What fails is not asked again at once, and not by a tab (L1, L9).",
+    ),
+    _rule(
+        _ALL,
+        Event.UNAUTHORIZED,
+        {Fact.SIGNING_IN_ELSEWHERE},
+        Action.FOLLOW,
+        "One sign-in for all processes of this machine (L3).",
+    ),
+    _rule(
+        _ALL,
+        Event.UNAUTHORIZED,
+        {Fact.TAB_OPEN},
+        Action.RESUME,
+        "The tab outlives the process that opened it (L4, L13).",
+    ),
+    _rule(
+        _ALL,
+        Event.UNAUTHORIZED,
+        {Fact.TAB_ALLOWED},
+        Action.OPEN_TAB,
+        "Nothing else is left, and it was not tried in vain lately.",
+    ),
+    _rule(
+        _ALL,
+        Event.UNAUTHORIZED,
+        set(),
+        Action.GIVE_UP_BUDGET,
+        "Denied, closed, failed or refused: now it is the person's turn (L10, L12).",
+    ),
+    # The server wants more -------------------------------------------------------------------
+    _rule(
+        _ALL,
+        Event.SCOPE_WANTED,
+        {Fact.NEWER_STORED},
+        Action.SEND,
+        "Somebody may have asked for the scope meanwhile (L2).",
+    ),
+    _rule(
+        _ALL,
+        Event.SCOPE_WANTED,
+        {Fact.SIGNING_IN_ELSEWHERE},
+        Action.FOLLOW,
+        "One sign-in for all processes of this machine (L3).",
+    ),
+    _rule(
+        _ALL,
+        Event.SCOPE_WANTED,
+        {Fact.TAB_OPEN},
+        Action.RESUME,
+        "The tab outlives the process that opened it (L4).",
+    ),
+    _rule(
+        _ALL,
+        Event.SCOPE_WANTED,
+        {Fact.SCOPE_ASKED},
+        Action.GIVE_UP_SCOPE,
+        "Each set of scopes is asked for once, and never by a renewal (L16).",
+    ),
+    _rule(
+        _ALL,
+        Event.SCOPE_WANTED,
+        {Fact.TAB_ALLOWED},
+        Action.OPEN_TAB,
+        "More is the person's to grant: beside what was granted (L16).",
+    ),
+    _rule(
+        _ALL,
+        Event.SCOPE_WANTED,
+        set(),
+        Action.GIVE_UP_BUDGET,
+        "Denied, closed, failed or refused: now it is the person's turn (L12).",
+    ),
+)
+
+
+def decide(state: State, event: Event, facts: Set[Fact], rules: tuple[Rule, ...] = RULES) -> Action:
+    """The action of the first rule that fits.
+
+    Raises:
+        LookupError: none does: the table is not total.
+    """
+    for rule in rules:
+        if rule.event is event and state in rule.states and rule.facts <= facts:
+            return rule.action
+    raise LookupError(f"no rule for {state}, {event}, {sorted(fact.name for fact in facts)}")
+
+
+class Outcome(NamedTuple):
+    """What comes of an action, and the state that follows; None where it ends the question."""
+
+    action: Action
+    happened: str
+    state: State | None
+
+
+OUTCOMES = (
+    Outcome(Action.SEND, "2xx", State.PROVEN),
+    Outcome(Action.RENEW, "new token", State.UNPROVEN),
+    Outcome(Action.RENEW, "definite refusal", State.SIGNED_OUT),
+    Outcome(Action.RENEW, "no verdict", None),
+    Outcome(Action.FOLLOW, "new token", State.UNPROVEN),
+    Outcome(Action.FOLLOW, "nothing came", State.SIGNED_OUT),
+    Outcome(Action.RESUME, "new token", State.UNPROVEN),
+    Outcome(Action.RESUME, "denied, closed, failed", None),
+    Outcome(Action.OPEN_TAB, "new token", State.UNPROVEN),
+    Outcome(Action.OPEN_TAB, "denied, closed, failed", None),
+)
+"""For the picture in the docs; `session` is where they happen."""

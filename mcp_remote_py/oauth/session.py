@@ -1,0 +1,487 @@
+"""What one process does about the credential of its session: asks `policy`, does it, asks again.
+
+Conversations, as in `flow`: nothing here waits, reads or sends by itself. What is on disk is the
+truth, looked at anew under each lock; what is in hand here is only what was seen of it. Whatever
+locks a conversation has taken end with it, at the latest, and with the process. Must not know
+HTTP, browsers, files, the keyring or the clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import cast
+
+from mcp_remote_py.errors import McpRemoteError, NotSent, Refused, SignInFailed
+from mcp_remote_py.oauth import flow
+from mcp_remote_py.oauth.challenge import Challenge
+from mcp_remote_py.oauth.grants import RandomBytes, revoke
+from mcp_remote_py.oauth.ledger import (
+    Ledger,
+    describe_wait,
+    is_proven,
+    note_accepted,
+    note_failed_attempt,
+    note_failed_renewal,
+    note_renewal,
+    note_renewed,
+    note_scopes,
+    note_sign_in,
+    note_tab,
+    wait_for_renewal,
+    wait_for_tab,
+)
+from mcp_remote_py.oauth.policy import Action, Event, Fact, State, decide
+from mcp_remote_py.oauth.steps import (
+    Amend,
+    AskUser,
+    Await,
+    Callback,
+    Conversation,
+    Credential,
+    Disk,
+    Forget,
+    Hold,
+    Lock,
+    Look,
+    NobodyCame,
+    PendingAuthorization,
+    Probe,
+    Publish,
+    Release,
+    Renew,
+    Report,
+    Watch,
+)
+from mcp_remote_py.oauth.tokens import GrantRefused, needs_refresh
+from mcp_remote_py.redact import Secret
+from mcp_remote_py.retry import Random
+from mcp_remote_py.settings import SignInSettings
+
+INSUFFICIENT_SCOPE = "insufficient_scope"
+"""RFC 6750 §3.1."""
+
+STORE_PATIENCE = 30.0
+"""Seconds another process may take for its request to the token endpoint."""
+
+LOOK_INTERVAL = 0.5
+"""Seconds between two looks at what the process that signs in has got."""
+
+FOLLOW_EXTRA = 60.0
+"""Seconds beyond --auth-timeout after which a sign-in of another process is not waited for."""
+
+_BEHIND_THE_LOCK = frozenset(
+    {
+        Action.FOLLOW,
+        Action.RESUME,
+        Action.OPEN_TAB,
+        Action.GIVE_UP_SCOPE,
+        Action.GIVE_UP_BUDGET,
+    }
+)
+"""Decided by whoever holds the sign-in: what others do about it is to wait."""
+
+
+class Session:
+    """The credential of one server and profile, as one process sees it.
+
+    `now` gives seconds since the epoch, `random` is uniform in [0, 1).
+    """
+
+    def __init__(
+        self,
+        server_url: str,
+        settings: SignInSettings,
+        random_bytes: RandomBytes,
+        random: Random,
+        now: Callable[[], float],
+    ) -> None:
+        self._server_url = server_url
+        self._settings = settings
+        self._random_bytes = random_bytes
+        self._random = random
+        self._now = now
+        self._loaded = False
+        self._unsaved: Credential | None = None
+        """What is in hand and was not seen on disk yet."""
+        self._failed_renewal: McpRemoteError | None = None
+        self.credential: Credential | None = None
+        self.ledger = Ledger()
+
+    @property
+    def token(self) -> Secret | None:
+        """The token in hand, as it is sent."""
+        if self.credential is None:
+            return None
+        id_token = self.credential.id_token if self._settings.use_id_token else None
+        return id_token or self.credential.access_token
+
+    @property
+    def _signed_in(self) -> Credential | None:
+        return None if self.token is None else self.credential
+
+    @property
+    def is_at_hand(self) -> bool:
+        """Whether `authorize` would end at once, with the token in hand."""
+        return self._loaded and self._state() not in (State.EXPIRING, State.EXPIRED)
+
+    # ------------------------------------------------------------------ for requests
+
+    def authorize(self) -> Conversation[Secret | None]:
+        """The token to send with a request, renewed first where it is due; None without one.
+
+        Raises:
+            McpRemoteError: it has expired and cannot be renewed now, or the store cannot be read.
+        """
+        while not self.is_at_hand:
+            yield from self._look()
+            match decide(self._state(), Event.REQUEST, self._facts()):
+                case Action.RENEW:
+                    try:
+                        yield from self._renew(refused=False)
+                    except McpRemoteError:
+                        if self._state() is State.EXPIRED:
+                            raise
+                        break
+                case Action.GIVE_UP_RENEWAL:
+                    raise self._explain_renewal()
+                case _:
+                    break
+        return self.token
+
+    def note_acceptance(self, accepted: Secret) -> Callable[[Ledger], Ledger] | None:
+        """The change of the ledger where the server took this token, None where it is no news."""
+        credential = self.credential
+        if (
+            credential is None
+            or accepted != self.token
+            or is_proven(self.ledger, credential.obtained_at)
+        ):
+            return None
+        return partial(note_accepted, obtained_at=credential.obtained_at)
+
+    def answer(
+        self, refused: Secret | None, status: int, challenge: Challenge
+    ) -> Conversation[bool]:
+        """The server refused a request that carried `refused`: whether to send it once more.
+
+        False: the refusal is the server's answer. Where a person is asked, others wait for it.
+
+        Raises:
+            McpRemoteError: there will be no other token, for a reason in one sentence.
+        """
+        event = Event.UNAUTHORIZED if status == 401 else Event.SCOPE_WANTED
+        wanted = ""
+        if event is Event.SCOPE_WANTED:
+            wanted = " ".join(sorted(set((challenge.scope or "").split())))
+            if challenge.error != INSUFFICIENT_SCOPE or not wanted or refused is None:
+                return False
+        holds_sign_in = False
+        deadline: float | None = None
+        while not self._has_another(refused):
+            disk = yield from self._look()
+            facts = self._facts(refused, wanted, disk.pending)
+            action = decide(self._state(), event, facts)
+            if action in _BEHIND_THE_LOCK and not holds_sign_in:
+                holds_sign_in = cast("bool", (yield Hold(Lock.SIGN_IN)))
+                if holds_sign_in:
+                    continue
+                action = decide(self._state(), event, facts | {Fact.SIGNING_IN_ELSEWHERE})
+            if action is Action.FOLLOW:
+                deadline = deadline or self._now() + self._settings.timeout + FOLLOW_EXTRA
+                if self._now() > deadline:
+                    raise _too_long_elsewhere()
+            yield from self._act(action, challenge, wanted, disk)
+        return True
+
+    def _act(
+        self, action: Action, challenge: Challenge, wanted: str, disk: Disk
+    ) -> Conversation[None]:
+        match action:
+            case Action.SEND:
+                pass
+            case Action.RENEW:
+                yield from self._renew(refused=True)
+            case Action.FOLLOW:
+                yield Watch(LOOK_INTERVAL, disk.pending)
+            case Action.RESUME:
+                yield from self._resume(cast("PendingAuthorization", disk.pending))
+            case Action.OPEN_TAB:
+                yield from self._sign_in(challenge, wanted, automatic=True)
+            case _:
+                raise self._give_up(action, challenge, disk.last_error)
+
+    # ------------------------------------------------------------------ for a person
+
+    def sign_in(self, challenge: Challenge) -> Conversation[Credential]:
+        """Signs in now, whatever happened before: a person asked for it, by a command.
+
+        Where another process is at it, its page is shown again and its outcome is this one's.
+
+        Raises:
+            McpRemoteError: it did not come about, for a reason in one sentence.
+        """
+        yield from self._look()
+        before = self.token
+        while not (yield Hold(Lock.SIGN_IN)):
+            disk = yield from self._look()
+            if disk.pending is not None:
+                yield Report("Another mcp-remote-py waits for this sign-in: this is its page.")
+                yield from self._ask(disk.pending, AskUser(disk.pending, listens=False))
+            if self._has_another(before):
+                return cast("Credential", self.credential)
+            yield Watch(LOOK_INTERVAL)
+        yield from self._sign_in(challenge, "", automatic=False)
+        self.ledger = cast("Ledger", (yield Amend(note_sign_in)))
+        return cast("Credential", self.credential)
+
+    def sign_out(self) -> Conversation[bool]:
+        """Revokes what is stored, as far as possible, and forgets it. False where there is nothing.
+
+        Raises:
+            McpRemoteError: the store can be neither read nor changed.
+        """
+        yield Hold(Lock.STORE, STORE_PATIENCE)
+        yield from self._look()
+        if self.credential is not None:
+            try:
+                yield from revoke(self.credential)
+            except McpRemoteError as error:
+                yield Report(f"The tokens could not be revoked: {error.sentence()}")
+        self.credential = self._unsaved = None
+        return cast("bool", (yield Forget()))
+
+    # ------------------------------------------------------------------ asking the person
+
+    def _sign_in(self, challenge: Challenge, scopes: str, *, automatic: bool) -> Conversation[None]:
+        """To be played with the sign-in in hand; `scopes` is what a step-up is for, "" for none."""
+        try:
+            # A sign-in that cannot be kept is asked for again and again (field note 37).
+            yield Probe()
+            if self._settings.device_code:
+                yield from self._note_tab(scopes, automatic=automatic)
+                credential = yield from flow.sign_in_elsewhere(
+                    self._server_url, challenge, self._settings, self._now
+                )
+                self._take(credential)
+            else:
+                pending = yield from flow.prepare(
+                    self._server_url, challenge, self._settings, self._random_bytes, self._now
+                )
+                # Both before the browser: a process that is killed then has asked all the same.
+                yield from self._note_tab(scopes, automatic=automatic)
+                yield Await(pending)
+                yield from self._ask(pending, AskUser(pending))
+        except McpRemoteError as error:
+            yield from self._note_failure(error)
+            raise
+        yield Publish(self.credential)
+        if automatic:
+            yield Report(f"Signed in at {cast('Credential', self.credential).issuer}.")
+
+    def _note_tab(self, scopes: str, *, automatic: bool) -> Conversation[None]:
+        now = self._now()
+
+        def change(ledger: Ledger) -> Ledger:
+            ledger = note_tab(ledger, now)
+            return note_scopes(ledger, scopes) if scopes else ledger
+
+        if automatic:
+            self.ledger = cast("Ledger", (yield Amend(change)))
+
+    def _note_failure(self, error: McpRemoteError) -> Conversation[None]:
+        self.ledger = cast("Ledger", (yield Amend(partial(note_failed_attempt, now=self._now()))))
+        yield Publish(self._signed_in, error.sentence())
+
+    def _resume(self, pending: PendingAuthorization) -> Conversation[None]:
+        """Waits for what comes of a tab whose process is gone."""
+        yield Report(f"Still waiting for the sign-in at {pending.server_name}: {pending.url}")
+        try:
+            yield from self._ask(pending, AskUser(pending, opens_tab=False))
+        except McpRemoteError as error:
+            yield from self._note_failure(error)
+            raise
+        yield Publish(self.credential)
+
+    def _ask(self, pending: PendingAuthorization, step: AskUser) -> Conversation[None]:
+        """Asks, and redeems what comes, unless another process does; then takes what it got."""
+        before = self.token
+        try:
+            callback = cast("Callback | None", (yield step))
+        except NobodyCame:
+            if step.listens:
+                yield Await(None)
+                yield from flow.abandon(pending)
+            raise
+        except McpRemoteError:
+            if step.listens:
+                yield Await(None)
+            raise
+        yield Hold(Lock.STORE, STORE_PATIENCE)
+        disk = yield from self._look()
+        if callback is not None and disk.pending is not None and _is_same(disk.pending, pending):
+            # Before it is redeemed: a code that comes twice would end what it was good for (L15).
+            yield Await(None)
+            self._take((yield from flow.finish(pending, callback, self._settings, self._now())))
+            yield from self._look()
+        yield Release(Lock.STORE)
+        if not self._has_another(before):
+            raise SignInFailed(disk.last_error or "The sign-in was ended by another process.")
+
+    # ------------------------------------------------------------------ renewing
+
+    def _renew(self, *, refused: bool) -> Conversation[None]:
+        """One renewal for all processes; of its failure the ledger tells, and `policy` decides.
+
+        Raises:
+            McpRemoteError: the lock is not to be had.
+        """
+        known = self.token
+        yield Hold(Lock.STORE, STORE_PATIENCE)
+        yield from self._look()
+        facts = self._facts(refused=known if refused else None)
+        if (
+            self.credential is not None
+            and self.token == known
+            and {Fact.RENEWABLE, Fact.RENEWAL_ALLOWED} <= facts
+        ):
+            yield from self._renew_now(self.credential)
+        yield Release(Lock.STORE)
+
+    def _renew_now(self, credential: Credential) -> Conversation[None]:
+        # Before it is asked for: a process that is killed then has asked all the same.
+        yield Amend(partial(note_renewal, now=self._now()))
+        try:
+            renewed = cast("Credential", (yield Renew(credential)))
+        except GrantRefused as error:
+            yield Amend(note_renewed)
+            self._unsaved = None
+            yield from self._look()
+            yield Publish(self._signed_in, error.sentence())
+        except McpRemoteError as error:
+            self._failed_renewal = error
+            change = partial(
+                note_failed_renewal,
+                now=self._now(),
+                random=self._random,
+                sent=not isinstance(error, NotSent),
+                retry_after=getattr(error, "retry_after", None),
+            )
+            self.ledger = cast("Ledger", (yield Amend(change)))
+        else:
+            self._take(renewed)
+            yield Amend(note_renewed)
+            yield Publish(renewed)
+            yield from self._look()
+
+    # ------------------------------------------------------------------ what is known
+
+    def _look(self) -> Conversation[Disk]:
+        disk = cast("Disk", (yield Look()))
+        self._loaded = True
+        self.ledger = disk.ledger
+        stored, unsaved = disk.credential, self._unsaved
+        if unsaved is None or (stored is not None and stored.obtained_at >= unsaved.obtained_at):
+            self.credential, self._unsaved = stored, None
+        return disk
+
+    def _take(self, credential: Credential) -> None:
+        self.credential = self._unsaved = credential
+
+    def _has_another(self, refused: Secret | None) -> bool:
+        return self.token is not None and self.token != refused
+
+    def _state(self) -> State:
+        credential, now = self.credential, self._now()
+        if credential is None or self.token is None:
+            return State.SIGNED_OUT
+        if credential.expires_at is not None and credential.expires_at <= now:
+            return State.EXPIRED
+        if needs_refresh(credential, now):
+            return State.EXPIRING
+        if is_proven(self.ledger, credential.obtained_at):
+            return State.PROVEN
+        return State.UNPROVEN
+
+    def _facts(
+        self,
+        refused: Secret | None = None,
+        scopes: str = "",
+        pending: PendingAuthorization | None = None,
+    ) -> set[Fact]:
+        now = self._now()
+        because_refused = refused is not None and self._state() is not State.EXPIRED
+        holds = {
+            Fact.NEWER_STORED: self._has_another(refused),
+            Fact.RENEWABLE: self.credential is not None
+            and self.credential.refresh_token is not None,
+            Fact.RENEWAL_ALLOWED: not wait_for_renewal(self.ledger, now, refused=because_refused),
+            Fact.SCOPE_ASKED: scopes in self.ledger.scopes,
+            Fact.TAB_OPEN: pending is not None and pending.expires_at > now,
+            Fact.TAB_ALLOWED: not wait_for_tab(self.ledger, now, step_up=bool(scopes)),
+        }
+        return {fact for fact, is_so in holds.items() if is_so}
+
+    # ------------------------------------------------------------------ giving up
+
+    def _give_up(self, action: Action, challenge: Challenge, last_error: str) -> McpRemoteError:
+        match action:
+            case Action.GIVE_UP_TOKEN:
+                return self._explain_token(challenge)
+            case Action.GIVE_UP_SCOPE:
+                return _explain_scope(challenge.scope or "")
+            case Action.GIVE_UP_BUDGET:
+                return self._explain_budget(last_error)
+            case _:
+                return self._explain_renewal()
+
+    def _explain_token(self, challenge: Challenge) -> McpRemoteError:
+        said = f" ({challenge.error_description})" if challenge.error_description else ""
+        return Refused(
+            f"The server refuses a token it was just given{said}.",
+            hint="Signing in again would not help: the token may be for another audience or lack a "
+            "scope. Try --resource or --scope, or ask who runs the server. To try all the same: "
+            "mcp-remote-py login URL.",
+            status=401,
+        )
+
+    def _explain_renewal(self) -> McpRemoteError:
+        wait = wait_for_renewal(self.ledger, self._now(), refused=True)
+        error, self._failed_renewal = self._failed_renewal, None
+        cause = error.cause if error is not None else "The token could not be renewed lately."
+        kind = NotSent if isinstance(error, NotSent) else Refused
+        return kind(
+            cause,
+            hint=f"Nothing that is stored is lost: the next attempt is in {describe_wait(wait)}. "
+            "To sign in anew: mcp-remote-py login URL.",
+            retry_after=wait,
+        )
+
+    def _explain_budget(self, last_error: str) -> McpRemoteError:
+        wait = describe_wait(wait_for_tab(self.ledger, self._now(), step_up=False))
+        # What was said then may name the command already.
+        names_it = "mcp-remote-py login" in last_error
+        return SignInFailed(
+            last_error or "A sign-in was begun lately, and nothing came of it.",
+            hint=f"No other is begun by itself for {wait}"
+            + ("." if names_it else "; to sign in now: mcp-remote-py login URL."),
+        )
+
+
+def _explain_scope(scope: str) -> McpRemoteError:
+    return Refused(
+        f'The server still wants the scope "{scope}" after it was asked for.',
+        hint="Your account may not have it. To ask for it again: mcp-remote-py login URL.",
+        status=403,
+    )
+
+
+def _too_long_elsewhere() -> McpRemoteError:
+    return SignInFailed(
+        "Another mcp-remote-py has been signing in for too long.",
+        hint="End it, or run mcp-remote-py login URL.",
+    )
+
+
+def _is_same(one: PendingAuthorization, other: PendingAuthorization) -> bool:
+    return one.state == other.state
