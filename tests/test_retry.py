@@ -182,6 +182,9 @@ def test_what_may_have_been_executed_is_repeated_only_where_that_is_harmless() -
 
 def test_every_rule_says_why() -> None:
     assert all(rule.why.endswith(".") for rule in RULES)
+    for error in (Interrupted(""), Refused("", status=502)):
+        for harmless, words in ((True, "a second time does no harm"), (False, "could do harm")):
+            assert words in find_rule(error, harmless).why
 
 
 @pytest.mark.promise("R5")
@@ -275,7 +278,7 @@ def test_at_most_eight_openings_of_a_stream_in_ten_minutes(luck: float, seconds:
     openings = [0.0]
     while (following := openings[-1] + next(waits)) <= seconds:
         openings.append(following)
-    assert len(openings) <= 8
+        assert len(openings) <= 8
 
 
 @pytest.mark.promise("L5")
