@@ -19,6 +19,10 @@ know exit statuses of others, HTTP libraries or JSON-RPC.
 
 from __future__ import annotations
 
+import re
+
+from mcp_remote_py.redact import mask_url
+
 
 def one_line(text: str) -> str:
     """`text` on one line of printable characters.
@@ -39,6 +43,20 @@ def shorten(text: str) -> str:
     """The beginning of a foreign text, on one line of printable characters."""
     text = one_line(text)
     return text if len(text) <= MAX_EXCERPT_LENGTH else text[: MAX_EXCERPT_LENGTH - 1] + "…"
+
+
+_LOGIN = re.compile(r"(mcp-remote-py login )URL(\.\Z)?")
+
+
+def name_server(hint: str, url: str, options: str = "") -> str:
+    """`hint` with the server's address, masked, in the command it tells the person to run.
+
+    Who finds an error in a flow does not always know for which server it is: the hint then says
+    `mcp-remote-py login URL`. The full stop behind it goes, it would be copied with the address.
+    `options` are those that name the session beside it, as a shell wants them.
+    """
+    words = f"{mask_url(url)} {options}".rstrip()
+    return _LOGIN.sub(lambda match: match[1] + words, hint)
 
 
 class McpRemoteError(Exception):

@@ -3,12 +3,12 @@
 Pure: it is told the failure, the method, the time and a random number, and answers with a wait
 or with the end. It must not know HTTP libraries, processes or who asks.
 
-What may be repeated (design §4): what was never sent, always; what was refused before
-execution, bounded; what was sent and lost, only where a second execution cannot do harm.
+What may be repeated, and how often, is data: `RULES`.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -43,11 +43,9 @@ INITIALIZE_PATIENCE = 25.0
 """Seconds from the first attempt until a server that cannot be reached is reported. Hosts give
 `initialize` 30 to 60 s (field note 5) and ordinary calls about as long."""
 
-MAX_INTERRUPTED = 1
-"""Repeats of a harmless request whose answer was lost."""
-
-MAX_SESSION_LOST = 2
-"""New sessions begun for one request."""
+MAX_REPEATS = 9
+"""Repeats of one request in all, new sessions aside: so many that of 20 requests 19 are tried for
+8 s, and of 20 `initialize` 19 for 15 s, though bad luck may end them sooner."""
 
 SAFE_STATUS = frozenset({408, 425, 429})
 UNSURE_STATUS = frozenset({502, 503, 504})
@@ -55,72 +53,108 @@ UNSURE_STATUS = frozenset({502, 503, 504})
 
 
 class Steps(NamedTuple):
-    """A row of growing waits, in seconds."""
+    """A row of growing waits, in seconds.
+
+    Each is drawn from nothing to the bound of its step: full jitter, as the AWS Architecture Blog
+    names it, which spreads a crowd best and delays nobody needlessly. But bad luck may then draw
+    nothing every time, so it is for what a count ends. What is `endless` draws from the bound
+    before to this one, so that its rate is bounded with any luck.
+    """
 
     first: float
     factor: float
     longest: float
+    endless: bool = False
 
     def wait(self, attempt: int, random: Random) -> float:
-        """The wait before attempt number `attempt` (1 is the first repeat).
-
-        Exponential, with jitter over the whole step between the previous bound and this one:
-        many proxies spread out, and no luck makes a wait shorter than the one before it.
-        """
-        floor = 0.0 if attempt == 1 else self.bound(attempt - 1)
+        """The wait before attempt number `attempt` (1 is the first repeat)."""
+        floor = self.bound(attempt - 1) if self.endless and attempt > 1 else 0.0
         return floor + (self.bound(attempt) - floor) * random()
 
     def bound(self, attempt: int) -> float:
-        """The longest wait before attempt number `attempt`, without jitter."""
+        """The longest wait before attempt number `attempt`."""
         # A large exponent overflows floats; `longest` is reached long before.
         return min(self.longest, self.first * self.factor ** min(attempt - 1, 64))
 
 
-CONNECT_STEPS = Steps(first=0.3, factor=2.0, longest=8.0)
-"""For one request somebody waits for: at most 8 attempts within `REQUEST_PATIENCE`."""
-STREAM_STEPS = Steps(first=2.0, factor=2.5, longest=300.0)
-"""For a listening stream that keeps ending: at most 8 openings in ten minutes (field note 22)."""
-RESUME_STEPS = Steps(first=0.1, factor=2.0, longest=30.0)
-"""For the stream of one request, which somebody waits for."""
+CONNECT_STEPS = Steps(first=0.5, factor=2.0, longest=8.0)
+"""For one request somebody waits for, as do the people of all other proxies of a server that
+restarts; `MAX_REPEATS` and the patience end it."""
+STREAM_STEPS = Steps(first=2.0, factor=2.5, longest=300.0, endless=True)
+"""For a listening stream that keeps ending, for as long as we run; nobody waits for it. With any
+luck at most 8 openings in ten minutes (field note 22)."""
+RESUME_STEPS = Steps(first=0.1, factor=2.0, longest=30.0, endless=True)
+"""For the stream of one request, which somebody waits for; a server may end it and have it resumed
+as often as it likes while it works."""
+
+
+class Rule(NamedTuple):
+    """So many `repeats` may follow a `failure` with one of `status` (None: any), and why.
+
+    `harmless`: only where a second execution can do no harm. `invited`: only where the server
+    said when to come again. `at_once`: without a wait, whatever the patience.
+    """
+
+    failure: type[ExchangeError]
+    status: frozenset[int] | None
+    repeats: int
+    why: str
+    harmless: bool = False
+    invited: bool = False
+    at_once: bool = False
+
+    def fits(self, error: ExchangeError, harmless: bool) -> bool:
+        """Whether it is for this failure of a request that is `harmless` or not."""
+        return (
+            isinstance(error, self.failure)
+            and (self.status is None or error.status in self.status)
+            and (harmless or not self.harmless)
+            and (error.retry_after is not None or not self.invited)
+        )
+
+
+_LOST = "It may have been executed, and a second time could do harm."
+_AGAIN = "It may have been executed; a second time does no harm."
+
+RULES = (
+    Rule(SessionLost, None, 2, "Refused; a new session may take it.", at_once=True),
+    Rule(NotSent, None, MAX_REPEATS, "It never left."),
+    Rule(Interrupted, None, 1, _AGAIN, harmless=True),
+    Rule(Interrupted, None, 0, _LOST),
+    Rule(Refused, SAFE_STATUS, MAX_REPEATS, "Refused before execution, for now."),
+    Rule(Refused, UNSURE_STATUS, MAX_REPEATS, _AGAIN, harmless=True),
+    Rule(Refused, frozenset({503}), MAX_REPEATS, "Refused, and told when to try.", invited=True),
+    Rule(Refused, UNSURE_STATUS, 0, _LOST),
+    Rule(ExchangeError, None, 0, "An answer like this one would come again."),
+)
+"""The first that fits decides; the last one fits all."""
 
 
 class Attempts:
     """What has happened to one request so far: `method`, first sent at `started_at`."""
 
-    __slots__ = ("failures", "harmless", "interrupted", "method", "sessions_lost", "started_at")
+    __slots__ = ("_met", "_patience", "_waits", "harmless", "started_at")
 
     def __init__(self, method: str, started_at: float, harmless: bool) -> None:
-        self.method = method
         self.started_at = started_at
         self.harmless = harmless
-        self.failures = 0
-        self.interrupted = 0
-        self.sessions_lost = 0
+        self._patience = INITIALIZE_PATIENCE if method == "initialize" else REQUEST_PATIENCE
+        self._met = Counter[Rule]()
+        self._waits = 0
 
     def judge(self, error: ExchangeError, now: float, random: Random) -> float | None:
-        """Seconds to wait before sending again, or None: give up and report `error`."""
-        self.failures += 1
-        if isinstance(error, SessionLost):
-            self.sessions_lost += 1
-            return 0.0 if self.sessions_lost <= MAX_SESSION_LOST else None
-        if isinstance(error, Interrupted):
-            self.interrupted += 1
-            if not self.harmless or self.interrupted > MAX_INTERRUPTED:
-                return None
-        elif isinstance(error, Refused):
-            if not self._may_follow_refusal(error):
-                return None
-        elif not isinstance(error, NotSent):
-            return None
-        wait = CONNECT_STEPS.wait(self.failures, random)
-        if error.retry_after is not None:
-            wait = max(wait, error.retry_after)
-        patience = INITIALIZE_PATIENCE if self.method == "initialize" else REQUEST_PATIENCE
-        return wait if now + wait - self.started_at <= patience else None
+        """Seconds to wait before sending again, or None: give up and report `error`.
 
-    def _may_follow_refusal(self, error: Refused) -> bool:
-        if error.status in SAFE_STATUS:
-            return True
-        if error.status in UNSURE_STATUS:
-            return self.harmless or (error.status == 503 and error.retry_after is not None)
-        return False
+        What the server asks to wait is never shortened: where it exceeds the patience, that is
+        the end.
+        """
+        rule = next(rule for rule in RULES if rule.fits(error, self.harmless))
+        self._met[rule] += 1
+        if self._met[rule] > rule.repeats:
+            return None
+        if rule.at_once:
+            return 0.0
+        self._waits += 1
+        wait = max(CONNECT_STEPS.wait(self._waits, random), error.retry_after or 0.0)
+        late = now + wait - self.started_at > self._patience
+        return None if late or self._waits > MAX_REPEATS else wait

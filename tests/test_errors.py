@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import ast
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mcp_remote_py import errors
 from mcp_remote_py.errors import (
+    MAX_EXCERPT_LENGTH,
     ExchangeError,
     InvalidMessage,
     McpRemoteError,
@@ -15,8 +19,12 @@ from mcp_remote_py.errors import (
     Refused,
     SessionLost,
     UsageError,
+    name_server,
     one_line,
+    shorten,
 )
+
+PACKAGE = Path(errors.__file__).parent
 
 
 def test_the_sentence_is_cause_and_hint() -> None:
@@ -71,8 +79,67 @@ def test_evidence_cannot_forge_lines_or_drive_a_terminal(text: str, line: str) -
     assert McpRemoteError(text, hint=text).sentence() == f"{line} {line}".strip()
 
 
+def test_a_foreign_text_is_cut_at_its_bound() -> None:
+    assert shorten("a\nb") == "a b"
+    assert shorten("x" * MAX_EXCERPT_LENGTH) == "x" * MAX_EXCERPT_LENGTH
+    assert shorten("x" * 1000) == "x" * (MAX_EXCERPT_LENGTH - 1) + "…"
+
+
 @given(st.text())
 def test_a_sentence_is_always_one_printable_line(text: str) -> None:
     sentence = McpRemoteError(text, hint="Wait.").sentence()
     assert sentence.isprintable()
     assert sentence.encode()
+
+
+@pytest.mark.promise("P2")
+@pytest.mark.parametrize(
+    ("hint", "named"),
+    [
+        (
+            "Try again: mcp-remote-py login URL.",
+            "Try again: mcp-remote-py login https://a.example/",
+        ),
+        (
+            "Run mcp-remote-py login URL, or wait.",
+            "Run mcp-remote-py login https://a.example/, or wait.",
+        ),
+        (
+            "Run mcp-remote-py login URL. Then go on.",
+            "Run mcp-remote-py login https://a.example/. Then go on.",
+        ),
+        ("Check that the URL is that of an MCP server.",) * 2,
+        ("",) * 2,
+    ],
+)
+def test_a_hint_names_the_server_to_sign_in_to(hint: str, named: str) -> None:
+    assert name_server(hint, "https://a.example/") == named
+    assert name_server(named, "https://b.example/") == named
+
+
+@pytest.mark.promise("S2")
+def test_the_server_is_named_without_what_may_be_secret() -> None:
+    named = name_server("mcp-remote-py login URL.", r"https://u:p@a.example/\1?key=canary")
+    assert named == r"mcp-remote-py login https://a.example/\1?key=****"
+
+
+def login_hints() -> list[str]:
+    """Every text of the program with a place for the server's address in a command to sign in."""
+    return [
+        node.value
+        for path in PACKAGE.rglob("*.py")
+        if path.name not in ("cli.py", "errors.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        if "mcp-remote-py login U" in node.value
+    ]
+
+
+@pytest.mark.promise("P2")
+def test_every_such_hint_of_the_program_gets_its_address() -> None:
+    hints = login_hints()
+    assert len(hints) > 5
+    for hint in hints:
+        named = name_server(hint, "https://a.example/mcp")
+        assert "URL" not in named
+        assert "mcp-remote-py login https://a.example/mcp" in named

@@ -6,12 +6,14 @@ Time is a number that the tests move, luck one of the extremes of a random sourc
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+import random
+from collections.abc import Callable, Iterator
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mcp_remote_py import errors
 from mcp_remote_py.errors import (
     ExchangeError,
     Interrupted,
@@ -24,12 +26,15 @@ from mcp_remote_py.retry import (
     CONNECT_STEPS,
     HARMLESS_METHODS,
     INITIALIZE_PATIENCE,
-    MAX_INTERRUPTED,
-    MAX_SESSION_LOST,
+    MAX_REPEATS,
     REQUEST_PATIENCE,
     RESUME_STEPS,
+    RULES,
+    SAFE_STATUS,
     STREAM_STEPS,
+    UNSURE_STATUS,
     Attempts,
+    Rule,
     Steps,
 )
 
@@ -39,6 +44,12 @@ LUCK = [0.0, 0.5, 0.999999]
 lucks = pytest.mark.parametrize("luck", LUCK)
 
 ALL_STEPS = {"connect": CONNECT_STEPS, "stream": STREAM_STEPS, "resume": RESUME_STEPS}
+ENDLESS_STEPS = {name: steps for name, steps in ALL_STEPS.items() if steps.endless}
+
+MAX_INTERRUPTED = 1
+"""Repeats of a harmless request whose answer was lost."""
+MAX_SESSION_LOST = 2
+"""New sessions begun for one request."""
 
 
 def begin(method: str, *, harmless: bool | None = None, at: float = 100.0) -> Attempts:
@@ -108,6 +119,74 @@ def test_what_is_sent_again(
         assert (wait is not None) is expected
 
 
+STATUSES = (None, 200, 400, 401, 403, 404, 405, 408, 425, 429, 500, 501, 502, 503, 504)
+KINDS = (ExchangeError, NotSent, Refused, SessionLost, Interrupted, Unusable)
+
+
+def failures_of_every_kind() -> Iterator[tuple[ExchangeError, bool]]:
+    """Each kind of error with each status, with and without `Retry-After`, of each kind of request.
+
+    Checked to be all kinds there are; the status codes are all that are named, and one more of
+    each hundred.
+    """
+    for kind, status, retry_after, harmless in itertools.product(
+        KINDS, STATUSES, (None, 0.0, 1.0), (True, False)
+    ):
+        yield kind("", status=status, retry_after=retry_after), harmless
+
+
+def find_rule(error: ExchangeError, harmless: bool) -> Rule:
+    return next(rule for rule in RULES if rule.fits(error, harmless))
+
+
+@pytest.mark.promise("L5")
+def test_the_table_has_a_rule_for_every_failure_and_a_failure_for_every_rule() -> None:
+    known = {
+        value
+        for value in vars(errors).values()
+        if isinstance(value, type) and issubclass(value, ExchangeError)
+    }
+    assert known == set(KINDS)
+    assert set(STATUSES) > SAFE_STATUS | UNSURE_STATUS
+    decided = {find_rule(error, harmless) for error, harmless in failures_of_every_kind()}
+    assert decided == set(RULES)
+    assert len(set(RULES)) == len(RULES)
+
+
+@pytest.mark.promise("L5", "R5")
+@lucks
+def test_a_failure_that_stays_is_repeated_as_often_as_the_table_says(luck: float) -> None:
+    for error, harmless in failures_of_every_kind():
+        attempts = begin("x", harmless=harmless)
+        rule = find_rule(error, harmless)
+        times, _ = play(attempts, lambda error=error: error, luck)
+        assert len(times) <= 1 + rule.repeats
+        assert len(times) == 1 + rule.repeats or rule.repeats == MAX_REPEATS
+        assert (len(times) > 1) is (rule.repeats > 0)
+
+
+@pytest.mark.promise("R5")
+def test_what_may_have_been_executed_is_repeated_only_where_that_is_harmless() -> None:
+    """Whatever else the table gets: a request that acts needs a refusal, or no connection."""
+    repeated = {
+        (type(error), error.status, error.retry_after is not None)
+        for error, harmless in failures_of_every_kind()
+        if not harmless and find_rule(error, harmless).repeats
+    }
+    assert {kind for kind, _, _ in repeated} == {NotSent, SessionLost, Refused}
+    refused = {(status, invited) for kind, status, invited in repeated if kind is Refused}
+    assert refused == {(s, invited) for s in SAFE_STATUS for invited in (True, False)} | {
+        (503, True)
+    }
+
+
+def test_every_rule_says_why() -> None:
+    assert all(rule.why.endswith(".") for rule in RULES)
+    for error in (Interrupted(""), Refused("", status=502)):
+        for harmless, words in ((True, "a second time does no harm"), (False, "could do harm")):
+            assert words in find_rule(error, harmless).why
+
+
 @pytest.mark.promise("R5")
 @lucks
 @pytest.mark.parametrize("method", sorted(HARMLESS_METHODS))
@@ -149,12 +228,45 @@ def test_a_lost_session_is_begun_again_at_once_and_at_most_twice(luck: float) ->
 @pytest.mark.parametrize(
     ("method", "patience"), [("tools/call", REQUEST_PATIENCE), ("initialize", INITIALIZE_PATIENCE)]
 )
-def test_at_most_eight_attempts_within_the_patience(
+def test_at_most_ten_attempts_within_the_patience(
     method: str, patience: float, luck: float
 ) -> None:
+    """Full jitter has no least wait: a count is the end of those who draw the shortest ones."""
     times, _ = play(begin(method), lambda: NotSent(""), luck)
-    assert 3 <= len(times) <= 8
+    assert 3 <= len(times) <= 1 + MAX_REPEATS == 10
     assert times[-1] - times[0] <= patience
+
+
+@pytest.mark.promise("R5", "L5")
+@pytest.mark.parametrize(("method", "seconds"), [("tools/call", 8.0), ("initialize", 15.0)])
+def test_nineteen_of_twenty_outlast_a_server_that_restarts(method: str, seconds: float) -> None:
+    numbers = random.Random(1)  # noqa: S311 - the same numbers each time
+    plays = 2000
+    lasted = 0
+    for _ in range(plays):
+        attempts, now = begin(method), 100.0
+        while (wait := attempts.judge(NotSent(""), now, numbers.random)) is not None:
+            now += wait
+        lasted += now >= 100.0 + seconds
+    assert lasted >= plays * 0.94  # nineteen of twenty, give or take what 2000 plays cannot tell
+
+
+@pytest.mark.promise("L5")
+def test_a_new_session_does_not_use_up_the_repeats() -> None:
+    attempts = begin("tools/call")
+    for _ in range(MAX_SESSION_LOST):
+        assert attempts.judge(SessionLost(""), 100.0 + REQUEST_PATIENCE * 2, lambda: 0.0) == 0.0
+    for _ in range(MAX_REPEATS):
+        assert attempts.judge(NotSent(""), 100.0, lambda: 0.0) == 0.0
+    assert attempts.judge(NotSent(""), 100.0, lambda: 0.0) is None
+
+
+@pytest.mark.promise("L5")
+def test_failures_of_several_kinds_share_the_repeats() -> None:
+    attempts = begin("tools/list")
+    mixed = [NotSent(""), Refused("", status=429), Refused("", status=502)]
+    waits = [attempts.judge(error, 100.0, lambda: 0.0) for error in mixed * 4]
+    assert waits == [0.0] * MAX_REPEATS + [None] * (12 - MAX_REPEATS)
 
 
 @pytest.mark.promise("L5")
@@ -166,12 +278,27 @@ def test_at_most_eight_openings_of_a_stream_in_ten_minutes(luck: float, seconds:
     openings = [0.0]
     while (following := openings[-1] + next(waits)) <= seconds:
         openings.append(following)
-    assert len(openings) <= 8
+        assert len(openings) <= 8
 
 
 @pytest.mark.promise("L5")
-@pytest.mark.parametrize("steps", ALL_STEPS.values(), ids=ALL_STEPS)
-def test_no_luck_makes_a_wait_shorter_than_the_one_before(steps: Steps) -> None:
+@pytest.mark.parametrize("attempt", [1, 2, 3, 10])
+def test_a_request_waits_for_any_part_of_its_step(attempt: int) -> None:
+    """Full jitter: uniform from nothing to the bound."""
+    bound = min(CONNECT_STEPS.longest, CONNECT_STEPS.first * CONNECT_STEPS.factor ** (attempt - 1))
+    waits = [CONNECT_STEPS.wait(attempt, lambda luck=luck: luck) for luck in (0.0, 0.25, 0.5)]
+    assert waits == [0.0, bound / 4, bound / 2]
+
+
+def test_steps_without_a_count_are_the_two_of_streams() -> None:
+    assert set(ENDLESS_STEPS) == {"stream", "resume"}
+
+
+@pytest.mark.promise("L5")
+@pytest.mark.parametrize("steps", ENDLESS_STEPS.values(), ids=ENDLESS_STEPS)
+def test_where_nothing_counts_no_luck_makes_a_wait_shorter_than_the_one_before(
+    steps: Steps,
+) -> None:
     for attempt in range(1, 200):
         bounds = [steps.wait(attempt, lambda luck=luck: luck) for luck in LUCK]
         following = [steps.wait(attempt + 1, lambda luck=luck: luck) for luck in LUCK]
@@ -189,8 +316,9 @@ def test_the_first_wait_is_spread_over_the_whole_first_step(steps: Steps) -> Non
 
 @pytest.mark.parametrize("attempt", [64, 65, 10_000, 10**9])
 def test_a_very_late_attempt_waits_the_longest_time(attempt: int) -> None:
-    for steps in ALL_STEPS.values():
+    for steps in ENDLESS_STEPS.values():
         assert steps.wait(attempt, lambda: 0.0) == steps.longest
+    assert CONNECT_STEPS.wait(attempt, lambda: 0.5) == CONNECT_STEPS.longest / 2
 
 
 @pytest.mark.promise("L5")
@@ -259,6 +387,6 @@ def test_any_row_of_failures_ends_within_the_patience(
             assert wait >= (error.retry_after or 0.0)
             assert now + wait <= 100.0 + patience
         now += wait
-    assert sent <= 8 + MAX_SESSION_LOST
+    assert sent <= 1 + MAX_REPEATS + MAX_SESSION_LOST
     # What is on its way when the patience ends may take its time, and the new sessions theirs.
     assert now <= 100.0 + patience + (1 + MAX_SESSION_LOST) * each + 1e-6

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 from mcp_remote_py.credentials.state import State, list_states, state_directory
-from mcp_remote_py.errors import one_line
+from mcp_remote_py.errors import name_server, one_line
 from mcp_remote_py.redact import mask_url
 from mcp_remote_py.settings import StatusSettings
 
@@ -71,7 +71,7 @@ def _to_lines(state: State, now: float) -> list[str]:
         "expires": "" if state.signed_in_at is None else _say_expiry(state.expires_at, now),
         "kept in": state.store,
         "transport": state.transport,
-        "last error": state.last_error,
+        "last error": name_server(f"{state.last_error} {state.last_hint}".strip(), state.server),
     }
     width = max(map(len, facts))
     lines = [f"  {name.ljust(width)}  {one_line(text)}" for name, text in facts.items() if text]

@@ -56,7 +56,8 @@ class State(msgspec.Struct, frozen=True, omit_defaults=True):
     port: int | None = None
     """Of the redirect URI that was registered."""
     last_error: str = ""
-    """The sentence a person was told, without secrets; "" once a sign-in has succeeded."""
+    last_hint: str = ""
+    """What a person was told, cause and next step; "" once a sign-in has succeeded."""
     ledger: Ledger = Ledger()
     """The sign-in budget (promise L2)."""
 
@@ -73,6 +74,7 @@ class StateChanges(TypedDict, total=False):
     expires_at: float | None
     port: int | None
     last_error: str
+    last_hint: str
 
 
 class _Record(State, frozen=True, omit_defaults=True):

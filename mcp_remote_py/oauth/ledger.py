@@ -42,17 +42,19 @@ ANSWERED_RENEWALS = Steps(first=15.0, factor=2.0, longest=300.0)
 UNSENT_RENEWALS = Steps(first=1.0, factor=2.0, longest=60.0)
 """After one that could not be reached: the request never arrived, and the network comes back."""
 
+MAX_ACCEPTED = 4
+"""Tokens remembered as accepted: processes may use a token and its successor side by side."""
+
 MAX_SCOPES = 16
 """Sets of scopes remembered as asked for."""
 
 
 class Ledger(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What has been tried. The newest token the server has accepted is named by its `obtained_at`.
+    """What has been tried. A token is named by its `obtained_at`, which tells nothing of it."""
 
-    A token obtained later than `accepted` is unproven: fresh means never yet accepted, not young.
-    """
-
-    accepted: float = 0.0
+    accepted: tuple[float, ...] = ()
+    """The last tokens the server has accepted, the newest last. All others are unproven: fresh
+    means never yet accepted, not young."""
     tabs: tuple[float, ...] = ()
     """When tabs were opened by themselves, within a day, the oldest first."""
     vain_tabs: int = 0
@@ -73,8 +75,8 @@ class Ledger(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def is_proven(ledger: Ledger, obtained_at: float) -> bool:
-    """Whether the server has accepted the token of that time, or a later one."""
-    return obtained_at <= ledger.accepted
+    """Whether the server has accepted the token of that time."""
+    return obtained_at in ledger.accepted
 
 
 def wait_for_tab(ledger: Ledger, now: float, *, step_up: bool) -> float:
@@ -166,9 +168,10 @@ def note_failed_renewal(
 
 def note_accepted(ledger: Ledger, obtained_at: float) -> Ledger:
     """The server took the token of that time: whatever led to it was not in vain."""
+    others = tuple(time for time in ledger.accepted if time != obtained_at)
     return msgspec.structs.replace(
         ledger,
-        accepted=max(ledger.accepted, obtained_at),
+        accepted=(*others, obtained_at)[-MAX_ACCEPTED:],
         vain_tabs=0,
         attempt_after=0.0,
         unfinished_renewals=0,

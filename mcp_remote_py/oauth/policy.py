@@ -131,13 +131,6 @@ RULES = (
         "Somebody has renewed or signed in meanwhile: theirs serves all (L2, L3, L5, L6).",
     ),
     _rule(
-        frozenset({State.UNPROVEN}),
-        Event.UNAUTHORIZED,
-        set(),
-        Action.GIVE_UP_TOKEN,
-        "What the server refuses before it ever took it, the next one would be, too (L1).",
-    ),
-    _rule(
         _KNOWN,
         Event.UNAUTHORIZED,
         {Fact.RENEWABLE, Fact.RENEWAL_ALLOWED},
@@ -164,6 +157,13 @@ RULES = (
         {Fact.TAB_OPEN},
         Action.RESUME,
         "The tab outlives the process that opened it (L4, L13).",
+    ),
+    _rule(
+        frozenset({State.UNPROVEN}),
+        Event.UNAUTHORIZED,
+        set(),
+        Action.GIVE_UP_TOKEN,
+        "What the server refuses before it ever took it, the next one would be, too (L1).",
     ),
     _rule(
         _ALL,

@@ -15,6 +15,7 @@ from typing import cast
 from mcp_remote_py.errors import McpRemoteError, NotSent, Refused, SignInFailed
 from mcp_remote_py.oauth import flow
 from mcp_remote_py.oauth.challenge import Challenge
+from mcp_remote_py.oauth.claims import explain_mismatch
 from mcp_remote_py.oauth.grants import RandomBytes, revoke
 from mcp_remote_py.oauth.ledger import (
     Ledger,
@@ -31,7 +32,7 @@ from mcp_remote_py.oauth.ledger import (
     wait_for_renewal,
     wait_for_tab,
 )
-from mcp_remote_py.oauth.policy import Action, Event, Fact, State, decide
+from mcp_remote_py.oauth.policy import RULES, Action, Event, Fact, Rule, State, decide
 from mcp_remote_py.oauth.steps import (
     Amend,
     AskUser,
@@ -70,11 +71,14 @@ LOOK_INTERVAL = 0.5
 FOLLOW_EXTRA = 60.0
 """Seconds beyond --auth-timeout after which a sign-in of another process is not waited for."""
 
+_LOGIN = "mcp-remote-py login URL"
+
 _BEHIND_THE_LOCK = frozenset(
     {
         Action.FOLLOW,
         Action.RESUME,
         Action.OPEN_TAB,
+        Action.GIVE_UP_TOKEN,
         Action.GIVE_UP_SCOPE,
         Action.GIVE_UP_BUDGET,
     }
@@ -95,7 +99,9 @@ class Session:
         random_bytes: RandomBytes,
         random: Random,
         now: Callable[[], float],
+        rules: tuple[Rule, ...] = RULES,
     ) -> None:
+        self._rules = rules
         self._server_url = server_url
         self._settings = settings
         self._random_bytes = random_bytes
@@ -135,7 +141,7 @@ class Session:
         """
         while not self.is_at_hand:
             yield from self._look()
-            match decide(self._state(), Event.REQUEST, self._facts()):
+            match self._decide(Event.REQUEST, self._facts()):
                 case Action.RENEW:
                     try:
                         yield from self._renew(refused=False)
@@ -181,12 +187,12 @@ class Session:
         while not self._has_another(refused):
             disk = yield from self._look()
             facts = self._facts(refused, wanted, disk.pending)
-            action = decide(self._state(), event, facts)
+            action = self._decide(event, facts)
             if action in _BEHIND_THE_LOCK and not holds_sign_in:
                 holds_sign_in = cast("bool", (yield Hold(Lock.SIGN_IN)))
                 if holds_sign_in:
                     continue
-                action = decide(self._state(), event, facts | {Fact.SIGNING_IN_ELSEWHERE})
+                action = self._decide(event, facts | {Fact.SIGNING_IN_ELSEWHERE})
             if action is Action.FOLLOW:
                 deadline = deadline or self._now() + self._settings.timeout + FOLLOW_EXTRA
                 if self._now() > deadline:
@@ -209,7 +215,7 @@ class Session:
             case Action.OPEN_TAB:
                 yield from self._sign_in(challenge, wanted, automatic=True)
             case _:
-                raise self._give_up(action, challenge, disk.last_error)
+                raise self._give_up(action, challenge, disk)
 
     # ------------------------------------------------------------------ for a person
 
@@ -268,16 +274,19 @@ class Session:
                 pending = yield from flow.prepare(
                     self._server_url, challenge, self._settings, self._random_bytes, self._now
                 )
-                # Both before the browser: a process that is killed then has asked all the same.
                 yield from self._note_tab(scopes, automatic=automatic)
-                yield Await(pending)
-                yield from self._ask(pending, AskUser(pending))
+                yield from self._begin(pending)
         except McpRemoteError as error:
             yield from self._note_failure(error)
             raise
         yield Publish(self.credential)
         if automatic:
             yield Report(f"Signed in at {cast('Credential', self.credential).issuer}.")
+
+    def _begin(self, pending: PendingAuthorization) -> Conversation[None]:
+        # Before the browser: a process that is killed then has asked all the same.
+        yield Await(pending)
+        yield from self._ask(pending, AskUser(pending))
 
     def _note_tab(self, scopes: str, *, automatic: bool) -> Conversation[None]:
         now = self._now()
@@ -291,7 +300,7 @@ class Session:
 
     def _note_failure(self, error: McpRemoteError) -> Conversation[None]:
         self.ledger = cast("Ledger", (yield Amend(partial(note_failed_attempt, now=self._now()))))
-        yield Publish(self._signed_in, error.sentence())
+        yield Publish(self._signed_in, error.cause, error.hint)
 
     def _resume(self, pending: PendingAuthorization) -> Conversation[None]:
         """Waits for what comes of a tab whose process is gone."""
@@ -326,7 +335,10 @@ class Session:
             yield from self._look()
         yield Release(Lock.STORE)
         if not self._has_another(before):
-            raise SignInFailed(disk.last_error or "The sign-in was ended by another process.")
+            raise SignInFailed(
+                disk.last_error or "The sign-in was ended by another process.",
+                hint=disk.last_hint,
+            )
 
     # ------------------------------------------------------------------ renewing
 
@@ -357,7 +369,7 @@ class Session:
             yield Amend(note_renewed)
             self._unsaved = None
             yield from self._look()
-            yield Publish(self._signed_in, error.sentence())
+            yield Publish(self._signed_in, error.cause, error.hint)
         except McpRemoteError as error:
             self._failed_renewal = error
             change = partial(
@@ -390,6 +402,9 @@ class Session:
 
     def _has_another(self, refused: Secret | None) -> bool:
         return self.token is not None and self.token != refused
+
+    def _decide(self, event: Event, facts: set[Fact]) -> Action:
+        return decide(self._state(), event, facts, self._rules)
 
     def _state(self) -> State:
         credential, now = self.credential, self._now()
@@ -424,24 +439,34 @@ class Session:
 
     # ------------------------------------------------------------------ giving up
 
-    def _give_up(self, action: Action, challenge: Challenge, last_error: str) -> McpRemoteError:
+    def _give_up(self, action: Action, challenge: Challenge, disk: Disk) -> McpRemoteError:
         match action:
             case Action.GIVE_UP_TOKEN:
                 return self._explain_token(challenge)
             case Action.GIVE_UP_SCOPE:
                 return _explain_scope(challenge.scope or "")
             case Action.GIVE_UP_BUDGET:
-                return self._explain_budget(last_error)
+                return self._explain_budget(disk)
             case _:
                 return self._explain_renewal()
 
     def _explain_token(self, challenge: Challenge) -> McpRemoteError:
+        credential, token = self.credential, self.token
         said = f" ({challenge.error_description})" if challenge.error_description else ""
+        evidence = ""
+        if credential is not None and token is not None:
+            evidence = " " + explain_mismatch(
+                token,
+                issuer=credential.issuer,
+                resource=credential.resource,
+                scope=challenge.scope or credential.scope,
+                now=self._now(),
+            )
         return Refused(
-            f"The server refuses a token it was just given{said}.",
-            hint="Signing in again would not help: the token may be for another audience or lack a "
-            "scope. Try --resource or --scope, or ask who runs the server. To try all the same: "
-            "mcp-remote-py login URL.",
+            f"The server refuses a token it was just given{said}.{evidence}",
+            hint="Signing in again would not help by itself: the token may be for another audience "
+            "or lack a scope. Try --resource or --scope, or ask who runs the server. To sign in "
+            "all the same: mcp-remote-py login URL.",
             status=401,
         )
 
@@ -457,14 +482,14 @@ class Session:
             retry_after=wait,
         )
 
-    def _explain_budget(self, last_error: str) -> McpRemoteError:
+    def _explain_budget(self, disk: Disk) -> McpRemoteError:
         wait = describe_wait(wait_for_tab(self.ledger, self._now(), step_up=False))
-        # What was said then may name the command already.
-        names_it = "mcp-remote-py login" in last_error
+        hint = f"No other sign-in is begun by itself for {wait}."
+        if _LOGIN not in disk.last_hint:
+            hint += f" To sign in now: {_LOGIN}."
         return SignInFailed(
-            last_error or "A sign-in was begun lately, and nothing came of it.",
-            hint=f"No other is begun by itself for {wait}"
-            + ("." if names_it else "; to sign in now: mcp-remote-py login URL."),
+            disk.last_error or "A sign-in was begun lately, and nothing came of it.",
+            hint=f"{hint} {disk.last_hint}".rstrip(),
         )
 
 

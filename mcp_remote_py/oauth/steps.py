@@ -151,7 +151,8 @@ class Disk(NamedTuple):
     pending: PendingAuthorization | None
     ledger: Ledger
     last_error: str
-    """What a person was told last of a sign-in that failed."""
+    last_hint: str
+    """What a person was told last of a sign-in that failed, cause and next step."""
 
 
 class Look(NamedTuple):
@@ -184,6 +185,7 @@ class Publish(NamedTuple):
 
     credential: Credential | None
     error: str = ""
+    hint: str = ""
 
 
 class Watch(NamedTuple):

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import asyncio
 import math
+import shlex
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from mcp_remote_py.credentials.lock import LockBusy
 from mcp_remote_py.credentials.store import Store
-from mcp_remote_py.errors import ExchangeError, McpRemoteError, Refused
+from mcp_remote_py.errors import ExchangeError, McpRemoteError, Refused, name_server
 from mcp_remote_py.oauth import flow
 from mcp_remote_py.oauth.challenge import parse_challenge
 from mcp_remote_py.oauth.grants import SignInDenied
@@ -88,15 +89,15 @@ class Listener(Protocol):
 class Records(Protocol):
     """What is shared by all processes of a session and is no secret."""
 
-    def ledger(self) -> tuple[Ledger, str]:
-        """The ledger as it is now, and what a person was told last of a failed sign-in."""
+    def look(self) -> tuple[Ledger, str, str]:
+        """The ledger as it is now; cause and hint of the sign-in that failed last."""
         ...
 
     def amend(self, change: Callable[[Ledger], Ledger]) -> Ledger:
         """Changes the ledger, at once or not at all; the new one."""
         ...
 
-    def publish(self, credential: Credential | None, error: str) -> None:
+    def publish(self, credential: Credential | None, error: str, hint: str) -> None:
         """For `status`: who is signed in, or why nobody is."""
         ...
 
@@ -215,7 +216,9 @@ class SignInAgent:
 
     def name_server(self, hint: str) -> str:
         """`hint` with the address of this server in the command it names."""
-        return hint.replace("mcp-remote-py login URL", f"mcp-remote-py login {self._server_url}")
+        named = {"--profile": self.settings.profile, "--resource": self.settings.resource}
+        words = [f"{option} {shlex.quote(value)}" for option, value in named.items() if value]
+        return name_server(hint, self._server_url, " ".join(words))
 
     # ------------------------------------------------------------------ for a person
 
@@ -431,9 +434,8 @@ class _Performance:
         store, session, records = self._agent.store, self._agent.session_name, self._world.records
         match step:
             case Look():
-                ledger, last_error = records.ledger()
                 credential = _known(store.load(session))
-                return Disk(credential, store.load_pending(session), ledger, last_error)
+                return Disk(credential, store.load_pending(session), *records.look())
             case Load():
                 return _known(store.load(session))
             case Save():
@@ -447,7 +449,7 @@ class _Performance:
             case Amend():
                 return records.amend(step.change)
             case Publish():
-                records.publish(step.credential, self._agent.name_server(step.error))
+                records.publish(step.credential, step.error, step.hint)
             case _:
                 raise TypeError(f"no such step: {type(step).__name__}")
         return None

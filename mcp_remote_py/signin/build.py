@@ -21,6 +21,7 @@ from mcp_remote_py.credentials.keys import choose_store
 from mcp_remote_py.credentials.lock import ProcessLock
 from mcp_remote_py.credentials.state import StateFile, state_directory
 from mcp_remote_py.credentials.store import MemoryStore, Store, session_key
+from mcp_remote_py.oauth.claims import account_of
 from mcp_remote_py.oauth.ledger import Ledger
 from mcp_remote_py.oauth.steps import Credential, Lock
 from mcp_remote_py.settings import ProxySettings
@@ -52,28 +53,30 @@ class StateRecords:
         self._state = state
         self._store = store
 
-    def ledger(self) -> tuple[Ledger, str]:
+    def look(self) -> tuple[Ledger, str, str]:
         """See `Records`."""
         state = self._state.read()
-        return state.ledger, state.last_error
+        return state.ledger, state.last_error, state.last_hint
 
     def amend(self, change: Callable[[Ledger], Ledger]) -> Ledger:
         """See `Records`."""
         return self._state.amend(change)
 
-    def publish(self, credential: Credential | None, error: str) -> None:
+    def publish(self, credential: Credential | None, error: str, hint: str) -> None:
         """See `Records`."""
         if credential is None or isinstance(self._store, MemoryStore):
             # A sign-in that is not kept is none that `status` could still find.
-            self._state.update(signed_in_at=None, last_error=error)
+            self._state.update(signed_in_at=None, last_error=error, last_hint=hint)
             return
         self._state.update(
             issuer=credential.issuer,
             scope=credential.scope,
+            account=account_of(credential),
             store=self._store.describe(),
             signed_in_at=credential.obtained_at,
             expires_at=credential.expires_at,
             last_error=error,
+            last_hint=hint,
         )
 
     def delete(self) -> None:

@@ -225,4 +225,5 @@ def test_command_loads_no_network_no_keyring_and_no_sign_in(tmp_path: Path) -> N
         "secretstorage", "ssl",
     }  # fmt: skip
     ours = {name for name in names.split() if name.startswith("mcp_remote_py.")}
-    assert not [name for name in ours if ".signin" in name or ".oauth" in name]
+    assert not [name for name in ours if ".signin" in name]
+    assert {name for name in ours if ".oauth." in name} == {"mcp_remote_py.oauth.ledger"}

@@ -98,17 +98,18 @@ class FakeRecords:
 
     def __init__(self) -> None:
         self.kept = Ledger()
-        self.published: list[tuple[Credential | None, str]] = []
+        self.published: list[tuple[Credential | None, str, str]] = []
 
-    def ledger(self) -> tuple[Ledger, str]:
-        return self.kept, self.published[-1][1] if self.published else ""
+    def look(self) -> tuple[Ledger, str, str]:
+        _, error, hint = self.published[-1] if self.published else (None, "", "")
+        return self.kept, error, hint
 
     def amend(self, change: Callable[[Ledger], Ledger]) -> Ledger:
         self.kept = change(self.kept)
         return self.kept
 
-    def publish(self, credential: Credential | None, error: str) -> None:
-        self.published.append((credential, error))
+    def publish(self, credential: Credential | None, error: str, hint: str) -> None:
+        self.published.append((credential, error, hint))
 
     def delete(self) -> None:
         self.kept = Ledger()
@@ -647,7 +648,7 @@ def test_person_is_shown_how_it_ended(answers: dict[str, str], outcome: Outcome)
         assert isinstance(end, Credential) == (outcome is Outcome.DONE)
         assert [listener.outcomes for listener in world.listeners] == [[outcome]]
         world.assert_ports_are_back()
-        noted, error = world.records.published[-1]
+        noted, error, _ = world.records.published[-1]
         assert (noted is not None, error == "") == (outcome is Outcome.DONE,) * 2
 
     run(main())

@@ -1,0 +1,593 @@
+"""A person's machine in small: processes, a disk, kernel locks, servers, a clock; no I/O.
+
+Every process plays the real conversations (`session`, `flow`), a step at a time. Whatever the
+world may do in more than one way is a choice, and an `Oracle` makes it: `explore` leads it
+through every sequence of choices. `Watchdog` is who notices what must never happen. Must not know
+the policy's table.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass, field
+from typing import cast
+from urllib.parse import parse_qsl
+
+from mcp_remote_py.errors import Interrupted, McpRemoteError, NotSent
+from mcp_remote_py.oauth import flow
+from mcp_remote_py.oauth.challenge import Challenge
+from mcp_remote_py.oauth.ledger import Ledger
+from mcp_remote_py.oauth.session import LOOK_INTERVAL, Session
+from mcp_remote_py.oauth.steps import (
+    Amend,
+    AskUser,
+    Await,
+    Callback,
+    Client,
+    Conversation,
+    Credential,
+    Disk,
+    Fetch,
+    Forget,
+    Hold,
+    Listen,
+    Load,
+    Lock,
+    Look,
+    NobodyCame,
+    PendingAuthorization,
+    Probe,
+    Publish,
+    Release,
+    Renew,
+    Report,
+    Request,
+    Response,
+    Save,
+    Step,
+    Watch,
+)
+from mcp_remote_py.redact import Secret
+from mcp_remote_py.settings import SignInSettings
+
+SERVER = "https://mcp.example/mcp"
+ISSUER = "https://as.example"
+REDIRECT_URIS = ("http://localhost:3334/oauth/callback",)
+SETTINGS = SignInSettings(static_client=Secret('{"client_id": "by-hand"}'))
+START = 1_000_000.0
+LIFETIME = 3600.0
+ATTEMPTS = 3
+"""How often the HTTP side sends one request again with another token."""
+MAX_RENEWALS = 2
+"""Requests in thirty seconds, of which the second follows one that was killed; codes are bounded
+by tabs."""
+MAX_STEPS = 400
+"""Of one run: a conversation that takes more goes round in circles."""
+
+UNAUTHORIZED = Challenge(error="invalid_token")
+SCOPE_WANTED = Challenge(error="insufficient_scope", scope="write")
+
+
+class Violation(AssertionError):
+    """Something happened that must never happen."""
+
+
+class Oracle:
+    """Makes the choices of one run: those of a prefix first, then always the first one."""
+
+    def __init__(self, prefix: list[int]) -> None:
+        self._prefix = prefix
+        self.made: list[tuple[int, int]] = []
+        """Each choice made, and of how many."""
+        self.names: list[str] = []
+
+    @property
+    def is_replaying(self) -> bool:
+        """Whether choices of the prefix are left."""
+        return len(self.made) < len(self._prefix)
+
+    def choose(self, what: str, *options: str) -> str:
+        """One of the options."""
+        at = len(self.made)
+        choice = self._prefix[at] if at < len(self._prefix) else 0
+        self.made.append((choice, len(options)))
+        self.names.append(f"{what}: {options[choice]}")
+        return options[choice]
+
+
+def explore(run: Callable[[Oracle], None]) -> Iterator[Oracle]:
+    """Runs every sequence of choices, depth first; yields the oracle of each run.
+
+    Raises:
+        Violation: one of them led to what must never happen; its choices are in the text.
+    """
+    prefix: list[int] = []
+    while True:
+        oracle = Oracle(prefix)
+        try:
+            run(oracle)
+        except Violation as violation:
+            raise Violation(f"{violation} after " + "; ".join(oracle.names)) from violation
+        yield oracle
+        prefix = [choice for choice, _ in oracle.made]
+        while prefix and prefix[-1] + 1 == oracle.made[len(prefix) - 1][1]:
+            prefix.pop()
+        if not prefix:
+            return
+        prefix[-1] += 1
+
+
+@dataclass
+class Watchdog:
+    """Sees what goes out and what is written, and knows the bounds by its own arithmetic."""
+
+    tabs: list[float] = field(default_factory=list[float])
+    vain_tabs: int = 0
+    """In a row, without a token that the server took in between."""
+    renewals: list[float] = field(default_factory=list[float])
+    spent: set[str] = field(default_factory=set[str])
+    """Codes that were redeemed, and refresh tokens that were answered."""
+    scopes: set[str] = field(default_factory=set[str])
+
+    def see_tab(self, now: float, scope: str) -> None:
+        is_step_up = "write" in scope.split()
+        if is_step_up and scope in self.scopes:
+            raise Violation("a tab for scopes that were asked for before")
+        self.scopes.add(scope)
+        recent = [time for time in self.tabs if now - time < 600]
+        if self.vain_tabs and recent:
+            raise Violation("a tab within ten minutes of one that came to nothing")
+        if len(recent) >= 2 and not is_step_up:
+            raise Violation("a third tab within ten minutes")
+        if len([time for time in self.tabs if now - time < 86400]) >= 10:
+            raise Violation("an eleventh tab within a day")
+        self.tabs.append(now)
+        self.vain_tabs += 1
+
+    def see_code(self, code: str) -> None:
+        if code in self.spent:
+            raise Violation("a code is used twice")
+        self.spent.add(code)
+
+    def see_renewal(self, now: float) -> None:
+        self.renewals.append(now)
+        if len([time for time in self.renewals if now - time < 30]) > MAX_RENEWALS:
+            raise Violation("too many renewals in thirty seconds")
+
+    def see_acceptance(self) -> None:
+        self.vain_tabs = 0
+
+
+class Machine:
+    """Everything but the processes' own memory."""
+
+    def __init__(
+        self,
+        oracle: Oracle,
+        make_session: Callable[[Machine], Session],
+        credential: Credential | None = None,
+        ledger: Ledger | None = None,
+    ) -> None:
+        self.oracle = oracle
+        self.now = START
+        self.credential = credential
+        self.pending: PendingAuthorization | None = None
+        self.ledger = Ledger() if ledger is None else ledger
+        self.locks: dict[Lock, Process] = {}
+        self.watchdog = Watchdog()
+        self.steps = 0
+        self.random_count = 0
+        self.issued = 0
+        self.good_refresh_tokens = {"refresh-0"}
+        self.refused_refresh_tokens: set[str] = set()
+        self.taken_tokens: set[Secret] = set()
+        """Access tokens that the server has accepted."""
+        if credential is not None and ledger is not None and credential.access_token is not None:
+            self.taken_tokens.add(credential.access_token)
+        self.hopeless: Secret | None = None
+        """The access token that was refused though it was new, and had not expired."""
+        self.make_session = make_session
+        self.unanswered = 0
+
+    def random_bytes(self, count: int) -> bytes:
+        self.random_count += 1
+        return self.random_count.to_bytes(4, "big") * (count // 4)
+
+    # What the servers do ---------------------------------------------------------------------
+
+    def reply(self, token: Secret | None) -> int:
+        """The MCP server's status for a request; any server is thinkable."""
+        if token is None:
+            return 401
+        answer = self.oracle.choose("server", "200", "401", "403")
+        if answer == "200":
+            self.watchdog.see_acceptance()
+            self.taken_tokens.add(token)
+        if answer != "401":
+            self.hopeless = (
+                None  # a server that wants more scopes has understood it (RFC 6750 §3.1)
+            )
+        elif token not in self.taken_tokens and self._is_current(token):
+            self.hopeless = token
+        return int(answer)
+
+    def _is_current(self, token: Secret | None) -> bool:
+        """Whether it is the one that is stored, and not about to end."""
+        stored = self.credential
+        return (
+            stored is not None
+            and stored.access_token == token
+            and token is not None
+            and (stored.expires_at is None or self.now < stored.expires_at - 60)
+        )
+
+    def open_tab(self, pending: PendingAuthorization) -> None:
+        """A browser shows it."""
+        scope, stored = pending.credential.scope, self.credential
+        if "write" not in scope.split():
+            self._check_hope()
+            refresh_token = None if stored is None else stored.refresh_token
+            if refresh_token is not None and refresh_token.reveal() in self.good_refresh_tokens:
+                raise Violation("a person is asked where a renewal may do")
+        self.watchdog.see_tab(self.now, scope)
+
+    def _check_hope(self) -> None:
+        if self._is_current(self.hopeless):
+            raise Violation("a new token that was refused is answered by another one")
+
+    def fetch(self, request: Request) -> Response:
+        url = request.url.partition("?")[0]
+        if url == "https://mcp.example/.well-known/oauth-protected-resource/mcp":
+            return _document({"resource": SERVER, "authorization_servers": [ISSUER]})
+        if url == f"{ISSUER}/.well-known/oauth-authorization-server":
+            return _document(
+                {
+                    "issuer": ISSUER,
+                    "authorization_endpoint": f"{ISSUER}/authorize",
+                    "token_endpoint": f"{ISSUER}/token",
+                    "response_types_supported": ["code"],
+                    "code_challenge_methods_supported": ["S256"],
+                }
+            )
+        if url != f"{ISSUER}/token":
+            return Response(404, {}, b"")
+        assert request.body is not None
+        form = dict(parse_qsl(request.body.reveal()))
+        if form["grant_type"] == "authorization_code":
+            return self._redeem(form["code"])
+        return self._refresh(form["refresh_token"])
+
+    def _redeem(self, code: str) -> Response:
+        self.watchdog.see_code(code)
+        match self.oracle.choose("code", "tokens", "refused", "500"):
+            case "tokens":
+                return self._give_tokens()
+            case "refused":
+                return _document({"error": "invalid_grant"}, 400)
+            case _:
+                return Response(500, {}, b"")
+
+    def _refresh(self, token: str) -> Response:
+        if token not in self.good_refresh_tokens:
+            # Spent or revoked: reuse ends all that came of it (RFC 9700 §4.14.2).
+            self.watchdog.see_renewal(self.now)
+            if token in self.watchdog.spent:
+                raise Violation("a refresh token is used whose successor is stored")
+            self.refused_refresh_tokens.add(token)
+            self.good_refresh_tokens.clear()
+            return _document({"error": "invalid_grant"}, 400)
+        match self.oracle.choose("refresh", "tokens", "refused", "503", "lost", "unsent"):
+            case "unsent":
+                raise NotSent("The token endpoint cannot be reached.")
+            case answer:
+                self._check_hope()
+                self.watchdog.see_renewal(self.now)
+        match answer:
+            case "tokens":
+                self.good_refresh_tokens.discard(token)
+                return self._give_tokens()
+            case "refused":
+                self.refused_refresh_tokens.add(token)
+                self.good_refresh_tokens.clear()
+                return _document({"error": "invalid_grant"}, 400)
+            case "503":
+                return Response(503, {}, b"")
+            case _:
+                self.good_refresh_tokens.discard(token)
+                raise Interrupted("The answer was lost.")
+
+    def _give_tokens(self) -> Response:
+        self.issued += 1
+        self.now += 0.01
+        self.good_refresh_tokens.add(f"refresh-{self.issued}")
+        return _document(
+            {
+                "access_token": f"access-{self.issued}",
+                "refresh_token": f"refresh-{self.issued}",
+                "expires_in": LIFETIME,
+            }
+        )
+
+    # What is written -------------------------------------------------------------------------
+
+    def save(self, credential: Credential, by: Process) -> None:
+        stored = self.credential
+        if by is not self.locks.get(Lock.STORE):
+            raise Violation("something is stored without the lock")
+        if (
+            stored is not None
+            and stored.access_token is not None
+            and credential.obtained_at < stored.obtained_at
+            and (credential.access_token is not None or stored not in by.seen)
+        ):
+            raise Violation("a newer credential is overwritten")
+        if stored is not None and stored.refresh_token is not None:
+            token = stored.refresh_token.reveal()
+            if credential.access_token is None and token not in self.refused_refresh_tokens:
+                raise Violation("a credential is dropped without a verdict")
+            if credential.refresh_token != stored.refresh_token:
+                self.watchdog.spent.add(token)
+        self.credential = credential
+
+    def forget(self, by: Process) -> bool:
+        if self.credential is not None and self.credential not in by.seen:
+            raise Violation("a credential is deleted by who has not seen it")
+        existed, self.credential = self.credential is not None, None
+        return existed
+
+
+@dataclass
+class _Blocked:
+    """A step that cannot be done yet."""
+
+
+BLOCKED = _Blocked()
+
+
+class Process:
+    """One start of the command, and the request of its host that is under way."""
+
+    def __init__(self, machine: Machine, name: str) -> None:
+        self.machine = machine
+        self.name = name
+        self.session = machine.make_session(machine)
+        self.seen: list[Credential] = []
+        self._work: Generator[Step, object, None] | None = None
+        self._step: Step | None = None
+        self._shown = False
+        self.is_stopped = False
+        """Whether it could go on, and another process came first."""
+
+    @property
+    def is_idle(self) -> bool:
+        return self._work is None
+
+    def begin_request(self) -> None:
+        """The host sends a request."""
+        self.machine.unanswered += 1
+        self._work = self._serve()
+        self._advance(None)
+
+    def kill(self) -> None:
+        """With -9: nothing is tidied up but what the kernel does."""
+        machine = self.machine
+        if self._work is not None:
+            machine.unanswered -= 1  # nobody is left to be answered
+        for lock in [lock for lock, holder in machine.locks.items() if holder is self]:
+            del machine.locks[lock]
+        self.__init__(machine, self.name)
+
+    def run(self, stops: Callable[[Step], bool]) -> None:
+        """Goes on until the request is answered, a step blocks, or one of them is a stop."""
+        first = True
+        self.is_stopped = False
+        while self._work is not None:
+            step = cast("Step", self._step)
+            if not first and stops(step):
+                self.is_stopped = True
+                return
+            first = False
+            self.machine.steps += 1
+            if self.machine.steps > MAX_STEPS:
+                raise Violation("no end")
+            try:
+                answer = self._do(step)
+            except McpRemoteError as error:
+                self._advance(error)
+                continue
+            if answer is BLOCKED:
+                return
+            self._advance(answer)
+
+    def _advance(self, answer: object) -> None:
+        work = self._work
+        assert work is not None
+        self._shown = False
+        try:
+            if isinstance(answer, McpRemoteError):
+                self._step = work.throw(answer)
+            else:
+                self._step = work.send(answer)
+        except StopIteration:
+            self._work = self._step = None
+
+    # The host's request ----------------------------------------------------------------------
+
+    def _serve(self) -> Generator[Step, object, None]:
+        machine = self.machine
+        token: Secret | None = None
+        status = 0
+        try:
+            for _ in range(ATTEMPTS + 1):
+                token = yield from self._play(self.session.authorize())
+                status = machine.reply(token)
+                if status == 200:
+                    assert token is not None
+                    change = self.session.note_acceptance(token)
+                    if change is not None:
+                        machine.ledger = self.session.ledger = change(machine.ledger)
+                    break
+                challenge = UNAUTHORIZED if status == 401 else SCOPE_WANTED
+                if not (yield from self._play(self.session.answer(token, status, challenge))):
+                    break
+        except McpRemoteError:
+            self._check_that_all_was_tried(token, status)
+        machine.unanswered -= 1
+
+    def _check_that_all_was_tried(self, sent: Secret | None, status: int) -> None:
+        """The request ends with an error: nothing must be left that would have helped it."""
+        machine = self.machine
+        stored, pending = machine.credential, machine.pending
+        renewable = stored is not None and stored.refresh_token is not None
+        if (
+            pending is not None
+            and machine.now < pending.expires_at
+            and not machine.locks
+            and not renewable  # soon, without anybody
+        ):
+            raise Violation("a tab is open, and nobody waits for it")
+        if (
+            status != 403  # another token would be for the same scopes
+            and stored is not None
+            and stored.access_token not in (None, sent)
+            and (stored.expires_at is None or machine.now < stored.expires_at)
+        ):
+            raise Violation("another token is stored, and was not tried")
+
+    def _play(self, conversation: Conversation[object]) -> Generator[Step, object, Secret | None]:
+        """The outcome of a conversation, at whose end its locks are free."""
+        try:
+            return cast("Secret | None", (yield from self._with_renewals(conversation)))
+        finally:
+            for lock in [one for one, holder in self.machine.locks.items() if holder is self]:
+                del self.machine.locks[lock]
+
+    def _with_renewals(self, conversation: Conversation[object]) -> Generator[Step, object, object]:
+        answer: object = None
+        failure: McpRemoteError | None = None
+        while True:
+            try:
+                if failure is None:
+                    step = conversation.send(answer)
+                else:
+                    step = conversation.throw(failure)
+            except StopIteration as end:
+                return end.value
+            answer, failure = None, None
+            try:
+                if isinstance(step, Renew):
+                    yield step
+                    answer = yield from flow.renew(step.credential, SETTINGS, self.machine.now)
+                else:
+                    answer = yield step
+            except McpRemoteError as error:
+                failure = error
+
+    # Steps -----------------------------------------------------------------------------------
+
+    def _do(self, step: Step) -> object:
+        machine = self.machine
+        match step:
+            case Listen():
+                return REDIRECT_URIS
+            case Fetch():
+                return machine.fetch(step.request)
+            case Hold():
+                return self._hold(step)
+            case Release():
+                del machine.locks[step.lock]
+            case Watch():
+                return self._watch()
+            case AskUser():
+                return self._ask(step)
+            case Report() | Probe() | Publish() | Renew():
+                pass
+            case _:
+                return self._do_on_disk(step)
+        return None
+
+    def _do_on_disk(self, step: Step) -> object:
+        machine = self.machine
+        match step:
+            case Look():
+                self._see()
+                return Disk(machine.credential, machine.pending, machine.ledger, "", "")
+            case Load():
+                self._see()
+                return machine.credential
+            case Save():
+                machine.save(step.credential, self)
+                self._see()
+            case Forget():
+                return machine.forget(self)
+            case Await():
+                machine.pending = step.pending
+            case _:
+                assert isinstance(step, Amend)
+                machine.ledger = step.change(machine.ledger)
+                return machine.ledger
+        return None
+
+    def _see(self) -> None:
+        if self.machine.credential is not None:
+            self.seen.append(self.machine.credential)
+
+    def _hold(self, step: Hold) -> object:
+        holder = self.machine.locks.setdefault(step.lock, self)
+        if holder is self:
+            return True
+        return BLOCKED if step.patience else False
+
+    def _watch(self) -> object:
+        """Ends when it is this process's turn again."""
+        if not self._shown:
+            self._shown = True
+            return BLOCKED
+        self.machine.now += LOOK_INTERVAL
+        return None
+
+    def _ask(self, step: AskUser) -> object:
+        machine, pending = self.machine, step.pending
+        if not self._shown:
+            self._shown = True
+            if self is not machine.locks.get(Lock.SIGN_IN):
+                raise Violation("a person is asked without the lock")
+            if step.opens_tab:
+                machine.open_tab(pending)
+            if machine.pending is None:
+                raise Violation("a tab is open that nobody else could finish")
+            return BLOCKED
+        if machine.pending is None or machine.pending.state != pending.state:
+            return None
+        options = ("consents", "denies", "closes")
+        in_time = machine.now < pending.expires_at
+        match machine.oracle.choose("person", *options) if in_time else "closes":
+            case "consents":
+                code = f"code of {pending.state.reveal()}"
+                return Callback({"code": code, "state": pending.state.reveal()})
+            case "denies":
+                return Callback({"error": "access_denied", "state": pending.state.reveal()})
+            case _:
+                machine.now = max(machine.now, pending.expires_at)
+                raise NobodyCame("Nobody came.", hint="Try again.")
+
+
+def signed_in(*, refreshable: bool = True, expires_in: float = LIFETIME) -> Credential:
+    """A sign-in of some time ago."""
+    return Credential(
+        ISSUER,
+        f"{ISSUER}/token",
+        Client("by-hand", "static"),
+        REDIRECT_URIS[0],
+        resource=SERVER,
+        scope="read",
+        access_token=Secret("access-0"),
+        refresh_token=Secret("refresh-0") if refreshable else None,
+        obtained_at=START - 100,
+        expires_at=START + expires_in,
+    )
+
+
+def _document(members: object, status: int = 200) -> Response:
+    return Response(status, {"content-type": "application/json"}, json.dumps(members).encode())

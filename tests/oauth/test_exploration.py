@@ -1,0 +1,395 @@
+"""No loop, by exhaustion: every sequence of behaviours up to a depth, on the real conversations.
+
+The bounds are those of `machine.Watchdog`, which does its own arithmetic. That the exploration
+finds what it looks for is shown by deliberate faults of the policy, each of which it must catch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import cast
+
+import pytest
+
+from mcp_remote_py.oauth import flow
+from mcp_remote_py.oauth.grants import drop_tokens
+from mcp_remote_py.oauth.ledger import Ledger
+from mcp_remote_py.oauth.policy import RULES, Action, Event, Fact, Rule, State
+from mcp_remote_py.oauth.session import Session
+from mcp_remote_py.oauth.steps import (
+    AskUser,
+    Await,
+    Callback,
+    Conversation,
+    Credential,
+    Fetch,
+    Hold,
+    Lock,
+    Look,
+    PendingAuthorization,
+    Release,
+    Renew,
+    Save,
+    Step,
+)
+from mcp_remote_py.redact import Secret
+from tests.oauth.machine import (
+    LIFETIME,
+    SERVER,
+    SETTINGS,
+    START,
+    Machine,
+    Oracle,
+    Process,
+    Violation,
+    explore,
+    signed_in,
+)
+
+pytestmark = [pytest.mark.promise("L4"), pytest.mark.timeout(300)]
+
+SEAMS = (Look, Hold, Release, Renew, Save, Await, AskUser, Fetch)
+"""Before these steps another process may come first, or the process may be killed."""
+
+MakeSession = Callable[[Machine], Session]
+
+
+def real(machine: Machine) -> Session:
+    return Session(SERVER, SETTINGS, machine.random_bytes, lambda: 0.0, lambda: machine.now)
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """How far an exploration goes."""
+
+    events: int
+    processes: int = 1
+    preemptions: int = 0
+    kills: int = 0
+    waits: tuple[float, ...] = (40.0, 660.0, LIFETIME)
+
+
+@dataclass
+class Explorer:
+    """One start of the world, and what was seen from there."""
+
+    bounds: Bounds
+    credential: Credential | None = None
+    ledger: Ledger | None = None
+    make_session: MakeSession = real
+    runs: int = 0
+
+    def __post_init__(self) -> None:
+        self._known: dict[object, int] = {}
+        self._prefix_is_over = False
+
+    def explore(self) -> int:
+        """Goes through all of it; the number of runs."""
+        for _ in explore(self._run):
+            self.runs += 1
+        return self.runs
+
+    def _run(self, oracle: Oracle) -> None:
+        machine = Machine(oracle, self.make_session, self.credential, self.ledger)
+        processes = [Process(machine, f"P{n + 1}") for n in range(self.bounds.processes)]
+        budget = {"preempt": self.bounds.preemptions, "kill": self.bounds.kills}
+        for left in range(self.bounds.events, 0, -1):
+            if self._is_known(oracle, machine, processes, left, budget):
+                return
+            self._event(oracle, machine, processes, budget)
+        for _ in range(20):
+            for process in processes:
+                process.run(lambda _: False)
+            if all(process.is_idle for process in processes):
+                break
+        if machine.unanswered or machine.locks:
+            raise Violation("a request is not answered, or a lock is kept")
+
+    def _event(
+        self,
+        oracle: Oracle,
+        machine: Machine,
+        processes: list[Process],
+        budget: dict[str, int],
+    ) -> None:
+        options = [f"{process.name} goes on" for process in processes]
+        options += [f"{process.name} is killed" for process in processes if not process.is_idle][
+            : 1 if budget["kill"] else 0
+        ]
+        if not any(process.is_stopped for process in processes):
+            options += [f"{seconds:g} s pass" for seconds in self.bounds.waits]
+        chosen = oracle.choose("event", *options)
+        name, _, what = chosen.partition(" ")
+        if what == "s pass":
+            machine.now += float(name)
+            return
+        process = next(one for one in processes if one.name == name)
+        if what == "is killed":
+            budget["kill"] -= 1
+            process.kill()
+            return
+        if process.is_idle:
+            process.begin_request()
+
+        def stops(step: Step) -> bool:
+            if not isinstance(step, SEAMS) or not budget["preempt"]:
+                return False
+            stop = oracle.choose(f"{name} before {type(step).__name__}", "on", "stop") == "stop"
+            budget["preempt"] -= stop
+            return stop
+
+        process.run(stops)
+
+    def _is_known(
+        self,
+        oracle: Oracle,
+        machine: Machine,
+        processes: list[Process],
+        left: int,
+        budget: dict[str, int],
+    ) -> bool:
+        """Whether all that follows from here was seen before, from a state just like it."""
+        if not all(process.is_idle for process in processes) or oracle.is_replaying:
+            return False
+        state = (describe(machine, processes), tuple(budget.items()))
+        if self._known.get(state, 0) >= left:
+            return True
+        self._known[state] = left
+        return False
+
+
+def describe(machine: Machine, processes: list[Process]) -> object:
+    """The state, with tokens by the order they come in and times relative to now."""
+    names: dict[object, int] = {}
+    now = machine.now
+
+    def name(value: object) -> object:
+        return None if value is None else names.setdefault(value, len(names))
+
+    def tell(credential: Credential | None) -> object:
+        if credential is None:
+            return None
+        refresh = credential.refresh_token
+        return (
+            name(credential.access_token),
+            None if refresh is None else refresh.reveal() in machine.good_refresh_tokens,
+            name(credential.obtained_at),
+            credential.obtained_at - now,
+            None if credential.expires_at is None else credential.expires_at - now,
+            credential.scope,
+        )
+
+    def tell_ledger(ledger: Ledger) -> object:
+        return (
+            tuple(name(time) for time in ledger.accepted),
+            tuple(time - now for time in ledger.tabs),
+            ledger.vain_tabs,
+            ledger.scopes,
+            max(0.0, ledger.attempt_after - now),
+            ledger.renewed_at - now if ledger.renewed_at else None,
+            ledger.unfinished_renewals,
+            ledger.vain_renewals,
+            ledger.renewal_failures,
+            max(0.0, ledger.renew_after - now),
+        )
+
+    dog = machine.watchdog
+    return (
+        tell(machine.credential),
+        None if machine.pending is None else machine.pending.expires_at - now,
+        tell_ledger(machine.ledger),
+        tuple(time - now for time in dog.tabs if now - time < 86400),
+        dog.vain_tabs,
+        tuple(time - now for time in dog.renewals if now - time < 30),
+        tuple(sorted(dog.scopes)),
+        tuple((tell(one.session.credential), tell_ledger(one.session.ledger)) for one in processes),
+    )
+
+
+PROVEN = Ledger(accepted=(signed_in().obtained_at,))
+WORLDS: dict[str, tuple[Credential | None, Ledger | None]] = {
+    "signed out": (None, None),
+    "signed in": (signed_in(), PROVEN),
+    "never accepted": (signed_in(), None),
+    "expired": (signed_in(expires_in=-1), PROVEN),
+    "expiring": (signed_in(expires_in=30), PROVEN),
+    "no refresh token": (signed_in(refreshable=False), PROVEN),
+}
+
+ONE_PROCESS = Bounds(events=4)
+TWO_PROCESSES = Bounds(events=3, processes=2, preemptions=1, kills=1, waits=(660.0,))
+"""One switch at any step, one kill at any step. By hand, `Bounds(events=6)` and two preemptions."""
+
+
+@pytest.mark.promise("L1", "L2", "L3", "R1")
+@pytest.mark.parametrize("world", WORLDS)
+def test_one_process_whatever_the_servers_and_the_person_do(world: str) -> None:
+    assert Explorer(ONE_PROCESS, *WORLDS[world]).explore() > 100
+
+
+@pytest.mark.promise("A4", "A5", "L1", "R1")
+@pytest.mark.parametrize("world", ["signed out", "expired", "no refresh token"])
+def test_two_processes_in_any_order_one_of_them_killed_anywhere(world: str) -> None:
+    assert Explorer(TWO_PROCESSES, *WORLDS[world]).explore() > 1000
+
+
+# Deliberate faults ---------------------------------------------------------------------------
+
+
+def without(action: Action, event: Event = Event.UNAUTHORIZED) -> tuple[Rule, ...]:
+    """The table without a rule."""
+    return tuple(rule for rule in RULES if (rule.action, rule.event) != (action, event))
+
+
+def ignoring(fact: Fact, event: Event = Event.UNAUTHORIZED) -> tuple[Rule, ...]:
+    """The table, but that this fact is taken to hold always."""
+    return tuple(
+        rule._replace(facts=rule.facts - {fact}) if rule.event is event else rule for rule in RULES
+    )
+
+
+def with_rules(rules: tuple[Rule, ...]) -> MakeSession:
+    def make(machine: Machine) -> Session:
+        return Session(
+            SERVER, SETTINGS, machine.random_bytes, lambda: 0.0, lambda: machine.now, rules
+        )
+
+    return make
+
+
+def of_kind(kind: type[Session]) -> MakeSession:
+    return lambda machine: kind(
+        SERVER, SETTINGS, machine.random_bytes, lambda: 0.0, lambda: machine.now
+    )
+
+
+class FreshMeansYoung(Session):
+    """Takes any token for accepted."""
+
+    def _state(self) -> State:
+        state = super()._state()
+        return State.PROVEN if state is State.UNPROVEN else state
+
+
+class ForgetsTabs(Session):
+    """Opens tabs without writing it down."""
+
+    def _note_tab(self, scopes: str, *, automatic: bool) -> Conversation[None]:
+        return super()._note_tab(scopes, automatic=False)
+
+
+class KeepsItsTabToItself(Session):
+    """Does not store what another process would need to finish the sign-in."""
+
+    def _begin(self, pending: PendingAuthorization) -> Conversation[None]:
+        yield from self._ask(pending, AskUser(pending))
+
+
+class RenewsWithoutTheLock(Session):
+    """Renews at once, whoever else does."""
+
+    def _renew(self, *, refused: bool) -> Conversation[None]:
+        yield from self._renew_now(cast("Credential", self.credential))
+
+
+class RenewsWithoutAnotherLook(Session):
+    """Takes the lock, and then renews what it knew before."""
+
+    def _renew(self, *, refused: bool) -> Conversation[None]:
+        known = cast("Credential", self.credential)
+        yield Hold(Lock.STORE, 1.0)
+        yield from self._renew_now(known)
+        yield Release(Lock.STORE)
+
+
+class BelievesEveryFailure(Session):
+    """Drops the tokens when the token endpoint is down."""
+
+    def _renew_now(self, credential: Credential) -> Conversation[None]:
+        failures = self.ledger.renewal_failures
+        yield from super()._renew_now(credential)
+        if self.ledger.renewal_failures > failures:
+            yield Save(drop_tokens(credential))
+
+
+class NeverBacksOff(Session):
+    """Asks again as soon as it is asked."""
+
+    def _facts(
+        self,
+        refused: Secret | None = None,
+        scopes: str = "",
+        pending: PendingAuthorization | None = None,
+    ) -> set[Fact]:
+        return super()._facts(refused, scopes, pending) | {Fact.RENEWAL_ALLOWED}
+
+
+class RedeemsTwice(Session):
+    """Redeems what comes back without a look at who else does."""
+
+    def _ask(self, pending: PendingAuthorization, step: AskUser) -> Conversation[None]:
+        callback = cast("Callback | None", (yield step))
+        if callback is not None:
+            yield Hold(Lock.STORE, 1.0)
+            yield from flow.finish(pending, callback, SETTINGS, START)
+            yield from flow.finish(pending, callback, SETTINGS, START)
+
+
+FAULTS: dict[str, tuple[MakeSession, str, Bounds]] = {
+    "a refused new token is renewed": (of_kind(FreshMeansYoung), "signed in", ONE_PROCESS),
+    "a refused new token is no end": (
+        with_rules(without(Action.GIVE_UP_TOKEN)),
+        "no refresh token",
+        Bounds(5),
+    ),
+    "the budget is not asked": (with_rules(ignoring(Fact.TAB_ALLOWED)), "signed out", ONE_PROCESS),
+    "the budget is not asked for scopes": (
+        with_rules(ignoring(Fact.TAB_ALLOWED, Event.SCOPE_WANTED)),
+        "signed in",
+        ONE_PROCESS,
+    ),
+    "tabs are not written down": (of_kind(ForgetsTabs), "signed out", ONE_PROCESS),
+    "scopes are asked for again": (
+        with_rules(without(Action.GIVE_UP_SCOPE, Event.SCOPE_WANTED)),
+        "signed in",
+        ONE_PROCESS,
+    ),
+    "others are not waited for": (
+        with_rules(without(Action.FOLLOW)),
+        "signed out",
+        TWO_PROCESSES,
+    ),
+    "an open tab is left alone": (
+        with_rules(without(Action.RESUME)),
+        "signed out",
+        TWO_PROCESSES,
+    ),
+    "an open tab is known to one process": (
+        of_kind(KeepsItsTabToItself),
+        "signed out",
+        ONE_PROCESS,
+    ),
+    "a renewal that must wait becomes a tab": (
+        with_rules(without(Action.GIVE_UP_RENEWAL)),
+        "signed in",
+        ONE_PROCESS,
+    ),
+    "renewals are not spaced": (of_kind(NeverBacksOff), "signed in", ONE_PROCESS),
+    "a renewal takes no lock": (of_kind(RenewsWithoutTheLock), "expired", ONE_PROCESS),
+    "a renewal does not look again": (
+        of_kind(RenewsWithoutAnotherLook),
+        "expired",
+        TWO_PROCESSES,
+    ),
+    "any failure ends the sign-in": (of_kind(BelievesEveryFailure), "expired", ONE_PROCESS),
+    "a code is redeemed twice": (of_kind(RedeemsTwice), "signed out", ONE_PROCESS),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_exploration_finds_a_deliberate_fault(fault: str) -> None:
+    make_session, world, bounds = FAULTS[fault]
+    with pytest.raises(Violation) as found:
+        Explorer(bounds, *WORLDS[world], make_session).explore()
+    assert " after " in str(found.value), "the choices that led there"
