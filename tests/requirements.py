@@ -65,13 +65,29 @@ PROMISES = {
         "Grants: code with PKCE, refresh, device code; servers that stray are understood.",
         "RFC 6749, 7636, 8628, 8707, 9207; modelcontextprotocol/csharp-sdk issue 741",
     ),
+    "A4": Promise(
+        "One sign-in per machine: one tab, one code, all processes work; any of them finishes it.",
+        "anthropics/claude-code issue 35294; punkpeye/mcp-remote pull request 329",
+    ),
     "A5": Promise(
         "Only a definite refusal ends a credential, after a look at what others have stored.",
         "RFC 6749 §5.2; anthropics/claude-code issue 85236",
     ),
+    "A6": Promise(
+        "A sign-in outlives the host's patience: it goes on, and the next start finds it done.",
+        "punkpeye/mcp-remote pull request 272; anthropics/claude-code issue 84136",
+    ),
     "L1": Promise(
         "At most one tab and a bounded number of token requests, whatever the servers do.",
         "punkpeye/mcp-remote issue 149; makeplane/plane issue 8926",
+    ),
+    "L2": Promise(
+        "A budget on disk, shared by all processes, stands before the browser; past it, a command.",
+        "neondatabase/mcp-server-neon issues 81 and 186; igrigorik/AgentBoard pull request 16",
+    ),
+    "L3": Promise(
+        "A token that is refused before it was ever accepted leads to an error, not to a sign-in.",
+        "punkpeye/mcp-remote pull request 338; PrefectHQ/fastmcp issue 2453",
     ),
     "L5": Promise(
         "Retries back off with jitter, obey Retry-After, and end; an idle proxy sends nothing.",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Mapping
@@ -43,6 +44,15 @@ class Stage:
     home: Path
     stack: ExitStack
 
+    def environment(self, extra: Mapping[str, str] | None = None) -> dict[str, str]:
+        """All that the command is given, the test's own wishes last."""
+        surroundings = {
+            "BROWSER": str(self.browser.command),
+            # A machine without a keyring, also where the tests run on one that has one.
+            "PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring",
+        }
+        return environment_for(self.home, surroundings | dict(extra or {}))
+
     def host(
         self,
         *options: str,
@@ -51,16 +61,24 @@ class Stage:
         url: str = "",
     ) -> Host:
         """A host that has started the command; ended with the test at the latest."""
-        surroundings = {
-            "BROWSER": str(self.browser.command),
-            # A machine without a keyring, also where the tests run on one that has one.
-            "PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring",
-            **(environment or {}),
-        }
         store = ["--token-store", token_store] if token_store else []
         command = [str(COMMAND), url or self.server.url, *options, *store]
-        host = Host(command, environment_for(self.home, surroundings), patience=PATIENCE)
+        host = Host(command, self.environment(environment), patience=PATIENCE)
         return self.stack.enter_context(host)
+
+    def login(self, *options: str) -> None:
+        """The person signs in by the command for it, at a terminal."""
+        command = [str(COMMAND), "login", self.server.url, "--token-store", "file", *options]
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            env=self.environment(),
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
 
     def sign_in(self, *options: str, **more: Any) -> Host:
         """A host whose command has signed in, with one tab."""
