@@ -490,6 +490,18 @@ def is_running(pid: int) -> bool:
     return stat.rpartition(")")[2].split()[0] != "Z"
 
 
+def has_port(pid: int, port: int) -> bool:
+    """Whether the process listens at this TCP port, or talks from it (Linux, IPv4, from /proc)."""
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    sockets = {f"socket:[{row[9]}]" for row in rows if row[1].endswith(f":{port:04X}")}
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        for entry in Path(f"/proc/{pid}/fd").iterdir():
+            with contextlib.suppress(FileNotFoundError):
+                if os.readlink(entry) in sockets:
+                    return True
+    return False
+
+
 def descendants(pid: int) -> list[int]:
     """Process ids of all children and children's children (Linux, from /proc)."""
     parents: dict[int, list[int]] = {}

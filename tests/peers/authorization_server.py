@@ -13,6 +13,7 @@ It must not know the command under test, and shares no code with it.
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import html
 import json
@@ -27,7 +28,7 @@ from uuid import uuid4
 from tests.peers.wild_server import Exchange, Json, WildServer, encode
 
 CANARY = "canary"
-"""Every secret begins with it."""
+"""Every secret begins with it; a JWT has it inside."""
 
 ENDPOINTS = (
     *("resource_metadata", "metadata", "register"),
@@ -60,6 +61,11 @@ def without(*names: str) -> TokenAnswer:
     return lambda members: as_json({k: v for k, v in members.items() if k not in names})
 
 
+def with_members(**changes: Any) -> TokenAnswer:
+    """These members are as given, whatever the truth is."""
+    return lambda members: as_json(members | changes)
+
+
 @dataclass
 class Policy:
     """What the two servers want and give. Times are seconds."""
@@ -81,6 +87,9 @@ class Policy:
 
     # Who may come
     registration: bool = True
+    unknown_client: str = "page"
+    """How the authorization endpoint answers a client it does not know, never at the redirect URI.
+    page: 400; json: 422, not in OAuth's words; late: only after the person has consented."""
     auth_methods: tuple[str, ...] = ("none", "client_secret_post", "client_secret_basic")
     any_loopback_port: bool = False
     """Whether a registered loopback redirect URI stands for all ports (RFC 8252 §7.3)."""
@@ -95,6 +104,12 @@ class Policy:
 
     # What is given
     scopes_supported: tuple[str, ...] = ("desk", "offline_access")
+    grantable: frozenset[str] | None = None
+    """The scopes that are granted where they are asked for, None for all."""
+    token_format: str = "opaque"
+    """Of access tokens: opaque or jwt (RFC 9068)."""
+    audience: str = ""
+    """Whom access tokens are for, "" for the resource that was asked for."""
     lifetime: float | None = 3600
     """None: the token answer has no `expires_in`, and the token does not expire."""
     refresh_tokens: bool = True
@@ -112,6 +127,8 @@ class Policy:
     tool_scopes: dict[str, str] = field(default_factory=dict[str, str])
     """By tool, the scope it takes: without it, 403 insufficient_scope (RFC 6750 §3.1)."""
     public_methods: frozenset[str] = frozenset()
+    refusal_status: int = 401
+    """Of the answer to a bad token; without a token it is 401 in any case."""
     refuse_all_tokens: bool = False
 
 
@@ -146,6 +163,7 @@ class Code:
 @dataclass
 class AccessToken:
     sign_in: SignIn
+    audience: str
     expires_at: float | None
     revoked: bool = False
 
@@ -332,7 +350,7 @@ class AuthorizationServer(WildServer):
         if problem:
             self._challenge(
                 exchange,
-                401,
+                self.policy.refusal_status,
                 error="invalid_token",
                 error_description=problem,
                 scope=self.policy.challenge_scope,
@@ -358,7 +376,7 @@ class AuthorizationServer(WildServer):
             return "the token was revoked"
         if token.expires_at is not None and time.monotonic() > token.expires_at:
             return "the token has expired"
-        if self.policy.bind_resource and token.sign_in.resource != self.resource:
+        if self.policy.bind_resource and token.audience != self.resource:
             return "the token is for another resource"
         return ""
 
@@ -430,8 +448,10 @@ class AuthorizationServer(WildServer):
     def _authorize(self, exchange: Exchange) -> None:
         query = query_of(exchange)
         client = self.clients.get(query.get("client_id", ""))
-        if client is None:
-            exchange.reply(400, b"<h1>Unknown client</h1>", content_type="text/html")
+        if client is None and self.policy.unknown_client == "late":
+            self._ask(exchange, query)
+        elif client is None:
+            self._turn_away(exchange)
         elif not self._is_registered(query.get("redirect_uri", ""), client):
             exchange.reply(400, b"<h1>Unknown redirect URI</h1>", content_type="text/html")
         elif query.get("response_type") != "code":
@@ -444,6 +464,12 @@ class AuthorizationServer(WildServer):
             self._ask(exchange, query)
         else:
             self._answer_person(exchange, query, denied=self.policy.deny)
+
+    def _turn_away(self, exchange: Exchange) -> None:
+        if self.policy.unknown_client == "json":
+            exchange.reply(422, b'{"code":"validation_failed","msg":"unknown client"}')
+        else:
+            exchange.reply(400, b"<h1>Unknown client</h1>", content_type="text/html")
 
     def _is_registered(self, uri: str, client: Client) -> bool:
         if uri in client.redirect_uris:
@@ -478,13 +504,18 @@ class AuthorizationServer(WildServer):
         if query is None:
             exchange.reply(400, b"<h1>Nothing to decide</h1>", content_type="text/html")
             return
+        if query.get("client_id") not in self.clients:
+            self._turn_away(exchange)
+            return
         self._answer_person(exchange, query, denied=form.get("decision") != "approve")
 
     def _answer_person(self, exchange: Exchange, query: Form, *, denied: bool) -> None:
         if denied:
             answer = {"error": "access_denied", "error_description": "The person said no."}
         else:
-            scope = query.get("scope", "")
+            scopes = query.get("scope", "").split()
+            grantable = self.policy.grantable
+            scope = " ".join(one for one in scopes if grantable is None or one in grantable)
             sign_in = SignIn(query["client_id"], scope, query.get("resource", ""))
             code = self.make_secret("code")
             with self._issuing:
@@ -505,6 +536,13 @@ class AuthorizationServer(WildServer):
     # Tokens
 
     def _give_tokens(self, exchange: Exchange) -> None:
+        self.decide_tokens(exchange)()
+
+    def decide_tokens(self, exchange: Exchange) -> Callable[[], None]:
+        """Does all that a token request asks for, and returns what sends the answer.
+
+        Between the two a script can let the answer wait, or be lost.
+        """
         form = form_of(exchange)
         self.secrets.update(
             form[name] for name in ("code_verifier", "client_secret") if form.get(name)
@@ -514,10 +552,10 @@ class AuthorizationServer(WildServer):
                 client = self._authenticate(exchange, form)
                 members = self._exchange_grant(client, form)
         except OAuthError as error:
-            refuse(exchange, error)
-            return
+            return functools.partial(refuse, exchange, error)
         content_type, body = self.policy.token_answer(members)
-        exchange.reply(200, body, content_type=content_type, headers={"Cache-Control": "no-store"})
+        headers = {"Cache-Control": "no-store"}
+        return lambda: exchange.reply(200, body, content_type=content_type, headers=headers)
 
     def _authenticate(self, exchange: Exchange, form: Form) -> Client:
         """RFC 6749 §2.3: by the one method the client was registered with."""
@@ -588,10 +626,13 @@ class AuthorizationServer(WildServer):
         return value
 
     def _issue(self, sign_in: SignIn, refresh_token: str | None) -> Json:
-        value = self.make_secret("access")
         lifetime = self.policy.lifetime
         expires_at = None if lifetime is None else time.monotonic() + lifetime
-        self.access_tokens[value] = AccessToken(sign_in, expires_at)
+        audience = self.policy.audience or sign_in.resource
+        value = self.make_secret("access")
+        if self.policy.token_format == "jwt":
+            value = self._make_jwt(value, sign_in, audience)
+        self.access_tokens[value] = AccessToken(sign_in, audience, expires_at)
         members: Json = {"access_token": value, "token_type": "Bearer"}
         if lifetime is not None:
             members["expires_in"] = int(lifetime)
@@ -600,6 +641,20 @@ class AuthorizationServer(WildServer):
         if refresh_token is not None:
             members["refresh_token"] = refresh_token
         return members
+
+    def _make_jwt(self, token_id: str, sign_in: SignIn, audience: str) -> str:
+        claims = {
+            "iss": self.issuer,
+            "aud": audience,
+            "scope": sign_in.scope,
+            "client_id": sign_in.client_id,
+            "exp": int(time.time() + (self.policy.lifetime or 3600)),
+            "jti": token_id,
+        }
+        parts = [encode({"alg": "HS256", "typ": "at+jwt"}), encode(claims), token_id.encode()]
+        value = ".".join(base64.urlsafe_b64encode(one).rstrip(b"=").decode() for one in parts)
+        self.secrets.add(value)
+        return value
 
     def _revoke(self, exchange: Exchange) -> None:
         form = form_of(exchange)
@@ -613,6 +668,13 @@ class AuthorizationServer(WildServer):
         if token is not None and token.sign_in.client_id == client.client_id:
             token.sign_in.ended = True
         exchange.reply(200)  # also where it is unknown: RFC 7009 §2.2
+
+
+def lose_answer(exchange: Exchange) -> None:
+    """What the token request asks for is done, and the connection ends before the answer."""
+    assert isinstance(exchange.server, AuthorizationServer)
+    exchange.server.decide_tokens(exchange)
+    exchange.cut()
 
 
 def changed(members: Json, changes: Mapping[str, Any]) -> Json:

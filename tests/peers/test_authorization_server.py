@@ -5,7 +5,9 @@ What they refuse matters most: a peer that takes everything proves nothing.
 
 from __future__ import annotations
 
+import base64
 import http.client
+import json
 import subprocess
 import threading
 import time
@@ -24,6 +26,8 @@ from tests.peers.authorization_server import (
     AuthorizationServer,
     Policy,
     as_form,
+    lose_answer,
+    with_members,
     with_string_numbers,
     without,
 )
@@ -242,6 +246,22 @@ def test_forgotten_client_is_refused_everywhere(start: Start) -> None:
     assert fetch("GET", client.authorization_url("http://127.0.0.1:1/x")).status == 400
 
 
+@pytest.mark.parametrize(
+    ("how", "first", "last"), [("page", 400, 400), ("json", 422, 422), ("late", 200, 400)]
+)
+def test_forgotten_client_hears_nothing_at_its_redirect_uri(
+    start: Start, how: str, first: int, last: int
+) -> None:
+    server = start(unknown_client=how)
+    client = signed_in(server)
+    uri = client.client["redirect_uris"][0]
+    server.clients.clear()
+    visit = Visit()
+    assert visit.open(client.authorization_url(uri)).status == last
+    assert visit.hops[0][1].status == first
+    assert all(page.location is None for _, page in visit.hops)
+
+
 def test_registration_refused(start: Start) -> None:
     server = start(registration=False)
     answer = post_json(server.endpoint_of("register"), {"redirect_uris": ["http://localhost/"]})
@@ -266,6 +286,37 @@ def test_token_is_refused_without_words_where_it_is_missing_and_by_name_otherwis
     assert client.initialize().status == 200
     server.policy.refuse_all_tokens = True
     assert client.initialize().status == 401
+
+
+def test_bad_token_may_be_a_bad_request(start: Start) -> None:
+    server = start(refusal_status=400)
+    client = signed_in(server)
+    assert client.initialize().status == 200
+    server.revoke_access_tokens()
+    refused = client.initialize()
+    assert (refused.status, challenge_parameters(refused)["error"]) == (400, "invalid_token")
+    assert post_json(server.url, {}).status == 401
+
+
+def test_token_that_says_whom_it_is_for(start: Start) -> None:
+    server = start(token_format="jwt")
+    client = signed_in(server)
+    assert client.initialize().status == 200
+    claims = claims_of(client.tokens["access_token"])
+    assert (claims["iss"], claims["aud"]) == (server.issuer, server.url)
+    assert claims["scope"] == client.scope
+    assert client.tokens["access_token"] in server.secrets
+    server.policy.audience = "https://other.example/mcp"
+    assert client.refresh().status == 200
+    assert claims_of(client.tokens["access_token"])["aud"] == "https://other.example/mcp"
+    refused = client.initialize()
+    assert refused.status == 401
+    assert "resource" in challenge_parameters(refused)["error_description"]
+
+
+def claims_of(token: str) -> Any:
+    payload = token.split(".")[1]
+    return json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
 
 
 def test_expired_token_is_refused_and_refreshed(start: Start) -> None:
@@ -322,6 +373,11 @@ def test_tool_that_takes_more_scope(start: Start) -> None:
     assert post_json(server.url, call, client.tokens["access_token"]).status == 200
 
 
+def test_scope_nobody_is_granted(start: Start) -> None:
+    client = signed_in(start(grantable=frozenset({"desk"})), scope="desk desk:write")
+    assert client.tokens["scope"] == "desk"
+
+
 def test_revocation_ends_the_sign_in(start: Start) -> None:
     client = signed_in(start())
     form = {"token": client.tokens["refresh_token"], "client_id": client.client["client_id"]}
@@ -344,6 +400,19 @@ def test_answers_of_the_token_endpoint(start: Start) -> None:
         answer = client.redeem(client.client["redirect_uri"])
         assert "urlencoded" in answer.headers["content-type"]
         assert dict(parse_qsl(answer.body.decode()))["expires_in"] == "3600"
+    server.policy.token_answer = with_members(expires_in=0)
+    assert signed_in(server).tokens["expires_in"] == 0
+
+
+def test_answer_may_be_lost_after_the_deed(start: Start) -> None:
+    server = start()
+    client = signed_in(server)
+    server.script("token", lose_answer)
+    with pytest.raises((OSError, http.client.HTTPException)):
+        client.refresh()
+    assert len(server.refresh_tokens) == 2, "a new one was issued"
+    assert error_of(client.refresh()) == (400, "invalid_grant")
+    assert client.initialize().status == 401, "presenting the old one was reuse"
 
 
 def test_endpoints_can_be_scripted_by_name(start: Start) -> None:

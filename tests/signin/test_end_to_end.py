@@ -10,30 +10,27 @@ import http.client
 import json
 import re
 import socket
-import sys
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 
-from tests.harness.browser import FakeBrowser, Visit, fake_browser
-from tests.harness.host import (
-    Host,
-    Json,
-    assert_error,
-    environment_for,
-    initialize_params,
-    wait_until,
+from tests.harness.browser import Visit
+from tests.harness.host import initialize_params, wait_until
+from tests.harness.stage import (
+    CALL,
+    PATIENCE,
+    SEARCH,
+    Stage,
+    call,
+    let_token_expire,
+    redirect_uri_of,
+    refusal,
 )
 from tests.peers.authorization_server import (
     CANARY,
-    AuthorizationServer,
-    Policy,
     as_form,
     with_string_numbers,
     without,
@@ -42,107 +39,6 @@ from tests.peers.launch import free_port
 from tests.peers.wild_server import Behaviour, answer_html, answer_status, be_silent
 
 pytestmark = pytest.mark.timeout(120)
-
-COMMAND = Path(sys.executable).parent / "mcp-remote-py"
-PATIENCE = 40.0
-"""Seconds for what needs a sign-in, or the end of several time-outs."""
-CALL: Json = {"name": "echo", "arguments": {"text": "hello"}}
-SEARCH: Json = {"name": "lookup", "arguments": {}}
-
-
-@dataclass
-class Stage:
-    """One person's machine: a home, a browser, and a server out there."""
-
-    server: AuthorizationServer
-    browser: FakeBrowser
-    home: Path
-    stack: ExitStack
-
-    def host(
-        self,
-        *options: str,
-        token_store: str = "file",
-        environment: Mapping[str, str] | None = None,
-        url: str = "",
-    ) -> Host:
-        """A host that has started the command; ended with the test at the latest."""
-        surroundings = {
-            "BROWSER": str(self.browser.command),
-            # A machine without a keyring, also where the tests run on one that has one.
-            "PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring",
-            **(environment or {}),
-        }
-        store = ["--token-store", token_store] if token_store else []
-        command = [str(COMMAND), url or self.server.url, *options, *store]
-        host = Host(command, environment_for(self.home, surroundings), patience=PATIENCE)
-        return self.stack.enter_context(host)
-
-    def sign_in(self, *options: str, **more: Any) -> Host:
-        """A host whose command has signed in, with one tab."""
-        host = self.host(*options, **more)
-        host.initialize()
-        assert len(self.browser.opened) == 1
-        return host
-
-    def end(self, host: Host) -> None:
-        """The host goes away as hosts do."""
-        host.close_stdin()
-        assert host.wait_exit(5) == 0
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """How often each thing has happened that must not happen often."""
-        return {
-            "tabs": len(self.browser.opened),
-            "discoveries": len(self.server.discoveries),
-            "registrations": len(self.server.registrations),
-            "codes": len(self.server.token_requests("authorization_code")),
-            "refreshes": len(self.server.token_requests("refresh_token")),
-        }
-
-
-@pytest.fixture
-def play(tmp_path: Path) -> Iterator[Callable[..., Stage]]:
-    """Sets a stage: the browser's mode, options of the server, and its policy."""
-    with ExitStack() as stack:
-
-        def play(mode: str = "normal", seconds: float = 1.0, **policy: Any) -> Stage:
-            server = stack.enter_context(AuthorizationServer(Policy(**policy)))
-            browser = stack.enter_context(fake_browser(tmp_path / "browser", mode, seconds))
-            return Stage(server, browser, tmp_path / "home", stack)
-
-        yield play
-
-
-def call(host: Host, params: Json = CALL) -> Json:
-    """The result of a tool call."""
-    answer = host.request("tools/call", params)
-    assert "result" in answer, answer
-    result: Json = answer["result"]
-    return result
-
-
-def refusal(host: Host, *phrases: str) -> str:
-    """The one sentence or two that `initialize` is answered with, and what it must say.
-
-    In a phrase, `|` stands between words of which one is enough. Cause and next step are two
-    sentences, and the log has the same words.
-    """
-    request_id = host.begin("initialize", initialize_params())
-    text = assert_error(host.answer(request_id, seconds=PATIENCE), request_id)
-    for phrase in phrases:
-        assert any(one in text.lower() for one in phrase.lower().split("|")), f"{phrase}: {text}"
-    assert re.search(r"[.?!] \S", text), f"no next step: {text}"
-    wait_until(lambda: text in host.stderr, f"the same words in the log: {text}")
-    return text
-
-
-def redirect_uri_of(stage: Stage) -> tuple[str, str]:
-    """Redirect URI and `state` of the tab that was opened."""
-    wait_until(lambda: bool(stage.browser.opened), "a tab", seconds=PATIENCE)
-    query = parse_qs(urlsplit(stage.browser.opened[0]).query)
-    return query["redirect_uri"][0], query["state"][0]
 
 
 def knock(
@@ -312,14 +208,6 @@ def test_memory_store_leaves_nothing(play: Callable[..., Stage]) -> None:
     stage.end(stage.sign_in(token_store="memory"))
     stage.host(token_store="memory").initialize()
     assert stage.counts["tabs"] == 2
-
-
-def let_token_expire(stage: Stage) -> None:
-    """Waits until the newest access token is out of date; the next ones live long."""
-    stage.server.policy.lifetime = 3600
-    expires_at = list(stage.server.access_tokens.values())[-1].expires_at
-    assert expires_at is not None
-    wait_until(lambda: time.monotonic() > expires_at, "the token's end")
 
 
 @pytest.mark.promise("A7", "A1")

@@ -1,0 +1,158 @@
+"""One person's machine, from outside: a home, a browser, hosts, and a server that signs people in.
+
+What counts is counted here: tabs, and requests by kind. Must not know how the command is made.
+"""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from tests.harness.browser import FakeBrowser
+from tests.harness.host import (
+    Host,
+    Json,
+    assert_error,
+    environment_for,
+    initialize_params,
+    wait_until,
+)
+from tests.peers.authorization_server import AuthorizationServer
+
+COMMAND = Path(sys.executable).parent / "mcp-remote-py"
+PATIENCE = 40.0
+"""Seconds for what needs a sign-in, or the end of several time-outs."""
+CALL: Json = {"name": "echo", "arguments": {"text": "hello"}}
+SEARCH: Json = {"name": "lookup", "arguments": {}}
+
+
+@dataclass
+class Stage:
+    """The machine, and the server out there."""
+
+    server: AuthorizationServer
+    browser: FakeBrowser
+    home: Path
+    stack: ExitStack
+
+    def environment(self, extra: Mapping[str, str] | None = None) -> dict[str, str]:
+        """All that the command is given, the test's own wishes last."""
+        surroundings = {
+            "BROWSER": str(self.browser.command),
+            # A machine without a keyring, also where the tests run on one that has one.
+            "PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring",
+        }
+        return environment_for(self.home, surroundings | dict(extra or {}))
+
+    def host(
+        self,
+        *options: str,
+        token_store: str = "file",
+        environment: Mapping[str, str] | None = None,
+        url: str = "",
+    ) -> Host:
+        """A host that has started the command; ended with the test at the latest."""
+        store = ["--token-store", token_store] if token_store else []
+        command = [str(COMMAND), url or self.server.url, *options, *store]
+        host = Host(command, self.environment(environment), patience=PATIENCE)
+        return self.stack.enter_context(host)
+
+    def login(self, *options: str) -> None:
+        """The person signs in by the command for it, at a terminal."""
+        command = [str(COMMAND), "login", self.server.url, "--token-store", "file", *options]
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            env=self.environment(),
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def sign_in(self, *options: str, **more: Any) -> Host:
+        """A host whose command has signed in, with one tab."""
+        host = self.host(*options, **more)
+        host.initialize()
+        assert len(self.browser.opened) == 1
+        return host
+
+    def end(self, host: Host) -> None:
+        """The host goes away as hosts do."""
+        host.close_stdin()
+        assert host.wait_exit(5) == 0
+
+    def kill(self, host: Host) -> None:
+        """The command is gone before it could do anything about it."""
+        host.signal(signal.SIGKILL)
+        assert host.wait_exit(5) == -signal.SIGKILL
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How often each thing has happened that must not happen often."""
+        return {
+            "tabs": len(self.browser.opened),
+            "discoveries": len(self.server.discoveries),
+            "registrations": len(self.server.registrations),
+            "codes": len(self.server.token_requests("authorization_code")),
+            "refreshes": len(self.server.token_requests("refresh_token")),
+        }
+
+    def counts_since(self, before: Mapping[str, int]) -> dict[str, int]:
+        """What has happened since the counts were `before`."""
+        return {name: count - before[name] for name, count in self.counts.items()}
+
+
+def call(host: Host, params: Json = CALL) -> Json:
+    """The result of a tool call."""
+    answer = host.request("tools/call", params)
+    assert "result" in answer, answer
+    result: Json = answer["result"]
+    return result
+
+
+def assert_says(text: str, *phrases: str) -> None:
+    """Asserts that this error is cause and next step, two sentences, and says all `phrases`.
+
+    In a phrase, `|` stands between words of which one is enough.
+    """
+    for phrase in phrases:
+        assert any(one in text.lower() for one in phrase.lower().split("|")), f"{phrase}: {text}"
+    assert re.search(r"[.?!] \S", text), f"no next step: {text}"
+
+
+def refusal(host: Host, *phrases: str) -> str:
+    """The error that `initialize` is answered with, and what it must say.
+
+    The log has the same words.
+    """
+    request_id = host.begin("initialize", initialize_params())
+    text = assert_error(host.answer(request_id, seconds=PATIENCE), request_id)
+    assert_says(text, *phrases)
+    wait_until(lambda: text in host.stderr, f"the same words in the log: {text}")
+    return text
+
+
+def redirect_uri_of(stage: Stage) -> tuple[str, str]:
+    """Redirect URI and `state` of the tab that was opened."""
+    wait_until(lambda: bool(stage.browser.opened), "a tab", seconds=PATIENCE)
+    query = parse_qs(urlsplit(stage.browser.opened[0]).query)
+    return query["redirect_uri"][0], query["state"][0]
+
+
+def let_token_expire(stage: Stage) -> None:
+    """Waits until the newest access token is out of date; the next ones live long."""
+    stage.server.policy.lifetime = 3600
+    expires_at = list(stage.server.access_tokens.values())[-1].expires_at
+    assert expires_at is not None
+    wait_until(lambda: time.monotonic() > expires_at, "the token's end")
