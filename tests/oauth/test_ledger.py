@@ -1,0 +1,260 @@
+"""The arithmetic of the budget: what each thing that was tried costs, and when it is forgotten."""
+
+from __future__ import annotations
+
+from functools import reduce
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mcp_remote_py.oauth.ledger import (
+    ATTEMPT_COOL_DOWN,
+    DAY,
+    MAX_ACCEPTED,
+    MAX_QUICK_TABS,
+    MAX_SCOPES,
+    MAX_TABS,
+    RENEWAL_SPACING,
+    TAB_COOL_DOWNS,
+    Ledger,
+    describe_wait,
+    is_proven,
+    note_accepted,
+    note_failed_attempt,
+    note_failed_renewal,
+    note_renewal,
+    note_renewed,
+    note_scopes,
+    note_sign_in,
+    note_tab,
+    wait_for_renewal,
+    wait_for_tab,
+)
+
+pytestmark = pytest.mark.promise("L2")
+
+NOW = 1_800_000_000.0
+FIRST, SECOND, THIRD = TAB_COOL_DOWNS
+
+
+def wait(ledger: Ledger, now: float = NOW) -> float:
+    return wait_for_tab(ledger, now, step_up=False)
+
+
+def never() -> float:
+    return 0.0
+
+
+# Tabs
+
+
+def test_first_tab_is_free() -> None:
+    assert wait(Ledger()) == 0
+
+
+@pytest.mark.parametrize(("tabs", "seconds"), [(1, FIRST), (2, SECOND), (3, THIRD), (4, DAY)])
+def test_each_tab_that_came_to_nothing_makes_the_next_wait_longer(
+    tabs: int, seconds: float
+) -> None:
+    ledger = reduce(note_tab, [NOW - 10 * (tabs - 1 - n) for n in range(tabs)], Ledger())
+    assert wait(ledger) == seconds
+    assert wait(ledger, NOW + seconds - 1) == 1
+    assert wait(ledger, NOW + seconds) == 0
+
+
+def test_accepted_token_makes_good_for_the_tabs_before() -> None:
+    ledger = note_accepted(note_tab(note_tab(Ledger(), NOW - 5), NOW - 4), NOW)
+    assert ledger.vain_tabs == 0
+    assert wait(note_accepted(note_tab(Ledger(), NOW), NOW)) == 0
+
+
+def test_browser_that_consents_by_itself_is_stopped_too() -> None:
+    ledger = Ledger()
+    for _ in range(MAX_QUICK_TABS):
+        assert wait(ledger) == 0
+        ledger = note_accepted(note_tab(ledger, NOW), NOW)
+    assert wait(ledger) == FIRST
+    assert wait_for_tab(ledger, NOW, step_up=True) == 0, "each set of scopes has one of its own"
+
+
+def test_day_has_an_end_of_tabs_even_of_good_ones() -> None:
+    ledger, now = Ledger(), NOW
+    for _ in range(MAX_TABS):
+        assert wait(ledger, now) == 0
+        ledger = note_accepted(note_tab(ledger, now), now)
+        now += 3600
+    assert wait(ledger, now) == NOW + DAY - now
+    assert wait_for_tab(ledger, now, step_up=True) > 0
+    assert wait(ledger, NOW + DAY) == 0
+
+
+def test_tabs_of_yesterday_are_forgotten() -> None:
+    ledger = note_tab(note_tab(Ledger(), NOW - 2 * DAY), NOW - DAY)
+    assert wait(ledger) == 0
+    assert note_tab(ledger, NOW) == Ledger(tabs=(NOW,), vain_tabs=1)
+
+
+def test_clock_that_went_back_locks_nobody_out() -> None:
+    future = NOW + 5 * DAY
+    ledger = note_failed_attempt(note_tab(Ledger(), future), future)
+    assert wait(ledger) == 0
+    ledger = note_failed_renewal(
+        note_renewal(Ledger(), future), future, never, sent=True, retry_after=None
+    )
+    assert wait_for_renewal(ledger, NOW, refused=True) == 0
+
+
+def test_failure_without_a_tab_waits_a_little() -> None:
+    ledger = note_failed_attempt(Ledger(), NOW)
+    assert wait(ledger) == ATTEMPT_COOL_DOWN
+    assert wait(note_accepted(ledger, NOW)) == 0
+
+
+def test_person_who_signs_in_by_a_command_resets_all_but_what_is_proven() -> None:
+    ledger = note_accepted(Ledger(), 1.0)
+    for moment in range(4):
+        ledger = note_tab(note_scopes(ledger, "a b"), NOW + moment)
+    ledger = note_sign_in(note_renewed(note_renewal(note_failed_attempt(ledger, NOW), NOW)))
+    assert ledger == Ledger(accepted=(1.0,))
+
+
+# Renewals
+
+
+def test_renewal_before_the_end_is_free() -> None:
+    ledger = note_accepted(note_renewed(note_renewal(Ledger(), NOW)), NOW)
+    assert wait_for_renewal(ledger, NOW + 1, refused=False) == 0
+
+
+def test_renewals_because_of_refusals_keep_their_distance() -> None:
+    ledger = note_accepted(note_renewed(note_renewal(Ledger(), NOW)), NOW)
+    assert wait_for_renewal(ledger, NOW + 1, refused=True) == RENEWAL_SPACING - 1
+    assert wait_for_renewal(ledger, NOW + RENEWAL_SPACING, refused=True) == 0
+
+
+@pytest.mark.parametrize(("renewals", "seconds"), [(1, 30), (2, 60), (5, 480), (6, 600), (99, 600)])
+def test_renewals_whose_tokens_are_never_accepted_come_ever_more_seldom(
+    renewals: int, seconds: float
+) -> None:
+    ledger = Ledger()
+    for _ in range(renewals):
+        ledger = note_renewed(note_renewal(ledger, NOW))
+    assert wait_for_renewal(ledger, NOW, refused=False) == seconds
+    assert wait_for_renewal(note_accepted(ledger, NOW), NOW, refused=False) == 0
+
+
+def test_renewal_that_was_killed_may_be_made_good_at_once_but_not_for_ever() -> None:
+    once = note_renewal(Ledger(), NOW)
+    assert wait_for_renewal(once, NOW, refused=True) == 0
+    assert wait_for_renewal(note_renewal(once, NOW), NOW, refused=True) == 30
+
+
+@pytest.mark.parametrize(
+    ("sent", "retry_after", "waits"),
+    [
+        (True, None, [15, 30, 60, 120, 240, 300]),
+        (False, None, [1, 2, 4, 8, 16, 32, 60]),
+        (True, 100.0, [100, 100, 100, 120]),
+        (True, 1e9, [DAY]),
+    ],
+)
+def test_failed_renewals_back_off(
+    sent: bool, retry_after: float | None, waits: list[float]
+) -> None:
+    ledger = Ledger()
+    for seconds in waits:
+        ledger = note_failed_renewal(
+            note_renewal(ledger, NOW), NOW, never, sent=sent, retry_after=retry_after
+        )
+        assert wait_for_renewal(ledger, NOW, refused=False) == seconds
+    assert wait_for_renewal(note_renewed(ledger), NOW + 600, refused=False) == 0
+
+
+def test_failed_renewals_of_many_machines_are_spread() -> None:
+    ledger = note_failed_renewal(Ledger(), NOW, lambda: 0.5, sent=True, retry_after=None)
+    assert wait_for_renewal(ledger, NOW, refused=False) == 15 * 1.25
+
+
+# Tokens, scopes
+
+
+@pytest.mark.promise("L3")
+def test_token_is_proven_by_the_server_alone() -> None:
+    ledger = note_accepted(Ledger(), 7.0)
+    assert is_proven(ledger, 7.0)
+    assert not is_proven(ledger, 6.0), "neither by its age"
+    assert not is_proven(ledger, 8.0), "nor by its youth"
+    for later in range(8, 8 + MAX_ACCEPTED):
+        ledger = note_accepted(ledger, float(later))
+    assert not is_proven(ledger, 7.0)
+    assert len(ledger.accepted) == MAX_ACCEPTED
+    assert note_accepted(ledger, 8.0).accepted[-1] == 8.0
+
+
+def test_scopes_are_remembered_once_each_and_not_without_end() -> None:
+    ledger = note_scopes(note_scopes(note_scopes(Ledger(), "a"), "b"), "a")
+    assert ledger.scopes == ("b", "a")
+    ledger = reduce(note_scopes, map(str, range(100)), ledger)
+    assert len(ledger.scopes) == MAX_SCOPES
+    assert ledger.scopes[-1] == "99"
+
+
+# Whatever happens
+
+
+def happen(ledger: Ledger, event: tuple[str, float]) -> Ledger:
+    kind, now = event
+    match kind:
+        case "tab":
+            return note_tab(ledger, now)
+        case "accepted":
+            return note_accepted(ledger, now)
+        case "failed":
+            return note_failed_attempt(ledger, now)
+        case "renewal":
+            return note_renewal(ledger, now)
+        case "renewed":
+            return note_renewed(ledger)
+        case _:
+            return note_failed_renewal(ledger, now, never, sent=True, retry_after=None)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["tab", "accepted", "failed", "renewal", "renewed", "no verdict"]),
+            st.floats(0, 2e9),
+        ),
+        max_size=30,
+    ),
+    st.floats(0, 2e9),
+)
+def test_wait_is_finite_and_the_ledger_small_whatever_happens(
+    events: list[tuple[str, float]], now: float
+) -> None:
+    ledger = reduce(happen, events, Ledger())
+    assert 0 <= wait(ledger, now) <= DAY
+    assert 0 <= wait_for_renewal(ledger, now, refused=True) <= 2 * DAY
+    data = msgspec.json.encode(ledger)
+    assert msgspec.json.decode(data, type=Ledger) == ledger
+    assert len(data) < 1000
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0, "1 second"),
+        (0.2, "1 second"),
+        (1, "1 second"),
+        (29.1, "30 seconds"),
+        (90, "90 seconds"),
+        (91, "2 minutes"),
+        (600, "10 minutes"),
+        (5401, "2 hours"),
+        (DAY, "24 hours"),
+    ],
+)
+def test_wait_in_words(seconds: float, words: str) -> None:
+    assert describe_wait(seconds) == words
