@@ -27,6 +27,26 @@ class LockBusy(StoreError):
     """Another process did not give the lock back in time."""
 
 
+class Held:
+    """A lock that is held; `descriptor` is what the kernel knows it by."""
+
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
+        self._is_shared = False
+
+    def share(self) -> int:
+        """Lets a child hold it with us: it is free when the last of both has closed it."""
+        self._is_shared = True
+        return self.descriptor
+
+    def free(self) -> None:
+        """Gives it back, as far as we hold it."""
+        if self._is_shared:
+            os.close(self.descriptor)
+        else:
+            _free(self.descriptor)
+
+
 class ProcessLock:
     """One lock per file; tasks and threads of one process exclude each other as well."""
 
@@ -35,7 +55,7 @@ class ProcessLock:
         self._clock = clock
 
     @asynccontextmanager
-    async def hold(self, seconds: float) -> AsyncGenerator[None]:
+    async def hold(self, seconds: float) -> AsyncGenerator[Held]:
         """Holds the lock inside the `async with`; waits at most that long, never the loop.
 
         Raises:
@@ -53,10 +73,11 @@ class ProcessLock:
                 )
             await self._clock.sleep(min(wait, left))
             wait = min(wait * WAIT_FACTOR, LONGEST_WAIT)
+        held = Held(descriptor)
         try:
-            yield
+            yield held
         finally:
-            _free(descriptor)
+            held.free()
 
 
 @contextmanager

@@ -65,8 +65,8 @@ class SealedStore:
     """A `Store` of files in `directory`, which becomes private with all in it."""
 
     def __init__(self, directory: Path, keys: Keys, randomness: Randomness) -> None:
-        self._directory = directory
-        self._keys = keys
+        self.directory = directory
+        self.keys = keys
         self._randomness = randomness
 
     def load(self, session: str) -> Credential | None:
@@ -82,7 +82,7 @@ class SealedStore:
         while (content := read_private(path)) is not None:
             try:
                 name, sealed = _split(content)
-                key = self._keys.for_opening(name)
+                key = self.keys.for_opening(name)
                 if key is None:
                     return None  # not broken: its key may come back
                 return decode(_open(sealed, key, _bound(name, path)))
@@ -104,36 +104,36 @@ class SealedStore:
             self._save(path, encode_pending(pending))
 
     def _save(self, path: Path, text: bytes) -> None:
-        name, key = self._keys.for_sealing()
+        name, key = self.keys.for_sealing()
         sealed = _seal(text, key, self._randomness(NONCE_BYTES), _bound(name, path))
         write_private(path, _line(name) + sealed, self._randomness)
 
     def forget(self, session: str) -> bool:
         """See `Store`. Copies that were moved aside go as well."""
         existed = delete(self._path(session, SUFFIX))
-        for name in names_in(self._directory):
+        for name in names_in(self.directory):
             if name.startswith((f"{session}{SUFFIX}.", f"{session}{PENDING_SUFFIX}")):
-                delete(self._directory / name)
+                delete(self.directory / name)
         return existed
 
     def sessions(self) -> list[str]:
         """See `Store`."""
-        names = names_in(self._directory)
+        names = names_in(self.directory)
         return [name.removesuffix(SUFFIX) for name in names if name.endswith(SUFFIX)]
 
     def prepare(self) -> None:
         """See `Store`: makes the key and writes a file."""
-        self._keys.for_sealing()
-        probe = self._directory / "probe"
+        self.keys.for_sealing()
+        probe = self.directory / "probe"
         write_private(probe, b"", self._randomness)
         delete(probe)
 
     def describe(self) -> str:
         """See `Store`."""
-        return f"sealed files in {self._directory}, {self._keys.describe()}"
+        return f"sealed files in {self.directory}, {self.keys.describe()}"
 
     def _path(self, session: str, suffix: str) -> Path:
-        return self._directory / f"{session}{suffix}"
+        return self.directory / f"{session}{suffix}"
 
 
 def _line(name: str) -> bytes:

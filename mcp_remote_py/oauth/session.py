@@ -473,12 +473,12 @@ class Session:
     def _explain_renewal(self) -> McpRemoteError:
         wait = wait_for_renewal(self.ledger, self._now(), refused=True)
         error, self._failed_renewal = self._failed_renewal, None
-        cause = error.cause if error is not None else "The token could not be renewed lately."
+        evidence = f" now: {error.cause}" if error is not None else ", lately."
         kind = NotSent if isinstance(error, NotSent) else Refused
         return kind(
-            cause,
-            hint=f"Nothing that is stored is lost: the next attempt is in {describe_wait(wait)}. "
-            "To sign in anew: mcp-remote-py login URL.",
+            f"The token could not be renewed{evidence}",
+            hint=f"Nothing that is stored is lost: it is tried again in {describe_wait(wait)}. "
+            f"To sign in anew: {_LOGIN}.",
             retry_after=wait,
         )
 

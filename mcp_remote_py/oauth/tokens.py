@@ -67,13 +67,22 @@ class TokenError(SignInFailed):
     """The token endpoint gave no token now; nothing that is stored is thereby worthless.
 
     `error` is the OAuth error code in the words of RFC 6749, "" without one; `description` what
-    the server said, whole and foreign; `status` the HTTP status.
+    the server said, whole and foreign; `status` the HTTP status; `retry_after` the seconds it
+    asked to wait, None without.
     """
 
     def __init__(
-        self, cause: str, *, hint: str = "", error: str = "", description: str = "", status: int = 0
+        self,
+        cause: str,
+        *,
+        hint: str = "",
+        error: str = "",
+        description: str = "",
+        status: int = 0,
+        retry_after: float | None = None,
     ) -> None:
         super().__init__(cause, hint=hint)
+        self.retry_after = retry_after
         self.error = error
         self.description = description
         self.status = status
@@ -181,7 +190,13 @@ def parse_refusal(response: Response, *, where: str, secrets: Iterable[Secret] =
         error=error,
         description=description,
         status=status,
+        retry_after=_read_seconds(response.headers.get("retry-after", "")),
     )
+
+
+def _read_seconds(text: str) -> float | None:
+    """RFC 9110 §10.2.3; the date that is allowed there, too, was not seen at a token endpoint."""
+    return float(text) if re.fullmatch(r"\d{1,9}", text) else None
 
 
 def excerpt(text: str, secrets: Iterable[Secret] = ()) -> str:

@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any, NamedTuple, Protocol, TypeVar
 
-from mcp_remote_py.credentials.lock import LockBusy
+from mcp_remote_py.credentials.lock import Held, LockBusy
 from mcp_remote_py.credentials.store import Store
 from mcp_remote_py.errors import ExchangeError, McpRemoteError, Refused, name_server
 from mcp_remote_py.oauth import flow
@@ -113,7 +113,7 @@ class Surroundings(NamedTuple):
     listen: Callable[[str], Awaitable[Listener]]
     """Binds the listener; at that redirect URI and no other, where one is given."""
     open_browser: Callable[[str], Awaitable[bool]]
-    lock: Callable[[Lock, float], AbstractAsyncContextManager[object]]
+    lock: Callable[[Lock, float], AbstractAsyncContextManager[Held]]
     """Held by one process at a time; the number is the patience in seconds."""
     records: Records
     now: Callable[[], float]
@@ -124,6 +124,8 @@ class Surroundings(NamedTuple):
     """Uniform in [0, 1)."""
     report: Callable[[str], None]
     """Tells the person one sentence, on stderr."""
+    renew: Callable[[Held], Awaitable[Credential]] | None = None
+    """Renews what is stored in a process of its own that holds the lock, too; None: here."""
     paste: Callable[[], Awaitable[Callback]] | None = None
     """The redirect that the person carries over by hand, where they were asked to."""
 
@@ -357,7 +359,7 @@ class _Performance:
     def __init__(self, agent: SignInAgent) -> None:
         self._agent = agent
         self._world = agent.world
-        self._held: dict[Lock, AsyncExitStack] = {}
+        self._held: dict[Lock, tuple[AsyncExitStack, Held]] = {}
         self._listener: Listener | None = None
         self._asked = False
 
@@ -374,7 +376,7 @@ class _Performance:
             try:
                 await self._part(outcome)
             finally:
-                for stack in self._held.values():
+                for stack, _ in self._held.values():
                     await stack.aclose()
 
     async def _part(self, outcome: Outcome) -> None:
@@ -416,7 +418,7 @@ class _Performance:
             case Hold():
                 return await self._hold(step)
             case Release():
-                await self._held.pop(step.lock).aclose()
+                await self._held.pop(step.lock)[0].aclose()
             case Renew():
                 return await self._renew(step.credential)
             case Report():
@@ -462,12 +464,12 @@ class _Performance:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(gate)
             try:
-                await stack.enter_async_context(self._world.lock(step.lock, step.patience))
+                held = await stack.enter_async_context(self._world.lock(step.lock, step.patience))
             except LockBusy:
                 if step.patience:
                     raise
                 return False
-            self._held[step.lock] = stack.pop_all()
+            self._held[step.lock] = stack.pop_all(), held
         return True
 
     async def _ask(self, step: AskUser) -> Callback | None:
@@ -479,6 +481,8 @@ class _Performance:
     async def _renew(self, credential: Credential) -> Credential:
         self._agent.renewals += 1
         try:
+            if self._world.renew is not None:
+                return await self._world.renew(self._held[Lock.STORE][1])
             return await self._perform(
                 flow.renew(credential, self._agent.settings, self._world.now())
             )

@@ -14,11 +14,13 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
+from typing import cast
 from urllib.parse import urlsplit
 
 from mcp_remote_py.clock import LoopClock
 from mcp_remote_py.credentials.keys import choose_store
-from mcp_remote_py.credentials.lock import ProcessLock
+from mcp_remote_py.credentials.lock import Held, ProcessLock
+from mcp_remote_py.credentials.sealed import SealedStore
 from mcp_remote_py.credentials.state import StateFile, state_directory
 from mcp_remote_py.credentials.store import MemoryStore, Store, session_key
 from mcp_remote_py.oauth.claims import account_of
@@ -29,6 +31,7 @@ from mcp_remote_py.signin.agent import Listener, SignInAgent, Surroundings
 from mcp_remote_py.signin.browser import detect_platform, open_browser
 from mcp_remote_py.signin.callback import CallbackListener
 from mcp_remote_py.signin.fetch import Fetcher
+from mcp_remote_py.signin.keeper import describe_job, renew_kept
 from mcp_remote_py.tls import build_tls_context
 
 LOWEST_PORT, PORTS = 3335, 45815
@@ -100,7 +103,7 @@ def build_agent(
         for kind in Lock
     }
 
-    def hold(kind: Lock, patience: float) -> AbstractAsyncContextManager[None]:
+    def hold(kind: Lock, patience: float) -> AbstractAsyncContextManager[Held]:
         return locks[kind].hold(patience)
 
     async def listen(redirect_uri: str) -> Listener:
@@ -116,6 +119,11 @@ def build_agent(
         if chosen.port is None and known != listener.port:
             state.update(port=listener.port)
         return listener
+
+    async def renew(held: Held) -> Credential:
+        sealed = cast("SealedStore", store)
+        job = await asyncio.to_thread(describe_job, sealed, session, settings)
+        return await renew_kept(job, held.share(), store, report)
 
     async def open_in_browser(url: str) -> bool:
         kind = detect_platform(sys.platform, platform.release(), environment)
@@ -137,6 +145,8 @@ def build_agent(
             random_bytes=os.urandom,
             random=random.random,
             report=report,
+            # Where a lock can be handed on, and there is something to share.
+            renew=renew if os.name == "posix" and isinstance(store, SealedStore) else None,
         ),
     )
     agent.fetcher, agent.url = fetcher, str(settings.server)

@@ -313,17 +313,20 @@ class HttpClient:
         """Whether there is a new credential to send the refused request with."""
         if self._authorizer is None:
             return False
-        if response.status not in (401, 403):
+        challenge = response.headers.get(b"www-authenticate", b"")
+        status = response.status
+        if status == 400 and b"invalid_token" in challenge:
+            status = 401  # what RFC 6750 §3.1 says it should have been (L17)
+        if status not in (401, 403):
             # Whoever fails, limits or redirects may not have looked at it.
-            if token is not None and 200 <= response.status < 300:
+            if token is not None and 200 <= status < 300:
                 self._authorizer.accepted(token[1])
             return False
-        challenge = response.headers.get(b"www-authenticate", b"")
-        if response.status == 401:
+        if status == 401:
             # A person may need minutes: the connection must not be held for that long.
             await response.aclose()
         sent = None if token is None else token[1]
-        again = await self._authorizer.refused(sent, response.status, challenge)
+        again = await self._authorizer.refused(sent, status, challenge)
         if again:
             await response.aclose()
         return again

@@ -65,9 +65,8 @@ def error_line(body: bytes, request: Message | None) -> bytes | None:
         message = parse_message(body)
     except InvalidMessage:
         return None
-    if not message.is_error:
-        return None
-    if request is None:
+    # OAuth and many gateways have an `error`, too, which is a word (RFC 6749 §5.2).
+    if request is None or not message.error.startswith(b"{"):
         return None
     if message.key is None:
         return b'{"jsonrpc":"2.0","id":%b,"error":%b}' % (request.raw_id, message.error)

@@ -17,7 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from mcp_remote_py.credentials.keys import choose_store
-from mcp_remote_py.credentials.lock import LockBusy, ProcessLock
+from mcp_remote_py.credentials.lock import Held, LockBusy, ProcessLock
 from mcp_remote_py.credentials.store import MemoryStore, Store, StoreError
 from mcp_remote_py.errors import McpRemoteError, NotSent, Refused
 from mcp_remote_py.oauth.ledger import RENEWAL_SPACING, TAB_COOL_DOWNS, Ledger, note_accepted
@@ -141,7 +141,7 @@ class World:
     ) -> SignInAgent:
         """One process of this machine."""
 
-        def hold(kind: Lock, patience: float) -> AbstractAsyncContextManager[None]:
+        def hold(kind: Lock, patience: float) -> AbstractAsyncContextManager[Held]:
             return self._hold(kind, patience) if locks is None else locks[kind].hold(patience)
 
         surroundings = Surroundings(
@@ -195,11 +195,11 @@ class World:
         assert [listener.closed for listener in self.listeners] == [1] * len(self.listeners)
 
     @asynccontextmanager
-    async def _hold(self, kind: Lock, patience: float) -> AsyncGenerator[None]:
+    async def _hold(self, kind: Lock, patience: float) -> AsyncGenerator[Held]:
         if self._locks[kind].locked() and not patience:
             raise LockBusy("Somebody has it.")
         async with self._locks[kind]:
-            yield
+            yield Held(-1)
 
     async def _sleep(self, seconds: float) -> None:
         """Short waits are shorter here; the patience for a person is longer than any test."""
@@ -510,7 +510,7 @@ def test_transient_failure_keeps_the_credential_and_opens_no_tab(
         assert world.store.load(SESSION) == kept
         world.refuse_refresh = None
         asked = world.counts[2]
-        with pytest.raises(McpRemoteError, match="could not be renewed lately"):
+        with pytest.raises(McpRemoteError, match="could not be renewed, lately"):
             await agent.refused(b"Bearer kept-access", 401, CHALLENGE)
         assert world.counts == (0, 0, asked), "not at once"
         world.time += RENEWAL_SPACING

@@ -323,7 +323,7 @@ CAUSES: dict[str, Cause] = {
 VARIANTS: dict[str, Cause] = {
     "L1 tokens are for another audience": Cause(
         policy={"token_format": "jwt", "audience": OTHER},
-        says=("refuse", "aud", OTHER, "{url}", "iss", "scope", "exp"),
+        says=("refuse", "aud", OTHER, "{url}"),
         tokens=1,
     ),
     "L6 the same, before the start, loose": Cause(
@@ -357,8 +357,8 @@ VARIANTS: dict[str, Cause] = {
         signed_in,
         revoke,
         policy={"refusal_status": 400},
-        says=("400",),
         tabs=0,
+        tokens=1,
         registrations=0,
     ),
     "L20 expires_in is 0, and no refresh token": Cause(

@@ -264,8 +264,8 @@ ERROR = b'{"code":-32602,"message":"no","data":{"n":1.0}}'
     [
         (b'{"id":7,"error":%b, "x":1}' % ERROR, b'{"id":7,"error":%b, "x":1}' % ERROR),
         (b'{"id":7.0,"error":%b}' % ERROR, b'{"id":7.0,"error":%b}' % ERROR),
-        (b'{\n"id":7,\n"error":1}', b'{ "id":7, "error":1}'),
-        (b'\xef\xbb\xbf{"id":7,"error":1}', b'{"id":7,"error":1}'),
+        (b'{\n"id":7,\n"error":{"code":1}}', b'{ "id":7, "error":{"code":1}}'),
+        (b'\xef\xbb\xbf{"id":7,"error":{"code":1}}', b'{"id":7,"error":{"code":1}}'),
         (b'{"id":null,"error":%b}' % ERROR, b'{"jsonrpc":"2.0","id":7,"error":%b}' % ERROR),
         (b'{"error":%b}' % ERROR, b'{"jsonrpc":"2.0","id":7,"error":%b}' % ERROR),
         (b'{"id":8,"error":%b}' % ERROR, None),
@@ -274,7 +274,7 @@ ERROR = b'{"code":-32602,"message":"no","data":{"n":1.0}}'
         (b'{"id":7,"result":{}}', None),
         (b'{"id":7,"method":"x"}', None),
         (b'{"id":7}', None),
-        (b'[{"id":7,"error":1}]', None),
+        (b'[{"id":7,"error":{"code":1}}]', None),
         (b"<html>", None),
         (b'{"id":7,"error":', None),
         (b"\xff", None),
@@ -292,7 +292,10 @@ def test_an_error_of_the_server_answers_the_request_it_refused(
 
 def test_the_answer_carries_the_id_as_the_request_spelled_it() -> None:
     request = parse_message(rb'{"id":"\u0061","method":"x"}')
-    assert error_line(b'{"error":1}', request) == rb'{"jsonrpc":"2.0","id":"\u0061","error":1}'
+    assert (
+        error_line(b'{"error":{"code":1}}', request)
+        == rb'{"jsonrpc":"2.0","id":"\u0061","error":{"code":1}}'
+    )
 
 
 # ------------------------------------------------------------------------- excerpts

@@ -1,0 +1,264 @@
+"""Renews in a process of its own, so that no kill of ours loses the answer.
+
+Servers that rotate refresh tokens give each answer once, and hosts kill what they have started,
+often within its first second, when tokens of yesterday are renewed (L4, field note 3): between
+the server's deed and our write, that would cost the person a sign-in. The keeper holds the lock
+with us, stores what it gets, and is gone; whoever is killed, the next process finds the token.
+It is given what it needs on its stdin, the key included, and never touches a keyring. Must not
+know when a token is to be renewed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import cast
+
+import msgspec
+
+from mcp_remote_py.credentials.sealed import SealedStore
+from mcp_remote_py.credentials.store import Store
+from mcp_remote_py.errors import Interrupted, McpRemoteError, NotSent
+from mcp_remote_py.oauth import flow
+from mcp_remote_py.oauth.steps import (
+    Conversation,
+    Credential,
+    Fetch,
+    Forget,
+    Load,
+    Report,
+    Response,
+    Save,
+    Step,
+)
+from mcp_remote_py.oauth.tokens import GrantRefused, TokenError
+from mcp_remote_py.redact import Secret
+from mcp_remote_py.settings import ProxySettings, SignInSettings, Tls
+from mcp_remote_py.signin.fetch import Fetcher
+from mcp_remote_py.tls import build_tls_context
+
+PATIENCE = 40.0
+"""Seconds we wait for the keeper: two requests to a token endpoint that hangs, and its start."""
+
+MODULE = "mcp_remote_py.signin.keeper"
+
+
+class Job(msgspec.Struct):
+    """What the keeper is told, on its stdin; secrets are in the pipe and nowhere else."""
+
+    folder: str
+    session: str
+    key_name: str
+    key: str
+    """Base64."""
+    send_resource: bool
+    proxy: str | None
+    ca_certs: tuple[str, ...]
+    client_cert: str | None
+    client_key: str | None
+
+
+class Result(msgspec.Struct):
+    """What came of it, on its stdout: what is stored, or an error without secrets."""
+
+    kind: str = ""
+    """Name of the error's class, "" for success."""
+    cause: str = ""
+    hint: str = ""
+    error: str = ""
+    description: str = ""
+    status: int = 0
+    retry_after: float | None = None
+    reports: list[str] = []
+
+
+class GivenKey:
+    """`Keys` that were handed over."""
+
+    def __init__(self, name: str, key: bytes) -> None:
+        self._name = name
+        self._key = key
+
+    def for_sealing(self) -> tuple[str, bytes]:
+        """See `Keys`."""
+        return self._name, self._key
+
+    def for_opening(self, name: str) -> bytes | None:
+        """See `Keys`."""
+        return self._key if name == self._name else None
+
+    def describe(self) -> str:
+        """See `Keys`."""
+        return "a key that was handed over"
+
+
+def describe_job(store: SealedStore, session: str, settings: ProxySettings) -> Job:
+    """What a keeper of this session needs. May block: it asks for the key.
+
+    Raises:
+        StoreError: the key cannot be had.
+    """
+    name, key = store.keys.for_sealing()
+    return Job(
+        folder=str(store.directory),
+        session=session,
+        key_name=name,
+        key=base64.b64encode(key).decode("ascii"),
+        send_resource=settings.sign_in.send_resource,
+        proxy=None if settings.http_proxy is None else settings.http_proxy.reveal(),
+        ca_certs=settings.tls.ca_certs,
+        client_cert=settings.tls.client_cert,
+        client_key=settings.tls.client_key,
+    )
+
+
+async def renew_kept(
+    job: Job, lock: int, store: Store, report: Callable[[str], None]
+) -> Credential:
+    """Has a keeper play `flow.renew` for what is stored; `lock` is the descriptor of the lock.
+
+    Raises:
+        McpRemoteError: as `flow.renew`.
+    """
+    try:
+        output = await asyncio.to_thread(_employ, msgspec.json.encode(job), lock)
+        result = msgspec.json.decode(output, type=Result)
+    except (ValueError, OSError, subprocess.TimeoutExpired) as error:
+        raise Interrupted(
+            f"The process that renews the token failed ({type(error).__name__}).",
+            hint="Try again later.",
+        ) from None
+    for text in result.reports:
+        report(text)
+    if result.kind:
+        raise _to_error(result)
+    credential = await asyncio.to_thread(store.load, job.session)
+    if credential is None:
+        raise Interrupted("The renewed token was not stored.", hint="Try again later.")
+    return credential
+
+
+def _employ(job: bytes, lock: int) -> bytes:
+    """The words of a keeper that is over.
+
+    In a thread: asyncio kills the children of a loop that ends, the very thing to be avoided.
+    """
+    keeper = subprocess.Popen(
+        # -P: the folder we happen to be in is not ours.
+        [sys.executable, "-P", "-m", MODULE],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        pass_fds=(lock,),
+        start_new_session=True,  # hosts kill by group
+    )
+    return keeper.communicate(job, PATIENCE)[0]
+
+
+def _to_error(result: Result) -> McpRemoteError:
+    if result.kind in ("GrantRefused", "TokenError"):
+        kind = GrantRefused if result.kind == "GrantRefused" else TokenError
+        return kind(
+            result.cause,
+            hint=result.hint,
+            error=result.error,
+            description=result.description,
+            status=result.status,
+            retry_after=result.retry_after,
+        )
+    kinds = {"NotSent": NotSent, "Interrupted": Interrupted}
+    return kinds.get(result.kind, McpRemoteError)(result.cause, hint=result.hint)
+
+
+# In the keeper -------------------------------------------------------------------------------
+
+
+async def keep(
+    job: Job, fetch: Callable[[Fetch], object], store: Store, now: Callable[[], float]
+) -> Result:
+    """Renews what is stored; never raises."""
+    reports: list[str] = []
+    try:
+        credential = store.load(job.session)
+        if credential is None:
+            raise McpRemoteError("There is nothing to renew.")  # signed out a moment ago
+        settings = SignInSettings(send_resource=job.send_resource)
+        conversation = flow.renew(credential, settings, now())
+        await _play(conversation, fetch, store, job.session, reports)
+    except TokenError as error:
+        return Result(
+            kind="GrantRefused" if isinstance(error, GrantRefused) else "TokenError",
+            cause=error.cause,
+            hint=error.hint,
+            error=error.error,
+            status=error.status,
+            retry_after=error.retry_after,
+            reports=reports,
+        )
+    except McpRemoteError as error:
+        return Result(type(error).__name__, error.cause, error.hint, reports=reports)
+    return Result(reports=reports)
+
+
+async def _play(
+    conversation: Conversation[Credential],
+    fetch: Callable[[Fetch], object],
+    store: Store,
+    session: str,
+    reports: list[str],
+) -> None:
+    answer: object = None
+    failure: McpRemoteError | None = None
+    while True:
+        try:
+            if failure is None:
+                step = conversation.send(answer)
+            else:
+                step = conversation.throw(failure)
+        except StopIteration:
+            return
+        answer, failure = None, None
+        try:
+            if isinstance(step, Fetch):
+                answer = await cast("asyncio.Future[Response]", fetch(step))
+            else:
+                answer = _do(step, store, session, reports)
+        except McpRemoteError as error:
+            failure = error
+
+
+def _do(step: Step, store: Store, session: str, reports: list[str]) -> object:
+    match step:
+        case Load():
+            return store.load(session)
+        case Save():
+            store.save(session, step.credential)
+        case Forget():
+            return store.forget(session)
+        case Report():
+            reports.append(step.text)
+        case _:
+            raise TypeError(f"no step of a renewal: {type(step).__name__}")
+    return None
+
+
+def main() -> None:
+    """The keeper's whole life."""
+    job = msgspec.json.decode(sys.stdin.buffer.read(), type=Job)
+    keys = GivenKey(job.key_name, base64.b64decode(job.key))
+    store = SealedStore(Path(job.folder), keys, os.urandom)
+    tls = Tls(job.ca_certs, job.client_cert, job.client_key)
+    proxy = None if job.proxy is None else Secret(job.proxy)
+    fetcher = Fetcher(lambda: build_tls_context(tls), proxy)
+    result = asyncio.run(keep(job, fetcher.fetch, store, time.time))
+    sys.stdout.buffer.write(msgspec.json.encode(result))
+
+
+if __name__ == "__main__":
+    main()
