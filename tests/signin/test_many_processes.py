@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.harness.host import Host, has_port, initialize_params
+from tests.harness.host import Host, descendants, has_port, initialize_params
 from tests.harness.stage import CALL, Stage, call, let_token_expire
 from tests.peers.authorization_server import AuthorizationServer
 from tests.peers.wild_server import Exchange
@@ -79,20 +79,22 @@ def late(seconds: float) -> Callable[[Exchange], None]:
     return behaviour
 
 
-# The process that refreshes is killed: before the server has done anything, when it has and has
-# not answered, and when it has answered.
+# The process that wants the renewal is killed: before the server has done anything, when it has
+# and has not answered, and when it has answered. Whoever is left at its connection is answered.
 
 
 def before_the_deed(exchange: Exchange, wait: float, kill: Callable[[], None]) -> None:
     exchange.delay(wait)
     kill()
+    exchange.good()
 
 
 def after_the_deed(exchange: Exchange, wait: float, kill: Callable[[], None]) -> None:
     assert isinstance(exchange.server, AuthorizationServer)
-    exchange.server.decide_tokens(exchange)
+    answer = exchange.server.decide_tokens(exchange)
     exchange.delay(wait)
     kill()
+    answer()
 
 
 def after_the_answer(exchange: Exchange, wait: float, kill: Callable[[], None]) -> None:
@@ -112,16 +114,15 @@ def test_refreshing_process_is_killed(stage: Stage, moment: Callable[..., Any], 
 
     def behaviour(exchange: Exchange) -> None:
         port = exchange.connection.getpeername()[1]
-        refreshing = [host for host in hosts if has_port(host.process.pid, port)]
+        refreshing = [host for host in hosts if talks_from(host, port)]
         assert len(refreshing) == 1, "a token request of nobody"
 
         def kill() -> None:
             stage.kill(refreshing[0])
             killed.append(refreshing[0])
 
-        moment(exchange, wait, kill)
         with suppress(OSError):
-            exchange.cut()
+            moment(exchange, wait, kill)
 
     stage.server.script("token", behaviour)
     hosts += [stage.host() for _ in range(PROCESSES)]
@@ -132,3 +133,9 @@ def test_refreshing_process_is_killed(stage: Stage, moment: Callable[..., Any], 
     counts = stage.counts_since(before)
     assert (counts["tabs"], counts["codes"]) == (0, 0), counts
     assert counts["refreshes"] <= 2, counts
+
+
+def talks_from(host: Host, port: int) -> bool:
+    """Whether the command, or what it has started, has that port."""
+    pid = host.process.pid
+    return any(has_port(one, port) for one in [pid, *descendants(pid)])
