@@ -110,7 +110,7 @@ def finish(
         if _is_dead(credential.client, error):
             yield from _forget_client(credential.client)
         raise
-    return (yield from _conclude(credential, settings))
+    return (yield from conclude(credential, settings))
 
 
 def abandon(pending: PendingAuthorization) -> Conversation[None]:
@@ -125,8 +125,11 @@ def sign_in_elsewhere(
     challenge: Challenge,
     settings: SignInSettings,
     now: Callable[[], float],
+    before_asking: Callable[[], Conversation[None]],
 ) -> Conversation[Credential]:
-    """Has the person sign in with a code on any device; the credential is saved.
+    """Has the person sign in with a code on any device; the credential is not saved yet.
+
+    `before_asking` is played when all is ready, and the person is asked next.
 
     Raises:
         SignInDenied: the person said no.
@@ -134,13 +137,13 @@ def sign_in_elsewhere(
     """
     client = yield from _prepare_client(server_url, challenge, settings, now)
     endpoint = client.server.device_authorization_endpoint
+    yield from before_asking()
     try:
-        credential = yield from ask_by_code(endpoint, client.credential, settings.timeout, now)
+        return (yield from ask_by_code(endpoint, client.credential, settings.timeout, now))
     except GrantRefused as error:
         if _is_dead(client.credential.client, error):
             yield from _forget_client(client.credential.client)
         raise
-    return (yield from _conclude(credential, settings))
 
 
 def renew(credential: Credential, settings: SignInSettings, now: float) -> Conversation[Credential]:
@@ -222,7 +225,12 @@ def _check_device_endpoint(server: ServerMetadata, settings: SignInSettings) -> 
         )
 
 
-def _conclude(credential: Credential, settings: SignInSettings) -> Conversation[Credential]:
+def conclude(credential: Credential, settings: SignInSettings) -> Conversation[Credential]:
+    """Saves what a person has got; to be played under the lock of the store.
+
+    Raises:
+        SignInFailed: it lacks what the settings want of it.
+    """
     if settings.use_id_token and credential.id_token is None:
         raise SignInFailed(
             f"{credential.issuer} gave no ID token, which --use-id-token is to send.",

@@ -250,10 +250,7 @@ class Session:
         yield Hold(Lock.STORE, STORE_PATIENCE)
         yield from self._look()
         if self.credential is not None:
-            try:
-                yield from revoke(self.credential)
-            except McpRemoteError as error:
-                yield Report(f"The tokens could not be revoked: {error.sentence()}")
+            yield from revoke(self.credential)
         self.credential = self._unsaved = None
         return cast("bool", (yield Forget()))
 
@@ -265,11 +262,16 @@ class Session:
             # A sign-in that cannot be kept is asked for again and again (field note 37).
             yield Probe()
             if self._settings.device_code:
-                yield from self._note_tab(scopes, automatic=automatic)
                 credential = yield from flow.sign_in_elsewhere(
-                    self._server_url, challenge, self._settings, self._now
+                    self._server_url,
+                    challenge,
+                    self._settings,
+                    self._now,
+                    partial(self._note_tab, scopes, automatic=automatic),
                 )
-                self._take(credential)
+                yield Hold(Lock.STORE, STORE_PATIENCE)
+                self._take((yield from flow.conclude(credential, self._settings)))
+                yield Release(Lock.STORE)
             else:
                 pending = yield from flow.prepare(
                     self._server_url, challenge, self._settings, self._random_bytes, self._now
@@ -451,19 +453,17 @@ class Session:
                 return self._explain_renewal()
 
     def _explain_token(self, challenge: Challenge) -> McpRemoteError:
-        credential, token = self.credential, self.token
+        credential = cast("Credential", self.credential)
         said = f" ({challenge.error_description})" if challenge.error_description else ""
-        evidence = ""
-        if credential is not None and token is not None:
-            evidence = " " + explain_mismatch(
-                token,
-                issuer=credential.issuer,
-                resource=credential.resource,
-                scope=challenge.scope or credential.scope,
-                now=self._now(),
-            )
+        evidence = explain_mismatch(
+            cast("Secret", self.token),
+            issuer=credential.issuer,
+            resource=credential.resource,
+            scope=challenge.scope or credential.scope,
+            now=self._now(),
+        )
         return Refused(
-            f"The server refuses a token it was just given{said}.{evidence}",
+            f"The server refuses a token it was just given{said}. {evidence}",
             hint="Signing in again would not help by itself: the token may be for another audience "
             "or lack a scope. Try --resource or --scope, or ask who runs the server. To sign in "
             "all the same: mcp-remote-py login URL.",

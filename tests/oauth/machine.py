@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
-from typing import cast
+from typing import TypeVar, cast
 from urllib.parse import parse_qsl
 
 from mcp_remote_py.errors import Interrupted, McpRemoteError, NotSent
@@ -67,6 +67,9 @@ MAX_STEPS = 400
 
 UNAUTHORIZED = Challenge(error="invalid_token")
 SCOPE_WANTED = Challenge(error="insufficient_scope", scope="write")
+
+
+T = TypeVar("T")
 
 
 class Violation(AssertionError):
@@ -188,6 +191,11 @@ class Machine:
         self.hopeless: Secret | None = None
         """The access token that was refused though it was new, and had not expired."""
         self.make_session = make_session
+        self.reports: list[str] = []
+        self.published: list[Publish] = []
+        self.device_codes = False
+        self.by_hand = False
+        """Whether the person carries the redirect over by hand."""
         self.unanswered = 0
 
     def random_bytes(self, count: int) -> bytes:
@@ -248,8 +256,15 @@ class Machine:
                     "token_endpoint": f"{ISSUER}/token",
                     "response_types_supported": ["code"],
                     "code_challenge_methods_supported": ["S256"],
+                    **(
+                        {"device_authorization_endpoint": f"{ISSUER}/d"}
+                        if self.device_codes
+                        else {}
+                    ),
                 }
             )
+        if url == f"{ISSUER}/d":
+            return _document({})
         if url != f"{ISSUER}/token":
             return Response(404, {}, b"")
         assert request.body is not None
@@ -369,6 +384,31 @@ class Process:
         self._work = self._serve()
         self._advance(None)
 
+    def play(self, conversation: Conversation[T], turns: int = 50) -> T:
+        """Its outcome, whatever it waits for coming at its turn.
+
+        Raises:
+            McpRemoteError: what the conversation raises.
+        """
+        ends: list[object] = []
+
+        def work() -> Generator[Step, object, None]:
+            try:
+                ends.append((yield from self._play(conversation)))
+            except McpRemoteError as error:
+                ends.append(error)
+
+        self._work = work()
+        self._advance(None)
+        for _ in range(turns):
+            self.run(lambda _: False)
+            if ends:
+                break
+        (end,) = ends
+        if isinstance(end, McpRemoteError):
+            raise end
+        return cast("T", end)
+
     def kill(self) -> None:
         """With -9: nothing is tidied up but what the kernel does."""
         machine = self.machine
@@ -455,15 +495,15 @@ class Process:
         ):
             raise Violation("another token is stored, and was not tried")
 
-    def _play(self, conversation: Conversation[object]) -> Generator[Step, object, Secret | None]:
+    def _play(self, conversation: Conversation[T]) -> Generator[Step, object, T]:
         """The outcome of a conversation, at whose end its locks are free."""
         try:
-            return cast("Secret | None", (yield from self._with_renewals(conversation)))
+            return (yield from self._with_renewals(conversation))
         finally:
             for lock in [one for one, holder in self.machine.locks.items() if holder is self]:
                 del self.machine.locks[lock]
 
-    def _with_renewals(self, conversation: Conversation[object]) -> Generator[Step, object, object]:
+    def _with_renewals(self, conversation: Conversation[T]) -> Generator[Step, object, T]:
         answer: object = None
         failure: McpRemoteError | None = None
         while True:
@@ -501,7 +541,11 @@ class Process:
                 return self._watch()
             case AskUser():
                 return self._ask(step)
-            case Report() | Probe() | Publish() | Renew():
+            case Report():
+                machine.reports.append(step.text)
+            case Publish():
+                machine.published.append(step)
+            case Probe() | Renew():
                 pass
             case _:
                 return self._do_on_disk(step)
@@ -512,7 +556,10 @@ class Process:
         match step:
             case Look():
                 self._see()
-                return Disk(machine.credential, machine.pending, machine.ledger, "", "")
+                told = machine.published[-1] if machine.published else Publish(None)
+                return Disk(
+                    machine.credential, machine.pending, machine.ledger, told.error, told.hint
+                )
             case Load():
                 self._see()
                 return machine.credential
@@ -549,6 +596,8 @@ class Process:
 
     def _ask(self, step: AskUser) -> object:
         machine, pending = self.machine, step.pending
+        if not step.listens:
+            return self._join(pending)
         if not self._shown:
             self._shown = True
             if self is not machine.locks.get(Lock.SIGN_IN):
@@ -571,6 +620,16 @@ class Process:
             case _:
                 machine.now = max(machine.now, pending.expires_at)
                 raise NobodyCame("Nobody came.", hint="Try again.")
+
+    def _join(self, pending: PendingAuthorization) -> object:
+        """A person looks at the page of another process, and may bring its end by hand."""
+        machine = self.machine
+        if machine.pending is None or machine.pending.state != pending.state:
+            return None
+        if not machine.by_hand:
+            return BLOCKED
+        state = pending.state.reveal()
+        return Callback({"code": f"code of {state}", "state": state})
 
 
 def signed_in(*, refreshable: bool = True, expires_in: float = LIFETIME) -> Credential:

@@ -213,7 +213,7 @@ WORLDS: dict[str, tuple[Credential | None, Ledger | None]] = {
     "signed in": (signed_in(), PROVEN),
     "never accepted": (signed_in(), None),
     "expired": (signed_in(expires_in=-1), PROVEN),
-    "expiring": (signed_in(expires_in=30), PROVEN),
+    "expiring": (signed_in(expires_in=5), PROVEN),
     "no refresh token": (signed_in(refreshable=False), PROVEN),
 }
 

@@ -17,7 +17,7 @@ import pytest
 
 from mcp_remote_py.errors import Interrupted, McpRemoteError, NotSent, SignInFailed, UsageError
 from mcp_remote_py.oauth.challenge import Challenge
-from mcp_remote_py.oauth.flow import abandon, finish, prepare, renew, sign_in_elsewhere
+from mcp_remote_py.oauth.flow import abandon, conclude, finish, prepare, renew, sign_in_elsewhere
 from mcp_remote_py.oauth.grants import AuthorizationRefused, SignInDenied
 from mcp_remote_py.oauth.steps import (
     AskUser,
@@ -187,8 +187,19 @@ class World:
     ) -> Credential:
         given = SignInSettings() if settings is None else settings
         if given.device_code:
-            return play(sign_in_elsewhere(SERVER, challenge, given, lambda: NOW), self)
+            return play(self._ask_elsewhere(challenge, given), self)
         return play(self._ask(challenge, given), self)
+
+    def _ask_elsewhere(
+        self, challenge: Challenge, settings: SignInSettings
+    ) -> Conversation[Credential]:
+        credential = yield from sign_in_elsewhere(
+            SERVER, challenge, settings, lambda: NOW, self._about_to_ask
+        )
+        return (yield from conclude(credential, settings))
+
+    def _about_to_ask(self) -> Conversation[None]:
+        yield Report("Now the person is asked.")
 
     def _ask(self, challenge: Challenge, settings: SignInSettings) -> Conversation[Credential]:
         """The three pieces in their order."""
@@ -379,6 +390,7 @@ def test_sign_in_by_code_opens_no_tab() -> None:
     assert world.preflights == world.registrations == []
     assert f"Open {ISSUER}/device on any device and enter WDJB-MJHT there." in world.reports
     assert world.order(Wait) == ["Wait"]
+    assert world.reports[-2] == "Now the person is asked."
 
 
 @pytest.mark.promise("A3")
@@ -394,6 +406,11 @@ def test_sign_in_by_code_where_the_server_has_none_or_does_not_know_us() -> None
     with pytest.raises(GrantRefused):
         world.sign_in(settings=SignInSettings(device_code=True))
     assert world.stored is None
+    world = World(REGISTERED)
+    world.device_answer = response(400, {"error": "invalid_grant"})
+    with pytest.raises(GrantRefused):
+        world.sign_in(settings=SignInSettings(device_code=True))
+    assert world.stored == REGISTERED
 
 
 # Ways it can fail ----------------------------------------------------------------------------

@@ -1,0 +1,517 @@
+"""What a session does and says, one conversation at a time, on a machine in small.
+
+Sequences of them are `test_exploration`'s; here are the words, the commands of a person, and
+what needs a certain moment.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from mcp_remote_py.errors import McpRemoteError, NotSent, Refused, SignInFailed
+from mcp_remote_py.oauth.challenge import Challenge
+from mcp_remote_py.oauth.ledger import Ledger, note_renewal, note_tab
+from mcp_remote_py.oauth.session import FOLLOW_EXTRA, Session
+from mcp_remote_py.oauth.steps import (
+    AskUser,
+    Client,
+    Credential,
+    Fetch,
+    Hold,
+    Lock,
+    Look,
+    NobodyCame,
+    PendingAuthorization,
+    Response,
+    Step,
+    Wait,
+    Watch,
+)
+from mcp_remote_py.redact import Secret
+from mcp_remote_py.settings import SignInSettings
+from tests.oauth.machine import (
+    ISSUER,
+    SCOPE_WANTED,
+    SERVER,
+    SETTINGS,
+    START,
+    UNAUTHORIZED,
+    Machine,
+    Oracle,
+    Process,
+    signed_in,
+)
+
+PROVEN = Ledger(accepted=(signed_in().obtained_at,))
+
+
+class Desk(Process):
+    """A process whose world can be bent: `answers` are given to steps before the machine's."""
+
+    def __init__(self, machine: Machine, name: str = "P1") -> None:
+        super().__init__(machine, name)
+        self.answers: Callable[[Step], object] = lambda _: None
+
+    def _do(self, step: Step) -> object:
+        answer = self.answers(step)
+        if isinstance(answer, McpRemoteError):
+            raise answer
+        return super()._do(step) if answer is None else answer
+
+
+def machine(
+    *choices: str,
+    credential: Credential | None = None,
+    ledger: Ledger | None = None,
+    settings: SignInSettings = SETTINGS,
+) -> Machine:
+    """A world in which these choices are made, in this order."""
+
+    def make(world: Machine) -> Session:
+        return Session(SERVER, settings, world.random_bytes, lambda: 0.0, lambda: world.now)
+
+    return Machine(Decided(*choices), make, credential, ledger)
+
+
+class Decided(Oracle):
+    """Makes the choices it was given."""
+
+    def __init__(self, *choices: str) -> None:
+        super().__init__([])
+        self._choices = list(choices)
+
+    def choose(self, what: str, *options: str) -> str:
+        choice = self._choices.pop(0)
+        assert choice in options, f"{what}: {options}"
+        return choice
+
+
+# Before a request
+
+
+def test_first_request_loads_and_the_next_ones_do_not() -> None:
+    desk = Desk(machine(credential=signed_in(), ledger=PROVEN))
+    assert not desk.session.is_at_hand
+    assert desk.play(desk.session.authorize()) == Secret("access-0")
+    assert desk.session.is_at_hand
+    steps: list[Step] = []
+    desk.answers = steps.append
+    assert desk.play(desk.session.authorize()) == Secret("access-0")
+    assert steps == []
+
+
+@pytest.mark.promise("A5")
+def test_token_that_may_still_do_is_sent_where_the_lock_is_not_to_be_had() -> None:
+    busy = McpRemoteError("Another one has it.")
+    for expires_in, sent in ((5, "access-0"), (-1, None)):
+        desk = Desk(machine(credential=signed_in(expires_in=expires_in), ledger=PROVEN))
+        desk.answers = lambda step: busy if step == Hold(Lock.STORE, 30.0) else None
+        if sent is None:
+            with pytest.raises(McpRemoteError, match="Another one has it"):
+                desk.play(desk.session.authorize())
+        else:
+            assert desk.play(desk.session.authorize()) == Secret(sent)
+
+
+@pytest.mark.promise("P2", "A5")
+@pytest.mark.parametrize(
+    ("failure", "kind", "words"),
+    [
+        ("503", Refused, "HTTP 503"),
+        ("unsent", NotSent, "cannot be reached"),
+        ("lost", Refused, "The answer was lost"),
+    ],
+)
+def test_renewal_that_fails_says_what_when_and_how(
+    failure: str, kind: type[McpRemoteError], words: str
+) -> None:
+    world = machine(failure, credential=signed_in(expires_in=-1), ledger=PROVEN)
+    desk = Desk(world)
+    with pytest.raises(kind) as caught:
+        desk.play(desk.session.authorize())
+    assert caught.value.cause.startswith("The token could not be renewed now: ")
+    assert words in caught.value.cause
+    assert "Nothing that is stored is lost: it is tried again in " in caught.value.hint
+    assert caught.value.hint.endswith("To sign in anew: mcp-remote-py login URL.")
+    with pytest.raises(Refused, match=r"could not be renewed, lately\.$") as caught:
+        desk.play(desk.session.authorize())
+    assert isinstance(caught.value, Refused)
+    assert caught.value.retry_after
+    assert world.credential == signed_in(expires_in=-1)
+
+
+def test_what_could_not_be_stored_is_used_until_something_newer_is_stored() -> None:
+    world = machine("tokens", credential=signed_in(expires_in=-1), ledger=PROVEN)
+    desk = Desk(world)
+    # A disk that takes nothing.
+    world.save = lambda credential, by: None  # type: ignore[method-assign]
+    assert desk.play(desk.session.authorize()) == Secret("access-1")
+    assert world.credential == signed_in(expires_in=-1)
+    assert desk.play(desk.session.answer(Secret("access-0"), 401, UNAUTHORIZED))
+    assert desk.session.token == Secret("access-1")
+    world.credential = signed_in()._replace(access_token=Secret("newer"), obtained_at=START + 9)
+    assert desk.play(desk.session.answer(Secret("access-1"), 401, UNAUTHORIZED))
+    assert desk.session.token == Secret("newer")
+
+
+def test_id_token_is_the_token_where_it_is_to_be_sent() -> None:
+    credential = signed_in()._replace(id_token=Secret("id-0"))
+    desk = Desk(machine(credential=credential, settings=SETTINGS._replace(use_id_token=True)))
+    assert desk.play(desk.session.authorize()) == Secret("id-0")
+
+
+# Refusals
+
+
+@pytest.mark.promise("L3", "P2")
+def test_new_token_that_is_refused_is_compared_with_what_it_should_be() -> None:
+    world = machine(credential=signed_in())
+    desk = Desk(world)
+    challenge = Challenge(error="invalid_token", error_description="wrong audience")
+    with pytest.raises(Refused) as caught:
+        desk.play(desk.session.answer(Secret("access-0"), 401, challenge))
+    assert caught.value.cause == (
+        "The server refuses a token it was just given (wrong audience). "
+        "The token is opaque: what it is for cannot be seen from here."
+    )
+    assert "--resource" in caught.value.hint
+    assert "mcp-remote-py login URL" in caught.value.hint
+    assert caught.value.status == 401
+
+
+@pytest.mark.parametrize(
+    ("challenge", "sent"),
+    [
+        (Challenge(), Secret("access-0")),
+        (Challenge(error="insufficient_scope"), Secret("access-0")),
+        (Challenge(error="insufficient_scope", scope=" "), Secret("access-0")),
+        (SCOPE_WANTED, None),
+    ],
+)
+def test_other_403_is_the_servers_answer(challenge: Challenge, sent: Secret | None) -> None:
+    desk = Desk(machine(credential=signed_in(), ledger=PROVEN))
+    assert not desk.play(desk.session.answer(sent, 403, challenge))
+
+
+@pytest.mark.promise("P2")
+def test_scope_that_was_asked_for_in_vain_is_named() -> None:
+    world = machine("consents", "tokens", credential=signed_in(), ledger=PROVEN)
+    desk = Desk(world)
+    assert desk.play(desk.session.answer(Secret("access-0"), 403, SCOPE_WANTED))
+    assert world.reports[-1] == f"Signed in at {ISSUER}."
+    with pytest.raises(Refused, match='still wants the scope "write" after it') as caught:
+        desk.play(desk.session.answer(Secret("access-1"), 403, SCOPE_WANTED))
+    assert caught.value.hint.startswith("Your account may not have it.")
+
+
+@pytest.mark.promise("L2", "P2")
+@pytest.mark.parametrize(
+    ("person", "cause"),
+    [("denies", "The sign-in was declined (access_denied)."), ("closes", "Nobody came.")],
+)
+def test_after_a_sign_in_that_failed_it_is_said_how_and_what_now(person: str, cause: str) -> None:
+    world = machine(person)
+    desk = Desk(world)
+    with pytest.raises(McpRemoteError, match=cause[:15]):
+        desk.play(desk.session.answer(None, 401, UNAUTHORIZED))
+    with pytest.raises(McpRemoteError) as caught:
+        desk.play(desk.session.answer(None, 401, UNAUTHORIZED))
+    assert caught.value.cause == cause
+    assert caught.value.hint.startswith("No other sign-in is begun by itself for ")
+    assert caught.value.hint.count("mcp-remote-py login URL") == 1
+    assert world.watchdog.tabs == [START]
+
+
+@pytest.mark.promise("L2")
+def test_budget_that_another_process_has_spent_counts() -> None:
+    world = machine(ledger=note_tab(Ledger(), START - 1))
+    desk = Desk(world)
+    with pytest.raises(McpRemoteError, match="nothing came of it") as caught:
+        desk.play(desk.session.answer(None, 401, UNAUTHORIZED))
+    assert caught.value.hint == (
+        "No other sign-in is begun by itself for 10 minutes. "
+        "To sign in now: mcp-remote-py login URL."
+    )
+
+
+@pytest.mark.promise("A4")
+def test_sign_in_of_another_process_is_waited_for_but_not_for_ever() -> None:
+    world = machine()
+    world.locks[Lock.SIGN_IN] = Desk(world, "other")
+    desk = Desk(world)
+
+    def long_ago(step: Step) -> None:
+        world.now += 30
+
+    desk.answers = long_ago
+    with pytest.raises(McpRemoteError, match="signing in for too long") as caught:
+        desk.play(desk.session.answer(None, 401, UNAUTHORIZED), turns=200)
+    assert world.now - START > SETTINGS.timeout + FOLLOW_EXTRA
+    assert "End it" in caught.value.hint
+
+
+@pytest.mark.promise("A4", "A6")
+def test_tab_whose_process_is_gone_is_waited_for_where_it_leads() -> None:
+    world = machine("consents", "tokens")
+    first = Desk(world)
+    first.begin_request()
+    first.run(lambda step: isinstance(step, AskUser))
+    first.run(lambda _: False)
+    pending = world.pending
+    assert pending is not None
+    first.kill()
+    steps: list[Step] = []
+    second = Desk(world)
+    second.answers = steps.append
+    assert second.play(second.session.answer(None, 401, UNAUTHORIZED))
+    asked = [step for step in steps if isinstance(step, AskUser)]
+    assert set(asked) == {AskUser(pending, opens_tab=False)}
+    assert len(world.watchdog.tabs) == 1
+    assert world.reports[-1] == f"Still waiting for the sign-in at mcp.example: {pending.url}"
+    assert world.pending is None
+
+
+def test_tab_that_cannot_be_waited_for_is_given_up() -> None:
+    world = machine("consents")
+    first = Desk(world)
+    first.begin_request()
+    first.run(lambda _: False)
+    first.kill()
+    second = Desk(world)
+    taken = McpRemoteError("The port is taken.", hint="End who has it.")
+    second.answers = lambda step: taken if isinstance(step, AskUser) else None
+    with pytest.raises(McpRemoteError, match="port is taken"):
+        second.play(second.session.answer(None, 401, UNAUTHORIZED))
+    assert world.pending is None
+    assert world.published[-1].error == "The port is taken."
+
+
+@pytest.mark.promise("A5")
+def test_definite_refusal_ends_the_credential_and_is_told_to_status() -> None:
+    world = machine("refused", "denies", credential=signed_in(), ledger=PROVEN)
+    desk = Desk(world)
+    with pytest.raises(McpRemoteError, match="declined"):
+        desk.play(desk.session.answer(Secret("access-0"), 401, UNAUTHORIZED))
+    assert [told.credential for told in world.published] == [None, None]
+    assert "invalid_grant" in world.published[0].error
+    assert world.credential is not None
+    assert world.credential.access_token is None
+
+
+def test_killed_renewal_is_made_good() -> None:
+    world = machine(
+        "tokens", credential=signed_in(expires_in=-1), ledger=note_renewal(PROVEN, START - 1)
+    )
+    desk = Desk(world)
+    assert desk.play(desk.session.authorize()) == Secret("access-1")
+    assert world.ledger.unfinished_renewals == 0
+
+
+# A person's commands
+
+
+@pytest.mark.promise("L2")
+def test_person_signs_in_whatever_the_budget_says_and_it_is_reset() -> None:
+    spent = note_tab(note_tab(PROVEN, START - 2), START - 1)
+    world = machine("consents", "tokens", ledger=spent)
+    desk = Desk(world)
+    credential = desk.play(desk.session.sign_in(Challenge()))
+    assert credential.access_token == Secret("access-1")
+    assert world.credential == credential
+    assert world.ledger == PROVEN
+    assert world.published[-1].credential == credential
+    assert not [text for text in world.reports if text.startswith("Signed in")]
+
+
+def test_person_who_declines_changes_no_budget() -> None:
+    world = machine("denies", ledger=note_tab(Ledger(), START - 1))
+    desk = Desk(world)
+    with pytest.raises(McpRemoteError, match="declined"):
+        desk.play(desk.session.sign_in(Challenge()))
+    assert world.ledger.tabs == (START - 1,)
+
+
+def waiting_elsewhere(world: Machine) -> tuple[Desk, PendingAuthorization]:
+    """Another process that has opened a tab."""
+    other = Desk(world, "other")
+    other.begin_request()
+    other.run(lambda _: False)
+    assert world.pending is not None
+    return other, world.pending
+
+
+@pytest.mark.promise("A4")
+@pytest.mark.parametrize("person", ["consents", "denies"])
+def test_person_joins_the_sign_in_of_another_process(person: str) -> None:
+    world = machine(person, "tokens", "200")
+    other, pending = waiting_elsewhere(world)
+    desk = Desk(world)
+
+    def meanwhile(step: Step) -> None:
+        if isinstance(step, AskUser):
+            assert step == AskUser(pending, listens=False)
+            other.run(lambda _: False)  # the browser comes back there
+
+    desk.answers = meanwhile
+    conversation = desk.session.sign_in(Challenge())
+    if person == "denies":
+        with pytest.raises(SignInFailed, match="was declined") as caught:
+            desk.play(conversation)
+        assert "mcp-remote-py login URL" in caught.value.hint
+    else:
+        assert desk.play(conversation).access_token == Secret("access-1")
+    assert "Another mcp-remote-py waits for this sign-in: this is its page." in world.reports
+    assert len(world.watchdog.tabs) == 1
+
+
+@pytest.mark.promise("A4")
+def test_person_brings_the_end_of_another_process_sign_in_by_hand() -> None:
+    world = machine("tokens", "200")
+    other, _ = waiting_elsewhere(world)
+    world.by_hand = True
+    desk = Desk(world)
+    assert desk.play(desk.session.sign_in(Challenge())).access_token == Secret("access-1")
+    assert world.pending is None
+    other.run(lambda _: False)
+    assert other.is_idle, "and works"
+    assert other.session.token == Secret("access-1")
+    assert world.unanswered == 0
+
+
+def test_person_waits_for_a_process_that_has_not_asked_yet() -> None:
+    world = machine("consents", "tokens")
+    other = Desk(world, "other")
+    world.locks[Lock.SIGN_IN] = other
+    desk = Desk(world)
+
+    def soon(step: Step) -> None:
+        if isinstance(step, Watch):
+            world.locks.clear()
+
+    desk.answers = soon
+    assert desk.play(desk.session.sign_in(Challenge())).access_token == Secret("access-1")
+
+
+def test_nobody_came_to_a_page_that_another_process_waits_at() -> None:
+    world = machine()
+    _, pending = waiting_elsewhere(world)
+    desk = Desk(world)
+    late = NobodyCame("Nobody finished the sign-in.")
+    desk.answers = lambda step: late if isinstance(step, AskUser) else None
+    with pytest.raises(NobodyCame):
+        desk.play(desk.session.sign_in(Challenge()))
+    assert world.pending == pending, "it is the other's to give up"
+    desk.answers = lambda step: McpRemoteError("No browser.") if isinstance(step, AskUser) else None
+    with pytest.raises(McpRemoteError, match="No browser"):
+        desk.play(desk.session.sign_in(Challenge()))
+    assert world.pending == pending
+
+
+def test_sign_out_revokes_and_forgets_also_what_cannot_be_revoked() -> None:
+    world = machine(credential=signed_in()._replace(revocation_endpoint=f"{ISSUER}/revoke"))
+    desk = Desk(world)
+    assert desk.play(desk.session.sign_out())
+    assert world.credential is None
+    assert desk.session.token is None
+    assert "was not revoked: HTTP 404" in world.reports[0]
+    assert not desk.play(desk.session.sign_out())
+
+
+@pytest.mark.promise("A3", "L2")
+@pytest.mark.parametrize("offered", [True, False])
+def test_sign_in_by_a_code_counts_like_a_tab_once_it_is_asked_for(offered: bool) -> None:
+    world = machine(settings=SETTINGS._replace(device_code=True))
+    world.device_codes = offered
+    desk = Desk(world)
+    with pytest.raises(SignInFailed, match=r"without a code|offers no sign-in by code"):
+        desk.play(desk.session.answer(None, 401, UNAUTHORIZED))
+    assert world.ledger.tabs == ((START,) if offered else ())
+    assert world.ledger.attempt_after > START
+
+
+@pytest.mark.promise("A3")
+def test_sign_in_by_a_code_is_taken() -> None:
+    world = machine("tokens", settings=SETTINGS._replace(device_code=True))
+    world.device_codes = True
+    desk = Desk(world)
+    code = {"device_code": "d", "user_code": "u", "verification_uri": f"{ISSUER}/device"}
+    answer = Response(200, {}, json.dumps(code).encode())
+    tokens = Response(200, {}, b'{"access_token": "access-9"}')
+    answers = {f"{ISSUER}/d": answer, f"{ISSUER}/token": tokens}
+    desk.answers = lambda step: (
+        answers.get(step.request.url)
+        if isinstance(step, Fetch)
+        else True
+        if isinstance(step, Wait)
+        else None
+    )
+    assert desk.play(desk.session.answer(None, 401, UNAUTHORIZED))
+    assert desk.session.token == Secret("access-9")
+
+
+# Small things
+
+
+@pytest.mark.promise("L3")
+def test_only_the_token_in_hand_can_be_news() -> None:
+    desk = Desk(machine(credential=signed_in()))
+    assert desk.session.note_acceptance(Secret("access-0")) is None
+    desk.play(desk.session.authorize())
+    assert desk.session.note_acceptance(Secret("of yesterday")) is None
+    change = desk.session.note_acceptance(Secret("access-0"))
+    assert change is not None
+    desk.session.ledger = change(desk.session.ledger)
+    assert desk.session.note_acceptance(Secret("access-0")) is None
+
+
+def test_store_that_lost_its_key_in_the_middle_is_an_error() -> None:
+    desk = Desk(machine(credential=signed_in()))
+    locked = McpRemoteError("The keyring is locked.")
+    desk.answers = lambda step: locked if isinstance(step, Look) else None
+    with pytest.raises(McpRemoteError, match="keyring is locked"):
+        desk.play(desk.session.answer(Secret("access-0"), 401, UNAUTHORIZED))
+    with pytest.raises(McpRemoteError, match="keyring is locked"):
+        desk.play(desk.session.sign_out())
+
+
+def test_tokens_that_cannot_be_revoked_are_forgotten_all_the_same() -> None:
+    credential = signed_in()._replace(
+        client=Client("c", "static", token_endpoint_auth_method="tls_client_auth"),
+        revocation_endpoint=f"{ISSUER}/revoke",
+    )
+    world = machine(credential=credential)
+    desk = Desk(world)
+    assert desk.play(desk.session.sign_out())
+    assert "tls_client_auth" in " ".join(world.reports)
+    assert world.credential is None
+
+
+@pytest.mark.promise("A5")
+def test_renewal_of_another_process_is_taken_under_the_lock() -> None:
+    world = machine(credential=signed_in(expires_in=-1), ledger=PROVEN)
+    desk = Desk(world)
+    newer = signed_in()._replace(access_token=Secret("newer"), obtained_at=START)
+
+    def meanwhile(step: Step) -> None:
+        if isinstance(step, Hold):
+            world.credential = newer
+
+    desk.answers = meanwhile
+    assert desk.play(desk.session.authorize()) == Secret("newer")
+    assert not world.watchdog.renewals
+
+
+def test_expiring_token_is_renewed_in_time() -> None:
+    world = machine("tokens", credential=signed_in(expires_in=5), ledger=PROVEN)
+    desk = Desk(world)
+    assert desk.play(desk.session.authorize()) == Secret("access-1")
+
+
+@pytest.mark.promise("A5")
+def test_failed_renewal_of_a_token_that_still_does_is_no_failure() -> None:
+    world = machine("503", credential=signed_in(expires_in=5), ledger=PROVEN)
+    desk = Desk(world)
+    assert desk.play(desk.session.authorize()) == Secret("access-0")
