@@ -18,6 +18,8 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 NODE_MODULES = HERE / "node_modules"
+ERA_WORKER = HERE / "worker-era"
+"""A Worker on the library versions of April 2025, which contradict those of today."""
 FASTMCP_ENVIRONMENT = HERE / ".venv-fastmcp"
 FASTMCP_REQUIREMENTS = HERE / "requirements-fastmcp.txt"
 FASTMCP_PYTHON = FASTMCP_ENVIRONMENT / "bin" / "python"
@@ -70,16 +72,16 @@ def find_node() -> str:
     return node
 
 
-def install_node_packages() -> Path:
-    """Makes `node_modules` hold what `package-lock.json` says; returns it."""
+def install_node_packages(folder: Path = HERE) -> Path:
+    """Makes `node_modules` of that folder hold what its lock says; returns it."""
     find_node()
     npm = find_node_tool("npm")
-    stamp = NODE_MODULES / ".installed"
-    wanted = digest(HERE / "package.json", HERE / "package-lock.json", HERE / ".npmrc")
+    stamp = folder / "node_modules" / ".installed"
+    wanted = digest(folder / "package.json", folder / "package-lock.json", folder / ".npmrc")
     if not is_current(stamp, wanted):
-        run([npm, "ci"])
+        run([npm, "ci"], folder)
         stamp.write_text(wanted)
-    return NODE_MODULES
+    return stamp.parent
 
 
 def install_fastmcp() -> Path:
@@ -106,15 +108,15 @@ def is_current(stamp: Path, wanted: str) -> bool:
     return stamp.is_file() and stamp.read_text() == wanted
 
 
-def run(command: list[str]) -> None:
-    """Runs a step in this folder.
+def run(command: list[str], folder: Path = HERE) -> None:
+    """Runs a step in that folder.
 
     Raises:
         NotInstalled: it failed; its last words are in the text.
     """
     done = subprocess.run(
         command,
-        cwd=HERE,
+        cwd=folder,
         env={**os.environ, "PATH": search_path()},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -125,10 +127,11 @@ def run(command: list[str]) -> None:
     )
     if done.returncode:
         raise NotInstalled(
-            f"`{' '.join(command)}` in {HERE} ended with {done.returncode}: {done.stdout[-2000:]}"
+            f"`{' '.join(command)}` in {folder} ended with {done.returncode}: {done.stdout[-2000:]}"
         )
 
 
 if __name__ == "__main__":
     install_node_packages()
+    install_node_packages(ERA_WORKER)
     install_fastmcp()

@@ -9,14 +9,24 @@ import json
 import os
 import shutil
 import sys
+import threading
 import urllib.request
 from collections.abc import Generator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from tests.peers.launch import free_port
-from tests.real.installation import FASTMCP_PYTHON, HERE, NODE_MODULES, find_node, search_path
+from tests.real.installation import (
+    ERA_WORKER,
+    FASTMCP_PYTHON,
+    HERE,
+    NODE_MODULES,
+    find_node,
+    search_path,
+)
 from tests.real.processes import Service, running
 
 QUIET_WRANGLER = {
@@ -29,6 +39,9 @@ QUIET_WRANGLER = {
 """With these five `wrangler dev` 4.85.0 contacts nothing but loopback, as strace shows; without
 the banner variable it asks the npm registry for a newer version."""
 
+
+CLIENT_DOCUMENT = "https://client.example/mcp-remote-py.json"
+"""The address of a client ID metadata document; it exists in the provider's eyes only."""
 
 UVICORN = r"running on http://127\.0\.0\.1:(\d+)"
 """What uvicorn says when it listens."""
@@ -60,20 +73,31 @@ def plain_environment(folder: Path) -> dict[str, str]:
 
 def bearer_worker(folder: Path, port: int = 0) -> AbstractContextManager[Service]:
     """The Worker of `worker-bearer` on workerd, at /sse and /mcp. Its state lives in `folder`."""
-    return _worker("worker-bearer", folder, port)
+    return _worker(HERE / "worker-bearer", NODE_MODULES, folder, port)
 
 
 def oauth_worker(folder: Path, port: int = 0) -> AbstractContextManager[Service]:
     """The Worker of `worker-oauth`, at /sse and /mcp of http://localhost:PORT and no other host."""
-    return _worker("worker-oauth", folder, port)
+    return _worker(HERE / "worker-oauth", NODE_MODULES, folder, port)
 
 
-def _worker(name: str, folder: Path, port: int) -> AbstractContextManager[Service]:
-    code = folder / name
+def era_worker(folder: Path, port: int = 0) -> AbstractContextManager[Service]:
+    """The Worker of `worker-era`, at /sse. Its state lives in `folder`, also between two starts.
+
+    wrangler 4.10.0 knows two of the quiet variables only: it looks for a newer version of itself
+    and for a file about its place, finds neither, and goes on.
+    """
+    return _worker(ERA_WORKER, ERA_WORKER / "node_modules", folder, port)
+
+
+def _worker(
+    source: Path, packages: Path, folder: Path, port: int
+) -> AbstractContextManager[Service]:
+    code = folder / source.name
     if not code.exists():
-        shutil.copytree(HERE / name, code)
-        (folder / "node_modules").symlink_to(NODE_MODULES)
-    wrangler = str(NODE_MODULES / "wrangler" / "bin" / "wrangler.js")
+        shutil.copytree(source, code, ignore=shutil.ignore_patterns("node_modules"))
+        (folder / "node_modules").symlink_to(packages)
+    wrangler = str(packages / "wrangler" / "bin" / "wrangler.js")
     address = ["--ip", "127.0.0.1", "--port", str(port), "--inspector-port", "0"]
     return running(
         [find_node(), wrangler, "dev", *address, "--show-interactive-dev-session=false"],
@@ -124,14 +148,18 @@ def _openid_provider(
 
 
 @contextmanager
-def openid_servers(folder: Path, lifetime: int = 60) -> Generator[tuple[Service, Service]]:
+def openid_servers(
+    folder: Path, lifetime: int = 60, environment: Mapping[str, str] | None = None
+) -> Generator[tuple[Service, Service]]:
     """oidc-provider of npm, and PyPI's `mcp` server at /mcp that takes its tokens.
 
-    Both are known as http://localhost:PORT. `lifetime` is that of access tokens, in seconds.
+    Both are known as http://localhost:PORT. `lifetime` is that of access tokens, in seconds;
+    `environment` is the provider's, see its script.
     """
     port = free_port()
     resource = f"http://localhost:{port}/mcp"
-    with _openid_provider(folder, resource, {"TOKEN_LIFETIME": str(lifetime)}) as issuer:
+    variables = {"TOKEN_LIFETIME": str(lifetime), **(environment or {})}
+    with _openid_provider(folder, resource, variables) as issuer:
         address = f"http://localhost:{issuer.port}"
         server = running(
             [sys.executable, str(HERE / "resource_server.py"), str(port), address],
@@ -142,6 +170,52 @@ def openid_servers(folder: Path, lifetime: int = 60) -> Generator[tuple[Service,
         )
         with server as service:
             yield issuer, service
+
+
+@contextmanager
+def document_servers(folder: Path, redirect_uri: str) -> Generator[tuple[Service, Service]]:
+    """`openid_servers` whose provider takes the client that `CLIENT_DOCUMENT` describes.
+
+    The document is where the provider looks for it: a small server of this process.
+    """
+    document = {
+        "client_id": CLIENT_DOCUMENT,
+        "client_name": "Described elsewhere",
+        "application_type": "native",
+        "redirect_uris": [redirect_uri],
+        "token_endpoint_auth_method": "none",
+        "grant_types": ["authorization_code", "refresh_token"],
+        "response_types": ["code"],
+    }
+    with serving(json.dumps(document).encode()) as address:
+        environment = {"CLIENT_DOCUMENTS": f"{urlsplit(CLIENT_DOCUMENT).netloc} {address}"}
+        with openid_servers(folder, environment=environment) as services:
+            yield services
+
+
+@contextmanager
+def serving(document: bytes) -> Generator[str]:
+    """An address of this machine that answers every GET with this JSON."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(document)))
+            self.end_headers()
+            self.wfile.write(document)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Keeps the test's output clean."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join(10)
 
 
 @contextmanager

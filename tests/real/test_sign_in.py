@@ -9,14 +9,19 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from tests.harness.browser import FakeBrowser, fake_browser
+from tests.peers.launch import free_port
 from tests.real.configuration import entry, write
 from tests.real.processes import Service
 from tests.real.servers import (
+    CLIENT_DOCUMENT,
     authorizing_server,
+    document_servers,
+    era_worker,
     foreign_login_server,
     oauth_worker,
     openid_servers,
@@ -79,6 +84,40 @@ def check_one_tab_for_two_sessions(desk: Desk, name: str) -> None:
 @pytest.mark.parametrize("path", ["/mcp", "/sse"])
 def test_oauth_worker(worker: Service, desk: Callable[..., Desk], path: str) -> None:
     check_one_tab_for_two_sessions(desk(worker, path), "oauth-workshop")
+
+
+@pytest.mark.promise("A1", "A2", "A7", "R4")
+def test_worker_of_april_2025(
+    era_packages: Path, tmp_path: Path, desk: Callable[..., Desk]
+) -> None:
+    """Without metadata of the resource, and restarted between two sessions."""
+    folder = tmp_path / "worker"
+    folder.mkdir()
+    with era_worker(folder) as service:
+        found = desk(service, "/sse")
+        check_one_tab_for_two_sessions(found, "era-workshop")
+    with era_worker(folder, service.port):
+        found.add("era-workshop")
+        assert len(found.browser.opened) == 1
+
+
+@pytest.mark.promise("A2", "A7")
+def test_client_described_by_a_document(
+    node_packages: Path, tmp_path: Path, desk: Callable[..., Desk]
+) -> None:
+    folder = tmp_path / "servers"
+    folder.mkdir()
+    port = free_port()
+    redirect_uri = f"http://localhost:{port}/oauth/callback"
+    with document_servers(folder, redirect_uri) as (issuer, server):
+        found = desk(server, "/mcp", str(port), "--client-metadata-url", CLIENT_DOCUMENT)
+        check_one_tab_for_two_sessions(found, "openid-workshop")
+        (opened,) = found.browser.opened
+        assert parse_qs(urlsplit(opened).query)["client_id"] == [CLIENT_DOCUMENT]
+        log = issuer.log.read_text()
+        assert f"document {CLIENT_DOCUMENT}" in log
+        assert "registered" not in log
+        assert "granted authorization_code" in log
 
 
 @pytest.mark.promise("A1", "A2", "A7")

@@ -1,7 +1,8 @@
 // The certified OpenID provider of npm, as strict as it comes: PKCE, dynamic registration, rotating
 // refresh tokens with reuse detection, JWT access tokens for one resource, a login page and a
 // consent page. `node provider.mjs PORT RESOURCE`, PORT 0 for any; what it grants is on stdout.
-// $CLIENTS, a JSON array, are known without registration.
+// $CLIENTS, a JSON array, are known without registration. $CLIENT_DOCUMENTS, a host and the origin
+// that answers in its place, lets clients be described by documents of that host.
 import { createServer } from "node:http";
 import { Provider } from "oidc-provider";
 
@@ -36,12 +37,24 @@ const configuration = {
   },
 };
 
+if (process.env.CLIENT_DOCUMENTS) {
+  const [host, origin] = process.env.CLIENT_DOCUMENTS.split(" ");
+  configuration.features.clientIdMetadataDocument = { enabled: true, ack: "draft-02" };
+  configuration.fetch = (url, { headers }) => {
+    const wanted = new URL(url);
+    if (wanted.host !== host) throw new Error(`no such host: ${wanted.host}`);
+    console.log("document", wanted.href);
+    return fetch(origin + wanted.pathname, { headers, redirect: "error" });
+  };
+}
+
 // The issuer names the port, so the socket comes first.
 const server = createServer((request, response) => handle(request, response));
 let handle;
 server.listen(Number(port), "127.0.0.1", () => {
   const found = server.address().port;
   const provider = new Provider(`http://localhost:${found}`, configuration);
+  provider.on("registration_create.success", (context, client) => console.log("registered", client.clientId));
   provider.on("grant.success", ({ oidc }) => console.log("granted", oidc.params.grant_type));
   for (const event of ["authorization.error", "grant.error", "registration_create.error", "server_error"])
     provider.on(event, (context, error) => console.log(event, error.message, error.error_description ?? ""));
