@@ -4,10 +4,23 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
+
+from tests.canaries import RUN
 
 
 def pytest_configure() -> None:
     """Node and npm of the real peers come with the environment, as does the command itself."""
     tools = str(Path(sys.executable).parent)
     os.environ["PATH"] = os.pathsep.join([tools, os.environ.get("PATH", os.defpath)])
+
+
+@pytest.fixture(scope="session", autouse=True)
+def search_for_secrets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """At the end of the run, no file of it holds a secret (promise S2)."""
+    yield
+    found = RUN.search(tmp_path_factory.getbasetemp())
+    assert not found, f"secrets in {', '.join(found)}"

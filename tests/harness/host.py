@@ -10,6 +10,7 @@ Must not know what the command is or which server stands behind it.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import select
@@ -22,6 +23,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, cast
+
+from tests.canaries import RUN, Canaries
 
 PATIENCE = 15.0
 """Seconds a wait takes at most where the test says nothing else."""
@@ -132,6 +135,10 @@ class Host:
         self._stderr = bytearray()
         self._begun_line = bytearray()
         self._known_children: set[int] = set()
+        self._headers = Canaries()
+        """Values of the headers it is given: a server may repeat them, the log may not."""
+        pairs = itertools.pairwise(command)
+        self._headers.register(value.split()[-1] for option, value in pairs if option == "--header")
         self.process = subprocess.Popen(
             list(command),
             stdin=stdin,
@@ -188,6 +195,11 @@ class Host:
         """Raises AssertionError when the command wrote anything it must not write."""
         with self._change:
             assert not self.violations, self.violations
+            logged = bytes(self._stderr)
+            assert not RUN.are_in(logged), "a secret on stderr"
+            assert not self._headers.are_in(logged), "the value of a header on stderr"
+            told = b"\n".join(line.raw for line in self.lines)
+            assert not RUN.are_in(told), "a secret on stdout"
 
     def signal(self, number: signal.Signals) -> None:
         """Sends a signal to the command."""

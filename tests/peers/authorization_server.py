@@ -25,6 +25,7 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote_plus, urlencode, urlsplit
 from uuid import uuid4
 
+from tests.canaries import RUN
 from tests.peers.wild_server import Exchange, Json, WildServer, encode
 
 CANARY = "canary"
@@ -309,8 +310,12 @@ class AuthorizationServer(WildServer):
     def make_secret(self, kind: str) -> str:
         """A secret nobody has seen before."""
         secret = f"{CANARY}-{kind}-{uuid4().hex}"
-        self.secrets.add(secret)
+        self._remember(secret)
         return secret
+
+    def _remember(self, *secrets: str) -> None:
+        self.secrets.update(secrets)
+        RUN.register(secrets)
 
     # Good behaviour
 
@@ -544,8 +549,8 @@ class AuthorizationServer(WildServer):
         Between the two a script can let the answer wait, or be lost.
         """
         form = form_of(exchange)
-        self.secrets.update(
-            form[name] for name in ("code_verifier", "client_secret") if form.get(name)
+        self._remember(
+            *(form[name] for name in ("code_verifier", "client_secret") if form.get(name))
         )
         try:
             with self._issuing:
@@ -653,7 +658,7 @@ class AuthorizationServer(WildServer):
         }
         parts = [encode({"alg": "HS256", "typ": "at+jwt"}), encode(claims), token_id.encode()]
         value = ".".join(base64.urlsafe_b64encode(one).rstrip(b"=").decode() for one in parts)
-        self.secrets.add(value)
+        self._remember(value)
         return value
 
     def _revoke(self, exchange: Exchange) -> None:
