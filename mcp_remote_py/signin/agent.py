@@ -118,6 +118,19 @@ class SignInAgent:
         self._flight = asyncio.Lock()
         self._listener: Listener | None = None
         self._asked = False
+        self._todo = ""
+        self._in_use = False
+
+    # ------------------------------------------------------------------ for who waits
+
+    def waiting_for_person(self) -> str:
+        """What the person must do now, with the address; "" while nobody is waited for."""
+        return self._todo
+
+    @property
+    def in_use(self) -> bool:
+        """Whether a credential has been given to a request."""
+        return self._in_use
 
     # ------------------------------------------------------------------ for requests
 
@@ -134,6 +147,7 @@ class SignInAgent:
             if credential.refresh_token and needs_refresh(credential, self._world.now()):
                 async with self._flight:
                     credential = await self._renew(credential)
+            self._in_use = True
             return self._header_of(credential)
         except ExchangeError:
             raise
@@ -370,10 +384,13 @@ class SignInAgent:
         opened = await self._world.open_browser(step.url)
         what = "Sign in in the browser that opens" if opened else "Open this address to sign in"
         self._world.report(f"{what}: {step.url}")
+        self._todo = f"Open this address to sign in: {step.url}"
         try:
             return await self._listener.wait(self._settings.timeout)
         except McpRemoteError as error:
             raise NobodyCame(error.cause, hint=error.hint) from error
+        finally:
+            self._todo = ""
 
     async def _current(self) -> Credential | None:
         if not self._loaded:
