@@ -69,6 +69,10 @@ PROMISES = {
         "Only a definite refusal ends a credential, after a look at what others have stored.",
         "RFC 6749 §5.2; anthropics/claude-code issue 85236",
     ),
+    "A6": Promise(
+        "A sign-in outlives the host's patience: it is answered in time, and the sign-in goes on.",
+        "anthropics/claude-code issue 84136; anthropics/claude-ai-mcp issue 960",
+    ),
     "L1": Promise(
         "At most one tab and a bounded number of token requests, whatever the servers do.",
         "punkpeye/mcp-remote issue 149; makeplane/plane issue 8926",
