@@ -155,7 +155,6 @@ class Relay:
         self._sign_in = sign_in
         self._initialize_timeout = initialize_timeout
         self._stand_in: StandIn | None = None
-        self._news: list[bytes] = []
         self._known = Known()
         self._memory = SessionMemory()
         self._asked: Ledger[_Open] = Ledger()
@@ -619,13 +618,12 @@ class Relay:
 
     def _note_initialize(self, answer: Message) -> None:
         self._keep_known(initialize=answer.result)
-        if self._stand_in is not None and not self._stand_in.over:
-            self._news = self._stand_in.end(answer.result)
+        if self._stand_in is not None:
+            self._stand_in.end(answer.result)
 
     def _tell_news(self) -> None:
-        for line in self._news:
+        for line in [] if self._stand_in is None else self._stand_in.take_news():
             self._host.send(line)
-        self._news.clear()
 
     async def _compare_tools(self) -> None:
         """A server that was restarted may be a new version: the host hears of other tools."""
@@ -642,68 +640,55 @@ class Relay:
     async def _outlive(self, entry: _Open, sign_in: SignInWatch, patience: float) -> None:
         """Answers `initialize` before the host gives up, where a person is waited for."""
         await self._clock.sleep(patience)
-        while not (todo := sign_in.waiting_for_person()) and self._is_open(entry):
+        while self._is_open(entry) and not sign_in.waiting_for_person():
             await self._clock.sleep(WATCH_INTERVAL)
         if entry.cancelled or not self._is_open(entry):
             return
         from mcp_remote_py.stand_in import StandIn  # few starts need it
 
         logger.info("Nobody has signed in yet: initialize is answered for the server.")
-        known = self._filter_tools(sign_in.recall())
-        self._stand_in = StandIn(entry.message, known, sign_in.server_name)
+        self._stand_in = StandIn(entry.message, sign_in, self._catalog)
         self._memory.begin(entry.message)
         entry.stood_in = True
-        self._host.send(encode_result(entry.message.raw_id, self._stand_in.greet(todo)))
+        self._host.send(encode_result(entry.message.raw_id, self._stand_in.greet()))
         for waiting in self._asked:
             task = waiting.task
             if self._answer_in_place(waiting) and task is not None:
                 task.cancel()
 
-    def _filter_tools(self, known: Known) -> Known:
-        if not known.tools:
-            return known
-        line = self._catalog.learn(parse_message(encode_result(b"0", known.tools)))
-        return known._replace(tools=parse_message(line).result)
-
     def _answer_in_place(self, entry: _Open) -> bool:
         """Answers what needs no server; else, while nobody is signed in, bounds its wait."""
-        stand_in, sign_in = self._stand_in, self._sign_in
-        if stand_in is None or sign_in is None or entry.message.method == "initialize":
+        stand_in = self._stand_in
+        if stand_in is None or entry.message.method == "initialize":
             return False
-        result = stand_in.answer(entry.message, sign_in.waiting_for_person())
+        result = stand_in.answer(entry.message)
         if result is not None:
             self._answer(entry, encode_result(entry.message.raw_id, result))
             return True
-        if not stand_in.over:
-            self._spawn(self._bound_wait(entry, stand_in, sign_in))
-            if stand_in.is_sign_in(entry.message):
-                entry.task = self._spawn(self._sign_in_again(entry, stand_in, sign_in), WORK)
-                return True
-        return False
+        if stand_in.over:
+            return False
+        self._spawn(self._bound_wait(entry, stand_in))
+        if not stand_in.is_sign_in(entry.message):
+            return False
+        entry.task = self._spawn(self._sign_in_again(entry, stand_in), WORK)
+        return True
 
-    async def _bound_wait(self, entry: _Open, stand_in: StandIn, sign_in: SignInWatch) -> None:
+    async def _bound_wait(self, entry: _Open, stand_in: StandIn) -> None:
         await self._clock.sleep(self._initialize_timeout or 0.0)
         if stand_in.over or entry.at_server or not self._is_open(entry):
             return
-        todo = sign_in.waiting_for_person()
-        self._fail(
-            entry,
-            NotSent(
-                f"Nobody is signed in at {sign_in.server_name} yet; the request was not sent.",
-                hint=f"{todo} Then try again.".lstrip(),
-            ),
-        )
+        self._fail(entry, stand_in.excuse())
         if entry.task is not None:
             entry.task.cancel()
 
-    async def _sign_in_again(self, entry: _Open, stand_in: StandIn, sign_in: SignInWatch) -> None:
+    async def _sign_in_again(self, entry: _Open, stand_in: StandIn) -> None:
         """Begins a sign-in where none is under way, and tells the host how it stands."""
         attempt = self._spawn(self._establish())
-        while not (todo := sign_in.waiting_for_person()) and not attempt.done():
+        while not attempt.done() and not stand_in.is_waiting():
             await self._clock.sleep(WATCH_INTERVAL)
         failure = attempt.result() if attempt.done() else None
         words = "" if failure is None else scrub_known(failure.sentence())
-        self._answer(entry, encode_result(entry.message.raw_id, stand_in.report(todo, words)))
+        self._answer(entry, encode_result(entry.message.raw_id, stand_in.report(words)))
 
     async def _establish(self) -> ExchangeError | None:
         """A session, by the handshake that is under way or by another; or why there is none."""

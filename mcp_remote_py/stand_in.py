@@ -11,10 +11,17 @@ from __future__ import annotations
 import msgspec
 
 from mcp_remote_py import __version__
-from mcp_remote_py.channel import Known
-from mcp_remote_py.jsonrpc import UNREADABLE, Message, encode_notification
+from mcp_remote_py.channel import SignInWatch
+from mcp_remote_py.errors import NotSent
+from mcp_remote_py.jsonrpc import (
+    UNREADABLE,
+    Message,
+    encode_notification,
+    encode_result,
+    parse_message,
+)
 from mcp_remote_py.session import TOOLS_CHANGED, is_first_page
-from mcp_remote_py.tools import called_tool
+from mcp_remote_py.tools import ToolCatalog, called_tool
 
 SIGN_IN_TOOL = "sign_in"
 
@@ -53,30 +60,30 @@ _encode = msgspec.json.encode
 class StandIn:
     """Answers for one server, from one `initialize` of the host on.
 
-    `known` is what the server said last time; `server` names it to the person.
-
     Attributes:
         over: the server answers itself now.
     """
 
-    def __init__(self, request: Message, known: Known, server: str) -> None:
+    def __init__(self, request: Message, watch: SignInWatch, catalog: ToolCatalog) -> None:
         self.over = False
-        self._server = server
+        self._watch = watch
+        self._server = watch.server_name
         self._wanted = _version_wanted(request)
-        self._known = known
-        self._initialize = _read_initialize(known.initialize)
-        self._has_tools = _are_tools(known.tools)
+        self._known = watch.recall()
+        self._initialize = _read_initialize(self._known.initialize)
+        self._tools = _filter_tools(self._known.tools, catalog)
         self._offers_sign_in = False
+        self._news: list[bytes] = []
 
-    def greet(self, todo: str) -> bytes:
-        """The result of `initialize`; `todo` is the sentence that says what the person must do."""
+    def greet(self) -> bytes:
+        """The result of `initialize`."""
         if self._initialize is None:
             return _encode(
                 {
                     "protocolVersion": self._wanted or NEWEST_VERSION,
                     "capabilities": {"tools": {"listChanged": True}},
                     "serverInfo": {"name": "mcp-remote-py", "version": __version__},
-                    "instructions": f"{self._server} wants a sign-in first. {todo}",
+                    "instructions": f"{self._server} wants a sign-in first. {self._todo()}",
                 }
             )
         # A server takes every version up to its newest; the one it named is surely one of them.
@@ -87,14 +94,20 @@ class StandIn:
         members = _decode_members(self._known.initialize)
         return _encode(members | {"protocolVersion": version})
 
-    def answer(self, request: Message, todo: str) -> bytes | None:
+    def is_waiting(self) -> bool:
+        """Whether there is something for the person to do now."""
+        return bool(self._todo())
+
+    def _todo(self) -> str:
+        return self._watch.waiting_for_person()
+
+    def answer(self, request: Message) -> bytes | None:
         """The result for `request`, None where it is the server's to answer.
 
-        A call of the tool `sign_in` has one only while there is something to do, or nothing more:
-        else see `report`.
+        A call of the tool `sign_in` has one unless a sign-in must be begun first: see `report`.
         """
         if self.is_sign_in(request):
-            return self.report(todo) if self.over or todo else None
+            return self.report() if self.over or self._todo() else None
         if self.over:
             return None
         if request.method == "ping":
@@ -106,14 +119,14 @@ class StandIn:
         return empty if announced else None
 
     def _list_tools(self, request: Message) -> bytes | None:
-        if not self._has_tools:
+        if not self._tools:
             self._offers_sign_in = True
             return _encode({"tools": [self._describe_tool()]})
         if not is_first_page(request):
             return None
-        members = _decode_members(self._known.tools)
+        members = _decode_members(self._tools)
         if members.pop("nextCursor", None) is None:
-            return self._known.tools
+            return self._tools
         return _encode(members)  # nobody could give the next page
 
     def _describe_tool(self) -> dict[str, object]:
@@ -136,33 +149,51 @@ class StandIn:
             and called_tool(request) == SIGN_IN_TOOL
         )
 
-    def report(self, todo: str, failure: str = "") -> bytes:
-        """The result of `sign_in`: how it stands."""
+    def report(self, failure: str = "") -> bytes:
+        """The result of `sign_in`: how it stands, or why there was no sign-in."""
+        todo = self._todo()
         if self.over:
             text = (
                 f"The sign-in at {self._server} is done. If its tools are not shown here yet, "
                 "restart the host's connection to it."
             )
         elif todo:
-            text = f"{todo}\nAs soon as that is done, the tools of {self._server} are shown here."
+            text = (
+                f"{todo}\nAs soon as that is done, the tools of {self._server} take the place of "
+                "this one; if the host does not show them, restart its connection."
+            )
         else:
             text = f"Nobody is signed in at {self._server}. {failure}".rstrip()
         failed = not (self.over or todo)
         return _encode({"content": [{"type": "text", "text": text}], "isError": failed})
 
+    def excuse(self) -> NotSent:
+        """The error for a request that has waited long enough."""
+        return NotSent(
+            f"Nobody is signed in at {self._server} yet; the request was not sent.",
+            hint=f"{self._todo()} Then try again.".lstrip(),
+        )
+
     def show_tools(self) -> None:
         """The host was given the server's own tools: a tool of that name is the server's."""
         self._offers_sign_in = False
 
-    def end(self, result: bytes) -> list[bytes]:
-        """The server has answered `initialize` with `result`: what the host must hear of it."""
+    def end(self, result: bytes) -> None:
+        """The server has answered `initialize` itself, with `result`."""
+        if self.over:
+            return
         self.over = True
         initialize = _read_initialize(result)
-        return [TOOLS_CHANGED] + [
+        self._news = [TOOLS_CHANGED] + [
             encode_notification(f"notifications/{name}/list_changed")
             for name in ("prompts", "resources")
             if initialize is not None and name in initialize.capabilities
         ]
+
+    def take_news(self) -> list[bytes]:
+        """What the host must hear of the end, once."""
+        news, self._news = self._news, []
+        return news
 
 
 def _version_wanted(request: Message) -> str:
@@ -182,9 +213,10 @@ def _read_initialize(result: bytes) -> _Initialize | None:
     return initialize if initialize.protocolVersion in HANDSHAKE_VERSIONS else None
 
 
-def _are_tools(result: bytes) -> bool:
+def _filter_tools(result: bytes, catalog: ToolCatalog) -> bytes:
+    """What the host may see of the list, empty where it is none."""
     try:
         _decode_tools(result)
     except UNREADABLE:
-        return False
-    return True
+        return b""
+    return parse_message(catalog.learn(parse_message(encode_result(b"0", result)))).result

@@ -340,6 +340,41 @@ def test_wait_for_the_person_ends_with_what_to_do() -> None:
     stage(play, known=KNOWN)
 
 
+@pytest.mark.promise("A6", "R1")
+def test_more_than_may_be_under_way_at_once_are_answered_too() -> None:
+    async def play(one: Stage) -> None:
+        one.host.request("init", "initialize", INITIALIZE)
+        for number in range(MAX_IN_FLIGHT + 20):
+            one.host.request(number, "tools/call", TOOL)
+        await one.clock.advance(PATIENCE)
+        one.host.notify("notifications/initialized")
+        await one.clock.advance(PATIENCE)
+        for number in range(MAX_IN_FLIGHT + 20):
+            assert "try again" in one.host.answer(number)["error"]["message"]
+        await one.sign_in()
+        await one.clock.advance(PATIENCE)
+        assert one.server.received("tools/call") == []
+        assert "result" in await one.ask("next", "tools/call", TOOL)
+
+    stage(play)
+
+
+@pytest.mark.promise("A6", "R1")
+def test_answer_that_names_no_version_is_an_answer() -> None:
+    async def vague(server: FakeServerChannel, message: Message) -> None:
+        server.answer(message, {})
+
+    async def play(one: Failing) -> None:
+        await one.wait_long()
+        one.host.request(1, "tools/call", TOOL)
+        one.failed.set()
+        await settle()
+        assert "result" in one.host.answer(1)
+        assert len(one.host.told(CHANGED)) == 1
+
+    failing(play, vague)
+
+
 def test_waiting_request_can_be_cancelled() -> None:
     async def play(one: Stage) -> None:
         await one.wait_long()

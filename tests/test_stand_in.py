@@ -13,8 +13,10 @@ import pytest
 from mcp_remote_py import __version__
 from mcp_remote_py.channel import Known
 from mcp_remote_py.jsonrpc import Message, parse_message
+from mcp_remote_py.settings import ToolRules
 from mcp_remote_py.stand_in import HANDSHAKE_VERSIONS, NEWEST_VERSION, StandIn
-from tests.fakes import Json, encode, encode_request
+from mcp_remote_py.tools import ToolCatalog
+from tests.fakes import FakeSignInWatch, Json, encode, encode_request
 
 SERVER = "https://mcp.example/mcp"
 TODO = "Open this address to sign in: https://auth.example/authorize?a=b"
@@ -31,17 +33,23 @@ def request(method: str, params: Json | None = None) -> Message:
     return parse_message(encode_request(1, method, params))
 
 
-def stand_in(known: Known | None = None, params: Json | None = INITIALIZE) -> StandIn:
-    return StandIn(request("initialize", params), known or Known(), SERVER)
+def stand_in(
+    known: Known | None = None,
+    params: Json | None = INITIALIZE,
+    watch: FakeSignInWatch | None = None,
+    rules: ToolRules | None = None,
+) -> StandIn:
+    watch = watch or FakeSignInWatch(TODO, known)
+    return StandIn(request("initialize", params), watch, ToolCatalog(rules or ToolRules()))
 
 
-def ask(one: StandIn, method: str, params: Json | None = None, todo: str = TODO) -> Any:
-    answer = one.answer(request(method, params), todo)
+def ask(one: StandIn, method: str, params: Json | None = None) -> Any:
+    answer = one.answer(request(method, params))
     return None if answer is None else json.loads(answer)
 
 
-def call(one: StandIn, todo: str = TODO) -> Any:
-    return ask(one, "tools/call", {"name": "sign_in"}, todo)
+def call(one: StandIn) -> Any:
+    return ask(one, "tools/call", {"name": "sign_in"})
 
 
 def text_of(result: Json) -> str:
@@ -58,7 +66,7 @@ def text_of(result: Json) -> str:
 @pytest.mark.promise("A6")
 @pytest.mark.parametrize("version", sorted(HANDSHAKE_VERSIONS))
 def test_first_greeting_names_us_and_carries_the_link(version: str) -> None:
-    result = json.loads(stand_in(params={**INITIALIZE, "protocolVersion": version}).greet(TODO))
+    result = json.loads(stand_in(params={**INITIALIZE, "protocolVersion": version}).greet())
     assert result == {
         "protocolVersion": version,
         "capabilities": {"tools": {"listChanged": True}},
@@ -71,12 +79,13 @@ def test_first_greeting_names_us_and_carries_the_link(version: str) -> None:
     "params", [None, {}, {"protocolVersion": "2026-07-28"}, {"protocolVersion": 7}], ids=str
 )
 def test_version_nobody_knows_is_answered_by_the_newest(params: Json | None) -> None:
-    assert json.loads(stand_in(params=params).greet(TODO))["protocolVersion"] == NEWEST_VERSION
+    assert json.loads(stand_in(params=params).greet())["protocolVersion"] == NEWEST_VERSION
 
 
 def test_params_that_are_no_object_are_answered_too() -> None:
-    one = StandIn(parse_message(b'{"id":1,"method":"initialize","params":[]}'), Known(), SERVER)
-    assert json.loads(one.greet(TODO))["protocolVersion"] == NEWEST_VERSION
+    message = parse_message(b'{"id":1,"method":"initialize","params":[]}')
+    one = StandIn(message, FakeSignInWatch(TODO), ToolCatalog(ToolRules()))
+    assert json.loads(one.greet())["protocolVersion"] == NEWEST_VERSION
 
 
 @pytest.mark.promise("A6")
@@ -93,11 +102,15 @@ def test_one_tool_is_offered_and_its_result_is_the_link() -> None:
 
 
 def test_call_with_nobody_waited_for_is_to_be_looked_into() -> None:
-    one = stand_in()
+    watch = FakeSignInWatch(TODO)
+    one = stand_in(watch=watch)
     ask(one, "tools/list")
     assert one.is_sign_in(request("tools/call", {"name": "sign_in"}))
-    assert call(one, todo="") is None
-    result = json.loads(one.report("", "The person said no."))
+    assert one.is_waiting()
+    watch.todo = ""
+    assert not one.is_waiting()
+    assert call(one) is None
+    result = json.loads(one.report("The person said no."))
     assert text_of(result) == f"Nobody is signed in at {SERVER}. The person said no."
     assert result["isError"] is True
 
@@ -135,8 +148,8 @@ def test_ping_is_answered() -> None:
 @pytest.mark.promise("A6", "R2")
 def test_what_the_server_said_last_is_said_again_byte_for_byte() -> None:
     one = stand_in(Known(RESULT, TOOLS))
-    assert one.greet(TODO) == RESULT
-    assert one.answer(request("tools/list"), TODO) == TOOLS
+    assert one.greet() == RESULT
+    assert one.answer(request("tools/list")) == TOOLS
     assert ask(one, "tools/call", {"name": "add"}) is None
     assert call(one) is None
 
@@ -148,8 +161,8 @@ def test_what_the_server_said_last_is_said_again_byte_for_byte() -> None:
 def test_version_is_one_the_server_takes(wanted: str, answered: str) -> None:
     one = stand_in(Known(RESULT), {**INITIALIZE, "protocolVersion": wanted})
     expected = json.loads(RESULT) | {"protocolVersion": answered}
-    assert json.loads(one.greet(TODO)) == expected
-    assert b"12345678901234567890" in one.greet(TODO)
+    assert json.loads(one.greet()) == expected
+    assert b"12345678901234567890" in one.greet()
 
 
 def test_lists_that_were_announced_are_empty() -> None:
@@ -166,6 +179,25 @@ def test_further_pages_are_neither_promised_nor_invented() -> None:
     assert ask(one, "tools/list", {"cursor": "2"}) is None
 
 
+def test_known_tools_are_hidden_by_the_rules_and_learned_from() -> None:
+    tools = encode(
+        {"tools": [{"name": "add", "annotations": {"readOnlyHint": True}}, {"name": "x"}]}
+    )
+    one = stand_in(Known(RESULT, tools), rules=ToolRules(read_only=True))
+    (tool,) = ask(one, "tools/list")["tools"]
+    assert tool["name"] == "add"
+
+
+@pytest.mark.promise("P2")
+def test_excuse_says_what_is_missing_and_what_to_do() -> None:
+    watch = FakeSignInWatch(TODO)
+    one = stand_in(watch=watch)
+    nobody = f"Nobody is signed in at {SERVER} yet; the request was not sent."
+    assert one.excuse().sentence() == f"{nobody} {TODO} Then try again."
+    watch.todo = ""
+    assert one.excuse().sentence() == f"{nobody} Then try again."
+
+
 @pytest.mark.parametrize(
     "initialize",
     [
@@ -178,7 +210,7 @@ def test_further_pages_are_neither_promised_nor_invented() -> None:
     ],
 )
 def test_unusable_result_is_as_none(initialize: bytes) -> None:
-    assert json.loads(stand_in(Known(initialize, TOOLS)).greet(TODO))["serverInfo"]["name"] == (
+    assert json.loads(stand_in(Known(initialize, TOOLS)).greet())["serverInfo"]["name"] == (
         "mcp-remote-py"
     )
 
@@ -194,17 +226,24 @@ def test_unusable_tools_are_as_none(tools: bytes) -> None:
 
 @pytest.mark.promise("A6")
 def test_end_is_told_and_so_is_a_call_of_the_tool() -> None:
-    one = stand_in()
+    watch = FakeSignInWatch(TODO)
+    one = stand_in(watch=watch)
     ask(one, "tools/list")
-    assert [json.loads(line)["method"] for line in one.end(RESULT)] == [
+    assert one.take_news() == []
+    one.end(RESULT)
+    one.end(RESULT)
+    assert one.over
+    assert [json.loads(line)["method"] for line in one.take_news()] == [
         "notifications/tools/list_changed",
         "notifications/prompts/list_changed",
         "notifications/resources/list_changed",
     ]
-    assert one.over
+    one.end(RESULT)
+    assert one.take_news() == []
+    watch.todo = ""
     assert ask(one, "tools/list") is None
     assert ask(one, "ping") is None
-    result = call(one, todo="")
+    result = call(one)
     assert "is done" in text_of(result)
     assert result["isError"] is False
 
@@ -213,7 +252,9 @@ def test_end_is_told_and_so_is_a_call_of_the_tool() -> None:
     "result", [b'{"protocolVersion":"2025-06-18","capabilities":{"logging":{}}}', b"[]"]
 )
 def test_tools_may_have_changed_whatever_the_server_announces(result: bytes) -> None:
-    (line,) = stand_in().end(result)
+    one = stand_in()
+    one.end(result)
+    (line,) = one.take_news()
     assert json.loads(line)["method"] == "notifications/tools/list_changed"
 
 
