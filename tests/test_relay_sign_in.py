@@ -375,6 +375,39 @@ def test_answer_that_names_no_version_is_an_answer() -> None:
     failing(play, vague)
 
 
+@pytest.mark.promise("A6", "R1")
+def test_what_is_at_the_server_does_not_wait_for_the_person() -> None:
+    async def play(one: Stage) -> None:
+        slow = asyncio.Event()
+        one.server.script("tools/call", when(slow))
+        one.host.request("early", "tools/call", TOOL)
+        await settle()
+        await one.wait_long()
+        await one.clock.advance(2 * PATIENCE)
+        assert not one.host.answers("early")
+        slow.set()
+        await settle()
+        assert "result" in one.host.answer("early")
+
+    stage(play)
+
+
+@pytest.mark.promise("A6", "R1")
+def test_what_is_sent_again_after_the_sign_in_does_not_wait_for_the_person() -> None:
+    async def play(one: Stage) -> None:
+        await one.wait_long()
+        one.host.request(1, "tools/call", TOOL)
+        await one.clock.advance(PATIENCE - 1)
+        one.server.script("tools/call", fail(lambda: Refused("Busy.", status=429, retry_after=5)))
+        await one.sign_in()
+        await one.clock.advance(4)
+        assert not one.host.answers(1)
+        await one.clock.advance(4)
+        assert "result" in one.host.answer(1)
+
+    stage(play)
+
+
 def test_waiting_request_can_be_cancelled() -> None:
     async def play(one: Stage) -> None:
         await one.wait_long()
