@@ -1,13 +1,14 @@
 """The interfaces the relay stands between. Must not know any implementation.
 
 Towards the host: `HostChannel`, lines in and lines out. Towards the server: `ServerChannel`,
-one exchange per message. Towards time: `Clock`.
+one exchange per message. Towards a person who may have to sign in: `Authorizer`, for each
+request, and `SignInWatch`, for who waits meanwhile. Towards time: `Clock`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from mcp_remote_py.jsonrpc import Message
 
@@ -105,6 +106,44 @@ class Authorizer(Protocol):
 
     async def aclose(self) -> None:
         """Ends what is under way: a sign-in is given up, a renewal may finish. Raises nothing."""
+        ...
+
+
+class Known(NamedTuple):
+    """What a server last said of itself, as JSON text; empty where nothing is known."""
+
+    initialize: bytes = b""
+    """The result of `initialize`."""
+    tools: bytes = b""
+    """The result of the first page of `tools/list`."""
+
+
+class SignInWatch(Protocol):
+    """Whether somebody has to sign in, and what is known of the server until then."""
+
+    @property
+    def server_name(self) -> str:
+        """The server, for a person."""
+        ...
+
+    @property
+    def in_use(self) -> bool:
+        """Whether a credential of a sign-in has been sent."""
+        ...
+
+    def waiting_for_person(self) -> str:
+        """One sentence with the link: what the person must do now; "" while it needs nobody."""
+        ...
+
+    def recall(self) -> Known:
+        """What was kept last; reads a small file. Raises nothing."""
+        ...
+
+    def keep(self, known: Known) -> None:
+        """Keeps it for the next start, where it differs; what is empty leaves what was kept.
+
+        May block for a disk: call it in a thread. Raises nothing.
+        """
         ...
 
 

@@ -25,6 +25,7 @@ from mcp_remote_py.settings import (
     DEFAULT_BODY_TIMEOUT,
     DEFAULT_CONNECT_TIMEOUT,
     DEFAULT_HEADERS_TIMEOUT,
+    DEFAULT_INITIALIZE_TIMEOUT,
     DEFAULT_MAX_MESSAGE_SIZE,
     DEFAULT_PING_INTERVAL,
     HeaderSources,
@@ -342,6 +343,15 @@ ALL_OPTIONS = (
         _SERVER,
     ),
     Option(
+        "--initialize-timeout",
+        "SECONDS",
+        "Longest time the host's first request waits for a sign-in (default"
+        f" {DEFAULT_INITIALIZE_TIMEOUT:g}; 0 is no limit); then it is answered for the server, and"
+        " the sign-in goes on.",
+        _SIGN_IN,
+        _RELAY,
+    ),
+    Option(
         "--browser",
         "COMMAND",
         "Command, run without a shell, that opens the URL it gets as its last argument.",
@@ -579,6 +589,7 @@ class _Arguments(argparse.Namespace):
     callback_path: str | None
     auth_success_url: str | None
     auth_timeout: str | None
+    initialize_timeout: str | None
     browser: str | None
     token_store: str | None
     allow_http: bool
@@ -858,6 +869,9 @@ def _read_proxy(
         http_proxy=words.choose_http_proxy(server, environment),
         ping_interval=_ping_interval(arguments),
         forward_ping=arguments.forward_ping,
+        initialize_timeout=_seconds(
+            arguments.initialize_timeout, "--initialize-timeout", DEFAULT_INITIALIZE_TIMEOUT
+        ),
         ipv4=arguments.ipv4,
         cookies=not arguments.disable_cookies,
         max_message_size=(
@@ -946,15 +960,16 @@ def _tls(arguments: _Arguments, environment: Mapping[str, str]) -> tuple[Tls, li
     return words.add_ca_certs(tls, environment, _read_file)
 
 
-def _timeouts(arguments: _Arguments) -> Timeouts:
-    def seconds(text: str | None, option: str, default: float | None) -> float | None:
-        return default if text is None else words.parse_seconds(text, option)
+def _seconds(text: str | None, option: str, default: float | None) -> float | None:
+    return default if text is None else words.parse_seconds(text, option)
 
+
+def _timeouts(arguments: _Arguments) -> Timeouts:
     return Timeouts(
-        connect=seconds(arguments.connect_timeout, "--connect-timeout", DEFAULT_CONNECT_TIMEOUT),
-        headers=seconds(arguments.headers_timeout, "--headers-timeout", DEFAULT_HEADERS_TIMEOUT),
-        body=seconds(arguments.body_timeout, "--body-timeout", DEFAULT_BODY_TIMEOUT),
-        stream=seconds(arguments.body_timeout, "--body-timeout", None),
+        connect=_seconds(arguments.connect_timeout, "--connect-timeout", DEFAULT_CONNECT_TIMEOUT),
+        headers=_seconds(arguments.headers_timeout, "--headers-timeout", DEFAULT_HEADERS_TIMEOUT),
+        body=_seconds(arguments.body_timeout, "--body-timeout", DEFAULT_BODY_TIMEOUT),
+        stream=_seconds(arguments.body_timeout, "--body-timeout", None),
     )
 
 

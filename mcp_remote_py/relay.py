@@ -13,11 +13,18 @@ import logging
 from collections import deque
 from collections.abc import Callable, Coroutine, Generator, Hashable
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from mcp_remote_py.channel import Clock, Deliver, HostChannel, ServerChannel
+from mcp_remote_py.channel import (
+    Clock,
+    Deliver,
+    HostChannel,
+    Known,
+    ServerChannel,
+    SignInWatch,
+)
 from mcp_remote_py.eras.passthrough import names_its_version
 from mcp_remote_py.errors import (
     ExchangeError,
@@ -56,6 +63,11 @@ from mcp_remote_py.retry import (
 from mcp_remote_py.session import INITIALIZED, TOOLS_CHANGED, SessionMemory
 from mcp_remote_py.tools import ToolCatalog, called_tool
 
+if TYPE_CHECKING:
+    from mcp_remote_py.stand_in import StandIn
+
+T = TypeVar("T")
+
 logger = logging.getLogger("mcp_remote_py.relay")
 
 CANCEL_PATIENCE = 5.0
@@ -80,6 +92,9 @@ LASTING_SESSION = 60.0
 MAX_RESTORATIONS = 8
 """New sessions begun in a row while nobody asks for anything (promise L5)."""
 
+WATCH_INTERVAL = 0.5
+"""Seconds between two looks at a sign-in that somebody waits for."""
+
 WORK, BACKGROUND = "work", "background"
 """Names of tasks: the end waits a little for the first kind, never for the second."""
 
@@ -90,15 +105,21 @@ Connect = Callable[[Deliver, Callable[[], None]], ServerChannel]
 class _Open:
     """An open request of the host."""
 
-    __slots__ = ("at_server", "cancelled", "closed", "message", "task")
+    __slots__ = ("at_server", "cancelled", "closed", "message", "stood_in", "task")
 
     def __init__(self, message: Message) -> None:
         self.message = message
-        self.closed: asyncio.Future[None] | None = None
+        self.closed: _Handshake | None = None
         self.task: asyncio.Task[None] | None = None
         self.cancelled = False
         self.at_server = False
         """Whether an exchange with the server is under way."""
+        self.stood_in = False
+        """Whether the host has its answer already, and the server's is for the relay alone."""
+
+
+_Handshake = asyncio.Future[ExchangeError | None]
+"""Done when the server has answered, or with why those that wait for a session get none."""
 
 
 class _CancelledParams(msgspec.Struct):
@@ -121,6 +142,8 @@ class Relay:
         random: Random,
         forward_ping: bool = False,
         ping_interval: float | None = None,
+        sign_in: SignInWatch | None = None,
+        initialize_timeout: float | None = None,
     ) -> None:
         self._host = host
         self._server = connect(self._from_server, self._on_session_lost)
@@ -129,6 +152,10 @@ class Relay:
         self._random = random
         self._forward_ping = forward_ping
         self._ping_interval = ping_interval
+        self._sign_in = sign_in
+        self._initialize_timeout = initialize_timeout
+        self._stand_in: StandIn | None = None
+        self._known = Known()
         self._memory = SessionMemory()
         self._asked: Ledger[_Open] = Ledger()
         self._asked_by_server: Ledger[Message] = Ledger()
@@ -136,8 +163,8 @@ class Relay:
         self._private_ids = 0
         self._running = 0
         self._queue: deque[_Open] = deque()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._handshake: asyncio.Future[None] | None = None
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._handshake: _Handshake | None = None
         self._session_lost = False
         self._generation = 0
         self._recovering: asyncio.Future[None] | None = None
@@ -187,7 +214,7 @@ class Relay:
             await asyncio.wait({grace, *working}, return_when=asyncio.FIRST_COMPLETED)
         grace.cancel()
 
-    def _spawn(self, work: Coroutine[Any, Any, None], name: str = BACKGROUND) -> asyncio.Task[None]:
+    def _spawn(self, work: Coroutine[Any, Any, T], name: str = BACKGROUND) -> asyncio.Task[T]:
         task = asyncio.create_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -246,6 +273,8 @@ class Relay:
             return
         if self._over:
             self._fail(entry, Unusable(self._over))
+        elif self._answer_in_place(entry):
+            pass
         elif message.method == "ping" and not names_its_version(message):
             self._take_ping(entry)
         elif message.method == "tools/call" and (refusal := self._refuse_tool(message)):
@@ -253,6 +282,9 @@ class Relay:
         elif self._running < MAX_IN_FLIGHT:
             if message.method == "initialize":
                 self._handshake = entry.closed = asyncio.get_running_loop().create_future()
+                self._stand_in = None
+                if self._sign_in is not None and self._initialize_timeout is not None:
+                    self._spawn(self._outlive(entry, self._sign_in, self._initialize_timeout))
             self._start(entry)
         else:
             self._queue.append(entry)
@@ -299,6 +331,8 @@ class Relay:
         if entry is None:
             self._spawn(self._tell(message), WORK)
             return
+        if entry.stood_in:
+            return  # it was answered
         entry.cancelled = True
         if entry.at_server and not names_its_version(entry.message):
             self._spawn(self._tell_cancelled(message, entry), WORK)
@@ -336,11 +370,11 @@ class Relay:
         finally:
             self._running -= 1
             self._close(entry)
-            _settle(entry)
+            _settle(entry, None)
             await self._host.drain()
             while self._queue and self._running < MAX_IN_FLIGHT:
                 waiting = self._queue.popleft()
-                if not waiting.cancelled:
+                if self._is_open(waiting):
                     self._start(waiting)
 
     async def _tell(self, message: Message) -> None:
@@ -354,9 +388,9 @@ class Relay:
     ) -> ExchangeError | None:
         """Sends until it worked, or returns why it cannot."""
         if message.kind is not Kind.RESPONSE and message.method not in _HANDSHAKE_METHODS:
-            # A host, or a script, may write its first lines at once: they keep their order.
-            while self._handshake is not None and not self._handshake.done():
-                await asyncio.wait({self._handshake})
+            failure = await self._let_handshake_end()
+            if failure is not None:
+                return _told_to_others(failure)
         if message.kind is Kind.RESPONSE and self._session_lost:
             return SessionLost("The session that asked is gone.")
         attempts = Attempts(message.method, self._clock.now(), self._is_harmless(message))
@@ -377,6 +411,13 @@ class Relay:
             "The server answered without an answer to this request.",
             hint="That is a fault of the server.",
         )
+
+    async def _let_handshake_end(self) -> ExchangeError | None:
+        """A host, or a script, may write its first lines at once: they keep their order."""
+        failure = None
+        while (handshake := self._handshake) is not None and not handshake.done():
+            failure = await _end_of(handshake)
+        return failure
 
     async def _try_once(self, message: Message) -> ExchangeError | None:
         generation = self._generation
@@ -430,6 +471,9 @@ class Relay:
         if entry.cancelled:
             self._close(entry)  # nobody waits for it (MCP, "Cancellation")
             return
+        if entry.stood_in:
+            self._fail_handshake(entry, error)
+            return
         # The last line of defence, as in the log; the server's own answer is not ours to change.
         text = scrub_known(error.sentence())
         line = error.body or encode_error(entry.message.raw_id, LOCAL_ERROR, text)
@@ -465,23 +509,40 @@ class Relay:
         if entry.message.method in _SET_BY:
             version = self._memory.note(entry.message, message)
             if entry.message.method == "tools/list":
-                line = self._catalog.learn(message)
+                line = self._take_tools(message)
             elif entry.message.method == "initialize":
-                _settle(entry)
-                if version:
-                    self._server.set_protocol_version(version)
-                    self._begin_session()
-        self._host.send(line)
+                self._take_initialized(entry, message, version)
+        if not entry.stood_in:
+            self._host.send(line)
+
+    def _take_tools(self, answer: Message) -> bytes:
+        self._keep_known(tools=self._memory.tools or b"")
+        if self._stand_in is not None:
+            self._stand_in.show_tools()
+        return self._catalog.learn(answer)
+
+    def _take_initialized(self, entry: _Open, answer: Message, version: str) -> None:
+        if entry.stood_in and answer.is_error:
+            self._fail_handshake(entry, _refused_session(answer))
+            return
+        _settle(entry, None)
+        if version:
+            self._server.set_protocol_version(version)
+        if version or entry.stood_in:
+            self._begin_session()
+            self._note_initialize(answer)
 
     # ------------------------------------------------------------------ the session
 
-    async def _begin(self, message: Message, previous: asyncio.Future[None] | None) -> None:
+    async def _begin(self, message: Message, previous: _Handshake | None) -> ExchangeError | None:
         """Sends `notifications/initialized`: everything after it waits until the server has it."""
-        if previous is not None:
-            await asyncio.wait({previous})
-        await self._tell(message)
-        if not names_its_version(message):
-            self._server.start_listening()
+        failure = None if previous is None else await _end_of(previous)
+        if failure is None:
+            await self._tell(message)
+            if not names_its_version(message):
+                self._server.start_listening()
+            self._tell_news()
+        return failure
 
     def _begin_session(self) -> None:
         self._session_lost = False
@@ -533,17 +594,15 @@ class Relay:
         logger.info("The session is lost; beginning a new one.")
         await self._server.renew()
         self._end_server_requests()
+        initialized: Message | None = None
         for method, params in self._memory.handshake():
             if method == INITIALIZED:
                 await self._server.send(parse_message(encode_notification(method)))
                 continue
-            answer = await self._ask_privately(method, params)
-            if answer.is_error:
-                raise Refused(
-                    f"The server refuses a new session: {answer.error.decode()}.",
-                    hint="Restart the host's connection to this server.",
-                )
-            self._server.set_protocol_version(self._memory.version_of(answer))
+            initialized = await self._ask_privately(method, params)
+            if initialized.is_error:
+                raise _refused_session(initialized)
+            self._server.set_protocol_version(self._memory.renew(initialized))
         for method, params in self._memory.settings():
             try:
                 await self._ask_privately(method, params)
@@ -551,8 +610,20 @@ class Relay:
                 logger.warning("%s could not be set again: %s", method, error.cause)
         self._begin_session()
         self._server.start_listening()
+        if initialized is not None:
+            self._note_initialize(initialized)
+        self._tell_news()
         if self._memory.tools is not None and self._memory.announces_tools:
             self._spawn(self._compare_tools())
+
+    def _note_initialize(self, answer: Message) -> None:
+        self._keep_known(initialize=answer.result)
+        if self._stand_in is not None:
+            self._stand_in.end(answer.result)
+
+    def _tell_news(self) -> None:
+        for line in [] if self._stand_in is None else self._stand_in.take_news():
+            self._host.send(line)
 
     async def _compare_tools(self) -> None:
         """A server that was restarted may be a new version: the host hears of other tools."""
@@ -563,6 +634,87 @@ class Relay:
             return
         if not answer.is_error and answer.result != self._memory.tools:
             self._host.send(TOOLS_CHANGED)
+
+    # ------------------------------------------------------------------ while somebody signs in
+
+    async def _outlive(self, entry: _Open, sign_in: SignInWatch, patience: float) -> None:
+        """Answers `initialize` before the host gives up, where a person is waited for."""
+        await self._clock.sleep(patience)
+        while self._is_open(entry) and not sign_in.waiting_for_person():
+            await self._clock.sleep(WATCH_INTERVAL)
+        if entry.cancelled or not self._is_open(entry):
+            return
+        from mcp_remote_py.stand_in import StandIn  # few starts need it
+
+        logger.info("Nobody has signed in yet: initialize is answered for the server.")
+        self._stand_in = StandIn(entry.message, sign_in, self._catalog)
+        self._memory.begin(entry.message)
+        entry.stood_in = True
+        self._host.send(encode_result(entry.message.raw_id, self._stand_in.greet()))
+        for waiting in self._asked:
+            task = waiting.task
+            if self._answer_in_place(waiting) and task is not None:
+                task.cancel()
+
+    def _answer_in_place(self, entry: _Open) -> bool:
+        """Answers what needs no server; else, while nobody is signed in, bounds its wait."""
+        stand_in = self._stand_in
+        if stand_in is None or entry.message.method == "initialize":
+            return False
+        result = stand_in.answer(entry.message)
+        if result is not None:
+            self._answer(entry, encode_result(entry.message.raw_id, result))
+            return True
+        if stand_in.over:
+            return False
+        self._spawn(self._bound_wait(entry, stand_in))
+        if not stand_in.is_sign_in(entry.message):
+            return False
+        entry.task = self._spawn(self._sign_in_again(entry, stand_in), WORK)
+        return True
+
+    async def _bound_wait(self, entry: _Open, stand_in: StandIn) -> None:
+        await self._clock.sleep(self._initialize_timeout or 0.0)
+        if stand_in.over or entry.at_server or not self._is_open(entry):
+            return
+        self._fail(entry, stand_in.excuse())
+        if entry.task is not None:
+            entry.task.cancel()
+
+    async def _sign_in_again(self, entry: _Open, stand_in: StandIn) -> None:
+        """Begins a sign-in where none is under way, and tells the host how it stands."""
+        attempt = self._spawn(self._establish())
+        while not attempt.done() and not stand_in.is_waiting():
+            await self._clock.sleep(WATCH_INTERVAL)
+        failure = attempt.result() if attempt.done() else None
+        words = "" if failure is None else scrub_known(failure.sentence())
+        self._answer(entry, encode_result(entry.message.raw_id, stand_in.report(words)))
+
+    async def _establish(self) -> ExchangeError | None:
+        """A session, by the handshake that is under way or by another; or why there is none."""
+        if self._handshake is not None and not self._handshake.done():
+            return await _end_of(self._handshake)
+        try:
+            await self._recover()
+        except ExchangeError as error:
+            return error
+        return None
+
+    def _fail_handshake(self, entry: _Open, error: ExchangeError) -> None:
+        """The host was answered: who waits for the session hears it, who comes later begins one."""
+        self._close(entry)
+        self._session_lost = True
+        logger.warning("%s failed: %s", entry.message, error.sentence())
+        _settle(entry, error)
+
+    def _keep_known(self, **members: bytes) -> None:
+        """Keeps what the server said of itself, for a start that nobody is signed in at."""
+        known = self._known._replace(**members)
+        if self._sign_in is not None and self._sign_in.in_use and known != self._known:
+            self._known = known
+            self._spawn(asyncio.to_thread(self._sign_in.keep, known))
+
+    # ------------------------------------------------------------------ requests of our own
 
     async def _ask_privately(self, method: str, params: bytes) -> Message:
         """A request of our own, whose answer the host never sees."""
@@ -624,9 +776,21 @@ def _cancelled_key(message: Message) -> Hashable:
         return None
 
 
-def _settle(entry: _Open) -> None:
+def _settle(entry: _Open, failure: ExchangeError | None) -> None:
     if entry.closed is not None and not entry.closed.done():
-        entry.closed.set_result(None)
+        entry.closed.set_result(failure)
+
+
+async def _end_of(handshake: _Handshake) -> ExchangeError | None:
+    await asyncio.wait({handshake})
+    return None if handshake.cancelled() or handshake.exception() else handshake.result()
+
+
+def _refused_session(answer: Message) -> Refused:
+    return Refused(
+        f"The server refuses a new session: {answer.error.decode()}.",
+        hint="Restart the host's connection to this server.",
+    )
 
 
 def _cancel_line(request: Message) -> bytes:

@@ -78,7 +78,7 @@ class SessionMemory:
                 self._log_level = request
             case "resources/subscribe" | "resources/unsubscribe":
                 self._note_subscription(request)
-            case "tools/list" if _is_first_page(request):
+            case "tools/list" if is_first_page(request):
                 self.tools = answer.result
             case _:
                 pass
@@ -106,12 +106,21 @@ class SessionMemory:
         else:
             self._subscriptions.pop(uri, None)
 
-    def version_of(self, answer: Message) -> str:
-        """The version a repeated `initialize` agreed on, "" where it names none."""
+    def begin(self, initialize: Message) -> None:
+        """There is a handshake to do, which the server has not answered yet."""
+        self._initialize = initialize
+
+    def renew(self, answer: Message) -> str:
+        """The version a repeated `initialize` agreed on, "" where it names none.
+
+        What was set before stays; what is announced may be another version's of the server.
+        """
         try:
-            return _version_in(_decode_initialize_result(answer.result))
+            result = _decode_initialize_result(answer.result)
         except UNREADABLE:
             return ""
+        self._announces_tools = _announces_tools(result)
+        return _version_in(result)
 
     def handshake(self) -> Iterator[tuple[str, bytes]]:
         """Method and params of what begins a session, in order; the first is `initialize`."""
@@ -141,7 +150,8 @@ def _announces_tools(result: _InitializeResult) -> bool:
     return tools is not None and tools.listChanged is True
 
 
-def _is_first_page(request: Message) -> bool:
+def is_first_page(request: Message) -> bool:
+    """Whether a list is asked for from its beginning."""
     try:
         return _decode_page(request.params or b"{}").cursor is None
     except UNREADABLE:

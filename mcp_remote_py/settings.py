@@ -31,6 +31,8 @@ unless `--body-timeout` is given (field notes 21 and 30: idle streams and long c
 DEFAULT_PING_INTERVAL = 30.0
 DEFAULT_AUTH_TIMEOUT = 300.0
 """Seconds. mcp-remote gives a person 30, which a password manager and a second factor outlast."""
+DEFAULT_INITIALIZE_TIMEOUT = 45.0
+"""Seconds. Hosts give up after 60, some after 30, and the process must have started by then."""
 TOKEN_STORES = ("keyring", "file", "memory")
 DEFAULT_MAX_MESSAGE_SIZE = 128 * 1024 * 1024
 """Bytes of one message in either direction (promise R8)."""
@@ -194,6 +196,8 @@ class ProxySettings(NamedTuple):
     ping_interval: float | None = None
     """Seconds between keep-alive pings; None sends none."""
     forward_ping: bool = False
+    initialize_timeout: float | None = DEFAULT_INITIALIZE_TIMEOUT
+    """Seconds the host's `initialize` waits for a person; None waits for ever."""
     ipv4: bool = False
     cookies: bool = True
     max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE

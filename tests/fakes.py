@@ -14,7 +14,7 @@ from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
-from mcp_remote_py.channel import Deliver
+from mcp_remote_py.channel import Deliver, Known
 from mcp_remote_py.jsonrpc import Kind, Message, parse_message
 
 T = TypeVar("T")
@@ -281,6 +281,43 @@ class FakeServerChannel:
     def received(self, method: str) -> list[Message]:
         """The messages of this method."""
         return [message for message in self.sent if message.method == method]
+
+
+class FakeSignInWatch:
+    """A `SignInWatch` whose person does what the test says.
+
+    Attributes:
+        todo: what the person must do now.
+        in_use: whether a credential has been sent.
+        known: what was kept before.
+        kept: what was given to keep, in order.
+        recalls: how often it was asked what was kept.
+    """
+
+    def __init__(self, todo: str = "", known: Known | None = None) -> None:
+        self.todo = todo
+        self.in_use = False
+        self.known = known or Known()
+        self.kept: list[Known] = []
+        self.recalls = 0
+
+    @property
+    def server_name(self) -> str:
+        """See `SignInWatch`."""
+        return "https://mcp.example/mcp"
+
+    def waiting_for_person(self) -> str:
+        """See `SignInWatch`."""
+        return self.todo
+
+    def recall(self) -> Known:
+        """See `SignInWatch`."""
+        self.recalls += 1
+        return self.known
+
+    def keep(self, known: Known) -> None:
+        """See `SignInWatch`."""
+        self.kept.append(known)
 
 
 # Behaviours

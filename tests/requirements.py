@@ -69,13 +69,13 @@ PROMISES = {
         "One sign-in per machine: several processes, one tab; any process can finish it.",
         "punkpeye/mcp-remote issues 25 and 245",
     ),
-    "A6": Promise(
-        "A sign-in outlives the host's patience: the next start finds it done.",
-        "punkpeye/mcp-remote pull request 272",
-    ),
     "A5": Promise(
         "Only a definite refusal ends a credential, after a look at what others have stored.",
         "RFC 6749 §5.2; anthropics/claude-code issue 85236",
+    ),
+    "A6": Promise(
+        "A sign-in outlives the host's patience: it is answered in time, and the sign-in goes on.",
+        "anthropics/claude-code issue 84136; anthropics/claude-ai-mcp issue 960",
     ),
     "L1": Promise(
         "At most one tab and a bounded number of token requests, whatever the servers do.",

@@ -124,6 +124,7 @@ class TestSettings:
             "--body-timeout", "2.5",
             "--keep-alive",
             "--ping-interval", "7",
+            "--initialize-timeout", "20",
             "--forward-ping",
             "--ipv4",
             "--disable-cookies",
@@ -147,6 +148,7 @@ class TestSettings:
         assert settings.tools == ToolRules(("get*",), ("delete*", "x"), read_only=True)
         assert settings.timeouts == Timeouts(1.0, None, 2.5, 2.5)
         assert settings.ping_interval == 7.0
+        assert settings.initialize_timeout == 20.0
         assert (settings.forward_ping, settings.ipv4, settings.cookies) == (True, True, False)
         assert settings.tls == Tls((str(pem),), str(pem), str(pem))
         assert settings.http_proxy == Secret("http://p:1")
@@ -278,6 +280,13 @@ class TestSignIn:
         settings = run.settings if command == "proxy" else run.started_with
         assert isinstance(settings, ProxySettings)
         assert settings.sign_in == SIGN_IN_SETTINGS
+
+    @pytest.mark.parametrize(("argv", "seconds"), [([], 45.0), (["0"], None), (["2.5"], 2.5)])
+    def test_initialize_waits_for_a_person_that_long(
+        self, argv: list[str], seconds: float | None
+    ) -> None:
+        option = ["--initialize-timeout", *argv] if argv else []
+        assert settings_of(URL, *option).initialize_timeout == seconds
 
     def test_browser_can_be_left_closed(self) -> None:
         assert settings_of(URL, "--no-browser").sign_in.browser == ()
@@ -412,6 +421,7 @@ class TestSignIn:
             ("--callback-path", "x"),
             ("--auth-success-url", "x"),
             ("--auth-timeout", "x"),
+            ("--initialize-timeout", "x"),
             ("--token-store", "x"),
         ],
     )

@@ -160,7 +160,7 @@ def test_the_version_is_told_where_it_is_one(result: bytes, version: str) -> Non
     assert note(memory, "initialize", INITIALIZE, result) == version
     assert memory.established
     answer = parse_message(encode_result(b'"private"', result))
-    assert memory.version_of(answer) == version
+    assert memory.renew(answer) == version
 
 
 @pytest.mark.parametrize("result", [b"null", b"[]", b"5", b'"2025-06-18"'])
@@ -168,11 +168,11 @@ def test_a_result_that_is_no_object_is_no_handshake(result: bytes) -> None:
     memory = SessionMemory()
     assert note(memory, "initialize", INITIALIZE, result) == ""
     assert not memory.established
-    assert memory.version_of(parse_message(encode_result(b"1", result))) == ""
+    assert memory.renew(parse_message(encode_result(b"1", result))) == ""
 
 
 def test_an_error_names_no_version() -> None:
-    assert SessionMemory().version_of(parse_message(encode_error(b"1", -32600, "no"))) == ""
+    assert SessionMemory().renew(parse_message(encode_error(b"1", -32600, "no"))) == ""
 
 
 # ------------------------------------------------------------------------- the tools

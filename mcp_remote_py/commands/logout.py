@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import Callable, Mapping
 
 from mcp_remote_py.commands.agent import BuildAgent, load_agent
+from mcp_remote_py.credentials.known import KnownFile
 from mcp_remote_py.credentials.state import State, StateFile, list_states, state_directory
 from mcp_remote_py.errors import McpRemoteError, one_line
 from mcp_remote_py.redact import mask_url
@@ -96,7 +98,9 @@ async def _sign_out(
         logger.error("%s: %s", name, error.sentence())
         return FAILED_STATUS
     directory = state_directory(environment)
-    StateFile(directory, state.server, state.resource, state.profile).delete()
+    session = (state.server, state.resource, state.profile)
+    StateFile(directory, *session).delete()
+    KnownFile(directory, *session, os.urandom).delete()
     write(f"Signed out of {name}." if there_was_one else f"Nobody was signed in at {name}.")
     return DONE_STATUS
 

@@ -11,8 +11,9 @@ import os
 import random
 import signal
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
-from mcp_remote_py.channel import Authorizer, Deliver, ServerChannel
+from mcp_remote_py.channel import Deliver, Known, ServerChannel
 from mcp_remote_py.clock import LoopClock
 from mcp_remote_py.commands.lifetime import watch_parent, watch_signals
 from mcp_remote_py.credentials.state import StateFile, state_directory
@@ -27,6 +28,10 @@ from mcp_remote_py.transports.legacy_sse import LegacySseChannel
 from mcp_remote_py.transports.stdio import StdioChannel
 from mcp_remote_py.transports.streamable import StreamableChannel
 
+if TYPE_CHECKING:
+    from mcp_remote_py.credentials.known import KnownFile
+    from mcp_remote_py.signin.agent import SignInAgent
+
 logger = logging.getLogger("mcp_remote_py")
 
 STREAMABLE, LEGACY_SSE = "Streamable HTTP", "HTTP+SSE"
@@ -35,14 +40,15 @@ INTERRUPTED_STATUS = 130
 
 
 class LazySignIn:
-    """An `Authorizer` that costs nothing where nobody signs in."""
+    """An `Authorizer` and `SignInWatch` that costs nothing where nobody signs in."""
 
     def __init__(
         self, settings: ProxySettings, environment: Mapping[str, str], *, signed_in: bool
     ) -> None:
         self._settings = settings
         self._environment = environment
-        self._agent: Authorizer | None = None
+        self._agent: SignInAgent | None = None
+        self._known: KnownFile | None = None
         # Only a hint: where it is wrong, the server's refusal leads to the same record.
         self._signed_in = signed_in
 
@@ -66,7 +72,43 @@ class LazySignIn:
         if self._agent is not None:
             await self._agent.aclose()
 
-    def _get(self) -> Authorizer:
+    @property
+    def server_name(self) -> str:
+        """See `SignInWatch`."""
+        return mask_url(str(self._settings.server))
+
+    @property
+    def in_use(self) -> bool:
+        """See `SignInWatch`."""
+        return self._agent is not None and self._agent.in_use
+
+    def waiting_for_person(self) -> str:
+        """See `SignInWatch`."""
+        return "" if self._agent is None else self._agent.waiting_for_person()
+
+    def recall(self) -> Known:
+        """See `SignInWatch`."""
+        return self._get_known().read()
+
+    def keep(self, known: Known) -> None:
+        """See `SignInWatch`; with a sign-in that is not kept, neither is this."""
+        if self._settings.sign_in.token_store != "memory":  # noqa: S105 - its name
+            self._get_known().keep(known)
+
+    def _get_known(self) -> KnownFile:
+        if self._known is None:
+            from mcp_remote_py.credentials.known import KnownFile
+
+            self._known = KnownFile(
+                state_directory(self._environment),
+                str(self._settings.server),
+                self._settings.sign_in.resource or "",
+                self._settings.sign_in.profile,
+                os.urandom,
+            )
+        return self._known
+
+    def _get(self) -> SignInAgent:
         if self._agent is None:
             from mcp_remote_py.signin.build import build_agent  # 0.2 s that few starts cost
 
@@ -175,6 +217,8 @@ async def _relay(
         random=random.random,
         forward_ping=settings.forward_ping,
         ping_interval=settings.ping_interval,
+        sign_in=authorizer,
+        initialize_timeout=settings.initialize_timeout,
     )
     status = 0
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 
+from mcp_remote_py.channel import Known
 from mcp_remote_py.commands.logout import run_logout
+from mcp_remote_py.credentials.known import KnownFile
 from mcp_remote_py.credentials.state import StateFile, list_states, state_directory
 from mcp_remote_py.errors import McpRemoteError
 from mcp_remote_py.oauth.steps import Credential
@@ -118,6 +121,17 @@ def test_one_session_is_revoked_and_forgotten(tmp_path: Path) -> None:
     )
     assert agents.signed_out == [session]
     assert sorted(left(tmp_path)) == sorted(others)
+
+
+@pytest.mark.promise("A6")
+def test_what_the_server_said_is_forgotten_too(tmp_path: Path) -> None:
+    session, other = (SERVER, TENANT, ""), (SERVER, "", "work")
+    remember(tmp_path, session, other)
+    files = [KnownFile(folder_in(tmp_path), *one, os.urandom) for one in (session, other)]
+    for file in files:
+        file.keep(Known(b"{}", b"{}"))
+    assert logout(tmp_path, FakeAgents({session, other}), SERVER)[0] == 0
+    assert [file.read() for file in files] == [Known(), Known(b"{}", b"{}")]
 
 
 def test_profile_is_signed_out_alone_and_named(tmp_path: Path) -> None:

@@ -1,0 +1,114 @@
+"""What a server last said of itself, one file per session: for a host that cannot wait (A6).
+
+Not secret, but a server's tools may be confidential: readable by their owner only. A file that is
+missing, broken, too large or another session's means "nothing known", never an error: the server
+says it again. Must not know when it is needed, tokens or the keyring.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from pathlib import Path
+
+import msgspec
+
+from mcp_remote_py.channel import Known
+from mcp_remote_py.credentials.files import Randomness, delete, write_private
+from mcp_remote_py.credentials.state import name_session
+from mcp_remote_py.credentials.store import StoreError
+
+logger = logging.getLogger("mcp_remote_py.credentials")
+
+SCHEMA = 1
+
+MAX_BYTES = 1024 * 1024
+"""Of the whole file. The largest servers list some hundred tools in 300 kB; past this, tools are
+not kept, and a disk is not filled by a server that lists endlessly."""
+
+
+class _Record(msgspec.Struct):
+    schema: int
+    server: str
+    resource: str
+    profile: str
+    initialize: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    tools: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+
+_decode = msgspec.json.Decoder(_Record).decode
+
+
+class KnownFile:
+    """What is known of one session. May be used from several threads."""
+
+    def __init__(
+        self, directory: Path, server: str, resource: str, profile: str, randomness: Randomness
+    ) -> None:
+        self._key = (server, resource, profile)
+        self._path = directory / f"{name_session(server, resource, profile)}.known"
+        self._randomness = randomness
+        self._writing = threading.Lock()
+        self._last: Known | None = None
+
+    def read(self) -> Known:
+        """What was kept last, empty where it cannot be used."""
+        try:
+            with self._path.open("rb") as file:
+                data = file.read(MAX_BYTES + 1)
+        except FileNotFoundError:
+            return Known()
+        except OSError as error:
+            return self._ignore(str(error))
+        if len(data) > MAX_BYTES:
+            return self._ignore(f"more than {MAX_BYTES} bytes")
+        try:
+            data.decode()  # the codec skips over strings; what is sent must be UTF-8
+            record = _decode(data)
+        except (ValueError, RecursionError) as error:
+            return self._ignore(str(error))
+        if record.schema != SCHEMA or (record.server, record.resource, record.profile) != self._key:
+            return self._ignore("another version's or session's")
+        if b"\n" in data or b"\r" in data:
+            return self._ignore("not as it was written")  # a message is one line
+        return Known(_content(record.initialize), _content(record.tools))
+
+    def keep(self, known: Known) -> None:
+        """Writes what differs from the file; what is empty in `known` stays as it was.
+
+        Raises nothing: a start without it only takes longer to be useful.
+        """
+        with self._writing:
+            before = self._last = self._last or self.read()
+            after = Known(known.initialize or before.initialize, known.tools or before.tools)
+            data = self._encode(after)
+            if len(data) > MAX_BYTES:
+                after = after._replace(tools=b"")
+                data = self._encode(after)
+            if after == before or len(data) > MAX_BYTES:
+                return
+            try:
+                write_private(self._path, data, self._randomness)
+            except StoreError as error:
+                logger.warning("What the server said is not kept: %s", error.sentence())
+                return
+            self._last = after
+
+    def delete(self) -> None:
+        """Forgets it; raises nothing."""
+        try:
+            delete(self._path)
+        except StoreError as error:
+            logger.warning("%s", error.sentence())
+
+    def _encode(self, known: Known) -> bytes:
+        parts = [msgspec.Raw(part) if part else msgspec.UNSET for part in known]
+        return msgspec.json.encode(_Record(SCHEMA, *self._key, *parts))
+
+    def _ignore(self, reason: str) -> Known:
+        logger.debug("%s is not usable and is ignored: %s", self._path, reason)
+        return Known()
+
+
+def _content(part: msgspec.Raw | msgspec.UnsetType) -> bytes:
+    return b"" if part is msgspec.UNSET else bytes(part)

@@ -1,0 +1,222 @@
+"""What the host is told in the server's place while somebody still has to sign in (promise A6).
+
+Pure. A host gives `initialize` 30 to 60 s and a person may need minutes (field note 5). What the
+server said last time is the best answer; without it, one tool carries the address to open. A
+request that nobody but the server can answer waits. Must not know tokens, time, or when it is
+asked to stand in.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from mcp_remote_py import __version__
+from mcp_remote_py.channel import SignInWatch
+from mcp_remote_py.errors import NotSent
+from mcp_remote_py.jsonrpc import (
+    UNREADABLE,
+    Message,
+    encode_notification,
+    encode_result,
+    parse_message,
+)
+from mcp_remote_py.session import TOOLS_CHANGED, is_first_page
+from mcp_remote_py.tools import ToolCatalog, called_tool
+
+SIGN_IN_TOOL = "sign_in"
+
+NEWEST_VERSION = "2025-11-25"
+HANDSHAKE_VERSIONS = frozenset({"2024-11-05", "2025-03-26", "2025-06-18", NEWEST_VERSION})
+"""The revisions that begin with `initialize`. They are dates: the smaller is the older."""
+
+_EMPTY_LISTS = {
+    "prompts/list": ("prompts", b'{"prompts":[]}'),
+    "resources/list": ("resources", b'{"resources":[]}'),
+    "resources/templates/list": ("resources", b'{"resourceTemplates":[]}'),
+}
+"""By method, the capability it belongs to and the answer of a server that has none."""
+
+
+class _Initialize(msgspec.Struct):
+    protocolVersion: str
+    capabilities: dict[str, msgspec.Raw]
+
+
+class _Params(msgspec.Struct):
+    protocolVersion: object = None
+
+
+class _Tools(msgspec.Struct):
+    tools: list[msgspec.Raw]
+
+
+_decode_initialize = msgspec.json.Decoder(_Initialize).decode
+_decode_params = msgspec.json.Decoder(_Params).decode
+_decode_tools = msgspec.json.Decoder(_Tools).decode
+_decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_encode = msgspec.json.encode
+
+
+class StandIn:
+    """Answers for one server, from one `initialize` of the host on.
+
+    Attributes:
+        over: the server answers itself now.
+    """
+
+    def __init__(self, request: Message, watch: SignInWatch, catalog: ToolCatalog) -> None:
+        self.over = False
+        self._watch = watch
+        self._server = watch.server_name
+        self._wanted = _version_wanted(request)
+        self._known = watch.recall()
+        self._initialize = _read_initialize(self._known.initialize)
+        self._tools = _filter_tools(self._known.tools, catalog)
+        self._offers_sign_in = False
+        self._news: list[bytes] = []
+
+    def greet(self) -> bytes:
+        """The result of `initialize`."""
+        if self._initialize is None:
+            return _encode(
+                {
+                    "protocolVersion": self._wanted or NEWEST_VERSION,
+                    "capabilities": {"tools": {"listChanged": True}},
+                    "serverInfo": {"name": "mcp-remote-py", "version": __version__},
+                    "instructions": f"{self._server} wants a sign-in first. {self._todo()}",
+                }
+            )
+        # A server takes every version up to its newest; the one it named is surely one of them.
+        known = self._initialize.protocolVersion
+        version = min(self._wanted or known, known)
+        if version == known:
+            return self._known.initialize
+        members = _decode_members(self._known.initialize)
+        return _encode(members | {"protocolVersion": version})
+
+    def is_waiting(self) -> bool:
+        """Whether there is something for the person to do now."""
+        return bool(self._todo())
+
+    def _todo(self) -> str:
+        return self._watch.waiting_for_person()
+
+    def answer(self, request: Message) -> bytes | None:
+        """The result for `request`, None where it is the server's to answer.
+
+        A call of the tool `sign_in` has one unless a sign-in must be begun first: see `report`.
+        """
+        if self.is_sign_in(request):
+            return self.report() if self.over or self._todo() else None
+        if self.over:
+            return None
+        if request.method == "ping":
+            return b"{}"
+        if request.method == "tools/list":
+            return self._list_tools(request)
+        capability, empty = _EMPTY_LISTS.get(request.method, ("", b""))
+        announced = self._initialize is not None and capability in self._initialize.capabilities
+        return empty if announced else None
+
+    def _list_tools(self, request: Message) -> bytes | None:
+        if not self._tools:
+            self._offers_sign_in = True
+            return _encode({"tools": [self._describe_tool()]})
+        if not is_first_page(request):
+            return None
+        members = _decode_members(self._tools)
+        if members.pop("nextCursor", None) is None:
+            return self._tools
+        return _encode(members)  # nobody could give the next page
+
+    def _describe_tool(self) -> dict[str, object]:
+        return {
+            "name": SIGN_IN_TOOL,
+            "title": "Sign in",
+            "description": (
+                f"Says how to sign in at {self._server}, whose tools are available only after "
+                "that. The person must open the link in the result themselves: show it to them "
+                "in full."
+            ),
+            "inputSchema": {"type": "object", "properties": {}, "additionalProperties": False},
+        }
+
+    def is_sign_in(self, request: Message) -> bool:
+        """Whether this calls the tool of ours, which the host was shown."""
+        return (
+            self._offers_sign_in
+            and request.method == "tools/call"
+            and called_tool(request) == SIGN_IN_TOOL
+        )
+
+    def report(self, failure: str = "") -> bytes:
+        """The result of `sign_in`: how it stands, or why there was no sign-in."""
+        todo = self._todo()
+        if self.over:
+            text = (
+                f"The sign-in at {self._server} is done. If its tools are not shown here yet, "
+                "restart the host's connection to it."
+            )
+        elif todo:
+            text = (
+                f"{todo}\nAs soon as that is done, the tools of {self._server} take the place of "
+                "this one; if the host does not show them, restart its connection."
+            )
+        else:
+            text = f"Nobody is signed in at {self._server}. {failure}".rstrip()
+        failed = not (self.over or todo)
+        return _encode({"content": [{"type": "text", "text": text}], "isError": failed})
+
+    def excuse(self) -> NotSent:
+        """The error for a request that has waited long enough."""
+        return NotSent(
+            f"Nobody is signed in at {self._server} yet; the request was not sent.",
+            hint=f"{self._todo()} Then try again.".lstrip(),
+        )
+
+    def show_tools(self) -> None:
+        """The host was given the server's own tools: a tool of that name is the server's."""
+        self._offers_sign_in = False
+
+    def end(self, result: bytes) -> None:
+        """The server has answered `initialize` itself, with `result`."""
+        if self.over:
+            return
+        self.over = True
+        initialize = _read_initialize(result)
+        self._news = [TOOLS_CHANGED] + [
+            encode_notification(f"notifications/{name}/list_changed")
+            for name in ("prompts", "resources")
+            if initialize is not None and name in initialize.capabilities
+        ]
+
+    def take_news(self) -> list[bytes]:
+        """What the host must hear of the end, once."""
+        news, self._news = self._news, []
+        return news
+
+
+def _version_wanted(request: Message) -> str:
+    """The revision the host asks for, "" where it is none of those that begin like this."""
+    try:
+        version = _decode_params(request.params).protocolVersion
+    except UNREADABLE:
+        return ""
+    return version if isinstance(version, str) and version in HANDSHAKE_VERSIONS else ""
+
+
+def _read_initialize(result: bytes) -> _Initialize | None:
+    try:
+        initialize = _decode_initialize(result)
+    except UNREADABLE:
+        return None
+    return initialize if initialize.protocolVersion in HANDSHAKE_VERSIONS else None
+
+
+def _filter_tools(result: bytes, catalog: ToolCatalog) -> bytes:
+    """What the host may see of the list, empty where it is none."""
+    try:
+        _decode_tools(result)
+    except UNREADABLE:
+        return b""
+    return parse_message(catalog.learn(parse_message(encode_result(b"0", result)))).result
