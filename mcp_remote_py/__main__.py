@@ -12,7 +12,7 @@ from mcp_remote_py import cli
 
 def run() -> NoReturn:
     """Entry point of the command `mcp-remote-py` and of `python -m mcp_remote_py`."""
-    status = cli.main(sys.argv[1:], os.environ, sys.stdout, sys.stderr)
+    status = cli.main(sys.argv[1:], os.environ, sys.stdout, sys.stderr, stdin=sys.stdin)
     with contextlib.suppress(OSError, ValueError, AttributeError):  # closed, or none at all
         sys.stdout.flush()
     # Not sys.exit: the interpreter would wait for a thread that still resolves a host name, and

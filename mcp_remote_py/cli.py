@@ -360,6 +360,13 @@ ALL_OPTIONS = (
     ),
     Option("--no-browser", "", "Open nothing; the URL is printed.", _SIGN_IN, _SERVER),
     Option(
+        "--paste",
+        "",
+        "Open nothing; finish by pasting the address that a browser elsewhere ends at.",
+        _SIGN_IN,
+        (LOGIN,),
+    ),
+    Option(
         "--device-code",
         "",
         "Sign in with a short code on any other device, without a browser here.",
@@ -423,16 +430,13 @@ def main(
     stdout: TextIO | None,
     stderr: TextIO | None,
     load: Callable[[str], RunCommand] | None = None,
+    stdin: TextIO | None = None,
 ) -> int:
     """Runs the command that `argv` (without the program's name) asks for; its exit status.
 
     `load` gives the function of a command by its name. Raises nothing: a person's mistake is a
     line and a status, and so is a fault of the command.
     """
-
-    def write_line(line: str) -> None:
-        _write(stdout, f"{line}\n")
-
     # As the first argument only: behind it a word is a value or an address.
     named = bool(argv) and argv[0] in COMMANDS and argv[0] != PROXY
     command = argv[0] if named else PROXY
@@ -452,7 +456,7 @@ def main(
     _log_start(settings, warnings)
     try:
         run = (load or load_command)(command)
-        return run(settings, environment, *(() if command == PROXY else (write_line,)))
+        return run(settings, environment, *_talk(command, stdout, stdin))
     except UsageError as error:
         # Where even the log could not be written, nobody reads stderr: a write would not return.
         if log.flush(FLUSH_SECONDS):
@@ -469,6 +473,20 @@ def main(
     finally:
         log.flush(FLUSH_SECONDS)
         log.close()
+
+
+def _talk(
+    command: str, stdout: TextIO | None, stdin: TextIO | None
+) -> tuple[Callable[..., object], ...]:
+    """What a command talks to the person with: writes a line; reads one, "" after the last."""
+
+    def write_line(line: str) -> None:
+        _write(stdout, f"{line}\n")
+
+    def read_line() -> str:
+        return "" if stdin is None else stdin.readline()
+
+    return {PROXY: (), LOGIN: (write_line, read_line)}.get(command, (write_line,))
 
 
 def _log_start(settings: Settings, warnings: Iterable[str]) -> None:
@@ -916,14 +934,18 @@ def _sign_in(arguments: _Arguments, environment: Mapping[str, str]) -> SignInSet
         ),
         timeout=_given(words.parse_auth_timeout, arguments.auth_timeout, _DEFAULTS.timeout),
         browser=_browser(arguments, environment),
+        paste=arguments.paste,
         device_code=arguments.device_code,
         token_store=_given(words.parse_token_store, arguments.token_store, _DEFAULTS.token_store),
     )
 
 
 def _browser(arguments: _Arguments, environment: Mapping[str, str]) -> tuple[str, ...] | None:
+    if arguments.paste and (arguments.browser is not None or arguments.device_code):
+        other = "--device-code" if arguments.browser is None else "--browser"
+        raise UsageError(f"Both --paste and {other} are given.", hint="Leave out one.")
     if arguments.browser is None:
-        return () if arguments.no_browser else None
+        return () if arguments.no_browser or arguments.paste else None
     if arguments.no_browser:
         raise UsageError("Both --browser and --no-browser are given.", hint="Leave out one.")
     return words.split_command(

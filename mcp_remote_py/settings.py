@@ -177,6 +177,8 @@ class SignInSettings(NamedTuple):
     """Seconds a person has for the browser part."""
     browser: tuple[str, ...] | None = None
     """A command instead of the desktop's opener; an empty one opens nothing."""
+    paste: bool = False
+    """Whether the person may carry the redirect over by hand."""
     device_code: bool = False
     token_store: str = "keyring"  # noqa: S105 - where they are kept
     """One of `TOKEN_STORES`."""

@@ -65,8 +65,12 @@ class Run:
             self.command = name
 
             def run_and_write(
-                settings: object, environment: Mapping[str, str], write: Callable[[str], None]
+                settings: object,
+                environment: Mapping[str, str],
+                write: Callable[[str], None],
+                read_line: Callable[[], str] | None = None,
             ) -> int:
+                assert (read_line is not None) is (name == "login"), "only it listens"
                 self.started_with, self.environment = settings, environment
                 write(f"{name} speaks")
                 return 3

@@ -45,10 +45,22 @@ class Agent(Protocol):
         ...
 
 
-BuildAgent = Callable[[ProxySettings, Mapping[str, str], Callable[[str], None]], Agent]
-"""Makes the agent of a session from settings, environment, and what tells the person a sentence.
+class BuildAgent(Protocol):
+    """Makes the agent of a session; called in a running event loop."""
 
-Called in a running event loop."""
+    def __call__(
+        self,
+        settings: ProxySettings,
+        environment: Mapping[str, str],
+        report: Callable[[str], None],
+        read_line: Callable[[], str] | None = None,
+        /,
+    ) -> Agent:
+        """`report` tells the person a sentence; `read_line` hears one, "" at the end of all.
+
+        It is asked only where the settings allow to paste, and may block.
+        """
+        ...
 
 
 def load_agent() -> BuildAgent:

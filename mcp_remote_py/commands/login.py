@@ -26,10 +26,13 @@ def run_login(
     settings: ProxySettings,
     environment: Mapping[str, str],
     write: Callable[[str], None],
+    read_line: Callable[[], str] | None = None,
     build: BuildAgent | None = None,
     now: Callable[[], float] = time.time,
 ) -> int:
     """Signs in, writing a line at each step; returns the exit status.
+
+    `read_line` is for what a person pastes, see `BuildAgent`.
 
     That is 3 where the server wants a sign-in and none came about.
 
@@ -38,7 +41,9 @@ def run_login(
     """
 
     async def sign_in() -> int:
-        agent = (build or load_agent())(settings, environment, lambda text: write(one_line(text)))
+        agent = (build or load_agent())(
+            settings, environment, lambda text: write(one_line(text)), read_line
+        )
         return await _sign_in(agent, settings, write, now)
 
     return asyncio.run(sign_in())

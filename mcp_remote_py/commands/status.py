@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 
 from mcp_remote_py.credentials.state import State, list_states, state_directory
 from mcp_remote_py.errors import name_server, one_line
+from mcp_remote_py.oauth.ledger import describe_wait, wait_for_renewal, wait_for_tab
 from mcp_remote_py.redact import mask_url
 from mcp_remote_py.settings import StatusSettings
 
@@ -71,10 +72,16 @@ def _to_lines(state: State, now: float) -> list[str]:
         "expires": "" if state.signed_in_at is None else _say_expiry(state.expires_at, now),
         "kept in": state.store,
         "transport": state.transport,
-        "last error": name_server(f"{state.last_error} {state.last_hint}".strip(), state.server),
+        "next tab": _say_budget(state, now),
+        "next renewal": _say_renewal(state, now),
+        "last error": f"{state.last_error} {state.last_hint}".strip(),
     }
     width = max(map(len, facts))
-    lines = [f"  {name.ljust(width)}  {one_line(text)}" for name, text in facts.items() if text]
+    lines = [
+        f"  {name.ljust(width)}  {one_line(name_server(text, state.server))}"
+        for name, text in facts.items()
+        if text
+    ]
     return [one_line(mask_url(state.server)), *lines]
 
 
@@ -83,6 +90,22 @@ def _say_signed_in(state: State, now: float) -> str:
         return "no"
     account = f", as {state.account}" if state.account else ""
     return f"{_say_time(state.signed_in_at, now)}{account}"
+
+
+def _say_budget(state: State, now: float) -> str:
+    """When a sign-in may begin by itself, where that is not now."""
+    wait = wait_for_tab(state.ledger, now, step_up=False)
+    if not wait:
+        return ""
+    vain = state.ledger.vain_tabs
+    tried = f"; {vain} came to nothing" if vain else ""
+    return f"by itself in {describe_wait(wait)}{tried}. Now: mcp-remote-py login URL"
+
+
+def _say_renewal(state: State, now: float) -> str:
+    wait = wait_for_renewal(state.ledger, now, refused=False)
+    failures = state.ledger.renewal_failures
+    return f"in {describe_wait(wait)}, after {failures} without an answer" if wait else ""
 
 
 def _say_expiry(expires_at: float | None, now: float) -> str:
@@ -131,6 +154,10 @@ def _to_json(state: State, now: float) -> dict[str, object]:
         "transport": state.transport or None,
         "port": state.port,
         "last_error": state.last_error or None,
+        "last_hint": name_server(state.last_hint, state.server) or None,
+        "vain_tabs": state.ledger.vain_tabs,
+        "next_tab_in": wait_for_tab(state.ledger, now, step_up=False),
+        "next_renewal_in": wait_for_renewal(state.ledger, now, refused=False),
     }
 
 

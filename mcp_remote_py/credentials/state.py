@@ -75,6 +75,7 @@ class StateChanges(TypedDict, total=False):
     port: int | None
     last_error: str
     last_hint: str
+    ledger: Ledger
 
 
 class _Record(State, frozen=True, omit_defaults=True):

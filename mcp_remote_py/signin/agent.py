@@ -14,6 +14,7 @@ import shlex
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any, NamedTuple, Protocol, TypeVar
+from urllib.parse import urlsplit
 
 from mcp_remote_py.credentials.lock import Held, LockBusy
 from mcp_remote_py.credentials.store import Store
@@ -22,6 +23,7 @@ from mcp_remote_py.oauth import flow
 from mcp_remote_py.oauth.challenge import parse_challenge
 from mcp_remote_py.oauth.grants import SignInDenied
 from mcp_remote_py.oauth.ledger import Ledger
+from mcp_remote_py.oauth.pasted import HINT, parse_pasted
 from mcp_remote_py.oauth.session import LOOK_INTERVAL, Session
 from mcp_remote_py.oauth.steps import (
     Amend,
@@ -126,8 +128,8 @@ class Surroundings(NamedTuple):
     """Tells the person one sentence, on stderr."""
     renew: Callable[[Held], Awaitable[Credential]] | None = None
     """Renews what is stored in a process of its own that holds the lock, too; None: here."""
-    paste: Callable[[], Awaitable[Callback]] | None = None
-    """The redirect that the person carries over by hand, where they were asked to."""
+    hear: Callable[[], Awaitable[str | None]] | None = None
+    """The next line the person pastes, None after the last; where they were asked to."""
 
 
 class SignInAgent:
@@ -291,12 +293,28 @@ class SignInAgent:
         self._waiting.append(pending)
         try:
             if step.opens_tab:
-                opened = await self.world.open_browser(pending.url)
-                what = "Sign in in the browser that opens" if opened else "Open this address"
-                self.world.report(f"{what}{'' if opened else ' to sign in'}: {pending.url}")
+                await self._show(pending)
             return await self._first_answer(pending, listener)
         finally:
             self._waiting.remove(pending)
+
+    async def _show(self, pending: PendingAuthorization) -> None:
+        if await self.world.open_browser(pending.url):
+            self.world.report(f"Sign in in the browser that opens: {pending.url}")
+            return
+        self.world.report(f"Open this address to sign in: {pending.url}")
+        port = urlsplit(pending.credential.redirect_uri).port
+        if self.world.hear is not None:
+            self.world.report(
+                "The browser ends at an address of this machine. If it cannot be shown there, "
+                "copy it whole, paste it here and press Enter."
+            )
+        else:
+            self.world.report(
+                f"From another machine, first: ssh -L {port}:localhost:{port} (this machine). Or "
+                + self.name_server("finish with: mcp-remote-py login URL")
+                + " --paste"
+            )
 
     async def _first_answer(
         self, pending: PendingAuthorization, listener: Listener | None
@@ -304,8 +322,8 @@ class SignInAgent:
         left = max(0, math.ceil(pending.expires_at - self.world.now()))
         sources: list[Coroutine[Any, Any, Callback | None]] = [self._wait_for_others(pending)]
         sources.append(_hear(listener, left) if listener is not None else self._give_up(left))
-        if self.world.paste is not None:
-            sources.append(self._hear_by_hand(self.world.paste, pending))
+        if self.world.hear is not None:
+            sources.append(self._hear_by_hand(self.world.hear, pending))
         tasks = [asyncio.ensure_future(source) for source in sources]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -330,16 +348,22 @@ class SignInAgent:
         )
 
     async def _hear_by_hand(
-        self, paste: Callable[[], Awaitable[Callback]], pending: PendingAuthorization
+        self, hear: Callable[[], Awaitable[str | None]], pending: PendingAuthorization
     ) -> Callback:
-        while True:
-            callback = await paste()
-            if Secret(callback.parameters.get("state", "")) == pending.state:
+        """What the person carries over; whoever they got the address from, its state decides."""
+        while (line := await hear()) is not None:
+            if not line.strip():
+                continue
+            try:
+                callback = parse_pasted(line)
+            except McpRemoteError as error:
+                self.world.report(error.sentence())
+                continue
+            if Secret(callback.parameters["state"]) == pending.state:
                 return callback
-            self.world.report(
-                "That address is not the end of this sign-in (its state differs): paste the one "
-                "the browser shows after you have signed in on the page above."
-            )
+            self.world.report(f"That is the end of another sign-in: its state differs. {HINT}")
+        self.world.report("Nothing more can be pasted; still waiting for the browser itself.")
+        return await asyncio.Future()  # the others end the wait
 
 
 async def _hear(listener: Listener, seconds: float) -> Callback:

@@ -31,6 +31,7 @@ from mcp_remote_py.signin.agent import Listener, SignInAgent, Surroundings
 from mcp_remote_py.signin.browser import detect_platform, open_browser
 from mcp_remote_py.signin.callback import CallbackListener
 from mcp_remote_py.signin.fetch import Fetcher
+from mcp_remote_py.signin.hearing import Hearing
 from mcp_remote_py.signin.keeper import describe_job, renew_kept
 from mcp_remote_py.tls import build_tls_context
 
@@ -88,9 +89,15 @@ class StateRecords:
 
 
 def build_agent(
-    settings: ProxySettings, environment: Mapping[str, str], report: Callable[[str], None]
+    settings: ProxySettings,
+    environment: Mapping[str, str],
+    report: Callable[[str], None],
+    read_line: Callable[[], str] | None = None,
 ) -> BuiltAgent:
-    """The agent of one session. Touches neither network, keyring nor disk."""
+    """The agent of one session. Touches neither network, keyring nor disk.
+
+    `read_line` may block, and ends with "".
+    """
     chosen = settings.sign_in
     directory = state_directory(environment)
     session = session_key(settings.server, chosen.resource, chosen.profile)
@@ -145,6 +152,7 @@ def build_agent(
             random_bytes=os.urandom,
             random=random.random,
             report=report,
+            hear=Hearing(read_line).hear if chosen.paste and read_line is not None else None,
             # Where a lock can be handed on, and there is something to share.
             renew=renew if os.name == "posix" and isinstance(store, SealedStore) else None,
         ),

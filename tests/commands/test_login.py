@@ -55,6 +55,7 @@ class FakeAgent:
         settings: ProxySettings,
         environment: Mapping[str, str],
         report: Callable[[str], None],
+        read_line: Callable[[], str] | None = None,
     ) -> FakeAgent:
         self.built_with, self.report = (settings, environment), report
         return self
@@ -79,7 +80,7 @@ class FakeAgent:
 
 def login(agent: FakeAgent) -> tuple[int, list[str]]:
     lines: list[str] = []
-    status = run_login(SETTINGS, {"A": "b"}, lines.append, agent.build, lambda: NOW)
+    status = run_login(SETTINGS, {"A": "b"}, lines.append, None, agent.build, lambda: NOW)
     assert agent.built_with == (SETTINGS, {"A": "b"})
     assert "canary" not in "".join(lines)
     return status, lines
@@ -203,8 +204,8 @@ class Agent:
             self.report("The listener is closed.")
 
 def load(name):
-    return lambda settings, environment, write: run_login(
-        settings, environment, write, lambda settings, environment, report: Agent(report)
+    return lambda settings, environment, write, read_line: run_login(
+        settings, environment, write, read_line, lambda _, __, report, ___: Agent(report)
     )
 
 sys.exit(cli.main(sys.argv[1:], os.environ, sys.stdout, sys.stderr, load))

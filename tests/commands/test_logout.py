@@ -46,6 +46,7 @@ class FakeAgents:
         settings: ProxySettings,
         environment: Mapping[str, str],
         report: Callable[[str], None],
+        read_line: Callable[[], str] | None = None,
     ) -> FakeAgent:
         self.built.append(settings)
         session = (str(settings.server), settings.sign_in.resource or "", settings.sign_in.profile)

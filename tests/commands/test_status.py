@@ -12,6 +12,7 @@ import pytest
 
 from mcp_remote_py.commands.status import run_status
 from mcp_remote_py.credentials.state import StateFile, state_directory
+from mcp_remote_py.oauth.ledger import Ledger
 from mcp_remote_py.settings import StatusSettings, parse_server_url
 from tests.harness.host import environment_for
 
@@ -56,7 +57,15 @@ def remember_sessions(home: Path) -> None:
         expires_at=NOW + 3600,
     )
     StateFile(folder_in(home), SERVER).update(
-        transport="HTTP+SSE", last_error="The server refused:\n\x1b[31mno such client."
+        transport="HTTP+SSE",
+        last_error="The server refused:\n\x1b[31mno such client.",
+        last_hint="To try again: mcp-remote-py login URL.",
+        ledger=Ledger(
+            tabs=(NOW - 1800, NOW - 1200),
+            vain_tabs=2,
+            renewal_failures=3,
+            renew_after=NOW + 75,
+        ),
     )
 
 
@@ -67,19 +76,21 @@ def test_everything_known_is_shown_in_words(tmp_path: Path) -> None:
         0,
         """\
 https://mcp.example.com/mcp
-  signed in   no
-  transport   HTTP+SSE
-  last error  The server refused: [31mno such client.
+  signed in     no
+  transport     HTTP+SSE
+  next tab      by itself in 40 minutes; 2 came to nothing. Now: mcp-remote-py login SERVER
+  next renewal  in 75 seconds, after 3 without an answer
+  last error    The server refused: [31mno such client. To try again: mcp-remote-py login SERVER
 
 https://mcp.example.com/mcp
-  profile     work
-  resource    https://tenant.example.com/
-  signed in   2023-11-14 20:12 UTC (2 hours ago), as jane@example.com
-  issuer      https://auth.example.com
-  scopes      read write
-  expires     2023-11-14 23:13 UTC (in 1 hour); renewed where the server allows it
-  kept in     keyring
-  transport   Streamable HTTP""",
+  profile       work
+  resource      https://tenant.example.com/
+  signed in     2023-11-14 20:12 UTC (2 hours ago), as jane@example.com
+  issuer        https://auth.example.com
+  scopes        read write
+  expires       2023-11-14 23:13 UTC (in 1 hour); renewed where the server allows it
+  kept in       keyring
+  transport     Streamable HTTP""".replace("SERVER", SERVER),
     )
 
 
@@ -102,6 +113,10 @@ def test_everything_known_is_shown_as_json(tmp_path: Path) -> None:
             "transport": "HTTP+SSE",
             "port": None,
             "last_error": "The server refused:\n\x1b[31mno such client.",
+            "last_hint": f"To try again: mcp-remote-py login {SERVER}",
+            "vain_tabs": 2,
+            "next_tab_in": 2400.0,
+            "next_renewal_in": 75.0,
         },
         {
             "server": SERVER,
@@ -118,6 +133,10 @@ def test_everything_known_is_shown_as_json(tmp_path: Path) -> None:
             "transport": "Streamable HTTP",
             "port": 3334,
             "last_error": None,
+            "last_hint": None,
+            "vain_tabs": 0,
+            "next_tab_in": 0.0,
+            "next_renewal_in": 0.0,
         },
     ]
 

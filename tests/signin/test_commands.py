@@ -22,7 +22,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from tests.harness.browser import FakeBrowser, Visit, fake_browser
-from tests.harness.host import Host, Json, environment_for, wait_until
+from tests.harness.host import Host, Json, environment_for, initialize_params, wait_until
 from tests.peers.authorization_server import (
     CANARY,
     AuthorizationServer,
@@ -474,3 +474,118 @@ def test_status_imports_nothing_heavy(sit_down: Callable[..., Terminal]) -> None
     assert terminal.server.url in done.stdout
     loaded = {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.split("\n")}
     assert not loaded & {"authlib", "cryptography", "keyring", "httpx", "httpcore", "h11", "ssl"}
+
+
+# By hand
+
+
+def begin_paste(terminal: Terminal, *words: str) -> tuple[subprocess.Popen[str], Path]:
+    """`login --paste`, whose stdin is the test's, and the file that takes what it says."""
+    terminal.home.mkdir(exist_ok=True)
+    said = terminal.home / "pasting"
+    with said.open("w") as file:
+        process = subprocess.Popen(
+            [str(COMMAND), "login", terminal.server.url, "--paste", *words],
+            stdin=subprocess.PIPE,
+            stdout=file,
+            stderr=file,
+            text=True,
+            env=terminal.environment,
+        )
+    terminal.stack.enter_context(process)
+    terminal.stack.callback(process.kill)
+    return process, said
+
+
+def paste(process: subprocess.Popen[str], line: str) -> None:
+    assert process.stdin is not None
+    process.stdin.write(f"{line}\n")
+    process.stdin.flush()
+
+
+def address_in(file: Path) -> str:
+    """The address the person is told to open."""
+    wait_until(lambda: "?" in file.read_text(), "an address", seconds=PATIENCE)
+    found = re.search(r"http://\S+/authorize\?\S+", file.read_text())
+    assert found is not None
+    return found[0]
+
+
+def go_elsewhere(url: str) -> str:
+    """The person on another machine: where the browser ends, and cannot show it."""
+    visit = Visit()
+    uri = parse_qs(urlsplit(url).query)["redirect_uri"][0]
+    page = visit.fetch("GET", url)
+    assert page.location is not None
+    assert page.location.startswith(uri)
+    return page.location
+
+
+@pytest.mark.promise("A1", "P2", "S2")
+def test_login_by_hand(sit_down: Callable[..., Terminal]) -> None:
+    terminal = sit_down()
+    process, said = begin_paste(terminal)
+    end = go_elsewhere(address_in(said))
+    for wrong in ("", "hello", end.replace("state=", "state=x"), "?state=s"):
+        paste(process, wrong)
+    wait_until(lambda: "neither a code nor an error" in said.read_text(), "an answer to the last")
+    paste(process, f"  '{end}'")
+    assert process.wait(PATIENCE) == 0
+    text = said.read_text()
+    assert "paste it here and press Enter" in text
+    assert "That is not the end of a sign-in: it has no state." in text
+    assert "That is the end of another sign-in: its state differs." in text
+    assert f"Signed in at {terminal.server.url}" in text
+    assert not terminal.browser.opened
+    assert len(terminal.server.token_requests("authorization_code")) == 1
+    terminal.assert_no_secret(text)
+
+
+@pytest.mark.promise("A4", "A1")
+def test_login_by_hand_finishes_what_a_relay_waits_for(
+    sit_down: Callable[..., Terminal],
+) -> None:
+    terminal = sit_down()
+    words = [str(COMMAND), terminal.server.url, "--no-browser"]
+    host = terminal.stack.enter_context(Host(words, terminal.environment, patience=PATIENCE))
+    asked = host.begin("initialize", initialize_params())
+    wait_until(lambda: "--paste" in host.stderr, "the advice", seconds=PATIENCE)
+    assert f"mcp-remote-py login {terminal.server.url} --paste" in host.stderr
+    assert re.search(r"ssh -L (\d+):localhost:\1", host.stderr)
+    process, said = begin_paste(terminal)
+    url = address_in(said)
+    assert url in host.stderr, "the same sign-in"
+    paste(process, go_elsewhere(url))
+    assert process.wait(PATIENCE) == 0
+    assert "result" in host.answer(asked)
+    assert "result" in host.request("tools/call", CALL)
+    assert len(terminal.server.token_requests()) == 1
+    assert len(terminal.server.authorizations) == 1
+
+
+@pytest.mark.promise("P2")
+def test_login_by_hand_that_is_declined(sit_down: Callable[..., Terminal]) -> None:
+    terminal = sit_down()
+    process, said = begin_paste(terminal)
+    state = parse_qs(urlsplit(address_in(said)).query)["state"][0]
+    issuer = terminal.server.issuer
+    paste(process, f"?error=access_denied&state={state}&iss={issuer}")
+    assert process.wait(PATIENCE) == 3
+    assert "declined" in said.read_text()
+
+
+def test_nothing_to_paste_leaves_the_browser(sit_down: Callable[..., Terminal]) -> None:
+    terminal = sit_down()
+    process, said = begin_paste(terminal)
+    url = address_in(said)
+    assert process.stdin is not None
+    process.stdin.close()
+    wait_until(lambda: "Nothing more can be pasted" in said.read_text(), "a word about it")
+    assert Visit().open(url).status == 200
+    assert process.wait(PATIENCE) == 0
+
+
+@pytest.mark.parametrize("other", [["--device-code"], ["--browser", "firefox"]], ids=str)
+def test_paste_goes_with_no_other_way(sit_down: Callable[..., Terminal], other: list[str]) -> None:
+    said = sit_down().login("--paste", *other, status=2)
+    assert f"Both --paste and {other[0]} are given." in said.stderr
