@@ -18,6 +18,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from mcp_remote_py.oauth.policy import OUTCOMES, RULES, Event, State, decide
+
 ROOT = Path(__file__).parent.parent
 PATIENCE = 50
 """Seconds for a script."""
@@ -87,13 +89,44 @@ def test_the_readme_begins_with_a_sentence_an_entry_and_a_uvx_line() -> None:
             assert set(variables) == set(server["env"])
 
 
-@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
+DOCUMENTS = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/never-a-loop.md"]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
 def test_every_command_and_link_of_a_document_leads_somewhere(document: str) -> None:
     text = read(document)
     for script in re.findall(r"(?<![\w/])((?:scripts|\.ci)/[\w-]+)\b(?!\.)", text):
         assert os.access(ROOT / script, os.X_OK), script
     for target in re.findall(r"\]\((?!https://)([^)#]+)\)", text):
+        assert (ROOT / document).parent.joinpath(target).is_file(), target
+    for target in re.findall(r"`((?:mcp_remote_py|tests)/[\w/]+\.py)`", text):
         assert (ROOT / target).is_file(), target
+
+
+@pytest.mark.promise("L4")
+def test_the_picture_of_the_policy_has_every_rule() -> None:
+    text = read("docs/never-a-loop.md")
+    picture = text.partition("```mermaid")[2].partition("```")[0]
+    edges = re.findall(r"^ *(\w+) --> (\w+): (.+)$", picture, re.MULTILINE)
+    known = {State.PROVEN, State.EXPIRING, State.EXPIRED}
+    names = {Event.REQUEST: "request", Event.UNAUTHORIZED: "401", Event.SCOPE_WANTED: "403"}
+    for rule in RULES:
+        drawn = [
+            source
+            for source, target, label in edges
+            if target == rule.action.name and names[rule.event] in label.split(", ")
+        ]
+        reachable = [
+            state for state in rule.states if decide(state, rule.event, rule.facts) is rule.action
+        ]
+        assert reachable, rule
+        for state in reachable:
+            assert state.name in drawn or (state in known and "KNOWN" in drawn), (state, rule)
+    for outcome in OUTCOMES:
+        target = "[*]" if outcome.state is None else outcome.state.name
+        assert f"{outcome.action.name} --> {target}: {outcome.happened}" in picture
+    for rule in RULES:
+        assert f"| {rule.action.value} | {rule.why} |" in text
 
 
 def test_the_changelog_knows_the_version() -> None:
