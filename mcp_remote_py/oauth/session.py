@@ -143,12 +143,15 @@ class Session:
             yield from self._look()
             match self._decide(Event.REQUEST, self._facts()):
                 case Action.RENEW:
+                    before = self.token
                     try:
                         yield from self._renew(refused=False)
                     except McpRemoteError:
                         if self._state() is State.EXPIRED:
                             raise
                         break
+                    if self._has_another(before):
+                        break  # and if its life is shorter than this took, the server may say so
                 case Action.GIVE_UP_RENEWAL:
                     raise self._explain_renewal()
                 case _:

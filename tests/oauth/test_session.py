@@ -25,6 +25,7 @@ from mcp_remote_py.oauth.steps import (
     Look,
     NobodyCame,
     PendingAuthorization,
+    Publish,
     Response,
     Step,
     Wait,
@@ -34,6 +35,7 @@ from mcp_remote_py.redact import Secret
 from mcp_remote_py.settings import SignInSettings
 from tests.oauth.machine import (
     ISSUER,
+    LIFETIME,
     SCOPE_WANTED,
     SERVER,
     SETTINGS,
@@ -507,6 +509,18 @@ def test_renewal_of_another_process_is_taken_under_the_lock() -> None:
 def test_expiring_token_is_renewed_in_time() -> None:
     world = machine("tokens", credential=signed_in(expires_in=5), ledger=PROVEN)
     desk = Desk(world)
+    assert desk.play(desk.session.authorize()) == Secret("access-1")
+
+
+def test_renewed_token_is_sent_even_if_it_lives_no_longer_than_the_renewal() -> None:
+    world = machine("tokens", credential=signed_in(expires_in=-1), ledger=PROVEN)
+    desk = Desk(world)
+
+    def slowly(step: Step) -> None:
+        if isinstance(step, Publish):
+            world.now += 2 * LIFETIME
+
+    desk.answers = slowly
     assert desk.play(desk.session.authorize()) == Secret("access-1")
 
 
