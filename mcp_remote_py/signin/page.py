@@ -113,7 +113,8 @@ _PAGES = {
         "Sign-in was declined",
         (
             "{server} was not connected.",
-            "You can close this tab. To try again, start the sign-in once more in {application}.",
+            "You can close this tab. To sign in after all, run mcp-remote-py login here; "
+            "{application} names the whole command.",
         ),
     ),
     Outcome.FAILED: _Words(

@@ -112,6 +112,6 @@ def test_person_declines(node_packages: Path, tmp_path: Path, start: Start) -> N
         assert "declined" in answer["error"]["message"]
         seen = see_end(browser)
         assert seen["title"] == "Sign-in was declined"
-        assert "To try again" in str(seen["text"])
+        assert "run mcp-remote-py login" in str(seen["text"])
         assert "declined" in host.initialize()["error"]["message"]
         assert len(browser.opened) == 1, "the next one is the person's to begin"

@@ -65,8 +65,8 @@ def every_page() -> list[bytes]:
         (
             Outcome.DECLINED,
             "Sign-in was declined",
-            "Linear was not connected.You can close this tab. To try "
-            "again, start the sign-in once more in Claude Desktop.",
+            "Linear was not connected.You can close this tab. To sign in after all, run "
+            "mcp-remote-py login here; Claude Desktop names the whole command.",
         ),
         (
             Outcome.FAILED,
