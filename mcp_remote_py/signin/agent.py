@@ -120,7 +120,7 @@ class Surroundings(NamedTuple):
     records: Records
     now: Callable[[], float]
     """Seconds since the epoch: expiry outlives this process."""
-    sleep: Callable[[float], Awaitable[None]]
+    sleep: Callable[[float], Coroutine[Any, Any, None]]
     random_bytes: Callable[[int], bytes]
     random: Callable[[], float]
     """Uniform in [0, 1)."""
@@ -158,9 +158,10 @@ class SignInAgent:
         self.gates = {lock: asyncio.Lock() for lock in Lock}
         self._tasks: set[asyncio.Task[Any]] = set()
         self.renewals = 0
-        """Renewals under way."""
+        """Renewals under way in this process."""
         self._news = asyncio.Event()
-        self._waiting: list[PendingAuthorization] = []
+        self.waiting: list[PendingAuthorization] = []
+        """What a person is asked, here or by a process that is followed."""
         self._in_use = False
 
     # ------------------------------------------------------------------ for requests
@@ -172,9 +173,9 @@ class SignInAgent:
 
     def waiting_for_person(self) -> str:
         """What the person must do now, with the link; "" while nobody is waited for."""
-        if not self._waiting:
+        if not self.waiting:
             return ""
-        pending = self._waiting[-1]
+        pending = self.waiting[-1]
         return f"To sign in at {pending.server_name}, open {pending.url}"
 
     async def header(self) -> tuple[bytes, bytes] | None:
@@ -268,21 +269,15 @@ class SignInAgent:
         news, self._news = self._news, asyncio.Event()
         news.set()
 
-    async def watch(self, step: Watch) -> None:
+    async def watch(self, seconds: float) -> None:
         """Waits for the time, or until a conversation of this process has ended."""
-        if step.pending is not None:
-            self._waiting.append(step.pending)
-        waits = {asyncio.ensure_future(self._news.wait()), asyncio.ensure_future(self._pause(step))}
+        news = asyncio.ensure_future(self._news.wait())
+        pause = asyncio.ensure_future(self.world.sleep(seconds))
         try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({news, pause}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for wait in waits:
-                wait.cancel()
-            if step.pending is not None:
-                self._waiting.remove(step.pending)
-
-    async def _pause(self, step: Watch) -> None:
-        await self.world.sleep(step.seconds)
+            news.cancel()
+            pause.cancel()
 
     async def ask(self, step: AskUser, listener: Listener | None) -> Callback | None:
         """Shows the page and waits for what comes: at the listener, by hand, or on disk."""
@@ -290,13 +285,13 @@ class SignInAgent:
         if listener is not None:
             # Before the browser: it may be faster than whoever opened it.
             listener.expect(pending.state, pending.server_name)
-        self._waiting.append(pending)
+        self.waiting.append(pending)
         try:
             if step.opens_tab:
                 await self._show(pending)
             return await self._first_answer(pending, listener)
         finally:
-            self._waiting.remove(pending)
+            self.waiting.remove(pending)
 
     async def _show(self, pending: PendingAuthorization) -> None:
         if await self.world.open_browser(pending.url):
@@ -386,6 +381,7 @@ class _Performance:
         self._held: dict[Lock, tuple[AsyncExitStack, Held]] = {}
         self._listener: Listener | None = None
         self._asked = False
+        self._followed: PendingAuthorization | None = None
 
     async def play(self, conversation: Conversation[T]) -> T:
         outcome = Outcome.FAILED
@@ -397,6 +393,7 @@ class _Performance:
             outcome = Outcome.DECLINED
             raise
         finally:
+            self._follow(None)
             try:
                 await self._part(outcome)
             finally:
@@ -450,7 +447,8 @@ class _Performance:
             case Wait():
                 await world.sleep(step.seconds)
             case Watch():
-                await self._agent.watch(step)
+                self._follow(step.pending)
+                await self._agent.watch(step.seconds)
             case _:
                 return await asyncio.to_thread(self._do_on_disk, step)
         return None
@@ -480,6 +478,14 @@ class _Performance:
                 raise TypeError(f"no such step: {type(step).__name__}")
         return None
 
+    def _follow(self, pending: PendingAuthorization | None) -> None:
+        """From one look to the next, what the other process asks is what we wait for."""
+        if self._followed is not None:
+            self._agent.waiting.remove(self._followed)
+        if pending is not None:
+            self._agent.waiting.append(pending)
+        self._followed = pending
+
     async def _hold(self, step: Hold) -> bool:
         """The lock of this process first: its waiters come in order, and at once."""
         gate = self._agent.gates[step.lock]
@@ -503,10 +509,10 @@ class _Performance:
         return await self._agent.ask(step, self._listener if step.listens else None)
 
     async def _renew(self, credential: Credential) -> Credential:
+        if self._world.renew is not None:
+            return await self._world.renew(self._held[Lock.STORE][1])
         self._agent.renewals += 1
         try:
-            if self._world.renew is not None:
-                return await self._world.renew(self._held[Lock.STORE][1])
             return await self._perform(
                 flow.renew(credential, self._agent.settings, self._world.now())
             )

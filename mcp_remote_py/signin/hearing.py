@@ -28,10 +28,18 @@ class Hearing:
         return await self._lines.get()
 
     def _listen(self, loop: asyncio.AbstractEventLoop) -> None:
-        line = ""
+        def tell(line: str | None) -> None:
+            loop.call_soon_threadsafe(self._lines.put_nowait, line)
+
         try:
-            while line := self._read_line():
-                loop.call_soon_threadsafe(self._lines.put_nowait, line)
-            loop.call_soon_threadsafe(self._lines.put_nowait, None)
-        except (OSError, ValueError, RuntimeError):
-            return  # the stream is no text, or the loop is over: nobody waits any more
+            while line := self._hear_one():
+                tell(line)
+            tell(None)
+        except RuntimeError:
+            return  # the loop is over: nobody waits any more
+
+    def _hear_one(self) -> str:
+        try:
+            return self._read_line()
+        except (OSError, ValueError):  # closed, or no text
+            return ""

@@ -471,6 +471,28 @@ def test_person_who_signs_in_while_the_tab_is_open_is_shown_it_again() -> None:
     run(main())
 
 
+@pytest.mark.promise("A6", "A4")
+def test_process_that_follows_knows_what_the_person_must_do() -> None:
+    async def main() -> None:
+        world = World()
+        world.person.present.clear()
+        first, second = world.agent(), world.agent()
+        begun = asyncio.create_task(first.refused(None, 401, CHALLENGE))
+        await until(lambda: len(world.tabs) == 1)
+        follows = asyncio.create_task(second.refused(None, 401, CHALLENGE))
+        await until(lambda: second.waiting_for_person() != "")
+        for _ in range(20):
+            await asyncio.sleep(0.003)
+            assert world.tabs[0] in second.waiting_for_person(), "also between two looks"
+        world.person.present.set()
+        assert await begun
+        assert await follows
+        assert second.waiting_for_person() == first.waiting_for_person() == ""
+        assert world.counts == (1, 1, 0)
+
+    run(main())
+
+
 def test_person_who_joins_a_sign_in_that_fails_is_told_so() -> None:
     async def main() -> None:
         world = World()
