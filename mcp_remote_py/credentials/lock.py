@@ -23,6 +23,10 @@ WAIT_FACTOR = 1.5
 """Seconds between two looks at a lock that others hold; each wait is that much longer."""
 
 
+CAN_BE_SHARED: bool = os.name == "posix"
+"""Whether a lock can be held together with a child; Windows ties one to its process."""
+
+
 class LockBusy(StoreError):
     """Another process did not give the lock back in time."""
 

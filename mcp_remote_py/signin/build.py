@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 from mcp_remote_py.clock import LoopClock
 from mcp_remote_py.credentials.keys import choose_store
-from mcp_remote_py.credentials.lock import Held, ProcessLock
+from mcp_remote_py.credentials.lock import CAN_BE_SHARED, Held, ProcessLock
 from mcp_remote_py.credentials.sealed import SealedStore
 from mcp_remote_py.credentials.state import StateFile, state_directory
 from mcp_remote_py.credentials.store import MemoryStore, Store, session_key
@@ -153,8 +153,7 @@ def build_agent(
             random=random.random,
             report=report,
             hear=Hearing(read_line).hear if chosen.paste and read_line is not None else None,
-            # Where a lock can be handed on, and there is something to share.
-            renew=renew if os.name == "posix" and isinstance(store, SealedStore) else None,
+            renew=renew if CAN_BE_SHARED and isinstance(store, SealedStore) else None,
         ),
     )
     agent.fetcher, agent.url = fetcher, str(settings.server)
