@@ -56,6 +56,7 @@ from mcp_remote_py.oauth.steps import (
 from mcp_remote_py.redact import Secret, remember
 from mcp_remote_py.settings import SignInSettings
 from mcp_remote_py.signin.page import Outcome
+from mcp_remote_py.signin.perform import perform
 
 RENEWAL_END_PATIENCE = 1.0
 """Seconds the end of the process waits for a renewal under way: its answer would be lost, and with
@@ -386,7 +387,7 @@ class _Performance:
     async def play(self, conversation: Conversation[T]) -> T:
         outcome = Outcome.FAILED
         try:
-            result = await self._perform(conversation)
+            result = await perform(conversation, self._do)
             outcome = Outcome.DONE
             return result
         except SignInDenied:
@@ -408,23 +409,6 @@ class _Performance:
                 await self._listener.finish(outcome)
         finally:
             await self._listener.aclose()
-
-    async def _perform(self, conversation: Conversation[T]) -> T:
-        answer: object = None
-        failure: McpRemoteError | None = None
-        while True:
-            try:
-                if failure is None:
-                    step = conversation.send(answer)
-                else:
-                    step = conversation.throw(failure)
-            except StopIteration as end:
-                return end.value
-            answer, failure = None, None
-            try:
-                answer = await self._do(step)
-            except McpRemoteError as error:
-                failure = error
 
     async def _do(self, step: Step) -> object:
         world = self._world
@@ -513,9 +497,8 @@ class _Performance:
             return await self._world.renew(self._held[Lock.STORE][1])
         self._agent.renewals += 1
         try:
-            return await self._perform(
-                flow.renew(credential, self._agent.settings, self._world.now())
-            )
+            renewal = flow.renew(credential, self._agent.settings, self._world.now())
+            return await perform(renewal, self._do)
         finally:
             self._agent.renewals -= 1
 

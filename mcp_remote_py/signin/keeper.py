@@ -16,9 +16,8 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import cast
 
 import msgspec
 
@@ -27,7 +26,6 @@ from mcp_remote_py.credentials.store import Store
 from mcp_remote_py.errors import Interrupted, McpRemoteError, NotSent
 from mcp_remote_py.oauth import flow
 from mcp_remote_py.oauth.steps import (
-    Conversation,
     Credential,
     Fetch,
     Forget,
@@ -41,6 +39,7 @@ from mcp_remote_py.oauth.tokens import GrantRefused, TokenError
 from mcp_remote_py.redact import Secret
 from mcp_remote_py.settings import ProxySettings, SignInSettings, Tls
 from mcp_remote_py.signin.fetch import Fetcher
+from mcp_remote_py.signin.perform import perform
 from mcp_remote_py.tls import build_tls_context
 
 PATIENCE = 40.0
@@ -180,17 +179,22 @@ def _to_error(result: Result) -> McpRemoteError:
 
 
 async def keep(
-    job: Job, fetch: Callable[[Fetch], object], store: Store, now: Callable[[], float]
+    job: Job, fetch: Callable[[Fetch], Awaitable[Response]], store: Store, now: Callable[[], float]
 ) -> Result:
-    """Renews what is stored; never raises."""
+    """Renews what is stored; an error is a result, too."""
     reports: list[str] = []
+
+    async def do(step: Step) -> object:
+        if isinstance(step, Fetch):
+            return await fetch(step)
+        return _do(step, store, job.session, reports)
+
     try:
         credential = store.load(job.session)
         if credential is None:
             raise McpRemoteError("There is nothing to renew.")  # signed out a moment ago
         settings = SignInSettings(send_resource=job.send_resource)
-        conversation = flow.renew(credential, settings, now())
-        await _play(conversation, fetch, store, job.session, reports)
+        await perform(flow.renew(credential, settings, now()), do)
     except TokenError as error:
         return Result(
             kind="GrantRefused" if isinstance(error, GrantRefused) else "TokenError",
@@ -204,33 +208,6 @@ async def keep(
     except McpRemoteError as error:
         return Result(type(error).__name__, error.cause, error.hint, reports=reports)
     return Result(reports=reports)
-
-
-async def _play(
-    conversation: Conversation[Credential],
-    fetch: Callable[[Fetch], object],
-    store: Store,
-    session: str,
-    reports: list[str],
-) -> None:
-    answer: object = None
-    failure: McpRemoteError | None = None
-    while True:
-        try:
-            if failure is None:
-                step = conversation.send(answer)
-            else:
-                step = conversation.throw(failure)
-        except StopIteration:
-            return
-        answer, failure = None, None
-        try:
-            if isinstance(step, Fetch):
-                answer = await cast("asyncio.Future[Response]", fetch(step))
-            else:
-                answer = _do(step, store, session, reports)
-        except McpRemoteError as error:
-            failure = error
 
 
 def _do(step: Step, store: Store, session: str, reports: list[str]) -> object:

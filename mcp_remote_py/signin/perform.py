@@ -1,0 +1,31 @@
+"""Plays a conversation: hands each step to whoever does it. Must not know any step."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from mcp_remote_py.errors import McpRemoteError
+from mcp_remote_py.oauth.steps import Conversation, Step
+
+T = TypeVar("T")
+
+
+async def perform(conversation: Conversation[T], do: Callable[[Step], Awaitable[object]]) -> T:
+    """The outcome of the conversation; a McpRemoteError of `do` is thrown into it.
+
+    Raises:
+        McpRemoteError: what the conversation raises.
+    """
+    answer: object = None
+    failure: McpRemoteError | None = None
+    while True:
+        try:
+            step = conversation.send(answer) if failure is None else conversation.throw(failure)
+        except StopIteration as end:
+            return end.value
+        answer, failure = None, None
+        try:
+            answer = await do(step)
+        except McpRemoteError as error:
+            failure = error
