@@ -299,14 +299,19 @@ def test_only_tools_marked_harmless_are_called_again(start: Start, tool: str, ti
 @pytest.mark.promise("R5")
 def test_connection_the_server_closed_while_idle_harms_nothing(start: Start) -> None:
     server, host = start()
+    closed = threading.Event()
 
     def answer_and_close(exchange: Exchange) -> None:
         exchange.good()
         exchange.close()
+        closed.set()
 
     for _ in range(5):
         server.script("tools/call", answer_and_close)
         play(host, ("tools/call", CALL))
+        # Who asks in the very moment of the close cannot know whether it was heard.
+        assert closed.wait(5)
+        closed.clear()
     assert len(server.received("tools/call")) == 5
 
 
