@@ -94,10 +94,9 @@ def _say_signed_in(state: State, now: float) -> str:
 
 def _say_budget(state: State, now: float) -> str:
     """When a sign-in may begin by itself, where that is not now."""
-    wait = wait_for_tab(state.ledger, now, step_up=False)
-    if not wait:
+    wait, vain = wait_for_tab(state.ledger, now, step_up=False), state.ledger.vain_tabs
+    if not wait or (state.signed_in_at is not None and not vain):
         return ""
-    vain = state.ledger.vain_tabs
     tried = f"; {vain} came to nothing" if vain else ""
     return f"by itself in {describe_wait(wait)}{tried}. Now: mcp-remote-py login URL"
 

@@ -476,10 +476,15 @@ class Session:
     def _explain_renewal(self) -> McpRemoteError:
         wait = wait_for_renewal(self.ledger, self._now(), refused=True)
         error, self._failed_renewal = self._failed_renewal, None
-        evidence = f" now: {error.cause}" if error is not None else ", lately."
+        if error is not None:
+            cause = f"The token could not be renewed now: {error.cause}"
+        elif self.ledger.renewal_failures:
+            cause = "The token could not be renewed, lately."
+        else:
+            cause = "The server refuses the token again, so soon after it was renewed."
         kind = NotSent if isinstance(error, NotSent) else Refused
         return kind(
-            f"The token could not be renewed{evidence}",
+            cause,
             hint=f"Nothing that is stored is lost: it is tried again in {describe_wait(wait)}. "
             f"To sign in anew: {_LOGIN}.",
             retry_after=wait,

@@ -13,7 +13,13 @@ import pytest
 
 from mcp_remote_py.errors import McpRemoteError, NotSent, Refused, SignInFailed
 from mcp_remote_py.oauth.challenge import Challenge
-from mcp_remote_py.oauth.ledger import Ledger, note_renewal, note_tab
+from mcp_remote_py.oauth.ledger import (
+    Ledger,
+    note_accepted,
+    note_renewal,
+    note_renewed,
+    note_tab,
+)
 from mcp_remote_py.oauth.session import FOLLOW_EXTRA, Session
 from mcp_remote_py.oauth.steps import (
     AskUser,
@@ -143,6 +149,15 @@ def test_renewal_that_fails_says_what_when_and_how(
     assert isinstance(caught.value, Refused)
     assert caught.value.retry_after
     assert world.credential == signed_in(expires_in=-1)
+
+
+@pytest.mark.promise("P2", "L1")
+def test_refusal_soon_after_a_renewal_says_so() -> None:
+    renewed = note_accepted(note_renewed(note_renewal(PROVEN, START - 5)), PROVEN.accepted[0])
+    desk = Desk(machine(credential=signed_in(), ledger=renewed))
+    with pytest.raises(Refused, match="again, so soon after it was renewed") as caught:
+        desk.play(desk.session.answer(Secret("access-0"), 401, UNAUTHORIZED))
+    assert "it is tried again in 25 seconds" in caught.value.hint
 
 
 def test_what_could_not_be_stored_is_used_until_something_newer_is_stored() -> None:
