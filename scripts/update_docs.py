@@ -108,7 +108,7 @@ def render_numbers() -> str:
     say = ledger.describe_wait
     downs = ", ".join(map(say, ledger.TAB_COOL_DOWNS))
     rows = [
-        ("Tab after one that came to nothing", f"not before {downs}; then only by a command"),
+        ("Tab after one that came to nothing", f"not before {downs}; then a day, or a command"),
         ("Tabs within the first of these, even successful ones", str(ledger.MAX_QUICK_TABS)),
         (f"Tabs within {say(ledger.DAY)}", str(ledger.MAX_TABS)),
         ("After a sign-in that failed before any tab", say(ledger.ATTEMPT_COOL_DOWN)),
