@@ -275,6 +275,7 @@ class Session:
                 yield Hold(Lock.STORE, STORE_PATIENCE)
                 self._take((yield from flow.conclude(credential, self._settings)))
                 yield Release(Lock.STORE)
+                yield Publish(self.credential)
             else:
                 pending = yield from flow.prepare(
                     self._server_url, challenge, self._settings, self._random_bytes, self._now
@@ -284,7 +285,6 @@ class Session:
         except McpRemoteError as error:
             yield from self._note_failure(error)
             raise
-        yield Publish(self.credential)
         if automatic:
             yield Report(f"Signed in at {cast('Credential', self.credential).issuer}.")
 
@@ -315,7 +315,6 @@ class Session:
         except McpRemoteError as error:
             yield from self._note_failure(error)
             raise
-        yield Publish(self.credential)
 
     def _ask(self, pending: PendingAuthorization, step: AskUser) -> Conversation[None]:
         """Asks, and redeems what comes, unless another process does; then takes what it got."""
@@ -336,7 +335,14 @@ class Session:
         if callback is not None and disk.pending is not None and _is_same(disk.pending, pending):
             # Before it is redeemed: a code that comes twice would end what it was good for (L15).
             yield Await(None)
-            self._take((yield from flow.finish(pending, callback, self._settings, self._now())))
+            try:
+                credential = yield from flow.finish(pending, callback, self._settings, self._now())
+            except McpRemoteError as error:
+                if not step.listens:
+                    # Under the lock: who listens looks here for what became of its sign-in.
+                    yield from self._note_failure(error)
+                raise
+            self._take(credential)
             yield from self._look()
         yield Release(Lock.STORE)
         if not self._has_another(before):
@@ -344,6 +350,7 @@ class Session:
                 disk.last_error or "The sign-in was ended by another process.",
                 hint=disk.last_hint,
             )
+        yield Publish(self.credential)
 
     # ------------------------------------------------------------------ renewing
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -138,6 +138,7 @@ class World:
         settings: SignInSettings | None = None,
         store: Store | None = None,
         locks: Mapping[Lock, ProcessLock] | None = None,
+        hear: Callable[[], Awaitable[str | None]] | None = None,
     ) -> SignInAgent:
         """One process of this machine."""
 
@@ -155,6 +156,7 @@ class World:
             random_bytes=os.urandom,
             random=lambda: 0.0,
             report=self.reports.append,
+            hear=hear,
         )
         return SignInAgent(
             SERVER, SESSION, settings or SignInSettings(), store or self.store, surroundings
@@ -508,6 +510,53 @@ def test_person_who_joins_a_sign_in_that_fails_is_told_so() -> None:
         with pytest.raises(McpRemoteError, match="declined"):
             await wanted
         assert len(world.tabs) == 2
+
+    run(main())
+
+
+def carry_over(world: World, answer: str) -> Callable[[], Awaitable[str | None]]:
+    """A person who pastes this with the state of the first tab, once."""
+    left = [answer]
+
+    async def hear() -> str | None:
+        state = parse_qs(urlsplit(world.tabs[0]).query)["state"][0]
+        return f"?{left.pop()}&state={state}" if left else None
+
+    return hear
+
+
+@pytest.mark.promise("A4")
+def test_pasted_answer_is_known_to_all_when_the_command_that_redeemed_it_is_over() -> None:
+    async def main() -> None:
+        world = World()
+        world.person.present.clear()
+        begun = asyncio.create_task(world.agent().refused(None, 401, CHALLENGE))
+        await until(lambda: len(world.tabs) == 1)
+        await world.agent(hear=carry_over(world, "code=code-canary")).sign_in()
+        assert world.records.published, "for `status`"
+        published, error, _ = world.records.published[-1]
+        assert published is not None
+        assert error == ""
+        assert await begun
+        assert world.counts[1:] == (1, 0)
+        world.assert_ports_are_back()
+
+    run(main())
+
+
+@pytest.mark.promise("A4", "P2")
+def test_pasted_refusal_is_what_the_process_that_waits_says_too() -> None:
+    async def main() -> None:
+        world = World()
+        world.person.present.clear()
+        begun = asyncio.create_task(world.agent().refused(None, 401, CHALLENGE))
+        await until(lambda: len(world.tabs) == 1)
+        with pytest.raises(McpRemoteError, match="declined"):
+            await world.agent(hear=carry_over(world, "error=access_denied")).sign_in()
+        with pytest.raises(Refused, match="declined"):
+            await begun
+        assert "declined" in world.records.published[-1][1]
+        assert world.counts[1:] == (0, 0)
 
     run(main())
 
