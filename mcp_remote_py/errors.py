@@ -20,6 +20,7 @@ know exit statuses of others, HTTP libraries or JSON-RPC.
 from __future__ import annotations
 
 import re
+import shlex
 
 from mcp_remote_py.redact import mask_url
 
@@ -48,15 +49,18 @@ def shorten(text: str) -> str:
 _LOGIN = re.compile(r"(mcp-remote-py login )URL(\.\Z)?")
 
 
-def name_server(hint: str, url: str, options: str = "") -> str:
+def name_server(hint: str, url: str, profile: str = "", resource: str = "") -> str:
     """`hint` with the server's address, masked, in the command it tells the person to run.
 
     Who finds an error in a flow does not always know for which server it is: the hint then says
     `mcp-remote-py login URL`. The full stop behind it goes, it would be copied with the address.
-    `options` are those that name the session beside it, as a shell wants them.
+    `profile` and `resource` name the session beside it, "" where they are not given; they are
+    quoted as a shell wants them.
     """
-    words = f"{mask_url(url)} {options}".rstrip()
-    return _LOGIN.sub(lambda match: match[1] + words, hint)
+    options = {"--profile": profile, "--resource": resource}
+    words = (f"{option} {shlex.quote(value)}" for option, value in options.items() if value)
+    named = " ".join((mask_url(url), *words))
+    return _LOGIN.sub(lambda match: match[1] + named, hint)
 
 
 class McpRemoteError(Exception):

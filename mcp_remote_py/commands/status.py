@@ -78,11 +78,15 @@ def _to_lines(state: State, now: float) -> list[str]:
     }
     width = max(map(len, facts))
     lines = [
-        f"  {name.ljust(width)}  {one_line(name_server(text, state.server))}"
+        f"  {name.ljust(width)}  {one_line(_name_session(text, state))}"
         for name, text in facts.items()
         if text
     ]
     return [one_line(mask_url(state.server)), *lines]
+
+
+def _name_session(text: str, state: State) -> str:
+    return name_server(text, state.server, state.profile, state.resource)
 
 
 def _say_signed_in(state: State, now: float) -> str:
@@ -103,8 +107,11 @@ def _say_budget(state: State, now: float) -> str:
 
 def _say_renewal(state: State, now: float) -> str:
     wait = wait_for_renewal(state.ledger, now, refused=False)
-    failures = state.ledger.renewal_failures
-    return f"in {describe_wait(wait)}, after {failures} without an answer" if wait else ""
+    if not wait:
+        return ""
+    failures, vain = state.ledger.renewal_failures, state.ledger.vain_renewals
+    why = f"{failures} without an answer" if failures else f"{vain} that came to nothing"
+    return f"in {describe_wait(wait)}, after {why}"
 
 
 def _say_expiry(expires_at: float | None, now: float) -> str:
@@ -153,7 +160,7 @@ def _to_json(state: State, now: float) -> dict[str, object]:
         "transport": state.transport or None,
         "port": state.port,
         "last_error": state.last_error or None,
-        "last_hint": name_server(state.last_hint, state.server) or None,
+        "last_hint": _name_session(state.last_hint, state) or None,
         "vain_tabs": state.ledger.vain_tabs,
         "next_tab_in": wait_for_tab(state.ledger, now, step_up=False),
         "next_renewal_in": wait_for_renewal(state.ledger, now, refused=False),

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import shlex
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any, NamedTuple, Protocol, TypeVar
@@ -222,9 +221,8 @@ class SignInAgent:
 
     def name_server(self, hint: str) -> str:
         """`hint` with the address of this server in the command it names."""
-        named = {"--profile": self.settings.profile, "--resource": self.settings.resource}
-        words = [f"{option} {shlex.quote(value)}" for option, value in named.items() if value]
-        return name_server(hint, self._server_url, " ".join(words))
+        settings = self.settings
+        return name_server(hint, self._server_url, settings.profile, settings.resource or "")
 
     # ------------------------------------------------------------------ for a person
 

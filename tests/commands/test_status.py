@@ -95,6 +95,36 @@ https://mcp.example.com/mcp
 
 
 @pytest.mark.promise("P2")
+def test_command_that_is_named_is_that_of_the_session(tmp_path: Path) -> None:
+    StateFile(folder_in(tmp_path), SERVER, "https://tenant.example.com/", "my work").update(
+        last_error="Declined.",
+        last_hint="To try again: mcp-remote-py login URL.",
+        ledger=Ledger(tabs=(NOW - 60,), vain_tabs=1),
+    )
+    command = (
+        f"mcp-remote-py login {SERVER} --profile 'my work' --resource https://tenant.example.com/"
+    )
+    lines = show(tmp_path)[1].splitlines()
+    assert [line for line in lines if "login" in line] == [
+        f"  next tab      by itself in 9 minutes; 1 came to nothing. Now: {command}",
+        f"  last error    Declined. To try again: {command}",
+    ]
+    assert show_json(tmp_path)[0]["last_hint"] == f"To try again: {command}"
+
+
+@pytest.mark.parametrize(
+    ("ledger", "words"),
+    [
+        (Ledger(renew_after=NOW + 75, renewal_failures=3), "after 3 without an answer"),
+        (Ledger(renewed_at=NOW, vain_renewals=2), "after 2 that came to nothing"),
+    ],
+)
+def test_renewal_that_must_wait_says_after_what(tmp_path: Path, ledger: Ledger, words: str) -> None:
+    StateFile(folder_in(tmp_path), SERVER).update(signed_in_at=NOW, ledger=ledger)
+    assert words in show(tmp_path)[1]
+
+
+@pytest.mark.promise("P2")
 def test_everything_known_is_shown_as_json(tmp_path: Path) -> None:
     remember_sessions(tmp_path)
     assert show_json(tmp_path) == [
