@@ -22,7 +22,14 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from tests.harness.browser import FakeBrowser, Visit, fake_browser
-from tests.harness.host import Host, Json, environment_for, initialize_params, wait_until
+from tests.harness.host import (
+    Host,
+    Json,
+    assert_error,
+    environment_for,
+    initialize_params,
+    wait_until,
+)
 from tests.peers.authorization_server import (
     CANARY,
     AuthorizationServer,
@@ -572,6 +579,42 @@ def test_login_by_hand_that_is_declined(sit_down: Callable[..., Terminal]) -> No
     paste(process, f"?error=access_denied&state={state}&iss={issuer}")
     assert process.wait(PATIENCE) == 3
     assert "declined" in said.read_text()
+
+
+@pytest.mark.promise("P2", "A4", "R1")
+def test_declining_by_hand_is_told_the_host_of_a_relay_that_waits(
+    sit_down: Callable[..., Terminal],
+) -> None:
+    terminal = sit_down(deny=True)
+    words = [str(COMMAND), terminal.server.url, "--no-browser"]
+    host = terminal.stack.enter_context(Host(words, terminal.environment, patience=PATIENCE))
+    asked = host.begin("initialize", initialize_params())
+    wait_until(lambda: "--paste" in host.stderr, "the advice", seconds=PATIENCE)
+    process, said = begin_paste(terminal)
+    paste(process, go_elsewhere(address_in(said)))
+    assert process.wait(PATIENCE) == 3
+    assert "declined" in said.read_text()
+    assert_error(host.answer(asked), asked, ["declined", "mcp-remote-py login"])
+    (session,) = terminal.sessions()
+    assert "declined" in session["last_error"]
+    assert not terminal.server.token_requests()
+
+
+@pytest.mark.promise("A4", "L1", "S3")
+def test_pasted_twice_and_from_another_host_is_one_exchange(
+    sit_down: Callable[..., Terminal],
+) -> None:
+    terminal = sit_down()
+    process, said = begin_paste(terminal)
+    end = urlsplit(go_elsewhere(address_in(said)))
+    forged = f"https://evil.example/?{end.query.replace('state=', 'state=x')}"
+    forwarded = f"https://name-3334.forwarded.example{end.path}?{end.query}"
+    for line in (forged, forwarded, end.geturl()):
+        paste(process, line)
+    assert process.wait(PATIENCE) == 0, said.read_text()
+    assert said.read_text().count("its state differs") == 1
+    assert said.read_text().count("Signed in at") == 1
+    assert len(terminal.server.token_requests("authorization_code")) == 1
 
 
 def test_nothing_to_paste_leaves_the_browser(sit_down: Callable[..., Terminal]) -> None:
