@@ -41,6 +41,5 @@ def parse_pasted(text: str) -> Callback:
         raise McpRemoteError(
             "That is not the end of a sign-in: it has neither a code nor an error.", hint=HINT
         )
-    if "code" in parameters:
-        remember((Secret(parameters["code"]),))
+    remember(Secret(parameters[name]) for name in ("code", "state") if name in parameters)
     return Callback(parameters)

@@ -303,6 +303,10 @@ class SignInAgent:
                 "The browser ends at an address of this machine. If it cannot be shown there, "
                 "copy it whole, paste it here and press Enter."
             )
+            self.world.report(
+                "Or let the browser of another machine reach it, before you sign in: "
+                f"ssh -L {port}:localhost:{port} (this machine)"
+            )
         else:
             self.world.report(
                 f"From another machine, first: ssh -L {port}:localhost:{port} (this machine). Or "

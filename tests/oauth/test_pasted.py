@@ -34,9 +34,10 @@ def test_refusal_of_the_person_is_an_end_too() -> None:
 
 
 @pytest.mark.promise("S2")
-def test_code_is_known_to_the_last_line_of_defence() -> None:
-    parse_pasted("?code=canary-code-of-a-line&state=s")
-    assert "canary-code-of-a-line" not in scrub_known("a line with canary-code-of-a-line")
+def test_code_and_state_are_known_to_the_last_line_of_defence() -> None:
+    parse_pasted("?code=canary-code-of-a-line&state=canary-state-of-a-line")
+    line = "a line with canary-code-of-a-line and canary-state-of-a-line"
+    assert "canary" not in scrub_known(line)
 
 
 @pytest.mark.promise("P2")

@@ -540,6 +540,8 @@ def test_login_by_hand(sit_down: Callable[..., Terminal]) -> None:
     assert process.wait(PATIENCE) == 0
     text = said.read_text()
     assert "paste it here and press Enter" in text
+    assert f"ssh -L {urlsplit(end.strip()).port}:localhost:" in text
+    assert text.count(parse_qs(urlsplit(end).query)["state"][0]) == 1, "in the printed address"
     assert "That is not the end of a sign-in: it has no state." in text
     assert "That is the end of another sign-in: its state differs." in text
     assert f"Signed in at {terminal.server.url}" in text
