@@ -16,7 +16,11 @@ SHORTEST = 12
 """Characters: a shorter one would be found by chance."""
 
 _WORD = re.compile(rb"[A-Za-z0-9_.~+/=-]{12,}")
-"""What a token, a code or a verifier is made of, wherever it stands."""
+_PART = re.compile(rb"[A-Za-z0-9_-]{12,}")
+"""What a token, a code or a verifier is made of, with dots as in a JWT and without."""
+
+_MARK = re.compile(rb"canary[A-Za-z0-9_.-]*")
+"""How most secrets of the tests begin, whatever stands before and behind."""
 
 NOT_OURS = frozenset({"node_modules", ".wrangler", "browser", "chromium"})
 """Folders of programs that are the person's or the server's own: a browser remembers where it has
@@ -37,19 +41,28 @@ class Canaries:
         self._secrets.update(secret.encode() for secret in secrets if len(secret) >= SHORTEST)
 
     def are_in(self, data: bytes) -> bool:
-        """Whether any of them stands in these bytes, as a word of its own or behind a `name=`."""
+        """Whether any of them stands in these bytes: as a word, or by its mark in a longer one."""
         for word in _WORD.findall(data):
-            if word in self._secrets or any(part in self._secrets for part in word.split(b"=")):
+            parts = (word, *word.split(b"="), *_PART.findall(word))
+            if any(part.strip(b".~+/=-") in self._secrets for part in parts):
                 return True
-        return False
+        lengths = sorted({len(secret) for secret in self._secrets})
+        return any(
+            run[:length] in self._secrets
+            for run in _MARK.findall(data)
+            for length in lengths
+            if length <= len(run)
+        )
 
-    def search(self, folder: Path) -> list[str]:
-        """The files below `folder` that hold one, relative to it, sorted."""
+    def search(self, folder: Path, endings: tuple[str, ...] = ("",)) -> list[str]:
+        """The files below `folder` that hold one, relative to it, sorted; of those endings only."""
         found: list[str] = []
         for place, folders, names in os.walk(folder):
             folders[:] = [name for name in folders if name not in NOT_OURS]
             for name in set(names) - NOT_SEARCHED:
                 path = Path(place, name)
+                if not name.endswith(endings):
+                    continue
                 if path.is_file() and not path.is_symlink() and self.are_in(path.read_bytes()):
                     found.append(str(path.relative_to(folder)))
         return sorted(found)
@@ -57,3 +70,9 @@ class Canaries:
 
 RUN = Canaries()
 """Those of this run."""
+
+HEADERS = Canaries()
+"""Values of headers that hosts were told to give: a server may repeat them, no log may."""
+
+LOGS = (".log", "stderr")
+"""How files end that hold what a command logs."""

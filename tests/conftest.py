@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.canaries import RUN
+from tests.canaries import HEADERS, LOGS, RUN
 
 
 def pytest_configure() -> None:
@@ -22,5 +22,6 @@ def pytest_configure() -> None:
 def search_for_secrets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """At the end of the run, no file of it holds a secret (promise S2)."""
     yield
-    found = RUN.search(tmp_path_factory.getbasetemp())
+    folder = tmp_path_factory.getbasetemp()
+    found = RUN.search(folder) + HEADERS.search(folder, LOGS)
     assert not found, f"secrets in {', '.join(found)}"

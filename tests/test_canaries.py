@@ -22,10 +22,22 @@ def canaries() -> Canaries:
 
 
 @pytest.mark.parametrize(
-    "text", ["{}", "Bearer {}", "?code={}&state=x", '{{"access_token":"{}"}}', "a\n{}\nb", "key={}"]
+    "text",
+    [
+        *("{}", "Bearer {}", "?code={}&state=x", '{{"access_token":"{}"}}', "a\n{}\nb", "key={}"),
+        *("refused {}.", "http://localhost:1/cb/{}", "{}/x", "x-{}", "prefix_{}", "%22{}%22"),
+    ],
 )
 def test_secret_is_found_wherever_it_stands(text: str) -> None:
     assert canaries().are_in(text.format(SECRET).encode())
+
+
+@pytest.mark.parametrize("text", ["{}", "of {}.", "({})", "a={}&b", "a.b/{}/c", '"{}"'])
+def test_secret_without_a_mark_is_found_as_a_word(text: str) -> None:
+    made = Canaries()
+    made.register(["dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk", "ab12.cd34.ef56-x"])
+    assert made.are_in(text.format("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk").encode())
+    assert made.are_in(text.replace("/", " ").format("ab12.cd34.ef56-x").encode())
 
 
 @pytest.mark.parametrize("data", [b"", b"short", b"canary", b"canary-access-0123456789abcde*"])

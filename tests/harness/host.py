@@ -24,7 +24,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, cast
 
-from tests.canaries import RUN, Canaries
+from tests.canaries import HEADERS, RUN
 
 PATIENCE = 15.0
 """Seconds a wait takes at most where the test says nothing else."""
@@ -135,10 +135,8 @@ class Host:
         self._stderr = bytearray()
         self._begun_line = bytearray()
         self._known_children: set[int] = set()
-        self._headers = Canaries()
-        """Values of the headers it is given: a server may repeat them, the log may not."""
         pairs = itertools.pairwise(command)
-        self._headers.register(value.split()[-1] for option, value in pairs if option == "--header")
+        HEADERS.register(value.split()[-1] for option, value in pairs if option == "--header")
         self.process = subprocess.Popen(
             list(command),
             stdin=stdin,
@@ -197,7 +195,7 @@ class Host:
             assert not self.violations, self.violations
             logged = bytes(self._stderr)
             assert not RUN.are_in(logged), "a secret on stderr"
-            assert not self._headers.are_in(logged), "the value of a header on stderr"
+            assert not HEADERS.are_in(logged), "the value of a header on stderr"
             told = b"\n".join(line.raw for line in self.lines)
             assert not RUN.are_in(told), "a secret on stdout"
 

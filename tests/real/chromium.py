@@ -235,11 +235,17 @@ def walk(driver: Driver, url: str, denies: bool) -> None:
         buttons = driver.find("form button, form [type=submit], a[href$='/abort']")
         fitting = [one for one in buttons if _says_no(driver.text_of(one)) == denies]
         driver.click((fitting or buttons)[0])
-        wait_for(
-            lambda: driver.run("return !window.wasHere && document.readyState === 'complete'"),
-            f"a page after {driver.get('title')}",
-        )
+        wait_for(lambda: is_elsewhere(driver), "the page after a button")
     raise TimeoutError(f"more than {MAX_PAGES} pages")
+
+
+def is_elsewhere(driver: Driver) -> bool:
+    """Whether another document than the one with the mark is there, and complete."""
+    script = "return !window.wasHere && document.readyState === 'complete'"
+    try:
+        return bool(driver.run(script))
+    except urllib.error.HTTPError:
+        return False  # between two documents there is none to ask
 
 
 def _says_no(words: str) -> bool:
@@ -256,6 +262,7 @@ def look(driver: Driver, folder: Path) -> dict[str, object]:
         script = "return getComputedStyle(document.body).backgroundColor"
         backgrounds[scheme] = str(driver.run(script))
     return {
+        "url": driver.get("url"),
         "title": driver.get("title"),
         "text": driver.run("return document.body.innerText"),
         "markup": driver.run("return document.documentElement.outerHTML"),
@@ -284,15 +291,16 @@ def main() -> None:
         os.dup2(null, descriptor)
     # Outside of what the tests search for secrets: a profile is a person's own.
     with tempfile.TemporaryDirectory(prefix="profile", ignore_cleanup_errors=True) as profile:
-        driver = Driver(folder / "driver.log", Path(profile))
         try:
-            walk(driver, arguments.url, arguments.mode == "deny")
-            seen = look(driver, folder)
-        except (OSError, TimeoutError, LookupError) as error:
+            driver = Driver(folder / "driver.log", Path(profile))
+            try:
+                walk(driver, arguments.url, arguments.mode == "deny")
+                seen = look(driver, folder)
+            finally:
+                driver.close()
+        except (OSError, TimeoutError, LookupError, subprocess.TimeoutExpired) as error:
             words = error.read().decode() if isinstance(error, urllib.error.HTTPError) else error
             seen = {"failed": f"{type(error).__name__}: {words}"}
-        finally:
-            driver.close()
     unfinished = folder / "seen.new"
     unfinished.write_text(json.dumps(seen))
     unfinished.rename(folder / "seen.json")

@@ -19,8 +19,8 @@ from tests.real.configuration import desktop_environment
 
 Message = dict[str, Any]
 
-PATIENCE = 20.0
-"""Seconds for any one answer."""
+PATIENCE = 40.0
+"""Seconds for any one answer; a browser may have to start before it comes."""
 END_PATIENCE = 3.0
 """Seconds from the end of stdin to the end of the command: two are promised (R7)."""
 

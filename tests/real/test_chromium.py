@@ -71,9 +71,11 @@ def check_signed_in(host: StdioHost, browser: ChromiumBrowser, service: Service)
     assert seen["title"] == "You are signed in"
     assert f"localhost:{service.port} is connected." in str(seen["text"])
     assert "You can close this tab and return to" in str(seen["text"])
-    (opened,) = browser.opened
-    state = parse_qs(urlsplit(opened).query)["state"][0]
-    assert state not in str(seen["markup"]), "nothing of the query is on the page"
+    assert len(browser.opened) == 1
+    query = parse_qs(urlsplit(str(seen["url"])).query)
+    assert {"code", "state"} <= query.keys()
+    for name, (value,) in query.items():
+        assert value not in str(seen["markup"]), f"{name} of the query is on the page"
     assert host.close() == 0
 
 
