@@ -44,7 +44,7 @@ class Canaries:
         """Whether any of them stands in these bytes: as a word, or by its mark in a longer one."""
         for word in _WORD.findall(data):
             parts = (word, *word.split(b"="), *_PART.findall(word))
-            if any(part.strip(b".~+/=-") in self._secrets for part in parts):
+            if any(self._secrets & {part, part.strip(b".~+/=-")} for part in parts):
                 return True
         lengths = sorted({len(secret) for secret in self._secrets})
         return any(

@@ -35,7 +35,10 @@ def test_secret_is_found_wherever_it_stands(text: str) -> None:
 @pytest.mark.parametrize("text", ["{}", "of {}.", "({})", "a={}&b", "a.b/{}/c", '"{}"'])
 def test_secret_without_a_mark_is_found_as_a_word(text: str) -> None:
     made = Canaries()
-    made.register(["dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk", "ab12.cd34.ef56-x"])
+    made.register(
+        ["dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk", "ab12.cd34.ef56-x", "-ends-like-this-"]
+    )
+    assert made.are_in(text.format("-ends-like-this-").encode())
     assert made.are_in(text.format("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk").encode())
     assert made.are_in(text.replace("/", " ").format("ab12.cd34.ef56-x").encode())
 
