@@ -6,13 +6,14 @@ any option, rule or number.
 
 import sys
 from collections import defaultdict
-from collections.abc import Iterable
 from pathlib import Path
 
 from mcp_remote_py import retry
 from mcp_remote_py.cli import render_command_sections, render_option_table
 from mcp_remote_py.oauth import ledger
-from mcp_remote_py.oauth.policy import OUTCOMES, RULES, Action, Event, Rule, State
+from mcp_remote_py.oauth.policy import OUTCOMES, RULES, Action, Event, Fact, Rule, State
+from mcp_remote_py.settings import DEFAULT_AUTH_TIMEOUT
+from mcp_remote_py.signin.fetch import POST_TIMEOUT
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
@@ -27,65 +28,65 @@ def render_options() -> str:
 def render_rules() -> str:
     """The policy as a table; the first rule that fits decides."""
     rows = [
-        (rule.event.value, _names_of(rule.states), _facts_of(rule), rule.action.value, rule.why)
-        for rule in RULES
+        (
+            str(number),
+            rule.event.value,
+            _names_of(rule.states),
+            "; ".join(sorted(fact.value for fact in rule.facts)) or "nothing of the above",
+            rule.action.value,
+            rule.why,
+        )
+        for number, rule in enumerate(RULES, 1)
     ]
-    return _table(("At", "with a token that is", "where", "do", "because"), rows)
+    return _table(("Rule", "At", "with a token that is", "where", "do", "because"), rows)
 
 
 def render_picture() -> str:
-    """States, what is done in each, and what comes of it, as a diagram that GitHub draws."""
-    events: dict[tuple[State, Action], list[str]] = defaultdict(list)
-    for number, rule in enumerate(RULES):
-        for state in State:
-            if state in rule.states and not _is_shadowed(rule, state, RULES[:number]):
-                events[state, rule.action].append(_EVENTS[rule.event])
-    lines = ["stateDiagram-v2", "    [*] --> SIGNED_OUT"]
-    lines += [f"    {state.name}: {state.value}" for state in State if state not in _KNOWN]
-    lines += ['    state "accepted, or at its end" as KNOWN {']
-    lines += [f"        {state.name}: {state.value}" for state in _KNOWN]
-    lines += ["        PROVEN --> EXPIRING: time", "        EXPIRING --> EXPIRED: time", "    }"]
-    lines += [f'    state "{action.value}" as {action.name}' for action in Action]
+    """Which rules follow an event, what is done by each, and what comes of it; GitHub draws it.
+
+    In four columns, and a rule is a box: words at an edge end up on top of each other.
+    """
+    lines = ["stateDiagram-v2", "    direction LR"]
+    lines += [f"    [*] --> {name}" for name in _EVENT_BOXES]
+    lines += [f"    {name}: {words}" for name, words in _EVENT_BOXES.items()]
+    boxes: dict[tuple[str, tuple[str, ...], Action], list[str]] = defaultdict(list)
+    for number, rule in enumerate(RULES, 1):
+        box, name = _EVENTS[rule.event]
+        boxes[box, _conditions_of(rule), rule.action].append(f"{number}{name}")
+    for (source, conditions, action), heads in boxes.items():
+        name = f"RULE_{heads[0].partition(' ')[0]}"
+        lines += [f"    {name}: {words}" for words in (", ".join(heads), *conditions)]
+        lines.append(f"    {source} --> {name}")
+        lines.append(f"    {name} --> {action.name}")
     for action in Action:
-        common = [
-            name
-            for name in _EVENTS.values()
-            if all(name in events[state, action] for state in _KNOWN)
-        ]
-        edges = {"KNOWN": common}
-        for state in State:
-            names = events[state, action]
-            edges[state.name] = [one for one in names if state not in _KNOWN or one not in common]
+        lines.append(f"    {action.name}: {action.value}")
         lines += [
-            f"    {source} --> {action.name}: {', '.join(dict.fromkeys(names))}"
-            for source, names in edges.items()
-            if names
+            f"    {action.name}: {one.happened} → {one.state.value if one.state else 'end'}"
+            for one in OUTCOMES
+            if one.action is action
         ]
-    for outcome in OUTCOMES:
-        target = "[*]" if outcome.state is None else outcome.state.name
-        lines.append(f"    {outcome.action.name} --> {target}: {outcome.happened}")
-    lines += [
-        "    classDef deed fill:#e2ebfa,color:#1c1e21",
-        "    classDef end fill:#fbe4e2,color:#1c1e21",
-    ]
-    for kind, ends in (("deed", False), ("end", True)):
-        names = [one.name for one in Action if one.value.startswith("give up") is ends]
+    going_on = {outcome.action for outcome in OUTCOMES}
+    for kind, color, goes_on in (("deed", "#e2ebfa", True), ("end", "#fbe4e2", False)):
+        names = [action.name for action in Action if (action in going_on) is goes_on]
+        lines.append(f"    classDef {kind} fill:{color},color:#1c1e21")
         lines.append(f"    class {','.join(names)} {kind}")
     return "\n".join(("```mermaid", *lines, "```"))
 
 
-_KNOWN = (State.PROVEN, State.EXPIRING, State.EXPIRED)
-"""They are one box: most of what is done is the same in each."""
+_EVENT_BOXES = {"REQUEST": Event.REQUEST.value, "REFUSED": "the server refuses it"}
 
-_EVENTS = {Event.REQUEST: "request", Event.UNAUTHORIZED: "401", Event.SCOPE_WANTED: "403"}
+_EVENTS = {
+    Event.REQUEST: ("REQUEST", ""),
+    Event.UNAUTHORIZED: ("REFUSED", " · 401"),
+    Event.SCOPE_WANTED: ("REFUSED", " · 403"),
+}
+"""The box of each, and what tells it from others there: most of what follows is the same."""
 
 
-def _is_shadowed(rule: Rule, state: State, earlier: Iterable[Rule]) -> bool:
-    """Whether one before it decides every case of this state that it could."""
-    return any(
-        one.event is rule.event and state in one.states and one.facts <= rule.facts
-        for one in earlier
-    )
+def _conditions_of(rule: Rule) -> tuple[str, ...]:
+    states = () if len(rule.states) == len(State) else (_names_of(rule.states),)
+    facts = [fact.name.lower().replace("_", " ") for fact in Fact if fact in rule.facts]
+    return (*states, f"[{', '.join(facts)}]") if facts else states
 
 
 def render_retries() -> str:
@@ -107,15 +108,22 @@ def render_numbers() -> str:
     """The bounds."""
     say = ledger.describe_wait
     downs = ", ".join(map(say, ledger.TAB_COOL_DOWNS))
+    quick = f"{ledger.MAX_QUICK_TABS} within {say(ledger.TAB_COOL_DOWNS[0])}"
     rows = [
         ("Tab after one that came to nothing", f"not before {downs}; then a day, or a command"),
-        ("Tabs within the first of these, even successful ones", str(ledger.MAX_QUICK_TABS)),
-        (f"Tabs within {say(ledger.DAY)}", str(ledger.MAX_TABS)),
+        ("Tabs that led to an accepted token", f"{quick}, and one for each new set of scopes"),
+        ("Tabs in all", f"{ledger.MAX_TABS} within {say(ledger.DAY)}"),
         ("After a sign-in that failed before any tab", say(ledger.ATTEMPT_COOL_DOWN)),
-        ("Between two renewals because of a refusal", say(ledger.RENEWAL_SPACING)),
+        (
+            "Between two renewals because of a refusal",
+            f"{say(ledger.RENEWAL_SPACING)}, but one whose process was killed is made good at once",
+        ),
         ("Renewals whose tokens are never accepted", _steps(ledger.VAIN_RENEWALS)),
         ("After a token endpoint without a verdict", _steps(ledger.ANSWERED_RENEWALS)),
         ("After one that could not be reached", _steps(ledger.UNSENT_RENEWALS)),
+        ("A listening stream that ended is opened again", _steps(retry.STREAM_STEPS)),
+        ("A tab is waited for (`--auth-timeout`)", say(DEFAULT_AUTH_TIMEOUT)),
+        ("A token endpoint is waited for", say(POST_TIMEOUT)),
     ]
     return _table(("What", "Bound"), rows)
 
@@ -128,10 +136,6 @@ def _steps(steps: retry.Steps) -> str:
 def _names_of(states: frozenset[State]) -> str:
     names = [state.value for state in State if state in states]
     return "anything" if len(names) == len(State) else ", ".join(names)
-
-
-def _facts_of(rule: Rule) -> str:
-    return "; ".join(sorted(fact.value for fact in rule.facts)) or "nothing of the above"
 
 
 def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
