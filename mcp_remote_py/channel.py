@@ -1,8 +1,8 @@
 """The interfaces the relay stands between. Must not know any implementation.
 
-Towards the host: `HostChannel`, lines in and lines out. Towards the server: `ServerChannel`,
-one exchange per message. Towards a person who may have to sign in: `Authorizer`, for each
-request, and `SignInWatch`, for who waits meanwhile. Towards time: `Clock`.
+Towards the host: `HostChannel`, lines in and lines out, and `HostFront` before it. Towards the
+server: `ServerChannel`, one exchange per message. Towards a person who may have to sign in:
+`Authorizer`, for each request, and `SignInWatch`, for who waits meanwhile. Towards time: `Clock`.
 """
 
 from __future__ import annotations
@@ -46,6 +46,26 @@ class HostChannel(Protocol):
 
     async def flush(self, seconds: float) -> None:
         """Waits until all is written, at most that long."""
+        ...
+
+
+class HostFront(Protocol):
+    """What stands between the host's messages and the relay where their eras may differ."""
+
+    def attach(self, to_relay: Callable[[Message], None], to_host: Callable[[bytes], None]) -> None:
+        """Where messages of the host go on to, and lines for it. Called once, before all else."""
+        ...
+
+    def take(self, message: Message) -> None:
+        """A message of the host. Never blocks, never raises."""
+        ...
+
+    def say(self, line: bytes) -> None:
+        """A line of the relay for the host. Never blocks, never raises."""
+        ...
+
+    def end(self, reason: bytes) -> None:
+        """The relay has answered all it had open; `reason` is an error answer for the rest."""
         ...
 
 

@@ -31,6 +31,7 @@ from mcp_remote_py.settings import (
     HeaderSources,
     LogoutSettings,
     LogSettings,
+    ProtocolStrategy,
     ProxySettings,
     ServerUrl,
     SignInSettings,
@@ -150,6 +151,14 @@ ALL_OPTIONS = (
         "Which transports are tried, in which order: "
         f"{', '.join(strategy.value for strategy in TransportStrategy)} "
         f"(default {TransportStrategy.HTTP_FIRST.value}).",
+        _CONNECTION,
+        _RELAY,
+    ),
+    Option(
+        "--protocol",
+        "ERA",
+        "Which era of MCP the server speaks: auto finds out and remembers, legacy is up to"
+        " 2025-11-25 (initialize), modern is 2026-07-28 (default auto). The host may be of either.",
         _CONNECTION,
         _RELAY,
     ),
@@ -589,6 +598,7 @@ class _Arguments(argparse.Namespace):
     authorize_param: list[str]
     trusted_issuer: list[str]
     transport: str | None
+    protocol: str | None
     connect_timeout: str | None
     headers_timeout: str | None
     body_timeout: str | None
@@ -876,6 +886,11 @@ def _read_proxy(
             TransportStrategy.HTTP_FIRST
             if arguments.transport is None
             else words.parse_transport(arguments.transport)
+        ),
+        protocol=(
+            ProtocolStrategy.AUTO
+            if arguments.protocol is None
+            else words.parse_protocol(arguments.protocol)
         ),
         tools=ToolRules(
             allow=_patterns(arguments.allow_tool, "--allow-tool"),

@@ -8,7 +8,8 @@
     `-- ExchangeError         one message could not be exchanged with the server
         |-- NotSent           it never left: repeating it cannot do harm
         |-- Refused           the server or something before it refused it before executing it
-        |   `-- SessionLost   refused because the session is gone: a new one may accept it
+        |   |-- SessionLost   refused because the session is gone: a new one may accept it
+        |   `-- WrongEra      never sent: the server's transport has no messages of that era
         |-- Interrupted       it left and the answer was lost: it may have been executed
         `-- Unusable          the server answered with something that is no answer to it
 
@@ -134,6 +135,10 @@ class Refused(ExchangeError):
 
 class SessionLost(Refused):
     """The server no longer knows the session the message was sent in."""
+
+
+class WrongEra(Refused):
+    """The transport the server speaks belongs to another era of the protocol than the message."""
 
 
 class Interrupted(ExchangeError):

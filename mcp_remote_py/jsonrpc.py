@@ -26,6 +26,7 @@ T = TypeVar("T")
 
 PARSE_ERROR = -32700
 INVALID_REQUEST = -32600
+METHOD_NOT_FOUND = -32601
 INVALID_PARAMS = -32602
 INTERNAL_ERROR = -32603
 """JSON-RPC 2.0 §5.1."""
@@ -78,18 +79,20 @@ class Message:
         key: the id as a value for matching (`1` and `1.0` are one id), None for a
             notification and for the id `null`.
         is_error: a response that carries `error` (`null` beside a result is none).
+        related: the key of the request on whose stream it came, None where that is not known.
 
     In `params`, `result` and `error` the escape of a lone surrogate reads `\ufffd`, so that every
     decoder takes them; `raw` and `raw_id` keep it.
     """
 
-    __slots__ = ("_envelope", "is_error", "key", "kind", "method", "raw", "raw_id")
+    __slots__ = ("_envelope", "is_error", "key", "kind", "method", "raw", "raw_id", "related")
 
     def __init__(self, raw: bytes, envelope: _Envelope) -> None:
         self.raw = raw
         self._envelope = envelope
         self.raw_id = b""
         self.key: Hashable = None
+        self.related: Hashable = None
         self.is_error = False
         if envelope.id is not msgspec.UNSET:
             self.raw_id = bytes(envelope.id)

@@ -9,6 +9,11 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator
 from typing import Generic, TypeVar
 
+import msgspec
+
+from mcp_remote_py.errors import InvalidMessage
+from mcp_remote_py.jsonrpc import UNREADABLE, Message, decode_id
+
 T = TypeVar("T")
 
 
@@ -42,3 +47,18 @@ class Ledger(Generic[T]):
     def close(self, key: Hashable) -> T | None:
         """Takes the request out: whoever gets it (not None) is the one who answers it."""
         return self._open.pop(key, None)
+
+
+class _Cancelled(msgspec.Struct):
+    requestId: msgspec.Raw
+
+
+_decode_cancelled = msgspec.json.Decoder(_Cancelled).decode
+
+
+def cancelled_key(message: Message) -> Hashable:
+    """The id of the request that a `notifications/cancelled` names, None without a usable one."""
+    try:
+        return decode_id(bytes(_decode_cancelled(message.params).requestId))
+    except (*UNREADABLE, InvalidMessage):
+        return None

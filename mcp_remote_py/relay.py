@@ -11,21 +11,20 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Coroutine, Generator, Hashable
+from collections.abc import Callable, Coroutine, Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
-
-import msgspec
 
 from mcp_remote_py.channel import (
     Clock,
     Deliver,
     HostChannel,
+    HostFront,
     Known,
     ServerChannel,
     SignInWatch,
 )
-from mcp_remote_py.eras.passthrough import names_its_version
+from mcp_remote_py.eras.envelope import names_its_version
 from mcp_remote_py.errors import (
     ExchangeError,
     Interrupted,
@@ -39,10 +38,8 @@ from mcp_remote_py.jsonrpc import (
     INVALID_PARAMS,
     INVALID_REQUEST,
     LOCAL_ERROR,
-    UNREADABLE,
     Kind,
     Message,
-    decode_id,
     encode_error,
     encode_notification,
     encode_request,
@@ -51,7 +48,7 @@ from mcp_remote_py.jsonrpc import (
     parse_message,
     parse_messages,
 )
-from mcp_remote_py.pending import Ledger
+from mcp_remote_py.pending import Ledger, cancelled_key
 from mcp_remote_py.redact import scrub_known
 from mcp_remote_py.retry import (
     HARMLESS_METHODS,
@@ -122,13 +119,6 @@ _Handshake = asyncio.Future[ExchangeError | None]
 """Done when the server has answered, or with why those that wait for a session get none."""
 
 
-class _CancelledParams(msgspec.Struct):
-    requestId: msgspec.Raw
-
-
-_decode_cancelled = msgspec.json.Decoder(_CancelledParams).decode
-
-
 class Relay:
     """One host, one server."""
 
@@ -144,8 +134,15 @@ class Relay:
         ping_interval: float | None = None,
         sign_in: SignInWatch | None = None,
         initialize_timeout: float | None = None,
+        front: HostFront | None = None,
     ) -> None:
         self._host = host
+        self._front = front
+        self._take: Callable[[Message], None] = self._from_host
+        self._say: Callable[[bytes], None] = host.send
+        if front is not None:
+            front.attach(self._from_host, host.send)
+            self._take, self._say = front.take, front.say
         self._server = connect(self._from_server, self._on_session_lost)
         self._catalog = catalog
         self._clock = clock
@@ -190,6 +187,8 @@ class Relay:
         self._queue.clear()
         for entry in self._asked:
             self._fail(entry, Unusable(reason))
+        if self._front is not None:
+            self._front.end(encode_error(None, LOCAL_ERROR, reason))
         for task in list(self._tasks):
             task.cancel()
         try:
@@ -230,7 +229,7 @@ class Relay:
                 if isinstance(message, InvalidMessage):
                     self._refuse_line(message)
                 else:
-                    self._from_host(message)
+                    self._take(message)
         except InvalidMessage as error:
             self._refuse_line(error)
 
@@ -245,7 +244,7 @@ class Relay:
 
     def _refuse_line(self, error: InvalidMessage) -> None:
         logger.warning("The host sent a line that is no message: %s", error.cause)
-        self._host.send(encode_error(error.raw_id, error.code, error.cause))
+        self._say(encode_error(error.raw_id, error.code, error.cause))
 
     def _from_host(self, message: Message) -> None:
         if message.kind is Kind.REQUEST:
@@ -265,7 +264,7 @@ class Relay:
     def _take_request(self, message: Message) -> None:
         entry = _Open(message)
         if not self._asked.open(message.key, entry):
-            self._host.send(
+            self._say(
                 encode_error(
                     message.raw_id, INVALID_REQUEST, "A request with this id is still open."
                 )
@@ -327,7 +326,7 @@ class Relay:
 
     def _take_cancellation(self, message: Message) -> None:
         """A request under way is cancelled at the server, one that only waits here."""
-        entry = self._asked.find(_cancelled_key(message))
+        entry = self._asked.find(cancelled_key(message))
         if entry is None:
             self._spawn(self._tell(message), WORK)
             return
@@ -465,7 +464,7 @@ class Relay:
 
     def _answer(self, entry: _Open, line: bytes) -> None:
         if self._close(entry):
-            self._host.send(line)
+            self._say(line)
 
     def _fail(self, entry: _Open, error: ExchangeError) -> None:
         if entry.cancelled:
@@ -492,8 +491,8 @@ class Relay:
                 logger.debug("The server sent a request again: %s", message)
                 return
         elif message.method == "notifications/cancelled":
-            self._asked_by_server.close(_cancelled_key(message))
-        self._host.send(message.raw)
+            self._asked_by_server.close(cancelled_key(message))
+        self._say(message.raw)
 
     def _take_answer(self, message: Message) -> None:
         private = self._private.close(message.key)
@@ -513,7 +512,7 @@ class Relay:
             elif entry.message.method == "initialize":
                 self._take_initialized(entry, message, version)
         if not entry.stood_in:
-            self._host.send(line)
+            self._say(line)
 
     def _take_tools(self, answer: Message) -> bytes:
         self._keep_known(tools=self._memory.tools or b"")
@@ -576,7 +575,7 @@ class Relay:
         """What the lost session asked has nobody to be answered to; the next counts anew."""
         for request in self._asked_by_server:
             self._asked_by_server.close(request.key)
-            self._host.send(_cancel_line(request))
+            self._say(_cancel_line(request))
 
     async def _recover(self) -> None:
         """Begins a new session, once for all who wait for it."""
@@ -623,7 +622,7 @@ class Relay:
 
     def _tell_news(self) -> None:
         for line in [] if self._stand_in is None else self._stand_in.take_news():
-            self._host.send(line)
+            self._say(line)
 
     async def _compare_tools(self) -> None:
         """A server that was restarted may be a new version: the host hears of other tools."""
@@ -633,7 +632,7 @@ class Relay:
             logger.debug("The tools could not be compared: %s", error.cause)
             return
         if not answer.is_error and answer.result != self._memory.tools:
-            self._host.send(TOOLS_CHANGED)
+            self._say(TOOLS_CHANGED)
 
     # ------------------------------------------------------------------ while somebody signs in
 
@@ -650,7 +649,7 @@ class Relay:
         self._stand_in = StandIn(entry.message, sign_in, self._catalog)
         self._memory.begin(entry.message)
         entry.stood_in = True
-        self._host.send(encode_result(entry.message.raw_id, self._stand_in.greet()))
+        self._say(encode_result(entry.message.raw_id, self._stand_in.greet()))
         for waiting in self._asked:
             task = waiting.task
             if self._answer_in_place(waiting) and task is not None:
@@ -766,14 +765,6 @@ _SET_BY = frozenset(
 
 _HANDSHAKE_METHODS = frozenset({"initialize", INITIALIZED, "notifications/cancelled"})
 """Methods that do not wait for the handshake to be over."""
-
-
-def _cancelled_key(message: Message) -> Hashable:
-    """The id a `notifications/cancelled` names, None without a usable one."""
-    try:
-        return decode_id(bytes(_decode_cancelled(message.params).requestId))
-    except (*UNREADABLE, InvalidMessage):
-        return None
 
 
 def _settle(entry: _Open, failure: ExchangeError | None) -> None:

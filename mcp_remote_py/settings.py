@@ -47,6 +47,14 @@ class TransportStrategy(Enum):
     SSE_ONLY = "sse-only"
 
 
+class ProtocolStrategy(Enum):
+    """Which era of the protocol the server is taken to speak (names of mcp-remote)."""
+
+    AUTO = "auto"
+    LEGACY = "legacy"
+    MODERN = "modern"
+
+
 class ServerUrl(NamedTuple):
     """A server's address, its path and query byte for byte as typed.
 
@@ -190,6 +198,7 @@ class ProxySettings(NamedTuple):
     server: ServerUrl
     headers: HeaderSources = HeaderSources()
     transport: TransportStrategy = TransportStrategy.HTTP_FIRST
+    protocol: ProtocolStrategy = ProtocolStrategy.AUTO
     tools: ToolRules = ToolRules()
     timeouts: Timeouts = Timeouts()
     tls: Tls = Tls()
@@ -632,6 +641,19 @@ def parse_transport(text: str) -> TransportStrategy:
         raise UsageError(
             "--transport names no transport strategy.", hint=f"It is one of {names}."
         ) from None
+
+
+def parse_protocol(text: str) -> ProtocolStrategy:
+    """The strategy of that name.
+
+    Raises:
+        UsageError: there is none.
+    """
+    try:
+        return ProtocolStrategy(text)
+    except ValueError:
+        names = ", ".join(strategy.value for strategy in ProtocolStrategy)
+        raise UsageError("--protocol names no era.", hint=f"It is one of {names}.") from None
 
 
 # TLS -----------------------------------------------------------------------------------------

@@ -22,12 +22,9 @@ from mcp_remote_py.jsonrpc import (
 )
 from mcp_remote_py.session import TOOLS_CHANGED, is_first_page
 from mcp_remote_py.tools import ToolCatalog, called_tool
+from mcp_remote_py.versions import HANDSHAKE_VERSIONS, NEWEST_HANDSHAKE
 
 SIGN_IN_TOOL = "sign_in"
-
-NEWEST_VERSION = "2025-11-25"
-HANDSHAKE_VERSIONS = frozenset({"2024-11-05", "2025-03-26", "2025-06-18", NEWEST_VERSION})
-"""The revisions that begin with `initialize`. They are dates: the smaller is the older."""
 
 _EMPTY_LISTS = {
     "prompts/list": ("prompts", b'{"prompts":[]}'),
@@ -80,7 +77,7 @@ class StandIn:
         if self._initialize is None:
             return _encode(
                 {
-                    "protocolVersion": self._wanted or NEWEST_VERSION,
+                    "protocolVersion": self._wanted or NEWEST_HANDSHAKE,
                     "capabilities": {"tools": {"listChanged": True}},
                     "serverInfo": {"name": "mcp-remote-py", "version": __version__},
                     "instructions": f"{self._server} wants a sign-in first. {self._todo()}",

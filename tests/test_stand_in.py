@@ -14,8 +14,9 @@ from mcp_remote_py import __version__
 from mcp_remote_py.channel import Known
 from mcp_remote_py.jsonrpc import Message, parse_message
 from mcp_remote_py.settings import ToolRules
-from mcp_remote_py.stand_in import HANDSHAKE_VERSIONS, NEWEST_VERSION, StandIn
+from mcp_remote_py.stand_in import StandIn
 from mcp_remote_py.tools import ToolCatalog
+from mcp_remote_py.versions import HANDSHAKE_VERSIONS, NEWEST_HANDSHAKE
 from tests.fakes import FakeSignInWatch, Json, encode, encode_request
 
 SERVER = "https://mcp.example/mcp"
@@ -79,13 +80,13 @@ def test_first_greeting_names_us_and_carries_the_link(version: str) -> None:
     "params", [None, {}, {"protocolVersion": "2026-07-28"}, {"protocolVersion": 7}], ids=str
 )
 def test_version_nobody_knows_is_answered_by_the_newest(params: Json | None) -> None:
-    assert json.loads(stand_in(params=params).greet())["protocolVersion"] == NEWEST_VERSION
+    assert json.loads(stand_in(params=params).greet())["protocolVersion"] == NEWEST_HANDSHAKE
 
 
 def test_params_that_are_no_object_are_answered_too() -> None:
     message = parse_message(b'{"id":1,"method":"initialize","params":[]}')
     one = StandIn(message, FakeSignInWatch(TODO), ToolCatalog(ToolRules()))
-    assert json.loads(one.greet())["protocolVersion"] == NEWEST_VERSION
+    assert json.loads(one.greet())["protocolVersion"] == NEWEST_HANDSHAKE
 
 
 @pytest.mark.promise("A6")

@@ -10,16 +10,22 @@ import logging
 import os
 import random
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING
 
+from mcp_remote_py.bridge.era import ServerEra
+from mcp_remote_py.bridge.host_side import HostSide
+from mcp_remote_py.bridge.server_side import EraChannel
 from mcp_remote_py.channel import Deliver, Known, ServerChannel
 from mcp_remote_py.clock import LoopClock
 from mcp_remote_py.commands.lifetime import watch_parent, watch_signals
 from mcp_remote_py.credentials.state import StateFile, state_directory
+from mcp_remote_py.eras.parameters import ParameterHeaders
+from mcp_remote_py.eras.passthrough import Stamp
+from mcp_remote_py.eras.verdict import Era
 from mcp_remote_py.redact import mask_url
 from mcp_remote_py.relay import Relay
-from mcp_remote_py.settings import ProxySettings, TransportStrategy
+from mcp_remote_py.settings import ProtocolStrategy, ProxySettings, TransportStrategy
 from mcp_remote_py.tools import ToolCatalog
 from mcp_remote_py.transports.choose import Candidate, ChosenChannel, OnAccepted
 from mcp_remote_py.transports.headers import HeaderBook
@@ -168,46 +174,35 @@ async def _relay(
     )
 
     known = state.read()
+    era = make_era(settings.protocol, known.era, lambda found: state.update(era=found.value))
+    parameters = ParameterHeaders()
     # Who gave a credential meant that one: no sign-in then (decision D12).
     authorizer = None
     if not headers.has_authorization:
         signed_in = known.signed_in_at is not None
         authorizer = LazySignIn(settings, environment, signed_in=signed_in)
 
+    def connect_transport(deliver: Deliver, on_session_lost: Callable[[], None]) -> ServerChannel:
+        return build_transport(
+            settings,
+            lambda: HttpClient(settings, headers, authorizer),
+            Stamp(parameters),
+            state,
+            known.transport,
+            deliver,
+            on_session_lost,
+            host.drain,
+        )
+
     def connect(deliver: Deliver, on_session_lost: Callable[[], None]) -> ServerChannel:
-        def streamable(on_accepted: OnAccepted) -> ServerChannel:
-            return StreamableChannel(
-                HttpClient(settings, headers, authorizer),
-                deliver,
-                on_session_lost,
-                clock,
-                random.random,
-                settings.max_message_size,
-                on_accepted,
-                host.drain,
-            )
-
-        def legacy_sse(on_accepted: OnAccepted) -> ServerChannel:
-            return LegacySseChannel(
-                HttpClient(settings, headers, authorizer),
-                deliver,
-                on_session_lost,
-                settings.max_message_size,
-                on_accepted,
-                host.drain,
-            )
-
-        builders = {STREAMABLE: streamable, LEGACY_SSE: legacy_sse}
-        remembered = known.transport
-        names = order_transports(settings.transport, remembered)
-
-        def chosen(name: str) -> None:
-            logger.info("Connected to %s by %s.", mask_url(str(settings.server)), name)
-            # The usual case writes nothing: only what differs from it is worth a file.
-            if remembered != name and (remembered or name != STREAMABLE):
-                state.update(transport=name)
-
-        return ChosenChannel([Candidate(name, builders[name]) for name in names], chosen)
+        return EraChannel(
+            lambda take: connect_transport(take, on_session_lost),
+            deliver,
+            era,
+            parameters,
+            clock,
+            random.random,
+        )
 
     relay = Relay(
         host,
@@ -219,6 +214,7 @@ async def _relay(
         ping_interval=settings.ping_interval,
         sign_in=authorizer,
         initialize_timeout=settings.initialize_timeout,
+        front=HostSide(era, clock, os.urandom),
     )
     status = 0
 
@@ -233,6 +229,62 @@ async def _relay(
     if authorizer is not None:
         await authorizer.aclose()
     return status
+
+
+def build_transport(
+    settings: ProxySettings,
+    make_http: Callable[[], HttpClient],
+    stamp: Stamp,
+    state: StateFile,
+    remembered: str,
+    deliver: Deliver,
+    on_session_lost: Callable[[], None],
+    drain: Callable[[], Awaitable[None]],
+) -> ServerChannel:
+    """The channel that finds out the transport; what answered last time, `remembered`, is first."""
+
+    def streamable(on_accepted: OnAccepted) -> ServerChannel:
+        return StreamableChannel(
+            make_http(),
+            deliver,
+            on_session_lost,
+            LoopClock(),
+            random.random,
+            settings.max_message_size,
+            on_accepted,
+            drain,
+            stamp=stamp,
+        )
+
+    def legacy_sse(on_accepted: OnAccepted) -> ServerChannel:
+        return LegacySseChannel(
+            make_http(), deliver, on_session_lost, settings.max_message_size, on_accepted, drain
+        )
+
+    builders = {STREAMABLE: streamable, LEGACY_SSE: legacy_sse}
+    names = order_transports(settings.transport, remembered)
+
+    def chosen(name: str) -> None:
+        logger.info("Connected to %s by %s.", mask_url(str(settings.server)), name)
+        # The usual case writes nothing: only what differs from it is worth a file.
+        if remembered != name and (remembered or name != STREAMABLE):
+            state.update(transport=name)
+
+    return ChosenChannel([Candidate(name, builders[name]) for name in names], chosen)
+
+
+def make_era(
+    strategy: ProtocolStrategy, remembered: str, remember: Callable[[Era], None]
+) -> ServerEra:
+    """The server's era: as the person says, else as it was found last time, if it was."""
+    match strategy:
+        case ProtocolStrategy.LEGACY:
+            return ServerEra(Era.LEGACY, fixed=True)
+        case ProtocolStrategy.MODERN:
+            return ServerEra(Era.MODERN, fixed=True)
+        case ProtocolStrategy.AUTO:
+            known = remembered in (Era.LEGACY.value, Era.MODERN.value)
+            return ServerEra(Era(remembered) if known else Era.UNKNOWN, remember)
 
 
 def order_transports(strategy: TransportStrategy, remembered: str) -> list[str]:

@@ -42,6 +42,8 @@ class State(msgspec.Struct, frozen=True, omit_defaults=True):
     resource: str = ""
     """As the person named it, "" where they did not; not what the server publishes."""
     transport: str = ""
+    era: str = ""
+    """"legacy" or "modern" where the server speaks that one only, as a host of the other found."""
     issuer: str = ""
     scope: str = ""
     """What was granted."""
@@ -66,6 +68,7 @@ class StateChanges(TypedDict, total=False):
     """What may change in a record: all but its key."""
 
     transport: str
+    era: str
     issuer: str
     scope: str
     account: str

@@ -13,12 +13,9 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from mcp_remote_py.channel import ServerChannel
-from mcp_remote_py.eras.passthrough import is_modern_error
+from mcp_remote_py.eras.verdict import MISMATCH_STATUS, is_modern_error
 from mcp_remote_py.errors import ExchangeError, Unusable
 from mcp_remote_py.jsonrpc import Message
-
-MISMATCH_STATUS = frozenset({200, 400, 404, 405, 406, 410, 411, 415, 501})
-"""Statuses seen from servers of the other transport; 200 is that of a web page."""
 
 OnAccepted = Callable[[], None]
 

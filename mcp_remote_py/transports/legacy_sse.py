@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Hashable
 from urllib.parse import urljoin
 
 from mcp_remote_py.channel import Deliver, no_wait
+from mcp_remote_py.eras.envelope import names_its_version
 from mcp_remote_py.errors import (
     ExchangeError,
     Interrupted,
@@ -20,6 +21,7 @@ from mcp_remote_py.errors import (
     SessionLost,
     Unusable,
     UsageError,
+    WrongEra,
 )
 from mcp_remote_py.jsonrpc import Kind, Message, parse_messages
 from mcp_remote_py.redact import mask_url
@@ -62,6 +64,11 @@ class LegacySseChannel:
     async def send(self, message: Message) -> None:
         """See `ServerChannel.send`."""
         endpoint = self._endpoint or await self._open()
+        if names_its_version(message):
+            raise WrongEra(
+                "The server speaks HTTP+SSE, which knows no messages of 2026-07-28.",
+                hint="That is the transport of 2024-11-05.",
+            )
         answered: asyncio.Future[None] | None = None
         if message.kind is Kind.REQUEST:
             answered = asyncio.get_running_loop().create_future()

@@ -12,7 +12,8 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from mcp_remote_py.channel import Clock, Deliver, no_wait
-from mcp_remote_py.eras.passthrough import metadata_headers
+from mcp_remote_py.eras.parameters import ParameterHeaders
+from mcp_remote_py.eras.passthrough import Stamp
 from mcp_remote_py.errors import (
     ExchangeError,
     Interrupted,
@@ -63,8 +64,10 @@ class StreamableChannel:
         on_accepted: Callable[[], None] = lambda: None,
         drain: Callable[[], Awaitable[None]] = no_wait,
         end_patience: float = STREAM_END_PATIENCE,
+        stamp: Stamp | None = None,
     ) -> None:
         self._http = http
+        self._stamp = stamp or Stamp(ParameterHeaders())
         self._end_patience = end_patience
         self._deliver = deliver
         self._on_session_lost = on_session_lost
@@ -88,7 +91,7 @@ class StreamableChannel:
             await self.renew()  # it begins without a session (2025-11-25, "Session Management")
         session = self._session
         headers = [CONTENT_TYPE, ACCEPT_BOTH, *self._session_headers(session)]
-        headers += metadata_headers(message, self._version)
+        headers += self._stamp.headers(message, self._version)
         response = await self._http.request(b"POST", headers, message.raw)
         request = message if message.kind is Kind.REQUEST else None
         aside = False
@@ -212,6 +215,8 @@ class StreamableChannel:
         self._unasked += request is None
         try:
             for message in parse_messages(data):
+                if request is not None and isinstance(message, Message):
+                    message.related = request.key
                 self._hand_over(message)
                 if (
                     request is not None

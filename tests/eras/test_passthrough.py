@@ -12,17 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mcp.shared.inbound import decode_header_value
 
-from mcp_remote_py.eras.passthrough import (
-    encode_header_value,
-    is_modern_error,
-    metadata_headers,
-    names_its_version,
-)
+from mcp_remote_py.eras.envelope import names_its_version
+from mcp_remote_py.eras.parameters import ParameterHeaders, encode_header_value
+from mcp_remote_py.eras.passthrough import Stamp
+from mcp_remote_py.eras.verdict import is_modern_error
 from mcp_remote_py.jsonrpc import encode_error, parse_message
 
 VERSION = "io.modelcontextprotocol/protocolVersion"
 META = b'"_meta":{"%b":"2026-07-28"}' % VERSION.encode()
 LEGACY = [(b"mcp-protocol-version", b"2025-06-18")]
+metadata_headers = Stamp(ParameterHeaders()).headers
 
 
 def headers_of(
@@ -35,8 +34,10 @@ def headers_of(
 # ------------------------------------------------------------------------- legacy
 
 
-def test_before_a_handshake_nothing_is_said() -> None:
-    assert headers_of("initialize", b'{"protocolVersion":"2025-11-25"}', "") == []
+@pytest.mark.parametrize("negotiated", ["", "2025-06-18"])
+def test_a_handshake_says_only_what_it_is(negotiated: str) -> None:
+    found = headers_of("initialize", b'{"protocolVersion":"2025-11-25"}', negotiated)
+    assert found == [(b"mcp-method", b"initialize")]
 
 
 @pytest.mark.parametrize(
@@ -45,7 +46,6 @@ def test_before_a_handshake_nothing_is_said() -> None:
         b'{"id":1,"method":"tools/call","params":{"name":"a"}}',
         b'{"id":1,"method":"tools/list"}',
         b'{"method":"notifications/initialized"}',
-        b'{"id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25"}}',
         b'{"id":1,"result":{}}',
         b'{"id":1,"error":{}}',
         # A response is of no era, whatever it carries.

@@ -1,0 +1,174 @@
+"""The host's side of the translation: which messages of a modern host reach the relay, and how.
+
+A host that begins with `initialize` goes by untouched. One of 2026-07-28 is asked nothing: its
+own `server/discover` finds out the server's era, or one of ours where it begins with something
+else; where the server turns out to be of the older era, its messages go through
+`eras/handshake_server` from then on. Must not know how messages are translated, or the server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Hashable
+from typing import TYPE_CHECKING
+
+from mcp_remote_py.bridge.era import ServerEra
+from mcp_remote_py.channel import Clock
+from mcp_remote_py.eras.envelope import read_envelope, read_members
+from mcp_remote_py.eras.verdict import Era
+from mcp_remote_py.jsonrpc import (
+    INVALID_REQUEST,
+    Kind,
+    Message,
+    encode_error,
+    encode_request,
+    parse_message,
+)
+from mcp_remote_py.pending import cancelled_key
+
+if TYPE_CHECKING:
+    from mcp_remote_py.eras.handshake_server import Effect, HandshakeServer
+
+Randomness = Callable[[int], bytes]
+"""So many random bytes."""
+
+PROBE_ID = b'"mcp-remote-py/probe"'
+
+
+class HostSide:
+    """Stands between the host's lines and the relay."""
+
+    def __init__(self, era: ServerEra, clock: Clock, randomness: Randomness) -> None:
+        self._era = era
+        self._clock = clock
+        self._randomness = randomness
+        self._to_relay: Callable[[Message], None] = lambda _: None
+        self._to_host: Callable[[bytes], None] = lambda _: None
+        self._server: HandshakeServer | None = None
+        self._probe: Message | None = None
+        """The `server/discover` that is under way to find out the era."""
+        self._waiting: dict[Hashable, Message] = {}
+        """What the host sent meanwhile."""
+        self._timers: set[asyncio.Task[None]] = set()
+
+    def attach(self, to_relay: Callable[[Message], None], to_host: Callable[[bytes], None]) -> None:
+        """See `HostFront.attach`."""
+        self._to_relay, self._to_host = to_relay, to_host
+
+    # ------------------------------------------------------------------ from the host
+
+    def take(self, message: Message) -> None:
+        """See `HostFront.take`."""
+        if read_envelope(message) is not None:
+            self._take_modern(message)
+        elif self._server is not None and message.method != "initialize":
+            self._do(self._server.from_host(message, self._clock.now()))
+        elif self._probe is not None and message.method == "notifications/cancelled":
+            self._cancel_waiting(message)
+        else:
+            self._to_relay(message)
+
+    def _take_modern(self, message: Message) -> None:
+        if self._probe is not None and message.kind is Kind.REQUEST:
+            self._hold(message)
+        elif self._era.now is Era.LEGACY:
+            self._translate(message)
+        elif self._era.now is Era.MODERN or message.kind is not Kind.REQUEST:
+            self._server = None
+            self._to_relay(message)
+        elif message.method == "server/discover":
+            self._server = None
+            self._probe = message
+            self._to_relay(message)
+        else:
+            # A server of the older era might carry it out by its own rules: ask first.
+            self._server = None
+            self._hold(message)
+            meta = (read_members(message.params) or {})["_meta"]
+            params = b'{"_meta":%b}' % bytes(meta)
+            self._probe = parse_message(encode_request(PROBE_ID, "server/discover", params))
+            self._to_relay(self._probe)
+
+    def _hold(self, message: Message) -> None:
+        if message.key in self._waiting or (self._probe and message.key == self._probe.key):
+            text = "A request with this id is still open."
+            self._to_host(encode_error(message.raw_id, INVALID_REQUEST, text))
+        else:
+            self._waiting[message.key] = message
+
+    def _cancel_waiting(self, message: Message) -> None:
+        if self._waiting.pop(cancelled_key(message), None) is None:
+            self._to_relay(message)
+
+    def _translate(self, message: Message) -> None:
+        if self._server is None:
+            from mcp_remote_py.eras.handshake_server import HandshakeServer  # few starts need it
+
+            self._era.host_is_modern = True
+            self._server = HandshakeServer(self._randomness(32), self._find_related)
+        self._do(self._server.from_host(message, self._clock.now()))
+
+    def _find_related(self, key: Hashable) -> Hashable:
+        return self._era.related.pop(key, None)
+
+    # ------------------------------------------------------------------ from the relay
+
+    def say(self, line: bytes) -> None:
+        """See `HostFront.say`."""
+        if self._probe is None and self._server is None:
+            self._to_host(line)
+            return
+        message = parse_message(line)
+        if self._probe is not None and message.key == self._probe.key and not message.method:
+            self._end_probe(self._probe, message)
+        elif self._server is not None:
+            self._do(self._server.from_server(message, self._clock.now()))
+        else:
+            self._to_host(line)
+
+    def _end_probe(self, probe: Message, answer: Message) -> None:
+        self._probe = None
+        waiting, self._waiting = list(self._waiting.values()), {}
+        if self._era.now is Era.LEGACY:
+            if probe.raw_id != PROBE_ID:
+                self._translate(probe)
+        elif probe.raw_id != PROBE_ID:
+            self._to_host(answer.raw)
+        elif self._era.now is Era.UNKNOWN and answer.is_error:
+            for request in waiting:
+                error = b'{"jsonrpc":"2.0","id":%b,"error":%b}' % (request.raw_id, answer.error)
+                self._to_host(error)
+            return
+        for request in waiting:
+            self.take(request)
+
+    # ------------------------------------------------------------------ effects
+
+    def _do(self, effects: list[Effect]) -> None:
+        from mcp_remote_py.eras.handshake_server import Expire, ToHost
+
+        for effect in effects:
+            match effect:
+                case ToHost(line):
+                    self._to_host(line)
+                case Expire(ticket, seconds):
+                    timer = asyncio.ensure_future(self._expire(ticket, seconds))
+                    self._timers.add(timer)
+                    timer.add_done_callback(self._timers.discard)
+                case _:
+                    self._to_relay(effect.message)
+
+    async def _expire(self, ticket: bytes, seconds: float) -> None:
+        await self._clock.sleep(seconds)
+        if self._server is not None:
+            self._do(self._server.expire(ticket))
+
+    def end(self, reason: bytes) -> None:
+        """See `HostFront.end`."""
+        for timer in self._timers:
+            timer.cancel()
+        error = parse_message(reason).error
+        for request in self._waiting.values():
+            self._to_host(b'{"jsonrpc":"2.0","id":%b,"error":%b}' % (request.raw_id, error))
+        if self._server is not None:
+            self._do(self._server.end(reason))

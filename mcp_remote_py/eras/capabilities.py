@@ -1,0 +1,39 @@
+"""What each side may hear of the other's abilities, across eras.
+
+Announced is only what can work in translation. Core features can. Of extensions, those that are
+nothing but requests, results and `_meta` can; those with kinds of results or messages of their
+own cannot (2026-07-28, basic/versioning, "Extension Negotiation"), and of those we do not know,
+nobody knows. Must not know messages.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from mcp_remote_py.eras.envelope import read_members, write_members
+
+CROSSING_EXTENSIONS = frozenset(
+    {
+        # Tools that name a page among the resources; both in `_meta` (SEP-1865).
+        "io.modelcontextprotocol/ui",
+        # A list, and resources that are read (SEP-2640).
+        "io.modelcontextprotocol/skills",
+    }
+)
+
+_ERA_BOUND = ("tasks",)
+"""In 2025-11-25 a capability, in 2026-07-28 an extension whose messages are others (SEP-2663)."""
+
+
+def cross_capabilities(capabilities: bytes) -> bytes:
+    """What the other era may hear of a client's or a server's capabilities, JSON text both."""
+    members = read_members(capabilities)
+    if members is None:
+        return b"{}"
+    for name in _ERA_BOUND:
+        members.pop(name, None)
+    extensions = read_members(bytes(members.pop("extensions", b""))) or {}
+    crossing = {name: one for name, one in extensions.items() if name in CROSSING_EXTENSIONS}
+    if crossing:
+        members["extensions"] = msgspec.Raw(write_members(crossing))
+    return write_members(members)

@@ -1,0 +1,732 @@
+"""A server that begins with `initialize`, as a host of 2026-07-28 sees it.
+
+Pure: messages in, effects out. It is a host of the older era towards the relay: it shakes hands
+with what the first request says of the client, takes the envelope off, and gives every request an
+id of its own, because the host may use one again while the server still works on it. What the
+server asks is turned round (basic/patterns/mrtr): the host's request ends as `input_required`, the
+server's stays open, and the host's next try, recognised by its `requestState`, goes on with it.
+Must not know which transport, or how effects are done.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections import deque
+from collections.abc import Callable, Hashable
+from typing import Any, NamedTuple, cast
+
+import msgspec
+
+from mcp_remote_py.eras import envelope as meta
+from mcp_remote_py.eras.capabilities import cross_capabilities
+from mcp_remote_py.eras.modern_server import INPUT_METHODS, LOG_LEVELS
+from mcp_remote_py.eras.results import to_modern_error, to_modern_result
+from mcp_remote_py.eras.verdict import UNSUPPORTED_VERSION, error_code
+from mcp_remote_py.jsonrpc import (
+    INVALID_PARAMS,
+    INVALID_REQUEST,
+    METHOD_NOT_FOUND,
+    UNREADABLE,
+    Kind,
+    Message,
+    decode_id,
+    encode_error,
+    encode_notification,
+    encode_request,
+    encode_result,
+    parse_message,
+)
+from mcp_remote_py.pending import cancelled_key
+from mcp_remote_py.versions import MODERN, NEWEST_HANDSHAKE
+
+INPUT_PATIENCE = 600.0
+"""Seconds the host's person gets to answer. Servers wait about as long for an elicitation."""
+
+MAX_SUSPENDED = 50
+"""Requests that wait for the host's next try; past it the oldest is given up. A host that never
+comes back must not fill what the relay has room for."""
+
+URL_REQUIRED = -32042
+"""2025-11-25: "first open these addresses"; since then that is an input like others."""
+
+_REMOVED = frozenset(
+    {
+        *("initialize", "ping", "logging/setLevel", "resources/subscribe", "resources/unsubscribe"),
+        *("tasks/get", "tasks/result", "tasks/list", "tasks/cancel", "tasks/update"),
+    }
+)
+"""Methods that 2026-07-28 has not, or has with another meaning."""
+
+_CHANGES = {
+    "notifications/tools/list_changed": ("toolsListChanged", "tools"),
+    "notifications/prompts/list_changed": ("promptsListChanged", "prompts"),
+    "notifications/resources/list_changed": ("resourcesListChanged", "resources"),
+}
+"""By notification, the member of the filter that asks for it and the capability behind it."""
+
+_CAPABILITY = {
+    "elicitation/create": "elicitation",
+    "sampling/createMessage": "sampling",
+    "roots/list": "roots",
+}
+"""By what a server asks, the client's capability it needs."""
+
+
+class ToHost(NamedTuple):
+    """Write this line to the host."""
+
+    line: bytes
+
+
+class ToServer(NamedTuple):
+    """Send this to the server, as a host of its era would."""
+
+    message: Message
+
+
+class Expire(NamedTuple):
+    """Call `expire(ticket)` after that many seconds."""
+
+    ticket: bytes
+    seconds: float
+
+
+Effect = ToHost | ToServer | Expire
+
+
+class _Hello(msgspec.Struct):
+    capabilities: msgspec.Raw = msgspec.Raw(b"{}")
+    serverInfo: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    instructions: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+
+class _Retry(msgspec.Struct):
+    requestState: object = None
+    inputResponses: msgspec.Raw = msgspec.Raw(b"")
+
+
+class _Filter(msgspec.Struct):
+    toolsListChanged: object = False
+    promptsListChanged: object = False
+    resourcesListChanged: object = False
+    resourceSubscriptions: list[str] = msgspec.field(default_factory=list[str])
+
+
+class _ListenParams(msgspec.Struct):
+    notifications: _Filter = msgspec.field(default_factory=_Filter)
+
+
+class _Log(msgspec.Struct):
+    level: str = ""
+
+
+class _Updated(msgspec.Struct):
+    uri: str = ""
+
+
+class _UrlRequired(msgspec.Struct):
+    elicitations: list[msgspec.Raw]
+
+
+class _ErrorData(msgspec.Struct):
+    data: msgspec.Raw = msgspec.Raw(b"{}")
+
+
+_decode_hello = msgspec.json.Decoder(_Hello).decode
+_decode_retry = msgspec.json.Decoder(_Retry).decode
+_decode_listen = msgspec.json.Decoder(_ListenParams).decode
+_decode_log = msgspec.json.Decoder(_Log).decode
+_decode_updated = msgspec.json.Decoder(_Updated).decode
+_decode_error_data = msgspec.json.Decoder(_ErrorData).decode
+_decode_url_required = msgspec.json.Decoder(_UrlRequired).decode
+_encode = msgspec.json.encode
+
+
+class _Call:
+    """A request of the host on its way at the server."""
+
+    def __init__(self, number: int, host: Message, envelope: meta.Envelope) -> None:
+        self.number = number
+        self.host: Message | None = host
+        """The host's request that is to be answered, None while it is asked for input."""
+        self.first = host
+        self.envelope = envelope
+        self.round = 0
+        self.waiting: deque[Message] = deque()
+        """Questions of the server that the host has not been told."""
+        self.asked: dict[str, Message] = {}
+        """Questions the host was told, by their key among the input requests."""
+        self.answer: Message | None = None
+        """The server's answer, where it came while the host is away."""
+        self.again = False
+        """The server has ended it: the next try is a request of its own."""
+
+
+class _Subscription:
+    """A `subscriptions/listen` of the host."""
+
+    def __init__(self, request: Message, wanted: _Filter) -> None:
+        self.request = request
+        self.wanted = wanted
+        self.uris: set[str] = set()
+        self.undecided: set[str] = set()
+        self.acknowledged = False
+
+
+class HandshakeServer:
+    """One server of the older era, and a host of the modern one.
+
+    `key` authenticates request states (32 random bytes); `find_related` tells by the id of a
+    server's request for which request of ours it came, None where that is not known.
+    """
+
+    def __init__(self, key: bytes, find_related: Callable[[Hashable], Hashable]) -> None:
+        self._key = key
+        self._find_related = find_related
+        self._numbers = 0
+        self._calls: dict[Hashable, _Call] = {}
+        self._by_host: dict[Hashable, _Call] = {}
+        self._suspended: dict[bytes, _Call] = {}
+        self._subscriptions: dict[Hashable, _Subscription] = {}
+        self._subscribing: dict[Hashable, str] = {}
+        self._ignored: set[Hashable] = set()
+        """Requests of our own whose answers change nothing."""
+        self._levelling: dict[Hashable, list[tuple[Message, meta.Envelope]]] = {}
+        self._level = len(LOG_LEVELS)
+        self._held: dict[Hashable, tuple[Message, meta.Envelope]] = {}
+        self._handshake: Hashable = None
+        self._hello: _Hello | None = None
+        self._declared: set[str] = set()
+        self._offered: dict[str, Any] = {}
+
+    # ------------------------------------------------------------------ from the host
+
+    def from_host(self, message: Message, now: float) -> list[Effect]:
+        """What a message of the host leads to; `now` is in seconds on a steady clock."""
+        if message.kind is Kind.RESPONSE:
+            return []  # 2026-07-28 has none: nothing was asked
+        if message.kind is Kind.NOTIFICATION:
+            if message.method == "notifications/cancelled":
+                return self._cancel(cancelled_key(message))
+            plain = meta.take_meta(message.params, meta.REQUEST_MEMBERS)
+            return [ToServer(parse_message(encode_notification(message.method, plain)))]
+        if message.key in self._by_host or message.key in self._held:
+            text = "A request with this id is still open."
+            return [ToHost(encode_error(message.raw_id, INVALID_REQUEST, text))]
+        envelope = meta.read_envelope(message)
+        if envelope is None:
+            text = f"`_meta` must name `{meta.VERSION}`."
+            return [ToHost(encode_error(message.raw_id, INVALID_PARAMS, text))]
+        if envelope.version != MODERN:
+            return [ToHost(_refuse_version(message, envelope.version))]
+        if message.method in _REMOVED:
+            text = f"MCP {MODERN} has no method {message.method}."
+            return [ToHost(encode_error(message.raw_id, METHOD_NOT_FOUND, text))]
+        return self._take(message, envelope, now)
+
+    def _take(self, message: Message, envelope: meta.Envelope, now: float) -> list[Effect]:
+        declared = _names(envelope.capabilities)
+        if self._hello is None or (not declared <= self._declared and not self._calls):
+            # A later request may say more of the client than the first one did.
+            self._held[message.key] = (message, envelope)
+            return self._shake_hands(envelope, declared)
+        if message.method == "server/discover":
+            return [ToHost(encode_result(message.raw_id, self._describe()))]
+        if message.method == "subscriptions/listen":
+            return self._listen(message)
+        retry = _read_retry(message)
+        if retry.requestState is not None or retry.inputResponses:
+            return self._resume(message, envelope, retry, now)
+        return self._forward(message, envelope)
+
+    def _shake_hands(self, envelope: meta.Envelope, declared: set[str]) -> list[Effect]:
+        if self._handshake is not None:
+            return []
+        self._hello = None
+        self._declared |= declared
+        self._offered |= _decode_object(cross_capabilities(envelope.capabilities))
+        params = {
+            "protocolVersion": NEWEST_HANDSHAKE,
+            "capabilities": self._offered,
+            "clientInfo": msgspec.Raw(envelope.client_info or b'{"name":"unknown","version":"0"}'),
+        }
+        request = self._request("initialize", _encode(params))
+        self._handshake = request.key
+        return [ToServer(request)]
+
+    def _forward(self, message: Message, envelope: meta.Envelope) -> list[Effect]:
+        level = _severity(envelope.log_level)
+        if envelope.log_level and level is None:
+            text = f"No log level: {', '.join(LOG_LEVELS)} are."
+            return [ToHost(encode_error(message.raw_id, INVALID_PARAMS, text))]
+        if level is not None and level < self._level and self._announces("logging"):
+            # The session's level is the lowest anyone asked for; what is sent on is per request.
+            self._level = level
+            setting = self._request("logging/setLevel", _encode({"level": envelope.log_level}))
+            self._levelling[setting.key] = [(message, envelope)]
+            self._held[message.key] = (message, envelope)
+            return [ToServer(setting)]
+        return self._send(message, envelope)
+
+    def _send(self, message: Message, envelope: meta.Envelope) -> list[Effect]:
+        params = _plain_params(message)
+        request = self._request(message.method, params)
+        call = _Call(self._numbers, message, envelope)
+        self._calls[request.key] = call
+        self._by_host[message.key] = call
+        return [ToServer(request)]
+
+    def _cancel(self, key: Hashable) -> list[Effect]:
+        self._held.pop(key, None)
+        call = self._by_host.pop(key, None)
+        if call is not None:
+            call.host = None
+            return self._give_up(call)
+        subscription = self._subscriptions.pop(key, None)
+        return [] if subscription is None else self._unsubscribe(subscription)
+
+    def _give_up(self, call: _Call) -> list[Effect]:
+        """Ends a request at the server that nobody waits for any more."""
+        effects: list[Effect] = []
+        if self._calls.pop(_own_id(call.number), None) is not None:
+            params = b'{"requestId":%b}' % _raw_own_id(call.number)
+            effects.append(ToServer(_parse(encode_notification("notifications/cancelled", params))))
+        return effects + _decline_all(call)
+
+    # ------------------------------------------------------------------ from the server
+
+    def from_server(self, message: Message, now: float) -> list[Effect]:
+        """What a message of the server leads to."""
+        if message.kind is Kind.REQUEST:
+            return self._take_question(message, now)
+        if message.kind is Kind.NOTIFICATION:
+            return self._hear(message)
+        if message.key == self._handshake:
+            return self._end_handshake(message, now)
+        if message.key in self._levelling:
+            return self._end_levelling(message)
+        if message.key in self._subscribing:
+            return self._end_subscribing(message)
+        if message.key in self._ignored:
+            self._ignored.discard(message.key)
+            return []
+        call = self._calls.pop(message.key, None)
+        if call is None:
+            return []  # it was given up
+        if call.host is None:
+            call.answer = message  # for the next try
+            return []
+        return self._end_call(call, call.host, message, now)
+
+    def _end_call(self, call: _Call, request: Message, answer: Message, now: float) -> list[Effect]:
+        if answer.is_error and error_code(answer) == URL_REQUIRED:
+            questions = self._read_urls(answer)
+            if questions and "elicitation" in _names(call.envelope.capabilities):
+                call.again = True
+                call.waiting.extend(questions)
+                return self._suspend(call, request, now)
+        del self._by_host[request.key]
+        if answer.is_error:
+            return [ToHost(to_modern_error(request, answer))]
+        result = to_modern_result(request.method, answer.result)
+        return [ToHost(encode_result(request.raw_id, result))]
+
+    def _read_urls(self, answer: Message) -> list[Message]:
+        try:
+            data = _decode_error_data(answer.error).data
+            elicitations = _decode_url_required(data).elicitations
+        except UNREADABLE:
+            return []
+        return [self._request("elicitation/create", bytes(one)) for one in elicitations]
+
+    def _end_handshake(self, answer: Message, now: float) -> list[Effect]:
+        self._handshake = None
+        held, self._held = self._held, {}
+        if answer.is_error:
+            return [ToHost(_with_error(request, answer)) for request, _ in held.values()]
+        try:
+            self._hello = _decode_hello(answer.result)
+        except UNREADABLE:
+            self._hello = _Hello()
+        self._level = len(LOG_LEVELS)
+        effects: list[Effect] = [ToServer(_parse(encode_notification("notifications/initialized")))]
+        for uri in sorted({uri for one in self._subscriptions.values() for uri in one.uris}):
+            effects += self._tell_subscription("resources/subscribe", uri)
+        for request, envelope in held.values():
+            effects += self._take(request, envelope, now)
+        return effects
+
+    def _end_levelling(self, answer: Message) -> list[Effect]:
+        # Where it failed the request is made all the same: it only says less.
+        effects: list[Effect] = []
+        for message, envelope in self._levelling.pop(answer.key):
+            if self._held.pop(message.key, None) is not None:
+                effects += self._send(message, envelope)
+        return effects
+
+    def _hear(self, notification: Message) -> list[Effect]:
+        method = notification.method
+        if method == "notifications/message":
+            wanted = self._wants_log(notification)
+            return [ToHost(notification.raw)] if wanted else []
+        if method == "notifications/elicitation/complete":
+            return []  # the host learns it by trying again
+        if method == "notifications/cancelled":
+            self._drop_question(cancelled_key(notification))
+            return []
+        if method in _CHANGES or method == "notifications/resources/updated":
+            return [
+                ToHost(_tag(notification, one.request))
+                for one in self._subscriptions.values()
+                if one.acknowledged and _asks_for(one, notification)
+            ]
+        return [ToHost(notification.raw)]
+
+    def _wants_log(self, notification: Message) -> bool:
+        try:
+            severity = _severity(_decode_log(notification.params).level)
+        except UNREADABLE:
+            severity = None
+        levels = (_severity(call.envelope.log_level) for call in self._by_host.values())
+        return any(
+            level is not None and (severity is None or level <= severity) for level in levels
+        )
+
+    # ------------------------------------------------------------------ questions of the server
+
+    def _take_question(self, question: Message, now: float) -> list[Effect]:
+        if question.method == "ping":
+            return [ToServer(_parse(encode_result(question.raw_id, b"{}")))]
+        call = self._find_call(question) if question.method in INPUT_METHODS else None
+        if call is None or _CAPABILITY[question.method] not in _names(call.envelope.capabilities):
+            text = f"The client has no way to answer {question.method} now."
+            return [ToServer(_parse(encode_error(question.raw_id, METHOD_NOT_FOUND, text)))]
+        call.waiting.append(question)
+        return [] if call.host is None else self._suspend(call, call.host, now)
+
+    def _find_call(self, question: Message) -> _Call | None:
+        """The request it was asked for; the oldest one where the server does not say."""
+        related = self._calls.get(self._find_related(question.key))
+        able = [call for call in self._calls.values() if call.first.method in _MAY_ASK]
+        return related or next(iter(able), None)
+
+    def _drop_question(self, key: Hashable) -> None:
+        for call in self._calls.values():
+            call.waiting = deque(one for one in call.waiting if one.key != key)
+            call.asked = {name: one for name, one in call.asked.items() if one.key != key}
+
+    def _suspend(self, call: _Call, request: Message, now: float) -> list[Effect]:
+        """Ends the host's `request` with what the server asked so far."""
+        del self._by_host[request.key]
+        call.host = None
+        call.round += 1
+        while call.waiting:
+            self._numbers += 1
+            call.asked[f"input-{self._numbers}"] = call.waiting.popleft()
+        ticket = b"%d.%d.%d" % (call.number, call.round, int(now + INPUT_PATIENCE))
+        self._suspended[ticket] = call
+        result = {
+            "resultType": "input_required",
+            "inputRequests": {key: _describe(one) for key, one in call.asked.items()},
+            "requestState": f"{ticket.decode()}.{self._sign(ticket, call.first)}",
+        }
+        effects: list[Effect] = [ToHost(encode_result(request.raw_id, _encode(result)))]
+        effects.append(Expire(ticket, INPUT_PATIENCE))
+        if len(self._suspended) > MAX_SUSPENDED:
+            effects += self.expire(next(iter(self._suspended)))
+        return effects
+
+    def expire(self, ticket: bytes) -> list[Effect]:
+        """Gives up what nobody came back for; nothing where somebody has."""
+        call = self._suspended.pop(ticket, None)
+        return [] if call is None else self._give_up(call)
+
+    def _resume(
+        self, message: Message, envelope: meta.Envelope, retry: _Retry, now: float
+    ) -> list[Effect]:
+        call = self._redeem(message, retry.requestState, now)
+        if isinstance(call, str):
+            return [ToHost(encode_error(message.raw_id, INVALID_PARAMS, call))]
+        responses = meta.read_members(bytes(retry.inputResponses)) or {}
+        if call.again:
+            return self._try_again(message, envelope, call, responses)
+        call.host = message
+        self._by_host[message.key] = call
+        effects: list[Effect] = []
+        for key, question in list(call.asked.items()):
+            if key in responses:
+                del call.asked[key]
+                line = encode_result(question.raw_id, bytes(responses[key]))
+                effects.append(ToServer(_parse(line)))
+        if call.answer is not None:
+            return effects + _decline_all(call) + self._end_call(call, message, call.answer, now)
+        if call.asked or call.waiting:
+            effects += self._suspend(call, message, now)  # asked once more for what is missing
+        return effects
+
+    def _try_again(
+        self, message: Message, envelope: meta.Envelope, call: _Call, responses: meta.Members
+    ) -> list[Effect]:
+        answers = (_decode_object(bytes(responses.get(key, b""))) for key in call.asked)
+        if any(answer.get("action") != "accept" for answer in answers):
+            text = "The server wants an address to be opened first, which was declined."
+            return [ToHost(encode_error(message.raw_id, INVALID_PARAMS, text))]
+        return self._send(message, envelope)
+
+    def _redeem(self, message: Message, state: object, now: float) -> _Call | str:
+        """The request that waits for this state, or why there is none."""
+        if not isinstance(state, str):
+            return "`requestState` is missing: send back the one of the last result."
+        ticket, _, signature = state.encode().rpartition(b".")
+        call = self._suspended.get(ticket)
+        known = call.first if call is not None else message
+        if not hmac.compare_digest(self._sign(ticket, known).encode(), signature):
+            return "`requestState` is not one of this session; make the request anew."
+        if call is None:
+            return "`requestState` was used already or has expired; make the request anew."
+        if int(ticket.rpartition(b".")[2]) < now:
+            return "`requestState` has expired; make the request anew."
+        if _salient(message) != _salient(call.first):
+            return "`requestState` belongs to another request."
+        del self._suspended[ticket]
+        return call
+
+    def _sign(self, ticket: bytes, request: Message) -> str:
+        return hmac.digest(self._key, ticket + b"\0" + _salient(request), "sha256").hex()
+
+    # ------------------------------------------------------------------ subscriptions
+
+    def _listen(self, message: Message) -> list[Effect]:
+        try:
+            wanted = _decode_listen(message.params).notifications
+        except UNREADABLE:
+            text = "`notifications` is no notification filter."
+            return [ToHost(encode_error(message.raw_id, INVALID_PARAMS, text))]
+        if message.key in self._subscriptions:
+            text = "A request with this id is still open."
+            return [ToHost(encode_error(message.raw_id, INVALID_REQUEST, text))]
+        subscription = self._subscriptions[message.key] = _Subscription(message, wanted)
+        effects: list[Effect] = []
+        offered = self._announces("resources", "subscribe")
+        for uri in wanted.resourceSubscriptions if offered else ():
+            if self._is_subscribed(uri):
+                subscription.uris.add(uri)
+                continue
+            subscription.undecided.add(uri)
+            if uri not in self._subscribing.values():
+                request = self._request("resources/subscribe", _encode({"uri": uri}))
+                self._subscribing[request.key] = uri
+                effects.append(ToServer(request))
+        return effects + self._acknowledge(subscription)
+
+    def _acknowledge(self, subscription: _Subscription) -> list[Effect]:
+        if subscription.acknowledged or subscription.undecided:
+            return []
+        subscription.acknowledged = True
+        honoured: dict[str, Any] = {
+            member: True
+            for member, capability in _CHANGES.values()
+            if _wants(subscription, member) and self._announces(capability, "listChanged")
+        }
+        if subscription.uris:
+            honoured["resourceSubscriptions"] = sorted(subscription.uris)
+        notice = encode_notification(
+            "notifications/subscriptions/acknowledged", _encode({"notifications": honoured})
+        )
+        return [ToHost(_tag(_parse(notice), subscription.request))]
+
+    def _end_subscribing(self, answer: Message) -> list[Effect]:
+        uri = self._subscribing.pop(answer.key)
+        effects: list[Effect] = []
+        for subscription in self._subscriptions.values():
+            if uri in subscription.undecided:
+                subscription.undecided.discard(uri)
+                if not answer.is_error:
+                    subscription.uris.add(uri)
+                effects += self._acknowledge(subscription)
+        if not answer.is_error and not self._is_subscribed(uri):
+            effects += self._tell_subscription(
+                "resources/unsubscribe", uri
+            )  # whoever wanted it has left meanwhile
+        return effects
+
+    def _unsubscribe(self, subscription: _Subscription) -> list[Effect]:
+        effects: list[Effect] = []
+        for uri in sorted(subscription.uris):
+            if not self._is_subscribed(uri):
+                effects += self._tell_subscription("resources/unsubscribe", uri)
+        return effects
+
+    def _tell_subscription(self, method: str, uri: str) -> list[Effect]:
+        request = self._request(method, _encode({"uri": uri}))
+        self._ignored.add(request.key)
+        return [ToServer(request)]
+
+    def _is_subscribed(self, uri: str) -> bool:
+        return any(uri in one.uris for one in self._subscriptions.values())
+
+    # ------------------------------------------------------------------ the end
+
+    def end(self, reason: bytes) -> list[Effect]:
+        """Answers what is still open here: `reason` is an error answer, for its error alone.
+
+        A subscription ends gracefully; what the server still works on is the relay's to answer.
+        """
+        error = _parse(reason)
+        effects: list[Effect] = []
+        for request, _ in self._held.values():
+            effects.append(ToHost(_with_error(request, error)))
+        for subscription in self._subscriptions.values():
+            request = subscription.request
+            members = {meta.SUBSCRIPTION_ID: msgspec.Raw(request.raw_id)}
+            result = meta.put_meta(b'{"resultType":"complete"}', members)
+            effects.append(ToHost(encode_result(request.raw_id, result)))
+        self._held.clear()
+        self._subscriptions.clear()
+        return effects
+
+    # ------------------------------------------------------------------ what is known
+
+    def _describe(self) -> bytes:
+        """The result of `server/discover`."""
+        hello = self._hello or _Hello()
+        members: dict[str, object] = {
+            "supportedVersions": [MODERN],
+            "capabilities": msgspec.Raw(cross_capabilities(bytes(hello.capabilities))),
+        }
+        if hello.instructions is not msgspec.UNSET:
+            members["instructions"] = hello.instructions
+        if hello.serverInfo is not msgspec.UNSET:
+            members["_meta"] = {meta.SERVER_INFO: hello.serverInfo}
+        return to_modern_result("server/discover", _encode(members))
+
+    def _announces(self, capability: str, member: str = "") -> bool:
+        hello = self._hello or _Hello()
+        found = _decode_object(bytes(hello.capabilities)).get(capability)
+        return found is not None and (not member or _as_object(found).get(member) is True)
+
+    def _request(self, method: str, params: bytes) -> Message:
+        self._numbers += 1
+        return _parse(encode_request(_raw_own_id(self._numbers), method, params))
+
+
+_MAY_ASK = frozenset({"tools/call", "prompts/get", "resources/read"})
+"""Requests that may end as `input_required` (basic/patterns/mrtr, "Supported Requests")."""
+
+_parse = parse_message
+
+
+def _raw_own_id(number: int) -> bytes:
+    return b'"mcp-remote-py/call/%d"' % number
+
+
+def _own_id(number: int) -> Hashable:
+    return decode_id(_raw_own_id(number))
+
+
+def _plain_params(message: Message) -> bytes:
+    members = meta.read_members(meta.take_meta(message.params, meta.REQUEST_MEMBERS))
+    if members is None:
+        return message.params
+    members.pop("inputResponses", None)
+    members.pop("requestState", None)
+    return meta.write_members(members) if members else b""
+
+
+def _names(capabilities: bytes) -> set[str]:
+    """What the client declares, by name; elicitation by its modes as well."""
+    declared = _decode_object(capabilities)
+    modes = _as_object(declared.get("elicitation"))
+    return {*declared, *(f"elicitation.{mode}" for mode in modes)}
+
+
+def _decode_object(text: bytes) -> dict[str, Any]:
+    try:
+        return _as_object(json.loads(text or b"{}"))
+    except ValueError:
+        return {}
+
+
+def _as_object(value: object) -> dict[str, Any]:
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+
+
+def _severity(level: str) -> int | None:
+    return LOG_LEVELS.index(level) if level in LOG_LEVELS else None
+
+
+def _read_retry(message: Message) -> _Retry:
+    try:
+        return _decode_retry(message.params)
+    except UNREADABLE:
+        return _Retry()
+
+
+def _salient(message: Message) -> bytes:
+    """What makes two tries the same request: method, address and arguments."""
+    params = _decode_object(message.params)
+    for name in ("_meta", "inputResponses", "requestState"):
+        params.pop(name, None)
+    text = json.dumps([message.method, params], sort_keys=True)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+
+
+def _refuse_version(message: Message, version: str) -> bytes:
+    error = {
+        "code": UNSUPPORTED_VERSION,
+        "message": "Unsupported protocol version",
+        "data": {"supported": [MODERN], "requested": version},
+    }
+    return b'{"jsonrpc":"2.0","id":%b,"error":%b}' % (message.raw_id, _encode(error))
+
+
+def _with_error(request: Message, answer: Message) -> bytes:
+    return b'{"jsonrpc":"2.0","id":%b,"error":%b}' % (request.raw_id, answer.error)
+
+
+def _describe(question: Message) -> dict[str, msgspec.Raw]:
+    """A question as one of the input requests."""
+    described = {"method": msgspec.Raw(_encode(question.method))}
+    members = meta.read_members(question.params)
+    if members:
+        members.pop("elicitationId", None)  # the host's next try takes its place
+        described["params"] = msgspec.Raw(meta.write_members(members))
+    return described
+
+
+def _decline_all(call: _Call) -> list[Effect]:
+    """Answers what the server still asks for a request that is over."""
+    questions = [*call.asked.values(), *call.waiting]
+    call.asked.clear()
+    call.waiting.clear()
+    return [ToServer(_parse(_decline(question))) for question in questions]
+
+
+def _decline(question: Message) -> bytes:
+    """The answer to a question that nobody will answer."""
+    if question.method == "elicitation/create":
+        return encode_result(question.raw_id, b'{"action":"cancel"}')
+    return encode_error(question.raw_id, METHOD_NOT_FOUND, "The client did not answer.")
+
+
+def _tag(notification: Message, request: Message) -> bytes:
+    """A notification on the stream that `request` opened."""
+    members = {meta.SUBSCRIPTION_ID: msgspec.Raw(request.raw_id)}
+    params = meta.put_meta(notification.params or b"{}", members)
+    return encode_notification(notification.method, params)
+
+
+def _wants(subscription: _Subscription, member: str) -> bool:
+    return getattr(subscription.wanted, member) is True
+
+
+def _asks_for(subscription: _Subscription, notification: Message) -> bool:
+    change = _CHANGES.get(notification.method)
+    if change is not None:
+        return _wants(subscription, change[0])
+    try:
+        return _decode_updated(notification.params).uri in subscription.uris
+    except UNREADABLE:
+        return False

@@ -1,0 +1,373 @@
+"""A server of 2026-07-28 as a host sees it that began with `initialize`.
+
+Pure. Each request of the host is a conversation: a generator that asks for steps and ends with the
+line that answers it. `initialize` is answered from `server/discover`; an answer `input_required`
+is played out as requests of the server's own, and the request is made again with what the host
+said (basic/patterns/mrtr). Must not know which transport, time, or how a step is done.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator, Mapping
+from typing import cast
+
+import msgspec
+
+from mcp_remote_py.eras import envelope as meta
+from mcp_remote_py.eras.capabilities import cross_capabilities
+from mcp_remote_py.eras.conversation import (
+    AskHost,
+    Conversation,
+    Exchange,
+    Filter,
+    Listen,
+    Pause,
+    Reply,
+    Step,
+)
+from mcp_remote_py.eras.results import to_handshake_error, to_handshake_result
+from mcp_remote_py.eras.verdict import supported_versions
+from mcp_remote_py.errors import shorten
+from mcp_remote_py.jsonrpc import (
+    INVALID_PARAMS,
+    LOCAL_ERROR,
+    UNREADABLE,
+    Message,
+    encode_error,
+    encode_notification,
+    encode_request,
+    encode_result,
+    parse_message,
+)
+from mcp_remote_py.versions import MODERN, choose_handshake, is_modern
+
+MAX_ROUNDS = 20
+"""Rounds of one request. A person answers a handful; a server that never has enough is a loop."""
+
+INPUT_METHODS = frozenset({"elicitation/create", "sampling/createMessage", "roots/list"})
+"""What a server may ask for ("Server Requirements")."""
+
+LOG_LEVELS = (
+    *("debug", "info", "notice", "warning"),
+    *("error", "critical", "alert", "emergency"),
+)
+"""RFC 5424 §6.2.1, from the least to the most severe."""
+
+HOST_NOTICES = frozenset(
+    {
+        "notifications/initialized",
+        "notifications/roots/list_changed",
+        "notifications/progress",
+    }
+)
+"""What only a server with sessions has a use for."""
+
+_CHANGES = {
+    "tools": "toolsListChanged",
+    "prompts": "promptsListChanged",
+    "resources": "resourcesListChanged",
+}
+"""By capability, the member of the notification filter that asks for its changes."""
+
+
+class _Initialize(msgspec.Struct):
+    protocolVersion: object = None
+    capabilities: msgspec.Raw = msgspec.Raw(b"{}")
+    clientInfo: msgspec.Raw = msgspec.Raw(b"{}")
+
+
+class _Discovered(msgspec.Struct):
+    capabilities: msgspec.Raw = msgspec.Raw(b"{}")
+    instructions: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    meta: meta.Members = msgspec.field(name="_meta", default_factory=meta.Members)
+
+
+class _InputRequired(msgspec.Struct):
+    resultType: object = "complete"
+    inputRequests: dict[str, msgspec.Raw] = msgspec.field(default_factory=dict[str, msgspec.Raw])
+    requestState: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+
+class _InputRequest(msgspec.Struct):
+    method: str
+    params: msgspec.Raw = msgspec.Raw(b"")
+
+
+class _Subscription(msgspec.Struct):
+    uri: str
+
+
+class _Level(msgspec.Struct):
+    level: str
+
+
+_decode_initialize = msgspec.json.Decoder(_Initialize).decode
+_decode_discovered = msgspec.json.Decoder(_Discovered).decode
+_decode_input_required = msgspec.json.Decoder(_InputRequired).decode
+_decode_input_request = msgspec.json.Decoder(_InputRequest).decode
+_decode_subscription = msgspec.json.Decoder(_Subscription).decode
+_decode_level = msgspec.json.Decoder(_Level).decode
+_encode = msgspec.json.encode
+
+_UNNAMED = msgspec.Raw(b'{"name":"unknown","version":"unknown"}')
+"""`serverInfo` of a server that does not identify itself, which the handshake demands."""
+
+
+class ModernServer:
+    """One server, from one `initialize` of the host on."""
+
+    def __init__(self, initialize: Message) -> None:
+        self._initialize = initialize
+        self._hello = _read_initialize(initialize)
+        self._ids = 0
+        self._log_level = ""
+        self._changes: list[str] = []
+        self._subscribed: dict[str, None] = {}
+
+    # ------------------------------------------------------------------ the handshake
+
+    def discover(self) -> Message:
+        """The request that takes the place of `initialize`."""
+        return self._make_request("server/discover", b"{}")
+
+    def greet(self, discovered: Message) -> bytes:
+        """The answer to `initialize`, from the one to `server/discover`."""
+        versions = supported_versions(discovered)
+        if MODERN not in versions and (discovered.is_error or versions):
+            newer = ", ".join(sorted(filter(is_modern, versions)))
+            if not newer:
+                return to_handshake_error(self._initialize, discovered)
+            return encode_error(
+                self._initialize.raw_id,
+                LOCAL_ERROR,
+                f"The server speaks only revisions of MCP that mcp-remote-py does not know yet: "
+                f"{shorten(newer)}. Update mcp-remote-py.",
+            )
+        try:
+            result = _decode_discovered(discovered.result)
+        except UNREADABLE:
+            result = _Discovered()
+        capabilities = cross_capabilities(bytes(result.capabilities))
+        self._changes = _announced_changes(capabilities)
+        greeting: dict[str, object] = {
+            "protocolVersion": choose_handshake(str(self._hello.protocolVersion)),
+            "capabilities": msgspec.Raw(capabilities),
+            "serverInfo": result.meta.get(meta.SERVER_INFO, _UNNAMED),
+        }
+        if result.instructions is not msgspec.UNSET:
+            greeting["instructions"] = result.instructions
+        return encode_result(self._initialize.raw_id, _encode(greeting))
+
+    # ------------------------------------------------------------------ requests of the host
+
+    def serve(self, request: Message) -> Conversation:
+        """The conversation that ends with the answer to `request`."""
+        match request.method:
+            case "ping":
+                return _answer(encode_result(request.raw_id, b"{}"))
+            case "logging/setLevel":
+                return _answer(self._set_level(request))
+            case "resources/subscribe" | "resources/unsubscribe":
+                return self._subscribe(request)
+            case _:
+                return self._ask(request)
+
+    def _ask(self, request: Message) -> Conversation:
+        first = meta.put_meta(request.params or b"{}", self._envelope())
+        params, raw_id = first, request.raw_id
+        waits = 0
+        for _ in range(MAX_ROUNDS):
+            answer = cast("Message", (yield Exchange(_request(raw_id, request.method, params))))
+            if answer.is_error:
+                return to_handshake_error(request, answer)
+            required = _read_input_required(answer)
+            if required is None:
+                return to_handshake_result(request, answer)
+            if required.inputRequests:
+                responses = yield from self._gather(request, required.inputRequests)
+                if isinstance(responses, bytes):
+                    return responses
+            else:
+                waits += 1
+                yield Pause(waits)
+                responses = {}
+            params = _retry(first, responses, required.requestState)
+            raw_id = self._next_id()
+        return encode_error(
+            request.raw_id,
+            LOCAL_ERROR,
+            f"The server asked for more input {MAX_ROUNDS} times; the request was given up. "
+            "That is a fault of the server.",
+        )
+
+    def _gather(
+        self, request: Message, wanted: Mapping[str, msgspec.Raw]
+    ) -> Generator[Step, Reply, dict[str, msgspec.Raw] | bytes]:
+        """What the host says to each input request, or the error the host's request ends with."""
+        questions: list[Message] = []
+        for raw in wanted.values():
+            question = self._make_question(raw)
+            if question is None:
+                text = "The server asked for an input that this host has no request for."
+                return encode_error(request.raw_id, LOCAL_ERROR, text)
+            questions.append(question)
+        answers = cast("tuple[Message, ...]", (yield AskHost(tuple(questions))))
+        responses: dict[str, msgspec.Raw] = {}
+        for key, question, answer in zip(wanted, questions, answers, strict=True):
+            if not answer.is_error:
+                responses[key] = msgspec.Raw(answer.result)
+            elif question.method == "elicitation/create":
+                # Nobody can be asked: for the server that is a person who closed the question.
+                responses[key] = msgspec.Raw(b'{"action":"cancel"}')
+            else:
+                return b'{"jsonrpc":"2.0","id":%b,"error":%b}' % (request.raw_id, answer.error)
+        return responses
+
+    def _make_question(self, raw: msgspec.Raw) -> Message | None:
+        try:
+            wanted = _decode_input_request(raw)
+        except UNREADABLE:
+            return None
+        if wanted.method not in INPUT_METHODS:
+            return None
+        raw_id, params = self._next_id(), bytes(wanted.params)
+        members = meta.read_members(params) or {}
+        if meta.read_text(members.get("mode")) == "url" and "elicitationId" not in members:
+            members["elicitationId"] = msgspec.Raw(raw_id)  # 2025-11-25 wants one
+            params = meta.write_members(members)
+        return _request(raw_id, wanted.method, params)
+
+    def _set_level(self, request: Message) -> bytes:
+        try:
+            level = _decode_level(request.params).level
+        except UNREADABLE:
+            level = ""
+        if level not in LOG_LEVELS:
+            text = f"No log level: {', '.join(LOG_LEVELS)} are."
+            return encode_error(request.raw_id, INVALID_PARAMS, text)
+        self._log_level = level
+        return encode_result(request.raw_id, b"{}")
+
+    # ------------------------------------------------------------------ what the server notifies of
+
+    def _subscribe(self, request: Message) -> Conversation:
+        try:
+            uri = _decode_subscription(request.params).uri
+        except UNREADABLE:
+            return encode_error(request.raw_id, INVALID_PARAMS, "`uri` must be a string.")
+        if request.method == "resources/unsubscribe":
+            self._subscribed.pop(uri, None)
+            yield Listen()
+            return encode_result(request.raw_id, b"{}")
+        self._subscribed[uri] = None
+        agreed = yield Listen()
+        if isinstance(agreed, Message):
+            self._subscribed.pop(uri, None)
+            return to_handshake_error(request, agreed)
+        honoured = cast("Filter", agreed).get("resourceSubscriptions")
+        if isinstance(honoured, list) and uri in honoured:
+            return encode_result(request.raw_id, b"{}")
+        self._subscribed.pop(uri, None)
+        text = "The server does not notify of changes of this resource."
+        return encode_error(request.raw_id, INVALID_PARAMS, text)
+
+    def wanted_notifications(self) -> Filter:
+        """The filter for `subscriptions/listen`; empty where there is nothing to listen for."""
+        wanted: Filter = dict.fromkeys(self._changes, True)
+        if self._subscribed:
+            wanted["resourceSubscriptions"] = list(self._subscribed)
+        return wanted
+
+    def listen(self, wanted: Filter) -> Message:
+        """The request that opens the stream for these notifications."""
+        return self._make_request("subscriptions/listen", _encode({"notifications": wanted}))
+
+    # ------------------------------------------------------------------ notifications
+
+    def tell(self, notification: Message) -> Message | None:
+        """A notification of the host as the server wants it, None where it has no use for it."""
+        if notification.method in HOST_NOTICES:
+            return None
+        params = meta.put_meta(notification.params or b"{}", self._envelope())
+        return parse_message(encode_notification(notification.method, params))
+
+    def hear(self, notification: Message) -> bytes:
+        """A notification of the server, for the host."""
+        params = meta.take_meta(notification.params, {meta.SUBSCRIPTION_ID})
+        if params is notification.params or params == notification.params:
+            return notification.raw
+        return encode_notification(notification.method, params)
+
+    # ------------------------------------------------------------------ the envelope
+
+    def _envelope(self) -> dict[str, msgspec.Raw]:
+        envelope = {
+            meta.VERSION: msgspec.Raw(_encode(MODERN)),
+            meta.CLIENT_INFO: self._hello.clientInfo,
+            meta.CAPABILITIES: msgspec.Raw(cross_capabilities(bytes(self._hello.capabilities))),
+        }
+        if self._log_level:
+            envelope[meta.LOG_LEVEL] = msgspec.Raw(_encode(self._log_level))
+        return envelope
+
+    def _make_request(self, method: str, params: bytes) -> Message:
+        return _request(self._next_id(), method, meta.put_meta(params, self._envelope()))
+
+    def _next_id(self) -> bytes:
+        self._ids += 1
+        return b'"mcp-remote-py/era/%d"' % self._ids
+
+
+def _answer(line: bytes) -> Conversation:
+    """A conversation that needs nobody."""
+    yield from ()
+    return line
+
+
+def _request(raw_id: bytes, method: str, params: bytes) -> Message:
+    return parse_message(encode_request(raw_id, method, params))
+
+
+def _retry(
+    first: bytes, responses: Mapping[str, msgspec.Raw], state: msgspec.Raw | msgspec.UnsetType
+) -> bytes:
+    """The params of the next round; a request state goes back byte for byte."""
+    members = meta.read_members(first) or {}
+    members.pop("inputResponses", None)
+    members.pop("requestState", None)
+    if responses:
+        members["inputResponses"] = msgspec.Raw(_encode(responses))
+    if state is not msgspec.UNSET:
+        members["requestState"] = state
+    return meta.write_members(members)
+
+
+def _read_initialize(request: Message) -> _Initialize:
+    try:
+        return _decode_initialize(request.params)
+    except UNREADABLE:
+        return _Initialize()
+
+
+def _read_input_required(answer: Message) -> _InputRequired | None:
+    if b"input_required" not in answer.raw:
+        return None  # the usual case is not decoded
+    try:
+        required = _decode_input_required(answer.result)
+    except UNREADABLE:
+        return None
+    return required if required.resultType == "input_required" else None
+
+
+def _announced_changes(capabilities: bytes) -> list[str]:
+    """The members of the filter for what the server says it announces."""
+    try:
+        announced = json.loads(capabilities)
+    except ValueError:
+        return []
+    return [
+        member
+        for name, member in _CHANGES.items()
+        if isinstance(announced.get(name), dict) and announced[name].get("listChanged") is True
+    ]

@@ -1,0 +1,202 @@
+"""Tool parameters that travel in headers as well: `x-mcp-header` (2026-07-28, SEP-2243).
+
+Learned from the answers to `tools/list`; a tool whose mark breaks a rule is taken out of the list,
+with the reason in the log, because the specification has the client at the HTTP side do so. Must
+not know HTTP libraries or who asked for the list.
+"""
+
+from __future__ import annotations
+
+import base64
+import logging
+import re
+from collections.abc import Iterator
+from typing import Any, cast
+
+import msgspec
+
+from mcp_remote_py.errors import shorten
+from mcp_remote_py.jsonrpc import UNREADABLE, Message
+
+logger = logging.getLogger("mcp_remote_py.eras")
+
+MARK = "x-mcp-header"
+_MARK_TRACE = MARK.encode()
+
+_HEADER_SAFE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
+_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+"""RFC 9110 §5.6.2: what a field name may be made of."""
+
+_MARKABLE_TYPES = frozenset({"string", "integer", "boolean"})
+
+# Keywords of JSON Schema 2020-12 that hold schemas, by the shape they hold them in. `properties`
+# is apart: through it alone a mark can be reached. What holds data (`default`, `enum`, `const`,
+# `examples`) is not here, so that data is never taken for a mark, and `$ref` is never followed.
+_ONE_SCHEMA = frozenset(
+    {
+        *("additionalProperties", "contains", "contentSchema", "else", "if", "items", "not"),
+        *("propertyNames", "then", "unevaluatedItems", "unevaluatedProperties"),
+    }
+)
+_SCHEMAS_IN_LIST = frozenset({"allOf", "anyOf", "items", "oneOf", "prefixItems"})
+_SCHEMAS_BY_NAME = frozenset({"$defs", "definitions", "dependentSchemas", "patternProperties"})
+
+Path = tuple[str, ...]
+
+
+class _Tool(msgspec.Struct):
+    name: str
+    inputSchema: object = None
+
+
+class _Call(msgspec.Struct):
+    name: str
+    arguments: object = None
+
+
+_decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_decode_tool = msgspec.json.Decoder(_Tool).decode
+_decode_call = msgspec.json.Decoder(_Call).decode
+
+
+class ParameterHeaders:
+    """The marks of the tools seen so far."""
+
+    def __init__(self) -> None:
+        self._marks: dict[str, dict[Path, str]] = {}
+
+    def learn(self, answer: Message) -> bytes:
+        """The answer to a `tools/list` as a line: its own bytes, or without the invalid tools."""
+        if not self._marks and _MARK_TRACE not in answer.raw:
+            return answer.raw  # most servers mark nothing, and their lists are long
+        try:
+            result = _decode_members(answer.result)
+            tools = _decode_list(result["tools"])
+        except (*UNREADABLE, KeyError):
+            return answer.raw
+        kept = [raw for raw in tools if self._take(raw)]
+        if len(kept) == len(tools):
+            return answer.raw
+        result["tools"] = msgspec.Raw(b"[%b]" % b",".join(map(bytes, kept)))
+        return answer.with_result(msgspec.json.encode(result))
+
+    def _take(self, raw: msgspec.Raw) -> bool:
+        """Learns one tool; whether it may stay in the list."""
+        try:
+            tool = _decode_tool(raw)
+        except UNREADABLE:
+            return True  # not what we know of a tool: the host's to judge
+        self._marks.pop(tool.name, None)
+        try:
+            marks = read_marks(tool.inputSchema)
+        except InvalidMark as error:
+            logger.warning("The tool %s is left out: %s", shorten(tool.name), error)
+            return False
+        if marks:
+            self._marks[tool.name] = marks
+        return True
+
+    def headers(self, call: Message) -> list[tuple[bytes, bytes]]:
+        """The headers for a `tools/call`, in the order of the marks."""
+        if not self._marks:
+            return []
+        try:
+            params = _decode_call(call.params)
+        except UNREADABLE:
+            return []
+        found: list[tuple[bytes, bytes]] = []
+        for path, name in self._marks.get(params.name, {}).items():
+            text = _write_scalar(_value_at(params.arguments, path))
+            if text is not None:
+                found.append((b"Mcp-Param-" + name.encode(), encode_header_value(text)))
+        return found
+
+
+class InvalidMark(ValueError):
+    """A mark breaks a rule of the specification ("Schema Extension"); the text says which."""
+
+
+def read_marks(schema: object) -> dict[Path, str]:
+    """The header name for each marked parameter, by its path of `properties`.
+
+    Raises:
+        InvalidMark: one of them breaks a rule.
+    """
+    marks: dict[Path, str] = {}
+    seen: dict[str, Path] = {}
+    for path, part in _walk(schema):
+        if MARK not in part:
+            continue
+        if not path:
+            raise InvalidMark(f"{MARK} stands where no chain of `properties` leads to.")
+        where = shorten(".".join(path))
+        name = part[MARK]
+        if not isinstance(name, str) or not _TOKEN.fullmatch(name):
+            raise InvalidMark(f"{MARK} of {where} is no name of an HTTP header.")
+        kind = part.get("type")
+        if not isinstance(kind, str) or kind not in _MARKABLE_TYPES:
+            raise InvalidMark(f"{MARK} of {where} is for a string, an integer or a boolean only.")
+        other = seen.setdefault(name.lower(), path)
+        if other != path:
+            raise InvalidMark(f"{MARK} of {where} is that of {shorten('.'.join(other))} too.")
+        marks[path] = name
+    return marks
+
+
+def _walk(root: object) -> Iterator[tuple[Path | None, dict[str, Any]]]:
+    """Every schema in `root` with the `properties` that lead to it, None where others do too."""
+    waiting: list[tuple[Path | None, object]] = [((), root)]
+    while waiting:
+        path, part = waiting.pop(0)
+        if not isinstance(part, dict):
+            continue
+        schema = cast("dict[str, Any]", part)
+        yield path, schema
+        for keyword, value in schema.items():
+            if keyword == "properties" and isinstance(value, dict):
+                properties = cast("dict[str, Any]", value)
+                waiting += [
+                    (None if path is None else (*path, name), property_)
+                    for name, property_ in properties.items()
+                ]
+            elif keyword in _SCHEMAS_BY_NAME and isinstance(value, dict):
+                waiting += [(None, one) for one in cast("dict[str, Any]", value).values()]
+            elif keyword in _SCHEMAS_IN_LIST and isinstance(value, list):
+                waiting += [(None, one) for one in cast("list[Any]", value)]
+            elif keyword in _ONE_SCHEMA:
+                waiting.append((None, value))
+
+
+def _value_at(arguments: object, path: Path) -> object:
+    for name in path:
+        if not isinstance(arguments, dict):
+            return None
+        arguments = cast("dict[str, object]", arguments).get(name)
+    return arguments
+
+
+def _write_scalar(value: object) -> str | None:
+    """The text of a value ("Value Encoding"), None where there is no header for it."""
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case str():
+            return value
+        case float() if value.is_integer():
+            return str(int(value))  # JSON Schema counts 42.0 as an integer
+        case int() | float():
+            return str(value)
+        case _:
+            return None
+
+
+def encode_header_value(value: str) -> bytes:
+    """A header-safe form of `value` (2026-07-28, "Value Encoding").
+
+    What is not plain visible ASCII, has blanks at an end, or looks encoded is base64 of UTF-8.
+    """
+    looks_encoded = value.startswith("=?base64?") and value.endswith("?=")
+    if _HEADER_SAFE.fullmatch(value) and not looks_encoded:
+        return value.encode()
+    return b"=?base64?" + base64.b64encode(value.encode("utf-8", "surrogatepass")) + b"?="

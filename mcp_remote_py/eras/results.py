@@ -1,0 +1,130 @@
+"""What a result or an error must look like for a client of the other era.
+
+To 2026-07-28: `resultType` always, `ttlMs` and `cacheScope` where it has them (server/utilities/
+caching), error codes of its own. From it: without them, and without what the older schemas do not
+allow, so that a strict client does not refuse a whole list for one member. Must not know which
+side asked.
+"""
+
+from __future__ import annotations
+
+import json
+
+import msgspec
+
+from mcp_remote_py.eras.envelope import Members, read_members, read_text, write_members
+from mcp_remote_py.eras.verdict import error_code
+from mcp_remote_py.errors import shorten
+from mcp_remote_py.jsonrpc import (
+    INVALID_PARAMS,
+    LOCAL_ERROR,
+    UNREADABLE,
+    Message,
+    encode_error,
+    encode_result,
+)
+
+RESOURCE_NOT_FOUND = -32002
+"""Until 2025-11-25; since then it is -32602 (server/resources, "Error Handling")."""
+
+CACHEABLE = frozenset(
+    {
+        "server/discover",
+        "tools/list",
+        "prompts/list",
+        "resources/list",
+        "resources/templates/list",
+        "resources/read",
+    }
+)
+
+_CACHING = ("ttlMs", "cacheScope")
+_STALE: Members = {"ttlMs": msgspec.Raw(b"0"), "cacheScope": msgspec.Raw(b'"private"')}
+"""What is true of every result: it may be old at once, and it is this person's."""
+_COMPLETE: Members = {"resultType": msgspec.Raw(b'"complete"')}
+
+_decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
+
+
+def to_handshake_result(request: Message, answer: Message) -> bytes:
+    """The answer, a line, to `request` of a host that began with `initialize`."""
+    members = read_members(answer.result)
+    if members is None:
+        return encode_result(request.raw_id, answer.result)  # nothing we know of
+    kind = members.pop("resultType", None)
+    if kind is not None and read_text(kind) != "complete":
+        text = f'The server answered with a result of the kind "{shorten(read_text(kind))}", '
+        text += "which a host of this protocol revision has no use for."
+        return encode_error(request.raw_id, LOCAL_ERROR, text)
+    if request.method in CACHEABLE:
+        for name in _CACHING:
+            members.pop(name, None)
+    if request.method == "tools/call":
+        _simplify_structured(members)
+    elif request.method == "tools/list":
+        _simplify_tools(members)
+    return encode_result(request.raw_id, write_members(members))
+
+
+def _simplify_structured(members: Members) -> None:
+    """Until 2025-11-25 `structuredContent` is an object; what else it is goes into a text."""
+    structured = bytes(members.get("structuredContent", b"{}"))
+    if structured.lstrip()[:1] == b"{":
+        return
+    del members["structuredContent"]
+    if bytes(members.get("content", b"[]")).translate(None, b" ") == b"[]":
+        text = json.dumps(structured.decode(), ensure_ascii=False).encode()
+        members["content"] = msgspec.Raw(b'[{"type":"text","text":%b}]' % text)
+
+
+def _simplify_tools(members: Members) -> None:
+    """Until 2025-11-25 an `outputSchema` describes an object; a tool may do without."""
+    if b"outputSchema" not in bytes(members.get("tools", b"")):
+        return
+    try:
+        tools = _decode_list(members["tools"])
+    except UNREADABLE:
+        return
+    members["tools"] = msgspec.Raw(b"[%b]" % b",".join(map(_simplify_tool, tools)))
+
+
+def _simplify_tool(raw: msgspec.Raw) -> bytes:
+    tool = read_members(bytes(raw))
+    if not tool or "outputSchema" not in tool:
+        return bytes(raw)
+    schema = read_members(bytes(tool["outputSchema"]))
+    if schema is not None and read_text(schema.get("type")) == "object":
+        return bytes(raw)
+    del tool["outputSchema"]
+    return write_members(tool)
+
+
+def to_handshake_error(request: Message, answer: Message) -> bytes:
+    """The error, a line, to `request` of a host that began with `initialize`."""
+    not_found = request.method == "resources/read" and error_code(answer) == INVALID_PARAMS
+    return _with_code(request, answer, RESOURCE_NOT_FOUND if not_found else None)
+
+
+def to_modern_result(method: str, result: bytes) -> bytes:
+    """The result for a modern client, with what every one of its kind must have."""
+    members = read_members(result)
+    if members is None:
+        return result
+    added = _COMPLETE | (_STALE if method in CACHEABLE else {})
+    missing = {name: value for name, value in added.items() if name not in members}
+    return write_members(missing | members) if missing else result
+
+
+def to_modern_error(request: Message, answer: Message) -> bytes:
+    """The error, a line, to `request` of a modern client."""
+    not_found = error_code(answer) == RESOURCE_NOT_FOUND
+    return _with_code(request, answer, INVALID_PARAMS if not_found else None)
+
+
+def _with_code(request: Message, answer: Message, code: int | None) -> bytes:
+    error = answer.error
+    members = None if code is None else read_members(error)
+    if members is not None:
+        members["code"] = msgspec.Raw(b"%d" % (code or 0))
+        error = write_members(members)
+    return b'{"jsonrpc":"2.0","id":%b,"error":%b}' % (request.raw_id, error)

@@ -1,0 +1,167 @@
+"""Which era does the server speak? The evidence, as a table (2026-07-28, basic/versioning).
+
+An outage is never a verdict: what does not answer, limits, wants a sign-in or fails says nothing
+of its era. Must not know how the evidence was come by.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import NamedTuple
+
+import msgspec
+
+from mcp_remote_py.errors import ExchangeError, InvalidMessage, WrongEra
+from mcp_remote_py.jsonrpc import (
+    INTERNAL_ERROR,
+    INVALID_PARAMS,
+    METHOD_NOT_FOUND,
+    UNREADABLE,
+    Message,
+    parse_message,
+)
+from mcp_remote_py.versions import HANDSHAKE_VERSIONS, is_modern
+
+HEADER_MISMATCH = -32020
+MISSING_CAPABILITY = -32021
+UNSUPPORTED_VERSION = -32022
+
+MODERN_CODES = frozenset(range(-32099, -32019)) - {-32042}
+"""Since 2026-07-28 the specification alone allocates these (basic/index, "Error Codes"), and
+-32042 is one that only 2025-11-25 knew."""
+
+_ORDINARY_CODES = frozenset({METHOD_NOT_FOUND, INVALID_PARAMS, INTERNAL_ERROR})
+"""With HTTP 400 or 404 a modern server answers these to a request it understood as one of its era;
+servers of the other era answer them with 200, and a request they cannot place with others."""
+
+MISMATCH_STATUS = frozenset({200, 400, 404, 405, 406, 410, 411, 415, 501})
+"""Statuses seen from servers of the other transport or era; 200 is that of a web page."""
+
+
+class Era(enum.Enum):
+    """What is known of the server; the value is what is remembered of it."""
+
+    UNKNOWN = ""
+    LEGACY = "legacy"
+    MODERN = "modern"
+
+
+class _Error(msgspec.Struct):
+    code: int = 0
+    data: object = None
+
+
+class _Discovered(msgspec.Struct):
+    supportedVersions: list[str]
+
+
+class _Greeting(msgspec.Struct):
+    protocolVersion: object = None
+
+
+class _Supported(msgspec.Struct):
+    supported: list[str]
+
+
+_decode_error = msgspec.json.Decoder(_Error).decode
+_decode_greeting = msgspec.json.Decoder(_Greeting).decode
+_decode_discovered = msgspec.json.Decoder(_Discovered).decode
+
+
+def error_code(answer: Message) -> int:
+    """The code of an error answer, 0 where it has none."""
+    try:
+        return _decode_error(answer.error).code
+    except UNREADABLE:
+        return 0
+
+
+def is_modern_error(line: bytes) -> bool:
+    """Whether an error answer could only come from a server of the modern era."""
+    answer = _parse(line)
+    return answer is not None and error_code(answer) in MODERN_CODES
+
+
+def supported_versions(answer: Message) -> list[str]:
+    """The revisions that an answer to `server/discover`, or a -32022, says the server speaks."""
+    try:
+        if not answer.is_error:
+            return _decode_discovered(answer.result).supportedVersions
+        return msgspec.convert(_decode_error(answer.error).data, _Supported).supported
+    except UNREADABLE:
+        return []
+
+
+def judge_greeting(answer: Message) -> Era:
+    """What an answer to `initialize` says; UNKNOWN: that it was not taken, for whatever reason.
+
+    A server that agrees on a revision without a handshake is one of those.
+    """
+    if answer.is_error:
+        return Era.UNKNOWN
+    try:
+        version = _decode_greeting(answer.result).protocolVersion
+    except UNREADABLE:
+        return Era.LEGACY  # the host's to judge
+    return Era.MODERN if isinstance(version, str) and is_modern(version) else Era.LEGACY
+
+
+def judge_discovery(answer: Message) -> Era:
+    """What an answer to `server/discover` says.
+
+    A server that lists only revisions with a handshake says that it is legacy, in whatever form.
+    """
+    versions = supported_versions(answer)
+    if any(map(is_modern, versions)):
+        return Era.MODERN
+    if not answer.is_error or (versions and set(versions) <= HANDSHAKE_VERSIONS):
+        return Era.LEGACY
+    return Era.MODERN if error_code(answer) in MODERN_CODES else Era.LEGACY
+
+
+class Evidence(NamedTuple):
+    """A kind of failure, what it says, and why; None fits every one."""
+
+    failure: type[ExchangeError]
+    status: frozenset[int] | None
+    codes: frozenset[int] | None
+    era: Era
+    why: str
+
+    def fits(self, error: ExchangeError, code: int) -> bool:
+        """Whether it is this failure, with this code in its JSON-RPC error, if it has one."""
+        return (
+            isinstance(error, self.failure)
+            and (self.status is None or error.status in self.status)
+            and (self.codes is None or code in self.codes)
+        )
+
+
+FAILURES = (
+    Evidence(WrongEra, None, None, Era.LEGACY, "Its transport is that of 2024-11-05."),
+    Evidence(ExchangeError, None, MODERN_CODES, Era.MODERN, "Only its era knows this error."),
+    Evidence(
+        ExchangeError,
+        MISMATCH_STATUS,
+        _ORDINARY_CODES,
+        Era.MODERN,
+        "It understood the request and refused it by the rules of its era.",
+    ),
+    Evidence(ExchangeError, MISMATCH_STATUS, None, Era.LEGACY, "It cannot place the request."),
+    Evidence(ExchangeError, None, None, Era.UNKNOWN, "An outage, or a sign-in: no verdict."),
+)
+"""What the failure of a *modern* request says; the first that fits decides, the last fits all."""
+
+
+def judge_failure(error: ExchangeError) -> Era:
+    """What the failure of a modern request says of the server."""
+    answer = None if error.body is None else _parse(error.body)
+    code = 0 if answer is None else error_code(answer)
+    return next(one.era for one in FAILURES if one.fits(error, code))
+
+
+def _parse(line: bytes) -> Message | None:
+    try:
+        return parse_message(line)
+    except InvalidMessage:
+        return None

@@ -1,0 +1,29 @@
+"""The protocol revisions, and the two eras they fall into (MCP 2026-07-28, basic/versioning).
+
+Revisions are enumerated, not compared as text: a word that is no date is no revision. One that
+is a later date than all we know is of the modern era, because that is how later ones will begin.
+Must not know messages.
+"""
+
+from __future__ import annotations
+
+import re
+
+NEWEST_HANDSHAKE = "2025-11-25"
+HANDSHAKE_VERSIONS = frozenset({"2024-11-05", "2025-03-26", "2025-06-18", NEWEST_HANDSHAKE})
+"""The revisions that begin with `initialize` (legacy). They are dates: the smaller is the older."""
+
+MODERN = "2026-07-28"
+"""The first revision without a handshake, and the newest that we translate from and to."""
+
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+
+
+def is_modern(version: str) -> bool:
+    """Whether a revision does without the handshake; also one that is newer than this program."""
+    return _DATE.fullmatch(version) is not None and version > NEWEST_HANDSHAKE
+
+
+def choose_handshake(wanted: str) -> str:
+    """The revision to answer an `initialize` with that asks for `wanted`."""
+    return wanted if wanted in HANDSHAKE_VERSIONS else NEWEST_HANDSHAKE
