@@ -270,7 +270,9 @@ def build_transport(
         if remembered != name and (remembered or name != STREAMABLE):
             state.update(transport=name)
 
-    return ChosenChannel([Candidate(name, builders[name]) for name in names], chosen)
+    return ChosenChannel(
+        [Candidate(name, builders[name], name == STREAMABLE) for name in names], chosen
+    )
 
 
 def make_era(

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from mcp_remote_py.channel import ServerChannel
+from mcp_remote_py.eras.envelope import names_its_version
 from mcp_remote_py.eras.verdict import MISMATCH_STATUS, is_modern_error
 from mcp_remote_py.errors import ExchangeError, Unusable
 from mcp_remote_py.jsonrpc import Message
@@ -21,10 +22,14 @@ OnAccepted = Callable[[], None]
 
 
 class Candidate(NamedTuple):
-    """A transport that may be the one; `build` makes its channel, told when a server accepts."""
+    """A transport that may be the one.
+
+    `build` makes its channel, told when a server accepts. `is_modern`: it is the one of 2026-07-28.
+    """
 
     name: str
     build: Callable[[OnAccepted], ServerChannel]
+    is_modern: bool = False
 
 
 class ChosenChannel:
@@ -60,6 +65,10 @@ class ChosenChannel:
                 await attempt.channel.send(message)
             except ExchangeError as error:
                 if attempt.accepted or not _is_mismatch(error):
+                    raise
+                if candidate.is_modern and names_its_version(message):
+                    # No other can carry it, and the stream of an older server that listens
+                    # looks like HTTP+SSE until its endpoint does not come.
                     raise
                 first = first or error  # if none fits, this is the one that tells why
             else:

@@ -1,15 +1,18 @@
 """A server of the PyPI `mcp` SDK as a process of its own: the peer nobody here wrote.
 
-    python sdk_server.py streamable|sse [--stateless] [--json] [--port N]
+    python sdk_server.py streamable|sse [--stateless] [--json] [--era ERA] [--port N]
 
 prints its port as the first line on stdout, then serves until it is killed. Everything MCP has in
-2025-11-25 is there, with answers that are the same each time, so that two clients can be compared.
+2025-11-25 and 2026-07-28 is there, with answers that are the same each time, so that two clients
+can be compared. The SDK serves both eras at one address; `--era legacy` and `--era modern` refuse
+the other one, as servers do that know only theirs.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import logging
 import socket
 import sys
@@ -22,7 +25,16 @@ import mcp_types as types
 import uvicorn
 from mcp.server.lowlevel import NotificationOptions, Server
 from mcp.server.sse import SseServerTransport
+from mcp.server.subscriptions import (
+    InMemorySubscriptionBus,
+    ListenHandler,
+    PromptsListChanged,
+    ResourcesListChanged,
+    ResourceUpdated,
+    ToolsListChanged,
+)
 from mcp.shared.exceptions import MCPDeprecationWarning, MCPError
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from starlette.applications import Starlette
 from starlette.requests import Request  # noqa: TC002 - starlette looks at annotations
 from starlette.responses import Response
@@ -43,7 +55,14 @@ PIXEL = (
 cancelled: set[str] = set()
 started: set[str] = set()
 
+BUS = InMemorySubscriptionBus()
+
 Tool = Callable[[Context, dict[str, Any]], Awaitable[types.CallToolResult]]
+
+
+def is_modern(context: Context) -> bool:
+    """Whether the request is one of 2026-07-28."""
+    return context.protocol_version in MODERN_PROTOCOL_VERSIONS
 
 
 def text(value: str, **more: Any) -> types.CallToolResult:
@@ -91,25 +110,80 @@ async def log(context: Context, _: dict[str, Any]) -> types.CallToolResult:
     return text("logged")
 
 
-async def elicit(context: Context, _: dict[str, Any]) -> types.CallToolResult:
-    schema = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
-    answer = await context.session.elicit_form("Who are you?", schema, context.request_id)
+SCHEMA = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
+ADDRESS = "https://peer.example/open"
+QUESTION = types.SamplingMessage(
+    role="user", content=types.TextContent(type="text", text="What is 6 x 7?")
+)
+
+
+def tell_elicited(answer: types.ElicitResult) -> types.CallToolResult:
     return text(f"{answer.action} {answer.content}")
 
 
-async def sample(context: Context, _: dict[str, Any]) -> types.CallToolResult:
-    question = types.SamplingMessage(
-        role="user", content=types.TextContent(type="text", text="What is 6 x 7?")
-    )
-    answer = await context.session.create_message(
-        messages=[question], max_tokens=10, related_request_id=context.request_id
-    )
+def tell_sampled(answer: Any) -> types.CallToolResult:
     return text(f"{answer.model}: {answer.content.text}")
 
 
-async def roots(context: Context, _: dict[str, Any]) -> types.CallToolResult:
-    answer = await context.session.list_roots()
+def tell_roots(answer: types.ListRootsResult) -> types.CallToolResult:
     return text(", ".join(f"{root.name}={root.uri}" for root in answer.roots))
+
+
+async def elicit(context: Context, _: dict[str, Any]) -> types.CallToolResult:
+    return tell_elicited(
+        await context.session.elicit_form("Who are you?", SCHEMA, context.request_id)
+    )
+
+
+async def elicit_url(context: Context, _: dict[str, Any]) -> types.CallToolResult:
+    answer = await context.session.elicit_url("Open this.", ADDRESS, "e-1", context.request_id)
+    return tell_elicited(answer)
+
+
+async def sample(context: Context, _: dict[str, Any]) -> types.CallToolResult:
+    answer = await context.session.create_message(
+        messages=[QUESTION], max_tokens=10, related_request_id=context.request_id
+    )
+    return tell_sampled(answer)
+
+
+async def roots(context: Context, _: dict[str, Any]) -> types.CallToolResult:
+    return tell_roots(await context.session.list_roots())
+
+
+ASKING: dict[str, tuple[Any, Callable[[Any], types.CallToolResult]]] = {
+    "elicit": (
+        types.ElicitRequest(
+            params=types.ElicitRequestFormParams(message="Who are you?", requested_schema=SCHEMA)
+        ),
+        tell_elicited,
+    ),
+    "elicit_url": (
+        types.ElicitRequest(params=types.ElicitRequestURLParams(message="Open this.", url=ADDRESS)),
+        tell_elicited,
+    ),
+    "sample": (
+        types.CreateMessageRequest(
+            params=types.CreateMessageRequestParams(messages=[QUESTION], max_tokens=10)
+        ),
+        tell_sampled,
+    ),
+    "roots": (types.ListRootsRequest(), tell_roots),
+}
+"""What the tools that ask their client ask in 2026-07-28, and what they make of the answer."""
+
+
+def ask_in_rounds(params: types.CallToolRequestParams) -> Any:
+    """A tool that asks, as 2026-07-28 has it: a first round that asks, a second that tells."""
+    request, tell = ASKING[params.name]
+    answer = (params.input_responses or {}).get("question")
+    if answer is None:
+        return types.InputRequiredResult(
+            input_requests={"question": request}, request_state=f"state of {params.name}"
+        )
+    if params.request_state != f"state of {params.name}":
+        raise MCPError(types.INVALID_PARAMS, f"another state: {params.request_state}")
+    return tell(answer)
 
 
 async def fail(_: Context, __: dict[str, Any]) -> types.CallToolResult:
@@ -121,6 +195,10 @@ async def refuse(_: Context, __: dict[str, Any]) -> types.CallToolResult:
 
 
 async def change(context: Context, _: dict[str, Any]) -> types.CallToolResult:
+    if is_modern(context):
+        for event in (ToolsListChanged(), PromptsListChanged(), ResourcesListChanged()):
+            await BUS.publish(event)
+        return text("changed")
     await context.session.send_tool_list_changed()
     await context.session.send_prompt_list_changed()
     await context.session.send_resource_list_changed()
@@ -128,6 +206,9 @@ async def change(context: Context, _: dict[str, Any]) -> types.CallToolResult:
 
 
 async def touch(context: Context, arguments: dict[str, Any]) -> types.CallToolResult:
+    if is_modern(context):
+        await BUS.publish(ResourceUpdated(uri=arguments["uri"]))
+        return text("touched")
     await context.session.send_resource_updated(arguments["uri"])
     return text("touched")
 
@@ -155,7 +236,7 @@ async def big(_: Context, arguments: dict[str, Any]) -> types.CallToolResult:
 TOOLS: dict[str, Tool] = {
     tool.__name__: tool
     for tool in (
-        *(echo, structured, contents, slow, log, elicit, sample),
+        *(echo, structured, contents, slow, log, elicit, elicit_url, sample),
         *(roots, fail, refuse, change, touch, wait, was, big),
     )
 }
@@ -185,9 +266,11 @@ async def list_tools(
     )
 
 
-async def call_tool(context: Context, params: types.CallToolRequestParams) -> types.CallToolResult:
+async def call_tool(context: Context, params: types.CallToolRequestParams) -> Any:
     if params.name not in TOOLS:
         raise MCPError(types.INVALID_PARAMS, f"no tool {params.name}")
+    if params.name in ASKING and is_modern(context):
+        return ask_in_rounds(params)
     return await TOOLS[params.name](context, params.arguments or {})
 
 
@@ -206,7 +289,7 @@ async def list_templates(_: Context, __: Any) -> types.ListResourceTemplatesResu
 
 
 async def read_resource(
-    _: Context, params: types.ReadResourceRequestParams
+    context: Context, params: types.ReadResourceRequestParams
 ) -> types.ReadResourceResult:
     uri = str(params.uri)
     if uri == "test://one":
@@ -217,7 +300,8 @@ async def read_resource(
     if uri == "test://two":
         blob = types.BlobResourceContents(uri=uri, blob=PIXEL, mime_type="image/png")
         return types.ReadResourceResult(contents=[blob])
-    raise MCPError(-32002, "Resource not found", {"uri": uri})
+    code = types.INVALID_PARAMS if is_modern(context) else -32002
+    raise MCPError(code, "Resource not found", {"uri": uri})
 
 
 async def nothing(_: Context, __: Any) -> types.EmptyResult:
@@ -267,6 +351,7 @@ def make_server() -> ChangingServer:
         on_get_prompt=get_prompt,
         on_completion=complete,
         on_set_logging_level=nothing,
+        on_subscriptions_listen=ListenHandler(BUS),
     )
 
 
@@ -288,8 +373,39 @@ def make_sse_app(server: ChangingServer) -> Starlette:
     )
 
 
+class OneEra:
+    """An application that is asked only what is of one era."""
+
+    def __init__(self, app: Any, era: str) -> None:
+        self._app = app
+        self._modern = era == "modern"
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http" and self._is_modern(scope) != self._modern:
+            if scope["method"] != "POST":
+                refusal = Response(status_code=405, headers={"Allow": "POST"})
+            elif self._modern:
+                refusal = reject(-32020, "The header MCP-Protocol-Version is missing")
+            else:
+                refusal = reject(-32600, "Bad Request: Unsupported protocol version")
+            await refusal(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+    def _is_modern(self, scope: Any) -> bool:
+        version = dict(scope["headers"]).get(b"mcp-protocol-version", b"").decode()
+        return version in MODERN_PROTOCOL_VERSIONS
+
+
+def reject(code: int, message: str) -> Response:
+    """HTTP 400 with a JSON-RPC error."""
+    body = {"jsonrpc": "2.0", "id": None, "error": {"code": code, "message": message}}
+    return Response(json.dumps(body), status_code=400, media_type="application/json")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
+    parser.add_argument("--era", choices=["legacy", "modern"])
     parser.add_argument("transport", choices=["streamable", "sse"])
     parser.add_argument("--stateless", action="store_true")
     parser.add_argument("--json", action="store_true")
@@ -303,6 +419,8 @@ def main() -> None:
         app = server.streamable_http_app(
             json_response=arguments.json, stateless_http=arguments.stateless
         )
+    if arguments.era is not None:
+        app = OneEra(app, arguments.era)
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind(("127.0.0.1", arguments.port))

@@ -1,0 +1,1 @@
+"""Every client with every server, through the command (promises E1 to E3)."""
