@@ -252,6 +252,13 @@ class FakeServerChannel:
         assert self.deliver is not None
         self.deliver(parse_message(line))
 
+    def say_related(self, line: bytes, request: Message) -> None:
+        """The server sends these bytes on the stream of a request."""
+        assert self.deliver is not None
+        message = parse_message(line)
+        message.related = request.key
+        self.deliver(message)
+
     def answer(self, message: Message, result: Json) -> None:
         """The server answers."""
         self.say(b'{"jsonrpc":"2.0","id":%b,"result":%b}' % (message.raw_id, encode(result)))

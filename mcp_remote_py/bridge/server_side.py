@@ -127,10 +127,6 @@ class EraChannel:
             )
         refusal = await self._shake_hands(initialize)
         if refusal is None:
-            if era.host_is_modern:
-                era.confirm(Era.LEGACY)
-            else:
-                era.accept(Era.LEGACY)
             return
         if self._may_be_modern(refusal) and await self._fall_forward(initialize):
             return
@@ -142,11 +138,12 @@ class EraChannel:
             raise refusal
 
     async def _shake_hands(self, initialize: Message) -> Message | ExchangeError | None:
-        """Sends it as it is; None where it was taken, else the answer, which nobody has seen."""
+        """Sends it as it is; a refusal is returned, which nobody has seen."""
         refusals: list[Message] = []
 
         def see(answer: Message) -> bool:
             if judge_greeting(answer) is Era.LEGACY:
+                self._note_legacy()
                 return False
             refusals.append(answer)
             return True
@@ -156,6 +153,12 @@ class EraChannel:
         except ExchangeError as error:
             return error
         return refusals[0] if refusals else None
+
+    def _note_legacy(self) -> None:
+        if self._era.host_is_modern:
+            self._era.confirm(Era.LEGACY)
+        else:
+            self._era.accept(Era.LEGACY)
 
     def _may_be_modern(self, refusal: Message | ExchangeError) -> bool:
         """Whether a refused `initialize` may be one that the server has never heard of."""
@@ -423,7 +426,7 @@ class EraChannel:
         error = exchange.exception()
         if isinstance(error, ExchangeError) and error.status in MISMATCH_STATUS:
             refusal = _parse_body(error)
-            if refusal is not None:
+            if refusal is not None and judge_failure(error) is Era.MODERN:
                 return refusal
         if error is not None:
             raise error
