@@ -269,8 +269,8 @@ def test_what_was_put_can_be_taken_again(
 
 @pytest.mark.promise("E3")
 def test_what_a_request_of_the_modern_era_carries_can_be_taken_from_it() -> None:
-    members = {name: msgspec.Raw(b'"2026-07-28"') for name in REQUEST_MEMBERS}
-    params = b'{"name":"a","_meta":{"traceparent":"00"}}'
-    modern = put_meta(params, members)
-    assert read(modern) is not None
-    assert take_meta(modern, REQUEST_MEMBERS) == params
+    own = b'%b,%b:{"name":"x"},%b:{},%b:"info"' % (VERSION, CLIENT, ABILITIES, LEVEL)
+    modern = b'{"name":"a","_meta":{"traceparent":"00",%b}}' % own
+    assert read(modern) == Envelope("2026-07-28", b'{"name":"x"}', b"{}", "info")
+    assert take_meta(modern, REQUEST_MEMBERS) == b'{"name":"a","_meta":{"traceparent":"00"}}'
+    assert take_meta(b'{"_meta":{%b}}' % own, REQUEST_MEMBERS) == b"{}"
