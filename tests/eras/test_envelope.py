@@ -1,0 +1,276 @@
+"""`_meta` says what a handshake said once; it is put in and taken out, and nothing else moves."""
+
+from __future__ import annotations
+
+import json
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from mcp_types import (
+    CLIENT_CAPABILITIES_META_KEY,
+    CLIENT_INFO_META_KEY,
+    LOG_LEVEL_META_KEY,
+    PROTOCOL_VERSION_META_KEY,
+    SERVER_INFO_META_KEY,
+)
+
+from mcp_remote_py.eras import envelope
+from mcp_remote_py.eras.envelope import (
+    REQUEST_MEMBERS,
+    Envelope,
+    names_its_version,
+    put_meta,
+    read_envelope,
+    read_members,
+    read_text,
+    take_meta,
+    write_members,
+)
+from mcp_remote_py.jsonrpc import parse_message
+from tests.eras.exact import EXACT
+
+VERSION = b'"io.modelcontextprotocol/protocolVersion":"2026-07-28"'
+CLIENT = b'"io.modelcontextprotocol/clientInfo"'
+ABILITIES = b'"io.modelcontextprotocol/clientCapabilities"'
+LEVEL = b'"io.modelcontextprotocol/logLevel"'
+
+
+def read(params: bytes, *, head: bytes = b'"id":1,"method":"tools/list"') -> Envelope | None:
+    return read_envelope(parse_message(b'{%b,"params":%b}' % (head, params)))
+
+
+def read_meta(*members: bytes) -> Envelope | None:
+    return read(b'{"_meta":{%b}}' % b",".join(members))
+
+
+def test_the_names_are_those_of_the_sdk() -> None:
+    assert envelope.VERSION == PROTOCOL_VERSION_META_KEY
+    assert envelope.CLIENT_INFO == CLIENT_INFO_META_KEY
+    assert envelope.CAPABILITIES == CLIENT_CAPABILITIES_META_KEY
+    assert envelope.LOG_LEVEL == LOG_LEVEL_META_KEY
+    assert envelope.SERVER_INFO == SERVER_INFO_META_KEY
+
+
+# ------------------------------------------------------------------------- reading
+
+
+@pytest.mark.promise("E3")
+@pytest.mark.parametrize("value", EXACT)
+def test_an_envelope_keeps_the_bytes_of_what_it_does_not_read(value: bytes) -> None:
+    info, abilities = b'{"x":%b}' % value, b'{"y":%b}' % value
+    found = read_meta(b"%b:%b" % (CLIENT, info), VERSION, b"%b:%b" % (ABILITIES, abilities))
+    assert found == Envelope("2026-07-28", info, abilities)
+
+
+def test_an_envelope_may_name_a_log_level() -> None:
+    assert read_meta(VERSION, LEVEL + b':"debug"') == Envelope("2026-07-28", log_level="debug")
+
+
+def test_an_envelope_may_name_its_version_alone() -> None:
+    assert read_meta(VERSION) == Envelope("2026-07-28", b"", b"", "")
+
+
+def test_any_word_is_a_version_to_be_judged_by_others() -> None:
+    found = read_meta(b'"io.modelcontextprotocol\\/protocolVersion":"\\u0041"')
+    assert found == Envelope("A")
+
+
+@pytest.mark.parametrize(
+    ("head", "named"),
+    [
+        (b'"id":1,"method":"tools/list"', True),
+        (b'"method":"notifications/cancelled"', True),
+        (b'"id":1,"result":{}', False),
+        (b'"id":1,"error":{}', False),
+    ],
+)
+def test_only_requests_and_notifications_have_an_envelope(head: bytes, named: bool) -> None:
+    params = b'{"_meta":{%b}}' % VERSION
+    assert (read(params, head=head) is not None) is named
+    message = parse_message(b'{%b,"params":%b}' % (head, params))
+    assert names_its_version(message) is named
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        b"{}",
+        b'{"_meta":{}}',
+        b'{"_meta":{"protocolVersion":"2026-07-28"}}',
+        b'{"_meta":{%b:{"name":"protocolVersion"}}}' % CLIENT,
+        b"{%b}" % VERSION,
+        b'{"arguments":{"_meta":{%b}}}' % VERSION,
+        b'{"_meta":{"io.modelcontextprotocol/protocolVersion":20260728}}',
+        b'{"_meta":{"io.modelcontextprotocol/protocolVersion":null}}',
+        b'{"_meta":"protocolVersion"}',
+        b'{"_meta":null,"x":"protocolVersion"}',
+        b'["protocolVersion"]',
+        b'"protocolVersion"',
+        b'{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{}}',
+    ],
+)
+def test_without_a_version_in_its_meta_a_message_has_no_envelope(params: bytes) -> None:
+    assert read(params) is None
+
+
+def test_a_message_without_params_has_no_envelope() -> None:
+    assert read_envelope(parse_message(b'{"id":1,"method":"x","y":"protocolVersion"}')) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "members"),
+    [
+        (b"", {}),
+        (b"{}", {}),
+        (b'{"a":1.0,"b":{ }}', {"a": b"1.0", "b": b"{ }"}),
+        (b"null", None),
+        (b"[]", None),
+        (b"5", None),
+        (b'"{}"', None),
+        (b'{"a":', None),
+    ],
+)
+def test_the_members_of_what_is_no_object_are_none(
+    value: bytes, members: dict[str, bytes] | None
+) -> None:
+    found = read_members(value)
+    assert (found and {name: bytes(raw) for name, raw in found.items()}) == members
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (b'"complete"', "complete"),
+        (msgspec.Raw(b'"\\u0041"'), "A"),
+        (b'""', ""),
+        (None, ""),
+        (b"", ""),
+        (b"5", ""),
+        (b"null", ""),
+        (b'["a"]', ""),
+        (b'"a', ""),
+    ],
+)
+def test_the_text_of_what_is_no_string_is_empty(
+    value: msgspec.Raw | bytes | None, text: str
+) -> None:
+    assert read_text(value) == text
+
+
+# ------------------------------------------------------------------------- writing
+
+TAG = {"io.modelcontextprotocol/x": msgspec.Raw(b"[1.0]")}
+
+
+@pytest.mark.promise("E2")
+@pytest.mark.parametrize(
+    ("params", "written"),
+    [
+        (b"", b'{"_meta":{"io.modelcontextprotocol/x":[1.0]}}'),
+        (b"{}", b'{"_meta":{"io.modelcontextprotocol/x":[1.0]}}'),
+        (b'{"a":1}', b'{"a":1,"_meta":{"io.modelcontextprotocol/x":[1.0]}}'),
+        (b'{"_meta":{},"a":1}', b'{"_meta":{"io.modelcontextprotocol/x":[1.0]},"a":1}'),
+        (
+            b'{"_meta":{"progressToken":1.0}}',
+            b'{"_meta":{"progressToken":1.0,"io.modelcontextprotocol/x":[1.0]}}',
+        ),
+        (
+            b'{"_meta":{"io.modelcontextprotocol\\/x":0}}',
+            b'{"_meta":{"io.modelcontextprotocol/x":[1.0]}}',
+        ),
+        (b'{"_meta":null}', b'{"_meta":{"io.modelcontextprotocol/x":[1.0]}}'),
+        (b'{"_meta":5}', b'{"_meta":{"io.modelcontextprotocol/x":[1.0]}}'),
+    ],
+)
+def test_what_is_put_is_in_the_meta_and_replaces_what_had_its_name(
+    params: bytes, written: bytes
+) -> None:
+    assert put_meta(params, TAG) == written
+
+
+@pytest.mark.promise("E3")
+@pytest.mark.parametrize(
+    ("params", "written"),
+    [
+        (b'{"a":1,"_meta":{"x":1,"z":2.0,"y":[]}}', b'{"a":1,"_meta":{"z":2.0}}'),
+        (b'{"_meta":{"z":{ },"x":1},"a":1}', b'{"_meta":{"z":{ }},"a":1}'),
+        (b'{"a":1,"_meta":{"x":1}}', b'{"a":1}'),
+        (b'{"_meta":{"x":1,"y":2}}', b"{}"),
+    ],
+)
+def test_what_is_taken_is_gone_and_so_is_a_meta_that_held_nothing_else(
+    params: bytes, written: bytes
+) -> None:
+    assert take_meta(params, {"x", "y"}) == written
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        b"",
+        b"{}",
+        b'{ "a" : 1 }',
+        b'{ "_meta":{ } }',
+        b'{ "_meta":{ "z":1 } }',
+        b'{ "_meta":null }',
+        b'{ "_meta":[ "x" ] }',
+        b'{ "x":1, "a":{"_meta":{"x":1}} }',
+        b"[ 1 ]",
+        b"null",
+    ],
+)
+def test_where_nothing_is_to_be_taken_params_are_their_own_bytes(params: bytes) -> None:
+    assert take_meta(params, {"x", "y"}) == params
+
+
+@pytest.mark.parametrize("params", [b"[ 1 ]", b"null", b"5", b'"a"'])
+def test_what_is_no_object_gets_no_meta(params: bytes) -> None:
+    assert put_meta(params, TAG) == params
+
+
+@pytest.mark.promise("E1", "E2", "E3")
+@pytest.mark.parametrize("value", EXACT)
+def test_all_other_members_keep_their_bytes(value: bytes) -> None:
+    plain = b'{"a":%b,"_meta":{"m":%b},"b":[%b]}' % (value, value, value)
+    tagged = b'{"a":%b,"_meta":{"m":%b,"io.modelcontextprotocol/x":[1.0]},"b":[%b]}' % (
+        value,
+        value,
+        value,
+    )
+    assert put_meta(plain, TAG) == tagged
+    assert take_meta(tagged, TAG) == plain
+    assert write_members(read_members(plain) or {}) == plain
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(-1e9, 1e9) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+OBJECTS = st.dictionaries(st.text().filter(lambda name: name != "_meta"), JSON, max_size=4)
+
+
+@given(OBJECTS, st.dictionaries(st.text(), JSON, min_size=1, max_size=4), OBJECTS)
+def test_what_was_put_can_be_taken_again(
+    params: dict[str, object], own: dict[str, object], foreign: dict[str, object]
+) -> None:
+    added = {envelope.PREFIX + name: value for name, value in own.items()}
+    before = {**params, "_meta": foreign} if foreign else params
+    raw = {name: msgspec.Raw(json.dumps(value).encode()) for name, value in added.items()}
+    written = put_meta(json.dumps(before).encode(), raw)
+    assert json.loads(written) == {**before, "_meta": {**foreign, **added}}
+    left = {name: value for name, value in before.items() if name != "_meta"}
+    others = {name: value for name, value in foreign.items() if name not in added}
+    expected = {**left, "_meta": others} if others else left
+    assert json.loads(take_meta(written, added)) == expected
+
+
+@pytest.mark.promise("E3")
+def test_what_a_request_of_the_modern_era_carries_can_be_taken_from_it() -> None:
+    own = b'%b,%b:{"name":"x"},%b:{},%b:"info"' % (VERSION, CLIENT, ABILITIES, LEVEL)
+    modern = b'{"name":"a","_meta":{"traceparent":"00",%b}}' % own
+    assert read(modern) == Envelope("2026-07-28", b'{"name":"x"}', b"{}", "info")
+    assert take_meta(modern, REQUEST_MEMBERS) == b'{"name":"a","_meta":{"traceparent":"00"}}'
+    assert take_meta(b'{"_meta":{%b}}' % own, REQUEST_MEMBERS) == b"{}"
