@@ -50,6 +50,8 @@ class HostSide:
         self._waiting: dict[Hashable, Message] = {}
         """What the host sent meanwhile."""
         self._timers: set[asyncio.Task[None]] = set()
+        self._shook_hands = False
+        """The host has begun with `initialize` since its last modern request."""
 
     def attach(self, to_relay: Callable[[Message], None], to_host: Callable[[bytes], None]) -> None:
         """See `HostFront.attach`."""
@@ -60,8 +62,13 @@ class HostSide:
     def take(self, message: Message) -> None:
         """See `HostFront.take`."""
         if read_envelope(message) is not None:
+            self._shook_hands = False
             self._take_modern(message)
-        elif self._server is not None and message.method != "initialize":
+        elif message.method == "initialize":
+            self._shook_hands = True
+            self._era.host_is_modern = False
+            self._to_relay(message)
+        elif self._server is not None and not self._shook_hands:
             self._do(self._server.from_host(message, self._clock.now()))
         elif self._probe is not None and message.method == "notifications/cancelled":
             self._cancel_waiting(message)
@@ -104,8 +111,8 @@ class HostSide:
         if self._server is None:
             from mcp_remote_py.eras.handshake_server import HandshakeServer  # few starts need it
 
-            self._era.host_is_modern = True
             self._server = HandshakeServer(self._randomness(32), self._find_related)
+        self._era.host_is_modern = True
         self._do(self._server.from_host(message, self._clock.now()))
 
     def _find_related(self, key: Hashable) -> Hashable:
@@ -121,10 +128,10 @@ class HostSide:
         message = parse_message(line)
         if self._probe is not None and message.key == self._probe.key and not message.method:
             self._end_probe(self._probe, message)
-        elif self._server is not None:
-            self._do(self._server.from_server(message, self._clock.now()))
-        else:
+        elif self._server is None or (self._shook_hands and not self._server.owns(message.key)):
             self._to_host(line)
+        else:
+            self._do(self._server.from_server(message, self._clock.now()))
 
     def _end_probe(self, probe: Message, answer: Message) -> None:
         self._probe = None

@@ -58,10 +58,15 @@ def read_envelope(message: Message) -> Envelope | None:
             version=_decode_text(meta[VERSION]),
             client_info=bytes(meta.get(CLIENT_INFO, b"")),
             capabilities=bytes(meta.get(CAPABILITIES, b"")),
-            log_level=_decode_text(meta[LOG_LEVEL]) if LOG_LEVEL in meta else "",
+            log_level=_read_level(meta.get(LOG_LEVEL)),
         )
     except (*UNREADABLE, KeyError):
         return None  # the word is somewhere in the payload, or not what it should be
+
+
+def _read_level(value: msgspec.Raw | None) -> str:
+    """The level; what is no string as it stands, so that somebody can refuse it."""
+    return "" if value is None else read_text(value) or bytes(value).decode()
 
 
 def names_its_version(message: Message) -> bool:

@@ -22,7 +22,7 @@ import msgspec
 from mcp_remote_py.eras import envelope as meta
 from mcp_remote_py.eras.capabilities import cross_capabilities
 from mcp_remote_py.eras.modern_server import INPUT_METHODS, LOG_LEVELS
-from mcp_remote_py.eras.results import to_modern_error, to_modern_result
+from mcp_remote_py.eras.results import URL_REQUIRED, to_modern_error, to_modern_result
 from mcp_remote_py.eras.verdict import UNSUPPORTED_VERSION, error_code
 from mcp_remote_py.jsonrpc import (
     INVALID_PARAMS,
@@ -47,9 +47,6 @@ INPUT_PATIENCE = 600.0
 MAX_SUSPENDED = 50
 """Requests that wait for the host's next try; past it the oldest is given up. A host that never
 comes back must not fill what the relay has room for."""
-
-URL_REQUIRED = -32042
-"""2025-11-25: "first open these addresses"; since then that is an input like others."""
 
 _REMOVED = frozenset(
     {
@@ -212,7 +209,7 @@ class HandshakeServer:
                 return self._cancel(cancelled_key(message))
             plain = meta.take_meta(message.params, meta.REQUEST_MEMBERS)
             return [ToServer(parse_message(encode_notification(message.method, plain)))]
-        if message.key in self._by_host or message.key in self._held:
+        if any(message.key in known for known in (self._by_host, self._held, self._subscriptions)):
             text = "A request with this id is still open."
             return [ToHost(encode_error(message.raw_id, INVALID_REQUEST, text))]
         envelope = meta.read_envelope(message)
@@ -504,9 +501,6 @@ class HandshakeServer:
         except UNREADABLE:
             text = "`notifications` is no notification filter."
             return [ToHost(encode_error(message.raw_id, INVALID_PARAMS, text))]
-        if message.key in self._subscriptions:
-            text = "A request with this id is still open."
-            return [ToHost(encode_error(message.raw_id, INVALID_REQUEST, text))]
         subscription = self._subscriptions[message.key] = _Subscription(message, wanted)
         effects: list[Effect] = []
         offered = self._announces("resources", "subscribe")
@@ -569,6 +563,10 @@ class HandshakeServer:
 
     # ------------------------------------------------------------------ the end
 
+    def owns(self, key: Hashable) -> bool:
+        """Whether an answer with this id is to a request of ours."""
+        return isinstance(key, str) and key.startswith(_OWN_PREFIX)
+
     def end(self, reason: bytes) -> list[Effect]:
         """Answers what is still open here: `reason` is an error answer, for its error alone.
 
@@ -618,8 +616,11 @@ _MAY_ASK = frozenset({"tools/call", "prompts/get", "resources/read"})
 _parse = parse_message
 
 
+_OWN_PREFIX = "mcp-remote-py/call/"
+
+
 def _raw_own_id(number: int) -> bytes:
-    return b'"mcp-remote-py/call/%d"' % number
+    return b'"%b%d"' % (_OWN_PREFIX.encode(), number)
 
 
 def _own_id(number: int) -> Hashable:

@@ -8,8 +8,10 @@ not know HTTP libraries or who asked for the list.
 from __future__ import annotations
 
 import base64
+import json
 import logging
 import re
+from collections import deque
 from collections.abc import Iterator
 from typing import Any, cast
 
@@ -41,17 +43,19 @@ _ONE_SCHEMA = frozenset(
 _SCHEMAS_IN_LIST = frozenset({"allOf", "anyOf", "items", "oneOf", "prefixItems"})
 _SCHEMAS_BY_NAME = frozenset({"$defs", "definitions", "dependentSchemas", "patternProperties"})
 
+_NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
+
 Path = tuple[str, ...]
 
 
 class _Tool(msgspec.Struct):
     name: str
-    inputSchema: object = None
+    inputSchema: msgspec.Raw = msgspec.Raw(b"{}")
 
 
 class _Call(msgspec.Struct):
     name: str
-    arguments: object = None
+    arguments: msgspec.Raw = msgspec.Raw(b"{}")
 
 
 _decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -89,7 +93,7 @@ class ParameterHeaders:
             return True  # not what we know of a tool: the host's to judge
         self._marks.pop(tool.name, None)
         try:
-            marks = read_marks(tool.inputSchema)
+            marks = read_marks(_decode_schema(tool.inputSchema))
         except InvalidMark as error:
             logger.warning("The tool %s is left out: %s", shorten(tool.name), error)
             return False
@@ -107,7 +111,7 @@ class ParameterHeaders:
             return []
         found: list[tuple[bytes, bytes]] = []
         for path, name in self._marks.get(params.name, {}).items():
-            text = _write_scalar(_value_at(params.arguments, path))
+            text = _write_scalar(_value_at(bytes(params.arguments), path))
             if text is not None:
                 found.append((b"Mcp-Param-" + name.encode(), encode_header_value(text)))
         return found
@@ -146,9 +150,9 @@ def read_marks(schema: object) -> dict[Path, str]:
 
 def _walk(root: object) -> Iterator[tuple[Path | None, dict[str, Any]]]:
     """Every schema in `root` with the `properties` that lead to it, None where others do too."""
-    waiting: list[tuple[Path | None, object]] = [((), root)]
+    waiting: deque[tuple[Path | None, object]] = deque([((), root)])
     while waiting:
-        path, part = waiting.pop(0)
+        path, part = waiting.popleft()
         if not isinstance(part, dict):
             continue
         schema = cast("dict[str, Any]", part)
@@ -168,27 +172,38 @@ def _walk(root: object) -> Iterator[tuple[Path | None, dict[str, Any]]]:
                 waiting.append((None, value))
 
 
-def _value_at(arguments: object, path: Path) -> object:
+def _decode_schema(schema: msgspec.Raw) -> object:
+    """The schema without its numbers: there are some that Python cannot build."""
+    return json.loads(bytes(schema), parse_int=_no_number, parse_float=_no_number)
+
+
+def _no_number(_: str) -> None:
+    return None
+
+
+def _value_at(arguments: bytes, path: Path) -> bytes:
+    """The JSON text of the value there, empty where there is none."""
     for name in path:
-        if not isinstance(arguments, dict):
-            return None
-        arguments = cast("dict[str, object]", arguments).get(name)
+        try:
+            arguments = bytes(_decode_members(arguments)[name])
+        except (*UNREADABLE, KeyError):
+            return b""
     return arguments
 
 
-def _write_scalar(value: object) -> str | None:
+def _write_scalar(value: bytes) -> str | None:
     """The text of a value ("Value Encoding"), None where there is no header for it."""
-    match value:
-        case bool():
-            return "true" if value else "false"
-        case str():
-            return value
-        case float() if value.is_integer():
-            return str(int(value))  # JSON Schema counts 42.0 as an integer
-        case int() | float():
-            return str(value)
-        case _:
-            return None
+    if value[:1] == b'"':
+        return msgspec.json.decode(value, type=str)
+    text = value.decode()
+    if text in ("true", "false"):
+        return text
+    if not _NUMBER.fullmatch(text):
+        return None
+    number = float(text)
+    if text.lstrip("-").isdigit() or not number.is_integer():
+        return text
+    return str(int(number))  # JSON Schema counts 42.0 as an integer
 
 
 def encode_header_value(value: str) -> bytes:

@@ -13,9 +13,10 @@ import json
 import msgspec
 
 from mcp_remote_py.eras.envelope import Members, read_members, read_text, write_members
-from mcp_remote_py.eras.verdict import error_code
+from mcp_remote_py.eras.verdict import MISSING_CAPABILITY, MODERN_CODES, error_code
 from mcp_remote_py.errors import shorten
 from mcp_remote_py.jsonrpc import (
+    INTERNAL_ERROR,
     INVALID_PARAMS,
     LOCAL_ERROR,
     UNREADABLE,
@@ -26,6 +27,14 @@ from mcp_remote_py.jsonrpc import (
 
 RESOURCE_NOT_FOUND = -32002
 """Until 2025-11-25; since then it is -32602 (server/resources, "Error Handling")."""
+
+URL_REQUIRED = -32042
+"""2025-11-25 alone: "first open these addresses"; since then that is an input like others."""
+
+_NO_ELICITATION = (
+    b'{"code":%d,"message":"The server wants an address to be opened first.",'
+    b'"data":{"requiredCapabilities":{"elicitation":{"url":{}}}}}' % MISSING_CAPABILITY
+)
 
 CACHEABLE = frozenset(
     {
@@ -72,7 +81,7 @@ def _simplify_structured(members: Members) -> None:
     if structured.lstrip()[:1] == b"{":
         return
     del members["structuredContent"]
-    if bytes(members.get("content", b"[]")).translate(None, b" ") == b"[]":
+    if bytes(members.get("content", b"[]")).translate(None, b" \t") == b"[]":
         text = json.dumps(structured.decode(), ensure_ascii=False).encode()
         members["content"] = msgspec.Raw(b'[{"type":"text","text":%b}]' % text)
 
@@ -117,8 +126,13 @@ def to_modern_result(method: str, result: bytes) -> bytes:
 
 def to_modern_error(request: Message, answer: Message) -> bytes:
     """The error, a line, to `request` of a modern client."""
-    not_found = error_code(answer) == RESOURCE_NOT_FOUND
-    return _with_code(request, answer, INVALID_PARAMS if not_found else None)
+    code = error_code(answer)
+    if code == URL_REQUIRED:
+        return b'{"jsonrpc":"2.0","id":%b,"error":%b}' % (request.raw_id, _NO_ELICITATION)
+    if code == RESOURCE_NOT_FOUND:
+        return _with_code(request, answer, INVALID_PARAMS)
+    # What a server of the other era means by a code that is the specification's nobody knows.
+    return _with_code(request, answer, INTERNAL_ERROR if code in MODERN_CODES else None)
 
 
 def _with_code(request: Message, answer: Message, code: int | None) -> bytes:

@@ -31,7 +31,8 @@ MODERN_CODES = frozenset(range(-32099, -32019)) - {-32042}
 -32042 is one that only 2025-11-25 knew."""
 
 _ORDINARY_CODES = frozenset({METHOD_NOT_FOUND, INVALID_PARAMS, INTERNAL_ERROR})
-"""With HTTP 400 or 404 a modern server answers these to a request it understood as one of its era;
+_ORDINARY_STATUS = frozenset({400, 404})
+"""With these a modern server answers these to a request it understood as one of its era;
 servers of the other era answer them with 200, and a request they cannot place with others."""
 
 MISMATCH_STATUS = frozenset({200, 400, 404, 405, 406, 410, 411, 415, 501})
@@ -48,7 +49,7 @@ class Era(enum.Enum):
 
 class _Error(msgspec.Struct):
     code: int = 0
-    data: object = None
+    data: msgspec.Raw = msgspec.Raw(b"null")
 
 
 class _Discovered(msgspec.Struct):
@@ -64,6 +65,7 @@ class _Supported(msgspec.Struct):
 
 
 _decode_error = msgspec.json.Decoder(_Error).decode
+_decode_supported = msgspec.json.Decoder(_Supported).decode
 _decode_greeting = msgspec.json.Decoder(_Greeting).decode
 _decode_discovered = msgspec.json.Decoder(_Discovered).decode
 
@@ -87,7 +89,7 @@ def supported_versions(answer: Message) -> list[str]:
     try:
         if not answer.is_error:
             return _decode_discovered(answer.result).supportedVersions
-        return msgspec.convert(_decode_error(answer.error).data, _Supported).supported
+        return _decode_supported(_decode_error(answer.error).data).supported
     except UNREADABLE:
         return []
 
@@ -142,7 +144,7 @@ FAILURES = (
     Evidence(ExchangeError, None, MODERN_CODES, Era.MODERN, "Only its era knows this error."),
     Evidence(
         ExchangeError,
-        MISMATCH_STATUS,
+        _ORDINARY_STATUS,
         _ORDINARY_CODES,
         Era.MODERN,
         "It understood the request and refused it by the rules of its era.",

@@ -1,0 +1,428 @@
+"""A host of 2026-07-28 on a server that begins with `initialize`, without I/O.
+
+Recorded dialogues show what comes out; what needs time, keys or many orders is shown here.
+Must not know how effects are done.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Hashable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mcp_remote_py.eras.handshake_server import (
+    INPUT_PATIENCE,
+    MAX_SUSPENDED,
+    Effect,
+    Expire,
+    HandshakeServer,
+    ToHost,
+    ToServer,
+)
+from mcp_remote_py.jsonrpc import parse_message
+from tests.eras.transcripts_player import Output, find_transcripts, play, read_transcript
+
+Json = dict[str, Any]
+
+PREFIX = "io.modelcontextprotocol/"
+NOW = 1000.0
+CAPABILITIES: Json = {"elicitation": {"form": {}, "url": {}}, "sampling": {}, "roots": {}}
+ASK: Json = {"message": "Sure?"}
+
+
+class Played:
+    """Drives a `HandshakeServer` for the player of transcripts."""
+
+    def __init__(self) -> None:
+        self._server = HandshakeServer(b"k" * 32, lambda _: None)
+
+    def from_host(self, line: bytes) -> Iterable[Output]:
+        return show(self._server.from_host(parse_message(line), NOW))
+
+    def from_server(self, line: bytes) -> Iterable[Output]:
+        return show(self._server.from_server(parse_message(line), NOW))
+
+
+def show(effects: Iterable[Effect]) -> Iterator[Output]:
+    for effect in effects:
+        if isinstance(effect, ToHost):
+            yield Output("to_host", effect.line)
+        elif isinstance(effect, ToServer):
+            yield Output("to_server", effect.message.raw)
+
+
+@pytest.mark.promise("E3")
+@pytest.mark.parametrize("path", find_transcripts("handshake_server"), ids=lambda path: path.stem)
+def test_the_recorded_dialogues_are_played_as_they_stand(path: Path) -> None:
+    play(read_transcript(path.read_bytes()), Played())
+
+
+# ------------------------------------------------------------------------- a session under way
+
+
+class Session:
+    """A host and a server around the translator, after the handshake."""
+
+    def __init__(self, *, key: bytes = b"k" * 32) -> None:
+        self.related: dict[Hashable, Hashable] = {}
+        self.server = HandshakeServer(key, lambda question: self.related.get(question))
+        self.now = NOW
+        self.to_host: list[Json] = []
+        self.to_server: list[Json] = []
+        self.timers: list[Expire] = []
+        self.ask(0, "server/discover")
+        self.answer(self.to_server[-1]["id"], {"capabilities": {"resources": {"subscribe": True}}})
+        self.to_host.clear()
+        self.to_server.clear()
+
+    def _do(self, effects: Iterable[Effect]) -> None:
+        for effect in effects:
+            match effect:
+                case ToHost(line):
+                    self.to_host.append(json.loads(line))
+                case ToServer(message):
+                    self.to_server.append(json.loads(message.raw))
+                case Expire():
+                    self.timers.append(effect)
+
+    def host(self, message: Json) -> None:
+        line = json.dumps({"jsonrpc": "2.0", **message}).encode()
+        self._do(self.server.from_host(parse_message(line), self.now))
+
+    def say(self, message: Json) -> None:
+        line = json.dumps({"jsonrpc": "2.0", **message}).encode()
+        self._do(self.server.from_server(parse_message(line), self.now))
+
+    def ask(self, request_id: object, method: str, params: Json | None = None) -> None:
+        meta = {
+            PREFIX + "protocolVersion": "2026-07-28",
+            PREFIX + "clientCapabilities": CAPABILITIES,
+        }
+        self.host({"id": request_id, "method": method, "params": {**(params or {}), "_meta": meta}})
+
+    def answer(self, request_id: object, result: Json) -> None:
+        self.say({"id": request_id, "result": result})
+
+    def question(self, number: object) -> None:
+        self.say({"id": number, "method": "elicitation/create", "params": ASK})
+
+    def suspend(self, request_id: object, name: str = "a") -> Json:
+        """A call that the server asks something for; the result the host gets."""
+        self.ask(request_id, "tools/call", {"name": name})
+        self.related[f"q-{request_id}"] = self.to_server[-1]["id"]
+        self.question(f"q-{request_id}")
+        result: Json = self.to_host[-1]["result"]
+        assert result["resultType"] == "input_required"
+        return result
+
+    def retry(self, request_id: object, asked: Json, name: str = "a") -> Json:
+        """The host's next try; what comes back, or what goes to the server."""
+        params = {
+            "name": name,
+            "requestState": asked["requestState"],
+            "inputResponses": dict.fromkeys(asked["inputRequests"], {"action": "accept"}),
+        }
+        before = len(self.to_host), len(self.to_server)
+        self.ask(request_id, "tools/call", params)
+        if len(self.to_host) > before[0]:
+            return self.to_host[-1]
+        return self.to_server[-1]
+
+    def expire(self, timer: Expire) -> None:
+        self._do(self.server.expire(timer.ticket))
+
+
+@pytest.mark.promise("E3")
+def test_a_question_goes_to_the_call_on_whose_stream_it_came() -> None:
+    session = Session()
+    session.ask(1, "tools/call", {"name": "one"})
+    session.suspend(2, "two")
+    assert session.to_host[-1]["id"] == 2
+
+
+@pytest.mark.promise("E3")
+@pytest.mark.parametrize("method", ["tools/list", "completion/complete"])
+def test_a_question_never_ends_a_request_that_cannot_be_tried_again(method: str) -> None:
+    session = Session()
+    session.ask(1, method)
+    session.question("q")
+    assert session.to_host == []
+    assert session.to_server[-1]["error"]["code"] == -32601
+
+
+@pytest.mark.promise("E3")
+def test_a_state_that_is_too_old_is_refused() -> None:
+    session = Session()
+    asked = session.suspend(1)
+    session.now += INPUT_PATIENCE + 1
+    assert session.retry(2, asked)["error"]["message"] == (
+        "`requestState` has expired; make the request anew."
+    )
+
+
+@pytest.mark.promise("E3")
+def test_a_state_of_another_process_is_refused() -> None:
+    asked = Session(key=b"other" * 8).suspend(1)
+    session = Session()
+    session.suspend(1)
+    assert session.retry(2, asked)["error"]["message"] == (
+        "`requestState` is not one of this session; make the request anew."
+    )
+
+
+@pytest.mark.promise("E3")
+def test_a_state_of_another_request_is_refused_and_stays_good() -> None:
+    session = Session()
+    asked = session.suspend(1)
+    assert session.retry(2, asked, "b")["error"]["message"] == (
+        "`requestState` belongs to another request."
+    )
+    assert session.retry(3, asked)["result"] == {"action": "accept"}
+
+
+@pytest.mark.promise("E3")
+def test_whom_nobody_comes_back_for_is_given_up() -> None:
+    session = Session()
+    asked = session.suspend(1)
+    (timer,) = session.timers
+    assert timer.seconds == INPUT_PATIENCE
+    session.to_server.clear()
+    session.expire(timer)
+    cancelled, declined = session.to_server
+    assert cancelled["method"] == "notifications/cancelled"
+    assert declined == {"jsonrpc": "2.0", "id": "q-1", "result": {"action": "cancel"}}
+    assert "used already or has expired" in session.retry(2, asked)["error"]["message"]
+    session.expire(timer)
+    assert len(session.to_server) == 2
+
+
+@pytest.mark.promise("E3")
+def test_a_timer_ends_nobody_who_came_back() -> None:
+    session = Session()
+    session.retry(2, session.suspend(1))
+    session.to_server.clear()
+    session.expire(session.timers[0])
+    assert session.to_server == []
+
+
+@pytest.mark.promise("E3")
+def test_hosts_that_never_come_back_fill_nothing() -> None:
+    session = Session()
+    first = session.suspend(0)
+    for number in range(1, MAX_SUSPENDED + 1):
+        last = session.suspend(number)
+    given_up = [one for one in session.to_server if one.get("method") == "notifications/cancelled"]
+    assert len(given_up) == 1
+    assert "expired" in session.retry("first", first)["error"]["message"]
+    assert session.retry("last", last)["result"] == {"action": "accept"}
+
+
+@pytest.mark.promise("E3", "R1")
+def test_the_end_answers_what_is_open_here() -> None:
+    server = HandshakeServer(b"k" * 32, lambda _: None)
+    meta = {PREFIX + "protocolVersion": "2026-07-28", PREFIX + "clientCapabilities": {}}
+    line = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {"_meta": meta}}
+    server.from_host(parse_message(json.dumps(line).encode()), NOW)
+    reason = b'{"jsonrpc":"2.0","id":null,"error":{"code":-31000,"message":"Over."}}'
+    (answer,) = show(server.end(reason))
+    assert json.loads(answer.line) == {
+        "jsonrpc": "2.0",
+        "id": 1,
+        "error": {"code": -31000, "message": "Over."},
+    }
+    assert server.end(reason) == []
+
+
+def test_only_answers_to_requests_of_its_own_are_its() -> None:
+    session = Session()
+    session.ask(1, "tools/list")
+    assert session.server.owns(session.to_server[-1]["id"])
+    assert not session.server.owns("mcp-remote-py/1")
+    assert not session.server.owns(1)
+
+
+@pytest.mark.promise("E3")
+def test_a_request_that_waits_for_the_level_can_be_cancelled() -> None:
+    session = Session()
+    server = session.server
+    session.say({"method": "notifications/nothing"})
+    meta = {
+        PREFIX + "protocolVersion": "2026-07-28",
+        PREFIX + "clientCapabilities": {},
+        PREFIX + "logLevel": "debug",
+    }
+    fresh = HandshakeServer(b"k" * 32, lambda _: None)
+
+    def tell(message: Json, *, by_host: bool = True) -> list[Json]:
+        parsed = parse_message(json.dumps({"jsonrpc": "2.0", **message}).encode())
+        effects = (fresh.from_host if by_host else fresh.from_server)(parsed, NOW)
+        return [json.loads(one.line) for one in show(effects)]
+
+    (hello,) = tell({"id": 1, "method": "tools/list", "params": {"_meta": meta}})
+    setting = tell({"id": hello["id"], "result": {"capabilities": {"logging": {}}}}, by_host=False)
+    assert setting[-1]["method"] == "logging/setLevel"
+    assert tell({"method": "notifications/cancelled", "params": {"requestId": 1}}) == []
+    assert tell({"id": setting[-1]["id"], "result": {}}, by_host=False) == []
+    assert server.expire(b"nothing") == []
+
+
+# ------------------------------------------------------------------------- every order
+
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(["call", "ask", "answer", "retry", "cancel", "take back", "expire"]),
+        st.integers(0, 7),
+    ),
+    max_size=60,
+)
+
+
+class Crowd:
+    """Calls, questions and tries in any order; who gets what is counted.
+
+    Each call and each question says its own number, so that an answer that went astray shows.
+    """
+
+    def __init__(self) -> None:
+        self.session = Session()
+        self.numbers = 0
+        self.calls: dict[str, str] = {}
+        """At the server: what is open, by the id it has there, to the name of its tool."""
+        self.asking: dict[str, tuple[str, bool]] = {}
+        """Questions of the server that are open: for which name, and whether taken back."""
+        self.open: dict[int, str] = {}
+        """Requests of the host that are open, by id, to the name."""
+        self.asked: dict[str, Json] = {}
+        """By name, the result that asked the host for input last."""
+        self.seen_host = 0
+        self.seen_server = 0
+        self.answers = Counter[str]()
+
+    def _number(self) -> int:
+        self.numbers += 1
+        return self.numbers
+
+    def play(self, step: str, which: int) -> None:
+        act = getattr(self, f"play_{step.replace(' ', '_')}")
+        act(which)
+        self.look()
+
+    def play_call(self, _: int) -> None:
+        number = self._number()
+        self.open[number] = f"tool-{number}"
+        self.session.ask(number, "tools/call", {"name": f"tool-{number}"})
+
+    def play_ask(self, which: int) -> None:
+        if self.calls:
+            key = sorted(self.calls)[which % len(self.calls)]
+            number = f"question-{self._number()}"
+            self.asking[number] = (self.calls[key], False)
+            self.session.related[number] = key
+            params = {"message": number}
+            self.session.say({"id": number, "method": "elicitation/create", "params": params})
+
+    def play_answer(self, which: int) -> None:
+        if self.calls:
+            key = sorted(self.calls)[which % len(self.calls)]
+            self.session.answer(key, {"said": self.calls.pop(key)})
+
+    def play_retry(self, which: int) -> None:
+        if self.asked:
+            name = sorted(self.asked)[which % len(self.asked)]
+            asked = self.asked.pop(name)
+            number = self._number()
+            self.open[number] = name
+            responses = {
+                key: {"action": "accept", "content": {"to": one["params"]["message"]}}
+                for key, one in asked["inputRequests"].items()
+            }
+            params = {
+                "name": name,
+                "inputResponses": responses,
+                "requestState": asked["requestState"],
+            }
+            self.session.ask(number, "tools/call", params)
+
+    def play_cancel(self, which: int) -> None:
+        if self.open:
+            number = sorted(self.open)[which % len(self.open)]
+            del self.open[number]
+            self.session.host(
+                {"method": "notifications/cancelled", "params": {"requestId": number}}
+            )
+
+    def play_take_back(self, which: int) -> None:
+        if self.asking:
+            number = sorted(self.asking)[which % len(self.asking)]
+            self.asking[number] = (self.asking[number][0], True)
+            params = {"requestId": number}
+            self.session.say({"method": "notifications/cancelled", "params": params})
+
+    def play_expire(self, which: int) -> None:
+        if self.session.timers:
+            self.session.expire(self.session.timers[which % len(self.session.timers)])
+            waiting = {one["requestState"].rpartition(".")[0] for one in self.asked.values()}
+            expired = self.session.timers[which % len(self.session.timers)].ticket.decode()
+            if expired in waiting:
+                self.asked = {
+                    name: one
+                    for name, one in self.asked.items()
+                    if not one["requestState"].startswith(expired)
+                }
+
+    def look(self) -> None:
+        """Takes what came out, and judges it."""
+        for message in self.session.to_server[self.seen_server :]:
+            self.look_at_server(message)
+        self.seen_server = len(self.session.to_server)
+        for message in self.session.to_host[self.seen_host :]:
+            self.look_at_host(message)
+        self.seen_host = len(self.session.to_host)
+
+    def look_at_server(self, message: Json) -> None:
+        if message.get("method") == "tools/call":
+            assert message["id"] not in self.calls
+            self.calls[message["id"]] = message["params"]["name"]
+        elif message.get("method") == "notifications/cancelled":
+            self.calls.pop(message["params"]["requestId"], None)
+        elif "method" not in message:
+            number = message["id"]
+            self.answers[number] += 1
+            assert self.answers[number] == 1, f"{number} is answered twice"
+            _, taken_back = self.asking.pop(number)
+            assert not taken_back
+            result = message.get("result", {})
+            assert result.get("content", {"to": number}) == {"to": number}
+
+    def look_at_host(self, message: Json) -> None:
+        name = self.open.pop(message["id"])
+        result = message["result"]
+        if result["resultType"] == "input_required":
+            for one in result["inputRequests"].values():
+                assert self.asking[one["params"]["message"]][0] == name
+            self.asked[name] = result
+        else:
+            assert result["said"] == name
+
+
+@pytest.mark.promise("E3", "R1")
+@given(STEPS)
+@settings(max_examples=400, deadline=None)
+def test_in_any_order_nothing_is_lost_doubled_or_swapped(steps: list[tuple[str, int]]) -> None:
+    crowd = Crowd()
+    for step, which in steps:
+        crowd.play(step, which)
+    # Whatever is open ends, once the server answers and the host comes back.
+    for _ in range(2 * len(steps) + 2):
+        crowd.play("answer", 0)
+        crowd.play("retry", 0)
+    assert crowd.open == {}
+    assert crowd.calls == {}
+    taken_back = {number for number, (_, gone) in crowd.asking.items() if gone}
+    assert set(crowd.asking) <= taken_back
