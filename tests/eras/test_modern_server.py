@@ -218,6 +218,18 @@ def test_a_server_that_only_wants_to_be_asked_again_is_given_longer_and_longer()
 
 
 @pytest.mark.promise("E2")
+def test_what_the_host_calls_a_state_is_not_taken_for_one_of_the_server() -> None:
+    server, _ = greet({"supportedVersions": [MODERN]})
+    request = request_of("tools/call", {"name": "a", "requestState": "own", "inputResponses": {}})
+    conversation = server.serve(request)
+    next(conversation)
+    conversation.send(result_of(request, {"resultType": "input_required"}))
+    step = conversation.send(None)
+    assert isinstance(step, Exchange)
+    assert json.loads(step.request.params).keys() == {"name", "_meta"}
+
+
+@pytest.mark.promise("E2")
 @pytest.mark.parametrize(
     "members",
     [{"inputRequests": []}, {"inputRequests": "a"}, {"inputRequests": None}],
@@ -385,8 +397,11 @@ def test_what_a_revision_does_not_name_crosses_byte_for_byte(said: Json, answere
 @given(st.sampled_from(["tools/list_changed", "resources/updated", "message", "x"]), anything)
 def test_a_notice_without_a_stream_is_handed_on_as_it_is(method: str, params: Json) -> None:
     server, _ = greet({"supportedVersions": [MODERN]})
-    notice = parse_message(encode_notification(f"notifications/{method}", dump(params)))
-    assert server.hear(notice) == notice.raw
+    line = b'{ "params" : %b, "method":"notifications/%b","x":[] }' % (
+        dump(params),
+        method.encode(),
+    )
+    assert server.hear(parse_message(line)) == line
 
 
 # ------------------------------------------------------------------------- interleavings
