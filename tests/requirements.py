@@ -77,6 +77,18 @@ PROMISES = {
         "A sign-in outlives the host's patience: it is answered in time, and the sign-in goes on.",
         "anthropics/claude-code issue 84136; anthropics/claude-ai-mcp issue 960",
     ),
+    "E1": Promise(
+        "Every client era works with every server era, by default, without an extra round trip.",
+        "MCP 2026-07-28, Versioning: Compatibility Matrix; punkpeye/mcp-remote issue 356",
+    ),
+    "E2": Promise(
+        "A client that shakes hands uses a server of 2026-07-28 with all its features.",
+        "MCP 2026-07-28, Multi Round-Trip Requests; punkpeye/mcp-remote issue 306",
+    ),
+    "E3": Promise(
+        "A client of 2026-07-28 uses a server that shakes hands with all its features.",
+        "MCP 2026-07-28, Multi Round-Trip Requests, Subscriptions",
+    ),
     "L1": Promise(
         "At most one tab and a bounded number of token requests, whatever the servers do.",
         "punkpeye/mcp-remote issue 149; makeplane/plane issue 8926",

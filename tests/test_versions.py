@@ -74,3 +74,8 @@ def test_a_handshake_that_asks_for_another_gets_the_newest(wanted: str) -> None:
 def test_whatever_is_asked_for_the_answer_is_a_revision_with_a_handshake(wanted: str) -> None:
     assert choose_handshake(wanted) in sdk.HANDSHAKE_PROTOCOL_VERSIONS
     assert not is_modern(choose_handshake(wanted))
+
+
+@pytest.mark.parametrize("version", ["２０２６-07-28", "2026-07-2８", "٢٠٢٦-٠٧-٢٨"])  # noqa: RUF001
+def test_digits_of_other_scripts_make_no_revision(version: str) -> None:
+    assert not is_modern(version)

@@ -239,6 +239,7 @@ class EraChannel:
         raise error
 
     def _forget(self, talk: _Talk) -> None:
+        talk.conversation.close()
         if self._talks.get(talk.request.key) is talk:
             del self._talks[talk.request.key]
 

@@ -99,11 +99,6 @@ class _Hello(msgspec.Struct):
     instructions: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
 
-class _Retry(msgspec.Struct):
-    requestState: object = None
-    inputResponses: msgspec.Raw = msgspec.Raw(b"")
-
-
 class _Filter(msgspec.Struct):
     toolsListChanged: object = False
     promptsListChanged: object = False
@@ -115,14 +110,6 @@ class _ListenParams(msgspec.Struct):
     notifications: _Filter = msgspec.field(default_factory=_Filter)
 
 
-class _Log(msgspec.Struct):
-    level: str = ""
-
-
-class _Updated(msgspec.Struct):
-    uri: str = ""
-
-
 class _UrlRequired(msgspec.Struct):
     elicitations: list[msgspec.Raw]
 
@@ -132,10 +119,7 @@ class _ErrorData(msgspec.Struct):
 
 
 _decode_hello = msgspec.json.Decoder(_Hello).decode
-_decode_retry = msgspec.json.Decoder(_Retry).decode
 _decode_listen = msgspec.json.Decoder(_ListenParams).decode
-_decode_log = msgspec.json.Decoder(_Log).decode
-_decode_updated = msgspec.json.Decoder(_Updated).decode
 _decode_error_data = msgspec.json.Decoder(_ErrorData).decode
 _decode_url_required = msgspec.json.Decoder(_UrlRequired).decode
 _encode = msgspec.json.encode
@@ -196,7 +180,7 @@ class HandshakeServer:
         self._handshake: Hashable = None
         self._hello: _Hello | None = None
         self._declared: set[str] = set()
-        self._offered: dict[str, Any] = {}
+        self._offered: meta.Members = {}
 
     # ------------------------------------------------------------------ from the host
 
@@ -233,9 +217,9 @@ class HandshakeServer:
             return [ToHost(encode_result(message.raw_id, self._describe()))]
         if message.method == "subscriptions/listen":
             return self._listen(message)
-        retry = _read_retry(message)
-        if retry.requestState is not None or retry.inputResponses:
-            return self._resume(message, envelope, retry, now)
+        params = meta.read_members(message.params) or {}
+        if "requestState" in params or "inputResponses" in params:
+            return self._resume(message, envelope, params, now)
         return self._forward(message, envelope)
 
     def _shake_hands(self, envelope: meta.Envelope, declared: set[str]) -> list[Effect]:
@@ -243,7 +227,7 @@ class HandshakeServer:
             return []
         self._hello = None
         self._declared |= declared
-        self._offered |= _decode_object(cross_capabilities(envelope.capabilities))
+        self._offered |= meta.read_members(cross_capabilities(envelope.capabilities)) or {}
         params = {
             "protocolVersion": NEWEST_HANDSHAKE,
             "capabilities": self._offered,
@@ -382,10 +366,7 @@ class HandshakeServer:
         return [ToHost(notification.raw)]
 
     def _wants_log(self, notification: Message) -> bool:
-        try:
-            severity = _severity(_decode_log(notification.params).level)
-        except UNREADABLE:
-            severity = None
+        severity = _severity(_read_text(notification, "level"))
         levels = (_severity(call.envelope.log_level) for call in self._by_host.values())
         return any(
             level is not None and (severity is None or level <= severity) for level in levels
@@ -410,7 +391,7 @@ class HandshakeServer:
         return related or next(iter(able), None)
 
     def _drop_question(self, key: Hashable) -> None:
-        for call in self._calls.values():
+        for call in (*self._calls.values(), *self._suspended.values()):
             call.waiting = deque(one for one in call.waiting if one.key != key)
             call.asked = {name: one for name, one in call.asked.items() if one.key != key}
 
@@ -441,12 +422,12 @@ class HandshakeServer:
         return [] if call is None else self._give_up(call)
 
     def _resume(
-        self, message: Message, envelope: meta.Envelope, retry: _Retry, now: float
+        self, message: Message, envelope: meta.Envelope, params: meta.Members, now: float
     ) -> list[Effect]:
-        call = self._redeem(message, retry.requestState, now)
+        call = self._redeem(message, meta.read_text(params.get("requestState")), now)
         if isinstance(call, str):
             return [ToHost(encode_error(message.raw_id, INVALID_PARAMS, call))]
-        responses = meta.read_members(bytes(retry.inputResponses)) or {}
+        responses = meta.read_members(bytes(params.get("inputResponses", b""))) or {}
         if call.again:
             return self._try_again(message, envelope, call, responses)
         call.host = message
@@ -472,9 +453,9 @@ class HandshakeServer:
             return [ToHost(encode_error(message.raw_id, INVALID_PARAMS, text))]
         return self._send(message, envelope)
 
-    def _redeem(self, message: Message, state: object, now: float) -> _Call | str:
+    def _redeem(self, message: Message, state: str, now: float) -> _Call | str:
         """The request that waits for this state, or why there is none."""
-        if not isinstance(state, str):
+        if not state:
             return "`requestState` is missing: send back the one of the last result."
         ticket, _, signature = state.encode().rpartition(b".")
         call = self._suspended.get(ticket)
@@ -628,9 +609,7 @@ def _own_id(number: int) -> Hashable:
 
 
 def _plain_params(message: Message) -> bytes:
-    members = meta.read_members(meta.take_meta(message.params, meta.REQUEST_MEMBERS))
-    if members is None:
-        return message.params
+    members = meta.read_members(meta.take_meta(message.params, meta.REQUEST_MEMBERS)) or {}
     members.pop("inputResponses", None)
     members.pop("requestState", None)
     return meta.write_members(members) if members else b""
@@ -645,9 +624,14 @@ def _names(capabilities: bytes) -> set[str]:
 
 def _decode_object(text: bytes) -> dict[str, Any]:
     try:
-        return _as_object(json.loads(text or b"{}"))
-    except ValueError:
+        return _as_object(json.loads(text or b"{}", parse_int=_number, parse_float=_number))
+    except (ValueError, RecursionError):
         return {}
+
+
+def _number(text: str) -> tuple[str]:
+    """A number as it stands: there are some that Python cannot build."""
+    return (text,)
 
 
 def _as_object(value: object) -> dict[str, Any]:
@@ -658,11 +642,9 @@ def _severity(level: str) -> int | None:
     return LOG_LEVELS.index(level) if level in LOG_LEVELS else None
 
 
-def _read_retry(message: Message) -> _Retry:
-    try:
-        return _decode_retry(message.params)
-    except UNREADABLE:
-        return _Retry()
+def _read_text(message: Message, name: str) -> str:
+    """The string of that name among the params, "" without one."""
+    return meta.read_text((meta.read_members(message.params) or {}).get(name))
 
 
 def _salient(message: Message) -> bytes:
@@ -671,7 +653,7 @@ def _salient(message: Message) -> bytes:
     for name in ("_meta", "inputResponses", "requestState"):
         params.pop(name, None)
     text = json.dumps([message.method, params], sort_keys=True)
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+    return hashlib.sha256(text.encode()).digest()
 
 
 def _refuse_version(message: Message, version: str) -> bytes:
@@ -727,7 +709,4 @@ def _asks_for(subscription: _Subscription, notification: Message) -> bool:
     change = _CHANGES.get(notification.method)
     if change is not None:
         return _wants(subscription, change[0])
-    try:
-        return _decode_updated(notification.params).uri in subscription.uris
-    except UNREADABLE:
-        return False
+    return _read_text(notification, "uri") in subscription.uris

@@ -74,13 +74,7 @@ _CHANGES = {
 class _Initialize(msgspec.Struct):
     protocolVersion: object = None
     capabilities: msgspec.Raw = msgspec.Raw(b"{}")
-    clientInfo: msgspec.Raw = msgspec.Raw(b"{}")
-
-
-class _Discovered(msgspec.Struct):
-    capabilities: msgspec.Raw = msgspec.Raw(b"{}")
-    instructions: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
-    meta: meta.Members = msgspec.field(name="_meta", default_factory=meta.Members)
+    clientInfo: msgspec.Raw = msgspec.Raw(b"")
 
 
 class _InputRequired(msgspec.Struct):
@@ -103,7 +97,6 @@ class _Level(msgspec.Struct):
 
 
 _decode_initialize = msgspec.json.Decoder(_Initialize).decode
-_decode_discovered = msgspec.json.Decoder(_Discovered).decode
 _decode_input_required = msgspec.json.Decoder(_InputRequired).decode
 _decode_input_request = msgspec.json.Decoder(_InputRequest).decode
 _decode_subscription = msgspec.json.Decoder(_Subscription).decode
@@ -134,29 +127,30 @@ class ModernServer:
     def greet(self, discovered: Message) -> bytes:
         """The answer to `initialize`, from the one to `server/discover`."""
         versions = supported_versions(discovered)
-        if MODERN not in versions and (discovered.is_error or versions):
+        if discovered.is_error or (versions and MODERN not in versions):
             newer = ", ".join(sorted(filter(is_modern, versions)))
-            if not newer:
+            if discovered.is_error and (MODERN in versions or not newer):
                 return to_handshake_error(self._initialize, discovered)
             return encode_error(
                 self._initialize.raw_id,
                 LOCAL_ERROR,
-                f"The server speaks only revisions of MCP that mcp-remote-py does not know yet: "
-                f"{shorten(newer)}. Update mcp-remote-py.",
+                "The server speaks only revisions of MCP that mcp-remote-py does not know yet: "
+                f"{shorten(newer)}. Update mcp-remote-py."
+                if newer
+                else "The server names only revisions that begin with initialize, and refuses it.",
             )
-        try:
-            result = _decode_discovered(discovered.result)
-        except UNREADABLE:
-            result = _Discovered()
-        capabilities = cross_capabilities(bytes(result.capabilities))
+        result = meta.read_members(discovered.result) or {}
+        capabilities = cross_capabilities(bytes(result.get("capabilities", b"{}")))
         self._changes = _announced_changes(capabilities)
+        about = meta.read_members(bytes(result.get("_meta", b"{}"))) or {}
         greeting: dict[str, object] = {
             "protocolVersion": choose_handshake(str(self._hello.protocolVersion)),
             "capabilities": msgspec.Raw(capabilities),
-            "serverInfo": result.meta.get(meta.SERVER_INFO, _UNNAMED),
+            "serverInfo": about.get(meta.SERVER_INFO, _UNNAMED),
         }
-        if result.instructions is not msgspec.UNSET:
-            greeting["instructions"] = result.instructions
+        instructions = meta.read_text(result.get("instructions"))
+        if instructions:
+            greeting["instructions"] = instructions
         return encode_result(self._initialize.raw_id, _encode(greeting))
 
     # ------------------------------------------------------------------ requests of the host
@@ -177,13 +171,17 @@ class ModernServer:
         first = meta.put_meta(request.params or b"{}", self._envelope())
         params, raw_id = first, request.raw_id
         waits = 0
-        for _ in range(MAX_ROUNDS):
+        rounds = 0
+        while True:
+            rounds += 1
             answer = cast("Message", (yield Exchange(_request(raw_id, request.method, params))))
             if answer.is_error:
                 return to_handshake_error(request, answer)
             required = _read_input_required(answer)
             if required is None:
                 return to_handshake_result(request, answer)
+            if rounds == MAX_ROUNDS:
+                return _give_up(request)  # nobody is asked in vain
             if required.inputRequests:
                 responses = yield from self._gather(request, required.inputRequests)
                 if isinstance(responses, bytes):
@@ -194,12 +192,6 @@ class ModernServer:
                 responses = {}
             params = _retry(first, responses, required.requestState)
             raw_id = self._next_id()
-        return encode_error(
-            request.raw_id,
-            LOCAL_ERROR,
-            f"The server asked for more input {MAX_ROUNDS} times; the request was given up. "
-            "That is a fault of the server.",
-        )
 
     def _gather(
         self, request: Message, wanted: Mapping[str, msgspec.Raw]
@@ -260,17 +252,26 @@ class ModernServer:
             self._subscribed.pop(uri, None)
             yield Listen()
             return encode_result(request.raw_id, b"{}")
+        is_new = uri not in self._subscribed
         self._subscribed[uri] = None
-        agreed = yield Listen()
+        try:
+            agreed = yield Listen()
+        except GeneratorExit:  # nobody waits any more
+            self._forget(uri, is_new)
+            raise
         if isinstance(agreed, Message):
-            self._subscribed.pop(uri, None)
+            self._forget(uri, is_new)
             return to_handshake_error(request, agreed)
         honoured = cast("Filter", agreed).get("resourceSubscriptions")
         if isinstance(honoured, list) and uri in honoured:
             return encode_result(request.raw_id, b"{}")
-        self._subscribed.pop(uri, None)
+        self._forget(uri, True)
         text = "The server does not notify of changes of this resource."
         return encode_error(request.raw_id, INVALID_PARAMS, text)
+
+    def _forget(self, uri: str, is_new: bool) -> None:
+        if is_new:
+            self._subscribed.pop(uri, None)
 
     def wanted_notifications(self) -> Filter:
         """The filter for `subscriptions/listen`; empty where there is nothing to listen for."""
@@ -304,9 +305,10 @@ class ModernServer:
     def _envelope(self) -> dict[str, msgspec.Raw]:
         envelope = {
             meta.VERSION: msgspec.Raw(_encode(MODERN)),
-            meta.CLIENT_INFO: self._hello.clientInfo,
             meta.CAPABILITIES: msgspec.Raw(cross_capabilities(bytes(self._hello.capabilities))),
         }
+        if meta.read_members(bytes(self._hello.clientInfo)):
+            envelope[meta.CLIENT_INFO] = self._hello.clientInfo
         if self._log_level:
             envelope[meta.LOG_LEVEL] = msgspec.Raw(_encode(self._log_level))
         return envelope
@@ -325,6 +327,15 @@ def _answer(line: bytes) -> Conversation:
     return line
 
 
+def _give_up(request: Message) -> bytes:
+    return encode_error(
+        request.raw_id,
+        LOCAL_ERROR,
+        f"The server asked for more input {MAX_ROUNDS} times; the request was given up. "
+        "That is a fault of the server.",
+    )
+
+
 def _request(raw_id: bytes, method: str, params: bytes) -> Message:
     return parse_message(encode_request(raw_id, method, params))
 
@@ -332,7 +343,10 @@ def _request(raw_id: bytes, method: str, params: bytes) -> Message:
 def _retry(
     first: bytes, responses: Mapping[str, msgspec.Raw], state: msgspec.Raw | msgspec.UnsetType
 ) -> bytes:
-    """The params of the next round; a request state goes back byte for byte."""
+    """The params of the next round; a request state goes back byte for byte.
+
+    But see `Message` on lone surrogates.
+    """
     members = meta.read_members(first) or {}
     members.pop("inputResponses", None)
     members.pop("requestState", None)
@@ -364,7 +378,7 @@ def _announced_changes(capabilities: bytes) -> list[str]:
     """The members of the filter for what the server says it announces."""
     try:
         announced = json.loads(capabilities)
-    except ValueError:
+    except (ValueError, RecursionError):
         return []
     return [
         member

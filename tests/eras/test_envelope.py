@@ -274,3 +274,15 @@ def test_what_a_request_of_the_modern_era_carries_can_be_taken_from_it() -> None
     assert read(modern) == Envelope("2026-07-28", b'{"name":"x"}', b"{}", "info")
     assert take_meta(modern, REQUEST_MEMBERS) == b'{"name":"a","_meta":{"traceparent":"00"}}'
     assert take_meta(b'{"_meta":{%b}}' % own, REQUEST_MEMBERS) == b"{}"
+
+
+@pytest.mark.parametrize("level", [b"null", b"5", b"{}", b'""'])
+def test_a_level_that_is_none_hides_no_version(level: bytes) -> None:
+    line = b'{"id":1,"method":"a","params":{"_meta":{"%b":"2026-07-28","%b":%b}}}' % (
+        b"io.modelcontextprotocol/protocolVersion",
+        b"io.modelcontextprotocol/logLevel",
+        level,
+    )
+    envelope = read_envelope(parse_message(line))
+    assert envelope is not None
+    assert envelope.log_level == level.decode()

@@ -25,6 +25,7 @@ from mcp_remote_py.eras.handshake_server import (
     ToHost,
     ToServer,
 )
+from mcp_remote_py.errors import InvalidMessage
 from mcp_remote_py.jsonrpc import parse_message
 from tests.eras.transcripts_player import Output, find_transcripts, play, read_transcript
 
@@ -126,7 +127,7 @@ class Session:
         params = {
             "name": name,
             "requestState": asked["requestState"],
-            "inputResponses": dict.fromkeys(asked["inputRequests"], {"action": "accept"}),
+            "inputResponses": {key: {"action": "accept"} for key in asked["inputRequests"]},
         }
         before = len(self.to_host), len(self.to_server)
         self.ask(request_id, "tools/call", params)
@@ -203,6 +204,39 @@ def test_whom_nobody_comes_back_for_is_given_up() -> None:
 
 
 @pytest.mark.promise("E3")
+@pytest.mark.parametrize("declared", ["[]", "7", '"x"'])
+def test_capabilities_that_are_no_object_are_none(declared: str) -> None:
+    server = HandshakeServer(b"k" * 32, lambda _: None)
+    line = (
+        b'{"id":1,"method":"server/discover","params":{"_meta":'
+        b'{"io.modelcontextprotocol/protocolVersion":"2026-07-28",'
+        b'"io.modelcontextprotocol/clientCapabilities":%b}}}' % declared.encode()
+    )
+    (initialize,) = show(server.from_host(parse_message(line), NOW))
+    assert json.loads(initialize.line)["params"]["capabilities"] == {}
+
+
+@pytest.mark.promise("E3")
+def test_a_model_that_is_not_asked_any_more_is_an_error() -> None:
+    session = Session()
+    session.ask(1, "tools/call", {"name": "a"})
+    session.say({"id": "q", "method": "sampling/createMessage", "params": {"messages": []}})
+    session.expire(session.timers[0])
+    assert session.to_server[-1]["error"]["message"] == "The client did not answer."
+
+
+@pytest.mark.promise("E3")
+def test_a_subscription_ends_gracefully_with_the_command() -> None:
+    session = Session()
+    session.ask(1, "subscriptions/listen", {"notifications": {}})
+    reason = b'{"jsonrpc":"2.0","id":null,"error":{"code":-31000,"message":"Over."}}'
+    (answer,) = show(session.server.end(reason))
+    assert json.loads(answer.line)["result"] == {
+        "resultType": "complete",
+        "_meta": {PREFIX + "subscriptionId": 1},
+    }
+
+
 def test_a_timer_ends_nobody_who_came_back() -> None:
     session = Session()
     session.retry(2, session.suspend(1))
@@ -215,8 +249,7 @@ def test_a_timer_ends_nobody_who_came_back() -> None:
 def test_hosts_that_never_come_back_fill_nothing() -> None:
     session = Session()
     first = session.suspend(0)
-    for number in range(1, MAX_SUSPENDED + 1):
-        last = session.suspend(number)
+    last = [session.suspend(number) for number in range(1, MAX_SUSPENDED + 1)][-1]
     given_up = [one for one in session.to_server if one.get("method") == "notifications/cancelled"]
     assert len(given_up) == 1
     assert "expired" in session.retry("first", first)["error"]["message"]
@@ -226,8 +259,8 @@ def test_hosts_that_never_come_back_fill_nothing() -> None:
 @pytest.mark.promise("E3", "R1")
 def test_the_end_answers_what_is_open_here() -> None:
     server = HandshakeServer(b"k" * 32, lambda _: None)
-    meta = {PREFIX + "protocolVersion": "2026-07-28", PREFIX + "clientCapabilities": {}}
-    line = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {"_meta": meta}}
+    meta: Json = {PREFIX + "protocolVersion": "2026-07-28", PREFIX + "clientCapabilities": {}}
+    line: Json = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {"_meta": meta}}
     server.from_host(parse_message(json.dumps(line).encode()), NOW)
     reason = b'{"jsonrpc":"2.0","id":null,"error":{"code":-31000,"message":"Over."}}'
     (answer,) = show(server.end(reason))
@@ -249,19 +282,16 @@ def test_only_answers_to_requests_of_its_own_are_its() -> None:
 
 @pytest.mark.promise("E3")
 def test_a_request_that_waits_for_the_level_can_be_cancelled() -> None:
-    session = Session()
-    server = session.server
-    session.say({"method": "notifications/nothing"})
-    meta = {
+    meta: Json = {
         PREFIX + "protocolVersion": "2026-07-28",
         PREFIX + "clientCapabilities": {},
         PREFIX + "logLevel": "debug",
     }
-    fresh = HandshakeServer(b"k" * 32, lambda _: None)
+    server = HandshakeServer(b"k" * 32, lambda _: None)
 
     def tell(message: Json, *, by_host: bool = True) -> list[Json]:
         parsed = parse_message(json.dumps({"jsonrpc": "2.0", **message}).encode())
-        effects = (fresh.from_host if by_host else fresh.from_server)(parsed, NOW)
+        effects = (server.from_host if by_host else server.from_server)(parsed, NOW)
         return [json.loads(one.line) for one in show(effects)]
 
     (hello,) = tell({"id": 1, "method": "tools/list", "params": {"_meta": meta}})
@@ -269,7 +299,31 @@ def test_a_request_that_waits_for_the_level_can_be_cancelled() -> None:
     assert setting[-1]["method"] == "logging/setLevel"
     assert tell({"method": "notifications/cancelled", "params": {"requestId": 1}}) == []
     assert tell({"id": setting[-1]["id"], "result": {}}, by_host=False) == []
-    assert server.expire(b"nothing") == []
+
+
+def test_capabilities_that_are_nested_too_deep_are_none() -> None:
+    for depth in range(900, 1000):
+        line = (
+            b'{"id":1,"method":"server/discover","params":{"_meta":'
+            b'{"io.modelcontextprotocol/protocolVersion":"2026-07-28",'
+            b'"io.modelcontextprotocol/clientCapabilities":{"a":%b}}}}'
+        ) % (b"[" * depth + b"]" * depth)
+        try:
+            message = parse_message(line)
+        except InvalidMessage:
+            return
+        assert HandshakeServer(b"k" * 32, lambda _: None).from_host(message, NOW)
+
+
+@pytest.mark.promise("E3")
+def test_an_answer_nobody_comes_back_for_is_dropped() -> None:
+    session = Session()
+    asked = session.suspend(1)
+    session.answer(session.related["q-1"], {"content": []})
+    session.to_server.clear()
+    session.expire(session.timers[0])
+    assert session.to_server == [{"jsonrpc": "2.0", "id": "q-1", "result": {"action": "cancel"}}]
+    assert "expired" in session.retry(2, asked)["error"]["message"]
 
 
 # ------------------------------------------------------------------------- every order

@@ -6,7 +6,9 @@ messages is one of its era. What no list of dialogues can say is shown over rand
 
 from __future__ import annotations
 
+import contextlib
 import json
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,8 +28,9 @@ from mcp_remote_py.eras.conversation import (
     Reply,
     Step,
 )
-from mcp_remote_py.eras.modern_server import ModernServer
+from mcp_remote_py.eras.modern_server import MAX_ROUNDS, ModernServer
 from mcp_remote_py.eras.verdict import Era, judge_discovery
+from mcp_remote_py.errors import InvalidMessage
 from mcp_remote_py.jsonrpc import (
     Kind,
     Message,
@@ -620,3 +623,90 @@ def test_however_requests_mix_each_gets_its_own_answer_once(
     world = World(named, lambda highest: data.draw(st.integers(0, highest)))
     world.run()
     assert sorted(world.answered) == sorted(named)
+
+
+# ------------------------------------------------------------------------- servers that stray
+
+
+def test_revisions_with_a_handshake_alone_are_a_readable_error() -> None:
+    server = ModernServer(INITIALIZE)
+    only_older = result_of(server.discover(), {"supportedVersions": ["2025-11-25"]})
+    error = json.loads(server.greet(only_older))["error"]
+    assert error["message"] == (
+        "The server names only revisions that begin with initialize, and refuses it."
+    )
+
+
+@pytest.mark.parametrize("meta", [None, [], "x"])
+def test_a_strange_member_costs_no_other_one(meta: object) -> None:
+    more: Json = {"supportedVersions": [MODERN], "capabilities": {"tools": {}}, "_meta": meta}
+    _, greeting = greet({**more, "instructions": None})
+    assert greeting["capabilities"] == {"tools": {}}
+    assert "instructions" not in greeting
+
+
+def test_capabilities_that_are_nested_too_deep_announce_nothing() -> None:
+    for depth in range(900, 1000):
+        nested = b"[" * depth + b"]" * depth
+        line = (
+            b'{"id":1,"result":{"supportedVersions":["2026-07-28"],'
+            b'"capabilities":{"experimental":{"a":%b}}}}' % nested
+        )
+        try:
+            answer = parse_message(line)
+        except InvalidMessage:
+            return
+        ModernServer(INITIALIZE).greet(answer)
+
+
+def test_a_refused_discover_is_no_greeting() -> None:
+    answer = parse_message(
+        b'{"id":1,"error":{"code":-32022,"message":"m","data":{"supported":["2026-07-28"]}}}'
+    )
+    assert json.loads(ModernServer(INITIALIZE).greet(answer))["error"]["code"] == -32022
+
+
+@pytest.mark.parametrize("params", [{"protocolVersion": "2025-11-25", "capabilities": {}}, {}])
+def test_a_host_that_does_not_name_itself_is_not_named(params: dict[str, object]) -> None:
+    discover = ModernServer(request_of("initialize", params, b"0")).discover()
+    sdk.validate_client_request("server/discover", MODERN, json.loads(discover.params))
+
+
+def subscribe(server: ModernServer, reply: Filter | Message) -> None:
+    conversation = server.serve(request_of("resources/subscribe", {"uri": "a"}))
+    next(conversation)
+    with pytest.raises(StopIteration):
+        conversation.send(reply)
+
+
+def test_a_subscription_stays_that_was_asked_for_twice_in_vain() -> None:
+    server, _ = greet({"supportedVersions": [MODERN]})
+    subscribe(server, {"resourceSubscriptions": ["a"]})
+    subscribe(server, parse_message(b'{"id":1,"error":{"code":-32603,"message":"busy"}}'))
+    assert server.wanted_notifications() == {"resourceSubscriptions": ["a"]}
+
+
+def test_a_subscription_nobody_waits_for_any_more_is_none() -> None:
+    server, _ = greet({"supportedVersions": [MODERN]})
+    conversation = server.serve(request_of("resources/subscribe", {"uri": "a"}))
+    next(conversation)
+    conversation.close()
+    assert server.wanted_notifications() == {}
+
+
+def test_nobody_is_asked_in_vain() -> None:
+    server, _ = greet({"supportedVersions": [MODERN]})
+    conversation = server.serve(request_of("tools/call", {"name": "a"}))
+    asks = {"resultType": "input_required", "inputRequests": {"q": {"method": "roots/list"}}}
+    steps = Counter[str]()
+    reply: Message | tuple[Message, ...] | None = None
+    with contextlib.suppress(StopIteration):
+        while True:
+            step = conversation.send(reply)
+            steps[type(step).__name__] += 1
+            if isinstance(step, Exchange):
+                reply = result_of(step.request, asks)
+            else:
+                assert isinstance(step, AskHost)
+                reply = tuple(result_of(one, {"roots": []}) for one in step.requests)
+    assert steps == {"Exchange": MAX_ROUNDS, "AskHost": MAX_ROUNDS - 1}

@@ -30,7 +30,7 @@ from mcp_remote_py.eras.parameters import (
     read_marks,
 )
 from mcp_remote_py.errors import InvalidMessage
-from mcp_remote_py.jsonrpc import parse_message
+from mcp_remote_py.jsonrpc import Message, parse_message
 from tests.eras.exact import EXACT
 
 Json = dict[str, Any]
@@ -513,3 +513,37 @@ def test_a_header_value_is_plain_and_means_what_it_says(value: str) -> None:
     assert encoded == encoded.strip()
     if "\ud800" not in value:
         assert decode_header_value(encoded.decode()) == value
+
+
+UNBUILDABLE = [b"1e999", b"9" * 5000]
+"""Numbers that are JSON, and that Python builds no value from."""
+
+
+def learned_with(more: bytes = b"") -> ParameterHeaders:
+    known = ParameterHeaders()
+    tool = b'{"name":"a","inputSchema":{"properties":{"r":{"type":"string",%b"x-mcp-header":"R"}}}}'
+    known.learn(parse_message(b'{"id":1,"result":{"tools":[%b]}}' % (tool % more)))
+    return known
+
+
+def call_with(arguments: bytes) -> Message:
+    return parse_message(
+        b'{"id":1,"method":"tools/call","params":{"name":"a","arguments":%b}}' % arguments
+    )
+
+
+@pytest.mark.parametrize("number", UNBUILDABLE)
+def test_a_number_nobody_can_build_hides_no_other_parameter(number: bytes) -> None:
+    found = learned_with().headers(call_with(b'{"r":"x","o":%b}' % number))
+    assert found == [(b"Mcp-Param-R", b"x")]
+
+
+@pytest.mark.parametrize("number", UNBUILDABLE)
+def test_a_number_nobody_can_build_hides_no_mark(number: bytes) -> None:
+    found = learned_with(b'"default":%b,' % number).headers(call_with(b'{"r":"x"}'))
+    assert found == [(b"Mcp-Param-R", b"x")]
+
+
+@pytest.mark.parametrize("number", UNBUILDABLE)
+def test_a_number_goes_into_the_header_as_it_stands(number: bytes) -> None:
+    assert learned_with().headers(call_with(b'{"r":%b}' % number)) == [(b"Mcp-Param-R", number)]

@@ -145,3 +145,10 @@ def test_no_version_or_method_can_begin_another_header(value: str) -> None:
     assert [name for name, _ in legacy] == [b"mcp-protocol-version"]
     for _, encoded in modern + legacy:
         assert decode_header_value(encoded.decode("ascii")) == value
+
+
+@pytest.mark.parametrize("name", [b"1e999", b"7", b"null"])
+def test_a_name_that_is_no_text_goes_into_no_header(name: bytes) -> None:
+    found = dict(headers_of("tools/call", b'{"name":%b,%b}' % (name, META)))
+    assert b"mcp-method" in found
+    assert b"mcp-name" not in found

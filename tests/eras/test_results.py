@@ -352,3 +352,23 @@ def test_a_resource_that_is_not_found_has_the_modern_code(method: str) -> None:
 def test_every_other_error_keeps_its_bytes_for_a_modern_client(error: bytes) -> None:
     line = to_modern_error(request("resources/read"), fail_with(error))
     assert line == b'{"jsonrpc":"2.0","id":%b,"error":%b}' % (ID, error)
+
+
+def test_a_text_takes_the_place_of_what_is_no_object_whatever_the_blanks() -> None:
+    answer = parse_message(b'{"id":1,"result":{"content":[\t ],"structuredContent":5}}')
+    line = to_handshake_result(parse_message(b'{"id":1,"method":"tools/call"}'), answer)
+    assert json.loads(line)["result"]["content"] == [{"type": "text", "text": "5"}]
+
+
+def test_an_error_of_2025_11_25_alone_says_which_capability_is_missing() -> None:
+    request = parse_message(b'{"id":1,"method":"tools/call"}')
+    answer = parse_message(b'{"id":1,"error":{"code":-32042,"message":"x"}}')
+    error = json.loads(to_modern_error(request, answer))["error"]
+    assert error["code"] == -32021
+    assert error["data"] == {"requiredCapabilities": {"elicitation": {"url": {}}}}
+
+
+def test_a_code_that_is_the_specifications_is_no_servers_of_the_older_era() -> None:
+    request = parse_message(b'{"id":1,"method":"tools/call"}')
+    answer = parse_message(b'{"id":1,"error":{"code":-32050,"message":"x","data":1.0}}')
+    assert b'"error":{"code":-32603,"message":"x","data":1.0}' in to_modern_error(request, answer)

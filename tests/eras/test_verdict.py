@@ -315,3 +315,8 @@ def test_every_failure_has_a_verdict_and_only_a_status_of_the_table_is_legacy(
 )
 def test_what_earlier_runs_remembered_of_a_server_is_read(word: str, era: Era) -> None:
     assert Era(word) is era
+
+
+@pytest.mark.parametrize("number", [b"1e999", b"9" * 5000])
+def test_a_number_nobody_can_build_hides_no_code(number: bytes) -> None:
+    assert is_modern_error(b'{"id":1,"error":{"code":-32020,"message":"m","data":%b}}' % number)
