@@ -15,6 +15,7 @@ import hmac
 import json
 from collections import deque
 from collections.abc import Callable, Hashable
+from functools import partial
 from typing import Any, NamedTuple, cast
 
 import msgspec
@@ -24,6 +25,7 @@ from mcp_remote_py.eras.capabilities import cross_capabilities
 from mcp_remote_py.eras.modern_server import INPUT_METHODS, LOG_LEVELS
 from mcp_remote_py.eras.results import URL_REQUIRED, to_modern_error, to_modern_result
 from mcp_remote_py.eras.verdict import UNSUPPORTED_VERSION, error_code
+from mcp_remote_py.errors import InvalidMessage
 from mcp_remote_py.jsonrpc import (
     INVALID_PARAMS,
     INVALID_REQUEST,
@@ -186,6 +188,16 @@ class HandshakeServer:
 
     def from_host(self, message: Message, now: float) -> list[Effect]:
         """What a message of the host leads to; `now` is in seconds on a steady clock."""
+        return self._guard(message, partial(self._take_from_host, message, now))
+
+    def _guard(self, message: Message, work: Callable[[], list[Effect]]) -> list[Effect]:
+        """What `work` for this message leads to, or that it is nested too deep to be rewritten."""
+        try:
+            return work()
+        except InvalidMessage as error:
+            return [*self._cancel(message.key), *_refuse(message, error.code, error.cause)]
+
+    def _take_from_host(self, message: Message, now: float) -> list[Effect]:
         if message.kind is Kind.RESPONSE:
             return []  # 2026-07-28 has none: nothing was asked
         if message.kind is Kind.NOTIFICATION:
@@ -194,17 +206,16 @@ class HandshakeServer:
             plain = meta.take_meta(message.params, meta.REQUEST_MEMBERS)
             return [ToServer(parse_message(encode_notification(message.method, plain)))]
         if any(message.key in known for known in (self._by_host, self._held, self._subscriptions)):
-            text = "A request with this id is still open."
-            return [ToHost(encode_error(message.raw_id, INVALID_REQUEST, text))]
+            return _refuse(message, INVALID_REQUEST, "A request with this id is still open.")
         envelope = meta.read_envelope(message)
         if envelope is None:
             text = f"`_meta` must name `{meta.VERSION}`."
-            return [ToHost(encode_error(message.raw_id, INVALID_PARAMS, text))]
+            return _refuse(message, INVALID_PARAMS, text)
         if envelope.version != MODERN:
             return [ToHost(_refuse_version(message, envelope.version))]
         if message.method in _REMOVED:
             text = f"MCP {MODERN} has no method {message.method}."
-            return [ToHost(encode_error(message.raw_id, METHOD_NOT_FOUND, text))]
+            return _refuse(message, METHOD_NOT_FOUND, text)
         return self._take(message, envelope, now)
 
     def _take(self, message: Message, envelope: meta.Envelope, now: float) -> list[Effect]:
@@ -241,7 +252,7 @@ class HandshakeServer:
         level = _severity(envelope.log_level)
         if envelope.log_level and level is None:
             text = f"No log level: {', '.join(LOG_LEVELS)} are."
-            return [ToHost(encode_error(message.raw_id, INVALID_PARAMS, text))]
+            return _refuse(message, INVALID_PARAMS, text)
         if level is not None and level < self._level and self._announces("logging"):
             # The session's level is the lowest anyone asked for; what is sent on is per request.
             self._level = level
@@ -336,7 +347,7 @@ class HandshakeServer:
         for uri in sorted({uri for one in self._subscriptions.values() for uri in one.uris}):
             effects += self._tell_subscription("resources/subscribe", uri)
         for request, envelope in held.values():
-            effects += self._take(request, envelope, now)
+            effects += self._guard(request, partial(self._take, request, envelope, now))
         return effects
 
     def _end_levelling(self, answer: Message) -> list[Effect]:
@@ -344,7 +355,7 @@ class HandshakeServer:
         effects: list[Effect] = []
         for message, envelope in self._levelling.pop(answer.key):
             if self._held.pop(message.key, None) is not None:
-                effects += self._send(message, envelope)
+                effects += self._guard(message, partial(self._send, message, envelope))
         return effects
 
     def _hear(self, notification: Message) -> list[Effect]:
@@ -426,7 +437,7 @@ class HandshakeServer:
     ) -> list[Effect]:
         call = self._redeem(message, meta.read_text(params.get("requestState")), now)
         if isinstance(call, str):
-            return [ToHost(encode_error(message.raw_id, INVALID_PARAMS, call))]
+            return _refuse(message, INVALID_PARAMS, call)
         responses = meta.read_members(bytes(params.get("inputResponses", b""))) or {}
         if call.again:
             return self._try_again(message, envelope, call, responses)
@@ -450,7 +461,7 @@ class HandshakeServer:
         answers = (_decode_object(bytes(responses.get(key, b""))) for key in call.asked)
         if any(answer.get("action") != "accept" for answer in answers):
             text = "The server wants an address to be opened first, which was declined."
-            return [ToHost(encode_error(message.raw_id, INVALID_PARAMS, text))]
+            return _refuse(message, INVALID_PARAMS, text)
         return self._send(message, envelope)
 
     def _redeem(self, message: Message, state: str, now: float) -> _Call | str:
@@ -481,7 +492,7 @@ class HandshakeServer:
             wanted = _decode_listen(message.params).notifications
         except UNREADABLE:
             text = "`notifications` is no notification filter."
-            return [ToHost(encode_error(message.raw_id, INVALID_PARAMS, text))]
+            return _refuse(message, INVALID_PARAMS, text)
         subscription = self._subscriptions[message.key] = _Subscription(message, wanted)
         effects: list[Effect] = []
         offered = self._announces("resources", "subscribe")
@@ -654,6 +665,12 @@ def _salient(message: Message) -> bytes:
         params.pop(name, None)
     text = json.dumps([message.method, params], sort_keys=True)
     return hashlib.sha256(text.encode()).digest()
+
+
+def _refuse(message: Message, code: int, text: str) -> list[Effect]:
+    if message.kind is not Kind.REQUEST:
+        return []
+    return [ToHost(encode_error(message.raw_id, code, text))]
 
 
 def _refuse_version(message: Message, version: str) -> bytes:

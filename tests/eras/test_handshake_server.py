@@ -301,18 +301,26 @@ def test_a_request_that_waits_for_the_level_can_be_cancelled() -> None:
     assert tell({"id": setting[-1]["id"], "result": {}}, by_host=False) == []
 
 
-def test_capabilities_that_are_nested_too_deep_are_none() -> None:
+@pytest.mark.promise("E3", "R1")
+@pytest.mark.parametrize("where", ["clientCapabilities", "clientInfo", "x"])
+def test_what_is_nested_so_deep_that_it_cannot_be_written_anew_is_refused(where: str) -> None:
     for depth in range(900, 1000):
-        line = (
-            b'{"id":1,"method":"server/discover","params":{"_meta":'
-            b'{"io.modelcontextprotocol/protocolVersion":"2026-07-28",'
-            b'"io.modelcontextprotocol/clientCapabilities":{"a":%b}}}}'
-        ) % (b"[" * depth + b"]" * depth)
+        meta = (
+            b'"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28",'
+            b'"io.modelcontextprotocol/clientCapabilities":{},'
+            b'"io.modelcontextprotocol/%b":{"a":%b}}'
+        ) % (where.encode(), b"[" * depth + b"]" * depth)
         try:
-            message = parse_message(line)
+            message = parse_message(b'{"id":1,"method":"tools/call","params":{%b}}' % meta)
         except InvalidMessage:
             return
-        assert HandshakeServer(b"k" * 32, lambda _: None).from_host(message, NOW)
+        server = HandshakeServer(b"k" * 32, lambda _: None)
+        outputs = list(show(server.from_host(message, NOW)))
+        if outputs[0].way == "to_server":
+            hello = b'{"id":"mcp-remote-py/call/1","result":{}}'
+            outputs = list(show(server.from_server(parse_message(hello), NOW)))[1:]
+        assert len(outputs) == 1
+        assert outputs[0].way == "to_server" or b'"error"' in outputs[0].line
 
 
 @pytest.mark.promise("E3")
@@ -480,3 +488,14 @@ def test_in_any_order_nothing_is_lost_doubled_or_swapped(steps: list[tuple[str, 
     assert crowd.calls == {}
     taken_back = {number for number, (_, gone) in crowd.asking.items() if gone}
     assert set(crowd.asking) <= taken_back
+
+
+def test_a_notification_that_cannot_be_written_anew_is_dropped() -> None:
+    server = HandshakeServer(b"k" * 32, lambda _: None)
+    for depth in range(900, 1000):
+        deep = b"[" * depth + b"]" * depth
+        try:
+            message = parse_message(b'{"method":"notifications/x","params":{"a":%b}}' % deep)
+        except InvalidMessage:
+            return
+        assert all(one.way == "to_server" for one in show(server.from_host(message, NOW)))
