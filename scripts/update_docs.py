@@ -1,23 +1,28 @@
-"""Keeps what the documents say of the command line and of the policy what the code says.
+"""Keeps what the documents say of the command line, the policy and the eras what the code says.
 
-What stands between two markers is written here, from the tables of `mcp_remote_py`. Must not know
-any option, rule or number.
+What stands between two markers is written here, from the tables of `mcp_remote_py` and, for what
+is shown by tests, from theirs. Must not know any option, rule or number.
 """
 
 import sys
 from collections import defaultdict
 from pathlib import Path
 
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))  # for the tables of the tests
+
 from mcp_remote_py import retry
 from mcp_remote_py.cli import render_command_sections, render_option_table
+from mcp_remote_py.eras import verdict
 from mcp_remote_py.oauth import ledger
 from mcp_remote_py.oauth.policy import OUTCOMES, RULES, Action, Event, Fact, Rule, State
 from mcp_remote_py.settings import DEFAULT_AUTH_TIMEOUT
 from mcp_remote_py.signin.fetch import POST_TIMEOUT
+from tests.matrix import cells
 
-ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
 LOOPS = ROOT / "docs" / "never-a-loop.md"
+ERAS = ROOT / "docs" / "eras.md"
 
 
 def render_options() -> str:
@@ -133,6 +138,56 @@ def _steps(steps: retry.Steps) -> str:
     return f"{first}, each wait {steps.factor:g} times the one before, up to {longest}"
 
 
+def render_features() -> str:
+    """What every cell of the matrix is played with."""
+    return ", ".join(cells.FEATURES) + "."
+
+
+def render_matrix() -> str:
+    """By client and server, how many features work, and why others have nothing to show."""
+    missing: dict[str, set[str]] = defaultdict(set)
+
+    def cell(client: str, server: str) -> str:
+        reasons = {one: cells.why_empty(client, server, one) for one in cells.FEATURES}
+        for feature, reason in reasons.items():
+            missing[reason].add(feature)
+        why = sorted({cells.REASONS.index(one) + 1 for one in reasons.values() if one})
+        works = sum(not one for one in reasons.values())
+        marks = "".join(f" <sup>{number}</sup>" for number in why)
+        return f"{works} of {len(reasons)}{marks}"
+
+    names = [kind.name for kind in cells.SERVERS]
+    rows = [(client, *(cell(client, name) for name in names)) for client in cells.CLIENTS]
+    notes = [
+        f"<sup>{number}</sup> {reason[0].upper()}{reason[1:]}: "
+        f"{'; '.join(one for one in cells.FEATURES if one in missing[reason])}."
+        for number, reason in enumerate(cells.REASONS, 1)
+    ]
+    return "\n\n".join((_table(("Client", *names), rows), *notes))
+
+
+def render_evidence() -> str:
+    """What a failure says of the server's era."""
+    rows = [
+        (
+            one.failure.__name__,
+            "any" if one.status is None else ", ".join(map(str, sorted(one.status))),
+            _codes(one.codes),
+            one.era.value or "nothing",
+            one.why,
+        )
+        for one in verdict.FAILURES
+    ]
+    return _table(("Failure", "HTTP status", "JSON-RPC error", "it is", "because"), rows)
+
+
+def _codes(codes: frozenset[int] | None) -> str:
+    if codes is None:
+        return "any or none"
+    found = sorted(codes)
+    return f"{found[-1]} to {found[0]}" if len(found) > 5 else ", ".join(map(str, found))
+
+
 def _names_of(states: frozenset[State]) -> str:
     names = [state.value for state in State if state in states]
     return "anything" if len(names) == len(State) else ", ".join(names)
@@ -152,6 +207,11 @@ PIECES = {
         "picture": render_picture,
         "rules": render_rules,
         "retries": render_retries,
+    },
+    ERAS: {
+        "features": render_features,
+        "matrix": render_matrix,
+        "evidence": render_evidence,
     },
 }
 """By document, the names of its pieces and what writes them."""

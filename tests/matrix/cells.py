@@ -58,6 +58,7 @@ STATELESS = "Streamable HTTP, stateless"
 
 NOT_IN_REVISION = "not in the client's revision"
 NOT_STATELESS = "a stateless server of that era cannot"
+REASONS = (NOT_IN_REVISION, NOT_STATELESS)
 
 
 def why_empty(client: str, server: str, feature: str) -> str:
