@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -26,7 +27,9 @@ from tests.real.servers import (
     oauth_worker,
     openid_servers,
 )
-from tests.real.stdio_host import started
+from tests.real.stdio_host import StdioHost, started
+
+PREFIX = "io.modelcontextprotocol/"
 
 # The first test of the folder may have to install it.
 pytestmark = pytest.mark.timeout(400)
@@ -84,6 +87,48 @@ def check_one_tab_for_two_sessions(desk: Desk, name: str) -> None:
 @pytest.mark.parametrize("path", ["/mcp", "/sse"])
 def test_oauth_worker(worker: Service, desk: Callable[..., Desk], path: str) -> None:
     check_one_tab_for_two_sessions(desk(worker, path), "oauth-workshop")
+
+
+def ask_as_modern(host: StdioHost, method: str, **params: object) -> Any:
+    """The result of a request of 2026-07-28."""
+    meta = {
+        PREFIX + "protocolVersion": "2026-07-28",
+        PREFIX + "clientInfo": {"name": "stdio-host", "version": "2"},
+        PREFIX + "clientCapabilities": {},
+    }
+    answer = host.request(method, {**params, "_meta": meta})
+    assert "result" in answer, answer
+    return answer["result"]
+
+
+@pytest.mark.promise("A1", "E1", "E3")
+@pytest.mark.parametrize("path", ["/next", "/mcp", "/sse"])
+def test_oauth_worker_with_a_host_of_2026_07_28(
+    worker: Service, desk: Callable[..., Desk], path: str
+) -> None:
+    found = desk(worker, path)
+    for _ in range(2):
+        with started(found.config, "workshop", found.home) as host:
+            discovered = ask_as_modern(host, "server/discover")
+            assert "2026-07-28" in discovered["supportedVersions"]
+            tools = ask_as_modern(host, "tools/list")["tools"]
+            assert {tool["name"] for tool in tools} == {"add", "whoami"}
+            result = ask_as_modern(host, "tools/call", name="whoami", arguments={})
+            assert result["content"][0]["text"] == "ada"
+            assert result["resultType"] == "complete"
+            assert host.close() == 0
+        assert len(found.browser.opened) == 1
+
+
+@pytest.mark.promise("A1", "E1", "E2")
+def test_stateless_oauth_worker_of_both_eras(worker: Service, desk: Callable[..., Desk]) -> None:
+    check_one_tab_for_two_sessions(desk(worker, "/next"), "oauth-workshop-next")
+
+
+@pytest.mark.promise("A1", "E2")
+def test_stateless_oauth_worker_as_a_modern_one(worker: Service, desk: Callable[..., Desk]) -> None:
+    found = desk(worker, "/next", "--protocol", "modern")
+    check_one_tab_for_two_sessions(found, "oauth-workshop-next")
 
 
 @pytest.mark.promise("A1", "A2", "A7", "R4")

@@ -3,7 +3,9 @@
 // `http://localhost:PORT` of whatever port it runs on. /ledger is the tests' window.
 import { AuthorizationError, OAuthAuthorizationServer, OAuthResourceServer } from "@cloudflare/workers-oauth-provider";
 import { McpServer } from "@modelcontextprotocol/sdk/server/mcp.js";
+import { McpServer as NextServer } from "@modelcontextprotocol/server";
 import { McpAgent } from "agents/mcp";
+import { createMcpHandler, getMcpAuthContext } from "agents/mcp/server";
 import { z } from "zod";
 
 const text = (value) => ({ content: [{ type: "text", text: value }] });
@@ -25,9 +27,29 @@ export class Workshop extends McpAgent {
   }
 }
 
+// The stateless handler of both eras.
+const next = createMcpHandler(
+  () => {
+    const server = new NextServer({ name: "oauth-workshop-next", version: "1.0.0" });
+    server.registerTool(
+      "add",
+      { description: "Adds two numbers.", inputSchema: z.object({ a: z.number(), b: z.number() }) },
+      async ({ a, b }) => text(String(a + b)),
+    );
+    server.registerTool(
+      "whoami",
+      { description: "Says who signed in.", inputSchema: z.object({}) },
+      async () => text(String(getMcpAuthContext()?.props?.person)),
+    );
+    return server;
+  },
+  { route: "/next" },
+);
+
 const transports = {
   "/mcp": Workshop.serve("/mcp", { binding: "WORKSHOP" }),
   "/sse": Workshop.serveSSE("/sse", { binding: "WORKSHOP" }),
+  "/next": { fetch: next },
 };
 const LIFETIME = 60; // seconds: less than KV keeps is refused
 const ledger = [];
