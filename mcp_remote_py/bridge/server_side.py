@@ -12,12 +12,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Hashable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+from mcp_remote_py.bridge.conversing import Conversations
 from mcp_remote_py.bridge.era import ServerEra
 from mcp_remote_py.bridge.listening import STREAM_NOTICES, Listening, Stream, subscription_key
 from mcp_remote_py.channel import Clock, Deliver, ServerChannel
-from mcp_remote_py.eras.conversation import AskHost, Exchange, Pause, Reply, Step
 from mcp_remote_py.eras.envelope import names_its_version, read_members
 from mcp_remote_py.eras.parameters import ParameterHeaders
 from mcp_remote_py.eras.verdict import (
@@ -31,9 +31,9 @@ from mcp_remote_py.eras.verdict import (
     judge_greeting,
 )
 from mcp_remote_py.errors import ExchangeError, InvalidMessage, SessionLost, Unusable
-from mcp_remote_py.jsonrpc import Kind, Message, encode_notification, encode_request, parse_message
+from mcp_remote_py.jsonrpc import Kind, Message, encode_request, parse_message
 from mcp_remote_py.pending import cancelled_key
-from mcp_remote_py.retry import RESUME_STEPS, Random
+from mcp_remote_py.retry import Random
 from mcp_remote_py.tools import called_tool
 
 if TYPE_CHECKING:
@@ -50,17 +50,12 @@ Expect = Callable[[Message], bool]
 """Sees an answer before it is delivered; True keeps it from the host."""
 
 
-class _Talk:
-    """A conversation of the translator for one request of the host."""
+class _Translation(NamedTuple):
+    """What stands between a host that shook hands and a modern server."""
 
-    def __init__(self, request: Message, server: ModernServer) -> None:
-        self.request = request
-        self.conversation = server.serve(request)
-        self.step: Step | None = None
-        self.begun = False
-        """Whether the first step is done: the request must not be made from its beginning."""
-        self.task: asyncio.Task[None] | None = None
-        self.asked: tuple[Message, ...] = ()
+    server: ModernServer
+    conversations: Conversations
+    listening: Listening
 
 
 class EraChannel:
@@ -81,11 +76,8 @@ class EraChannel:
         self._parameters = parameters
         self._clock = clock
         self._random = random
-        self._server: ModernServer | None = None
-        self._listening: Listening | None = None
+        self._translation: _Translation | None = None
         self._expected: dict[Hashable, Expect] = {}
-        self._talks: dict[Hashable, _Talk] = {}
-        self._asked: dict[Hashable, asyncio.Future[Message]] = {}
         self._streams: dict[Hashable, Stream] = {}
         self._aside: set[asyncio.Task[Any]] = set()
 
@@ -95,8 +87,8 @@ class EraChannel:
         """See `ServerChannel.send`."""
         if message.method == "initialize" and not names_its_version(message):
             await self._begin(message)
-        elif self._server is not None:
-            await self._send_translated(message, self._server)
+        elif self._translation is not None:
+            await self._send_translated(message, self._translation)
         elif names_its_version(message):
             await self._send_modern(message)
         else:
@@ -108,10 +100,7 @@ class EraChannel:
         except ExchangeError as error:
             if error.body is None or self._era.fixed or not is_modern_error(error.body):
                 raise
-            self._era.doubt()
-            raise SessionLost(
-                "The server has become one of another era of the protocol.", status=error.status
-            ) from error
+            raise self._lose_era(error) from error
 
     # ------------------------------------------------------------------ a host that shakes hands
 
@@ -171,6 +160,7 @@ class EraChannel:
         from mcp_remote_py.eras.modern_server import ModernServer  # few starts need it
 
         server = ModernServer(initialize)
+        await self._inner.renew()  # whatever a refused handshake has left
         try:
             answer = await self._ask(server.discover())
         except ExchangeError as error:
@@ -180,119 +170,53 @@ class EraChannel:
         if judge_discovery(answer) is not Era.MODERN:
             return False
         self._era.confirm(Era.MODERN)
-        self._server = server
-        self._listening = Listening(server, self._open_stream)
+        listening = Listening(server, self._open_stream)
+        conversations = Conversations(
+            server, self._ask_properly, listening, self._deliver, self._clock, self._random
+        )
+        self._translation = _Translation(server, conversations, listening)
         self._deliver(parse_message(server.greet(answer)))
         return True
 
     def _end_translation(self) -> None:
-        self._server = None
-        if self._listening is not None:
-            self._listening.end()
-            self._listening = None
+        if self._translation is not None:
+            self._translation.listening.end()
+            self._translation = None
 
     # ------------------------------------------------------------------ in translation
 
-    async def _send_translated(self, message: Message, server: ModernServer) -> None:
+    async def _send_translated(self, message: Message, translation: _Translation) -> None:
         if message.kind is Kind.REQUEST:
-            await self._converse(message, server)
+            await self._serve(message, translation.conversations)
         elif message.kind is Kind.RESPONSE:
-            asked = self._asked.pop(message.key, None)
-            if asked is not None and not asked.done():
-                asked.set_result(message)
+            translation.conversations.take_answer(message)
         elif message.method == "notifications/cancelled":
-            self._cancel(cancelled_key(message))
+            translation.conversations.cancel(cancelled_key(message))
         else:
-            notification = server.tell(message)
+            notification = translation.server.tell(message)
             if notification is not None:
                 await self._inner.send(notification)
 
-    async def _converse(self, request: Message, server: ModernServer) -> None:
-        talk = self._talks.get(request.key)
-        if talk is None or talk.request is not request:
-            talk = self._talks[request.key] = _Talk(request, server)
-        # In a task of its own: a cancelled request ends it, and not the relay's.
-        talk.task = asyncio.ensure_future(self._go_on(talk))
+    async def _serve(self, request: Message, conversations: Conversations) -> None:
         try:
-            await asyncio.wait({talk.task})
-        except asyncio.CancelledError:
-            self._forget(talk)
-            raise
-        finally:
-            talk.task.cancel()
-            self._end_questions(talk)
-        if talk.task.cancelled():
-            self._forget(talk)
-            return
-        error = talk.task.exception()
-        if not talk.begun or error is None:
-            self._forget(talk)
-        if error is None:
-            return
-        if isinstance(error, ExchangeError) and judge_failure(error) is Era.LEGACY:
-            self._forget(talk)
-            self._era.doubt()
-            raise SessionLost(
-                "The server has become one of another era of the protocol.", status=error.status
-            ) from error
-        # Tried again by the same request, it goes on where it was.
-        raise error
+            await conversations.serve(request)
+        except ExchangeError as error:
+            if judge_failure(error) is not Era.LEGACY:
+                raise
+            raise self._lose_era(error) from error
 
-    def _forget(self, talk: _Talk) -> None:
-        talk.conversation.close()
-        if self._talks.get(talk.request.key) is talk:
-            del self._talks[talk.request.key]
+    def _lose_era(self, error: ExchangeError) -> SessionLost:
+        """The server is another than it was: the handshake has to be made again."""
+        self._era.doubt()
+        text = "The server has become one of another era of the protocol."
+        return SessionLost(text, status=error.status)
 
-    async def _go_on(self, talk: _Talk) -> None:
-        """Plays the conversation on, from the step that failed last time where one did."""
-        try:
-            step = talk.step or next(talk.conversation)
-            while True:
-                talk.step = step
-                reply = await self._take_step(talk, step)
-                talk.begun = True
-                step = talk.conversation.send(reply)
-        except StopIteration as end:
-            self._deliver(parse_message(end.value))
-
-    async def _take_step(self, talk: _Talk, step: Step) -> Reply:
-        match step:
-            case Exchange(request):
-                answer = await self._ask(request)
-                if error_code(answer) == HEADER_MISMATCH and await self._relearn(request):
-                    answer = await self._ask(request)
-                return answer
-            case AskHost(requests):
-                return await self._ask_host(talk, requests)
-            case Pause(attempt):
-                await self._clock.sleep(RESUME_STEPS.wait(attempt, self._random))
-                return None
-            case _:
-                return {} if self._listening is None else await self._listening.want()
-
-    async def _ask_host(self, talk: _Talk, requests: tuple[Message, ...]) -> tuple[Message, ...]:
-        loop = asyncio.get_running_loop()
-        talk.asked = requests
-        answers = [self._asked.setdefault(one.key, loop.create_future()) for one in requests]
-        for request in requests:
-            self._deliver(request)
-        answered = tuple(await asyncio.gather(*answers))
-        talk.asked = ()
-        return answered
-
-    def _end_questions(self, talk: _Talk) -> None:
-        """Tells the host not to answer any more what was asked for a request that is over."""
-        for request in talk.asked:
-            if self._asked.pop(request.key, None) is not None:
-                params = b'{"requestId":%b,"reason":"The request is over."}' % request.raw_id
-                line = encode_notification("notifications/cancelled", params)
-                self._deliver(parse_message(line))
-        talk.asked = ()
-
-    def _cancel(self, key: Hashable) -> None:
-        talk = self._talks.get(key)
-        if talk is not None and talk.task is not None:
-            talk.task.cancel()  # closing the stream is the cancellation
+    async def _ask_properly(self, request: Message) -> Message:
+        """The server's answer; a call whose headers were refused is made again with others."""
+        answer = await self._ask(request)
+        if error_code(answer) == HEADER_MISMATCH and await self._relearn(request):
+            answer = await self._ask(request)
+        return answer
 
     # ------------------------------------------------------------------ a host of the modern era
 
@@ -371,14 +295,14 @@ class EraChannel:
                 self._deliver(message)
         elif message.method in STREAM_NOTICES and self._take_stream_notice(message):
             pass
-        elif self._server is None:
+        elif self._translation is None:
             if message.kind is Kind.REQUEST and self._era.host_is_modern:
                 self._era.related[message.key] = message.related
             self._deliver(message)
         elif message.kind is Kind.REQUEST:
             logger.warning("A server of this era sends no requests; ignored: %s", message)
         else:
-            self._deliver(parse_message(self._server.hear(message)))
+            self._deliver(parse_message(self._translation.server.hear(message)))
 
     def _take_stream_notice(self, message: Message) -> bool:
         """Whether it was about a stream that is held open here, and need not be passed on."""
@@ -482,14 +406,14 @@ class EraChannel:
 
     def start_listening(self) -> None:
         """See `ServerChannel.start_listening`."""
-        if self._server is None or self._listening is None:
+        if self._translation is None:
             self._inner.start_listening()
-        elif self._server.wanted_notifications():
-            self._listening.begin()
+        elif self._translation.server.wanted_notifications():
+            self._translation.listening.begin()
 
     def set_protocol_version(self, version: str) -> None:
         """See `ServerChannel.set_protocol_version`; a modern request names its own."""
-        if self._server is None:
+        if self._translation is None:
             self._inner.set_protocol_version(version)
 
     async def renew(self) -> None:
