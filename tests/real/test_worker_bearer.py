@@ -21,8 +21,9 @@ pytestmark = pytest.mark.timeout(400)
 
 OBSERVED = 2.0
 """Seconds in which a loop would show: a retry without back-off makes hundreds of requests."""
-FEW = 4
-"""HTTP requests that two refused messages may cost: each transport once for each message."""
+FEW = 5
+"""HTTP requests that two refused messages may cost: each transport once for each message, and once
+the other era of the protocol."""
 
 
 def sentence(answer: dict[str, Any], *phrases: str) -> str:
