@@ -160,7 +160,10 @@ def test_anything_else_is_no_modern_error(answer: bytes) -> None:
 @pytest.mark.parametrize(
     ("result", "era"),
     [
-        *[(b'{"protocolVersion":"%b"}' % one.encode(), Era.LEGACY) for one in HANDSHAKE_VERSIONS],
+        *[
+            (b'{"protocolVersion":"%b"}' % one.encode(), Era.LEGACY)
+            for one in sorted(HANDSHAKE_VERSIONS)
+        ],
         (b'{"protocolVersion":"2026-07-28"}', Era.MODERN),
         (b'{"protocolVersion":"2099-01-01"}', Era.MODERN),
         (b'{"protocolVersion":"2024-10-07"}', Era.LEGACY),
