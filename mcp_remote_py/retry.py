@@ -12,7 +12,14 @@ from collections import Counter
 from collections.abc import Callable
 from typing import NamedTuple
 
-from mcp_remote_py.errors import ExchangeError, Interrupted, NotSent, Refused, SessionLost
+from mcp_remote_py.errors import (
+    ExchangeError,
+    Interrupted,
+    NotSent,
+    Refused,
+    SessionLost,
+    WrongEra,
+)
 
 Random = Callable[[], float]
 """Uniform in [0, 1)."""
@@ -118,6 +125,7 @@ _AGAIN = "It may have been executed; a second time does no harm."
 
 RULES = (
     Rule(SessionLost, None, 2, "Refused; a new session may take it.", at_once=True),
+    Rule(WrongEra, None, 0, "Its transport has no such messages."),
     Rule(NotSent, None, MAX_REPEATS, "It never left."),
     Rule(Interrupted, None, 1, _AGAIN, harmless=True),
     Rule(Interrupted, None, 0, _LOST),

@@ -22,10 +22,10 @@ from mcp_remote_py.eras.envelope import names_its_version, read_members
 from mcp_remote_py.eras.parameters import ParameterHeaders
 from mcp_remote_py.eras.verdict import (
     HEADER_MISMATCH,
+    LEGACY_REFUSED,
     MISMATCH_STATUS,
     Era,
     error_code,
-    is_modern_error,
     judge_discovery,
     judge_failure,
     judge_greeting,
@@ -77,6 +77,8 @@ class EraChannel:
         self._clock = clock
         self._random = random
         self._translation: _Translation | None = None
+        self._doubted = False
+        """A handshake server said what a modern one would say, and was none: it means its own."""
         self._expected: dict[Hashable, Expect] = {}
         self._streams: dict[Hashable, Stream] = {}
         self._aside: set[asyncio.Task[Any]] = set()
@@ -98,8 +100,9 @@ class EraChannel:
         try:
             await self._inner.send(message)
         except ExchangeError as error:
-            if error.body is None or self._era.fixed or not is_modern_error(error.body):
+            if self._era.fixed or self._doubted or _code_of(error) not in LEGACY_REFUSED:
                 raise
+            self._doubted = True
             raise self._lose_era(error) from error
 
     # ------------------------------------------------------------------ a host that shakes hands
@@ -170,6 +173,7 @@ class EraChannel:
         if judge_discovery(answer) is not Era.MODERN:
             return False
         self._era.confirm(Era.MODERN)
+        self._doubted = False
         listening = Listening(server, self._open_stream)
         conversations = Conversations(
             server, self._ask_properly, listening, self._deliver, self._clock, self._random
@@ -233,8 +237,7 @@ class EraChannel:
         try:
             await self._exchange(message)
         except ExchangeError as error:
-            code = 0 if error.body is None else error_code(parse_message(error.body))
-            if message.method == "tools/call" and code == HEADER_MISMATCH:
+            if message.method == "tools/call" and _code_of(error) == HEADER_MISMATCH:
                 if await self._relearn(message):
                     await self._exchange(message)
                     return
@@ -429,6 +432,11 @@ class EraChannel:
         if self._aside:
             await asyncio.wait(set(self._aside))
         await self._inner.aclose()
+
+
+def _code_of(error: ExchangeError) -> int:
+    answer = _parse_body(error)
+    return 0 if answer is None else error_code(answer)
 
 
 def _parse_body(error: ExchangeError) -> Message | None:

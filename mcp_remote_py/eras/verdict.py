@@ -30,6 +30,9 @@ MODERN_CODES = frozenset(range(-32099, -32019)) - {-32042}
 """Since 2026-07-28 the specification alone allocates these (basic/index, "Error Codes"), and
 -32042 is one that only 2025-11-25 knew."""
 
+LEGACY_REFUSED = frozenset({HEADER_MISMATCH, UNSUPPORTED_VERSION})
+"""What a modern server says to a message of the other era."""
+
 _ORDINARY_CODES = frozenset({METHOD_NOT_FOUND, INVALID_PARAMS, INTERNAL_ERROR})
 _ORDINARY_STATUS = frozenset({400, 404})
 """With these a modern server answers these to a request it understood as one of its era;

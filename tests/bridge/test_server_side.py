@@ -231,6 +231,20 @@ def test_a_server_that_becomes_modern_goes_on_being_used() -> None:
     scene(play)
 
 
+@pytest.mark.promise("E1", "R1")
+@pytest.mark.parametrize("code", [-32020, -32022, -32021, -32050])
+def test_a_legacy_server_may_use_such_a_code_for_its_own(code: int) -> None:
+    async def play(stage: Scene) -> None:
+        await stage.shake_hands()
+        stage.server.always("tools/call", refuse(400, code))
+        for number in range(3):
+            answer = await stage.ask(number, "tools/call", {"name": "a"})
+            assert answer["error"] == {"code": code, "message": "no"}
+        assert stage.methods.count("initialize") <= 2
+
+    scene(play)
+
+
 @pytest.mark.promise("E1", "R5")
 def test_a_server_that_becomes_legacy_goes_on_being_used() -> None:
     async def play(stage: Scene) -> None:
