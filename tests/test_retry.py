@@ -21,6 +21,7 @@ from mcp_remote_py.errors import (
     Refused,
     SessionLost,
     Unusable,
+    WrongEra,
 )
 from mcp_remote_py.retry import (
     CONNECT_STEPS,
@@ -120,7 +121,7 @@ def test_what_is_sent_again(
 
 
 STATUSES = (None, 200, 400, 401, 403, 404, 405, 408, 425, 429, 500, 501, 502, 503, 504)
-KINDS = (ExchangeError, NotSent, Refused, SessionLost, Interrupted, Unusable)
+KINDS = (ExchangeError, NotSent, Refused, SessionLost, WrongEra, Interrupted, Unusable)
 
 
 def failures_of_every_kind() -> Iterator[tuple[ExchangeError, bool]]:
