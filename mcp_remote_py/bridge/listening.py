@@ -17,7 +17,7 @@ from mcp_remote_py.channel import Clock, Deliver
 from mcp_remote_py.eras.conversation import Filter
 from mcp_remote_py.eras.envelope import SUBSCRIPTION_ID, put_meta
 from mcp_remote_py.eras.verdict import Era, judge_failure
-from mcp_remote_py.errors import ExchangeError, InvalidMessage
+from mcp_remote_py.errors import ExchangeError, InvalidMessage, Unusable
 from mcp_remote_py.jsonrpc import UNREADABLE, Message, decode_id, encode_notification, parse_message
 from mcp_remote_py.pending import cancelled_key
 from mcp_remote_py.retry import STREAM_STEPS, Random
@@ -33,6 +33,10 @@ STREAM_NOTICES = frozenset({ACKNOWLEDGED, "notifications/cancelled"})
 
 LASTING_STREAM = 60.0
 """Seconds after which a stream counts as a good one: the next opening comes soon again."""
+
+ACKNOWLEDGE_PATIENCE = 10.0
+"""Seconds to the acknowledgement, which must be the first that a server says on a stream. Whoever
+subscribes waits for it."""
 
 _CHANGED = {
     "toolsListChanged": "notifications/tools/list_changed",
@@ -136,9 +140,10 @@ class Stream:
 class Listening:
     """The one subscription of a host that knows none: it follows what the host wants to hear."""
 
-    def __init__(self, server: ModernServer, open_stream: OpenStream) -> None:
+    def __init__(self, server: ModernServer, open_stream: OpenStream, clock: Clock) -> None:
         self._server = server
         self._open_stream = open_stream
+        self._clock = clock
         self._turn = asyncio.Lock()
         self._current: asyncio.Task[Message] | None = None
         self._beginning: asyncio.Task[None] | None = None
@@ -171,15 +176,23 @@ class Listening:
                 return {}
             stream = self._open_stream(lambda: self._server.listen(wanted), own=True)
             running = asyncio.ensure_future(stream.run())
+            patience = asyncio.ensure_future(self._clock.sleep(ACKNOWLEDGE_PATIENCE))
             try:
                 await asyncio.wait(
-                    {running, stream.acknowledged}, return_when=asyncio.FIRST_COMPLETED
+                    {running, stream.acknowledged, patience}, return_when=asyncio.FIRST_COMPLETED
                 )
-            except asyncio.CancelledError:
-                running.cancel()
-                raise
+            finally:
+                patience.cancel()
+                if not stream.acknowledged.done():
+                    running.cancel()
             if not stream.acknowledged.done():
-                return running.result()
+                if running.done():
+                    return running.result()
+                raise Unusable(
+                    f"The server did not acknowledge the subscription within "
+                    f"{ACKNOWLEDGE_PATIENCE:g} seconds.",
+                    hint="That is a fault of the server.",
+                )
             # Only now is the old one closed: between the two nothing is missed.
             self._replace(running)
             return stream.acknowledged.result()

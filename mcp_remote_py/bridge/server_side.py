@@ -174,7 +174,7 @@ class EraChannel:
             return False
         self._era.confirm(Era.MODERN)
         self._doubted = False
-        listening = Listening(server, self._open_stream)
+        listening = Listening(server, self._open_stream, self._clock)
         conversations = Conversations(
             server, self._ask_properly, listening, self._deliver, self._clock, self._random
         )

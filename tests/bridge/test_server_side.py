@@ -671,6 +671,21 @@ def test_a_subscription_that_cannot_be_opened_is_an_error_and_leaves_the_old_str
     scene(play)
 
 
+@pytest.mark.promise("E2", "R1")
+def test_a_server_that_does_not_acknowledge_is_not_waited_for_in_vain() -> None:
+    async def play(stage: Scene) -> None:
+        stage.server.always("", be_modern)
+        stage.server.always("subscriptions/listen", forever)
+        await stage.shake_hands()
+        answer = await stage.ask(1, "resources/subscribe", {"uri": "a"})
+        assert answer["error"]["message"] == (
+            "The server did not acknowledge the subscription within 10 seconds. "
+            "That is a fault of the server."
+        )
+
+    scene(play)
+
+
 # ------------------------------------------------------------------------- a modern host listens
 
 LISTEN = modern(notifications={"toolsListChanged": True, "resourceSubscriptions": ["a"]})
