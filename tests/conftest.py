@@ -21,6 +21,22 @@ def pytest_configure() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+LONG = (
+    "test_root_causes.py",
+    "test_exploration.py",
+    "test_matrix.py",
+    "test_misbehaviour.py",
+    "test_hosts.py",
+    "test_end_to_end.py",
+)
+"""Files that take a minute and more, the longest first."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long files first: one that is begun last is waited for by all who run beside it."""
+    items.sort(key=lambda item: (*LONG, item.path.name).index(item.path.name))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def search_for_secrets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """At the end of the run, no file of it holds a secret (promise S2)."""
