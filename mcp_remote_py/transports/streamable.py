@@ -46,6 +46,12 @@ _BUSY_STATUS = SAFE_STATUS | UNSURE_STATUS
 MAX_RESUME_FAILURES = 5
 """Resumptions in a row that could not even be opened."""
 
+ASKS_BACK = frozenset({"tools/call", "prompts/get", "resources/read"})
+"""Requests in whose course a server asks the host, and may do so on the standalone stream."""
+
+LISTEN_PATIENCE = 1.0
+"""Seconds such a request waits for that stream; some servers open it with their first event."""
+
 CLOSE_TIMEOUT = 0.5
 """Seconds for the DELETE that ends the session."""
 
@@ -79,6 +85,8 @@ class StreamableChannel:
         self._session: bytes | None = None
         self._version = ""
         self._listener: asyncio.Task[None] | None = None
+        self._opened = asyncio.Event()
+        self._opened.set()  # nothing is being opened
         self._heard = asyncio.Event()
         self._unasked = 0
         self._aside: set[asyncio.Task[None]] = set()
@@ -89,6 +97,8 @@ class StreamableChannel:
         """See `ServerChannel.send`."""
         if message.method == "initialize":
             await self.renew()  # it begins without a session (2025-11-25, "Session Management")
+        elif message.method in ASKS_BACK and not self._opened.is_set():
+            await self._await_stream()
         session = self._session
         headers = [CONTENT_TYPE, ACCEPT_BOTH, *self._session_headers(session)]
         headers += self._stamp.headers(message, self._version)
@@ -265,7 +275,17 @@ class StreamableChannel:
     def start_listening(self) -> None:
         """See `ServerChannel.start_listening`."""
         if self._listener is None:
+            self._opened.clear()
             self._listener = asyncio.ensure_future(self._listen())
+
+    async def _await_stream(self) -> None:
+        """Waits until the server has the standalone stream: what it asks before that is lost."""
+        try:
+            async with asyncio.timeout(LISTEN_PATIENCE):
+                await self._opened.wait()
+        except TimeoutError:
+            logger.debug("The listening stream is not answered; nothing waits for it any more.")
+            self._opened.set()
 
     async def _listen(self) -> None:
         failures = 0
@@ -296,7 +316,10 @@ class StreamableChannel:
 
     async def _listen_once(self, decoder: EventDecoder) -> bool:
         """Reads the stream until it ends. False when the server offers none."""
-        response = await self._open_stream(decoder.last_event_id)
+        try:
+            response = await self._open_stream(decoder.last_event_id)
+        finally:
+            self._opened.set()
         try:
             if response.status == 200 and response.content_type == "text/event-stream":
                 await self._read_events(response, decoder, None)
@@ -353,6 +376,7 @@ class StreamableChannel:
         if self._listener is not None:
             self._listener.cancel()
             self._listener = None
+            self._opened.set()
 
     async def aclose(self) -> None:
         """See `ServerChannel.aclose`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from mcp_remote_py.errors import Interrupted, NotSent, SessionLost, Unusable
 from mcp_remote_py.jsonrpc import Message, parse_message
+from mcp_remote_py.transports import streamable
 from mcp_remote_py.transports.streamable import StreamableChannel
 from tests.fakes import FakeClock, encode, encode_notification, encode_request, run, until
 from tests.peers.wild_server import (
@@ -201,6 +203,59 @@ def test_server_without_a_listening_stream_is_asked_once(status: int) -> None:
 
     server = scene(play)
     assert len(server.received("GET")) == 1
+
+
+@pytest.mark.promise("L5", "R4")
+@pytest.mark.parametrize("method", ["tools/call", "prompts/get", "resources/read"])
+@pytest.mark.parametrize("end", ["stream", "refusal", "renewal"])
+def test_what_makes_a_server_ask_waits_for_the_stream_of_its_questions(
+    method: str, end: str
+) -> None:
+    asking = parse_message(encode_request(1, method, {"name": "echo"}))
+    answer = threading.Event()
+
+    def hold(exchange: Exchange) -> None:
+        assert answer.wait(5)
+        answer_status(405)(exchange) if end == "refusal" else greet(exchange)
+
+    async def play(stage: Scene) -> None:
+        stage.server.always("GET", hold)
+        await stage.begin()
+        call = asyncio.ensure_future(stage.channel.send(asking))
+        await stage.channel.send(parse_message(encode_request(2, "tools/list", {})))
+        assert not stage.server.received(method)
+        if end == "renewal":
+            await stage.channel.renew()
+            await call
+            answer.set()
+        else:
+            answer.set()
+            await call
+        assert [one.key for one in stage.delivered if one.key] == ["init", 2, 1]
+
+    scene(play)
+
+
+@pytest.mark.promise("L5")
+def test_a_stream_that_never_opens_holds_up_one_call_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(streamable, "LISTEN_PATIENCE", 0.05)
+    answer = threading.Event()
+
+    def hold(exchange: Exchange) -> None:
+        assert answer.wait(5)
+        greet(exchange)
+
+    async def play(stage: Scene) -> None:
+        stage.server.always("GET", hold)
+        await stage.begin()
+        await stage.channel.send(CALL)
+        monkeypatch.setattr(streamable, "LISTEN_PATIENCE", 3600.0)
+        await stage.channel.send(CALL)
+        answer.set()
+
+    scene(play)
 
 
 def greet(exchange: Exchange) -> None:
