@@ -18,6 +18,7 @@ from mcp_remote_py.bridge.conversing import Conversations
 from mcp_remote_py.bridge.era import ServerEra
 from mcp_remote_py.bridge.listening import STREAM_NOTICES, Listening, Stream, subscription_key
 from mcp_remote_py.channel import Clock, Deliver, ServerChannel
+from mcp_remote_py.eras import verdict
 from mcp_remote_py.eras.envelope import names_its_version, read_members
 from mcp_remote_py.eras.parameters import ParameterHeaders
 from mcp_remote_py.eras.verdict import (
@@ -29,12 +30,14 @@ from mcp_remote_py.eras.verdict import (
     judge_discovery,
     judge_failure,
     judge_greeting,
+    supported_versions,
 )
 from mcp_remote_py.errors import ExchangeError, InvalidMessage, SessionLost, Unusable
 from mcp_remote_py.jsonrpc import Kind, Message, encode_request, parse_message
 from mcp_remote_py.pending import cancelled_key
 from mcp_remote_py.retry import Random
 from mcp_remote_py.tools import called_tool
+from mcp_remote_py.versions import MODERN
 
 if TYPE_CHECKING:
     from mcp_remote_py.eras.modern_server import ModernServer
@@ -165,7 +168,7 @@ class EraChannel:
         server = ModernServer(initialize)
         await self._inner.renew()  # whatever a refused handshake has left
         try:
-            answer = await self._ask(server.discover())
+            answer = await self._ask_properly(server.discover())
         except ExchangeError as error:
             if judge_failure(error) is Era.UNKNOWN:
                 raise
@@ -216,11 +219,19 @@ class EraChannel:
         return SessionLost(text, status=error.status)
 
     async def _ask_properly(self, request: Message) -> Message:
-        """The server's answer; a call whose headers were refused is made again with others."""
+        """The server's answer; once more where the refusal says that another try may fit.
+
+        Where the headers of a call were others, and where the revision is refused and named as one
+        of its own all the same: a server that is being replaced, or one behind several.
+        """
         answer = await self._ask(request)
-        if error_code(answer) == HEADER_MISMATCH and await self._relearn(request):
-            answer = await self._ask(request)
-        return answer
+        match error_code(answer):
+            case verdict.HEADER_MISMATCH if await self._relearn(request):
+                return await self._ask(request)
+            case verdict.UNSUPPORTED_VERSION if MODERN in supported_versions(answer):
+                return await self._ask(request)
+            case _:
+                return answer
 
     # ------------------------------------------------------------------ a host of the modern era
 

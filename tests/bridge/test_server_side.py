@@ -258,6 +258,35 @@ def test_a_server_that_becomes_legacy_goes_on_being_used() -> None:
     scene(play)
 
 
+REFUSED_ONCE = refuse(400, -32022, {"supported": ["2026-07-28"], "requested": "2026-07-28"})
+
+
+@pytest.mark.promise("E2")
+@pytest.mark.parametrize("method", ["server/discover", "tools/call"])
+def test_a_revision_that_is_refused_and_named_is_tried_once_more(method: str) -> None:
+    async def play(stage: Scene) -> None:
+        stage.server.always("", be_modern)
+        stage.server.script(method, REFUSED_ONCE)
+        await stage.shake_hands()
+        assert (await stage.ask(1, "tools/call", {"name": "a"}))["result"]
+        assert stage.methods.count(method) == 2
+
+    scene(play, Era.MODERN)
+
+
+@pytest.mark.promise("E2", "L5")
+def test_a_revision_that_stays_refused_is_an_error() -> None:
+    async def play(stage: Scene) -> None:
+        stage.server.always("", be_modern)
+        await stage.shake_hands()
+        stage.server.always("tools/call", REFUSED_ONCE)
+        answer = await stage.ask(1, "tools/call", {"name": "a"})
+        assert answer["error"]["code"] == -32022
+        assert stage.methods.count("tools/call") == 2
+
+    scene(play)
+
+
 # ------------------------------------------------------------------------- in rounds
 
 QUESTION: Json = {"method": "elicitation/create", "params": {"message": "Who?"}}
