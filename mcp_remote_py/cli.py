@@ -40,6 +40,7 @@ from mcp_remote_py.settings import (
     Tls,
     ToolRules,
     TransportStrategy,
+    Unattended,
 )
 
 PROGRAM = "mcp-remote-py"
@@ -383,6 +384,56 @@ ALL_OPTIONS = (
         _SERVER,
     ),
     Option(
+        "--client-credentials",
+        "",
+        "Sign in without a person, as the client of --static-oauth-client-info.",
+        _SIGN_IN,
+        _SERVER,
+    ),
+    Option(
+        "--private-key",
+        "FILE",
+        "The client's private key (PEM or JWK): it proves itself by it instead of a secret.",
+        _SIGN_IN,
+        _SERVER,
+    ),
+    Option(
+        "--signing-alg",
+        "ALGORITHM",
+        f"What --private-key signs with: {', '.join(words.SIGNING_ALGORITHMS)} (default ES256).",
+        _SIGN_IN,
+        _SERVER,
+    ),
+    Option(
+        "--jwt-bearer",
+        "FILE",
+        "Sign in without a person, by the workload's JWT in this file, read anew at each use.",
+        _SIGN_IN,
+        _SERVER,
+    ),
+    Option(
+        "--idp-token-endpoint",
+        "URL",
+        "Sign in by a company's identity provider: it exchanges --idp-id-token for a grant.",
+        _SIGN_IN,
+        _SERVER,
+    ),
+    Option("--idp-client-id", "ID", "The client at that identity provider.", _SIGN_IN, _SERVER),
+    Option(
+        "--idp-id-token",
+        "FILE",
+        "The ID token of that identity provider, in a file that is read anew at each use.",
+        _SIGN_IN,
+        _SERVER,
+    ),
+    Option(
+        "--token-endpoint",
+        "URL",
+        "The token endpoint of a sign-in without a person, instead of finding it.",
+        _SIGN_IN,
+        _SERVER,
+    ),
+    Option(
         "--token-store",
         "STORE",
         "Where tokens are kept: keyring (the default), file, or memory until the end.",
@@ -631,6 +682,14 @@ class _Arguments(argparse.Namespace):
     use_id_token: bool
     no_browser: bool
     device_code: bool
+    client_credentials: bool
+    private_key: str | None
+    signing_alg: str | None
+    jwt_bearer: str | None
+    idp_token_endpoint: str | None
+    idp_client_id: str | None
+    idp_id_token: str | None
+    token_endpoint: str | None
     all: bool
     json: bool
     debug: bool
@@ -918,9 +977,71 @@ def _read_proxy(
     return settings, warnings
 
 
+def _unattended(arguments: _Arguments, environment: Mapping[str, str]) -> Unattended | None:
+    """How to sign in without a person, None where there is one.
+
+    Raises:
+        UsageError: options that do not go together, or miss another.
+    """
+    given = {
+        "--client-credentials": arguments.client_credentials,
+        "--jwt-bearer": arguments.jwt_bearer is not None,
+        "--idp-token-endpoint": arguments.idp_token_endpoint is not None,
+    }
+    chosen = [option for option, is_given in given.items() if is_given]
+    if len(chosen) > 1:
+        raise UsageError(f"Both {chosen[0]} and {chosen[1]} are given.", hint="Leave out one.")
+    if chosen and arguments.device_code:
+        raise UsageError(f"Both {chosen[0]} and --device-code are given.", hint="Leave out one.")
+    needs = {
+        "--private-key": (arguments.private_key, "--client-credentials"),
+        "--signing-alg": (arguments.signing_alg, "--private-key"),
+        "--idp-client-id": (arguments.idp_client_id, "--idp-token-endpoint"),
+        "--idp-id-token": (arguments.idp_id_token, "--idp-token-endpoint"),
+        "--token-endpoint": (arguments.token_endpoint, "--client-credentials"),
+    }
+    if not chosen:
+        for option, (value, other) in needs.items():
+            if value is not None:
+                raise UsageError(f"{option} is given without {other}.", hint=f"Add {other}.")
+        return None
+    option = chosen[0]
+    required = {"--static-oauth-client-info": arguments.static_oauth_client_info}
+    if option == "--jwt-bearer":
+        required = {}
+    elif option == "--idp-token-endpoint":
+        required["--idp-client-id"] = arguments.idp_client_id
+        required["--idp-id-token"] = arguments.idp_id_token
+    for other, value in required.items():
+        if value is None:
+            raise UsageError(f"{option} is given without {other}.", hint=f"Add {other}.")
+    return Unattended(
+        private_key=_optional(
+            lambda text: words.parse_private_key(text, environment, _read_file),
+            arguments.private_key,
+        ),
+        signing_algorithm=_given(words.parse_signing_algorithm, arguments.signing_alg, "ES256"),
+        assertion_file=_given(_path_in(environment), arguments.jwt_bearer, ""),
+        idp_token_endpoint=_given(
+            lambda text: words.parse_token_url(text, "--idp-token-endpoint"),
+            arguments.idp_token_endpoint,
+            "",
+        ),
+        idp_client_id=arguments.idp_client_id or "",
+        id_token_file=_given(_path_in(environment), arguments.idp_id_token, ""),
+    )
+
+
+def _path_in(environment: Mapping[str, str]) -> Callable[[str], str]:
+    return lambda text: _path(text, environment)
+
+
 def _sign_in(arguments: _Arguments, environment: Mapping[str, str]) -> SignInSettings:
+    unattended = _unattended(arguments, environment)
+    # Another account than a person's: it has a session of its own.
+    profile = _DEFAULTS.profile if unattended is None else unattended.name
     return SignInSettings(
-        profile=_given(words.parse_profile, arguments.profile, _DEFAULTS.profile),
+        profile=_given(words.parse_profile, arguments.profile, profile),
         scope=_optional(words.parse_scope, arguments.scope),
         resource=_optional(words.parse_resource, arguments.resource),
         send_resource=not arguments.disable_resource_parameter,
@@ -951,6 +1072,12 @@ def _sign_in(arguments: _Arguments, environment: Mapping[str, str]) -> SignInSet
         browser=_browser(arguments, environment),
         paste=arguments.paste,
         device_code=arguments.device_code,
+        unattended=unattended,
+        token_endpoint=_given(
+            lambda text: words.parse_token_url(text, "--token-endpoint"),
+            arguments.token_endpoint,
+            "",
+        ),
         token_store=_given(words.parse_token_store, arguments.token_store, _DEFAULTS.token_store),
     )
 

@@ -157,6 +157,31 @@ class LogSettings(NamedTuple):
     file: str | None = None
 
 
+class Unattended(NamedTuple):
+    """A sign-in that needs no person: by the client itself, by a JWT, or by a company's provider.
+
+    Which one: `assertion_file` is for a JWT of the workload, `idp_token_endpoint` for the provider,
+    neither for the client's own credentials.
+    """
+
+    private_key: Secret | None = None
+    """PEM or JWK; the client then proves itself by it (RFC 7523 §2.2)."""
+    signing_algorithm: str = "ES256"
+    assertion_file: str = ""
+    """Its JWT is the grant (RFC 7523 §2.1); read anew at each use."""
+    idp_token_endpoint: str = ""
+    """Gives an ID-JAG for the ID token (RFC 8693)."""
+    idp_client_id: str = ""
+    id_token_file: str = ""
+
+    @property
+    def name(self) -> str:
+        """What the session is called where the person gives it no name."""
+        if self.assertion_file:
+            return "jwt-bearer"
+        return "enterprise" if self.idp_token_endpoint else "client-credentials"
+
+
 class SignInSettings(NamedTuple):
     """How to sign in where the server asks for it. Everything has a default that suits most."""
 
@@ -188,6 +213,9 @@ class SignInSettings(NamedTuple):
     paste: bool = False
     """Whether the person may carry the redirect over by hand."""
     device_code: bool = False
+    unattended: Unattended | None = None
+    token_endpoint: str = ""
+    """Asked without any discovery, by an unattended sign-in."""
     token_store: str = "keyring"  # noqa: S105 - where they are kept
     """One of `TOKEN_STORES`."""
 
@@ -1080,6 +1108,56 @@ def parse_client(text: str, environment: Mapping[str, str], read_file: ReadFile)
     return _to_secret_json(client)
 
 
+SIGNING_ALGORITHMS = (
+    *("ES256", "ES384", "ES512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
+    "EdDSA",
+)
+"""Asymmetric ones only (RFC 7518 §3.1): the server holds the public key."""
+
+
+def parse_signing_algorithm(text: str) -> str:
+    """A JWS algorithm we can sign with.
+
+    Raises:
+        UsageError: it is none.
+    """
+    if text not in SIGNING_ALGORITHMS:
+        raise UsageError(
+            "--signing-alg names no algorithm.",
+            hint=f"It is one of {', '.join(SIGNING_ALGORITHMS)}.",
+        )
+    return text
+
+
+def parse_private_key(text: str, environment: Mapping[str, str], read_file: ReadFile) -> Secret:
+    """The key in that file: PEM, or a JWK.
+
+    Raises:
+        UsageError: the file cannot be read or holds none.
+    """
+    path = expand_path(text, environment)
+    key = read_text(path, "--private-key", read_file).strip()
+    if "PRIVATE KEY-----" not in key and '"kty"' not in key:
+        raise UsageError(
+            f"--private-key {path} holds no private key.",
+            hint="It is a PEM file without a password, or a JWK.",
+        )
+    return Secret(key)
+
+
+def parse_token_url(text: str, option: str) -> str:
+    """The address of a token endpoint.
+
+    Raises:
+        UsageError: it is none, or plain http to another machine.
+    """
+    try:
+        url = parse_server_url(text, allow_http=False)
+    except UsageError as error:
+        raise UsageError(f"{option}: {error.cause}", hint=error.hint) from None
+    return str(url)
+
+
 def parse_client_metadata(text: str, environment: Mapping[str, str], read_file: ReadFile) -> str:
     """The JSON text of members for the registration (RFC 7591 §2).
 
@@ -1160,6 +1238,9 @@ def secrets_of(settings: ProxySettings | LogoutSettings | StatusSettings) -> tup
         secrets += (header.value for header in settings.headers.given)
         secrets += _secrets_of_proxy(settings.http_proxy)
         secrets += _secrets_of_client(settings.sign_in.static_client)
+        unattended = settings.sign_in.unattended
+        if unattended is not None and unattended.private_key is not None:
+            secrets.append(unattended.private_key)
     target = settings.server.target if settings.server is not None else ""
     for pair in target.partition("?")[2].split("&"):
         value = pair.partition("=")[2]

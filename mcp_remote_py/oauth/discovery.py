@@ -94,6 +94,8 @@ def discover(
         SignInUnavailable: who should have answered did not.
     """
     server = parse_server_url(server_url, allow_http=True)
+    if settings.token_endpoint:
+        return _take_as_given(server, settings)
     yield Report(f"Asking {server.host} how to sign in.")
     metadata, evidence = yield from _find_resource_metadata(server, challenge, settings)
     if metadata is None:
@@ -115,6 +117,20 @@ def discover(
     if not settings.send_resource:
         resource = ""
     return Discovered(resource, metadata.scopes_supported, found)
+
+
+def _take_as_given(server: ServerUrl, settings: SignInSettings) -> Discovered:
+    """The person knows the token endpoint: nothing is asked, and it stands for its issuer."""
+    resource = str(server) if settings.resource is None else settings.resource
+    return Discovered(
+        resource if settings.send_resource else "",
+        None,
+        ServerMetadata(
+            issuer=settings.token_endpoint,
+            authorization_endpoint="",
+            token_endpoint=settings.token_endpoint,
+        ),
+    )
 
 
 # The protected resource ----------------------------------------------------------------------
@@ -270,7 +286,9 @@ def _judge_server_metadata(
     issuer = _judge_issuer(document.get("issuer"), expected, settings)
     grants = _read_words(document, "grant_types_supported")
     methods = _read_words(document, "code_challenge_methods_supported")
-    if grants is None or "authorization_code" in grants:  # RFC 8414 §2: the default has it
+    attended = settings.unattended is None
+    # RFC 8414 §2: the default has it
+    if attended and (grants is None or "authorization_code" in grants):
         if not document.get("authorization_endpoint"):
             raise SignInFailed(
                 f"The metadata of {issuer} names no authorization_endpoint.",

@@ -44,7 +44,7 @@ from mcp_remote_py.oauth.steps import (
 )
 from mcp_remote_py.oauth.tokens import GrantRefused
 from mcp_remote_py.redact import Secret, remember
-from mcp_remote_py.settings import SignInSettings
+from mcp_remote_py.settings import SignInSettings, Unattended
 
 _DEAD_CLIENT_ERRORS = frozenset({"invalid_client", "unauthorized_client"})
 
@@ -146,7 +146,38 @@ def sign_in_elsewhere(
         raise
 
 
-def renew(credential: Credential, settings: SignInSettings, now: float) -> Conversation[Credential]:
+def sign_in_unattended(
+    server_url: str,
+    challenge: Challenge,
+    settings: SignInSettings,
+    random_bytes: RandomBytes,
+    now: Callable[[], float],
+) -> Conversation[Credential]:
+    """Signs in without a person, as `settings.unattended` says; the credential is not saved yet.
+
+    Raises:
+        McpRemoteError: there are no tokens, for a reason in one sentence.
+    """
+    discovered = yield from discover(server_url, challenge, settings)
+    # Nobody is asked again: `offline_access` has nothing to give.
+    scope = choose_scope(challenge.scope, discovered.scopes_supported, None, settings.scope)
+    client = yield from obtain_client(discovered.server, (), None, settings, scope, now())
+    credential = _describe(discovered, client, (), scope)
+    return (yield from _obtain_tokens(credential, settings, random_bytes, now()))
+
+
+def _obtain_tokens(
+    credential: Credential, settings: SignInSettings, random_bytes: RandomBytes, now: float
+) -> Conversation[Credential]:
+    from mcp_remote_py.oauth.unattended import obtain_tokens  # few sign in like this
+
+    how = cast("Unattended", settings.unattended)
+    return (yield from obtain_tokens(credential, how, random_bytes, now))
+
+
+def renew(
+    credential: Credential, settings: SignInSettings, random_bytes: RandomBytes, now: float
+) -> Conversation[Credential]:
     """New tokens without the person; to be played under the lock of this session.
 
     A definite refusal is believed only if nobody has stored something newer meanwhile, which is
@@ -158,7 +189,11 @@ def renew(credential: Credential, settings: SignInSettings, now: float) -> Conve
         McpRemoteError: it cannot be renewed now.
     """
     try:
-        renewed = yield from refresh(credential, settings, now)
+        if settings.unattended is not None:
+            fresh = drop_tokens(credential)
+            renewed = yield from _obtain_tokens(fresh, settings, random_bytes, now)
+        else:
+            renewed = yield from refresh(credential, settings, now)
     except GrantRefused as error:
         stored = cast("Credential | None", (yield Load()))
         if stored is not None and _has_tokens(stored) and _tokens(stored) != _tokens(credential):
@@ -266,7 +301,7 @@ def _describe(
         issuer=server.issuer,
         token_endpoint=server.token_endpoint,
         client=client,
-        redirect_uri=choose_redirect_uri(client, redirect_uris),
+        redirect_uri=choose_redirect_uri(client, redirect_uris) if redirect_uris else "",
         resource=discovered.resource,
         scope=scope or "",
         revocation_endpoint=server.revocation_endpoint,

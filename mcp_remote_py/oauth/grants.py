@@ -69,7 +69,9 @@ _CALLBACK_HINTS = {
     "temporarily_unavailable": "Try again later: mcp-remote-py login URL.",
 }
 
-_AUTHENTICATION_METHODS = frozenset({"none", "client_secret_basic", "client_secret_post"})
+_AUTHENTICATION_METHODS = frozenset(
+    {"none", "client_secret_basic", "client_secret_post", "private_key_jwt"}
+)
 
 _ENTRA_CODES = ("AADSTS9010010", "AADSTS901002", "AADSTS650053", "AADSTS900144")
 """Entra's: `resource` does not fit the scopes, is not known; the scope is another's, is missing."""
@@ -348,6 +350,8 @@ def post_form(client: Client, endpoint: str, body: str) -> Conversation[Response
             f"The client is to authenticate by {excerpt(method)}, which is not supported.",
             hint="Use one with token_endpoint_auth_method none or client_secret_basic.",
         )
+    if method == "private_key_jwt":
+        method = "none"  # the proof is among the parameters (`unattended`)
     name, secret = client.client_id, client.client_secret
     password = "" if secret is None else secret.reveal()
     if method == "client_secret_basic":
@@ -359,7 +363,8 @@ def post_form(client: Client, endpoint: str, body: str) -> Conversation[Response
         "Callable[[str, str, dict[str, str], str], tuple[str, dict[str, str], str]]",
         ClientAuth(name, password, method).prepare,  # pyright: ignore[reportUnknownMemberType]
     )
-    _, headers, body = prepare("POST", endpoint, headers, body)
+    if name:  # a workload's JWT may stand for the client, too (RFC 7521 §4.1)
+        _, headers, body = prepare("POST", endpoint, headers, body)
     response = yield Fetch(
         Request(
             "POST",

@@ -76,7 +76,9 @@ def obtain_client(
         SignInUnavailable: the registration was not answered.
     """
     if settings.static_client is not None:
-        return _read_static_client(settings.static_client, server, redirect_uris)
+        return _read_static_client(settings.static_client, server, redirect_uris, settings)
+    if settings.unattended is not None:
+        return Client("", "static")  # its JWT says who it is
     if settings.client_metadata_url and server.client_id_metadata_document_supported:
         return Client(settings.client_metadata_url, "document", redirect_uris=redirect_uris)
     if stored is not None and _is_usable(stored, redirect_uris, now):
@@ -135,7 +137,10 @@ def _document_hint(server: ServerMetadata) -> str:
 
 
 def _read_static_client(
-    text: Secret, server: ServerMetadata, redirect_uris: tuple[str, ...]
+    text: Secret,
+    server: ServerMetadata,
+    redirect_uris: tuple[str, ...],
+    settings: SignInSettings,
 ) -> Client:
     members = _read_members(text.reveal(), _CLIENT_INFO)
     client_id = members.get("client_id")
@@ -143,6 +148,8 @@ def _read_static_client(
         raise UsageError(
             f"{_CLIENT_INFO} has no client_id.", hint="""Write it as '{"client_id": "..."}'."""
         )
+    if settings.unattended is not None and settings.unattended.private_key is not None:
+        return Client(client_id, "static", None, "private_key_jwt")
     secret = _read_secret(members)
     method = members.get("token_endpoint_auth_method") or _choose_method_of(secret, server)
     if method not in METHODS or (secret is None and method != "none"):

@@ -264,7 +264,19 @@ class Session:
         try:
             # A sign-in that cannot be kept is asked for again and again (field note 37).
             yield Probe()
-            if self._settings.device_code:
+            if self._settings.unattended is not None:
+                yield from self._keep(
+                    (
+                        yield from flow.sign_in_unattended(
+                            self._server_url,
+                            challenge,
+                            self._settings,
+                            self._random_bytes,
+                            self._now,
+                        )
+                    )
+                )
+            elif self._settings.device_code:
                 credential = yield from flow.sign_in_elsewhere(
                     self._server_url,
                     challenge,
@@ -272,10 +284,7 @@ class Session:
                     self._now,
                     partial(self._note_tab, scopes, automatic=automatic),
                 )
-                yield Hold(Lock.STORE, STORE_PATIENCE)
-                self._take((yield from flow.conclude(credential, self._settings)))
-                yield Release(Lock.STORE)
-                yield Publish(self.credential)
+                yield from self._keep(credential)
             else:
                 pending = yield from flow.prepare(
                     self._server_url, challenge, self._settings, self._random_bytes, self._now
@@ -287,6 +296,12 @@ class Session:
             raise
         if automatic:
             yield Report(f"Signed in at {cast('Credential', self.credential).issuer}.")
+
+    def _keep(self, credential: Credential) -> Conversation[None]:
+        yield Hold(Lock.STORE, STORE_PATIENCE)
+        self._take((yield from flow.conclude(credential, self._settings)))
+        yield Release(Lock.STORE)
+        yield Publish(self.credential)
 
     def _begin(self, pending: PendingAuthorization) -> Conversation[None]:
         # Before the browser: a process that is killed then has asked all the same.
@@ -441,7 +456,9 @@ class Session:
         holds = {
             Fact.NEWER_STORED: self._has_another(refused),
             Fact.RENEWABLE: self.credential is not None
-            and self.credential.refresh_token is not None,
+            and (
+                self.credential.refresh_token is not None or self._settings.unattended is not None
+            ),
             Fact.RENEWAL_ALLOWED: not wait_for_renewal(self.ledger, now, refused=because_refused),
             Fact.SCOPE_ASKED: scopes in self.ledger.scopes,
             Fact.TAB_OPEN: pending is not None and pending.expires_at > now,

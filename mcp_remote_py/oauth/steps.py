@@ -112,6 +112,16 @@ class Report(NamedTuple):
     text: str
 
 
+class ReadFile(NamedTuple):
+    """Read a file the person named with `option`; answered by its text, a `Secret`.
+
+    Raises UsageError where it cannot be read.
+    """
+
+    path: str
+    option: str
+
+
 class Wait(NamedTuple):
     """Let that much time pass; answered by None."""
 
@@ -207,6 +217,7 @@ Step = (
     | Probe
     | Forget
     | Report
+    | ReadFile
     | Wait
     | Hold
     | Release

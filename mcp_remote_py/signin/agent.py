@@ -43,6 +43,7 @@ from mcp_remote_py.oauth.steps import (
     PendingAuthorization,
     Probe,
     Publish,
+    ReadFile,
     Release,
     Renew,
     Report,
@@ -55,7 +56,7 @@ from mcp_remote_py.oauth.steps import (
 from mcp_remote_py.redact import Secret, remember
 from mcp_remote_py.settings import SignInSettings
 from mcp_remote_py.signin.page import Outcome
-from mcp_remote_py.signin.perform import perform
+from mcp_remote_py.signin.perform import perform, read_secret
 
 RENEWAL_END_PATIENCE = 1.0
 """Seconds the end of the process waits for a renewal under way: its answer would be lost, and with
@@ -454,6 +455,8 @@ class _Performance:
                 store.save_pending(session, step.pending)
             case Probe():
                 store.prepare()
+            case ReadFile():
+                return read_secret(step)
             case Forget():
                 return store.forget(session)
             case Amend():
@@ -499,7 +502,8 @@ class _Performance:
             return await self._world.renew(self._held[Lock.STORE][1])
         self._agent.renewals += 1
         try:
-            renewal = flow.renew(credential, self._agent.settings, self._world.now())
+            world = self._world
+            renewal = flow.renew(credential, self._agent.settings, world.random_bytes, world.now())
             return await perform(renewal, self._do)
         finally:
             self._agent.renewals -= 1

@@ -30,6 +30,7 @@ from mcp_remote_py.oauth.steps import (
     Fetch,
     Forget,
     Load,
+    ReadFile,
     Report,
     Response,
     Save,
@@ -37,9 +38,9 @@ from mcp_remote_py.oauth.steps import (
 )
 from mcp_remote_py.oauth.tokens import GrantRefused, TokenError
 from mcp_remote_py.redact import Secret
-from mcp_remote_py.settings import ProxySettings, SignInSettings, Tls
+from mcp_remote_py.settings import ProxySettings, SignInSettings, Tls, Unattended
 from mcp_remote_py.signin.fetch import Fetcher
-from mcp_remote_py.signin.perform import perform
+from mcp_remote_py.signin.perform import perform, read_secret
 from mcp_remote_py.tls import build_tls_context
 
 PATIENCE = 40.0
@@ -57,10 +58,22 @@ class Job(msgspec.Struct):
     key: str
     """Base64."""
     send_resource: bool
+    unattended: dict[str, str] | None
+    """The members of `settings.Unattended`."""
     proxy: str | None
     ca_certs: tuple[str, ...]
     client_cert: str | None
     client_key: str | None
+
+    def read_unattended(self) -> Unattended | None:
+        """How to sign in without a person, None where there is one."""
+        if self.unattended is None:
+            return None
+        key = self.unattended["private_key"]
+        return Unattended(
+            Secret(key) if key else None,
+            **{name: value for name, value in self.unattended.items() if name != "private_key"},
+        )
 
 
 class Result(msgspec.Struct):
@@ -110,11 +123,19 @@ def describe_job(store: SealedStore, session: str, settings: ProxySettings) -> J
         key_name=name,
         key=base64.b64encode(key).decode("ascii"),
         send_resource=settings.sign_in.send_resource,
+        unattended=_write_unattended(settings.sign_in.unattended),
         proxy=None if settings.http_proxy is None else settings.http_proxy.reveal(),
         ca_certs=settings.tls.ca_certs,
         client_cert=settings.tls.client_cert,
         client_key=settings.tls.client_key,
     )
+
+
+def _write_unattended(how: Unattended | None) -> dict[str, str] | None:
+    if how is None:
+        return None
+    key = "" if how.private_key is None else how.private_key.reveal()
+    return {**how._asdict(), "private_key": key}
 
 
 async def renew_kept(
@@ -193,8 +214,8 @@ async def keep(
         credential = store.load(job.session)
         if credential is None:
             raise McpRemoteError("There is nothing to renew.")  # signed out a moment ago
-        settings = SignInSettings(send_resource=job.send_resource)
-        await perform(flow.renew(credential, settings, now()), do)
+        settings = SignInSettings(send_resource=job.send_resource, unattended=job.read_unattended())
+        await perform(flow.renew(credential, settings, os.urandom, now()), do)
     except TokenError as error:
         return Result(
             kind="GrantRefused" if isinstance(error, GrantRefused) else "TokenError",
@@ -220,6 +241,8 @@ def _do(step: Step, store: Store, session: str, reports: list[str]) -> object:
             return store.forget(session)
         case Report():
             reports.append(step.text)
+        case ReadFile():
+            return read_secret(step)
         case _:
             raise TypeError(f"no step of a renewal: {type(step).__name__}")
     return None

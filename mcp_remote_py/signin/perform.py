@@ -1,12 +1,15 @@
-"""Plays a conversation: hands each step to whoever does it. Must not know any step."""
+"""Plays a conversation: hands each step to whoever does it, and reads files for it."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import TypeVar
 
 from mcp_remote_py.errors import McpRemoteError
-from mcp_remote_py.oauth.steps import Conversation, Step
+from mcp_remote_py.oauth.steps import Conversation, ReadFile, Step
+from mcp_remote_py.redact import Secret
+from mcp_remote_py.settings import read_text
 
 T = TypeVar("T")
 
@@ -29,3 +32,12 @@ async def perform(conversation: Conversation[T], do: Callable[[Step], Awaitable[
             answer = await do(step)
         except McpRemoteError as error:
             failure = error
+
+
+def read_secret(step: ReadFile) -> Secret:
+    """The text of a file that the person named. May block.
+
+    Raises:
+        UsageError: it cannot be read.
+    """
+    return Secret(read_text(step.path, step.option, lambda path: Path(path).read_text("utf-8")))

@@ -61,9 +61,9 @@ class HandshakeClient:
         self.version = version
         self.asked: list[Json] = []
         capabilities = capabilities_of(version)
-        for method, answer in ANSWERS.items():
+        for method in ANSWERS:
             able = method != "elicitation/create" or "elicitation" in capabilities
-            host.handlers[method] = self._answering(method, answer) if able else refuse
+            host.handlers[method] = self._answering(method) if able else refuse
         params = {
             "protocolVersion": version,
             "capabilities": capabilities,
@@ -72,12 +72,16 @@ class HandshakeClient:
         self.greeting = result_of(host.request("initialize", params))
         host.notify("notifications/initialized")
 
-    def _answering(self, method: str, answer: Json) -> Callable[[Json], Json]:
+    def answer_for(self, method: str, params: Json) -> Json:
+        """What the person and the model behind the host say."""
+        return ANSWERS[method]
+
+    def _answering(self, method: str) -> Callable[[Json], Json]:
         def say(params: Json) -> Json:
             if params.get("mode") == "url" and self.version < SINCE["elicitation, URL"]:
                 raise ErrorAnswer(-32602, "No mode of this revision")
             self.asked.append({"method": method, "params": params})
-            return answer
+            return self.answer_for(method, params)
 
         return say
 
@@ -150,18 +154,24 @@ class ModernClient:
         for _ in range(5):
             result = result_of(self.host.request(method, self._with_meta(sent)))
             if result.get("resultType") != "input_required":
-                assert result.pop("resultType") == "complete"
+                # Without one it is complete (basic/index, "ResultType").
+                assert result.pop("resultType", "complete") == "complete"
                 return result
             wanted: dict[str, Json] = result.get("inputRequests", {})
             self.asked += wanted.values()
             self.states.append(result.get("requestState"))
-            sent = given | {"inputResponses": {key: self._say(one) for key, one in wanted.items()}}
+            answers = {
+                key: self.answer_for(one["method"], one.get("params", {}))
+                for key, one in wanted.items()
+            }
+            sent = given | {"inputResponses": answers}
             if "requestState" in result:
                 sent["requestState"] = result["requestState"]
         raise AssertionError("too many rounds")
 
-    def _say(self, question: Json) -> Json:
-        return ANSWERS[question["method"]]
+    def answer_for(self, method: str, params: Json) -> Json:
+        """See `HandshakeClient.answer_for`."""
+        return ANSWERS[method]
 
     def call(self, name: str, arguments: Json | None = None, *, token: object = None) -> Json:
         """See `HandshakeClient.call`."""

@@ -9,6 +9,7 @@ the policy's table.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from typing import TypeVar, cast
@@ -518,7 +519,9 @@ class Process:
             try:
                 if isinstance(step, Renew):
                     yield step
-                    answer = yield from flow.renew(step.credential, SETTINGS, self.machine.now)
+                    answer = yield from flow.renew(
+                        step.credential, SETTINGS, os.urandom, self.machine.now
+                    )
                 else:
                     answer = yield step
             except McpRemoteError as error:

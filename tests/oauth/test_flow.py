@@ -9,15 +9,25 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 from collections.abc import Callable
 from typing import cast
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
+from joserfc.jwk import ECKey
 
 from mcp_remote_py.errors import Interrupted, McpRemoteError, NotSent, SignInFailed, UsageError
 from mcp_remote_py.oauth.challenge import Challenge
-from mcp_remote_py.oauth.flow import abandon, conclude, finish, prepare, renew, sign_in_elsewhere
+from mcp_remote_py.oauth.flow import (
+    abandon,
+    conclude,
+    finish,
+    prepare,
+    renew,
+    sign_in_elsewhere,
+    sign_in_unattended,
+)
 from mcp_remote_py.oauth.grants import AuthorizationRefused, SignInDenied
 from mcp_remote_py.oauth.steps import (
     AskUser,
@@ -30,6 +40,7 @@ from mcp_remote_py.oauth.steps import (
     Listen,
     Load,
     NobodyCame,
+    ReadFile,
     Report,
     Request,
     Response,
@@ -39,7 +50,7 @@ from mcp_remote_py.oauth.steps import (
 )
 from mcp_remote_py.oauth.tokens import GrantRefused, TokenError
 from mcp_remote_py.redact import Secret, scrub_known
-from mcp_remote_py.settings import SignInSettings
+from mcp_remote_py.settings import SignInSettings, Unattended
 from tests.oauth.player import play
 
 NOW = 1_800_000_000.0
@@ -55,6 +66,9 @@ STATIC = SignInSettings(static_client=Secret('{"client_id": "by-hand"}'))
 
 def response(status: int, document: object) -> Response:
     return Response(status, {"content-type": "application/json"}, json.dumps(document).encode())
+
+
+EC_KEY = ECKey.generate_key("P-256").as_pem(private=True).decode()
 
 
 class World:
@@ -79,6 +93,7 @@ class World:
         )
         self.before_token: Callable[[], object] = lambda: None
         self.save_error: McpRemoteError | None = None
+        self.file = Secret("")
         self.bytes_given = 0
         self.device_endpoint = True
         self.device_answer = response(
@@ -112,6 +127,8 @@ class World:
                 return self.save_error
             case Forget():
                 self.stored = None
+            case ReadFile():
+                return self.file
             case Wait():
                 pass
             case _:
@@ -186,6 +203,8 @@ class World:
         self, challenge: Challenge = CHALLENGE, settings: SignInSettings | None = None
     ) -> Credential:
         given = SignInSettings() if settings is None else settings
+        if given.unattended is not None:
+            return play(self._sign_in_unattended(challenge, given), self)
         if given.device_code:
             return play(self._ask_elsewhere(challenge, given), self)
         return play(self._ask(challenge, given), self)
@@ -195,6 +214,14 @@ class World:
     ) -> Conversation[Credential]:
         credential = yield from sign_in_elsewhere(
             SERVER, challenge, settings, lambda: NOW, self._about_to_ask
+        )
+        return (yield from conclude(credential, settings))
+
+    def _sign_in_unattended(
+        self, challenge: Challenge, settings: SignInSettings
+    ) -> Conversation[Credential]:
+        credential = yield from sign_in_unattended(
+            SERVER, challenge, settings, self.random_bytes, lambda: NOW
         )
         return (yield from conclude(credential, settings))
 
@@ -212,8 +239,8 @@ class World:
             raise
         return (yield from finish(pending, callback, settings, NOW))
 
-    def renew(self, credential: Credential) -> Credential:
-        return play(renew(credential, SignInSettings(), NOW), self)
+    def renew(self, credential: Credential, settings: SignInSettings | None = None) -> Credential:
+        return play(renew(credential, settings or SignInSettings(), os.urandom, NOW), self)
 
     @property
     def reports(self) -> list[str]:
@@ -391,6 +418,68 @@ def test_sign_in_by_code_opens_no_tab() -> None:
     assert f"Open {ISSUER}/device on any device and enter WDJB-MJHT there." in world.reports
     assert world.order(Wait) == ["Wait"]
     assert world.reports[-2] == "Now the person is asked."
+
+
+AGENT = SignInSettings(
+    unattended=Unattended(),
+    static_client=Secret('{"client_id": "by-hand", "client_secret": "canary-by-hand-secret"}'),
+)
+
+
+@pytest.mark.promise("A3", "L1")
+def test_a_sign_in_without_a_person_asks_nobody_and_listens_nowhere() -> None:
+    world = World()
+    credential = world.sign_in(settings=AGENT)
+    assert world.stored == credential
+    assert credential.access_token == Secret("canary-flow-access")
+    assert credential.redirect_uri == ""
+    assert world.order(Listen, AskUser) == []
+    assert world.registrations == world.preflights == []
+    assert world.token_requests == [
+        {"grant_type": "client_credentials", "scope": "read", "resource": SERVER}
+    ]
+
+
+@pytest.mark.promise("A3")
+def test_it_is_renewed_by_asking_anew_and_not_by_a_refresh_token() -> None:
+    world = World()
+    credential = world.sign_in(settings=AGENT)
+    world.token_requests.clear()
+    assert world.renew(credential, AGENT).access_token == Secret("canary-flow-access")
+    (asked,) = world.token_requests
+    assert asked["grant_type"] == "client_credentials"
+
+
+@pytest.mark.promise("A3")
+def test_a_known_token_endpoint_spares_every_question() -> None:
+    world = World()
+    settings = AGENT._replace(token_endpoint=f"{ISSUER}/token", scope="read")
+    credential = world.sign_in(settings=settings)
+    fetched = [step.request.url for step in world.steps if isinstance(step, Fetch)]
+    assert fetched == [f"{ISSUER}/token"]
+    assert credential.resource == SERVER
+    without = world.sign_in(settings=settings._replace(send_resource=False))
+    assert without.resource == ""
+
+
+@pytest.mark.promise("A3")
+def test_a_workload_is_no_registered_client() -> None:
+    world = World()
+    settings = SignInSettings(unattended=Unattended(assertion_file="/run/jwt"))
+    world.file = Secret("a.b.c")
+    assert world.sign_in(settings=settings).client.client_id == ""
+    assert world.token_requests[0]["assertion"] == "a.b.c"
+    assert "client_id" not in world.token_requests[0]
+
+
+@pytest.mark.promise("A3")
+def test_a_client_with_a_key_needs_no_secret() -> None:
+    world = World()
+    how = Unattended(private_key=Secret(EC_KEY), signing_algorithm="ES256")
+    world.sign_in(settings=AGENT._replace(unattended=how))
+    assert world.token_requests[0]["client_assertion"].count(".") == 2
+    assert world.stored is not None
+    assert world.stored.client.token_endpoint_auth_method == "private_key_jwt"
 
 
 @pytest.mark.promise("A3")

@@ -38,7 +38,7 @@ from mcp_remote_py.oauth.steps import (
     Watch,
 )
 from mcp_remote_py.redact import Secret
-from mcp_remote_py.settings import SignInSettings
+from mcp_remote_py.settings import SignInSettings, Unattended
 from tests.oauth.machine import (
     ISSUER,
     LIFETIME,
@@ -447,6 +447,24 @@ def test_sign_in_by_a_code_counts_like_a_tab_once_it_is_asked_for(offered: bool)
         desk.play(desk.session.answer(None, 401, UNAUTHORIZED))
     assert world.ledger.tabs == ((START,) if offered else ())
     assert world.ledger.attempt_after > START
+
+
+@pytest.mark.promise("A3", "L1", "L3")
+def test_a_sign_in_without_a_person_opens_nothing_and_is_bounded_all_the_same() -> None:
+    client = Secret('{"client_id": "agent", "client_secret": "canary-agent-secret"}')
+    settings = SETTINGS._replace(unattended=Unattended(), static_client=client)
+    world = machine(settings=settings)
+    desk = Desk(world)
+    desk.answers = lambda step: (
+        Response(200, {}, b'{"access_token": "agent-token", "expires_in": 60}')
+        if isinstance(step, Fetch) and step.request.url == f"{ISSUER}/token"
+        else None
+    )
+    assert desk.play(desk.session.answer(None, 401, UNAUTHORIZED))
+    assert desk.session.token == Secret("agent-token")
+    assert world.ledger.tabs == ()
+    with pytest.raises(Refused, match="refuses a token it was just given"):
+        desk.play(desk.session.answer(desk.session.token, 401, UNAUTHORIZED))
 
 
 @pytest.mark.promise("A3")

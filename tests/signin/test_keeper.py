@@ -19,7 +19,7 @@ from mcp_remote_py.errors import Interrupted, McpRemoteError, NotSent, Unusable
 from mcp_remote_py.oauth.steps import Client, Credential
 from mcp_remote_py.oauth.tokens import GrantRefused, TokenError
 from mcp_remote_py.redact import Secret
-from mcp_remote_py.settings import ProxySettings, SignInSettings, parse_server_url
+from mcp_remote_py.settings import ProxySettings, SignInSettings, Unattended, parse_server_url
 from mcp_remote_py.signin.keeper import Job, describe_job, renew_kept
 from tests.fakes import run
 from tests.peers.authorization_server import AuthorizationServer, RefreshToken, SignIn
@@ -97,6 +97,17 @@ def test_settings_reach_the_keeper(server: AuthorizationServer, tmp_path: Path) 
     desk.renew(SETTINGS._replace(sign_in=SignInSettings(send_resource=False)))
     (asked,) = server.token_requests("refresh_token")
     assert "resource" not in asked
+
+
+@pytest.mark.promise("A3")
+def test_how_to_sign_in_without_a_person_reaches_the_keeper(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, "https://as.example.com/token")
+    how = Unattended(
+        Secret("canary-key"), "RS256", "/run/jwt", "https://i.example/t", "c", "/run/i"
+    )
+    for given in (how, how._replace(private_key=None), None):
+        settings = SETTINGS._replace(sign_in=SignInSettings(unattended=given))
+        assert describe_job(desk.store, SESSION, settings).read_unattended() == given
 
 
 def test_definite_refusal_comes_back_as_one(server: AuthorizationServer, tmp_path: Path) -> None:

@@ -29,7 +29,9 @@ const configuration = {
   rotateRefreshToken: true,
   issueRefreshToken: (context, client, code) => code.scopes.has("offline_access"),
   ttl: { AccessToken: LIFETIME, AuthorizationCode: 60, Grant: DAY, IdToken: 60, Interaction: 600, RefreshToken: DAY, Session: DAY },
+  clientAuthMethods: ["none", "client_secret_basic", "client_secret_post", "private_key_jwt"],
   features: {
+    clientCredentials: { enabled: true },
     devInteractions: { enabled: true },
     registration: { enabled: true },
     resourceIndicators: resources,

@@ -1,0 +1,163 @@
+"""Sign-ins without a person: client credentials, JWT bearer, enterprise-managed (promise A3).
+
+RFC 6749 §4.4 with a secret or a key (RFC 7523 §2.2), RFC 7523 §2.1 with a JWT of the workload, or
+the ID-JAG of an identity provider (SEP-990: RFC 8693, then 7523). Each is asked anew when its token
+ends: none of them has a refresh token to lose. Must not know where keys and JWTs are kept, nor how
+endpoints were found.
+"""
+
+from __future__ import annotations
+
+import json
+from base64 import urlsafe_b64encode
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Literal, cast
+
+from mcp_remote_py.errors import UsageError
+from mcp_remote_py.oauth.grants import RandomBytes, add_tokens, request_tokens
+from mcp_remote_py.oauth.steps import Client, Conversation, Credential, ReadFile
+from mcp_remote_py.oauth.tokens import TokenError
+from mcp_remote_py.redact import Secret, remember
+from mcp_remote_py.settings import Unattended
+
+JWT_BEARER_GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+TOKEN_EXCHANGE_GRANT = "urn:ietf:params:oauth:grant-type:token-exchange"  # noqa: S105 - a name
+ID_TOKEN_TYPE = "urn:ietf:params:oauth:token-type:id_token"  # noqa: S105
+ID_JAG_TYPE = "urn:ietf:params:oauth:token-type:id-jag"
+JWT_BEARER_ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+
+PRIVATE_KEY_JWT = "private_key_jwt"
+
+ASSERTION_LIFETIME = 120
+"""Seconds. RFC 7523 §3 leaves it to us: long enough for clocks that differ, too short to keep."""
+
+_KEY_TYPES: dict[str, Literal["EC", "RSA", "OKP"]] = {
+    "ES": "EC",
+    "Ed": "OKP",
+    "PS": "RSA",
+    "RS": "RSA",
+}
+"""By the beginning of an algorithm's name (RFC 7518 §3.1, RFC 8037 §3.1)."""
+
+Parameters = Mapping[str, Secret | str]
+
+
+def obtain_tokens(
+    credential: Credential, how: Unattended, random_bytes: RandomBytes, now: float
+) -> Conversation[Credential]:
+    """Tokens for `credential`, which has none; `now` is before asking.
+
+    Raises:
+        UsageError: a key or JWT that the person named cannot be used.
+        TokenError: a server gives none.
+        ExchangeError: an endpoint could not be reached, or its answer was lost.
+    """
+    parameters: dict[str, Secret | str] = {
+        "scope": credential.scope,
+        "resource": credential.resource,
+        **prove_by_key(credential, how, random_bytes, now),
+    }
+    grant = "client_credentials"
+    if how.assertion_file:
+        grant = JWT_BEARER_GRANT
+        parameters["assertion"] = yield from _read_jwt(how.assertion_file, "--jwt-bearer")
+    elif how.idp_token_endpoint:
+        grant = JWT_BEARER_GRANT
+        parameters["assertion"] = yield from _exchange_id_token(credential, how, now)
+        # The grant names its resource itself (SEP-990).
+        parameters["resource"] = ""
+    answer = yield from request_tokens(credential, grant, parameters, now)
+    return add_tokens(credential, answer, now)
+
+
+def _exchange_id_token(credential: Credential, how: Unattended, now: float) -> Conversation[Secret]:
+    """The ID-JAG for the MCP server's authorization server (RFC 8693 §2.1)."""
+    id_token = yield from _read_jwt(how.id_token_file, "--idp-id-token")
+    provider = Credential(
+        issuer=how.idp_token_endpoint,
+        token_endpoint=how.idp_token_endpoint,
+        client=Client(how.idp_client_id, "static"),
+    )
+    parameters: Parameters = {
+        "requested_token_type": ID_JAG_TYPE,
+        "audience": credential.issuer,
+        "resource": credential.resource,
+        "scope": credential.scope,
+        "subject_token": id_token,
+        "subject_token_type": ID_TOKEN_TYPE,
+    }
+    try:
+        answer = yield from request_tokens(provider, TOKEN_EXCHANGE_GRANT, parameters, now)
+    except TokenError as error:
+        error.hint = "Check --idp-client-id, and whether --idp-id-token is still good."
+        raise
+    remember((answer.access_token,))
+    return answer.access_token
+
+
+def _read_jwt(path: str, option: str) -> Conversation[Secret]:
+    """The JWT in that file, read anew each time: whoever keeps it there replaces it."""
+    text = cast("Secret", (yield ReadFile(path, option)))
+    jwt = Secret(text.reveal().strip())
+    if jwt.reveal().count(".") != 2 or not jwt.reveal().isascii():
+        raise UsageError(f"{option} {path} holds no JWT.", hint="It is three parts with dots.")
+    remember((jwt,))
+    return jwt
+
+
+def prove_by_key(
+    credential: Credential, how: Unattended, random_bytes: RandomBytes, now: float
+) -> dict[str, Secret | str]:
+    """The client's proof by its key (RFC 7523 §2.2), nothing where it has none.
+
+    The audience is the issuer (RFC 7523bis), which the token endpoint of old texts stands for no
+    more: a server that is tricked into it could use the assertion elsewhere.
+
+    Raises:
+        UsageError: the key does not fit the algorithm.
+    """
+    client = credential.client
+    if client.token_endpoint_auth_method != PRIVATE_KEY_JWT or how.private_key is None:
+        return {}
+    claims = {
+        "iss": client.client_id,
+        "sub": client.client_id,
+        "aud": credential.issuer,
+        "iat": int(now),
+        "exp": int(now) + ASSERTION_LIFETIME,
+        "jti": urlsafe_b64encode(random_bytes(16)).rstrip(b"=").decode(),
+    }
+    assertion = sign(claims, how.private_key, how.signing_algorithm)
+    remember((assertion,))
+    return {"client_assertion_type": JWT_BEARER_ASSERTION, "client_assertion": assertion}
+
+
+def sign(
+    claims: Mapping[str, object],
+    key: Secret,
+    algorithm: str,
+    header: Mapping[str, object] = MappingProxyType({}),
+) -> Secret:
+    """A JWS of these claims (RFC 7515 §3.1); the key is a PEM or a JWK.
+
+    Raises:
+        UsageError: the key cannot be read, or does not fit the algorithm.
+    """
+    from joserfc import jwt  # 30 ms, for few
+    from joserfc.errors import JoseError
+    from joserfc.jwk import import_key
+
+    text = key.reveal().strip()
+    try:
+        loaded = import_key(
+            json.loads(text) if text.startswith("{") else text, _KEY_TYPES[algorithm[:2]]
+        )
+        return Secret(
+            jwt.encode({"alg": algorithm, **header}, dict(claims), loaded, algorithms=[algorithm])
+        )
+    except (ValueError, TypeError, JoseError) as error:
+        raise UsageError(
+            f"--private-key cannot sign with {algorithm} ({type(error).__name__}).",
+            hint="Name the algorithm of the key with --signing-alg.",
+        ) from None

@@ -1,0 +1,302 @@
+"""Sign-ins without a person, request by request: what goes to which endpoint, and when it ends.
+
+Must not know how endpoints were found, or where files are.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any, cast
+from urllib.parse import parse_qsl
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from joserfc import jwt
+from joserfc.jwk import ECKey, OKPKey, RSAKey
+
+from mcp_remote_py.errors import McpRemoteError, NotSent, UsageError
+from mcp_remote_py.oauth.steps import Client, Credential, Fetch, ReadFile, Response, Step
+from mcp_remote_py.oauth.tokens import GrantRefused, TokenError
+from mcp_remote_py.oauth.unattended import ASSERTION_LIFETIME, obtain_tokens, sign
+from mcp_remote_py.redact import Secret, scrub_known
+from mcp_remote_py.settings import SIGNING_ALGORITHMS, Unattended
+from tests.oauth.player import play
+
+NOW = 1_800_000_000.0
+TOKENS = {"access_token": "canary-access", "token_type": "Bearer", "expires_in": 60}
+WORKLOAD_JWT = "canaryheader.canaryclaims.canarysignature"
+AGENT = Credential(
+    issuer="https://as.example.com",
+    token_endpoint="https://as.example.com/token",
+    client=Client("agent", "static", Secret("canary-client-secret"), "client_secret_basic"),
+    resource="https://mcp.example.com/mcp",
+    scope="read write",
+)
+PROVIDER = Unattended(
+    idp_token_endpoint="https://idp.example.com/token",
+    idp_client_id="desktop",
+    id_token_file="/run/id_token",
+)
+EC_KEY = ECKey.generate_key("P-256")
+
+
+def pem(key: ECKey | RSAKey | OKPKey) -> Secret:
+    return Secret(key.as_pem(private=True).decode())
+
+
+def answer(document: object, status: int = 200) -> Response:
+    return Response(status, {"content-type": "application/json"}, json.dumps(document).encode())
+
+
+class World:
+    """Files and endpoints, and what was sent to these."""
+
+    def __init__(self, *answers: Response | McpRemoteError, file: object = WORKLOAD_JWT) -> None:
+        self._answers = list(answers)
+        self._file = file
+        self.read: list[ReadFile] = []
+        self.fetched: list[Fetch] = []
+
+    def __call__(self, step: Step) -> object:
+        match step:
+            case ReadFile():
+                self.read.append(step)
+                return (
+                    self._file
+                    if isinstance(self._file, McpRemoteError)
+                    else Secret(str(self._file))
+                )
+            case Fetch():
+                self.fetched.append(step)
+                return self._answers.pop(0)
+            case _:
+                raise AssertionError(step)
+
+    def form(self, number: int = 0) -> dict[str, str]:
+        body = self.fetched[number].request.body
+        assert body is not None
+        return dict(parse_qsl(body.reveal(), keep_blank_values=True))
+
+    def header(self, name: str, number: int = 0) -> str:
+        headers = {key.lower(): value for key, value in self.fetched[number].request.headers}
+        found = headers.get(name)
+        return "" if found is None else found.reveal()
+
+
+def obtain(world: World, how: Unattended, credential: Credential = AGENT) -> Credential:
+    return play(obtain_tokens(credential, how, lambda count: b"\x07" * count, NOW), world)
+
+
+# ------------------------------------------------------------------------- client credentials
+
+
+@pytest.mark.promise("A3")
+def test_a_client_proves_itself_by_its_secret() -> None:
+    world = World(answer(TOKENS))
+    credential = obtain(world, Unattended())
+    assert world.form() == {
+        "grant_type": "client_credentials",
+        "scope": "read write",
+        "resource": "https://mcp.example.com/mcp",
+    }
+    basic = base64.b64encode(b"agent:canary-client-secret").decode()
+    assert world.header("authorization") == f"Basic {basic}"
+    assert credential.access_token == Secret("canary-access")
+    assert credential.refresh_token is None
+    assert credential.expires_at == NOW + 60
+
+
+@pytest.mark.promise("A3")
+def test_a_client_may_send_its_secret_in_the_form() -> None:
+    world = World(answer(TOKENS))
+    client = AGENT.client._replace(token_endpoint_auth_method="client_secret_post")
+    obtain(world, Unattended(), AGENT._replace(client=client, scope="", resource=""))
+    assert world.form() == {
+        "grant_type": "client_credentials",
+        "client_id": "agent",
+        "client_secret": "canary-client-secret",
+    }
+
+
+BY_KEY = AGENT._replace(client=Client("agent", "static", None, "private_key_jwt"))
+
+
+@pytest.mark.promise("A3")
+def test_a_client_proves_itself_by_its_key() -> None:
+    world = World(answer(TOKENS))
+    obtain(world, Unattended(private_key=pem(EC_KEY)), BY_KEY)
+    form = world.form()
+    assert form["client_id"] == "agent"
+    assert form["client_assertion_type"] == (
+        "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+    )
+    decoded = jwt.decode(form["client_assertion"], EC_KEY, algorithms=["ES256"])
+    assert decoded.claims == {
+        "iss": "agent",
+        "sub": "agent",
+        "aud": "https://as.example.com",
+        "iat": int(NOW),
+        "exp": int(NOW) + ASSERTION_LIFETIME,
+        "jti": base64.urlsafe_b64encode(b"\x07" * 16).rstrip(b"=").decode(),
+    }
+    assert form["client_assertion"] not in scrub_known(f"x {form['client_assertion']} x")
+    assert world.header("authorization") == ""
+
+
+KEYS: dict[str, ECKey | RSAKey | OKPKey] = {
+    "ES256": EC_KEY,
+    "ES384": ECKey.generate_key("P-384"),
+    "ES512": ECKey.generate_key("P-521"),
+    "EdDSA": OKPKey.generate_key("Ed25519"),
+    **dict.fromkeys(
+        ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"), RSAKey.generate_key(2048)
+    ),
+}
+
+
+@pytest.mark.parametrize("algorithm", SIGNING_ALGORITHMS)
+@pytest.mark.filterwarnings("ignore::joserfc.errors.SecurityWarning")
+def test_every_algorithm_signs(algorithm: str) -> None:
+    key = KEYS[algorithm]
+    token = sign({"a": 1}, pem(key), algorithm).reveal()
+    assert jwt.decode(token, key, algorithms=[algorithm]).claims == {"a": 1}
+
+
+def test_a_key_may_be_a_jwk() -> None:
+    key = Secret(json.dumps(EC_KEY.as_dict(private=True)))
+    token = sign({"a": 1}, key, "ES256", {"kid": "k1"}).reveal()
+    decoded = jwt.decode(token, EC_KEY, algorithms=["ES256"])
+    assert decoded.header["kid"] == "k1"
+
+
+LOCKED: str = (
+    cast("Any", EC_KEY.raw_value)
+    .private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.BestAvailableEncryption(b"secret"),
+    )
+    .decode()
+)
+
+
+@pytest.mark.parametrize(
+    ("key", "algorithm"),
+    [
+        (pem(EC_KEY), "RS256"),
+        (pem(EC_KEY), "ES384"),
+        (Secret("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----"), "ES256"),
+        (Secret(LOCKED), "ES256"),
+        (Secret('{"kty":"EC"}'), "ES256"),
+        (Secret("{"), "ES256"),
+    ],
+)
+def test_a_key_that_does_not_fit_is_the_persons_to_mend(key: Secret, algorithm: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        sign({}, key, algorithm)
+    assert refused.value.cause.startswith(f"--private-key cannot sign with {algorithm} (")
+    assert refused.value.hint == "Name the algorithm of the key with --signing-alg."
+    assert key.reveal() not in refused.value.sentence()
+
+
+# ------------------------------------------------------------------------- the workload's JWT
+
+
+@pytest.mark.promise("A3")
+@pytest.mark.parametrize("client_id", ["agent", ""])
+def test_a_workload_gives_its_jwt(client_id: str) -> None:
+    world = World(answer(TOKENS), file=f"{WORKLOAD_JWT}\n")
+    credential = AGENT._replace(client=Client(client_id, "static"))
+    obtain(world, Unattended(assertion_file="/run/jwt"), credential)
+    form = world.form()
+    assert form.pop("client_id", "") == client_id
+    assert form == {
+        "grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer",
+        "assertion": WORKLOAD_JWT,
+        "scope": "read write",
+        "resource": "https://mcp.example.com/mcp",
+    }
+    assert world.read == [ReadFile("/run/jwt", "--jwt-bearer")]
+    assert WORKLOAD_JWT not in scrub_known(f"x {WORKLOAD_JWT} x")
+
+
+@pytest.mark.parametrize("text", ["", "no jwt", "a.b", "a.b.ü"])
+def test_a_file_without_a_jwt_is_the_persons_to_mend(text: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        obtain(World(file=text), Unattended(assertion_file="/run/jwt"))
+    assert refused.value.sentence() == (
+        "--jwt-bearer /run/jwt holds no JWT. It is three parts with dots."
+    )
+
+
+def test_a_file_that_cannot_be_read_ends_it() -> None:
+    missing = UsageError("--jwt-bearer: cannot read /run/jwt: No such file or directory.")
+    with pytest.raises(UsageError, match="cannot read"):
+        obtain(World(file=missing), Unattended(assertion_file="/run/jwt"))
+
+
+# ------------------------------------------------------------------------- a company's provider
+
+
+@pytest.mark.promise("A3")
+def test_a_provider_gives_the_grant_for_the_other_server() -> None:
+    jag = {"access_token": "canary-id-jag", "token_type": "N_A", "issued_token_type": "x"}
+    world = World(answer(jag), answer(TOKENS))
+    credential = obtain(world, PROVIDER)
+    assert [fetch.request.url for fetch in world.fetched] == [
+        "https://idp.example.com/token",
+        "https://as.example.com/token",
+    ]
+    assert world.form(0) == {
+        "grant_type": "urn:ietf:params:oauth:grant-type:token-exchange",
+        "requested_token_type": "urn:ietf:params:oauth:token-type:id-jag",
+        "audience": "https://as.example.com",
+        "resource": "https://mcp.example.com/mcp",
+        "scope": "read write",
+        "subject_token": WORKLOAD_JWT,
+        "subject_token_type": "urn:ietf:params:oauth:token-type:id_token",
+        "client_id": "desktop",
+    }
+    assert world.form(1) == {
+        "grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer",
+        "assertion": "canary-id-jag",
+        "scope": "read write",
+    }
+    assert world.header("authorization", 0) == ""
+    assert world.header("authorization", 1).startswith("Basic ")
+    assert credential.access_token == Secret("canary-access")
+
+
+def test_a_provider_that_refuses_is_told_from_the_server() -> None:
+    world = World(answer({"error": "invalid_grant"}, 400))
+    with pytest.raises(GrantRefused) as refused:
+        obtain(world, PROVIDER)
+    assert "https://idp.example.com/token" in refused.value.cause
+    assert refused.value.hint == (
+        "Check --idp-client-id, and whether --idp-id-token is still good."
+    )
+
+
+# ------------------------------------------------------------------------- what goes wrong
+
+
+@pytest.mark.parametrize("how", [Unattended(), Unattended(assertion_file="/run/jwt")])
+@pytest.mark.parametrize(
+    ("refusal", "kind"),
+    [
+        (answer({"error": "invalid_client"}, 401), GrantRefused),
+        (answer({"error": "unauthorized_client"}, 400), GrantRefused),
+        (answer({"error": "invalid_scope"}, 400), TokenError),
+        (answer({"error": "server_error"}, 500), TokenError),
+        (NotSent("The server cannot be reached."), NotSent),
+    ],
+)
+def test_what_the_endpoint_refuses_is_asked_once(
+    refusal: Any, kind: type[McpRemoteError], how: Unattended
+) -> None:
+    world = World(refusal)
+    with pytest.raises(kind) as refused:
+        obtain(world, how)
+    assert len(world.fetched) == 1
+    assert "canary" not in refused.value.sentence()

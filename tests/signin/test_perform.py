@@ -1,0 +1,33 @@
+"""The files that a sign-in reads: their text, or whose they are and what is wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mcp_remote_py.errors import UsageError
+from mcp_remote_py.oauth.steps import ReadFile
+from mcp_remote_py.signin.perform import read_secret
+
+
+@pytest.mark.promise("A3")
+def test_a_file_is_read_as_it_is_now(tmp_path: Path) -> None:
+    path = tmp_path / "jwt"
+    for text in ("first", "second"):
+        path.write_text(text)
+        assert read_secret(ReadFile(str(path), "--jwt-bearer")).reveal() == text
+
+
+@pytest.mark.promise("A3")
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    missing, strange = tmp_path / "missing", tmp_path / "strange"
+    strange.write_bytes(b"\xff")
+    for path, cause in [
+        (missing, f"--jwt-bearer: cannot read {missing}: No such file or directory."),
+        (strange, f"--jwt-bearer: {strange} is no UTF-8 text file."),
+    ]:
+        with pytest.raises(UsageError) as refused:
+            read_secret(ReadFile(str(path), "--jwt-bearer"))
+        assert refused.value.cause == cause
+        assert refused.value.hint

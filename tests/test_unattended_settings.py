@@ -1,0 +1,157 @@
+"""The options of a sign-in without a person: what they mean together, and what cannot be meant.
+
+Must not know what is done with them.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from mcp_remote_py import cli
+from mcp_remote_py.redact import Secret
+from mcp_remote_py.settings import ProxySettings, Unattended, secrets_of
+
+URL = "https://mcp.example.com/mcp"
+INFO = ["--static-oauth-client-info", json.dumps({"client_id": "agent"})]
+PEM = "-----BEGIN PRIVATE KEY-----\ncanary-of-a-key\n-----END PRIVATE KEY-----\n"
+IDP = "https://idp.example.com/token"
+
+pytestmark = pytest.mark.promise("A3")
+
+
+def run(*argv: str, environment: Mapping[str, str] | None = None) -> tuple[object, str]:
+    """The settings the command is started with, or what stderr says."""
+    started: list[object] = []
+
+    def load(name: str) -> Callable[..., int]:
+        def begin(settings: object, *_: object) -> int:
+            started.append(settings)
+            return 0
+
+        return begin
+
+    stderr = io.StringIO()
+    cli.main([URL, *argv], environment or {}, io.StringIO(), stderr, load)
+    return (started[0] if started else None), stderr.getvalue()
+
+
+def sign_in_of(*argv: str) -> ProxySettings:
+    settings, said = run(*argv)
+    assert isinstance(settings, ProxySettings), said
+    return settings
+
+
+@pytest.fixture
+def key(tmp_path: Path) -> str:
+    path = tmp_path / "agent.pem"
+    path.write_text(PEM)
+    path.chmod(0o600)
+    return str(path)
+
+
+def test_a_person_signs_in_where_nothing_else_is_said() -> None:
+    assert sign_in_of().sign_in.unattended is None
+
+
+def test_a_client_with_a_secret() -> None:
+    settings = sign_in_of("--client-credentials", *INFO).sign_in
+    assert settings.unattended == Unattended()
+    assert settings.profile == "client-credentials"
+
+
+def test_a_client_with_a_key(key: str) -> None:
+    options = ("--client-credentials", *INFO, "--private-key", key, "--signing-alg", "RS256")
+    settings = sign_in_of(*options)
+    assert settings.sign_in.unattended == Unattended(
+        private_key=Secret(PEM.strip()), signing_algorithm="RS256"
+    )
+    assert Secret(PEM.strip()) in secrets_of(settings)
+
+
+def test_a_workload_with_a_jwt_needs_no_client() -> None:
+    settings = sign_in_of("--jwt-bearer", "/run/jwt").sign_in
+    assert settings.unattended == Unattended(assertion_file="/run/jwt")
+    assert settings.profile == "jwt-bearer"
+
+
+def test_a_company_with_a_provider() -> None:
+    options = ("--idp-token-endpoint", IDP, "--idp-client-id", "desktop")
+    settings = sign_in_of(*options, "--idp-id-token", "/run/id_token", *INFO).sign_in
+    assert settings.unattended == Unattended(
+        idp_token_endpoint=IDP, idp_client_id="desktop", id_token_file="/run/id_token"
+    )
+    assert settings.profile == "enterprise"
+
+
+def test_a_name_of_the_persons_own_stays() -> None:
+    settings = sign_in_of("--client-credentials", *INFO, "--profile", "night").sign_in
+    assert settings.profile == "night"
+
+
+def test_a_token_endpoint_that_is_known() -> None:
+    options = ("--client-credentials", *INFO, "--token-endpoint", IDP)
+    assert sign_in_of(*options).sign_in.token_endpoint == IDP
+
+
+MISTAKES = [
+    (["--client-credentials"], "--client-credentials is given without --static-oauth-client-info."),
+    (
+        ["--idp-token-endpoint", IDP, *INFO],
+        "--idp-token-endpoint is given without --idp-client-id.",
+    ),
+    (
+        ["--idp-token-endpoint", IDP, *INFO, "--idp-client-id", "a"],
+        "--idp-token-endpoint is given without --idp-id-token.",
+    ),
+    (["--private-key", "k.pem"], "--private-key is given without --client-credentials."),
+    (["--signing-alg", "ES256"], "--signing-alg is given without --private-key."),
+    (["--idp-client-id", "a"], "--idp-client-id is given without --idp-token-endpoint."),
+    (["--idp-id-token", "a"], "--idp-id-token is given without --idp-token-endpoint."),
+    (["--token-endpoint", IDP], "--token-endpoint is given without --client-credentials."),
+    (
+        ["--client-credentials", "--jwt-bearer", "a", *INFO],
+        "Both --client-credentials and --jwt-bearer are given.",
+    ),
+    (
+        ["--jwt-bearer", "a", "--device-code"],
+        "Both --jwt-bearer and --device-code are given.",
+    ),
+    (
+        ["--client-credentials", *INFO, "--signing-alg", "HS256", "--private-key", "k.pem"],
+        "--private-key: cannot read k.pem: No such file or directory.",
+    ),
+    (
+        ["--client-credentials", *INFO, "--token-endpoint", "http://idp.example.com/t"],
+        "--token-endpoint",
+    ),
+    (["--client-credentials", *INFO, "--token-endpoint", "idp"], "--token-endpoint"),
+]
+
+
+@pytest.mark.parametrize(("argv", "words"), MISTAKES, ids=lambda value: str(value)[:60])
+def test_a_mistake_is_one_line(argv: list[str], words: str) -> None:
+    settings, said = run(*argv)
+    assert settings is None
+    assert words in said
+    assert said.count("\n") == 1
+
+
+def test_a_symmetric_algorithm_is_none(key: str) -> None:
+    options = ("--client-credentials", *INFO, "--private-key", key, "--signing-alg", "HS256")
+    settings, said = run(*options)
+    assert settings is None
+    assert "--signing-alg names no algorithm. It is one of ES256, " in said
+
+
+def test_a_file_without_a_key_is_not_shown(tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    path.write_text("canary-no-key")
+    settings, said = run("--client-credentials", *INFO, "--private-key", str(path))
+    assert settings is None
+    assert "holds no private key. It is a PEM file without a password, or a JWK." in said
+    assert "canary-no-key" not in said
