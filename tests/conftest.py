@@ -24,6 +24,7 @@ def pytest_configure() -> None:
 LONG = (
     "test_root_causes.py",
     "test_exploration.py",
+    "test_suite.py",
     "test_matrix.py",
     "test_misbehaviour.py",
     "test_hosts.py",

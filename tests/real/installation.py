@@ -20,6 +20,8 @@ HERE = Path(__file__).parent
 NODE_MODULES = HERE / "node_modules"
 ERA_WORKER = HERE / "worker-era"
 """A Worker on the library versions of April 2025, which contradict those of today."""
+CONFORMANCE = HERE.parent / "conformance"
+"""The official suite."""
 FASTMCP_ENVIRONMENT = HERE / ".venv-fastmcp"
 FASTMCP_REQUIREMENTS = HERE / "requirements-fastmcp.txt"
 FASTMCP_PYTHON = FASTMCP_ENVIRONMENT / "bin" / "python"
@@ -134,4 +136,5 @@ def run(command: list[str], folder: Path = HERE) -> None:
 if __name__ == "__main__":
     install_node_packages()
     install_node_packages(ERA_WORKER)
+    install_node_packages(CONFORMANCE)
     install_fastmcp()

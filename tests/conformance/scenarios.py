@@ -1,0 +1,168 @@
+"""What the suite asks, and what is known not to pass.
+
+Data only; `test_suite` compares it with the suite's own lists.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import NamedTuple
+
+ERAS = ("legacy", "modern", "auto")
+
+EVERY = "CONFORMANCE_EVERY_HOST"
+"""Set, each scenario runs with a host of each era: four minutes instead of two."""
+
+REVISIONS = ("2025-11-25", "2026-07-28")
+
+
+class Pair(NamedTuple):
+    """A scenario, and the version its server speaks."""
+
+    scenario: str
+    version: str
+
+
+class Known(NamedTuple):
+    """Checks that are not passed, and why that is so."""
+
+    checks: set[str]
+    why: str
+
+
+_BY_VERSION = {
+    "2025-11-25": (
+        "initialize",
+        "tools_call",
+        "elicitation-sep1034-client-defaults",
+        "sse-retry",
+        "auth/metadata-default",
+        "auth/metadata-var1",
+        "auth/metadata-var2",
+        "auth/metadata-var3",
+        "auth/basic-cimd",
+        "auth/scope-from-www-authenticate",
+        "auth/scope-from-scopes-supported",
+        "auth/scope-omitted-when-undefined",
+        "auth/scope-step-up",
+        "auth/scope-retry-limit",
+        "auth/token-endpoint-auth-basic",
+        "auth/token-endpoint-auth-post",
+        "auth/token-endpoint-auth-none",
+        "auth/pre-registration",
+        "auth/2025-03-26-oauth-metadata-backcompat",
+        "auth/2025-03-26-oauth-endpoint-fallback",
+        "auth/client-credentials-jwt",
+        "auth/client-credentials-basic",
+        "auth/enterprise-managed-authorization",
+        "auth/dpop",
+        "auth/dpop-nonce",
+        "auth/wif-jwt-bearer",
+        "json-schema-2020-12-preservation",
+        "sep-2640-client-no-prefetch",
+        "sep-2640-client-verify-digest",
+        "sep-2640-client-verify-size",
+        "sep-2640-client-verify-frontmatter",
+    ),
+    "2026-07-28": (
+        "request-metadata",
+        "auth/resource-mismatch",
+        "auth/offline-access-scope",
+        "auth/offline-access-not-supported",
+        "auth/authorization-server-migration",
+        "auth/iss-supported",
+        "auth/iss-not-advertised",
+        "auth/iss-supported-missing",
+        "auth/iss-wrong-issuer",
+        "auth/iss-unexpected",
+        "auth/iss-normalized",
+        "auth/metadata-issuer-mismatch",
+        "sep-2322-client-request-state",
+        "http-standard-headers",
+        "http-custom-headers",
+        "http-invalid-tool-headers",
+        "json-schema-ref-no-deref",
+        "tools_call",
+        "auth/metadata-default",
+        "auth/metadata-var1",
+        "auth/metadata-var2",
+        "auth/metadata-var3",
+        "auth/basic-cimd",
+        "auth/scope-from-www-authenticate",
+        "auth/scope-from-scopes-supported",
+        "auth/scope-omitted-when-undefined",
+        "auth/scope-step-up",
+        "auth/scope-retry-limit",
+        "auth/token-endpoint-auth-basic",
+        "auth/token-endpoint-auth-post",
+        "auth/token-endpoint-auth-none",
+        "auth/pre-registration",
+        "auth/client-credentials-jwt",
+        "auth/client-credentials-basic",
+        "auth/enterprise-managed-authorization",
+        "auth/dpop",
+        "auth/dpop-nonce",
+        "auth/wif-jwt-bearer",
+        "json-schema-2020-12-preservation",
+    ),
+}
+
+PAIRS = [Pair(name, version) for version, names in _BY_VERSION.items() for name in names]
+
+
+def list_runs(environment: Mapping[str, str] = os.environ) -> list[tuple[Pair, str]]:
+    """The scenarios with the eras of their hosts.
+
+    A sign-in is the same for all of them, so there a host of both eras stands for the others.
+    """
+    return [
+        (pair, era)
+        for pair in PAIRS
+        for era in ERAS
+        if era == "auto" or EVERY in environment or not pair.scenario.startswith("auth/")
+    ]
+
+
+MUST_FAIL = frozenset(
+    {
+        "auth/scope-retry-limit",
+        "auth/resource-mismatch",
+        "auth/iss-supported-missing",
+        "auth/iss-wrong-issuer",
+        "auth/iss-unexpected",
+        "auth/iss-normalized",
+        "auth/metadata-issuer-mismatch",
+    }
+)
+"""Scenarios in which a client that is right ends with an error."""
+
+TABS = {
+    "auth/scope-step-up": 2,
+    "auth/scope-retry-limit": 2,
+    "auth/authorization-server-migration": 2,
+}
+"""Tabs a scenario needs where that is not one."""
+
+_NO_PROOF = {
+    "sep-1932-client-dpop-auth-scheme",
+    "sep-1932-client-fresh-proof",
+    "sep-1932-client-token-request-proof",
+}
+_NO_NONCE = _NO_PROOF | {"sep-1932-client-as-nonce", "sep-1932-client-rs-nonce"}
+_BEARER_ONLY = "Proof of possession (RFC 9449) is not built: tokens are bearer tokens."
+
+KNOWN: dict[tuple[str, str], Known] = {
+    ("request-metadata", "legacy"): Known(
+        {
+            "sep-2575-http-client-sends-version-header",
+            "sep-2575-client-populates-meta",
+            "sep-2575-client-sends-client-info",
+        },
+        "The host's initialize goes out as it came: on a server of its own era no byte may change "
+        "and no request be added (promise E1). From the second start on it is not sent.",
+    ),
+    ("auth/dpop", ""): Known(_NO_PROOF, _BEARER_ONLY),
+    ("auth/dpop-nonce", ""): Known(_NO_NONCE, _BEARER_ONLY),
+}
+"""By scenario and era of the host; an empty era stands for each."""
