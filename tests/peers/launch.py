@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.real.installation import NODE_MODULES, find_node, install_node_packages
+from tests.real.processes import kill_group
 
 HERE = Path(__file__).parent
 EVERYTHING = NODE_MODULES / "@modelcontextprotocol/server-everything/dist/index.js"
@@ -67,12 +68,12 @@ def _running(
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         env=known | dict(environment),
+        start_new_session=True,
     )
     try:
         yield process
     finally:
-        process.kill()
-        process.wait()
+        kill_group(process)  # `node` may be a script that starts the real one
         if process.stdout is not None:
             process.stdout.close()
 
