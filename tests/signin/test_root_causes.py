@@ -2,13 +2,14 @@
 
 A cause is a row of `CAUSES`: how the stage is set, and what comes out. Each is played three ways:
 one process whose host goes on asking, five processes started together, and one that is killed and
-started again twenty times. What counts is counted from outside, and no time is waited for: what
-loops does so as fast as the host asks. L4 is in `test_patience.py`. Must not know how the command
-is made.
+started again eight times (twenty by hand). What counts is counted from outside, and no time is
+waited for: what loops does so as fast as the host asks. L4 is in `test_patience.py`. Must not know
+how the command is made.
 """
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -41,7 +42,8 @@ from tests.peers.wild_server import Behaviour, answer_html, answer_status, cut_b
 pytestmark = pytest.mark.timeout(120)
 
 PROCESSES = 5
-RESTARTS = 20
+RESTARTS = int(os.environ.get("ROOT_CAUSE_RESTARTS", "8"))
+"""By hand, 20: the budget on disk is spent long before."""
 
 Check = Callable[[], None]
 Setting = Callable[[Stage], Check | None]
@@ -456,7 +458,7 @@ def test_five_processes_started_together(play: Callable[..., Stage], name: str) 
 
 @pytest.mark.promise("L1", "L2", "L3", "A5")
 @pytest.mark.parametrize("name", CAUSES)
-def test_killed_and_started_again_20_times(play: Callable[..., Stage], name: str) -> None:
+def test_killed_and_started_again_and_again(play: Callable[..., Stage], name: str) -> None:
     scene = Scene(CAUSES[name], play)
     for life, host in enumerate(lives(scene)):
         scene.initialize(host)
