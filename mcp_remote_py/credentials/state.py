@@ -207,10 +207,14 @@ def _key(state: State) -> tuple[str, str, str]:
     return state.server, state.profile, state.resource
 
 
+# Made once, at import: msgspec crashes where two threads meet a new type (SIGSEGV, 0.20).
+_decode_record = msgspec.json.Decoder(_Record).decode
+
+
 def _read(path: Path) -> State | None:
     """The record in a file, None where there is none that can be used."""
     try:
-        record = msgspec.json.decode(path.read_bytes(), type=_Record)
+        record = _decode_record(path.read_bytes())
     except FileNotFoundError:
         return None
     except (OSError, ValueError, RecursionError) as error:

@@ -272,7 +272,7 @@ def decode_pending(data: bytes) -> PendingAuthorization:
         BrokenRecord: it is no record, or of another version.
     """
     try:
-        record = msgspec.json.decode(data, type=_PendingRecord)
+        record = _decode_pending(data)
     except (ValueError, RecursionError):
         raise BrokenRecord("The record is no authorization request.") from None
     if record.schema != SCHEMA:
@@ -300,3 +300,8 @@ def _finite(value: float | None) -> float | None:
 
 def _number(schema: object) -> str:
     return str(schema) if isinstance(schema, int) else "unknown"
+
+
+# Made once, at import: msgspec crashes where two threads meet a new type (SIGSEGV, 0.20).
+_decode_pending = msgspec.json.Decoder(_PendingRecord).decode
+msgspec.json.Decoder(_Record)  # `convert` has no object of its own to keep
