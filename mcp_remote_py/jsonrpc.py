@@ -357,11 +357,12 @@ def _is_id(raw: bytes) -> bool:
 def encode_error(raw_id: bytes | None, code: int, message: str) -> bytes:
     """An error answer, one line, to the request with this id (`null` where it is unknown)."""
     text = json.dumps(one_line(message), ensure_ascii=False).encode()
-    return b'{"jsonrpc":"2.0","id":%b,"error":{"code":%d,"message":%b}}' % (
-        raw_id or b"null",
-        code,
-        text,
-    )
+    return encode_error_object(raw_id or b"null", b'{"code":%d,"message":%b}' % (code, text))
+
+
+def encode_error_object(raw_id: bytes, error: bytes) -> bytes:
+    """An error answer, one line, to the request with this id; `error` is JSON text."""
+    return b'{"jsonrpc":"2.0","id":%b,"error":%b}' % (raw_id, error)
 
 
 def encode_result(raw_id: bytes, result: bytes) -> bytes:

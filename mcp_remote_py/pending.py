@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 import msgspec
 
 from mcp_remote_py.errors import InvalidMessage
-from mcp_remote_py.jsonrpc import UNREADABLE, Message, decode_id
+from mcp_remote_py.jsonrpc import INVALID_REQUEST, UNREADABLE, Message, decode_id, encode_error
 
 T = TypeVar("T")
 
@@ -47,6 +47,11 @@ class Ledger(Generic[T]):
     def close(self, key: Hashable) -> T | None:
         """Takes the request out: whoever gets it (not None) is the one who answers it."""
         return self._open.pop(key, None)
+
+
+def refuse_open_id(request: Message) -> bytes:
+    """The answer, a line, to a request whose id is that of one still open."""
+    return encode_error(request.raw_id, INVALID_REQUEST, "A request with this id is still open.")
 
 
 class _Cancelled(msgspec.Struct):

@@ -48,7 +48,7 @@ from mcp_remote_py.jsonrpc import (
     parse_message,
     parse_messages,
 )
-from mcp_remote_py.pending import Ledger, cancelled_key
+from mcp_remote_py.pending import Ledger, cancelled_key, refuse_open_id
 from mcp_remote_py.redact import scrub_known
 from mcp_remote_py.retry import (
     HARMLESS_METHODS,
@@ -264,11 +264,7 @@ class Relay:
     def _take_request(self, message: Message) -> None:
         entry = _Open(message)
         if not self._asked.open(message.key, entry):
-            self._say(
-                encode_error(
-                    message.raw_id, INVALID_REQUEST, "A request with this id is still open."
-                )
-            )
+            self._say(refuse_open_id(message))
             return
         if self._over:
             self._fail(entry, Unusable(self._over))

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from mcp_remote_py.eras.capabilities import CROSSING_EXTENSIONS
+from mcp_remote_py.eras.capabilities import CROSSING_EXTENSIONS, INPUT_CAPABILITY
 from mcp_remote_py.eras.handshake_server import INPUT_PATIENCE
-from mcp_remote_py.eras.modern_server import INPUT_METHODS, MAX_ROUNDS
+from mcp_remote_py.eras.modern_server import MAX_ROUNDS
 from mcp_remote_py.eras.results import RESOURCE_NOT_FOUND, URL_REQUIRED
 from mcp_remote_py.eras.verdict import UNSUPPORTED_VERSION
 from mcp_remote_py.versions import HANDSHAKE_VERSIONS, MODERN, NEWEST_HANDSHAKE
@@ -39,7 +39,7 @@ def test_it_names_what_crosses() -> None:
     assert set(re.findall(r"`(io\.modelcontextprotocol/\w+)`", TEXT)) == CROSSING_EXTENSIONS | {
         "io.modelcontextprotocol/logLevel"
     }
-    for method in INPUT_METHODS:
+    for method in INPUT_CAPABILITY:
         assert f"`{method}`" in TEXT
 
 

@@ -17,14 +17,13 @@ from mcp_remote_py.channel import Clock
 from mcp_remote_py.eras.envelope import read_envelope, read_members
 from mcp_remote_py.eras.verdict import Era
 from mcp_remote_py.jsonrpc import (
-    INVALID_REQUEST,
     Kind,
     Message,
-    encode_error,
+    encode_error_object,
     encode_request,
     parse_message,
 )
-from mcp_remote_py.pending import cancelled_key
+from mcp_remote_py.pending import cancelled_key, refuse_open_id
 
 if TYPE_CHECKING:
     from mcp_remote_py.eras.handshake_server import Effect, HandshakeServer
@@ -98,8 +97,7 @@ class HostSide:
 
     def _hold(self, message: Message) -> None:
         if message.key in self._waiting or (self._probe and message.key == self._probe.key):
-            text = "A request with this id is still open."
-            self._to_host(encode_error(message.raw_id, INVALID_REQUEST, text))
+            self._to_host(refuse_open_id(message))
         else:
             self._waiting[message.key] = message
 
@@ -143,8 +141,7 @@ class HostSide:
             self._to_host(answer.raw)
         elif self._era.now is Era.UNKNOWN and answer.is_error:
             for request in waiting:
-                error = b'{"jsonrpc":"2.0","id":%b,"error":%b}' % (request.raw_id, answer.error)
-                self._to_host(error)
+                self._to_host(encode_error_object(request.raw_id, answer.error))
             return
         for request in waiting:
             self.take(request)
@@ -176,6 +173,6 @@ class HostSide:
             timer.cancel()
         error = parse_message(reason).error
         for request in self._waiting.values():
-            self._to_host(b'{"jsonrpc":"2.0","id":%b,"error":%b}' % (request.raw_id, error))
+            self._to_host(encode_error_object(request.raw_id, error))
         if self._server is not None:
             self._do(self._server.end(reason))

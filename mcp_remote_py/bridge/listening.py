@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 import msgspec
 
 from mcp_remote_py.channel import Clock, Deliver
-from mcp_remote_py.eras.conversation import Filter
+from mcp_remote_py.eras.conversation import CHANGES, Filter
 from mcp_remote_py.eras.envelope import SUBSCRIPTION_ID, put_meta
 from mcp_remote_py.eras.verdict import Era, judge_failure
 from mcp_remote_py.errors import ExchangeError, InvalidMessage, Unusable
@@ -38,11 +38,7 @@ ACKNOWLEDGE_PATIENCE = 10.0
 """Seconds to the acknowledgement, which must be the first that a server says on a stream. Whoever
 subscribes waits for it."""
 
-_CHANGED = {
-    "toolsListChanged": "notifications/tools/list_changed",
-    "promptsListChanged": "notifications/prompts/list_changed",
-    "resourcesListChanged": "notifications/resources/list_changed",
-}
+_CHANGED = {change.member: change.notification for change in CHANGES}
 
 
 class _Filter(msgspec.Struct):

@@ -18,21 +18,23 @@ from mcp_remote_py.bridge.conversing import Conversations
 from mcp_remote_py.bridge.era import ServerEra
 from mcp_remote_py.bridge.listening import STREAM_NOTICES, Listening, Stream, subscription_key
 from mcp_remote_py.channel import Clock, Deliver, ServerChannel
-from mcp_remote_py.eras import verdict
 from mcp_remote_py.eras.envelope import names_its_version, read_members
 from mcp_remote_py.eras.parameters import ParameterHeaders
 from mcp_remote_py.eras.verdict import (
     HEADER_MISMATCH,
     LEGACY_REFUSED,
     MISMATCH_STATUS,
+    UNSUPPORTED_VERSION,
     Era,
     error_code,
+    failure_code,
     judge_discovery,
     judge_failure,
     judge_greeting,
+    read_refusal,
     supported_versions,
 )
-from mcp_remote_py.errors import ExchangeError, InvalidMessage, SessionLost, Unusable
+from mcp_remote_py.errors import ExchangeError, SessionLost, Unusable
 from mcp_remote_py.jsonrpc import Kind, Message, encode_request, parse_message
 from mcp_remote_py.pending import cancelled_key
 from mcp_remote_py.retry import Random
@@ -103,7 +105,7 @@ class EraChannel:
         try:
             await self._inner.send(message)
         except ExchangeError as error:
-            if self._era.fixed or self._doubted or _code_of(error) not in LEGACY_REFUSED:
+            if self._era.fixed or self._doubted or failure_code(error) not in LEGACY_REFUSED:
                 raise
             self._doubted = True
             raise self._lose_era(error) from error
@@ -225,13 +227,12 @@ class EraChannel:
         of its own all the same: a server that is being replaced, or one behind several.
         """
         answer = await self._ask(request)
-        match error_code(answer):
-            case verdict.HEADER_MISMATCH if await self._relearn(request):
-                return await self._ask(request)
-            case verdict.UNSUPPORTED_VERSION if MODERN in supported_versions(answer):
-                return await self._ask(request)
-            case _:
-                return answer
+        code = error_code(answer)
+        if code == HEADER_MISMATCH:
+            fits_now = await self._relearn(request)
+        else:
+            fits_now = code == UNSUPPORTED_VERSION and MODERN in supported_versions(answer)
+        return await self._ask(request) if fits_now else answer
 
     # ------------------------------------------------------------------ a host of the modern era
 
@@ -248,7 +249,7 @@ class EraChannel:
         try:
             await self._exchange(message)
         except ExchangeError as error:
-            if message.method == "tools/call" and _code_of(error) == HEADER_MISMATCH:
+            if message.method == "tools/call" and failure_code(error) == HEADER_MISMATCH:
                 if await self._relearn(message):
                     await self._exchange(message)
                     return
@@ -279,9 +280,8 @@ class EraChannel:
         try:
             await self._with_expectation(discover, see, self._inner.send(discover))
         except ExchangeError as error:
-            body = None if error.status not in MISMATCH_STATUS else error.body
-            verdict = judge_failure(error)
-            self._judge(verdict if body is None else judge_discovery(parse_message(body)))
+            refusal = read_refusal(error) if error.status in MISMATCH_STATUS else None
+            self._judge(judge_failure(error) if refusal is None else judge_discovery(refusal))
             raise
 
     def _judge(self, verdict: Era) -> None:
@@ -364,7 +364,7 @@ class EraChannel:
             return answer.result()
         error = exchange.exception()
         if isinstance(error, ExchangeError) and error.status in MISMATCH_STATUS:
-            refusal = _parse_body(error)
+            refusal = read_refusal(error)
             if refusal is not None and judge_failure(error) is Era.MODERN:
                 return refusal
         if error is not None:
@@ -443,18 +443,6 @@ class EraChannel:
         if self._aside:
             await asyncio.wait(set(self._aside))
         await self._inner.aclose()
-
-
-def _code_of(error: ExchangeError) -> int:
-    answer = _parse_body(error)
-    return 0 if answer is None else error_code(answer)
-
-
-def _parse_body(error: ExchangeError) -> Message | None:
-    try:
-        return None if error.body is None else parse_message(error.body)
-    except InvalidMessage:
-        return None
 
 
 def _make_list_request(call: Message, page: int, params: bytes) -> Message:

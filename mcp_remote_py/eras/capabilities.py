@@ -24,6 +24,13 @@ CROSSING_EXTENSIONS = frozenset(
 _ERA_BOUND = ("tasks",)
 """In 2025-11-25 a capability, in 2026-07-28 an extension whose messages are others (SEP-2663)."""
 
+INPUT_CAPABILITY = {
+    "elicitation/create": "elicitation",
+    "sampling/createMessage": "sampling",
+    "roots/list": "roots",
+}
+"""By what a server may ask for ("Server Requirements"), the client's capability it needs."""
+
 
 def cross_capabilities(capabilities: bytes) -> bytes:
     """What the other era may hear of a client's or a server's capabilities, JSON text both."""

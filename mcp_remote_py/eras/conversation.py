@@ -1,4 +1,7 @@
-"""What a translator asks for on the way to one answer: plain values. Must not know who does it."""
+"""What a translator asks for on the way to one answer: plain values. Must not know who does it.
+
+And what host and server ask and tell each other in both eras, as tables.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,27 @@ from mcp_remote_py.jsonrpc import Message
 
 Filter = dict[str, object]
 """What `subscriptions/listen` asks for, or what the server agreed to."""
+
+
+class Change(NamedTuple):
+    """A kind of list a server may say has changed.
+
+    `capability` has `listChanged` where it does, `member` of the filter asks for it.
+    """
+
+    capability: str
+    member: str
+    notification: str
+
+
+CHANGES = (
+    Change("tools", "toolsListChanged", "notifications/tools/list_changed"),
+    Change("prompts", "promptsListChanged", "notifications/prompts/list_changed"),
+    Change("resources", "resourcesListChanged", "notifications/resources/list_changed"),
+)
+
+ASKS_BACK = frozenset({"tools/call", "prompts/get", "resources/read"})
+"""Requests in whose course a server may ask the host (basic/patterns/mrtr)."""
 
 
 class Exchange(NamedTuple):

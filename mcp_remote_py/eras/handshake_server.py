@@ -14,33 +14,34 @@ import hashlib
 import hmac
 import json
 from collections import deque
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from functools import partial
 from typing import Any, NamedTuple, cast
 
 import msgspec
 
 from mcp_remote_py.eras import envelope as meta
-from mcp_remote_py.eras.capabilities import cross_capabilities
-from mcp_remote_py.eras.modern_server import INPUT_METHODS, LOG_LEVELS
+from mcp_remote_py.eras.capabilities import INPUT_CAPABILITY, cross_capabilities
+from mcp_remote_py.eras.conversation import ASKS_BACK, CHANGES
+from mcp_remote_py.eras.modern_server import LOG_LEVELS
 from mcp_remote_py.eras.results import URL_REQUIRED, to_modern_error, to_modern_result
 from mcp_remote_py.eras.verdict import UNSUPPORTED_VERSION, error_code
 from mcp_remote_py.errors import InvalidMessage
 from mcp_remote_py.jsonrpc import (
     INVALID_PARAMS,
-    INVALID_REQUEST,
     METHOD_NOT_FOUND,
     UNREADABLE,
     Kind,
     Message,
     decode_id,
     encode_error,
+    encode_error_object,
     encode_notification,
     encode_request,
     encode_result,
     parse_message,
 )
-from mcp_remote_py.pending import cancelled_key
+from mcp_remote_py.pending import cancelled_key, refuse_open_id
 from mcp_remote_py.versions import MODERN, NEWEST_HANDSHAKE
 
 INPUT_PATIENCE = 600.0
@@ -58,19 +59,7 @@ _REMOVED = frozenset(
 )
 """Methods that 2026-07-28 has not, or has with another meaning."""
 
-_CHANGES = {
-    "notifications/tools/list_changed": ("toolsListChanged", "tools"),
-    "notifications/prompts/list_changed": ("promptsListChanged", "prompts"),
-    "notifications/resources/list_changed": ("resourcesListChanged", "resources"),
-}
-"""By notification, the member of the filter that asks for it and the capability behind it."""
-
-_CAPABILITY = {
-    "elicitation/create": "elicitation",
-    "sampling/createMessage": "sampling",
-    "roots/list": "roots",
-}
-"""By what a server asks, the client's capability it needs."""
+_CHANGED = {change.notification: change.member for change in CHANGES}
 
 
 class ToHost(NamedTuple):
@@ -176,7 +165,7 @@ class HandshakeServer:
         self._subscribing: dict[Hashable, str] = {}
         self._ignored: set[Hashable] = set()
         """Requests of our own whose answers change nothing."""
-        self._levelling: dict[Hashable, list[tuple[Message, meta.Envelope]]] = {}
+        self._levelling: dict[Hashable, tuple[Message, meta.Envelope]] = {}
         self._level = len(LOG_LEVELS)
         self._held: dict[Hashable, tuple[Message, meta.Envelope]] = {}
         self._handshake: Hashable = None
@@ -204,9 +193,9 @@ class HandshakeServer:
             if message.method == "notifications/cancelled":
                 return self._cancel(cancelled_key(message))
             plain = meta.take_meta(message.params, meta.REQUEST_MEMBERS)
-            return [ToServer(parse_message(encode_notification(message.method, plain)))]
+            return [_notify(message.method, plain)]
         if any(message.key in known for known in (self._by_host, self._held, self._subscriptions)):
-            return _refuse(message, INVALID_REQUEST, "A request with this id is still open.")
+            return [ToHost(refuse_open_id(message))]
         envelope = meta.read_envelope(message)
         if envelope is None:
             text = f"`_meta` must name `{meta.VERSION}`."
@@ -257,7 +246,7 @@ class HandshakeServer:
             # The session's level is the lowest anyone asked for; what is sent on is per request.
             self._level = level
             setting = self._request("logging/setLevel", _encode({"level": envelope.log_level}))
-            self._levelling[setting.key] = [(message, envelope)]
+            self._levelling[setting.key] = (message, envelope)
             self._held[message.key] = (message, envelope)
             return [ToServer(setting)]
         return self._send(message, envelope)
@@ -284,7 +273,7 @@ class HandshakeServer:
         effects: list[Effect] = []
         if self._calls.pop(_own_id(call.number), None) is not None:
             params = b'{"requestId":%b}' % _raw_own_id(call.number)
-            effects.append(ToServer(_parse(encode_notification("notifications/cancelled", params))))
+            effects.append(_notify("notifications/cancelled", params))
         return effects + _decline_all(call)
 
     # ------------------------------------------------------------------ from the server
@@ -337,13 +326,13 @@ class HandshakeServer:
         self._handshake = None
         held, self._held = self._held, {}
         if answer.is_error:
-            return [ToHost(_with_error(request, answer)) for request, _ in held.values()]
+            return _fail_all(held.values(), answer.error)
         try:
             self._hello = _decode_hello(answer.result)
         except UNREADABLE:
             self._hello = _Hello()
         self._level = len(LOG_LEVELS)
-        effects: list[Effect] = [ToServer(_parse(encode_notification("notifications/initialized")))]
+        effects: list[Effect] = [_notify("notifications/initialized")]
         for uri in sorted({uri for one in self._subscriptions.values() for uri in one.uris}):
             effects += self._tell_subscription("resources/subscribe", uri)
         for request, envelope in held.values():
@@ -351,12 +340,11 @@ class HandshakeServer:
         return effects
 
     def _end_levelling(self, answer: Message) -> list[Effect]:
+        message, envelope = self._levelling.pop(answer.key)
+        if self._held.pop(message.key, None) is None:
+            return []
         # Where it failed the request is made all the same: it only says less.
-        effects: list[Effect] = []
-        for message, envelope in self._levelling.pop(answer.key):
-            if self._held.pop(message.key, None) is not None:
-                effects += self._guard(message, partial(self._send, message, envelope))
-        return effects
+        return self._guard(message, partial(self._send, message, envelope))
 
     def _hear(self, notification: Message) -> list[Effect]:
         method = notification.method
@@ -368,7 +356,7 @@ class HandshakeServer:
         if method == "notifications/cancelled":
             self._drop_question(cancelled_key(notification))
             return []
-        if method in _CHANGES or method == "notifications/resources/updated":
+        if method in _CHANGED or method == "notifications/resources/updated":
             return [
                 ToHost(_tag(notification, one.request))
                 for one in self._subscriptions.values()
@@ -387,18 +375,19 @@ class HandshakeServer:
 
     def _take_question(self, question: Message, now: float) -> list[Effect]:
         if question.method == "ping":
-            return [ToServer(_parse(encode_result(question.raw_id, b"{}")))]
-        call = self._find_call(question) if question.method in INPUT_METHODS else None
-        if call is None or _CAPABILITY[question.method] not in _names(call.envelope.capabilities):
+            return [ToServer(parse_message(encode_result(question.raw_id, b"{}")))]
+        capability = INPUT_CAPABILITY.get(question.method)
+        call = None if capability is None else self._find_call(question)
+        if call is None or capability not in _names(call.envelope.capabilities):
             text = f"The client has no way to answer {question.method} now."
-            return [ToServer(_parse(encode_error(question.raw_id, METHOD_NOT_FOUND, text)))]
+            return [ToServer(parse_message(encode_error(question.raw_id, METHOD_NOT_FOUND, text)))]
         call.waiting.append(question)
         return [] if call.host is None else self._suspend(call, call.host, now)
 
     def _find_call(self, question: Message) -> _Call | None:
         """The request it was asked for; the oldest one where the server does not say."""
         related = self._calls.get(self._find_related(question.key))
-        able = [call for call in self._calls.values() if call.first.method in _MAY_ASK]
+        able = [call for call in self._calls.values() if call.first.method in ASKS_BACK]
         return related or next(iter(able), None)
 
     def _drop_question(self, key: Hashable) -> None:
@@ -448,7 +437,7 @@ class HandshakeServer:
             if key in responses:
                 del call.asked[key]
                 line = encode_result(question.raw_id, bytes(responses[key]))
-                effects.append(ToServer(_parse(line)))
+                effects.append(ToServer(parse_message(line)))
         if call.answer is not None:
             return effects + _decline_all(call) + self._end_call(call, message, call.answer, now)
         if call.asked or call.waiting:
@@ -512,16 +501,16 @@ class HandshakeServer:
             return []
         subscription.acknowledged = True
         honoured: dict[str, Any] = {
-            member: True
-            for member, capability in _CHANGES.values()
-            if _wants(subscription, member) and self._announces(capability, "listChanged")
+            one.member: True
+            for one in CHANGES
+            if _wants(subscription, one.member) and self._announces(one.capability, "listChanged")
         }
         if subscription.uris:
             honoured["resourceSubscriptions"] = sorted(subscription.uris)
         notice = encode_notification(
             "notifications/subscriptions/acknowledged", _encode({"notifications": honoured})
         )
-        return [ToHost(_tag(_parse(notice), subscription.request))]
+        return [ToHost(_tag(parse_message(notice), subscription.request))]
 
     def _end_subscribing(self, answer: Message) -> list[Effect]:
         uri = self._subscribing.pop(answer.key)
@@ -564,10 +553,7 @@ class HandshakeServer:
 
         A subscription ends gracefully; what the server still works on is the relay's to answer.
         """
-        error = _parse(reason)
-        effects: list[Effect] = []
-        for request, _ in self._held.values():
-            effects.append(ToHost(_with_error(request, error)))
+        effects = _fail_all(self._held.values(), parse_message(reason).error)
         for subscription in self._subscriptions.values():
             request = subscription.request
             members = {meta.SUBSCRIPTION_ID: msgspec.Raw(request.raw_id)}
@@ -599,13 +585,7 @@ class HandshakeServer:
 
     def _request(self, method: str, params: bytes) -> Message:
         self._numbers += 1
-        return _parse(encode_request(_raw_own_id(self._numbers), method, params))
-
-
-_MAY_ASK = frozenset({"tools/call", "prompts/get", "resources/read"})
-"""Requests that may end as `input_required` (basic/patterns/mrtr, "Supported Requests")."""
-
-_parse = parse_message
+        return parse_message(encode_request(_raw_own_id(self._numbers), method, params))
 
 
 _OWN_PREFIX = "mcp-remote-py/call/"
@@ -673,17 +653,21 @@ def _refuse(message: Message, code: int, text: str) -> list[Effect]:
     return [ToHost(encode_error(message.raw_id, code, text))]
 
 
+def _fail_all(held: Iterable[tuple[Message, meta.Envelope]], error: bytes) -> list[Effect]:
+    return [ToHost(encode_error_object(request.raw_id, error)) for request, _ in held]
+
+
+def _notify(method: str, params: bytes = b"") -> ToServer:
+    return ToServer(parse_message(encode_notification(method, params)))
+
+
 def _refuse_version(message: Message, version: str) -> bytes:
     error = {
         "code": UNSUPPORTED_VERSION,
         "message": "Unsupported protocol version",
         "data": {"supported": [MODERN], "requested": version},
     }
-    return b'{"jsonrpc":"2.0","id":%b,"error":%b}' % (message.raw_id, _encode(error))
-
-
-def _with_error(request: Message, answer: Message) -> bytes:
-    return b'{"jsonrpc":"2.0","id":%b,"error":%b}' % (request.raw_id, answer.error)
+    return encode_error_object(message.raw_id, _encode(error))
 
 
 def _describe(question: Message) -> dict[str, msgspec.Raw]:
@@ -701,7 +685,7 @@ def _decline_all(call: _Call) -> list[Effect]:
     questions = [*call.asked.values(), *call.waiting]
     call.asked.clear()
     call.waiting.clear()
-    return [ToServer(_parse(_decline(question))) for question in questions]
+    return [ToServer(parse_message(_decline(question))) for question in questions]
 
 
 def _decline(question: Message) -> bytes:
@@ -723,7 +707,7 @@ def _wants(subscription: _Subscription, member: str) -> bool:
 
 
 def _asks_for(subscription: _Subscription, notification: Message) -> bool:
-    change = _CHANGES.get(notification.method)
-    if change is not None:
-        return _wants(subscription, change[0])
+    member = _CHANGED.get(notification.method)
+    if member is not None:
+        return _wants(subscription, member)
     return _read_text(notification, "uri") in subscription.uris

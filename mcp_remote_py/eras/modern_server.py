@@ -15,8 +15,9 @@ from typing import cast
 import msgspec
 
 from mcp_remote_py.eras import envelope as meta
-from mcp_remote_py.eras.capabilities import cross_capabilities
+from mcp_remote_py.eras.capabilities import INPUT_CAPABILITY, cross_capabilities
 from mcp_remote_py.eras.conversation import (
+    CHANGES,
     AskHost,
     Conversation,
     Exchange,
@@ -35,6 +36,7 @@ from mcp_remote_py.jsonrpc import (
     UNREADABLE,
     Message,
     encode_error,
+    encode_error_object,
     encode_notification,
     encode_request,
     encode_result,
@@ -44,9 +46,6 @@ from mcp_remote_py.versions import MODERN, choose_handshake, is_modern
 
 MAX_ROUNDS = 20
 """Rounds of one request. A person answers a handful; a server that never has enough is a loop."""
-
-INPUT_METHODS = frozenset({"elicitation/create", "sampling/createMessage", "roots/list"})
-"""What a server may ask for ("Server Requirements")."""
 
 LOG_LEVELS = (
     *("debug", "info", "notice", "warning"),
@@ -62,13 +61,6 @@ HOST_NOTICES = frozenset(
     }
 )
 """What only a server with sessions has a use for."""
-
-_CHANGES = {
-    "tools": "toolsListChanged",
-    "prompts": "promptsListChanged",
-    "resources": "resourcesListChanged",
-}
-"""By capability, the member of the notification filter that asks for its changes."""
 
 
 class _Initialize(msgspec.Struct):
@@ -213,7 +205,7 @@ class ModernServer:
                 # Nobody can be asked: for the server that is a person who closed the question.
                 responses[key] = msgspec.Raw(b'{"action":"cancel"}')
             else:
-                return b'{"jsonrpc":"2.0","id":%b,"error":%b}' % (request.raw_id, answer.error)
+                return encode_error_object(request.raw_id, answer.error)
         return responses
 
     def _make_question(self, raw: msgspec.Raw) -> Message | None:
@@ -221,7 +213,7 @@ class ModernServer:
             wanted = _decode_input_request(raw)
         except UNREADABLE:
             return None
-        if wanted.method not in INPUT_METHODS:
+        if wanted.method not in INPUT_CAPABILITY:
             return None
         raw_id, params = self._next_id(), bytes(wanted.params)
         members = meta.read_members(params) or {}
@@ -381,7 +373,8 @@ def _announced_changes(capabilities: bytes) -> list[str]:
     except (ValueError, RecursionError):
         return []
     return [
-        member
-        for name, member in _CHANGES.items()
-        if isinstance(announced.get(name), dict) and announced[name].get("listChanged") is True
+        change.member
+        for change in CHANGES
+        if isinstance(announced.get(change.capability), dict)
+        and announced[change.capability].get("listChanged") is True
     ]

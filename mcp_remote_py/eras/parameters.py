@@ -17,6 +17,7 @@ from typing import Any, cast
 
 import msgspec
 
+from mcp_remote_py.eras.envelope import read_members, read_text, write_members
 from mcp_remote_py.errors import shorten
 from mcp_remote_py.jsonrpc import UNREADABLE, Message
 
@@ -58,7 +59,6 @@ class _Call(msgspec.Struct):
     arguments: msgspec.Raw = msgspec.Raw(b"{}")
 
 
-_decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _decode_tool = msgspec.json.Decoder(_Tool).decode
 _decode_call = msgspec.json.Decoder(_Call).decode
@@ -75,7 +75,7 @@ class ParameterHeaders:
         if not self._marks and _MARK_TRACE not in answer.raw:
             return answer.raw  # most servers mark nothing, and their lists are long
         try:
-            result = _decode_members(answer.result)
+            result = read_members(answer.result) or {}
             tools = _decode_list(result["tools"])
         except (*UNREADABLE, KeyError):
             return answer.raw
@@ -83,7 +83,7 @@ class ParameterHeaders:
         if len(kept) == len(tools):
             return answer.raw
         result["tools"] = msgspec.Raw(b"[%b]" % b",".join(map(bytes, kept)))
-        return answer.with_result(msgspec.json.encode(result))
+        return answer.with_result(write_members(result))
 
     def _take(self, raw: msgspec.Raw) -> bool:
         """Learns one tool; whether it may stay in the list."""
@@ -184,17 +184,14 @@ def _no_number(_: str) -> None:
 def _value_at(arguments: bytes, path: Path) -> bytes:
     """The JSON text of the value there, empty where there is none."""
     for name in path:
-        try:
-            arguments = bytes(_decode_members(arguments)[name])
-        except (*UNREADABLE, KeyError):
-            return b""
+        arguments = bytes((read_members(arguments) or {}).get(name, b""))
     return arguments
 
 
 def _write_scalar(value: bytes) -> str | None:
     """The text of a value ("Value Encoding"), None where there is no header for it."""
     if value[:1] == b'"':
-        return msgspec.json.decode(value, type=str)
+        return read_text(value)
     text = value.decode()
     if text in ("true", "false"):
         return text

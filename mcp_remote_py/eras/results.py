@@ -22,6 +22,7 @@ from mcp_remote_py.jsonrpc import (
     UNREADABLE,
     Message,
     encode_error,
+    encode_error_object,
     encode_result,
 )
 
@@ -128,7 +129,7 @@ def to_modern_error(request: Message, answer: Message) -> bytes:
     """The error, a line, to `request` of a modern client."""
     code = error_code(answer)
     if code == URL_REQUIRED:
-        return b'{"jsonrpc":"2.0","id":%b,"error":%b}' % (request.raw_id, _NO_ELICITATION)
+        return encode_error_object(request.raw_id, _NO_ELICITATION)
     if code == RESOURCE_NOT_FOUND:
         return _with_code(request, answer, INVALID_PARAMS)
     # What a server of the other era means by a code that is the specification's nobody knows.
@@ -141,4 +142,4 @@ def _with_code(request: Message, answer: Message, code: int | None) -> bytes:
     if members is not None:
         members["code"] = msgspec.Raw(b"%d" % (code or 0))
         error = write_members(members)
-    return b'{"jsonrpc":"2.0","id":%b,"error":%b}' % (request.raw_id, error)
+    return encode_error_object(request.raw_id, error)

@@ -81,6 +81,17 @@ def error_code(answer: Message) -> int:
         return 0
 
 
+def read_refusal(error: ExchangeError) -> Message | None:
+    """The JSON-RPC error that came with a failure, None where none did."""
+    return None if error.body is None else _parse(error.body)
+
+
+def failure_code(error: ExchangeError) -> int:
+    """The code of that error, 0 where there is none."""
+    answer = read_refusal(error)
+    return 0 if answer is None else error_code(answer)
+
+
 def is_modern_error(line: bytes) -> bool:
     """Whether an error answer could only come from a server of the modern era."""
     answer = _parse(line)
@@ -160,8 +171,7 @@ FAILURES = (
 
 def judge_failure(error: ExchangeError) -> Era:
     """What the failure of a modern request says of the server."""
-    answer = None if error.body is None else _parse(error.body)
-    code = 0 if answer is None else error_code(answer)
+    code = failure_code(error)
     return next(one.era for one in FAILURES if one.fits(error, code))
 
 

@@ -18,7 +18,7 @@ from mcp_remote_py.errors import (
     Unusable,
     shorten,
 )
-from mcp_remote_py.jsonrpc import Message, parse_message
+from mcp_remote_py.jsonrpc import Message, encode_error_object, parse_message
 
 EVIDENCE_BYTES = 64 * 1024
 """Bytes of a refusal's body that are looked at."""
@@ -69,7 +69,7 @@ def error_line(body: bytes, request: Message | None) -> bytes | None:
     if request is None or not message.error.startswith(b"{"):
         return None
     if message.key is None:
-        return b'{"jsonrpc":"2.0","id":%b,"error":%b}' % (request.raw_id, message.error)
+        return encode_error_object(request.raw_id, message.error)
     return message.raw if message.key == request.key else None
 
 

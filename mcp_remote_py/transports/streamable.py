@@ -12,6 +12,7 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from mcp_remote_py.channel import Clock, Deliver, no_wait
+from mcp_remote_py.eras.conversation import ASKS_BACK
 from mcp_remote_py.eras.parameters import ParameterHeaders
 from mcp_remote_py.eras.passthrough import Stamp
 from mcp_remote_py.errors import (
@@ -46,11 +47,9 @@ _BUSY_STATUS = SAFE_STATUS | UNSURE_STATUS
 MAX_RESUME_FAILURES = 5
 """Resumptions in a row that could not even be opened."""
 
-ASKS_BACK = frozenset({"tools/call", "prompts/get", "resources/read"})
-"""Requests in whose course a server asks the host, and may do so on the standalone stream."""
-
 LISTEN_PATIENCE = 1.0
-"""Seconds such a request waits for that stream; some servers open it with their first event."""
+"""Seconds a request in whose course the server may ask waits for the standalone stream, on which
+it may do so; some servers open it with their first event."""
 
 CLOSE_TIMEOUT = 0.5
 """Seconds for the DELETE that ends the session."""
