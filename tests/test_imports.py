@@ -5,12 +5,13 @@ Looks at real interpreters from outside. Must not import mcp_remote_py itself.
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import os
 import subprocess
 import sys
 import threading
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -20,6 +21,8 @@ import pytest
 
 ALLOWED = {"anyio", "certifi", "h11", "httpcore", "idna", "msgspec", "typing_extensions"}
 """What relaying may import from others: httpcore with what it pulls, and the JSON codec."""
+
+PACKAGE = Path(__file__).parent.parent / "mcp_remote_py"
 
 SLOW = {"email", "http.client", "http.server", "urllib.request"}
 """Modules of the standard library that cost 10 ms and more and that a relay has no use for."""
@@ -160,3 +163,22 @@ def test_a_question_to_the_command_line_loads_no_network(option: str) -> None:
 def test_the_report_of_imports_tells_found_from_missing_modules() -> None:
     report = b"import time:  1 |  2 |   json\nimport time:  1 | 2 | no_such_module_anywhere\nother"
     assert modules_in(report) == {"json"}
+
+
+def test_types_are_decoded_by_decoders_that_are_made_at_import() -> None:
+    """Where two threads meet a type that neither has seen, msgspec 0.22 ends the process."""
+    assert [one for path in PACKAGE.rglob("*.py") for one in types_met_late(path)] == []
+
+
+def types_met_late(path: Path) -> Iterator[str]:
+    """The lines in functions of that file where msgspec is given a type."""
+    functions = (ast.FunctionDef, ast.AsyncFunctionDef)
+    module = ast.parse(path.read_text("utf-8"))
+    for function in filter(lambda node: isinstance(node, functions), ast.walk(module)):
+        for node in ast.walk(function):
+            if not isinstance(node, ast.Call):
+                continue
+            name = ast.unparse(node.func)
+            is_typed = any(keyword.arg == "type" for keyword in node.keywords)
+            if name == "msgspec.json.Decoder" or (name == "msgspec.json.decode" and is_typed):
+                yield f"{path.name}:{node.lineno}"

@@ -207,7 +207,7 @@ def _key(state: State) -> tuple[str, str, str]:
     return state.server, state.profile, state.resource
 
 
-# Made once, at import: msgspec crashes where two threads meet a new type (SIGSEGV, 0.20).
+# Made at import: msgspec crashes where two threads meet a new type (SIGSEGV, 0.22).
 _decode_record = msgspec.json.Decoder(_Record).decode
 
 

@@ -204,6 +204,12 @@ class _PendingRecord(msgspec.Struct, omit_defaults=True):
     client_is_cached: bool = False
 
 
+# Made at import: msgspec crashes where two threads meet a new type (SIGSEGV, 0.22).
+_decode_members = msgspec.json.Decoder(dict[str, object]).decode
+_decode_pending = msgspec.json.Decoder(_PendingRecord).decode
+msgspec.json.Decoder(_Record)  # makes the type known, for `convert`
+
+
 def encode(credential: Credential) -> bytes:
     """The record of a credential, in clear text.
 
@@ -244,7 +250,7 @@ def decode(data: bytes, migrations: Mapping[int, Migration] = MIGRATIONS) -> Cre
         BrokenRecord: it is no record, or of a schema this version cannot read.
     """
     try:
-        members = msgspec.json.decode(data, type=dict[str, object])
+        members = _decode_members(data)
         schema = members.get("schema")
         while schema != SCHEMA:
             migrate = migrations.get(schema) if isinstance(schema, int) else None
@@ -300,8 +306,3 @@ def _finite(value: float | None) -> float | None:
 
 def _number(schema: object) -> str:
     return str(schema) if isinstance(schema, int) else "unknown"
-
-
-# Made once, at import: msgspec crashes where two threads meet a new type (SIGSEGV, 0.20).
-_decode_pending = msgspec.json.Decoder(_PendingRecord).decode
-msgspec.json.Decoder(_Record)  # `convert` has no object of its own to keep

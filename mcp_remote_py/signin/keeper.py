@@ -90,6 +90,10 @@ class Result(msgspec.Struct):
     reports: list[str] = []
 
 
+_decode_job = msgspec.json.Decoder(Job).decode
+_decode_result = msgspec.json.Decoder(Result).decode
+
+
 class GivenKey:
     """`Keys` that were handed over."""
 
@@ -148,7 +152,7 @@ async def renew_kept(
     """
     try:
         output = await asyncio.to_thread(_employ, msgspec.json.encode(job), lock)
-        result = msgspec.json.decode(output, type=Result)
+        result = _decode_result(output)
     except (ValueError, OSError, subprocess.TimeoutExpired) as error:
         raise Interrupted(
             f"The process that renews the token failed ({type(error).__name__}).",
@@ -250,7 +254,7 @@ def _do(step: Step, store: Store, session: str, reports: list[str]) -> object:
 
 def main() -> None:
     """The keeper's whole life."""
-    job = msgspec.json.decode(sys.stdin.buffer.read(), type=Job)
+    job = _decode_job(sys.stdin.buffer.read())
     keys = GivenKey(job.key_name, base64.b64decode(job.key))
     store = SealedStore(Path(job.folder), keys, os.urandom)
     tls = Tls(job.ca_certs, job.client_cert, job.client_key)
