@@ -1003,7 +1003,7 @@ def _unattended(arguments: _Arguments, environment: Mapping[str, str]) -> Unatte
     if not chosen:
         for option, (value, other) in needs.items():
             if value is not None:
-                raise UsageError(f"{option} is given without {other}.", hint=f"Add {other}.")
+                raise _missing(option, other)
         return None
     option = chosen[0]
     required = {"--static-oauth-client-info": arguments.static_oauth_client_info}
@@ -1014,7 +1014,7 @@ def _unattended(arguments: _Arguments, environment: Mapping[str, str]) -> Unatte
         required["--idp-id-token"] = arguments.idp_id_token
     for other, value in required.items():
         if value is None:
-            raise UsageError(f"{option} is given without {other}.", hint=f"Add {other}.")
+            raise _missing(option, other)
     return Unattended(
         private_key=_optional(
             lambda text: words.parse_private_key(text, environment, _read_file),
@@ -1030,6 +1030,10 @@ def _unattended(arguments: _Arguments, environment: Mapping[str, str]) -> Unatte
         idp_client_id=arguments.idp_client_id or "",
         id_token_file=_given(_path_in(environment), arguments.idp_id_token, ""),
     )
+
+
+def _missing(option: str, other: str) -> UsageError:
+    return UsageError(f"{option} is given without {other}.", hint=f"Add {other}.")
 
 
 def _path_in(environment: Mapping[str, str]) -> Callable[[str], str]:

@@ -12,13 +12,15 @@ import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple, TypeVar, cast
 
 from mcp_remote_py.errors import UsageError
 from mcp_remote_py.redact import Secret
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv6Address
+
+Choice = TypeVar("Choice", bound=Enum)
 
 ReadFile = Callable[[str], str]
 """Gives the text of the file of that path; raises OSError, or ValueError where it is no text."""
@@ -662,13 +664,7 @@ def parse_transport(text: str) -> TransportStrategy:
     Raises:
         UsageError: there is none.
     """
-    try:
-        return TransportStrategy(text)
-    except ValueError:
-        names = ", ".join(strategy.value for strategy in TransportStrategy)
-        raise UsageError(
-            "--transport names no transport strategy.", hint=f"It is one of {names}."
-        ) from None
+    return _choose(TransportStrategy, text, "--transport names no transport strategy.")
 
 
 def parse_protocol(text: str) -> ProtocolStrategy:
@@ -677,11 +673,15 @@ def parse_protocol(text: str) -> ProtocolStrategy:
     Raises:
         UsageError: there is none.
     """
+    return _choose(ProtocolStrategy, text, "--protocol names no era.")
+
+
+def _choose(kind: type[Choice], text: str, complaint: str) -> Choice:
     try:
-        return ProtocolStrategy(text)
+        return kind(text)
     except ValueError:
-        names = ", ".join(strategy.value for strategy in ProtocolStrategy)
-        raise UsageError("--protocol names no era.", hint=f"It is one of {names}.") from None
+        names = ", ".join(one.value for one in kind)
+        raise UsageError(complaint, hint=f"It is one of {names}.") from None
 
 
 # TLS -----------------------------------------------------------------------------------------

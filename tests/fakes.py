@@ -32,6 +32,11 @@ def run(main: Coroutine[Any, Any, T]) -> T:
     return asyncio.run(asyncio.wait_for(main, PATIENCE))
 
 
+def call_deeper(frames: int, ask: Callable[[], object]) -> object:
+    """What `ask` says below so many frames more."""
+    return ask() if frames == 0 else call_deeper(frames - 1, ask)
+
+
 async def settle() -> None:
     """Lets every task that can go on do so. Only for tests without sockets and threads."""
     for _ in range(QUIET_TURNS):

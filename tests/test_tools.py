@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -14,6 +13,7 @@ from mcp_remote_py.errors import InvalidMessage
 from mcp_remote_py.jsonrpc import encode_error, encode_result, parse_message
 from mcp_remote_py.settings import ToolRules
 from mcp_remote_py.tools import ToolCatalog, called_tool
+from tests.fakes import call_deeper
 
 
 def catalog(
@@ -274,11 +274,6 @@ def test_a_hint_that_is_not_repeated_on_another_page_is_kept() -> None:
 def test_the_name_in_a_call(params: bytes, name: str | None) -> None:
     line = b'{"id":1,"method":"tools/call","params":%b}' % params
     assert called_tool(parse_message(line)) == name
-
-
-def call_deeper(frames: int, ask: Callable[[], object]) -> object:
-    """What `ask` says below so many frames more."""
-    return ask() if frames == 0 else call_deeper(frames - 1, ask)
 
 
 @pytest.mark.promise("R1")

@@ -69,8 +69,9 @@ _CALLBACK_HINTS = {
     "temporarily_unavailable": "Try again later: mcp-remote-py login URL.",
 }
 
+PRIVATE_KEY_JWT = "private_key_jwt"
 _AUTHENTICATION_METHODS = frozenset(
-    {"none", "client_secret_basic", "client_secret_post", "private_key_jwt"}
+    {"none", "client_secret_basic", "client_secret_post", PRIVATE_KEY_JWT}
 )
 
 _ENTRA_CODES = ("AADSTS9010010", "AADSTS901002", "AADSTS650053", "AADSTS900144")
@@ -350,7 +351,7 @@ def post_form(client: Client, endpoint: str, body: str) -> Conversation[Response
             f"The client is to authenticate by {excerpt(method)}, which is not supported.",
             hint="Use one with token_endpoint_auth_method none or client_secret_basic.",
         )
-    if method == "private_key_jwt":
+    if method == PRIVATE_KEY_JWT:
         method = "none"  # the proof is among the parameters (`unattended`)
     name, secret = client.client_id, client.client_secret
     password = "" if secret is None else secret.reveal()

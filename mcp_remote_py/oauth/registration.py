@@ -30,6 +30,7 @@ from mcp_remote_py.oauth.document import (
     quote,
     words_of,
 )
+from mcp_remote_py.oauth.grants import PRIVATE_KEY_JWT
 from mcp_remote_py.oauth.steps import Client, Conversation, Report, Request, Response
 from mcp_remote_py.redact import Secret, mask_url, remember
 from mcp_remote_py.settings import SignInSettings
@@ -149,7 +150,7 @@ def _read_static_client(
             f"{_CLIENT_INFO} has no client_id.", hint="""Write it as '{"client_id": "..."}'."""
         )
     if settings.unattended is not None and settings.unattended.private_key is not None:
-        return Client(client_id, "static", None, "private_key_jwt")
+        return Client(client_id, "static", None, PRIVATE_KEY_JWT)
     secret = _read_secret(members)
     method = members.get("token_endpoint_auth_method") or _choose_method_of(secret, server)
     if method not in METHODS or (secret is None and method != "none"):

@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import Literal, cast
 
 from mcp_remote_py.errors import UsageError
-from mcp_remote_py.oauth.grants import RandomBytes, add_tokens, request_tokens
+from mcp_remote_py.oauth.grants import PRIVATE_KEY_JWT, RandomBytes, add_tokens, request_tokens
 from mcp_remote_py.oauth.steps import Client, Conversation, Credential, ReadFile
 from mcp_remote_py.oauth.tokens import TokenError
 from mcp_remote_py.redact import Secret, remember
@@ -26,8 +26,6 @@ TOKEN_EXCHANGE_GRANT = "urn:ietf:params:oauth:grant-type:token-exchange"  # noqa
 ID_TOKEN_TYPE = "urn:ietf:params:oauth:token-type:id_token"  # noqa: S105
 ID_JAG_TYPE = "urn:ietf:params:oauth:token-type:id-jag"
 JWT_BEARER_ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-
-PRIVATE_KEY_JWT = "private_key_jwt"
 
 ASSERTION_LIFETIME = 120
 """Seconds. RFC 7523 §3 leaves it to us: long enough for clocks that differ, too short to keep."""

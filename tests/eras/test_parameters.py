@@ -32,6 +32,7 @@ from mcp_remote_py.eras.parameters import (
 from mcp_remote_py.errors import InvalidMessage
 from mcp_remote_py.jsonrpc import Message, parse_message
 from tests.eras.exact import EXACT
+from tests.fakes import call_deeper
 
 Json = dict[str, Any]
 
@@ -448,11 +449,6 @@ def test_the_headers_of_a_call_are_those_a_server_of_the_sdk_wants(
     assert validate_mcp_param_headers(schema, arguments, headers) is None
     wanted = mcp_param_headers(x_mcp_header_map(schema), without_fractions(arguments))
     assert decoded(headers) == decoded(wanted)
-
-
-def call_deeper(frames: int, ask: Callable[[], object]) -> object:
-    """What `ask` says below so many frames more."""
-    return ask() if frames == 0 else call_deeper(frames - 1, ask)
 
 
 @pytest.mark.promise("R1")

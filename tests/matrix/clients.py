@@ -53,6 +53,12 @@ def capabilities_of(version: str) -> Json:
     return declared
 
 
+def call_params(name: str, arguments: Json | None, token: object) -> Json:
+    """The params of a tool call."""
+    params: Json = {"name": name, "arguments": arguments or {}}
+    return params if token is None else params | {"_meta": {"progressToken": token}}
+
+
 class HandshakeClient:
     """A host that begins with `initialize`."""
 
@@ -101,10 +107,7 @@ class HandshakeClient:
 
     def call(self, name: str, arguments: Json | None = None, *, token: object = None) -> Json:
         """A tool call, with a progress token where one is given."""
-        params: Json = {"name": name, "arguments": arguments or {}}
-        if token is not None:
-            params["_meta"] = {"progressToken": token}
-        return self.request("tools/call", params)
+        return self.request("tools/call", call_params(name, arguments, token))
 
     def call_with_log(self, name: str, level: str) -> Json:
         """A tool call of which the log is wanted from this level on."""
@@ -175,10 +178,7 @@ class ModernClient:
 
     def call(self, name: str, arguments: Json | None = None, *, token: object = None) -> Json:
         """See `HandshakeClient.call`."""
-        params: Json = {"name": name, "arguments": arguments or {}}
-        if token is not None:
-            params["_meta"] = {"progressToken": token}
-        return self.request("tools/call", params)
+        return self.request("tools/call", call_params(name, arguments, token))
 
     def call_with_log(self, name: str, level: str) -> Json:
         """See `HandshakeClient.call_with_log`."""
