@@ -421,6 +421,8 @@ class WildServer:
             exchange.reply(200)
         elif self.legacy and "session=" not in exchange.path:
             exchange.reply(405, b"use GET", content_type="text/plain")
+        elif self.legacy and exchange.path.partition("session=")[2] not in self.known_sessions:
+            self.on_lost_session(exchange)
         elif exchange.method == "initialize":
             self._begin_session(exchange)
         elif self.sessions and exchange.headers.get("mcp-session-id") not in self.known_sessions:
@@ -458,6 +460,7 @@ class WildServer:
         key = uuid4().hex if self.legacy else session or uuid4().hex
         exchange.stream()
         if self.legacy:
+            self.known_sessions.add(key)
             exchange.event(self.endpoint.format(session=key).encode(), name="endpoint")
         with self._change:
             self._streams[key] = exchange
@@ -466,6 +469,8 @@ class WildServer:
         with self._change:
             if self._streams.get(key) is exchange:
                 del self._streams[key]
+            if self.legacy:
+                self.known_sessions.discard(key)
 
     # Connections
 

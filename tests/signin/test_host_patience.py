@@ -83,6 +83,7 @@ def test_first_sign_in_outlives_the_host_s_patience(
     stage = play(legacy=legacy)
     host = stage.host(*EARLY)
     result = host.initialize(seconds=LIMIT)
+    wait_until(lambda: bool(stage.browser.opened), "a tab", seconds=PATIENCE)
     link = stage.browser.opened[0]
     assert result["serverInfo"]["name"] == "mcp-remote-py"
     assert result["capabilities"]["tools"]["listChanged"] is True
