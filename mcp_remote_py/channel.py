@@ -12,6 +12,8 @@ from typing import NamedTuple, Protocol
 
 from mcp_remote_py.jsonrpc import Message
 
+Header = tuple[bytes, bytes]
+
 Deliver = Callable[[Message], None]
 """Takes a message the server sent. Never blocks, never raises."""
 
@@ -106,18 +108,25 @@ class ServerChannel(Protocol):
 class Authorizer(Protocol):
     """Who may give requests to the server a credential of the person's own sign-in."""
 
-    async def header(self) -> tuple[bytes, bytes] | None:
-        """The `Authorization` header to send, renewed first where it is about to expire."""
+    async def headers(self, method: bytes, url: str) -> tuple[Header, ...]:
+        """Those of this one request: `Authorization` and what belongs to it; none without one.
+
+        Renewed first where it is about to expire.
+        """
+        ...
+
+    def take_nonce(self, nonce: bytes) -> None:
+        """The server wants this one in the next proof of possession (RFC 9449 §8.2)."""
         ...
 
     def accepted(self, sent: bytes) -> None:
-        """The server took a request that carried this value: it answered with a 2xx."""
+        """The server took a request with this `Authorization`: it answered with a 2xx."""
         ...
 
     async def refused(self, sent: bytes | None, status: int, challenge: bytes) -> bool:
-        """The server answered 401, or 403 for want of a scope; `sent` is the value it refused.
+        """The server answered 401, or 403 for want of a scope; `sent` is what it refused.
 
-        Returns whether the request should be sent once more, because there is a new credential.
+        Returns whether the request should be sent once more, because there is something new.
 
         Raises:
             ExchangeError: there is none, in a sentence for the person.

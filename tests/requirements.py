@@ -62,8 +62,8 @@ PROMISES = {
         "jaraco/keyring issues 355, 619 and 647",
     ),
     "A3": Promise(
-        "Grants: code with PKCE, refresh, device code, those without a person; strays understood.",
-        "RFC 6749, 7523, 7636, 8628, 8693, 8707, 9207; modelcontextprotocol/csharp-sdk issue 741",
+        "Grants: code with PKCE, refresh, device code, those without a person; DPoP; strays too.",
+        "RFC 6749, 7523, 7636, 8628, 8693, 8707, 9207, 9449; csharp-sdk issue 741",
     ),
     "A4": Promise(
         "One sign-in per machine: several processes, one tab; any process can finish it.",

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from mcp_remote_py.bridge.era import ServerEra
 from mcp_remote_py.bridge.host_side import HostSide
 from mcp_remote_py.bridge.server_side import EraChannel
-from mcp_remote_py.channel import Deliver, Known, ServerChannel
+from mcp_remote_py.channel import Deliver, Header, Known, ServerChannel
 from mcp_remote_py.clock import LoopClock
 from mcp_remote_py.commands.lifetime import watch_parent, watch_signals
 from mcp_remote_py.credentials.state import StateFile, state_directory
@@ -58,11 +58,16 @@ class LazySignIn:
         # Only a hint: where it is wrong, the server's refusal leads to the same record.
         self._signed_in = signed_in
 
-    async def header(self) -> tuple[bytes, bytes] | None:
+    async def headers(self, method: bytes, url: str) -> tuple[Header, ...]:
         """See `Authorizer`."""
         if self._agent is None and not self._signed_in:
-            return None
-        return await self._get().header()
+            return ()
+        return await self._get().headers(method, url)
+
+    def take_nonce(self, nonce: bytes) -> None:
+        """See `Authorizer`."""
+        if self._agent is not None:
+            self._agent.take_nonce(nonce)
 
     def accepted(self, sent: bytes) -> None:
         """See `Authorizer`."""

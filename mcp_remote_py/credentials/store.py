@@ -188,6 +188,7 @@ class _Record(msgspec.Struct, omit_defaults=True):
     obtained_at: float = 0.0
     expires_at: float | None = None
     revocation_endpoint: str = ""
+    dpop_key: str | None = None
 
 
 class _PendingRecord(msgspec.Struct, omit_defaults=True):
@@ -266,7 +267,7 @@ def decode(data: bytes, migrations: Mapping[int, Migration] = MIGRATIONS) -> Cre
     client = msgspec.structs.asdict(record.client)
     client["client_secret"] = _secret(record.client.client_secret)
     fields["client"] = Client(**client)
-    for name in ("access_token", "refresh_token", "id_token"):
+    for name in ("access_token", "refresh_token", "id_token", "dpop_key"):
         fields[name] = _secret(fields[name])
     return Credential(**fields)
 

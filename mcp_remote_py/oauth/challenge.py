@@ -29,13 +29,18 @@ class Challenge(NamedTuple):
     """The parameters of RFC 6750 §3 and RFC 9728 §5.1; all are the server's words, unjudged.
 
     `resource_metadata` is an http(s) URL or "". `scope` is None where the server names none: an
-    empty one asks for nothing either.
+    empty one asks for nothing either. `dpop_algorithms` are those of a DPoP challenge (RFC 9449
+    §7.1), None without one, empty where any will do; `dpop_error` is its error.
     """
 
     resource_metadata: str = ""
     scope: str | None = None
     error: str = ""
     error_description: str = ""
+    dpop_algorithms: tuple[str, ...] | None = None
+    dpop_error: str = ""
+    dpop_only: bool = False
+    """Whether no Bearer challenge is beside it."""
 
 
 def parse_challenge(value: str) -> Challenge:
@@ -44,13 +49,21 @@ def parse_challenge(value: str) -> Challenge:
     Of several the one that leads to metadata, else Bearer, else the first.
     """
     found = [
-        (scheme, _judge(parameters))
+        (scheme, parameters, _judge(parameters))
         for scheme, parameters in _split_challenges(value)
         if scheme in ("bearer", "dpop")
     ]
     if not found:
         return Challenge()
-    return max(found, key=lambda item: (item[1].resource_metadata != "", item[0] == "bearer"))[1]
+    best = max(found, key=lambda item: (item[2].resource_metadata != "", item[0] == "bearer"))[2]
+    for scheme, parameters, judged in found:
+        if scheme == "dpop":
+            return best._replace(
+                dpop_algorithms=tuple(one_line(parameters.get("algs", "")).split()),
+                dpop_error=judged.error,
+                dpop_only=all(scheme == "dpop" for scheme, _, _ in found),
+            )
+    return best
 
 
 def _split_challenges(value: str) -> list[tuple[str, dict[str, str]]]:

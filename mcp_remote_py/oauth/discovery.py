@@ -51,6 +51,8 @@ class ResourceMetadata(NamedTuple):
     resource: str
     authorization_servers: tuple[str, ...]
     scopes_supported: tuple[str, ...] | None
+    dpop_required: bool = False
+    dpop_algorithms: tuple[str, ...] | None = None
 
 
 class ServerMetadata(NamedTuple):
@@ -73,6 +75,8 @@ class ServerMetadata(NamedTuple):
     code_challenge_methods: tuple[str, ...] | None = None
     iss_parameter_supported: bool = False
     client_id_metadata_document_supported: bool = False
+    dpop_algorithms: tuple[str, ...] | None = None
+    """RFC 9449 §5.1."""
     is_default: bool = False
 
 
@@ -82,6 +86,9 @@ class Discovered(NamedTuple):
     resource: str
     scopes_supported: tuple[str, ...] | None
     server: ServerMetadata
+    dpop_required: bool = False
+    dpop_algorithms: tuple[str, ...] | None = None
+    """Of the MCP server, as in its `ResourceMetadata`."""
 
 
 def discover(
@@ -116,7 +123,13 @@ def discover(
     resource = metadata.resource if settings.resource is None else settings.resource
     if not settings.send_resource:
         resource = ""
-    return Discovered(resource, metadata.scopes_supported, found)
+    return Discovered(
+        resource,
+        metadata.scopes_supported,
+        found,
+        metadata.dpop_required,
+        metadata.dpop_algorithms,
+    )
 
 
 def _take_as_given(server: ServerUrl, settings: SignInSettings) -> Discovered:
@@ -189,6 +202,8 @@ def _judge_resource_metadata(
         resource,
         _read_words(document, "authorization_servers") or (),
         _read_words(document, "scopes_supported"),
+        _is_true(document, "dpop_bound_access_tokens_required"),
+        _read_words(document, "dpop_signing_alg_values_supported"),
     )
 
 
@@ -312,6 +327,7 @@ def _judge_server_metadata(
         client_id_metadata_document_supported=_is_true(
             document, "client_id_metadata_document_supported"
         ),
+        dpop_algorithms=_read_words(document, "dpop_signing_alg_values_supported"),
     )
 
 

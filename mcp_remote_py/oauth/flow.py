@@ -17,6 +17,7 @@ from mcp_remote_py.errors import McpRemoteError, SignInFailed
 from mcp_remote_py.oauth.challenge import Challenge
 from mcp_remote_py.oauth.device import ask_by_code
 from mcp_remote_py.oauth.discovery import Discovered, ServerMetadata, discover
+from mcp_remote_py.oauth.dpop import choose_algorithm, make_key
 from mcp_remote_py.oauth.grants import (
     AuthorizationRefused,
     RandomBytes,
@@ -162,7 +163,8 @@ def sign_in_unattended(
     # Nobody is asked again: `offline_access` has nothing to give.
     scope = choose_scope(challenge.scope, discovered.scopes_supported, None, settings.scope)
     client = yield from obtain_client(discovered.server, (), None, settings, scope, now())
-    credential = _describe(discovered, client, (), scope)
+    key = _make_key(challenge, discovered)
+    credential = _describe(discovered, client, (), scope, key)
     return (yield from _obtain_tokens(credential, settings, random_bytes, now()))
 
 
@@ -231,6 +233,7 @@ def _prepare_client(
     # A client belongs to the issuer that registered it (MCP 2026-07-28, "Server Binding").
     ours = stored if stored is not None and stored.issuer == server.issuer else None
     known = None if ours is None else ours.client
+    key = _make_key(challenge, discovered)
     scope = choose_scope(
         challenge.scope,
         discovered.scopes_supported,
@@ -242,7 +245,7 @@ def _prepare_client(
     def obtain(client: Client | None) -> Conversation[Credential]:
         """What is known before there are tokens, kept where it was new and costs no token."""
         obtained = yield from obtain_client(server, redirect_uris, client, settings, scope, now())
-        credential = _describe(discovered, obtained, redirect_uris, scope)
+        credential = _describe(discovered, obtained, redirect_uris, scope, key)
         if obtained.origin == "registered" and obtained != client and not _has_tokens(stored):
             yield from _save(credential)
         return credential
@@ -293,8 +296,18 @@ def _begin(
     return url, state, verifier
 
 
+def _make_key(challenge: Challenge, discovered: Discovered) -> Secret | None:
+    """What the tokens of a new sign-in are to be bound to, if anything."""
+    algorithm = choose_algorithm(challenge, discovered)
+    return make_key(algorithm) if algorithm else None
+
+
 def _describe(
-    discovered: Discovered, client: Client, redirect_uris: tuple[str, ...], scope: str | None
+    discovered: Discovered,
+    client: Client,
+    redirect_uris: tuple[str, ...],
+    scope: str | None,
+    key: Secret | None,
 ) -> Credential:
     server = discovered.server
     return Credential(
@@ -305,6 +318,7 @@ def _describe(
         resource=discovered.resource,
         scope=scope or "",
         revocation_endpoint=server.revocation_endpoint,
+        dpop_key=key,
     )
 
 

@@ -26,22 +26,33 @@ from authlib.oauth2.rfc7636 import (
 )
 
 from mcp_remote_py.errors import McpRemoteError, SignInFailed, UsageError
+from mcp_remote_py.oauth.dpop import thumbprint
 from mcp_remote_py.oauth.steps import (
     Callback,
     Client,
     Conversation,
     Credential,
     Fetch,
+    Proof,
     Report,
     Request,
     Response,
 )
-from mcp_remote_py.oauth.tokens import TokenAnswer, TokenError, excerpt, parse_token_answer
+from mcp_remote_py.oauth.tokens import (
+    TokenAnswer,
+    TokenError,
+    excerpt,
+    parse_token_answer,
+    read_nonce,
+)
 from mcp_remote_py.redact import Secret, mask_url
 from mcp_remote_py.settings import SignInSettings
 
 RandomBytes = Callable[[int], bytes]
 """Gives that many unpredictable bytes."""
+
+Parameters = Mapping[str, Secret | str]
+"""Of a form."""
 
 OFFLINE_ACCESS = "offline_access"
 """The scope of OpenID Connect that asks for a refresh token."""
@@ -59,6 +70,7 @@ _OWN_PARAMETERS = {
     "state": "It protects this sign-in.",
     "code_challenge": "It protects this sign-in.",
     "code_challenge_method": "It protects this sign-in.",
+    "dpop_jkt": "It protects this sign-in.",
 }
 
 _CALLBACK_HINTS = {
@@ -120,7 +132,7 @@ def authorization_url(
     verifier: Secret,
     parameters: tuple[tuple[str, str], ...] = (),
 ) -> str:
-    """Where the person signs in (RFC 6749 §4.1.1, RFC 7636 §4.3, RFC 8707 §2).
+    """Where the person signs in (RFC 6749 §4.1.1, RFC 7636 §4.3, RFC 8707 §2, RFC 9449 §10).
 
     The endpoint's own query stays as it is, byte for byte (§3.1); a fragment may not be there.
 
@@ -141,6 +153,8 @@ def authorization_url(
         query.append(("scope", credential.scope))
     if credential.resource:
         query.append(("resource", credential.resource))
+    if credential.dpop_key is not None:
+        query.append(("dpop_jkt", thumbprint(credential.dpop_key)))
     names = {name for name, _ in parameters}
     if OFFLINE_ACCESS in credential.scope.split() and "prompt" not in names:
         # OpenID Connect Core §11: without it a provider ignores the scope, and the sign-in ends
@@ -316,29 +330,51 @@ def revoke(credential: Credential) -> Conversation[None]:
 
 
 def request_tokens(
-    credential: Credential, grant_type: str, parameters: Mapping[str, Secret | str], now: float
+    credential: Credential,
+    grant_type: str,
+    parameters: Parameters,
+    now: float,
+    prove_client: Callable[[], Parameters] = dict,
 ) -> Conversation[TokenAnswer]:
     """One request to the token endpoint; empty parameters are left out, secret ones never shown.
+
+    A server that wants its nonce in the proof of possession is asked once more: it says so before
+    it looks at the grant (RFC 9449 §8). `prove_client` makes the client's own proof, if it is one
+    of the parameters: each is good for one request.
 
     Raises:
         TokenError: see `parse_token_answer`.
         ExchangeError: the endpoint could not be reached, or its answer was lost.
     """
+    proof = None if credential.dpop_key is None else Proof(credential.dpop_key)
+    sent = {**parameters, **prove_client()}
+    response = yield from _post_grant(credential, grant_type, sent, proof)
+    if proof is not None and (nonce := read_nonce(response)):
+        proof = proof._replace(nonce=nonce)
+        sent = {**parameters, **prove_client()}
+        response = yield from _post_grant(credential, grant_type, sent, proof)
+    secrets = [value for value in sent.values() if isinstance(value, Secret)]
+    if credential.client.client_secret is not None:
+        secrets.append(credential.client.client_secret)
+    secrets += [Secret(quote(secret.reveal(), safe="")) for secret in secrets]
+    where = f"The token endpoint {mask_url(credential.token_endpoint)}"
+    return parse_token_answer(response, now, where=where, secrets=secrets, proven=proof is not None)
+
+
+def _post_grant(
+    credential: Credential, grant_type: str, parameters: Parameters, proof: Proof | None
+) -> Conversation[Response]:
     values = {
         name: value.reveal() if isinstance(value, Secret) else value
         for name, value in parameters.items()
     }
     body = prepare_token_request(grant_type, **values)
-    response = yield from post_form(credential.client, credential.token_endpoint, body)
-    secrets = [value for value in parameters.values() if isinstance(value, Secret)]
-    if credential.client.client_secret is not None:
-        secrets.append(credential.client.client_secret)
-    secrets += [Secret(quote(secret.reveal(), safe="")) for secret in secrets]
-    where = f"The token endpoint {mask_url(credential.token_endpoint)}"
-    return parse_token_answer(response, now, where=where, secrets=secrets)
+    return (yield from post_form(credential.client, credential.token_endpoint, body, proof))
 
 
-def post_form(client: Client, endpoint: str, body: str) -> Conversation[Response]:
+def post_form(
+    client: Client, endpoint: str, body: str, proof: Proof | None = None
+) -> Conversation[Response]:
     """Sends form data with the client's proof of itself (RFC 6749 §2.3.1).
 
     Raises:
@@ -372,6 +408,7 @@ def post_form(client: Client, endpoint: str, body: str) -> Conversation[Response
             endpoint,
             tuple((name, Secret(value)) for name, value in headers.items()),
             Secret(body),
+            proof,
         ),
         follow_redirects=False,  # a code or a token goes where it belongs, and nowhere else
     )
@@ -390,11 +427,12 @@ def add_tokens(credential: Credential, answer: TokenAnswer, now: float) -> Crede
         scope=credential.scope if answer.scope is None else answer.scope,
         obtained_at=now,
         expires_at=answer.expires_at,
+        token_type=answer.token_type,
     )
 
 
 def drop_tokens(credential: Credential) -> Credential:
-    """`credential` as it was before its first token: the client and where it belongs."""
+    """`credential` as it was before its first token: client, key, and where it belongs."""
     return credential._replace(
         access_token=None, refresh_token=None, id_token=None, obtained_at=0.0, expires_at=None
     )

@@ -54,7 +54,7 @@ from mcp_remote_py.oauth.steps import (
     Report,
     Watch,
 )
-from mcp_remote_py.oauth.tokens import GrantRefused, needs_refresh
+from mcp_remote_py.oauth.tokens import DPOP, GrantRefused, needs_refresh
 from mcp_remote_py.redact import Secret
 from mcp_remote_py.retry import Random
 from mcp_remote_py.settings import SignInSettings
@@ -121,6 +121,14 @@ class Session:
             return None
         id_token = self.credential.id_token if self._settings.use_id_token else None
         return id_token or self.credential.access_token
+
+    @property
+    def dpop_key(self) -> Secret | None:
+        """What the token in hand is bound to, None for a bearer token."""
+        credential = self.credential
+        if credential is None or credential.token_type != DPOP or self._settings.use_id_token:
+            return None
+        return credential.dpop_key
 
     @property
     def _signed_in(self) -> Credential | None:

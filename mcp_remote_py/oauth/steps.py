@@ -19,6 +19,13 @@ from mcp_remote_py.redact import Secret
 T = TypeVar("T")
 
 
+class Proof(NamedTuple):
+    """What a proof of possession is made of, when its request is sent (RFC 9449 §4)."""
+
+    key: Secret
+    nonce: str = ""
+
+
 class Request(NamedTuple):
     """An HTTP request to an authorization server or for metadata.
 
@@ -30,6 +37,7 @@ class Request(NamedTuple):
     url: str
     headers: tuple[tuple[str, Secret], ...] = ()
     body: Secret | None = None
+    proof: Proof | None = None
 
 
 class Response(NamedTuple):
@@ -253,7 +261,8 @@ class Credential(NamedTuple):
 
     Times are seconds since the epoch; `expires_at` is None where the server gave no lifetime.
     `resource` is the RFC 8707 value byte for byte as published, "" where none is sent; `scope` is
-    what was granted. `access_token` is None where only the client is known yet.
+    what was granted. `access_token` is None where only the client is known yet. `dpop_key` is what
+    the tokens are bound to, if anything; it lives as long as they do.
     """
 
     issuer: str
@@ -269,6 +278,7 @@ class Credential(NamedTuple):
     obtained_at: float = 0.0
     expires_at: float | None = None
     revocation_endpoint: str = ""
+    dpop_key: Secret | None = None
 
 
 class PendingAuthorization(NamedTuple):

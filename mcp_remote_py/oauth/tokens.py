@@ -15,6 +15,12 @@ from mcp_remote_py.errors import SignInFailed, shorten
 from mcp_remote_py.oauth.steps import Credential, Response
 from mcp_remote_py.redact import Secret, scrub
 
+BEARER, DPOP = "Bearer", "DPoP"
+"""Token types, which are also schemes of `Authorization` (RFC 6750, RFC 9449 §7.1)."""
+
+USE_NONCE, INVALID_PROOF = "use_dpop_nonce", "invalid_dpop_proof"
+"""Errors of RFC 9449 §5, §7.1 and §8."""
+
 MAX_LIFETIME = 10 * 365 * 86400.0
 """Seconds. Some servers say "never" by a number no calendar holds; this is as good, and a date."""
 
@@ -42,6 +48,7 @@ _VENDOR_ERRORS = {
     "bad_client_secret": "invalid_client",
 }
 
+CLOCK_HINT = "Check this machine's clock."
 _CLIENT_HINT = "Check --static-oauth-client-info; a client we registered ourselves is replaced."
 
 _HINTS = {
@@ -50,6 +57,7 @@ _HINTS = {
     "unauthorized_client": _CLIENT_HINT,
     "invalid_scope": "Name the scopes it knows with --scope.",
     "invalid_target": "Try --disable-resource-parameter, or name the resource with --resource.",
+    INVALID_PROOF: CLOCK_HINT,
 }
 
 _HEADER_SAFE = re.compile(r"[\x21-\x7e]+")
@@ -93,10 +101,10 @@ class GrantRefused(TokenError):
 
 
 class TokenAnswer(NamedTuple):
-    """A successful answer (RFC 6749 §5.1). The access token is a bearer token, safe in a header.
+    """A successful answer (RFC 6749 §5.1). The access token is safe in a header.
 
     `scope` is None where the server named none, which means: as asked. `expires_at` is in seconds
-    since the epoch, None where no lifetime is known.
+    since the epoch, None where no lifetime is known. `token_type` is `BEARER` or `DPOP`.
     """
 
     access_token: Secret
@@ -104,6 +112,7 @@ class TokenAnswer(NamedTuple):
     id_token: Secret | None = None
     scope: str | None = None
     expires_at: float | None = None
+    token_type: str = BEARER
 
 
 def parse_token_answer(
@@ -112,11 +121,13 @@ def parse_token_answer(
     *,
     where: str = "The token endpoint",
     secrets: Iterable[Secret] = (),
+    proven: bool = False,
 ) -> TokenAnswer:
     """The tokens in `response`, whose lifetimes count from `now`.
 
     Errors begin with `where`; `secrets` are what was sent: a server that repeats them in its
-    error does not get them shown. Nothing of the body of a success is ever shown.
+    error does not get them shown. Nothing of the body of a success is ever shown. `proven` tells
+    whether a proof of possession was sent, to whose key they may be bound.
 
     Raises:
         GrantRefused: the grant or the client is refused for good.
@@ -141,7 +152,8 @@ def parse_token_answer(
             hint="Its operator must look at this.",
             status=response.status,
         )
-    if str(members.get("token_type")).lower() == "dpop":
+    bound = str(members.get("token_type")).lower() == DPOP.lower()
+    if bound and not proven:
         raise TokenError(
             f"{where} gave a token that is bound to a key (token_type DPoP), though we sent none.",
             hint="Its operator must allow bearer tokens for this client.",
@@ -154,6 +166,7 @@ def parse_token_answer(
         id_token=_read_secret(members.get("id_token")),
         scope=_read_scope(members.get("scope")),
         expires_at=None if lifetime is None else now + lifetime,
+        token_type=DPOP if bound else BEARER,
     )
 
 
@@ -192,6 +205,13 @@ def parse_refusal(response: Response, *, where: str, secrets: Iterable[Secret] =
         status=status,
         retry_after=_read_seconds(response.headers.get("retry-after", "")),
     )
+
+
+def read_nonce(response: Response) -> str:
+    """The nonce the refused request must be sent with again (RFC 9449 §8), "" where it is none."""
+    if response.status not in (400, 401) or read_members(response.body).get("error") != USE_NONCE:
+        return ""
+    return response.headers.get("dpop-nonce", "")
 
 
 def _read_seconds(text: str) -> float | None:

@@ -9,13 +9,19 @@ endpoints were found.
 from __future__ import annotations
 
 import json
-from base64 import urlsafe_b64encode
 from collections.abc import Mapping
-from types import MappingProxyType
+from functools import partial
 from typing import Literal, cast
 
 from mcp_remote_py.errors import UsageError
-from mcp_remote_py.oauth.grants import PRIVATE_KEY_JWT, RandomBytes, add_tokens, request_tokens
+from mcp_remote_py.oauth.grants import (
+    PRIVATE_KEY_JWT,
+    Parameters,
+    RandomBytes,
+    add_tokens,
+    make_random_text,
+    request_tokens,
+)
 from mcp_remote_py.oauth.steps import Client, Conversation, Credential, ReadFile
 from mcp_remote_py.oauth.tokens import TokenError
 from mcp_remote_py.redact import Secret, remember
@@ -38,8 +44,6 @@ _KEY_TYPES: dict[str, Literal["EC", "RSA", "OKP"]] = {
 }
 """By the beginning of an algorithm's name (RFC 7518 §3.1, RFC 8037 §3.1)."""
 
-Parameters = Mapping[str, Secret | str]
-
 
 def obtain_tokens(
     credential: Credential, how: Unattended, random_bytes: RandomBytes, now: float
@@ -54,7 +58,6 @@ def obtain_tokens(
     parameters: dict[str, Secret | str] = {
         "scope": credential.scope,
         "resource": credential.resource,
-        **prove_by_key(credential, how, random_bytes, now),
     }
     grant = "client_credentials"
     if how.assertion_file:
@@ -65,7 +68,8 @@ def obtain_tokens(
         parameters["assertion"] = yield from _exchange_id_token(credential, how, now)
         # The grant names its resource itself (SEP-990).
         parameters["resource"] = ""
-    answer = yield from request_tokens(credential, grant, parameters, now)
+    prove = partial(prove_by_key, credential, how, random_bytes, now)
+    answer = yield from request_tokens(credential, grant, parameters, now, prove)
     return add_tokens(credential, answer, now)
 
 
@@ -77,7 +81,7 @@ def _exchange_id_token(credential: Credential, how: Unattended, now: float) -> C
         token_endpoint=how.idp_token_endpoint,
         client=Client(how.idp_client_id, "static"),
     )
-    parameters: Parameters = {
+    parameters = {
         "requested_token_type": ID_JAG_TYPE,
         "audience": credential.issuer,
         "resource": credential.resource,
@@ -106,7 +110,7 @@ def _read_jwt(path: str, option: str) -> Conversation[Secret]:
 
 def prove_by_key(
     credential: Credential, how: Unattended, random_bytes: RandomBytes, now: float
-) -> dict[str, Secret | str]:
+) -> Parameters:
     """The client's proof by its key (RFC 7523 §2.2), nothing where it has none.
 
     The audience is the issuer (RFC 7523bis), which the token endpoint of old texts stands for no
@@ -124,20 +128,15 @@ def prove_by_key(
         "aud": credential.issuer,
         "iat": int(now),
         "exp": int(now) + ASSERTION_LIFETIME,
-        "jti": urlsafe_b64encode(random_bytes(16)).rstrip(b"=").decode(),
+        "jti": make_random_text(random_bytes).reveal(),
     }
     assertion = sign(claims, how.private_key, how.signing_algorithm)
     remember((assertion,))
     return {"client_assertion_type": JWT_BEARER_ASSERTION, "client_assertion": assertion}
 
 
-def sign(
-    claims: Mapping[str, object],
-    key: Secret,
-    algorithm: str,
-    header: Mapping[str, object] = MappingProxyType({}),
-) -> Secret:
-    """A JWS of these claims (RFC 7515 §3.1); the key is a PEM or a JWK.
+def sign(claims: Mapping[str, object], key: Secret, algorithm: str) -> Secret:
+    """A JWS of these claims (RFC 7515 §3.1); the key is a PEM or a JWK, whose `kid` is named.
 
     Raises:
         UsageError: the key cannot be read, or does not fit the algorithm.
@@ -151,9 +150,10 @@ def sign(
         loaded = import_key(
             json.loads(text) if text.startswith("{") else text, _KEY_TYPES[algorithm[:2]]
         )
-        return Secret(
-            jwt.encode({"alg": algorithm, **header}, dict(claims), loaded, algorithms=[algorithm])
-        )
+        header = {"alg": algorithm}
+        if loaded.kid:
+            header["kid"] = loaded.kid
+        return Secret(jwt.encode(header, dict(claims), loaded, algorithms=[algorithm]))
     except (ValueError, TypeError, JoseError) as error:
         raise UsageError(
             f"--private-key cannot sign with {algorithm} ({type(error).__name__}).",

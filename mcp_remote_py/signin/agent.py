@@ -15,11 +15,13 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any, NamedTuple, Protocol, TypeVar
 from urllib.parse import urlsplit
 
+from mcp_remote_py.channel import Header
 from mcp_remote_py.credentials.lock import Held, LockBusy
 from mcp_remote_py.credentials.store import Store
 from mcp_remote_py.errors import ExchangeError, McpRemoteError, Refused, name_server
 from mcp_remote_py.oauth import flow
 from mcp_remote_py.oauth.challenge import parse_challenge
+from mcp_remote_py.oauth.dpop import prove
 from mcp_remote_py.oauth.grants import SignInDenied
 from mcp_remote_py.oauth.ledger import Ledger
 from mcp_remote_py.oauth.pasted import HINT, parse_pasted
@@ -42,6 +44,7 @@ from mcp_remote_py.oauth.steps import (
     NobodyCame,
     PendingAuthorization,
     Probe,
+    Proof,
     Publish,
     ReadFile,
     Release,
@@ -53,6 +56,7 @@ from mcp_remote_py.oauth.steps import (
     Wait,
     Watch,
 )
+from mcp_remote_py.oauth.tokens import BEARER, CLOCK_HINT, DPOP, INVALID_PROOF, USE_NONCE
 from mcp_remote_py.redact import Secret, remember
 from mcp_remote_py.settings import SignInSettings
 from mcp_remote_py.signin.page import Outcome
@@ -164,6 +168,8 @@ class SignInAgent:
         self.waiting: list[PendingAuthorization] = []
         """What a person is asked, here or by a process that is followed."""
         self._in_use = False
+        self._nonce = ""
+        """The server's last for proofs of possession."""
 
     # ------------------------------------------------------------------ for requests
 
@@ -179,8 +185,8 @@ class SignInAgent:
         pending = self.waiting[-1]
         return f"To sign in at {pending.server_name}, open {pending.url}"
 
-    async def header(self) -> tuple[bytes, bytes] | None:
-        """See `Authorizer.header`.
+    async def headers(self, method: bytes, url: str) -> tuple[Header, ...]:
+        """See `Authorizer.headers`.
 
         Raises:
             ExchangeError: what is stored cannot be read, or has expired and cannot be renewed now.
@@ -192,9 +198,26 @@ class SignInAgent:
                 raise self._for_request(error) from error
         token = self._session.token
         if token is None:
-            return None
+            return ()
         self._in_use = True
-        return b"authorization", b"Bearer " + token.reveal().encode()
+        key = self._session.dpop_key
+        scheme = BEARER if key is None else DPOP
+        credential = (b"authorization", f"{scheme} {token.reveal()}".encode())
+        if key is None:
+            return (credential,)
+        proof = prove(
+            Proof(key, self._nonce),
+            method.decode(),
+            url,
+            self.world.now(),
+            self.world.random_bytes,
+            token,
+        )
+        return credential, (b"dpop", proof.reveal().encode())
+
+    def take_nonce(self, nonce: bytes) -> None:
+        """See `Authorizer.take_nonce`."""
+        self._nonce = nonce.decode("latin-1")
 
     def accepted(self, sent: bytes) -> None:
         """See `Authorizer.accepted`."""
@@ -207,6 +230,13 @@ class SignInAgent:
         """See `Authorizer.refused`."""
         token = None if sent is None else _token_in(sent)
         parsed = parse_challenge(challenge.decode("latin-1"))
+        if sent is not None and parsed.dpop_error in (INVALID_PROOF, USE_NONCE):
+            # The token was not looked at: another would meet the same.
+            raise Refused(
+                f"The server refuses the proof that the token is ours ({parsed.dpop_error}).",
+                hint=CLOCK_HINT,
+                status=status,
+            )
         try:
             return await self._play(self._session.answer(token, status, parsed))
         except McpRemoteError as error:

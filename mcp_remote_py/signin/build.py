@@ -103,7 +103,9 @@ def build_agent(
     session = session_key(settings.server, chosen.resource, chosen.profile)
     store = choose_store(chosen.token_store, directory, os.urandom)
     state = StateFile(directory, str(settings.server), chosen.resource or "", chosen.profile)
-    fetcher = Fetcher(lambda: build_tls_context(settings.tls), settings.http_proxy)
+    fetcher = Fetcher(
+        lambda: build_tls_context(settings.tls), settings.http_proxy, time.time, os.urandom
+    )
     clock = LoopClock()
     locks = {
         kind: ProcessLock(directory / "locks" / f"{session}.{kind.value}.lock", clock)

@@ -15,6 +15,7 @@ from urllib.parse import urljoin, urlsplit
 
 from mcp_remote_py import __version__
 from mcp_remote_py.errors import ExchangeError, Interrupted, NotSent, Unusable
+from mcp_remote_py.oauth.dpop import prove
 from mcp_remote_py.oauth.steps import MAX_BODY_BYTES, Fetch, Request, Response
 from mcp_remote_py.redact import Secret, mask_url
 
@@ -40,18 +41,23 @@ PROBE = (
 class Fetcher:
     """A plain HTTP client; `build_tls` is called when the first request is made.
 
-    The limits are in seconds: for a document, and where something is done for it.
+    `now`, in seconds since the epoch, and `random_bytes` are for proofs of possession. The limits
+    are in seconds: for a document, and where something is done for it.
     """
 
     def __init__(
         self,
         build_tls: Callable[[], ssl.SSLContext],
         proxy: Secret | None,
+        now: Callable[[], float],
+        random_bytes: Callable[[int], bytes],
         fetch_timeout: float = FETCH_TIMEOUT,
         post_timeout: float = POST_TIMEOUT,
     ) -> None:
         self._build_tls = build_tls
         self._proxy = proxy
+        self._now = now
+        self._random_bytes = random_bytes
         self._fetch_timeout = fetch_timeout
         self._post_timeout = post_timeout
         self._client: httpx.AsyncClient | None = None
@@ -93,11 +99,17 @@ class Fetcher:
     async def _once(self, request: Request) -> Response:
         client = self._client or self._open()
         where = mask_url(request.url)
+        headers = {name: value.reveal() for name, value in request.headers}
+        if request.proof is not None:
+            proof = prove(
+                request.proof, request.method, request.url, self._now(), self._random_bytes
+            )
+            headers["DPoP"] = proof.reveal()
         try:
             async with client.stream(
                 request.method,
                 request.url,
-                headers={name: value.reveal() for name, value in request.headers},
+                headers=headers,
                 content=None if request.body is None else request.body.reveal(),
             ) as response:
                 body = b""
@@ -108,8 +120,8 @@ class Fetcher:
                             f"{where} answered with more than {MAX_BODY_BYTES} bytes.",
                             hint="That is no metadata or token answer: check the server's setup.",
                         )
-                headers = {name.lower(): value for name, value in response.headers.items()}
-                return Response(response.status_code, headers, body)
+                answered = {name.lower(): value for name, value in response.headers.items()}
+                return Response(response.status_code, answered, body)
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             raise map_error(error, where) from error
 

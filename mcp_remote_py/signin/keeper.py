@@ -259,7 +259,7 @@ def main() -> None:
     store = SealedStore(Path(job.folder), keys, os.urandom)
     tls = Tls(job.ca_certs, job.client_cert, job.client_key)
     proxy = None if job.proxy is None else Secret(job.proxy)
-    fetcher = Fetcher(lambda: build_tls_context(tls), proxy)
+    fetcher = Fetcher(lambda: build_tls_context(tls), proxy, time.time, os.urandom)
     result = asyncio.run(keep(job, fetcher.fetch, store, time.time))
     sys.stdout.buffer.write(msgspec.json.encode(result))
 

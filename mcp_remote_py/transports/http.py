@@ -19,7 +19,7 @@ from urllib.parse import unquote, urljoin, urlsplit
 import httpcore
 
 from mcp_remote_py import __version__
-from mcp_remote_py.channel import Authorizer
+from mcp_remote_py.channel import Authorizer, Header
 from mcp_remote_py.errors import (
     ExchangeError,
     Interrupted,
@@ -41,9 +41,9 @@ KEEPALIVE_EXPIRY = 4.0
 that meets the closing connection would be lost without anybody knowing whether it ran."""
 
 MAX_REDIRECTS = 5
-MAX_ATTEMPTS = 3
+MAX_ATTEMPTS = 4
 """Times one request may be sent again with another credential: a renewed one, one of a new
-sign-in, one with more scopes."""
+sign-in, one with more scopes, one whose proof has the server's nonce."""
 
 REDIRECT_STATUS = frozenset({301, 302, 303, 307, 308})
 EVIDENCE_TIMEOUT = 5.0
@@ -272,7 +272,7 @@ class HttpClient:
     async def request(
         self,
         method: bytes,
-        headers: list[tuple[bytes, bytes]],
+        headers: list[Header],
         body: bytes = b"",
         *,
         endpoint: ServerUrl | None = None,
@@ -294,8 +294,10 @@ class HttpClient:
         url = endpoint or self._server
         while True:
             edition = self._headers.edition
-            token = None if self._authorizer is None else await self._authorizer.header()
-            response = await self._exchange(method, url, headers, body, token)
+            credential: tuple[Header, ...] = ()
+            if self._authorizer is not None:
+                credential = await self._authorizer.headers(method, str(url))
+            response = await self._exchange(method, url, [*headers, *credential], body)
             if response.status in REDIRECT_STATUS and b"location" in response.headers:
                 await response.aclose()
                 redirects += 1
@@ -304,28 +306,43 @@ class HttpClient:
                     self._server = url
             elif response.status == 401 and not reloaded and await self._reload(response, edition):
                 reloaded = True
-            elif may_sign_in and attempts < MAX_ATTEMPTS and await self._authorize(response, token):
+            elif attempts < MAX_ATTEMPTS and (
+                await self._take_nonce(response, credential)
+                or (may_sign_in and await self._authorize(response, credential))
+            ):
                 attempts += 1
             else:
                 return response
 
-    async def _authorize(self, response: Response, token: tuple[bytes, bytes] | None) -> bool:
+    async def _take_nonce(self, response: Response, credential: tuple[Header, ...]) -> bool:
+        """Whether the request is only to be sent with another nonce (RFC 9449 §9)."""
+        nonce = response.headers.get(b"dpop-nonce")
+        if nonce is None or self._authorizer is None:
+            return False
+        self._authorizer.take_nonce(nonce)
+        challenge = response.headers.get(b"www-authenticate", b"")
+        if response.status != 401 or b"use_dpop_nonce" not in challenge or len(credential) < 2:
+            return False
+        await response.aclose()
+        return True
+
+    async def _authorize(self, response: Response, credential: tuple[Header, ...]) -> bool:
         """Whether there is a new credential to send the refused request with."""
         if self._authorizer is None:
             return False
+        sent = credential[0][1] if credential else None
         challenge = response.headers.get(b"www-authenticate", b"")
         status = response.status
         if status == 400 and b"invalid_token" in challenge:
             status = 401  # what RFC 6750 §3.1 says it should have been (L17)
         if status not in (401, 403):
             # Whoever fails, limits or redirects may not have looked at it.
-            if token is not None and 200 <= status < 300:
-                self._authorizer.accepted(token[1])
+            if sent is not None and 200 <= status < 300:
+                self._authorizer.accepted(sent)
             return False
         if status == 401:
             # A person may need minutes: the connection must not be held for that long.
             await response.aclose()
-        sent = None if token is None else token[1]
         again = await self._authorizer.refused(sent, status, challenge)
         if again:
             await response.aclose()
@@ -371,9 +388,8 @@ class HttpClient:
         self,
         method: bytes,
         url: ServerUrl,
-        headers: list[tuple[bytes, bytes]],
+        headers: list[Header],
         body: bytes,
-        token: tuple[bytes, bytes] | None,
     ) -> Response:
         timeouts = self._settings.timeouts
         ours = [
@@ -382,8 +398,6 @@ class HttpClient:
             (b"accept-encoding", b"identity"),
             *headers,
         ]
-        if token is not None:
-            ours.append(token)
         if body or method == b"POST":
             ours.append((b"content-length", b"%d" % len(body)))
         if self._cookies is not None:

@@ -131,14 +131,6 @@ TABS = {
 }
 """Tabs a scenario needs where that is not one."""
 
-_NO_PROOF = {
-    "sep-1932-client-dpop-auth-scheme",
-    "sep-1932-client-fresh-proof",
-    "sep-1932-client-token-request-proof",
-}
-_NO_NONCE = _NO_PROOF | {"sep-1932-client-as-nonce", "sep-1932-client-rs-nonce"}
-_BEARER_ONLY = "Proof of possession (RFC 9449) is not built: tokens are bearer tokens."
-
 KNOWN: dict[tuple[str, str], Known] = {
     ("request-metadata", "legacy"): Known(
         {
@@ -149,7 +141,5 @@ KNOWN: dict[tuple[str, str], Known] = {
         "The host's initialize goes out as it came: on a server of its own era no byte may change "
         "and no request be added (promise E1). From the second start on it is not sent.",
     ),
-    ("auth/dpop", ""): Known(_NO_PROOF, _BEARER_ONLY),
-    ("auth/dpop-nonce", ""): Known(_NO_NONCE, _BEARER_ONLY),
 }
 """By scenario and era of the host; an empty era stands for each."""

@@ -36,6 +36,7 @@ FULL = Credential(
     obtained_at=1780000000.25,
     expires_at=1780003600.25,
     revocation_endpoint="https://as.example.com/revoke",
+    dpop_key=Secret(f"{CANARY}-key"),
 )
 ONLY_CLIENT = Credential(
     issuer="https://as.example.com",

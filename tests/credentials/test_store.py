@@ -63,6 +63,7 @@ class TestMemoryStore(StoreContract):
         obtained_at=TIME,
         expires_at=st.none() | TIME,
         revocation_endpoint=TEXT,
+        dpop_key=SECRET,
     )
 )
 def test_record_says_all_of_a_credential(credential: Credential) -> None:

@@ -49,7 +49,9 @@ def test_a_full_challenge_is_read() -> None:
     ],
 )
 def test_the_way_to_the_metadata_is_found_in_every_spelling(value: str) -> None:
-    assert parse_challenge(value) == Challenge(resource_metadata=URL)
+    found = parse_challenge(value)
+    assert found.resource_metadata == URL
+    assert found[1:4] == Challenge()[1:4]
 
 
 @pytest.mark.parametrize(
@@ -95,6 +97,29 @@ def test_bearer_is_preferred_to_dpop_where_both_lead_equally_far() -> None:
     assert parse_challenge(value).error == "invalid_token"
 
 
+@pytest.mark.promise("A3")
+@pytest.mark.parametrize(
+    ("value", "algorithms", "error", "only"),
+    [
+        ("Bearer", None, "", False),
+        ("DPoP", (), "", True),
+        ('DPoP algs="ES256 PS256"', ("ES256", "PS256"), "", True),
+        ('DPoP algs="ES256", error="use_dpop_nonce"', ("ES256",), "use_dpop_nonce", True),
+        ('Bearer error="invalid_token", DPoP algs="ES256"', ("ES256",), "", False),
+        (f'DPoP error="x", Bearer resource_metadata="{URL}"', (), "x", False),
+        ("Basic, dpop", (), "", True),
+        ("DPoP algs=ES256, DPoP algs=RS256", ("ES256",), "", True),
+    ],
+)
+def test_what_is_said_of_proofs_is_read(
+    value: str, algorithms: tuple[str, ...] | None, error: str, only: bool
+) -> None:
+    found = parse_challenge(value)
+    assert found.dpop_algorithms == algorithms
+    assert found.dpop_error == error
+    assert found.dpop_only is only
+
+
 def test_the_first_of_two_equal_challenges_counts() -> None:
     assert parse_challenge('Bearer scope="a", Bearer scope="b"').scope == "a"
 
@@ -107,7 +132,9 @@ def test_foreign_words_cannot_forge_a_line_or_drive_a_terminal() -> None:
 @given(st.text(alphabet='Bearer DPoP,="\\ abc/\t\n\x00', max_size=80) | st.text(max_size=80))
 def test_nothing_a_server_writes_raises(value: str) -> None:
     challenge = parse_challenge(value)
-    assert all(part is None or part.isprintable() for part in challenge)
+    words = [challenge.scope or "", *(challenge.dpop_algorithms or ()), challenge.dpop_error]
+    words += [challenge.resource_metadata, challenge.error, challenge.error_description]
+    assert all(word.isprintable() for word in words)
 
 
 @pytest.mark.parametrize("unit", ['"', "\\", '"\\', "a=", "a ", ",", '="', "Bearer ", "/"])

@@ -100,9 +100,14 @@ def test_all_that_is_published_arrives_byte_for_byte() -> None:
         grant_types_supported=["authorization_code", "refresh_token"],
         authorization_response_iss_parameter_supported=True,
         client_id_metadata_document_supported=True,
+        dpop_signing_alg_values_supported=["ES256", "RS256"],
         jwks_uri="javascript:not-read",
     )
-    resource = resource_document(scopes_supported=["read", "write"])
+    resource = resource_document(
+        scopes_supported=["read", "write"],
+        dpop_bound_access_tokens_required=True,
+        dpop_signing_alg_values_supported=["ES256"],
+    )
     web = web_of({ISSUER_URL: server, RESOURCE_URL: resource})
     assert run(web) == Discovered(
         SERVER,
@@ -120,7 +125,10 @@ def test_all_that_is_published_arrives_byte_for_byte() -> None:
             code_challenge_methods=("S256",),
             iss_parameter_supported=True,
             client_id_metadata_document_supported=True,
+            dpop_algorithms=("ES256", "RS256"),
         ),
+        dpop_required=True,
+        dpop_algorithms=("ES256",),
     )
     assert web.asked == [RESOURCE_URL, ISSUER_URL]
     assert web.reports == [

@@ -441,6 +441,22 @@ def test_a_sign_in_without_a_person_asks_nobody_and_listens_nowhere() -> None:
 
 
 @pytest.mark.promise("A3")
+@pytest.mark.parametrize("settings", [SignInSettings(), AGENT], ids=["person", "agent"])
+def test_each_sign_in_has_a_key_of_its_own_that_lives_through_renewals(
+    settings: SignInSettings,
+) -> None:
+    world = World()
+    challenge = CHALLENGE._replace(dpop_algorithms=(), dpop_only=True)
+    first = world.sign_in(challenge, settings)
+    assert first.dpop_key is not None
+    assert world.renew(first, settings).dpop_key == first.dpop_key
+    assert first.dpop_key.reveal() not in repr(world.steps)
+    world.asked.clear()
+    second = world.sign_in(challenge, settings)
+    assert second.dpop_key not in (None, first.dpop_key)
+
+
+@pytest.mark.promise("A3")
 def test_it_is_renewed_by_asking_anew_and_not_by_a_refresh_token() -> None:
     world = World()
     credential = world.sign_in(settings=AGENT)

@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, parse_qsl, urlsplit
 import pytest
 
 from mcp_remote_py.errors import Interrupted, McpRemoteError, NotSent, UsageError
+from mcp_remote_py.oauth.dpop import make_key, thumbprint
 from mcp_remote_py.oauth.grants import (
     AuthorizationRefused,
     SignInDenied,
@@ -20,6 +21,7 @@ from mcp_remote_py.oauth.grants import (
     exchange_code,
     make_random_text,
     refresh,
+    request_tokens,
     revoke,
 )
 from mcp_remote_py.oauth.steps import (
@@ -27,6 +29,7 @@ from mcp_remote_py.oauth.steps import (
     Client,
     Credential,
     Fetch,
+    Proof,
     Report,
     Request,
     Response,
@@ -323,6 +326,85 @@ def test_no_resource_and_scope_as_asked() -> None:
     assert "resource" not in form_of(script.steps[0])
     assert credential.scope == "read write"
     assert credential.expires_at is None
+
+
+BOUND = NEW._replace(dpop_key=make_key("ES256"))
+WANTS_NONCE = Response(
+    400,
+    {"content-type": "application/json", "dpop-nonce": "nonce-1"},
+    b'{"error":"use_dpop_nonce"}',
+)
+
+
+def proof_in(step: Step) -> Proof:
+    proof = request_of(step).proof
+    assert proof is not None
+    assert proof.key == BOUND.dpop_key
+    return proof
+
+
+@pytest.mark.promise("A3")
+def test_tokens_are_bound_to_the_key() -> None:
+    script = Script(ok(token_type="dPoP", refresh_token="canary-new-refresh"))
+    credential = play(exchange_code(BOUND, CODE, VERIFIER, NOW), script)
+    assert proof_in(script.steps[0]).nonce == ""
+    assert (credential.token_type, credential.dpop_key) == ("DPoP", BOUND.dpop_key)
+    script = Script(ok(token_type="DPoP"))
+    assert play(refresh(credential, DEFAULT, NOW), script).dpop_key == BOUND.dpop_key
+    assert proof_in(script.steps[0]).nonce == ""
+
+
+@pytest.mark.promise("A3")
+def test_bearer_tokens_are_taken_where_the_proof_was_ignored() -> None:
+    credential = play(exchange_code(BOUND, CODE, VERIFIER, NOW), Script(ok(token_type="Bearer")))
+    assert credential.token_type == "Bearer"
+
+
+@pytest.mark.promise("A3", "L5")
+def test_the_servers_nonce_is_sent_once_and_with_another_proof_of_the_client() -> None:
+    proofs = iter(({"client_assertion": "first"}, {"client_assertion": "second"}))
+    script = Script(WANTS_NONCE, ok(token_type="DPoP"))
+    answer = play(
+        request_tokens(BOUND, "client_credentials", {"scope": "x"}, NOW, lambda: next(proofs)),
+        script,
+    )
+    assert answer.token_type == "DPoP"
+    assert [form_of(step)["client_assertion"] for step in script.steps] == ["first", "second"]
+    assert [proof_in(step).nonce for step in script.steps] == ["", "nonce-1"]
+    with pytest.raises(TokenError, match="use_dpop_nonce"):
+        play(exchange_code(BOUND, CODE, VERIFIER, NOW), Script(WANTS_NONCE, WANTS_NONCE))
+
+
+@pytest.mark.promise("A3")
+@pytest.mark.parametrize(
+    ("answer", "hint"),
+    [
+        (WANTS_NONCE._replace(headers={}), "Nothing that is stored is lost: try again later."),
+        (WANTS_NONCE._replace(status=500), "Nothing that is stored is lost: try again later."),
+        (
+            WANTS_NONCE._replace(body=b'{"error":"invalid_dpop_proof"}'),
+            "Check this machine's clock.",
+        ),
+    ],
+)
+def test_any_other_refusal_of_a_proof_is_the_answer(answer: Response, hint: str) -> None:
+    with pytest.raises(TokenError) as caught:
+        play(exchange_code(BOUND, CODE, VERIFIER, NOW), Script(answer))
+    assert caught.value.hint == hint
+
+
+@pytest.mark.promise("A3")
+def test_a_nonce_is_nothing_to_a_client_without_a_key() -> None:
+    with pytest.raises(TokenError, match="use_dpop_nonce"):
+        play(exchange_code(NEW, CODE, VERIFIER, NOW), Script(WANTS_NONCE))
+
+
+@pytest.mark.promise("A3")
+def test_the_code_is_bound_to_the_key_before_there_is_one() -> None:
+    url = authorization_url("https://as.example.com/a", BOUND, state=STATE, verifier=VERIFIER)
+    query = dict(parse_qsl(urlsplit(url).query))
+    assert BOUND.dpop_key is not None
+    assert query["dpop_jkt"] == thumbprint(BOUND.dpop_key)
 
 
 @pytest.mark.promise("S2", "L1")

@@ -138,7 +138,7 @@ def test_a_client_proves_itself_by_its_key() -> None:
         "aud": "https://as.example.com",
         "iat": int(NOW),
         "exp": int(NOW) + ASSERTION_LIFETIME,
-        "jti": base64.urlsafe_b64encode(b"\x07" * 16).rstrip(b"=").decode(),
+        "jti": base64.urlsafe_b64encode(b"\x07" * 32).rstrip(b"=").decode(),
     }
     assert form["client_assertion"] not in scrub_known(f"x {form['client_assertion']} x")
     assert world.header("authorization") == ""
@@ -164,10 +164,11 @@ def test_every_algorithm_signs(algorithm: str) -> None:
 
 
 def test_a_key_may_be_a_jwk() -> None:
-    key = Secret(json.dumps(EC_KEY.as_dict(private=True)))
-    token = sign({"a": 1}, key, "ES256", {"kid": "k1"}).reveal()
-    decoded = jwt.decode(token, EC_KEY, algorithms=["ES256"])
-    assert decoded.header["kid"] == "k1"
+    plain = EC_KEY.as_dict(private=True)
+    for key, header in ((plain, {}), ({**plain, "kid": "k1"}, {"kid": "k1"})):
+        token = sign({"a": 1}, Secret(json.dumps(key)), "ES256").reveal()
+        decoded = jwt.decode(token, EC_KEY, algorithms=["ES256"])
+        assert decoded.header == {"alg": "ES256", "typ": "JWT", **header}
 
 
 LOCKED: str = (

@@ -1,18 +1,22 @@
 """The official Python SDK's server behind JWT access tokens of an OpenID provider.
 
 `python resource_server.py PORT ISSUER`, at http://localhost:PORT/mcp. Its address is on stderr, as
-uvicorn words it.
+uvicorn words it. With $PROOFS "plain" or "nonces" it takes tokens with proofs of possession only;
+$RESOURCE_SLOW_BY is by how many seconds its clock is behind then.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 
 import anyio.to_thread
 import jwt
+import uvicorn
 from mcp.server.auth.provider import AccessToken
 from mcp.server.auth.settings import AuthSettings
 from mcp.server.mcpserver import MCPServer
+from proof_judge import ProofJudge
 
 SCOPE = "workshop"
 
@@ -68,7 +72,15 @@ def main() -> None:
         """Add two numbers."""
         return str(a + b)
 
-    server.run(transport="streamable-http", port=port)
+    proofs = os.environ.get("PROOFS")
+    if proofs is None:
+        server.run(transport="streamable-http", port=port)
+        return
+    slow_by = float(os.environ.get("RESOURCE_SLOW_BY", "0"))
+    judge = ProofJudge(
+        server.streamable_http_app(), resource, nonces=proofs == "nonces", slow_by=slow_by
+    )
+    uvicorn.run(judge, port=port)
 
 
 if __name__ == "__main__":

@@ -154,7 +154,7 @@ def openid_servers(
     """oidc-provider of npm, and PyPI's `mcp` server at /mcp that takes its tokens.
 
     Both are known as http://localhost:PORT. `lifetime` is that of access tokens, in seconds;
-    `environment` is the provider's, see its script.
+    `environment` is both's, see their scripts.
     """
     port = free_port()
     resource = f"http://localhost:{port}/mcp"
@@ -165,7 +165,7 @@ def openid_servers(
             [sys.executable, str(HERE / "resource_server.py"), str(port), address],
             listens=UVICORN,
             log=folder / "resource.log",
-            environment=plain_environment(folder),
+            environment={**plain_environment(folder), **variables},
             folder=folder,
         )
         with server as service:

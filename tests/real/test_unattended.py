@@ -17,6 +17,7 @@ from joserfc.jwk import ECKey
 
 from tests.harness.browser import fake_browser
 from tests.harness.host import Host, environment_for
+from tests.real.agents import BY_KEY, SECRET, call, client, info, private_key
 from tests.real.processes import Service, wait_until
 from tests.real.servers import openid_servers
 
@@ -24,30 +25,15 @@ from tests.real.servers import openid_servers
 pytestmark = [pytest.mark.timeout(400), pytest.mark.promise("A3")]
 
 COMMAND = Path(sys.executable).parent / "mcp-remote-py"
-SECRET = "canary-secret-of-the-agent"
 LIFETIME = 4
 """Seconds an access token is good for."""
 
-KEY = ECKey.generate_key("P-256")
 OTHER_KEY = ECKey.generate_key("P-256")
-
-
-def client(client_id: str, method: str, **more: object) -> dict[str, object]:
-    return {
-        "client_id": client_id,
-        "token_endpoint_auth_method": method,
-        "grant_types": ["client_credentials"],
-        "response_types": [],
-        "redirect_uris": [],
-        "scope": "workshop",
-        **more,
-    }
-
 
 CLIENTS = [
     client("by-basic", "client_secret_basic", client_secret=SECRET),
     client("by-post", "client_secret_post", client_secret=SECRET),
-    client("by-key", "private_key_jwt", jwks={"keys": [KEY.as_dict(private=False)]}),
+    BY_KEY,
 ]
 
 
@@ -79,23 +65,6 @@ def start(servers: tuple[Service, Service], tmp_path: Path) -> Iterator[Start]:
         assert browser.opened == []
 
 
-def info(client_id: str, secret: str = "") -> list[str]:
-    members = {"client_id": client_id, **({"client_secret": secret} if secret else {})}
-    return ["--client-credentials", "--static-oauth-client-info", json.dumps(members)]
-
-
-def private_key(folder: Path, key: ECKey = KEY) -> list[str]:
-    path = folder / "agent.pem"
-    path.write_bytes(key.as_pem(private=True))
-    path.chmod(0o600)
-    return ["--private-key", str(path)]
-
-
-def call(host: Host) -> Any:
-    result = host.request("tools/call", {"name": "add", "arguments": {"a": 2, "b": 40}})
-    return result.get("result", result)
-
-
 def granted(servers: tuple[Service, Service]) -> int:
     return servers[0].log.read_text().count("granted client_credentials")
 
@@ -104,28 +73,23 @@ def granted(servers: tuple[Service, Service]) -> int:
 def test_an_agent_signs_in_renews_in_silence_and_is_still_signed_in_at_the_next_start(
     kind: str, servers: tuple[Service, Service], start: Start, tmp_path: Path
 ) -> None:
-    options = info(kind, "" if kind == "by-key" else SECRET)
-    if kind == "by-post":
-        text = json.dumps(
-            {**json.loads(options[2]), "token_endpoint_auth_method": "client_secret_post"}
-        )
-        options = [*options[:2], text]
-    if kind == "by-key":
-        options += private_key(tmp_path)
+    options = {
+        "by-basic": info("by-basic", SECRET),
+        "by-post": info("by-post", SECRET, token_endpoint_auth_method="client_secret_post"),
+        "by-key": [*info("by-key"), *private_key(tmp_path)],
+    }[kind]
     before = granted(servers)
     host = start(*options)
     host.initialize()
-    assert call(host)["content"][0]["text"] == "42"
+    assert call(host) == "42"
     assert granted(servers) == before + 1
     # Past its end, the next request renews it, and nobody notices.
-    wait_until(
-        lambda: call(host)["content"][0]["text"] == "42" and granted(servers) > before + 1, 15
-    )
+    wait_until(lambda: call(host) == "42" and granted(servers) > before + 1, 15)
     host.end()
     asked = granted(servers)
     host = start(*options)
     host.initialize()
-    assert call(host)["content"][0]["text"] == "42"
+    assert call(host) == "42"
     assert granted(servers) <= asked + 1
 
 

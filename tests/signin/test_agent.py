@@ -15,11 +15,14 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from joserfc import jwt
+from joserfc.jwk import import_key
 
 from mcp_remote_py.credentials.keys import choose_store
 from mcp_remote_py.credentials.lock import Held, LockBusy, ProcessLock
 from mcp_remote_py.credentials.store import MemoryStore, Store, StoreError
 from mcp_remote_py.errors import McpRemoteError, NotSent, Refused
+from mcp_remote_py.oauth.dpop import make_key
 from mcp_remote_py.oauth.ledger import RENEWAL_SPACING, TAB_COOL_DOWNS, Ledger, note_accepted
 from mcp_remote_py.oauth.steps import Callback, Client, Credential, Fetch, Lock, Response
 from mcp_remote_py.redact import Secret, scrub_known
@@ -30,6 +33,7 @@ from tests.fakes import run, settle, until
 from tests.oauth.web import NOT_FOUND, document, page
 
 SERVER = "https://mcp.example/mcp"
+REQUEST = b"POST", SERVER
 ISSUER = "https://auth.example"
 SESSION = "session"
 CHALLENGE = b"Bearer"
@@ -274,8 +278,8 @@ BUSY = page("busy", 503)
 
 
 async def sent_by(agent: SignInAgent) -> bytes | None:
-    header = await agent.header()
-    return None if header is None else header[1]
+    headers = await agent.headers(*REQUEST)
+    return headers[0][1] if headers else None
 
 
 # Many at once
@@ -288,7 +292,7 @@ def test_many_refused_together_are_one_sign_in() -> None:
         again = await asyncio.gather(*(agent.refused(None, 401, CHALLENGE) for _ in range(20)))
         assert again == [True] * 20
         assert world.counts == (1, 1, 0)
-        assert await agent.header() == (b"authorization", b"Bearer access-canary-1")
+        assert await sent_by(agent) == b"Bearer access-canary-1"
         world.assert_ports_are_back()
         assert [listener.outcomes for listener in world.listeners] == [[Outcome.DONE]]
 
@@ -598,7 +602,7 @@ def test_expired_token_that_cannot_be_renewed_is_an_error_of_the_exchange() -> N
         kept = world.keep(expires_at=START - 1)
         world.refuse_refresh = BUSY
         with pytest.raises(Refused, match="HTTP 503"):
-            await world.agent().header()
+            await sent_by(world.agent())
         assert world.store.load(SESSION) == kept
 
     run(main())
@@ -611,7 +615,7 @@ def test_store_that_cannot_be_read_is_an_error_of_each_exchange() -> None:
         agent = world.agent()
         for _ in range(2):
             with pytest.raises(Refused, match="keyring is locked"):
-                await agent.header()
+                await sent_by(agent)
             with pytest.raises(Refused, match="keyring is locked"):
                 await agent.refused(None, 401, CHALLENGE)
         assert not world.tabs
@@ -690,7 +694,7 @@ def test_header_never_waits_for_a_person() -> None:
         agent = world.agent()
         signing_in = asyncio.create_task(agent.refused(None, 401, CHALLENGE))
         await until(lambda: len(world.tabs) == 1)
-        assert await asyncio.wait_for(agent.header(), 5) is None
+        assert await asyncio.wait_for(sent_by(agent), 5) is None
         assert not signing_in.done()
         world.person.present.set()
         assert await signing_in
@@ -846,7 +850,7 @@ def test_secrets_are_known_to_the_scrubber_before_they_are_used() -> None:
         world = World()
         world.keep(access_token=Secret("scrub-access"), id_token=Secret("scrub-id"))
         agent = world.agent()
-        await agent.header()
+        await sent_by(agent)
         for secret in ("scrub-access", "kept-refresh", "scrub-id"):
             assert secret not in scrub_known(f"a line with {secret} in it")
         await agent.sign_in()
@@ -862,12 +866,79 @@ def test_sign_out_revokes_and_forgets() -> None:
         world = World()
         world.keep(revocation_endpoint=f"{ISSUER}/revoke")
         agent = world.agent()
-        await agent.header()
+        await sent_by(agent)
         assert await agent.sign_out()
         revoked = [form["token"] for path, form in world.requests if path == "/revoke"]
         assert revoked == ["kept-refresh", "kept-access"]
         assert world.store.load(SESSION) is None
-        assert await agent.header() is None
+        assert await sent_by(agent) is None
         assert not await agent.sign_out()
+
+    run(main())
+
+
+# Proofs of possession
+
+
+@pytest.mark.promise("A3")
+def test_each_request_has_a_proof_of_its_own_for_the_token_it_carries() -> None:
+    async def main() -> None:
+        world = World()
+        key = make_key("ES256")
+        world.keep(token_type="DPoP", dpop_key=key)
+        agent = world.agent()
+        agent.take_nonce(b"nonce-1")
+        seen: list[str] = []
+        for method in (b"POST", b"GET"):
+            credential, (name, proof) = await agent.headers(method, f"{SERVER}?a=b")
+            assert credential == (b"authorization", b"DPoP kept-access")
+            assert name == b"dpop"
+            claims = jwt.decode(proof.decode(), import_key(json.loads(key.reveal()))).claims
+            assert (claims["htm"], claims["htu"]) == (method.decode(), SERVER)
+            assert (claims["nonce"], claims["iat"]) == ("nonce-1", int(START))
+            assert "ath" in claims
+            seen.append(claims["jti"])
+        assert len(set(seen)) == 2
+
+    run(main())
+
+
+@pytest.mark.promise("A3", "L1")
+@pytest.mark.parametrize("error", ["invalid_dpop_proof", "use_dpop_nonce"])
+def test_a_refused_proof_is_no_reason_to_sign_in(error: str) -> None:
+    async def main() -> None:
+        world = World()
+        world.keep(token_type="DPoP", dpop_key=make_key("ES256"))
+        agent = world.agent()
+        for _ in range(3):
+            with pytest.raises(Refused) as caught:
+                await agent.refused(await sent_by(agent), 401, f'DPoP error="{error}"'.encode())
+            assert caught.value.sentence() == (
+                f"The server refuses the proof that the token is ours ({error}). "
+                "Check this machine's clock."
+            )
+        assert world.counts == (0, 0, 0)
+
+    run(main())
+
+
+@pytest.mark.promise("A3")
+@pytest.mark.parametrize("members", [{}, {"token_type": "Bearer", "dpop_key": make_key("ES256")}])
+def test_a_bearer_token_has_no_proof(members: dict[str, object]) -> None:
+    async def main() -> None:
+        world = World()
+        world.keep(**members)
+        assert await world.agent().headers(*REQUEST) == ((b"authorization", b"Bearer kept-access"),)
+
+    run(main())
+
+
+@pytest.mark.promise("A3")
+def test_an_id_token_is_bound_to_no_key() -> None:
+    async def main() -> None:
+        world = World()
+        world.keep(token_type="DPoP", dpop_key=make_key("ES256"), id_token=Secret("kept-id"))
+        agent = world.agent(SignInSettings(use_id_token=True))
+        assert await agent.headers(*REQUEST) == ((b"authorization", b"Bearer kept-id"),)
 
     run(main())

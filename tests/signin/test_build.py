@@ -24,6 +24,8 @@ SETTINGS = ProxySettings(
     parse_server_url("https://mcp.example/mcp"), sign_in=SignInSettings(token_store="file")
 )
 
+REQUEST = b"POST", "https://mcp.example/mcp"
+
 
 def environment(folder: Path) -> dict[str, str]:
     return {"MCP_REMOTE_CONFIG_DIR": str(folder)}
@@ -55,7 +57,7 @@ def test_building_touches_no_disk(tmp_path: Path) -> None:
 def test_agent_finds_what_another_process_has_stored(tmp_path: Path) -> None:
     async def main() -> None:
         agent = build_agent(SETTINGS, environment(tmp_path), print)
-        assert await agent.header() == (b"authorization", b"Bearer kept-access")
+        assert await agent.headers(*REQUEST) == ((b"authorization", b"Bearer kept-access"),)
 
     keep(tmp_path)
     run(main())
@@ -65,7 +67,7 @@ def test_profiles_are_strangers(tmp_path: Path) -> None:
     async def main() -> None:
         chosen = SETTINGS.sign_in._replace(profile="other")
         agent = build_agent(SETTINGS._replace(sign_in=chosen), environment(tmp_path), print)
-        assert await agent.header() is None
+        assert await agent.headers(*REQUEST) == ()
 
     keep(tmp_path)
     run(main())
@@ -91,7 +93,7 @@ def test_lazy_sign_in_without_a_stored_one_has_no_header_and_makes_no_file(tmp_p
     async def main() -> None:
         lazy = LazySignIn(SETTINGS, environment(tmp_path), signed_in=False)
         lazy.accepted(b"Bearer kept-access")
-        assert await lazy.header() is None
+        assert await lazy.headers(*REQUEST) == ()
 
     run(main())
     assert not list(tmp_path.iterdir())
@@ -100,7 +102,7 @@ def test_lazy_sign_in_without_a_stored_one_has_no_header_and_makes_no_file(tmp_p
 def test_lazy_sign_in_has_the_header_of_a_stored_one(tmp_path: Path) -> None:
     async def main() -> None:
         lazy = LazySignIn(SETTINGS, environment(tmp_path), signed_in=True)
-        assert await lazy.header() == (b"authorization", b"Bearer kept-access")
+        assert await lazy.headers(*REQUEST) == ((b"authorization", b"Bearer kept-access"),)
         lazy.accepted(b"Bearer kept-access")
 
     keep(tmp_path)
@@ -119,7 +121,7 @@ def test_lazy_sign_in_is_one_agent(tmp_path: Path) -> None:
             sentences.append(error.value.sentence())
         keep(tmp_path, settings)
         assert await lazy.refused(None, 401, b"Bearer"), "signed in elsewhere meanwhile"
-        assert await lazy.header() == (b"authorization", b"Bearer kept-access")
+        assert await lazy.headers(*REQUEST) == ((b"authorization", b"Bearer kept-access"),)
         return sentences
 
     first, second = run(main())
@@ -137,7 +139,7 @@ def test_lazy_sign_in_loads_nothing_of_a_sign_in(tmp_path: Path) -> None:
         "from mcp_remote_py.settings import ProxySettings, parse_server_url\n"
         "settings = ProxySettings(parse_server_url('https://mcp.example/mcp'))\n"
         f"lazy = LazySignIn(settings, {environment(tmp_path)!r}, signed_in=False)\n"
-        "assert asyncio.run(lazy.header()) is None\n"
+        "assert asyncio.run(lazy.headers(b'POST', 'https://example.com')) == ()\n"
         "heavy = {'authlib', 'httpx', 'keyring', 'mcp_remote_py.signin.agent'}\n"
         "sys.exit(', '.join(heavy & set(sys.modules)) or 0)\n"
     )

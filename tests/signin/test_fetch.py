@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from joserfc import jwt
+from joserfc.jwk import import_key
 
 from mcp_remote_py.errors import ExchangeError, Interrupted, NotSent, Unusable
-from mcp_remote_py.oauth.steps import MAX_BODY_BYTES, Fetch, Request, Response
+from mcp_remote_py.oauth.dpop import make_key
+from mcp_remote_py.oauth.steps import MAX_BODY_BYTES, Fetch, Proof, Request, Response
 from mcp_remote_py.redact import Secret
 from mcp_remote_py.settings import Tls
 from mcp_remote_py.signin.fetch import Fetcher
@@ -19,6 +23,7 @@ from tests.peers.launch import free_port
 from tests.peers.wild_server import Exchange, WildServer, answer_status, be_silent, redirect
 from tests.transports.peers import Authority, ForwardProxy, TlsServer
 
+NOW = 1_800_000_000.0
 SYSTEM = Tls()
 
 
@@ -31,7 +36,12 @@ def server() -> Iterator[WildServer]:
 def fetch(step: Fetch, *, tls: Tls = SYSTEM, proxy: str = "", seconds: float = 5.0) -> Response:
     async def main() -> Response:
         fetcher = Fetcher(
-            lambda: build_tls_context(tls), Secret(proxy) if proxy else None, seconds, seconds
+            lambda: build_tls_context(tls),
+            Secret(proxy) if proxy else None,
+            lambda: NOW,
+            bytes,
+            seconds,
+            seconds,
         )
         try:
             return await fetcher.fetch(step)
@@ -152,9 +162,23 @@ def test_proxy_is_used(server: WildServer) -> None:
         assert len(proxy.requests) == 1
 
 
+@pytest.mark.promise("A3")
+def test_a_proof_of_possession_is_made_when_the_request_is_sent(server: WildServer) -> None:
+    key = make_key("ES256")
+    url = f"{server.origin}/token"
+    form = Secret("grant_type=refresh_token")
+    fetch(Fetch(Request("POST", url, body=form, proof=Proof(key, "nonce-1"))))
+    fetch(Fetch(Request("POST", url, body=form)))
+    proven, plain = server.received("POST")
+    assert "dpop" not in plain.headers
+    claims = jwt.decode(proven.headers["dpop"], import_key(json.loads(key.reveal()))).claims
+    assert claims["htu"] == url
+    assert (claims["htm"], claims["nonce"], claims["iat"]) == ("POST", "nonce-1", int(NOW))
+
+
 def probe(url: str, seconds: float = 5.0) -> tuple[int, str]:
     async def main() -> tuple[int, str]:
-        fetcher = Fetcher(ssl.create_default_context, None, seconds, seconds)
+        fetcher = Fetcher(ssl.create_default_context, None, lambda: NOW, bytes, seconds, seconds)
         try:
             return await fetcher.probe(url)
         finally:

@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from mcp_remote_py.channel import Authorizer
 from mcp_remote_py.redact import Secret
 from mcp_remote_py.settings import (
     Header,
@@ -51,13 +52,14 @@ async def client_for(
     *,
     environment: Mapping[str, str] | None = None,
     read_file: Callable[[str], str] = lambda path: Path(path).read_text(encoding="utf-8"),
+    authorizer: Authorizer | None = None,
     **more: Any,
 ) -> HttpClient:
     """An HTTP client whose headers are loaded."""
     settings = settings_for(url, headers, **more)
     book = HeaderBook(settings.headers, environment or {}, read_file)
     await book.load()
-    return HttpClient(settings, book)
+    return HttpClient(settings, book, authorizer)
 
 
 class Authority:

@@ -28,7 +28,7 @@ from mcp_remote_py.errors import (
 from mcp_remote_py.jsonrpc import parse_message
 from mcp_remote_py.redact import Secret
 from mcp_remote_py.settings import HeaderSources, Timeouts, Tls
-from mcp_remote_py.transports.http import HttpClient, map_error
+from mcp_remote_py.transports.http import MAX_ATTEMPTS, HttpClient, map_error
 from tests.fakes import run
 from tests.peers.wild_server import (
     Exchange,
@@ -594,3 +594,96 @@ def test_session_is_lost_only_where_one_was_named(server: WildServer) -> None:
         await client.aclose()
 
     run(main())
+
+
+# ------------------------------------------------------------------ proofs of possession
+
+WANTS_NONCE = 'DPoP error="use_dpop_nonce"'
+
+
+class Prover:
+    """An `Authorizer` whose proof is the nonce it was given last."""
+
+    def __init__(self, scheme: str = "DPoP") -> None:
+        self.scheme = scheme
+        self.nonce = b"none"
+        self.refusals = 0
+
+    async def headers(self, method: bytes, url: str) -> tuple[tuple[bytes, bytes], ...]:
+        credential = (b"authorization", f"{self.scheme} token".encode())
+        proof = (b"dpop", b"%b %b %b" % (method, url.encode(), self.nonce))
+        return (credential, proof) if self.scheme == "DPoP" else (credential,)
+
+    def take_nonce(self, nonce: bytes) -> None:
+        self.nonce = nonce
+
+    def accepted(self, sent: bytes) -> None:
+        assert sent == f"{self.scheme} token".encode()
+
+    async def refused(self, sent: bytes | None, status: int, challenge: bytes) -> bool:
+        self.refusals += 1
+        return False
+
+    async def aclose(self) -> None:
+        """Nothing is under way."""
+
+
+def asks_for(nonce: str, challenge: str = WANTS_NONCE) -> Callable[[Exchange], None]:
+    return answer_status(401, headers={"WWW-Authenticate": challenge, "DPoP-Nonce": nonce})
+
+
+def statuses(url: str, prover: Prover, method: bytes, count: int = 1, **more: Any) -> list[int]:
+    """Of that many requests, one after the other."""
+
+    async def main() -> list[int]:
+        client = await client_for(url, authorizer=prover)
+        found: list[int] = []
+        for _ in range(count):
+            response = await client.request(method, [], **more)
+            found.append(response.status)
+            await response.read(1 << 20)
+            await response.aclose()
+        await client.aclose()
+        return found
+
+    return run(main())
+
+
+@pytest.mark.promise("A3")
+@pytest.mark.parametrize("method", ["POST", "GET"])
+def test_the_servers_nonce_is_in_the_next_proof(server: WildServer, method: str) -> None:
+    """Also where nobody waits for the request: no person is asked."""
+    fresh = answer_status(200, headers={"DPoP-Nonce": "third"})
+    server.script(method, asks_for("first"), asks_for("second"), fresh, answer_status(200))
+    prover = Prover()
+    assert statuses(server.url, prover, method.encode(), 2, may_sign_in=False) == [200, 200]
+    nonces = [one.headers["dpop"] for one in server.received(method)]
+    wanted = ["none", "first", "second", "third"]
+    assert nonces == [f"{method} {server.url} {nonce}" for nonce in wanted]
+    assert prover.refusals == 0
+
+
+@pytest.mark.promise("A3", "L5")
+def test_a_server_that_never_takes_its_nonce_is_not_asked_forever(server: WildServer) -> None:
+    server.always("POST", asks_for("again"))
+    assert statuses(server.url, Prover(), b"POST") == [401]
+    assert len(server.received("POST")) == 1 + MAX_ATTEMPTS
+
+
+@pytest.mark.promise("A3")
+@pytest.mark.parametrize(
+    ("behaviour", "scheme"),
+    [
+        (asks_for("n", 'DPoP error="invalid_token"'), "DPoP"),
+        (answer_status(401, headers={"WWW-Authenticate": WANTS_NONCE}), "DPoP"),
+        (asks_for("n"), "Bearer"),
+    ],
+    ids=["another error", "no nonce", "no proof"],
+)
+def test_any_other_refusal_is_the_authorizers(
+    server: WildServer, behaviour: Callable[[Exchange], None], scheme: str
+) -> None:
+    server.always("POST", behaviour)
+    prover = Prover(scheme)
+    assert statuses(server.url, prover, b"POST") == [401]
+    assert prover.refusals == len(server.received("POST")) == 1

@@ -2,7 +2,9 @@
 // refresh tokens with reuse detection, JWT access tokens for one resource, a login page and a
 // consent page. `node provider.mjs PORT RESOURCE`, PORT 0 for any; what it grants is on stdout.
 // $CLIENTS, a JSON array, are known without registration. $CLIENT_DOCUMENTS, a host and the origin
-// that answers in its place, lets clients be described by documents of that host.
+// that answers in its place, lets clients be described by documents of that host. With $NONCES proofs
+// of possession need its nonce. $ISSUER_SLOW_BY is by how many seconds its clock is behind.
+import { randomBytes } from "node:crypto";
 import { createServer } from "node:http";
 import { Provider } from "oidc-provider";
 
@@ -21,6 +23,19 @@ const resources = {
   },
 };
 
+if (process.env.ISSUER_SLOW_BY) {
+  const now = Date.now;
+  const slowBy = 1000 * Number(process.env.ISSUER_SLOW_BY);
+  globalThis.Date = class extends Date {
+    constructor(...parts) {
+      super(...(parts.length ? parts : [now() - slowBy]));
+    }
+    static now() {
+      return now() - slowBy;
+    }
+  };
+}
+
 const configuration = {
   clients: JSON.parse(process.env.CLIENTS ?? "[]"),
   scopes: ["openid", "offline_access", "workshop"],
@@ -38,6 +53,9 @@ const configuration = {
     revocation: { enabled: true },
   },
 };
+
+if (process.env.NONCES)
+  configuration.features.dPoP = { enabled: true, nonceSecret: randomBytes(32), requireNonce: () => true };
 
 if (process.env.CLIENT_DOCUMENTS) {
   const [host, origin] = process.env.CLIENT_DOCUMENTS.split(" ");
