@@ -1,4 +1,4 @@
-"""Keeps what the documents say of the command line, the policy and the eras what the code says.
+"""Keeps what the documents say of options, policy, eras and conformance what the code says.
 
 What stands between two markers is written here, from the tables of `mcp_remote_py` and, for what
 is shown by tests, from theirs. Must not know any option, rule or number.
@@ -18,11 +18,13 @@ from mcp_remote_py.oauth import ledger
 from mcp_remote_py.oauth.policy import OUTCOMES, RULES, Action, Event, Fact, Rule, State
 from mcp_remote_py.settings import DEFAULT_AUTH_TIMEOUT
 from mcp_remote_py.signin.fetch import POST_TIMEOUT
+from tests.conformance import scenarios
 from tests.matrix import cells
 
 README = ROOT / "README.md"
 LOOPS = ROOT / "docs" / "never-a-loop.md"
 ERAS = ROOT / "docs" / "eras.md"
+CONFORMANCE = ROOT / "docs" / "conformance.md"
 
 
 def render_options() -> str:
@@ -166,6 +168,33 @@ def render_matrix() -> str:
     return "\n\n".join((_table(("Client", *names), rows), *notes))
 
 
+def render_scenarios() -> str:
+    """By scenario of the official suite and host, whether every check is passed."""
+    versions: dict[str, list[str]] = defaultdict(list)
+    for pair in scenarios.PAIRS:
+        versions[pair.scenario].append(pair.version)
+    notes: list[str] = []
+
+    def cell(name: str, era: str) -> str:
+        known = scenarios.KNOWN.get((name, era))
+        if known is None:
+            return "clean, refused" if name in scenarios.MUST_FAIL else "clean"
+        notes.append(f"<sup>{len(notes) + 1}</sup> {known.why}")
+        return f"{len(known.checks)} checks not <sup>{len(notes)}</sup>"
+
+    rows = [
+        (
+            f"`{name}`",
+            ", ".join(revisions),
+            *(cell(name, era) for era in scenarios.ERAS),
+            str(scenarios.tabs_of(name)),
+        )
+        for name, revisions in versions.items()
+    ]
+    head = ("Scenario", "Its server speaks", "legacy host", "modern host", "dual host", "Tabs")
+    return "\n\n".join((_table(head, rows), *notes))
+
+
 def render_evidence() -> str:
     """What a failure says of the server's era."""
     rows = [
@@ -213,6 +242,7 @@ PIECES = {
         "matrix": render_matrix,
         "evidence": render_evidence,
     },
+    CONFORMANCE: {"scenarios": render_scenarios},
 }
 """By document, the names of its pieces and what writes them."""
 

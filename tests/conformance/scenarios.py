@@ -5,14 +5,12 @@ Data only; `test_suite` compares it with the suite's own lists.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import NamedTuple
 
-ERAS = ("legacy", "modern", "auto")
+from tests.thorough import THOROUGH
 
-EVERY = "CONFORMANCE_EVERY_RUN"
-"""Set, each scenario runs at each version with a host of each era: 211 runs, four minutes."""
+ERAS = ("legacy", "modern", "auto")
 
 REVISIONS = ("2025-11-25", "2026-07-28")
 
@@ -94,13 +92,13 @@ _BY_VERSION = {
 PAIRS = [Pair(name, version) for version, names in _BY_VERSION.items() for name in names]
 
 
-def list_runs(environment: Mapping[str, str] = os.environ) -> list[tuple[Pair, str]]:
+def list_runs() -> list[tuple[Pair, str]]:
     """The scenarios with the eras of their hosts: all, or what the gate has the time for.
 
     A sign-in is the same for every host and version, so there one of each stands for the others;
     what is no sign-in is asked by the host that needs the translation.
     """
-    if EVERY in environment:
+    if THOROUGH:
         return [(pair, era) for pair in PAIRS for era in ERAS]
     newest = {pair.scenario: pair for pair in PAIRS}
     crossing = {"2025-11-25": "modern", "2026-07-28": "legacy"}
@@ -124,14 +122,33 @@ MUST_FAIL = frozenset(
 )
 """Scenarios in which a client that is right ends with an error."""
 
-TABS = {
+_TABS = {
     "auth/scope-step-up": 2,
     "auth/scope-retry-limit": 2,
     "auth/authorization-server-migration": 2,
 }
-"""Tabs a scenario needs where that is not one."""
 
-KNOWN: dict[tuple[str, str], Known] = {
+
+def tabs_of(scenario: str) -> int:
+    """How many tabs it may open in a browser."""
+    if not scenario.startswith("auth/") or scenario in _WITHOUT_PERSON:
+        return 0
+    return _TABS.get(scenario, 1)
+
+
+_WITHOUT_PERSON = frozenset(
+    {
+        "auth/client-credentials-jwt",
+        "auth/client-credentials-basic",
+        "auth/enterprise-managed-authorization",
+        "auth/wif-jwt-bearer",
+        "auth/resource-mismatch",
+        "auth/metadata-issuer-mismatch",
+    }
+)
+"""Sign-ins that need nobody, and those that are refused before anybody is asked."""
+
+KNOWN: Mapping[tuple[str, str], Known] = {
     ("request-metadata", "legacy"): Known(
         {
             "sep-2575-http-client-sends-version-header",
@@ -142,4 +159,4 @@ KNOWN: dict[tuple[str, str], Known] = {
         "and no request be added (promise E1). From the second start on it is not sent.",
     ),
 }
-"""By scenario and era of the host; an empty era stands for each."""
+"""By scenario and era of the host."""

@@ -23,9 +23,9 @@ from tests.conformance.scenarios import (
     MUST_FAIL,
     PAIRS,
     REVISIONS,
-    TABS,
     Pair,
     list_runs,
+    tabs_of,
 )
 from tests.real.installation import find_node, install_node_packages
 from tests.real.processes import kill_group
@@ -98,14 +98,14 @@ def test_every_scenario_is_clean(pair: Pair, era: str, suite: list[str], tmp_pat
         for check in checks
         if check["status"] in ("FAILURE", "WARNING")
     }
-    known = KNOWN.get((pair.scenario, era)) or KNOWN.get((pair.scenario, ""))
+    known = KNOWN.get((pair.scenario, era))
     if known is not None:
         assert set(bad) == known.checks, (bad, outcome)
         return
     assert checks, (tmp_path / "suite.log").read_text()
     assert bad == {}, (bad, outcome)
     assert (outcome["outcome"] != "ok") == (pair.scenario in MUST_FAIL), outcome
-    assert outcome["tabs"] <= TABS.get(pair.scenario, 1 if pair.scenario.startswith("auth/") else 0)
+    assert outcome["tabs"] <= tabs_of(pair.scenario)
     assert status == 0, (tmp_path / "suite.log").read_text()[-2000:]
 
 

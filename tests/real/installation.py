@@ -14,6 +14,7 @@ import os
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -133,8 +134,14 @@ def run(command: list[str], folder: Path = HERE) -> None:
         )
 
 
+def main() -> None:
+    """All of them, side by side: most of the time is the network's."""
+    with ThreadPoolExecutor() as pool:
+        folders = (HERE, ERA_WORKER, CONFORMANCE)
+        begun = [pool.submit(install_node_packages, folder) for folder in folders]
+        for one in (*begun, pool.submit(install_fastmcp)):
+            one.result()
+
+
 if __name__ == "__main__":
-    install_node_packages()
-    install_node_packages(ERA_WORKER)
-    install_node_packages(CONFORMANCE)
-    install_fastmcp()
+    main()

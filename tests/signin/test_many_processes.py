@@ -18,12 +18,13 @@ from tests.harness.host import Host, descendants, has_port, initialize_params
 from tests.harness.stage import CALL, Stage, call, let_token_expire
 from tests.peers.authorization_server import AuthorizationServer
 from tests.peers.wild_server import Exchange
+from tests.thorough import often
 
 pytestmark = pytest.mark.timeout(120)
 
 PROCESSES = 8
-REPEATS = 3
-"""How often each test is played, each time by another seed; by hand, 50 is a good number."""
+REPEATS = often(2, 50)
+"""How often each test is played, each time by another seed."""
 
 LONGEST_WAIT = 0.03
 """Seconds: longer than a process takes from the server's answer to what it stores."""

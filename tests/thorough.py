@@ -1,0 +1,15 @@
+"""How much is played of what has no end: as much as the gate has the time for, or all of it.
+
+`THOROUGH=1 scripts/test` takes an hour; before a release, and where one of these tests is changed.
+"""
+
+from __future__ import annotations
+
+import os
+
+THOROUGH = "THOROUGH" in os.environ
+
+
+def often(in_the_gate: int, by_hand: int) -> int:
+    """How many times, or how far."""
+    return by_hand if THOROUGH else in_the_gate
