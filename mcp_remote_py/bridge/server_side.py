@@ -18,7 +18,7 @@ from mcp_remote_py.bridge.conversing import Conversations
 from mcp_remote_py.bridge.era import ServerEra
 from mcp_remote_py.bridge.listening import STREAM_NOTICES, Listening, Stream, subscription_key
 from mcp_remote_py.channel import Clock, Deliver, ServerChannel
-from mcp_remote_py.eras.envelope import names_its_version, read_members
+from mcp_remote_py.eras.envelope import is_complete, names_its_version, read_members
 from mcp_remote_py.eras.parameters import ParameterHeaders
 from mcp_remote_py.eras.verdict import (
     HEADER_MISMATCH,
@@ -35,7 +35,7 @@ from mcp_remote_py.eras.verdict import (
     supported_versions,
 )
 from mcp_remote_py.errors import ExchangeError, SessionLost, Unusable
-from mcp_remote_py.jsonrpc import Kind, Message, encode_request, parse_message
+from mcp_remote_py.jsonrpc import INVALID_PARAMS, Kind, Message, encode_request, parse_message
 from mcp_remote_py.pending import cancelled_key
 from mcp_remote_py.retry import Random
 from mcp_remote_py.tools import called_tool
@@ -281,7 +281,11 @@ class EraChannel:
             await self._with_expectation(discover, see, self._inner.send(discover))
         except ExchangeError as error:
             refusal = read_refusal(error) if error.status in MISMATCH_STATUS else None
-            self._judge(judge_failure(error) if refusal is None else judge_discovery(refusal))
+            if refusal is None:
+                self._judge(judge_failure(error))
+            elif error_code(refusal) != INVALID_PARAMS or is_complete(discover):
+                self._judge(judge_discovery(refusal))
+            # Else the host's own fault, as a modern server sees it: no verdict.
             raise
 
     def _judge(self, verdict: Era) -> None:

@@ -74,6 +74,12 @@ def names_its_version(message: Message) -> bool:
     return read_envelope(message) is not None
 
 
+def is_complete(message: Message) -> bool:
+    """Whether the message has what every request of the modern era has to have."""
+    envelope = read_envelope(message)
+    return envelope is not None and bool(envelope.capabilities)
+
+
 def read_members(value: bytes) -> Members | None:
     """The members of a JSON object; None where it is none, an empty one where it is missing."""
     if not value:

@@ -50,6 +50,7 @@ def test_a_discover_that_is_answered_goes_by_as_it_is() -> None:
 
 LEGACY_ANSWERS: dict[str, Behaviour] = {
     "400, another code": refuse(400, -32600),
+    "400, invalid params": refuse(400, -32602),
     "400, no body": refuse(400),
     "404, no body": refuse(404),
     "404, method not found": refuse(404, -32601),
@@ -88,6 +89,23 @@ def test_an_error_only_a_modern_server_knows_is_the_hosts() -> None:
         answer = await stage.ask(1, "server/discover", modern())
         assert answer["error"]["code"] == -32022
         assert stage.methods == ["server/discover"]
+
+    scene(play)
+
+
+@pytest.mark.promise("R2", "E1")
+@pytest.mark.parametrize("first", ["server/discover", "tools/list"])
+def test_a_request_without_capabilities_that_is_refused_for_it_is_no_verdict(first: str) -> None:
+    async def play(stage: Scene) -> None:
+        incomplete = {PREFIX + "protocolVersion": ENVELOPE[PREFIX + "protocolVersion"]}
+        stage.server.script("server/discover", refuse(400, -32602))
+        stage.server.always("", be_modern)
+        answer = await stage.ask(1, first, {"_meta": incomplete})
+        assert answer["error"] == {"code": -32602, "message": "no"}
+        answer = await stage.ask(2, "server/discover", modern())
+        assert answer["result"]["supportedVersions"] == ["2026-07-28"]
+        assert stage.methods == ["server/discover", "server/discover"]
+        assert stage.kept == []
 
     scene(play)
 

@@ -20,6 +20,7 @@ from mcp_remote_py.eras import envelope
 from mcp_remote_py.eras.envelope import (
     REQUEST_MEMBERS,
     Envelope,
+    is_complete,
     names_its_version,
     put_meta,
     read_envelope,
@@ -70,6 +71,20 @@ def test_an_envelope_may_name_a_log_level() -> None:
 
 def test_an_envelope_may_name_its_version_alone() -> None:
     assert read_meta(VERSION) == Envelope("2026-07-28", b"", b"", "")
+
+
+@pytest.mark.parametrize(
+    ("meta", "complete"),
+    [
+        (b"%b,%b:{}" % (VERSION, ABILITIES), True),
+        (VERSION, False),
+        (b"%b:{}" % ABILITIES, False),
+        (b"", False),
+    ],
+)
+def test_a_request_has_to_name_its_version_and_capabilities(meta: bytes, complete: bool) -> None:
+    line = b'{"id":1,"method":"server/discover","params":{"_meta":{%b}}}' % meta
+    assert is_complete(parse_message(line)) is complete
 
 
 def test_any_word_is_a_version_to_be_judged_by_others() -> None:

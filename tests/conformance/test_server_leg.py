@@ -1,0 +1,243 @@
+"""Every server scenario of the official suite, on a server itself and through the command.
+
+The relay is transparent where both runs have the same checks with the same statuses, in the same
+order. What is the front's own, HTTP ending there, is in `AT_THE_FRONT`; what is not clean on the
+server itself, in `KNOWN`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import subprocess
+from collections.abc import Generator
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from tests.conformance import front, reference_server
+from tests.conformance.scenarios import REVISIONS, Known
+from tests.conformance.serving import running
+from tests.harness.host import environment_for
+from tests.real.installation import CONFORMANCE, find_node, install_node_packages
+from tests.real.processes import kill_group
+
+# The first test of the folder may have to install the suite.
+pytestmark = [pytest.mark.timeout(400), pytest.mark.promise("R2", "R3", "E1")]
+
+SECONDS = 90.0
+"""Longest time of one run; ten are usual."""
+
+SKILLS = ("sep-2640-skills-directory", "sep-2640-skills-enumeration", "sep-2640-skills-manifest")
+"""What no set of requirements names: the suite has to be started for each."""
+
+RUNS: dict[str, list[list[str]]] = {
+    **{revision: [["--requirements", revision]] for revision in REVISIONS},
+    "skills": [["--scenario", scenario] for scenario in SKILLS],
+}
+"""Arguments of the suite. What a revision requires has the tasks and what is pending with it."""
+
+AT_THE_FRONT: dict[str, Known] = {
+    "dns-rebinding-protection": Known(
+        {"DNSRebindingRejected"}, "The headers Host and Origin end at whoever speaks HTTP."
+    ),
+    "server-sse-polling": Known(
+        {"*"}, "A stream that is cut and taken up again is HTTP's; stdio has one stream, and uncut."
+    ),
+    "server-stateless": Known(
+        {
+            "sep-2575-request-meta-invalid-missing-meta",
+            "sep-2575-request-meta-invalid-missing-protocol-version",
+            "sep-2575-http-server-meta-invalid-400",
+            "sep-2575-http-server-header-mismatch-400",
+        },
+        "Only a header says the version of these requests, or another one; stdio has no headers.",
+    ),
+    "http-header-validation": Known(
+        {"ServerRejects*"}, "Wrong headers end at the front; the command writes right ones."
+    ),
+    "http-custom-header-server-validation": Known(
+        {"ServerRejects*"}, "Wrong headers end at the front; the command writes right ones."
+    ),
+    "tasks-request-headers": Known(
+        {"TasksHeadersRejectMismatchedMethod"},
+        "Wrong headers end at the front; the command writes right ones.",
+    ),
+}
+"""Patterns of the ids or names of checks that are not compared."""
+
+KNOWN: dict[str, Known] = {
+    "tasks-request-headers": Known(
+        {"sep-2663-server-rejects-mismatched-mcp-name-on-tasks-get"},
+        "The SDK compares the header Mcp-Name only for methods of the specification itself.",
+    ),
+    "tasks-status-notifications": Known(
+        {"tasks-status-notifications"}, "The suite skips it: it has no check for this yet."
+    ),
+}
+"""Checks that fail, warn or are skipped on the server itself."""
+
+
+class Check(NamedTuple):
+    """One check of a scenario."""
+
+    id: str
+    name: str
+    status: str
+
+    def fits(self, pattern: str) -> bool:
+        """Whether its id or its name is of that pattern."""
+        return fnmatchcase(self.id, pattern) or fnmatchcase(self.name, pattern)
+
+
+Checks = dict[str, list[Check]]
+"""By scenario."""
+
+
+class Pair(NamedTuple):
+    """The same run twice."""
+
+    run: str
+    direct: Checks
+    proxied: Checks
+
+
+@pytest.fixture(scope="module")
+def suite() -> list[str]:
+    """The command of the suite."""
+    modules = install_node_packages(CONFORMANCE)
+    return [find_node(), str(modules / "@modelcontextprotocol/conformance/dist/index.js")]
+
+
+@pytest.fixture(scope="module")
+def listed(suite: list[str]) -> dict[str, str]:
+    """The suite's server scenarios, with their versions."""
+    done = subprocess.run(
+        [*suite, "list", "--server"], capture_output=True, text=True, timeout=SECONDS, check=True
+    )
+    return dict(re.findall(r"^\s+- (\S+) \[([^\]]*)\]", done.stdout, re.MULTILINE))
+
+
+@pytest.fixture(scope="module")
+def urls(tmp_path_factory: pytest.TempPathFactory) -> Generator[tuple[str, str]]:
+    """A server itself, and another behind front and command: neither hears the other's guests."""
+    folder = tmp_path_factory.mktemp("server-leg")
+    environment = environment_for(folder)
+    with contextlib.ExitStack() as stack:
+
+        def start(module: str, name: str, *arguments: str) -> str:
+            log = folder / f"{name}.log"
+            return stack.enter_context(
+                running(module, *arguments, log=log, environment=environment)
+            )
+
+        direct = start(reference_server.__name__, "direct")
+        behind = start(reference_server.__name__, "behind")
+        yield direct, start(front.__name__, "front", behind)
+
+
+@pytest.fixture(scope="module", params=RUNS)
+def pair(
+    request: pytest.FixtureRequest,
+    suite: list[str],
+    urls: tuple[str, str],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Pair:
+    """One run on the server and through the command, at the same time."""
+    run: str = request.param
+    folders = [tmp_path_factory.mktemp(name) for name in ("direct", "proxied")]
+    for arguments in RUNS[run]:
+        with contextlib.ExitStack() as stack:
+            processes = [
+                stack.enter_context(started([*suite, "server", "--url", url, *arguments], folder))
+                for url, folder in zip(urls, folders, strict=True)
+            ]
+            for process in processes:
+                process.wait(SECONDS)
+    return Pair(run, *map(read_checks, folders))
+
+
+@contextlib.contextmanager
+def started(command: list[str], folder: Path) -> Generator[subprocess.Popen[bytes]]:
+    with (folder / "suite.log").open("ab") as log:
+        process = subprocess.Popen(
+            [*command, "-o", str(folder)],
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+        try:
+            yield process
+        finally:
+            kill_group(process)
+
+
+def read_checks(folder: Path) -> Checks:
+    """What the suite has written; each scenario has a folder, whose name ends in a time."""
+    found: Checks = {}
+    for path in folder.glob("server-*/checks.json"):
+        scenario = re.sub(r"^server-|-\d{4}-\d\d-\d\dT[^T]*$", "", path.parent.name)
+        checks: list[dict[str, Any]] = json.loads(path.read_text())
+        found[scenario] = [Check(one["id"], one["name"], one["status"]) for one in checks]
+    return found
+
+
+def compared(checks: Checks) -> Checks:
+    """Without what is the front's own."""
+    return {
+        scenario: [check for check in these if not any(map(check.fits, patterns_of(scenario)))]
+        for scenario, these in checks.items()
+    }
+
+
+def patterns_of(scenario: str) -> set[str]:
+    return AT_THE_FRONT[scenario].checks if scenario in AT_THE_FRONT else set()
+
+
+def test_the_command_changes_no_check(pair: Pair) -> None:
+    direct, proxied = compared(pair.direct), compared(pair.proxied)
+    assert direct.keys() == proxied.keys()
+    differences = {
+        scenario: (these, proxied[scenario])
+        for scenario, these in direct.items()
+        if these != proxied[scenario]
+    }
+    assert differences == {}
+
+
+def test_what_is_not_compared_is_different(pair: Pair) -> None:
+    """Nothing is left out that need not be."""
+    for scenario, direct in pair.direct.items():
+        for pattern in patterns_of(scenario):
+            runs = direct, pair.proxied[scenario]
+            one, other = [[check for check in run if check.fits(pattern)] for run in runs]
+            assert one != other, f"{scenario}: {pattern}"
+
+
+def test_the_server_itself_is_clean(pair: Pair) -> None:
+    bad = {
+        scenario: {check.id for check in checks if check.status not in ("SUCCESS", "INFO")}
+        for scenario, checks in pair.direct.items()
+    }
+    assert {scenario: ids for scenario, ids in bad.items() if ids} == {
+        scenario: known.checks for scenario, known in KNOWN.items() if scenario in bad
+    }
+    assert all(pair.direct.values()), "a scenario without checks"
+
+
+def test_no_scenario_of_the_suite_is_left_out(pair: Pair, listed: dict[str, str]) -> None:
+    wanted = {
+        scenario
+        for scenario, versions in listed.items()
+        if pair.run in versions.replace("extension", run_of_extension(scenario)).split(",")
+    }
+    assert wanted == pair.direct.keys()
+
+
+def run_of_extension(scenario: str) -> str:
+    return "skills" if scenario in SKILLS else REVISIONS[-1]
