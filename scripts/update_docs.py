@@ -6,6 +6,7 @@ is shown by tests, from theirs. Must not know any option, rule or number.
 
 import sys
 from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -195,6 +196,24 @@ def render_scenarios() -> str:
     return "\n\n".join((_table(head, rows), *notes))
 
 
+def _render_known(known: Mapping[str, scenarios.Known]) -> str:
+    rows = [
+        (f"`{name}`", ", ".join(f"`{check}`" for check in sorted(one.checks)), one.why)
+        for name, one in known.items()
+    ]
+    return _table(("Scenario", "Checks", "because"), rows)
+
+
+def render_front() -> str:
+    """What the front keeps from the command."""
+    return _render_known(scenarios.AT_THE_FRONT)
+
+
+def render_server() -> str:
+    """What is not clean on the server itself."""
+    return _render_known(scenarios.SERVER_KNOWN)
+
+
 def render_evidence() -> str:
     """What a failure says of the server's era."""
     rows = [
@@ -242,7 +261,11 @@ PIECES = {
         "matrix": render_matrix,
         "evidence": render_evidence,
     },
-    CONFORMANCE: {"scenarios": render_scenarios},
+    CONFORMANCE: {
+        "scenarios": render_scenarios,
+        "front": render_front,
+        "server": render_server,
+    },
 }
 """By document, the names of its pieces and what writes them."""
 

@@ -160,3 +160,49 @@ KNOWN: Mapping[tuple[str, str], Known] = {
     ),
 }
 """By scenario and era of the host."""
+
+
+# The server leg: the suite asks a server, itself and through the command ----------------------
+
+SKILLS = ("sep-2640-skills-directory", "sep-2640-skills-enumeration", "sep-2640-skills-manifest")
+"""What no set of requirements names: the suite has to be started for each."""
+
+AT_THE_FRONT: Mapping[str, Known] = {
+    "dns-rebinding-protection": Known(
+        {"DNSRebindingRejected"}, "The headers Host and Origin end at whoever speaks HTTP."
+    ),
+    "server-sse-polling": Known(
+        {"*"}, "A stream that is cut and taken up again is HTTP's; stdio has one stream, and uncut."
+    ),
+    "server-stateless": Known(
+        {
+            "sep-2575-request-meta-invalid-missing-meta",
+            "sep-2575-request-meta-invalid-missing-protocol-version",
+            "sep-2575-http-server-meta-invalid-400",
+            "sep-2575-http-server-header-mismatch-400",
+        },
+        "Only a header says the version of these requests, or another one; stdio has no headers.",
+    ),
+    "http-header-validation": Known(
+        {"ServerRejects*"}, "Wrong headers end at the front; the command writes right ones."
+    ),
+    "http-custom-header-server-validation": Known(
+        {"ServerRejects*"}, "Wrong headers end at the front; the command writes right ones."
+    ),
+    "tasks-request-headers": Known(
+        {"TasksHeadersRejectMismatchedMethod"},
+        "Wrong headers end at the front; the command writes right ones.",
+    ),
+}
+"""Patterns of the ids or names of checks that are not compared."""
+
+SERVER_KNOWN: Mapping[str, Known] = {
+    "tasks-request-headers": Known(
+        {"sep-2663-server-rejects-mismatched-mcp-name-on-tasks-get"},
+        "The SDK compares the header Mcp-Name only for methods of the specification itself.",
+    ),
+    "tasks-status-notifications": Known(
+        {"tasks-status-notifications"}, "The suite skips it: it has no check for this yet."
+    ),
+}
+"""Checks that fail, warn or are skipped on the server itself."""

@@ -2,7 +2,7 @@
 
 The relay is transparent where both runs have the same checks with the same statuses, in the same
 order. What is the front's own, HTTP ending there, is in `AT_THE_FRONT`; what is not clean on the
-server itself, in `KNOWN`.
+server itself, in `SERVER_KNOWN`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.conformance import front, reference_server
-from tests.conformance.scenarios import REVISIONS, Known
+from tests.conformance.scenarios import AT_THE_FRONT, REVISIONS, SERVER_KNOWN, SKILLS
 from tests.conformance.serving import running
 from tests.harness.host import environment_for
 from tests.real.installation import CONFORMANCE, find_node, install_node_packages
@@ -31,54 +31,11 @@ pytestmark = [pytest.mark.timeout(400), pytest.mark.promise("R2", "R3", "E1")]
 SECONDS = 90.0
 """Longest time of one run; ten are usual."""
 
-SKILLS = ("sep-2640-skills-directory", "sep-2640-skills-enumeration", "sep-2640-skills-manifest")
-"""What no set of requirements names: the suite has to be started for each."""
-
 RUNS: dict[str, list[list[str]]] = {
     **{revision: [["--requirements", revision]] for revision in REVISIONS},
     "skills": [["--scenario", scenario] for scenario in SKILLS],
 }
 """Arguments of the suite. What a revision requires has the tasks and what is pending with it."""
-
-AT_THE_FRONT: dict[str, Known] = {
-    "dns-rebinding-protection": Known(
-        {"DNSRebindingRejected"}, "The headers Host and Origin end at whoever speaks HTTP."
-    ),
-    "server-sse-polling": Known(
-        {"*"}, "A stream that is cut and taken up again is HTTP's; stdio has one stream, and uncut."
-    ),
-    "server-stateless": Known(
-        {
-            "sep-2575-request-meta-invalid-missing-meta",
-            "sep-2575-request-meta-invalid-missing-protocol-version",
-            "sep-2575-http-server-meta-invalid-400",
-            "sep-2575-http-server-header-mismatch-400",
-        },
-        "Only a header says the version of these requests, or another one; stdio has no headers.",
-    ),
-    "http-header-validation": Known(
-        {"ServerRejects*"}, "Wrong headers end at the front; the command writes right ones."
-    ),
-    "http-custom-header-server-validation": Known(
-        {"ServerRejects*"}, "Wrong headers end at the front; the command writes right ones."
-    ),
-    "tasks-request-headers": Known(
-        {"TasksHeadersRejectMismatchedMethod"},
-        "Wrong headers end at the front; the command writes right ones.",
-    ),
-}
-"""Patterns of the ids or names of checks that are not compared."""
-
-KNOWN: dict[str, Known] = {
-    "tasks-request-headers": Known(
-        {"sep-2663-server-rejects-mismatched-mcp-name-on-tasks-get"},
-        "The SDK compares the header Mcp-Name only for methods of the specification itself.",
-    ),
-    "tasks-status-notifications": Known(
-        {"tasks-status-notifications"}, "The suite skips it: it has no check for this yet."
-    ),
-}
-"""Checks that fail, warn or are skipped on the server itself."""
 
 
 class Check(NamedTuple):
@@ -225,7 +182,7 @@ def test_the_server_itself_is_clean(pair: Pair) -> None:
         for scenario, checks in pair.direct.items()
     }
     assert {scenario: ids for scenario, ids in bad.items() if ids} == {
-        scenario: known.checks for scenario, known in KNOWN.items() if scenario in bad
+        scenario: known.checks for scenario, known in SERVER_KNOWN.items() if scenario in bad
     }
     assert all(pair.direct.values()), "a scenario without checks"
 
