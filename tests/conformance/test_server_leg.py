@@ -19,10 +19,10 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.conformance import front, reference_server
+from tests.conformance.conftest import Suite
 from tests.conformance.scenarios import AT_THE_FRONT, REVISIONS, SERVER_KNOWN, SKILLS
 from tests.conformance.serving import running
 from tests.harness.host import environment_for
-from tests.real.installation import CONFORMANCE, find_node, install_node_packages
 from tests.real.processes import kill_group
 
 # The first test of the folder may have to install the suite.
@@ -63,19 +63,9 @@ class Pair(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def suite() -> list[str]:
-    """The command of the suite."""
-    modules = install_node_packages(CONFORMANCE)
-    return [find_node(), str(modules / "@modelcontextprotocol/conformance/dist/index.js")]
-
-
-@pytest.fixture(scope="module")
-def listed(suite: list[str]) -> dict[str, str]:
+def listed(suite: Suite) -> dict[str, str]:
     """The suite's server scenarios, with their versions."""
-    done = subprocess.run(
-        [*suite, "list", "--server"], capture_output=True, text=True, timeout=SECONDS, check=True
-    )
-    return dict(re.findall(r"^\s+- (\S+) \[([^\]]*)\]", done.stdout, re.MULTILINE))
+    return suite.list_scenarios("server")
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +89,7 @@ def urls(tmp_path_factory: pytest.TempPathFactory) -> Generator[tuple[str, str]]
 @pytest.fixture(scope="module", params=RUNS)
 def pair(
     request: pytest.FixtureRequest,
-    suite: list[str],
+    suite: Suite,
     urls: tuple[str, str],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Pair:
@@ -109,7 +99,7 @@ def pair(
     for arguments in RUNS[run]:
         with contextlib.ExitStack() as stack:
             processes = [
-                stack.enter_context(started([*suite, "server", "--url", url, *arguments], folder))
+                stack.enter_context(started(suite, ["--url", url, *arguments], folder))
                 for url, folder in zip(urls, folders, strict=True)
             ]
             for process in processes:
@@ -118,11 +108,12 @@ def pair(
 
 
 @contextlib.contextmanager
-def started(command: list[str], folder: Path) -> Generator[subprocess.Popen[bytes]]:
+def started(suite: Suite, arguments: list[str], folder: Path) -> Generator[subprocess.Popen[bytes]]:
     with (folder / "suite.log").open("ab") as log:
         process = subprocess.Popen(
-            [*command, "-o", str(folder)],
+            [*suite.command, "server", *arguments, "-o", str(folder)],
             cwd=folder,
+            env=suite.environment,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

@@ -8,7 +8,6 @@ no tab too many, and the host's session as it should be. What is known not to pa
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -18,6 +17,7 @@ from typing import Any
 import pytest
 
 from tests.conformance import driver
+from tests.conformance.conftest import Suite
 from tests.conformance.scenarios import (
     KNOWN,
     MUST_FAIL,
@@ -27,13 +27,11 @@ from tests.conformance.scenarios import (
     list_runs,
     tabs_of,
 )
-from tests.real.installation import find_node, install_node_packages
 from tests.real.processes import kill_group
 
 Json = dict[str, Any]
 
-HERE = Path(__file__).parent
-ROOT = HERE.parent.parent
+ROOT = Path(__file__).parent.parent.parent
 
 # The first test of the folder may have to install it.
 pytestmark = [pytest.mark.timeout(400), pytest.mark.promise("A1", "E1", "E2", "E3")]
@@ -43,24 +41,17 @@ SECONDS = 50.0
 """Longest time of one scenario, the suite's own start included."""
 
 
-@pytest.fixture(scope="session")
-def suite() -> list[str]:
-    """The command of the suite."""
-    modules = install_node_packages(HERE)
-    return [find_node(), str(modules / "@modelcontextprotocol/conformance/dist/index.js")]
-
-
-def run(suite: list[str], pair: Pair, era: str, folder: Path) -> tuple[int, list[Json], Json]:
+def run(suite: Suite, pair: Pair, era: str, folder: Path) -> tuple[int, list[Json], Json]:
     """Its exit status, its checks, and what the host saw."""
     command = [
-        *suite,
+        *suite.command,
         *("client", "--command", f"{sys.executable} -m {driver.__name__}"),
         *("--scenario", pair.scenario, "--timeout", str(SUITE_MILLISECONDS)),
         *("-o", str(folder / "suite")),
         *("--spec-version", pair.version, "--force"),
     ]
     environment = {
-        **os.environ,
+        **suite.environment,
         "PYTHONPATH": str(ROOT),
         driver.ERA: era,
         driver.FOLDER: str(folder),
@@ -91,7 +82,7 @@ def run(suite: list[str], pair: Pair, era: str, folder: Path) -> tuple[int, list
 @pytest.mark.parametrize(
     ("pair", "era"), [pytest.param(*run, id=f"{'@'.join(run[0])}-{run[1]}") for run in list_runs()]
 )
-def test_every_scenario_is_clean(pair: Pair, era: str, suite: list[str], tmp_path: Path) -> None:
+def test_every_scenario_is_clean(pair: Pair, era: str, suite: Suite, tmp_path: Path) -> None:
     status, checks, outcome = run(suite, pair, era, tmp_path)
     bad = {
         check["id"]: check.get("errorMessage") or check.get("description", "")
@@ -109,13 +100,9 @@ def test_every_scenario_is_clean(pair: Pair, era: str, suite: list[str], tmp_pat
     assert status == 0, (tmp_path / "suite.log").read_text()[-2000:]
 
 
-def test_no_scenario_of_the_suite_is_left_out(suite: list[str]) -> None:
-    listed = subprocess.run(
-        [*suite, "list", "--client"], capture_output=True, text=True, timeout=SECONDS, check=True
-    )
-    found = dict(re.findall(r"^\s+- (\S+) \[([^\]]*)\]", listed.stdout, re.MULTILINE))
-    assert {pair.scenario for pair in PAIRS} == set(found)
-    requirements = Path(suite[1]).parent.parent / "requirements"
+def test_no_scenario_of_the_suite_is_left_out(suite: Suite) -> None:
+    assert {pair.scenario for pair in PAIRS} == set(suite.list_scenarios("client"))
+    requirements = suite.folder / "requirements"
     for revision in REVISIONS:
         text = (requirements / f"{revision}.yaml").read_text().partition("\nclient:")[2]
         scored = re.findall(r"^  - (\S+)", text.partition("\nnot_scored")[0], re.MULTILINE)
