@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable, Generator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -74,6 +75,15 @@ def refusal(host: Host) -> str:
     """What the host's first request ends with."""
     params: Any = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {}}
     return host.request("initialize", params)["error"]["message"]
+
+
+AGAIN = "No other sign-in is begun by itself for NN seconds. "
+"""What stands before the next step, once it was tried."""
+
+
+def is_said(words: str, message: str) -> bool:
+    """Whether the message is that, with any number for each NN."""
+    return re.fullmatch(re.escape(words).replace("NN", r"\d+"), message) is not None
 
 
 def call(host: Host) -> Any:

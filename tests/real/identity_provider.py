@@ -55,7 +55,7 @@ class IdentityProvider:
         """Its address."""
         return f"{self.issuer}/token"
 
-    def id_token(self, *, expires_in: int = 60, **claims: object) -> str:
+    def id_token(self, *, expires_in: int = 50, **claims: object) -> str:
         """An ID token of this provider for that client; `claims` are other ones, or more."""
         expires_at = int(time.time()) + expires_in
         known = {"iss": self.issuer, "aud": self.CLIENT, "sub": "ann", "exp": expires_at}
@@ -90,7 +90,7 @@ class IdentityProvider:
             self.addressed_to or audience,
             claims["sub"],
             self.CLIENT_THERE,
-            expires_in=60,
+            expires_in=50,
             alg="ES256",
             claims={"resource": form["resource"], "scope": form.get("scope", "")},
         )
