@@ -977,44 +977,69 @@ def _read_proxy(
     return settings, warnings
 
 
-def _unattended(arguments: _Arguments, environment: Mapping[str, str]) -> Unattended | None:
-    """How to sign in without a person, None where there is one.
+_GRANTS = ("--client-credentials", "--jwt-bearer", "--idp-token-endpoint")
+"""Sign-ins without a person, each by the option that chooses it."""
+
+_ATTENDED = ("--device-code", "--paste")
+
+_NEEDS = (
+    ("--private-key", "--client-credentials"),
+    ("--token-endpoint", "--client-credentials"),
+    ("--private-key", "--static-oauth-client-info"),
+    ("--signing-alg", "--private-key"),
+    ("--client-credentials", "--static-oauth-client-info"),
+    ("--idp-token-endpoint", "--static-oauth-client-info"),
+    ("--idp-token-endpoint", "--idp-client-id"),
+    ("--idp-token-endpoint", "--idp-id-token"),
+    ("--idp-client-id", "--idp-token-endpoint"),
+    ("--idp-id-token", "--idp-token-endpoint"),
+)
+"""An option, and what it is of no effect without; any grant will do for one that needs a grant."""
+
+
+def _choose_grant(arguments: _Arguments) -> str | None:
+    """The sign-in without a person, None where there is one.
 
     Raises:
         UsageError: options that do not go together, or miss another.
     """
-    given = {
-        "--client-credentials": arguments.client_credentials,
-        "--jwt-bearer": arguments.jwt_bearer is not None,
-        "--idp-token-endpoint": arguments.idp_token_endpoint is not None,
+    values = {
+        "--client-credentials": arguments.client_credentials or None,
+        "--jwt-bearer": arguments.jwt_bearer,
+        "--idp-token-endpoint": arguments.idp_token_endpoint,
+        "--idp-client-id": arguments.idp_client_id,
+        "--idp-id-token": arguments.idp_id_token,
+        "--device-code": arguments.device_code or None,
+        "--paste": arguments.paste or None,
+        "--private-key": arguments.private_key,
+        "--signing-alg": arguments.signing_alg,
+        "--token-endpoint": arguments.token_endpoint,
+        "--static-oauth-client-info": arguments.static_oauth_client_info,
     }
-    chosen = [option for option, is_given in given.items() if is_given]
-    if len(chosen) > 1:
-        raise UsageError(f"Both {chosen[0]} and {chosen[1]} are given.", hint="Leave out one.")
-    if chosen and arguments.device_code:
-        raise UsageError(f"Both {chosen[0]} and --device-code are given.", hint="Leave out one.")
-    needs = {
-        "--private-key": (arguments.private_key, "--client-credentials"),
-        "--signing-alg": (arguments.signing_alg, "--private-key"),
-        "--idp-client-id": (arguments.idp_client_id, "--idp-token-endpoint"),
-        "--idp-id-token": (arguments.idp_id_token, "--idp-token-endpoint"),
-        "--token-endpoint": (arguments.token_endpoint, "--client-credentials"),
-    }
-    if not chosen:
-        for option, (value, other) in needs.items():
-            if value is not None:
-                raise _missing(option, other)
+    given = [option for option, value in values.items() if value is not None]
+    grant = next((option for option in given if option in _GRANTS), None)
+    if grant is not None:
+        of_others = {*_GRANTS, *_ATTENDED} - {grant}
+        if grant != "--idp-token-endpoint":
+            of_others |= {"--idp-client-id", "--idp-id-token"}
+        for option in given:
+            if option in of_others:
+                raise UsageError(f"Both {grant} and {option} are given.", hint="Leave out one.")
+    for option, other in _NEEDS:
+        is_there = other in given or (other == "--client-credentials" and grant is not None)
+        if option in given and not is_there:
+            raise UsageError(f"{option} is given without {other}.", hint=f"Add {other}.")
+    return grant
+
+
+def _unattended(arguments: _Arguments, environment: Mapping[str, str]) -> Unattended | None:
+    """How to sign in without a person, None where there is one.
+
+    Raises:
+        UsageError: options that do not go together, or miss another, or name what cannot be used.
+    """
+    if _choose_grant(arguments) is None:
         return None
-    option = chosen[0]
-    required = {"--static-oauth-client-info": arguments.static_oauth_client_info}
-    if option == "--jwt-bearer":
-        required = {}
-    elif option == "--idp-token-endpoint":
-        required["--idp-client-id"] = arguments.idp_client_id
-        required["--idp-id-token"] = arguments.idp_id_token
-    for other, value in required.items():
-        if value is None:
-            raise _missing(option, other)
     return Unattended(
         private_key=_optional(
             lambda text: words.parse_private_key(text, environment, _read_file),
@@ -1030,10 +1055,6 @@ def _unattended(arguments: _Arguments, environment: Mapping[str, str]) -> Unatte
         idp_client_id=arguments.idp_client_id or "",
         id_token_file=_given(_path_in(environment), arguments.idp_id_token, ""),
     )
-
-
-def _missing(option: str, other: str) -> UsageError:
-    return UsageError(f"{option} is given without {other}.", hint=f"Add {other}.")
 
 
 def _path_in(environment: Mapping[str, str]) -> Callable[[str], str]:

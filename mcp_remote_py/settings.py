@@ -177,6 +177,11 @@ class Unattended(NamedTuple):
     id_token_file: str = ""
 
     @property
+    def names_issuer(self) -> bool:
+        """Whether a JWT is made for the server: its issuer is the audience."""
+        return self.private_key is not None or self.idp_token_endpoint != ""
+
+    @property
     def name(self) -> str:
         """What the session is called where the person gives it no name."""
         if self.assertion_file:

@@ -26,8 +26,8 @@ NOT_OURS = frozenset({"node_modules", ".wrangler", "browser", "chromium"})
 """Folders of programs that are the person's or the server's own: a browser remembers where it has
 been, a server what it has given."""
 
-NOT_SEARCHED = frozenset({"claude_desktop_config.json"})
-"""Written by the tests, in the place of a person who puts a token there."""
+NOT_SEARCHED = frozenset({"claude_desktop_config.json", "agent.jwt"})
+"""Written by the tests, in the place of a person or a platform who puts a token there."""
 
 
 class Canaries:

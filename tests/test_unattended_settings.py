@@ -88,6 +88,12 @@ def test_a_company_with_a_provider() -> None:
     assert settings.profile == "enterprise"
 
 
+def test_a_workload_may_be_a_client_that_proves_itself_by_its_key(key: str) -> None:
+    options = ("--jwt-bearer", "/run/jwt", *INFO, "--private-key", key)
+    how = sign_in_of(*options, "--token-endpoint", IDP).sign_in.unattended
+    assert how == Unattended(private_key=Secret(PEM.strip()), assertion_file="/run/jwt")
+
+
 def test_a_name_of_the_persons_own_stays() -> None:
     settings = sign_in_of("--client-credentials", *INFO, "--profile", "night").sign_in
     assert settings.profile == "night"
@@ -122,6 +128,26 @@ MISTAKES = [
         "Both --jwt-bearer and --device-code are given.",
     ),
     (
+        ["--jwt-bearer", "a", "--idp-token-endpoint", IDP],
+        "Both --jwt-bearer and --idp-token-endpoint are given.",
+    ),
+    (
+        ["--jwt-bearer", "a", "--idp-id-token", "b"],
+        "Both --jwt-bearer and --idp-id-token are given.",
+    ),
+    (
+        ["--client-credentials", *INFO, "--idp-client-id", "b"],
+        "Both --client-credentials and --idp-client-id are given.",
+    ),
+    (
+        ["--jwt-bearer", "a", "--signing-alg", "ES256"],
+        "--signing-alg is given without --private-key.",
+    ),
+    (
+        ["--jwt-bearer", "a", "--private-key", "k.pem"],
+        "--private-key is given without --static-oauth-client-info.",
+    ),
+    (
         ["--client-credentials", *INFO, "--signing-alg", "HS256", "--private-key", "k.pem"],
         "--private-key: cannot read k.pem: No such file or directory.",
     ),
@@ -139,6 +165,12 @@ def test_a_mistake_is_one_line(argv: list[str], words: str) -> None:
     assert settings is None
     assert words in said
     assert said.count("\n") == 1
+
+
+def test_an_address_to_paste_is_a_persons() -> None:
+    stderr = io.StringIO()
+    cli.main(["login", URL, "--paste", "--client-credentials", *INFO], {}, io.StringIO(), stderr)
+    assert "Both --client-credentials and --paste are given. Leave out one." in stderr.getvalue()
 
 
 def test_a_symmetric_algorithm_is_none(key: str) -> None:

@@ -103,6 +103,26 @@ def explain_mismatch(token: Secret, *, issuer: str, resource: str, scope: str, n
     return "The token says nothing of itself that could be compared."
 
 
+def describe_jwt(jwt: Secret, now: float) -> str:
+    """Who issued a JWT, for whom, and until when it is good, as the rest of a sentence.
+
+    "" where it says none of it.
+    """
+    claims = read_claims(jwt)
+    parts: list[str] = []
+    if claims.issuer:
+        parts.append(f"was issued by {_show(claims.issuer)} (iss)")
+    if claims.audience:
+        parts.append(f"is for {_name_audience(claims.audience)} (aud)")
+    if claims.expires_at is not None:
+        left = claims.expires_at - now
+        good = f"is good for another {_describe_time(left)}" if left > 0 else ""
+        parts.append(good or f"expired {_describe_time(-left)} ago by this machine's clock")
+    if len(parts) > 1:
+        parts[-1] = f"and {parts[-1]}"
+    return ", ".join(parts) if len(parts) > 2 else " ".join(parts)
+
+
 # Comparing: how it differs, as the rest of a sentence; "" where it does not, None where one side
 # is not known.
 
@@ -115,10 +135,7 @@ def _compare_audience(audience: tuple[str, ...], resource: str) -> str | None:
     shown = _show(mask_url(resource))
     if not audience:
         return f"names no audience (aud), the resource is {shown}"
-    names = [_show(mask_url(name) if _is_url(name) else name) for name in audience[:MAX_AUDIENCES]]
-    if len(audience) > MAX_AUDIENCES:
-        names.append(f"{len(audience) - MAX_AUDIENCES} more")
-    named = " and ".join(names)
+    named = _name_audience(audience)
     if _MICROSOFT_GRAPH in audience:
         return f"is for {named} (aud: Microsoft Graph), the resource is {shown}"
     if not any(map(_is_url, audience)):
@@ -159,9 +176,21 @@ def _compare_expiry(expires_at: float | None, now: float) -> str | None:
     late = now - expires_at
     if late < 1:
         return ""
-    unit, length = next(pair for pair in _UNITS if late >= pair[1])
-    count = int(late // length)
-    return f"expired {count} {unit}{'' if count == 1 else 's'} ago by this machine's clock"
+    return f"expired {_describe_time(late)} ago by this machine's clock"
+
+
+def _describe_time(seconds: float) -> str:
+    """In the largest unit that is full; a second at least."""
+    unit, length = next((pair for pair in _UNITS if seconds >= pair[1]), _UNITS[-1])
+    count = max(1, int(seconds // length))
+    return f"{count} {unit}{'' if count == 1 else 's'}"
+
+
+def _name_audience(audience: tuple[str, ...]) -> str:
+    names = [_show(mask_url(name) if _is_url(name) else name) for name in audience[:MAX_AUDIENCES]]
+    if len(audience) > MAX_AUDIENCES:
+        names.append(f"{len(audience) - MAX_AUDIENCES} more")
+    return " and ".join(names)
 
 
 _SLASH = ", and only the slash at the end differs"

@@ -102,7 +102,13 @@ def discover(
     """
     server = parse_server_url(server_url, allow_http=True)
     if settings.token_endpoint:
-        return _take_as_given(server, settings)
+        return (yield from _take_as_given(server, challenge, settings))
+    return (yield from _discover(server, challenge, settings))
+
+
+def _discover(
+    server: ServerUrl, challenge: Challenge, settings: SignInSettings
+) -> Conversation[Discovered]:
     yield Report(f"Asking {server.host} how to sign in.")
     metadata, evidence = yield from _find_resource_metadata(server, challenge, settings)
     if metadata is None:
@@ -132,18 +138,29 @@ def discover(
     )
 
 
-def _take_as_given(server: ServerUrl, settings: SignInSettings) -> Discovered:
-    """The person knows the token endpoint: nothing is asked, and it stands for its issuer."""
+def _take_as_given(
+    server: ServerUrl, challenge: Challenge, settings: SignInSettings
+) -> Conversation[Discovered]:
+    """The person knows the token endpoint: nothing is asked, and it stands for its issuer.
+
+    But a JWT that is made for the server names the issuer (RFC 7523bis, SEP-990): then it is looked
+    for, and taken from metadata that publish this very endpoint.
+    """
+    endpoint = settings.token_endpoint
+    given = ServerMetadata(issuer=endpoint, authorization_endpoint="", token_endpoint=endpoint)
+    if settings.unattended is not None and settings.unattended.names_issuer:
+        try:
+            found = yield from _discover(server, challenge, settings)
+        except SignInFailed as error:
+            yield Report(f"The issuer of {mask_url(endpoint)} was not found: {error.cause}")
+        else:
+            if found.server.token_endpoint == endpoint:
+                return found
+            other = mask_url(found.server.token_endpoint)
+            yield Report(f"Its token endpoint is {other}, and not the one that was given.")
+            return found._replace(server=given)
     resource = str(server) if settings.resource is None else settings.resource
-    return Discovered(
-        resource if settings.send_resource else "",
-        None,
-        ServerMetadata(
-            issuer=settings.token_endpoint,
-            authorization_endpoint="",
-            token_endpoint=settings.token_endpoint,
-        ),
-    )
+    return Discovered(resource if settings.send_resource else "", None, given)
 
 
 # The protected resource ----------------------------------------------------------------------

@@ -86,6 +86,9 @@ _AUTHENTICATION_METHODS = frozenset(
     {"none", "client_secret_basic", "client_secret_post", PRIVATE_KEY_JWT}
 )
 
+_JWTS = frozenset({"assertion", "client_assertion", "subject_token"})
+"""Parameters that are JWTs (RFC 7523 §2, RFC 8693 §2.1): a server compares their times."""
+
 _ENTRA_CODES = ("AADSTS9010010", "AADSTS901002", "AADSTS650053", "AADSTS900144")
 """Entra's: `resource` does not fit the scopes, is not known; the scope is another's, is missing."""
 
@@ -335,12 +338,13 @@ def request_tokens(
     parameters: Parameters,
     now: float,
     prove_client: Callable[[], Parameters] = dict,
+    who: str = "The token endpoint",
 ) -> Conversation[TokenAnswer]:
     """One request to the token endpoint; empty parameters are left out, secret ones never shown.
 
     A server that wants its nonce in the proof of possession is asked once more: it says so before
     it looks at the grant (RFC 9449 §8). `prove_client` makes the client's own proof, if it is one
-    of the parameters: each is good for one request.
+    of the parameters: each is good for one request. An error begins with `who`.
 
     Raises:
         TokenError: see `parse_token_answer`.
@@ -357,8 +361,15 @@ def request_tokens(
     if credential.client.client_secret is not None:
         secrets.append(credential.client.client_secret)
     secrets += [Secret(quote(secret.reveal(), safe="")) for secret in secrets]
-    where = f"The token endpoint {mask_url(credential.token_endpoint)}"
-    return parse_token_answer(response, now, where=where, secrets=secrets, proven=proof is not None)
+    where = f"{who} {mask_url(credential.token_endpoint)}"
+    return parse_token_answer(
+        response,
+        now,
+        where=where,
+        secrets=secrets,
+        proven=proof is not None,
+        timed=not _JWTS.isdisjoint(sent),
+    )
 
 
 def _post_grant(

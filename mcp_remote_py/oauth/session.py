@@ -12,10 +12,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import cast
 
-from mcp_remote_py.errors import McpRemoteError, NotSent, Refused, SignInFailed
+from mcp_remote_py.errors import McpRemoteError, NotSent, Refused, SignInFailed, UsageError
 from mcp_remote_py.oauth import flow
 from mcp_remote_py.oauth.challenge import Challenge
-from mcp_remote_py.oauth.claims import explain_mismatch
+from mcp_remote_py.oauth.claims import explain_mismatch, read_claims
 from mcp_remote_py.oauth.grants import RandomBytes, revoke
 from mcp_remote_py.oauth.ledger import (
     Ledger,
@@ -111,6 +111,7 @@ class Session:
         self._unsaved: Credential | None = None
         """What is in hand and was not seen on disk yet."""
         self._failed_renewal: McpRemoteError | None = None
+        self._failed_renewal_is_told = False
         self.credential: Credential | None = None
         self.ledger = Ledger()
 
@@ -406,12 +407,12 @@ class Session:
             yield from self._look()
             yield Publish(self._signed_in, error.cause, error.hint)
         except McpRemoteError as error:
-            self._failed_renewal = error
+            self._failed_renewal, self._failed_renewal_is_told = error, False
             change = partial(
                 note_failed_renewal,
                 now=self._now(),
                 random=self._random,
-                sent=not isinstance(error, NotSent),
+                sent=not isinstance(error, NotSent | UsageError),
                 retry_after=getattr(error, "retry_after", None),
             )
             self.ledger = cast("Ledger", (yield Amend(change)))
@@ -497,36 +498,54 @@ class Session:
             scope=challenge.scope or credential.scope,
             now=self._now(),
         )
+        expires_at = read_claims(self.token).expires_at
+        if expires_at is not None and expires_at <= credential.obtained_at:
+            hint = (
+                "It had expired by this machine's clock when it was given: set this machine's "
+                "clock, or have the authorization server's set."
+            )
+        else:
+            hint = (
+                "Signing in again would not help by itself: the token may be for another audience "
+                "or lack a scope. Try --resource or --scope, or ask who runs the server."
+            )
         return Refused(
             f"The server refuses a token it was just given{said}. {evidence}",
-            hint="Signing in again would not help by itself: the token may be for another audience "
-            "or lack a scope. Try --resource or --scope, or ask who runs the server. To sign in "
-            "all the same: mcp-remote-py login URL.",
+            hint=hint + self._name_command(" To sign in all the same"),
             status=401,
         )
 
     def _explain_renewal(self) -> McpRemoteError:
-        wait = wait_for_renewal(self.ledger, self._now(), refused=True)
-        error, self._failed_renewal = self._failed_renewal, None
-        if error is not None:
-            cause = f"The token could not be renewed now: {error.cause}"
-        elif self.ledger.renewal_failures:
+        was_good = self._state() is not State.EXPIRED
+        wait = wait_for_renewal(self.ledger, self._now(), refused=was_good)
+        error, hint = self._failed_renewal, ""
+        is_new, self._failed_renewal_is_told = not self._failed_renewal_is_told, True
+        if not self.ledger.renewal_failures:
+            cause = "The server refuses the token again, so soon after it was renewed."
+        elif error is None:
             cause = "The token could not be renewed, lately."
         else:
-            cause = "The server refuses the token again, so soon after it was renewed."
-        kind = NotSent if isinstance(error, NotSent) else Refused
+            when = " now" if is_new else ", lately"
+            cause = f"The token could not be renewed{when}: {error.cause}"
+            if self._settings.unattended is not None:
+                hint = f"{error.hint} "  # of an agent's files and options, which are to be mended
+        hint += f"Nothing that is stored is lost: it is tried again in {describe_wait(wait)}."
+        kind = NotSent if isinstance(error, NotSent) and is_new else Refused
         return kind(
             cause,
-            hint=f"Nothing that is stored is lost: it is tried again in {describe_wait(wait)}. "
-            f"To sign in anew: {_LOGIN}.",
+            hint=hint + self._name_command(" To sign in anew"),
             retry_after=wait,
         )
+
+    def _name_command(self, what_for: str) -> str:
+        """Of a person; an agent's sign-in is its options, and is tried by each start of it."""
+        return f"{what_for}: {_LOGIN}." if self._settings.unattended is None else ""
 
     def _explain_budget(self, disk: Disk) -> McpRemoteError:
         wait = describe_wait(wait_for_tab(self.ledger, self._now(), step_up=False))
         hint = f"No other sign-in is begun by itself for {wait}."
         if _LOGIN not in disk.last_hint:
-            hint += f" To sign in now: {_LOGIN}."
+            hint += self._name_command(" To sign in now")
         return SignInFailed(
             disk.last_error or "A sign-in was begun lately, and nothing came of it.",
             hint=f"{hint} {disk.last_hint}".rstrip(),

@@ -8,7 +8,7 @@ there is something to read, for whoever only asks whether a token is due loads t
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import NamedTuple, cast
 
 from mcp_remote_py.errors import SignInFailed, shorten
@@ -48,7 +48,14 @@ _VENDOR_ERRORS = {
     "bad_client_secret": "invalid_client",
 }
 
+CLOCK_TOLERANCE = 60.0
+"""Seconds. Less may be the answer's way to us, and servers allow for about as much."""
+
+_TIMED_ERRORS = frozenset({"invalid_client", "invalid_grant", "invalid_request"})
+"""What a server says of a JWT whose times do not suit its clock; the last is RFC 8693 §2.2.2's."""
+
 CLOCK_HINT = "Check this machine's clock."
+_SKEW_HINT = "Set this machine's clock; if it is right, tell whoever runs that server."
 _CLIENT_HINT = "Check --static-oauth-client-info; a client we registered ourselves is replaced."
 
 _HINTS = {
@@ -76,7 +83,8 @@ class TokenError(SignInFailed):
 
     `error` is the OAuth error code in the words of RFC 6749, "" without one; `description` what
     the server said, whole and foreign; `status` the HTTP status; `retry_after` the seconds it
-    asked to wait, None without.
+    asked to wait, None without; `skew` the seconds its clock is ahead of ours, 0 where that is no
+    reason, near or not known.
     """
 
     def __init__(
@@ -88,12 +96,20 @@ class TokenError(SignInFailed):
         description: str = "",
         status: int = 0,
         retry_after: float | None = None,
+        skew: int = 0,
     ) -> None:
         super().__init__(cause, hint=hint)
+        self.skew = skew
         self.retry_after = retry_after
         self.error = error
         self.description = description
         self.status = status
+
+    def explain(self, evidence: str, hint: str) -> None:
+        """Adds what is known beside the server's words, and says what to do about both."""
+        self.cause = f"{self.cause} {evidence}".rstrip()
+        self.args = (self.cause,)
+        self.hint = hint
 
 
 class GrantRefused(TokenError):
@@ -122,12 +138,14 @@ def parse_token_answer(
     where: str = "The token endpoint",
     secrets: Iterable[Secret] = (),
     proven: bool = False,
+    timed: bool = False,
 ) -> TokenAnswer:
     """The tokens in `response`, whose lifetimes count from `now`.
 
     Errors begin with `where`; `secrets` are what was sent: a server that repeats them in its
     error does not get them shown. Nothing of the body of a success is ever shown. `proven` tells
-    whether a proof of possession was sent, to whose key they may be bound.
+    whether a proof of possession was sent, to whose key they may be bound; `timed` whether a JWT
+    was sent, of the client or of a grant.
 
     Raises:
         GrantRefused: the grant or the client is refused for good.
@@ -136,7 +154,8 @@ def parse_token_answer(
     members = read_members(response.body)
     succeeded = 200 <= response.status < 300 and members.get("ok") is not False
     if not succeeded or members.get("error"):
-        raise parse_refusal(response, where=where, secrets=secrets)
+        times = {INVALID_PROOF, *(_TIMED_ERRORS if timed else ())}
+        raise parse_refusal(response, where=where, secrets=secrets, now=now, timed_errors=times)
     token = members.get("access_token")
     if not isinstance(token, str) or not token:
         kind = response.headers.get("content-type", "no content type")
@@ -181,8 +200,18 @@ def needs_refresh(credential: Credential, now: float) -> bool:
     return now >= credential.expires_at - min(MAX_REFRESH_MARGIN, REFRESH_MARGIN_PART * lifetime)
 
 
-def parse_refusal(response: Response, *, where: str, secrets: Iterable[Secret] = ()) -> TokenError:
-    """The error that `response` is, in the words of RFC 6749 §5.2 or without any."""
+def parse_refusal(
+    response: Response,
+    *,
+    where: str,
+    secrets: Iterable[Secret] = (),
+    now: float = 0.0,
+    timed_errors: Container[str] = (),
+) -> TokenError:
+    """The error that `response` is, in the words of RFC 6749 §5.2 or without any.
+
+    For `timed_errors` it says how far the server's clock is from ours, which is at `now`.
+    """
     secrets = tuple(secrets)
     members = read_members(response.body)
     status = response.status
@@ -197,14 +226,41 @@ def parse_refusal(response: Response, *, where: str, secrets: Iterable[Secret] =
             said += f', "{excerpt(description, secrets)}"'
     definite = error in _DEFINITE_ERRORS and status in _DEFINITE_STATUS
     hint = _HINTS.get(error) if definite or error not in _DEFINITE_ERRORS else None
+    cause = f"{where} {'refused' if definite else 'gave no token'} (HTTP {status}: {said})."
+    skew = measure_skew(response, now) if error in timed_errors else 0
+    if skew:
+        cause += f" Its clock is {_describe_skew(skew)} this machine's."
+        hint = _SKEW_HINT
     return (GrantRefused if definite else TokenError)(
-        f"{where} {'refused' if definite else 'gave no token'} (HTTP {status}: {said}).",
+        cause,
         hint=hint or "Nothing that is stored is lost: try again later.",
         error=error,
         description=description,
         status=status,
         retry_after=_read_seconds(response.headers.get("retry-after", "")),
+        skew=skew,
     )
+
+
+def measure_skew(response: Response, now: float) -> int:
+    """Seconds the server's clock is ahead of ours, by its answer's `Date` (RFC 9110 §6.6.1).
+
+    0 where it is within `CLOCK_TOLERANCE`, or not told.
+    """
+    from email.utils import mktime_tz, parsedate_tz
+
+    parsed = parsedate_tz(response.headers.get("date", ""))
+    if parsed is None:
+        return 0
+    try:
+        ahead = mktime_tz((*parsed[:9], parsed[9] or 0)) - now
+    except (ValueError, OverflowError):  # a date no calendar has
+        return 0
+    return round(ahead) if abs(ahead) > CLOCK_TOLERANCE else 0
+
+
+def _describe_skew(skew: int) -> str:
+    return f"{abs(skew)} seconds {'ahead of' if skew > 0 else 'behind'}"
 
 
 def read_nonce(response: Response) -> str:

@@ -14,6 +14,8 @@ from functools import partial
 from typing import Literal, cast
 
 from mcp_remote_py.errors import UsageError
+from mcp_remote_py.oauth.claims import describe_jwt
+from mcp_remote_py.oauth.document import is_outage, quote
 from mcp_remote_py.oauth.grants import (
     PRIVATE_KEY_JWT,
     Parameters,
@@ -27,6 +29,7 @@ from mcp_remote_py.oauth.tokens import TokenError
 from mcp_remote_py.redact import Secret, remember
 from mcp_remote_py.settings import Unattended
 
+CLIENT_CREDENTIALS_GRANT = "client_credentials"
 JWT_BEARER_GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 TOKEN_EXCHANGE_GRANT = "urn:ietf:params:oauth:grant-type:token-exchange"  # noqa: S105 - a name
 ID_TOKEN_TYPE = "urn:ietf:params:oauth:token-type:id_token"  # noqa: S105
@@ -59,17 +62,26 @@ def obtain_tokens(
         "scope": credential.scope,
         "resource": credential.resource,
     }
-    grant = "client_credentials"
+    grant, who, assertion = CLIENT_CREDENTIALS_GRANT, "The token endpoint", None
     if how.assertion_file:
         grant = JWT_BEARER_GRANT
-        parameters["assertion"] = yield from _read_jwt(how.assertion_file, "--jwt-bearer")
+        assertion = yield from _read_jwt(how.assertion_file, "--jwt-bearer")
     elif how.idp_token_endpoint:
-        grant = JWT_BEARER_GRANT
-        parameters["assertion"] = yield from _exchange_id_token(credential, how, now)
+        grant, who = JWT_BEARER_GRANT, "The authorization server's token endpoint"
+        assertion = yield from _exchange_id_token(credential, how, now)
         # The grant names its resource itself (SEP-990).
         parameters["resource"] = ""
+    if assertion is not None:
+        parameters["assertion"] = assertion
     prove = partial(prove_by_key, credential, how, random_bytes, now)
-    answer = yield from request_tokens(credential, grant, parameters, now, prove)
+    try:
+        answer = yield from request_tokens(credential, grant, parameters, now, prove, who)
+    except TokenError as error:
+        evidence = ""
+        if assertion is not None and error.error in _REFUSED_GRANTS:
+            evidence = _describe(assertion, _name_assertion(how), now)
+        error.explain(evidence, _choose_hint(error, credential, how, grant))
+        raise
     return add_tokens(credential, answer, now)
 
 
@@ -90,12 +102,98 @@ def _exchange_id_token(credential: Credential, how: Unattended, now: float) -> C
         "subject_token_type": ID_TOKEN_TYPE,
     }
     try:
-        answer = yield from request_tokens(provider, TOKEN_EXCHANGE_GRANT, parameters, now)
+        answer = yield from request_tokens(
+            provider, TOKEN_EXCHANGE_GRANT, parameters, now, who="The identity provider"
+        )
     except TokenError as error:
-        error.hint = "Check --idp-client-id, and whether --idp-id-token is still good."
+        evidence = ""
+        if error.error in _REFUSED_GRANTS:
+            evidence = _describe(id_token, f"The JWT of --idp-id-token {how.id_token_file}", now)
+        error.explain(evidence, _choose_provider_hint(error, credential.issuer))
         raise
     remember((answer.access_token,))
     return answer.access_token
+
+
+_REFUSED_GRANTS = frozenset({"invalid_grant", "invalid_request"})
+"""What is said of a JWT that is no good; the second is RFC 8693 §2.2.2's word for it."""
+
+
+def _choose_provider_hint(error: TokenError, issuer: str) -> str:
+    """The next step after a refusal by the identity provider, which is not to give for `issuer`."""
+    if error.skew or is_outage(error.status):
+        return error.hint
+    match error.error:
+        case "invalid_client" | "unauthorized_client":
+            return "Check --idp-client-id, which must be allowed there to exchange ID tokens."
+        case "invalid_target" | "access_denied":
+            return (
+                "Whoever runs the identity provider must allow this client, and this account, the "
+                f"authorization server {quote(issuer)}."
+            )
+        case "unsupported_grant_type":
+            return "Check --idp-token-endpoint: it gives no grants for ID tokens."
+        case "invalid_grant" | "invalid_request":
+            return (
+                "Have --idp-id-token written anew: it must be an ID token of this provider for "
+                "--idp-client-id."
+            )
+        case _:
+            return error.hint
+
+
+def _choose_hint(error: TokenError, credential: Credential, how: Unattended, grant: str) -> str:
+    """The next step for whoever set an agent up, after a refusal by the authorization server."""
+    if error.skew or is_outage(error.status):
+        return error.hint
+    match error.error:
+        case "invalid_client" if grant == JWT_BEARER_GRANT and not credential.client.client_id:
+            return "It may want a client beside the JWT: name it with --static-oauth-client-info."
+        case "invalid_client" if credential.client.token_endpoint_auth_method == PRIVATE_KEY_JWT:
+            return _hint_at_key(credential, how)
+        case "invalid_client":
+            return "Check client_id and client_secret in --static-oauth-client-info."
+        case "unauthorized_client":
+            return f"Whoever runs that server must allow this client the grant {grant}."
+        case "unsupported_grant_type":
+            return f"That server does not know the grant {grant}: ask whoever runs it for another."
+        case "invalid_grant" if how.assertion_file:
+            return (
+                f"Have --jwt-bearer written anew: its JWT must be for {quote(credential.issuer)}, "
+                "and of an issuer and a key which that server knows."
+            )
+        case "invalid_grant" if how.idp_token_endpoint:
+            return (
+                "Check that this server trusts the identity provider, and that the provider makes "
+                f"its grants out to {quote(credential.issuer)}."
+            )
+        case _:
+            return error.hint
+
+
+def _hint_at_key(credential: Credential, how: Unattended) -> str:
+    hint = (
+        "Check --private-key, whose public half the server must know for this client; "
+        f"--signing-alg, which is {how.signing_algorithm}; and this machine's clock."
+    )
+    if credential.issuer == credential.token_endpoint:
+        hint += (
+            " And leave out --token-endpoint: the proof is made out to that address, and the server"
+            " may want its issuer's."
+        )
+    return hint
+
+
+def _name_assertion(how: Unattended) -> str:
+    if how.assertion_file:
+        return f"The JWT of --jwt-bearer {how.assertion_file}"
+    return "The grant of the identity provider"
+
+
+def _describe(jwt: Secret, name: str, now: float) -> str:
+    """What a JWT that is refused says of itself, as a sentence."""
+    said = describe_jwt(jwt, now)
+    return f"{name} {said}." if said else ""
 
 
 def _read_jwt(path: str, option: str) -> Conversation[Secret]:

@@ -121,11 +121,13 @@ def explain_refusal(
             'Give it a credential, for example --header "Authorization: Bearer ${TOKEN}".',
         )
     if status == 403:
-        return make(
-            Refused,
-            f"The server forbids this request ({evidence}).",
-            "Check that the credential you give with --header may use this server.",
-        )
+        if credential_sent:
+            hint = "Check that the credential you give with --header may use this server."
+        else:
+            hint = (
+                "If you are signed in, name the scopes it wants with --scope, or ask who runs it."
+            )
+        return make(Refused, f"The server forbids this request ({evidence}).", hint)
     if status in _WAIT_STATUS:
         what = "is asked too often" if status == 429 else "is not ready"
         when = "later" if retry_after is None else f"in {retry_after:g} seconds, as it asks"

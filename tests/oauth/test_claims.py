@@ -18,6 +18,7 @@ from mcp_remote_py.oauth.claims import (
     MAX_TOKEN_LENGTH,
     Claims,
     account_of,
+    describe_jwt,
     explain_mismatch,
     read_claims,
 )
@@ -414,3 +415,30 @@ def test_whatever_a_token_claims_is_said_on_one_line_without_the_token(
     account = account_of(credential(token))
     assert account.isprintable()
     assert len(account) <= MAX_EXCERPT_LENGTH
+
+
+# ------------------------------------------------------------------ describing
+
+
+@pytest.mark.parametrize(
+    ("claims", "words"),
+    [
+        (
+            {"iss": ISSUER, "aud": RESOURCE, "exp": NOW + 150},
+            f"was issued by {ISSUER} (iss), is for {RESOURCE} (aud), and is good for another "
+            "2 minutes",
+        ),
+        (
+            {"iss": "a b", "aud": ["x", "y"], "exp": NOW - 1},
+            'was issued by "a b" (iss), is for x and y (aud), and expired 1 second ago by this '
+            "machine's clock",
+        ),
+        ({"iss": ISSUER, "exp": NOW}, f"was issued by {ISSUER} (iss) and expired 1 second ago by"),
+        ({"exp": NOW + 0.5}, "is good for another 1 second"),
+        ({"sub": "job"}, ""),
+    ],
+)
+def test_what_a_jwt_says_of_itself(claims: dict[str, object], words: str) -> None:
+    said = describe_jwt(jwt(**claims), NOW)
+    assert said.startswith(words)
+    assert bool(said) == bool(words)

@@ -19,6 +19,7 @@ from joserfc.jwk import ECKey
 
 from mcp_remote_py.errors import Interrupted, McpRemoteError, NotSent, SignInFailed, UsageError
 from mcp_remote_py.oauth.challenge import Challenge
+from mcp_remote_py.oauth.claims import read_claims
 from mcp_remote_py.oauth.flow import (
     abandon,
     conclude,
@@ -96,6 +97,7 @@ class World:
         self.file = Secret("")
         self.bytes_given = 0
         self.device_endpoint = True
+        self.publishes = True
         self.device_answer = response(
             200,
             {
@@ -142,6 +144,8 @@ class World:
         url = request.url.partition("?")[0]
         query = dict(parse_qsl(urlsplit(request.url).query))
         body = "" if request.body is None else request.body.reveal()
+        if not self.publishes and "/.well-known/" in url:
+            return response(404, {})
         if url == METADATA:
             return response(
                 200,
@@ -183,7 +187,7 @@ class World:
             return response(200 if known else 400, {} if known else {"error": "invalid_client"})
         if url == f"{ISSUER}/device_authorization":
             return self.device_answer
-        assert url == f"{ISSUER}/token", f"nobody may ask {url}"
+        assert url in (f"{ISSUER}/token", f"{ISSUER}/another"), f"nobody may ask {url}"
         self.token_requests.append(dict(parse_qsl(body)))
         self.before_token()
         return self.tokens
@@ -476,6 +480,35 @@ def test_a_known_token_endpoint_spares_every_question() -> None:
     assert credential.resource == SERVER
     without = world.sign_in(settings=settings._replace(send_resource=False))
     assert without.resource == ""
+
+
+@pytest.mark.promise("A3")
+@pytest.mark.parametrize(
+    ("endpoint", "published", "audience"),
+    [
+        (f"{ISSUER}/token", True, ISSUER),
+        (f"{ISSUER}/another", True, f"{ISSUER}/another"),
+        (f"{ISSUER}/token", False, f"{ISSUER}/token"),
+    ],
+)
+def test_the_proof_of_a_key_is_for_the_issuer_of_a_known_token_endpoint(
+    endpoint: str, published: bool, audience: str
+) -> None:
+    """Where the issuer is not found, the endpoint stands for it."""
+    world = World()
+    world.publishes = published
+    how = Unattended(private_key=Secret(EC_KEY), signing_algorithm="ES256")
+    settings = AGENT._replace(unattended=how, token_endpoint=endpoint)
+    world.sign_in(settings=settings)
+    assertion = world.token_requests[0]["client_assertion"]
+    assert read_claims(Secret(assertion)).audience == (audience,)
+    assert world.token_requests[0].get("scope", "") == ("read" if published else "")
+    fetched = [step.request.url for step in world.steps if isinstance(step, Fetch)]
+    assert fetched[-1] == endpoint
+    others = f"Its token endpoint is {ISSUER}/token, and not the one that was given."
+    assert (others in world.reports) == (endpoint != f"{ISSUER}/token")
+    missing = f"The issuer of {endpoint} was not found: The server names resource metadata at "
+    assert any(report.startswith(missing) for report in world.reports) == (not published)
 
 
 @pytest.mark.promise("A3")

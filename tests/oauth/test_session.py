@@ -7,11 +7,13 @@ what needs a certain moment.
 from __future__ import annotations
 
 import json
+import re
+from base64 import urlsafe_b64encode
 from collections.abc import Callable
 
 import pytest
 
-from mcp_remote_py.errors import McpRemoteError, NotSent, Refused, SignInFailed
+from mcp_remote_py.errors import McpRemoteError, NotSent, Refused, SignInFailed, UsageError
 from mcp_remote_py.oauth.challenge import Challenge
 from mcp_remote_py.oauth.ledger import (
     Ledger,
@@ -32,6 +34,7 @@ from mcp_remote_py.oauth.steps import (
     NobodyCame,
     PendingAuthorization,
     Publish,
+    Renew,
     Response,
     Step,
     Wait,
@@ -144,7 +147,7 @@ def test_renewal_that_fails_says_what_when_and_how(
     assert words in caught.value.cause
     assert "Nothing that is stored is lost: it is tried again in " in caught.value.hint
     assert caught.value.hint.endswith("To sign in anew: mcp-remote-py login URL.")
-    with pytest.raises(Refused, match=r"could not be renewed, lately\.$") as caught:
+    with pytest.raises(Refused, match=f"not be renewed, lately: .*{words}") as caught:
         desk.play(desk.session.authorize())
     assert isinstance(caught.value, Refused)
     assert caught.value.retry_after
@@ -465,6 +468,55 @@ def test_a_sign_in_without_a_person_opens_nothing_and_is_bounded_all_the_same() 
     assert world.ledger.tabs == ()
     with pytest.raises(Refused, match="refuses a token it was just given"):
         desk.play(desk.session.answer(desk.session.token, 401, UNAUTHORIZED))
+
+
+@pytest.mark.promise("A3", "P2")
+def test_an_agent_is_told_what_to_mend_and_not_to_sign_in_by_hand() -> None:
+    client = Secret('{"client_id": "agent", "client_secret": "canary-agent-secret"}')
+    settings = SETTINGS._replace(unattended=Unattended(), static_client=client)
+    desk = Desk(machine(settings=settings))
+    desk.answers = lambda step: (
+        Response(401, {}, b'{"error": "invalid_client"}')
+        if isinstance(step, Fetch) and step.request.url == f"{ISSUER}/token"
+        else None
+    )
+    hint = "Check client_id and client_secret in --static-oauth-client-info."
+    with pytest.raises(SignInFailed, match="invalid_client") as caught:
+        desk.play(desk.session.answer(None, 401, UNAUTHORIZED))
+    assert caught.value.hint == hint
+    with pytest.raises(SignInFailed, match="invalid_client") as caught:
+        desk.play(desk.session.answer(None, 401, UNAUTHORIZED))
+    assert caught.value.hint == f"No other sign-in is begun by itself for 60 seconds. {hint}"
+
+
+@pytest.mark.promise("A3", "P2")
+def test_a_file_that_is_gone_is_named_each_time_and_soon_tried_again() -> None:
+    settings = SETTINGS._replace(unattended=Unattended(assertion_file="/run/jwt"))
+    desk = Desk(machine(credential=signed_in(expires_in=-1), settings=settings, ledger=PROVEN))
+    missing = UsageError("--jwt-bearer: cannot read /run/jwt.", hint="Check its name.")
+    desk.answers = lambda step: missing if isinstance(step, Renew) else None
+    for when in (" now", ", lately"):
+        with pytest.raises(Refused) as caught:
+            desk.play(desk.session.authorize())
+        assert caught.value.cause == (
+            f"The token could not be renewed{when}: --jwt-bearer: cannot read /run/jwt."
+        )
+        words = r"Check its name\. Nothing that is stored is lost: it is tried again in [12] second"
+        assert re.fullmatch(f"{words}s?\\.", caught.value.hint)
+
+
+@pytest.mark.promise("L3", "P2")
+def test_a_token_that_had_expired_when_it_was_given_shows_a_wrong_clock() -> None:
+    claims = urlsafe_b64encode(json.dumps({"exp": START - 600}).encode()).decode().rstrip("=")
+    token = Secret(f"e30.{claims}.c2ln")
+    credential = signed_in()._replace(access_token=token, obtained_at=START)
+    desk = Desk(machine(credential=credential))
+    with pytest.raises(Refused, match="expired 10 minutes ago by this machine's clock") as caught:
+        desk.play(desk.session.answer(token, 401, UNAUTHORIZED))
+    assert caught.value.hint.startswith(
+        "It had expired by this machine's clock when it was given: set this machine's clock, or "
+        "have the authorization server's set."
+    )
 
 
 @pytest.mark.promise("A3")

@@ -19,6 +19,7 @@ from mcp_remote_py.oauth.tokens import (
     TokenAnswer,
     TokenError,
     excerpt,
+    measure_skew,
     needs_refresh,
     parse_token_answer,
 )
@@ -254,6 +255,51 @@ def test_everything_else_is_no_verdict(response: Response, words: str) -> None:
 )
 def test_next_step_of_each_refusal(code: str, hint: str) -> None:
     assert hint in refuse(answer({"error": code}, 400)).hint
+
+
+def refused_at(date: str, code: str, timed: bool) -> TokenError:
+    body = json.dumps({"error": code}).encode()
+    with pytest.raises(TokenError) as caught:
+        parse_token_answer(Response(401, {"date": date}, body), NOW, timed=timed)
+    return caught.value
+
+
+TIMED = [("invalid_client", True), ("invalid_grant", True), ("invalid_request", True)]
+PROOF = [("invalid_dpop_proof", False), ("invalid_dpop_proof", True)]
+
+
+@pytest.mark.promise("P2", "A3")
+@pytest.mark.parametrize(("code", "timed"), [*TIMED, *PROOF])
+def test_a_clock_that_differs_is_told_where_it_may_be_the_reason(code: str, timed: bool) -> None:
+    ahead = refused_at("Fri, 15 Jan 2027 08:10:00 GMT", code, timed)
+    assert str(ahead).endswith("). Its clock is 600 seconds ahead of this machine's.")
+    assert ahead.hint == "Set this machine's clock; if it is right, tell whoever runs that server."
+    assert ahead.skew == 600
+    behind = refused_at("Fri, 15 Jan 2027 07:58:30 GMT", code, timed)
+    assert str(behind).endswith("). Its clock is 90 seconds behind this machine's.")
+
+
+@pytest.mark.parametrize(
+    ("date", "code", "timed"),
+    [
+        ("Fri, 15 Jan 2027 08:01:00 GMT", "invalid_client", True),  # may be the answer's way
+        ("Fri, 15 Jan 2027 09:00:00 GMT", "invalid_client", False),  # a secret has no time
+        ("Fri, 15 Jan 2027 09:00:00 GMT", "invalid_grant", False),
+        ("Fri, 15 Jan 2027 09:00:00 GMT", "invalid_scope", True),
+        ("", "invalid_client", True),
+        ("soon", "invalid_client", True),
+        ("Fri, 45 Foo 2027 99:99:99 GMT", "invalid_client", True),
+    ],
+)
+def test_else_no_clock_is_spoken_of(date: str, code: str, timed: bool) -> None:
+    error = refused_at(date, code, timed)
+    assert "clock" not in error.sentence()
+    assert error.skew == 0
+
+
+@given(st.text(max_size=40))
+def test_any_date_is_a_skew_or_none(date: str) -> None:
+    assert isinstance(measure_skew(Response(400, {"date": date}, b""), NOW), int)
 
 
 @pytest.mark.promise("S2")

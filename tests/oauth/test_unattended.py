@@ -269,13 +269,66 @@ def test_a_provider_gives_the_grant_for_the_other_server() -> None:
     assert credential.access_token == Secret("canary-access")
 
 
-def test_a_provider_that_refuses_is_told_from_the_server() -> None:
-    world = World(answer({"error": "invalid_grant"}, 400))
+ID_TOKEN = "e30.eyJpc3MiOiJodHRwczovL2lkcCIsImF1ZCI6ImRlc2t0b3AiLCJleHAiOjB9.c2ln"
+"""Of https://idp for `desktop`, and long expired."""
+
+WRITTEN_ANEW = (
+    "Have --idp-id-token written anew: it must be an ID token of this provider for --idp-client-id."
+)
+
+
+@pytest.mark.promise("P2")
+@pytest.mark.parametrize(
+    ("code", "status", "hint"),
+    [
+        ("invalid_grant", 400, WRITTEN_ANEW),
+        ("invalid_request", 400, WRITTEN_ANEW),
+        (
+            "invalid_client",
+            401,
+            "Check --idp-client-id, which must be allowed there to exchange ID tokens.",
+        ),
+        (
+            "invalid_target",
+            400,
+            "Whoever runs the identity provider must allow this client, and this account, the "
+            'authorization server "https://as.example.com".',
+        ),
+        (
+            "unsupported_grant_type",
+            400,
+            "Check --idp-token-endpoint: it gives no grants for ID tokens.",
+        ),
+        ("invalid_scope", 400, "Name the scopes it knows with --scope."),
+        ("invalid_grant", 503, "Nothing that is stored is lost: try again later."),
+    ],
+)
+def test_a_provider_that_refuses_is_told_from_the_server(code: str, status: int, hint: str) -> None:
+    world = World(answer({"error": code}, status), file=ID_TOKEN)
+    with pytest.raises(TokenError) as refused:
+        obtain(world, PROVIDER)
+    assert refused.value.cause.startswith("The identity provider https://idp.example.com/token ")
+    assert refused.value.hint == hint
+    shows_token = (
+        "The JWT of --idp-id-token /run/id_token was issued by https://idp (iss), is for desktop "
+        "(aud), and expired 20833 days ago by this machine's clock."
+    )
+    assert (shows_token in refused.value.cause) == (code in ("invalid_grant", "invalid_request"))
+    assert ID_TOKEN not in refused.value.sentence()
+
+
+@pytest.mark.promise("P2")
+def test_a_server_that_refuses_the_providers_grant_is_told_from_the_provider() -> None:
+    jag = {"access_token": ID_TOKEN, "token_type": "N_A", "issued_token_type": "x"}
+    world = World(answer(jag), answer({"error": "invalid_grant"}, 400))
     with pytest.raises(GrantRefused) as refused:
         obtain(world, PROVIDER)
-    assert "https://idp.example.com/token" in refused.value.cause
-    assert refused.value.hint == (
-        "Check --idp-client-id, and whether --idp-id-token is still good."
+    assert refused.value.sentence() == (
+        "The authorization server's token endpoint https://as.example.com/token refused "
+        "(HTTP 400: invalid_grant). The grant of the identity provider was issued by https://idp "
+        "(iss), is for desktop (aud), and expired 20833 days ago by this machine's clock. Check "
+        "that this server trusts the identity provider, and that the provider makes its grants "
+        'out to "https://as.example.com".'
     )
 
 
@@ -301,3 +354,84 @@ def test_what_the_endpoint_refuses_is_asked_once(
         obtain(world, how)
     assert len(world.fetched) == 1
     assert "canary" not in refused.value.sentence()
+
+
+CHECK_KEY = (
+    "Check --private-key, whose public half the server must know for this client; --signing-alg, "
+    "which is ES256; and this machine's clock."
+)
+BY_JWT = Unattended(assertion_file="/run/jwt")
+NO_CLIENT = AGENT._replace(client=Client("", "static"))
+BY_ADDRESS = BY_KEY._replace(issuer=BY_KEY.token_endpoint)
+
+
+@pytest.mark.promise("P2")
+@pytest.mark.parametrize(
+    ("how", "credential", "code", "hint"),
+    [
+        (Unattended(private_key=pem(EC_KEY)), BY_KEY, "invalid_client", CHECK_KEY),
+        (
+            Unattended(private_key=pem(EC_KEY)),
+            BY_ADDRESS,
+            "invalid_client",
+            f"{CHECK_KEY} And leave out --token-endpoint: the proof is made out to that address, "
+            "and the server may want its issuer's.",
+        ),
+        (
+            Unattended(),
+            AGENT,
+            "invalid_client",
+            "Check client_id and client_secret in --static-oauth-client-info.",
+        ),
+        (
+            BY_JWT,
+            NO_CLIENT,
+            "invalid_client",
+            "It may want a client beside the JWT: name it with --static-oauth-client-info.",
+        ),
+        (
+            Unattended(),
+            AGENT,
+            "unauthorized_client",
+            "Whoever runs that server must allow this client the grant client_credentials.",
+        ),
+        (
+            BY_JWT,
+            AGENT,
+            "unsupported_grant_type",
+            "That server does not know the grant urn:ietf:params:oauth:grant-type:jwt-bearer: ask "
+            "whoever runs it for another.",
+        ),
+        (
+            BY_JWT,
+            AGENT,
+            "invalid_grant",
+            'Have --jwt-bearer written anew: its JWT must be for "https://as.example.com", and of '
+            "an issuer and a key which that server knows.",
+        ),
+        (Unattended(), AGENT, "invalid_scope", "Name the scopes it knows with --scope."),
+    ],
+)
+def test_the_next_step_is_one_for_an_agent(
+    how: Unattended, credential: Credential, code: str, hint: str
+) -> None:
+    with pytest.raises(TokenError) as refused:
+        obtain(World(answer({"error": code}, 400)), how, credential)
+    assert refused.value.hint == hint
+
+
+@pytest.mark.promise("P2")
+@pytest.mark.parametrize(
+    ("how", "credential"), [(Unattended(private_key=pem(EC_KEY)), BY_KEY), (BY_JWT, AGENT)]
+)
+def test_a_clock_that_differs_comes_before_all_else(
+    how: Unattended, credential: Credential
+) -> None:
+    code = "invalid_grant" if how.assertion_file else "invalid_client"
+    body = json.dumps({"error": code}).encode()
+    world = World(Response(400, {"date": "Fri, 15 Jan 2027 08:10:00 GMT"}, body))
+    with pytest.raises(GrantRefused, match="Its clock is 600 seconds ahead of this") as refused:
+        obtain(world, how, credential)
+    assert refused.value.hint == (
+        "Set this machine's clock; if it is right, tell whoever runs that server."
+    )

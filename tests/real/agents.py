@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
+import sys
+from collections.abc import Callable, Generator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 from joserfc.jwk import ECKey
 
-from tests.harness.host import Host
+from tests.harness.browser import fake_browser
+from tests.harness.host import Host, environment_for
+from tests.real.processes import Service
+
+COMMAND = Path(sys.executable).parent / "mcp-remote-py"
 
 SECRET = "canary-secret-of-the-agent"
 KEY = ECKey.generate_key("P-256")
@@ -42,6 +50,40 @@ def private_key(folder: Path, key: ECKey = KEY) -> list[str]:
     path.write_bytes(key.as_pem(private=True))
     path.chmod(0o600)
     return ["--private-key", str(path)]
+
+
+Start = Callable[..., Host]
+
+
+@contextmanager
+def unattended(service: Service, folder: Path) -> Generator[Start]:
+    """Starts the command with these options; at the end nobody has opened a browser."""
+    with ExitStack() as stack:
+        browser = stack.enter_context(fake_browser(folder / "browser"))
+
+        def start(*options: str, environment: Mapping[str, str] | None = None) -> Host:
+            url = f"http://localhost:{service.port}/mcp"
+            variables = {"BROWSER": str(browser.command), **(environment or {})}
+            command = [str(COMMAND), url, "--token-store", "file", *options]
+            return stack.enter_context(Host(command, environment_for(folder, variables)))
+
+        yield start
+        assert browser.opened == []
+
+
+def refusal(host: Host) -> str:
+    """What the host's first request ends with."""
+    params: Any = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {}}
+    return host.request("initialize", params)["error"]["message"]
+
+
+AGAIN = "No other sign-in is begun by itself for NN seconds. "
+"""What stands before the next step, once it was tried."""
+
+
+def is_said(words: str, message: str) -> bool:
+    """Whether the message is that, with any number for each NN."""
+    return re.fullmatch(re.escape(words).replace("NN", r"\d+"), message) is not None
 
 
 def call(host: Host) -> Any:

@@ -159,17 +159,41 @@ def openid_servers(
     port = free_port()
     resource = f"http://localhost:{port}/mcp"
     variables = {"TOKEN_LIFETIME": str(lifetime), **(environment or {})}
-    with _openid_provider(folder, resource, variables) as issuer:
-        address = f"http://localhost:{issuer.port}"
-        server = running(
-            [sys.executable, str(HERE / "resource_server.py"), str(port), address],
-            listens=UVICORN,
-            log=folder / "resource.log",
-            environment={**plain_environment(folder), **variables},
-            folder=folder,
-        )
-        with server as service:
-            yield issuer, service
+    provider = _openid_provider(folder, resource, variables)
+    with provider as issuer, _resource_server(folder, port, issuer, variables) as service:
+        yield issuer, service
+
+
+@contextmanager
+def jwt_bearer_servers(
+    folder: Path, lifetime: int, environment: Mapping[str, str]
+) -> Generator[tuple[Service, Service]]:
+    """Authlib's authorization server for JWTs, and PyPI's `mcp` server at /mcp; as above."""
+    port = free_port()
+    resource = f"http://localhost:{port}/mcp"
+    variables = {"TOKEN_LIFETIME": str(lifetime), **environment}
+    provider = running(
+        [sys.executable, str(HERE / "jwt_bearer_server.py"), resource],
+        listens=r"issuer at http://localhost:(\d+)",
+        log=folder / "provider.log",
+        environment={**plain_environment(folder), **variables},
+        folder=folder,
+    )
+    with provider as issuer, _resource_server(folder, port, issuer, variables) as service:
+        yield issuer, service
+
+
+def _resource_server(
+    folder: Path, port: int, issuer: Service, variables: Mapping[str, str]
+) -> AbstractContextManager[Service]:
+    address = f"http://localhost:{issuer.port}"
+    return running(
+        [sys.executable, str(HERE / "resource_server.py"), str(port), address],
+        listens=UVICORN,
+        log=folder / "resource.log",
+        environment={**plain_environment(folder), **variables},
+        folder=folder,
+    )
 
 
 @contextmanager

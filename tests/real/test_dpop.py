@@ -7,28 +7,23 @@ is PyJWT, and changes its nonce every other second.
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.harness.browser import FakeBrowser, fake_browser
 from tests.harness.host import Host, environment_for
-from tests.real.agents import BY_KEY, call, info, private_key
+from tests.real.agents import BY_KEY, COMMAND, Start, call, info, private_key, refusal
 from tests.real.processes import Service, wait_until
 from tests.real.servers import openid_servers
 
 # The first test of the folder may have to install it.
 pytestmark = [pytest.mark.timeout(400), pytest.mark.promise("A3")]
 
-COMMAND = Path(sys.executable).parent / "mcp-remote-py"
 LIFETIME = 4
 """Seconds an access token is good for."""
-
-Start = Callable[..., Host]
 
 
 @contextmanager
@@ -111,9 +106,8 @@ def test_a_clock_that_is_wrong_is_said_and_no_second_tab_opens(
         desk(server, tmp_path) as (start, browser),
     ):
         host = start()
-        params: Any = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {}}
         for _ in range(3):
-            message = host.request("initialize", params)["error"]["message"]
+            message = refusal(host)
             assert message.startswith(
                 "The server refuses the proof that the token is ours (invalid_dpop_proof)."
             )

@@ -6,25 +6,32 @@ The provider checks secrets, keys and assertions; no one here wrote it. No brows
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from joserfc.jwk import ECKey
 
-from tests.harness.browser import fake_browser
-from tests.harness.host import Host, environment_for
-from tests.real.agents import BY_KEY, SECRET, call, client, info, private_key
+from tests.real.agents import (
+    AGAIN,
+    BY_KEY,
+    KEY,
+    SECRET,
+    Start,
+    call,
+    client,
+    info,
+    is_said,
+    private_key,
+    refusal,
+    unattended,
+)
 from tests.real.processes import Service, wait_until
 from tests.real.servers import openid_servers
 
 # The first test of the folder may have to install it.
 pytestmark = [pytest.mark.timeout(400), pytest.mark.promise("A3")]
 
-COMMAND = Path(sys.executable).parent / "mcp-remote-py"
 LIFETIME = 4
 """Seconds an access token is good for."""
 
@@ -34,6 +41,7 @@ CLIENTS = [
     client("by-basic", "client_secret_basic", client_secret=SECRET),
     client("by-post", "client_secret_post", client_secret=SECRET),
     BY_KEY,
+    {**BY_KEY, "client_id": "by-eddsa", "token_endpoint_auth_signing_alg": "EdDSA"},
 ]
 
 
@@ -46,23 +54,10 @@ def servers(
         yield both
 
 
-Start = Callable[..., Host]
-
-
 @pytest.fixture
 def start(servers: tuple[Service, Service], tmp_path: Path) -> Iterator[Start]:
-    """Starts the command with these options; at the end nobody has opened a browser."""
-    with ExitStack() as stack:
-        browser = stack.enter_context(fake_browser(tmp_path / "browser"))
-
-        def begin(*options: str, environment: Mapping[str, str] | None = None) -> Host:
-            url = f"http://localhost:{servers[1].port}/mcp"
-            variables = {"BROWSER": str(browser.command), **(environment or {})}
-            command = [str(COMMAND), url, "--token-store", "file", *options]
-            return stack.enter_context(Host(command, environment_for(tmp_path, variables)))
-
+    with unattended(servers[1], tmp_path) as begin:
         yield begin
-        assert browser.opened == []
 
 
 def granted(servers: tuple[Service, Service]) -> int:
@@ -93,37 +88,107 @@ def test_an_agent_signs_in_renews_in_silence_and_is_still_signed_in_at_the_next_
     assert granted(servers) <= asked + 1
 
 
+CHECK_SECRET = "Check client_id and client_secret in --static-oauth-client-info."
+CHECK_KEY = (
+    "Check --private-key, whose public half the server must know for this client; --signing-alg, "
+    "which is ES256; and this machine's clock."
+)
+
+
+def refused(address: str, hint: str) -> str:
+    """The provider says no more than this, whatever the reason."""
+    said = 'HTTP 401: invalid_client, "client authentication failed"'
+    return f"The token endpoint {address} refused ({said}). {hint}"
+
+
 @pytest.mark.parametrize(
-    ("options", "words"),
+    ("options", "hint"),
     [
-        (info("by-basic", "canary-another-secret"), "invalid_client"),
-        (info("nobody", SECRET), "invalid_client"),
+        (info("by-basic", "canary-another-secret"), CHECK_SECRET),
+        (info("nobody", SECRET), CHECK_SECRET),
     ],
 )
 def test_what_the_provider_refuses_is_said_once_and_clearly(
-    options: list[str], words: str, servers: tuple[Service, Service], start: Start
+    options: list[str], hint: str, servers: tuple[Service, Service], start: Start
 ) -> None:
     before = servers[0].log.read_text().count("grant.error")
     host = start(*options)
-    params: Any = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {}}
-    for _ in range(3):
-        message = host.request("initialize", params)["error"]["message"]
-        assert words in message
-        assert "canary" not in message
+    endpoint = f"http://localhost:{servers[0].port}/token"
+    assert refusal(host) == refused(endpoint, hint)
+    for _ in range(2):
+        assert is_said(refused(endpoint, f"{AGAIN}{hint}"), refusal(host))
     assert servers[0].log.read_text().count("grant.error") == before + 1
 
 
-def test_another_key_is_refused(
+@pytest.mark.parametrize(
+    ("name", "key"), [("by-key", OTHER_KEY), ("by-eddsa", KEY)], ids=["key", "algorithm"]
+)
+def test_a_key_or_an_algorithm_that_the_provider_does_not_know(
+    name: str, key: ECKey, servers: tuple[Service, Service], start: Start, tmp_path: Path
+) -> None:
+    host = start(*info(name), *private_key(tmp_path, key))
+    assert refusal(host) == refused(f"http://localhost:{servers[0].port}/token", CHECK_KEY)
+
+
+def test_a_token_endpoint_that_is_given_is_taken_with_its_issuer(
     servers: tuple[Service, Service], start: Start, tmp_path: Path
 ) -> None:
-    host = start(*info("by-key"), *private_key(tmp_path, OTHER_KEY))
-    params: Any = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {}}
-    assert "invalid_client" in host.request("initialize", params)["error"]["message"]
+    """This provider takes no proof that is made out to the endpoint itself."""
+    endpoint = f"http://localhost:{servers[0].port}/token"
+    host = start(*info("by-key"), *private_key(tmp_path), "--token-endpoint", endpoint)
+    host.initialize()
+    assert call(host) == "42"
+
+
+def test_a_proof_for_another_audience_is_refused_and_the_option_is_named(
+    servers: tuple[Service, Service], start: Start, tmp_path: Path
+) -> None:
+    endpoint = f"http://127.0.0.1:{servers[0].port}/token"
+    host = start(*info("by-key"), *private_key(tmp_path), "--token-endpoint", endpoint)
+    assert refusal(host) == refused(
+        endpoint,
+        f"{CHECK_KEY} And leave out --token-endpoint: the proof is made out to that address, and "
+        "the server may want its issuer's.",
+    )
+    assert (
+        f"Its token endpoint is http://localhost:{servers[0].port}/token, and not the one that was "
+        "given." in host.stderr
+    )
 
 
 def test_a_key_that_does_not_fit_the_algorithm_is_told(start: Start, tmp_path: Path) -> None:
     host = start(*info("by-key"), *private_key(tmp_path), "--signing-alg", "RS256")
-    params: Any = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {}}
-    message = host.request("initialize", params)["error"]["message"]
+    message = refusal(host)
     assert "--private-key cannot sign with RS256" in message
-    assert "Name the algorithm of the key with --signing-alg." in message
+    assert message.endswith("Name the algorithm of the key with --signing-alg.")
+
+
+@pytest.mark.parametrize("slow_by", [600, -600], ids=["behind", "ahead"])
+def test_a_provider_with_another_clock(slow_by: int, node_packages: Path, tmp_path: Path) -> None:
+    """Ahead of ours, it takes the proof of a key for old; a proof of possession either way."""
+    folder = tmp_path / "servers"
+    folder.mkdir()
+    variables = {
+        "CLIENTS": json.dumps(CLIENTS),
+        "PROOFS": "plain",
+        "ISSUER_SLOW_BY": str(slow_by),
+    }
+    of_key = 'HTTP 401: invalid_client, "client authentication failed"'
+    of_proof = 'HTTP 400: invalid_dpop_proof, "DPoP proof iat is not recent enough"'
+    by_secret, by_key = tmp_path / "secret", tmp_path / "key"
+    by_key.mkdir()
+    with openid_servers(folder, 60, variables) as (issuer, server):
+        for home, options, said in (
+            (by_secret, info("by-basic", SECRET), of_proof),
+            (by_key, [*info("by-key"), *private_key(by_key)], of_proof if slow_by > 0 else of_key),
+        ):
+            with unattended(server, home) as begin:
+                message = refusal(begin(*options))
+            verdict = "gave no token" if said == of_proof else "refused"
+            side = "behind" if slow_by > 0 else "ahead of"
+            assert is_said(
+                f"The token endpoint http://localhost:{issuer.port}/token {verdict} ({said}). Its "
+                f"clock is NN seconds {side} this machine's. Set this machine's clock; if it is "
+                "right, tell whoever runs that server.",
+                message,
+            ), message

@@ -15,7 +15,7 @@ import pytest
 
 from mcp_remote_py.credentials.keys import choose_store
 from mcp_remote_py.credentials.sealed import SealedStore
-from mcp_remote_py.errors import Interrupted, McpRemoteError, NotSent, Unusable
+from mcp_remote_py.errors import Interrupted, McpRemoteError, NotSent, Unusable, UsageError
 from mcp_remote_py.oauth.steps import Client, Credential
 from mcp_remote_py.oauth.tokens import GrantRefused, TokenError
 from mcp_remote_py.redact import Secret
@@ -148,6 +148,15 @@ def test_no_verdict_keeps_everything(server: AuthorizationServer, tmp_path: Path
 def test_endpoint_that_cannot_be_reached_was_never_asked(tmp_path: Path) -> None:
     with pytest.raises(NotSent, match="cannot be reached"):
         Desk(tmp_path, f"http://127.0.0.1:{free_port()}/token").renew()
+
+
+@pytest.mark.promise("A3")
+def test_a_file_that_is_gone_is_the_persons_to_mend(tmp_path: Path) -> None:
+    how = Unattended(assertion_file=str(tmp_path / "jwt"))
+    settings = SETTINGS._replace(sign_in=SignInSettings(unattended=how))
+    with pytest.raises(UsageError, match=r"--jwt-bearer: cannot read .*jwt: No such") as caught:
+        Desk(tmp_path, "https://as.example/token").renew(settings)
+    assert caught.value.hint == "Give the full path of a file you may read."
 
 
 def test_answer_without_end_is_an_error(server: AuthorizationServer, tmp_path: Path) -> None:

@@ -87,7 +87,7 @@ SENTENCES: list[tuple[list[int], type[ExchangeError], tuple[str, str]]] = [
         Refused,
         (
             "The server forbids this request (HTTP {status} from https://example.com/mcp).",
-            "Check that the credential you give with --header may use this server.",
+            "If you are signed in, name the scopes it wants with --scope, or ask who runs it.",
         ),
     ),
     ([500, 505, 511, 520, 599], Unusable, FAILED),
@@ -113,6 +113,14 @@ def test_each_status_has_its_sentence_and_class(
 def test_the_first_words_of_the_body_are_the_evidence(status: int) -> None:
     error = explain(status, b"<html><body><h1>Down</h1>\nfor   repair</body></html>")
     assert f'(HTTP {status} from {WHERE}: "Down for repair").' in error.cause
+
+
+@pytest.mark.promise("D12")
+def test_a_header_that_is_forbidden_is_the_persons() -> None:
+    assert explain(403, credential_sent=True).sentence() == (
+        f"The server forbids this request (HTTP 403 from {WHERE}). "
+        "Check that the credential you give with --header may use this server."
+    )
 
 
 @pytest.mark.promise("D12")

@@ -1,12 +1,12 @@
 // The certified OpenID provider of npm, as strict as it comes: PKCE, dynamic registration, rotating
 // refresh tokens with reuse detection, JWT access tokens for one resource, a login page and a
 // consent page. `node provider.mjs PORT RESOURCE`, PORT 0 for any; what it grants is on stdout.
-// $CLIENTS, a JSON array, are known without registration. $CLIENT_DOCUMENTS, a host and the origin
+// The proof of a client's key must be for the issuer. $CLIENTS, a JSON array, are known without registration. $CLIENT_DOCUMENTS, a host and the origin
 // that answers in its place, lets clients be described by documents of that host. With $NONCES proofs
 // of possession need its nonce. $ISSUER_SLOW_BY is by how many seconds its clock is behind.
 import { randomBytes } from "node:crypto";
 import { createServer } from "node:http";
-import { Provider } from "oidc-provider";
+import { Provider, errors } from "oidc-provider";
 
 const [port, resource] = process.argv.slice(2);
 const LIFETIME = Number(process.env.TOKEN_LIFETIME ?? 60);
@@ -44,6 +44,10 @@ const configuration = {
   rotateRefreshToken: true,
   issueRefreshToken: (context, client, code) => code.scopes.has("offline_access"),
   ttl: { AccessToken: LIFETIME, AuthorizationCode: 60, Grant: DAY, IdToken: 60, Interaction: 600, RefreshToken: DAY, Session: DAY },
+  // As RFC 7523bis has it; oidc-provider itself also takes the token endpoint, but for FAPI 2.0.
+  assertJwtClientAuthClaimsAndHeader: (context, { aud }) => {
+    if (aud !== context.oidc.issuer) throw new errors.InvalidClientAuth({ cause: "not the issuer" });
+  },
   clientAuthMethods: ["none", "client_secret_basic", "client_secret_post", "private_key_jwt"],
   features: {
     clientCredentials: { enabled: true },
@@ -69,7 +73,11 @@ if (process.env.CLIENT_DOCUMENTS) {
 }
 
 // The issuer names the port, so the socket comes first.
-const server = createServer((request, response) => handle(request, response));
+const server = createServer((request, response) => {
+  // Node's own clock is not to be had: it would tell the right time.
+  if (process.env.ISSUER_SLOW_BY) response.setHeader("Date", new Date().toUTCString());
+  handle(request, response);
+});
 let handle;
 server.listen(Number(port), "127.0.0.1", () => {
   const found = server.address().port;
