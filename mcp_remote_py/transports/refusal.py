@@ -132,7 +132,8 @@ def explain_refusal(
         what = "is asked too often" if status == 429 else "is not ready"
         when = "later" if retry_after is None else f"in {retry_after:g} seconds, as it asks"
         return make(Refused, f"The server {what} ({evidence}).", f"Try again {when}.")
-    if status in _NO_TRANSPORT_STATUS:
+    # With a JSON-RPC error a server of MCP has spoken: 2026-07-28 has 404 for unknown methods.
+    if status in _NO_TRANSPORT_STATUS and line is None:
         return make(
             Unusable,
             f"No MCP server answers at this address ({evidence}).",

@@ -115,6 +115,16 @@ def test_the_first_words_of_the_body_are_the_evidence(status: int) -> None:
     assert f'(HTTP {status} from {WHERE}: "Down for repair").' in error.cause
 
 
+@pytest.mark.promise("R1", "E2")
+def test_a_server_that_does_not_know_a_method_is_one_all_the_same() -> None:
+    """2026-07-28 has 404 for it; the log must not say that nobody is there."""
+    body = b'{"jsonrpc":"2.0","id":%b,"error":{"code":-32601,"message":"no"}}' % REQUEST.raw_id
+    error = explain(404, body)
+    assert type(error) is Unusable
+    assert error.cause.startswith(f"The server refused the request (HTTP 404 from {WHERE}: ")
+    assert error.body == body
+
+
 @pytest.mark.promise("D12")
 def test_a_header_that_is_forbidden_is_the_persons() -> None:
     assert explain(403, credential_sent=True).sentence() == (
