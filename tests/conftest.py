@@ -23,12 +23,15 @@ def pytest_configure() -> None:
 
 LONG = (
     "test_root_causes.py",
-    "test_exploration.py",
+    "test_end_to_end.py",
+    "test_hosts.py",
     "test_suite.py",
+    "test_exploration.py",
     "test_matrix.py",
     "test_misbehaviour.py",
-    "test_hosts.py",
-    "test_end_to_end.py",
+    "test_many_processes.py",
+    "test_recovery.py",
+    "test_server_leg.py",
 )
 """Files that take a minute and more, the longest first."""
 

@@ -2,13 +2,15 @@
 
     python -m tests.conformance.driver URL
 
-The suite names the scenario in its variables; `test_suite` names the host's era and a folder for
-what is left of the run, `outcome.json` among it. Exit status 0 when every step worked and every
-answer was the server's, which is stricter than the suite, which sees its own side only.
+The suite names the scenario in its variables; `test_suite` names the host's era and a folder, where
+what is left of each scenario has a folder of its own, with its `outcome.json`. Exit status 0 when
+every step worked and every answer was the server's, which is stricter than the suite, which sees
+its own side only.
 """
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
@@ -17,6 +19,7 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, cast
+from zlib import crc32
 
 from tests.harness.browser import FakeBrowser, fake_browser
 from tests.harness.host import Host, environment_for
@@ -29,7 +32,10 @@ COMMAND = Path(sys.executable).parent / "mcp-remote-py"
 LEGACY = "2025-11-25"
 
 ERA, FOLDER = "CONFORMANCE_ERA", "CONFORMANCE_FOLDER"
-"""Variables: what the host speaks (legacy, modern or auto), and where its files go."""
+"""Variables: what the host speaks (legacy, modern or auto), and where all files go."""
+
+AT_ONCE = 2
+"""Scenarios that are played side by side."""
 
 PATIENCE = 12.0
 """Seconds one answer may take, sign-in included."""
@@ -308,8 +314,20 @@ def play(url: str, environment: Mapping[str, str], folder: Path, browser: FakeBr
     return {"outcome": "ok"}
 
 
+def wait_for_turn(folder: Path, scenario: str) -> None:
+    """The suite starts all scenarios at once; this process goes on when others are through.
+
+    The lock ends with the process.
+    """
+    turn = os.open(folder / f"turn-{crc32(scenario.encode()) % AT_ONCE}", os.O_CREAT | os.O_RDWR)
+    fcntl.flock(turn, fcntl.LOCK_EX)
+
+
 def main() -> int:
-    folder = Path(os.environ[FOLDER])
+    scenario = os.environ["MCP_CONFORMANCE_SCENARIO"]
+    wait_for_turn(Path(os.environ[FOLDER]), scenario)
+    folder = Path(os.environ[FOLDER]) / scenario
+    folder.mkdir(parents=True)
     with fake_browser(folder / "browser") as browser:
         outcome = play(sys.argv[1], os.environ, folder, browser)
         outcome["tabs"] = len(browser.opened)

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from tests.thorough import THOROUGH
 
 ERAS = ("legacy", "modern", "auto")
+ERAS_IN_THE_GATE = ERAS if THOROUGH else ERAS[:2]
 
 REVISIONS = ("2025-11-25", "2026-07-28")
 
@@ -92,21 +93,19 @@ _BY_VERSION = {
 PAIRS = [Pair(name, version) for version, names in _BY_VERSION.items() for name in names]
 
 
-def list_runs() -> list[tuple[Pair, str]]:
-    """The scenarios with the eras of their hosts: all, or what the gate has the time for.
+ALONE = frozenset(
+    pair
+    for pair in PAIRS
+    if pair.scenario.startswith(("sep-2640-", "auth/2025-03-26-")) and pair.version == "2025-11-25"
+)
+"""What no set of requirements names: the suite has to be started for each."""
 
-    A sign-in is the same for every host and version, so there one of each stands for the others;
-    what is no sign-in is asked by the host that needs the translation.
-    """
-    if THOROUGH:
-        return [(pair, era) for pair in PAIRS for era in ERAS]
-    newest = {pair.scenario: pair for pair in PAIRS}
-    crossing = {"2025-11-25": "modern", "2026-07-28": "legacy"}
-    return [
-        (pair, "auto" if pair.scenario.startswith("auth/") else crossing[pair.version])
-        for pair in PAIRS
-        if pair == newest[pair.scenario] or not pair.scenario.startswith("auth/")
-    ]
+
+def arguments_for(pair: Pair) -> tuple[str, ...]:
+    """Of the suite: what makes it play this scenario, alone or with all its revision requires."""
+    if pair in ALONE:
+        return ("--scenario", pair.scenario, "--spec-version", pair.version, "--force")
+    return ("--requirements", pair.version)
 
 
 MUST_FAIL = frozenset(
