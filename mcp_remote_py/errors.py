@@ -47,6 +47,15 @@ def shorten(text: str) -> str:
     return text if len(text) <= MAX_EXCERPT_LENGTH else text[: MAX_EXCERPT_LENGTH - 1] + "…"
 
 
+# `[^<>]`, not `[^>]`: a body of nothing but "<" would be looked through once for each.
+_TAG = re.compile(r"<(script|style)\b.*?(?:</\1\s*>|\Z)|<[^<>]*>", re.DOTALL | re.IGNORECASE)
+
+
+def words_of(body: bytes) -> str:
+    """The text a person would read in `body`, on one line, without tags and scripts."""
+    return one_line(_TAG.sub(" ", body.decode("utf-8", "replace")))
+
+
 _LOGIN = re.compile(r"(mcp-remote-py login )URL(\.\Z)?")
 
 

@@ -5,18 +5,16 @@ The seam between `Fetch` and those who judge its answers. Must not know what a d
 
 from __future__ import annotations
 
-import re
 from typing import cast
 
 import msgspec
 
-from mcp_remote_py.errors import one_line, shorten
+from mcp_remote_py.errors import shorten, words_of
 from mcp_remote_py.oauth.steps import Conversation, Fetch, Request, Response
 from mcp_remote_py.redact import Secret, mask_url
 
 _JSON = Secret("application/json")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-_TAG = re.compile(r"<(script|style)\b.*?(?:</\1\s*>|\Z)|<[^<>]*>", re.DOTALL | re.IGNORECASE)
 
 
 def fetch(request: Request, *, follow_redirects: bool = True) -> Conversation[Response]:
@@ -51,11 +49,6 @@ def decode_object(body: bytes) -> dict[str, object] | None:
 def is_outage(status: int) -> bool:
     """Whether an answer of this status is no verdict: asking later may bring one."""
     return status in (408, 425, 429) or (status >= 500 and status != 501)
-
-
-def words_of(body: bytes) -> str:
-    """The text a person would read in `body`, on one line, without tags and scripts."""
-    return one_line(_TAG.sub(" ", body.decode("utf-8", "replace")))
 
 
 def quote(text: str) -> str:

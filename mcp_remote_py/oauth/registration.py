@@ -18,6 +18,7 @@ from mcp_remote_py.errors import (
     SignInFailed,
     SignInUnavailable,
     UsageError,
+    words_of,
 )
 from mcp_remote_py.oauth.discovery import ServerMetadata
 from mcp_remote_py.oauth.document import (
@@ -28,7 +29,6 @@ from mcp_remote_py.oauth.document import (
     is_outage,
     post_json,
     quote,
-    words_of,
 )
 from mcp_remote_py.oauth.grants import PRIVATE_KEY_JWT
 from mcp_remote_py.oauth.steps import Client, Conversation, Report, Request, Response

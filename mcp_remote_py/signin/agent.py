@@ -475,8 +475,11 @@ class _Performance:
         store, session, records = self._agent.store, self._agent.session_name, self._world.records
         match step:
             case Look():
-                credential = _known(store.load(session))
-                return Disk(credential, store.load_pending(session), *records.look())
+                # In this order: who renews or signs in writes its end into the ledger last. An old
+                # token beside a ledger that knows of its successor would look like a vain renewal.
+                ledger, error, hint = records.look()
+                pending = store.load_pending(session)
+                return Disk(_known(store.load(session)), pending, ledger, error, hint)
             case Load():
                 return _known(store.load(session))
             case Save():

@@ -312,6 +312,9 @@ class HttpClient:
             ):
                 attempts += 1
             else:
+                # Whoever fails, limits or redirects may not have looked at it.
+                if self._authorizer is not None and credential and 200 <= response.status < 300:
+                    self._authorizer.accepted(credential[0][1])
                 return response
 
     async def _take_nonce(self, response: Response, credential: tuple[Header, ...]) -> bool:
@@ -336,9 +339,6 @@ class HttpClient:
         if status == 400 and b"invalid_token" in challenge:
             status = 401  # what RFC 6750 §3.1 says it should have been (L17)
         if status not in (401, 403):
-            # Whoever fails, limits or redirects may not have looked at it.
-            if sent is not None and 200 <= status < 300:
-                self._authorizer.accepted(sent)
             return False
         if status == 401:
             # A person may need minutes: the connection must not be held for that long.

@@ -17,6 +17,7 @@ from mcp_remote_py.errors import (
     SessionLost,
     Unusable,
     shorten,
+    words_of,
 )
 from mcp_remote_py.jsonrpc import Message, encode_error_object, parse_message
 
@@ -28,13 +29,12 @@ MAX_RETRY_AFTER = 3600.0
 
 _WAIT_STATUS = frozenset({408, 425, 429, 502, 503, 504})
 _NO_TRANSPORT_STATUS = frozenset({404, 405, 406, 410, 411, 415, 501})
-_TAG = re.compile(r"<(script|style)\b.*?(?:</\1\s*>|\Z)|<[^>]*>", re.DOTALL | re.IGNORECASE)
 _SESSION_WORD = re.compile(rb"session", re.IGNORECASE)
 
 
 def excerpt(body: bytes) -> str:
     """The first words of a foreign text: tags, control characters and line ends removed."""
-    return shorten(_TAG.sub(" ", body[:EVIDENCE_BYTES].decode("utf-8", "replace")))
+    return shorten(words_of(body[:EVIDENCE_BYTES]))
 
 
 def parse_retry_after(value: bytes | None, now: datetime) -> float | None:

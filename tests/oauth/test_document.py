@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_remote_py.errors import MAX_EXCERPT_LENGTH
+from mcp_remote_py.errors import MAX_EXCERPT_LENGTH, words_of
 from mcp_remote_py.oauth.document import (
     decode_object,
     describe,
@@ -18,7 +18,6 @@ from mcp_remote_py.oauth.document import (
     is_outage,
     post_json,
     quote,
-    words_of,
 )
 from mcp_remote_py.oauth.steps import MAX_BODY_BYTES, Fetch, Response
 from tests.oauth.web import Web, document, page

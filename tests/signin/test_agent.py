@@ -23,7 +23,14 @@ from mcp_remote_py.credentials.lock import Held, LockBusy, ProcessLock
 from mcp_remote_py.credentials.store import MemoryStore, Store, StoreError
 from mcp_remote_py.errors import McpRemoteError, NotSent, Refused
 from mcp_remote_py.oauth.dpop import make_key
-from mcp_remote_py.oauth.ledger import RENEWAL_SPACING, TAB_COOL_DOWNS, Ledger, note_accepted
+from mcp_remote_py.oauth.ledger import (
+    RENEWAL_SPACING,
+    TAB_COOL_DOWNS,
+    Ledger,
+    note_accepted,
+    note_renewal,
+    note_renewed,
+)
 from mcp_remote_py.oauth.steps import Callback, Client, Credential, Fetch, Lock, Response
 from mcp_remote_py.redact import Secret, scrub_known
 from mcp_remote_py.settings import SignInSettings
@@ -873,6 +880,55 @@ def test_sign_out_revokes_and_forgets() -> None:
         assert world.store.load(SESSION) is None
         assert await sent_by(agent) is None
         assert not await agent.sign_out()
+
+    run(main())
+
+
+# What others do between two looks
+
+
+class Meddler:
+    """Another process that renews as soon as somebody has read one of two files, and not both."""
+
+    def __init__(self, world: World, before: Credential) -> None:
+        self.world = world
+        self.before = before
+        self.done = False
+
+    def __call__(self) -> None:
+        if self.done:
+            return
+        self.done = True
+        renewed = self.before._replace(
+            access_token=Secret("renewed"), obtained_at=START, expires_at=START + 3600
+        )
+        self.world.store.save(SESSION, renewed)
+        self.world.records.amend(lambda ledger: note_renewed(note_renewal(ledger, START)))
+
+
+@pytest.mark.promise("A5", "L1")
+def test_a_renewal_that_ends_while_the_files_are_read_is_none_in_vain() -> None:
+    async def main() -> None:
+        world = World()
+        meddler = Meddler(world, world.keep(expires_at=START - 1))
+
+        class Store(MemoryStore):
+            def load(self, session: str) -> Credential | None:
+                found = world.store.load(session)
+                meddler()
+                return found
+
+        class Records(FakeRecords):
+            def look(self) -> tuple[Ledger, str, str]:
+                found = super().look()
+                meddler()
+                return found
+
+        records = Records()
+        records.kept = world.records.kept
+        world.records = records
+        assert await sent_by(world.agent(store=Store())) == b"Bearer renewed"
+        assert meddler.done
 
     run(main())
 

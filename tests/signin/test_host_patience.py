@@ -46,8 +46,14 @@ def play(tmp_path: Path) -> Iterator[Callable[..., Stage]]:
         yield play
 
 
+def wait_for_tab(stage: Stage) -> None:
+    """A host is answered as soon as a person is waited for: the browser may be slower."""
+    wait_until(lambda: bool(stage.browser.opened), "a tab", seconds=PATIENCE)
+
+
 def consent(stage: Stage) -> None:
     """The person is done at last."""
+    wait_for_tab(stage)
     assert Visit().open(stage.browser.opened[-1]).status == 200
 
 
@@ -83,7 +89,7 @@ def test_first_sign_in_outlives_the_host_s_patience(
     stage = play(legacy=legacy)
     host = stage.host(*EARLY)
     result = host.initialize(seconds=LIMIT)
-    wait_until(lambda: bool(stage.browser.opened), "a tab", seconds=PATIENCE)
+    wait_for_tab(stage)
     link = stage.browser.opened[0]
     assert result["serverInfo"]["name"] == "mcp-remote-py"
     assert result["capabilities"]["tools"]["listChanged"] is True
@@ -122,7 +128,6 @@ def test_ended_sign_in_offers_what_was_known_at_once(play: Callable[..., Stage])
     stage = play()
     first = stage.host()
     first.begin("initialize", initialize_params(), request_id="begin")
-    wait_until(lambda: bool(stage.browser.opened), "a tab", seconds=PATIENCE)
     consent(stage)
     initialize = result_in(first.answer_line("begin").raw)
     first.notify("notifications/initialized")

@@ -607,7 +607,7 @@ class Prover:
     def __init__(self, scheme: str = "DPoP") -> None:
         self.scheme = scheme
         self.nonce = b"none"
-        self.refusals = 0
+        self.refusals = self.acceptances = 0
 
     async def headers(self, method: bytes, url: str) -> tuple[tuple[bytes, bytes], ...]:
         credential = (b"authorization", f"{self.scheme} token".encode())
@@ -619,6 +619,7 @@ class Prover:
 
     def accepted(self, sent: bytes) -> None:
         assert sent == f"{self.scheme} token".encode()
+        self.acceptances += 1
 
     async def refused(self, sent: bytes | None, status: int, challenge: bytes) -> bool:
         self.refusals += 1
@@ -660,7 +661,7 @@ def test_the_servers_nonce_is_in_the_next_proof(server: WildServer, method: str)
     nonces = [one.headers["dpop"] for one in server.received(method)]
     wanted = ["none", "first", "second", "third"]
     assert nonces == [f"{method} {server.url} {nonce}" for nonce in wanted]
-    assert prover.refusals == 0
+    assert (prover.refusals, prover.acceptances) == (0, 2)
 
 
 @pytest.mark.promise("A3", "L5")
@@ -687,3 +688,14 @@ def test_any_other_refusal_is_the_authorizers(
     prover = Prover(scheme)
     assert statuses(server.url, prover, b"POST") == [401]
     assert prover.refusals == len(server.received("POST")) == 1
+
+
+@pytest.mark.promise("L1")
+@pytest.mark.parametrize("may_sign_in", [False, True], ids=["nobody waits", "somebody waits"])
+def test_a_token_is_accepted_whoever_asked(server: WildServer, may_sign_in: bool) -> None:
+    """Also by the stream and the end of the session: else its renewal would pass for vain."""
+    answers = [answer_status(status) for status in (200, 202, 204, 404, 429, 500)]
+    server.script("POST", *answers)
+    prover = Prover("Bearer")
+    statuses(server.url, prover, b"POST", len(answers), may_sign_in=may_sign_in)
+    assert prover.acceptances == 3
