@@ -203,6 +203,7 @@ def test_wait_ends_with_the_link(play: Callable[..., Stage]) -> None:
     host.initialize(seconds=LIMIT)
     request_id = host.begin("prompts/list")
     answer = host.answer(request_id, seconds=LIMIT)
+    wait_for_tab(stage)
     assert_error(answer, request_id, [stage.server.url, stage.browser.opened[0], "try again"])
 
 
