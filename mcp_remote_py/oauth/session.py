@@ -54,7 +54,14 @@ from mcp_remote_py.oauth.steps import (
     Report,
     Watch,
 )
-from mcp_remote_py.oauth.tokens import DPOP, GrantRefused, needs_refresh
+from mcp_remote_py.oauth.tokens import (
+    CLOCK_HINT,
+    DPOP,
+    INVALID_PROOF,
+    USE_NONCE,
+    GrantRefused,
+    needs_refresh,
+)
 from mcp_remote_py.redact import Secret
 from mcp_remote_py.retry import Random
 from mcp_remote_py.settings import SignInSettings
@@ -188,6 +195,13 @@ class Session:
         Raises:
             McpRemoteError: there will be no other token, for a reason in one sentence.
         """
+        if refused is not None and challenge.dpop_error in (INVALID_PROOF, USE_NONCE):
+            # The token was not looked at: another would meet the same.
+            raise Refused(
+                f"The server refuses the proof that the token is ours ({challenge.dpop_error}).",
+                hint=CLOCK_HINT,
+                status=status,
+            )
         event = Event.UNAUTHORIZED if status == 401 else Event.SCOPE_WANTED
         wanted = ""
         if event is Event.SCOPE_WANTED:

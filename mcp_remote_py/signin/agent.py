@@ -56,7 +56,7 @@ from mcp_remote_py.oauth.steps import (
     Wait,
     Watch,
 )
-from mcp_remote_py.oauth.tokens import BEARER, CLOCK_HINT, DPOP, INVALID_PROOF, USE_NONCE
+from mcp_remote_py.oauth.tokens import BEARER, DPOP
 from mcp_remote_py.redact import Secret, remember
 from mcp_remote_py.settings import SignInSettings
 from mcp_remote_py.signin.page import Outcome
@@ -230,13 +230,6 @@ class SignInAgent:
         """See `Authorizer.refused`."""
         token = None if sent is None else _token_in(sent)
         parsed = parse_challenge(challenge.decode("latin-1"))
-        if sent is not None and parsed.dpop_error in (INVALID_PROOF, USE_NONCE):
-            # The token was not looked at: another would meet the same.
-            raise Refused(
-                f"The server refuses the proof that the token is ours ({parsed.dpop_error}).",
-                hint=CLOCK_HINT,
-                status=status,
-            )
         try:
             return await self._play(self._session.answer(token, status, parsed))
         except McpRemoteError as error:
