@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
 from tests.real.installation import CONFORMANCE, find_node, install_node_packages
+from tests.real.processes import kill_group
 
 PATIENCE = 60.0
 """Seconds."""
@@ -27,6 +29,26 @@ class Suite(NamedTuple):
     def folder(self) -> Path:
         """Of its package."""
         return Path(self.command[1]).parent.parent
+
+    @contextmanager
+    def started(
+        self, arguments: Iterable[str], folder: Path, **variables: str
+    ) -> Generator[subprocess.Popen[bytes]]:
+        """It runs in that folder, its words are in `suite.log` there; at the end it is gone."""
+        with (folder / "suite.log").open("ab") as log:
+            process = subprocess.Popen(
+                [*self.command, *arguments],
+                cwd=folder,
+                env={**self.environment, **variables},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+            try:
+                yield process
+            finally:
+                kill_group(process)
 
     def list_scenarios(self, leg: str) -> dict[str, str]:
         """All of that leg, `client` or `server`, with the versions they are of."""

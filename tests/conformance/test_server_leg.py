@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-import subprocess
 from collections.abc import Generator
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -23,7 +22,6 @@ from tests.conformance.conftest import Suite
 from tests.conformance.scenarios import AT_THE_FRONT, REVISIONS, SERVER_KNOWN, SKILLS
 from tests.conformance.serving import running
 from tests.harness.host import environment_for
-from tests.real.processes import kill_group
 
 # The first test of the folder may have to install the suite.
 pytestmark = [pytest.mark.timeout(400), pytest.mark.promise("R2", "R3", "E1")]
@@ -99,30 +97,14 @@ def pair(
     for arguments in RUNS[run]:
         with contextlib.ExitStack() as stack:
             processes = [
-                stack.enter_context(started(suite, ["--url", url, *arguments], folder))
+                stack.enter_context(
+                    suite.started(["server", "--url", url, *arguments, "-o", "."], folder)
+                )
                 for url, folder in zip(urls, folders, strict=True)
             ]
             for process in processes:
                 process.wait(SECONDS)
     return Pair(run, *map(read_checks, folders))
-
-
-@contextlib.contextmanager
-def started(suite: Suite, arguments: list[str], folder: Path) -> Generator[subprocess.Popen[bytes]]:
-    with (folder / "suite.log").open("ab") as log:
-        process = subprocess.Popen(
-            [*suite.command, "server", *arguments, "-o", str(folder)],
-            cwd=folder,
-            env=suite.environment,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-        try:
-            yield process
-        finally:
-            kill_group(process)
 
 
 def read_checks(folder: Path) -> Checks:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 import sys
 from collections.abc import Callable
 from functools import cache
@@ -29,7 +28,6 @@ from tests.conformance.scenarios import (
     arguments_for,
     tabs_of,
 )
-from tests.real.processes import kill_group
 
 Json = dict[str, Any]
 
@@ -69,29 +67,11 @@ def examine(suite: Suite, tmp_path_factory: pytest.TempPathFactory) -> Examine:
     @cache
     def start(arguments: tuple[str, ...], era: str) -> Examination:
         folder = tmp_path_factory.mktemp("examination")
-        with (folder / "suite.log").open("wb") as log:
-            process = subprocess.Popen(
-                [
-                    *(*suite.command, "client", *arguments, "-o", str(folder / "suite")),
-                    *("--command", f"{sys.executable} -m {driver.__name__}"),
-                    *("--timeout", str(SUITE_MILLISECONDS)),
-                ],
-                cwd=folder,
-                env={
-                    **suite.environment,
-                    "PYTHONPATH": str(ROOT),
-                    driver.ERA: era,
-                    driver.FOLDER: str(folder),
-                },
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-            try:
-                status = process.wait(SECONDS)
-            finally:
-                kill_group(process)
+        command = f"{sys.executable} -m {driver.__name__}"
+        options = ["-o", "suite", "--command", command, "--timeout", str(SUITE_MILLISECONDS)]
+        variables = {"PYTHONPATH": str(ROOT), driver.ERA: era, driver.FOLDER: str(folder)}
+        with suite.started(["client", *arguments, *options], folder, **variables) as process:
+            status = process.wait(SECONDS)
         return Examination(status, (folder / "suite.log").read_text(), read_verdicts(folder))
 
     return start

@@ -143,9 +143,14 @@ def refusal(host: Host, *phrases: str) -> str:
     return text
 
 
+def wait_for_tab(stage: Stage) -> None:
+    """A host may be answered as soon as a person is waited for: the browser may be slower."""
+    wait_until(lambda: bool(stage.browser.opened), "a tab", seconds=PATIENCE)
+
+
 def redirect_uri_of(stage: Stage) -> tuple[str, str]:
     """Redirect URI and `state` of the tab that was opened."""
-    wait_until(lambda: bool(stage.browser.opened), "a tab", seconds=PATIENCE)
+    wait_for_tab(stage)
     query = parse_qs(urlsplit(stage.browser.opened[0]).query)
     return query["redirect_uri"][0], query["state"][0]
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 from joserfc.jwk import ECKey
 
-from tests.harness.browser import fake_browser
+from tests.harness.browser import FakeBrowser, fake_browser
 from tests.harness.host import Host, environment_for
 from tests.real.processes import Service
 
@@ -56,19 +56,34 @@ Start = Callable[..., Host]
 
 
 @contextmanager
-def unattended(service: Service, folder: Path) -> Generator[Start]:
-    """Starts the command with these options; at the end nobody has opened a browser."""
+def desk(service: Service, folder: Path) -> Generator[tuple[Start, FakeBrowser]]:
+    """Starts the command, again and again, on one machine with a person before it."""
     with ExitStack() as stack:
         browser = stack.enter_context(fake_browser(folder / "browser"))
 
-        def start(*options: str, environment: Mapping[str, str] | None = None) -> Host:
+        def start(*options: str) -> Host:
             url = f"http://localhost:{service.port}/mcp"
-            variables = {"BROWSER": str(browser.command), **(environment or {})}
             command = [str(COMMAND), url, "--token-store", "file", *options]
+            variables = {"BROWSER": str(browser.command)}
             return stack.enter_context(Host(command, environment_for(folder, variables)))
 
+        yield start, browser
+
+
+@contextmanager
+def unattended(service: Service, folder: Path) -> Generator[Start]:
+    """The same with nobody before it: at the end nobody has opened a browser."""
+    with desk(service, folder) as (start, browser):
         yield start
         assert browser.opened == []
+
+
+def signed_in(start: Start, *options: str) -> Host:
+    """A host with these options, whose tool works."""
+    host = start(*options)
+    host.initialize()
+    assert call(host) == "42"
+    return host
 
 
 def refusal(host: Host) -> str:

@@ -7,15 +7,13 @@ is PyJWT, and changes its nonce every other second.
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.harness.browser import FakeBrowser, fake_browser
-from tests.harness.host import Host, environment_for
-from tests.real.agents import BY_KEY, COMMAND, Start, call, info, private_key, refusal
+from tests.harness.host import Host
+from tests.real.agents import BY_KEY, call, desk, info, private_key, refusal, signed_in
 from tests.real.processes import Service, wait_until
 from tests.real.servers import openid_servers
 
@@ -24,21 +22,6 @@ pytestmark = [pytest.mark.timeout(400), pytest.mark.promise("A3")]
 
 LIFETIME = 6
 """Seconds an access token is good for: longer than a busy machine takes to use it."""
-
-
-@contextmanager
-def desk(service: Service, folder: Path) -> Generator[tuple[Start, FakeBrowser]]:
-    """Starts the command, again and again, on one machine with a person before it."""
-    with ExitStack() as stack:
-        browser = stack.enter_context(fake_browser(folder / "browser"))
-
-        def start(*options: str) -> Host:
-            url = f"http://localhost:{service.port}/mcp"
-            command = [str(COMMAND), url, "--token-store", "file", *options]
-            variables = {"BROWSER": str(browser.command)}
-            return stack.enter_context(Host(command, environment_for(folder, variables)))
-
-        yield start, browser
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +40,7 @@ def count(service: Service, words: str) -> int:
 def call_until(host: Host, service: Service, words: str) -> None:
     """Past the token's end, a call renews it and nobody notices."""
     before = count(service, words)
-    wait_until(lambda: call(host) == "42" and count(service, words) > before, 15)
+    assert wait_until(lambda: call(host) == "42" and count(service, words) > before, 15)
 
 
 def test_a_person_signs_in_once_and_the_key_outlives_token_and_process(
@@ -66,9 +49,7 @@ def test_a_person_signs_in_once_and_the_key_outlives_token_and_process(
     issuer, server = servers
     with desk(server, tmp_path) as (start, browser):
         for _ in range(2):
-            host = start()
-            host.initialize()
-            assert call(host) == "42"
+            host = signed_in(start)
             # The provider holds the refresh token of a client without a secret to its key.
             call_until(host, issuer, "granted refresh_token")
             host.end()
@@ -86,9 +67,7 @@ def test_an_agent_proves_its_own_key_and_that_of_the_token(
     issuer, server = servers
     before = count(issuer, "granted client_credentials")
     with desk(server, tmp_path) as (start, browser):
-        host = start(*info("by-key"), *private_key(tmp_path))
-        host.initialize()
-        assert call(host) == "42"
+        host = signed_in(start, *info("by-key"), *private_key(tmp_path))
         call_until(host, issuer, "granted client_credentials")
         assert count(issuer, "granted client_credentials") > before + 1
         assert browser.opened == []

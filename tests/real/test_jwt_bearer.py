@@ -20,7 +20,7 @@ from joserfc.jwk import ECKey
 
 from tests.canaries import RUN
 from tests.harness.host import Host
-from tests.real.agents import AGAIN, Start, call, is_said, refusal, unattended
+from tests.real.agents import AGAIN, Start, call, is_said, refusal, signed_in, unattended
 from tests.real.identity_provider import IdentityProvider, identity_provider
 from tests.real.jwt_bearer_server import CLIENT
 from tests.real.processes import Service, wait_until
@@ -147,17 +147,13 @@ def test_a_workload_signs_in_and_renews_with_what_its_file_has_by_then(
     scene: Scene, start: Start, file: JwtFile
 ) -> None:
     file.hold(workload_jwt(scene.name, jti="of-the-start"))
-    host = start(*file.as_grant)
-    host.initialize()
-    assert call(host) == "42"
+    host = signed_in(start, *file.as_grant)
     file.hold(workload_jwt(scene.name, jti="rotated"))
     before = scene.answered(200, "of-the-start")
     assert wait_until(lambda: call(host) == "42" and scene.answered(200, "rotated") > 0, 15)
     assert scene.answered(200, "of-the-start") == before
     host.end()
-    host = start(*file.as_grant)
-    host.initialize()
-    assert call(host) == "42"
+    host = signed_in(start, *file.as_grant)
 
 
 def test_a_token_endpoint_that_is_given_leaves_the_scopes_to_be_named(
@@ -170,9 +166,7 @@ def test_a_token_endpoint_that_is_given_leaves_the_scopes_to_be_named(
         '"The requested scope is invalid, unknown, or malformed."). Name the scopes it knows with '
         "--scope."
     )
-    host = start(*options, "--scope", "workshop")
-    host.initialize()
-    assert call(host) == "42"
+    signed_in(start, *options, "--scope", "workshop")
 
 
 @pytest.mark.parametrize(
@@ -211,9 +205,7 @@ def test_a_file_that_is_gone_at_the_renewal_is_named_until_it_is_back(
     scene: Scene, start: Start, file: JwtFile
 ) -> None:
     file.hold(workload_jwt(scene.name))
-    host = start(*file.as_grant)
-    host.initialize()
-    assert call(host) == "42"
+    host = signed_in(start, *file.as_grant)
     file.path.unlink()
     asked = scene.answered(200)
     message = wait_for_error(host)
@@ -233,9 +225,7 @@ def test_a_file_that_is_not_kept_up_to_date_is_told_and_not_asked_for_ever(
 ) -> None:
     """The renewal is refused, and the sign-in that comes of it; then there is none for a while."""
     file.hold(workload_jwt(scene.name))
-    host = start(*file.as_grant)
-    host.initialize()
-    assert call(host) == "42"
+    host = signed_in(start, *file.as_grant)
     file.hold(workload_jwt(scene.name, expires_in=-300, jti="of-yesterday"))
     message = wait_for_error(host)
     assert message.startswith(
@@ -290,9 +280,7 @@ def test_an_account_of_a_company_signs_in_and_renews(
 ) -> None:
     file.hold(scene.provider.id_token())
     before = len(scene.provider.asked)
-    host = start(*file.as_id_token(scene.provider))
-    host.initialize()
-    assert call(host) == "42"
+    host = signed_in(start, *file.as_id_token(scene.provider))
     asked = scene.provider.asked[before]
     assert asked["audience"] == scene.name
     assert asked["resource"] == f"http://localhost:{scene.server.port}/mcp"
@@ -307,9 +295,7 @@ def test_a_token_endpoint_that_is_given_is_no_audience(
 ) -> None:
     """A grant is for the issuer, and for no other name of it."""
     file.hold(scene.provider.id_token())
-    host = start(*file.as_id_token(scene.provider), "--token-endpoint", f"{scene.name}/token")
-    host.initialize()
-    assert call(host) == "42"
+    signed_in(start, *file.as_id_token(scene.provider), "--token-endpoint", f"{scene.name}/token")
     assert scene.provider.asked[-1]["audience"] == scene.name
 
 

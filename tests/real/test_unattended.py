@@ -24,6 +24,7 @@ from tests.real.agents import (
     is_said,
     private_key,
     refusal,
+    signed_in,
     unattended,
 )
 from tests.real.processes import Service, wait_until
@@ -74,17 +75,13 @@ def test_an_agent_signs_in_renews_in_silence_and_is_still_signed_in_at_the_next_
         "by-key": [*info("by-key"), *private_key(tmp_path)],
     }[kind]
     before = granted(servers)
-    host = start(*options)
-    host.initialize()
-    assert call(host) == "42"
+    host = signed_in(start, *options)
     assert granted(servers) == before + 1
     # Past its end, the next request renews it, and nobody notices.
-    wait_until(lambda: call(host) == "42" and granted(servers) > before + 1, 15)
+    assert wait_until(lambda: call(host) == "42" and granted(servers) > before + 1, 15)
     host.end()
     asked = granted(servers)
-    host = start(*options)
-    host.initialize()
-    assert call(host) == "42"
+    host = signed_in(start, *options)
     assert granted(servers) <= asked + 1
 
 
@@ -135,9 +132,7 @@ def test_a_token_endpoint_that_is_given_is_taken_with_its_issuer(
 ) -> None:
     """This provider takes no proof that is made out to the endpoint itself."""
     endpoint = f"http://localhost:{servers[0].port}/token"
-    host = start(*info("by-key"), *private_key(tmp_path), "--token-endpoint", endpoint)
-    host.initialize()
-    assert call(host) == "42"
+    signed_in(start, *info("by-key"), *private_key(tmp_path), "--token-endpoint", endpoint)
 
 
 def test_a_proof_for_another_audience_is_refused_and_the_option_is_named(

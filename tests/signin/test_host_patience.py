@@ -18,7 +18,7 @@ import pytest
 
 from tests.harness.browser import Visit, fake_browser
 from tests.harness.host import Host, Json, assert_error, initialize_params, wait_until
-from tests.harness.stage import CALL, PATIENCE, Stage, call
+from tests.harness.stage import CALL, PATIENCE, Stage, call, wait_for_tab
 from tests.peers.authorization_server import AuthorizationServer, Policy
 from tests.peers.wild_server import WildServer
 
@@ -44,11 +44,6 @@ def play(tmp_path: Path) -> Iterator[Callable[..., Stage]]:
             return Stage(server, browser, tmp_path / "home", stack)
 
         yield play
-
-
-def wait_for_tab(stage: Stage) -> None:
-    """A host is answered as soon as a person is waited for: the browser may be slower."""
-    wait_until(lambda: bool(stage.browser.opened), "a tab", seconds=PATIENCE)
 
 
 def consent(stage: Stage) -> None:

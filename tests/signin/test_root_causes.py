@@ -28,6 +28,7 @@ from tests.harness.stage import (
     let_token_expire,
     redirect_uri_of,
     refusal,
+    wait_for_tab,
 )
 from tests.peers.authorization_server import (
     CANARY,
@@ -164,7 +165,7 @@ def beside_another(stage: Stage) -> Check:
     other = stage.stack.enter_context(AuthorizationServer())
     host = stage.host(url=other.url)
     request_id = host.begin("initialize", initialize_params())
-    wait_until(lambda: bool(stage.browser.opened), "the other tab", seconds=PATIENCE)
+    wait_for_tab(stage)
 
     def check() -> None:
         assert "result" in host.answer(request_id)
