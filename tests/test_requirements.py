@@ -1,4 +1,4 @@
-"""Every promise has a test, and every test that names a promise names one there is.
+"""Every promise has a test, and every test that names a promise or a report names one there is.
 
 Reads the tests as text, so that it says the same whichever tests are run. Must not import them.
 """
@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import ast
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import pytest
+
+from tests.reports import REPORTS
 from tests.requirements import PROMISES
 
 TESTS = Path(__file__).parent
@@ -23,8 +26,8 @@ def find_test_files() -> Iterator[Path]:
                 yield Path(folder, name)
 
 
-def find_marks(tree: ast.Module) -> Iterator[ast.Call]:
-    """The calls of `pytest.mark.promise` that mark something: decorators and `pytestmark`."""
+def find_marks(tree: ast.Module, mark: str) -> Iterator[ast.Call]:
+    """The calls of that mark of pytest's that mark something: decorators and `pytestmark`."""
     for node in ast.walk(tree):
         candidates: list[ast.expr] = []
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
@@ -34,38 +37,39 @@ def find_marks(tree: ast.Module) -> Iterator[ast.Call]:
             candidates = node.value.elts if isinstance(node.value, ast.List) else [node.value]
         for candidate in candidates:
             if isinstance(candidate, ast.Call) and (
-                ast.unparse(candidate.func) == "pytest.mark.promise"
+                ast.unparse(candidate.func) == f"pytest.mark.{mark}"
             ):
                 yield candidate
 
 
-def promises_of(source: str) -> list[str]:
+def marked_in(source: str, mark: str) -> list[str]:
     return [
         str(argument.value) if isinstance(argument, ast.Constant) else ast.unparse(argument)
-        for mark in find_marks(ast.parse(source))
-        for argument in mark.args
+        for call in find_marks(ast.parse(source), mark)
+        for argument in call.args
     ]
 
 
-def collect_promises() -> dict[str, list[str]]:
-    """Promise id -> the files that name it."""
+def collect(mark: str) -> dict[str, list[str]]:
+    """Id -> the files that name it by that mark."""
     named: dict[str, list[str]] = {}
     for path in sorted(find_test_files()):
-        for promise in promises_of(path.read_text(encoding="utf-8")):
-            named.setdefault(promise, []).append(path.relative_to(TESTS).as_posix())
+        for name in marked_in(path.read_text(encoding="utf-8"), mark):
+            named.setdefault(name, []).append(path.relative_to(TESTS).as_posix())
     return named
 
 
 def test_every_promise_has_a_test() -> None:
-    unproven = sorted(PROMISES.keys() - collect_promises().keys())
+    unproven = sorted(PROMISES.keys() - collect("promise").keys())
     assert not unproven, f"no test carries pytest.mark.promise for {unproven}"
 
 
-def test_every_named_promise_is_known() -> None:
-    unknown = {
-        promise: files for promise, files in collect_promises().items() if promise not in PROMISES
-    }
-    assert not unknown, f"not in tests/requirements.py: {unknown}"
+@pytest.mark.parametrize(
+    ("mark", "known"), [("promise", PROMISES), ("report", REPORTS)], ids=["promise", "report"]
+)
+def test_every_named_id_is_known(mark: str, known: Mapping[str, object]) -> None:
+    unknown = {name: files for name, files in collect(mark).items() if name not in known}
+    assert not unknown, f"pytest.mark.{mark} names what there is not: {unknown}"
 
 
 def test_every_promise_has_a_sentence_and_a_source() -> None:
@@ -89,4 +93,4 @@ def helper(): ...
 "not a mark: pytest.mark.promise('text')"
 """
     found = {"in-list", "one", "two", "class", "NOT_A_LITERAL"}
-    assert set(promises_of(source)) == found
+    assert set(marked_in(source, "promise")) == found
