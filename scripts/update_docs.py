@@ -20,12 +20,15 @@ from mcp_remote_py.oauth.policy import OUTCOMES, RULES, Action, Event, Fact, Rul
 from mcp_remote_py.settings import DEFAULT_AUTH_TIMEOUT
 from mcp_remote_py.signin.fetch import POST_TIMEOUT
 from tests.conformance import scenarios
+from tests.marks import collect
 from tests.matrix import cells
+from tests.reports import REPORTS
 
 README = ROOT / "README.md"
 LOOPS = ROOT / "docs" / "never-a-loop.md"
 ERAS = ROOT / "docs" / "eras.md"
 CONFORMANCE = ROOT / "docs" / "conformance.md"
+SECURITY = ROOT / "docs" / "security.md"
 
 
 def render_options() -> str:
@@ -229,6 +232,16 @@ def render_evidence() -> str:
     return _table(("Failure", "HTTP status", "JSON-RPC error", "it is", "because"), rows)
 
 
+def render_reports() -> str:
+    """What attackers try, what is right then, and the files of tests that show it."""
+    shown = collect("report")
+    rows = [
+        (name, right, ", ".join(f"`tests/{path}`" for path in shown.get(name, ())))
+        for name, right in REPORTS.items()
+    ]
+    return _table(("", "Right is", "shown by"), rows)
+
+
 def _codes(codes: frozenset[int] | None) -> str:
     if codes is None:
         return "any or none"
@@ -265,6 +278,9 @@ PIECES = {
         "scenarios": render_scenarios,
         "front": render_front,
         "server": render_server,
+    },
+    SECURITY: {
+        "reports": render_reports,
     },
 }
 """By document, the names of its pieces and what writes them."""

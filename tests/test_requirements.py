@@ -1,74 +1,30 @@
 """Every promise has a test, and every test that names a promise or a report names one there is.
 
-Reads the tests as text, so that it says the same whichever tests are run. Must not import them.
+Must not import any test.
 """
 
 from __future__ import annotations
 
-import ast
-import os
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 
 import pytest
 
+from tests.marks import collect, marked_in
 from tests.reports import REPORTS
 from tests.requirements import PROMISES
 
-TESTS = Path(__file__).parent
+KNOWN: Mapping[str, Mapping[str, object]] = {"promise": PROMISES, "report": REPORTS}
 
 
-def find_test_files() -> Iterator[Path]:
-    for folder, folders, files in os.walk(TESTS):
-        folders[:] = [name for name in folders if name != "node_modules" and name[0] != "."]
-        for name in files:
-            if name.startswith("test_") and name.endswith(".py"):
-                yield Path(folder, name)
+@pytest.mark.parametrize("mark", KNOWN)
+def test_every_id_has_a_test(mark: str) -> None:
+    unproven = sorted(KNOWN[mark].keys() - collect(mark).keys())
+    assert not unproven, f"no test carries pytest.mark.{mark} for {unproven}"
 
 
-def find_marks(tree: ast.Module, mark: str) -> Iterator[ast.Call]:
-    """The calls of that mark of pytest's that mark something: decorators and `pytestmark`."""
-    for node in ast.walk(tree):
-        candidates: list[ast.expr] = []
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            if node.name.startswith(("test_", "Test")):
-                candidates = node.decorator_list
-        elif isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "pytestmark":
-            candidates = node.value.elts if isinstance(node.value, ast.List) else [node.value]
-        for candidate in candidates:
-            if isinstance(candidate, ast.Call) and (
-                ast.unparse(candidate.func) == f"pytest.mark.{mark}"
-            ):
-                yield candidate
-
-
-def marked_in(source: str, mark: str) -> list[str]:
-    return [
-        str(argument.value) if isinstance(argument, ast.Constant) else ast.unparse(argument)
-        for call in find_marks(ast.parse(source), mark)
-        for argument in call.args
-    ]
-
-
-def collect(mark: str) -> dict[str, list[str]]:
-    """Id -> the files that name it by that mark."""
-    named: dict[str, list[str]] = {}
-    for path in sorted(find_test_files()):
-        for name in marked_in(path.read_text(encoding="utf-8"), mark):
-            named.setdefault(name, []).append(path.relative_to(TESTS).as_posix())
-    return named
-
-
-def test_every_promise_has_a_test() -> None:
-    unproven = sorted(PROMISES.keys() - collect("promise").keys())
-    assert not unproven, f"no test carries pytest.mark.promise for {unproven}"
-
-
-@pytest.mark.parametrize(
-    ("mark", "known"), [("promise", PROMISES), ("report", REPORTS)], ids=["promise", "report"]
-)
-def test_every_named_id_is_known(mark: str, known: Mapping[str, object]) -> None:
-    unknown = {name: files for name, files in collect(mark).items() if name not in known}
+@pytest.mark.parametrize("mark", KNOWN)
+def test_every_named_id_is_known(mark: str) -> None:
+    unknown = {name: files for name, files in collect(mark).items() if name not in KNOWN[mark]}
     assert not unknown, f"pytest.mark.{mark} names what there is not: {unknown}"
 
 
