@@ -115,8 +115,12 @@ class ExchangeError(McpRemoteError):
     """One message could not be exchanged.
 
     `status` is the HTTP status that was answered (None without an answer), `retry_after` the
-    seconds the server asked to wait (None when it did not), `body` the JSON-RPC error line of
-    the server where its refusal carried one.
+    seconds the server asked to wait (None when it did not), `body` the JSON-RPC line of the server
+    where its refusal carried one.
+
+    Attributes:
+        is_answer: `body` came with the id of the request, so it is the server's answer to it.
+        in_our_words: our sentence takes the place of the message in `body`.
     """
 
     def __init__(
@@ -132,6 +136,8 @@ class ExchangeError(McpRemoteError):
         self.status = status
         self.retry_after = retry_after
         self.body = body
+        self.is_answer = False
+        self.in_our_words = False
 
 
 class NotSent(ExchangeError):
@@ -143,7 +149,13 @@ class Refused(ExchangeError):
 
 
 class SessionLost(Refused):
-    """The server no longer knows the session the message was sent in."""
+    """The server no longer knows the session the message was sent in.
+
+    Attributes:
+        otherwise: what the same answer stands for where the session turns out to be known.
+    """
+
+    otherwise: ExchangeError | None = None
 
 
 class WrongEra(Refused):

@@ -20,7 +20,7 @@ from typing import TypeVar
 
 import msgspec
 
-from mcp_remote_py.errors import InvalidMessage, one_line
+from mcp_remote_py.errors import ExchangeError, InvalidMessage, one_line
 
 T = TypeVar("T")
 
@@ -80,12 +80,16 @@ class Message:
             notification and for the id `null`.
         is_error: a response that carries `error` (`null` beside a result is none).
         related: the key of the request on whose stream it came, None where that is not known.
+        refusal: what the HTTP status of an answer stands for, where that is a refusal; else None.
 
     In `params`, `result` and `error` the escape of a lone surrogate reads `\ufffd`, so that every
     decoder takes them; `raw` and `raw_id` keep it.
     """
 
-    __slots__ = ("_envelope", "is_error", "key", "kind", "method", "raw", "raw_id", "related")
+    __slots__ = (
+        *("_envelope", "is_error", "key", "kind", "method"),
+        *("raw", "raw_id", "refusal", "related"),
+    )
 
     def __init__(self, raw: bytes, envelope: _Envelope) -> None:
         self.raw = raw
@@ -93,6 +97,7 @@ class Message:
         self.raw_id = b""
         self.key: Hashable = None
         self.related: Hashable = None
+        self.refusal: ExchangeError | None = None
         self.is_error = False
         if envelope.id is not msgspec.UNSET:
             self.raw_id = bytes(envelope.id)
@@ -363,6 +368,14 @@ def encode_error(raw_id: bytes | None, code: int, message: str) -> bytes:
 def encode_error_object(raw_id: bytes, error: bytes) -> bytes:
     """An error answer, one line, to the request with this id; `error` is JSON text."""
     return b'{"jsonrpc":"2.0","id":%b,"error":%b}' % (raw_id, error)
+
+
+def reword_error(line: bytes, message: str) -> bytes:
+    """An error answer, one line, with another message; its code and other members stay."""
+    answer = parse_message(line)
+    members = _decode_members(answer.error)
+    members["message"] = msgspec.Raw(msgspec.json.encode(one_line(message)))
+    return encode_error_object(answer.raw_id, msgspec.json.encode(members))
 
 
 def encode_result(raw_id: bytes, result: bytes) -> bytes:

@@ -47,6 +47,7 @@ from mcp_remote_py.jsonrpc import (
     find_id,
     parse_message,
     parse_messages,
+    reword_error,
 )
 from mcp_remote_py.pending import Ledger, cancelled_key, refuse_open_id
 from mcp_remote_py.redact import scrub_known
@@ -472,6 +473,8 @@ class Relay:
         # The last line of defence, as in the log; the server's own answer is not ours to change.
         text = scrub_known(error.sentence())
         line = error.body or encode_error(entry.message.raw_id, LOCAL_ERROR, text)
+        if error.in_our_words:
+            line = reword_error(line, text)
         logger.warning("%s failed: %s", entry.message, error.sentence())
         self._answer(entry, line)
 

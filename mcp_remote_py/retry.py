@@ -20,6 +20,7 @@ from mcp_remote_py.errors import (
     SessionLost,
     WrongEra,
 )
+from mcp_remote_py.jsonrpc import Kind, Message
 
 Random = Callable[[], float]
 """Uniform in [0, 1)."""
@@ -45,6 +46,16 @@ HARMLESS_METHODS = frozenset(
 )
 """Methods that only read, or that set what they set again."""
 
+
+def may_have_effect(message: Message) -> bool:
+    """Whether a second execution could do harm, for all that its method tells.
+
+    What fails such a request, or answers it, is never evidence on transport, session or era: that
+    would have it sent again. Only what has no effect is (`bridge/server_side` asks it).
+    """
+    return message.kind is Kind.REQUEST and message.method not in HARMLESS_METHODS
+
+
 REQUEST_PATIENCE = 15.0
 INITIALIZE_PATIENCE = 25.0
 """Seconds from the first attempt until a server that cannot be reached is reported. Hosts give
@@ -54,9 +65,10 @@ MAX_REPEATS = 9
 """Repeats of one request in all, new sessions aside: so many that of 20 requests 19 are tried for
 8 s, and of 20 `initialize` 19 for 15 s, though bad luck may end them sooner."""
 
-SAFE_STATUS = frozenset({408, 425, 429})
-UNSURE_STATUS = frozenset({502, 503, 504})
-"""A gateway answered: the server behind it may or may not have executed the request."""
+SAFE_STATUS = frozenset({425, 429})
+UNSURE_STATUS = frozenset({408, 502, 503, 504})
+"""A gateway answered: the server behind it may or may not have executed the request. 408 is what
+some frameworks (tower-http's `TimeoutLayer`) give up a request with that they have begun."""
 
 
 class Steps(NamedTuple):
@@ -124,7 +136,7 @@ _LOST = "It may have been executed, and a second time could do harm."
 _AGAIN = "It may have been executed; a second time does no harm."
 
 RULES = (
-    Rule(SessionLost, None, 2, "Refused; a new session may take it.", at_once=True),
+    Rule(SessionLost, None, 2, "Refused at the door; a new session may take it.", at_once=True),
     Rule(WrongEra, None, 0, "Its transport has no such messages."),
     Rule(NotSent, None, MAX_REPEATS, "It never left."),
     Rule(Interrupted, None, 1, _AGAIN, harmless=True),

@@ -45,6 +45,11 @@ class ServerEra:
         if self._remembered is not era:
             self._keep(Era.UNKNOWN)
 
+    def suspect(self) -> None:
+        """What is known may not fit any more: the next request of a modern host finds out."""
+        if not self.fixed:
+            self.now = Era.UNKNOWN
+
     def doubt(self) -> None:
         """What was known does not fit any more."""
         if not self.fixed:

@@ -34,7 +34,14 @@ from mcp_remote_py.tls import build_tls_context
 from mcp_remote_py.transports.headers import HeaderBook
 from mcp_remote_py.transports.lanes import Lane, Lanes
 from mcp_remote_py.transports.network import AsyncioBackend
-from mcp_remote_py.transports.refusal import EVIDENCE_BYTES, explain_content, explain_refusal
+from mcp_remote_py.transports.refusal import (
+    EVENT_STREAM,
+    EVIDENCE_BYTES,
+    explain_content,
+    explain_refusal,
+    find_answer,
+    media_type,
+)
 
 KEEPALIVE_EXPIRY = 4.0
 """Seconds an idle lane is used again. Common servers close after 5 (uvicorn, Node): a request
@@ -47,7 +54,9 @@ sign-in, one with more scopes, one whose proof has the server's nonce."""
 
 REDIRECT_STATUS = frozenset({301, 302, 303, 307, 308})
 EVIDENCE_TIMEOUT = 5.0
-"""Seconds spent on reading the body of a refusal."""
+"""Seconds spent on reading the body of a refusal; on each piece of one that may be an answer."""
+
+ANSWER_TYPES = frozenset({"application/json", EVENT_STREAM})
 
 USER_AGENT = b"mcp-remote-py/" + __version__.encode()
 
@@ -79,6 +88,7 @@ class Response:
         self._lanes = lanes
         self._closed = False
         self._taken = False
+        self._evidence: bytes | None = None
         self.status = raw.status
         self.headers: dict[bytes, bytes] = {}
         for name, value in raw.headers:
@@ -86,13 +96,7 @@ class Response:
             known = self.headers.get(name.lower())
             joins = known is not None and name.lower() == b"www-authenticate"
             self.headers[name.lower()] = b"%b, %b" % (known, value) if joins else value
-        self.content_type = (
-            self.headers.get(b"content-type", b"")
-            .partition(b";")[0]
-            .strip()
-            .lower()
-            .decode("latin-1")
-        )
+        self.content_type = media_type(self.headers)
 
     def chunks(self) -> AsyncIterator[bytes]:
         """The body as it comes.
@@ -126,23 +130,31 @@ class Response:
                 )
         return body.getvalue()
 
-    async def read_evidence(self) -> bytes:
+    async def read_evidence(self, limit: int = EVIDENCE_BYTES) -> bytes:
         """The first bytes of a refusal's body: what comes soon, without errors.
 
-        Nothing where the body was read before: then it was empty of anything to quote.
+        Up to `limit` of what may be an answer. Nothing where the body was read before in another
+        way: then it was empty of anything to quote.
         """
-        body = b""
-        if self._taken:
-            return body
+        if self._evidence is None:
+            self._evidence = b"" if self._taken or self._closed else await self._read_soon(limit)
+        return self._evidence
+
+    async def _read_soon(self, limit: int) -> bytes:
+        body = bytearray()
+        may_be_answer = self.content_type in ANSWER_TYPES
+        clock = asyncio.get_running_loop()
         try:
-            async with asyncio.timeout(EVIDENCE_TIMEOUT):
+            async with asyncio.timeout(EVIDENCE_TIMEOUT) as patience:
                 async for piece in self.chunks():
                     body += piece
-                    if len(body) >= EVIDENCE_BYTES:
+                    if may_be_answer:
+                        patience.reschedule(clock.time() + EVIDENCE_TIMEOUT)
+                    if len(body) >= (limit if may_be_answer else EVIDENCE_BYTES):
                         break
         except (ExchangeError, TimeoutError):
-            return body  # the status alone is evidence enough
-        return body
+            pass  # the status alone is evidence enough
+        return bytes(body)
 
     async def aclose(self) -> None:
         """Gives the connection back, or drops it when the body was not read to its end.
@@ -277,8 +289,12 @@ class HttpClient:
         *,
         endpoint: ServerUrl | None = None,
         may_sign_in: bool = True,
+        asked: Message | None = None,
     ) -> Response:
         """One exchange up to the answer's headers; `endpoint` is another URL of the same origin.
+
+        `asked` is the request that `body` is, where it is one: its answer is looked for in
+        redirects and refusals, too.
 
         A 401 is answered by reading header files and commands again, once, where they changed;
         else by the authorizer, unless `may_sign_in` is False: nobody waits for such a request,
@@ -298,7 +314,11 @@ class HttpClient:
             if self._authorizer is not None:
                 credential = await self._authorizer.headers(method, str(url))
             response = await self._exchange(method, url, [*headers, *credential], body)
-            if response.status in REDIRECT_STATUS and b"location" in response.headers:
+            if (
+                response.status in REDIRECT_STATUS
+                and b"location" in response.headers
+                and await self._find_answer(response, asked) is None
+            ):
                 await response.aclose()
                 redirects += 1
                 url = self._follow(url, method, response, redirects)
@@ -308,7 +328,7 @@ class HttpClient:
                 reloaded = True
             elif attempts < MAX_ATTEMPTS and (
                 await self._take_nonce(response, credential)
-                or (may_sign_in and await self._authorize(response, credential))
+                or (may_sign_in and await self._authorize(response, credential, asked))
             ):
                 attempts += 1
             else:
@@ -329,7 +349,9 @@ class HttpClient:
         await response.aclose()
         return True
 
-    async def _authorize(self, response: Response, credential: tuple[Header, ...]) -> bool:
+    async def _authorize(
+        self, response: Response, credential: tuple[Header, ...], asked: Message | None
+    ) -> bool:
         """Whether there is a new credential to send the refused request with."""
         if self._authorizer is None:
             return False
@@ -340,23 +362,45 @@ class HttpClient:
             status = 401  # what RFC 6750 §3.1 says it should have been (L17)
         if status not in (401, 403):
             return False
+        answer = await self._find_answer(response, asked)
         if status == 401:
             # A person may need minutes: the connection must not be held for that long.
             await response.aclose()
-        again = await self._authorizer.refused(sent, status, challenge)
+        try:
+            again = await self._authorizer.refused(sent, status, challenge)
+        except ExchangeError as error:
+            if answer is None or not answer.is_error:
+                raise
+            # A copy: others may be told the same, whose ids are their own.
+            told = type(error)(
+                error.cause, hint=error.hint, status=response.status, body=answer.raw
+            )
+            told.is_answer = told.in_our_words = True
+            raise told from error
         if again:
             await response.aclose()
         return again
+
+    async def _find_answer(self, response: Response, asked: Message | None) -> Message | None:
+        """The answer that a redirect or a refusal of the credential carries, if it has one."""
+        if asked is None or response.content_type not in ANSWER_TYPES:
+            return None
+        body = await response.read_evidence(self._settings.max_message_size)
+        return find_answer(self.scrub(body), response.content_type, asked)
 
     async def fail(
         self, response: Response, *, request: Message | None, session_sent: bool
     ) -> ExchangeError:
         """The error that an answer with a bad status or an unusable body stands for."""
         # Before anything is cut out of it: of half a secret nobody knows that it is one.
-        body = self.scrub(await response.read_evidence())
+        body = self.scrub(await response.read_evidence(self._settings.max_message_size))
         where = mask_url(str(self._server))
         if response.status < 300:
-            return explain_content(response.status, response.content_type, body, where=where)
+            error = explain_content(response.status, response.content_type, body, where=where)
+            answer = find_answer(body, response.content_type, request)
+            if answer is not None:
+                error.body, error.is_answer = answer.raw, True
+            return error
         return explain_refusal(
             response.status,
             {name: self.scrub(value) for name, value in response.headers.items()},

@@ -27,6 +27,7 @@ from mcp_remote_py.jsonrpc import Kind, Message, parse_messages
 from mcp_remote_py.redact import mask_url
 from mcp_remote_py.settings import ServerUrl, parse_server_url
 from mcp_remote_py.transports.http import HttpClient, Response
+from mcp_remote_py.transports.refusal import find_answer, take_answer
 from mcp_remote_py.transports.sse import EventDecoder
 
 logger = logging.getLogger("mcp_remote_py.transports")
@@ -74,20 +75,30 @@ class LegacySseChannel:
             answered = asyncio.get_running_loop().create_future()
             self._waiting[message.key] = answered
         try:
-            await self._post(endpoint, message)
-            if answered is not None:
+            answer = await self._post(endpoint, message)
+            if answer is not None:
+                self._deliver(answer)
+            elif answered is not None:
                 await answered
         finally:
             self._waiting.pop(message.key, None)
 
-    async def _post(self, endpoint: ServerUrl, message: Message) -> None:
+    async def _post(self, endpoint: ServerUrl, message: Message) -> Message | None:
+        """The answer, where it comes here and not on the stream, as it should."""
         headers = [(b"content-type", b"application/json"), (b"accept", b"application/json")]
-        response = await self._http.request(b"POST", headers, message.raw, endpoint=endpoint)
+        request = message if message.kind is Kind.REQUEST else None
+        response = await self._http.request(
+            b"POST", headers, message.raw, endpoint=endpoint, asked=request
+        )
         try:
             if response.status >= 300 or response.content_type == "text/html":
-                request = message if message.kind is Kind.REQUEST else None
-                raise await self._http.fail(response, request=request, session_sent=True)
-            await response.read(self._max)
+                error = await self._http.fail(response, request=request, session_sent=True)
+                answer = take_answer(error, request)
+                if answer is None:
+                    raise error
+                return answer
+            body = await response.read(self._max)
+            return find_answer(body, response.content_type, request)
         finally:
             await response.aclose()
 

@@ -24,10 +24,21 @@ from mcp_remote_py.errors import (
     SessionLost,
     Unusable,
 )
-from mcp_remote_py.jsonrpc import Kind, Message, parse_messages
+from mcp_remote_py.jsonrpc import (
+    Kind,
+    Message,
+    encode_error_object,
+    parse_message,
+    parse_messages,
+)
 from mcp_remote_py.retry import RESUME_STEPS, SAFE_STATUS, STREAM_STEPS, UNSURE_STATUS, Random
 from mcp_remote_py.transports.http import HttpClient, Response
-from mcp_remote_py.transports.refusal import EVIDENCE_BYTES, excerpt
+from mcp_remote_py.transports.refusal import (
+    EVENT_STREAM,
+    EVIDENCE_BYTES,
+    excerpt,
+    take_answer,
+)
 from mcp_remote_py.transports.sse import EventDecoder
 
 logger = logging.getLogger("mcp_remote_py.transports")
@@ -101,39 +112,46 @@ class StreamableChannel:
         session = self._session
         headers = [CONTENT_TYPE, ACCEPT_BOTH, *self._session_headers(session)]
         headers += self._stamp.headers(message, self._version)
-        response = await self._http.request(b"POST", headers, message.raw)
         request = message if message.kind is Kind.REQUEST else None
+        response = await self._http.request(b"POST", headers, message.raw, asked=request)
         aside = False
         try:
-            if response.status >= 300:
-                raise await self._http.fail(
-                    response, request=request, session_sent=session is not None
-                )
-            self._heard.set()
-            if message.method == "initialize":
-                self._session = response.headers.get(b"mcp-session-id")
-            if request is None:
+            is_good = response.status < 300
+            if is_good:
+                self._heard.set()
+                if message.method == "initialize":
+                    self._session = response.headers.get(b"mcp-session-id")
+            if is_good and request is None:
                 self._on_accepted()
                 aside = self._read_aside(response)
-            elif response.content_type == "text/event-stream":
+            elif is_good and request is not None and response.content_type == EVENT_STREAM:
                 self._on_accepted()
                 await self._take_stream(response, request)
-            elif response.content_type == "application/json" and response.status != 202:
-                await self._take_json(response)
+            elif is_good and response.content_type == "application/json" and response.status != 202:
+                await self._take_json(response, request)
             else:
-                raise await self._unanswered(response)
+                await self._take_refusal(response, request, session)
         finally:
             if not aside:
                 await response.aclose()
 
-    async def _unanswered(self, response: Response) -> ExchangeError:
-        if response.status == 202:
-            return Unusable(
+    async def _take_refusal(
+        self, response: Response, request: Message | None, session: bytes | None
+    ) -> None:
+        """Delivers the answer that a refusal carries, or raises what it stands for."""
+        error = await self._http.fail(response, request=request, session_sent=session is not None)
+        answer = take_answer(error, request)
+        if answer is not None:
+            self._on_accepted()
+            self._deliver(answer)
+        elif response.status == 202:
+            raise Unusable(
                 "The server accepted the request without answering it (HTTP 202).",
                 hint="That is right for notifications only: the server is not a proper MCP server.",
                 status=202,
             )
-        return await self._http.fail(response, request=None, session_sent=False)
+        else:
+            raise error
 
     def _read_aside(self, response: Response) -> bool:
         """Whether the answer to a notification or response is read on in a task of its own.
@@ -160,7 +178,7 @@ class StreamableChannel:
         finally:
             await response.aclose()
 
-    async def _take_json(self, response: Response) -> None:
+    async def _take_json(self, response: Response, request: Message | None) -> None:
         body = await response.read(self._max)
         if not body.strip():
             raise await self._http.fail(response, request=None, session_sent=False)
@@ -174,7 +192,7 @@ class StreamableChannel:
             ) from error
         self._on_accepted()
         for message in messages:
-            self._hand_over(message)
+            self._hand_over(_address(message, request))
 
     async def _take_stream(self, response: Response, request: Message) -> None:
         decoder = EventDecoder(self._max)
@@ -223,7 +241,8 @@ class StreamableChannel:
         answered = False
         self._unasked += request is None
         try:
-            for message in parse_messages(data):
+            for read in parse_messages(data):
+                message = _address(read, request)
                 if request is not None and isinstance(message, Message):
                     message.related = request.key
                 self._hand_over(message)
@@ -398,3 +417,17 @@ class StreamableChannel:
             except (ExchangeError, TimeoutError) as error:
                 logger.debug("The session was not ended: %s", error)
         await self._http.aclose()
+
+
+def _address(
+    message: Message | InvalidMessage, request: Message | None
+) -> Message | InvalidMessage:
+    """An error without an id can be for no other request than the one it is said in answer to."""
+    if (
+        request is None
+        or isinstance(message, InvalidMessage)
+        or not message.is_error
+        or message.key is not None
+    ):
+        return message
+    return parse_message(encode_error_object(request.raw_id, message.error))

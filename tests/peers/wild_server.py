@@ -565,7 +565,12 @@ def _reset(connection: socket.socket) -> None:
 
 
 def lose_session_404(exchange: Exchange) -> None:
-    """As the specification wants it."""
+    """As the specification wants it, and the SDKs do it: the id was not read."""
+    exchange.reply(404, _refuse_unread(-32600, "Session not found"))
+
+
+def lose_session_404_by_id(exchange: Exchange) -> None:
+    """A server that reads the message before it looks for the session."""
     exchange.error(-32600, "Session not found", status=404)
 
 
@@ -576,7 +581,11 @@ def lose_session_404_plain(exchange: Exchange) -> None:
 
 def lose_session_400(exchange: Exchange) -> None:
     """Servers of 2025 that keep sessions in memory."""
-    exchange.error(-32000, "Bad Request: No valid session ID provided", status=400)
+    exchange.reply(400, _refuse_unread(-32000, "Bad Request: No valid session ID provided"))
+
+
+def _refuse_unread(code: int, message: str) -> bytes:
+    return encode({"jsonrpc": "2.0", "id": None, "error": {"code": code, "message": message}})
 
 
 def cut_before_head(exchange: Exchange) -> None:
