@@ -81,7 +81,7 @@ JUDGED: list[tuple[ExchangeError, bool, bool]] = [
     (Interrupted(""), YES, NO),
     (SessionLost("", status=404), YES, YES),
     (SessionLost(""), YES, YES),
-    (Refused("", status=408), YES, YES),
+    (Refused("", status=408), YES, NO),
     (Refused("", status=425), YES, YES),
     (Refused("", status=429), YES, YES),
     (Refused("", status=429, retry_after=1), YES, YES),

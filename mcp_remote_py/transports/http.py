@@ -396,11 +396,9 @@ class HttpClient:
         body = self.scrub(await response.read_evidence(self._settings.max_message_size))
         where = mask_url(str(self._server))
         if response.status < 300:
-            error = explain_content(response.status, response.content_type, body, where=where)
-            answer = find_answer(body, response.content_type, request)
-            if answer is not None:
-                error.body, error.is_answer = answer.raw, True
-            return error
+            return explain_content(
+                response.status, response.content_type, body, where=where, request=request
+            )
         return explain_refusal(
             response.status,
             {name: self.scrub(value) for name, value in response.headers.items()},

@@ -23,11 +23,11 @@ from mcp_remote_py.errors import (
     UsageError,
     WrongEra,
 )
-from mcp_remote_py.jsonrpc import Kind, Message, parse_messages
+from mcp_remote_py.jsonrpc import Kind, Message, parse_message, parse_messages
 from mcp_remote_py.redact import mask_url
 from mcp_remote_py.settings import ServerUrl, parse_server_url
 from mcp_remote_py.transports.http import HttpClient, Response
-from mcp_remote_py.transports.refusal import find_answer, take_answer
+from mcp_remote_py.transports.refusal import answer_line, take_answer
 from mcp_remote_py.transports.sse import EventDecoder
 
 logger = logging.getLogger("mcp_remote_py.transports")
@@ -98,7 +98,8 @@ class LegacySseChannel:
                     raise error
                 return answer
             body = await response.read(self._max)
-            return find_answer(body, response.content_type, request)
+            line = answer_line(body, response.content_type, request)
+            return None if line is None else parse_message(line)
         finally:
             await response.aclose()
 

@@ -79,18 +79,20 @@ def find_answer(body: bytes, content_type: str, request: Message | None) -> Mess
     return next((one for one in responses if one.key == request.key), None)
 
 
-def error_line(body: bytes, request: Message | None) -> bytes | None:
-    """The JSON-RPC error of a server that did not come to read the id, as an answer to `request`.
+def answer_line(body: bytes, content_type: str, request: Message | None) -> bytes | None:
+    """The answer to `request` in a body, as a line.
 
-    It has the id `null` or none, and gets that of the only request it can be for.
+    Without one, the error of a server that did not come to read the id, and so has `null` or none:
+    it gets the id of the only request it can be for.
     """
-    if request is None:
-        return None
-    errors = [one for one in _responses(body) if one.is_error and one.key is None]
+    answer = find_answer(body, content_type, request)
+    if answer is not None or request is None:
+        return None if answer is None else answer.raw
+    errors = [one for one in _responses(body, content_type) if one.is_error and one.key is None]
     return encode_error_object(request.raw_id, errors[0].error) if len(errors) == 1 else None
 
 
-def _responses(body: bytes, content_type: str = "") -> Iterator[Message]:
+def _responses(body: bytes, content_type: str) -> Iterator[Message]:
     """The JSON-RPC responses in a body, of whatever form."""
     texts = [body]
     if content_type == EVENT_STREAM:
@@ -145,8 +147,9 @@ def explain_refusal(
     words = excerpt(body)
     evidence = f"HTTP {status} from {where}" + (f': "{words}"' if words else "")
     retry_after = parse_retry_after(headers.get(b"retry-after"), now)
-    answer = find_answer(body, media_type(headers), request)
-    line = error_line(body, request) if answer is None else answer.raw
+    content_type = media_type(headers)
+    answer = find_answer(body, content_type, request)
+    line = answer_line(body, content_type, request)
 
     def make(kind: type[E], cause: str, hint: str = "") -> E:
         error = kind(cause, hint=hint, status=status, retry_after=retry_after, body=line)
@@ -225,18 +228,30 @@ def media_type(headers: Mapping[bytes, bytes]) -> str:
     return named.strip().lower().decode("latin-1")
 
 
-def explain_content(status: int, content_type: str, body: bytes, *, where: str) -> Unusable:
-    """The error for an answer with a good status that cannot hold an MCP answer."""
-    if not body.strip():
-        return Unusable(
-            f"The server answered nothing: HTTP {status} with an empty body from {where}.",
-            hint="Check that the URL is that of an MCP server.",
-            status=status,
+def explain_content(
+    status: int, content_type: str, body: bytes, *, where: str, request: Message | None = None
+) -> Unusable:
+    """The error for an answer with a good status that is not one of JSON or an event stream."""
+    cause, hint = _explain_content(status, content_type, body, where)
+    line = answer_line(body, content_type, request)
+    error = Unusable(cause, hint=hint, status=status, body=line)
+    error.is_answer = find_answer(body, content_type, request) is not None
+    return error
+
+
+def _explain_content(status: int, content_type: str, body: bytes, where: str) -> tuple[str, str]:
+    if status == 202:
+        return (
+            "The server accepted the request without answering it (HTTP 202).",
+            "That is right for notifications only: the server is not a proper MCP server.",
         )
-    words = excerpt(body)
-    return Unusable(
+    if not body.strip():
+        return (
+            f"The server answered nothing: HTTP {status} with an empty body from {where}.",
+            "Check that the URL is that of an MCP server.",
+        )
+    return (
         f"The server answered with {content_type or 'no content type'} instead of JSON or an event "
-        f'stream (HTTP {status} from {where}: "{words}").',
-        hint="Check that the URL is that of an MCP server, not of a web page or a sign-in portal.",
-        status=status,
+        f'stream (HTTP {status} from {where}: "{excerpt(body)}").',
+        "Check that the URL is that of an MCP server, not of a web page or a sign-in portal.",
     )

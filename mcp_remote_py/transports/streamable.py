@@ -144,12 +144,6 @@ class StreamableChannel:
         if answer is not None:
             self._on_accepted()
             self._deliver(answer)
-        elif response.status == 202:
-            raise Unusable(
-                "The server accepted the request without answering it (HTTP 202).",
-                hint="That is right for notifications only: the server is not a proper MCP server.",
-                status=202,
-            )
         else:
             raise error
 
