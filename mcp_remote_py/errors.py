@@ -152,7 +152,8 @@ class SessionLost(Refused):
     """The server no longer knows the session the message was sent in.
 
     Attributes:
-        otherwise: what the same answer stands for where the session turns out to be known.
+        otherwise: what the same answer stands for where the session turns out to be known; None
+            where something else has shown that it is not, or the message was never sent.
     """
 
     otherwise: ExchangeError | None = None

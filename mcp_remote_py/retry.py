@@ -51,7 +51,7 @@ def may_have_effect(message: Message) -> bool:
     """Whether a second execution could do harm, for all that its method tells.
 
     What fails such a request, or answers it, is never evidence on transport, session or era: that
-    would have it sent again. Only what has no effect is (`bridge/server_side` asks it).
+    would have it sent again. Only what has no effect is.
     """
     return message.kind is Kind.REQUEST and message.method not in HARMLESS_METHODS
 
@@ -111,7 +111,9 @@ class Rule(NamedTuple):
     """So many `repeats` may follow a `failure` with one of `status` (None: any), and why.
 
     `harmless`: only where a second execution can do no harm. `invited`: only where the server
-    said when to come again. `at_once`: without a wait, whatever the patience.
+    said when to come again. `proven`: only where that execution can do no harm, or not the failure
+    of this very request alone shows that the session is lost. `at_once`: without a wait, whatever
+    the patience.
     """
 
     failure: type[ExchangeError]
@@ -120,6 +122,7 @@ class Rule(NamedTuple):
     why: str
     harmless: bool = False
     invited: bool = False
+    proven: bool = False
     at_once: bool = False
 
     def fits(self, error: ExchangeError, harmless: bool) -> bool:
@@ -129,14 +132,19 @@ class Rule(NamedTuple):
             and (self.status is None or error.status in self.status)
             and (harmless or not self.harmless)
             and (error.retry_after is not None or not self.invited)
+            and (harmless or not self.proven or _is_proven(error))
         )
+
+
+def _is_proven(error: ExchangeError) -> bool:
+    return not isinstance(error, SessionLost) or error.otherwise is None
 
 
 _LOST = "It may have been executed, and a second time could do harm."
 _AGAIN = "It may have been executed; a second time does no harm."
 
 RULES = (
-    Rule(SessionLost, None, 2, "Refused at the door; a new session may take it.", at_once=True),
+    Rule(SessionLost, None, 2, "Refused; a new session may take it.", proven=True, at_once=True),
     Rule(WrongEra, None, 0, "Its transport has no such messages."),
     Rule(NotSent, None, MAX_REPEATS, "It never left."),
     Rule(Interrupted, None, 1, _AGAIN, harmless=True),

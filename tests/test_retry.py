@@ -75,12 +75,22 @@ def play(
 
 YES, NO = True, False
 
+
+def unproven(status: int) -> SessionLost:
+    """Nothing but the failure of the request itself says that the session is lost."""
+    lost = SessionLost("", status=status)
+    lost.otherwise = ExchangeError("", status=status)
+    return lost
+
+
 JUDGED: list[tuple[ExchangeError, bool, bool]] = [
     # error, repeated when harmless, repeated when not
     (NotSent(""), YES, YES),
     (Interrupted(""), YES, NO),
     (SessionLost("", status=404), YES, YES),
     (SessionLost(""), YES, YES),
+    (unproven(404), YES, NO),
+    (unproven(400), YES, NO),
     (Refused("", status=408), YES, NO),
     (Refused("", status=425), YES, YES),
     (Refused("", status=429), YES, YES),
@@ -134,6 +144,8 @@ def failures_of_every_kind() -> Iterator[tuple[ExchangeError, bool]]:
         KINDS, STATUSES, (None, 0.0, 1.0), (True, False)
     ):
         yield kind("", status=status, retry_after=retry_after), harmless
+        if kind is SessionLost and status in (400, 404):
+            yield unproven(status), harmless
 
 
 def find_rule(error: ExchangeError, harmless: bool) -> Rule:

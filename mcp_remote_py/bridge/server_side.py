@@ -154,12 +154,12 @@ class EraChannel:
         if verdict is None:
             return error
         otherwise = error.otherwise if isinstance(error, SessionLost) else error
-        never_sent = isinstance(error, WrongEra) or otherwise is None
-        if otherwise is None or never_sent or not may_have_effect(message):
-            return self._conclude(verdict, error)
+        if otherwise is None or isinstance(error, WrongEra) or not may_have_effect(message):
+            return self._conclude(verdict, error)  # it was never sent, or has no effect
+        lost = await self._find_out() if generation == self._generation else None
         if generation != self._generation:
-            return verdict  # that session is gone, as others have shown
-        return await self._find_out() or otherwise
+            lost = _copy(verdict)  # that session is gone, as others have shown meanwhile
+        return lost or otherwise
 
     async def _settle_suspicion(self) -> None:
         """Lets nothing with an effect go into a session, or to an era, that is in doubt."""
@@ -179,11 +179,20 @@ class EraChannel:
         """That session or era are others, as something harmless shows; one question for all."""
         if self._question is None:
             self._question = asyncio.ensure_future(self._ask_harmless())
+            self._aside.add(self._question)
             self._question.add_done_callback(self._end_question)
         lost = await asyncio.shield(self._question)
-        return lost and SessionLost(lost.cause, hint=lost.hint, status=lost.status)
+        return lost and _copy(lost)
 
-    def _end_question(self, _: asyncio.Task[SessionLost | None]) -> None:
+    def _end_question(self, question: asyncio.Task[SessionLost | None]) -> None:
+        self._aside.discard(question)
+        if self._question is question:
+            self._question = None
+
+    def _begin_generation(self) -> None:
+        """What is asked of the session, or translation, that was is not what is asked from now."""
+        self._end_translation()
+        self._generation += 1
         self._question = None
 
     async def _ask_harmless(self) -> SessionLost | None:
@@ -217,8 +226,7 @@ class EraChannel:
     # ------------------------------------------------------------------ a host that shakes hands
 
     async def _begin(self, initialize: Message) -> None:
-        self._end_translation()
-        self._generation += 1
+        self._begin_generation()
         era = self._era
         if era.now is Era.MODERN and await self._fall_forward(initialize):
             return
@@ -556,20 +564,22 @@ class EraChannel:
 
     async def renew(self) -> None:
         """See `ServerChannel.renew`."""
-        self._end_translation()
-        self._generation += 1
+        self._begin_generation()
         await self._inner.renew()
 
     async def aclose(self) -> None:
         """See `ServerChannel.aclose`."""
         self._end_translation()
-        if self._question is not None:
-            self._aside.add(self._question)
         for task in self._aside:
             task.cancel()
         if self._aside:
             await asyncio.wait(set(self._aside))
         await self._inner.aclose()
+
+
+def _copy(verdict: SessionLost) -> SessionLost:
+    """For each that hears of it, and proven."""
+    return SessionLost(verdict.cause, hint=verdict.hint, status=verdict.status)
 
 
 def _has_wrong_headers(answer: Message) -> bool:

@@ -130,11 +130,11 @@ class Response:
                 )
         return body.getvalue()
 
-    async def read_evidence(self, limit: int = EVIDENCE_BYTES) -> bytes:
+    async def read_evidence(self, limit: int = 0) -> bytes:
         """The first bytes of a refusal's body: what comes soon, without errors.
 
-        Up to `limit` of what may be an answer. Nothing where the body was read before in another
-        way: then it was empty of anything to quote.
+        Up to `limit` of what may be an answer, where one is looked for. Nothing where the body was
+        read before in another way: then it was empty of anything to quote.
         """
         if self._evidence is None:
             self._evidence = b"" if self._taken or self._closed else await self._read_soon(limit)
@@ -142,7 +142,7 @@ class Response:
 
     async def _read_soon(self, limit: int) -> bytes:
         body = bytearray()
-        may_be_answer = self.content_type in ANSWER_TYPES
+        may_be_answer = limit > 0 and self.content_type in ANSWER_TYPES
         clock = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(EVIDENCE_TIMEOUT) as patience:
@@ -393,7 +393,8 @@ class HttpClient:
     ) -> ExchangeError:
         """The error that an answer with a bad status or an unusable body stands for."""
         # Before anything is cut out of it: of half a secret nobody knows that it is one.
-        body = self.scrub(await response.read_evidence(self._settings.max_message_size))
+        limit = 0 if request is None else self._settings.max_message_size
+        body = self.scrub(await response.read_evidence(limit))
         where = mask_url(str(self._server))
         if response.status < 300:
             return explain_content(

@@ -27,7 +27,7 @@ from mcp_remote_py.jsonrpc import Kind, Message, parse_message, parse_messages
 from mcp_remote_py.redact import mask_url
 from mcp_remote_py.settings import ServerUrl, parse_server_url
 from mcp_remote_py.transports.http import HttpClient, Response
-from mcp_remote_py.transports.refusal import answer_line, take_answer
+from mcp_remote_py.transports.refusal import find_answer, take_answer, unread_error
 from mcp_remote_py.transports.sse import EventDecoder
 
 logger = logging.getLogger("mcp_remote_py.transports")
@@ -98,8 +98,9 @@ class LegacySseChannel:
                     raise error
                 return answer
             body = await response.read(self._max)
-            line = answer_line(body, response.content_type, request)
-            return None if line is None else parse_message(line)
+            answer = find_answer(body, response.content_type, request)
+            line = unread_error(body, response.content_type, request)
+            return answer or (parse_message(line) if line is not None else None)
         finally:
             await response.aclose()
 

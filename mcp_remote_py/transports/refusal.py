@@ -79,15 +79,13 @@ def find_answer(body: bytes, content_type: str, request: Message | None) -> Mess
     return next((one for one in responses if one.key == request.key), None)
 
 
-def answer_line(body: bytes, content_type: str, request: Message | None) -> bytes | None:
-    """The answer to `request` in a body, as a line.
+def unread_error(body: bytes, content_type: str, request: Message | None) -> bytes | None:
+    """The error of a server that did not come to read the id, as the answer to `request`, a line.
 
-    Without one, the error of a server that did not come to read the id, and so has `null` or none:
-    it gets the id of the only request it can be for.
+    Its id is `null` or missing: it gets that of the only request it can be for.
     """
-    answer = find_answer(body, content_type, request)
-    if answer is not None or request is None:
-        return None if answer is None else answer.raw
+    if request is None:
+        return None
     errors = [one for one in _responses(body, content_type) if one.is_error and one.key is None]
     return encode_error_object(request.raw_id, errors[0].error) if len(errors) == 1 else None
 
@@ -149,7 +147,7 @@ def explain_refusal(
     retry_after = parse_retry_after(headers.get(b"retry-after"), now)
     content_type = media_type(headers)
     answer = find_answer(body, content_type, request)
-    line = answer_line(body, content_type, request)
+    line = unread_error(body, content_type, request) if answer is None else answer.raw
 
     def make(kind: type[E], cause: str, hint: str = "") -> E:
         error = kind(cause, hint=hint, status=status, retry_after=retry_after, body=line)
@@ -233,9 +231,10 @@ def explain_content(
 ) -> Unusable:
     """The error for an answer with a good status that is not one of JSON or an event stream."""
     cause, hint = _explain_content(status, content_type, body, where)
-    line = answer_line(body, content_type, request)
+    answer = find_answer(body, content_type, request)
+    line = unread_error(body, content_type, request) if answer is None else answer.raw
     error = Unusable(cause, hint=hint, status=status, body=line)
-    error.is_answer = find_answer(body, content_type, request) is not None
+    error.is_answer = answer is not None
     return error
 
 

@@ -368,3 +368,62 @@ def test_a_tool_that_fails_in_any_way_runs_once(kind: str, host_is_modern: bool)
 
     with WildServer(**options) as server:
         asyncio.run(play(server))
+
+
+@pytest.mark.report("E1")
+@pytest.mark.promise("R1", "R5", "L5")
+@pytest.mark.parametrize("host_is_modern", [False, True], ids=["legacy host", "modern host"])
+@pytest.mark.parametrize("kind", SERVERS)
+def test_what_has_no_effect_ends_with_the_servers_own_error(
+    kind: str, host_is_modern: bool
+) -> None:
+    """It may be asked again, and be evidence; what the host is told stays the server's."""
+    modern, options = SERVERS[kind]
+
+    async def play(server: WildServer) -> None:
+        tool = Failing(server, modern=modern)
+        server.always("prompts/get", tool.run)
+        host = Host(server, modern=host_is_modern)
+        await host.begin()
+        ways = [Way(status, code) for status in STATUSES for code in (-32000, -32020, -32601)]
+        for number, way in enumerate(ways):
+            if not is_answered(way):
+                continue
+            name = f"prompt-{number}"
+            tool.ways[name] = way
+            error = json.loads(await host.ask("prompts/get", {"name": name}))["error"]
+            expected = told_to(host, server_is_modern=modern, error=json.loads(way.error(name)))
+            if way.status == 401:
+                expected["message"] = error["message"]
+            assert error == expected, way
+            assert tool.runs[name] <= 10, way
+        await host.end()
+
+    with WildServer(**options) as server:
+        asyncio.run(play(server))
+
+
+@pytest.mark.report("E1")
+@pytest.mark.promise("R1", "R5", "R6")
+@pytest.mark.parametrize("host_is_modern", [False, True], ids=["legacy host", "modern host"])
+@pytest.mark.parametrize("kind", SERVERS)
+def test_many_calls_that_fail_at_once_run_once_each(kind: str, host_is_modern: bool) -> None:
+    modern, options = SERVERS[kind]
+
+    async def play(server: WildServer) -> None:
+        tool = Failing(server, modern=modern)
+        host = Host(server, modern=host_is_modern)
+        await host.begin()
+        forms = ("json", "null", "html", "text")
+        ways = [Way(status, -32600, form) for status in (400, 404, 410) for form in forms]
+        names = [f"tool-{number}" for number in range(5 * len(ways))]
+        tool.ways.update(zip(names, 5 * ways, strict=True))
+        before = len(server.requests)
+        lines = await asyncio.gather(*(host.ask("tools/call", {"name": name}) for name in names))
+        assert all("error" in json.loads(line) for line in lines)
+        assert tool.runs == dict.fromkeys(names, 1)
+        assert len(server.requests) - before <= 2 * len(names)
+        await host.end()
+
+    with WildServer(**options) as server:
+        asyncio.run(play(server))

@@ -14,11 +14,11 @@ from mcp_remote_py.jsonrpc import Message, parse_message
 from mcp_remote_py.transports.refusal import (
     EVIDENCE_BYTES,
     MAX_RETRY_AFTER,
-    answer_line,
     excerpt,
     explain_content,
     explain_refusal,
     parse_retry_after,
+    unread_error,
 )
 
 NOW = datetime(2026, 7, 28, 12, 0, 0, tzinfo=UTC)
@@ -315,7 +315,7 @@ def test_an_error_of_the_server_answers_the_request_it_refused(
 def test_the_answer_carries_the_id_as_the_request_spelled_it() -> None:
     request = parse_message(rb'{"id":"\u0061","method":"x"}')
     assert (
-        answer_line(b'{"error":{"code":1}}', "", request)
+        unread_error(b'{"error":{"code":1}}', "", request)
         == rb'{"jsonrpc":"2.0","id":"\u0061","error":{"code":1}}'
     )
 
