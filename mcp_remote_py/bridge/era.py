@@ -47,7 +47,7 @@ class ServerEra:
 
     def suspect(self) -> None:
         """What is known may not fit any more: the next request of a modern host finds out."""
-        if not self.fixed:
+        if self.now is Era.MODERN and not self.fixed:
             self.now = Era.UNKNOWN
 
     def doubt(self) -> None:

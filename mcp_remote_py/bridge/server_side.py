@@ -93,9 +93,9 @@ class EraChannel:
         self._doubted = False
         """A handshake server said what a modern one would say, and was none: it means its own."""
         self._generation = 0
-        """How many sessions, or translations, were begun."""
-        self._suspicion: int | None = None
-        """The generation in which an answer came that leaves session or era in doubt."""
+        """How many sessions were lost, or eras."""
+        self._suspicion = False
+        """An answer came that leaves session or era in doubt."""
         self._question: asyncio.Task[SessionLost | None] | None = None
         self._questions = 0
         self._expected: dict[Hashable, Expect] = {}
@@ -158,13 +158,13 @@ class EraChannel:
             return self._conclude(verdict, error)  # it was never sent, or has no effect
         lost = await self._find_out() if generation == self._generation else None
         if generation != self._generation:
-            lost = _copy(verdict)  # that session is gone, as others have shown meanwhile
+            lost = _copy(verdict)  # others have shown it meanwhile
         return lost or otherwise
 
     async def _settle_suspicion(self) -> None:
         """Lets nothing with an effect go into a session, or to an era, that is in doubt."""
-        suspected, self._suspicion = self._suspicion == self._generation, None
-        if suspected or self._question is not None:
+        if self._suspicion or self._question is not None:
+            self._suspicion = False
             lost = await self._find_out()
             if lost is not None:
                 raise lost
@@ -173,7 +173,7 @@ class EraChannel:
         """An answer stays one; whether session and era are the same is asked before the next."""
         refusal = answer.refusal if answer.is_error else None
         if refusal is not None and self._verdict(refusal) is not None:
-            self._suspicion = self._generation
+            self._suspicion = True
 
     async def _find_out(self) -> SessionLost | None:
         """That session or era are others, as something harmless shows; one question for all."""
@@ -189,10 +189,10 @@ class EraChannel:
         if self._question is question:
             self._question = None
 
-    def _begin_generation(self) -> None:
-        """What is asked of the session, or translation, that was is not what is asked from now."""
+    def _begin_anew(self) -> None:
+        """What is in doubt, or asked, of the session that was says nothing of the next."""
         self._end_translation()
-        self._generation += 1
+        self._suspicion = False
         self._question = None
 
     async def _ask_harmless(self) -> SessionLost | None:
@@ -226,7 +226,7 @@ class EraChannel:
     # ------------------------------------------------------------------ a host that shakes hands
 
     async def _begin(self, initialize: Message) -> None:
-        self._begin_generation()
+        self._begin_anew()
         era = self._era
         if era.now is Era.MODERN and await self._fall_forward(initialize):
             return
@@ -320,14 +320,14 @@ class EraChannel:
                 await self._inner.send(notification)
 
     async def _serve(self, request: Message, conversations: Conversations) -> None:
-        from mcp_remote_py.eras.results import to_handshake_error  # few starts need it
-
         generation = self._generation
         try:
             await conversations.serve(request)
         except ExchangeError as error:
             told = await self._weigh(request, error, generation)
             if told.body is not None:
+                from mcp_remote_py.eras.results import to_handshake_error  # few starts need it
+
                 # It may be the answer to a later round, whose id is ours.
                 told.body = to_handshake_error(request, parse_message(told.body))
             raise told from error
@@ -375,8 +375,11 @@ class EraChannel:
         try:
             await self._with_expectation(message, expect, self._inner.send(message))
         except ExchangeError as error:
-            if judge_failure(error) is Era.LEGACY:
-                self._era.doubt()  # the next request finds out
+            if judge_failure(error) is Era.LEGACY:  # the next request finds out
+                if may_have_effect(message):
+                    self._era.suspect()
+                else:
+                    self._era.doubt()
             raise
         for answer in refused:
             if await self._relearn(message):
@@ -564,7 +567,8 @@ class EraChannel:
 
     async def renew(self) -> None:
         """See `ServerChannel.renew`."""
-        self._begin_generation()
+        self._begin_anew()
+        self._generation += 1
         await self._inner.renew()
 
     async def aclose(self) -> None:

@@ -334,3 +334,23 @@ def test_an_answer_in_a_refusal_of_the_token_keeps_its_code_and_data(
     assert f"mcp-remote-py login {stage.server.url}" in error["message"]
     assert len(seen) <= 3
     assert len(stage.browser.opened) == 1
+
+
+@pytest.mark.report("E1")
+@pytest.mark.promise("R1", "D12")
+@pytest.mark.parametrize("status", [401, 403])
+@pytest.mark.parametrize("options", [(), ("--header", "Authorization: Bearer mistaken-one")])
+def test_an_answer_in_a_challenge_keeps_its_code_and_data(
+    wild: Wild, relay: Relay, status: int, options: tuple[str, ...]
+) -> None:
+    server = wild()
+    server.always("GET", lambda exchange: exchange.reply(404))
+    server.always("POST", lambda exchange: exchange.reply(404))
+    tool = Tool(server)
+    client = connect(relay(server.url, *options), LEGACY)
+    scope = {"WWW-Authenticate": 'Bearer error="insufficient_scope", scope="more"'}
+    answer = ask(client, "a", status, {"error": error_of(-32001)}, headers=scope)
+    assert tool.runs["a"] == 1
+    error = answer["error"]
+    assert {**error, "message": ""} == {**error_of(-32001), "message": ""}
+    assert status != 401 or not error["message"].startswith("Session")
