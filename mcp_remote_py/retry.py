@@ -103,8 +103,11 @@ STREAM_STEPS = Steps(first=2.0, factor=2.5, longest=300.0, endless=True)
 """For a listening stream that keeps ending, for as long as we run; nobody waits for it. With any
 luck at most 8 openings in ten minutes (field note 22)."""
 RESUME_STEPS = Steps(first=0.1, factor=2.0, longest=30.0, endless=True)
-"""For the stream of one request, which somebody waits for; a server may end it and have it resumed
-as often as it likes while it works."""
+"""For the stream of one request, which somebody waits for, while it cannot be opened."""
+POLL_STEPS = Steps(first=0.1, factor=1.5, longest=5.0, endless=True)
+"""For the stream of one request that is opened and ends before the answer: a server may do so as
+often as it likes while it works (2025-11-25), and is asked again the more rarely, the longer it
+does. With any luck 12 openings in the first ten seconds."""
 
 
 class Rule(NamedTuple):

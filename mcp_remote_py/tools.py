@@ -11,7 +11,7 @@ import re
 
 import msgspec
 
-from mcp_remote_py.jsonrpc import UNREADABLE, Message
+from mcp_remote_py.jsonrpc import UNREADABLE, Message, TooMany, bounded
 from mcp_remote_py.settings import ToolRules
 
 
@@ -29,8 +29,8 @@ class _Call(msgspec.Struct):
     name: str
 
 
-_decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
-_decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_decode_members = bounded(msgspec.json.Decoder(dict[str, msgspec.Raw]).decode)
+_decode_list = bounded(msgspec.json.Decoder(list[msgspec.Raw]).decode)
 _decode_annotations = msgspec.json.Decoder(_Annotations).decode
 _decode_tool = msgspec.json.Decoder(_Tool).decode
 _decode_call = msgspec.json.Decoder(_Call).decode
@@ -56,6 +56,8 @@ class ToolCatalog:
         try:
             result = _decode_members(answer.result)
             tools = [(raw, _read_tool(raw)) for raw in _decode_list(result["tools"])]
+        except TooMany:
+            return answer.with_result(b'{"tools":[]}') if self.restricts else answer.raw
         except (*UNREADABLE, KeyError):
             return answer.raw  # an error, or not what we know: nothing to filter
         for _, tool in tools:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 
+from mcp_remote_py.bounds import MAX_SERVER_REQUESTS
 from mcp_remote_py.eras.verdict import Era
+from mcp_remote_py.jsonrpc import Message
 
 
 class ServerEra:
@@ -33,6 +35,11 @@ class ServerEra:
         self.related: dict[Hashable, Hashable] = {}
         self._remembered = remembered
         self._remember = remember
+
+    def relate(self, request: Message) -> None:
+        """A request of the server came on the stream of another."""
+        if len(self.related) < MAX_SERVER_REQUESTS:
+            self.related[request.key] = request.related
 
     def confirm(self, era: Era) -> None:
         """The server has shown that it is of this era and of no other."""

@@ -441,7 +441,7 @@ class EraChannel:
             pass
         elif self._translation is None:
             if message.kind is Kind.REQUEST and self._era.host_is_modern:
-                self._era.related[message.key] = message.related
+                self._era.relate(message)
             self._deliver(message)
         elif message.kind is Kind.REQUEST:
             logger.warning("A server of this era sends no requests; ignored: %s", message)

@@ -30,6 +30,7 @@ from mcp_remote_py.tools import ToolCatalog
 from mcp_remote_py.transports.choose import Candidate, ChosenChannel, OnAccepted
 from mcp_remote_py.transports.headers import HeaderBook
 from mcp_remote_py.transports.http import HttpClient
+from mcp_remote_py.transports.intake import Intake
 from mcp_remote_py.transports.legacy_sse import LegacySseChannel
 from mcp_remote_py.transports.stdio import StdioChannel
 from mcp_remote_py.transports.streamable import StreamableChannel
@@ -187,10 +188,12 @@ async def _relay(
         signed_in = known.signed_in_at is not None
         authorizer = LazySignIn(settings, environment, signed_in=signed_in)
 
+    intake = Intake(settings.max_message_size)
+
     def connect_transport(deliver: Deliver, on_session_lost: Callable[[], None]) -> ServerChannel:
         return build_transport(
             settings,
-            lambda: HttpClient(settings, headers, authorizer),
+            lambda: HttpClient(settings, headers, authorizer, intake),
             Stamp(parameters),
             state,
             known.transport,

@@ -21,6 +21,7 @@ from mcp_remote_py.jsonrpc import (
     LOCAL_ERROR,
     UNREADABLE,
     Message,
+    bounded,
     encode_error,
     encode_error_object,
     encode_result,
@@ -53,7 +54,7 @@ _STALE: Members = {"ttlMs": msgspec.Raw(b"0"), "cacheScope": msgspec.Raw(b'"priv
 """What is true of every result: it may be old at once, and it is this person's."""
 _COMPLETE: Members = {"resultType": msgspec.Raw(b'"complete"')}
 
-_decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_decode_list = bounded(msgspec.json.Decoder(list[msgspec.Raw]).decode)
 
 
 def to_handshake_result(request: Message, answer: Message) -> bytes:

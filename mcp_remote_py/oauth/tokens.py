@@ -11,6 +11,7 @@ import re
 from collections.abc import Container, Iterable
 from typing import NamedTuple, cast
 
+from mcp_remote_py.bounds import has_few_parts
 from mcp_remote_py.errors import SignInFailed, shorten
 from mcp_remote_py.oauth.steps import Credential, Response
 from mcp_remote_py.redact import Secret, scrub
@@ -284,6 +285,8 @@ def read_members(body: bytes) -> dict[str, object]:
     """The members of a JSON object or of form data; none where it is neither."""
     import msgspec
 
+    if not has_few_parts(body):
+        return {}
     try:
         value: object = msgspec.json.decode(body.removeprefix(_BYTE_ORDER_MARK))
     except (ValueError, RecursionError):

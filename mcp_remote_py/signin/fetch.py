@@ -14,6 +14,7 @@ from collections.abc import Callable
 from urllib.parse import urljoin, urlsplit
 
 from mcp_remote_py import __version__
+from mcp_remote_py.bounds import open_body
 from mcp_remote_py.errors import ExchangeError, Interrupted, NotSent, Unusable
 from mcp_remote_py.oauth.dpop import prove
 from mcp_remote_py.oauth.steps import MAX_BODY_BYTES, Fetch, Request, Response
@@ -112,14 +113,7 @@ class Fetcher:
                 headers=headers,
                 content=None if request.body is None else request.body.reveal(),
             ) as response:
-                body = b""
-                async for piece in response.aiter_bytes():
-                    body += piece
-                    if len(body) > MAX_BODY_BYTES:
-                        raise Unusable(
-                            f"{where} answered with more than {MAX_BODY_BYTES} bytes.",
-                            hint="That is no metadata or token answer: check the server's setup.",
-                        )
+                body = await _read_body(response, where)
                 answered = {name.lower(): value for name, value in response.headers.items()}
                 return Response(response.status_code, answered, body)
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
@@ -166,6 +160,7 @@ class Fetcher:
             headers={
                 "user-agent": f"mcp-remote-py/{__version__}",
                 "accept": "application/json",
+                "accept-encoding": "identity",
                 "mcp-protocol-version": "2025-11-25",
             },
         )
@@ -175,6 +170,25 @@ class Fetcher:
         """Closes connections."""
         if self._client is not None:
             await self._client.aclose()
+
+
+async def _read_body(response: httpx.Response, where: str) -> bytes:
+    """The body, decoded by us: httpx undoes as many layers as it is told of, in one go each."""
+    decoder = open_body(response.headers.get("content-encoding", "").encode("latin-1"), where)
+    body = bytearray()
+    came = 0
+    async for piece in response.aiter_raw():
+        came += len(piece)
+        for made in (piece,) if decoder is None else decoder.feed(piece):
+            body += made
+            if max(len(body), came) > MAX_BODY_BYTES:
+                raise Unusable(
+                    f"{where} answered with more than {MAX_BODY_BYTES} bytes.",
+                    hint="That is no metadata or token answer: check the server's setup.",
+                )
+    if decoder is not None:
+        decoder.end()
+    return bytes(body)
 
 
 def _too_late(url: str, seconds: float) -> Interrupted:

@@ -12,6 +12,7 @@ import logging
 from collections.abc import Awaitable, Callable, Hashable
 from urllib.parse import urljoin
 
+from mcp_remote_py.bounds import Tally
 from mcp_remote_py.channel import Deliver, no_wait
 from mcp_remote_py.eras.envelope import names_its_version
 from mcp_remote_py.errors import (
@@ -60,6 +61,7 @@ class LegacySseChannel:
         self._reader: asyncio.Task[None] | None = None
         self._opening: asyncio.Future[None] | None = None
         self._was_open = False
+        self._broken = Tally()
         self._waiting: dict[Hashable, asyncio.Future[None]] = {}
 
     async def send(self, message: Message) -> None:
@@ -154,15 +156,13 @@ class LegacySseChannel:
         decoder = EventDecoder(self._max)
         reason: ExchangeError = Interrupted("The server ended the event stream.")
         try:
-            async for chunk in response.chunks():
-                for event in decoder.feed(chunk):
-                    if event.name == "endpoint" and self._endpoint is None:
-                        self._endpoint = self._resolve(event.data)
-                        self._was_open = True
-                        opened.set_result(None)
-                    elif event.name == "message" and event.data:
-                        self._take(event.data)
-                await self._drain()
+            async for event in response.events(decoder, self._drain):
+                if event.name == "endpoint" and self._endpoint is None:
+                    self._endpoint = self._resolve(event.data)
+                    self._was_open = True
+                    opened.set_result(None)
+                elif event.name == "message" and event.data:
+                    self._take(event.data)
         except ExchangeError as error:
             reason = error
         finally:
@@ -190,9 +190,7 @@ class LegacySseChannel:
         try:
             for message in parse_messages(data):
                 if isinstance(message, InvalidMessage):
-                    logger.warning(
-                        "The server sent something that is no message: %s", message.cause
-                    )
+                    self._note_broken(message)
                     continue
                 self._deliver(message)
                 if message.kind is Kind.RESPONSE:
@@ -200,7 +198,11 @@ class LegacySseChannel:
                     if answered is not None and not answered.done():
                         answered.set_result(None)
         except InvalidMessage as error:
-            logger.warning("The server sent an event that is no message: %s", error.cause)
+            self._note_broken(error)
+
+    def _note_broken(self, error: InvalidMessage) -> None:
+        if (times := self._broken.take()) is not None:
+            logger.warning("The server sent something that is no message%s: %s", times, error.cause)
 
     def _resolve(self, data: bytes) -> ServerUrl:
         base = self._http.server

@@ -24,8 +24,16 @@ IPv6 drops packets must not cost a connection (field note 31)."""
 CORK_BYTES = 64 * 1024
 """A buffer from this size on is sent at once, and not copied."""
 
-HIGH_WATER_BYTES = 1024 * 1024
-"""Unread bytes from which the peer is told to wait."""
+HIGH_WATER_BYTES = 64 * 1024
+"""Unread bytes from which the peer is told to wait: with as many connections as there may be, what
+waits here is memory as well."""
+
+MAX_HEAD_BYTES = 64 * 1024
+"""Of an answer's header fields, and of all interim answers before it (RFC 9110 §15.2). Servers
+allow themselves 8 to 16 KiB."""
+
+HEAD_PIECE_BYTES = 16 * 1024
+"""Of the head that are parsed in one turn of the loop."""
 
 
 class _Protocol(asyncio.Protocol):
@@ -81,9 +89,12 @@ class _Protocol(asyncio.Protocol):
         if self._reader is not None and not self._reader.done():
             self._reader.set_result(None)
 
-    def take(self) -> bytes:
-        """The oldest chunk."""
+    def take(self, limit: int | None = None) -> bytes:
+        """The oldest chunk, of which at most `limit` bytes are taken."""
         chunk = self.chunks.popleft()
+        if limit is not None and len(chunk) > limit:
+            self.chunks.appendleft(chunk[limit:])
+            chunk = chunk[:limit]
         self.size -= len(chunk)
         if self._reading_paused and self.size <= HIGH_WATER_BYTES and self.transport is not None:
             self._reading_paused = False
@@ -115,16 +126,25 @@ class AsyncioStream(httpcore.AsyncNetworkStream):
         self._transport = transport
         self._protocol = protocol
         self._corked: list[bytes] = []
+        self._head = 0
+        """Bytes of the head that were read, -1 in a body."""
+
+    def begin_body(self) -> None:
+        """The head of the answer is complete: from now on, bytes are counted by their reader."""
+        self._head = -1
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """The next bytes, `b""` at the end.
 
         `max_bytes` is not kept: what arrived at once is handed on at once. The one caller,
-        httpcore's HTTP/1.1 connection, gives all of it to h11, which has no limit either.
+        httpcore's HTTP/1.1 connection, gives all of it to h11, which has no limit either; so a
+        head is cut and counted here.
         """
         protocol = self._protocol
         if self._corked:
             self._uncork()
+        if self._head >= HEAD_PIECE_BYTES:
+            await asyncio.sleep(0)
         while not protocol.chunks:
             if protocol.error is not None:
                 raise httpcore.ReadError(describe_error(protocol.error)) from protocol.error
@@ -135,7 +155,13 @@ class AsyncioStream(httpcore.AsyncNetworkStream):
                     await protocol.wait_for_data()
             except TimeoutError:
                 raise httpcore.ReadTimeout(f"nothing came in {timeout:g} seconds") from None
-        return protocol.take()
+        if self._head < 0:
+            return protocol.take()
+        chunk = protocol.take(HEAD_PIECE_BYTES)
+        self._head += len(chunk)
+        if self._head > MAX_HEAD_BYTES:
+            raise httpcore.RemoteProtocolError(f"its head is longer than {MAX_HEAD_BYTES} bytes")
+        return chunk
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """Writes all of `buffer`; little waits for what follows, or for the next `read`.
@@ -159,6 +185,11 @@ class AsyncioStream(httpcore.AsyncNetworkStream):
 
     def _uncork(self) -> None:
         corked, self._corked = self._corked, []
+        if self._head < 0:
+            # A new exchange: nobody can have answered what has not left yet.
+            if self._protocol.chunks:
+                raise httpcore.ConnectionNotAvailable("the server spoke unasked")
+            self._head = 0
         large = corked.pop() if len(corked[-1]) >= CORK_BYTES else b""
         if corked:
             self._transport.write(b"".join(corked))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import ssl
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -87,6 +89,32 @@ def test_size_is_bounded(server: WildServer, length: int) -> None:
         get(f"{server.origin}/?token=canary")
     assert "canary" not in error.value.sentence()
     assert error.value.hint
+
+
+@pytest.mark.report("S5")
+@pytest.mark.parametrize("coding", ["gzip", "deflate"])
+def test_one_layer_of_compression_is_undone_within_the_bound(
+    server: WildServer, coding: str
+) -> None:
+    pack = gzip.compress if coding == "gzip" else zlib.compress
+    headers = {"Content-Encoding": coding}
+    bodies = [b"x" * MAX_BODY_BYTES, b"x" * (MAX_BODY_BYTES + 1)]
+    server.script("GET", *(answer_status(200, pack(one), headers=headers) for one in bodies))
+    assert get(server.origin).body == bodies[0]
+    with pytest.raises(Unusable) as caught:
+        get(server.origin)
+    assert str(MAX_BODY_BYTES) in caught.value.cause
+
+
+@pytest.mark.report("S5")
+@pytest.mark.parametrize("coding", ["gzip, gzip", "gzip, deflate", "br"])
+def test_more_layers_are_refused_before_anything_is_undone(server: WildServer, coding: str) -> None:
+    headers = {"Content-Encoding": coding}
+    server.always("GET", answer_status(200, gzip.compress(b"{}"), headers=headers))
+    with pytest.raises(Unusable) as caught:
+        get(server.origin)
+    assert coding in caught.value.cause
+    assert caught.value.hint
 
 
 def test_silence_is_bounded(server: WildServer) -> None:
