@@ -126,6 +126,7 @@ def test_all_that_is_published_arrives_byte_for_byte() -> None:
             iss_parameter_supported=True,
             client_id_metadata_document_supported=True,
             dpop_algorithms=("ES256", "RS256"),
+            published_by=ISSUER,
         ),
         dpop_required=True,
         dpop_algorithms=("ES256",),
@@ -141,7 +142,11 @@ def test_what_is_not_published_is_not_made_up() -> None:
     found = run(web_of())
     assert found.scopes_supported is None
     assert found.server == ServerMetadata(
-        ISSUER, f"{ISSUER}/authorize", f"{ISSUER}/token", code_challenge_methods=("S256",)
+        ISSUER,
+        f"{ISSUER}/authorize",
+        f"{ISSUER}/token",
+        code_challenge_methods=("S256",),
+        published_by=ISSUER,
     )
 
 
@@ -614,6 +619,7 @@ def test_where_nothing_is_published_the_default_endpoints_are_used(answer: Respo
             f"{ORIGIN}/token",
             f"{ORIGIN}/register",
             is_default=True,
+            published_by=ORIGIN,
         ),
     )
 

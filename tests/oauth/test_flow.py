@@ -52,7 +52,7 @@ from mcp_remote_py.oauth.steps import (
 from mcp_remote_py.oauth.tokens import GrantRefused, TokenError
 from mcp_remote_py.redact import Secret, scrub_known
 from mcp_remote_py.settings import SignInSettings, Unattended
-from tests.oauth.player import play
+from tests.oauth.player import make_jwt, play
 
 NOW = 1_800_000_000.0
 SERVER = "https://mcp.example.com/mcp"
@@ -266,6 +266,11 @@ REGISTERED = Credential(
     resource=SERVER,
     scope="read offline_access",
     revocation_endpoint=f"{ISSUER}/revoke",
+    published_by=ISSUER,
+    endpoints=tuple(
+        f"{ISSUER}/{name}"
+        for name in ("authorize", "token", "register", "revoke", "device_authorization")
+    ),
 )
 SIGNED_IN = REGISTERED._replace(
     access_token=Secret("canary-old-access"),
@@ -427,6 +432,7 @@ def test_sign_in_by_code_opens_no_tab() -> None:
 AGENT = SignInSettings(
     unattended=Unattended(),
     static_client=Secret('{"client_id": "by-hand", "client_secret": "canary-by-hand-secret"}'),
+    trusted_issuers=(ISSUER,),
 )
 
 
@@ -515,9 +521,10 @@ def test_the_proof_of_a_key_is_for_the_issuer_of_a_known_token_endpoint(
 def test_a_workload_is_no_registered_client() -> None:
     world = World()
     settings = SignInSettings(unattended=Unattended(assertion_file="/run/jwt"))
-    world.file = Secret("a.b.c")
+    jwt = make_jwt(aud=ISSUER)
+    world.file = Secret(jwt)
     assert world.sign_in(settings=settings).client.client_id == ""
-    assert world.token_requests[0]["assertion"] == "a.b.c"
+    assert world.token_requests[0]["assertion"] == jwt
     assert "client_id" not in world.token_requests[0]
 
 

@@ -452,10 +452,14 @@ def test_sign_in_by_a_code_counts_like_a_tab_once_it_is_asked_for(offered: bool)
     assert world.ledger.attempt_after > START
 
 
+AGENT = Secret(
+    json.dumps({"client_id": "agent", "client_secret": "canary-agent-secret", "issuer": ISSUER})
+)
+
+
 @pytest.mark.promise("A3", "L1", "L3")
 def test_a_sign_in_without_a_person_opens_nothing_and_is_bounded_all_the_same() -> None:
-    client = Secret('{"client_id": "agent", "client_secret": "canary-agent-secret"}')
-    settings = SETTINGS._replace(unattended=Unattended(), static_client=client)
+    settings = SETTINGS._replace(unattended=Unattended(), static_client=AGENT)
     world = machine(settings=settings)
     desk = Desk(world)
     desk.answers = lambda step: (
@@ -472,8 +476,7 @@ def test_a_sign_in_without_a_person_opens_nothing_and_is_bounded_all_the_same() 
 
 @pytest.mark.promise("A3", "P2")
 def test_an_agent_is_told_what_to_mend_and_not_to_sign_in_by_hand() -> None:
-    client = Secret('{"client_id": "agent", "client_secret": "canary-agent-secret"}')
-    settings = SETTINGS._replace(unattended=Unattended(), static_client=client)
+    settings = SETTINGS._replace(unattended=Unattended(), static_client=AGENT)
     desk = Desk(machine(settings=settings))
     desk.answers = lambda step: (
         Response(401, {}, b'{"error": "invalid_client"}')
