@@ -178,22 +178,23 @@ def _take_as_given(
     """The person knows the token endpoint: nothing is asked, and it stands for its issuer.
 
     But a JWT that is made for the server names the issuer (RFC 7523bis, SEP-990): then it is looked
-    for, and taken from metadata that publish this very endpoint.
+    for, and taken from metadata that publish this very endpoint. An issuer the person named stands
+    before either. Nothing that belongs to them goes anywhere else than to the endpoint.
     """
-    endpoint = settings.token_endpoint
-    named = named_by(settings)
+    endpoint, named = settings.token_endpoint, named_by(settings)
     issuer = named.issuers[0] if named.of_client else endpoint
     given = ServerMetadata(issuer=issuer, authorization_endpoint="", token_endpoint=endpoint)
-    if not named.of_client and settings.unattended is not None and settings.unattended.names_issuer:
+    if settings.unattended is not None and settings.unattended.names_issuer:
         try:
             found = yield from _discover(server, challenge, settings, ())
         except SignInFailed as error:
             yield Report(f"The issuer of {mask_url(endpoint)} was not found: {error.cause}")
         else:
-            if found.server.token_endpoint == endpoint:
+            if found.server.token_endpoint != endpoint:
+                other = mask_url(found.server.token_endpoint)
+                yield Report(f"Its token endpoint is {other}, and not the one that was given.")
+            elif not named.of_client or is_same_issuer(found.server.issuer, issuer):
                 return found
-            other = mask_url(found.server.token_endpoint)
-            yield Report(f"Its token endpoint is {other}, and not the one that was given.")
             return found._replace(server=given)
     resource = str(server) if settings.resource is None else settings.resource
     return Discovered(resource if settings.send_resource else "", None, given)

@@ -109,8 +109,11 @@ def obtain(
 
 def _obtain(how: Unattended, credential: Credential, named: Named) -> Conversation[Credential]:
     jwt = yield from read_assertion(how)
-    random_bytes = lambda count: b"\x07" * count  # noqa: E731
-    return (yield from obtain_tokens(credential, how, named, jwt, random_bytes, NOW))
+    return (yield from obtain_tokens(credential, how, named, jwt, sevens, NOW))
+
+
+def sevens(count: int) -> bytes:
+    return b"\x07" * count
 
 
 # ------------------------------------------------------------------------- client credentials
