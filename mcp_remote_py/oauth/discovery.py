@@ -39,6 +39,7 @@ from mcp_remote_py.oauth.ownership import (
     is_wanted,
     must_ask_itself,
     named_by,
+    trust_option,
 )
 from mcp_remote_py.oauth.steps import Conversation, Report
 from mcp_remote_py.redact import mask_url
@@ -431,7 +432,7 @@ def _judge_issuer(issuer: object, expected: str, settings: SignInSettings) -> st
         raise SignInFailed(
             f"The metadata of the authorization server {quote(expected)} names another issuer, "
             f"{quote(issuer)}.",
-            hint=f"If you trust that issuer, add --trusted-issuer {issuer}.",
+            hint=f"If you trust that issuer, add {trust_option(issuer)}.",
         )
     return issuer
 
@@ -446,7 +447,7 @@ def _judge_pkce(methods: tuple[str, ...] | None, issuer: str, settings: SignInSe
             raise SignInFailed(
                 f"The metadata of {issuer} does not list PKCE (code_challenge_methods_supported), "
                 "without which a sign-in is not safe.",
-                hint=f"If you know that it supports S256, add --trusted-issuer {issuer}.",
+                hint=f"If you know that it supports S256, add {trust_option(issuer)}.",
             )
     elif "S256" not in methods:
         raise SignInFailed(

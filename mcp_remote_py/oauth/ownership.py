@@ -90,6 +90,11 @@ def is_issuer(text: str) -> bool:
     return _ISSUER.fullmatch(text) is not None
 
 
+def trust_option(issuer: str) -> str:
+    """The option that names it, as a shell wants it: braces, brackets and ~ are in `is_issuer`."""
+    return f"--trusted-issuer {shlex.quote(issuer)}"
+
+
 def is_same_issuer(one: str, other: str) -> bool:
     """Compared as strings (RFC 8414 §3.3), but for one final slash.
 
@@ -229,7 +234,7 @@ def _offer(issuer: str, beginning: str) -> str:
     """What to add to have it sent all the same, in a form that can be copied into a shell."""
     if not is_issuer(issuer):
         return "That is not the name of an issuer: tell whoever runs the MCP server."
-    return f"{beginning}--trusted-issuer {shlex.quote(issuer)} to the options."
+    return f"{beginning}{trust_option(issuer)} to the options."
 
 
 def _say_audience(audience: tuple[str, ...]) -> str:
