@@ -1,0 +1,7 @@
+"""The stage of a sign-in, as `tests/signin` has it."""
+
+from __future__ import annotations
+
+from tests.signin.conftest import play
+
+__all__ = ["play"]
