@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import serialization
 from joserfc import jwt
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 
-from mcp_remote_py.errors import McpRemoteError, NotSent, UsageError
+from mcp_remote_py.errors import McpRemoteError, NotSent, SignInFailed, UsageError
 from mcp_remote_py.oauth.ownership import Named
 from mcp_remote_py.oauth.steps import (
     Client,
@@ -295,6 +295,48 @@ def test_a_provider_gives_the_grant_for_the_other_server() -> None:
     assert world.header("authorization", 0) == ""
     assert world.header("authorization", 1).startswith("Basic ")
     assert credential.access_token == Secret("canary-access")
+
+
+@pytest.mark.promise("S2")
+@pytest.mark.report("S2")
+@pytest.mark.parametrize(
+    ("grant", "named", "is_sent"),
+    [
+        (make_jwt(aud="https://as.example.com"), Named(), True),
+        (make_jwt(aud=["https://as.example.com/", "x"]), Named(), True),
+        (make_jwt(aud="https://as.example.com/token"), Named(), True),
+        (make_jwt(aud="https://another.example"), Named(), False),
+        (make_jwt(aud="https://another.example"), NAMED, False),
+        (make_jwt(aud="https://another.example"), Named((), AGENT.token_endpoint), False),
+        (make_jwt(), Named(), False),
+        ("canary-opaque", Named(), False),
+        ("canary-opaque", NAMED, True),
+        ("canary-opaque", Named((), AGENT.token_endpoint), True),
+    ],
+)
+def test_a_grant_goes_to_whom_it_was_asked_for(grant: str, named: Named, is_sent: bool) -> None:
+    jag = {"access_token": grant, "token_type": "N_A", "issued_token_type": "x"}
+    world = World(answer(jag), answer(TOKENS))
+    if is_sent:
+        obtain(world, PROVIDER, named=named)
+        assert world.form(1)["assertion"] == grant
+    else:
+        with pytest.raises(SignInFailed, match="The grant of the identity provider") as caught:
+            obtain(world, PROVIDER, named=named)
+        assert len(world.fetched) == 1
+        assert grant not in caught.value.sentence()
+
+
+@pytest.mark.report("S2", "S3")
+def test_nothing_is_sent_to_who_only_claims_to_be_the_issuer() -> None:
+    """As a record of 0.1.0 may say it."""
+    claimed = AGENT._replace(token_endpoint="https://x.example/token")
+    for how in (Unattended(assertion_file="/run/jwt"), PROVIDER):
+        grant = answer({"access_token": WORKLOAD_JWT, "token_type": "N_A"})
+        world = World(grant, answer(TOKENS))
+        with pytest.raises(SignInFailed):
+            obtain(world, how, claimed)
+        assert all(fetch.request.url != claimed.token_endpoint for fetch in world.fetched)
 
 
 ID_TOKEN = "e30.eyJpc3MiOiJodHRwczovL2lkcCIsImF1ZCI6ImRlc2t0b3AiLCJleHAiOjB9.c2ln"
