@@ -1,4 +1,4 @@
-"""The stage of a sign-in, as `tests/signin` has it."""
+"""What every attack on the whole command needs: a stage that is set in one line."""
 
 from __future__ import annotations
 
