@@ -61,6 +61,7 @@ from mcp_remote_py.oauth.tokens import (
     INVALID_PROOF,
     USE_NONCE,
     GrantRefused,
+    TokenError,
     needs_refresh,
 )
 from mcp_remote_py.redact import Secret
@@ -427,7 +428,8 @@ class Session:
                 note_failed_renewal,
                 now=self._now(),
                 random=self._random,
-                sent=not isinstance(error, NotSent | UsageError),
+                sent=isinstance(error, TokenError)
+                or not isinstance(error, NotSent | UsageError | SignInFailed),
                 retry_after=getattr(error, "retry_after", None),
             )
             self.ledger = cast("Ledger", (yield Amend(change)))

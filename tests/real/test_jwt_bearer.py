@@ -214,6 +214,23 @@ def test_a_jwt_for_another_server_goes_nowhere(scene: Scene, start: Start, file:
     assert scene.issuer.log.read_text().count("answered") == before
 
 
+@pytest.mark.report("S2")
+def test_a_jwt_for_another_server_is_not_sent_at_a_renewal_either(
+    scene: Scene, start: Start, file: JwtFile
+) -> None:
+    """The process that renews is given what the person named, and no more."""
+    file.hold(workload_jwt(scene.name))
+    host = signed_in(start, *file.as_grant)
+    file.hold(workload_jwt("https://another.example"))
+    asked = scene.issuer.log.read_text().count("answered")
+    message = wait_for_error(host)
+    assert f"{file.path} is for https://another.example (aud): it is not sent to" in message
+    assert f"--trusted-issuer {scene.name} to the options. Nothing that is stored" in message
+    assert scene.issuer.log.read_text().count("answered") == asked
+    file.hold(workload_jwt(scene.name))
+    assert wait_until(lambda: call(host) == "42", 15)
+
+
 def test_a_file_that_is_gone_at_the_renewal_is_named_until_it_is_back(
     scene: Scene, start: Start, file: JwtFile
 ) -> None:
