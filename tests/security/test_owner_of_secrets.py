@@ -22,7 +22,7 @@ from tests.canaries import RUN
 from tests.harness.host import assert_error, initialize_params
 from tests.harness.stage import CALL, COMMAND, PATIENCE, Stage, call, let_token_expire, refusal
 from tests.oauth.player import make_jwt
-from tests.peers.authorization_server import AuthorizationServer, Policy
+from tests.peers.authorization_server import AuthorizationServer, Client, Policy
 from tests.peers.launch import free_port
 from tests.peers.wild_server import redirect
 from tests.real.identity_provider import IdentityProvider, identity_provider
@@ -40,11 +40,16 @@ def policy() -> dict[str, Any]:
         "grant_types_supported": None,
         "authorization_response_iss_parameter_supported": None,
     }
-    return {"scopes_supported": ("desk",), "metadata_changes": changes, "iss": "missing"}
+    return {
+        "scopes_supported": ("desk",),
+        "metadata_changes": changes,
+        "iss": "missing",
+        "any_loopback_port": True,
+    }
 
 
 class Scene(NamedTuple):
-    """Who plays."""
+    """Who plays. The attacker lets the client in, whatever it shows."""
 
     stage: Stage
     attacker: AuthorizationServer
@@ -71,6 +76,8 @@ class Scene(NamedTuple):
 @pytest.fixture
 def scene(play: Callable[..., Stage], tmp_path: Path) -> Scene:
     stage = play(**policy())
+    anywhere = ("http://localhost/oauth/callback",)
+    stage.server.clients["mine"] = Client("mine", SECRET, "client_secret_basic", anywhere)
     honest = stage.stack.enter_context(AuthorizationServer(Policy(**policy())))
     return Scene(stage, stage.server, honest, tmp_path)
 
@@ -373,9 +380,9 @@ def test_a_stored_client_is_not_used_with_other_endpoints(
         host = scene.stage.host(*options, url=server.url)
         host.answer(host.begin("initialize", initialize_params()), seconds=PATIENCE)
     assert len(scene.stage.browser.opened) == 2
-    assert len(attacker.received("register")) == 1, "registered anew, where it now says"
     assert attacker.received("token"), "the attack is played to its end"
     assert stolen(attacker, secrets) == []
+    assert len(attacker.received("register")) == 1, "registered anew, where it now says"
 
 
 @pytest.mark.report("S3")
@@ -394,8 +401,8 @@ def test_tokens_are_not_given_up_to_who_did_not_give_them(scene: Scene) -> None:
     secrets = {client.secret for client in server.clients.values()} | set(server.refresh_tokens)
     status, said = scene.run("logout", attacker.url, "--token-store", "file")
     assert status == 0, said
-    assert f"{attacker.endpoint_of('revoke')} is not of the server that gave them" in said
     assert stolen(attacker, secrets) == []
+    assert f"{attacker.endpoint_of('revoke')} is not of the server that gave them" in said
     assert asked(attacker) == []
 
 
