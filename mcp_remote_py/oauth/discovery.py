@@ -321,7 +321,7 @@ def _settle_owner(
         except SignInUnavailable:
             raise
         except SignInFailed as problem:
-            raise explain_silence(_place_of(found), problem) from problem
+            raise explain_silence(_place_of(found), named, problem) from problem
     check_owner(_place_of(found), belongings, named)
     return found
 

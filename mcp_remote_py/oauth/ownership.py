@@ -183,12 +183,17 @@ def must_ask_itself(place: Place, named: Named) -> bool:
     )
 
 
-def explain_silence(place: Place, problem: SignInFailed) -> SignInFailed:
+def explain_silence(place: Place, named: Named, problem: SignInFailed) -> SignInFailed:
     """That issuer does not say itself where what belongs to it goes."""
+    publisher = quote(place.published_by)
+    if named.of_client:
+        hint = f"Correct the issuer of the client if it is registered at {publisher}."
+    else:
+        hint = _offer(place.published_by, f"If {publisher} may have it, add ")
     return SignInFailed(
-        f"{quote(place.published_by)} publishes for the issuer {quote(place.issuer)}, which must "
-        f"say itself who may have what is yours: {problem.cause}",
-        hint=_offer(place.published_by, f"If {quote(place.published_by)} may have it, add "),
+        f"{publisher} publishes for the issuer {quote(place.issuer)}, which must say itself who "
+        f"may have what is yours: {problem.cause}",
+        hint=hint,
     )
 
 

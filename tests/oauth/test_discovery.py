@@ -579,6 +579,10 @@ def test_an_issuer_that_does_not_say_it_itself_gets_nothing(own: Answer, said: s
     assert error.hint == (
         f'If "{ISSUER}" may have it, add --trusted-issuer {ISSUER} to the options.'
     )
+    bound = bound_to(OTHER)._replace(trusted_issuers=(OTHER,))
+    assert fail(web_of(answers), settings=bound).hint == (
+        f'Correct the issuer of the client if it is registered at "{ISSUER}".'
+    )
     both = settings._replace(trusted_issuers=(OTHER, ISSUER))
     assert run(web_of(answers), settings=both).server.published_by == ISSUER
 
