@@ -291,7 +291,7 @@ ALL_OPTIONS = (
         "--static-oauth-client-info",
         "JSON",
         "Client that is registered already: a JSON object with client_id, or @FILE with one;"
-        " ${NAME} is replaced in its values.",
+        ' ${NAME} is replaced in its values. With a client_secret, "issuer" names who may have it.',
         _SIGN_IN,
         _SERVER,
     ),
@@ -312,7 +312,7 @@ ALL_OPTIONS = (
     Option(
         "--trusted-issuer",
         "URL",
-        "Issuer to accept although the server's metadata name another.",
+        "Issuer that may have your secret, key or JWT; also accepted where metadata name another.",
         _SIGN_IN,
         _SERVER,
         repeatable=True,
@@ -407,7 +407,8 @@ ALL_OPTIONS = (
     Option(
         "--jwt-bearer",
         "FILE",
-        "Sign in without a person, by the workload's JWT in this file, read anew at each use.",
+        "Sign in without a person, by the workload's JWT in this file, read anew at each use; it is"
+        " sent to its audience (aud), or to whom you name.",
         _SIGN_IN,
         _SERVER,
     ),
@@ -429,7 +430,8 @@ ALL_OPTIONS = (
     Option(
         "--token-endpoint",
         "URL",
-        "The token endpoint of a sign-in without a person, instead of finding it.",
+        "The token endpoint of a sign-in without a person, instead of finding it; no other gets"
+        " anything.",
         _SIGN_IN,
         _SERVER,
     ),

@@ -200,12 +200,13 @@ class SignInSettings(NamedTuple):
     send_resource: bool = True
     authorize_parameters: tuple[tuple[str, str], ...] = ()
     static_client: Secret | None = None
-    """JSON text of a client registered by hand: client_id, client_secret, redirect_uris ..."""
+    """JSON text of a client registered by hand: client_id, client_secret, issuer ..."""
     static_client_metadata: str | None = None
     """JSON text of members for the registration (RFC 7591)."""
     client_metadata_url: str | None = None
     trusted_issuers: tuple[str, ...] = ()
-    """Issuers accepted although metadata or `iss` name another, or metadata is silent on PKCE."""
+    """Issuers that may have what belongs to the person (`oauth.ownership`); they are accepted, too,
+    although metadata or `iss` name another, or metadata is silent on PKCE."""
     use_id_token: bool = False
     host: str = "localhost"
     """Spelling of the loopback host in the redirect URI; an IPv6 address is in brackets."""
@@ -222,7 +223,7 @@ class SignInSettings(NamedTuple):
     device_code: bool = False
     unattended: Unattended | None = None
     token_endpoint: str = ""
-    """Asked without any discovery, by an unattended sign-in."""
+    """Asked without any discovery, by an unattended sign-in; it may have what belongs to them."""
     token_store: str = "keyring"  # noqa: S105 - where they are kept
     """One of `TOKEN_STORES`."""
 
@@ -966,7 +967,10 @@ def parse_trusted_issuer(text: str) -> str:
     Raises:
         UsageError: no issuer (RFC 8414 §2), which is an https URL without query and fragment.
     """
-    option = "--trusted-issuer"
+    return _parse_issuer(text, "--trusted-issuer")
+
+
+def _parse_issuer(text: str, option: str) -> str:
     _parse_plain_url(text, option, "https://auth.example.com")
     if "?" in text:
         raise UsageError(
@@ -1110,6 +1114,9 @@ def parse_client(text: str, environment: Mapping[str, str], read_file: ReadFile)
             f'"redirect_uris" in {option} is no list of strings.',
             hint='For example ["http://localhost:3334/oauth/callback"].',
         )
+    if "issuer" in client:
+        issuer = client["issuer"]
+        _parse_issuer(issuer if isinstance(issuer, str) else "", f'"issuer" in {option}')
     return _to_secret_json(client)
 
 

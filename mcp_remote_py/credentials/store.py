@@ -189,6 +189,8 @@ class _Record(msgspec.Struct, omit_defaults=True):
     expires_at: float | None = None
     revocation_endpoint: str = ""
     dpop_key: str | None = None
+    published_by: str = ""
+    endpoints: tuple[str, ...] = ()
 
 
 class _PendingRecord(msgspec.Struct, omit_defaults=True):

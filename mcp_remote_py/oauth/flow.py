@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from mcp_remote_py.errors import McpRemoteError, SignInFailed
 from mcp_remote_py.oauth.challenge import Challenge
+from mcp_remote_py.oauth.claims import read_claims
 from mcp_remote_py.oauth.device import ask_by_code
 from mcp_remote_py.oauth.discovery import Discovered, ServerMetadata, discover
 from mcp_remote_py.oauth.dpop import choose_algorithm, make_key
@@ -30,6 +31,7 @@ from mcp_remote_py.oauth.grants import (
     make_random_text,
     refresh,
 )
+from mcp_remote_py.oauth.ownership import is_registered_with, named_by
 from mcp_remote_py.oauth.registration import choose_redirect_uri, obtain_client, preflight
 from mcp_remote_py.oauth.steps import (
     Callback,
@@ -159,22 +161,30 @@ def sign_in_unattended(
     Raises:
         McpRemoteError: there are no tokens, for a reason in one sentence.
     """
-    discovered = yield from discover(server_url, challenge, settings)
+    from mcp_remote_py.oauth.unattended import read_assertion  # few sign in like this
+
+    jwt = yield from read_assertion(cast("Unattended", settings.unattended))
+    audience = None if jwt is None else read_claims(jwt).audience
+    discovered = yield from discover(server_url, challenge, settings, audience)
     # Nobody is asked again: `offline_access` has nothing to give.
     scope = choose_scope(challenge.scope, discovered.scopes_supported, None, settings.scope)
     client = yield from obtain_client(discovered.server, (), None, settings, scope, now())
     key = _make_key(challenge, discovered)
     credential = _describe(discovered, client, (), scope, key)
-    return (yield from _obtain_tokens(credential, settings, random_bytes, now()))
+    return (yield from _obtain_tokens(credential, settings, jwt, random_bytes, now()))
 
 
 def _obtain_tokens(
-    credential: Credential, settings: SignInSettings, random_bytes: RandomBytes, now: float
+    credential: Credential,
+    settings: SignInSettings,
+    jwt: Secret | None,
+    random_bytes: RandomBytes,
+    now: float,
 ) -> Conversation[Credential]:
-    from mcp_remote_py.oauth.unattended import obtain_tokens  # few sign in like this
+    from mcp_remote_py.oauth.unattended import obtain_tokens
 
-    how = cast("Unattended", settings.unattended)
-    return (yield from obtain_tokens(credential, how, random_bytes, now))
+    how, named = cast("Unattended", settings.unattended), named_by(settings)
+    return (yield from obtain_tokens(credential, how, named, jwt, random_bytes, now))
 
 
 def renew(
@@ -192,8 +202,11 @@ def renew(
     """
     try:
         if settings.unattended is not None:
+            from mcp_remote_py.oauth.unattended import read_assertion
+
+            jwt = yield from read_assertion(settings.unattended)
             fresh = drop_tokens(credential)
-            renewed = yield from _obtain_tokens(fresh, settings, random_bytes, now)
+            renewed = yield from _obtain_tokens(fresh, settings, jwt, random_bytes, now)
         else:
             renewed = yield from refresh(credential, settings, now)
     except GrantRefused as error:
@@ -231,7 +244,8 @@ def _prepare_client(
     redirect_uris = cast("tuple[str, ...]", (yield Listen()))
     stored = cast("Credential | None", (yield Load()))
     # A client belongs to the issuer that registered it (MCP 2026-07-28, "Server Binding").
-    ours = stored if stored is not None and stored.issuer == server.issuer else None
+    is_ours = stored is not None and is_registered_with(stored, server.issuer, server.endpoints)
+    ours = stored if is_ours else None
     known = None if ours is None else ours.client
     key = _make_key(challenge, discovered)
     scope = choose_scope(
@@ -319,6 +333,8 @@ def _describe(
         scope=scope or "",
         revocation_endpoint=server.revocation_endpoint,
         dpop_key=key,
+        published_by=server.published_by,
+        endpoints=server.endpoints,
     )
 
 

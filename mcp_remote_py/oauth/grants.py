@@ -27,6 +27,7 @@ from authlib.oauth2.rfc7636 import (
 
 from mcp_remote_py.errors import McpRemoteError, SignInFailed, UsageError
 from mcp_remote_py.oauth.dpop import thumbprint
+from mcp_remote_py.oauth.ownership import may_revoke
 from mcp_remote_py.oauth.steps import (
     Callback,
     Client,
@@ -310,6 +311,13 @@ def revoke(credential: Credential) -> Conversation[None]:
     A failure is only reported: what is to be forgotten here is forgotten anyhow.
     """
     if not credential.revocation_endpoint:
+        return
+    if not may_revoke(credential):
+        yield Report(
+            f"The tokens are not revoked: {mask_url(credential.revocation_endpoint)} is not of the "
+            f"server that gave them, {mask_url(credential.token_endpoint)}. They end when they "
+            "expire."
+        )
         return
     tokens = (
         ("refresh_token", credential.refresh_token),

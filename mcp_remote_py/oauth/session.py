@@ -32,6 +32,7 @@ from mcp_remote_py.oauth.ledger import (
     wait_for_renewal,
     wait_for_tab,
 )
+from mcp_remote_py.oauth.ownership import may_renew
 from mcp_remote_py.oauth.policy import RULES, Action, Event, Fact, Rule, State, decide
 from mcp_remote_py.oauth.steps import (
     Amend,
@@ -60,6 +61,7 @@ from mcp_remote_py.oauth.tokens import (
     INVALID_PROOF,
     USE_NONCE,
     GrantRefused,
+    TokenError,
     needs_refresh,
 )
 from mcp_remote_py.redact import Secret
@@ -426,7 +428,8 @@ class Session:
                 note_failed_renewal,
                 now=self._now(),
                 random=self._random,
-                sent=not isinstance(error, NotSent | UsageError),
+                sent=isinstance(error, TokenError)
+                or not isinstance(error, NotSent | UsageError | SignInFailed),
                 retry_after=getattr(error, "retry_after", None),
             )
             self.ledger = cast("Ledger", (yield Amend(change)))
@@ -479,9 +482,8 @@ class Session:
         holds = {
             Fact.NEWER_STORED: self._has_another(refused),
             Fact.RENEWABLE: self.credential is not None
-            and (
-                self.credential.refresh_token is not None or self._settings.unattended is not None
-            ),
+            and (self.credential.refresh_token is not None or self._settings.unattended is not None)
+            and may_renew(self.credential, self._settings),
             Fact.RENEWAL_ALLOWED: not wait_for_renewal(self.ledger, now, refused=because_refused),
             Fact.SCOPE_ASKED: scopes in self.ledger.scopes,
             Fact.TAB_OPEN: pending is not None and pending.expires_at > now,

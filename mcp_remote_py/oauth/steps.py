@@ -279,6 +279,11 @@ class Credential(NamedTuple):
     expires_at: float | None = None
     revocation_endpoint: str = ""
     dpop_key: Secret | None = None
+    published_by: str = ""
+    """The issuer at whose own well-known place the endpoints were found; "" where the person gave
+    them, and in records of 0.1.0."""
+    endpoints: tuple[str, ...] = ()
+    """All of the document the client was registered with, as in `ServerMetadata`; as above."""
 
 
 class PendingAuthorization(NamedTuple):

@@ -23,7 +23,7 @@ import msgspec
 
 from mcp_remote_py.credentials.sealed import SealedStore
 from mcp_remote_py.credentials.store import Store
-from mcp_remote_py.errors import Interrupted, McpRemoteError, NotSent, UsageError
+from mcp_remote_py.errors import Interrupted, McpRemoteError, NotSent, SignInFailed, UsageError
 from mcp_remote_py.oauth import flow
 from mcp_remote_py.oauth.steps import (
     Credential,
@@ -58,6 +58,9 @@ class Job(msgspec.Struct):
     key: str
     """Base64."""
     send_resource: bool
+    static_client: str | None
+    trusted_issuers: tuple[str, ...]
+    token_endpoint: str
     unattended: dict[str, str] | None
     """The members of `settings.Unattended`."""
     proxy: str | None
@@ -65,7 +68,17 @@ class Job(msgspec.Struct):
     client_cert: str | None
     client_key: str | None
 
-    def read_unattended(self) -> Unattended | None:
+    def read_settings(self) -> SignInSettings:
+        """What of a person's settings a renewal asks for."""
+        return SignInSettings(
+            send_resource=self.send_resource,
+            static_client=None if self.static_client is None else Secret(self.static_client),
+            trusted_issuers=self.trusted_issuers,
+            token_endpoint=self.token_endpoint,
+            unattended=self._read_unattended(),
+        )
+
+    def _read_unattended(self) -> Unattended | None:
         """How to sign in without a person, None where there is one."""
         if self.unattended is None:
             return None
@@ -121,12 +134,16 @@ def describe_job(store: SealedStore, session: str, settings: ProxySettings) -> J
         StoreError: the key cannot be had.
     """
     name, key = store.keys.for_sealing()
+    client = settings.sign_in.static_client
     return Job(
         folder=str(store.directory),
         session=session,
         key_name=name,
         key=base64.b64encode(key).decode("ascii"),
         send_resource=settings.sign_in.send_resource,
+        static_client=None if client is None else client.reveal(),
+        trusted_issuers=settings.sign_in.trusted_issuers,
+        token_endpoint=settings.sign_in.token_endpoint,
         unattended=_write_unattended(settings.sign_in.unattended),
         proxy=None if settings.http_proxy is None else settings.http_proxy.reveal(),
         ca_certs=settings.tls.ca_certs,
@@ -196,7 +213,8 @@ def _to_error(result: Result) -> McpRemoteError:
             status=result.status,
             retry_after=result.retry_after,
         )
-    kinds = {"NotSent": NotSent, "Interrupted": Interrupted, "UsageError": UsageError}
+    known = (NotSent, Interrupted, UsageError, SignInFailed)
+    kinds = {kind.__name__: kind for kind in known}
     return kinds.get(result.kind, McpRemoteError)(result.cause, hint=result.hint)
 
 
@@ -218,8 +236,7 @@ async def keep(
         credential = store.load(job.session)
         if credential is None:
             raise McpRemoteError("There is nothing to renew.")  # signed out a moment ago
-        settings = SignInSettings(send_resource=job.send_resource, unattended=job.read_unattended())
-        await perform(flow.renew(credential, settings, os.urandom, now()), do)
+        await perform(flow.renew(credential, job.read_settings(), os.urandom, now()), do)
     except TokenError as error:
         return Result(
             kind="GrantRefused" if isinstance(error, GrantRefused) else "TokenError",

@@ -106,8 +106,15 @@ def test_how_to_sign_in_without_a_person_reaches_the_keeper(tmp_path: Path) -> N
         Secret("canary-key"), "RS256", "/run/jwt", "https://i.example/t", "c", "/run/i"
     )
     for given in (how, how._replace(private_key=None), None):
-        settings = SETTINGS._replace(sign_in=SignInSettings(unattended=given))
-        assert describe_job(desk.store, SESSION, settings).read_unattended() == given
+        settings = SignInSettings(
+            unattended=given,
+            static_client=Secret('{"client_id": "c", "issuer": "https://as.example.com"}'),
+            trusted_issuers=("https://a.example", "https://b.example"),
+            token_endpoint="https://as.example.com/token",
+            send_resource=False,
+        )
+        job = describe_job(desk.store, SESSION, SETTINGS._replace(sign_in=settings))
+        assert job.read_settings() == settings
 
 
 def test_definite_refusal_comes_back_as_one(server: AuthorizationServer, tmp_path: Path) -> None:
