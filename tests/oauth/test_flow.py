@@ -38,6 +38,7 @@ from mcp_remote_py.oauth.steps import (
     Credential,
     Fetch,
     Forget,
+    Judge,
     Listen,
     Load,
     NobodyCame,
@@ -94,6 +95,7 @@ class World:
         )
         self.before_token: Callable[[], object] = lambda: None
         self.save_error: McpRemoteError | None = None
+        self.verdict: McpRemoteError | None = None
         self.file = Secret("")
         self.bytes_given = 0
         self.device_endpoint = True
@@ -131,8 +133,8 @@ class World:
                 self.stored = None
             case ReadFile():
                 return self.file
-            case Wait():
-                pass
+            case Wait() | Judge():
+                return self.verdict if isinstance(step, Judge) else None
             case _:
                 assert isinstance(step, Report), "the person is told in sentences"
                 assert "canary" not in step.text

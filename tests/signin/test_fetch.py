@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import ssl
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +14,8 @@ from mcp_remote_py.errors import ExchangeError, Interrupted, NotSent, Unusable
 from mcp_remote_py.oauth.dpop import make_key
 from mcp_remote_py.oauth.steps import MAX_BODY_BYTES, Fetch, Proof, Request, Response
 from mcp_remote_py.redact import Secret
-from mcp_remote_py.settings import Tls
+from mcp_remote_py.settings import Tls, parse_server_url
+from mcp_remote_py.signin.border import Border
 from mcp_remote_py.signin.fetch import Fetcher
 from mcp_remote_py.tls import build_tls_context
 from tests.fakes import run
@@ -25,6 +25,8 @@ from tests.transports.peers import Authority, ForwardProxy, TlsServer
 
 NOW = 1_800_000_000.0
 SYSTEM = Tls()
+LOOPBACK = "http://127.0.0.1:1/mcp"
+"""An MCP server on this machine, as all servers of these tests are."""
 
 
 @pytest.fixture
@@ -33,16 +35,35 @@ def server() -> Iterator[WildServer]:
         yield server
 
 
+def fetcher_for(
+    server: str = LOOPBACK,
+    *,
+    tls: Tls = SYSTEM,
+    proxy: str = "",
+    seconds: float = 5.0,
+    border: Border | None = None,
+) -> Fetcher:
+    """One beside the MCP server at `server`; the proxy is for every request."""
+    place = parse_server_url(server, allow_http=True)
+    return Fetcher(
+        place,
+        border or Border(place, (), nowhere),
+        lambda certified: build_tls_context(tls, certified=certified),
+        lambda url: Secret(proxy) if proxy else None,
+        lambda: NOW,
+        bytes,
+        seconds,
+        seconds,
+    )
+
+
+async def nowhere() -> str:
+    raise AssertionError("nobody needs to know where the server is")
+
+
 def fetch(step: Fetch, *, tls: Tls = SYSTEM, proxy: str = "", seconds: float = 5.0) -> Response:
     async def main() -> Response:
-        fetcher = Fetcher(
-            lambda: build_tls_context(tls),
-            Secret(proxy) if proxy else None,
-            lambda: NOW,
-            bytes,
-            seconds,
-            seconds,
-        )
+        fetcher = fetcher_for(tls=tls, proxy=proxy, seconds=seconds)
         try:
             return await fetcher.fetch(step)
         finally:
@@ -178,7 +199,7 @@ def test_a_proof_of_possession_is_made_when_the_request_is_sent(server: WildServ
 
 def probe(url: str, seconds: float = 5.0) -> tuple[int, str]:
     async def main() -> tuple[int, str]:
-        fetcher = Fetcher(ssl.create_default_context, None, lambda: NOW, bytes, seconds, seconds)
+        fetcher = fetcher_for(url, seconds=seconds)
         try:
             return await fetcher.probe(url)
         finally:

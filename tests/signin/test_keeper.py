@@ -29,7 +29,8 @@ from tests.peers.wild_server import answer_status, cut_before_head
 pytestmark = [pytest.mark.promise("A5"), pytest.mark.timeout(60)]
 
 SESSION = "a" * 64
-SETTINGS = ProxySettings(parse_server_url("https://mcp.example/mcp"))
+SETTINGS = ProxySettings(parse_server_url("http://127.0.0.1/mcp"))
+"""Where the tests' token endpoints are."""
 
 
 @pytest.fixture
@@ -61,7 +62,7 @@ class Desk:
         """With a descriptor of a file in the place of the lock's."""
         lock = os.open(os.devnull, os.O_RDONLY)
         try:
-            told = job or describe_job(self.store, SESSION, settings)
+            told = job or describe_job(self.store, SESSION, settings, {}, "")
             return run(renew_kept(told, lock, self.store, self.reports.append))
         finally:
             os.close(lock)
@@ -107,7 +108,7 @@ def test_how_to_sign_in_without_a_person_reaches_the_keeper(tmp_path: Path) -> N
     )
     for given in (how, how._replace(private_key=None), None):
         settings = SETTINGS._replace(sign_in=SignInSettings(unattended=given))
-        assert describe_job(desk.store, SESSION, settings).read_unattended() == given
+        assert describe_job(desk.store, SESSION, settings, {}, "").read_unattended() == given
 
 
 def test_definite_refusal_comes_back_as_one(server: AuthorizationServer, tmp_path: Path) -> None:
@@ -176,7 +177,7 @@ def test_signed_out_meanwhile_is_said(tmp_path: Path) -> None:
 
 def test_keeper_that_breaks_off_is_an_interruption(tmp_path: Path) -> None:
     desk = Desk(tmp_path, "https://as.example/token")
-    job = describe_job(desk.store, SESSION, SETTINGS)
+    job = describe_job(desk.store, SESSION, SETTINGS, {}, "")
     job.key = "x"
     with pytest.raises(Interrupted, match="process that renews the token failed") as caught:
         desk.renew(job=job)
@@ -186,7 +187,7 @@ def test_keeper_that_breaks_off_is_an_interruption(tmp_path: Path) -> None:
 
 def test_loop_goes_on_meanwhile(server: AuthorizationServer, tmp_path: Path) -> None:
     desk = desk_at(server, tmp_path)
-    job = describe_job(desk.store, SESSION, SETTINGS)
+    job = describe_job(desk.store, SESSION, SETTINGS, {}, "")
     lock = os.open(os.devnull, os.O_RDONLY)
 
     async def main() -> int:
