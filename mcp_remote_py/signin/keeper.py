@@ -23,7 +23,7 @@ import msgspec
 
 from mcp_remote_py.credentials.sealed import SealedStore
 from mcp_remote_py.credentials.store import Store
-from mcp_remote_py.errors import Interrupted, McpRemoteError, NotSent, UsageError
+from mcp_remote_py.errors import Interrupted, McpRemoteError, NotSent, SignInFailed, UsageError
 from mcp_remote_py.oauth import flow
 from mcp_remote_py.oauth.steps import (
     Credential,
@@ -222,8 +222,9 @@ def _to_error(result: Result) -> McpRemoteError:
             status=result.status,
             retry_after=result.retry_after,
         )
-    kinds = {"NotSent": NotSent, "Interrupted": Interrupted, "UsageError": UsageError}
-    return kinds.get(result.kind, McpRemoteError)(result.cause, hint=result.hint)
+    kinds = (NotSent, Interrupted, UsageError, SignInFailed)
+    names = {kind.__name__: kind for kind in kinds}
+    return names.get(result.kind, McpRemoteError)(result.cause, hint=result.hint)
 
 
 # In the keeper -------------------------------------------------------------------------------
