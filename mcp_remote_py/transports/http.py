@@ -486,7 +486,7 @@ class HttpClient:
             following = parse_server_url(target, allow_http=True)
         except UsageError as error:
             raise Unusable(f"{what} a place that is no URL: {error}") from error
-        if following.origin != url.origin and not _is_upgrade(url, following):
+        if following.origin != url.origin and not is_upgrade(url, following):
             raise Unusable(
                 f"{what} another place, {where}: your headers are not sent there.",
                 hint="If you trust it, put that URL into the config entry.",
@@ -526,7 +526,7 @@ class HttpClient:
         )
 
 
-def _is_upgrade(url: ServerUrl, following: ServerUrl) -> bool:
+def is_upgrade(url: ServerUrl, following: ServerUrl) -> bool:
     """Whether a redirect only leads from http to https: another port may be another's program."""
     return (
         (url.scheme, following.scheme) == ("http", "https")
