@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 
 import httpcore
@@ -52,7 +52,7 @@ async def connect(names: Names, judge: Judge, port: int, seconds: float = 5.0) -
 
 
 @asynccontextmanager
-async def listening(*addresses: str) -> AsyncIterator[tuple[int, list[str]]]:
+async def listening(*addresses: str) -> AsyncGenerator[tuple[int, list[str]]]:
     """A port where those addresses of loopback listen, and who was connected to."""
     met: list[str] = []
 

@@ -289,7 +289,7 @@ class _Transport(httpx.AsyncBaseTransport):
         try:
             answer = await self._pool.handle_async_request(sent)
         except Exception as error:
-            raise _to_httpx(error) from error
+            raise to_httpx(error) from error
         stream = _Stream(cast("AsyncIterable[bytes]", answer.stream), answer.aclose)
         return httpx.Response(answer.status, headers=answer.headers, stream=stream)
 
@@ -309,13 +309,13 @@ class _Stream(httpx.AsyncByteStream):
             async for piece in self._pieces:
                 yield piece
         except Exception as error:
-            raise _to_httpx(error) from error
+            raise to_httpx(error) from error
 
     async def aclose(self) -> None:
         await self._close()
 
 
-def _to_httpx(error: Exception) -> Exception:
+def to_httpx(error: Exception) -> Exception:
     """Httpx's error for one of httpcore's, which has the same name; others stay."""
     kind = getattr(httpx, type(error).__name__, None)
     return error if kind is None else kind(str(error))

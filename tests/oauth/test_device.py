@@ -226,3 +226,14 @@ def test_people_are_sent_to_safe_addresses_only(uri: str) -> None:
     with pytest.raises(SignInFailed, match=r"verification_uri .* must not be used"):
         server.play()
     assert server.reports == []
+
+
+@pytest.mark.report("S7")
+def test_page_is_judged_before_the_person_is_told_of_it() -> None:
+    server = Server(CODE, response(200, TOKENS))
+    server.verdict = SignInFailed("It leads inside.", hint="Add an option.")
+    with pytest.raises(SignInFailed, match="leads inside"):
+        server.play()
+    assert server.judged == [("https://as.example.com/device", "verification_uri")]
+    assert server.reports == []
+    assert len(server.forms) == 1

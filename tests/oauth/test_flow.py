@@ -762,3 +762,15 @@ def test_any_other_failure_leaves_the_credential_as_it_is(
         world.renew(SIGNED_IN)
     assert world.stored == SIGNED_IN
     assert world.order(Save, Forget) == []
+
+
+@pytest.mark.report("S7")
+def test_authorization_endpoint_is_judged_before_anything_is_registered_or_opened() -> None:
+    world = World()
+    world.verdict = SignInFailed("It leads inside.", hint="Add an option.")
+    with pytest.raises(SignInFailed, match="leads inside"):
+        world.sign_in()
+    judged = [step for step in world.steps if isinstance(step, Judge)]
+    assert judged == [Judge(f"{ISSUER}/authorize", "authorization_endpoint")]
+    assert world.registrations == []
+    assert world.order(Listen, AskUser, Save) == []

@@ -15,7 +15,14 @@ import pytest
 
 from mcp_remote_py.credentials.keys import choose_store
 from mcp_remote_py.credentials.sealed import SealedStore
-from mcp_remote_py.errors import Interrupted, McpRemoteError, NotSent, Unusable, UsageError
+from mcp_remote_py.errors import (
+    Interrupted,
+    McpRemoteError,
+    NotSent,
+    SignInFailed,
+    Unusable,
+    UsageError,
+)
 from mcp_remote_py.oauth.steps import Client, Credential
 from mcp_remote_py.oauth.tokens import GrantRefused, TokenError
 from mcp_remote_py.redact import Secret
@@ -203,3 +210,36 @@ def test_loop_goes_on_meanwhile(server: AuthorizationServer, tmp_path: Path) -> 
         assert run(main()) > 5
     finally:
         os.close(lock)
+
+
+@pytest.mark.report("S7")
+def test_keeper_is_led_no_further_than_we_are(server: AuthorizationServer, tmp_path: Path) -> None:
+    desk = desk_at(server, tmp_path)
+    public = SETTINGS._replace(server=parse_server_url("https://mcp.example.com/mcp"))
+
+    def renew(settings: ProxySettings) -> Credential:
+        return desk.renew(job=describe_job(desk.store, SESSION, settings, {}, "198.41.0.4"))
+
+    with pytest.raises(SignInFailed, match=r"leads to 127\.0\.0\.1, on this machine") as raised:
+        renew(public)
+    assert "--allow-private-network" in raised.value.hint
+    assert desk.store.load(SESSION) == desk.credential
+    assert server.requests == []
+    assert renew(public._replace(allow_private_network=True)) != desk.credential
+
+
+@pytest.mark.report("S9", "S11")
+def test_what_the_person_chose_reaches_the_keeper(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, "https://as.example.com/token")
+    sign_in = SignInSettings(token_endpoint="https://sso.example/token")
+    environment = {"HTTPS_PROXY": "http://p:1", "no_proxy": "x", "TOKEN": "canary"}
+    job = describe_job(
+        desk.store,
+        SESSION,
+        SETTINGS._replace(ipv4=True, sign_in=sign_in),
+        environment,
+        "198.41.0.4",
+    )
+    assert (job.server, job.server_address) == ("http://127.0.0.1/mcp", "198.41.0.4")
+    assert (job.ipv4, job.named) == (True, ("https://sso.example",))
+    assert job.proxy_variables == {"HTTPS_PROXY": "http://p:1", "no_proxy": "x"}
