@@ -102,7 +102,7 @@ def test_a_flood_of_cookies_costs_next_to_nothing(set_cookie: list[bytes]) -> No
     cookies = Cookies()
     before = time.process_time()
     cookies.store(URL, set_cookie)
-    assert time.process_time() - before < 0.2  # measured: 0.01; a jar without bound took 1.2
+    assert time.process_time() - before < 0.1  # measured: 0.003; a jar without bound took 0.18
     assert len(cookies.header_for(URL)) <= MAX_BYTES
 
 
