@@ -116,8 +116,12 @@ def test_cookie_that_expires_is_not_sent_any_more() -> None:
     wait_until(lambda: cookies.header_for(URL) == b"", "the cookie's end", seconds=5)
 
 
-@given(st.lists(st.binary(max_size=200), max_size=5))
+# As h11 hands them on: without these three.
+FIELDS = st.binary(max_size=200).map(lambda value: value.translate(None, b"\r\n\0"))
+
+
+@given(st.lists(FIELDS, max_size=5))
 def test_no_cookie_is_too_odd(set_cookie: list[bytes]) -> None:
     cookies = Cookies()
     cookies.store(URL, set_cookie)
-    assert b"\n" not in cookies.header_for(URL)
+    assert not set(cookies.header_for(URL)) & set(b"\r\n\0")
