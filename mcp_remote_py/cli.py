@@ -234,7 +234,13 @@ ALL_OPTIONS = (
         _NETWORK,
         repeatable=True,
     ),
-    Option("--client-cert", "FILE", "PEM file with a client certificate.", _CONNECTION, _NETWORK),
+    Option(
+        "--client-cert",
+        "FILE",
+        "PEM file with a client certificate, shown to the MCP server's own origin alone.",
+        _CONNECTION,
+        _NETWORK,
+    ),
     Option(
         "--client-key",
         "FILE",
@@ -434,6 +440,14 @@ ALL_OPTIONS = (
         " anything.",
         _SIGN_IN,
         _SERVER,
+    ),
+    Option(
+        "--allow-private-network",
+        "",
+        "Let the sign-in of the server lead to addresses of private networks and of this machine;"
+        " else only where the server itself is there. Link-local addresses stay refused.",
+        _SIGN_IN,
+        _NETWORK,
     ),
     Option(
         "--token-store",
@@ -676,6 +690,7 @@ class _Arguments(argparse.Namespace):
     allow_http: bool
     keep_alive: bool
     forward_ping: bool
+    allow_private_network: bool
     ipv4: bool
     disable_cookies: bool
     enable_proxy: bool
@@ -902,6 +917,7 @@ def _read_logout(
         token_store=_optional(words.parse_token_store, arguments.token_store),
         timeouts=_timeouts(arguments),
         tls=tls,
+        allow_private_network=arguments.allow_private_network,
         ipv4=arguments.ipv4,
         log=_log_settings(arguments, environment),
     )
@@ -961,6 +977,7 @@ def _read_proxy(
         timeouts=_timeouts(arguments),
         tls=tls,
         http_proxy=words.choose_http_proxy(server, environment),
+        allow_private_network=arguments.allow_private_network,
         ping_interval=_ping_interval(arguments),
         forward_ping=arguments.forward_ping,
         initialize_timeout=_seconds(

@@ -240,6 +240,8 @@ class ProxySettings(NamedTuple):
     tls: Tls = Tls()
     http_proxy: Secret | None = None
     """URL of the HTTP proxy for this server; it may carry credentials."""
+    allow_private_network: bool = False
+    """Whether the server may lead a sign-in into private networks, wherever it is itself."""
     ping_interval: float | None = None
     """Seconds between keep-alive pings; None sends none."""
     forward_ping: bool = False
@@ -265,6 +267,7 @@ class LogoutSettings(NamedTuple):
     """None: the one that was used."""
     timeouts: Timeouts = Timeouts()
     tls: Tls = Tls()
+    allow_private_network: bool = False
     ipv4: bool = False
     log: LogSettings = LogSettings()
 
@@ -758,6 +761,13 @@ def _read_pem(path: str, option: str, read_file: ReadFile) -> str:
 # HTTP proxies --------------------------------------------------------------------------------
 
 
+def proxy_variables(environment: Mapping[str, str]) -> dict[str, str]:
+    """As much of the environment as `choose_http_proxy` looks at."""
+    names = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
+    known = {*names, *map(str.upper, names), "REQUEST_METHOD"}
+    return {name: value for name, value in environment.items() if name in known}
+
+
 def choose_http_proxy(server: ServerUrl, environment: Mapping[str, str]) -> Secret | None:
     """The URL of the HTTP proxy the environment names for `server`, None for going directly.
 
@@ -1248,7 +1258,7 @@ def secrets_of(settings: ProxySettings | LogoutSettings | StatusSettings) -> tup
     secrets: list[Secret] = []
     if isinstance(settings, ProxySettings):
         secrets += (header.value for header in settings.headers.given)
-        secrets += _secrets_of_proxy(settings.http_proxy)
+        secrets += secrets_of_proxy(settings.http_proxy)
         secrets += _secrets_of_client(settings.sign_in.static_client)
         unattended = settings.sign_in.unattended
         if unattended is not None and unattended.private_key is not None:
@@ -1261,7 +1271,8 @@ def secrets_of(settings: ProxySettings | LogoutSettings | StatusSettings) -> tup
     return tuple(secrets)
 
 
-def _secrets_of_proxy(proxy: Secret | None) -> Iterable[Secret]:
+def secrets_of_proxy(proxy: Secret | None) -> Iterable[Secret]:
+    """What of its URL no log line may show."""
     from urllib.parse import unquote
 
     url = "" if proxy is None else proxy.reveal()

@@ -126,6 +126,7 @@ def _to_proxy_settings(
         timeouts=settings.timeouts,
         tls=settings.tls,
         http_proxy=choose_http_proxy(server, environment),
+        allow_private_network=settings.allow_private_network,
         ipv4=settings.ipv4,
         log=settings.log,
         sign_in=defaults._replace(

@@ -25,7 +25,12 @@ from mcp_remote_py.eras.passthrough import Stamp
 from mcp_remote_py.eras.verdict import Era
 from mcp_remote_py.redact import mask_url
 from mcp_remote_py.relay import Relay
-from mcp_remote_py.settings import ProtocolStrategy, ProxySettings, TransportStrategy
+from mcp_remote_py.settings import (
+    ProtocolStrategy,
+    ProxySettings,
+    TransportStrategy,
+    choose_http_proxy,
+)
 from mcp_remote_py.tools import ToolCatalog
 from mcp_remote_py.transports.choose import Candidate, ChosenChannel, OnAccepted
 from mcp_remote_py.transports.headers import HeaderBook
@@ -58,6 +63,11 @@ class LazySignIn:
         self._known: KnownFile | None = None
         # Only a hint: where it is wrong, the server's refusal leads to the same record.
         self._signed_in = signed_in
+        self._server_address = ""
+
+    def note_address(self, address: str) -> None:
+        """The server was connected to there, last."""
+        self._server_address = address
 
     async def headers(self, method: bytes, url: str) -> tuple[Header, ...]:
         """See `Authorizer`."""
@@ -124,7 +134,12 @@ class LazySignIn:
         if self._agent is None:
             from mcp_remote_py.signin.build import build_agent  # 0.2 s that few starts cost
 
-            self._agent = build_agent(self._settings, self._environment, say)
+            self._agent = build_agent(
+                self._settings,
+                self._environment,
+                say,
+                server_address=lambda: self._server_address,
+            )
         return self._agent
 
 
@@ -183,17 +198,25 @@ async def _relay(
     era = make_era(settings.protocol, known.era, lambda found: state.update(era=found.value))
     parameters = ParameterHeaders()
     # Who gave a credential meant that one: no sign-in then (decision D12).
-    authorizer = None
+    authorizer = on_connected = None
     if not headers.has_authorization:
         signed_in = known.signed_in_at is not None
         authorizer = LazySignIn(settings, environment, signed_in=signed_in)
+        on_connected = authorizer.note_address
 
     intake = Intake(settings.max_message_size)
 
     def connect_transport(deliver: Deliver, on_session_lost: Callable[[], None]) -> ServerChannel:
         return build_transport(
             settings,
-            lambda: HttpClient(settings, headers, authorizer, intake),
+            lambda: HttpClient(
+                settings,
+                headers,
+                authorizer,
+                intake,
+                on_connected,
+                lambda url: choose_http_proxy(url, environment),
+            ),
             Stamp(parameters),
             state,
             known.transport,

@@ -484,6 +484,9 @@ def _find_first(
             unreachable.add(origin)
             problems.append(_unavailable(f"no answer from {mask_url(url)}: {error.cause}"))
             continue
+        except SignInFailed as problem:  # it leads where the server must not lead us
+            problems.append(problem)
+            continue
         except McpRemoteError as error:
             cause = f"{mask_url(url)} is not usable: {error.cause}"
             problems.append(SignInFailed(cause, hint="Tell whoever runs the server."))

@@ -39,6 +39,7 @@ from mcp_remote_py.oauth.steps import (
     Conversation,
     Credential,
     Forget,
+    Judge,
     Listen,
     Load,
     PendingAuthorization,
@@ -240,6 +241,8 @@ def _prepare_client(
     discovered = yield from discover(server_url, challenge, settings)
     server = discovered.server
     _check_device_endpoint(server, settings)
+    if not settings.device_code:
+        yield Judge(server.authorization_endpoint, "authorization_endpoint")
     # Before anything is registered or opened: the port must be ours.
     redirect_uris = cast("tuple[str, ...]", (yield Listen()))
     stored = cast("Credential | None", (yield Load()))

@@ -543,8 +543,8 @@ class Session:
         else:
             when = " now" if is_new else ", lately"
             cause = f"The token could not be renewed{when}: {error.cause}"
-            if self._settings.unattended is not None:
-                hint = f"{error.hint} "  # of an agent's files and options, which are to be mended
+            if self._settings.unattended is not None or isinstance(error, SignInFailed):
+                hint = f"{error.hint} "  # of files and options, which are to be mended
         hint += f"Nothing that is stored is lost: it is tried again in {describe_wait(wait)}."
         kind = NotSent if isinstance(error, NotSent) and is_new else Refused
         return kind(

@@ -120,6 +120,17 @@ class Report(NamedTuple):
     text: str
 
 
+class Judge(NamedTuple):
+    """See whether the person may be sent to `url`, which the server named as `what`.
+
+    Answered by None; throws SignInFailed where it leads into a network that is closed to the
+    server.
+    """
+
+    url: str
+    what: str
+
+
 class ReadFile(NamedTuple):
     """Read a file the person named with `option`; answered by its text, a `Secret`.
 
@@ -225,6 +236,7 @@ Step = (
     | Probe
     | Forget
     | Report
+    | Judge
     | ReadFile
     | Wait
     | Hold

@@ -37,6 +37,7 @@ from mcp_remote_py.oauth.steps import (
     Fetch,
     Forget,
     Hold,
+    Judge,
     Listen,
     Load,
     Lock,
@@ -119,6 +120,8 @@ class Surroundings(NamedTuple):
     fetch: Callable[[Fetch], Awaitable[Response]]
     listen: Callable[[str], Awaitable[Listener]]
     """Binds the listener; at that redirect URI and no other, where one is given."""
+    judge: Callable[[str, str], Awaitable[None]]
+    """Raises SignInFailed where the person must not be sent to that URL, which is named so."""
     open_browser: Callable[[str], Awaitable[bool]]
     lock: Callable[[Lock, float], AbstractAsyncContextManager[Held]]
     """Held by one process at a time; the number is the patience in seconds."""
@@ -446,14 +449,12 @@ class _Performance:
                 return self._listener.redirect_uris()
             case AskUser():
                 return await self._ask(step)
-            case Hold():
-                return await self._hold(step)
-            case Release():
-                await self._held.pop(step.lock)[0].aclose()
-            case Renew():
-                return await self._renew(step.credential)
+            case Hold() | Release() | Renew():
+                return await self._do_with_locks(step)
             case Report():
                 world.report(step.text)
+            case Judge():
+                await world.judge(step.url, step.what)
             case Wait():
                 await world.sleep(step.seconds)
             case Watch():
@@ -462,6 +463,16 @@ class _Performance:
             case _:
                 return await asyncio.to_thread(self._do_on_disk, step)
         return None
+
+    async def _do_with_locks(self, step: Hold | Release | Renew) -> object:
+        match step:
+            case Hold():
+                return await self._hold(step)
+            case Release():
+                await self._held.pop(step.lock)[0].aclose()
+                return None
+            case Renew():
+                return await self._renew(step.credential)
 
     def _do_on_disk(self, step: Step) -> object:
         """What may take its time: a disk, or a person who unlocks a keyring."""

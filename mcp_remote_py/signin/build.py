@@ -28,12 +28,12 @@ from mcp_remote_py.oauth.ledger import Ledger
 from mcp_remote_py.oauth.steps import Credential, Lock
 from mcp_remote_py.settings import ProxySettings
 from mcp_remote_py.signin.agent import Listener, SignInAgent, Surroundings
+from mcp_remote_py.signin.border import origins_of
 from mcp_remote_py.signin.browser import detect_platform, open_browser
 from mcp_remote_py.signin.callback import CallbackListener
-from mcp_remote_py.signin.fetch import Fetcher
+from mcp_remote_py.signin.fetch import Fetcher, build_fetcher
 from mcp_remote_py.signin.hearing import Hearing
 from mcp_remote_py.signin.keeper import describe_job, renew_kept
-from mcp_remote_py.tls import build_tls_context
 
 LOWEST_PORT, PORTS = 3335, 45815
 """The range mcp-remote derives its callback port from: below what systems give out by chance."""
@@ -93,18 +93,29 @@ def build_agent(
     environment: Mapping[str, str],
     report: Callable[[str], None],
     read_line: Callable[[], str] | None = None,
+    server_address: Callable[[], str] = str,
 ) -> BuiltAgent:
     """The agent of one session. Touches neither network, keyring nor disk.
 
-    `read_line` may block, and ends with "".
+    `read_line` may block, and ends with "". `server_address` is where the server was connected to
+    last, "" where it was not.
     """
     chosen = settings.sign_in
     directory = state_directory(environment)
     session = session_key(settings.server, chosen.resource, chosen.profile)
     store = choose_store(chosen.token_store, directory, os.urandom)
     state = StateFile(directory, str(settings.server), chosen.resource or "", chosen.profile)
-    fetcher = Fetcher(
-        lambda: build_tls_context(settings.tls), settings.http_proxy, time.time, os.urandom
+
+    fetcher = build_fetcher(
+        settings.server,
+        settings.tls,
+        environment,
+        origins_of(chosen),
+        server_address,
+        time.time,
+        os.urandom,
+        ipv4=settings.ipv4,
+        private_allowed=settings.allow_private_network,
     )
     clock = LoopClock()
     locks = {
@@ -131,7 +142,9 @@ def build_agent(
 
     async def renew(held: Held) -> Credential:
         sealed = cast("SealedStore", store)
-        job = await asyncio.to_thread(describe_job, sealed, session, settings)
+        job = await asyncio.to_thread(
+            describe_job, sealed, session, settings, environment, server_address()
+        )
         return await renew_kept(job, held.share(), store, report)
 
     async def open_in_browser(url: str) -> bool:
@@ -146,6 +159,7 @@ def build_agent(
         Surroundings(
             fetch=fetcher.fetch,
             listen=listen,
+            judge=fetcher.border.check,
             open_browser=open_in_browser,
             lock=hold,
             records=StateRecords(state, store),

@@ -16,7 +16,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -38,10 +38,17 @@ from mcp_remote_py.oauth.steps import (
 )
 from mcp_remote_py.oauth.tokens import GrantRefused, TokenError
 from mcp_remote_py.redact import Secret
-from mcp_remote_py.settings import ProxySettings, SignInSettings, Tls, Unattended
-from mcp_remote_py.signin.fetch import Fetcher
+from mcp_remote_py.settings import (
+    ProxySettings,
+    SignInSettings,
+    Tls,
+    Unattended,
+    parse_server_url,
+    proxy_variables,
+)
+from mcp_remote_py.signin.border import origins_of
+from mcp_remote_py.signin.fetch import build_fetcher
 from mcp_remote_py.signin.perform import perform, read_secret
-from mcp_remote_py.tls import build_tls_context
 
 PATIENCE = 40.0
 """Seconds we wait for the keeper: two requests to a token endpoint that hangs, and its start."""
@@ -63,7 +70,13 @@ class Job(msgspec.Struct):
     token_endpoint: str
     unattended: dict[str, str] | None
     """The members of `settings.Unattended`."""
-    proxy: str | None
+    server: str
+    """The MCP server's URL."""
+    server_address: str
+    """Where it was connected to last, "" where it was not."""
+    allow_private_network: bool
+    proxy_variables: dict[str, str]
+    ipv4: bool
     ca_certs: tuple[str, ...]
     client_cert: str | None
     client_key: str | None
@@ -127,7 +140,13 @@ class GivenKey:
         return "a key that was handed over"
 
 
-def describe_job(store: SealedStore, session: str, settings: ProxySettings) -> Job:
+def describe_job(
+    store: SealedStore,
+    session: str,
+    settings: ProxySettings,
+    environment: Mapping[str, str],
+    server_address: str,
+) -> Job:
     """What a keeper of this session needs. May block: it asks for the key.
 
     Raises:
@@ -145,7 +164,11 @@ def describe_job(store: SealedStore, session: str, settings: ProxySettings) -> J
         trusted_issuers=settings.sign_in.trusted_issuers,
         token_endpoint=settings.sign_in.token_endpoint,
         unattended=_write_unattended(settings.sign_in.unattended),
-        proxy=None if settings.http_proxy is None else settings.http_proxy.reveal(),
+        server=str(settings.server),
+        server_address=server_address,
+        allow_private_network=settings.allow_private_network,
+        proxy_variables=proxy_variables(environment),
+        ipv4=settings.ipv4,
         ca_certs=settings.tls.ca_certs,
         client_cert=settings.tls.client_cert,
         client_key=settings.tls.client_key,
@@ -274,9 +297,17 @@ def main() -> None:
     job = _decode_job(sys.stdin.buffer.read())
     keys = GivenKey(job.key_name, base64.b64decode(job.key))
     store = SealedStore(Path(job.folder), keys, os.urandom)
-    tls = Tls(job.ca_certs, job.client_cert, job.client_key)
-    proxy = None if job.proxy is None else Secret(job.proxy)
-    fetcher = Fetcher(lambda: build_tls_context(tls), proxy, time.time, os.urandom)
+    fetcher = build_fetcher(
+        parse_server_url(job.server, allow_http=True),
+        Tls(job.ca_certs, job.client_cert, job.client_key),
+        job.proxy_variables,
+        origins_of(job.read_settings()),
+        lambda: job.server_address,
+        time.time,
+        os.urandom,
+        ipv4=job.ipv4,
+        private_allowed=job.allow_private_network,
+    )
     result = asyncio.run(keep(job, fetcher.fetch, store, time.time))
     sys.stdout.buffer.write(msgspec.json.encode(result))
 

@@ -1,8 +1,8 @@
 """The HTTP side: builds the connections, adds the person's headers, maps errors once.
 
 One request is one exchange on one lane (see `lanes`). Redirects are followed within the origin
-only (and from http to https of the same host), because every header may be a credential
-(promise S2, field note 24). Must not know MCP methods or OAuth rules.
+only (and from http to https of the same host, at its port or at 443), because every header may
+be a credential (promise S2, field note 24). Must not know MCP methods or OAuth rules.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from mcp_remote_py.errors import (
     UsageError,
 )
 from mcp_remote_py.jsonrpc import Message
+from mcp_remote_py.network import MAX_HEAD_BYTES, AsyncioBackend, AsyncioStream
 from mcp_remote_py.redact import Secret, mask_url, scrub
 from mcp_remote_py.settings import ProxySettings, ServerUrl, parse_server_url
 from mcp_remote_py.tls import build_tls_context
 from mcp_remote_py.transports.headers import HeaderBook
 from mcp_remote_py.transports.intake import Intake
 from mcp_remote_py.transports.lanes import Lane, Lanes
-from mcp_remote_py.transports.network import MAX_HEAD_BYTES, AsyncioBackend, AsyncioStream
 from mcp_remote_py.transports.refusal import (
     EVENT_STREAM,
     EVIDENCE_BYTES,
@@ -47,6 +47,8 @@ from mcp_remote_py.transports.sse import Event, EventDecoder
 
 if TYPE_CHECKING:
     import h11
+
+    from mcp_remote_py.transports.cookies import Cookies
 
 KEEPALIVE_EXPIRY = 4.0
 """Seconds an idle lane is used again. Common servers close after 5 (uvicorn, Node): a request
@@ -300,7 +302,11 @@ def _explain_tls(error: ssl.SSLError) -> Unusable:
 
 
 class HttpClient:
-    """Sends requests to one server."""
+    """Sends requests to one server.
+
+    `on_connected` is told the address that each new connection to it has, where that is seen;
+    `choose_proxy` names the proxy for where a redirect led.
+    """
 
     def __init__(
         self,
@@ -308,16 +314,21 @@ class HttpClient:
         headers: HeaderBook,
         authorizer: Authorizer | None = None,
         intake: Intake | None = None,
+        on_connected: Callable[[str], None] | None = None,
+        choose_proxy: Callable[[ServerUrl], Secret | None] | None = None,
     ) -> None:
         self._settings = settings
         self._intake = intake or Intake(settings.max_message_size)
+        self._on_connected = on_connected
+        self._choose_proxy = choose_proxy
         self._headers = headers
         # A person who gave a credential meant that one (decision D12).
         self._authorizer = None if headers.has_authorization else authorizer
         self._server = settings.server
         self._lanes: dict[str, Lanes] = {}
         self._tls: ssl.SSLContext | None = None
-        self._cookies = None
+        self._cookies: dict[str, Cookies] = {}
+        """By origin."""
         if settings.server.scheme == "https":
             self._tls = build_tls_context(settings.tls)
 
@@ -488,8 +499,8 @@ class HttpClient:
         ]
         if body or method == b"POST":
             ours.append((b"content-length", b"%d" % len(body)))
-        if self._cookies is not None:
-            cookie = self._cookies.header_for(str(url))
+        if url.origin in self._cookies:
+            cookie = self._cookies[url.origin].header_for(str(url))
             if cookie:
                 ours.append((b"cookie", cookie))
         limits = {
@@ -534,12 +545,12 @@ class HttpClient:
         return response
 
     def _keep_cookies(self, url: ServerUrl, raw: httpcore.Response) -> None:
-        if self._cookies is None:
+        if url.origin not in self._cookies:
             from mcp_remote_py.transports.cookies import Cookies  # 25 ms few servers cost
 
-            self._cookies = Cookies()
+            self._cookies[url.origin] = Cookies()
         values = [value for name, value in raw.headers if name.lower() == b"set-cookie"]
-        self._cookies.store(str(url), values)
+        self._cookies[url.origin].store(str(url), values)
 
     def _follow(
         self, url: ServerUrl, method: bytes, response: Response, redirects: int
@@ -565,10 +576,7 @@ class HttpClient:
             following = parse_server_url(target, allow_http=True)
         except UsageError as error:
             raise Unusable(f"{what} a place that is no URL: {error}") from error
-        upgrade = (
-            url.scheme == "http" and following.scheme == "https" and url.host == following.host
-        )
-        if following.origin != url.origin and not upgrade:
+        if following.origin != url.origin and not is_upgrade(url, following):
             raise Unusable(
                 f"{what} another place, {where}: your headers are not sent there.",
                 hint="If you trust it, put that URL into the config entry.",
@@ -588,14 +596,19 @@ class HttpClient:
         if url.scheme == "https" and self._tls is None:
             self._tls = build_tls_context(self._settings.tls)
         network = AsyncioBackend(ipv4=self._settings.ipv4)
-        if self._settings.http_proxy is not None:
-            return ProxiedLane(self._settings.http_proxy, self._tls, network)
+        proxy = self._settings.http_proxy
+        if self._choose_proxy is not None and url.origin != self._settings.server.origin:
+            proxy = self._choose_proxy(url)
+        if proxy is not None:
+            return ProxiedLane(proxy, self._tls, network)
         # httpcore's own AsyncHTTPConnection does the same behind a lock that costs every
         # exchange two turns of the event loop.
         limit = self._settings.timeouts.connect
         stream = await network.connect_tcp(url.host, url.port, limit, None, _socket_options())
         if url.scheme == "https" and self._tls is not None:
             stream = await stream.start_tls(self._tls, url.host, limit)
+        if self._on_connected is not None:
+            self._on_connected(stream.get_extra_info("peername")[0])
         return DirectLane(
             origin=httpcore.Origin(url.scheme.encode(), url.host.encode(), url.port),
             stream=stream,
@@ -622,6 +635,15 @@ def _has_more(connection: object) -> bool:
         connection = inner
     protocol: h11.Connection | None = getattr(connection, "_h11_state", None)
     return protocol is not None and bool(protocol.trailing_data[0])
+
+
+def is_upgrade(url: ServerUrl, following: ServerUrl) -> bool:
+    """Whether a redirect only leads from http to https: another port may be another's program."""
+    return (
+        (url.scheme, following.scheme) == ("http", "https")
+        and url.host == following.host
+        and following.port in (443, url.port)
+    )
 
 
 class ProxiedLane:

@@ -32,6 +32,7 @@ from mcp_remote_py.oauth.steps import (
     Fetch,
     Forget,
     Hold,
+    Judge,
     Listen,
     Load,
     Lock,
@@ -548,7 +549,7 @@ class Process:
                 machine.reports.append(step.text)
             case Publish():
                 machine.published.append(step)
-            case Probe() | Renew():
+            case Probe() | Renew() | Judge():
                 pass
             case _:
                 return self._do_on_disk(step)

@@ -38,6 +38,7 @@ from mcp_remote_py.oauth.steps import (
     Credential,
     Fetch,
     Forget,
+    Judge,
     Listen,
     Load,
     NobodyCame,
@@ -94,6 +95,7 @@ class World:
         )
         self.before_token: Callable[[], object] = lambda: None
         self.save_error: McpRemoteError | None = None
+        self.verdict: McpRemoteError | None = None
         self.file = Secret("")
         self.bytes_given = 0
         self.device_endpoint = True
@@ -131,8 +133,8 @@ class World:
                 self.stored = None
             case ReadFile():
                 return self.file
-            case Wait():
-                pass
+            case Wait() | Judge():
+                return self.verdict if isinstance(step, Judge) else None
             case _:
                 assert isinstance(step, Report), "the person is told in sentences"
                 assert "canary" not in step.text
@@ -873,3 +875,15 @@ def test_any_other_failure_leaves_the_credential_as_it_is(
         world.renew(SIGNED_IN)
     assert world.stored == SIGNED_IN
     assert world.order(Save, Forget) == []
+
+
+@pytest.mark.report("S7")
+def test_authorization_endpoint_is_judged_before_anything_is_registered_or_opened() -> None:
+    world = World()
+    world.verdict = SignInFailed("It leads inside.", hint="Add an option.")
+    with pytest.raises(SignInFailed, match="leads inside"):
+        world.sign_in()
+    judged = [step for step in world.steps if isinstance(step, Judge)]
+    assert judged == [Judge(f"{ISSUER}/authorize", "authorization_endpoint")]
+    assert world.registrations == []
+    assert world.order(Listen, AskUser, Save) == []

@@ -134,6 +134,8 @@ class World:
         self.person = Person()
         self.time = START
         self.tabs: list[str] = []
+        self.judged: list[tuple[str, str]] = []
+        self.verdict: McpRemoteError | None = None
         self.requests: list[tuple[str, dict[str, str]]] = []
         self.listeners: list[FakeListener] = []
         self.reports: list[str] = []
@@ -159,6 +161,7 @@ class World:
         surroundings = Surroundings(
             fetch=self._fetch,
             listen=self._listen,
+            judge=self._judge,
             open_browser=self._open_browser,
             lock=hold,
             records=self.records,
@@ -224,6 +227,11 @@ class World:
         listener.finish_fails = self.finish_fails
         self.listeners.append(listener)
         return listener
+
+    async def _judge(self, url: str, what: str) -> None:
+        self.judged.append((url, what))
+        if self.verdict is not None:
+            raise self.verdict
 
     async def _open_browser(self, url: str) -> bool:
         self.tabs.append(url)

@@ -2,7 +2,8 @@
 
 httpcore's own backend goes through anyio, which yields to the event loop at every read and
 write and cuts what arrives into 64 KiB; measured on small calls that is a quarter of the time
-this program adds. Must not know HTTP.
+this program adds. Who may be connected to is judged here, on addresses, by whoever is given to
+judge. Must not know HTTP, nor the rule.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ import os
 import socket
 import ssl
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from itertools import zip_longest
 from typing import Any, cast
 
 import httpcore
@@ -232,11 +234,33 @@ class AsyncioStream(httpcore.AsyncNetworkStream):
         return self._transport.get_extra_info(info)
 
 
-class AsyncioBackend(httpcore.AsyncNetworkBackend):
-    """Opens connections, over IPv4 only where asked to."""
+Resolve = Callable[[str, int, socket.AddressFamily], Awaitable[Sequence[str]]]
+"""The addresses of a host, the preferred first; raises OSError where it has none."""
 
-    def __init__(self, *, ipv4: bool = False) -> None:
+Choose = Callable[[str, Sequence[str]], Awaitable[Sequence[str]]]
+"""Those addresses of a host that may be connected to; raises where none may."""
+
+
+async def resolve(host: str, port: int, family: socket.AddressFamily) -> list[str]:
+    """See `Resolve`: as the system does it."""
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(host, port, family=family, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(address[0]) for *_, address in found))
+
+
+class AsyncioBackend(httpcore.AsyncNetworkBackend):
+    """Opens connections, over IPv4 only where asked to.
+
+    With `choose`, the host is looked up once, and what is connected to is among what `choose` let
+    through: a second look-up could bring another address (DNS rebinding).
+    """
+
+    def __init__(
+        self, *, ipv4: bool = False, choose: Choose | None = None, resolve: Resolve = resolve
+    ) -> None:
         self._family = socket.AF_INET if ipv4 else socket.AF_UNSPEC
+        self._choose = choose
+        self._resolve = resolve
 
     async def connect_tcp(
         self,
@@ -247,16 +271,9 @@ class AsyncioBackend(httpcore.AsyncNetworkBackend):
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> AsyncioStream:
         """Connects to the first address that answers; `timeout` covers its look-up too."""
-        loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(timeout):
-                transport, protocol = await loop.create_connection(
-                    _Protocol,
-                    host,
-                    port,
-                    family=self._family,
-                    happy_eyeballs_delay=HAPPY_EYEBALLS_DELAY,
-                )
+                transport, protocol = await self._connect(host, port)
         except TimeoutError as error:
             # Without a time-out of ours it is the kernel's, which is an OSError with a number.
             if error.errno is not None:
@@ -268,6 +285,57 @@ class AsyncioBackend(httpcore.AsyncNetworkBackend):
         for option in socket_options or ():
             set_option(*option)
         return AsyncioStream(transport, protocol)
+
+    async def _connect(self, host: str, port: int) -> _Connection:
+        if self._choose is None:
+            return await asyncio.get_running_loop().create_connection(
+                _Protocol,
+                host,
+                port,
+                family=self._family,
+                happy_eyeballs_delay=HAPPY_EYEBALLS_DELAY,
+            )
+        addresses = await self._resolve(host, port, self._family)
+        return await _race(await self._choose(host, addresses), port)
+
+
+_Connection = tuple[asyncio.Transport, _Protocol]
+
+
+async def _race(addresses: Sequence[str], port: int) -> _Connection:
+    """The first connection that comes about (RFC 8305 §4 and §5); the others are dropped."""
+    loop = asyncio.get_running_loop()
+    ipv6 = [address for address in addresses if ":" in address]
+    ipv4 = [address for address in addresses if ":" not in address]
+    first, second = (ipv6, ipv4) if addresses[0] in ipv6 else (ipv4, ipv6)
+    left = [address for pair in zip_longest(first, second) for address in pair if address]
+    trying: set[asyncio.Task[_Connection]] = set()
+    error: BaseException | None = None
+    try:
+        while left or trying:
+            if left:
+                attempt = loop.create_connection(_Protocol, left.pop(0), port)
+                trying.add(asyncio.create_task(attempt))
+            delay = HAPPY_EYEBALLS_DELAY if left else None
+            done, trying = await asyncio.wait(
+                trying, timeout=delay, return_when=asyncio.FIRST_COMPLETED
+            )
+            for task in done:
+                failure = task.exception()
+                if failure is None:
+                    trying |= done - {task}  # two at once: the other one is dropped, too
+                    return task.result()
+                error = error or failure
+        raise cast("BaseException", error)
+    finally:
+        for task in trying:
+            task.add_done_callback(_drop)
+            task.cancel()
+
+
+def _drop(attempt: asyncio.Task[_Connection]) -> None:
+    if not attempt.cancelled() and attempt.exception() is None:
+        attempt.result()[0].abort()
 
 
 def describe_error(error: Exception) -> str:
