@@ -14,14 +14,14 @@ from typing import Any
 
 from mcp_remote_py.errors import Interrupted, Unusable
 
-SLICE_BYTES = 32 * 1024
+SLICE_BYTES = 16 * 1024
 """What is worked at without a look at the clock: also where it is nothing but line ends, some
 milliseconds."""
 
 MAX_BATCH = 1000
 """Messages in one array (MCP 2025-03-26): five times what may be under way at once."""
 
-MAX_BATCH_BYTES = 16 * 1024 * 1024
+MAX_BATCH_BYTES = 8 * 1024 * 1024
 """Of an array, whose messages are copied out of it one by one. Later revisions have none."""
 
 MAX_MEMBERS = 20_000

@@ -149,12 +149,13 @@ class Response:
         try:
             async for chunk in self.chunks():
                 for start in range(0, len(chunk), SLICE_BYTES):
-                    for event in decoder.feed(chunk[start : start + SLICE_BYTES]):
+                    piece = chunk[start : start + SLICE_BYTES]
+                    for event in decoder.feed(piece):
                         yield event
                         await drain()
                         await self._share.work(len(event.data))
                     await self._share.hold(decoder.pending)
-                    await self._share.work(SLICE_BYTES)
+                    await self._share.work(_LINES_COST * len(piece))
         finally:
             decoder.drop()
 
@@ -229,6 +230,9 @@ class Response:
             raise
         await self._lanes.give(self._lane)
 
+
+_LINES_COST = 4
+"""How much more a byte costs that may be a line than one that is only kept."""
 
 _LISTS = frozenset({b"www-authenticate", b"content-encoding"})
 """Header fields whose lines are read as one."""

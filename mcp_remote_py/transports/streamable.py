@@ -194,6 +194,7 @@ class StreamableChannel:
                     await response.read(self._max)
         except (ExchangeError, TimeoutError) as error:
             logger.debug("The answer to a notification did not end: %s", error)
+            await self._drain()
         finally:
             await response.aclose()
 
@@ -256,6 +257,7 @@ class StreamableChannel:
         except Interrupted:
             if not answered:
                 raise
+        await self._drain()  # until the host has taken it, the answer is held by `response`
         return answered
 
     def _take_event(self, data: bytes, request: Message | None, stream: _Stream) -> bool:
