@@ -433,7 +433,11 @@ class HttpClient:
                 raise
             # A copy: others may be told the same, whose ids are their own.
             told = type(error)(
-                error.cause, hint=error.hint, status=response.status, body=answer.raw
+                error.cause,
+                hint=error.hint,
+                status=response.status,
+                retry_after=error.retry_after,
+                body=answer.raw,
             )
             told.is_answer = told.in_our_words = True
             raise told from error
@@ -445,7 +449,11 @@ class HttpClient:
         """The answer that a redirect or a refusal of the credential carries, if it has one."""
         if asked is None or response.content_type not in ANSWER_TYPES:
             return None
-        body = await response.read_evidence(self._settings.max_message_size)
+        try:
+            async with asyncio.timeout(EVIDENCE_TIMEOUT):  # nobody may hold up a sign-in
+                body = await response.read_evidence(self._settings.max_message_size)
+        except TimeoutError:
+            return None
         return find_answer(self.scrub(body), response.content_type, asked)
 
     async def fail(
