@@ -32,9 +32,9 @@ class LockBusy(StoreError):
 
 
 class Held:
-    """A lock that is held; `descriptor` is what the kernel knows it by."""
+    """A lock that is held; `descriptor` is what the kernel knows it by, -1 where it does not."""
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int = -1) -> None:
         self.descriptor = descriptor
         self._is_shared = False
 

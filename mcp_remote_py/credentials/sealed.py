@@ -29,6 +29,7 @@ from mcp_remote_py.credentials.store import (
     encode,
     encode_pending,
 )
+from mcp_remote_py.errors import StoreError
 from mcp_remote_py.oauth.steps import Credential, PendingAuthorization
 
 SUFFIX = ".sealed"
@@ -105,10 +106,13 @@ class SealedStore:
     def save_pending(self, session: str, pending: PendingAuthorization | None) -> None:
         """See `Store`."""
         path = self._path(session, PENDING_SUFFIX)
-        if pending is None:
+        if pending is not None:
+            return self._save(path, encode_pending(pending))
+        try:
             delete(path)
-        else:
-            self._save(path, encode_pending(pending))
+        except StoreError:
+            write_private(path, b"", self._randomness)  # as good: nobody can open it
+        return None
 
     def _save(self, path: Path, text: bytes) -> None:
         name, key = self.keys.for_sealing()

@@ -127,6 +127,17 @@ def note_tab(ledger: Ledger, now: float) -> Ledger:
     )
 
 
+def take_back_tab(ledger: Ledger, noted_at: float) -> Ledger:
+    """The tab that was noted then was not opened: something failed before."""
+    if noted_at not in ledger.tabs:
+        return ledger
+    return msgspec.structs.replace(
+        ledger,
+        tabs=tuple(time for time in ledger.tabs if time != noted_at),
+        vain_tabs=max(0, ledger.vain_tabs - 1),
+    )
+
+
 def note_scopes(ledger: Ledger, scopes: str) -> Ledger:
     """A tab is about to be opened for these scopes."""
     known = tuple(one for one in ledger.scopes if one != scopes)

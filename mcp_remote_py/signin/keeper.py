@@ -22,8 +22,8 @@ from pathlib import Path
 import msgspec
 
 from mcp_remote_py.credentials.sealed import SealedStore
-from mcp_remote_py.credentials.store import Store
-from mcp_remote_py.errors import Interrupted, McpRemoteError, NotSent, UsageError
+from mcp_remote_py.credentials.store import Store, decode, encode
+from mcp_remote_py.errors import Interrupted, McpRemoteError, NotSent, StoreError, UsageError
 from mcp_remote_py.oauth import flow
 from mcp_remote_py.oauth.steps import (
     Credential,
@@ -32,6 +32,7 @@ from mcp_remote_py.oauth.steps import (
     Load,
     ReadFile,
     Report,
+    Reserve,
     Response,
     Save,
     Step,
@@ -77,7 +78,10 @@ class Job(msgspec.Struct):
 
 
 class Result(msgspec.Struct):
-    """What came of it, on its stdout: what is stored, or an error without secrets."""
+    """What came of it, on its stdout: the new tokens, or an error without secrets.
+
+    They come back also where they could not be stored: they are to be had once.
+    """
 
     kind: str = ""
     """Name of the error's class, "" for success."""
@@ -88,6 +92,8 @@ class Result(msgspec.Struct):
     status: int = 0
     retry_after: float | None = None
     reports: list[str] = []
+    record: bytes = b""
+    """The credential, as it is stored, but in clear text: in the pipe and nowhere else."""
 
 
 _decode_job = msgspec.json.Decoder(Job).decode
@@ -142,10 +148,10 @@ def _write_unattended(how: Unattended | None) -> dict[str, str] | None:
     return {**how._asdict(), "private_key": key}
 
 
-async def renew_kept(
-    job: Job, lock: int, store: Store, report: Callable[[str], None]
-) -> Credential:
+async def renew_kept(job: Job, lock: int, report: Callable[[str], None]) -> Credential:
     """Has a keeper play `flow.renew` for what is stored; `lock` is the descriptor of the lock.
+
+    What comes back is stored, if that was possible; else it has reported that it is not.
 
     Raises:
         McpRemoteError: as `flow.renew`.
@@ -162,10 +168,7 @@ async def renew_kept(
         report(text)
     if result.kind:
         raise _to_error(result)
-    credential = await asyncio.to_thread(store.load, job.session)
-    if credential is None:
-        raise Interrupted("The renewed token was not stored.", hint="Try again later.")
-    return credential
+    return decode(result.record)
 
 
 def _employ(job: bytes, lock: int) -> bytes:
@@ -196,7 +199,12 @@ def _to_error(result: Result) -> McpRemoteError:
             status=result.status,
             retry_after=result.retry_after,
         )
-    kinds = {"NotSent": NotSent, "Interrupted": Interrupted, "UsageError": UsageError}
+    kinds: dict[str, type[McpRemoteError]] = {
+        "NotSent": NotSent,
+        "Interrupted": Interrupted,
+        "UsageError": UsageError,
+        "StoreError": StoreError,
+    }
     return kinds.get(result.kind, McpRemoteError)(result.cause, hint=result.hint)
 
 
@@ -219,7 +227,7 @@ async def keep(
         if credential is None:
             raise McpRemoteError("There is nothing to renew.")  # signed out a moment ago
         settings = SignInSettings(send_resource=job.send_resource, unattended=job.read_unattended())
-        await perform(flow.renew(credential, settings, os.urandom, now()), do)
+        renewed = await perform(flow.renew(credential, settings, os.urandom, now()), do)
     except TokenError as error:
         return Result(
             kind="GrantRefused" if isinstance(error, GrantRefused) else "TokenError",
@@ -232,13 +240,17 @@ async def keep(
         )
     except McpRemoteError as error:
         return Result(type(error).__name__, error.cause, error.hint, reports=reports)
-    return Result(reports=reports)
+    finally:
+        store.release(job.session)
+    return Result(reports=reports, record=encode(renewed))
 
 
 def _do(step: Step, store: Store, session: str, reports: list[str]) -> object:
     match step:
         case Load():
             return store.load(session)
+        case Reserve():
+            store.reserve(session)
         case Save():
             store.save(session, step.credential)
         case Forget():

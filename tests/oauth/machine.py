@@ -44,6 +44,7 @@ from mcp_remote_py.oauth.steps import (
     Renew,
     Report,
     Request,
+    Reserve,
     Response,
     Save,
     Step,
@@ -501,8 +502,9 @@ class Process:
         try:
             return (yield from self._with_renewals(conversation))
         finally:
-            for lock in [one for one, holder in self.machine.locks.items() if holder is self]:
-                del self.machine.locks[lock]
+            for lock in Lock:
+                if lock is not Lock.UNSAVED or not self.session.is_unsaved:
+                    self._release(lock)
 
     def _with_renewals(self, conversation: Conversation[T]) -> Generator[Step, object, T]:
         answer: object = None
@@ -539,7 +541,7 @@ class Process:
             case Hold():
                 return self._hold(step)
             case Release():
-                del machine.locks[step.lock]
+                self._release(step.lock)
             case Watch():
                 return self._watch()
             case AskUser():
@@ -548,7 +550,7 @@ class Process:
                 machine.reports.append(step.text)
             case Publish():
                 machine.published.append(step)
-            case Probe() | Renew():
+            case Probe() | Renew() | Reserve():
                 pass
             case _:
                 return self._do_on_disk(step)
@@ -582,6 +584,10 @@ class Process:
     def _see(self) -> None:
         if self.machine.credential is not None:
             self.seen.append(self.machine.credential)
+
+    def _release(self, lock: Lock) -> None:
+        if self.machine.locks.get(lock) is self:
+            del self.machine.locks[lock]
 
     def _hold(self, step: Hold) -> object:
         holder = self.machine.locks.setdefault(step.lock, self)

@@ -43,6 +43,7 @@ from mcp_remote_py.oauth.steps import (
     NobodyCame,
     ReadFile,
     Report,
+    Reserve,
     Request,
     Response,
     Save,
@@ -131,7 +132,7 @@ class World:
                 self.stored = None
             case ReadFile():
                 return self.file
-            case Wait():
+            case Wait() | Reserve():
                 pass
             case _:
                 assert isinstance(step, Report), "the person is told in sentences"
@@ -667,8 +668,9 @@ def test_what_cannot_be_stored_serves_until_the_end() -> None:
     world = World()
     world.save_error = SignInFailed("The disk is full.", hint="Make room.")
     assert world.sign_in().access_token == Secret("canary-flow-access")
-    said = "The sign-in will not outlive this process: The disk is full. Make room."
-    assert world.reports.count(said) == 2
+    for what in ("registration", "sign-in"):
+        said = f"The {what} will not outlive this process: The disk is full. Make room."
+        assert world.reports.count(said) == 1
 
 
 # Renewal -------------------------------------------------------------------------------------
