@@ -9,9 +9,12 @@ Must not know what is in a file.
 from __future__ import annotations
 
 import contextlib
+import errno
+import glob
 import logging
 import os
 import stat
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -28,6 +31,8 @@ REPLACE_WAITS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 MAX_QUARANTINED = 9
 """Broken files kept per name; the last one is replaced: the disk must not fill with them."""
 
+DRAFT_AGE = 60.0
+"""Seconds after which nobody works at a draft any more: a token endpoint is waited for 15 s."""
 MAX_BYTES = 4 * 1024 * 1024
 """Of a file. A token answer has at most 256 KiB (`oauth.steps.MAX_BODY_BYTES`), written down at
 most twice that; a record of what was tried has 16 sets of scopes, of one header each."""
@@ -50,26 +55,57 @@ def make_private(folder: Path) -> None:
         if not folder.is_dir():
             for each in (*reversed(folder.parents), folder):
                 each.mkdir(mode=0o700, exist_ok=True)
-        if os.name == "posix":
-            _claim(folder.parent, 0o002, or_roots=True)
-            _claim(folder, 0o077, or_roots=False)
+        _claim(folder.parent, 0o002, or_roots=True)
+        _claim(folder, 0o077, or_roots=False)
     except OSError as error:
         raise _unusable(folder, "be made private", error) from None
 
 
-def _claim(folder: Path, forbidden: int, *, or_roots: bool) -> None:
-    """Takes the `forbidden` permissions away from a folder that is ours.
+if sys.platform == "win32":
+    # The folder is the person's own, and so are the rights of what is in it.
 
-    A link to it is fine where it is ours, too: people keep such folders elsewhere.
-    """
-    status = folder.stat()
-    owners = {os.geteuid(), 0} if or_roots else {os.geteuid()}
-    if status.st_uid not in owners or folder.lstat().st_uid not in {os.geteuid(), 0}:
-        raise StoreError(f"{folder} belongs to another user and is not used.", hint=_HINT)
-    mode = stat.S_IMODE(status.st_mode)
-    if mode & forbidden and status.st_uid == os.geteuid() and not (or_roots and mode & 0o1000):
-        folder.chmod(mode & ~forbidden)
-        logger.warning("The folder %s was open to other users; now it is yours alone.", folder)
+    def _claim(folder: Path, forbidden: int, *, or_roots: bool) -> None:
+        pass
+
+    def describe_strangeness(status: os.stat_result) -> str:
+        """None is known here."""
+        return ""
+
+    def close_to_others(descriptor: int, status: os.stat_result) -> bool:
+        """There is nothing to do here."""
+        return False
+else:
+
+    def _claim(folder: Path, forbidden: int, *, or_roots: bool) -> None:
+        """Takes the `forbidden` permissions away from a folder that is ours.
+
+        A link to it is fine where it is ours, too: people keep such folders elsewhere.
+        """
+        status = folder.stat()
+        owners = {os.geteuid(), 0} if or_roots else {os.geteuid()}
+        if status.st_uid not in owners or folder.lstat().st_uid not in {os.geteuid(), 0}:
+            raise StoreError(f"{folder} belongs to another user and is not used.", hint=_HINT)
+        mode = stat.S_IMODE(status.st_mode)
+        if mode & forbidden and status.st_uid == os.geteuid() and not (or_roots and mode & 0o1000):
+            folder.chmod(mode & ~forbidden)
+            logger.warning("The folder %s was open to other users; now it is yours alone.", folder)
+
+    def describe_strangeness(status: os.stat_result) -> str:
+        """What an open file has that none of ours has, "" for nothing."""
+        if not stat.S_ISREG(status.st_mode):
+            return "is not a plain file"
+        if status.st_uid != os.geteuid():
+            return "belongs to another user"
+        if status.st_nlink > 1:
+            return "has a second name (a hard link)"
+        return ""
+
+    def close_to_others(descriptor: int, status: os.stat_result) -> bool:
+        """Takes away what others may do with an open file; whether they could do anything."""
+        if not status.st_mode & 0o077:
+            return False
+        os.fchmod(descriptor, 0o600)
+        return True
 
 
 class Draft:
@@ -109,6 +145,15 @@ class Draft:
             self.discard()
             raise
         _sync_folder(self._path.parent)
+        with contextlib.suppress(OSError):
+            self._tidy()
+
+    def _tidy(self) -> None:
+        """Deletes the drafts that killed processes and a disk that failed have left."""
+        now = self._path.stat().st_mtime
+        for each in self._path.parent.glob(f"{glob.escape(self._path.name)}.*.tmp"):
+            if now - each.lstat().st_mtime > DRAFT_AGE:
+                each.unlink()
 
     def discard(self) -> None:
         """Leaves the file as it is."""
@@ -200,27 +245,14 @@ def open_private(path: Path, flags: int) -> int:
         status = os.fstat(descriptor)
         if stat.S_ISDIR(status.st_mode):
             raise IsADirectoryError
-        if os.name == "posix":
-            if strangeness := describe_strangeness(status):
-                raise StoreError(f"{path} {strangeness} and is not used.", hint=_HINT)
-            if status.st_mode & 0o077:
-                logger.warning("%s could be read by others; now only by you.", path)
-                os.fchmod(descriptor, 0o600)
+        if strangeness := describe_strangeness(status):
+            raise StoreError(f"{path} {strangeness} and is not used.", hint=_HINT)
+        if close_to_others(descriptor, status):
+            logger.warning("%s could be read by others; now only by you.", path)
     except BaseException:
         os.close(descriptor)
         raise
     return descriptor
-
-
-def describe_strangeness(status: os.stat_result) -> str:
-    """What an open file has that none of ours has, "" for nothing. Not for Windows."""
-    if not stat.S_ISREG(status.st_mode):
-        return "is not a plain file"
-    if status.st_uid != os.geteuid():
-        return "belongs to another user"
-    if status.st_nlink > 1:
-        return "has a second name (a hard link)"
-    return ""
 
 
 def read_private(path: Path) -> bytes | None:
@@ -294,6 +326,12 @@ def names_in(folder: Path) -> list[str]:
 _HINT = "Make that folder yours and writable, or name another in MCP_REMOTE_CONFIG_DIR."
 
 
+def describe_failure(error: OSError) -> str:
+    """Why, in words."""
+    if error.errno == errno.ELOOP:
+        return "It is a symbolic link, which is not followed"
+    return error.strerror or type(error).__name__
+
+
 def _unusable(path: Path, verb: str, error: OSError) -> StoreError:
-    reason = error.strerror or type(error).__name__
-    return StoreError(f"{path} cannot {verb}: {reason}.", hint=_HINT)
+    return StoreError(f"{path} cannot {verb}: {describe_failure(error)}.", hint=_HINT)

@@ -202,16 +202,33 @@ def renew(
             yield Reserve()
             renewed = yield from refresh(credential, settings, now)
     except GrantRefused as error:
-        stored = cast("Credential | None", (yield Load()))
-        if stored is not None and _has_tokens(stored) and _tokens(stored) != _tokens(credential):
-            return stored
-        if _is_dead(credential.client, error):
-            yield from _forget_client(credential.client)
-        elif _has_tokens(stored):
-            yield from _save(drop_tokens(credential), "A sign-in that has ended is still stored")
-        raise
+        try:
+            newer = yield from _drop(credential, error)
+        except McpRemoteError as failure:
+            # What was asked for was refused, whatever the disk says of it.
+            yield Report(f"A sign-in that has ended is still stored: {failure.sentence()}")
+            raise error from None
+        if newer is None:
+            raise
+        return newer
     yield from _keep(renewed)
     return renewed
+
+
+def _drop(credential: Credential, error: GrantRefused) -> Conversation[Credential | None]:
+    """Deletes what of it was refused; the credential somebody has stored meanwhile, where one has.
+
+    Raises:
+        McpRemoteError: it cannot be deleted.
+    """
+    stored = cast("Credential | None", (yield Load()))
+    if stored is not None and _has_tokens(stored) and _tokens(stored) != _tokens(credential):
+        return stored
+    if _is_dead(credential.client, error):
+        yield from _forget_client(credential.client)
+    elif _has_tokens(stored):
+        yield Save(drop_tokens(credential))
+    return None
 
 
 class _PreparedClient(NamedTuple):

@@ -156,6 +156,15 @@ def note_renewal(ledger: Ledger, now: float) -> Ledger:
     )
 
 
+def take_back_renewal(ledger: Ledger, noted_at: float, before: float) -> Ledger:
+    """The renewal that was noted then was not asked for; `before` is the time of the last one."""
+    if ledger.renewed_at != noted_at:
+        return ledger
+    return msgspec.structs.replace(
+        ledger, renewed_at=before, unfinished_renewals=max(0, ledger.unfinished_renewals - 1)
+    )
+
+
 def note_renewed(ledger: Ledger) -> Ledger:
     """The token endpoint gave a token."""
     return msgspec.structs.replace(

@@ -14,6 +14,7 @@ from functools import partial
 from typing import cast
 
 from mcp_remote_py.errors import (
+    LockBusy,
     McpRemoteError,
     NotSent,
     Refused,
@@ -37,6 +38,7 @@ from mcp_remote_py.oauth.ledger import (
     note_scopes,
     note_sign_in,
     note_tab,
+    take_back_renewal,
     take_back_tab,
     wait_for_renewal,
     wait_for_tab,
@@ -136,6 +138,8 @@ class Session:
         """What was seen there last."""
         self._unreadable: McpRemoteError | None = None
         """Why the ledger could not be read, where it could not."""
+        self._redeemed: PendingAuthorization | None = None
+        """What was answered here last; a disk that failed may still have it."""
         self._tab_noted_at: float | None = None
         self._failed_renewal: McpRemoteError | None = None
         self._failed_renewal_is_told = False
@@ -417,11 +421,12 @@ class Session:
             if step.listens:
                 yield Await(None)
             raise
-        yield Hold(Lock.STORE, STORE_PATIENCE)
-        disk = yield from self._look()
+        disk = yield from self._look_before_redeeming(pending)
         if callback is not None and disk.pending is not None and _is_same(disk.pending, pending):
             # Before it is redeemed: a code that comes twice would end what it was good for (L15).
-            yield Await(None)
+            self._redeemed = pending
+            with suppress(StoreError):
+                yield Await(None)
             yield from self._claim()
             try:
                 credential = yield from flow.finish(pending, callback, self._settings, self._now())
@@ -439,6 +444,28 @@ class Session:
                 hint=disk.last_hint,
             )
         yield from self._publish()
+
+    def _look_before_redeeming(self, pending: PendingAuthorization) -> Conversation[Disk]:
+        """What is on disk, under the lock of the store; as it was, where the disk says nothing.
+
+        A person has consented, and that cannot be had again. Where no lock can be had, nobody else
+        can redeem or store anything, either.
+
+        Raises:
+            LockBusy: another process has the store.
+        """
+        try:
+            try:
+                yield Hold(Lock.STORE, STORE_PATIENCE)
+            except LockBusy:
+                raise
+            except StoreError:
+                yield Hold(Lock.STORE, STORE_PATIENCE)  # it may have been for this once
+            return (yield from self._look())
+        except LockBusy:
+            raise
+        except StoreError:
+            return Disk(self.credential, pending, self.ledger, "", "")
 
     # ------------------------------------------------------------------ renewing
 
@@ -468,7 +495,8 @@ class Session:
 
     def _renew_now(self, credential: Credential) -> Conversation[None]:
         # Before it is asked for: a process that is killed then has asked all the same.
-        yield Amend(partial(note_renewal, now=self._now()))
+        before, noted_at = self.ledger.renewed_at, self._now()
+        yield Amend(partial(note_renewal, now=noted_at))
         try:
             renewed = cast("Credential", (yield Renew(credential)))
         except GrantRefused as error:
@@ -476,13 +504,16 @@ class Session:
             self._unsaved = None
             yield from self._look()
             yield Publish(self._signed_in, error.cause, error.hint)
+        except StoreError as error:
+            yield Amend(partial(take_back_renewal, noted_at=noted_at, before=before))
+            raise _not_renewed(error) from error
         except McpRemoteError as error:
             self._failed_renewal, self._failed_renewal_is_told = error, False
             change = partial(
                 note_failed_renewal,
                 now=self._now(),
                 random=self._random,
-                sent=not isinstance(error, NotSent | UsageError | StoreError),
+                sent=not isinstance(error, NotSent | UsageError),
                 retry_after=getattr(error, "retry_after", None),
             )
             self.ledger = cast("Ledger", (yield Amend(change)))
@@ -503,8 +534,11 @@ class Session:
         if not self.is_unsaved:
             return
         yield Hold(Lock.STORE, STORE_PATIENCE)
-        yield from self._look()
+        disk = yield from self._look()
         if self.is_unsaved:
+            redeemed = self._redeemed
+            if disk.pending is not None and redeemed and _is_same(disk.pending, redeemed):
+                yield Await(None)
             yield from self._store()
             yield Report("The sign-in is stored now, and outlives this process.")
         yield from self._let_go()
@@ -523,10 +557,7 @@ class Session:
         try:
             yield Reserve()
         except McpRemoteError as error:
-            raise StoreError(
-                f"The token is not renewed, because the new one could not be stored: {error.cause}",
-                hint=f"{error.hint} Nothing that is stored is lost.".lstrip(),
-            ) from error
+            raise _not_renewed(error) from error
 
     def _claim(self) -> Conversation[None]:
         """What is got next may not be storable: others must not take it for not got.
@@ -679,7 +710,7 @@ class Session:
         else:
             when = " now" if is_new else ", lately"
             cause = f"The token could not be renewed{when}: {error.cause}"
-            if self._settings.unattended is not None or isinstance(error, StoreError):
+            if self._settings.unattended is not None:
                 hint = f"{error.hint} "  # of an agent's files and options, which are to be mended
         hint += f"Nothing that is stored is lost: it is tried again in {describe_wait(wait)}."
         kind = NotSent if isinstance(error, NotSent) and is_new else Refused
@@ -706,6 +737,13 @@ class Session:
 
 def _nothing(ledger: Ledger) -> Ledger:
     return ledger
+
+
+def _not_renewed(error: McpRemoteError) -> McpRemoteError:
+    return StoreError(
+        f"The token is not renewed, because the new one could not be stored: {error.cause}",
+        hint=f"{error.hint} Nothing that is stored is lost.".lstrip(),
+    )
 
 
 def _unsaved_elsewhere() -> McpRemoteError:

@@ -17,9 +17,16 @@ from typing import Any, NamedTuple, Protocol, TypeVar, cast
 from urllib.parse import urlsplit
 
 from mcp_remote_py.channel import Header
-from mcp_remote_py.credentials.lock import Held, LockBusy
+from mcp_remote_py.credentials.lock import Held
 from mcp_remote_py.credentials.store import Store
-from mcp_remote_py.errors import ExchangeError, McpRemoteError, Refused, name_server
+from mcp_remote_py.errors import (
+    ExchangeError,
+    LockBusy,
+    McpRemoteError,
+    Refused,
+    StoreError,
+    name_server,
+)
 from mcp_remote_py.oauth import flow
 from mcp_remote_py.oauth.challenge import parse_challenge
 from mcp_remote_py.oauth.dpop import prove
@@ -418,9 +425,10 @@ class SignInAgent:
     async def _wait_for_others(self, pending: PendingAuthorization) -> None:
         while True:
             await self.world.sleep(LOOK_INTERVAL)
-            stored = await asyncio.to_thread(self.store.load_pending, self.session_name)
-            if stored is None or stored.state != pending.state:
-                return
+            with contextlib.suppress(StoreError):  # no news; the person may be at it
+                stored = await asyncio.to_thread(self.store.load_pending, self.session_name)
+                if stored is None or stored.state != pending.state:
+                    return
 
     async def _give_up(self, seconds: float) -> None:
         await self.world.sleep(seconds)

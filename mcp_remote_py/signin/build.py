@@ -19,11 +19,11 @@ from urllib.parse import urlsplit
 
 from mcp_remote_py.clock import LoopClock
 from mcp_remote_py.credentials.keys import choose_store
-from mcp_remote_py.credentials.lock import CAN_BE_SHARED, Held, LockBusy, ProcessLock
+from mcp_remote_py.credentials.lock import CAN_BE_SHARED, Held, ProcessLock
 from mcp_remote_py.credentials.sealed import SealedStore
 from mcp_remote_py.credentials.state import StateFile, state_directory
 from mcp_remote_py.credentials.store import MemoryStore, Store, session_key
-from mcp_remote_py.errors import StoreError
+from mcp_remote_py.errors import LockBusy, StoreError
 from mcp_remote_py.oauth.claims import account_of
 from mcp_remote_py.oauth.ledger import Ledger
 from mcp_remote_py.oauth.steps import Credential, Lock
