@@ -24,6 +24,7 @@ from mcp_remote_py.errors import (
     LockBusy,
     McpRemoteError,
     Refused,
+    SignInFailed,
     StoreError,
     name_server,
 )
@@ -287,10 +288,16 @@ class SignInAgent:
         """
         try:
             credential = await self._play(self._session.sign_in(parse_challenge(challenge)))
-            await self._play(self._session.store_again())
         except McpRemoteError as error:
             error.hint = self.name_server(error.hint)
             raise
+        try:
+            await self._play(self._session.store_again())
+        except McpRemoteError as error:
+            raise SignInFailed(
+                f"The server gave tokens, but they could not be stored: {error.cause}",
+                hint=error.hint,
+            ) from error
         return credential
 
     async def sign_out(self) -> bool:
