@@ -63,11 +63,11 @@ class Machine(Stage):
         failing = {"PYTHONPATH": str(FAILING_DISK), "FAILING_DISK": str(self.home)}
         return super().environment(failing | dict(extra or {}))
 
-    def fail(self, at: int, number: int, how: str = "one") -> None:
+    def fail(self, at: int, number: int, how: str = "one", where: str = "/") -> None:
         """From now on the disk fails at the write of that number, counted from now."""
         self.home.mkdir(parents=True, exist_ok=True)
         (self.home / "calls").unlink(missing_ok=True)
-        (self.home / "plan").write_text(f"{at} {number} {how}")
+        (self.home / "plan").write_text(f"{at} {number} {how} {where}")
 
     def heal(self) -> None:
         """Nothing fails any more."""
@@ -224,7 +224,7 @@ def test_tokens_that_could_not_be_stored_are_not_spent_by_others(
 
     stage = signed_in(machine(lifetime=1, rotation="strict"))
     before = stage.counts
-    stage.fail(number, errno.EIO, "on")
+    stage.fail(number, errno.EIO, "on", "sessions")
     first = stage.host()
     assert_works(first)
     assert "The sign-in will not outlive this process: " in first.stderr

@@ -2,8 +2,8 @@
 
 The interpreter imports it by its name. Below the folder `$FAILING_DISK`/state every call that
 changes something is written down, one line each in `calls`, by all processes together; where
-`plan` says so - "N errno one", or "N errno on" for it and all after it - it fails. Must not know
-what is written.
+`plan` says so it fails: "N errno one WHERE", or "N errno on WHERE" for it and all after it; WHERE is
+part of the line. Must not know what is written.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Disk:
     def _count(self, name: str, path: Any) -> None:
         if not str(path).startswith(self._below):
             return
-        line = f"{name} {os.path.relpath(path, self._below)}\n"
+        line = f"{name} ./{os.path.relpath(path, self._below)}\n"
         calls = self._open(self._calls, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         try:
             _write(calls, line.encode())
@@ -64,10 +64,10 @@ class Disk:
             os.close(calls)
         try:
             with open(self._plan) as plan:
-                at, errno, how = plan.read().split()
+                at, errno, how, where = plan.read().split()
         except FileNotFoundError:
             return
-        if number == int(at) or (how == "on" and number > int(at)):
+        if (number == int(at) or (how == "on" and number > int(at))) and where in line:
             raise OSError(int(errno), os.strerror(int(errno)), str(path))
 
 
