@@ -2,8 +2,8 @@
 
 The interpreter imports it by its name. Below the folder `$FAILING_DISK`/state every call that
 changes something is written down, one line each in `calls`, by all processes together; where
-`plan` says so it fails: "N errno one WHERE", or "N errno on WHERE" for it and all after it; WHERE is
-part of the line. Must not know what is written.
+`plan` says so it fails: "N errno one WHERE", or "N errno on WHERE" for it and all after it; WHERE
+is part of the line. Must not know what is written.
 """
 
 from __future__ import annotations
