@@ -223,8 +223,13 @@ def apply_late(ledger: Ledger, change: Callable[[Ledger], Ledger]) -> Ledger:
     Whatever others have noted meanwhile goes on to hold: no wait becomes shorter.
     """
     changed = change(ledger)
+    if changed.renewed_at < ledger.renewed_at:  # of a renewal before theirs nothing follows
+        unfinished = ledger.unfinished_renewals
+    else:
+        unfinished = changed.unfinished_renewals
     return msgspec.structs.replace(
         changed,
+        unfinished_renewals=unfinished,
         attempt_after=max(ledger.attempt_after, changed.attempt_after),
         renewed_at=max(ledger.renewed_at, changed.renewed_at),
         renew_after=max(ledger.renew_after, changed.renew_after),
