@@ -99,7 +99,8 @@ async def _sign_out(
         return FAILED_STATUS
     directory = state_directory(environment)
     session = (state.server, state.resource, state.profile)
-    StateFile(directory, *session).delete()
+    if not StateFile(directory, *session).delete():
+        return FAILED_STATUS  # what `status` says is told by that file
     KnownFile(directory, *session, os.urandom).delete()
     write(f"Signed out of {name}." if there_was_one else f"Nobody was signed in at {name}.")
     return DONE_STATUS

@@ -10,6 +10,7 @@ know HTTP, browsers, the keyring or the clock.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import NamedTuple, cast
 from urllib.parse import urlsplit
 
@@ -44,6 +45,7 @@ from mcp_remote_py.oauth.steps import (
     Load,
     PendingAuthorization,
     Report,
+    Reserve,
     Save,
 )
 from mcp_remote_py.oauth.tokens import GrantRefused
@@ -109,6 +111,7 @@ def finish(
             settings.trusted_issuers,
         )
         remember((code,))
+        yield from _reserve()
         credential = yield from exchange_code(credential, code, pending.verifier, now)
     except (AuthorizationRefused, GrantRefused) as error:
         if _is_dead(credential.client, error):
@@ -195,7 +198,8 @@ def renew(
 
     A definite refusal is believed only if nobody has stored something newer meanwhile, which is
     then the outcome (L6). Else what is stored loses its tokens, or goes as a whole where the
-    server no longer knows the client. Any other failure leaves everything as it is (L9).
+    server no longer knows the client. Any other failure leaves everything as it is (L9). Servers
+    that rotate refresh tokens answer once: they are not asked where that could not be stored.
 
     Raises:
         GrantRefused: the sign-in is over; only the person can renew it.
@@ -209,18 +213,36 @@ def renew(
             fresh = drop_tokens(credential)
             renewed = yield from _obtain_tokens(fresh, settings, jwt, random_bytes, now)
         else:
+            yield Reserve()
             renewed = yield from refresh(credential, settings, now)
     except GrantRefused as error:
-        stored = cast("Credential | None", (yield Load()))
-        if stored is not None and _has_tokens(stored) and _tokens(stored) != _tokens(credential):
-            return stored
-        if _is_dead(credential.client, error):
-            yield from _forget_client(credential.client)
-        elif _has_tokens(stored):
-            yield from _save(drop_tokens(credential))
-        raise
+        try:
+            newer = yield from _drop(credential, error)
+        except McpRemoteError as failure:
+            # What was asked for was refused, whatever the disk says of it.
+            yield Report(f"A sign-in that has ended is still stored: {failure.sentence()}")
+            raise error from None
+        if newer is None:
+            raise
+        return newer
     yield from _keep(renewed)
     return renewed
+
+
+def _drop(credential: Credential, error: GrantRefused) -> Conversation[Credential | None]:
+    """Deletes what of it was refused; the credential somebody has stored meanwhile, where one has.
+
+    Raises:
+        McpRemoteError: it cannot be deleted.
+    """
+    stored = cast("Credential | None", (yield Load()))
+    if stored is not None and _has_tokens(stored) and _tokens(stored) != _tokens(credential):
+        return stored
+    if _is_dead(credential.client, error):
+        yield from _forget_client(credential.client)
+    elif _has_tokens(stored):
+        yield Save(drop_tokens(credential))
+    return None
 
 
 class _PreparedClient(NamedTuple):
@@ -264,7 +286,7 @@ def _prepare_client(
         obtained = yield from obtain_client(server, redirect_uris, client, settings, scope, now())
         credential = _describe(discovered, obtained, redirect_uris, scope, key)
         if obtained.origin == "registered" and obtained != client and not _has_tokens(stored):
-            yield from _save(credential)
+            yield from _save(credential, "The registration will not outlive this process")
         return credential
 
     credential = yield from obtain(known)
@@ -357,15 +379,21 @@ def _is_dead(client: Client, error: AuthorizationRefused | GrantRefused) -> bool
 def _keep(credential: Credential) -> Conversation[None]:
     secrets = (credential.access_token, credential.refresh_token, credential.id_token)
     remember(secret for secret in secrets if secret is not None)
-    yield from _save(credential)
+    yield from _save(credential, "The sign-in will not outlive this process")
 
 
-def _save(credential: Credential) -> Conversation[None]:
+def _save(credential: Credential, otherwise: str) -> Conversation[None]:
     """Stores it, or says that it is not: what cannot be stored still serves until we end."""
     try:
         yield Save(credential)
     except McpRemoteError as error:
-        yield Report(f"The sign-in will not outlive this process: {error.sentence()}")
+        yield Report(f"{otherwise}: {error.sentence()}")
+
+
+def _reserve() -> Conversation[None]:
+    """Takes space where there is some: a code is redeemed all the same, it would be lost."""
+    with suppress(McpRemoteError):
+        yield Reserve()
 
 
 def _forget_client(client: Client) -> Conversation[None]:

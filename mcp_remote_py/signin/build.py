@@ -12,8 +12,8 @@ import platform
 import random
 import sys
 import time
-from collections.abc import Callable, Mapping
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import cast
 from urllib.parse import urlsplit
 
@@ -23,6 +23,7 @@ from mcp_remote_py.credentials.lock import CAN_BE_SHARED, Held, ProcessLock
 from mcp_remote_py.credentials.sealed import SealedStore
 from mcp_remote_py.credentials.state import StateFile, state_directory
 from mcp_remote_py.credentials.store import MemoryStore, Store, session_key
+from mcp_remote_py.errors import LockBusy, StoreError
 from mcp_remote_py.oauth.claims import account_of
 from mcp_remote_py.oauth.ledger import Ledger
 from mcp_remote_py.oauth.steps import Credential, Lock
@@ -59,12 +60,22 @@ class StateRecords:
 
     def look(self) -> tuple[Ledger, str, str]:
         """See `Records`."""
-        state = self._state.read()
+        try:
+            state = self._state.look()
+        except StoreError:
+            if not isinstance(self._store, MemoryStore):
+                raise
+            # What is kept in memory must do without a disk, with its own count.
+            state = self._state.read()
         return state.ledger, state.last_error, state.last_hint
 
-    def amend(self, change: Callable[[Ledger], Ledger]) -> Ledger:
+    def amend(self, change: Callable[[Ledger], Ledger], *, must_last: bool = False) -> Ledger:
         """See `Records`."""
-        return self._state.amend(change)
+        return self._state.amend(change, must_last=must_last)
+
+    def flush(self) -> None:
+        """See `Records`."""
+        self._state.flush()
 
     def publish(self, credential: Credential | None, error: str, hint: str) -> None:
         """See `Records`."""
@@ -86,6 +97,36 @@ class StateRecords:
     def delete(self) -> None:
         """See `Records`."""
         self._state.delete()
+
+
+class LocksOfMemory:
+    """For what is kept in memory: nobody else can spend it, and it needs no disk to be locked.
+
+    Where the kernel's lock is not to be had, that is said once, and this process goes on alone.
+    """
+
+    def __init__(self, report: Callable[[str], None]) -> None:
+        self._report = report
+        self._is_said = False
+
+    @asynccontextmanager
+    async def try_holding(self, lock: AbstractAsyncContextManager[Held]) -> AsyncGenerator[Held]:
+        """Holds `lock`, if that is possible.
+
+        Raises:
+            LockBusy: another process has it.
+        """
+        async with AsyncExitStack() as stack:
+            held = Held()
+            try:
+                held = await stack.enter_async_context(lock)
+            except LockBusy:
+                raise
+            except StoreError as error:
+                if not self._is_said:
+                    self._report(f"Other processes do not wait for this sign-in: {error.cause}")
+                self._is_said = True
+            yield held
 
 
 def build_agent(
@@ -123,8 +164,11 @@ def build_agent(
         for kind in Lock
     }
 
+    memory_locks = LocksOfMemory(report)
+
     def hold(kind: Lock, patience: float) -> AbstractAsyncContextManager[Held]:
-        return locks[kind].hold(patience)
+        lock = locks[kind].hold(patience)
+        return memory_locks.try_holding(lock) if isinstance(store, MemoryStore) else lock
 
     async def listen(redirect_uri: str) -> Listener:
         if redirect_uri:
@@ -145,7 +189,7 @@ def build_agent(
         job = await asyncio.to_thread(
             describe_job, sealed, session, settings, environment, server_address()
         )
-        return await renew_kept(job, held.share(), store, report)
+        return await renew_kept(job, held.share(), report)
 
     async def open_in_browser(url: str) -> bool:
         kind = detect_platform(sys.platform, platform.release(), environment)

@@ -22,8 +22,15 @@ from pathlib import Path
 import msgspec
 
 from mcp_remote_py.credentials.sealed import SealedStore
-from mcp_remote_py.credentials.store import Store
-from mcp_remote_py.errors import Interrupted, McpRemoteError, NotSent, SignInFailed, UsageError
+from mcp_remote_py.credentials.store import Store, decode, encode
+from mcp_remote_py.errors import (
+    Interrupted,
+    McpRemoteError,
+    NotSent,
+    SignInFailed,
+    StoreError,
+    UsageError,
+)
 from mcp_remote_py.oauth import flow
 from mcp_remote_py.oauth.steps import (
     Credential,
@@ -32,6 +39,7 @@ from mcp_remote_py.oauth.steps import (
     Load,
     ReadFile,
     Report,
+    Reserve,
     Response,
     Save,
     Step,
@@ -103,7 +111,10 @@ class Job(msgspec.Struct):
 
 
 class Result(msgspec.Struct):
-    """What came of it, on its stdout: what is stored, or an error without secrets."""
+    """What came of it, on its stdout: the new tokens, or an error without secrets.
+
+    They come back also where they could not be stored: they are to be had once.
+    """
 
     kind: str = ""
     """Name of the error's class, "" for success."""
@@ -114,6 +125,8 @@ class Result(msgspec.Struct):
     status: int = 0
     retry_after: float | None = None
     reports: list[str] = []
+    record: bytes = b""
+    """The credential, as it is stored, but in clear text: in the pipe and nowhere else."""
 
 
 _decode_job = msgspec.json.Decoder(Job).decode
@@ -182,10 +195,10 @@ def _write_unattended(how: Unattended | None) -> dict[str, str] | None:
     return {**how._asdict(), "private_key": key}
 
 
-async def renew_kept(
-    job: Job, lock: int, store: Store, report: Callable[[str], None]
-) -> Credential:
+async def renew_kept(job: Job, lock: int, report: Callable[[str], None]) -> Credential:
     """Has a keeper play `flow.renew` for what is stored; `lock` is the descriptor of the lock.
+
+    What comes back is stored, if that was possible; else it has reported that it is not.
 
     Raises:
         McpRemoteError: as `flow.renew`.
@@ -202,10 +215,7 @@ async def renew_kept(
         report(text)
     if result.kind:
         raise _to_error(result)
-    credential = await asyncio.to_thread(store.load, job.session)
-    if credential is None:
-        raise Interrupted("The renewed token was not stored.", hint="Try again later.")
-    return credential
+    return decode(result.record)
 
 
 def _employ(job: bytes, lock: int) -> bytes:
@@ -236,7 +246,7 @@ def _to_error(result: Result) -> McpRemoteError:
             status=result.status,
             retry_after=result.retry_after,
         )
-    known = (NotSent, Interrupted, UsageError, SignInFailed)
+    known = (NotSent, Interrupted, UsageError, SignInFailed, StoreError)
     kinds = {kind.__name__: kind for kind in known}
     return kinds.get(result.kind, McpRemoteError)(result.cause, hint=result.hint)
 
@@ -259,7 +269,8 @@ async def keep(
         credential = store.load(job.session)
         if credential is None:
             raise McpRemoteError("There is nothing to renew.")  # signed out a moment ago
-        await perform(flow.renew(credential, job.read_settings(), os.urandom, now()), do)
+        renewal = flow.renew(credential, job.read_settings(), os.urandom, now())
+        renewed = await perform(renewal, do)
     except TokenError as error:
         return Result(
             kind="GrantRefused" if isinstance(error, GrantRefused) else "TokenError",
@@ -272,13 +283,17 @@ async def keep(
         )
     except McpRemoteError as error:
         return Result(type(error).__name__, error.cause, error.hint, reports=reports)
-    return Result(reports=reports)
+    finally:
+        store.release(job.session)
+    return Result(reports=reports, record=encode(renewed))
 
 
 def _do(step: Step, store: Store, session: str, reports: list[str]) -> object:
     match step:
         case Load():
             return store.load(session)
+        case Reserve():
+            store.reserve(session)
         case Save():
             store.save(session, step.credential)
         case Forget():

@@ -45,6 +45,7 @@ from mcp_remote_py.oauth.steps import (
     ReadFile,
     Report,
     Request,
+    Reserve,
     Response,
     Save,
     Step,
@@ -133,7 +134,7 @@ class World:
                 self.stored = None
             case ReadFile():
                 return self.file
-            case Wait() | Judge():
+            case Wait() | Reserve() | Judge():
                 return self.verdict if isinstance(step, Judge) else None
             case _:
                 assert isinstance(step, Report), "the person is told in sentences"
@@ -782,8 +783,9 @@ def test_what_cannot_be_stored_serves_until_the_end() -> None:
     world = World()
     world.save_error = SignInFailed("The disk is full.", hint="Make room.")
     assert world.sign_in().access_token == Secret("canary-flow-access")
-    said = "The sign-in will not outlive this process: The disk is full. Make room."
-    assert world.reports.count(said) == 2
+    for what in ("registration", "sign-in"):
+        said = f"The {what} will not outlive this process: The disk is full. Make room."
+        assert world.reports.count(said) == 1
 
 
 # Renewal -------------------------------------------------------------------------------------

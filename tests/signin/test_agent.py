@@ -115,9 +115,12 @@ class FakeRecords:
         _, error, hint = self.published[-1] if self.published else (None, "", "")
         return self.kept, error, hint
 
-    def amend(self, change: Callable[[Ledger], Ledger]) -> Ledger:
+    def amend(self, change: Callable[[Ledger], Ledger], *, must_last: bool = False) -> Ledger:
         self.kept = change(self.kept)
         return self.kept
+
+    def flush(self) -> None:
+        """There is nothing that is not written."""
 
     def publish(self, credential: Credential | None, error: str, hint: str) -> None:
         self.published.append((credential, error, hint))

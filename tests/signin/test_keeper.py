@@ -70,7 +70,7 @@ class Desk:
         lock = os.open(os.devnull, os.O_RDONLY)
         try:
             told = job or describe_job(self.store, SESSION, settings, {}, "")
-            return run(renew_kept(told, lock, self.store, self.reports.append))
+            return run(renew_kept(told, lock, self.reports.append))
         finally:
             os.close(lock)
 
@@ -205,7 +205,7 @@ def test_loop_goes_on_meanwhile(server: AuthorizationServer, tmp_path: Path) -> 
     lock = os.open(os.devnull, os.O_RDONLY)
 
     async def main() -> int:
-        renewal = asyncio.ensure_future(renew_kept(job, lock, desk.store, desk.reports.append))
+        renewal = asyncio.ensure_future(renew_kept(job, lock, desk.reports.append))
         turns = 0
         while not renewal.done():
             await asyncio.sleep(0.01)
