@@ -1,8 +1,9 @@
 """Does a conversation's HTTP requests: bounded, with none of the person's own headers.
 
-These go to authorization servers and metadata documents, which are other origins than the MCP
-server's (promise S2). Redirects are followed for GET within the origin only. The one place of
-this folder that knows an HTTP library. Must not know what a request is for.
+They go to authorization servers and metadata documents, which are other origins than the MCP
+server's (promise S2); only the probe of that server itself carries these headers. Redirects
+are followed for GET within the origin only. The one place of this folder that knows an HTTP
+library. Must not know what a request is for.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from urllib.parse import urljoin, urlsplit
 
 from mcp_remote_py import __version__
@@ -18,6 +19,7 @@ from mcp_remote_py.errors import ExchangeError, Interrupted, NotSent, Unusable
 from mcp_remote_py.oauth.dpop import prove
 from mcp_remote_py.oauth.steps import MAX_BODY_BYTES, Fetch, Request, Response
 from mcp_remote_py.redact import Secret, mask_url
+from mcp_remote_py.settings import Header
 
 if "httpx" not in sys.modules:
     # httpx imports its command line where click and rich happen to be installed: 0.16 s.
@@ -125,8 +127,10 @@ class Fetcher:
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             raise map_error(error, where) from error
 
-    async def probe(self, url: str) -> tuple[int, str]:
+    async def probe(self, url: str, given: Iterable[Header] = ()) -> tuple[int, str]:
         """Status and `WWW-Authenticate` of the server's answer to a message without credential.
+
+        `given` are the person's own headers: this alone goes to the server they are for.
 
         A server of HTTP+SSE refuses the message and asks for a sign-in at its stream; where
         the stream is refused as well, what the message met is what counts.
@@ -141,7 +145,10 @@ class Fetcher:
                 ("POST", "application/json, text/event-stream", PROBE),
                 ("GET", "text/event-stream", None),
             ):
-                headers = {"accept": accept, "content-type": "application/json"}
+                headers = {b"accept": accept.encode(), b"content-type": b"application/json"}
+                headers |= {
+                    name.lower().encode(): value.reveal().encode("latin-1") for name, value in given
+                }
                 async with (
                     asyncio.timeout(self._post_timeout),
                     client.stream(method, url, headers=headers, content=content) as answer,

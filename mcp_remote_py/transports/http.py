@@ -255,14 +255,21 @@ class HttpClient:
     ) -> None:
         self._settings = settings
         self._headers = headers
-        # A person who gave a credential meant that one (decision D12).
-        self._authorizer = None if headers.has_authorization else authorizer
+        self._sign_in = authorizer
         self._server = settings.server
         self._lanes: dict[str, Lanes] = {}
         self._tls: ssl.SSLContext | None = None
         self._cookies = None
         if settings.server.scheme == "https":
             self._tls = build_tls_context(settings.tls)
+
+    @property
+    def _authorizer(self) -> Authorizer | None:
+        """Whom to ask: nobody where the person gave a credential, as also a reload may bring one.
+
+        They meant that one (decision D12).
+        """
+        return None if self._headers.has_authorization else self._sign_in
 
     @property
     def server(self) -> ServerUrl:
