@@ -447,7 +447,7 @@ ALL_OPTIONS = (
     Option(
         "--allow-tool",
         "PATTERN",
-        "Show only tools of that name to the host; * stands for any characters.",
+        "Show only tools of exactly that name to the host; * stands for any characters.",
         _TOOLS,
         _RELAY,
         repeatable=True,
@@ -455,8 +455,8 @@ ALL_OPTIONS = (
     Option(
         "--ignore-tool",
         "PATTERN",
-        "Hide tools of that name from the host and refuse calls of them; * stands for any"
-        " characters.",
+        "Hide tools of that name, in capitals or not, from the host and refuse calls of them;"
+        " * stands for any characters.",
         _TOOLS,
         _RELAY,
         repeatable=True,

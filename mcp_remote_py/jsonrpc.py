@@ -64,6 +64,18 @@ class _Envelope(msgspec.Struct):
 _decode_envelope = msgspec.json.Decoder(_Envelope).decode
 _decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode_batch = msgspec.json.Decoder(list[msgspec.Raw]).decode
+
+
+class _Name:
+    """A member's name, equal to no other: so that a mapping keeps what is there twice."""
+
+    __slots__ = ("text",)
+
+    def __init__(self, _: object, text: str) -> None:
+        self.text = text
+
+
+_decode_pairs = msgspec.json.Decoder(dict[_Name, msgspec.Raw], dec_hook=_Name).decode
 _LINE_ENDS = bytes.maketrans(b"\r\n", b"  ")
 _BYTE_ORDER_MARK = codecs.BOM_UTF8
 
@@ -211,6 +223,15 @@ def parse_messages(raw: bytes) -> Iterator[Message | InvalidMessage]:
             yield parse_message(raw[start:end])
         except InvalidMessage as error:
             yield error
+
+
+def read_pairs(raw: bytes) -> list[tuple[str, msgspec.Raw]] | None:
+    """Every member of a JSON object, also what is there twice; None where it is none."""
+    try:
+        members = _decode_mended(_decode_pairs, raw)[0]
+    except UNREADABLE:
+        return None
+    return [(name.text, value) for name, value in members.items()]
 
 
 def check_utf8(raw: bytes) -> None:
