@@ -16,7 +16,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple, TypeVar, cast
 
 from mcp_remote_py.errors import UsageError
-from mcp_remote_py.redact import Secret
+from mcp_remote_py.redact import Secret, secrets_in_url
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv6Address
@@ -1311,14 +1311,9 @@ def _expand_value(value: object, environment: Mapping[str, str]) -> object:
 
 # Secrets -------------------------------------------------------------------------------------
 
-_MIN_QUERY_SECRET_LENGTH = 8
-"""Characters. A shorter value of a query is a switch, not a key."""
-
 
 def secrets_of(settings: ProxySettings | LogoutSettings | StatusSettings) -> tuple[Secret, ...]:
     """Everything in `settings` that no log line may show."""
-    from urllib.parse import unquote
-
     secrets: list[Secret] = []
     if isinstance(settings, ProxySettings):
         secrets += (header.value for header in settings.headers.given)
@@ -1327,11 +1322,8 @@ def secrets_of(settings: ProxySettings | LogoutSettings | StatusSettings) -> tup
         unattended = settings.sign_in.unattended
         if unattended is not None and unattended.private_key is not None:
             secrets.append(unattended.private_key)
-    target = settings.server.target if settings.server is not None else ""
-    for pair in target.partition("?")[2].split("&"):
-        value = pair.partition("=")[2]
-        if len(value) >= _MIN_QUERY_SECRET_LENGTH:
-            secrets += map(Secret, (value, unquote(value)))
+    if settings.server is not None:
+        secrets += secrets_in_url(str(settings.server))
     return tuple(secrets)
 
 

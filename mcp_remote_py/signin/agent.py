@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from mcp_remote_py.channel import Header
 from mcp_remote_py.credentials.lock import Held, LockBusy
 from mcp_remote_py.credentials.store import Store
-from mcp_remote_py.errors import ExchangeError, McpRemoteError, Refused, name_server
+from mcp_remote_py.errors import ExchangeError, McpRemoteError, Refused, explain_stars, name_server
 from mcp_remote_py.oauth import flow
 from mcp_remote_py.oauth.challenge import parse_challenge
 from mcp_remote_py.oauth.dpop import prove
@@ -246,7 +246,8 @@ class SignInAgent:
     def name_server(self, hint: str) -> str:
         """`hint` with the address of this server in the command it names."""
         settings = self.settings
-        return name_server(hint, self._server_url, settings.profile, settings.resource or "")
+        named = name_server(hint, self._server_url, settings.profile, settings.resource or "")
+        return explain_stars(named)
 
     # ------------------------------------------------------------------ for a person
 
@@ -334,8 +335,7 @@ class SignInAgent:
         else:
             self.world.report(
                 f"From another machine, first: ssh -L {port}:localhost:{port} (this machine). Or "
-                + self.name_server("finish with: mcp-remote-py login URL")
-                + " --paste"
+                + self.name_server("finish with: mcp-remote-py login URL --paste")
             )
 
     async def _first_answer(

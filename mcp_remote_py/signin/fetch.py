@@ -18,7 +18,7 @@ from mcp_remote_py import __version__
 from mcp_remote_py.errors import ExchangeError, Interrupted, NotSent, Unusable
 from mcp_remote_py.oauth.dpop import prove
 from mcp_remote_py.oauth.steps import MAX_BODY_BYTES, Fetch, Request, Response
-from mcp_remote_py.redact import Secret, mask_url
+from mcp_remote_py.redact import Secret, mask_url, remember_briefly
 from mcp_remote_py.settings import Header
 
 if "httpx" not in sys.modules:
@@ -107,6 +107,7 @@ class Fetcher:
                 request.proof, request.method, request.url, self._now(), self._random_bytes
             )
             headers["DPoP"] = proof.reveal()
+            remember_briefly(proof)
         try:
             async with client.stream(
                 request.method,

@@ -28,7 +28,7 @@ from mcp_remote_py.errors import (
     UsageError,
 )
 from mcp_remote_py.jsonrpc import Message
-from mcp_remote_py.redact import Secret, mask_url, scrub
+from mcp_remote_py.redact import Secret, mask_url, scrub_known
 from mcp_remote_py.settings import ProxySettings, ServerUrl, parse_server_url
 from mcp_remote_py.tls import build_tls_context
 from mcp_remote_py.transports.headers import HeaderBook
@@ -376,9 +376,9 @@ class HttpClient:
         )
 
     def scrub(self, evidence: bytes) -> bytes:
-        """What a server said, for an error text: without the person's secrets."""
+        """What a server said, for an error text: without any secret of ours."""
         text = evidence.decode("utf-8", "surrogateescape")
-        return scrub(text, self._headers.secrets).encode("utf-8", "surrogateescape")
+        return scrub_known(text).encode("utf-8", "surrogateescape")
 
     async def aclose(self) -> None:
         """Closes idle connections."""
@@ -492,7 +492,7 @@ class HttpClient:
         return following
 
     def _quote(self, url: str) -> str:
-        return scrub(mask_url(url), self._headers.secrets)
+        return scrub_known(mask_url(url))
 
     def _lanes_to(self, url: ServerUrl) -> Lanes:
         lanes = self._lanes.get(url.origin)
