@@ -20,6 +20,7 @@ from typing import NamedTuple, NoReturn, TextIO, TypeVar, cast
 from mcp_remote_py import __version__, logs
 from mcp_remote_py import settings as words
 from mcp_remote_py.errors import McpRemoteError, UsageError
+from mcp_remote_py.named_files import read_named, read_settled
 from mcp_remote_py.redact import mask_url, remember, scrub_known
 from mcp_remote_py.settings import (
     DEFAULT_BODY_TIMEOUT,
@@ -462,7 +463,7 @@ ALL_OPTIONS = (
     Option(
         "--allow-tool",
         "PATTERN",
-        "Show only tools of that name to the host; * stands for any characters.",
+        "Show only tools of exactly that name to the host; * stands for any characters.",
         _TOOLS,
         _RELAY,
         repeatable=True,
@@ -470,8 +471,8 @@ ALL_OPTIONS = (
     Option(
         "--ignore-tool",
         "PATTERN",
-        "Hide tools of that name from the host and refuse calls of them; * stands for any"
-        " characters.",
+        "Hide tools of that name, in capitals or not, from the host and refuse calls of them;"
+        " * stands for any characters.",
         _TOOLS,
         _RELAY,
         repeatable=True,
@@ -886,13 +887,8 @@ def _read_settings(
     if command == LOGOUT:
         return _read_logout(arguments, environment)
     settings, warnings = _read_proxy(arguments, environment)
-    if command == LOGIN and any(
-        header.name.lower() == "authorization" for header in settings.headers.given
-    ):
-        raise UsageError(
-            "An Authorization header is given, and with one no sign-in is ever used.",
-            hint="Leave it out to sign in; or keep it, and there is nothing to sign in to.",
-        )
+    if command == LOGIN:
+        words.check_sign_in_headers(settings.headers.given)
     return settings, warnings
 
 
@@ -945,8 +941,8 @@ def _read_proxy(
                 f"--header-file: {name} is no regular file.",
                 hint="It is read again after a 401; for anything else use --header-command.",
             )
-        text = words.read_text(name, "--header-file", _read_file)
-        headers = words.parse_header_lines(text, environment, f"--header-file {name}")
+        text = words.read_text(name, "--header-file", read_settled)
+        headers = words.parse_header_source(text, environment, f"--header-file {name}")
         remember(header.value for header in headers)
     tls, warnings = _tls(arguments, environment)
     settings = ProxySettings(
@@ -1061,7 +1057,7 @@ def _unattended(arguments: _Arguments, environment: Mapping[str, str]) -> Unatte
         return None
     return Unattended(
         private_key=_optional(
-            lambda text: words.parse_private_key(text, environment, _read_file),
+            lambda text: words.parse_private_key(text, environment, read_named),
             arguments.private_key,
         ),
         signing_algorithm=_given(words.parse_signing_algorithm, arguments.signing_alg, "ES256"),
@@ -1091,11 +1087,11 @@ def _sign_in(arguments: _Arguments, environment: Mapping[str, str]) -> SignInSet
         send_resource=not arguments.disable_resource_parameter,
         authorize_parameters=tuple(map(words.parse_authorize_parameter, arguments.authorize_param)),
         static_client=_optional(
-            lambda text: words.parse_client(text, environment, _read_file),
+            lambda text: words.parse_client(text, environment, read_named),
             arguments.static_oauth_client_info,
         ),
         static_client_metadata=_optional(
-            lambda text: words.parse_client_metadata(text, environment, _read_file),
+            lambda text: words.parse_client_metadata(text, environment, read_named),
             arguments.static_oauth_client_metadata,
         ),
         client_metadata_url=_optional(
@@ -1164,8 +1160,8 @@ def _tls(arguments: _Arguments, environment: Mapping[str, str]) -> tuple[Tls, li
         client_cert=_optional_path(arguments.client_cert, environment),
         client_key=_optional_path(arguments.client_key, environment),
     )
-    words.check_tls(tls, _read_file)
-    return words.add_ca_certs(tls, environment, _read_file)
+    words.check_tls(tls, read_named)
+    return words.add_ca_certs(tls, environment, read_named)
 
 
 def _seconds(text: str | None, option: str, default: float | None) -> float | None:
@@ -1199,8 +1195,3 @@ def _path(text: str, environment: Mapping[str, str]) -> str:
 
 def _optional_path(text: str | None, environment: Mapping[str, str]) -> str | None:
     return None if text is None else words.expand_path(text, environment)
-
-
-def _read_file(path: str) -> str:
-    with open(path, encoding="utf-8", newline="") as file:
-        return file.read()

@@ -25,7 +25,7 @@ from __future__ import annotations
 import re
 import shlex
 
-from mcp_remote_py.redact import mask_url
+from mcp_remote_py.redact import MASK, mask_url, scrub_known
 
 
 def one_line(text: str) -> str:
@@ -43,9 +43,16 @@ MAX_EXCERPT_LENGTH = 200
 """Characters of a foreign text in an error."""
 
 
+MAX_EVIDENCE_LENGTH = 16 * 1024
+"""Characters of a foreign text that are looked at for one."""
+
+
 def shorten(text: str) -> str:
-    """The beginning of a foreign text, on one line of printable characters."""
-    text = one_line(text)
+    """The beginning of a foreign text, on one line of printable characters, without secrets.
+
+    They go before anything is cut: of half a secret nobody knows that it is one.
+    """
+    text = one_line(scrub_known(text[:MAX_EVIDENCE_LENGTH]))
     return text if len(text) <= MAX_EXCERPT_LENGTH else text[: MAX_EXCERPT_LENGTH - 1] + "…"
 
 
@@ -69,10 +76,17 @@ def name_server(hint: str, url: str, profile: str = "", resource: str = "") -> s
     `profile` and `resource` name the session beside it, "" where they are not given; they are
     quoted as a shell wants them.
     """
-    options = {"--profile": profile, "--resource": resource}
+    options = {"--profile": profile, "--resource": mask_url(resource)}
     words = (f"{option} {shlex.quote(value)}" for option, value in options.items() if value)
     named = " ".join((mask_url(url), *words))
     return _LOGIN.sub(lambda match: match[1] + named, hint)
+
+
+def explain_stars(hint: str) -> str:
+    """`hint`, and what to do with a command in it whose address is masked: it cannot be copied."""
+    if MASK not in hint or "mcp-remote-py login " not in hint:
+        return hint
+    return f"{hint} ({MASK} stands for a part that may be secret: write the whole address there.)"
 
 
 class McpRemoteError(Exception):

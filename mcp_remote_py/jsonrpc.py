@@ -91,7 +91,17 @@ def bounded(decode: Callable[[bytes], T], *, deep: bool = False) -> Callable[[by
     return decode_checked
 
 
+class _Name:
+    """A member's name, equal to no other: so that a mapping keeps what is there twice."""
+
+    __slots__ = ("text",)
+
+    def __init__(self, _: object, text: str) -> None:
+        self.text = text
+
+
 _decode_members = bounded(msgspec.json.Decoder(dict[str, msgspec.Raw]).decode)
+_decode_pairs = bounded(msgspec.json.Decoder(dict[_Name, msgspec.Raw], dec_hook=_Name).decode)
 _LINE_ENDS = bytes.maketrans(b"\r\n", b"  ")
 _BYTE_ORDER_MARK = codecs.BOM_UTF8
 
@@ -258,6 +268,18 @@ def parse_messages(raw: bytes) -> Iterator[Message | InvalidMessage]:
             yield parse_message(raw[start:end])
         except InvalidMessage as error:
             yield error
+
+
+def read_pairs(raw: bytes) -> list[tuple[str, msgspec.Raw]] | None:
+    """Every member of a JSON object, also what is there twice; None of what is none.
+
+    Also None of one with more members than anybody has a use for.
+    """
+    try:
+        members = _decode_mended(_decode_pairs, raw)[0]
+    except UNREADABLE:
+        return None
+    return [(name.text, value) for name, value in members.items()]
 
 
 def _first_byte(raw: bytes) -> bytes:

@@ -255,6 +255,8 @@ class Relay:
     def _from_host(self, message: Message) -> None:
         if message.kind is Kind.REQUEST:
             self._take_request(message)
+        elif refusal := self._catalog.judge(message):
+            logger.warning("Not sent: %s. %s", message, refusal)
         elif message.kind is Kind.RESPONSE:
             if self._asked_by_server.close(message.key) is None:
                 logger.debug("The host answered a request that is not open: %s", message)
@@ -276,10 +278,10 @@ class Relay:
             self._fail(entry, Unusable(self._over))
         elif self._answer_in_place(entry):
             pass
+        elif refusal := self._catalog.judge(message):
+            self._answer(entry, encode_error(message.raw_id, INVALID_PARAMS, refusal))
         elif message.method == "ping" and not names_its_version(message):
             self._take_ping(entry)
-        elif message.method == "tools/call" and (refusal := self._refuse_tool(message)):
-            self._answer(entry, encode_error(message.raw_id, INVALID_PARAMS, refusal))
         elif self._running < MAX_IN_FLIGHT:
             if message.method == "initialize":
                 self._handshake = entry.closed = asyncio.get_running_loop().create_future()
@@ -289,17 +291,6 @@ class Relay:
             self._start(entry)
         else:
             self._queue.append(entry)
-
-    def _refuse_tool(self, message: Message) -> str:
-        if not self._catalog.restricts:
-            return ""
-        name = called_tool(message)
-        if name is not None and self._catalog.allows(name):
-            return ""
-        return (
-            f"The tool {name or 'without a name'} is not offered here: --allow-tool, "
-            "--ignore-tool or --read-only in the configuration of mcp-remote-py hides it."
-        )
 
     def _take_ping(self, entry: _Open) -> None:
         heard = self._last_heard

@@ -14,7 +14,7 @@ from mcp_remote_py.commands.agent import BuildAgent, load_agent
 from mcp_remote_py.credentials.known import KnownFile
 from mcp_remote_py.credentials.state import State, StateFile, list_states, state_directory
 from mcp_remote_py.errors import McpRemoteError, one_line
-from mcp_remote_py.redact import mask_url
+from mcp_remote_py.redact import mask_url, remember, secrets_in_url
 from mcp_remote_py.settings import (
     TOKEN_STORES,
     LogoutSettings,
@@ -87,6 +87,7 @@ async def _sign_out(
     build: BuildAgent,
 ) -> int:
     name = _name(state)
+    remember(secrets_in_url(state.server))
     try:
         agent = build(
             _to_proxy_settings(state, settings, environment),

@@ -23,6 +23,7 @@ from mcp_remote_py.credentials.state import StateFile, state_directory
 from mcp_remote_py.eras.parameters import ParameterHeaders
 from mcp_remote_py.eras.passthrough import Stamp
 from mcp_remote_py.eras.verdict import Era
+from mcp_remote_py.named_files import read_settled
 from mcp_remote_py.redact import mask_url
 from mcp_remote_py.relay import Relay
 from mcp_remote_py.settings import (
@@ -183,7 +184,7 @@ def _duplicate(descriptor: int, otherwise: int) -> int:
 async def _relay(
     settings: ProxySettings, environment: Mapping[str, str], stdin: int, stdout: int
 ) -> int:
-    headers = HeaderBook(settings.headers, environment, read_text)
+    headers = HeaderBook(settings.headers, environment, read_settled)
     await headers.load()
     host = StdioChannel(stdin, stdout, settings.max_message_size)
     clock = LoopClock()
@@ -334,9 +335,3 @@ def order_transports(strategy: TransportStrategy, remembered: str) -> list[str]:
     if remembered in names:
         names.sort(key=lambda name: name != remembered)
     return names
-
-
-def read_text(path: str) -> str:
-    """A header file's text. Raises OSError or ValueError, which its reader explains."""
-    with open(path, encoding="utf-8", newline="") as file:
-        return file.read()

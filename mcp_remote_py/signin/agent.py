@@ -26,6 +26,7 @@ from mcp_remote_py.errors import (
     Refused,
     SignInFailed,
     StoreError,
+    explain_stars,
     name_server,
 )
 from mcp_remote_py.oauth import flow
@@ -278,7 +279,8 @@ class SignInAgent:
     def name_server(self, hint: str) -> str:
         """`hint` with the address of this server in the command it names."""
         settings = self.settings
-        return name_server(hint, self._server_url, settings.profile, settings.resource or "")
+        named = name_server(hint, self._server_url, settings.profile, settings.resource or "")
+        return explain_stars(named)
 
     # ------------------------------------------------------------------ for a person
 
@@ -411,8 +413,7 @@ class SignInAgent:
         else:
             self.world.report(
                 f"From another machine, first: ssh -L {port}:localhost:{port} (this machine). Or "
-                + self.name_server("finish with: mcp-remote-py login URL")
-                + " --paste"
+                + self.name_server("finish with: mcp-remote-py login URL --paste")
             )
 
     async def _first_answer(

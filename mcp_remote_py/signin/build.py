@@ -27,7 +27,7 @@ from mcp_remote_py.errors import LockBusy, StoreError
 from mcp_remote_py.oauth.claims import account_of
 from mcp_remote_py.oauth.ledger import Ledger
 from mcp_remote_py.oauth.steps import Credential, Lock
-from mcp_remote_py.settings import ProxySettings
+from mcp_remote_py.settings import Header, ProxySettings
 from mcp_remote_py.signin.agent import Listener, SignInAgent, Surroundings
 from mcp_remote_py.signin.border import origins_of
 from mcp_remote_py.signin.browser import detect_platform, open_browser
@@ -45,10 +45,12 @@ class BuiltAgent(SignInAgent):
 
     fetcher: Fetcher
     url: str
+    given: tuple[Header, ...]
+    """The person's own headers, for the server alone."""
 
     async def probe(self) -> tuple[int, str]:
         """Status and challenge of the server's answer to a message without credential."""
-        return await self.fetcher.probe(self.url)
+        return await self.fetcher.probe(self.url, self.given)
 
 
 class StateRecords:
@@ -217,4 +219,5 @@ def build_agent(
         ),
     )
     agent.fetcher, agent.url = fetcher, str(settings.server)
+    agent.given = settings.headers.given
     return agent

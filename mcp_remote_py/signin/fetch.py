@@ -1,9 +1,10 @@
 """Does a conversation's HTTP requests: bounded, with none of the person's own headers.
 
 These go to authorization servers and metadata documents, which are other origins than the MCP
-server's (promise S2): the client certificate is for the latter alone, the proxy is chosen for each,
-and where they lead is judged by `border`. Redirects are followed for GET within the origin only.
-The one place of this folder that sends a request. Must not know what it is for.
+server's (promise S2): only the probe of that server itself carries these headers, the client
+certificate is for it alone, the proxy is chosen for each, and where they lead is judged by
+`border`. Redirects are followed for GET within the origin only. The one place of this folder that
+sends a request. Must not know what it is for.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ from mcp_remote_py.errors import ExchangeError, Interrupted, NotSent, Unusable, 
 from mcp_remote_py.network import AsyncioBackend, Choose
 from mcp_remote_py.oauth.dpop import prove
 from mcp_remote_py.oauth.steps import MAX_BODY_BYTES, Fetch, Request, Response
-from mcp_remote_py.redact import Secret, mask_url, remember
-from mcp_remote_py.settings import ServerUrl, Tls, choose_http_proxy, secrets_of_proxy
+from mcp_remote_py.redact import Secret, mask_url, remember, remember_briefly
+from mcp_remote_py.settings import Header, ServerUrl, Tls, choose_http_proxy, secrets_of_proxy
 from mcp_remote_py.signin.border import Border, OutOfReach, find_peer, read_origin
 from mcp_remote_py.tls import build_tls_context
 
@@ -136,6 +137,7 @@ class Fetcher:
                 request.proof, request.method, request.url, self._now(), self._random_bytes
             )
             headers["DPoP"] = proof.reveal()
+            remember_briefly(proof)
         try:
             async with client.stream(
                 request.method,
@@ -151,8 +153,10 @@ class Fetcher:
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             raise map_error(error, where) from error
 
-    async def probe(self, url: str) -> tuple[int, str]:
+    async def probe(self, url: str, given: Iterable[Header] = ()) -> tuple[int, str]:
         """Status and `WWW-Authenticate` of the server's answer to a message without credential.
+
+        `given` are the person's own headers: this alone goes to the server they are for.
 
         A server of HTTP+SSE refuses the message and asks for a sign-in at its stream; where
         the stream is refused as well, what the message met is what counts.
@@ -168,7 +172,10 @@ class Fetcher:
                 ("POST", "application/json, text/event-stream", PROBE),
                 ("GET", "text/event-stream", None),
             ):
-                headers = {"accept": accept, "content-type": "application/json"}
+                headers = {b"accept": accept.encode(), b"content-type": b"application/json"}
+                headers |= {
+                    name.lower().encode(): value.reveal().encode("latin-1") for name, value in given
+                }
                 async with (
                     asyncio.timeout(self._post_timeout),
                     client.stream(method, url, headers=headers, content=content) as answer,

@@ -29,7 +29,7 @@ from mcp_remote_py.errors import (
 )
 from mcp_remote_py.jsonrpc import Message
 from mcp_remote_py.network import MAX_HEAD_BYTES, AsyncioBackend, AsyncioStream
-from mcp_remote_py.redact import Secret, mask_url, scrub
+from mcp_remote_py.redact import Secret, mask_url, scrub_known
 from mcp_remote_py.settings import ProxySettings, ServerUrl, parse_server_url
 from mcp_remote_py.tls import build_tls_context
 from mcp_remote_py.transports.headers import HeaderBook
@@ -326,8 +326,7 @@ class HttpClient:
         self._on_connected = on_connected
         self._choose_proxy = choose_proxy
         self._headers = headers
-        # A person who gave a credential meant that one (decision D12).
-        self._authorizer = None if headers.has_authorization else authorizer
+        self._sign_in = authorizer
         self._server = settings.server
         self._lanes: dict[str, Lanes] = {}
         self._tls: ssl.SSLContext | None = None
@@ -335,6 +334,14 @@ class HttpClient:
         """By origin."""
         if settings.server.scheme == "https":
             self._tls = build_tls_context(settings.tls)
+
+    @property
+    def _authorizer(self) -> Authorizer | None:
+        """Whom to ask: nobody where the person gave a credential, as also a reload may bring one.
+
+        They meant that one (decision D12).
+        """
+        return None if self._headers.has_authorization else self._sign_in
 
     @property
     def server(self) -> ServerUrl:
@@ -480,9 +487,9 @@ class HttpClient:
         )
 
     def scrub(self, evidence: bytes) -> bytes:
-        """What a server said, for an error text: without the person's secrets."""
+        """What a server said, for an error text: without any secret of ours."""
         text = evidence.decode("utf-8", "surrogateescape")
-        return scrub(text, self._headers.secrets).encode("utf-8", "surrogateescape")
+        return scrub_known(text).encode("utf-8", "surrogateescape")
 
     async def aclose(self) -> None:
         """Closes idle connections."""
@@ -596,7 +603,7 @@ class HttpClient:
         return following
 
     def _quote(self, url: str) -> str:
-        return scrub(mask_url(url), self._headers.secrets)
+        return scrub_known(mask_url(url))
 
     def _lanes_to(self, url: ServerUrl) -> Lanes:
         lanes = self._lanes.get(url.origin)

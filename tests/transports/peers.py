@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from mcp_remote_py.channel import Authorizer
+from mcp_remote_py.named_files import read_settled
 from mcp_remote_py.redact import Secret
 from mcp_remote_py.settings import (
     Header,
@@ -52,7 +53,7 @@ async def client_for(
     headers: Mapping[str, str] | None = None,
     *,
     environment: Mapping[str, str] | None = None,
-    read_file: Callable[[str], str] = lambda path: Path(path).read_text(encoding="utf-8"),
+    read_file: Callable[[str], str] = read_settled,
     authorizer: Authorizer | None = None,
     on_connected: Callable[[str], None] | None = None,
     choose_proxy: Callable[[ServerUrl], Secret | None] | None = None,

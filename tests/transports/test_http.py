@@ -332,13 +332,45 @@ def test_refused_header_of_a_file_that_changed_is_read_again_once(
         await exchange(client)
         assert len(server.requests) == 5
         server.always("x", answer_status(401))
-        for content in (f"Authorization: Bearer {TOKEN}-next", "no header", None):
+        for content in (f"Authorization: Bearer {TOKEN}-next\n", "no header\n", "# none\n", None):
             before = len(server.requests)
             path.write_text(content) if content else path.unlink()
             with pytest.raises(Refused) as caught:
                 await exchange(client)
             assert TOKEN not in str(caught.value)
             assert len(server.requests) - before == (2 if content and ":" in content else 1)
+            assert server.requests[-1].headers["authorization"] == f"Bearer {TOKEN}-next"
+        await client.aclose()
+
+    run(main())
+
+
+@pytest.mark.promise("L5", "S2")
+def test_a_credential_that_a_reload_brings_is_the_persons_from_then_on(
+    server: WildServer, tmp_path: Path
+) -> None:
+    path = tmp_path / "headers"
+    path.write_text("X-Tenant: a\n")
+    server.always("x", answer_status(401))
+
+    async def main() -> None:
+        authorizer = Prover()
+        sources = HeaderSources(files=(str(path),))
+        client = await client_for(server.url, sources=sources, authorizer=authorizer)
+        path.write_text(f"X-Tenant: a\nAuthorization: Bearer {TOKEN}-late\n")
+        with pytest.raises(Refused, match="your Authorization header"):
+            await exchange(client)
+        path.write_text("X-Tenant: b\n")
+        with pytest.raises(Refused, match="your Authorization header"):
+            await exchange(client)
+        assert [one.headers.get("authorization") for one in server.requests] == [
+            "DPoP token",
+            f"Bearer {TOKEN}-late",
+            f"Bearer {TOKEN}-late",
+            f"Bearer {TOKEN}-late",
+        ]
+        assert server.requests[-1].headers["x-tenant"] == "b"
+        assert not authorizer.refusals
         await client.aclose()
 
     run(main())
