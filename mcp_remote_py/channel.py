@@ -78,7 +78,8 @@ class ServerChannel(Protocol):
         """Sends one message and, for a request, stays until its exchange is over.
 
         What the server says meanwhile goes to the `Deliver` this channel was made with. It is
-        the caller's to see whether the answer was among it.
+        the caller's to see whether the answer was among it. An answer is one whatever its HTTP
+        status: see `transports.refusal.take_answer`.
 
         Raises:
             NotSent, Refused, SessionLost, Interrupted, Unusable: see `errors`.

@@ -20,6 +20,7 @@ from typing import NamedTuple, NoReturn, TextIO, TypeVar, cast
 from mcp_remote_py import __version__, logs
 from mcp_remote_py import settings as words
 from mcp_remote_py.errors import McpRemoteError, UsageError
+from mcp_remote_py.named_files import read_named, read_settled
 from mcp_remote_py.redact import mask_url, remember, scrub_known
 from mcp_remote_py.settings import (
     DEFAULT_BODY_TIMEOUT,
@@ -234,7 +235,13 @@ ALL_OPTIONS = (
         _NETWORK,
         repeatable=True,
     ),
-    Option("--client-cert", "FILE", "PEM file with a client certificate.", _CONNECTION, _NETWORK),
+    Option(
+        "--client-cert",
+        "FILE",
+        "PEM file with a client certificate, shown to the MCP server's own origin alone.",
+        _CONNECTION,
+        _NETWORK,
+    ),
     Option(
         "--client-key",
         "FILE",
@@ -291,7 +298,7 @@ ALL_OPTIONS = (
         "--static-oauth-client-info",
         "JSON",
         "Client that is registered already: a JSON object with client_id, or @FILE with one;"
-        " ${NAME} is replaced in its values.",
+        ' ${NAME} is replaced in its values. With a client_secret, "issuer" names who may have it.',
         _SIGN_IN,
         _SERVER,
     ),
@@ -312,7 +319,7 @@ ALL_OPTIONS = (
     Option(
         "--trusted-issuer",
         "URL",
-        "Issuer to accept although the server's metadata name another.",
+        "Issuer that may have your secret, key or JWT; also accepted where metadata name another.",
         _SIGN_IN,
         _SERVER,
         repeatable=True,
@@ -407,7 +414,8 @@ ALL_OPTIONS = (
     Option(
         "--jwt-bearer",
         "FILE",
-        "Sign in without a person, by the workload's JWT in this file, read anew at each use.",
+        "Sign in without a person, by the workload's JWT in this file, read anew at each use; it is"
+        " sent to its audience (aud), or to whom you name.",
         _SIGN_IN,
         _SERVER,
     ),
@@ -429,9 +437,18 @@ ALL_OPTIONS = (
     Option(
         "--token-endpoint",
         "URL",
-        "The token endpoint of a sign-in without a person, instead of finding it.",
+        "The token endpoint of a sign-in without a person, instead of finding it; no other gets"
+        " anything.",
         _SIGN_IN,
         _SERVER,
+    ),
+    Option(
+        "--allow-private-network",
+        "",
+        "Let the sign-in of the server lead to addresses of private networks and of this machine;"
+        " else only where the server itself is there. Link-local addresses stay refused.",
+        _SIGN_IN,
+        _NETWORK,
     ),
     Option(
         "--token-store",
@@ -446,7 +463,7 @@ ALL_OPTIONS = (
     Option(
         "--allow-tool",
         "PATTERN",
-        "Show only tools of that name to the host; * stands for any characters.",
+        "Show only tools of exactly that name to the host; * stands for any characters.",
         _TOOLS,
         _RELAY,
         repeatable=True,
@@ -454,8 +471,8 @@ ALL_OPTIONS = (
     Option(
         "--ignore-tool",
         "PATTERN",
-        "Hide tools of that name from the host and refuse calls of them; * stands for any"
-        " characters.",
+        "Hide tools of that name, in capitals or not, from the host and refuse calls of them;"
+        " * stands for any characters.",
         _TOOLS,
         _RELAY,
         repeatable=True,
@@ -674,6 +691,7 @@ class _Arguments(argparse.Namespace):
     allow_http: bool
     keep_alive: bool
     forward_ping: bool
+    allow_private_network: bool
     ipv4: bool
     disable_cookies: bool
     enable_proxy: bool
@@ -869,13 +887,8 @@ def _read_settings(
     if command == LOGOUT:
         return _read_logout(arguments, environment)
     settings, warnings = _read_proxy(arguments, environment)
-    if command == LOGIN and any(
-        header.name.lower() == "authorization" for header in settings.headers.given
-    ):
-        raise UsageError(
-            "An Authorization header is given, and with one no sign-in is ever used.",
-            hint="Leave it out to sign in; or keep it, and there is nothing to sign in to.",
-        )
+    if command == LOGIN:
+        words.check_sign_in_headers(settings.headers.given)
     return settings, warnings
 
 
@@ -900,6 +913,7 @@ def _read_logout(
         token_store=_optional(words.parse_token_store, arguments.token_store),
         timeouts=_timeouts(arguments),
         tls=tls,
+        allow_private_network=arguments.allow_private_network,
         ipv4=arguments.ipv4,
         log=_log_settings(arguments, environment),
     )
@@ -927,8 +941,8 @@ def _read_proxy(
                 f"--header-file: {name} is no regular file.",
                 hint="It is read again after a 401; for anything else use --header-command.",
             )
-        text = words.read_text(name, "--header-file", _read_file)
-        headers = words.parse_header_lines(text, environment, f"--header-file {name}")
+        text = words.read_text(name, "--header-file", read_settled)
+        headers = words.parse_header_source(text, environment, f"--header-file {name}")
         remember(header.value for header in headers)
     tls, warnings = _tls(arguments, environment)
     settings = ProxySettings(
@@ -959,6 +973,7 @@ def _read_proxy(
         timeouts=_timeouts(arguments),
         tls=tls,
         http_proxy=words.choose_http_proxy(server, environment),
+        allow_private_network=arguments.allow_private_network,
         ping_interval=_ping_interval(arguments),
         forward_ping=arguments.forward_ping,
         initialize_timeout=_seconds(
@@ -1042,7 +1057,7 @@ def _unattended(arguments: _Arguments, environment: Mapping[str, str]) -> Unatte
         return None
     return Unattended(
         private_key=_optional(
-            lambda text: words.parse_private_key(text, environment, _read_file),
+            lambda text: words.parse_private_key(text, environment, read_named),
             arguments.private_key,
         ),
         signing_algorithm=_given(words.parse_signing_algorithm, arguments.signing_alg, "ES256"),
@@ -1072,11 +1087,11 @@ def _sign_in(arguments: _Arguments, environment: Mapping[str, str]) -> SignInSet
         send_resource=not arguments.disable_resource_parameter,
         authorize_parameters=tuple(map(words.parse_authorize_parameter, arguments.authorize_param)),
         static_client=_optional(
-            lambda text: words.parse_client(text, environment, _read_file),
+            lambda text: words.parse_client(text, environment, read_named),
             arguments.static_oauth_client_info,
         ),
         static_client_metadata=_optional(
-            lambda text: words.parse_client_metadata(text, environment, _read_file),
+            lambda text: words.parse_client_metadata(text, environment, read_named),
             arguments.static_oauth_client_metadata,
         ),
         client_metadata_url=_optional(
@@ -1145,8 +1160,8 @@ def _tls(arguments: _Arguments, environment: Mapping[str, str]) -> tuple[Tls, li
         client_cert=_optional_path(arguments.client_cert, environment),
         client_key=_optional_path(arguments.client_key, environment),
     )
-    words.check_tls(tls, _read_file)
-    return words.add_ca_certs(tls, environment, _read_file)
+    words.check_tls(tls, read_named)
+    return words.add_ca_certs(tls, environment, read_named)
 
 
 def _seconds(text: str | None, option: str, default: float | None) -> float | None:
@@ -1180,8 +1195,3 @@ def _path(text: str, environment: Mapping[str, str]) -> str:
 
 def _optional_path(text: str | None, environment: Mapping[str, str]) -> str | None:
     return None if text is None else words.expand_path(text, environment)
-
-
-def _read_file(path: str) -> str:
-    with open(path, encoding="utf-8", newline="") as file:
-        return file.read()

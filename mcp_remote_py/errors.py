@@ -5,6 +5,8 @@
     |-- InvalidMessage        the sender's: a line that is no JSON-RPC message
     |-- SignInFailed          the person cannot be signed in: a verdict, trying again will not help
     |   `-- SignInUnavailable no verdict: what was asked did not answer, trying later may help
+    |-- StoreError            what is kept on this machine cannot be read, written or deleted
+    |   `-- LockBusy          another process did not give a lock back in time
     `-- ExchangeError         one message could not be exchanged with the server
         |-- NotSent           it never left: repeating it cannot do harm
         |-- Refused           the server or something before it refused it before executing it
@@ -23,7 +25,7 @@ from __future__ import annotations
 import re
 import shlex
 
-from mcp_remote_py.redact import mask_url
+from mcp_remote_py.redact import MASK, mask_url, scrub_known
 
 
 def one_line(text: str) -> str:
@@ -41,9 +43,16 @@ MAX_EXCERPT_LENGTH = 200
 """Characters of a foreign text in an error."""
 
 
+MAX_EVIDENCE_LENGTH = 16 * 1024
+"""Characters of a foreign text that are looked at for one."""
+
+
 def shorten(text: str) -> str:
-    """The beginning of a foreign text, on one line of printable characters."""
-    text = one_line(text)
+    """The beginning of a foreign text, on one line of printable characters, without secrets.
+
+    They go before anything is cut: of half a secret nobody knows that it is one.
+    """
+    text = one_line(scrub_known(text[:MAX_EVIDENCE_LENGTH]))
     return text if len(text) <= MAX_EXCERPT_LENGTH else text[: MAX_EXCERPT_LENGTH - 1] + "…"
 
 
@@ -67,10 +76,17 @@ def name_server(hint: str, url: str, profile: str = "", resource: str = "") -> s
     `profile` and `resource` name the session beside it, "" where they are not given; they are
     quoted as a shell wants them.
     """
-    options = {"--profile": profile, "--resource": resource}
+    options = {"--profile": profile, "--resource": mask_url(resource)}
     words = (f"{option} {shlex.quote(value)}" for option, value in options.items() if value)
     named = " ".join((mask_url(url), *words))
     return _LOGIN.sub(lambda match: match[1] + named, hint)
+
+
+def explain_stars(hint: str) -> str:
+    """`hint`, and what to do with a command in it whose address is masked: it cannot be copied."""
+    if MASK not in hint or "mcp-remote-py login " not in hint:
+        return hint
+    return f"{hint} ({MASK} stands for a part that may be secret: write the whole address there.)"
 
 
 class McpRemoteError(Exception):
@@ -111,12 +127,24 @@ class SignInUnavailable(SignInFailed):
     """The sign-in failed without a verdict: a server that was needed did not answer properly."""
 
 
+class StoreError(McpRemoteError):
+    """Something that is kept here cannot be read, written or deleted; says nothing secret of it."""
+
+
+class LockBusy(StoreError):
+    """Another process did not give the lock back in time."""
+
+
 class ExchangeError(McpRemoteError):
     """One message could not be exchanged.
 
     `status` is the HTTP status that was answered (None without an answer), `retry_after` the
-    seconds the server asked to wait (None when it did not), `body` the JSON-RPC error line of
-    the server where its refusal carried one.
+    seconds the server asked to wait (None when it did not), `body` the JSON-RPC line of the server
+    where its refusal carried one.
+
+    Attributes:
+        is_answer: `body` came with the id of the request, so it is the server's answer to it.
+        in_our_words: our sentence takes the place of the message in `body`.
     """
 
     def __init__(
@@ -132,6 +160,8 @@ class ExchangeError(McpRemoteError):
         self.status = status
         self.retry_after = retry_after
         self.body = body
+        self.is_answer = False
+        self.in_our_words = False
 
 
 class NotSent(ExchangeError):
@@ -143,7 +173,14 @@ class Refused(ExchangeError):
 
 
 class SessionLost(Refused):
-    """The server no longer knows the session the message was sent in."""
+    """The server no longer knows the session the message was sent in.
+
+    Attributes:
+        otherwise: what the same answer stands for where the session turns out to be known; None
+            where something else has shown that it is not, or the message was never sent.
+    """
+
+    otherwise: ExchangeError | None = None
 
 
 class WrongEra(Refused):

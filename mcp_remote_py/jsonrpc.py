@@ -20,7 +20,15 @@ from typing import TypeVar
 
 import msgspec
 
-from mcp_remote_py.errors import InvalidMessage, one_line
+from mcp_remote_py.bounds import (
+    MAX_BATCH,
+    MAX_BATCH_BYTES,
+    MAX_ID_BYTES,
+    MAX_MENDED_BYTES,
+    has_few_members,
+    has_few_parts,
+)
+from mcp_remote_py.errors import ExchangeError, InvalidMessage, one_line
 
 T = TypeVar("T")
 
@@ -62,8 +70,38 @@ class _Envelope(msgspec.Struct):
 
 
 _decode_envelope = msgspec.json.Decoder(_Envelope).decode
-_decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
-_decode_batch = msgspec.json.Decoder(list[msgspec.Raw]).decode
+
+
+class TooMany(msgspec.ValidationError):
+    """A text has more members than are made into objects here."""
+
+
+def bounded(decode: Callable[[bytes], T], *, deep: bool = False) -> Callable[[bytes], T]:
+    """`decode` for texts with few enough members; of all others it says that they are unreadable.
+
+    For whatever makes an object of each member: so `deep` where it does of those inside as well.
+    """
+    check = has_few_parts if deep else has_few_members
+
+    def decode_checked(text: bytes) -> T:
+        if not check(bytes(text)):
+            raise TooMany
+        return decode(text)
+
+    return decode_checked
+
+
+class _Name:
+    """A member's name, equal to no other: so that a mapping keeps what is there twice."""
+
+    __slots__ = ("text",)
+
+    def __init__(self, _: object, text: str) -> None:
+        self.text = text
+
+
+_decode_members = bounded(msgspec.json.Decoder(dict[str, msgspec.Raw]).decode)
+_decode_pairs = bounded(msgspec.json.Decoder(dict[_Name, msgspec.Raw], dec_hook=_Name).decode)
 _LINE_ENDS = bytes.maketrans(b"\r\n", b"  ")
 _BYTE_ORDER_MARK = codecs.BOM_UTF8
 
@@ -80,12 +118,16 @@ class Message:
             notification and for the id `null`.
         is_error: a response that carries `error` (`null` beside a result is none).
         related: the key of the request on whose stream it came, None where that is not known.
+        refusal: what the HTTP status of an answer stands for, where that is a refusal; else None.
 
     In `params`, `result` and `error` the escape of a lone surrogate reads `\ufffd`, so that every
     decoder takes them; `raw` and `raw_id` keep it.
     """
 
-    __slots__ = ("_envelope", "is_error", "key", "kind", "method", "raw", "raw_id", "related")
+    __slots__ = (
+        *("_envelope", "is_error", "key", "kind", "method"),
+        *("raw", "raw_id", "refusal", "related"),
+    )
 
     def __init__(self, raw: bytes, envelope: _Envelope) -> None:
         self.raw = raw
@@ -93,8 +135,12 @@ class Message:
         self.raw_id = b""
         self.key: Hashable = None
         self.related: Hashable = None
+        self.refusal: ExchangeError | None = None
         self.is_error = False
         if envelope.id is not msgspec.UNSET:
+            if len(raw) > MAX_ID_BYTES and memoryview(envelope.id).nbytes > MAX_ID_BYTES:
+                text = f"An id must not be longer than {MAX_ID_BYTES} bytes."
+                raise InvalidMessage(text, code=INVALID_REQUEST)
             self.raw_id = bytes(envelope.id)
             self.key = decode_id(self.raw_id)
         if envelope.method is not msgspec.UNSET:
@@ -142,7 +188,10 @@ class Message:
 
     def with_result(self, result: bytes) -> bytes:
         """The response as a line with another result; its other members stay as they are."""
-        members = _decode_mended(_decode_members, self.raw)[0]
+        try:
+            members = _decode_mended(_decode_members, self.raw)[0]
+        except UNREADABLE:  # it has more members than anybody has a use for
+            members = {"jsonrpc": msgspec.Raw(b'"2.0"')}
         members["id"] = msgspec.Raw(self.raw_id or b"null")
         members["result"] = msgspec.Raw(result)
         return msgspec.json.encode(members)
@@ -193,15 +242,23 @@ def parse_messages(raw: bytes) -> Iterator[Message | InvalidMessage]:
         InvalidMessage: `raw` as a whole is no message and no batch.
     """
     raw = raw.removeprefix(_BYTE_ORDER_MARK)
-    if not raw.lstrip(b" \t\r\n").startswith(b"["):
+    if _first_byte(raw) != b"[":
         yield parse_message(raw)
         return
+    from mcp_remote_py.batch import cut_batch  # few starts need it
+
+    if len(raw) > MAX_BATCH_BYTES:
+        text = f"The batch is larger than {MAX_BATCH_BYTES} bytes."
+        raise InvalidMessage(text, code=INVALID_REQUEST)
     try:
-        elements, mended = _decode_mended(_decode_batch, raw)
+        elements, mended = _decode_mended(cut_batch, raw)
     except UNREADABLE as error:
         raise _explain("batch", raw, error, None) from None
     if not elements:
         raise InvalidMessage("The batch is empty.", code=INVALID_REQUEST)
+    if len(elements) > MAX_BATCH:
+        text = f"The batch has more than {MAX_BATCH} messages."
+        raise InvalidMessage(text, code=INVALID_REQUEST)
     end = raw.index(b"[") + 1
     for element in map(bytes, elements):
         # Before an element stand only blanks and a comma: the first match is the element itself.
@@ -211,6 +268,30 @@ def parse_messages(raw: bytes) -> Iterator[Message | InvalidMessage]:
             yield parse_message(raw[start:end])
         except InvalidMessage as error:
             yield error
+
+
+def read_pairs(raw: bytes) -> list[tuple[str, msgspec.Raw]] | None:
+    """Every member of a JSON object, also what is there twice; None of what is none.
+
+    Also None of one with more members than anybody has a use for.
+    """
+    try:
+        members = _decode_mended(_decode_pairs, raw)[0]
+    except UNREADABLE:
+        return None
+    return [(name.text, value) for name, value in members.items()]
+
+
+def _first_byte(raw: bytes) -> bytes:
+    """The first that is not layout; looked for in pieces, of which none is a copy of all."""
+    for start in range(0, len(raw), _LAYOUT_BYTES):
+        piece = raw[start : start + _LAYOUT_BYTES].lstrip(b" \t\r\n")
+        if piece:
+            return piece[:1]
+    return b""
+
+
+_LAYOUT_BYTES = 256
 
 
 def check_utf8(raw: bytes) -> None:
@@ -258,35 +339,26 @@ def _decode_mended(decode: Callable[[bytes], T], raw: bytes) -> tuple[T, bytes]:
     try:
         return decode(raw), raw
     except msgspec.DecodeError:
+        if len(raw) > MAX_MENDED_BYTES or re.search(rb"\\u[dD]", raw) is None:
+            raise
         mended = _mend_surrogates(raw)
         return decode(mended), mended
 
 
 def _mend_surrogates(raw: bytes) -> bytes:
     """`raw` with U+FFFD for every lone surrogate, all other bytes at their place."""
-    mended = bytearray(raw)
-    high = None
-    for match in re.finditer(rb"\\u[dD]([89a-fA-F])[0-9a-fA-F]{2}", raw):
-        start = match.start()
-        if _is_escaped(raw, start):
-            continue
-        is_low = match[1] in b"cdefCDEF"
-        is_pair = is_low and high is not None and high + 6 == start
-        for lone in () if is_pair else (high, start if is_low else None):
-            if lone is not None:
-                mended[lone : lone + 6] = rb"\ufffd"
-        high = None if is_low else start
-    if high is not None:
-        mended[high : high + 6] = rb"\ufffd"
-    return bytes(mended)
+    return re.sub(_UP_TO_LONE, _replace_lone, raw, flags=re.DOTALL)
 
 
-def _is_escaped(raw: bytes, at: int) -> bool:
-    """Whether the backslash there is the second one of an escape."""
-    first = at
-    while first and raw[first - 1] == ord("\\"):
-        first -= 1
-    return (at - first) % 2 == 1
+def _replace_lone(match: re.Match[bytes]) -> bytes:
+    return match[1] + rb"\ufffd" if match[2] else match[1]
+
+
+# What stands before a lone surrogate is passed in one match, without a way back: that is as fast as
+# the engine, and an escaped backslash is never taken for the beginning of an escape.
+_HIGH, _LOW = rb"\\u[dD][89abAB][0-9a-fA-F]{2}", rb"\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+_OTHER = rb"[^\\]++|" + _HIGH + _LOW + rb"|\\(?!u[dD][89a-fA-F][0-9a-fA-F]{2})(?:.|\Z)"
+_UP_TO_LONE = rb"((?:" + _OTHER + rb")*+)(" + _HIGH + rb"|" + _LOW + rb"|\Z)"
 
 
 def _explain(what: str, raw: bytes, error: Exception, raw_id: bytes | None) -> InvalidMessage:
@@ -363,6 +435,14 @@ def encode_error(raw_id: bytes | None, code: int, message: str) -> bytes:
 def encode_error_object(raw_id: bytes, error: bytes) -> bytes:
     """An error answer, one line, to the request with this id; `error` is JSON text."""
     return b'{"jsonrpc":"2.0","id":%b,"error":%b}' % (raw_id, error)
+
+
+def reword_error(line: bytes, message: str) -> bytes:
+    """An error answer, one line, with another message; its code and other members stay."""
+    answer = parse_message(line)
+    members = _decode_members(answer.error)
+    members["message"] = msgspec.Raw(msgspec.json.encode(one_line(message)))
+    return encode_error_object(answer.raw_id, msgspec.json.encode(members))
 
 
 def encode_result(raw_id: bytes, result: bytes) -> bytes:

@@ -10,12 +10,13 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import stat
+import re
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
 from typing import TextIO
 
+from mcp_remote_py.credentials.files import close_to_others, describe_failure, describe_strangeness
 from mcp_remote_py.errors import UsageError, one_line
 from mcp_remote_py.redact import Secret, remember, scrub_known
 from mcp_remote_py.settings import LogSettings
@@ -28,6 +29,8 @@ MAX_WAITING_LINES = 1000
 
 _FOREIGN = ("asyncio", "h11", "httpcore", "httpx")
 """Their debug lines carry the values of headers."""
+_DEVICE = re.compile(r"/dev/(?:[^/]+|(?:fd|pts)/[0-9]+)|/proc/self/fd/[0-9]+")
+"""Names of the system's own. They may be links (/dev/stderr), and need not be plain files."""
 _STDOUT = 1
 """File descriptor."""
 
@@ -97,23 +100,46 @@ def _file_descriptor(stream: TextIO) -> int | None:
 
 
 def _open_log_file(path: str, stdout: int) -> int:
-    """A descriptor for appending to `path`, which from then on only its owner can read."""
+    """A descriptor for appending to `path`, which from then on only its owner can read.
+
+    What another user may have prepared is refused, as `credentials.files` does: but for the
+    devices of the system, which are the person's to name.
+    """
+    is_device = _DEVICE.fullmatch(path) is not None
+    # O_NONBLOCK: a FIFO nobody reads is an error now instead of a hang.
+    flags = os.O_WRONLY | os.O_APPEND | getattr(os, "O_NONBLOCK", 0)
+    if not is_device:
+        flags |= os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
     try:
-        # O_NONBLOCK: a FIFO nobody reads is an error now instead of a hang.
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NONBLOCK", 0)
         descriptor = os.open(path, flags, 0o600)
-        status = os.fstat(descriptor)
-        if _is_same_file(status, stdout):
-            os.close(descriptor)
-            raise UsageError(
-                "--log-file is stdout, which belongs to the protocol.",
-                hint="Name a file; stderr gets the lines anyway.",
-            )
-        if os.name == "posix" and stat.S_ISREG(status.st_mode) and status.st_mode & 0o077:
-            os.fchmod(descriptor, 0o600)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         raise _unusable_log_file(path, error) from None
+    try:
+        _claim(descriptor, path, stdout, is_device=is_device)
+    except BaseException:
+        os.close(descriptor)
+        raise
     return descriptor
+
+
+def _claim(descriptor: int, path: str, stdout: int, *, is_device: bool) -> None:
+    status = os.fstat(descriptor)
+    if _is_same_file(status, stdout):
+        raise UsageError(
+            "--log-file is stdout, which belongs to the protocol.",
+            hint="Name a file; stderr gets the lines anyway.",
+        )
+    if is_device:
+        return
+    if strangeness := describe_strangeness(status):
+        raise UsageError(
+            f"--log-file: {path} {strangeness} and is not written to.",
+            hint="Name a file of your own, or one that does not exist yet.",
+        )
+    try:
+        close_to_others(descriptor, status)
+    except OSError as error:
+        raise _unusable_log_file(path, error) from None
 
 
 def _is_same_file(status: os.stat_result, stdout: int) -> bool:
@@ -126,9 +152,9 @@ def _is_same_file(status: os.stat_result, stdout: int) -> bool:
 
 
 def _unusable_log_file(path: str, error: OSError | ValueError) -> UsageError:
-    reason = error.strerror if isinstance(error, OSError) else None
+    reason = describe_failure(error) if isinstance(error, OSError) else "not a file name"
     return UsageError(
-        f"--log-file: cannot write {path}: {reason or 'not a file name'}.",
+        f"--log-file: cannot write {path}: {reason}.",
         hint="Name a file in a folder that exists and is yours.",
     )
 

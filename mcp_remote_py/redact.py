@@ -1,13 +1,16 @@
 """Secrets are a type: what is wrapped here cannot be formatted by accident.
 
-`.reveal()` is the one word to search for in a review. This module must not know who stores a
-secret or sends it.
+`.reveal()` is the one word to search for in a review. Two more ways out are closed here: a URL
+that has a key in it (`mask_url`), and a foreign text that repeats what it was sent (`scrub`), in
+any spelling. This module must not know who stores a secret or sends it.
 """
 
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterable
+from itertools import pairwise
 
 MASK = "****"
 MIN_SCRUB_LENGTH = 4
@@ -43,14 +46,59 @@ class Secret:
         raise TypeError("a Secret is not pickled")
 
 
-_KEY = re.compile(r"(?=.*[0-9])(?=.*[A-Za-z])[A-Za-z0-9_~.-]{20,}")
+# URLs ---------------------------------------------------------------------------------------
+
+MIN_KEY_LENGTH = 6
+"""Characters. What is shorter could be guessed and is no key."""
+
+GROUP_LENGTH = 4
+"""Digits; more than two such groups are no date."""
+
+MAX_WORD_LENGTH = 20
+"""Letters of a word in a path: `internationalization` has as many."""
+
+MAX_MIXED_LENGTH = 12
+"""Characters of a word with a number in it: `base64encode` has as many."""
+
+SHOWN_LENGTH = 4
+"""Characters shown of a key that has `LONG_KEY_LENGTH`, so that a person can tell which it is."""
+LONG_KEY_LENGTH = 20
+
+_FOLLOWERS = {
+    pairs[0]: pairs[1:]
+    for pairs in (
+        "abcdfgiklmnprstuvwxyz babceijloprstuy cacdehiklmorstuy dadcegilnoprsuy"
+        " eabcdefghiklmnopqrstuvwxy faefilorstuy gaeghilmnorstu haeilmortu iabcdefgklmnoprstvxz"
+        " jaeosu kegilnsw labcdefiklmnopstuvy mabdeilmopstuy nacdefghiklnoprstuvwy"
+        " oabcdefgijklmnoprstuvwx pacdefhiloprstuy qu rabcdefgiklmnoprstuvwy sacefhiklmnopqtuwy"
+        " tacdefhilmnoprstuwy uabcdefgilmnoprst vaeio waehilnors xaceipt yeilmnopst zaeiou"
+    ).split()
+}
+"""By its first letter, which ones follow it in English words: 340 pairs of 676, counted in the
+documentation of Python. Nearly all pairs of a word are among them, half those of a random text."""
+
+ODD_PAIRS = 0.15
+"""Share of other pairs in a word. One random text in 50 of 12 letters has as few."""
+
+_ACRONYM = re.compile(
+    "mcp|https|http|sse|jsonrpc|json|rpc|graphql|sql|api|jwks|jwt|oidc|xml|html|css|ssl|tls|aws|gcp"
+    "|sdk|crm|cms|cdn|dns|vpn|ftp|ssh|svc|srv|mgmt|www|llm|gpt|kb|db|qa"
+)
+"""Taken for words, also within one: `mcpserver`."""
+
+_WORDS = re.compile(r"[^\W_]+")
+_PARTS = re.compile(r"\d+|\D+")
+_CAMEL = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+_VERSION = re.compile(r"[vr]?\d{1,4}(?:[a-z]{1,5}\d{0,3})?", re.IGNORECASE)
+_DATE = re.compile(r"20\d{6}")
 
 
 def mask_url(url: str) -> str:
     """The URL without what may be secret in it; never raises, whatever `url` is.
 
-    Left out are user info and fragment, the values of the query, and words of path and query
-    that look like keys (20 characters and more, letters and digits: some servers want it there).
+    Left out are user info and fragment, the values of the query, and each segment of the path and
+    name of the query that may be a key. The host stays: people must see where they are, and the
+    network sees it anyhow.
     """
     scheme, separator, rest = url.partition("://")
     if not separator:
@@ -61,31 +109,263 @@ def mask_url(url: str) -> str:
     host = authority.rpartition("@")[2]
     segments = map(_mask_key, path.split("/"))
     values = (
-        f"{name}={MASK}" if equals else _mask_key(name)
+        f"{_mask_key(name)}={MASK}" if equals else _mask_key(name)
         for name, equals, _ in (pair.partition("=") for pair in query.split("&"))
     )
     return f"{scheme}{separator}{host}{slash}{'/'.join(segments)}{question}{'&'.join(values)}"
 
 
-def _mask_key(word: str) -> str:
-    return f"{word[:4]}{MASK}" if _KEY.fullmatch(word) else word
+def secrets_in_url(url: str) -> tuple[Secret, ...]:
+    """What `mask_url` leaves out of the URL, for `remember`; short and plain values are none."""
+    rest = url.partition("://")[2].partition("#")[0]
+    rest, _, query = rest.partition("?")
+    found = [segment for segment in rest.split("/")[1:] if may_be_key(segment)]
+    for pair in query.split("&"):
+        name, _, value = pair.partition("=")
+        if len(value) >= _MIN_VALUE_LENGTH or may_be_key(value):
+            found.append(value)
+        if may_be_key(name):
+            found.append(pair)
+    return tuple(Secret(text) for one in found for text in dict.fromkeys((one, _decode(one))))
+
+
+_MIN_VALUE_LENGTH = 8
+"""Characters. A shorter value of a query or a cookie is a switch, unless it looks like a key."""
+
+
+def _mask_key(segment: str) -> str:
+    if not may_be_key(segment):
+        return segment
+    shown = segment[:SHOWN_LENGTH] if len(segment) >= LONG_KEY_LENGTH else ""
+    return f"{shown if '%' not in shown else ''}{MASK}"
+
+
+def may_be_key(segment: str) -> bool:
+    """Whether this segment of a URL may be a secret: whatever is not made of ordinary words.
+
+    In doubt it is one. Judged without its percent-encoding and word by word, so that a separator
+    hides nothing; what does not look like a word must have `MIN_KEY_LENGTH` characters together.
+    """
+    text = _decode(segment)
+    if "=" in text.rstrip("&;"):
+        return True  # a named value, or the end of base64
+    user, colon, password = text.partition(":")
+    if colon and user and len(password) >= MIN_KEY_LENGTH and re.search(r"\d", password):
+        return True
+    words = _WORDS.findall(text)
+    odd = sum(len(word) for word in words if not _is_ordinary(word))
+    digits = sum(len(word) for word in words if word.isdigit() and len(word) >= GROUP_LENGTH)
+    return odd >= MIN_KEY_LENGTH or digits > 2 * GROUP_LENGTH
+
+
+def _decode(segment: str) -> str:
+    """Without percent-encoding, which may be there twice."""
+    if "%" not in segment:
+        return segment
+    from urllib.parse import unquote
+
+    return unquote(unquote(segment))
+
+
+def _is_ordinary(word: str) -> bool:
+    if word.isdigit():
+        # A port, a year, a number of somebody; more digits may be an account's.
+        return len(word) < MIN_KEY_LENGTH or _DATE.fullmatch(word) is not None
+    if word.isalpha():
+        return len(word) <= 3 or _is_readable(word)
+    if _VERSION.fullmatch(word):
+        return True
+    # `oauth2`, `tenant42`, `base64encode`: one short number in one or two words.
+    letters = [part for part in _PARTS.findall(word) if not part.isdigit()]
+    digits = sum(map(str.isdigit, word))
+    return (
+        len(_PARTS.findall(word)) <= 3
+        and digits <= 4
+        and len(word) <= MAX_MIXED_LENGTH
+        and max(map(len, letters)) >= 3
+        and all(len(part) <= 1 or _is_readable(part) for part in letters)
+    )
+
+
+def _is_readable(word: str) -> bool:
+    """Whether letters make a word, or several as in `getUserName`."""
+    if not word.isascii():
+        return len(word) <= MAX_WORD_LENGTH
+    if len(word) >= 8 and not set(word.lower()) - set("abcdef"):
+        return False  # hexadecimal
+    if word.islower() or word.isupper() or word.istitle():
+        pieces = [word]
+    else:
+        pieces = _CAMEL.findall(word)
+        if len(pieces) * 3 > max(len(word), 8):
+            return False
+    return all(map(_is_word, pieces))
+
+
+def _is_word(piece: str) -> bool:
+    if len(piece) > MAX_WORD_LENGTH:
+        return False
+    return all(
+        sum(b not in _FOLLOWERS.get(a, "") for a, b in pairwise(part)) <= ODD_PAIRS * len(part)
+        for part in _ACRONYM.split(piece.lower())
+    )
+
+
+# Texts --------------------------------------------------------------------------------------
+
+MAX_LAYERS = 2
+"""Escapings within each other that are seen through: JSON in JSON."""
+
+MIN_HALVED_LENGTH = 16
+"""Characters. Of a secret of that length the first half is secret, too: whoever repeats it may cut
+it, and of half a secret nobody knows that it is one."""
+
+_ESCAPE = re.compile(
+    r"\\{1,4}u([0-9a-fA-F]{4})|\\{1,4}([\"'/])|\\([nrt])|%([0-9a-fA-F]{2})"
+    r"|&#(\d{1,7});|&#[xX]([0-9a-fA-F]{1,6});|&(amp|lt|gt|quot|apos|sol|plus|equals);"
+)
+"""Of JSON, URLs and HTML, which mean the same character."""
+
+_NAMED = {
+    "n": "\n",
+    "r": "\r",
+    "t": "\t",
+    "amp": "&",
+    "lt": "<",
+    "gt": ">",
+    "quot": '"',
+    "apos": "'",
+    "sol": "/",
+    "plus": "+",
+    "equals": "=",
+}
 
 
 def scrub(text: str, secrets: Iterable[Secret]) -> str:
-    """`text` with every secret replaced by stars, also the words of it behind a scheme word."""
+    """`text` with every secret replaced by stars, however it is spelled there.
+
+    Also the words of a secret behind a scheme word, what Basic stands for, base64 in its other
+    alphabet and without padding, and the beginning of a long secret. In linear time.
+    """
+    return _scrub(text, _spell(secrets))
+
+
+_Parts = tuple[tuple[str, str], ...]
+
+
+def _scrub(text: str, parts: _Parts) -> str:
+    views = [(text, list[int]())]
+    while parts and len(views) <= MAX_LAYERS and _ESCAPE.search(views[-1][0]):
+        views.append(_unescape(*views[-1]))
+    spans: list[tuple[int, int]] = []
+    for view, starts in views:
+        found = _find(view, parts)
+        spans += [(starts[begin], starts[end]) for begin, end in found] if starts else found
+    return _cover(text, spans) if spans else text
+
+
+def _spell(secrets: Iterable[Secret]) -> _Parts:
+    """Every text to hide, the secrets and what they contain or stand for; and how it begins."""
     parts: set[str] = set()
     for secret in secrets:
         value = secret.reveal()
-        parts.add(value)
-        parts.update(value.split(" ")[1:])
-    # The longest first: a secret that contains another one must go as a whole.
-    for part in sorted(parts, key=len, reverse=True):
-        if len(part) >= MIN_SCRUB_LENGTH:
-            text = text.replace(part, MASK)
-    return text
+        words = value.split(" ")[1:]
+        parts.update((value, value.partition(" ")[2], *words))
+        # `a=SECRET; b=...`: what is named in a cookie, and each line of a key.
+        pieces = _PIECES.split(value)
+        parts.update(one for one in pieces if len(one) >= _MIN_VALUE_LENGTH and not one.isalpha())
+        if words and value[:6].lower() == "basic ":
+            parts.update(_read_basic(words[0]))
+    # As percent-encoding has it, byte by byte.
+    parts |= {part.encode("utf-8", "surrogatepass").decode("latin-1") for part in parts}
+    for part in tuple(parts):
+        bare = part.rstrip("=")
+        parts.update((bare, bare.translate(_URL_ALPHABET), bare.replace(" ", "+")))
+    return tuple(
+        (part, part if len(part) < MIN_HALVED_LENGTH else part[: len(part) // 2])
+        for part in parts
+        if len(part) >= MIN_SCRUB_LENGTH
+    )
+
+
+_PIECES = re.compile(r"[\s;,=\"]+")
+_URL_ALPHABET = str.maketrans("+/", "-_")
+
+
+def _read_basic(credentials: str) -> Iterable[str]:
+    """User and password in it, and the password alone, as they are and form-decoded."""
+    import binascii
+
+    try:
+        pair = binascii.a2b_base64(credentials).decode()
+    except ValueError:
+        return ()
+    password = pair.partition(":")[2]
+    return pair, password, _decode(password)
+
+
+def _find(text: str, parts: _Parts) -> list[tuple[int, int]]:
+    """Where any of them stands, or the beginning of a long one."""
+    spans: list[tuple[int, int]] = []
+    for part, sought in parts:
+        if sought not in text:
+            continue
+        least = len(sought)
+        at = text.find(sought)
+        while at >= 0:
+            end, last = at + least, at + len(part)
+            while end < last and text[end : end + 1] == part[end - at]:
+                end += 1
+            spans.append((at, end))
+            at = text.find(sought, max(at, end - least) + 1)
+    return spans
+
+
+def _cover(text: str, spans: list[tuple[int, int]]) -> str:
+    """`text` with stars for each span; those that overlap are one."""
+    pieces: list[str] = []
+    at = 0
+    covered = -1
+    for begin, end in sorted(spans):
+        if begin >= covered:
+            pieces += (text[at:begin], MASK)
+        at = covered = max(covered, end)
+    pieces.append(text[at:])
+    return "".join(pieces)
+
+
+def _unescape(text: str, outer: list[int]) -> tuple[str, list[int]]:
+    """`text` without one layer of escapes, and where each of its characters begins.
+
+    `outer` is that of `text` itself, empty where it has none.
+    """
+    pieces: list[str] = []
+    starts: list[int] = []
+    at = 0
+    for match in _ESCAPE.finditer(text):
+        begin, end = match.span()
+        pieces += (text[at:begin], _meaning(match))
+        starts += range(at, begin + 1)
+        at = end
+    pieces.append(text[at:])
+    starts += range(at, len(text) + 1)
+    return "".join(pieces), [outer[start] for start in starts] if outer else starts
+
+
+def _meaning(match: re.Match[str]) -> str:
+    utf16, escaped, control, percent, decimal, hexadecimal, named = match.groups()
+    if escaped:
+        return escaped
+    if control or named:
+        return _NAMED[control or named]
+    number = int(decimal) if decimal else int(utf16 or percent or hexadecimal, 16)
+    return chr(number) if number <= 0x10FFFF else "\ufffd"
 
 
 _known: set[Secret] = set()
+_recent: deque[Secret] = deque(maxlen=16)
+_parts: _Parts | None = ()
+"""What `_spell` makes of both; None where it is to be made anew."""
 
 
 def remember(secrets: Iterable[Secret]) -> None:
@@ -94,9 +374,23 @@ def remember(secrets: Iterable[Secret]) -> None:
     The one piece of process-wide state here: the last line of defence must not depend on
     someone passing every secret to every place that writes a line.
     """
+    global _parts
+    before = len(_known)
     _known.update(secrets)
+    if len(_known) != before:
+        _parts = None
+
+
+def remember_briefly(secret: Secret) -> None:
+    """The same for one that is sent once: the last few are known."""
+    global _parts
+    _recent.append(secret)
+    _parts = None
 
 
 def scrub_known(text: str) -> str:
     """`text` with everything that was ever given to `remember` replaced by stars."""
-    return scrub(text, _known)
+    global _parts
+    if _parts is None:
+        _parts = _spell((*_known, *_recent))
+    return _scrub(text, _parts)

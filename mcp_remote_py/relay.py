@@ -15,6 +15,7 @@ from collections.abc import Callable, Coroutine, Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from mcp_remote_py.bounds import MAX_SERVER_ID_BYTES, MAX_SERVER_REQUESTS, Tally
 from mcp_remote_py.channel import (
     Clock,
     Deliver,
@@ -40,6 +41,7 @@ from mcp_remote_py.jsonrpc import (
     LOCAL_ERROR,
     Kind,
     Message,
+    decode_id,
     encode_error,
     encode_notification,
     encode_request,
@@ -47,6 +49,7 @@ from mcp_remote_py.jsonrpc import (
     find_id,
     parse_message,
     parse_messages,
+    reword_error,
 )
 from mcp_remote_py.pending import Ledger, cancelled_key, refuse_open_id
 from mcp_remote_py.redact import scrub_known
@@ -155,7 +158,10 @@ class Relay:
         self._known = Known()
         self._memory = SessionMemory()
         self._asked: Ledger[_Open] = Ledger()
-        self._asked_by_server: Ledger[Message] = Ledger()
+        self._asked_by_server: Ledger[bytes] = Ledger()
+        """What the server asked, by its id, and the bytes of that id."""
+        self._unasked = Tally()
+        self._dropped = Tally()
         self._private: Ledger[asyncio.Future[Message]] = Ledger()
         self._private_ids = 0
         self._running = 0
@@ -249,6 +255,8 @@ class Relay:
     def _from_host(self, message: Message) -> None:
         if message.kind is Kind.REQUEST:
             self._take_request(message)
+        elif refusal := self._catalog.judge(message):
+            logger.warning("Not sent: %s. %s", message, refusal)
         elif message.kind is Kind.RESPONSE:
             if self._asked_by_server.close(message.key) is None:
                 logger.debug("The host answered a request that is not open: %s", message)
@@ -270,10 +278,10 @@ class Relay:
             self._fail(entry, Unusable(self._over))
         elif self._answer_in_place(entry):
             pass
+        elif refusal := self._catalog.judge(message):
+            self._answer(entry, encode_error(message.raw_id, INVALID_PARAMS, refusal))
         elif message.method == "ping" and not names_its_version(message):
             self._take_ping(entry)
-        elif message.method == "tools/call" and (refusal := self._refuse_tool(message)):
-            self._answer(entry, encode_error(message.raw_id, INVALID_PARAMS, refusal))
         elif self._running < MAX_IN_FLIGHT:
             if message.method == "initialize":
                 self._handshake = entry.closed = asyncio.get_running_loop().create_future()
@@ -283,17 +291,6 @@ class Relay:
             self._start(entry)
         else:
             self._queue.append(entry)
-
-    def _refuse_tool(self, message: Message) -> str:
-        if not self._catalog.restricts:
-            return ""
-        name = called_tool(message)
-        if name is not None and self._catalog.allows(name):
-            return ""
-        return (
-            f"The tool {name or 'without a name'} is not offered here: --allow-tool, "
-            "--ignore-tool or --read-only in the configuration of mcp-remote-py hides it."
-        )
 
     def _take_ping(self, entry: _Open) -> None:
         heard = self._last_heard
@@ -430,7 +427,7 @@ class Relay:
             # Many requests may hear of one lost session: the last to hear must not end the next.
             if isinstance(error, SessionLost) and generation == self._generation:
                 self._session_lost = True
-            return error
+            return _without_trace(error)
         return None
 
     async def _send(self, message: Message) -> None:
@@ -472,6 +469,8 @@ class Relay:
         # The last line of defence, as in the log; the server's own answer is not ours to change.
         text = scrub_known(error.sentence())
         line = error.body or encode_error(entry.message.raw_id, LOCAL_ERROR, text)
+        if error.in_our_words:
+            line = reword_error(line, text)
         logger.warning("%s failed: %s", entry.message, error.sentence())
         self._answer(entry, line)
 
@@ -483,12 +482,24 @@ class Relay:
             self._take_answer(message)
             return
         if message.kind is Kind.REQUEST:
-            if not self._asked_by_server.open(message.key, message):
-                logger.debug("The server sent a request again: %s", message)
+            if not self._may_ask(message):
                 return
         elif message.method == "notifications/cancelled":
             self._asked_by_server.close(cancelled_key(message))
         self._say(message.raw)
+
+    def _may_ask(self, request: Message) -> bool:
+        """Notes a request of the server's; False where it is not passed on."""
+        many = len(self._asked_by_server) >= MAX_SERVER_REQUESTS
+        if many or len(request.raw_id) > MAX_SERVER_ID_BYTES:
+            if (times := self._dropped.take()) is not None:
+                why = "it has too many open" if many else "its id is too long"
+                logger.warning("A request of the server is dropped%s: %s.", times, why)
+            return False
+        if not self._asked_by_server.open(request.key, request.raw_id):
+            logger.debug("The server sent a request again: %s", request)
+            return False
+        return True
 
     def _take_answer(self, message: Message) -> None:
         private = self._private.close(message.key)
@@ -498,7 +509,9 @@ class Relay:
             return
         entry = self._asked.close(message.key)
         if entry is None:
-            logger.warning("The server answered a request that is not open: %s", message)
+            if (times := self._unasked.take()) is not None:
+                text = "The server answered a request that is not open%s: %s"
+                logger.warning(text, times, message)
             return
         line = message.raw
         if entry.message.method in _SET_BY:
@@ -569,9 +582,9 @@ class Relay:
 
     def _end_server_requests(self) -> None:
         """What the lost session asked has nobody to be answered to; the next counts anew."""
-        for request in self._asked_by_server:
-            self._asked_by_server.close(request.key)
-            self._say(_cancel_line(request))
+        for raw_id in self._asked_by_server:
+            self._asked_by_server.close(decode_id(raw_id))
+            self._say(_cancel_line(raw_id))
 
     async def _recover(self) -> None:
         """Begins a new session, once for all who wait for it."""
@@ -763,6 +776,12 @@ _HANDSHAKE_METHODS = frozenset({"initialize", INITIALIZED, "notifications/cancel
 """Methods that do not wait for the handshake to be over."""
 
 
+def _without_trace(error: ExchangeError) -> ExchangeError:
+    """The error without the way it came: that keeps whatever was read on it."""
+    error.__traceback__ = error.__cause__ = error.__context__ = None
+    return error
+
+
 def _settle(entry: _Open, failure: ExchangeError | None) -> None:
     if entry.closed is not None and not entry.closed.done():
         entry.closed.set_result(failure)
@@ -780,8 +799,8 @@ def _refused_session(answer: Message) -> Refused:
     )
 
 
-def _cancel_line(request: Message) -> bytes:
-    params = b'{"requestId":%b,"reason":"The server lost the session."}' % request.raw_id
+def _cancel_line(raw_id: bytes) -> bytes:
+    params = b'{"requestId":%b,"reason":"The server lost the session."}' % raw_id
     return encode_notification("notifications/cancelled", params)
 
 

@@ -20,6 +20,7 @@ from mcp_remote_py.errors import (
     SessionLost,
     WrongEra,
 )
+from mcp_remote_py.jsonrpc import Kind, Message
 
 Random = Callable[[], float]
 """Uniform in [0, 1)."""
@@ -45,6 +46,16 @@ HARMLESS_METHODS = frozenset(
 )
 """Methods that only read, or that set what they set again."""
 
+
+def may_have_effect(message: Message) -> bool:
+    """Whether a second execution could do harm, for all that its method tells.
+
+    What fails such a request, or answers it, is never evidence on transport, session or era: that
+    would have it sent again. Only what has no effect is.
+    """
+    return message.kind is Kind.REQUEST and message.method not in HARMLESS_METHODS
+
+
 REQUEST_PATIENCE = 15.0
 INITIALIZE_PATIENCE = 25.0
 """Seconds from the first attempt until a server that cannot be reached is reported. Hosts give
@@ -54,9 +65,10 @@ MAX_REPEATS = 9
 """Repeats of one request in all, new sessions aside: so many that of 20 requests 19 are tried for
 8 s, and of 20 `initialize` 19 for 15 s, though bad luck may end them sooner."""
 
-SAFE_STATUS = frozenset({408, 425, 429})
-UNSURE_STATUS = frozenset({502, 503, 504})
-"""A gateway answered: the server behind it may or may not have executed the request."""
+SAFE_STATUS = frozenset({425, 429})
+UNSURE_STATUS = frozenset({408, 502, 503, 504})
+"""A gateway answered: the server behind it may or may not have executed the request. 408 is what
+some frameworks (tower-http's `TimeoutLayer`) give up a request with that they have begun."""
 
 
 class Steps(NamedTuple):
@@ -91,15 +103,20 @@ STREAM_STEPS = Steps(first=2.0, factor=2.5, longest=300.0, endless=True)
 """For a listening stream that keeps ending, for as long as we run; nobody waits for it. With any
 luck at most 8 openings in ten minutes (field note 22)."""
 RESUME_STEPS = Steps(first=0.1, factor=2.0, longest=30.0, endless=True)
-"""For the stream of one request, which somebody waits for; a server may end it and have it resumed
-as often as it likes while it works."""
+"""For the stream of one request, which somebody waits for, while it cannot be opened."""
+POLL_STEPS = Steps(first=0.1, factor=1.5, longest=5.0, endless=True)
+"""For the stream of one request that is opened and ends before the answer: a server may do so as
+often as it likes while it works (2025-11-25), and is asked again the more rarely, the longer it
+does. With any luck 12 openings in the first ten seconds."""
 
 
 class Rule(NamedTuple):
     """So many `repeats` may follow a `failure` with one of `status` (None: any), and why.
 
     `harmless`: only where a second execution can do no harm. `invited`: only where the server
-    said when to come again. `at_once`: without a wait, whatever the patience.
+    said when to come again. `proven`: only where that execution can do no harm, or not the failure
+    of this very request alone shows that the session is lost. `at_once`: without a wait, whatever
+    the patience.
     """
 
     failure: type[ExchangeError]
@@ -108,6 +125,7 @@ class Rule(NamedTuple):
     why: str
     harmless: bool = False
     invited: bool = False
+    proven: bool = False
     at_once: bool = False
 
     def fits(self, error: ExchangeError, harmless: bool) -> bool:
@@ -117,14 +135,19 @@ class Rule(NamedTuple):
             and (self.status is None or error.status in self.status)
             and (harmless or not self.harmless)
             and (error.retry_after is not None or not self.invited)
+            and (harmless or not self.proven or _is_proven(error))
         )
+
+
+def _is_proven(error: ExchangeError) -> bool:
+    return not isinstance(error, SessionLost) or error.otherwise is None
 
 
 _LOST = "It may have been executed, and a second time could do harm."
 _AGAIN = "It may have been executed; a second time does no harm."
 
 RULES = (
-    Rule(SessionLost, None, 2, "Refused; a new session may take it.", at_once=True),
+    Rule(SessionLost, None, 2, "Refused; a new session may take it.", proven=True, at_once=True),
     Rule(WrongEra, None, 0, "Its transport has no such messages."),
     Rule(NotSent, None, MAX_REPEATS, "It never left."),
     Rule(Interrupted, None, 1, _AGAIN, harmless=True),

@@ -8,6 +8,7 @@ user info or a query: any of them may be a token. This module must not know argp
 
 from __future__ import annotations
 
+import errno
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -15,7 +16,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple, TypeVar, cast
 
 from mcp_remote_py.errors import UsageError
-from mcp_remote_py.redact import Secret
+from mcp_remote_py.redact import Secret, secrets_in_url
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv6Address
@@ -200,12 +201,13 @@ class SignInSettings(NamedTuple):
     send_resource: bool = True
     authorize_parameters: tuple[tuple[str, str], ...] = ()
     static_client: Secret | None = None
-    """JSON text of a client registered by hand: client_id, client_secret, redirect_uris ..."""
+    """JSON text of a client registered by hand: client_id, client_secret, issuer ..."""
     static_client_metadata: str | None = None
     """JSON text of members for the registration (RFC 7591)."""
     client_metadata_url: str | None = None
     trusted_issuers: tuple[str, ...] = ()
-    """Issuers accepted although metadata or `iss` name another, or metadata is silent on PKCE."""
+    """Issuers that may have what belongs to the person (`oauth.ownership`); they are accepted, too,
+    although metadata or `iss` name another, or metadata is silent on PKCE."""
     use_id_token: bool = False
     host: str = "localhost"
     """Spelling of the loopback host in the redirect URI; an IPv6 address is in brackets."""
@@ -222,7 +224,7 @@ class SignInSettings(NamedTuple):
     device_code: bool = False
     unattended: Unattended | None = None
     token_endpoint: str = ""
-    """Asked without any discovery, by an unattended sign-in."""
+    """Asked without any discovery, by an unattended sign-in; it may have what belongs to them."""
     token_store: str = "keyring"  # noqa: S105 - where they are kept
     """One of `TOKEN_STORES`."""
 
@@ -239,6 +241,8 @@ class ProxySettings(NamedTuple):
     tls: Tls = Tls()
     http_proxy: Secret | None = None
     """URL of the HTTP proxy for this server; it may carry credentials."""
+    allow_private_network: bool = False
+    """Whether the server may lead a sign-in into private networks, wherever it is itself."""
     ping_interval: float | None = None
     """Seconds between keep-alive pings; None sends none."""
     forward_ping: bool = False
@@ -264,6 +268,7 @@ class LogoutSettings(NamedTuple):
     """None: the one that was used."""
     timeouts: Timeouts = Timeouts()
     tls: Tls = Tls()
+    allow_private_network: bool = False
     ipv4: bool = False
     log: LogSettings = LogSettings()
 
@@ -461,6 +466,12 @@ def expand_path(text: str, environment: Mapping[str, str]) -> str:
     return path
 
 
+_FILE_HINTS = {
+    errno.EFBIG: "Look whether it is the right file.",
+    errno.EBUSY: "Write it under another name and rename it then.",
+}
+
+
 def read_text(path: str, option: str, read_file: ReadFile) -> str:
     """The text of the file `path` that `option` names.
 
@@ -472,7 +483,7 @@ def read_text(path: str, option: str, read_file: ReadFile) -> str:
     except OSError as error:
         raise UsageError(
             f"{option}: cannot read {path}: {error.strerror or type(error).__name__}.",
-            hint="Give the full path of a file you may read.",
+            hint=_FILE_HINTS.get(error.errno or 0, "Give the full path of a file you may read."),
         ) from None
     except ValueError:  # UnicodeDecodeError, or a NUL in the path
         raise UsageError(
@@ -527,7 +538,14 @@ _FRAMING = frozenset(
 """They speak of one connection or one body (RFC 9110 §7.6.1, RFC 9112 §6), not of the server; a
 value from outside desynchronises the two ends."""
 _BARE_SCHEMES = frozenset(("basic", "bearer", "dpop", "token"))
+MAX_HEADERS_LENGTH = 256 * 1024
+"""Characters of a header file, or of what a header command prints."""
+MAX_HEADERS = 100
+"""Of one file or command: servers take about as many (Apache 100, Tomcat 100, Go by size)."""
+MAX_HEADER_LENGTH = 64 * 1024
+"""Characters of one value: a Kerberos ticket has up to 64 KiB, few servers take more than 16."""
 _HEADER_FORM = 'Write it as "Name: value".'
+_LINES_FORM = 'It must have one "Name: value" a line; else leave the option out.'
 ENV_FORM = '"Authorization:${AUTH_HEADER}" in "args", and AUTH_HEADER in "env"'
 """The spelling no host can tear apart, in the words of a host's configuration."""
 
@@ -536,11 +554,12 @@ def parse_header(text: str, environment: Mapping[str, str] | None) -> Header:
     """The header in `text`: `Name: value` or `Name:value`, with `${NAME}` anywhere in it.
 
     Without an `environment` (None) nothing is expanded. An empty value is an error: it is
-    nearly always a variable that is set to nothing.
+    nearly always a variable that is set to nothing. So is any variable of that kind.
 
     Raises:
         UsageError: no header, or one that must not be sent. Never repeats the value.
     """
+    empty = _find_empty_variable(text, environment or {})
     if environment is not None:
         text = expand_environment(text, environment)
     name, colon, value = text.partition(":")
@@ -558,6 +577,16 @@ def parse_header(text: str, environment: Mapping[str, str] | None) -> Header:
         raise UsageError(
             f"The header {name} belongs to the connection and cannot be set.", hint="Leave it out."
         )
+    _check_header_value(name, value)
+    if empty:
+        raise UsageError(
+            f"The header {name} uses {empty}, which is set to nothing.",
+            hint='Set it in "env" of the server\'s entry, or leave it out of the header.',
+        )
+    return Header(name, Secret(value))
+
+
+def _check_header_value(name: str, value: str) -> None:
     if _CONTROL.search(value):
         raise UsageError(
             f"The value of the header {name} contains a line break or another control character.",
@@ -578,7 +607,19 @@ def parse_header(text: str, environment: Mapping[str, str] | None) -> Header:
             f"The header {name} has a scheme but no token behind it.",
             hint=f"If the token comes from a variable, set it; else use {ENV_FORM}.",
         )
-    return Header(name, Secret(value))
+    if len(value) > MAX_HEADER_LENGTH:
+        raise UsageError(
+            f"The value of the header {name} is longer than {MAX_HEADER_LENGTH} characters.",
+            hint="No server takes that: look whether it is the right file or variable.",
+        )
+
+
+def _find_empty_variable(text: str, environment: Mapping[str, str]) -> str:
+    """The first `${NAME}` in `text` that stands for nothing but blanks, "" without one."""
+    for name in _VARIABLE.findall(text):
+        if name in environment and not environment[name].strip():
+            return f"${{{name}}}" if _PRINTABLE_VARIABLE.fullmatch(name) else "a ${...}"
+    return ""
 
 
 def parse_header_lines(
@@ -592,6 +633,15 @@ def parse_header_lines(
     Raises:
         UsageError: names `source` and the line, never the value.
     """
+    if len(text) > MAX_HEADERS_LENGTH:
+        raise UsageError(
+            f"{source} is longer than {MAX_HEADERS_LENGTH} characters.", hint=_LINES_FORM
+        )
+    if "\0" in text:
+        raise UsageError(
+            f"{source} is no plain text: it has a NUL in it, as UTF-16 has.",
+            hint="Use UTF-8, with one `Name: value` a line.",
+        )
     headers: list[Header] = []
     # Editors on Windows put a byte order mark before the first line.
     for number, line in enumerate(text.removeprefix("\ufeff").split("\n"), 1):
@@ -602,7 +652,42 @@ def parse_header_lines(
             headers.append(parse_header(line, environment))
         except UsageError as error:
             raise UsageError(f"{source}, line {number}: {error.cause}", hint=error.hint) from None
+        if len(headers) > MAX_HEADERS:
+            raise UsageError(f"{source} has more than {MAX_HEADERS} headers.", hint=_LINES_FORM)
     return tuple(headers)
+
+
+def parse_header_source(
+    text: str, environment: Mapping[str, str] | None, source: str
+) -> tuple[Header, ...]:
+    """`parse_header_lines` of a file or command, which the person named to give a header.
+
+    Raises:
+        UsageError: also where there is none: left out in silence, another way to sign in would
+            be taken than the person meant.
+    """
+    headers = parse_header_lines(text, environment, source)
+    if not headers:
+        what = (
+            "is empty"
+            if not text.strip("\ufeff \t\r\n")
+            else "has nothing but comments and blank lines"
+        )
+        raise UsageError(f"{source} gives no header: it {what}.", hint=_LINES_FORM)
+    return headers
+
+
+def check_sign_in_headers(headers: Iterable[Header]) -> None:
+    """Nobody signs in where a credential is given (decision D12).
+
+    Raises:
+        UsageError: one is.
+    """
+    if any(header.name.lower() == "authorization" for header in headers):
+        raise UsageError(
+            "An Authorization header is given, and with one no sign-in is ever used.",
+            hint="Leave it out to sign in; or keep it, and there is nothing to sign in to.",
+        )
 
 
 # Numbers -------------------------------------------------------------------------------------
@@ -755,6 +840,13 @@ def _read_pem(path: str, option: str, read_file: ReadFile) -> str:
 
 
 # HTTP proxies --------------------------------------------------------------------------------
+
+
+def proxy_variables(environment: Mapping[str, str]) -> dict[str, str]:
+    """As much of the environment as `choose_http_proxy` looks at."""
+    names = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
+    known = {*names, *map(str.upper, names), "REQUEST_METHOD"}
+    return {name: value for name, value in environment.items() if name in known}
 
 
 def choose_http_proxy(server: ServerUrl, environment: Mapping[str, str]) -> Secret | None:
@@ -966,7 +1058,10 @@ def parse_trusted_issuer(text: str) -> str:
     Raises:
         UsageError: no issuer (RFC 8414 §2), which is an https URL without query and fragment.
     """
-    option = "--trusted-issuer"
+    return _parse_issuer(text, "--trusted-issuer")
+
+
+def _parse_issuer(text: str, option: str) -> str:
     _parse_plain_url(text, option, "https://auth.example.com")
     if "?" in text:
         raise UsageError(
@@ -1110,6 +1205,9 @@ def parse_client(text: str, environment: Mapping[str, str], read_file: ReadFile)
             f'"redirect_uris" in {option} is no list of strings.',
             hint='For example ["http://localhost:3334/oauth/callback"].',
         )
+    if "issuer" in client:
+        issuer = client["issuer"]
+        _parse_issuer(issuer if isinstance(issuer, str) else "", f'"issuer" in {option}')
     return _to_secret_json(client)
 
 
@@ -1230,31 +1328,24 @@ def _expand_value(value: object, environment: Mapping[str, str]) -> object:
 
 # Secrets -------------------------------------------------------------------------------------
 
-_MIN_QUERY_SECRET_LENGTH = 8
-"""Characters. A shorter value of a query is a switch, not a key."""
-
 
 def secrets_of(settings: ProxySettings | LogoutSettings | StatusSettings) -> tuple[Secret, ...]:
     """Everything in `settings` that no log line may show."""
-    from urllib.parse import unquote
-
     secrets: list[Secret] = []
     if isinstance(settings, ProxySettings):
         secrets += (header.value for header in settings.headers.given)
-        secrets += _secrets_of_proxy(settings.http_proxy)
+        secrets += secrets_of_proxy(settings.http_proxy)
         secrets += _secrets_of_client(settings.sign_in.static_client)
         unattended = settings.sign_in.unattended
         if unattended is not None and unattended.private_key is not None:
             secrets.append(unattended.private_key)
-    target = settings.server.target if settings.server is not None else ""
-    for pair in target.partition("?")[2].split("&"):
-        value = pair.partition("=")[2]
-        if len(value) >= _MIN_QUERY_SECRET_LENGTH:
-            secrets += map(Secret, (value, unquote(value)))
+    if settings.server is not None:
+        secrets += secrets_in_url(str(settings.server))
     return tuple(secrets)
 
 
-def _secrets_of_proxy(proxy: Secret | None) -> Iterable[Secret]:
+def secrets_of_proxy(proxy: Secret | None) -> Iterable[Secret]:
+    """What of its URL no log line may show."""
     from urllib.parse import unquote
 
     url = "" if proxy is None else proxy.reveal()

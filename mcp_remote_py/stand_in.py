@@ -16,6 +16,7 @@ from mcp_remote_py.errors import NotSent
 from mcp_remote_py.jsonrpc import (
     UNREADABLE,
     Message,
+    bounded,
     encode_notification,
     encode_result,
     parse_message,
@@ -47,7 +48,7 @@ class _Tools(msgspec.Struct):
     tools: list[msgspec.Raw]
 
 
-_decode_initialize = msgspec.json.Decoder(_Initialize).decode
+_decode_initialize = bounded(msgspec.json.Decoder(_Initialize).decode, deep=True)
 _decode_params = msgspec.json.Decoder(_Params).decode
 _decode_tools = msgspec.json.Decoder(_Tools).decode
 _decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode

@@ -11,8 +11,11 @@ from mcp_remote_py.errors import UsageError
 from mcp_remote_py.settings import Tls
 
 
-def build_tls_context(tls: Tls) -> ssl.SSLContext:
+def build_tls_context(tls: Tls, *, certified: bool = True) -> ssl.SSLContext:
     """The operating system's trust store plus the files given (decision D10).
+
+    `certified` is for the MCP server alone: who else asks for the client certificate, such as an
+    authorization server (RFC 8705 is not supported), gets none.
 
     Raises:
         UsageError: a file is no PEM file of that kind.
@@ -29,7 +32,7 @@ def build_tls_context(tls: Tls) -> ssl.SSLContext:
                 f"The certificate file {path} cannot be used: {error}.",
                 hint="It must hold certificates in PEM form.",
             ) from error
-    if tls.client_cert:
+    if certified and tls.client_cert:
         try:
             context.load_cert_chain(tls.client_cert, tls.client_key)
         except (OSError, ssl.SSLError) as error:

@@ -1,17 +1,22 @@
 """Which tools the host may see and call, and which of them may be called twice.
 
 Pure. Learns from the answers to `tools/list` that pass by; filters them when rules are set,
-leaving every byte of the tools that stay (but see `Message` on lone surrogates). What cannot be
-read is hidden by a rule, never let through. Must not know who asks.
+leaving every byte of the tools that stay (but see `Message` on lone surrogates).
+
+JSON leaves open what a member means that is there twice, many servers read names without regard
+to case (Go), and some cut what they cannot show. So where a rule is set, what could be read in two
+ways is refused or hidden, never let through. Without a rule, nothing of this is looked at. Must not
+know who asks.
 """
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterable
 
 import msgspec
 
-from mcp_remote_py.jsonrpc import UNREADABLE, Message
+from mcp_remote_py.errors import shorten
+from mcp_remote_py.jsonrpc import UNREADABLE, Message, bounded, read_pairs
 from mcp_remote_py.settings import ToolRules
 
 
@@ -29,11 +34,18 @@ class _Call(msgspec.Struct):
     name: str
 
 
-_decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
-_decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_decode_members = bounded(msgspec.json.Decoder(dict[str, msgspec.Raw]).decode)
+_decode_list = bounded(msgspec.json.Decoder(list[msgspec.Raw]).decode)
 _decode_annotations = msgspec.json.Decoder(_Annotations).decode
 _decode_tool = msgspec.json.Decoder(_Tool).decode
 _decode_call = msgspec.json.Decoder(_Call).decode
+
+
+_ENVELOPE = frozenset({"id", "method", "params"})
+_ANSWER = frozenset({"id", "result", "error"})
+_METHODS = frozenset({"tools/call", "tools/list"})
+_TOOLS = frozenset({"tools"})
+_NAME = frozenset({"name"})
 
 
 class ToolCatalog:
@@ -41,8 +53,7 @@ class ToolCatalog:
 
     def __init__(self, rules: ToolRules) -> None:
         self._rules = rules
-        self._allow = [_compile(pattern) for pattern in rules.allow]
-        self._ignore = [_compile(pattern) for pattern in rules.ignore]
+        self._ignore_folded = [_fold(pattern) for pattern in rules.ignore]
         self._read_only: set[str] = set()
         self._repeatable: set[str] = set()
 
@@ -51,40 +62,95 @@ class ToolCatalog:
         """Whether any rule is set."""
         return self._rules.restrict
 
+    def judge(self, message: Message) -> str:
+        """Why the rules keep a message of the host from the server; "" where they do not."""
+        if not self._rules.restrict:
+            return ""
+        members = read_pairs(message.raw)
+        if members is None:
+            return (
+                "The message has too many members for --allow-tool, --ignore-tool or --read-only."
+            )
+        odd = _find_ambiguous(members, _ENVELOPE)
+        if not odd and message.method not in _METHODS and _plain(message.method) in _METHODS:
+            odd = "method"
+        if odd or message.method != "tools/call":
+            return _explain_ambiguous(odd) if odd else ""
+        params = read_pairs(message.params)
+        if odd := _find_ambiguous(params or (), _NAME):
+            return _explain_ambiguous(odd)
+        name = None if params is None else called_tool(message)
+        if name is not None and self._lets_pass(name):
+            return ""
+        shown = shorten(name) if name else "without a name"
+        return (
+            f"The tool {shown} is not offered here: --allow-tool, "
+            "--ignore-tool or --read-only in the configuration of mcp-remote-py hides it."
+        )
+
     def learn(self, answer: Message) -> bytes:
         """The answer to a `tools/list`, for the host: its own bytes, or those that may be seen."""
         try:
-            result = _decode_members(answer.result)
-            tools = [(raw, _read_tool(raw)) for raw in _decode_list(result["tools"])]
+            tools = _decode_list(_decode_members(answer.result)["tools"])
         except (*UNREADABLE, KeyError):
-            return answer.raw  # an error, or not what we know: nothing to filter
-        for _, tool in tools:
-            if tool is not None:
-                self._remember(tool)
+            tools = []  # an error, or not what we know
+        listed = [(raw, _read_tool(raw)) for raw in tools]
+        self._take_hints([tool for _, tool in listed if tool is not None])
         if not self._rules.restrict:
             return answer.raw
-        kept = (bytes(raw) for raw, tool in tools if tool is not None and self.allows(tool.name))
-        result["tools"] = msgspec.Raw(b"[%b]" % b",".join(kept))
-        return answer.with_result(msgspec.json.encode(result))
+        line = answer.raw
+        if answer.result not in (b"", b"null"):
+            shown = (bytes(raw) for raw, tool in listed if tool and self._shows(raw, tool))
+            result = {
+                **_take_unambiguous(answer.result, _TOOLS),
+                "tools": msgspec.Raw(b"[%b]" % b",".join(shown)),
+            }
+            line = answer.with_result(msgspec.json.encode(result))
+        members = read_pairs(line)
+        if members is None:
+            return answer.with_result(b'{"tools":[]}')
+        if _find_ambiguous(members, _ANSWER):
+            return msgspec.json.encode(_take_unambiguous(line, _ANSWER))
+        return line
 
-    def _remember(self, tool: _Tool) -> None:
-        hints = _read_annotations(tool)
-        for known, holds in (
-            (self._read_only, hints.readOnlyHint is True),
-            (self._repeatable, hints.readOnlyHint is True or hints.idempotentHint is True),
-        ):
-            if holds:
-                known.add(tool.name)
-            else:
-                known.discard(tool.name)
+    def _shows(self, raw: msgspec.Raw, tool: _Tool) -> bool:
+        members = read_pairs(bytes(raw))
+        return (
+            members is not None
+            and self._lets_pass(tool.name)
+            and not _find_ambiguous(members, _NAME)
+        )
+
+    def _take_hints(self, tools: Iterable[_Tool]) -> None:
+        """Believes the hints of an answer; of a name that is there twice, only what both say."""
+        hinted = [(tool.name, _read_annotations(tool)) for tool in tools]
+        read_only = [(name, hints.readOnlyHint is True) for name, hints in hinted]
+        repeatable = [
+            (name, hints.readOnlyHint is True or hints.idempotentHint is True)
+            for name, hints in hinted
+        ]
+        for known, told in ((self._read_only, read_only), (self._repeatable, repeatable)):
+            known.update(name for name, holds in told if holds)
+            known.difference_update(name for name, holds in told if not holds)
 
     def allows(self, name: str) -> bool:
-        """Whether the rules let the host see and call this tool."""
-        if self._allow and not any(pattern.fullmatch(name) for pattern in self._allow):
+        """Whether the rules let the host see and call this tool, as they are written."""
+        rules = self._rules
+        if rules.allow and not any(_matches(pattern, name) for pattern in rules.allow):
             return False
-        if any(pattern.fullmatch(name) for pattern in self._ignore):
+        if any(_matches(pattern, name) for pattern in rules.ignore):
             return False
-        return not self._rules.read_only or name in self._read_only
+        return not rules.read_only or name in self._read_only
+
+    def _lets_pass(self, name: str) -> bool:
+        """Whether they do so in every reading of the name.
+
+        One that is ignored is so in any case of its letters, and one that some reader may shorten
+        passes no rule.
+        """
+        folded = _fold(name)
+        is_ignored = any(_matches(pattern, folded) for pattern in self._ignore_folded)
+        return _is_shown_whole(name) and self.allows(name) and not is_ignored
 
     def may_repeat(self, name: str) -> bool:
         """Whether the server marked the tool harmless to call twice."""
@@ -114,5 +180,73 @@ def called_tool(message: Message) -> str | None:
         return None
 
 
-def _compile(pattern: str) -> re.Pattern[str]:
-    return re.compile(".*".join(map(re.escape, pattern.split("*"))), re.DOTALL)
+def _find_ambiguous(pairs: Iterable[tuple[str, object]], names: frozenset[str]) -> str:
+    """The first of these members that is there twice, or in a spelling that may pass for it."""
+    seen: set[str] = set()
+    for name, _ in pairs:
+        plain = _plain(name)
+        if plain in names and (name != plain or plain in seen):
+            return plain
+        seen.add(plain)
+    return ""
+
+
+def _take_unambiguous(value: bytes, names: frozenset[str]) -> dict[str, msgspec.Raw]:
+    """The members of an object without those that only may pass for one of these."""
+    return {
+        name: member
+        for name, member in read_pairs(value) or ()
+        if name in names or _plain(name) not in names
+    }
+
+
+def _explain_ambiguous(member: str) -> str:
+    return (
+        f"The message has its {member} twice or in an unusual spelling, which servers read in "
+        "different ways: with --allow-tool, --ignore-tool or --read-only it is not sent."
+    )
+
+
+_TOO_MANY_MEMBERS = (
+    "The message has too many members to be judged: with --allow-tool, --ignore-tool or --read-only "
+    "it is not sent."
+)
+
+
+def _fold(text: str) -> str:
+    """The text without the case of its letters, and without their other forms in Unicode."""
+    if text.isascii():
+        return text.lower()
+    import unicodedata
+
+    return unicodedata.normalize("NFKC", text).casefold()
+
+
+def _is_shown_whole(name: str) -> bool:
+    """Whether a name has nothing that some reader may leave out: blanks around it, a NUL ..."""
+    return bool(name) and name.isprintable() and name == name.strip() and "\ufffd" not in name
+
+
+def _plain(name: str) -> str:
+    """A name as the most lenient reader takes it: up to a NUL, of what can be seen, in any case."""
+    if not _is_shown_whole(name):
+        name = name.partition("\0")[0].replace("\ufffd", "")
+        name = "".join(filter(str.isprintable, name)).strip()
+    return _fold(name)
+
+
+def _matches(pattern: str, name: str) -> bool:
+    """Whether the pattern fits the whole name; `*` stands for any characters. In linear time."""
+    first, *rest = pattern.split("*")
+    if not rest:
+        return name == first
+    *middle, last = rest
+    at, end = len(first), len(name) - len(last)
+    if at > end or not name.startswith(first) or not name.endswith(last):
+        return False
+    for part in middle:
+        found = name.find(part, at, end)
+        if found < 0:
+            return False
+        at = found + len(part)
+    return True

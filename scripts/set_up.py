@@ -1,7 +1,8 @@
 """Makes .venv with the locked dependencies and the project, once per state of the lock.
 
 Needs nothing but Python 3.11 and the package index; with --peers also the npm registry, for the
-real servers and hosts of the tests (Node itself is among the locked dependencies). Prints the
+real servers and hosts of the tests (Node itself is among the locked dependencies). With --lowest,
+makes .venv-lowest with the oldest versions that are allowed. Prints the
 path of the environment's Python on stdout, everything else on stderr. Must not import anything
 that is not in the standard library.
 """
@@ -14,7 +15,10 @@ import venv
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-ENVIRONMENT = ROOT / ".venv"
+LOWEST = "--lowest" in sys.argv[1:]
+"""Whether the dependencies are the oldest ones allowed, in an environment of their own."""
+LOCK = "requirements-lowest.lock" if LOWEST else "requirements.lock"
+ENVIRONMENT = ROOT / (".venv-lowest" if LOWEST else ".venv")
 BINARIES = ENVIRONMENT / ("Scripts" if os.name == "nt" else "bin")
 PYTHON = BINARIES / ("python.exe" if os.name == "nt" else "python")
 OLDEST = (3, 11)
@@ -47,7 +51,7 @@ def run(arguments: list[str], hint: str) -> None:
 def wanted_state() -> str:
     """A fingerprint of everything the environment is made from."""
     state = hashlib.sha256(str(ROOT).encode())
-    for name in ("requirements.lock", "pyproject.toml"):
+    for name in (LOCK, "pyproject.toml"):
         state.update((ROOT / name).read_bytes())
     return state.hexdigest()
 
@@ -59,7 +63,7 @@ def set_up_python() -> None:
     if PYTHON.is_file() and stamp.is_file() and stamp.read_text(encoding="ascii") == state:
         return
     version = ".".join(map(str, sys.version_info[:2]))
-    say(f"Setting up .venv with Python {version} (once; about a minute)...")
+    say(f"Setting up {ENVIRONMENT.name} with Python {version} (once; about a minute)...")
     try:
         venv.create(ENVIRONMENT, clear=True, with_pip=True, symlinks=os.name != "nt")
     except subprocess.CalledProcessError:
@@ -69,8 +73,9 @@ def set_up_python() -> None:
         ) from None
     pip = [str(PYTHON), "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
     network = "Is the package index reachable? Run the same command again."
-    run([*pip, "--require-hashes", "--requirement", "requirements.lock"], network)
-    run([*pip, "--no-deps", "--no-build-isolation", "--editable", "."], network)
+    run([*pip, "--require-hashes", "--requirement", LOCK], network)
+    if not LOWEST:  # its tests run from here, and start no command
+        run([*pip, "--no-deps", "--no-build-isolation", "--editable", "."], network)
     run([str(PYTHON), "-m", "compileall", "-q", "mcp_remote_py"], "The package does not compile.")
     stamp.write_text(state, encoding="ascii")
 

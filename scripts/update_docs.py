@@ -100,13 +100,19 @@ def _conditions_of(rule: Rule) -> tuple[str, ...]:
     return (*states, f"[{', '.join(facts)}]") if facts else states
 
 
+def _request_of(rule: retry.Rule) -> str:
+    if rule.proven:
+        return "harmless, or another one shows it"
+    return "harmless" if rule.harmless else "with Retry-After" if rule.invited else "any"
+
+
 def render_retries() -> str:
     """What follows a failure of one message."""
     rows = [
         (
             rule.failure.__name__,
             "any" if rule.status is None else ", ".join(map(str, sorted(rule.status))),
-            "harmless" if rule.harmless else "with Retry-After" if rule.invited else "any",
+            _request_of(rule),
             str(rule.repeats),
             rule.why,
         )

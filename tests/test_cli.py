@@ -159,6 +159,17 @@ class TestSettings:
         assert settings.log == LogSettings("DEBUG", str(tmp_path / "log"))
         assert settings.max_message_size == 1024**2
 
+    @pytest.mark.report("S7")
+    @pytest.mark.parametrize("command", COMMAND_WORDS[:2])
+    def test_private_networks_are_closed_unless_they_are_opened(self, command: str) -> None:
+        option = "--allow-private-network"
+        assert not settings_of(URL).allow_private_network
+        assert settings_of(URL, option).allow_private_network
+        for options in ([], [option]):
+            settings = Run(command, URL, *options).started_with
+            assert isinstance(settings, ProxySettings | LogoutSettings)
+            assert settings.allow_private_network is bool(options)
+
     @pytest.mark.parametrize("place", range(3))
     def test_the_url_may_stand_anywhere(self, place: int) -> None:
         options = [["--header", "A: b"], ["--ipv4"]]
@@ -467,6 +478,7 @@ class TestCommands:
         run = Run(
             "logout", "http://internal/mcp", "--profile", "work", "--resource", "urn:x",
             "--token-store", "file", "--connect-timeout", "1", "--ca-cert", str(pem), "--ipv4",
+            "--allow-private-network",
             "--enable-proxy",
         )  # fmt: skip
         assert (run.command, run.stderr) == ("logout", "")
@@ -477,6 +489,7 @@ class TestCommands:
             "file",
             Timeouts(connect=1.0),
             Tls((str(pem),)),
+            allow_private_network=True,
             ipv4=True,
         )
         assert Run("logout", "--all").started_with == LogoutSettings(None)

@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
+import base64
+import html
+import json
 import pickle
+import re
+import time
+from collections.abc import Callable
+from urllib.parse import quote, quote_plus, unquote
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_remote_py.redact import MASK, Secret, mask_url, remember, scrub, scrub_known
+from mcp_remote_py.redact import (
+    MASK,
+    Secret,
+    mask_url,
+    may_be_key,
+    remember,
+    remember_briefly,
+    scrub,
+    scrub_known,
+    secrets_in_url,
+)
 
 
 @pytest.mark.promise("S2")
@@ -101,3 +118,225 @@ def test_what_was_remembered_is_scrubbed_everywhere() -> None:
     assert scrub_known("a remembered-0815 b") == "a remembered-0815 b"
     remember([Secret("Bearer remembered-0815")])
     assert scrub_known("a remembered-0815 b") == "a **** b"
+
+
+# ------------------------------------------------------------------ keys in addresses
+
+READABLE = """
+    mcp sse v1 v2 v1beta1 v2alpha api rpc jsonrpc graphql messages message stream streamable
+    events .well-known oauth-protected-resource openid-configuration oauth-authorization-server
+    authorization-server authorize token register oauth oauth2 oidc callback tenants tenant1
+    tenant42 acme acme-corp contoso contoso.onmicrosoft.com mcp-server mcp-server-production
+    mcpserver mcp-http-server server server.json index.html docs login connect users user42
+    projects my-project workspace workspaces team-alpha team_beta org organizations production
+    staging eu-west-1 us-east-1a us-central1 2025-11-25 2025-06-18 2026-07-28 20251125
+    gemini-pro:generateContent modelcontextprotocol internationalization realms realm-master
+    auth adfs connect-server getUserName OAuthCallback customerService github gitlab notion
+    linear.app asana slack stripe cloudflare atlassian jira confluence sentry paypal square
+    intercom zapier hubspot figma canva vercel supabase neon context7 deepwiki exa huggingface
+    playwright browserbase port8080 8080 443 12345 k8s i18n utf8 base64 sha256 h264 ipv6 s3 ec2
+    python3 web3 node20 ~user @scope mcp-remote-py a-long-name-without-any-digit
+    anotherlongcompany knowledge-base kb-search hr-portal crm-connector billing-service
+    invoice-42 test dev qa prod-eu public v3.1 1.0.0 r4 fhir dicom-web größe résumé straße
+    %C3%A4rzte hello%20world data%2Dset mcp%2Fserver
+""".split()
+"""Segments of paths as servers have them, which people must be able to read."""
+
+KEYS = """
+    dXNlcjpwYXNzd29yZA== c2VjcmV0LWtleS0xMjM0NTY= c2VjcmV0LWtleS0xMjM0NTY%3D
+    dXNlcjpwYXNzd29yZA%3D%3D dXNlcjpwYXNzd29yZA%253D%253D user42:deadbeefcafe
+    user42:0123456789abcdef user%3A0123456789abcdef abcdefghijklmnopqrstuvwxyzabcdef
+    qwertyuiopasdfghjklzxcvbnmqwerty ABCDEFGHIJKLMNOPQRSTUVWXYZABCDEF kxqzjvbwpfkmxqzt
+    lkjwqpeoruztyalk correcthorsebatterystaple 550e8400-e29b-41d4-a716-446655440000
+    550E8400-E29B-41D4-A716-446655440000 550e8400e29b41d4a716446655440000
+    %7B550e8400-e29b-41d4-a716-446655440000%7D eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abc-DEF_123
+    0123456789abcdef deadbeefdeadbeef DEADBEEFCAFEBABE 0a1b2c3d4e5f6a7b8c9d0e
+    sk-live-0123456789abcdef01 sk_test_4eC39HqLyjWDarjtT1zdp7dc
+    ghp_16C7e42F292c6912E7710c838347Ae178B4a xoxb-123456789012-abcdefGHIJ AKIAIOSFODNN7EXAMPLE
+    AIzaSyD-9tSrke72PouQMnMX-a7eZSW0jkFMBWY A1B2C-D3E4F-G5H6I ab12-cd34-ef56-gh78
+    ab12.cd34.ef56.gh78 ab12~cd34~ef56~gh78 ab12:cd34:ef56:gh78 a1b2,c3d4,e5f6 a1_b2_c3_d4_e5
+    x7Kp2q4Z hk7wqpzrtv JBSWY3DPEHPK3PXP MFRGGZDFMZTWQ2LK token=abc key=s3cret
+    ;jsessionid=1A2B3C apikey:9f8e7d6c 123456789012 1234-5678-9012-3456 98765432101
+    bot123456:ABC-DEF1234ghIkl-zyx57W2v1u123ew11 pk.eyJ1IjoiYSJ9.x9 v1.0a1b2c3d4e5f
+    QmYwAPJzv5CZsnA625s3Xf2nemtYgPpHdWEz79ojWKPBdG 7Fh3kZ9q Zm9vYmFyYmF6 aGVsbG8gd29ybGQhIQ
+    bm90LWEtc2VjcmV0 -0123456789abcdef- s3cr3tP4ssw0rd hunter2:hunter22 4d7f9a1c
+    efgh-ijkl-mnop-qrst 01HZX3K5V7Q9N2M4P6R8T0W1Y3 clh3v8x9k0000qw08 a%2Bb%2Fc1d2e3f4%3D
+    5f4dcc3b5aa765d61d8327deb882cf99 Basic%20dXNlcjpw tk%5f9a8b7c6d5e4f
+""".split()
+"""Segments that are keys, or may be."""
+
+
+@pytest.mark.report("O22")
+@pytest.mark.parametrize("segment", READABLE)
+def test_ordinary_paths_stay_readable(segment: str) -> None:
+    url = f"https://example.com/{segment}/mcp"
+    assert mask_url(url) == url
+    assert secrets_in_url(url) == ()
+
+
+@pytest.mark.promise("S2")
+@pytest.mark.report("O22")
+@pytest.mark.parametrize("key", KEYS)
+def test_a_segment_that_may_be_a_key_is_never_shown_whole(key: str) -> None:
+    for url in (f"https://e.com/{key}", f"https://e.com/s/{key}/mcp", f"https://e.com/?{key}"):
+        masked = mask_url(url)
+        assert MASK in masked
+        assert key[5:] not in masked
+        assert unquote(key)[5:] not in masked
+        if "?" not in url:
+            assert key not in scrub(f"no path {url} ({unquote(key)})", secrets_in_url(url))
+
+
+@given(st.binary(min_size=16, max_size=32), st.sampled_from(["hex", "base64", "url", "base32"]))
+def test_random_bytes_are_a_key_in_any_encoding(data: bytes, encoding: str) -> None:
+    encoded = {
+        "hex": data.hex(),
+        "base64": base64.b64encode(data).decode(),
+        "url": base64.urlsafe_b64encode(data).decode().rstrip("="),
+        "base32": base64.b32encode(data).decode(),
+    }[encoding]
+    if len(set(data)) > 8:  # not one byte again and again
+        assert may_be_key(encoded.replace("/", "_"))
+
+
+@pytest.mark.parametrize(
+    ("url", "secrets"),
+    [
+        ("https://e.com/mcp?mode=fast&x=1", set[str]()),
+        ("https://e.com/mcp?key=abcdefgh%3D", {"abcdefgh%3D", "abcdefgh="}),
+        ("https://e.com/mcp?key=x7Kp2q", {"x7Kp2q"}),
+        ("https://u:p@e.com/0a1b2c3d4e5f/mcp#0a1b2c3d4e5f", {"0a1b2c3d4e5f"}),
+        ("", set[str]()),
+    ],
+)
+def test_what_is_secret_in_an_address(url: str, secrets: set[str]) -> None:
+    assert {secret.reveal() for secret in secrets_in_url(url)} == secrets
+
+
+@given(st.text())
+def test_any_text_may_be_asked_about(text: str) -> None:
+    assert may_be_key(text) in (True, False)
+    secrets_in_url(text)
+
+
+# ------------------------------------------------------------------ every spelling
+
+PASSWORD = "p+w/x=y&z 'q\"<ü"
+PAIR = f"client-1:{PASSWORD}"
+BASIC = base64.b64encode(PAIR.encode()).decode()
+FORM = base64.b64encode(f"client%2D1:{quote(PASSWORD, safe='')}".encode()).decode()
+
+
+def lower_hex(text: str) -> str:
+    return re.sub("%[0-9A-F]{2}", lambda match: match[0].lower(), text)
+
+
+SPELLINGS: list[Callable[[str], str]] = [
+    str,
+    lambda text: quote(text, safe=""),
+    lambda text: quote(text),
+    lambda text: lower_hex(quote(text, safe="")),
+    quote_plus,
+    lambda text: quote(quote(text, safe=""), safe=""),
+    lambda text: json.dumps(text)[1:-1],
+    lambda text: json.dumps(json.dumps(text))[3:-3],
+    lambda text: json.dumps(text).replace("/", "\\/")[1:-1],
+    lambda text: "".join(c if c.isalnum() else f"\\u{ord(c):04X}" for c in text),
+    lambda text: "".join(f"\\u{ord(c):04x}" for c in text),
+    html.escape,
+    lambda text: "".join(c if c.isalnum() else f"&#{ord(c)};" for c in text),
+    lambda text: "".join(c if c.isalnum() else f"&#x{ord(c):X};" for c in text),
+]
+
+
+@pytest.mark.promise("S2")
+@pytest.mark.report("S17")
+@pytest.mark.parametrize("spell", SPELLINGS)
+@pytest.mark.parametrize("secret", [PASSWORD, f"Bearer {PASSWORD}", "eyJ.a-b_c~d", "1/0a+b9=="])
+def test_a_secret_is_found_in_every_spelling(secret: str, spell: Callable[[str], str]) -> None:
+    sought = secret.removeprefix("Bearer ")
+    for one in (secret, sought):
+        text = scrub(f'{{"said": "{spell(one)}"}}', [Secret(secret)])
+        assert text in (f'{{"said": "{MASK}"}}', f'{{"said": "Bearer {MASK}"}}')
+
+
+@pytest.mark.promise("S2")
+@pytest.mark.report("S17")
+@pytest.mark.parametrize("basic", [BASIC, FORM])
+def test_basic_goes_in_every_spelling_and_with_what_it_stands_for(basic: str) -> None:
+    secrets = [Secret(f"Basic {basic}")]
+    spellings = [
+        *(spell(basic) for spell in SPELLINGS),
+        basic.rstrip("="),
+        basic.replace("+", "-").replace("/", "_"),
+        basic.replace("+", "-").replace("/", "_").rstrip("="),
+        PASSWORD,
+        quote(PASSWORD, safe=""),
+    ]
+    for spelling in spellings:
+        text = scrub(f"got [{spelling}]", secrets)
+        assert re.fullmatch(r"got \[\*{4}(=|%(25)?3D|%3d|\\\\u003[dD]|&#61;|&#x3D;)*\]", text)
+
+
+@pytest.mark.report("S17")
+def test_what_is_cut_is_scrubbed_from_the_first_half_on() -> None:
+    secret = "abcdefgh-ijklmnop-0123456789"
+    for length in range(len(secret) // 2, len(secret)):
+        for end in ("", "…", "...", " x"):
+            assert scrub(secret[:length] + end, [Secret(secret)]) == MASK + end
+    assert scrub("abcdefgh", [Secret(secret)]) == "abcdefgh"
+
+
+@pytest.mark.report("S17")
+def test_what_is_named_in_a_cookie_or_stands_in_a_line_of_a_key_goes_alone() -> None:
+    cookie = Secret("session=0a1b2c3d4e; theme=dark")
+    assert scrub("no session 0a1b2c3d4e, theme dark", [cookie]) == "no session ****, theme dark"
+    key = Secret(
+        "-----BEGIN PRIVATE KEY-----\nMIGHAgEAMBMG\nByqGSM49AgEG\n-----END PRIVATE KEY-----"
+    )
+    assert scrub("bad line ByqGSM49AgEG", [key]) == "bad line ****"
+
+
+@pytest.mark.promise("S2")
+def test_what_is_sent_once_is_known_for_a_while() -> None:
+    remember_briefly(Secret("brief-0001"))
+    assert scrub_known("a brief-0001 b") == "a **** b"
+    for number in range(100):
+        remember_briefly(Secret(f"brief-1{number:03}"))
+    assert scrub_known("a brief-0001 b") == "a brief-0001 b"
+
+
+@given(
+    st.lists(st.text("ab%+/=2B&;#\\u0", min_size=4, max_size=20), max_size=4),
+    st.text("ab%+/=2B&;#\\u0"),
+)
+def test_scrubbing_takes_any_text(values: list[str], text: str) -> None:
+    scrubbed = scrub(text, map(Secret, values))
+    for value in values:
+        assert value not in scrubbed
+
+
+@pytest.mark.report("S17")
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "\\",
+        "%",
+        "&#",
+        "&",
+        "a",
+        "%41",
+        "\\u0041",
+        "\\\\\\",
+        "&#65;",
+        "secret-0-abcdefgh",
+        "secret-0-abc",
+    ],
+)
+def test_evidence_of_any_kind_is_scrubbed_in_linear_time(piece: str) -> None:
+    secrets = [Secret(f"secret-{number}-abcdefghijklmnop") for number in range(50)]
+    secrets += [Secret("a" * 400), Secret("\\" * 400)]
+    text = (piece * 65536)[:65536]
+    begun = time.process_time()
+    scrub(text, secrets)
+    assert time.process_time() - begun < 1.0

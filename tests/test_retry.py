@@ -28,6 +28,7 @@ from mcp_remote_py.retry import (
     HARMLESS_METHODS,
     INITIALIZE_PATIENCE,
     MAX_REPEATS,
+    POLL_STEPS,
     REQUEST_PATIENCE,
     RESUME_STEPS,
     RULES,
@@ -44,7 +45,12 @@ LUCK = [0.0, 0.5, 0.999999]
 
 lucks = pytest.mark.parametrize("luck", LUCK)
 
-ALL_STEPS = {"connect": CONNECT_STEPS, "stream": STREAM_STEPS, "resume": RESUME_STEPS}
+ALL_STEPS = {
+    "connect": CONNECT_STEPS,
+    "stream": STREAM_STEPS,
+    "resume": RESUME_STEPS,
+    "poll": POLL_STEPS,
+}
 ENDLESS_STEPS = {name: steps for name, steps in ALL_STEPS.items() if steps.endless}
 
 MAX_INTERRUPTED = 1
@@ -75,13 +81,23 @@ def play(
 
 YES, NO = True, False
 
+
+def unproven(status: int) -> SessionLost:
+    """Nothing but the failure of the request itself says that the session is lost."""
+    lost = SessionLost("", status=status)
+    lost.otherwise = ExchangeError("", status=status)
+    return lost
+
+
 JUDGED: list[tuple[ExchangeError, bool, bool]] = [
     # error, repeated when harmless, repeated when not
     (NotSent(""), YES, YES),
     (Interrupted(""), YES, NO),
     (SessionLost("", status=404), YES, YES),
     (SessionLost(""), YES, YES),
-    (Refused("", status=408), YES, YES),
+    (unproven(404), YES, NO),
+    (unproven(400), YES, NO),
+    (Refused("", status=408), YES, NO),
     (Refused("", status=425), YES, YES),
     (Refused("", status=429), YES, YES),
     (Refused("", status=429, retry_after=1), YES, YES),
@@ -134,6 +150,8 @@ def failures_of_every_kind() -> Iterator[tuple[ExchangeError, bool]]:
         KINDS, STATUSES, (None, 0.0, 1.0), (True, False)
     ):
         yield kind("", status=status, retry_after=retry_after), harmless
+        if kind is SessionLost and status in (400, 404):
+            yield unproven(status), harmless
 
 
 def find_rule(error: ExchangeError, harmless: bool) -> Rule:
@@ -282,6 +300,14 @@ def test_at_most_eight_openings_of_a_stream_in_ten_minutes(luck: float, seconds:
         assert len(openings) <= 8
 
 
+@pytest.mark.report("S12")
+@lucks
+def test_at_most_twelve_resumptions_in_ten_seconds(luck: float) -> None:
+    """Of a stream that the server ends at once, each time."""
+    waits = (POLL_STEPS.wait(attempt, lambda: luck) for attempt in itertools.count(1))
+    assert sum(itertools.islice(waits, 12)) > 10.0
+
+
 @pytest.mark.promise("L5")
 @pytest.mark.parametrize("attempt", [1, 2, 3, 10])
 def test_a_request_waits_for_any_part_of_its_step(attempt: int) -> None:
@@ -291,8 +317,8 @@ def test_a_request_waits_for_any_part_of_its_step(attempt: int) -> None:
     assert waits == [0.0, bound / 4, bound / 2]
 
 
-def test_steps_without_a_count_are_the_two_of_streams() -> None:
-    assert set(ENDLESS_STEPS) == {"stream", "resume"}
+def test_steps_without_a_count_are_those_of_streams() -> None:
+    assert set(ENDLESS_STEPS) == {"stream", "resume", "poll"}
 
 
 @pytest.mark.promise("L5")

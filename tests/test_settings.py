@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 import pytest
@@ -11,6 +12,9 @@ from hypothesis import strategies as st
 from mcp_remote_py.errors import UsageError
 from mcp_remote_py.redact import Secret
 from mcp_remote_py.settings import (
+    MAX_HEADER_LENGTH,
+    MAX_HEADERS,
+    MAX_HEADERS_LENGTH,
     Header,
     HeaderSources,
     ProxySettings,
@@ -26,6 +30,7 @@ from mcp_remote_py.settings import (
     expand_path,
     parse_header,
     parse_header_lines,
+    parse_header_source,
     parse_interval,
     parse_seconds,
     parse_server_url,
@@ -404,6 +409,54 @@ class TestHeader:
         )
         assert parse_header_lines("", {}, "file h") == ()
         assert parse_header_lines("\ufeffA: b", {}, "file h") == (Header("A", Secret("b")),)
+
+    @pytest.mark.promise("S4")
+    @pytest.mark.parametrize(
+        ("text", "what"),
+        [
+            ("", "is empty"),
+            (" \r\n\n", "is empty"),
+            ("\ufeff", "is empty"),
+            ("# only\n\n  # comments", "has nothing but comments and blank lines"),
+        ],
+    )
+    def test_a_source_without_a_header_is_an_error(self, text: str, what: str) -> None:
+        with pytest.raises(UsageError) as caught:
+            parse_header_source(text, {}, "--header-file h")
+        assert caught.value.sentence() == (
+            f"--header-file h gives no header: it {what}. "
+            'It must have one "Name: value" a line; else leave the option out.'
+        )
+        assert parse_header_source("A: b", {}, "h") == (Header("A", Secret("b")),)
+
+    @pytest.mark.promise("S4")
+    @pytest.mark.parametrize(
+        ("text", "environment", "words"),
+        [
+            ("Authorization: ApiKey ${T}", {"T": ""}, "uses ${T}, which is set to nothing"),
+            ("Cookie: session=${T}; a=1", {"T": " "}, "uses ${T}, which is set to nothing"),
+            ("X: a${sec ret}", {"sec ret": ""}, "uses a ${...}, which is set to nothing"),
+            ("X: " + "a" * (MAX_HEADER_LENGTH + 1), {}, "is longer than 65536 characters"),
+        ],
+    )
+    def test_a_value_that_cannot_be_meant_is_an_error(
+        self, text: str, environment: dict[str, str], words: str
+    ) -> None:
+        with pytest.raises(UsageError, match=re.escape(words)):
+            parse_header(text, environment)
+
+    @pytest.mark.promise("S4")
+    @pytest.mark.parametrize(
+        ("text", "words"),
+        [
+            ("A: b\n" * (MAX_HEADERS + 1), "h has more than 100 headers"),
+            ("#" * (MAX_HEADERS_LENGTH + 1), "h is longer than 262144 characters"),
+            ("\0A\0:\0b\0\n", "h is no plain text: it has a NUL in it"),
+        ],
+    )
+    def test_a_source_is_bounded_and_text(self, text: str, words: str) -> None:
+        with pytest.raises(UsageError, match=words):
+            parse_header_lines(text, {}, "h")
 
     @pytest.mark.promise("S2")
     def test_an_error_in_a_line_names_source_and_line_only(self) -> None:

@@ -422,6 +422,20 @@ class TestClient:
             'For example ["http://localhost:3334/oauth/callback"].'
         )
 
+    @pytest.mark.report("S1")
+    def test_issuer_is_one(self) -> None:
+        text = '{"client_id": "a", "issuer": "${ISSUER}"}'
+        client = words.parse_client(text, {"ISSUER": "https://a.example/x"}, files({}))
+        assert json.loads(client.reveal())["issuer"] == "https://a.example/x"
+
+    @pytest.mark.report("S1")
+    @pytest.mark.parametrize("issuer", ["", "a.example", 7, None, [], "http://a.example"])
+    def test_issuer_that_is_none_is_named(self, issuer: object) -> None:
+        text = json.dumps({"client_id": "a", "issuer": issuer})
+        refusal = refusal_of(lambda: words.parse_client(text, {}, files({})))
+        wrong = "plain http to another machine" if issuer == "http://a.example" else "no https URL"
+        assert refusal.startswith(f'"issuer" in {INFO} is {wrong}. ')
+
     def test_metadata_needs_no_id(self) -> None:
         text = '{"scope": "${S}", "client_name": "Math"}'
         metadata = words.parse_client_metadata(text, {"S": "read"}, files({}))

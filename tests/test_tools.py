@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -290,3 +291,156 @@ def test_what_was_just_shallow_enough_to_be_read_is_no_crash_later(depth: int) -
 
 def test_a_call_without_params_names_nothing() -> None:
     assert called_tool(parse_message(b'{"id":1,"method":"tools/call"}')) is None
+
+
+# ------------------------------------------------------------------ what could be read in two ways
+
+
+def judge(line: bytes, **rules: Any) -> str:
+    return catalog(**rules).judge(parse_message(line))
+
+
+REQUEST = b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":%b}'
+
+BYPASSES = [
+    b'{"jsonrpc":"2.0","method":"tools/call","params":{"name":"rm"}}',
+    REQUEST % b'{"name":"rm","name":"get"}',
+    REQUEST % b'{"name":"get","name":"rm"}',
+    REQUEST % b'{"name":"get","Name":"rm"}',
+    REQUEST % b'{"NAME":"rm","name":"get"}',
+    REQUEST % b'{"name":"get","\\u006eame":"rm"}',
+    REQUEST % b'{"name":"get","n\\u0061me\\u0000":"rm"}',
+    REQUEST % b'{"name":"get"," name":"rm"}',
+    REQUEST % b'{"name":"get","name\\ud800":"rm"}',
+    REQUEST % b'{"name":"get","\xef\xbd\x8eame":"rm"}',  # a full-width n
+    REQUEST % b'{"Name":"rm"}',
+    REQUEST % b'{"name":"RM"}',
+    REQUEST % b'{"name":"Rm"}',
+    REQUEST % b'{"name":" rm"}',
+    REQUEST % b'{"name":"rm\\n"}',
+    REQUEST % b'{"name":"rm\\u0000"}',
+    REQUEST % b'{"name":"rm\\u0000get"}',
+    REQUEST % b'{"name":"rm\\ud83d"}',
+    REQUEST % b'{"name":"r\\u200bm"}',
+    REQUEST % b'{"name":"\xef\xbd\x92\xef\xbd\x8d"}',
+    REQUEST % b'{"name":""}',
+    REQUEST % b'{"name":["rm"]}',
+    REQUEST % b'{"name":null}',
+    REQUEST % b'["rm",{}]',
+    REQUEST % b'"rm"',
+    REQUEST % b"null",
+    b'{"jsonrpc":"2.0","id":1,"method":"tools/call"}',
+    b'{"jsonrpc":"2.0","id":1,"method":"ping","method":"tools/call","params":{"name":"rm"}}',
+    b'{"jsonrpc":"2.0","id":1,"method":"tools/call","method":"ping","params":{"name":"rm"}}',
+    b'{"jsonrpc":"2.0","id":1,"method":"ping","Method":"tools/call","params":{"name":"rm"}}',
+    b'{"jsonrpc":"2.0","id":1,"method":"ping","METHOD":"tools/call","params":{"name":"rm"}}',
+    b'{"jsonrpc":"2.0","id":1,"method":"ping","m\\u0065thod":"tools/call","params":{"name":"rm"}}',
+    b'{"jsonrpc":"2.0","id":1,"method":"Tools/Call","params":{"name":"rm"}}',
+    b'{"jsonrpc":"2.0","id":1,"method":"tools/call ","params":{"name":"rm"}}',
+    b'{"jsonrpc":"2.0","id":1,"method":"tools/call\\u0000","params":{"name":"rm"}}',
+    b'{"jsonrpc":"2.0","id":1,"method":"tools/call\\udc00","params":{"name":"rm"}}',
+    b'{"jsonrpc":"2.0","id":1,"method":"TOOLS/LIST"}',
+    b'{"jsonrpc":"2.0","method":"notifications/x","Method":"tools/call","params":{"name":"rm"}}',
+    b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"get"},"params":{"name":"rm"}}',
+    b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"get"},"Params":{"name":"rm"}}',
+    b'{"jsonrpc":"2.0","id":1,"id":2,"method":"tools/call","params":{"name":"get"}}',
+    b'{"jsonrpc":"2.0","method":"tools/call","ID":2,"params":{"name":"get"}}',
+    b'{"jsonrpc":"2.0","id":1,"result":{},"Method":"tools/call","Params":{"name":"rm"}}',
+]
+
+
+@pytest.mark.report("S10")
+@pytest.mark.parametrize("line", BYPASSES)
+def test_no_spelling_of_a_call_passes_by_a_rule(line: bytes) -> None:
+    refusal = judge(line, ignore=("rm",))
+    assert "--ignore-tool" in refusal
+    assert "\n" not in refusal
+    assert judge(line, allow=("get",))
+    assert judge(line, read_only=True)
+    assert judge(line) == ""
+
+
+@pytest.mark.report("S10")
+@pytest.mark.parametrize(
+    "line",
+    [
+        REQUEST % b'{"name":"get","arguments":{"name":"rm","Name":"rm","name":1}}',
+        REQUEST % b'{"_meta":{"name":"rm"},"n\\u0061me":"get","task":{"ttl":1}}',
+        b'{"jsonrpc":"2.0","m\\u0065thod":"tools/call","id":1,"params":{"name":"get"}}',
+        b'{"jsonrpc":"2.0","id":1,"method":"prompts/get","params":{"name":"rm","Name":"rm"}}',
+        b'{"jsonrpc":"2.0","JSONRPC":"2.0","id":1,"method":"ping","x":1,"x":2}',
+        b'{"jsonrpc":"2.0","id":1,"result":{"Method":"tools/call"}}',
+    ],
+)
+def test_what_has_one_reading_passes_every_rule(line: bytes) -> None:
+    for rules in ({"ignore": ("rm",)}, {"allow": ("get",)}):
+        assert judge(line, **rules) == ""
+
+
+@pytest.mark.report("S10")
+@pytest.mark.parametrize(
+    "tool",
+    [
+        b'{"name":"rm","name":"get"}',
+        b'{"name":"get","name":"rm"}',
+        b'{"name":"get","Name":"rm"}',
+        b'{"name":"RM"}',
+        b'{"name":"rm "}',
+        b'{"name":"rm\\u0000"}',
+        b'{"name":"rm\\ud800"}',
+    ],
+)
+def test_a_tool_of_two_names_is_hidden(tool: bytes) -> None:
+    assert learn(catalog(ignore=("rm",)), b'{"tools":[%b]}' % tool) == b'{"tools":[]}'
+
+
+@pytest.mark.report("S10")
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        (b'{"id":1,"result":{"tools":[%b],"tools":[]}}', b'{"id":1,"result":{"tools":[]}}'),
+        (b'{"id":1,"result":{"tools":[],"tools":[%b]}}', b'{"id":1,"result":{"tools":[]}}'),
+        (b'{"id":1,"result":{"tools":[],"Tools":[%b]}}', b'{"id":1,"result":{"tools":[]}}'),
+        (b'{"id":1,"result":{"TOOLS":[%b]}}', b'{"id":1,"result":{"tools":[]}}'),
+        (b'{"id":1,"result":{"tools":{"0":%b}}}', b'{"id":1,"result":{"tools":[]}}'),
+        (b'{"id":1,"result":[%b]}', b'{"id":1,"result":{"tools":[]}}'),
+        (
+            b'{"id":1,"result":{"tools":[]},"result":{"tools":[%b]}}',
+            b'{"id":1,"result":{"tools":[]}}',
+        ),
+        (
+            b'{"id":1,"result":{"tools":[]},"Result":{"tools":[%b]}}',
+            b'{"id":1,"result":{"tools":[]}}',
+        ),
+        (b'{"id":1,"error":{"code":1},"Result":{"tools":[%b]}}', b'{"id":1,"error":{"code":1}}'),
+        (
+            b'{"id":1,"error":{"code":1},"result":{"tools":[%b]}}',
+            b'{"id":1,"error":{"code":1},"result":{"tools":[]}}',
+        ),
+    ],
+)
+def test_no_spelling_of_an_answer_shows_what_a_rule_hides(line: bytes, shown: bytes) -> None:
+    assert catalog(ignore=("rm",)).learn(parse_message(line % b'{"name":"rm"}')) == shown
+
+
+@pytest.mark.report("S10")
+def test_a_name_that_is_listed_twice_has_the_hints_of_both() -> None:
+    harmless, harmful = hinted("a", '{"readOnlyHint":true}'), hinted("a")
+    for order in ((harmless, harmful), (harmful, harmless)):
+        tools = catalog(read_only=True)
+        assert teach(tools, *order) == []
+        assert not tools.may_repeat("a")
+    assert teach(catalog(read_only=True), harmless, harmless) == ["a", "a"]
+
+
+@given(st.text("a*", max_size=6), st.text("ab", max_size=8))
+def test_patterns_match_as_the_regular_expression_does(pattern: str, name: str) -> None:
+    expression = ".*".join(map(re.escape, pattern.split("*")))
+    matches = re.fullmatch(expression, name) is not None
+    assert catalog(allow=(pattern,)).allows(name) is matches
+    assert catalog(ignore=(pattern,)).allows(name) is not matches
+
+
+def test_a_long_name_and_many_stars_take_no_time() -> None:
+    rules = catalog(ignore=("*a" * 50 + "*b",))
+    assert rules.allows("a" * 100_000)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 
+from mcp_remote_py.bounds import MAX_SERVER_REQUESTS
 from mcp_remote_py.eras.verdict import Era
+from mcp_remote_py.jsonrpc import Message
 
 
 class ServerEra:
@@ -34,6 +36,11 @@ class ServerEra:
         self._remembered = remembered
         self._remember = remember
 
+    def relate(self, request: Message) -> None:
+        """A request of the server came on the stream of another."""
+        if len(self.related) < MAX_SERVER_REQUESTS:
+            self.related[request.key] = request.related
+
     def confirm(self, era: Era) -> None:
         """The server has shown that it is of this era and of no other."""
         self.now = era
@@ -44,6 +51,11 @@ class ServerEra:
         self.now = era
         if self._remembered is not era:
             self._keep(Era.UNKNOWN)
+
+    def suspect(self) -> None:
+        """What is known may not fit any more: the next request of a modern host finds out."""
+        if self.now is Era.MODERN and not self.fixed:
+            self.now = Era.UNKNOWN
 
     def doubt(self) -> None:
         """What was known does not fit any more."""

@@ -18,7 +18,14 @@ from mcp_remote_py.eras.conversation import CHANGES, Filter
 from mcp_remote_py.eras.envelope import SUBSCRIPTION_ID, put_meta
 from mcp_remote_py.eras.verdict import Era, judge_failure
 from mcp_remote_py.errors import ExchangeError, InvalidMessage, Unusable
-from mcp_remote_py.jsonrpc import UNREADABLE, Message, decode_id, encode_notification, parse_message
+from mcp_remote_py.jsonrpc import (
+    UNREADABLE,
+    Message,
+    bounded,
+    decode_id,
+    encode_notification,
+    parse_message,
+)
 from mcp_remote_py.pending import cancelled_key
 from mcp_remote_py.retry import STREAM_STEPS, Random
 
@@ -51,8 +58,8 @@ class _Tagged(msgspec.Struct):
     )
 
 
-_decode_filter = msgspec.json.Decoder(_Filter).decode
-_decode_tagged = msgspec.json.Decoder(_Tagged).decode
+_decode_filter = bounded(msgspec.json.Decoder(_Filter).decode, deep=True)
+_decode_tagged = bounded(msgspec.json.Decoder(_Tagged).decode, deep=True)
 
 
 class OpenStream(Protocol):

@@ -4,7 +4,12 @@ The host's own first message is the probe (promise E1): an `initialize` that is 
 nothing more, and nothing is between host and server from then on. One that is refused is made
 again as `server/discover`, and what follows goes through `eras/modern_server`. A host of
 2026-07-28 on a server of that era goes by, too; on another, `host_side` translates, which learns
-here what the server is. Must not know how messages are translated, URLs or tokens.
+here what the server is.
+
+A verdict on session or era is drawn from what has no effect alone. Where it would be drawn from a
+request that may have an effect, something harmless is asked first, and where such a request was
+answered, before the next one goes: so no verdict has anything executed twice. Must not know how
+messages are translated, URLs or tokens.
 """
 
 from __future__ import annotations
@@ -34,10 +39,10 @@ from mcp_remote_py.eras.verdict import (
     read_refusal,
     supported_versions,
 )
-from mcp_remote_py.errors import ExchangeError, SessionLost, Unusable
+from mcp_remote_py.errors import ExchangeError, SessionLost, Unusable, WrongEra
 from mcp_remote_py.jsonrpc import INVALID_PARAMS, Kind, Message, encode_request, parse_message
 from mcp_remote_py.pending import cancelled_key
-from mcp_remote_py.retry import Random
+from mcp_remote_py.retry import Random, may_have_effect
 from mcp_remote_py.tools import called_tool
 from mcp_remote_py.versions import MODERN
 
@@ -50,6 +55,9 @@ logger = logging.getLogger("mcp_remote_py.bridge")
 
 MAX_TOOL_PAGES = 100
 """Pages of `tools/list` that are read for one refused call."""
+
+QUESTION_PATIENCE = 5.0
+"""Seconds a server gets to show that session and era are still the same; silence is no verdict."""
 
 Expect = Callable[[Message], bool]
 """Sees an answer before it is delivered; True keeps it from the host."""
@@ -84,6 +92,12 @@ class EraChannel:
         self._translation: _Translation | None = None
         self._doubted = False
         """A handshake server said what a modern one would say, and was none: it means its own."""
+        self._generation = 0
+        """How many sessions were lost, or eras."""
+        self._suspicion = False
+        """An answer came that leaves session or era in doubt."""
+        self._question: asyncio.Task[SessionLost | None] | None = None
+        self._questions = 0
         self._expected: dict[Hashable, Expect] = {}
         self._streams: dict[Hashable, Stream] = {}
         self._aside: set[asyncio.Task[Any]] = set()
@@ -94,7 +108,10 @@ class EraChannel:
         """See `ServerChannel.send`."""
         if message.method == "initialize" and not names_its_version(message):
             await self._begin(message)
-        elif self._translation is not None:
+            return
+        if may_have_effect(message):
+            await self._settle_suspicion()
+        if self._translation is not None:
             await self._send_translated(message, self._translation)
         elif names_its_version(message):
             await self._send_modern(message)
@@ -102,18 +119,114 @@ class EraChannel:
             await self._send_legacy(message)
 
     async def _send_legacy(self, message: Message) -> None:
+        generation = self._generation
         try:
             await self._inner.send(message)
         except ExchangeError as error:
-            if self._era.fixed or self._doubted or failure_code(error) not in LEGACY_REFUSED:
-                raise
-            self._doubted = True
-            raise self._lose_era(error) from error
+            raise await self._weigh(message, error, generation) from error
+
+    # ------------------------------------------------------------------ verdicts
+
+    def _verdict(self, error: ExchangeError) -> SessionLost | None:
+        """What a failure says of session or era, had it befallen a request without effect."""
+        if self._translation is not None:
+            if judge_failure(error) is not Era.LEGACY:
+                return None
+        elif isinstance(error, SessionLost):
+            return error
+        elif self._era.fixed or self._doubted or failure_code(error) not in LEGACY_REFUSED:
+            return None
+        text = "The server has become one of another era of the protocol."
+        return SessionLost(text, status=error.status, body=error.body)
+
+    def _conclude(self, verdict: SessionLost, error: ExchangeError) -> SessionLost:
+        """A handshake has to be made; the same verdict is drawn once of a server's own codes."""
+        if verdict is not error:
+            self._era.doubt()
+            self._doubted = self._translation is None
+        return verdict
+
+    async def _weigh(
+        self, message: Message, error: ExchangeError, generation: int
+    ) -> ExchangeError:
+        """What the failure of `message`, sent in this generation, ends it with."""
+        verdict = self._verdict(error)
+        if verdict is None:
+            return error
+        otherwise = error.otherwise if isinstance(error, SessionLost) else error
+        if otherwise is None or isinstance(error, WrongEra) or not may_have_effect(message):
+            return self._conclude(verdict, error)  # it was never sent, or has no effect
+        lost = await self._find_out() if generation == self._generation else None
+        if generation != self._generation:
+            lost = _copy(verdict)  # others have shown it meanwhile
+        return lost or otherwise
+
+    async def _settle_suspicion(self) -> None:
+        """Lets nothing with an effect go into a session, or to an era, that is in doubt."""
+        if self._suspicion or self._question is not None:
+            self._suspicion = False
+            lost = await self._find_out()
+            if lost is not None:
+                raise lost
+
+    def _suspect(self, answer: Message) -> None:
+        """An answer stays one; whether session and era are the same is asked before the next."""
+        refusal = answer.refusal if answer.is_error else None
+        if refusal is not None and self._verdict(refusal) is not None:
+            self._suspicion = True
+
+    async def _find_out(self) -> SessionLost | None:
+        """That session or era are others, as something harmless shows; one question for all."""
+        if self._question is None:
+            self._question = asyncio.ensure_future(self._ask_harmless())
+            self._aside.add(self._question)
+            self._question.add_done_callback(self._end_question)
+        lost = await asyncio.shield(self._question)
+        return lost and _copy(lost)
+
+    def _end_question(self, question: asyncio.Task[SessionLost | None]) -> None:
+        self._aside.discard(question)
+        if self._question is question:
+            self._question = None
+
+    def _begin_anew(self) -> None:
+        """What is in doubt, or asked, of the session that was says nothing of the next."""
+        self._end_translation()
+        self._suspicion = False
+        self._question = None
+
+    async def _ask_harmless(self) -> SessionLost | None:
+        translation = self._translation
+        if translation is None:
+            self._questions += 1
+            raw_id = b'"mcp-remote-py/still-there/%d"' % self._questions
+            question = parse_message(encode_request(raw_id, "ping"))
+        else:
+            question = translation.server.discover()
+        asking = asyncio.ensure_future(self._ask(question))
+        patience = asyncio.ensure_future(self._clock.sleep(QUESTION_PATIENCE))
+        try:
+            await asyncio.wait({asking, patience}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            patience.cancel()
+            asking.cancel()
+        if not asking.done():
+            return None
+        try:
+            answer = asking.result()
+        except ExchangeError as error:
+            failure = error
+        else:
+            if translation is not None and judge_discovery(answer) is Era.MODERN:
+                return None
+            failure = Unusable("Its answer is one of another era.", status=200, body=answer.raw)
+        verdict = self._verdict(failure)
+        return verdict and self._conclude(verdict, failure)
 
     # ------------------------------------------------------------------ a host that shakes hands
 
     async def _begin(self, initialize: Message) -> None:
-        self._end_translation()
+        self._begin_anew()
         era = self._era
         if era.now is Era.MODERN and await self._fall_forward(initialize):
             return
@@ -207,31 +320,33 @@ class EraChannel:
                 await self._inner.send(notification)
 
     async def _serve(self, request: Message, conversations: Conversations) -> None:
+        generation = self._generation
         try:
             await conversations.serve(request)
         except ExchangeError as error:
-            if judge_failure(error) is not Era.LEGACY:
-                raise
-            raise self._lose_era(error) from error
+            told = await self._weigh(request, error, generation)
+            if told.body is not None:
+                from mcp_remote_py.eras.results import to_handshake_error  # few starts need it
 
-    def _lose_era(self, error: ExchangeError) -> SessionLost:
-        """The server is another than it was: the handshake has to be made again."""
-        self._era.doubt()
-        text = "The server has become one of another era of the protocol."
-        return SessionLost(text, status=error.status)
+                # It may be the answer to a later round, whose id is ours.
+                told.body = to_handshake_error(request, parse_message(told.body))
+            raise told from error
 
     async def _ask_properly(self, request: Message) -> Message:
         """The server's answer; once more where the refusal says that another try may fit.
 
-        Where the headers of a call were others, and where the revision is refused and named as one
-        of its own all the same: a server that is being replaced, or one behind several.
+        Where the server's list of tools shows that the headers of a call were others than they
+        must be, which it has to find before it executes anything; and where the revision is refused
+        and named as one of its own all the same, by a server that is being replaced, or one behind
+        several. The second is no proof, so it is for what has no effect.
         """
         answer = await self._ask(request)
         code = error_code(answer)
-        if code == HEADER_MISMATCH:
-            fits_now = await self._relearn(request)
+        if request.method == "tools/call":
+            fits_now = _has_wrong_headers(answer) and await self._relearn(request)
         else:
-            fits_now = code == UNSUPPORTED_VERSION and MODERN in supported_versions(answer)
+            named = code == UNSUPPORTED_VERSION and MODERN in supported_versions(answer)
+            fits_now = named and not may_have_effect(request)
         return await self._ask(request) if fits_now else answer
 
     # ------------------------------------------------------------------ a host of the modern era
@@ -246,22 +361,31 @@ class EraChannel:
                 await self._send_as_is(message)
 
     async def _send_as_is(self, message: Message) -> None:
-        try:
-            await self._exchange(message)
-        except ExchangeError as error:
-            if message.method == "tools/call" and failure_code(error) == HEADER_MISMATCH:
-                if await self._relearn(message):
-                    await self._exchange(message)
-                    return
-            elif judge_failure(error) is Era.LEGACY:
-                self._era.doubt()  # the next request finds out
-            raise
+        refused: list[Message] = []
 
-    async def _exchange(self, message: Message) -> None:
-        if message.method == "tools/list":
-            await self._with_expectation(message, self._filter_tools, self._inner.send(message))
-        else:
-            await self._inner.send(message)
+        def see(answer: Message) -> bool:
+            if message.method == "tools/call" and _has_wrong_headers(answer):
+                refused.append(answer)
+                return True
+            if answer.is_error and answer.refusal and judge_failure(answer.refusal) is Era.LEGACY:
+                self._era.suspect()
+            return False
+
+        expect = self._filter_tools if message.method == "tools/list" else see
+        try:
+            await self._with_expectation(message, expect, self._inner.send(message))
+        except ExchangeError as error:
+            if judge_failure(error) is Era.LEGACY:  # the next request finds out
+                if may_have_effect(message):
+                    self._era.suspect()
+                else:
+                    self._era.doubt()
+            raise
+        for answer in refused:
+            if await self._relearn(message):
+                await self._inner.send(message)
+            else:
+                self._deliver(answer)
 
     def _filter_tools(self, answer: Message) -> bool:
         line = self._parameters.learn(answer)
@@ -309,13 +433,15 @@ class EraChannel:
     def _take(self, message: Message) -> None:
         if message.kind is Kind.RESPONSE:
             expect = self._expected.get(message.key)
+            if expect is None:
+                self._suspect(message)
             if expect is None or not expect(message):
                 self._deliver(message)
         elif message.method in STREAM_NOTICES and self._take_stream_notice(message):
             pass
         elif self._translation is None:
             if message.kind is Kind.REQUEST and self._era.host_is_modern:
-                self._era.related[message.key] = message.related
+                self._era.relate(message)
             self._deliver(message)
         elif message.kind is Kind.REQUEST:
             logger.warning("A server of this era sends no requests; ignored: %s", message)
@@ -348,6 +474,7 @@ class EraChannel:
         answer: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
 
         def see(message: Message) -> bool:
+            self._suspect(message)
             if not answer.done():
                 answer.set_result(self._learn(request, message))
             return True
@@ -408,7 +535,11 @@ class EraChannel:
         for page in range(MAX_TOOL_PAGES):
             params = b'{"_meta":%b%b}' % (meta, cursor)
             request = _make_list_request(call, page, params)
-            answer = await self._ask(request)
+            try:
+                answer = await self._ask(request)
+            except ExchangeError as error:
+                logger.debug("The tools could not be read again: %s", error.cause)
+                break
             if answer.is_error:
                 break
             result = read_members(answer.result) or {}
@@ -436,7 +567,8 @@ class EraChannel:
 
     async def renew(self) -> None:
         """See `ServerChannel.renew`."""
-        self._end_translation()
+        self._begin_anew()
+        self._generation += 1
         await self._inner.renew()
 
     async def aclose(self) -> None:
@@ -447,6 +579,16 @@ class EraChannel:
         if self._aside:
             await asyncio.wait(set(self._aside))
         await self._inner.aclose()
+
+
+def _copy(verdict: SessionLost) -> SessionLost:
+    """For each that hears of it, and proven."""
+    return SessionLost(verdict.cause, hint=verdict.hint, status=verdict.status)
+
+
+def _has_wrong_headers(answer: Message) -> bool:
+    """Whether a call was refused for its headers, in the form that 2026-07-28 has for it."""
+    return answer.refusal is not None and error_code(answer) == HEADER_MISMATCH
 
 
 def _make_list_request(call: Message, page: int, params: bytes) -> Message:

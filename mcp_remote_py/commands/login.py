@@ -13,9 +13,11 @@ from datetime import UTC, datetime
 
 from mcp_remote_py.commands.agent import Agent, BuildAgent, load_agent
 from mcp_remote_py.errors import McpRemoteError, UsageError, one_line
+from mcp_remote_py.named_files import read_settled
 from mcp_remote_py.oauth.steps import Credential
 from mcp_remote_py.redact import mask_url
-from mcp_remote_py.settings import ProxySettings
+from mcp_remote_py.settings import HeaderSources, ProxySettings, check_sign_in_headers
+from mcp_remote_py.transports.headers import HeaderBook
 
 logger = logging.getLogger("mcp_remote_py")
 
@@ -37,14 +39,20 @@ def run_login(
     That is 3 where the server wants a sign-in and none came about.
 
     Raises:
+        UsageError: a header cannot be read, or is an Authorization header.
         McpRemoteError: it could not even be begun.
     """
 
     async def sign_in() -> int:
+        headers = HeaderBook(settings.headers, environment, read_settled)
+        await headers.load()
+        check_sign_in_headers(headers.headers)
+        # As given now: nothing is read again in the time of one sign-in.
+        chosen = settings._replace(headers=HeaderSources(given=headers.headers))
         agent = (build or load_agent())(
-            settings, environment, lambda text: write(one_line(text)), read_line
+            chosen, environment, lambda text: write(one_line(text)), read_line
         )
-        return await _sign_in(agent, settings, write, now)
+        return await _sign_in(agent, chosen, write, now)
 
     return asyncio.run(sign_in())
 

@@ -14,7 +14,7 @@ from mcp_remote_py.commands.agent import BuildAgent, load_agent
 from mcp_remote_py.credentials.known import KnownFile
 from mcp_remote_py.credentials.state import State, StateFile, list_states, state_directory
 from mcp_remote_py.errors import McpRemoteError, one_line
-from mcp_remote_py.redact import mask_url
+from mcp_remote_py.redact import mask_url, remember, secrets_in_url
 from mcp_remote_py.settings import (
     TOKEN_STORES,
     LogoutSettings,
@@ -87,6 +87,7 @@ async def _sign_out(
     build: BuildAgent,
 ) -> int:
     name = _name(state)
+    remember(secrets_in_url(state.server))
     try:
         agent = build(
             _to_proxy_settings(state, settings, environment),
@@ -99,7 +100,8 @@ async def _sign_out(
         return FAILED_STATUS
     directory = state_directory(environment)
     session = (state.server, state.resource, state.profile)
-    StateFile(directory, *session).delete()
+    if not StateFile(directory, *session).delete():
+        return FAILED_STATUS  # what `status` says is told by that file
     KnownFile(directory, *session, os.urandom).delete()
     write(f"Signed out of {name}." if there_was_one else f"Nobody was signed in at {name}.")
     return DONE_STATUS
@@ -126,6 +128,7 @@ def _to_proxy_settings(
         timeouts=settings.timeouts,
         tls=settings.tls,
         http_proxy=choose_http_proxy(server, environment),
+        allow_private_network=settings.allow_private_network,
         ipv4=settings.ipv4,
         log=settings.log,
         sign_in=defaults._replace(

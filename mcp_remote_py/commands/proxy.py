@@ -23,13 +23,20 @@ from mcp_remote_py.credentials.state import StateFile, state_directory
 from mcp_remote_py.eras.parameters import ParameterHeaders
 from mcp_remote_py.eras.passthrough import Stamp
 from mcp_remote_py.eras.verdict import Era
+from mcp_remote_py.named_files import read_settled
 from mcp_remote_py.redact import mask_url
 from mcp_remote_py.relay import Relay
-from mcp_remote_py.settings import ProtocolStrategy, ProxySettings, TransportStrategy
+from mcp_remote_py.settings import (
+    ProtocolStrategy,
+    ProxySettings,
+    TransportStrategy,
+    choose_http_proxy,
+)
 from mcp_remote_py.tools import ToolCatalog
 from mcp_remote_py.transports.choose import Candidate, ChosenChannel, OnAccepted
 from mcp_remote_py.transports.headers import HeaderBook
 from mcp_remote_py.transports.http import HttpClient
+from mcp_remote_py.transports.intake import Intake
 from mcp_remote_py.transports.legacy_sse import LegacySseChannel
 from mcp_remote_py.transports.stdio import StdioChannel
 from mcp_remote_py.transports.streamable import StreamableChannel
@@ -57,6 +64,11 @@ class LazySignIn:
         self._known: KnownFile | None = None
         # Only a hint: where it is wrong, the server's refusal leads to the same record.
         self._signed_in = signed_in
+        self._server_address = ""
+
+    def note_address(self, address: str) -> None:
+        """The server was connected to there, last."""
+        self._server_address = address
 
     async def headers(self, method: bytes, url: str) -> tuple[Header, ...]:
         """See `Authorizer`."""
@@ -123,7 +135,12 @@ class LazySignIn:
         if self._agent is None:
             from mcp_remote_py.signin.build import build_agent  # 0.2 s that few starts cost
 
-            self._agent = build_agent(self._settings, self._environment, say)
+            self._agent = build_agent(
+                self._settings,
+                self._environment,
+                say,
+                server_address=lambda: self._server_address,
+            )
         return self._agent
 
 
@@ -167,7 +184,7 @@ def _duplicate(descriptor: int, otherwise: int) -> int:
 async def _relay(
     settings: ProxySettings, environment: Mapping[str, str], stdin: int, stdout: int
 ) -> int:
-    headers = HeaderBook(settings.headers, environment, read_text)
+    headers = HeaderBook(settings.headers, environment, read_settled)
     await headers.load()
     host = StdioChannel(stdin, stdout, settings.max_message_size)
     clock = LoopClock()
@@ -182,15 +199,25 @@ async def _relay(
     era = make_era(settings.protocol, known.era, lambda found: state.update(era=found.value))
     parameters = ParameterHeaders()
     # Who gave a credential meant that one: no sign-in then (decision D12).
-    authorizer = None
+    authorizer = on_connected = None
     if not headers.has_authorization:
         signed_in = known.signed_in_at is not None
         authorizer = LazySignIn(settings, environment, signed_in=signed_in)
+        on_connected = authorizer.note_address
+
+    intake = Intake(settings.max_message_size)
 
     def connect_transport(deliver: Deliver, on_session_lost: Callable[[], None]) -> ServerChannel:
         return build_transport(
             settings,
-            lambda: HttpClient(settings, headers, authorizer),
+            lambda: HttpClient(
+                settings,
+                headers,
+                authorizer,
+                intake,
+                on_connected,
+                lambda url: choose_http_proxy(url, environment),
+            ),
             Stamp(parameters),
             state,
             known.transport,
@@ -308,9 +335,3 @@ def order_transports(strategy: TransportStrategy, remembered: str) -> list[str]:
     if remembered in names:
         names.sort(key=lambda name: name != remembered)
     return names
-
-
-def read_text(path: str) -> str:
-    """A header file's text. Raises OSError or ValueError, which its reader explains."""
-    with open(path, encoding="utf-8", newline="") as file:
-        return file.read()

@@ -12,9 +12,9 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 from mcp_remote_py.credentials.state import State, list_states, state_directory
-from mcp_remote_py.errors import name_server, one_line
+from mcp_remote_py.errors import explain_stars, name_server, one_line
 from mcp_remote_py.oauth.ledger import describe_wait, wait_for_renewal, wait_for_tab
-from mcp_remote_py.redact import mask_url
+from mcp_remote_py.redact import mask_url, remember, scrub_known, secrets_in_url
 from mcp_remote_py.settings import StatusSettings
 
 SIGN_IN_NEEDED_STATUS = 3
@@ -35,6 +35,8 @@ def run_status(
     states = [
         state for state in list_states(state_directory(environment)) if _matches(state, settings)
     ]
+    for state in states:
+        remember(secrets_in_url(state.server))
     if settings.json:
         sessions = [_to_json(state, now()) for state in states]
         write(json.dumps({"sessions": sessions}, indent=2))
@@ -59,13 +61,13 @@ def _say_nothing_known(settings: StatusSettings) -> str:
     if settings.server is None:
         return "Nothing is known of any server yet."
     server = mask_url(str(settings.server))
-    return f"Nothing is known of {server}. To sign in: mcp-remote-py login {server}"
+    return explain_stars(f"Nothing is known of {server}. To sign in: mcp-remote-py login {server}")
 
 
 def _to_lines(state: State, now: float) -> list[str]:
     facts = {
         "profile": state.profile,
-        "resource": state.resource,
+        "resource": mask_url(state.resource),
         "signed in": _say_signed_in(state, now),
         "issuer": state.issuer,
         "scopes": state.scope,
@@ -86,7 +88,8 @@ def _to_lines(state: State, now: float) -> list[str]:
 
 
 def _name_session(text: str, state: State) -> str:
-    return name_server(text, state.server, state.profile, state.resource)
+    named = name_server(scrub_known(text), state.server, state.profile, state.resource)
+    return explain_stars(named)
 
 
 def _say_signed_in(state: State, now: float) -> str:
@@ -148,7 +151,7 @@ def _to_json(state: State, now: float) -> dict[str, object]:
     return {
         "server": mask_url(state.server),
         "profile": state.profile,
-        "resource": state.resource,
+        "resource": mask_url(state.resource),
         "signed_in": state.signed_in_at is not None,
         "signed_in_at": _to_timestamp(state.signed_in_at),
         "account": state.account or None,
@@ -159,7 +162,7 @@ def _to_json(state: State, now: float) -> dict[str, object]:
         "store": state.store or None,
         "transport": state.transport or None,
         "port": state.port,
-        "last_error": state.last_error or None,
+        "last_error": scrub_known(state.last_error) or None,
         "last_hint": _name_session(state.last_hint, state) or None,
         "vain_tabs": state.ledger.vain_tabs,
         "next_tab_in": wait_for_tab(state.ledger, now, step_up=False),

@@ -1,18 +1,25 @@
 """Files that are one person's alone: in a folder of mode 0700, replaced as a whole.
 
-A crash leaves the old content or the new, never half of one. Must not know what is in a file.
+A crash, and a disk that fails at any write, leave the old content or the new, never half of one.
+What another user may have prepared is refused, not followed: a link, a FIFO or device, a file
+with a second name, a folder or file of another owner. What is ours and open to others is closed.
+Must not know what is in a file.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
+import glob
 import logging
 import os
+import stat
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from mcp_remote_py.credentials.store import StoreError
+from mcp_remote_py.errors import StoreError
 
 logger = logging.getLogger("mcp_remote_py.credentials")
 
@@ -24,23 +31,141 @@ REPLACE_WAITS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 MAX_QUARANTINED = 9
 """Broken files kept per name; the last one is replaced: the disk must not fill with them."""
 
+DRAFT_AGE = 60.0
+"""Seconds after which nobody works at a draft any more: a token endpoint is waited for 15 s."""
+MAX_BYTES = 4 * 1024 * 1024
+"""Of a file. A token answer has at most 256 KiB (`oauth.steps.MAX_BODY_BYTES`), written down at
+most twice that; a record of what was tried has 16 sets of scopes, of one header each."""
+
+_BINARY = getattr(os, "O_BINARY", 0)
+_NOT_FOLLOWED = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | _BINARY
+"""Nor waited for: opening a FIFO may take for ever. Windows has neither."""
+
 
 def make_private(folder: Path) -> None:
     """Makes `folder`, and those above it that are missing, for their owner alone.
 
-    One that is there already is closed to others; those above it are not ours to change.
+    One that is there already must be ours, and is closed to others; so that nobody can put another
+    in its place, the one above it must be ours or the system's, and is closed to others' writing.
 
     Raises:
-        StoreError: it is impossible.
+        StoreError: it is impossible, or another user has prepared it.
     """
     try:
         if not folder.is_dir():
             for each in (*reversed(folder.parents), folder):
                 each.mkdir(mode=0o700, exist_ok=True)
-        if os.name == "posix" and folder.stat().st_mode & 0o077:
-            folder.chmod(0o700)
+        _claim(folder.parent, 0o002, or_roots=True)
+        _claim(folder, 0o077, or_roots=False)
     except OSError as error:
         raise _unusable(folder, "be made private", error) from None
+
+
+if sys.platform == "win32":
+    # The folder is the person's own, and so are the rights of what is in it.
+
+    def _claim(folder: Path, forbidden: int, *, or_roots: bool) -> None:
+        pass
+
+    def describe_strangeness(status: os.stat_result) -> str:
+        """None is known here."""
+        return ""
+
+    def close_to_others(descriptor: int, status: os.stat_result) -> bool:
+        """There is nothing to do here."""
+        return False
+else:
+
+    def _claim(folder: Path, forbidden: int, *, or_roots: bool) -> None:
+        """Takes the `forbidden` permissions away from a folder that is ours.
+
+        A link to it is fine where it is ours, too: people keep such folders elsewhere.
+        """
+        status = folder.stat()
+        owners = {os.geteuid(), 0} if or_roots else {os.geteuid()}
+        if status.st_uid not in owners or folder.lstat().st_uid not in {os.geteuid(), 0}:
+            raise StoreError(f"{folder} belongs to another user and is not used.", hint=_HINT)
+        mode = stat.S_IMODE(status.st_mode)
+        if mode & forbidden and status.st_uid == os.geteuid() and not (or_roots and mode & 0o1000):
+            folder.chmod(mode & ~forbidden)
+            logger.warning("The folder %s was open to other users; now it is yours alone.", folder)
+
+    def describe_strangeness(status: os.stat_result) -> str:
+        """What an open file has that none of ours has, "" for nothing."""
+        if not stat.S_ISREG(status.st_mode):
+            return "is not a plain file"
+        if status.st_uid != os.geteuid():
+            return "belongs to another user"
+        if status.st_nlink > 1:
+            return "has a second name (a hard link)"
+        return ""
+
+    def close_to_others(descriptor: int, status: os.stat_result) -> bool:
+        """Takes away what others may do with an open file; whether they could do anything."""
+        if not status.st_mode & 0o077:
+            return False
+        os.fchmod(descriptor, 0o600)
+        return True
+
+
+class Draft:
+    """The next content of a file, beside it until `commit`: the old one stays until then.
+
+    Raises, as its functions do:
+        OSError: the disk does not take it; what there was of a draft is gone.
+        StoreError: as `make_private`.
+    """
+
+    def __init__(self, path: Path, temporary: Path) -> None:
+        make_private(path.parent)
+        self._path = path
+        self._temporary = temporary
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NOT_FOLLOWED
+        self._descriptor = os.open(temporary, flags, 0o600)
+
+    def write(self, content: bytes) -> None:
+        """Replaces what is in it; returns when that is on the disk."""
+        try:
+            os.lseek(self._descriptor, 0, os.SEEK_SET)
+            rest = memoryview(content)
+            while rest:
+                rest = rest[os.write(self._descriptor, rest) :]
+            os.ftruncate(self._descriptor, len(content))
+            os.fsync(self._descriptor)
+        except OSError:
+            self.discard()
+            raise
+
+    def commit(self) -> None:
+        """Takes the place of the file; nothing that fails after that is told as a failure."""
+        try:
+            self._close()
+            replace(self._temporary, self._path)
+        except OSError:
+            self.discard()
+            raise
+        _sync_folder(self._path.parent)
+        with contextlib.suppress(OSError):
+            self._tidy()
+
+    def _tidy(self) -> None:
+        """Deletes the drafts that killed processes and a disk that failed have left."""
+        now = self._path.stat().st_mtime
+        for each in self._path.parent.glob(f"{glob.escape(self._path.name)}.*.tmp"):
+            if now - each.lstat().st_mtime > DRAFT_AGE:
+                each.unlink()
+
+    def discard(self) -> None:
+        """Leaves the file as it is."""
+        with contextlib.suppress(OSError):
+            self._close()
+        with contextlib.suppress(OSError):
+            self._temporary.unlink()
+
+    def _close(self) -> None:
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor != -1:
+            os.close(descriptor)
 
 
 def write_private(path: Path, content: bytes, randomness: Randomness) -> None:
@@ -49,24 +174,33 @@ def write_private(path: Path, content: bytes, randomness: Randomness) -> None:
     Raises:
         StoreError: it is impossible; the old file is as it was.
     """
-    make_private(path.parent)
-    temporary = path.with_name(f"{path.name}.{randomness(8).hex()}.tmp")
+    if len(content) > MAX_BYTES:
+        raise StoreError(f"{path} would have more than {MAX_BYTES} bytes.", hint=_HINT)
     try:
-        try:
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(descriptor)
-            replace(temporary, path)
-            _sync_folder(path.parent)
-        finally:
-            temporary.unlink(missing_ok=True)
+        draft = Draft(path, path.with_name(f"{path.name}.{randomness(8).hex()}.tmp"))
+        draft.write(content)
+        draft.commit()
     except OSError as error:
         raise _unusable(path, "be written", error) from None
 
 
-_BINARY = getattr(os, "O_BINARY", 0)
+def reserve(path: Path, size: int, randomness: Randomness) -> Draft:
+    """Takes the space for the next content of a file, before that is known.
+
+    To be called under a lock of the file: what a killed process has reserved is given back.
+
+    Raises:
+        StoreError: there is not so much, or the file could not be written for another reason.
+    """
+    temporary = path.with_name(f"{path.name}.reserved.tmp")
+    try:
+        make_private(path.parent)
+        temporary.unlink(missing_ok=True)
+        draft = Draft(path, temporary)
+        draft.write(randomness(size))  # zeros may take no space
+    except OSError as error:
+        raise _unusable(path, "be written", error) from None
+    return draft
 
 
 def replace(
@@ -99,24 +233,46 @@ def _sync_folder(folder: Path) -> None:
                 os.close(descriptor)
 
 
+def open_private(path: Path, flags: int) -> int:
+    """A descriptor of a file that is ours alone; one that is open to others is closed to them.
+
+    Raises:
+        OSError: it is not there, or cannot be opened.
+        StoreError: another user may have prepared it.
+    """
+    descriptor = os.open(path, flags | _NOT_FOLLOWED, 0o600)  # nor inherited (PEP 446)
+    try:
+        status = os.fstat(descriptor)
+        if stat.S_ISDIR(status.st_mode):
+            raise IsADirectoryError
+        if strangeness := describe_strangeness(status):
+            raise StoreError(f"{path} {strangeness} and is not used.", hint=_HINT)
+        if close_to_others(descriptor, status):
+            logger.warning("%s could be read by others; now only by you.", path)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
 def read_private(path: Path) -> bytes | None:
     """The content, or None where there is no such file; a file open to others is closed to them.
 
+    A folder, and a file that is too large to be ours, have none: b"".
+
     Raises:
-        StoreError: it is there, but cannot be read.
+        StoreError: it is there, but cannot be read, or another user may have prepared it.
     """
     try:
-        with path.open("rb") as file:
-            if os.name == "posix" and os.fstat(file.fileno()).st_mode & 0o077:
-                logger.warning("%s could be read by others; now only by you.", path)
-                os.chmod(path, 0o600)
-            return file.read()
+        with os.fdopen(open_private(path, os.O_RDONLY), "rb") as file:
+            content = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
         return None
     except IsADirectoryError:
         return b""
     except OSError as error:
         raise _unusable(path, "be read", error) from None
+    return content if len(content) <= MAX_BYTES else b""
 
 
 def quarantine(path: Path, seen: bytes, reason: str) -> bool:
@@ -167,9 +323,15 @@ def names_in(folder: Path) -> list[str]:
         raise _unusable(folder, "be read", error) from None
 
 
+_HINT = "Make that folder yours and writable, or name another in MCP_REMOTE_CONFIG_DIR."
+
+
+def describe_failure(error: OSError) -> str:
+    """Why, in words."""
+    if error.errno == errno.ELOOP:
+        return "It is a symbolic link, which is not followed"
+    return error.strerror or type(error).__name__
+
+
 def _unusable(path: Path, verb: str, error: OSError) -> StoreError:
-    reason = error.strerror or type(error).__name__
-    return StoreError(
-        f"{path} cannot {verb}: {reason}.",
-        hint="Make that folder yours and writable, or name another in MCP_REMOTE_CONFIG_DIR.",
-    )
+    return StoreError(f"{path} cannot {verb}: {describe_failure(error)}.", hint=_HINT)

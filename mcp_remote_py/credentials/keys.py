@@ -19,8 +19,8 @@ from typing import Protocol, cast
 from mcp_remote_py.credentials.files import Randomness, quarantine, read_private, write_private
 from mcp_remote_py.credentials.lock import hold_blocking
 from mcp_remote_py.credentials.sealed import KEY_BYTES, SealedStore
-from mcp_remote_py.credentials.store import MemoryStore, Store, StoreError
-from mcp_remote_py.errors import one_line
+from mcp_remote_py.credentials.store import MemoryStore, Store
+from mcp_remote_py.errors import StoreError, one_line
 from mcp_remote_py.redact import Secret, remember, scrub_known
 
 Question = Callable[[], bytes | None]
@@ -31,6 +31,8 @@ logger = logging.getLogger("mcp_remote_py.credentials")
 SERVICE = "mcp-remote-py"
 USER_NAME = "sealing key"
 """The name of the one item in the keyring."""
+ASIDE_NAME = f"{USER_NAME}, moved aside"
+"""Where an item of that name goes that is no key."""
 KEYRING_PATIENCE = 30.0
 """Seconds. Someone may be typing the password of a locked keyring; some never answer at all."""
 
@@ -133,9 +135,12 @@ class KeyringKey:
     def _find_or_make(self) -> bytes:
         with hold_blocking(self._lock):
             backend = self._open_backend()
-            key = _parse(backend.get_password(SERVICE, USER_NAME))
+            found = backend.get_password(SERVICE, USER_NAME)
+            key = _parse(found)
             if key is not None:
                 return key
+            if found:  # records may depend on it, whatever has become of it
+                backend.set_password(SERVICE, ASIDE_NAME, found)
             key = self._randomness(KEY_BYTES)
             text = base64.b64encode(key).decode("ascii")
             remember([Secret(text)])

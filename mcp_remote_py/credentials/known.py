@@ -14,9 +14,9 @@ from pathlib import Path
 import msgspec
 
 from mcp_remote_py.channel import Known
-from mcp_remote_py.credentials.files import Randomness, delete, write_private
+from mcp_remote_py.credentials.files import Randomness, delete, read_private, write_private
 from mcp_remote_py.credentials.state import name_session
-from mcp_remote_py.credentials.store import StoreError
+from mcp_remote_py.errors import StoreError
 
 logger = logging.getLogger("mcp_remote_py.credentials")
 
@@ -50,16 +50,16 @@ class KnownFile:
         self._randomness = randomness
         self._writing = threading.Lock()
         self._last: Known | None = None
+        self._failure = ""
 
     def read(self) -> Known:
         """What was kept last, empty where it cannot be used."""
         try:
-            with self._path.open("rb") as file:
-                data = file.read(MAX_BYTES + 1)
-        except FileNotFoundError:
+            data = read_private(self._path)
+        except StoreError as error:
+            return self._ignore(error.cause)
+        if data is None:
             return Known()
-        except OSError as error:
-            return self._ignore(str(error))
         if len(data) > MAX_BYTES:
             return self._ignore(f"more than {MAX_BYTES} bytes")
         try:
@@ -90,9 +90,11 @@ class KnownFile:
             try:
                 write_private(self._path, data, self._randomness)
             except StoreError as error:
-                logger.warning("What the server said is not kept: %s", error.sentence())
+                if error.cause != self._failure:  # a disk that is full is so for long
+                    logger.warning("What the server said is not kept: %s", error.sentence())
+                self._failure = error.cause
                 return
-            self._last = after
+            self._last, self._failure = after, ""
 
     def delete(self) -> None:
         """Forgets it; raises nothing."""

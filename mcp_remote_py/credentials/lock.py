@@ -14,8 +14,8 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 from mcp_remote_py.channel import Clock
-from mcp_remote_py.credentials.files import make_private
-from mcp_remote_py.credentials.store import StoreError
+from mcp_remote_py.credentials.files import make_private, open_private
+from mcp_remote_py.errors import LockBusy, StoreError
 
 FIRST_WAIT = 0.01
 LONGEST_WAIT = 0.25
@@ -27,14 +27,10 @@ CAN_BE_SHARED: bool = os.name == "posix"
 """Whether a lock can be held together with a child; Windows ties one to its process."""
 
 
-class LockBusy(StoreError):
-    """Another process did not give the lock back in time."""
-
-
 class Held:
-    """A lock that is held; `descriptor` is what the kernel knows it by."""
+    """A lock that is held; `descriptor` is what the kernel knows it by, -1 where it does not."""
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int = -1) -> None:
         self.descriptor = descriptor
         self._is_shared = False
 
@@ -103,8 +99,8 @@ def _take(path: Path, *, wait: bool) -> int | None:
     """A descriptor that holds the lock of that name; None where someone else does."""
     make_private(path.parent)
     try:
-        # Not inheritable (PEP 446): a child that outlives us does not hold it.
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        # Not inheritable: a child that outlives us does not hold it.
+        descriptor = open_private(path, os.O_RDWR | os.O_CREAT)
         try:
             if _lock(descriptor, wait=wait) and _is_still(path, descriptor):
                 descriptor, taken = -1, descriptor

@@ -7,16 +7,19 @@ not know where keys come from, nor what is in a credential.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol, TypeVar
 
 from mcp_remote_py.credentials.files import (
+    Draft,
     Randomness,
     delete,
     names_in,
     quarantine,
     read_private,
+    reserve,
     write_private,
 )
 from mcp_remote_py.credentials.store import (
@@ -26,6 +29,7 @@ from mcp_remote_py.credentials.store import (
     encode,
     encode_pending,
 )
+from mcp_remote_py.errors import StoreError
 from mcp_remote_py.oauth.steps import Credential, PendingAuthorization
 
 SUFFIX = ".sealed"
@@ -34,6 +38,9 @@ PENDING_SUFFIX = ".pending"
 KEY_BYTES = 32
 NONCE_BYTES = 12
 """NIST SP 800-38D §5.2.1.1. Random ones are safe for 2^32 records of one key."""
+
+SPARE_BYTES = 16 * 1024
+"""Reserved beyond the size of the record there is: real ones have 1 to 8 KiB, and tokens grow."""
 
 _MAGIC = b"mcp-remote-py sealed 1"
 """The number is that of this form of file."""
@@ -68,6 +75,7 @@ class SealedStore:
         self.directory = directory
         self.keys = keys
         self._randomness = randomness
+        self._reserved: dict[Path, Draft] = {}
 
     def load(self, session: str) -> Credential | None:
         """See `Store`. A record that cannot be opened is moved aside."""
@@ -98,15 +106,38 @@ class SealedStore:
     def save_pending(self, session: str, pending: PendingAuthorization | None) -> None:
         """See `Store`."""
         path = self._path(session, PENDING_SUFFIX)
-        if pending is None:
+        if pending is not None:
+            return self._save(path, encode_pending(pending))
+        try:
             delete(path)
-        else:
-            self._save(path, encode_pending(pending))
+        except StoreError:
+            write_private(path, b"", self._randomness)  # as good: nobody can open it
+        return None
 
     def _save(self, path: Path, text: bytes) -> None:
         name, key = self.keys.for_sealing()
         sealed = _seal(text, key, self._randomness(NONCE_BYTES), _bound(name, path))
-        write_private(path, _line(name) + sealed, self._randomness)
+        content = _line(name) + sealed
+        draft = self._reserved.pop(path, None)
+        if draft is not None:
+            with contextlib.suppress(OSError):
+                draft.write(content)
+                return draft.commit()
+        return write_private(path, content, self._randomness)
+
+    def reserve(self, session: str) -> None:
+        """See `Store`."""
+        self.release(session)
+        self.keys.for_sealing()
+        path = self._path(session, SUFFIX)
+        size = len(read_private(path) or b"") + SPARE_BYTES
+        self._reserved[path] = reserve(path, size, self._randomness)
+
+    def release(self, session: str) -> None:
+        """See `Store`."""
+        draft = self._reserved.pop(self._path(session, SUFFIX), None)
+        if draft is not None:
+            draft.discard()
 
     def forget(self, session: str) -> bool:
         """See `Store`. Copies that were moved aside go as well."""
@@ -122,10 +153,10 @@ class SealedStore:
         return [name.removesuffix(SUFFIX) for name in names if name.endswith(SUFFIX)]
 
     def prepare(self) -> None:
-        """See `Store`: makes the key and writes a file."""
+        """See `Store`: makes the key and writes a file of the size of a record."""
         self.keys.for_sealing()
         probe = self.directory / "probe"
-        write_private(probe, b"", self._randomness)
+        write_private(probe, self._randomness(SPARE_BYTES), self._randomness)
         delete(probe)
 
     def describe(self) -> str:

@@ -3,28 +3,42 @@
 A session is one account at one server: server URL, the resource and the profile a person named
 (decision D7). Which transport answered, who is signed in until when, what went wrong last:
 `status` shows it without a keyring. A file that is missing, broken or from a later version means
-"nothing known", never an error: everything in it can be found out again. Must not know tokens
-or the keyring.
+"nothing known", never an error: everything in it can be found out again. But for the budget: of
+that only a file that is missing tells that nothing was tried. Must not know tokens or the keyring.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 import os
 import re
+from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TypedDict, Unpack
+from typing import NamedTuple, TypedDict, Unpack
 
 import msgspec
 
-from mcp_remote_py.oauth.ledger import Ledger
+from mcp_remote_py.credentials.files import (
+    Randomness,
+    delete,
+    names_in,
+    quarantine,
+    read_private,
+    write_private,
+)
+from mcp_remote_py.errors import StoreError
+from mcp_remote_py.oauth.ledger import Ledger, apply_late, make_spent
 
 logger = logging.getLogger("mcp_remote_py.credentials")
 
 SCHEMA = 2
 """2 added all but `server` and `transport`. A record of 1 reads as one with nothing more in it."""
+MAX_UNWRITTEN = 1000
+"""Changes kept for a disk that takes none. The policy's waits make it days until there are so many,
+and what was tried a day ago counts for nothing."""
 DIRECTORY_VARIABLE = "MCP_REMOTE_CONFIG_DIR"
 """mcp-remote's name for the folder of what it keeps."""
 
@@ -109,97 +123,189 @@ def name_session(server: str, resource: str = "", profile: str = "") -> str:
     return hashlib.sha256(key.encode()).hexdigest()[:32]
 
 
-class StateFile:
-    """The record of one session."""
+_Change = Callable[[State], State]
 
-    def __init__(self, directory: Path, server: str, resource: str = "", profile: str = "") -> None:
+
+class _Found(NamedTuple):
+    """What lies on the disk; `broken` is its content where that is not a record of ours."""
+
+    state: State
+    broken: bytes | None = None
+
+
+class StateFile:
+    """The record of one session.
+
+    Keeps changes, not records: what could not be written is made again on whatever is on disk by
+    then, at each look and at the next change. May be used from several threads.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        server: str,
+        resource: str = "",
+        profile: str = "",
+        randomness: Randomness = os.urandom,
+    ) -> None:
         self._empty = State(server=server, resource=resource, profile=profile)
-        self._unwritten: State | None = None
-        """What could not be written holds for this process at least: budgets must not run dry."""
         self._path = directory / f"{name_session(server, resource, profile)}.json"
+        self._randomness = randomness
+        self._unwritten: deque[_Change] = deque(maxlen=MAX_UNWRITTEN)
+        """In their order. They hold for this process at least: budgets must not run dry."""
+        self._failure = ""
+        """Why, where there are some; said once."""
 
     def read(self) -> State:
-        """The record, or an empty one."""
-        return self._unwritten or self._read() or State()
+        """The record, or an empty one where there is none that can be used."""
+        try:
+            found = self._load()
+        except StoreError as error:
+            self._say("cannot be used", error)
+            found = None
+        state = State() if found is None or found.broken is not None else found.state
+        return self._catch_up(state) if self._unwritten else state
+
+    def look(self) -> State:
+        """The record, for whoever acts upon its ledger.
+
+        One that is broken has a ledger that is spent: whatever was tried may stand there.
+
+        Raises:
+            StoreError: there is one, and it cannot be read now.
+        """
+        found = self._load()
+        return self._catch_up(found.state if found is not None else self._empty)
 
     def update(self, **changes: Unpack[StateChanges]) -> None:
-        """Changes some members, at once or not at all; readable by its owner only."""
-        self._change(lambda state: msgspec.structs.replace(state, **changes))
+        """Changes some members, at once or not at all; readable by its owner only.
 
-    def amend(self, change: Callable[[Ledger], Ledger]) -> Ledger:
-        """Changes the ledger, at once or not at all; returns the new one.
-
-        Where it cannot be written that is logged, and the new one holds for this process only.
+        Where it cannot be written that is logged, and holds for this process only, until it can.
         """
-        return self._change(
-            lambda state: msgspec.structs.replace(state, ledger=change(state.ledger))
-        ).ledger
 
-    def _change(self, change: Callable[[State], State]) -> State:
+        def change(state: State) -> State:
+            return msgspec.structs.replace(state, **changes)
+
+        def make_late(before: State) -> _Change:
+            def change_late(state: State) -> State:
+                # What others have written meanwhile is newer.
+                is_as_before = all(
+                    getattr(state, name) == getattr(before, name) for name in changes
+                )
+                return change(state) if is_as_before else state
+
+            return change_late
+
+        self._change(change, make_late)
+
+    def amend(self, change: Callable[[Ledger], Ledger], *, must_last: bool = False) -> Ledger:
+        """Changes the ledger, at once or not at all; returns the new one. Else as `update`.
+
+        Raises:
+            StoreError: it cannot be written and `must_last`; then it is as if nothing was asked.
+        """
+
+        def change_now(state: State) -> State:
+            return msgspec.structs.replace(state, ledger=change(state.ledger))
+
+        def change_late(state: State) -> State:
+            return msgspec.structs.replace(state, ledger=apply_late(state.ledger, change))
+
+        return self._change(change_now, lambda _: change_late, must_last=must_last).ledger
+
+    def flush(self) -> None:
+        """Tries once more to write what could not be written."""
+        if self._unwritten:
+            self.update()
+
+    def _change(
+        self, change: _Change, make_late: Callable[[State], _Change], *, must_last: bool = False
+    ) -> State:
         """Under a lock of its own, held for no longer than this: no process loses a change."""
         from mcp_remote_py.credentials.lock import hold_blocking  # 5 ms that a reader saves
-        from mcp_remote_py.credentials.store import StoreError
 
-        lock = self._path.parent / "locks" / f"{self._path.stem}.state.lock"
+        known = self._empty
         try:
-            with hold_blocking(lock):
-                return self._change_now(change)
+            # Without the lock nothing is written: it could undo what another process writes.
+            with hold_blocking(self._path.parent / "locks" / f"{self._path.stem}.state.lock"):
+                found = self._load()
+                known = self._empty if found is None else found.state
+                changed = change(self._catch_up(known))
+                self._write(changed, None if found is None else found.broken)
+                self._unwritten.clear()
+                self._failure = ""
+                return changed
         except StoreError as error:
-            logger.warning("The record %s is not locked: %s", self._path, error.sentence())
-            return self._change_now(change)
+            if must_last:
+                raise
+            self._say("cannot be written", error)
+        before = self._catch_up(known)
+        self._unwritten.append(make_late(before))
+        return change(before)
 
-    def _change_now(self, change: Callable[[State], State]) -> State:
-        state = change(self._unwritten or self._read() or self._empty)
-        self._unwritten = None if self._write(state) else state
+    def _catch_up(self, state: State) -> State:
+        for change in tuple(self._unwritten):
+            state = change(state)
         return state
 
-    def delete(self) -> None:
-        """Forgets the session; a record that is not there is as good."""
-        self._unwritten = None
-        try:
-            self._path.unlink(missing_ok=True)
-        except OSError as error:
-            logger.warning("The record %s cannot be deleted: %s", self._path, error)
+    def _say(self, what: str, error: StoreError) -> None:
+        """Once: a disk that is full is so for long."""
+        if error.cause != self._failure:
+            logger.warning("The record %s %s: %s", self._path, what, error.sentence())
+        self._failure = error.cause
 
-    def _read(self) -> State | None:
-        state = _read(self._path)
-        return state if state is not None and _key(state) == _key(self._empty) else None
-
-    def _write(self, state: State) -> bool:
-        record = _Record(**msgspec.structs.asdict(state), schema=SCHEMA)
-        temporary = self._path.with_suffix(f".{os.getpid()}.tmp")
+    def delete(self) -> bool:
+        """Forgets the session; whether it is gone. That there is no record is as good."""
+        self._unwritten.clear()
         try:
-            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            try:
-                with os.fdopen(descriptor, "wb") as file:
-                    file.write(msgspec.json.encode(record))
-                os.replace(temporary, self._path)
-            except OSError:
-                temporary.unlink(missing_ok=True)
-                raise
-        except OSError as error:
-            logger.warning("The record %s cannot be written: %s", self._path, error)
+            for name in names_in(self._path.parent):
+                if name.startswith(self._path.name):
+                    delete(self._path.parent / name)
+        except StoreError as error:
+            logger.warning("%s", error.sentence())
             return False
         return True
+
+    def _load(self) -> _Found | None:
+        """What lies there, None for nothing. Raises StoreError where that cannot be found out."""
+        if (content := _read(self._path)) is None:
+            return None
+        with contextlib.suppress(ValueError):
+            state = _parse(content)
+            if state is not None and _key(state) == _key(self._empty):
+                return _Found(state)
+        spent = make_spent(_changed_at(self._path))
+        return _Found(msgspec.structs.replace(self._empty, ledger=spent), content)
+
+    def _write(self, state: State, broken: bytes | None) -> None:
+        record = _Record(**msgspec.structs.asdict(state), schema=SCHEMA)
+        if broken:  # what is empty, or a folder, has nothing to keep
+            quarantine(self._path, broken, "It is not a record of this version.")
+        write_private(self._path, msgspec.json.encode(record), self._randomness)
 
 
 def list_states(directory: Path) -> list[State]:
     """Every record in the folder that is usable, by server, profile and resource."""
     try:
-        paths = [path for path in directory.iterdir() if _FILE_NAME.fullmatch(path.name)]
-    except FileNotFoundError:
+        names = [name for name in names_in(directory) if _FILE_NAME.fullmatch(name)]
+    except StoreError as error:
+        logger.warning("%s", error.sentence())
         return []
-    except OSError as error:
-        logger.warning("The folder %s cannot be read: %s", directory, error)
-        return []
-    states = [
-        state
-        for path in paths
-        if (state := _read(path)) is not None
-        # A copy under another name, or one somebody edited, is nobody's record.
-        and path.stem == name_session(state.server, state.resource, state.profile)
-    ]
+    states: list[State] = []
+    for name in names:
+        path = directory / name
+        try:
+            state = _parse(_read(path) or b"")
+        except StoreError as error:
+            logger.warning("%s", error.sentence())
+        except ValueError as error:
+            logger.warning("The record %s is not usable and is ignored: %s", path, error)
+        else:
+            # A copy under another name, or one somebody edited, is nobody's record.
+            if state is not None and path.stem == name_session(
+                state.server, state.resource, state.profile
+            ):
+                states.append(state)
     return sorted(states, key=_key)
 
 
@@ -211,16 +317,41 @@ def _key(state: State) -> tuple[str, str, str]:
 _decode_record = msgspec.json.Decoder(_Record).decode
 
 
-def _read(path: Path) -> State | None:
-    """The record in a file, None where there is none that can be used."""
+def _read(path: Path) -> bytes | None:
+    """The bytes of a record, None where there is none, nor could be one.
+
+    Raises:
+        StoreError: there is one that cannot be read.
+    """
     try:
-        record = _decode_record(path.read_bytes())
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError:
+        pass  # the next says why
+    return read_private(path)
+
+
+def _changed_at(path: Path) -> float:
+    """Seconds since the epoch, 0 for a file that is gone in this moment. Raises as `_read`."""
+    try:
+        return path.stat().st_mtime
     except FileNotFoundError:
-        return None
-    except (OSError, ValueError, RecursionError) as error:
-        # ValueError: msgspec's own, and that of bytes that are no UTF-8
-        logger.warning("The record %s is not usable and is ignored: %s", path, error)
-        return None
+        return 0.0
+    except OSError as error:
+        raise StoreError(f"{path} cannot be read: {error.strerror}.") from None
+
+
+def _parse(content: bytes) -> State | None:
+    """The record in the content of a file, None where it is of a later version.
+
+    Raises:
+        ValueError: it is not a record.
+    """
+    try:
+        record = _decode_record(content)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
     if not 1 <= record.schema <= SCHEMA:
         return None
     return State(**{name: getattr(record, name) for name in State.__struct_fields__})

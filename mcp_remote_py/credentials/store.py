@@ -13,7 +13,7 @@ from typing import Protocol, cast
 
 import msgspec
 
-from mcp_remote_py.errors import McpRemoteError
+from mcp_remote_py.errors import StoreError
 from mcp_remote_py.oauth.steps import Client, Credential, PendingAuthorization
 from mcp_remote_py.redact import Secret
 from mcp_remote_py.settings import ServerUrl
@@ -28,10 +28,6 @@ Migration = Callable[[dict[str, object]], dict[str, object]]
 
 MIGRATIONS: Mapping[int, Migration] = {}
 """By the schema they start from."""
-
-
-class StoreError(McpRemoteError):
-    """A credential could not be read, written or deleted; says nothing of its value."""
 
 
 class BrokenRecord(StoreError):
@@ -59,6 +55,20 @@ class Store(Protocol):
         Raises:
             StoreError: it is not, and what was stored before still is.
         """
+        ...
+
+    def reserve(self, session: str) -> None:
+        """Takes the space for the next `save`, which then fails for no want of it.
+
+        To be called under the lock of the store.
+
+        Raises:
+            StoreError: there is none, or `save` would fail for another reason.
+        """
+        ...
+
+    def release(self, session: str) -> None:
+        """Gives back what was reserved and not used; raises nothing."""
         ...
 
     def forget(self, session: str) -> bool:
@@ -132,6 +142,12 @@ class MemoryStore:
         """See `Store`; never fails."""
         self._credentials[session] = credential
 
+    def reserve(self, session: str) -> None:
+        """See `Store`; never fails."""
+
+    def release(self, session: str) -> None:
+        """See `Store`."""
+
     def forget(self, session: str) -> bool:
         """See `Store`; never fails."""
         self._pending.pop(session, None)
@@ -189,6 +205,8 @@ class _Record(msgspec.Struct, omit_defaults=True):
     expires_at: float | None = None
     revocation_endpoint: str = ""
     dpop_key: str | None = None
+    published_by: str = ""
+    endpoints: tuple[str, ...] = ()
 
 
 class _PendingRecord(msgspec.Struct, omit_defaults=True):

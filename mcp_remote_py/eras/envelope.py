@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 
 import msgspec
 
-from mcp_remote_py.jsonrpc import UNREADABLE, Kind, Message
+from mcp_remote_py.jsonrpc import UNREADABLE, Kind, Message, bounded
 
 PREFIX = "io.modelcontextprotocol/"
 VERSION = PREFIX + "protocolVersion"
@@ -27,7 +27,7 @@ _VERSION_TRACE = b"protocolVersion"
 
 Members = dict[str, msgspec.Raw]
 
-_decode_members = msgspec.json.Decoder(Members).decode
+_decode_members = bounded(msgspec.json.Decoder(Members).decode)
 _decode_text = msgspec.json.Decoder(str).decode
 _encode = msgspec.json.encode
 
@@ -42,7 +42,7 @@ class Envelope(msgspec.Struct, frozen=True):
 
 
 class _Meta(msgspec.Struct):
-    meta: Members = msgspec.field(name="_meta", default_factory=Members)
+    meta: msgspec.Raw = msgspec.field(name="_meta", default=msgspec.Raw(b"{}"))
 
 
 _decode_meta = msgspec.json.Decoder(_Meta).decode
@@ -53,7 +53,7 @@ def read_envelope(message: Message) -> Envelope | None:
     if message.kind is Kind.RESPONSE or _VERSION_TRACE not in message.raw:
         return None
     try:
-        meta = _decode_meta(message.params).meta
+        meta = _decode_members(bytes(_decode_meta(message.params).meta))
         return Envelope(
             version=_decode_text(meta[VERSION]),
             client_info=bytes(meta.get(CLIENT_INFO, b"")),

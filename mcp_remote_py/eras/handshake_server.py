@@ -33,6 +33,7 @@ from mcp_remote_py.jsonrpc import (
     UNREADABLE,
     Kind,
     Message,
+    bounded,
     decode_id,
     encode_error,
     encode_error_object,
@@ -110,9 +111,9 @@ class _ErrorData(msgspec.Struct):
 
 
 _decode_hello = msgspec.json.Decoder(_Hello).decode
-_decode_listen = msgspec.json.Decoder(_ListenParams).decode
+_decode_listen = bounded(msgspec.json.Decoder(_ListenParams).decode, deep=True)
 _decode_error_data = msgspec.json.Decoder(_ErrorData).decode
-_decode_url_required = msgspec.json.Decoder(_UrlRequired).decode
+_decode_url_required = bounded(msgspec.json.Decoder(_UrlRequired).decode, deep=True)
 _encode = msgspec.json.encode
 
 

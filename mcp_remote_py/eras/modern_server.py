@@ -14,6 +14,7 @@ from typing import cast
 
 import msgspec
 
+from mcp_remote_py.bounds import has_few_parts
 from mcp_remote_py.eras import envelope as meta
 from mcp_remote_py.eras.capabilities import INPUT_CAPABILITY, cross_capabilities
 from mcp_remote_py.eras.conversation import (
@@ -35,6 +36,7 @@ from mcp_remote_py.jsonrpc import (
     LOCAL_ERROR,
     UNREADABLE,
     Message,
+    bounded,
     encode_error,
     encode_error_object,
     encode_notification,
@@ -89,7 +91,7 @@ class _Level(msgspec.Struct):
 
 
 _decode_initialize = msgspec.json.Decoder(_Initialize).decode
-_decode_input_required = msgspec.json.Decoder(_InputRequired).decode
+_decode_input_required = bounded(msgspec.json.Decoder(_InputRequired).decode, deep=True)
 _decode_input_request = msgspec.json.Decoder(_InputRequest).decode
 _decode_subscription = msgspec.json.Decoder(_Subscription).decode
 _decode_level = msgspec.json.Decoder(_Level).decode
@@ -368,6 +370,8 @@ def _read_input_required(answer: Message) -> _InputRequired | None:
 
 def _announced_changes(capabilities: bytes) -> list[str]:
     """The members of the filter for what the server says it announces."""
+    if not has_few_parts(capabilities):
+        return []
     try:
         announced = json.loads(capabilities)
     except (ValueError, RecursionError):

@@ -17,9 +17,10 @@ from typing import Any, cast
 
 import msgspec
 
+from mcp_remote_py.bounds import has_few_parts
 from mcp_remote_py.eras.envelope import read_members, read_text, write_members
 from mcp_remote_py.errors import shorten
-from mcp_remote_py.jsonrpc import UNREADABLE, Message
+from mcp_remote_py.jsonrpc import UNREADABLE, Message, bounded
 
 logger = logging.getLogger("mcp_remote_py.eras")
 
@@ -59,7 +60,7 @@ class _Call(msgspec.Struct):
     arguments: msgspec.Raw = msgspec.Raw(b"{}")
 
 
-_decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_decode_list = bounded(msgspec.json.Decoder(list[msgspec.Raw]).decode)
 _decode_tool = msgspec.json.Decoder(_Tool).decode
 _decode_call = msgspec.json.Decoder(_Call).decode
 
@@ -173,7 +174,13 @@ def _walk(root: object) -> Iterator[tuple[Path | None, dict[str, Any]]]:
 
 
 def _decode_schema(schema: msgspec.Raw) -> object:
-    """The schema without its numbers: there are some that Python cannot build."""
+    """The schema without its numbers: there are some that Python cannot build.
+
+    Raises:
+        InvalidMark: it is too large for its marks to be looked for.
+    """
+    if not has_few_parts(bytes(schema)):
+        raise InvalidMark("its schema has too many parts.")
     return json.loads(bytes(schema), parse_int=_no_number, parse_float=_no_number)
 
 

@@ -21,6 +21,7 @@ from mcp_remote_py.jsonrpc import (
     LOCAL_ERROR,
     UNREADABLE,
     Message,
+    bounded,
     encode_error,
     encode_error_object,
     encode_result,
@@ -53,7 +54,7 @@ _STALE: Members = {"ttlMs": msgspec.Raw(b"0"), "cacheScope": msgspec.Raw(b'"priv
 """What is true of every result: it may be old at once, and it is this person's."""
 _COMPLETE: Members = {"resultType": msgspec.Raw(b'"complete"')}
 
-_decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_decode_list = bounded(msgspec.json.Decoder(list[msgspec.Raw]).decode)
 
 
 def to_handshake_result(request: Message, answer: Message) -> bytes:
@@ -128,12 +129,19 @@ def to_modern_result(method: str, result: bytes) -> bytes:
 def to_modern_error(request: Message, answer: Message) -> bytes:
     """The error, a line, to `request` of a modern client."""
     code = error_code(answer)
-    if code == URL_REQUIRED:
+    if code == URL_REQUIRED and _names_addresses(answer):
         return encode_error_object(request.raw_id, _NO_ELICITATION)
     if code == RESOURCE_NOT_FOUND:
         return _with_code(request, answer, INVALID_PARAMS)
     # What a server of the other era means by a code that is the specification's nobody knows.
     return _with_code(request, answer, INTERNAL_ERROR if code in MODERN_CODES else None)
+
+
+def _names_addresses(answer: Message) -> bool:
+    """Whether a -32042 can be that of 2025-11-25, and not one that a tool means in its own way."""
+    error = read_members(answer.error) or {}
+    data = read_members(bytes(error.get("data", b"")))
+    return data is not None and (not data or "elicitations" in data)
 
 
 def _with_code(request: Message, answer: Message, code: int | None) -> bytes:

@@ -18,6 +18,7 @@ from mcp_remote_py.jsonrpc import (
     METHOD_NOT_FOUND,
     UNREADABLE,
     Message,
+    bounded,
     parse_message,
 )
 from mcp_remote_py.versions import HANDSHAKE_VERSIONS, is_modern
@@ -68,9 +69,9 @@ class _Supported(msgspec.Struct):
 
 
 _decode_error = msgspec.json.Decoder(_Error).decode
-_decode_supported = msgspec.json.Decoder(_Supported).decode
+_decode_supported = bounded(msgspec.json.Decoder(_Supported).decode, deep=True)
 _decode_greeting = msgspec.json.Decoder(_Greeting).decode
-_decode_discovered = msgspec.json.Decoder(_Discovered).decode
+_decode_discovered = bounded(msgspec.json.Decoder(_Discovered).decode, deep=True)
 
 
 def error_code(answer: Message) -> int:

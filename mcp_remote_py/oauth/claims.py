@@ -1,7 +1,8 @@
 """What a token says of itself: for people only, never for a decision about trust.
 
 Nobody's signature is checked here, so anybody may have written what is read: it is good for naming
-an account and for evidence in an error, and for nothing else. Only the server a token is for can
+an account, for evidence in an error, and to keep back a JWT of the person's that says it is for
+somebody else (`ownership`); for nothing else. Only the server a token is for can
 judge it; to all others it is opaque (RFC 6749 §1.4), and often it really is. Must not know where a
 token came from or what is done about one that is refused; never shows a part of one.
 """
@@ -113,7 +114,7 @@ def describe_jwt(jwt: Secret, now: float) -> str:
     if claims.issuer:
         parts.append(f"was issued by {_show(claims.issuer)} (iss)")
     if claims.audience:
-        parts.append(f"is for {_name_audience(claims.audience)} (aud)")
+        parts.append(f"is for {name_audience(claims.audience)} (aud)")
     if claims.expires_at is not None:
         left = claims.expires_at - now
         good = f"is good for another {_describe_time(left)}" if left > 0 else ""
@@ -135,7 +136,7 @@ def _compare_audience(audience: tuple[str, ...], resource: str) -> str | None:
     shown = _show(mask_url(resource))
     if not audience:
         return f"names no audience (aud), the resource is {shown}"
-    named = _name_audience(audience)
+    named = name_audience(audience)
     if _MICROSOFT_GRAPH in audience:
         return f"is for {named} (aud: Microsoft Graph), the resource is {shown}"
     if not any(map(_is_url, audience)):
@@ -186,7 +187,8 @@ def _describe_time(seconds: float) -> str:
     return f"{count} {unit}{'' if count == 1 else 's'}"
 
 
-def _name_audience(audience: tuple[str, ...]) -> str:
+def name_audience(audience: tuple[str, ...]) -> str:
+    """The first of them, for a sentence."""
     names = [_show(mask_url(name) if _is_url(name) else name) for name in audience[:MAX_AUDIENCES]]
     if len(audience) > MAX_AUDIENCES:
         names.append(f"{len(audience) - MAX_AUDIENCES} more")

@@ -15,7 +15,7 @@ from mcp_remote_py.errors import Interrupted, NotSent, SignInFailed
 from mcp_remote_py.oauth.discovery import check_url
 from mcp_remote_py.oauth.grants import SignInDenied, add_tokens, post_form, request_tokens
 from mcp_remote_py.oauth.registration import DEVICE_CODE_GRANT
-from mcp_remote_py.oauth.steps import Conversation, Credential, Report, Response, Wait
+from mcp_remote_py.oauth.steps import Conversation, Credential, Judge, Report, Response, Wait
 from mcp_remote_py.oauth.tokens import (
     GrantRefused,
     TokenError,
@@ -64,6 +64,7 @@ def ask_by_code(
     """
     code = yield from _request_code(endpoint, credential)
     remember((code.device_code,))
+    yield Judge(code.verification_uri, "verification_uri")
     yield Report(f"Open {code.verification_uri} on any device and enter {code.user_code} there.")
     end = now() + min(timeout, code.lifetime)
     interval = code.interval

@@ -28,6 +28,19 @@ from mcp_remote_py.oauth.document import (
     is_outage,
     quote,
 )
+from mcp_remote_py.oauth.ownership import (
+    Belonging,
+    Place,
+    belongings_of,
+    check_owner,
+    explain_silence,
+    is_issuer,
+    is_same_issuer,
+    is_wanted,
+    must_ask_itself,
+    named_by,
+    trust_option,
+)
 from mcp_remote_py.oauth.steps import Conversation, Report
 from mcp_remote_py.redact import mask_url
 from mcp_remote_py.settings import ServerUrl, SignInSettings, parse_server_url
@@ -41,8 +54,6 @@ MAX_AUTHORIZATION_SERVERS = 5
 """How many of the published ones are asked: a list must not become a flood of requests."""
 
 _PRINTABLE_ASCII = re.compile(r"[!-~]+")
-_ISSUER = re.compile(r"https?://[A-Za-z0-9._~:/%@+=,{}\[\]-]+")
-"""No query or fragment (RFC 8414 §2), and nothing a shell would act on: a hint repeats it."""
 
 
 class ResourceMetadata(NamedTuple):
@@ -78,6 +89,20 @@ class ServerMetadata(NamedTuple):
     dpop_algorithms: tuple[str, ...] | None = None
     """RFC 9449 §5.1."""
     is_default: bool = False
+    published_by: str = ""
+    """The issuer at whose own well-known place this was found, as we were told it; the origin that
+    default endpoints are of. "" for what the person gave."""
+
+    @property
+    def endpoints(self) -> tuple[str, ...]:
+        """Where a person, a client or a token goes."""
+        return (
+            self.authorization_endpoint,
+            self.token_endpoint,
+            self.registration_endpoint,
+            self.revocation_endpoint,
+            self.device_authorization_endpoint,
+        )
 
 
 class Discovered(NamedTuple):
@@ -92,22 +117,31 @@ class Discovered(NamedTuple):
 
 
 def discover(
-    server_url: str, challenge: Challenge, settings: SignInSettings
+    server_url: str,
+    challenge: Challenge,
+    settings: SignInSettings,
+    audience: tuple[str, ...] | None = None,
 ) -> Conversation[Discovered]:
-    """Finds the authorization server of the MCP server at `server_url`.
+    """Finds the authorization server of the MCP server at `server_url`, which may have our secrets.
+
+    `audience` is that of the JWT the person signs in by, None without one.
 
     Raises:
-        SignInFailed: what is published cannot be used.
+        SignInFailed: what is published cannot be used, or is not to have what it would get.
         SignInUnavailable: who should have answered did not.
     """
     server = parse_server_url(server_url, allow_http=True)
     if settings.token_endpoint:
         return (yield from _take_as_given(server, challenge, settings))
-    return (yield from _discover(server, challenge, settings))
+    belongings = belongings_of(settings, audience)
+    return (yield from _discover(server, challenge, settings, belongings))
 
 
 def _discover(
-    server: ServerUrl, challenge: Challenge, settings: SignInSettings
+    server: ServerUrl,
+    challenge: Challenge,
+    settings: SignInSettings,
+    belongings: tuple[Belonging, ...],
 ) -> Conversation[Discovered]:
     yield Report(f"Asking {server.host} how to sign in.")
     metadata, evidence = yield from _find_resource_metadata(server, challenge, settings)
@@ -122,9 +156,10 @@ def _discover(
     else:
         reason = "The server's resource metadata names no authorization server."
     if metadata.authorization_servers:
-        found = yield from _choose_server(metadata.authorization_servers, settings)
+        found = yield from _choose_server(metadata.authorization_servers, settings, belongings)
     else:
         found = yield from _find_at_origin(server, reason, settings)
+        found = yield from _settle_owner(found, settings, belongings)
     yield Report(f"The authorization server is {found.issuer}.")
     resource = metadata.resource if settings.resource is None else settings.resource
     if not settings.send_resource:
@@ -144,20 +179,23 @@ def _take_as_given(
     """The person knows the token endpoint: nothing is asked, and it stands for its issuer.
 
     But a JWT that is made for the server names the issuer (RFC 7523bis, SEP-990): then it is looked
-    for, and taken from metadata that publish this very endpoint.
+    for, and taken from metadata that publish this very endpoint. An issuer the person named stands
+    before either. Nothing that belongs to them goes anywhere else than to the endpoint.
     """
-    endpoint = settings.token_endpoint
-    given = ServerMetadata(issuer=endpoint, authorization_endpoint="", token_endpoint=endpoint)
+    endpoint, named = settings.token_endpoint, named_by(settings)
+    issuer = named.issuers[0] if named.of_client else endpoint
+    given = ServerMetadata(issuer=issuer, authorization_endpoint="", token_endpoint=endpoint)
     if settings.unattended is not None and settings.unattended.names_issuer:
         try:
-            found = yield from _discover(server, challenge, settings)
+            found = yield from _discover(server, challenge, settings, ())
         except SignInFailed as error:
             yield Report(f"The issuer of {mask_url(endpoint)} was not found: {error.cause}")
         else:
-            if found.server.token_endpoint == endpoint:
+            if found.server.token_endpoint != endpoint:
+                other = mask_url(found.server.token_endpoint)
+                yield Report(f"Its token endpoint is {other}, and not the one that was given.")
+            elif not named.of_client or is_same_issuer(found.server.issuer, issuer):
                 return found
-            other = mask_url(found.server.token_endpoint)
-            yield Report(f"Its token endpoint is {other}, and not the one that was given.")
             return found._replace(server=given)
     resource = str(server) if settings.resource is None else settings.resource
     return Discovered(resource if settings.send_resource else "", None, given)
@@ -245,19 +283,51 @@ def _covers(resource: str, server: ServerUrl) -> bool:
 
 
 def _choose_server(
-    issuers: tuple[str, ...], settings: SignInSettings
+    issuers: tuple[str, ...], settings: SignInSettings, belongings: tuple[Belonging, ...]
 ) -> Conversation[ServerMetadata]:
-    """The first that can be used (RFC 9728 §7.6 leaves it to the client)."""
+    """The first that can be used (RFC 9728 §7.6 leaves it to the client), before all a named one.
+
+    One that may not have what it would get is not the end: a later one may.
+    """
     problems: list[SignInFailed] = []
+    named = named_by(settings)
+    issuers = tuple(sorted(issuers, key=lambda one: not is_wanted(one, belongings, named)))
     for issuer in issuers[:MAX_AUTHORIZATION_SERVERS]:
         try:
             server = check_url(issuer, "authorization server")
             found = yield from _find_server_metadata(issuer, server, settings)
+            found = yield from _settle_owner(found, settings, belongings)
         except SignInFailed as problem:
             problems.append(problem)
         else:
             return found
     raise problems[0]
+
+
+def _settle_owner(
+    found: ServerMetadata, settings: SignInSettings, belongings: tuple[Belonging, ...]
+) -> Conversation[ServerMetadata]:
+    """What of `found` may have what belongs to the person: all, or what its issuer says itself.
+
+    Raises:
+        SignInFailed: it may not have it, or its issuer cannot be asked.
+    """
+    named = named_by(settings)
+    if belongings and must_ask_itself(_place_of(found), named):
+        yield Report(f"{found.published_by} publishes for {found.issuer}, which is asked itself.")
+        try:
+            server = check_url(found.issuer, "issuer")
+            found = yield from _find_server_metadata(found.issuer, server, settings)
+        except SignInUnavailable:
+            raise
+        except SignInFailed as problem:
+            raise explain_silence(_place_of(found), named, problem) from problem
+    check_owner(_place_of(found), belongings, named)
+    return found
+
+
+def _place_of(found: ServerMetadata) -> Place:
+    return Place(found.issuer, found.published_by, found.token_endpoint)
 
 
 def _find_server_metadata(
@@ -309,6 +379,7 @@ def _find_at_origin(
         token_endpoint=f"{origin}/token",
         registration_endpoint=f"{origin}/register",
         is_default=True,
+        published_by=origin,
     )
 
 
@@ -345,28 +416,23 @@ def _judge_server_metadata(
             document, "client_id_metadata_document_supported"
         ),
         dpop_algorithms=_read_words(document, "dpop_signing_alg_values_supported"),
+        published_by=expected,
     )
 
 
 def _judge_issuer(issuer: object, expected: str, settings: SignInSettings) -> str:
-    """RFC 8414 §3.3: the document must name the issuer whose well-known URL it came from.
-
-    One final slash may differ: §3.1 removes it before the well-known URL is made, so both
-    spellings lead to the same document and nobody else could publish it. Frameworks that
-    normalise URLs write `https://example.com/` for what the server itself calls
-    `https://example.com`.
-    """
-    if not isinstance(issuer, str) or not _ISSUER.fullmatch(issuer):
+    """RFC 8414 §3.3: the document must name the issuer whose well-known URL it came from."""
+    if not isinstance(issuer, str) or not is_issuer(issuer):
         raise SignInFailed(
             f"The metadata of the authorization server {quote(expected)} names no valid issuer.",
             hint="Tell whoever runs the authorization server.",
         )
     trusted = issuer in settings.trusted_issuers
-    if not trusted and issuer.removesuffix("/") != expected.removesuffix("/"):
+    if not trusted and not is_same_issuer(issuer, expected):
         raise SignInFailed(
             f"The metadata of the authorization server {quote(expected)} names another issuer, "
             f"{quote(issuer)}.",
-            hint=f"If you trust that issuer, add --trusted-issuer {issuer}.",
+            hint=f"If you trust that issuer, add {trust_option(issuer)}.",
         )
     return issuer
 
@@ -381,7 +447,7 @@ def _judge_pkce(methods: tuple[str, ...] | None, issuer: str, settings: SignInSe
             raise SignInFailed(
                 f"The metadata of {issuer} does not list PKCE (code_challenge_methods_supported), "
                 "without which a sign-in is not safe.",
-                hint=f"If you know that it supports S256, add --trusted-issuer {issuer}.",
+                hint=f"If you know that it supports S256, add {trust_option(issuer)}.",
             )
     elif "S256" not in methods:
         raise SignInFailed(
@@ -417,6 +483,9 @@ def _find_first(
         except (NotSent, Interrupted) as error:
             unreachable.add(origin)
             problems.append(_unavailable(f"no answer from {mask_url(url)}: {error.cause}"))
+            continue
+        except SignInFailed as problem:  # it leads where the server must not lead us
+            problems.append(problem)
             continue
         except McpRemoteError as error:
             cause = f"{mask_url(url)} is not usable: {error.cause}"

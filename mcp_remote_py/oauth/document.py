@@ -9,6 +9,7 @@ from typing import cast
 
 import msgspec
 
+from mcp_remote_py.bounds import has_few_parts
 from mcp_remote_py.errors import shorten, words_of
 from mcp_remote_py.oauth.steps import Conversation, Fetch, Request, Response
 from mcp_remote_py.redact import Secret, mask_url
@@ -39,6 +40,8 @@ def post_json(url: str, document: dict[str, object]) -> Request:
 
 def decode_object(body: bytes) -> dict[str, object] | None:
     """The JSON object in `body`, or None where it holds something else."""
+    if not has_few_parts(body):
+        return None
     try:
         document = msgspec.json.decode(body.removeprefix(_BYTE_ORDER_MARK))
     except (ValueError, RecursionError):  # ValueError: msgspec's own, and of bytes not UTF-8

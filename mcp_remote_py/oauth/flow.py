@@ -10,11 +10,13 @@ know HTTP, browsers, the keyring or the clock.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import NamedTuple, cast
 from urllib.parse import urlsplit
 
 from mcp_remote_py.errors import McpRemoteError, SignInFailed
 from mcp_remote_py.oauth.challenge import Challenge
+from mcp_remote_py.oauth.claims import read_claims
 from mcp_remote_py.oauth.device import ask_by_code
 from mcp_remote_py.oauth.discovery import Discovered, ServerMetadata, discover
 from mcp_remote_py.oauth.dpop import choose_algorithm, make_key
@@ -30,6 +32,7 @@ from mcp_remote_py.oauth.grants import (
     make_random_text,
     refresh,
 )
+from mcp_remote_py.oauth.ownership import is_registered_with, named_by
 from mcp_remote_py.oauth.registration import choose_redirect_uri, obtain_client, preflight
 from mcp_remote_py.oauth.steps import (
     Callback,
@@ -37,10 +40,12 @@ from mcp_remote_py.oauth.steps import (
     Conversation,
     Credential,
     Forget,
+    Judge,
     Listen,
     Load,
     PendingAuthorization,
     Report,
+    Reserve,
     Save,
 )
 from mcp_remote_py.oauth.tokens import GrantRefused
@@ -106,6 +111,7 @@ def finish(
             settings.trusted_issuers,
         )
         remember((code,))
+        yield from _reserve()
         credential = yield from exchange_code(credential, code, pending.verifier, now)
     except (AuthorizationRefused, GrantRefused) as error:
         if _is_dead(credential.client, error):
@@ -159,22 +165,30 @@ def sign_in_unattended(
     Raises:
         McpRemoteError: there are no tokens, for a reason in one sentence.
     """
-    discovered = yield from discover(server_url, challenge, settings)
+    from mcp_remote_py.oauth.unattended import read_assertion  # few sign in like this
+
+    jwt = yield from read_assertion(cast("Unattended", settings.unattended))
+    audience = None if jwt is None else read_claims(jwt).audience
+    discovered = yield from discover(server_url, challenge, settings, audience)
     # Nobody is asked again: `offline_access` has nothing to give.
     scope = choose_scope(challenge.scope, discovered.scopes_supported, None, settings.scope)
     client = yield from obtain_client(discovered.server, (), None, settings, scope, now())
     key = _make_key(challenge, discovered)
     credential = _describe(discovered, client, (), scope, key)
-    return (yield from _obtain_tokens(credential, settings, random_bytes, now()))
+    return (yield from _obtain_tokens(credential, settings, jwt, random_bytes, now()))
 
 
 def _obtain_tokens(
-    credential: Credential, settings: SignInSettings, random_bytes: RandomBytes, now: float
+    credential: Credential,
+    settings: SignInSettings,
+    jwt: Secret | None,
+    random_bytes: RandomBytes,
+    now: float,
 ) -> Conversation[Credential]:
-    from mcp_remote_py.oauth.unattended import obtain_tokens  # few sign in like this
+    from mcp_remote_py.oauth.unattended import obtain_tokens
 
-    how = cast("Unattended", settings.unattended)
-    return (yield from obtain_tokens(credential, how, random_bytes, now))
+    how, named = cast("Unattended", settings.unattended), named_by(settings)
+    return (yield from obtain_tokens(credential, how, named, jwt, random_bytes, now))
 
 
 def renew(
@@ -184,7 +198,8 @@ def renew(
 
     A definite refusal is believed only if nobody has stored something newer meanwhile, which is
     then the outcome (L6). Else what is stored loses its tokens, or goes as a whole where the
-    server no longer knows the client. Any other failure leaves everything as it is (L9).
+    server no longer knows the client. Any other failure leaves everything as it is (L9). Servers
+    that rotate refresh tokens answer once: they are not asked where that could not be stored.
 
     Raises:
         GrantRefused: the sign-in is over; only the person can renew it.
@@ -192,21 +207,42 @@ def renew(
     """
     try:
         if settings.unattended is not None:
+            from mcp_remote_py.oauth.unattended import read_assertion
+
+            jwt = yield from read_assertion(settings.unattended)
             fresh = drop_tokens(credential)
-            renewed = yield from _obtain_tokens(fresh, settings, random_bytes, now)
+            renewed = yield from _obtain_tokens(fresh, settings, jwt, random_bytes, now)
         else:
+            yield Reserve()
             renewed = yield from refresh(credential, settings, now)
     except GrantRefused as error:
-        stored = cast("Credential | None", (yield Load()))
-        if stored is not None and _has_tokens(stored) and _tokens(stored) != _tokens(credential):
-            return stored
-        if _is_dead(credential.client, error):
-            yield from _forget_client(credential.client)
-        elif _has_tokens(stored):
-            yield from _save(drop_tokens(credential))
-        raise
+        try:
+            newer = yield from _drop(credential, error)
+        except McpRemoteError as failure:
+            # What was asked for was refused, whatever the disk says of it.
+            yield Report(f"A sign-in that has ended is still stored: {failure.sentence()}")
+            raise error from None
+        if newer is None:
+            raise
+        return newer
     yield from _keep(renewed)
     return renewed
+
+
+def _drop(credential: Credential, error: GrantRefused) -> Conversation[Credential | None]:
+    """Deletes what of it was refused; the credential somebody has stored meanwhile, where one has.
+
+    Raises:
+        McpRemoteError: it cannot be deleted.
+    """
+    stored = cast("Credential | None", (yield Load()))
+    if stored is not None and _has_tokens(stored) and _tokens(stored) != _tokens(credential):
+        return stored
+    if _is_dead(credential.client, error):
+        yield from _forget_client(credential.client)
+    elif _has_tokens(stored):
+        yield Save(drop_tokens(credential))
+    return None
 
 
 class _PreparedClient(NamedTuple):
@@ -227,11 +263,14 @@ def _prepare_client(
     discovered = yield from discover(server_url, challenge, settings)
     server = discovered.server
     _check_device_endpoint(server, settings)
+    if not settings.device_code:
+        yield Judge(server.authorization_endpoint, "authorization_endpoint")
     # Before anything is registered or opened: the port must be ours.
     redirect_uris = cast("tuple[str, ...]", (yield Listen()))
     stored = cast("Credential | None", (yield Load()))
     # A client belongs to the issuer that registered it (MCP 2026-07-28, "Server Binding").
-    ours = stored if stored is not None and stored.issuer == server.issuer else None
+    is_ours = stored is not None and is_registered_with(stored, server.issuer, server.endpoints)
+    ours = stored if is_ours else None
     known = None if ours is None else ours.client
     key = _make_key(challenge, discovered)
     scope = choose_scope(
@@ -247,7 +286,7 @@ def _prepare_client(
         obtained = yield from obtain_client(server, redirect_uris, client, settings, scope, now())
         credential = _describe(discovered, obtained, redirect_uris, scope, key)
         if obtained.origin == "registered" and obtained != client and not _has_tokens(stored):
-            yield from _save(credential)
+            yield from _save(credential, "The registration will not outlive this process")
         return credential
 
     credential = yield from obtain(known)
@@ -319,6 +358,8 @@ def _describe(
         scope=scope or "",
         revocation_endpoint=server.revocation_endpoint,
         dpop_key=key,
+        published_by=server.published_by,
+        endpoints=server.endpoints,
     )
 
 
@@ -338,15 +379,21 @@ def _is_dead(client: Client, error: AuthorizationRefused | GrantRefused) -> bool
 def _keep(credential: Credential) -> Conversation[None]:
     secrets = (credential.access_token, credential.refresh_token, credential.id_token)
     remember(secret for secret in secrets if secret is not None)
-    yield from _save(credential)
+    yield from _save(credential, "The sign-in will not outlive this process")
 
 
-def _save(credential: Credential) -> Conversation[None]:
+def _save(credential: Credential, otherwise: str) -> Conversation[None]:
     """Stores it, or says that it is not: what cannot be stored still serves until we end."""
     try:
         yield Save(credential)
     except McpRemoteError as error:
-        yield Report(f"The sign-in will not outlive this process: {error.sentence()}")
+        yield Report(f"{otherwise}: {error.sentence()}")
+
+
+def _reserve() -> Conversation[None]:
+    """Takes space where there is some: a code is redeemed all the same, it would be lost."""
+    with suppress(McpRemoteError):
+        yield Reserve()
 
 
 def _forget_client(client: Client) -> Conversation[None]:

@@ -27,6 +27,7 @@ from authlib.oauth2.rfc7636 import (
 
 from mcp_remote_py.errors import McpRemoteError, SignInFailed, UsageError
 from mcp_remote_py.oauth.dpop import thumbprint
+from mcp_remote_py.oauth.ownership import may_revoke
 from mcp_remote_py.oauth.steps import (
     Callback,
     Client,
@@ -45,7 +46,7 @@ from mcp_remote_py.oauth.tokens import (
     parse_token_answer,
     read_nonce,
 )
-from mcp_remote_py.redact import Secret, mask_url
+from mcp_remote_py.redact import Secret, mask_url, remember, secrets_in_url
 from mcp_remote_py.settings import SignInSettings
 
 RandomBytes = Callable[[int], bytes]
@@ -311,6 +312,13 @@ def revoke(credential: Credential) -> Conversation[None]:
     """
     if not credential.revocation_endpoint:
         return
+    if not may_revoke(credential):
+        yield Report(
+            f"The tokens are not revoked: {mask_url(credential.revocation_endpoint)} is not of the "
+            f"server that gave them, {mask_url(credential.token_endpoint)}. They end when they "
+            "expire."
+        )
+        return
     tokens = (
         ("refresh_token", credential.refresh_token),
         ("access_token", credential.access_token),
@@ -357,10 +365,10 @@ def request_tokens(
         proof = proof._replace(nonce=nonce)
         sent = {**parameters, **prove_client()}
         response = yield from _post_grant(credential, grant_type, sent, proof)
+    remember(secrets_in_url(credential.resource))  # where the server's address has a key in it
     secrets = [value for value in sent.values() if isinstance(value, Secret)]
     if credential.client.client_secret is not None:
         secrets.append(credential.client.client_secret)
-    secrets += [Secret(quote(secret.reveal(), safe="")) for secret in secrets]
     where = f"{who} {mask_url(credential.token_endpoint)}"
     return parse_token_answer(
         response,
@@ -413,6 +421,8 @@ def post_form(
     )
     if name:  # a workload's JWT may stand for the client, too (RFC 7521 §4.1)
         _, headers, body = prepare("POST", endpoint, headers, body)
+    if "Authorization" in headers:
+        remember((Secret(headers["Authorization"]),))
     response = yield Fetch(
         Request(
             "POST",

@@ -10,6 +10,7 @@ not know servers, tokens, files or processes.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import msgspec
 
@@ -113,10 +114,27 @@ def wait_for_renewal(ledger: Ledger, now: float, *, refused: bool) -> float:
 
 
 def note_tab(ledger: Ledger, now: float) -> Ledger:
-    """A tab is about to be opened by itself: written before, so that a killed process counts."""
-    tabs = tuple(time for time in ledger.tabs if now - DAY < time <= now)
+    """A tab is about to be opened by itself: written before, so that a killed process counts.
+
+    Later ones stay: this may be written late, or under another clock.
+    """
+    before = tuple(time for time in ledger.tabs if now - DAY < time <= now)
+    later = tuple(time for time in ledger.tabs if time > now)
     return msgspec.structs.replace(
-        ledger, tabs=(*tabs, now)[-MAX_TABS:], vain_tabs=ledger.vain_tabs + 1 if tabs else 1
+        ledger,
+        tabs=(*(*before, now)[-MAX_TABS:], *later[-MAX_TABS:]),
+        vain_tabs=ledger.vain_tabs + 1 if before or later else 1,
+    )
+
+
+def take_back_tab(ledger: Ledger, noted_at: float) -> Ledger:
+    """The tab that was noted then was not opened: something failed before."""
+    if noted_at not in ledger.tabs:
+        return ledger
+    return msgspec.structs.replace(
+        ledger,
+        tabs=tuple(time for time in ledger.tabs if time != noted_at),
+        vain_tabs=max(0, ledger.vain_tabs - 1),
     )
 
 
@@ -135,6 +153,15 @@ def note_renewal(ledger: Ledger, now: float) -> Ledger:
     """A renewal is about to be asked for: written before, so that a killed process counts."""
     return msgspec.structs.replace(
         ledger, renewed_at=now, unfinished_renewals=ledger.unfinished_renewals + 1
+    )
+
+
+def take_back_renewal(ledger: Ledger, noted_at: float, before: float) -> Ledger:
+    """The renewal that was noted then was not asked for; `before` is the time of the last one."""
+    if ledger.renewed_at != noted_at:
+        return ledger
+    return msgspec.structs.replace(
+        ledger, renewed_at=before, unfinished_renewals=max(0, ledger.unfinished_renewals - 1)
     )
 
 
@@ -167,21 +194,51 @@ def note_failed_renewal(
 
 
 def note_accepted(ledger: Ledger, obtained_at: float) -> Ledger:
-    """The server took the token of that time: whatever led to it was not in vain."""
+    """The server took the token of that time: whatever led to it was not in vain.
+
+    What was tried after it was obtained led to another one, and counts.
+    """
     others = tuple(time for time in ledger.accepted if time != obtained_at)
-    return msgspec.structs.replace(
+    later = sum(time > obtained_at for time in ledger.tabs)
+    failed_later = ledger.attempt_after - ATTEMPT_COOL_DOWN > obtained_at
+    ledger = msgspec.structs.replace(
         ledger,
         accepted=(*others, obtained_at)[-MAX_ACCEPTED:],
-        vain_tabs=0,
-        attempt_after=0.0,
-        unfinished_renewals=0,
-        vain_renewals=0,
+        vain_tabs=min(ledger.vain_tabs, later),
+        attempt_after=ledger.attempt_after if failed_later else 0.0,
     )
+    if ledger.renewed_at > obtained_at:
+        return ledger
+    return msgspec.structs.replace(ledger, unfinished_renewals=0, vain_renewals=0)
 
 
 def note_sign_in(ledger: Ledger) -> Ledger:
     """A person signed in by a command of their own: all begins anew, but nothing is proven."""
     return Ledger(accepted=ledger.accepted)
+
+
+def apply_late(ledger: Ledger, change: Callable[[Ledger], Ledger]) -> Ledger:
+    """What a change makes of `ledger`, made long after its time, when it could be written at last.
+
+    Whatever others have noted meanwhile goes on to hold: no wait becomes shorter.
+    """
+    changed = change(ledger)
+    if changed.renewed_at < ledger.renewed_at:  # of a renewal before theirs nothing follows
+        unfinished = ledger.unfinished_renewals
+    else:
+        unfinished = changed.unfinished_renewals
+    return msgspec.structs.replace(
+        changed,
+        unfinished_renewals=unfinished,
+        attempt_after=max(ledger.attempt_after, changed.attempt_after),
+        renewed_at=max(ledger.renewed_at, changed.renewed_at),
+        renew_after=max(ledger.renew_after, changed.renew_after),
+    )
+
+
+def make_spent(last: float) -> Ledger:
+    """The budget where what was written until `last` is lost: taken for spent, for a day."""
+    return Ledger(tabs=(last,), vain_tabs=len(TAB_COOL_DOWNS) + 1)
 
 
 def describe_wait(seconds: float) -> str:

@@ -40,7 +40,7 @@ class Fact(Enum):
     """What disk and clock say, where it holds."""
 
     NEWER_STORED = "another token is in hand than the one that was refused"
-    RENEWABLE = "there is a refresh token"
+    RENEWABLE = "there is a refresh token that may be sent"
     RENEWAL_ALLOWED = "a renewal is allowed now"
     SCOPE_ASKED = "that scope was asked for before"
     SIGNING_IN_ELSEWHERE = "another process has the sign-in"

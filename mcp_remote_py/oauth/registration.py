@@ -12,8 +12,8 @@ from typing import cast
 from urllib.parse import unquote_plus
 
 from mcp_remote_py.errors import (
+    ExchangeError,
     Interrupted,
-    McpRemoteError,
     NotSent,
     SignInFailed,
     SignInUnavailable,
@@ -390,7 +390,7 @@ def preflight(authorize_url: str) -> Conversation[bool]:
             Request("GET", authorize_url, (("accept", Secret("text/html,*/*;q=0.8")),)),
             follow_redirects=False,
         )
-    except McpRemoteError:
+    except ExchangeError:
         return True
     if response.status in (400, 401, 422):
         return False

@@ -9,10 +9,19 @@ HTTP, browsers, files, the keyring or the clock.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import cast
 
-from mcp_remote_py.errors import McpRemoteError, NotSent, Refused, SignInFailed, UsageError
+from mcp_remote_py.errors import (
+    LockBusy,
+    McpRemoteError,
+    NotSent,
+    Refused,
+    SignInFailed,
+    StoreError,
+    UsageError,
+)
 from mcp_remote_py.oauth import flow
 from mcp_remote_py.oauth.challenge import Challenge
 from mcp_remote_py.oauth.claims import explain_mismatch, read_claims
@@ -29,9 +38,12 @@ from mcp_remote_py.oauth.ledger import (
     note_scopes,
     note_sign_in,
     note_tab,
+    take_back_renewal,
+    take_back_tab,
     wait_for_renewal,
     wait_for_tab,
 )
+from mcp_remote_py.oauth.ownership import may_renew
 from mcp_remote_py.oauth.policy import RULES, Action, Event, Fact, Rule, State, decide
 from mcp_remote_py.oauth.steps import (
     Amend,
@@ -52,6 +64,8 @@ from mcp_remote_py.oauth.steps import (
     Release,
     Renew,
     Report,
+    Reserve,
+    Save,
     Watch,
 )
 from mcp_remote_py.oauth.tokens import (
@@ -60,6 +74,7 @@ from mcp_remote_py.oauth.tokens import (
     INVALID_PROOF,
     USE_NONCE,
     GrantRefused,
+    TokenError,
     needs_refresh,
 )
 from mcp_remote_py.redact import Secret
@@ -79,6 +94,10 @@ FOLLOW_EXTRA = 60.0
 """Seconds beyond --auth-timeout after which a sign-in of another process is not waited for."""
 
 _LOGIN = "mcp-remote-py login URL"
+
+_NOT_STORED_HINT = (
+    "Make room on the disk, or have it mended: the process that has the tokens goes on trying."
+)
 
 _BEHIND_THE_LOCK = frozenset(
     {
@@ -117,6 +136,13 @@ class Session:
         self._loaded = False
         self._unsaved: Credential | None = None
         """What is in hand and was not seen on disk yet."""
+        self._stored: Credential | None = None
+        """What was seen there last."""
+        self._unreadable: McpRemoteError | None = None
+        """Why the ledger could not be read, where it could not."""
+        self._redeemed: PendingAuthorization | None = None
+        """What was answered here last; a disk that failed may still have it."""
+        self._tab_noted_at: float | None = None
         self._failed_renewal: McpRemoteError | None = None
         self._failed_renewal_is_told = False
         self.credential: Credential | None = None
@@ -143,6 +169,11 @@ class Session:
         return None if self.token is None else self.credential
 
     @property
+    def is_unsaved(self) -> bool:
+        """Whether what is in hand is not known to be stored."""
+        return self._unsaved is not None
+
+    @property
     def is_at_hand(self) -> bool:
         """Whether `authorize` would end at once, with the token in hand."""
         return self._loaded and self._state() not in (State.EXPIRING, State.EXPIRED)
@@ -156,22 +187,19 @@ class Session:
             McpRemoteError: it has expired and cannot be renewed now, or the store cannot be read.
         """
         while not self.is_at_hand:
-            yield from self._look()
-            match self._decide(Event.REQUEST, self._facts()):
-                case Action.RENEW:
-                    before = self.token
-                    try:
-                        yield from self._renew(refused=False)
-                    except McpRemoteError:
-                        if self._state() is State.EXPIRED:
-                            raise
-                        break
-                    if self._has_another(before):
-                        break  # and if its life is shorter than this took, the server may say so
-                case Action.GIVE_UP_RENEWAL:
-                    raise self._explain_renewal()
-                case _:
-                    break
+            try:
+                yield from self._look()
+                action, before = self._decide(Event.REQUEST, self._facts()), self.token
+                if action is Action.RENEW:
+                    yield from self._renew(refused=False)
+            except McpRemoteError:
+                if self._state() in (State.SIGNED_OUT, State.EXPIRED):
+                    raise
+                break
+            if action is Action.GIVE_UP_RENEWAL:
+                raise self._explain_renewal()
+            if action is not Action.RENEW or self._has_another(before):
+                break  # and if its life is shorter than this took, the server may say so
         return self.token
 
     def note_acceptance(self, accepted: Secret) -> Callable[[Ledger], Ledger] | None:
@@ -212,6 +240,8 @@ class Session:
         deadline: float | None = None
         while not self._has_another(refused):
             disk = yield from self._look()
+            if not self._has_another(refused):
+                self._check_ledger()
             facts = self._facts(refused, wanted, disk.pending)
             action = self._decide(event, facts)
             if action in _BEHIND_THE_LOCK and not holds_sign_in:
@@ -284,9 +314,14 @@ class Session:
 
     def _sign_in(self, challenge: Challenge, scopes: str, *, automatic: bool) -> Conversation[None]:
         """To be played with the sign-in in hand; `scopes` is what a step-up is for, "" for none."""
+        if automatic and self._unsaved is None:
+            yield from self._check_others()
         try:
             # A sign-in that cannot be kept is asked for again and again (field note 37).
             yield Probe()
+            if automatic:
+                # What a tab costs is written before it opens: before anything is asked for, too.
+                yield Amend(_nothing, self._is_kept)
             if self._settings.unattended is not None:
                 yield from self._keep(
                     (
@@ -322,13 +357,20 @@ class Session:
 
     def _keep(self, credential: Credential) -> Conversation[None]:
         yield Hold(Lock.STORE, STORE_PATIENCE)
+        yield from self._claim()
         self._take((yield from flow.conclude(credential, self._settings)))
-        yield Release(Lock.STORE)
-        yield Publish(self.credential)
+        yield from self._confirm()
+        yield from self._let_go()
+        yield from self._publish()
 
     def _begin(self, pending: PendingAuthorization) -> Conversation[None]:
         # Before the browser: a process that is killed then has asked all the same.
-        yield Await(pending)
+        try:
+            yield Await(pending)
+        except McpRemoteError:
+            if self._tab_noted_at is not None:
+                yield Amend(partial(take_back_tab, noted_at=self._tab_noted_at))
+            raise
         yield from self._ask(pending, AskUser(pending))
 
     def _note_tab(self, scopes: str, *, automatic: bool) -> Conversation[None]:
@@ -338,11 +380,24 @@ class Session:
             ledger = note_tab(ledger, now)
             return note_scopes(ledger, scopes) if scopes else ledger
 
+        self._tab_noted_at = None
         if automatic:
-            self.ledger = cast("Ledger", (yield Amend(change)))
+            self.ledger = cast("Ledger", (yield Amend(change, self._is_kept)))
+            self._tab_noted_at = now
+
+    @property
+    def _is_kept(self) -> bool:
+        """Whether a sign-in outlives its process.
+
+        A tab for one that is not written down would be opened again by each start. What is kept in
+        memory is asked for by each start anyway, and has no need of a disk.
+        """
+        return self._settings.token_store != "memory"  # noqa: S105 - its name
 
     def _note_failure(self, error: McpRemoteError) -> Conversation[None]:
-        self.ledger = cast("Ledger", (yield Amend(partial(note_failed_attempt, now=self._now()))))
+        if not isinstance(error, StoreError):  # a disk is looked at before servers are asked
+            change = partial(note_failed_attempt, now=self._now())
+            self.ledger = cast("Ledger", (yield Amend(change)))
         yield Publish(self._signed_in, error.cause, error.hint)
 
     def _resume(self, pending: PendingAuthorization) -> Conversation[None]:
@@ -368,11 +423,13 @@ class Session:
             if step.listens:
                 yield Await(None)
             raise
-        yield Hold(Lock.STORE, STORE_PATIENCE)
-        disk = yield from self._look()
+        disk = yield from self._look_before_redeeming(pending)
         if callback is not None and disk.pending is not None and _is_same(disk.pending, pending):
             # Before it is redeemed: a code that comes twice would end what it was good for (L15).
-            yield Await(None)
+            self._redeemed = pending
+            with suppress(StoreError):
+                yield Await(None)
+            yield from self._claim()
             try:
                 credential = yield from flow.finish(pending, callback, self._settings, self._now())
             except McpRemoteError as error:
@@ -381,14 +438,36 @@ class Session:
                     yield from self._note_failure(error)
                 raise
             self._take(credential)
-            yield from self._look()
-        yield Release(Lock.STORE)
+            yield from self._confirm()
+        yield from self._let_go()
         if not self._has_another(before):
             raise SignInFailed(
                 disk.last_error or "The sign-in was ended by another process.",
                 hint=disk.last_hint,
             )
-        yield Publish(self.credential)
+        yield from self._publish()
+
+    def _look_before_redeeming(self, pending: PendingAuthorization) -> Conversation[Disk]:
+        """What is on disk, under the lock of the store; as it was, where the disk says nothing.
+
+        A person has consented, and that cannot be had again. Where no lock can be had, nobody else
+        can redeem or store anything, either.
+
+        Raises:
+            LockBusy: another process has the store.
+        """
+        try:
+            try:
+                yield Hold(Lock.STORE, STORE_PATIENCE)
+            except LockBusy:
+                raise
+            except StoreError:
+                yield Hold(Lock.STORE, STORE_PATIENCE)  # it may have been for this once
+            return (yield from self._look())
+        except LockBusy:
+            raise
+        except StoreError:
+            return Disk(self.credential, pending, self.ledger, "", "")
 
     # ------------------------------------------------------------------ renewing
 
@@ -396,7 +475,7 @@ class Session:
         """One renewal for all processes; of its failure the ledger tells, and `policy` decides.
 
         Raises:
-            McpRemoteError: the lock is not to be had.
+            McpRemoteError: the lock is not to be had, or what is stored may be spent.
         """
         known = self.token
         yield Hold(Lock.STORE, STORE_PATIENCE)
@@ -407,12 +486,19 @@ class Session:
             and self.token == known
             and {Fact.RENEWABLE, Fact.RENEWAL_ALLOWED} <= facts
         ):
+            self._check_ledger()
+            if not (yield Hold(Lock.UNSAVED)):
+                raise _unsaved_elsewhere()
+            # What is renewed is what is stored; a disk that does not take it takes no other.
+            yield from self._store()
+            yield from self._make_room()
             yield from self._renew_now(self.credential)
-        yield Release(Lock.STORE)
+        yield from self._let_go()
 
     def _renew_now(self, credential: Credential) -> Conversation[None]:
         # Before it is asked for: a process that is killed then has asked all the same.
-        yield Amend(partial(note_renewal, now=self._now()))
+        before, noted_at = self.ledger.renewed_at, self._now()
+        yield Amend(partial(note_renewal, now=noted_at))
         try:
             renewed = cast("Credential", (yield Renew(credential)))
         except GrantRefused as error:
@@ -420,32 +506,118 @@ class Session:
             self._unsaved = None
             yield from self._look()
             yield Publish(self._signed_in, error.cause, error.hint)
+        except StoreError as error:
+            yield Amend(partial(take_back_renewal, noted_at=noted_at, before=before))
+            raise _not_renewed(error) from error
         except McpRemoteError as error:
             self._failed_renewal, self._failed_renewal_is_told = error, False
             change = partial(
                 note_failed_renewal,
                 now=self._now(),
                 random=self._random,
-                sent=not isinstance(error, NotSent | UsageError),
+                sent=isinstance(error, TokenError)
+                or not isinstance(error, NotSent | UsageError | SignInFailed),
                 retry_after=getattr(error, "retry_after", None),
             )
             self.ledger = cast("Ledger", (yield Amend(change)))
         else:
             self._take(renewed)
             yield Amend(note_renewed)
-            yield Publish(renewed)
+            yield from self._confirm()
+            yield from self._publish()
+
+    # ------------------------------------------------------------------ what is not stored
+
+    def store_again(self) -> Conversation[None]:
+        """Tries once more to store what is in hand and could not be stored.
+
+        Raises:
+            McpRemoteError: it cannot be stored now, either.
+        """
+        if not self.is_unsaved:
+            return
+        yield Hold(Lock.STORE, STORE_PATIENCE)
+        disk = yield from self._look()
+        if self.is_unsaved:
+            redeemed = self._redeemed
+            if disk.pending is not None and redeemed and _is_same(disk.pending, redeemed):
+                yield Await(None)
+            yield from self._store()
+            yield Report("The sign-in is stored now, and outlives this process.")
+        yield from self._let_go()
+
+    def _store(self) -> Conversation[None]:
+        """To be played under the lock of the store, after a look."""
+        if self._unsaved is not None:
+            yield Save(self._unsaved)
             yield from self._look()
+            yield from self._publish()
+
+    def _make_room(self) -> Conversation[None]:
+        """Before anything is noted or asked for: a disk that is full costs no try."""
+        if self._settings.unattended is not None:
+            return  # what needs no person can be had again
+        try:
+            yield Reserve()
+        except McpRemoteError as error:
+            raise _not_renewed(error) from error
+
+    def _claim(self) -> Conversation[None]:
+        """What is got next may not be storable: others must not take it for not got.
+
+        Where the disk has no room for a lock, it is got all the same: a person has consented.
+        """
+        with suppress(McpRemoteError):
+            yield Hold(Lock.UNSAVED)
+
+    def _let_go(self) -> Conversation[None]:
+        """Ends what is done under the lock of the store."""
+        if self._unsaved is None:
+            yield Release(Lock.UNSAVED)
+        yield Release(Lock.STORE)
+
+    def _check_others(self) -> Conversation[None]:
+        """Whether another process has signed in, and only could not store it yet."""
+        yield Hold(Lock.STORE, STORE_PATIENCE)  # who renews claims it for a moment, too
+        if not (yield Hold(Lock.UNSAVED)):
+            raise _unsaved_elsewhere()
+        yield from self._let_go()
+
+    def _confirm(self) -> Conversation[None]:
+        """Looks whether what is in hand is stored."""
+        with suppress(McpRemoteError):  # it serves all the same
+            yield from self._look()
+
+    def _publish(self) -> Conversation[None]:
+        """Nothing is told as stored that is not."""
+        if self._unsaved is None:
+            yield Publish(self.credential)
+        else:
+            yield Publish(None, "The sign-in could not be stored.", _NOT_STORED_HINT)
 
     # ------------------------------------------------------------------ what is known
 
     def _look(self) -> Conversation[Disk]:
         disk = cast("Disk", (yield Look()))
         self._loaded = True
-        self.ledger = disk.ledger
-        stored, unsaved = disk.credential, self._unsaved
-        if unsaved is None or (stored is not None and stored.obtained_at >= unsaved.obtained_at):
+        self.ledger, self._unreadable = disk.ledger, disk.unreadable
+        stored, before, unsaved = disk.credential, self._stored, self._unsaved
+        self._stored = stored
+        if (
+            unsaved is None
+            or (stored is not None and stored.obtained_at >= unsaved.obtained_at)
+            or (stored is None and before is not None)  # signed out meanwhile
+        ):
             self.credential, self._unsaved = stored, None
         return disk
+
+    def _check_ledger(self) -> None:
+        """What was tried must be known before anything is tried."""
+        if self._unreadable is not None:
+            raise StoreError(
+                f"What was tried before to sign in is not known: {self._unreadable.cause}",
+                hint=f"{self._unreadable.hint} To sign in all the same: {_LOGIN}.".lstrip(),
+            )
 
     def _take(self, credential: Credential) -> None:
         self.credential = self._unsaved = credential
@@ -479,9 +651,8 @@ class Session:
         holds = {
             Fact.NEWER_STORED: self._has_another(refused),
             Fact.RENEWABLE: self.credential is not None
-            and (
-                self.credential.refresh_token is not None or self._settings.unattended is not None
-            ),
+            and (self.credential.refresh_token is not None or self._settings.unattended is not None)
+            and may_renew(self.credential, self._settings),
             Fact.RENEWAL_ALLOWED: not wait_for_renewal(self.ledger, now, refused=because_refused),
             Fact.SCOPE_ASKED: scopes in self.ledger.scopes,
             Fact.TAB_OPEN: pending is not None and pending.expires_at > now,
@@ -541,8 +712,8 @@ class Session:
         else:
             when = " now" if is_new else ", lately"
             cause = f"The token could not be renewed{when}: {error.cause}"
-            if self._settings.unattended is not None:
-                hint = f"{error.hint} "  # of an agent's files and options, which are to be mended
+            if self._settings.unattended is not None or isinstance(error, SignInFailed):
+                hint = f"{error.hint} "  # of files and options, which are to be mended
         hint += f"Nothing that is stored is lost: it is tried again in {describe_wait(wait)}."
         kind = NotSent if isinstance(error, NotSent) and is_new else Refused
         return kind(
@@ -564,6 +735,24 @@ class Session:
             disk.last_error or "A sign-in was begun lately, and nothing came of it.",
             hint=f"{hint} {disk.last_hint}".rstrip(),
         )
+
+
+def _nothing(ledger: Ledger) -> Ledger:
+    return ledger
+
+
+def _not_renewed(error: McpRemoteError) -> McpRemoteError:
+    return StoreError(
+        f"The token is not renewed, because the new one could not be stored: {error.cause}",
+        hint=f"{error.hint} Nothing that is stored is lost.".lstrip(),
+    )
+
+
+def _unsaved_elsewhere() -> McpRemoteError:
+    return StoreError(
+        "Another mcp-remote-py has signed in or renewed the token, and could not store it yet.",
+        hint=_NOT_STORED_HINT,
+    )
 
 
 def _explain_scope(scope: str) -> McpRemoteError:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Generator, Mapping
 from enum import Enum
 from typing import NamedTuple, TypeVar
 
-from mcp_remote_py.errors import SignInFailed
+from mcp_remote_py.errors import McpRemoteError, SignInFailed
 from mcp_remote_py.oauth.ledger import Ledger
 from mcp_remote_py.redact import Secret
 
@@ -103,6 +103,13 @@ class Save(NamedTuple):
     credential: Credential
 
 
+class Reserve(NamedTuple):
+    """Take the space for the next `Save`, before what cannot be had twice is asked for.
+
+    Answered by None; throws where there is none. Given back with the lock of the store.
+    """
+
+
 class Probe(NamedTuple):
     """Find out whether what is saved will last; answered by None, throws where it will not."""
 
@@ -118,6 +125,17 @@ class Report(NamedTuple):
     """Tell the person how far it is: one sentence, no secret; answered by None."""
 
     text: str
+
+
+class Judge(NamedTuple):
+    """See whether the person may be sent to `url`, which the server named as `what`.
+
+    Answered by None; throws SignInFailed where it leads into a network that is closed to the
+    server.
+    """
+
+    url: str
+    what: str
 
 
 class ReadFile(NamedTuple):
@@ -143,6 +161,9 @@ class Lock(Enum):
     """Change what is stored: a renewal, the redeeming of a code. Held for one request."""
     SIGN_IN = "sign-in"
     """Ask the person. Held for minutes."""
+    UNSAVED = "unsaved"
+    """Have tokens that are not stored yet: what is stored may be spent. Kept beyond the end of the
+    conversation, by who has some, until they are stored or the process ends."""
 
 
 class Hold(NamedTuple):
@@ -171,6 +192,8 @@ class Disk(NamedTuple):
     last_error: str
     last_hint: str
     """What a person was told last of a sign-in that failed, cause and next step."""
+    unreadable: McpRemoteError | None = None
+    """Why the ledger is not known, where it is not: this one is no budget then."""
 
 
 class Look(NamedTuple):
@@ -178,9 +201,14 @@ class Look(NamedTuple):
 
 
 class Amend(NamedTuple):
-    """Change the ledger on disk, at once or not at all; answered by the new one."""
+    """Change the ledger on disk, at once or not at all; answered by the new one.
+
+    Where the disk does not take it, it holds for this process, and is written later; with
+    `must_last` nothing has changed then, and McpRemoteError is thrown.
+    """
 
     change: Callable[[Ledger], Ledger]
+    must_last: bool = False
 
 
 class Await(NamedTuple):
@@ -192,7 +220,7 @@ class Await(NamedTuple):
 class Renew(NamedTuple):
     """Play `flow.renew` for this credential, so that it is finished also where we are killed.
 
-    Answered by the new credential, which is stored; throws what that raises.
+    Answered by the new credential, which is stored if that was possible; throws what that raises.
     """
 
     credential: Credential
@@ -222,9 +250,11 @@ Step = (
     | AskUser
     | Load
     | Save
+    | Reserve
     | Probe
     | Forget
     | Report
+    | Judge
     | ReadFile
     | Wait
     | Hold
@@ -279,6 +309,11 @@ class Credential(NamedTuple):
     expires_at: float | None = None
     revocation_endpoint: str = ""
     dpop_key: Secret | None = None
+    published_by: str = ""
+    """The issuer at whose own well-known place the endpoints were found; "" where the person gave
+    them, and in records of 0.1.0."""
+    endpoints: tuple[str, ...] = ()
+    """All of the document the client was registered with, as in `ServerMetadata`; as above."""
 
 
 class PendingAuthorization(NamedTuple):

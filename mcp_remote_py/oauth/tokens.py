@@ -11,7 +11,8 @@ import re
 from collections.abc import Container, Iterable
 from typing import NamedTuple, cast
 
-from mcp_remote_py.errors import SignInFailed, shorten
+from mcp_remote_py.bounds import has_few_parts
+from mcp_remote_py.errors import MAX_EVIDENCE_LENGTH, SignInFailed, shorten
 from mcp_remote_py.oauth.steps import Credential, Response
 from mcp_remote_py.redact import Secret, scrub
 
@@ -277,13 +278,15 @@ def _read_seconds(text: str) -> float | None:
 
 def excerpt(text: str, secrets: Iterable[Secret] = ()) -> str:
     """The beginning of a foreign text, on one line of printable characters, without `secrets`."""
-    return shorten(scrub(text, secrets))
+    return shorten(scrub(text[:MAX_EVIDENCE_LENGTH], secrets))
 
 
 def read_members(body: bytes) -> dict[str, object]:
     """The members of a JSON object or of form data; none where it is neither."""
     import msgspec
 
+    if not has_few_parts(body):
+        return {}
     try:
         value: object = msgspec.json.decode(body.removeprefix(_BYTE_ORDER_MARK))
     except (ValueError, RecursionError):

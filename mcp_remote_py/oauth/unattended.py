@@ -14,7 +14,7 @@ from functools import partial
 from typing import Literal, cast
 
 from mcp_remote_py.errors import UsageError
-from mcp_remote_py.oauth.claims import describe_jwt
+from mcp_remote_py.oauth.claims import describe_jwt, read_claims
 from mcp_remote_py.oauth.document import is_outage, quote
 from mcp_remote_py.oauth.grants import (
     PRIVATE_KEY_JWT,
@@ -24,6 +24,7 @@ from mcp_remote_py.oauth.grants import (
     make_random_text,
     request_tokens,
 )
+from mcp_remote_py.oauth.ownership import Belonging, Kind, Named, check_owner, place_of
 from mcp_remote_py.oauth.steps import Client, Conversation, Credential, ReadFile
 from mcp_remote_py.oauth.tokens import TokenError
 from mcp_remote_py.redact import Secret, remember
@@ -48,13 +49,32 @@ _KEY_TYPES: dict[str, Literal["EC", "RSA", "OKP"]] = {
 """By the beginning of an algorithm's name (RFC 7518 §3.1, RFC 8037 §3.1)."""
 
 
+def read_assertion(how: Unattended) -> Conversation[Secret | None]:
+    """The workload's JWT as it is now, None where it signs in by something else.
+
+    Raises:
+        UsageError: the file cannot be read, or holds none.
+    """
+    if not how.assertion_file:
+        return None
+    return (yield from _read_jwt(how.assertion_file, "--jwt-bearer"))
+
+
 def obtain_tokens(
-    credential: Credential, how: Unattended, random_bytes: RandomBytes, now: float
+    credential: Credential,
+    how: Unattended,
+    named: Named,
+    jwt: Secret | None,
+    random_bytes: RandomBytes,
+    now: float,
 ) -> Conversation[Credential]:
     """Tokens for `credential`, which has none; `now` is before asking.
 
+    `jwt` is what `read_assertion` has read for it.
+
     Raises:
         UsageError: a key or JWT that the person named cannot be used.
+        SignInFailed: a JWT is not for whom it would be sent to.
         TokenError: a server gives none.
         ExchangeError: an endpoint could not be reached, or its answer was lost.
     """
@@ -62,16 +82,18 @@ def obtain_tokens(
         "scope": credential.scope,
         "resource": credential.resource,
     }
-    grant, who, assertion = CLIENT_CREDENTIALS_GRANT, "The token endpoint", None
-    if how.assertion_file:
+    grant, who, assertion = CLIENT_CREDENTIALS_GRANT, "The token endpoint", jwt
+    if jwt is not None:
         grant = JWT_BEARER_GRANT
-        assertion = yield from _read_jwt(how.assertion_file, "--jwt-bearer")
     elif how.idp_token_endpoint:
         grant, who = JWT_BEARER_GRANT, "The authorization server's token endpoint"
         assertion = yield from _exchange_id_token(credential, how, now)
         # The grant names its resource itself (SEP-990).
         parameters["resource"] = ""
     if assertion is not None:
+        kind = Kind.GRANT if jwt is None else Kind.JWT
+        belonging = Belonging(kind, _name_assertion(how), read_claims(assertion).audience)
+        check_owner(place_of(credential), (belonging,), named)
         parameters["assertion"] = assertion
     prove = partial(prove_by_key, credential, how, random_bytes, now)
     try:

@@ -9,16 +9,26 @@ an RFC, nor when to ask whom: those are the flows' and the policy's.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar, cast
 from urllib.parse import urlsplit
 
 from mcp_remote_py.channel import Header
-from mcp_remote_py.credentials.lock import Held, LockBusy
+from mcp_remote_py.credentials.lock import Held
 from mcp_remote_py.credentials.store import Store
-from mcp_remote_py.errors import ExchangeError, McpRemoteError, Refused, name_server
+from mcp_remote_py.errors import (
+    ExchangeError,
+    LockBusy,
+    McpRemoteError,
+    Refused,
+    SignInFailed,
+    StoreError,
+    explain_stars,
+    name_server,
+)
 from mcp_remote_py.oauth import flow
 from mcp_remote_py.oauth.challenge import parse_challenge
 from mcp_remote_py.oauth.dpop import prove
@@ -37,6 +47,7 @@ from mcp_remote_py.oauth.steps import (
     Fetch,
     Forget,
     Hold,
+    Judge,
     Listen,
     Load,
     Lock,
@@ -50,6 +61,7 @@ from mcp_remote_py.oauth.steps import (
     Release,
     Renew,
     Report,
+    Reserve,
     Response,
     Save,
     Step,
@@ -58,6 +70,7 @@ from mcp_remote_py.oauth.steps import (
 )
 from mcp_remote_py.oauth.tokens import BEARER, DPOP
 from mcp_remote_py.redact import Secret, remember
+from mcp_remote_py.retry import Steps
 from mcp_remote_py.settings import SignInSettings
 from mcp_remote_py.signin.page import Outcome
 from mcp_remote_py.signin.perform import perform, read_secret
@@ -65,6 +78,9 @@ from mcp_remote_py.signin.perform import perform, read_secret
 RENEWAL_END_PATIENCE = 1.0
 """Seconds the end of the process waits for a renewal under way: its answer would be lost, and with
 it the sign-in, where refresh tokens are good for one use (field note 3). Below promise R7's 2 s."""
+
+STORE_RETRIES = Steps(first=1.0, factor=2.0, longest=60.0)
+"""Between two tries to store what the disk did not take."""
 
 T = TypeVar("T")
 
@@ -97,11 +113,23 @@ class Records(Protocol):
     """What is shared by all processes of a session and is no secret."""
 
     def look(self) -> tuple[Ledger, str, str]:
-        """The ledger as it is now; cause and hint of the sign-in that failed last."""
+        """The ledger as it is now; cause and hint of the sign-in that failed last.
+
+        Raises:
+            StoreError: there may be one, and it cannot be read.
+        """
         ...
 
-    def amend(self, change: Callable[[Ledger], Ledger]) -> Ledger:
-        """Changes the ledger, at once or not at all; the new one."""
+    def amend(self, change: Callable[[Ledger], Ledger], *, must_last: bool = False) -> Ledger:
+        """Changes the ledger, at once or not at all; the new one, which holds here at least.
+
+        Raises:
+            StoreError: it cannot be written, and must last; nothing has changed.
+        """
+        ...
+
+    def flush(self) -> None:
+        """Tries once more to write what could not be written."""
         ...
 
     def publish(self, credential: Credential | None, error: str, hint: str) -> None:
@@ -119,6 +147,8 @@ class Surroundings(NamedTuple):
     fetch: Callable[[Fetch], Awaitable[Response]]
     listen: Callable[[str], Awaitable[Listener]]
     """Binds the listener; at that redirect URI and no other, where one is given."""
+    judge: Callable[[str, str], Awaitable[None]]
+    """Raises SignInFailed where the person must not be sent to that URL, which is named so."""
     open_browser: Callable[[str], Awaitable[bool]]
     lock: Callable[[Lock, float], AbstractAsyncContextManager[Held]]
     """Held by one process at a time; the number is the patience in seconds."""
@@ -164,6 +194,9 @@ class SignInAgent:
         self._tasks: set[asyncio.Task[Any]] = set()
         self.renewals = 0
         """Renewals under way in this process."""
+        self._storing: asyncio.Task[None] | None = None
+        self.kept_lock: AsyncExitStack | None = None
+        """`Lock.UNSAVED`, while there is something that is not stored."""
         self._news = asyncio.Event()
         self.waiting: list[PendingAuthorization] = []
         """What a person is asked, here or by a process that is followed."""
@@ -246,7 +279,8 @@ class SignInAgent:
     def name_server(self, hint: str) -> str:
         """`hint` with the address of this server in the command it names."""
         settings = self.settings
-        return name_server(hint, self._server_url, settings.profile, settings.resource or "")
+        named = name_server(hint, self._server_url, settings.profile, settings.resource or "")
+        return explain_stars(named)
 
     # ------------------------------------------------------------------ for a person
 
@@ -254,13 +288,22 @@ class SignInAgent:
         """Signs in now, whatever happened before: a person asked for it.
 
         Raises:
-            McpRemoteError: why not, in a sentence for the person.
+            McpRemoteError: why not, in a sentence for the person; or it came to nothing, because
+                it cannot be stored.
         """
         try:
-            return await self._play(self._session.sign_in(parse_challenge(challenge)))
+            credential = await self._play(self._session.sign_in(parse_challenge(challenge)))
         except McpRemoteError as error:
             error.hint = self.name_server(error.hint)
             raise
+        try:
+            await self._play(self._session.store_again())
+        except McpRemoteError as error:
+            raise SignInFailed(
+                f"The server gave tokens, but they could not be stored: {error.cause}",
+                hint=error.hint,
+            ) from error
+        return credential
 
     async def sign_out(self) -> bool:
         """Revokes what is stored and deletes it. False where nothing was stored."""
@@ -269,9 +312,18 @@ class SignInAgent:
         return there_was_one
 
     async def aclose(self) -> None:
-        """Ends what is under way; a renewal may finish first, for `RENEWAL_END_PATIENCE`."""
+        """Ends what is under way; a renewal may finish first, for `RENEWAL_END_PATIENCE`.
+
+        What is not stored yet is tried once more.
+        """
+        if self._storing is not None:
+            self._storing.cancel()
         if self.renewals and self._tasks:
             await asyncio.wait(self._tasks, timeout=RENEWAL_END_PATIENCE)
+        with contextlib.suppress(McpRemoteError, TimeoutError):
+            async with asyncio.timeout(RENEWAL_END_PATIENCE):
+                await self._play(self._session.store_again())
+        await asyncio.to_thread(self.world.records.flush)
         for task in self._tasks:
             task.cancel()
         if self._tasks:
@@ -291,6 +343,33 @@ class SignInAgent:
             task.exception()  # whoever waited has seen it; this says so to asyncio
         news, self._news = self._news, asyncio.Event()
         news.set()
+        if self._session.is_unsaved and self._storing is None:
+            self._storing = asyncio.create_task(self._go_on_storing())
+
+    async def _go_on_storing(self) -> None:
+        tries = 0
+        while self._session.is_unsaved:
+            tries += 1
+            await self.world.sleep(STORE_RETRIES.bound(tries))
+            with contextlib.suppress(McpRemoteError):
+                await self._play(self._session.store_again())
+        self._storing = None
+
+    async def let_go(self) -> None:
+        """Gives back what was kept for something that is stored by now."""
+        if self.kept_lock is not None and not self._session.is_unsaved:
+            stack, self.kept_lock = self.kept_lock, None
+            await stack.aclose()
+
+    @property
+    def ledger(self) -> Ledger:
+        """As it was seen last."""
+        return self._session.ledger
+
+    @property
+    def is_unsaved(self) -> bool:
+        """Whether something in hand is not stored."""
+        return self._session.is_unsaved
 
     async def watch(self, seconds: float) -> None:
         """Waits for the time, or until a conversation of this process has ended."""
@@ -334,8 +413,7 @@ class SignInAgent:
         else:
             self.world.report(
                 f"From another machine, first: ssh -L {port}:localhost:{port} (this machine). Or "
-                + self.name_server("finish with: mcp-remote-py login URL")
-                + " --paste"
+                + self.name_server("finish with: mcp-remote-py login URL --paste")
             )
 
     async def _first_answer(
@@ -358,9 +436,10 @@ class SignInAgent:
     async def _wait_for_others(self, pending: PendingAuthorization) -> None:
         while True:
             await self.world.sleep(LOOK_INTERVAL)
-            stored = await asyncio.to_thread(self.store.load_pending, self.session_name)
-            if stored is None or stored.state != pending.state:
-                return
+            with contextlib.suppress(StoreError):  # no news; the person may be at it
+                stored = await asyncio.to_thread(self.store.load_pending, self.session_name)
+                if stored is None or stored.state != pending.state:
+                    return
 
     async def _give_up(self, seconds: float) -> None:
         await self.world.sleep(seconds)
@@ -408,6 +487,7 @@ class _Performance:
         self._held: dict[Lock, tuple[AsyncExitStack, Held]] = {}
         self._listener: Listener | None = None
         self._asked = False
+        self._reserved = False
         self._followed: PendingAuthorization | None = None
 
     async def play(self, conversation: Conversation[T]) -> T:
@@ -424,8 +504,18 @@ class _Performance:
             try:
                 await self._part(outcome)
             finally:
-                for stack, _ in self._held.values():
-                    await stack.aclose()
+                await self._free()
+
+    async def _free(self) -> None:
+        agent = self._agent
+        await self._give_back()
+        kept = self._held.pop(Lock.UNSAVED, None) if agent.is_unsaved else None
+        # The last first: who waits for the store finds nothing claimed that is not.
+        for stack, _ in reversed(self._held.values()):
+            await stack.aclose()
+        if kept is not None:
+            agent.kept_lock = kept[0]
+        await agent.let_go()
 
     async def _part(self, outcome: Outcome) -> None:
         if self._listener is None:
@@ -446,14 +536,12 @@ class _Performance:
                 return self._listener.redirect_uris()
             case AskUser():
                 return await self._ask(step)
-            case Hold():
-                return await self._hold(step)
-            case Release():
-                await self._held.pop(step.lock)[0].aclose()
-            case Renew():
-                return await self._renew(step.credential)
+            case Hold() | Release() | Renew():
+                return await self._do_with_locks(step)
             case Report():
                 world.report(step.text)
+            case Judge():
+                await world.judge(step.url, step.what)
             case Wait():
                 await world.sleep(step.seconds)
             case Watch():
@@ -463,22 +551,26 @@ class _Performance:
                 return await asyncio.to_thread(self._do_on_disk, step)
         return None
 
+    async def _do_with_locks(self, step: Hold | Release | Renew) -> object:
+        match step:
+            case Hold():
+                return await self._hold(step)
+            case Release():
+                await self._release(step.lock)
+                return None
+            case Renew():
+                return await self._renew(step.credential)
+
     def _do_on_disk(self, step: Step) -> object:
         """What may take its time: a disk, or a person who unlocks a keyring."""
         store, session, records = self._agent.store, self._agent.session_name, self._world.records
         match step:
             case Look():
-                # In this order: who renews or signs in writes its end into the ledger last. An old
-                # token beside a ledger that knows of its successor would look like a vain renewal.
-                ledger, error, hint = records.look()
-                pending = store.load_pending(session)
-                return Disk(_known(store.load(session)), pending, ledger, error, hint)
+                return self._look()
             case Load():
                 return _known(store.load(session))
-            case Save():
-                store.save(session, step.credential)
-            case Await():
-                store.save_pending(session, step.pending)
+            case Save() | Await() | Reserve():
+                self._write(step)
             case Probe():
                 store.prepare()
             case ReadFile():
@@ -486,12 +578,36 @@ class _Performance:
             case Forget():
                 return store.forget(session)
             case Amend():
-                return records.amend(step.change)
+                return records.amend(step.change, must_last=step.must_last)
             case Publish():
                 records.publish(step.credential, step.error, step.hint)
             case _:
                 raise TypeError(f"no such step: {type(step).__name__}")
         return None
+
+    def _look(self) -> Disk:
+        store, session = self._agent.store, self._agent.session_name
+        unreadable = None
+        # In this order: who renews or signs in writes its end into the ledger last. An old
+        # token beside a ledger that knows of its successor would look like a vain renewal.
+        try:
+            ledger, error, hint = self._world.records.look()
+        except McpRemoteError as failure:
+            ledger, error, hint, unreadable = self._agent.ledger, "", "", failure
+        pending = store.load_pending(session)
+        credential = _known(store.load(session))
+        return Disk(credential, pending, ledger, error, hint, unreadable)
+
+    def _write(self, step: Save | Await | Reserve) -> None:
+        store, session = self._agent.store, self._agent.session_name
+        match step:
+            case Save():
+                store.save(session, step.credential)
+            case Await():
+                store.save_pending(session, step.pending)
+            case Reserve():
+                self._reserved = True
+                store.reserve(session)
 
     def _follow(self, pending: PendingAuthorization | None) -> None:
         """From one look to the next, what the other process asks is what we wait for."""
@@ -503,6 +619,8 @@ class _Performance:
 
     async def _hold(self, step: Hold) -> bool:
         """The lock of this process first: its waiters come in order, and at once."""
+        if step.lock is Lock.UNSAVED and self._agent.kept_lock is not None:
+            return True
         gate = self._agent.gates[step.lock]
         if gate.locked() and not step.patience:
             return False
@@ -517,6 +635,19 @@ class _Performance:
             self._held[step.lock] = stack.pop_all(), held
         return True
 
+    async def _release(self, lock: Lock) -> None:
+        if lock is Lock.STORE:
+            await self._give_back()
+        held = self._held.pop(lock, None)
+        if held is not None:  # else it is kept for what is not stored, or was never to be had
+            await held[0].aclose()
+
+    async def _give_back(self) -> None:
+        """What was reserved and not used; under the lock it was reserved under."""
+        if self._reserved:
+            await asyncio.to_thread(self._agent.store.release, self._agent.session_name)
+        self._reserved = False
+
     async def _ask(self, step: AskUser) -> Callback | None:
         if step.listens and self._listener is None:
             self._listener = await self._world.listen(step.pending.credential.redirect_uri)
@@ -525,7 +656,8 @@ class _Performance:
 
     async def _renew(self, credential: Credential) -> Credential:
         if self._world.renew is not None:
-            return await self._world.renew(self._held[Lock.STORE][1])
+            renewed = await self._world.renew(self._held[Lock.STORE][1])
+            return cast("Credential", _known(renewed))
         self._agent.renewals += 1
         try:
             world = self._world

@@ -1,8 +1,11 @@
 """Opens one checked URL the way this person's desktop would, and says whether it did.
 
-Never through a shell, never on our stdio: what is started gets the null device, a session of its
-own and a URL in which no character means anything to a shell (promise S1; CVE-2025-6514 was an
-authorization endpoint that a shell was given). Must not know what the URL is for.
+Never through a shell, never on our stdio: what is started gets the null device and a session of
+its own (promise S1; CVE-2025-6514 was an authorization endpoint that a shell was given). But some
+openers are scripts that hand the URL to a shell, or to cmd: so no character of it means anything
+to one. Only `&` must stay, between two parameters: what follows it is not the name of a program.
+What remains: a shell cuts the URL there, and cmd would put in the value of a variable whose name
+begins with two hexadecimal digits, such as %CD%. Must not know what the URL is for.
 """
 
 from __future__ import annotations
@@ -42,8 +45,15 @@ _STARTFILE: StartFile | None = getattr(os, "startfile", None)
 
 _URL = re.compile(r"https?://[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+", re.IGNORECASE)
 """The characters of RFC 3986; all others must be percent-encoded in a URL."""
-_SHELL_CHARACTERS = re.compile(r"[!$'()*;]")
-"""Allowed in a URL, with a meaning for shells: openers are often shell scripts."""
+_SHELL_CHARACTERS = re.compile(r"[!$'()*;]|%(?![0-9A-Fa-f]{2})")
+"""Allowed in a URL, or left as it is by browsers, with a meaning for shells or cmd."""
+_BEHIND_AMPERSAND = re.compile(r"&(?![A-Za-z_][A-Za-z0-9_]*=)([^%&])")
+"""For shells, the beginning of another command, unless a variable is set there: nobody reads it."""
+_BEHIND_AMPERSAND_IN_CMD = re.compile(
+    r"&(?!(?:client_id|code_challenge|code_challenge_method|dpop_jkt|redirect_uri|resource"
+    r"|response_type|scope|state)=)([^%&])"
+)
+"""For cmd, `calc=1` calls a program; none has the name of a parameter of ours."""
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,20}(?=:)")
 
 _DESKTOP_OPENERS = (("xdg-open",), ("gio", "open"))
@@ -54,10 +64,10 @@ _SYSTEM_FOLDERS = ("usr/local/bin", "usr/bin", "bin", "mnt/c/Windows/System32")
 ROOT = Path("/")
 
 
-def check_url(url: str) -> str:
+def check_url(url: str, platform: str = "") -> str:
     """`url` as it may be given to an opener: https, or http to this machine.
 
-    Characters with a meaning for shells are percent-encoded.
+    Characters with a meaning for shells, and for what Windows has, are percent-encoded.
 
     Raises:
         McpRemoteError: it must not be opened.
@@ -68,7 +78,8 @@ def check_url(url: str) -> str:
         except UsageError:
             pass
         else:
-            return _SHELL_CHARACTERS.sub(lambda match: f"%{ord(match[0]):02X}", url)
+            has_cmd = platform in ("win32", "wsl")
+            return _disarm(url, _BEHIND_AMPERSAND_IN_CMD if has_cmd else _BEHIND_AMPERSAND)
     scheme = _SCHEME.match(url)
     begin = f"it begins with {scheme[0]}:" if scheme else "it has no scheme"
     raise McpRemoteError(
@@ -76,6 +87,20 @@ def check_url(url: str) -> str:
         f"{len(url)} characters).",
         hint="Tell whoever runs the server: its authorization endpoint must be an https URL.",
     )
+
+
+def _disarm(url: str, behind_ampersand: re.Pattern[str]) -> str:
+    """The same URL, without what shells act on; see the beginning of this file."""
+    url = _SHELL_CHARACTERS.sub(lambda match: _encode(match[0]), url)
+    rest, hash_sign, fragment = url.partition("#")
+    place, question, query = rest.partition("?")
+    query = behind_ampersand.sub(lambda match: f"&{_encode(match[1])}", query)
+    place, fragment = (part.replace("&", "%26") for part in (place, fragment))
+    return f"{place}{question}{query}{hash_sign}{fragment}"
+
+
+def _encode(character: str) -> str:
+    return f"%{ord(character):02X}"
 
 
 async def open_browser(
@@ -97,7 +122,7 @@ async def open_browser(
     Raises:
         McpRemoteError: `url` must not be opened.
     """
-    url = check_url(url)
+    url = check_url(url, platform)
     if command is None and platform == "win32" and not environment.get("BROWSER"):
         return await _start_file(url, startfile or _STARTFILE)
     start = start or start_detached

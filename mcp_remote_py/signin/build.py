@@ -12,8 +12,8 @@ import platform
 import random
 import sys
 import time
-from collections.abc import Callable, Mapping
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import cast
 from urllib.parse import urlsplit
 
@@ -23,17 +23,18 @@ from mcp_remote_py.credentials.lock import CAN_BE_SHARED, Held, ProcessLock
 from mcp_remote_py.credentials.sealed import SealedStore
 from mcp_remote_py.credentials.state import StateFile, state_directory
 from mcp_remote_py.credentials.store import MemoryStore, Store, session_key
+from mcp_remote_py.errors import LockBusy, StoreError
 from mcp_remote_py.oauth.claims import account_of
 from mcp_remote_py.oauth.ledger import Ledger
 from mcp_remote_py.oauth.steps import Credential, Lock
-from mcp_remote_py.settings import ProxySettings
+from mcp_remote_py.settings import Header, ProxySettings
 from mcp_remote_py.signin.agent import Listener, SignInAgent, Surroundings
+from mcp_remote_py.signin.border import origins_of
 from mcp_remote_py.signin.browser import detect_platform, open_browser
 from mcp_remote_py.signin.callback import CallbackListener
-from mcp_remote_py.signin.fetch import Fetcher
+from mcp_remote_py.signin.fetch import Fetcher, build_fetcher
 from mcp_remote_py.signin.hearing import Hearing
 from mcp_remote_py.signin.keeper import describe_job, renew_kept
-from mcp_remote_py.tls import build_tls_context
 
 LOWEST_PORT, PORTS = 3335, 45815
 """The range mcp-remote derives its callback port from: below what systems give out by chance."""
@@ -44,10 +45,12 @@ class BuiltAgent(SignInAgent):
 
     fetcher: Fetcher
     url: str
+    given: tuple[Header, ...]
+    """The person's own headers, for the server alone."""
 
     async def probe(self) -> tuple[int, str]:
         """Status and challenge of the server's answer to a message without credential."""
-        return await self.fetcher.probe(self.url)
+        return await self.fetcher.probe(self.url, self.given)
 
 
 class StateRecords:
@@ -59,12 +62,22 @@ class StateRecords:
 
     def look(self) -> tuple[Ledger, str, str]:
         """See `Records`."""
-        state = self._state.read()
+        try:
+            state = self._state.look()
+        except StoreError:
+            if not isinstance(self._store, MemoryStore):
+                raise
+            # What is kept in memory must do without a disk, with its own count.
+            state = self._state.read()
         return state.ledger, state.last_error, state.last_hint
 
-    def amend(self, change: Callable[[Ledger], Ledger]) -> Ledger:
+    def amend(self, change: Callable[[Ledger], Ledger], *, must_last: bool = False) -> Ledger:
         """See `Records`."""
-        return self._state.amend(change)
+        return self._state.amend(change, must_last=must_last)
+
+    def flush(self) -> None:
+        """See `Records`."""
+        self._state.flush()
 
     def publish(self, credential: Credential | None, error: str, hint: str) -> None:
         """See `Records`."""
@@ -88,23 +101,64 @@ class StateRecords:
         self._state.delete()
 
 
+class LocksOfMemory:
+    """For what is kept in memory: nobody else can spend it, and it needs no disk to be locked.
+
+    Where the kernel's lock is not to be had, that is said once, and this process goes on alone.
+    """
+
+    def __init__(self, report: Callable[[str], None]) -> None:
+        self._report = report
+        self._is_said = False
+
+    @asynccontextmanager
+    async def try_holding(self, lock: AbstractAsyncContextManager[Held]) -> AsyncGenerator[Held]:
+        """Holds `lock`, if that is possible.
+
+        Raises:
+            LockBusy: another process has it.
+        """
+        async with AsyncExitStack() as stack:
+            held = Held()
+            try:
+                held = await stack.enter_async_context(lock)
+            except LockBusy:
+                raise
+            except StoreError as error:
+                if not self._is_said:
+                    self._report(f"Other processes do not wait for this sign-in: {error.cause}")
+                self._is_said = True
+            yield held
+
+
 def build_agent(
     settings: ProxySettings,
     environment: Mapping[str, str],
     report: Callable[[str], None],
     read_line: Callable[[], str] | None = None,
+    server_address: Callable[[], str] = str,
 ) -> BuiltAgent:
     """The agent of one session. Touches neither network, keyring nor disk.
 
-    `read_line` may block, and ends with "".
+    `read_line` may block, and ends with "". `server_address` is where the server was connected to
+    last, "" where it was not.
     """
     chosen = settings.sign_in
     directory = state_directory(environment)
     session = session_key(settings.server, chosen.resource, chosen.profile)
     store = choose_store(chosen.token_store, directory, os.urandom)
     state = StateFile(directory, str(settings.server), chosen.resource or "", chosen.profile)
-    fetcher = Fetcher(
-        lambda: build_tls_context(settings.tls), settings.http_proxy, time.time, os.urandom
+
+    fetcher = build_fetcher(
+        settings.server,
+        settings.tls,
+        environment,
+        origins_of(chosen),
+        server_address,
+        time.time,
+        os.urandom,
+        ipv4=settings.ipv4,
+        private_allowed=settings.allow_private_network,
     )
     clock = LoopClock()
     locks = {
@@ -112,8 +166,11 @@ def build_agent(
         for kind in Lock
     }
 
+    memory_locks = LocksOfMemory(report)
+
     def hold(kind: Lock, patience: float) -> AbstractAsyncContextManager[Held]:
-        return locks[kind].hold(patience)
+        lock = locks[kind].hold(patience)
+        return memory_locks.try_holding(lock) if isinstance(store, MemoryStore) else lock
 
     async def listen(redirect_uri: str) -> Listener:
         if redirect_uri:
@@ -131,8 +188,10 @@ def build_agent(
 
     async def renew(held: Held) -> Credential:
         sealed = cast("SealedStore", store)
-        job = await asyncio.to_thread(describe_job, sealed, session, settings)
-        return await renew_kept(job, held.share(), store, report)
+        job = await asyncio.to_thread(
+            describe_job, sealed, session, settings, environment, server_address()
+        )
+        return await renew_kept(job, held.share(), report)
 
     async def open_in_browser(url: str) -> bool:
         kind = detect_platform(sys.platform, platform.release(), environment)
@@ -146,6 +205,7 @@ def build_agent(
         Surroundings(
             fetch=fetcher.fetch,
             listen=listen,
+            judge=fetcher.border.check,
             open_browser=open_in_browser,
             lock=hold,
             records=StateRecords(state, store),
@@ -159,4 +219,5 @@ def build_agent(
         ),
     )
     agent.fetcher, agent.url = fetcher, str(settings.server)
+    agent.given = settings.headers.given
     return agent

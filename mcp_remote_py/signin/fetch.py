@@ -1,8 +1,10 @@
 """Does a conversation's HTTP requests: bounded, with none of the person's own headers.
 
 These go to authorization servers and metadata documents, which are other origins than the MCP
-server's (promise S2). Redirects are followed for GET within the origin only. The one place of
-this folder that knows an HTTP library. Must not know what a request is for.
+server's (promise S2): only the probe of that server itself carries these headers, the client
+certificate is for it alone, the proxy is chosen for each, and where they lead is judged by
+`border`. Redirects are followed for GET within the origin only. The one place of this folder that
+sends a request. Must not know what it is for.
 """
 
 from __future__ import annotations
@@ -10,25 +12,35 @@ from __future__ import annotations
 import asyncio
 import ssl
 import sys
-from collections.abc import Callable
-from urllib.parse import urljoin, urlsplit
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from typing import NamedTuple, cast
+from urllib.parse import urljoin
 
 from mcp_remote_py import __version__
-from mcp_remote_py.errors import ExchangeError, Interrupted, NotSent, Unusable
+from mcp_remote_py.bounds import open_body
+from mcp_remote_py.errors import ExchangeError, Interrupted, NotSent, Unusable, UsageError
+from mcp_remote_py.network import AsyncioBackend, Choose
 from mcp_remote_py.oauth.dpop import prove
 from mcp_remote_py.oauth.steps import MAX_BODY_BYTES, Fetch, Request, Response
-from mcp_remote_py.redact import Secret, mask_url
+from mcp_remote_py.redact import Secret, mask_url, remember, remember_briefly
+from mcp_remote_py.settings import Header, ServerUrl, Tls, choose_http_proxy, secrets_of_proxy
+from mcp_remote_py.signin.border import Border, OutOfReach, find_peer, read_origin
+from mcp_remote_py.tls import build_tls_context
 
 if "httpx" not in sys.modules:
     # httpx imports its command line where click and rich happen to be installed: 0.16 s.
     sys.modules["httpx._main"] = None  # type: ignore[assignment]
 
+import httpcore
 import httpx
 
 FETCH_TIMEOUT = 5.0
 POST_TIMEOUT = 15.0
 """Seconds for one request in all: for a document, and where something is done for it. A person
 waits, and a host does (field note 29)."""
+
+KEEPALIVE_EXPIRY = 4.0
+"""Seconds an idle connection is used again: common servers close after 5."""
 
 MAX_REDIRECTS = 3
 
@@ -38,29 +50,48 @@ PROBE = (
 )
 
 
-class Fetcher:
-    """A plain HTTP client; `build_tls` is called when the first request is made.
+class _Way(NamedTuple):
+    """How a request goes out; those of one way share their connections."""
 
-    `now`, in seconds since the epoch, and `random_bytes` are for proofs of possession. The limits
-    are in seconds: for a document, and where something is done for it.
+    proxy: Secret | None
+    certified: bool
+    """Whether the client certificate is shown."""
+    judged: bool
+    """Whether the border is asked whom to connect to."""
+
+
+class Fetcher:
+    """A plain HTTP client, beside the MCP server `server`.
+
+    `build_tls` is called when the first request of a kind is made, and told whether the client
+    certificate belongs into it; `choose_proxy` for every request. `now`, in seconds since the
+    epoch, and `random_bytes` are for proofs of possession. The limits are in seconds: for a
+    document, and where something is done for it.
     """
 
     def __init__(
         self,
-        build_tls: Callable[[], ssl.SSLContext],
-        proxy: Secret | None,
+        server: ServerUrl,
+        border: Border,
+        build_tls: Callable[[bool], ssl.SSLContext],
+        choose_proxy: Callable[[ServerUrl], Secret | None],
         now: Callable[[], float],
         random_bytes: Callable[[int], bytes],
         fetch_timeout: float = FETCH_TIMEOUT,
         post_timeout: float = POST_TIMEOUT,
+        *,
+        ipv4: bool = False,
     ) -> None:
+        self._server = server
+        self.border = border
         self._build_tls = build_tls
-        self._proxy = proxy
+        self._choose_proxy = choose_proxy
+        self._ipv4 = ipv4
         self._now = now
         self._random_bytes = random_bytes
         self._fetch_timeout = fetch_timeout
         self._post_timeout = post_timeout
-        self._client: httpx.AsyncClient | None = None
+        self._clients: dict[_Way, httpx.AsyncClient] = {}
 
     async def fetch(self, step: Fetch) -> Response:
         """The answer, whatever its status.
@@ -69,6 +100,7 @@ class Fetcher:
             NotSent: no connection.
             Interrupted: no answer, or not in time.
             Unusable: the answer is larger than `MAX_BODY_BYTES`, or redirects elsewhere.
+            SignInFailed: it leads where the MCP server must not lead us.
         """
         seconds = self._fetch_timeout if step.request.method == "GET" else self._post_timeout
         try:
@@ -88,8 +120,8 @@ class Fetcher:
                 return response
             try:
                 target = urljoin(url, location)
-                leads_elsewhere = urlsplit(target)[:2] != urlsplit(url)[:2]
-            except ValueError:  # what a server wrote there is no URL
+                leads_elsewhere = read_origin(target) != read_origin(url)
+            except (ValueError, UsageError):  # what a server wrote there is no URL
                 return response
             if not location or leads_elsewhere:
                 return response
@@ -97,14 +129,15 @@ class Fetcher:
         raise Unusable(f"{mask_url(request.url)} redirects more than {MAX_REDIRECTS} times.")
 
     async def _once(self, request: Request) -> Response:
-        client = self._client or self._open()
         where = mask_url(request.url)
+        client = await self._find_client(request.url)
         headers = {name: value.reveal() for name, value in request.headers}
         if request.proof is not None:
             proof = prove(
                 request.proof, request.method, request.url, self._now(), self._random_bytes
             )
             headers["DPoP"] = proof.reveal()
+            remember_briefly(proof)
         try:
             async with client.stream(
                 request.method,
@@ -112,21 +145,18 @@ class Fetcher:
                 headers=headers,
                 content=None if request.body is None else request.body.reveal(),
             ) as response:
-                body = b""
-                async for piece in response.aiter_bytes():
-                    body += piece
-                    if len(body) > MAX_BODY_BYTES:
-                        raise Unusable(
-                            f"{where} answered with more than {MAX_BODY_BYTES} bytes.",
-                            hint="That is no metadata or token answer: check the server's setup.",
-                        )
+                body = await _read_body(response, where)
                 answered = {name.lower(): value for name, value in response.headers.items()}
                 return Response(response.status_code, answered, body)
+        except OutOfReach as refused:
+            raise await self.border.explain(refused, request.url) from None
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             raise map_error(error, where) from error
 
-    async def probe(self, url: str) -> tuple[int, str]:
+    async def probe(self, url: str, given: Iterable[Header] = ()) -> tuple[int, str]:
         """Status and `WWW-Authenticate` of the server's answer to a message without credential.
+
+        `given` are the person's own headers: this alone goes to the server they are for.
 
         A server of HTTP+SSE refuses the message and asks for a sign-in at its stream; where
         the stream is refused as well, what the message met is what counts.
@@ -134,14 +164,18 @@ class Fetcher:
         Raises:
             NotSent, Interrupted, Unusable: no answer came.
         """
-        client = self._client or self._open()
+        # The person named this address.
+        client = self._open(_Way(self._choose_proxy(self._server), certified=True, judged=False))
         answers: list[tuple[int, str]] = []
         try:
             for method, accept, content in (
                 ("POST", "application/json, text/event-stream", PROBE),
                 ("GET", "text/event-stream", None),
             ):
-                headers = {"accept": accept, "content-type": "application/json"}
+                headers = {b"accept": accept.encode(), b"content-type": b"application/json"}
+                headers |= {
+                    name.lower().encode(): value.reveal().encode("latin-1") for name, value in given
+                }
                 async with (
                     asyncio.timeout(self._post_timeout),
                     client.stream(method, url, headers=headers, content=content) as answer,
@@ -156,25 +190,156 @@ class Fetcher:
             raise map_error(error, mask_url(url)) from error
         return answers[0]
 
-    def _open(self) -> httpx.AsyncClient:
-        self._client = httpx.AsyncClient(
-            verify=self._build_tls(),
-            proxy=None if self._proxy is None else self._proxy.reveal(),
+    async def _find_client(self, url: str) -> httpx.AsyncClient:
+        """The client for `url`; where a proxy connects instead of us, it is judged now."""
+        try:
+            place = read_origin(url)
+        except UsageError as error:
+            raise Unusable(f"{mask_url(url)} cannot be used: {error.cause}") from None
+        proxy = self._choose_proxy(place)
+        if proxy is not None:
+            await self.border.check(url)
+        certified = place.origin == self._server.origin
+        return self._open(_Way(proxy, certified, not self.border.is_named(place)))
+
+    def _open(self, way: _Way) -> httpx.AsyncClient:
+        if way in self._clients:
+            return self._clients[way]
+        tls = self._build_tls(way.certified)
+        choose = self.border.choose if way.judged else None
+        if way.proxy is not None:
+            remember(secrets_of_proxy(way.proxy))
+        client = self._clients[way] = httpx.AsyncClient(
+            verify=tls,
+            proxy=None if way.proxy is None else way.proxy.reveal(),
+            transport=_Transport(tls, choose, self._ipv4) if way.proxy is None else None,
             trust_env=False,
             follow_redirects=False,
             timeout=self._post_timeout,
             headers={
                 "user-agent": f"mcp-remote-py/{__version__}",
                 "accept": "application/json",
+                "accept-encoding": "identity",
                 "mcp-protocol-version": "2025-11-25",
             },
         )
-        return self._client
+        return client
 
     async def aclose(self) -> None:
         """Closes connections."""
-        if self._client is not None:
-            await self._client.aclose()
+        for client in self._clients.values():
+            await client.aclose()
+
+
+def build_fetcher(
+    server: ServerUrl,
+    tls: Tls,
+    environment: Mapping[str, str],
+    named: Iterable[str],
+    server_address: Callable[[], str],
+    now: Callable[[], float],
+    random_bytes: Callable[[int], bytes],
+    *,
+    ipv4: bool,
+    private_allowed: bool,
+) -> Fetcher:
+    """The fetcher of a process, with its border.
+
+    `environment` names the proxies, `named` are the origins that the person named, and
+    `server_address` is where the server was connected to last, "" where it was not.
+    """
+
+    def build_tls(certified: bool) -> ssl.SSLContext:
+        return build_tls_context(tls, certified=certified)
+
+    def choose_proxy(url: ServerUrl) -> Secret | None:
+        return choose_http_proxy(url, environment)
+
+    async def locate() -> str:
+        return server_address() or await find_peer(server, lambda: build_tls(True), ipv4)
+
+    border = Border(
+        server,
+        named,
+        locate,
+        proxied=choose_proxy(server) is not None,
+        private_allowed=private_allowed,
+    )
+    return Fetcher(server, border, build_tls, choose_proxy, now, random_bytes, ipv4=ipv4)
+
+
+class _Transport(httpx.AsyncBaseTransport):
+    """httpx's own, on sockets that `choose` has a say in."""
+
+    def __init__(self, tls: ssl.SSLContext, choose: Choose | None, ipv4: bool) -> None:
+        network = AsyncioBackend(ipv4=ipv4, choose=choose)
+        self._pool = httpcore.AsyncConnectionPool(
+            tls, keepalive_expiry=KEEPALIVE_EXPIRY, network_backend=network
+        )
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        url = request.url
+        sent = httpcore.Request(
+            request.method,
+            httpcore.URL(
+                scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path
+            ),
+            headers=request.headers.raw,
+            content=cast("httpx.AsyncByteStream", request.stream),
+            extensions=request.extensions,
+        )
+        try:
+            answer = await self._pool.handle_async_request(sent)
+        except Exception as error:
+            raise to_httpx(error) from error
+        stream = _Stream(cast("AsyncIterable[bytes]", answer.stream), answer.aclose)
+        return httpx.Response(answer.status, headers=answer.headers, stream=stream)
+
+    async def aclose(self) -> None:
+        await self._pool.aclose()
+
+
+class _Stream(httpx.AsyncByteStream):
+    """The body of an answer."""
+
+    def __init__(self, pieces: AsyncIterable[bytes], close: Callable[[], Awaitable[None]]) -> None:
+        self._pieces = pieces
+        self._close = close
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        try:
+            async for piece in self._pieces:
+                yield piece
+        except Exception as error:
+            raise to_httpx(error) from error
+
+    async def aclose(self) -> None:
+        await self._close()
+
+
+def to_httpx(error: Exception) -> Exception:
+    """Httpx's error for one of httpcore's, which has the same name; others stay."""
+    kind = getattr(httpx, type(error).__name__, None)
+    return error if kind is None else kind(str(error))
+
+
+async def _read_body(response: httpx.Response, where: str) -> bytes:
+    """The body, decoded by us: httpx undoes as many layers as it is told of, in one go each."""
+    decoder = open_body(response.headers.get("content-encoding", "").encode("latin-1"), where)
+    body = bytearray()
+    came = 0
+    async for piece in response.aiter_raw():
+        came += len(piece)
+        for made in (piece,) if decoder is None else decoder.feed(piece):
+            body += made
+            if max(len(body), came) > MAX_BODY_BYTES:
+                raise Unusable(
+                    f"{where} answered with more than {MAX_BODY_BYTES} bytes.",
+                    hint="That is no metadata or token answer: check the server's setup.",
+                )
+    if decoder is not None:
+        decoder.end()
+    return bytes(body)
 
 
 def _too_late(url: str, seconds: float) -> Interrupted:

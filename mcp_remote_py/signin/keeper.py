@@ -16,14 +16,21 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 import msgspec
 
 from mcp_remote_py.credentials.sealed import SealedStore
-from mcp_remote_py.credentials.store import Store
-from mcp_remote_py.errors import Interrupted, McpRemoteError, NotSent, UsageError
+from mcp_remote_py.credentials.store import Store, decode, encode
+from mcp_remote_py.errors import (
+    Interrupted,
+    McpRemoteError,
+    NotSent,
+    SignInFailed,
+    StoreError,
+    UsageError,
+)
 from mcp_remote_py.oauth import flow
 from mcp_remote_py.oauth.steps import (
     Credential,
@@ -32,16 +39,24 @@ from mcp_remote_py.oauth.steps import (
     Load,
     ReadFile,
     Report,
+    Reserve,
     Response,
     Save,
     Step,
 )
 from mcp_remote_py.oauth.tokens import GrantRefused, TokenError
 from mcp_remote_py.redact import Secret
-from mcp_remote_py.settings import ProxySettings, SignInSettings, Tls, Unattended
-from mcp_remote_py.signin.fetch import Fetcher
+from mcp_remote_py.settings import (
+    ProxySettings,
+    SignInSettings,
+    Tls,
+    Unattended,
+    parse_server_url,
+    proxy_variables,
+)
+from mcp_remote_py.signin.border import origins_of
+from mcp_remote_py.signin.fetch import build_fetcher
 from mcp_remote_py.signin.perform import perform, read_secret
-from mcp_remote_py.tls import build_tls_context
 
 PATIENCE = 40.0
 """Seconds we wait for the keeper: two requests to a token endpoint that hangs, and its start."""
@@ -58,14 +73,33 @@ class Job(msgspec.Struct):
     key: str
     """Base64."""
     send_resource: bool
+    static_client: str | None
+    trusted_issuers: tuple[str, ...]
+    token_endpoint: str
     unattended: dict[str, str] | None
     """The members of `settings.Unattended`."""
-    proxy: str | None
+    server: str
+    """The MCP server's URL."""
+    server_address: str
+    """Where it was connected to last, "" where it was not."""
+    allow_private_network: bool
+    proxy_variables: dict[str, str]
+    ipv4: bool
     ca_certs: tuple[str, ...]
     client_cert: str | None
     client_key: str | None
 
-    def read_unattended(self) -> Unattended | None:
+    def read_settings(self) -> SignInSettings:
+        """What of a person's settings a renewal asks for."""
+        return SignInSettings(
+            send_resource=self.send_resource,
+            static_client=None if self.static_client is None else Secret(self.static_client),
+            trusted_issuers=self.trusted_issuers,
+            token_endpoint=self.token_endpoint,
+            unattended=self._read_unattended(),
+        )
+
+    def _read_unattended(self) -> Unattended | None:
         """How to sign in without a person, None where there is one."""
         if self.unattended is None:
             return None
@@ -77,7 +111,10 @@ class Job(msgspec.Struct):
 
 
 class Result(msgspec.Struct):
-    """What came of it, on its stdout: what is stored, or an error without secrets."""
+    """What came of it, on its stdout: the new tokens, or an error without secrets.
+
+    They come back also where they could not be stored: they are to be had once.
+    """
 
     kind: str = ""
     """Name of the error's class, "" for success."""
@@ -88,6 +125,8 @@ class Result(msgspec.Struct):
     status: int = 0
     retry_after: float | None = None
     reports: list[str] = []
+    record: bytes = b""
+    """The credential, as it is stored, but in clear text: in the pipe and nowhere else."""
 
 
 _decode_job = msgspec.json.Decoder(Job).decode
@@ -114,21 +153,35 @@ class GivenKey:
         return "a key that was handed over"
 
 
-def describe_job(store: SealedStore, session: str, settings: ProxySettings) -> Job:
+def describe_job(
+    store: SealedStore,
+    session: str,
+    settings: ProxySettings,
+    environment: Mapping[str, str],
+    server_address: str,
+) -> Job:
     """What a keeper of this session needs. May block: it asks for the key.
 
     Raises:
         StoreError: the key cannot be had.
     """
     name, key = store.keys.for_sealing()
+    client = settings.sign_in.static_client
     return Job(
         folder=str(store.directory),
         session=session,
         key_name=name,
         key=base64.b64encode(key).decode("ascii"),
         send_resource=settings.sign_in.send_resource,
+        static_client=None if client is None else client.reveal(),
+        trusted_issuers=settings.sign_in.trusted_issuers,
+        token_endpoint=settings.sign_in.token_endpoint,
         unattended=_write_unattended(settings.sign_in.unattended),
-        proxy=None if settings.http_proxy is None else settings.http_proxy.reveal(),
+        server=str(settings.server),
+        server_address=server_address,
+        allow_private_network=settings.allow_private_network,
+        proxy_variables=proxy_variables(environment),
+        ipv4=settings.ipv4,
         ca_certs=settings.tls.ca_certs,
         client_cert=settings.tls.client_cert,
         client_key=settings.tls.client_key,
@@ -142,10 +195,10 @@ def _write_unattended(how: Unattended | None) -> dict[str, str] | None:
     return {**how._asdict(), "private_key": key}
 
 
-async def renew_kept(
-    job: Job, lock: int, store: Store, report: Callable[[str], None]
-) -> Credential:
+async def renew_kept(job: Job, lock: int, report: Callable[[str], None]) -> Credential:
     """Has a keeper play `flow.renew` for what is stored; `lock` is the descriptor of the lock.
+
+    What comes back is stored, if that was possible; else it has reported that it is not.
 
     Raises:
         McpRemoteError: as `flow.renew`.
@@ -162,10 +215,7 @@ async def renew_kept(
         report(text)
     if result.kind:
         raise _to_error(result)
-    credential = await asyncio.to_thread(store.load, job.session)
-    if credential is None:
-        raise Interrupted("The renewed token was not stored.", hint="Try again later.")
-    return credential
+    return decode(result.record)
 
 
 def _employ(job: bytes, lock: int) -> bytes:
@@ -196,7 +246,8 @@ def _to_error(result: Result) -> McpRemoteError:
             status=result.status,
             retry_after=result.retry_after,
         )
-    kinds = {"NotSent": NotSent, "Interrupted": Interrupted, "UsageError": UsageError}
+    known = (NotSent, Interrupted, UsageError, SignInFailed, StoreError)
+    kinds = {kind.__name__: kind for kind in known}
     return kinds.get(result.kind, McpRemoteError)(result.cause, hint=result.hint)
 
 
@@ -218,8 +269,8 @@ async def keep(
         credential = store.load(job.session)
         if credential is None:
             raise McpRemoteError("There is nothing to renew.")  # signed out a moment ago
-        settings = SignInSettings(send_resource=job.send_resource, unattended=job.read_unattended())
-        await perform(flow.renew(credential, settings, os.urandom, now()), do)
+        renewal = flow.renew(credential, job.read_settings(), os.urandom, now())
+        renewed = await perform(renewal, do)
     except TokenError as error:
         return Result(
             kind="GrantRefused" if isinstance(error, GrantRefused) else "TokenError",
@@ -232,13 +283,17 @@ async def keep(
         )
     except McpRemoteError as error:
         return Result(type(error).__name__, error.cause, error.hint, reports=reports)
-    return Result(reports=reports)
+    finally:
+        store.release(job.session)
+    return Result(reports=reports, record=encode(renewed))
 
 
 def _do(step: Step, store: Store, session: str, reports: list[str]) -> object:
     match step:
         case Load():
             return store.load(session)
+        case Reserve():
+            store.reserve(session)
         case Save():
             store.save(session, step.credential)
         case Forget():
@@ -257,9 +312,17 @@ def main() -> None:
     job = _decode_job(sys.stdin.buffer.read())
     keys = GivenKey(job.key_name, base64.b64decode(job.key))
     store = SealedStore(Path(job.folder), keys, os.urandom)
-    tls = Tls(job.ca_certs, job.client_cert, job.client_key)
-    proxy = None if job.proxy is None else Secret(job.proxy)
-    fetcher = Fetcher(lambda: build_tls_context(tls), proxy, time.time, os.urandom)
+    fetcher = build_fetcher(
+        parse_server_url(job.server, allow_http=True),
+        Tls(job.ca_certs, job.client_cert, job.client_key),
+        job.proxy_variables,
+        origins_of(job.read_settings()),
+        lambda: job.server_address,
+        time.time,
+        os.urandom,
+        ipv4=job.ipv4,
+        private_allowed=job.allow_private_network,
+    )
     result = asyncio.run(keep(job, fetcher.fetch, store, time.time))
     sys.stdout.buffer.write(msgspec.json.encode(result))
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import TypeVar
 
 from mcp_remote_py.errors import McpRemoteError
+from mcp_remote_py.named_files import read_named
 from mcp_remote_py.oauth.steps import Conversation, ReadFile, Step
 from mcp_remote_py.redact import Secret
 from mcp_remote_py.settings import read_text
@@ -40,4 +40,4 @@ def read_secret(step: ReadFile) -> Secret:
     Raises:
         UsageError: it cannot be read.
     """
-    return Secret(read_text(step.path, step.option, lambda path: Path(path).read_text("utf-8")))
+    return Secret(read_text(step.path, step.option, read_named))

@@ -2,7 +2,8 @@
 
 The host's own first message is the probe (MCP 2025-11-25, "Backwards Compatibility"): a status
 that says "not here, not like this" moves on to the next transport; a 401, 403, 429, 5xx or a
-broken network is no verdict and is reported as what it is (field note 23). Must not know
+broken network is no verdict and is reported as what it is (field note 23). A first message that
+may have an effect moves on only where HTTP itself says that nothing takes it there. Must not know
 message texts.
 """
 
@@ -17,8 +18,12 @@ from mcp_remote_py.eras.envelope import names_its_version
 from mcp_remote_py.eras.verdict import MISMATCH_STATUS, is_modern_error
 from mcp_remote_py.errors import ExchangeError, Unusable
 from mcp_remote_py.jsonrpc import Message
+from mcp_remote_py.retry import may_have_effect
 
 OnAccepted = Callable[[], None]
+
+NOT_HERE_STATUS = MISMATCH_STATUS - {200, 400}
+"""What says that no such message is taken at this address, so that none was executed."""
 
 
 class Candidate(NamedTuple):
@@ -64,7 +69,7 @@ class ChosenChannel:
             try:
                 await attempt.channel.send(message)
             except ExchangeError as error:
-                if attempt.accepted or not _is_mismatch(error):
+                if attempt.accepted or not _is_mismatch(error, message):
                     raise
                 if candidate.is_modern and names_its_version(message):
                     # No other can carry it, and the stream of an older server that listens
@@ -136,7 +141,7 @@ class _Attempt:
             self._owner.adopt(self._name, self.channel)
 
 
-def _is_mismatch(error: ExchangeError) -> bool:
+def _is_mismatch(error: ExchangeError, message: Message) -> bool:
     if error.body is not None and is_modern_error(error.body):
         return False
-    return error.status in MISMATCH_STATUS
+    return error.status in (NOT_HERE_STATUS if may_have_effect(message) else MISMATCH_STATUS)

@@ -1,24 +1,47 @@
 """The person's own headers: given, from files, from commands; read again when refused.
 
-Field note 48: a credential that was changed outside is picked up after a 401, and only then. A
-command is started without a shell, with a time limit and without our stdio. Must not know
-which requests carry the headers.
+Field note 48: a credential that was changed outside is picked up after a 401, and only then. What
+was given once is never missing later: whatever cannot be read again, or has left its source, keeps
+its last value. A command is started without a shell, with bounds on its time and output and
+without our stdio. Must not know which requests carry the headers.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Callable, Mapping
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from typing import NamedTuple
 
 from mcp_remote_py.errors import McpRemoteError, UsageError
 from mcp_remote_py.redact import Secret, remember
-from mcp_remote_py.settings import Header, HeaderSources, parse_header_lines, read_text
+from mcp_remote_py.settings import (
+    MAX_HEADERS_LENGTH,
+    Header,
+    HeaderSources,
+    parse_header_source,
+    read_text,
+)
 
 logger = logging.getLogger("mcp_remote_py.transports")
 
 COMMAND_TIMEOUT = 30.0
 """Seconds. A credential helper that asks a person on a terminal it does not have must end."""
+
+END_PATIENCE = 1.0
+"""Seconds for the system to take away a command that was killed."""
+
+
+class _Source(NamedTuple):
+    """A file or command, and what it gave last, by lower-case name."""
+
+    read: Callable[[], Awaitable[tuple[Header, ...]]]
+    last: dict[str, Header]
 
 
 class HeaderBook:
@@ -31,10 +54,15 @@ class HeaderBook:
         read_file: Callable[[str], str],
         command_timeout: float = COMMAND_TIMEOUT,
     ) -> None:
-        self._sources = sources
+        """`read_file` may block; it is called in a thread."""
+        self._given = {header.name.lower(): header for header in sources.given}
         self._environment = environment
         self._read_file = read_file
         self._command_timeout = command_timeout
+        self._sources = [
+            *(_Source(partial(self._read, path), {}) for path in sources.files),
+            *(_Source(partial(self._run, argv), {}) for argv in sources.commands),
+        ]
         self._reloading: asyncio.Future[None] | None = None
         self.edition = 0
         """Counts up when a value has changed."""
@@ -43,13 +71,21 @@ class HeaderBook:
         self._headers: tuple[Header, ...] = ()
 
     @property
+    def headers(self) -> tuple[Header, ...]:
+        """All of them, each name once."""
+        return self._headers
+
+    @property
     def secrets(self) -> list[Secret]:
         """The values, for scrubbing texts."""
         return [header.value for header in self._headers]
 
     @property
     def has_authorization(self) -> bool:
-        """Whether the person gave a credential: then OAuth is not asked (decision D12)."""
+        """Whether the person gave a credential: then OAuth is not asked (decision D12).
+
+        Once true it stays so.
+        """
         return b"authorization" in self._names
 
     @property
@@ -68,21 +104,12 @@ class HeaderBook:
         """Reads every source.
 
         Raises:
-            UsageError: a file cannot be read, a command fails, or a header is malformed.
+            UsageError: a file cannot be read, a command fails, a header is malformed, or a source
+                gives none.
         """
-        merged: dict[str, Header] = {h.name.lower(): h for h in self._sources.given}
-        for path in self._sources.files:
-            text = read_text(path, "--header-file", self._read_file)
-            for header in parse_header_lines(text, self._environment, path):
-                merged[header.name.lower()] = header
-        for argv in self._sources.commands:
-            text = await _run(argv, self._environment, self._command_timeout)
-            for header in parse_header_lines(text, None, f"Output of {argv[0]}"):
-                merged[header.name.lower()] = header
-        self._headers = tuple(merged.values())
-        remember(self.secrets)
-        self._names = frozenset(name.encode() for name in merged)
-        self._pairs = [(h.name.encode(), h.value.reveal().encode("latin-1")) for h in self._headers]
+        for source in self._sources:
+            await self._take(source)
+        self._merge_sources()
 
     async def reload(self, edition: int) -> bool:
         """Reads files and commands again, once for all who were refused with this edition.
@@ -90,7 +117,7 @@ class HeaderBook:
         Returns whether any value differs from it now. A source that fails now leaves the old
         values.
         """
-        if not (self._sources.files or self._sources.commands):
+        if not self._sources:
             return False
         if self.edition != edition:
             return True  # another request was refused before, and has read them since
@@ -106,12 +133,38 @@ class HeaderBook:
 
     async def _reload(self) -> None:
         before = self._pairs
-        try:
-            await self.load()
-        except McpRemoteError as error:
-            logger.warning("The headers could not be read again: %s", error.sentence())
+        for source in self._sources:
+            try:
+                await self._take(source)
+            except McpRemoteError as error:
+                logger.warning("The headers could not be read again: %s", error.sentence())
+        self._merge_sources()
         if self._pairs != before:
             self.edition += 1
+
+    async def _take(self, source: _Source) -> None:
+        headers = {header.name.lower(): header for header in await source.read()}
+        if gone := source.last.keys() - headers.keys():
+            names = ", ".join(sorted(source.last[name].name for name in gone))
+            logger.warning("No longer given, so the last value holds: the header %s.", names)
+        source.last.update(headers)
+
+    def _merge_sources(self) -> None:
+        merged = dict(self._given)
+        for source in self._sources:
+            merged.update(source.last)
+        self._headers = tuple(merged.values())
+        remember(self.secrets)
+        self._names = frozenset(name.encode() for name in merged)
+        self._pairs = [(h.name.encode(), h.value.reveal().encode("latin-1")) for h in self._headers]
+
+    async def _read(self, path: str) -> tuple[Header, ...]:
+        text = await asyncio.to_thread(read_text, path, "--header-file", self._read_file)
+        return parse_header_source(text, self._environment, path)
+
+    async def _run(self, argv: tuple[str, ...]) -> tuple[Header, ...]:
+        text = await _run(argv, self._environment, self._command_timeout)
+        return parse_header_source(text, None, f"Output of {argv[0]}")
 
 
 async def _run(argv: tuple[str, ...], environment: Mapping[str, str], seconds: float) -> str:
@@ -123,6 +176,8 @@ async def _run(argv: tuple[str, ...], environment: Mapping[str, str], seconds: f
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
             env=dict(environment),
+            # A group of its own, to be ended with its children; and no terminal to ask at.
+            start_new_session=True,
         )
     except OSError as error:
         raise UsageError(
@@ -130,19 +185,42 @@ async def _run(argv: tuple[str, ...], environment: Mapping[str, str], seconds: f
             hint="Give --header-command a program in PATH or an absolute path.",
         ) from error
     try:
-        output, _ = await asyncio.wait_for(process.communicate(), seconds)
+        async with asyncio.timeout(seconds):
+            output = await _read_output(name, process)
+            await process.wait()
     except TimeoutError:
         raise UsageError(
             f"The header command {name} did not end within {seconds:g} seconds.",
             hint="It must print headers and end, without asking anything.",
         ) from None
     finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
+        await _end(process)
     if process.returncode:
         raise UsageError(
             f"The header command {name} ended with status {process.returncode}.",
             hint="Run it by hand to see why.",
         )
     return output.decode("utf-8", "replace")
+
+
+async def _read_output(name: str, process: asyncio.subprocess.Process) -> bytes:
+    output = b""
+    while process.stdout and (piece := await process.stdout.read(MAX_HEADERS_LENGTH)):
+        output += piece
+        if len(output) > MAX_HEADERS_LENGTH:
+            raise UsageError(
+                f"The header command {name} prints more than {MAX_HEADERS_LENGTH} bytes.",
+                hint="It must print one header a line, and end.",
+            )
+    return output
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """Kills what is left of the command, its children as well where the system has groups."""
+    waiting = asyncio.ensure_future(process.wait())
+    with contextlib.suppress(ProcessLookupError):  # it ended by itself
+        if sys.platform != "win32":
+            os.killpg(process.pid, signal.SIGKILL)
+        elif process.returncode is None:
+            process.kill()
+    await asyncio.wait({waiting}, timeout=END_PATIENCE)

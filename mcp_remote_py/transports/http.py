@@ -1,24 +1,24 @@
 """The HTTP side: builds the connections, adds the person's headers, maps errors once.
 
 One request is one exchange on one lane (see `lanes`). Redirects are followed within the origin
-only (and from http to https of the same host), because every header may be a credential
-(promise S2, field note 24). Must not know MCP methods or OAuth rules.
+only (and from http to https of the same host, at its port or at 443), because every header may
+be a credential (promise S2, field note 24). Must not know MCP methods or OAuth rules.
 """
 
 from __future__ import annotations
 
 import asyncio
-import io
 import socket
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import unquote, urljoin, urlsplit
 
 import httpcore
 
 from mcp_remote_py import __version__
+from mcp_remote_py.bounds import SLICE_BYTES, Growing, open_body
 from mcp_remote_py.channel import Authorizer, Header
 from mcp_remote_py.errors import (
     ExchangeError,
@@ -28,13 +28,27 @@ from mcp_remote_py.errors import (
     UsageError,
 )
 from mcp_remote_py.jsonrpc import Message
-from mcp_remote_py.redact import Secret, mask_url, scrub
+from mcp_remote_py.network import MAX_HEAD_BYTES, AsyncioBackend, AsyncioStream
+from mcp_remote_py.redact import Secret, mask_url, scrub_known
 from mcp_remote_py.settings import ProxySettings, ServerUrl, parse_server_url
 from mcp_remote_py.tls import build_tls_context
 from mcp_remote_py.transports.headers import HeaderBook
+from mcp_remote_py.transports.intake import Intake
 from mcp_remote_py.transports.lanes import Lane, Lanes
-from mcp_remote_py.transports.network import AsyncioBackend
-from mcp_remote_py.transports.refusal import EVIDENCE_BYTES, explain_content, explain_refusal
+from mcp_remote_py.transports.refusal import (
+    EVENT_STREAM,
+    EVIDENCE_BYTES,
+    explain_content,
+    explain_refusal,
+    find_answer,
+    media_type,
+)
+from mcp_remote_py.transports.sse import Event, EventDecoder
+
+if TYPE_CHECKING:
+    import h11
+
+    from mcp_remote_py.transports.cookies import Cookies
 
 KEEPALIVE_EXPIRY = 4.0
 """Seconds an idle lane is used again. Common servers close after 5 (uvicorn, Node): a request
@@ -47,7 +61,9 @@ sign-in, one with more scopes, one whose proof has the server's nonce."""
 
 REDIRECT_STATUS = frozenset({301, 302, 303, 307, 308})
 EVIDENCE_TIMEOUT = 5.0
-"""Seconds spent on reading the body of a refusal."""
+"""Seconds spent on reading the body of a refusal; on each piece of one that may be an answer."""
+
+ANSWER_TYPES = frozenset({"application/json", EVENT_STREAM})
 
 USER_AGENT = b"mcp-remote-py/" + __version__.encode()
 
@@ -73,76 +89,130 @@ E = TypeVar("E", bound=BaseException)
 class Response:
     """An answer whose body has not been read. Must be closed."""
 
-    def __init__(self, raw: httpcore.Response, lane: Lane, lanes: Lanes) -> None:
+    def __init__(self, raw: httpcore.Response, lane: Lane, lanes: Lanes, intake: Intake) -> None:
         self._raw = raw
         self._lane = lane
         self._lanes = lanes
         self._closed = False
         self._taken = False
+        self._evidence: bytes | None = None
         self.status = raw.status
         self.headers: dict[bytes, bytes] = {}
         for name, value in raw.headers:
             # RFC 9110 §5.3: lines of one name are one list; of others, two are a fault.
             known = self.headers.get(name.lower())
-            joins = known is not None and name.lower() == b"www-authenticate"
+            joins = known is not None and name.lower() in _LISTS
             self.headers[name.lower()] = b"%b, %b" % (known, value) if joins else value
-        self.content_type = (
-            self.headers.get(b"content-type", b"")
-            .partition(b";")[0]
-            .strip()
-            .lower()
-            .decode("latin-1")
-        )
+        self.content_type = media_type(self.headers)
+        self._coding = self.headers.get(b"content-encoding", b"")
+        self._share = intake.open(intake.limit if self._coding else self._length(intake.limit))
 
-    def chunks(self) -> AsyncIterator[bytes]:
-        """The body as it comes.
+    def _length(self, otherwise: int) -> int:
+        """Bytes of the body as it is announced."""
+        length = self.headers.get(b"content-length", b"")
+        return int(length) if length.isdigit() and len(length) < 20 else otherwise
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """The body as it comes, decoded; the loop breathes between its pieces.
 
         Raises:
             Interrupted: it broke off.
             Unusable: it is compressed in a way nobody asked for.
         """
         self._taken = True
-        encoding = self.headers.get(b"content-encoding", b"identity").strip().lower()
-        if encoding == b"identity":
-            return _mapped_chunks(self._raw)
-        return _decoded_chunks(self._raw, encoding)
+        decoder = open_body(self._coding, "The server") if self._coding else None
+        try:
+            async for piece in self._raw.aiter_stream():
+                if decoder is None:
+                    yield piece
+                    await self._share.work(len(piece))
+                    continue
+                for made in decoder.feed(piece):
+                    yield made
+                    await self._share.work(len(made))
+                await self._share.work(len(piece))
+            if decoder is not None:
+                decoder.end()
+        except ExchangeError:
+            raise
+        except Exception as error:
+            raise map_error(error, sent=True) from error
+
+    async def events(
+        self, decoder: EventDecoder, drain: Callable[[], Awaitable[None]]
+    ) -> AsyncIterator[Event]:
+        """The events of the body as they come.
+
+        Each is let go, and room is made for the next, when the host has taken it. Raises what
+        `chunks` and the decoder raise.
+        """
+        try:
+            async for chunk in self.chunks():
+                for start in range(0, len(chunk), SLICE_BYTES):
+                    piece = chunk[start : start + SLICE_BYTES]
+                    for event in decoder.feed(piece):
+                        yield event
+                        await drain()
+                        await self._share.work(len(event.data))
+                    await self._share.hold(decoder.pending)
+                    await self._share.work(_LINES_COST * len(piece))
+        finally:
+            decoder.drop()
 
     async def read(self, limit: int) -> bytes:
-        """The whole body.
+        """The whole body without blanks at its end; it counts as held until this is closed.
 
         Raises:
             Unusable: it is larger than `limit` bytes.
             Interrupted: it broke off.
         """
-        # Grows in place and gives its bytes away without a copy; joining pieces at the end took
-        # a tenth of the time, and twice the memory, of a 50 MB answer.
-        body = io.BytesIO()
-        async for piece in self.chunks():
-            body.write(piece)
-            if body.tell() > limit:
-                raise Unusable(
-                    f"The server's answer is larger than {limit} bytes.",
-                    hint="Raise the limit with --max-message-size.",
-                )
-        return body.getvalue()
+        if self._length(0) > limit:
+            raise _too_large(limit)
+        body = Growing(self._share.claim)
+        try:
+            async for piece in self.chunks():
+                size = body.size + len(piece)
+                if size > limit:
+                    raise _too_large(limit)
+                await self._share.hold(size)
+                body.write(piece)
+            self._share.complete()
+            body.cut_blanks()
+            return body.take()
+        finally:
+            body.drop()
 
-    async def read_evidence(self) -> bytes:
+    async def read_evidence(self, limit: int = 0) -> bytes:
         """The first bytes of a refusal's body: what comes soon, without errors.
 
-        Nothing where the body was read before: then it was empty of anything to quote.
+        Up to `limit` of what may be an answer, where one is looked for. Nothing where the body was
+        read before in another way: then it was empty of anything to quote.
         """
-        body = b""
-        if self._taken:
-            return body
+        if self._evidence is None:
+            self._evidence = b"" if self._taken or self._closed else await self._read_soon(limit)
+        return self._evidence
+
+    async def _read_soon(self, limit: int) -> bytes:
+        may_be_answer = limit > 0 and self.content_type in ANSWER_TYPES
+        most = limit if may_be_answer else EVIDENCE_BYTES
+        body = Growing(min(self._share.claim, most))
+        clock = asyncio.get_running_loop()
         try:
-            async with asyncio.timeout(EVIDENCE_TIMEOUT):
+            async with asyncio.timeout(EVIDENCE_TIMEOUT) as patience:
                 async for piece in self.chunks():
-                    body += piece
-                    if len(body) >= EVIDENCE_BYTES:
+                    kept = piece[: most - body.size]
+                    await self._share.hold(body.size + len(kept))
+                    body.write(kept)
+                    if may_be_answer:
+                        patience.reschedule(clock.time() + EVIDENCE_TIMEOUT)
+                    if body.size >= most:
                         break
         except (ExchangeError, TimeoutError):
-            return body  # the status alone is evidence enough
-        return body
+            pass  # the status alone is evidence enough
+        try:
+            return body.take()
+        finally:
+            body.drop()
 
     async def aclose(self) -> None:
         """Gives the connection back, or drops it when the body was not read to its end.
@@ -152,6 +222,7 @@ class Response:
         if self._closed:
             return
         self._closed = True
+        self._share.release()
         try:
             await self._raw.aclose()
         except BaseException:
@@ -160,28 +231,18 @@ class Response:
         await self._lanes.give(self._lane)
 
 
-async def _mapped_chunks(raw: httpcore.Response) -> AsyncIterator[bytes]:
-    try:
-        async for piece in raw.aiter_stream():
-            yield piece
-    except Exception as error:
-        raise map_error(error, sent=True) from error
+_LINES_COST = 4
+"""How much more a byte costs that may be a line than one that is only kept."""
+
+_LISTS = frozenset({b"www-authenticate", b"content-encoding"})
+"""Header fields whose lines are read as one."""
 
 
-async def _decoded_chunks(raw: httpcore.Response, encoding: bytes) -> AsyncIterator[bytes]:
-    if encoding not in (b"gzip", b"x-gzip", b"deflate"):
-        raise Unusable(
-            f"The server compressed its answer as {encoding.decode('latin-1')!r}, unasked.",
-            hint="Switch that compression off for this path of the server.",
-        )
-    import zlib
-
-    decoder = zlib.decompressobj(wbits=47 if encoding != b"deflate" else 15)
-    async for piece in _mapped_chunks(raw):
-        try:
-            yield decoder.decompress(piece)
-        except zlib.error as error:
-            raise Unusable(f"The server's compressed answer is broken: {error}.") from error
+def _too_large(limit: int) -> Unusable:
+    return Unusable(
+        f"The server's answer is larger than {limit} bytes.",
+        hint="Raise the limit with --max-message-size.",
+    )
 
 
 def map_error(error: Exception, *, sent: bool, where: str = "") -> Exception:
@@ -245,24 +306,42 @@ def _explain_tls(error: ssl.SSLError) -> Unusable:
 
 
 class HttpClient:
-    """Sends requests to one server."""
+    """Sends requests to one server.
+
+    `on_connected` is told the address that each new connection to it has, where that is seen;
+    `choose_proxy` names the proxy for where a redirect led.
+    """
 
     def __init__(
         self,
         settings: ProxySettings,
         headers: HeaderBook,
         authorizer: Authorizer | None = None,
+        intake: Intake | None = None,
+        on_connected: Callable[[str], None] | None = None,
+        choose_proxy: Callable[[ServerUrl], Secret | None] | None = None,
     ) -> None:
         self._settings = settings
+        self._intake = intake or Intake(settings.max_message_size)
+        self._on_connected = on_connected
+        self._choose_proxy = choose_proxy
         self._headers = headers
-        # A person who gave a credential meant that one (decision D12).
-        self._authorizer = None if headers.has_authorization else authorizer
+        self._sign_in = authorizer
         self._server = settings.server
         self._lanes: dict[str, Lanes] = {}
         self._tls: ssl.SSLContext | None = None
-        self._cookies = None
+        self._cookies: dict[str, Cookies] = {}
+        """By origin."""
         if settings.server.scheme == "https":
             self._tls = build_tls_context(settings.tls)
+
+    @property
+    def _authorizer(self) -> Authorizer | None:
+        """Whom to ask: nobody where the person gave a credential, as also a reload may bring one.
+
+        They meant that one (decision D12).
+        """
+        return None if self._headers.has_authorization else self._sign_in
 
     @property
     def server(self) -> ServerUrl:
@@ -277,8 +356,12 @@ class HttpClient:
         *,
         endpoint: ServerUrl | None = None,
         may_sign_in: bool = True,
+        asked: Message | None = None,
     ) -> Response:
         """One exchange up to the answer's headers; `endpoint` is another URL of the same origin.
+
+        `asked` is the request that `body` is, where it is one: its answer is looked for in
+        redirects and refusals, too.
 
         A 401 is answered by reading header files and commands again, once, where they changed;
         else by the authorizer, unless `may_sign_in` is False: nobody waits for such a request,
@@ -298,7 +381,11 @@ class HttpClient:
             if self._authorizer is not None:
                 credential = await self._authorizer.headers(method, str(url))
             response = await self._exchange(method, url, [*headers, *credential], body)
-            if response.status in REDIRECT_STATUS and b"location" in response.headers:
+            if (
+                response.status in REDIRECT_STATUS
+                and b"location" in response.headers
+                and await self._find_answer(response, asked) is None
+            ):
                 await response.aclose()
                 redirects += 1
                 url = self._follow(url, method, response, redirects)
@@ -308,7 +395,7 @@ class HttpClient:
                 reloaded = True
             elif attempts < MAX_ATTEMPTS and (
                 await self._take_nonce(response, credential)
-                or (may_sign_in and await self._authorize(response, credential))
+                or (may_sign_in and await self._authorize(response, credential, asked))
             ):
                 attempts += 1
             else:
@@ -329,7 +416,9 @@ class HttpClient:
         await response.aclose()
         return True
 
-    async def _authorize(self, response: Response, credential: tuple[Header, ...]) -> bool:
+    async def _authorize(
+        self, response: Response, credential: tuple[Header, ...], asked: Message | None
+    ) -> bool:
         """Whether there is a new credential to send the refused request with."""
         if self._authorizer is None:
             return False
@@ -340,23 +429,52 @@ class HttpClient:
             status = 401  # what RFC 6750 §3.1 says it should have been (L17)
         if status not in (401, 403):
             return False
+        answer = await self._find_answer(response, asked)
         if status == 401:
             # A person may need minutes: the connection must not be held for that long.
             await response.aclose()
-        again = await self._authorizer.refused(sent, status, challenge)
+        try:
+            again = await self._authorizer.refused(sent, status, challenge)
+        except ExchangeError as error:
+            if answer is None or not answer.is_error:
+                raise
+            # A copy: others may be told the same, whose ids are their own.
+            told = type(error)(
+                error.cause,
+                hint=error.hint,
+                status=response.status,
+                retry_after=error.retry_after,
+                body=answer.raw,
+            )
+            told.is_answer = told.in_our_words = True
+            raise told from error
         if again:
             await response.aclose()
         return again
+
+    async def _find_answer(self, response: Response, asked: Message | None) -> Message | None:
+        """The answer that a redirect or a refusal of the credential carries, if it has one."""
+        if asked is None or response.content_type not in ANSWER_TYPES:
+            return None
+        try:
+            async with asyncio.timeout(EVIDENCE_TIMEOUT):  # nobody may hold up a sign-in
+                body = await response.read_evidence(self._settings.max_message_size)
+        except TimeoutError:
+            return None
+        return find_answer(self.scrub(body), response.content_type, asked)
 
     async def fail(
         self, response: Response, *, request: Message | None, session_sent: bool
     ) -> ExchangeError:
         """The error that an answer with a bad status or an unusable body stands for."""
         # Before anything is cut out of it: of half a secret nobody knows that it is one.
-        body = self.scrub(await response.read_evidence())
+        limit = 0 if request is None else self._settings.max_message_size
+        body = self.scrub(await response.read_evidence(limit))
         where = mask_url(str(self._server))
         if response.status < 300:
-            return explain_content(response.status, response.content_type, body, where=where)
+            return explain_content(
+                response.status, response.content_type, body, where=where, request=request
+            )
         return explain_refusal(
             response.status,
             {name: self.scrub(value) for name, value in response.headers.items()},
@@ -369,9 +487,9 @@ class HttpClient:
         )
 
     def scrub(self, evidence: bytes) -> bytes:
-        """What a server said, for an error text: without the person's secrets."""
+        """What a server said, for an error text: without any secret of ours."""
         text = evidence.decode("utf-8", "surrogateescape")
-        return scrub(text, self._headers.secrets).encode("utf-8", "surrogateescape")
+        return scrub_known(text).encode("utf-8", "surrogateescape")
 
     async def aclose(self) -> None:
         """Closes idle connections."""
@@ -400,8 +518,8 @@ class HttpClient:
         ]
         if body or method == b"POST":
             ours.append((b"content-length", b"%d" % len(body)))
-        if self._cookies is not None:
-            cookie = self._cookies.header_for(str(url))
+        if url.origin in self._cookies:
+            cookie = self._cookies[url.origin].header_for(str(url))
             if cookie:
                 ours.append((b"cookie", cookie))
         limits = {
@@ -434,7 +552,10 @@ class HttpClient:
         except BaseException:
             await lane.aclose()
             raise
-        response = Response(raw, lane, lanes)
+        stream = raw.extensions.get("network_stream")  # pyright: ignore
+        if isinstance(stream, AsyncioStream):
+            stream.begin_body()
+        response = Response(raw, lane, lanes, self._intake)
         # httpcore reads this mapping anew when the body is read.
         streaming = response.content_type == "text/event-stream"
         limits["read"] = timeouts.stream if streaming else timeouts.body
@@ -443,12 +564,12 @@ class HttpClient:
         return response
 
     def _keep_cookies(self, url: ServerUrl, raw: httpcore.Response) -> None:
-        if self._cookies is None:
+        if url.origin not in self._cookies:
             from mcp_remote_py.transports.cookies import Cookies  # 25 ms few servers cost
 
-            self._cookies = Cookies()
+            self._cookies[url.origin] = Cookies()
         values = [value for name, value in raw.headers if name.lower() == b"set-cookie"]
-        self._cookies.store(str(url), values)
+        self._cookies[url.origin].store(str(url), values)
 
     def _follow(
         self, url: ServerUrl, method: bytes, response: Response, redirects: int
@@ -474,10 +595,7 @@ class HttpClient:
             following = parse_server_url(target, allow_http=True)
         except UsageError as error:
             raise Unusable(f"{what} a place that is no URL: {error}") from error
-        upgrade = (
-            url.scheme == "http" and following.scheme == "https" and url.host == following.host
-        )
-        if following.origin != url.origin and not upgrade:
+        if following.origin != url.origin and not is_upgrade(url, following):
             raise Unusable(
                 f"{what} another place, {where}: your headers are not sent there.",
                 hint="If you trust it, put that URL into the config entry.",
@@ -485,7 +603,7 @@ class HttpClient:
         return following
 
     def _quote(self, url: str) -> str:
-        return scrub(mask_url(url), self._headers.secrets)
+        return scrub_known(mask_url(url))
 
     def _lanes_to(self, url: ServerUrl) -> Lanes:
         lanes = self._lanes.get(url.origin)
@@ -497,19 +615,54 @@ class HttpClient:
         if url.scheme == "https" and self._tls is None:
             self._tls = build_tls_context(self._settings.tls)
         network = AsyncioBackend(ipv4=self._settings.ipv4)
-        if self._settings.http_proxy is not None:
-            return ProxiedLane(self._settings.http_proxy, self._tls, network)
+        proxy = self._settings.http_proxy
+        if self._choose_proxy is not None and url.origin != self._settings.server.origin:
+            proxy = self._choose_proxy(url)
+        if proxy is not None:
+            return ProxiedLane(proxy, self._tls, network)
         # httpcore's own AsyncHTTPConnection does the same behind a lock that costs every
         # exchange two turns of the event loop.
         limit = self._settings.timeouts.connect
         stream = await network.connect_tcp(url.host, url.port, limit, None, _socket_options())
         if url.scheme == "https" and self._tls is not None:
             stream = await stream.start_tls(self._tls, url.host, limit)
-        return httpcore.AsyncHTTP11Connection(
+        if self._on_connected is not None:
+            self._on_connected(stream.get_extra_info("peername")[0])
+        return DirectLane(
             origin=httpcore.Origin(url.scheme.encode(), url.host.encode(), url.port),
             stream=stream,
             keepalive_expiry=KEEPALIVE_EXPIRY,
         )
+
+
+class DirectLane(httpcore.AsyncHTTP11Connection):
+    """A lane to the server itself."""
+
+    MAX_INCOMPLETE_EVENT_SIZE = MAX_HEAD_BYTES
+
+    def is_idle(self) -> bool:
+        """See `Lane`."""
+        return super().is_idle() and not _has_more(self)
+
+
+def _has_more(connection: object) -> bool:
+    """Whether bytes came behind the answer: they would be taken for the answer to another request.
+
+    httpcore does not tell; what it wraps for a proxy is looked through.
+    """
+    while (inner := getattr(connection, "_connection", None)) is not None:
+        connection = inner
+    protocol: h11.Connection | None = getattr(connection, "_h11_state", None)
+    return protocol is not None and bool(protocol.trailing_data[0])
+
+
+def is_upgrade(url: ServerUrl, following: ServerUrl) -> bool:
+    """Whether a redirect only leads from http to https: another port may be another's program."""
+    return (
+        (url.scheme, following.scheme) == ("http", "https")
+        and url.host == following.host
+        and following.port in (443, url.port)
+    )
 
 
 class ProxiedLane:
@@ -544,7 +697,7 @@ class ProxiedLane:
 
     def is_idle(self) -> bool:
         """See `Lane`."""
-        return any(connection.is_idle() for connection in self._pool.connections)
+        return any(one.is_idle() and not _has_more(one) for one in self._pool.connections)
 
     async def aclose(self) -> None:
         """See `Lane`."""

@@ -12,6 +12,7 @@ import logging
 from collections.abc import Awaitable, Callable, Hashable
 from urllib.parse import urljoin
 
+from mcp_remote_py.bounds import Tally
 from mcp_remote_py.channel import Deliver, no_wait
 from mcp_remote_py.eras.envelope import names_its_version
 from mcp_remote_py.errors import (
@@ -23,10 +24,11 @@ from mcp_remote_py.errors import (
     UsageError,
     WrongEra,
 )
-from mcp_remote_py.jsonrpc import Kind, Message, parse_messages
+from mcp_remote_py.jsonrpc import Kind, Message, parse_message, parse_messages
 from mcp_remote_py.redact import mask_url
 from mcp_remote_py.settings import ServerUrl, parse_server_url
 from mcp_remote_py.transports.http import HttpClient, Response
+from mcp_remote_py.transports.refusal import find_answer, take_answer, unread_error
 from mcp_remote_py.transports.sse import EventDecoder
 
 logger = logging.getLogger("mcp_remote_py.transports")
@@ -59,6 +61,7 @@ class LegacySseChannel:
         self._reader: asyncio.Task[None] | None = None
         self._opening: asyncio.Future[None] | None = None
         self._was_open = False
+        self._broken = Tally()
         self._waiting: dict[Hashable, asyncio.Future[None]] = {}
 
     async def send(self, message: Message) -> None:
@@ -74,20 +77,32 @@ class LegacySseChannel:
             answered = asyncio.get_running_loop().create_future()
             self._waiting[message.key] = answered
         try:
-            await self._post(endpoint, message)
-            if answered is not None:
+            answer = await self._post(endpoint, message)
+            if answer is not None:
+                self._deliver(answer)
+            elif answered is not None:
                 await answered
         finally:
             self._waiting.pop(message.key, None)
 
-    async def _post(self, endpoint: ServerUrl, message: Message) -> None:
+    async def _post(self, endpoint: ServerUrl, message: Message) -> Message | None:
+        """The answer, where it comes here and not on the stream, as it should."""
         headers = [(b"content-type", b"application/json"), (b"accept", b"application/json")]
-        response = await self._http.request(b"POST", headers, message.raw, endpoint=endpoint)
+        request = message if message.kind is Kind.REQUEST else None
+        response = await self._http.request(
+            b"POST", headers, message.raw, endpoint=endpoint, asked=request
+        )
         try:
             if response.status >= 300 or response.content_type == "text/html":
-                request = message if message.kind is Kind.REQUEST else None
-                raise await self._http.fail(response, request=request, session_sent=True)
-            await response.read(self._max)
+                error = await self._http.fail(response, request=request, session_sent=True)
+                answer = take_answer(error, request)
+                if answer is None:
+                    raise error
+                return answer
+            body = await response.read(self._max)
+            answer = find_answer(body, response.content_type, request)
+            line = unread_error(body, response.content_type, request)
+            return answer or (parse_message(line) if line is not None else None)
         finally:
             await response.aclose()
 
@@ -141,15 +156,13 @@ class LegacySseChannel:
         decoder = EventDecoder(self._max)
         reason: ExchangeError = Interrupted("The server ended the event stream.")
         try:
-            async for chunk in response.chunks():
-                for event in decoder.feed(chunk):
-                    if event.name == "endpoint" and self._endpoint is None:
-                        self._endpoint = self._resolve(event.data)
-                        self._was_open = True
-                        opened.set_result(None)
-                    elif event.name == "message" and event.data:
-                        self._take(event.data)
-                await self._drain()
+            async for event in response.events(decoder, self._drain):
+                if event.name == "endpoint" and self._endpoint is None:
+                    self._endpoint = self._resolve(event.data)
+                    self._was_open = True
+                    opened.set_result(None)
+                elif event.name == "message" and event.data:
+                    self._take(event.data)
         except ExchangeError as error:
             reason = error
         finally:
@@ -177,9 +190,7 @@ class LegacySseChannel:
         try:
             for message in parse_messages(data):
                 if isinstance(message, InvalidMessage):
-                    logger.warning(
-                        "The server sent something that is no message: %s", message.cause
-                    )
+                    self._note_broken(message)
                     continue
                 self._deliver(message)
                 if message.kind is Kind.RESPONSE:
@@ -187,7 +198,11 @@ class LegacySseChannel:
                     if answered is not None and not answered.done():
                         answered.set_result(None)
         except InvalidMessage as error:
-            logger.warning("The server sent an event that is no message: %s", error.cause)
+            self._note_broken(error)
+
+    def _note_broken(self, error: InvalidMessage) -> None:
+        if (times := self._broken.take()) is not None:
+            logger.warning("The server sent something that is no message%s: %s", times, error.cause)
 
     def _resolve(self, data: bytes) -> ServerUrl:
         base = self._http.server

@@ -1,15 +1,18 @@
 """What an HTTP answer means that is no MCP answer: cause, evidence, next step, and its class.
 
-Pure. The class decides what the relay may do (see `errors`), the words are the person's. Must
-not know which transport asked or what will be done about it.
+Pure. The class decides what the relay may do (see `errors`), the words are the person's. And which
+refusal is an answer all the same: one whose body carries the request's own id. Must not know which
+transport asked or what will be done about it.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from typing import TypeVar
 
+from mcp_remote_py.eras.verdict import error_code
 from mcp_remote_py.errors import (
     ExchangeError,
     InvalidMessage,
@@ -19,10 +22,23 @@ from mcp_remote_py.errors import (
     shorten,
     words_of,
 )
-from mcp_remote_py.jsonrpc import Message, encode_error_object, parse_message
+from mcp_remote_py.jsonrpc import (
+    METHOD_NOT_FOUND,
+    Kind,
+    Message,
+    encode_error_object,
+    parse_message,
+    parse_messages,
+)
+from mcp_remote_py.retry import may_have_effect
+from mcp_remote_py.transports.sse import EventDecoder
 
 EVIDENCE_BYTES = 64 * 1024
 """Bytes of a refusal's body that are looked at."""
+
+E = TypeVar("E", bound=ExchangeError)
+
+EVENT_STREAM = "text/event-stream"
 
 MAX_RETRY_AFTER = 3600.0
 """Seconds; a server that asks for more is asked again after this."""
@@ -55,22 +71,59 @@ def parse_retry_after(value: bytes | None, now: datetime) -> float | None:
     return min(max(0.0, (date - now).total_seconds()), MAX_RETRY_AFTER)
 
 
-def error_line(body: bytes, request: Message | None) -> bytes | None:
-    """The JSON-RPC error in a refusal's body as an answer to `request`, or None.
+def find_answer(body: bytes, content_type: str, request: Message | None) -> Message | None:
+    """The answer to `request` in a body: the response, result or error, that carries its id."""
+    if request is None:
+        return None
+    responses = _responses(body, content_type)
+    return next((one for one in responses if one.key == request.key), None)
 
-    A server that refuses before reading the id answers with `null` or none: it gets the id of
-    the only request this answer can be for. Another request's id is no answer to this one.
+
+def unread_error(body: bytes, content_type: str, request: Message | None) -> bytes | None:
+    """The error of a server that did not come to read the id, as the answer to `request`, a line.
+
+    Its id is `null` or missing: it gets that of the only request it can be for.
     """
-    try:
-        message = parse_message(body)
-    except InvalidMessage:
+    if request is None:
         return None
-    # OAuth and many gateways have an `error`, too, which is a word (RFC 6749 §5.2).
-    if request is None or not message.error.startswith(b"{"):
+    errors = [one for one in _responses(body, content_type) if one.is_error and one.key is None]
+    return encode_error_object(request.raw_id, errors[0].error) if len(errors) == 1 else None
+
+
+def _responses(body: bytes, content_type: str) -> Iterator[Message]:
+    """The JSON-RPC responses in a body, of whatever form."""
+    texts = [body]
+    if content_type == EVENT_STREAM:
+        # A stream that is over: its last event may lack its end.
+        texts = [event.data for event in EventDecoder(len(body)).feed(body + b"\n\n")]
+    for text in texts:
+        try:
+            for message in parse_messages(text):
+                # OAuth and many gateways have an `error`, too, which is a word (RFC 6749 §5.2).
+                if (
+                    isinstance(message, Message)
+                    and message.kind is Kind.RESPONSE
+                    and (not message.is_error or message.error.startswith(b"{"))
+                ):
+                    yield message
+        except InvalidMessage:
+            continue
+
+
+def take_answer(error: ExchangeError, request: Message | None) -> Message | None:
+    """The answer to `request` that came with a refusal and ends its exchange, if there is one.
+
+    An answer is one whatever its HTTP status. Only an error to what has no effect goes on being a
+    failure: that may be asked again, and be evidence. And 401 is HTTP's refusal of a credential,
+    which comes before all else (RFC 9110 §15.5.2) and is the person's to see in our words.
+    """
+    if request is None or not error.is_answer or error.body is None or error.in_our_words:
         return None
-    if message.key is None:
-        return encode_error_object(request.raw_id, message.error)
-    return message.raw if message.key == request.key else None
+    answer = parse_message(error.body)
+    if answer.is_error and not may_have_effect(request):
+        return None
+    answer.refusal = error
+    return answer
 
 
 def explain_refusal(
@@ -92,34 +145,34 @@ def explain_refusal(
     words = excerpt(body)
     evidence = f"HTTP {status} from {where}" + (f': "{words}"' if words else "")
     retry_after = parse_retry_after(headers.get(b"retry-after"), now)
-    line = error_line(body, request)
+    content_type = media_type(headers)
+    answer = find_answer(body, content_type, request)
+    line = unread_error(body, content_type, request) if answer is None else answer.raw
 
-    def make(kind: type[ExchangeError], cause: str, hint: str = "") -> ExchangeError:
-        return kind(cause, hint=hint, status=status, retry_after=retry_after, body=line)
+    def make(kind: type[E], cause: str, hint: str = "") -> E:
+        error = kind(cause, hint=hint, status=status, retry_after=retry_after, body=line)
+        error.is_answer = answer is not None
+        return error
 
-    if session_sent and (status == 404 or (status == 400 and _SESSION_WORD.search(body))):
-        line = None  # a session the host never saw is ours to explain
-        return make(
+    if session_sent and _may_mean_session(status, body, answer):
+        otherwise = make(Unusable, f"The server refused the request ({evidence}).")
+        if answer is None:
+            line = None  # a session the host never saw is ours to explain
+        lost = make(
             SessionLost,
             f"The server does not know the session it gave us ({evidence}).",
             "If that stays so, several servers answer at this address that share no sessions.",
         )
+        lost.otherwise = otherwise
+        return lost
     if status == 401:
-        challenge = excerpt(headers.get(b"www-authenticate", b""))
-        asked = f" It asks for: {challenge}." if challenge else ""
         # A refusal of the credential is the person's to see in our words, not the server's.
-        line = None
-        if credential_sent:
-            return make(
-                Refused,
-                f"The server refused your Authorization header ({evidence}).{asked}",
-                "Check the value given with --header: is it whole, valid, meant for this server?",
-            )
-        return make(
-            Refused,
-            f"The server wants a sign-in ({evidence}).{asked}",
-            'Give it a credential, for example --header "Authorization: Bearer ${TOKEN}".',
-        )
+        if answer is None:
+            line = None
+        challenge = headers.get(b"www-authenticate", b"")
+        error = make(Refused, *_explain_credential(evidence, challenge, credential_sent))
+        error.in_our_words = answer is not None and answer.is_error
+        return error
     if status == 403:
         if credential_sent:
             hint = "Check that the credential you give with --header may use this server."
@@ -132,30 +185,72 @@ def explain_refusal(
         what = "is asked too often" if status == 429 else "is not ready"
         when = "later" if retry_after is None else f"in {retry_after:g} seconds, as it asks"
         return make(Refused, f"The server {what} ({evidence}).", f"Try again {when}.")
+    return make(Unusable, *_explain_other(status, evidence, spoken=line is not None))
+
+
+def _explain_credential(evidence: str, challenge: bytes, credential_sent: bool) -> tuple[str, str]:
+    words = excerpt(challenge)
+    asked = f" It asks for: {words}." if words else ""
+    if credential_sent:
+        return (
+            f"The server refused your Authorization header ({evidence}).{asked}",
+            "Check the value given with --header: is it whole, valid, meant for this server?",
+        )
+    return (
+        f"The server wants a sign-in ({evidence}).{asked}",
+        'Give it a credential, for example --header "Authorization: Bearer ${TOKEN}".',
+    )
+
+
+def _explain_other(status: int, evidence: str, *, spoken: bool) -> tuple[str, str]:
     # With a JSON-RPC error a server of MCP has spoken: 2026-07-28 has 404 for unknown methods.
-    if status in _NO_TRANSPORT_STATUS and line is None:
-        return make(
-            Unusable,
+    if status in _NO_TRANSPORT_STATUS and not spoken:
+        return (
             f"No MCP server answers at this address ({evidence}).",
             "Check the path of the URL: it often ends in /mcp or /sse.",
         )
     if status >= 500:
-        return make(Unusable, f"The server failed ({evidence}).", "Look at the server's own log.")
-    return make(Unusable, f"The server refused the request ({evidence}).")
+        return f"The server failed ({evidence}).", "Look at the server's own log."
+    return f"The server refused the request ({evidence}).", ""
 
 
-def explain_content(status: int, content_type: str, body: bytes, *, where: str) -> Unusable:
-    """The error for an answer with a good status that cannot hold an MCP answer."""
-    if not body.strip():
-        return Unusable(
-            f"The server answered nothing: HTTP {status} with an empty body from {where}.",
-            hint="Check that the URL is that of an MCP server.",
-            status=status,
+def _may_mean_session(status: int, body: bytes, answer: Message | None) -> bool:
+    if answer is not None and (not answer.is_error or error_code(answer) == METHOD_NOT_FOUND):
+        return False  # it was understood
+    return status == 404 or (status == 400 and _SESSION_WORD.search(body) is not None)
+
+
+def media_type(headers: Mapping[bytes, bytes]) -> str:
+    """The media type that `Content-Type` names, without parameters; "" without one."""
+    named = headers.get(b"content-type", b"").partition(b";")[0]
+    return named.strip().lower().decode("latin-1")
+
+
+def explain_content(
+    status: int, content_type: str, body: bytes, *, where: str, request: Message | None = None
+) -> Unusable:
+    """The error for an answer with a good status that is not one of JSON or an event stream."""
+    cause, hint = _explain_content(status, content_type, body, where)
+    answer = find_answer(body, content_type, request)
+    line = unread_error(body, content_type, request) if answer is None else answer.raw
+    error = Unusable(cause, hint=hint, status=status, body=line)
+    error.is_answer = answer is not None
+    return error
+
+
+def _explain_content(status: int, content_type: str, body: bytes, where: str) -> tuple[str, str]:
+    if status == 202:
+        return (
+            "The server accepted the request without answering it (HTTP 202).",
+            "That is right for notifications only: the server is not a proper MCP server.",
         )
-    words = excerpt(body)
-    return Unusable(
+    if not body.strip():
+        return (
+            f"The server answered nothing: HTTP {status} with an empty body from {where}.",
+            "Check that the URL is that of an MCP server.",
+        )
+    return (
         f"The server answered with {content_type or 'no content type'} instead of JSON or an event "
-        f'stream (HTTP {status} from {where}: "{words}").',
-        hint="Check that the URL is that of an MCP server, not of a web page or a sign-in portal.",
-        status=status,
+        f'stream (HTTP {status} from {where}: "{excerpt(body)}").',
+        "Check that the URL is that of an MCP server, not of a web page or a sign-in portal.",
     )

@@ -1,26 +1,29 @@
 """Server-sent events from bytes, without I/O (WHATWG HTML §9.2, "Server-sent events").
 
 Bytes stay bytes, so that a message arrives as it left, and every byte is looked at a fixed
-number of times, so that an event of 50 MB in one line takes linear time. Must not know what
-an event carries.
+number of times, so that an event of 50 MB takes linear time. Kept is the data of one event, once,
+whether in one line or in a million, and of other fields a little: what is longer than any field
+is for is passed over. Must not know what an event carries.
 """
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from mcp_remote_py.bounds import Growing
 from mcp_remote_py.errors import Unusable
 
 _BOM = b"\xef\xbb\xbf"
-_LINE_FEED = 0x0A
-_CARRIAGE_RETURN = 0x0D
-_SPACE = 0x20
+_LINE_ENDS = b"\r\n"
+_DATA = b"data:"
 
 MAX_RETRY = 3600.0
 """Seconds; a server that asks for more, or for a number no timer takes, is asked again then."""
 
-_FIELD_START = len(b"data: ")
+MAX_FIELD_BYTES = 64 * 1024
+"""Of a line that is no `data`; a longer one is ignored, as an unknown field is."""
 
 
 class Event(NamedTuple):
@@ -37,6 +40,14 @@ class Event(NamedTuple):
     has_data: bool
 
 
+class _Line(enum.Enum):
+    """What is known of the line whose end has not come yet."""
+
+    BEGUN = "its beginning is kept"
+    DATA = "its value goes to the data"
+    IGNORED = "none of it is kept"
+
+
 class EventDecoder:
     """Feeds on chunks, yields events.
 
@@ -48,16 +59,24 @@ class EventDecoder:
 
     def __init__(self, max_event_size: int) -> None:
         self._max = max_event_size
-        self._buffer = bytearray()
-        self._scanned = 0
+        self._line = _Line.BEGUN
+        self._begun = b""
         self._started = False
         self._skip_line_feed = False
         self._name = b""
-        self._data: list[bytes] = []
+        self._data: bytes | None = None
+        self._many: Growing | None = None
+        """The data, where it did not come in one line in one chunk."""
         self._size = 0
+        self._ignored = 0
         self._id: bytes | None = None
         self.retry: float | None = None
         self.last_event_id: bytes | None = None
+
+    @property
+    def pending(self) -> int:
+        """Bytes kept of an event that is not complete."""
+        return self._size + len(self._begun)
 
     def feed(self, chunk: bytes) -> Iterator[Event]:
         """The events that `chunk` completes.
@@ -65,83 +84,76 @@ class EventDecoder:
         Raises:
             Unusable: an event grew beyond `max_event_size` bytes.
         """
-        buffer = self._buffer
-        buffer += self._without_split_line_end(chunk)
-        if not self._started and not self._start():
+        if not chunk:
             return
-        start = 0
-        line_feed = buffer.find(b"\n", self._scanned)
-        carriage_return = buffer.find(b"\r", self._scanned)
-        while line_feed >= 0 or carriage_return >= 0:
-            is_line_feed = carriage_return < 0 or 0 <= line_feed < carriage_return
-            end = line_feed if is_line_feed else carriage_return
-            if end > start:
-                self._take_field(start, end)
-            elif (event := self._dispatch()) is not None:
-                yield event
-            start = self._after_line_end(end)
-            # Each kind of line end is sought only beyond the last one found: a stream that has
-            # but one kind is not searched for the other at every line.
-            if 0 <= line_feed < start:
-                line_feed = buffer.find(b"\n", start)
-            if 0 <= carriage_return < start:
-                carriage_return = buffer.find(b"\r", start)
-        if start:
-            del buffer[:start]
-        self._scanned = len(buffer)
-        self._check_size(len(buffer) - _FIELD_START)
+        if self._skip_line_feed:
+            # The LF of a CR LF whose CR ended the chunk before.
+            self._skip_line_feed = False
+            chunk = chunk.removeprefix(b"\n")
+        if not self._started:
+            chunk = self._start(chunk)
+        for line in chunk.splitlines(keepends=True):  # of bytes: at CR, LF and CR LF only
+            content = line.rstrip(_LINE_ENDS)
+            if len(content) == len(line):
+                self._take_part(content)
+                return
+            if self._line is _Line.DATA:
+                self._write(content)
+            elif self._line is _Line.BEGUN:
+                content = self._begun + content if self._begun else content
+                self._begun = b""
+                if content:
+                    self._take_field(content)
+                elif (event := self._dispatch()) is not None:
+                    yield event
+            self._line = _Line.BEGUN
+        self._skip_line_feed = chunk[-1:] == b"\r"
 
-    def _start(self) -> bool:
-        """Skips one leading byte order mark; False while too few bytes came to see it."""
-        buffer = self._buffer
-        if len(buffer) < len(_BOM) and _BOM.startswith(buffer):
-            return False
-        if buffer.startswith(_BOM):
-            del buffer[: len(_BOM)]
-        self._started = True
-        return True
+    def drop(self) -> None:
+        """Forgets what came of an event that will not be complete."""
+        if self._many is not None:
+            self._many.drop()
+        self._data = self._many = None
+        self._size = 0
 
-    def _without_split_line_end(self, chunk: bytes) -> bytes:
-        """The chunk without the LF of a CR LF whose CR ended the chunk before."""
-        if not (self._skip_line_feed and chunk):
-            return chunk
-        self._skip_line_feed = False
-        return chunk[1:] if chunk.startswith(b"\n") else chunk
+    def _start(self, chunk: bytes) -> bytes:
+        """Skips one leading byte order mark; nothing while too few bytes came to see it."""
+        chunk = self._begun + chunk
+        self._started = len(chunk) >= len(_BOM) or not _BOM.startswith(chunk)
+        self._begun = b"" if self._started else chunk
+        return chunk.removeprefix(_BOM) if self._started else b""
 
-    def _after_line_end(self, end: int) -> int:
-        """Where the next line starts: CR LF is one line end."""
-        buffer = self._buffer
-        start = end + 1
-        if buffer[end] == _CARRIAGE_RETURN:
-            if start == len(buffer):
-                self._skip_line_feed = True
-            elif buffer[start] == _LINE_FEED:
-                start += 1
-        return start
-
-    def _check_size(self, coming: int) -> None:
-        if self._size + coming > self._max:
-            raise Unusable(
-                f"The server sent an event of more than {self._max} bytes.",
-                hint="Raise the limit with --max-message-size.",
-            )
-
-    def _take_field(self, start: int, end: int) -> None:
-        buffer = self._buffer
-        colon = buffer.find(b":", start, end)
-        if colon < 0:
-            colon = value_start = end
+    def _take_part(self, part: bytes) -> None:
+        """Takes a part of a line that goes on."""
+        if self._line is _Line.DATA:
+            self._write(part)
+        elif self._line is _Line.BEGUN:
+            begun = self._begun + part
+            self._begun = b""
+            if begun.startswith(_DATA) and len(begun) > len(_DATA):
+                self._line = _Line.DATA
+                self._add_line(begun[len(_DATA) :].removeprefix(b" "), whole=False)
+            elif begun.startswith(b":") or len(begun) > MAX_FIELD_BYTES:
+                self._line = _Line.IGNORED
+                self._ignored = 0
+                self._ignore(len(begun))
+            else:
+                self._begun = begun
+                self._check(len(begun))
         else:
-            value_start = colon + 1
-            if value_start < end and buffer[value_start] == _SPACE:
-                value_start += 1
-        name = bytes(buffer[start:colon])
-        # One copy only: the value may be all of a large message.
-        value = bytes(memoryview(buffer)[value_start:end])
+            self._ignore(len(part))
+
+    def _ignore(self, size: int) -> None:
+        self._ignored += size
+        self._check(self._ignored)
+
+    def _take_field(self, line: bytes) -> None:
+        name, _, value = line.partition(b":")
+        value = value.removeprefix(b" ")
         if name == b"data":
-            self._check_size(len(value))
-            self._data.append(value)
-            self._size += len(value) + 1  # the line feed that joins it to the next
+            self._add_line(value, whole=True)
+        elif len(line) > MAX_FIELD_BYTES:
+            return
         elif name == b"event":
             self._name = value
         elif name == b"id":
@@ -150,19 +162,51 @@ class EventDecoder:
         elif name == b"retry" and value.isdigit():
             self.retry = min(float(value) / 1000, MAX_RETRY)
 
+    def _add_line(self, value: bytes, *, whole: bool) -> None:
+        """Begins a line of data; `whole`: it ends here as well."""
+        if self._data is None and self._many is None:
+            if whole:
+                self._grow(len(value))
+                self._data = value
+                return
+            self._many = Growing(self._max)
+        else:
+            if self._many is None:
+                self._many = Growing(self._max)
+                self._many.write(self._data or b"")
+                self._data = None
+            self._write(b"\n")
+        self._write(value)
+
+    def _write(self, value: bytes) -> None:
+        self._grow(len(value))
+        if self._many is not None:
+            self._many.write(value)
+
+    def _grow(self, size: int) -> None:
+        self._size += size
+        self._check(self._size)
+
+    def _check(self, size: int) -> None:
+        if size > self._max:
+            raise Unusable(
+                f"The server sent an event of more than {self._max} bytes.",
+                hint="Raise the limit with --max-message-size.",
+            )
+
     def _dispatch(self) -> Event | None:
-        if not (self._data or self._name or self._id is not None):
+        has_data = self._data is not None or self._many is not None
+        if not (has_data or self._name or self._id is not None):
             return None
         if self._id is not None:
             self.last_event_id = self._id
+        # The buffer gives its bytes away without a copy.
+        data = self._many.take() if self._many is not None else self._data or b""
         event = Event(
-            self._name.decode("utf-8", "replace") or "message",
-            self._data[0] if len(self._data) == 1 else b"\n".join(self._data),
-            self.last_event_id,
-            bool(self._data),
+            self._name.decode("utf-8", "replace") or "message", data, self.last_event_id, has_data
         )
         self._name = b""
-        self._data = []
+        self._data = self._many = None
         self._size = 0
         self._id = None
         return event

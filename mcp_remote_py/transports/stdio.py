@@ -15,13 +15,22 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable
+from typing import cast
 
 READ_BYTES = 256 * 1024
 HIGH_WATER_BYTES = 1024 * 1024
-"""Unwritten bytes from which the server's streams are read no further."""
+"""Bytes of unwritten lines from which the server's answers are read no further. A line counts as a
+whole until its last byte is written: that long it is in memory."""
 
 PIPE_BYTES = 1024 * 1024
 """What a pipe is asked to hold when a large message meets a full one; Linux's usual limit."""
+
+MAX_WRITES = 16
+"""Of one line in one turn of the loop, each of what the pipe takes at once: a host that reads as
+fast as we write must not keep us from everything else."""
+
+MAX_LINES = 100
+"""Written in one turn, of those that had to wait."""
 
 WINDOW_BYTES = 65536
 """Bytes kept of the beginning and of the end of a line that is too long."""
@@ -227,6 +236,7 @@ class NonBlockingWriter:
         self._on_broken = on_broken
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[memoryview] = deque()
+        """What is left of each line; a large one and its end are two."""
         self._size = 0
         self._broken = False
         self._room = asyncio.Event()
@@ -250,7 +260,9 @@ class NonBlockingWriter:
 
     def _write_now(self, view: memoryview) -> memoryview:
         try:
-            while view:
+            for _ in range(MAX_WRITES):
+                if not view:
+                    break
                 view = view[os.write(self._descriptor, view) :]
         except (BlockingIOError, InterruptedError):
             return view
@@ -266,21 +278,21 @@ class NonBlockingWriter:
             self._loop.add_writer(self._descriptor, self._write_more)
             self._empty.clear()
         self._waiting.append(view)
-        self._size += len(view)
+        self._size += _size_of_line(view)
         if self._size > HIGH_WATER_BYTES:
             self._room.clear()
 
     def _write_more(self) -> None:
-        while self._waiting:
-            before = self._waiting[0]
-            rest = self._write_now(before)
+        for _ in range(MAX_LINES):
+            if not self._waiting:
+                break
+            rest = self._write_now(self._waiting[0])
             if self._broken:
                 return
-            self._size -= len(before) - len(rest)
             if rest:
                 self._waiting[0] = rest
                 break
-            self._waiting.popleft()
+            self._size -= _size_of_line(self._waiting.popleft())
         if self._size <= HIGH_WATER_BYTES:
             self._room.set()
         if not self._waiting:
@@ -308,6 +320,11 @@ class NonBlockingWriter:
         await self._empty.wait()
 
 
+def _size_of_line(view: memoryview) -> int:
+    """Bytes of the line that this is what is left of."""
+    return len(cast("bytes", view.obj))
+
+
 class ThreadWriter:
     """Writes to anything, from a thread that nobody waits for at the end."""
 
@@ -330,7 +347,9 @@ class ThreadWriter:
         with self._changed:
             if self._broken:
                 return
-            self._lines.append(line + b"\n")
+            # A copy of a large line would double the memory it takes.
+            pieces = (line + b"\n",) if len(line) < READ_BYTES else (line, b"\n")
+            self._lines.extend(pieces)
             self._size += len(line) + 1
             self._empty.clear()
             if self._size > HIGH_WATER_BYTES:

@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
+from mcp_remote_py.bounds import Tally
 from mcp_remote_py.channel import Clock, Deliver, no_wait
 from mcp_remote_py.eras.conversation import ASKS_BACK
 from mcp_remote_py.eras.parameters import ParameterHeaders
@@ -24,10 +25,28 @@ from mcp_remote_py.errors import (
     SessionLost,
     Unusable,
 )
-from mcp_remote_py.jsonrpc import Kind, Message, parse_messages
-from mcp_remote_py.retry import RESUME_STEPS, SAFE_STATUS, STREAM_STEPS, UNSURE_STATUS, Random
+from mcp_remote_py.jsonrpc import (
+    Kind,
+    Message,
+    encode_error_object,
+    parse_message,
+    parse_messages,
+)
+from mcp_remote_py.retry import (
+    POLL_STEPS,
+    RESUME_STEPS,
+    SAFE_STATUS,
+    STREAM_STEPS,
+    UNSURE_STATUS,
+    Random,
+)
 from mcp_remote_py.transports.http import HttpClient, Response
-from mcp_remote_py.transports.refusal import EVIDENCE_BYTES, excerpt
+from mcp_remote_py.transports.refusal import (
+    EVENT_STREAM,
+    EVIDENCE_BYTES,
+    excerpt,
+    take_answer,
+)
 from mcp_remote_py.transports.sse import EventDecoder
 
 logger = logging.getLogger("mcp_remote_py.transports")
@@ -47,12 +66,28 @@ _BUSY_STATUS = SAFE_STATUS | UNSURE_STATUS
 MAX_RESUME_FAILURES = 5
 """Resumptions in a row that could not even be opened."""
 
+MAX_QUIET_RESUMPTIONS = 1000
+"""Resumptions in a row that brought no message: an hour and more of them."""
+
+BUSY_POLLS = 6
+"""So far along `POLL_STEPS`, at about one resumption a second, stays who brings messages."""
+
 LISTEN_PATIENCE = 1.0
 """Seconds a request in whose course the server may ask waits for the standalone stream, on which
 it may do so; some servers open it with their first event."""
 
 CLOSE_TIMEOUT = 0.5
 """Seconds for the DELETE that ends the session."""
+
+
+class _Stream(EventDecoder):
+    """One opening of a stream.
+
+    Attributes:
+        messages: how many it has brought.
+    """
+
+    messages = 0
 
 
 class StreamableChannel:
@@ -88,6 +123,7 @@ class StreamableChannel:
         self._opened.set()  # nothing is being opened
         self._heard = asyncio.Event()
         self._unasked = 0
+        self._broken = Tally()
         self._aside: set[asyncio.Task[None]] = set()
 
     # ------------------------------------------------------------------ messages
@@ -101,39 +137,40 @@ class StreamableChannel:
         session = self._session
         headers = [CONTENT_TYPE, ACCEPT_BOTH, *self._session_headers(session)]
         headers += self._stamp.headers(message, self._version)
-        response = await self._http.request(b"POST", headers, message.raw)
         request = message if message.kind is Kind.REQUEST else None
+        response = await self._http.request(b"POST", headers, message.raw, asked=request)
         aside = False
         try:
-            if response.status >= 300:
-                raise await self._http.fail(
-                    response, request=request, session_sent=session is not None
-                )
-            self._heard.set()
-            if message.method == "initialize":
-                self._session = response.headers.get(b"mcp-session-id")
-            if request is None:
+            is_good = response.status < 300
+            if is_good:
+                self._heard.set()
+                if message.method == "initialize":
+                    self._session = response.headers.get(b"mcp-session-id")
+            if is_good and request is None:
                 self._on_accepted()
                 aside = self._read_aside(response)
-            elif response.content_type == "text/event-stream":
+            elif is_good and request is not None and response.content_type == EVENT_STREAM:
                 self._on_accepted()
                 await self._take_stream(response, request)
-            elif response.content_type == "application/json" and response.status != 202:
-                await self._take_json(response)
+            elif is_good and response.content_type == "application/json" and response.status != 202:
+                await self._take_json(response, request)
             else:
-                raise await self._unanswered(response)
+                await self._take_refusal(response, request, session)
         finally:
             if not aside:
                 await response.aclose()
 
-    async def _unanswered(self, response: Response) -> ExchangeError:
-        if response.status == 202:
-            return Unusable(
-                "The server accepted the request without answering it (HTTP 202).",
-                hint="That is right for notifications only: the server is not a proper MCP server.",
-                status=202,
-            )
-        return await self._http.fail(response, request=None, session_sent=False)
+    async def _take_refusal(
+        self, response: Response, request: Message | None, session: bytes | None
+    ) -> None:
+        """Delivers the answer that a refusal carries, or raises what it stands for."""
+        error = await self._http.fail(response, request=request, session_sent=session is not None)
+        answer = take_answer(error, request)
+        if answer is not None:
+            self._on_accepted()
+            self._deliver(answer)
+        else:
+            raise error
 
     def _read_aside(self, response: Response) -> bool:
         """Whether the answer to a notification or response is read on in a task of its own.
@@ -152,32 +189,36 @@ class StreamableChannel:
         try:
             async with asyncio.timeout(self._end_patience):
                 if response.content_type == "text/event-stream":
-                    await self._read_events(response, EventDecoder(self._max), None)
+                    await self._read_events(response, _Stream(self._max), None)
                 else:
                     await response.read(self._max)
         except (ExchangeError, TimeoutError) as error:
             logger.debug("The answer to a notification did not end: %s", error)
+            await self._drain()
         finally:
             await response.aclose()
 
-    async def _take_json(self, response: Response) -> None:
+    async def _take_json(self, response: Response, request: Message | None) -> None:
         body = await response.read(self._max)
-        if not body.strip():
+        if not body:
             raise await self._http.fail(response, request=None, session_sent=False)
         try:
             messages = list(parse_messages(body))
         except InvalidMessage as error:
+            begins = excerpt(self._http.scrub(body[:EVIDENCE_BYTES]))
+            del body  # and what its readers hold: an error on its way keeps all of that
             raise Unusable(
                 f"The server's answer is no JSON-RPC message: {error.cause} It begins with "
-                f'"{excerpt(self._http.scrub(body[:EVIDENCE_BYTES]))}".',
+                f'"{begins}".',
                 hint="Check that the URL is that of an MCP server.",
-            ) from error
+            ) from error.with_traceback(None)
         self._on_accepted()
         for message in messages:
-            self._hand_over(message)
+            self._hand_over(_address(message, request))
+        await self._drain()  # what the host has not taken is still held, by `response`
 
     async def _take_stream(self, response: Response, request: Message) -> None:
-        decoder = EventDecoder(self._max)
+        decoder = _Stream(self._max)
         try:
             if await self._read_events(response, decoder, request):
                 return
@@ -192,24 +233,23 @@ class StreamableChannel:
         raise Interrupted(f"The answer was lost: {reason.rstrip('.')}.")
 
     def _hand_over(self, message: Message | InvalidMessage) -> None:
-        if isinstance(message, InvalidMessage):
-            logger.warning("The server sent something that is no message: %s", message.cause)
-            return
-        self._deliver(message)
+        if isinstance(message, Message):
+            self._deliver(message)
+        elif (times := self._broken.take()) is not None:
+            cause = message.cause
+            logger.warning("The server sent something that is no message%s: %s", times, cause)
 
     async def _read_events(
-        self, response: Response, decoder: EventDecoder, request: Message | None
+        self, response: Response, decoder: _Stream, request: Message | None
     ) -> bool:
         """Delivers the stream's messages; whether the answer to `request` was among them."""
         answered = False
         try:
             async with asyncio.timeout(None) as limit:
-                async for chunk in response.chunks():
-                    for event in decoder.feed(chunk):
-                        if event.name != "message" or not event.data:
-                            continue
-                        answered = self._take_event(event.data, request) or answered
-                    await self._drain()
+                async for event in response.events(decoder, self._drain):
+                    if event.name != "message" or not event.data:
+                        continue
+                    answered = self._take_event(event.data, request, decoder) or answered
                     if answered and limit.when() is None:
                         limit.reschedule(asyncio.get_running_loop().time() + self._end_patience)
         except TimeoutError:
@@ -217,32 +257,38 @@ class StreamableChannel:
         except Interrupted:
             if not answered:
                 raise
+        await self._drain()  # until the host has taken it, the answer is held by `response`
         return answered
 
-    def _take_event(self, data: bytes, request: Message | None) -> bool:
+    def _take_event(self, data: bytes, request: Message | None, stream: _Stream) -> bool:
         answered = False
         self._unasked += request is None
         try:
-            for message in parse_messages(data):
-                if request is not None and isinstance(message, Message):
-                    message.related = request.key
+            for read in parse_messages(data):
+                message = _address(read, request)
+                if isinstance(message, Message):
+                    stream.messages += 1
+                    if request is not None:
+                        message.related = request.key
+                        is_answer = message.kind is Kind.RESPONSE and message.key == request.key
+                        answered = answered or is_answer
                 self._hand_over(message)
-                if (
-                    request is not None
-                    and isinstance(message, Message)
-                    and message.kind is Kind.RESPONSE
-                    and message.key == request.key
-                ):
-                    answered = True
         except InvalidMessage as error:
-            logger.warning("The server sent an event that is no message: %s", error.cause)
+            self._hand_over(error)
         return answered
 
-    async def _resume(self, request: Message, decoder: EventDecoder) -> str:
-        """Goes on reading a broken stream. Empty when the answer came, else why it did not."""
-        failures = 0
-        while True:
-            wait = RESUME_STEPS.wait(failures + 1, self._random)
+    async def _resume(self, request: Message, decoder: _Stream) -> str:
+        """Goes on reading a broken stream. Empty when the answer came, else why it did not.
+
+        A server may end a stream as often as it likes while it works. What it says meanwhile are
+        messages: an event id that moves without any is no progress.
+        """
+        failures = resumed = quiet = 0
+        while quiet < MAX_QUIET_RESUMPTIONS:
+            if failures:
+                wait = RESUME_STEPS.wait(failures + 1, self._random)
+            else:
+                wait = POLL_STEPS.wait(resumed + 1, self._random)
             await self._clock.sleep(max(decoder.retry or 0.0, wait))
             failures += 1
             try:
@@ -256,18 +302,21 @@ class StreamableChannel:
                     continue
                 if response.status != 200 or response.content_type != "text/event-stream":
                     return f"the server does not resume streams (HTTP {response.status})"
-                before = decoder.last_event_id
-                following = EventDecoder(self._max)
-                following.retry, following.last_event_id = decoder.retry, before
+                failures = 0
+                following = _Stream(self._max)
+                following.retry = decoder.retry
+                following.last_event_id = decoder.last_event_id
                 decoder = following
                 if await self._read_events(response, decoder, request):
                     return ""
-                if decoder.last_event_id != before:
-                    failures = 0
             except Interrupted:
-                continue
+                pass
             finally:
                 await response.aclose()
+            quiet = 0 if decoder.messages else quiet + 1
+            resumed = min(resumed, BUSY_POLLS) if decoder.messages else resumed
+            resumed += 1
+        return f"the server ended its stream {quiet} times without a message"
 
     # ------------------------------------------------------------------ the standalone stream
 
@@ -292,7 +341,7 @@ class StreamableChannel:
         last_event_id: bytes | None = None
         while True:
             started, unasked = self._clock.now(), self._unasked
-            decoder = EventDecoder(self._max)
+            decoder = _Stream(self._max)
             decoder.last_event_id = last_event_id
             self._heard.clear()
             reachable = True
@@ -313,7 +362,7 @@ class StreamableChannel:
             if not await self._pause(wait, until_heard=not reachable):
                 failures = 0
 
-    async def _listen_once(self, decoder: EventDecoder) -> bool:
+    async def _listen_once(self, decoder: _Stream) -> bool:
         """Reads the stream until it ends. False when the server offers none."""
         try:
             response = await self._open_stream(decoder.last_event_id)
@@ -398,3 +447,17 @@ class StreamableChannel:
             except (ExchangeError, TimeoutError) as error:
                 logger.debug("The session was not ended: %s", error)
         await self._http.aclose()
+
+
+def _address(
+    message: Message | InvalidMessage, request: Message | None
+) -> Message | InvalidMessage:
+    """An error without an id can be for no other request than the one it is said in answer to."""
+    if (
+        request is None
+        or isinstance(message, InvalidMessage)
+        or not message.is_error
+        or message.key is not None
+    ):
+        return message
+    return parse_message(encode_error_object(request.raw_id, message.error))

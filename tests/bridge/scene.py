@@ -21,6 +21,7 @@ from mcp_remote_py.jsonrpc import Kind, Message
 from mcp_remote_py.relay import Relay
 from mcp_remote_py.settings import ToolRules
 from mcp_remote_py.tools import ToolCatalog
+from mcp_remote_py.transports.refusal import take_answer
 from tests.fakes import (
     Behaviour,
     FakeClock,
@@ -136,13 +137,34 @@ def scene(test: Callable[[Scene], Awaitable[None]], era: Era = Era.UNKNOWN, **op
 # What servers do
 
 
-def refuse(status: int, code: int | None = None, data: Json | None = None) -> Behaviour:
-    """HTTP `status`, with a JSON-RPC error where there is a code."""
+def refuse(
+    status: int, code: int | None = None, data: Json | None = None, *, read: bool = True
+) -> Behaviour:
+    """HTTP `status`, with a JSON-RPC error where there is a code; `read`: it has the id."""
 
     async def behaviour(server: FakeServerChannel, message: Message) -> None:
-        raise refusal(message, status, code, data)
+        refuse_now(server, message, status, code, data, read=read)
 
     return behaviour
+
+
+def refuse_now(
+    server: FakeServerChannel,
+    message: Message,
+    status: int,
+    code: int | None = None,
+    data: Json | None = None,
+    *,
+    read: bool = True,
+) -> None:
+    """What a transport does with that: an answer is delivered, what else it is is raised."""
+    error = refusal(message, status, code, data)
+    error.is_answer &= read
+    answer = take_answer(error, message)
+    if answer is None:
+        raise error
+    assert server.deliver is not None
+    server.deliver(answer)
 
 
 def refusal(
@@ -151,11 +173,13 @@ def refusal(
     """The error a transport makes of that."""
     if code is None:
         return Unusable(f"The server refused the request (HTTP {status}).", status=status)
-    return Refused(
+    error = Refused(
         f"The server refused the request (HTTP {status}).",
         status=status,
         body=error_line(message, code, data),
     )
+    error.is_answer = True
+    return error
 
 
 def error_line(message: Message, code: int, data: Json | None = None) -> bytes:
@@ -188,7 +212,7 @@ async def be_modern(server: FakeServerChannel, message: Message) -> None:
     if message.kind is not Kind.REQUEST:
         return
     if (PREFIX + "protocolVersion").encode() not in message.raw:
-        raise refusal(message, 400, -32020)
+        return refuse_now(server, message, 400, -32020)
     if message.method == "server/discover":
         server.answer(message, DISCOVERED)
     elif message.method == "subscriptions/listen":
@@ -213,5 +237,5 @@ def notify(server: FakeServerChannel, method: str, **params: Any) -> None:
 async def be_legacy(server: FakeServerChannel, message: Message) -> None:
     """A server that begins with `initialize` and refuses what is of 2026-07-28."""
     if (PREFIX + "protocolVersion").encode() in message.raw:
-        raise refusal(message, 400, -32600)
+        return refuse_now(server, message, 400, -32600)
     await good(server, message)

@@ -212,6 +212,27 @@ def test_a_server_that_becomes_legacy_is_found_out_by_the_next_request() -> None
     scene(play)
 
 
+@pytest.mark.report("E1")
+@pytest.mark.promise("E1", "R5")
+@pytest.mark.parametrize(
+    "refusal",
+    [refuse(400, -32600), refuse(404, -32000), refuse(400, -32600, read=False), refuse(404)],
+)
+def test_a_call_that_is_refused_lets_the_next_one_find_out_and_forgets_nothing(
+    refusal: Behaviour,
+) -> None:
+    async def play(stage: Scene) -> None:
+        stage.server.always("", be_modern)
+        stage.server.script("tools/call", refusal)
+        assert "error" in await stage.ask(1, "tools/call", modern({"name": "a"}))
+        assert "result" in await stage.ask(2, "tools/call", modern({"name": "a"}))
+        assert "result" in await stage.ask(3, "tools/call", modern({"name": "a"}))
+        assert stage.methods == ["tools/call", "server/discover", "tools/call", "tools/call"]
+        assert stage.kept == []
+
+    scene(play, Era.MODERN)
+
+
 def test_the_person_may_say_that_the_server_is_legacy() -> None:
     async def play(stage: Scene) -> None:
         await stage.ask(1, "server/discover", modern())

@@ -225,7 +225,31 @@ def test_a_server_that_becomes_modern_goes_on_being_used() -> None:
         await stage.shake_hands()
         stage.server.always("", be_modern)
         answer = await stage.ask(1, "tools/call", {"name": "a"})
+        assert answer["error"]["code"] == -32020  # it carries the id: it is the answer
+        assert stage.methods[-1] == "tools/call"
+        answer = await stage.ask(2, "tools/call", {"name": "a"})
         assert answer["result"] == {"method": "tools/call"}
+        assert stage.methods.count("tools/call") == 2
+        assert stage.methods.count("ping") == 1
+        assert stage.kept == [Era.MODERN]
+
+    scene(play)
+
+
+@pytest.mark.report("E1")
+@pytest.mark.promise("E1", "R5")
+@pytest.mark.parametrize("method", ["tools/call", "tools/list"])
+def test_a_refusal_that_never_read_the_id_lets_the_request_itself_go_on(method: str) -> None:
+    """A server that became modern; what has no effect is asked before a call is made again."""
+
+    async def play(stage: Scene) -> None:
+        await stage.shake_hands()
+        stage.server.always("", be_modern)
+        stage.server.script(method, refuse(400, -32020, read=False))
+        answer = await stage.ask(1, method, {"name": "a"})
+        assert answer["result"] == {"method": method}
+        assert stage.methods.count("ping") == (method == "tools/call")
+        assert stage.methods.count(method) == 2
         assert stage.kept == [Era.MODERN]
 
     scene(play)
@@ -240,7 +264,9 @@ def test_a_legacy_server_may_use_such_a_code_for_its_own(code: int) -> None:
         for number in range(3):
             answer = await stage.ask(number, "tools/call", {"name": "a"})
             assert answer["error"] == {"code": code, "message": "no"}
-        assert stage.methods.count("initialize") <= 2
+        assert stage.methods.count("initialize") == 1
+        assert stage.methods.count("tools/call") == 3
+        assert stage.methods.count("ping") <= 2
 
     scene(play)
 
@@ -252,8 +278,50 @@ def test_a_server_that_becomes_legacy_goes_on_being_used() -> None:
         await stage.shake_hands()
         stage.server.always("", be_legacy)
         answer = await stage.ask(1, "tools/call", {"name": "a"})
+        assert answer["error"]["code"] == -32600
+        assert stage.methods.count("server/discover") == 1
+        answer = await stage.ask(2, "tools/call", {"name": "a"})
         assert answer["result"] == {"method": "tools/call"}
+        assert stage.methods.count("tools/call") == 2
         assert stage.kept == [Era.MODERN, Era.UNKNOWN]
+
+    scene(play)
+
+
+@pytest.mark.report("E1")
+@pytest.mark.promise("E1", "R5")
+@pytest.mark.parametrize("refusal", [refuse(400, -32600, read=False), refuse(404), refuse(405)])
+def test_a_server_that_becomes_legacy_without_reading_the_id_has_the_call_made_again(
+    refusal: Behaviour,
+) -> None:
+    async def play(stage: Scene) -> None:
+        stage.server.always("", be_modern)
+        await stage.shake_hands()
+        stage.server.always("", be_legacy)
+        stage.server.script("tools/call", refusal)
+        answer = await stage.ask(1, "tools/call", {"name": "a"})
+        assert answer["result"] == {"method": "tools/call"}
+        assert stage.methods.count("tools/call") == 2
+        assert stage.methods.count("server/discover") == 2
+
+    scene(play)
+
+
+@pytest.mark.report("E1")
+@pytest.mark.promise("R5")
+@pytest.mark.parametrize("refusal", [refuse(400, -32600, read=False), refuse(404), refuse(405)])
+def test_a_call_that_is_refused_by_a_server_that_is_the_same_is_not_made_again(
+    refusal: Behaviour,
+) -> None:
+    async def play(stage: Scene) -> None:
+        stage.server.always("", be_modern)
+        await stage.shake_hands()
+        stage.server.always("tools/call", refusal)
+        for number in (1, 2):
+            assert "error" in await stage.ask(number, "tools/call", {"name": "a"})
+            assert stage.methods.count("tools/call") == number
+        assert stage.methods.count("server/discover") == 3
+        assert stage.kept == [Era.MODERN]
 
     scene(play)
 
@@ -262,13 +330,13 @@ REFUSED_ONCE = refuse(400, -32022, {"supported": ["2026-07-28"], "requested": "2
 
 
 @pytest.mark.promise("E2")
-@pytest.mark.parametrize("method", ["server/discover", "tools/call"])
+@pytest.mark.parametrize("method", ["server/discover", "prompts/get"])
 def test_a_revision_that_is_refused_and_named_is_tried_once_more(method: str) -> None:
     async def play(stage: Scene) -> None:
         stage.server.always("", be_modern)
         stage.server.script(method, REFUSED_ONCE)
         await stage.shake_hands()
-        assert (await stage.ask(1, "tools/call", {"name": "a"}))["result"]
+        assert (await stage.ask(1, "prompts/get", {"name": "a"}))["result"]
         assert stage.methods.count(method) == 2
 
     scene(play, Era.MODERN)
@@ -279,10 +347,11 @@ def test_a_revision_that_stays_refused_is_an_error() -> None:
     async def play(stage: Scene) -> None:
         stage.server.always("", be_modern)
         await stage.shake_hands()
-        stage.server.always("tools/call", REFUSED_ONCE)
-        answer = await stage.ask(1, "tools/call", {"name": "a"})
-        assert answer["error"]["code"] == -32022
-        assert stage.methods.count("tools/call") == 2
+        for method, times in (("prompts/get", 2), ("tools/call", 1)):
+            stage.server.always(method, REFUSED_ONCE)
+            answer = await stage.ask(method, method, {"name": "a"})
+            assert answer["error"]["code"] == -32022
+            assert stage.methods.count(method) == times
 
     scene(play)
 
@@ -791,7 +860,8 @@ def test_settings_of_the_session_are_kept_over_a_change_of_era() -> None:
         await stage.shake_hands()
         await stage.ask(1, "logging/setLevel", {"level": "info"})
         stage.server.always("", be_modern)
-        await stage.ask(2, "tools/call", {"name": "a"})
+        await stage.ask(2, "tools/list")
+        await stage.ask(3, "tools/call", {"name": "a"})
         (call,) = [one for one in stage.sent("tools/call") if "_meta" in one["params"]]
         assert call["params"]["_meta"][PREFIX + "logLevel"] == "info"
 

@@ -90,6 +90,7 @@ def logout(
         token_store,
         Timeouts(connect=1.0),
         Tls(("ca.pem",)),
+        allow_private_network=True,
         ipv4=True,
     )
     known = {"MCP_REMOTE_CONFIG_DIR": str(home), **(environment or {})}
@@ -210,6 +211,7 @@ def test_agent_gets_the_connection_and_the_store_that_was_used(tmp_path: Path) -
     assert settings.timeouts == Timeouts(connect=1.0)
     assert settings.tls == Tls(("ca.pem",))
     assert settings.ipv4
+    assert settings.allow_private_network
     assert settings.http_proxy == Secret("http://proxy.example.com:3128")
     assert settings.sign_in.token_store == "file"
 

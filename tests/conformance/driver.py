@@ -19,6 +19,8 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, cast
+from urllib.parse import urlsplit
+from urllib.request import urlopen
 from zlib import crc32
 
 from tests.harness.browser import FakeBrowser, fake_browser
@@ -265,7 +267,15 @@ def find_play(scenario: str) -> Play:
 # The command ---------------------------------------------------------------------------------
 
 
-def options_for(scenario: str, context: Json, folder: Path) -> list[str]:
+def issuer_of(url: str) -> str:
+    """Where this server's clients were registered: a person knows, the suite does not say it."""
+    parts = urlsplit(url)
+    well_known = f"{parts.scheme}://{parts.netloc}/.well-known/oauth-protected-resource"
+    with urlopen(well_known + parts.path, timeout=PATIENCE) as answer:  # noqa: S310 - loopback
+        return str(json.load(answer)["authorization_servers"][0])
+
+
+def options_for(scenario: str, url: str, context: Json, folder: Path) -> list[str]:
     """What the person who configures the command has to supply for this server."""
 
     def keep(name: str, member: str) -> str:
@@ -275,6 +285,8 @@ def options_for(scenario: str, context: Json, folder: Path) -> list[str]:
         return str(path)
 
     client = {name: context[name] for name in ("client_id", "client_secret") if name in context}
+    if client and scenario != "auth/wif-jwt-bearer":
+        client["issuer"] = issuer_of(url)
     as_client = ["--static-oauth-client-info", json.dumps(client)]
     options: Mapping[str, Callable[[], list[str]]] = {
         "auth/pre-registration": lambda: as_client,
@@ -301,7 +313,7 @@ def play(url: str, environment: Mapping[str, str], folder: Path, browser: FakeBr
     scenario = environment["MCP_CONFORMANCE_SCENARIO"]
     context = cast("Json", json.loads(environment.get("MCP_CONFORMANCE_CONTEXT") or "{}"))
     command = [str(COMMAND), url, "--token-store", "file", "--auth-timeout", "10"]
-    command += options_for(scenario, context, folder)
+    command += options_for(scenario, url, context, folder)
     variables = environment_for(folder, {"BROWSER": str(browser.command)})
     with ExitStack() as stack:
         host = Host(command, variables, patience=PATIENCE)

@@ -37,6 +37,8 @@ FULL = Credential(
     expires_at=1780003600.25,
     revocation_endpoint="https://as.example.com/revoke",
     dpop_key=Secret(f"{CANARY}-key"),
+    published_by="https://as.example.com",
+    endpoints=("https://as.example.com/authorize", "", "", "", ""),
 )
 ONLY_CLIENT = Credential(
     issuer="https://as.example.com",

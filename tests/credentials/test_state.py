@@ -6,6 +6,9 @@ import json
 import logging
 import os
 import threading
+import time
+import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -13,6 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mcp_remote_py.credentials.files import DRAFT_AGE, MAX_BYTES
 from mcp_remote_py.credentials.state import (
     SCHEMA,
     State,
@@ -21,7 +25,8 @@ from mcp_remote_py.credentials.state import (
     name_session,
     state_directory,
 )
-from mcp_remote_py.oauth.ledger import Ledger
+from mcp_remote_py.errors import StoreError
+from mcp_remote_py.oauth.ledger import DAY, Ledger, make_spent, note_tab, wait_for_tab
 
 SERVER = "https://mcp.example.com/mcp?tenant=1"
 
@@ -311,3 +316,143 @@ def test_ledger_that_cannot_be_written_holds_in_this_process(tmp_path: Path) -> 
     for count in (1, 2):
         record.amend(lambda ledger: msgspec.structs.replace(ledger, vain_tabs=ledger.vain_tabs + 1))
         assert record.read().ledger.vain_tabs == count
+
+
+# A disk that fails
+
+
+def hinder(folder: Path) -> None:
+    """No record can be written: a file is where the locks are to be."""
+    for path in (folder / "locks").glob("*"):
+        path.unlink()
+    if (folder / "locks").is_dir():
+        (folder / "locks").rmdir()
+    (folder / "locks").write_text("in the way")
+
+
+def help_again(folder: Path) -> None:
+    (folder / "locks").unlink()
+
+
+def tab_at(moment: float) -> Callable[[Ledger], Ledger]:
+    return lambda ledger: note_tab(ledger, moment)
+
+
+@pytest.mark.promise("L2")
+@pytest.mark.report("S8")
+def test_what_could_not_be_written_is_made_again_once_on_what_others_wrote(tmp_path: Path) -> None:
+    ours, theirs = StateFile(tmp_path, SERVER), StateFile(tmp_path, SERVER)
+    ours.amend(tab_at(100.0))
+    hinder(tmp_path)
+    ours.amend(tab_at(200.0))
+    ours.update(scope="ours", port=1)
+    assert ours.look().ledger.tabs == (100.0, 200.0)
+    help_again(tmp_path)
+    assert theirs.look().ledger.tabs == (100.0,)
+    theirs.amend(tab_at(300.0))
+    theirs.update(scope="theirs")
+    assert ours.look().ledger.tabs == (100.0, 200.0, 300.0)
+    for _ in range(2):
+        ours.flush()
+        ours.amend(lambda ledger: ledger)
+        for one in (ours, theirs, StateFile(tmp_path, SERVER)):
+            assert one.look().ledger == Ledger(tabs=(100.0, 200.0, 300.0), vain_tabs=3)
+            assert one.look().scope == "theirs", "what is newer stays"
+
+
+@pytest.mark.promise("L2")
+@pytest.mark.report("S8")
+def test_change_that_must_last_and_cannot_is_none(tmp_path: Path) -> None:
+    record = StateFile(tmp_path, SERVER)
+    record.amend(tab_at(100.0))
+    hinder(tmp_path)
+    with pytest.raises(StoreError, match="cannot be made private"):
+        record.amend(tab_at(200.0), must_last=True)
+    assert record.look().ledger.tabs == (100.0,)
+    help_again(tmp_path)
+    assert record.amend(tab_at(300.0), must_last=True).tabs == (100.0, 300.0)
+
+
+@pytest.mark.report("S8")
+def test_disk_that_goes_on_failing_is_said_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    record = StateFile(tmp_path, SERVER)
+    hinder(tmp_path)
+    with caplog.at_level(logging.WARNING):
+        for port in range(300):
+            record.update(port=port)
+    assert len(caplog.records) == 1
+    assert record.read().port == 299
+    help_again(tmp_path)
+    record.flush()
+    assert StateFile(tmp_path, SERVER).read().port == 299
+
+
+@pytest.mark.promise("L2")
+@pytest.mark.report("S8", "S15")
+def test_record_that_cannot_be_read_is_neither_empty_nor_overwritten(tmp_path: Path) -> None:
+    record = StateFile(tmp_path / "folder", SERVER)
+    record.amend(tab_at(100.0))
+    path = only_file(tmp_path / "folder")
+    aside = tmp_path / "aside"
+    path.rename(aside)
+    path.symlink_to(aside)
+    before = aside.read_bytes()
+    again = StateFile(tmp_path / "folder", SERVER)
+    with pytest.raises(StoreError, match="symbolic link"):
+        again.look()
+    again.amend(tab_at(200.0))
+    assert (aside.read_bytes(), path.is_symlink()) == (before, True)
+    path.unlink()
+    aside.rename(path)
+    assert again.look().ledger.tabs == (100.0, 200.0)
+
+
+@pytest.mark.promise("L2")
+@pytest.mark.report("S8")
+@pytest.mark.parametrize("content", [b"{", b"[]", b"", b'{"schema":3}', b'{"server":"other"}'])
+def test_broken_record_has_a_spent_budget_and_is_moved_aside(
+    tmp_path: Path, content: bytes
+) -> None:
+    record = StateFile(tmp_path, SERVER)
+    record.update(port=1)
+    path = only_file(tmp_path)
+    path.write_bytes(content)
+    now = path.stat().st_mtime
+    assert record.look().ledger == make_spent(now)
+    assert wait_for_tab(record.look().ledger, now + 1, step_up=False) == DAY - 1
+    record.update(port=2)
+    assert StateFile(tmp_path, SERVER).look().ledger == make_spent(now)
+    kept = [one.read_bytes() for one in tmp_path.glob("*.quarantine-1")]
+    assert kept == ([content] if content else [])
+    record.delete()
+    assert left_in(tmp_path) == []
+
+
+@pytest.mark.report("S8")
+def test_record_of_a_gigabyte_is_not_read_whole(tmp_path: Path) -> None:
+    record = StateFile(tmp_path, SERVER)
+    record.update(port=1)
+    path = only_file(tmp_path)
+    os.truncate(path, 1 << 30)
+    tracemalloc.start()
+    try:
+        assert record.read() == State()
+        assert list_states(tmp_path) == []
+        assert tracemalloc.get_traced_memory()[1] < 3 * MAX_BYTES
+    finally:
+        tracemalloc.stop()
+        path.unlink()  # who looks for secrets later reads all there is
+
+
+def test_drafts_of_killed_processes_are_deleted_when_they_are_old(tmp_path: Path) -> None:
+    record = StateFile(tmp_path, SERVER)
+    record.update(port=1)
+    path = only_file(tmp_path)
+    old, young = (path.with_name(f"{path.name}.{name}.tmp") for name in ("old", "young"))
+    for draft in (old, young):
+        draft.write_bytes(b"half")
+    os.utime(old, (0, time.time() - DRAFT_AGE - 10))
+    record.update(port=2)
+    assert (old.exists(), young.exists()) == (False, True)

@@ -116,6 +116,26 @@ def test_members_an_earlier_version_did_not_write_have_their_defaults() -> None:
     assert decode(json.dumps(least).encode()) == Credential("i", "t", Client("c", "static"))
 
 
+@pytest.mark.promise("A7")
+@pytest.mark.report("S3")
+def test_record_of_0_1_0_is_read() -> None:
+    """Byte for byte what that version wrote; who published the endpoints it does not say."""
+    record = (
+        b'{"schema":1,"issuer":"https://as.example.com","token_endpoint":"https://as.example.com/t",'
+        b'"client":{"client_id":"c","origin":"registered","client_secret":"canary-s",'
+        b'"token_endpoint_auth_method":"client_secret_post","redirect_uris":["http://localhost:1/"],'
+        b'"secret_expires_at":0.0},"redirect_uri":"http://localhost:1/","resource":"","scope":"a",'
+        b'"access_token":"canary-a","token_type":"Bearer","refresh_token":"canary-r",'
+        b'"id_token":null,"obtained_at":1.0,"expires_at":2.0,'
+        b'"revocation_endpoint":"https://as.example.com/r","dpop_key":null}'
+    )
+    credential = decode(record)
+    assert (credential.published_by, credential.endpoints) == ("", ())
+    assert credential.refresh_token == Secret("canary-r")
+    assert credential.client.client_secret == Secret("canary-s")
+    assert decode(encode(credential)) == credential
+
+
 def test_old_schema_is_brought_up_step_by_step() -> None:
     def from_first(record: dict[str, object]) -> dict[str, object]:
         return {**record, "issuer": record["server"]}

@@ -16,47 +16,12 @@ import pytest
 from mcp_remote_py.credentials.state import StateFile
 from tests.harness.host import Host
 from tests.matrix.clients import PREFIX, ModernClient, capabilities_of, connect, text_of
-from tests.peers.wild_server import Exchange, WildServer
+from tests.peers.wild_server import MODERN, WildServer, be_modern
 from tests.relay.conftest import Relay, Wild, relay, wild
 
 __all__ = ["relay", "wild"]
 
 Json = dict[str, Any]
-
-MODERN = "2026-07-28"
-
-
-def be_modern(exchange: Exchange) -> None:
-    """A strict server of 2026-07-28: what is not of it is refused as the revision says."""
-    meta = exchange.params.get("_meta", {})
-    if exchange.verb != "POST":
-        exchange.reply(405, headers={"Allow": "POST"})
-    elif exchange.headers.get("mcp-protocol-version") != MODERN:
-        exchange.error(-32020, "Header mismatch: MCP-Protocol-Version is missing", status=400)
-    elif exchange.headers.get("mcp-method") != exchange.method:
-        exchange.error(-32020, "Header mismatch: Mcp-Method", status=400)
-    elif (
-        meta.get(PREFIX + "protocolVersion") != MODERN or PREFIX + "clientCapabilities" not in meta
-    ):
-        exchange.error(-32602, "_meta is incomplete", status=400)
-    elif exchange.method == "server/discover":
-        exchange.result(
-            {
-                "resultType": "complete",
-                "supportedVersions": [MODERN],
-                "capabilities": {"tools": {}},
-                "ttlMs": 0,
-                "cacheScope": "private",
-            }
-        )
-    elif exchange.method == "tools/list":
-        exchange.result(
-            {"resultType": "complete", "tools": TOOLS, "ttlMs": 0, "cacheScope": "private"}
-        )
-    else:
-        content = [{"type": "text", "text": exchange.params.get("name", "")}]
-        exchange.result({"resultType": "complete", "content": content})
-
 
 TOOLS: list[Json] = [
     {
@@ -85,6 +50,7 @@ TOOLS: list[Json] = [
 def modern(wild: Wild) -> WildServer:
     """A strict modern server."""
     server = wild()
+    server.tools = TOOLS
     for method in ("POST", "GET", "DELETE", *METHODS):
         server.always(method, be_modern)
     return server

@@ -11,14 +11,16 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Generator, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import TypeVar, cast
 from urllib.parse import parse_qsl
 
-from mcp_remote_py.errors import Interrupted, McpRemoteError, NotSent
+from mcp_remote_py.errors import Interrupted, McpRemoteError, NotSent, StoreError
 from mcp_remote_py.oauth import flow
 from mcp_remote_py.oauth.challenge import Challenge
-from mcp_remote_py.oauth.ledger import Ledger
+from mcp_remote_py.oauth.ledger import DAY, Ledger, apply_late
 from mcp_remote_py.oauth.session import LOOK_INTERVAL, Session
 from mcp_remote_py.oauth.steps import (
     Amend,
@@ -32,6 +34,7 @@ from mcp_remote_py.oauth.steps import (
     Fetch,
     Forget,
     Hold,
+    Judge,
     Listen,
     Load,
     Lock,
@@ -44,6 +47,7 @@ from mcp_remote_py.oauth.steps import (
     Renew,
     Report,
     Request,
+    Reserve,
     Response,
     Save,
     Step,
@@ -194,6 +198,11 @@ class Machine:
         self.make_session = make_session
         self.reports: list[str] = []
         self.published: list[Publish] = []
+        self.faults = 0
+        """Times the disk may still fail."""
+        self.has_failed = False
+        self.processes: dict[str, Process] = {}
+        self.consents = 0
         self.device_codes = False
         self.by_hand = False
         """Whether the person carries the redirect over by hand."""
@@ -290,6 +299,8 @@ class Machine:
             self.watchdog.see_renewal(self.now)
             if token in self.watchdog.spent:
                 raise Violation("a refresh token is used whose successor is stored")
+            if any(one.has_good_refresh_token for one in self.processes.values()):
+                raise Violation("a refresh token is used whose successor another process has")
             self.refused_refresh_tokens.add(token)
             self.good_refresh_tokens.clear()
             return _document({"error": "invalid_grant"}, 400)
@@ -346,6 +357,24 @@ class Machine:
                 self.watchdog.spent.add(token)
         self.credential = credential
 
+    def fails(self, what: str) -> None:
+        """The disk may not take it; then nothing has changed.
+
+        Raises:
+            StoreError: it does not.
+        """
+        if self.faults and self.oracle.choose(f"the disk at {what}", "works", "fails") == "fails":
+            self.faults -= 1
+            self.has_failed = True
+            raise StoreError(f"The disk failed at {what}.")
+
+    def write(self, ledger: Ledger) -> None:
+        """The ledger on disk becomes another one."""
+        opened = set(self.ledger.tabs) & set(self.watchdog.tabs)
+        if any(self.now - DAY < time and time not in ledger.tabs for time in opened):
+            raise Violation("the budget forgets a tab")
+        self.ledger = ledger
+
     def forget(self, by: Process) -> bool:
         if self.credential is not None and self.credential not in by.seen:
             raise Violation("a credential is deleted by who has not seen it")
@@ -368,12 +397,27 @@ class Process:
         self.machine = machine
         self.name = name
         self.session = machine.make_session(machine)
+        self.unwritten: list[Callable[[Ledger], Ledger]] = []
+        """Changes of the ledger that the disk did not take."""
+        machine.processes[name] = self
         self.seen: list[Credential] = []
         self._work: Generator[Step, object, None] | None = None
         self._step: Step | None = None
         self._shown = False
         self.is_stopped = False
         """Whether it could go on, and another process came first."""
+
+    @property
+    def ledger(self) -> Ledger:
+        """The one on disk, with what could not be written."""
+        return reduce(apply_late, self.unwritten, self.machine.ledger)
+
+    @property
+    def has_good_refresh_token(self) -> bool:
+        """Whether it could renew, without anything that is stored."""
+        credential = self.session.credential
+        token = None if credential is None else credential.refresh_token
+        return token is not None and token.reveal() in self.machine.good_refresh_tokens
 
     @property
     def is_idle(self) -> bool:
@@ -459,6 +503,8 @@ class Process:
         machine = self.machine
         token: Secret | None = None
         status = 0
+        with suppress(McpRemoteError):
+            yield from self._play(self.session.store_again())
         try:
             for _ in range(ATTEMPTS + 1):
                 token = yield from self._play(self.session.authorize())
@@ -467,7 +513,7 @@ class Process:
                     assert token is not None
                     change = self.session.note_acceptance(token)
                     if change is not None:
-                        machine.ledger = self.session.ledger = change(machine.ledger)
+                        self.session.ledger = self._amend(Amend(change))
                     break
                 challenge = UNAUTHORIZED if status == 401 else SCOPE_WANTED
                 if not (yield from self._play(self.session.answer(token, status, challenge))):
@@ -479,6 +525,8 @@ class Process:
     def _check_that_all_was_tried(self, sent: Secret | None, status: int) -> None:
         """The request ends with an error: nothing must be left that would have helped it."""
         machine = self.machine
+        if machine.has_failed:
+            return  # the disk may know nothing of what was got
         stored, pending = machine.credential, machine.pending
         renewable = stored is not None and stored.refresh_token is not None
         if (
@@ -501,8 +549,9 @@ class Process:
         try:
             return (yield from self._with_renewals(conversation))
         finally:
-            for lock in [one for one, holder in self.machine.locks.items() if holder is self]:
-                del self.machine.locks[lock]
+            for lock in Lock:
+                if lock is not Lock.UNSAVED or not self.session.is_unsaved:
+                    self._release(lock)
 
     def _with_renewals(self, conversation: Conversation[T]) -> Generator[Step, object, T]:
         answer: object = None
@@ -539,7 +588,7 @@ class Process:
             case Hold():
                 return self._hold(step)
             case Release():
-                del machine.locks[step.lock]
+                self._release(step.lock)
             case Watch():
                 return self._watch()
             case AskUser():
@@ -548,7 +597,7 @@ class Process:
                 machine.reports.append(step.text)
             case Publish():
                 machine.published.append(step)
-            case Probe() | Renew():
+            case Renew() | Judge():
                 pass
             case _:
                 return self._do_on_disk(step)
@@ -560,28 +609,45 @@ class Process:
             case Look():
                 self._see()
                 told = machine.published[-1] if machine.published else Publish(None)
-                return Disk(
-                    machine.credential, machine.pending, machine.ledger, told.error, told.hint
-                )
+                return Disk(machine.credential, machine.pending, self.ledger, told.error, told.hint)
             case Load():
                 self._see()
                 return machine.credential
+            case Probe() | Reserve():
+                machine.fails(type(step).__name__)
             case Save():
+                machine.fails("Save")
                 machine.save(step.credential, self)
                 self._see()
             case Forget():
                 return machine.forget(self)
             case Await():
+                machine.fails("Await")
                 machine.pending = step.pending
             case _:
                 assert isinstance(step, Amend)
-                machine.ledger = step.change(machine.ledger)
-                return machine.ledger
+                return self._amend(step)
         return None
+
+    def _amend(self, step: Amend) -> Ledger:
+        try:
+            self.machine.fails("Amend")
+        except StoreError:
+            if step.must_last:
+                raise
+            self.unwritten.append(step.change)
+            return self.ledger
+        self.machine.write(step.change(self.ledger))
+        self.unwritten.clear()
+        return self.machine.ledger
 
     def _see(self) -> None:
         if self.machine.credential is not None:
             self.seen.append(self.machine.credential)
+
+    def _release(self, lock: Lock) -> None:
+        if self.machine.locks.get(lock) is self:
+            del self.machine.locks[lock]
 
     def _hold(self, step: Hold) -> object:
         holder = self.machine.locks.setdefault(step.lock, self)
@@ -616,7 +682,8 @@ class Process:
         in_time = machine.now < pending.expires_at
         match machine.oracle.choose("person", *options) if in_time else "closes":
             case "consents":
-                code = f"code of {pending.state.reveal()}"
+                machine.consents += 1
+                code = f"code {machine.consents} of {pending.state.reveal()}"
                 return Callback({"code": code, "state": pending.state.reveal()})
             case "denies":
                 return Callback({"error": "access_denied", "state": pending.state.reveal()})

@@ -10,7 +10,16 @@ import pytest
 from mcp_remote_py.errors import Interrupted, McpRemoteError, NotSent, SignInFailed
 from mcp_remote_py.oauth.device import ask_by_code
 from mcp_remote_py.oauth.grants import SignInDenied
-from mcp_remote_py.oauth.steps import Client, Credential, Fetch, Report, Response, Step, Wait
+from mcp_remote_py.oauth.steps import (
+    Client,
+    Credential,
+    Fetch,
+    Judge,
+    Report,
+    Response,
+    Step,
+    Wait,
+)
 from mcp_remote_py.oauth.tokens import GrantRefused, TokenError
 from mcp_remote_py.redact import Secret, scrub_known
 from tests.oauth.player import play
@@ -50,6 +59,8 @@ class Server:
         self.time = 1000.0
         self.waits: list[float] = []
         self.reports: list[str] = []
+        self.judged: list[tuple[str, str]] = []
+        self.verdict: McpRemoteError | None = None
         self.forms: list[dict[str, str]] = []
 
     def __call__(self, step: Step) -> object:
@@ -60,6 +71,9 @@ class Server:
             case Report(text):
                 assert "canary" not in text
                 self.reports.append(text)
+            case Judge():
+                self.judged.append((step.url, step.what))
+                return self.verdict
             case _:
                 assert isinstance(step, Fetch)
                 assert step.request.body is not None
@@ -212,3 +226,14 @@ def test_people_are_sent_to_safe_addresses_only(uri: str) -> None:
     with pytest.raises(SignInFailed, match=r"verification_uri .* must not be used"):
         server.play()
     assert server.reports == []
+
+
+@pytest.mark.report("S7")
+def test_page_is_judged_before_the_person_is_told_of_it() -> None:
+    server = Server(CODE, response(200, TOKENS))
+    server.verdict = SignInFailed("It leads inside.", hint="Add an option.")
+    with pytest.raises(SignInFailed, match="leads inside"):
+        server.play()
+    assert server.judged == [("https://as.example.com/device", "verification_uri")]
+    assert server.reports == []
+    assert len(server.forms) == 1

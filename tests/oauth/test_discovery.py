@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 
 import pytest
@@ -24,8 +25,9 @@ from mcp_remote_py.oauth.discovery import (
     discover,
 )
 from mcp_remote_py.oauth.steps import MAX_BODY_BYTES, Response
-from mcp_remote_py.settings import SignInSettings
-from tests.oauth.web import Answer, Web, document, page
+from mcp_remote_py.redact import Secret
+from mcp_remote_py.settings import SignInSettings, Unattended
+from tests.oauth.web import NOT_FOUND, Answer, Web, document, page
 
 SERVER = "https://mcp.example/team/mcp"
 RESOURCE_ROOT = "https://mcp.example/.well-known/oauth-protected-resource"
@@ -126,6 +128,7 @@ def test_all_that_is_published_arrives_byte_for_byte() -> None:
             iss_parameter_supported=True,
             client_id_metadata_document_supported=True,
             dpop_algorithms=("ES256", "RS256"),
+            published_by=ISSUER,
         ),
         dpop_required=True,
         dpop_algorithms=("ES256",),
@@ -141,7 +144,11 @@ def test_what_is_not_published_is_not_made_up() -> None:
     found = run(web_of())
     assert found.scopes_supported is None
     assert found.server == ServerMetadata(
-        ISSUER, f"{ISSUER}/authorize", f"{ISSUER}/token", code_challenge_methods=("S256",)
+        ISSUER,
+        f"{ISSUER}/authorize",
+        f"{ISSUER}/token",
+        code_challenge_methods=("S256",),
+        published_by=ISSUER,
     )
 
 
@@ -452,6 +459,160 @@ def test_no_hint_repeats_what_a_shell_would_act_on(issuer: object) -> None:
     assert "reboot" not in error.sentence()
 
 
+# Whose secrets are at stake ------------------------------------------------------------------
+
+OTHER = "https://other.example"
+OTHER_URL = f"{OTHER}/.well-known/oauth-authorization-server"
+SECRET = SignInSettings(
+    static_client=Secret('{"client_id": "mine", "client_secret": "canary-secret"}')
+)
+
+
+def of(issuer: str) -> Response:
+    """The document of that issuer, all its endpoints at its own origin."""
+    members = {"issuer": issuer, "code_challenge_methods_supported": ["S256"]}
+    names = ("authorization_endpoint", "token_endpoint", "revocation_endpoint")
+    return document({**members, **{name: f"{issuer}/{name}" for name in names}})
+
+
+def false(issuer: str) -> Response:
+    """A document in the name of that issuer, all whose endpoints are somebody else's."""
+    return document({**issuer_members(), "issuer": issuer})
+
+
+def bound_to(issuer: str) -> SignInSettings:
+    members = {"client_id": "mine", "client_secret": "canary-secret", "issuer": issuer}
+    return SignInSettings(static_client=Secret(json.dumps(members)))
+
+
+@pytest.mark.report("S1")
+@pytest.mark.parametrize(
+    "answers",
+    [
+        {},
+        {RESOURCE_URL: NOT_FOUND, ORIGIN_URL: issuer_document(ORIGIN)},
+        {RESOURCE_URL: NOT_FOUND},
+    ],
+    ids=["another server", "the server itself", "the server at default paths"],
+)
+@pytest.mark.parametrize("settings", [SECRET, bound_to(OTHER)], ids=["not named", "another"])
+def test_a_secret_is_for_nobody_that_only_the_server_named(
+    answers: Mapping[str, Answer], settings: SignInSettings
+) -> None:
+    place = ORIGIN if answers else ISSUER
+    error = fail(web_of(answers), settings=settings)
+    assert type(error) is SignInFailed
+    assert f'"{place}"' in error.cause
+    assert "canary" not in error.sentence()
+    named = settings._replace(trusted_issuers=(place,))
+    if settings is SECRET:
+        assert f"--trusted-issuer {place} to the options." in error.hint
+        assert f'add "issuer": "{place}" to --static-oauth-client-info' in error.hint
+        assert run(web_of(answers), settings=named).server.published_by == place
+        assert run(web_of(answers), settings=bound_to(f"{place}/")).server.issuer == place
+    else:
+        assert f'"{OTHER}"' in error.cause
+        fail(web_of(answers), settings=named)  # the client's own issuer is the only one
+    assert run(web_of(answers), settings=SignInSettings()).server.issuer == place
+
+
+@pytest.mark.report("S1")
+@pytest.mark.parametrize("settings", [SECRET._replace(trusted_issuers=(OTHER,)), bound_to(OTHER)])
+def test_of_several_the_named_one_is_taken_wherever_it_is(settings: SignInSettings) -> None:
+    strangers = [f"https://x{number}.example" for number in range(MAX_AUTHORIZATION_SERVERS)]
+    resource = resource_document(authorization_servers=[ISSUER, *strangers, OTHER])
+    web = web_of({RESOURCE_URL: resource, OTHER_URL: of(OTHER)})
+    assert run(web, settings=settings).server.issuer == OTHER
+    assert web.asked == [RESOURCE_URL, OTHER_URL], "nobody else is asked anything"
+
+
+@pytest.mark.report("S1", "S2")
+def test_of_several_the_audience_of_a_jwt_is_taken() -> None:
+    resource = resource_document(authorization_servers=[ISSUER, OTHER])
+    how = SignInSettings(unattended=Unattended(assertion_file="/run/jwt"))
+    for audience in ((OTHER,), (f"{OTHER}/token_endpoint",)):
+        web = web_of({RESOURCE_URL: resource, OTHER_URL: of(OTHER)})
+        found = web.play(discover(SERVER, Challenge(), how, audience))
+        assert found.server.issuer == OTHER
+    web = web_of({RESOURCE_URL: resource, OTHER_URL: OUTAGE})
+    with pytest.raises(SignInUnavailable):
+        web.play(discover(SERVER, Challenge(), how, (OTHER,)))
+    with pytest.raises(SignInFailed, match=r"is for https://third\.example"):
+        web_of().play(discover(SERVER, Challenge(), how, ("https://third.example",)))
+
+
+@pytest.mark.report("S1", "S3")
+def test_who_speaks_for_a_named_issuer_is_not_believed() -> None:
+    """The issuer itself is asked, and its own endpoints are used."""
+    settings = SECRET._replace(trusted_issuers=(OTHER,))
+    web = web_of({ISSUER_URL: false(OTHER), OTHER_URL: of(OTHER)})
+    found = run(web, settings=settings).server
+    assert found.token_endpoint == f"{OTHER}/token_endpoint"
+    assert found.revocation_endpoint == f"{OTHER}/revocation_endpoint"
+    assert found.published_by == OTHER
+    assert f"{ISSUER} publishes for {OTHER}, which is asked itself." in web.reports
+    # Where nothing is at stake, it is as the person wants it.
+    web = web_of({ISSUER_URL: false(OTHER)})
+    found = run(web, settings=SignInSettings(trusted_issuers=(OTHER,))).server
+    assert found.token_endpoint == f"{ISSUER}/token"
+    assert (found.issuer, found.published_by) == (OTHER, ISSUER)
+
+
+@pytest.mark.report("S1", "S3")
+@pytest.mark.parametrize(
+    ("own", "said"),
+    [
+        (NOT_FOUND, f'The authorization server "{OTHER}" publishes no metadata (HTTP 404'),
+        (of("https://third.example"), "names another issuer"),
+        (document({"issuer": OTHER}), "names no authorization_endpoint"),
+    ],
+)
+def test_an_issuer_that_does_not_say_it_itself_gets_nothing(own: Answer, said: str) -> None:
+    settings = SECRET._replace(trusted_issuers=(OTHER,))
+    answers = {ISSUER_URL: false(OTHER), OTHER_URL: own}
+    error = fail(web_of(answers), settings=settings)
+    assert error.cause.startswith(
+        f'"{ISSUER}" publishes for the issuer "{OTHER}", which must say itself who may have what '
+        "is yours: "
+    )
+    assert said in error.cause
+    assert error.hint == (
+        f'If "{ISSUER}" may have it, add --trusted-issuer {ISSUER} to the options.'
+    )
+    bound = bound_to(OTHER)._replace(trusted_issuers=(OTHER,))
+    assert fail(web_of(answers), settings=bound).hint == (
+        f'Correct the issuer of the client if it is registered at "{ISSUER}".'
+    )
+    both = settings._replace(trusted_issuers=(OTHER, ISSUER))
+    assert run(web_of(answers), settings=both).server.published_by == ISSUER
+
+
+@pytest.mark.report("S1", "S3")
+def test_an_issuer_that_cannot_be_asked_is_no_verdict() -> None:
+    settings = SECRET._replace(trusted_issuers=(OTHER,))
+    error = fail(web_of({ISSUER_URL: false(OTHER), OTHER_URL: OUTAGE}), settings=settings)
+    assert isinstance(error, SignInUnavailable)
+
+
+@pytest.mark.report("S1")
+def test_a_token_endpoint_that_is_given_stands_for_a_name() -> None:
+    how = Unattended(private_key=Secret("canary-key"))
+    settings = SECRET._replace(unattended=how, token_endpoint=f"{ISSUER}/token")
+    assert run(web_of(), settings=settings).server.issuer == ISSUER
+    # An issuer that the person named stands before what is found.
+    bound = bound_to(OTHER)._replace(unattended=how, token_endpoint=f"{ISSUER}/token")
+    found = run(web_of(), settings=bound)
+    assert (found.server.issuer, found.server.token_endpoint) == (OTHER, f"{ISSUER}/token")
+    assert found.server.revocation_endpoint == ""
+
+
+@pytest.mark.report("S1")
+def test_every_option_that_is_named_is_one_word_for_a_shell() -> None:
+    issuer = "https://auth.example/{a,b}/~[x]"
+    error = fail(web_of({ISSUER_URL: issuer_document(issuer)}))
+    assert error.hint == f"If you trust that issuer, add --trusted-issuer '{issuer}'."
+
+
 # PKCE ----------------------------------------------------------------------------------------
 
 
@@ -614,6 +775,7 @@ def test_where_nothing_is_published_the_default_endpoints_are_used(answer: Respo
             f"{ORIGIN}/token",
             f"{ORIGIN}/register",
             is_default=True,
+            published_by=ORIGIN,
         ),
     )
 

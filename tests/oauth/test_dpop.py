@@ -125,3 +125,9 @@ def test_the_thumbprint_is_that_of_rfc_7638() -> None:
 
 def test_no_two_keys_are_one() -> None:
     assert make_key("ES256") != make_key("ES256")
+
+
+def test_coordinates_of_a_key_have_their_full_length() -> None:
+    """RFC 7518 §6.2.1.2; one of 128 keys begins with a zero, which joserfc 1.6.3 left out."""
+    keys = [json.loads(make_key("ES256").reveal()) for _ in range(600)]
+    assert {len(key[name]) for key in keys for name in ("x", "y", "d")} == {43}

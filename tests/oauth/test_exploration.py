@@ -68,6 +68,8 @@ class Bounds:
     processes: int = 1
     preemptions: int = 0
     kills: int = 0
+    faults: int = 0
+    """How often the disk fails."""
     waits: tuple[float, ...] = (40.0, 660.0, LIFETIME)
 
 
@@ -93,6 +95,7 @@ class Explorer:
 
     def _run(self, oracle: Oracle) -> None:
         machine = Machine(oracle, self.make_session, self.credential, self.ledger)
+        machine.faults = self.bounds.faults
         processes = [Process(machine, f"P{n + 1}") for n in range(self.bounds.processes)]
         budget = {"preempt": self.bounds.preemptions, "kill": self.bounds.kills}
         for left in range(self.bounds.events, 0, -1):
@@ -104,7 +107,12 @@ class Explorer:
                 process.run(lambda _: False)
             if all(process.is_idle for process in processes):
                 break
-        if machine.unanswered or machine.locks:
+        kept = {
+            lock
+            for lock, holder in machine.locks.items()
+            if lock is not Lock.UNSAVED or not holder.session.is_unsaved
+        }
+        if machine.unanswered or kept:
             raise Violation("a request is not answered, or a lock is kept")
 
     def _event(
@@ -204,7 +212,16 @@ def describe(machine: Machine, processes: list[Process]) -> object:
         dog.vain_tabs,
         tuple(time - now for time in dog.renewals if now - time < 30),
         tuple(sorted(dog.scopes)),
-        tuple((tell(one.session.credential), tell_ledger(one.session.ledger)) for one in processes),
+        tuple(
+            (
+                tell(one.session.credential),
+                tell_ledger(one.session.ledger),
+                tell_ledger(one.ledger),
+                one.session.is_unsaved,
+            )
+            for one in processes
+        ),
+        (machine.faults, machine.has_failed),
     )
 
 
@@ -243,6 +260,33 @@ def test_one_process_whatever_the_servers_and_the_person_do(world: str) -> None:
 )
 def test_two_processes_in_any_order_one_of_them_killed_anywhere(world: str, bounds: Bounds) -> None:
     assert Explorer(bounds, *WORLDS[world]).explore() > 1000
+
+
+FAILING_DISK = Bounds(events=often(3, 4), kills=1, faults=1, waits=(40.0, 660.0))
+AFTER_A_SIGN_IN = replace(FAILING_DISK, events=often(2, 4))
+TWO_AT_A_FAILING_DISK = Bounds(events=often(2, 3), processes=2, kills=1, faults=1, waits=(660.0,))
+
+
+@pytest.mark.promise("A5", "L1", "L2", "R1")
+@pytest.mark.report("S8")
+@pytest.mark.parametrize(
+    ("world", "bounds"),
+    [
+        ("signed out", FAILING_DISK),
+        ("expired", FAILING_DISK),
+        ("signed in", AFTER_A_SIGN_IN),
+        ("expiring", AFTER_A_SIGN_IN),
+    ],
+)
+def test_one_process_whose_disk_fails_at_any_write(world: str, bounds: Bounds) -> None:
+    assert Explorer(bounds, *WORLDS[world]).explore() > 100
+
+
+@pytest.mark.promise("A4", "A5", "L1", "L2", "R1")
+@pytest.mark.report("S8")
+@pytest.mark.parametrize("world", ["signed out", "expired"])
+def test_two_processes_whose_disk_fails_at_any_write(world: str) -> None:
+    assert Explorer(TWO_AT_A_FAILING_DISK, *WORLDS[world]).explore() > 100
 
 
 # Deliberate faults ---------------------------------------------------------------------------
@@ -347,6 +391,22 @@ class RedeemsTwice(Session):
             yield from flow.finish(pending, callback, SETTINGS, START)
 
 
+class LetsOthersSpend(Session):
+    """Does not tell others that it has tokens which are not stored."""
+
+    def _let_go(self) -> Conversation[None]:
+        yield Release(Lock.UNSAVED)
+        yield Release(Lock.STORE)
+
+
+class OpensTabsUncounted(Session):
+    """Takes a budget in memory for good enough."""
+
+    @property
+    def _is_kept(self) -> bool:
+        return False
+
+
 FAULTS: dict[str, tuple[MakeSession, str, Bounds]] = {
     "a refused new token is renewed": (of_kind(FreshMeansYoung), "signed in", ONE_PROCESS),
     "a refused new token is no end": (
@@ -394,6 +454,16 @@ FAULTS: dict[str, tuple[MakeSession, str, Bounds]] = {
         TWO_PROCESSES,
     ),
     "any failure ends the sign-in": (of_kind(BelievesEveryFailure), "expired", ONE_PROCESS),
+    "others spend what is not stored": (
+        of_kind(LetsOthersSpend),
+        "expired",
+        TWO_AT_A_FAILING_DISK,
+    ),
+    "a tab is opened that is not written down": (
+        of_kind(OpensTabsUncounted),
+        "signed out",
+        FAILING_DISK,
+    ),
     "a code is redeemed twice": (of_kind(RedeemsTwice), "signed out", ONE_PROCESS),
 }
 

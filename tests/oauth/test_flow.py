@@ -38,12 +38,14 @@ from mcp_remote_py.oauth.steps import (
     Credential,
     Fetch,
     Forget,
+    Judge,
     Listen,
     Load,
     NobodyCame,
     ReadFile,
     Report,
     Request,
+    Reserve,
     Response,
     Save,
     Step,
@@ -52,7 +54,7 @@ from mcp_remote_py.oauth.steps import (
 from mcp_remote_py.oauth.tokens import GrantRefused, TokenError
 from mcp_remote_py.redact import Secret, scrub_known
 from mcp_remote_py.settings import SignInSettings, Unattended
-from tests.oauth.player import play
+from tests.oauth.player import make_jwt, play
 
 NOW = 1_800_000_000.0
 SERVER = "https://mcp.example.com/mcp"
@@ -94,6 +96,7 @@ class World:
         )
         self.before_token: Callable[[], object] = lambda: None
         self.save_error: McpRemoteError | None = None
+        self.verdict: McpRemoteError | None = None
         self.file = Secret("")
         self.bytes_given = 0
         self.device_endpoint = True
@@ -131,8 +134,8 @@ class World:
                 self.stored = None
             case ReadFile():
                 return self.file
-            case Wait():
-                pass
+            case Wait() | Reserve() | Judge():
+                return self.verdict if isinstance(step, Judge) else None
             case _:
                 assert isinstance(step, Report), "the person is told in sentences"
                 assert "canary" not in step.text
@@ -266,6 +269,11 @@ REGISTERED = Credential(
     resource=SERVER,
     scope="read offline_access",
     revocation_endpoint=f"{ISSUER}/revoke",
+    published_by=ISSUER,
+    endpoints=tuple(
+        f"{ISSUER}/{name}"
+        for name in ("authorize", "token", "register", "revoke", "device_authorization")
+    ),
 )
 SIGNED_IN = REGISTERED._replace(
     access_token=Secret("canary-old-access"),
@@ -345,6 +353,112 @@ def test_client_of_another_issuer_is_not_used() -> None:
     world = World(SIGNED_IN._replace(issuer="https://other.example", scope="admin"))
     assert world.sign_in(STEP_UP).client.client_id == "client-1"
     assert "admin" not in world.asked["scope"]
+
+
+@pytest.mark.report("S3")
+@pytest.mark.parametrize("which", range(5))
+def test_client_of_other_endpoints_is_registered_anew_and_its_secret_stays(which: int) -> None:
+    endpoints = list(REGISTERED.endpoints)
+    endpoints[which] = "https://elsewhere.example/endpoint"
+    secret = REGISTERED.client._replace(
+        client_secret=Secret("canary-of-elsewhere"), token_endpoint_auth_method="client_secret_post"
+    )
+    world = World(SIGNED_IN._replace(client=secret, endpoints=tuple(endpoints), scope="admin"))
+    assert world.sign_in(STEP_UP).client.client_id == "client-1"
+    assert len(world.registrations) == 1
+    assert world.preflights == []
+    assert "admin" not in world.asked["scope"]
+    sent = [step.request.body for step in world.steps if isinstance(step, Fetch)]
+    assert not any(body is not None and "canary-of-elsewhere" in body.reveal() for body in sent)
+
+
+@pytest.mark.report("S3")
+def test_client_of_an_older_record_is_used_where_its_endpoints_are_the_same() -> None:
+    old = REGISTERED._replace(published_by="", endpoints=())
+    world = World(old)
+    assert world.sign_in().client == old_client()
+    assert world.registrations == []
+    assert world.stored is not None
+    assert world.stored.endpoints == REGISTERED.endpoints
+    world = World(old._replace(token_endpoint="https://elsewhere.example/token"))
+    assert world.sign_in().client.client_id == "client-1"
+
+
+@pytest.mark.report("S1")
+@pytest.mark.parametrize("how", ["browser", "device", "client credentials", "key"])
+@pytest.mark.parametrize("named", [(), ("https://another.example",)])
+def test_secret_for_nobody_named_is_kept_before_anything_else_is_done(
+    how: str, named: tuple[str, ...]
+) -> None:
+    settings = AGENT._replace(
+        trusted_issuers=named,
+        device_code=how == "device",
+        unattended={
+            "client credentials": Unattended(),
+            "key": Unattended(private_key=Secret(EC_KEY)),
+        }.get(how),
+    )
+    world = World(REGISTERED)
+    with pytest.raises(SignInFailed, match="and you did not") as caught:
+        world.sign_in(settings=settings)
+    assert f"--trusted-issuer {ISSUER} to the options." in caught.value.hint
+    assert world.order(Listen, AskUser, Save, Forget) == []
+    requests = [step.request for step in world.steps if isinstance(step, Fetch)]
+    assert {request.method for request in requests} == {"GET"}
+    assert all("/.well-known/" in request.url for request in requests)
+
+
+@pytest.mark.report("S1")
+def test_public_client_that_is_bound_to_an_issuer_is_for_no_other() -> None:
+    world = World()
+    bound = Secret('{"client_id": "by-hand", "issuer": "https://another.example"}')
+    with pytest.raises(SignInFailed, match=r"belongs to .https://another\.example.") as caught:
+        world.sign_in(settings=SignInSettings(static_client=bound))
+    assert f'"{ISSUER}"' in caught.value.cause
+    assert world.asked == {}
+
+
+@pytest.mark.report("S2")
+@pytest.mark.parametrize(
+    ("claims", "named", "is_sent"),
+    [
+        ({"aud": ISSUER}, (), True),
+        ({"aud": ["https://another.example", f"{ISSUER}/"]}, (), True),
+        ({"aud": f"{ISSUER}/token"}, (), True),
+        ({"aud": "https://another.example"}, (), False),
+        ({"aud": f"{ISSUER}.evil.example"}, (), False),
+        ({"aud": [7]}, (), False),
+        ({}, (), False),
+        ({}, (ISSUER,), True),
+        ({"aud": "api://AzureADTokenExchange"}, (f"{ISSUER}/",), True),
+        ({"aud": "https://another.example"}, ("https://another.example",), False),
+    ],
+)
+def test_workloads_jwt_goes_to_its_audience_or_to_whom_the_person_named(
+    claims: dict[str, object], named: tuple[str, ...], is_sent: bool
+) -> None:
+    world = World()
+    jwt = make_jwt(**claims)
+    world.file = Secret(jwt)
+    settings = SignInSettings(
+        unattended=Unattended(assertion_file="/run/jwt"), trusted_issuers=named
+    )
+    if is_sent:
+        credential = world.sign_in(settings=settings)
+        assert [request["assertion"] for request in world.token_requests] == [jwt]
+        # Renewed by what the file has by then, which is judged by itself.
+        world.file = Secret(make_jwt(aud="https://third.example"))
+        if named:
+            world.renew(credential, settings)
+        else:
+            with pytest.raises(SignInFailed, match=r"is for https://third\.example \(aud\)"):
+                world.renew(credential, settings)
+        assert len(world.token_requests) == 1 + len(named)
+    else:
+        with pytest.raises(SignInFailed, match=r"/run/jwt (is for|does not say)") as caught:
+            world.sign_in(settings=settings)
+        assert world.token_requests == []
+        assert jwt not in caught.value.sentence()
 
 
 @pytest.mark.promise("A2")
@@ -427,6 +541,7 @@ def test_sign_in_by_code_opens_no_tab() -> None:
 AGENT = SignInSettings(
     unattended=Unattended(),
     static_client=Secret('{"client_id": "by-hand", "client_secret": "canary-by-hand-secret"}'),
+    trusted_issuers=(ISSUER,),
 )
 
 
@@ -515,9 +630,10 @@ def test_the_proof_of_a_key_is_for_the_issuer_of_a_known_token_endpoint(
 def test_a_workload_is_no_registered_client() -> None:
     world = World()
     settings = SignInSettings(unattended=Unattended(assertion_file="/run/jwt"))
-    world.file = Secret("a.b.c")
+    jwt = make_jwt(aud=ISSUER)
+    world.file = Secret(jwt)
     assert world.sign_in(settings=settings).client.client_id == ""
-    assert world.token_requests[0]["assertion"] == "a.b.c"
+    assert world.token_requests[0]["assertion"] == jwt
     assert "client_id" not in world.token_requests[0]
 
 
@@ -667,8 +783,9 @@ def test_what_cannot_be_stored_serves_until_the_end() -> None:
     world = World()
     world.save_error = SignInFailed("The disk is full.", hint="Make room.")
     assert world.sign_in().access_token == Secret("canary-flow-access")
-    said = "The sign-in will not outlive this process: The disk is full. Make room."
-    assert world.reports.count(said) == 2
+    for what in ("registration", "sign-in"):
+        said = f"The {what} will not outlive this process: The disk is full. Make room."
+        assert world.reports.count(said) == 1
 
 
 # Renewal -------------------------------------------------------------------------------------
@@ -760,3 +877,15 @@ def test_any_other_failure_leaves_the_credential_as_it_is(
         world.renew(SIGNED_IN)
     assert world.stored == SIGNED_IN
     assert world.order(Save, Forget) == []
+
+
+@pytest.mark.report("S7")
+def test_authorization_endpoint_is_judged_before_anything_is_registered_or_opened() -> None:
+    world = World()
+    world.verdict = SignInFailed("It leads inside.", hint="Add an option.")
+    with pytest.raises(SignInFailed, match="leads inside"):
+        world.sign_in()
+    judged = [step for step in world.steps if isinstance(step, Judge)]
+    assert judged == [Judge(f"{ISSUER}/authorize", "authorization_endpoint")]
+    assert world.registrations == []
+    assert world.order(Listen, AskUser, Save) == []

@@ -53,7 +53,7 @@ NEW = Credential(
     redirect_uri="http://localhost:3334/oauth/callback",
     resource=RESOURCE,
     scope="read write",
-    revocation_endpoint="https://as.example.com/revoke",
+    revocation_endpoint="https://tokens.example.net/revoke",
 )
 OLD = NEW._replace(
     access_token=Secret("canary-old-access"),
@@ -585,7 +585,7 @@ def test_failed_revocation_is_only_reported() -> None:
     reports = [step.text for step in script.steps if isinstance(step, Report)]
     assert reports == [
         "The refresh token could not be revoked: No route. Try later.",
-        "The access token was not revoked: HTTP 503 from https://as.example.com/revoke. "
+        "The access token was not revoked: HTTP 503 from https://tokens.example.net/revoke. "
         "It ends when it expires.",
     ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import reduce
 
 import msgspec
@@ -19,6 +20,7 @@ from mcp_remote_py.oauth.ledger import (
     RENEWAL_SPACING,
     TAB_COOL_DOWNS,
     Ledger,
+    apply_late,
     describe_wait,
     is_proven,
     note_accepted,
@@ -29,6 +31,8 @@ from mcp_remote_py.oauth.ledger import (
     note_scopes,
     note_sign_in,
     note_tab,
+    take_back_renewal,
+    take_back_tab,
     wait_for_renewal,
     wait_for_tab,
 )
@@ -258,3 +262,43 @@ def test_wait_is_finite_and_the_ledger_small_whatever_happens(
 )
 def test_wait_in_words(seconds: float, words: str) -> None:
     assert describe_wait(seconds) == words
+
+
+# What is written late
+
+
+LATE: list[Callable[[Ledger], Ledger]] = [
+    lambda ledger: note_tab(ledger, NOW - 300),
+    lambda ledger: note_failed_attempt(ledger, NOW - 300),
+    lambda ledger: note_renewal(ledger, NOW - 300),
+    note_renewed,
+    lambda ledger: note_accepted(ledger, NOW - 300),
+]
+
+
+@pytest.mark.parametrize("change", LATE)
+def test_what_is_written_late_makes_no_wait_shorter(change: Callable[[Ledger], Ledger]) -> None:
+    theirs = note_failed_attempt(note_tab(note_renewal(Ledger(), NOW), NOW), NOW)
+    theirs = note_failed_renewal(theirs, NOW, never, sent=True, retry_after=None)
+    late = apply_late(theirs, change)
+    assert NOW in late.tabs
+    assert wait(late) >= wait(theirs)
+    for refused in (False, True):
+        before = wait_for_renewal(theirs, NOW, refused=refused)
+        assert wait_for_renewal(late, NOW, refused=refused) >= before
+
+
+def test_token_makes_good_only_for_what_was_before_it() -> None:
+    ledger = note_tab(note_tab(Ledger(), NOW - 20), NOW - 10)
+    assert note_accepted(ledger, NOW - 15).vain_tabs == 1
+    assert note_accepted(ledger, NOW - 30).vain_tabs == 2
+    assert note_accepted(ledger, NOW - 5).vain_tabs == 0
+
+
+def test_what_was_not_done_is_taken_back() -> None:
+    ledger = note_renewal(note_tab(Ledger(), NOW - 50), NOW - 50)
+    with_tab = note_tab(ledger, NOW)
+    assert take_back_tab(with_tab, NOW) == ledger
+    assert take_back_tab(with_tab, NOW + 1) == with_tab
+    assert take_back_renewal(note_renewal(ledger, NOW), NOW, NOW - 50) == ledger
+    assert take_back_renewal(ledger, NOW, 0.0) == ledger

@@ -452,10 +452,14 @@ def test_sign_in_by_a_code_counts_like_a_tab_once_it_is_asked_for(offered: bool)
     assert world.ledger.attempt_after > START
 
 
+AGENT = Secret(
+    json.dumps({"client_id": "agent", "client_secret": "canary-agent-secret", "issuer": ISSUER})
+)
+
+
 @pytest.mark.promise("A3", "L1", "L3")
 def test_a_sign_in_without_a_person_opens_nothing_and_is_bounded_all_the_same() -> None:
-    client = Secret('{"client_id": "agent", "client_secret": "canary-agent-secret"}')
-    settings = SETTINGS._replace(unattended=Unattended(), static_client=client)
+    settings = SETTINGS._replace(unattended=Unattended(), static_client=AGENT)
     world = machine(settings=settings)
     desk = Desk(world)
     desk.answers = lambda step: (
@@ -472,8 +476,7 @@ def test_a_sign_in_without_a_person_opens_nothing_and_is_bounded_all_the_same() 
 
 @pytest.mark.promise("A3", "P2")
 def test_an_agent_is_told_what_to_mend_and_not_to_sign_in_by_hand() -> None:
-    client = Secret('{"client_id": "agent", "client_secret": "canary-agent-secret"}')
-    settings = SETTINGS._replace(unattended=Unattended(), static_client=client)
+    settings = SETTINGS._replace(unattended=Unattended(), static_client=AGENT)
     desk = Desk(machine(settings=settings))
     desk.answers = lambda step: (
         Response(401, {}, b'{"error": "invalid_client"}')
@@ -487,6 +490,45 @@ def test_an_agent_is_told_what_to_mend_and_not_to_sign_in_by_hand() -> None:
     with pytest.raises(SignInFailed, match="invalid_client") as caught:
         desk.play(desk.session.answer(None, 401, UNAUTHORIZED))
     assert caught.value.hint == f"No other sign-in is begun by itself for 60 seconds. {hint}"
+
+
+BY_HAND = signed_in(expires_in=-1)._replace(
+    client=Client("mine", "static", Secret("canary-by-hand"), "client_secret_basic"),
+    published_by=ISSUER,
+)
+
+
+@pytest.mark.promise("L1", "L2")
+@pytest.mark.report("S1", "S3")
+@pytest.mark.parametrize("issuer", [None, "https://another.example"])
+def test_what_is_not_for_its_issuer_any_more_is_neither_renewed_nor_lost(
+    issuer: str | None,
+) -> None:
+    """The options have changed: it ends in one sentence, without a request of ours or a tab."""
+    members = {"client_id": "mine", "client_secret": "canary-by-hand"}
+    if issuer is not None:
+        members["issuer"] = issuer
+    settings = SETTINGS._replace(static_client=Secret(json.dumps(members)))
+    world = machine(credential=BY_HAND, settings=settings, ledger=PROVEN)
+    desk = Desk(world)
+    asked: list[str] = []
+    desk.answers = lambda step: asked.append(step.request.url) if isinstance(step, Fetch) else None
+    # It is sent as it is: the MCP server may still take it, and says what it wants if not.
+    assert desk.play(desk.session.authorize()) == BY_HAND.access_token
+    said = "and you did not" if issuer is None else "belongs to .https://another.example."
+    for _ in range(3):
+        with pytest.raises(SignInFailed, match=said):
+            desk.play(desk.session.answer(BY_HAND.access_token, 401, UNAUTHORIZED))
+    assert asked
+    assert all("/.well-known/" in url for url in asked), asked
+    assert len(asked) == len(set(asked)), "the second time it is known without asking"
+    assert world.credential == BY_HAND
+    assert world.ledger.tabs == ()
+    # Named, it is renewed at once.
+    named = settings._replace(static_client=Secret(json.dumps({**members, "issuer": ISSUER})))
+    world = machine("tokens", credential=BY_HAND, settings=named, ledger=PROVEN)
+    assert Desk(world).play(Desk(world).session.authorize()) != BY_HAND.access_token
+    assert world.ledger.tabs == ()
 
 
 @pytest.mark.promise("A3", "P2")

@@ -15,17 +15,31 @@ from cryptography.hazmat.primitives import serialization
 from joserfc import jwt
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 
-from mcp_remote_py.errors import McpRemoteError, NotSent, UsageError
-from mcp_remote_py.oauth.steps import Client, Credential, Fetch, ReadFile, Response, Step
+from mcp_remote_py.errors import McpRemoteError, NotSent, SignInFailed, UsageError
+from mcp_remote_py.oauth.ownership import Named
+from mcp_remote_py.oauth.steps import (
+    Client,
+    Conversation,
+    Credential,
+    Fetch,
+    ReadFile,
+    Response,
+    Step,
+)
 from mcp_remote_py.oauth.tokens import GrantRefused, TokenError
-from mcp_remote_py.oauth.unattended import ASSERTION_LIFETIME, obtain_tokens, sign
+from mcp_remote_py.oauth.unattended import (
+    ASSERTION_LIFETIME,
+    obtain_tokens,
+    read_assertion,
+    sign,
+)
 from mcp_remote_py.redact import Secret, scrub_known
 from mcp_remote_py.settings import SIGNING_ALGORITHMS, Unattended
-from tests.oauth.player import play
+from tests.oauth.player import make_jwt, play
 
 NOW = 1_800_000_000.0
 TOKENS = {"access_token": "canary-access", "token_type": "Bearer", "expires_in": 60}
-WORKLOAD_JWT = "canaryheader.canaryclaims.canarysignature"
+WORKLOAD_JWT = make_jwt(aud="https://as.example.com", jti="canary")
 AGENT = Credential(
     issuer="https://as.example.com",
     token_endpoint="https://as.example.com/token",
@@ -84,8 +98,22 @@ class World:
         return "" if found is None else found.reveal()
 
 
-def obtain(world: World, how: Unattended, credential: Credential = AGENT) -> Credential:
-    return play(obtain_tokens(credential, how, lambda count: b"\x07" * count, NOW), world)
+NAMED = Named(("https://as.example.com",))
+
+
+def obtain(
+    world: World, how: Unattended, credential: Credential = AGENT, named: Named = NAMED
+) -> Credential:
+    return play(_obtain(how, credential, named), world)
+
+
+def _obtain(how: Unattended, credential: Credential, named: Named) -> Conversation[Credential]:
+    jwt = yield from read_assertion(how)
+    return (yield from obtain_tokens(credential, how, named, jwt, sevens, NOW))
+
+
+def sevens(count: int) -> bytes:
+    return b"\x07" * count
 
 
 # ------------------------------------------------------------------------- client credentials
@@ -269,6 +297,48 @@ def test_a_provider_gives_the_grant_for_the_other_server() -> None:
     assert credential.access_token == Secret("canary-access")
 
 
+@pytest.mark.promise("S2")
+@pytest.mark.report("S2")
+@pytest.mark.parametrize(
+    ("grant", "named", "is_sent"),
+    [
+        (make_jwt(aud="https://as.example.com"), Named(), True),
+        (make_jwt(aud=["https://as.example.com/", "x"]), Named(), True),
+        (make_jwt(aud="https://as.example.com/token"), Named(), True),
+        (make_jwt(aud="https://another.example"), Named(), False),
+        (make_jwt(aud="https://another.example"), NAMED, False),
+        (make_jwt(aud="https://another.example"), Named((), AGENT.token_endpoint), False),
+        (make_jwt(), Named(), False),
+        ("canary-opaque", Named(), False),
+        ("canary-opaque", NAMED, True),
+        ("canary-opaque", Named((), AGENT.token_endpoint), True),
+    ],
+)
+def test_a_grant_goes_to_whom_it_was_asked_for(grant: str, named: Named, is_sent: bool) -> None:
+    jag = {"access_token": grant, "token_type": "N_A", "issued_token_type": "x"}
+    world = World(answer(jag), answer(TOKENS))
+    if is_sent:
+        obtain(world, PROVIDER, named=named)
+        assert world.form(1)["assertion"] == grant
+    else:
+        with pytest.raises(SignInFailed, match="The grant of the identity provider") as caught:
+            obtain(world, PROVIDER, named=named)
+        assert len(world.fetched) == 1
+        assert grant not in caught.value.sentence()
+
+
+@pytest.mark.report("S2", "S3")
+def test_nothing_is_sent_to_who_only_claims_to_be_the_issuer() -> None:
+    """As a record of 0.1.0 may say it."""
+    claimed = AGENT._replace(token_endpoint="https://x.example/token")
+    for how in (Unattended(assertion_file="/run/jwt"), PROVIDER):
+        grant = answer({"access_token": WORKLOAD_JWT, "token_type": "N_A"})
+        world = World(grant, answer(TOKENS))
+        with pytest.raises(SignInFailed):
+            obtain(world, how, claimed)
+        assert all(fetch.request.url != claimed.token_endpoint for fetch in world.fetched)
+
+
 ID_TOKEN = "e30.eyJpc3MiOiJodHRwczovL2lkcCIsImF1ZCI6ImRlc2t0b3AiLCJleHAiOjB9.c2ln"
 """Of https://idp for `desktop`, and long expired."""
 
@@ -319,16 +389,17 @@ def test_a_provider_that_refuses_is_told_from_the_server(code: str, status: int,
 
 @pytest.mark.promise("P2")
 def test_a_server_that_refuses_the_providers_grant_is_told_from_the_provider() -> None:
-    jag = {"access_token": ID_TOKEN, "token_type": "N_A", "issued_token_type": "x"}
+    grant = make_jwt(iss="https://idp", aud=AGENT.issuer, exp=0)
+    jag = {"access_token": grant, "token_type": "N_A", "issued_token_type": "x"}
     world = World(answer(jag), answer({"error": "invalid_grant"}, 400))
     with pytest.raises(GrantRefused) as refused:
         obtain(world, PROVIDER)
     assert refused.value.sentence() == (
         "The authorization server's token endpoint https://as.example.com/token refused "
         "(HTTP 400: invalid_grant). The grant of the identity provider was issued by https://idp "
-        "(iss), is for desktop (aud), and expired 20833 days ago by this machine's clock. Check "
-        "that this server trusts the identity provider, and that the provider makes its grants "
-        'out to "https://as.example.com".'
+        "(iss), is for https://as.example.com (aud), and expired 20833 days ago by this machine's "
+        "clock. Check that this server trusts the identity provider, and that the provider makes "
+        'its grants out to "https://as.example.com".'
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TypeVar, cast
 
 from mcp_remote_py.errors import McpRemoteError
-from mcp_remote_py.oauth.steps import Conversation, Fetch, Report, Request, Response
+from mcp_remote_py.oauth.steps import Conversation, Fetch, Judge, Report, Request, Response
 
 T = TypeVar("T")
 
@@ -50,6 +50,8 @@ class Web:
             except StopIteration as end:
                 return cast("T", end.value)
             reply, error = None, None
+            if isinstance(step, Judge):
+                continue
             if isinstance(step, Report):
                 self.reports.append(step.text)
                 continue

@@ -17,6 +17,7 @@ import logging
 import socket
 import sys
 import warnings
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -54,6 +55,7 @@ PIXEL = (
 
 cancelled: set[str] = set()
 started: set[str] = set()
+runs = Counter[str]()
 
 BUS = InMemorySubscriptionBus()
 
@@ -190,8 +192,13 @@ async def fail(_: Context, __: dict[str, Any]) -> types.CallToolResult:
     return text("it failed", is_error=True)
 
 
-async def refuse(_: Context, __: dict[str, Any]) -> types.CallToolResult:
-    raise MCPError(-32042, "refused on purpose", {"why": [1, 2.5, None]})
+async def refuse(_: Context, arguments: dict[str, Any]) -> types.CallToolResult:
+    """Fails with the code that is wanted; with a token it says the how manieth run this was."""
+    data: dict[str, Any] = {"why": [1, 2.5, None]}
+    if "token" in arguments:
+        runs[arguments["token"]] += 1
+        data["run"] = runs[arguments["token"]]
+    raise MCPError(arguments.get("code", -32042), "refused on purpose", data)
 
 
 async def change(context: Context, _: dict[str, Any]) -> types.CallToolResult:

@@ -246,6 +246,7 @@ class WildServer:
         legacy: the transport of 2024-11-05: GET opens the stream that names the endpoint.
         endpoint: what that stream names; `{session}` is filled in.
         on_lost_session: what answers a message in an unknown session.
+        tools: what `tools/list` lists.
         departures: how often a client left in the middle of an exchange.
         failures: what went wrong inside scripts; leaving the server raises it.
     """
@@ -267,6 +268,7 @@ class WildServer:
         self.endpoint = "/messages?session={session}"
         self.path = path
         self.on_lost_session: Behaviour = lose_session_404
+        self.tools = TOOLS
         self.requests: list[Exchange] = []
         self.known_sessions: set[str] = set()
         self.failures: list[BaseException] = []
@@ -432,7 +434,7 @@ class WildServer:
         elif exchange.method == "ping" or exchange.method == "logging/setLevel":
             exchange.result({})
         elif exchange.method == "tools/list":
-            exchange.result({"tools": TOOLS})
+            exchange.result({"tools": self.tools})
         else:
             exchange.result({"content": [], "method": exchange.method, "params": exchange.params})
 
@@ -563,9 +565,54 @@ def _reset(connection: socket.socket) -> None:
 
 # Behaviours a test can name
 
+MODERN = "2026-07-28"
+PREFIX = "io.modelcontextprotocol/"
+
+
+def be_modern(exchange: Exchange) -> None:
+    """A strict server of 2026-07-28: what is not of it is refused as the revision says."""
+    meta = exchange.params.get("_meta", {})
+    if exchange.verb != "POST":
+        exchange.reply(405, headers={"Allow": "POST"})
+    elif exchange.headers.get("mcp-protocol-version") != MODERN:
+        exchange.error(-32020, "Header mismatch: MCP-Protocol-Version is missing", status=400)
+    elif exchange.headers.get("mcp-method") != exchange.method:
+        exchange.error(-32020, "Header mismatch: Mcp-Method", status=400)
+    elif (
+        meta.get(PREFIX + "protocolVersion") != MODERN or PREFIX + "clientCapabilities" not in meta
+    ):
+        exchange.error(-32602, "_meta is incomplete", status=400)
+    elif exchange.method == "server/discover":
+        exchange.result(
+            {
+                "resultType": "complete",
+                "supportedVersions": [MODERN],
+                "capabilities": {"tools": {}},
+                "ttlMs": 0,
+                "cacheScope": "private",
+            }
+        )
+    elif exchange.method == "tools/list":
+        exchange.result(
+            {
+                "resultType": "complete",
+                "tools": exchange.server.tools,
+                "ttlMs": 0,
+                "cacheScope": "private",
+            }
+        )
+    else:
+        content = [{"type": "text", "text": exchange.params.get("name", "")}]
+        exchange.result({"resultType": "complete", "content": content})
+
 
 def lose_session_404(exchange: Exchange) -> None:
-    """As the specification wants it."""
+    """As the specification wants it, and the SDKs do it: the id was not read."""
+    exchange.reply(404, _refuse_unread(-32600, "Session not found"))
+
+
+def lose_session_404_by_id(exchange: Exchange) -> None:
+    """A server that reads the message before it looks for the session."""
     exchange.error(-32600, "Session not found", status=404)
 
 
@@ -576,7 +623,11 @@ def lose_session_404_plain(exchange: Exchange) -> None:
 
 def lose_session_400(exchange: Exchange) -> None:
     """Servers of 2025 that keep sessions in memory."""
-    exchange.error(-32000, "Bad Request: No valid session ID provided", status=400)
+    exchange.reply(400, _refuse_unread(-32000, "Bad Request: No valid session ID provided"))
+
+
+def _refuse_unread(code: int, message: str) -> bytes:
+    return encode({"jsonrpc": "2.0", "id": None, "error": {"code": code, "message": message}})
 
 
 def cut_before_head(exchange: Exchange) -> None:

@@ -38,9 +38,16 @@ def client(client_id: str, method: str, **more: object) -> dict[str, object]:
 BY_KEY = client("by-key", "private_key_jwt", jwks={"keys": [KEY.as_dict(private=False)]})
 
 
-def info(client_id: str, secret: str = "", **more: str) -> list[str]:
-    """The options of a client that signs in by its credentials."""
+def address_of(issuer: Service) -> str:
+    """What the provider calls itself."""
+    return f"http://localhost:{issuer.port}"
+
+
+def info(client_id: str, secret: str = "", issuer: Service | None = None, **more: str) -> list[str]:
+    """The options of a client that signs in by its credentials, which that provider may have."""
     members = {"client_id": client_id, **({"client_secret": secret} if secret else {}), **more}
+    if issuer is not None:
+        members["issuer"] = address_of(issuer)
     return ["--client-credentials", "--static-oauth-client-info", json.dumps(members)]
 
 

@@ -67,7 +67,7 @@ def test_an_agent_proves_its_own_key_and_that_of_the_token(
     issuer, server = servers
     before = count(issuer, "granted client_credentials")
     with desk(server, tmp_path) as (start, browser):
-        host = signed_in(start, *info("by-key"), *private_key(tmp_path))
+        host = signed_in(start, *info("by-key", issuer=issuer), *private_key(tmp_path))
         call_until(host, issuer, "granted client_credentials")
         assert count(issuer, "granted client_credentials") > before + 1
         assert browser.opened == []

@@ -33,10 +33,7 @@ LIFETIME = 6
 
 KEY, OTHER_KEY = (ECKey.generate_key("P-256", {"kid": "1"}) for _ in range(2))
 KEYS = {"keys": [KEY.as_dict(private=False)]}
-AS_CLIENT = [
-    "--static-oauth-client-info",
-    json.dumps(dict(zip(("client_id", "client_secret"), CLIENT, strict=True))),
-]
+AS_CLIENT = dict(zip(("client_id", "client_secret"), CLIENT, strict=True))
 
 
 class Scene(NamedTuple):
@@ -100,11 +97,12 @@ class JwtFile:
         """For a workload."""
         return ["--jwt-bearer", str(self.path)]
 
-    def as_id_token(self, provider: IdentityProvider) -> list[str]:
-        """For an account of that provider."""
+    def as_id_token(self, scene: Scene, **other: str) -> list[str]:
+        """For an account of that provider; `other` are other members of our client there."""
+        provider, members = scene.provider, {**AS_CLIENT, "issuer": scene.name, **other}
         address = ["--idp-token-endpoint", provider.token_endpoint]
         client = ["--idp-client-id", provider.CLIENT, "--idp-id-token", str(self.path)]
-        return [*address, *client, *AS_CLIENT]
+        return [*address, *client, "--static-oauth-client-info", json.dumps(members)]
 
 
 @pytest.fixture
@@ -193,12 +191,44 @@ def test_a_jwt_that_is_refused_is_shown_beside_what_the_server_said(
     issuer, audience = claims.get("iss", "workload"), claims.get("aud", scene.name)
     said = said_of(f"The JWT of --jwt-bearer {file.path}", issuer, audience, until)
     check_refusals(
-        start(*file.as_grant),
+        # Whoever names the issuer may have it judge a JWT for another audience.
+        start(*file.as_grant, "--trusted-issuer", scene.name),
         f"The token endpoint {scene.name}/token refused (HTTP 400: invalid_grant{words}). {said}",
         f'Have --jwt-bearer written anew: its JWT must be for "{scene.name}", and of an issuer and '
         "a key which that server knows.",
     )
     assert scene.answered(400) == before + 1
+
+
+@pytest.mark.report("S2")
+def test_a_jwt_for_another_server_goes_nowhere(scene: Scene, start: Start, file: JwtFile) -> None:
+    file.hold(workload_jwt("https://another.example"))
+    before = scene.issuer.log.read_text().count("answered")
+    check_refusals(
+        start(*file.as_grant),
+        f"The JWT of --jwt-bearer {file.path} is for https://another.example (aud): it is not sent "
+        f'to "{scene.name}", the authorization server that the MCP server named.',
+        f"Have it written for that issuer or its token endpoint {scene.name}/token. If it is to go "
+        f"there as it is, add --trusted-issuer {scene.name} to the options.",
+    )
+    assert scene.issuer.log.read_text().count("answered") == before
+
+
+@pytest.mark.report("S2")
+def test_a_jwt_for_another_server_is_not_sent_at_a_renewal_either(
+    scene: Scene, start: Start, file: JwtFile
+) -> None:
+    """The process that renews is given what the person named, and no more."""
+    file.hold(workload_jwt(scene.name))
+    host = signed_in(start, *file.as_grant)
+    file.hold(workload_jwt("https://another.example"))
+    asked = scene.issuer.log.read_text().count("answered")
+    message = wait_for_error(host)
+    assert f"{file.path} is for https://another.example (aud): it is not sent to" in message
+    assert f"--trusted-issuer {scene.name} to the options. Nothing that is stored" in message
+    assert scene.issuer.log.read_text().count("answered") == asked
+    file.hold(workload_jwt(scene.name))
+    assert wait_until(lambda: call(host) == "42", 15)
 
 
 def test_a_file_that_is_gone_at_the_renewal_is_named_until_it_is_back(
@@ -280,7 +310,7 @@ def test_an_account_of_a_company_signs_in_and_renews(
 ) -> None:
     file.hold(scene.provider.id_token())
     before = len(scene.provider.asked)
-    host = signed_in(start, *file.as_id_token(scene.provider))
+    host = signed_in(start, *file.as_id_token(scene))
     asked = scene.provider.asked[before]
     assert asked["audience"] == scene.name
     assert asked["resource"] == f"http://localhost:{scene.server.port}/mcp"
@@ -295,7 +325,7 @@ def test_a_token_endpoint_that_is_given_is_no_audience(
 ) -> None:
     """A grant is for the issuer, and for no other name of it."""
     file.hold(scene.provider.id_token())
-    signed_in(start, *file.as_id_token(scene.provider), "--token-endpoint", f"{scene.name}/token")
+    signed_in(start, *file.as_id_token(scene), "--token-endpoint", f"{scene.name}/token")
     assert scene.provider.asked[-1]["audience"] == scene.name
 
 
@@ -326,7 +356,7 @@ def test_an_id_token_that_the_provider_refuses(
     before = len(provider.asked), scene.answered(200), scene.answered(400)
     said = said_of(f"The JWT of --idp-id-token {file.path}", provider.issuer, audience, until)
     check_refusals(
-        start(*file.as_id_token(provider)),
+        start(*file.as_id_token(scene)),
         f"The identity provider {provider.token_endpoint} refused "
         f'(HTTP 400: invalid_grant, "{words}"). {said}',
         NEW_ID_TOKEN,
@@ -344,7 +374,7 @@ def test_a_provider_with_another_clock(scene: Scene, start: Start, file: JwtFile
     issuer = scene.provider.issuer
     said = said_of(f"The JWT of --idp-id-token {file.path}", issuer, "desktop", EXPIRED)
     check_refusals(
-        start(*file.as_id_token(scene.provider)),
+        start(*file.as_id_token(scene)),
         f"The identity provider {scene.provider.token_endpoint} refused (HTTP 400: invalid_grant, "
         f'"Signature has expired"). Its clock is NN seconds behind this machine\'s. {said}',
         SET_CLOCK,
@@ -357,7 +387,7 @@ def test_an_audience_that_the_provider_gives_nothing_for(
     scene.provider.audiences = set()
     file.hold(scene.provider.id_token())
     check_refusals(
-        start(*file.as_id_token(scene.provider)),
+        start(*file.as_id_token(scene)),
         f"The identity provider {scene.provider.token_endpoint} gave no token "
         '(HTTP 400: invalid_target, "No application of this company.").',
         "Whoever runs the identity provider must allow this client, and this account, the "
@@ -365,26 +395,21 @@ def test_an_audience_that_the_provider_gives_nothing_for(
     )
 
 
-def test_a_grant_of_the_provider_that_the_server_refuses(
+@pytest.mark.report("S2")
+def test_a_grant_of_the_provider_that_is_for_another_server_goes_nowhere(
     scene: Scene, start: Start, file: JwtFile
 ) -> None:
     scene.provider.addressed_to = "https://another.example"
     file.hold(scene.provider.id_token())
-    before = len(scene.provider.asked), scene.answered(400)
-    said = said_of(
-        "The grant of the identity provider",
-        scene.provider.issuer,
-        "https://another.example",
-        GOOD,
-    )
+    before = len(scene.provider.asked), scene.issuer.log.read_text().count("answered")
     check_refusals(
-        start(*file.as_id_token(scene.provider)),
-        f"The authorization server's token endpoint {scene.name}/token refused "
-        f"(HTTP 400: invalid_grant, \"Invalid claim: 'aud'\"). {said}",
-        "Check that this server trusts the identity provider, and that the provider makes its "
-        f'grants out to "{scene.name}".',
+        start(*file.as_id_token(scene)),
+        "The grant of the identity provider is for https://another.example (aud), and was asked "
+        f'for "{scene.name}": it is not sent there.',
+        f'Whoever runs the identity provider must have its grants made out to "{scene.name}".',
     )
-    assert (len(scene.provider.asked), scene.answered(400)) == (before[0] + 1, before[1] + 1)
+    asked = len(scene.provider.asked), scene.issuer.log.read_text().count("answered")
+    assert asked == (before[0] + 1, before[1])
 
 
 @pytest.mark.parametrize("side", ["provider", "server"])
@@ -392,7 +417,7 @@ def test_a_client_that_one_of_the_two_does_not_know(
     side: str, scene: Scene, start: Start, file: JwtFile
 ) -> None:
     file.hold(scene.provider.id_token())
-    options = file.as_id_token(scene.provider)
+    options = file.as_id_token(scene)
     if side == "provider":
         options[options.index(scene.provider.CLIENT)] = "stranger"
         cause = (
@@ -401,7 +426,7 @@ def test_a_client_that_one_of_the_two_does_not_know(
         )
         hint = "Check --idp-client-id, which must be allowed there to exchange ID tokens."
     else:
-        options[-1] = json.dumps({"client_id": CLIENT[0], "client_secret": "canary-of-nobody"})
+        options = file.as_id_token(scene, client_secret="canary-of-nobody")
         cause = (
             f"The authorization server's token endpoint {scene.name}/token refused (HTTP 401: "
             'invalid_client, "The client cannot authenticate with methods: '

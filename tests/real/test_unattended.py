@@ -18,6 +18,7 @@ from tests.real.agents import (
     KEY,
     SECRET,
     Start,
+    address_of,
     call,
     client,
     info,
@@ -70,9 +71,12 @@ def test_an_agent_signs_in_renews_in_silence_and_is_still_signed_in_at_the_next_
     kind: str, servers: tuple[Service, Service], start: Start, tmp_path: Path
 ) -> None:
     options = {
-        "by-basic": info("by-basic", SECRET),
-        "by-post": info("by-post", SECRET, token_endpoint_auth_method="client_secret_post"),
-        "by-key": [*info("by-key"), *private_key(tmp_path)],
+        "by-basic": info("by-basic", SECRET, servers[0]),
+        "by-post": [
+            *info("by-post", SECRET, token_endpoint_auth_method="client_secret_post"),
+            *("--trusted-issuer", address_of(servers[0])),
+        ],
+        "by-key": [*info("by-key", issuer=servers[0]), *private_key(tmp_path)],
     }[kind]
     before = granted(servers)
     host = signed_in(start, *options)
@@ -99,21 +103,17 @@ def refused(address: str, hint: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("options", "hint"),
-    [
-        (info("by-basic", "canary-another-secret"), CHECK_SECRET),
-        (info("nobody", SECRET), CHECK_SECRET),
-    ],
+    ("client_id", "secret"), [("by-basic", "canary-another-secret"), ("nobody", SECRET)]
 )
 def test_what_the_provider_refuses_is_said_once_and_clearly(
-    options: list[str], hint: str, servers: tuple[Service, Service], start: Start
+    client_id: str, secret: str, servers: tuple[Service, Service], start: Start
 ) -> None:
     before = servers[0].log.read_text().count("grant.error")
-    host = start(*options)
+    host = start(*info(client_id, secret, servers[0]))
     endpoint = f"http://localhost:{servers[0].port}/token"
-    assert refusal(host) == refused(endpoint, hint)
+    assert refusal(host) == refused(endpoint, CHECK_SECRET)
     for _ in range(2):
-        assert is_said(refused(endpoint, f"{AGAIN}{hint}"), refusal(host))
+        assert is_said(refused(endpoint, f"{AGAIN}{CHECK_SECRET}"), refusal(host))
     assert servers[0].log.read_text().count("grant.error") == before + 1
 
 
@@ -123,7 +123,7 @@ def test_what_the_provider_refuses_is_said_once_and_clearly(
 def test_a_key_or_an_algorithm_that_the_provider_does_not_know(
     name: str, key: ECKey, servers: tuple[Service, Service], start: Start, tmp_path: Path
 ) -> None:
-    host = start(*info(name), *private_key(tmp_path, key))
+    host = start(*info(name, issuer=servers[0]), *private_key(tmp_path, key))
     assert refusal(host) == refused(f"http://localhost:{servers[0].port}/token", CHECK_KEY)
 
 
@@ -151,8 +151,11 @@ def test_a_proof_for_another_audience_is_refused_and_the_option_is_named(
     )
 
 
-def test_a_key_that_does_not_fit_the_algorithm_is_told(start: Start, tmp_path: Path) -> None:
-    host = start(*info("by-key"), *private_key(tmp_path), "--signing-alg", "RS256")
+def test_a_key_that_does_not_fit_the_algorithm_is_told(
+    servers: tuple[Service, Service], start: Start, tmp_path: Path
+) -> None:
+    options = [*info("by-key", issuer=servers[0]), *private_key(tmp_path)]
+    host = start(*options, "--signing-alg", "RS256")
     message = refusal(host)
     assert "--private-key cannot sign with RS256" in message
     assert message.endswith("Name the algorithm of the key with --signing-alg.")
@@ -174,8 +177,12 @@ def test_a_provider_with_another_clock(slow_by: int, node_packages: Path, tmp_pa
     by_key.mkdir()
     with openid_servers(folder, 60, variables) as (issuer, server):
         for home, options, said in (
-            (by_secret, info("by-basic", SECRET), of_proof),
-            (by_key, [*info("by-key"), *private_key(by_key)], of_proof if slow_by > 0 else of_key),
+            (by_secret, info("by-basic", SECRET, issuer), of_proof),
+            (
+                by_key,
+                [*info("by-key", issuer=issuer), *private_key(by_key)],
+                of_proof if slow_by > 0 else of_key,
+            ),
         ):
             with unattended(server, home) as begin:
                 message = refusal(begin(*options))

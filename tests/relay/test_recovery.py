@@ -151,15 +151,16 @@ def test_new_session_is_like_the_old_one(start: Start) -> None:
     before = len(server.requests)
     play(host, ("tools/call", CALL))
     requests = [one for one in server.requests[before:] if one.verb == "POST"]
-    assert [one.method for one in requests][:3] == [
+    assert [one.method for one in requests][:4] == [
         "tools/call",
+        "ping",  # what has no effect shows that the session is lost, before the call goes again
         "initialize",
         "notifications/initialized",
     ]
-    initialize = requests[1]
+    initialize = requests[2]
     assert initialize.params == initialize_params(CAPABILITIES)
     assert "mcp-session-id" not in initialize.headers
-    settings = [(one.method, one.params) for one in requests[3:-1] if one.method != "tools/list"]
+    settings = [(one.method, one.params) for one in requests[4:-1] if one.method != "tools/list"]
     assert settings == [
         ("logging/setLevel", {"level": "error"}),
         ("resources/subscribe", RESOURCE),
@@ -167,8 +168,8 @@ def test_new_session_is_like_the_old_one(start: Start) -> None:
     last = [one for one in requests if one.method == "tools/call"]
     assert len(last) == 2
     assert last[0].body == last[1].body
-    assert len({one.headers["mcp-session-id"] for one in requests[2:]}) == 1
-    assert all(one.headers["mcp-protocol-version"] == PROTOCOL_VERSION for one in requests[2:])
+    assert len({one.headers["mcp-session-id"] for one in requests[3:]}) == 1
+    assert all(one.headers["mcp-protocol-version"] == PROTOCOL_VERSION for one in requests[3:])
     assert len(host.lines) == 8
 
 

@@ -115,9 +115,12 @@ class FakeRecords:
         _, error, hint = self.published[-1] if self.published else (None, "", "")
         return self.kept, error, hint
 
-    def amend(self, change: Callable[[Ledger], Ledger]) -> Ledger:
+    def amend(self, change: Callable[[Ledger], Ledger], *, must_last: bool = False) -> Ledger:
         self.kept = change(self.kept)
         return self.kept
+
+    def flush(self) -> None:
+        """There is nothing that is not written."""
 
     def publish(self, credential: Credential | None, error: str, hint: str) -> None:
         self.published.append((credential, error, hint))
@@ -134,6 +137,8 @@ class World:
         self.person = Person()
         self.time = START
         self.tabs: list[str] = []
+        self.judged: list[tuple[str, str]] = []
+        self.verdict: McpRemoteError | None = None
         self.requests: list[tuple[str, dict[str, str]]] = []
         self.listeners: list[FakeListener] = []
         self.reports: list[str] = []
@@ -159,6 +164,7 @@ class World:
         surroundings = Surroundings(
             fetch=self._fetch,
             listen=self._listen,
+            judge=self._judge,
             open_browser=self._open_browser,
             lock=hold,
             records=self.records,
@@ -224,6 +230,11 @@ class World:
         listener.finish_fails = self.finish_fails
         self.listeners.append(listener)
         return listener
+
+    async def _judge(self, url: str, what: str) -> None:
+        self.judged.append((url, what))
+        if self.verdict is not None:
+            raise self.verdict
 
     async def _open_browser(self, url: str) -> bool:
         self.tabs.append(url)

@@ -6,15 +6,19 @@ Nothing of the machine the tests run on is started: every lookup goes to a root 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import os
+import re
 import signal
 import socket
+import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import pytest
 from hypothesis import given
@@ -551,3 +555,116 @@ def test_an_opener_of_a_bare_host_gets_the_display(desktop: Desktop) -> None:
     with socket_at(desktop.root / "tmp/.X11-unix/X3"):
         assert desktop.open({})
     assert desktop.records[0]["environment"]["DISPLAY"] == ":3"
+
+
+# Openers that evaluate
+
+EVALUATING = {
+    # As scripts do it that build a command line for a shell.
+    "eval": 'eval "recorder $1"',
+    "sh -c": 'sh -c "recorder $1"',
+    "bash -c": 'bash -c "recorder $1"',
+    "in the middle": 'sh -c "recorder $1; exit 0"',
+    "in quotes": """sh -c "recorder \\"$1\\" '$1'" """,
+}
+
+COMMANDS = (
+    "pwned", "{bin}/pwned", "pwned=1", "{bin}/pwned=1", "./pwned", "=pwned", "$(pwned)", "$(pwned",
+    "${{IFS}}pwned", "$((1))", "$'pwned'", "'pwned'", "(pwned)", "*", "!pwned", "PATH={bin}",
+    "%70wned", "%PATH%", "1=pwned", ".{bin}/pwned", "~", "-pwned", "pwned;pwned", ";pwned;",
+    "&pwned", "&&pwned", "pwned&", "a=b&pwned", "a=;pwned", "a=$(pwned)", "#pwned",
+    "a&pwned#&pwned", "@pwned", "+pwned", "_pwned", "pwned,pwned", "[pwned]", "pw?ed",
+    "{bin}/pw?ed",
+)  # fmt: skip
+PLACES = (
+    "https://auth.example.com/a&{}",
+    "https://auth.example.com/{}",
+    "https://auth.example.com/a?{}",
+    "https://auth.example.com/a?x=1&{}",
+    "https://auth.example.com/a?x=1&{}&client_id=c",
+    "https://auth.example.com/a?x=1&{}&{}",
+    "https://auth.example.com/a?x=1#&{}",
+)
+
+
+@pytest.mark.promise("S1")
+@pytest.mark.report("S16")
+@pytest.mark.parametrize("how", EVALUATING)
+def test_nothing_runs_whatever_an_opener_does_with_the_url(tmp_path: Path, how: str) -> None:
+    """What could be run writes down that it was; all spellings in one shell, for speed."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    names = ("pwned", "pwned=1", "=pwned", "-pwned", "+pwned", "@pwned", "_pwned", "1=pwned")
+    for name in (*names, "[pwned]", "pwned,pwned", ".pwned"):
+        program = folder / name
+        program.write_text(f"#!/bin/sh\necho $0 >> {tmp_path}/ran\n")
+        program.chmod(0o755)
+    (folder / "recorder").write_text(f'#!/bin/sh\necho "$1" >> {tmp_path}/opened\n')
+    (folder / "recorder").chmod(0o755)
+    opener = tmp_path / "opener"
+    opener.write_text(f'#!/bin/sh\nfor url; do set -- "$url"; {EVALUATING[how]}; done\n')
+    opener.chmod(0o755)
+
+    def open_all(urls: Sequence[str]) -> None:
+        """To the end of all that was started: it has the other end of the pipe."""
+        subprocess.run(
+            [str(opener), *urls],
+            cwd=folder,
+            env={"PATH": f"{folder}{os.pathsep}{os.environ['PATH']}"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=50,
+            check=False,
+        )
+
+    urls = [place.format(*[one.format(bin=folder)] * 2) for place in PLACES for one in COMMANDS]
+    checked: list[str] = []
+    for url in urls:
+        with contextlib.suppress(McpRemoteError):
+            checked.append(check_url(url))
+    assert len(checked) > 200
+    open_all(checked)
+    assert len((tmp_path / "opened").read_text().splitlines()) > len(checked) / 2
+    assert not (tmp_path / "ran").exists()
+    if how != "in quotes":
+        open_all(["https://auth.example.com/a&pwned"])
+        assert (tmp_path / "ran").exists()  # so this opener does run what it can
+
+
+@pytest.mark.promise("S1")
+@pytest.mark.report("S16")
+@given(st.text(st.characters(min_codepoint=33, max_codepoint=126), max_size=30))
+def test_behind_each_ampersand_is_nothing_that_could_be_a_program(text: str) -> None:
+    ours = "client_id|code_challenge|code_challenge_method|dpop_jkt|redirect_uri|resource"
+    ours += "|response_type|scope|state"
+    for platform in ("linux", "win32", "wsl"):
+        try:
+            url = check_url(f"https://auth.example.com/a?{text}&scope=a", platform)
+        except McpRemoteError:
+            continue
+        for piece in re.split("[&#]", url.partition("?")[2])[1:]:
+            variable = "[A-Za-z_][A-Za-z0-9_]*=" if platform == "linux" else f"({ours})="
+            assert re.match(f"%|$|{variable}", piece) or f"#{piece}" in url, url
+        assert "&" not in url.partition("?")[0]
+        assert "&" not in url.partition("#")[2]
+
+
+@pytest.mark.report("S16")
+@pytest.mark.parametrize(
+    ("platform", "url", "given_to_opener"),
+    [
+        ("linux", "/a&b?c=d&e=f", "/a%26b?c=d&e=f"),
+        ("linux", "/a?c=d&reboot&e=f", "/a?c=d&%72eboot&e=f"),
+        ("linux", "/a?x=%PATH%&y=100%", "/a?x=%25PATH%25&y=100%25"),
+        ("win32", "/a?p=1&calc=1&scope=a", "/a?p=1&%63alc=1&scope=a"),
+        ("wsl", "/a?p=1&client_idx=1&client_id=1", "/a?p=1&%63lient_idx=1&client_id=1"),
+    ],
+)
+def test_url_means_the_same_as_before(platform: str, url: str, given_to_opener: str) -> None:
+    origin = "https://auth.example.com"
+    checked = check_url(f"{origin}{url}", platform)
+    assert checked == f"{origin}{given_to_opener}"
+    if "%" not in url:
+        before, after = urlsplit(url), urlsplit(checked)
+        assert unquote(after.path) == before.path
+        assert parse_qsl(after.query, True) == parse_qsl(before.query, True)

@@ -138,6 +138,7 @@ def test_client_registered_by_hand(play: Callable[..., Stage], method: str) -> N
     info = {"client_id": client.client_id, "redirect_uris": [uri]}
     if client.secret:
         info |= {"client_secret": client.secret, "token_endpoint_auth_method": method}
+        info["issuer"] = stage.server.issuer
     host = stage.sign_in(str(port), "--static-oauth-client-info", json.dumps(info))
     assert call(host)["params"] == CALL
     assert stage.counts["registrations"] == 0

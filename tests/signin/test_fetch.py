@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import gzip
 import json
-import ssl
-from collections.abc import Iterator
+import socket
+import zlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import httpcore
 import pytest
 from joserfc import jwt
 from joserfc.jwk import import_key
 
-from mcp_remote_py.errors import ExchangeError, Interrupted, NotSent, Unusable
+from mcp_remote_py.errors import ExchangeError, Interrupted, NotSent, SignInFailed, Unusable
 from mcp_remote_py.oauth.dpop import make_key
 from mcp_remote_py.oauth.steps import MAX_BODY_BYTES, Fetch, Proof, Request, Response
-from mcp_remote_py.redact import Secret
-from mcp_remote_py.settings import Tls
-from mcp_remote_py.signin.fetch import Fetcher
+from mcp_remote_py.reach import Network
+from mcp_remote_py.redact import Secret, scrub_known
+from mcp_remote_py.settings import Tls, parse_server_url
+from mcp_remote_py.signin.border import Border, OutOfReach
+from mcp_remote_py.signin.fetch import Fetcher, build_fetcher, map_error, to_httpx
 from mcp_remote_py.tls import build_tls_context
 from tests.fakes import run
 from tests.peers.launch import free_port
@@ -25,6 +30,8 @@ from tests.transports.peers import Authority, ForwardProxy, TlsServer
 
 NOW = 1_800_000_000.0
 SYSTEM = Tls()
+LOOPBACK = "http://127.0.0.1:1/mcp"
+"""An MCP server on this machine, as all servers of these tests are."""
 
 
 @pytest.fixture
@@ -33,16 +40,35 @@ def server() -> Iterator[WildServer]:
         yield server
 
 
+def fetcher_for(
+    server: str = LOOPBACK,
+    *,
+    tls: Tls = SYSTEM,
+    proxy: str = "",
+    seconds: float = 5.0,
+    border: Border | None = None,
+) -> Fetcher:
+    """One beside the MCP server at `server`; the proxy is for every request."""
+    place = parse_server_url(server, allow_http=True)
+    return Fetcher(
+        place,
+        border or Border(place, (), nowhere),
+        lambda certified: build_tls_context(tls, certified=certified),
+        lambda url: Secret(proxy) if proxy else None,
+        lambda: NOW,
+        bytes,
+        seconds,
+        seconds,
+    )
+
+
+async def nowhere() -> str:
+    raise AssertionError("nobody needs to know where the server is")
+
+
 def fetch(step: Fetch, *, tls: Tls = SYSTEM, proxy: str = "", seconds: float = 5.0) -> Response:
     async def main() -> Response:
-        fetcher = Fetcher(
-            lambda: build_tls_context(tls),
-            Secret(proxy) if proxy else None,
-            lambda: NOW,
-            bytes,
-            seconds,
-            seconds,
-        )
+        fetcher = fetcher_for(tls=tls, proxy=proxy, seconds=seconds)
         try:
             return await fetcher.fetch(step)
         finally:
@@ -87,6 +113,32 @@ def test_size_is_bounded(server: WildServer, length: int) -> None:
         get(f"{server.origin}/?token=canary")
     assert "canary" not in error.value.sentence()
     assert error.value.hint
+
+
+@pytest.mark.report("S5")
+@pytest.mark.parametrize("coding", ["gzip", "deflate"])
+def test_one_layer_of_compression_is_undone_within_the_bound(
+    server: WildServer, coding: str
+) -> None:
+    pack = gzip.compress if coding == "gzip" else zlib.compress
+    headers = {"Content-Encoding": coding}
+    bodies = [b"x" * MAX_BODY_BYTES, b"x" * (MAX_BODY_BYTES + 1)]
+    server.script("GET", *(answer_status(200, pack(one), headers=headers) for one in bodies))
+    assert get(server.origin).body == bodies[0]
+    with pytest.raises(Unusable) as caught:
+        get(server.origin)
+    assert str(MAX_BODY_BYTES) in caught.value.cause
+
+
+@pytest.mark.report("S5")
+@pytest.mark.parametrize("coding", ["gzip, gzip", "gzip, deflate", "br"])
+def test_more_layers_are_refused_before_anything_is_undone(server: WildServer, coding: str) -> None:
+    headers = {"Content-Encoding": coding}
+    server.always("GET", answer_status(200, gzip.compress(b"{}"), headers=headers))
+    with pytest.raises(Unusable) as caught:
+        get(server.origin)
+    assert coding in caught.value.cause
+    assert caught.value.hint
 
 
 def test_silence_is_bounded(server: WildServer) -> None:
@@ -178,7 +230,7 @@ def test_a_proof_of_possession_is_made_when_the_request_is_sent(server: WildServ
 
 def probe(url: str, seconds: float = 5.0) -> tuple[int, str]:
     async def main() -> tuple[int, str]:
-        fetcher = Fetcher(ssl.create_default_context, None, lambda: NOW, bytes, seconds, seconds)
+        fetcher = fetcher_for(url, seconds=seconds)
         try:
             return await fetcher.probe(url)
         finally:
@@ -203,3 +255,183 @@ def test_probe_is_bounded(server: WildServer) -> None:
     server.always("initialize", be_silent)
     with pytest.raises(Interrupted, match="did not answer"):
         probe(server.url, 0.2)
+
+
+# Where it leads
+
+
+class Names:
+    """Look-ups from a list; the last answer is for ever."""
+
+    def __init__(self, *answers: str) -> None:
+        self.answers = list(answers)
+
+    async def resolve(self, host: str, port: int, family: socket.AddressFamily) -> list[str]:
+        return [self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]]
+
+
+async def on_the_internet() -> str:
+    return "198.41.0.4"
+
+
+def fetch_for_a_public_server(url: str, *, proxy: str = "", named: str = "") -> Response:
+    """The MCP server is on the internet, where `url` is not."""
+    server = "https://mcp.example.com/mcp"
+    border = Border(parse_server_url(server), {named}, on_the_internet)
+
+    async def main() -> Response:
+        fetcher = fetcher_for(server, proxy=proxy, border=border)
+        try:
+            return await fetcher.fetch(Fetch(Request("GET", url)))
+        finally:
+            await fetcher.aclose()
+
+    return run(main())
+
+
+@pytest.mark.report("S7")
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "127.1", "0.0.0.0", "2130706433"])
+@pytest.mark.parametrize("proxied", [False, True])
+def test_public_server_leads_nowhere_inside(server: WildServer, host: str, proxied: bool) -> None:
+    server.always("GET", answer_status(200, b"{}"))
+    url = f"http://{host}:{server.port}/document"
+    with ForwardProxy() as proxy:
+        with pytest.raises(SignInFailed) as raised:
+            fetch_for_a_public_server(url, proxy=f"http://{proxy.authority}" if proxied else "")
+        assert proxy.requests == []
+    assert raised.value.cause.startswith(f"{url} leads to ")
+    assert "--allow-private-network" in raised.value.hint
+    assert server.requests == []
+
+
+@pytest.mark.report("S7")
+def test_what_the_person_named_is_asked_wherever_it_is(server: WildServer) -> None:
+    server.always("GET", answer_status(200, b"{}"))
+    assert fetch_for_a_public_server(f"{server.origin}/x", named=server.origin).status == 200
+
+
+@pytest.mark.report("S7")
+def test_each_hop_of_a_redirect_is_judged_where_it_connects(server: WildServer) -> None:
+    """The name leads elsewhere when the second connection is made."""
+
+    def redirect_and_hang_up(exchange: Exchange) -> None:
+        exchange.reply(302, headers={"Location": "/inside", "Connection": "close"})
+
+    server.always("GET", redirect_and_hang_up)
+    names = Names("127.0.0.1", "127.0.0.2")
+    shown: list[list[str]] = []
+
+    class Watching(Border):
+        async def choose(self, host: str, addresses: Sequence[str]) -> list[str]:
+            shown.append(found := await names.resolve(host, 0, socket.AF_INET))
+            if found == ["127.0.0.2"]:
+                raise OutOfReach(found[0], Network.LOOPBACK)
+            return found
+
+    border = Watching(parse_server_url(LOOPBACK, allow_http=True), (), nowhere)
+
+    async def main() -> Response:
+        fetcher = fetcher_for(border=border)
+        try:
+            return await fetcher.fetch(
+                Fetch(Request("GET", f"http://localhost:{server.port}/here"))
+            )
+        finally:
+            await fetcher.aclose()
+
+    with pytest.raises(SignInFailed, match=r"/inside leads to 127\.0\.0\.2"):
+        run(main())
+    assert shown == [["127.0.0.1"], ["127.0.0.2"]]
+    assert [seen.path for seen in server.received("GET")] == ["/here"]
+
+
+@pytest.mark.report("S14")
+@pytest.mark.parametrize("host", ["LOCALHOST", "LocalHost"])
+def test_origin_is_the_same_in_another_spelling(server: WildServer, host: str) -> None:
+    where = f"HTTP://{host}:{server.port}/there"
+    server.script("GET", redirect(302, where), answer_status(200, b"found"))
+    assert get(f"http://localhost:{server.port}/here").body == b"found"
+
+
+@pytest.mark.promise("S2")
+@pytest.mark.report("S14")
+@pytest.mark.parametrize(
+    "place", ["https://{host}", "http://localhost:{port}", "http://me@{host}", "http://{host}0"]
+)
+def test_no_other_origin_is_asked(server: WildServer, place: str) -> None:
+    host = f"127.0.0.1:{server.port}"
+    where = place.format(host=host, port=server.port)
+    server.always("GET", redirect(302, f"{where}/x"))
+    assert get(f"{server.origin}/here").status == 302
+    assert len(server.requests) == 1
+
+
+# Certificate and proxy
+
+
+@pytest.mark.promise("S2")
+@pytest.mark.report("S11")
+def test_client_certificate_is_for_the_server_alone(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    certificate, key = authority.issue("client")
+    tls = Tls((str(authority.path),), certificate, key)
+    with (
+        TlsServer(authority.issue("server"), asks=authority) as server,
+        TlsServer(authority.issue("other"), asks=authority) as other,
+    ):
+        for one in (server, other):
+            one.always("GET", answer_status(200, b"{}"))
+
+        async def main() -> None:
+            fetcher = fetcher_for(server.url, tls=tls)
+            try:
+                await fetcher.probe(server.url)
+                for place in (server, other, server, other):
+                    await fetcher.fetch(Fetch(Request("GET", f"{place.origin}/x")))
+            finally:
+                await fetcher.aclose()
+
+        run(main())
+    assert len(server.shown) == 2
+    assert all(server.shown)
+    assert other.shown == [None]
+
+
+@pytest.mark.report("S9")
+def test_proxy_is_chosen_for_each_url(server: WildServer) -> None:
+    server.always("GET", answer_status(200, b"{}"))
+    place = parse_server_url(LOOPBACK, allow_http=True)
+    with ForwardProxy("me:canary-proxy") as proxy:
+        variables = {
+            "HTTPS_PROXY": f"http://me:canary-proxy@{proxy.authority}",
+            "HTTP_PROXY": f"http://me:canary-proxy@{proxy.authority}",
+            "NO_PROXY": "direct.example",
+        }
+        fetcher = build_fetcher(
+            place, SYSTEM, variables, (), str, lambda: NOW, bytes, ipv4=False, private_allowed=False
+        )
+
+        async def main() -> None:
+            try:
+                await fetcher.fetch(Fetch(Request("GET", f"{server.origin}/x")))
+                for host in ("direct.example", "proxied.example"):
+                    with pytest.raises((NotSent, Interrupted)):
+                        await fetcher.fetch(Fetch(Request("GET", f"https://{host}/x")))
+            finally:
+                await fetcher.aclose()
+
+        proxy.refuse = 502
+        run(main())
+        assert [line for line, _ in proxy.requests] == ["CONNECT proxied.example:443 HTTP/1.1"]
+    assert len(server.requests) == 1
+    assert scrub_known("canary-proxy") == "****"
+
+
+def test_every_error_of_httpcore_has_a_namesake() -> None:
+    """They are mapped by name."""
+    kinds = [getattr(httpcore, name) for name in httpcore.__all__]
+    errors = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Exception)]
+    never_seen_outside = {httpcore.ConnectionNotAvailable}
+    assert len(errors) > 10
+    for kind in set(errors) - never_seen_outside:
+        assert isinstance(map_error(to_httpx(kind("why")), "there"), ExchangeError)

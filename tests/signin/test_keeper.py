@@ -15,7 +15,14 @@ import pytest
 
 from mcp_remote_py.credentials.keys import choose_store
 from mcp_remote_py.credentials.sealed import SealedStore
-from mcp_remote_py.errors import Interrupted, McpRemoteError, NotSent, Unusable, UsageError
+from mcp_remote_py.errors import (
+    Interrupted,
+    McpRemoteError,
+    NotSent,
+    SignInFailed,
+    Unusable,
+    UsageError,
+)
 from mcp_remote_py.oauth.steps import Client, Credential
 from mcp_remote_py.oauth.tokens import GrantRefused, TokenError
 from mcp_remote_py.redact import Secret
@@ -29,7 +36,8 @@ from tests.peers.wild_server import answer_status, cut_before_head
 pytestmark = [pytest.mark.promise("A5"), pytest.mark.timeout(60)]
 
 SESSION = "a" * 64
-SETTINGS = ProxySettings(parse_server_url("https://mcp.example/mcp"))
+SETTINGS = ProxySettings(parse_server_url("http://127.0.0.1/mcp"))
+"""Where the tests' token endpoints are."""
 
 
 @pytest.fixture
@@ -61,8 +69,8 @@ class Desk:
         """With a descriptor of a file in the place of the lock's."""
         lock = os.open(os.devnull, os.O_RDONLY)
         try:
-            told = job or describe_job(self.store, SESSION, settings)
-            return run(renew_kept(told, lock, self.store, self.reports.append))
+            told = job or describe_job(self.store, SESSION, settings, {}, "")
+            return run(renew_kept(told, lock, self.reports.append))
         finally:
             os.close(lock)
 
@@ -106,8 +114,15 @@ def test_how_to_sign_in_without_a_person_reaches_the_keeper(tmp_path: Path) -> N
         Secret("canary-key"), "RS256", "/run/jwt", "https://i.example/t", "c", "/run/i"
     )
     for given in (how, how._replace(private_key=None), None):
-        settings = SETTINGS._replace(sign_in=SignInSettings(unattended=given))
-        assert describe_job(desk.store, SESSION, settings).read_unattended() == given
+        settings = SignInSettings(
+            unattended=given,
+            static_client=Secret('{"client_id": "c", "issuer": "https://as.example.com"}'),
+            trusted_issuers=("https://a.example", "https://b.example"),
+            token_endpoint="https://as.example.com/token",
+            send_resource=False,
+        )
+        job = describe_job(desk.store, SESSION, SETTINGS._replace(sign_in=settings), {}, "")
+        assert job.read_settings() == settings
 
 
 def test_definite_refusal_comes_back_as_one(server: AuthorizationServer, tmp_path: Path) -> None:
@@ -176,7 +191,7 @@ def test_signed_out_meanwhile_is_said(tmp_path: Path) -> None:
 
 def test_keeper_that_breaks_off_is_an_interruption(tmp_path: Path) -> None:
     desk = Desk(tmp_path, "https://as.example/token")
-    job = describe_job(desk.store, SESSION, SETTINGS)
+    job = describe_job(desk.store, SESSION, SETTINGS, {}, "")
     job.key = "x"
     with pytest.raises(Interrupted, match="process that renews the token failed") as caught:
         desk.renew(job=job)
@@ -186,11 +201,11 @@ def test_keeper_that_breaks_off_is_an_interruption(tmp_path: Path) -> None:
 
 def test_loop_goes_on_meanwhile(server: AuthorizationServer, tmp_path: Path) -> None:
     desk = desk_at(server, tmp_path)
-    job = describe_job(desk.store, SESSION, SETTINGS)
+    job = describe_job(desk.store, SESSION, SETTINGS, {}, "")
     lock = os.open(os.devnull, os.O_RDONLY)
 
     async def main() -> int:
-        renewal = asyncio.ensure_future(renew_kept(job, lock, desk.store, desk.reports.append))
+        renewal = asyncio.ensure_future(renew_kept(job, lock, desk.reports.append))
         turns = 0
         while not renewal.done():
             await asyncio.sleep(0.01)
@@ -202,3 +217,36 @@ def test_loop_goes_on_meanwhile(server: AuthorizationServer, tmp_path: Path) -> 
         assert run(main()) > 5
     finally:
         os.close(lock)
+
+
+@pytest.mark.report("S7")
+def test_keeper_is_led_no_further_than_we_are(server: AuthorizationServer, tmp_path: Path) -> None:
+    desk = desk_at(server, tmp_path)
+    public = SETTINGS._replace(server=parse_server_url("https://mcp.example.com/mcp"))
+
+    def renew(settings: ProxySettings) -> Credential:
+        return desk.renew(job=describe_job(desk.store, SESSION, settings, {}, "198.41.0.4"))
+
+    with pytest.raises(SignInFailed, match=r"leads to 127\.0\.0\.1, on this machine") as raised:
+        renew(public)
+    assert "--allow-private-network" in raised.value.hint
+    assert desk.store.load(SESSION) == desk.credential
+    assert server.requests == []
+    assert renew(public._replace(allow_private_network=True)) != desk.credential
+
+
+@pytest.mark.report("S9", "S11")
+def test_what_the_person_chose_reaches_the_keeper(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, "https://as.example.com/token")
+    sign_in = SignInSettings(token_endpoint="https://sso.example/token")
+    environment = {"HTTPS_PROXY": "http://p:1", "no_proxy": "x", "TOKEN": "canary"}
+    job = describe_job(
+        desk.store,
+        SESSION,
+        SETTINGS._replace(ipv4=True, sign_in=sign_in),
+        environment,
+        "198.41.0.4",
+    )
+    assert (job.server, job.server_address) == ("http://127.0.0.1/mcp", "198.41.0.4")
+    assert (job.ipv4, job.token_endpoint) == (True, "https://sso.example/token")
+    assert job.proxy_variables == {"HTTPS_PROXY": "http://p:1", "no_proxy": "x"}

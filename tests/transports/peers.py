@@ -23,11 +23,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from mcp_remote_py.channel import Authorizer
+from mcp_remote_py.named_files import read_settled
 from mcp_remote_py.redact import Secret
 from mcp_remote_py.settings import (
     Header,
     HeaderSources,
     ProxySettings,
+    ServerUrl,
     Timeouts,
     parse_server_url,
 )
@@ -51,15 +53,19 @@ async def client_for(
     headers: Mapping[str, str] | None = None,
     *,
     environment: Mapping[str, str] | None = None,
-    read_file: Callable[[str], str] = lambda path: Path(path).read_text(encoding="utf-8"),
+    read_file: Callable[[str], str] = read_settled,
     authorizer: Authorizer | None = None,
+    on_connected: Callable[[str], None] | None = None,
+    choose_proxy: Callable[[ServerUrl], Secret | None] | None = None,
     **more: Any,
 ) -> HttpClient:
     """An HTTP client whose headers are loaded."""
     settings = settings_for(url, headers, **more)
     book = HeaderBook(settings.headers, environment or {}, read_file)
     await book.load()
-    return HttpClient(settings, book, authorizer)
+    return HttpClient(
+        settings, book, authorizer, on_connected=on_connected, choose_proxy=choose_proxy
+    )
 
 
 class Authority:
@@ -144,16 +150,30 @@ class Authority:
 
 
 class TlsServer(WildServer):
-    """A wild server behind TLS; with `clients`, only for those this authority has signed."""
+    """A wild server behind TLS; with `clients`, only for those this authority has signed.
+
+    It keeps the certificates that were shown, and with `plain` speaks http at its port, too.
+    """
 
     def __init__(
-        self, certificate: tuple[str, str], clients: Authority | None = None, **options: Any
+        self,
+        certificate: tuple[str, str],
+        clients: Authority | None = None,
+        *,
+        asks: Authority | None = None,
+        plain: bool = False,
+        **options: Any,
     ) -> None:
+        self._plain = plain
+        self.shown: list[bytes | None] = []
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._context.load_cert_chain(*certificate)
         if clients is not None:
             self._context.load_verify_locations(clients.path)
             self._context.verify_mode = ssl.CERT_REQUIRED
+        if asks is not None:
+            self._context.load_verify_locations(asks.path)
+            self._context.verify_mode = ssl.CERT_OPTIONAL
         super().__init__(**options)
 
     @property
@@ -163,6 +183,9 @@ class TlsServer(WildServer):
 
     def _serve(self, connection: socket.socket) -> None:
         connection.settimeout(10)
+        if self._plain and connection.recv(1, socket.MSG_PEEK) != b"\x16":
+            super()._serve(connection)
+            return
         with connection.dup() as spare:
             try:
                 secured = self._context.wrap_socket(connection, server_side=True)
@@ -173,6 +196,7 @@ class TlsServer(WildServer):
                         continue
                 return
         secured.settimeout(None)
+        self.shown.append(secured.getpeercert(binary_form=True))
         with self._change:
             self._connections.discard(connection)
             self._connections.add(secured)

@@ -12,9 +12,10 @@ import pytest
 
 from mcp_remote_py.errors import UsageError
 from mcp_remote_py.redact import Secret, scrub_known
-from mcp_remote_py.settings import Header, HeaderSources
+from mcp_remote_py.settings import MAX_HEADERS_LENGTH, Header, HeaderSources
 from mcp_remote_py.transports.headers import HeaderBook
 from tests.fakes import run, until
+from tests.harness.host import is_running, wait_until
 
 TOKEN = "canary-93aa17ff02"
 
@@ -56,7 +57,7 @@ def failure(headers: HeaderBook) -> UsageError:
 
 def test_later_sources_win_and_ours_give_way(tmp_path: Path) -> None:
     headers = book(
-        given={"Authorization": "Bearer given", "X-A": "given", "Accept": "text/plain"},
+        given={"Authorization": "Bearer given-1", "X-A": "given-2", "Accept": "text/plain"},
         files={"f": "# comment\n\nauthorization: Bearer ${NAME}\r\nX-B: file\n"},
         commands=(program(tmp_path, "print('x-b: command ${NAME}')"),),
         environment={**os.environ, "NAME": "from-environment"},
@@ -67,7 +68,7 @@ def test_later_sources_win_and_ours_give_way(tmp_path: Path) -> None:
     assert merged == [
         (b"host", b"h"),
         (b"authorization", b"Bearer from-environment"),
-        (b"X-A", b"given"),
+        (b"X-A", b"given-2"),
         (b"Accept", b"text/plain"),
         (b"x-b", b"command ${NAME}"),  # what a command prints is final
     ]
@@ -151,6 +152,76 @@ def test_command_ends_with_whoever_waited_for_it(tmp_path: Path) -> None:
     run(main())
     with pytest.raises(ProcessLookupError):
         os.kill(int(pid.read_text()), 0)
+
+
+@pytest.mark.promise("S4")
+@pytest.mark.parametrize("text", ["", "\n\n", "# Authorization: x\n", "\ufeff", " \r\n\t\r\n"])
+def test_source_without_a_header_is_an_error(tmp_path: Path, text: str) -> None:
+    assert "f gives no header: it " in failure(book(files={"f": text})).cause
+    argv = program(tmp_path, f"import sys; sys.stdout.buffer.write({text.encode()!r})")
+    assert "gives no header: it " in failure(book(commands=(argv,))).cause
+
+
+@pytest.mark.promise("S4")
+def test_command_that_prints_for_ever_is_ended_with_its_children(tmp_path: Path) -> None:
+    pid = tmp_path / "pid"
+    argv = program(
+        tmp_path,
+        "import os, sys, time\n"
+        "if os.fork():\n    time.sleep(600)\n"
+        f"open({str(pid)!r}, 'w').write(str(os.getpid()))\n"
+        "while True:\n    sys.stdout.write('X: y\\n' * 1000)\n",
+    )
+    assert f"prints more than {MAX_HEADERS_LENGTH} bytes" in failure(book(commands=(argv,))).cause
+    wait_until(lambda: not is_running(int(pid.read_text())), "the end of the child")
+
+
+@pytest.mark.promise("S4", "R5")
+def test_what_a_reload_does_not_give_any_more_keeps_its_last_value(tmp_path: Path) -> None:
+    files = {"f": f"Authorization: Bearer {TOKEN}-1\nX-A: {TOKEN}-a1\n"}
+    count = tmp_path / "count"
+    count.write_text("")
+    argv = program(
+        tmp_path,
+        f"file = open({str(count)!r}, 'r+'); n = len(file.read()); file.write('x'); file.close()\n"
+        "print(['X-C: c-value-1', '', 'X-D: d-value-1', 'X-C: c-value-2'][n])",
+    )
+    headers = book(files=files, commands=(argv,))
+
+    def pairs() -> dict[bytes, bytes]:
+        return dict(headers.merge([]))
+
+    async def main() -> None:
+        await headers.load()
+        before = pairs()
+        files["f"] = ""
+        assert not await headers.reload(headers.edition)  # neither has anything
+        assert pairs() == before
+        files["f"] = f"X-A: {TOKEN}-a2\n"
+        assert await headers.reload(headers.edition)
+        assert headers.has_authorization
+        assert pairs() == before | {b"X-A": f"{TOKEN}-a2".encode(), b"X-D": b"d-value-1"}
+        files["f"] = f"Authorization: Bearer {TOKEN}-2"
+        assert await headers.reload(headers.edition)
+        assert pairs()[b"Authorization"] == f"Bearer {TOKEN}-2".encode()
+        assert pairs()[b"X-C"] == b"c-value-2"
+
+    run(main())
+
+
+@pytest.mark.promise("R5")
+def test_one_source_that_fails_keeps_no_other_from_being_read(tmp_path: Path) -> None:
+    files = {"a": "X-A: value-a1\n", "b": "X-B: value-b1\n"}
+    headers = book(files=files)
+
+    async def main() -> None:
+        await headers.load()
+        del files["a"]
+        files["b"] = "X-B: value-b2\n"
+        assert await headers.reload(headers.edition)
+        assert headers.merge([]) == [(b"X-A", b"value-a1"), (b"X-B", b"value-b2")]
+
+    run(main())
 
 
 @pytest.mark.promise("R5")

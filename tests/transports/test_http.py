@@ -27,8 +27,8 @@ from mcp_remote_py.errors import (
 )
 from mcp_remote_py.jsonrpc import parse_message
 from mcp_remote_py.redact import Secret
-from mcp_remote_py.settings import HeaderSources, Timeouts, Tls
-from mcp_remote_py.transports.http import MAX_ATTEMPTS, HttpClient, map_error
+from mcp_remote_py.settings import HeaderSources, ServerUrl, Timeouts, Tls, parse_server_url
+from mcp_remote_py.transports.http import MAX_ATTEMPTS, HttpClient, is_upgrade, map_error
 from tests.fakes import run
 from tests.peers.wild_server import (
     Exchange,
@@ -332,13 +332,45 @@ def test_refused_header_of_a_file_that_changed_is_read_again_once(
         await exchange(client)
         assert len(server.requests) == 5
         server.always("x", answer_status(401))
-        for content in (f"Authorization: Bearer {TOKEN}-next", "no header", None):
+        for content in (f"Authorization: Bearer {TOKEN}-next\n", "no header\n", "# none\n", None):
             before = len(server.requests)
             path.write_text(content) if content else path.unlink()
             with pytest.raises(Refused) as caught:
                 await exchange(client)
             assert TOKEN not in str(caught.value)
             assert len(server.requests) - before == (2 if content and ":" in content else 1)
+            assert server.requests[-1].headers["authorization"] == f"Bearer {TOKEN}-next"
+        await client.aclose()
+
+    run(main())
+
+
+@pytest.mark.promise("L5", "S2")
+def test_a_credential_that_a_reload_brings_is_the_persons_from_then_on(
+    server: WildServer, tmp_path: Path
+) -> None:
+    path = tmp_path / "headers"
+    path.write_text("X-Tenant: a\n")
+    server.always("x", answer_status(401))
+
+    async def main() -> None:
+        authorizer = Prover()
+        sources = HeaderSources(files=(str(path),))
+        client = await client_for(server.url, sources=sources, authorizer=authorizer)
+        path.write_text(f"X-Tenant: a\nAuthorization: Bearer {TOKEN}-late\n")
+        with pytest.raises(Refused, match="your Authorization header"):
+            await exchange(client)
+        path.write_text("X-Tenant: b\n")
+        with pytest.raises(Refused, match="your Authorization header"):
+            await exchange(client)
+        assert [one.headers.get("authorization") for one in server.requests] == [
+            "DPoP token",
+            f"Bearer {TOKEN}-late",
+            f"Bearer {TOKEN}-late",
+            f"Bearer {TOKEN}-late",
+        ]
+        assert server.requests[-1].headers["x-tenant"] == "b"
+        assert not authorizer.refusals
         await client.aclose()
 
     run(main())
@@ -396,23 +428,96 @@ def test_another_origin_is_not_even_contacted(
 
 
 @pytest.mark.promise("R5")
-def test_upgrade_to_https_of_the_same_host_is_followed(
+def test_upgrade_to_https_of_the_same_host_and_port_is_followed(
     stack: ExitStack, authority: Authority
 ) -> None:
-    secure = stack.enter_context(TlsServer(authority.issue("upgrade")))
-    plain = stack.enter_context(WildServer())
-    plain.always("x", redirect(308, secure.url))
+    server = stack.enter_context(TlsServer(authority.issue("upgrade"), plain=True))
+    lasting = {"Set-Cookie": "lb=plain; Path=/", "Location": server.url}
+    server.script("x", answer_status(308, headers=lasting))
+    proxies: list[str] = []
+
+    def choose(url: ServerUrl) -> None:
+        proxies.append(url.origin)
 
     async def main() -> None:
-        client = await client_for(plain.url, HEADERS, tls=Tls(ca_certs=(str(authority.path),)))
+        client = await client_for(
+            server.url.replace("https", "http"),
+            HEADERS,
+            tls=Tls(ca_certs=(str(authority.path),)),
+            choose_proxy=choose,
+        )
         await exchange(client)
         await exchange(client)
-        assert str(client.server) == secure.url
+        assert str(client.server) == server.url
         await client.aclose()
 
     run(main())
-    assert len(plain.requests) == 1
-    assert len(secure.requests) == 2
+    assert len(server.shown) == 1  # one exchange of three was plain
+    assert len(server.requests) == 3
+    assert proxies == [server.origin]
+    # Another origin: what was set in clear is not trusted there.
+    assert [one.headers.get("cookie") for one in server.requests] == [None, None, None]
+
+
+@pytest.mark.promise("S2")
+@pytest.mark.report("S14")
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_upgrade_to_another_port_is_not_followed(
+    stack: ExitStack, authority: Authority, status: int
+) -> None:
+    """Whoever listens there need not be the server."""
+    secure = stack.enter_context(TlsServer(authority.issue("elsewhere")))
+    plain = stack.enter_context(WildServer())
+    plain.always("x", redirect(status, secure.url))
+    error = refusal(plain.url, tls=Tls(ca_certs=(str(authority.path),)))
+    assert isinstance(error, Unusable)
+    assert f"another place, {secure.url}" in error.cause
+    assert "config entry" in error.hint
+    assert secure.shown == []
+
+
+@pytest.mark.report("S14")
+@pytest.mark.parametrize(
+    ("url", "following", "is_one"),
+    [
+        ("http://h/mcp", "https://h/other", True),
+        ("http://h:8080/", "https://h/", True),
+        ("http://h:8080/", "https://h:8080/", True),
+        ("http://h:8080/", "https://H:443/", True),
+        ("http://h/", "https://h:80/", True),
+        ("http://h/", "https://h:8443/", False),
+        ("http://h:8080/", "https://h:8443/", False),
+        ("http://h/", "https://h.example/", False),
+        ("http://h/", "https://a.h/", False),
+        ("https://h/", "http://h/", False),
+        ("https://h:8443/", "https://h/", False),
+        ("http://h:443/", "http://h/", False),
+    ],
+)
+def test_what_is_an_upgrade(url: str, following: str, is_one: bool) -> None:
+    assert is_upgrade(parse_server_url(url, True), parse_server_url(following, True)) is is_one
+
+
+@pytest.mark.report("S7")
+def test_address_of_each_connection_is_told_when_it_is_the_servers(
+    stack: ExitStack, authority: Authority
+) -> None:
+    server = stack.enter_context(TlsServer(authority.issue("address")))
+    told: list[str] = []
+
+    async def main(tls: Tls) -> None:
+        client = await client_for(server.url, tls=tls, on_connected=told.append)
+        try:
+            await exchange(client)
+            await exchange(client)
+        finally:
+            await client.aclose()
+
+    with pytest.raises(Unusable):
+        run(main(Tls()))
+    assert told == []
+    run(main(Tls(ca_certs=(str(authority.path),))))
+    assert told == ["127.0.0.1"]
 
 
 @pytest.mark.promise("R1")

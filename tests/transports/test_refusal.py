@@ -14,11 +14,11 @@ from mcp_remote_py.jsonrpc import Message, parse_message
 from mcp_remote_py.transports.refusal import (
     EVIDENCE_BYTES,
     MAX_RETRY_AFTER,
-    error_line,
     excerpt,
     explain_content,
     explain_refusal,
     parse_retry_after,
+    unread_error,
 )
 
 NOW = datetime(2026, 7, 28, 12, 0, 0, tzinfo=UTC)
@@ -154,8 +154,9 @@ def test_a_refused_credential_is_said_in_our_words_even_if_the_server_has_its_ow
     own = b'{"id":7,"error":{"code":-32001,"message":"Unauthorized"}}'
     for credential_sent in (True, False):
         error = explain(401, own, credential_sent=credential_sent)
-        assert error.body is None
+        assert (error.body, error.in_our_words) == (own, True)
         assert "Unauthorized" in error.cause
+        assert explain(401, b'{"error":{"code":1}}', credential_sent=credential_sent).body is None
     assert explain(403, own).body == own
 
 
@@ -289,10 +290,13 @@ ERROR = b'{"code":-32602,"message":"no","data":{"n":1.0}}'
         (b'{"id":8,"error":%b}' % ERROR, None),
         (b'{"id":"7","error":%b}' % ERROR, None),
         (b'{"id":true,"error":%b}' % ERROR, None),
-        (b'{"id":7,"result":{}}', None),
+        (b'{"id":7,"result":{}}', b'{"id":7,"result":{}}'),
         (b'{"id":7,"method":"x"}', None),
         (b'{"id":7}', None),
-        (b'[{"id":7,"error":{"code":1}}]', None),
+        (b'[{"id":7,"error":{"code":1}}]', b'{"id":7,"error":{"code":1}}'),
+        (b'[{"error":{"code":2}},{"id":7,"error":{"code":1}}]', b'{"id":7,"error":{"code":1}}'),
+        (b'{"id":7,"error":"word"}', None),
+        (b'{"error":"word"}', None),
         (b"<html>", None),
         (b'{"id":7,"error":', None),
         (b"\xff", None),
@@ -302,16 +306,16 @@ ERROR = b'{"code":-32602,"message":"no","data":{"n":1.0}}'
 def test_an_error_of_the_server_answers_the_request_it_refused(
     body: bytes, line: bytes | None
 ) -> None:
-    assert error_line(body, REQUEST) == line
-    assert explain(400, body).body == line
-    assert error_line(body, None) is None
+    error = explain(400, body)
+    assert error.body == line
+    assert error.is_answer is (line is not None and line in body.replace(b"\n", b" "))
     assert explain(400, body, request=None).body is None
 
 
 def test_the_answer_carries_the_id_as_the_request_spelled_it() -> None:
     request = parse_message(rb'{"id":"\u0061","method":"x"}')
     assert (
-        error_line(b'{"error":{"code":1}}', request)
+        unread_error(b'{"error":{"code":1}}', "", request)
         == rb'{"jsonrpc":"2.0","id":"\u0061","error":{"code":1}}'
     )
 

@@ -2,7 +2,8 @@
 
 httpcore's own backend goes through anyio, which yields to the event loop at every read and
 write and cuts what arrives into 64 KiB; measured on small calls that is a quarter of the time
-this program adds. Must not know HTTP.
+this program adds. Who may be connected to is judged here, on addresses, by whoever is given to
+judge. Must not know HTTP, nor the rule.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ import os
 import socket
 import ssl
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from itertools import zip_longest
 from typing import Any, cast
 
 import httpcore
@@ -24,8 +26,16 @@ IPv6 drops packets must not cost a connection (field note 31)."""
 CORK_BYTES = 64 * 1024
 """A buffer from this size on is sent at once, and not copied."""
 
-HIGH_WATER_BYTES = 1024 * 1024
-"""Unread bytes from which the peer is told to wait."""
+HIGH_WATER_BYTES = 64 * 1024
+"""Unread bytes from which the peer is told to wait: with as many connections as there may be, what
+waits here is memory as well."""
+
+MAX_HEAD_BYTES = 64 * 1024
+"""Of an answer's header fields, and of all interim answers before it (RFC 9110 §15.2). Servers
+allow themselves 8 to 16 KiB."""
+
+HEAD_PIECE_BYTES = 16 * 1024
+"""Of the head that are parsed in one turn of the loop."""
 
 
 class _Protocol(asyncio.Protocol):
@@ -81,9 +91,12 @@ class _Protocol(asyncio.Protocol):
         if self._reader is not None and not self._reader.done():
             self._reader.set_result(None)
 
-    def take(self) -> bytes:
-        """The oldest chunk."""
+    def take(self, limit: int | None = None) -> bytes:
+        """The oldest chunk, of which at most `limit` bytes are taken."""
         chunk = self.chunks.popleft()
+        if limit is not None and len(chunk) > limit:
+            self.chunks.appendleft(chunk[limit:])
+            chunk = chunk[:limit]
         self.size -= len(chunk)
         if self._reading_paused and self.size <= HIGH_WATER_BYTES and self.transport is not None:
             self._reading_paused = False
@@ -115,16 +128,25 @@ class AsyncioStream(httpcore.AsyncNetworkStream):
         self._transport = transport
         self._protocol = protocol
         self._corked: list[bytes] = []
+        self._head = 0
+        """Bytes of the head that were read, -1 in a body."""
+
+    def begin_body(self) -> None:
+        """The head of the answer is complete: from now on, bytes are counted by their reader."""
+        self._head = -1
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """The next bytes, `b""` at the end.
 
         `max_bytes` is not kept: what arrived at once is handed on at once. The one caller,
-        httpcore's HTTP/1.1 connection, gives all of it to h11, which has no limit either.
+        httpcore's HTTP/1.1 connection, gives all of it to h11, which has no limit either; so a
+        head is cut and counted here.
         """
         protocol = self._protocol
         if self._corked:
             self._uncork()
+        if self._head >= HEAD_PIECE_BYTES:
+            await asyncio.sleep(0)
         while not protocol.chunks:
             if protocol.error is not None:
                 raise httpcore.ReadError(describe_error(protocol.error)) from protocol.error
@@ -135,7 +157,13 @@ class AsyncioStream(httpcore.AsyncNetworkStream):
                     await protocol.wait_for_data()
             except TimeoutError:
                 raise httpcore.ReadTimeout(f"nothing came in {timeout:g} seconds") from None
-        return protocol.take()
+        if self._head < 0:
+            return protocol.take()
+        chunk = protocol.take(HEAD_PIECE_BYTES)
+        self._head += len(chunk)
+        if self._head > MAX_HEAD_BYTES:
+            raise httpcore.RemoteProtocolError(f"its head is longer than {MAX_HEAD_BYTES} bytes")
+        return chunk
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """Writes all of `buffer`; little waits for what follows, or for the next `read`.
@@ -159,6 +187,11 @@ class AsyncioStream(httpcore.AsyncNetworkStream):
 
     def _uncork(self) -> None:
         corked, self._corked = self._corked, []
+        if self._head < 0:
+            # A new exchange: nobody can have answered what has not left yet.
+            if self._protocol.chunks:
+                raise httpcore.ConnectionNotAvailable("the server spoke unasked")
+            self._head = 0
         large = corked.pop() if len(corked[-1]) >= CORK_BYTES else b""
         if corked:
             self._transport.write(b"".join(corked))
@@ -201,11 +234,33 @@ class AsyncioStream(httpcore.AsyncNetworkStream):
         return self._transport.get_extra_info(info)
 
 
-class AsyncioBackend(httpcore.AsyncNetworkBackend):
-    """Opens connections, over IPv4 only where asked to."""
+Resolve = Callable[[str, int, socket.AddressFamily], Awaitable[Sequence[str]]]
+"""The addresses of a host, the preferred first; raises OSError where it has none."""
 
-    def __init__(self, *, ipv4: bool = False) -> None:
+Choose = Callable[[str, Sequence[str]], Awaitable[Sequence[str]]]
+"""Those addresses of a host that may be connected to; raises where none may."""
+
+
+async def resolve(host: str, port: int, family: socket.AddressFamily) -> list[str]:
+    """See `Resolve`: as the system does it."""
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(host, port, family=family, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(address[0]) for *_, address in found))
+
+
+class AsyncioBackend(httpcore.AsyncNetworkBackend):
+    """Opens connections, over IPv4 only where asked to.
+
+    With `choose`, the host is looked up once, and what is connected to is among what `choose` let
+    through: a second look-up could bring another address (DNS rebinding).
+    """
+
+    def __init__(
+        self, *, ipv4: bool = False, choose: Choose | None = None, resolve: Resolve = resolve
+    ) -> None:
         self._family = socket.AF_INET if ipv4 else socket.AF_UNSPEC
+        self._choose = choose
+        self._resolve = resolve
 
     async def connect_tcp(
         self,
@@ -216,16 +271,9 @@ class AsyncioBackend(httpcore.AsyncNetworkBackend):
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> AsyncioStream:
         """Connects to the first address that answers; `timeout` covers its look-up too."""
-        loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(timeout):
-                transport, protocol = await loop.create_connection(
-                    _Protocol,
-                    host,
-                    port,
-                    family=self._family,
-                    happy_eyeballs_delay=HAPPY_EYEBALLS_DELAY,
-                )
+                transport, protocol = await self._connect(host, port)
         except TimeoutError as error:
             # Without a time-out of ours it is the kernel's, which is an OSError with a number.
             if error.errno is not None:
@@ -237,6 +285,57 @@ class AsyncioBackend(httpcore.AsyncNetworkBackend):
         for option in socket_options or ():
             set_option(*option)
         return AsyncioStream(transport, protocol)
+
+    async def _connect(self, host: str, port: int) -> _Connection:
+        if self._choose is None:
+            return await asyncio.get_running_loop().create_connection(
+                _Protocol,
+                host,
+                port,
+                family=self._family,
+                happy_eyeballs_delay=HAPPY_EYEBALLS_DELAY,
+            )
+        addresses = await self._resolve(host, port, self._family)
+        return await _race(await self._choose(host, addresses), port)
+
+
+_Connection = tuple[asyncio.Transport, _Protocol]
+
+
+async def _race(addresses: Sequence[str], port: int) -> _Connection:
+    """The first connection that comes about (RFC 8305 §4 and §5); the others are dropped."""
+    loop = asyncio.get_running_loop()
+    ipv6 = [address for address in addresses if ":" in address]
+    ipv4 = [address for address in addresses if ":" not in address]
+    first, second = (ipv6, ipv4) if addresses[0] in ipv6 else (ipv4, ipv6)
+    left = [address for pair in zip_longest(first, second) for address in pair if address]
+    trying: set[asyncio.Task[_Connection]] = set()
+    error: BaseException | None = None
+    try:
+        while left or trying:
+            if left:
+                attempt = loop.create_connection(_Protocol, left.pop(0), port)
+                trying.add(asyncio.create_task(attempt))
+            delay = HAPPY_EYEBALLS_DELAY if left else None
+            done, trying = await asyncio.wait(
+                trying, timeout=delay, return_when=asyncio.FIRST_COMPLETED
+            )
+            for task in done:
+                failure = task.exception()
+                if failure is None:
+                    trying |= done - {task}  # two at once: the other one is dropped, too
+                    return task.result()
+                error = error or failure
+        raise cast("BaseException", error)
+    finally:
+        for task in trying:
+            task.add_done_callback(_drop)
+            task.cancel()
+
+
+def _drop(attempt: asyncio.Task[_Connection]) -> None:
+    if not attempt.cancelled() and attempt.exception() is None:
+        attempt.result()[0].abort()
 
 
 def describe_error(error: Exception) -> str:

@@ -1,0 +1,268 @@
+"""What anything that comes in may cost, stated before memory or time is spent on it.
+
+The limits, each with its unit and its reason, and the few functions that apply them: to the coding
+of a body, to a JSON text before it is decoded into objects, to log lines about many faults that are
+alike. Pure. Must not know HTTP libraries, the event loop, or what a body means.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from mcp_remote_py.errors import Interrupted, Unusable
+
+SLICE_BYTES = 16 * 1024
+"""What is worked at without a look at the clock: also where it is nothing but line ends, some
+milliseconds."""
+
+MAX_BATCH = 1000
+"""Messages in one array (MCP 2025-03-26): five times what may be under way at once."""
+
+MAX_BATCH_BYTES = 8 * 1024 * 1024
+"""Of an array, whose messages are copied out of it one by one. Later revisions have none."""
+
+MAX_MEMBERS = 20_000
+"""Members of an object, or elements of a list, that are made into objects here: of 200 bytes each,
+so 4 MB, and some microseconds. What has more is passed on as it is."""
+
+MAX_PARTS = 50_000
+"""Values of all depths, where all are made into objects."""
+
+MAX_LOOKS = 200_000
+"""Brackets and strings that are passed to count the members of a text: 0.1 s."""
+
+MAX_ID_BYTES = 64 * 1024
+"""Of the id of a request or answer."""
+
+MAX_SERVER_REQUESTS = 1000
+"""Requests of a server that may be open at once; what comes then is dropped."""
+
+MAX_SERVER_ID_BYTES = 4096
+"""Of the id of such a request, which is kept while it is open."""
+
+MAX_MENDED_BYTES = 16 * 1024 * 1024
+"""Of a message with lone surrogates, which is copied to be mended."""
+
+MAX_RATIO = 200
+"""Bytes out of one byte in, past `FREE_OUTPUT`: texts and tables come to 30, nothing but zeros to
+1030."""
+
+FREE_OUTPUT = 16 * 1024 * 1024
+"""Bytes that any number of compressed ones may become."""
+
+MAX_GZIP_MEMBERS = 1000
+"""Of one body (RFC 1952 §2.2); each costs a window of 32 KiB to begin."""
+
+_NO_CODING = frozenset({b"", b"identity", b"none", b"utf-8"})
+"""Names that servers give to what they have not compressed."""
+
+_WINDOW_BITS = {b"gzip": 31, b"x-gzip": 31, b"deflate": 15}
+"""By coding, what zlib is told of its format (RFC 9110 §8.4.1)."""
+
+_GZIP_START = b"\x1f\x8b"
+
+
+def open_body(content_encoding: bytes, who: str) -> Decompressor | None:
+    """What decodes a body with this `Content-Encoding`, None where it is as it is.
+
+    `who` sent it, for the sentence. Several header lines come joined by commas.
+
+    Raises:
+        Unusable: it has several layers, or one of a kind nobody asked for.
+    """
+    names = [name.strip().lower() for name in content_encoding.split(b",")]
+    layers = [name for name in names if name not in _NO_CODING]
+    if not layers:
+        return None
+    if len(layers) > 1 or layers[0] not in _WINDOW_BITS:
+        shown = ", ".join(name.decode("latin-1") for name in layers[:3])
+        raise Unusable(
+            f"{who} compressed its answer as {shown!r}, unasked.",
+            hint="Switch that compression off for this path of the server.",
+        )
+    return Decompressor(_WINDOW_BITS[layers[0]], who)
+
+
+class Decompressor:
+    """One layer, decoded in slices: whoever takes them may stop at any."""
+
+    def __init__(self, window_bits: int, who: str) -> None:
+        import zlib  # few servers compress unasked
+
+        self._who = who
+        self._zlib: Any = zlib
+        self._window_bits = window_bits
+        self._decoder: Any = zlib.decompressobj(window_bits)
+        self._members = 1
+        self._begun = False
+        self._rest = b""
+        self._taken = 0
+        self._given = 0
+
+    def feed(self, piece: bytes) -> Iterator[bytes]:
+        """What `piece` becomes, at most `SLICE_BYTES` at a time.
+
+        What follows the end of the compressed bytes is passed over.
+
+        Raises:
+            Unusable: it is broken, or becomes more than honest texts do.
+        """
+        piece, self._rest = self._rest + piece, b""
+        for start in range(0, len(piece), SLICE_BYTES):
+            yield from self._feed_slice(piece[start : start + SLICE_BYTES])
+
+    def _feed_slice(self, piece: bytes) -> Iterator[bytes]:
+        self._begun = True
+        self._taken += len(piece)
+        while True:
+            if self._decoder.eof:
+                if piece == _GZIP_START[:1]:
+                    self._rest = piece  # whether another member begins is not seen yet
+                if not piece.startswith(_GZIP_START) or self._window_bits != _WINDOW_BITS[b"gzip"]:
+                    return
+                self._begin_member()
+            try:
+                made = self._decoder.decompress(piece, SLICE_BYTES)
+            except self._zlib.error as error:
+                raise Unusable(f"{self._who} sent a broken compressed answer: {error}.") from error
+            self._given += len(made)
+            if self._given > max(FREE_OUTPUT, MAX_RATIO * self._taken):
+                raise Unusable(
+                    f"{self._who} compressed its answer more than {MAX_RATIO} to 1.",
+                    hint="Switch compression off for this path of the server.",
+                )
+            if made:
+                yield made
+            decoder = self._decoder
+            piece = decoder.unused_data if decoder.eof else decoder.unconsumed_tail
+            if not piece and len(made) < SLICE_BYTES:
+                return
+
+    def _begin_member(self) -> None:
+        self._members += 1
+        if self._members > MAX_GZIP_MEMBERS:
+            raise Unusable(
+                f"{self._who} compressed its answer in more than {MAX_GZIP_MEMBERS} parts."
+            )
+        self._decoder = self._zlib.decompressobj(self._window_bits)
+
+    def end(self) -> None:
+        """There is no more.
+
+        Raises:
+            Interrupted: there should be.
+        """
+        if self._begun and not self._decoder.eof:
+            raise Interrupted(f"{self._who} broke off its compressed answer.")
+
+
+class Growing:
+    """Bytes that come in pieces and are given away as one, without a copy at the end.
+
+    Many that grow beside each other would be moved in memory again and again, and leave holes of
+    their own size: past `SMALL_BYTES`, the place for all that may come is taken at once, so large
+    that the system gives it apart from all else (glibc: more than 32 MiB). It is memory only as
+    far as bytes are written to it.
+
+    Attributes:
+        size: bytes so far.
+    """
+
+    SMALL_BYTES = 1024 * 1024
+    APART_BYTES = 33 * 1024 * 1024
+
+    def __init__(self, claim: int) -> None:
+        self._claim = max(claim, self.APART_BYTES)
+        self._bytes = io.BytesIO()
+        self._is_small = True
+        self.size = 0
+
+    def write(self, piece: bytes) -> None:
+        """Adds it."""
+        self.size += len(piece)
+        if self._is_small and self.size > self.SMALL_BYTES:
+            self._is_small = False
+            small, self._bytes = self._bytes, io.BytesIO(bytes(max(self._claim, self.size)))
+            self._bytes.write(small.getbuffer())
+        self._bytes.write(piece)
+
+    def take(self) -> bytes:
+        """All of it; nothing is left."""
+        self._bytes.truncate(self.size)
+        whole = self._bytes.getvalue()
+        self.drop()
+        return whole
+
+    def cut_blanks(self) -> None:
+        """Takes blanks and line ends off the end."""
+        while self.size:
+            start = max(self.size - SLICE_BYTES, 0)
+            self._bytes.seek(start)
+            piece = self._bytes.read(self.size - start)
+            kept = piece.rstrip(b" \t\r\n")
+            self.size = start + len(kept)
+            if kept:
+                return
+
+    def drop(self) -> None:
+        """Forgets it, at once: an error on its way may keep this object for long."""
+        self._bytes = io.BytesIO()
+        self._is_small = True
+        self.size = 0
+
+
+# Strings are passed without a way back: the engine keeps nothing for each of their characters.
+_STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
+_AT_MEMBERS = re.compile(_STRING + rb"|[\[\]{},]", re.DOTALL)
+_INSIDE = re.compile(_STRING + rb"|[\[\]{}]", re.DOTALL)
+
+
+def has_few_members(text: bytes) -> bool:
+    """Whether the JSON object or list `text` has at most `MAX_MEMBERS` members or elements.
+
+    Also False where looking would take too long. Of a text that is no JSON anything may be said.
+    """
+    if text.count(b",") < MAX_MEMBERS:
+        return True
+    depth = members = at = 0
+    for _ in range(MAX_LOOKS):
+        found = (_AT_MEMBERS if depth == 1 else _INSIDE).search(text, at)
+        if found is None:
+            return True
+        at = found.end()
+        match text[at - 1]:
+            case 0x7B | 0x5B:
+                depth += 1
+            case 0x7D | 0x5D:
+                depth -= 1
+            case 0x2C:
+                members += 1
+                if members >= MAX_MEMBERS:
+                    return False
+            case _:
+                pass
+    return False
+
+
+def has_few_parts(text: bytes) -> bool:
+    """Whether at most `MAX_PARTS` values, at all depths, can be in the JSON text `text`."""
+    return text.count(b",") + text.count(b"[") + text.count(b"{") <= MAX_PARTS
+
+
+class Tally:
+    """Which of many faults that are alike is worth a line: the first, the tenth, the hundredth."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._next = 1
+
+    def take(self) -> str | None:
+        """What the line says behind its subject, None where there is to be no line."""
+        self._count += 1
+        if self._count < self._next:
+            return None
+        self._next *= 10
+        return "" if self._count == 1 else f" ({self._count} times so far)"

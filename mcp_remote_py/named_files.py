@@ -1,0 +1,83 @@
+"""Reads the files that a person names: never more than a bound, and no half-written header file.
+
+A file may be truncated and filled again while we look; whoever does so takes some milliseconds.
+Must not know what stands in a file, nor which option names it.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import time
+from collections.abc import Callable
+
+MAX_FILE_BYTES = 4 * 1024 * 1024
+"""Of any file: a bundle of all public authorities has a quarter of a megabyte."""
+
+STILL_FOR = 0.2
+"""Seconds without a change after which a file of whole lines is taken to be all there."""
+
+UNFINISHED_STILL_FOR = 1.0
+"""The same for one that is empty or breaks off within a line: as one does that is being written."""
+
+PATIENCE = 2.0
+"""Seconds a file is looked at in all."""
+
+INTERVAL = 0.05
+"""Seconds between two looks."""
+
+
+def read_named(path: str) -> str:
+    """The text of a file.
+
+    Raises:
+        OSError: it cannot be read, or is too large.
+        ValueError: it is not UTF-8, or `path` is none.
+    """
+    with open(path, "rb") as file:
+        return _decode(file.read(MAX_FILE_BYTES + 1))
+
+
+def read_settled(
+    path: str,
+    now: Callable[[], float] = time.time,
+    sleep: Callable[[float], None] = time.sleep,
+) -> str:
+    """The text of a regular file, once nobody is writing it. May block for `PATIENCE`.
+
+    Looks again only at a file that was changed a moment ago; `now` is the time of day.
+
+    Raises:
+        OSError, ValueError: as `read_named`; also where the file does not come to rest.
+    """
+    end = now() + PATIENCE
+    while True:
+        content, age = _look(path, now)
+        finished = content.endswith(b"\n")
+        # A time in the future is a clock's fault, and no sign of a writer.
+        if not 0 <= age < (STILL_FOR if finished else UNFINISHED_STILL_FOR):
+            return _decode(content)
+        if now() >= end:
+            raise OSError(errno.EBUSY, "It is being written again and again")
+        sleep(INTERVAL)
+
+
+def _look(path: str, now: Callable[[], float]) -> tuple[bytes, float]:
+    """The bytes of the file and the seconds since its last change."""
+    # Without waiting: a pipe has no end, and nobody may ever open its other one.
+    descriptor = os.open(
+        path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    )
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "It is no regular file")
+        content = file.read(MAX_FILE_BYTES + 1)
+        # Asked afterwards: what was written while we read has changed it.
+        return content, now() - os.fstat(descriptor).st_mtime
+
+
+def _decode(content: bytes) -> str:
+    if len(content) > MAX_FILE_BYTES:
+        raise OSError(errno.EFBIG, f"It is larger than {MAX_FILE_BYTES} bytes")
+    return content.decode("utf-8-sig")  # editors on Windows put a mark before the first line

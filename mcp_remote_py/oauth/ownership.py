@@ -1,0 +1,312 @@
+"""Whose a secret is, and so whom it may be sent to: the one rule for every kind and every path.
+
+A secret belongs to an issuer that a person named: by `issuer` in --static-oauth-client-info, which
+then is the only one, else by --trusted-issuer; by --token-endpoint, which names that very address;
+or by the `aud` of a JWT of theirs. The word of an MCP server names nobody, also where it signs
+people in itself: its address was typed for messages, not for a secret of somebody else. Nor does a
+document name its issuer by saying so: the issuer is who published it, at its own well-known place
+(RFC 8414 §3.3), and what belongs to an issuer goes where its own document says.
+
+What a server gave us itself - a registration, a refresh token - belongs to the endpoints of the
+document it came with. Pure: must not know how documents are found, nor how anything is sent.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterable
+from enum import Enum
+from typing import NamedTuple
+
+from mcp_remote_py.errors import SignInFailed, UsageError
+from mcp_remote_py.oauth.claims import name_audience
+from mcp_remote_py.oauth.document import decode_object, quote
+from mcp_remote_py.oauth.steps import Credential
+from mcp_remote_py.redact import mask_url
+from mcp_remote_py.settings import SignInSettings, parse_server_url
+
+_ISSUER = re.compile(r"https?://[A-Za-z0-9._~:/%@+=,{}\[\]-]+")
+"""No query or fragment (RFC 8414 §2), and nothing that ends a quoted word: a hint repeats it."""
+
+_CLIENT_INFO = "--static-oauth-client-info"
+
+
+class Kind(Enum):
+    """What may be given away."""
+
+    CLIENT = "client"
+    """A client registered by hand, with a secret or bound to an issuer."""
+    KEY = "key"
+    """A proof by the client's private key, which can be shown on to whom it was made out to."""
+    JWT = "JWT"
+    """A workload's, which is good at its audience for whoever has it."""
+    GRANT = "grant"
+    """An identity provider's, which was asked for this issuer."""
+
+
+class Belonging(NamedTuple):
+    """Something of the person's; `name` is how a sentence begins that speaks of it.
+
+    `audience` is what a JWT says itself, None where it is none or was not read yet.
+    """
+
+    kind: Kind
+    name: str
+    audience: tuple[str, ...] | None = None
+
+
+class Named(NamedTuple):
+    """Whom the person named."""
+
+    issuers: tuple[str, ...] = ()
+    token_endpoint: str = ""
+    of_client: bool = False
+    """Whether the issuer is that of the client: then it is for no other."""
+
+    def includes(self, issuer: str) -> bool:
+        """Whether this issuer is one of them."""
+        return any(is_same_issuer(issuer, name) for name in self.issuers)
+
+
+class Place(NamedTuple):
+    """Where a sign-in would send it. `published_by` is "" where nobody knows who did."""
+
+    issuer: str
+    published_by: str
+    token_endpoint: str
+
+    @property
+    def is_own(self) -> bool:
+        """Whether the issuer itself says that these are its endpoints."""
+        return is_same_issuer(self.issuer, self.published_by)
+
+
+# What a person said --------------------------------------------------------------------------
+
+
+def is_issuer(text: str) -> bool:
+    """Whether this can be an issuer's name (RFC 8414 §2)."""
+    return _ISSUER.fullmatch(text) is not None
+
+
+def trust_option(issuer: str) -> str:
+    """The option that names it, as a shell wants it: braces, brackets and ~ are in `is_issuer`."""
+    return f"--trusted-issuer {shlex.quote(issuer)}"
+
+
+def is_same_issuer(one: str, other: str) -> bool:
+    """Compared as strings (RFC 8414 §3.3), but for one final slash.
+
+    §3.1 removes it before the well-known URL is made, so both spellings lead to the same document
+    and nobody else could publish it. Frameworks that normalise URLs write `https://example.com/`
+    for what the server itself calls `https://example.com`.
+    """
+    return one.removesuffix("/") == other.removesuffix("/")
+
+
+def named_by(settings: SignInSettings) -> Named:
+    """Whom the person named by their options."""
+    issuer = _read_client(settings).get("issuer")
+    if isinstance(issuer, str) and issuer:
+        return Named((issuer,), settings.token_endpoint, of_client=True)
+    return Named(settings.trusted_issuers, settings.token_endpoint)
+
+
+def belongings_of(
+    settings: SignInSettings, audience: tuple[str, ...] | None = None
+) -> tuple[Belonging, ...]:
+    """All that a sign-in by these settings would send; `audience` is that of the workload's JWT."""
+    members, how = _read_client(settings), settings.unattended
+    belongings: list[Belonging] = []
+    if members.get("client_secret") or members.get("issuer"):
+        belongings.append(Belonging(Kind.CLIENT, f"The client_secret of {_CLIENT_INFO}"))
+    if how is not None and how.private_key is not None:
+        belongings.append(Belonging(Kind.KEY, "A proof by --private-key"))
+    if how is not None and how.assertion_file:
+        name = f"The JWT of --jwt-bearer {how.assertion_file}"
+        belongings.append(Belonging(Kind.JWT, name, audience))
+    if how is not None and how.idp_token_endpoint:
+        belongings.append(Belonging(Kind.GRANT, "The grant of the identity provider"))
+    return tuple(belongings)
+
+
+def _read_client(settings: SignInSettings) -> dict[str, object]:
+    text = settings.static_client
+    return {} if text is None else decode_object(text.reveal().encode("utf-8", "replace")) or {}
+
+
+# The rule ------------------------------------------------------------------------------------
+
+
+def may_have(place: Place, belonging: Belonging, named: Named) -> bool:
+    """Whether it may be sent there."""
+    is_named = named.includes(place.published_by)
+    if named.token_endpoint:
+        is_named = place.token_endpoint == named.token_endpoint
+        if not is_named:
+            return False
+    if belonging.kind in (Kind.CLIENT, Kind.KEY):
+        return is_named
+    audience = belonging.audience
+    if audience is None:  # it is judged once more, when it is known
+        return is_named or place.is_own
+    if any(is_same_issuer(place.token_endpoint, name) for name in audience):
+        return True
+    if belonging.kind is Kind.GRANT:
+        # Naming the issuer does not make good for a grant that was asked for it, and is another's.
+        is_for_it = any(is_same_issuer(place.issuer, name) for name in audience)
+        return (is_named or place.is_own) if is_for_it else is_named and not audience
+    # Whoever names the issuer vouches for it: platforms have audiences of their own
+    # (api://AzureADTokenExchange), which the server knows and nobody else can compare.
+    return is_named or any(is_same_issuer(place.published_by, name) for name in audience)
+
+
+def check_owner(place: Place, belongings: Iterable[Belonging], named: Named) -> None:
+    """Sees to it that each of these may be sent there.
+
+    Raises:
+        SignInFailed: one may not; what to add if it should.
+    """
+    for belonging in belongings:
+        if not may_have(place, belonging, named):
+            raise _explain(place, belonging, named)
+
+
+def must_ask_itself(place: Place, named: Named) -> bool:
+    """Whether somebody else published metadata in the name of an issuer that the person named.
+
+    What belongs to that issuer then goes where it says itself, or nowhere.
+    """
+    return (
+        not place.is_own and not named.includes(place.published_by) and named.includes(place.issuer)
+    )
+
+
+def explain_silence(place: Place, named: Named, problem: SignInFailed) -> SignInFailed:
+    """That issuer does not say itself where what belongs to it goes."""
+    publisher = quote(place.published_by)
+    if named.of_client:
+        hint = f"Correct the issuer of the client if it is registered at {publisher}."
+    else:
+        hint = _offer(place.published_by, f"If {publisher} may have it, add ")
+    return SignInFailed(
+        f"{publisher} publishes for the issuer {quote(place.issuer)}, which must say itself who "
+        f"may have what is yours: {problem.cause}",
+        hint=hint,
+    )
+
+
+def is_wanted(issuer: str, belongings: Iterable[Belonging], named: Named) -> bool:
+    """Whether this is one of those that the person named: of several it comes first."""
+    audiences = [name for belonging in belongings for name in belonging.audience or ()]
+    return named.includes(issuer) or any(is_same_issuer(issuer, name) for name in audiences)
+
+
+def _explain(place: Place, belonging: Belonging, named: Named) -> SignInFailed:
+    issuer, name, audience = place.published_by or place.issuer, belonging.name, belonging.audience
+    if belonging.kind is Kind.GRANT and audience is not None:
+        return SignInFailed(
+            f"{name} {_say_audience(audience)}, and was asked for {quote(place.issuer)}: it is not "
+            "sent there.",
+            hint="Whoever runs the identity provider must have its grants made out to "
+            f"{quote(place.issuer)}.",
+        )
+    if audience is not None:
+        endpoint = mask_url(place.token_endpoint)
+        return SignInFailed(
+            f"{name} {_say_audience(audience)}: it is not sent to {quote(issuer)}, the "
+            "authorization server that the MCP server named.",
+            hint=f"Have it written for that issuer or its token endpoint {endpoint}. "
+            + _offer(issuer, "If it is to go there as it is, add "),
+        )
+    if named.of_client:
+        return SignInFailed(
+            f"The client of {_CLIENT_INFO} belongs to {quote(named.issuers[0])} (its issuer), and "
+            f"the MCP server named {quote(issuer)}: it is not used there.",
+            hint="If the client is registered there, correct its issuer; else tell whoever runs "
+            "the MCP server.",
+        )
+    member = f'"issuer": "{issuer}" to {_CLIENT_INFO}'
+    return SignInFailed(
+        f"{name} is not sent to {quote(issuer)}: the MCP server named that authorization server, "
+        "and you did not.",
+        hint=_offer(issuer, f"If the client is registered there, add {member}, or "),
+    )
+
+
+def _offer(issuer: str, beginning: str) -> str:
+    """What to add to have it sent all the same, in a form that can be copied into a shell."""
+    if not is_issuer(issuer):
+        return "That is not the name of an issuer: tell whoever runs the MCP server."
+    return f"{beginning}{trust_option(issuer)} to the options."
+
+
+def _say_audience(audience: tuple[str, ...]) -> str:
+    if not audience:
+        return "does not say for whom it is (aud)"
+    return f"is for {name_audience(audience)} (aud)"
+
+
+# What is stored ------------------------------------------------------------------------------
+
+
+def place_of(credential: Credential) -> Place:
+    """Where a stored sign-in is renewed.
+
+    Records of 0.1.0 do not say who published their endpoints: those at the issuer's own origin are
+    taken for the issuer's.
+    """
+    published_by = credential.published_by
+    if not published_by and _are_together(credential.issuer, credential.token_endpoint):
+        published_by = credential.issuer
+    return Place(credential.issuer, published_by, credential.token_endpoint)
+
+
+def may_renew(credential: Credential, settings: SignInSettings) -> bool:
+    """Whether all it takes to renew this sign-in may still go to where it is renewed.
+
+    Options change between two starts; a client that we registered is not the person's.
+    """
+    if credential.client.origin != "static":
+        return True
+    place, named = place_of(credential), named_by(settings)
+    return all(may_have(place, belonging, named) for belonging in belongings_of(settings))
+
+
+def may_revoke(credential: Credential) -> bool:
+    """Whether its tokens may go to its revocation endpoint, which they were not given by.
+
+    That is so at the origin that gave them; and elsewhere where this is the origin of the issuer
+    that says so, and so may say it. Anybody can write a document about the endpoints of others.
+    """
+    place = place_of(credential)
+    return any(
+        _are_together(url, credential.token_endpoint)
+        for url in (credential.revocation_endpoint, place.published_by)
+    )
+
+
+def _are_together(one: str, other: str) -> bool:
+    """Whether two URLs are of one origin (RFC 6454 §4)."""
+    try:
+        first, second = (parse_server_url(url, allow_http=True) for url in (one, other))
+    except UsageError:
+        return False
+    return first.origin == second.origin
+
+
+def is_registered_with(stored: Credential, issuer: str, endpoints: tuple[str, ...]) -> bool:
+    """Whether what is stored came with a document of this issuer that had these endpoints.
+
+    A stored client, and its secret, is used with those it was stored with and no others, whoever
+    publishes them now. Records of 0.1.0 know two of them.
+    """
+    if stored.issuer != issuer:
+        return False
+    if stored.endpoints:
+        return stored.endpoints == endpoints
+    _, token, _, revocation, device = endpoints
+    return (stored.token_endpoint, stored.revocation_endpoint) == (token, revocation) and (
+        not device or _are_together(device, token)
+    )

@@ -1,0 +1,645 @@
+"""A server, or a host, that says more than anybody can hold: what the real command does then.
+
+Each attack runs against the command as a process, and of each the same is asked: the peak of its
+memory stays below the limit and 64 MB, other calls are answered meanwhile, it ends within 2 s when
+its host goes away, and the log stays short. Must not know how the command is made.
+"""
+
+from __future__ import annotations
+
+import gzip
+import itertools
+import json
+import signal
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tests.harness.host import Host, assert_error, initialize_params
+from tests.harness.stage import Stage
+from tests.peers.wild_server import Behaviour, Exchange, WildServer, encode
+from tests.relay.conftest import Relay, Wild
+from tests.security.measure import MIB, Meter, peak_memory
+
+LIMIT = 8 * MIB
+"""Bytes of the largest message (`--max-message-size`)."""
+
+MARGIN = 64 * MIB
+"""Bytes of memory beyond the limit that the whole process may have."""
+
+END = 2.0
+"""Seconds from the end of stdin, or SIGTERM, to the end of the process."""
+
+FLOOD: dict[str, Any] = {"name": "flood", "arguments": {}}
+SMALL: dict[str, Any] = {"name": "small", "arguments": {}}
+
+pytestmark = [pytest.mark.timeout(90)]
+
+
+class Scene:
+    """A host and a server that floods it wherever the tool `flood` is called."""
+
+    def __init__(self, wild: Wild, relay: Relay, flood: Behaviour, **options: Any) -> None:
+        self.server: WildServer = wild(**options)
+        self.server.always("tools/call", self._call)
+        self._flood = flood
+        self.host: Host = relay(self.server.url, "--max-message-size", str(LIMIT))
+        self.host.initialize()
+        self.server.wait_for("notifications/initialized")
+        self.host.request("tools/call", SMALL)
+        self.meter = Meter(self.host.process.pid)
+
+    def _call(self, exchange: Exchange) -> None:
+        if exchange.params.get("name") == "flood":
+            self._flood(exchange)
+        else:
+            exchange.good()
+
+    def begin(self, count: int = 1) -> list[object]:
+        """Calls the tool that floods, so many times; returns the ids."""
+        return [self.host.begin("tools/call", FLOOD) for _ in range(count)]
+
+    def stay_of_use(self, seconds: float = 1.5) -> None:
+        """Other calls are answered during the flood."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            assert "result" in self.host.request("tools/call", SMALL, seconds=END)
+            self.server.stopped.wait(0.05)
+
+    def end(self, number: signal.Signals | None = None) -> float:
+        """The host goes away, or the command is told to; the seconds it took to end."""
+        asked = time.monotonic()
+        if number is None:
+            self.host.close_stdin()
+        else:
+            self.host.signal(number)
+        self.host.wait_exit(10)
+        return time.monotonic() - asked
+
+    def check(self, *, busy: float = 1.5, number: signal.Signals | None = None) -> None:
+        """All that is asked of every flood."""
+        self.stay_of_use(busy)
+        peak = peak_memory(self.host.process.pid)
+        figures = self.meter.figures()
+        took = self.end(number)
+        assert peak < LIMIT + MARGIN, figures
+        assert took < END, figures
+        assert len(self.host.stderr.splitlines()) < 40, self.host.stderr[-2000:]
+
+
+# What a flood is made of
+
+
+def packed(body: bytes, coding: str = "gzip", *codings: str) -> Behaviour:
+    """An answer that is small on the wire; `codings` are further layers."""
+    for layer in (coding, *codings):
+        body = zlib.compress(body, 9) if layer == "deflate" else gzip.compress(body, 9)
+    headers = {"Content-Encoding": ", ".join((coding, *codings))}
+    return lambda exchange: exchange.reply(200, body, headers=headers)
+
+
+def repeated(head: bytes, unit: bytes, count: int, tail: bytes) -> bytes:
+    return head + unit * count + tail
+
+
+def batch_of(unit: bytes, count: int = 1_000_000) -> bytes:
+    return repeated(b"[", unit + b",", count - 1, unit + b"]")
+
+
+def whole(body: bytes) -> Behaviour:
+    return lambda exchange: exchange.reply(200, body)
+
+
+def as_event(body: bytes) -> Behaviour:
+    def answer(exchange: Exchange) -> None:
+        exchange.stream()
+        exchange.event(body)
+        exchange.hold()
+
+    return answer
+
+
+def endless(
+    pieces: Callable[[], Iterator[bytes]],
+    content_type: str = "text/event-stream",
+    status: int = 200,
+) -> Behaviour:
+    """A body without end."""
+
+    def answer(exchange: Exchange) -> None:
+        exchange.stream(content_type=content_type, status=status)
+        for piece in pieces():
+            if exchange.server.stopped.is_set():
+                return
+            exchange.piece(piece)
+
+    return answer
+
+
+def always(unit: bytes, size: int = 64 * 1024) -> Callable[[], Iterator[bytes]]:
+    """The same again and again, in pieces of about that size."""
+    return lambda: itertools.repeat(unit * max(1, size // len(unit)))
+
+
+def numbered(template: str, size: int = 64 * 1024) -> Callable[[], Iterator[bytes]]:
+    """Events that differ by a number."""
+
+    def pieces() -> Iterator[bytes]:
+        count = itertools.count()
+        many = max(1, size // len(template))
+        while True:
+            yield "".join(template % next(count) for _ in range(many)).encode()
+
+    return pieces
+
+
+def raw(head: bytes, pieces: Callable[[], Iterator[bytes]]) -> Behaviour:
+    """These very bytes on the wire, the endless ones behind the head."""
+
+    def answer(exchange: Exchange) -> None:
+        exchange.write(head)
+        for piece in pieces():
+            if exchange.server.stopped.is_set():
+                return
+            exchange.write(piece)
+
+    return answer
+
+
+def long_string(size: int) -> Callable[[Exchange], bytes]:
+    return lambda exchange: encode({"jsonrpc": "2.0", "id": exchange.id, "result": "x" * size})
+
+
+def _chunks_with_extensions(exchange: Exchange) -> None:
+    head = (
+        b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    )
+    raw(head, always(b"1;" + b"x" * 64 + b"\r\n0\r\n"))(exchange)
+
+
+# One answer that is too much
+
+
+ARRAYS = {
+    "zeros": batch_of(b"0"),
+    "empty arrays": batch_of(b"[]"),
+    "empty objects": batch_of(b"{}"),
+    "strings": batch_of(b'""'),
+    "answers to nobody": batch_of(b'{"id":0,"result":0}', 200_000),
+    "nested": b"[" * 1_000_000,
+}
+
+
+@pytest.mark.report("S4")
+@pytest.mark.parametrize("name", ARRAYS)
+@pytest.mark.parametrize("way", ["plain", "gzip", "event"])
+def test_an_array_costs_no_more_than_its_bytes(
+    wild: Wild, relay: Relay, name: str, way: str
+) -> None:
+    body = ARRAYS[name]
+    ways = {"plain": whole, "gzip": packed, "event": as_event}
+    scene = Scene(wild, relay, ways[way](body))
+    ids = scene.begin(3)
+    if way != "event":
+        for one in ids:
+            assert_error(scene.host.answer(one, seconds=10), one)
+    cpu = scene.meter.cpu
+    scene.check(busy=0.7)
+    assert cpu < 3
+
+
+@pytest.mark.report("S4")
+@pytest.mark.parametrize("name", ["zeros", "answers to nobody"])
+def test_an_array_on_the_stream_of_the_older_transport(wild: Wild, relay: Relay, name: str) -> None:
+    def flood(exchange: Exchange) -> None:
+        exchange.reply(202)
+        for _ in range(3):
+            exchange.server.push(ARRAYS[name])
+
+    scene = Scene(wild, relay, flood, legacy=True)
+    scene.begin()
+    scene.check(busy=0.7)
+
+
+@pytest.mark.report("S4")
+@pytest.mark.parametrize("options", [(), ("--ignore-tool", "x")], ids=["unfiltered", "filtered"])
+@pytest.mark.parametrize("kind", ["members", "tools", "texts"])
+def test_a_list_of_a_million_tools(
+    wild: Wild, relay: Relay, options: tuple[str, ...], kind: str
+) -> None:
+    members = b",".join(b'"%d":0' % number for number in range(800_000))
+    results = {
+        "members": b"{%b}" % members,
+        "tools": b'{"tools":%b}' % batch_of(b'{"name":"a"}'),
+        "texts": b'{"tools":%b}' % batch_of(b"0"),
+    }
+    server: WildServer = wild()
+    server.always(
+        "tools/list",
+        lambda one: one.reply(
+            200, b'{"jsonrpc":"2.0","id":%b,"result":%b}' % (encode(one.id), results[kind])
+        ),
+    )
+    host: Host = relay(server.url, "--max-message-size", str(LIMIT), *options)
+    host.initialize()
+    meter = Meter(host.process.pid)
+    for _ in range(3):
+        host.request("tools/list", {}, seconds=5)
+    assert peak_memory(host.process.pid) < LIMIT + MARGIN
+    assert meter.cpu < 2
+
+
+# Compressed
+
+
+BOMB = b"[" + b" " * (100 * MIB) + b"]"
+TEXT_BOMB = b'{"jsonrpc":"2.0","id":2,"result":"' + b"x" * (100 * MIB) + b'"}'
+
+
+@pytest.mark.report("S5", "S6")
+@pytest.mark.parametrize(
+    "codings",
+    [
+        ("gzip",),
+        ("x-gzip",),
+        ("deflate",),
+        ("gzip", "gzip"),
+        ("gzip", "deflate"),
+        ("gzip", "gzip", "gzip"),
+        ("deflate", "identity"),
+    ],
+)
+def test_a_compressed_answer_is_bounded(wild: Wild, relay: Relay, codings: tuple[str, ...]) -> None:
+    scene = Scene(
+        wild, relay, packed(BOMB, *codings) if "identity" not in codings else _deflated(BOMB)
+    )
+    ids = scene.begin(20)
+    for one in ids:
+        assert_error(scene.host.answer(one, seconds=40), one)
+    scene.check(busy=0.5)
+
+
+def _deflated(body: bytes) -> Behaviour:
+    headers = {"Content-Encoding": "deflate, identity"}
+    return lambda exchange: exchange.reply(200, zlib.compress(body, 9), headers=headers)
+
+
+@pytest.mark.report("S5", "S6")
+def test_two_header_lines_are_two_layers(wild: Wild, relay: Relay) -> None:
+    body = gzip.compress(gzip.compress(BOMB, 9), 9)
+    head = (
+        b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Encoding: gzip\r\n"
+        b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(body)
+    )
+    scene = Scene(wild, relay, lambda exchange: exchange.write(head + body))
+    (one,) = scene.begin()
+    assert_error(scene.host.answer(one, seconds=5), one, ["gzip, gzip"])
+    scene.check(busy=0.5)
+
+
+@pytest.mark.report("S6")
+@pytest.mark.parametrize("kind", ["data", "comment", "line ends", "events"])
+def test_a_compressed_stream_is_bounded(wild: Wild, relay: Relay, kind: str) -> None:
+    unit = {"data": b"x", "comment": b":\n", "line ends": b"\n", "events": b"data: x\n\n"}[kind]
+    decoder = zlib.compressobj(9, zlib.DEFLATED, 31)
+    parts = [decoder.compress(b"data: " if kind == "data" else b"")]
+    parts += [decoder.compress(unit * (MIB // len(unit))) for _ in range(200)]
+    body = b"".join([*parts, decoder.flush()])
+
+    def flood(exchange: Exchange) -> None:
+        exchange.stream({"Content-Encoding": "gzip"})
+        exchange.piece(body)
+        exchange.hold()
+
+    scene = Scene(wild, relay, flood)
+    scene.begin(5)
+    scene.check()
+
+
+@pytest.mark.report("S5")
+@pytest.mark.parametrize("status", [200, 400, 404, 500, 503])
+@pytest.mark.parametrize("content_type", ["text/html", "application/json"])
+def test_the_page_of_an_error_is_bounded(
+    wild: Wild, relay: Relay, status: int, content_type: str
+) -> None:
+    headers = {"Content-Encoding": "gzip", "Retry-After": "3600"}
+    body = gzip.compress(BOMB, 9)
+    scene = Scene(
+        wild,
+        relay,
+        lambda one: one.reply(status, body, content_type=content_type, headers=headers),
+    )
+    for one in scene.begin(5):
+        assert_error(scene.host.answer(one, seconds=10), one)
+    scene.check(busy=0.3)
+
+
+@pytest.mark.report("S6")
+def test_honest_compression_still_works(wild: Wild, relay: Relay) -> None:
+    def answer(exchange: Exchange) -> None:
+        body = long_string(6 * MIB)(exchange)
+        exchange.reply(200, gzip.compress(body), headers={"Content-Encoding": "gzip"})
+
+    scene = Scene(wild, relay, answer)
+    for one in scene.begin(4):
+        assert len(scene.host.answer(one, seconds=10)["result"]) == 6 * MIB
+    scene.check(busy=0.2)
+
+
+# Without end
+
+
+STREAMS: dict[str, Callable[[], Iterator[bytes]]] = {
+    "line ends": always(b"\n"),
+    "CR LF": always(b"\r\n"),
+    "comments": always(b":\n"),
+    "empty data lines": always(b"data:\n"),
+    "small data lines": always(b"data: x\n"),
+    "one data line": lambda: itertools.chain([b"data: "], itertools.repeat(b"x" * 65536)),
+    "one comment": lambda: itertools.chain([b":"], itertools.repeat(b"x" * 65536)),
+    "one field": lambda: itertools.chain([b"id: "], itertools.repeat(b"x" * 65536)),
+    "unknown fields": always(b"x: y\n"),
+    "ids": numbered("id: %d\n\n"),
+    "events that are nothing": always(b"data: x\n\n"),
+    "events that are arrays of nothing": always(b"data: [0,0,0,0]\n\n"),
+    "large events that are nothing": always(b"data: " + b"[" * 60_000 + b"\n\n"),
+    "arrays": always(b"data: " + ARRAYS["zeros"][:-1] + b"]\n\n"),
+    "notifications": always(b'data: {"jsonrpc":"2.0","method":"notifications/x"}\n\n'),
+    "requests": numbered('data: {"jsonrpc":"2.0","id":"r%d","method":"roots/list"}\n\n'),
+    "the same request": always(b'data: {"jsonrpc":"2.0","id":"r","method":"roots/list"}\n\n'),
+    "requests with long ids": numbered(
+        'data: {"jsonrpc":"2.0","id":"' + "x" * 5000 + '%d","method":"roots/list"}\n\n'
+    ),
+    "answers to nobody": numbered('data: {"jsonrpc":"2.0","id":"r%d","result":{}}\n\n'),
+    "single bytes": lambda: itertools.repeat(b"d"),
+}
+
+
+@pytest.mark.report("S12")
+@pytest.mark.parametrize("name", STREAMS)
+def test_a_stream_without_end(wild: Wild, relay: Relay, name: str) -> None:
+    scene = Scene(wild, relay, endless(STREAMS[name]))
+    scene.begin(2)
+    scene.check()
+
+
+@pytest.mark.report("S12")
+@pytest.mark.parametrize("name", ["comments", "events that are nothing", "requests"])
+def test_a_stream_without_end_and_a_signal(wild: Wild, relay: Relay, name: str) -> None:
+    scene = Scene(wild, relay, endless(STREAMS[name]))
+    scene.begin(1)
+    scene.check(number=signal.SIGTERM)
+
+
+@pytest.mark.report("S12")
+@pytest.mark.parametrize("name", ["comments", "events that are nothing", "requests"])
+def test_many_streams_without_end(wild: Wild, relay: Relay, name: str) -> None:
+    scene = Scene(wild, relay, endless(STREAMS[name]))
+    scene.begin(20)
+    scene.check()
+
+
+@pytest.mark.report("S12")
+@pytest.mark.parametrize("legacy", [False, True], ids=["GET", "HTTP+SSE"])
+@pytest.mark.parametrize(
+    "name", ["comments", "small data lines", "events that are nothing", "requests", "notifications"]
+)
+def test_the_listening_stream_without_end(
+    wild: Wild, relay: Relay, name: str, legacy: bool
+) -> None:
+    # On HTTP+SSE the answers stand behind the flood on the one stream: nobody can give them sooner.
+    server: WildServer = wild(listen=True, legacy=legacy)
+    host: Host = relay(server.url, "--max-message-size", str(LIMIT))
+    host.initialize()
+    server.wait_for_stream()
+    pieces = STREAMS[name]()
+    until = time.monotonic() + 1.5
+    while time.monotonic() < until:
+        server.push(b"x\n\n" + next(pieces) + b"\n\ndata: x")
+    if not legacy:
+        assert "result" in host.request("tools/call", SMALL, seconds=END)
+    assert peak_memory(host.process.pid) < LIMIT + MARGIN
+    asked = time.monotonic()
+    host.close_stdin()
+    host.wait_exit(10)
+    assert time.monotonic() - asked < END
+
+
+@pytest.mark.report("S12")
+@pytest.mark.parametrize(
+    "pieces",
+    [always(b"x"), always(b"0,"), lambda: itertools.repeat(b"x")],
+    ids=["text", "array", "single bytes"],
+)
+@pytest.mark.parametrize("status", [200, 500])
+def test_a_body_without_end(
+    wild: Wild, relay: Relay, status: int, pieces: Callable[[], Iterator[bytes]]
+) -> None:
+    content_type = "application/json"
+    scene = Scene(
+        wild,
+        relay,
+        endless(lambda: itertools.chain([b"["], pieces()), content_type, status),
+    )
+    scene.begin(20)
+    scene.check()
+
+
+@pytest.mark.report("S12")
+def test_a_body_of_chunks_that_are_mostly_not_body(wild: Wild, relay: Relay) -> None:
+    scene = Scene(wild, relay, _chunks_with_extensions)
+    scene.begin(5)
+    scene.check()
+
+
+HEADS: dict[str, Behaviour] = {
+    "interim answers": raw(b"", always(b"HTTP/1.1 100 Continue\r\n\r\n")),
+    "early hints": raw(b"", always(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n")),
+    "headers": raw(b"HTTP/1.1 200 OK\r\n", numbered("x-%d: y\r\n")),
+    "one header": raw(b"HTTP/1.1 200 OK\r\nx: ", always(b"y")),
+    "blanks": raw(b"", always(b" ")),
+    "line ends": raw(b"", always(b"\r\n")),
+    "trailers": raw(
+        b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+        b"0\r\n",
+        numbered("x-%d: y\r\n"),
+    ),
+}
+
+
+@pytest.mark.report("S12")
+@pytest.mark.parametrize("name", HEADS)
+def test_a_head_without_end(wild: Wild, relay: Relay, name: str) -> None:
+    scene = Scene(wild, relay, HEADS[name])
+    for one in scene.begin(5):
+        assert_error(scene.host.answer(one, seconds=15), one)
+    scene.check(busy=0.3)
+
+
+@pytest.mark.report("S12")
+@pytest.mark.parametrize("talks", [False, True], ids=["silent", "talking"])
+def test_resumptions_with_new_ids_are_few(wild: Wild, relay: Relay, talks: bool) -> None:
+    numbers = itertools.count()
+
+    def begin(exchange: Exchange) -> None:
+        exchange.stream()
+        exchange.event(b"", event_id=f"e{next(numbers)}", retry=0)
+        if talks:
+            exchange.event(encode({"jsonrpc": "2.0", "method": "notifications/x"}))
+        exchange.finish()
+
+    scene = Scene(wild, relay, begin)
+    scene.server.always("GET", begin)
+    before = len(scene.server.received("GET"))
+    scene.begin()
+    scene.stay_of_use(10)
+    asked = len(scene.server.received("GET")) - before
+    assert asked <= 25
+    scene.check(busy=0.2)
+
+
+# All at once, and a host that does not read
+
+
+@pytest.mark.report("S6")
+@pytest.mark.parametrize("way", ["length", "chunked", "event"])
+def test_many_large_answers_at_once_are_all_given(wild: Wild, relay: Relay, way: str) -> None:
+    size = LIMIT - 1000
+
+    def answer(exchange: Exchange) -> None:
+        body = long_string(size)(exchange)
+        if way == "length":
+            exchange.reply(200, body)
+            return
+        is_event = way == "event"
+        exchange.stream(content_type="text/event-stream" if is_event else "application/json")
+        if is_event:
+            exchange.event(body)
+        else:
+            for start in range(0, len(body), MIB):
+                exchange.piece(body[start : start + MIB])
+        exchange.finish()
+
+    scene = Scene(wild, relay, answer)
+    for one in scene.begin(12):
+        assert len(scene.host.answer(one, seconds=40)["result"]) == size
+    scene.check(busy=0.3)
+
+
+@pytest.mark.report("S6", "S12")
+@pytest.mark.parametrize("way", ["json", "event", "requests"])
+def test_a_host_that_does_not_read(wild: Wild, relay: Relay, way: str) -> None:
+    def answer(exchange: Exchange) -> None:
+        if way == "requests":
+            endless(STREAMS["requests"])(exchange)
+            return
+        body = long_string(LIMIT - 1000)(exchange)
+        if way == "json":
+            exchange.reply(200, body)
+            return
+        exchange.stream()
+        while not exchange.server.stopped.is_set():
+            exchange.event(body)
+
+    scene = Scene(wild, relay, answer)
+    scene.host.stop_reading()
+    scene.begin(20)
+    scene.server.stopped.wait(3)
+    peak = peak_memory(scene.host.process.pid)
+    assert peak < LIMIT + MARGIN
+    took = scene.end()
+    assert took < END
+    scene.host.end()
+    scene.host.violations.clear()  # what nobody read may end in the middle of a line
+
+
+# What signs people in
+
+
+Play = Callable[..., Stage]
+
+
+@pytest.mark.report("S5")
+@pytest.mark.parametrize(
+    "codings",
+    [("gzip",), ("deflate",), ("gzip", "gzip"), ("gzip", "gzip", "gzip"), ("deflate", "gzip")],
+    ids="+".join,
+)
+@pytest.mark.parametrize("where", ["resource_metadata", "metadata", "register", "token"])
+def test_what_signs_people_in_is_bounded(play: Play, where: str, codings: tuple[str, ...]) -> None:
+    stage = play()
+    bomb = packed(b'{"a":"' + b"x" * (100 * MIB) + b'"}', *codings)
+    stage.server.always(where, bomb)
+    host = stage.host("--initialize-timeout", "5")
+    request_id = host.begin("initialize", initialize_params())
+    host.answer(request_id, seconds=40)
+    assert peak_memory(host.process.pid) < 2 * MARGIN
+    assert len(stage.browser.opened) <= 1
+    asked = time.monotonic()
+    host.close_stdin()
+    host.wait_exit(10)
+    assert time.monotonic() - asked < END
+
+
+@pytest.mark.report("S5")
+def test_what_signs_people_in_is_asked_for_as_it_is(play: Play) -> None:
+    stage = play()
+    stage.sign_in()
+    for name in ("resource_metadata", "metadata", "register", "token"):
+        (asked, *_) = stage.server.received(name)
+        assert asked.headers["accept-encoding"] == "identity"
+
+
+# Bytes behind an answer
+
+
+FALSE = b'{"jsonrpc":"2.0","id":%d,"result":{"false":true}}'
+
+
+def false_answer(exchange: Exchange) -> bytes:
+    body = FALSE % (exchange.id + 1)
+    return b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (
+        len(body),
+        body,
+    )
+
+
+@pytest.mark.report("S13")
+@pytest.mark.parametrize("pause", [0.0, 0.3], ids=["one packet", "later"])
+@pytest.mark.parametrize("way", ["length", "chunked", "event", "204", "202", "304", "error"])
+def test_bytes_behind_an_answer_are_nobodys(
+    wild: Wild, relay: Relay, way: str, pause: float
+) -> None:
+    def answer(exchange: Exchange) -> None:
+        body = encode({"jsonrpc": "2.0", "id": exchange.id, "result": {"false": False}})
+        json_head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+        chunks = b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n"
+        event = b"data: %b\n\n" % body
+        first = {
+            "length": json_head + b"Content-Length: %d\r\n\r\n%b" % (len(body), body),
+            "chunked": json_head + chunks % (len(body), body),
+            "event": b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
+            + chunks % (len(event), event),
+            "204": b"HTTP/1.1 204 No Content\r\n\r\n",
+            "202": b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n",
+            "304": b"HTTP/1.1 304 Not Modified\r\n\r\n",
+            "error": b"HTTP/1.1 500 No\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body),
+        }[way]
+        if pause:
+            exchange.write(first)
+            exchange.delay(pause)
+            exchange.write(false_answer(exchange))
+        else:
+            exchange.write(first + false_answer(exchange))
+
+    scene = Scene(wild, relay, answer)
+    (one,) = scene.begin()
+    scene.host.answer(one)
+    scene.server.stopped.wait(pause * 2)
+    for _ in range(2):
+        answered = scene.host.request("tools/call", SMALL)
+        assert answered["result"]["params"] == SMALL, json.dumps(answered)
+    scene.host.check()

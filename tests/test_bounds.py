@@ -1,0 +1,194 @@
+"""Bounds before decoding: what a body, a text or a fault may cost, by input and output alone."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import zlib
+from itertools import count, takewhile
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mcp_remote_py.bounds import (
+    FREE_OUTPUT,
+    MAX_GZIP_MEMBERS,
+    MAX_MEMBERS,
+    MAX_PARTS,
+    MAX_RATIO,
+    SLICE_BYTES,
+    Decompressor,
+    Growing,
+    Tally,
+    has_few_members,
+    has_few_parts,
+    open_body,
+)
+from mcp_remote_py.errors import Interrupted, Unusable
+
+WHO = "The server"
+
+
+def opened(coding: bytes) -> Decompressor:
+    decoder = open_body(coding, WHO)
+    assert decoder is not None
+    return decoder
+
+
+def decode(coding: bytes, *pieces: bytes) -> bytes:
+    decoder = opened(coding)
+    made = b"".join(part for piece in pieces for part in decoder.feed(piece))
+    decoder.end()
+    return made
+
+
+# Codings
+
+
+@pytest.mark.report("S5", "S6")
+@pytest.mark.parametrize("name", [b"", b"identity", b"None", b"UTF-8", b"identity, ", b" , "])
+def test_a_name_for_nothing_is_no_coding(name: bytes) -> None:
+    assert open_body(name, WHO) is None
+
+
+@pytest.mark.report("S5", "S6")
+@pytest.mark.parametrize(
+    "names",
+    [b"br", b"zstd", b"compress", b"gzip, gzip", b"gzip,deflate", b"gzip, identity, gzip", b"x,y"],
+)
+def test_another_coding_or_a_second_layer_is_refused_in_a_sentence(names: bytes) -> None:
+    with pytest.raises(Unusable) as caught:
+        open_body(names, WHO)
+    assert caught.value.cause.startswith("The server compressed its answer as '")
+    assert caught.value.hint
+
+
+@pytest.mark.report("S6")
+@given(st.binary(max_size=3 * SLICE_BYTES), st.integers(1, 5000), st.booleans())
+def test_one_layer_is_undone_however_it_is_cut(body: bytes, size: int, is_gzip: bool) -> None:
+    packed = gzip.compress(body) if is_gzip else zlib.compress(body)
+    pieces = [packed[start : start + size] for start in range(0, len(packed), size)]
+    assert decode(b"gzip" if is_gzip else b"deflate", *pieces) == body
+
+
+@pytest.mark.report("S6")
+@given(st.lists(st.binary(max_size=100), min_size=2, max_size=5), st.integers(1, 30))
+def test_all_members_are_read(bodies: list[bytes], size: int) -> None:
+    packed = b"".join(map(gzip.compress, bodies))
+    pieces = [packed[start : start + size] for start in range(0, len(packed), size)]
+    assert decode(b"x-gzip", *pieces) == b"".join(bodies)
+
+
+@pytest.mark.report("S6")
+@pytest.mark.parametrize("behind", [b"\0\0", b"garbage", b"\x1f", b"\x1f\x1f"])
+def test_what_stands_behind_the_end_is_passed_over(behind: bytes) -> None:
+    assert decode(b"gzip", gzip.compress(b"body") + behind, b"more") == b"body"
+
+
+@pytest.mark.report("S6")
+def test_what_breaks_off_was_interrupted() -> None:
+    with pytest.raises(Interrupted):
+        decode(b"gzip", gzip.compress(b"body" * 100)[:-9])
+
+
+def test_nothing_at_all_is_nothing() -> None:
+    assert decode(b"gzip") == b""
+
+
+@pytest.mark.report("S5", "S6")
+def test_a_bomb_is_found_out_by_its_ratio_after_a_free_part() -> None:
+    packed = gzip.compress(b"0" * (4 * FREE_OUTPUT), 9)
+    assert MAX_RATIO * len(packed) < 4 * FREE_OUTPUT
+    parts: list[bytes] = []
+    with pytest.raises(Unusable) as caught:
+        parts.extend(opened(b"gzip").feed(packed))
+    assert max(map(len, parts)) <= SLICE_BYTES
+    given_out = sum(map(len, parts))
+    assert f"{MAX_RATIO} to 1" in caught.value.cause
+    assert given_out <= max(FREE_OUTPUT, MAX_RATIO * len(packed))
+
+
+@pytest.mark.report("S6")
+def test_members_are_counted() -> None:
+    with pytest.raises(Unusable) as caught:
+        decode(b"gzip", gzip.compress(b"") * (MAX_GZIP_MEMBERS + 1))
+    assert "parts" in caught.value.cause
+
+
+# Texts
+
+
+def json_values() -> st.SearchStrategy[object]:
+    return st.recursive(
+        st.none() | st.text(max_size=5),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner),
+        max_leaves=20,
+    )
+
+
+@pytest.mark.report("S4")
+@settings(deadline=None, max_examples=30)
+@given(json_values(), st.integers(-3, 3), st.booleans())
+def test_members_are_counted_at_the_outermost_level(
+    inner: object, beside: int, is_list: bool
+) -> None:
+    """Beside a member that is full of commas, so that the cheap count alone does not decide."""
+    many = MAX_MEMBERS + beside
+    first = [inner, ',{[\\"' * MAX_MEMBERS]
+    if is_list:
+        text = json.dumps([first, *[0] * (many - 1)])
+    else:
+        text = json.dumps({"first": first} | {str(number): 0 for number in range(many - 1)})
+    assert has_few_members(text.encode()) == (beside <= 0)
+
+
+@pytest.mark.report("S4")
+def test_a_text_that_takes_too_long_to_count_has_many() -> None:
+    assert not has_few_members(b"[" + b"[" * 300_000 + b"," * MAX_MEMBERS)
+
+
+@pytest.mark.report("S4")
+@pytest.mark.parametrize("unit", [b"0,", b"[", b'{"a":', b"[],"])
+def test_parts_are_counted_at_all_levels(unit: bytes) -> None:
+    assert has_few_parts(unit * 100)
+    assert not has_few_parts(unit * (MAX_PARTS + 1))
+
+
+# What grows
+
+
+@given(st.lists(st.binary(max_size=50)), st.integers(0, 3))
+def test_what_grows_is_given_away_whole(pieces: list[bytes], megabytes: int) -> None:
+    growing = Growing(10)
+    filler = [b"x" * 600_000] * (2 * megabytes)
+    for piece in [*filler, *pieces]:
+        growing.write(piece)
+    whole = b"".join([*filler, *pieces])
+    assert growing.size == len(whole)
+    assert growing.take() == whole
+    assert growing.size == 0
+
+
+@pytest.mark.parametrize("blanks", [b"", b"\r\n", b" \t\r\n" * SLICE_BYTES])
+@pytest.mark.parametrize("body", [b"", b"{}", b" {\n} x"])
+def test_layout_is_taken_off_the_end(body: bytes, blanks: bytes) -> None:
+    growing = Growing(10)
+    growing.write(body + blanks)
+    growing.cut_blanks()
+    assert growing.take() == body
+
+
+# Logs
+
+
+@pytest.mark.report("S12")
+def test_the_first_is_told_and_then_each_power_of_ten() -> None:
+    tally = Tally()
+    told = [(number, tally.take()) for number in takewhile(lambda n: n <= 5000, count(1))]
+    assert [(number, words) for number, words in told if words is not None] == [
+        (1, ""),
+        (10, " (10 times so far)"),
+        (100, " (100 times so far)"),
+        (1000, " (1000 times so far)"),
+    ]

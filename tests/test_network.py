@@ -1,0 +1,138 @@
+"""Connections to judged addresses: real sockets, a written resolver. Must not know the rule."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+
+import httpcore
+import pytest
+
+from mcp_remote_py.network import AsyncioBackend
+from tests.fakes import run
+from tests.peers.launch import free_port
+
+
+class Names:
+    """Answers every look-up from a list, the last answer for ever."""
+
+    def __init__(self, *answers: Sequence[str]) -> None:
+        self.answers = list(answers)
+        self.asked: list[str] = []
+
+    async def resolve(self, host: str, port: int, family: socket.AddressFamily) -> Sequence[str]:
+        self.asked.append(host)
+        return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+
+
+class Judge:
+    """Lets through what is not refused, and remembers what it was shown."""
+
+    def __init__(self, *refused: str) -> None:
+        self.refused = refused
+        self.shown: list[Sequence[str]] = []
+
+    async def choose(self, host: str, addresses: Sequence[str]) -> Sequence[str]:
+        self.shown.append(addresses)
+        chosen = [address for address in addresses if address not in self.refused]
+        if not chosen:
+            raise PermissionError(host)
+        return chosen
+
+
+async def connect(names: Names, judge: Judge, port: int, seconds: float = 5.0) -> str:
+    """The address that was connected to."""
+    backend = AsyncioBackend(choose=judge.choose, resolve=names.resolve)
+    stream = await backend.connect_tcp("a.example", port, seconds)
+    address: str = stream.get_extra_info("peername")[0]
+    await stream.aclose()
+    return address
+
+
+@asynccontextmanager
+async def listening(*addresses: str) -> AsyncGenerator[tuple[int, list[str]]]:
+    """A port where those addresses of loopback listen, and who was connected to."""
+    met: list[str] = []
+
+    async def meet(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        met.append(writer.get_extra_info("sockname")[0])
+        writer.close()
+
+    port = free_port()
+    servers = [await asyncio.start_server(meet, address, port) for address in addresses]
+    try:
+        yield port, met
+    finally:
+        for server in servers:
+            server.close()
+            await server.wait_closed()
+
+
+@pytest.mark.report("S7")
+def test_only_what_was_judged_is_connected_to_and_the_name_is_looked_up_once() -> None:
+    async def main() -> None:
+        names = Names(["127.0.0.2", "127.0.0.3"], ["127.0.0.1"])  # rebound after the first
+        judge = Judge("127.0.0.2", "127.0.0.1")
+        async with listening("127.0.0.1", "127.0.0.2", "127.0.0.3") as (port, met):
+            assert await connect(names, judge, port) == "127.0.0.3"
+            assert judge.shown == [["127.0.0.2", "127.0.0.3"]]
+            assert names.asked == ["a.example"]
+            with pytest.raises(httpcore.ConnectError):
+                await connect(names, judge, port)
+        assert met == ["127.0.0.3"]
+
+    run(main())
+
+
+def test_next_address_follows_one_that_refuses_or_is_silent() -> None:
+    async def main() -> None:
+        async with listening("127.0.0.1") as (port, _):
+            await go_past_both(port)
+
+    async def go_past_both(port: int) -> None:
+        with socket.socket() as full:  # its queue is full: whoever comes next is not answered
+            full.bind(("127.0.0.9", port))
+            full.listen(0)
+            with socket.create_connection(("127.0.0.9", port)):
+                addresses = ["127.0.0.8", "127.0.0.9", "127.0.0.1"]
+                assert await connect(Names(addresses), Judge(), port) == "127.0.0.1"
+
+    run(main())
+
+
+def test_the_first_error_is_told_where_nobody_answers() -> None:
+    async def main() -> None:
+        names = Names(["127.0.0.8", "::1", "127.0.0.9"])
+        with pytest.raises(httpcore.ConnectError, match="refused"):
+            await connect(names, Judge(), free_port())
+
+    run(main())
+
+
+def test_connecting_is_bounded_and_leaves_nothing_behind() -> None:
+    async def main() -> None:
+        before = asyncio.all_tasks()
+        with socket.socket() as full:
+            full.bind(("127.0.0.9", 0))
+            full.listen(0)
+            port = full.getsockname()[1]
+            with socket.create_connection(("127.0.0.9", port)):
+                with pytest.raises(httpcore.ConnectTimeout, match=r"in 0\.2 seconds"):
+                    await connect(Names(["127.0.0.9"]), Judge(), port, 0.2)
+                await asyncio.sleep(0)
+                assert asyncio.all_tasks() == before
+
+    run(main())
+
+
+def test_name_that_nobody_knows() -> None:
+    async def choose(host: str, addresses: Sequence[str]) -> Sequence[str]:
+        raise AssertionError("there is nothing to judge")
+
+    async def main() -> None:
+        with pytest.raises(httpcore.ConnectError, match="cannot be looked up"):
+            await AsyncioBackend(choose=choose).connect_tcp("nobody.invalid", 443, 10)
+
+    run(main())
