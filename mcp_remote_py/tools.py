@@ -208,8 +208,8 @@ def _explain_ambiguous(member: str) -> str:
 
 
 _TOO_MANY_MEMBERS = (
-    "The message has too many members to be judged: with --allow-tool, --ignore-tool or --read-only "
-    "it is not sent."
+    "The message has too many members to be judged: with --allow-tool, --ignore-tool or "
+    "--read-only it is not sent."
 )
 
 

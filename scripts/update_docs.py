@@ -12,13 +12,18 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # for the tables of the tests
 
-from mcp_remote_py import retry
+from mcp_remote_py import bounds, named_files, network, retry, settings
 from mcp_remote_py.cli import render_command_sections, render_option_table
+from mcp_remote_py.credentials import files
 from mcp_remote_py.eras import verdict
 from mcp_remote_py.oauth import ledger
 from mcp_remote_py.oauth.policy import OUTCOMES, RULES, Action, Event, Fact, Rule, State
+from mcp_remote_py.oauth.steps import MAX_BODY_BYTES
 from mcp_remote_py.settings import DEFAULT_AUTH_TIMEOUT
+from mcp_remote_py.signin.callback import DEFAULT_LIMITS
 from mcp_remote_py.signin.fetch import POST_TIMEOUT
+from mcp_remote_py.transports import cookies, intake, sse
+from mcp_remote_py.transports.refusal import EVIDENCE_BYTES
 from tests.conformance import scenarios
 from tests.marks import collect
 from tests.matrix import cells
@@ -238,11 +243,52 @@ def render_evidence() -> str:
     return _table(("Failure", "HTTP status", "JSON-RPC error", "it is", "because"), rows)
 
 
+def render_limits() -> str:
+    """What anything that comes in may cost."""
+    message, shared = settings.DEFAULT_MAX_MESSAGE_SIZE, intake.SHARED_BYTES
+    ratio = f"{bounds.MAX_RATIO} to 1, past {_size(bounds.FREE_OUTPUT)}"
+    listener = DEFAULT_LIMITS
+    rows = [
+        ("A message, either way (`--max-message-size`)", _size(message)),
+        ("All answers under way, until the host has them", f"that and {_size(shared)}"),
+        ("of each of which this needs no room", _size(intake.FREE_BYTES)),
+        ("Layers of compression, each of many gzip members", f"1, {bounds.MAX_GZIP_MEMBERS}"),
+        ("What compressed bytes become", ratio),
+        ("Header fields of an answer, with all interim ones", _size(network.MAX_HEAD_BYTES)),
+        ("Messages in an array", f"{bounds.MAX_BATCH}, {_size(bounds.MAX_BATCH_BYTES)}"),
+        ("Members of what is looked into", f"{bounds.MAX_MEMBERS:,}"),
+        ("Values, where all depths are", f"{bounds.MAX_PARTS:,}"),
+        ("An id", _size(bounds.MAX_ID_BYTES)),
+        ("Field of an event that is not its data", _size(sse.MAX_FIELD_BYTES)),
+        ("Requests of a server that are open", f"{bounds.MAX_SERVER_REQUESTS:,}"),
+        ("Metadata, or an answer with tokens", _size(MAX_BODY_BYTES)),
+        ("Of a page that says no, looked at", _size(EVIDENCE_BYTES)),
+        ("Cookies", f"{cookies.MAX_COOKIES}, together {_size(cookies.MAX_BYTES)}"),
+        ("Visitors of a sign-in's listener at once", str(listener.connections)),
+        ("What one of them sends", _size(listener.head_bytes)),
+        ("A file of ours", _size(files.MAX_BYTES)),
+        ("A file that the person names", _size(named_files.MAX_FILE_BYTES)),
+        (
+            "Headers of a file or command",
+            f"{settings.MAX_HEADERS}, together {_size(settings.MAX_HEADERS_LENGTH)}",
+        ),
+        ("Work in one turn of the event loop", f"{intake.TURN * 1000:g} ms"),
+    ]
+    return _table(("What", "At most"), rows)
+
+
+def _size(size: int) -> str:
+    for unit, length in (("MiB", 1024 * 1024), ("KiB", 1024)):
+        if size >= length:
+            return f"{size / length:g} {unit}"
+    return f"{size} bytes"
+
+
 def render_reports() -> str:
     """What attackers try, what is right then, and the files of tests that show it."""
     shown = collect("report")
     rows = [
-        (name, right, ", ".join(f"`tests/{path}`" for path in shown.get(name, ())))
+        (name, right, ", ".join(f"`tests/{path}`" for path in dict.fromkeys(shown[name])))
         for name, right in REPORTS.items()
     ]
     return _table(("", "Right is", "shown by"), rows)
@@ -286,6 +332,7 @@ PIECES = {
         "server": render_server,
     },
     SECURITY: {
+        "limits": render_limits,
         "reports": render_reports,
     },
 }

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mcp_remote_py.bounds import MAX_MEMBERS
 from mcp_remote_py.errors import InvalidMessage
 from mcp_remote_py.jsonrpc import encode_error, encode_result, parse_message
 from mcp_remote_py.settings import ToolRules
@@ -444,3 +445,34 @@ def test_patterns_match_as_the_regular_expression_does(pattern: str, name: str) 
 def test_a_long_name_and_many_stars_take_no_time() -> None:
     rules = catalog(ignore=("*a" * 50 + "*b",))
     assert rules.allows("a" * 100_000)
+
+
+@pytest.mark.report("S10")
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"id":1,"method":"tools/call",%b,"params":{"name":"good"}}',
+        b'{"id":1,"method":"tools/call","params":{"name":"bad",%b,"name":"good"}}',
+    ],
+)
+def test_a_call_with_too_many_members_is_not_sent_where_a_rule_is_set(line: bytes) -> None:
+    many = b",".join(b'"m%d":0' % number for number in range(MAX_MEMBERS))
+    message = parse_message(line % many)
+    assert catalog(ignore=("bad",)).judge(message)
+    assert not catalog().judge(message)
+
+
+@pytest.mark.report("S10")
+def test_a_list_with_too_many_members_shows_nothing_where_a_rule_is_set() -> None:
+    many = b",".join(b'"m%d":0' % number for number in range(MAX_MEMBERS))
+    listed = b'{"tools":[{"name":"bad"}]}'
+    tools = catalog(ignore=("bad",))
+    for line in (
+        b'{"id":1,%b,"result":%b}' % (many, listed),
+        b'{"id":1,"error":{"code":1},%b,"Result":%b}' % (many, listed),
+        b'{"id":1,"result":{%b,"tools":[{"name":"good"}],"Tools":[{"name":"bad"}]}}' % many,
+        b'{"id":1,"result":{"tools":[{"name":"good",%b,"Name":"bad"}]}}' % many,
+    ):
+        shown = parse_message(tools.learn(parse_message(line)))
+        assert b"bad" not in shown.raw
+        assert shown.key == 1
