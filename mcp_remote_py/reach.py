@@ -56,12 +56,13 @@ def may_lead(server: Network, target: Network, *, private_allowed: bool) -> bool
 
 _THIS_MACHINE = (ip_network("127.0.0.0/8"), ip_network("0.0.0.0/8"), ip_network("::/127"))
 """Systems connect 0.0.0.0 and :: to themselves."""
-_LINK = (ip_network("169.254.0.0/16"), ip_network("fe80::/10"))
+_LINK = tuple(map(ip_network, ("169.254.0.0/16", "fe80::/10", "fd00:ec2::/32")))
+"""The last is Amazon's own, beside 169.254.0.0/16."""
 _OF_CLOUDS = frozenset(
     map(
         ip_address,
-        # Amazon, Google, Alibaba, Oracle, Azure: beside 169.254.169.254, for their machines only.
-        ("fd00:ec2::254", "fd20:ce::254", "100.100.100.200", "192.0.0.192", "168.63.129.16"),
+        # Google, Alibaba, Oracle, Azure: beside 169.254.169.254, for their machines only.
+        ("fd20:ce::254", "100.100.100.200", "192.0.0.192", "168.63.129.16"),
     )
 )
 _NOT_PUBLIC = tuple(
@@ -128,8 +129,11 @@ _THIS_MACHINE_NAMES = frozenset(
     {"localhost", "localhost.localdomain", "ip6-localhost", "ip6-loopback"}
 )
 """RFC 6761 §6.3, and what systems write into their list of hosts."""
-_PRIVATE_ENDINGS = (".internal", ".local", ".home.arpa")
-"""Top-level names that never are on the internet (ICANN 2024, RFC 6762, RFC 8375)."""
+_PRIVATE_ENDINGS = (
+    *(".internal", ".local", ".home.arpa"),  # ICANN 2024, RFC 6762, RFC 8375
+    *(".corp", ".home", ".intranet", ".lan", ".mail", ".private"),  # RFC 6762 G, ICANN 2018
+)
+"""Top-level names that never are on the internet, and that networks use for themselves."""
 
 
 def read_literal(host: str) -> Address | None:
@@ -174,5 +178,9 @@ def network_of_literal(host: str) -> Network | None:
 
 
 def has_private_name(host: str) -> bool:
-    """Whether the name of `host` is one that only private networks give."""
-    return host.lower().removesuffix(".").endswith(_PRIVATE_ENDINGS)
+    """Whether the name of `host` is one that only private networks give.
+
+    So is one without a dot (ICANN 2013): a search list completes it.
+    """
+    name = host.lower().removesuffix(".")
+    return name.endswith(_PRIVATE_ENDINGS) or not set(".:") & set(name)

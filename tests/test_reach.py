@@ -159,9 +159,16 @@ def test_this_machine_by_name(host: str) -> None:
 
 
 def test_names_are_looked_up_unless_they_tell() -> None:
-    for host in ("example.com", "localhost.example.com", "notlocalhost", "my-localhost"):
+    for host in ("example.com", "localhost.example.com", "notlocalhost.example", "a.lan.example"):
         assert network_of_literal(host) is None
         assert not has_private_name(host)
-    for host in ("metadata.google.internal", "nas.local.", "a.HOME.arpa"):
+    for host in (
+        "metadata.google.internal",
+        "nas.local.",
+        "a.HOME.arpa",
+        "wiki",
+        "notlocalhost",
+        "a.Lan",
+    ):
         assert network_of_literal(host) is None
         assert has_private_name(host)

@@ -18,6 +18,7 @@ from mcp_remote_py.errors import (
     SignInFailed,
     SignInUnavailable,
     UsageError,
+    shorten,
 )
 from mcp_remote_py.oauth.challenge import Challenge
 from mcp_remote_py.oauth.document import (
@@ -160,7 +161,7 @@ def _discover(
     else:
         found = yield from _find_at_origin(server, reason, settings)
         found = yield from _settle_owner(found, settings, belongings)
-    yield Report(f"The authorization server is {found.issuer}.")
+    yield Report(f"The authorization server is {shorten(found.issuer)}.")
     resource = metadata.resource if settings.resource is None else settings.resource
     if not settings.send_resource:
         resource = ""
@@ -314,7 +315,8 @@ def _settle_owner(
     """
     named = named_by(settings)
     if belongings and must_ask_itself(_place_of(found), named):
-        yield Report(f"{found.published_by} publishes for {found.issuer}, which is asked itself.")
+        publisher, issuer = shorten(found.published_by), shorten(found.issuer)
+        yield Report(f"{publisher} publishes for {issuer}, which is asked itself.")
         try:
             server = check_url(found.issuer, "issuer")
             found = yield from _find_server_metadata(found.issuer, server, settings)

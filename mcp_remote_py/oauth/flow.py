@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import NamedTuple, cast
 from urllib.parse import urlsplit
 
-from mcp_remote_py.errors import McpRemoteError, SignInFailed
+from mcp_remote_py.errors import McpRemoteError, SignInFailed, shorten
 from mcp_remote_py.oauth.challenge import Challenge
 from mcp_remote_py.oauth.claims import read_claims
 from mcp_remote_py.oauth.device import ask_by_code
@@ -75,7 +75,7 @@ def prepare(
         # With its own state and verifier: nothing it provokes can be taken for the real answer.
         url, _, _ = _begin(server, credential, settings, random_bytes)
         if not (yield from preflight(url)):
-            yield Report(f"{server.issuer} no longer knows us: registering once more.")
+            yield Report(f"{shorten(server.issuer)} no longer knows us: registering once more.")
             credential = yield from client.obtain(None)
             cached = False
     url, state, verifier = _begin(server, credential, settings, random_bytes)

@@ -18,6 +18,7 @@ from mcp_remote_py.errors import (
     SignInFailed,
     SignInUnavailable,
     UsageError,
+    shorten,
     words_of,
 )
 from mcp_remote_py.oauth.discovery import ServerMetadata
@@ -89,7 +90,7 @@ def obtain_client(
             f"The authorization server {server.issuer} lets no client register itself.",
             hint=f"{_BY_HAND} {_document_hint(server)}".rstrip(),
         )
-    yield Report(f"Registering at {server.issuer}.")
+    yield Report(f"Registering at {shorten(server.issuer)}.")
     members = _read_members(settings.static_client_metadata, _CLIENT_METADATA)
     client = yield from _register(server, redirect_uris, members, settings, scope)
     if client.client_secret is not None:

@@ -55,6 +55,7 @@ from mcp_remote_py.oauth.steps import (
     Disk,
     Forget,
     Hold,
+    Judge,
     Lock,
     Look,
     NobodyCame,
@@ -288,6 +289,7 @@ class Session:
         while not (yield Hold(Lock.SIGN_IN)):
             disk = yield from self._look()
             if disk.pending is not None:
+                yield Judge(disk.pending.url, "sign-in page")  # its options are not ours
                 yield Report("Another mcp-remote-py waits for this sign-in: this is its page.")
                 yield from self._ask(disk.pending, AskUser(disk.pending, listens=False))
             if self._has_another(before):
@@ -402,8 +404,9 @@ class Session:
 
     def _resume(self, pending: PendingAuthorization) -> Conversation[None]:
         """Waits for what comes of a tab whose process is gone."""
-        yield Report(f"Still waiting for the sign-in at {pending.server_name}: {pending.url}")
         try:
+            yield Judge(pending.url, "sign-in page")
+            yield Report(f"Still waiting for the sign-in at {pending.server_name}: {pending.url}")
             yield from self._ask(pending, AskUser(pending, opens_tab=False))
         except McpRemoteError as error:
             yield from self._note_failure(error)

@@ -69,7 +69,7 @@ from mcp_remote_py.oauth.steps import (
     Watch,
 )
 from mcp_remote_py.oauth.tokens import BEARER, DPOP
-from mcp_remote_py.redact import Secret, remember
+from mcp_remote_py.redact import MASK, Secret, remember, scrub_known
 from mcp_remote_py.retry import Steps
 from mcp_remote_py.settings import SignInSettings
 from mcp_remote_py.signin.page import Outcome
@@ -400,6 +400,11 @@ class SignInAgent:
             self.world.report(f"Sign in in the browser that opens: {pending.url}")
             return
         self.world.report(f"Open this address to sign in: {pending.url}")
+        if scrub_known(pending.url) != pending.url:  # a key of the server's URL, as its resource
+            self.world.report(
+                f"Where {MASK} stands in it, it cannot be opened: "
+                + self.name_server("the whole address is shown by mcp-remote-py login URL")
+            )
         port = urlsplit(pending.credential.redirect_uri).port
         if self.world.hear is not None:
             self.world.report(

@@ -128,7 +128,7 @@ class Border:
             return literal
         if not self._proxied:
             return network_of(await self._locate())
-        seen = {network_of(address) for address in await self._see(self._server.host)}
+        seen = {network for _, network in await self._look_up(self._server.host)}
         return Network.PRIVATE if seen == {Network.PRIVATE} else Network.PUBLIC
 
     async def _look_up(self, host: str) -> list[tuple[str, Network]]:
@@ -199,4 +199,4 @@ def origins_of(settings: SignInSettings) -> list[str]:
     for url in urls:
         with contextlib.suppress(UsageError):
             origins.append(read_origin(url).origin)
-    return origins
+    return list(dict.fromkeys(origins))

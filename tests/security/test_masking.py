@@ -178,3 +178,46 @@ def test_a_token_endpoint_that_repeats_credentials_shows_none(
             for one in (secret, spell(secret)):
                 assert one[: len(one) // 2] not in text
                 assert one[len(one) // 2 :].rstrip("=.%3d&#61;u0") not in text
+
+
+@pytest.mark.promise("S2")
+@pytest.mark.report("O22")
+def test_a_key_is_not_shown_either_where_it_is_part_of_the_issuer(play: Play) -> None:
+    """Servers that sign people in at their own address; the page itself must be told whole."""
+    key = KEYS["letters"]
+    stage = play()
+    stage.server.path = stage.server.policy.issuer_path = f"/s/{key}/mcp"
+
+    def run(command: str, *options: str) -> str:
+        done = subprocess.run(
+            [str(COMMAND), command, stage.server.url, *options],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            env=stage.environment(),
+            check=False,
+        )
+        assert done.returncode == 0
+        return done.stdout + done.stderr
+
+    said = run("login", "--token-store", "file")
+    assert_masked(
+        "\n".join(line for line in said.splitlines() if "?response_type=" not in line), key
+    )
+    assert f"/s/{key}/mcp" in unquote(said)
+    for options in ([], ["--json"]):
+        assert_masked(run("status", *options), key)
+
+
+@pytest.mark.promise("S2")
+@pytest.mark.report("O22")
+def test_a_page_that_the_log_cannot_show_whole_is_shown_by_login(play: Play) -> None:
+    key = KEYS["letters"]
+    stage = play()
+    stage.server.path = f"/s/{key}/mcp"
+    host = stage.host("--no-browser", "--auth-timeout", "1")
+    request_id = host.begin("initialize", initialize_params())
+    assert_error(host.answer(request_id, seconds=PATIENCE), request_id)
+    assert_masked(host.stderr, key)
+    assert "the whole address is shown by mcp-remote-py login" in host.stderr

@@ -200,6 +200,18 @@ def test_server_behind_a_proxy_is_where_its_name_leads_but_never_on_this_machine
         unknown.check(target)
 
 
+@pytest.mark.parametrize("name", ["mcp.company.internal", "mcp.corp", "mcp"])
+def test_names_that_only_the_proxy_knows_are_of_its_network(name: str) -> None:
+    """Of a company: its servers may name each other, and nobody on the internet may name them."""
+    target = "https://sso.company.internal/authorize"
+    inside = Place(server=f"https://{name}/mcp", proxied=True)
+    inside.check(target)
+    inside.check(f"https://{COMPANY}/authorize")
+    assert inside.located == 0
+    with pytest.raises(SignInFailed, match=f"{name}, in a private network"):
+        Place(proxied=True).check(f"https://{name}/authorize")
+
+
 def find(url: str, tls: Tls) -> str:
     def build_tls() -> ssl.SSLContext:
         return build_tls_context(tls)
