@@ -32,7 +32,7 @@ from mcp_remote_py.oauth.grants import (
     make_random_text,
     refresh,
 )
-from mcp_remote_py.oauth.ownership import is_registered_with, named_by
+from mcp_remote_py.oauth.ownership import check_still, is_registered_with, named_by
 from mcp_remote_py.oauth.registration import choose_redirect_uri, obtain_client, preflight
 from mcp_remote_py.oauth.steps import (
     Callback,
@@ -111,6 +111,7 @@ def finish(
             settings.trusted_issuers,
         )
         remember((code,))
+        check_still(credential, settings)
         yield from _reserve()
         credential = yield from exchange_code(credential, code, pending.verifier, now)
     except (AuthorizationRefused, GrantRefused) as error:

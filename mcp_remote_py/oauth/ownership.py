@@ -264,14 +264,24 @@ def place_of(credential: Credential) -> Place:
 
 
 def may_renew(credential: Credential, settings: SignInSettings) -> bool:
-    """Whether all it takes to renew this sign-in may still go to where it is renewed.
+    """Whether all it takes to renew this sign-in may still go to where it is renewed."""
+    try:
+        check_still(credential, settings)
+    except SignInFailed:
+        return False
+    return True
+
+
+def check_still(credential: Credential, settings: SignInSettings) -> None:
+    """Sees to it that what goes on here, and was begun by a process of its own, still may.
 
     Options change between two starts; a client that we registered is not the person's.
+
+    Raises:
+        SignInFailed: see `check_owner`.
     """
-    if credential.client.origin != "static":
-        return True
-    place, named = place_of(credential), named_by(settings)
-    return all(may_have(place, belonging, named) for belonging in belongings_of(settings))
+    if credential.client.origin == "static":
+        check_owner(place_of(credential), belongings_of(settings), named_by(settings))
 
 
 def may_revoke(credential: Credential) -> bool:

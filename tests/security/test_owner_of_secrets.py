@@ -8,18 +8,21 @@ command is played by a host and by a person; what counts is what the attacker wa
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import subprocess
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.error import HTTPError
 from urllib.parse import quote, unquote_plus, urlsplit
+from urllib.request import urlopen
 
 import pytest
 from joserfc.jwk import ECKey
 
 from tests.canaries import RUN
-from tests.harness.host import assert_error, initialize_params
+from tests.harness.host import assert_error, initialize_params, wait_until
 from tests.harness.stage import CALL, COMMAND, PATIENCE, Stage, call, let_token_expire, refusal
 from tests.oauth.player import make_jwt
 from tests.peers.authorization_server import AuthorizationServer, Client, Policy
@@ -287,6 +290,35 @@ def test_no_secret_follows_a_redirect(status: int, scene: Scene) -> None:
     )
     assert (code, f"HTTP {status}" in said) == (3, True), said
     assert scene.attacker.requests == []
+
+
+@pytest.mark.report("S1")
+@pytest.mark.parametrize("named", [True, False])
+def test_a_page_that_was_left_open_redeems_nothing_for_who_is_no_longer_named(
+    named: bool, scene: Scene
+) -> None:
+    """Options change between two starts, and the next one waits for what the last has begun."""
+    options, secrets = of_browser(scene)
+    options = [*options[:-1], "20"]
+    trust = ["--trusted-issuer", scene.attacker.issuer]
+    scene.stage.browser.become("record")
+    first = scene.stage.host(*options, *trust)
+    first.begin("initialize", initialize_params())
+    wait_until(lambda: scene.stage.browser.opened != [], "the page")
+    scene.stage.kill(first)
+    host = scene.stage.host(*options, *(trust if named else []))
+    request_id = host.begin("initialize", initialize_params())
+    wait_until(lambda: "Still waiting" in host.stderr, "the next one")
+    with contextlib.suppress(HTTPError):  # of a page that says it came to nothing
+        urlopen(scene.stage.browser.opened[0], timeout=PATIENCE).close()  # noqa: S310 - loopback
+    answer = host.answer(request_id, seconds=PATIENCE)
+    assert len(scene.stage.browser.opened) == 1
+    if named:
+        assert "result" in answer
+        assert stolen(scene.attacker, secrets) == ["token"]
+    else:
+        assert "is not sent to" in assert_error(answer, request_id)
+        assert asked(scene.attacker) == ["authorize"]
 
 
 # Grants of an identity provider --------------------------------------------------------------
