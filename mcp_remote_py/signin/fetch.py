@@ -13,13 +13,14 @@ import asyncio
 import ssl
 import sys
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import NamedTuple, cast
 from urllib.parse import urljoin
 
 from mcp_remote_py import __version__
 from mcp_remote_py.bounds import open_body
 from mcp_remote_py.errors import ExchangeError, Interrupted, NotSent, Unusable, UsageError
-from mcp_remote_py.network import AsyncioBackend, Choose
+from mcp_remote_py.network import AsyncioBackend, AsyncioStream, Choose
 from mcp_remote_py.oauth.dpop import prove
 from mcp_remote_py.oauth.steps import MAX_BODY_BYTES, Fetch, Request, Response
 from mcp_remote_py.redact import Secret, mask_url, remember, remember_briefly
@@ -43,6 +44,9 @@ KEEPALIVE_EXPIRY = 4.0
 """Seconds an idle connection is used again: common servers close after 5."""
 
 MAX_REDIRECTS = 3
+
+_NO_COOKIES = DefaultCookiePolicy(allowed_domains=())
+"""Cookies are for the MCP server's own messages; httpx would keep any number, for all ports."""
 
 PROBE = (
     b'{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25",'
@@ -214,6 +218,7 @@ class Fetcher:
             proxy=None if way.proxy is None else way.proxy.reveal(),
             transport=_Transport(tls, choose, self._ipv4) if way.proxy is None else None,
             trust_env=False,
+            cookies=CookieJar(_NO_COOKIES),
             follow_redirects=False,
             timeout=self._post_timeout,
             headers={
@@ -292,6 +297,9 @@ class _Transport(httpx.AsyncBaseTransport):
             answer = await self._pool.handle_async_request(sent)
         except Exception as error:
             raise to_httpx(error) from error
+        connection = answer.extensions.get("network_stream")  # pyright: ignore
+        if isinstance(connection, AsyncioStream):
+            connection.begin_body()
         stream = _Stream(cast("AsyncIterable[bytes]", answer.stream), answer.aclose)
         return httpx.Response(answer.status, headers=answer.headers, stream=stream)
 

@@ -435,3 +435,39 @@ def test_every_error_of_httpcore_has_a_namesake() -> None:
     assert len(errors) > 10
     for kind in set(errors) - never_seen_outside:
         assert isinstance(map_error(to_httpx(kind("why")), "there"), ExchangeError)
+
+
+@pytest.mark.report("S11")
+def test_no_cookie_is_kept_for_any_of_them(server: WildServer) -> None:
+    """A page that is polled would be sent more each time, and so would others of its host."""
+
+    def set_cookies(exchange: Exchange) -> None:
+        exchange.reply(200, b"{}", headers={"Set-Cookie": f"a{len(server.requests)}=b; Path=/"})
+
+    server.always("GET", set_cookies)
+
+    async def main() -> None:
+        fetcher = fetcher_for()
+        for _ in range(3):
+            await fetcher.fetch(Fetch(Request("GET", f"{server.origin}/device")))
+        await fetcher.aclose()
+
+    run(main())
+    assert [exchange.headers.get("cookie") for exchange in server.requests] == [None] * 3
+
+
+@pytest.mark.report("S5")
+def test_documents_that_come_by_one_connection_are_bounded_each_by_itself(
+    server: WildServer,
+) -> None:
+    body = b"{}" + b" " * 50_000
+    server.always("GET", lambda exchange: exchange.reply(200, body))
+
+    async def main() -> None:
+        fetcher = fetcher_for()
+        for _ in range(4):
+            response = await fetcher.fetch(Fetch(Request("GET", server.origin)))
+            assert response.body == body
+        await fetcher.aclose()
+
+    run(main())
