@@ -199,4 +199,4 @@ def origins_of(settings: SignInSettings) -> list[str]:
     for url in urls:
         with contextlib.suppress(UsageError):
             origins.append(read_origin(url).origin)
-    return list(dict.fromkeys(origins))
+    return origins
