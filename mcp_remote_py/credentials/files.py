@@ -283,15 +283,33 @@ def quarantine(path: Path, seen: bytes, reason: str) -> bool:
     """
     if read_private(path) != seen:
         return False  # someone has replaced it meanwhile
-    numbers = range(1, MAX_QUARANTINED + 1)
-    names = [path.with_name(f"{path.name}.quarantine-{number}") for number in numbers]
     try:
-        aside = next((name for name in names if not name.exists()), names[-1])
+        aside = _find_name_aside(path)
         replace(path, aside)
     except OSError as error:
         raise _unusable(path, "be moved aside", error) from None
     logger.warning("%s was moved to %s and is not used: %s", path, aside.name, reason)
     return True
+
+
+def copy_aside(path: Path, seen: bytes, reason: str, randomness: Randomness) -> None:
+    """The same for a file that must never be missing: it stays until it is written anew.
+
+    Raises:
+        StoreError: there is no room for it.
+    """
+    try:
+        aside = _find_name_aside(path)
+    except OSError as error:
+        raise _unusable(path, "be copied", error) from None
+    write_private(aside, seen, randomness)
+    logger.warning("%s was copied to %s and is not used: %s", path, aside.name, reason)
+
+
+def _find_name_aside(path: Path) -> Path:
+    numbers = range(1, MAX_QUARANTINED + 1)
+    names = [path.with_name(f"{path.name}.quarantine-{number}") for number in numbers]
+    return next((name for name in names if not name.exists()), names[-1])
 
 
 def delete(path: Path) -> bool:
