@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import glob
 import logging
 import os
@@ -88,7 +89,19 @@ else:
         mode = stat.S_IMODE(status.st_mode)
         if mode & forbidden and status.st_uid == os.geteuid() and not (or_roots and mode & 0o1000):
             folder.chmod(mode & ~forbidden)
-            logger.warning("The folder %s was open to other users; now it is yours alone.", folder)
+            if folder.stat().st_mode & forbidden:
+                _say_open(folder)
+            else:
+                logger.warning(
+                    "The folder %s was open to other users; now it is yours alone.", folder
+                )
+
+    @functools.cache
+    def _say_open(folder: Path) -> None:
+        """Once: it stays so."""
+        logger.warning(
+            "The folder %s is open to other users: the disk it is on has no permissions.", folder
+        )
 
     def describe_strangeness(status: os.stat_result) -> str:
         """What an open file has that none of ours has, "" for nothing."""
@@ -101,11 +114,11 @@ else:
         return ""
 
     def close_to_others(descriptor: int, status: os.stat_result) -> bool:
-        """Takes away what others may do with an open file; whether they could do anything."""
+        """Takes away what others may do with an open file; whether that has changed anything."""
         if not status.st_mode & 0o077:
             return False
         os.fchmod(descriptor, 0o600)
-        return True
+        return not os.fstat(descriptor).st_mode & 0o077
 
 
 class Draft:
