@@ -84,4 +84,5 @@ def _look(path: str, now: Callable[[], float]) -> tuple[bytes, float]:
 def _decode(content: bytes) -> str:
     if len(content) > MAX_FILE_BYTES:
         raise OSError(errno.EFBIG, f"It is larger than {MAX_FILE_BYTES} bytes")
-    return content.decode("utf-8-sig")  # editors on Windows put a mark before the first line
+    # Editors on Windows put a mark before the first line.
+    return content.decode().removeprefix("\ufeff")
