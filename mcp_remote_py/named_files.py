@@ -46,17 +46,21 @@ def read_settled(
 ) -> str:
     """The text of a regular file, once nobody is writing it. May block for `PATIENCE`.
 
-    Looks again only at a file that was changed a moment ago; `now` is the time of day.
+    Looks again only at a file that was changed a moment ago, or says so: some file systems give the
+    time of the look, so what stays the same has come to rest, too. `now` is the time of day.
 
     Raises:
         OSError, ValueError: as `read_named`; also where the file does not come to rest.
     """
     end = now() + PATIENCE
+    before, same_since = None, 0.0
     while True:
         content, age = _look(path, now)
-        finished = content.endswith(b"\n")
+        if content != before:
+            before, same_since = content, now()
+        enough = STILL_FOR if content.endswith(b"\n") else UNFINISHED_STILL_FOR
         # A time in the future is a clock's fault, and no sign of a writer.
-        if not 0 <= age < (STILL_FOR if finished else UNFINISHED_STILL_FOR):
+        if not 0 <= age < enough or now() - same_since >= enough:
             return _decode(content)
         if now() >= end:
             raise OSError(errno.EBUSY, "It is being written again and again")
@@ -80,4 +84,5 @@ def _look(path: str, now: Callable[[], float]) -> tuple[bytes, float]:
 def _decode(content: bytes) -> str:
     if len(content) > MAX_FILE_BYTES:
         raise OSError(errno.EFBIG, f"It is larger than {MAX_FILE_BYTES} bytes")
-    return content.decode("utf-8-sig")  # editors on Windows put a mark before the first line
+    # Editors on Windows put a mark before the first line.
+    return content.decode().removeprefix("\ufeff")

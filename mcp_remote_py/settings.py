@@ -597,12 +597,13 @@ def _check_header_value(name: str, value: str) -> None:
             f"The value of the header {name} contains a character that no header can carry.",
             hint="Look for curly quotes, long dashes or invisible characters from copying.",
         )
-    if not value:
+    visible = value.strip()  # of the blanks that are not ASCII as well
+    if not visible:
         raise UsageError(
             f"The header {name} has no value.",
             hint=f"If the value comes from a variable, set it; else use {ENV_FORM}.",
         )
-    if name.lower() == "authorization" and value.lower() in _BARE_SCHEMES:
+    if name.lower() == "authorization" and visible.lower() in _BARE_SCHEMES:
         raise UsageError(
             f"The header {name} has a scheme but no token behind it.",
             hint=f"If the token comes from a variable, set it; else use {ENV_FORM}.",

@@ -11,6 +11,7 @@ know who asks.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 import msgspec
@@ -46,6 +47,10 @@ _ANSWER = frozenset({"id", "result", "error"})
 _METHODS = frozenset({"tools/call", "tools/list"})
 _TOOLS = frozenset({"tools"})
 _NAME = frozenset({"name"})
+_UNSEEN = re.compile(
+    r"[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\U000e0100-\U000e01ef]"
+)
+"""What counts as printable, but shows nothing by itself (Unicode: Default_Ignorable_Code_Point)."""
 
 
 class ToolCatalog:
@@ -214,12 +219,12 @@ _TOO_MANY_MEMBERS = (
 
 
 def _fold(text: str) -> str:
-    """The text without the case of its letters, and without their other forms in Unicode."""
+    """The text without the case of its letters, their other forms, and what cannot be seen."""
     if text.isascii():
         return text.lower()
     import unicodedata
 
-    return unicodedata.normalize("NFKC", text).casefold()
+    return _UNSEEN.sub("", unicodedata.normalize("NFKC", text)).casefold()
 
 
 def _is_shown_whole(name: str) -> bool:

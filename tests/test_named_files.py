@@ -87,11 +87,21 @@ def test_what_is_being_written_is_waited_for(tmp_path: Path, begin: str) -> None
 @pytest.mark.promise("S4")
 def test_what_never_comes_to_rest_is_an_error_in_bounded_time(tmp_path: Path) -> None:
     time = written(tmp_path, "", 0.0)
-    time.meanwhile = dict.fromkeys(range(1000), "A: b")
+    time.meanwhile = {number: f"A: {number}" for number in range(1000)}
     with pytest.raises(OSError, match="again and again") as caught:
         read_settled(str(time.path), time.now, time.sleep)
     assert caught.value.errno == errno.EBUSY
     assert time.slept == pytest.approx(PATIENCE, abs=2 * INTERVAL)
+
+
+@pytest.mark.parametrize(("text", "least"), [("A: b\n", STILL_FOR), ("A: b", UNFINISHED_STILL_FOR)])
+def test_file_system_that_always_says_now_is_believed_by_what_stays_the_same(
+    tmp_path: Path, text: str, least: float
+) -> None:
+    time = written(tmp_path, text, 0.0)
+    time.meanwhile = dict.fromkeys(range(1000), text)
+    assert read_settled(str(time.path), time.now, time.sleep) == text
+    assert time.slept == pytest.approx(least, abs=2 * INTERVAL)
 
 
 def test_a_real_writer_that_truncates_first_is_never_met_halfway(tmp_path: Path) -> None:

@@ -363,6 +363,11 @@ class TestHeader:
                 'use "Authorization:${AUTH_HEADER}" in "args", and AUTH_HEADER in "env".',
             ),
             (
+                "X-A: \u00a0",
+                "The header X-A has no value. If the value comes from a variable, set it; else "
+                'use "Authorization:${AUTH_HEADER}" in "args", and AUTH_HEADER in "env".',
+            ),
+            (
                 "X-A: ${EMPTY}",
                 "The header X-A has no value. If the value comes from a variable, set it; else "
                 'use "Authorization:${AUTH_HEADER}" in "args", and AUTH_HEADER in "env".',

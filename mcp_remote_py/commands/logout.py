@@ -11,8 +11,10 @@ import os
 from collections.abc import Callable, Mapping
 
 from mcp_remote_py.commands.agent import BuildAgent, load_agent
+from mcp_remote_py.credentials.keys import FOLDER, choose_store
 from mcp_remote_py.credentials.known import KnownFile
 from mcp_remote_py.credentials.state import State, StateFile, list_states, state_directory
+from mcp_remote_py.credentials.store import session_key
 from mcp_remote_py.errors import McpRemoteError, one_line
 from mcp_remote_py.redact import mask_url, remember, secrets_in_url
 from mcp_remote_py.settings import (
@@ -47,27 +49,46 @@ def run_logout(
         ]
         return max(statuses, default=DONE_STATUS)
 
-    sessions = find_sessions(settings, environment)
-    if not sessions:
+    sessions, nameless = find_sessions(settings, environment)
+    if nameless:
+        logger.error(
+            "Stored sign-ins whose record cannot be used, so that nothing tells their server: %d. "
+            "Name each: mcp-remote-py logout URL. Or delete their files, in %s.",
+            nameless,
+            state_directory(environment) / FOLDER,
+        )
+    elif not sessions:
         write("Nobody is signed in anywhere: there is nothing to do.")
-    return asyncio.run(sign_out())
+    return max(asyncio.run(sign_out()), FAILED_STATUS if nameless else DONE_STATUS)
 
 
-def find_sessions(settings: LogoutSettings, environment: Mapping[str, str]) -> list[State]:
-    """The sessions that are meant.
+def find_sessions(
+    settings: LogoutSettings, environment: Mapping[str, str]
+) -> tuple[list[State], int]:
+    """The sessions that are meant; and how many are stored that no record tells anything of.
 
     The one that is named in full is always among them: its record may be lost while a token of
     it is still stored.
+
+    Raises:
+        StoreError: all are meant, and what is stored cannot be found out.
     """
-    known = list_states(state_directory(environment))
+    directory = state_directory(environment)
+    known = list_states(directory)
     if settings.server is None:
-        return [
-            state
+        stored = set(choose_store("file", directory, os.urandom).sessions())
+        by_key = {
+            session_key(state.server, state.resource or None, state.profile): state
             for state in known
+        }
+        meant = [
+            state
+            for key, state in by_key.items()
             if settings.profile in (None, state.profile)
             and settings.resource in (None, state.resource)
-            and (state.signed_in_at is not None or state.store)
+            and (state.signed_in_at is not None or state.store or key in stored)
         ]
+        return meant, len(stored - by_key.keys())
     server, profile = str(settings.server), settings.profile or ""
     found = [
         state
@@ -76,7 +97,8 @@ def find_sessions(settings: LogoutSettings, environment: Mapping[str, str]) -> l
         and state.profile == profile
         and settings.resource in (None, state.resource)
     ]
-    return found or [State(server=server, profile=profile, resource=settings.resource or "")]
+    found = found or [State(server=server, profile=profile, resource=settings.resource or "")]
+    return found, 0
 
 
 async def _sign_out(

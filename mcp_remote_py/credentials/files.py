@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import glob
 import logging
 import os
@@ -88,7 +89,19 @@ else:
         mode = stat.S_IMODE(status.st_mode)
         if mode & forbidden and status.st_uid == os.geteuid() and not (or_roots and mode & 0o1000):
             folder.chmod(mode & ~forbidden)
-            logger.warning("The folder %s was open to other users; now it is yours alone.", folder)
+            if folder.stat().st_mode & forbidden:
+                _say_open(folder)
+            else:
+                logger.warning(
+                    "The folder %s was open to other users; now it is yours alone.", folder
+                )
+
+    @functools.cache
+    def _say_open(folder: Path) -> None:
+        """Once: it stays so."""
+        logger.warning(
+            "The folder %s is open to other users: the disk it is on has no permissions.", folder
+        )
 
     def describe_strangeness(status: os.stat_result) -> str:
         """What an open file has that none of ours has, "" for nothing."""
@@ -101,11 +114,11 @@ else:
         return ""
 
     def close_to_others(descriptor: int, status: os.stat_result) -> bool:
-        """Takes away what others may do with an open file; whether they could do anything."""
+        """Takes away what others may do with an open file; whether that has changed anything."""
         if not status.st_mode & 0o077:
             return False
         os.fchmod(descriptor, 0o600)
-        return True
+        return not os.fstat(descriptor).st_mode & 0o077
 
 
 class Draft:
@@ -283,15 +296,33 @@ def quarantine(path: Path, seen: bytes, reason: str) -> bool:
     """
     if read_private(path) != seen:
         return False  # someone has replaced it meanwhile
-    numbers = range(1, MAX_QUARANTINED + 1)
-    names = [path.with_name(f"{path.name}.quarantine-{number}") for number in numbers]
     try:
-        aside = next((name for name in names if not name.exists()), names[-1])
+        aside = _find_name_aside(path)
         replace(path, aside)
     except OSError as error:
         raise _unusable(path, "be moved aside", error) from None
     logger.warning("%s was moved to %s and is not used: %s", path, aside.name, reason)
     return True
+
+
+def copy_aside(path: Path, seen: bytes, reason: str, randomness: Randomness) -> None:
+    """The same for a file that must never be missing: it stays until it is written anew.
+
+    Raises:
+        StoreError: there is no room for it.
+    """
+    try:
+        aside = _find_name_aside(path)
+    except OSError as error:
+        raise _unusable(path, "be copied", error) from None
+    write_private(aside, seen, randomness)
+    logger.warning("%s was copied to %s and is not used: %s", path, aside.name, reason)
+
+
+def _find_name_aside(path: Path) -> Path:
+    numbers = range(1, MAX_QUARANTINED + 1)
+    names = [path.with_name(f"{path.name}.quarantine-{number}") for number in numbers]
+    return next((name for name in names if not name.exists()), names[-1])
 
 
 def delete(path: Path) -> bool:

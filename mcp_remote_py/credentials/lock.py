@@ -6,6 +6,7 @@ and holds nothing. Must not know what the lock protects.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import sys
@@ -42,7 +43,7 @@ class Held:
     def free(self) -> None:
         """Gives it back, as far as we hold it."""
         if self._is_shared:
-            os.close(self.descriptor)
+            _close(self.descriptor)
         else:
             _free(self.descriptor)
 
@@ -118,9 +119,14 @@ def _take(path: Path, *, wait: bool) -> int | None:
 
 def _free(descriptor: int) -> None:
     """Unlocks first: a child that is just being started may have a copy of the descriptor."""
-    try:
+    with contextlib.suppress(OSError):
         _unlock(descriptor)
-    finally:
+    _close(descriptor)
+
+
+def _close(descriptor: int) -> None:
+    """What is closed is free, also where the disk complains."""
+    with contextlib.suppress(OSError):
         os.close(descriptor)
 
 

@@ -23,9 +23,9 @@ import msgspec
 
 from mcp_remote_py.credentials.files import (
     Randomness,
+    copy_aside,
     delete,
     names_in,
-    quarantine,
     read_private,
     write_private,
 )
@@ -280,7 +280,9 @@ class StateFile:
     def _write(self, state: State, broken: bytes | None) -> None:
         record = _Record(**msgspec.structs.asdict(state), schema=SCHEMA)
         if broken:  # what is empty, or a folder, has nothing to keep
-            quarantine(self._path, broken, "It is not a record of this version.")
+            # A copy: where the next write fails, a record that is missing would be a full budget.
+            why = "It is not a record of this version."
+            copy_aside(self._path, broken, why, self._randomness)
         write_private(self._path, msgspec.json.encode(record), self._randomness)
 
 

@@ -116,13 +116,14 @@ class Store(Protocol):
         ...
 
 
-def session_key(server: ServerUrl, resource: str | None, profile: str) -> str:
+def session_key(server: ServerUrl | str, resource: str | None, profile: str) -> str:
     """The name of a session: 64 hexadecimal digits (decision D7).
 
     `resource` is what the person asked for instead of the published one, if anything. Header
     values are no part of it: they change, and the sign-in must not be lost with them.
     """
-    # A ServerUrl is canonical: lower-case scheme and host, no default port, the rest as typed.
+    # A ServerUrl is canonical, also in a record: lower-case scheme and host, no default port, the
+    # rest as typed.
     parts = [str(server), resource or "", profile]
     return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()
 

@@ -2,8 +2,8 @@
 
 Field note 48: a credential that was changed outside is picked up after a 401, and only then. What
 was given once is never missing later: whatever cannot be read again, or has left its source, keeps
-its last value. A command is started without a shell, with bounds on its time and output and
-without our stdio. Must not know which requests carry the headers.
+its last value, until another source gives a new one. A command is started without a shell, with
+bounds on its time and output and without our stdio. Must not know which requests carry the headers.
 """
 
 from __future__ import annotations
@@ -38,10 +38,11 @@ END_PATIENCE = 1.0
 
 
 class _Source(NamedTuple):
-    """A file or command, and what it gave last, by lower-case name."""
+    """A file or command, what it gave last by lower-case name, and what of it has left it."""
 
     read: Callable[[], Awaitable[tuple[Header, ...]]]
     last: dict[str, Header]
+    gone: set[str]
 
 
 class HeaderBook:
@@ -60,8 +61,8 @@ class HeaderBook:
         self._read_file = read_file
         self._command_timeout = command_timeout
         self._sources = [
-            *(_Source(partial(self._read, path), {}) for path in sources.files),
-            *(_Source(partial(self._run, argv), {}) for argv in sources.commands),
+            *(_Source(partial(self._read, path), {}, set()) for path in sources.files),
+            *(_Source(partial(self._run, argv), {}, set()) for argv in sources.commands),
         ]
         self._reloading: asyncio.Future[None] | None = None
         self.edition = 0
@@ -133,21 +134,31 @@ class HeaderBook:
 
     async def _reload(self) -> None:
         before = self._pairs
+        fresh: set[str] = set()
         for source in self._sources:
             try:
-                await self._take(source)
+                fresh |= await self._take(source)
             except McpRemoteError as error:
                 logger.warning("The headers could not be read again: %s", error.sentence())
+        for source in self._sources:
+            for name in source.gone & fresh:  # it has moved to another source
+                source.gone.remove(name)
+                del source.last[name]
+            if source.gone:
+                names = ", ".join(sorted(source.last[name].name for name in source.gone))
+                logger.warning("No longer given, so the last value holds: the header %s.", names)
         self._merge_sources()
         if self._pairs != before:
             self.edition += 1
 
-    async def _take(self, source: _Source) -> None:
+    async def _take(self, source: _Source) -> set[str]:
+        """Reads it; the names of what is new or has changed."""
         headers = {header.name.lower(): header for header in await source.read()}
-        if gone := source.last.keys() - headers.keys():
-            names = ", ".join(sorted(source.last[name].name for name in gone))
-            logger.warning("No longer given, so the last value holds: the header %s.", names)
+        fresh = {name for name, header in headers.items() if source.last.get(name) != header}
+        source.gone.update(source.last)
+        source.gone.difference_update(headers)
         source.last.update(headers)
+        return fresh
 
     def _merge_sources(self) -> None:
         merged = dict(self._given)
@@ -188,13 +199,14 @@ async def _run(argv: tuple[str, ...], environment: Mapping[str, str], seconds: f
         async with asyncio.timeout(seconds):
             output = await _read_output(name, process)
             await process.wait()
-    except TimeoutError:
+    except BaseException as error:
+        await _end(process)
+        if not isinstance(error, TimeoutError):
+            raise
         raise UsageError(
             f"The header command {name} did not end within {seconds:g} seconds.",
             hint="It must print headers and end, without asking anything.",
         ) from None
-    finally:
-        await _end(process)
     if process.returncode:
         raise UsageError(
             f"The header command {name} ended with status {process.returncode}.",
@@ -216,7 +228,7 @@ async def _read_output(name: str, process: asyncio.subprocess.Process) -> bytes:
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
-    """Kills what is left of the command, its children as well where the system has groups."""
+    """Kills a command that has to end, its children as well where the system has groups."""
     waiting = asyncio.ensure_future(process.wait())
     with contextlib.suppress(ProcessLookupError):  # it ended by itself
         if sys.platform != "win32":

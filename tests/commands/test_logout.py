@@ -11,9 +11,12 @@ import pytest
 
 from mcp_remote_py.channel import Known
 from mcp_remote_py.commands.logout import run_logout
+from mcp_remote_py.credentials.keys import FOLDER
 from mcp_remote_py.credentials.known import KnownFile
+from mcp_remote_py.credentials.sealed import SUFFIX
 from mcp_remote_py.credentials.state import StateFile, list_states, state_directory
-from mcp_remote_py.errors import McpRemoteError
+from mcp_remote_py.credentials.store import session_key
+from mcp_remote_py.errors import McpRemoteError, StoreError
 from mcp_remote_py.oauth.steps import Credential
 from mcp_remote_py.redact import Secret
 from mcp_remote_py.settings import (
@@ -186,6 +189,50 @@ def test_all_takes_every_session_that_is_signed_in(
     assert (status, len(agents.signed_out)) == (0, count)
     assert sum(line.startswith("Signed out of ") for line in lines) == count
     assert len(left(tmp_path)) == 4 - count
+
+
+@pytest.mark.promise("P2")
+@pytest.mark.report("S8")
+def test_all_takes_a_stored_sign_in_whose_record_was_lost_and_made_anew(tmp_path: Path) -> None:
+    StateFile(folder_in(tmp_path), OTHER).update(port=1)
+    store(tmp_path, session_key(OTHER, None, ""))
+    agents = FakeAgents({(OTHER, "", "")})
+    assert logout(tmp_path, agents, None) == (
+        0,
+        ["Revoking the token ...", f"Signed out of {OTHER}."],
+    )
+
+
+@pytest.mark.promise("P2")
+@pytest.mark.report("S8")
+@pytest.mark.parametrize("profile", [None, "other"])
+def test_stored_sign_in_without_a_record_is_not_told_as_none(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, profile: str | None
+) -> None:
+    remember(tmp_path, (OTHER, "", ""))
+    (record,) = folder_in(tmp_path).glob("*.json")
+    record.write_bytes(b"{")
+    store(tmp_path, session_key(OTHER, None, ""))
+    with caplog.at_level(logging.ERROR):
+        assert logout(tmp_path, FakeAgents(), None, profile) == (1, [])
+    (text,) = caplog.messages
+    assert ": 1. Name each: mcp-remote-py logout URL." in text
+    assert str(folder_in(tmp_path) / FOLDER) in text
+
+
+@pytest.mark.promise("P2")
+@pytest.mark.report("S8")
+def test_folder_that_cannot_be_read_is_not_told_as_an_empty_one(tmp_path: Path) -> None:
+    folder_in(tmp_path).mkdir()
+    (folder_in(tmp_path) / FOLDER).write_text("no folder")
+    with pytest.raises(StoreError, match="cannot be read"):
+        logout(tmp_path, FakeAgents(), None)
+
+
+def store(home: Path, session: str) -> None:
+    folder = folder_in(home) / FOLDER
+    folder.mkdir(exist_ok=True)
+    (folder / f"{session}{SUFFIX}").write_bytes(b"sealed")
 
 
 @pytest.mark.promise("P2")

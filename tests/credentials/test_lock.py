@@ -259,3 +259,19 @@ def test_place_without_locks_is_an_error_with_a_way_out(tmp_path: Path) -> None:
         )
 
     run(main())
+
+
+@pytest.mark.report("S8")
+def test_lock_is_free_also_where_the_disk_complains_of_that(tmp_path: Path) -> None:
+    lock = ProcessLock(tmp_path / "x.lock", LoopClock())
+
+    async def main() -> None:
+        for share in (False, True):
+            async with lock.hold(1) as held:
+                if share:
+                    held.share()
+                os.close(held.descriptor)
+        async with lock.hold(1):
+            pass
+
+    run(main())

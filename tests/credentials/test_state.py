@@ -430,6 +430,26 @@ def test_broken_record_has_a_spent_budget_and_is_moved_aside(
     assert left_in(tmp_path) == []
 
 
+@pytest.mark.promise("L2")
+@pytest.mark.report("S8")
+def test_broken_record_stays_until_another_is_in_its_place(tmp_path: Path) -> None:
+    """A record that is missing would be a full budget."""
+    record = StateFile(tmp_path, SERVER, randomness=bytes)
+    record.update(port=1)
+    path = only_file(tmp_path)
+    path.write_bytes(b"{")
+    now = path.stat().st_mtime
+    in_the_way = path.with_name(f"{path.name}.{bytes(8).hex()}.tmp")
+    in_the_way.mkdir()
+    record.update(port=2)
+    assert StateFile(tmp_path, SERVER).look().ledger == make_spent(now)
+    assert path.read_bytes() == b"{"
+    in_the_way.rmdir()
+    record.flush()
+    assert record.read().port == 2
+    assert record.look().ledger == make_spent(now)
+
+
 @pytest.mark.report("S8")
 def test_record_of_a_gigabyte_is_not_read_whole(tmp_path: Path) -> None:
     record = StateFile(tmp_path, SERVER)

@@ -521,6 +521,35 @@ def test_file_that_another_may_have_prepared_is_not_followed(
     assert stage.counts["tabs"] == 1
 
 
+NO_PERMISSIONS = """
+import os
+os.chmod = os.fchmod = lambda *_, **__: None
+"""
+
+
+@pytest.mark.promise("S2", "P2")
+@pytest.mark.report("S15")
+def test_disk_without_permissions_is_used_and_said_once(machine: Callable[..., Machine]) -> None:
+    """Drives of Windows in Linux, vfat: whatever is changed there stays as it was."""
+    stage = machine()
+    folder = stage.state / "mcp-remote-py"
+    for each in (folder, folder / "sessions", folder / "locks"):
+        each.mkdir(parents=True)
+        each.chmod(0o777)
+    modules = stage.home / "modules"
+    modules.mkdir()
+    (modules / "sitecustomize.py").write_text(NO_PERMISSIONS)
+    for _ in range(2):
+        assert_works(host := stage.host(environment={"PYTHONPATH": str(modules)}))
+        for path in stage.state.rglob("*.json"):
+            path.chmod(0o666)
+        stage.end(host)
+        assert "yours alone" not in host.stderr
+        assert "only by you" not in host.stderr
+        assert host.stderr.count(f"{folder} is open to other users") == 1
+    assert stage.counts["tabs"] == 1
+
+
 @pytest.mark.promise("S2")
 @pytest.mark.report("S15")
 @pytest.mark.parametrize("whose", ["ours", "another's"])

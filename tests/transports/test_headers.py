@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -174,6 +175,48 @@ def test_command_that_prints_for_ever_is_ended_with_its_children(tmp_path: Path)
     )
     assert f"prints more than {MAX_HEADERS_LENGTH} bytes" in failure(book(commands=(argv,))).cause
     wait_until(lambda: not is_running(int(pid.read_text())), "the end of the child")
+
+
+@pytest.mark.promise("S4")
+def test_what_a_command_that_ended_well_leaves_behind_lives_on(tmp_path: Path) -> None:
+    """Credential helpers start agents that remember for them (git's cache does)."""
+    pid = tmp_path / "pid"
+    argv = program(
+        tmp_path,
+        "import subprocess, sys\n"
+        "none = subprocess.DEVNULL\n"
+        "agent = subprocess.Popen(['sleep', '60'], stdout=none, stderr=none)\n"
+        f"open({str(pid)!r}, 'w').write(str(agent.pid))\n"
+        f"print('X: {TOKEN}')\n",
+    )
+    run(book(commands=(argv,)).load())
+    agent = int(pid.read_text())
+    try:
+        assert is_running(agent)
+    finally:
+        os.kill(agent, signal.SIGKILL)
+
+
+@pytest.mark.promise("S4", "R5")
+def test_header_that_has_moved_to_another_source_has_its_new_value() -> None:
+    files = {"a": "Authorization: old-a\nX: 1\n", "b": "Authorization: old-b\nY: 2\n"}
+    headers = book(files=files)
+
+    async def reloaded(a: str, b: str) -> bytes:
+        files.update(a=a, b=b)
+        await headers.reload(headers.edition)
+        return dict(headers.merge([]))[b"Authorization"]
+
+    async def main() -> None:
+        await headers.load()
+        # Nobody gives a new one: what held goes on to hold, whatever stood behind it.
+        assert await reloaded("Authorization: old-a\n", "Y: 2\n") == b"old-b"
+        assert await reloaded("Authorization: new-a\n", "Y: 2\n") == b"new-a"
+        assert await reloaded("X: 1\n", "Y: 2\n") == b"new-a"
+        assert await reloaded("X: 1\n", "Authorization: new-b\n") == b"new-b"
+        assert await reloaded("Authorization: last-a\n", "Y: 2\n") == b"last-a"
+
+    run(main())
 
 
 @pytest.mark.promise("S4", "R5")
