@@ -338,6 +338,13 @@ def _drop(attempt: asyncio.Task[_Connection]) -> None:
         attempt.result()[0].abort()
 
 
+def begin_body(answer: httpcore.Response) -> None:
+    """To be called for each answer of a connection of ours, before its body is read."""
+    stream = answer.extensions.get("network_stream")  # pyright: ignore
+    if isinstance(stream, AsyncioStream):
+        stream.begin_body()
+
+
 def describe_error(error: Exception) -> str:
     """The system's words for it, without the addresses asyncio adds; they are in the URL."""
     if isinstance(error, socket.gaierror):

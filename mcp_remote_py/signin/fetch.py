@@ -19,7 +19,7 @@ from urllib.parse import urljoin
 from mcp_remote_py import __version__
 from mcp_remote_py.bounds import open_body
 from mcp_remote_py.errors import ExchangeError, Interrupted, NotSent, Unusable, UsageError
-from mcp_remote_py.network import AsyncioBackend, Choose
+from mcp_remote_py.network import AsyncioBackend, Choose, begin_body
 from mcp_remote_py.oauth.dpop import prove
 from mcp_remote_py.oauth.steps import MAX_BODY_BYTES, Fetch, Request, Response
 from mcp_remote_py.redact import Secret, mask_url, remember, remember_briefly
@@ -292,6 +292,7 @@ class _Transport(httpx.AsyncBaseTransport):
             answer = await self._pool.handle_async_request(sent)
         except Exception as error:
             raise to_httpx(error) from error
+        begin_body(answer)
         stream = _Stream(cast("AsyncIterable[bytes]", answer.stream), answer.aclose)
         return httpx.Response(answer.status, headers=answer.headers, stream=stream)
 

@@ -28,7 +28,7 @@ from mcp_remote_py.errors import (
     UsageError,
 )
 from mcp_remote_py.jsonrpc import Message
-from mcp_remote_py.network import MAX_HEAD_BYTES, AsyncioBackend, AsyncioStream
+from mcp_remote_py.network import MAX_HEAD_BYTES, AsyncioBackend, begin_body
 from mcp_remote_py.redact import Secret, mask_url, scrub_known
 from mcp_remote_py.settings import ProxySettings, ServerUrl, parse_server_url
 from mcp_remote_py.tls import build_tls_context
@@ -552,9 +552,7 @@ class HttpClient:
         except BaseException:
             await lane.aclose()
             raise
-        stream = raw.extensions.get("network_stream")  # pyright: ignore
-        if isinstance(stream, AsyncioStream):
-            stream.begin_body()
+        begin_body(raw)
         response = Response(raw, lane, lanes, self._intake)
         # httpcore reads this mapping anew when the body is read.
         streaming = response.content_type == "text/event-stream"
