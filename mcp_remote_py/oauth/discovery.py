@@ -549,7 +549,7 @@ def _read_endpoint(document: dict[str, object], name: str, *, required_of: str =
     value = document.get(name) or ""
     if not isinstance(value, str):
         raise SignInFailed(
-            f"The {name} in the metadata is no text.",
+            f"The {name} in the metadata is not a text.",
             hint="Tell whoever runs the authorization server.",
         )
     if value:
@@ -573,7 +573,8 @@ def _read_words(document: dict[str, object], name: str) -> tuple[str, ...] | Non
     texts = tuple(word for word in words if isinstance(word, str))
     if len(texts) != len(words):
         raise SignInFailed(
-            f"The {name} in the metadata is no list of texts.", hint="Tell whoever runs the server."
+            f"The {name} in the metadata is not a list of texts.",
+            hint="Tell whoever runs the server.",
         )
     return texts
 

@@ -336,7 +336,7 @@ async def _read_body(response: httpx.Response, where: str) -> bytes:
             if max(len(body), came) > MAX_BODY_BYTES:
                 raise Unusable(
                     f"{where} answered with more than {MAX_BODY_BYTES} bytes.",
-                    hint="That is no metadata or token answer: check the server's setup.",
+                    hint="Metadata and answers with tokens are small: check the server's setup.",
                 )
     if decoder is not None:
         decoder.end()

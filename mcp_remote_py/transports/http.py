@@ -272,7 +272,7 @@ def map_error(error: Exception, *, sent: bool, where: str = "") -> Exception:
     if isinstance(error, httpcore.TimeoutException):
         return Interrupted(
             "The server took too long to answer.",
-            hint="Raise --headers-timeout or --body-timeout (0 is no limit).",
+            hint="Raise --headers-timeout or --body-timeout (0 means no limit).",
         )
     if isinstance(error, (httpcore.NetworkError, httpcore.ProtocolError, OSError)):
         kind = Interrupted if sent else NotSent
@@ -577,7 +577,7 @@ class HttpClient:
         try:
             target = urljoin(str(url), location)
         except ValueError:  # brackets that hold no IPv6 address
-            raise Unusable(f"{what} a place that is no URL: {self._quote(location)}.") from None
+            raise Unusable(f"{what} a place that is not a URL: {self._quote(location)}.") from None
         where = self._quote(target)
         if response.status == 303 and method != b"GET":
             raise Unusable(
@@ -592,7 +592,7 @@ class HttpClient:
         try:
             following = parse_server_url(target, allow_http=True)
         except UsageError as error:
-            raise Unusable(f"{what} a place that is no URL: {error}") from error
+            raise Unusable(f"{what} a place that is not a URL: {error}") from error
         if following.origin != url.origin and not is_upgrade(url, following):
             raise Unusable(
                 f"{what} another place, {where}: your headers are not sent there.",

@@ -202,7 +202,9 @@ class LegacySseChannel:
 
     def _note_broken(self, error: InvalidMessage) -> None:
         if (times := self._broken.take()) is not None:
-            logger.warning("The server sent something that is no message%s: %s", times, error.cause)
+            logger.warning(
+                "The server sent something that is not a message%s: %s", times, error.cause
+            )
 
     def _resolve(self, data: bytes) -> ServerUrl:
         base = self._http.server
@@ -212,7 +214,7 @@ class LegacySseChannel:
             endpoint = parse_server_url(target, allow_http=True)
         except (UsageError, ValueError) as error:  # brackets that hold no IPv6 address
             raise Unusable(
-                f"The server names an endpoint that is no URL, {mask_url(name)}: {error}"
+                f"The server names an endpoint that is not a URL, {mask_url(name)}: {error}"
             ) from error
         if endpoint.origin != base.origin:
             raise Unusable(

@@ -208,7 +208,7 @@ class StreamableChannel:
             begins = excerpt(self._http.scrub(body[:EVIDENCE_BYTES]))
             del body  # and what its readers hold: an error on its way keeps all of that
             raise Unusable(
-                f"The server's answer is no JSON-RPC message: {error.cause} It begins with "
+                f"The server's answer is not a JSON-RPC message: {error.cause} It begins with "
                 f'"{begins}".',
                 hint="Check that the URL is that of an MCP server.",
             ) from error.with_traceback(None)
@@ -237,7 +237,7 @@ class StreamableChannel:
             self._deliver(message)
         elif (times := self._broken.take()) is not None:
             cause = message.cause
-            logger.warning("The server sent something that is no message%s: %s", times, cause)
+            logger.warning("The server sent something that is not a message%s: %s", times, cause)
 
     async def _read_events(
         self, response: Response, decoder: _Stream, request: Message | None
