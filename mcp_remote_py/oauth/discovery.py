@@ -482,7 +482,8 @@ def _find_first(
             response = yield from fetch(get_json(url))
         except (NotSent, Interrupted) as error:
             unreachable.add(origin)
-            problems.append(_unavailable(f"no answer from {mask_url(url)}: {error.cause}"))
+            silence = f"no answer from {mask_url(url)}: {error.cause}"
+            problems.append(_unavailable(silence, error.hint))
             continue
         except SignInFailed as problem:  # it leads where the server must not lead us
             problems.append(problem)
@@ -507,10 +508,10 @@ def _find_first(
     return None, evidence[0]
 
 
-def _unavailable(evidence: str) -> SignInUnavailable:
+def _unavailable(evidence: str, hint: str = "") -> SignInUnavailable:
     return SignInUnavailable(
         f"How to sign in cannot be found out at the moment ({evidence.removesuffix('.')}).",
-        hint="Try again later.",
+        hint=hint or "Try again later.",
     )
 
 

@@ -19,7 +19,14 @@ from urllib.parse import urljoin
 from mcp_remote_py import __version__
 from mcp_remote_py.bounds import open_body
 from mcp_remote_py.errors import ExchangeError, Interrupted, NotSent, Unusable, UsageError
-from mcp_remote_py.network import AsyncioBackend, Choose, begin_body
+from mcp_remote_py.network import (
+    CERTIFICATE_HINT,
+    KEEPALIVE_EXPIRY,
+    AsyncioBackend,
+    Choose,
+    begin_body,
+    find_cause,
+)
 from mcp_remote_py.oauth.dpop import prove
 from mcp_remote_py.oauth.steps import MAX_BODY_BYTES, Fetch, Request, Response
 from mcp_remote_py.redact import Secret, mask_url, remember, remember_briefly
@@ -38,9 +45,6 @@ FETCH_TIMEOUT = 5.0
 POST_TIMEOUT = 15.0
 """Seconds for one request in all: for a document, and where something is done for it. A person
 waits, and a host does (field note 29)."""
-
-KEEPALIVE_EXPIRY = 4.0
-"""Seconds an idle connection is used again: common servers close after 5."""
 
 MAX_REDIRECTS = 3
 
@@ -352,6 +356,11 @@ def _too_late(url: str, seconds: float) -> Interrupted:
 def map_error(error: Exception, where: str) -> ExchangeError:
     """One of ours for one of httpx's."""
     reason = str(error).rstrip(".") or type(error).__name__
+    if (distrust := find_cause(error, ssl.SSLCertVerificationError)) is not None:
+        return NotSent(
+            f"The certificate of {where} is not trusted: {distrust.verify_message.rstrip('.')}.",
+            hint=CERTIFICATE_HINT,
+        )
     if isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError)):
         return NotSent(
             f"{where} cannot be reached: {reason}.", hint="Check the network and try again."

@@ -28,7 +28,7 @@ from mcp_remote_py.jsonrpc import Kind, Message, parse_message, parse_messages
 from mcp_remote_py.redact import mask_url
 from mcp_remote_py.settings import ServerUrl, parse_server_url
 from mcp_remote_py.transports.http import HttpClient, Response
-from mcp_remote_py.transports.refusal import find_answer, take_answer, unread_error
+from mcp_remote_py.transports.refusal import EVENT_STREAM, find_answer, take_answer, unread_error
 from mcp_remote_py.transports.sse import EventDecoder
 
 logger = logging.getLogger("mcp_remote_py.transports")
@@ -134,7 +134,7 @@ class LegacySseChannel:
         response = await self._http.request(b"GET", [(b"accept", b"text/event-stream")])
         opened = asyncio.get_running_loop().create_future()
         try:
-            if response.status != 200 or response.content_type != "text/event-stream":
+            if response.status != 200 or response.content_type != EVENT_STREAM:
                 raise await self._http.fail(response, request=None, session_sent=False)
             self._reader = asyncio.ensure_future(self._read(response, opened))
             async with asyncio.timeout(self._endpoint_timeout):

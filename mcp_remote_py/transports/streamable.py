@@ -188,7 +188,7 @@ class StreamableChannel:
     async def _take_unasked(self, response: Response) -> None:
         try:
             async with asyncio.timeout(self._end_patience):
-                if response.content_type == "text/event-stream":
+                if response.content_type == EVENT_STREAM:
                     await self._read_events(response, _Stream(self._max), None)
                 else:
                     await response.read(self._max)
@@ -300,7 +300,7 @@ class StreamableChannel:
             try:
                 if response.status in _BUSY_STATUS and failures < MAX_RESUME_FAILURES:
                     continue
-                if response.status != 200 or response.content_type != "text/event-stream":
+                if response.status != 200 or response.content_type != EVENT_STREAM:
                     return f"the server does not resume streams (HTTP {response.status})"
                 failures = 0
                 following = _Stream(self._max)
@@ -369,7 +369,7 @@ class StreamableChannel:
         finally:
             self._opened.set()
         try:
-            if response.status == 200 and response.content_type == "text/event-stream":
+            if response.status == 200 and response.content_type == EVENT_STREAM:
                 await self._read_events(response, decoder, None)
                 return True
             error = await self._http.fail(
