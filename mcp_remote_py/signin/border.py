@@ -193,8 +193,8 @@ def read_origin(url: str) -> ServerUrl:
 def origins_of(settings: SignInSettings) -> list[str]:
     """The origins of what the person named for a sign-in; what is not a URL names none."""
     named, unattended = named_by(settings), settings.unattended
-    urls = [*named.issuers, *settings.trusted_issuers, named.token_endpoint]
-    urls += [unattended.idp_token_endpoint] if unattended is not None else []
+    urls = dict.fromkeys((*named.issuers, *settings.trusted_issuers, named.token_endpoint))
+    urls |= {} if unattended is None else {unattended.idp_token_endpoint: None}
     origins: list[str] = []
     for url in urls:
         with contextlib.suppress(UsageError):

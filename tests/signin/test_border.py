@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from mcp_remote_py.errors import NotSent, SignInFailed
+from mcp_remote_py.redact import Secret
 from mcp_remote_py.settings import SignInSettings, Tls, Unattended, parse_server_url
 from mcp_remote_py.signin.border import (
     LOOK_UP_TIMEOUT,
@@ -172,6 +173,8 @@ def test_origins_that_the_person_named() -> None:
     )
     named = ["https://a.example", "https://b.example", "http://localhost"]
     assert origins_of(settings) == named
+    client = Secret('{"client_id": "c", "issuer": "https://c.example/tenant"}')
+    assert origins_of(settings._replace(static_client=client)) == ["https://c.example", *named]
     assert origins_of(SignInSettings()) == []
 
 
