@@ -3,7 +3,7 @@
 httpcore's own backend goes through anyio, which yields to the event loop at every read and
 write and cuts what arrives into 64 KiB; measured on small calls that is a quarter of the time
 this program adds. Who may be connected to is judged here, on addresses, by whoever is given to
-judge. Must not know HTTP, nor the rule.
+judge. Of HTTP it knows that an answer has a head and a body. Must not know the rule.
 """
 
 from __future__ import annotations

@@ -655,7 +655,7 @@ class TestRefusals:
             (
                 [URL, "--log-file", ""],
                 "--log-file: cannot write : No such file or directory. "
-                "Name a file in a folder that exists and is yours.",
+                "Name the file itself, in a folder that exists and is yours.",
             ),
         ],
     )
