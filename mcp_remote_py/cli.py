@@ -174,7 +174,7 @@ ALL_OPTIONS = (
     Option(
         "--connect-timeout",
         "SECONDS",
-        f"Longest time for connecting (default {DEFAULT_CONNECT_TIMEOUT:g}; 0 is no limit).",
+        f"Longest time for connecting (default {DEFAULT_CONNECT_TIMEOUT:g}; 0 means no limit).",
         _CONNECTION,
         _NETWORK,
     ),
@@ -182,7 +182,7 @@ ALL_OPTIONS = (
         "--headers-timeout",
         "SECONDS",
         "Longest wait for the headers of an answer"
-        f" (default {DEFAULT_HEADERS_TIMEOUT:g}; 0 is no limit).",
+        f" (default {DEFAULT_HEADERS_TIMEOUT:g}; 0 means no limit).",
         _CONNECTION,
         _NETWORK,
     ),
@@ -190,7 +190,7 @@ ALL_OPTIONS = (
         "--body-timeout",
         "SECONDS",
         f"Longest gap inside an answer (default {DEFAULT_BODY_TIMEOUT:g}, for event streams no"
-        " limit; 0 is no limit).",
+        " limit; 0 means no limit).",
         _CONNECTION,
         _NETWORK,
     ),
@@ -363,8 +363,8 @@ ALL_OPTIONS = (
         "--initialize-timeout",
         "SECONDS",
         "Longest time the host's first request waits for a sign-in (default"
-        f" {DEFAULT_INITIALIZE_TIMEOUT:g}; 0 is no limit); then it is answered for the server, and"
-        " the sign-in goes on.",
+        f" {DEFAULT_INITIALIZE_TIMEOUT:g}; 0 means no limit); then it is answered for the server,"
+        " and the sign-in goes on.",
         _SIGN_IN,
         _RELAY,
     ),
@@ -788,9 +788,13 @@ def _parse(command: str, argv: Sequence[str]) -> _Arguments:
     if superfluous and command in _SERVER and superfluous[0].isdigit():
         arguments.port = superfluous.pop(0)
     if superfluous:
+        import difflib
+
+        hint = "Quote values that contain blanks; options begin with --."
+        if close := difflib.get_close_matches(found[0], (LOGIN, LOGOUT, STATUS), 1, 0.75):
+            hint = f"Did you mean {PROGRAM} {close[0]}?"
         raise UsageError(
-            f"{len(found)} arguments are given where only the server URL belongs.",
-            hint="Quote values that contain blanks; options begin with --.",
+            f"{len(found)} arguments are given where only the server URL belongs.", hint=hint
         )
     if url is not None and arguments.all:
         raise UsageError("Both --all and a server URL are given.", hint="Leave out one of them.")
@@ -938,7 +942,7 @@ def _read_proxy(
     for name in files:
         if os.path.exists(name) and not os.path.isfile(name):
             raise UsageError(
-                f"--header-file: {name} is no regular file.",
+                f"--header-file: {name} is not a regular file.",
                 hint="It is read again after a 401; for anything else use --header-command.",
             )
         text = words.read_text(name, "--header-file", read_settled)

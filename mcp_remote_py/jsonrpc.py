@@ -367,12 +367,12 @@ def _explain(what: str, raw: bytes, error: Exception, raw_id: bytes | None) -> I
     if isinstance(error, msgspec.ValidationError):
         if str(error).endswith("`$.method`"):
             return InvalidMessage("`method` must be a string.", code=INVALID_REQUEST, raw_id=raw_id)
-        return InvalidMessage("The message is no JSON object.", code=INVALID_REQUEST)
+        return InvalidMessage("The message is not a JSON object.", code=INVALID_REQUEST)
     reason = str(error).removeprefix("JSON is malformed: ")
     if "(byte " not in reason:
         reason = f"it breaks off (byte {len(raw)})"
     return InvalidMessage(
-        f"The {what} is no valid JSON: {reason}.", code=PARSE_ERROR, raw_id=raw_id
+        f"The {what} is not valid JSON: {reason}.", code=PARSE_ERROR, raw_id=raw_id
     )
 
 

@@ -155,7 +155,7 @@ def _unusable_log_file(path: str, error: OSError | ValueError) -> UsageError:
     reason = describe_failure(error) if isinstance(error, OSError) else "not a file name"
     return UsageError(
         f"--log-file: cannot write {path}: {reason}.",
-        hint="Name a file in a folder that exists and is yours.",
+        hint="Name the file itself, in a folder that exists and is yours.",
     )
 
 

@@ -75,7 +75,7 @@ def _look(path: str, now: Callable[[], float]) -> tuple[bytes, float]:
     )
     with os.fdopen(descriptor, "rb") as file:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError(errno.EINVAL, "It is no regular file")
+            raise OSError(errno.EINVAL, "It is not a regular file")
         content = file.read(MAX_FILE_BYTES + 1)
         # Asked afterwards: what was written while we read has changed it.
         return content, now() - os.fstat(descriptor).st_mtime

@@ -3,7 +3,7 @@
 httpcore's own backend goes through anyio, which yields to the event loop at every read and
 write and cuts what arrives into 64 KiB; measured on small calls that is a quarter of the time
 this program adds. Who may be connected to is judged here, on addresses, by whoever is given to
-judge. Must not know HTTP, nor the rule.
+judge. Of HTTP it knows that an answer has a head and a body. Must not know the rule.
 """
 
 from __future__ import annotations
@@ -15,13 +15,17 @@ import ssl
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from itertools import zip_longest
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import httpcore
 
 HAPPY_EYEBALLS_DELAY = 0.25
 """Seconds until the next address is tried beside a silent one (RFC 8305 §5): a network whose
 IPv6 drops packets must not cost a connection (field note 31)."""
+
+KEEPALIVE_EXPIRY = 4.0
+"""Seconds an idle connection is used again. Common servers close after 5 (uvicorn, Node): a request
+that meets the closing connection would be lost without anybody knowing whether it ran."""
 
 CORK_BYTES = 64 * 1024
 """A buffer from this size on is sent at once, and not copied."""
@@ -36,6 +40,10 @@ allow themselves 8 to 16 KiB."""
 
 HEAD_PIECE_BYTES = 16 * 1024
 """Of the head that are parsed in one turn of the loop."""
+
+CERTIFICATE_HINT = "Where a company's own authority signed it, name its file with --ca-cert."
+
+E = TypeVar("E", bound=BaseException)
 
 
 class _Protocol(asyncio.Protocol):
@@ -336,6 +344,23 @@ async def _race(addresses: Sequence[str], port: int) -> _Connection:
 def _drop(attempt: asyncio.Task[_Connection]) -> None:
     if not attempt.cancelled() and attempt.exception() is None:
         attempt.result()[0].abort()
+
+
+def begin_body(answer: httpcore.Response) -> None:
+    """To be called for each answer of a connection of ours, before its body is read."""
+    stream = answer.extensions.get("network_stream")  # pyright: ignore
+    if isinstance(stream, AsyncioStream):
+        stream.begin_body()
+
+
+def find_cause(error: BaseException | None, kind: type[E]) -> E | None:
+    """The innermost error of that kind below `error`: the one that knows the reason."""
+    found: E | None = None
+    while error is not None:
+        if isinstance(error, kind):
+            found = error
+        error = error.__cause__ or error.__context__
+    return found
 
 
 def describe_error(error: Exception) -> str:

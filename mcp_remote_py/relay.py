@@ -249,7 +249,7 @@ class Relay:
         )
 
     def _refuse_line(self, error: InvalidMessage) -> None:
-        logger.warning("The host sent a line that is no message: %s", error.cause)
+        logger.warning("The host sent a line that is not a message: %s", error.cause)
         self._say(encode_error(error.raw_id, error.code, error.cause))
 
     def _from_host(self, message: Message) -> None:

@@ -487,7 +487,7 @@ def read_text(path: str, option: str, read_file: ReadFile) -> str:
         ) from None
     except ValueError:  # UnicodeDecodeError, or a NUL in the path
         raise UsageError(
-            f"{option}: {path} is no UTF-8 text file.", hint="Save it as plain UTF-8 text."
+            f"{option}: {path} is not a UTF-8 text file.", hint="Save it as plain UTF-8 text."
         ) from None
 
 
@@ -577,12 +577,12 @@ def parse_header(text: str, environment: Mapping[str, str] | None) -> Header:
         raise UsageError(
             f"The header {name} belongs to the connection and cannot be set.", hint="Leave it out."
         )
-    _check_header_value(name, value)
     if empty:
         raise UsageError(
             f"The header {name} uses {empty}, which is set to nothing.",
             hint='Set it in "env" of the server\'s entry, or leave it out of the header.',
         )
+    _check_header_value(name, value)
     return Header(name, Secret(value))
 
 
@@ -640,7 +640,7 @@ def parse_header_lines(
         )
     if "\0" in text:
         raise UsageError(
-            f"{source} is no plain text: it has a NUL in it, as UTF-16 has.",
+            f"{source} is not plain text: it has a NUL in it, as UTF-16 has.",
             hint="Use UTF-8, with one `Name: value` a line.",
         )
     headers: list[Header] = []
@@ -708,14 +708,14 @@ _SIZE_UNITS = {
 
 
 def parse_seconds(text: str, option: str) -> float | None:
-    """Seconds, whole or with a decimal point; 0 is no limit (None).
+    """Seconds, whole or with a decimal point; 0 means no limit (None).
 
     Raises:
         UsageError: no such number.
     """
     if not _SECONDS.fullmatch(text) or not math.isfinite(float(text)):
         raise UsageError(
-            f"{option} takes a number of seconds.", hint="For example 30 or 0.5; 0 is no limit."
+            f"{option} takes a number of seconds.", hint="For example 30 or 0.5; 0 means no limit."
         )
     return float(text) or None
 
@@ -834,7 +834,7 @@ def _read_pem(path: str, option: str, read_file: ReadFile) -> str:
     text = read_text(path, option, read_file)
     if "-----BEGIN " not in text:
         raise UsageError(
-            f"{option}: {path} is no PEM file.",
+            f"{option}: {path} is not a PEM file.",
             hint="It must contain a line that starts with -----BEGIN.",
         )
     return text
@@ -984,7 +984,7 @@ def parse_callback_port(text: str) -> int:
     """
     if not _PORT.fullmatch(text) or not 0 < int(text) < 65536:
         raise UsageError(
-            "The callback port behind the server URL is no valid port.",
+            "The callback port behind the server URL is not a valid port.",
             hint="A port is a number from 1 to 65535.",
         )
     return int(text)
@@ -1016,7 +1016,7 @@ def parse_callback_path(text: str) -> str:
     """
     if not _CALLBACK_PATH.fullmatch(text) or _DOT_SEGMENT.search(text):
         raise UsageError(
-            "--callback-path is no path that a redirect URI can have.",
+            "--callback-path is not a path that a redirect URI can have.",
             hint="Begin with /, as in /oauth/callback, and leave out blanks, ? and #.",
         )
     return text
@@ -1077,7 +1077,7 @@ def _parse_plain_url(text: str, option: str, form: str, allow_http: bool = False
     scheme, separator, rest = text.partition("://")
     scheme = scheme.lower()
     if not separator or scheme not in _DEFAULT_PORTS or _UNSAFE.search(text) or not text.isascii():
-        raise UsageError(f"{option} is no https URL.", hint=hint)
+        raise UsageError(f"{option} is not an https URL.", hint=hint)
     authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
     target = rest[len(authority) :]
     if "@" in authority:
@@ -1099,7 +1099,7 @@ def parse_resource(text: str) -> str:
     """
     if not _ABSOLUTE_URI.fullmatch(text) or "#" in text:
         raise UsageError(
-            "--resource is no absolute URI without a fragment.",
+            "--resource is not an absolute URI without a fragment.",
             hint="For example https://tenant.example.com/.",
         )
     return text
@@ -1203,7 +1203,7 @@ def parse_client(text: str, environment: Mapping[str, str], read_file: ReadFile)
     uris = client.get("redirect_uris", [])
     if not isinstance(uris, list) or not all(map(_is_text, cast("list[object]", uris))):
         raise UsageError(
-            f'"redirect_uris" in {option} is no list of strings.',
+            f'"redirect_uris" in {option} is not a list of strings.',
             hint='For example ["http://localhost:3334/oauth/callback"].',
         )
     if "issuer" in client:
@@ -1255,11 +1255,7 @@ def parse_token_url(text: str, option: str) -> str:
     Raises:
         UsageError: it is none, or plain http to another machine.
     """
-    try:
-        url = parse_server_url(text, allow_http=False)
-    except UsageError as error:
-        raise UsageError(f"{option}: {error.cause}", hint=error.hint) from None
-    return str(url)
+    return str(_parse_plain_url(text, option, "https://auth.example.com/token"))
 
 
 def parse_client_metadata(text: str, environment: Mapping[str, str], read_file: ReadFile) -> str:
@@ -1308,7 +1304,7 @@ def _read_object(
         value = None
     if not isinstance(value, dict):
         raise UsageError(
-            f"{source} is no JSON object.",
+            f"{source} is not a JSON object.",
             hint=f"Give {option} an object such as "
             '{"client_id": "..."}, or the name of a file with one behind an @.',
         )

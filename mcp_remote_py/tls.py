@@ -18,7 +18,7 @@ def build_tls_context(tls: Tls, *, certified: bool = True) -> ssl.SSLContext:
     authorization server (RFC 8705 is not supported), gets none.
 
     Raises:
-        UsageError: a file is no PEM file of that kind.
+        UsageError: a file is not a PEM file of that kind.
     """
     import truststore
 

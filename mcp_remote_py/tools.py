@@ -73,9 +73,7 @@ class ToolCatalog:
             return ""
         members = read_pairs(message.raw)
         if members is None:
-            return (
-                "The message has too many members for --allow-tool, --ignore-tool or --read-only."
-            )
+            return _TOO_MANY_MEMBERS
         odd = _find_ambiguous(members, _ENVELOPE)
         if not odd and message.method not in _METHODS and _plain(message.method) in _METHODS:
             odd = "method"

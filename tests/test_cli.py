@@ -320,8 +320,8 @@ class TestSignIn:
         [
             (
                 [URL, "99999"],
-                "The callback port behind the server URL is no valid port. A port is a number from"
-                " 1 to 65535.",
+                "The callback port behind the server URL is not a valid port. A port is a number "
+                "from 1 to 65535.",
             ),
             (
                 [URL, "1", "2"],
@@ -409,6 +409,11 @@ class TestSignIn:
                 [URL, "status"],
                 "status is given, but not as the first argument. "
                 "Write mcp-remote-py status [URL] [options].",
+            ),
+            (
+                ["lgoin", URL],
+                "2 arguments are given where only the server URL belongs. Did you mean "
+                "mcp-remote-py login?",
             ),
             (
                 ["proxy", URL],
@@ -626,8 +631,8 @@ class TestRefusals:
             ),
             (
                 [URL, "--connect-timeout", "-5"],
-                "--connect-timeout takes a number of seconds. For example 30 or 0.5; 0 is no "
-                "limit.",
+                "--connect-timeout takes a number of seconds. For example 30 or 0.5; 0 means "
+                "no limit.",
             ),
             (
                 [URL, "--ping-interval", "0"],
@@ -650,7 +655,7 @@ class TestRefusals:
             (
                 [URL, "--log-file", ""],
                 "--log-file: cannot write : No such file or directory. "
-                "Name a file in a folder that exists and is yours.",
+                "Name the file itself, in a folder that exists and is yours.",
             ),
         ],
     )
@@ -706,7 +711,7 @@ class TestRefusals:
     @pytest.mark.promise("S4")
     def test_a_header_file_must_be_one_that_can_be_read_again(self, tmp_path: Path) -> None:
         assert refusal_of(URL, "--header-file", str(tmp_path)) == (
-            f"--header-file: {tmp_path} is no regular file. "
+            f"--header-file: {tmp_path} is not a regular file. "
             "It is read again after a 401; for anything else use --header-command."
         )
 

@@ -87,7 +87,10 @@ def test_the_readme_begins_with_a_sentence_an_entry_and_a_uvx_line() -> None:
             assert set(variables) == set(server["env"])
 
 
-DOCUMENTS = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/never-a-loop.md"]
+DOCUMENTS = [
+    *("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"),
+    *("docs/conformance.md", "docs/eras.md", "docs/never-a-loop.md", "docs/security.md"),
+]
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)

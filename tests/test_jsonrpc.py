@@ -166,7 +166,7 @@ def test_line_ends_of_the_layout_become_blanks_and_only_those() -> None:
 def test_a_raw_line_end_inside_a_string_is_refused(end: bytes) -> None:
     error = refuse(b'{"id":7,"method":"x","params":"a%bb"}' % end)
     assert (error.code, error.raw_id) == (PARSE_ERROR, b"7")
-    assert str(error) == "The message is no valid JSON: invalid character (byte 32)."
+    assert str(error) == "The message is not valid JSON: invalid character (byte 32)."
 
 
 @pytest.mark.promise("R2")
@@ -312,7 +312,7 @@ def test_broken_json_is_refused_with_its_place_and_id(
     raw: bytes, sentence: str, raw_id: bytes | None
 ) -> None:
     error = refuse(raw)
-    assert str(error) == f"The message is no valid JSON: {sentence}."
+    assert str(error) == f"The message is not valid JSON: {sentence}."
     assert (error.code, error.raw_id) == (PARSE_ERROR, raw_id)
 
 
@@ -320,10 +320,10 @@ def test_broken_json_is_refused_with_its_place_and_id(
 @pytest.mark.parametrize(
     ("raw", "sentence", "raw_id"),
     [
-        (b"null", "The message is no JSON object.", None),
-        (b"1", "The message is no JSON object.", None),
-        (b'"a"', "The message is no JSON object.", None),
-        (rb'"\ud800"', "The message is no JSON object.", None),
+        (b"null", "The message is not a JSON object.", None),
+        (b"1", "The message is not a JSON object.", None),
+        (b'"a"', "The message is not a JSON object.", None),
+        (rb'"\ud800"', "The message is not a JSON object.", None),
         (b"[]", "The batch is empty.", None),
         (b" [ ] ", "The batch is empty.", None),
         (b"{}", "The message has neither method, result nor error.", None),
@@ -435,7 +435,7 @@ def test_a_broken_element_of_a_batch_is_answered_by_its_own_id() -> None:
 )
 def test_a_batch_that_is_no_json_is_one_error(raw: bytes, place: str) -> None:
     error = refuse(raw)
-    assert str(error) == f"The batch is no valid JSON: {place}."
+    assert str(error) == f"The batch is not valid JSON: {place}."
     assert (error.code, error.raw_id) == (PARSE_ERROR, None)
 
 

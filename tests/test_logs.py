@@ -272,9 +272,9 @@ def test_a_file_that_cannot_be_opened_is_a_usage_error(tmp_path: Path) -> None:
     path = str(tmp_path / "no" / "log")
     assert sentence_of(path) == (
         f"--log-file: cannot write {path}: No such file or directory. "
-        "Name a file in a folder that exists and is yours."
+        "Name the file itself, in a folder that exists and is yours."
     )
     assert sentence_of("a\0b") == (
         "--log-file: cannot write a b: not a file name. "
-        "Name a file in a folder that exists and is yours."
+        "Name the file itself, in a folder that exists and is yours."
     )

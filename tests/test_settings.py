@@ -367,19 +367,19 @@ class TestHeader:
                 "The header X-A has no value. If the value comes from a variable, set it; else "
                 'use "Authorization:${AUTH_HEADER}" in "args", and AUTH_HEADER in "env".',
             ),
-            (
-                "X-A: ${EMPTY}",
-                "The header X-A has no value. If the value comes from a variable, set it; else "
-                'use "Authorization:${AUTH_HEADER}" in "args", and AUTH_HEADER in "env".',
-            ),
             *(
                 (
-                    text,
-                    "The header Authorization has a scheme but no token behind it. If the token "
-                    "comes from a variable, set it; else use "
-                    '"Authorization:${AUTH_HEADER}" in "args", and AUTH_HEADER in "env".',
+                    f"{name}: {value}",
+                    f'The header {name} uses ${{EMPTY}}, which is set to nothing. Set it in "env" '
+                    "of the server's entry, or leave it out of the header.",
                 )
-                for text in ("Authorization: Bearer ${EMPTY}", "Authorization:basic")
+                for name, value in (("X-A", "${EMPTY}"), ("Authorization", "Bearer ${EMPTY}"))
+            ),
+            (
+                "Authorization:basic",
+                "The header Authorization has a scheme but no token behind it. If the token "
+                "comes from a variable, set it; else use "
+                '"Authorization:${AUTH_HEADER}" in "args", and AUTH_HEADER in "env".',
             ),
         ],
     )
@@ -456,7 +456,7 @@ class TestHeader:
         [
             ("A: b\n" * (MAX_HEADERS + 1), "h has more than 100 headers"),
             ("#" * (MAX_HEADERS_LENGTH + 1), "h is longer than 262144 characters"),
-            ("\0A\0:\0b\0\n", "h is no plain text: it has a NUL in it"),
+            ("\0A\0:\0b\0\n", "h is not plain text: it has a NUL in it"),
         ],
     )
     def test_a_source_is_bounded_and_text(self, text: str, words: str) -> None:
@@ -519,7 +519,7 @@ class TestNumbers:
         with pytest.raises(UsageError) as caught:
             parse_seconds(text, "--connect-timeout")
         assert caught.value.sentence() == (
-            "--connect-timeout takes a number of seconds. For example 30 or 0.5; 0 is no limit."
+            "--connect-timeout takes a number of seconds. For example 30 or 0.5; 0 means no limit."
         )
 
     def test_an_interval_is_above_zero(self) -> None:
@@ -598,7 +598,7 @@ class TestFiles:
         with pytest.raises(UsageError) as caught:
             read_text("h", "--header-file", read)
         assert caught.value.sentence() == (
-            "--header-file: h is no UTF-8 text file. Save it as plain UTF-8 text."
+            "--header-file: h is not a UTF-8 text file. Save it as plain UTF-8 text."
         )
 
     @pytest.mark.parametrize(
@@ -623,7 +623,7 @@ class TestFiles:
             ),
             (
                 Tls(ca_certs=("text",)),
-                "--ca-cert: text is no PEM file. It must contain a line that starts with "
+                "--ca-cert: text is not a PEM file. It must contain a line that starts with "
                 "-----BEGIN.",
             ),
             (

@@ -55,7 +55,7 @@ class TestCallback:
     @pytest.mark.parametrize("text", ["0", "65536", "99999999", "٣٣", "", "-1", "80x"])
     def test_what_is_no_port(self, text: str) -> None:
         assert refusal_of(lambda: words.parse_callback_port(text)) == (
-            "The callback port behind the server URL is no valid port. "
+            "The callback port behind the server URL is not a valid port. "
             "A port is a number from 1 to 65535."
         )
 
@@ -121,7 +121,7 @@ class TestCallback:
     )
     def test_what_is_no_path(self, text: str) -> None:
         assert refusal_of(lambda: words.parse_callback_path(text)) == (
-            "--callback-path is no path that a redirect URI can have. "
+            "--callback-path is not a path that a redirect URI can have. "
             "Begin with /, as in /oauth/callback, and leave out blanks, ? and #."
         )
 
@@ -171,13 +171,16 @@ class TestUrls:
     @pytest.mark.parametrize(
         ("text", "sentence"),
         [
-            ("", f"--auth-success-url is no https URL. {SUCCESS_FORM}"),
-            ("app.example.com/x", f"--auth-success-url is no https URL. {SUCCESS_FORM}"),
-            ("javascript:alert(1)", f"--auth-success-url is no https URL. {SUCCESS_FORM}"),
-            ("file:///etc/passwd", f"--auth-success-url is no https URL. {SUCCESS_FORM}"),
-            ("https://a.example/x y", f"--auth-success-url is no https URL. {SUCCESS_FORM}"),
-            ("https://a.example/\r\nX: y", f"--auth-success-url is no https URL. {SUCCESS_FORM}"),
-            ("https://a.example/ü", f"--auth-success-url is no https URL. {SUCCESS_FORM}"),
+            ("", f"--auth-success-url is not an https URL. {SUCCESS_FORM}"),
+            ("app.example.com/x", f"--auth-success-url is not an https URL. {SUCCESS_FORM}"),
+            ("javascript:alert(1)", f"--auth-success-url is not an https URL. {SUCCESS_FORM}"),
+            ("file:///etc/passwd", f"--auth-success-url is not an https URL. {SUCCESS_FORM}"),
+            ("https://a.example/x y", f"--auth-success-url is not an https URL. {SUCCESS_FORM}"),
+            (
+                "https://a.example/\r\nX: y",
+                f"--auth-success-url is not an https URL. {SUCCESS_FORM}",
+            ),
+            ("https://a.example/ü", f"--auth-success-url is not an https URL. {SUCCESS_FORM}"),
             ("https:///x", f"--auth-success-url has no host. {SUCCESS_FORM}"),
             (
                 "https://a.example:99999/",
@@ -239,7 +242,7 @@ class TestUrls:
         [
             (
                 "a.example",
-                "--trusted-issuer is no https URL. "
+                "--trusted-issuer is not an https URL. "
                 "Write it in full, for example https://auth.example.com.",
             ),
             (
@@ -264,7 +267,7 @@ class TestUrls:
     )
     def test_what_is_no_resource(self, text: str) -> None:
         assert refusal_of(lambda: words.parse_resource(text)) == (
-            "--resource is no absolute URI without a fragment. "
+            "--resource is not an absolute URI without a fragment. "
             "For example https://tenant.example.com/."
         )
 
@@ -378,14 +381,14 @@ class TestClient:
     def test_what_is_no_object_is_not_repeated(self, text: str) -> None:
         for option, parse in ((INFO, words.parse_client), (METADATA, words.parse_client_metadata)):
             assert refusal_of(lambda parse=parse: parse(text, {}, files({}))) == (
-                f"{option} is no JSON object. Give {option} an object such as "
+                f"{option} is not a JSON object. Give {option} an object such as "
                 '{"client_id": "..."}, or the name of a file with one behind an @.'
             )
 
     def test_file_without_an_object_is_named(self) -> None:
         known = files({"c.json": "hunter22"})
         assert refusal_of(lambda: words.parse_client("@c.json", {}, known)).startswith(
-            f"{INFO}: c.json is no JSON object. "
+            f"{INFO}: c.json is not a JSON object. "
         )
         assert refusal_of(lambda: words.parse_client("@gone.json", {}, known)) == (
             f"{INFO}: cannot read gone.json: No such file or directory. "
@@ -418,7 +421,7 @@ class TestClient:
     def test_redirect_uris_are_a_list_of_strings(self, uris: str) -> None:
         text = f'{{"client_id": "a", "redirect_uris": {uris}}}'
         assert refusal_of(lambda: words.parse_client(text, {}, files({}))) == (
-            f'"redirect_uris" in {INFO} is no list of strings. '
+            f'"redirect_uris" in {INFO} is not a list of strings. '
             'For example ["http://localhost:3334/oauth/callback"].'
         )
 
@@ -433,7 +436,9 @@ class TestClient:
     def test_issuer_that_is_none_is_named(self, issuer: object) -> None:
         text = json.dumps({"client_id": "a", "issuer": issuer})
         refusal = refusal_of(lambda: words.parse_client(text, {}, files({})))
-        wrong = "plain http to another machine" if issuer == "http://a.example" else "no https URL"
+        wrong = (
+            "plain http to another machine" if issuer == "http://a.example" else "not an https URL"
+        )
         assert refusal.startswith(f'"issuer" in {INFO} is {wrong}. ')
 
     def test_metadata_needs_no_id(self) -> None:

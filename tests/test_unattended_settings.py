@@ -153,7 +153,7 @@ MISTAKES = [
     ),
     (
         ["--client-credentials", *INFO, "--token-endpoint", "http://idp.example.com/t"],
-        "--token-endpoint",
+        "--token-endpoint is plain http to another machine. Use https.",
     ),
     (["--client-credentials", *INFO, "--token-endpoint", "idp"], "--token-endpoint"),
 ]

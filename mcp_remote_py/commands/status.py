@@ -74,7 +74,7 @@ def _to_lines(state: State, now: float) -> list[str]:
         "expires": "" if state.signed_in_at is None else _say_expiry(state.expires_at, now),
         "kept in": state.store,
         "transport": state.transport,
-        "next tab": _say_budget(state, now),
+        "next sign-in": _say_budget(state, now),
         "next renewal": _say_renewal(state, now),
         "last error": f"{state.last_error} {state.last_hint}".strip(),
     }

@@ -18,9 +18,12 @@ import stat
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mcp_remote_py.errors import StoreError
+
+if TYPE_CHECKING:
+    from pathlib import Path  # `logs` needs this module at every start, and no path
 
 logger = logging.getLogger("mcp_remote_py.credentials")
 

@@ -174,7 +174,7 @@ def _parse(text: str | None) -> bytes | None:
         key = base64.b64decode(text, validate=True)
         if len(key) == KEY_BYTES:
             return key
-    logger.warning("The item %s in the keyring is no key, and will be replaced.", SERVICE)
+    logger.warning("The item %s in the keyring is not a key, and will be replaced.", SERVICE)
     return None
 
 
@@ -207,7 +207,7 @@ class FileKey:
         key = read_private(self._path)
         if key is None or len(key) == KEY_BYTES:
             return key
-        quarantine(self._path, key, "It is no key.")
+        quarantine(self._path, key, "It is not a key.")
         return None
 
     def obtain(self) -> bytes:

@@ -185,7 +185,7 @@ def _split(content: bytes) -> tuple[str, bytes]:
     magic, _, name = line.rpartition(b" ")
     if end and magic == _MAGIC and name.isalpha():
         return name.decode("ascii"), sealed
-    raise BrokenRecord("The file is no sealed record.")
+    raise BrokenRecord("The file is not a sealed record.")
 
 
 def _seal(text: bytes, key: bytes, nonce: bytes, bound: bytes) -> bytes:

@@ -280,7 +280,7 @@ def decode(data: bytes, migrations: Mapping[int, Migration] = MIGRATIONS) -> Cre
         record = msgspec.convert({**members, "schema": SCHEMA}, _Record)
     except (ValueError, RecursionError):
         # msgspec's errors are ValueErrors; their words may quote a value, so they stay here.
-        raise BrokenRecord("The record is no credential.") from None
+        raise BrokenRecord("The record is not a credential.") from None
     fields = msgspec.structs.asdict(record)
     del fields["schema"]
     client = msgspec.structs.asdict(record.client)
@@ -300,7 +300,7 @@ def decode_pending(data: bytes) -> PendingAuthorization:
     try:
         record = _decode_pending(data)
     except (ValueError, RecursionError):
-        raise BrokenRecord("The record is no authorization request.") from None
+        raise BrokenRecord("The record is not an authorization request.") from None
     if record.schema != SCHEMA:
         raise BrokenRecord(f"The record has schema {record.schema}, not {SCHEMA}.")
     fields = msgspec.structs.asdict(record)

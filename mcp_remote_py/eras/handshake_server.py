@@ -481,7 +481,7 @@ class HandshakeServer:
         try:
             wanted = _decode_listen(message.params).notifications
         except UNREADABLE:
-            text = "`notifications` is no notification filter."
+            text = "`notifications` is not a notification filter."
             return _refuse(message, INVALID_PARAMS, text)
         subscription = self._subscriptions[message.key] = _Subscription(message, wanted)
         effects: list[Effect] = []

@@ -138,7 +138,7 @@ def read_marks(schema: object) -> dict[Path, str]:
         where = shorten(".".join(path))
         name = part[MARK]
         if not isinstance(name, str) or not _TOKEN.fullmatch(name):
-            raise InvalidMark(f"{MARK} of {where} is no name of an HTTP header.")
+            raise InvalidMark(f"{MARK} of {where} is not the name of an HTTP header.")
         kind = part.get("type")
         if not isinstance(kind, str) or kind not in _MARKABLE_TYPES:
             raise InvalidMark(f"{MARK} of {where} is for a string, an integer or a boolean only.")

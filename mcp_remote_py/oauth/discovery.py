@@ -484,7 +484,8 @@ def _find_first(
             response = yield from fetch(get_json(url))
         except (NotSent, Interrupted) as error:
             unreachable.add(origin)
-            problems.append(_unavailable(f"no answer from {mask_url(url)}: {error.cause}"))
+            silence = f"no answer from {mask_url(url)}: {error.cause}"
+            problems.append(_unavailable(silence, error.hint))
             continue
         except SignInFailed as problem:  # it leads where the server must not lead us
             problems.append(problem)
@@ -509,10 +510,10 @@ def _find_first(
     return None, evidence[0]
 
 
-def _unavailable(evidence: str) -> SignInUnavailable:
+def _unavailable(evidence: str, hint: str = "") -> SignInUnavailable:
     return SignInUnavailable(
         f"How to sign in cannot be found out at the moment ({evidence.removesuffix('.')}).",
-        hint="Try again later.",
+        hint=hint or "Try again later.",
     )
 
 
@@ -551,7 +552,7 @@ def _read_endpoint(document: dict[str, object], name: str, *, required_of: str =
     value = document.get(name) or ""
     if not isinstance(value, str):
         raise SignInFailed(
-            f"The {name} in the metadata is no text.",
+            f"The {name} in the metadata is not a text.",
             hint="Tell whoever runs the authorization server.",
         )
     if value:
@@ -575,7 +576,8 @@ def _read_words(document: dict[str, object], name: str) -> tuple[str, ...] | Non
     texts = tuple(word for word in words if isinstance(word, str))
     if len(texts) != len(words):
         raise SignInFailed(
-            f"The {name} in the metadata is no list of texts.", hint="Tell whoever runs the server."
+            f"The {name} in the metadata is not a list of texts.",
+            hint="Tell whoever runs the server.",
         )
     return texts
 

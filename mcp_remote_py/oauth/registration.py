@@ -178,7 +178,7 @@ def _read_members(text: str | None, option: str) -> dict[str, object]:
     members = decode_object(text.encode("utf-8", "replace"))
     if members is None:
         raise UsageError(
-            f"{option} is no JSON object.",
+            f"{option} is not a JSON object.",
             hint="""Write it as '{"name": "value"}', or as @FILE with a file that holds it.""",
         )
     return members

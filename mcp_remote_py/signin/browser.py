@@ -83,7 +83,7 @@ def check_url(url: str, platform: str = "") -> str:
     scheme = _SCHEME.match(url)
     begin = f"it begins with {scheme[0]}:" if scheme else "it has no scheme"
     raise McpRemoteError(
-        f"The server's sign-in address was not opened: it is no plain https URL ({begin}, "
+        f"The server's sign-in address was not opened: it is not a plain https URL ({begin}, "
         f"{len(url)} characters).",
         hint="Tell whoever runs the server: its authorization endpoint must be an https URL.",
     )

@@ -20,7 +20,14 @@ from urllib.parse import urljoin
 from mcp_remote_py import __version__
 from mcp_remote_py.bounds import open_body
 from mcp_remote_py.errors import ExchangeError, Interrupted, NotSent, Unusable, UsageError
-from mcp_remote_py.network import AsyncioBackend, AsyncioStream, Choose
+from mcp_remote_py.network import (
+    CERTIFICATE_HINT,
+    KEEPALIVE_EXPIRY,
+    AsyncioBackend,
+    Choose,
+    begin_body,
+    find_cause,
+)
 from mcp_remote_py.oauth.dpop import prove
 from mcp_remote_py.oauth.steps import MAX_BODY_BYTES, Fetch, Request, Response
 from mcp_remote_py.redact import Secret, mask_url, remember, remember_briefly
@@ -39,9 +46,6 @@ FETCH_TIMEOUT = 5.0
 POST_TIMEOUT = 15.0
 """Seconds for one request in all: for a document, and where something is done for it. A person
 waits, and a host does (field note 29)."""
-
-KEEPALIVE_EXPIRY = 4.0
-"""Seconds an idle connection is used again: common servers close after 5."""
 
 MAX_REDIRECTS = 3
 
@@ -297,9 +301,7 @@ class _Transport(httpx.AsyncBaseTransport):
             answer = await self._pool.handle_async_request(sent)
         except Exception as error:
             raise to_httpx(error) from error
-        connection = answer.extensions.get("network_stream")  # pyright: ignore
-        if isinstance(connection, AsyncioStream):
-            connection.begin_body()
+        begin_body(answer)
         stream = _Stream(cast("AsyncIterable[bytes]", answer.stream), answer.aclose)
         return httpx.Response(answer.status, headers=answer.headers, stream=stream)
 
@@ -343,7 +345,7 @@ async def _read_body(response: httpx.Response, where: str) -> bytes:
             if max(len(body), came) > MAX_BODY_BYTES:
                 raise Unusable(
                     f"{where} answered with more than {MAX_BODY_BYTES} bytes.",
-                    hint="That is no metadata or token answer: check the server's setup.",
+                    hint="Metadata and answers with tokens are small: check the server's setup.",
                 )
     if decoder is not None:
         decoder.end()
@@ -359,6 +361,11 @@ def _too_late(url: str, seconds: float) -> Interrupted:
 def map_error(error: Exception, where: str) -> ExchangeError:
     """One of ours for one of httpx's."""
     reason = str(error).rstrip(".") or type(error).__name__
+    if (distrust := find_cause(error, ssl.SSLCertVerificationError)) is not None:
+        return NotSent(
+            f"The certificate of {where} is not trusted: {distrust.verify_message.rstrip('.')}.",
+            hint=CERTIFICATE_HINT,
+        )
     if isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError)):
         return NotSent(
             f"{where} cannot be reached: {reason}.", hint="Check the network and try again."

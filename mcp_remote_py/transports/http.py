@@ -12,7 +12,7 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urljoin, urlsplit
 
 import httpcore
@@ -28,7 +28,14 @@ from mcp_remote_py.errors import (
     UsageError,
 )
 from mcp_remote_py.jsonrpc import Message
-from mcp_remote_py.network import MAX_HEAD_BYTES, AsyncioBackend, AsyncioStream
+from mcp_remote_py.network import (
+    CERTIFICATE_HINT,
+    KEEPALIVE_EXPIRY,
+    MAX_HEAD_BYTES,
+    AsyncioBackend,
+    begin_body,
+    find_cause,
+)
 from mcp_remote_py.redact import Secret, mask_url, scrub_known
 from mcp_remote_py.settings import ProxySettings, ServerUrl, parse_server_url
 from mcp_remote_py.tls import build_tls_context
@@ -49,10 +56,6 @@ if TYPE_CHECKING:
     import h11
 
     from mcp_remote_py.transports.cookies import Cookies
-
-KEEPALIVE_EXPIRY = 4.0
-"""Seconds an idle lane is used again. Common servers close after 5 (uvicorn, Node): a request
-that meets the closing connection would be lost without anybody knowing whether it ran."""
 
 MAX_REDIRECTS = 5
 MAX_ATTEMPTS = 4
@@ -81,9 +84,6 @@ def _socket_options() -> list[httpcore.SOCKET_OPTION]:
         if hasattr(socket, name):
             options.append((socket.IPPROTO_TCP, getattr(socket, name), value))
     return options
-
-
-E = TypeVar("E", bound=BaseException)
 
 
 class Response:
@@ -252,7 +252,7 @@ def map_error(error: Exception, *, sent: bool, where: str = "") -> Exception:
     """
     if isinstance(error, ExchangeError):
         return error
-    if (tls := _find_cause(error, ssl.SSLError)) is not None:
+    if (tls := find_cause(error, ssl.SSLError)) is not None:
         return _explain_tls(tls)
     reason = str(error).strip().rstrip(".") or type(error).__name__
     at = f" {where}" if where else ""
@@ -272,7 +272,7 @@ def map_error(error: Exception, *, sent: bool, where: str = "") -> Exception:
     if isinstance(error, httpcore.TimeoutException):
         return Interrupted(
             "The server took too long to answer.",
-            hint="Raise --headers-timeout or --body-timeout (0 is no limit).",
+            hint="Raise --headers-timeout or --body-timeout (0 means no limit).",
         )
     if isinstance(error, (httpcore.NetworkError, httpcore.ProtocolError, OSError)):
         kind = Interrupted if sent else NotSent
@@ -283,21 +283,11 @@ def map_error(error: Exception, *, sent: bool, where: str = "") -> Exception:
 _CONNECT_HINT = "Check the URL, the network and whether a VPN or proxy is needed."
 
 
-def _find_cause(error: BaseException | None, kind: type[E]) -> E | None:
-    """The innermost error of that kind below `error`: the one that knows the reason."""
-    found: E | None = None
-    while error is not None:
-        if isinstance(error, kind):
-            found = error
-        error = error.__cause__ or error.__context__
-    return found
-
-
 def _explain_tls(error: ssl.SSLError) -> Unusable:
     if isinstance(error, ssl.SSLCertVerificationError):
         return Unusable(
             f"The server's certificate is not trusted: {error.verify_message.rstrip('.')}.",
-            hint="Where a company's own authority signed it, name its file with --ca-cert.",
+            hint=CERTIFICATE_HINT,
         )
     return Unusable(
         f"TLS with the server failed: {error.reason or error}.",
@@ -552,12 +542,10 @@ class HttpClient:
         except BaseException:
             await lane.aclose()
             raise
-        stream = raw.extensions.get("network_stream")  # pyright: ignore
-        if isinstance(stream, AsyncioStream):
-            stream.begin_body()
+        begin_body(raw)
         response = Response(raw, lane, lanes, self._intake)
         # httpcore reads this mapping anew when the body is read.
-        streaming = response.content_type == "text/event-stream"
+        streaming = response.content_type == EVENT_STREAM
         limits["read"] = timeouts.stream if streaming else timeouts.body
         if self._settings.cookies and b"set-cookie" in response.headers:
             self._keep_cookies(url, raw)
@@ -579,7 +567,7 @@ class HttpClient:
         try:
             target = urljoin(str(url), location)
         except ValueError:  # brackets that hold no IPv6 address
-            raise Unusable(f"{what} a place that is no URL: {self._quote(location)}.") from None
+            raise Unusable(f"{what} a place that is not a URL: {self._quote(location)}.") from None
         where = self._quote(target)
         if response.status == 303 and method != b"GET":
             raise Unusable(
@@ -594,7 +582,7 @@ class HttpClient:
         try:
             following = parse_server_url(target, allow_http=True)
         except UsageError as error:
-            raise Unusable(f"{what} a place that is no URL: {error}") from error
+            raise Unusable(f"{what} a place that is not a URL: {error}") from error
         if following.origin != url.origin and not is_upgrade(url, following):
             raise Unusable(
                 f"{what} another place, {where}: your headers are not sent there.",

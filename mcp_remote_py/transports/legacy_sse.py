@@ -28,7 +28,7 @@ from mcp_remote_py.jsonrpc import Kind, Message, parse_message, parse_messages
 from mcp_remote_py.redact import mask_url
 from mcp_remote_py.settings import ServerUrl, parse_server_url
 from mcp_remote_py.transports.http import HttpClient, Response
-from mcp_remote_py.transports.refusal import find_answer, take_answer, unread_error
+from mcp_remote_py.transports.refusal import EVENT_STREAM, find_answer, take_answer, unread_error
 from mcp_remote_py.transports.sse import EventDecoder
 
 logger = logging.getLogger("mcp_remote_py.transports")
@@ -134,7 +134,7 @@ class LegacySseChannel:
         response = await self._http.request(b"GET", [(b"accept", b"text/event-stream")])
         opened = asyncio.get_running_loop().create_future()
         try:
-            if response.status != 200 or response.content_type != "text/event-stream":
+            if response.status != 200 or response.content_type != EVENT_STREAM:
                 raise await self._http.fail(response, request=None, session_sent=False)
             self._reader = asyncio.ensure_future(self._read(response, opened))
             async with asyncio.timeout(self._endpoint_timeout):
@@ -202,7 +202,9 @@ class LegacySseChannel:
 
     def _note_broken(self, error: InvalidMessage) -> None:
         if (times := self._broken.take()) is not None:
-            logger.warning("The server sent something that is no message%s: %s", times, error.cause)
+            logger.warning(
+                "The server sent something that is not a message%s: %s", times, error.cause
+            )
 
     def _resolve(self, data: bytes) -> ServerUrl:
         base = self._http.server
@@ -212,7 +214,7 @@ class LegacySseChannel:
             endpoint = parse_server_url(target, allow_http=True)
         except (UsageError, ValueError) as error:  # brackets that hold no IPv6 address
             raise Unusable(
-                f"The server names an endpoint that is no URL, {mask_url(name)}: {error}"
+                f"The server names an endpoint that is not a URL, {mask_url(name)}: {error}"
             ) from error
         if endpoint.origin != base.origin:
             raise Unusable(

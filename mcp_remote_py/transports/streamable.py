@@ -188,7 +188,7 @@ class StreamableChannel:
     async def _take_unasked(self, response: Response) -> None:
         try:
             async with asyncio.timeout(self._end_patience):
-                if response.content_type == "text/event-stream":
+                if response.content_type == EVENT_STREAM:
                     await self._read_events(response, _Stream(self._max), None)
                 else:
                     await response.read(self._max)
@@ -208,7 +208,7 @@ class StreamableChannel:
             begins = excerpt(self._http.scrub(body[:EVIDENCE_BYTES]))
             del body  # and what its readers hold: an error on its way keeps all of that
             raise Unusable(
-                f"The server's answer is no JSON-RPC message: {error.cause} It begins with "
+                f"The server's answer is not a JSON-RPC message: {error.cause} It begins with "
                 f'"{begins}".',
                 hint="Check that the URL is that of an MCP server.",
             ) from error.with_traceback(None)
@@ -237,7 +237,7 @@ class StreamableChannel:
             self._deliver(message)
         elif (times := self._broken.take()) is not None:
             cause = message.cause
-            logger.warning("The server sent something that is no message%s: %s", times, cause)
+            logger.warning("The server sent something that is not a message%s: %s", times, cause)
 
     async def _read_events(
         self, response: Response, decoder: _Stream, request: Message | None
@@ -300,7 +300,7 @@ class StreamableChannel:
             try:
                 if response.status in _BUSY_STATUS and failures < MAX_RESUME_FAILURES:
                     continue
-                if response.status != 200 or response.content_type != "text/event-stream":
+                if response.status != 200 or response.content_type != EVENT_STREAM:
                     return f"the server does not resume streams (HTTP {response.status})"
                 failures = 0
                 following = _Stream(self._max)
@@ -369,7 +369,7 @@ class StreamableChannel:
         finally:
             self._opened.set()
         try:
-            if response.status == 200 and response.content_type == "text/event-stream":
+            if response.status == 200 and response.content_type == EVENT_STREAM:
                 await self._read_events(response, decoder, None)
                 return True
             error = await self._http.fail(

@@ -78,7 +78,7 @@ def test_everything_known_is_shown_in_words(tmp_path: Path) -> None:
 https://mcp.example.com/mcp
   signed in     no
   transport     HTTP+SSE
-  next tab      by itself in 40 minutes; 2 came to nothing. Now: mcp-remote-py login SERVER
+  next sign-in  by itself in 40 minutes; 2 came to nothing. Now: mcp-remote-py login SERVER
   next renewal  in 75 seconds, after 3 without an answer
   last error    The server refused: [31mno such client. To try again: mcp-remote-py login SERVER
 
@@ -106,7 +106,7 @@ def test_command_that_is_named_is_that_of_the_session(tmp_path: Path) -> None:
     )
     lines = show(tmp_path)[1].splitlines()
     assert [line for line in lines if "login" in line] == [
-        f"  next tab      by itself in 9 minutes; 1 came to nothing. Now: {command}",
+        f"  next sign-in  by itself in 9 minutes; 1 came to nothing. Now: {command}",
         f"  last error    Declined. To try again: {command}",
     ]
     assert show_json(tmp_path)[0]["last_hint"] == f"To try again: {command}"

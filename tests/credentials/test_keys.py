@@ -302,7 +302,9 @@ def test_item_that_is_no_key_is_replaced(
     store = store_with(backend, tmp_path)
     with caplog.at_level(logging.WARNING):
         store.save(SESSION, FULL)
-    assert "The item mcp-remote-py in the keyring is no key, and will be replaced." in caplog.text
+    assert (
+        "The item mcp-remote-py in the keyring is not a key, and will be replaced." in caplog.text
+    )
     assert store_with(backend, tmp_path).load(SESSION) == FULL
 
 
@@ -316,7 +318,7 @@ def test_broken_key_file_is_moved_aside(
     path.write_bytes(content)
     with caplog.at_level(logging.WARNING):
         assert store.load(SESSION) is None
-    assert f"{path} was moved to key.quarantine-1 and is not used: It is no key." in caplog.text
+    assert f"{path} was moved to key.quarantine-1 and is not used: It is not a key." in caplog.text
     store.save(SESSION, ONLY_CLIENT)
     assert store.load(SESSION) == ONLY_CLIENT
 

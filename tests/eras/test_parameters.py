@@ -115,7 +115,7 @@ def test_data_that_looks_like_a_mark_is_none(keyword: str, value: object) -> Non
 )
 def test_a_mark_must_be_the_name_of_a_header(name: object) -> None:
     schema = schema_of(a=schema_of(b=marked(name)))
-    assert why_invalid(schema) == f"{MARK} of a.b is no name of an HTTP header."
+    assert why_invalid(schema) == f"{MARK} of a.b is not the name of an HTTP header."
     assert find_invalid_x_mcp_header(schema) is not None
 
 

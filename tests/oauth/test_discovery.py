@@ -706,7 +706,7 @@ def test_a_checked_url_comes_back_parsed() -> None:
 def test_an_endpoint_of_the_wrong_type_is_refused(value: object) -> None:
     for name in ENDPOINTS:
         error = fail(web_of({ISSUER_URL: issuer_document(ISSUER, **{name: value})}))
-        assert f"The {name} in the metadata is no text" in error.cause
+        assert f"The {name} in the metadata is not a text" in error.cause
 
 
 @pytest.mark.parametrize("value", [None, ""])
@@ -737,7 +737,7 @@ def test_a_server_without_the_code_grant_needs_neither_its_endpoint_nor_pkce() -
 )
 def test_a_list_of_the_wrong_type_is_refused(name: str, value: object) -> None:
     error = fail(web_of({ISSUER_URL: issuer_document(ISSUER, **{name: value})}))
-    assert f"The {name} in the metadata is no list of texts" in error.cause
+    assert f"The {name} in the metadata is not a list of texts" in error.cause
 
 
 def test_a_flag_is_only_true_where_it_says_true() -> None:

@@ -117,9 +117,9 @@ def test_what_the_person_says_of_it_counts() -> None:
 @pytest.mark.parametrize(
     ("text", "cause"),
     [
-        ("mine", "is no JSON object"),
-        ('["mine"]', "is no JSON object"),
-        ("{\udcff}", "is no JSON object"),
+        ("mine", "is not a JSON object"),
+        ('["mine"]', "is not a JSON object"),
+        ("{\udcff}", "is not a JSON object"),
         ("{}", "has no client_id"),
         ('{"client_id": 7}', "has no client_id"),
         ('{"client_id": ""}', "has no client_id"),
@@ -264,7 +264,7 @@ def test_the_persons_members_win_and_null_takes_one_away() -> None:
 def test_members_that_are_no_object_are_the_persons_error() -> None:
     error = fail(registered(), settings=SignInSettings(static_client_metadata="[1]"))
     assert isinstance(error, UsageError)
-    assert error.cause == "--static-oauth-client-metadata is no JSON object."
+    assert error.cause == "--static-oauth-client-metadata is not a JSON object."
 
 
 # A server that takes one spelling of loopback only -------------------------------------------

@@ -439,7 +439,7 @@ def test_a_refused_url_is_told_without_what_is_in_it(url: str, begin: str) -> No
     with pytest.raises(McpRemoteError) as raised:
         check_url(url)
     assert raised.value.sentence() == (
-        f"The server's sign-in address was not opened: it is no plain https URL ({begin}). Tell "
+        f"The server's sign-in address was not opened: it is not a plain https URL ({begin}). Tell "
         "whoever runs the server: its authorization endpoint must be an https URL."
     )
 

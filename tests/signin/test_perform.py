@@ -25,7 +25,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     strange.write_bytes(b"\xff")
     for path, cause in [
         (missing, f"--jwt-bearer: cannot read {missing}: No such file or directory."),
-        (strange, f"--jwt-bearer: {strange} is no UTF-8 text file."),
+        (strange, f"--jwt-bearer: {strange} is not a UTF-8 text file."),
     ]:
         with pytest.raises(UsageError) as refused:
             read_secret(ReadFile(str(path), "--jwt-bearer"))

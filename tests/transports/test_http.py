@@ -526,8 +526,8 @@ def test_address_of_each_connection_is_told_when_it_is_the_servers(
     [
         (redirect(303, "/other"), "drops the message", 1),
         (redirect(307, "/mcp"), "more than 5 times", 6),
-        (redirect(307, "http://[nonsense"), "no URL", 1),
-        (redirect(307, "ftp://127.0.0.1/"), "no URL", 1),
+        (redirect(307, "http://[nonsense"), "not a URL", 1),
+        (redirect(307, "ftp://127.0.0.1/"), "not a URL", 1),
         (answer_status(304), "HTTP 304", 1),
     ],
 )

@@ -120,9 +120,9 @@ def test_endpoint_is_found_on_the_origin(endpoint: str, path: str) -> None:
         ("http://localhost:{port}/m", "another place"),
         ("//127.0.0.2:{port}/m", "another place"),
         ("https://127.0.0.1:{port}/m", "another place"),
-        ("http://[nonsense", "no URL"),
-        ("http://user:{token}@127.0.0.1:{port}/m", "no URL"),
-        ("file:///etc/passwd", "no URL"),
+        ("http://[nonsense", "not a URL"),
+        ("http://user:{token}@127.0.0.1:{port}/m", "not a URL"),
+        ("file:///etc/passwd", "not a URL"),
     ],
 )
 def test_endpoint_elsewhere_is_never_contacted(endpoint: str, words: str) -> None:

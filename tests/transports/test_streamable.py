@@ -467,7 +467,7 @@ def test_stream_left_open_after_its_purpose_is_closed(message: Message) -> None:
         (answer_status(200), "empty body"),
         (answer_status(200, b"  ", content_type="application/json"), "answered"),
         (answer_html(), "text/html instead of JSON"),
-        (answer_status(200, b"{}", content_type="application/json"), "no JSON-RPC message"),
+        (answer_status(200, b"{}", content_type="application/json"), "not a JSON-RPC message"),
         (
             answer_status(
                 200,
