@@ -162,6 +162,7 @@ class Relay:
         """What the server asked, by its id, and the bytes of that id."""
         self._unasked = Tally()
         self._dropped = Tally()
+        self._broken_lines = Tally()
         self._private: Ledger[asyncio.Future[Message]] = Ledger()
         self._private_ids = 0
         self._running = 0
@@ -249,7 +250,8 @@ class Relay:
         )
 
     def _refuse_line(self, error: InvalidMessage) -> None:
-        logger.warning("The host sent a line that is no message: %s", error.cause)
+        if (times := self._broken_lines.take()) is not None:
+            logger.warning("The host sent a line that is no message%s: %s", times, error.cause)
         self._say(encode_error(error.raw_id, error.code, error.cause))
 
     def _from_host(self, message: Message) -> None:
@@ -386,7 +388,7 @@ class Relay:
         if message.kind is Kind.RESPONSE and self._session_lost:
             return SessionLost("The session that asked is gone.")
         attempts = Attempts(message.method, self._clock.now(), self._is_harmless(message))
-        while (error := await self._try_once(message)) is not None:
+        while (error := await self._try_once(message, is_done)) is not None:
             if message.kind is Kind.REQUEST and is_done():
                 return None
             if message.kind is Kind.RESPONSE and isinstance(error, SessionLost):
@@ -411,7 +413,9 @@ class Relay:
             failure = await _end_of(handshake)
         return failure
 
-    async def _try_once(self, message: Message) -> ExchangeError | None:
+    async def _try_once(
+        self, message: Message, is_done: Callable[[], bool]
+    ) -> ExchangeError | None:
         generation = self._generation
         try:
             if self._session_lost:
@@ -422,6 +426,8 @@ class Relay:
                 except ExchangeError as error:
                     raise _told_to_others(error) from error
                 generation = self._generation
+            if message.kind is Kind.REQUEST and is_done():
+                return None  # while it waited here, the answer came on another stream
             await self._send(message)
         except ExchangeError as error:
             # Many requests may hear of one lost session: the last to hear must not end the next.
