@@ -76,6 +76,9 @@ CANCEL_PATIENCE = 5.0
 MAX_IN_FLIGHT = 200
 """Requests under way at once; more wait their turn. macOS gives a process 256 files."""
 
+MAX_TELLING = 40
+"""Notifications and answers of the host that are on their way at once, beside those requests."""
+
 PING_FRESHNESS = 30.0
 """Seconds since the server was last heard in which the host's ping is answered for it."""
 
@@ -163,6 +166,7 @@ class Relay:
         self._unasked = Tally()
         self._dropped = Tally()
         self._broken_lines = Tally()
+        self._telling = asyncio.Semaphore(MAX_TELLING)
         self._private: Ledger[asyncio.Future[Message]] = Ledger()
         self._private_ids = 0
         self._running = 0
@@ -263,13 +267,13 @@ class Relay:
             if self._asked_by_server.close(message.key) is None:
                 logger.debug("The host answered a request that is not open: %s", message)
                 return
-            self._spawn(self._tell(message), WORK)
+            self._spawn(self._tell_in_turn(message), WORK)
         elif message.method == "notifications/cancelled":
             self._take_cancellation(message)
         elif message.method == INITIALIZED:
             self._handshake = self._spawn(self._begin(message, self._handshake), WORK)
         else:
-            self._spawn(self._tell(message), WORK)
+            self._spawn(self._tell_in_turn(message), WORK)
 
     def _take_request(self, message: Message) -> None:
         entry = _Open(message)
@@ -376,6 +380,11 @@ class Relay:
         failure = await self._exchange(message, lambda: True)
         if failure is not None:
             logger.warning("Not delivered: %s. %s", message, failure.sentence())
+
+    async def _tell_in_turn(self, message: Message) -> None:
+        """The same for what there may be any number of: each takes a connection."""
+        async with self._telling:
+            await self._tell(message)
 
     async def _exchange(
         self, message: Message, is_done: Callable[[], bool]

@@ -29,7 +29,6 @@ from mcp_remote_py.jsonrpc import (
     Kind,
     Message,
     encode_error_object,
-    encode_result,
     parse_message,
     parse_messages,
 )
@@ -79,21 +78,8 @@ def find_answer(body: bytes, content_type: str, request: Message | None) -> Mess
     """The answer to `request` in a body: the response, result or error, that carries its id."""
     if request is None:
         return None
-    responses = (address(one, request) for one in _responses(body, content_type))
+    responses = _responses(body, content_type)
     return next((one for one in responses if one.key == request.key), None)
-
-
-def address(response: Message, request: Message) -> Message:
-    """A response on the stream of `request`, with its id, where that is only spelled otherwise.
-
-    `"1"` or `1.0` for `1`: it can be for no other, and few hosts know it again.
-    """
-    is_alike = response.key == request.key or str(response.key) == str(request.key)
-    if not is_alike or response.raw_id == request.raw_id:
-        return response
-    if response.is_error:
-        return parse_message(encode_error_object(request.raw_id, response.error))
-    return parse_message(encode_result(request.raw_id, response.result))
 
 
 def _names(body: bytes, request: Message) -> bool:
@@ -128,7 +114,7 @@ def _responses(body: bytes, content_type: str) -> Iterator[Message]:
                 if (
                     isinstance(message, Message)
                     and message.kind is Kind.RESPONSE
-                    and (message.raw_id or message.error.startswith(b"{") or not message.is_error)
+                    and (not message.is_error or message.error.startswith(b"{"))
                 ):
                     yield message
         except InvalidMessage:

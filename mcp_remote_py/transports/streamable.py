@@ -44,7 +44,6 @@ from mcp_remote_py.transports.http import HttpClient, Response
 from mcp_remote_py.transports.refusal import (
     EVENT_STREAM,
     EVIDENCE_BYTES,
-    address,
     excerpt,
     take_answer,
 )
@@ -454,8 +453,11 @@ def _address(
     message: Message | InvalidMessage, request: Message | None
 ) -> Message | InvalidMessage:
     """An error without an id can be for no other request than the one it is said in answer to."""
-    if request is None or isinstance(message, InvalidMessage) or message.kind is not Kind.RESPONSE:
+    if (
+        request is None
+        or isinstance(message, InvalidMessage)
+        or not message.is_error
+        or message.key is not None
+    ):
         return message
-    if message.is_error and message.key is None:
-        return parse_message(encode_error_object(request.raw_id, message.error))
-    return address(message, request)
+    return parse_message(encode_error_object(request.raw_id, message.error))
