@@ -43,6 +43,9 @@ MAX_SERVER_REQUESTS = 1000
 MAX_SERVER_ID_BYTES = 4096
 """Of the id of such a request, which is kept while it is open."""
 
+MAX_KEPT_TOOLS = 4 * 1024 * 1024
+"""Bytes of a list of tools that are kept, to be compared with another's and for the next start."""
+
 MAX_MENDED_BYTES = 16 * 1024 * 1024
 """Of a message with lone surrogates, which is copied to be mended."""
 
