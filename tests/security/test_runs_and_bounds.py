@@ -149,8 +149,7 @@ FLOODS = {
 
 
 @pytest.mark.report("S4", "S12")
-@pytest.mark.parametrize("status", [307, 500])
-@pytest.mark.parametrize("name", FLOODS)
+@pytest.mark.parametrize(("name", "status"), [*((name, 500) for name in FLOODS), ("messages", 307)])
 def test_a_refusal_that_is_a_flood_of_events(
     wild: Wild, relay: Relay, name: str, status: int
 ) -> None:
