@@ -43,8 +43,23 @@ MAX_SERVER_REQUESTS = 1000
 MAX_SERVER_ID_BYTES = 4096
 """Of the id of such a request, which is kept while it is open."""
 
+MAX_KEPT_TOOLS = 4 * 1024 * 1024
+"""Bytes of a list of tools that are kept, to be compared with another's and for the next start."""
+
 MAX_MENDED_BYTES = 16 * 1024 * 1024
 """Of a message with lone surrogates, which is copied to be mended."""
+
+MAX_MENDED = 100_000
+"""Runs of lone surrogates that are mended in one message: 0.1 s."""
+
+MAX_METHOD_BYTES = 64 * 1024
+"""Of the name of a method, which is made into characters, of four bytes each in the worst case."""
+
+MAX_REFUSAL_BYTES = 4 * 1024 * 1024
+"""Of a refusal that may be an answer: its secrets are looked for in a copy made of characters."""
+
+MAX_REFUSAL_LINES = 5000
+"""Of such a one that is an event stream, and read in one go: 20 ms."""
 
 MAX_RATIO = 200
 """Bytes out of one byte in, past `FREE_OUTPUT`: texts and tables come to 30, nothing but zeros to

@@ -24,7 +24,9 @@ from mcp_remote_py.bounds import (
     MAX_BATCH,
     MAX_BATCH_BYTES,
     MAX_ID_BYTES,
+    MAX_MENDED,
     MAX_MENDED_BYTES,
+    MAX_METHOD_BYTES,
     has_few_members,
     has_few_parts,
 )
@@ -63,13 +65,14 @@ class Kind(enum.Enum):
 
 class _Envelope(msgspec.Struct):
     id: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
-    method: str | msgspec.UnsetType = msgspec.UNSET
+    method: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     params: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     result: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     error: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
 
 _decode_envelope = msgspec.json.Decoder(_Envelope).decode
+_decode_text = msgspec.json.Decoder(str).decode
 
 
 class TooMany(msgspec.ValidationError):
@@ -144,7 +147,7 @@ class Message:
             self.raw_id = bytes(envelope.id)
             self.key = decode_id(self.raw_id)
         if envelope.method is not msgspec.UNSET:
-            self.method = envelope.method
+            self.method = _read_method(envelope.method, self.raw_id)
             if not self.raw_id:
                 self.kind = Kind.NOTIFICATION
                 return
@@ -195,6 +198,17 @@ class Message:
         members["id"] = msgspec.Raw(self.raw_id or b"null")
         members["result"] = msgspec.Raw(result)
         return msgspec.json.encode(members)
+
+
+def _read_method(raw: msgspec.Raw, raw_id: bytes) -> str:
+    if memoryview(raw).nbytes > MAX_METHOD_BYTES:
+        text = f"A method must not be longer than {MAX_METHOD_BYTES} bytes."
+        raise InvalidMessage(text, code=INVALID_REQUEST, raw_id=raw_id or None)
+    try:
+        return _decode_text(raw)
+    except msgspec.ValidationError:
+        text = "`method` must be a string."
+        raise InvalidMessage(text, code=INVALID_REQUEST, raw_id=raw_id or None) from None
 
 
 def _bytes_of(raw: msgspec.Raw | msgspec.UnsetType) -> bytes:
@@ -346,27 +360,29 @@ def _decode_mended(decode: Callable[[bytes], T], raw: bytes) -> tuple[T, bytes]:
 
 
 def _mend_surrogates(raw: bytes) -> bytes:
-    """`raw` with U+FFFD for every lone surrogate, all other bytes at their place."""
-    return re.sub(_UP_TO_LONE, _replace_lone, raw, flags=re.DOTALL)
+    """`raw` with U+FFFD for its lone surrogates, all other bytes at their place.
+
+    Those past `MAX_MENDED` stay: it is as unreadable as before.
+    """
+    return re.sub(_UP_TO_LONE, _replace_lone, raw, count=MAX_MENDED, flags=re.DOTALL)
 
 
 def _replace_lone(match: re.Match[bytes]) -> bytes:
-    return match[1] + rb"\ufffd" if match[2] else match[1]
+    return match[1] + rb"\ufffd" * (len(match[2]) // len(rb"\ufffd"))
 
 
-# What stands before a lone surrogate is passed in one match, without a way back: that is as fast as
-# the engine, and an escaped backslash is never taken for the beginning of an escape.
+# What stands before lone surrogates is passed in one match, without a way back, and so is a run of
+# them: that is as fast as the engine, and an escaped backslash never begins an escape.
 _HIGH, _LOW = rb"\\u[dD][89abAB][0-9a-fA-F]{2}", rb"\\u[dD][c-fC-F][0-9a-fA-F]{2}"
 _OTHER = rb"[^\\]++|" + _HIGH + _LOW + rb"|\\(?!u[dD][89a-fA-F][0-9a-fA-F]{2})(?:.|\Z)"
-_UP_TO_LONE = rb"((?:" + _OTHER + rb")*+)(" + _HIGH + rb"|" + _LOW + rb"|\Z)"
+_LONE = _HIGH + rb"(?!" + _LOW + rb")|" + _LOW
+_UP_TO_LONE = rb"((?:" + _OTHER + rb")*+)((?:" + _LONE + rb")++|\Z)"
 
 
 def _explain(what: str, raw: bytes, error: Exception, raw_id: bytes | None) -> InvalidMessage:
     if isinstance(error, RecursionError):
         return InvalidMessage(f"The {what} is nested too deeply.", code=PARSE_ERROR, raw_id=raw_id)
     if isinstance(error, msgspec.ValidationError):
-        if str(error).endswith("`$.method`"):
-            return InvalidMessage("`method` must be a string.", code=INVALID_REQUEST, raw_id=raw_id)
         return InvalidMessage("The message is not a JSON object.", code=INVALID_REQUEST)
     reason = str(error).removeprefix("JSON is malformed: ")
     if "(byte " not in reason:

@@ -76,6 +76,9 @@ CANCEL_PATIENCE = 5.0
 MAX_IN_FLIGHT = 200
 """Requests under way at once; more wait their turn. macOS gives a process 256 files."""
 
+MAX_TELLING = 40
+"""Notifications and answers of the host that are on their way at once, beside those requests."""
+
 PING_FRESHNESS = 30.0
 """Seconds since the server was last heard in which the host's ping is answered for it."""
 
@@ -162,6 +165,8 @@ class Relay:
         """What the server asked, by its id, and the bytes of that id."""
         self._unasked = Tally()
         self._dropped = Tally()
+        self._broken_lines = Tally()
+        self._telling = asyncio.Semaphore(MAX_TELLING)
         self._private: Ledger[asyncio.Future[Message]] = Ledger()
         self._private_ids = 0
         self._running = 0
@@ -249,7 +254,9 @@ class Relay:
         )
 
     def _refuse_line(self, error: InvalidMessage) -> None:
-        logger.warning("The host sent a line that is not a message: %s", error.cause)
+        if (times := self._broken_lines.take()) is not None:
+            text = "The host sent a line that is not a message%s: %s"
+            logger.warning(text, times, error.cause)
         self._say(encode_error(error.raw_id, error.code, error.cause))
 
     def _from_host(self, message: Message) -> None:
@@ -261,13 +268,13 @@ class Relay:
             if self._asked_by_server.close(message.key) is None:
                 logger.debug("The host answered a request that is not open: %s", message)
                 return
-            self._spawn(self._tell(message), WORK)
+            self._spawn(self._tell_in_turn(message), WORK)
         elif message.method == "notifications/cancelled":
             self._take_cancellation(message)
         elif message.method == INITIALIZED:
             self._handshake = self._spawn(self._begin(message, self._handshake), WORK)
         else:
-            self._spawn(self._tell(message), WORK)
+            self._spawn(self._tell_in_turn(message), WORK)
 
     def _take_request(self, message: Message) -> None:
         entry = _Open(message)
@@ -375,6 +382,11 @@ class Relay:
         if failure is not None:
             logger.warning("Not delivered: %s. %s", message, failure.sentence())
 
+    async def _tell_in_turn(self, message: Message) -> None:
+        """The same for what there may be any number of: each takes a connection."""
+        async with self._telling:
+            await self._tell(message)
+
     async def _exchange(
         self, message: Message, is_done: Callable[[], bool]
     ) -> ExchangeError | None:
@@ -386,7 +398,7 @@ class Relay:
         if message.kind is Kind.RESPONSE and self._session_lost:
             return SessionLost("The session that asked is gone.")
         attempts = Attempts(message.method, self._clock.now(), self._is_harmless(message))
-        while (error := await self._try_once(message)) is not None:
+        while (error := await self._try_once(message, is_done)) is not None:
             if message.kind is Kind.REQUEST and is_done():
                 return None
             if message.kind is Kind.RESPONSE and isinstance(error, SessionLost):
@@ -411,7 +423,9 @@ class Relay:
             failure = await _end_of(handshake)
         return failure
 
-    async def _try_once(self, message: Message) -> ExchangeError | None:
+    async def _try_once(
+        self, message: Message, is_done: Callable[[], bool]
+    ) -> ExchangeError | None:
         generation = self._generation
         try:
             if self._session_lost:
@@ -422,6 +436,8 @@ class Relay:
                 except ExchangeError as error:
                     raise _told_to_others(error) from error
                 generation = self._generation
+            if message.kind is Kind.REQUEST and is_done():
+                return None  # while it waited here, the answer came on another stream
             await self._send(message)
         except ExchangeError as error:
             # Many requests may hear of one lost session: the last to hear must not end the next.

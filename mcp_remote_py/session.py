@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from mcp_remote_py.bounds import MAX_KEPT_TOOLS
 from mcp_remote_py.jsonrpc import UNREADABLE, Message, encode_notification
 
 
@@ -55,7 +56,7 @@ class SessionMemory:
         self._subscriptions: dict[str, Message] = {}
         self._announces_tools = False
         self.tools: bytes | None = None
-        """The result of the last first page of `tools/list`."""
+        """The result of the last first page of `tools/list`, None of one that is too large."""
 
     @property
     def established(self) -> bool:
@@ -79,7 +80,8 @@ class SessionMemory:
             case "resources/subscribe" | "resources/unsubscribe":
                 self._note_subscription(request)
             case "tools/list" if is_first_page(request):
-                self.tools = answer.result
+                tools = answer.result
+                self.tools = tools if len(tools) <= MAX_KEPT_TOOLS else None
             case _:
                 pass
         return ""

@@ -18,7 +18,7 @@ from urllib.parse import unquote, urljoin, urlsplit
 import httpcore
 
 from mcp_remote_py import __version__
-from mcp_remote_py.bounds import SLICE_BYTES, Growing, open_body
+from mcp_remote_py.bounds import MAX_REFUSAL_BYTES, SLICE_BYTES, Growing, open_body
 from mcp_remote_py.channel import Authorizer, Header
 from mcp_remote_py.errors import (
     ExchangeError,
@@ -37,13 +37,14 @@ from mcp_remote_py.network import (
     find_cause,
 )
 from mcp_remote_py.redact import Secret, mask_url, scrub_known
+from mcp_remote_py.retry import may_have_effect
 from mcp_remote_py.settings import ProxySettings, ServerUrl, parse_server_url
 from mcp_remote_py.tls import build_tls_context
 from mcp_remote_py.transports.headers import HeaderBook
 from mcp_remote_py.transports.intake import Intake
 from mcp_remote_py.transports.lanes import Lane, Lanes
 from mcp_remote_py.transports.refusal import (
-    EVENT_STREAM,
+    ANSWER_TYPES,
     EVIDENCE_BYTES,
     explain_content,
     explain_refusal,
@@ -65,8 +66,6 @@ sign-in, one with more scopes, one whose proof has the server's nonce."""
 REDIRECT_STATUS = frozenset({301, 302, 303, 307, 308})
 EVIDENCE_TIMEOUT = 5.0
 """Seconds spent on reading the body of a refusal; on each piece of one that may be an answer."""
-
-ANSWER_TYPES = frozenset({"application/json", EVENT_STREAM})
 
 USER_AGENT = b"mcp-remote-py/" + __version__.encode()
 
@@ -96,6 +95,8 @@ class Response:
         self._closed = False
         self._taken = False
         self._evidence: bytes | None = None
+        self.is_whole = True
+        """Whether `read_evidence` did not leave anything of the body."""
         self.status = raw.status
         self.headers: dict[bytes, bytes] = {}
         for name, value in raw.headers:
@@ -185,8 +186,8 @@ class Response:
     async def read_evidence(self, limit: int = 0) -> bytes:
         """The first bytes of a refusal's body: what comes soon, without errors.
 
-        Up to `limit` of what may be an answer, where one is looked for. Nothing where the body was
-        read before in another way: then it was empty of anything to quote.
+        More of what may be an answer, up to `limit`, where one is looked for. Nothing where the
+        body was read before in another way: then it was empty of anything to quote.
         """
         if self._evidence is None:
             self._evidence = b"" if self._taken or self._closed else await self._read_soon(limit)
@@ -194,9 +195,10 @@ class Response:
 
     async def _read_soon(self, limit: int) -> bytes:
         may_be_answer = limit > 0 and self.content_type in ANSWER_TYPES
-        most = limit if may_be_answer else EVIDENCE_BYTES
+        most = min(limit, MAX_REFUSAL_BYTES) if may_be_answer else EVIDENCE_BYTES
         body = Growing(min(self._share.claim, most))
         clock = asyncio.get_running_loop()
+        self.is_whole = False
         try:
             async with asyncio.timeout(EVIDENCE_TIMEOUT) as patience:
                 async for piece in self.chunks():
@@ -207,6 +209,8 @@ class Response:
                         patience.reschedule(clock.time() + EVIDENCE_TIMEOUT)
                     if body.size >= most:
                         break
+                else:
+                    self.is_whole = True
         except (ExchangeError, TimeoutError):
             pass  # the status alone is evidence enough
         try:
@@ -236,6 +240,14 @@ _LINES_COST = 4
 
 _LISTS = frozenset({b"www-authenticate", b"content-encoding"})
 """Header fields whose lines are read as one."""
+
+
+def _refused_credential(response: Response) -> int:
+    """401 or 403, where the answer is a refusal of the credential; else 0."""
+    challenge = response.headers.get(b"www-authenticate", b"")
+    if response.status == 400 and b"invalid_token" in challenge:
+        return 401  # what RFC 6750 §3.1 says it should have been (L17)
+    return response.status if response.status in (401, 403) else 0
 
 
 def _too_large(limit: int) -> Unusable:
@@ -371,11 +383,14 @@ class HttpClient:
             if self._authorizer is not None:
                 credential = await self._authorizer.headers(method, str(url))
             response = await self._exchange(method, url, [*headers, *credential], body)
-            if (
-                response.status in REDIRECT_STATUS
-                and b"location" in response.headers
-                and await self._find_answer(response, asked) is None
-            ):
+            redirects_us = response.status in REDIRECT_STATUS and b"location" in response.headers
+            refused = _refused_credential(response)
+            answer = None
+            if redirects_us or refused:
+                answer = await self._find_answer(response, asked)
+            if answer is not None and (redirects_us or not answer.is_error):
+                return response
+            if redirects_us:
                 await response.aclose()
                 redirects += 1
                 url = self._follow(url, method, response, redirects)
@@ -385,7 +400,7 @@ class HttpClient:
                 reloaded = True
             elif attempts < MAX_ATTEMPTS and (
                 await self._take_nonce(response, credential)
-                or (may_sign_in and await self._authorize(response, credential, asked))
+                or (may_sign_in and await self._authorize(response, refused, credential, answer))
             ):
                 attempts += 1
             else:
@@ -407,19 +422,17 @@ class HttpClient:
         return True
 
     async def _authorize(
-        self, response: Response, credential: tuple[Header, ...], asked: Message | None
+        self,
+        response: Response,
+        status: int,
+        credential: tuple[Header, ...],
+        answer: Message | None,
     ) -> bool:
-        """Whether there is a new credential to send the refused request with."""
-        if self._authorizer is None:
+        """Whether there is a new credential to send the request with that this status refused."""
+        if self._authorizer is None or not status:
             return False
         sent = credential[0][1] if credential else None
         challenge = response.headers.get(b"www-authenticate", b"")
-        status = response.status
-        if status == 400 and b"invalid_token" in challenge:
-            status = 401  # what RFC 6750 §3.1 says it should have been (L17)
-        if status not in (401, 403):
-            return False
-        answer = await self._find_answer(response, asked)
         if status == 401:
             # A person may need minutes: the connection must not be held for that long.
             await response.aclose()
@@ -444,7 +457,7 @@ class HttpClient:
 
     async def _find_answer(self, response: Response, asked: Message | None) -> Message | None:
         """The answer that a redirect or a refusal of the credential carries, if it has one."""
-        if asked is None or response.content_type not in ANSWER_TYPES:
+        if asked is None or not (response.content_type in ANSWER_TYPES or may_have_effect(asked)):
             return None
         try:
             async with asyncio.timeout(EVIDENCE_TIMEOUT):  # nobody may hold up a sign-in
@@ -474,12 +487,14 @@ class HttpClient:
             request=request,
             credential_sent=self._headers.has_authorization,
             now=datetime.now(UTC),
+            is_whole=response.is_whole,
         )
 
     def scrub(self, evidence: bytes) -> bytes:
         """What a server said, for an error text: without any secret of ours."""
         text = evidence.decode("utf-8", "surrogateescape")
-        return scrub_known(text).encode("utf-8", "surrogateescape")
+        scrubbed = scrub_known(text)
+        return evidence if scrubbed is text else scrubbed.encode("utf-8", "surrogateescape")
 
     async def aclose(self) -> None:
         """Closes idle connections."""

@@ -12,9 +12,11 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import TypeVar
 
+from mcp_remote_py.bounds import MAX_REFUSAL_LINES
 from mcp_remote_py.eras.verdict import error_code
 from mcp_remote_py.errors import (
     ExchangeError,
+    Interrupted,
     InvalidMessage,
     Refused,
     SessionLost,
@@ -39,6 +41,7 @@ EVIDENCE_BYTES = 64 * 1024
 E = TypeVar("E", bound=ExchangeError)
 
 EVENT_STREAM = "text/event-stream"
+ANSWER_TYPES = frozenset({"application/json", EVENT_STREAM})
 
 MAX_RETRY_AFTER = 3600.0
 """Seconds; a server that asks for more is asked again after this."""
@@ -79,6 +82,12 @@ def find_answer(body: bytes, content_type: str, request: Message | None) -> Mess
     return next((one for one in responses if one.key == request.key), None)
 
 
+def _names(body: bytes, request: Message) -> bool:
+    """Whether a body that cannot be read as an answer to `request` names its id all the same."""
+    spelled = re.escape(request.raw_id.strip(b'"'))
+    return re.search(rb'"id"\s*:\s*"?' + spelled + rb'["\s,}]', body[:EVIDENCE_BYTES]) is not None
+
+
 def unread_error(body: bytes, content_type: str, request: Message | None) -> bytes | None:
     """The error of a server that did not come to read the id, as the answer to `request`, a line.
 
@@ -94,6 +103,8 @@ def _responses(body: bytes, content_type: str) -> Iterator[Message]:
     """The JSON-RPC responses in a body, of whatever form."""
     texts = [body]
     if content_type == EVENT_STREAM:
+        if body.count(b"\n") + body.count(b"\r") > MAX_REFUSAL_LINES:
+            body = body[:EVIDENCE_BYTES]
         # A stream that is over: its last event may lack its end.
         texts = [event.data for event in EventDecoder(len(body)).feed(body + b"\n\n")]
     for text in texts:
@@ -136,11 +147,13 @@ def explain_refusal(
     request: Message | None,
     credential_sent: bool,
     now: datetime,
+    is_whole: bool = True,
 ) -> ExchangeError:
     """The error for an answer with a status of 300 or more.
 
     `where` is the masked URL, `session_sent` whether the request named a session,
-    `credential_sent` whether it carried an Authorization header of the person.
+    `credential_sent` whether it carried an Authorization header of the person, `is_whole` whether
+    all of the body could be read.
     """
     words = excerpt(body)
     evidence = f"HTTP {status} from {where}" + (f': "{words}"' if words else "")
@@ -154,6 +167,15 @@ def explain_refusal(
         error.is_answer = answer is not None
         return error
 
+    if (
+        answer is None
+        and request is not None
+        and may_have_effect(request)
+        and status not in (401, 403)
+        and (_names(body, request) or (not is_whole and content_type in ANSWER_TYPES))
+    ):
+        # What looks like an answer was not refused before execution, whatever the status.
+        return Interrupted(f"The server's answer cannot be read ({evidence}).")
     if session_sent and _may_mean_session(status, body, answer):
         otherwise = make(Unusable, f"The server refused the request ({evidence}).")
         if answer is None:
@@ -217,7 +239,9 @@ def _explain_other(status: int, evidence: str, *, spoken: bool) -> tuple[str, st
 def _may_mean_session(status: int, body: bytes, answer: Message | None) -> bool:
     if answer is not None and (not answer.is_error or error_code(answer) == METHOD_NOT_FOUND):
         return False  # it was understood
-    return status == 404 or (status == 400 and _SESSION_WORD.search(body) is not None)
+    return status == 404 or (
+        status == 400 and _SESSION_WORD.search(body[:EVIDENCE_BYTES]) is not None
+    )
 
 
 def media_type(headers: Mapping[bytes, bytes]) -> str:

@@ -32,6 +32,13 @@ fast as we write must not keep us from everything else."""
 MAX_LINES = 100
 """Written in one turn, of those that had to wait."""
 
+READ_TURN = 0.005
+"""Seconds of work at the host's lines in one turn of the loop, where it sends many at once."""
+
+FEW_LINES = 20
+LINES_BYTES = 1024
+"""More lines than that are handed on in pieces of this size, with a look at the clock between."""
+
 WINDOW_BYTES = 65536
 """Bytes kept of the beginning and of the end of a line that is too long."""
 
@@ -96,6 +103,45 @@ class LineSplitter:
         self._on_line(line.removesuffix(b"\r"))
 
 
+class TurnTaker:
+    """Hands on what was read, to the splitter and then the end, without holding the event loop."""
+
+    def __init__(self, splitter: LineSplitter, on_end: Callable[[], None]) -> None:
+        self._splitter = splitter
+        self._on_end = on_end
+        self._loop = asyncio.get_running_loop()
+        self._pieces: deque[bytes] = deque()
+        self._is_over = False
+        self.is_busy = False
+        """Whether more is to come of what was read: then nothing should be read."""
+
+    def feed(self, data: bytes) -> None:
+        """Takes what was read."""
+        size = len(data) if data.count(b"\n") <= FEW_LINES else LINES_BYTES
+        self._pieces.extend(data[start : start + size] for start in range(0, len(data), size))
+        if not self.is_busy:
+            self._go_on()
+
+    def end(self) -> None:
+        """There is no more to read."""
+        self._is_over = True
+        if not self.is_busy:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        until = self._loop.time() + READ_TURN
+        while self._pieces:
+            self._splitter.feed(self._pieces.popleft())
+            if self._pieces and self._loop.time() >= until:
+                self.is_busy = True
+                self._loop.call_soon(self._go_on)
+                return
+        self.is_busy = False
+        if self._is_over:
+            self._splitter.end()
+            self._on_end()
+
+
 def _nothing() -> None:
     """For a channel that is not read yet."""
 
@@ -123,17 +169,12 @@ class StdioChannel:
         on_end: Callable[[], None],
     ) -> None:
         """See `HostChannel.receive`."""
-        splitter = LineSplitter(self._max, on_line, on_long_line)
         self._on_end = on_end  # a host that reads no more has gone as well
-
-        def end() -> None:
-            splitter.end()
-            on_end()
-
+        taker = TurnTaker(LineSplitter(self._max, on_line, on_long_line), on_end)
         if sys.platform == "win32" or not _can_be_polled(self._stdin):
-            read_in_thread(self._stdin, splitter.feed, end)
+            read_in_thread(self._stdin, taker.feed, taker.end)
         else:
-            read_in_loop(self._stdin, splitter.feed, end)
+            read_in_loop(self._stdin, taker.feed, taker.end, lambda: taker.is_busy)
 
     def send(self, line: bytes) -> None:
         """See `HostChannel.send`."""
@@ -178,13 +219,18 @@ def set_non_blocking(descriptor: int) -> None:
 
 
 def read_in_loop(
-    descriptor: int, on_data: Callable[[bytes], None], on_end: Callable[[], None]
+    descriptor: int,
+    on_data: Callable[[bytes], None],
+    on_end: Callable[[], None],
+    is_busy: Callable[[], bool] = lambda: False,
 ) -> None:
-    """Reads a pipe or socket from the event loop."""
+    """Reads a pipe or socket from the event loop, while whoever takes the data is not busy."""
     loop = asyncio.get_running_loop()
     set_non_blocking(descriptor)
 
     def read() -> None:
+        if is_busy():
+            return
         try:
             data = os.read(descriptor, READ_BYTES)
         except (BlockingIOError, InterruptedError):

@@ -520,8 +520,8 @@ class WildServer:
 
     def _read_request(self, connection: socket.socket, reader: Any) -> Exchange | None:
         first: bytes = reader.readline()
-        if not first.endswith(b"\r\n"):
-            return None
+        if not first.endswith(b"\r\n") or first.count(b" ") < 2:
+            return None  # the end, or bytes of TLS
         verb, path, _ = first.decode("latin-1").split(" ", 2)
         headers: dict[str, str] = {}
         while (line := reader.readline()) not in (b"\r\n", b""):
