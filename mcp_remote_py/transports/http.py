@@ -45,6 +45,7 @@ from mcp_remote_py.transports.intake import Intake
 from mcp_remote_py.transports.lanes import Lane, Lanes
 from mcp_remote_py.transports.refusal import (
     ANSWER_TYPES,
+    EVENT_STREAM,
     EVIDENCE_BYTES,
     explain_content,
     explain_refusal,
