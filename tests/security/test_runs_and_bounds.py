@@ -17,7 +17,7 @@ import pytest
 
 from tests.harness.host import Host
 from tests.harness.stage import Stage
-from tests.peers.wild_server import Exchange, WildServer, encode
+from tests.peers.wild_server import Exchange, WildServer, be_silent, encode
 from tests.relay.conftest import Relay, Wild
 from tests.security.measure import MIB, Meter, peak_memory
 
@@ -215,7 +215,7 @@ def _write(host: Host, data: bytes) -> None:
 @pytest.mark.report("S12")
 def test_what_a_host_tells_takes_few_connections(wild: Wild, relay: Relay) -> None:
     server: WildServer = wild()
-    server.always("notifications/x", lambda one: one.hold())
+    server.always("notifications/x", be_silent)
     host: Host = relay(server.url)
     host.initialize()
     for _ in range(300):
