@@ -23,8 +23,14 @@ def pytest_configure() -> None:
 
 LONG = (
     "test_root_causes.py",
+    "test_floods.py",
     "test_end_to_end.py",
+    "test_every_refusal.py",
+    "test_disk.py",
+    "test_owner_of_secrets.py",
     "test_hosts.py",
+    "test_reach.py",
+    "test_one_run.py",
     "test_suite.py",
     "test_exploration.py",
     "test_matrix.py",

@@ -539,14 +539,14 @@ def test_disk_without_permissions_is_used_and_said_once(machine: Callable[..., M
     modules = stage.home / "modules"
     modules.mkdir()
     (modules / "sitecustomize.py").write_text(NO_PERMISSIONS)
-    for _ in range(2):
+    for said in ({1}, {0, 1}):  # whoever only reads does not look at the folder
         assert_works(host := stage.host(environment={"PYTHONPATH": str(modules)}))
         for path in stage.state.rglob("*.json"):
             path.chmod(0o666)
         stage.end(host)
         assert "yours alone" not in host.stderr
         assert "only by you" not in host.stderr
-        assert host.stderr.count(f"{folder} is open to other users") == 1
+        assert host.stderr.count(f"{folder} is open to other users") in said
     assert stage.counts["tabs"] == 1
 
 

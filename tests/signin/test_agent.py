@@ -911,7 +911,7 @@ class Meddler:
             return
         self.done = True
         renewed = self.before._replace(
-            access_token=Secret("renewed"), obtained_at=START, expires_at=START + 3600
+            access_token=Secret("canary-renewed"), obtained_at=START, expires_at=START + 3600
         )
         self.world.store.save(SESSION, renewed)
         self.world.records.amend(lambda ledger: note_renewed(note_renewal(ledger, START)))
@@ -938,7 +938,7 @@ def test_a_renewal_that_ends_while_the_files_are_read_is_none_in_vain() -> None:
         records = Records()
         records.kept = world.records.kept
         world.records = records
-        assert await sent_by(world.agent(store=Store())) == b"Bearer renewed"
+        assert await sent_by(world.agent(store=Store())) == b"Bearer canary-renewed"
         assert meddler.done
 
     run(main())
