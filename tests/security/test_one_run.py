@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import Any, cast
 
@@ -32,6 +33,7 @@ from tests.peers.wild_server import (
 )
 from tests.relay.conftest import Relay, Wild, relay, wild
 from tests.signin.conftest import play
+from tests.thorough import some
 
 __all__ = ["play", "relay", "wild"]
 
@@ -279,22 +281,20 @@ def test_a_call_that_is_the_first_message_runs_once(
 SDK_CODES = (-32700, -32600, -32601, -32602, -32603, -32000, -32001, -32021, -32042, -32050, 7)
 
 
+SET_UPS = [
+    ("streamable", "--era", "modern"),
+    ("streamable", "--era", "modern", "--json"),
+    ("streamable", "--era", "legacy"),
+    ("streamable", "--era", "legacy", "--json"),
+    ("streamable", "--era", "legacy", "--stateless"),
+    ("streamable",),
+    ("sse",),
+]
+
+
 @pytest.mark.report("E1")
 @pytest.mark.promise("R1", "R5")
-@pytest.mark.parametrize("version", CLIENTS)
-@pytest.mark.parametrize(
-    "options",
-    [
-        ("streamable", "--era", "modern"),
-        ("streamable", "--era", "modern", "--json"),
-        ("streamable", "--era", "legacy"),
-        ("streamable", "--era", "legacy", "--json"),
-        ("streamable", "--era", "legacy", "--stateless"),
-        ("streamable",),
-        ("sse",),
-    ],
-    ids=" ".join,
-)
+@pytest.mark.parametrize(("version", "options"), some(product(CLIENTS, SET_UPS), 2))
 def test_a_tool_of_the_sdk_that_fails_runs_once(
     relay: Relay, options: tuple[str, ...], version: str
 ) -> None:

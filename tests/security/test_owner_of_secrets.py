@@ -12,6 +12,7 @@ import contextlib
 import json
 import subprocess
 from collections.abc import Callable, Iterable
+from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.error import HTTPError
@@ -29,6 +30,7 @@ from tests.peers.authorization_server import AuthorizationServer, Client, Policy
 from tests.peers.launch import free_port
 from tests.peers.wild_server import redirect
 from tests.real.identity_provider import IdentityProvider, identity_provider
+from tests.thorough import some
 
 pytestmark = [pytest.mark.timeout(120), pytest.mark.promise("S2")]
 
@@ -218,8 +220,13 @@ REFUSED = (name_itself, be_its_own, be_at_default_paths)
 
 
 @pytest.mark.report("S1", "S2", "S3")
-@pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.__name__)
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("attack", "kind"),
+    [
+        pytest.param(attack, kind, id=f"{attack.__name__}-{kind}")
+        for attack, kind in some(product(ATTACKS, KINDS), 2)
+    ],
+)
 def test_what_belongs_to_another_is_not_sent_to_who_asks_for_it(
     kind: str, attack: Callable[[Scene], list[str]], scene: Scene
 ) -> None:
