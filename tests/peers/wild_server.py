@@ -461,11 +461,12 @@ class WildServer:
             return
         key = uuid4().hex if self.legacy else session or uuid4().hex
         exchange.stream()
-        if self.legacy:
-            self.known_sessions.add(key)
-            exchange.event(self.endpoint.format(session=key).encode(), name="endpoint")
         with self._change:
+            # At once: who knows the endpoint may ask there, and be answered on this stream.
             self._streams[key] = exchange
+            if self.legacy:
+                self.known_sessions.add(key)
+                exchange.event(self.endpoint.format(session=key).encode(), name="endpoint")
             self._change.notify_all()
         exchange.hold(3600)
         with self._change:
