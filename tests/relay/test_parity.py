@@ -15,6 +15,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
+from uuid import uuid4
 
 import anyio
 import mcp_types as types
@@ -163,7 +164,7 @@ async def many_at_once(client: Client, _: Ear) -> object:
 
 async def cancellation(client: Client, _: Ear) -> object:
     """The client gives up; the server notices."""
-    token = str(id(client))
+    token = uuid4().hex  # an address in memory may be that of the client before
 
     async def state() -> str:
         return plain(await client.call_tool("was", {"token": token}))["content"][0]["text"]
