@@ -8,15 +8,19 @@ alike. Pure. Must not know HTTP libraries, the event loop, or what a body means.
 from __future__ import annotations
 
 import io
-import re
 from collections.abc import Iterator
 from typing import Any
 
 from mcp_remote_py.errors import Interrupted, Unusable
 
 SLICE_BYTES = 16 * 1024
-"""What is worked at without a look at the clock: also where it is nothing but line ends, some
-milliseconds."""
+"""What is worked at without a look at the clock."""
+
+FEW_LINES = 1000
+"""In a piece of an event stream; one with more is cut into slices of `LINES_BYTES`: 2 ms where all
+of it are line ends."""
+
+LINES_BYTES = 2 * 1024
 
 MAX_BATCH = 1000
 """Messages in one array (MCP 2025-03-26): five times what may be under way at once."""
@@ -24,15 +28,12 @@ MAX_BATCH = 1000
 MAX_BATCH_BYTES = 8 * 1024 * 1024
 """Of an array, whose messages are copied out of it one by one. Later revisions have none."""
 
-MAX_MEMBERS = 20_000
-"""Members of an object, or elements of a list, that are made into objects here: of 200 bytes each,
-so 4 MB, and some microseconds. What has more is passed on as it is."""
+MAX_MEMBERS = 1000
+"""Members of an object, or elements of a list, that are made into objects here: 20 ms for tools
+that are judged by rules. What has more is passed on as it is."""
 
 MAX_PARTS = 50_000
 """Values of all depths, where all are made into objects."""
-
-MAX_LOOKS = 200_000
-"""Brackets and strings that are passed to count the members of a text: 0.1 s."""
 
 MAX_ID_BYTES = 64 * 1024
 """Of the id of a request or answer."""
@@ -46,6 +47,13 @@ MAX_SERVER_ID_BYTES = 4096
 MAX_KEPT_TOOLS = 4 * 1024 * 1024
 """Bytes of a list of tools that are kept, to be compared with another's and for the next start."""
 
+LONG_BYTES = 4 * 1024 * 1024
+"""Of a message that is read in one go; nothing but numbers, 9 ms. A longer one is read in slices,
+see `survey`."""
+
+MAX_MENDED_AT_ONCE = 512 * 1024
+"""Of one with lone surrogates: 20 ms at the worst."""
+
 MAX_MENDED_BYTES = 16 * 1024 * 1024
 """Of a message with lone surrogates, which is copied to be mended."""
 
@@ -55,8 +63,9 @@ MAX_MENDED = 100_000
 MAX_METHOD_BYTES = 64 * 1024
 """Of the name of a method, which is made into characters, of four bytes each in the worst case."""
 
-MAX_REFUSAL_BYTES = 4 * 1024 * 1024
-"""Of a refusal that may be an answer: its secrets are looked for in a copy made of characters."""
+MAX_REFUSAL_BYTES = 1024 * 1024
+"""Of a refusal that may be an answer: its secrets are looked for in a copy made of characters, half
+a second where all of them are escaped."""
 
 MAX_REFUSAL_LINES = 5000
 """Of such a one that is an event stream, and read in one go: 20 ms."""
@@ -227,39 +236,6 @@ class Growing:
         self._bytes = io.BytesIO()
         self._is_small = True
         self.size = 0
-
-
-# Strings are passed without a way back: the engine keeps nothing for each of their characters.
-_STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
-_AT_MEMBERS = re.compile(_STRING + rb"|[\[\]{},]", re.DOTALL)
-_INSIDE = re.compile(_STRING + rb"|[\[\]{}]", re.DOTALL)
-
-
-def has_few_members(text: bytes) -> bool:
-    """Whether the JSON object or list `text` has at most `MAX_MEMBERS` members or elements.
-
-    Also False where looking would take too long. Of a text that is no JSON anything may be said.
-    """
-    if text.count(b",") < MAX_MEMBERS:
-        return True
-    depth = members = at = 0
-    for _ in range(MAX_LOOKS):
-        found = (_AT_MEMBERS if depth == 1 else _INSIDE).search(text, at)
-        if found is None:
-            return True
-        at = found.end()
-        match text[at - 1]:
-            case 0x7B | 0x5B:
-                depth += 1
-            case 0x7D | 0x5D:
-                depth -= 1
-            case 0x2C:
-                members += 1
-                if members >= MAX_MEMBERS:
-                    return False
-            case _:
-                pass
-    return False
 
 
 def has_few_parts(text: bytes) -> bool:

@@ -7,7 +7,7 @@ server: `ServerChannel`, one exchange per message. Towards a person who may have
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import NamedTuple, Protocol
 
 from mcp_remote_py.jsonrpc import Message
@@ -22,18 +22,23 @@ async def no_wait() -> None:
     """Drains nothing: for a channel whose receiver is always fast enough."""
 
 
+OnLine = Callable[[bytes], Iterator[None] | None]
+"""Takes a line; what it returns is to be taken to its end, with other work between the steps."""
+
+
 class HostChannel(Protocol):
     """The host's side: one JSON-RPC message per line."""
 
     def receive(
         self,
-        on_line: Callable[[bytes], None],
+        on_line: OnLine,
         on_long_line: Callable[[bytes, bytes], None],
         on_end: Callable[[], None],
     ) -> None:
         """Starts reading. All three are called from the event loop.
 
-        `on_line` gets each line without its end; `on_long_line` the first and last bytes of one
+        `on_line` gets each line without its end and may leave work to be done in steps, before the
+        next one; `on_long_line` the first and last bytes of one
         that was too long to be kept; `on_end` is called once, at end of file.
         """
         ...

@@ -15,19 +15,22 @@ import codecs
 import enum
 import json
 import re
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Generator, Hashable, Iterator
 from typing import TypeVar
 
 import msgspec
 
 from mcp_remote_py.bounds import (
+    LONG_BYTES,
     MAX_BATCH,
     MAX_BATCH_BYTES,
     MAX_ID_BYTES,
+    MAX_MEMBERS,
     MAX_MENDED,
+    MAX_MENDED_AT_ONCE,
     MAX_MENDED_BYTES,
     MAX_METHOD_BYTES,
-    has_few_members,
+    Growing,
     has_few_parts,
 )
 from mcp_remote_py.errors import ExchangeError, InvalidMessage, one_line
@@ -75,23 +78,26 @@ _decode_envelope = msgspec.json.Decoder(_Envelope).decode
 _decode_text = msgspec.json.Decoder(str).decode
 
 
-class TooMany(msgspec.ValidationError):
-    """A text has more members than are made into objects here."""
-
-
 def bounded(decode: Callable[[bytes], T], *, deep: bool = False) -> Callable[[bytes], T]:
     """`decode` for texts with few enough members; of all others it says that they are unreadable.
 
     For whatever makes an object of each member: so `deep` where it does of those inside as well.
     """
-    check = has_few_parts if deep else has_few_members
 
     def decode_checked(text: bytes) -> T:
-        if not check(bytes(text)):
-            raise TooMany
+        if not (has_few_parts if deep else _has_few_members)(bytes(text)):
+            raise msgspec.ValidationError
         return decode(text)
 
     return decode_checked
+
+
+def _has_few_members(text: bytes) -> bool:
+    if text.count(b",") < MAX_MEMBERS:
+        return True
+    from mcp_remote_py.survey import has_few_members  # few texts are that long
+
+    return has_few_members(text)
 
 
 class _Name:
@@ -124,7 +130,7 @@ class Message:
         refusal: what the HTTP status of an answer stands for, where that is a refusal; else None.
 
     In `params`, `result` and `error` the escape of a lone surrogate reads `\ufffd`, so that every
-    decoder takes them; `raw` and `raw_id` keep it.
+    decoder takes them, but for messages above `MAX_MENDED_BYTES`; `raw` and `raw_id` keep it.
     """
 
     __slots__ = (
@@ -159,7 +165,8 @@ class Message:
         self.kind = Kind.RESPONSE
         if envelope.result is not msgspec.UNSET:
             # `"error": null` beside a result is how JSON-RPC 1.0 says that there is none.
-            self.is_error = self.error not in (b"", b"null")
+            error = b"null" if envelope.error is msgspec.UNSET else memoryview(envelope.error)
+            self.is_error = bytes(error[:5]) != b"null"
         elif envelope.error is not msgspec.UNSET:
             self.is_error = True
         else:
@@ -255,17 +262,31 @@ def parse_messages(raw: bytes) -> Iterator[Message | InvalidMessage]:
     Raises:
         InvalidMessage: `raw` as a whole is no message and no batch.
     """
-    raw = raw.removeprefix(_BYTE_ORDER_MARK)
-    if _first_byte(raw) != b"[":
-        yield parse_message(raw)
-        return
-    from mcp_remote_py.batch import cut_batch  # few starts need it
+    return (message for message in read_messages(raw) if message is not None)
+
+
+def read_messages(raw: bytes) -> Iterator[Message | InvalidMessage | None]:
+    """As `parse_messages`, in steps: None is yielded after each part of the work.
+
+    So whoever takes them can see to other things meanwhile.
+
+    Raises:
+        InvalidMessage: as `parse_messages`.
+    """
+    if _first_byte(raw) == b"[":
+        yield from _read_batch(raw.removeprefix(_BYTE_ORDER_MARK))
+    else:
+        yield from _read_one(raw)
+
+
+def _read_batch(raw: bytes) -> Iterator[Message | InvalidMessage | None]:
+    from mcp_remote_py.survey import survey_array  # few servers and hosts send arrays
 
     if len(raw) > MAX_BATCH_BYTES:
         text = f"The batch is larger than {MAX_BATCH_BYTES} bytes."
         raise InvalidMessage(text, code=INVALID_REQUEST)
     try:
-        elements, mended = _decode_mended(cut_batch, raw)
+        elements = yield from survey_array(raw, _mend_surrogates, MAX_BATCH)
     except UNREADABLE as error:
         raise _explain("batch", raw, error, None) from None
     if not elements:
@@ -273,15 +294,68 @@ def parse_messages(raw: bytes) -> Iterator[Message | InvalidMessage]:
     if len(elements) > MAX_BATCH:
         text = f"The batch has more than {MAX_BATCH} messages."
         raise InvalidMessage(text, code=INVALID_REQUEST)
-    end = raw.index(b"[") + 1
-    for element in map(bytes, elements):
-        # Before an element stand only blanks and a comma: the first match is the element itself.
-        start = mended.index(element, end)
-        end = start + len(element)
+    for place in elements:
         try:
-            yield parse_message(raw[start:end])
+            yield from _read_one(raw[place])
         except InvalidMessage as error:
             yield error
+        yield None
+
+
+def _read_one(raw: bytes) -> Iterator[Message | None]:
+    is_long = len(raw) > LONG_BYTES or (
+        len(raw) > MAX_MENDED_AT_ONCE and (rb"\ud" in raw or rb"\uD" in raw)
+    )
+    if is_long:
+        yield from _read_long(raw)
+    else:
+        yield parse_message(raw)
+
+
+def _read_long(raw: bytes) -> Iterator[Message | None]:
+    from mcp_remote_py.survey import SLICE_BYTES, TooMany, survey_object  # few are that long
+
+    if _first_byte(raw) != b"{":
+        raise InvalidMessage("The message is not a JSON object.", code=INVALID_REQUEST)
+    if raw.startswith(_BYTE_ORDER_MARK):
+        raw = yield from _copy(raw, len(_BYTE_ORDER_MARK), SLICE_BYTES)
+    yield from _check_utf8(raw)
+    try:
+        layout = yield from survey_object(raw, _mend_surrogates)
+    except TooMany as error:
+        raise InvalidMessage(f"The message is not one: {error}.", code=INVALID_REQUEST) from None
+    except UNREADABLE as error:
+        raise _explain("message", raw, error, _find_own_id(raw)) from None
+    if (yield from _has_line_end(raw, SLICE_BYTES)):
+        raw = yield from _copy(raw, 0, SLICE_BYTES)
+    line = text = memoryview(raw)
+    if layout.mended:
+        text = memoryview(bytearray(raw))
+        for start, piece in layout.mended:
+            text[start : start + len(piece)] = piece.translate(_LINE_ENDS)
+            yield None
+    envelope = _Envelope()
+    for name in _Envelope.__struct_fields__:
+        if (place := layout.members.get(name)) is not None:
+            setattr(envelope, name, msgspec.Raw((line if name == "id" else text)[place]))
+    yield Message(raw, envelope)
+
+
+def _has_line_end(raw: bytes, slice_bytes: int) -> Generator[None, None, bool]:
+    for at in range(0, len(raw), slice_bytes):
+        if raw.find(b"\n", at, at + slice_bytes) >= 0 or raw.find(b"\r", at, at + slice_bytes) >= 0:
+            return True
+        yield
+    return False
+
+
+def _copy(raw: bytes, start: int, slice_bytes: int) -> Generator[None, None, bytes]:
+    """`raw` from `start` on, with blanks for its line ends."""
+    line = Growing(len(raw))
+    for at in range(start, len(raw), slice_bytes):
+        line.write(raw[at : at + slice_bytes].translate(_LINE_ENDS))
+        yield
+    return line.take()
 
 
 def read_pairs(raw: bytes) -> list[tuple[str, msgspec.Raw]] | None:
@@ -297,8 +371,9 @@ def read_pairs(raw: bytes) -> list[tuple[str, msgspec.Raw]] | None:
 
 
 def _first_byte(raw: bytes) -> bytes:
-    """The first that is not layout; looked for in pieces, of which none is a copy of all."""
-    for start in range(0, len(raw), _LAYOUT_BYTES):
+    """The first that is neither layout nor byte order mark; no piece looked at is a copy of all."""
+    mark = len(_BYTE_ORDER_MARK) if raw.startswith(_BYTE_ORDER_MARK) else 0
+    for start in range(mark, len(raw), _LAYOUT_BYTES):
         piece = raw[start : start + _LAYOUT_BYTES].lstrip(b" \t\r\n")
         if piece:
             return piece[:1]
@@ -316,6 +391,12 @@ def check_utf8(raw: bytes) -> None:
     """
     if raw.isascii():
         return
+    for _ in _check_utf8(raw):
+        pass
+
+
+def _check_utf8(raw: bytes) -> Iterator[None]:
+    """As `check_utf8`, a step for each piece."""
     view, end = memoryview(raw), len(raw)
     start = 0
     try:
@@ -324,6 +405,7 @@ def check_utf8(raw: bytes) -> None:
             # A character cut by the end of a piece is left for the next one.
             _, length = codecs.utf_8_decode(view[start:stop], "strict", stop >= end)
             start += length
+            yield
     except UnicodeDecodeError as error:
         raise InvalidMessage(
             f"The message is not UTF-8: {error.reason} (byte {start + error.start}).",

@@ -38,8 +38,12 @@ MAX_HEAD_BYTES = 64 * 1024
 """Of an answer's header fields, and of all interim answers before it (RFC 9110 §15.2). Servers
 allow themselves 8 to 16 KiB."""
 
-HEAD_PIECE_BYTES = 16 * 1024
+HEAD_PIECE_BYTES = 4 * 1024
 """Of the head that are parsed in one turn of the loop."""
+
+MAX_HEAD_LINES = 1000
+"""Of all that: each costs some microseconds, and those of one head are read in one turn. Of the
+last piece of a head they are not counted, which may be mostly body."""
 
 CERTIFICATE_HINT = "Where a company's own authority signed it, name its file with --ca-cert."
 
@@ -138,6 +142,7 @@ class AsyncioStream(httpcore.AsyncNetworkStream):
         self._corked: list[bytes] = []
         self._head = 0
         """Bytes of the head that were read, -1 in a body."""
+        self._head_lines = 0
 
     def begin_body(self) -> None:
         """The head of the answer is complete: from now on, bytes are counted by their reader."""
@@ -167,10 +172,17 @@ class AsyncioStream(httpcore.AsyncNetworkStream):
                 raise httpcore.ReadTimeout(f"nothing came in {timeout:g} seconds") from None
         if self._head < 0:
             return protocol.take()
-        chunk = protocol.take(HEAD_PIECE_BYTES)
+        return self._take_head()
+
+    def _take_head(self) -> bytes:
+        chunk = self._protocol.take(HEAD_PIECE_BYTES)
         self._head += len(chunk)
+        if b"\n\r\n" not in chunk:
+            self._head_lines += chunk.count(b"\n")
         if self._head > MAX_HEAD_BYTES:
             raise httpcore.RemoteProtocolError(f"its head is longer than {MAX_HEAD_BYTES} bytes")
+        if self._head_lines > MAX_HEAD_LINES:
+            raise httpcore.RemoteProtocolError(f"its head has more than {MAX_HEAD_LINES} lines")
         return chunk
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
@@ -199,7 +211,7 @@ class AsyncioStream(httpcore.AsyncNetworkStream):
             # A new exchange: nobody can have answered what has not left yet.
             if self._protocol.chunks:
                 raise httpcore.ConnectionNotAvailable("the server spoke unasked")
-            self._head = 0
+            self._head = self._head_lines = 0
         large = corked.pop() if len(corked[-1]) >= CORK_BYTES else b""
         if corked:
             self._transport.write(b"".join(corked))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
 from itertools import pairwise
 
 MASK = "****"
@@ -213,6 +213,12 @@ def _is_word(piece: str) -> bool:
 
 # Texts --------------------------------------------------------------------------------------
 
+STEP_LENGTH = 8 * 1024
+"""Characters that are scrubbed at once in `scrub_known_in_steps`: 5 ms where all are escaped."""
+
+MAX_SPELLING = 6
+"""Characters that an escape takes for one, as in JSON."""
+
 MAX_LAYERS = 2
 """Escapings within each other that are seen through: JSON in JSON."""
 
@@ -254,6 +260,11 @@ _Parts = tuple[tuple[str, str], ...]
 
 
 def _scrub(text: str, parts: _Parts) -> str:
+    return _cover(text, _find_spelled(text, parts))
+
+
+def _find_spelled(text: str, parts: _Parts) -> list[tuple[int, int]]:
+    """Where any of them stands in `text`, spelled in any way."""
     views = [(text, list[int]())]
     while parts and len(views) <= MAX_LAYERS and _ESCAPE.search(views[-1][0]):
         views.append(_unescape(*views[-1]))
@@ -261,7 +272,7 @@ def _scrub(text: str, parts: _Parts) -> str:
     for view, starts in views:
         found = _find(view, parts)
         spans += [(starts[begin], starts[end]) for begin, end in found] if starts else found
-    return _cover(text, spans) if spans else text
+    return spans
 
 
 def _spell(secrets: Iterable[Secret]) -> _Parts:
@@ -323,6 +334,8 @@ def _find(text: str, parts: _Parts) -> list[tuple[int, int]]:
 
 def _cover(text: str, spans: list[tuple[int, int]]) -> str:
     """`text` with stars for each span; those that overlap are one."""
+    if not spans:
+        return text
     pieces: list[str] = []
     at = 0
     covered = -1
@@ -390,7 +403,29 @@ def remember_briefly(secret: Secret) -> None:
 
 def scrub_known(text: str) -> str:
     """`text` with everything that was ever given to `remember` replaced by stars."""
+    return _scrub(text, _known_parts())
+
+
+def scrub_known_in_steps(text: str) -> Generator[None, None, str]:
+    """As `scrub_known`, for a long text; yields after each part of it.
+
+    Each part is looked at with as much before it as the longest secret may take: so none is missed
+    that begins in one part and ends in the next.
+    """
+    parts = _known_parts()
+    margin = MAX_SPELLING * max((len(part) for part, _ in parts), default=0)
+    length = max(STEP_LENGTH, margin)
+    spans: list[tuple[int, int]] = []
+    for at in range(0, len(text), length):
+        first = max(at - margin, 0)
+        found = _find_spelled(text[first : at + length], parts)
+        spans += [(first + begin, first + end) for begin, end in found]
+        yield
+    return _cover(text, spans)
+
+
+def _known_parts() -> _Parts:
     global _parts
     if _parts is None:
         _parts = _spell((*_known, *_recent))
-    return _scrub(text, _parts)
+    return _parts

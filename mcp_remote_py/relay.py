@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -48,7 +48,7 @@ from mcp_remote_py.jsonrpc import (
     encode_result,
     find_id,
     parse_message,
-    parse_messages,
+    read_messages,
     reword_error,
 )
 from mcp_remote_py.pending import Ledger, cancelled_key, refuse_open_id
@@ -232,12 +232,14 @@ class Relay:
 
     # ------------------------------------------------------------------ from the host
 
-    def _on_line(self, line: bytes) -> None:
+    def _on_line(self, line: bytes) -> Iterator[None]:
         if not line or line.isspace():
             return
         try:
-            for message in parse_messages(line):
-                if isinstance(message, InvalidMessage):
+            for message in read_messages(line):
+                if message is None:
+                    yield
+                elif isinstance(message, InvalidMessage):
                     self._refuse_line(message)
                 else:
                     self._take(message)

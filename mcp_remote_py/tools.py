@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 import msgspec
 
@@ -232,10 +233,21 @@ def _is_shown_whole(name: str) -> bool:
 
 def _plain(name: str) -> str:
     """A name as the most lenient reader takes it: up to a NUL, of what can be seen, in any case."""
+    return _plain_short(name) if len(name) <= MAX_SHORT else _make_plain(name)
+
+
+def _make_plain(name: str) -> str:
     if not _is_shown_whole(name):
         name = name.partition("\0")[0].replace("\ufffd", "")
         name = "".join(filter(str.isprintable, name)).strip()
     return _fold(name)
+
+
+_plain_short = lru_cache(maxsize=1024)(_make_plain)
+"""Tools have the same few members, each of them."""
+
+MAX_SHORT = 64
+"""Characters of a name that is kept."""
 
 
 def _matches(pattern: str, name: str) -> bool:

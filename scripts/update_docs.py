@@ -255,7 +255,11 @@ def render_limits() -> str:
         ("Layers of compression", "1"),
         ("Gzip members of one body", f"{bounds.MAX_GZIP_MEMBERS:,}"),
         ("What compressed bytes become", ratio),
-        ("Header fields of an answer, with all interim ones", _size(network.MAX_HEAD_BYTES)),
+        (
+            "Header fields of an answer, with all interim ones",
+            f"{_size(network.MAX_HEAD_BYTES)}, {network.MAX_HEAD_LINES:,} lines",
+        ),
+        ("A message that is read in one go; a longer one in slices", _size(bounds.LONG_BYTES)),
         ("Messages in an array", f"{bounds.MAX_BATCH:,}, together {_size(bounds.MAX_BATCH_BYTES)}"),
         ("Members of an object or list that is looked into", f"{bounds.MAX_MEMBERS:,}"),
         ("Values, where those at all depths are looked into", f"{bounds.MAX_PARTS:,}"),

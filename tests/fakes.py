@@ -14,7 +14,7 @@ from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
-from mcp_remote_py.channel import Deliver, Known
+from mcp_remote_py.channel import Deliver, Known, OnLine
 from mcp_remote_py.jsonrpc import Kind, Message, parse_message
 
 T = TypeVar("T")
@@ -129,13 +129,13 @@ class FakeHost:
         self.reads = asyncio.Event()
         self.reads.set()
         self.flushed: list[float] = []
-        self._on_line: Callable[[bytes], None] | None = None
+        self._on_line: OnLine | None = None
         self._on_long_line: Callable[[bytes, bytes], None] | None = None
         self._on_end: Callable[[], None] | None = None
 
     def receive(
         self,
-        on_line: Callable[[bytes], None],
+        on_line: OnLine,
         on_long_line: Callable[[bytes, bytes], None],
         on_end: Callable[[], None],
     ) -> None:
@@ -160,7 +160,8 @@ class FakeHost:
     def write(self, line: bytes) -> None:
         """The host writes these bytes as one line."""
         assert self._on_line is not None
-        self._on_line(line)
+        for _ in self._on_line(line) or ():
+            pass
 
     def write_long(self, head: bytes, tail: bytes) -> None:
         """The host writes a line above the cap."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 from typing import Any, cast
 
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mcp_remote_py.bounds import LONG_BYTES, MAX_BATCH, MAX_BATCH_BYTES, MAX_MENDED_AT_ONCE
 from mcp_remote_py.errors import InvalidMessage
 from mcp_remote_py.jsonrpc import (
     ID_WINDOW_BYTES,
@@ -25,7 +27,9 @@ from mcp_remote_py.jsonrpc import (
     find_id,
     parse_message,
     parse_messages,
+    read_messages,
 )
+from mcp_remote_py.survey import SLICE_BYTES
 
 
 def refuse(raw: bytes) -> InvalidMessage:
@@ -429,8 +433,8 @@ def test_a_broken_element_of_a_batch_is_answered_by_its_own_id() -> None:
     [
         (b'[{"id":1,"method":"a"},', "it breaks off (byte 23)"),
         (b"[1,NaN]", "invalid character (byte 3)"),
-        (rb'["\ud800",]', "trailing comma in array (byte 10)"),
-        (b"[1]]", "trailing characters (byte 4)"),
+        (rb'["\ud800",]', "invalid character (byte 10)"),
+        (b"[1]]", "trailing characters (byte 3)"),
     ],
 )
 def test_a_batch_that_is_no_json_is_one_error(raw: bytes, place: str) -> None:
@@ -685,3 +689,95 @@ def test_our_own_messages_are_one_line_each(method: str, value: object) -> None:
 )
 def test_another_result_leaves_the_other_members(raw: bytes, line: bytes) -> None:
     assert parse_message(raw).with_result(b"[2]") == line
+
+
+# ------------------------------------------------------------------ batches, and how large
+
+
+NOTICE = b'{"jsonrpc":"2.0","method":"x"}'
+
+
+@pytest.mark.report("S4")
+def test_a_batch_of_as_many_messages_as_may_be_is_read() -> None:
+    messages = list(parse_messages(b"[" + b",".join([NOTICE] * MAX_BATCH) + b"]"))
+    assert len(messages) == MAX_BATCH
+    assert all(isinstance(one, Message) and one.raw == NOTICE for one in messages)
+
+
+@pytest.mark.report("S4")
+@pytest.mark.parametrize(
+    ("raw", "words"),
+    [
+        (b"[" + b",".join([NOTICE] * (MAX_BATCH + 1)) + b"]", f"more than {MAX_BATCH} messages"),
+        (b"[" + b"0," * 1_000_000 + b"0]", f"more than {MAX_BATCH} messages"),
+        (b'["' + b"x" * MAX_BATCH_BYTES + b'"]', "larger than"),
+        (b" " * 1000 + b"[" + b"[]," * 1_000_000 + b"0]", "messages"),
+    ],
+)
+def test_a_larger_one_is_refused_as_a_whole(raw: bytes, words: str) -> None:
+    with pytest.raises(InvalidMessage) as caught:
+        list(parse_messages(raw))
+    assert words in caught.value.cause
+
+
+# ------------------------------------------------------------------ long messages, in steps
+
+
+def read_in_steps(raw: bytes) -> tuple[list[Message], int]:
+    read = list(read_messages(raw))
+    return [one for one in read if isinstance(one, Message)], read.count(None)
+
+
+@pytest.mark.promise("R1", "R8")
+@pytest.mark.parametrize("mark", [b"", codecs.BOM_UTF8], ids=["bare", "marked"])
+@pytest.mark.parametrize("layout", [b" ", b"\n", b"\r\n "], ids=["line", "LF", "CR LF"])
+def test_a_long_message_is_read_in_steps_to_what_a_short_one_is(mark: bytes, layout: bytes) -> None:
+    def spell(size: int) -> bytes:
+        value = b'{"text":%b"%b\\ud83d\\ude00%b"}' % (
+            layout,
+            "é".encode() * (size // 2),
+            b"x" * size,
+        )
+        return mark + b'{"id":%b"a",%b"result":%b%b%b}' % (layout, layout, layout, value, layout)
+
+    ((short,), no_steps), ((long,), steps) = map(read_in_steps, (spell(10), spell(LONG_BYTES)))
+    assert no_steps == 0
+    assert steps > 2 * LONG_BYTES // SLICE_BYTES
+    assert (long.kind, long.key, long.raw_id) == (short.kind, short.key, short.raw_id)
+    for message, size in ((short, 10), (long, LONG_BYTES)):
+        expected = parse_message(spell(size))
+        assert message.raw == expected.raw
+        assert b"\n" not in message.raw
+        assert message.result == expected.result
+
+
+@pytest.mark.promise("R1")
+def test_a_long_message_with_lone_surrogates_is_passed_on_and_can_be_read() -> None:
+    text = rb"\ud800 x" * (MAX_MENDED_AT_ONCE // 4)
+    raw = b'{"id":1,"params":{"a":"\\ude00"},"result":"%b"}' % text
+    ((message,), steps) = read_in_steps(raw)
+    assert message.raw == raw
+    assert message.result == b'"%b"' % text.replace(rb"\ud800", rb"\ufffd")
+    assert message.params == rb'{"a":"\ufffd"}'
+    assert steps > 10
+
+
+@pytest.mark.promise("R1")
+@pytest.mark.parametrize(
+    ("text", "words", "raw_id"),
+    [
+        (b'{"id":7,"result":"%b', "it breaks off (byte", b"7"),
+        (b'{"id":7,"result":[1 2],"a":"%b"}', "expected ',' or ']' (byte 20)", b"7"),
+        (b'{"id":7,"result":"\xff%b"}', "not UTF-8: invalid start byte (byte 18)", b"7"),
+        (b'"%b"', "not a JSON object", None),
+        (b'{"a":"%b"}', "neither method, result nor error", None),
+        (b'{"id":[1],"result":"%b"}', "An id must be a string or a number", None),
+    ],
+)
+def test_a_long_text_that_is_not_a_message_is_refused(
+    text: bytes, words: str, raw_id: bytes | None
+) -> None:
+    with pytest.raises(InvalidMessage) as caught:
+        read_in_steps(text % (b"x" * LONG_BYTES))
+    assert words in caught.value.cause
+    assert caught.value.raw_id == raw_id

@@ -10,15 +10,22 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar, cast
 from urllib.parse import unquote, urljoin, urlsplit
 
 import httpcore
 
 from mcp_remote_py import __version__
-from mcp_remote_py.bounds import MAX_REFUSAL_BYTES, SLICE_BYTES, Growing, open_body
+from mcp_remote_py.bounds import (
+    FEW_LINES,
+    LINES_BYTES,
+    MAX_REFUSAL_BYTES,
+    SLICE_BYTES,
+    Growing,
+    open_body,
+)
 from mcp_remote_py.channel import Authorizer, Header
 from mcp_remote_py.errors import (
     ExchangeError,
@@ -36,7 +43,7 @@ from mcp_remote_py.network import (
     begin_body,
     find_cause,
 )
-from mcp_remote_py.redact import Secret, mask_url, scrub_known
+from mcp_remote_py.redact import Secret, mask_url, scrub_known, scrub_known_in_steps
 from mcp_remote_py.retry import may_have_effect
 from mcp_remote_py.settings import ProxySettings, ServerUrl, parse_server_url
 from mcp_remote_py.tls import build_tls_context
@@ -58,6 +65,8 @@ if TYPE_CHECKING:
     import h11
 
     from mcp_remote_py.transports.cookies import Cookies
+
+T = TypeVar("T")
 
 MAX_REDIRECTS = 5
 MAX_ATTEMPTS = 4
@@ -93,6 +102,7 @@ class Response:
         self._raw = raw
         self._lane = lane
         self._lanes = lanes
+        self._intake = intake
         self._closed = False
         self._taken = False
         self._evidence: bytes | None = None
@@ -150,8 +160,10 @@ class Response:
         """
         try:
             async for chunk in self.chunks():
-                for start in range(0, len(chunk), SLICE_BYTES):
-                    piece = chunk[start : start + SLICE_BYTES]
+                lines = chunk.count(b"\n") + chunk.count(b"\r")
+                size = SLICE_BYTES if lines < FEW_LINES else LINES_BYTES
+                for start in range(0, len(chunk), size):
+                    piece = chunk[start : start + size]
                     for event in decoder.feed(piece):
                         yield event
                         await drain()
@@ -218,6 +230,19 @@ class Response:
             return body.take()
         finally:
             body.drop()
+
+    async def breathe(self) -> None:
+        """A slice of what came was worked at: lets the loop see to everything else now and then."""
+        await self._intake.breathe()
+
+    async def work_at(self, steps: Generator[None, None, T]) -> T:
+        """The outcome of work that is done in steps; the loop breathes between them."""
+        while True:
+            try:
+                next(steps)
+            except StopIteration as end:
+                return cast("T", end.value)
+            await self.breathe()
 
     async def aclose(self) -> None:
         """Gives the connection back, or drops it when the body was not read to its end.
@@ -465,7 +490,7 @@ class HttpClient:
                 body = await response.read_evidence(self._settings.max_message_size)
         except TimeoutError:
             return None
-        return find_answer(self.scrub(body), response.content_type, asked)
+        return find_answer(await self.scrub(response, body), response.content_type, asked)
 
     async def fail(
         self, response: Response, *, request: Message | None, session_sent: bool
@@ -473,7 +498,7 @@ class HttpClient:
         """The error that an answer with a bad status or an unusable body stands for."""
         # Before anything is cut out of it: of half a secret nobody knows that it is one.
         limit = 0 if request is None else self._settings.max_message_size
-        body = self.scrub(await response.read_evidence(limit))
+        body = await self.scrub(response, await response.read_evidence(limit))
         where = mask_url(str(self._server))
         if response.status < 300:
             return explain_content(
@@ -481,7 +506,7 @@ class HttpClient:
             )
         return explain_refusal(
             response.status,
-            {name: self.scrub(value) for name, value in response.headers.items()},
+            {name: await self.scrub(response, value) for name, value in response.headers.items()},
             body,
             where=where,
             session_sent=session_sent,
@@ -491,10 +516,10 @@ class HttpClient:
             is_whole=response.is_whole,
         )
 
-    def scrub(self, evidence: bytes) -> bytes:
-        """What a server said, for an error text: without any secret of ours."""
+    async def scrub(self, response: Response, evidence: bytes) -> bytes:
+        """What a server said in `response`, for an error text: without any secret of ours."""
         text = evidence.decode("utf-8", "surrogateescape")
-        scrubbed = scrub_known(text)
+        scrubbed = await response.work_at(scrub_known_in_steps(text))
         return evidence if scrubbed is text else scrubbed.encode("utf-8", "surrogateescape")
 
     async def aclose(self) -> None:

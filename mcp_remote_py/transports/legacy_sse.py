@@ -24,11 +24,16 @@ from mcp_remote_py.errors import (
     UsageError,
     WrongEra,
 )
-from mcp_remote_py.jsonrpc import Kind, Message, parse_message, parse_messages
+from mcp_remote_py.jsonrpc import Kind, Message, parse_message, read_messages
 from mcp_remote_py.redact import mask_url
 from mcp_remote_py.settings import ServerUrl, parse_server_url
 from mcp_remote_py.transports.http import HttpClient, Response
-from mcp_remote_py.transports.refusal import EVENT_STREAM, find_answer, take_answer, unread_error
+from mcp_remote_py.transports.refusal import (
+    EVENT_STREAM,
+    choose_said,
+    read_responses,
+    take_answer,
+)
 from mcp_remote_py.transports.sse import EventDecoder
 
 logger = logging.getLogger("mcp_remote_py.transports")
@@ -100,11 +105,21 @@ class LegacySseChannel:
                     raise error
                 return answer
             body = await response.read(self._max)
-            answer = find_answer(body, response.content_type, request)
-            line = unread_error(body, response.content_type, request)
-            return answer or (parse_message(line) if line is not None else None)
+            return None if request is None else await self._find_answer(response, body, request)
         finally:
             await response.aclose()
+
+    async def _find_answer(
+        self, response: Response, body: bytes, request: Message
+    ) -> Message | None:
+        responses: list[Message] = []
+        for read in read_responses(body, response.content_type):
+            if read is None:
+                await response.breathe()
+            else:
+                responses.append(read)
+        answer, line = choose_said(responses, request)
+        return answer or (parse_message(line) if line else None)
 
     # ------------------------------------------------------------------ the stream
 
@@ -162,7 +177,7 @@ class LegacySseChannel:
                     self._was_open = True
                     opened.set_result(None)
                 elif event.name == "message" and event.data:
-                    self._take(event.data)
+                    await self._take(response, event.data)
         except ExchangeError as error:
             reason = error
         finally:
@@ -186,9 +201,12 @@ class LegacySseChannel:
                 answered.set_exception(Interrupted(f"The answer was lost: {reason}."))
                 answered.exception()  # its exchange may end in another way first
 
-    def _take(self, data: bytes) -> None:
+    async def _take(self, response: Response, data: bytes) -> None:
         try:
-            for message in parse_messages(data):
+            for message in read_messages(data):
+                if message is None:
+                    await response.breathe()
+                    continue
                 if isinstance(message, InvalidMessage):
                     self._note_broken(message)
                     continue

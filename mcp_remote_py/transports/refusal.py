@@ -8,9 +8,9 @@ transport asked or what will be done about it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from mcp_remote_py.bounds import MAX_REFUSAL_LINES
 from mcp_remote_py.eras.verdict import error_code
@@ -30,7 +30,7 @@ from mcp_remote_py.jsonrpc import (
     Message,
     encode_error_object,
     parse_message,
-    parse_messages,
+    read_messages,
 )
 from mcp_remote_py.retry import may_have_effect
 from mcp_remote_py.transports.sse import EventDecoder
@@ -74,12 +74,36 @@ def parse_retry_after(value: bytes | None, now: datetime) -> float | None:
     return min(max(0.0, (date - now).total_seconds()), MAX_RETRY_AFTER)
 
 
+class Said(NamedTuple):
+    """What a body says to a request: the answer that carries its id, or the line it stands for."""
+
+    answer: Message | None = None
+    line: bytes | None = None
+    """The answer's, or that of a server's error that did not come to read the id, which is `null`
+    or missing: it gets that of the only request it can be for."""
+
+
 def find_answer(body: bytes, content_type: str, request: Message | None) -> Message | None:
     """The answer to `request` in a body: the response, result or error, that carries its id."""
+    return _read_said(body, content_type, request).answer
+
+
+def _read_said(body: bytes, content_type: str, request: Message | None) -> Said:
     if request is None:
-        return None
-    responses = _responses(body, content_type)
-    return next((one for one in responses if one.key == request.key), None)
+        return Said()
+    responses = read_responses(body, content_type)
+    return choose_said([one for one in responses if one is not None], request)
+
+
+def choose_said(responses: Sequence[Message], request: Message) -> Said:
+    """What those that are in one body say to `request`."""
+    for response in responses:
+        if response.key == request.key:
+            return Said(response, response.raw)
+    errors = [one for one in responses if one.is_error and one.key is None]
+    if len(errors) != 1:
+        return Said()
+    return Said(line=encode_error_object(request.raw_id, errors[0].error))
 
 
 def _names(body: bytes, request: Message) -> bool:
@@ -88,19 +112,8 @@ def _names(body: bytes, request: Message) -> bool:
     return re.search(rb'"id"\s*:\s*"?' + spelled + rb'["\s,}]', body[:EVIDENCE_BYTES]) is not None
 
 
-def unread_error(body: bytes, content_type: str, request: Message | None) -> bytes | None:
-    """The error of a server that did not come to read the id, as the answer to `request`, a line.
-
-    Its id is `null` or missing: it gets that of the only request it can be for.
-    """
-    if request is None:
-        return None
-    errors = [one for one in _responses(body, content_type) if one.is_error and one.key is None]
-    return encode_error_object(request.raw_id, errors[0].error) if len(errors) == 1 else None
-
-
-def _responses(body: bytes, content_type: str) -> Iterator[Message]:
-    """The JSON-RPC responses in a body, of whatever form."""
+def read_responses(body: bytes, content_type: str) -> Iterator[Message | None]:
+    """The JSON-RPC responses in a body, of whatever form; in steps, see `read_messages`."""
     texts = [body]
     if content_type == EVENT_STREAM:
         if body.count(b"\n") + body.count(b"\r") > MAX_REFUSAL_LINES:
@@ -109,7 +122,10 @@ def _responses(body: bytes, content_type: str) -> Iterator[Message]:
         texts = [event.data for event in EventDecoder(len(body)).feed(body + b"\n\n")]
     for text in texts:
         try:
-            for message in parse_messages(text):
+            for message in read_messages(text):
+                if message is None:
+                    yield None
+                    continue
                 # OAuth and many gateways have an `error`, too, which is a word (RFC 6749 §5.2).
                 if (
                     isinstance(message, Message)
@@ -159,8 +175,7 @@ def explain_refusal(
     evidence = f"HTTP {status} from {where}" + (f': "{words}"' if words else "")
     retry_after = parse_retry_after(headers.get(b"retry-after"), now)
     content_type = media_type(headers)
-    answer = find_answer(body, content_type, request)
-    line = unread_error(body, content_type, request) if answer is None else answer.raw
+    answer, line = _read_said(body, content_type, request)
 
     def make(kind: type[E], cause: str, hint: str = "") -> E:
         error = kind(cause, hint=hint, status=status, retry_after=retry_after, body=line)
@@ -255,8 +270,7 @@ def explain_content(
 ) -> Unusable:
     """The error for an answer with a good status that is not one of JSON or an event stream."""
     cause, hint = _explain_content(status, content_type, body, where)
-    answer = find_answer(body, content_type, request)
-    line = unread_error(body, content_type, request) if answer is None else answer.raw
+    answer, line = _read_said(body, content_type, request)
     error = Unusable(cause, hint=hint, status=status, body=line)
     error.is_answer = answer is not None
     return error

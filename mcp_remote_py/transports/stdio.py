@@ -14,8 +14,11 @@ import stat
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import cast
+
+from mcp_remote_py.channel import OnLine
 
 READ_BYTES = 256 * 1024
 HIGH_WATER_BYTES = 1024 * 1024
@@ -104,13 +107,25 @@ class LineSplitter:
 
 
 class TurnTaker:
-    """Hands on what was read, to the splitter and then the end, without holding the event loop."""
+    """Hands on what was read, line by line and then the end, without holding the event loop."""
 
-    def __init__(self, splitter: LineSplitter, on_end: Callable[[], None]) -> None:
-        self._splitter = splitter
+    def __init__(
+        self,
+        max_line_size: int,
+        on_line: OnLine,
+        on_long_line: Callable[[bytes, bytes], None],
+        on_end: Callable[[], None],
+    ) -> None:
+        self._splitter = LineSplitter(
+            max_line_size,
+            lambda line: self._lines.append(partial(on_line, line)),
+            lambda head, tail: self._lines.append(partial(on_long_line, head, tail)),
+        )
         self._on_end = on_end
         self._loop = asyncio.get_running_loop()
         self._pieces: deque[bytes] = deque()
+        self._lines: deque[Callable[[], Iterator[None] | None]] = deque()
+        self._steps: Iterator[None] | None = None
         self._is_over = False
         self.is_busy = False
         """Whether more is to come of what was read: then nothing should be read."""
@@ -130,16 +145,32 @@ class TurnTaker:
 
     def _go_on(self) -> None:
         until = self._loop.time() + READ_TURN
-        while self._pieces:
-            self._splitter.feed(self._pieces.popleft())
-            if self._pieces and self._loop.time() >= until:
-                self.is_busy = True
+        self.is_busy = True
+        while self._take_step():
+            if self._loop.time() >= until:
                 self._loop.call_soon(self._go_on)
                 return
         self.is_busy = False
         if self._is_over:
-            self._splitter.end()
             self._on_end()
+
+    def _take_step(self) -> bool:
+        """Whether there was something to do."""
+        if self._steps is not None:
+            if next(self._steps, _OVER) is _OVER:
+                self._steps = None
+        elif self._lines:
+            self._steps = self._lines.popleft()()
+        elif self._pieces:
+            self._splitter.feed(self._pieces.popleft())
+        else:
+            if self._is_over:
+                self._splitter.end()
+            return bool(self._lines)
+        return True
+
+
+_OVER = object()
 
 
 def _nothing() -> None:
@@ -164,13 +195,13 @@ class StdioChannel:
 
     def receive(
         self,
-        on_line: Callable[[bytes], None],
+        on_line: OnLine,
         on_long_line: Callable[[bytes, bytes], None],
         on_end: Callable[[], None],
     ) -> None:
         """See `HostChannel.receive`."""
         self._on_end = on_end  # a host that reads no more has gone as well
-        taker = TurnTaker(LineSplitter(self._max, on_line, on_long_line), on_end)
+        taker = TurnTaker(self._max, on_line, on_long_line, on_end)
         if sys.platform == "win32" or not _can_be_polled(self._stdin):
             read_in_thread(self._stdin, taker.feed, taker.end)
         else:

@@ -30,7 +30,7 @@ from mcp_remote_py.jsonrpc import (
     Message,
     encode_error_object,
     parse_message,
-    parse_messages,
+    read_messages,
 )
 from mcp_remote_py.retry import (
     POLL_STEPS,
@@ -203,9 +203,14 @@ class StreamableChannel:
         if not body:
             raise await self._http.fail(response, request=None, session_sent=False)
         try:
-            messages = list(parse_messages(body))
+            messages: list[Message | InvalidMessage] = []
+            for read in read_messages(body):
+                if read is None:
+                    await response.breathe()
+                else:
+                    messages.append(read)
         except InvalidMessage as error:
-            begins = excerpt(self._http.scrub(body[:EVIDENCE_BYTES]))
+            begins = excerpt(await self._http.scrub(response, body[:EVIDENCE_BYTES]))
             del body  # and what its readers hold: an error on its way keeps all of that
             raise Unusable(
                 f"The server's answer is not a JSON-RPC message: {error.cause} It begins with "
@@ -249,7 +254,8 @@ class StreamableChannel:
                 async for event in response.events(decoder, self._drain):
                     if event.name != "message" or not event.data:
                         continue
-                    answered = self._take_event(event.data, request, decoder) or answered
+                    taken = self._take_event(response, event.data, request, decoder)
+                    answered = await taken or answered
                     if answered and limit.when() is None:
                         limit.reschedule(asyncio.get_running_loop().time() + self._end_patience)
         except TimeoutError:
@@ -260,11 +266,16 @@ class StreamableChannel:
         await self._drain()  # until the host has taken it, the answer is held by `response`
         return answered
 
-    def _take_event(self, data: bytes, request: Message | None, stream: _Stream) -> bool:
+    async def _take_event(
+        self, response: Response, data: bytes, request: Message | None, stream: _Stream
+    ) -> bool:
         answered = False
         self._unasked += request is None
         try:
-            for read in parse_messages(data):
+            for read in read_messages(data):
+                if read is None:
+                    await response.breathe()
+                    continue
                 message = _address(read, request)
                 if isinstance(message, Message):
                     stream.messages += 1

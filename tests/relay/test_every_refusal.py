@@ -17,7 +17,7 @@ import pytest
 from mcp_remote_py.bridge.era import ServerEra
 from mcp_remote_py.bridge.host_side import HostSide
 from mcp_remote_py.bridge.server_side import EraChannel
-from mcp_remote_py.channel import Deliver, ServerChannel
+from mcp_remote_py.channel import Deliver, OnLine, ServerChannel
 from mcp_remote_py.eras.parameters import ParameterHeaders
 from mcp_remote_py.eras.passthrough import Stamp
 from mcp_remote_py.eras.verdict import MODERN_CODES, Era
@@ -213,11 +213,15 @@ class Host:
 
     def receive(
         self,
-        on_line: Callable[[bytes], None],
+        on_line: OnLine,
         on_long_line: Callable[[bytes, bytes], None],
         on_end: Callable[[], None],
     ) -> None:
-        self._write = on_line
+        self._on_line = on_line
+
+    def _write(self, line: bytes) -> None:
+        for _ in self._on_line(line) or ():
+            pass
 
     def send(self, line: bytes) -> None:
         message = json.loads(line)

@@ -14,7 +14,9 @@ import signal
 import time
 import zlib
 from collections.abc import Callable, Iterator
-from typing import Any
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
 
 import pytest
 
@@ -22,8 +24,8 @@ from tests.harness.host import Host, assert_error, initialize_params
 from tests.harness.stage import Stage
 from tests.peers.wild_server import Behaviour, Exchange, WildServer, encode
 from tests.relay.conftest import Relay, Wild
-from tests.security.measure import MIB, Meter, peak_memory
-from tests.thorough import some
+from tests.security.measure import MIB, Meter, Turns, peak_memory
+from tests.thorough import THOROUGH, some
 
 LIMIT = 8 * MIB
 """Bytes of the largest message (`--max-message-size`)."""
@@ -34,6 +36,10 @@ MARGIN = 64 * MIB
 END = 2.0
 """Seconds from the end of stdin, or SIGTERM, to the end of the process."""
 
+TURN = 0.02 if THOROUGH else 0.04
+"""Seconds of a CPU that the event loop may work without a look at all else. In the gate three
+tests share two cores and their caches."""
+
 FLOOD: dict[str, Any] = {"name": "flood", "arguments": {}}
 SMALL: dict[str, Any] = {"name": "small", "arguments": {}}
 
@@ -43,15 +49,24 @@ pytestmark = [pytest.mark.timeout(90)]
 class Scene:
     """A host and a server that floods it wherever the tool `flood` is called."""
 
-    def __init__(self, wild: Wild, relay: Relay, flood: Behaviour, **options: Any) -> None:
+    def __init__(
+        self, wild: Wild, relay: Relay, folder: Path, flood: Behaviour, **options: Any
+    ) -> None:
         self.server: WildServer = wild(**options)
         self.server.always("tools/call", self._call)
         self._flood = flood
-        self.host: Host = relay(self.server.url, "--max-message-size", str(LIMIT))
+        self.turns = Turns(folder)
+        self.host: Host = relay(
+            self.server.url,
+            "--max-message-size",
+            str(LIMIT),
+            environment=self.turns.environment,
+        )
         self.host.initialize()
         self.server.wait_for("notifications/initialized")
         self.host.request("tools/call", SMALL)
         self.meter = Meter(self.host.process.pid)
+        self.turns.begin()
 
     def _call(self, exchange: Exchange) -> None:
         if exchange.params.get("name") == "flood":
@@ -89,6 +104,20 @@ class Scene:
         assert peak < LIMIT + MARGIN, figures
         assert took < END, figures
         assert len(self.host.stderr.splitlines()) < 40, self.host.stderr[-2000:]
+        turn, what = self.turns.longest()
+        assert turn < TURN, what
+
+
+class Flooded(Protocol):
+    """Begins a scene with what the server does at a call of `flood`, and its options."""
+
+    def __call__(self, flood: Behaviour, /, **options: Any) -> Scene: ...
+
+
+@pytest.fixture
+def flooded(wild: Wild, relay: Relay, tmp_path: Path) -> Flooded:
+    """See `Flooded`."""
+    return partial(Scene, wild, relay, tmp_path)
 
 
 # What a flood is made of
@@ -198,12 +227,10 @@ ARRAYS = {
 @pytest.mark.parametrize(
     ("name", "way"), some(itertools.product(ARRAYS, ["plain", "gzip", "event"]), 2)
 )
-def test_an_array_costs_no_more_than_its_bytes(
-    wild: Wild, relay: Relay, name: str, way: str
-) -> None:
+def test_an_array_costs_no_more_than_its_bytes(flooded: Flooded, name: str, way: str) -> None:
     body = ARRAYS[name]
     ways = {"plain": whole, "gzip": packed, "event": as_event}
-    scene = Scene(wild, relay, ways[way](body))
+    scene = flooded(ways[way](body))
     ids = scene.begin(3)
     if way != "event":
         for one in ids:
@@ -215,13 +242,13 @@ def test_an_array_costs_no_more_than_its_bytes(
 
 @pytest.mark.report("S4")
 @pytest.mark.parametrize("name", ["zeros", "answers to nobody"])
-def test_an_array_on_the_stream_of_the_older_transport(wild: Wild, relay: Relay, name: str) -> None:
+def test_an_array_on_the_stream_of_the_older_transport(flooded: Flooded, name: str) -> None:
     def flood(exchange: Exchange) -> None:
         exchange.reply(202)
         for _ in range(3):
             exchange.server.push(ARRAYS[name])
 
-    scene = Scene(wild, relay, flood, legacy=True)
+    scene = flooded(flood, legacy=True)
     scene.begin()
     scene.check(busy=0.7)
 
@@ -274,10 +301,8 @@ TEXT_BOMB = b'{"jsonrpc":"2.0","id":2,"result":"' + b"x" * (100 * MIB) + b'"}'
         ("deflate", "identity"),
     ],
 )
-def test_a_compressed_answer_is_bounded(wild: Wild, relay: Relay, codings: tuple[str, ...]) -> None:
-    scene = Scene(
-        wild, relay, packed(BOMB, *codings) if "identity" not in codings else _deflated(BOMB)
-    )
+def test_a_compressed_answer_is_bounded(flooded: Flooded, codings: tuple[str, ...]) -> None:
+    scene = flooded(packed(BOMB, *codings) if "identity" not in codings else _deflated(BOMB))
     ids = scene.begin(20)
     for one in ids:
         assert_error(scene.host.answer(one, seconds=40), one)
@@ -290,13 +315,13 @@ def _deflated(body: bytes) -> Behaviour:
 
 
 @pytest.mark.report("S5", "S6")
-def test_two_header_lines_are_two_layers(wild: Wild, relay: Relay) -> None:
+def test_two_header_lines_are_two_layers(flooded: Flooded) -> None:
     body = gzip.compress(gzip.compress(BOMB, 9), 9)
     head = (
         b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Encoding: gzip\r\n"
         b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(body)
     )
-    scene = Scene(wild, relay, lambda exchange: exchange.write(head + body))
+    scene = flooded(lambda exchange: exchange.write(head + body))
     (one,) = scene.begin()
     assert_error(scene.host.answer(one, seconds=5), one, ["gzip, gzip"])
     scene.check(busy=0.5)
@@ -304,7 +329,7 @@ def test_two_header_lines_are_two_layers(wild: Wild, relay: Relay) -> None:
 
 @pytest.mark.report("S6")
 @pytest.mark.parametrize("kind", ["data", "comment", "line ends", "events"])
-def test_a_compressed_stream_is_bounded(wild: Wild, relay: Relay, kind: str) -> None:
+def test_a_compressed_stream_is_bounded(flooded: Flooded, kind: str) -> None:
     unit = {"data": b"x", "comment": b":\n", "line ends": b"\n", "events": b"data: x\n\n"}[kind]
     decoder = zlib.compressobj(9, zlib.DEFLATED, 31)
     parts = [decoder.compress(b"data: " if kind == "data" else b"")]
@@ -316,7 +341,7 @@ def test_a_compressed_stream_is_bounded(wild: Wild, relay: Relay, kind: str) -> 
         exchange.piece(body)
         exchange.hold()
 
-    scene = Scene(wild, relay, flood)
+    scene = flooded(flood)
     scene.begin(5)
     scene.check()
 
@@ -324,14 +349,10 @@ def test_a_compressed_stream_is_bounded(wild: Wild, relay: Relay, kind: str) -> 
 @pytest.mark.report("S5")
 @pytest.mark.parametrize("status", [200, 400, 404, 500, 503])
 @pytest.mark.parametrize("content_type", ["text/html", "application/json"])
-def test_the_page_of_an_error_is_bounded(
-    wild: Wild, relay: Relay, status: int, content_type: str
-) -> None:
+def test_the_page_of_an_error_is_bounded(flooded: Flooded, status: int, content_type: str) -> None:
     headers = {"Content-Encoding": "gzip", "Retry-After": "3600"}
     body = gzip.compress(BOMB, 9)
-    scene = Scene(
-        wild,
-        relay,
+    scene = flooded(
         lambda one: one.reply(status, body, content_type=content_type, headers=headers),
     )
     for one in scene.begin(5):
@@ -340,12 +361,12 @@ def test_the_page_of_an_error_is_bounded(
 
 
 @pytest.mark.report("S6")
-def test_honest_compression_still_works(wild: Wild, relay: Relay) -> None:
+def test_honest_compression_still_works(flooded: Flooded) -> None:
     def answer(exchange: Exchange) -> None:
         body = long_string(6 * MIB)(exchange)
         exchange.reply(200, gzip.compress(body), headers={"Content-Encoding": "gzip"})
 
-    scene = Scene(wild, relay, answer)
+    scene = flooded(answer)
     for one in scene.begin(4):
         assert len(scene.host.answer(one, seconds=10)["result"]) == 6 * MIB
     scene.check(busy=0.2)
@@ -384,24 +405,24 @@ STREAMS: dict[str, Callable[[], Iterator[bytes]]] = {
 
 @pytest.mark.report("S12")
 @pytest.mark.parametrize("name", some(STREAMS, 2))
-def test_a_stream_without_end(wild: Wild, relay: Relay, name: str) -> None:
-    scene = Scene(wild, relay, endless(STREAMS[name]))
+def test_a_stream_without_end(flooded: Flooded, name: str) -> None:
+    scene = flooded(endless(STREAMS[name]))
     scene.begin(2)
     scene.check()
 
 
 @pytest.mark.report("S12")
 @pytest.mark.parametrize("name", ["comments", "events that are nothing", "requests"])
-def test_a_stream_without_end_and_a_signal(wild: Wild, relay: Relay, name: str) -> None:
-    scene = Scene(wild, relay, endless(STREAMS[name]))
+def test_a_stream_without_end_and_a_signal(flooded: Flooded, name: str) -> None:
+    scene = flooded(endless(STREAMS[name]))
     scene.begin(1)
     scene.check(number=signal.SIGTERM)
 
 
 @pytest.mark.report("S12")
 @pytest.mark.parametrize("name", ["comments", "events that are nothing", "requests"])
-def test_many_streams_without_end(wild: Wild, relay: Relay, name: str) -> None:
-    scene = Scene(wild, relay, endless(STREAMS[name]))
+def test_many_streams_without_end(flooded: Flooded, name: str) -> None:
+    scene = flooded(endless(STREAMS[name]))
     scene.begin(20)
     scene.check()
 
@@ -437,12 +458,10 @@ def test_the_listening_stream_without_end(
 )
 @pytest.mark.parametrize("status", [200, 500])
 def test_a_body_without_end(
-    wild: Wild, relay: Relay, status: int, pieces: Callable[[], Iterator[bytes]]
+    flooded: Flooded, status: int, pieces: Callable[[], Iterator[bytes]]
 ) -> None:
     content_type = "application/json"
-    scene = Scene(
-        wild,
-        relay,
+    scene = flooded(
         endless(lambda: itertools.chain([b"["], pieces()), content_type, status),
     )
     scene.begin(20)
@@ -450,8 +469,8 @@ def test_a_body_without_end(
 
 
 @pytest.mark.report("S12")
-def test_a_body_of_chunks_that_are_mostly_not_body(wild: Wild, relay: Relay) -> None:
-    scene = Scene(wild, relay, _chunks_with_extensions)
+def test_a_body_of_chunks_that_are_mostly_not_body(flooded: Flooded) -> None:
+    scene = flooded(_chunks_with_extensions)
     scene.begin(5)
     scene.check()
 
@@ -473,8 +492,8 @@ HEADS: dict[str, Behaviour] = {
 
 @pytest.mark.report("S12")
 @pytest.mark.parametrize("name", HEADS)
-def test_a_head_without_end(wild: Wild, relay: Relay, name: str) -> None:
-    scene = Scene(wild, relay, HEADS[name])
+def test_a_head_without_end(flooded: Flooded, name: str) -> None:
+    scene = flooded(HEADS[name])
     for one in scene.begin(5):
         assert_error(scene.host.answer(one, seconds=15), one)
     scene.check(busy=0.3)
@@ -482,7 +501,7 @@ def test_a_head_without_end(wild: Wild, relay: Relay, name: str) -> None:
 
 @pytest.mark.report("S12")
 @pytest.mark.parametrize("talks", [False, True], ids=["silent", "talking"])
-def test_resumptions_with_new_ids_are_few(wild: Wild, relay: Relay, talks: bool) -> None:
+def test_resumptions_with_new_ids_are_few(flooded: Flooded, talks: bool) -> None:
     numbers = itertools.count()
 
     def begin(exchange: Exchange) -> None:
@@ -492,7 +511,7 @@ def test_resumptions_with_new_ids_are_few(wild: Wild, relay: Relay, talks: bool)
             exchange.event(encode({"jsonrpc": "2.0", "method": "notifications/x"}))
         exchange.finish()
 
-    scene = Scene(wild, relay, begin)
+    scene = flooded(begin)
     scene.server.always("GET", begin)
     before = len(scene.server.received("GET"))
     scene.begin()
@@ -507,7 +526,7 @@ def test_resumptions_with_new_ids_are_few(wild: Wild, relay: Relay, talks: bool)
 
 @pytest.mark.report("S6")
 @pytest.mark.parametrize("way", ["length", "chunked", "event"])
-def test_many_large_answers_at_once_are_all_given(wild: Wild, relay: Relay, way: str) -> None:
+def test_many_large_answers_at_once_are_all_given(flooded: Flooded, way: str) -> None:
     size = LIMIT - 1000
 
     def answer(exchange: Exchange) -> None:
@@ -524,7 +543,7 @@ def test_many_large_answers_at_once_are_all_given(wild: Wild, relay: Relay, way:
                 exchange.piece(body[start : start + MIB])
         exchange.finish()
 
-    scene = Scene(wild, relay, answer)
+    scene = flooded(answer)
     for one in scene.begin(12):
         assert len(scene.host.answer(one, seconds=40)["result"]) == size
     scene.check(busy=0.3)
@@ -532,7 +551,7 @@ def test_many_large_answers_at_once_are_all_given(wild: Wild, relay: Relay, way:
 
 @pytest.mark.report("S6", "S12")
 @pytest.mark.parametrize("way", ["json", "event", "requests"])
-def test_a_host_that_does_not_read(wild: Wild, relay: Relay, way: str) -> None:
+def test_a_host_that_does_not_read(flooded: Flooded, way: str) -> None:
     def answer(exchange: Exchange) -> None:
         if way == "requests":
             endless(STREAMS["requests"])(exchange)
@@ -545,7 +564,7 @@ def test_a_host_that_does_not_read(wild: Wild, relay: Relay, way: str) -> None:
         while not exchange.server.stopped.is_set():
             exchange.event(body)
 
-    scene = Scene(wild, relay, answer)
+    scene = flooded(answer)
     scene.host.stop_reading()
     scene.begin(20)
     scene.server.stopped.wait(3)
@@ -611,9 +630,7 @@ def false_answer(exchange: Exchange) -> bytes:
 @pytest.mark.report("S13")
 @pytest.mark.parametrize("pause", [0.0, 0.3], ids=["one packet", "later"])
 @pytest.mark.parametrize("way", ["length", "chunked", "event", "204", "202", "304", "error"])
-def test_bytes_behind_an_answer_are_nobodys(
-    wild: Wild, relay: Relay, way: str, pause: float
-) -> None:
+def test_bytes_behind_an_answer_are_nobodys(flooded: Flooded, way: str, pause: float) -> None:
     def answer(exchange: Exchange) -> None:
         body = encode({"jsonrpc": "2.0", "id": exchange.id, "result": {"false": False}})
         json_head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
@@ -636,7 +653,7 @@ def test_bytes_behind_an_answer_are_nobodys(
         else:
             exchange.write(first + false_answer(exchange))
 
-    scene = Scene(wild, relay, answer)
+    scene = flooded(answer)
     (one,) = scene.begin()
     scene.host.answer(one)
     scene.server.stopped.wait(pause * 2)

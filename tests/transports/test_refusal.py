@@ -18,7 +18,6 @@ from mcp_remote_py.transports.refusal import (
     explain_content,
     explain_refusal,
     parse_retry_after,
-    unread_error,
 )
 
 NOW = datetime(2026, 7, 28, 12, 0, 0, tzinfo=UTC)
@@ -314,10 +313,8 @@ def test_an_error_of_the_server_answers_the_request_it_refused(
 
 def test_the_answer_carries_the_id_as_the_request_spelled_it() -> None:
     request = parse_message(rb'{"id":"\u0061","method":"x"}')
-    assert (
-        unread_error(b'{"error":{"code":1}}', "", request)
-        == rb'{"jsonrpc":"2.0","id":"\u0061","error":{"code":1}}'
-    )
+    error = explain(400, b'{"error":{"code":1}}', request=request)
+    assert error.body == rb'{"jsonrpc":"2.0","id":"\u0061","error":{"code":1}}'
 
 
 # ------------------------------------------------------------------------- excerpts
