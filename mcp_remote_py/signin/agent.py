@@ -278,9 +278,7 @@ class SignInAgent:
 
     def name_server(self, hint: str) -> str:
         """`hint` with the address of this server in the command it names."""
-        settings = self.settings
-        named = name_server(hint, self._server_url, settings.profile, settings.resource or "")
-        return explain_stars(named)
+        return explain_stars(name_server(hint, self._server_url, self.settings.login_options))
 
     # ------------------------------------------------------------------ for a person
 

@@ -56,9 +56,10 @@ class BuiltAgent(SignInAgent):
 class StateRecords:
     """The `Records` of a session, in its state file."""
 
-    def __init__(self, state: StateFile, store: Store) -> None:
+    def __init__(self, state: StateFile, store: Store, login_options: str) -> None:
         self._state = state
         self._store = store
+        self._login_options = login_options
 
     def look(self) -> tuple[Ledger, str, str]:
         """See `Records`."""
@@ -73,7 +74,8 @@ class StateRecords:
 
     def amend(self, change: Callable[[Ledger], Ledger], *, must_last: bool = False) -> Ledger:
         """See `Records`."""
-        return self._state.amend(change, must_last=must_last)
+        options = self._login_options
+        return self._state.amend(change, must_last=must_last, login_options=options)
 
     def flush(self) -> None:
         """See `Records`."""
@@ -208,7 +210,7 @@ def build_agent(
             judge=fetcher.border.check,
             open_browser=open_in_browser,
             lock=hold,
-            records=StateRecords(state, store),
+            records=StateRecords(state, store, chosen.login_options),
             now=time.time,
             sleep=asyncio.sleep,
             random_bytes=os.urandom,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -244,6 +245,38 @@ def test_login_that_is_denied(sit_down: Callable[..., Terminal]) -> None:
     assert session["signed_in"] is False
     assert session["last_error"]
     assert len(terminal.browser.opened) == 1
+
+
+@pytest.mark.promise("P2", "A3")
+def test_command_that_is_told_signs_in_as_the_host_does(
+    sit_down: Callable[..., Terminal], tmp_path: Path
+) -> None:
+    """It is copied from the host's error, and from `status`, and is for the very same sign-in."""
+    changes = {"grant_types_supported": ["client_credentials"]}
+    terminal = sit_down(metadata_changes=changes)
+    client = tmp_path / "client of mine.json"
+    members = {"client_id": "a", "client_secret": "b" * 20, "issuer": terminal.server.issuer}
+    client.write_text(json.dumps(members))
+    client.chmod(0o600)
+    terminal.server.always("token", answer_status(403))
+    options = ["--client-credentials", "--static-oauth-client-info", f"@{client}", "--no-browser"]
+    words = [str(COMMAND), terminal.server.url, *options, "--token-store", "file"]
+    host = terminal.stack.enter_context(Host(words, terminal.environment, patience=PATIENCE))
+    asked = host.begin("initialize", initialize_params())
+    assert_error(host.answer(asked, seconds=PATIENCE), asked)
+    said = terminal.run("status", terminal.server.url, status=3).stdout
+    (line,) = [line for line in said.splitlines() if "next sign-in" in line]
+    command = shlex.split(line.partition("Now: ")[2])
+    assert command == [
+        *("mcp-remote-py", "login", terminal.server.url, "--static-oauth-client-info"),
+        *(f"@{client}", "--client-credentials", "--token-store", "file"),
+    ]
+    tokens = encode({"access_token": "agent-token", "token_type": "Bearer", "expires_in": 3600})
+    terminal.server.always("token", lambda exchange: exchange.reply(200, tokens))
+    terminal.run(*command[1:])
+    (session,) = terminal.sessions()
+    assert (session["signed_in"], session["profile"]) == (True, "client-credentials")
+    assert not terminal.browser.opened
 
 
 @pytest.mark.promise("P2")
