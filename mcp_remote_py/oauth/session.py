@@ -383,9 +383,10 @@ class Session:
             return note_scopes(ledger, scopes) if scopes else ledger
 
         self._tab_noted_at = None
-        if automatic:
-            self.ledger = cast("Ledger", (yield Amend(change, self._is_kept)))
-            self._tab_noted_at = now
+        # A person's own as well: whoever has just said no is not asked again at once.
+        must_last = automatic and self._is_kept
+        self.ledger = cast("Ledger", (yield Amend(change, must_last)))
+        self._tab_noted_at = now
 
     @property
     def _is_kept(self) -> bool:

@@ -20,7 +20,7 @@ from urllib.parse import parse_qsl
 from mcp_remote_py.errors import Interrupted, McpRemoteError, NotSent, StoreError
 from mcp_remote_py.oauth import flow
 from mcp_remote_py.oauth.challenge import Challenge
-from mcp_remote_py.oauth.ledger import DAY, Ledger, apply_late
+from mcp_remote_py.oauth.ledger import DAY, Ledger, apply_late, note_sign_in
 from mcp_remote_py.oauth.session import LOOK_INTERVAL, Session
 from mcp_remote_py.oauth.steps import (
     Amend,
@@ -164,6 +164,11 @@ class Watchdog:
             raise Violation("too many renewals in thirty seconds")
 
     def see_acceptance(self) -> None:
+        self.vain_tabs = 0
+
+    def see_sign_in_by_command(self) -> None:
+        """A person's own: the count begins anew."""
+        self.tabs.clear()
         self.vain_tabs = 0
 
 
@@ -637,6 +642,8 @@ class Process:
                 raise
             self.unwritten.append(step.change)
             return self.ledger
+        if step.change is note_sign_in:
+            self.machine.watchdog.see_sign_in_by_command()
         self.machine.write(step.change(self.ledger))
         self.unwritten.clear()
         return self.machine.ledger
