@@ -60,8 +60,9 @@ class StateRecords:
         self._state = state
         self._store = store
         self._login_options = login_options
+        self._in_memory_since: float | None = None
 
-    def look(self) -> tuple[Ledger, str, str]:
+    def look(self) -> tuple[Ledger, str, str, float | None]:
         """See `Records`."""
         try:
             state = self._state.look()
@@ -70,7 +71,8 @@ class StateRecords:
                 raise
             # What is kept in memory must do without a disk, with its own count.
             state = self._state.read()
-        return state.ledger, state.last_error, state.last_hint
+        signed_in_at = self._in_memory_since or state.signed_in_at
+        return state.ledger, state.last_error, state.last_hint, signed_in_at
 
     def amend(self, change: Callable[[Ledger], Ledger], *, must_last: bool = False) -> Ledger:
         """See `Records`."""
@@ -85,6 +87,7 @@ class StateRecords:
         """See `Records`."""
         if credential is None or isinstance(self._store, MemoryStore):
             # A sign-in that is not kept is none that `status` could still find.
+            self._in_memory_since = None if credential is None else credential.obtained_at
             self._state.update(signed_in_at=None, last_error=error, last_hint=hint)
             return
         self._state.update(

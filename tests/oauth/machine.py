@@ -203,6 +203,8 @@ class Machine:
         self.make_session = make_session
         self.reports: list[str] = []
         self.published: list[Publish] = []
+        self.is_recorded = True
+        """Whether there is still a record of the sign-in that is kept."""
         self.faults = 0
         """Times the disk may still fail."""
         self.has_failed = False
@@ -614,7 +616,15 @@ class Process:
             case Look():
                 self._see()
                 told = machine.published[-1] if machine.published else Publish(None)
-                return Disk(machine.credential, machine.pending, self.ledger, told.error, told.hint)
+                recorded = machine.credential if machine.is_recorded else None
+                return Disk(
+                    machine.credential,
+                    machine.pending,
+                    self.ledger,
+                    told.error,
+                    told.hint,
+                    signed_in_at=recorded and recorded.obtained_at,
+                )
             case Load():
                 self._see()
                 return machine.credential

@@ -203,6 +203,30 @@ def test_new_token_that_is_refused_is_compared_with_what_it_should_be() -> None:
     assert caught.value.status == 401
 
 
+@pytest.mark.promise("L3", "P2")
+def test_token_whose_record_is_lost_is_not_called_new() -> None:
+    """It may have worked for days; nobody here knows."""
+    world = machine(credential=signed_in())
+    world.is_recorded = False
+    desk = Desk(world)
+    with pytest.raises(Refused) as caught:
+        desk.play(desk.session.answer(Secret("access-0"), 401, UNAUTHORIZED))
+    assert caught.value.cause.startswith(
+        "The server refuses a token of which no record is left that it ever worked. "
+    )
+    assert caught.value.hint.startswith("If it did, sign in again: mcp-remote-py login URL. If ")
+    assert "--resource" in caught.value.hint
+    assert caught.value.hint.count("mcp-remote-py login URL") == 1
+
+
+@pytest.mark.promise("L3", "P2")
+def test_token_that_was_given_long_ago_and_never_used_is_not_called_new() -> None:
+    world = machine(credential=signed_in()._replace(obtained_at=START - 7200))
+    desk = Desk(world)
+    with pytest.raises(Refused, match="refuses a token it has never accepted"):
+        desk.play(desk.session.answer(Secret("access-0"), 401, UNAUTHORIZED))
+
+
 @pytest.mark.parametrize(
     ("challenge", "sent"),
     [

@@ -244,7 +244,25 @@ def test_login_that_is_denied(sit_down: Callable[..., Terminal]) -> None:
     (session,) = terminal.sessions()
     assert session["signed_in"] is False
     assert session["last_error"]
+    assert session["vain_tabs"] == 1
+    assert 540 < session["next_tab_in"] <= 600
+    said = terminal.run("status", terminal.server.url, status=3).stdout
+    assert re.search(
+        r"by itself in (9|10) minutes; 1 came to nothing\. Now: mcp-remote-py lo", said
+    )
+    # A host that starts now is told so, and opens nothing.
+    words = [str(COMMAND), terminal.server.url]
+    host = terminal.stack.enter_context(Host(words, terminal.environment, patience=PATIENCE))
+    asked = host.begin("initialize", initialize_params())
+    text = assert_error(host.answer(asked, seconds=PATIENCE), asked)
+    assert "minutes" in text
+    assert f"mcp-remote-py login {terminal.server.url}" in text
     assert len(terminal.browser.opened) == 1
+    # Whoever asks for it again is not held up, and what came to nothing is forgotten then.
+    terminal.server.policy.deny = False
+    terminal.login()
+    (session,) = terminal.sessions()
+    assert (session["vain_tabs"], session["next_tab_in"]) == (0, 0)
 
 
 @pytest.mark.promise("P2", "A3")
@@ -277,6 +295,30 @@ def test_command_that_is_told_signs_in_as_the_host_does(
     (session,) = terminal.sessions()
     assert (session["signed_in"], session["profile"]) == (True, "client-credentials")
     assert not terminal.browser.opened
+
+
+@pytest.mark.promise("L3", "P2")
+def test_token_whose_record_is_lost_is_not_called_new(sit_down: Callable[..., Terminal]) -> None:
+    terminal = sit_down()
+    terminal.login()
+    host = terminal.relay()
+    assert host.request("tools/call", CALL)["result"]["params"] == CALL
+    host.end()
+    records = [path for path in terminal.home.rglob("*.json") if path.parent.name != "sessions"]
+    assert records
+    for path in records:
+        path.unlink()
+    terminal.server.revoke_access_tokens()
+    words = [str(COMMAND), terminal.server.url]
+    host = terminal.stack.enter_context(Host(words, terminal.environment, patience=PATIENCE))
+    asked = host.begin("initialize", initialize_params())
+    text = assert_error(host.answer(asked, seconds=PATIENCE), asked)
+    assert "a token of which no record is left that it ever worked" in text
+    assert "just given" not in text
+    assert f"If it did, sign in again: mcp-remote-py login {terminal.server.url}. If it" in text
+    assert len(terminal.browser.opened) == 1
+    terminal.login()
+    assert terminal.relay().request("tools/call", CALL)["result"]["params"] == CALL
 
 
 @pytest.mark.promise("P2")
