@@ -18,7 +18,7 @@ from mcp_remote_py.retry import Random, Steps
 
 DAY = 86400.0
 MAX_TABS = 10
-"""Tabs within `DAY` before none opens by itself: an hourly token without renewal costs 8 a working day."""
+"""Tabs within `DAY` before none opens by itself: an hourly token without renewal takes 8 in one."""
 
 TAB_COOL_DOWNS = (600.0, 3600.0, 6 * 3600.0)
 """Seconds after the first, second, third tab in a row that came to nothing: denied, closed, or
