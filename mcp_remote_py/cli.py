@@ -13,15 +13,16 @@ import importlib
 import logging
 import os
 import re
+import shlex
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, NoReturn, TextIO, TypeVar, cast
 
 from mcp_remote_py import __version__, logs
 from mcp_remote_py import settings as words
-from mcp_remote_py.errors import McpRemoteError, UsageError
+from mcp_remote_py.errors import McpRemoteError, UsageError, one_line
 from mcp_remote_py.named_files import read_named, read_settled
-from mcp_remote_py.redact import mask_url, remember, scrub_known
+from mcp_remote_py.redact import MASK, mask_url, remember, scrub_known
 from mcp_remote_py.settings import (
     DEFAULT_BODY_TIMEOUT,
     DEFAULT_CONNECT_TIMEOUT,
@@ -73,6 +74,11 @@ class Option(NamedTuple):
     commands: tuple[str, ...]
     """Those that take it."""
     repeatable: bool = False
+
+    @property
+    def attribute(self) -> str:
+        """What argparse calls it."""
+        return self.name[2:].replace("-", "_")
 
 
 class Command(NamedTuple):
@@ -719,11 +725,10 @@ class _Arguments(argparse.Namespace):
         super().__init__()
         self.port = None
         for option in ALL_OPTIONS:
-            name = option.name[2:].replace("-", "_")
             if option.repeatable:
-                setattr(self, name, [])
+                setattr(self, option.attribute, [])
             else:
-                setattr(self, name, None if option.value else False)
+                setattr(self, option.attribute, None if option.value else False)
 
 
 def _build_parser(command: str) -> _Parser:
@@ -1123,7 +1128,38 @@ def _sign_in(arguments: _Arguments, environment: Mapping[str, str]) -> SignInSet
             "",
         ),
         token_store=_given(words.parse_token_store, arguments.token_store, _DEFAULTS.token_store),
+        login_options=one_line(shlex.join(_words_for_login(arguments))),
     )
+
+
+_OPENERS = ("--browser", "--no-browser", "--paste")
+
+
+def _words_for_login(arguments: _Arguments) -> Iterator[str]:
+    """All that was given and `login` takes: without one of them it would be another sign-in.
+
+    But for how the page is opened, which is another thing at a terminal, and for --token-store
+    memory, which `login` refuses.
+    """
+    if arguments.port is not None:
+        yield arguments.port
+    for option in options_of(LOGIN):
+        given = getattr(arguments, option.attribute)
+        if option.group in (_LOGS, _OTHER) or option.name in _OPENERS or given == "memory":
+            continue
+        for value in given if option.repeatable else (given,):
+            if value:
+                yield option.name
+            if value and option.value:
+                yield _show_value(option, value)
+
+
+def _show_value(option: Option, value: str) -> str:
+    """As it was typed, without what may be secret."""
+    if option.value in ("URL", "URI"):
+        return mask_url(value)
+    is_name_of_file = option.value == "JSON" and value.startswith("@")
+    return MASK if option.value in ("HEADER", "COMMAND", "JSON") and not is_name_of_file else value
 
 
 def _browser(arguments: _Arguments, environment: Mapping[str, str]) -> tuple[str, ...] | None:

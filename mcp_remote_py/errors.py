@@ -23,7 +23,6 @@ know exit statuses of others, HTTP libraries or JSON-RPC.
 from __future__ import annotations
 
 import re
-import shlex
 
 from mcp_remote_py.redact import MASK, mask_url, scrub_known
 
@@ -68,25 +67,22 @@ def words_of(body: bytes) -> str:
 _LOGIN = re.compile(r"(mcp-remote-py login )URL(\.\Z)?")
 
 
-def name_server(hint: str, url: str, profile: str = "", resource: str = "") -> str:
+def name_server(hint: str, url: str, options: str = "") -> str:
     """`hint` with the server's address, masked, in the command it tells the person to run.
 
     Who finds an error in a flow does not always know for which server it is: the hint then says
     `mcp-remote-py login URL`. The full stop behind it goes, it would be copied with the address.
-    `profile` and `resource` name the session beside it, "" where they are not given; they are
-    quoted as a shell wants them.
+    `options` is what that command needs beside it to begin the same sign-in.
     """
-    options = {"--profile": profile, "--resource": mask_url(resource)}
-    words = (f"{option} {shlex.quote(value)}" for option, value in options.items() if value)
-    named = " ".join((mask_url(url), *words))
+    named = f"{mask_url(url)} {options}".rstrip()
     return _LOGIN.sub(lambda match: match[1] + named, hint)
 
 
 def explain_stars(hint: str) -> str:
-    """`hint`, and what to do with a command in it whose address is masked: it cannot be copied."""
+    """`hint`, and what to do with a command in it that is masked: it cannot be copied."""
     if MASK not in hint or "mcp-remote-py login " not in hint:
         return hint
-    return f"{hint} ({MASK} stands for a part that may be secret: write the whole address there.)"
+    return f"{hint} ({MASK} stands for a part that may be secret: write it out there.)"
 
 
 class McpRemoteError(Exception):

@@ -227,6 +227,8 @@ class SignInSettings(NamedTuple):
     """Asked without any discovery, by an unattended sign-in; it may have what belongs to them."""
     token_store: str = "keyring"  # noqa: S105 - where they are kept
     """One of `TOKEN_STORES`."""
+    login_options: str = ""
+    """What a person adds to `mcp-remote-py login URL` to begin this very sign-in; no secrets."""
 
 
 class ProxySettings(NamedTuple):

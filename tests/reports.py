@@ -24,7 +24,7 @@ REPORTS = {
     "S13": "Bytes behind an answer are nobody's answer.",
     "S14": "An upgrade to https stays at the host and at its port, or at 443.",
     "S15": "A folder or file that another prepared is refused; what we open is ours alone.",
-    "S16": "No character of an authorization URL means anything to what opens it.",
+    "S16": "Nothing of an authorization URL runs, whatever opens it.",
     "S17": "What a server repeats of our credentials is scrubbed in every spelling we send.",
     "S18": "A sign-in that is kept in memory needs no disk.",
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -40,6 +41,7 @@ from mcp_remote_py.settings import (
 
 URL = "https://example.com/mcp"
 PEM = "-----BEGIN CERTIFICATE-----\n-----BEGIN PRIVATE KEY-----\n"
+TOKEN = "https://auth.example.com/token"
 
 
 COMMAND_WORDS = ("login", "logout", "status")
@@ -283,7 +285,33 @@ SIGN_IN_SETTINGS = SignInSettings(
     browser=("open", "cli secret 6"),
     device_code=True,
     token_store="file",
+    login_options=(
+        "3334 --allow-http --profile work --scope 'read write' "
+        "--resource https://tenant.example.com/ --disable-resource-parameter "
+        "--authorize-param prompt=consent --authorize-param audience=x "
+        "--static-oauth-client-info '****' --static-oauth-client-metadata '****' "
+        "--client-metadata-url https://c.example/client.json "
+        "--trusted-issuer https://a.example --trusted-issuer https://b.example --use-id-token "
+        "--host 127.0.0.1 --callback-path /cb --auth-success-url http://intranet/done "
+        "--auth-timeout 60 --device-code --token-store file"
+    ),
 )
+
+WAYS_TO_SIGN_IN: list[list[str]] = [
+    [],
+    ["9696", "--profile", "work", "--resource", "https://tenant.example.com/"],
+    ["--device-code", "--scope", "read"],
+    ["--client-credentials", "--static-oauth-client-info", "@{folder}/client"],
+    ["--client-credentials", "--profile", "x", "--static-oauth-client-info", "@{folder}/client",
+     "--private-key", "{folder}/key", "--signing-alg", "RS256", "--token-endpoint", TOKEN],
+    ["--jwt-bearer", "{folder}/jwt", "--trusted-issuer", "https://a.example"],
+    ["--idp-token-endpoint", TOKEN, "--idp-client-id", "me", "--idp-id-token", "{folder}/jwt",
+     "--static-oauth-client-info", "@{folder}/client"],
+    ["--static-oauth-client-info", "@{folder}/client", "--host", "127.0.0.1", "--no-browser",
+     "--silent", "--read-only", "--initialize-timeout", "5", "--log-file", "{folder}/log"],
+    ["--ca-cert", "{folder}/ca", "--ipv4", "--allow-private-network", "--connect-timeout", "3"],
+]  # fmt: skip
+"""All grants, and what goes with them."""
 
 
 class TestSignIn:
@@ -295,6 +323,39 @@ class TestSignIn:
         settings = run.settings if command == "proxy" else run.started_with
         assert isinstance(settings, ProxySettings)
         assert settings.sign_in == SIGN_IN_SETTINGS
+
+    @pytest.mark.promise("P2")
+    @pytest.mark.parametrize("given", WAYS_TO_SIGN_IN)
+    def test_command_that_is_told_begins_the_same_sign_in(
+        self, given: list[str], tmp_path: Path
+    ) -> None:
+        for name, text in (("client", '{"client_id": "a"}'), ("key", PEM), ("ca", PEM)):
+            (tmp_path / name).write_text(text)
+            (tmp_path / name).chmod(0o600)
+        relay = settings_of(URL, *(word.format(folder=tmp_path) for word in given))
+        told = relay.sign_in.login_options
+        run = Run("login", URL, *shlex.split(told))
+        assert run.stderr == ""
+        login = run.started_with
+        assert isinstance(login, ProxySettings)
+        assert login.sign_in == relay.sign_in._replace(browser=None)
+        assert (login.tls, login.ipv4, login.timeouts, login.allow_private_network) == (
+            *(relay.tls, relay.ipv4, relay.timeouts, relay.allow_private_network),
+        )
+
+    @pytest.mark.promise("S2")
+    def test_command_that_is_told_has_no_secret(self) -> None:
+        told = settings_of(
+            *(URL, "--header", "X-Key: canary-1", "--header", "X-Other:canary-2"),
+            *("--header-command", "print canary-3", "--browser", "open canary-4"),
+            *("--static-oauth-client-info", '{"client_id": "a", "client_secret": "canary-5"}'),
+            *("--resource", "https://a.example/?key=canary-6", "--token-store", "memory"),
+        ).sign_in.login_options
+        assert "canary" not in told
+        assert told == (
+            "--header '****' --header '****' --header-command '****' "
+            "--resource 'https://a.example/?key=****' --static-oauth-client-info '****'"
+        )
 
     @pytest.mark.parametrize(("argv", "seconds"), [([], 45.0), (["0"], None), (["2.5"], 2.5)])
     def test_initialize_waits_for_a_person_that_long(

@@ -19,6 +19,7 @@ from mcp_remote_py.errors import (
     Refused,
     SessionLost,
     UsageError,
+    explain_stars,
     name_server,
     one_line,
     shorten,
@@ -121,6 +122,13 @@ def test_a_hint_names_the_server_to_sign_in_to(hint: str, named: str) -> None:
 def test_the_server_is_named_without_what_may_be_secret() -> None:
     named = name_server("mcp-remote-py login URL.", r"https://u:p@a.example/\1?key=canary")
     assert named == r"mcp-remote-py login https://a.example/\1?key=****"
+    assert explain_stars(named).startswith(f"{named} (**** stands for a part that may be secret")
+
+
+@pytest.mark.promise("P2")
+def test_options_stand_behind_the_server() -> None:
+    named = name_server(r"Run mcp-remote-py login URL --paste.", "https://a.example/", r"-x '\1'")
+    assert named == r"Run mcp-remote-py login https://a.example/ -x '\1' --paste."
 
 
 def login_hints() -> list[str]:

@@ -7,6 +7,7 @@ time. Must not know tokens, stores, HTTP, argparse or streams.
 from __future__ import annotations
 
 import json
+import shlex
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -60,8 +61,10 @@ def _matches(state: State, settings: StatusSettings) -> bool:
 def _say_nothing_known(settings: StatusSettings) -> str:
     if settings.server is None:
         return "Nothing is known of any server yet."
-    server = mask_url(str(settings.server))
-    return explain_stars(f"Nothing is known of {server}. To sign in: mcp-remote-py login {server}")
+    server = str(settings.server)
+    options = _name_session(settings.profile or "", settings.resource or "")
+    command = name_server("mcp-remote-py login URL", server, options)
+    return explain_stars(f"Nothing is known of {mask_url(server)}. To sign in: {command}")
 
 
 def _to_lines(state: State, now: float) -> list[str]:
@@ -80,16 +83,22 @@ def _to_lines(state: State, now: float) -> list[str]:
     }
     width = max(map(len, facts))
     lines = [
-        f"  {name.ljust(width)}  {one_line(_name_session(text, state))}"
+        f"  {name.ljust(width)}  {one_line(_name_command(text, state))}"
         for name, text in facts.items()
         if text
     ]
     return [one_line(mask_url(state.server)), *lines]
 
 
-def _name_session(text: str, state: State) -> str:
-    named = name_server(scrub_known(text), state.server, state.profile, state.resource)
-    return explain_stars(named)
+def _name_command(text: str, state: State) -> str:
+    options = state.login_options or _name_session(state.profile, state.resource)
+    return explain_stars(name_server(scrub_known(text), state.server, options))
+
+
+def _name_session(profile: str, resource: str) -> str:
+    """The options that name it, "" for those of nobody."""
+    options = {"--profile": profile, "--resource": mask_url(resource)}
+    return shlex.join(word for pair in options.items() if pair[1] for word in pair)
 
 
 def _say_signed_in(state: State, now: float) -> str:
@@ -163,7 +172,7 @@ def _to_json(state: State, now: float) -> dict[str, object]:
         "transport": state.transport or None,
         "port": state.port,
         "last_error": scrub_known(state.last_error) or None,
-        "last_hint": _name_session(state.last_hint, state) or None,
+        "last_hint": _name_command(state.last_hint, state) or None,
         "vain_tabs": state.ledger.vain_tabs,
         "next_tab_in": wait_for_tab(state.ledger, now, step_up=False),
         "next_renewal_in": wait_for_renewal(state.ledger, now, refused=False),

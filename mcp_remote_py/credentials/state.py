@@ -76,6 +76,8 @@ class State(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a person was told, cause and next step; "" once a sign-in has succeeded."""
     ledger: Ledger = Ledger()
     """The sign-in budget (promise L2)."""
+    login_options: str = ""
+    """Of whoever changed the ledger last, for a command that begins the same sign-in."""
 
 
 class StateChanges(TypedDict, total=False):
@@ -93,6 +95,7 @@ class StateChanges(TypedDict, total=False):
     last_error: str
     last_hint: str
     ledger: Ledger
+    login_options: str
 
 
 class _Record(State, frozen=True, omit_defaults=True):
@@ -198,7 +201,13 @@ class StateFile:
 
         self._change(change, make_late)
 
-    def amend(self, change: Callable[[Ledger], Ledger], *, must_last: bool = False) -> Ledger:
+    def amend(
+        self,
+        change: Callable[[Ledger], Ledger],
+        *,
+        must_last: bool = False,
+        login_options: str = "",
+    ) -> Ledger:
         """Changes the ledger, at once or not at all; returns the new one. Else as `update`.
 
         Raises:
@@ -206,10 +215,12 @@ class StateFile:
         """
 
         def change_now(state: State) -> State:
-            return msgspec.structs.replace(state, ledger=change(state.ledger))
+            ledger = change(state.ledger)
+            return msgspec.structs.replace(state, ledger=ledger, login_options=login_options)
 
         def change_late(state: State) -> State:
-            return msgspec.structs.replace(state, ledger=apply_late(state.ledger, change))
+            ledger = apply_late(state.ledger, change)
+            return msgspec.structs.replace(state, ledger=ledger, login_options=login_options)
 
         return self._change(change_now, lambda _: change_late, must_last=must_last).ledger
 

@@ -18,7 +18,7 @@ from mcp_remote_py.retry import Random, Steps
 
 DAY = 86400.0
 MAX_TABS = 10
-"""Tabs opened by themselves within `DAY`: an hourly token without renewal costs 8 a working day."""
+"""Tabs within `DAY` before none opens by itself: an hourly token without renewal takes 8 in one."""
 
 TAB_COOL_DOWNS = (600.0, 3600.0, 6 * 3600.0)
 """Seconds after the first, second, third tab in a row that came to nothing: denied, closed, or
@@ -57,7 +57,8 @@ class Ledger(msgspec.Struct, frozen=True, omit_defaults=True):
     """The last tokens the server has accepted, the newest last. All others are unproven: fresh
     means never yet accepted, not young."""
     tabs: tuple[float, ...] = ()
-    """When tabs were opened by themselves, within a day, the oldest first."""
+    """When tabs were opened, within a day, the oldest first; by a command, too, until one of these
+    has signed the person in."""
     vain_tabs: int = 0
     """How many of the last ones were not followed by an accepted token."""
     scopes: tuple[str, ...] = ()
@@ -114,7 +115,7 @@ def wait_for_renewal(ledger: Ledger, now: float, *, refused: bool) -> float:
 
 
 def note_tab(ledger: Ledger, now: float) -> Ledger:
-    """A tab is about to be opened by itself: written before, so that a killed process counts.
+    """A tab is about to be opened: written before, so that a killed process counts.
 
     Later ones stay: this may be written late, or under another clock.
     """

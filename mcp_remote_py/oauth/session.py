@@ -94,6 +94,9 @@ LOOK_INTERVAL = 0.5
 FOLLOW_EXTRA = 60.0
 """Seconds beyond --auth-timeout after which a sign-in of another process is not waited for."""
 
+NEW_TOKEN_AGE = 300.0
+"""Seconds for which a token is said to be just given: as long as a person has for the browser."""
+
 _LOGIN = "mcp-remote-py login URL"
 
 _NOT_STORED_HINT = (
@@ -383,9 +386,10 @@ class Session:
             return note_scopes(ledger, scopes) if scopes else ledger
 
         self._tab_noted_at = None
-        if automatic:
-            self.ledger = cast("Ledger", (yield Amend(change, self._is_kept)))
-            self._tab_noted_at = now
+        # A person's own as well: whoever has just said no is not asked again at once.
+        must_last = automatic and self._is_kept
+        self.ledger = cast("Ledger", (yield Amend(change, must_last)))
+        self._tab_noted_at = now
 
     @property
     def _is_kept(self) -> bool:
@@ -668,7 +672,7 @@ class Session:
     def _give_up(self, action: Action, challenge: Challenge, disk: Disk) -> McpRemoteError:
         match action:
             case Action.GIVE_UP_TOKEN:
-                return self._explain_token(challenge)
+                return self._explain_token(challenge, disk)
             case Action.GIVE_UP_SCOPE:
                 return _explain_scope(challenge.scope or "")
             case Action.GIVE_UP_BUDGET:
@@ -676,7 +680,7 @@ class Session:
             case _:
                 return self._explain_renewal()
 
-    def _explain_token(self, challenge: Challenge) -> McpRemoteError:
+    def _explain_token(self, challenge: Challenge, disk: Disk) -> McpRemoteError:
         credential = cast("Credential", self.credential)
         said = f" ({challenge.error_description})" if challenge.error_description else ""
         evidence = explain_mismatch(
@@ -697,10 +701,15 @@ class Session:
                 "Signing in again would not help by itself: the token may be for another audience "
                 "or lack a scope. Try --resource or --scope, or ask who runs the server."
             )
+        if credential is not self._unsaved and credential.obtained_at != disk.signed_in_at:
+            which = "of which no record is left that it ever worked"
+            hint = f"If it did, sign in again: {_LOGIN}. If it never did: {hint}"
+        else:
+            age = self._now() - credential.obtained_at
+            which = "it was just given" if age < NEW_TOKEN_AGE else "it has never accepted"
+            hint += self._name_command(" To sign in all the same")
         return Refused(
-            f"The server refuses a token it was just given{said}. {evidence}",
-            hint=hint + self._name_command(" To sign in all the same"),
-            status=401,
+            f"The server refuses a token {which}{said}. {evidence}", hint=hint, status=401
         )
 
     def _explain_renewal(self) -> McpRemoteError:

@@ -194,6 +194,9 @@ class Disk(NamedTuple):
     """What a person was told last of a sign-in that failed, cause and next step."""
     unreadable: McpRemoteError | None = None
     """Why the ledger is not known, where it is not: this one is no budget then."""
+    signed_in_at: float | None = None
+    """`obtained_at` of the credential that the record tells of; it can be lost without the
+    credential, and the ledger with it."""
 
 
 class Look(NamedTuple):

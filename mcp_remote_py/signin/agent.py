@@ -112,8 +112,11 @@ class Listener(Protocol):
 class Records(Protocol):
     """What is shared by all processes of a session and is no secret."""
 
-    def look(self) -> tuple[Ledger, str, str]:
-        """The ledger as it is now; cause and hint of the sign-in that failed last.
+    def look(self) -> tuple[Ledger, str, str, float | None]:
+        """What is known now.
+
+        The ledger; cause and hint of the sign-in that failed last; `obtained_at` of the credential
+        that was published last, None where there is none.
 
         Raises:
             StoreError: there may be one, and it cannot be read.
@@ -278,9 +281,7 @@ class SignInAgent:
 
     def name_server(self, hint: str) -> str:
         """`hint` with the address of this server in the command it names."""
-        settings = self.settings
-        named = name_server(hint, self._server_url, settings.profile, settings.resource or "")
-        return explain_stars(named)
+        return explain_stars(name_server(hint, self._server_url, self.settings.login_options))
 
     # ------------------------------------------------------------------ for a person
 
@@ -596,12 +597,13 @@ class _Performance:
         # In this order: who renews or signs in writes its end into the ledger last. An old
         # token beside a ledger that knows of its successor would look like a vain renewal.
         try:
-            ledger, error, hint = self._world.records.look()
+            ledger, error, hint, signed_in_at = self._world.records.look()
         except McpRemoteError as failure:
-            ledger, error, hint, unreadable = self._agent.ledger, "", "", failure
+            ledger, error, hint, signed_in_at = self._agent.ledger, "", "", None
+            unreadable = failure
         pending = store.load_pending(session)
         credential = _known(store.load(session))
-        return Disk(credential, pending, ledger, error, hint, unreadable)
+        return Disk(credential, pending, ledger, error, hint, unreadable, signed_in_at)
 
     def _write(self, step: Save | Await | Reserve) -> None:
         store, session = self._agent.store, self._agent.session_name

@@ -56,11 +56,13 @@ class BuiltAgent(SignInAgent):
 class StateRecords:
     """The `Records` of a session, in its state file."""
 
-    def __init__(self, state: StateFile, store: Store) -> None:
+    def __init__(self, state: StateFile, store: Store, login_options: str) -> None:
         self._state = state
         self._store = store
+        self._login_options = login_options
+        self._in_memory_since: float | None = None
 
-    def look(self) -> tuple[Ledger, str, str]:
+    def look(self) -> tuple[Ledger, str, str, float | None]:
         """See `Records`."""
         try:
             state = self._state.look()
@@ -69,11 +71,13 @@ class StateRecords:
                 raise
             # What is kept in memory must do without a disk, with its own count.
             state = self._state.read()
-        return state.ledger, state.last_error, state.last_hint
+        signed_in_at = self._in_memory_since or state.signed_in_at
+        return state.ledger, state.last_error, state.last_hint, signed_in_at
 
     def amend(self, change: Callable[[Ledger], Ledger], *, must_last: bool = False) -> Ledger:
         """See `Records`."""
-        return self._state.amend(change, must_last=must_last)
+        options = self._login_options
+        return self._state.amend(change, must_last=must_last, login_options=options)
 
     def flush(self) -> None:
         """See `Records`."""
@@ -83,6 +87,7 @@ class StateRecords:
         """See `Records`."""
         if credential is None or isinstance(self._store, MemoryStore):
             # A sign-in that is not kept is none that `status` could still find.
+            self._in_memory_since = None if credential is None else credential.obtained_at
             self._state.update(signed_in_at=None, last_error=error, last_hint=hint)
             return
         self._state.update(
@@ -208,7 +213,7 @@ def build_agent(
             judge=fetcher.border.check,
             open_browser=open_in_browser,
             lock=hold,
-            records=StateRecords(state, store),
+            records=StateRecords(state, store, chosen.login_options),
             now=time.time,
             sleep=asyncio.sleep,
             random_bytes=os.urandom,

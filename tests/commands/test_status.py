@@ -112,6 +112,30 @@ def test_command_that_is_named_is_that_of_the_session(tmp_path: Path) -> None:
     assert show_json(tmp_path)[0]["last_hint"] == f"To try again: {command}"
 
 
+@pytest.mark.promise("P2")
+def test_command_that_is_named_has_the_options_of_the_sign_in(tmp_path: Path) -> None:
+    record = StateFile(folder_in(tmp_path), SERVER, "", "client-credentials")
+    options = "--client-credentials --static-oauth-client-info '****'"
+    for said in ("", options):  # a record of an earlier version has none
+        record.amend(lambda _: Ledger(tabs=(NOW - 60,), vain_tabs=1), login_options=said)
+        (line,) = [line for line in show(tmp_path)[1].splitlines() if "login" in line]
+        expected = said or "--profile client-credentials"
+        assert f"Now: mcp-remote-py login {SERVER} {expected}" in line
+    assert line.endswith("(**** stands for a part that may be secret: write it out there.)")
+
+
+@pytest.mark.promise("P2")
+def test_command_for_a_server_nobody_knows_has_the_session_that_was_asked_for(
+    tmp_path: Path,
+) -> None:
+    status, said = show(tmp_path, SERVER, "my work", "https://tenant.example.com/")
+    assert status == 3
+    assert said == (
+        f"Nothing is known of {SERVER}. To sign in: mcp-remote-py login {SERVER} "
+        "--profile 'my work' --resource https://tenant.example.com/"
+    )
+
+
 @pytest.mark.parametrize(
     ("ledger", "words"),
     [

@@ -43,6 +43,8 @@ class Stage:
     browser: FakeBrowser
     home: Path
     stack: ExitStack
+    prefix: tuple[str, ...] = ()
+    """What stands before each command: a program that runs it somewhere else."""
 
     def environment(self, extra: Mapping[str, str] | None = None) -> dict[str, str]:
         """All that the command is given, the test's own wishes last."""
@@ -62,15 +64,15 @@ class Stage:
     ) -> Host:
         """A host that has started the command; ended with the test at the latest."""
         store = ["--token-store", token_store] if token_store else []
-        command = [str(COMMAND), url or self.server.url, *options, *store]
+        command = [*self.prefix, str(COMMAND), url or self.server.url, *options, *store]
         host = Host(command, self.environment(environment), patience=PATIENCE)
         return self.stack.enter_context(host)
 
     def login(self, *options: str) -> None:
         """The person signs in by the command for it, at a terminal."""
-        command = [str(COMMAND), "login", self.server.url, "--token-store", "file", *options]
+        words = ["login", self.server.url, "--token-store", "file", *options]
         done = subprocess.run(
-            command,
+            [*self.prefix, str(COMMAND), *words],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -20,7 +20,7 @@ from urllib.parse import parse_qsl
 from mcp_remote_py.errors import Interrupted, McpRemoteError, NotSent, StoreError
 from mcp_remote_py.oauth import flow
 from mcp_remote_py.oauth.challenge import Challenge
-from mcp_remote_py.oauth.ledger import DAY, Ledger, apply_late
+from mcp_remote_py.oauth.ledger import DAY, Ledger, apply_late, note_sign_in
 from mcp_remote_py.oauth.session import LOOK_INTERVAL, Session
 from mcp_remote_py.oauth.steps import (
     Amend,
@@ -166,6 +166,11 @@ class Watchdog:
     def see_acceptance(self) -> None:
         self.vain_tabs = 0
 
+    def see_sign_in_by_command(self) -> None:
+        """A person's own: the count begins anew."""
+        self.tabs.clear()
+        self.vain_tabs = 0
+
 
 class Machine:
     """Everything but the processes' own memory."""
@@ -198,6 +203,8 @@ class Machine:
         self.make_session = make_session
         self.reports: list[str] = []
         self.published: list[Publish] = []
+        self.is_recorded = True
+        """Whether there is still a record of the sign-in that is kept."""
         self.faults = 0
         """Times the disk may still fail."""
         self.has_failed = False
@@ -609,7 +616,15 @@ class Process:
             case Look():
                 self._see()
                 told = machine.published[-1] if machine.published else Publish(None)
-                return Disk(machine.credential, machine.pending, self.ledger, told.error, told.hint)
+                recorded = machine.credential if machine.is_recorded else None
+                return Disk(
+                    machine.credential,
+                    machine.pending,
+                    self.ledger,
+                    told.error,
+                    told.hint,
+                    signed_in_at=recorded and recorded.obtained_at,
+                )
             case Load():
                 self._see()
                 return machine.credential
@@ -637,6 +652,8 @@ class Process:
                 raise
             self.unwritten.append(step.change)
             return self.ledger
+        if step.change is note_sign_in:
+            self.machine.watchdog.see_sign_in_by_command()
         self.machine.write(step.change(self.ledger))
         self.unwritten.clear()
         return self.machine.ledger

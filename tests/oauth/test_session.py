@@ -16,6 +16,7 @@ import pytest
 from mcp_remote_py.errors import McpRemoteError, NotSent, Refused, SignInFailed, UsageError
 from mcp_remote_py.oauth.challenge import Challenge
 from mcp_remote_py.oauth.ledger import (
+    ATTEMPT_COOL_DOWN,
     Ledger,
     note_accepted,
     note_renewal,
@@ -202,6 +203,30 @@ def test_new_token_that_is_refused_is_compared_with_what_it_should_be() -> None:
     assert caught.value.status == 401
 
 
+@pytest.mark.promise("L3", "P2")
+def test_token_whose_record_is_lost_is_not_called_new() -> None:
+    """It may have worked for days; nobody here knows."""
+    world = machine(credential=signed_in())
+    world.is_recorded = False
+    desk = Desk(world)
+    with pytest.raises(Refused) as caught:
+        desk.play(desk.session.answer(Secret("access-0"), 401, UNAUTHORIZED))
+    assert caught.value.cause.startswith(
+        "The server refuses a token of which no record is left that it ever worked. "
+    )
+    assert caught.value.hint.startswith("If it did, sign in again: mcp-remote-py login URL. If ")
+    assert "--resource" in caught.value.hint
+    assert caught.value.hint.count("mcp-remote-py login URL") == 1
+
+
+@pytest.mark.promise("L3", "P2")
+def test_token_that_was_given_long_ago_and_never_used_is_not_called_new() -> None:
+    world = machine(credential=signed_in()._replace(obtained_at=START - 7200))
+    desk = Desk(world)
+    with pytest.raises(Refused, match="refuses a token it has never accepted"):
+        desk.play(desk.session.answer(Secret("access-0"), 401, UNAUTHORIZED))
+
+
 @pytest.mark.parametrize(
     ("challenge", "sent"),
     [
@@ -346,12 +371,42 @@ def test_person_signs_in_whatever_the_budget_says_and_it_is_reset() -> None:
     assert not [text for text in world.reports if text.startswith("Signed in")]
 
 
-def test_person_who_declines_changes_no_budget() -> None:
-    world = machine("denies", ledger=note_tab(Ledger(), START - 1))
+@pytest.mark.promise("L1", "L2")
+@pytest.mark.parametrize("tried", [False, True], ids=["first", "second"])
+def test_person_who_declines_is_not_asked_again_by_itself(tried: bool) -> None:
+    """A no is a no, also to a page that a person asked for."""
+    world = machine("denies", ledger=note_tab(Ledger(), START - 1) if tried else None)
     desk = Desk(world)
     with pytest.raises(McpRemoteError, match="declined"):
         desk.play(desk.session.sign_in(Challenge()))
-    assert world.ledger.tabs == (START - 1,)
+    assert world.ledger.tabs == ((START - 1, START) if tried else (START,))
+    wait = "60 minutes" if tried else "10 minutes"
+    with pytest.raises(McpRemoteError, match="declined") as caught:
+        desk.play(desk.session.answer(None, 401, UNAUTHORIZED))
+    assert f"No other sign-in is begun by itself for {wait}." in caught.value.hint
+
+
+@pytest.mark.promise("L1", "L4")
+def test_page_of_a_command_that_was_killed_counts_when_it_is_declined() -> None:
+    world = machine("denies")
+    command, desk = Desk(world, "command"), Desk(world)
+
+    def be_killed(step: Step) -> None:
+        if isinstance(step, AskUser):
+            world.open_tab(step.pending)
+            raise InterruptedError
+
+    command.answers = be_killed
+    with pytest.raises(InterruptedError):
+        command.play(command.session.sign_in(Challenge()))
+    world.unanswered += 1  # by nobody, as a command has no host
+    command.kill()
+    with pytest.raises(McpRemoteError, match="declined"):
+        desk.play(desk.session.answer(None, 401, UNAUTHORIZED))
+    world.now += ATTEMPT_COOL_DOWN + 1
+    with pytest.raises(McpRemoteError, match="declined") as caught:
+        desk.play(desk.session.answer(None, 401, UNAUTHORIZED))
+    assert "No other sign-in is begun by itself for 9 minutes." in caught.value.hint
 
 
 def waiting_elsewhere(world: Machine) -> tuple[Desk, PendingAuthorization]:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from itertools import chain
 from typing import Any, NamedTuple
 
 import pytest
@@ -317,27 +318,84 @@ def told_to(host: Host, *, server_is_modern: bool, error: Json) -> Json:
     return error
 
 
-def check(host: Host, tool: Failing, way: Way, name: str, line: bytes, *, modern: bool) -> None:
-    runs = tool.runs[name]
+class Asked(NamedTuple):
+    """What came of one request.
+
+    Attributes:
+        written: the server's own error, as it left the server.
+        own: the same, as the host must get it.
+        line: what the host got.
+        runs: how often the server did what was asked for.
+        requests: how many it saw meanwhile.
+        same_era: whether host and server are of one.
+    """
+
+    way: Way
+    written: bytes
+    own: Json
+    line: bytes
+    runs: int
+    requests: int
+    same_era: bool
+
+
+def check_call(asked: Asked) -> None:
+    way, answer = asked.way, json.loads(asked.line)
     if says_not_executed(way):
-        assert runs <= 10, "it does not end"
+        assert asked.runs <= 10, "it does not end"
     else:
-        assert runs == 1
-    answer = json.loads(line)
+        assert asked.runs == 1
+        # A question for what the answer before has left in doubt, and one for this.
+        assert asked.requests <= 3
     if way.form == "result" and is_answered(way):
         assert answer["result"]["x"] == 1.0
         return
-    error = answer["error"]
+    error, own = answer["error"], asked.own
     if is_answered(way) or (way.form in ("null", "missing") and way.status not in WITHOUT_BODY):
-        expected = told_to(host, server_is_modern=modern, error=json.loads(way.error(name)))
         if way.status == 401 and is_answered(way):
             assert "wants a sign-in" in error["message"]
-            expected = {**expected, "message": error["message"]}
+            own = {**own, "message": error["message"]}
         if way.status not in (401, 404) or is_answered(way):
-            assert error == expected
-    if way.form == "json" and is_answered(way) and way.status != 401 and host.modern == modern:
-        assert way.error(name) in line  # byte for byte
+            assert error == own
+    if way.form == "json" and is_answered(way) and way.status != 401 and asked.same_era:
+        assert asked.written in asked.line  # byte for byte
     assert error["message"]
+
+
+def sweep(
+    kind: str,
+    host_is_modern: bool,
+    method: str,
+    ways: Iterable[Way],
+    check: Callable[[Asked], None],
+) -> int:
+    """Asks a server to fail in each of these ways; how many sessions it was asked for meanwhile."""
+    modern, options = SERVERS[kind]
+
+    async def play(server: WildServer) -> int:
+        tool = Failing(server, modern=modern)
+        server.always(method, tool.run)
+        host = Host(server, modern=host_is_modern)
+        await host.begin()
+        begun = len(server.received("initialize"))
+        for number, way in enumerate(ways):
+            name = f"tool-{number}"
+            tool.ways[name] = way
+            before = len(server.requests)
+            line = await host.ask(method, {"name": name})
+            written = way.error(name)
+            own = told_to(host, server_is_modern=modern, error=json.loads(written))
+            runs, requests = tool.runs.get(name, 0), len(server.requests) - before
+            try:
+                check(Asked(way, written, own, line, runs, requests, host_is_modern == modern))
+            except (AssertionError, KeyError) as error:
+                error.add_note(f"{way}: {runs} runs, {line[:600]!r}")
+                raise
+        await host.end()
+        return len(server.received("initialize")) - begun
+
+    with WildServer(**options) as server:
+        return asyncio.run(play(server))
 
 
 @pytest.mark.report("E1")
@@ -346,34 +404,12 @@ def check(host: Host, tool: Failing, way: Way, name: str, line: bytes, *, modern
 @pytest.mark.parametrize("kind", SERVERS)
 @pytest.mark.timeout(3600 if THOROUGH else 300)
 def test_a_tool_that_fails_in_any_way_runs_once(kind: str, host_is_modern: bool) -> None:
-    modern, options = SERVERS[kind]
-
-    async def play(server: WildServer) -> None:
-        tool = Failing(server, modern=modern)
-        host = Host(server, modern=host_is_modern)
-        await host.begin()
-        begun = len(server.received("initialize"))
-        ways = [way for way in all_ways() if not (server.legacy and leaves_it_to_stream(way))]
-        if server.legacy:
-            ways += [Way(202, code, "pushed") for code in CODES]
-        for number, way in enumerate(ways):
-            name = f"tool-{number}"
-            tool.ways[name] = way
-            before = len(server.requests)
-            line = await host.ask("tools/call", {"name": name})
-            try:
-                check(host, tool, way, name, line, modern=modern)
-                asked = len(server.requests) - before
-                # A question for what the answer before has left in doubt, and one for this.
-                assert asked <= 3 or says_not_executed(way), asked
-            except (AssertionError, KeyError) as error:
-                error.add_note(f"{way}: {tool.runs.get(name)} runs, {line[:600]!r}")
-                raise
-        assert len(server.received("initialize")) == begun, "a verdict was drawn"
-        await host.end()
-
-    with WildServer(**options) as server:
-        asyncio.run(play(server))
+    ways = all_ways()
+    if kind == "HTTP+SSE":
+        pushed = [Way(202, code, "pushed") for code in CODES]
+        ways = chain((way for way in ways if not leaves_it_to_stream(way)), pushed)
+    sessions = sweep(kind, host_is_modern, "tools/call", ways, check_call)
+    assert sessions == 0, "a verdict was drawn"
 
 
 @pytest.mark.report("E1")
@@ -384,29 +420,15 @@ def test_what_has_no_effect_ends_with_the_servers_own_error(
     kind: str, host_is_modern: bool
 ) -> None:
     """It may be asked again, and be evidence; what the host is told stays the server's."""
-    modern, options = SERVERS[kind]
 
-    async def play(server: WildServer) -> None:
-        tool = Failing(server, modern=modern)
-        server.always("prompts/get", tool.run)
-        host = Host(server, modern=host_is_modern)
-        await host.begin()
-        ways = [Way(status, code) for status in STATUSES for code in (-32000, -32020, -32601)]
-        for number, way in enumerate(ways):
-            if not is_answered(way):
-                continue
-            name = f"prompt-{number}"
-            tool.ways[name] = way
-            error = json.loads(await host.ask("prompts/get", {"name": name}))["error"]
-            expected = told_to(host, server_is_modern=modern, error=json.loads(way.error(name)))
-            if way.status == 401:
-                expected["message"] = error["message"]
-            assert error == expected, way
-            assert tool.runs[name] <= 10, way
-        await host.end()
+    def check(asked: Asked) -> None:
+        error = json.loads(asked.line)["error"]
+        message = error["message"] if asked.way.status == 401 else asked.own["message"]
+        assert error == {**asked.own, "message": message}
+        assert asked.runs <= 10
 
-    with WildServer(**options) as server:
-        asyncio.run(play(server))
+    ways = [Way(status, code) for status in STATUSES for code in (-32000, -32020, -32601)]
+    sweep(kind, host_is_modern, "prompts/get", filter(is_answered, ways), check)
 
 
 @pytest.mark.report("E1")

@@ -39,23 +39,6 @@ class Machine(Stage):
     disk: SmallDisk = field(init=False)
 
     @property
-    def prefix(self) -> list[str]:
-        """What stands before a command, so that it sees the disk."""
-        return self.disk.prefix if hasattr(self, "disk") else []
-
-    def host(
-        self,
-        *options: str,
-        token_store: str = "file",
-        environment: Mapping[str, str] | None = None,
-        url: str = "",
-    ) -> Host:
-        words = [url or self.server.url, *options, "--token-store", token_store]
-        command = [*self.prefix, str(COMMAND), *words]
-        host = Host(command, self.environment(environment), patience=PATIENCE)
-        return self.stack.enter_context(host)
-
-    @property
     def state(self) -> Path:
         return self.home / "state"
 
@@ -303,7 +286,7 @@ class SmallDisk:
         assert self._process.stdout is not None
         assert self._process.stdout.readline() == b"ready\n"
         enter = [] if os.geteuid() == 0 else ["--user", "--preserve-credentials"]
-        self.prefix = ["nsenter", "--target", str(self._process.pid), "--mount", *enter, "--"]
+        self.prefix = ("nsenter", "--target", str(self._process.pid), "--mount", *enter, "--")
 
     def run(self, script: str) -> None:
         """A line of shell, in the folder."""
@@ -329,6 +312,7 @@ def on_disk(machine: Callable[..., Machine], tmp_path: Path) -> Iterator[Callabl
         def make(**policy: object) -> Machine:
             made = machine(**policy)
             made.disk = SmallDisk(made.state, stack)
+            made.prefix = made.disk.prefix
             return made
 
         yield make

@@ -111,9 +111,9 @@ class FakeRecords:
         self.kept = Ledger()
         self.published: list[tuple[Credential | None, str, str]] = []
 
-    def look(self) -> tuple[Ledger, str, str]:
-        _, error, hint = self.published[-1] if self.published else (None, "", "")
-        return self.kept, error, hint
+    def look(self) -> tuple[Ledger, str, str, float | None]:
+        credential, error, hint = self.published[-1] if self.published else (None, "", "")
+        return self.kept, error, hint, credential and credential.obtained_at
 
     def amend(self, change: Callable[[Ledger], Ledger], *, must_last: bool = False) -> Ledger:
         self.kept = change(self.kept)
@@ -930,7 +930,7 @@ def test_a_renewal_that_ends_while_the_files_are_read_is_none_in_vain() -> None:
                 return found
 
         class Records(FakeRecords):
-            def look(self) -> tuple[Ledger, str, str]:
+            def look(self) -> tuple[Ledger, str, str, float | None]:
                 found = super().look()
                 meddler()
                 return found

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -243,7 +244,81 @@ def test_login_that_is_denied(sit_down: Callable[..., Terminal]) -> None:
     (session,) = terminal.sessions()
     assert session["signed_in"] is False
     assert session["last_error"]
+    assert session["vain_tabs"] == 1
+    assert 540 < session["next_tab_in"] <= 600
+    said = terminal.run("status", terminal.server.url, status=3).stdout
+    assert re.search(
+        r"by itself in (9|10) minutes; 1 came to nothing\. Now: mcp-remote-py lo", said
+    )
+    # A host that starts now is told so, and opens nothing.
+    words = [str(COMMAND), terminal.server.url]
+    host = terminal.stack.enter_context(Host(words, terminal.environment, patience=PATIENCE))
+    asked = host.begin("initialize", initialize_params())
+    text = assert_error(host.answer(asked, seconds=PATIENCE), asked)
+    assert "minutes" in text
+    assert f"mcp-remote-py login {terminal.server.url}" in text
     assert len(terminal.browser.opened) == 1
+    # Whoever asks for it again is not held up, and what came to nothing is forgotten then.
+    terminal.server.policy.deny = False
+    terminal.login()
+    (session,) = terminal.sessions()
+    assert (session["vain_tabs"], session["next_tab_in"]) == (0, 0)
+
+
+@pytest.mark.promise("P2", "A3")
+def test_command_that_is_told_signs_in_as_the_host_does(
+    sit_down: Callable[..., Terminal], tmp_path: Path
+) -> None:
+    """It is copied from the host's error, and from `status`, and is for the very same sign-in."""
+    changes = {"grant_types_supported": ["client_credentials"]}
+    terminal = sit_down(metadata_changes=changes)
+    client = tmp_path / "client of mine.json"
+    members = {"client_id": "a", "client_secret": "b" * 20, "issuer": terminal.server.issuer}
+    client.write_text(json.dumps(members))
+    client.chmod(0o600)
+    terminal.server.always("token", answer_status(403))
+    options = ["--client-credentials", "--static-oauth-client-info", f"@{client}", "--no-browser"]
+    words = [str(COMMAND), terminal.server.url, *options, "--token-store", "file"]
+    host = terminal.stack.enter_context(Host(words, terminal.environment, patience=PATIENCE))
+    asked = host.begin("initialize", initialize_params())
+    assert_error(host.answer(asked, seconds=PATIENCE), asked)
+    said = terminal.run("status", terminal.server.url, status=3).stdout
+    (line,) = [line for line in said.splitlines() if "next sign-in" in line]
+    command = shlex.split(line.partition("Now: ")[2])
+    assert command == [
+        *("mcp-remote-py", "login", terminal.server.url, "--static-oauth-client-info"),
+        *(f"@{client}", "--client-credentials", "--token-store", "file"),
+    ]
+    tokens = encode({"access_token": "agent-token", "token_type": "Bearer", "expires_in": 3600})
+    terminal.server.always("token", lambda exchange: exchange.reply(200, tokens))
+    terminal.run(*command[1:])
+    (session,) = terminal.sessions()
+    assert (session["signed_in"], session["profile"]) == (True, "client-credentials")
+    assert not terminal.browser.opened
+
+
+@pytest.mark.promise("L3", "P2")
+def test_token_whose_record_is_lost_is_not_called_new(sit_down: Callable[..., Terminal]) -> None:
+    terminal = sit_down()
+    terminal.login()
+    host = terminal.relay()
+    assert host.request("tools/call", CALL)["result"]["params"] == CALL
+    host.end()
+    records = [path for path in terminal.home.rglob("*.json") if path.parent.name != "sessions"]
+    assert records
+    for path in records:
+        path.unlink()
+    terminal.server.revoke_access_tokens()
+    words = [str(COMMAND), terminal.server.url]
+    host = terminal.stack.enter_context(Host(words, terminal.environment, patience=PATIENCE))
+    asked = host.begin("initialize", initialize_params())
+    text = assert_error(host.answer(asked, seconds=PATIENCE), asked)
+    assert "a token of which no record is left that it ever worked" in text
+    assert "just given" not in text
+    assert f"If it did, sign in again: mcp-remote-py login {terminal.server.url}. If it" in text
+    assert len(terminal.browser.opened) == 1
+    terminal.login()
+    assert terminal.relay().request("tools/call", CALL)["result"]["params"] == CALL
 
 
 @pytest.mark.promise("P2")
