@@ -360,6 +360,53 @@ def test_the_page_of_an_error_is_bounded(flooded: Flooded, status: int, content_
     scene.check(busy=0.3)
 
 
+ESCAPED = {
+    "percent": b"%41" * (MIB // 3),
+    "two layers": b"%5cu0041&lt;" * (MIB // 12),
+    "numbers of characters": b"&#65;" * (MIB // 5),
+}
+
+
+@pytest.mark.report("S5", "S17")
+@pytest.mark.parametrize("name", ESCAPED)
+@pytest.mark.parametrize("is_answer", [False, True], ids=["page", "answer"])
+def test_a_refusal_in_which_all_is_escaped_is_looked_through_in_turns(
+    flooded: Flooded, name: str, is_answer: bool
+) -> None:
+    def refuse(exchange: Exchange) -> None:
+        error = {"code": -32000, "message": "no", "data": ESCAPED[name].decode()[: MIB - 1000]}
+        answer = {"jsonrpc": "2.0", "id": exchange.id, "error": error}
+        exchange.reply(500, encode(answer) if is_answer else b'{"error":"%b' % ESCAPED[name])
+
+    scene = flooded(refuse)
+    (one,) = scene.begin()
+    answer = scene.host.answer(one, seconds=10)
+    assert (answer["error"]["code"] == -32000) == is_answer
+    scene.check(busy=0.3)
+
+
+LONG = {
+    "one string": b'"%b"' % (b"x" * (7 * MIB)),
+    "numbers": b"[%b0]" % (b"0," * (7 * MIB // 2)),
+    "objects on lines": b"[%b\n0]" % (b'\n{"name":"a, b",\r\n"tags":["[","]"]},' * (7 * MIB // 36)),
+    "characters of two bytes": b'"%b"' % ("é".encode() * (7 * MIB // 2)),
+}
+
+
+@pytest.mark.promise("R8")
+@pytest.mark.report("S4")
+@pytest.mark.parametrize("name", LONG)
+def test_a_long_honest_answer_holds_up_nothing(flooded: Flooded, name: str) -> None:
+    scene = flooded(
+        lambda one: one.reply(
+            200, b'{"jsonrpc":"2.0","id":%b,"result":%b}' % (encode(one.id), LONG[name])
+        )
+    )
+    for one in scene.begin(2):
+        assert scene.host.answer(one, seconds=20)["result"] == json.loads(LONG[name])
+    scene.check(busy=0.2)
+
+
 @pytest.mark.report("S6")
 def test_honest_compression_still_works(flooded: Flooded) -> None:
     def answer(exchange: Exchange) -> None:
