@@ -207,7 +207,7 @@ class Session:
         return self.token
 
     def note_acceptance(self, accepted: Secret) -> Callable[[Ledger], Ledger] | None:
-        """The change of the ledger where the server took this token, None where it is no news."""
+        """The change of the ledger where the server took this token, None where that is known."""
         credential = self.credential
         if (
             credential is None
