@@ -409,7 +409,7 @@ class OpensTabsUncounted(Session):
 
 FAULTS: dict[str, tuple[MakeSession, str, Bounds]] = {
     "a refused new token is renewed": (of_kind(FreshMeansYoung), "signed in", ONE_PROCESS),
-    "a refused new token is no end": (
+    "a refused new token is not an end": (
         with_rules(without(Action.GIVE_UP_TOKEN)),
         "no refresh token",
         Bounds(5),
