@@ -136,7 +136,7 @@ RENEWAL_WRITES = 50
 
 @pytest.mark.promise("A7", "L2", "R1")
 @pytest.mark.parametrize("how", ["one", "on"])
-@pytest.mark.parametrize("number", spread(SIGN_IN_WRITES, 4))
+@pytest.mark.parametrize("number", spread(SIGN_IN_WRITES, 3))
 def test_sign_in_whose_write_fails(machine: Callable[..., Machine], number: int, how: str) -> None:
     stage = machine(rotation="strict")
     stage.fail(number, errno.EIO, how)
@@ -162,7 +162,7 @@ def test_sign_in_whose_write_fails(machine: Callable[..., Machine], number: int,
 
 @pytest.mark.promise("A5", "A7", "R1")
 @pytest.mark.parametrize("how", ["one", "on"])
-@pytest.mark.parametrize("number", spread(RENEWAL_WRITES, 4))
+@pytest.mark.parametrize("number", spread(RENEWAL_WRITES, 3))
 def test_renewal_whose_write_fails(machine: Callable[..., Machine], number: int, how: str) -> None:
     stage = signed_in(machine(lifetime=1, rotation="strict"))
     stage.fail(number, errno.EIO, how)

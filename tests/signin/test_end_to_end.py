@@ -11,6 +11,7 @@ import json
 import re
 import socket
 from collections.abc import Callable, Mapping
+from itertools import product
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -37,6 +38,7 @@ from tests.peers.authorization_server import (
 )
 from tests.peers.launch import free_port
 from tests.peers.wild_server import Behaviour, answer_html, answer_status, be_silent
+from tests.thorough import some
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -81,8 +83,15 @@ def test_nothing_but_a_url(play: Callable[..., Stage]) -> None:
 
 
 @pytest.mark.promise("A1")
-@pytest.mark.parametrize("resource_metadata", ["usual", "path", "root", "challenge"])
-@pytest.mark.parametrize("metadata", ["oauth", "openid-inserted", "openid-appended"])
+@pytest.mark.parametrize(
+    ("resource_metadata", "metadata"),
+    some(
+        product(
+            ["usual", "path", "root", "challenge"], ["oauth", "openid-inserted", "openid-appended"]
+        ),
+        2,
+    ),
+)
 def test_metadata_is_found_wherever_it_is(
     play: Callable[..., Stage], resource_metadata: str, metadata: str
 ) -> None:
