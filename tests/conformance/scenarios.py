@@ -11,18 +11,9 @@ from typing import NamedTuple
 from tests.thorough import THOROUGH
 
 ERAS = ("legacy", "modern", "auto")
+ERAS_IN_THE_GATE = ERAS if THOROUGH else ERAS[:2]
 
 REVISIONS = ("2025-11-25", "2026-07-28")
-
-
-def eras_for(version: str) -> tuple[str, ...]:
-    """Of the hosts that play the scenarios of that version.
-
-    In the gate it is one of the other era, for whom the command has the more to do.
-    """
-    if THOROUGH:
-        return ERAS
-    return ("modern",) if version == REVISIONS[0] else ("legacy",)
 
 
 class Pair(NamedTuple):

@@ -19,13 +19,13 @@ import pytest
 from tests.conformance import driver
 from tests.conformance.conftest import Suite
 from tests.conformance.scenarios import (
+    ERAS_IN_THE_GATE,
     KNOWN,
     MUST_FAIL,
     PAIRS,
     REVISIONS,
     Pair,
     arguments_for,
-    eras_for,
     tabs_of,
 )
 
@@ -88,12 +88,8 @@ def read_verdicts(folder: Path) -> dict[str, Verdict]:
     return found
 
 
-PLAYED = [(pair, era) for pair in PAIRS for era in eras_for(pair.version)]
-
-
-@pytest.mark.parametrize(
-    ("pair", "era"), PLAYED, ids=[f"{'@'.join(pair)}-{era}" for pair, era in PLAYED]
-)
+@pytest.mark.parametrize("era", ERAS_IN_THE_GATE)
+@pytest.mark.parametrize("pair", PAIRS, ids="@".join)
 def test_every_scenario_is_clean(pair: Pair, era: str, examine: Examine) -> None:
     examination = examine(arguments_for(pair), era)
     assert pair.scenario in examination.verdicts, examination.log[-2000:]
@@ -113,12 +109,8 @@ def test_every_scenario_is_clean(pair: Pair, era: str, examine: Examine) -> None
     assert outcome["tabs"] <= tabs_of(pair.scenario)
 
 
-STARTS = sorted({(arguments_for(pair), era) for pair, era in PLAYED})
-
-
-@pytest.mark.parametrize(
-    ("arguments", "era"), STARTS, ids=[f"{' '.join(arguments)}-{era}" for arguments, era in STARTS]
-)
+@pytest.mark.parametrize("era", ERAS_IN_THE_GATE)
+@pytest.mark.parametrize("arguments", sorted(set(map(arguments_for, PAIRS))), ids=" ".join)
 def test_the_suite_itself_is_content(
     arguments: tuple[str, ...], era: str, examine: Examine
 ) -> None:

@@ -11,7 +11,6 @@ import json
 import re
 import socket
 from collections.abc import Callable, Mapping
-from itertools import product
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -38,7 +37,6 @@ from tests.peers.authorization_server import (
 )
 from tests.peers.launch import free_port
 from tests.peers.wild_server import Behaviour, answer_html, answer_status, be_silent
-from tests.thorough import some
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -83,15 +81,8 @@ def test_nothing_but_a_url(play: Callable[..., Stage]) -> None:
 
 
 @pytest.mark.promise("A1")
-@pytest.mark.parametrize(
-    ("resource_metadata", "metadata"),
-    some(
-        product(
-            ["usual", "path", "root", "challenge"], ["oauth", "openid-inserted", "openid-appended"]
-        ),
-        2,
-    ),
-)
+@pytest.mark.parametrize("resource_metadata", ["usual", "path", "root", "challenge"])
+@pytest.mark.parametrize("metadata", ["oauth", "openid-inserted", "openid-appended"])
 def test_metadata_is_found_wherever_it_is(
     play: Callable[..., Stage], resource_metadata: str, metadata: str
 ) -> None:
