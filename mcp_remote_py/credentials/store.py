@@ -222,6 +222,7 @@ class _PendingRecord(msgspec.Struct, omit_defaults=True):
     expires_at: float
     iss_parameter_supported: bool = False
     client_is_cached: bool = False
+    begun_at: float | None = None
 
 
 # Made at import: msgspec crashes where two threads meet a new type (SIGSEGV, 0.22).

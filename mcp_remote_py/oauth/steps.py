@@ -336,3 +336,6 @@ class PendingAuthorization(NamedTuple):
     """Of the authorization server's metadata (RFC 9207 §3)."""
     client_is_cached: bool = False
     """Whether the client was registered for an earlier sign-in, and may be forgotten by now."""
+    begun_at: float | None = None
+    """Where its tab opens by itself: it does once the ledger counts one since that time. None for a
+    person's own."""

@@ -69,7 +69,7 @@ class Bounds:
     preemptions: int = 0
     kills: int = 0
     faults: int = 0
-    """How often the disk fails."""
+    """How often the disk fails, once or until the next event."""
     waits: tuple[float, ...] = (40.0, 660.0, LIFETIME)
     every: int = 1
     """Before every so manieth of the steps in `SEAMS` another process may come first."""
@@ -136,6 +136,7 @@ class Explorer:
         if what == "s pass":
             machine.now += float(name)
             return
+        machine.is_broken = False
         process = next(one for one in processes if one.name == name)
         if what == "is killed":
             budget["kill"] -= 1
@@ -227,7 +228,7 @@ def describe(machine: Machine, processes: list[Process]) -> object:
             )
             for one in processes
         ),
-        (machine.faults, machine.has_failed),
+        (machine.faults, machine.has_failed, machine.is_broken, machine.has_killed),
     )
 
 
@@ -283,7 +284,7 @@ TWO_AT_A_FAILING_DISK = Bounds(events=often(2, 3), processes=2, kills=1, faults=
     ("world", "bounds"),
     [
         ("signed out", FAILING_DISK),
-        ("expired", FAILING_DISK),
+        ("expired", AFTER_A_SIGN_IN),
         ("signed in", AFTER_A_SIGN_IN),
         ("expiring", AFTER_A_SIGN_IN),
     ],
@@ -347,7 +348,21 @@ class ForgetsTabs(Session):
 class KeepsItsTabToItself(Session):
     """Does not store what another process would need to finish the sign-in."""
 
-    def _begin(self, pending: PendingAuthorization) -> Conversation[None]:
+    def _begin(
+        self, pending: PendingAuthorization, scopes: str, *, automatic: bool
+    ) -> Conversation[None]:
+        yield from self._note_tab(scopes, automatic=automatic)
+        yield from self._ask(pending, AskUser(pending))
+
+
+class CountsTooEarly(Session):
+    """Counts a tab before there is what another process would need to finish it."""
+
+    def _begin(
+        self, pending: PendingAuthorization, scopes: str, *, automatic: bool
+    ) -> Conversation[None]:
+        yield from self._note_tab(scopes, automatic=automatic)
+        yield Await(pending)
         yield from self._ask(pending, AskUser(pending))
 
 
@@ -474,6 +489,7 @@ FAULTS: dict[str, tuple[MakeSession, str, Bounds]] = {
         "signed out",
         FAILING_DISK,
     ),
+    "a tab is counted that is not opened": (of_kind(CountsTooEarly), "signed out", FAILING_DISK),
     "a code is redeemed twice": (of_kind(RedeemsTwice), "signed out", ONE_PROCESS),
 }
 
