@@ -31,12 +31,15 @@ from mcp_remote_py.settings import (
     DEFAULT_MAX_MESSAGE_SIZE,
     DEFAULT_PING_INTERVAL,
     HeaderSources,
+    LoginSettings,
     LogoutSettings,
     LogSettings,
+    Network,
     ProtocolStrategy,
     ProxySettings,
     ServerUrl,
     SignInSettings,
+    SignInTimeouts,
     StatusSettings,
     Timeouts,
     Tls,
@@ -56,7 +59,7 @@ HELP_WIDTH = 100
 RunCommand = Callable[..., int]
 """Runs a command with its settings, the environment and, unless it relays, a function that writes
 a line to stdout; returns the exit status."""
-Settings = ProxySettings | LogoutSettings | StatusSettings
+Settings = ProxySettings | LoginSettings | LogoutSettings | StatusSettings
 
 T = TypeVar("T")
 
@@ -896,9 +899,10 @@ def _read_settings(
     if command == LOGOUT:
         return _read_logout(arguments, environment)
     settings, warnings = _read_proxy(arguments, environment)
-    if command == LOGIN:
-        words.check_sign_in_headers(settings.headers.given)
-    return settings, warnings
+    if command == PROXY:
+        return settings, warnings
+    words.check_sign_in_headers(settings.headers.given)
+    return settings.login, warnings
 
 
 def _read_status(arguments: _Arguments, environment: Mapping[str, str]) -> StatusSettings:
@@ -914,16 +918,13 @@ def _read_status(arguments: _Arguments, environment: Mapping[str, str]) -> Statu
 def _read_logout(
     arguments: _Arguments, environment: Mapping[str, str]
 ) -> tuple[LogoutSettings, list[str]]:
-    tls, warnings = _tls(arguments, environment)
+    network, warnings = _network(arguments, environment)
     settings = LogoutSettings(
         server=_known_server(arguments, environment),
         profile=_optional(words.parse_profile, arguments.profile),
         resource=_optional(words.parse_resource, arguments.resource),
         token_store=_optional(words.parse_token_store, arguments.token_store),
-        timeouts=_timeouts(arguments),
-        tls=tls,
-        allow_private_network=arguments.allow_private_network,
-        ipv4=arguments.ipv4,
+        network=network,
         log=_log_settings(arguments, environment),
     )
     return settings, warnings
@@ -953,7 +954,8 @@ def _read_proxy(
         text = words.read_text(name, "--header-file", read_settled)
         headers = words.parse_header_source(text, environment, f"--header-file {name}")
         remember(header.value for header in headers)
-    tls, warnings = _tls(arguments, environment)
+    network, warnings = _network(arguments, environment)
+    network.proxy_for(server)  # one that cannot be used is said now
     settings = ProxySettings(
         server=server,
         headers=HeaderSources(
@@ -964,6 +966,7 @@ def _read_proxy(
                 for text in arguments.header_command
             ),
         ),
+        network=network,
         transport=(
             TransportStrategy.HTTP_FIRST
             if arguments.transport is None
@@ -979,16 +982,11 @@ def _read_proxy(
             ignore=_patterns(arguments.ignore_tool, "--ignore-tool"),
             read_only=arguments.read_only,
         ),
-        timeouts=_timeouts(arguments),
-        tls=tls,
-        http_proxy=words.choose_http_proxy(server, environment),
-        allow_private_network=arguments.allow_private_network,
         ping_interval=_ping_interval(arguments),
         forward_ping=arguments.forward_ping,
         initialize_timeout=_seconds(
             arguments.initialize_timeout, "--initialize-timeout", DEFAULT_INITIALIZE_TIMEOUT
         ),
-        ipv4=arguments.ipv4,
         cookies=not arguments.disable_cookies,
         max_message_size=(
             DEFAULT_MAX_MESSAGE_SIZE
@@ -1194,6 +1192,37 @@ def _log_settings(arguments: _Arguments, environment: Mapping[str, str]) -> LogS
     )
 
 
+def _network(arguments: _Arguments, environment: Mapping[str, str]) -> tuple[Network, list[str]]:
+    tls, warnings = _tls(arguments, environment)
+    connect, headers, body = (
+        None if text is None else words.parse_seconds(text, option) or 0.0
+        for option, text in (
+            ("--connect-timeout", arguments.connect_timeout),
+            ("--headers-timeout", arguments.headers_timeout),
+            ("--body-timeout", arguments.body_timeout),
+        )
+    )
+    network = Network(
+        timeouts=Timeouts(
+            connect=_or_default(connect, DEFAULT_CONNECT_TIMEOUT),
+            headers=_or_default(headers, DEFAULT_HEADERS_TIMEOUT),
+            body=_or_default(body, DEFAULT_BODY_TIMEOUT),
+            stream=_or_default(body, None),
+        ),
+        sign_in_timeouts=SignInTimeouts(connect, headers, body),
+        tls=tls,
+        ipv4=arguments.ipv4,
+        proxies=words.proxy_variables(environment),
+        allow_private_network=arguments.allow_private_network,
+    )
+    return network, warnings
+
+
+def _or_default(seconds: float | None, default: float | None) -> float | None:
+    """The limit in seconds, None without one, of 0 for none and None for the default."""
+    return default if seconds is None else seconds or None
+
+
 def _tls(arguments: _Arguments, environment: Mapping[str, str]) -> tuple[Tls, list[str]]:
     tls = Tls(
         ca_certs=tuple(_path(name, environment) for name in arguments.ca_cert),
@@ -1206,15 +1235,6 @@ def _tls(arguments: _Arguments, environment: Mapping[str, str]) -> tuple[Tls, li
 
 def _seconds(text: str | None, option: str, default: float | None) -> float | None:
     return default if text is None else words.parse_seconds(text, option)
-
-
-def _timeouts(arguments: _Arguments) -> Timeouts:
-    return Timeouts(
-        connect=_seconds(arguments.connect_timeout, "--connect-timeout", DEFAULT_CONNECT_TIMEOUT),
-        headers=_seconds(arguments.headers_timeout, "--headers-timeout", DEFAULT_HEADERS_TIMEOUT),
-        body=_seconds(arguments.body_timeout, "--body-timeout", DEFAULT_BODY_TIMEOUT),
-        stream=_seconds(arguments.body_timeout, "--body-timeout", None),
-    )
 
 
 def _ping_interval(arguments: _Arguments) -> float | None:

@@ -17,6 +17,7 @@ from mcp_remote_py.settings import (
     MAX_HEADERS_LENGTH,
     Header,
     HeaderSources,
+    Network,
     ProxySettings,
     ReadFile,
     ServerUrl,
@@ -802,7 +803,7 @@ class TestSecrets:
         settings = ProxySettings(
             server("https://e.com/mcp?key=abcdefgh%3D&v=1&flag"),
             HeaderSources(given=(Header("A", Secret("Bearer token123")),)),
-            http_proxy=Secret("http://u:p%40ss@p:1"),
+            Network(proxies=(("https_proxy", Secret("http://u:p%40ss@p:1")),)),
         )
         found = {secret.reveal() for secret in secrets_of(settings)}
         assert found == {
@@ -816,7 +817,8 @@ class TestSecrets:
         }
 
     def test_settings_without_secrets(self) -> None:
-        settings = ProxySettings(server("https://e.com/mcp"), http_proxy=Secret("http://p:1"))
+        network = Network(proxies=(("https_proxy", Secret("http://p:1")),))
+        settings = ProxySettings(server("https://e.com/mcp"), network=network)
         assert secrets_of(settings) == ()
         assert secrets_of(ProxySettings(server("https://e.com/mcp?a=b"))) == ()
 
