@@ -30,6 +30,8 @@ from mcp_remote_py.settings import (
     DEFAULT_INITIALIZE_TIMEOUT,
     DEFAULT_MAX_MESSAGE_SIZE,
     DEFAULT_PING_INTERVAL,
+    FETCH_TIMEOUT,
+    POST_TIMEOUT,
     HeaderSources,
     LoginSettings,
     LogoutSettings,
@@ -275,7 +277,8 @@ ALL_OPTIONS = (
         "--headers-timeout",
         "SECONDS",
         "Longest wait for the headers of an answer"
-        f" (default {DEFAULT_HEADERS_TIMEOUT:g}; 0 means no limit).",
+        f" (default {DEFAULT_HEADERS_TIMEOUT:g}; 0 means no limit). The requests of a sign-in have"
+        f" {FETCH_TIMEOUT:g} to {POST_TIMEOUT:g} seconds in all, unless a time-out is given.",
         _CONNECTION,
         _NETWORK,
         read=_read_limit,

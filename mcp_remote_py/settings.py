@@ -31,6 +31,10 @@ DEFAULT_HEADERS_TIMEOUT = 300.0
 DEFAULT_BODY_TIMEOUT = 300.0
 """Seconds, as in mcp-remote 0.15.1; the last bounds a gap in a JSON body, never an event stream,
 unless `--body-timeout` is given (field notes 21 and 30: idle streams and long calls were cut)."""
+FETCH_TIMEOUT = 5.0
+POST_TIMEOUT = 15.0
+"""Seconds for one request of a sign-in in all: for a document, and where something is done for it.
+A person waits, and a host does (field note 29). The person may say otherwise (`SignInTimeouts`)."""
 DEFAULT_PING_INTERVAL = 30.0
 DEFAULT_AUTH_TIMEOUT = 300.0
 """Seconds. mcp-remote gives a person 30, which a password manager and a second factor outlast."""

@@ -39,6 +39,8 @@ from mcp_remote_py.oauth.dpop import prove
 from mcp_remote_py.oauth.steps import MAX_BODY_BYTES, Fetch, Request, Response
 from mcp_remote_py.redact import Secret, mask_url, remember, remember_briefly
 from mcp_remote_py.settings import (
+    FETCH_TIMEOUT,
+    POST_TIMEOUT,
     Header,
     Network,
     RequestLimits,
@@ -61,11 +63,6 @@ if "httpx" not in sys.modules:
 
 import httpcore
 import httpx
-
-FETCH_TIMEOUT = 5.0
-POST_TIMEOUT = 15.0
-"""Seconds for one request in all: for a document, and where something is done for it. A person
-waits, and a host does (field note 29). The person may say otherwise (`SignInTimeouts`)."""
 
 _NOTHING_SAID = SignInTimeouts()
 

@@ -48,6 +48,7 @@ from mcp_remote_py.oauth.steps import (
 from mcp_remote_py.oauth.tokens import GrantRefused, TokenError
 from mcp_remote_py.redact import Secret
 from mcp_remote_py.settings import (
+    POST_TIMEOUT,
     LoginSettings,
     Network,
     SignInSettings,
@@ -55,7 +56,7 @@ from mcp_remote_py.settings import (
     parse_server_url,
 )
 from mcp_remote_py.signin.border import origins_of
-from mcp_remote_py.signin.fetch import POST_TIMEOUT, build_fetcher
+from mcp_remote_py.signin.fetch import build_fetcher
 from mcp_remote_py.signin.perform import perform, read_secret
 
 START_PATIENCE = 10.0

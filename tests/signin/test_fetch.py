@@ -316,6 +316,32 @@ def test_proxy_is_connected_to_over_ipv4_where_that_is_asked_for(server: WildSer
     run(main())
 
 
+def test_proxy_that_speaks_tls_is_trusted_by_the_same_authorities(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    with TlsServer(authority.issue("proxy")) as proxy:
+        proxy.always("GET", answer_status(200, b"{}"))
+
+        def ask(*trusted: str) -> Response:
+            proxies = (("http_proxy", Secret(proxy.origin)),)
+            network = Network(tls=Tls(trusted), proxies=proxies)
+            named = ("http://example.com",)
+            place = parse_server_url(LOOPBACK)
+            fetcher = build_fetcher(place, network, named, str, lambda: NOW, bytes)
+
+            async def main() -> Response:
+                try:
+                    return await fetcher.fetch(Fetch(Request("GET", "http://example.com/x")))
+                finally:
+                    await fetcher.aclose()
+
+            return run(main())
+
+        with pytest.raises(NotSent, match="not trusted"):
+            ask()
+        assert ask(str(authority.path)).status == 200
+        assert [seen.path for seen in proxy.requests] == ["http://example.com/x"]
+
+
 @pytest.mark.promise("A3")
 def test_a_proof_of_possession_is_made_when_the_request_is_sent(server: WildServer) -> None:
     key = make_key("ES256")
