@@ -31,6 +31,7 @@ from mcp_remote_py.settings import (
     DEFAULT_MAX_MESSAGE_SIZE,
     DEFAULT_PING_INTERVAL,
     FETCH_TIMEOUT,
+    LONGEST_SIGN_IN_PART,
     POST_TIMEOUT,
     HeaderSources,
     LoginSettings,
@@ -277,8 +278,9 @@ ALL_OPTIONS = (
         "--headers-timeout",
         "SECONDS",
         "Longest wait for the headers of an answer"
-        f" (default {DEFAULT_HEADERS_TIMEOUT:g}; 0 means no limit). The requests of a sign-in have"
-        f" {FETCH_TIMEOUT:g} to {POST_TIMEOUT:g} seconds in all, unless a time-out is given.",
+        f" (default {DEFAULT_HEADERS_TIMEOUT:g}; 0 means no limit). A request of a sign-in has"
+        f" {FETCH_TIMEOUT:g} to {POST_TIMEOUT:g} seconds in all; these options, where given, count"
+        f" there instead, up to {LONGEST_SIGN_IN_PART:g} each.",
         _CONNECTION,
         _NETWORK,
         read=_read_limit,

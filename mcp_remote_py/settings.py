@@ -35,6 +35,8 @@ FETCH_TIMEOUT = 5.0
 POST_TIMEOUT = 15.0
 """Seconds for one request of a sign-in in all: for a document, and where something is done for it.
 A person waits, and a host does (field note 29). The person may say otherwise (`SignInTimeouts`)."""
+LONGEST_SIGN_IN_PART = 60.0
+"""Seconds that they may give connecting, the headers and the body of such a request, each."""
 DEFAULT_PING_INTERVAL = 30.0
 DEFAULT_AUTH_TIMEOUT = 300.0
 """Seconds. mcp-remote gives a person 30, which a password manager and a second factor outlast."""
@@ -133,13 +135,13 @@ class Timeouts(NamedTuple):
 
 
 class RequestLimits(NamedTuple):
-    """Of one request, in seconds; None is no limit."""
+    """Of one request, in seconds; None is for a part that only the whole bounds."""
 
     connect: float | None
     headers: float | None
     body: float | None
     """A gap in it."""
-    whole: float | None
+    whole: float
 
 
 class SignInTimeouts(NamedTuple):
@@ -157,13 +159,16 @@ class SignInTimeouts(NamedTuple):
         """The limits of a request that we would give `ours` seconds in all.
 
         Where the person says something, each part has what they say, or `ours`; and the whole as
-        much as its parts have: an answer that drips is bounded still.
+        much as its parts have: an answer that drips is bounded still. "No limit" is meant for
+        long calls: whoever renews a token keeps others waiting, and must come to an end.
         """
         if self == SignInTimeouts():
             return RequestLimits(None, None, None, ours)
-        connect, headers, body = (ours if one is None else one for one in self)
-        whole = connect + headers + body if connect and headers and body else None
-        return RequestLimits(connect or None, headers or None, body or None, whole)
+        connect, headers, body = (
+            ours if one is None else min(one or LONGEST_SIGN_IN_PART, LONGEST_SIGN_IN_PART)
+            for one in self
+        )
+        return RequestLimits(connect, headers, body, connect + headers + body)
 
 
 class Tls(NamedTuple):

@@ -156,7 +156,7 @@ async def find_peer(
     server: ServerUrl,
     build_tls: Callable[[], ssl.SSLContext],
     ipv4: bool,
-    limit: float | None = LOCATE_TIMEOUT,
+    limit: float = LOCATE_TIMEOUT,
 ) -> str:
     """The address that a connection to the MCP server has now; nothing is asked of it.
 

@@ -300,12 +300,9 @@ def build_fetcher(
         return build_tls_context(network.tls, certified=certified)
 
     async def locate() -> str:
-        limit = network.sign_in_timeouts.connect
+        limit = network.sign_in_timeouts.limit(LOCATE_TIMEOUT).connect or LOCATE_TIMEOUT
         return server_address() or await find_peer(
-            server,
-            lambda: build_tls(True),
-            network.ipv4,
-            LOCATE_TIMEOUT if limit is None else limit or None,
+            server, lambda: build_tls(True), network.ipv4, limit
         )
 
     border = Border(

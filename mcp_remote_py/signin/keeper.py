@@ -86,13 +86,9 @@ class Job(msgspec.Struct):
     network: Network
 
     @property
-    def patience(self) -> float | None:
-        """Seconds we wait for the keeper: two requests to a token endpoint that hangs, and more.
-
-        None where the person sets no limit.
-        """
-        whole = self.network.sign_in_timeouts.limit(POST_TIMEOUT).whole
-        return None if whole is None else START_PATIENCE + 2 * whole
+    def patience(self) -> float:
+        """Seconds we wait for the keeper: two requests to a token endpoint that hangs, and more."""
+        return START_PATIENCE + 2 * self.network.sign_in_timeouts.limit(POST_TIMEOUT).whole
 
     def read_settings(self) -> SignInSettings:
         """What of a person's settings a renewal asks for."""
@@ -221,7 +217,7 @@ async def renew_kept(job: Job, lock: int, report: Callable[[str], None]) -> Cred
     return decode(result.record)
 
 
-def _employ(job: bytes, lock: int, patience: float | None) -> bytes:
+def _employ(job: bytes, lock: int, patience: float) -> bytes:
     """The words of a keeper that is over.
 
     In a thread: asyncio kills the children of a loop that ends, the very thing to be avoided.
