@@ -9,7 +9,7 @@ from tests.options.rows import Row
 from tests.options.trials import Trials, name_of, rows_of
 
 
-@pytest.mark.promise("P2", "P3")
+@pytest.mark.promise("P2")
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize(("row", "command"), rows_of(LOGIN), ids=name_of)
 def test_option_has_an_effect(trials: Trials, row: Row, command: str) -> None:

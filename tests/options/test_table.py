@@ -14,7 +14,7 @@ from tests.options.rows import ROWS, Elsewhere, Inert
 from tests.test_relay import Scene
 from tests.test_relay import scene as play_relay
 
-pytestmark = [pytest.mark.promise("P2", "P3"), pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.promise("P2"), pytest.mark.timeout(120)]
 
 ROOT = Path(__file__).parents[2]
 
