@@ -33,8 +33,6 @@ class Row:
     """... this is seen, and without them it is not."""
     beside: tuple[str, ...] = ()
     """What is given in both cases."""
-    ends: bool = True
-    """Whether the command then comes to its end by itself, and is given the time for it."""
 
 
 class Elsewhere(NamedTuple):
@@ -58,6 +56,8 @@ SERVER, NETWORK = (PROXY, LOGIN), (PROXY, LOGIN, LOGOUT)
 EVERY = (*NETWORK, STATUS)
 
 FILE = ("--token-store", "file")
+SOON = ("--auth-timeout", "1")
+"""For a sign-in that nobody finishes, so that it comes to its end."""
 TALK = (
     *("--header", "X-Own: own", "--header-file", "{folder}/headers"),
     *("--header-command", "echo X-Command:by-command"),
@@ -351,7 +351,7 @@ ROWS: tuple[Row | Elsewhere | Inert, ...] = (
         scenes.absent_person,
         CLIENT,
         asks("client_id", "mine"),
-        ends=False,
+        SOON,
     ),
     Row(
         "--static-oauth-client-metadata",
@@ -366,7 +366,7 @@ ROWS: tuple[Row | Elsewhere | Inert, ...] = (
         scenes.documents,
         ("--client-metadata-url", "https://client.example/client.json"),
         asks("client_id", "https://client.example/client.json"),
-        ends=False,
+        SOON,
     ),
     Row(
         "--trusted-issuer",
@@ -412,9 +412,9 @@ ROWS: tuple[Row | Elsewhere | Inert, ...] = (
         scenes.absent_person,
         ("--no-browser",),
         lambda seen: not seen.opened and "state=" in seen.text,
-        ends=False,
+        SOON,
     ),
-    Row("--paste", (LOGIN,), scenes.absent_person, ("--paste",), said("paste it here"), ends=False),
+    Row("--paste", (LOGIN,), scenes.absent_person, ("--paste",), said("paste it here"), SOON),
     Row("--device-code", SERVER, scenes.by_code, ("--device-code",), said("WDJB-MJHT")),
     Row(
         "--client-credentials",

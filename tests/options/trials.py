@@ -25,7 +25,7 @@ class Trials:
         assert row.option in row.words
         words = (*row.beside, *row.words)
         with ThreadPoolExecutor(2) as pool:
-            making = pool.submit(self._make, row.scene, command, words, 3 if row.ends else 1)
+            making = pool.submit(self._make, row.scene, command, words, 3)
             without = self._make(row.scene, command, row.beside, 1)
             seen = making.result()
         assert row.see(seen), f"not with it: {seen.status} {seen.text}"
