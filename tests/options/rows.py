@@ -1,7 +1,8 @@
 """Which option has which effect, seen from outside, in each command that takes it.
 
 A row says in which scene, with which words, and what is then seen that is not seen without them.
-`test_table` plays each; one that is missing for an option of a command makes it fail.
+`trials` plays them; one that is missing for an option of a command makes `test_table` fail. As long
+as there are options: it is one table, read row by row.
 """
 
 from __future__ import annotations
