@@ -16,7 +16,7 @@ import re
 import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple, NoReturn, TextIO, TypeVar, cast
+from typing import Any, NamedTuple, NoReturn, TextIO, cast
 
 from mcp_remote_py import __version__, logs
 from mcp_remote_py import settings as words
@@ -30,13 +30,19 @@ from mcp_remote_py.settings import (
     DEFAULT_INITIALIZE_TIMEOUT,
     DEFAULT_MAX_MESSAGE_SIZE,
     DEFAULT_PING_INTERVAL,
+    FETCH_TIMEOUT,
+    LONGEST_SIGN_IN_PART,
+    POST_TIMEOUT,
     HeaderSources,
+    LoginSettings,
     LogoutSettings,
     LogSettings,
+    Network,
     ProtocolStrategy,
     ProxySettings,
     ServerUrl,
     SignInSettings,
+    SignInTimeouts,
     StatusSettings,
     Timeouts,
     Tls,
@@ -56,15 +62,29 @@ HELP_WIDTH = 100
 RunCommand = Callable[..., int]
 """Runs a command with its settings, the environment and, unless it relays, a function that writes
 a line to stdout; returns the exit status."""
-Settings = ProxySettings | LogoutSettings | StatusSettings
-
-T = TypeVar("T")
+Settings = ProxySettings | LoginSettings | LogoutSettings | StatusSettings
 
 _log = logging.getLogger(__name__)
 
 
+class Reading(NamedTuple):
+    """What counts beside the word itself when an option is read."""
+
+    option: str
+    environment: Mapping[str, str]
+    allow_http: bool
+
+
+Read = Callable[[str, Reading], object]
+"""Makes the value of an option of its word; raises `UsageError`, which names the option."""
+
+
+def _as_given(text: str, _: Reading) -> str:
+    return text
+
+
 class Option(NamedTuple):
-    """One option: the help, the parser and the README's table are made from it."""
+    """One option: the parser, its reader, the help and the README's table are made from it."""
 
     name: str
     value: str
@@ -74,6 +94,8 @@ class Option(NamedTuple):
     commands: tuple[str, ...]
     """Those that take it."""
     repeatable: bool = False
+    read: Read = _as_given
+    """What makes its value of the word that is given; a switch has none."""
 
     @property
     def attribute(self) -> str:
@@ -126,6 +148,68 @@ _SERVER = (PROXY, LOGIN)
 _NETWORK = (PROXY, LOGIN, LOGOUT)
 _EVERY = (PROXY, LOGIN, LOGOUT, STATUS)
 
+# How words are read --------------------------------------------------------------------------
+
+
+def _read(parse: Callable[[str], object]) -> Read:
+    """By a function that knows the option."""
+    return lambda text, _: parse(text)
+
+
+def _read_named(parse: Callable[[str, str], object]) -> Read:
+    """By a function of several options."""
+    return lambda text, reading: parse(text, reading.option)
+
+
+def _read_file(
+    parse: Callable[[str, Mapping[str, str], Callable[[str], str]], object],
+) -> Read:
+    """By a function that may read a file."""
+    return lambda text, reading: parse(text, reading.environment, read_named)
+
+
+def _read_path(text: str, reading: Reading) -> str:
+    return words.expand_path(text, reading.environment)
+
+
+def _read_header(text: str, reading: Reading) -> object:
+    return words.parse_header(text, reading.environment)
+
+
+def _read_command(text: str, reading: Reading) -> object:
+    return words.split_command(text, reading.environment, windows=os.name == "nt")
+
+
+def _read_browser(text: str, reading: Reading) -> object:
+    return words.split_command(
+        text,
+        reading.environment,
+        windows=os.name == "nt",
+        option=reading.option,
+        form="Give a command that opens a URL, or --no-browser.",
+    )
+
+
+def _read_limit(text: str, reading: Reading) -> float:
+    """Seconds; 0 is no limit."""
+    return words.parse_seconds(text, reading.option) or 0.0
+
+
+def _read_success_url(text: str, reading: Reading) -> str:
+    return words.parse_success_url(text, reading.allow_http)
+
+
+def _read_pattern(text: str, reading: Reading) -> str:
+    if not text:
+        raise UsageError(
+            f"{reading.option} is empty.", hint="Give a tool's name, or a pattern with *."
+        )
+    return text
+
+
+# Options -------------------------------------------------------------------------------------
+
+
 ALL_OPTIONS = (
     Option(
         "--header",
@@ -135,6 +219,7 @@ ALL_OPTIONS = (
         _HEADERS,
         _SERVER,
         repeatable=True,
+        read=_read_header,
     ),
     Option(
         "--header-file",
@@ -143,6 +228,7 @@ ALL_OPTIONS = (
         _HEADERS,
         _SERVER,
         repeatable=True,
+        read=_read_path,
     ),
     Option(
         "--header-command",
@@ -152,6 +238,7 @@ ALL_OPTIONS = (
         _HEADERS,
         _SERVER,
         repeatable=True,
+        read=_read_command,
     ),
     Option(
         "--transport",
@@ -161,6 +248,7 @@ ALL_OPTIONS = (
         f"(default {TransportStrategy.HTTP_FIRST.value}).",
         _CONNECTION,
         _RELAY,
+        read=_read(words.parse_transport),
     ),
     Option(
         "--protocol",
@@ -169,6 +257,7 @@ ALL_OPTIONS = (
         " 2025-11-25 (initialize), modern is 2026-07-28 (default auto). The host may be of either.",
         _CONNECTION,
         _RELAY,
+        read=_read(words.parse_protocol),
     ),
     Option(
         "--allow-http",
@@ -183,14 +272,18 @@ ALL_OPTIONS = (
         f"Longest time for connecting (default {DEFAULT_CONNECT_TIMEOUT:g}; 0 means no limit).",
         _CONNECTION,
         _NETWORK,
+        read=_read_limit,
     ),
     Option(
         "--headers-timeout",
         "SECONDS",
         "Longest wait for the headers of an answer"
-        f" (default {DEFAULT_HEADERS_TIMEOUT:g}; 0 means no limit).",
+        f" (default {DEFAULT_HEADERS_TIMEOUT:g}; 0 means no limit). A request of a sign-in has"
+        f" {FETCH_TIMEOUT:g} to {POST_TIMEOUT:g} seconds in all; these options, where given, count"
+        f" there instead, up to {LONGEST_SIGN_IN_PART:g} each.",
         _CONNECTION,
         _NETWORK,
+        read=_read_limit,
     ),
     Option(
         "--body-timeout",
@@ -199,6 +292,7 @@ ALL_OPTIONS = (
         " limit; 0 means no limit).",
         _CONNECTION,
         _NETWORK,
+        read=_read_limit,
     ),
     Option(
         "--keep-alive",
@@ -214,6 +308,7 @@ ALL_OPTIONS = (
         "Seconds between those pings; turns them on.",
         _CONNECTION,
         _RELAY,
+        read=_read_named(words.parse_interval),
     ),
     Option(
         "--forward-ping",
@@ -240,6 +335,7 @@ ALL_OPTIONS = (
         _CONNECTION,
         _NETWORK,
         repeatable=True,
+        read=_read_path,
     ),
     Option(
         "--client-cert",
@@ -247,6 +343,7 @@ ALL_OPTIONS = (
         "PEM file with a client certificate, shown to the MCP server's own origin alone.",
         _CONNECTION,
         _NETWORK,
+        read=_read_path,
     ),
     Option(
         "--client-key",
@@ -254,6 +351,7 @@ ALL_OPTIONS = (
         "PEM file with its private key, where that is not in the same file.",
         _CONNECTION,
         _NETWORK,
+        read=_read_path,
     ),
     Option(
         "--max-message-size",
@@ -262,6 +360,7 @@ ALL_OPTIONS = (
         f" {DEFAULT_MAX_MESSAGE_SIZE // 1024**2}MiB).",
         _CONNECTION,
         _RELAY,
+        read=_read_named(words.parse_size),
     ),
     Option(
         "--profile",
@@ -269,6 +368,7 @@ ALL_OPTIONS = (
         "Name of the account, where there are several at one server.",
         _SIGN_IN,
         _EVERY,
+        read=_read(words.parse_profile),
     ),
     Option(
         "--scope",
@@ -276,6 +376,7 @@ ALL_OPTIONS = (
         "Scopes to ask for, separated by blanks, instead of those the server names.",
         _SIGN_IN,
         _SERVER,
+        read=_read(words.parse_scope),
     ),
     Option(
         "--resource",
@@ -284,6 +385,7 @@ ALL_OPTIONS = (
         " sign-ins of several tenants.",
         _SIGN_IN,
         _EVERY,
+        read=_read(words.parse_resource),
     ),
     Option(
         "--disable-resource-parameter",
@@ -299,6 +401,7 @@ ALL_OPTIONS = (
         _SIGN_IN,
         _SERVER,
         repeatable=True,
+        read=_read(words.parse_authorize_parameter),
     ),
     Option(
         "--static-oauth-client-info",
@@ -307,6 +410,7 @@ ALL_OPTIONS = (
         ' ${NAME} is replaced in its values. With a client_secret, "issuer" names who may have it.',
         _SIGN_IN,
         _SERVER,
+        read=_read_file(words.parse_client),
     ),
     Option(
         "--static-oauth-client-metadata",
@@ -314,6 +418,7 @@ ALL_OPTIONS = (
         "Members for the registration of a client, in the same way.",
         _SIGN_IN,
         _SERVER,
+        read=_read_file(words.parse_client_metadata),
     ),
     Option(
         "--client-metadata-url",
@@ -321,6 +426,7 @@ ALL_OPTIONS = (
         "Client ID metadata document, used where the server takes one.",
         _SIGN_IN,
         _SERVER,
+        read=_read(words.parse_client_metadata_url),
     ),
     Option(
         "--trusted-issuer",
@@ -329,6 +435,7 @@ ALL_OPTIONS = (
         _SIGN_IN,
         _SERVER,
         repeatable=True,
+        read=_read(words.parse_trusted_issuer),
     ),
     Option(
         "--use-id-token",
@@ -343,6 +450,7 @@ ALL_OPTIONS = (
         "Host of the redirect URI: localhost (the default), 127.0.0.1 or [::1].",
         _SIGN_IN,
         _SERVER,
+        read=_read(words.parse_callback_host),
     ),
     Option(
         "--callback-path",
@@ -350,6 +458,7 @@ ALL_OPTIONS = (
         f"Path of the redirect URI (default {_DEFAULTS.callback_path}).",
         _SIGN_IN,
         _SERVER,
+        read=_read(words.parse_callback_path),
     ),
     Option(
         "--auth-success-url",
@@ -357,6 +466,7 @@ ALL_OPTIONS = (
         "Page the browser goes to after the sign-in, instead of a page of ours.",
         _SIGN_IN,
         _SERVER,
+        read=_read_success_url,
     ),
     Option(
         "--auth-timeout",
@@ -364,6 +474,7 @@ ALL_OPTIONS = (
         f"Longest time for the browser part (default {_DEFAULTS.timeout:g}).",
         _SIGN_IN,
         _SERVER,
+        read=_read(words.parse_auth_timeout),
     ),
     Option(
         "--initialize-timeout",
@@ -373,6 +484,7 @@ ALL_OPTIONS = (
         " and the sign-in goes on.",
         _SIGN_IN,
         _RELAY,
+        read=_read_limit,
     ),
     Option(
         "--browser",
@@ -380,6 +492,7 @@ ALL_OPTIONS = (
         "Command, run without a shell, that opens the URL it gets as its last argument.",
         _SIGN_IN,
         _SERVER,
+        read=_read_browser,
     ),
     Option("--no-browser", "", "Open nothing; the URL is printed.", _SIGN_IN, _SERVER),
     Option(
@@ -409,6 +522,7 @@ ALL_OPTIONS = (
         "The client's private key (PEM or JWK): it proves itself by it instead of a secret.",
         _SIGN_IN,
         _SERVER,
+        read=_read_file(words.parse_private_key),
     ),
     Option(
         "--signing-alg",
@@ -416,6 +530,7 @@ ALL_OPTIONS = (
         f"What --private-key signs with: {', '.join(words.SIGNING_ALGORITHMS)} (default ES256).",
         _SIGN_IN,
         _SERVER,
+        read=_read(words.parse_signing_algorithm),
     ),
     Option(
         "--jwt-bearer",
@@ -424,6 +539,7 @@ ALL_OPTIONS = (
         " sent to its audience (aud), or to whom you name.",
         _SIGN_IN,
         _SERVER,
+        read=_read_path,
     ),
     Option(
         "--idp-token-endpoint",
@@ -431,14 +547,22 @@ ALL_OPTIONS = (
         "Sign in by a company's identity provider: it exchanges --idp-id-token for a grant.",
         _SIGN_IN,
         _SERVER,
+        read=_read_named(words.parse_token_url),
     ),
-    Option("--idp-client-id", "ID", "The client at that identity provider.", _SIGN_IN, _SERVER),
+    Option(
+        "--idp-client-id",
+        "ID",
+        "The client at that identity provider.",
+        _SIGN_IN,
+        _SERVER,
+    ),
     Option(
         "--idp-id-token",
         "FILE",
         "The ID token of that identity provider, in a file that is read anew at each use.",
         _SIGN_IN,
         _SERVER,
+        read=_read_path,
     ),
     Option(
         "--token-endpoint",
@@ -447,6 +571,7 @@ ALL_OPTIONS = (
         " anything.",
         _SIGN_IN,
         _SERVER,
+        read=_read_named(words.parse_token_url),
     ),
     Option(
         "--allow-private-network",
@@ -462,6 +587,7 @@ ALL_OPTIONS = (
         "Where tokens are kept: keyring (the default), file, or memory until the end.",
         _SIGN_IN,
         _NETWORK,
+        read=_read(words.parse_token_store),
     ),
     Option(
         "--all", "", "Sign out of every server, or with --profile of those.", _SIGN_IN, (LOGOUT,)
@@ -473,6 +599,7 @@ ALL_OPTIONS = (
         _TOOLS,
         _RELAY,
         repeatable=True,
+        read=_read_pattern,
     ),
     Option(
         "--ignore-tool",
@@ -482,6 +609,7 @@ ALL_OPTIONS = (
         _TOOLS,
         _RELAY,
         repeatable=True,
+        read=_read_pattern,
     ),
     Option("--read-only", "", "Show only tools the server marks as read-only.", _TOOLS, _RELAY),
     Option("--debug", "", "Log in detail; never the value of a header.", _LOGS, _EVERY),
@@ -492,6 +620,7 @@ ALL_OPTIONS = (
         "Log into that file too, with times; only you can read it.",
         _LOGS,
         _EVERY,
+        read=_read_path,
     ),
     Option("--json", "", "Print JSON, for programs.", _OTHER, (STATUS,)),
     Option("--version", "", "Print the version and end.", _OTHER, _EVERY),
@@ -656,7 +785,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 class _Arguments(argparse.Namespace):
-    """What argparse found, before it means anything; switches are booleans.
+    """What argparse found, before it means anything: by option, a word, a list of words or a bool.
 
     An option the command does not take is as one that is not given.
     """
@@ -664,60 +793,7 @@ class _Arguments(argparse.Namespace):
     words: list[str]
     port: str | None
     header: list[str]
-    header_file: list[str]
-    header_command: list[str]
-    ca_cert: list[str]
-    allow_tool: list[str]
-    ignore_tool: list[str]
-    authorize_param: list[str]
-    trusted_issuer: list[str]
-    transport: str | None
-    protocol: str | None
-    connect_timeout: str | None
-    headers_timeout: str | None
-    body_timeout: str | None
-    ping_interval: str | None
-    client_cert: str | None
-    client_key: str | None
-    max_message_size: str | None
-    log_file: str | None
-    profile: str | None
-    scope: str | None
-    resource: str | None
-    static_oauth_client_info: str | None
-    static_oauth_client_metadata: str | None
-    client_metadata_url: str | None
-    host: str | None
-    callback_path: str | None
-    auth_success_url: str | None
-    auth_timeout: str | None
-    initialize_timeout: str | None
-    browser: str | None
-    token_store: str | None
-    allow_http: bool
-    keep_alive: bool
-    forward_ping: bool
-    allow_private_network: bool
-    ipv4: bool
-    disable_cookies: bool
-    enable_proxy: bool
-    read_only: bool
-    disable_resource_parameter: bool
-    use_id_token: bool
-    no_browser: bool
-    device_code: bool
-    client_credentials: bool
-    private_key: str | None
-    signing_alg: str | None
-    jwt_bearer: str | None
-    idp_token_endpoint: str | None
-    idp_client_id: str | None
-    idp_id_token: str | None
-    token_endpoint: str | None
     all: bool
-    json: bool
-    debug: bool
-    silent: bool
     version: bool
     help: bool
 
@@ -878,6 +954,48 @@ def _refuse_unknown_option(command: str, word: str) -> NoReturn:
 # Settings ------------------------------------------------------------------------------------
 
 
+_BY_NAME = {option.name: option for option in ALL_OPTIONS}
+
+
+class _Given:
+    """What a command was given, each option read as its row says when it is asked for.
+
+    What comes of a row is known to who wrote it, and not to the type checker: `Any`.
+    """
+
+    def __init__(self, arguments: _Arguments, environment: Mapping[str, str]) -> None:
+        self.words = arguments.words
+        self.port = arguments.port
+        self.environment = environment
+        self._arguments = arguments
+        self._allow_http = self.has("--allow-http")
+
+    def has(self, name: str) -> bool:
+        """Whether it is given: a switch, or a word, be it an empty one."""
+        value = self.raw(name)
+        return value is not None and value is not False and value != []
+
+    def raw(self, name: str) -> Any:
+        """As argparse found it."""
+        return getattr(self._arguments, _BY_NAME[name].attribute)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Its value, `default` where it is not given.
+
+        Raises:
+            UsageError: it cannot be read.
+        """
+        text = self.raw(name)
+        return default if text is None else self._read(name, text)
+
+    def each(self, name: str) -> tuple[Any, ...]:
+        """The values of one that can be repeated; see `get`."""
+        return tuple(self._read(name, text) for text in self.raw(name))
+
+    def _read(self, name: str, text: str) -> object:
+        return _BY_NAME[name].read(text, Reading(name, self.environment, self._allow_http))
+
+
 def _read_settings(
     command: str, arguments: _Arguments, environment: Mapping[str, str]
 ) -> tuple[Settings, list[str]]:
@@ -886,64 +1004,59 @@ def _read_settings(
     Raises:
         UsageError: anything is wrong.
     """
-    if command != PROXY and arguments.token_store == "memory":  # noqa: S105 - its name
+    given = _Given(arguments, environment)
+    if command != PROXY and given.raw("--token-store") == "memory":
         raise UsageError(
             f"--token-store memory keeps nothing once {command} is over.",
             hint="Leave it out, or give file.",
         )
     if command == STATUS:
-        return _read_status(arguments, environment), []
+        return _read_status(given), []
     if command == LOGOUT:
-        return _read_logout(arguments, environment)
-    settings, warnings = _read_proxy(arguments, environment)
-    if command == LOGIN:
-        words.check_sign_in_headers(settings.headers.given)
-    return settings, warnings
+        return _read_logout(given)
+    settings, warnings = _read_proxy(given)
+    if command == PROXY:
+        return settings, warnings
+    words.check_sign_in_headers(settings.headers.given)
+    return settings.login, warnings
 
 
-def _read_status(arguments: _Arguments, environment: Mapping[str, str]) -> StatusSettings:
+def _read_status(given: _Given) -> StatusSettings:
     return StatusSettings(
-        server=_known_server(arguments, environment),
-        profile=_optional(words.parse_profile, arguments.profile),
-        resource=_optional(words.parse_resource, arguments.resource),
-        json=arguments.json,
-        log=_log_settings(arguments, environment),
+        server=_known_server(given),
+        profile=given.get("--profile"),
+        resource=given.get("--resource"),
+        json=given.has("--json"),
+        log=_log_settings(given),
     )
 
 
-def _read_logout(
-    arguments: _Arguments, environment: Mapping[str, str]
-) -> tuple[LogoutSettings, list[str]]:
-    tls, warnings = _tls(arguments, environment)
+def _read_logout(given: _Given) -> tuple[LogoutSettings, list[str]]:
+    network, warnings = _network(given)
     settings = LogoutSettings(
-        server=_known_server(arguments, environment),
-        profile=_optional(words.parse_profile, arguments.profile),
-        resource=_optional(words.parse_resource, arguments.resource),
-        token_store=_optional(words.parse_token_store, arguments.token_store),
-        timeouts=_timeouts(arguments),
-        tls=tls,
-        allow_private_network=arguments.allow_private_network,
-        ipv4=arguments.ipv4,
-        log=_log_settings(arguments, environment),
+        server=_known_server(given),
+        profile=given.get("--profile"),
+        resource=given.get("--resource"),
+        token_store=given.get("--token-store"),
+        network=network,
+        log=_log_settings(given),
     )
     return settings, warnings
 
 
-def _known_server(arguments: _Arguments, environment: Mapping[str, str]) -> ServerUrl | None:
+def _known_server(given: _Given) -> ServerUrl | None:
     """The server, over plain http too: nothing is sent to it."""
-    if not arguments.words:
+    if not given.words:
         return None
-    text = words.expand_environment(arguments.words[0], environment)
+    text = words.expand_environment(given.words[0], given.environment)
     return words.parse_server_url(text, allow_http=True)
 
 
-def _read_proxy(
-    arguments: _Arguments, environment: Mapping[str, str]
-) -> tuple[ProxySettings, list[str]]:
+def _read_proxy(given: _Given) -> tuple[ProxySettings, list[str]]:
     server = words.parse_server_url(
-        words.expand_environment(arguments.words[0], environment), arguments.allow_http
+        words.expand_environment(given.words[0], given.environment), given.has("--allow-http")
     )
-    files = tuple(_path(name, environment) for name in arguments.header_file)
+    files: tuple[str, ...] = given.each("--header-file")
     for name in files:
         if os.path.exists(name) and not os.path.isfile(name):
             raise UsageError(
@@ -951,52 +1064,32 @@ def _read_proxy(
                 hint="It is read again after a 401; for anything else use --header-command.",
             )
         text = words.read_text(name, "--header-file", read_settled)
-        headers = words.parse_header_source(text, environment, f"--header-file {name}")
+        headers = words.parse_header_source(text, given.environment, f"--header-file {name}")
         remember(header.value for header in headers)
-    tls, warnings = _tls(arguments, environment)
+    network, warnings = _network(given)
+    network.proxy_for(server)  # one that cannot be used is said now
     settings = ProxySettings(
         server=server,
         headers=HeaderSources(
-            given=tuple(words.parse_header(text, environment) for text in arguments.header),
-            files=files,
-            commands=tuple(
-                words.split_command(text, environment, windows=os.name == "nt")
-                for text in arguments.header_command
-            ),
+            given=given.each("--header"), files=files, commands=given.each("--header-command")
         ),
-        transport=(
-            TransportStrategy.HTTP_FIRST
-            if arguments.transport is None
-            else words.parse_transport(arguments.transport)
-        ),
-        protocol=(
-            ProtocolStrategy.AUTO
-            if arguments.protocol is None
-            else words.parse_protocol(arguments.protocol)
-        ),
+        network=network,
+        transport=given.get("--transport", TransportStrategy.HTTP_FIRST),
+        protocol=given.get("--protocol", ProtocolStrategy.AUTO),
         tools=ToolRules(
-            allow=_patterns(arguments.allow_tool, "--allow-tool"),
-            ignore=_patterns(arguments.ignore_tool, "--ignore-tool"),
-            read_only=arguments.read_only,
+            allow=given.each("--allow-tool"),
+            ignore=given.each("--ignore-tool"),
+            read_only=given.has("--read-only"),
         ),
-        timeouts=_timeouts(arguments),
-        tls=tls,
-        http_proxy=words.choose_http_proxy(server, environment),
-        allow_private_network=arguments.allow_private_network,
-        ping_interval=_ping_interval(arguments),
-        forward_ping=arguments.forward_ping,
-        initialize_timeout=_seconds(
-            arguments.initialize_timeout, "--initialize-timeout", DEFAULT_INITIALIZE_TIMEOUT
+        ping_interval=given.get(
+            "--ping-interval", DEFAULT_PING_INTERVAL if given.has("--keep-alive") else None
         ),
-        ipv4=arguments.ipv4,
-        cookies=not arguments.disable_cookies,
-        max_message_size=(
-            DEFAULT_MAX_MESSAGE_SIZE
-            if arguments.max_message_size is None
-            else words.parse_size(arguments.max_message_size, "--max-message-size")
-        ),
-        log=_log_settings(arguments, environment),
-        sign_in=_sign_in(arguments, environment),
+        forward_ping=given.has("--forward-ping"),
+        initialize_timeout=given.get("--initialize-timeout", DEFAULT_INITIALIZE_TIMEOUT) or None,
+        cookies=not given.has("--disable-cookies"),
+        max_message_size=given.get("--max-message-size", DEFAULT_MAX_MESSAGE_SIZE),
+        log=_log_settings(given),
+        sign_in=_sign_in(given),
     )
     return settings, warnings
 
@@ -1021,133 +1114,93 @@ _NEEDS = (
 """An option, and what it is of no effect without; any grant will do for one that needs a grant."""
 
 
-def _choose_grant(arguments: _Arguments) -> str | None:
+def _choose_grant(given: _Given) -> str | None:
     """The sign-in without a person, None where there is one.
 
     Raises:
         UsageError: options that do not go together, or miss another.
     """
-    values = {
-        "--client-credentials": arguments.client_credentials or None,
-        "--jwt-bearer": arguments.jwt_bearer,
-        "--idp-token-endpoint": arguments.idp_token_endpoint,
-        "--idp-client-id": arguments.idp_client_id,
-        "--idp-id-token": arguments.idp_id_token,
-        "--device-code": arguments.device_code or None,
-        "--paste": arguments.paste or None,
-        "--private-key": arguments.private_key,
-        "--signing-alg": arguments.signing_alg,
-        "--token-endpoint": arguments.token_endpoint,
-        "--static-oauth-client-info": arguments.static_oauth_client_info,
-    }
-    given = [option for option, value in values.items() if value is not None]
-    grant = next((option for option in given if option in _GRANTS), None)
+    names = dict.fromkeys((*_GRANTS, *_ATTENDED, *(name for pair in _NEEDS for name in pair)))
+    there = [name for name in names if given.has(name)]
+    grant = next((name for name in there if name in _GRANTS), None)
     if grant is not None:
         of_others = {*_GRANTS, *_ATTENDED} - {grant}
         if grant != "--idp-token-endpoint":
             of_others |= {"--idp-client-id", "--idp-id-token"}
-        for option in given:
+        for option in there:
             if option in of_others:
                 raise UsageError(f"Both {grant} and {option} are given.", hint="Leave out one.")
     for option, other in _NEEDS:
-        is_there = other in given or (other == "--client-credentials" and grant is not None)
-        if option in given and not is_there:
+        is_there = other in there or (other == "--client-credentials" and grant is not None)
+        if option in there and not is_there:
             raise UsageError(f"{option} is given without {other}.", hint=f"Add {other}.")
     return grant
 
 
-def _unattended(arguments: _Arguments, environment: Mapping[str, str]) -> Unattended | None:
+def _unattended(given: _Given) -> Unattended | None:
     """How to sign in without a person, None where there is one.
 
     Raises:
         UsageError: options that do not go together, or miss another, or name what cannot be used.
     """
-    if _choose_grant(arguments) is None:
+    if _choose_grant(given) is None:
         return None
     return Unattended(
-        private_key=_optional(
-            lambda text: words.parse_private_key(text, environment, read_named),
-            arguments.private_key,
-        ),
-        signing_algorithm=_given(words.parse_signing_algorithm, arguments.signing_alg, "ES256"),
-        assertion_file=_given(_path_in(environment), arguments.jwt_bearer, ""),
-        idp_token_endpoint=_given(
-            lambda text: words.parse_token_url(text, "--idp-token-endpoint"),
-            arguments.idp_token_endpoint,
-            "",
-        ),
-        idp_client_id=arguments.idp_client_id or "",
-        id_token_file=_given(_path_in(environment), arguments.idp_id_token, ""),
+        private_key=given.get("--private-key"),
+        signing_algorithm=given.get("--signing-alg", "ES256"),
+        assertion_file=given.get("--jwt-bearer", ""),
+        idp_token_endpoint=given.get("--idp-token-endpoint", ""),
+        idp_client_id=given.get("--idp-client-id", ""),
+        id_token_file=given.get("--idp-id-token", ""),
     )
 
 
-def _path_in(environment: Mapping[str, str]) -> Callable[[str], str]:
-    return lambda text: _path(text, environment)
-
-
-def _sign_in(arguments: _Arguments, environment: Mapping[str, str]) -> SignInSettings:
-    unattended = _unattended(arguments, environment)
+def _sign_in(given: _Given) -> SignInSettings:
+    unattended = _unattended(given)
     # Another account than a person's: it has a session of its own.
     profile = _DEFAULTS.profile if unattended is None else unattended.name
     return SignInSettings(
-        profile=_given(words.parse_profile, arguments.profile, profile),
-        scope=_optional(words.parse_scope, arguments.scope),
-        resource=_optional(words.parse_resource, arguments.resource),
-        send_resource=not arguments.disable_resource_parameter,
-        authorize_parameters=tuple(map(words.parse_authorize_parameter, arguments.authorize_param)),
-        static_client=_optional(
-            lambda text: words.parse_client(text, environment, read_named),
-            arguments.static_oauth_client_info,
-        ),
-        static_client_metadata=_optional(
-            lambda text: words.parse_client_metadata(text, environment, read_named),
-            arguments.static_oauth_client_metadata,
-        ),
-        client_metadata_url=_optional(
-            words.parse_client_metadata_url, arguments.client_metadata_url
-        ),
-        trusted_issuers=tuple(map(words.parse_trusted_issuer, arguments.trusted_issuer)),
-        use_id_token=arguments.use_id_token,
-        host=_given(words.parse_callback_host, arguments.host, _DEFAULTS.host),
-        port=_optional(words.parse_callback_port, arguments.port),
-        callback_path=_given(
-            words.parse_callback_path, arguments.callback_path, _DEFAULTS.callback_path
-        ),
-        success_url=_optional(
-            lambda text: words.parse_success_url(text, arguments.allow_http),
-            arguments.auth_success_url,
-        ),
-        timeout=_given(words.parse_auth_timeout, arguments.auth_timeout, _DEFAULTS.timeout),
-        browser=_browser(arguments, environment),
-        paste=arguments.paste,
-        device_code=arguments.device_code,
+        profile=given.get("--profile", profile),
+        scope=given.get("--scope"),
+        resource=given.get("--resource"),
+        send_resource=not given.has("--disable-resource-parameter"),
+        authorize_parameters=given.each("--authorize-param"),
+        static_client=given.get("--static-oauth-client-info"),
+        static_client_metadata=given.get("--static-oauth-client-metadata"),
+        client_metadata_url=given.get("--client-metadata-url"),
+        trusted_issuers=given.each("--trusted-issuer"),
+        use_id_token=given.has("--use-id-token"),
+        host=given.get("--host", _DEFAULTS.host),
+        port=None if given.port is None else words.parse_callback_port(given.port),
+        callback_path=given.get("--callback-path", _DEFAULTS.callback_path),
+        success_url=given.get("--auth-success-url"),
+        timeout=given.get("--auth-timeout", _DEFAULTS.timeout),
+        browser=_browser(given),
+        paste=given.has("--paste"),
+        device_code=given.has("--device-code"),
         unattended=unattended,
-        token_endpoint=_given(
-            lambda text: words.parse_token_url(text, "--token-endpoint"),
-            arguments.token_endpoint,
-            "",
-        ),
-        token_store=_given(words.parse_token_store, arguments.token_store, _DEFAULTS.token_store),
-        login_options=one_line(shlex.join(_words_for_login(arguments))),
+        token_endpoint=given.get("--token-endpoint", ""),
+        token_store=given.get("--token-store", _DEFAULTS.token_store),
+        login_options=one_line(shlex.join(_words_for_login(given))),
     )
 
 
 _OPENERS = ("--browser", "--no-browser", "--paste")
 
 
-def _words_for_login(arguments: _Arguments) -> Iterator[str]:
+def _words_for_login(given: _Given) -> Iterator[str]:
     """All that was given and `login` takes: without one of them it would be another sign-in.
 
     But for how the page is opened, which is another thing at a terminal, and for --token-store
     memory, which `login` refuses.
     """
-    if arguments.port is not None:
-        yield arguments.port
+    if given.port is not None:
+        yield given.port
     for option in options_of(LOGIN):
-        given = getattr(arguments, option.attribute)
-        if option.group in (_LOGS, _OTHER) or option.name in _OPENERS or given == "memory":
+        found = given.raw(option.name)
+        if option.group in (_LOGS, _OTHER) or option.name in _OPENERS or found == "memory":
             continue
-        for value in given if option.repeatable else (given,):
+        for value in found if option.repeatable else (found,):
             if value:
                 yield option.name
             if value and option.value:
@@ -1162,76 +1215,56 @@ def _show_value(option: Option, value: str) -> str:
     return MASK if option.value in ("HEADER", "COMMAND", "JSON") and not is_name_of_file else value
 
 
-def _browser(arguments: _Arguments, environment: Mapping[str, str]) -> tuple[str, ...] | None:
-    if arguments.paste and (arguments.browser is not None or arguments.device_code):
-        other = "--device-code" if arguments.browser is None else "--browser"
+def _browser(given: _Given) -> tuple[str, ...] | None:
+    has_command = given.has("--browser")
+    if given.has("--paste") and (has_command or given.has("--device-code")):
+        other = "--browser" if has_command else "--device-code"
         raise UsageError(f"Both --paste and {other} are given.", hint="Leave out one.")
-    if arguments.browser is None:
-        return () if arguments.no_browser or arguments.paste else None
-    if arguments.no_browser:
+    if not has_command:
+        return () if given.has("--no-browser") or given.has("--paste") else None
+    if given.has("--no-browser"):
         raise UsageError("Both --browser and --no-browser are given.", hint="Leave out one.")
-    return words.split_command(
-        arguments.browser,
-        environment,
-        windows=os.name == "nt",
-        option="--browser",
-        form="Give a command that opens a URL, or --no-browser.",
-    )
+    return given.get("--browser")
 
 
-def _optional(parse: Callable[[str], T], text: str | None) -> T | None:
-    return None if text is None else parse(text)
-
-
-def _given(parse: Callable[[str], T], text: str | None, default: T) -> T:
-    return default if text is None else parse(text)
-
-
-def _log_settings(arguments: _Arguments, environment: Mapping[str, str]) -> LogSettings:
+def _log_settings(given: _Given) -> LogSettings:
     return LogSettings(
-        level="DEBUG" if arguments.debug else "" if arguments.silent else "INFO",
-        file=_optional_path(arguments.log_file, environment),
+        level="DEBUG" if given.has("--debug") else "" if given.has("--silent") else "INFO",
+        file=given.get("--log-file"),
     )
 
 
-def _tls(arguments: _Arguments, environment: Mapping[str, str]) -> tuple[Tls, list[str]]:
+def _network(given: _Given) -> tuple[Network, list[str]]:
+    tls, warnings = _tls(given)
+    connect: float | None = given.get("--connect-timeout")
+    headers: float | None = given.get("--headers-timeout")
+    body: float | None = given.get("--body-timeout")
+    network = Network(
+        timeouts=Timeouts(
+            connect=_or_default(connect, DEFAULT_CONNECT_TIMEOUT),
+            headers=_or_default(headers, DEFAULT_HEADERS_TIMEOUT),
+            body=_or_default(body, DEFAULT_BODY_TIMEOUT),
+            stream=_or_default(body, None),
+        ),
+        sign_in_timeouts=SignInTimeouts(connect, headers, body),
+        tls=tls,
+        ipv4=given.has("--ipv4"),
+        proxies=words.proxy_variables(given.environment),
+        allow_private_network=given.has("--allow-private-network"),
+    )
+    return network, warnings
+
+
+def _or_default(seconds: float | None, default: float | None) -> float | None:
+    """The limit in seconds, None without one, of 0 for none and None for the default."""
+    return default if seconds is None else seconds or None
+
+
+def _tls(given: _Given) -> tuple[Tls, list[str]]:
     tls = Tls(
-        ca_certs=tuple(_path(name, environment) for name in arguments.ca_cert),
-        client_cert=_optional_path(arguments.client_cert, environment),
-        client_key=_optional_path(arguments.client_key, environment),
+        ca_certs=given.each("--ca-cert"),
+        client_cert=given.get("--client-cert"),
+        client_key=given.get("--client-key"),
     )
     words.check_tls(tls, read_named)
-    return words.add_ca_certs(tls, environment, read_named)
-
-
-def _seconds(text: str | None, option: str, default: float | None) -> float | None:
-    return default if text is None else words.parse_seconds(text, option)
-
-
-def _timeouts(arguments: _Arguments) -> Timeouts:
-    return Timeouts(
-        connect=_seconds(arguments.connect_timeout, "--connect-timeout", DEFAULT_CONNECT_TIMEOUT),
-        headers=_seconds(arguments.headers_timeout, "--headers-timeout", DEFAULT_HEADERS_TIMEOUT),
-        body=_seconds(arguments.body_timeout, "--body-timeout", DEFAULT_BODY_TIMEOUT),
-        stream=_seconds(arguments.body_timeout, "--body-timeout", None),
-    )
-
-
-def _ping_interval(arguments: _Arguments) -> float | None:
-    if arguments.ping_interval is not None:
-        return words.parse_interval(arguments.ping_interval, "--ping-interval")
-    return DEFAULT_PING_INTERVAL if arguments.keep_alive else None
-
-
-def _patterns(texts: list[str], option: str) -> tuple[str, ...]:
-    if not all(texts):
-        raise UsageError(f"{option} is empty.", hint="Give a tool's name, or a pattern with *.")
-    return tuple(texts)
-
-
-def _path(text: str, environment: Mapping[str, str]) -> str:
-    return words.expand_path(text, environment)
-
-
-def _optional_path(text: str | None, environment: Mapping[str, str]) -> str | None:
-    return None if text is None else words.expand_path(text, environment)
+    return words.add_ca_certs(tls, given.environment, read_named)

@@ -164,6 +164,22 @@ class NotSent(ExchangeError):
     """No byte of the message reached the server: connecting failed."""
 
 
+def no_connection_in_time(where: str) -> NotSent:
+    """For whoever opens connections, with the options that say how long that may take."""
+    return NotSent(
+        f"Connecting to {where} took too long.",
+        hint="Check the URL, the network and whether a VPN or proxy is needed.",
+    )
+
+
+def no_answer_in_time(who: str) -> Interrupted:
+    """The same for an answer, or the rest of it."""
+    return Interrupted(
+        f"{who} took too long to answer.",
+        hint="Raise --headers-timeout or --body-timeout (0 means no limit).",
+    )
+
+
 class Refused(ExchangeError):
     """The message was answered by a refusal that comes before execution (401, 429, 503 ...)."""
 

@@ -23,7 +23,7 @@ from ipaddress import (
 Address = IPv4Address | IPv6Address
 
 
-class Network(Enum):
+class Zone(Enum):
     """Who reaches an address; the value says it in a sentence."""
 
     PUBLIC = "on the internet"
@@ -34,7 +34,7 @@ class Network(Enum):
     LOOPBACK = "on this machine"
 
 
-def may_lead(server: Network, target: Network, *, private_allowed: bool) -> bool:
+def may_lead(server: Zone, target: Zone, *, private_allowed: bool) -> bool:
     """Whether an MCP server that is in `server` may lead us to an address in `target`.
 
     `private_allowed` is the person's word (`--allow-private-network`): it opens private networks
@@ -42,14 +42,14 @@ def may_lead(server: Network, target: Network, *, private_allowed: bool) -> bool
     credentials that answer whoever asks.
     """
     match target:
-        case Network.PUBLIC:
+        case Zone.PUBLIC:
             return True
-        case Network.LINK_LOCAL:
-            return server is Network.LINK_LOCAL
-        case Network.PRIVATE:
-            return private_allowed or server is not Network.PUBLIC
-        case Network.LOOPBACK:
-            return private_allowed or server is Network.LOOPBACK
+        case Zone.LINK_LOCAL:
+            return server is Zone.LINK_LOCAL
+        case Zone.PRIVATE:
+            return private_allowed or server is not Zone.PUBLIC
+        case Zone.LOOPBACK:
+            return private_allowed or server is Zone.LOOPBACK
 
 
 # Addresses (IANA's registries of special-purpose addresses, RFC 6890) ------------------------
@@ -100,7 +100,7 @@ _CARRIERS = (
 """IPv6 networks whose addresses stand for an IPv4 address: the bits behind it, and those turned."""
 
 
-def network_of(address: str) -> Network:
+def network_of(address: str) -> Zone:
     """The network of an IP address as the system writes it, with or without a zone behind `%`.
 
     An IPv6 address that stands for an IPv4 address is where that one is. A NAT64 with a prefix of
@@ -111,11 +111,11 @@ def network_of(address: str) -> Network:
         if parsed in carrier:
             parsed = IPv4Address(int(parsed) >> behind & 0xFFFFFFFF ^ turned)
     if parsed in _OF_CLOUDS or _is_in(_LINK, parsed):
-        return Network.LINK_LOCAL
+        return Zone.LINK_LOCAL
     if _is_in(_THIS_MACHINE, parsed):
-        return Network.LOOPBACK
+        return Zone.LOOPBACK
     is_public = _is_in(_PUBLIC, parsed) and not _is_in(_NOT_PUBLIC, parsed)
-    return Network.PUBLIC if is_public else Network.PRIVATE
+    return Zone.PUBLIC if is_public else Zone.PRIVATE
 
 
 def _is_in(networks: Iterable[IPv4Network | IPv6Network], address: Address) -> bool:
@@ -166,14 +166,14 @@ def _read_number(word: str) -> int:
     return int(word, 8 if word.startswith("0") else 10)
 
 
-def network_of_literal(host: str) -> Network | None:
+def network_of_literal(host: str) -> Zone | None:
     """The network of a host that is an address or this machine by its name; None of other names."""
     address = read_literal(host)
     if address is not None:
         return network_of(str(address))
     name = host.lower().removesuffix(".")
     if name in _THIS_MACHINE_NAMES or name.endswith(".localhost"):
-        return Network.LOOPBACK
+        return Zone.LOOPBACK
     return None
 
 

@@ -31,6 +31,12 @@ DEFAULT_HEADERS_TIMEOUT = 300.0
 DEFAULT_BODY_TIMEOUT = 300.0
 """Seconds, as in mcp-remote 0.15.1; the last bounds a gap in a JSON body, never an event stream,
 unless `--body-timeout` is given (field notes 21 and 30: idle streams and long calls were cut)."""
+FETCH_TIMEOUT = 5.0
+POST_TIMEOUT = 15.0
+"""Seconds for one request of a sign-in in all: for a document, and where something is done for it.
+A person waits, and a host does (field note 29). The person may say otherwise (`SignInTimeouts`)."""
+LONGEST_SIGN_IN_PART = 60.0
+"""Seconds that they may give connecting, the headers and the body of such a request, each."""
 DEFAULT_PING_INTERVAL = 30.0
 DEFAULT_AUTH_TIMEOUT = 300.0
 """Seconds. mcp-remote gives a person 30, which a password manager and a second factor outlast."""
@@ -128,12 +134,74 @@ class Timeouts(NamedTuple):
     """A gap in an event stream."""
 
 
+class RequestLimits(NamedTuple):
+    """Of one request, in seconds; None is for a part that only the whole bounds."""
+
+    connect: float | None
+    headers: float | None
+    body: float | None
+    """A gap in it."""
+    whole: float
+
+
+class SignInTimeouts(NamedTuple):
+    """What the person says of a sign-in's requests, in seconds: 0 is no limit, None not a word.
+
+    They are the same options as for messages. Their defaults are not: a document is small, and a
+    person or a host waits for it.
+    """
+
+    connect: float | None = None
+    headers: float | None = None
+    body: float | None = None
+
+    def limit(self, ours: float) -> RequestLimits:
+        """The limits of a request that we would give `ours` seconds in all.
+
+        Where the person says something, each part has what they say, or `ours`; and the whole as
+        much as its parts have: an answer that drips is bounded still. "No limit" is meant for
+        long calls: whoever renews a token keeps others waiting, and must come to an end.
+        """
+        if self == SignInTimeouts():
+            return RequestLimits(None, None, None, ours)
+        connect, headers, body = (
+            ours if one is None else min(one or LONGEST_SIGN_IN_PART, LONGEST_SIGN_IN_PART)
+            for one in self
+        )
+        return RequestLimits(connect, headers, body, connect + headers + body)
+
+
 class Tls(NamedTuple):
     """Files in PEM form, beside the trust store of the operating system."""
 
     ca_certs: tuple[str, ...] = ()
     client_cert: str | None = None
     client_key: str | None = None
+
+
+class Network(NamedTuple):
+    """How connections are opened: by every command, for messages and for sign-ins alike.
+
+    Made once from the command line, and handed to whatever opens one.
+    """
+
+    timeouts: Timeouts = Timeouts()
+    """For messages to the MCP server."""
+    sign_in_timeouts: SignInTimeouts = SignInTimeouts()
+    tls: Tls = Tls()
+    ipv4: bool = False
+    proxies: tuple[tuple[str, Secret], ...] = ()
+    """What the environment says of HTTP proxies: names and values of its variables."""
+    allow_private_network: bool = False
+    """Whether the server may lead a sign-in into private networks, wherever it is itself."""
+
+    def proxy_for(self, url: ServerUrl) -> Secret | None:
+        """The URL of the HTTP proxy for `url`, which may carry credentials; None without one.
+
+        Raises:
+            UsageError: as `choose_http_proxy`.
+        """
+        return choose_http_proxy(url, {name: value.reveal() for name, value in self.proxies})
 
 
 class ToolRules(NamedTuple):
@@ -231,30 +299,40 @@ class SignInSettings(NamedTuple):
     """What a person adds to `mcp-remote-py login URL` to begin this very sign-in; no secrets."""
 
 
+class LoginSettings(NamedTuple):
+    """Everything that signing in or out at one server needs to know."""
+
+    server: ServerUrl
+    headers: HeaderSources = HeaderSources()
+    """For the server itself, when it is asked whether it wants a sign-in."""
+    network: Network = Network()
+    sign_in: SignInSettings = SignInSettings()
+    log: LogSettings = LogSettings()
+
+
 class ProxySettings(NamedTuple):
     """Everything the relay needs to know of its command line and environment."""
 
     server: ServerUrl
     headers: HeaderSources = HeaderSources()
+    network: Network = Network()
     transport: TransportStrategy = TransportStrategy.HTTP_FIRST
     protocol: ProtocolStrategy = ProtocolStrategy.AUTO
     tools: ToolRules = ToolRules()
-    timeouts: Timeouts = Timeouts()
-    tls: Tls = Tls()
-    http_proxy: Secret | None = None
-    """URL of the HTTP proxy for this server; it may carry credentials."""
-    allow_private_network: bool = False
-    """Whether the server may lead a sign-in into private networks, wherever it is itself."""
     ping_interval: float | None = None
     """Seconds between keep-alive pings; None sends none."""
     forward_ping: bool = False
     initialize_timeout: float | None = DEFAULT_INITIALIZE_TIMEOUT
     """Seconds the host's `initialize` waits for a person; None waits for ever."""
-    ipv4: bool = False
     cookies: bool = True
     max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE
     log: LogSettings = LogSettings()
     sign_in: SignInSettings = SignInSettings()
+
+    @property
+    def login(self) -> LoginSettings:
+        """As much of it as a sign-in needs."""
+        return LoginSettings(self.server, self.headers, self.network, self.sign_in, self.log)
 
 
 class LogoutSettings(NamedTuple):
@@ -268,10 +346,7 @@ class LogoutSettings(NamedTuple):
     """None: whatever resource was named at the sign-in."""
     token_store: str | None = None
     """None: the one that was used."""
-    timeouts: Timeouts = Timeouts()
-    tls: Tls = Tls()
-    allow_private_network: bool = False
-    ipv4: bool = False
+    network: Network = Network()
     log: LogSettings = LogSettings()
 
 
@@ -845,11 +920,11 @@ def _read_pem(path: str, option: str, read_file: ReadFile) -> str:
 # HTTP proxies --------------------------------------------------------------------------------
 
 
-def proxy_variables(environment: Mapping[str, str]) -> dict[str, str]:
+def proxy_variables(environment: Mapping[str, str]) -> tuple[tuple[str, Secret], ...]:
     """As much of the environment as `choose_http_proxy` looks at."""
     names = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
     known = {*names, *map(str.upper, names), "REQUEST_METHOD"}
-    return {name: value for name, value in environment.items() if name in known}
+    return tuple((name, Secret(value)) for name, value in environment.items() if name in known)
 
 
 def choose_http_proxy(server: ServerUrl, environment: Mapping[str, str]) -> Secret | None:
@@ -1328,12 +1403,14 @@ def _expand_value(value: object, environment: Mapping[str, str]) -> object:
 # Secrets -------------------------------------------------------------------------------------
 
 
-def secrets_of(settings: ProxySettings | LogoutSettings | StatusSettings) -> tuple[Secret, ...]:
+def secrets_of(
+    settings: ProxySettings | LoginSettings | LogoutSettings | StatusSettings,
+) -> tuple[Secret, ...]:
     """Everything in `settings` that no log line may show."""
     secrets: list[Secret] = []
-    if isinstance(settings, ProxySettings):
+    if isinstance(settings, (ProxySettings, LoginSettings)):
         secrets += (header.value for header in settings.headers.given)
-        secrets += secrets_of_proxy(settings.http_proxy)
+        secrets += secrets_of_proxy(settings.network.proxy_for(settings.server))
         secrets += _secrets_of_client(settings.sign_in.static_client)
         unattended = settings.sign_in.unattended
         if unattended is not None and unattended.private_key is not None:

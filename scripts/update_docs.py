@@ -19,9 +19,8 @@ from mcp_remote_py.eras import verdict
 from mcp_remote_py.oauth import ledger
 from mcp_remote_py.oauth.policy import OUTCOMES, RULES, Action, Event, Fact, Rule, State
 from mcp_remote_py.oauth.steps import MAX_BODY_BYTES
-from mcp_remote_py.settings import DEFAULT_AUTH_TIMEOUT
+from mcp_remote_py.settings import DEFAULT_AUTH_TIMEOUT, POST_TIMEOUT
 from mcp_remote_py.signin.callback import DEFAULT_LIMITS
-from mcp_remote_py.signin.fetch import POST_TIMEOUT
 from mcp_remote_py.transports import cookies, intake, sse
 from mcp_remote_py.transports.refusal import EVIDENCE_BYTES
 from tests.conformance import scenarios

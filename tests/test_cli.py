@@ -27,10 +27,13 @@ from mcp_remote_py.errors import McpRemoteError, UsageError
 from mcp_remote_py.redact import Secret, remember
 from mcp_remote_py.settings import (
     Header,
+    LoginSettings,
     LogoutSettings,
     LogSettings,
+    Network,
     ProxySettings,
     SignInSettings,
+    SignInTimeouts,
     StatusSettings,
     Timeouts,
     Tls,
@@ -152,12 +155,17 @@ class TestSettings:
         assert settings.headers.commands == (("get", "a token"), ("other",))
         assert settings.transport is TransportStrategy.SSE_FIRST
         assert settings.tools == ToolRules(("get*",), ("delete*", "x"), read_only=True)
-        assert settings.timeouts == Timeouts(1.0, None, 2.5, 2.5)
+        assert settings.network.timeouts == Timeouts(1.0, None, 2.5, 2.5)
+        assert settings.network.sign_in_timeouts == SignInTimeouts(1.0, 0.0, 2.5)
         assert settings.ping_interval == 7.0
         assert settings.initialize_timeout == 20.0
-        assert (settings.forward_ping, settings.ipv4, settings.cookies) == (True, True, False)
-        assert settings.tls == Tls((str(pem),), str(pem), str(pem))
-        assert settings.http_proxy == Secret("http://p:1")
+        assert (settings.forward_ping, settings.network.ipv4, settings.cookies) == (
+            True,
+            True,
+            False,
+        )
+        assert settings.network.tls == Tls((str(pem),), str(pem), str(pem))
+        assert settings.network.proxy_for(settings.server) == Secret("http://p:1")
         assert settings.log == LogSettings("DEBUG", str(tmp_path / "log"))
         assert settings.max_message_size == 1024**2
 
@@ -165,12 +173,12 @@ class TestSettings:
     @pytest.mark.parametrize("command", COMMAND_WORDS[:2])
     def test_private_networks_are_closed_unless_they_are_opened(self, command: str) -> None:
         option = "--allow-private-network"
-        assert not settings_of(URL).allow_private_network
-        assert settings_of(URL, option).allow_private_network
+        assert not settings_of(URL).network.allow_private_network
+        assert settings_of(URL, option).network.allow_private_network
         for options in ([], [option]):
             settings = Run(command, URL, *options).started_with
-            assert isinstance(settings, ProxySettings | LogoutSettings)
-            assert settings.allow_private_network is bool(options)
+            assert isinstance(settings, LoginSettings | LogoutSettings)
+            assert settings.network.allow_private_network is bool(options)
 
     @pytest.mark.parametrize("place", range(3))
     def test_the_url_may_stand_anywhere(self, place: int) -> None:
@@ -178,7 +186,7 @@ class TestSettings:
         options.insert(place, [URL])
         settings = settings_of(*(word for option in options for word in option))
         assert str(settings.server) == URL
-        assert settings.ipv4
+        assert settings.network.ipv4
 
     def test_the_url_may_follow_a_double_hyphen(self) -> None:
         assert str(settings_of("--ipv4", "--", URL).server) == URL
@@ -198,7 +206,7 @@ class TestSettings:
     def test_event_streams_end_by_a_gap_only_when_asked_for(
         self, argv: list[str], timeouts: Timeouts
     ) -> None:
-        assert settings_of(URL, *argv).timeouts == timeouts
+        assert settings_of(URL, *argv).network.timeouts == timeouts
 
     @pytest.mark.parametrize(
         ("argv", "interval"),
@@ -227,13 +235,13 @@ class TestSettings:
             environment={"HOME": str(tmp_path), "D": str(tmp_path)},
         )  # fmt: skip
         assert settings.headers.files == (f"{tmp_path}/h",)
-        assert settings.tls.ca_certs == (f"{tmp_path}/ca",)
+        assert settings.network.tls.ca_certs == (f"{tmp_path}/ca",)
         assert settings.log.file == f"{tmp_path}/log"
 
     def test_ssl_cert_file_is_trusted_too(self, tmp_path: Path) -> None:
         (tmp_path / "ca").write_text(PEM)
         settings = settings_of(URL, environment={"SSL_CERT_FILE": str(tmp_path / "ca")})
-        assert settings.tls.ca_certs == (str(tmp_path / "ca"),)
+        assert settings.network.tls.ca_certs == (str(tmp_path / "ca"),)
 
     def test_a_stale_ssl_cert_file_is_said_and_passed_over(self) -> None:
         run = Run(URL, environment={"SSL_CERT_FILE": "gone.pem"})
@@ -321,7 +329,7 @@ class TestSignIn:
         run = Run(*word, URL, "3334", *SIGN_IN_WORDS, environment={"T": "cli secret 6"})
         assert (run.command, run.stderr) == (command, "")
         settings = run.settings if command == "proxy" else run.started_with
-        assert isinstance(settings, ProxySettings)
+        assert isinstance(settings, ProxySettings | LoginSettings)
         assert settings.sign_in == SIGN_IN_SETTINGS
 
     @pytest.mark.promise("P2")
@@ -337,11 +345,9 @@ class TestSignIn:
         run = Run("login", URL, *shlex.split(told))
         assert run.stderr == ""
         login = run.started_with
-        assert isinstance(login, ProxySettings)
+        assert isinstance(login, LoginSettings)
         assert login.sign_in == relay.sign_in._replace(browser=None)
-        assert (login.tls, login.ipv4, login.timeouts, login.allow_private_network) == (
-            *(relay.tls, relay.ipv4, relay.timeouts, relay.allow_private_network),
-        )
+        assert login.network == relay.network
 
     @pytest.mark.promise("S2")
     def test_command_that_is_told_has_no_secret(self) -> None:
@@ -553,10 +559,13 @@ class TestCommands:
             "work",
             "urn:x",
             "file",
-            Timeouts(connect=1.0),
-            Tls((str(pem),)),
-            allow_private_network=True,
-            ipv4=True,
+            Network(
+                Timeouts(connect=1.0),
+                SignInTimeouts(connect=1.0),
+                Tls((str(pem),)),
+                ipv4=True,
+                allow_private_network=True,
+            ),
         )
         assert Run("logout", "--all").started_with == LogoutSettings(None)
 

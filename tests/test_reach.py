@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mcp_remote_py.reach import (
-    Network,
+    Zone,
     has_private_name,
     may_lead,
     network_of,
@@ -18,7 +18,7 @@ from mcp_remote_py.reach import (
     read_literal,
 )
 
-PUBLIC, PRIVATE, LINK_LOCAL, LOOPBACK = Network
+PUBLIC, PRIVATE, LINK_LOCAL, LOOPBACK = Zone
 
 ADDRESSES = {
     PUBLIC: (
@@ -57,7 +57,7 @@ ADDRESSES = {
     ("address", "network"),
     [(address, network) for network, addresses in ADDRESSES.items() for address in addresses],
 )
-def test_network_of_an_address(address: str, network: Network) -> None:
+def test_network_of_an_address(address: str, network: Zone) -> None:
     assert network_of(address) is network
 
 
@@ -96,7 +96,7 @@ MAY = {
 
 @pytest.mark.report("S7")
 def test_who_may_lead_where() -> None:
-    for server, target, allowed in product(Network, Network, (False, True)):
+    for server, target, allowed in product(Zone, Zone, (False, True)):
         is_so = may_lead(server, target, private_allowed=allowed)
         assert is_so == (target in MAY[server][allowed]), (server, target, allowed)
 

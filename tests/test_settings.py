@@ -17,9 +17,11 @@ from mcp_remote_py.settings import (
     MAX_HEADERS_LENGTH,
     Header,
     HeaderSources,
+    Network,
     ProxySettings,
     ReadFile,
     ServerUrl,
+    SignInTimeouts,
     Tls,
     ToolRules,
     TransportStrategy,
@@ -802,7 +804,7 @@ class TestSecrets:
         settings = ProxySettings(
             server("https://e.com/mcp?key=abcdefgh%3D&v=1&flag"),
             HeaderSources(given=(Header("A", Secret("Bearer token123")),)),
-            http_proxy=Secret("http://u:p%40ss@p:1"),
+            Network(proxies=(("https_proxy", Secret("http://u:p%40ss@p:1")),)),
         )
         found = {secret.reveal() for secret in secrets_of(settings)}
         assert found == {
@@ -816,7 +818,8 @@ class TestSecrets:
         }
 
     def test_settings_without_secrets(self) -> None:
-        settings = ProxySettings(server("https://e.com/mcp"), http_proxy=Secret("http://p:1"))
+        network = Network(proxies=(("https_proxy", Secret("http://p:1")),))
+        settings = ProxySettings(server("https://e.com/mcp"), network=network)
         assert secrets_of(settings) == ()
         assert secrets_of(ProxySettings(server("https://e.com/mcp?a=b"))) == ()
 
@@ -826,3 +829,22 @@ def test_tool_rules_restrict_only_when_one_is_set() -> None:
     assert ToolRules(allow=("a",)).restrict
     assert ToolRules(ignore=("a",)).restrict
     assert ToolRules(read_only=True).restrict
+
+
+NO_PARTS = (None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("said", "limits"),
+    [
+        (SignInTimeouts(), (*NO_PARTS, 15.0)),
+        (SignInTimeouts(connect=2.0), (2.0, 15.0, 15.0, 32.0)),
+        (SignInTimeouts(1.0, 2.0, 3.0), (1.0, 2.0, 3.0, 6.0)),
+        (SignInTimeouts(headers=0.0), (15.0, 60.0, 15.0, 90.0)),
+        (SignInTimeouts(0.0, 3600.0, 60.5), (60.0, 60.0, 60.0, 180.0)),
+    ],
+)
+def test_a_request_of_a_sign_in_comes_to_an_end_whatever_the_person_says(
+    said: SignInTimeouts, limits: tuple[float | None, ...]
+) -> None:
+    assert said.limit(15.0) == limits

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Protocol, cast
 
 from mcp_remote_py.oauth.steps import Credential
-from mcp_remote_py.settings import ProxySettings
+from mcp_remote_py.settings import LoginSettings
 
 
 class Agent(Protocol):
@@ -50,7 +50,7 @@ class BuildAgent(Protocol):
 
     def __call__(
         self,
-        settings: ProxySettings,
+        settings: LoginSettings,
         environment: Mapping[str, str],
         report: Callable[[str], None],
         read_line: Callable[[], str] | None = None,

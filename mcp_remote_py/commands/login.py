@@ -16,7 +16,7 @@ from mcp_remote_py.errors import McpRemoteError, UsageError, one_line
 from mcp_remote_py.named_files import read_settled
 from mcp_remote_py.oauth.steps import Credential
 from mcp_remote_py.redact import mask_url
-from mcp_remote_py.settings import HeaderSources, ProxySettings, check_sign_in_headers
+from mcp_remote_py.settings import HeaderSources, LoginSettings, check_sign_in_headers
 from mcp_remote_py.transports.headers import HeaderBook
 
 logger = logging.getLogger("mcp_remote_py")
@@ -25,7 +25,7 @@ DONE_STATUS, SIGN_IN_NEEDED_STATUS = 0, 3
 
 
 def run_login(
-    settings: ProxySettings,
+    settings: LoginSettings,
     environment: Mapping[str, str],
     write: Callable[[str], None],
     read_line: Callable[[], str] | None = None,
@@ -58,7 +58,7 @@ def run_login(
 
 
 async def _sign_in(
-    agent: Agent, settings: ProxySettings, write: Callable[[str], None], now: Callable[[], float]
+    agent: Agent, settings: LoginSettings, write: Callable[[str], None], now: Callable[[], float]
 ) -> int:
     server = mask_url(str(settings.server))
     write(f"Asking {server} whether it wants a sign-in ...")

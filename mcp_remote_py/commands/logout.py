@@ -19,10 +19,9 @@ from mcp_remote_py.errors import McpRemoteError, one_line
 from mcp_remote_py.redact import mask_url, remember, secrets_in_url
 from mcp_remote_py.settings import (
     TOKEN_STORES,
+    LoginSettings,
     LogoutSettings,
-    ProxySettings,
     SignInSettings,
-    choose_http_proxy,
     parse_server_url,
 )
 
@@ -112,7 +111,7 @@ async def _sign_out(
     remember(secrets_in_url(state.server))
     try:
         agent = build(
-            _to_proxy_settings(state, settings, environment),
+            _to_login_settings(state, settings),
             environment,
             lambda text: write(one_line(text)),
         )
@@ -134,24 +133,14 @@ def _name(state: State) -> str:
     return one_line(f"{mask_url(state.server)}{profile}")
 
 
-def _to_proxy_settings(
-    state: State, settings: LogoutSettings, environment: Mapping[str, str]
-) -> ProxySettings:
-    """The settings of the session that `state` remembers.
-
-    Raises:
-        UsageError: the environment names an HTTP proxy that cannot be used.
-    """
+def _to_login_settings(state: State, settings: LogoutSettings) -> LoginSettings:
+    """The settings of the session that `state` remembers."""
     server = parse_server_url(state.server, allow_http=True)
     defaults = SignInSettings()
     used = state.store if state.store in TOKEN_STORES else defaults.token_store
-    return ProxySettings(
+    return LoginSettings(
         server=server,
-        timeouts=settings.timeouts,
-        tls=settings.tls,
-        http_proxy=choose_http_proxy(server, environment),
-        allow_private_network=settings.allow_private_network,
-        ipv4=settings.ipv4,
+        network=settings.network,
         log=settings.log,
         sign_in=defaults._replace(
             profile=state.profile,

@@ -30,7 +30,6 @@ from mcp_remote_py.settings import (
     ProtocolStrategy,
     ProxySettings,
     TransportStrategy,
-    choose_http_proxy,
 )
 from mcp_remote_py.tools import ToolCatalog
 from mcp_remote_py.transports.choose import Candidate, ChosenChannel, OnAccepted
@@ -136,7 +135,7 @@ class LazySignIn:
             from mcp_remote_py.signin.build import build_agent  # 0.2 s that few starts cost
 
             self._agent = build_agent(
-                self._settings,
+                self._settings.login,
                 self._environment,
                 say,
                 server_address=lambda: self._server_address,
@@ -216,7 +215,6 @@ async def _relay(
                 authorizer,
                 intake,
                 on_connected,
-                lambda url: choose_http_proxy(url, environment),
             ),
             Stamp(parameters),
             state,

@@ -21,7 +21,7 @@ import httpcore
 from mcp_remote_py.errors import NotSent, SignInFailed, UsageError
 from mcp_remote_py.network import AsyncioBackend, Resolve, resolve
 from mcp_remote_py.oauth.ownership import named_by
-from mcp_remote_py.reach import Network, has_private_name, may_lead, network_of, network_of_literal
+from mcp_remote_py.reach import Zone, has_private_name, may_lead, network_of, network_of_literal
 from mcp_remote_py.redact import mask_url
 from mcp_remote_py.settings import ServerUrl, SignInSettings, parse_server_url
 
@@ -39,7 +39,7 @@ _NO_OPTION = "No option allows that address: tell whoever runs the server."
 class OutOfReach(Exception):
     """A name leads to this address, or to this machine by its own sense, and must not."""
 
-    def __init__(self, place: str, network: Network) -> None:
+    def __init__(self, place: str, network: Zone) -> None:
         super().__init__(place)
         self.place = place
         self.network = network
@@ -108,7 +108,7 @@ class Border:
         """The error for the person: what leads where, from where, and what to do."""
         named = f"The server's {what} {mask_url(url)}" if what else mask_url(url)
         server = await self._server_network()
-        hint = _NO_OPTION if refused.network is Network.LINK_LOCAL else _OPTION
+        hint = _NO_OPTION if refused.network is Zone.LINK_LOCAL else _OPTION
         return SignInFailed(
             f"{named} leads to {refused.place}, {refused.network.value}, and the MCP server "
             f"{self._server.host} is {server.value}: a server must not lead into networks that "
@@ -116,28 +116,28 @@ class Border:
             hint=hint,
         )
 
-    async def _is_open(self, network: Network) -> bool:
-        if network is Network.PUBLIC:
+    async def _is_open(self, network: Zone) -> bool:
+        if network is Zone.PUBLIC:
             return True  # as nearly always: nobody asks where the server is
         server = await self._server_network()
         return may_lead(server, network, private_allowed=self._private_allowed)
 
-    async def _server_network(self) -> Network:
+    async def _server_network(self) -> Zone:
         literal = network_of_literal(self._server.host)
         if literal is not None:
             return literal
         if not self._proxied:
             return network_of(await self._locate())
         seen = {network for _, network in await self._look_up(self._server.host)}
-        return Network.PRIVATE if seen == {Network.PRIVATE} else Network.PUBLIC
+        return Zone.PRIVATE if seen == {Zone.PRIVATE} else Zone.PUBLIC
 
-    async def _look_up(self, host: str) -> list[tuple[str, Network]]:
+    async def _look_up(self, host: str) -> list[tuple[str, Zone]]:
         literal = network_of_literal(host)
         if literal is not None:
             return [(host, literal)]
         addresses = await self._see(host)
         if not addresses and has_private_name(host):
-            return [(host, Network.PRIVATE)]
+            return [(host, Zone.PRIVATE)]
         return [(address, network_of(address)) for address in addresses]
 
     async def _see(self, host: str) -> Sequence[str]:
@@ -152,21 +152,25 @@ class Border:
             return ()
 
 
-async def find_peer(server: ServerUrl, build_tls: Callable[[], ssl.SSLContext], ipv4: bool) -> str:
+async def find_peer(
+    server: ServerUrl,
+    build_tls: Callable[[], ssl.SSLContext],
+    ipv4: bool,
+    limit: float = LOCATE_TIMEOUT,
+) -> str:
     """The address that a connection to the MCP server has now; nothing is asked of it.
 
-    With https, TLS shows that it is the server's: whoever rules its name could lead it anywhere.
+    `limit`, in seconds, is for connecting. With https, TLS shows that it is the server's: whoever
+    rules its name could lead it anywhere.
 
     Raises:
         NotSent: there is no connection.
     """
     try:
-        stream = await AsyncioBackend(ipv4=ipv4).connect_tcp(
-            server.host, server.port, LOCATE_TIMEOUT
-        )
+        stream = await AsyncioBackend(ipv4=ipv4).connect_tcp(server.host, server.port, limit)
         address: str = stream.get_extra_info("peername")[0]
         if server.scheme == "https":
-            stream = await stream.start_tls(build_tls(), server.host, LOCATE_TIMEOUT)
+            stream = await stream.start_tls(build_tls(), server.host, limit)
     except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
         raise NotSent(
             f"{server.origin} cannot be reached ({error}): whether it may name what it names "

@@ -27,7 +27,7 @@ from mcp_remote_py.errors import LockBusy, StoreError
 from mcp_remote_py.oauth.claims import account_of
 from mcp_remote_py.oauth.ledger import Ledger
 from mcp_remote_py.oauth.steps import Credential, Lock
-from mcp_remote_py.settings import Header, ProxySettings
+from mcp_remote_py.settings import Header, LoginSettings
 from mcp_remote_py.signin.agent import Listener, SignInAgent, Surroundings
 from mcp_remote_py.signin.border import origins_of
 from mcp_remote_py.signin.browser import detect_platform, open_browser
@@ -137,7 +137,7 @@ class LocksOfMemory:
 
 
 def build_agent(
-    settings: ProxySettings,
+    settings: LoginSettings,
     environment: Mapping[str, str],
     report: Callable[[str], None],
     read_line: Callable[[], str] | None = None,
@@ -156,14 +156,11 @@ def build_agent(
 
     fetcher = build_fetcher(
         settings.server,
-        settings.tls,
-        environment,
+        settings.network,
         origins_of(chosen),
         server_address,
         time.time,
         os.urandom,
-        ipv4=settings.ipv4,
-        private_allowed=settings.allow_private_network,
     )
     clock = LoopClock()
     locks = {
@@ -193,9 +190,7 @@ def build_agent(
 
     async def renew(held: Held) -> Credential:
         sealed = cast("SealedStore", store)
-        job = await asyncio.to_thread(
-            describe_job, sealed, session, settings, environment, server_address()
-        )
+        job = await asyncio.to_thread(describe_job, sealed, session, settings, server_address())
         return await renew_kept(job, held.share(), report)
 
     async def open_in_browser(url: str) -> bool:

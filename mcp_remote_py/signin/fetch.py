@@ -12,27 +12,49 @@ from __future__ import annotations
 import asyncio
 import ssl
 import sys
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import NamedTuple, cast
 from urllib.parse import urljoin
 
 from mcp_remote_py import __version__
 from mcp_remote_py.bounds import open_body
-from mcp_remote_py.errors import ExchangeError, Interrupted, NotSent, Unusable, UsageError
+from mcp_remote_py.errors import (
+    ExchangeError,
+    Interrupted,
+    NotSent,
+    Unusable,
+    UsageError,
+    no_answer_in_time,
+    no_connection_in_time,
+)
 from mcp_remote_py.network import (
     CERTIFICATE_HINT,
     KEEPALIVE_EXPIRY,
     AsyncioBackend,
-    Choose,
     begin_body,
     find_cause,
 )
 from mcp_remote_py.oauth.dpop import prove
 from mcp_remote_py.oauth.steps import MAX_BODY_BYTES, Fetch, Request, Response
 from mcp_remote_py.redact import Secret, mask_url, remember, remember_briefly
-from mcp_remote_py.settings import Header, ServerUrl, Tls, choose_http_proxy, secrets_of_proxy
-from mcp_remote_py.signin.border import Border, OutOfReach, find_peer, read_origin
+from mcp_remote_py.settings import (
+    FETCH_TIMEOUT,
+    POST_TIMEOUT,
+    Header,
+    Network,
+    RequestLimits,
+    ServerUrl,
+    SignInTimeouts,
+    secrets_of_proxy,
+)
+from mcp_remote_py.signin.border import (
+    LOCATE_TIMEOUT,
+    Border,
+    OutOfReach,
+    find_peer,
+    read_origin,
+)
 from mcp_remote_py.tls import build_tls_context
 
 if "httpx" not in sys.modules:
@@ -42,10 +64,7 @@ if "httpx" not in sys.modules:
 import httpcore
 import httpx
 
-FETCH_TIMEOUT = 5.0
-POST_TIMEOUT = 15.0
-"""Seconds for one request in all: for a document, and where something is done for it. A person
-waits, and a host does (field note 29)."""
+_NOTHING_SAID = SignInTimeouts()
 
 MAX_REDIRECTS = 3
 
@@ -74,7 +93,7 @@ class Fetcher:
     `build_tls` is called when the first request of a kind is made, and told whether the client
     certificate belongs into it; `choose_proxy` for every request. `now`, in seconds since the
     epoch, and `random_bytes` are for proofs of possession. The limits are in seconds: for a
-    document, and where something is done for it.
+    document, and where something is done for it; `timeouts` is what the person says of them.
     """
 
     def __init__(
@@ -88,6 +107,7 @@ class Fetcher:
         fetch_timeout: float = FETCH_TIMEOUT,
         post_timeout: float = POST_TIMEOUT,
         *,
+        timeouts: SignInTimeouts = _NOTHING_SAID,
         ipv4: bool = False,
     ) -> None:
         self._server = server
@@ -97,8 +117,8 @@ class Fetcher:
         self._ipv4 = ipv4
         self._now = now
         self._random_bytes = random_bytes
-        self._fetch_timeout = fetch_timeout
-        self._post_timeout = post_timeout
+        self._document_limits = timeouts.limit(fetch_timeout)
+        self._deed_limits = timeouts.limit(post_timeout)
         self._clients: dict[_Way, httpx.AsyncClient] = {}
 
     async def fetch(self, step: Fetch) -> Response:
@@ -110,19 +130,19 @@ class Fetcher:
             Unusable: the answer is larger than `MAX_BODY_BYTES`, or redirects elsewhere.
             SignInFailed: it leads where the MCP server must not lead us.
         """
-        seconds = self._fetch_timeout if step.request.method == "GET" else self._post_timeout
+        limits = self._document_limits if step.request.method == "GET" else self._deed_limits
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(limits.whole):
                 if not step.follow_redirects:
-                    return await self._once(step.request)
-                return await self._follow(step.request)
+                    return await self._once(step.request, limits)
+                return await self._follow(step.request, limits)
         except TimeoutError:
-            raise _too_late(step.request.url, seconds) from None
+            raise _too_late(step.request.url, limits) from None
 
-    async def _follow(self, request: Request) -> Response:
+    async def _follow(self, request: Request, limits: RequestLimits) -> Response:
         url = request.url
         for _ in range(MAX_REDIRECTS + 1):
-            response = await self._once(request._replace(url=url))
+            response = await self._once(request._replace(url=url), limits)
             location = response.headers.get("location", "")
             if request.method != "GET" or response.status not in (301, 302, 307, 308):
                 return response
@@ -136,7 +156,7 @@ class Fetcher:
             url = target
         raise Unusable(f"{mask_url(request.url)} redirects more than {MAX_REDIRECTS} times.")
 
-    async def _once(self, request: Request) -> Response:
+    async def _once(self, request: Request, limits: RequestLimits) -> Response:
         where = mask_url(request.url)
         client = await self._find_client(request.url)
         headers = {name: value.reveal() for name, value in request.headers}
@@ -152,7 +172,10 @@ class Fetcher:
                 request.url,
                 headers=headers,
                 content=None if request.body is None else request.body.reveal(),
+                timeout=_until_head(limits),
             ) as response:
+                # httpcore reads this mapping anew when the body is read.
+                response.request.extensions["timeout"]["read"] = limits.body
                 body = await _read_body(response, where)
                 answered = {name.lower(): value for name, value in response.headers.items()}
                 return Response(response.status_code, answered, body)
@@ -175,6 +198,7 @@ class Fetcher:
         # The person named this address.
         client = self._open(_Way(self._choose_proxy(self._server), certified=True, judged=False))
         answers: list[tuple[int, str]] = []
+        limits = self._deed_limits
         try:
             for method, accept, content in (
                 ("POST", "application/json, text/event-stream", PROBE),
@@ -185,15 +209,21 @@ class Fetcher:
                     name.lower().encode(): value.reveal().encode("latin-1") for name, value in given
                 }
                 async with (
-                    asyncio.timeout(self._post_timeout),
-                    client.stream(method, url, headers=headers, content=content) as answer,
+                    asyncio.timeout(limits.whole),
+                    client.stream(
+                        method,
+                        url,
+                        headers=headers,
+                        content=content,
+                        timeout=_until_head(limits),
+                    ) as answer,
                 ):
                     status = answer.status_code
                     answers.append((status, answer.headers.get("www-authenticate", "")))
                 if status < 300 or status == 401:
                     return answers[-1]
         except TimeoutError:
-            raise _too_late(url, self._post_timeout) from None
+            raise _too_late(url, limits) from None
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             raise map_error(error, mask_url(url)) from error
         return answers[0]
@@ -213,18 +243,11 @@ class Fetcher:
     def _open(self, way: _Way) -> httpx.AsyncClient:
         if way in self._clients:
             return self._clients[way]
-        tls = self._build_tls(way.certified)
-        choose = self.border.choose if way.judged else None
-        if way.proxy is not None:
-            remember(secrets_of_proxy(way.proxy))
         client = self._clients[way] = httpx.AsyncClient(
-            verify=tls,
-            proxy=None if way.proxy is None else way.proxy.reveal(),
-            transport=_Transport(tls, choose, self._ipv4) if way.proxy is None else None,
+            transport=_Transport(self._open_pool(way)),
             trust_env=False,
             cookies=CookieJar(_NO_COOKIES),
             follow_redirects=False,
-            timeout=self._post_timeout,
             headers={
                 "user-agent": f"mcp-remote-py/{__version__}",
                 "accept": "application/json",
@@ -234,6 +257,25 @@ class Fetcher:
         )
         return client
 
+    def _open_pool(self, way: _Way) -> httpcore.AsyncConnectionPool:
+        tls = self._build_tls(way.certified)
+        if way.proxy is None:
+            choose = self.border.choose if way.judged else None
+            network = AsyncioBackend(ipv4=self._ipv4, choose=choose)
+            return httpcore.AsyncConnectionPool(
+                tls, keepalive_expiry=KEEPALIVE_EXPIRY, network_backend=network
+            )
+        remember(secrets_of_proxy(way.proxy))
+        proxy = httpx.Proxy(way.proxy.reveal())
+        return httpcore.AsyncHTTPProxy(
+            proxy_url=str(proxy.url),
+            proxy_auth=proxy.raw_auth,
+            ssl_context=tls,
+            proxy_ssl_context=self._build_tls(False) if proxy.url.scheme == "https" else None,
+            keepalive_expiry=KEEPALIVE_EXPIRY,
+            network_backend=AsyncioBackend(ipv4=self._ipv4),
+        )
+
     async def aclose(self) -> None:
         """Closes connections."""
         for client in self._clients.values():
@@ -242,49 +284,51 @@ class Fetcher:
 
 def build_fetcher(
     server: ServerUrl,
-    tls: Tls,
-    environment: Mapping[str, str],
+    network: Network,
     named: Iterable[str],
     server_address: Callable[[], str],
     now: Callable[[], float],
     random_bytes: Callable[[int], bytes],
-    *,
-    ipv4: bool,
-    private_allowed: bool,
 ) -> Fetcher:
     """The fetcher of a process, with its border.
 
-    `environment` names the proxies, `named` are the origins that the person named, and
-    `server_address` is where the server was connected to last, "" where it was not.
+    `named` are the origins that the person named, and `server_address` is where the server was
+    connected to last, "" where it was not.
     """
 
     def build_tls(certified: bool) -> ssl.SSLContext:
-        return build_tls_context(tls, certified=certified)
-
-    def choose_proxy(url: ServerUrl) -> Secret | None:
-        return choose_http_proxy(url, environment)
+        return build_tls_context(network.tls, certified=certified)
 
     async def locate() -> str:
-        return server_address() or await find_peer(server, lambda: build_tls(True), ipv4)
+        limit = network.sign_in_timeouts.limit(LOCATE_TIMEOUT).connect or LOCATE_TIMEOUT
+        return server_address() or await find_peer(
+            server, lambda: build_tls(True), network.ipv4, limit
+        )
 
     border = Border(
         server,
         named,
         locate,
-        proxied=choose_proxy(server) is not None,
-        private_allowed=private_allowed,
+        proxied=network.proxy_for(server) is not None,
+        private_allowed=network.allow_private_network,
     )
-    return Fetcher(server, border, build_tls, choose_proxy, now, random_bytes, ipv4=ipv4)
+    return Fetcher(
+        server,
+        border,
+        build_tls,
+        network.proxy_for,
+        now,
+        random_bytes,
+        timeouts=network.sign_in_timeouts,
+        ipv4=network.ipv4,
+    )
 
 
 class _Transport(httpx.AsyncBaseTransport):
-    """httpx's own, on sockets that `choose` has a say in."""
+    """httpx's own, on a pool of ours."""
 
-    def __init__(self, tls: ssl.SSLContext, choose: Choose | None, ipv4: bool) -> None:
-        network = AsyncioBackend(ipv4=ipv4, choose=choose)
-        self._pool = httpcore.AsyncConnectionPool(
-            tls, keepalive_expiry=KEEPALIVE_EXPIRY, network_backend=network
-        )
+    def __init__(self, pool: httpcore.AsyncConnectionPool) -> None:
+        self._pool = pool
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         url = request.url
@@ -352,9 +396,16 @@ async def _read_body(response: httpx.Response, where: str) -> bytes:
     return bytes(body)
 
 
-def _too_late(url: str, seconds: float) -> Interrupted:
+def _until_head(limits: RequestLimits) -> httpx.Timeout:
+    return httpx.Timeout(
+        connect=limits.connect, read=limits.headers, write=limits.headers, pool=limits.whole
+    )
+
+
+def _too_late(url: str, limits: RequestLimits) -> Interrupted:
     return Interrupted(
-        f"{mask_url(url)} did not answer in {seconds:g} seconds.", hint="Try again later."
+        f"{mask_url(url)} did not answer in {limits.whole:g} seconds.",
+        hint="Try again later, or raise --headers-timeout.",
     )
 
 
@@ -366,7 +417,11 @@ def map_error(error: Exception, where: str) -> ExchangeError:
             f"The certificate of {where} is not trusted: {distrust.verify_message.rstrip('.')}.",
             hint=CERTIFICATE_HINT,
         )
-    if isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError)):
+    if isinstance(error, httpx.ConnectTimeout):
+        return no_connection_in_time(where)
+    if isinstance(error, (httpx.ReadTimeout, httpx.WriteTimeout)):
+        return no_answer_in_time(where)
+    if isinstance(error, (httpx.ConnectError, httpx.ProxyError)):
         return NotSent(
             f"{where} cannot be reached: {reason}.", hint="Check the network and try again."
         )

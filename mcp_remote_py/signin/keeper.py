@@ -16,8 +16,9 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import cast
 
 import msgspec
 
@@ -47,19 +48,19 @@ from mcp_remote_py.oauth.steps import (
 from mcp_remote_py.oauth.tokens import GrantRefused, TokenError
 from mcp_remote_py.redact import Secret
 from mcp_remote_py.settings import (
-    ProxySettings,
+    POST_TIMEOUT,
+    LoginSettings,
+    Network,
     SignInSettings,
-    Tls,
     Unattended,
     parse_server_url,
-    proxy_variables,
 )
 from mcp_remote_py.signin.border import origins_of
 from mcp_remote_py.signin.fetch import build_fetcher
 from mcp_remote_py.signin.perform import perform, read_secret
 
-PATIENCE = 40.0
-"""Seconds we wait for the keeper: two requests to a token endpoint that hangs, and its start."""
+START_PATIENCE = 10.0
+"""Seconds for the keeper to start, and to store what it got."""
 
 MODULE = "mcp_remote_py.signin.keeper"
 
@@ -82,12 +83,12 @@ class Job(msgspec.Struct):
     """The MCP server's URL."""
     server_address: str
     """Where it was connected to last, "" where it was not."""
-    allow_private_network: bool
-    proxy_variables: dict[str, str]
-    ipv4: bool
-    ca_certs: tuple[str, ...]
-    client_cert: str | None
-    client_key: str | None
+    network: Network
+
+    @property
+    def patience(self) -> float:
+        """Seconds we wait for the keeper: two requests to a token endpoint that hangs, and more."""
+        return START_PATIENCE + 2 * self.network.sign_in_timeouts.limit(POST_TIMEOUT).whole
 
     def read_settings(self) -> SignInSettings:
         """What of a person's settings a renewal asks for."""
@@ -129,7 +130,11 @@ class Result(msgspec.Struct):
     """The credential, as it is stored, but in clear text: in the pipe and nowhere else."""
 
 
-_decode_job = msgspec.json.Decoder(Job).decode
+def _encode_job(job: Job) -> bytes:
+    return msgspec.json.encode(job, enc_hook=lambda secret: cast("Secret", secret).reveal())
+
+
+_decode_job = msgspec.json.Decoder(Job, dec_hook=lambda kind, text: kind(text)).decode
 _decode_result = msgspec.json.Decoder(Result).decode
 
 
@@ -156,8 +161,7 @@ class GivenKey:
 def describe_job(
     store: SealedStore,
     session: str,
-    settings: ProxySettings,
-    environment: Mapping[str, str],
+    settings: LoginSettings,
     server_address: str,
 ) -> Job:
     """What a keeper of this session needs. May block: it asks for the key.
@@ -179,12 +183,7 @@ def describe_job(
         unattended=_write_unattended(settings.sign_in.unattended),
         server=str(settings.server),
         server_address=server_address,
-        allow_private_network=settings.allow_private_network,
-        proxy_variables=proxy_variables(environment),
-        ipv4=settings.ipv4,
-        ca_certs=settings.tls.ca_certs,
-        client_cert=settings.tls.client_cert,
-        client_key=settings.tls.client_key,
+        network=settings.network,
     )
 
 
@@ -204,7 +203,7 @@ async def renew_kept(job: Job, lock: int, report: Callable[[str], None]) -> Cred
         McpRemoteError: as `flow.renew`.
     """
     try:
-        output = await asyncio.to_thread(_employ, msgspec.json.encode(job), lock)
+        output = await asyncio.to_thread(_employ, _encode_job(job), lock, job.patience)
         result = _decode_result(output)
     except (ValueError, OSError, subprocess.TimeoutExpired) as error:
         raise Interrupted(
@@ -218,7 +217,7 @@ async def renew_kept(job: Job, lock: int, report: Callable[[str], None]) -> Cred
     return decode(result.record)
 
 
-def _employ(job: bytes, lock: int) -> bytes:
+def _employ(job: bytes, lock: int, patience: float) -> bytes:
     """The words of a keeper that is over.
 
     In a thread: asyncio kills the children of a loop that ends, the very thing to be avoided.
@@ -232,7 +231,7 @@ def _employ(job: bytes, lock: int) -> bytes:
         pass_fds=(lock,),
         start_new_session=True,  # hosts kill by group
     )
-    return keeper.communicate(job, PATIENCE)[0]
+    return keeper.communicate(job, patience)[0]
 
 
 def _to_error(result: Result) -> McpRemoteError:
@@ -314,14 +313,11 @@ def main() -> None:
     store = SealedStore(Path(job.folder), keys, os.urandom)
     fetcher = build_fetcher(
         parse_server_url(job.server, allow_http=True),
-        Tls(job.ca_certs, job.client_cert, job.client_key),
-        job.proxy_variables,
+        job.network,
         origins_of(job.read_settings()),
         lambda: job.server_address,
         time.time,
         os.urandom,
-        ipv4=job.ipv4,
-        private_allowed=job.allow_private_network,
     )
     result = asyncio.run(keep(job, fetcher.fetch, store, time.time))
     sys.stdout.buffer.write(msgspec.json.encode(result))

@@ -33,6 +33,8 @@ from mcp_remote_py.errors import (
     NotSent,
     Unusable,
     UsageError,
+    no_answer_in_time,
+    no_connection_in_time,
 )
 from mcp_remote_py.jsonrpc import Message
 from mcp_remote_py.network import (
@@ -295,7 +297,7 @@ def map_error(error: Exception, *, sent: bool, where: str = "") -> Exception:
     reason = str(error).strip().rstrip(".") or type(error).__name__
     at = f" {where}" if where else ""
     if isinstance(error, httpcore.ConnectTimeout):
-        return NotSent(f"Connecting to the server{at} took too long.", hint=_CONNECT_HINT)
+        return no_connection_in_time(f"the server{at}")
     if isinstance(error, httpcore.ProxyError):
         return NotSent(
             f"The HTTP proxy refused the connection: {reason}.",
@@ -308,10 +310,7 @@ def map_error(error: Exception, *, sent: bool, where: str = "") -> Exception:
     if isinstance(error, httpcore.LocalProtocolError):
         return Unusable(f"The request cannot be sent: {reason}.", hint="Check the headers you add.")
     if isinstance(error, httpcore.TimeoutException):
-        return Interrupted(
-            "The server took too long to answer.",
-            hint="Raise --headers-timeout or --body-timeout (0 means no limit).",
-        )
+        return no_answer_in_time("The server")
     if isinstance(error, (httpcore.NetworkError, httpcore.ProtocolError, OSError)):
         kind = Interrupted if sent else NotSent
         return kind(f"The connection to the server broke: {reason}.")
@@ -337,7 +336,7 @@ class HttpClient:
     """Sends requests to one server.
 
     `on_connected` is told the address that each new connection to it has, where that is seen;
-    `choose_proxy` names the proxy for where a redirect led.
+    `choose_proxy` names the proxy for an address, instead of the network's settings.
     """
 
     def __init__(
@@ -352,7 +351,8 @@ class HttpClient:
         self._settings = settings
         self._intake = intake or Intake(settings.max_message_size)
         self._on_connected = on_connected
-        self._choose_proxy = choose_proxy
+        self._network = settings.network
+        self._choose_proxy = choose_proxy or self._network.proxy_for
         self._headers = headers
         self._sign_in = authorizer
         self._server = settings.server
@@ -361,7 +361,7 @@ class HttpClient:
         self._cookies: dict[str, Cookies] = {}
         """By origin."""
         if settings.server.scheme == "https":
-            self._tls = build_tls_context(settings.tls)
+            self._tls = build_tls_context(self._network.tls)
 
     @property
     def _authorizer(self) -> Authorizer | None:
@@ -540,7 +540,7 @@ class HttpClient:
         headers: list[Header],
         body: bytes,
     ) -> Response:
-        timeouts = self._settings.timeouts
+        timeouts = self._network.timeouts
         ours = [
             (b"host", url.authority.encode()),
             (b"user-agent", USER_AGENT),
@@ -642,16 +642,14 @@ class HttpClient:
 
     async def _connect(self, url: ServerUrl) -> Lane:
         if url.scheme == "https" and self._tls is None:
-            self._tls = build_tls_context(self._settings.tls)
-        network = AsyncioBackend(ipv4=self._settings.ipv4)
-        proxy = self._settings.http_proxy
-        if self._choose_proxy is not None and url.origin != self._settings.server.origin:
-            proxy = self._choose_proxy(url)
+            self._tls = build_tls_context(self._network.tls)
+        network = AsyncioBackend(ipv4=self._network.ipv4)
+        proxy = self._choose_proxy(url)
         if proxy is not None:
             return ProxiedLane(proxy, self._tls, network)
         # httpcore's own AsyncHTTPConnection does the same behind a lock that costs every
         # exchange two turns of the event loop.
-        limit = self._settings.timeouts.connect
+        limit = self._network.timeouts.connect
         stream = await network.connect_tcp(url.host, url.port, limit, None, _socket_options())
         if url.scheme == "https" and self._tls is not None:
             stream = await stream.start_tls(self._tls, url.host, limit)

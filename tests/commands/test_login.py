@@ -15,12 +15,12 @@ from mcp_remote_py.commands.login import run_login
 from mcp_remote_py.errors import McpRemoteError, NotSent, UsageError
 from mcp_remote_py.oauth.steps import Client, Credential
 from mcp_remote_py.redact import Secret
-from mcp_remote_py.settings import ProxySettings, parse_server_url
+from mcp_remote_py.settings import LoginSettings, parse_server_url
 from tests.harness.host import environment_for
 
 SERVER = "https://mcp.example.com/mcp?key=login-canary-1"
 SHOWN = "https://mcp.example.com/mcp?key=****"
-SETTINGS = ProxySettings(parse_server_url(SERVER))
+SETTINGS = LoginSettings(parse_server_url(SERVER))
 ASKING = f"Asking {SHOWN} whether it wants a sign-in ..."
 PATIENCE = 20.0
 """Seconds for a process of the test."""
@@ -48,11 +48,11 @@ class FakeAgent:
         self.probed, self.signed_in, self.says = probed, signed_in, says
         self.challenges: list[str] = []
         self.report: Callable[[str], None] | None = None
-        self.built_with: tuple[ProxySettings, Mapping[str, str]] | None = None
+        self.built_with: tuple[LoginSettings, Mapping[str, str]] | None = None
 
     def build(
         self,
-        settings: ProxySettings,
+        settings: LoginSettings,
         environment: Mapping[str, str],
         report: Callable[[str], None],
         read_line: Callable[[], str] | None = None,

@@ -18,16 +18,17 @@ from mcp_remote_py.credentials.state import StateFile, list_states, state_direct
 from mcp_remote_py.credentials.store import session_key
 from mcp_remote_py.errors import McpRemoteError, StoreError
 from mcp_remote_py.oauth.steps import Credential
-from mcp_remote_py.redact import Secret
 from mcp_remote_py.settings import (
+    LoginSettings,
     LogoutSettings,
-    ProxySettings,
-    Timeouts,
+    Network,
+    SignInTimeouts,
     Tls,
     parse_server_url,
 )
 
 SERVER = "https://mcp.example.com/mcp?key=logout-canary-1"
+NETWORK = Network(sign_in_timeouts=SignInTimeouts(connect=1.0), tls=Tls(("ca.pem",)), ipv4=True)
 SHOWN = "https://mcp.example.com/mcp?key=****"
 OTHER = "http://internal.example.com/sse"
 TENANT = "https://tenant.example.com/"
@@ -41,12 +42,12 @@ class FakeAgents:
 
     def __init__(self, signed_in: set[Session] | None = None, broken: set[Session] | None = None):
         self.signed_in, self.broken = signed_in or set(), broken or set()
-        self.built: list[ProxySettings] = []
+        self.built: list[LoginSettings] = []
         self.signed_out: list[Session] = []
 
     def build(
         self,
-        settings: ProxySettings,
+        settings: LoginSettings,
         environment: Mapping[str, str],
         report: Callable[[str], None],
         read_line: Callable[[], str] | None = None,
@@ -82,7 +83,6 @@ def logout(
     server: str | None,
     profile: str | None = None,
     resource: str | None = None,
-    environment: Mapping[str, str] | None = None,
     token_store: str | None = None,
 ) -> tuple[int, list[str]]:
     lines: list[str] = []
@@ -91,12 +91,9 @@ def logout(
         profile,
         resource,
         token_store,
-        Timeouts(connect=1.0),
-        Tls(("ca.pem",)),
-        allow_private_network=True,
-        ipv4=True,
+        NETWORK,
     )
-    known = {"MCP_REMOTE_CONFIG_DIR": str(home), **(environment or {})}
+    known = {"MCP_REMOTE_CONFIG_DIR": str(home)}
     status = run_logout(settings, known, lines.append, agents.build)
     assert "canary" not in "".join(lines)
     return status, lines
@@ -251,15 +248,10 @@ def test_session_that_fails_is_said_kept_and_does_not_keep_the_others(
 
 def test_agent_gets_the_connection_and_the_store_that_was_used(tmp_path: Path) -> None:
     remember(tmp_path, (SERVER, "", ""))
-    environment = {"HTTPS_PROXY": "http://proxy.example.com:3128"}
     agents = FakeAgents()
-    logout(tmp_path, agents, SERVER, environment=environment)
+    logout(tmp_path, agents, SERVER)
     (settings,) = agents.built
-    assert settings.timeouts == Timeouts(connect=1.0)
-    assert settings.tls == Tls(("ca.pem",))
-    assert settings.ipv4
-    assert settings.allow_private_network
-    assert settings.http_proxy == Secret("http://proxy.example.com:3128")
+    assert settings.network == NETWORK
     assert settings.sign_in.token_store == "file"
 
 

@@ -15,14 +15,16 @@ from mcp_remote_py.credentials.store import session_key
 from mcp_remote_py.errors import ExchangeError
 from mcp_remote_py.oauth.steps import Client, Credential
 from mcp_remote_py.redact import Secret
-from mcp_remote_py.settings import ProxySettings, SignInSettings, parse_server_url
+from mcp_remote_py.settings import LoginSettings, ProxySettings, SignInSettings, parse_server_url
 from mcp_remote_py.signin.build import build_agent
 from tests.fakes import run
 from tests.peers.launch import free_port
 
-SETTINGS = ProxySettings(
+SETTINGS = LoginSettings(
     parse_server_url("https://mcp.example/mcp"), sign_in=SignInSettings(token_store="file")
 )
+
+RELAY = ProxySettings(SETTINGS.server, sign_in=SETTINGS.sign_in)
 
 REQUEST = b"POST", "https://mcp.example/mcp"
 
@@ -31,7 +33,7 @@ def environment(folder: Path) -> dict[str, str]:
     return {"MCP_REMOTE_CONFIG_DIR": str(folder)}
 
 
-def keep(folder: Path, settings: ProxySettings = SETTINGS) -> None:
+def keep(folder: Path, settings: LoginSettings = SETTINGS) -> None:
     """Stores a sign-in, as another process would have."""
     chosen = settings.sign_in
     store = choose_store("file", state_directory(environment(folder)), lambda count: b"r" * count)
@@ -91,7 +93,7 @@ def test_failure_is_kept_for_status(tmp_path: Path) -> None:
 
 def test_lazy_sign_in_without_a_stored_one_has_no_header_and_makes_no_file(tmp_path: Path) -> None:
     async def main() -> None:
-        lazy = LazySignIn(SETTINGS, environment(tmp_path), signed_in=False)
+        lazy = LazySignIn(RELAY, environment(tmp_path), signed_in=False)
         lazy.accepted(b"Bearer kept-access")
         assert await lazy.headers(*REQUEST) == ()
 
@@ -101,7 +103,7 @@ def test_lazy_sign_in_without_a_stored_one_has_no_header_and_makes_no_file(tmp_p
 
 def test_lazy_sign_in_has_the_header_of_a_stored_one(tmp_path: Path) -> None:
     async def main() -> None:
-        lazy = LazySignIn(SETTINGS, environment(tmp_path), signed_in=True)
+        lazy = LazySignIn(RELAY, environment(tmp_path), signed_in=True)
         assert await lazy.headers(*REQUEST) == ((b"authorization", b"Bearer kept-access"),)
         lazy.accepted(b"Bearer kept-access")
 
@@ -110,7 +112,7 @@ def test_lazy_sign_in_has_the_header_of_a_stored_one(tmp_path: Path) -> None:
 
 
 def test_lazy_sign_in_is_one_agent(tmp_path: Path) -> None:
-    settings = SETTINGS._replace(server=parse_server_url(f"http://127.0.0.1:{free_port()}/mcp"))
+    settings = RELAY._replace(server=parse_server_url(f"http://127.0.0.1:{free_port()}/mcp"))
 
     async def main() -> list[str]:
         lazy = LazySignIn(settings, environment(tmp_path), signed_in=False)
@@ -119,7 +121,7 @@ def test_lazy_sign_in_is_one_agent(tmp_path: Path) -> None:
             with pytest.raises(ExchangeError) as error:
                 await lazy.refused(None, 401, b"Bearer")
             sentences.append(error.value.sentence())
-        keep(tmp_path, settings)
+        keep(tmp_path, settings.login)
         assert await lazy.refused(None, 401, b"Bearer"), "signed in elsewhere meanwhile"
         assert await lazy.headers(*REQUEST) == ((b"authorization", b"Bearer kept-access"),)
         return sentences

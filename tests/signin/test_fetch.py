@@ -17,9 +17,15 @@ from joserfc.jwk import import_key
 from mcp_remote_py.errors import ExchangeError, Interrupted, NotSent, SignInFailed, Unusable
 from mcp_remote_py.oauth.dpop import make_key
 from mcp_remote_py.oauth.steps import MAX_BODY_BYTES, Fetch, Proof, Request, Response
-from mcp_remote_py.reach import Network
+from mcp_remote_py.reach import Zone
 from mcp_remote_py.redact import Secret, scrub_known
-from mcp_remote_py.settings import Tls, parse_server_url
+from mcp_remote_py.settings import (
+    Network,
+    SignInTimeouts,
+    Tls,
+    parse_server_url,
+    proxy_variables,
+)
 from mcp_remote_py.signin.border import Border, OutOfReach
 from mcp_remote_py.signin.fetch import Fetcher, build_fetcher, map_error, to_httpx
 from mcp_remote_py.tls import build_tls_context
@@ -30,6 +36,7 @@ from tests.transports.peers import Authority, ForwardProxy, TlsServer
 
 NOW = 1_800_000_000.0
 SYSTEM = Tls()
+NOTHING_SAID = SignInTimeouts()
 LOOPBACK = "http://127.0.0.1:1/mcp"
 """An MCP server on this machine, as all servers of these tests are."""
 
@@ -47,6 +54,7 @@ def fetcher_for(
     proxy: str = "",
     seconds: float = 5.0,
     border: Border | None = None,
+    timeouts: SignInTimeouts = NOTHING_SAID,
 ) -> Fetcher:
     """One beside the MCP server at `server`; the proxy is for every request."""
     place = parse_server_url(server, allow_http=True)
@@ -59,6 +67,7 @@ def fetcher_for(
         bytes,
         seconds,
         seconds,
+        timeouts=timeouts,
     )
 
 
@@ -173,6 +182,62 @@ def test_body_that_never_ends_is_bounded(server: WildServer) -> None:
         get(server.origin, seconds=0.3)
 
 
+def get_within(url: str, *, seconds: float = 5.0, **timeouts: float) -> Response:
+    """A document, where the person has said how long each part may take."""
+
+    async def main() -> Response:
+        fetcher = fetcher_for(seconds=seconds, timeouts=SignInTimeouts(**timeouts))
+        try:
+            return await fetcher.fetch(Fetch(Request("GET", url)))
+        finally:
+            await fetcher.aclose()
+
+    return run(main())
+
+
+@pytest.mark.promise("P2")
+def test_person_bounds_each_part_of_a_request(server: WildServer) -> None:
+    def stop_in_the_body(exchange: Exchange) -> None:
+        exchange.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+        exchange.hold()
+
+    full = socket.create_server(("127.0.0.1", 0), backlog=0)
+    with full, socket.create_connection(full.getsockname()):
+        with pytest.raises(NotSent, match=r"Connecting to .* took too long") as caught:
+            get_within(f"http://127.0.0.1:{full.getsockname()[1]}/?token=canary", connect=0.2)
+        assert "canary" not in caught.value.sentence()
+    server.script("GET", be_silent, stop_in_the_body)
+    for timeouts in ({"headers": 0.2}, {"body": 0.2}):
+        with pytest.raises(Interrupted, match="took too long to answer") as late:
+            get_within(server.origin, **timeouts)
+        assert "--headers-timeout or --body-timeout" in late.value.hint
+
+
+@pytest.mark.promise("P2")
+@pytest.mark.parametrize("headers", [5.0, 0.0])
+def test_person_may_give_more_time_than_we_would(server: WildServer, headers: float) -> None:
+    def think(exchange: Exchange) -> None:
+        exchange.delay(0.5)
+        exchange.reply(200, b"{}")
+
+    server.always("GET", think)
+    with pytest.raises(Interrupted):
+        get(server.origin, seconds=0.2)
+    assert get_within(server.origin, seconds=0.2, headers=headers).body == b"{}"
+
+
+def test_what_the_person_does_not_speak_of_stays_bounded(server: WildServer) -> None:
+    def drip(exchange: Exchange) -> None:
+        exchange.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+        for _ in range(100):
+            exchange.write(b"x")
+            exchange.delay(0.05)
+
+    server.always("GET", drip)
+    with pytest.raises(Interrupted, match=r"did not answer in 0\.6 seconds"):
+        get_within(server.origin, seconds=0.2, headers=0.2)
+
+
 def test_nobody_there_is_not_sent() -> None:
     with pytest.raises(NotSent, match="cannot be reached") as error:
         get(f"http://127.0.0.1:{free_port()}/")
@@ -226,6 +291,55 @@ def test_proxy_is_used(server: WildServer) -> None:
     with ForwardProxy("me:canary") as proxy:
         assert get(server.origin, proxy=f"http://me:canary@{proxy.authority}").status == 200
         assert len(proxy.requests) == 1
+
+
+def test_proxy_is_connected_to_over_ipv4_where_that_is_asked_for(server: WildServer) -> None:
+    """Like everything else: a name whose IPv6 address leads nowhere must not hold up a sign-in."""
+    place = parse_server_url(LOOPBACK)
+    dead = "http://[::1]:9"
+    fetcher = build_fetcher(
+        place,
+        Network(ipv4=True, proxies=(("http_proxy", Secret(dead)),)),
+        (),
+        str,
+        lambda: NOW,
+        bytes,
+    )
+
+    async def main() -> None:
+        try:
+            with pytest.raises(NotSent, match="cannot be looked up"):
+                await fetcher.fetch(Fetch(Request("GET", "http://example.com/x")))
+        finally:
+            await fetcher.aclose()
+
+    run(main())
+
+
+def test_proxy_that_speaks_tls_is_trusted_by_the_same_authorities(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    with TlsServer(authority.issue("proxy")) as proxy:
+        proxy.always("GET", answer_status(200, b"{}"))
+
+        def ask(*trusted: str) -> Response:
+            proxies = (("http_proxy", Secret(proxy.origin)),)
+            network = Network(tls=Tls(trusted), proxies=proxies)
+            named = ("http://example.com",)
+            place = parse_server_url(LOOPBACK)
+            fetcher = build_fetcher(place, network, named, str, lambda: NOW, bytes)
+
+            async def main() -> Response:
+                try:
+                    return await fetcher.fetch(Fetch(Request("GET", "http://example.com/x")))
+                finally:
+                    await fetcher.aclose()
+
+            return run(main())
+
+        with pytest.raises(NotSent, match="not trusted"):
+            ask()
+        assert ask(str(authority.path)).status == 200
+        assert [seen.path for seen in proxy.requests] == ["http://example.com/x"]
 
 
 @pytest.mark.promise("A3")
@@ -339,7 +453,7 @@ def test_each_hop_of_a_redirect_is_judged_where_it_connects(server: WildServer) 
         async def choose(self, host: str, addresses: Sequence[str]) -> list[str]:
             shown.append(found := await names.resolve(host, 0, socket.AF_INET))
             if found == ["127.0.0.2"]:
-                raise OutOfReach(found[0], Network.LOOPBACK)
+                raise OutOfReach(found[0], Zone.LOOPBACK)
             return found
 
     border = Watching(parse_server_url(LOOPBACK, allow_http=True), (), nowhere)
@@ -421,9 +535,8 @@ def test_proxy_is_chosen_for_each_url(server: WildServer) -> None:
             "HTTP_PROXY": f"http://me:canary-proxy@{proxy.authority}",
             "NO_PROXY": "direct.example",
         }
-        fetcher = build_fetcher(
-            place, SYSTEM, variables, (), str, lambda: NOW, bytes, ipv4=False, private_allowed=False
-        )
+        network = Network(proxies=proxy_variables(variables))
+        fetcher = build_fetcher(place, network, (), str, lambda: NOW, bytes)
 
         async def main() -> None:
             try:

@@ -26,7 +26,13 @@ from mcp_remote_py.errors import (
 from mcp_remote_py.oauth.steps import Client, Credential
 from mcp_remote_py.oauth.tokens import GrantRefused, TokenError
 from mcp_remote_py.redact import Secret
-from mcp_remote_py.settings import ProxySettings, SignInSettings, Unattended, parse_server_url
+from mcp_remote_py.settings import (
+    LoginSettings,
+    Network,
+    SignInSettings,
+    Unattended,
+    parse_server_url,
+)
 from mcp_remote_py.signin.keeper import Job, describe_job, renew_kept
 from tests.fakes import run
 from tests.peers.authorization_server import AuthorizationServer, RefreshToken, SignIn
@@ -36,7 +42,7 @@ from tests.peers.wild_server import answer_status, cut_before_head
 pytestmark = [pytest.mark.promise("A5"), pytest.mark.timeout(60)]
 
 SESSION = "a" * 64
-SETTINGS = ProxySettings(parse_server_url("http://127.0.0.1/mcp"))
+SETTINGS = LoginSettings(parse_server_url("http://127.0.0.1/mcp"))
 """Where the tests' token endpoints are."""
 
 
@@ -65,11 +71,11 @@ class Desk:
         )
         self.store.save(SESSION, self.credential)
 
-    def renew(self, settings: ProxySettings = SETTINGS, job: Job | None = None) -> Credential:
+    def renew(self, settings: LoginSettings = SETTINGS, job: Job | None = None) -> Credential:
         """With a descriptor of a file in the place of the lock's."""
         lock = os.open(os.devnull, os.O_RDONLY)
         try:
-            told = job or describe_job(self.store, SESSION, settings, {}, "")
+            told = job or describe_job(self.store, SESSION, settings, "")
             return run(renew_kept(told, lock, self.reports.append))
         finally:
             os.close(lock)
@@ -121,7 +127,7 @@ def test_how_to_sign_in_without_a_person_reaches_the_keeper(tmp_path: Path) -> N
             token_endpoint="https://as.example.com/token",
             send_resource=False,
         )
-        job = describe_job(desk.store, SESSION, SETTINGS._replace(sign_in=settings), {}, "")
+        job = describe_job(desk.store, SESSION, SETTINGS._replace(sign_in=settings), "")
         assert job.read_settings() == settings
 
 
@@ -191,7 +197,7 @@ def test_signed_out_meanwhile_is_said(tmp_path: Path) -> None:
 
 def test_keeper_that_breaks_off_is_an_interruption(tmp_path: Path) -> None:
     desk = Desk(tmp_path, "https://as.example/token")
-    job = describe_job(desk.store, SESSION, SETTINGS, {}, "")
+    job = describe_job(desk.store, SESSION, SETTINGS, "")
     job.key = "x"
     with pytest.raises(Interrupted, match="process that renews the token failed") as caught:
         desk.renew(job=job)
@@ -201,7 +207,7 @@ def test_keeper_that_breaks_off_is_an_interruption(tmp_path: Path) -> None:
 
 def test_loop_goes_on_meanwhile(server: AuthorizationServer, tmp_path: Path) -> None:
     desk = desk_at(server, tmp_path)
-    job = describe_job(desk.store, SESSION, SETTINGS, {}, "")
+    job = describe_job(desk.store, SESSION, SETTINGS, "")
     lock = os.open(os.devnull, os.O_RDONLY)
 
     async def main() -> int:
@@ -224,29 +230,28 @@ def test_keeper_is_led_no_further_than_we_are(server: AuthorizationServer, tmp_p
     desk = desk_at(server, tmp_path)
     public = SETTINGS._replace(server=parse_server_url("https://mcp.example.com/mcp"))
 
-    def renew(settings: ProxySettings) -> Credential:
-        return desk.renew(job=describe_job(desk.store, SESSION, settings, {}, "198.41.0.4"))
+    def renew(settings: LoginSettings) -> Credential:
+        return desk.renew(job=describe_job(desk.store, SESSION, settings, "198.41.0.4"))
 
     with pytest.raises(SignInFailed, match=r"leads to 127\.0\.0\.1, on this machine") as raised:
         renew(public)
     assert "--allow-private-network" in raised.value.hint
     assert desk.store.load(SESSION) == desk.credential
     assert server.requests == []
-    assert renew(public._replace(allow_private_network=True)) != desk.credential
+    assert renew(public._replace(network=Network(allow_private_network=True))) != desk.credential
 
 
 @pytest.mark.report("S9", "S11")
 def test_what_the_person_chose_reaches_the_keeper(tmp_path: Path) -> None:
     desk = Desk(tmp_path, "https://as.example.com/token")
     sign_in = SignInSettings(token_endpoint="https://sso.example/token")
-    environment = {"HTTPS_PROXY": "http://p:1", "no_proxy": "x", "TOKEN": "canary"}
+    network = Network(ipv4=True, proxies=(("HTTPS_PROXY", Secret("http://p:1")),))
     job = describe_job(
         desk.store,
         SESSION,
-        SETTINGS._replace(ipv4=True, sign_in=sign_in),
-        environment,
+        SETTINGS._replace(network=network, sign_in=sign_in),
         "198.41.0.4",
     )
+    assert job.network == network
     assert (job.server, job.server_address) == ("http://127.0.0.1/mcp", "198.41.0.4")
-    assert (job.ipv4, job.token_endpoint) == (True, "https://sso.example/token")
-    assert job.proxy_variables == {"HTTPS_PROXY": "http://p:1", "no_proxy": "x"}
+    assert job.token_endpoint == "https://sso.example/token"

@@ -28,6 +28,7 @@ from mcp_remote_py.redact import Secret
 from mcp_remote_py.settings import (
     Header,
     HeaderSources,
+    Network,
     ProxySettings,
     ServerUrl,
     Timeouts,
@@ -44,8 +45,11 @@ def settings_for(url: str, headers: Mapping[str, str] | None = None, **more: Any
     """Settings for this server."""
     given = tuple(Header(name, Secret(value)) for name, value in (headers or {}).items())
     sources = more.pop("sources", HeaderSources(given=given))
-    more.setdefault("timeouts", QUICK)
-    return ProxySettings(parse_server_url(url, allow_http=True), headers=sources, **more)
+    network = Network(timeouts=QUICK)._replace(
+        **{name: more.pop(name) for name in Network._fields if name in more}
+    )
+    server = parse_server_url(url, allow_http=True)
+    return ProxySettings(server, headers=sources, network=network, **more)
 
 
 async def client_for(
@@ -56,10 +60,13 @@ async def client_for(
     read_file: Callable[[str], str] = read_settled,
     authorizer: Authorizer | None = None,
     on_connected: Callable[[str], None] | None = None,
+    http_proxy: Secret | None = None,
     choose_proxy: Callable[[ServerUrl], Secret | None] | None = None,
     **more: Any,
 ) -> HttpClient:
-    """An HTTP client whose headers are loaded."""
+    """An HTTP client whose headers are loaded; `http_proxy` is for this machine, too."""
+    if http_proxy is not None:
+        choose_proxy = lambda _: http_proxy  # noqa: E731
     settings = settings_for(url, headers, **more)
     book = HeaderBook(settings.headers, environment or {}, read_file)
     await book.load()

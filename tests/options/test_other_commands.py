@@ -1,0 +1,16 @@
+"""No option of `logout` and `status` is accepted and ignored: each row, played for real."""
+
+from __future__ import annotations
+
+import pytest
+
+from mcp_remote_py.cli import LOGOUT, STATUS
+from tests.options.rows import Row
+from tests.options.trials import Trials, name_of, rows_of
+
+
+@pytest.mark.promise("P2")
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize(("row", "command"), rows_of(LOGOUT, STATUS), ids=name_of)
+def test_option_has_an_effect(trials: Trials, row: Row, command: str) -> None:
+    trials.check(row, command)
