@@ -20,19 +20,15 @@ from urllib.parse import urljoin
 from mcp_remote_py import __version__
 from mcp_remote_py.bounds import open_body
 from mcp_remote_py.errors import ExchangeError, Interrupted, NotSent, Unusable, UsageError
-from mcp_remote_py.network import (
-    CERTIFICATE_HINT,
-    KEEPALIVE_EXPIRY,
-    AsyncioBackend,
-    Choose,
-    begin_body,
-    find_cause,
-)
+from mcp_remote_py.net.connect import Choose
+from mcp_remote_py.net.exchange import KEEPALIVE_EXPIRY
+from mcp_remote_py.net.mapping import CERTIFICATE_HINT, find_cause
 from mcp_remote_py.oauth.dpop import prove
 from mcp_remote_py.oauth.steps import MAX_BODY_BYTES, Fetch, Request, Response
 from mcp_remote_py.redact import Secret, mask_url, remember, remember_briefly
 from mcp_remote_py.settings import Header, ServerUrl, Tls, choose_http_proxy, secrets_of_proxy
 from mcp_remote_py.signin.border import Border, OutOfReach, find_peer, read_origin
+from mcp_remote_py.signin.sockets import AsyncioBackend, begin_body
 from mcp_remote_py.tls import build_tls_context
 
 if "httpx" not in sys.modules:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-import inspect
 import json
 import socket
 import threading
@@ -14,7 +13,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import httpcore
 import pytest
 
 from mcp_remote_py.errors import (
@@ -28,7 +26,7 @@ from mcp_remote_py.errors import (
 from mcp_remote_py.jsonrpc import parse_message
 from mcp_remote_py.redact import Secret
 from mcp_remote_py.settings import HeaderSources, ServerUrl, Timeouts, Tls, parse_server_url
-from mcp_remote_py.transports.http import MAX_ATTEMPTS, HttpClient, is_upgrade, map_error
+from mcp_remote_py.transports.http import MAX_ATTEMPTS, HttpClient, is_upgrade
 from tests.fakes import run
 from tests.peers.wild_server import (
     Exchange,
@@ -97,44 +95,6 @@ def refusal(url: str, headers: Mapping[str, str] | None = HEADERS, **more: Any) 
     assert TOKEN not in repr(error.args)
     assert "\n" not in error.sentence()
     return error
-
-
-# ------------------------------------------------------------------ errors of the library
-
-EXPECTED: dict[str, type[ExchangeError]] = {
-    "ConnectError": NotSent,
-    "ConnectTimeout": NotSent,
-    "ConnectionNotAvailable": NotSent,
-    "LocalProtocolError": Unusable,
-    "NetworkError": Interrupted,
-    "PoolTimeout": NotSent,
-    "ProtocolError": Interrupted,
-    "ProxyError": NotSent,
-    "ReadError": Interrupted,
-    "ReadTimeout": Interrupted,
-    "RemoteProtocolError": Interrupted,
-    "TimeoutException": Interrupted,
-    "UnsupportedProtocol": NotSent,
-    "WriteError": Interrupted,
-    "WriteTimeout": Interrupted,
-}
-
-
-@pytest.mark.promise("R1", "R5")
-def test_every_error_httpcore_exports_is_mapped() -> None:
-    exported = {
-        name: value
-        for name in httpcore.__all__
-        if inspect.isclass(value := getattr(httpcore, name)) and issubclass(value, Exception)
-    }
-    assert exported.keys() == EXPECTED.keys()
-    for name, kind in exported.items():
-        mapped = map_error(kind("reason"), sent=True)
-        assert type(mapped) is EXPECTED[name], name
-        assert isinstance(mapped, ExchangeError)
-        assert mapped.cause.endswith(".")
-    ours = Unusable("ours")
-    assert map_error(ours, sent=True) is ours
 
 
 # ------------------------------------------------------------------ no connection
