@@ -38,8 +38,15 @@ class Connection:
         taken: bytes that were read to find the last piece of a body: framing costs time as well.
     """
 
-    def __init__(self, wire: Wire, prefix: bytes = b"", extra: Sequence[Pair] = ()) -> None:
+    def __init__(
+        self,
+        wire: Wire,
+        prefix: bytes = b"",
+        extra: Sequence[Pair] = (),
+        expiry: float = KEEPALIVE_EXPIRY,
+    ) -> None:
         self._wire = wire
+        self._expiry = expiry
         self._prefix = prefix
         self._extra = extra
         self._reader: ResponseReader | None = None
@@ -100,7 +107,7 @@ class Connection:
     def has_expired(self) -> bool:
         """Whether it was idle too long, or the server closed it meanwhile, or spoke unasked."""
         age = asyncio.get_running_loop().time() - self._idle_since
-        return age >= KEEPALIVE_EXPIRY or self._wire.has_news()
+        return age >= self._expiry or self._wire.has_news()
 
     def close(self) -> None:
         """Closes the connection at once, whatever it is doing."""

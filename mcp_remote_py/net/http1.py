@@ -59,8 +59,10 @@ def write_head(method: bytes, target: bytes, headers: Sequence[Pair]) -> bytes:
     """
     lines = b"".join([b"%b: %b\r\n" % pair for pair in headers])
     head = b"%b %b HTTP/1.1\r\n%b\r\n" % (method, target, lines)
-    # As many lines as were meant: else a value was two.
-    if head.count(b"\n") != len(headers) + 2 or _REQUEST.fullmatch(head) is None:
+    # As many lines and names as were meant: else a value is another header.
+    names = b"".join([name for name, _ in headers])
+    is_one = head.count(b"\n") == len(headers) + 2 and _NAME.fullmatch(names) is not None
+    if not is_one or _REQUEST.fullmatch(head) is None:
         raise CannotBeSent("a header, or the URL, has a character that HTTP does not allow")
     return head
 
@@ -83,7 +85,9 @@ class ResponseReader:
     def __init__(self, method: bytes) -> None:
         self._method = method
         self._buffer = bytearray()
-        self._searched = 0
+        self._seen = 0
+        self._open_lines = 0
+        """In the bytes that were seen, of a head that is not complete."""
         self._bytes = 0
         self._lines = 0
         self._is_untidy = False
@@ -112,14 +116,15 @@ class ResponseReader:
         while True:
             self._skip_blank_lines()
             self._check_start()
-            found = _END.search(buffer, self._searched)
+            found = _END.search(buffer, max(self._seen - 2, 0))
             if found is None:
-                self._check_size(len(buffer), buffer.count(b"\n", self._searched))
-                self._searched = max(len(buffer) - 2, 0)
+                self._open_lines += buffer.count(b"\n", self._seen)
+                self._seen = len(buffer)
+                self._check_size(self._seen, self._open_lines)
                 return None
             head = bytes(buffer[: found.end()])
             del buffer[: found.end()]
-            self._searched = 0
+            self._seen = self._open_lines = 0
             self._bytes += len(head)
             self._lines += head.count(b"\n")
             self._check_size(0, 0)

@@ -72,7 +72,7 @@ def _explain_tls(error: ssl.SSLError) -> Unusable:
             hint=CERTIFICATE_HINT,
         )
     return Unusable(
-        f"TLS with the server failed: {error.reason or error}.",
+        f"TLS with the server failed: {getattr(error, 'reason', None) or error}.",
         hint="Check that the URL's port speaks https, and whether the server wants --client-cert.",
     )
 

@@ -447,6 +447,7 @@ class HttpClient:
         """Closes idle connections."""
         for lanes in self._lanes.values():
             lanes.close()
+        await asyncio.sleep(0)  # asyncio closes their sockets in the next turn
 
     async def _reload(self, response: Response, edition: int) -> bool:
         if not await self._headers.reload(edition):
