@@ -43,6 +43,7 @@ _REQUEST = re.compile(rb"[A-Z]+ [\x21-\x7e\x80-\xff]+ HTTP/1\.1\r\n(?:" + _FIELD
 _STATUS_LINE = re.compile(rb"HTTP/1\.[01] [1-9][0-9][0-9](?: " + _TEXT + rb")?")
 _NAME = re.compile(_TOKEN)
 _END = re.compile(rb"\n\r?\n")
+_BLANK = re.compile(rb"(?:\r?\n)+")
 _BARE_LF = re.compile(rb"(?<!\r)\n")
 _FRAMING = re.compile(
     rb"\n(content-length|transfer-encoding|connection):[ \t]*([^\r\n]*?)[ \t]*\r", re.IGNORECASE
@@ -136,15 +137,14 @@ class ResponseReader:
 
     def _skip_blank_lines(self) -> None:
         """Some servers end the body before with one too many: that is not ours to interpret."""
-        while self._buffer.startswith((b"\r", b"\n")):
-            end = self._buffer.find(b"\n") + 1
-            if end > 2 or (not end and len(self._buffer) > 1):
-                raise IllegalAnswer("its answer does not begin with HTTP/1.1 or HTTP/1.0")
-            if not end:
-                return
-            del self._buffer[:end]
-            self._bytes += end
-            self._is_untidy = True
+        blank = _BLANK.match(self._buffer)
+        if blank is None:
+            return
+        del self._buffer[: blank.end()]
+        self._bytes += blank.end()
+        self._check_size(0, 0)
+        self._seen = 0
+        self._is_untidy = True
 
     def _check_start(self) -> None:
         begun = bytes(self._buffer[: len(_START[0])])
