@@ -7,6 +7,7 @@ rule, or HTTP.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from itertools import zip_longest
@@ -45,9 +46,19 @@ _Connection = tuple[asyncio.Transport, Wire]
 
 async def resolve(host: str, port: int, family: socket.AddressFamily) -> list[str]:
     """See `Resolve`: as the system does it."""
+    if (literal := _read_literal(host, family)) is not None:
+        return [literal]  # whoever asks the system starts a thread
     loop = asyncio.get_running_loop()
     found = await loop.getaddrinfo(host, port, family=family, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(address[0]) for *_, address in found))
+
+
+def _read_literal(host: str, family: socket.AddressFamily) -> str | None:
+    for one in (socket.AF_INET, socket.AF_INET6):
+        if family in (one, socket.AF_UNSPEC):
+            with contextlib.suppress(OSError):
+                return socket.inet_ntop(one, socket.inet_pton(one, host))
+    return None
 
 
 async def connect(
@@ -61,9 +72,8 @@ async def connect(
 ) -> Wire:
     """A connection to the first address that answers; `seconds` covers its look-up too.
 
-    With `ipv4`, over IPv4 only. With `choose`, the host is looked up once, and what is connected
-    to is among what `choose` let through: a second look-up could bring another address (DNS
-    rebinding).
+    With `ipv4`, over IPv4 only. The host is looked up once, and with `choose` what is connected to
+    is among what that let through: a second look-up could bring another address (DNS rebinding).
 
     Raises:
         NotConnected: no address answers, or there is none.
@@ -71,13 +81,10 @@ async def connect(
     family = socket.AF_INET if ipv4 else socket.AF_UNSPEC
     try:
         async with asyncio.timeout(seconds):
-            if choose is None:
-                _, wire = await asyncio.get_running_loop().create_connection(
-                    Wire, host, port, family=family, happy_eyeballs_delay=HAPPY_EYEBALLS_DELAY
-                )
-            else:
-                addresses = await resolve(host, port, family)
-                _, wire = await _race(await choose(host, addresses), port)
+            addresses = await resolve(host, port, family)
+            if choose is not None:
+                addresses = await choose(host, addresses)
+            _, wire = await _race(addresses, port)
     except TimeoutError as error:
         # Without a time-out of ours it is the kernel's, which is an OSError with a number.
         if error.errno is not None:
@@ -92,7 +99,10 @@ async def connect(
 
 
 async def _race(addresses: Sequence[str], port: int) -> _Connection:
-    """The first connection that comes about (RFC 8305 §4 and §5); the others are dropped."""
+    """The first connection that comes about (RFC 8305 §4 and §5); the others are dropped.
+
+    asyncio's own loses a socket where it is cancelled in the turn in which one comes about.
+    """
     loop = asyncio.get_running_loop()
     ipv6 = [address for address in addresses if ":" in address]
     ipv4 = [address for address in addresses if ":" not in address]
