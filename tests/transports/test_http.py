@@ -635,6 +635,56 @@ def test_proxy_that_refuses(stack: ExitStack, authority: Authority, status: int)
     assert "HTTPS_PROXY" in error.hint
 
 
+@pytest.mark.parametrize("secure", [False, True])
+def test_proxy_inside_tls(stack: ExitStack, authority: Authority, secure: bool) -> None:
+    server = stack.enter_context(TlsServer(authority.issue("inner")) if secure else WildServer())
+    proxy = stack.enter_context(ForwardProxy("me:p@ss", authority.issue("outer")))
+    where = Secret(f"https://me:p%40ss@{proxy.authority}")
+    trust = Tls(ca_certs=(str(authority.path),))
+    for _ in range(2):
+        post(server.url, tls=trust, http_proxy=where)
+    assert len(server.requests) == len(proxy.requests) == 2
+    error = refusal(server.url, http_proxy=where)
+    assert isinstance(error, Unusable)
+    assert "certificate is not trusted" in error.cause
+
+
+@pytest.mark.report("S13")
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}",
+        b"HTTP/1.1 101 No\r\n\r\n",
+        b"SSH-2.0-OpenSSH_9.6\r\n",
+        b"HTTP/1.1 200 OK\r\n",
+    ],
+    ids=["more than a tunnel", "another protocol", "not HTTP", "half"],
+)
+def test_proxy_whose_tunnel_is_none(stack: ExitStack, authority: Authority, answer: bytes) -> None:
+    """Nothing of the request left: it may be sent again."""
+    server = stack.enter_context(TlsServer(authority.issue("behind")))
+    proxy = stack.enter_context(ForwardProxy())
+    proxy.answer = answer
+    error = refusal(
+        server.url,
+        tls=Tls(ca_certs=(str(authority.path),)),
+        http_proxy=Secret(f"http://{proxy.authority}"),
+    )
+    assert isinstance(error, NotSent)
+    assert server.requests == []
+
+
+def test_proxy_that_is_silent(stack: ExitStack) -> None:
+    listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+    error = refusal(
+        "https://127.0.0.1:9/",
+        timeouts=Timeouts(connect=0.2),
+        http_proxy=Secret(f"http://127.0.0.1:{listener.getsockname()[1]}"),
+    )
+    assert isinstance(error, NotSent)
+    assert "took too long" in error.cause
+
+
 def test_proxy_that_is_not_there() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
