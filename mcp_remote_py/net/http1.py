@@ -284,8 +284,9 @@ class ResponseReader:
             self.headers.append((name.lower(), value.rstrip(b" \t")))
 
     def on_body(self, piece: bytes) -> None:
-        """See httptools."""
-        self._pieces.append(piece)
+        """See httptools; of another answer behind this one, nothing."""
+        if not self.complete:
+            self._pieces.append(piece)
 
     def on_message_begin(self) -> None:
         """See httptools: another answer behind this one is nobody's."""

@@ -16,6 +16,7 @@ from mcp_remote_py.net.faults import (
     CannotBeSent,
     ConnectTimeout,
     Fault,
+    IllegalAnswer,
     NotConnected,
     NotTaken,
     ProxyRefusal,
@@ -58,9 +59,12 @@ def explain(error: Exception, *, sent: bool, where: str = "") -> Exception:
         )
     if isinstance(error, (Fault, OSError)):
         kind = Interrupted if sent else NotSent
-        return kind(f"The connection to the server broke: {reason}.")
+        hint = _ILLEGAL_HINT if isinstance(error, IllegalAnswer) else ""
+        return kind(f"The connection to the server broke: {reason}.", hint=hint)
     return error
 
+
+_ILLEGAL_HINT = "Check the URL: else it is a fault of the server, or of a proxy on the way."
 
 _CONNECT_HINT = "Check the URL, the network and whether a VPN or proxy is needed."
 

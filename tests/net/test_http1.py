@@ -115,8 +115,13 @@ def test_an_answer_that_ends_too_early_is_no_answer(case: Legal) -> None:
     assert head.status
 
 
+ANOTHER = OK + b"Content-Length: 5\r\n\r\nfalse"
+
+
 @pytest.mark.report("S13", "T11")
-@pytest.mark.parametrize("stray", [b"\r\n", b"\n", b"\r", b"x", b"\r\n\r\n", b"\0", OK + EMPTY])
+@pytest.mark.parametrize(
+    "stray", [b"\r\n", b"\n", b"\r", b"x", b"\r\n\r\n", b"\0", OK + EMPTY, ANOTHER, CHUNKED + ONE]
+)
 @pytest.mark.parametrize("case", [case for case in LEGAL if case.lasts], ids=named)
 def test_nothing_follows_on_a_connection_with_bytes_behind_the_answer(
     case: Legal, stray: bytes
