@@ -33,6 +33,8 @@ SLICE_BYTES = 16 * 1024
 MAX_LENGTH_DIGITS = 18
 """Of a `Content-Length`, so that it fits every integer on the way: 888 petabytes."""
 
+# What is compiled here is for every answer, the rest when it is needed. None of them tries a byte
+# in more than one way: time grows with the bytes, whatever they are.
 _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 _TEXT = rb"[\t\x20-\x7e\x80-\xff]*"
 _FIELD = _TOKEN + rb":" + _TEXT + rb"\r\n"
@@ -40,15 +42,13 @@ _ANSWER = re.compile(
     rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: (" + _TEXT + rb"))?\r\n(?:" + _FIELD + rb")*+\r\n"
 )
 _REQUEST = re.compile(rb"[A-Z]+ [\x21-\x7e\x80-\xff]+ HTTP/1\.1\r\n(?:" + _FIELD + rb")*+\r\n")
-_STATUS_LINE = re.compile(rb"HTTP/1\.[01] [1-9][0-9][0-9](?: " + _TEXT + rb")?")
+_STATUS_LINE = rb"HTTP/1\.[01] [1-9][0-9][0-9](?: " + _TEXT + rb")?"
 _NAME = re.compile(_TOKEN)
 _END = re.compile(rb"\n\r?\n")
-_BLANK = re.compile(rb"(?:\r?\n)+")
-_BARE_LF = re.compile(rb"(?<!\r)\n")
-_FRAMING = re.compile(
-    rb"\n(content-length|transfer-encoding|connection):[ \t]*([^\r\n]*?)[ \t]*\r", re.IGNORECASE
-)
-_LENGTH_LINE = re.compile(rb"(?<=\n)content-length:[^\n]*\n", re.IGNORECASE)
+_BLANK_LINES = rb"(?:\r?\n)+"
+_BARE_LF = rb"(?<!\r)\n"
+_FRAMING = re.compile(rb"\n(content-length|transfer-encoding|connection):([^\r\n]*)", re.IGNORECASE)
+_LENGTH_LINE = rb"(?i)(?<=\n)content-length:[^\n]*\n"
 _START = (b"HTTP/1.1 ", b"HTTP/1.0 ")
 
 
@@ -137,7 +137,9 @@ class ResponseReader:
 
     def _skip_blank_lines(self) -> None:
         """Some servers end the body before with one too many: that is not ours to interpret."""
-        blank = _BLANK.match(self._buffer)
+        if not self._buffer.startswith((b"\r", b"\n")):
+            return
+        blank = re.match(_BLANK_LINES, self._buffer)
         if blank is None:
             return
         del self._buffer[: blank.end()]
@@ -161,7 +163,7 @@ class ResponseReader:
         """Whether it is the answer's; else it was that of an interim one."""
         match = _ANSWER.fullmatch(head)
         if match is None:
-            head = _BARE_LF.sub(b"\r\n", head)  # RFC 9112 §2.2
+            head = re.sub(_BARE_LF, b"\r\n", head)  # RFC 9112 §2.2
             match = _ANSWER.fullmatch(head)
             if match is None:
                 raise IllegalAnswer(_find_fault(head))
@@ -184,7 +186,7 @@ class ResponseReader:
             self.may_follow = False
         if len(lengths) > 1:  # it is said twice, which llhttp does not read
             line = b"content-length: %b\r\n" % lengths[0]
-            head = _LENGTH_LINE.sub(b"", head)[:-2] + line + b"\r\n"
+            head = re.sub(_LENGTH_LINE, b"", head)[:-2] + line + b"\r\n"
         self._parse(head)
         if self._has_no_body():
             self.complete = True
@@ -327,7 +329,7 @@ def _check_framing(lengths: list[bytes], codings: list[bytes], *, is_old: bool) 
 def _find_fault(head: bytes) -> str:
     """What is wrong with a head that has two ends of lines at its end."""
     status_line, *lines = head[:-4].split(b"\r\n")
-    if _STATUS_LINE.fullmatch(status_line) is None:
+    if re.fullmatch(_STATUS_LINE, status_line) is None:
         return "the first line of its answer is not HTTP's"
     for line in lines:
         name, colon, value = line.partition(b":")

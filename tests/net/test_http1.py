@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from http.client import HTTPResponse
 from itertools import pairwise
@@ -232,6 +233,16 @@ def test_what_is_not_body_is_bounded(name: str, size: int) -> None:
     pieces = [wire[at : at + size] for at in range(0, len(wire), size)]
     with pytest.raises(IllegalAnswer, match=words):
         read(pieces)
+
+
+@pytest.mark.parametrize("value", [b" " * 60_000, b"\t " * 30_000, b"," * 60_000, b"a, " * 20_000])
+@pytest.mark.parametrize("name", [b"A", b"Connection", b"Content-Length", b"Transfer-Encoding"])
+@pytest.mark.parametrize("end", [b"\r\n", b"x\r\n", b"\x00\r\n", b"\r\r\n"])
+def test_no_head_takes_more_time_than_its_bytes(value: bytes, name: bytes, end: bytes) -> None:
+    before = time.process_time()
+    with contextlib.suppress(Broken):
+        read([OK + name + b": a" + value + end + b"A: b\r\n" + EMPTY])
+    assert time.process_time() - before < 0.1
 
 
 @pytest.mark.parametrize("size", [1 << 20, 1000, 1])
