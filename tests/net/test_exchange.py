@@ -426,7 +426,6 @@ def test_what_a_server_does_unasked_ends_an_idle_connection(unasked: bytes, turn
         run(main())
 
 
-@pytest.mark.report("T4")
 def test_idle_connections_are_closed_by_a_timer() -> None:
     """Who serves one connection at a time has the next one wait until then."""
 

@@ -119,7 +119,7 @@ def test_an_answer_that_ends_too_early_is_no_answer(case: Legal) -> None:
 ANOTHER = OK + b"Content-Length: 5\r\n\r\nfalse"
 
 
-@pytest.mark.report("S13", "T11")
+@pytest.mark.report("S13")
 @pytest.mark.parametrize(
     "stray", [b"\r\n", b"\n", b"\r", b"x", b"\r\n\r\n", b"\0", OK + EMPTY, ANOTHER, CHUNKED + ONE]
 )
