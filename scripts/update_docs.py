@@ -12,10 +12,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # for the tables of the tests
 
-from mcp_remote_py import bounds, named_files, network, retry, settings
+from mcp_remote_py import bounds, named_files, retry, settings
 from mcp_remote_py.cli import render_command_sections, render_option_table
 from mcp_remote_py.credentials import files
 from mcp_remote_py.eras import verdict
+from mcp_remote_py.net import http1
 from mcp_remote_py.oauth import ledger
 from mcp_remote_py.oauth.policy import OUTCOMES, RULES, Action, Event, Fact, Rule, State
 from mcp_remote_py.oauth.steps import MAX_BODY_BYTES
@@ -256,7 +257,7 @@ def render_limits() -> str:
         ("What compressed bytes become", ratio),
         (
             "Header fields of an answer, with all interim ones",
-            f"{_size(network.MAX_HEAD_BYTES)}, {network.MAX_HEAD_LINES:,} lines",
+            f"{_size(http1.MAX_HEAD_BYTES)}, {http1.MAX_HEAD_LINES:,} lines",
         ),
         ("A message that is read in one go; a longer one in slices", _size(bounds.LONG_BYTES)),
         ("Messages in an array", f"{bounds.MAX_BATCH:,}, together {_size(bounds.MAX_BATCH_BYTES)}"),

@@ -16,10 +16,9 @@ import ssl
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from urllib.parse import urlsplit
 
-import httpcore
-
 from mcp_remote_py.errors import NotSent, SignInFailed, UsageError
-from mcp_remote_py.network import AsyncioBackend, Resolve, resolve
+from mcp_remote_py.net.connect import Resolve, connect, resolve
+from mcp_remote_py.net.faults import NotConnected
 from mcp_remote_py.oauth.ownership import named_by
 from mcp_remote_py.reach import Zone, has_private_name, may_lead, network_of, network_of_literal
 from mcp_remote_py.redact import mask_url
@@ -167,17 +166,17 @@ async def find_peer(
         NotSent: there is no connection.
     """
     try:
-        stream = await AsyncioBackend(ipv4=ipv4).connect_tcp(server.host, server.port, limit)
-        address: str = stream.get_extra_info("peername")[0]
+        wire = await connect(server.host, server.port, limit, ipv4=ipv4)
+        address: str = wire.get_extra_info("peername")[0]
         if server.scheme == "https":
-            stream = await stream.start_tls(build_tls(), server.host, limit)
-    except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+            await wire.start_tls(build_tls(), server.host, limit)
+    except NotConnected as error:
         raise NotSent(
             f"{server.origin} cannot be reached ({error}): whether it may name what it names "
             "depends on where it is.",
             hint="Check the network and try again.",
         ) from error
-    await stream.aclose()
+    wire.close()
     return address
 
 

@@ -28,13 +28,8 @@ from mcp_remote_py.errors import (
     no_answer_in_time,
     no_connection_in_time,
 )
-from mcp_remote_py.network import (
-    CERTIFICATE_HINT,
-    KEEPALIVE_EXPIRY,
-    AsyncioBackend,
-    begin_body,
-    find_cause,
-)
+from mcp_remote_py.net.exchange import KEEPALIVE_EXPIRY
+from mcp_remote_py.net.mapping import CERTIFICATE_HINT, find_cause
 from mcp_remote_py.oauth.dpop import prove
 from mcp_remote_py.oauth.steps import MAX_BODY_BYTES, Fetch, Request, Response
 from mcp_remote_py.redact import Secret, mask_url, remember, remember_briefly
@@ -55,6 +50,7 @@ from mcp_remote_py.signin.border import (
     find_peer,
     read_origin,
 )
+from mcp_remote_py.signin.sockets import AsyncioBackend, begin_body
 from mcp_remote_py.tls import build_tls_context
 
 if "httpx" not in sys.modules:

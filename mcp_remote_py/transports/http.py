@@ -8,14 +8,11 @@ be a credential (promise S2, field note 24). Must not know MCP methods or OAuth 
 from __future__ import annotations
 
 import asyncio
-import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar, cast
-from urllib.parse import unquote, urljoin, urlsplit
-
-import httpcore
+from urllib.parse import urljoin
 
 from mcp_remote_py import __version__
 from mcp_remote_py.bounds import (
@@ -27,31 +24,19 @@ from mcp_remote_py.bounds import (
     open_body,
 )
 from mcp_remote_py.channel import Authorizer, Header
-from mcp_remote_py.errors import (
-    ExchangeError,
-    Interrupted,
-    NotSent,
-    Unusable,
-    UsageError,
-    no_answer_in_time,
-    no_connection_in_time,
-)
+from mcp_remote_py.errors import ExchangeError, Unusable, UsageError
 from mcp_remote_py.jsonrpc import Message
-from mcp_remote_py.network import (
-    CERTIFICATE_HINT,
-    KEEPALIVE_EXPIRY,
-    MAX_HEAD_BYTES,
-    AsyncioBackend,
-    begin_body,
-    find_cause,
-)
+from mcp_remote_py.net.connect import connect
+from mcp_remote_py.net.exchange import Connection, Request
+from mcp_remote_py.net.http1 import ResponseReader
+from mcp_remote_py.net.lanes import Lanes
+from mcp_remote_py.net.mapping import explain
 from mcp_remote_py.redact import Secret, mask_url, scrub_known, scrub_known_in_steps
 from mcp_remote_py.retry import may_have_effect
-from mcp_remote_py.settings import ProxySettings, ServerUrl, parse_server_url
+from mcp_remote_py.settings import ProxySettings, ServerUrl, Timeouts, parse_server_url
 from mcp_remote_py.tls import build_tls_context
 from mcp_remote_py.transports.headers import HeaderBook
 from mcp_remote_py.transports.intake import Intake
-from mcp_remote_py.transports.lanes import Lane, Lanes
 from mcp_remote_py.transports.refusal import (
     ANSWER_TYPES,
     EVENT_STREAM,
@@ -64,8 +49,6 @@ from mcp_remote_py.transports.refusal import (
 from mcp_remote_py.transports.sse import Event, EventDecoder
 
 if TYPE_CHECKING:
-    import h11
-
     from mcp_remote_py.transports.cookies import Cookies
 
 T = TypeVar("T")
@@ -81,27 +64,18 @@ EVIDENCE_TIMEOUT = 5.0
 
 USER_AGENT = b"mcp-remote-py/" + __version__.encode()
 
-KEEPALIVE_PROBES = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4))
-"""Seconds, seconds, count: a peer that vanished without a word (a balancer that dropped the
-connection, a laptop that slept) is noticed by the kernel, at no cost to us while idle."""
-
-
-def _socket_options() -> list[httpcore.SOCKET_OPTION]:
-    options: list[httpcore.SOCKET_OPTION] = [
-        (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
-        (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
-    ]
-    for name, value in KEEPALIVE_PROBES:
-        if hasattr(socket, name):
-            options.append((socket.IPPROTO_TCP, getattr(socket, name), value))
-    return options
-
 
 class Response:
     """An answer whose body has not been read. Must be closed."""
 
-    def __init__(self, raw: httpcore.Response, lane: Lane, lanes: Lanes, intake: Intake) -> None:
-        self._raw = raw
+    def __init__(
+        self,
+        answer: ResponseReader,
+        lane: Connection,
+        lanes: Lanes[Connection],
+        intake: Intake,
+        timeouts: Timeouts,
+    ) -> None:
         self._lane = lane
         self._lanes = lanes
         self._intake = intake
@@ -110,14 +84,15 @@ class Response:
         self._evidence: bytes | None = None
         self.is_whole = True
         """Whether `read_evidence` did not leave anything of the body."""
-        self.status = raw.status
+        self.status = answer.status
         self.headers: dict[bytes, bytes] = {}
-        for name, value in raw.headers:
+        for name, value in answer.headers:
             # RFC 9110 §5.3: lines of one name are one list; of others, two are a fault.
-            known = self.headers.get(name.lower())
-            joins = known is not None and name.lower() in _LISTS
-            self.headers[name.lower()] = b"%b, %b" % (known, value) if joins else value
+            joins = name in _LISTS and name in self.headers
+            self.headers[name] = b"%b, %b" % (self.headers[name], value) if joins else value
         self.content_type = media_type(self.headers)
+        is_stream = self.content_type == EVENT_STREAM
+        self._patience = timeouts.stream if is_stream else timeouts.body
         self._coding = self.headers.get(b"content-encoding", b"")
         self._share = intake.open(intake.limit if self._coding else self._length(intake.limit))
 
@@ -136,21 +111,20 @@ class Response:
         self._taken = True
         decoder = open_body(self._coding, "The server") if self._coding else None
         try:
-            async for piece in self._raw.aiter_stream():
-                if decoder is None:
+            async for piece in self._lane.pieces(self._patience):
+                if piece and decoder is None:
                     yield piece
-                    await self._share.work(len(piece))
-                    continue
-                for made in decoder.feed(piece):
-                    yield made
-                    await self._share.work(len(made))
-                await self._share.work(len(piece))
+                elif piece and decoder is not None:
+                    for made in decoder.feed(piece):
+                        yield made
+                        await self._share.work(len(made))
+                await self._share.work(self._lane.taken)
             if decoder is not None:
                 decoder.end()
         except ExchangeError:
             raise
         except Exception as error:
-            raise map_error(error, sent=True) from error
+            raise explain(error, sent=True) from error
 
     async def events(
         self, decoder: EventDecoder, drain: Callable[[], Awaitable[None]]
@@ -255,12 +229,7 @@ class Response:
             return
         self._closed = True
         self._share.release()
-        try:
-            await self._raw.aclose()
-        except BaseException:
-            await self._lane.aclose()
-            raise
-        await self._lanes.give(self._lane)
+        self._lanes.give(self._lane)
 
 
 _LINES_COST = 4
@@ -282,53 +251,6 @@ def _too_large(limit: int) -> Unusable:
     return Unusable(
         f"The server's answer is larger than {limit} bytes.",
         hint="Raise the limit with --max-message-size.",
-    )
-
-
-def map_error(error: Exception, *, sent: bool, where: str = "") -> Exception:
-    """One of ours for one of httpcore's; what is ours already, or nobody's, stays.
-
-    `sent` tells whether bytes of the request may have left, `where` is the server's origin.
-    """
-    if isinstance(error, ExchangeError):
-        return error
-    if (tls := find_cause(error, ssl.SSLError)) is not None:
-        return _explain_tls(tls)
-    reason = str(error).strip().rstrip(".") or type(error).__name__
-    at = f" {where}" if where else ""
-    if isinstance(error, httpcore.ConnectTimeout):
-        return no_connection_in_time(f"the server{at}")
-    if isinstance(error, httpcore.ProxyError):
-        return NotSent(
-            f"The HTTP proxy refused the connection: {reason}.",
-            hint="Check HTTPS_PROXY and NO_PROXY in the entry's env.",
-        )
-    if isinstance(error, (httpcore.PoolTimeout, httpcore.ConnectionNotAvailable)):
-        return NotSent("No connection to the server was free.")
-    if isinstance(error, (httpcore.ConnectError, httpcore.UnsupportedProtocol)):
-        return NotSent(f"The server{at} cannot be reached: {reason}.", hint=_CONNECT_HINT)
-    if isinstance(error, httpcore.LocalProtocolError):
-        return Unusable(f"The request cannot be sent: {reason}.", hint="Check the headers you add.")
-    if isinstance(error, httpcore.TimeoutException):
-        return no_answer_in_time("The server")
-    if isinstance(error, (httpcore.NetworkError, httpcore.ProtocolError, OSError)):
-        kind = Interrupted if sent else NotSent
-        return kind(f"The connection to the server broke: {reason}.")
-    return error
-
-
-_CONNECT_HINT = "Check the URL, the network and whether a VPN or proxy is needed."
-
-
-def _explain_tls(error: ssl.SSLError) -> Unusable:
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return Unusable(
-            f"The server's certificate is not trusted: {error.verify_message.rstrip('.')}.",
-            hint=CERTIFICATE_HINT,
-        )
-    return Unusable(
-        f"TLS with the server failed: {error.reason or error}.",
-        hint="Check that the URL's port speaks https, and whether the server wants --client-cert.",
     )
 
 
@@ -356,7 +278,7 @@ class HttpClient:
         self._headers = headers
         self._sign_in = authorizer
         self._server = settings.server
-        self._lanes: dict[str, Lanes] = {}
+        self._lanes: dict[str, Lanes[Connection]] = {}
         self._tls: ssl.SSLContext | None = None
         self._cookies: dict[str, Cookies] = {}
         """By origin."""
@@ -525,7 +447,8 @@ class HttpClient:
     async def aclose(self) -> None:
         """Closes idle connections."""
         for lanes in self._lanes.values():
-            await lanes.aclose()
+            lanes.close()
+        await asyncio.sleep(0)  # asyncio closes their sockets in the next turn
 
     async def _reload(self, response: Response, edition: int) -> bool:
         if not await self._headers.reload(edition):
@@ -553,51 +476,32 @@ class HttpClient:
             cookie = self._cookies[url.origin].header_for(str(url))
             if cookie:
                 ours.append((b"cookie", cookie))
-        limits = {
-            "connect": timeouts.connect,
-            "read": timeouts.headers,
-            "write": timeouts.headers,
-        }
-        request = httpcore.Request(
-            method,
-            httpcore.URL(
-                scheme=url.scheme.encode(),
-                host=url.host.encode(),
-                port=url.port,
-                target=url.target.encode(),
-            ),
-            headers=self._headers.merge(ours),
-            content=body or None,
-            extensions={"timeout": limits},
-        )
+        request = Request(method, url.target.encode(), self._headers.merge(ours), body)
         lanes = self._lanes_to(url)
         try:
             lane = await lanes.take()
         except Exception as error:
-            raise map_error(error, sent=False, where=url.origin) from error
+            raise explain(error, sent=False, where=url.origin) from error
         try:
-            raw = await lane.handle_async_request(request)
+            answer = await lane.exchange(request, timeouts.headers)
         except Exception as error:
-            await lane.aclose()
-            raise map_error(error, sent=True) from error
+            lane.close()
+            raise explain(error, sent=True) from error
         except BaseException:
-            await lane.aclose()
+            lane.close()
             raise
-        begin_body(raw)
-        response = Response(raw, lane, lanes, self._intake)
-        # httpcore reads this mapping anew when the body is read.
-        streaming = response.content_type == EVENT_STREAM
-        limits["read"] = timeouts.stream if streaming else timeouts.body
-        if self._settings.cookies and b"set-cookie" in response.headers:
-            self._keep_cookies(url, raw)
-        return response
+        if self._settings.cookies:
+            self._keep_cookies(url, answer)
+        return Response(answer, lane, lanes, self._intake, timeouts)
 
-    def _keep_cookies(self, url: ServerUrl, raw: httpcore.Response) -> None:
+    def _keep_cookies(self, url: ServerUrl, answer: ResponseReader) -> None:
+        values = [value for name, value in answer.headers if name == b"set-cookie"]
+        if not values:
+            return
         if url.origin not in self._cookies:
             from mcp_remote_py.transports.cookies import Cookies  # 25 ms few servers cost
 
             self._cookies[url.origin] = Cookies()
-        values = [value for name, value in raw.headers if name.lower() == b"set-cookie"]
         self._cookies[url.origin].store(str(url), values)
 
     def _follow(
@@ -634,53 +538,32 @@ class HttpClient:
     def _quote(self, url: str) -> str:
         return scrub_known(mask_url(url))
 
-    def _lanes_to(self, url: ServerUrl) -> Lanes:
+    def _lanes_to(self, url: ServerUrl) -> Lanes[Connection]:
         lanes = self._lanes.get(url.origin)
         if lanes is None:
             lanes = self._lanes[url.origin] = Lanes(lambda: self._connect(url))
         return lanes
 
-    async def _connect(self, url: ServerUrl) -> Lane:
-        if url.scheme == "https" and self._tls is None:
+    async def _connect(self, url: ServerUrl) -> Connection:
+        is_secure = url.scheme == "https"
+        if is_secure and self._tls is None:
             self._tls = build_tls_context(self._network.tls)
-        network = AsyncioBackend(ipv4=self._network.ipv4)
+        tls = self._tls if is_secure else None
+        limit, ipv4 = self._network.timeouts.connect, self._network.ipv4
         proxy = self._choose_proxy(url)
         if proxy is not None:
-            return ProxiedLane(proxy, self._tls, network)
-        # httpcore's own AsyncHTTPConnection does the same behind a lock that costs every
-        # exchange two turns of the event loop.
-        limit = self._network.timeouts.connect
-        stream = await network.connect_tcp(url.host, url.port, limit, None, _socket_options())
-        if url.scheme == "https" and self._tls is not None:
-            stream = await stream.start_tls(self._tls, url.host, limit)
+            from mcp_remote_py.net.proxy import connect_through
+
+            return await connect_through(proxy, url, tls, self._build_proxy_tls, limit, ipv4=ipv4)
+        wire = await connect(url.host, url.port, limit, ipv4=ipv4)
+        if tls is not None:
+            await wire.start_tls(tls, url.host, limit)
         if self._on_connected is not None:
-            self._on_connected(stream.get_extra_info("peername")[0])
-        return DirectLane(
-            origin=httpcore.Origin(url.scheme.encode(), url.host.encode(), url.port),
-            stream=stream,
-            keepalive_expiry=KEEPALIVE_EXPIRY,
-        )
+            self._on_connected(wire.get_extra_info("peername")[0])
+        return Connection(wire)
 
-
-class DirectLane(httpcore.AsyncHTTP11Connection):
-    """A lane to the server itself."""
-
-    MAX_INCOMPLETE_EVENT_SIZE = MAX_HEAD_BYTES
-
-    def is_idle(self) -> bool:
-        """See `Lane`."""
-        return super().is_idle() and not _has_more(self)
-
-
-def _has_more(connection: object) -> bool:
-    """Whether bytes came behind the answer: they would be taken for the answer to another request.
-
-    httpcore does not tell; what it wraps for a proxy is looked through.
-    """
-    while (inner := getattr(connection, "_connection", None)) is not None:
-        connection = inner
-    protocol: h11.Connection | None = getattr(connection, "_h11_state", None)
-    return protocol is not None and bool(protocol.trailing_data[0])
+    def _build_proxy_tls(self) -> ssl.SSLContext:
+        return build_tls_context(self._network.tls, certified=False)
 
 
 def is_upgrade(url: ServerUrl, following: ServerUrl) -> bool:
@@ -690,42 +573,3 @@ def is_upgrade(url: ServerUrl, following: ServerUrl) -> bool:
         and url.host == following.host
         and following.port in (443, url.port)
     )
-
-
-class ProxiedLane:
-    """A lane through an HTTP proxy: httpcore's proxy connections come as a pool, here of one."""
-
-    def __init__(
-        self, proxy: Secret, tls: ssl.SSLContext | None, network: httpcore.AsyncNetworkBackend
-    ) -> None:
-        parts = urlsplit(proxy.reveal())
-        bare = parts._replace(
-            netloc=parts.netloc.rpartition("@")[2], path="/", query="", fragment=""
-        )
-        self._pool = httpcore.AsyncHTTPProxy(
-            proxy_url=bare.geturl(),
-            proxy_auth=(unquote(parts.username), unquote(parts.password or ""))
-            if parts.username
-            else None,
-            ssl_context=tls,
-            max_connections=1,
-            keepalive_expiry=KEEPALIVE_EXPIRY,
-            network_backend=network,
-            socket_options=_socket_options(),
-        )
-
-    async def handle_async_request(self, request: httpcore.Request) -> httpcore.Response:
-        """See `Lane`."""
-        return await self._pool.handle_async_request(request)
-
-    def has_expired(self) -> bool:
-        """See `Lane`."""
-        return all(connection.has_expired() for connection in self._pool.connections)
-
-    def is_idle(self) -> bool:
-        """See `Lane`."""
-        return any(one.is_idle() and not _has_more(one) for one in self._pool.connections)
-
-    async def aclose(self) -> None:
-        """See `Lane`."""
-        await self._pool.aclose()

@@ -211,11 +211,9 @@ def long_string(size: int) -> Callable[[Exchange], bytes]:
     return lambda exchange: encode({"jsonrpc": "2.0", "id": exchange.id, "result": "x" * size})
 
 
-def _chunks_with_extensions(exchange: Exchange) -> None:
-    head = (
-        b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
-    )
-    raw(head, always(b"1;" + b"x" * 64 + b"\r\n0\r\n"))(exchange)
+CHUNKED_HEAD = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+)
 
 
 # One answer that is too much
@@ -522,8 +520,13 @@ def test_a_body_without_end(flooded: Flooded, status: int, name: str) -> None:
 
 
 @pytest.mark.report("S12")
-def test_a_body_of_chunks_that_are_mostly_not_body(flooded: Flooded) -> None:
-    scene = flooded(_chunks_with_extensions)
+@pytest.mark.parametrize(
+    "chunk",
+    [b"1;" + b"x" * 64 + b"\r\n0\r\n", b"1\r\n0\r\n", b"1;" + b"x" * 60_000 + b"\r\n0\r\n"],
+    ids=["extensions", "single bytes", "large extensions"],
+)
+def test_a_body_of_chunks_that_are_mostly_not_body(flooded: Flooded, chunk: bytes) -> None:
+    scene = flooded(raw(CHUNKED_HEAD, always(chunk, 256 * 1024)))
     scene.begin(5)
     scene.check()
 

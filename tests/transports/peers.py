@@ -211,17 +211,23 @@ class TlsServer(WildServer):
 
 
 class ForwardProxy:
-    """An HTTP proxy: forwards absolute URLs, tunnels CONNECT.
+    """An HTTP proxy: forwards absolute URLs, tunnels CONNECT; with a certificate, inside TLS.
 
     Attributes:
         requests: request line and headers (lower case) of everything that was asked of it.
         refuse: the status to refuse everything with, or 0.
+        answer: what to say to everything, before it hangs up, or nothing.
     """
 
-    def __init__(self, credentials: str = "") -> None:
+    def __init__(self, credentials: str = "", certificate: tuple[str, str] | None = None) -> None:
+        self._context: ssl.SSLContext | None = None
+        if certificate is not None:
+            self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self._context.load_cert_chain(*certificate)
         self._expected = "Basic " + base64.b64encode(credentials.encode()).decode()
         self._open = not credentials
         self.refuse = 0
+        self.answer = b""
         self.requests: list[tuple[str, dict[str, str]]] = []
         self._sockets: list[socket.socket] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -253,6 +259,9 @@ class ForwardProxy:
 
     def _serve(self, client: socket.socket) -> None:
         with contextlib.suppress(OSError, ValueError):
+            if self._context is not None:
+                client = self._context.wrap_socket(client, server_side=True)
+                self._sockets.append(client)
             head = b""
             while b"\r\n\r\n" not in head:
                 piece = client.recv(65536)
@@ -266,6 +275,9 @@ class ForwardProxy:
                 for name, _, value in (line.partition(":") for line in lines)
             }
             self.requests.append((first, headers))
+            if self.answer:
+                client.sendall(self.answer)
+                return
             if self.refuse:
                 client.sendall(b"HTTP/1.1 %d No\r\nContent-Length: 0\r\n\r\n" % self.refuse)
                 return

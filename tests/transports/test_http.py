@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-import inspect
 import json
 import socket
 import threading
@@ -14,7 +13,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import httpcore
 import pytest
 
 from mcp_remote_py.errors import (
@@ -28,7 +26,7 @@ from mcp_remote_py.errors import (
 from mcp_remote_py.jsonrpc import parse_message
 from mcp_remote_py.redact import Secret
 from mcp_remote_py.settings import HeaderSources, ServerUrl, Timeouts, Tls, parse_server_url
-from mcp_remote_py.transports.http import MAX_ATTEMPTS, HttpClient, is_upgrade, map_error
+from mcp_remote_py.transports.http import MAX_ATTEMPTS, HttpClient, is_upgrade
 from tests.fakes import run
 from tests.peers.wild_server import (
     Exchange,
@@ -97,44 +95,6 @@ def refusal(url: str, headers: Mapping[str, str] | None = HEADERS, **more: Any) 
     assert TOKEN not in repr(error.args)
     assert "\n" not in error.sentence()
     return error
-
-
-# ------------------------------------------------------------------ errors of the library
-
-EXPECTED: dict[str, type[ExchangeError]] = {
-    "ConnectError": NotSent,
-    "ConnectTimeout": NotSent,
-    "ConnectionNotAvailable": NotSent,
-    "LocalProtocolError": Unusable,
-    "NetworkError": Interrupted,
-    "PoolTimeout": NotSent,
-    "ProtocolError": Interrupted,
-    "ProxyError": NotSent,
-    "ReadError": Interrupted,
-    "ReadTimeout": Interrupted,
-    "RemoteProtocolError": Interrupted,
-    "TimeoutException": Interrupted,
-    "UnsupportedProtocol": NotSent,
-    "WriteError": Interrupted,
-    "WriteTimeout": Interrupted,
-}
-
-
-@pytest.mark.promise("R1", "R5")
-def test_every_error_httpcore_exports_is_mapped() -> None:
-    exported = {
-        name: value
-        for name in httpcore.__all__
-        if inspect.isclass(value := getattr(httpcore, name)) and issubclass(value, Exception)
-    }
-    assert exported.keys() == EXPECTED.keys()
-    for name, kind in exported.items():
-        mapped = map_error(kind("reason"), sent=True)
-        assert type(mapped) is EXPECTED[name], name
-        assert isinstance(mapped, ExchangeError)
-        assert mapped.cause.endswith(".")
-    ours = Unusable("ours")
-    assert map_error(ours, sent=True) is ours
 
 
 # ------------------------------------------------------------------ no connection
@@ -673,6 +633,56 @@ def test_proxy_that_refuses(stack: ExitStack, authority: Authority, status: int)
     assert "proxy refused" in error.cause
     assert str(status) in error.cause
     assert "HTTPS_PROXY" in error.hint
+
+
+@pytest.mark.parametrize("secure", [False, True])
+def test_proxy_inside_tls(stack: ExitStack, authority: Authority, secure: bool) -> None:
+    server = stack.enter_context(TlsServer(authority.issue("inner")) if secure else WildServer())
+    proxy = stack.enter_context(ForwardProxy("me:p@ss", authority.issue("outer")))
+    where = Secret(f"https://me:p%40ss@{proxy.authority}")
+    trust = Tls(ca_certs=(str(authority.path),))
+    for _ in range(2):
+        post(server.url, tls=trust, http_proxy=where)
+    assert len(server.requests) == len(proxy.requests) == 2
+    error = refusal(server.url, http_proxy=where)
+    assert isinstance(error, Unusable)
+    assert "certificate is not trusted" in error.cause
+
+
+@pytest.mark.report("S13")
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}",
+        b"HTTP/1.1 101 No\r\n\r\n",
+        b"SSH-2.0-OpenSSH_9.6\r\n",
+        b"HTTP/1.1 200 OK\r\n",
+    ],
+    ids=["more than a tunnel", "another protocol", "not HTTP", "half"],
+)
+def test_proxy_whose_tunnel_is_none(stack: ExitStack, authority: Authority, answer: bytes) -> None:
+    """Nothing of the request left: it may be sent again."""
+    server = stack.enter_context(TlsServer(authority.issue("behind")))
+    proxy = stack.enter_context(ForwardProxy())
+    proxy.answer = answer
+    error = refusal(
+        server.url,
+        tls=Tls(ca_certs=(str(authority.path),)),
+        http_proxy=Secret(f"http://{proxy.authority}"),
+    )
+    assert isinstance(error, NotSent)
+    assert server.requests == []
+
+
+def test_proxy_that_is_silent(stack: ExitStack) -> None:
+    listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+    error = refusal(
+        "https://127.0.0.1:9/",
+        timeouts=Timeouts(connect=0.2),
+        http_proxy=Secret(f"http://127.0.0.1:{listener.getsockname()[1]}"),
+    )
+    assert isinstance(error, NotSent)
+    assert "took too long" in error.cause
 
 
 def test_proxy_that_is_not_there() -> None:

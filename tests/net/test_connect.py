@@ -7,10 +7,10 @@ import socket
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 
-import httpcore
 import pytest
 
-from mcp_remote_py.network import AsyncioBackend
+from mcp_remote_py.net import connect as net
+from mcp_remote_py.net.faults import ConnectTimeout, NotConnected
 from tests.fakes import run
 from tests.peers.launch import free_port
 
@@ -44,10 +44,9 @@ class Judge:
 
 async def connect(names: Names, judge: Judge, port: int, seconds: float = 5.0) -> str:
     """The address that was connected to."""
-    backend = AsyncioBackend(choose=judge.choose, resolve=names.resolve)
-    stream = await backend.connect_tcp("a.example", port, seconds)
-    address: str = stream.get_extra_info("peername")[0]
-    await stream.aclose()
+    wire = await net.connect("a.example", port, seconds, choose=judge.choose, resolve=names.resolve)
+    address: str = wire.get_extra_info("peername")[0]
+    wire.close()
     return address
 
 
@@ -79,7 +78,7 @@ def test_only_what_was_judged_is_connected_to_and_the_name_is_looked_up_once() -
             assert await connect(names, judge, port) == "127.0.0.3"
             assert judge.shown == [["127.0.0.2", "127.0.0.3"]]
             assert names.asked == ["a.example"]
-            with pytest.raises(httpcore.ConnectError):
+            with pytest.raises(NotConnected):
                 await connect(names, judge, port)
         assert met == ["127.0.0.3"]
 
@@ -105,7 +104,7 @@ def test_next_address_follows_one_that_refuses_or_is_silent() -> None:
 def test_the_first_error_is_told_where_nobody_answers() -> None:
     async def main() -> None:
         names = Names(["127.0.0.8", "::1", "127.0.0.9"])
-        with pytest.raises(httpcore.ConnectError, match="refused"):
+        with pytest.raises(NotConnected, match="refused"):
             await connect(names, Judge(), free_port())
 
     run(main())
@@ -119,7 +118,7 @@ def test_connecting_is_bounded_and_leaves_nothing_behind() -> None:
             full.listen(0)
             port = full.getsockname()[1]
             with socket.create_connection(("127.0.0.9", port)):
-                with pytest.raises(httpcore.ConnectTimeout, match=r"in 0\.2 seconds"):
+                with pytest.raises(ConnectTimeout, match=r"in 0\.2 seconds"):
                     await connect(Names(["127.0.0.9"]), Judge(), port, 0.2)
                 await asyncio.sleep(0)
                 assert asyncio.all_tasks() == before
@@ -132,7 +131,7 @@ def test_name_that_nobody_knows() -> None:
         raise AssertionError("there is nothing to judge")
 
     async def main() -> None:
-        with pytest.raises(httpcore.ConnectError, match="cannot be looked up"):
-            await AsyncioBackend(choose=choose).connect_tcp("nobody.invalid", 443, 10)
+        with pytest.raises(NotConnected, match="cannot be looked up"):
+            await net.connect("nobody.invalid", 443, 10, choose=choose)
 
     run(main())

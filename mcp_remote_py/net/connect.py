@@ -1,0 +1,137 @@
+"""From a name to a connection: look-up, judgement of the addresses, the first that answers.
+
+Who may be connected to is judged by whoever is given to judge, on addresses. Must not know the
+rule, or HTTP.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Awaitable, Callable, Sequence
+from itertools import zip_longest
+from typing import cast
+
+from mcp_remote_py.net.faults import ConnectTimeout, NotConnected
+from mcp_remote_py.net.mapping import describe_error
+from mcp_remote_py.net.wire import Wire
+
+HAPPY_EYEBALLS_DELAY = 0.25
+"""Seconds until the next address is tried beside a silent one (RFC 8305 §5): a network whose
+IPv6 drops packets must not cost a connection (field note 31)."""
+
+KEEPALIVE_PROBES = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4))
+"""Seconds, seconds, count: a peer that vanished without a word (a balancer that dropped the
+connection, a laptop that slept) is noticed by the kernel, at no cost to us while idle."""
+
+_OPTIONS = (
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
+    *(
+        (socket.IPPROTO_TCP, getattr(socket, name), value)
+        for name, value in KEEPALIVE_PROBES
+        if hasattr(socket, name)
+    ),
+)
+
+Resolve = Callable[[str, int, socket.AddressFamily], Awaitable[Sequence[str]]]
+"""The addresses of a host, the preferred first; raises OSError where it has none."""
+
+Choose = Callable[[str, Sequence[str]], Awaitable[Sequence[str]]]
+"""Those addresses of a host that may be connected to; raises where none may."""
+
+_Connection = tuple[asyncio.Transport, Wire]
+
+
+async def resolve(host: str, port: int, family: socket.AddressFamily) -> list[str]:
+    """See `Resolve`: as the system does it."""
+    if (literal := _read_literal(host, family)) is not None:
+        return [literal]  # whoever asks the system starts a thread
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(host, port, family=family, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(address[0]) for *_, address in found))
+
+
+def _read_literal(host: str, family: socket.AddressFamily) -> str | None:
+    for one in (socket.AF_INET, socket.AF_INET6):
+        if family in (one, socket.AF_UNSPEC):
+            with contextlib.suppress(OSError):
+                return socket.inet_ntop(one, socket.inet_pton(one, host))
+    return None
+
+
+async def connect(
+    host: str,
+    port: int,
+    seconds: float | None,
+    *,
+    ipv4: bool = False,
+    choose: Choose | None = None,
+    resolve: Resolve = resolve,
+) -> Wire:
+    """A connection to the first address that answers; `seconds` covers its look-up too.
+
+    With `ipv4`, over IPv4 only. The host is looked up once, and with `choose` what is connected to
+    is among what that let through: a second look-up could bring another address (DNS rebinding).
+
+    Raises:
+        NotConnected: no address answers, or there is none.
+    """
+    family = socket.AF_INET if ipv4 else socket.AF_UNSPEC
+    try:
+        async with asyncio.timeout(seconds):
+            addresses = await resolve(host, port, family)
+            if choose is not None:
+                addresses = await choose(host, addresses)
+            _, wire = await _race(addresses, port)
+    except TimeoutError as error:
+        # Without a time-out of ours it is the kernel's, which is an OSError with a number.
+        if error.errno is not None:
+            raise NotConnected(describe_error(error)) from error
+        raise ConnectTimeout(f"no connection in {seconds:g} seconds") from None
+    except OSError as error:
+        raise NotConnected(describe_error(error)) from error
+    set_option = wire.get_extra_info("socket").setsockopt
+    for option in _OPTIONS:
+        set_option(*option)
+    return wire
+
+
+async def _race(addresses: Sequence[str], port: int) -> _Connection:
+    """The first connection that comes about (RFC 8305 §4 and §5); the others are dropped.
+
+    asyncio's own loses a socket where it is cancelled in the turn in which one comes about.
+    """
+    loop = asyncio.get_running_loop()
+    ipv6 = [address for address in addresses if ":" in address]
+    ipv4 = [address for address in addresses if ":" not in address]
+    first, second = (ipv6, ipv4) if addresses[0] in ipv6 else (ipv4, ipv6)
+    left = [address for pair in zip_longest(first, second) for address in pair if address]
+    trying: set[asyncio.Task[_Connection]] = set()
+    error: BaseException | None = None
+    try:
+        while left or trying:
+            if left:
+                attempt = loop.create_connection(Wire, left.pop(0), port)
+                trying.add(asyncio.create_task(attempt))
+            delay = HAPPY_EYEBALLS_DELAY if left else None
+            done, trying = await asyncio.wait(
+                trying, timeout=delay, return_when=asyncio.FIRST_COMPLETED
+            )
+            for task in done:
+                failure = task.exception()
+                if failure is None:
+                    trying |= done - {task}  # two at once: the other one is dropped, too
+                    return task.result()
+                error = error or failure
+        raise cast("BaseException", error)
+    finally:
+        for task in trying:
+            task.add_done_callback(_drop)
+            task.cancel()
+
+
+def _drop(attempt: asyncio.Task[_Connection]) -> None:
+    if not attempt.cancelled() and attempt.exception() is None:
+        attempt.result()[0].abort()

@@ -1,0 +1,114 @@
+"""HTTP/1.1 on a wire: one exchange at a time, until one does not end cleanly.
+
+What came is read when somebody asks for it, not when it comes: so nothing is read that nobody
+takes, and whoever takes it decides how long the event loop works at it. Must not know JSON-RPC,
+credentials or which request this is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from typing import NamedTuple
+
+from mcp_remote_py.net.faults import NotTaken
+from mcp_remote_py.net.http1 import SLICE_BYTES, Pair, ResponseReader, write_head
+from mcp_remote_py.net.wire import Wire
+
+KEEPALIVE_EXPIRY = 4.0
+"""Seconds an idle connection is used again. Common servers close after 5 (uvicorn, Node): a request
+that meets the closing connection would be lost without anybody knowing whether it ran."""
+
+
+class Request(NamedTuple):
+    """What is sent. `target` is as in the request line; its host is among the headers."""
+
+    method: bytes
+    target: bytes
+    headers: Sequence[Pair]
+    body: bytes = b""
+
+
+class Connection:
+    """Exchanges on a wire. `prefix` stands before every target: the origin, for a proxy.
+
+    `extra` are headers for the proxy, where there is one.
+
+    Attributes:
+        taken: bytes that were read to find the last piece of a body: framing costs time as well.
+    """
+
+    def __init__(
+        self,
+        wire: Wire,
+        prefix: bytes = b"",
+        extra: Sequence[Pair] = (),
+        expiry: float = KEEPALIVE_EXPIRY,
+    ) -> None:
+        self._wire = wire
+        self._expiry = expiry
+        self._prefix = prefix
+        self._extra = extra
+        self._reader: ResponseReader | None = None
+        self._idle_since = 0.0
+        self.taken = 0
+
+    async def exchange(self, request: Request, seconds: float | None) -> ResponseReader:
+        """Sends a request; the answer, of which the head is complete.
+
+        `seconds` are those in which nothing leaves, or nothing comes. To be called only where
+        no exchange is under way; an error ends the connection's use.
+
+        Raises:
+            Fault: there is no answer.
+        """
+        target = self._prefix + request.target
+        head = write_head(request.method, target, [*request.headers, *self._extra])
+        if self._wire.has_spoken:
+            raise NotTaken("the server closed it" if self._wire.ended else "it spoke unasked")
+        reader = self._reader = ResponseReader(request.method)
+        await self._wire.write(head, request.body, seconds)
+        rest: bytes | None = None
+        while rest is None:
+            data = await self._wire.read(seconds)
+            if not data:
+                reader.end()
+            rest = reader.feed_head(data)
+        if rest:
+            self._wire.unread(rest)
+        return reader
+
+    async def pieces(self, seconds: float | None) -> AsyncIterator[bytes]:
+        """The body of the last answer as it comes; a piece may be empty.
+
+        Raises:
+            Fault: it broke off, is not HTTP, or pauses for longer than `seconds`.
+        """
+        reader = self._reader
+        while reader is not None and not reader.complete:
+            data = await self._wire.read(seconds, SLICE_BYTES if reader.is_chunked else None)
+            if data:
+                self.taken = len(data)
+                yield reader.feed_body(data)
+            else:
+                reader.end()
+
+    def is_idle(self) -> bool:
+        """Whether the last exchange ended cleanly, so that another may follow; it rests then."""
+        reader = self._reader
+        self._idle_since = asyncio.get_running_loop().time()
+        return (
+            reader is not None
+            and reader.complete
+            and reader.may_follow
+            and not self._wire.has_spoken
+        )
+
+    def has_expired(self) -> bool:
+        """Whether it was idle too long, or the server closed it meanwhile, or spoke unasked."""
+        age = asyncio.get_running_loop().time() - self._idle_since
+        return age >= self._expiry or self._wire.has_news()
+
+    def close(self) -> None:
+        """Closes the connection at once, whatever it is doing."""
+        self._wire.close()

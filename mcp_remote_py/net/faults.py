@@ -1,0 +1,42 @@
+"""What goes wrong on a connection. What it means for a message is in `mapping`.
+
+A fault says what happened, in the system's words where it has any. Pure. Must not know MCP.
+"""
+
+from __future__ import annotations
+
+
+class Fault(Exception):
+    """What happened, without a full stop."""
+
+
+class NotConnected(Fault):
+    """There is no connection: nothing was sent."""
+
+
+class ConnectTimeout(NotConnected):
+    """No connection in time."""
+
+
+class ProxyRefusal(Fault):
+    """A proxy does not connect us: nothing was sent."""
+
+
+class NotTaken(Fault):
+    """The connection could not be used, and nothing was sent on it."""
+
+
+class CannotBeSent(Fault):
+    """The request is not one that HTTP has."""
+
+
+class Silence(Fault):
+    """Nothing came, or nothing left, in time."""
+
+
+class Broken(Fault):
+    """The connection was lost, or what came on it ended too early."""
+
+
+class IllegalAnswer(Broken):
+    """What came is not HTTP/1.1, or may be read in two ways."""

@@ -1,0 +1,346 @@
+"""HTTP/1.1 as bytes (RFC 9112): a request's head is written, an answer is read as it comes.
+
+llhttp, the parser that Node ships, reads heads and chunks. Around it stands what it does not tell
+or not refuse: where an answer ends within a packet, limits, which framing is used, and characters
+that it lets through in some of its versions. Whatever may be read in two ways is refused, because
+a proxy on the way may have read it in the other. What is only untidy is read: lines that end with
+LF alone, the same length said twice, blanks behind a chunk's size, blank lines before an answer.
+Pure. Must not know sockets, time or MCP.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from httptools import HttpParserError, HttpResponseParser
+
+from mcp_remote_py.net.faults import Broken, CannotBeSent, IllegalAnswer
+
+Pair = tuple[bytes, bytes]
+
+MAX_HEAD_BYTES = 64 * 1024
+"""Of an answer's header fields, and of all interim answers before it (RFC 9110 §15.2); once more of
+what stands between two pieces of a chunked body, which is extensions, and behind it, trailers.
+Servers allow themselves 8 to 16 KiB."""
+
+MAX_HEAD_LINES = 1000
+"""Of all that: each costs some tenths of a microsecond, and those of one head are read at once."""
+
+SLICE_BYTES = 16 * 1024
+"""Of a chunked body that should be read at once: 1 ms where all chunks are of one byte."""
+
+MAX_LENGTH_DIGITS = 18
+"""Of a `Content-Length`, so that it fits every integer on the way: 888 petabytes."""
+
+# What is compiled here is for every answer, the rest when it is needed. None of them tries a byte
+# in more than one way: time grows with the bytes, whatever they are.
+_TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
+_TEXT = rb"[\t\x20-\x7e\x80-\xff]*"
+_FIELD = _TOKEN + rb":" + _TEXT + rb"\r\n"
+_ANSWER = re.compile(
+    rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: (" + _TEXT + rb"))?\r\n(?:" + _FIELD + rb")*+\r\n"
+)
+_REQUEST = re.compile(rb"[A-Z]+ [\x21-\x7e\x80-\xff]+ HTTP/1\.1\r\n(?:" + _FIELD + rb")*+\r\n")
+_STATUS_LINE = rb"HTTP/1\.[01] [1-9][0-9][0-9](?: " + _TEXT + rb")?"
+_NAME = re.compile(_TOKEN)
+_END = re.compile(rb"\n\r?\n")
+_BLANK_LINES = rb"(?:\r?\n)+"
+_BARE_LF = rb"(?<!\r)\n"
+_FRAMING = re.compile(rb"\n(content-length|transfer-encoding|connection):([^\r\n]*)", re.IGNORECASE)
+_LENGTH_LINE = rb"(?i)(?<=\n)content-length:[^\n]*\n"
+_START = (b"HTTP/1.1 ", b"HTTP/1.0 ")
+
+
+def write_head(method: bytes, target: bytes, headers: Sequence[Pair]) -> bytes:
+    """A request's head.
+
+    Raises:
+        CannotBeSent: a part of it has a character that HTTP does not allow there.
+    """
+    lines = b"".join([b"%b: %b\r\n" % pair for pair in headers])
+    head = b"%b %b HTTP/1.1\r\n%b\r\n" % (method, target, lines)
+    # As many lines and names as were meant: else a value is another header.
+    names = b"".join([name for name, _ in headers])
+    is_one = head.count(b"\n") == len(headers) + 2 and _NAME.fullmatch(names) is not None
+    if not is_one or _REQUEST.fullmatch(head) is None:
+        raise CannotBeSent("a header, or the URL, has a character that HTTP does not allow")
+    return head
+
+
+class ResponseReader:
+    """One answer to a request of this method, from its first byte to its last.
+
+    `feed_head` takes bytes until it has the head, `feed_body` the bytes behind it until
+    `complete`.
+
+    Attributes:
+        status: of the answer; 0 as long as its head is not complete.
+        reason: the words behind it.
+        headers: in their order, names in lower case.
+        complete: nothing more belongs to it.
+        may_follow: whether another exchange may follow on the connection, as far as is seen.
+        is_chunked: the body comes in chunks, and should be fed `SLICE_BYTES` at a time.
+    """
+
+    def __init__(self, method: bytes) -> None:
+        self._method = method
+        self._buffer = bytearray()
+        self._seen = 0
+        self._open_lines = 0
+        """In the bytes that were seen, of a head that is not complete."""
+        self._bytes = 0
+        self._lines = 0
+        self._is_untidy = False
+        self._left: int | None = None
+        """Bytes of the body that are to come; None where its end or its chunks tell."""
+        self._parser = HttpResponseParser(self)
+        self._pieces: list[bytes] = []
+        self._tail = b""
+        self.status = 0
+        self.reason = b""
+        self.headers: list[Pair] = []
+        self.complete = False
+        self.may_follow = False
+        self.is_chunked = False
+
+    # ------------------------------------------------------------------ the head
+
+    def feed_head(self, data: bytes) -> bytes | None:
+        """What of `data` is behind the head; None as long as the head is not complete.
+
+        Raises:
+            IllegalAnswer: it is too long, or not HTTP.
+        """
+        buffer = self._buffer
+        buffer += data
+        while True:
+            self._skip_blank_lines()
+            self._check_start()
+            found = _END.search(buffer, max(self._seen - 2, 0))
+            if found is None:
+                self._open_lines += buffer.count(b"\n", self._seen)
+                self._seen = len(buffer)
+                self._check_size(self._seen, self._open_lines)
+                return None
+            head = bytes(buffer[: found.end()])
+            del buffer[: found.end()]
+            self._seen = self._open_lines = 0
+            self._bytes += len(head)
+            self._lines += head.count(b"\n")
+            self._check_size(0, 0)
+            if self._take_head(head):
+                rest = bytes(buffer)
+                buffer.clear()
+                self.may_follow = self.may_follow and not (self.complete and rest)
+                return rest
+
+    def _skip_blank_lines(self) -> None:
+        """Some servers end the body before with one too many: that is not ours to interpret."""
+        if not self._buffer.startswith((b"\r", b"\n")):
+            return
+        blank = re.match(_BLANK_LINES, self._buffer)
+        if blank is None:
+            return
+        del self._buffer[: blank.end()]
+        self._bytes += blank.end()
+        self._check_size(0, 0)
+        self._seen = 0
+        self._is_untidy = True
+
+    def _check_start(self) -> None:
+        begun = bytes(self._buffer[: len(_START[0])])
+        if begun != b"\r" and not any(start.startswith(begun) for start in _START):
+            raise IllegalAnswer("its answer does not begin with HTTP/1.1 or HTTP/1.0")
+
+    def _check_size(self, more: int, lines: int) -> None:
+        if self._bytes + more > MAX_HEAD_BYTES:
+            raise IllegalAnswer(f"its head is longer than {MAX_HEAD_BYTES} bytes")
+        if self._lines + lines > MAX_HEAD_LINES:
+            raise IllegalAnswer(f"its head has more than {MAX_HEAD_LINES} lines")
+
+    def _take_head(self, head: bytes) -> bool:
+        """Whether it is the answer's; else it was that of an interim one."""
+        match = _ANSWER.fullmatch(head)
+        if match is None:
+            head = re.sub(_BARE_LF, b"\r\n", head)  # RFC 9112 §2.2
+            match = _ANSWER.fullmatch(head)
+            if match is None:
+                raise IllegalAnswer(_find_fault(head))
+        status = int(match[2])
+        if status == 101:
+            raise IllegalAnswer("it switches to another protocol, unasked")
+        if status < 200:
+            return False
+        self.status, self.reason = status, match[3] or b""
+        self.may_follow = match[1] == b"1" and not self._is_untidy
+        self._choose_framing(head)
+        return True
+
+    def _choose_framing(self, head: bytes) -> None:
+        """Where the body ends (RFC 9112 §6.3); llhttp reads the head."""
+        said = _read_framing(head)
+        lengths, codings = said[b"content-length"], said[b"transfer-encoding"]
+        _check_framing(lengths, codings, is_old=head.startswith(_START[1]))
+        if b"close" in said[b"connection"]:
+            self.may_follow = False
+        if len(lengths) > 1:  # it is said twice, which llhttp does not read
+            line = b"content-length: %b\r\n" % lengths[0]
+            head = re.sub(_LENGTH_LINE, b"", head)[:-2] + line + b"\r\n"
+        self._parse(head)
+        if self._has_no_body():
+            self.complete = True
+        elif codings:
+            self.is_chunked = True
+            self._parser.set_dangerous_leniencies(lenient_spaces_after_chunk_size=True)
+        elif lengths:
+            self._left = int(lengths[0])
+            self.complete = not self._left
+        else:
+            self.may_follow = False
+
+    def _has_no_body(self) -> bool:
+        return (
+            self.status in (204, 304)
+            or self._method == b"HEAD"
+            or (self._method == b"CONNECT" and self.status < 300)
+        )
+
+    def _parse(self, head: bytes) -> None:
+        try:
+            self._parser.feed_data(head)
+        except HttpParserError as error:
+            raise IllegalAnswer(f"its head is not HTTP: {error}") from error
+        self._lines = 0
+
+    # ------------------------------------------------------------------ the body
+
+    def feed_body(self, data: bytes) -> bytes:
+        """What of the body is in `data`.
+
+        Raises:
+            IllegalAnswer: its chunks are not.
+        """
+        if self.is_chunked:
+            return self._feed_chunks(data)
+        if self._left is None:
+            return data
+        piece = data[: self._left]
+        self._left -= len(piece)
+        if not self._left:
+            self.complete = True
+            self.may_follow = self.may_follow and len(piece) == len(data)
+        return piece
+
+    def _feed_chunks(self, data: bytes) -> bytes:
+        self._pieces.clear()
+        try:
+            self._parser.feed_data(data)
+        except HttpParserError as error:
+            if not self.complete:
+                raise IllegalAnswer(f"its chunks are not HTTP: {error}") from error
+            self.may_follow = False
+        if self.complete:
+            self._check_tail(data)
+        elif self._pieces:
+            self._bytes = 0
+        else:
+            self._bytes += len(data)
+            if self._bytes > MAX_HEAD_BYTES or self._lines > MAX_HEAD_LINES:
+                raise IllegalAnswer(
+                    f"its extensions or trailers are longer than {MAX_HEAD_BYTES} bytes or"
+                    f" {MAX_HEAD_LINES} lines"
+                )
+        self._tail = (self._tail + data[-_TAIL:])[-_TAIL:]
+        return self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+
+    def _check_tail(self, data: bytes) -> None:
+        """Whether `data` ends where the answer does: llhttp passes over line ends behind it.
+
+        What ends there is a line and an empty one, and the line is never empty.
+        """
+        tail = (self._tail + data[-_TAIL:])[-_TAIL:]
+        if not tail.endswith(b"\r\n\r\n") or tail[:1] == b"\n":
+            self.may_follow = False
+
+    def end(self) -> None:
+        """No more bytes will come.
+
+        Raises:
+            Broken: there should.
+        """
+        if self.status and not self.is_chunked and self._left is None:
+            self.complete = True
+        if not self.complete:
+            begun = self.status or self._buffer
+            what = "in the middle of its answer" if begun else "without an answer"
+            raise Broken(f"the server closed it {what}")
+
+    # ------------------------------------------------------------------ what llhttp tells
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """See httptools."""
+        if self.is_chunked:  # behind the body (RFC 9110 §6.5): nobody asked for them
+            self._lines += 1
+        else:
+            self.headers.append((name.lower(), value.rstrip(b" \t")))
+
+    def on_body(self, piece: bytes) -> None:
+        """See httptools; of another answer behind this one, nothing."""
+        if not self.complete:
+            self._pieces.append(piece)
+
+    def on_message_begin(self) -> None:
+        """See httptools: another answer behind this one is nobody's."""
+        self.may_follow = self.may_follow and not self.complete
+
+    def on_message_complete(self) -> None:
+        """See httptools."""
+        self.complete = self.is_chunked
+
+
+_TAIL = len(b"x\r\n\r\n")
+
+
+def _read_framing(head: bytes) -> dict[bytes, list[bytes]]:
+    """The members of the lists that decide about it, in lower case."""
+    said: dict[bytes, list[bytes]] = {
+        b"content-length": [],
+        b"transfer-encoding": [],
+        b"connection": [],
+    }
+    for name, value in _FRAMING.findall(head):
+        said[name.lower()] += [one.strip(b" \t") for one in value.lower().split(b",")]
+    return said
+
+
+def _check_framing(lengths: list[bytes], codings: list[bytes], *, is_old: bool) -> None:
+    """Refuses what may be read in two ways; in HTTP/1.0, which `is_old`, chunks are not defined."""
+    if codings and lengths:
+        raise IllegalAnswer("its answer has both Content-Length and Transfer-Encoding")
+    if codings and (codings != [b"chunked"] or is_old):
+        raise IllegalAnswer("its answer has a Transfer-Encoding other than chunked")
+    if len(set(lengths)) > 1:
+        raise IllegalAnswer("its answer has two different Content-Lengths")
+    if lengths and not (lengths[0].isdigit() and len(lengths[0]) <= MAX_LENGTH_DIGITS):
+        raise IllegalAnswer("its Content-Length is not a length")
+
+
+def _find_fault(head: bytes) -> str:
+    """What is wrong with a head that has two ends of lines at its end."""
+    status_line, *lines = head[:-4].split(b"\r\n")
+    if re.fullmatch(_STATUS_LINE, status_line) is None:
+        return "the first line of its answer is not HTTP's"
+    for line in lines:
+        name, colon, value = line.partition(b":")
+        if line[:1] in b" \t":
+            return "a header of its answer is continued on a second line"
+        if not colon:
+            return "a line of its head is not a header"
+        if _NAME.fullmatch(name) is None:
+            return "the name of one of its headers is not a name"
+        if b"\r" in value:
+            return "a header of its answer has a CR that does not end the line"
+        if re.fullmatch(_TEXT, value) is None:
+            return "a header of its answer has a control character"
+    return "its head is not HTTP"

@@ -1,0 +1,213 @@
+"""One socket, or TLS on it: bytes in pieces as they came, and bytes out, with time-outs.
+
+It fits under every protocol. asyncio's own streams copy what comes once more, and hold it up for
+two turns of the event loop. Must not know HTTP.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import select
+import ssl
+import sys
+from collections import deque
+from typing import Any, cast
+
+from mcp_remote_py.net.faults import Broken, ConnectTimeout, NotConnected, Silence
+from mcp_remote_py.net.mapping import describe_error
+
+CORK_BYTES = 64 * 1024
+"""A buffer from this size on is sent by itself, and not copied to be sent with another."""
+
+HIGH_WATER_BYTES = 64 * 1024
+"""Unread bytes from which the peer is told to wait: with as many connections as there may be, what
+waits here is memory as well."""
+
+
+class Wire(asyncio.Protocol):
+    """A connection; `connect` makes it.
+
+    Attributes:
+        ended: nothing more will come than what is here.
+    """
+
+    def __init__(self) -> None:
+        self._transport: asyncio.Transport | None = None
+        self._chunks: deque[bytes] = deque()
+        self._size = 0
+        self.ended = False
+        self._error: Exception | None = None
+        self._waiter: asyncio.Future[bool] | None = None
+        self._may_write = True
+        self._reading_paused = False
+
+    # ------------------------------------------------------------------ what asyncio tells
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """See `asyncio.BaseProtocol`."""
+        self._transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        """See `asyncio.Protocol`."""
+        self._chunks.append(data)
+        self._size += len(data)
+        self._regulate()
+        self._wake()
+
+    def eof_received(self) -> None:
+        """See `asyncio.Protocol`: the connection is closed then."""
+        self.ended = True
+        self._wake()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See `asyncio.BaseProtocol`."""
+        self.ended = True
+        self._error = exc
+        self._wake()
+
+    def pause_writing(self) -> None:
+        """See `asyncio.BaseProtocol`."""
+        self._may_write = False
+
+    def resume_writing(self) -> None:
+        """See `asyncio.BaseProtocol`."""
+        self._may_write = True
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(True)
+
+    # ------------------------------------------------------------------ reading
+
+    @property
+    def has_spoken(self) -> bool:
+        """Whether something is here to be read, or the end."""
+        return self.ended or bool(self._chunks)
+
+    def has_news(self) -> bool:
+        """As `has_spoken`, and what the event loop has not looked at yet counts, too."""
+        if self.has_spoken or self._transport is None:
+            return True
+        number = self._transport.get_extra_info("socket").fileno()
+        if number < 0:
+            return True
+        if sys.platform == "win32":  # whose select takes any number
+            return bool(select.select([number], [], [], 0)[0])
+        poll = select.poll()
+        poll.register(number, select.POLLIN)
+        return bool(poll.poll(0))
+
+    async def read(self, seconds: float | None, limit: int | None = None) -> bytes:
+        """The next bytes, as they came, but at most `limit`; `b""` at the end.
+
+        Raises:
+            Silence: nothing came in `seconds`.
+            Broken: the connection was lost.
+        """
+        while not self._chunks:
+            if self._error is not None:
+                raise Broken(describe_error(self._error)) from self._error
+            if self.ended:
+                return b""
+            if not await self._wait(seconds):
+                raise Silence(f"nothing came in {seconds:g} seconds")
+        return self._take(limit)
+
+    def unread(self, data: bytes) -> None:
+        """Puts back what was read too far; it is read again first."""
+        self._chunks.appendleft(data)
+        self._size += len(data)
+        self._regulate()
+
+    def _take(self, limit: int | None) -> bytes:
+        chunk = self._chunks.popleft()
+        if limit is not None and len(chunk) > limit:
+            self._chunks.appendleft(chunk[limit:])
+            chunk = chunk[:limit]
+        self._size -= len(chunk)
+        self._regulate()
+        return chunk
+
+    def _regulate(self) -> None:
+        """Lets the peer wait while enough is here."""
+        is_full = self._size > HIGH_WATER_BYTES
+        if is_full != self._reading_paused and self._transport is not None:
+            self._reading_paused = is_full
+            (self._transport.pause_reading if is_full else self._transport.resume_reading)()
+
+    async def _wait(self, seconds: float | None) -> bool:
+        """Whether something happened in time."""
+        loop = asyncio.get_running_loop()
+        waiter = self._waiter = loop.create_future()
+        clock = None if seconds is None else loop.call_later(seconds, _give_up, waiter)
+        try:
+            return await waiter
+        finally:
+            self._waiter = None
+            if clock is not None:
+                clock.cancel()
+
+    # ------------------------------------------------------------------ writing
+
+    async def write(self, head: bytes, body: bytes, seconds: float | None) -> None:
+        """Writes both, in one packet where they are small.
+
+        Returns when most of it has left, and also when the peer speaks, or closes the connection,
+        before: what it said may be worth reading.
+
+        Raises:
+            Silence: nothing left in `seconds`, and nothing came.
+        """
+        transport = cast("asyncio.Transport", self._transport)
+        if len(body) < CORK_BYTES:
+            transport.write(head + body)
+        else:
+            transport.write(head)
+            transport.write(body)
+        while not self._may_write and not self.has_spoken:
+            if not await self._wait(seconds):
+                raise Silence(f"nothing left in {seconds:g} seconds")
+
+    def close(self) -> None:
+        """Closes at once: a finished exchange has nothing to send, an unfinished one must not."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    # ------------------------------------------------------------------ the connection
+
+    async def start_tls(
+        self, context: ssl.SSLContext, host: str, seconds: float | None = None
+    ) -> None:
+        """From now on it is inside TLS; `host` is whom the certificate must name.
+
+        Raises:
+            NotConnected: TLS did not come about; the connection is closed.
+        """
+        transport = cast("asyncio.Transport", self._transport)
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(seconds):
+                secured = await loop.start_tls(transport, self, context, server_hostname=host)
+        except TimeoutError:
+            transport.abort()
+            raise ConnectTimeout(f"TLS did not begin in {seconds:g} seconds") from None
+        except OSError as error:  # ssl.SSLError is one
+            transport.abort()
+            words = str(error) or "it hung up when TLS began; does this port speak https?"
+            raise NotConnected(words) from error
+        except BaseException:
+            transport.abort()
+            raise
+        if secured is None:
+            raise NotConnected("the peer closed the connection while TLS began")
+        self._transport = secured
+
+    def get_extra_info(self, name: str) -> Any:
+        """See `asyncio.BaseTransport`."""
+        return None if self._transport is None else self._transport.get_extra_info(name)
+
+
+def _give_up(waiter: asyncio.Future[bool]) -> None:
+    if not waiter.done():
+        waiter.set_result(False)

@@ -1,0 +1,293 @@
+"""Answers under every split of their bytes: what is read, what is refused, and what may follow."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from http.client import HTTPResponse
+from itertools import pairwise
+from typing import NamedTuple, cast
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mcp_remote_py.net.faults import Broken, CannotBeSent, IllegalAnswer
+from mcp_remote_py.net.http1 import (
+    MAX_HEAD_BYTES,
+    MAX_HEAD_LINES,
+    SLICE_BYTES,
+    ResponseReader,
+    write_head,
+)
+from tests.net.corpus import CHUNKED, EMPTY, ILLEGAL, LEGAL, OK, ONE, Illegal, Legal
+
+
+class Read(NamedTuple):
+    """What came out. `lasts`: another answer may follow, as nothing lies behind this one."""
+
+    status: int
+    headers: list[tuple[bytes, bytes]]
+    body: bytes
+    lasts: bool
+
+
+def read(pieces: Iterable[bytes], method: bytes = b"POST", *, ends: bool = True) -> Read:
+    """Reads one answer as a connection does; what the peer sends comes in these pieces."""
+    waiting = list(pieces)[::-1]
+    reader = ResponseReader(method)
+    body = b""
+    rest: bytes | None = None
+    while rest is None:
+        if not waiting:
+            reader.end()
+        rest = reader.feed_head(waiting.pop())
+    waiting.append(rest)
+    while waiting and not reader.complete:
+        piece = waiting.pop()
+        for start in range(0, len(piece), SLICE_BYTES):
+            assert not reader.complete
+            body += reader.feed_body(piece[start : start + SLICE_BYTES])
+    if ends:
+        reader.end()
+    assert reader.complete
+    return Read(reader.status, reader.headers, body, reader.may_follow and not any(waiting))
+
+
+def splits(wire: bytes) -> Iterator[Sequence[bytes]]:
+    """Whole, every byte by itself, and every split into two."""
+    yield [wire]
+    yield [wire[at : at + 1] for at in range(len(wire))]
+    for at in range(1, len(wire)):
+        yield [wire[:at], wire[at:]]
+
+
+def named(case: Legal | Illegal) -> str:
+    return case.name
+
+
+# ------------------------------------------------------------------ legal
+
+
+@pytest.mark.promise("R1")
+@pytest.mark.parametrize("case", LEGAL, ids=named)
+def test_every_legal_answer_is_read_alike_under_every_split(case: Legal) -> None:
+    whole = read([case.wire], case.method)
+    assert (whole.status, whole.body, whole.lasts) == (case.status, case.body, case.lasts)
+    for pieces in splits(case.wire):
+        assert read(pieces, case.method) == whole, pieces
+
+
+UNLIKE = {
+    "blank lines before",  # it refuses them
+    "the same length as a list",  # it reads on until the end
+    "chunks announced to HEAD",  # it waits for them
+    "304 with chunks announced",  # the same
+    "interim answers",  # it takes the second, a 103, for the answer
+}
+"""What Python's `http.client` reads in another way, and how."""
+
+
+@pytest.mark.parametrize("case", LEGAL, ids=named)
+def test_the_standard_library_reads_the_same(case: Legal) -> None:
+    class Socket(io.BytesIO):
+        def makefile(self, *_: object) -> io.BytesIO:
+            return io.BytesIO(self.getvalue())
+
+    if case.name in UNLIKE:
+        return
+    answer = HTTPResponse(cast("object", Socket(case.wire)), method=case.method.decode())  # type: ignore[arg-type]
+    answer.begin()
+    assert answer.status == case.status
+    if case.method != b"CONNECT":
+        assert answer.read() == case.body
+
+
+@pytest.mark.promise("R5")
+@pytest.mark.parametrize("case", LEGAL, ids=named)
+def test_an_answer_that_ends_too_early_is_no_answer(case: Legal) -> None:
+    head = read([case.wire], case.method)
+    begins = len(case.wire) - (len(case.body) if case.until_end else 0)
+    for length in range(begins):
+        with pytest.raises(Broken, match="the server closed it"):
+            read([case.wire[:length]] if length else [], case.method)
+    assert head.status
+
+
+ANOTHER = OK + b"Content-Length: 5\r\n\r\nfalse"
+
+
+@pytest.mark.report("S13")
+@pytest.mark.parametrize(
+    "stray", [b"\r\n", b"\n", b"\r", b"x", b"\r\n\r\n", b"\0", OK + EMPTY, ANOTHER, CHUNKED + ONE]
+)
+@pytest.mark.parametrize("case", [case for case in LEGAL if case.lasts], ids=named)
+def test_nothing_follows_on_a_connection_with_bytes_behind_the_answer(
+    case: Legal, stray: bytes
+) -> None:
+    for pieces in splits(case.wire + stray):
+        found = read(pieces, case.method)
+        assert (found.status, found.body) == (case.status, case.body), pieces
+        assert not found.lasts, pieces
+
+
+@st.composite
+def chunked(draw: st.DrawFn) -> tuple[list[bytes], bytes]:
+    """A chunked answer, cut anywhere, and its body."""
+    parts = draw(st.lists(st.binary(min_size=1, max_size=40), max_size=8))
+    extension = st.sampled_from([b"", b";a", b";a=b", b';a="b;\t c"', b"  "])
+    size = st.sampled_from([b"%x", b"%X", b"00%x"])
+    wire = CHUNKED
+    for part in parts:
+        wire += draw(size) % len(part) + draw(extension) + b"\r\n" + part + b"\r\n"
+    trailers = draw(st.lists(st.sampled_from([b"A: b\r\n", b"C:\r\n", b"D: \xe4\r\n"]), max_size=3))
+    wire += b"0" + draw(extension) + b"\r\n" + b"".join(trailers) + b"\r\n"
+    cuts = sorted(draw(st.sets(st.integers(1, len(wire) - 1), max_size=12)))
+    edges = [0, *cuts, len(wire)]
+    return [wire[a:b] for a, b in pairwise(edges)], b"".join(parts)
+
+
+@given(chunked())
+@settings(max_examples=500, deadline=None)
+def test_chunks_cut_anywhere(case: tuple[list[bytes], bytes]) -> None:
+    pieces, body = case
+    found = read(pieces)
+    assert found.body == body
+    assert found.lasts
+    assert not read([*pieces[:-1], pieces[-1] + b"\r\n"]).lasts
+
+
+@given(st.binary(max_size=300), st.sampled_from([b"", b"HTTP/1.1 200 OK\r\n", CHUNKED]))
+@settings(max_examples=500, deadline=None)
+def test_any_bytes_are_an_answer_or_a_fault(noise: bytes, start: bytes) -> None:
+    for pieces in ([start + noise], [start, noise]):
+        with contextlib.suppress(Broken):
+            read([piece for piece in pieces if piece])
+
+
+def test_headers_as_they_came() -> None:
+    wire = OK + b"Set-Cookie: a=b\r\nSET-COOKIE:\t c \t\r\nX-Empty:\r\n" + EMPTY
+    assert read([wire]).headers == [
+        (b"set-cookie", b"a=b"),
+        (b"set-cookie", b"c"),
+        (b"x-empty", b""),
+        (b"content-length", b"0"),
+    ]
+
+
+def test_headers_behind_the_body_are_not_the_answers() -> None:
+    wire = CHUNKED + b"0\r\nWWW-Authenticate: Bearer\r\n\r\n"
+    assert [name for name, _ in read([wire]).headers] == [b"transfer-encoding"]
+
+
+# ------------------------------------------------------------------ illegal
+
+
+@pytest.mark.report("S13")
+@pytest.mark.parametrize("case", ILLEGAL, ids=named)
+def test_every_illegal_answer_is_refused_with_a_reason_under_every_split(case: Illegal) -> None:
+    for pieces in splits(case.wire):
+        with pytest.raises(IllegalAnswer, match=case.words) as caught:
+            read(pieces)
+        assert str(caught.value).isprintable()
+
+
+def heads_of(line: bytes, count: int) -> bytes:
+    return OK + line * count + EMPTY
+
+
+LARGE = b"A: %b\r\n" % (b"x" * 1000)
+
+FLOODS = {
+    "one header": (OK + b"A: " + b"x" * MAX_HEAD_BYTES, "its head is longer"),
+    "headers": (heads_of(LARGE, 66), "its head is longer"),
+    "lines": (heads_of(b"A:b\r\n", MAX_HEAD_LINES), "more than 1000 lines"),
+    "lines without end": (OK + b"A:b\r\n" * (MAX_HEAD_LINES + 5), "more than 1000 lines"),
+    "a reason": (b"HTTP/1.1 200 " + b"x" * MAX_HEAD_BYTES, "its head is longer"),
+    "blank lines": (b"\r\n" * MAX_HEAD_BYTES, "its head is longer"),
+    "interim answers": (b"HTTP/1.1 102 Wait\r\n\r\n" * 600, "more than 1000 lines"),
+    "large interim answers": (
+        (b"HTTP/1.1 102 Wait\r\n" + LARGE * 10 + b"\r\n") * 7,
+        "its head is longer",
+    ),
+    "interim and other": (
+        b"HTTP/1.1 102 Wait\r\n" + LARGE * 40 + b"\r\n" + heads_of(LARGE, 40),
+        "its head is longer",
+    ),
+    "an extension": (CHUNKED + b"1;" + b"x" * (2 * MAX_HEAD_BYTES), "extensions or trailers"),
+    "a size": (CHUNKED + b"0" * (2 * MAX_HEAD_BYTES), "extensions or trailers"),
+    "a trailer": (
+        CHUNKED + ONE + b"0\r\nA: " + b"x" * (2 * MAX_HEAD_BYTES),
+        "extensions or trailers",
+    ),
+    "trailers": (CHUNKED + ONE + b"0\r\n" + b"A:b\r\n" * 20_000, "extensions or trailers"),
+}
+
+
+@pytest.mark.parametrize("name", FLOODS)
+@pytest.mark.parametrize("size", [1 << 20, 4096, 100, 7])
+def test_what_is_not_body_is_bounded(name: str, size: int) -> None:
+    wire, words = FLOODS[name]
+    pieces = [wire[at : at + size] for at in range(0, len(wire), size)]
+    with pytest.raises(IllegalAnswer, match=words):
+        read(pieces)
+
+
+@pytest.mark.parametrize("value", [b" " * 60_000, b"\t " * 30_000, b"," * 60_000, b"a, " * 20_000])
+@pytest.mark.parametrize("name", [b"A", b"Connection", b"Content-Length", b"Transfer-Encoding"])
+@pytest.mark.parametrize("end", [b"\r\n", b"x\r\n", b"\x00\r\n", b"\r\r\n"])
+def test_no_head_takes_more_time_than_its_bytes(value: bytes, name: bytes, end: bytes) -> None:
+    before = time.process_time()
+    with contextlib.suppress(Broken):
+        read([OK + name + b": a" + value + end + b"A: b\r\n" + EMPTY])
+    assert time.process_time() - before < 0.1
+
+
+@pytest.mark.parametrize("size", [1 << 20, 1000, 1])
+def test_what_is_allowed_is_read(size: int) -> None:
+    interim = b"HTTP/1.1 102 Wait\r\n\r\n"
+    wire = interim * 10 + OK + LARGE * 50 + b"A: b\r\n" * 900 + EMPTY
+    assert len(read([wire[at : at + size] for at in range(0, len(wire), size)]).headers) == 951
+
+
+# ------------------------------------------------------------------ requests
+
+
+def test_a_request_is_written() -> None:
+    head = write_head(b"POST", b"/mcp?a=%20", [(b"host", b"a"), (b"X-A", b"\xe4 \t b")])
+    assert head == b"POST /mcp?a=%20 HTTP/1.1\r\nhost: a\r\nX-A: \xe4 \t b\r\n\r\n"
+
+
+@pytest.mark.promise("S2")
+@pytest.mark.parametrize(
+    ("target", "name", "value"),
+    [
+        (b"/", b"a", b"b\r\nc: d"),
+        (b"/", b"a", b"b\nc: d"),
+        (b"/", b"a", b"b\rc"),
+        (b"/", b"a", b"b\r\n\r\nGET / HTTP/1.1"),
+        (b"/", b"a", b"b\0"),
+        (b"/", b"a", b"\x7f"),
+        (b"/", b"a b", b"c"),
+        (b"/", b"a:", b"c"),
+        (b"/", b"", b"c"),
+        (b"/", b"a\r\nb", b"c"),
+        (b"/ HTTP/1.1\r\nx: y", b"a", b"b"),
+        (b"/a b", b"a", b"b"),
+        (b"", b"a", b"b"),
+        (b"/\r", b"a", b"b"),
+    ],
+)
+def test_a_request_that_would_be_read_as_another_is_not_written(
+    target: bytes, name: bytes, value: bytes
+) -> None:
+    with pytest.raises(CannotBeSent, match="a character that HTTP does not allow"):
+        write_head(b"POST", target, [(b"host", b"a"), (name, value)])
+
+
+def test_the_corpus_has_no_two_of_one_name() -> None:
+    for cases in (LEGAL, ILLEGAL):
+        names = [case.name for case in cases]
+        assert len(set(names)) == len(names)
