@@ -630,7 +630,7 @@ def _write_error(stderr: TextIO | None, sentence: str) -> None:
 
 
 def _write(stream: TextIO | None, text: str) -> None:
-    """Writes `text` where someone may read it: a closed stream is no reason to fail."""
+    """Writes `text` where someone may read it: a closed stream is not a reason to fail."""
     if stream is None:
         return
     try:

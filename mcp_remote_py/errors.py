@@ -2,7 +2,7 @@
 
     McpRemoteError
     |-- UsageError            the person's: an option, a URL, a header, a file (exit status 2)
-    |-- InvalidMessage        the sender's: a line that is no JSON-RPC message
+    |-- InvalidMessage        the sender's: a line that is not a JSON-RPC message
     |-- SignInFailed          the person cannot be signed in: a verdict, trying again will not help
     |   `-- SignInUnavailable no verdict: what was asked did not answer, trying later may help
     |-- StoreError            what is kept on this machine cannot be read, written or deleted
@@ -13,7 +13,7 @@
         |   |-- SessionLost   refused because the session is gone: a new one may accept it
         |   `-- WrongEra      never sent: the server's transport has no messages of that era
         |-- Interrupted       it left and the answer was lost: it may have been executed
-        `-- Unusable          the server answered with something that is no answer to it
+        `-- Unusable          the server answered with something that is not an answer to it
 
 An error has three parts a person needs: the cause (`str(error)`), the evidence (in the cause:
 status, content type, first words of the body) and the next step (`hint`). This module must not
@@ -103,7 +103,7 @@ class UsageError(McpRemoteError):
 
 
 class InvalidMessage(McpRemoteError):
-    """A line or body that is no JSON-RPC message.
+    """A line or body that is not a JSON-RPC message.
 
     `code` is the JSON-RPC error code that fits; `raw_id` the bytes of its id where one could
     be read, so that the sender can be answered.

@@ -260,7 +260,7 @@ def parse_messages(raw: bytes) -> Iterator[Message | InvalidMessage]:
     A broken element of a batch is yielded as the error it is, so that the others are not lost.
 
     Raises:
-        InvalidMessage: `raw` as a whole is no message and no batch.
+        InvalidMessage: `raw` as a whole is neither a message nor a batch.
     """
     return (message for message in read_messages(raw) if message is not None)
 

@@ -49,10 +49,10 @@ class Secret:
 # URLs ---------------------------------------------------------------------------------------
 
 MIN_KEY_LENGTH = 6
-"""Characters. What is shorter could be guessed and is no key."""
+"""Characters. What is shorter could be guessed and is not a key."""
 
 GROUP_LENGTH = 4
-"""Digits; more than two such groups are no date."""
+"""Digits; more than two such groups are not a date."""
 
 MAX_WORD_LENGTH = 20
 """Letters of a word in a path: `internationalization` has as many."""

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Choice = TypeVar("Choice", bound=Enum)
 
 ReadFile = Callable[[str], str]
-"""Gives the text of the file of that path; raises OSError, or ValueError where it is no text."""
+"""Gives the text of the file of that path; raises OSError, or ValueError where it is not a text."""
 
 DEFAULT_CONNECT_TIMEOUT = 10.0
 DEFAULT_HEADERS_TIMEOUT = 300.0
@@ -414,7 +414,7 @@ def _percent_encode(target: str) -> str:
     if target.isascii():
         return target
     try:
-        # surrogateescape: bytes of the command line that were no UTF-8 travel as those bytes.
+        # surrogateescape: bytes of the command line that were not UTF-8 travel as those bytes.
         raw = target.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
         raise UsageError(
@@ -478,7 +478,7 @@ def read_text(path: str, option: str, read_file: ReadFile) -> str:
     """The text of the file `path` that `option` names.
 
     Raises:
-        UsageError: it cannot be read, or is no text.
+        UsageError: it cannot be read, or is not a text.
     """
     try:
         return read_file(path)

@@ -1,8 +1,8 @@
 """The protocol revisions, and the two eras they fall into (MCP 2026-07-28, basic/versioning).
 
-Revisions are enumerated, not compared as text: a word that is no date is no revision. One that
-is a later date than all we know is of the modern era, because that is how later ones will begin.
-Must not know messages.
+Revisions are enumerated, not compared as text: a word that is not a date is not a revision. One
+that is a later date than all we know is of the modern era, because that is how later ones will
+begin. Must not know messages.
 """
 
 from __future__ import annotations

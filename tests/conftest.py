@@ -22,24 +22,38 @@ def pytest_configure() -> None:
 
 
 LONG = (
-    "test_root_causes.py",
     "test_floods.py",
+    "test_root_causes.py",
     "test_end_to_end.py",
     "test_every_refusal.py",
     "test_disk.py",
-    "test_owner_of_secrets.py",
-    "test_hosts.py",
-    "test_reach.py",
-    "test_one_run.py",
     "test_suite.py",
+    "test_hosts.py",
     "test_exploration.py",
-    "test_matrix.py",
     "test_misbehaviour.py",
+    "test_one_run.py",
+    "test_sign_in.py",
     "test_many_processes.py",
+    "test_matrix.py",
+    "test_owner_of_secrets.py",
+    "test_jwt_bearer.py",
+    "test_sdk_client.py",
     "test_recovery.py",
+    "test_unattended.py",
+    "test_masking.py",
     "test_server_leg.py",
+    "test_commands.py",
+    "test_chromium.py",
+    "test_exactness.py",
+    "test_host_patience.py",
+    "test_patience.py",
+    "test_dpop.py",
+    "test_headers.py",
+    "test_parity.py",
+    "test_sign_in_servers.py",
+    "test_reach.py",
 )
-"""Files that take a minute and more, the longest first."""
+"""Files that take half a minute and more, the longest first."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import os
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 TESTS = Path(__file__).parent
@@ -47,6 +48,7 @@ def marked_in(source: str, mark: str) -> list[str]:
     ]
 
 
+@cache
 def collect(mark: str) -> dict[str, list[str]]:
     """Id -> the files that name it by that mark."""
     named: dict[str, list[str]] = {}

@@ -67,7 +67,7 @@ LEAKS = {
 """,
     "to stdout": """
     line = '{"jsonrpc":"2.0","method":"x","params":{"t":"' + RUN_SECRET + '"}}'
-    program = [sys.executable, '-c', f"import sys; print('{line}'); sys.stdin.read()"]
+    program = [sys.executable, '-c', f"import sys; print('{line}', flush=True); sys.stdin.read()"]
     with Host(program, {}) as host:
         host.notification('x')
 """,
@@ -78,6 +78,15 @@ LEAKS = {
 """,
     "nowhere": "pass",
 }
+
+SAID = {
+    "into a file": "secrets in test0/a.log",
+    "to stderr": "a secret on stderr",
+    "to stdout": "a secret on stdout",
+    "to stderr, of a header": "the value of a header on stderr",
+    "nowhere": "1 passed",
+}
+"""What the run says, so that it is for the leak that it fails."""
 
 
 @pytest.mark.parametrize("leak", LEAKS)
@@ -105,6 +114,6 @@ def test_leak_fails_the_run(leak: str, tmp_path: Path) -> None:
         check=False,
     )
     assert (done.returncode == 0) is (leak == "nowhere"), done.stdout + done.stderr
+    assert SAID[leak] in done.stdout
     if leak == "into a file":
-        assert "a.log" in done.stdout
         assert SECRET not in done.stdout.partition("short test summary")[2]

@@ -57,7 +57,7 @@ MAX_TOOL_PAGES = 100
 """Pages of `tools/list` that are read for one refused call."""
 
 QUESTION_PATIENCE = 5.0
-"""Seconds a server gets to show that session and era are still the same; silence is no verdict."""
+"""Seconds a server gets to show that session and era are the same; silence is not a verdict."""
 
 Expect = Callable[[Message], bool]
 """Sees an answer before it is delivered; True keeps it from the host."""
@@ -338,7 +338,7 @@ class EraChannel:
         Where the server's list of tools shows that the headers of a call were others than they
         must be, which it has to find before it executes anything; and where the revision is refused
         and named as one of its own all the same, by a server that is being replaced, or one behind
-        several. The second is no proof, so it is for what has no effect.
+        several. The second is not proof, so it is for what has no effect.
         """
         answer = await self._ask(request)
         code = error_code(answer)
@@ -518,7 +518,7 @@ class EraChannel:
             self._aside.discard(task)
             self._end_expectation(request, expect)
             if not task.cancelled():
-                task.exception()  # the answer came: what is wrong with its stream is no matter
+                task.exception()  # the answer came: what is wrong with its stream does not matter
 
         exchange.add_done_callback(end)
 

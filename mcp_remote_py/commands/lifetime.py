@@ -41,7 +41,7 @@ def watch_signals(stop: Callable[[signal.Signals], None]) -> None:
 def watch_parent(on_gone: Callable[[], None]) -> None:
     """Calls `on_gone` from the event loop when the process that started us has ended.
 
-    A parent that is the system's first process is no host and is not watched.
+    A parent that is the system's first process is not a host and is not watched.
     """
     parent = os.getppid()
     if parent <= 1:

@@ -1,1 +1,1 @@
-"""What is kept between two starts: records, and the state that is no secret."""
+"""What is kept between two starts: records, and the state that is not a secret."""

@@ -32,7 +32,7 @@ SERVICE = "mcp-remote-py"
 USER_NAME = "sealing key"
 """The name of the one item in the keyring."""
 ASIDE_NAME = f"{USER_NAME}, moved aside"
-"""Where an item of that name goes that is no key."""
+"""Where an item of that name goes that is not a key."""
 KEYRING_PATIENCE = 30.0
 """Seconds. Someone may be typing the password of a locked keyring; some never answer at all."""
 
@@ -166,7 +166,7 @@ def _answer(question: Question, answers: SimpleQueue[_Answer]) -> None:
 
 
 def _parse(text: str | None) -> bytes | None:
-    """The key of the item; one that is no key of ours is as good as none."""
+    """The key of the item; one that is not a key of ours is as good as none."""
     if text is None:
         return None
     remember([Secret(text)])

@@ -34,13 +34,16 @@ from mcp_remote_py.oauth.steps import Credential, PendingAuthorization
 
 SUFFIX = ".sealed"
 PENDING_SUFFIX = ".pending"
-"""Of authorization requests; a name that ends so is no session's."""
+"""Of authorization requests; a name that ends so is not a session's."""
 KEY_BYTES = 32
 NONCE_BYTES = 12
 """NIST SP 800-38D §5.2.1.1. Random ones are safe for 2^32 records of one key."""
 
 SPARE_BYTES = 16 * 1024
 """Reserved beyond the size of the record there is: real ones have 1 to 8 KiB, and tokens grow."""
+
+_DELETED = b"deleted\n"
+"""Instead of a record that could not be deleted."""
 
 _MAGIC = b"mcp-remote-py sealed 1"
 """The number is that of this form of file."""
@@ -87,7 +90,7 @@ class SealedStore:
 
     def _load(self, session: str, suffix: str, decode: Callable[[bytes], T]) -> T | None:
         path = self._path(session, suffix)
-        while (content := read_private(path)) is not None:
+        while (content := read_private(path)) not in (None, _DELETED):
             try:
                 name, sealed = _split(content)
                 key = self.keys.for_opening(name)
@@ -111,7 +114,7 @@ class SealedStore:
         try:
             delete(path)
         except StoreError:
-            write_private(path, b"", self._randomness)  # as good: nobody can open it
+            write_private(path, _DELETED, self._randomness)
         return None
 
     def _save(self, path: Path, text: bytes) -> None:

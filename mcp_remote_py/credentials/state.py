@@ -1,4 +1,4 @@
-"""What is remembered of a session and is no secret: one small plain file each (decision D9).
+"""What is remembered of a session and is not a secret: one small plain file each (decision D9).
 
 A session is one account at one server: server URL, the resource and the profile a person named
 (decision D7). Which transport answered, who is signed in until when, what went wrong last:

@@ -31,7 +31,7 @@ MIGRATIONS: Mapping[int, Migration] = {}
 
 
 class BrokenRecord(StoreError):
-    """What is stored is no record, a damaged one, or one this version cannot read."""
+    """What is stored is not a record, a damaged one, or one this version cannot read."""
 
 
 class Store(Protocol):
@@ -45,7 +45,7 @@ class Store(Protocol):
         """What is stored, or None; also where the record is broken, which is logged.
 
         Raises:
-            StoreError: it may be there, but cannot be read now. Signing in again is no remedy.
+            StoreError: it may be there, but cannot be read now. Signing in again is not a remedy.
         """
         ...
 
@@ -120,7 +120,7 @@ def session_key(server: ServerUrl | str, resource: str | None, profile: str) -> 
     """The name of a session: 64 hexadecimal digits (decision D7).
 
     `resource` is what the person asked for instead of the published one, if anything. Header
-    values are no part of it: they change, and the sign-in must not be lost with them.
+    values are not part of it: they change, and the sign-in must not be lost with them.
     """
     # A ServerUrl is canonical, also in a record: lower-case scheme and host, no default port, the
     # rest as typed.
@@ -222,6 +222,7 @@ class _PendingRecord(msgspec.Struct, omit_defaults=True):
     expires_at: float
     iss_parameter_supported: bool = False
     client_is_cached: bool = False
+    begun_at: float | None = None
 
 
 # Made at import: msgspec crashes where two threads meet a new type (SIGSEGV, 0.22).
@@ -267,7 +268,7 @@ def decode(data: bytes, migrations: Mapping[int, Migration] = MIGRATIONS) -> Cre
     """The credential of a record, brought up to this schema. Members not known are left out.
 
     Raises:
-        BrokenRecord: it is no record, or of a schema this version cannot read.
+        BrokenRecord: it is not a record, or of a schema this version cannot read.
     """
     try:
         members = _decode_members(data)
@@ -295,7 +296,7 @@ def decode_pending(data: bytes) -> PendingAuthorization:
     """The authorization request of a record. It lives for minutes: other schemas are not read.
 
     Raises:
-        BrokenRecord: it is no record, or of another version.
+        BrokenRecord: it is not a record, or of another version.
     """
     try:
         record = _decode_pending(data)

@@ -65,7 +65,7 @@ def read_envelope(message: Message) -> Envelope | None:
 
 
 def _read_level(value: msgspec.Raw | None) -> str:
-    """The level; what is no string as it stands, so that somebody can refuse it."""
+    """The level; what is not a string as it stands, so that somebody can refuse it."""
     return "" if value is None else read_text(value) or bytes(value).decode()
 
 
@@ -104,7 +104,7 @@ def write_members(members: Mapping[str, msgspec.Raw]) -> bytes:
 
 
 def put_meta(params: bytes, meta: Mapping[str, msgspec.Raw]) -> bytes:
-    """`params` with these members in its `_meta`; what is no object stays as it is."""
+    """`params` with these members in its `_meta`; what is not an object stays as it is."""
     members = read_members(params)
     if members is None:
         return params

@@ -60,7 +60,7 @@ class Claims(NamedTuple):
 
 
 def read_claims(token: Secret | None) -> Claims:
-    """The claims of a JWT, its signature unchecked; none of what is no JWT, or is encrypted."""
+    """The claims of a JWT, its signature unchecked; none of what is not a JWT, or is encrypted."""
     members = _read_payload("" if token is None else token.reveal())
     issuer = members.get("iss")
     # Entra and Okta write `scp`: the one a string, the other a list.

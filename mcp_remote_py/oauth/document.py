@@ -50,7 +50,7 @@ def decode_object(body: bytes) -> dict[str, object] | None:
 
 
 def is_outage(status: int) -> bool:
-    """Whether an answer of this status is no verdict: asking later may bring one."""
+    """Whether an answer of this status is not a verdict: asking later may bring one."""
     return status in (408, 425, 429) or (status >= 500 and status != 501)
 
 

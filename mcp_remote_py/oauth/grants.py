@@ -189,7 +189,7 @@ def check_callback(
         SignInFailed: it is not the response to our request, or has no code.
     """
     answer = callback.parameters
-    # Bytes, because compare_digest takes no other text than ASCII; a lone surrogate is no reason
+    # Bytes, because compare_digest takes no other text than ASCII; a lone surrogate is not a reason
     # to fail in another way than any other wrong state.
     got = answer.get("state", "").encode("utf-8", "surrogatepass")
     if not hmac.compare_digest(got, state.reveal().encode()):

@@ -128,15 +128,9 @@ def note_tab(ledger: Ledger, now: float) -> Ledger:
     )
 
 
-def take_back_tab(ledger: Ledger, noted_at: float) -> Ledger:
-    """The tab that was noted then was not opened: something failed before."""
-    if noted_at not in ledger.tabs:
-        return ledger
-    return msgspec.structs.replace(
-        ledger,
-        tabs=tuple(time for time in ledger.tabs if time != noted_at),
-        vain_tabs=max(0, ledger.vain_tabs - 1),
-    )
+def has_tab_since(ledger: Ledger, time: float) -> bool:
+    """Whether a tab was noted then or later."""
+    return any(tab >= time for tab in ledger.tabs)
 
 
 def note_scopes(ledger: Ledger, scopes: str) -> Ledger:

@@ -24,7 +24,7 @@ def parse_pasted(text: str) -> Callback:
     """The query of a pasted address, or of what stands behind its `?`.
 
     Raises:
-        McpRemoteError: it is no end of a sign-in; it is not shown.
+        McpRemoteError: it is not an end of a sign-in; it is not shown.
     """
     text = text.strip().strip("'\"<>").strip()
     if len(text) > MAX_LENGTH:

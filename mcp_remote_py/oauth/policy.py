@@ -113,7 +113,7 @@ RULES = (
         Event.REQUEST,
         {Fact.RENEWABLE},
         Action.GIVE_UP_RENEWAL,
-        "A failed renewal is no reason to ask the person (L9).",
+        "A failed renewal is not a reason to ask the person (L9).",
     ),
     _rule(
         _DUE,

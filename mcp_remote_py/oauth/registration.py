@@ -50,7 +50,7 @@ _BY_HAND = (
     """'{"client_id": "..."}'."""
 )
 _DEAD_CLIENT = re.compile(
-    # \b also keeps invalid_client_metadata apart, which is no verdict on the client.
+    # \b also keeps invalid_client_metadata apart, which is not a verdict on the client.
     r"\b(?:invalid_client|unauthorized_client"
     r"|invalid[ _]redirect(?:[ _]uri)?|redirect_uri_mismatch"
     r"|(?:unknown|unrecognized|unregistered|invalid) client(?:[ _]id)?)\b",
@@ -73,7 +73,7 @@ def obtain_client(
     `now` seconds since the epoch.
 
     Raises:
-        UsageError: what the person gave for a client is no client.
+        UsageError: what the person gave for a client is not a client.
         SignInFailed: the server lets nobody register, or not us.
         SignInUnavailable: the registration was not answered.
     """

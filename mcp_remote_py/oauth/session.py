@@ -29,6 +29,7 @@ from mcp_remote_py.oauth.grants import RandomBytes, revoke
 from mcp_remote_py.oauth.ledger import (
     Ledger,
     describe_wait,
+    has_tab_since,
     is_proven,
     note_accepted,
     note_failed_attempt,
@@ -39,7 +40,6 @@ from mcp_remote_py.oauth.ledger import (
     note_sign_in,
     note_tab,
     take_back_renewal,
-    take_back_tab,
     wait_for_renewal,
     wait_for_tab,
 )
@@ -146,7 +146,6 @@ class Session:
         """Why the ledger could not be read, where it could not."""
         self._redeemed: PendingAuthorization | None = None
         """What was answered here last; a disk that failed may still have it."""
-        self._tab_noted_at: float | None = None
         self._failed_renewal: McpRemoteError | None = None
         self._failed_renewal_is_told = False
         self.credential: Credential | None = None
@@ -207,7 +206,7 @@ class Session:
         return self.token
 
     def note_acceptance(self, accepted: Secret) -> Callable[[Ledger], Ledger] | None:
-        """The change of the ledger where the server took this token, None where it is no news."""
+        """The change of the ledger where the server took this token, None where that is known."""
         credential = self.credential
         if (
             credential is None
@@ -269,7 +268,7 @@ class Session:
             case Action.RENEW:
                 yield from self._renew(refused=True)
             case Action.FOLLOW:
-                yield Watch(LOOK_INTERVAL, disk.pending)
+                yield Watch(LOOK_INTERVAL, self._shown(disk.pending))
             case Action.RESUME:
                 yield from self._resume(cast("PendingAuthorization", disk.pending))
             case Action.OPEN_TAB:
@@ -291,10 +290,11 @@ class Session:
         before = self.token
         while not (yield Hold(Lock.SIGN_IN)):
             disk = yield from self._look()
-            if disk.pending is not None:
-                yield Judge(disk.pending.url, "sign-in page")  # its options are not ours
+            shown = self._shown(disk.pending)
+            if shown is not None:
+                yield Judge(shown.url, "sign-in page")  # its options are not ours
                 yield Report("Another mcp-remote-py waits for this sign-in: this is its page.")
-                yield from self._ask(disk.pending, AskUser(disk.pending, listens=False))
+                yield from self._ask(shown, AskUser(shown, listens=False))
             if self._has_another(before):
                 return cast("Credential", self.credential)
             yield Watch(LOOK_INTERVAL)
@@ -352,8 +352,7 @@ class Session:
                 pending = yield from flow.prepare(
                     self._server_url, challenge, self._settings, self._random_bytes, self._now
                 )
-                yield from self._note_tab(scopes, automatic=automatic)
-                yield from self._begin(pending)
+                yield from self._begin(pending, scopes, automatic=automatic)
         except McpRemoteError as error:
             yield from self._note_failure(error)
             raise
@@ -368,13 +367,19 @@ class Session:
         yield from self._let_go()
         yield from self._publish()
 
-    def _begin(self, pending: PendingAuthorization) -> Conversation[None]:
-        # Before the browser: a process that is killed then has asked all the same.
+    def _begin(
+        self, pending: PendingAuthorization, scopes: str, *, automatic: bool
+    ) -> Conversation[None]:
+        # Before the browser: a process that is killed then has asked all the same. The count comes
+        # last: a disk that fails before has none of a tab that was not opened (see `_shown`).
+        if automatic:
+            pending = pending._replace(begun_at=self._now())
+        yield Await(pending)
         try:
-            yield Await(pending)
+            yield from self._note_tab(scopes, automatic=automatic)
         except McpRemoteError:
-            if self._tab_noted_at is not None:
-                yield Amend(partial(take_back_tab, noted_at=self._tab_noted_at))
+            with suppress(McpRemoteError):  # not counted, it is nobody's
+                yield Await(None)
             raise
         yield from self._ask(pending, AskUser(pending))
 
@@ -385,11 +390,9 @@ class Session:
             ledger = note_tab(ledger, now)
             return note_scopes(ledger, scopes) if scopes else ledger
 
-        self._tab_noted_at = None
         # A person's own as well: whoever has just said no is not asked again at once.
         must_last = automatic and self._is_kept
         self.ledger = cast("Ledger", (yield Amend(change, must_last)))
-        self._tab_noted_at = now
 
     @property
     def _is_kept(self) -> bool:
@@ -629,6 +632,18 @@ class Session:
     def _take(self, credential: Credential) -> None:
         self.credential = self._unsaved = credential
 
+    def _shown(self, pending: PendingAuthorization | None) -> PendingAuthorization | None:
+        """What is stored as being asked, None where nobody is.
+
+        A disk that failed may have what was answered here, or what was never shown: its tab opens
+        once it is counted.
+        """
+        if pending is None or (self._redeemed and _is_same(pending, self._redeemed)):
+            return None
+        if pending.begun_at is None:
+            return pending
+        return pending if has_tab_since(self.ledger, pending.begun_at) else None
+
     def _has_another(self, refused: Secret | None) -> bool:
         return self.token is not None and self.token != refused
 
@@ -653,7 +668,7 @@ class Session:
         scopes: str = "",
         pending: PendingAuthorization | None = None,
     ) -> set[Fact]:
-        now = self._now()
+        now, shown = self._now(), self._shown(pending)
         because_refused = refused is not None and self._state() is not State.EXPIRED
         holds = {
             Fact.NEWER_STORED: self._has_another(refused),
@@ -662,7 +677,7 @@ class Session:
             and may_renew(self.credential, self._settings),
             Fact.RENEWAL_ALLOWED: not wait_for_renewal(self.ledger, now, refused=because_refused),
             Fact.SCOPE_ASKED: scopes in self.ledger.scopes,
-            Fact.TAB_OPEN: pending is not None and pending.expires_at > now,
+            Fact.TAB_OPEN: shown is not None and shown.expires_at > now,
             Fact.TAB_ALLOWED: not wait_for_tab(self.ledger, now, step_up=bool(scopes)),
         }
         return {fact for fact, is_so in holds.items() if is_so}

@@ -193,7 +193,7 @@ class Disk(NamedTuple):
     last_hint: str
     """What a person was told last of a sign-in that failed, cause and next step."""
     unreadable: McpRemoteError | None = None
-    """Why the ledger is not known, where it is not: this one is no budget then."""
+    """Why the ledger is not known, where it is not: this one is not a budget then."""
     signed_in_at: float | None = None
     """`obtained_at` of the credential that the record tells of; it can be lost without the
     credential, and the ledger with it."""
@@ -336,3 +336,6 @@ class PendingAuthorization(NamedTuple):
     """Of the authorization server's metadata (RFC 9207 §3)."""
     client_is_cached: bool = False
     """Whether the client was registered for an earlier sign-in, and may be forgotten by now."""
+    begun_at: float | None = None
+    """Where its tab opens by itself: it does once the ledger counts one since that time. None for a
+    person's own."""

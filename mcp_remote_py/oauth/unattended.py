@@ -138,7 +138,7 @@ def _exchange_id_token(credential: Credential, how: Unattended, now: float) -> C
 
 
 _REFUSED_GRANTS = frozenset({"invalid_grant", "invalid_request"})
-"""What is said of a JWT that is no good; the second is RFC 8693 §2.2.2's word for it."""
+"""What is said of a JWT that cannot be used; the second is RFC 8693 §2.2.2's word for it."""
 
 
 def _choose_provider_hint(error: TokenError, issuer: str) -> str:

@@ -110,7 +110,7 @@ class Listener(Protocol):
 
 
 class Records(Protocol):
-    """What is shared by all processes of a session and is no secret."""
+    """What is shared by all processes of a session and is not a secret."""
 
     def look(self) -> tuple[Ledger, str, str, float | None]:
         """What is known now.

@@ -178,7 +178,7 @@ def read_origin(url: str) -> ServerUrl:
     """The place that `url` leads to, whatever its path.
 
     Raises:
-        UsageError: it is no URL.
+        UsageError: it is not a URL.
     """
     try:
         parts = urlsplit(url)

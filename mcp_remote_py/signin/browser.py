@@ -230,7 +230,7 @@ def _first_socket(folder: Path, pattern: str, user: int) -> Path | None:
 
 
 def _is_socket_of(path: Path, user: int) -> bool:
-    """Someone else's display is no place to show this person's sign-in."""
+    """Someone else's display is not a place to show this person's sign-in."""
     try:
         status = path.stat()
     except OSError:

@@ -158,7 +158,7 @@ class CallbackListener:
             )
         self._port = sockets[0].getsockname()[1]
         for taken in sockets:
-            # A socket that is no server's yet is closed by no one: `start_server` cannot fail
+            # A socket that is not a server's yet is closed by no one: `start_server` cannot fail
             # here, as it only begins to watch a socket that listens already.
             server = await asyncio.start_server(self._serve, sock=taken, backlog=BACKLOG)
             self._servers.append(server)
@@ -199,7 +199,7 @@ class CallbackListener:
         """Shows the outcome to the browser that waits, and to one that asks again later.
 
         Returns when the page is sent, or after `Limits.flush_seconds`; a browser that is gone
-        is no error.
+        is not an error.
         """
         self._expected().end(outcome)
         await self._flush()
@@ -363,7 +363,7 @@ class CallbackListener:
             pairs = []
         parameters = dict(pairs)
         state = parameters.get("state", "")
-        # Repeated names are no authorization response (RFC 6749 §4.1.2, §3.1).
+        # Repeated names are not an authorization response (RFC 6749 §4.1.2, §3.1).
         is_ours = flow is not None and len(parameters) == len(pairs) and _equal(flow.state, state)
         if flow is None or not is_ours:
             if flow is not None:

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from mcp_remote_py.errors import one_line
 
 MAX_NAME_LENGTH = 60
-"""Characters of a name that are shown. Servers choose their names; a page is no place for more."""
+"""Characters of a name that are shown: servers choose their names, and may choose long ones."""
 
 _STYLE = """
 :root {

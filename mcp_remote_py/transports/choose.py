@@ -2,7 +2,7 @@
 
 The host's own first message is the probe (MCP 2025-11-25, "Backwards Compatibility"): a status
 that says "not here, not like this" moves on to the next transport; a 401, 403, 429, 5xx or a
-broken network is no verdict and is reported as what it is (field note 23). A first message that
+broken network is not a verdict and is reported as what it is (field note 23). A first message that
 may have an effect moves on only where HTTP itself says that nothing takes it there. Must not know
 message texts.
 """

@@ -1,4 +1,4 @@
-"""What an HTTP answer means that is no MCP answer: cause, evidence, next step, and its class.
+"""What an HTTP answer means that is not an MCP answer: cause, evidence, next step, and its class.
 
 Pure. The class decides what the relay may do (see `errors`), the words are the person's. And which
 refusal is an answer all the same: one whose body carries the request's own id. Must not know which

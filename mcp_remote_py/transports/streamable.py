@@ -292,7 +292,7 @@ class StreamableChannel:
         """Goes on reading a broken stream. Empty when the answer came, else why it did not.
 
         A server may end a stream as often as it likes while it works. What it says meanwhile are
-        messages: an event id that moves without any is no progress.
+        messages: an event id that moves without any is not progress.
         """
         failures = resumed = quiet = 0
         while quiet < MAX_QUIET_RESUMPTIONS:

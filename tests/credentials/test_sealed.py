@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -17,8 +19,10 @@ from mcp_remote_py.credentials.files import (
     replace,
     write_private,
 )
-from mcp_remote_py.credentials.sealed import NONCE_BYTES, SUFFIX, SealedStore
+from mcp_remote_py.credentials.sealed import NONCE_BYTES, PENDING_SUFFIX, SUFFIX, SealedStore
 from mcp_remote_py.credentials.store import StoreError
+from mcp_remote_py.oauth.steps import PendingAuthorization
+from mcp_remote_py.redact import Secret
 from tests.credentials.contract import (
     CANARY,
     FULL,
@@ -26,6 +30,16 @@ from tests.credentials.contract import (
     OTHER,
     SESSION,
     LastingStoreContract,
+)
+
+PENDING = PendingAuthorization(
+    "https://as.example/authorize",
+    Secret(f"state {CANARY}"),
+    Secret(f"verifier {CANARY}"),
+    FULL,
+    "mcp.example",
+    1_800_000_300.0,
+    begun_at=1_800_000_000.25,
 )
 
 
@@ -310,6 +324,40 @@ def test_record_that_is_a_folder_cannot_be_forgotten_and_says_so(tmp_path: Path)
     record_in(tmp_path).mkdir(parents=True)
     with pytest.raises(StoreError, match="cannot be deleted"):
         store_in(tmp_path).forget(SESSION)
+
+
+DELETES = """
+import os, sys
+from pathlib import Path
+from mcp_remote_py.credentials.sealed import SealedStore
+from tests.credentials.test_sealed import PENDING, SESSION, FixedKeys
+
+store = SealedStore(Path(sys.argv[1]), FixedKeys(), os.urandom)
+store.save_pending(SESSION, PENDING)
+Path(os.environ["FAILING_DISK"], "plan").write_text("1 5 on unlink")
+store.save_pending(SESSION, None)
+"""
+
+
+@pytest.mark.report("S8")
+def test_what_cannot_be_deleted_is_overwritten_and_not_taken_for_broken(tmp_path: Path) -> None:
+    store, path = store_in(tmp_path), record_in(tmp_path).with_suffix(PENDING_SUFFIX)
+    root = Path(__file__).parents[2]
+    modules = [str(root / "tests" / "harness" / "failing_disk"), str(root)]
+    environment = {"PYTHONPATH": os.pathsep.join(modules), "FAILING_DISK": str(tmp_path)}
+    subprocess.run(
+        [sys.executable, "-c", DELETES, str(path.parent)],
+        env=os.environ | environment,
+        timeout=30,
+        check=True,
+    )
+    assert path.exists()
+    assert store.load_pending(SESSION) is None
+    assert names_beside(path) == [path.name]
+    store.save_pending(SESSION, PENDING)
+    assert store.load_pending(SESSION) == PENDING
+    store.save_pending(SESSION, None)
+    assert names_beside(path) == []
 
 
 def test_unreadable_place_is_an_error_and_not_an_empty_store(tmp_path: Path) -> None:

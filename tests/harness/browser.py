@@ -62,7 +62,7 @@ class FakeBrowser:
         self._processes = folder / "processes"
         self.command = folder / "browser"
         self._mode = mode
-        program = [sys.executable, "-I", str(Path(__file__).resolve())]
+        program = [sys.executable, "-I", "-S", str(Path(__file__).resolve())]
         words = [*program, "--folder", str(folder), "--seconds", str(seconds)]
         self._program = shlex.join(words)
         self.become(mode)

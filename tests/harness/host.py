@@ -229,6 +229,8 @@ class Host:
 
     def children(self) -> list[int]:
         """Process ids of what the command started and is still there, zombies not counted."""
+        if self.process.returncode is not None:
+            return []  # who outlives it is nobody's child any more
         return [pid for pid in descendants(self.process.pid) if is_running(pid)]
 
     def orphans(self) -> list[int]:
@@ -521,15 +523,18 @@ def has_port(pid: int, port: int) -> bool:
 def descendants(pid: int) -> list[int]:
     """Process ids of all children and children's children (Linux, from /proc)."""
     parents: dict[int, list[int]] = {}
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit():
+    # Asked at each end of a command, of which there are thousands: paths as objects take as long
+    # again as the kernel does.
+    for name in os.listdir("/proc"):
+        if not name.isdigit():
             continue
         try:
-            stat = (entry / "stat").read_text()
+            with open(f"/proc/{name}/stat", "rb", buffering=0) as file:
+                stat = file.read()
         except (FileNotFoundError, ProcessLookupError):
             continue
-        parent = int(stat.rpartition(")")[2].split()[1])
-        parents.setdefault(parent, []).append(int(entry.name))
+        parent = int(stat.rpartition(b")")[2].split(maxsplit=2)[1])
+        parents.setdefault(parent, []).append(int(name))
     found: list[int] = []
     waiting = [pid]
     while waiting:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import reduce
+from math import inf
 from typing import TypeVar, cast
 from urllib.parse import parse_qsl
 
@@ -207,7 +208,10 @@ class Machine:
         """Whether there is still a record of the sign-in that is kept."""
         self.faults = 0
         """Times the disk may still fail."""
+        self.is_broken = False
+        """Whether it fails at any write, until the next event."""
         self.has_failed = False
+        self.has_killed = False
         self.processes: dict[str, Process] = {}
         self.consents = 0
         self.device_codes = False
@@ -370,8 +374,14 @@ class Machine:
         Raises:
             StoreError: it does not.
         """
-        if self.faults and self.oracle.choose(f"the disk at {what}", "works", "fails") == "fails":
-            self.faults -= 1
+        happens = "works"
+        if self.is_broken:
+            happens = "fails"
+        elif self.faults:
+            happens = self.oracle.choose(f"the disk at {what}", "works", "fails", "is broken")
+            self.faults -= happens != "works"
+            self.is_broken = happens == "is broken"
+        if happens != "works":
             self.has_failed = True
             raise StoreError(f"The disk failed at {what}.")
 
@@ -464,6 +474,7 @@ class Process:
     def kill(self) -> None:
         """With -9: nothing is tidied up but what the kernel does."""
         machine = self.machine
+        machine.has_killed = True
         if self._work is not None:
             machine.unanswered -= 1  # nobody is left to be answered
         for lock in [lock for lock, holder in machine.locks.items() if holder is self]:
@@ -532,6 +543,11 @@ class Process:
     def _check_that_all_was_tried(self, sent: Secret | None, status: int) -> None:
         """The request ends with an error: nothing must be left that would have helped it."""
         machine = self.machine
+        last_opened = max(machine.watchdog.tabs, default=-inf)
+        counted = [time for time in machine.ledger.tabs if time > last_opened]
+        is_alone = machine.unanswered == 1  # else another one may be about to open it
+        if counted and machine.pending is None and is_alone and not machine.has_killed:
+            raise Violation("the budget counts a tab that was not opened")
         if machine.has_failed:
             return  # the disk may know nothing of what was got
         stored, pending = machine.credential, machine.pending

@@ -22,6 +22,7 @@ from mcp_remote_py.oauth.ledger import (
     Ledger,
     apply_late,
     describe_wait,
+    has_tab_since,
     is_proven,
     note_accepted,
     note_failed_attempt,
@@ -32,7 +33,6 @@ from mcp_remote_py.oauth.ledger import (
     note_sign_in,
     note_tab,
     take_back_renewal,
-    take_back_tab,
     wait_for_renewal,
     wait_for_tab,
 )
@@ -295,10 +295,15 @@ def test_token_makes_good_only_for_what_was_before_it() -> None:
     assert note_accepted(ledger, NOW - 5).vain_tabs == 0
 
 
+def test_tab_is_known_by_the_time_it_was_begun() -> None:
+    ledger = note_tab(note_tab(Ledger(), NOW - 20), NOW - 10)
+    assert has_tab_since(ledger, NOW - 15)
+    assert has_tab_since(ledger, NOW - 10)
+    assert not has_tab_since(ledger, NOW - 5)
+    assert not has_tab_since(Ledger(), NOW)
+
+
 def test_what_was_not_done_is_taken_back() -> None:
     ledger = note_renewal(note_tab(Ledger(), NOW - 50), NOW - 50)
-    with_tab = note_tab(ledger, NOW)
-    assert take_back_tab(with_tab, NOW) == ledger
-    assert take_back_tab(with_tab, NOW + 1) == with_tab
     assert take_back_renewal(note_renewal(ledger, NOW), NOW, NOW - 50) == ledger
     assert take_back_renewal(ledger, NOW, 0.0) == ledger

@@ -13,7 +13,14 @@ from collections.abc import Callable
 
 import pytest
 
-from mcp_remote_py.errors import McpRemoteError, NotSent, Refused, SignInFailed, UsageError
+from mcp_remote_py.errors import (
+    McpRemoteError,
+    NotSent,
+    Refused,
+    SignInFailed,
+    StoreError,
+    UsageError,
+)
 from mcp_remote_py.oauth.challenge import Challenge
 from mcp_remote_py.oauth.ledger import (
     ATTEMPT_COOL_DOWN,
@@ -25,7 +32,9 @@ from mcp_remote_py.oauth.ledger import (
 )
 from mcp_remote_py.oauth.session import FOLLOW_EXTRA, Session
 from mcp_remote_py.oauth.steps import (
+    Amend,
     AskUser,
+    Await,
     Client,
     Credential,
     Fetch,
@@ -332,6 +341,65 @@ def test_tab_that_cannot_be_waited_for_is_given_up() -> None:
         second.play(second.session.answer(None, 401, UNAUTHORIZED))
     assert world.pending is None
     assert world.published[-1].error == "The port is taken."
+
+
+def break_disk(desk: Desk) -> None:
+    """Nothing is written any more once a sign-in is."""
+
+    def fail(step: Step) -> object:
+        is_broken = isinstance(step, Amend | Await) and desk.machine.pending is not None
+        return StoreError("Input/output error.") if is_broken else None
+
+    desk.answers = fail
+
+
+@pytest.mark.promise("L2")
+@pytest.mark.report("S8")
+def test_sign_in_that_was_stored_and_not_counted_is_begun_anew_with_one_tab() -> None:
+    world = machine("consents", "tokens")
+    first = Desk(world)
+    break_disk(first)
+    with pytest.raises(StoreError, match="Input/output"):
+        first.play(first.session.answer(None, 401, UNAUTHORIZED))
+    assert world.pending is not None
+    assert (world.watchdog.tabs, world.ledger.tabs) == ([], ())
+    second = Desk(world)
+    assert second.play(second.session.answer(None, 401, UNAUTHORIZED))
+    assert world.watchdog.tabs == list(world.ledger.tabs) == [START]
+    assert world.pending is None
+
+
+@pytest.mark.promise("L2")
+@pytest.mark.report("S8")
+def test_sign_in_that_was_not_counted_is_shown_to_nobody() -> None:
+    world = machine("consents", "tokens")
+    first = Desk(world)
+    break_disk(first)
+    with pytest.raises(StoreError):
+        first.play(first.session.answer(None, 401, UNAUTHORIZED))
+    other, desk = Desk(world, "other"), Desk(world)
+    world.locks[Lock.SIGN_IN] = other
+
+    def soon(step: Step) -> None:
+        if isinstance(step, Watch):
+            world.locks.clear()
+
+    desk.answers = soon
+    assert desk.play(desk.session.sign_in(Challenge())).access_token == Secret("access-1")
+    assert not [text for text in world.reports if "this is its page" in text]
+
+
+@pytest.mark.promise("L3")
+@pytest.mark.report("S8")
+def test_sign_in_that_was_answered_is_not_waited_for_where_the_disk_still_has_it() -> None:
+    world = machine("consents", "tokens")
+    desk = Desk(world)
+    stuck = StoreError("Input/output error.")
+    desk.answers = lambda step: stuck if isinstance(step, Await) and step.pending is None else None
+    assert desk.play(desk.session.answer(None, 401, UNAUTHORIZED))
+    assert world.pending is not None
+    with pytest.raises(Refused, match="a token it was just given"):
+        desk.play(desk.session.answer(Secret("access-1"), 401, UNAUTHORIZED))
 
 
 @pytest.mark.promise("A5")

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from tests.real.hosts import (
 )
 from tests.real.processes import Service, end_group, wait_until
 from tests.real.servers import bearer_worker, everything_server, python_server
+from tests.thorough import some
 
 # The first test of the folder may have to install it.
 pytestmark = pytest.mark.timeout(400)
@@ -33,6 +35,9 @@ pytestmark = pytest.mark.timeout(400)
 HOSTS = [pytest.param(McPorter, id="mcporter"), pytest.param(FastMcp, id="fastmcp")]
 
 MakeHost = Callable[[Path, Path], RealHost]
+
+
+TARGETS = ["worker-sse", "worker-mcp", "everything", "python-sse"]
 
 
 @dataclass(frozen=True)
@@ -57,9 +62,8 @@ def target(
 
 
 @pytest.mark.promise("R3", "R4")
-@pytest.mark.parametrize("make_host", HOSTS)
 @pytest.mark.parametrize(
-    "target", ["worker-sse", "worker-mcp", "everything", "python-sse"], indirect=True
+    ("make_host", "target"), some(product([McPorter, FastMcp], TARGETS), 3), indirect=["target"]
 )
 def test_host_lists_and_calls_tools(
     make_host: MakeHost, target: Target, fastmcp_command: Path, tmp_path: Path
@@ -142,12 +146,15 @@ def keeper(tmp_path_factory: pytest.TempPathFactory) -> McPorter:
 @pytest.mark.promise("R5")
 @pytest.mark.parametrize(
     ("start", "path", "options", "adder"),
-    [
-        pytest.param(everything_server, "/mcp", (), "get-sum", id="everything"),
-        pytest.param(python_server, "/sse", (), "add", id="python-sse"),
-        pytest.param(bearer_worker, "/mcp", BEARER, "add", id="worker-mcp"),
-        pytest.param(bearer_worker, "/sse", BEARER, "add", id="worker-sse"),
-    ],
+    some(
+        [
+            pytest.param(everything_server, "/mcp", (), "get-sum", id="everything"),
+            pytest.param(python_server, "/sse", (), "add", id="python-sse"),
+            pytest.param(bearer_worker, "/mcp", BEARER, "add", id="worker-mcp"),
+            pytest.param(bearer_worker, "/sse", BEARER, "add", id="worker-sse"),
+        ],
+        3,
+    ),
 )
 def test_server_restarted_between_two_calls_of_one_host(
     start: Start,

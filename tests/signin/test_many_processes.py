@@ -23,7 +23,7 @@ from tests.thorough import often
 pytestmark = pytest.mark.timeout(120)
 
 PROCESSES = 8
-REPEATS = often(2, 50)
+REPEATS = often(1, 50)
 """How often each test is played, each time by another seed."""
 
 LONGEST_WAIT = 0.03
