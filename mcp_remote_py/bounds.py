@@ -63,9 +63,9 @@ MAX_MENDED = 100_000
 MAX_METHOD_BYTES = 64 * 1024
 """Of the name of a method, which is made into characters, of four bytes each in the worst case."""
 
-MAX_REFUSAL_BYTES = 1024 * 1024
-"""Of a refusal that may be an answer: its secrets are looked for in a copy made of characters, half
-a second where all of them are escaped."""
+MAX_REFUSAL_BYTES = 4 * 1024 * 1024
+"""Of a refusal that may be an answer: its secrets are looked for in a copy made of characters, for
+two seconds in all where every one of them is escaped."""
 
 MAX_REFUSAL_LINES = 5000
 """Of such a one that is an event stream, and read in one go: 20 ms."""
