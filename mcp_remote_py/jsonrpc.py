@@ -446,6 +446,8 @@ def _mend_surrogates(raw: bytes) -> bytes:
 
     Those past `MAX_MENDED` stay: it is as unreadable as before.
     """
+    if rb"\u" not in raw:
+        return raw
     return re.sub(_UP_TO_LONE, _replace_lone, raw, count=MAX_MENDED, flags=re.DOTALL)
 
 
