@@ -24,7 +24,7 @@ SLICE_BYTES = 64 * 1024
 FIRST_BYTES = 2 * 1024
 """Of a value that may be a small one."""
 
-MAX_GROWTH = 32
+MAX_GROWTH = 8
 """Slices that are taken as one where they have no comma and no string: blanks, or one number."""
 
 MAX_NAME_BYTES = 64 * 1024
