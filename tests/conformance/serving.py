@@ -28,7 +28,8 @@ def serve(app: Any) -> None:
         listener.listen(128)
         sys.stdout.write(f"{listener.getsockname()[1]}\n")
         sys.stdout.flush()
-        config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1)
+        # h11: uvicorn's other parser leaves the blanks around a header's value.
+        config = uvicorn.Config(app, http="h11", log_level="warning", timeout_graceful_shutdown=1)
         asyncio.run(uvicorn.Server(config).serve(sockets=[listener]))
 
 

@@ -100,10 +100,10 @@ def test_answer_has_status_lower_case_headers_and_body(server: WildServer) -> No
 @pytest.mark.promise("S2")
 def test_nothing_but_its_own_and_the_requests_headers_is_sent(server: WildServer) -> None:
     server.always("GET", answer_status(200, b"{}"))
-    step = Fetch(Request("GET", f"{server.origin}/x", (("x-own", Secret("value")),)))
+    step = Fetch(Request("GET", f"{server.origin}/x", (("x-own", Secret("own-header-7")),)))
     fetch(step)
     (seen,) = server.received("GET")
-    assert seen.headers["x-own"] == "value"
+    assert seen.headers["x-own"] == "own-header-7"
     assert seen.headers["user-agent"].startswith("mcp-remote-py/")
     known = {
         "host", "accept", "accept-encoding", "connection", "user-agent", "mcp-protocol-version",

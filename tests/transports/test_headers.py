@@ -293,10 +293,10 @@ def test_many_who_were_refused_read_once(tmp_path: Path) -> None:
 @pytest.mark.promise("L5")
 def test_nothing_is_read_again_where_nothing_can_change() -> None:
     async def main() -> None:
-        headers = book(given={"X": "value"})
+        headers = book(given={"X": "never-read-again"})
         await headers.load()
         assert not await headers.reload(headers.edition)
-        same = book(files={"f": "X: same"})
+        same = book(files={"f": "X: the-same-one"})
         await same.load()
         assert not await same.reload(same.edition)
 
