@@ -260,12 +260,12 @@ class _Step(NamedTuple):
 def _take(place: _Place, piece: bytes) -> _Step | None:
     """As much of `piece`, which goes on at `place`, as is a whole; None where that is nothing."""
     before = place.before()
+    if place.string and (step := _cut_string(before, piece, len(piece), [place])) is not None:
+        return step  # all of it is inside of the string
     # An escaped backslash first: what is left of a quote's escape begins with a single one.
     bare = piece
     if b"\\" in piece:
         bare = piece.replace(rb"\\", b"").replace(rb"\"", b"")
-    if place.string and b'"' not in bare:
-        return _cut_string(before, piece, len(piece), [place])
     alike = None if place.string or place.is_start else _cut_records(place, before, piece)
     if alike is not None:
         return alike
@@ -305,7 +305,9 @@ def _cut_records(place: _Place, before: bytes, piece: bytes) -> _Step | None:
 
 def _cut_string(before: bytes, piece: bytes, cut: int, places: list[_Place]) -> _Step | None:
     """Cuts in a string, at `cut` or so few bytes earlier that no character is cut."""
-    for length in range(cut, max(cut - MAX_SHIFT, 0), -1):
+    first = max(cut - MAX_SHIFT, 0)
+    likely = piece.rfind(b"\\", first, cut)
+    for length in (*([likely] if likely > 0 else []), *range(cut, first, -1)):
         for place in places:
             if _reads(before + piece[:length] + place.after()):
                 return _Step(length, place)
