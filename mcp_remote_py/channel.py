@@ -1,7 +1,7 @@
 """The interfaces the relay stands between. Must not know any implementation.
 
-Towards the host: `HostChannel`, lines in and lines out, and `HostFront` before it. Towards the
-server: `ServerChannel`, one exchange per message. Towards a person who may have to sign in:
+Towards the host: `HostChannel`, and `LineChannel` below it. Towards the server: `ServerChannel`,
+one exchange per message. Towards a person who may have to sign in:
 `Authorizer`, for each request, and `SignInWatch`, for who waits meanwhile. Towards time: `Clock`.
 """
 
@@ -10,9 +10,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterator
 from typing import NamedTuple, Protocol
 
+import msgspec
+
 from mcp_remote_py.jsonrpc import Message
 
 Header = tuple[bytes, bytes]
+
+Piece = bytes | msgspec.Raw
 
 Deliver = Callable[[Message], None]
 """Takes a message the server sent. Never blocks, never raises."""
@@ -26,8 +30,8 @@ OnLine = Callable[[bytes], Iterator[None] | None]
 """Takes a line; what it returns is to be taken to its end, with other work between the steps."""
 
 
-class HostChannel(Protocol):
-    """The host's side: one JSON-RPC message per line."""
+class LineChannel(Protocol):
+    """The host's side as bytes: one line each."""
 
     def receive(
         self,
@@ -43,8 +47,8 @@ class HostChannel(Protocol):
         """
         ...
 
-    def send(self, line: bytes) -> None:
-        """Writes `line` and a line end; never blocks: what the host does not take yet is kept."""
+    def send(self, *pieces: Piece) -> None:
+        """Writes a line and its end; never blocks: what the host does not take yet is kept."""
         ...
 
     async def drain(self) -> None:
@@ -56,23 +60,27 @@ class HostChannel(Protocol):
         ...
 
 
-class HostFront(Protocol):
-    """What stands between the host's messages and the relay where their eras may differ."""
+class HostChannel(Protocol):
+    """The host's side: messages both ways."""
 
-    def attach(self, to_relay: Callable[[Message], None], to_host: Callable[[bytes], None]) -> None:
-        """Where messages of the host go on to, and lines for it. Called once, before all else."""
+    def receive(self, deliver: Deliver, on_end: Callable[[], None]) -> None:
+        """Starts reading; `on_end` is called once, when the host is gone."""
         ...
 
-    def take(self, message: Message) -> None:
-        """A message of the host. Never blocks, never raises."""
+    def send(self, message: Message) -> None:
+        """A message for the host. Never blocks, never raises."""
         ...
 
-    def say(self, line: bytes) -> None:
-        """A line of the relay for the host. Never blocks, never raises."""
-        ...
-
-    def end(self, reason: bytes) -> None:
+    def end(self, reason: Message) -> None:
         """The relay has answered all it had open; `reason` is an error answer for the rest."""
+        ...
+
+    async def drain(self) -> None:
+        """See `LineChannel.drain`."""
+        ...
+
+    async def flush(self, seconds: float) -> None:
+        """See `LineChannel.flush`."""
         ...
 
 

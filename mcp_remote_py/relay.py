@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Coroutine, Generator, Iterator
+from collections.abc import Callable, Coroutine, Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -20,7 +20,6 @@ from mcp_remote_py.channel import (
     Clock,
     Deliver,
     HostChannel,
-    HostFront,
     Known,
     ServerChannel,
     SignInWatch,
@@ -29,7 +28,6 @@ from mcp_remote_py.eras.envelope import names_its_version
 from mcp_remote_py.errors import (
     ExchangeError,
     Interrupted,
-    InvalidMessage,
     NotSent,
     Refused,
     SessionLost,
@@ -37,21 +35,19 @@ from mcp_remote_py.errors import (
 )
 from mcp_remote_py.jsonrpc import (
     INVALID_PARAMS,
-    INVALID_REQUEST,
     LOCAL_ERROR,
     Kind,
     Message,
     decode_id,
-    encode_error,
-    encode_notification,
-    encode_request,
-    encode_result,
-    find_id,
-    parse_message,
-    read_messages,
+    make_error,
+    make_notification,
+    make_request,
+    make_result,
     reword_error,
 )
-from mcp_remote_py.pending import Ledger, cancelled_key, refuse_open_id
+from mcp_remote_py.mcp_session import INITIALIZED, TOOLS_CHANGED, SessionReplay
+from mcp_remote_py.open_requests import OpenRequests, cancelled_key, refuse_open_id
+from mcp_remote_py.parsing import parse_message
 from mcp_remote_py.redact import scrub_known
 from mcp_remote_py.retry import (
     HARMLESS_METHODS,
@@ -60,7 +56,6 @@ from mcp_remote_py.retry import (
     Attempts,
     Random,
 )
-from mcp_remote_py.session import INITIALIZED, TOOLS_CHANGED, SessionMemory
 from mcp_remote_py.tools import ToolCatalog, called_tool
 
 if TYPE_CHECKING:
@@ -140,15 +135,9 @@ class Relay:
         ping_interval: float | None = None,
         sign_in: SignInWatch | None = None,
         initialize_timeout: float | None = None,
-        front: HostFront | None = None,
     ) -> None:
         self._host = host
-        self._front = front
-        self._take: Callable[[Message], None] = self._from_host
-        self._say: Callable[[bytes], None] = host.send
-        if front is not None:
-            front.attach(self._from_host, host.send)
-            self._take, self._say = front.take, front.say
+        self._say = host.send
         self._server = connect(self._from_server, self._on_session_lost)
         self._catalog = catalog
         self._clock = clock
@@ -159,15 +148,14 @@ class Relay:
         self._initialize_timeout = initialize_timeout
         self._stand_in: StandIn | None = None
         self._known = Known()
-        self._memory = SessionMemory()
-        self._asked: Ledger[_Open] = Ledger()
-        self._asked_by_server: Ledger[bytes] = Ledger()
+        self._memory = SessionReplay()
+        self._asked: OpenRequests[_Open] = OpenRequests()
+        self._asked_by_server: OpenRequests[bytes] = OpenRequests()
         """What the server asked, by its id, and the bytes of that id."""
         self._unasked = Tally()
         self._dropped = Tally()
-        self._broken_lines = Tally()
         self._telling = asyncio.Semaphore(MAX_TELLING)
-        self._private: Ledger[asyncio.Future[Message]] = Ledger()
+        self._private: OpenRequests[asyncio.Future[Message]] = OpenRequests()
         self._private_ids = 0
         self._running = 0
         self._queue: deque[_Open] = deque()
@@ -187,7 +175,7 @@ class Relay:
 
     async def run(self) -> None:
         """Relays until the host closes stdin or `stop` is called, then ends in order."""
-        self._host.receive(self._on_line, self._on_long_line, lambda: self.stop(""))
+        self._host.receive(self._from_host, lambda: self.stop(""))
         if self._ping_interval is not None:
             self._spawn(self._keep_alive(self._ping_interval))
         reason = await self._ended
@@ -198,8 +186,7 @@ class Relay:
         self._queue.clear()
         for entry in self._asked:
             self._fail(entry, Unusable(reason))
-        if self._front is not None:
-            self._front.end(encode_error(None, LOCAL_ERROR, reason))
+        self._host.end(make_error(None, LOCAL_ERROR, reason))
         for task in list(self._tasks):
             task.cancel()
         try:
@@ -232,35 +219,6 @@ class Relay:
 
     # ------------------------------------------------------------------ from the host
 
-    def _on_line(self, line: bytes) -> Iterator[None]:
-        if not line or line.isspace():
-            return
-        try:
-            for message in read_messages(line):
-                if message is None:
-                    yield
-                elif isinstance(message, InvalidMessage):
-                    self._refuse_line(message)
-                else:
-                    self._take(message)
-        except InvalidMessage as error:
-            self._refuse_line(error)
-
-    def _on_long_line(self, head: bytes, tail: bytes) -> None:
-        self._refuse_line(
-            InvalidMessage(
-                "The message is larger than the limit; raise it with --max-message-size.",
-                code=INVALID_REQUEST,
-                raw_id=find_id(head, tail),
-            )
-        )
-
-    def _refuse_line(self, error: InvalidMessage) -> None:
-        if (times := self._broken_lines.take()) is not None:
-            text = "The host sent a line that is not a message%s: %s"
-            logger.warning(text, times, error.cause)
-        self._say(encode_error(error.raw_id, error.code, error.cause))
-
     def _from_host(self, message: Message) -> None:
         if message.kind is Kind.REQUEST:
             self._take_request(message)
@@ -288,7 +246,7 @@ class Relay:
         elif self._answer_in_place(entry):
             pass
         elif refusal := self._catalog.judge(message):
-            self._answer(entry, encode_error(message.raw_id, INVALID_PARAMS, refusal))
+            self._answer(entry, make_error(message.raw_id, INVALID_PARAMS, refusal))
         elif message.method == "ping" and not names_its_version(message):
             self._take_ping(entry)
         elif self._running < MAX_IN_FLIGHT:
@@ -313,7 +271,7 @@ class Relay:
                 self._spawn(self._ping_for_all(), WORK)
 
     def _answer_ping(self, entry: _Open) -> None:
-        self._answer(entry, encode_result(entry.message.raw_id, b"{}"))
+        self._answer(entry, make_result(entry.message.raw_id, b"{}"))
 
     async def _ping_for_all(self) -> None:
         """One ping to the server for all the host sent meanwhile."""
@@ -473,9 +431,9 @@ class Relay:
         """Takes the request out; whether it is the caller's to answer."""
         return self._is_open(entry) and self._asked.close(entry.message.key) is not None
 
-    def _answer(self, entry: _Open, line: bytes) -> None:
+    def _answer(self, entry: _Open, answer: Message) -> None:
         if self._close(entry):
-            self._say(line)
+            self._say(answer)
 
     def _fail(self, entry: _Open, error: ExchangeError) -> None:
         if entry.cancelled:
@@ -486,11 +444,14 @@ class Relay:
             return
         # The last line of defence, as in the log; the server's own answer is not ours to change.
         text = scrub_known(error.sentence())
-        line = error.body or encode_error(entry.message.raw_id, LOCAL_ERROR, text)
+        if error.body is None:
+            answer = make_error(entry.message.raw_id, LOCAL_ERROR, text)
+        else:
+            answer = parse_message(error.body)
         if error.in_our_words:
-            line = reword_error(line, text)
+            answer = reword_error(answer, text)
         logger.warning("%s failed: %s", entry.message, error.sentence())
-        self._answer(entry, line)
+        self._answer(entry, answer)
 
     # ------------------------------------------------------------------ from the server
 
@@ -504,7 +465,7 @@ class Relay:
                 return
         elif message.method == "notifications/cancelled":
             self._asked_by_server.close(cancelled_key(message))
-        self._say(message.raw)
+        self._say(message)
 
     def _may_ask(self, request: Message) -> bool:
         """Notes a request of the server's; False where it is not passed on."""
@@ -531,17 +492,17 @@ class Relay:
                 text = "The server answered a request that is not open%s: %s"
                 logger.warning(text, times, message)
             return
-        line = message.raw
+        answer = message
         if entry.message.method in _SET_BY:
             version = self._memory.note(entry.message, message)
             if entry.message.method == "tools/list":
-                line = self._take_tools(message)
+                answer = self._take_tools(message)
             elif entry.message.method == "initialize":
                 self._take_initialized(entry, message, version)
         if not entry.stood_in:
-            self._say(line)
+            self._say(answer)
 
-    def _take_tools(self, answer: Message) -> bytes:
+    def _take_tools(self, answer: Message) -> Message:
         self._keep_known(tools=self._memory.tools or b"")
         if self._stand_in is not None:
             self._stand_in.show_tools()
@@ -602,7 +563,7 @@ class Relay:
         """What the lost session asked has nobody to be answered to; the next counts anew."""
         for raw_id in self._asked_by_server:
             self._asked_by_server.close(decode_id(raw_id))
-            self._say(_cancel_line(raw_id))
+            self._say(_cancel(raw_id))
 
     async def _recover(self) -> None:
         """Begins a new session, once for all who wait for it."""
@@ -623,7 +584,7 @@ class Relay:
         initialized: Message | None = None
         for method, params in self._memory.handshake():
             if method == INITIALIZED:
-                await self._server.send(parse_message(encode_notification(method)))
+                await self._server.send(make_notification(method))
                 continue
             initialized = await self._ask_privately(method, params)
             if initialized.is_error:
@@ -643,13 +604,14 @@ class Relay:
             self._spawn(self._compare_tools())
 
     def _note_initialize(self, answer: Message) -> None:
-        self._keep_known(initialize=answer.result)
+        if not answer.is_long:
+            self._keep_known(initialize=answer.result)
         if self._stand_in is not None:
             self._stand_in.end(answer.result)
 
     def _tell_news(self) -> None:
-        for line in [] if self._stand_in is None else self._stand_in.take_news():
-            self._say(line)
+        for news in [] if self._stand_in is None else self._stand_in.take_news():
+            self._say(news)
 
     async def _compare_tools(self) -> None:
         """A server that was restarted may be a new version: the host hears of other tools."""
@@ -658,7 +620,7 @@ class Relay:
         except ExchangeError as error:
             logger.debug("The tools could not be compared: %s", error.cause)
             return
-        if not answer.is_error and answer.result != self._memory.tools:
+        if not answer.is_error and (answer.is_long or answer.result != self._memory.tools):
             self._say(TOOLS_CHANGED)
 
     # ------------------------------------------------------------------ while somebody signs in
@@ -676,7 +638,7 @@ class Relay:
         self._stand_in = StandIn(entry.message, sign_in, self._catalog)
         self._memory.begin(entry.message)
         entry.stood_in = True
-        self._say(encode_result(entry.message.raw_id, self._stand_in.greet()))
+        self._say(make_result(entry.message.raw_id, self._stand_in.greet()))
         for waiting in self._asked:
             task = waiting.task
             if self._answer_in_place(waiting) and task is not None:
@@ -689,7 +651,7 @@ class Relay:
             return False
         result = stand_in.answer(entry.message)
         if result is not None:
-            self._answer(entry, encode_result(entry.message.raw_id, result))
+            self._answer(entry, make_result(entry.message.raw_id, result))
             return True
         if stand_in.over:
             return False
@@ -714,7 +676,7 @@ class Relay:
             await self._clock.sleep(WATCH_INTERVAL)
         failure = attempt.result() if attempt.done() else None
         words = "" if failure is None else scrub_known(failure.sentence())
-        self._answer(entry, encode_result(entry.message.raw_id, stand_in.report(words)))
+        self._answer(entry, make_result(entry.message.raw_id, stand_in.report(words)))
 
     async def _establish(self) -> ExchangeError | None:
         """A session, by the handshake that is under way or by another; or why there is none."""
@@ -755,9 +717,7 @@ class Relay:
         self, method: str, params: bytes
     ) -> Generator[tuple[Message, asyncio.Future[Message]]]:
         self._private_ids += 1
-        request = parse_message(
-            encode_request(b'"mcp-remote-py/%d"' % self._private_ids, method, params)
-        )
+        request = make_request(b'"mcp-remote-py/%d"' % self._private_ids, method, params)
         answer: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
         self._private.open(request.key, answer)
         try:
@@ -817,9 +777,9 @@ def _refused_session(answer: Message) -> Refused:
     )
 
 
-def _cancel_line(raw_id: bytes) -> bytes:
+def _cancel(raw_id: bytes) -> Message:
     params = b'{"requestId":%b,"reason":"The server lost the session."}' % raw_id
-    return encode_notification("notifications/cancelled", params)
+    return make_notification("notifications/cancelled", params)
 
 
 def _told_to_others(error: ExchangeError) -> ExchangeError:

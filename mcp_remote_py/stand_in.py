@@ -13,15 +13,9 @@ import msgspec
 from mcp_remote_py import __version__
 from mcp_remote_py.channel import SignInWatch
 from mcp_remote_py.errors import NotSent
-from mcp_remote_py.jsonrpc import (
-    UNREADABLE,
-    Message,
-    bounded,
-    encode_notification,
-    encode_result,
-    parse_message,
-)
-from mcp_remote_py.session import TOOLS_CHANGED, is_first_page
+from mcp_remote_py.json_text import UNREADABLE, bounded, read_text
+from mcp_remote_py.jsonrpc import Message, make_notification, make_result
+from mcp_remote_py.mcp_session import TOOLS_CHANGED, is_first_page
 from mcp_remote_py.tools import ToolCatalog, called_tool
 from mcp_remote_py.versions import HANDSHAKE_VERSIONS, NEWEST_HANDSHAKE
 
@@ -40,16 +34,11 @@ class _Initialize(msgspec.Struct):
     capabilities: dict[str, msgspec.Raw]
 
 
-class _Params(msgspec.Struct):
-    protocolVersion: object = None
-
-
 class _Tools(msgspec.Struct):
     tools: list[msgspec.Raw]
 
 
 _decode_initialize = bounded(msgspec.json.Decoder(_Initialize).decode, deep=True)
-_decode_params = msgspec.json.Decoder(_Params).decode
 _decode_tools = msgspec.json.Decoder(_Tools).decode
 _decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _encode = msgspec.json.encode
@@ -71,7 +60,7 @@ class StandIn:
         self._initialize = _read_initialize(self._known.initialize)
         self._tools = _filter_tools(self._known.tools, catalog)
         self._offers_sign_in = False
-        self._news: list[bytes] = []
+        self._news: list[Message] = []
 
     def greet(self) -> bytes:
         """The result of `initialize`."""
@@ -183,12 +172,12 @@ class StandIn:
         self.over = True
         initialize = _read_initialize(result)
         self._news = [TOOLS_CHANGED] + [
-            encode_notification(f"notifications/{name}/list_changed")
+            make_notification(f"notifications/{name}/list_changed")
             for name in ("prompts", "resources")
             if initialize is not None and name in initialize.capabilities
         ]
 
-    def take_news(self) -> list[bytes]:
+    def take_news(self) -> list[Message]:
         """What the host must hear of the end, once."""
         news, self._news = self._news, []
         return news
@@ -196,11 +185,8 @@ class StandIn:
 
 def _version_wanted(request: Message) -> str:
     """The revision the host asks for, "" where it is none of those that begin like this."""
-    try:
-        version = _decode_params(request.params).protocolVersion
-    except UNREADABLE:
-        return ""
-    return version if isinstance(version, str) and version in HANDSHAKE_VERSIONS else ""
+    version = read_text(request.members.get("protocolVersion"))
+    return version if version in HANDSHAKE_VERSIONS else ""
 
 
 def _read_initialize(result: bytes) -> _Initialize | None:
@@ -217,4 +203,4 @@ def _filter_tools(result: bytes, catalog: ToolCatalog) -> bytes:
         _decode_tools(result)
     except UNREADABLE:
         return b""
-    return parse_message(catalog.learn(parse_message(encode_result(b"0", result)))).result
+    return catalog.learn(make_result(b"0", result)).result

@@ -9,7 +9,8 @@ believed that it has not read. Pure. Must not know what a member means.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
+from types import MappingProxyType
 from typing import NamedTuple, TypeVar
 
 import msgspec
@@ -58,19 +59,34 @@ class TooMany(msgspec.ValidationError):
     """A text has more members than are made into objects here."""
 
 
+Wanted = Mapping[str, "Wanted"]
+"""Members whose own members are wanted too, where they are objects."""
+
+
+class Members(NamedTuple):
+    """What is where in an object."""
+
+    places: list[tuple[str, slice]]
+    """Each name with the value's place, also what is there twice."""
+    inner: dict[str, Members]
+    """Of the wanted members: of what is there twice, the last one. One that is not an object, or
+    has more than `MAX_MEMBERS` members, is not here."""
+
+
 class Layout(NamedTuple):
     """What is where in a text."""
 
-    members: dict[str, slice]
-    """The value of each name: of what is there twice, the last one."""
-
+    members: Members
     mended: list[tuple[int, bytes]]
     """What became of parts that could not be read, and where they begin; as long as they were. None
     of a text above `MAX_MENDED_BYTES`."""
 
 
 def survey_object(
-    text: bytes, mend: Callable[[bytes], bytes], slice_bytes: int = SLICE_BYTES
+    text: bytes,
+    mend: Callable[[bytes], bytes],
+    wanted: Wanted = MappingProxyType({}),
+    slice_bytes: int = SLICE_BYTES,
 ) -> Generator[None, None, Layout]:
     """The members of the object `text`, which is UTF-8; yields after each slice.
 
@@ -82,20 +98,13 @@ def survey_object(
         RecursionError: it is nested too deeply.
     """
     reader = _Reader(text, mend, slice_bytes)
-    members: dict[str, slice] = {}
-    count = 0
-    begin = reader.match(_BEGIN, 0)
-    at, is_over = begin.end(), bool(begin[1])
+    members = Members([], {})
+    at, is_over = reader.begin(_BEGIN, 0)
     while not is_over:
         name = reader.match(_NAME, at)
-        count += 1
-        if count > MAX_MEMBERS:
+        if len(members.places) == MAX_MEMBERS:
             raise TooMany(f"it has more than {MAX_MEMBERS} members")
-        end = yield from reader.pass_value(name.end())
-        try:
-            members[_decode_name(mend(name[1]))] = slice(name.end(), end)
-        except msgspec.DecodeError:
-            raise _malformed("invalid name", at) from None
+        end = yield from reader.pass_member(name, members, wanted)
         after = reader.match(_NEXT, end)
         at, is_over = after.end(), after[1] == b"}"
     yield from reader.pass_blanks(at)
@@ -116,8 +125,7 @@ def survey_array(
     """
     reader = _Reader(text, mend, slice_bytes)
     elements: list[slice] = []
-    begin = reader.match(_BEGIN_ARRAY, 0)
-    at, is_over = begin.end(), bool(begin[1])
+    at, is_over = reader.begin(_BEGIN_ARRAY, 0)
     while not is_over:
         end = yield from reader.pass_value(at)
         elements.append(slice(at, end))
@@ -188,6 +196,9 @@ class _Place(NamedTuple):
         return string + self.opened[::-1].translate(_CLOSING)
 
 
+_BEGINNING = _Place(is_start=True)
+
+
 class _Reader:
     def __init__(self, text: bytes, mend: Callable[[bytes], bytes], slice_bytes: int) -> None:
         self._text = text
@@ -200,6 +211,58 @@ class _Reader:
         if found is None:
             raise _malformed("invalid character", at)
         return found
+
+    def begin(self, pattern: re.Pattern[bytes], at: int) -> tuple[int, bool]:
+        """Where the first member or element may be, and whether there is none."""
+        begin = self.match(pattern, at)
+        return begin.end(), bool(begin[1])
+
+    def pass_member(
+        self, name: re.Match[bytes], members: Members, wanted: Wanted
+    ) -> Generator[None, None, int]:
+        """Notes a member; the end of its value, which begins behind `name`."""
+        try:
+            text = _decode_name(self._mend(name[1]))
+        except msgspec.DecodeError:
+            raise _malformed("invalid name", name.start()) from None
+        at = name.end()
+        members.inner.pop(text, None)
+        if text in wanted and self._text[at : at + 1] == b"{":
+            end, inner = yield from self._pass_object(at, wanted[text])
+            if inner is not None:
+                members.inner[text] = inner
+        else:
+            end = yield from self.pass_value(at)
+        members.places.append((text, slice(at, end)))
+        return end
+
+    def _pass_object(
+        self, at: int, wanted: Wanted
+    ) -> Generator[None, None, tuple[int, Members | None]]:
+        """The end of an object inside, and its members; None where they are too many.
+
+        What is not as it should be is left to `pass_value`, which tells the decoder's words.
+        """
+        members = Members([], {})
+        begin = _BEGIN.match(self._text, at, at + MAX_NAME_BYTES)
+        if begin is None:
+            return (yield from self.pass_value(at)), None
+        if begin[1]:
+            return begin.end(), members
+        end, start = at, begin.end()
+        while True:
+            name = _NAME.match(self._text, start, start + MAX_NAME_BYTES)
+            if name is None or len(members.places) == MAX_MEMBERS:
+                break
+            end = yield from self.pass_member(name, members, wanted)
+            after = _NEXT.match(self._text, end, end + MAX_NAME_BYTES)
+            if after is None:
+                break
+            if after[1] == b"}":
+                return after.end(), members
+            start = after.end()
+        place = _Place(b"{") if members.places else _BEGINNING
+        return (yield from self.pass_value(end, place)), None
 
     def pass_blanks(self, at: int) -> Iterator[None]:
         """Nothing else may follow."""
@@ -214,9 +277,9 @@ class _Reader:
         if len(self._text) <= MAX_MENDED_BYTES:
             self.mended.append((at, mended))
 
-    def pass_value(self, at: int) -> Generator[None, None, int]:
-        """The end of the value that begins at `at`."""
-        place, size = _Place(is_start=True), min(FIRST_BYTES, self._slice)
+    def pass_value(self, at: int, place: _Place = _BEGINNING) -> Generator[None, None, int]:
+        """The end of the value that begins, or goes on with `place`, at `at`."""
+        size = min(FIRST_BYTES, self._slice)
         while True:
             piece = self._text[at : at + size]
             step = _take(place, piece)

@@ -11,15 +11,27 @@ know who asks.
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterable
 from functools import lru_cache
 
 import msgspec
 
+from mcp_remote_py.bounds import LONG_BYTES
 from mcp_remote_py.errors import shorten
-from mcp_remote_py.jsonrpc import UNREADABLE, Message, bounded, read_pairs
+from mcp_remote_py.json_text import (
+    UNREADABLE,
+    Members,
+    bounded,
+    read_names,
+    read_pairs,
+    read_string,
+)
+from mcp_remote_py.jsonrpc import Message, make_result, pass_error
 from mcp_remote_py.settings import ToolRules
+
+logger = logging.getLogger("mcp_remote_py.tools")
 
 
 class _Annotations(msgspec.Struct):
@@ -32,15 +44,9 @@ class _Tool(msgspec.Struct):
     annotations: msgspec.Raw = msgspec.Raw(b"{}")
 
 
-class _Call(msgspec.Struct):
-    name: str
-
-
-_decode_members = bounded(msgspec.json.Decoder(dict[str, msgspec.Raw]).decode)
 _decode_list = bounded(msgspec.json.Decoder(list[msgspec.Raw]).decode)
 _decode_annotations = msgspec.json.Decoder(_Annotations).decode
 _decode_tool = msgspec.json.Decoder(_Tool).decode
-_decode_call = msgspec.json.Decoder(_Call).decode
 
 
 _ENVELOPE = frozenset({"id", "method", "params"})
@@ -48,6 +54,7 @@ _ANSWER = frozenset({"id", "result", "error"})
 _METHODS = frozenset({"tools/call", "tools/list"})
 _TOOLS = frozenset({"tools"})
 _NAME = frozenset({"name"})
+_NO_TOOLS: Members = {"tools": msgspec.Raw(b"[]")}
 _UNSEEN = re.compile(
     r"[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\U000e0100-\U000e01ef]"
 )
@@ -72,18 +79,18 @@ class ToolCatalog:
         """Why the rules keep a message of the host from the server; "" where they do not."""
         if not self._rules.restrict:
             return ""
-        members = read_pairs(message.raw)
-        if members is None:
+        names = message.names()
+        if names is None:
             return _TOO_MANY_MEMBERS
-        odd = _find_ambiguous(members, _ENVELOPE)
+        odd = _find_ambiguous(names, _ENVELOPE)
         if not odd and message.method not in _METHODS and _plain(message.method) in _METHODS:
             odd = "method"
         if odd or message.method != "tools/call":
             return _explain_ambiguous(odd) if odd else ""
-        params = read_pairs(message.params)
-        if odd := _find_ambiguous(params or (), _NAME):
+        names = message.payload_names()
+        if odd := _find_ambiguous(names or (), _NAME):
             return _explain_ambiguous(odd)
-        name = None if params is None else called_tool(message)
+        name = None if names is None else called_tool(message)
         if name is not None and self._lets_pass(name):
             return ""
         shown = shorten(name) if name else "without a name"
@@ -92,37 +99,32 @@ class ToolCatalog:
             "--ignore-tool or --read-only in the configuration of mcp-remote-py hides it."
         )
 
-    def learn(self, answer: Message) -> bytes:
-        """The answer to a `tools/list`, for the host: its own bytes, or those that may be seen."""
-        try:
-            tools = _decode_list(_decode_members(answer.result)["tools"])
-        except (*UNREADABLE, KeyError):
-            tools = []  # an error, or not what we know
-        listed = [(raw, _read_tool(raw)) for raw in tools]
+    def learn(self, answer: Message) -> Message:
+        """The answer to a `tools/list`, for the host: as it is, or with what may be seen.
+
+        One that is longer than `LONG_BYTES` is not looked into: with a rule, nothing of it is seen.
+        """
+        listed = [(raw, _read_tool(raw)) for raw in ([] if answer.is_long else _read_tools(answer))]
         self._take_hints([tool for _, tool in listed if tool is not None])
         if not self._rules.restrict:
-            return answer.raw
-        line = answer.raw
-        if answer.result not in (b"", b"null"):
-            shown = (bytes(raw) for raw, tool in listed if tool and self._shows(raw, tool))
-            result = {
-                **_take_unambiguous(answer.result, _TOOLS),
-                "tools": msgspec.Raw(b"[%b]" % b",".join(shown)),
-            }
-            line = answer.with_result(msgspec.json.encode(result))
-        members = read_pairs(line)
-        if members is None:
-            return answer.with_result(b'{"tools":[]}')
-        if _find_ambiguous(members, _ANSWER):
-            return msgspec.json.encode(_take_unambiguous(line, _ANSWER))
-        return line
+            return answer
+        if answer.is_long:
+            logger.warning(_TOO_LONG_LIST)
+            return make_result(answer.raw_id, _NO_TOOLS)
+        if answer.is_error:
+            fits = _is_unambiguous(answer, _ANSWER - {"result"})
+            return answer if fits else pass_error(answer.raw_id, answer.error)
+        shown = (bytes(raw) for raw, tool in listed if tool and self._shows(raw, tool))
+        tools = msgspec.Raw(b"[%b]" % b",".join(shown))
+        result = {**_take_unambiguous(answer.result, _TOOLS), "tools": tools}
+        filtered = answer.with_result(result)
+        fits = _is_unambiguous(filtered, _ANSWER)
+        return filtered if fits else make_result(answer.raw_id, result)
 
     def _shows(self, raw: msgspec.Raw, tool: _Tool) -> bool:
-        members = read_pairs(bytes(raw))
+        names = read_names(raw)
         return (
-            members is not None
-            and self._lets_pass(tool.name)
-            and not _find_ambiguous(members, _NAME)
+            names is not None and self._lets_pass(tool.name) and not _find_ambiguous(names, _NAME)
         )
 
     def _take_hints(self, tools: Iterable[_Tool]) -> None:
@@ -161,6 +163,22 @@ class ToolCatalog:
         return name in self._repeatable
 
 
+def _read_tools(answer: Message) -> list[msgspec.Raw]:
+    """Those in the list; none of an error, or of what is not one that we know."""
+    try:
+        return _decode_list(answer.members["tools"])
+    except (*UNREADABLE, KeyError):
+        return []
+
+
+def _is_unambiguous(answer: Message, expected: frozenset[str]) -> bool:
+    """Whether of the members that matter in an answer only the expected are there, once each."""
+    names = answer.names()
+    if names is None or _find_ambiguous(names, _ANSWER):
+        return False
+    return _ANSWER.intersection(names) <= expected
+
+
 def _read_tool(raw: msgspec.Raw) -> _Tool | None:
     try:
         return _decode_tool(raw)
@@ -178,16 +196,13 @@ def _read_annotations(tool: _Tool) -> _Annotations:
 
 def called_tool(message: Message) -> str | None:
     """The name in a `tools/call`, None where there is none."""
-    try:
-        return _decode_call(message.params).name
-    except UNREADABLE:
-        return None
+    return read_string(message.members.get("name"))
 
 
-def _find_ambiguous(pairs: Iterable[tuple[str, object]], names: frozenset[str]) -> str:
+def _find_ambiguous(found: Iterable[str], names: frozenset[str]) -> str:
     """The first of these members that is there twice, or in a spelling that may pass for it."""
     seen: set[str] = set()
-    for name, _ in pairs:
+    for name in found:
         plain = _plain(name)
         if plain in names and (name != plain or plain in seen):
             return plain
@@ -195,7 +210,7 @@ def _find_ambiguous(pairs: Iterable[tuple[str, object]], names: frozenset[str]) 
     return ""
 
 
-def _take_unambiguous(value: bytes, names: frozenset[str]) -> dict[str, msgspec.Raw]:
+def _take_unambiguous(value: bytes, names: frozenset[str]) -> Members:
     """The members of an object without those that only may pass for one of these."""
     return {
         name: member
@@ -210,6 +225,11 @@ def _explain_ambiguous(member: str) -> str:
         "different ways: with --allow-tool, --ignore-tool or --read-only it is not sent."
     )
 
+
+_TOO_LONG_LIST = (
+    f"The server's list of tools is longer than {LONG_BYTES // 1024**2} MiB: with --allow-tool, "
+    "--ignore-tool or --read-only none of it is shown."
+)
 
 _TOO_MANY_MEMBERS = (
     "The message has too many members to be judged: with --allow-tool, --ignore-tool or "

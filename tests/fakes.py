@@ -14,8 +14,9 @@ from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
-from mcp_remote_py.channel import Deliver, Known, OnLine
-from mcp_remote_py.jsonrpc import Kind, Message, parse_message
+from mcp_remote_py.channel import Deliver, Known, OnLine, Piece
+from mcp_remote_py.jsonrpc import Kind, Message
+from mcp_remote_py.parsing import parse_message
 
 T = TypeVar("T")
 Json = dict[str, Any]
@@ -139,20 +140,21 @@ class FakeHost:
         on_long_line: Callable[[bytes, bytes], None],
         on_end: Callable[[], None],
     ) -> None:
-        """See `HostChannel`."""
+        """See `LineChannel`."""
         self._on_line, self._on_long_line, self._on_end = on_line, on_long_line, on_end
 
-    def send(self, line: bytes) -> None:
-        """See `HostChannel`."""
+    def send(self, *pieces: Piece) -> None:
+        """See `LineChannel`."""
+        line = b"".join(pieces)
         assert b"\n" not in line
         self.lines.append(line)
 
     async def drain(self) -> None:
-        """See `HostChannel`."""
+        """See `LineChannel`."""
         await self.reads.wait()
 
     async def flush(self, seconds: float) -> None:
-        """See `HostChannel`."""
+        """See `LineChannel`."""
         self.flushed.append(seconds)
 
     # What the test does

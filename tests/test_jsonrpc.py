@@ -6,24 +6,28 @@ import codecs
 import json
 from typing import Any, cast
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mcp_remote_py.bounds import LONG_BYTES, MAX_BATCH, MAX_BATCH_BYTES, MAX_MENDED_AT_ONCE
 from mcp_remote_py.errors import InvalidMessage
+from mcp_remote_py.json_text import mend_surrogates
 from mcp_remote_py.jsonrpc import (
-    ID_WINDOW_BYTES,
     INVALID_REQUEST,
     PARSE_ERROR,
-    UTF8_PIECE_BYTES,
     Kind,
     Message,
+    make_error,
+    make_notification,
+    make_request,
+    make_result,
+)
+from mcp_remote_py.parsing import (
+    ID_WINDOW_BYTES,
+    UTF8_PIECE_BYTES,
     check_utf8,
-    encode_error,
-    encode_notification,
-    encode_request,
-    encode_result,
     find_id,
     parse_message,
     parse_messages,
@@ -521,7 +525,7 @@ def test_any_bytes_are_messages_or_errors_that_can_be_answered(raw: bytes) -> No
         found = [error]
     for one in found:
         if isinstance(one, InvalidMessage):
-            answer = json.loads(encode_error(one.raw_id, one.code, one.cause))
+            answer = json.loads(make_error(one.raw_id, one.code, one.cause).raw)
             assert isinstance(answer["id"], str | int | float | None)
 
 
@@ -624,7 +628,7 @@ def test_any_batch_is_its_elements(written: list[tuple[dict[str, Any], bytes]]) 
 
 @given(st.none() | st.sampled_from([b"1", b'"a"', rb'"\ud800"']), st.integers(-40000, 0), texts)
 def test_an_error_answer_is_one_line_of_json(raw_id: bytes | None, code: int, text: str) -> None:
-    line = encode_error(raw_id, code, text)
+    line = make_error(raw_id, code, text).raw
     assert len(line.decode().splitlines()) == 1
     answer = json.loads(line)
     assert answer["jsonrpc"] == "2.0"
@@ -635,12 +639,12 @@ def test_an_error_answer_is_one_line_of_json(raw_id: bytes | None, code: int, te
 
 
 def test_an_error_answer_says_what_it_is_given() -> None:
-    line = encode_error(b"1", -32600, 'größer "so"\nnext')
+    line = make_error(b"1", -32600, 'größer "so"\nnext').raw
     assert line == (
         '{"jsonrpc":"2.0","id":1,"error":{"code":-32600,"message":"größer \\"so\\" next"}}'.encode()
     )
-    assert b'"id":null' in encode_error(None, 1, "")
-    assert b'"id":null' in encode_error(b"", 1, "")
+    assert b'"id":null' in make_error(None, 1, "").raw
+    assert b'"id":null' in make_error(b"", 1, "").raw
 
 
 def read(value: object) -> object:
@@ -651,12 +655,12 @@ def read(value: object) -> object:
 @given(texts, json_values)
 def test_our_own_messages_are_one_line_each(method: str, value: object) -> None:
     params = json.dumps(value).encode()
-    lines = [
-        encode_request(b'"q"', method, params),
-        encode_request(b'"q"', method),
-        encode_notification(method, params),
-        encode_notification(method),
-        encode_result(b'"q"', params),
+    messages = [
+        make_request(b'"q"', method, params),
+        make_request(b'"q"', method),
+        make_notification(method, params),
+        make_notification(method),
+        make_result(b'"q"', params),
     ]
     kinds = [
         Kind.REQUEST,
@@ -665,14 +669,21 @@ def test_our_own_messages_are_one_line_each(method: str, value: object) -> None:
         Kind.NOTIFICATION,
         Kind.RESPONSE,
     ]
-    for line, kind in zip(lines, kinds, strict=True):
+    for message, kind in zip(messages, kinds, strict=True):
+        line = message.raw
         assert len(line.splitlines()) == 1
         assert json.loads(line)["jsonrpc"] == "2.0"
-        assert parse_message(line).kind is kind
+        again = parse_message(line)
+        assert again.kind is message.kind is kind
+        assert again.key == message.key
+        assert mend_surrogates(message.params) == again.params
+        assert mend_surrogates(message.result) == again.result
+        assert again.size == message.size
         assert json.loads(line).get("method", read(method)) == read(method)
-    assert json.loads(lines[0])["params"] == json.loads(lines[2])["params"] == read(value)
-    assert "params" not in json.loads(lines[1])
-    assert "params" not in json.loads(lines[3])
+    decoded = [json.loads(message.raw) for message in messages]
+    assert decoded[0]["params"] == decoded[2]["params"] == read(value)
+    assert "params" not in decoded[1]
+    assert "params" not in decoded[3]
 
 
 @pytest.mark.promise("R2")
@@ -681,14 +692,16 @@ def test_our_own_messages_are_one_line_each(method: str, value: object) -> None:
     [
         (
             b'{"extra":1.0, "result":{"a":1},"id":1,\n"jsonrpc":"2.0"}',
-            b'{"extra":1.0,"result":[2],"id":1,"jsonrpc":"2.0"}',
+            b'{"extra":1.0,"result":{"b":2},"id":1,"jsonrpc":"2.0"}',
         ),
-        (rb'{"id":"\ud800","result":0}', rb'{"id":"\ud800","result":[2]}'),
-        (b'{"result":0}', b'{"result":[2],"id":null}'),
+        (rb'{"id":"\ud800","result":0}', rb'{"id":"\ud800","result":{"b":2}}'),
+        (b'{"result":0}', b'{"result":{"b":2},"id":null}'),
     ],
 )
 def test_another_result_leaves_the_other_members(raw: bytes, line: bytes) -> None:
-    assert parse_message(raw).with_result(b"[2]") == line
+    other = parse_message(raw).with_result({"b": msgspec.Raw(b"2")})
+    assert other.raw == line
+    assert other.result == b'{"b":2}'
 
 
 # ------------------------------------------------------------------ batches, and how large
@@ -754,11 +767,10 @@ def test_a_long_message_is_read_in_steps_to_what_a_short_one_is(mark: bytes, lay
 @pytest.mark.promise("R1")
 def test_a_long_message_with_lone_surrogates_is_passed_on_and_can_be_read() -> None:
     text = rb"\ud800 x" * (MAX_MENDED_AT_ONCE // 4)
-    raw = b'{"id":1,"params":{"a":"\\ude00"},"result":"%b"}' % text
+    raw = b'{"id":1,"a":"\\ude00","result":"%b"}' % text
     ((message,), steps) = read_in_steps(raw)
     assert message.raw == raw
     assert message.result == b'"%b"' % text.replace(rb"\ud800", rb"\ufffd")
-    assert message.params == rb'{"a":"\ufffd"}'
     assert steps > 10
 
 

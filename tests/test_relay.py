@@ -27,6 +27,7 @@ from mcp_remote_py.jsonrpc import INVALID_PARAMS, INVALID_REQUEST, LOCAL_ERROR, 
 from mcp_remote_py.relay import MAX_IN_FLIGHT, MAX_RESTORATIONS, Relay
 from mcp_remote_py.settings import ToolRules
 from mcp_remote_py.tools import ToolCatalog
+from mcp_remote_py.transports.lines import HostLines
 from tests.fakes import (
     Behaviour,
     FakeClock,
@@ -61,7 +62,7 @@ class Scene:
         self.clock = FakeClock()
         rules = options.pop("rules", ToolRules())
         self.relay = Relay(
-            self.host,
+            HostLines(self.host),
             self.server.connect,
             catalog=ToolCatalog(rules),
             clock=self.clock,
@@ -902,7 +903,7 @@ def test_server_that_does_not_confirm_the_end_delays_it_only_shortly() -> None:
     async def main() -> None:
         host, server = FakeHost(), Stubborn()
         relay = Relay(
-            host, server.connect, catalog=ToolCatalog(ToolRules()), clock=FakeClock(),
+            HostLines(host), server.connect, catalog=ToolCatalog(ToolRules()), clock=FakeClock(),
             random=lambda: 0.5,
         )  # fmt: skip
         running = asyncio.ensure_future(relay.run())

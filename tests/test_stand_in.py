@@ -12,7 +12,8 @@ import pytest
 
 from mcp_remote_py import __version__
 from mcp_remote_py.channel import Known
-from mcp_remote_py.jsonrpc import Message, parse_message
+from mcp_remote_py.jsonrpc import Message
+from mcp_remote_py.parsing import parse_message
 from mcp_remote_py.settings import ToolRules
 from mcp_remote_py.stand_in import StandIn
 from mcp_remote_py.tools import ToolCatalog
@@ -234,7 +235,7 @@ def test_end_is_told_and_so_is_a_call_of_the_tool() -> None:
     one.end(RESULT)
     one.end(RESULT)
     assert one.over
-    assert [json.loads(line)["method"] for line in one.take_news()] == [
+    assert [json.loads(news.raw)["method"] for news in one.take_news()] == [
         "notifications/tools/list_changed",
         "notifications/prompts/list_changed",
         "notifications/resources/list_changed",
@@ -256,7 +257,7 @@ def test_tools_may_have_changed_whatever_the_server_announces(result: bytes) -> 
     one = stand_in()
     one.end(result)
     (line,) = one.take_news()
-    assert json.loads(line)["method"] == "notifications/tools/list_changed"
+    assert json.loads(line.raw)["method"] == "notifications/tools/list_changed"
 
 
 def test_tool_of_that_name_is_the_servers_once_its_tools_were_shown() -> None:

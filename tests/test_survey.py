@@ -17,6 +17,7 @@ from mcp_remote_py.survey import (
     MAX_NAME_BYTES,
     SLICE_BYTES,
     Layout,
+    Members,
     TooMany,
     has_few_members,
     survey_array,
@@ -48,14 +49,14 @@ def take(steps: Generator[None, None, T]) -> tuple[T, int]:
 
 
 def read(text: bytes, slice_bytes: int = SLICE_BYTES) -> tuple[Layout, int]:
-    return take(survey_object(text, mend, slice_bytes))
+    return take(survey_object(text, mend, slice_bytes=slice_bytes))
 
 
 def members_of(text: bytes, layout: Layout) -> dict[str, bytes]:
     mended = bytearray(text)
     for start, piece in layout.mended:
         mended[start : start + len(piece)] = piece
-    return {name: bytes(mended[place]) for name, place in layout.members.items()}
+    return {name: bytes(mended[place]) for name, place in layout.members.places}
 
 
 MARKS = ["\\", '"', "{", "}", "[", "]", ",", ":", "u", "😀", "é", "\n", "\x01", "}},", " ", "0"]
@@ -137,6 +138,59 @@ def test_slices_say_what_the_whole_says(
         assert members_of(text, layout) == expected
 
 
+def inner_of(text: bytes, layout: Layout, *names: str) -> list[tuple[str, bytes]] | None:
+    members: Members | None = layout.members
+    for name in names:
+        members = None if members is None else members.inner.get(name)
+    if members is None:
+        return None
+    return [(name, text[place]) for name, place in members.places]
+
+
+@pytest.mark.promise("R1", "R8")
+@pytest.mark.parametrize("change", [as_it_is, Maker.spoil])
+@given(seed=st.integers(0, 2**40), slice_bytes=st.sampled_from([16, 23, 64, 1000]))
+@settings(max_examples=often(150, 3000), deadline=None)
+def test_members_inside_are_found_as_the_decoder_finds_them(
+    change: Callable[[Maker, bytes], bytes], seed: int, slice_bytes: int
+) -> None:
+    maker = Maker(seed)
+    inside = change(maker, maker.text())
+    text = b'{"a" : %b,"b":{"c":0,"a": %b } ,"d":{"a":0}}' % (inside, inside)
+    steps = survey_object(text, mend, {"a": {}, "b": {"a": {}}}, slice_bytes)
+    try:
+        whole = decode_whole(text)
+    except msgspec.MsgspecError:
+        with pytest.raises(msgspec.DecodeError):
+            take(steps)
+        return
+    layout, _ = take(steps)
+    assert members_of(text, layout) == {name: bytes(value) for name, value in whole.items()}
+    for value, names in ((whole["a"], ("a",)), (decode_whole(whole["b"])["a"], ("b", "a"))):
+        found = inner_of(text, layout, *names)
+        try:
+            expected = decode_whole(value)
+        except msgspec.ValidationError:
+            assert found is None
+        else:
+            assert dict(found or []) == {name: bytes(one) for name, one in expected.items()}
+            assert found is not None
+    assert inner_of(text, layout, "d") is None
+
+
+def test_members_inside_are_not_given_where_they_are_no_object_or_many() -> None:
+    many = b"{%b}" % b",".join(b'"%d":0' % number for number in range(MAX_MEMBERS + 1))
+    few = b"{%b}" % b",".join(b'"%d":0' % number for number in range(MAX_MEMBERS))
+    text = b'{"a":[1],"b":%b,"c":%b,"d":{"x":1},"d":{"y":2},"e":{"x":1},"e":0}' % (many, few)
+    layout, _ = take(survey_object(text, mend, {name: {} for name in "abcde"}))
+    assert inner_of(text, layout, "a") is None
+    assert inner_of(text, layout, "b") is None
+    assert len(inner_of(text, layout, "c") or []) == MAX_MEMBERS
+    assert inner_of(text, layout, "d") == [("y", b"2")]
+    assert inner_of(text, layout, "e") is None
+    assert [name for name, _ in layout.members.places] == ["a", "b", "c", "d", "d", "e", "e"]
+
+
 LONG: dict[str, bytes] = {
     "one string": b'"' + b"x" * 3_000_000 + b'"',
     "characters of two bytes": b'"' + "é".encode() * 1_500_000 + b'"',
@@ -191,7 +245,7 @@ def test_what_is_not_an_object_is_refused_with_its_place(text: bytes, words: str
 @pytest.mark.report("S4")
 def test_an_object_with_many_members_is_refused() -> None:
     members = [b'"%d":0' % number for number in range(MAX_MEMBERS + 1)]
-    assert len(read(b"{%b}" % b",".join(members[1:]))[0].members) == MAX_MEMBERS
+    assert len(read(b"{%b}" % b",".join(members[1:]))[0].members.places) == MAX_MEMBERS
     with pytest.raises(TooMany) as caught:
         read(b"{%b}" % b",".join(members))
     assert str(caught.value) == f"it has more than {MAX_MEMBERS} members"

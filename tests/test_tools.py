@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 from typing import Any
 
@@ -10,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_remote_py.bounds import MAX_MEMBERS
+from mcp_remote_py.bounds import LONG_BYTES, MAX_MEMBERS
 from mcp_remote_py.errors import InvalidMessage
-from mcp_remote_py.jsonrpc import encode_error, encode_result, parse_message
+from mcp_remote_py.jsonrpc import Message, make_error, make_result
+from mcp_remote_py.parsing import parse_message, parse_messages
 from mcp_remote_py.settings import ToolRules
 from mcp_remote_py.tools import ToolCatalog, called_tool
 from tests.fakes import call_deeper
@@ -26,8 +28,7 @@ def catalog(
 
 def learn(tools: ToolCatalog, result: bytes) -> bytes:
     """The result the host gets."""
-    line = tools.learn(parse_message(encode_result(b"1", result)))
-    return parse_message(line).result
+    return tools.learn(make_result(b"1", result)).result
 
 
 def hinted(name: str, hints: str = "{}") -> bytes:
@@ -62,7 +63,7 @@ ODD = [
     ],
 )
 def test_without_a_rule_the_answer_is_its_own_bytes(line: bytes) -> None:
-    assert catalog().learn(parse_message(line)) == line
+    assert catalog().learn(parse_message(line)).raw == line
 
 
 @pytest.mark.promise("R2")
@@ -72,7 +73,7 @@ def test_tools_that_stay_and_all_other_members_keep_their_bytes() -> None:
         b'{"x":1.0,"result":{"b":1.0,"tools":[ %b, {"name":"hidden"} ,%b,%b ],'
         b'"nextCursor":"\\u0041","a":{"z":1,"y":-0.0}},"id":"\\u0062","jsonrpc":"2.0"}'
     ) % (one, two, three)
-    line = catalog(ignore=("hidden",)).learn(parse_message(raw))
+    line = catalog(ignore=("hidden",)).learn(parse_message(raw)).raw
     assert line == (
         b'{"x":1.0,"result":{"b":1.0,"tools":[%b,%b,%b],'
         b'"nextCursor":"\\u0041","a":{"z":1,"y":-0.0}},"id":"\\u0062","jsonrpc":"2.0"}'
@@ -84,7 +85,7 @@ def test_a_filtered_answer_that_came_on_many_lines_is_one_line() -> None:
     pretty = json.dumps(
         {"id": 1, "result": {"tools": [{"name": "a", "x": [1]}, {"name": "b"}]}}, indent=2
     )
-    line = catalog(ignore=("b",)).learn(parse_message(pretty.encode()))
+    line = catalog(ignore=("b",)).learn(parse_message(pretty.encode())).raw
     assert b"\n" not in line
     assert json.loads(line)["result"] == {"tools": [{"name": "a", "x": [1]}]}
 
@@ -107,7 +108,7 @@ def test_all_tools_may_be_hidden() -> None:
     ],
 )
 def test_a_lone_surrogate_does_not_lift_the_rules(raw: bytes, line: bytes) -> None:
-    assert catalog(ignore=("rm",)).learn(parse_message(raw)) == line
+    assert catalog(ignore=("rm",)).learn(parse_message(raw)).raw == line
 
 
 @pytest.mark.parametrize("tool", [b"{}", b'{"name":5}', b'{"name":null}', b"[]", b'"rm"', b"null"])
@@ -208,7 +209,8 @@ def test_pages_add_up() -> None:
     assert teach(tools, hinted("a", marked)) == ["a"]
     assert teach(tools, hinted("b", marked), hinted("c")) == ["b"]
     assert [tools.allows(name) for name in "abc"] == [True, True, False]
-    assert tools.learn(parse_message(encode_error(b"1", -1, "no"))) == encode_error(b"1", -1, "no")
+    refusal = make_error(b"1", -1, "no")
+    assert tools.learn(refusal) is refusal
     assert tools.allows("a")
 
 
@@ -414,17 +416,20 @@ def test_a_tool_of_two_names_is_hidden(tool: bytes) -> None:
         ),
         (
             b'{"id":1,"result":{"tools":[]},"Result":{"tools":[%b]}}',
-            b'{"id":1,"result":{"tools":[]}}',
+            b'{"jsonrpc":"2.0","id":1,"result":{"tools":[]}}',
         ),
-        (b'{"id":1,"error":{"code":1},"Result":{"tools":[%b]}}', b'{"id":1,"error":{"code":1}}'),
+        (
+            b'{"id":1,"error":{"code":1},"Result":{"tools":[%b]}}',
+            b'{"jsonrpc":"2.0","id":1,"error":{"code":1}}',
+        ),
         (
             b'{"id":1,"error":{"code":1},"result":{"tools":[%b]}}',
-            b'{"id":1,"error":{"code":1},"result":{"tools":[]}}',
+            b'{"jsonrpc":"2.0","id":1,"error":{"code":1}}',
         ),
     ],
 )
 def test_no_spelling_of_an_answer_shows_what_a_rule_hides(line: bytes, shown: bytes) -> None:
-    assert catalog(ignore=("rm",)).learn(parse_message(line % b'{"name":"rm"}')) == shown
+    assert catalog(ignore=("rm",)).learn(parse_message(line % b'{"name":"rm"}')).raw == shown
 
 
 @pytest.mark.report("S10")
@@ -476,6 +481,23 @@ def test_a_list_with_too_many_members_shows_nothing_where_a_rule_is_set() -> Non
         b'{"id":1,"result":{%b,"tools":[{"name":"good"}],"Tools":[{"name":"bad"}]}}' % many,
         b'{"id":1,"result":{"tools":[{"name":"good",%b,"Name":"bad"}]}}' % many,
     ):
-        shown = parse_message(tools.learn(parse_message(line)))
+        shown = tools.learn(parse_message(line))
         assert b"bad" not in shown.raw
         assert shown.key == 1
+
+
+@pytest.mark.report("S10")
+def test_of_a_list_that_is_too_long_to_be_judged_nothing_is_shown(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    tool = b'{"name":"a","description":"%b"}' % (b"x" * LONG_BYTES)
+    (answer,) = parse_messages(b'{"id":1,"result":{"tools":[%b]}}' % tool)
+    assert isinstance(answer, Message)
+    assert catalog().learn(answer) is answer
+    with caplog.at_level(logging.WARNING):
+        shown = catalog(ignore=("rm",)).learn(answer)
+    assert shown.raw == b'{"jsonrpc":"2.0","id":1,"result":{"tools":[]}}'
+    assert caplog.messages == [
+        "The server's list of tools is longer than 4 MiB: with --allow-tool, --ignore-tool or "
+        "--read-only none of it is shown."
+    ]

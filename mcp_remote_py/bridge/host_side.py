@@ -13,17 +13,11 @@ from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING
 
 from mcp_remote_py.bridge.era import ServerEra
-from mcp_remote_py.channel import Clock
-from mcp_remote_py.eras.envelope import read_envelope, read_members
+from mcp_remote_py.channel import Clock, Deliver, HostChannel
+from mcp_remote_py.eras.envelope import read_envelope
 from mcp_remote_py.eras.verdict import Era
-from mcp_remote_py.jsonrpc import (
-    Kind,
-    Message,
-    encode_error_object,
-    encode_request,
-    parse_message,
-)
-from mcp_remote_py.pending import cancelled_key, refuse_open_id
+from mcp_remote_py.jsonrpc import Kind, Message, make_request, pass_error
+from mcp_remote_py.open_requests import cancelled_key, refuse_open_id
 
 if TYPE_CHECKING:
     from mcp_remote_py.eras.handshake_server import Effect, HandshakeServer
@@ -35,14 +29,19 @@ PROBE_ID = b'"mcp-remote-py/probe"'
 
 
 class HostSide:
-    """Stands between the host's lines and the relay."""
+    """A `HostChannel` of the host's era on another."""
 
-    def __init__(self, era: ServerEra, clock: Clock, randomness: Randomness) -> None:
+    def __init__(
+        self, inner: HostChannel, era: ServerEra, clock: Clock, randomness: Randomness
+    ) -> None:
+        self._inner = inner
+        self._to_host = inner.send
+        self.drain = inner.drain
+        self.flush = inner.flush
         self._era = era
         self._clock = clock
         self._randomness = randomness
-        self._to_relay: Callable[[Message], None] = lambda _: None
-        self._to_host: Callable[[bytes], None] = lambda _: None
+        self._to_relay: Deliver = lambda _: None
         self._server: HandshakeServer | None = None
         self._probe: Message | None = None
         """The `server/discover` that is under way to find out the era."""
@@ -52,14 +51,14 @@ class HostSide:
         self._shook_hands = False
         """The host has begun with `initialize` since its last modern request."""
 
-    def attach(self, to_relay: Callable[[Message], None], to_host: Callable[[bytes], None]) -> None:
-        """See `HostFront.attach`."""
-        self._to_relay, self._to_host = to_relay, to_host
-
     # ------------------------------------------------------------------ from the host
 
-    def take(self, message: Message) -> None:
-        """See `HostFront.take`."""
+    def receive(self, deliver: Deliver, on_end: Callable[[], None]) -> None:
+        """See `HostChannel.receive`."""
+        self._to_relay = deliver
+        self._inner.receive(self._take, on_end)
+
+    def _take(self, message: Message) -> None:
         if read_envelope(message) is not None:
             self._shook_hands = False
             self._take_modern(message)
@@ -90,9 +89,8 @@ class HostSide:
             # A server of the older era might carry it out by its own rules: ask first.
             self._server = None
             self._hold(message)
-            meta = (read_members(message.params) or {})["_meta"]
-            params = b'{"_meta":%b}' % bytes(meta)
-            self._probe = parse_message(encode_request(PROBE_ID, "server/discover", params))
+            params = {"_meta": message.members["_meta"]}
+            self._probe = make_request(PROBE_ID, "server/discover", params)
             self._to_relay(self._probe)
 
     def _hold(self, message: Message) -> None:
@@ -118,16 +116,14 @@ class HostSide:
 
     # ------------------------------------------------------------------ from the relay
 
-    def say(self, line: bytes) -> None:
-        """See `HostFront.say`."""
+    def send(self, message: Message) -> None:
+        """See `HostChannel.send`."""
         if self._probe is None and self._server is None:
-            self._to_host(line)
-            return
-        message = parse_message(line)
-        if self._probe is not None and message.key == self._probe.key and not message.method:
+            self._to_host(message)
+        elif self._probe is not None and message.key == self._probe.key and not message.method:
             self._end_probe(self._probe, message)
         elif self._server is None or (self._shook_hands and not self._server.owns(message.key)):
-            self._to_host(line)
+            self._to_host(message)
         else:
             self._do(self._server.from_server(message, self._clock.now()))
 
@@ -138,13 +134,13 @@ class HostSide:
             if probe.raw_id != PROBE_ID:
                 self._translate(probe)
         elif probe.raw_id != PROBE_ID:
-            self._to_host(answer.raw)
+            self._to_host(answer)
         elif self._era.now is Era.UNKNOWN and answer.is_error:
             for request in waiting:
-                self._to_host(encode_error_object(request.raw_id, answer.error))
+                self._to_host(pass_error(request.raw_id, answer.error))
             return
         for request in waiting:
-            self.take(request)
+            self._take(request)
 
     # ------------------------------------------------------------------ effects
 
@@ -153,8 +149,8 @@ class HostSide:
 
         for effect in effects:
             match effect:
-                case ToHost(line):
-                    self._to_host(line)
+                case ToHost(message):
+                    self._to_host(message)
                 case Expire(ticket, seconds):
                     timer = asyncio.ensure_future(self._expire(ticket, seconds))
                     self._timers.add(timer)
@@ -167,12 +163,11 @@ class HostSide:
         if self._server is not None:
             self._do(self._server.expire(ticket))
 
-    def end(self, reason: bytes) -> None:
-        """See `HostFront.end`."""
+    def end(self, reason: Message) -> None:
+        """See `HostChannel.end`."""
         for timer in self._timers:
             timer.cancel()
-        error = parse_message(reason).error
         for request in self._waiting.values():
-            self._to_host(encode_error_object(request.raw_id, error))
+            self._to_host(pass_error(request.raw_id, reason.error))
         if self._server is not None:
             self._do(self._server.end(reason))

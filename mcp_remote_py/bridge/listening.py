@@ -15,18 +15,12 @@ import msgspec
 
 from mcp_remote_py.channel import Clock, Deliver
 from mcp_remote_py.eras.conversation import CHANGES, Filter
-from mcp_remote_py.eras.envelope import SUBSCRIPTION_ID, put_meta
+from mcp_remote_py.eras.envelope import SUBSCRIPTION_ID
 from mcp_remote_py.eras.verdict import Era, judge_failure
-from mcp_remote_py.errors import ExchangeError, InvalidMessage, Unusable
-from mcp_remote_py.jsonrpc import (
-    UNREADABLE,
-    Message,
-    bounded,
-    decode_id,
-    encode_notification,
-    parse_message,
-)
-from mcp_remote_py.pending import cancelled_key
+from mcp_remote_py.errors import ExchangeError, Unusable
+from mcp_remote_py.json_text import UNREADABLE, Members, bounded, encode, read_members
+from mcp_remote_py.jsonrpc import Message, make_notification, read_id
+from mcp_remote_py.open_requests import cancelled_key
 from mcp_remote_py.retry import STREAM_STEPS, Random
 
 if TYPE_CHECKING:
@@ -52,14 +46,7 @@ class _Filter(msgspec.Struct):
     notifications: dict[str, object]
 
 
-class _Tagged(msgspec.Struct):
-    meta: dict[str, msgspec.Raw] = msgspec.field(
-        name="_meta", default_factory=dict[str, msgspec.Raw]
-    )
-
-
 _decode_filter = bounded(msgspec.json.Decoder(_Filter).decode, deep=True)
-_decode_tagged = bounded(msgspec.json.Decoder(_Tagged).decode, deep=True)
 
 
 class OpenStream(Protocol):
@@ -135,8 +122,8 @@ class Stream:
             self.acknowledged.set_result(_read_filter(notice))
             return self._own
         # Opened again, and nobody knows what was missed meanwhile.
-        for line in missed_changes(notice, tagged=not self._own):
-            self._deliver(parse_message(line))
+        for change in missed_changes(notice, tagged=not self._own):
+            self._deliver(change)
         return True
 
 
@@ -226,30 +213,33 @@ def subscription_key(notice: Message) -> Hashable:
     """The id of the `subscriptions/listen` that a notice is about, None without one."""
     if notice.method != ACKNOWLEDGED:
         return cancelled_key(notice)
-    try:
-        return decode_id(bytes(_decode_tagged(notice.params).meta[SUBSCRIPTION_ID]))
-    except (*UNREADABLE, InvalidMessage, KeyError):
-        return None
+    return read_id(_tag_in(notice))
+
+
+def _tag_in(notice: Message) -> msgspec.Raw | None:
+    meta = read_members(notice.members.get("_meta", b"")) or {}
+    return meta.get(SUBSCRIPTION_ID)
 
 
 def _read_filter(acknowledged: Message) -> Filter:
+    if acknowledged.is_long:
+        return {}
     try:
         return _decode_filter(acknowledged.params).notifications
     except UNREADABLE:
         return {}
 
 
-def missed_changes(acknowledged: Message, *, tagged: bool) -> Iterator[bytes]:
+def missed_changes(acknowledged: Message, *, tagged: bool) -> Iterator[Message]:
     """Notifications of everything a new stream was opened for, with its id or without."""
-    tag: dict[str, msgspec.Raw] = {}
-    if tagged:
-        tag = {SUBSCRIPTION_ID: _decode_tagged(acknowledged.params).meta[SUBSCRIPTION_ID]}
+    tag = _tag_in(acknowledged)
+    more: Members = {}
+    if tagged and tag is not None:
+        more["_meta"] = msgspec.Raw(encode({SUBSCRIPTION_ID: tag}))
     for member, value in _read_filter(acknowledged).items():
         if member in _CHANGED and value is True:
-            params = put_meta(b"{}", tag) if tag else b""
-            yield encode_notification(_CHANGED[member], params)
+            yield make_notification(_CHANGED[member], more or b"")
         elif member == "resourceSubscriptions" and isinstance(value, list):
             for uri in cast("list[object]", value):
-                params = msgspec.json.encode({"uri": uri})
-                params = put_meta(params, tag) if tag else params
-                yield encode_notification("notifications/resources/updated", params)
+                params = {"uri": msgspec.Raw(encode(uri)), **more}
+                yield make_notification("notifications/resources/updated", params)

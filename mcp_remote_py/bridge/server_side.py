@@ -19,11 +19,11 @@ import logging
 from collections.abc import Callable, Coroutine, Hashable
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from mcp_remote_py.bridge.conversing import Conversations
+from mcp_remote_py.bridge.conversations import Conversations
 from mcp_remote_py.bridge.era import ServerEra
 from mcp_remote_py.bridge.listening import STREAM_NOTICES, Listening, Stream, subscription_key
 from mcp_remote_py.channel import Clock, Deliver, ServerChannel
-from mcp_remote_py.eras.envelope import is_complete, names_its_version, read_members
+from mcp_remote_py.eras.envelope import is_complete, names_its_version
 from mcp_remote_py.eras.parameters import ParameterHeaders
 from mcp_remote_py.eras.verdict import (
     HEADER_MISMATCH,
@@ -40,8 +40,10 @@ from mcp_remote_py.eras.verdict import (
     supported_versions,
 )
 from mcp_remote_py.errors import ExchangeError, SessionLost, Unusable, WrongEra
-from mcp_remote_py.jsonrpc import INVALID_PARAMS, Kind, Message, encode_request, parse_message
-from mcp_remote_py.pending import cancelled_key
+from mcp_remote_py.json_text import Members
+from mcp_remote_py.jsonrpc import INVALID_PARAMS, Kind, Message, make_request
+from mcp_remote_py.open_requests import cancelled_key
+from mcp_remote_py.parsing import parse_message
 from mcp_remote_py.retry import Random, may_have_effect
 from mcp_remote_py.tools import called_tool
 from mcp_remote_py.versions import MODERN
@@ -200,7 +202,7 @@ class EraChannel:
         if translation is None:
             self._questions += 1
             raw_id = b'"mcp-remote-py/still-there/%d"' % self._questions
-            question = parse_message(encode_request(raw_id, "ping"))
+            question = make_request(raw_id, "ping")
         else:
             question = translation.server.discover()
         asking = asyncio.ensure_future(self._ask(question))
@@ -297,7 +299,7 @@ class EraChannel:
             server, self._ask_properly, listening, self._deliver, self._clock, self._random
         )
         self._translation = _Translation(server, conversations, listening)
-        self._deliver(parse_message(server.greet(answer)))
+        self._deliver(server.greet(answer))
         return True
 
     def _end_translation(self) -> None:
@@ -329,7 +331,7 @@ class EraChannel:
                 from mcp_remote_py.eras.results import to_handshake_error  # few starts need it
 
                 # It may be the answer to a later round, whose id is ours.
-                told.body = to_handshake_error(request, parse_message(told.body))
+                told.body = to_handshake_error(request, parse_message(told.body)).raw
             raise told from error
 
     async def _ask_properly(self, request: Message) -> Message:
@@ -388,11 +390,10 @@ class EraChannel:
                 self._deliver(answer)
 
     def _filter_tools(self, answer: Message) -> bool:
-        line = self._parameters.learn(answer)
-        if line is answer.raw:
-            return False
-        self._deliver(parse_message(line))
-        return True
+        shown = self._parameters.learn(answer)
+        if shown is not answer:
+            self._deliver(shown)
+        return shown is not answer
 
     async def _probe(self, discover: Message) -> None:
         """Sends the host's own `server/discover` and learns from what comes back."""
@@ -446,7 +447,7 @@ class EraChannel:
         elif message.kind is Kind.REQUEST:
             logger.warning("A server of this era sends no requests; ignored: %s", message)
         else:
-            self._deliver(parse_message(self._translation.server.hear(message)))
+            self._deliver(self._translation.server.hear(message))
 
     def _take_stream_notice(self, message: Message) -> bool:
         """Whether it was about a stream that is held open here, and need not be passed on."""
@@ -508,7 +509,7 @@ class EraChannel:
     def _learn(self, request: Message, answer: Message) -> Message:
         if request.method != "tools/list" or answer.is_error:
             return answer
-        return parse_message(self._parameters.learn(answer))
+        return self._parameters.learn(answer)
 
     def _leave(self, exchange: asyncio.Task[None], request: Message, expect: Expect) -> None:
         """Lets an exchange end by itself whose answer is there."""
@@ -529,11 +530,8 @@ class EraChannel:
     async def _relearn(self, call: Message) -> bool:
         """Reads the tools again for a call whose headers were refused; whether they are others."""
         before = self._parameters.headers(call)
-        envelope = read_members(call.params) or {}
-        meta = bytes(envelope.get("_meta", b"{}"))
-        cursor = b""
+        params = {name: one for name, one in call.members.items() if name == "_meta"}
         for page in range(MAX_TOOL_PAGES):
-            params = b'{"_meta":%b%b}' % (meta, cursor)
             request = _make_list_request(call, page, params)
             try:
                 answer = await self._ask(request)
@@ -542,13 +540,12 @@ class EraChannel:
                 break
             if answer.is_error:
                 break
-            result = read_members(answer.result) or {}
             if self._parameters.headers(call) != before:
                 logger.info("The headers for %s are others now; trying again.", called_tool(call))
                 return True
-            if "nextCursor" not in result:
+            if "nextCursor" not in answer.members:
                 break
-            cursor = b',"cursor":%b' % bytes(result["nextCursor"])
+            params = {**params, "cursor": answer.members["nextCursor"]}
         return self._parameters.headers(call) != before
 
     # ------------------------------------------------------------------ the session
@@ -591,6 +588,6 @@ def _has_wrong_headers(answer: Message) -> bool:
     return answer.refusal is not None and error_code(answer) == HEADER_MISMATCH
 
 
-def _make_list_request(call: Message, page: int, params: bytes) -> Message:
+def _make_list_request(call: Message, page: int, params: Members) -> Message:
     raw_id = b'"mcp-remote-py/tools/%d/%b"' % (page, call.raw_id.replace(b'"', b""))
-    return parse_message(encode_request(raw_id, "tools/list", params))
+    return make_request(raw_id, "tools/list", params)

@@ -37,6 +37,7 @@ from mcp_remote_py.transports.headers import HeaderBook
 from mcp_remote_py.transports.http import HttpClient
 from mcp_remote_py.transports.intake import Intake
 from mcp_remote_py.transports.legacy_sse import LegacySseChannel
+from mcp_remote_py.transports.lines import HostLines
 from mcp_remote_py.transports.stdio import StdioChannel
 from mcp_remote_py.transports.streamable import StreamableChannel
 
@@ -235,7 +236,7 @@ async def _relay(
         )
 
     relay = Relay(
-        host,
+        HostSide(HostLines(host), era, clock, os.urandom),
         connect,
         catalog=ToolCatalog(settings.tools),
         clock=clock,
@@ -244,7 +245,6 @@ async def _relay(
         ping_interval=settings.ping_interval,
         sign_in=authorizer,
         initialize_timeout=settings.initialize_timeout,
-        front=HostSide(era, clock, os.urandom),
     )
     status = 0
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import msgspec
 
-from mcp_remote_py.eras.envelope import read_members, write_members
+from mcp_remote_py.json_text import read_members, write_members
 
 CROSSING_EXTENSIONS = frozenset(
     {
@@ -39,7 +39,7 @@ def cross_capabilities(capabilities: bytes) -> bytes:
         return b"{}"
     for name in _ERA_BOUND:
         members.pop(name, None)
-    extensions = read_members(bytes(members.pop("extensions", b""))) or {}
+    extensions = read_members(members.pop("extensions", b"")) or {}
     crossing = {name: one for name, one in extensions.items() if name in CROSSING_EXTENSIONS}
     if crossing:
         members["extensions"] = msgspec.Raw(write_members(crossing))

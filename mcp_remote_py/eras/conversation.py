@@ -62,5 +62,5 @@ class Listen(NamedTuple):
 
 Step = Exchange | AskHost | Pause | Listen
 Reply = Message | tuple[Message, ...] | Filter | None
-Conversation = Generator[Step, Reply, bytes]
-"""Ends with the answer to the host's request, as a line."""
+Conversation = Generator[Step, Reply, Message]
+"""Ends with the answer to the host's request."""

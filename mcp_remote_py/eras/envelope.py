@@ -10,7 +10,9 @@ from collections.abc import Collection, Mapping
 
 import msgspec
 
-from mcp_remote_py.jsonrpc import UNREADABLE, Kind, Message, bounded
+from mcp_remote_py.bounds import LONG_BYTES
+from mcp_remote_py.json_text import Members, encode, read_members, read_string, read_text
+from mcp_remote_py.jsonrpc import Kind, Message, Payload
 
 PREFIX = "io.modelcontextprotocol/"
 VERSION = PREFIX + "protocolVersion"
@@ -25,12 +27,6 @@ REQUEST_MEMBERS = frozenset({VERSION, CLIENT_INFO, CAPABILITIES, LOG_LEVEL})
 _VERSION_TRACE = b"protocolVersion"
 """In every message of the modern era, whether it writes the slash before it as it is or escaped."""
 
-Members = dict[str, msgspec.Raw]
-
-_decode_members = bounded(msgspec.json.Decoder(Members).decode)
-_decode_text = msgspec.json.Decoder(str).decode
-_encode = msgspec.json.encode
-
 
 class Envelope(msgspec.Struct, frozen=True):
     """What a modern request says of the client; JSON text is empty where it says nothing."""
@@ -41,27 +37,32 @@ class Envelope(msgspec.Struct, frozen=True):
     log_level: str = ""
 
 
-class _Meta(msgspec.Struct):
-    meta: msgspec.Raw = msgspec.field(name="_meta", default=msgspec.Raw(b"{}"))
-
-
-_decode_meta = msgspec.json.Decoder(_Meta).decode
-
-
 def read_envelope(message: Message) -> Envelope | None:
     """The envelope of a request or notification, None where it names no protocol version."""
-    if message.kind is Kind.RESPONSE or _VERSION_TRACE not in message.raw:
+    if message.era_mark is None:
+        message.era_mark = _read(message) or _NO_ENVELOPE
+    mark = message.era_mark
+    return mark if isinstance(mark, Envelope) else None
+
+
+_NO_ENVELOPE = object()
+
+
+def _read(message: Message) -> Envelope | None:
+    if message.kind is Kind.RESPONSE:
         return None
-    try:
-        meta = _decode_members(bytes(_decode_meta(message.params).meta))
-        return Envelope(
-            version=_decode_text(meta[VERSION]),
-            client_info=bytes(meta.get(CLIENT_INFO, b"")),
-            capabilities=bytes(meta.get(CAPABILITIES, b"")),
-            log_level=_read_level(meta.get(LOG_LEVEL)),
-        )
-    except (*UNREADABLE, KeyError):
+    if len(message.raw) <= LONG_BYTES and _VERSION_TRACE not in message.raw:
+        return None  # of most; in a longer one it takes longer to look for it
+    meta = read_members(message.members.get("_meta", b"")) or {}
+    version = read_string(meta.get(VERSION))
+    if version is None:
         return None  # the word is somewhere in the payload, or not what it should be
+    return Envelope(
+        version=version,
+        client_info=bytes(meta.get(CLIENT_INFO, b"")),
+        capabilities=bytes(meta.get(CAPABILITIES, b"")),
+        log_level=_read_level(meta.get(LOG_LEVEL)),
+    )
 
 
 def _read_level(value: msgspec.Raw | None) -> str:
@@ -80,48 +81,31 @@ def is_complete(message: Message) -> bool:
     return envelope is not None and bool(envelope.capabilities)
 
 
-def read_members(value: bytes) -> Members | None:
-    """The members of a JSON object; None where it is none, an empty one where it is missing."""
-    if not value:
-        return {}
-    try:
-        return _decode_members(value)
-    except UNREADABLE:
-        return None
-
-
-def read_text(value: msgspec.Raw | bytes | None) -> str:
-    """A JSON string, "" where it is none."""
-    try:
-        return _decode_text(value) if value is not None else ""
-    except UNREADABLE:
-        return ""
-
-
-def write_members(members: Mapping[str, msgspec.Raw]) -> bytes:
-    """A JSON object of members that keep their bytes."""
-    return _encode(members)
-
-
-def put_meta(params: bytes, meta: Mapping[str, msgspec.Raw]) -> bytes:
-    """`params` with these members in its `_meta`; what is not an object stays as it is."""
-    members = read_members(params)
+def put_meta(message: Message, meta: Mapping[str, msgspec.Raw]) -> Payload:
+    """The `params` with these members in their `_meta`; what is not an object stays as it is."""
+    members = message.known_members
     if members is None:
-        return params
-    present = read_members(bytes(members.get("_meta", b"")))
-    members["_meta"] = msgspec.Raw(_encode((present or {}) | dict(meta)))
-    return _encode(members)
+        return message.params
+    return {**members, "_meta": add_meta(members.get("_meta", b""), meta)}
 
 
-def take_meta(params: bytes, names: Collection[str]) -> bytes:
-    """`params` without these members of its `_meta`, and without an empty one."""
-    members = read_members(params)
-    meta = None if members is None else read_members(bytes(members.get("_meta", b"")))
-    if not members or not meta or meta.keys().isdisjoint(names):
-        return params
+def add_meta(present: msgspec.Raw | bytes, meta: Mapping[str, msgspec.Raw]) -> msgspec.Raw:
+    """A `_meta` with these members beside those that are there."""
+    return msgspec.Raw(encode((read_members(present) or {}) | dict(meta)))
+
+
+def take_meta(message: Message, names: Collection[str]) -> Members | None:
+    """The members of `params` without these members of their `_meta`, and without an empty one.
+
+    None where nothing has to be taken.
+    """
+    meta = read_members(message.members.get("_meta", b""))
+    if not meta or meta.keys().isdisjoint(names):
+        return None
+    members = dict(message.members)
     kept = {name: value for name, value in meta.items() if name not in names}
     if kept:
-        members["_meta"] = msgspec.Raw(_encode(kept))
+        members["_meta"] = msgspec.Raw(encode(kept))
     else:
         del members["_meta"]
-    return _encode(members)
+    return members

@@ -20,29 +20,42 @@ from typing import Any, NamedTuple, cast
 
 import msgspec
 
+from mcp_remote_py.bounds import has_few_parts
 from mcp_remote_py.eras import envelope as meta
 from mcp_remote_py.eras.capabilities import INPUT_CAPABILITY, cross_capabilities
 from mcp_remote_py.eras.conversation import ASKS_BACK, CHANGES
 from mcp_remote_py.eras.modern_server import LOG_LEVELS
-from mcp_remote_py.eras.results import URL_REQUIRED, to_modern_error, to_modern_result
+from mcp_remote_py.eras.results import (
+    URL_REQUIRED,
+    complete_result,
+    to_modern_error,
+    to_modern_result,
+)
 from mcp_remote_py.eras.verdict import UNSUPPORTED_VERSION, error_code
 from mcp_remote_py.errors import InvalidMessage
+from mcp_remote_py.json_text import (
+    UNREADABLE,
+    Members,
+    Tree,
+    bounded,
+    encode,
+    read_members,
+    read_text,
+)
 from mcp_remote_py.jsonrpc import (
     INVALID_PARAMS,
     METHOD_NOT_FOUND,
-    UNREADABLE,
     Kind,
     Message,
-    bounded,
+    Payload,
     decode_id,
-    encode_error,
-    encode_error_object,
-    encode_notification,
-    encode_request,
-    encode_result,
-    parse_message,
+    make_error,
+    make_notification,
+    make_request,
+    make_result,
+    pass_error,
 )
-from mcp_remote_py.pending import cancelled_key, refuse_open_id
+from mcp_remote_py.open_requests import cancelled_key, refuse_open_id
 from mcp_remote_py.versions import MODERN, NEWEST_HANDSHAKE
 
 INPUT_PATIENCE = 600.0
@@ -64,9 +77,9 @@ _CHANGED = {change.notification: change.member for change in CHANGES}
 
 
 class ToHost(NamedTuple):
-    """Write this line to the host."""
+    """Write this to the host."""
 
-    line: bytes
+    message: Message
 
 
 class ToServer(NamedTuple):
@@ -85,12 +98,6 @@ class Expire(NamedTuple):
 Effect = ToHost | ToServer | Expire
 
 
-class _Hello(msgspec.Struct):
-    capabilities: msgspec.Raw = msgspec.Raw(b"{}")
-    serverInfo: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
-    instructions: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
-
-
 class _Filter(msgspec.Struct):
     toolsListChanged: object = False
     promptsListChanged: object = False
@@ -98,23 +105,12 @@ class _Filter(msgspec.Struct):
     resourceSubscriptions: list[str] = msgspec.field(default_factory=list[str])
 
 
-class _ListenParams(msgspec.Struct):
-    notifications: _Filter = msgspec.field(default_factory=_Filter)
-
-
 class _UrlRequired(msgspec.Struct):
     elicitations: list[msgspec.Raw]
 
 
-class _ErrorData(msgspec.Struct):
-    data: msgspec.Raw = msgspec.Raw(b"{}")
-
-
-_decode_hello = msgspec.json.Decoder(_Hello).decode
-_decode_listen = bounded(msgspec.json.Decoder(_ListenParams).decode, deep=True)
-_decode_error_data = msgspec.json.Decoder(_ErrorData).decode
+_decode_filter = bounded(msgspec.json.Decoder(_Filter).decode, deep=True)
 _decode_url_required = bounded(msgspec.json.Decoder(_UrlRequired).decode, deep=True)
-_encode = msgspec.json.encode
 
 
 class _Call:
@@ -170,9 +166,9 @@ class HandshakeServer:
         self._level = len(LOG_LEVELS)
         self._held: dict[Hashable, tuple[Message, meta.Envelope]] = {}
         self._handshake: Hashable = None
-        self._hello: _Hello | None = None
+        self._hello: Members | None = None
         self._declared: set[str] = set()
-        self._offered: meta.Members = {}
+        self._offered: Members = {}
 
     # ------------------------------------------------------------------ from the host
 
@@ -193,8 +189,12 @@ class HandshakeServer:
         if message.kind is Kind.NOTIFICATION:
             if message.method == "notifications/cancelled":
                 return self._cancel(cancelled_key(message))
-            plain = meta.take_meta(message.params, meta.REQUEST_MEMBERS)
-            return [_notify(message.method, plain)]
+            plain = meta.take_meta(message, meta.REQUEST_MEMBERS)
+            return [
+                ToServer(
+                    message if plain is None else make_notification(message.method, plain or b"")
+                )
+            ]
         if any(message.key in known for known in (self._by_host, self._held, self._subscriptions)):
             return [ToHost(refuse_open_id(message))]
         envelope = meta.read_envelope(message)
@@ -215,10 +215,10 @@ class HandshakeServer:
             self._held[message.key] = (message, envelope)
             return self._shake_hands(envelope, declared)
         if message.method == "server/discover":
-            return [ToHost(encode_result(message.raw_id, self._describe()))]
+            return [ToHost(make_result(message.raw_id, self._describe()))]
         if message.method == "subscriptions/listen":
             return self._listen(message)
-        params = meta.read_members(message.params) or {}
+        params = message.members
         if "requestState" in params or "inputResponses" in params:
             return self._resume(message, envelope, params, now)
         return self._forward(message, envelope)
@@ -228,33 +228,33 @@ class HandshakeServer:
             return []
         self._hello = None
         self._declared |= declared
-        self._offered |= meta.read_members(cross_capabilities(envelope.capabilities)) or {}
+        self._offered |= read_members(cross_capabilities(envelope.capabilities)) or {}
         params = {
-            "protocolVersion": NEWEST_HANDSHAKE,
-            "capabilities": self._offered,
+            "protocolVersion": msgspec.Raw(encode(NEWEST_HANDSHAKE)),
+            "capabilities": msgspec.Raw(encode(self._offered)),
             "clientInfo": msgspec.Raw(envelope.client_info or b'{"name":"unknown","version":"0"}'),
         }
-        request = self._request("initialize", _encode(params))
+        request = self._request("initialize", params)
         self._handshake = request.key
         return [ToServer(request)]
 
     def _forward(self, message: Message, envelope: meta.Envelope) -> list[Effect]:
         level = _severity(envelope.log_level)
         if envelope.log_level and level is None:
-            text = f"No log level: {', '.join(LOG_LEVELS)} are."
+            text = f"Unknown log level; use one of: {', '.join(LOG_LEVELS)}."
             return _refuse(message, INVALID_PARAMS, text)
         if level is not None and level < self._level and self._announces("logging"):
             # The session's level is the lowest anyone asked for; what is sent on is per request.
             self._level = level
-            setting = self._request("logging/setLevel", _encode({"level": envelope.log_level}))
+            level_wanted = {"level": msgspec.Raw(encode(envelope.log_level))}
+            setting = self._request("logging/setLevel", level_wanted)
             self._levelling[setting.key] = (message, envelope)
             self._held[message.key] = (message, envelope)
             return [ToServer(setting)]
         return self._send(message, envelope)
 
     def _send(self, message: Message, envelope: meta.Envelope) -> list[Effect]:
-        params = _plain_params(message)
-        request = self._request(message.method, params)
+        request = self._request(message.method, _plain_params(message))
         call = _Call(self._numbers, message, envelope)
         self._calls[request.key] = call
         self._by_host[message.key] = call
@@ -273,7 +273,7 @@ class HandshakeServer:
         """Ends a request at the server that nobody waits for any more."""
         effects: list[Effect] = []
         if self._calls.pop(_own_id(call.number), None) is not None:
-            params = b'{"requestId":%b}' % _raw_own_id(call.number)
+            params = {"requestId": msgspec.Raw(_raw_own_id(call.number))}
             effects.append(_notify("notifications/cancelled", params))
         return effects + _decline_all(call)
 
@@ -312,26 +312,23 @@ class HandshakeServer:
         del self._by_host[request.key]
         if answer.is_error:
             return [ToHost(to_modern_error(request, answer))]
-        result = to_modern_result(request.method, answer.result)
-        return [ToHost(encode_result(request.raw_id, result))]
+        return [ToHost(to_modern_result(request, answer))]
 
     def _read_urls(self, answer: Message) -> list[Message]:
-        try:
-            data = _decode_error_data(answer.error).data
-            elicitations = _decode_url_required(data).elicitations
-        except UNREADABLE:
+        if answer.is_long:
             return []
-        return [self._request("elicitation/create", bytes(one)) for one in elicitations]
+        try:
+            data = _decode_url_required(answer.members["data"])
+        except (*UNREADABLE, KeyError):
+            return []
+        return [self._request("elicitation/create", bytes(one)) for one in data.elicitations]
 
     def _end_handshake(self, answer: Message, now: float) -> list[Effect]:
         self._handshake = None
         held, self._held = self._held, {}
         if answer.is_error:
-            return _fail_all(held.values(), answer.error)
-        try:
-            self._hello = _decode_hello(answer.result)
-        except UNREADABLE:
-            self._hello = _Hello()
+            return _fail_all(held.values(), answer)
+        self._hello = answer.members
         self._level = len(LOG_LEVELS)
         effects: list[Effect] = [_notify("notifications/initialized")]
         for uri in sorted({uri for one in self._subscriptions.values() for uri in one.uris}):
@@ -351,7 +348,7 @@ class HandshakeServer:
         method = notification.method
         if method == "notifications/message":
             wanted = self._wants_log(notification)
-            return [ToHost(notification.raw)] if wanted else []
+            return [ToHost(notification)] if wanted else []
         if method == "notifications/elicitation/complete":
             return []  # the host learns it by trying again
         if method == "notifications/cancelled":
@@ -363,7 +360,7 @@ class HandshakeServer:
                 for one in self._subscriptions.values()
                 if one.acknowledged and _asks_for(one, notification)
             ]
-        return [ToHost(notification.raw)]
+        return [ToHost(notification)]
 
     def _wants_log(self, notification: Message) -> bool:
         severity = _severity(_read_text(notification, "level"))
@@ -376,12 +373,12 @@ class HandshakeServer:
 
     def _take_question(self, question: Message, now: float) -> list[Effect]:
         if question.method == "ping":
-            return [ToServer(parse_message(encode_result(question.raw_id, b"{}")))]
+            return [ToServer(make_result(question.raw_id, b"{}"))]
         capability = INPUT_CAPABILITY.get(question.method)
         call = None if capability is None else self._find_call(question)
         if call is None or capability not in _names(call.envelope.capabilities):
             text = f"The client has no way to answer {question.method} now."
-            return [ToServer(parse_message(encode_error(question.raw_id, METHOD_NOT_FOUND, text)))]
+            return [ToServer(make_error(question.raw_id, METHOD_NOT_FOUND, text))]
         call.waiting.append(question)
         return [] if call.host is None else self._suspend(call, call.host, now)
 
@@ -406,12 +403,13 @@ class HandshakeServer:
             call.asked[f"input-{self._numbers}"] = call.waiting.popleft()
         ticket = b"%d.%d.%d" % (call.number, call.round, int(now + INPUT_PATIENCE))
         self._suspended[ticket] = call
-        result = {
-            "resultType": "input_required",
+        state = f"{ticket.decode()}.{self._sign(ticket, call.first)}"
+        result: Tree = {
+            "resultType": msgspec.Raw(b'"input_required"'),
             "inputRequests": {key: _describe(one) for key, one in call.asked.items()},
-            "requestState": f"{ticket.decode()}.{self._sign(ticket, call.first)}",
+            "requestState": msgspec.Raw(encode(state)),
         }
-        effects: list[Effect] = [ToHost(encode_result(request.raw_id, _encode(result)))]
+        effects: list[Effect] = [ToHost(make_result(request.raw_id, result))]
         effects.append(Expire(ticket, INPUT_PATIENCE))
         if len(self._suspended) > MAX_SUSPENDED:
             effects += self.expire(next(iter(self._suspended)))
@@ -423,12 +421,12 @@ class HandshakeServer:
         return [] if call is None else self._give_up(call)
 
     def _resume(
-        self, message: Message, envelope: meta.Envelope, params: meta.Members, now: float
+        self, message: Message, envelope: meta.Envelope, params: Members, now: float
     ) -> list[Effect]:
-        call = self._redeem(message, meta.read_text(params.get("requestState")), now)
+        call = self._redeem(message, read_text(params.get("requestState")), now)
         if isinstance(call, str):
             return _refuse(message, INVALID_PARAMS, call)
-        responses = meta.read_members(bytes(params.get("inputResponses", b""))) or {}
+        responses = read_members(params.get("inputResponses", b"")) or {}
         if call.again:
             return self._try_again(message, envelope, call, responses)
         call.host = message
@@ -437,8 +435,7 @@ class HandshakeServer:
         for key, question in list(call.asked.items()):
             if key in responses:
                 del call.asked[key]
-                line = encode_result(question.raw_id, bytes(responses[key]))
-                effects.append(ToServer(parse_message(line)))
+                effects.append(ToServer(make_result(question.raw_id, responses[key])))
         if call.answer is not None:
             return effects + _decline_all(call) + self._end_call(call, message, call.answer, now)
         if call.asked or call.waiting:
@@ -446,7 +443,7 @@ class HandshakeServer:
         return effects
 
     def _try_again(
-        self, message: Message, envelope: meta.Envelope, call: _Call, responses: meta.Members
+        self, message: Message, envelope: meta.Envelope, call: _Call, responses: Members
     ) -> list[Effect]:
         answers = (_decode_object(bytes(responses.get(key, b""))) for key in call.asked)
         if any(answer.get("action") != "accept" for answer in answers):
@@ -479,7 +476,7 @@ class HandshakeServer:
 
     def _listen(self, message: Message) -> list[Effect]:
         try:
-            wanted = _decode_listen(message.params).notifications
+            wanted = _decode_filter(message.members.get("notifications", b"{}"))
         except UNREADABLE:
             text = "`notifications` is not a notification filter."
             return _refuse(message, INVALID_PARAMS, text)
@@ -492,7 +489,7 @@ class HandshakeServer:
                 continue
             subscription.undecided.add(uri)
             if uri not in self._subscribing.values():
-                request = self._request("resources/subscribe", _encode({"uri": uri}))
+                request = self._request("resources/subscribe", _address(uri))
                 self._subscribing[request.key] = uri
                 effects.append(ToServer(request))
         return effects + self._acknowledge(subscription)
@@ -508,10 +505,9 @@ class HandshakeServer:
         }
         if subscription.uris:
             honoured["resourceSubscriptions"] = sorted(subscription.uris)
-        notice = encode_notification(
-            "notifications/subscriptions/acknowledged", _encode({"notifications": honoured})
-        )
-        return [ToHost(_tag(parse_message(notice), subscription.request))]
+        params = {"notifications": msgspec.Raw(encode(honoured))}
+        notice = make_notification("notifications/subscriptions/acknowledged", params)
+        return [ToHost(_tag(notice, subscription.request))]
 
     def _end_subscribing(self, answer: Message) -> list[Effect]:
         uri = self._subscribing.pop(answer.key)
@@ -536,7 +532,7 @@ class HandshakeServer:
         return effects
 
     def _tell_subscription(self, method: str, uri: str) -> list[Effect]:
-        request = self._request(method, _encode({"uri": uri}))
+        request = self._request(method, _address(uri))
         self._ignored.add(request.key)
         return [ToServer(request)]
 
@@ -549,44 +545,44 @@ class HandshakeServer:
         """Whether an answer with this id is to a request of ours."""
         return isinstance(key, str) and key.startswith(_OWN_PREFIX)
 
-    def end(self, reason: bytes) -> list[Effect]:
+    def end(self, reason: Message) -> list[Effect]:
         """Answers what is still open here: `reason` is an error answer, for its error alone.
 
         A subscription ends gracefully; what the server still works on is the relay's to answer.
         """
-        effects = _fail_all(self._held.values(), parse_message(reason).error)
+        effects = _fail_all(self._held.values(), reason)
         for subscription in self._subscriptions.values():
             request = subscription.request
-            members = {meta.SUBSCRIPTION_ID: msgspec.Raw(request.raw_id)}
-            result = meta.put_meta(b'{"resultType":"complete"}', members)
-            effects.append(ToHost(encode_result(request.raw_id, result)))
+            result = {"resultType": msgspec.Raw(b'"complete"'), "_meta": _tag_of(request)}
+            effects.append(ToHost(make_result(request.raw_id, result)))
         self._held.clear()
         self._subscriptions.clear()
         return effects
 
     # ------------------------------------------------------------------ what is known
 
-    def _describe(self) -> bytes:
+    def _describe(self) -> Members:
         """The result of `server/discover`."""
-        hello = self._hello or _Hello()
-        members: dict[str, object] = {
-            "supportedVersions": [MODERN],
-            "capabilities": msgspec.Raw(cross_capabilities(bytes(hello.capabilities))),
+        hello = self._hello or {}
+        capabilities = cross_capabilities(bytes(hello.get("capabilities", b"{}")))
+        members = {
+            "supportedVersions": msgspec.Raw(encode([MODERN])),
+            "capabilities": msgspec.Raw(capabilities),
         }
-        if hello.instructions is not msgspec.UNSET:
-            members["instructions"] = hello.instructions
-        if hello.serverInfo is not msgspec.UNSET:
-            members["_meta"] = {meta.SERVER_INFO: hello.serverInfo}
-        return to_modern_result("server/discover", _encode(members))
+        if "instructions" in hello:
+            members["instructions"] = hello["instructions"]
+        if "serverInfo" in hello:
+            members["_meta"] = msgspec.Raw(encode({meta.SERVER_INFO: hello["serverInfo"]}))
+        return complete_result("server/discover", members)
 
     def _announces(self, capability: str, member: str = "") -> bool:
-        hello = self._hello or _Hello()
-        found = _decode_object(bytes(hello.capabilities)).get(capability)
+        capabilities = (self._hello or {}).get("capabilities", b"")
+        found = _decode_object(bytes(capabilities)).get(capability)
         return found is not None and (not member or _as_object(found).get(member) is True)
 
-    def _request(self, method: str, params: bytes) -> Message:
+    def _request(self, method: str, params: Payload) -> Message:
         self._numbers += 1
-        return parse_message(encode_request(_raw_own_id(self._numbers), method, params))
+        return make_request(_raw_own_id(self._numbers), method, params)
 
 
 _OWN_PREFIX = "mcp-remote-py/call/"
@@ -600,11 +596,16 @@ def _own_id(number: int) -> Hashable:
     return decode_id(_raw_own_id(number))
 
 
-def _plain_params(message: Message) -> bytes:
-    members = meta.read_members(meta.take_meta(message.params, meta.REQUEST_MEMBERS)) or {}
+def _plain_params(message: Message) -> Payload:
+    members = meta.take_meta(message, meta.REQUEST_MEMBERS)
+    members = dict(message.members) if members is None else members
     members.pop("inputResponses", None)
     members.pop("requestState", None)
-    return meta.write_members(members) if members else b""
+    return members or b""
+
+
+def _address(uri: str) -> Members:
+    return {"uri": msgspec.Raw(encode(uri))}
 
 
 def _names(capabilities: bytes) -> set[str]:
@@ -615,6 +616,8 @@ def _names(capabilities: bytes) -> set[str]:
 
 
 def _decode_object(text: bytes) -> dict[str, Any]:
+    if not has_few_parts(text):
+        return {}
     try:
         return _as_object(json.loads(text or b"{}", parse_int=_number, parse_float=_number))
     except (ValueError, RecursionError):
@@ -636,49 +639,67 @@ def _severity(level: str) -> int | None:
 
 def _read_text(message: Message, name: str) -> str:
     """The string of that name among the params, "" without one."""
-    return meta.read_text((meta.read_members(message.params) or {}).get(name))
+    return read_text(message.members.get(name))
+
+
+_ROUND_MEMBERS = frozenset({"_meta", "inputResponses", "requestState"})
+"""What differs from one try of a request to the next."""
+
+MAX_COMPARED_BYTES = 512 * 1024
+"""Of params that are compared by their meaning: 10 ms. Of longer ones the members' sizes are, and
+their first and last `WINDOW_BYTES`."""
+
+WINDOW_BYTES = 4096
 
 
 def _salient(message: Message) -> bytes:
     """What makes two tries the same request: method, address and arguments."""
-    params = _decode_object(message.params)
-    for name in ("_meta", "inputResponses", "requestState"):
-        params.pop(name, None)
-    text = json.dumps([message.method, params], sort_keys=True)
-    return hashlib.sha256(text.encode()).digest()
+    if message.size <= MAX_COMPARED_BYTES:
+        params = _decode_object(message.params)
+        left = {name: value for name, value in params.items() if name not in _ROUND_MEMBERS}
+        text = json.dumps([message.method, left], sort_keys=True)
+        return hashlib.sha256(text.encode()).digest()
+    digest = hashlib.sha256(message.method.encode())
+    for name, value in sorted(message.members.items()):
+        if name not in _ROUND_MEMBERS:
+            view = memoryview(value)
+            digest.update(encode([name, view.nbytes]))
+            digest.update(view[:WINDOW_BYTES])
+            digest.update(view[-WINDOW_BYTES:])
+    return digest.digest()
 
 
 def _refuse(message: Message, code: int, text: str) -> list[Effect]:
     if message.kind is not Kind.REQUEST:
         return []
-    return [ToHost(encode_error(message.raw_id, code, text))]
+    return [ToHost(make_error(message.raw_id, code, text))]
 
 
-def _fail_all(held: Iterable[tuple[Message, meta.Envelope]], error: bytes) -> list[Effect]:
-    return [ToHost(encode_error_object(request.raw_id, error)) for request, _ in held]
+def _fail_all(held: Iterable[tuple[Message, meta.Envelope]], answer: Message) -> list[Effect]:
+    return [ToHost(pass_error(request.raw_id, answer.error)) for request, _ in held]
 
 
-def _notify(method: str, params: bytes = b"") -> ToServer:
-    return ToServer(parse_message(encode_notification(method, params)))
+def _notify(method: str, params: Payload = b"") -> ToServer:
+    return ToServer(make_notification(method, params))
 
 
-def _refuse_version(message: Message, version: str) -> bytes:
+def _refuse_version(message: Message, version: str) -> Message:
     error = {
         "code": UNSUPPORTED_VERSION,
         "message": "Unsupported protocol version",
         "data": {"supported": [MODERN], "requested": version},
     }
-    return encode_error_object(message.raw_id, _encode(error))
+    return pass_error(message.raw_id, encode(error))
 
 
-def _describe(question: Message) -> dict[str, msgspec.Raw]:
+def _describe(question: Message) -> Tree:
     """A question as one of the input requests."""
-    described = {"method": msgspec.Raw(_encode(question.method))}
-    members = meta.read_members(question.params)
-    if members:
-        members.pop("elicitationId", None)  # the host's next try takes its place
-        described["params"] = msgspec.Raw(meta.write_members(members))
-    return described
+    method = msgspec.Raw(encode(question.method))
+    if not question.members:
+        return {"method": method}
+    # The host's next try takes the place of an `elicitationId`.
+    params = {name: one for name, one in question.members.items() if name != "elicitationId"}
+    return {"method": method, "params": params}
 
 
 def _decline_all(call: _Call) -> list[Effect]:
@@ -686,21 +707,24 @@ def _decline_all(call: _Call) -> list[Effect]:
     questions = [*call.asked.values(), *call.waiting]
     call.asked.clear()
     call.waiting.clear()
-    return [ToServer(parse_message(_decline(question))) for question in questions]
+    return [ToServer(_decline(question)) for question in questions]
 
 
-def _decline(question: Message) -> bytes:
+def _decline(question: Message) -> Message:
     """The answer to a question that nobody will answer."""
     if question.method == "elicitation/create":
-        return encode_result(question.raw_id, b'{"action":"cancel"}')
-    return encode_error(question.raw_id, METHOD_NOT_FOUND, "The client did not answer.")
+        return make_result(question.raw_id, b'{"action":"cancel"}')
+    return make_error(question.raw_id, METHOD_NOT_FOUND, "The client did not answer.")
 
 
-def _tag(notification: Message, request: Message) -> bytes:
+def _tag(notification: Message, request: Message) -> Message:
     """A notification on the stream that `request` opened."""
-    members = {meta.SUBSCRIPTION_ID: msgspec.Raw(request.raw_id)}
-    params = meta.put_meta(notification.params or b"{}", members)
-    return encode_notification(notification.method, params)
+    tag = {meta.SUBSCRIPTION_ID: msgspec.Raw(request.raw_id)}
+    return make_notification(notification.method, meta.put_meta(notification, tag))
+
+
+def _tag_of(request: Message) -> msgspec.Raw:
+    return msgspec.Raw(encode({meta.SUBSCRIPTION_ID: msgspec.Raw(request.raw_id)}))
 
 
 def _wants(subscription: _Subscription, member: str) -> bool:

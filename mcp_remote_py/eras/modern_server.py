@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Generator, Mapping
-from typing import cast
+from typing import NamedTuple, cast
 
 import msgspec
 
-from mcp_remote_py.bounds import has_few_parts
+from mcp_remote_py.bounds import LONG_BYTES, has_few_parts
 from mcp_remote_py.eras import envelope as meta
 from mcp_remote_py.eras.capabilities import INPUT_CAPABILITY, cross_capabilities
 from mcp_remote_py.eras.conversation import (
@@ -31,18 +31,26 @@ from mcp_remote_py.eras.conversation import (
 from mcp_remote_py.eras.results import to_handshake_error, to_handshake_result
 from mcp_remote_py.eras.verdict import supported_versions
 from mcp_remote_py.errors import shorten
+from mcp_remote_py.json_text import (
+    UNREADABLE,
+    Members,
+    Tree,
+    bounded,
+    encode,
+    read_members,
+    read_string,
+    read_text,
+)
 from mcp_remote_py.jsonrpc import (
     INVALID_PARAMS,
     LOCAL_ERROR,
-    UNREADABLE,
     Message,
-    bounded,
-    encode_error,
-    encode_error_object,
-    encode_notification,
-    encode_request,
-    encode_result,
-    parse_message,
+    Payload,
+    make_error,
+    make_notification,
+    make_request,
+    make_result,
+    pass_error,
 )
 from mcp_remote_py.versions import MODERN, choose_handshake, is_modern
 
@@ -65,14 +73,13 @@ HOST_NOTICES = frozenset(
 """What only a server with sessions has a use for."""
 
 
-class _Initialize(msgspec.Struct):
-    protocolVersion: object = None
-    capabilities: msgspec.Raw = msgspec.Raw(b"{}")
-    clientInfo: msgspec.Raw = msgspec.Raw(b"")
+class _Hello(NamedTuple):
+    version: str
+    capabilities: bytes
+    client_info: msgspec.Raw
 
 
 class _InputRequired(msgspec.Struct):
-    resultType: object = "complete"
     inputRequests: dict[str, msgspec.Raw] = msgspec.field(default_factory=dict[str, msgspec.Raw])
     requestState: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
@@ -82,20 +89,8 @@ class _InputRequest(msgspec.Struct):
     params: msgspec.Raw = msgspec.Raw(b"")
 
 
-class _Subscription(msgspec.Struct):
-    uri: str
-
-
-class _Level(msgspec.Struct):
-    level: str
-
-
-_decode_initialize = msgspec.json.Decoder(_Initialize).decode
 _decode_input_required = bounded(msgspec.json.Decoder(_InputRequired).decode, deep=True)
 _decode_input_request = msgspec.json.Decoder(_InputRequest).decode
-_decode_subscription = msgspec.json.Decoder(_Subscription).decode
-_decode_level = msgspec.json.Decoder(_Level).decode
-_encode = msgspec.json.encode
 
 _UNNAMED = msgspec.Raw(b'{"name":"unknown","version":"unknown"}')
 """`serverInfo` of a server that does not identify itself, which the handshake demands."""
@@ -106,7 +101,7 @@ class ModernServer:
 
     def __init__(self, initialize: Message) -> None:
         self._initialize = initialize
-        self._hello = _read_initialize(initialize)
+        self._hello = _read_hello(initialize)
         self._ids = 0
         self._log_level = ""
         self._changes: list[str] = []
@@ -116,16 +111,16 @@ class ModernServer:
 
     def discover(self) -> Message:
         """The request that takes the place of `initialize`."""
-        return self._make_request("server/discover", b"{}")
+        return self._make_request("server/discover", {})
 
-    def greet(self, discovered: Message) -> bytes:
+    def greet(self, discovered: Message) -> Message:
         """The answer to `initialize`, from the one to `server/discover`."""
         versions = supported_versions(discovered)
         if discovered.is_error or (versions and MODERN not in versions):
             newer = ", ".join(sorted(filter(is_modern, versions)))
             if discovered.is_error and (MODERN in versions or not newer):
                 return to_handshake_error(self._initialize, discovered)
-            return encode_error(
+            return make_error(
                 self._initialize.raw_id,
                 LOCAL_ERROR,
                 "The server speaks only revisions of MCP that mcp-remote-py does not know yet: "
@@ -133,19 +128,19 @@ class ModernServer:
                 if newer
                 else "The server names only revisions that begin with initialize, and refuses it.",
             )
-        result = meta.read_members(discovered.result) or {}
+        result = discovered.members
         capabilities = cross_capabilities(bytes(result.get("capabilities", b"{}")))
         self._changes = _announced_changes(capabilities)
-        about = meta.read_members(bytes(result.get("_meta", b"{}"))) or {}
+        about = read_members(result.get("_meta", b"")) or {}
         greeting: dict[str, object] = {
-            "protocolVersion": choose_handshake(str(self._hello.protocolVersion)),
+            "protocolVersion": choose_handshake(self._hello.version),
             "capabilities": msgspec.Raw(capabilities),
             "serverInfo": about.get(meta.SERVER_INFO, _UNNAMED),
         }
-        instructions = meta.read_text(result.get("instructions"))
+        instructions = read_text(result.get("instructions"))
         if instructions:
             greeting["instructions"] = instructions
-        return encode_result(self._initialize.raw_id, _encode(greeting))
+        return make_result(self._initialize.raw_id, encode(greeting))
 
     # ------------------------------------------------------------------ requests of the host
 
@@ -153,7 +148,7 @@ class ModernServer:
         """The conversation that ends with the answer to `request`."""
         match request.method:
             case "ping":
-                return _answer(encode_result(request.raw_id, b"{}"))
+                return _answer(make_result(request.raw_id, b"{}"))
             case "logging/setLevel":
                 return _answer(self._set_level(request))
             case "resources/subscribe" | "resources/unsubscribe":
@@ -162,13 +157,16 @@ class ModernServer:
                 return self._ask(request)
 
     def _ask(self, request: Message) -> Conversation:
-        first = meta.put_meta(request.params or b"{}", self._envelope())
+        first = meta.put_meta(request, self._envelope())
         params, raw_id = first, request.raw_id
         waits = 0
         rounds = 0
         while True:
             rounds += 1
-            answer = cast("Message", (yield Exchange(_request(raw_id, request.method, params))))
+            answer = cast(
+                "Message",
+                (yield Exchange(make_request(raw_id, request.method, params, origin=request))),
+            )
             if answer.is_error:
                 return to_handshake_error(request, answer)
             required = _read_input_required(answer)
@@ -178,36 +176,36 @@ class ModernServer:
                 return _give_up(request)  # nobody is asked in vain
             if required.inputRequests:
                 responses = yield from self._gather(request, required.inputRequests)
-                if isinstance(responses, bytes):
+                if isinstance(responses, Message):
                     return responses
             else:
                 waits += 1
                 yield Pause(waits)
-                responses = {}
+                responses = _NOTHING
             params = _retry(first, responses, required.requestState)
             raw_id = self._next_id()
 
     def _gather(
         self, request: Message, wanted: Mapping[str, msgspec.Raw]
-    ) -> Generator[Step, Reply, dict[str, msgspec.Raw] | bytes]:
+    ) -> Generator[Step, Reply, Tree | Message]:
         """What the host says to each input request, or the error the host's request ends with."""
         questions: list[Message] = []
         for raw in wanted.values():
             question = self._make_question(raw)
             if question is None:
                 text = "The server asked for an input that this host has no request for."
-                return encode_error(request.raw_id, LOCAL_ERROR, text)
+                return make_error(request.raw_id, LOCAL_ERROR, text)
             questions.append(question)
         answers = cast("tuple[Message, ...]", (yield AskHost(tuple(questions))))
-        responses: dict[str, msgspec.Raw] = {}
+        responses: dict[str, msgspec.Raw | Tree] = {}
         for key, question, answer in zip(wanted, questions, answers, strict=True):
             if not answer.is_error:
-                responses[key] = msgspec.Raw(answer.result)
+                responses[key] = msgspec.Raw(b"null") if answer.payload is None else answer.payload
             elif question.method == "elicitation/create":
                 # Nobody can be asked: for the server that is a person who closed the question.
                 responses[key] = msgspec.Raw(b'{"action":"cancel"}')
             else:
-                return encode_error_object(request.raw_id, answer.error)
+                return pass_error(request.raw_id, answer.error)
         return responses
 
     def _make_question(self, raw: msgspec.Raw) -> Message | None:
@@ -217,35 +215,31 @@ class ModernServer:
             return None
         if wanted.method not in INPUT_CAPABILITY:
             return None
-        raw_id, params = self._next_id(), bytes(wanted.params)
-        members = meta.read_members(params) or {}
-        if meta.read_text(members.get("mode")) == "url" and "elicitationId" not in members:
+        raw_id = self._next_id()
+        members = read_members(wanted.params) or {}
+        if read_text(members.get("mode")) == "url" and "elicitationId" not in members:
             members["elicitationId"] = msgspec.Raw(raw_id)  # 2025-11-25 wants one
-            params = meta.write_members(members)
-        return _request(raw_id, wanted.method, params)
+            return make_request(raw_id, wanted.method, members)
+        return make_request(raw_id, wanted.method, bytes(wanted.params))
 
-    def _set_level(self, request: Message) -> bytes:
-        try:
-            level = _decode_level(request.params).level
-        except UNREADABLE:
-            level = ""
+    def _set_level(self, request: Message) -> Message:
+        level = read_text(request.members.get("level"))
         if level not in LOG_LEVELS:
-            text = f"No log level: {', '.join(LOG_LEVELS)} are."
-            return encode_error(request.raw_id, INVALID_PARAMS, text)
+            text = f"Unknown log level; use one of: {', '.join(LOG_LEVELS)}."
+            return make_error(request.raw_id, INVALID_PARAMS, text)
         self._log_level = level
-        return encode_result(request.raw_id, b"{}")
+        return make_result(request.raw_id, b"{}")
 
     # ------------------------------------------------------------------ what the server notifies of
 
     def _subscribe(self, request: Message) -> Conversation:
-        try:
-            uri = _decode_subscription(request.params).uri
-        except UNREADABLE:
-            return encode_error(request.raw_id, INVALID_PARAMS, "`uri` must be a string.")
+        uri = read_string(request.members.get("uri"))
+        if uri is None:
+            return make_error(request.raw_id, INVALID_PARAMS, "`uri` must be a string.")
         if request.method == "resources/unsubscribe":
             self._subscribed.pop(uri, None)
             yield Listen()
-            return encode_result(request.raw_id, b"{}")
+            return make_result(request.raw_id, b"{}")
         is_new = uri not in self._subscribed
         self._subscribed[uri] = None
         try:
@@ -258,10 +252,10 @@ class ModernServer:
             return to_handshake_error(request, agreed)
         honoured = cast("Filter", agreed).get("resourceSubscriptions")
         if isinstance(honoured, list) and uri in honoured:
-            return encode_result(request.raw_id, b"{}")
+            return make_result(request.raw_id, b"{}")
         self._forget(uri, True)
         text = "The server does not notify of changes of this resource."
-        return encode_error(request.raw_id, INVALID_PARAMS, text)
+        return make_error(request.raw_id, INVALID_PARAMS, text)
 
     def _forget(self, uri: str, is_new: bool) -> None:
         if is_new:
@@ -276,7 +270,9 @@ class ModernServer:
 
     def listen(self, wanted: Filter) -> Message:
         """The request that opens the stream for these notifications."""
-        return self._make_request("subscriptions/listen", _encode({"notifications": wanted}))
+        return self._make_request(
+            "subscriptions/listen", {"notifications": msgspec.Raw(encode(wanted))}
+        )
 
     # ------------------------------------------------------------------ notifications
 
@@ -284,45 +280,47 @@ class ModernServer:
         """A notification of the host as the server wants it, None where it has no use for it."""
         if notification.method in HOST_NOTICES:
             return None
-        params = meta.put_meta(notification.params or b"{}", self._envelope())
-        return parse_message(encode_notification(notification.method, params))
+        params = meta.put_meta(notification, self._envelope())
+        return make_notification(notification.method, params)
 
-    def hear(self, notification: Message) -> bytes:
+    def hear(self, notification: Message) -> Message:
         """A notification of the server, for the host."""
-        params = meta.take_meta(notification.params, {meta.SUBSCRIPTION_ID})
-        if params is notification.params or params == notification.params:
-            return notification.raw
-        return encode_notification(notification.method, params)
+        params = meta.take_meta(notification, {meta.SUBSCRIPTION_ID})
+        return notification if params is None else make_notification(notification.method, params)
 
     # ------------------------------------------------------------------ the envelope
 
     def _envelope(self) -> dict[str, msgspec.Raw]:
         envelope = {
-            meta.VERSION: msgspec.Raw(_encode(MODERN)),
-            meta.CAPABILITIES: msgspec.Raw(cross_capabilities(bytes(self._hello.capabilities))),
+            meta.VERSION: msgspec.Raw(encode(MODERN)),
+            meta.CAPABILITIES: msgspec.Raw(cross_capabilities(self._hello.capabilities)),
         }
-        if meta.read_members(bytes(self._hello.clientInfo)):
-            envelope[meta.CLIENT_INFO] = self._hello.clientInfo
+        if read_members(self._hello.client_info):
+            envelope[meta.CLIENT_INFO] = self._hello.client_info
         if self._log_level:
-            envelope[meta.LOG_LEVEL] = msgspec.Raw(_encode(self._log_level))
+            envelope[meta.LOG_LEVEL] = msgspec.Raw(encode(self._log_level))
         return envelope
 
-    def _make_request(self, method: str, params: bytes) -> Message:
-        return _request(self._next_id(), method, meta.put_meta(params, self._envelope()))
+    def _make_request(self, method: str, params: Members) -> Message:
+        params = {**params, "_meta": meta.add_meta(b"", self._envelope())}
+        return make_request(self._next_id(), method, params)
 
     def _next_id(self) -> bytes:
         self._ids += 1
         return b'"mcp-remote-py/era/%d"' % self._ids
 
 
-def _answer(line: bytes) -> Conversation:
+_NOTHING: Tree = {}
+
+
+def _answer(answer: Message) -> Conversation:
     """A conversation that needs nobody."""
     yield from ()
-    return line
+    return answer
 
 
-def _give_up(request: Message) -> bytes:
-    return encode_error(
+def _give_up(request: Message) -> Message:
+    return make_error(
         request.raw_id,
         LOCAL_ERROR,
         f"The server asked for more input {MAX_ROUNDS} times; the request was given up. "
@@ -330,42 +328,40 @@ def _give_up(request: Message) -> bytes:
     )
 
 
-def _request(raw_id: bytes, method: str, params: bytes) -> Message:
-    return parse_message(encode_request(raw_id, method, params))
-
-
-def _retry(
-    first: bytes, responses: Mapping[str, msgspec.Raw], state: msgspec.Raw | msgspec.UnsetType
-) -> bytes:
+def _retry(first: Payload, responses: Tree, state: msgspec.Raw | msgspec.UnsetType) -> Tree:
     """The params of the next round; a request state goes back byte for byte.
 
     But see `Message` on lone surrogates.
     """
-    members = meta.read_members(first) or {}
+    members: dict[str, msgspec.Raw | Tree] = (
+        {} if isinstance(first, bytes | msgspec.Raw) else dict(first)
+    )
     members.pop("inputResponses", None)
     members.pop("requestState", None)
     if responses:
-        members["inputResponses"] = msgspec.Raw(_encode(responses))
+        members["inputResponses"] = responses
     if state is not msgspec.UNSET:
         members["requestState"] = state
-    return meta.write_members(members)
+    return members
 
 
-def _read_initialize(request: Message) -> _Initialize:
-    try:
-        return _decode_initialize(request.params)
-    except UNREADABLE:
-        return _Initialize()
+def _read_hello(request: Message) -> _Hello:
+    members = request.members
+    return _Hello(
+        version=read_text(members.get("protocolVersion")),
+        capabilities=bytes(members.get("capabilities", b"{}")),
+        client_info=members.get("clientInfo", msgspec.Raw(b"")),
+    )
 
 
 def _read_input_required(answer: Message) -> _InputRequired | None:
-    if b"input_required" not in answer.raw:
-        return None  # the usual case is not decoded
+    kind = answer.members.get("resultType")
+    if kind is None or read_text(kind) != "input_required" or answer.size > LONG_BYTES:
+        return None
     try:
-        required = _decode_input_required(answer.result)
+        return _decode_input_required(answer.result)
     except UNREADABLE:
         return None
-    return required if required.resultType == "input_required" else None
 
 
 def _announced_changes(capabilities: bytes) -> list[str]:

@@ -17,10 +17,10 @@ from typing import Any, cast
 
 import msgspec
 
-from mcp_remote_py.bounds import has_few_parts
-from mcp_remote_py.eras.envelope import read_members, read_text, write_members
+from mcp_remote_py.bounds import LONG_BYTES, has_few_parts
 from mcp_remote_py.errors import shorten
-from mcp_remote_py.jsonrpc import UNREADABLE, Message, bounded
+from mcp_remote_py.json_text import UNREADABLE, Members, bounded, read_members, read_text
+from mcp_remote_py.jsonrpc import Message
 
 logger = logging.getLogger("mcp_remote_py.eras")
 
@@ -55,14 +55,8 @@ class _Tool(msgspec.Struct):
     inputSchema: msgspec.Raw = msgspec.Raw(b"{}")
 
 
-class _Call(msgspec.Struct):
-    name: str
-    arguments: msgspec.Raw = msgspec.Raw(b"{}")
-
-
 _decode_list = bounded(msgspec.json.Decoder(list[msgspec.Raw]).decode)
 _decode_tool = msgspec.json.Decoder(_Tool).decode
-_decode_call = msgspec.json.Decoder(_Call).decode
 
 
 class ParameterHeaders:
@@ -71,20 +65,22 @@ class ParameterHeaders:
     def __init__(self) -> None:
         self._marks: dict[str, dict[Path, str]] = {}
 
-    def learn(self, answer: Message) -> bytes:
-        """The answer to a `tools/list` as a line: its own bytes, or without the invalid tools."""
-        if not self._marks and _MARK_TRACE not in answer.raw:
-            return answer.raw  # most servers mark nothing, and their lists are long
+    def learn(self, answer: Message) -> Message:
+        """The answer to a `tools/list`: as it is, or without the invalid tools.
+
+        One that is longer than `LONG_BYTES` is not looked into.
+        """
+        if len(answer.raw) > LONG_BYTES or not (self._marks or _MARK_TRACE in answer.raw):
+            return answer  # most servers mark nothing, and their lists are long
         try:
-            result = read_members(answer.result) or {}
-            tools = _decode_list(result["tools"])
+            tools = _decode_list(answer.members["tools"])
         except (*UNREADABLE, KeyError):
-            return answer.raw
+            return answer
         kept = [raw for raw in tools if self._take(raw)]
         if len(kept) == len(tools):
-            return answer.raw
-        result["tools"] = msgspec.Raw(b"[%b]" % b",".join(map(bytes, kept)))
-        return answer.with_result(write_members(result))
+            return answer
+        left = msgspec.Raw(b"[%b]" % b",".join(map(bytes, kept)))
+        return answer.with_result({**answer.members, "tools": left})
 
     def _take(self, raw: msgspec.Raw) -> bool:
         """Learns one tool; whether it may stay in the list."""
@@ -106,13 +102,10 @@ class ParameterHeaders:
         """The headers for a `tools/call`, in the order of the marks."""
         if not self._marks:
             return []
-        try:
-            params = _decode_call(call.params)
-        except UNREADABLE:
-            return []
+        marks = self._marks.get(read_text(call.members.get("name")), {})
         found: list[tuple[bytes, bytes]] = []
-        for path, name in self._marks.get(params.name, {}).items():
-            text = _write_scalar(_value_at(bytes(params.arguments), path))
+        for path, name in marks.items():
+            text = _write_scalar(_value_at(call.arguments, path))
             if text is not None:
                 found.append((b"Mcp-Param-" + name.encode(), encode_header_value(text)))
         return found
@@ -188,11 +181,20 @@ def _no_number(_: str) -> None:
     return None
 
 
-def _value_at(arguments: bytes, path: Path) -> bytes:
-    """The JSON text of the value there, empty where there is none."""
-    for name in path:
-        arguments = bytes((read_members(arguments) or {}).get(name, b""))
-    return arguments
+MAX_VALUE_BYTES = 64 * 1024
+"""Of a parameter that is written into a header. No server takes a longer head."""
+
+
+def _value_at(arguments: Members, path: Path) -> bytes:
+    """The JSON text of the value there, empty where there is none, or a long one."""
+    *outer, last = path
+    for name in outer:
+        value = arguments.get(name, b"")
+        if memoryview(value).nbytes > LONG_BYTES:
+            return b""
+        arguments = read_members(value) or {}
+    value = arguments.get(last, b"")
+    return b"" if memoryview(value).nbytes > MAX_VALUE_BYTES else bytes(value)
 
 
 def _write_scalar(value: bytes) -> str | None:

@@ -8,25 +8,20 @@ Must not know OAuth or which transport.
 
 from __future__ import annotations
 
-import msgspec
-
 from mcp_remote_py.eras.envelope import read_envelope
-from mcp_remote_py.eras.parameters import ParameterHeaders, encode_header_value
-from mcp_remote_py.jsonrpc import UNREADABLE, Message
+from mcp_remote_py.eras.parameters import (
+    MAX_VALUE_BYTES,
+    ParameterHeaders,
+    encode_header_value,
+)
+from mcp_remote_py.json_text import read_string
+from mcp_remote_py.jsonrpc import Message
 
 _ADDRESS_MEMBER = {
     "tools/call": "name",
     "prompts/get": "name",
     "resources/read": "uri",
 }
-
-
-class _Params(msgspec.Struct):
-    name: object = None
-    uri: object = None
-
-
-_decode_params = msgspec.json.Decoder(_Params).decode
 
 
 class Stamp:
@@ -61,10 +56,7 @@ class Stamp:
 
 def _read_address(message: Message) -> str | None:
     member = _ADDRESS_MEMBER.get(message.method)
-    if member is None:
+    address = None if member is None else message.members.get(member)
+    if address is None or memoryview(address).nbytes > MAX_VALUE_BYTES:
         return None
-    try:
-        address = getattr(_decode_params(message.params), member)
-    except UNREADABLE:
-        return None
-    return address if isinstance(address, str) else None
+    return read_string(address)

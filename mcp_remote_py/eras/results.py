@@ -12,19 +12,25 @@ import json
 
 import msgspec
 
-from mcp_remote_py.eras.envelope import Members, read_members, read_text, write_members
+from mcp_remote_py.bounds import LONG_BYTES
 from mcp_remote_py.eras.verdict import MISSING_CAPABILITY, MODERN_CODES, error_code
 from mcp_remote_py.errors import shorten
+from mcp_remote_py.json_text import (
+    UNREADABLE,
+    Members,
+    bounded,
+    read_members,
+    read_text,
+    write_members,
+)
 from mcp_remote_py.jsonrpc import (
     INTERNAL_ERROR,
     INVALID_PARAMS,
     LOCAL_ERROR,
-    UNREADABLE,
     Message,
-    bounded,
-    encode_error,
-    encode_error_object,
-    encode_result,
+    make_error,
+    make_result,
+    pass_error,
 )
 
 RESOURCE_NOT_FOUND = -32002
@@ -57,24 +63,25 @@ _COMPLETE: Members = {"resultType": msgspec.Raw(b'"complete"')}
 _decode_list = bounded(msgspec.json.Decoder(list[msgspec.Raw]).decode)
 
 
-def to_handshake_result(request: Message, answer: Message) -> bytes:
-    """The answer, a line, to `request` of a host that began with `initialize`."""
-    members = read_members(answer.result)
-    if members is None:
-        return encode_result(request.raw_id, answer.result)  # nothing we know of
+def to_handshake_result(request: Message, answer: Message) -> Message:
+    """The answer to `request` of a host that began with `initialize`."""
+    if answer.known_members is None:
+        return make_result(request.raw_id, answer.payload or b"null")  # nothing we know of
+    members = dict(answer.members)
     kind = members.pop("resultType", None)
     if kind is not None and read_text(kind) != "complete":
         text = f'The server answered with a result of the kind "{shorten(read_text(kind))}", '
-        text += "which a host of this protocol revision has no use for."
-        return encode_error(request.raw_id, LOCAL_ERROR, text)
+        text += "which a host of this protocol revision cannot use."
+        return make_error(request.raw_id, LOCAL_ERROR, text)
     if request.method in CACHEABLE:
         for name in _CACHING:
             members.pop(name, None)
-    if request.method == "tools/call":
-        _simplify_structured(members)
-    elif request.method == "tools/list":
-        _simplify_tools(members)
-    return encode_result(request.raw_id, write_members(members))
+    if answer.size <= LONG_BYTES:  # whoever sends more has to do without
+        if request.method == "tools/call":
+            _simplify_structured(members)
+        elif request.method == "tools/list":
+            _simplify_tools(members)
+    return make_result(request.raw_id, members)
 
 
 def _simplify_structured(members: Members) -> None:
@@ -100,37 +107,42 @@ def _simplify_tools(members: Members) -> None:
 
 
 def _simplify_tool(raw: msgspec.Raw) -> bytes:
-    tool = read_members(bytes(raw))
+    tool = read_members(raw)
     if not tool or "outputSchema" not in tool:
         return bytes(raw)
-    schema = read_members(bytes(tool["outputSchema"]))
+    schema = read_members(tool["outputSchema"])
     if schema is not None and read_text(schema.get("type")) == "object":
         return bytes(raw)
     del tool["outputSchema"]
     return write_members(tool)
 
 
-def to_handshake_error(request: Message, answer: Message) -> bytes:
-    """The error, a line, to `request` of a host that began with `initialize`."""
+def to_handshake_error(request: Message, answer: Message) -> Message:
+    """The error to `request` of a host that began with `initialize`."""
     not_found = request.method == "resources/read" and error_code(answer) == INVALID_PARAMS
     return _with_code(request, answer, RESOURCE_NOT_FOUND if not_found else None)
 
 
-def to_modern_result(method: str, result: bytes) -> bytes:
-    """The result for a modern client, with what every one of its kind must have."""
-    members = read_members(result)
-    if members is None:
-        return result
+def to_modern_result(request: Message, answer: Message) -> Message:
+    """The answer to `request` of a modern client, with what every one of its kind must have."""
+    members = complete_result(request.method, answer.members)
+    if answer.known_members is None or members is answer.members:
+        return make_result(request.raw_id, answer.payload or b"null")
+    return make_result(request.raw_id, members)
+
+
+def complete_result(method: str, members: Members) -> Members:
+    """A result with what every one of its kind must have for a modern client."""
     added = _COMPLETE | (_STALE if method in CACHEABLE else {})
     missing = {name: value for name, value in added.items() if name not in members}
-    return write_members(missing | members) if missing else result
+    return missing | members if missing else members
 
 
-def to_modern_error(request: Message, answer: Message) -> bytes:
-    """The error, a line, to `request` of a modern client."""
+def to_modern_error(request: Message, answer: Message) -> Message:
+    """The error to `request` of a modern client."""
     code = error_code(answer)
     if code == URL_REQUIRED and _names_addresses(answer):
-        return encode_error_object(request.raw_id, _NO_ELICITATION)
+        return pass_error(request.raw_id, _NO_ELICITATION)
     if code == RESOURCE_NOT_FOUND:
         return _with_code(request, answer, INVALID_PARAMS)
     # What a server of the other era means by a code that is the specification's nobody knows.
@@ -139,15 +151,11 @@ def to_modern_error(request: Message, answer: Message) -> bytes:
 
 def _names_addresses(answer: Message) -> bool:
     """Whether a -32042 can be that of 2025-11-25, and not one that a tool means in its own way."""
-    error = read_members(answer.error) or {}
-    data = read_members(bytes(error.get("data", b"")))
+    data = read_members(answer.members.get("data", b""))
     return data is not None and (not data or "elicitations" in data)
 
 
-def _with_code(request: Message, answer: Message, code: int | None) -> bytes:
-    error = answer.error
-    members = None if code is None else read_members(error)
-    if members is not None:
-        members["code"] = msgspec.Raw(b"%d" % (code or 0))
-        error = write_members(members)
-    return encode_error_object(request.raw_id, error)
+def _with_code(request: Message, answer: Message, code: int | None) -> Message:
+    if code is None or answer.known_members is None:
+        return pass_error(request.raw_id, answer.payload or b"null")
+    return pass_error(request.raw_id, {**answer.members, "code": msgspec.Raw(b"%d" % code)})

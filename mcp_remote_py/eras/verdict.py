@@ -12,15 +12,9 @@ from typing import NamedTuple
 import msgspec
 
 from mcp_remote_py.errors import ExchangeError, InvalidMessage, WrongEra
-from mcp_remote_py.jsonrpc import (
-    INTERNAL_ERROR,
-    INVALID_PARAMS,
-    METHOD_NOT_FOUND,
-    UNREADABLE,
-    Message,
-    bounded,
-    parse_message,
-)
+from mcp_remote_py.json_text import UNREADABLE, bounded, read_integer, read_members, read_text
+from mcp_remote_py.jsonrpc import INTERNAL_ERROR, INVALID_PARAMS, METHOD_NOT_FOUND, Message
+from mcp_remote_py.parsing import parse_message
 from mcp_remote_py.versions import HANDSHAKE_VERSIONS, is_modern
 
 HEADER_MISMATCH = -32020
@@ -51,35 +45,15 @@ class Era(enum.Enum):
     MODERN = "modern"
 
 
-class _Error(msgspec.Struct):
-    code: int = 0
-    data: msgspec.Raw = msgspec.Raw(b"null")
+MAX_VERSIONS_BYTES = 64 * 1024
+"""Of a list of revisions. There is one every half year."""
 
-
-class _Discovered(msgspec.Struct):
-    supportedVersions: list[str]
-
-
-class _Greeting(msgspec.Struct):
-    protocolVersion: object = None
-
-
-class _Supported(msgspec.Struct):
-    supported: list[str]
-
-
-_decode_error = msgspec.json.Decoder(_Error).decode
-_decode_supported = bounded(msgspec.json.Decoder(_Supported).decode, deep=True)
-_decode_greeting = msgspec.json.Decoder(_Greeting).decode
-_decode_discovered = bounded(msgspec.json.Decoder(_Discovered).decode, deep=True)
+_decode_texts = bounded(msgspec.json.Decoder(list[str]).decode)
 
 
 def error_code(answer: Message) -> int:
     """The code of an error answer, 0 where it has none."""
-    try:
-        return _decode_error(answer.error).code
-    except UNREADABLE:
-        return 0
+    return read_integer(answer.members.get("code")) if answer.is_error else 0
 
 
 def read_refusal(error: ExchangeError) -> Message | None:
@@ -101,10 +75,17 @@ def is_modern_error(line: bytes) -> bool:
 
 def supported_versions(answer: Message) -> list[str]:
     """The revisions that an answer to `server/discover`, or a -32022, says the server speaks."""
+    if not answer.is_error:
+        return _read_versions(answer.members.get("supportedVersions"))
+    data = read_members(answer.members.get("data", b"")) or {}
+    return _read_versions(data.get("supported"))
+
+
+def _read_versions(value: msgspec.Raw | None) -> list[str]:
+    if value is None or memoryview(value).nbytes > MAX_VERSIONS_BYTES:
+        return []
     try:
-        if not answer.is_error:
-            return _decode_discovered(answer.result).supportedVersions
-        return _decode_supported(_decode_error(answer.error).data).supported
+        return _decode_texts(value)
     except UNREADABLE:
         return []
 
@@ -116,11 +97,8 @@ def judge_greeting(answer: Message) -> Era:
     """
     if answer.is_error:
         return Era.UNKNOWN
-    try:
-        version = _decode_greeting(answer.result).protocolVersion
-    except UNREADABLE:
-        return Era.LEGACY  # the host's to judge
-    return Era.MODERN if isinstance(version, str) and is_modern(version) else Era.LEGACY
+    version = read_text(answer.members.get("protocolVersion"))
+    return Era.MODERN if is_modern(version) else Era.LEGACY
 
 
 def judge_discovery(answer: Message) -> Era:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from mcp_remote_py.net.faults import NotTaken
 from mcp_remote_py.net.http1 import SLICE_BYTES, Pair, ResponseReader, write_head
-from mcp_remote_py.net.wire import Wire
+from mcp_remote_py.net.wire import Buffer, Wire
 
 KEEPALIVE_EXPIRY = 4.0
 """Seconds an idle connection is used again. Common servers close after 5 (uvicorn, Node): a request
@@ -26,7 +26,8 @@ class Request(NamedTuple):
     method: bytes
     target: bytes
     headers: Sequence[Pair]
-    body: bytes = b""
+    body: Sequence[Buffer] = ()
+    """In pieces."""
 
 
 class Connection:
@@ -101,6 +102,7 @@ class Connection:
             reader is not None
             and reader.complete
             and reader.may_follow
+            and not self._wire.is_writing
             and not self._wire.has_spoken
         )
 

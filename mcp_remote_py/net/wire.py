@@ -11,13 +11,20 @@ import select
 import ssl
 import sys
 from collections import deque
+from collections.abc import Sequence
 from typing import Any, cast
 
 from mcp_remote_py.net.faults import Broken, ConnectTimeout, NotConnected, Silence
 from mcp_remote_py.net.mapping import describe_error
 
+Buffer = bytes | memoryview
+"""What is written."""
+
 CORK_BYTES = 64 * 1024
 """A buffer from this size on is sent by itself, and not copied to be sent with another."""
+
+WRITE_BYTES = 256 * 1024
+"""Of a long request that are handed on in one turn of the event loop."""
 
 HIGH_WATER_BYTES = 64 * 1024
 """Unread bytes from which the peer is told to wait: with as many connections as there may be, what
@@ -39,6 +46,8 @@ class Wire(asyncio.Protocol):
         self._error: Exception | None = None
         self._waiter: asyncio.Future[bool] | None = None
         self._may_write = True
+        self._has_room = asyncio.Event()
+        self._writing: asyncio.Task[None] | None = None
         self._reading_paused = False
 
     # ------------------------------------------------------------------ what asyncio tells
@@ -63,6 +72,7 @@ class Wire(asyncio.Protocol):
         """See `asyncio.BaseProtocol`."""
         self.ended = True
         self._error = exc
+        self._has_room.set()
         self._wake()
 
     def pause_writing(self) -> None:
@@ -72,6 +82,7 @@ class Wire(asyncio.Protocol):
     def resume_writing(self) -> None:
         """See `asyncio.BaseProtocol`."""
         self._may_write = True
+        self._has_room.set()
         self._wake()
 
     def _wake(self) -> None:
@@ -150,27 +161,49 @@ class Wire(asyncio.Protocol):
 
     # ------------------------------------------------------------------ writing
 
-    async def write(self, head: bytes, body: bytes, seconds: float | None) -> None:
+    @property
+    def is_writing(self) -> bool:
+        """Whether some of what is to be written is not handed on yet."""
+        return self._writing is not None and not self._writing.done()
+
+    async def write(self, head: bytes, body: Sequence[Buffer], seconds: float | None) -> None:
         """Writes both, in one packet where they are small.
 
         Returns when most of it has left, and also when the peer speaks, or closes the connection,
-        before: what it said may be worth reading.
+        before: what it said may be worth reading. What is left then is written meanwhile.
 
         Raises:
             Silence: nothing left in `seconds`, and nothing came.
         """
-        transport = cast("asyncio.Transport", self._transport)
-        if len(body) < CORK_BYTES:
-            transport.write(head + body)
+        if sum(memoryview(piece).nbytes for piece in body) < CORK_BYTES:
+            cast("asyncio.Transport", self._transport).write(b"".join((head, *body)))
         else:
-            transport.write(head)
-            transport.write(body)
-        while not self._may_write and not self.has_spoken:
+            self._writing = asyncio.ensure_future(self._write_slices((head, *body)))
+        while (self.is_writing or not self._may_write) and not self.has_spoken:
             if not await self._wait(seconds):
                 raise Silence(f"nothing left in {seconds:g} seconds")
 
+    async def _write_slices(self, pieces: Sequence[Buffer]) -> None:
+        """Hands on no more than the transport takes: it would copy all of it at once."""
+        transport = cast("asyncio.Transport", self._transport)
+        for piece in pieces:
+            view = memoryview(piece)
+            for start in range(0, view.nbytes, WRITE_BYTES):
+                transport.write(view[start : start + WRITE_BYTES])
+                self._wake()
+                while not (self._may_write or self.ended):
+                    self._has_room.clear()
+                    await self._has_room.wait()
+                if self.ended:
+                    return
+                await asyncio.sleep(0)
+        self._writing = None
+        self._wake()
+
     def close(self) -> None:
         """Closes at once: a finished exchange has nothing to send, an unfinished one must not."""
+        if self._writing is not None:
+            self._writing.cancel()
         if self._transport is not None:
             self._transport.abort()
 

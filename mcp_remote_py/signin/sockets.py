@@ -85,7 +85,7 @@ class AsyncioStream(httpcore.AsyncNetworkStream):
             if self._wire.has_spoken:
                 raise httpcore.ConnectionNotAvailable("the server spoke unasked")
             self._head = self._head_lines = 0
-        large = corked.pop() if len(corked[-1]) >= CORK_BYTES else b""
+        large = [corked.pop()] if len(corked[-1]) >= CORK_BYTES else []
         try:
             await self._wire.write(b"".join(corked), large, timeout)
         except Silence as error:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar, cast
 from urllib.parse import urljoin
@@ -23,9 +23,9 @@ from mcp_remote_py.bounds import (
     Growing,
     open_body,
 )
-from mcp_remote_py.channel import Authorizer, Header
+from mcp_remote_py.channel import Authorizer, Header, Piece
 from mcp_remote_py.errors import ExchangeError, Unusable, UsageError
-from mcp_remote_py.jsonrpc import Message
+from mcp_remote_py.jsonrpc import Message, count_bytes
 from mcp_remote_py.net.connect import connect
 from mcp_remote_py.net.exchange import Connection, Request
 from mcp_remote_py.net.http1 import ResponseReader
@@ -302,7 +302,7 @@ class HttpClient:
         self,
         method: bytes,
         headers: list[Header],
-        body: bytes = b"",
+        body: Sequence[Piece] = (),
         *,
         endpoint: ServerUrl | None = None,
         may_sign_in: bool = True,
@@ -310,7 +310,7 @@ class HttpClient:
     ) -> Response:
         """One exchange up to the answer's headers; `endpoint` is another URL of the same origin.
 
-        `asked` is the request that `body` is, where it is one: its answer is looked for in
+        `asked` is the request whose pieces `body` is, where it is one: its answer is looked for in
         redirects and refusals, too.
 
         A 401 is answered by reading header files and commands again, once, where they changed;
@@ -461,7 +461,7 @@ class HttpClient:
         method: bytes,
         url: ServerUrl,
         headers: list[Header],
-        body: bytes,
+        body: Sequence[Piece],
     ) -> Response:
         timeouts = self._network.timeouts
         ours = [
@@ -471,12 +471,14 @@ class HttpClient:
             *headers,
         ]
         if body or method == b"POST":
-            ours.append((b"content-length", b"%d" % len(body)))
+            ours.append((b"content-length", b"%d" % sum(map(count_bytes, body))))
         if url.origin in self._cookies:
             cookie = self._cookies[url.origin].header_for(str(url))
             if cookie:
                 ours.append((b"cookie", cookie))
-        request = Request(method, url.target.encode(), self._headers.merge(ours), body)
+        request = Request(
+            method, url.target.encode(), self._headers.merge(ours), [*map(memoryview, body)]
+        )
         lanes = self._lanes_to(url)
         try:
             lane = await lanes.take()

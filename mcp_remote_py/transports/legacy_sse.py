@@ -24,7 +24,8 @@ from mcp_remote_py.errors import (
     UsageError,
     WrongEra,
 )
-from mcp_remote_py.jsonrpc import Kind, Message, parse_message, read_messages
+from mcp_remote_py.jsonrpc import Kind, Message
+from mcp_remote_py.parsing import parse_message, read_messages
 from mcp_remote_py.redact import mask_url
 from mcp_remote_py.settings import ServerUrl, parse_server_url
 from mcp_remote_py.transports.http import HttpClient, Response
@@ -95,7 +96,7 @@ class LegacySseChannel:
         headers = [(b"content-type", b"application/json"), (b"accept", b"application/json")]
         request = message if message.kind is Kind.REQUEST else None
         response = await self._http.request(
-            b"POST", headers, message.raw, endpoint=endpoint, asked=request
+            b"POST", headers, message.pieces, endpoint=endpoint, asked=request
         )
         try:
             if response.status >= 300 or response.content_type == "text/html":

@@ -24,14 +24,8 @@ from mcp_remote_py.errors import (
     shorten,
     words_of,
 )
-from mcp_remote_py.jsonrpc import (
-    METHOD_NOT_FOUND,
-    Kind,
-    Message,
-    encode_error_object,
-    parse_message,
-    read_messages,
-)
+from mcp_remote_py.jsonrpc import METHOD_NOT_FOUND, Kind, Message, pass_error
+from mcp_remote_py.parsing import parse_message, read_messages
 from mcp_remote_py.retry import may_have_effect
 from mcp_remote_py.transports.sse import EventDecoder
 
@@ -103,7 +97,7 @@ def choose_said(responses: Sequence[Message], request: Message) -> Said:
     errors = [one for one in responses if one.is_error and one.key is None]
     if len(errors) != 1:
         return Said()
-    return Said(line=encode_error_object(request.raw_id, errors[0].error))
+    return Said(line=pass_error(request.raw_id, errors[0].error).raw)
 
 
 def _names(body: bytes, request: Message) -> bool:

@@ -14,11 +14,11 @@ import stat
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import cast
 
-from mcp_remote_py.channel import OnLine
+from mcp_remote_py.bounds import Growing
+from mcp_remote_py.channel import OnLine, Piece
 
 READ_BYTES = 256 * 1024
 HIGH_WATER_BYTES = 1024 * 1024
@@ -62,8 +62,7 @@ class LineSplitter:
         self._max = max_line_size
         self._on_line = on_line
         self._on_long_line = on_long_line
-        self._pieces: list[bytes] = []
-        self._size = 0
+        self._line = Growing(max_line_size)
         self._head: bytes | None = None
         self._tail = b""
 
@@ -71,26 +70,30 @@ class LineSplitter:
         """Takes what was read; calls back for every line it completes."""
         start = 0
         while (end := data.find(b"\n", start)) >= 0:
-            self._take(data[start:end])
-            self._end_line()
+            if self._has_begun or end - start > self._max:
+                self._take(data[start:end])
+                self._end_line()
+            else:
+                self._on_line(data[start:end].removesuffix(b"\r"))
             start = end + 1
         if start < len(data):
             self._take(data[start:] if start else data)
 
     def end(self) -> None:
         """The stream ended: a last line without line end counts."""
-        if self._size or self._head is not None:
+        if self._has_begun:
             self._end_line()
+
+    @property
+    def _has_begun(self) -> bool:
+        return self._line.size > 0 or self._head is not None
 
     def _take(self, piece: bytes) -> None:
         if self._head is None:
-            self._pieces.append(piece)
-            self._size += len(piece)
-            if self._size <= self._max:
+            self._line.write(piece)
+            if self._line.size <= self._max:
                 return
-            whole = b"".join(self._pieces)
-            self._pieces, self._size = [], 0
-            self._head, piece = b"", whole
+            self._head, piece = b"", self._line.take()
         if len(self._head) < WINDOW_BYTES:
             self._head += piece[: WINDOW_BYTES - len(self._head)]
         self._tail = (self._tail + piece[-WINDOW_BYTES:])[-WINDOW_BYTES:]
@@ -101,9 +104,8 @@ class LineSplitter:
             self._head, self._tail = None, b""
             self._on_long_line(head, tail)
             return
-        line = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
-        self._pieces, self._size = [], 0
-        self._on_line(line.removesuffix(b"\r"))
+        self._line.cut_blanks()
+        self._on_line(self._line.take())
 
 
 class TurnTaker:
@@ -178,7 +180,7 @@ def _nothing() -> None:
 
 
 class StdioChannel:
-    """A `HostChannel` on two file descriptors."""
+    """A `LineChannel` on two file descriptors."""
 
     def __init__(self, stdin: int, stdout: int, max_line_size: int) -> None:
         self._stdin = stdin
@@ -199,7 +201,7 @@ class StdioChannel:
         on_long_line: Callable[[bytes, bytes], None],
         on_end: Callable[[], None],
     ) -> None:
-        """See `HostChannel.receive`."""
+        """See `LineChannel.receive`."""
         self._on_end = on_end  # a host that reads no more has gone as well
         taker = TurnTaker(self._max, on_line, on_long_line, on_end)
         if sys.platform == "win32" or not _can_be_polled(self._stdin):
@@ -207,16 +209,16 @@ class StdioChannel:
         else:
             read_in_loop(self._stdin, taker.feed, taker.end, lambda: taker.is_busy)
 
-    def send(self, line: bytes) -> None:
-        """See `HostChannel.send`."""
-        self._writer.write(line)
+    def send(self, *pieces: Piece) -> None:
+        """See `LineChannel.send`."""
+        self._writer.write(*pieces)
 
     async def drain(self) -> None:
-        """See `HostChannel.drain`."""
+        """See `LineChannel.drain`."""
         await self._writer.drain()
 
     async def flush(self, seconds: float) -> None:
-        """See `HostChannel.flush`."""
+        """See `LineChannel.flush`."""
         try:
             async with asyncio.timeout(seconds):
                 await self._writer.flush()
@@ -312,8 +314,8 @@ class NonBlockingWriter:
         self._descriptor = descriptor
         self._on_broken = on_broken
         self._loop = asyncio.get_running_loop()
-        self._waiting: deque[memoryview] = deque()
-        """What is left of each line; a large one and its end are two."""
+        self._waiting: deque[tuple[memoryview, int]] = deque()
+        """What is left of each line, and how long it was; a large one and its end are several."""
         self._size = 0
         self._broken = False
         self._room = asyncio.Event()
@@ -322,18 +324,14 @@ class NonBlockingWriter:
         self._empty.set()
         set_non_blocking(descriptor)
 
-    def write(self, line: bytes) -> None:
+    def write(self, *pieces: Piece) -> None:
         """Takes a line; its end is added."""
         if self._broken:
             return
-        # A copy of a large line would double the memory it takes.
-        pieces = (line + b"\n",) if len(line) < READ_BYTES else (line, b"\n")
-        for piece in pieces:
-            view = memoryview(piece)
-            if not self._waiting:
-                view = self._write_now(view)
-            if view:
-                self._keep(view)
+        for view in _with_end(pieces):
+            left = view if self._waiting else self._write_now(view)
+            if left:
+                self._keep(left, len(view))
 
     def _write_now(self, view: memoryview) -> memoryview:
         try:
@@ -348,14 +346,14 @@ class NonBlockingWriter:
             return view[:0]
         return view
 
-    def _keep(self, view: memoryview) -> None:
+    def _keep(self, view: memoryview, size: int) -> None:
         if len(view) > PIPE_BYTES:
             _widen_pipe(self._descriptor)
         if not self._waiting:
             self._loop.add_writer(self._descriptor, self._write_more)
             self._empty.clear()
-        self._waiting.append(view)
-        self._size += _size_of_line(view)
+        self._waiting.append((view, size))
+        self._size += size
         if self._size > HIGH_WATER_BYTES:
             self._room.clear()
 
@@ -363,13 +361,15 @@ class NonBlockingWriter:
         for _ in range(MAX_LINES):
             if not self._waiting:
                 break
-            rest = self._write_now(self._waiting[0])
+            view, size = self._waiting[0]
+            rest = self._write_now(view)
             if self._broken:
                 return
             if rest:
-                self._waiting[0] = rest
+                self._waiting[0] = (rest, size)
                 break
-            self._size -= _size_of_line(self._waiting.popleft())
+            self._waiting.popleft()
+            self._size -= size
         if self._size <= HIGH_WATER_BYTES:
             self._room.set()
         if not self._waiting:
@@ -397,9 +397,13 @@ class NonBlockingWriter:
         await self._empty.wait()
 
 
-def _size_of_line(view: memoryview) -> int:
-    """Bytes of the line that this is what is left of."""
-    return len(cast("bytes", view.obj))
+def _with_end(pieces: Sequence[Piece]) -> Iterator[memoryview]:
+    """What to write of a line: one piece where it is short, and no copy of a long one."""
+    views = [*map(memoryview, pieces), memoryview(b"\n")]
+    if sum(map(len, views)) <= READ_BYTES:
+        yield memoryview(b"".join(views))
+    else:
+        yield from views
 
 
 class ThreadWriter:
@@ -409,7 +413,7 @@ class ThreadWriter:
         self._descriptor = descriptor
         self._on_broken = on_broken
         self._loop = asyncio.get_running_loop()
-        self._lines: deque[bytes] = deque()
+        self._lines: deque[memoryview] = deque()
         self._size = 0
         self._broken = False
         self._changed = threading.Condition()
@@ -419,15 +423,14 @@ class ThreadWriter:
         self._empty.set()
         threading.Thread(target=self._run, name="stdout", daemon=True).start()
 
-    def write(self, line: bytes) -> None:
+    def write(self, *pieces: Piece) -> None:
         """Takes a line; its end is added."""
         with self._changed:
             if self._broken:
                 return
-            # A copy of a large line would double the memory it takes.
-            pieces = (line + b"\n",) if len(line) < READ_BYTES else (line, b"\n")
-            self._lines.extend(pieces)
-            self._size += len(line) + 1
+            views = list(_with_end(pieces))
+            self._lines.extend(views)
+            self._size += sum(map(len, views))
             self._empty.clear()
             if self._size > HIGH_WATER_BYTES:
                 self._room.clear()
@@ -440,7 +443,7 @@ class ThreadWriter:
                     self._changed.wait()
                 line = self._lines[0]
             try:
-                view = memoryview(line)
+                view = line
                 while view:
                     view = view[os.write(self._descriptor, view) :]
             except OSError:

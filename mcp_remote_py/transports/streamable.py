@@ -25,13 +25,8 @@ from mcp_remote_py.errors import (
     SessionLost,
     Unusable,
 )
-from mcp_remote_py.jsonrpc import (
-    Kind,
-    Message,
-    encode_error_object,
-    parse_message,
-    read_messages,
-)
+from mcp_remote_py.jsonrpc import Kind, Message, pass_error
+from mcp_remote_py.parsing import read_messages
 from mcp_remote_py.retry import (
     POLL_STEPS,
     RESUME_STEPS,
@@ -138,7 +133,7 @@ class StreamableChannel:
         headers = [CONTENT_TYPE, ACCEPT_BOTH, *self._session_headers(session)]
         headers += self._stamp.headers(message, self._version)
         request = message if message.kind is Kind.REQUEST else None
-        response = await self._http.request(b"POST", headers, message.raw, asked=request)
+        response = await self._http.request(b"POST", headers, message.pieces, asked=request)
         aside = False
         try:
             is_good = response.status < 300
@@ -471,4 +466,4 @@ def _address(
         or message.key is not None
     ):
         return message
-    return parse_message(encode_error_object(request.raw_id, message.error))
+    return pass_error(request.raw_id, message.error)

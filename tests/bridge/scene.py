@@ -21,6 +21,7 @@ from mcp_remote_py.jsonrpc import Kind, Message
 from mcp_remote_py.relay import Relay
 from mcp_remote_py.settings import ToolRules
 from mcp_remote_py.tools import ToolCatalog
+from mcp_remote_py.transports.lines import HostLines
 from mcp_remote_py.transports.refusal import take_answer
 from tests.fakes import (
     Behaviour,
@@ -71,12 +72,11 @@ class Scene:
         self.era = ServerEra(remembered, self.kept.append, fixed=fixed)
         self.parameters = ParameterHeaders()
         self.relay = Relay(
-            self.host,
+            HostSide(HostLines(self.host), self.era, self.clock, lambda count: b"k" * count),
             self._connect,
             catalog=ToolCatalog(ToolRules()),
             clock=self.clock,
             random=lambda: 0.5,
-            front=HostSide(self.era, self.clock, lambda count: b"k" * count),
         )
         self.before = asyncio.all_tasks()
         self.running = asyncio.ensure_future(self.relay.run())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection, Mapping
 
 import msgspec
 import pytest
@@ -24,18 +25,31 @@ from mcp_remote_py.eras.envelope import (
     names_its_version,
     put_meta,
     read_envelope,
-    read_members,
     read_text,
     take_meta,
-    write_members,
 )
-from mcp_remote_py.jsonrpc import parse_message
+from mcp_remote_py.json_text import read_members, write_members
+from mcp_remote_py.jsonrpc import Message, make_request
+from mcp_remote_py.parsing import parse_message
 from tests.eras.exact import EXACT
 
 VERSION = b'"io.modelcontextprotocol/protocolVersion":"2026-07-28"'
 CLIENT = b'"io.modelcontextprotocol/clientInfo"'
 ABILITIES = b'"io.modelcontextprotocol/clientCapabilities"'
 LEVEL = b'"io.modelcontextprotocol/logLevel"'
+
+
+def request(params: bytes) -> Message:
+    return make_request(b"1", "x", params)
+
+
+def put(params: bytes, meta: Mapping[str, msgspec.Raw]) -> bytes:
+    return make_request(b"1", "x", put_meta(request(params), meta)).params
+
+
+def take(params: bytes, names: Collection[str]) -> bytes:
+    left = take_meta(request(params), names)
+    return params if left is None else make_request(b"1", "x", left).params
 
 
 def read(params: bytes, *, head: bytes = b'"id":1,"method":"tools/list"') -> Envelope | None:
@@ -202,7 +216,7 @@ TAG = {"io.modelcontextprotocol/x": msgspec.Raw(b"[1.0]")}
 def test_what_is_put_is_in_the_meta_and_replaces_what_had_its_name(
     params: bytes, written: bytes
 ) -> None:
-    assert put_meta(params, TAG) == written
+    assert put(params, TAG) == written
 
 
 @pytest.mark.promise("E3")
@@ -218,7 +232,7 @@ def test_what_is_put_is_in_the_meta_and_replaces_what_had_its_name(
 def test_what_is_taken_is_gone_and_so_is_a_meta_that_held_nothing_else(
     params: bytes, written: bytes
 ) -> None:
-    assert take_meta(params, {"x", "y"}) == written
+    assert take(params, {"x", "y"}) == written
 
 
 @pytest.mark.parametrize(
@@ -237,12 +251,12 @@ def test_what_is_taken_is_gone_and_so_is_a_meta_that_held_nothing_else(
     ],
 )
 def test_where_nothing_is_to_be_taken_params_are_their_own_bytes(params: bytes) -> None:
-    assert take_meta(params, {"x", "y"}) == params
+    assert take(params, {"x", "y"}) == params
 
 
 @pytest.mark.parametrize("params", [b"[ 1 ]", b"null", b"5", b'"a"'])
-def test_what_is_no_object_gets_no_meta(params: bytes) -> None:
-    assert put_meta(params, TAG) == params
+def test_what_is_not_an_object_gets_no_meta(params: bytes) -> None:
+    assert put(params, TAG) == params
 
 
 @pytest.mark.promise("E1", "E2", "E3")
@@ -254,8 +268,8 @@ def test_all_other_members_keep_their_bytes(value: bytes) -> None:
         value,
         value,
     )
-    assert put_meta(plain, TAG) == tagged
-    assert take_meta(tagged, TAG) == plain
+    assert put(plain, TAG) == tagged
+    assert take(tagged, TAG) == plain
     assert write_members(read_members(plain) or {}) == plain
 
 
@@ -274,12 +288,12 @@ def test_what_was_put_can_be_taken_again(
     added = {envelope.PREFIX + name: value for name, value in own.items()}
     before = {**params, "_meta": foreign} if foreign else params
     raw = {name: msgspec.Raw(json.dumps(value).encode()) for name, value in added.items()}
-    written = put_meta(json.dumps(before).encode(), raw)
+    written = put(json.dumps(before).encode(), raw)
     assert json.loads(written) == {**before, "_meta": {**foreign, **added}}
     left = {name: value for name, value in before.items() if name != "_meta"}
     others = {name: value for name, value in foreign.items() if name not in added}
     expected = {**left, "_meta": others} if others else left
-    assert json.loads(take_meta(written, added)) == expected
+    assert json.loads(take(written, added)) == expected
 
 
 @pytest.mark.promise("E3")
@@ -287,8 +301,8 @@ def test_what_a_request_of_the_modern_era_carries_can_be_taken_from_it() -> None
     own = b'%b,%b:{"name":"x"},%b:{},%b:"info"' % (VERSION, CLIENT, ABILITIES, LEVEL)
     modern = b'{"name":"a","_meta":{"traceparent":"00",%b}}' % own
     assert read(modern) == Envelope("2026-07-28", b'{"name":"x"}', b"{}", "info")
-    assert take_meta(modern, REQUEST_MEMBERS) == b'{"name":"a","_meta":{"traceparent":"00"}}'
-    assert take_meta(b'{"_meta":{%b}}' % own, REQUEST_MEMBERS) == b"{}"
+    assert take(modern, REQUEST_MEMBERS) == b'{"name":"a","_meta":{"traceparent":"00"}}'
+    assert take(b'{"_meta":{%b}}' % own, REQUEST_MEMBERS) == b"{}"
 
 
 @pytest.mark.parametrize("level", [b"null", b"5", b"{}", b'""'])

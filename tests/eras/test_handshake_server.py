@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from mcp_remote_py.eras.handshake_server import (
     INPUT_PATIENCE,
+    MAX_COMPARED_BYTES,
     MAX_SUSPENDED,
     Effect,
     Expire,
@@ -26,7 +27,8 @@ from mcp_remote_py.eras.handshake_server import (
     ToServer,
 )
 from mcp_remote_py.errors import InvalidMessage
-from mcp_remote_py.jsonrpc import parse_message
+from mcp_remote_py.jsonrpc import make_error
+from mcp_remote_py.parsing import parse_message
 from tests.eras.transcripts_player import Output, find_transcripts, play, read_transcript
 
 Json = dict[str, Any]
@@ -53,7 +55,7 @@ class Played:
 def show(effects: Iterable[Effect]) -> Iterator[Output]:
     for effect in effects:
         if isinstance(effect, ToHost):
-            yield Output("to_host", effect.line)
+            yield Output("to_host", effect.message.raw)
         elif isinstance(effect, ToServer):
             yield Output("to_server", effect.message.raw)
 
@@ -85,8 +87,8 @@ class Session:
     def _do(self, effects: Iterable[Effect]) -> None:
         for effect in effects:
             match effect:
-                case ToHost(line):
-                    self.to_host.append(json.loads(line))
+                case ToHost(message):
+                    self.to_host.append(json.loads(message.raw))
                 case ToServer(message):
                     self.to_server.append(json.loads(message.raw))
                 case Expire():
@@ -229,11 +231,26 @@ def test_a_model_that_is_not_asked_any_more_is_an_error() -> None:
 def test_a_subscription_ends_gracefully_with_the_command() -> None:
     session = Session()
     session.ask(1, "subscriptions/listen", {"notifications": {}})
-    reason = b'{"jsonrpc":"2.0","id":null,"error":{"code":-31000,"message":"Over."}}'
+    reason = make_error(None, -31000, "Over.")
     (answer,) = show(session.server.end(reason))
     assert json.loads(answer.line)["result"] == {
         "resultType": "complete",
         "_meta": {PREFIX + "subscriptionId": 1},
+    }
+
+
+@pytest.mark.promise("E3", "R8")
+def test_a_long_request_is_known_again_by_what_can_be_seen_of_it() -> None:
+    session = Session()
+    name = "x" * MAX_COMPARED_BYTES
+    asked = session.suspend(1, name)
+    for other in ("y" * len(name), name[1:], name[:-1] + "y"):
+        error = session.retry(2, asked, other)["error"]
+        assert "belongs to another request" in error["message"]
+    assert session.retry(3, asked, name) == {
+        "jsonrpc": "2.0",
+        "id": "q-1",
+        "result": {"action": "accept"},
     }
 
 
@@ -262,7 +279,7 @@ def test_the_end_answers_what_is_open_here() -> None:
     meta: Json = {PREFIX + "protocolVersion": "2026-07-28", PREFIX + "clientCapabilities": {}}
     line: Json = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {"_meta": meta}}
     server.from_host(parse_message(json.dumps(line).encode()), NOW)
-    reason = b'{"jsonrpc":"2.0","id":null,"error":{"code":-31000,"message":"Over."}}'
+    reason = make_error(None, -31000, "Over.")
     (answer,) = show(server.end(reason))
     assert json.loads(answer.line) == {
         "jsonrpc": "2.0",

@@ -34,12 +34,12 @@ from mcp_remote_py.errors import InvalidMessage
 from mcp_remote_py.jsonrpc import (
     Kind,
     Message,
-    encode_error,
-    encode_notification,
-    encode_request,
-    encode_result,
-    parse_message,
+    make_error,
+    make_notification,
+    make_request,
+    make_result,
 )
+from mcp_remote_py.parsing import parse_message
 from tests.eras.transcripts_player import (
     ModernServerTranslator,
     Output,
@@ -67,11 +67,11 @@ def dump(value: Json) -> bytes:
 
 
 def request_of(method: str, params: Json, raw_id: bytes = b"1") -> Message:
-    return parse_message(encode_request(raw_id, method, dump(params)))
+    return make_request(raw_id, method, dump(params))
 
 
 def result_of(request: Message, result: Json) -> Message:
-    return parse_message(encode_result(request.raw_id, dump(result)))
+    return make_result(request.raw_id, dump(result))
 
 
 def finish(conversation: Conversation, reply: Callable[[Step], Reply]) -> bytes:
@@ -81,14 +81,14 @@ def finish(conversation: Conversation, reply: Callable[[Step], Reply]) -> bytes:
         try:
             given = reply(conversation.send(given))
         except StopIteration as end:
-            return end.value
+            return end.value.raw
     raise AssertionError("the conversation does not end")
 
 
 def greet(result: Json) -> tuple[ModernServer, Json]:
     """A server that said this when it was discovered, and the result of `initialize`."""
     server = ModernServer(INITIALIZE)
-    line = server.greet(result_of(server.discover(), result))
+    line = server.greet(result_of(server.discover(), result)).raw
     return server, json.loads(line)["result"]
 
 
@@ -155,9 +155,11 @@ def is_foreign(method: str) -> bool:
 def test_a_host_that_says_nothing_of_itself_is_greeted_with_the_newest_handshake(
     params: bytes,
 ) -> None:
-    server = ModernServer(parse_message(encode_request(b"0", "initialize", params)))
+    server = ModernServer(make_request(b"0", "initialize", params))
     discover = server.discover()
-    line = server.greet(result_of(discover, {"supportedVersions": [MODERN], "capabilities": {}}))
+    line = server.greet(
+        result_of(discover, {"supportedVersions": [MODERN], "capabilities": {}})
+    ).raw
     assert json.loads(line)["result"]["protocolVersion"] == "2025-11-25"
     assert json.loads(discover.params)["_meta"]["io.modelcontextprotocol/protocolVersion"] == MODERN
 
@@ -177,7 +179,7 @@ def test_a_number_too_long_for_python_is_handed_on_and_does_no_harm() -> None:
     number = b"9" * 5000
     capabilities = b'{"tools":{"listChanged":true},"experimental":{"n":%b}}' % number
     result = b'{"supportedVersions":["2026-07-28"],"capabilities":%b}' % capabilities
-    line = server.greet(parse_message(encode_result(server.discover().raw_id, result)))
+    line = server.greet(make_result(server.discover().raw_id, result)).raw
     assert capabilities in line
     assert server.wanted_notifications() == {}
 
@@ -201,7 +203,7 @@ def test_a_state_that_is_no_string_goes_back_as_well(state: bytes) -> None:
     conversation = server.serve(request)
     next(conversation)
     demand = b'{"resultType":"input_required","requestState":%b}' % state
-    assert conversation.send(parse_message(encode_result(b"1", demand))) == Pause(1)
+    assert conversation.send(make_result(b"1", demand)) == Pause(1)
     step = conversation.send(None)
     assert isinstance(step, Exchange)
     assert b'"requestState":%b' % state in step.request.raw
@@ -244,7 +246,7 @@ def test_a_demand_for_input_that_cannot_be_read_ends_the_request(members: Json) 
     next(conversation)
     with pytest.raises(StopIteration) as end:
         conversation.send(result_of(request, {"resultType": "input_required", **members}))
-    error = json.loads(end.value.value)["error"]
+    error = json.loads(end.value.value.raw)["error"]
     assert error["code"] == -31000
     assert '"input_required"' in error["message"]
 
@@ -258,7 +260,7 @@ def test_every_level_of_syslog_can_be_set(level: str) -> None:
     server, _ = greet({"supportedVersions": [MODERN]})
     with pytest.raises(StopIteration) as end:
         next(server.serve(request_of("logging/setLevel", {"level": level})))
-    assert json.loads(end.value.value) == {"jsonrpc": "2.0", "id": 1, "result": {}}
+    assert json.loads(end.value.value.raw) == {"jsonrpc": "2.0", "id": 1, "result": {}}
     meta = json.loads(server.discover().params)["_meta"]
     assert meta["io.modelcontextprotocol/logLevel"] == level
 
@@ -321,9 +323,7 @@ def error_answers(raw_id: bytes) -> st.SearchStrategy[Message]:
 
 
 def answers(raw_id: bytes) -> st.SearchStrategy[Message]:
-    return error_answers(raw_id) | results.map(
-        lambda result: parse_message(encode_result(raw_id, dump(result)))
-    )
+    return error_answers(raw_id) | results.map(lambda result: make_result(raw_id, dump(result)))
 
 
 @pytest.mark.promise("E2")
@@ -369,7 +369,7 @@ def test_whatever_a_modern_server_says_of_itself_the_host_gets_a_readable_greeti
     server = ModernServer(INITIALIZE)
     discovered = result_of(server.discover(), result)
     assume(judge_discovery(discovered) is Era.MODERN)
-    answer = parse_message(server.greet(discovered))
+    answer = server.greet(discovered)
     assert answer.kind is Kind.RESPONSE
     assert answer.raw_id == INITIALIZE.raw_id
     assert answer.is_error is (MODERN not in result["supportedVersions"])
@@ -393,7 +393,7 @@ def test_what_a_revision_does_not_name_crosses_byte_for_byte(said: Json, answere
     assert sent == take_apart(request.params)
     with pytest.raises(StopIteration) as end:
         conversation.send(result_of(request, {"resultType": "complete", **answered}))
-    assert take_apart(parse_message(end.value.value).result) == take_apart(dump(answered))
+    assert take_apart(end.value.value.result) == take_apart(dump(answered))
 
 
 @pytest.mark.promise("E2")
@@ -404,7 +404,7 @@ def test_a_notice_without_a_stream_is_handed_on_as_it_is(method: str, params: Js
         dump(params),
         method.encode(),
     )
-    assert server.hear(parse_message(line)) == line
+    assert server.hear(parse_message(line)).raw == line
 
 
 # ------------------------------------------------------------------------- interleavings
@@ -527,15 +527,15 @@ class World:
         self._open_questions.remove(question.key)
         if self._draw(4):
             said = {"said": label}
-            line = encode_result(question.raw_id, dump(said))
+            line = make_result(question.raw_id, dump(said))
             self._expected_inputs[name][key] = said
         else:
-            line = encode_error(question.raw_id, -7, label)
+            line = make_error(question.raw_id, -7, label)
             if question.method == "elicitation/create":
                 self._expected_inputs[name][key] = {"action": "cancel"}
             else:
                 self._refused[name].append(label)
-        self._see(self._translator.from_host(line))
+        self._see(self._translator.from_host(line.raw))
 
     def _check_answer(self, name: str, answer: Message) -> None:
         plan = self._plans[name]
@@ -561,12 +561,12 @@ class World:
         self._expected_inputs[name] = {}
         self._rounds[name] += 1
         if number < len(plan.rounds):
-            line = encode_result(request.raw_id, self._demand(name, number))
+            line = make_result(request.raw_id, self._demand(name, number))
         elif plan.fails:
-            line = encode_error(request.raw_id, -32603, f"of {name}")
+            line = make_error(request.raw_id, -32603, f"of {name}")
         else:
-            line = encode_result(request.raw_id, dump({"of": name}))
-        self._see(self._translator.from_server(line))
+            line = make_result(request.raw_id, dump({"of": name}))
+        self._see(self._translator.from_server(line.raw))
 
     def _check_request(self, name: str, request: Message) -> None:
         params = take_apart(request.params)
@@ -602,8 +602,8 @@ class World:
                 "resourceSubscriptions": [name for name in wanted if not self._plans[name].fails]
             },
         }
-        line = encode_notification("notifications/subscriptions/acknowledged", dump(notice))
-        self._see(self._translator.from_server(line))
+        line = make_notification("notifications/subscriptions/acknowledged", dump(notice))
+        self._see(self._translator.from_server(line.raw))
 
 
 def _params(name: str, plan: Plan) -> Json:
@@ -631,7 +631,7 @@ def test_however_requests_mix_each_gets_its_own_answer_once(
 def test_revisions_with_a_handshake_alone_are_a_readable_error() -> None:
     server = ModernServer(INITIALIZE)
     only_older = result_of(server.discover(), {"supportedVersions": ["2025-11-25"]})
-    error = json.loads(server.greet(only_older))["error"]
+    error = json.loads(server.greet(only_older).raw)["error"]
     assert error["message"] == (
         "The server names only revisions that begin with initialize, and refuses it."
     )
@@ -663,7 +663,7 @@ def test_a_refused_discover_is_no_greeting() -> None:
     answer = parse_message(
         b'{"id":1,"error":{"code":-32022,"message":"m","data":{"supported":["2026-07-28"]}}}'
     )
-    assert json.loads(ModernServer(INITIALIZE).greet(answer))["error"]["code"] == -32022
+    assert json.loads(ModernServer(INITIALIZE).greet(answer).raw)["error"]["code"] == -32022
 
 
 @pytest.mark.parametrize("params", [{"protocolVersion": "2025-11-25", "capabilities": {}}, {}])

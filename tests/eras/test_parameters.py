@@ -30,7 +30,8 @@ from mcp_remote_py.eras.parameters import (
     read_marks,
 )
 from mcp_remote_py.errors import InvalidMessage
-from mcp_remote_py.jsonrpc import Message, parse_message
+from mcp_remote_py.jsonrpc import Message
+from mcp_remote_py.parsing import parse_message
 from tests.eras.exact import EXACT
 from tests.fakes import call_deeper
 
@@ -261,8 +262,8 @@ ODD = [
     ],
 )
 def test_a_list_without_a_broken_mark_is_its_own_bytes(line: bytes) -> None:
-    assert ParameterHeaders().learn(parse_message(line)) == line
-    assert taught(REGION).learn(parse_message(line)) == line
+    assert ParameterHeaders().learn(parse_message(line)).raw == line
+    assert taught(REGION).learn(parse_message(line)).raw == line
 
 
 @pytest.mark.promise("R2", "E1")
@@ -275,7 +276,9 @@ def test_a_tool_with_a_broken_mark_is_left_out_and_nothing_else(
     )
     odd = b",".join(ODD)
     with caplog.at_level(logging.WARNING):
-        left = ParameterHeaders().learn(parse_message(line % (REGION, BROKEN, b" , ".join(ODD))))
+        left = (
+            ParameterHeaders().learn(parse_message(line % (REGION, BROKEN, b" , ".join(ODD)))).raw
+        )
     expected = line.replace(b"[ %b, %b ,%b]", b"[%b,%b]")
     assert left == expected % (REGION, odd)
     assert caplog.messages == [
@@ -284,7 +287,7 @@ def test_a_tool_with_a_broken_mark_is_left_out_and_nothing_else(
 
 
 def test_a_list_of_nothing_but_broken_tools_is_empty() -> None:
-    line = ParameterHeaders().learn(parse_message(list_tools(BROKEN, BROKEN)))
+    line = ParameterHeaders().learn(parse_message(list_tools(BROKEN, BROKEN))).raw
     assert json.loads(line) == {"id": 1, "result": {"tools": []}}
 
 
@@ -378,7 +381,7 @@ def test_a_value_is_read_where_its_mark_stands() -> None:
 def test_pages_add_up() -> None:
     known = taught(REGION)
     other = tool("b", schema_of(x=marked("X")))
-    assert known.learn(parse_message(list_tools(other))) == list_tools(other)
+    assert known.learn(parse_message(list_tools(other))).raw == list_tools(other)
     assert call(known, "a", b'{"r":"1"}') == [(b"Mcp-Param-R", b"1")]
     assert call(known, "b", b'{"x":"2"}') == [(b"Mcp-Param-X", b"2")]
 
@@ -463,7 +466,7 @@ def test_what_was_just_shallow_enough_to_be_read_is_no_crash_later(depth: int) -
     except InvalidMessage:
         return
     assert call_deeper(100, lambda: known.headers(message)) == []
-    assert call_deeper(100, lambda: known.learn(answer)) == listed
+    assert call_deeper(100, lambda: known.learn(answer).raw) == listed
 
 
 # ------------------------------------------------------------------------- value encoding

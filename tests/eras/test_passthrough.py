@@ -13,7 +13,7 @@ from mcp.shared.inbound import decode_header_value
 from mcp_remote_py.eras.envelope import names_its_version
 from mcp_remote_py.eras.parameters import ParameterHeaders
 from mcp_remote_py.eras.passthrough import Stamp
-from mcp_remote_py.jsonrpc import parse_message
+from mcp_remote_py.parsing import parse_message
 
 VERSION = "io.modelcontextprotocol/protocolVersion"
 META = b'"_meta":{"%b":"2026-07-28"}' % VERSION.encode()

@@ -16,7 +16,8 @@ from mcp_remote_py.eras.results import (
     to_modern_result,
 )
 from mcp_remote_py.eras.verdict import error_code
-from mcp_remote_py.jsonrpc import LOCAL_ERROR, Message, parse_message
+from mcp_remote_py.jsonrpc import LOCAL_ERROR, Message
+from mcp_remote_py.parsing import parse_message
 from mcp_remote_py.versions import HANDSHAKE_VERSIONS, MODERN
 from tests.eras.exact import EXACT
 
@@ -49,10 +50,16 @@ def fail_with(error: bytes) -> Message:
 
 def to_handshake(method: str, result: bytes) -> bytes:
     """The result the host gets."""
-    line = to_handshake_result(request(method), answer_with(result))
-    answer = parse_message(line)
+    answer = to_handshake_result(request(method), answer_with(result))
     assert not answer.is_error
-    assert line == b'{"jsonrpc":"2.0","id":%b,"result":%b}' % (ID, answer.result)
+    assert answer.raw == b'{"jsonrpc":"2.0","id":%b,"result":%b}' % (ID, answer.result)
+    return answer.result
+
+
+def to_modern(method: str, result: bytes) -> bytes:
+    """The result the host gets."""
+    answer = to_modern_result(request(method), answer_with(result))
+    assert answer.raw == b'{"jsonrpc":"2.0","id":%b,"result":%b}' % (ID, answer.result)
     return answer.result
 
 
@@ -112,7 +119,7 @@ def test_a_complete_result_is_a_result(kind: bytes) -> None:
 )
 def test_a_result_of_any_other_kind_is_an_error_that_names_it(kind: bytes, named: str) -> None:
     modern = answer_with(b'{"resultType":%b,"content":[]}' % kind)
-    answer = parse_message(to_handshake_result(request("tools/call"), modern))
+    answer = to_handshake_result(request("tools/call"), modern)
     assert answer.raw_id == ID
     assert error_code(answer) == LOCAL_ERROR
     assert f"of the kind {named}," in json.loads(answer.error)["message"]
@@ -238,7 +245,7 @@ def test_a_modern_result_is_valid_for_every_handshake(method: str, version: str)
     ],
 )
 def test_a_resource_that_is_not_found_has_another_code_for_a_handshake(error: bytes) -> None:
-    line = to_handshake_error(request("resources/read"), fail_with(error))
+    line = to_handshake_error(request("resources/read"), fail_with(error)).raw
     expected = error.replace(b"-32602", b"-32002")
     assert line == b'{"jsonrpc":"2.0","id":%b,"error":%b}' % (ID, expected)
 
@@ -257,7 +264,7 @@ def test_a_resource_that_is_not_found_has_another_code_for_a_handshake(error: by
     ],
 )
 def test_every_other_error_keeps_its_bytes_for_a_handshake(method: str, error: bytes) -> None:
-    line = to_handshake_error(request(method), fail_with(error))
+    line = to_handshake_error(request(method), fail_with(error)).raw
     assert line == b'{"jsonrpc":"2.0","id":%b,"error":%b}' % (ID, error)
 
 
@@ -270,19 +277,19 @@ def test_a_result_of_a_handshake_is_valid_for_a_modern_client(method: str) -> No
     legacy = b"{%b}" % MEMBERS[method]
     assert all(is_valid(method, version, legacy) for version in HANDSHAKE_VERSIONS)
     assert not is_valid(method, MODERN, legacy)
-    assert is_valid(method, MODERN, to_modern_result(method, legacy))
+    assert is_valid(method, MODERN, to_modern(method, legacy))
 
 
 @pytest.mark.promise("E3")
 @pytest.mark.parametrize("method", sorted(CACHEABLE))
 def test_what_is_cacheable_is_said_to_be_old_at_once_and_the_persons_own(method: str) -> None:
-    assert to_modern_result(method, b'{"a":1.0}') == b'{%b,%b,"a":1.0}' % (COMPLETE, STALE)
+    assert to_modern(method, b'{"a":1.0}') == b'{%b,%b,"a":1.0}' % (COMPLETE, STALE)
 
 
 @pytest.mark.promise("E3")
 @pytest.mark.parametrize("method", ["tools/call", "prompts/get", "completion/complete", ""])
 def test_what_is_not_cacheable_is_only_said_to_be_complete(method: str) -> None:
-    assert to_modern_result(method, b"{}") == b"{%b}" % COMPLETE
+    assert to_modern(method, b"{}") == b"{%b}" % COMPLETE
 
 
 @pytest.mark.promise("E3")
@@ -295,7 +302,7 @@ def test_what_is_not_cacheable_is_only_said_to_be_complete(method: str) -> None:
     ],
 )
 def test_what_a_result_says_itself_is_not_said_anew(legacy: bytes, modern: bytes) -> None:
-    assert to_modern_result("tools/list", legacy) == modern
+    assert to_modern("tools/list", legacy) == modern
 
 
 @pytest.mark.parametrize(
@@ -310,14 +317,14 @@ def test_what_a_result_says_itself_is_not_said_anew(legacy: bytes, modern: bytes
 def test_a_result_that_lacks_nothing_or_is_no_object_is_its_own_bytes(
     method: str, result: bytes
 ) -> None:
-    assert to_modern_result(method, result) == result
+    assert to_modern(method, result) == result
 
 
 @pytest.mark.promise("E3")
 @pytest.mark.parametrize("value", EXACT)
 def test_all_else_in_a_result_keeps_its_bytes_for_a_modern_client(value: bytes) -> None:
     members = b'"a":%b,"_meta":{"m":%b},"b":[%b]' % (value, value, value)
-    assert to_modern_result("tools/call", b"{%b}" % members) == b"{%b,%b}" % (COMPLETE, members)
+    assert to_modern("tools/call", b"{%b}" % members) == b"{%b,%b}" % (COMPLETE, members)
 
 
 @pytest.mark.promise("E1", "E2", "E3")
@@ -325,14 +332,14 @@ def test_all_else_in_a_result_keeps_its_bytes_for_a_modern_client(value: bytes) 
 @pytest.mark.parametrize("method", sorted(MEMBERS))
 def test_a_result_that_crosses_twice_is_what_it_was(method: str, value: bytes) -> None:
     legacy = b'{%b,"x":%b}' % (MEMBERS[method], value)
-    assert to_handshake(method, to_modern_result(method, legacy)) == legacy
+    assert to_handshake(method, to_modern(method, legacy)) == legacy
 
 
 @pytest.mark.promise("E3")
 @pytest.mark.parametrize("method", ["resources/read", "resources/subscribe"])
 def test_a_resource_that_is_not_found_has_the_modern_code(method: str) -> None:
     error = fail_with(b'{"code":-32002,"message":"m","data":{"uri":"u","n":1.0}}')
-    line = to_modern_error(request(method), error)
+    line = to_modern_error(request(method), error).raw
     expected = b'{"code":-32602,"message":"m","data":{"uri":"u","n":1.0}}'
     assert line == b'{"jsonrpc":"2.0","id":%b,"error":%b}' % (ID, expected)
 
@@ -350,20 +357,20 @@ def test_a_resource_that_is_not_found_has_the_modern_code(method: str) -> None:
     ],
 )
 def test_every_other_error_keeps_its_bytes_for_a_modern_client(error: bytes) -> None:
-    line = to_modern_error(request("resources/read"), fail_with(error))
+    line = to_modern_error(request("resources/read"), fail_with(error)).raw
     assert line == b'{"jsonrpc":"2.0","id":%b,"error":%b}' % (ID, error)
 
 
 def test_a_text_takes_the_place_of_what_is_no_object_whatever_the_blanks() -> None:
     answer = parse_message(b'{"id":1,"result":{"content":[\t ],"structuredContent":5}}')
-    line = to_handshake_result(parse_message(b'{"id":1,"method":"tools/call"}'), answer)
+    line = to_handshake_result(parse_message(b'{"id":1,"method":"tools/call"}'), answer).raw
     assert json.loads(line)["result"]["content"] == [{"type": "text", "text": "5"}]
 
 
 def test_an_error_of_2025_11_25_alone_says_which_capability_is_missing() -> None:
     request = parse_message(b'{"id":1,"method":"tools/call"}')
     answer = parse_message(b'{"id":1,"error":{"code":-32042,"message":"x"}}')
-    error = json.loads(to_modern_error(request, answer))["error"]
+    error = json.loads(to_modern_error(request, answer).raw)["error"]
     assert error["code"] == -32021
     assert error["data"] == {"requiredCapabilities": {"elicitation": {"url": {}}}}
 
@@ -371,4 +378,6 @@ def test_an_error_of_2025_11_25_alone_says_which_capability_is_missing() -> None
 def test_a_code_that_is_the_specifications_is_no_servers_of_the_older_era() -> None:
     request = parse_message(b'{"id":1,"method":"tools/call"}')
     answer = parse_message(b'{"id":1,"error":{"code":-32050,"message":"x","data":1.0}}')
-    assert b'"error":{"code":-32603,"message":"x","data":1.0}' in to_modern_error(request, answer)
+    assert (
+        b'"error":{"code":-32603,"message":"x","data":1.0}' in to_modern_error(request, answer).raw
+    )

@@ -30,7 +30,8 @@ from mcp_remote_py.errors import (
     Unusable,
     WrongEra,
 )
-from mcp_remote_py.jsonrpc import Message, encode_error, parse_message
+from mcp_remote_py.jsonrpc import Message, make_error
+from mcp_remote_py.parsing import parse_message
 from mcp_remote_py.versions import HANDSHAKE_VERSIONS
 
 MODERN_LIST = b'["2025-11-25","2026-07-28"]'
@@ -125,8 +126,8 @@ def test_the_versions_a_server_says_it_speaks(answer: Message, versions: list[st
     ],
 )
 def test_codes_that_only_a_modern_server_sends(code: int, modern: bool) -> None:
-    assert is_modern_error(encode_error(b"1", code, "x")) is modern
-    assert is_modern_error(encode_error(None, code, "x")) is modern
+    assert is_modern_error(make_error(b"1", code, "x").raw) is modern
+    assert is_modern_error(make_error(None, code, "x").raw) is modern
 
 
 def test_a_modern_error_whose_message_was_cut_in_an_emoji_is_one() -> None:
@@ -185,7 +186,7 @@ def test_who_takes_a_handshake_is_legacy_unless_it_agrees_on_a_modern_revision(
 @pytest.mark.promise("E1", "E2")
 @pytest.mark.parametrize("code", [-32601, -32602, -32022, -32020, -32000, -32603, 0])
 def test_a_handshake_that_is_not_taken_says_nothing_yet(code: int) -> None:
-    assert judge_greeting(parse_message(encode_error(b"1", code, "x"))) is Era.UNKNOWN
+    assert judge_greeting(make_error(b"1", code, "x")) is Era.UNKNOWN
 
 
 @pytest.mark.promise("E1", "E2", "E3")
@@ -231,7 +232,7 @@ CONCRETE = [NotSent, Refused, SessionLost, Interrupted, Unusable]
 
 
 def fail(kind: type[ExchangeError], status: int | None, code: int | None) -> ExchangeError:
-    body = None if code is None else encode_error(b"1", code, "x")
+    body = None if code is None else make_error(b"1", code, "x").raw
     return kind("x", status=status, body=body)
 
 

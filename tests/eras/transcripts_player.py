@@ -27,7 +27,8 @@ from mcp_remote_py.eras.conversation import (
     Step,
 )
 from mcp_remote_py.eras.modern_server import ModernServer
-from mcp_remote_py.jsonrpc import Kind, Message, parse_message
+from mcp_remote_py.jsonrpc import Kind, Message, make_result
+from mcp_remote_py.parsing import parse_message
 
 TRANSCRIPTS = Path(__file__).parent / "transcripts"
 
@@ -196,7 +197,7 @@ class ModernServerTranslator:
         assert message.kind is not Kind.REQUEST, "a server of this era sends no requests"
         if message.kind is Kind.NOTIFICATION:
             if message.method != "notifications/subscriptions/acknowledged":
-                return [Output("to_host", self.server.hear(message))]
+                return [Output("to_host", self.server.hear(message).raw)]
             return list(self._end_listening(message.params))
         if message.key == self._listening:
             return list(self._end_listening(message))
@@ -236,8 +237,8 @@ class ModernServerTranslator:
                 self.waits.append(step.attempt)
                 step = talk.conversation.send(None)
         except StopIteration as end:
-            if end.value:
-                yield Output("to_host", end.value)
+            if end.value.key != NOBODY:
+                yield Output("to_host", end.value.raw)
             return
         yield from self._take_step(talk, step)
 
@@ -258,6 +259,9 @@ class ModernServerTranslator:
                 yield from self._listen()
 
 
+NOBODY = "nobody asked"
+
+
 class _Acknowledged(msgspec.Struct):
     notifications: Filter
 
@@ -270,4 +274,4 @@ def _greet(server: ModernServer) -> Conversation:
 
 def _listen() -> Conversation:
     yield Listen()
-    return b""
+    return make_result(b'"%b"' % NOBODY.encode(), b"{}")

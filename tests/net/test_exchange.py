@@ -92,7 +92,7 @@ def answering(*answers: bytes) -> Speak:
 
 def request(method: bytes = b"POST", body: bytes = b"") -> Request:
     headers = [(b"host", b"test"), (b"content-length", b"%d" % len(body))]
-    return Request(method, b"/", headers, body)
+    return Request(method, b"/", headers, [body])
 
 
 async def open_wire(port: int) -> Wire:
@@ -183,7 +183,7 @@ def test_a_body_until_the_end_that_is_reset_is_not_whole() -> None:
     async def main() -> None:
         async with serving(speak) as server:
             connection = Connection(await open_wire(server.port))
-            asked = request()._replace(body=b"x")
+            asked = request()._replace(body=[b"x"])
             with pytest.raises(Broken, match="reset"):
                 await ask(connection, asked)
             connection.close()
@@ -246,12 +246,37 @@ def test_an_answer_before_all_was_sent_is_read() -> None:
     run(main())
 
 
+def test_a_server_that_speaks_before_it_has_read_all_still_gets_the_rest() -> None:
+    size = 20 * MIB
+
+    async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 102 Processing\r\n\r\n")
+        await writer.drain()
+        body = await reader.readexactly(size)
+        writer.write(GOOD if body == b"x" * size else b"")
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(GOOD)
+
+    async def main() -> None:
+        async with serving(speak) as server:
+            connection = Connection(await open_wire(server.port))
+            long = [b"x" * (size - 1), b"x"]
+            headers = [(b"host", b"test"), (b"content-length", b"%d" % size)]
+            assert await ask(connection, Request(b"POST", b"/", headers, long)) == (200, b"good")
+            assert connection.is_idle()
+            assert await ask(connection) == (200, b"good")
+            connection.close()
+
+    run(main())
+
+
 @pytest.mark.promise("S2")
 def test_nothing_of_a_request_that_cannot_be_written_leaves() -> None:
     async def main() -> None:
         async with serving(answering(GOOD)) as server:
             connection = Connection(await open_wire(server.port))
-            bad = Request(b"POST", b"/", [(b"a", b"b\r\nc: d")], b"x")
+            bad = Request(b"POST", b"/", [(b"a", b"b\r\nc: d")], [b"x"])
             with pytest.raises(CannotBeSent):
                 await connection.exchange(bad, PATIENCE)
             assert await ask(connection) == (200, b"good")

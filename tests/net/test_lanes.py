@@ -74,7 +74,7 @@ def server() -> Iterator[WildServer]:
 
 
 async def post(client: HttpClient, body: bytes = b'{"id":1,"method":"x"}') -> bytes:
-    response = await client.request(b"POST", [(b"content-type", b"application/json")], body)
+    response = await client.request(b"POST", [(b"content-type", b"application/json")], [body])
     try:
         return await response.read(1 << 20)
     finally:
@@ -175,7 +175,7 @@ def test_body_that_was_not_read_to_its_end_ends_its_connection(server: WildServe
 
     async def main() -> None:
         client = await client_for(server.url)
-        response = await client.request(b"POST", [], b'{"id":2,"method":"long"}')
+        response = await client.request(b"POST", [], [b'{"id":2,"method":"long"}'])
         await response.aclose()
         await response.aclose()
         await asyncio.gather(post(client), post(client))
@@ -190,7 +190,7 @@ def test_body_that_was_not_read_to_its_end_ends_its_connection(server: WildServe
 def test_response_closed_twice_gives_its_connection_back_once(server: WildServer) -> None:
     async def main() -> None:
         client = await client_for(server.url)
-        response = await client.request(b"POST", [], b'{"id":2,"method":"x"}')
+        response = await client.request(b"POST", [], [b'{"id":2,"method":"x"}'])
         await response.read(1000)
         await response.aclose()
         await response.aclose()

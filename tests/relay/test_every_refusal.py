@@ -18,7 +18,7 @@ import pytest
 from mcp_remote_py.bridge.era import ServerEra
 from mcp_remote_py.bridge.host_side import HostSide
 from mcp_remote_py.bridge.server_side import EraChannel
-from mcp_remote_py.channel import Deliver, OnLine, ServerChannel
+from mcp_remote_py.channel import Deliver, OnLine, Piece, ServerChannel
 from mcp_remote_py.eras.parameters import ParameterHeaders
 from mcp_remote_py.eras.passthrough import Stamp
 from mcp_remote_py.eras.verdict import MODERN_CODES, Era
@@ -29,6 +29,7 @@ from mcp_remote_py.tools import ToolCatalog
 from mcp_remote_py.transports.choose import Candidate, ChosenChannel, OnAccepted
 from mcp_remote_py.transports.http import HttpClient
 from mcp_remote_py.transports.legacy_sse import LegacySseChannel
+from mcp_remote_py.transports.lines import HostLines
 from mcp_remote_py.transports.streamable import StreamableChannel
 from tests.fakes import Json, encode
 from tests.peers.wild_server import PREFIX, Exchange, WildServer, be_modern
@@ -224,7 +225,8 @@ class Host:
         for _ in self._on_line(line) or ():
             pass
 
-    def send(self, line: bytes) -> None:
+    def send(self, *pieces: Piece) -> None:
+        line = b"".join(pieces)
         message = json.loads(line)
         if "method" not in message:
             self._answers.pop(message["id"]).set_result(line)
@@ -264,11 +266,11 @@ class Host:
             )
 
         self._relay = Relay(
-            *(self, connect),
+            HostSide(HostLines(self), self._era, self._clock, lambda count: b"k" * count),
+            connect,
             catalog=ToolCatalog(ToolRules()),
             clock=self._clock,
             random=lambda: 0.0,
-            front=HostSide(self._era, self._clock, lambda count: b"k" * count),
         )
         self._running = asyncio.ensure_future(self._relay.run())
         await asyncio.sleep(0)

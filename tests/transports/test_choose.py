@@ -15,7 +15,7 @@ from mcp_remote_py.errors import (
     SessionLost,
     Unusable,
 )
-from mcp_remote_py.jsonrpc import parse_message
+from mcp_remote_py.parsing import parse_message
 from mcp_remote_py.transports.choose import Candidate, ChosenChannel, OnAccepted
 from tests.fakes import (
     Behaviour,

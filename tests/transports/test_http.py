@@ -23,7 +23,7 @@ from mcp_remote_py.errors import (
     SessionLost,
     Unusable,
 )
-from mcp_remote_py.jsonrpc import parse_message
+from mcp_remote_py.parsing import parse_message
 from mcp_remote_py.redact import Secret
 from mcp_remote_py.settings import HeaderSources, ServerUrl, Timeouts, Tls, parse_server_url
 from mcp_remote_py.transports.http import MAX_ATTEMPTS, HttpClient, is_upgrade
@@ -64,7 +64,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 async def exchange(client: HttpClient, body: bytes = CALL) -> bytes:
     """One POST, as a transport does it; a refusal is raised."""
-    response = await client.request(b"POST", [(b"content-type", b"application/json")], body)
+    response = await client.request(b"POST", [(b"content-type", b"application/json")], [body])
     try:
         if response.status >= 300:
             raise await client.fail(response, request=parse_message(body), session_sent=False)
@@ -702,7 +702,7 @@ def test_session_is_lost_only_where_one_was_named(server: WildServer) -> None:
         client = await client_for(server.url)
         for sent, kind in ((True, SessionLost), (False, Unusable)):
             server.script("x", answer_status(404))
-            response = await client.request(b"POST", [], CALL)
+            response = await client.request(b"POST", [], [CALL])
             error = await client.fail(response, request=None, session_sent=sent)
             assert type(error) is kind
             await response.aclose()

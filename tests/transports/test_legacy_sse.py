@@ -9,7 +9,8 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from mcp_remote_py.errors import ExchangeError, Interrupted, Refused, SessionLost, Unusable
-from mcp_remote_py.jsonrpc import Message, parse_message
+from mcp_remote_py.jsonrpc import Message
+from mcp_remote_py.parsing import parse_message
 from mcp_remote_py.transports.legacy_sse import LegacySseChannel
 from tests.fakes import encode, encode_notification, encode_request, run, until
 from tests.peers.wild_server import (

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mcp_remote_py.errors import MAX_EXCERPT_LENGTH, ExchangeError, Refused, SessionLost, Unusable
-from mcp_remote_py.jsonrpc import Message, parse_message
+from mcp_remote_py.jsonrpc import Message
+from mcp_remote_py.parsing import parse_message
 from mcp_remote_py.transports.refusal import (
     EVIDENCE_BYTES,
     MAX_RETRY_AFTER,

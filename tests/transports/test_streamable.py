@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from mcp_remote_py.errors import Interrupted, NotSent, SessionLost, Unusable
-from mcp_remote_py.jsonrpc import Message, parse_message
+from mcp_remote_py.jsonrpc import Message
+from mcp_remote_py.parsing import parse_message
 from mcp_remote_py.transports import streamable
 from mcp_remote_py.transports.streamable import StreamableChannel
 from tests.fakes import FakeClock, encode, encode_notification, encode_request, run, until

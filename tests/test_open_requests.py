@@ -6,12 +6,12 @@ import pytest
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from hypothesis.strategies import sampled_from
 
-from mcp_remote_py.pending import Ledger
+from mcp_remote_py.open_requests import OpenRequests
 
 
 @pytest.mark.promise("R1")
 def test_an_open_request_is_closed_by_exactly_one() -> None:
-    ledger: Ledger[str] = Ledger()
+    ledger: OpenRequests[str] = OpenRequests()
     assert ledger.open("a", "first")
     assert "a" in ledger
     assert ledger.find("a") == "first"
@@ -23,7 +23,7 @@ def test_an_open_request_is_closed_by_exactly_one() -> None:
 
 @pytest.mark.promise("R1")
 def test_an_id_that_is_open_is_not_opened_again() -> None:
-    ledger: Ledger[str] = Ledger()
+    ledger: OpenRequests[str] = OpenRequests()
     assert ledger.open(1, "first")
     assert not ledger.open(1, "second")
     assert not ledger.open(1.0, "the same id")
@@ -33,7 +33,7 @@ def test_an_id_that_is_open_is_not_opened_again() -> None:
 
 
 def test_all_can_be_closed_while_they_are_walked_through() -> None:
-    ledger: Ledger[int] = Ledger()
+    ledger: OpenRequests[int] = OpenRequests()
     for key in (3, 1, 2):
         ledger.open(key, key)
     assert [ledger.close(key) for key in ledger] == [3, 1, 2]
@@ -48,7 +48,7 @@ class LedgerBesideAList(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.ledger: Ledger[int] = Ledger()
+        self.ledger: OpenRequests[int] = OpenRequests()
         self.pairs: list[tuple[object, int]] = []
         self.count = 0
 

@@ -6,33 +6,34 @@ import json
 
 import pytest
 
-from mcp_remote_py.jsonrpc import encode_error, encode_result, parse_message
-from mcp_remote_py.session import INITIALIZED, TOOLS_CHANGED, SessionMemory
+from mcp_remote_py.jsonrpc import make_error, make_result
+from mcp_remote_py.mcp_session import INITIALIZED, TOOLS_CHANGED, SessionReplay
+from mcp_remote_py.parsing import parse_message
 
 INITIALIZE = b'{ "protocolVersion":"2025-11-25","capabilities":{},"n":1.0,"e":"\\u0041" }'
 
 
-def note(memory: SessionMemory, method: str, params: bytes, result: bytes = b"{}") -> str:
+def note(memory: SessionReplay, method: str, params: bytes, result: bytes = b"{}") -> str:
     """The host asks, the server answers."""
     line = b'{"id":7,"method":%b,"params":%b}' % (json.dumps(method).encode(), params)
     if not params:
         line = b'{"id":7,"method":%b}' % json.dumps(method).encode()
-    return memory.note(parse_message(line), parse_message(encode_result(b"7", result)))
+    return memory.note(parse_message(line), make_result(b"7", result))
 
 
-def refuse(memory: SessionMemory, method: str, params: bytes) -> str:
+def refuse(memory: SessionReplay, method: str, params: bytes) -> str:
     """The host asks, the server answers with an error."""
     line = b'{"id":7,"method":%b,"params":%b}' % (json.dumps(method).encode(), params)
-    return memory.note(parse_message(line), parse_message(encode_error(b"7", -32601, "no")))
+    return memory.note(parse_message(line), make_error(b"7", -32601, "no"))
 
 
-def begin(result: bytes = b'{"protocolVersion":"2025-06-18"}') -> SessionMemory:
-    memory = SessionMemory()
+def begin(result: bytes = b'{"protocolVersion":"2025-06-18"}') -> SessionReplay:
+    memory = SessionReplay()
     note(memory, "initialize", INITIALIZE, result)
     return memory
 
 
-def subscribe(memory: SessionMemory, uri: str, extra: str = "") -> bytes:
+def subscribe(memory: SessionReplay, uri: str, extra: str = "") -> bytes:
     params = b'{"uri":"%b"%b}' % (uri.encode(), extra.encode())
     note(memory, "resources/subscribe", params)
     return params
@@ -40,7 +41,7 @@ def subscribe(memory: SessionMemory, uri: str, extra: str = "") -> bytes:
 
 @pytest.mark.promise("R5")
 def test_without_a_handshake_there_is_nothing_to_repeat() -> None:
-    memory = SessionMemory()
+    memory = SessionReplay()
     assert not memory.established
     assert not memory.announces_tools
     assert memory.tools is None
@@ -97,7 +98,7 @@ def test_a_subscription_that_names_nothing_is_not_kept(params: bytes) -> None:
 
 @pytest.mark.promise("R5")
 def test_what_the_server_refused_is_not_repeated() -> None:
-    memory = SessionMemory()
+    memory = SessionReplay()
     assert refuse(memory, "initialize", INITIALIZE) == ""
     assert not memory.established
     memory = begin()
@@ -156,23 +157,23 @@ def test_other_requests_leave_no_trace(method: str) -> None:
     ],
 )
 def test_the_version_is_told_where_it_is_one(result: bytes, version: str) -> None:
-    memory = SessionMemory()
+    memory = SessionReplay()
     assert note(memory, "initialize", INITIALIZE, result) == version
     assert memory.established
-    answer = parse_message(encode_result(b'"private"', result))
+    answer = make_result(b'"private"', result)
     assert memory.renew(answer) == version
 
 
 @pytest.mark.parametrize("result", [b"null", b"[]", b"5", b'"2025-06-18"'])
 def test_a_result_that_is_no_object_is_no_handshake(result: bytes) -> None:
-    memory = SessionMemory()
+    memory = SessionReplay()
     assert note(memory, "initialize", INITIALIZE, result) == ""
     assert not memory.established
-    assert memory.renew(parse_message(encode_result(b"1", result))) == ""
+    assert memory.renew(make_result(b"1", result)) == ""
 
 
 def test_an_error_names_no_version() -> None:
-    assert SessionMemory().renew(parse_message(encode_error(b"1", -32600, "no"))) == ""
+    assert SessionReplay().renew(make_error(b"1", -32600, "no")) == ""
 
 
 # ------------------------------------------------------------------------- the tools
@@ -227,7 +228,7 @@ def test_a_later_page_is_not(params: bytes) -> None:
 
 
 def test_other_tools_are_told_in_a_notification() -> None:
-    assert json.loads(TOOLS_CHANGED) == {
+    assert json.loads(TOOLS_CHANGED.raw) == {
         "jsonrpc": "2.0",
         "method": "notifications/tools/list_changed",
     }

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from mcp_remote_py.bridge.listening import Listening
 from mcp_remote_py.channel import Clock, Deliver
 from mcp_remote_py.eras.conversation import AskHost, Exchange, Pause, Reply, Step
-from mcp_remote_py.jsonrpc import Message, encode_notification, parse_message
+from mcp_remote_py.jsonrpc import Message, make_notification
 from mcp_remote_py.retry import RESUME_STEPS, Random
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class Conversations:
                 talk.begun = True
                 step = talk.conversation.send(reply)
         except StopIteration as end:
-            self._deliver(parse_message(end.value))
+            self._deliver(end.value)
 
     async def _take_step(self, talk: _Talk, step: Step) -> Reply:
         match step:
@@ -129,8 +129,7 @@ class Conversations:
         for request in talk.asked:
             if self._asked.pop(request.key, None) is not None:
                 params = b'{"requestId":%b,"reason":"The request is over."}' % request.raw_id
-                line = encode_notification("notifications/cancelled", params)
-                self._deliver(parse_message(line))
+                self._deliver(make_notification("notifications/cancelled", params))
         talk.asked = ()
 
     def cancel(self, key: Hashable) -> None:

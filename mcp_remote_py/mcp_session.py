@@ -12,8 +12,9 @@ from collections.abc import Iterator
 
 import msgspec
 
-from mcp_remote_py.bounds import MAX_KEPT_TOOLS
-from mcp_remote_py.jsonrpc import UNREADABLE, Message, encode_notification
+from mcp_remote_py.bounds import LONG_BYTES, MAX_KEPT_TOOLS
+from mcp_remote_py.json_text import UNREADABLE, read_string, read_text
+from mcp_remote_py.jsonrpc import Message, make_notification
 
 
 class _Listable(msgspec.Struct):
@@ -24,30 +25,14 @@ class _Capabilities(msgspec.Struct):
     tools: _Listable | None = None
 
 
-class _InitializeResult(msgspec.Struct):
-    protocolVersion: object = None
-    capabilities: msgspec.Raw = msgspec.Raw(b"{}")
-
-
-class _Page(msgspec.Struct):
-    cursor: object = None
-
-
-class _Subscription(msgspec.Struct):
-    uri: str
-
-
-_decode_initialize_result = msgspec.json.Decoder(_InitializeResult).decode
 _decode_capabilities = msgspec.json.Decoder(_Capabilities).decode
-_decode_page = msgspec.json.Decoder(_Page).decode
-_decode_subscription = msgspec.json.Decoder(_Subscription).decode
 
 _VERSION = re.compile(r"[\x21-\x7e]+")
 
 INITIALIZED = "notifications/initialized"
 
 
-class SessionMemory:
+class SessionReplay:
     """The state of one session as the host made it."""
 
     def __init__(self) -> None:
@@ -80,28 +65,24 @@ class SessionMemory:
             case "resources/subscribe" | "resources/unsubscribe":
                 self._note_subscription(request)
             case "tools/list" if is_first_page(request):
-                tools = answer.result
-                self.tools = tools if len(tools) <= MAX_KEPT_TOOLS else None
+                self.tools = answer.result if answer.size <= MAX_KEPT_TOOLS else None
             case _:
                 pass
         return ""
 
     def _note_initialize(self, request: Message, answer: Message) -> str:
-        try:
-            result = _decode_initialize_result(answer.result)
-        except UNREADABLE:
+        if answer.known_members is None:
             return ""
         self._initialize = request
         self._log_level = None
         self._subscriptions.clear()
         self.tools = None
-        self._announces_tools = _announces_tools(result)
-        return _version_in(result)
+        self._announces_tools = _announces_tools(answer)
+        return _version_in(answer)
 
     def _note_subscription(self, request: Message) -> None:
-        try:
-            uri = _decode_subscription(request.params).uri
-        except UNREADABLE:
+        uri = read_string(request.members.get("uri"))
+        if uri is None:
             return
         if request.method == "resources/subscribe":
             self._subscriptions[uri] = request
@@ -117,12 +98,10 @@ class SessionMemory:
 
         What was set before stays; what is announced may be another version's of the server.
         """
-        try:
-            result = _decode_initialize_result(answer.result)
-        except UNREADABLE:
+        if answer.known_members is None:
             return ""
-        self._announces_tools = _announces_tools(result)
-        return _version_in(result)
+        self._announces_tools = _announces_tools(answer)
+        return _version_in(answer)
 
     def handshake(self) -> Iterator[tuple[str, bytes]]:
         """Method and params of what begins a session, in order; the first is `initialize`."""
@@ -138,15 +117,18 @@ class SessionMemory:
             yield request.method, request.params
 
 
-def _version_in(result: _InitializeResult) -> str:
+def _version_in(answer: Message) -> str:
     """The version, if it is one: it goes into a header, where a line break would begin another."""
-    version = result.protocolVersion
-    return version if isinstance(version, str) and _VERSION.fullmatch(version) else ""
+    version = read_text(answer.members.get("protocolVersion"))
+    return version if _VERSION.fullmatch(version) else ""
 
 
-def _announces_tools(result: _InitializeResult) -> bool:
+def _announces_tools(answer: Message) -> bool:
+    capabilities = answer.members.get("capabilities", b"{}")
+    if memoryview(capabilities).nbytes > LONG_BYTES:
+        return False
     try:
-        tools = _decode_capabilities(result.capabilities).tools
+        tools = _decode_capabilities(capabilities).tools
     except UNREADABLE:
         return False
     return tools is not None and tools.listChanged is True
@@ -154,10 +136,8 @@ def _announces_tools(result: _InitializeResult) -> bool:
 
 def is_first_page(request: Message) -> bool:
     """Whether a list is asked for from its beginning."""
-    try:
-        return _decode_page(request.params or b"{}").cursor is None
-    except UNREADABLE:
-        return False
+    members = request.known_members
+    return members is not None and bytes(members.get("cursor", b"null")) == b"null"
 
 
-TOOLS_CHANGED = encode_notification("notifications/tools/list_changed")
+TOOLS_CHANGED = make_notification("notifications/tools/list_changed")

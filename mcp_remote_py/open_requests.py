@@ -1,4 +1,4 @@
-"""The ledger of open requests, one per direction: who may be answered, and who must be.
+"""The table of open requests, one per direction: who may be answered, and who must be.
 
 It is what makes "every request is answered exactly once" (promise R1) a property of one table
 instead of a hope about many code paths. It must not know why a request is open.
@@ -9,15 +9,12 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator
 from typing import Generic, TypeVar
 
-import msgspec
-
-from mcp_remote_py.errors import InvalidMessage
-from mcp_remote_py.jsonrpc import INVALID_REQUEST, UNREADABLE, Message, decode_id, encode_error
+from mcp_remote_py.jsonrpc import INVALID_REQUEST, Message, make_error, read_id
 
 T = TypeVar("T")
 
 
-class Ledger(Generic[T]):
+class OpenRequests(Generic[T]):
     """Open requests by id; each id is opened, then closed by exactly one caller."""
 
     def __init__(self) -> None:
@@ -49,21 +46,11 @@ class Ledger(Generic[T]):
         return self._open.pop(key, None)
 
 
-def refuse_open_id(request: Message) -> bytes:
-    """The answer, a line, to a request whose id is that of one still open."""
-    return encode_error(request.raw_id, INVALID_REQUEST, "A request with this id is still open.")
-
-
-class _Cancelled(msgspec.Struct):
-    requestId: msgspec.Raw
-
-
-_decode_cancelled = msgspec.json.Decoder(_Cancelled).decode
+def refuse_open_id(request: Message) -> Message:
+    """The answer to a request whose id is that of one still open."""
+    return make_error(request.raw_id, INVALID_REQUEST, "A request with this id is still open.")
 
 
 def cancelled_key(message: Message) -> Hashable:
     """The id of the request that a `notifications/cancelled` names, None without a usable one."""
-    try:
-        return decode_id(bytes(_decode_cancelled(message.params).requestId))
-    except (*UNREADABLE, InvalidMessage):
-        return None
+    return read_id(message.members.get("requestId"))

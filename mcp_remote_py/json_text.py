@@ -1,0 +1,174 @@
+"""JSON text: what of it is read, mended and written with its bytes kept.
+
+The decoder is msgspec's: measured on CPython 3.11 it checks 42 MB of JSON text in 28 ms without
+building it (`json`: 383 ms and three times the memory) and a small call in 0.4 us (3.6 us). Pure.
+Must not know what a member means.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import TypeVar
+
+import msgspec
+
+from mcp_remote_py.bounds import MAX_MEMBERS, MAX_MENDED, MAX_MENDED_BYTES, has_few_parts
+
+T = TypeVar("T")
+
+UNREADABLE = (msgspec.MsgspecError, RecursionError)
+"""What decoding a part of a message may raise. The second one although the message as a whole was
+decoded before: how deep is too deep depends on how deep the caller already is."""
+
+Members = dict[str, msgspec.Raw]
+"""Of a JSON object, each with its bytes; of what is there twice, the last one."""
+
+Tree = Mapping[str, "msgspec.Raw | Tree"]
+"""Of an object that is made here, whose members are JSON text or again such objects."""
+
+encode = msgspec.json.encode
+
+
+def bounded(decode: Callable[[bytes], T], *, deep: bool = False) -> Callable[[bytes], T]:
+    """`decode` for texts with few enough members; of all others it says that they are unreadable.
+
+    For whatever makes an object of each member: so `deep` where it does of those inside as well.
+    """
+
+    def decode_checked(text: bytes) -> T:
+        if not (has_few_parts if deep else _has_few_members)(bytes(text)):
+            raise msgspec.ValidationError
+        return decode(text)
+
+    return decode_checked
+
+
+def _has_few_members(text: bytes) -> bool:
+    if text.count(b",") < MAX_MEMBERS:
+        return True
+    from mcp_remote_py.survey import has_few_members  # few texts are that long
+
+    return has_few_members(text)
+
+
+class _Name:
+    """A member's name, equal to no other: so that a mapping keeps what is there twice."""
+
+    __slots__ = ("text",)
+
+    def __init__(self, _: object, text: str) -> None:
+        self.text = text
+
+
+_decode_members = bounded(msgspec.json.Decoder(Members).decode)
+_decode_pairs = bounded(msgspec.json.Decoder(dict[_Name, msgspec.Raw], dec_hook=_Name).decode)
+_decode_text = msgspec.json.Decoder(str).decode
+_decode_integer = msgspec.json.Decoder(int).decode
+
+
+def read_members(value: bytes | msgspec.Raw) -> Members | None:
+    """The members of a JSON object; None where it is none, an empty one where it is missing.
+
+    Also None of one with more members than anybody has a use for.
+    """
+    if not value:
+        return {}
+    try:
+        return decode_mended(_decode_members, bytes(value))[0]
+    except UNREADABLE:
+        return None
+
+
+def read_names(value: bytes | msgspec.Raw) -> list[str] | None:
+    """The names of a JSON object's members, also what is there twice; None as `read_members`."""
+    pairs = read_pairs(value)
+    return None if pairs is None else [name for name, _ in pairs]
+
+
+def read_pairs(value: bytes | msgspec.Raw) -> list[tuple[str, msgspec.Raw]] | None:
+    """Every member of a JSON object, also what is there twice; None of what is none.
+
+    Also None of one with more members than anybody has a use for.
+    """
+    try:
+        members = decode_mended(_decode_pairs, bytes(value))[0]
+    except UNREADABLE:
+        return None
+    return [(name.text, value) for name, value in members.items()]
+
+
+def read_string(value: msgspec.Raw | bytes | None) -> str | None:
+    """A JSON string, None where it is none."""
+    try:
+        return None if value is None else _decode_text(value)
+    except UNREADABLE:
+        return None
+
+
+def read_text(value: msgspec.Raw | bytes | None) -> str:
+    """A JSON string, "" where it is none."""
+    return read_string(value) or ""
+
+
+def read_integer(value: msgspec.Raw | None) -> int:
+    """A JSON number that is an integer, 0 where it is none."""
+    try:
+        return _decode_integer(value) if value is not None else 0
+    except UNREADABLE:
+        return 0
+
+
+def spell_members(members: Tree) -> Iterator[bytes | msgspec.Raw]:
+    """The pieces of a JSON object whose members keep their bytes."""
+    mark = b"{"
+    for name, value in members.items():
+        yield mark + encode(name) + b":"
+        if isinstance(value, msgspec.Raw):
+            yield value
+        else:
+            yield from spell_members(value)
+        mark = b","
+    yield b"}" if members else b"{}"
+
+
+def write_members(members: Mapping[str, msgspec.Raw]) -> bytes:
+    """A JSON object of members that keep their bytes."""
+    return encode(members)
+
+
+def decode_mended(decode: Callable[[bytes], T], raw: bytes) -> tuple[T, bytes]:
+    r"""What `decode` makes of `raw`, and the text it was made from: `raw`, or that mended.
+
+    `"\ud800"` is grammatical JSON (RFC 8259 §8.2) that msgspec refuses; whatever cuts a text in
+    the middle of an emoji sends it.
+    """
+    try:
+        return decode(raw), raw
+    except msgspec.DecodeError:
+        if len(raw) > MAX_MENDED_BYTES or re.search(rb"\\u[dD]", raw) is None:
+            raise
+        mended = mend_surrogates(raw)
+        return decode(mended), mended
+
+
+def mend_surrogates(raw: bytes) -> bytes:
+    """`raw` with U+FFFD for its lone surrogates, all other bytes at their place.
+
+    Those past `MAX_MENDED` stay: it is as unreadable as before.
+    """
+    if rb"\u" not in raw:
+        return raw
+    return re.sub(_UP_TO_LONE, _replace_lone, raw, count=MAX_MENDED, flags=re.DOTALL)
+
+
+def _replace_lone(match: re.Match[bytes]) -> bytes:
+    return match[1] + rb"\ufffd" * (len(match[2]) // len(rb"\ufffd"))
+
+
+# What stands before lone surrogates is passed in one match, without a way back, and so is a run of
+# them: that is as fast as the engine, and an escaped backslash never begins an escape.
+_HIGH, _LOW = rb"\\u[dD][89abAB][0-9a-fA-F]{2}", rb"\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+_OTHER = rb"[^\\]++|" + _HIGH + _LOW + rb"|\\(?!u[dD][89a-fA-F][0-9a-fA-F]{2})(?:.|\Z)"
+_LONE = _HIGH + rb"(?!" + _LOW + rb")|" + _LOW
+_UP_TO_LONE = rb"((?:" + _OTHER + rb")*+)((?:" + _LONE + rb")++|\Z)"
