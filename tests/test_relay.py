@@ -24,7 +24,8 @@ from mcp_remote_py.errors import (
     Unusable,
 )
 from mcp_remote_py.jsonrpc import INVALID_PARAMS, INVALID_REQUEST, LOCAL_ERROR, Message
-from mcp_remote_py.relay import MAX_IN_FLIGHT, MAX_RESTORATIONS, Relay
+from mcp_remote_py.relay.recovery import MAX_RESTORATIONS
+from mcp_remote_py.relay.relay import MAX_IN_FLIGHT, Relay
 from mcp_remote_py.settings import ToolRules
 from mcp_remote_py.tools import ToolCatalog
 from mcp_remote_py.transports.lines import HostLines

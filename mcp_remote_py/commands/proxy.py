@@ -25,7 +25,7 @@ from mcp_remote_py.eras.passthrough import Stamp
 from mcp_remote_py.eras.verdict import Era
 from mcp_remote_py.named_files import read_settled
 from mcp_remote_py.redact import mask_url
-from mcp_remote_py.relay import Relay
+from mcp_remote_py.relay.relay import Relay
 from mcp_remote_py.settings import (
     ProtocolStrategy,
     ProxySettings,

@@ -22,7 +22,7 @@ from mcp_remote_py.channel import Deliver, OnLine, Piece, ServerChannel
 from mcp_remote_py.eras.parameters import ParameterHeaders
 from mcp_remote_py.eras.passthrough import Stamp
 from mcp_remote_py.eras.verdict import MODERN_CODES, Era
-from mcp_remote_py.relay import Relay
+from mcp_remote_py.relay.relay import Relay
 from mcp_remote_py.retry import SAFE_STATUS
 from mcp_remote_py.settings import ToolRules
 from mcp_remote_py.tools import ToolCatalog

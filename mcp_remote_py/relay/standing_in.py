@@ -1,0 +1,142 @@
+"""Answers for the server while somebody still has to sign in (promise A6), see `stand_in`.
+
+Must not know tokens, or how a message travels.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from mcp_remote_py.channel import Clock, Deliver, Known, SignInWatch
+from mcp_remote_py.errors import ExchangeError
+from mcp_remote_py.jsonrpc import Message, make_result
+from mcp_remote_py.redact import scrub_known
+from mcp_remote_py.relay.asked import Asked, AskedByHost
+from mcp_remote_py.relay.recovery import Recovery
+from mcp_remote_py.relay.tasks import WORK, Tasks
+from mcp_remote_py.tools import ToolCatalog
+
+if TYPE_CHECKING:
+    from mcp_remote_py.stand_in import StandIn
+
+logger = logging.getLogger("mcp_remote_py.relay")
+
+WATCH_INTERVAL = 0.5
+"""Seconds between two looks at a sign-in that somebody waits for."""
+
+
+class StandingIn:
+    """For one server; `patience` are the seconds the host's `initialize` may wait."""
+
+    def __init__(
+        self,
+        asked: AskedByHost,
+        recovery: Recovery,
+        catalog: ToolCatalog,
+        tasks: Tasks,
+        clock: Clock,
+        say: Deliver,
+        sign_in: SignInWatch | None,
+        patience: float | None,
+    ) -> None:
+        self._asked = asked
+        self._recovery = recovery
+        self._catalog = catalog
+        self._tasks = tasks
+        self._clock = clock
+        self._say = say
+        self._sign_in = sign_in
+        self._patience = patience
+        self._stand_in: StandIn | None = None
+        self._known = Known()
+
+    def watch(self, initialize: Asked) -> None:
+        """The host begins: its request is answered here where the server's answer takes long."""
+        self._stand_in = None
+        if self._sign_in is not None and self._patience is not None:
+            self._tasks.spawn(self._outlive(initialize, self._sign_in, self._patience))
+
+    async def _outlive(self, asked: Asked, sign_in: SignInWatch, patience: float) -> None:
+        """Answers `initialize` before the host gives up, where a person is waited for."""
+        await self._clock.sleep(patience)
+        while self._asked.is_open(asked) and not sign_in.waiting_for_person():
+            await self._clock.sleep(WATCH_INTERVAL)
+        if asked.cancelled or not self._asked.is_open(asked):
+            return
+        from mcp_remote_py.stand_in import StandIn  # few starts need it
+
+        logger.info("Nobody has signed in yet: initialize is answered for the server.")
+        self._stand_in = StandIn(asked.message, sign_in, self._catalog)
+        self._recovery.replay.begin(asked.message)
+        asked.stood_in = lambda error: self.fail(asked, error)
+        self._say(make_result(asked.message.raw_id, self._stand_in.greet()))
+        for waiting in self._asked:
+            if self.answer(waiting) and waiting.task is not None:
+                waiting.task.cancel()
+
+    def fail(self, asked: Asked, error: ExchangeError) -> None:
+        """The host was answered: who waits for the session hears it, who comes later begins one."""
+        self._recovery.is_lost = True
+        asked.settle(error)
+
+    def answer(self, asked: Asked) -> bool:
+        """Answers what needs no server; else, while nobody is signed in, bounds its wait."""
+        stand_in = self._stand_in
+        if stand_in is None or asked.message.method == "initialize":
+            return False
+        result = stand_in.answer(asked.message)
+        if result is not None:
+            self._asked.answer(asked, make_result(asked.message.raw_id, result))
+            return True
+        if stand_in.over:
+            return False
+        self._tasks.spawn(self._bound_wait(asked, stand_in))
+        if not stand_in.is_sign_in(asked.message):
+            return False
+        asked.task = self._tasks.spawn(self._sign_in_again(asked, stand_in), WORK)
+        return True
+
+    async def _bound_wait(self, asked: Asked, stand_in: StandIn) -> None:
+        await self._clock.sleep(self._patience or 0.0)
+        if stand_in.over or asked.at_server or not self._asked.is_open(asked):
+            return
+        self._asked.fail(asked, stand_in.excuse())
+        asked.cancel()
+
+    async def _sign_in_again(self, asked: Asked, stand_in: StandIn) -> None:
+        """Begins a sign-in where none is under way, and tells the host how it stands."""
+        attempt = self._tasks.spawn(self._recovery.establish())
+        while not attempt.done() and not stand_in.is_waiting():
+            await self._clock.sleep(WATCH_INTERVAL)
+        failure = attempt.result() if attempt.done() else None
+        words = "" if failure is None else scrub_known(failure.sentence())
+        self._asked.answer(asked, make_result(asked.message.raw_id, stand_in.report(words)))
+
+    # What the server says itself
+
+    def note_initialize(self, answer: Message) -> None:
+        """The server has answered `initialize` itself."""
+        if not answer.is_long:
+            self._keep(initialize=answer.result)
+        if self._stand_in is not None:
+            self._stand_in.end(answer.result)
+
+    def note_tools(self, tools: bytes | None) -> None:
+        """The host is given the server's own tools; None where they are too many to be kept."""
+        self._keep(tools=tools or b"")
+        if self._stand_in is not None:
+            self._stand_in.show_tools()
+
+    def tell_news(self) -> None:
+        """The host hears, once, that the server answers itself now."""
+        for news in [] if self._stand_in is None else self._stand_in.take_news():
+            self._say(news)
+
+    def _keep(self, **members: bytes) -> None:
+        """Keeps what the server said of itself, for a start that nobody is signed in at."""
+        known = self._known._replace(**members)
+        if self._sign_in is not None and self._sign_in.in_use and known != self._known:
+            self._known = known
+            self._tasks.spawn(asyncio.to_thread(self._sign_in.keep, known))
