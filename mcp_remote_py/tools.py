@@ -19,7 +19,7 @@ import msgspec
 
 from mcp_remote_py.errors import shorten
 from mcp_remote_py.jsonrpc import UNREADABLE, Message, bounded, read_pairs
-from mcp_remote_py.settings import ToolRules
+from mcp_remote_py.settings.commands import ToolRules
 
 
 class _Annotations(msgspec.Struct):

@@ -25,7 +25,7 @@ from mcp_remote_py.errors import (
 )
 from mcp_remote_py.jsonrpc import INVALID_PARAMS, INVALID_REQUEST, LOCAL_ERROR, Message
 from mcp_remote_py.relay import MAX_IN_FLIGHT, MAX_RESTORATIONS, Relay
-from mcp_remote_py.settings import ToolRules
+from mcp_remote_py.settings.commands import ToolRules
 from mcp_remote_py.tools import ToolCatalog
 from tests.fakes import (
     Behaviour,

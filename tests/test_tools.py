@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from mcp_remote_py.bounds import MAX_MEMBERS
 from mcp_remote_py.errors import InvalidMessage
 from mcp_remote_py.jsonrpc import encode_error, encode_result, parse_message
-from mcp_remote_py.settings import ToolRules
+from mcp_remote_py.settings.commands import ToolRules
 from mcp_remote_py.tools import ToolCatalog, called_tool
 from tests.fakes import call_deeper
 

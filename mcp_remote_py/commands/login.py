@@ -16,7 +16,8 @@ from mcp_remote_py.errors import McpRemoteError, UsageError, one_line
 from mcp_remote_py.named_files import read_settled
 from mcp_remote_py.oauth.steps import Credential
 from mcp_remote_py.redact import mask_url
-from mcp_remote_py.settings import HeaderSources, LoginSettings, check_sign_in_headers
+from mcp_remote_py.settings.commands import LoginSettings
+from mcp_remote_py.settings.headers import HeaderSettings, check_sign_in_headers
 from mcp_remote_py.transports.headers import HeaderBook
 
 logger = logging.getLogger("mcp_remote_py")
@@ -48,7 +49,7 @@ def run_login(
         await headers.load()
         check_sign_in_headers(headers.headers)
         # As given now: nothing is read again in the time of one sign-in.
-        chosen = settings._replace(headers=HeaderSources(given=headers.headers))
+        chosen = settings._replace(headers=HeaderSettings(given=headers.headers))
         agent = (build or load_agent())(
             chosen, environment, lambda text: write(one_line(text)), read_line
         )

@@ -26,11 +26,7 @@ from mcp_remote_py.eras.verdict import Era
 from mcp_remote_py.named_files import read_settled
 from mcp_remote_py.redact import mask_url
 from mcp_remote_py.relay import Relay
-from mcp_remote_py.settings import (
-    ProtocolStrategy,
-    ProxySettings,
-    TransportStrategy,
-)
+from mcp_remote_py.settings.commands import ProtocolStrategy, ProxySettings, TransportStrategy
 from mcp_remote_py.tools import ToolCatalog
 from mcp_remote_py.transports.choose import Candidate, ChosenChannel, OnAccepted
 from mcp_remote_py.transports.headers import HeaderBook

@@ -16,7 +16,7 @@ from mcp_remote_py.credentials.state import State, list_states, state_directory
 from mcp_remote_py.errors import explain_stars, name_server, one_line
 from mcp_remote_py.oauth.ledger import describe_wait, wait_for_renewal, wait_for_tab
 from mcp_remote_py.redact import mask_url, remember, scrub_known, secrets_in_url
-from mcp_remote_py.settings import StatusSettings
+from mcp_remote_py.settings.commands import StatusSettings
 
 SIGN_IN_NEEDED_STATUS = 3
 

@@ -47,7 +47,7 @@ from mcp_remote_py.oauth.tokens import (
     read_nonce,
 )
 from mcp_remote_py.redact import Secret, mask_url, remember, secrets_in_url
-from mcp_remote_py.settings import SignInSettings
+from mcp_remote_py.settings.sign_in import SignInSettings
 
 RandomBytes = Callable[[int], bytes]
 """Gives that many unpredictable bytes."""

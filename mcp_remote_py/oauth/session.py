@@ -80,7 +80,7 @@ from mcp_remote_py.oauth.tokens import (
 )
 from mcp_remote_py.redact import Secret
 from mcp_remote_py.retry import Random
-from mcp_remote_py.settings import SignInSettings
+from mcp_remote_py.settings.sign_in import SignInSettings
 
 INSUFFICIENT_SCOPE = "insufficient_scope"
 """RFC 6750 §3.1."""

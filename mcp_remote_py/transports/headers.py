@@ -20,12 +20,12 @@ from typing import NamedTuple
 
 from mcp_remote_py.errors import McpRemoteError, UsageError
 from mcp_remote_py.redact import Secret, remember
-from mcp_remote_py.settings import (
+from mcp_remote_py.settings.headers import (
     MAX_HEADERS_LENGTH,
     Header,
-    HeaderSources,
+    HeaderSettings,
     parse_header_source,
-    read_text,
+    read_header_file,
 )
 
 logger = logging.getLogger("mcp_remote_py.transports")
@@ -50,20 +50,22 @@ class HeaderBook:
 
     def __init__(
         self,
-        sources: HeaderSources,
+        sources: HeaderSettings,
         environment: Mapping[str, str],
         read_file: Callable[[str], str],
         command_timeout: float = COMMAND_TIMEOUT,
     ) -> None:
         """`read_file` may block; it is called in a thread."""
-        self._given = {header.name.lower(): header for header in sources.given}
+        self._given = _by_name(sources.given)
         self._environment = environment
         self._read_file = read_file
         self._command_timeout = command_timeout
-        self._sources = [
-            *(_Source(partial(self._read, path), {}, set()) for path in sources.files),
-            *(_Source(partial(self._run, argv), {}, set()) for argv in sources.commands),
+        files = [
+            _Source(partial(self._read, file.path), _by_name(file.headers), set())
+            for file in sources.files
         ]
+        self._commands = [_Source(partial(self._run, argv), {}, set()) for argv in sources.commands]
+        self._sources = [*files, *self._commands]
         self._reloading: asyncio.Future[None] | None = None
         self.edition = 0
         """Counts up when a value has changed."""
@@ -102,14 +104,13 @@ class HeaderBook:
         return [pair for pair in ours if pair[0] not in names] + self._pairs
 
     async def load(self) -> None:
-        """Reads every source.
+        """Runs every command; what the files gave is known.
 
         Raises:
-            UsageError: a file cannot be read, a command fails, a header is malformed, or a source
-                gives none.
+            UsageError: a command fails, a header is malformed, or a command gives none.
         """
-        for source in self._sources:
-            await self._take(source)
+        for command in self._commands:
+            await self._take(command)
         self._merge_sources()
 
     async def reload(self, edition: int) -> bool:
@@ -153,7 +154,7 @@ class HeaderBook:
 
     async def _take(self, source: _Source) -> set[str]:
         """Reads it; the names of what is new or has changed."""
-        headers = {header.name.lower(): header for header in await source.read()}
+        headers = _by_name(await source.read())
         fresh = {name for name, header in headers.items() if source.last.get(name) != header}
         source.gone.update(source.last)
         source.gone.difference_update(headers)
@@ -170,12 +171,15 @@ class HeaderBook:
         self._pairs = [(h.name.encode(), h.value.reveal().encode("latin-1")) for h in self._headers]
 
     async def _read(self, path: str) -> tuple[Header, ...]:
-        text = await asyncio.to_thread(read_text, path, "--header-file", self._read_file)
-        return parse_header_source(text, self._environment, path)
+        return await asyncio.to_thread(read_header_file, path, self._environment, self._read_file)
 
     async def _run(self, argv: tuple[str, ...]) -> tuple[Header, ...]:
         text = await _run(argv, self._environment, self._command_timeout)
         return parse_header_source(text, None, f"Output of {argv[0]}")
+
+
+def _by_name(headers: tuple[Header, ...]) -> dict[str, Header]:
+    return {header.name.lower(): header for header in headers}
 
 
 async def _run(argv: tuple[str, ...], environment: Mapping[str, str], seconds: float) -> str:
@@ -212,7 +216,7 @@ async def _run(argv: tuple[str, ...], environment: Mapping[str, str], seconds: f
             f"The header command {name} ended with status {process.returncode}.",
             hint="Run it by hand to see why.",
         )
-    return output.decode("utf-8", "replace")
+    return output.decode("utf-8-sig", "replace")
 
 
 async def _read_output(name: str, process: asyncio.subprocess.Process) -> bytes:

@@ -24,7 +24,7 @@ from mcp_remote_py.bounds import (
     open_body,
 )
 from mcp_remote_py.channel import Authorizer, Header
-from mcp_remote_py.errors import ExchangeError, Unusable, UsageError
+from mcp_remote_py.errors import ExchangeError, Unusable
 from mcp_remote_py.jsonrpc import Message
 from mcp_remote_py.net.connect import connect
 from mcp_remote_py.net.exchange import Connection, Request
@@ -33,7 +33,8 @@ from mcp_remote_py.net.lanes import Lanes
 from mcp_remote_py.net.mapping import explain
 from mcp_remote_py.redact import Secret, mask_url, scrub_known, scrub_known_in_steps
 from mcp_remote_py.retry import may_have_effect
-from mcp_remote_py.settings import ProxySettings, ServerUrl, Timeouts, parse_server_url
+from mcp_remote_py.settings.commands import ProxySettings
+from mcp_remote_py.settings.network import Timeouts
 from mcp_remote_py.tls import build_tls_context
 from mcp_remote_py.transports.headers import HeaderBook
 from mcp_remote_py.transports.intake import Intake
@@ -47,6 +48,7 @@ from mcp_remote_py.transports.refusal import (
     media_type,
 )
 from mcp_remote_py.transports.sse import Event, EventDecoder
+from mcp_remote_py.url import InvalidUrl, ServerUrl, parse_url
 
 if TYPE_CHECKING:
     from mcp_remote_py.transports.cookies import Cookies
@@ -525,8 +527,8 @@ class HttpClient:
                 hint="Check the server's own redirects.",
             )
         try:
-            following = parse_server_url(target, allow_http=True)
-        except UsageError as error:
+            following = parse_url(target)
+        except InvalidUrl as error:
             raise Unusable(f"{what} a place that is not a URL: {error}") from error
         if following.origin != url.origin and not is_upgrade(url, following):
             raise Unusable(

@@ -13,7 +13,8 @@ import pytest
 from mcp_remote_py.commands.status import run_status
 from mcp_remote_py.credentials.state import StateFile, state_directory
 from mcp_remote_py.oauth.ledger import Ledger
-from mcp_remote_py.settings import StatusSettings, parse_server_url
+from mcp_remote_py.settings.commands import StatusSettings
+from mcp_remote_py.settings.urls import parse_server_url
 from tests.harness.host import environment_for
 
 SERVER = "https://mcp.example.com/mcp"
@@ -276,8 +277,8 @@ def test_command_loads_no_network_no_keyring_and_no_sign_in(tmp_path: Path) -> N
         [
             sys.executable,
             "-c",
-            "import os, sys; from mcp_remote_py import cli;"
-            "status = cli.main(['status', *sys.argv[1:]], os.environ, sys.stdout, sys.stderr);"
+            "import os, sys; from mcp_remote_py.cli.main import main;"
+            "status = main(['status', *sys.argv[1:]], os.environ, sys.stdout, sys.stderr);"
             "print('imported:', *sys.modules);"
             "sys.exit(status)",
             SERVER,

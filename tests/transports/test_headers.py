@@ -13,7 +13,13 @@ import pytest
 
 from mcp_remote_py.errors import UsageError
 from mcp_remote_py.redact import Secret, scrub_known
-from mcp_remote_py.settings import MAX_HEADERS_LENGTH, Header, HeaderSources
+from mcp_remote_py.settings.headers import (
+    MAX_HEADERS_LENGTH,
+    Header,
+    HeaderFile,
+    HeaderSettings,
+    read_header_file,
+)
 from mcp_remote_py.transports.headers import HeaderBook
 from tests.fakes import run, until
 from tests.harness.host import is_running, wait_until
@@ -44,8 +50,9 @@ def book(
         return texts[path]
 
     headers = tuple(Header(name, Secret(value)) for name, value in (given or {}).items())
-    sources = HeaderSources(headers, tuple(texts) or (), commands)
-    return HeaderBook(sources, environment or dict(os.environ), read_file, seconds)
+    environment = environment or dict(os.environ)
+    read = tuple(HeaderFile(one, read_header_file(one, environment, read_file)) for one in texts)
+    return HeaderBook(HeaderSettings(headers, read, commands), environment, read_file, seconds)
 
 
 def failure(headers: HeaderBook) -> UsageError:
@@ -114,14 +121,11 @@ def test_command_that_fails_is_told_without_what_it_printed(
 
 
 @pytest.mark.promise("S4")
-def test_command_or_file_that_is_not_there() -> None:
+def test_command_that_is_not_there() -> None:
     error = failure(book(commands=(("/nowhere/token-helper",),)))
     assert error.cause == (
         "The header command /nowhere/token-helper cannot be started: No such file or directory."
     )
-    sources = HeaderSources(files=("/nowhere/headers",))
-    gone = HeaderBook(sources, {}, lambda path: Path(path).read_text(encoding="utf-8"))
-    assert "cannot read /nowhere/headers: No such file" in failure(gone).cause
 
 
 @pytest.mark.promise("S4", "R7")
@@ -158,9 +162,8 @@ def test_command_ends_with_whoever_waited_for_it(tmp_path: Path) -> None:
 @pytest.mark.promise("S4")
 @pytest.mark.parametrize("text", ["", "\n\n", "# Authorization: x\n", "\ufeff", " \r\n\t\r\n"])
 def test_source_without_a_header_is_an_error(tmp_path: Path, text: str) -> None:
-    assert "f gives no header: it " in failure(book(files={"f": text})).cause
     argv = program(tmp_path, f"import sys; sys.stdout.buffer.write({text.encode()!r})")
-    assert "gives no header: it " in failure(book(commands=(argv,))).cause
+    assert "does not give a header: it " in failure(book(commands=(argv,))).cause
 
 
 @pytest.mark.promise("S4")
