@@ -31,23 +31,20 @@ _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
 _ABSOLUTE_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[\x21\x23-\x5b\x5d\x5f-\x7e]+")
 _PARAMETER_NAME = re.compile(r"[A-Za-z0-9._~:\[\]-]{1,64}")
 _ONE_VARIABLE = re.compile(r"\s*\$\{[^{}]+\}\s*")
-_OPTION_OF_PARAMETER = {
-    "client_id": "--static-oauth-client-info",
-    "resource": "--resource",
-    "scope": "--scope",
+_OWN_PARAMETERS = {
+    "response_type": "It is always code.",
+    "response_mode": "The answer must come in the query.",
+    "client_id": "Give the client by --static-oauth-client-info.",
+    "redirect_uri": "Change it by PORT, --host and --callback-path.",
+    "scope": "Give the scopes by --scope.",
+    "resource": "Give the resource by --resource.",
+    "state": "It protects this sign-in.",
+    "code_challenge": "It protects this sign-in.",
+    "code_challenge_method": "It protects this sign-in.",
+    "dpop_jkt": "It protects this sign-in.",
 }
-_OWN_PARAMETERS = frozenset(
-    (
-        "code_challenge",
-        "code_challenge_method",
-        "redirect_uri",
-        "response_type",
-        "state",
-        *_OPTION_OF_PARAMETER,
-    )
-)
-"""What a sign-in says itself (RFC 6749 §4.1.1, RFC 7636 §4.3, RFC 8707 §2): a second value that
-disagrees comes back as an error nobody understands."""
+"""What a sign-in says itself (RFC 6749 §4.1.1, RFC 7636 §4.3, RFC 8707 §2, RFC 9449 §10), and what
+to do instead: a second value that disagrees comes back as an error nobody understands."""
 
 
 def parse_callback_port(text: str) -> int:
@@ -189,13 +186,21 @@ def parse_authorize_parameter(text: str) -> tuple[str, str]:
             "--authorize-param is not of the form KEY=VALUE.",
             hint="For example --authorize-param prompt=consent.",
         )
+    check_authorize_parameter(name)
+    return name, value
+
+
+def check_authorize_parameter(name: str) -> None:
+    """Sees to it that `--authorize-param` overrides nothing that the sign-in depends on.
+
+    Raises:
+        UsageError: it is one of our own parameters.
+    """
     if name in _OWN_PARAMETERS:
-        option = _OPTION_OF_PARAMETER.get(name)
         raise UsageError(
             f"--authorize-param cannot set {name}, which the sign-in sets itself.",
-            hint=f"Use {option}." if option else "Leave it out.",
+            hint=_OWN_PARAMETERS[name],
         )
-    return name, value
 
 
 def parse_profile(text: str) -> str:

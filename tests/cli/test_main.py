@@ -913,7 +913,7 @@ class TestWords:
 
 def options_in_readme() -> str:
     """What the README says of the options."""
-    text = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
     _, _, rest = text.partition("<!-- options: written by scripts/update_docs -->")
     return rest.partition("<!-- end of options -->")[0].strip()
 

@@ -295,14 +295,16 @@ class TestRequest:
     @pytest.mark.parametrize(
         ("name", "hint"),
         [
-            ("response_type", "Leave it out."),
-            ("redirect_uri", "Leave it out."),
-            ("state", "Leave it out."),
-            ("code_challenge", "Leave it out."),
-            ("code_challenge_method", "Leave it out."),
-            ("client_id", "Use --static-oauth-client-info."),
-            ("resource", "Use --resource."),
-            ("scope", "Use --scope."),
+            ("response_type", "It is always code."),
+            ("response_mode", "The answer must come in the query."),
+            ("redirect_uri", "Change it by PORT, --host and --callback-path."),
+            ("state", "It protects this sign-in."),
+            ("code_challenge", "It protects this sign-in."),
+            ("code_challenge_method", "It protects this sign-in."),
+            ("dpop_jkt", "It protects this sign-in."),
+            ("client_id", "Give the client by --static-oauth-client-info."),
+            ("resource", "Give the resource by --resource."),
+            ("scope", "Give the scopes by --scope."),
         ],
     )
     def test_parameter_of_the_sign_in_itself_is_refused(self, name: str, hint: str) -> None:
