@@ -18,7 +18,7 @@ from mcp_remote_py.oauth.steps import Credential
 from mcp_remote_py.redact import mask_url
 from mcp_remote_py.settings.commands import LoginSettings
 from mcp_remote_py.settings.headers import HeaderSettings, check_sign_in_headers
-from mcp_remote_py.transports.headers import HeaderBook
+from mcp_remote_py.transports.headers import HeaderSource
 
 logger = logging.getLogger("mcp_remote_py")
 
@@ -45,7 +45,7 @@ def run_login(
     """
 
     async def sign_in() -> int:
-        headers = HeaderBook(settings.headers, environment, read_settled)
+        headers = HeaderSource(settings.headers, environment, read_settled)
         await headers.load()
         check_sign_in_headers(headers.headers)
         # As given now: nothing is read again in the time of one sign-in.

@@ -36,7 +36,7 @@ from mcp_remote_py.retry import may_have_effect
 from mcp_remote_py.settings.commands import ProxySettings
 from mcp_remote_py.settings.network import Timeouts
 from mcp_remote_py.tls import build_tls_context
-from mcp_remote_py.transports.headers import HeaderBook
+from mcp_remote_py.transports.headers import HeaderSource
 from mcp_remote_py.transports.intake import Intake
 from mcp_remote_py.transports.refusal import (
     ANSWER_TYPES,
@@ -266,7 +266,7 @@ class HttpClient:
     def __init__(
         self,
         settings: ProxySettings,
-        headers: HeaderBook,
+        headers: HeaderSource,
         authorizer: Authorizer | None = None,
         intake: Intake | None = None,
         on_connected: Callable[[str], None] | None = None,
@@ -328,7 +328,7 @@ class HttpClient:
         attempts = 0
         url = endpoint or self._server
         while True:
-            edition = self._headers.edition
+            version = self._headers.version
             credential: tuple[Header, ...] = ()
             if self._authorizer is not None:
                 credential = await self._authorizer.headers(method, str(url))
@@ -346,7 +346,7 @@ class HttpClient:
                 url = self._follow(url, method, response, redirects)
                 if endpoint is None:
                     self._server = url
-            elif response.status == 401 and not reloaded and await self._reload(response, edition):
+            elif response.status == 401 and not reloaded and await self._reload(response, version):
                 reloaded = True
             elif attempts < MAX_ATTEMPTS and (
                 await self._take_nonce(response, credential)
@@ -452,8 +452,8 @@ class HttpClient:
             lanes.close()
         await asyncio.sleep(0)  # asyncio closes their sockets in the next turn
 
-    async def _reload(self, response: Response, edition: int) -> bool:
-        if not await self._headers.reload(edition):
+    async def _reload(self, response: Response, version: int) -> bool:
+        if not await self._headers.reload(version):
             return False
         await response.aclose()
         return True

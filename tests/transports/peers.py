@@ -29,7 +29,7 @@ from mcp_remote_py.settings.commands import ProxySettings
 from mcp_remote_py.settings.headers import Header, HeaderFile, HeaderSettings, read_header_file
 from mcp_remote_py.settings.network import Network, Timeouts
 from mcp_remote_py.settings.urls import parse_server_url
-from mcp_remote_py.transports.headers import HeaderBook
+from mcp_remote_py.transports.headers import HeaderSource
 from mcp_remote_py.transports.http import HttpClient
 from mcp_remote_py.url import ServerUrl
 from tests.peers.wild_server import WildServer
@@ -70,7 +70,7 @@ async def client_for(
     if http_proxy is not None:
         choose_proxy = lambda _: http_proxy  # noqa: E731
     settings = settings_for(url, headers, **more)
-    book = HeaderBook(settings.headers, environment or {}, read_file)
+    book = HeaderSource(settings.headers, environment or {}, read_file)
     await book.load()
     return HttpClient(
         settings, book, authorizer, on_connected=on_connected, choose_proxy=choose_proxy
