@@ -27,6 +27,7 @@ from mcp_remote_py.settings.headers import MAX_HEADERS, MAX_HEADERS_LENGTH
 from mcp_remote_py.settings.network import POST_TIMEOUT
 from mcp_remote_py.settings.sign_in import DEFAULT_AUTH_TIMEOUT
 from mcp_remote_py.signin.callback import DEFAULT_LIMITS
+from mcp_remote_py.time_words import describe_wait
 from mcp_remote_py.transports import cookies, intake, sse
 from mcp_remote_py.transports.refusal import EVIDENCE_BYTES
 from tests.conformance import scenarios
@@ -156,7 +157,7 @@ def render_retries() -> str:
 
 def render_numbers() -> str:
     """The bounds."""
-    say = ledger.describe_wait
+    say = describe_wait
     downs = ", ".join(map(say, ledger.TAB_COOL_DOWNS))
     quick = f"{ledger.MAX_QUICK_TABS} within {say(ledger.TAB_COOL_DOWNS[0])}"
     rows = [
@@ -179,7 +180,7 @@ def render_numbers() -> str:
 
 
 def _steps(steps: retry.Steps) -> str:
-    first, longest = ledger.describe_wait(steps.first), ledger.describe_wait(steps.longest)
+    first, longest = describe_wait(steps.first), describe_wait(steps.longest)
     return f"{first}, each wait {steps.factor:g} times the one before, up to {longest}"
 
 

@@ -120,7 +120,7 @@ def test_each_step_is_a_line_and_the_last_says_scopes_and_expiry() -> None:
         ),
         (
             CREDENTIAL._replace(expires_at=1e300),
-            "with the scopes read write. It does not expire in any time there is.",
+            "with the scopes read write. The server gives an expiry too far ahead to show.",
         ),
         (
             CREDENTIAL._replace(scope="a\x1b[31m\nb", expires_at=NOW - 5),

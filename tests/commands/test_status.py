@@ -204,7 +204,7 @@ def test_everything_known_is_shown_as_json(tmp_path: Path) -> None:
         (NOW + 200_000, "(in 2 days); renewed where the server allows it", False),
         (NOW, "(0 seconds ago); renewed when it is used next where", True),
         (NOW - 90, "(1 minute ago); renewed when it is used next where", True),
-        (1e300, "at no time there is; renewed where", False),
+        (1e300, "too far away to show; renewed where", False),
     ],
 )
 def test_expiry(tmp_path: Path, expires_at: float | None, words: str, expired: bool) -> None:
