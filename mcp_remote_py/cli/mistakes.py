@@ -88,4 +88,4 @@ def _refuse_unknown_option(command: str, word: str) -> NoReturn:
     names = [option.name for option in options_of(command)]
     close = difflib.get_close_matches(name, names, 1, _CLOSE)
     meant = f"Did you mean {close[0]}?" if close else listed
-    raise UsageError(f"There is no option {name}.", hint=meant)
+    raise UsageError(f"Unknown option {name}.", hint=meant)

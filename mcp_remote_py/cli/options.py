@@ -165,7 +165,7 @@ ALL_OPTIONS = (
     Option(
         "--ping-interval",
         "SECONDS",
-        "Seconds between those pings; turns them on.",
+        "Seconds between keep-alive pings; turns them on.",
         CONNECTION,
         _RELAY,
         read=readers.positive_seconds("Leave it out to send no pings."),
@@ -173,8 +173,8 @@ ALL_OPTIONS = (
     Option(
         "--forward-ping",
         "",
-        "Forward every ping of the host; else one is answered here while the server was heard"
-        " from lately.",
+        "Forward every ping of the host; otherwise a ping is answered here if the server was heard"
+        " from recently.",
         CONNECTION,
         _RELAY,
     ),
@@ -208,7 +208,7 @@ ALL_OPTIONS = (
     Option(
         "--client-key",
         "FILE",
-        "PEM file with its private key, where that is not in the same file.",
+        "PEM file with the private key of --client-cert, if it is in a file of its own.",
         CONNECTION,
         _NETWORK,
         read=readers.path,
@@ -250,7 +250,7 @@ ALL_OPTIONS = (
     Option(
         "--disable-resource-parameter",
         "",
-        "Leave that out of every request, for servers that refuse it.",
+        "Leave the resource out of every request, for servers that refuse it.",
         SIGN_IN,
         _SERVER,
     ),
@@ -275,7 +275,7 @@ ALL_OPTIONS = (
     Option(
         "--static-oauth-client-metadata",
         "JSON",
-        "Members for the registration of a client, in the same way.",
+        "Members for the registration of a client, given in the same way.",
         SIGN_IN,
         _SERVER,
         read=lambda text, at: sign_in_words().parse_client_metadata(
@@ -429,8 +429,8 @@ ALL_OPTIONS = (
     Option(
         "--token-endpoint",
         "URL",
-        "The token endpoint of a sign-in without a person, instead of finding it; no other gets"
-        " anything.",
+        "Token endpoint for a sign-in without a person, instead of discovering one; nothing is sent"
+        " to any other.",
         SIGN_IN,
         _SERVER,
         read=lambda text, at: sign_in_words().parse_token_url(text, at.option),
@@ -452,7 +452,11 @@ ALL_OPTIONS = (
         read=readers.one_of(*TOKEN_STORES),
     ),
     Option(
-        "--all", "", "Sign out of every server, or with --profile of those.", SIGN_IN, (LOGOUT,)
+        "--all",
+        "",
+        "Sign out of every server; with --profile, of that account at each.",
+        SIGN_IN,
+        (LOGOUT,),
     ),
     Option(
         "--allow-tool",

@@ -16,7 +16,7 @@ PROXY, LOGIN, LOGOUT, STATUS = "proxy", "login", "logout", "status"
 
 
 class Command(NamedTuple):
-    """What the first argument may be; all but `proxy`, which has no word of its own."""
+    """What the first argument may be; all but `proxy`, which is meant without a word."""
 
     name: str
     words: str
@@ -41,7 +41,7 @@ COMMANDS = {
         Command(
             PROXY,
             "URL [PORT]",
-            "Lets an MCP host that speaks stdio only use the MCP server at URL.",
+            "Lets an MCP host that only speaks stdio use the MCP server at URL.",
             "Address of the server in full, https://...; ${NAME} is replaced here too. PORT is that"
             " of the redirect URI of a sign-in (default: one of its own for each server).",
         ),

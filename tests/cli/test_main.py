@@ -453,11 +453,11 @@ class TestSignIn:
             ),
             (
                 ["status", "--jsn"],
-                "There is no option --jsn. Did you mean --json?",
+                "Unknown option --jsn. Did you mean --json?",
             ),
             (
                 ["status", "--frobnicate"],
-                "There is no option --frobnicate. mcp-remote-py status --help lists the options.",
+                "Unknown option --frobnicate. mcp-remote-py status --help lists the options.",
             ),
             (
                 ["--debug", "login", URL],
@@ -642,15 +642,15 @@ class TestRefusals:
             ),
             ([URL, "--debug=hunter22"], "--debug takes no value. Write --debug alone."),
             ([URL, "--help=hunter22"], "--help takes no value. Write --help alone."),
-            ([URL, "--headr", "hunter22"], "There is no option --headr. Did you mean --header?"),
-            ([URL, "--headr=hunter22"], "There is no option --headr. Did you mean --header?"),
+            ([URL, "--headr", "hunter22"], "Unknown option --headr. Did you mean --header?"),
+            ([URL, "--headr=hunter22"], "Unknown option --headr. Did you mean --header?"),
             (
                 [URL, "--head", "A: b"],
-                "There is no option --head. Did you mean --header?",
+                "Unknown option --head. Did you mean --header?",
             ),
             (
                 [URL, "--frobnicate"],
-                "There is no option --frobnicate. mcp-remote-py --help lists the options.",
+                "Unknown option --frobnicate. mcp-remote-py --help lists the options.",
             ),
             (
                 [URL, "-HUNTER22"],
@@ -658,7 +658,7 @@ class TestRefusals:
             ),
             (
                 [URL, "--header", "A: hunter22", "--frobnicate", "hunter22"],
-                "There is no option --frobnicate. mcp-remote-py --help lists the options.",
+                "Unknown option --frobnicate. mcp-remote-py --help lists the options.",
             ),
             ([URL, "--header", "hunter22"], 'A header has no colon. Write it as "Name: value".'),
             (

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from mcp_remote_py.settings.urls import parse_server_url
-from mcp_remote_py.settings.words import (
-    ReadFile,
-)
+from mcp_remote_py.settings.words import ReadFile
 from mcp_remote_py.url import ServerUrl
 
 

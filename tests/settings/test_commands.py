@@ -6,10 +6,7 @@ import pytest
 
 from mcp_remote_py.redact import Secret
 from mcp_remote_py.settings.commands import ProxySettings, ToolRules
-from mcp_remote_py.settings.headers import (
-    Header,
-    HeaderSettings,
-)
+from mcp_remote_py.settings.headers import Header, HeaderSettings
 from mcp_remote_py.settings.network import Network
 from tests.settings.given import server
 
