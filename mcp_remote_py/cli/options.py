@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from mcp_remote_py.cli import readers
 from mcp_remote_py.cli.program import LOGIN, LOGOUT, PROXY, STATUS
-from mcp_remote_py.cli.readers import Read, sign_in_words, text_in_file
+from mcp_remote_py.cli.readers import Read, read_named_file, sign_in_words
 from mcp_remote_py.settings.commands import (
     DEFAULT_INITIALIZE_TIMEOUT,
     DEFAULT_MAX_MESSAGE_SIZE,
@@ -45,7 +45,7 @@ class Option:
         commands: tuple[str, ...],
         *,
         repeatable: bool = False,
-        read: Read = readers.as_given,
+        read: Read = readers.keep_word,
     ) -> None:
         self.name = name
         self.value = value
@@ -66,8 +66,8 @@ _NETWORK = (PROXY, LOGIN, LOGOUT)
 _EVERY = (PROXY, LOGIN, LOGOUT, STATUS)
 
 _TRANSPORTS = tuple(strategy.value for strategy in TransportStrategy)
-_TRANSPORT = readers.one_of(*_TRANSPORTS)
-_PROTOCOL = readers.one_of(*(strategy.value for strategy in ProtocolStrategy))
+_TRANSPORT = readers.choose_from(*_TRANSPORTS)
+_PROTOCOL = readers.choose_from(*(strategy.value for strategy in ProtocolStrategy))
 _DEFAULTS = SignInSettings()
 
 ALL_OPTIONS = (
@@ -79,7 +79,7 @@ ALL_OPTIONS = (
         HEADERS,
         _SERVER,
         repeatable=True,
-        read=readers.header,
+        read=readers.read_header,
     ),
     Option(
         "--header-file",
@@ -88,7 +88,7 @@ ALL_OPTIONS = (
         HEADERS,
         _SERVER,
         repeatable=True,
-        read=readers.header_file,
+        read=readers.take_header_file,
     ),
     Option(
         "--header-command",
@@ -98,7 +98,7 @@ ALL_OPTIONS = (
         HEADERS,
         _SERVER,
         repeatable=True,
-        read=readers.command("Give a command that prints lines of the form Name: value."),
+        read=readers.read_command("Give a command that prints lines of the form Name: value."),
     ),
     Option(
         "--transport",
@@ -132,7 +132,7 @@ ALL_OPTIONS = (
         f"Longest time for connecting (default {DEFAULT_CONNECT_TIMEOUT:g}; 0 means no limit).",
         CONNECTION,
         _NETWORK,
-        read=readers.limit,
+        read=readers.read_limit,
     ),
     Option(
         "--headers-timeout",
@@ -143,7 +143,7 @@ ALL_OPTIONS = (
         f" there instead, up to {LONGEST_SIGN_IN_PART:g} each.",
         CONNECTION,
         _NETWORK,
-        read=readers.limit,
+        read=readers.read_limit,
     ),
     Option(
         "--body-timeout",
@@ -152,7 +152,7 @@ ALL_OPTIONS = (
         " limit; 0 means no limit).",
         CONNECTION,
         _NETWORK,
-        read=readers.limit,
+        read=readers.read_limit,
     ),
     Option(
         "--keep-alive",
@@ -168,7 +168,7 @@ ALL_OPTIONS = (
         "Seconds between keep-alive pings; turns them on.",
         CONNECTION,
         _RELAY,
-        read=readers.positive_seconds("Leave it out to send no pings."),
+        read=readers.read_positive_seconds("Leave it out to send no pings."),
     ),
     Option(
         "--forward-ping",
@@ -195,7 +195,7 @@ ALL_OPTIONS = (
         CONNECTION,
         _NETWORK,
         repeatable=True,
-        read=readers.path,
+        read=readers.read_path,
     ),
     Option(
         "--client-cert",
@@ -203,7 +203,7 @@ ALL_OPTIONS = (
         "PEM file with a client certificate, shown to the MCP server's own origin alone.",
         CONNECTION,
         _NETWORK,
-        read=readers.path,
+        read=readers.read_path,
     ),
     Option(
         "--client-key",
@@ -211,7 +211,7 @@ ALL_OPTIONS = (
         "PEM file with the private key of --client-cert, if it is in a file of its own.",
         CONNECTION,
         _NETWORK,
-        read=readers.path,
+        read=readers.read_path,
     ),
     Option(
         "--max-message-size",
@@ -220,7 +220,7 @@ ALL_OPTIONS = (
         f" {DEFAULT_MAX_MESSAGE_SIZE // 1024**2}MiB).",
         CONNECTION,
         _RELAY,
-        read=readers.size,
+        read=readers.read_size,
     ),
     Option(
         "--profile",
@@ -270,7 +270,7 @@ ALL_OPTIONS = (
         ' ${NAME} is replaced in its values. With a client_secret, "issuer" names who may have it.',
         SIGN_IN,
         _SERVER,
-        read=lambda text, at: sign_in_words().parse_client(text, at.environment, text_in_file),
+        read=lambda text, at: sign_in_words().parse_client(text, at.environment, read_named_file),
     ),
     Option(
         "--static-oauth-client-metadata",
@@ -279,7 +279,7 @@ ALL_OPTIONS = (
         SIGN_IN,
         _SERVER,
         read=lambda text, at: sign_in_words().parse_client_metadata(
-            text, at.environment, text_in_file
+            text, at.environment, read_named_file
         ),
     ),
     Option(
@@ -336,7 +336,7 @@ ALL_OPTIONS = (
         f"Longest time for the browser part (default {_DEFAULTS.timeout:g}).",
         SIGN_IN,
         _SERVER,
-        read=readers.positive_seconds(f"Leave it out for {_DEFAULTS.timeout:g}."),
+        read=readers.read_positive_seconds(f"Leave it out for {_DEFAULTS.timeout:g}."),
     ),
     Option(
         "--initialize-timeout",
@@ -346,7 +346,7 @@ ALL_OPTIONS = (
         " and the sign-in goes on.",
         SIGN_IN,
         _RELAY,
-        read=readers.limit,
+        read=readers.read_limit,
     ),
     Option(
         "--browser",
@@ -354,7 +354,7 @@ ALL_OPTIONS = (
         "Command, run without a shell, that opens the URL it gets as its last argument.",
         SIGN_IN,
         _SERVER,
-        read=readers.command("Give a command that opens a URL, or --no-browser."),
+        read=readers.read_command("Give a command that opens a URL, or --no-browser."),
     ),
     Option("--no-browser", "", "Open nothing; the URL is printed.", SIGN_IN, _SERVER),
     Option(
@@ -384,7 +384,9 @@ ALL_OPTIONS = (
         "The client's private key (PEM or JWK): it proves itself by it instead of a secret.",
         SIGN_IN,
         _SERVER,
-        read=lambda text, at: sign_in_words().parse_private_key(text, at.environment, text_in_file),
+        read=lambda text, at: sign_in_words().parse_private_key(
+            text, at.environment, read_named_file
+        ),
     ),
     Option(
         "--signing-alg",
@@ -392,7 +394,7 @@ ALL_OPTIONS = (
         f"What --private-key signs with: {', '.join(SIGNING_ALGORITHMS)} (default ES256).",
         SIGN_IN,
         _SERVER,
-        read=readers.one_of(*SIGNING_ALGORITHMS),
+        read=readers.choose_from(*SIGNING_ALGORITHMS),
     ),
     Option(
         "--jwt-bearer",
@@ -401,7 +403,7 @@ ALL_OPTIONS = (
         " sent to its audience (aud), or to whom you name.",
         SIGN_IN,
         _SERVER,
-        read=readers.path,
+        read=readers.read_path,
     ),
     Option(
         "--idp-token-endpoint",
@@ -424,7 +426,7 @@ ALL_OPTIONS = (
         "The ID token of that identity provider, in a file that is read anew at each use.",
         SIGN_IN,
         _SERVER,
-        read=readers.path,
+        read=readers.read_path,
     ),
     Option(
         "--token-endpoint",
@@ -449,7 +451,7 @@ ALL_OPTIONS = (
         "Where tokens are kept: keyring (the default), file, or memory until the end.",
         SIGN_IN,
         _NETWORK,
-        read=readers.one_of(*TOKEN_STORES),
+        read=readers.choose_from(*TOKEN_STORES),
     ),
     Option(
         "--all",
@@ -465,7 +467,7 @@ ALL_OPTIONS = (
         TOOLS,
         _RELAY,
         repeatable=True,
-        read=readers.pattern,
+        read=readers.read_pattern,
     ),
     Option(
         "--ignore-tool",
@@ -475,7 +477,7 @@ ALL_OPTIONS = (
         TOOLS,
         _RELAY,
         repeatable=True,
-        read=readers.pattern,
+        read=readers.read_pattern,
     ),
     Option("--read-only", "", "Show only tools the server marks as read-only.", TOOLS, _RELAY),
     Option("--debug", "", "Log in detail; never the value of a header.", LOGS, _EVERY),
@@ -486,7 +488,7 @@ ALL_OPTIONS = (
         "Log into that file too, with times; only you can read it.",
         LOGS,
         _EVERY,
-        read=readers.path,
+        read=readers.read_path,
     ),
     Option("--json", "", "Print JSON, for programs.", OTHER, (STATUS,)),
     Option("--version", "", "Print the version and end.", OTHER, _EVERY),

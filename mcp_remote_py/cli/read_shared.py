@@ -6,7 +6,7 @@ Must not know which command it is, nor how a word is read.
 from __future__ import annotations
 
 from mcp_remote_py.cli.given import Given
-from mcp_remote_py.cli.readers import text_in_file
+from mcp_remote_py.cli.readers import read_named_file
 from mcp_remote_py.settings.commands import LogSettings
 from mcp_remote_py.settings.network import (
     DEFAULT_BODY_TIMEOUT,
@@ -81,7 +81,7 @@ def _read_tls(given: Given) -> Tls:
         return tls
     from mcp_remote_py.settings.certificates import add_ca_certs, check_tls
 
-    check_tls(tls, text_in_file)
-    tls, warnings = add_ca_certs(tls, given.environment, text_in_file)
+    check_tls(tls, read_named_file)
+    tls, warnings = add_ca_certs(tls, given.environment, read_named_file)
     given.warnings += warnings
     return tls

@@ -25,44 +25,44 @@ Read = Callable[[str, Reading], object]
 """Makes the value of an option of its word; raises `UsageError`, which names the option."""
 
 
-def as_given(text: str, _: Reading) -> str:
+def keep_word(text: str, _: Reading) -> str:
     """The word itself."""
     return text
 
 
-def path(text: str, reading: Reading) -> str:
+def read_path(text: str, reading: Reading) -> str:
     """The name of a file."""
     return words.expand_path(text, reading.environment)
 
 
-def text_in_file(path: str) -> str:
+def read_named_file(path: str) -> str:
     """The text of a file; a `ReadFile`."""
     from mcp_remote_py.named_files import read_named
 
     return read_named(path)
 
 
-def one_of(*names: str) -> Read:
+def choose_from(*names: str) -> Read:
     """One of these words."""
     return lambda text, reading: words.choose(text, reading.option, names)
 
 
-def limit(text: str, reading: Reading) -> float:
+def read_limit(text: str, reading: Reading) -> float:
     """Seconds; 0 is no limit."""
     return words.parse_seconds(text, reading.option)
 
 
-def positive_seconds(otherwise: str) -> Read:
+def read_positive_seconds(otherwise: str) -> Read:
     """Seconds above 0; `otherwise` says what there is without the option."""
     return lambda text, reading: words.parse_positive_seconds(text, reading.option, otherwise)
 
 
-def size(text: str, reading: Reading) -> int:
+def read_size(text: str, reading: Reading) -> int:
     """Bytes."""
     return words.parse_size(text, reading.option)
 
 
-def pattern(text: str, reading: Reading) -> str:
+def read_pattern(text: str, reading: Reading) -> str:
     """A pattern for names of tools."""
     if not text:
         raise UsageError(
@@ -71,26 +71,26 @@ def pattern(text: str, reading: Reading) -> str:
     return text
 
 
-def command(form: str) -> Read:
+def read_command(form: str) -> Read:
     """The words of a command; `form` says what to give instead of nothing."""
     return lambda text, reading: words.split_command(
         text, reading.environment, reading.option, form, windows=os.name == "nt"
     )
 
 
-def header(text: str, reading: Reading) -> object:
+def read_header(text: str, reading: Reading) -> object:
     """A header."""
     from mcp_remote_py.settings.headers import parse_header
 
     return parse_header(text, reading.environment)
 
 
-def header_file(text: str, reading: Reading) -> object:
+def take_header_file(text: str, reading: Reading) -> object:
     """A file of headers, read now and, after a 401, again."""
     from mcp_remote_py.named_files import read_settled
     from mcp_remote_py.settings.headers import HeaderFile, read_header_file
 
-    name = path(text, reading)
+    name = read_path(text, reading)
     if os.path.exists(name) and not os.path.isfile(name):
         raise UsageError(
             f"{reading.option}: {name} is not a regular file.",

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 
 from mcp_remote_py.errors import UsageError
 from mcp_remote_py.settings.network import Tls
-from mcp_remote_py.settings.words import ReadFile, read_text
+from mcp_remote_py.settings.words import ReadText, read_file_text
 
 
-def check_tls(tls: Tls, read_file: ReadFile) -> None:
+def check_tls(tls: Tls, read_file: ReadText) -> None:
     """Every file is there, is PEM and fits, so that a mistyped path fails before anything is sent.
 
     Raises:
@@ -47,7 +47,7 @@ def check_tls(tls: Tls, read_file: ReadFile) -> None:
 
 
 def add_ca_certs(
-    tls: Tls, environment: Mapping[str, str], read_file: ReadFile
+    tls: Tls, environment: Mapping[str, str], read_file: ReadText
 ) -> tuple[Tls, list[str]]:
     """`tls` with the file of `SSL_CERT_FILE` joined, and warnings.
 
@@ -64,8 +64,8 @@ def add_ca_certs(
     return tls._replace(ca_certs=(*tls.ca_certs, path)), []
 
 
-def _read_pem(path: str, option: str, read_file: ReadFile) -> str:
-    text = read_text(path, option, read_file)
+def _read_pem(path: str, option: str, read_file: ReadText) -> str:
+    text = read_file_text(path, option, read_file)
     if "-----BEGIN " not in text:
         raise UsageError(
             f"{option}: {path} is not a PEM file.",

@@ -14,10 +14,10 @@ from mcp_remote_py.errors import UsageError
 from mcp_remote_py.redact import Secret
 from mcp_remote_py.settings.words import (
     CONTROL,
-    ReadFile,
+    ReadText,
     expand_environment,
     find_empty_variable,
-    read_text,
+    read_file_text,
 )
 
 
@@ -194,15 +194,15 @@ def parse_header_source(
 
 
 def read_header_file(
-    path: str, environment: Mapping[str, str], read_file: ReadFile
+    path: str, environment: Mapping[str, str], read_file: ReadText
 ) -> tuple[Header, ...]:
     """The headers that the file gives now.
 
     Raises:
-        UsageError: as `words.read_text` and `parse_header_source`.
+        UsageError: as `words.read_file_text` and `parse_header_source`.
     """
     option = "--header-file"
-    text = read_text(path, option, read_file)
+    text = read_file_text(path, option, read_file)
     return parse_header_source(text, environment, f"{option} {path}")
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from mcp_remote_py.errors import UsageError
 from mcp_remote_py.redact import Secret
-from mcp_remote_py.settings.urls import explain
+from mcp_remote_py.settings.urls import explain_fault
 from mcp_remote_py.url import (
     BLANK,
     DEFAULT_PORTS,
@@ -74,7 +74,7 @@ def _parse_proxy_url(text: str, variable: str) -> Secret:
     try:
         host, port = parse_authority(authority, scheme)
     except InvalidUrl as error:
-        raise explain(error.fault, what, _FORM) from None
+        raise explain_fault(error.fault, what, _FORM) from None
     if ":" in host:
         host = f"[{host}]"
     if at:

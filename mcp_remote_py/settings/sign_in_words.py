@@ -14,10 +14,10 @@ from mcp_remote_py.redact import Secret
 from mcp_remote_py.settings.urls import parse_plain_url
 from mcp_remote_py.settings.words import (
     CONTROL,
-    ReadFile,
+    ReadText,
     expand_environment,
     expand_path,
-    read_text,
+    read_file_text,
 )
 from mcp_remote_py.url import LABEL, InvalidUrl, ServerUrl, parse_port
 
@@ -217,7 +217,7 @@ def parse_profile(text: str) -> str:
     return text
 
 
-def parse_client(text: str, environment: Mapping[str, str], read_file: ReadFile) -> Secret:
+def parse_client(text: str, environment: Mapping[str, str], read_file: ReadText) -> Secret:
     """The JSON text of a client that is registered already (RFC 7591 §3.2.1).
 
     Raises:
@@ -246,14 +246,14 @@ def parse_client(text: str, environment: Mapping[str, str], read_file: ReadFile)
     return _to_secret_json(client)
 
 
-def parse_private_key(text: str, environment: Mapping[str, str], read_file: ReadFile) -> Secret:
+def parse_private_key(text: str, environment: Mapping[str, str], read_file: ReadText) -> Secret:
     """The key in that file: PEM, or a JWK.
 
     Raises:
         UsageError: the file cannot be read, or does not contain one.
     """
     path = expand_path(text, environment)
-    key = read_text(path, "--private-key", read_file).strip()
+    key = read_file_text(path, "--private-key", read_file).strip()
     if "PRIVATE KEY-----" not in key and '"kty"' not in key:
         raise UsageError(
             f"--private-key {path} does not contain a private key.",
@@ -271,7 +271,7 @@ def parse_token_url(text: str, option: str) -> str:
     return str(parse_plain_url(text, option, "https://auth.example.com/token"))
 
 
-def parse_client_metadata(text: str, environment: Mapping[str, str], read_file: ReadFile) -> str:
+def parse_client_metadata(text: str, environment: Mapping[str, str], read_file: ReadText) -> str:
     """The JSON text of members for the registration (RFC 7591 §2).
 
     Raises:
@@ -292,7 +292,7 @@ def _to_secret_json(value: dict[str, object]) -> Secret:
 
 
 def _read_object(
-    text: str, option: str, environment: Mapping[str, str], read_file: ReadFile
+    text: str, option: str, environment: Mapping[str, str], read_file: ReadText
 ) -> dict[str, object]:
     """The JSON object in `text`, or in the file it names behind an @; `${NAME}` is expanded.
 
@@ -308,7 +308,7 @@ def _read_object(
     if text.startswith("@"):
         path = expand_path(text[1:], environment)
         source = f"{option}: {path}"
-        text = read_text(path, option, read_file)
+        text = read_file_text(path, option, read_file)
     if _ONE_VARIABLE.fullmatch(text):
         text = expand_environment(text, environment)
     try:

@@ -31,7 +31,7 @@ _SERVER_HINTS = {
 _NOT_HTTPS = (UrlFault.EMPTY, UrlFault.BLANK, UrlFault.NO_SCHEME, UrlFault.OTHER_SCHEME)
 
 
-def explain(fault: UrlFault, what: str, form: str) -> UsageError:
+def explain_fault(fault: UrlFault, what: str, form: str) -> UsageError:
     """The error for the person; `what` names the URL, `form` says how it is written."""
     return UsageError(f"{what} {fault.value}.", hint=_HINTS.get(fault, form))
 
@@ -52,7 +52,9 @@ def parse_server_url(text: str, allow_http: bool = False) -> ServerUrl:
                 f"{_SERVER} begins with {text.partition(':')[0].lower()}://.",
                 hint="A remote MCP server is reached by https:// (or http:// on this machine).",
             ) from None
-        raise explain(error.fault, _SERVER, _SERVER_HINTS.get(error.fault, _SERVER_FORM)) from None
+        raise explain_fault(
+            error.fault, _SERVER, _SERVER_HINTS.get(error.fault, _SERVER_FORM)
+        ) from None
     if not url.is_protected and not allow_http:
         raise UsageError(
             f"Plain http to {url.host} would let the network read every header and message.",
@@ -77,7 +79,7 @@ def parse_plain_url(text: str, option: str, form: str, allow_http: bool = False)
             raise UsageError(f"{option} is not an https URL.", hint=hint) from None
         if error.fault is UrlFault.USER_INFO:
             hint = "Leave it out."
-        raise explain(error.fault, option, hint) from None
+        raise explain_fault(error.fault, option, hint) from None
     if not text.isascii():
         raise UsageError(f"{option} is not an https URL.", hint=hint)
     if "#" in text:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from mcp_remote_py.errors import UsageError
 
-ReadFile = Callable[[str], str]
+ReadText = Callable[[str], str]
 """Gives the text of the file of that path; raises OSError, or ValueError where it is not a text."""
 
 CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
@@ -69,7 +69,7 @@ _FILE_HINTS = {
 }
 
 
-def read_text(path: str, option: str, read_file: ReadFile) -> str:
+def read_file_text(path: str, option: str, read_file: ReadText) -> str:
     """The text of the file `path` that `option` names.
 
     Raises:

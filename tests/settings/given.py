@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from mcp_remote_py.settings.urls import parse_server_url
-from mcp_remote_py.settings.words import ReadFile
+from mcp_remote_py.settings.words import ReadText
 from mcp_remote_py.url import ServerUrl
 
 
-def files(texts: Mapping[str, str]) -> ReadFile:
+def files(texts: Mapping[str, str]) -> ReadText:
     """A `read_file` over `texts`; other paths are missing."""
 
     def read(path: str) -> str:

@@ -15,13 +15,13 @@ from mcp_remote_py.settings import sign_in_words as words
 from mcp_remote_py.settings.commands import LogoutSettings, ProxySettings, StatusSettings
 from mcp_remote_py.settings.sign_in import SignInSettings
 from mcp_remote_py.settings.urls import parse_server_url
-from mcp_remote_py.settings.words import ReadFile, split_command
+from mcp_remote_py.settings.words import ReadText, split_command
 
 INFO = "--static-oauth-client-info"
 METADATA = "--static-oauth-client-metadata"
 
 
-def files(texts: Mapping[str, str]) -> ReadFile:
+def files(texts: Mapping[str, str]) -> ReadText:
     """A `read_file` over `texts`; other paths are missing."""
 
     def read(path: str) -> str:

@@ -12,7 +12,7 @@ from mcp_remote_py.settings.words import (
     parse_positive_seconds,
     parse_seconds,
     parse_size,
-    read_text,
+    read_file_text,
     split_command,
 )
 from tests.settings.given import files
@@ -161,12 +161,12 @@ class TestNumbers:
 
 class TestFiles:
     def test_a_readable_file(self) -> None:
-        assert read_text("h", "--header-file", files({"h": "x"})) == "x"
+        assert read_file_text("h", "--header-file", files({"h": "x"})) == "x"
 
     @pytest.mark.promise("S4")
     def test_a_missing_file_is_named(self) -> None:
         with pytest.raises(UsageError) as caught:
-            read_text("h.txt", "--header-file", files({}))
+            read_file_text("h.txt", "--header-file", files({}))
         assert caught.value.sentence() == (
             "--header-file: cannot read h.txt: No such file or directory. "
             "Give the full path of a file you may read."
@@ -177,14 +177,14 @@ class TestFiles:
             raise TimeoutError
 
         with pytest.raises(UsageError, match="cannot read h: TimeoutError"):
-            read_text("h", "--header-file", read)
+            read_file_text("h", "--header-file", read)
 
     def test_a_file_that_is_no_text(self) -> None:
         def read(path: str) -> str:
             return b"\xff".decode()
 
         with pytest.raises(UsageError) as caught:
-            read_text("h", "--header-file", read)
+            read_file_text("h", "--header-file", read)
         assert caught.value.sentence() == (
             "--header-file: h is not a UTF-8 text file. Save it as plain UTF-8 text."
         )
