@@ -17,6 +17,7 @@ from mcp_remote_py.cli.program import COMMANDS, LOGIN, PROXY, STATUS
 from mcp_remote_py.errors import UsageError
 
 _NEGATIVE = re.compile(r"-[0-9]+|-[0-9]*\.[0-9]+")
+_ASSIGNED = re.compile(r"--[a-z][a-z0-9-]*=")
 
 
 class Arguments(NamedTuple):
@@ -88,7 +89,7 @@ def _sort(
     for word in rest:
         if word == "--":
             words += rest
-        elif not _is_option(word, known):
+        elif not _is_option(word, known) and not _ASSIGNED.match(word):
             words.append(word)
         elif (option := known.get(word.partition("=")[0])) is None:
             unknown.append(word)

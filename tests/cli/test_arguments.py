@@ -62,6 +62,12 @@ def test_an_option_is_not_the_value_of_another(argv: list[str]) -> None:
         parse(URL, *argv)
 
 
+def test_a_misspelled_option_is_named_whatever_is_in_its_value() -> None:
+    with pytest.raises(UsageError, match=r"^Unknown option --headr\."):
+        parse(URL, "--headr=A: hunter22")
+    assert parse(URL, "--header", "--x=a: b").each("--header") == ["--x=a: b"]
+
+
 def test_behind_two_hyphens_every_word_is_one() -> None:
     assert parse("--debug", "--", URL) == Arguments({"--debug": [""]}, URL)
     with pytest.raises(UsageError, match="3 arguments are given"):
