@@ -300,6 +300,7 @@ SIGN_IN_SETTINGS = SignInSettings(
 WAYS_TO_SIGN_IN: list[list[str]] = [
     [],
     ["9696", "--profile", "work", "--resource", "https://tenant.example.com/"],
+    ["--profile", "memory"],
     ["--device-code", "--scope", "read"],
     ["--client-credentials", "--static-oauth-client-info", "@{folder}/client"],
     ["--client-credentials", "--profile", "x", "--static-oauth-client-info", "@{folder}/client",
