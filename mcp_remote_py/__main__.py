@@ -7,12 +7,12 @@ import os
 import sys
 from typing import NoReturn
 
-from mcp_remote_py import cli
+from mcp_remote_py.cli.main import main
 
 
 def run() -> NoReturn:
     """Entry point of the command `mcp-remote-py` and of `python -m mcp_remote_py`."""
-    status = cli.main(sys.argv[1:], os.environ, sys.stdout, sys.stderr, stdin=sys.stdin)
+    status = main(sys.argv[1:], os.environ, sys.stdout, sys.stderr, stdin=sys.stdin)
     with contextlib.suppress(OSError, ValueError, AttributeError):  # closed, or none at all
         sys.stdout.flush()
     # Not sys.exit: the interpreter would wait for a thread that still resolves a host name, and

@@ -2,6 +2,7 @@
 
     McpRemoteError
     |-- UsageError            the person's: an option, a URL, a header, a file (exit status 2)
+    |-- InvalidUrl            of who wrote a text that is not a URL (in `url`)
     |-- InvalidMessage        the sender's: a line that is not a JSON-RPC message
     |-- SignInFailed          the person cannot be signed in: a verdict, trying again will not help
     |   `-- SignInUnavailable no verdict: what was asked did not answer, trying later may help

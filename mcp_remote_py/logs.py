@@ -19,7 +19,7 @@ from typing import TextIO
 from mcp_remote_py.credentials.files import close_to_others, describe_failure, describe_strangeness
 from mcp_remote_py.errors import UsageError, one_line
 from mcp_remote_py.redact import Secret, remember, scrub_known
-from mcp_remote_py.settings import LogSettings
+from mcp_remote_py.settings.commands import LogSettings
 
 ROOT = "mcp_remote_py"
 """Every logger of this program is below this one."""

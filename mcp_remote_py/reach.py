@@ -167,7 +167,11 @@ def _read_number(word: str) -> int:
 
 
 def network_of_literal(host: str) -> Zone | None:
-    """The network of a host that is an address or this machine by its name; None of other names."""
+    """The network of a host that is an address or this machine by its name; None of other names.
+
+    Whatever may be this machine is. `ServerUrl.is_loopback` permits what would be unsafe elsewhere,
+    and so asks for what surely is.
+    """
     address = read_literal(host)
     if address is not None:
         return network_of(str(address))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ssl
 
 from mcp_remote_py.errors import UsageError
-from mcp_remote_py.settings import Tls
+from mcp_remote_py.settings.network import Tls
 
 
 def build_tls_context(tls: Tls, *, certified: bool = True) -> ssl.SSLContext:

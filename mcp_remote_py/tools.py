@@ -29,7 +29,7 @@ from mcp_remote_py.json_text import (
     read_string,
 )
 from mcp_remote_py.jsonrpc import Message, make_result, pass_error
-from mcp_remote_py.settings import ToolRules
+from mcp_remote_py.settings.commands import ToolRules
 
 logger = logging.getLogger("mcp_remote_py.tools")
 

@@ -4,24 +4,30 @@ What stands between two markers is written here, from the tables of `mcp_remote_
 is shown by tests, from theirs. Must not know any option, rule or number.
 """
 
+import re
 import sys
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # for the tables of the tests
 
-from mcp_remote_py import bounds, named_files, retry, settings
-from mcp_remote_py.cli import render_command_sections, render_option_table
+from mcp_remote_py import bounds, named_files, retry
+from mcp_remote_py.cli.options import Option, options_of
+from mcp_remote_py.cli.program import COMMANDS, PROXY
 from mcp_remote_py.credentials import files
 from mcp_remote_py.eras import verdict
 from mcp_remote_py.net import http1
 from mcp_remote_py.oauth import ledger
 from mcp_remote_py.oauth.policy import OUTCOMES, RULES, Action, Event, Fact, Rule, State
 from mcp_remote_py.oauth.steps import MAX_BODY_BYTES
-from mcp_remote_py.settings import DEFAULT_AUTH_TIMEOUT, POST_TIMEOUT
+from mcp_remote_py.settings.commands import DEFAULT_MAX_MESSAGE_SIZE
+from mcp_remote_py.settings.headers import MAX_HEADERS, MAX_HEADERS_LENGTH
+from mcp_remote_py.settings.network import POST_TIMEOUT
+from mcp_remote_py.settings.sign_in import DEFAULT_AUTH_TIMEOUT
 from mcp_remote_py.signin.callback import DEFAULT_LIMITS
+from mcp_remote_py.time_words import describe_wait
 from mcp_remote_py.transports import cookies, intake, sse
 from mcp_remote_py.transports.refusal import EVIDENCE_BYTES
 from tests.conformance import scenarios
@@ -38,7 +44,30 @@ SECURITY = ROOT / "docs" / "security.md"
 
 def render_options() -> str:
     """Every option of every command."""
-    return f"{render_option_table()}\n{render_command_sections()}"
+    relayed = options_of(PROXY)
+    sections = [_render_options(relayed)]
+    for command in COMMANDS.values():
+        if command.name == PROXY:
+            continue
+        options = options_of(command.name)
+        shared = ", ".join(f"`{option.name}`" for option in options if option in relayed)
+        own = [option for option in options if option not in relayed]
+        sections += (
+            f"### `{command.usage} [options]`",
+            command.summary,
+            f"Options as above: {shared}.",
+            *([_render_options(own)] if own else []),
+        )
+    return "\n\n".join(sections)
+
+
+def _render_options(options: Iterable[Option]) -> str:
+    rows: list[tuple[str, ...]] = []
+    for option in options:
+        meaning = option.help + (" Can be repeated." if option.repeatable else "")
+        usage = f"{option.name} {option.value}".strip()
+        rows.append((f"`{usage}`", re.sub(r"([*<>\\])", r"\\\1", meaning)))
+    return _table(("Option", "Meaning"), rows)
 
 
 def render_rules() -> str:
@@ -128,7 +157,7 @@ def render_retries() -> str:
 
 def render_numbers() -> str:
     """The bounds."""
-    say = ledger.describe_wait
+    say = describe_wait
     downs = ", ".join(map(say, ledger.TAB_COOL_DOWNS))
     quick = f"{ledger.MAX_QUICK_TABS} within {say(ledger.TAB_COOL_DOWNS[0])}"
     rows = [
@@ -151,7 +180,7 @@ def render_numbers() -> str:
 
 
 def _steps(steps: retry.Steps) -> str:
-    first, longest = ledger.describe_wait(steps.first), ledger.describe_wait(steps.longest)
+    first, longest = describe_wait(steps.first), describe_wait(steps.longest)
     return f"{first}, each wait {steps.factor:g} times the one before, up to {longest}"
 
 
@@ -245,7 +274,7 @@ def render_evidence() -> str:
 
 def render_limits() -> str:
     """What anything that comes in may cost."""
-    message, shared = settings.DEFAULT_MAX_MESSAGE_SIZE, intake.SHARED_BYTES
+    message, shared = DEFAULT_MAX_MESSAGE_SIZE, intake.SHARED_BYTES
     ratio = f"{bounds.MAX_RATIO} to 1, past {_size(bounds.FREE_OUTPUT)}"
     listener = DEFAULT_LIMITS
     rows = [
@@ -276,7 +305,7 @@ def render_limits() -> str:
         ("A file that the person names", _size(named_files.MAX_FILE_BYTES)),
         (
             "Headers of a file or command",
-            f"{settings.MAX_HEADERS}, together {_size(settings.MAX_HEADERS_LENGTH)}",
+            f"{MAX_HEADERS}, together {_size(MAX_HEADERS_LENGTH)}",
         ),
         ("Work in one turn of the event loop", f"{intake.TURN * 1000:g} ms"),
     ]

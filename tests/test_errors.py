@@ -136,7 +136,7 @@ def login_hints() -> list[str]:
     return [
         node.value
         for path in PACKAGE.rglob("*.py")
-        if path.name not in ("cli.py", "errors.py")
+        if path.name != "errors.py" and path.parent.name != "cli"
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
         if "mcp-remote-py login U" in node.value

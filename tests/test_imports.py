@@ -27,6 +27,13 @@ PACKAGE = Path(__file__).parent.parent / "mcp_remote_py"
 SLOW = {"email", "http.client", "http.server", "urllib.request"}
 """Modules of the standard library that cost 10 ms and more and that a relay has no use for."""
 
+RARE = {
+    *("argparse", "difflib", "gettext"),
+    *(f"mcp_remote_py.cli.{name}" for name in ("help", "mistakes", "read_sign_in", "read_stored")),
+    "mcp_remote_py.settings.sign_in_words",
+}
+"""What is for help, for mistakes, for a sign-in and for other commands."""
+
 PATIENCE = 30
 """Seconds for one interpreter."""
 
@@ -149,6 +156,7 @@ def test_relaying_with_a_header_imports_nothing_more() -> None:
     assert b'"plain"' in done.stdout, words_of(done)
     assert third_parties(modules) <= ALLOWED
     assert not modules & SLOW
+    assert not modules & RARE
 
 
 @pytest.mark.parametrize("option", ["--version", "--help"])

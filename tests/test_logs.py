@@ -18,7 +18,7 @@ import pytest
 from mcp_remote_py import logs
 from mcp_remote_py.errors import UsageError
 from mcp_remote_py.redact import Secret, remember
-from mcp_remote_py.settings import LogSettings
+from mcp_remote_py.settings.commands import LogSettings
 
 SECONDS = 10
 """Longest wait for what must happen at once."""

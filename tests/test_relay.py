@@ -26,7 +26,7 @@ from mcp_remote_py.errors import (
 from mcp_remote_py.jsonrpc import INVALID_PARAMS, INVALID_REQUEST, LOCAL_ERROR, Message
 from mcp_remote_py.relay.recovery import MAX_RESTORATIONS
 from mcp_remote_py.relay.relay import MAX_IN_FLIGHT, Relay
-from mcp_remote_py.settings import ToolRules
+from mcp_remote_py.settings.commands import ToolRules
 from mcp_remote_py.tools import ToolCatalog
 from mcp_remote_py.transports.lines import HostLines
 from tests.fakes import (

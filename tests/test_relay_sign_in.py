@@ -16,7 +16,7 @@ from mcp_remote_py.channel import Known
 from mcp_remote_py.errors import NotSent, Refused
 from mcp_remote_py.jsonrpc import INVALID_PARAMS, LOCAL_ERROR, Message
 from mcp_remote_py.relay.relay import MAX_IN_FLIGHT
-from mcp_remote_py.settings import ToolRules
+from mcp_remote_py.settings.commands import ToolRules
 from tests.fakes import (
     Behaviour,
     FakeServerChannel,

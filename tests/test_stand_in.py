@@ -14,7 +14,7 @@ from mcp_remote_py import __version__
 from mcp_remote_py.channel import Known
 from mcp_remote_py.jsonrpc import Message
 from mcp_remote_py.parsing import parse_message
-from mcp_remote_py.settings import ToolRules
+from mcp_remote_py.settings.commands import ToolRules
 from mcp_remote_py.stand_in import StandIn
 from mcp_remote_py.tools import ToolCatalog
 from mcp_remote_py.versions import HANDSHAKE_VERSIONS, NEWEST_HANDSHAKE

@@ -15,7 +15,7 @@ from mcp_remote_py.bounds import LONG_BYTES, MAX_MEMBERS
 from mcp_remote_py.errors import InvalidMessage
 from mcp_remote_py.jsonrpc import Message, make_error, make_result
 from mcp_remote_py.parsing import parse_message, parse_messages
-from mcp_remote_py.settings import ToolRules
+from mcp_remote_py.settings.commands import ToolRules
 from mcp_remote_py.tools import ToolCatalog, called_tool
 from tests.fakes import call_deeper
 

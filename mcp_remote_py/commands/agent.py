@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Protocol, cast
 
 from mcp_remote_py.oauth.steps import Credential
-from mcp_remote_py.settings import LoginSettings
+from mcp_remote_py.settings.commands import LoginSettings
 
 
 class Agent(Protocol):

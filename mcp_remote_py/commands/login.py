@@ -9,15 +9,16 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 
 from mcp_remote_py.commands.agent import Agent, BuildAgent, load_agent
 from mcp_remote_py.errors import McpRemoteError, UsageError, one_line
 from mcp_remote_py.named_files import read_settled
 from mcp_remote_py.oauth.steps import Credential
 from mcp_remote_py.redact import mask_url
-from mcp_remote_py.settings import HeaderSources, LoginSettings, check_sign_in_headers
-from mcp_remote_py.transports.headers import HeaderBook
+from mcp_remote_py.settings.commands import LoginSettings
+from mcp_remote_py.settings.headers import HeaderSettings, check_sign_in_headers
+from mcp_remote_py.time_words import describe_moment, to_moment
+from mcp_remote_py.transports.headers import HeaderSource
 
 logger = logging.getLogger("mcp_remote_py")
 
@@ -44,11 +45,11 @@ def run_login(
     """
 
     async def sign_in() -> int:
-        headers = HeaderBook(settings.headers, environment, read_settled)
+        headers = HeaderSource(settings.headers, environment, read_settled)
         await headers.load()
         check_sign_in_headers(headers.headers)
         # As given now: nothing is read again in the time of one sign-in.
-        chosen = settings._replace(headers=HeaderSources(given=headers.headers))
+        chosen = settings._replace(headers=HeaderSettings(given=headers.headers))
         agent = (build or load_agent())(
             chosen, environment, lambda text: write(one_line(text)), read_line
         )
@@ -90,12 +91,11 @@ def _say_done(server: str, credential: Credential, now: float) -> str:
 def _say_expiry(credential: Credential, now: float) -> str:
     if credential.expires_at is None:
         return "The server does not say how long it lasts."
-    try:
-        moment = datetime.fromtimestamp(credential.expires_at, UTC)
-    except (ValueError, OverflowError, OSError):  # no calendar has that number of the server's
-        return "It does not expire in any time there is."
+    moment = to_moment(credential.expires_at)
+    if moment is None:
+        return "The server gives an expiry too far ahead to show."
     minutes = max(0, int(credential.expires_at - now) // 60)
-    until = f"{moment:%Y-%m-%d %H:%M} UTC ({minutes} minutes)"
+    until = f"{describe_moment(moment)} ({minutes} minutes)"
     if credential.refresh_token is None:
         return f"It lasts until {until}; then sign in again."
     return f"The token lasts until {until} and is renewed by itself."

@@ -17,13 +17,9 @@ from mcp_remote_py.credentials.state import State, StateFile, list_states, state
 from mcp_remote_py.credentials.store import session_key
 from mcp_remote_py.errors import McpRemoteError, one_line
 from mcp_remote_py.redact import mask_url, remember, secrets_in_url
-from mcp_remote_py.settings import (
-    TOKEN_STORES,
-    LoginSettings,
-    LogoutSettings,
-    SignInSettings,
-    parse_server_url,
-)
+from mcp_remote_py.settings.commands import LoginSettings, LogoutSettings
+from mcp_remote_py.settings.sign_in import TOKEN_STORES, SignInSettings
+from mcp_remote_py.url import parse_url
 
 logger = logging.getLogger("mcp_remote_py")
 
@@ -135,7 +131,7 @@ def _name(state: State) -> str:
 
 def _to_login_settings(state: State, settings: LogoutSettings) -> LoginSettings:
     """The settings of the session that `state` remembers."""
-    server = parse_server_url(state.server, allow_http=True)
+    server = parse_url(state.server)
     defaults = SignInSettings()
     used = state.store if state.store in TOKEN_STORES else defaults.token_store
     return LoginSettings(

@@ -26,14 +26,10 @@ from mcp_remote_py.eras.verdict import Era
 from mcp_remote_py.named_files import read_settled
 from mcp_remote_py.redact import mask_url
 from mcp_remote_py.relay.relay import Relay
-from mcp_remote_py.settings import (
-    ProtocolStrategy,
-    ProxySettings,
-    TransportStrategy,
-)
+from mcp_remote_py.settings.commands import ProtocolStrategy, ProxySettings, TransportStrategy
 from mcp_remote_py.tools import ToolCatalog
 from mcp_remote_py.transports.choose import Candidate, ChosenChannel, OnAccepted
-from mcp_remote_py.transports.headers import HeaderBook
+from mcp_remote_py.transports.headers import HeaderSource
 from mcp_remote_py.transports.http import HttpClient
 from mcp_remote_py.transports.intake import Intake
 from mcp_remote_py.transports.legacy_sse import LegacySseChannel
@@ -184,7 +180,7 @@ def _duplicate(descriptor: int, otherwise: int) -> int:
 async def _relay(
     settings: ProxySettings, environment: Mapping[str, str], stdin: int, stdout: int
 ) -> int:
-    headers = HeaderBook(settings.headers, environment, read_settled)
+    headers = HeaderSource(settings.headers, environment, read_settled)
     await headers.load()
     host = StdioChannel(stdin, stdout, settings.max_message_size)
     clock = LoopClock()

@@ -10,17 +10,20 @@ import json
 import shlex
 import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 
 from mcp_remote_py.credentials.state import State, list_states, state_directory
 from mcp_remote_py.errors import explain_stars, name_server, one_line
-from mcp_remote_py.oauth.ledger import describe_wait, wait_for_renewal, wait_for_tab
+from mcp_remote_py.oauth.ledger import wait_for_renewal, wait_for_tab
 from mcp_remote_py.redact import mask_url, remember, scrub_known, secrets_in_url
-from mcp_remote_py.settings import StatusSettings
+from mcp_remote_py.settings.commands import StatusSettings
+from mcp_remote_py.time_words import (
+    describe_moment,
+    describe_span,
+    describe_wait,
+    to_moment,
+)
 
 SIGN_IN_NEEDED_STATUS = 3
-
-_UNITS = (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1))
 
 
 def run_status(
@@ -134,26 +137,15 @@ def _say_expiry(expires_at: float | None, now: float) -> str:
 
 
 def _say_time(seconds: float, now: float) -> str:
-    moment = _to_moment(seconds)
+    moment = to_moment(seconds)
     if moment is None:
-        return "at no time there is"
-    return f"{moment:%Y-%m-%d %H:%M} UTC ({_say_distance(seconds - now)})"
+        return "too far away to show"
+    return f"{describe_moment(moment)} ({_say_distance(seconds - now)})"
 
 
 def _say_distance(seconds: float) -> str:
-    size = abs(seconds)
-    unit, length = next(((u, s) for u, s in _UNITS if size >= s), _UNITS[-1])
-    count = int(size // length)
-    words = f"{count} {unit}{'' if count == 1 else 's'}"
+    words = describe_span(abs(seconds))
     return f"in {words}" if seconds > 0 else f"{words} ago"
-
-
-def _to_moment(seconds: float) -> datetime | None:
-    """None where no calendar has it: the number came from a server."""
-    try:
-        return datetime.fromtimestamp(seconds, UTC)
-    except (ValueError, OverflowError, OSError):
-        return None
 
 
 def _to_json(state: State, now: float) -> dict[str, object]:
@@ -181,5 +173,5 @@ def _to_json(state: State, now: float) -> dict[str, object]:
 
 def _to_timestamp(seconds: float | None) -> str | None:
     """RFC 3339."""
-    moment = None if seconds is None else _to_moment(seconds)
+    moment = None if seconds is None else to_moment(seconds)
     return None if moment is None else f"{moment:%Y-%m-%dT%H:%M:%SZ}"

@@ -16,7 +16,7 @@ import msgspec
 from mcp_remote_py.errors import StoreError
 from mcp_remote_py.oauth.steps import Client, Credential, PendingAuthorization
 from mcp_remote_py.redact import Secret
-from mcp_remote_py.settings import ServerUrl
+from mcp_remote_py.url import ServerUrl
 
 SCHEMA = 1
 """Of records. A new member with a default leaves it as it is; a change that an older version

@@ -18,9 +18,7 @@ from mcp_remote_py.net.faults import ConnectTimeout, ProxyRefusal
 from mcp_remote_py.net.http1 import Pair
 from mcp_remote_py.net.wire import Wire
 from mcp_remote_py.redact import Secret
-from mcp_remote_py.settings import ServerUrl
-
-_PORTS = {"http": 80, "https": 443}
+from mcp_remote_py.url import DEFAULT_PORTS, ServerUrl
 
 
 async def connect_through(
@@ -41,7 +39,7 @@ async def connect_through(
     """
     parts = urlsplit(proxy.reveal())
     host = parts.hostname or ""
-    wire = await connect(host, parts.port or _PORTS[parts.scheme], seconds, ipv4=ipv4)
+    wire = await connect(host, parts.port or DEFAULT_PORTS[parts.scheme], seconds, ipv4=ipv4)
     try:
         if parts.scheme == "https":
             await wire.start_tls(build_proxy_tls(), host, seconds)

@@ -17,7 +17,6 @@ from mcp_remote_py.errors import (
     NotSent,
     SignInFailed,
     SignInUnavailable,
-    UsageError,
     shorten,
 )
 from mcp_remote_py.oauth.challenge import Challenge
@@ -44,7 +43,8 @@ from mcp_remote_py.oauth.ownership import (
 )
 from mcp_remote_py.oauth.steps import Conversation, Report
 from mcp_remote_py.redact import mask_url
-from mcp_remote_py.settings import ServerUrl, SignInSettings, parse_server_url
+from mcp_remote_py.settings.sign_in import SignInSettings
+from mcp_remote_py.url import InvalidUrl, ServerUrl, parse_url
 
 T = TypeVar("T")
 
@@ -131,7 +131,7 @@ def discover(
         SignInFailed: what is published cannot be used, or is not to have what it would get.
         SignInUnavailable: who should have answered did not.
     """
-    server = parse_server_url(server_url, allow_http=True)
+    server = parse_url(server_url)
     if settings.token_endpoint:
         return (yield from _take_as_given(server, challenge, settings))
     belongings = belongings_of(settings, audience)
@@ -268,8 +268,8 @@ def _covers(resource: str, server: ServerUrl) -> bool:
     if not _PRINTABLE_ASCII.fullmatch(resource) or "#" in resource:
         return False
     try:
-        url = parse_server_url(resource, allow_http=True)
-    except UsageError:
+        url = parse_url(resource)
+    except InvalidUrl:
         return False
     path, _, query = url.target.partition("?")
     server_path, _, server_query = server.target.partition("?")
@@ -534,11 +534,11 @@ def check_url(url: str, what: str) -> ServerUrl:
         reason = "it has a fragment"
     else:
         try:
-            parsed = parse_server_url(url, allow_http=True)
-        except UsageError:
+            parsed = parse_url(url)
+        except InvalidUrl:
             reason = "it is not of the form https://host/path"
         else:
-            if parsed.scheme == "https" or parsed.is_loopback:
+            if parsed.is_protected:
                 return parsed
             reason = "plain http to another machine can be read and changed on the way"
     raise SignInFailed(

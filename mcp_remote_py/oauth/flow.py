@@ -50,7 +50,7 @@ from mcp_remote_py.oauth.steps import (
 )
 from mcp_remote_py.oauth.tokens import GrantRefused
 from mcp_remote_py.redact import Secret, remember
-from mcp_remote_py.settings import SignInSettings, Unattended
+from mcp_remote_py.settings.sign_in import SignInSettings, Unattended
 
 _DEAD_CLIENT_ERRORS = frozenset({"invalid_client", "unauthorized_client"})
 

@@ -25,7 +25,7 @@ from authlib.oauth2.rfc7636 import (
     create_s256_code_challenge,  # pyright: ignore[reportUnknownVariableType]
 )
 
-from mcp_remote_py.errors import McpRemoteError, SignInFailed, UsageError
+from mcp_remote_py.errors import McpRemoteError, SignInFailed
 from mcp_remote_py.oauth.dpop import thumbprint
 from mcp_remote_py.oauth.ownership import may_revoke
 from mcp_remote_py.oauth.steps import (
@@ -47,7 +47,8 @@ from mcp_remote_py.oauth.tokens import (
     read_nonce,
 )
 from mcp_remote_py.redact import Secret, mask_url, remember, secrets_in_url
-from mcp_remote_py.settings import SignInSettings
+from mcp_remote_py.settings.sign_in import SignInSettings
+from mcp_remote_py.settings.sign_in_words import check_authorize_parameter
 
 RandomBytes = Callable[[int], bytes]
 """Gives that many unpredictable bytes."""
@@ -60,19 +61,6 @@ OFFLINE_ACCESS = "offline_access"
 
 RANDOM_BYTES = 32
 """For `state` and verifier: 43 characters, the least RFC 7636 §4.1 allows, 256 bits."""
-
-_OWN_PARAMETERS = {
-    "response_type": "It is always code.",
-    "response_mode": "The answer must come in the query.",
-    "client_id": "Give the client by --static-oauth-client-info.",
-    "redirect_uri": "Change it by PORT, --host and --callback-path.",
-    "scope": "Give the scopes by --scope.",
-    "resource": "Give the resource by --resource.",
-    "state": "It protects this sign-in.",
-    "code_challenge": "It protects this sign-in.",
-    "code_challenge_method": "It protects this sign-in.",
-    "dpop_jkt": "It protects this sign-in.",
-}
 
 _CALLBACK_HINTS = {
     "invalid_scope": "Name the scopes it knows with --scope.",
@@ -121,11 +109,7 @@ def check_authorize_parameters(parameters: Iterable[tuple[str, str]]) -> None:
         UsageError: it names one of our own parameters.
     """
     for name, _ in parameters:
-        if name in _OWN_PARAMETERS:
-            raise UsageError(
-                f"--authorize-param cannot set {name}, which the sign-in sets itself.",
-                hint=_OWN_PARAMETERS[name],
-            )
+        check_authorize_parameter(name)
 
 
 def authorization_url(

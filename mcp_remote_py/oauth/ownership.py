@@ -19,12 +19,13 @@ from collections.abc import Iterable
 from enum import Enum
 from typing import NamedTuple
 
-from mcp_remote_py.errors import SignInFailed, UsageError
+from mcp_remote_py.errors import SignInFailed
 from mcp_remote_py.oauth.claims import name_audience
 from mcp_remote_py.oauth.document import decode_object, quote
 from mcp_remote_py.oauth.steps import Credential
 from mcp_remote_py.redact import mask_url
-from mcp_remote_py.settings import SignInSettings, parse_server_url
+from mcp_remote_py.settings.sign_in import SignInSettings
+from mcp_remote_py.url import InvalidUrl, parse_url
 
 _ISSUER = re.compile(r"https?://[A-Za-z0-9._~:/%@+=,{}\[\]-]+")
 """No query or fragment (RFC 8414 §2), and nothing that ends a quoted word: a hint repeats it."""
@@ -300,8 +301,8 @@ def may_revoke(credential: Credential) -> bool:
 def _are_together(one: str, other: str) -> bool:
     """Whether two URLs are of one origin (RFC 6454 §4)."""
     try:
-        first, second = (parse_server_url(url, allow_http=True) for url in (one, other))
-    except UsageError:
+        first, second = map(parse_url, (one, other))
+    except InvalidUrl:
         return False
     return first.origin == second.origin
 

@@ -34,7 +34,7 @@ from mcp_remote_py.oauth.document import (
 from mcp_remote_py.oauth.grants import PRIVATE_KEY_JWT
 from mcp_remote_py.oauth.steps import Client, Conversation, Report, Request, Response
 from mcp_remote_py.redact import Secret, mask_url, remember
-from mcp_remote_py.settings import SignInSettings
+from mcp_remote_py.settings.sign_in import SignInSettings
 
 CLIENT_NAME = "mcp-remote-py"
 

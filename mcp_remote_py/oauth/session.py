@@ -28,7 +28,6 @@ from mcp_remote_py.oauth.claims import explain_mismatch, read_claims
 from mcp_remote_py.oauth.grants import RandomBytes, revoke
 from mcp_remote_py.oauth.ledger import (
     Ledger,
-    describe_wait,
     has_tab_since,
     is_proven,
     note_accepted,
@@ -80,7 +79,8 @@ from mcp_remote_py.oauth.tokens import (
 )
 from mcp_remote_py.redact import Secret
 from mcp_remote_py.retry import Random
-from mcp_remote_py.settings import SignInSettings
+from mcp_remote_py.settings.sign_in import SignInSettings
+from mcp_remote_py.time_words import describe_wait
 
 INSUFFICIENT_SCOPE = "insufficient_scope"
 """RFC 6750 §3.1."""

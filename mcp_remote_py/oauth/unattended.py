@@ -28,7 +28,7 @@ from mcp_remote_py.oauth.ownership import Belonging, Kind, Named, check_owner, p
 from mcp_remote_py.oauth.steps import Client, Conversation, Credential, ReadFile
 from mcp_remote_py.oauth.tokens import TokenError
 from mcp_remote_py.redact import Secret, remember
-from mcp_remote_py.settings import Unattended
+from mcp_remote_py.settings.sign_in import Unattended
 
 CLIENT_CREDENTIALS_GRANT = "client_credentials"
 JWT_BEARER_GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"

@@ -71,7 +71,7 @@ from mcp_remote_py.oauth.steps import (
 from mcp_remote_py.oauth.tokens import BEARER, DPOP
 from mcp_remote_py.redact import MASK, Secret, remember, scrub_known
 from mcp_remote_py.retry import Steps
-from mcp_remote_py.settings import SignInSettings
+from mcp_remote_py.settings.sign_in import SignInSettings
 from mcp_remote_py.signin.page import Outcome
 from mcp_remote_py.signin.perform import perform, read_secret
 

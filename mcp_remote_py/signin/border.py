@@ -14,15 +14,15 @@ import contextlib
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from urllib.parse import urlsplit
 
-from mcp_remote_py.errors import NotSent, SignInFailed, UsageError
+from mcp_remote_py.errors import NotSent, SignInFailed
 from mcp_remote_py.net.connect import Resolve, connect, resolve
 from mcp_remote_py.net.faults import NotConnected
 from mcp_remote_py.oauth.ownership import named_by
 from mcp_remote_py.reach import Zone, has_private_name, may_lead, network_of, network_of_literal
 from mcp_remote_py.redact import mask_url
-from mcp_remote_py.settings import ServerUrl, SignInSettings, parse_server_url
+from mcp_remote_py.settings.sign_in import SignInSettings
+from mcp_remote_py.url import InvalidUrl, ServerUrl, parse_origin
 
 LOOK_UP_TIMEOUT = 2.0
 """Seconds for a name that is not ours to connect to: where only the proxy knows names, a look-up
@@ -96,9 +96,9 @@ class Border:
             SignInFailed: it may not.
             NotSent: see `choose`.
         """
-        if self.is_named(read_origin(url)):
+        if self.is_named(parse_origin(url)):
             return
-        host = read_origin(url).host
+        host = parse_origin(url).host
         for place, network in await self._look_up(host):
             if not await self._is_open(network):
                 raise await self.explain(OutOfReach(place, network), url, what)
@@ -180,19 +180,6 @@ async def find_peer(
     return address
 
 
-def read_origin(url: str) -> ServerUrl:
-    """The place that `url` leads to, whatever its path.
-
-    Raises:
-        UsageError: it is not a URL.
-    """
-    try:
-        parts = urlsplit(url)
-    except ValueError:  # brackets that hold no IPv6 address
-        raise UsageError("It is not of the form https://host/path.") from None
-    return parse_server_url(f"{parts.scheme}://{parts.netloc}", allow_http=True)
-
-
 def origins_of(settings: SignInSettings) -> list[str]:
     """The origins of what the person named for a sign-in; what is not a URL names none."""
     named, unattended = named_by(settings), settings.unattended
@@ -200,6 +187,6 @@ def origins_of(settings: SignInSettings) -> list[str]:
     urls |= {} if unattended is None else {unattended.idp_token_endpoint: None}
     origins: list[str] = []
     for url in urls:
-        with contextlib.suppress(UsageError):
-            origins.append(read_origin(url).origin)
+        with contextlib.suppress(InvalidUrl):
+            origins.append(parse_origin(url).origin)
     return origins

@@ -24,8 +24,8 @@ import threading
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from mcp_remote_py.errors import McpRemoteError, UsageError
-from mcp_remote_py.settings import parse_server_url
+from mcp_remote_py.errors import McpRemoteError
+from mcp_remote_py.url import InvalidUrl, parse_url
 
 logger = logging.getLogger("mcp_remote_py.signin")
 
@@ -74,10 +74,10 @@ def check_url(url: str, platform: str = "") -> str:
     """
     if len(url) <= MAX_URL_LENGTH and _URL.fullmatch(url):
         try:
-            parse_server_url(url)  # host, port, no user info, http for loopback only
-        except UsageError:
-            pass
-        else:
+            is_good = parse_url(url).is_protected  # host, port, no user info
+        except InvalidUrl:
+            is_good = False
+        if is_good:
             has_cmd = platform in ("win32", "wsl")
             return _disarm(url, _BEHIND_AMPERSAND_IN_CMD if has_cmd else _BEHIND_AMPERSAND)
     scheme = _SCHEME.match(url)

@@ -27,7 +27,8 @@ from mcp_remote_py.errors import LockBusy, StoreError
 from mcp_remote_py.oauth.claims import account_of
 from mcp_remote_py.oauth.ledger import Ledger
 from mcp_remote_py.oauth.steps import Credential, Lock
-from mcp_remote_py.settings import Header, LoginSettings
+from mcp_remote_py.settings.commands import LoginSettings
+from mcp_remote_py.settings.headers import Header
 from mcp_remote_py.signin.agent import Listener, SignInAgent, Surroundings
 from mcp_remote_py.signin.border import origins_of
 from mcp_remote_py.signin.browser import detect_platform, open_browser

@@ -24,7 +24,6 @@ from mcp_remote_py.errors import (
     Interrupted,
     NotSent,
     Unusable,
-    UsageError,
     no_answer_in_time,
     no_connection_in_time,
 )
@@ -33,25 +32,24 @@ from mcp_remote_py.net.mapping import CERTIFICATE_HINT, find_cause
 from mcp_remote_py.oauth.dpop import prove
 from mcp_remote_py.oauth.steps import MAX_BODY_BYTES, Fetch, Request, Response
 from mcp_remote_py.redact import Secret, mask_url, remember, remember_briefly
-from mcp_remote_py.settings import (
+from mcp_remote_py.settings.headers import Header
+from mcp_remote_py.settings.http_proxy import secrets_of_proxy
+from mcp_remote_py.settings.network import (
     FETCH_TIMEOUT,
     POST_TIMEOUT,
-    Header,
     Network,
     RequestLimits,
-    ServerUrl,
     SignInTimeouts,
-    secrets_of_proxy,
 )
 from mcp_remote_py.signin.border import (
     LOCATE_TIMEOUT,
     Border,
     OutOfReach,
     find_peer,
-    read_origin,
 )
 from mcp_remote_py.signin.sockets import AsyncioBackend, begin_body
 from mcp_remote_py.tls import build_tls_context
+from mcp_remote_py.url import InvalidUrl, ServerUrl, parse_origin
 
 if "httpx" not in sys.modules:
     # httpx imports its command line where click and rich happen to be installed: 0.16 s.
@@ -144,8 +142,8 @@ class Fetcher:
                 return response
             try:
                 target = urljoin(url, location)
-                leads_elsewhere = read_origin(target) != read_origin(url)
-            except (ValueError, UsageError):  # what a server wrote there is no URL
+                leads_elsewhere = parse_origin(target) != parse_origin(url)
+            except (ValueError, InvalidUrl):  # what a server wrote there is not a URL
                 return response
             if not location or leads_elsewhere:
                 return response
@@ -227,8 +225,8 @@ class Fetcher:
     async def _find_client(self, url: str) -> httpx.AsyncClient:
         """The client for `url`; where a proxy connects instead of us, it is judged now."""
         try:
-            place = read_origin(url)
-        except UsageError as error:
+            place = parse_origin(url)
+        except InvalidUrl as error:
             raise Unusable(f"{mask_url(url)} cannot be used: {error.cause}") from None
         proxy = self._choose_proxy(place)
         if proxy is not None:

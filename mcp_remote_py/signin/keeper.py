@@ -47,17 +47,13 @@ from mcp_remote_py.oauth.steps import (
 )
 from mcp_remote_py.oauth.tokens import GrantRefused, TokenError
 from mcp_remote_py.redact import Secret
-from mcp_remote_py.settings import (
-    POST_TIMEOUT,
-    LoginSettings,
-    Network,
-    SignInSettings,
-    Unattended,
-    parse_server_url,
-)
+from mcp_remote_py.settings.commands import LoginSettings
+from mcp_remote_py.settings.network import POST_TIMEOUT, Network
+from mcp_remote_py.settings.sign_in import SignInSettings, Unattended
 from mcp_remote_py.signin.border import origins_of
 from mcp_remote_py.signin.fetch import build_fetcher
 from mcp_remote_py.signin.perform import perform, read_secret
+from mcp_remote_py.url import parse_url
 
 START_PATIENCE = 10.0
 """Seconds for the keeper to start, and to store what it got."""
@@ -312,7 +308,7 @@ def main() -> None:
     keys = GivenKey(job.key_name, base64.b64decode(job.key))
     store = SealedStore(Path(job.folder), keys, os.urandom)
     fetcher = build_fetcher(
-        parse_server_url(job.server, allow_http=True),
+        parse_url(job.server),
         job.network,
         origins_of(job.read_settings()),
         lambda: job.server_address,

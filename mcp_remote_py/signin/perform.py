@@ -9,7 +9,7 @@ from mcp_remote_py.errors import McpRemoteError
 from mcp_remote_py.named_files import read_named
 from mcp_remote_py.oauth.steps import Conversation, ReadFile, Step
 from mcp_remote_py.redact import Secret
-from mcp_remote_py.settings import read_text
+from mcp_remote_py.settings.words import read_file_text
 
 T = TypeVar("T")
 
@@ -40,4 +40,4 @@ def read_secret(step: ReadFile) -> Secret:
     Raises:
         UsageError: it cannot be read.
     """
-    return Secret(read_text(step.path, step.option, read_named))
+    return Secret(read_file_text(step.path, step.option, read_named))

@@ -20,12 +20,12 @@ from typing import NamedTuple
 
 from mcp_remote_py.errors import McpRemoteError, UsageError
 from mcp_remote_py.redact import Secret, remember
-from mcp_remote_py.settings import (
+from mcp_remote_py.settings.headers import (
     MAX_HEADERS_LENGTH,
     Header,
-    HeaderSources,
+    HeaderSettings,
     parse_header_source,
-    read_text,
+    read_header_file,
 )
 
 logger = logging.getLogger("mcp_remote_py.transports")
@@ -37,7 +37,7 @@ END_PATIENCE = 1.0
 """Seconds for the system to take away a command that was killed."""
 
 
-class _Source(NamedTuple):
+class _Input(NamedTuple):
     """A file or command, what it gave last by lower-case name, and what of it has left it."""
 
     read: Callable[[], Awaitable[tuple[Header, ...]]]
@@ -45,27 +45,29 @@ class _Source(NamedTuple):
     gone: set[str]
 
 
-class HeaderBook:
+class HeaderSource:
     """The headers of this process, and how to read them anew."""
 
     def __init__(
         self,
-        sources: HeaderSources,
+        settings: HeaderSettings,
         environment: Mapping[str, str],
         read_file: Callable[[str], str],
         command_timeout: float = COMMAND_TIMEOUT,
     ) -> None:
         """`read_file` may block; it is called in a thread."""
-        self._given = {header.name.lower(): header for header in sources.given}
+        self._given = _by_name(settings.given)
         self._environment = environment
         self._read_file = read_file
         self._command_timeout = command_timeout
-        self._sources = [
-            *(_Source(partial(self._read, path), {}, set()) for path in sources.files),
-            *(_Source(partial(self._run, argv), {}, set()) for argv in sources.commands),
+        files = [
+            _Input(partial(self._read, file.path), _by_name(file.headers), set())
+            for file in settings.files
         ]
+        self._commands = [_Input(partial(self._run, argv), {}, set()) for argv in settings.commands]
+        self._inputs = [*files, *self._commands]
         self._reloading: asyncio.Future[None] | None = None
-        self.edition = 0
+        self.version = 0
         """Counts up when a value has changed."""
         self._names: frozenset[bytes] = frozenset()
         self._pairs: list[tuple[bytes, bytes]] = []
@@ -102,32 +104,31 @@ class HeaderBook:
         return [pair for pair in ours if pair[0] not in names] + self._pairs
 
     async def load(self) -> None:
-        """Reads every source.
+        """Runs every command; what the files gave is known.
 
         Raises:
-            UsageError: a file cannot be read, a command fails, a header is malformed, or a source
-                gives none.
+            UsageError: a command fails, a header is malformed, or a command gives none.
         """
-        for source in self._sources:
-            await self._take(source)
-        self._merge_sources()
+        for command in self._commands:
+            await self._take(command)
+        self._merge()
 
-    async def reload(self, edition: int) -> bool:
-        """Reads files and commands again, once for all who were refused with this edition.
+    async def reload(self, version: int) -> bool:
+        """Reads files and commands again, once for all who were refused with this version.
 
         Returns whether any value differs from it now. A source that fails now leaves the old
         values.
         """
-        if not self._sources:
+        if not self._inputs:
             return False
-        if self.edition != edition:
+        if self.version != version:
             return True  # another request was refused before, and has read them since
         reloading = self._reloading
         if reloading is None:
             reloading = self._reloading = asyncio.ensure_future(self._reload())
             reloading.add_done_callback(self._end_reloading)
         await asyncio.shield(reloading)
-        return self.edition != edition
+        return self.version != version
 
     def _end_reloading(self, _: asyncio.Future[None]) -> None:
         self._reloading = None
@@ -135,47 +136,50 @@ class HeaderBook:
     async def _reload(self) -> None:
         before = self._pairs
         fresh: set[str] = set()
-        for source in self._sources:
+        for one in self._inputs:
             try:
-                fresh |= await self._take(source)
+                fresh |= await self._take(one)
             except McpRemoteError as error:
                 logger.warning("The headers could not be read again: %s", error.sentence())
-        for source in self._sources:
-            for name in source.gone & fresh:  # it has moved to another source
-                source.gone.remove(name)
-                del source.last[name]
-            if source.gone:
-                names = ", ".join(sorted(source.last[name].name for name in source.gone))
+        for one in self._inputs:
+            for name in one.gone & fresh:  # it has moved to another source
+                one.gone.remove(name)
+                del one.last[name]
+            if one.gone:
+                names = ", ".join(sorted(one.last[name].name for name in one.gone))
                 logger.warning("No longer given, so the last value holds: the header %s.", names)
-        self._merge_sources()
+        self._merge()
         if self._pairs != before:
-            self.edition += 1
+            self.version += 1
 
-    async def _take(self, source: _Source) -> set[str]:
+    async def _take(self, one: _Input) -> set[str]:
         """Reads it; the names of what is new or has changed."""
-        headers = {header.name.lower(): header for header in await source.read()}
-        fresh = {name for name, header in headers.items() if source.last.get(name) != header}
-        source.gone.update(source.last)
-        source.gone.difference_update(headers)
-        source.last.update(headers)
+        headers = _by_name(await one.read())
+        fresh = {name for name, header in headers.items() if one.last.get(name) != header}
+        one.gone.update(one.last)
+        one.gone.difference_update(headers)
+        one.last.update(headers)
         return fresh
 
-    def _merge_sources(self) -> None:
+    def _merge(self) -> None:
         merged = dict(self._given)
-        for source in self._sources:
-            merged.update(source.last)
+        for one in self._inputs:
+            merged.update(one.last)
         self._headers = tuple(merged.values())
         remember(self.secrets)
         self._names = frozenset(name.encode() for name in merged)
         self._pairs = [(h.name.encode(), h.value.reveal().encode("latin-1")) for h in self._headers]
 
     async def _read(self, path: str) -> tuple[Header, ...]:
-        text = await asyncio.to_thread(read_text, path, "--header-file", self._read_file)
-        return parse_header_source(text, self._environment, path)
+        return await asyncio.to_thread(read_header_file, path, self._environment, self._read_file)
 
     async def _run(self, argv: tuple[str, ...]) -> tuple[Header, ...]:
         text = await _run(argv, self._environment, self._command_timeout)
         return parse_header_source(text, None, f"Output of {argv[0]}")
+
+
+def _by_name(headers: tuple[Header, ...]) -> dict[str, Header]:
+    return {header.name.lower(): header for header in headers}
 
 
 async def _run(argv: tuple[str, ...], environment: Mapping[str, str], seconds: float) -> str:
@@ -212,7 +216,7 @@ async def _run(argv: tuple[str, ...], environment: Mapping[str, str], seconds: f
             f"The header command {name} ended with status {process.returncode}.",
             hint="Run it by hand to see why.",
         )
-    return output.decode("utf-8", "replace")
+    return output.decode("utf-8-sig", "replace")
 
 
 async def _read_output(name: str, process: asyncio.subprocess.Process) -> bytes:

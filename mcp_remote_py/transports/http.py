@@ -24,7 +24,7 @@ from mcp_remote_py.bounds import (
     open_body,
 )
 from mcp_remote_py.channel import Authorizer, Header, Piece
-from mcp_remote_py.errors import ExchangeError, Unusable, UsageError
+from mcp_remote_py.errors import ExchangeError, Unusable
 from mcp_remote_py.jsonrpc import Message, count_bytes
 from mcp_remote_py.net.connect import connect
 from mcp_remote_py.net.exchange import Connection, Request
@@ -33,9 +33,10 @@ from mcp_remote_py.net.lanes import Lanes
 from mcp_remote_py.net.mapping import explain
 from mcp_remote_py.redact import Secret, mask_url, scrub_known, scrub_known_in_steps
 from mcp_remote_py.retry import may_have_effect
-from mcp_remote_py.settings import ProxySettings, ServerUrl, Timeouts, parse_server_url
+from mcp_remote_py.settings.commands import ProxySettings
+from mcp_remote_py.settings.network import Timeouts
 from mcp_remote_py.tls import build_tls_context
-from mcp_remote_py.transports.headers import HeaderBook
+from mcp_remote_py.transports.headers import HeaderSource
 from mcp_remote_py.transports.intake import Intake
 from mcp_remote_py.transports.refusal import (
     ANSWER_TYPES,
@@ -47,6 +48,7 @@ from mcp_remote_py.transports.refusal import (
     media_type,
 )
 from mcp_remote_py.transports.sse import Event, EventDecoder
+from mcp_remote_py.url import InvalidUrl, ServerUrl, parse_url
 
 if TYPE_CHECKING:
     from mcp_remote_py.transports.cookies import Cookies
@@ -264,7 +266,7 @@ class HttpClient:
     def __init__(
         self,
         settings: ProxySettings,
-        headers: HeaderBook,
+        headers: HeaderSource,
         authorizer: Authorizer | None = None,
         intake: Intake | None = None,
         on_connected: Callable[[str], None] | None = None,
@@ -326,7 +328,7 @@ class HttpClient:
         attempts = 0
         url = endpoint or self._server
         while True:
-            edition = self._headers.edition
+            version = self._headers.version
             credential: tuple[Header, ...] = ()
             if self._authorizer is not None:
                 credential = await self._authorizer.headers(method, str(url))
@@ -344,7 +346,7 @@ class HttpClient:
                 url = self._follow(url, method, response, redirects)
                 if endpoint is None:
                     self._server = url
-            elif response.status == 401 and not reloaded and await self._reload(response, edition):
+            elif response.status == 401 and not reloaded and await self._reload(response, version):
                 reloaded = True
             elif attempts < MAX_ATTEMPTS and (
                 await self._take_nonce(response, credential)
@@ -450,8 +452,8 @@ class HttpClient:
             lanes.close()
         await asyncio.sleep(0)  # asyncio closes their sockets in the next turn
 
-    async def _reload(self, response: Response, edition: int) -> bool:
-        if not await self._headers.reload(edition):
+    async def _reload(self, response: Response, version: int) -> bool:
+        if not await self._headers.reload(version):
             return False
         await response.aclose()
         return True
@@ -527,8 +529,8 @@ class HttpClient:
                 hint="Check the server's own redirects.",
             )
         try:
-            following = parse_server_url(target, allow_http=True)
-        except UsageError as error:
+            following = parse_url(target)
+        except InvalidUrl as error:
             raise Unusable(f"{what} a place that is not a URL: {error}") from error
         if following.origin != url.origin and not is_upgrade(url, following):
             raise Unusable(

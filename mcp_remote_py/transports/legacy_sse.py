@@ -21,13 +21,11 @@ from mcp_remote_py.errors import (
     InvalidMessage,
     SessionLost,
     Unusable,
-    UsageError,
     WrongEra,
 )
 from mcp_remote_py.jsonrpc import Kind, Message
 from mcp_remote_py.parsing import parse_message, read_messages
 from mcp_remote_py.redact import mask_url
-from mcp_remote_py.settings import ServerUrl, parse_server_url
 from mcp_remote_py.transports.http import HttpClient, Response
 from mcp_remote_py.transports.refusal import (
     EVENT_STREAM,
@@ -36,6 +34,7 @@ from mcp_remote_py.transports.refusal import (
     take_answer,
 )
 from mcp_remote_py.transports.sse import EventDecoder
+from mcp_remote_py.url import InvalidUrl, ServerUrl, parse_url
 
 logger = logging.getLogger("mcp_remote_py.transports")
 
@@ -230,8 +229,8 @@ class LegacySseChannel:
         name = data.decode("utf-8", "replace").strip()
         try:
             target = urljoin(str(base), name)
-            endpoint = parse_server_url(target, allow_http=True)
-        except (UsageError, ValueError) as error:  # brackets that hold no IPv6 address
+            endpoint = parse_url(target)
+        except (InvalidUrl, ValueError) as error:  # brackets that hold no IPv6 address
             raise Unusable(
                 f"The server names an endpoint that is not a URL, {mask_url(name)}: {error}"
             ) from error

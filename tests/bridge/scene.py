@@ -19,7 +19,7 @@ from mcp_remote_py.eras.verdict import Era
 from mcp_remote_py.errors import ExchangeError, Refused, Unusable
 from mcp_remote_py.jsonrpc import Kind, Message
 from mcp_remote_py.relay.relay import Relay
-from mcp_remote_py.settings import ToolRules
+from mcp_remote_py.settings.commands import ToolRules
 from mcp_remote_py.tools import ToolCatalog
 from mcp_remote_py.transports.lines import HostLines
 from mcp_remote_py.transports.refusal import take_answer

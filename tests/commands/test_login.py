@@ -15,7 +15,8 @@ from mcp_remote_py.commands.login import run_login
 from mcp_remote_py.errors import McpRemoteError, NotSent, UsageError
 from mcp_remote_py.oauth.steps import Client, Credential
 from mcp_remote_py.redact import Secret
-from mcp_remote_py.settings import LoginSettings, parse_server_url
+from mcp_remote_py.settings.commands import LoginSettings
+from mcp_remote_py.settings.urls import parse_server_url
 from tests.harness.host import environment_for
 
 SERVER = "https://mcp.example.com/mcp?key=login-canary-1"
@@ -119,7 +120,7 @@ def test_each_step_is_a_line_and_the_last_says_scopes_and_expiry() -> None:
         ),
         (
             CREDENTIAL._replace(expires_at=1e300),
-            "with the scopes read write. It does not expire in any time there is.",
+            "with the scopes read write. The server gives an expiry too far ahead to show.",
         ),
         (
             CREDENTIAL._replace(scope="a\x1b[31m\nb", expires_at=NOW - 5),
@@ -186,7 +187,7 @@ def test_option_the_sign_in_cannot_serve_is_wrong_usage() -> None:
 
 INTERRUPTED_LOGIN = """
 import asyncio, os, sys
-from mcp_remote_py import cli
+from mcp_remote_py.cli.main import main
 from mcp_remote_py.commands.login import run_login
 
 class Agent:
@@ -208,7 +209,7 @@ def load(name):
         settings, environment, write, read_line, lambda _, __, report, ___: Agent(report)
     )
 
-sys.exit(cli.main(sys.argv[1:], os.environ, sys.stdout, sys.stderr, load))
+sys.exit(main(sys.argv[1:], os.environ, sys.stdout, sys.stderr, load))
 """
 
 

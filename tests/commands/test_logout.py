@@ -18,14 +18,9 @@ from mcp_remote_py.credentials.state import StateFile, list_states, state_direct
 from mcp_remote_py.credentials.store import session_key
 from mcp_remote_py.errors import McpRemoteError, StoreError
 from mcp_remote_py.oauth.steps import Credential
-from mcp_remote_py.settings import (
-    LoginSettings,
-    LogoutSettings,
-    Network,
-    SignInTimeouts,
-    Tls,
-    parse_server_url,
-)
+from mcp_remote_py.settings.commands import LoginSettings, LogoutSettings
+from mcp_remote_py.settings.network import Network, SignInTimeouts, Tls
+from mcp_remote_py.settings.urls import parse_server_url
 
 SERVER = "https://mcp.example.com/mcp?key=logout-canary-1"
 NETWORK = Network(sign_in_timeouts=SignInTimeouts(connect=1.0), tls=Tls(("ca.pem",)), ipv4=True)

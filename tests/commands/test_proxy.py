@@ -15,7 +15,7 @@ import pytest
 
 from mcp_remote_py.commands.proxy import LEGACY_SSE, STREAMABLE, order_transports
 from mcp_remote_py.credentials.state import StateFile, list_states
-from mcp_remote_py.settings import TransportStrategy
+from mcp_remote_py.settings.commands import TransportStrategy
 from tests.fakes import encode_notification, encode_request
 from tests.harness.host import environment_for
 from tests.peers.wild_server import WildServer, be_silent

@@ -13,7 +13,8 @@ import pytest
 from mcp_remote_py.commands.status import run_status
 from mcp_remote_py.credentials.state import StateFile, state_directory
 from mcp_remote_py.oauth.ledger import Ledger
-from mcp_remote_py.settings import StatusSettings, parse_server_url
+from mcp_remote_py.settings.commands import StatusSettings
+from mcp_remote_py.settings.urls import parse_server_url
 from tests.harness.host import environment_for
 
 SERVER = "https://mcp.example.com/mcp"
@@ -203,7 +204,7 @@ def test_everything_known_is_shown_as_json(tmp_path: Path) -> None:
         (NOW + 200_000, "(in 2 days); renewed where the server allows it", False),
         (NOW, "(0 seconds ago); renewed when it is used next where", True),
         (NOW - 90, "(1 minute ago); renewed when it is used next where", True),
-        (1e300, "at no time there is; renewed where", False),
+        (1e300, "too far away to show; renewed where", False),
     ],
 )
 def test_expiry(tmp_path: Path, expires_at: float | None, words: str, expired: bool) -> None:
@@ -276,8 +277,8 @@ def test_command_loads_no_network_no_keyring_and_no_sign_in(tmp_path: Path) -> N
         [
             sys.executable,
             "-c",
-            "import os, sys; from mcp_remote_py import cli;"
-            "status = cli.main(['status', *sys.argv[1:]], os.environ, sys.stdout, sys.stderr);"
+            "import os, sys; from mcp_remote_py.cli.main import main;"
+            "status = main(['status', *sys.argv[1:]], os.environ, sys.stdout, sys.stderr);"
             "print('imported:', *sys.modules);"
             "sys.exit(status)",
             SERVER,

@@ -10,7 +10,7 @@ import pytest
 from mcp_remote_py.credentials.store import Store, session_key
 from mcp_remote_py.oauth.steps import Client, Credential
 from mcp_remote_py.redact import Secret
-from mcp_remote_py.settings import parse_server_url
+from mcp_remote_py.settings.urls import parse_server_url
 
 CANARY = "canary-5f2d91"
 """Part of every secret here: must be nowhere but in what `reveal` gives."""

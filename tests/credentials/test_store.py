@@ -23,7 +23,7 @@ from mcp_remote_py.credentials.store import (
 )
 from mcp_remote_py.oauth.steps import Client, Credential
 from mcp_remote_py.redact import Secret
-from mcp_remote_py.settings import parse_server_url
+from mcp_remote_py.settings.urls import parse_server_url
 from tests.credentials.contract import CANARY, FULL, ONLY_CLIENT, StoreContract
 
 TEXT = st.text(st.characters(codec="utf-8"))

@@ -55,7 +55,7 @@ from mcp_remote_py.oauth.steps import (
     Watch,
 )
 from mcp_remote_py.redact import Secret
-from mcp_remote_py.settings import SignInSettings
+from mcp_remote_py.settings.sign_in import SignInSettings
 
 SERVER = "https://mcp.example/mcp"
 ISSUER = "https://as.example"

@@ -26,7 +26,7 @@ from mcp_remote_py.oauth.discovery import (
 )
 from mcp_remote_py.oauth.steps import MAX_BODY_BYTES, Response
 from mcp_remote_py.redact import Secret
-from mcp_remote_py.settings import SignInSettings, Unattended
+from mcp_remote_py.settings.sign_in import SignInSettings, Unattended
 from tests.oauth.web import NOT_FOUND, Answer, Web, document, page
 
 SERVER = "https://mcp.example/team/mcp"

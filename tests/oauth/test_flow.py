@@ -53,7 +53,7 @@ from mcp_remote_py.oauth.steps import (
 )
 from mcp_remote_py.oauth.tokens import GrantRefused, TokenError
 from mcp_remote_py.redact import Secret, scrub_known
-from mcp_remote_py.settings import SignInSettings, Unattended
+from mcp_remote_py.settings.sign_in import SignInSettings, Unattended
 from tests.oauth.player import make_jwt, play
 
 NOW = 1_800_000_000.0

@@ -37,7 +37,7 @@ from mcp_remote_py.oauth.steps import (
 )
 from mcp_remote_py.oauth.tokens import GrantRefused, TokenError
 from mcp_remote_py.redact import Secret
-from mcp_remote_py.settings import SignInSettings
+from mcp_remote_py.settings.sign_in import SignInSettings
 from tests.oauth.player import Script, play
 
 NOW = 1_800_000_000.0

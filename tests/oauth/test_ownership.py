@@ -31,7 +31,7 @@ from mcp_remote_py.oauth.ownership import (
 )
 from mcp_remote_py.oauth.steps import Client, Credential
 from mcp_remote_py.redact import Secret
-from mcp_remote_py.settings import SignInSettings, Unattended
+from mcp_remote_py.settings.sign_in import SignInSettings, Unattended
 
 A, X = "https://a.example", "https://x.example"
 

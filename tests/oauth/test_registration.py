@@ -25,7 +25,7 @@ from mcp_remote_py.oauth.registration import (
 )
 from mcp_remote_py.oauth.steps import Client, Request, Response
 from mcp_remote_py.redact import Secret, scrub_known
-from mcp_remote_py.settings import SignInSettings
+from mcp_remote_py.settings.sign_in import SignInSettings
 from tests.oauth.web import Answer, Web, document, page
 
 ISSUER = "https://auth.example"

@@ -51,7 +51,7 @@ from mcp_remote_py.oauth.steps import (
     Watch,
 )
 from mcp_remote_py.redact import Secret
-from mcp_remote_py.settings import SignInSettings, Unattended
+from mcp_remote_py.settings.sign_in import SignInSettings, Unattended
 from tests.oauth.machine import (
     ISSUER,
     LIFETIME,

@@ -34,7 +34,7 @@ from mcp_remote_py.oauth.unattended import (
     sign,
 )
 from mcp_remote_py.redact import Secret, scrub_known
-from mcp_remote_py.settings import SIGNING_ALGORITHMS, Unattended
+from mcp_remote_py.settings.sign_in import SIGNING_ALGORITHMS, Unattended
 from tests.oauth.player import make_jwt, play
 
 NOW = 1_800_000_000.0

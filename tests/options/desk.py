@@ -29,7 +29,7 @@ from mcp_remote_py.credentials.state import StateFile, state_directory
 from mcp_remote_py.credentials.store import session_key
 from mcp_remote_py.oauth.steps import Client, Credential
 from mcp_remote_py.redact import Secret
-from mcp_remote_py.settings import parse_server_url
+from mcp_remote_py.settings.urls import parse_server_url
 from tests.harness.browser import FakeBrowser, fake_browser
 from tests.harness.host import Host, Json, environment_for, initialize_params
 from tests.peers.authorization_server import AuthorizationServer, Form

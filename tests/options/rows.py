@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from mcp_remote_py.cli import LOGIN, LOGOUT, PROXY, STATUS
+from mcp_remote_py.cli.program import LOGIN, LOGOUT, PROXY, STATUS
 from tests.options import scenes
 from tests.options.desk import Seen
 from tests.options.scenes import Scene

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mcp_remote_py.cli import PROXY
+from mcp_remote_py.cli.program import PROXY
 from tests.options.rows import Row
 from tests.options.trials import Trials, name_of, rows_of
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from mcp_remote_py import cli
-from mcp_remote_py.cli import ALL_OPTIONS
-from mcp_remote_py.settings import ProxySettings
+from mcp_remote_py.cli.main import main
+from mcp_remote_py.cli.options import ALL_OPTIONS
+from mcp_remote_py.settings.commands import ProxySettings
 from tests.options.rows import ROWS, Elsewhere, Inert
 from tests.test_relay import Scene
 from tests.test_relay import scene as play_relay
@@ -36,7 +36,7 @@ def test_keep_alive_sends_pings_by_itself() -> None:
             asked.append(settings)
             return 0
 
-        cli.main(["https://example.com/mcp", *words], {}, None, None, lambda _: run)
+        main(["https://example.com/mcp", *words], {}, None, None, lambda _: run)
         return asked[0].ping_interval
 
     async def wait(stage: Scene) -> None:

@@ -24,7 +24,7 @@ from mcp_remote_py.eras.passthrough import Stamp
 from mcp_remote_py.eras.verdict import MODERN_CODES, Era
 from mcp_remote_py.relay.relay import Relay
 from mcp_remote_py.retry import SAFE_STATUS
-from mcp_remote_py.settings import ToolRules
+from mcp_remote_py.settings.commands import ToolRules
 from mcp_remote_py.tools import ToolCatalog
 from mcp_remote_py.transports.choose import Candidate, ChosenChannel, OnAccepted
 from mcp_remote_py.transports.http import HttpClient

@@ -33,7 +33,7 @@ from mcp_remote_py.oauth.ledger import (
 )
 from mcp_remote_py.oauth.steps import Callback, Client, Credential, Fetch, Lock, Response
 from mcp_remote_py.redact import Secret, scrub_known
-from mcp_remote_py.settings import SignInSettings
+from mcp_remote_py.settings.sign_in import SignInSettings
 from mcp_remote_py.signin.agent import SignInAgent, Surroundings
 from mcp_remote_py.signin.page import Outcome
 from tests.fakes import run, settle, until

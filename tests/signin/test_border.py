@@ -15,14 +15,16 @@ import pytest
 
 from mcp_remote_py.errors import NotSent, SignInFailed
 from mcp_remote_py.redact import Secret
-from mcp_remote_py.settings import SignInSettings, Tls, Unattended, parse_server_url
+from mcp_remote_py.settings.network import Tls
+from mcp_remote_py.settings.sign_in import SignInSettings, Unattended
+from mcp_remote_py.settings.urls import parse_server_url
 from mcp_remote_py.signin.border import (
     LOOK_UP_TIMEOUT,
     Border,
     OutOfReach,
     find_peer,
     origins_of,
-    read_origin,
+    parse_origin,
 )
 from mcp_remote_py.tls import build_tls_context
 from tests.fakes import run
@@ -161,8 +163,8 @@ def test_what_the_person_named_is_not_judged() -> None:
     place = Place()
     place.names["sso.company.example"] = [COMPANY]
     place.check("https://sso.company.example/authorize")
-    assert place.border.is_named(read_origin("https://SSO.company.example:443/token"))
-    assert not place.border.is_named(read_origin("https://sso.company.example:444/token"))
+    assert place.border.is_named(parse_origin("https://SSO.company.example:443/token"))
+    assert not place.border.is_named(parse_origin("https://sso.company.example:444/token"))
 
 
 def test_origins_that_the_person_named() -> None:

@@ -15,7 +15,9 @@ from mcp_remote_py.credentials.store import session_key
 from mcp_remote_py.errors import ExchangeError
 from mcp_remote_py.oauth.steps import Client, Credential
 from mcp_remote_py.redact import Secret
-from mcp_remote_py.settings import LoginSettings, ProxySettings, SignInSettings, parse_server_url
+from mcp_remote_py.settings.commands import LoginSettings, ProxySettings
+from mcp_remote_py.settings.sign_in import SignInSettings
+from mcp_remote_py.settings.urls import parse_server_url
 from mcp_remote_py.signin.build import build_agent
 from tests.fakes import run
 from tests.peers.launch import free_port
@@ -138,7 +140,8 @@ def test_lazy_sign_in_loads_nothing_of_a_sign_in(tmp_path: Path) -> None:
     program = (
         "import asyncio, sys\n"
         "from mcp_remote_py.commands.proxy import LazySignIn\n"
-        "from mcp_remote_py.settings import ProxySettings, parse_server_url\n"
+        "from mcp_remote_py.settings.commands import ProxySettings\n"
+        "from mcp_remote_py.settings.urls import parse_server_url\n"
         "settings = ProxySettings(parse_server_url('https://mcp.example/mcp'))\n"
         f"lazy = LazySignIn(settings, {environment(tmp_path)!r}, signed_in=False)\n"
         "assert asyncio.run(lazy.headers(b'POST', 'https://example.com')) == ()\n"

@@ -19,13 +19,8 @@ from mcp_remote_py.oauth.dpop import make_key
 from mcp_remote_py.oauth.steps import MAX_BODY_BYTES, Fetch, Proof, Request, Response
 from mcp_remote_py.reach import Zone
 from mcp_remote_py.redact import Secret, scrub_known
-from mcp_remote_py.settings import (
-    Network,
-    SignInTimeouts,
-    Tls,
-    parse_server_url,
-    proxy_variables,
-)
+from mcp_remote_py.settings.network import Network, SignInTimeouts, Tls, proxy_variables
+from mcp_remote_py.settings.urls import parse_server_url
 from mcp_remote_py.signin.border import Border, OutOfReach
 from mcp_remote_py.signin.fetch import Fetcher, build_fetcher, map_error, to_httpx
 from mcp_remote_py.tls import build_tls_context

@@ -26,13 +26,10 @@ from mcp_remote_py.errors import (
 from mcp_remote_py.oauth.steps import Client, Credential
 from mcp_remote_py.oauth.tokens import GrantRefused, TokenError
 from mcp_remote_py.redact import Secret
-from mcp_remote_py.settings import (
-    LoginSettings,
-    Network,
-    SignInSettings,
-    Unattended,
-    parse_server_url,
-)
+from mcp_remote_py.settings.commands import LoginSettings
+from mcp_remote_py.settings.network import Network
+from mcp_remote_py.settings.sign_in import SignInSettings, Unattended
+from mcp_remote_py.settings.urls import parse_server_url
 from mcp_remote_py.signin.keeper import Job, describe_job, renew_kept
 from tests.fakes import run
 from tests.peers.authorization_server import AuthorizationServer, RefreshToken, SignIn

@@ -25,17 +25,13 @@ from cryptography.x509.oid import NameOID
 from mcp_remote_py.channel import Authorizer
 from mcp_remote_py.named_files import read_settled
 from mcp_remote_py.redact import Secret
-from mcp_remote_py.settings import (
-    Header,
-    HeaderSources,
-    Network,
-    ProxySettings,
-    ServerUrl,
-    Timeouts,
-    parse_server_url,
-)
-from mcp_remote_py.transports.headers import HeaderBook
+from mcp_remote_py.settings.commands import ProxySettings
+from mcp_remote_py.settings.headers import Header, HeaderFile, HeaderSettings, read_header_file
+from mcp_remote_py.settings.network import Network, Timeouts
+from mcp_remote_py.settings.urls import parse_server_url
+from mcp_remote_py.transports.headers import HeaderSource
 from mcp_remote_py.transports.http import HttpClient
+from mcp_remote_py.url import ServerUrl
 from tests.peers.wild_server import WildServer
 
 QUICK = Timeouts(connect=5.0, headers=5.0, body=5.0)
@@ -44,12 +40,18 @@ QUICK = Timeouts(connect=5.0, headers=5.0, body=5.0)
 def settings_for(url: str, headers: Mapping[str, str] | None = None, **more: Any) -> ProxySettings:
     """Settings for this server."""
     given = tuple(Header(name, Secret(value)) for name, value in (headers or {}).items())
-    sources = more.pop("sources", HeaderSources(given=given))
+    sources = more.pop("sources", HeaderSettings(given=given))
     network = Network(timeouts=QUICK)._replace(
         **{name: more.pop(name) for name in Network._fields if name in more}
     )
     server = parse_server_url(url, allow_http=True)
     return ProxySettings(server, headers=sources, network=network, **more)
+
+
+def from_file(path: Path) -> HeaderSettings:
+    """Headers of that file, as it is now and after a refusal."""
+    name = str(path)
+    return HeaderSettings(files=(HeaderFile(name, read_header_file(name, {}, read_settled)),))
 
 
 async def client_for(
@@ -68,7 +70,7 @@ async def client_for(
     if http_proxy is not None:
         choose_proxy = lambda _: http_proxy  # noqa: E731
     settings = settings_for(url, headers, **more)
-    book = HeaderBook(settings.headers, environment or {}, read_file)
+    book = HeaderSource(settings.headers, environment or {}, read_file)
     await book.load()
     return HttpClient(
         settings, book, authorizer, on_connected=on_connected, choose_proxy=choose_proxy

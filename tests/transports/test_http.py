@@ -25,8 +25,10 @@ from mcp_remote_py.errors import (
 )
 from mcp_remote_py.parsing import parse_message
 from mcp_remote_py.redact import Secret
-from mcp_remote_py.settings import HeaderSources, ServerUrl, Timeouts, Tls, parse_server_url
+from mcp_remote_py.settings.network import Timeouts, Tls
+from mcp_remote_py.settings.urls import parse_server_url
 from mcp_remote_py.transports.http import MAX_ATTEMPTS, HttpClient, is_upgrade
+from mcp_remote_py.url import ServerUrl
 from tests.fakes import run
 from tests.peers.wild_server import (
     Exchange,
@@ -39,7 +41,7 @@ from tests.peers.wild_server import (
     cut_in_head,
     redirect,
 )
-from tests.transports.peers import Authority, ForwardProxy, TlsServer, client_for
+from tests.transports.peers import Authority, ForwardProxy, TlsServer, client_for, from_file
 
 CALL = b'{"jsonrpc":"2.0","id":1,"method":"x"}'
 TOKEN = "canary-71bd0c5e44"
@@ -284,7 +286,7 @@ def test_refused_header_of_a_file_that_changed_is_read_again_once(
     server.always("x", check)
 
     async def main() -> None:
-        client = await client_for(server.url, sources=HeaderSources(files=(str(path),)))
+        client = await client_for(server.url, sources=from_file(path))
         await asyncio.gather(
             exchange(client), exchange(client, b'{"jsonrpc":"2.0","id":2,"method":"x"}')
         )
@@ -315,7 +317,7 @@ def test_a_credential_that_a_reload_brings_is_the_persons_from_then_on(
 
     async def main() -> None:
         authorizer = Prover()
-        sources = HeaderSources(files=(str(path),))
+        sources = from_file(path)
         client = await client_for(server.url, sources=sources, authorizer=authorizer)
         path.write_text(f"X-Tenant: a\nAuthorization: Bearer {TOKEN}-late\n")
         with pytest.raises(Refused, match="your Authorization header"):

@@ -9,25 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_remote_py import settings as words
 from mcp_remote_py.errors import UsageError
 from mcp_remote_py.redact import Secret
-from mcp_remote_py.settings import (
-    LogoutSettings,
-    ProxySettings,
-    ReadFile,
-    SignInSettings,
-    StatusSettings,
-    parse_server_url,
-    secrets_of,
-    split_command,
-)
+from mcp_remote_py.settings import sign_in_words as words
+from mcp_remote_py.settings.commands import LogoutSettings, ProxySettings, StatusSettings
+from mcp_remote_py.settings.sign_in import SignInSettings
+from mcp_remote_py.settings.urls import parse_server_url
+from mcp_remote_py.settings.words import ReadText, split_command
 
 INFO = "--static-oauth-client-info"
 METADATA = "--static-oauth-client-metadata"
 
 
-def files(texts: Mapping[str, str]) -> ReadFile:
+def files(texts: Mapping[str, str]) -> ReadText:
     """A `read_file` over `texts`; other paths are missing."""
 
     def read(path: str) -> str:
@@ -125,24 +119,16 @@ class TestCallback:
             "Begin with /, as in /oauth/callback, and leave out blanks, ? and #."
         )
 
-    def test_auth_timeout_is_above_zero(self) -> None:
-        assert words.parse_auth_timeout("2.5") == 2.5
-        for text in ("0", "0.0", "soon", "-1", "", "9" * 400):
-            assert refusal_of(lambda text=text: words.parse_auth_timeout(text)) == (
-                "--auth-timeout takes a number of seconds above 0. "
-                "For example 60; leave it out for 300."
-            )
-
     def test_browser_command_is_split_without_a_shell(self) -> None:
-        assert split_command("'my browser' --new $(x)", {}, option="--browser") == (
+        assert split_command("'my browser' --new $(x)", {}, "--browser", "") == (
             "my browser",
             "--new",
             "$(x)",
         )
-        assert refusal_of(lambda: split_command("a 'b", {}, option="--browser")) == (
+        assert refusal_of(lambda: split_command("a 'b", {}, "--browser", "")) == (
             '--browser has a quote that is not closed. Close it; inside JSON write " as \\".'
         )
-        assert refusal_of(lambda: split_command("", {}, option="--browser", form="Name one.")) == (
+        assert refusal_of(lambda: split_command("", {}, "--browser", "Name one.")) == (
             "--browser is empty. Name one."
         )
 
@@ -184,7 +170,7 @@ class TestUrls:
             ("https:///x", f"--auth-success-url has no host. {SUCCESS_FORM}"),
             (
                 "https://a.example:99999/",
-                "--auth-success-url has no valid port. A port is a number from 1 to 65535.",
+                "--auth-success-url has an invalid port. A port is a number from 1 to 65535.",
             ),
             (
                 "https://u:hunter22@a.example/",
@@ -267,7 +253,7 @@ class TestUrls:
     )
     def test_what_is_no_resource(self, text: str) -> None:
         assert refusal_of(lambda: words.parse_resource(text)) == (
-            "--resource is not an absolute URI without a fragment. "
+            "--resource must be an absolute URI without a fragment. "
             "For example https://tenant.example.com/."
         )
 
@@ -283,8 +269,8 @@ class TestRequest:
     @pytest.mark.parametrize("text", ["", " ", 'a"b', "a\\b", "lese-ü"])
     def test_what_are_no_scopes(self, text: str) -> None:
         assert refusal_of(lambda: words.parse_scope(text)) == (
-            '--scope names no scopes. Separate them by blanks, as in --scope "read write"; without '
-            "it the server's own are asked for."
+            '--scope does not name any scope. Separate them by blanks, as in --scope "read write"; '
+            "without it the server's own are asked for."
         )
 
     @pytest.mark.parametrize(
@@ -309,14 +295,16 @@ class TestRequest:
     @pytest.mark.parametrize(
         ("name", "hint"),
         [
-            ("response_type", "Leave it out."),
-            ("redirect_uri", "Leave it out."),
-            ("state", "Leave it out."),
-            ("code_challenge", "Leave it out."),
-            ("code_challenge_method", "Leave it out."),
-            ("client_id", "Use --static-oauth-client-info."),
-            ("resource", "Use --resource."),
-            ("scope", "Use --scope."),
+            ("response_type", "It is always code."),
+            ("response_mode", "The answer must come in the query."),
+            ("redirect_uri", "Change it by PORT, --host and --callback-path."),
+            ("state", "It protects this sign-in."),
+            ("code_challenge", "It protects this sign-in."),
+            ("code_challenge_method", "It protects this sign-in."),
+            ("dpop_jkt", "It protects this sign-in."),
+            ("client_id", "Give the client by --static-oauth-client-info."),
+            ("resource", "Give the resource by --resource."),
+            ("scope", "Give the scopes by --scope."),
         ],
     )
     def test_parameter_of_the_sign_in_itself_is_refused(self, name: str, hint: str) -> None:
@@ -333,15 +321,6 @@ class TestRequest:
         assert refusal_of(lambda: words.parse_profile(text)) == (
             "--profile takes a name of letters, digits and . _ @ + - (64 at most). "
             "For example --profile work."
-        )
-
-    @pytest.mark.parametrize("text", ["keyring", "file", "memory"])
-    def test_token_store(self, text: str) -> None:
-        assert words.parse_token_store(text) == text
-
-    def test_what_is_no_token_store(self) -> None:
-        assert refusal_of(lambda: words.parse_token_store("vault")) == (
-            "--token-store names no store. It is one of keyring, file, memory."
         )
 
 
@@ -364,7 +343,7 @@ class TestClient:
         assert json.loads(client.reveal())["client_secret"] == secret
 
     def test_file_behind_an_at_sign(self) -> None:
-        known = files({"/home/jane/c.json": '\ufeff{"client_id": "${ID}"}\n'})
+        known = files({"/home/jane/c.json": '{"client_id": "${ID}"}\n'})
         environment = {"HOME": "/home/jane", "ID": "me", "D": "/home/jane"}
         for text in ("@~/c.json", "@${D}/c.json"):
             client = words.parse_client(text, environment, known)
@@ -413,7 +392,7 @@ class TestClient:
     )
     def test_client_needs_an_id_and_strings(self, text: str, name: str) -> None:
         assert refusal_of(lambda: words.parse_client(text, {}, files({}))) == (
-            f'{INFO} has no "{name}" that is a string with something in it. '
+            f'"{name}" in {INFO} must be a string that is not empty. '
             'The least is {"client_id": "..."}.'
         )
 
@@ -456,7 +435,7 @@ class TestSecrets:
         settings = ProxySettings(
             parse_server_url("https://e.com/"), sign_in=SignInSettings(static_client=client)
         )
-        assert set(secrets_of(settings)) == {Secret("s 1"), Secret("t1")}
+        assert set(settings.secrets) == {Secret("s 1"), Secret("t1")}
 
     @pytest.mark.promise("S2")
     @pytest.mark.parametrize("kind", [LogoutSettings, StatusSettings])
@@ -464,5 +443,5 @@ class TestSecrets:
         self, kind: type[LogoutSettings] | type[StatusSettings]
     ) -> None:
         server = parse_server_url("https://e.com/mcp?key=abcdefgh%3D")
-        assert set(secrets_of(kind(server))) == {Secret("abcdefgh%3D"), Secret("abcdefgh=")}
-        assert secrets_of(kind(None)) == ()
+        assert set(kind(server).secrets) == {Secret("abcdefgh%3D"), Secret("abcdefgh=")}
+        assert kind(None).secrets == ()

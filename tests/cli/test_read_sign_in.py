@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from mcp_remote_py import cli
+from mcp_remote_py.cli.main import main
 from mcp_remote_py.redact import Secret
-from mcp_remote_py.settings import ProxySettings, Unattended, secrets_of
+from mcp_remote_py.settings.commands import ProxySettings
+from mcp_remote_py.settings.sign_in import Unattended
 
 URL = "https://mcp.example.com/mcp"
 INFO = ["--static-oauth-client-info", json.dumps({"client_id": "agent"})]
@@ -36,7 +37,7 @@ def run(*argv: str, environment: Mapping[str, str] | None = None) -> tuple[objec
         return begin
 
     stderr = io.StringIO()
-    cli.main([URL, *argv], environment or {}, io.StringIO(), stderr, load)
+    main([URL, *argv], environment or {}, io.StringIO(), stderr, load)
     return (started[0] if started else None), stderr.getvalue()
 
 
@@ -70,7 +71,7 @@ def test_a_client_with_a_key(key: str) -> None:
     assert settings.sign_in.unattended == Unattended(
         private_key=Secret(PEM.strip()), signing_algorithm="RS256"
     )
-    assert Secret(PEM.strip()) in secrets_of(settings)
+    assert Secret(PEM.strip()) in settings.secrets
 
 
 def test_a_workload_with_a_jwt_needs_no_client() -> None:
@@ -169,7 +170,7 @@ def test_a_mistake_is_one_line(argv: list[str], words: str) -> None:
 
 def test_an_address_to_paste_is_a_persons() -> None:
     stderr = io.StringIO()
-    cli.main(["login", URL, "--paste", "--client-credentials", *INFO], {}, io.StringIO(), stderr)
+    main(["login", URL, "--paste", "--client-credentials", *INFO], {}, io.StringIO(), stderr)
     assert "Both --client-credentials and --paste are given. Leave out one." in stderr.getvalue()
 
 
@@ -177,7 +178,7 @@ def test_a_symmetric_algorithm_is_none(key: str) -> None:
     options = ("--client-credentials", *INFO, "--private-key", key, "--signing-alg", "HS256")
     settings, said = run(*options)
     assert settings is None
-    assert "--signing-alg names no algorithm. It is one of ES256, " in said
+    assert "--signing-alg has an unknown value. Use one of: ES256, " in said
 
 
 def test_a_file_without_a_key_is_not_shown(tmp_path: Path) -> None:
@@ -185,5 +186,5 @@ def test_a_file_without_a_key_is_not_shown(tmp_path: Path) -> None:
     path.write_text("canary-no-key")
     settings, said = run("--client-credentials", *INFO, "--private-key", str(path))
     assert settings is None
-    assert "holds no private key. It is a PEM file without a password, or a JWK." in said
+    assert "does not contain a private key. It is a PEM file without a password, or a JWK." in said
     assert "canary-no-key" not in said

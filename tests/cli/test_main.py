@@ -12,35 +12,25 @@ from pathlib import Path
 
 import pytest
 
-from mcp_remote_py import __version__, cli
-from mcp_remote_py.cli import (
-    ALL_OPTIONS,
-    COMMANDS,
-    OPTIONS,
-    RunCommand,
-    load_command,
-    options_of,
-    render_command_sections,
-    render_option_table,
-)
+from mcp_remote_py import __version__
+from mcp_remote_py.cli.main import RunCommand, load_command, main
+from mcp_remote_py.cli.options import ALL_OPTIONS, Option, options_of
+from mcp_remote_py.cli.program import COMMANDS, PROXY
 from mcp_remote_py.errors import McpRemoteError, UsageError
 from mcp_remote_py.redact import Secret, remember
-from mcp_remote_py.settings import (
-    Header,
+from mcp_remote_py.settings.commands import (
     LoginSettings,
     LogoutSettings,
     LogSettings,
-    Network,
     ProxySettings,
-    SignInSettings,
-    SignInTimeouts,
     StatusSettings,
-    Timeouts,
-    Tls,
     ToolRules,
     TransportStrategy,
-    parse_server_url,
 )
+from mcp_remote_py.settings.headers import Header, HeaderFile
+from mcp_remote_py.settings.network import Network, SignInTimeouts, Timeouts, Tls
+from mcp_remote_py.settings.sign_in import SignInSettings
+from mcp_remote_py.settings.urls import parse_server_url
 
 URL = "https://example.com/mcp"
 PEM = "-----BEGIN CERTIFICATE-----\n-----BEGIN PRIVATE KEY-----\n"
@@ -86,7 +76,7 @@ class Run:
 
             return run if name == "proxy" else run_and_write
 
-        self.status = cli.main(argv, environment or {}, stdout, stderr, load)
+        self.status = main(argv, environment or {}, stdout, stderr, load)
         self.stdout, self.stderr = stdout.getvalue(), stderr.getvalue()
 
 
@@ -151,7 +141,9 @@ class TestSettings:
             Header("A", Secret("b")),
             Header("Authorization", Secret("Bearer t1")),
         )
-        assert settings.headers.files == (str(headers),)
+        assert settings.headers.files == (
+            HeaderFile(str(headers), (Header("X-File", Secret("t1")),)),
+        )
         assert settings.headers.commands == (("get", "a token"), ("other",))
         assert settings.transport is TransportStrategy.SSE_FIRST
         assert settings.tools == ToolRules(("get*",), ("delete*", "x"), read_only=True)
@@ -234,7 +226,7 @@ class TestSettings:
             URL, "--header-file", "~/h", "--ca-cert", "${D}/ca", "--log-file", "~/log",
             environment={"HOME": str(tmp_path), "D": str(tmp_path)},
         )  # fmt: skip
-        assert settings.headers.files == (f"{tmp_path}/h",)
+        assert [file.path for file in settings.headers.files] == [f"{tmp_path}/h"]
         assert settings.network.tls.ca_certs == (f"{tmp_path}/ca",)
         assert settings.log.file == f"{tmp_path}/log"
 
@@ -308,6 +300,7 @@ SIGN_IN_SETTINGS = SignInSettings(
 WAYS_TO_SIGN_IN: list[list[str]] = [
     [],
     ["9696", "--profile", "work", "--resource", "https://tenant.example.com/"],
+    ["--profile", "memory"],
     ["--device-code", "--scope", "read"],
     ["--client-credentials", "--static-oauth-client-info", "@{folder}/client"],
     ["--client-credentials", "--profile", "x", "--static-oauth-client-info", "@{folder}/client",
@@ -461,11 +454,11 @@ class TestSignIn:
             ),
             (
                 ["status", "--jsn"],
-                "There is no option --jsn. Did you mean --json?",
+                "Unknown option --jsn. Did you mean --json?",
             ),
             (
                 ["status", "--frobnicate"],
-                "There is no option --frobnicate. mcp-remote-py status --help lists the options.",
+                "Unknown option --frobnicate. mcp-remote-py status --help lists the options.",
             ),
             (
                 ["--debug", "login", URL],
@@ -600,7 +593,7 @@ class TestCommands:
         assert callable(load_command(word))
 
     def test_the_sections_name_each_command_and_its_options(self) -> None:
-        sections = render_command_sections().split("### ")[1:]
+        sections = options_in_readme().split("### ")[1:]
         for word, section in zip(COMMAND_WORDS, sections, strict=True):
             assert section.startswith(f"`{COMMANDS[word].usage} [options]`\n")
             for option in ALL_OPTIONS:
@@ -650,15 +643,15 @@ class TestRefusals:
             ),
             ([URL, "--debug=hunter22"], "--debug takes no value. Write --debug alone."),
             ([URL, "--help=hunter22"], "--help takes no value. Write --help alone."),
-            ([URL, "--headr", "hunter22"], "There is no option --headr. Did you mean --header?"),
-            ([URL, "--headr=hunter22"], "There is no option --headr. Did you mean --header?"),
+            ([URL, "--headr", "hunter22"], "Unknown option --headr. Did you mean --header?"),
+            ([URL, "--headr=hunter22"], "Unknown option --headr. Did you mean --header?"),
             (
                 [URL, "--head", "A: b"],
-                "There is no option --head. Did you mean --header?",
+                "Unknown option --head. Did you mean --header?",
             ),
             (
                 [URL, "--frobnicate"],
-                "There is no option --frobnicate. mcp-remote-py --help lists the options.",
+                "Unknown option --frobnicate. mcp-remote-py --help lists the options.",
             ),
             (
                 [URL, "-HUNTER22"],
@@ -666,7 +659,7 @@ class TestRefusals:
             ),
             (
                 [URL, "--header", "A: hunter22", "--frobnicate", "hunter22"],
-                "There is no option --frobnicate. mcp-remote-py --help lists the options.",
+                "Unknown option --frobnicate. mcp-remote-py --help lists the options.",
             ),
             ([URL, "--header", "hunter22"], 'A header has no colon. Write it as "Name: value".'),
             (
@@ -696,7 +689,7 @@ class TestRefusals:
             ),
             (
                 [URL, "--transport", "x"],
-                "--transport names no transport strategy. It is one of http-first, sse-first, "
+                "--transport has an unknown value. Use one of: http-first, sse-first, "
                 "http-only, sse-only.",
             ),
             (
@@ -705,8 +698,18 @@ class TestRefusals:
                 "no limit.",
             ),
             (
+                [URL, "--auth-timeout", "0"],
+                "--auth-timeout takes a number of seconds above 0. For example 60. Leave it out "
+                "for 300.",
+            ),
+            (
+                [URL, "--token-store", "vault"],
+                "--token-store has an unknown value. Use one of: keyring, file, memory.",
+            ),
+            (
                 [URL, "--ping-interval", "0"],
-                "--ping-interval must be more than 0 seconds. Leave it out to send no pings.",
+                "--ping-interval takes a number of seconds above 0. For example 60. Leave it out "
+                "to send no pings.",
             ),
             (
                 [URL, "--max-message-size", "much"],
@@ -848,7 +851,7 @@ class TestStatus:
             raise UsageError("Wrong.")
 
         with os.fdopen(write, "w") as stderr:
-            status = cli.main([URL], {}, None, stderr, lambda name: fail)
+            status = main([URL], {}, None, stderr, lambda name: fail)
             heard = b""
             while heard.count(b"\n") < 100:
                 heard += os.read(read, 65536)
@@ -869,9 +872,9 @@ class TestStatus:
     def test_closed_streams_change_nothing(self) -> None:
         closed = io.StringIO()
         closed.close()
-        assert cli.main(["--version"], {}, closed, closed) == 0
-        assert cli.main([], {}, closed, closed) == 2
-        assert cli.main([], {}, None, None) == 2
+        assert main(["--version"], {}, closed, closed) == 0
+        assert main([], {}, closed, closed) == 2
+        assert main([], {}, None, None) == 2
 
 
 class TestWords:
@@ -884,28 +887,41 @@ class TestWords:
         run = Run(*argv)
         assert (run.status, run.stderr, run.settings) == (0, "", None)
         assert run.stdout.startswith("usage: mcp-remote-py URL [PORT] [options]\n")
-        for option in OPTIONS:
+        for option in options_of(PROXY):
             assert f"{option.name} {option.value}".strip() in run.stdout
         assert "0 done, 1 failed, 2 wrong usage, 3 sign-in needed, 130 interrupted" in run.stdout
         assert max(map(len, run.stdout.splitlines())) <= 100
 
     @pytest.mark.parametrize("option", ALL_OPTIONS, ids=lambda option: option.name)
-    def test_every_option_has_help_that_is_a_sentence(self, option: cli.Option) -> None:
+    def test_every_option_has_help_that_is_a_sentence(self, option: Option) -> None:
         assert option.help[0].isupper()
         assert option.help.endswith(".")
 
     def test_the_option_table_has_every_option_once(self) -> None:
-        head, rule, *rows = render_option_table().splitlines()
-        assert (head, rule) == ("| Option | Meaning |", "|---|---|")
-        assert len(rows) == len(OPTIONS)
-        for row, option in zip(rows, OPTIONS, strict=True):
+        options = options_of(PROXY)
+        head, rule, *rows = option_table()
+        assert (head, rule) == ("| Option | Meaning |", "| --- | --- |")
+        assert len(rows) == len(options)
+        for row, option in zip(rows, options, strict=True):
             usage = f"{option.name} {option.value}".strip()
             assert row.startswith(f"| `{usage}` | ")
             assert row.count("|") == 3
             assert row.endswith(" Can be repeated. |") is option.repeatable
 
     def test_the_option_table_escapes_what_markdown_would_eat(self) -> None:
-        assert "; \\* stands for any characters." in render_option_table()
+        assert "; \\* stands for any characters." in "".join(option_table())
+
+
+def options_in_readme() -> str:
+    """What the README says of the options."""
+    text = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    _, _, rest = text.partition("<!-- options: written by scripts/update_docs -->")
+    return rest.partition("<!-- end of options -->")[0].strip()
+
+
+def option_table() -> list[str]:
+    """The lines of it for the relay's."""
+    return options_in_readme().partition("\n\n")[0].splitlines()
 
 
 def start(*argv: str) -> subprocess.CompletedProcess[str]:
@@ -959,13 +975,13 @@ class TestProcess:
     @pytest.mark.parametrize("word", ["--help", "--version", "http://example.com"])
     def test_words_alone_import_neither_a_command_nor_anything_heavy(self, word: str) -> None:
         code = (
-            "import os, sys; from mcp_remote_py import cli;"
-            "cli.main(sys.argv[1:], {}, sys.stdout, sys.stdout);"
+            "import os, sys; from mcp_remote_py.cli.main import main;"
+            "main(sys.argv[1:], {}, sys.stdout, sys.stdout);"
             "print('imported:', *sys.modules)"
         )
         done = start("-c", code, word)
         imported = set(done.stdout.partition("imported:")[2].split())
-        assert "mcp_remote_py.settings" in imported
+        assert "mcp_remote_py.settings.headers" in imported
         heavy = {"asyncio", "httpx", "httpcore", "idna", "ipaddress", "msgspec", "ssl"}
         assert not imported & heavy
         assert not [name for name in imported if name.startswith("mcp_remote_py.commands")]

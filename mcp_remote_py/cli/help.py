@@ -1,0 +1,54 @@
+"""The help of a command, laid out by argparse, which nothing else here uses.
+
+Must not know how words are read.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from mcp_remote_py.cli.options import options_of
+from mcp_remote_py.cli.program import COMMANDS, PROGRAM, PROXY
+
+WIDTH = 100
+"""Columns. Given, because argparse would import shutil to find out."""
+
+
+def render_help(command: str) -> str:
+    """The text of `--help`."""
+    text = _build_parser(command).format_help()
+    if command != PROXY:
+        return text
+    others = [other for other in COMMANDS.values() if other.name != PROXY]
+    width = max(len(other.usage) for other in others)
+    lines = [f"  {other.usage.ljust(width)}  {other.summary}\n" for other in others]
+    return "".join((text, "\nOther commands, each with a --help of its own:\n", *lines))
+
+
+def _build_parser(command: str) -> argparse.ArgumentParser:
+    this = COMMANDS[command]
+    parser = argparse.ArgumentParser(
+        prog=PROGRAM,
+        usage=f"{this.usage} [options]",
+        description=this.summary,
+        epilog="Exit status: 0 done, 1 failed, 2 wrong usage, 3 sign-in needed, 130 interrupted.",
+        add_help=False,
+        formatter_class=lambda prog: argparse.HelpFormatter(prog, width=WIDTH),
+    )
+    parser.add_argument("words", nargs="*", metavar="URL", help=_escape(this.words_help))
+    options = options_of(command)
+    groups = {
+        name: parser.add_argument_group(name)
+        for name in dict.fromkeys(option.group for option in options)
+    }
+    for option in options:
+        group, text = groups[option.group], _escape(option.help)
+        if option.value:
+            group.add_argument(option.name, metavar=option.value, help=text)
+        else:
+            group.add_argument(option.name, action="store_true", help=text)
+    return parser
+
+
+def _escape(text: str) -> str:
+    return text.replace("%", "%%")

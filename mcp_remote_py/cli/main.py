@@ -1,0 +1,141 @@
+"""One call of the program: words in, a command run with its settings, an exit status out.
+
+Every error of the person is one line on stderr, `mcp-remote-py: error: <cause> <hint>`. Must not
+know HTTP, JSON-RPC or the keyring, and imports the command it starts only when everything is
+checked: `--help` stays fast.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TextIO, cast
+
+from mcp_remote_py import __version__, logs
+from mcp_remote_py.cli.arguments import parse_arguments
+from mcp_remote_py.cli.program import (
+    COMMANDS,
+    DONE,
+    FAILED,
+    INTERRUPTED,
+    LOGIN,
+    PROGRAM,
+    PROXY,
+    WRONG_USAGE,
+)
+from mcp_remote_py.cli.read import read_settings
+from mcp_remote_py.errors import McpRemoteError, UsageError
+from mcp_remote_py.redact import mask_url, scrub_known
+from mcp_remote_py.settings.commands import Settings
+
+FLUSH_SECONDS = 0.5
+"""How long the last log lines may hold up the end (promise R7: 2 s for everything)."""
+
+RunCommand = Callable[..., int]
+"""Runs a command with its settings, the environment and, unless it relays, a function that writes
+a line to stdout; returns the exit status."""
+
+_log = logging.getLogger("mcp_remote_py.cli")
+
+
+def main(
+    argv: Sequence[str],
+    environment: Mapping[str, str],
+    stdout: TextIO | None,
+    stderr: TextIO | None,
+    load: Callable[[str], RunCommand] | None = None,
+    stdin: TextIO | None = None,
+) -> int:
+    """Runs the command that `argv` (without the program's name) asks for; its exit status.
+
+    `load` gives the function of a command by its name. Raises nothing: a person's mistake is a
+    line and a status, and so is a fault of the command.
+    """
+    # As the first argument only: behind it a word is a value or an address.
+    named = bool(argv) and argv[0] in COMMANDS and argv[0] != PROXY
+    command = argv[0] if named else PROXY
+    try:
+        arguments = parse_arguments(command, argv[1:] if named else argv)
+        if arguments.has("--help"):
+            from mcp_remote_py.cli.help import render_help
+
+            _write(stdout, render_help(command))
+            return DONE
+        if arguments.has("--version"):
+            _write(stdout, f"{PROGRAM} {__version__}\n")
+            return DONE
+        settings, warnings = read_settings(command, arguments, environment)
+        log = logs.configure(settings.log, settings.secrets, stderr)
+    except UsageError as error:
+        _write_error(stderr, error.sentence())
+        return WRONG_USAGE
+    _log_start(settings, warnings)
+    try:
+        run = (load or load_command)(command)
+        return run(settings, environment, *_talk(command, stdout, stdin))
+    except UsageError as error:
+        # Where even the log could not be written, nobody reads stderr: a write would not return.
+        if log.flush(FLUSH_SECONDS):
+            _write_error(stderr, error.sentence())
+        return WRONG_USAGE
+    except McpRemoteError as error:
+        _log.error("%s", error.sentence())
+        return FAILED
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except Exception as error:
+        _log.exception("Internal error (%s: %s). Please report it.", type(error).__name__, error)
+        return FAILED
+    finally:
+        log.flush(FLUSH_SECONDS)
+        log.close()
+
+
+def _talk(
+    command: str, stdout: TextIO | None, stdin: TextIO | None
+) -> tuple[Callable[..., object], ...]:
+    """What a command talks to the person with: writes a line; reads one, "" after the last."""
+
+    def write_line(line: str) -> None:
+        _write(stdout, f"{line}\n")
+
+    def read_line() -> str:
+        return "" if stdin is None else stdin.readline()
+
+    return {PROXY: (), LOGIN: (write_line, read_line)}.get(command, (write_line,))
+
+
+def _log_start(settings: Settings, warnings: Iterable[str]) -> None:
+    _log.debug(
+        "%s %s on Python %s, %s, for %s",
+        PROGRAM,
+        __version__,
+        sys.version.partition(" ")[0],
+        sys.platform,
+        "every server" if settings.server is None else mask_url(str(settings.server)),
+    )
+    for warning in warnings:
+        _log.warning("%s", warning)
+
+
+def load_command(name: str) -> RunCommand:
+    """The function of the command `name`, imported now."""
+    module = importlib.import_module(f"mcp_remote_py.commands.{name}")
+    return cast("RunCommand", getattr(module, f"run_{name}"))
+
+
+def _write_error(stderr: TextIO | None, sentence: str) -> None:
+    _write(stderr, f"{PROGRAM}: error: {scrub_known(sentence)}\n")
+
+
+def _write(stream: TextIO | None, text: str) -> None:
+    """Writes `text` where someone may read it: a closed stream is not a reason to fail."""
+    if stream is None:
+        return
+    try:
+        stream.write(text)
+        stream.flush()
+    except (OSError, ValueError):
+        return

@@ -1,0 +1,504 @@
+"""The options: one row each, which carries its help, who takes it, and how its word is read.
+
+The parser, its reader, the help and the README's table are made from the rows; nothing is written
+twice. A table, so longer than other files. Must not know what becomes of a value.
+"""
+
+from __future__ import annotations
+
+from mcp_remote_py.cli import readers
+from mcp_remote_py.cli.program import LOGIN, LOGOUT, PROXY, STATUS
+from mcp_remote_py.cli.readers import Read, read_named_file, sign_in_words
+from mcp_remote_py.settings.commands import (
+    DEFAULT_INITIALIZE_TIMEOUT,
+    DEFAULT_MAX_MESSAGE_SIZE,
+    DEFAULT_PING_INTERVAL,
+    ProtocolStrategy,
+    TransportStrategy,
+)
+from mcp_remote_py.settings.network import (
+    DEFAULT_BODY_TIMEOUT,
+    DEFAULT_CONNECT_TIMEOUT,
+    DEFAULT_HEADERS_TIMEOUT,
+    FETCH_TIMEOUT,
+    LONGEST_SIGN_IN_PART,
+    POST_TIMEOUT,
+)
+from mcp_remote_py.settings.sign_in import SIGNING_ALGORITHMS, TOKEN_STORES, SignInSettings
+
+
+class Option:
+    """One option.
+
+    `value` is the placeholder for its value, empty for a switch; `commands` are those that take it;
+    `read` makes the value of the word that is given.
+    """
+
+    __slots__ = ("commands", "group", "help", "name", "read", "repeatable", "value")
+
+    def __init__(
+        self,
+        name: str,
+        value: str,
+        help: str,
+        group: str,
+        commands: tuple[str, ...],
+        *,
+        repeatable: bool = False,
+        read: Read = readers.keep_word,
+    ) -> None:
+        self.name = name
+        self.value = value
+        self.help = help
+        self.group = group
+        self.commands = commands
+        self.repeatable = repeatable
+        self.read = read
+
+
+HEADERS, CONNECTION, SIGN_IN, TOOLS = "Headers", "Connection", "Sign-in", "Tools"
+LOGS, OTHER = "Logs", "Other"
+"""Groups."""
+
+_RELAY = (PROXY,)
+_SERVER = (PROXY, LOGIN)
+_NETWORK = (PROXY, LOGIN, LOGOUT)
+_EVERY = (PROXY, LOGIN, LOGOUT, STATUS)
+
+_TRANSPORTS = tuple(strategy.value for strategy in TransportStrategy)
+_TRANSPORT = readers.choose_from(*_TRANSPORTS)
+_PROTOCOL = readers.choose_from(*(strategy.value for strategy in ProtocolStrategy))
+_DEFAULTS = SignInSettings()
+
+ALL_OPTIONS = (
+    Option(
+        "--header",
+        "HEADER",
+        'Header for every request, as "Name: value" or "Name:value"; ${NAME} is replaced by that'
+        " environment variable.",
+        HEADERS,
+        _SERVER,
+        repeatable=True,
+        read=readers.read_header,
+    ),
+    Option(
+        "--header-file",
+        "FILE",
+        "File with one header a line, # for comments; keeps a token out of the process list.",
+        HEADERS,
+        _SERVER,
+        repeatable=True,
+        read=readers.take_header_file,
+    ),
+    Option(
+        "--header-command",
+        "COMMAND",
+        "Command, run without a shell, that prints one header a line; run again when the server"
+        " answers 401.",
+        HEADERS,
+        _SERVER,
+        repeatable=True,
+        read=readers.read_command("Give a command that prints lines of the form Name: value."),
+    ),
+    Option(
+        "--transport",
+        "STRATEGY",
+        "Which transports are tried, in which order: "
+        f"{', '.join(_TRANSPORTS)} "
+        f"(default {TransportStrategy.HTTP_FIRST.value}).",
+        CONNECTION,
+        _RELAY,
+        read=lambda text, at: TransportStrategy(_TRANSPORT(text, at)),
+    ),
+    Option(
+        "--protocol",
+        "ERA",
+        "Which era of MCP the server speaks: auto finds out and remembers, legacy is up to"
+        " 2025-11-25 (initialize), modern is 2026-07-28 (default auto). The host may be of either.",
+        CONNECTION,
+        _RELAY,
+        read=lambda text, at: ProtocolStrategy(_PROTOCOL(text, at)),
+    ),
+    Option(
+        "--allow-http",
+        "",
+        "Allow plain http to other machines; http to this one is always allowed.",
+        CONNECTION,
+        _SERVER,
+    ),
+    Option(
+        "--connect-timeout",
+        "SECONDS",
+        f"Longest time for connecting (default {DEFAULT_CONNECT_TIMEOUT:g}; 0 means no limit).",
+        CONNECTION,
+        _NETWORK,
+        read=readers.read_limit,
+    ),
+    Option(
+        "--headers-timeout",
+        "SECONDS",
+        "Longest wait for the headers of an answer"
+        f" (default {DEFAULT_HEADERS_TIMEOUT:g}; 0 means no limit). A request of a sign-in has"
+        f" {FETCH_TIMEOUT:g} to {POST_TIMEOUT:g} seconds in all; these options, where given, count"
+        f" there instead, up to {LONGEST_SIGN_IN_PART:g} each.",
+        CONNECTION,
+        _NETWORK,
+        read=readers.read_limit,
+    ),
+    Option(
+        "--body-timeout",
+        "SECONDS",
+        f"Longest gap inside an answer (default {DEFAULT_BODY_TIMEOUT:g}, for event streams no"
+        " limit; 0 means no limit).",
+        CONNECTION,
+        _NETWORK,
+        read=readers.read_limit,
+    ),
+    Option(
+        "--keep-alive",
+        "",
+        f"Send a ping every {DEFAULT_PING_INTERVAL:g} seconds, so that nothing between here and"
+        " the server drops a quiet session.",
+        CONNECTION,
+        _RELAY,
+    ),
+    Option(
+        "--ping-interval",
+        "SECONDS",
+        "Seconds between keep-alive pings; turns them on.",
+        CONNECTION,
+        _RELAY,
+        read=readers.read_positive_seconds("Leave it out to send no pings."),
+    ),
+    Option(
+        "--forward-ping",
+        "",
+        "Forward every ping of the host; otherwise a ping is answered here if the server was heard"
+        " from recently.",
+        CONNECTION,
+        _RELAY,
+    ),
+    Option("--ipv4", "", "Connect over IPv4 only.", CONNECTION, _NETWORK),
+    Option("--disable-cookies", "", "Neither keep nor send cookies.", CONNECTION, _RELAY),
+    Option(
+        "--enable-proxy",
+        "",
+        "Accepted for mcp-remote's sake: HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY are"
+        " always used.",
+        CONNECTION,
+        _NETWORK,
+    ),
+    Option(
+        "--ca-cert",
+        "FILE",
+        "PEM file with certificate authorities to trust beside the system's (also SSL_CERT_FILE).",
+        CONNECTION,
+        _NETWORK,
+        repeatable=True,
+        read=readers.read_path,
+    ),
+    Option(
+        "--client-cert",
+        "FILE",
+        "PEM file with a client certificate, shown to the MCP server's own origin alone.",
+        CONNECTION,
+        _NETWORK,
+        read=readers.read_path,
+    ),
+    Option(
+        "--client-key",
+        "FILE",
+        "PEM file with the private key of --client-cert, if it is in a file of its own.",
+        CONNECTION,
+        _NETWORK,
+        read=readers.read_path,
+    ),
+    Option(
+        "--max-message-size",
+        "SIZE",
+        "Largest message in either direction, such as 50MB or 1GiB (default"
+        f" {DEFAULT_MAX_MESSAGE_SIZE // 1024**2}MiB).",
+        CONNECTION,
+        _RELAY,
+        read=readers.read_size,
+    ),
+    Option(
+        "--profile",
+        "NAME",
+        "Name of the account, where there are several at one server.",
+        SIGN_IN,
+        _EVERY,
+        read=lambda text, _: sign_in_words().parse_profile(text),
+    ),
+    Option(
+        "--scope",
+        "SCOPES",
+        "Scopes to ask for, separated by blanks, instead of those the server names.",
+        SIGN_IN,
+        _SERVER,
+        read=lambda text, _: sign_in_words().parse_scope(text),
+    ),
+    Option(
+        "--resource",
+        "URI",
+        "What the token is for (RFC 8707), instead of what the server publishes; separates the"
+        " sign-ins of several tenants.",
+        SIGN_IN,
+        _EVERY,
+        read=lambda text, _: sign_in_words().parse_resource(text),
+    ),
+    Option(
+        "--disable-resource-parameter",
+        "",
+        "Leave the resource out of every request, for servers that refuse it.",
+        SIGN_IN,
+        _SERVER,
+    ),
+    Option(
+        "--authorize-param",
+        "KEY=VALUE",
+        "Further parameter of the authorization request, such as prompt=consent.",
+        SIGN_IN,
+        _SERVER,
+        repeatable=True,
+        read=lambda text, _: sign_in_words().parse_authorize_parameter(text),
+    ),
+    Option(
+        "--static-oauth-client-info",
+        "JSON",
+        "Client that is registered already: a JSON object with client_id, or @FILE with one;"
+        ' ${NAME} is replaced in its values. With a client_secret, "issuer" names who may have it.',
+        SIGN_IN,
+        _SERVER,
+        read=lambda text, at: sign_in_words().parse_client(text, at.environment, read_named_file),
+    ),
+    Option(
+        "--static-oauth-client-metadata",
+        "JSON",
+        "Members for the registration of a client, given in the same way.",
+        SIGN_IN,
+        _SERVER,
+        read=lambda text, at: sign_in_words().parse_client_metadata(
+            text, at.environment, read_named_file
+        ),
+    ),
+    Option(
+        "--client-metadata-url",
+        "URL",
+        "Client ID metadata document, used where the server takes one.",
+        SIGN_IN,
+        _SERVER,
+        read=lambda text, _: sign_in_words().parse_client_metadata_url(text),
+    ),
+    Option(
+        "--trusted-issuer",
+        "URL",
+        "Issuer that may have your secret, key or JWT; also accepted where metadata name another.",
+        SIGN_IN,
+        _SERVER,
+        repeatable=True,
+        read=lambda text, _: sign_in_words().parse_trusted_issuer(text),
+    ),
+    Option(
+        "--use-id-token",
+        "",
+        "Send the ID token instead of the access token.",
+        SIGN_IN,
+        _SERVER,
+    ),
+    Option(
+        "--host",
+        "HOST",
+        "Host of the redirect URI: localhost (the default), 127.0.0.1 or [::1].",
+        SIGN_IN,
+        _SERVER,
+        read=lambda text, _: sign_in_words().parse_callback_host(text),
+    ),
+    Option(
+        "--callback-path",
+        "PATH",
+        f"Path of the redirect URI (default {_DEFAULTS.callback_path}).",
+        SIGN_IN,
+        _SERVER,
+        read=lambda text, _: sign_in_words().parse_callback_path(text),
+    ),
+    Option(
+        "--auth-success-url",
+        "URL",
+        "Page the browser goes to after the sign-in, instead of a page of ours.",
+        SIGN_IN,
+        _SERVER,
+        read=lambda text, at: sign_in_words().parse_success_url(text, at.allow_http),
+    ),
+    Option(
+        "--auth-timeout",
+        "SECONDS",
+        f"Longest time for the browser part (default {_DEFAULTS.timeout:g}).",
+        SIGN_IN,
+        _SERVER,
+        read=readers.read_positive_seconds(f"Leave it out for {_DEFAULTS.timeout:g}."),
+    ),
+    Option(
+        "--initialize-timeout",
+        "SECONDS",
+        "Longest time the host's first request waits for a sign-in (default"
+        f" {DEFAULT_INITIALIZE_TIMEOUT:g}; 0 means no limit); then it is answered for the server,"
+        " and the sign-in goes on.",
+        SIGN_IN,
+        _RELAY,
+        read=readers.read_limit,
+    ),
+    Option(
+        "--browser",
+        "COMMAND",
+        "Command, run without a shell, that opens the URL it gets as its last argument.",
+        SIGN_IN,
+        _SERVER,
+        read=readers.read_command("Give a command that opens a URL, or --no-browser."),
+    ),
+    Option("--no-browser", "", "Open nothing; the URL is printed.", SIGN_IN, _SERVER),
+    Option(
+        "--paste",
+        "",
+        "Open nothing; finish by pasting the address that a browser elsewhere ends at.",
+        SIGN_IN,
+        (LOGIN,),
+    ),
+    Option(
+        "--device-code",
+        "",
+        "Sign in with a short code on any other device, without a browser here.",
+        SIGN_IN,
+        _SERVER,
+    ),
+    Option(
+        "--client-credentials",
+        "",
+        "Sign in without a person, as the client of --static-oauth-client-info.",
+        SIGN_IN,
+        _SERVER,
+    ),
+    Option(
+        "--private-key",
+        "FILE",
+        "The client's private key (PEM or JWK): it proves itself by it instead of a secret.",
+        SIGN_IN,
+        _SERVER,
+        read=lambda text, at: sign_in_words().parse_private_key(
+            text, at.environment, read_named_file
+        ),
+    ),
+    Option(
+        "--signing-alg",
+        "ALGORITHM",
+        f"What --private-key signs with: {', '.join(SIGNING_ALGORITHMS)} (default ES256).",
+        SIGN_IN,
+        _SERVER,
+        read=readers.choose_from(*SIGNING_ALGORITHMS),
+    ),
+    Option(
+        "--jwt-bearer",
+        "FILE",
+        "Sign in without a person, by the workload's JWT in this file, read anew at each use; it is"
+        " sent to its audience (aud), or to whom you name.",
+        SIGN_IN,
+        _SERVER,
+        read=readers.read_path,
+    ),
+    Option(
+        "--idp-token-endpoint",
+        "URL",
+        "Sign in by a company's identity provider: it exchanges --idp-id-token for a grant.",
+        SIGN_IN,
+        _SERVER,
+        read=lambda text, at: sign_in_words().parse_token_url(text, at.option),
+    ),
+    Option(
+        "--idp-client-id",
+        "ID",
+        "The client at that identity provider.",
+        SIGN_IN,
+        _SERVER,
+    ),
+    Option(
+        "--idp-id-token",
+        "FILE",
+        "The ID token of that identity provider, in a file that is read anew at each use.",
+        SIGN_IN,
+        _SERVER,
+        read=readers.read_path,
+    ),
+    Option(
+        "--token-endpoint",
+        "URL",
+        "Token endpoint for a sign-in without a person, instead of discovering one; nothing is sent"
+        " to any other.",
+        SIGN_IN,
+        _SERVER,
+        read=lambda text, at: sign_in_words().parse_token_url(text, at.option),
+    ),
+    Option(
+        "--allow-private-network",
+        "",
+        "Let the sign-in of the server lead to addresses of private networks and of this machine;"
+        " else only where the server itself is there. Link-local addresses stay refused.",
+        SIGN_IN,
+        _NETWORK,
+    ),
+    Option(
+        "--token-store",
+        "STORE",
+        "Where tokens are kept: keyring (the default), file, or memory until the end.",
+        SIGN_IN,
+        _NETWORK,
+        read=readers.choose_from(*TOKEN_STORES),
+    ),
+    Option(
+        "--all",
+        "",
+        "Sign out of every server; with --profile, of that account at each.",
+        SIGN_IN,
+        (LOGOUT,),
+    ),
+    Option(
+        "--allow-tool",
+        "PATTERN",
+        "Show only tools of exactly that name to the host; * stands for any characters.",
+        TOOLS,
+        _RELAY,
+        repeatable=True,
+        read=readers.read_pattern,
+    ),
+    Option(
+        "--ignore-tool",
+        "PATTERN",
+        "Hide tools of that name, in capitals or not, from the host and refuse calls of them;"
+        " * stands for any characters.",
+        TOOLS,
+        _RELAY,
+        repeatable=True,
+        read=readers.read_pattern,
+    ),
+    Option("--read-only", "", "Show only tools the server marks as read-only.", TOOLS, _RELAY),
+    Option("--debug", "", "Log in detail; never the value of a header.", LOGS, _EVERY),
+    Option("--silent", "", "Log nothing on stderr, unless --debug is given.", LOGS, _EVERY),
+    Option(
+        "--log-file",
+        "FILE",
+        "Log into that file too, with times; only you can read it.",
+        LOGS,
+        _EVERY,
+        read=readers.read_path,
+    ),
+    Option("--json", "", "Print JSON, for programs.", OTHER, (STATUS,)),
+    Option("--version", "", "Print the version and end.", OTHER, _EVERY),
+    Option("--help", "", "Print this help and end (also -h).", OTHER, _EVERY),
+)
+
+
+OPTIONS = {option.name: option for option in ALL_OPTIONS}
+
+
+def options_of(command: str) -> tuple[Option, ...]:
+    """The options that `command` takes."""
+    return tuple(option for option in ALL_OPTIONS if command in option.commands)

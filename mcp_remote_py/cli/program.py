@@ -1,0 +1,67 @@
+"""What the program and its commands are called, how each is written, what its exit says.
+
+Must not know any option, nor what a command does.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+PROGRAM = "mcp-remote-py"
+
+DONE, FAILED, WRONG_USAGE, SIGN_IN_NEEDED, INTERRUPTED = 0, 1, 2, 3, 130
+"""Exit statuses; the last is 128 + SIGINT, as shells count."""
+
+PROXY, LOGIN, LOGOUT, STATUS = "proxy", "login", "logout", "status"
+
+
+class Command(NamedTuple):
+    """What the first argument may be; all but `proxy`, which is meant without a word."""
+
+    name: str
+    words: str
+    """What belongs to it beside options."""
+    summary: str
+    words_help: str
+
+    @property
+    def words_before(self) -> str:
+        """The program and the command, as they are typed before all else."""
+        return PROGRAM if self.name == PROXY else f"{PROGRAM} {self.name}"
+
+    @property
+    def usage(self) -> str:
+        """How it is called, without options."""
+        return f"{self.words_before} {self.words}"
+
+
+COMMANDS = {
+    command.name: command
+    for command in (
+        Command(
+            PROXY,
+            "URL [PORT]",
+            "Lets an MCP host that only speaks stdio use the MCP server at URL.",
+            "Address of the server in full, https://...; ${NAME} is replaced here too. PORT is that"
+            " of the redirect URI of a sign-in (default: one of its own for each server).",
+        ),
+        Command(
+            LOGIN,
+            "URL [PORT]",
+            "Signs in at the server in the browser, before a host does.",
+            "Address and port as for the relay.",
+        ),
+        Command(
+            LOGOUT,
+            "URL|--all",
+            "Revokes the tokens of a server and forgets them.",
+            "Address of the server as it was signed in at.",
+        ),
+        Command(
+            STATUS,
+            "[URL]",
+            "Shows who is signed in where, until when; no token.",
+            "Address of a server; without it, every one that is known.",
+        ),
+    )
+}

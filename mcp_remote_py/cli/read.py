@@ -1,0 +1,41 @@
+"""The settings of a command, made of what it was given: finds out who reads them.
+
+Must not know how a word is read, nor what a command does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from mcp_remote_py.cli.arguments import Arguments
+from mcp_remote_py.cli.given import Given
+from mcp_remote_py.cli.program import LOGIN, LOGOUT, PROXY
+from mcp_remote_py.errors import UsageError
+from mcp_remote_py.settings.commands import Settings
+
+
+def read_settings(
+    command: str, arguments: Arguments, environment: Mapping[str, str]
+) -> tuple[Settings, list[str]]:
+    """The settings of `command`, everything they name checked, and what to warn of.
+
+    Raises:
+        UsageError: anything is wrong.
+    """
+    given = Given(arguments, environment)
+    if command != PROXY and arguments.last("--token-store") == "memory":
+        raise UsageError(
+            f"--token-store memory keeps nothing once {command} is over.",
+            hint="Leave it out, or give file.",
+        )
+    return _read(command, given), given.warnings
+
+
+def _read(command: str, given: Given) -> Settings:
+    if command in (PROXY, LOGIN):
+        from mcp_remote_py.cli.read_server import read_login, read_proxy
+
+        return read_proxy(given) if command == PROXY else read_login(given)
+    from mcp_remote_py.cli.read_stored import read_logout, read_status
+
+    return read_logout(given) if command == LOGOUT else read_status(given)

@@ -1,0 +1,82 @@
+"""The settings of the commands for one server: the relay and `login`.
+
+`login` takes what a sign-in needs of them. Must not know how a word is read.
+"""
+
+from __future__ import annotations
+
+from mcp_remote_py.cli.given import Given
+from mcp_remote_py.cli.login_words import describe_login
+from mcp_remote_py.cli.options import ALL_OPTIONS, SIGN_IN
+from mcp_remote_py.cli.read_shared import read_log, read_network, read_url
+from mcp_remote_py.redact import remember
+from mcp_remote_py.settings.commands import (
+    DEFAULT_INITIALIZE_TIMEOUT,
+    DEFAULT_MAX_MESSAGE_SIZE,
+    DEFAULT_PING_INTERVAL,
+    LoginSettings,
+    ProtocolStrategy,
+    ProxySettings,
+    ToolRules,
+    TransportStrategy,
+)
+from mcp_remote_py.settings.headers import HeaderSettings, check_sign_in_headers
+from mcp_remote_py.settings.sign_in import SignInSettings
+
+
+def read_login(given: Given) -> LoginSettings:
+    """All that `login` is told.
+
+    Raises:
+        UsageError: anything is wrong, or a credential is given.
+    """
+    settings = read_proxy(given).login
+    check_sign_in_headers(settings.headers.given)
+    return settings
+
+
+def read_proxy(given: Given) -> ProxySettings:
+    """All that the relay is told.
+
+    Raises:
+        UsageError: anything is wrong.
+    """
+    server = read_url(given, given.has("--allow-http"))
+    headers = HeaderSettings(
+        given=given.each("--header"),
+        files=given.each("--header-file"),
+        commands=given.each("--header-command"),
+    )
+    remember(headers.secrets)
+    network = read_network(given)
+    network.proxy_for(server)  # one that cannot be used is said now
+    return ProxySettings(
+        server=server,
+        headers=headers,
+        network=network,
+        transport=given.get("--transport", TransportStrategy.HTTP_FIRST),
+        protocol=given.get("--protocol", ProtocolStrategy.AUTO),
+        tools=ToolRules(
+            allow=given.each("--allow-tool"),
+            ignore=given.each("--ignore-tool"),
+            read_only=given.has("--read-only"),
+        ),
+        ping_interval=given.get(
+            "--ping-interval", DEFAULT_PING_INTERVAL if given.has("--keep-alive") else None
+        ),
+        forward_ping=given.has("--forward-ping"),
+        initialize_timeout=given.get("--initialize-timeout", DEFAULT_INITIALIZE_TIMEOUT) or None,
+        cookies=not given.has("--disable-cookies"),
+        max_message_size=given.get("--max-message-size", DEFAULT_MAX_MESSAGE_SIZE),
+        log=read_log(given),
+        sign_in=_read_sign_in(given),
+    )
+
+
+def _read_sign_in(given: Given) -> SignInSettings:
+    of_sign_in = (option.name for option in ALL_OPTIONS if option.group == SIGN_IN)
+    if given.arguments.port is None and not any(map(given.has, of_sign_in)):
+        return SignInSettings(login_options=describe_login(given))
+    from mcp_remote_py.cli.read_sign_in import read_sign_in
+
+    return read_sign_in(given)

@@ -1,0 +1,130 @@
+"""How to sign in, made of what was given: which options go together, and what they come to.
+
+Loaded where an option of a sign-in is given. Must not know how a word is read, nor how anybody
+signs in.
+"""
+
+from __future__ import annotations
+
+from mcp_remote_py.cli.given import Given
+from mcp_remote_py.cli.login_words import describe_login
+from mcp_remote_py.errors import UsageError
+from mcp_remote_py.settings.sign_in import SignInSettings, Unattended
+
+_DEFAULTS = SignInSettings()
+
+
+def read_sign_in(given: Given) -> SignInSettings:
+    """How to sign in.
+
+    Raises:
+        UsageError: anything is wrong.
+    """
+    unattended = _unattended(given)
+    # Another account than a person's: it has a session of its own.
+    profile = _DEFAULTS.profile if unattended is None else unattended.name
+    return SignInSettings(
+        profile=given.get("--profile", profile),
+        scope=given.get("--scope"),
+        resource=given.get("--resource"),
+        send_resource=not given.has("--disable-resource-parameter"),
+        authorize_parameters=given.each("--authorize-param"),
+        static_client=given.get("--static-oauth-client-info"),
+        static_client_metadata=given.get("--static-oauth-client-metadata"),
+        client_metadata_url=given.get("--client-metadata-url"),
+        trusted_issuers=given.each("--trusted-issuer"),
+        use_id_token=given.has("--use-id-token"),
+        host=given.get("--host", _DEFAULTS.host),
+        port=_read_port(given),
+        callback_path=given.get("--callback-path", _DEFAULTS.callback_path),
+        success_url=given.get("--auth-success-url"),
+        timeout=given.get("--auth-timeout", _DEFAULTS.timeout),
+        browser=_browser(given),
+        paste=given.has("--paste"),
+        device_code=given.has("--device-code"),
+        unattended=unattended,
+        token_endpoint=given.get("--token-endpoint", ""),
+        token_store=given.get("--token-store", _DEFAULTS.token_store),
+        login_options=describe_login(given),
+    )
+
+
+def _read_port(given: Given) -> int | None:
+    if given.arguments.port is None:
+        return None
+    from mcp_remote_py.settings.sign_in_words import parse_callback_port
+
+    return parse_callback_port(given.arguments.port)
+
+
+_GRANTS = ("--client-credentials", "--jwt-bearer", "--idp-token-endpoint")
+"""Sign-ins without a person, each by the option that chooses it."""
+
+_ATTENDED = ("--device-code", "--paste")
+
+_NEEDS = (
+    ("--private-key", "--client-credentials"),
+    ("--token-endpoint", "--client-credentials"),
+    ("--private-key", "--static-oauth-client-info"),
+    ("--signing-alg", "--private-key"),
+    ("--client-credentials", "--static-oauth-client-info"),
+    ("--idp-token-endpoint", "--static-oauth-client-info"),
+    ("--idp-token-endpoint", "--idp-client-id"),
+    ("--idp-token-endpoint", "--idp-id-token"),
+    ("--idp-client-id", "--idp-token-endpoint"),
+    ("--idp-id-token", "--idp-token-endpoint"),
+)
+"""An option, and what it is of no effect without; any grant will do for one that needs a grant."""
+
+
+def _choose_grant(given: Given) -> str | None:
+    """The sign-in without a person, None where there is one.
+
+    Raises:
+        UsageError: options that do not go together, or miss another.
+    """
+    names = dict.fromkeys((*_GRANTS, *_ATTENDED, *(name for pair in _NEEDS for name in pair)))
+    there = [name for name in names if given.has(name)]
+    grant = next((name for name in there if name in _GRANTS), None)
+    if grant is not None:
+        of_others = {*_GRANTS, *_ATTENDED} - {grant}
+        if grant != "--idp-token-endpoint":
+            of_others |= {"--idp-client-id", "--idp-id-token"}
+        for option in there:
+            if option in of_others:
+                raise UsageError(f"Both {grant} and {option} are given.", hint="Leave out one.")
+    for option, other in _NEEDS:
+        is_there = other in there or (other == "--client-credentials" and grant is not None)
+        if option in there and not is_there:
+            raise UsageError(f"{option} is given without {other}.", hint=f"Add {other}.")
+    return grant
+
+
+def _unattended(given: Given) -> Unattended | None:
+    """How to sign in without a person, None where there is one.
+
+    Raises:
+        UsageError: options that do not go together, or miss another, or name what cannot be used.
+    """
+    if _choose_grant(given) is None:
+        return None
+    return Unattended(
+        private_key=given.get("--private-key"),
+        signing_algorithm=given.get("--signing-alg", "ES256"),
+        assertion_file=given.get("--jwt-bearer", ""),
+        idp_token_endpoint=given.get("--idp-token-endpoint", ""),
+        idp_client_id=given.get("--idp-client-id", ""),
+        id_token_file=given.get("--idp-id-token", ""),
+    )
+
+
+def _browser(given: Given) -> tuple[str, ...] | None:
+    has_command = given.has("--browser")
+    if given.has("--paste") and (has_command or given.has("--device-code")):
+        other = "--browser" if has_command else "--device-code"
+        raise UsageError(f"Both --paste and {other} are given.", hint="Leave out one.")
+    if not has_command:
+        return () if given.has("--no-browser") or given.has("--paste") else None
+    if given.has("--no-browser"):
+        raise UsageError("Both --browser and --no-browser are given.", hint="Leave out one.")
+    return given.get("--browser")

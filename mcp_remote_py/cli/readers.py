@@ -1,0 +1,106 @@
+"""How the word of an option becomes its value: what the rows of `options` name.
+
+What few starts need is imported when it is read. Must not know any option.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from mcp_remote_py.errors import UsageError
+from mcp_remote_py.settings import words
+
+
+class Reading(NamedTuple):
+    """What counts beside the word itself when an option is read."""
+
+    option: str
+    environment: Mapping[str, str]
+    allow_http: bool
+
+
+Read = Callable[[str, Reading], object]
+"""Makes the value of an option of its word; raises `UsageError`, which names the option."""
+
+
+def keep_word(text: str, _: Reading) -> str:
+    """The word itself."""
+    return text
+
+
+def read_path(text: str, reading: Reading) -> str:
+    """The name of a file."""
+    return words.expand_path(text, reading.environment)
+
+
+def read_named_file(path: str) -> str:
+    """The text of a file; a `ReadFile`."""
+    from mcp_remote_py.named_files import read_named
+
+    return read_named(path)
+
+
+def choose_from(*names: str) -> Read:
+    """One of these words."""
+    return lambda text, reading: words.choose(text, reading.option, names)
+
+
+def read_limit(text: str, reading: Reading) -> float:
+    """Seconds; 0 is no limit."""
+    return words.parse_seconds(text, reading.option)
+
+
+def read_positive_seconds(otherwise: str) -> Read:
+    """Seconds above 0; `otherwise` says what there is without the option."""
+    return lambda text, reading: words.parse_positive_seconds(text, reading.option, otherwise)
+
+
+def read_size(text: str, reading: Reading) -> int:
+    """Bytes."""
+    return words.parse_size(text, reading.option)
+
+
+def read_pattern(text: str, reading: Reading) -> str:
+    """A pattern for names of tools."""
+    if not text:
+        raise UsageError(
+            f"{reading.option} is empty.", hint="Give a tool's name, or a pattern with *."
+        )
+    return text
+
+
+def read_command(form: str) -> Read:
+    """The words of a command; `form` says what to give instead of nothing."""
+    return lambda text, reading: words.split_command(
+        text, reading.environment, reading.option, form, windows=os.name == "nt"
+    )
+
+
+def read_header(text: str, reading: Reading) -> object:
+    """A header."""
+    from mcp_remote_py.settings.headers import parse_header
+
+    return parse_header(text, reading.environment)
+
+
+def take_header_file(text: str, reading: Reading) -> object:
+    """A file of headers, read now and, after a 401, again."""
+    from mcp_remote_py.named_files import read_settled
+    from mcp_remote_py.settings.headers import HeaderFile, read_header_file
+
+    name = read_path(text, reading)
+    if os.path.exists(name) and not os.path.isfile(name):
+        raise UsageError(
+            f"{reading.option}: {name} is not a regular file.",
+            hint="It is read again after a 401; for anything else use --header-command.",
+        )
+    return HeaderFile(name, read_header_file(name, reading.environment, read_settled))
+
+
+def sign_in_words():  # its type is the module's own
+    """The module that reads the words of a sign-in: few starts have one."""
+    from mcp_remote_py.settings import sign_in_words
+
+    return sign_in_words

@@ -1,0 +1,74 @@
+"""PEM files for TLS: there, readable and of the right kind, before anything is sent.
+
+Loaded where a file is named. Must not know what a certificate says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from mcp_remote_py.errors import UsageError
+from mcp_remote_py.settings.network import Tls
+from mcp_remote_py.settings.words import ReadText, read_file_text
+
+
+def check_tls(tls: Tls, read_file: ReadText) -> None:
+    """Every file is there, is PEM and fits, so that a mistyped path fails before anything is sent.
+
+    Raises:
+        UsageError: names option and file.
+    """
+    for path in tls.ca_certs:
+        _read_pem(path, "--ca-cert", read_file)
+    if tls.client_cert is None:
+        if tls.client_key is not None:
+            raise UsageError(
+                "--client-key is given without --client-cert.",
+                hint="A key needs its certificate: add --client-cert.",
+            )
+        return
+    certificate = _read_pem(tls.client_cert, "--client-cert", read_file)
+    if tls.client_key is not None:
+        option, path, key = "--client-key", tls.client_key, ""
+        key = _read_pem(path, option, read_file)
+    else:
+        option, path, key = "--client-cert", tls.client_cert, certificate
+    if "PRIVATE KEY-----" not in key:
+        raise UsageError(
+            f"{option}: {path} does not contain a private key.",
+            hint="Give the file with the private key by --client-key.",
+        )
+    if "ENCRYPTED" in key:
+        # OpenSSL would ask for the password on the terminal, in the middle of the protocol.
+        raise UsageError(
+            f"{option}: the private key in {path} is encrypted.",
+            hint="No password can be asked here: save the key without one, readable by you only.",
+        )
+
+
+def add_ca_certs(
+    tls: Tls, environment: Mapping[str, str], read_file: ReadText
+) -> tuple[Tls, list[str]]:
+    """`tls` with the file of `SSL_CERT_FILE` joined, and warnings.
+
+    Where the file of that variable cannot be read, that is only a warning: it is set for whole
+    machines, outlives what it points to, and the trust store of the system works without it.
+    """
+    path = environment.get("SSL_CERT_FILE")
+    if not path or path in tls.ca_certs:
+        return tls, []
+    try:
+        _read_pem(path, "SSL_CERT_FILE", read_file)
+    except UsageError as error:
+        return tls, [f"{error.cause} Going on without it."]
+    return tls._replace(ca_certs=(*tls.ca_certs, path)), []
+
+
+def _read_pem(path: str, option: str, read_file: ReadText) -> str:
+    text = read_file_text(path, option, read_file)
+    if "-----BEGIN " not in text:
+        raise UsageError(
+            f"{option}: {path} is not a PEM file.",
+            hint="It must contain a line that starts with -----BEGIN.",
+        )
+    return text

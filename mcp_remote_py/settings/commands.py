@@ -1,0 +1,156 @@
+"""What each command gets: everything it was asked for, checked, in one frozen value.
+
+Must not know how it was asked for, nor what a command does with it.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import NamedTuple
+
+from mcp_remote_py.redact import Secret, secrets_in_url
+from mcp_remote_py.settings.headers import HeaderSettings
+from mcp_remote_py.settings.network import Network
+from mcp_remote_py.settings.sign_in import SignInSettings
+from mcp_remote_py.url import ServerUrl
+
+DEFAULT_PING_INTERVAL = 30.0
+"""Seconds."""
+DEFAULT_INITIALIZE_TIMEOUT = 45.0
+"""Seconds. Hosts give up after 60, some after 30, and the process must have started by then."""
+DEFAULT_MAX_MESSAGE_SIZE = 128 * 1024 * 1024
+"""Bytes of one message in either direction (promise R8)."""
+
+
+class TransportStrategy(Enum):
+    """Which transports are tried, in which order (names of mcp-remote)."""
+
+    HTTP_FIRST = "http-first"
+    SSE_FIRST = "sse-first"
+    HTTP_ONLY = "http-only"
+    SSE_ONLY = "sse-only"
+
+
+class ProtocolStrategy(Enum):
+    """Which era of the protocol the server is taken to speak (names of mcp-remote)."""
+
+    AUTO = "auto"
+    LEGACY = "legacy"
+    MODERN = "modern"
+
+
+class ToolRules(NamedTuple):
+    """Which tools the host may see and call: patterns with `*`, matched against the whole name.
+
+    An `allow` list, if any, must match; an `ignore` pattern must not; with `read_only` the
+    server must have marked the tool `readOnlyHint: true`.
+    """
+
+    allow: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    read_only: bool = False
+
+    @property
+    def restrict(self) -> bool:
+        """Whether any rule is set."""
+        return bool(self.allow or self.ignore or self.read_only)
+
+
+class LogSettings(NamedTuple):
+    """`level` is a name of the logging module, or "" for silence on stderr."""
+
+    level: str = "INFO"
+    file: str | None = None
+
+
+class LoginSettings(NamedTuple):
+    """Everything that signing in or out at one server needs to know."""
+
+    server: ServerUrl
+    headers: HeaderSettings = HeaderSettings()
+    """For the server itself, when it is asked whether it wants a sign-in."""
+    network: Network = Network()
+    sign_in: SignInSettings = SignInSettings()
+    log: LogSettings = LogSettings()
+
+    @property
+    def secrets(self) -> tuple[Secret, ...]:
+        """What no log line may show."""
+        return (
+            *self.headers.secrets,
+            *self.network.secrets_for(self.server),
+            *self.sign_in.secrets,
+            *_secrets_of_server(self.server),
+        )
+
+
+class ProxySettings(NamedTuple):
+    """Everything the relay needs to know of its command line and environment."""
+
+    server: ServerUrl
+    headers: HeaderSettings = HeaderSettings()
+    network: Network = Network()
+    transport: TransportStrategy = TransportStrategy.HTTP_FIRST
+    protocol: ProtocolStrategy = ProtocolStrategy.AUTO
+    tools: ToolRules = ToolRules()
+    ping_interval: float | None = None
+    """Seconds between keep-alive pings; None sends none."""
+    forward_ping: bool = False
+    initialize_timeout: float | None = DEFAULT_INITIALIZE_TIMEOUT
+    """Seconds the host's `initialize` waits for a person; None waits for ever."""
+    cookies: bool = True
+    max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE
+    log: LogSettings = LogSettings()
+    sign_in: SignInSettings = SignInSettings()
+
+    @property
+    def login(self) -> LoginSettings:
+        """As much of it as a sign-in needs."""
+        return LoginSettings(self.server, self.headers, self.network, self.sign_in, self.log)
+
+    @property
+    def secrets(self) -> tuple[Secret, ...]:
+        """What no log line may show."""
+        return self.login.secrets
+
+
+class LogoutSettings(NamedTuple):
+    """What is to be signed out, and how its authorization server is reached."""
+
+    server: ServerUrl | None
+    """None: every server."""
+    profile: str | None = None
+    """None: of `server` the default profile, of every server all of them."""
+    resource: str | None = None
+    """None: whatever resource was named at the sign-in."""
+    token_store: str | None = None
+    """None: the one that was used."""
+    network: Network = Network()
+    log: LogSettings = LogSettings()
+
+    @property
+    def secrets(self) -> tuple[Secret, ...]:
+        """What no log line may show."""
+        return _secrets_of_server(self.server)
+
+
+class StatusSettings(NamedTuple):
+    """Which sessions are to be told of; None is any."""
+
+    server: ServerUrl | None = None
+    profile: str | None = None
+    resource: str | None = None
+    json: bool = False
+    log: LogSettings = LogSettings()
+
+    @property
+    def secrets(self) -> tuple[Secret, ...]:
+        """What no log line may show."""
+        return _secrets_of_server(self.server)
+
+
+Settings = ProxySettings | LoginSettings | LogoutSettings | StatusSettings
+
+
+def _secrets_of_server(server: ServerUrl | None) -> tuple[Secret, ...]:
+    return () if server is None else secrets_in_url(str(server))

@@ -1,0 +1,136 @@
+"""Which HTTP proxy the environment names for a server, as curl reads its variables.
+
+Loaded where there is such a variable. Must not know how a proxy is spoken to.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from mcp_remote_py.errors import UsageError
+from mcp_remote_py.redact import Secret
+from mcp_remote_py.settings.urls import explain_fault
+from mcp_remote_py.url import (
+    BLANK,
+    DEFAULT_PORTS,
+    InvalidUrl,
+    ServerUrl,
+    encode_idna,
+    parse_address,
+    parse_authority,
+)
+
+if TYPE_CHECKING:
+    from ipaddress import IPv4Address, IPv6Address
+
+_FORM = "Write it in full, for example http://proxy.example.com:3128."
+
+
+def choose_http_proxy(server: ServerUrl, environment: Mapping[str, str]) -> Secret | None:
+    """The URL of the HTTP proxy the environment names for `server`, None for going directly.
+
+    `https_proxy` or `http_proxy` by the server's scheme, then `all_proxy`; lower case wins over
+    upper case and an empty variable counts as unset, as in curl. `HTTP_PROXY` is ignored where
+    `REQUEST_METHOD` is set: under CGI the client's `Proxy` header lands in it (CVE-2016-5385).
+    `no_proxy` lists what goes directly. Loopback always does: a proxy's loopback is another
+    machine's, and a token for this one must not travel there.
+
+    Raises:
+        UsageError: the proxy's URL is wrong or of a kind that is not supported.
+    """
+    if server.is_loopback:
+        return None
+    names = [f"{server.scheme}_proxy", f"{server.scheme}_proxy".upper(), "all_proxy", "ALL_PROXY"]
+    if "REQUEST_METHOD" in environment and "HTTP_PROXY" in names:
+        names.remove("HTTP_PROXY")
+    name = next((name for name in names if environment.get(name)), None)
+    if name is None:
+        return None
+    exceptions = environment.get("no_proxy") or environment.get("NO_PROXY") or ""
+    if _goes_directly(server, re.split(r"[,\s]+", exceptions)):
+        return None
+    return _parse_proxy_url(environment[name], name)
+
+
+def _parse_proxy_url(text: str, variable: str) -> Secret:
+    what = f"The proxy in {variable}"
+    scheme, separator, rest = text.strip().partition("://")
+    if not separator:
+        scheme, rest = "http", scheme
+    scheme = scheme.lower()
+    if scheme not in DEFAULT_PORTS:
+        raise UsageError(
+            f"{what} is of a kind that is not supported.",
+            hint="Supported are http:// and https:// proxies; or list the server in NO_PROXY.",
+        )
+    if BLANK.search(rest):
+        raise UsageError(
+            f"{what} contains a blank or a control character.",
+            hint="Percent-encode it, a blank as %20.",
+        )
+    userinfo, at, authority = re.split(r"[/?#]", rest, maxsplit=1)[0].rpartition("@")
+    try:
+        host, port = parse_authority(authority, scheme)
+    except InvalidUrl as error:
+        raise explain_fault(error.fault, what, _FORM) from None
+    if ":" in host:
+        host = f"[{host}]"
+    if at:
+        from urllib.parse import quote
+
+        userinfo = quote(userinfo, safe="%:!$&'()*+,;=")  # such as a raw [, which no parser takes
+    return Secret(f"{scheme}://{userinfo}{at}{host}:{port}")
+
+
+def _goes_directly(server: ServerUrl, exceptions: Iterable[str]) -> bool:
+    """Whether an entry covers the server: `*`, a host with all below it, an address, a network."""
+    address = None
+    if ":" in server.host or server.host.rpartition(".")[2].isdigit():
+        address = parse_address(server.host)
+    for entry in exceptions:
+        if entry == "*":
+            return True
+        host, port = _split_entry(entry)
+        if not host or port not in ("", str(server.port)):
+            continue
+        if address is not None:
+            if _covers(host, address):
+                return True
+        else:
+            host = host.lower() if host.isascii() else encode_idna(host)
+            name = server.host.removesuffix(".")
+            if name == host or name.endswith(f".{host}"):
+                return True
+    return False
+
+
+def _split_entry(entry: str) -> tuple[str, str]:
+    """Host or network and port of one entry of `no_proxy`, without brackets and leading `*.`."""
+    if entry.startswith("["):
+        host, _, port = entry[1:].partition("]")
+        return host, port.removeprefix(":")
+    host, port = entry, ""
+    if entry.count(":") == 1:
+        host, _, port = entry.partition(":")
+    return host.removeprefix("*").strip("."), port
+
+
+def _covers(entry: str, address: IPv4Address | IPv6Address) -> bool:
+    import ipaddress
+
+    try:
+        return address in ipaddress.ip_network(entry, strict=False)
+    except ValueError:
+        return False
+
+
+def secrets_of_proxy(proxy: Secret) -> Iterable[Secret]:
+    """What of its URL no log line may show."""
+    from urllib.parse import unquote
+
+    url = proxy.reveal()
+    userinfo, at, _ = url.partition("://")[2].rpartition("@")
+    password = userinfo.partition(":")[2]
+    return map(Secret, (url, userinfo, password, unquote(password))) if at else ()

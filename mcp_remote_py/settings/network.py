@@ -1,0 +1,129 @@
+"""How connections are opened: time-outs, certificates, proxies; the same for every command.
+
+Values alone. Must not know who opens a connection, nor what an option is called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from mcp_remote_py.redact import Secret
+from mcp_remote_py.url import ServerUrl
+
+DEFAULT_CONNECT_TIMEOUT = 10.0
+DEFAULT_HEADERS_TIMEOUT = 300.0
+DEFAULT_BODY_TIMEOUT = 300.0
+"""Seconds, as in mcp-remote 0.15.1; the last bounds a gap in a JSON body, never an event stream,
+unless `--body-timeout` is given (field notes 21 and 30: idle streams and long calls were cut)."""
+FETCH_TIMEOUT = 5.0
+POST_TIMEOUT = 15.0
+"""Seconds for one request of a sign-in in all: for a document, and where something is done for it.
+A person waits, and a host does (field note 29). The person may say otherwise (`SignInTimeouts`)."""
+LONGEST_SIGN_IN_PART = 60.0
+"""Seconds that they may give connecting, the headers and the body of such a request, each."""
+
+
+class Timeouts(NamedTuple):
+    """Seconds; None is no limit."""
+
+    connect: float | None = DEFAULT_CONNECT_TIMEOUT
+    headers: float | None = DEFAULT_HEADERS_TIMEOUT
+    body: float | None = DEFAULT_BODY_TIMEOUT
+    stream: float | None = None
+    """A gap in an event stream."""
+
+
+class RequestLimits(NamedTuple):
+    """Of one request, in seconds; None is for a part that only the whole bounds."""
+
+    connect: float | None
+    headers: float | None
+    body: float | None
+    """A gap in it."""
+    whole: float
+
+
+class SignInTimeouts(NamedTuple):
+    """What the person says of a sign-in's requests, in seconds: 0 is no limit, None not a word.
+
+    They are the same options as for messages. Their defaults are not: a document is small, and a
+    person or a host waits for it.
+    """
+
+    connect: float | None = None
+    headers: float | None = None
+    body: float | None = None
+
+    def limit(self, ours: float) -> RequestLimits:
+        """The limits of a request that we would give `ours` seconds in all.
+
+        Where the person says something, each part has what they say, or `ours`; and the whole as
+        much as its parts have: an answer that drips is bounded still. "No limit" is meant for
+        long calls: whoever renews a token keeps others waiting, and must come to an end.
+        """
+        if self == SignInTimeouts():
+            return RequestLimits(None, None, None, ours)
+        connect, headers, body = (
+            ours if one is None else min(one or LONGEST_SIGN_IN_PART, LONGEST_SIGN_IN_PART)
+            for one in self
+        )
+        return RequestLimits(connect, headers, body, connect + headers + body)
+
+
+class Tls(NamedTuple):
+    """Files in PEM form, beside the trust store of the operating system."""
+
+    ca_certs: tuple[str, ...] = ()
+    client_cert: str | None = None
+    client_key: str | None = None
+
+
+class Network(NamedTuple):
+    """How connections are opened: by every command, for messages and for sign-ins alike.
+
+    Made once from the command line, and handed to whatever opens one.
+    """
+
+    timeouts: Timeouts = Timeouts()
+    """For messages to the MCP server."""
+    sign_in_timeouts: SignInTimeouts = SignInTimeouts()
+    tls: Tls = Tls()
+    ipv4: bool = False
+    proxies: tuple[tuple[str, Secret], ...] = ()
+    """What the environment says of HTTP proxies: names and values of its variables."""
+    allow_private_network: bool = False
+    """Whether the server may lead a sign-in into private networks, wherever it is itself."""
+
+    def proxy_for(self, url: ServerUrl) -> Secret | None:
+        """The URL of the HTTP proxy for `url`, which may carry credentials; None without one.
+
+        Raises:
+            UsageError: as `choose_http_proxy`.
+        """
+        if not self.proxies:
+            return None
+        from mcp_remote_py.settings.http_proxy import choose_http_proxy
+
+        return choose_http_proxy(url, {name: value.reveal() for name, value in self.proxies})
+
+    def secrets_for(self, server: ServerUrl) -> Iterable[Secret]:
+        """What no log line may show once `server` is connected to."""
+        proxy = self.proxy_for(server)
+        if proxy is None:
+            return ()
+        from mcp_remote_py.settings.http_proxy import secrets_of_proxy
+
+        return secrets_of_proxy(proxy)
+
+
+_PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
+_SEEN_VARIABLES = frozenset(
+    (*_PROXY_VARIABLES, *map(str.upper, _PROXY_VARIABLES), "REQUEST_METHOD")
+)
+
+
+def proxy_variables(environment: Mapping[str, str]) -> tuple[tuple[str, Secret], ...]:
+    """As much of the environment as `http_proxy.choose_http_proxy` looks at."""
+    names = _SEEN_VARIABLES.intersection(environment)
+    return tuple((name, Secret(environment[name])) for name in sorted(names))

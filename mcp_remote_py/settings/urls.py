@@ -1,0 +1,89 @@
+"""URLs that a person writes: what may be used, and what to write instead, in their words.
+
+What a URL is, `url` knows. Must not know what a URL is for beyond what its sentence says.
+"""
+
+from __future__ import annotations
+
+from mcp_remote_py.errors import UsageError
+from mcp_remote_py.url import InvalidUrl, ServerUrl, UrlFault, parse_url
+
+_SERVER = "The server URL"
+_SERVER_FORM = "Write it in full, for example https://example.com/mcp."
+_IPV6_FORM = "Write an IPv6 address in brackets, as in [2001:db8::1]:8443."
+
+_HINTS = {
+    UrlFault.HOST: "Replace placeholders such as <your-server> by the real name.",
+    UrlFault.COLONS: _IPV6_FORM,
+    UrlFault.BRACKETS: _IPV6_FORM,
+    UrlFault.BEHIND_BRACKET: _IPV6_FORM,
+    UrlFault.PORT: "A port is a number from 1 to 65535.",
+    UrlFault.CHARACTER: "Write it percent-encoded, as %XX.",
+}
+"""What to do about it, wherever the URL stands."""
+
+_SERVER_HINTS = {
+    UrlFault.BLANK: "Give it as one argument; write a blank inside it as %20.",
+    UrlFault.USER_INFO: "Leave it out and pass it with"
+    ' --header "Authorization: Basic ${CREDENTIALS}".',
+}
+
+_NOT_HTTPS = (UrlFault.EMPTY, UrlFault.BLANK, UrlFault.NO_SCHEME, UrlFault.OTHER_SCHEME)
+
+
+def explain_fault(fault: UrlFault, what: str, form: str) -> UsageError:
+    """The error for the person; `what` names the URL, `form` says how it is written."""
+    return UsageError(f"{what} {fault.value}.", hint=_HINTS.get(fault, form))
+
+
+def parse_server_url(text: str, allow_http: bool = False) -> ServerUrl:
+    """The address of an MCP server; see `url.parse_url`.
+
+    Plain http is for loopback, elsewhere only with `allow_http` (promise S4).
+
+    Raises:
+        UsageError: it is not a URL, or one that must not be used.
+    """
+    try:
+        url = parse_url(text)
+    except InvalidUrl as error:
+        if error.fault is UrlFault.OTHER_SCHEME:
+            raise UsageError(
+                f"{_SERVER} begins with {text.partition(':')[0].lower()}://.",
+                hint="A remote MCP server is reached by https:// (or http:// on this machine).",
+            ) from None
+        raise explain_fault(
+            error.fault, _SERVER, _SERVER_HINTS.get(error.fault, _SERVER_FORM)
+        ) from None
+    if not url.is_protected and not allow_http:
+        raise UsageError(
+            f"Plain http to {url.host} would let the network read every header and message.",
+            hint="Use https, or add --allow-http if that network is trusted.",
+        )
+    return url
+
+
+def parse_plain_url(text: str, option: str, form: str, allow_http: bool = False) -> ServerUrl:
+    """A URL that `option` gives: https, or http to this machine, without fragment.
+
+    `form` is an example of one. Nothing is changed in it: what is not ASCII is refused.
+
+    Raises:
+        UsageError: it is not such a URL.
+    """
+    hint = f"Write it in full, for example {form}."
+    try:
+        url = parse_url(text)
+    except InvalidUrl as error:
+        if error.fault in _NOT_HTTPS or not text.isascii():
+            raise UsageError(f"{option} is not an https URL.", hint=hint) from None
+        if error.fault is UrlFault.USER_INFO:
+            hint = "Leave it out."
+        raise explain_fault(error.fault, option, hint) from None
+    if not text.isascii():
+        raise UsageError(f"{option} is not an https URL.", hint=hint)
+    if "#" in text:
+        raise UsageError(f"{option} has a fragment.", hint="Leave out what begins with #.")
+    if not url.is_protected and not allow_http:
+        raise UsageError(f"{option} is plain http to another machine.", hint="Use https.")
+    return url

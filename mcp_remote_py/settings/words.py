@@ -1,0 +1,190 @@
+"""Words that are not what they stand for: variables, files, commands, numbers, names from a list.
+
+What an option's value needs before it means anything. Must not know what any option is for.
+"""
+
+from __future__ import annotations
+
+import errno
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping
+
+from mcp_remote_py.errors import UsageError
+
+ReadText = Callable[[str], str]
+"""Gives the text of the file of that path; raises OSError, or ValueError where it is not a text."""
+
+CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+"""Control characters but the tab: no header and no parameter carries one."""
+
+_VARIABLE = re.compile(r"\$\{([^{}]+)\}")
+_PRINTABLE_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_.:-]{0,63}")
+
+
+def expand_environment(text: str, environment: Mapping[str, str]) -> str:
+    """`text` with every `${NAME}` replaced by that variable's value, which is not expanded again.
+
+    Raises:
+        UsageError: a variable is not set.
+    """
+
+    def value_of(match: re.Match[str]) -> str:
+        name = match[1]
+        if name in environment:
+            return environment[name]
+        raise UsageError(
+            f"{_show(name, 'A')} is used, but no environment variable of that name is set.",
+            hint='MCP hosts pass only a few variables on: set it in "env" of the server\'s entry.',
+        )
+
+    return _VARIABLE.sub(value_of, text)
+
+
+def find_empty_variable(text: str, environment: Mapping[str, str]) -> str:
+    """The first `${NAME}` in `text` that stands for nothing but blanks, "" without one."""
+    for name in _VARIABLE.findall(text):
+        if name in environment and not environment[name].strip():
+            return _show(name, "a")
+    return ""
+
+
+def _show(name: str, article: str) -> str:
+    """The variable as it is written, if its name surely is one: a torn token would end in a log."""
+    return f"${{{name}}}" if _PRINTABLE_VARIABLE.fullmatch(name) else f"{article} ${{...}}"
+
+
+def expand_path(text: str, environment: Mapping[str, str]) -> str:
+    """A file name with `${NAME}` and a leading `~` expanded: hosts start us without a shell."""
+    path = expand_environment(text, environment)
+    home = environment.get("HOME") or environment.get("USERPROFILE") or ""
+    if home and (path == "~" or path.startswith(("~/", "~\\"))):
+        return home + path[1:]
+    return path
+
+
+_FILE_HINTS = {
+    errno.EFBIG: "Look whether it is the right file.",
+    errno.EBUSY: "Write it under another name and rename it then.",
+}
+
+
+def read_file_text(path: str, option: str, read_file: ReadText) -> str:
+    """The text of the file `path` that `option` names.
+
+    Raises:
+        UsageError: it cannot be read, or is not a text.
+    """
+    try:
+        return read_file(path)
+    except OSError as error:
+        raise UsageError(
+            f"{option}: cannot read {path}: {error.strerror or type(error).__name__}.",
+            hint=_FILE_HINTS.get(error.errno or 0, "Give the full path of a file you may read."),
+        ) from None
+    except ValueError:  # UnicodeDecodeError, or a NUL in the path
+        raise UsageError(
+            f"{option}: {path} is not a UTF-8 text file.", hint="Save it as plain UTF-8 text."
+        ) from None
+
+
+def split_command(
+    text: str,
+    environment: Mapping[str, str],
+    option: str,
+    form: str,
+    *,
+    windows: bool = False,
+) -> tuple[str, ...]:
+    r"""The words of the command that `option` gives, for starting it without a shell.
+
+    Blanks separate, quotes join, and on POSIX a backslash escapes; on Windows it is an
+    ordinary character, so that `C:\tools\token.exe` survives. `${NAME}` is expanded word by
+    word afterwards: a value never splits. `form` says what to give instead of nothing.
+
+    Raises:
+        UsageError: no word, an open quote, or a variable that is not set.
+    """
+    import shlex
+
+    lexer = shlex.shlex(text, posix=True, punctuation_chars=False)
+    lexer.whitespace_split = True
+    lexer.commenters = ""
+    if windows:
+        lexer.escape = ""
+    try:
+        words = list(lexer)
+    except ValueError:
+        raise UsageError(
+            f"{option} has a quote that is not closed.",
+            hint='Close it; inside JSON write " as \\".',
+        ) from None
+    if not words:
+        raise UsageError(f"{option} is empty.", hint=form)
+    return tuple(expand_environment(word, environment) for word in words)
+
+
+_SECONDS = re.compile(r"[0-9]+(\.[0-9]*)?|\.[0-9]+")
+_SIZE = re.compile(r"([0-9]+) ?([A-Za-z]*)")
+_SIZE_UNITS = {
+    "": 1,
+    "b": 1,
+    "kb": 1000,
+    "mb": 1000**2,
+    "gb": 1000**3,
+    "kib": 1024,
+    "mib": 1024**2,
+    "gib": 1024**3,
+}
+
+
+def parse_seconds(text: str, option: str) -> float:
+    """Seconds, whole or with a decimal point; whoever takes them takes 0 for no limit.
+
+    Raises:
+        UsageError: it is not such a number.
+    """
+    if not _SECONDS.fullmatch(text) or not math.isfinite(float(text)):
+        raise UsageError(
+            f"{option} takes a number of seconds.", hint="For example 30 or 0.5; 0 means no limit."
+        )
+    return float(text)
+
+
+def parse_positive_seconds(text: str, option: str, otherwise: str) -> float:
+    """Seconds above 0; `otherwise` is a sentence on what there is without the option.
+
+    Raises:
+        UsageError: it is not such a number.
+    """
+    if not _SECONDS.fullmatch(text) or not 0 < float(text) < math.inf:
+        raise UsageError(
+            f"{option} takes a number of seconds above 0.", hint=f"For example 60. {otherwise}"
+        )
+    return float(text)
+
+
+def parse_size(text: str, option: str) -> int:
+    """Bytes: a whole number, alone or with kB, MB, GB (powers of 1000) or KiB, MiB, GiB.
+
+    Raises:
+        UsageError: it is not such a size, or 0.
+    """
+    size = _SIZE.fullmatch(text)
+    unit = None if size is None else _SIZE_UNITS.get(size[2].lower())
+    if size is None or unit is None or len(size[1]) > 15 or int(size[1]) == 0:
+        raise UsageError(
+            f"{option} takes a size above 0.", hint="For example 128MiB, 50MB or 1000000 (bytes)."
+        )
+    return int(size[1]) * unit
+
+
+def choose(text: str, option: str, names: Iterable[str]) -> str:
+    """`text`, which is one of `names`.
+
+    Raises:
+        UsageError: it is not.
+    """
+    if text not in names:
+        raise UsageError(f"{option} has an unknown value.", hint=f"Use one of: {', '.join(names)}.")
+    return text

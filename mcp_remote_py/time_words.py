@@ -1,0 +1,48 @@
+"""Times and spans in words, the same everywhere.
+
+Seconds are since the epoch, or of a span. Must not know what time it is, nor what lasts.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+_UNITS = (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1))
+"""The largest first, in seconds."""
+
+
+def describe_span(seconds: float) -> str:
+    """In the largest unit that is full, rounded down, but what is left of a second is one."""
+    unit, length = next((pair for pair in _UNITS if seconds >= pair[1]), _UNITS[-1])
+    return _count(max(int(seconds > 0), int(seconds // length)), unit)
+
+
+def describe_wait(seconds: float) -> str:
+    """A wait, rounded up: whoever comes back then is not too early. "8 minutes"."""
+    for unit, length in _UNITS[1:3]:
+        if seconds > 1.5 * length:
+            return _count(math.ceil(seconds / length), unit)
+    return _count(max(1, math.ceil(seconds)), "second")
+
+
+def to_moment(seconds: float) -> datetime | None:
+    """The time in UTC, None where no calendar has it: such numbers come from servers."""
+    from datetime import UTC, datetime  # a relay tells nobody the time
+
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def describe_moment(moment: datetime) -> str:
+    """To the minute."""
+    return f"{moment:%Y-%m-%d %H:%M} UTC"
+
+
+def _count(count: int, unit: str) -> str:
+    return f"{count} {unit}{'' if count == 1 else 's'}"

@@ -1,0 +1,115 @@
+"""Words are options, their values, or the URL, whatever stands between them."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mcp_remote_py.cli.arguments import Arguments, parse_arguments
+from mcp_remote_py.cli.options import options_of
+from mcp_remote_py.cli.program import COMMANDS, LOGIN, LOGOUT, PROXY, STATUS
+from mcp_remote_py.errors import UsageError
+
+URL = "https://example.com/mcp"
+
+
+def parse(*argv: str, command: str = PROXY) -> Arguments:
+    return parse_arguments(command, argv)
+
+
+@pytest.mark.promise("P2")
+@pytest.mark.parametrize(
+    ("argv", "options"),
+    [
+        (["--header", "A: b"], {"--header": ["A: b"]}),
+        (["--header=A: b"], {"--header": ["A: b"]}),
+        (["--header=A=b"], {"--header": ["A=b"]}),
+        (["--header="], {"--header": [""]}),
+        (["--header", ""], {"--header": [""]}),
+        (["--header", "-A: b"], {"--header": ["-A: b"]}),
+        (["--header", "--debug: b"], {"--header": ["--debug: b"]}),
+        (["--header=--debug"], {"--header": ["--debug"]}),
+        (["--header", "-"], {"--header": ["-"]}),
+        (["--connect-timeout", "-5"], {"--connect-timeout": ["-5"]}),
+        (["--connect-timeout", "-.5"], {"--connect-timeout": ["-.5"]}),
+        (["--header", "A: b", "--header=C: d"], {"--header": ["A: b", "C: d"]}),
+        (["--debug", "--debug"], {"--debug": ["", ""]}),
+    ],
+)
+def test_an_option_has_the_next_word_or_what_stands_behind_its_sign(
+    argv: list[str], options: dict[str, list[str]]
+) -> None:
+    for words in ([URL, *argv], [*argv, URL], ["--ipv4", *argv, URL]):
+        found = parse(*words)
+        assert found.url == URL
+        assert {name: found.options[name] for name in options} == options
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["--header"],
+        ["--header", "--debug"],
+        ["--header", "--"],
+        ["--header", "-x"],
+        ["--header", "--debug=1"],
+        ["--connect-timeout", "-5s"],
+    ],
+)
+def test_an_option_is_not_the_value_of_another(argv: list[str]) -> None:
+    with pytest.raises(UsageError, match=f"^{argv[0]} needs a value"):
+        parse(URL, *argv)
+
+
+def test_a_misspelled_option_is_named_whatever_is_in_its_value() -> None:
+    with pytest.raises(UsageError, match=r"^Unknown option --headr\."):
+        parse(URL, "--headr=A: hunter22")
+    assert parse(URL, "--header", "--x=a: b").each("--header") == ["--x=a: b"]
+
+
+def test_behind_two_hyphens_every_word_is_one() -> None:
+    assert parse("--debug", "--", URL) == Arguments({"--debug": [""]}, URL)
+    with pytest.raises(UsageError, match="3 arguments are given"):
+        parse(URL, "--", "--debug", "--ipv4")
+
+
+def test_of_several_words_the_last_counts_and_the_port_follows_the_url() -> None:
+    found = parse("--scope", "a", URL, "--scope=b", "3334")
+    assert (found.last("--scope"), found.each("--scope")) == ("b", ["a", "b"])
+    assert (found.url, found.port) == (URL, "3334")
+    assert (found.last("--host"), found.has("--host"), found.each("--host")) == (None, False, ())
+
+
+@pytest.mark.parametrize("argv", [["--help"], ["-h"], ["--version"], [URL, "x", "--what", "-h"]])
+def test_a_question_needs_nothing_else(argv: list[str]) -> None:
+    found = parse(*argv)
+    assert found.has("--help") or found.has("--version")
+    assert found.url is None
+
+
+def test_where_nothing_is_named_every_server_is_meant() -> None:
+    assert parse(command=STATUS) == Arguments({})
+    assert parse("--all", command=LOGOUT) == Arguments({"--all": [""]})
+    for command in (PROXY, LOGIN, LOGOUT):
+        with pytest.raises(UsageError, match="No server URL is given"):
+            parse(command=command)
+
+
+WORDS = st.one_of(
+    st.sampled_from([option.name for option in options_of(LOGIN)]),
+    st.sampled_from(["--", "-", "-h", "--header=A: b", "--debug=1", "--what", URL, "3334", "-5"]),
+    st.text("-=a: 1", max_size=6),
+)
+
+
+@pytest.mark.promise("S2")
+@given(st.sampled_from(list(COMMANDS)), st.lists(WORDS, max_size=6))
+def test_any_words_are_arguments_or_one_sentence(command: str, argv: list[str]) -> None:
+    try:
+        found = parse(*argv, command=command)
+    except UsageError:
+        return
+    words = [word for values in found.options.values() for word in values if word]
+    assert all(any(word in given for given in argv) for word in words)
+    assert found.url is None or found.url in argv

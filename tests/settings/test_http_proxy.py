@@ -1,0 +1,129 @@
+"""The proxy of the environment is chosen as curl does."""
+
+from __future__ import annotations
+
+import pytest
+
+from mcp_remote_py.errors import UsageError
+from mcp_remote_py.settings.http_proxy import choose_http_proxy
+from tests.settings.given import server
+
+SCHEME_HINT = "Write it in full, for example https://example.com/mcp."
+IPV6_HINT = "Write an IPv6 address in brackets, as in [2001:db8::1]:8443."
+
+
+class TestProxy:
+    @pytest.mark.parametrize(
+        ("url", "environment", "proxy"),
+        [
+            ("https://e.com/", {}, None),
+            ("https://e.com/", {"HTTPS_PROXY": "http://p:1"}, "http://p:1"),
+            ("https://e.com/", {"HTTPS_PROXY": "http://P.test"}, "http://p.test:80"),
+            ("https://e.com/", {"https_proxy": "https://p/x"}, "https://p:443"),
+            ("https://e.com/", {"https_proxy": "p:3128"}, "http://p:3128"),
+            ("https://e.com/", {"https_proxy": "http://u:p%40@p:1"}, "http://u:p%40@p:1"),
+            ("https://e.com/", {"https_proxy": "http://u:[@ü@p:1"}, "http://u:%5B%40%C3%BC@p:1"),
+            ("https://e.com/", {"https_proxy": "http://[::1]:1"}, "http://[::1]:1"),
+            ("https://e.com/", {"HTTPS_PROXY": "http://a:1", "https_proxy": "http://b:1"},
+             "http://b:1"),
+            ("https://e.com/", {"HTTPS_PROXY": "http://a:1", "https_proxy": ""}, "http://a:1"),
+            ("https://e.com/", {"HTTP_PROXY": "http://a:1"}, None),
+            ("https://e.com/", {"ALL_PROXY": "http://a:1"}, "http://a:1"),
+            ("https://e.com/", {"ALL_PROXY": "http://a:1", "all_proxy": "http://b:1"},
+             "http://b:1"),
+            ("https://e.com/", {"all_proxy": "http://b:1", "HTTPS_PROXY": "http://a:1"},
+             "http://a:1"),
+            ("http://e.com/", {"HTTP_PROXY": "http://a:1"}, "http://a:1"),
+            ("http://e.com/", {"HTTP_PROXY": "http://a:1", "REQUEST_METHOD": "GET"}, None),
+            ("http://e.com/", {"http_proxy": "http://a:1", "REQUEST_METHOD": "GET"},
+             "http://a:1"),
+            ("https://e.com/", {"HTTPS_PROXY": "http://a:1", "REQUEST_METHOD": "GET"},
+             "http://a:1"),
+            ("http://localhost:1/", {"http_proxy": "http://a:1"}, None),
+            ("https://127.0.0.1/", {"https_proxy": "http://a:1"}, None),
+            ("https://[::1]/", {"all_proxy": "http://a:1"}, None),
+        ],
+    )  # fmt: skip
+    def test_the_environment_chooses(
+        self, url: str, environment: dict[str, str], proxy: str | None
+    ) -> None:
+        chosen = choose_http_proxy(server(url), environment)
+        assert (None if chosen is None else chosen.reveal()) == proxy
+
+    @pytest.mark.parametrize(
+        ("url", "exceptions", "direct"),
+        [
+            ("https://e.com/", "*", True),
+            ("https://e.com/", "e.com", True),
+            ("https://e.com/", "x.com, E.COM ,y.com", True),
+            ("https://e.com/", "x.com y.com", False),
+            ("https://a.e.com/", "e.com", True),
+            ("https://a.e.com/", ".e.com", True),
+            ("https://e.com/", ".e.com", True),
+            ("https://a.e.com/", "*.e.com", True),
+            ("https://ae.com/", "e.com", False),
+            ("https://e.com./", "e.com", True),
+            ("https://e.com/", "e.com:443", True),
+            ("https://e.com/", "e.com:8443", False),
+            ("https://bücher.example/", "bücher.example", True),
+            ("https://10.1.2.3/", "10.1.2.3", True),
+            ("https://10.1.2.3/", "10.1.0.0/16", True),
+            ("https://10.1.2.3/", "10.1.0.0/24", False),
+            ("https://10.1.2.3/", "2.3", False),
+            ("https://10.1.2.3:8443/", "10.1.2.3:8443", True),
+            ("https://host.10/", "host.10", True),
+            ("https://[2001:db8::1]/", "2001:db8::1", True),
+            ("https://[2001:db8::1]/", "[2001:db8::1]:443", True),
+            ("https://[2001:db8::1]/", "[2001:db8::1]:1", False),
+            ("https://[2001:db8::1]/", "2001:db8::/32", True),
+            ("https://[2001:db8::1]/", "10.0.0.0/8", False),
+            ("https://e.com/", "10.0.0.0/8", False),
+            ("https://e.com/", ",,", False),
+            ("https://e.com/", ".", False),
+        ],
+    )
+    def test_no_proxy_names_what_goes_directly(
+        self, url: str, exceptions: str, direct: bool
+    ) -> None:
+        for name in ("no_proxy", "NO_PROXY"):
+            chosen = choose_http_proxy(server(url), {"ALL_PROXY": "http://p:1", name: exceptions})
+            assert (chosen is None) is direct
+
+    @pytest.mark.promise("S2")
+    @pytest.mark.parametrize(
+        ("proxy", "sentence"),
+        [
+            *(
+                (
+                    f"{scheme}://u:hunter22@p:1080",
+                    "The proxy in HTTPS_PROXY is of a kind that is not supported. Supported are "
+                    "http:// and https:// proxies; or list the server in NO_PROXY.",
+                )
+                for scheme in ("socks5", "SOCKS5h", "socks4", "ftp", "")
+            ),
+            (
+                "http://u:hunter22 x@p:1",
+                "The proxy in HTTPS_PROXY contains a blank or a control character. "
+                "Percent-encode it, a blank as %20.",
+            ),
+            (
+                "http://u:hunter22@",
+                "The proxy in HTTPS_PROXY has no host. Write it in full, for example "
+                "http://proxy.example.com:3128.",
+            ),
+            (
+                "http://u:hunter22@p:99999",
+                "The proxy in HTTPS_PROXY has an invalid port. A port is a number from 1 to 65535.",
+            ),
+            (
+                "http://u:hunter22@[p]",
+                f"The proxy in HTTPS_PROXY has an invalid IPv6 address in brackets. {IPV6_HINT}",
+            ),
+        ],
+    )
+    def test_a_wrong_proxy_is_one_sentence_without_its_password(
+        self, proxy: str, sentence: str
+    ) -> None:
+        with pytest.raises(UsageError) as caught:
+            choose_http_proxy(server("https://e.com/"), {"HTTPS_PROXY": proxy})
+        assert caught.value.sentence() == sentence

@@ -1,0 +1,51 @@
+"""A span, a wait and a moment are said in one way."""
+
+from __future__ import annotations
+
+import pytest
+
+from mcp_remote_py.time_words import describe_moment, describe_span, describe_wait, to_moment
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0, "1 second"),
+        (0.2, "1 second"),
+        (1, "1 second"),
+        (29.1, "30 seconds"),
+        (90, "90 seconds"),
+        (91, "2 minutes"),
+        (600, "10 minutes"),
+        (5401, "2 hours"),
+        (86400, "24 hours"),
+    ],
+)
+def test_wait_in_words(seconds: float, words: str) -> None:
+    assert describe_wait(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0, "0 seconds"),
+        (0.2, "1 second"),
+        (59.9, "59 seconds"),
+        (60, "1 minute"),
+        (7199, "1 hour"),
+        (172800, "2 days"),
+    ],
+)
+def test_span_in_words(seconds: float, words: str) -> None:
+    assert describe_span(seconds) == words
+
+
+def test_moment_in_words() -> None:
+    moment = to_moment(1_700_000_000)
+    assert moment is not None
+    assert describe_moment(moment) == "2023-11-14 22:13 UTC"
+
+
+@pytest.mark.parametrize("seconds", [1e300, -1e300, float("inf"), float("nan")])
+def test_no_calendar_has_every_number_of_a_server(seconds: float) -> None:
+    assert to_moment(seconds) is None
