@@ -25,6 +25,8 @@ from types import TracebackType
 from typing import Any, Self, cast
 
 from tests.canaries import HEADERS, RUN
+from tests.harness.warm import WarmProcess, can_be_warm
+from tests.thorough import THOROUGH
 
 PATIENCE = 15.0
 """Seconds a wait takes at most where the test says nothing else."""
@@ -65,6 +67,22 @@ def environment_for(home: Path, extra: Mapping[str, str] | None = None) -> dict[
         "MCP_REMOTE_CONFIG_DIR": str(state),
     }
     return known | dict(extra or {})
+
+
+def start(
+    command: Sequence[str], environment: Mapping[str, str], stdin: int, *, fresh: bool
+) -> subprocess.Popen[bytes]:
+    """The process, which is the fork of one that has loaded the command where that is the same."""
+    if not fresh and not THOROUGH and can_be_warm(command, environment):
+        return WarmProcess(command, environment, stdin)
+    return subprocess.Popen(
+        list(command),
+        stdin=stdin,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=dict(environment),
+        bufsize=0,
+    )
 
 
 def key_of(request_id: object) -> str:
@@ -115,6 +133,7 @@ class Host:
         handlers: Mapping[str, Handler] | None = None,
         patience: float = PATIENCE,
         stdin: int = subprocess.PIPE,
+        fresh: bool = False,
     ) -> None:
         self.handlers: dict[str, Handler] = dict(handlers or {})
         self.patience = patience
@@ -137,14 +156,7 @@ class Host:
         self._known_children: set[int] = set()
         pairs = itertools.pairwise(command)
         HEADERS.register(value.split()[-1] for option, value in pairs if option == "--header")
-        self.process = subprocess.Popen(
-            list(command),
-            stdin=stdin,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=dict(environment),
-            bufsize=0,
-        )
+        self.process = start(command, environment, stdin, fresh=fresh)
         self._threads = [
             threading.Thread(target=self._read_stdout, daemon=True),
             threading.Thread(target=self._read_stderr, daemon=True),
