@@ -25,8 +25,7 @@ from types import TracebackType
 from typing import Any, Self, cast
 
 from tests.canaries import HEADERS, RUN
-from tests.harness.warm import WarmProcess, can_be_warm
-from tests.thorough import THOROUGH
+from tests.harness.warm import start
 
 PATIENCE = 15.0
 """Seconds a wait takes at most where the test says nothing else."""
@@ -67,22 +66,6 @@ def environment_for(home: Path, extra: Mapping[str, str] | None = None) -> dict[
         "MCP_REMOTE_CONFIG_DIR": str(state),
     }
     return known | dict(extra or {})
-
-
-def start(
-    command: Sequence[str], environment: Mapping[str, str], stdin: int, *, fresh: bool
-) -> subprocess.Popen[bytes]:
-    """The process, which is the fork of one that has loaded the command where that is the same."""
-    if not fresh and not THOROUGH and can_be_warm(command, environment):
-        return WarmProcess(command, environment, stdin)
-    return subprocess.Popen(
-        list(command),
-        stdin=stdin,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=dict(environment),
-        bufsize=0,
-    )
 
 
 def key_of(request_id: object) -> str:

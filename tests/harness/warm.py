@@ -20,6 +20,7 @@ import importlib
 import json
 import os
 import pkgutil
+import runpy
 import select
 import signal
 import socket
@@ -29,9 +30,13 @@ import threading
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any, NoReturn, cast
+from typing import IO, Any, NoReturn, cast
+
+from tests.thorough import THOROUGH
 
 COMMAND = Path(sys.executable).parent / "mcp-remote-py"
+INSTRUMENTS = {str(Path(__file__).parent / "failing_disk")}
+"""Folders of what may also be put before `os` when all is loaded."""
 MAX_MESSAGE = 1 << 17
 """Bytes of one start: arguments and environment."""
 
@@ -40,12 +45,74 @@ def can_be_warm(command: Sequence[str], environment: Mapping[str, str]) -> bool:
     """Whether it is the command itself, and nothing in its environment is for Python's start."""
     read_at_start = ("PYTHON", "LC_", "LANG", "LD_", "COVERAGE", "MALLOC")
     known = {"PYTHON_KEYRING_BACKEND"}
+    if environment.get("PYTHONPATH") in INSTRUMENTS:
+        known.add("PYTHONPATH")
     length = sum(map(len, (*command, *environment, *environment.values())))
     return (
         command[0] == str(COMMAND)
         and length < MAX_MESSAGE // 12  # as many bytes may JSON make of a character
         and not any(name.startswith(read_at_start) and name not in known for name in environment)
     )
+
+
+def start(
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    stdin: int = subprocess.PIPE,
+    *,
+    fresh: bool = False,
+) -> subprocess.Popen[bytes]:
+    """The process, with pipes: a fork where that is the same, and never where it is to be fresh."""
+    if not fresh and not THOROUGH and can_be_warm(command, environment):
+        return WarmProcess(command, environment, stdin)
+    return subprocess.Popen(
+        list(command),
+        stdin=stdin,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=dict(environment),
+        bufsize=0,
+    )
+
+
+def run(
+    command: Sequence[str], environment: Mapping[str, str], seconds: float, lines: str | None = None
+) -> subprocess.CompletedProcess[str]:
+    """A command that is over, with what it said; `lines` are for its stdin.
+
+    Raises:
+        TimeoutExpired: it was not over within these seconds, and was killed; with what it said.
+    """
+    said: list[bytes] = [b"", b""]
+
+    def read(number: int, stream: IO[bytes]) -> None:
+        with stream:
+            while data := stream.read(1 << 16):
+                said[number] += data
+
+    with open(os.devnull) as nothing:
+        stdin = nothing.fileno() if lines is None else subprocess.PIPE
+        process = start(command, environment, stdin)
+    streams = cast("tuple[IO[bytes], IO[bytes]]", (process.stdout, process.stderr))
+    readers = [threading.Thread(target=read, args=pair) for pair in enumerate(streams)]
+    for reader in readers:
+        reader.start()
+    if process.stdin is not None:
+        with contextlib.suppress(BrokenPipeError), process.stdin:
+            process.stdin.write((lines or "").encode())
+    is_late = False
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        is_late = True
+        process.kill()
+    status = process.wait()
+    for reader in readers:
+        reader.join()
+    output, errors = (one.decode() for one in said)
+    if is_late:
+        raise subprocess.TimeoutExpired(list(command), seconds, output, errors)
+    return subprocess.CompletedProcess(list(command), status, output, errors)
 
 
 class WarmProcess(subprocess.Popen[bytes]):
@@ -227,6 +294,9 @@ def become(requests: socket.socket, streams: list[int], message: dict[str, Any])
         os.environ.update(coerced | message["environment"])
         os.chdir(message["cwd"])
         sys.argv = message["words"]
+        if "PYTHONPATH" in os.environ:
+            instrument = Path(os.environ["PYTHONPATH"]) / "sitecustomize.py"
+            runpy.run_path(str(instrument), run_name=instrument.stem)
         importlib.import_module("mcp_remote_py.__main__").run()
     except BaseException as error:
         sys.excepthook(type(error), error, error.__traceback__)

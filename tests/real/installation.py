@@ -37,7 +37,7 @@ OLDEST_NODE = (20, 3)
 """What wrangler 4.85.0 runs on; its later releases need 22."""
 
 SYSTEM_CA = ((22, 15), (23, 8))
-"""First releases of Node, of one line and of all later ones, that can trust whom the machine does."""
+"""Releases of Node, of one line and of all later ones, that can trust whom the machine trusts."""
 
 PATIENCE = 300.0
 """Seconds one installation takes at most; 10 to 15 are usual."""

@@ -251,15 +251,7 @@ def test_login_that_cannot_be_stored_is_not_told_as_one(machine: Callable[..., M
 
 
 def run_command(stage: Machine, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*stage.prefix, str(COMMAND), *words],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        env=stage.environment(),
-        check=False,
-    )
+    return stage.run(*words)
 
 
 # A disk of its own
