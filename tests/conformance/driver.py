@@ -316,7 +316,7 @@ def play(url: str, environment: Mapping[str, str], folder: Path, browser: FakeBr
     command += options_for(scenario, url, context, folder)
     variables = environment_for(folder, {"BROWSER": str(browser.command)})
     with ExitStack() as stack:
-        host = Host(command, variables, patience=PATIENCE, fresh=True)
+        host = Host(command, variables, patience=PATIENCE)
         stack.callback(lambda: (folder / "stderr").write_text(host.stderr))
         stack.enter_context(host)
         try:

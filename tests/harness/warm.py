@@ -37,6 +37,7 @@ from tests.thorough import THOROUGH
 COMMAND = Path(sys.executable).parent / "mcp-remote-py"
 INSTRUMENTS = {str(Path(__file__).parent / "failing_disk")}
 """Folders of what may also be put before `os` when all is loaded."""
+NURSERY = "NURSERY"
 MAX_MESSAGE = 1 << 17
 """Bytes of one start: arguments and environment."""
 
@@ -183,6 +184,11 @@ class WarmProcess(subprocess.Popen[bytes]):
         self.send_signal(signal.SIGKILL)
 
 
+def address_of(name: str) -> bytes:
+    """In Linux' abstract space: there is nothing to be removed afterwards."""
+    return b"\0" + name.encode()
+
+
 def wait_readable(descriptor: int, timeout: float | None) -> bool:
     """Whether there is something to be read, or an end to be seen, within these seconds."""
     poll = select.poll()
@@ -191,19 +197,29 @@ def wait_readable(descriptor: int, timeout: float | None) -> bool:
 
 
 class Nursery:
-    """The process that has loaded the command, seen from the tests."""
+    """The process that has loaded the command, seen from the tests.
 
-    def __init__(self) -> None:
+    Attributes:
+        name: where others reach it, who name it to `nursery` by the variable `NURSERY`.
+    """
+
+    def __init__(self, name: str = "") -> None:
         self._lock = threading.Lock()
-        self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs:
-            known = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-            self._process = subprocess.Popen(
-                [sys.executable, str(Path(__file__).resolve()), str(theirs.fileno())],
-                stdin=subprocess.DEVNULL,
-                env=known,
-                pass_fds=[theirs.fileno()],
-            )
+        self._process: subprocess.Popen[bytes] | None = None
+        self.name = name or f"warm-{os.getpid()}-{os.urandom(8).hex()}"
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        if not name:
+            known = {key: os.environ[key] for key in ("PATH", "HOME") if key in os.environ}
+            with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
+                listener.bind(address_of(self.name))
+                listener.listen(64)
+                self._process = subprocess.Popen(
+                    [sys.executable, str(Path(__file__).resolve()), str(listener.fileno())],
+                    stdin=subprocess.DEVNULL,
+                    env=known,
+                    pass_fds=[listener.fileno()],
+                )
+        self._socket.connect(address_of(self.name))
 
     def start(
         self, command: Sequence[str], environment: Mapping[str, str], streams: Sequence[int]
@@ -219,7 +235,8 @@ class Nursery:
     def close(self) -> None:
         """Ends it; what it has started goes on."""
         self._socket.close()
-        self._process.wait()
+        if self._process is not None:
+            self._process.wait()
 
     def _ask(self, message: object, streams: Sequence[int] = ()) -> int:
         data = json.dumps(message).encode()
@@ -232,8 +249,8 @@ class Nursery:
 
 @cache
 def nursery() -> Nursery:
-    """The one of this process; it ends with it."""
-    one = Nursery()
+    """The one of this process, which ends with it, or of the process that has named its own."""
+    one = Nursery(os.environ.get(NURSERY, ""))
     atexit.register(one.close)
     return one
 
@@ -262,29 +279,49 @@ def load() -> None:
     assert "keyring" not in sys.modules
 
 
-def serve(requests: socket.socket) -> None:
-    """One after another; returns when nobody can ask any more."""
+def serve(listener: socket.socket) -> None:
+    """One after another; returns when nobody is left of those who came."""
+    asking: dict[int, socket.socket] = {}
+    poll = select.poll()
+    poll.register(listener, select.POLLIN)
     while True:
-        data, streams, _, _ = socket.recv_fds(requests, MAX_MESSAGE, 3)
-        if not data:
+        for descriptor, _ in poll.poll():
+            if descriptor == listener.fileno():
+                one, _ = listener.accept()
+                asking[one.fileno()] = one
+                poll.register(one, select.POLLIN)
+            elif not answer(asking[descriptor], [listener, *asking.values()]):
+                poll.unregister(descriptor)
+                asking.pop(descriptor).close()
+        if not asking:
             return
-        message = json.loads(data)
-        if "ended" in message:
-            _, status = os.waitpid(message["ended"], 0)
-            answer = os.waitstatus_to_exitcode(status)
-        else:
-            answer = os.fork()
-            if not answer:
-                become(requests, streams, message)
-            for descriptor in streams:
-                os.close(descriptor)
-        requests.send(str(answer).encode())
 
 
-def become(requests: socket.socket, streams: list[int], message: dict[str, Any]) -> NoReturn:
+def answer(asking: socket.socket, sockets: list[socket.socket]) -> bool:
+    """Does what is asked for next; whether there was something."""
+    data, streams, _, _ = socket.recv_fds(asking, MAX_MESSAGE, 3)
+    if not data:
+        return False
+    message = json.loads(data)
+    if "ended" in message:
+        _, status = os.waitpid(message["ended"], 0)
+        result = os.waitstatus_to_exitcode(status)
+    else:
+        result = os.fork()
+        if not result:
+            become(sockets, streams, message)
+        for descriptor in streams:
+            os.close(descriptor)
+    with contextlib.suppress(BrokenPipeError):
+        asking.send(str(result).encode())
+    return True
+
+
+def become(sockets: list[socket.socket], streams: list[int], message: dict[str, Any]) -> NoReturn:
     """The command."""
     try:
-        requests.close()
+        for one in sockets:
+            one.close()
         for number, descriptor in enumerate(streams):
             os.dup2(descriptor, number)
             os.close(descriptor)
@@ -310,8 +347,8 @@ def main() -> None:
     os.set_inheritable(int(sys.argv[1]), False)
     load()
     gc.freeze()
-    with socket.socket(fileno=int(sys.argv[1])) as requests:
-        serve(requests)
+    with socket.socket(fileno=int(sys.argv[1])) as listener:
+        serve(listener)
 
 
 if __name__ == "__main__":
