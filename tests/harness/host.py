@@ -367,6 +367,14 @@ class Host:
         reason = "the command ended first" if done else f"not within {limit} s"
         raise AssertionError(f"{what}: {reason}; stderr: {self.stderr[-2000:]}")
 
+    def wait_logged(self, text: str) -> None:
+        """Waits until this is on stderr, which is read beside stdout and may be behind it.
+
+        Raises:
+            AssertionError: it is not, in time.
+        """
+        wait_until(lambda: text in self.stderr, f"{text!r} on stderr", seconds=self.patience)
+
     def stop_reading(self) -> None:
         """From now on nobody reads the command's stdout."""
         self._may_read.clear()

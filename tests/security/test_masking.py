@@ -202,5 +202,5 @@ def test_a_page_that_the_log_cannot_show_whole_is_shown_by_login(play: Play) -> 
     host = stage.host("--no-browser", "--auth-timeout", "1")
     request_id = host.begin("initialize", initialize_params())
     assert_error(host.answer(request_id, seconds=PATIENCE), request_id)
+    host.wait_logged("the whole address is shown by mcp-remote-py login")
     assert_masked(host.stderr, key)
-    assert "the whole address is shown by mcp-remote-py login" in host.stderr

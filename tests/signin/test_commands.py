@@ -625,12 +625,12 @@ def test_login_by_hand_finishes_what_a_relay_waits_for(
     words = [str(COMMAND), terminal.server.url, "--no-browser"]
     host = terminal.stack.enter_context(Host(words, terminal.environment, patience=PATIENCE))
     asked = host.begin("initialize", initialize_params())
-    wait_until(lambda: "--paste" in host.stderr, "the advice", seconds=PATIENCE)
-    assert f"mcp-remote-py login {terminal.server.url} --paste" in host.stderr
-    assert re.search(r"ssh -L (\d+):localhost:\1", host.stderr)
+    host.wait_logged(f"mcp-remote-py login {terminal.server.url} --paste")
+    advice = r"ssh -L (\d+):localhost:\1"
+    wait_until(lambda: bool(re.search(advice, host.stderr)), "the advice", seconds=PATIENCE)
     process, said = begin_paste(terminal)
     url = address_in(said)
-    assert url in host.stderr, "the same sign-in"
+    host.wait_logged(url)  # the same sign-in
     paste(process, go_elsewhere(url))
     assert process.wait(PATIENCE) == 0
     assert "result" in host.answer(asked)
