@@ -3,8 +3,9 @@
 Needs nothing but Python 3.11 and the package index; with --peers also the npm registry and Debian's
 packages, for the real servers, hosts and browser of the tests (Node itself is among the locked
 dependencies). With --lowest, makes .venv-lowest as well, with the oldest versions that are allowed.
-Prints the path of the environment's Python on stdout, everything else on stderr. Must not import
-anything that is not in the standard library.
+Prints the path of the environment's Python on stdout, everything else on stderr. With --early, does
+nothing but what of --peers needs no environment, and says nothing. Must not import anything that is
+not in the standard library.
 """
 
 import ensurepip
@@ -139,8 +140,16 @@ def set_up_peers() -> None:
             raise SetUpError("the line above says what the tests need.")
 
 
+def set_up_early() -> int:
+    """What can be had meanwhile, by the Python that is here; its exit status."""
+    words = [sys.executable, "-m", "tests.real.installation", "--early"]
+    return subprocess.call(words, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=2)
+
+
 def main() -> int:
     """Exit status 0, or 1 after one line that says what to do."""
+    if "--early" in sys.argv[1:]:
+        return set_up_early()
     if sys.version_info < OLDEST:
         say("Python 3.11 or newer is needed; this is " + sys.version.split()[0] + ".")
         return 1

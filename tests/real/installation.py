@@ -16,7 +16,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -206,8 +206,21 @@ def run(
         )
 
 
+def begin_early() -> None:
+    """The browser, and where there is a Node already, what comes by npm; the rest is tried later."""
+    with ThreadPoolExecutor() as pool:
+        begun: list[Future[Any]] = [pool.submit(install_browser)]
+        begun += [
+            pool.submit(install_node_packages, one) for one in (HERE, CONFORMANCE, ERA_WORKER)
+        ]
+        wait(begun)
+
+
 def main() -> int:
     """All of them, side by side: most of the time is the network's."""
+    if "--early" in sys.argv[1:]:
+        begin_early()
+        return 0
     try:
         check()
         with ThreadPoolExecutor() as pool:
