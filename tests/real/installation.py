@@ -29,6 +29,8 @@ ERA_WORKER = HERE / "worker-era"
 """A Worker on the library versions of April 2025, which contradict those of today."""
 CONFORMANCE = HERE.parent / "conformance"
 """The official suite."""
+FOLDERS = (HERE, CONFORMANCE, ERA_WORKER)
+"""What npm installs into; the longest first."""
 FASTMCP_ENVIRONMENT = HERE / ".venv-fastmcp"
 FASTMCP_REQUIREMENTS = HERE / "requirements-fastmcp.txt"
 FASTMCP_PYTHON = FASTMCP_ENVIRONMENT / "bin" / "python"
@@ -207,7 +209,7 @@ def run(
 
 
 def begin_early() -> None:
-    """The browser, and where there is a Node already, what comes by npm; the rest is tried later."""
+    """The browser, and by npm what a Node that is there can get; what fails is tried again later."""
     with ThreadPoolExecutor() as pool:
         begun: list[Future[Any]] = [pool.submit(install_browser)]
         begun += [
@@ -224,9 +226,8 @@ def main() -> int:
     try:
         check()
         with ThreadPoolExecutor() as pool:
-            folders = (HERE, CONFORMANCE, ERA_WORKER)
             begun: list[Future[Any]] = [
-                pool.submit(install_node_packages, folder) for folder in folders
+                pool.submit(install_node_packages, folder) for folder in FOLDERS
             ]
             begun += [pool.submit(install_fastmcp), pool.submit(install_browser)]
             for one in begun:
