@@ -209,7 +209,7 @@ def run(
 
 
 def begin_early() -> None:
-    """The browser, and by npm what a Node that is there can get; what fails is tried again later."""
+    """The browser, and by npm what a Node that is there can get; what fails is done later."""
     with ThreadPoolExecutor() as pool:
         begun: list[Future[Any]] = [pool.submit(install_browser)]
         begun += [
