@@ -8,7 +8,6 @@ nothing but what of --peers needs no environment, and says nothing. Must not imp
 not in the standard library.
 """
 
-import ensurepip
 import hashlib
 import os
 import subprocess
@@ -103,6 +102,8 @@ def set_up_python() -> None:
             "This Python cannot make virtual environments. On Debian and Ubuntu:"
             f" apt install python{'.'.join(map(str, sys.version_info[:2]))}-venv"
         ) from None
+    import ensurepip  # Debian may not have it; then the line above has said so
+
     if tuple(map(int, ensurepip.version().split(".")[:2])) < QUICK_PIP:
         install("--require-hashes", "--requirement", PIP_LOCK)
     install("--require-hashes", "--requirement", LOCK)
