@@ -16,6 +16,7 @@ import pytest
 from tests.harness.host import Host, environment_for, wait_until
 from tests.harness.warm import COMMAND, WarmProcess, can_be_warm
 from tests.peers.wild_server import WildServer
+from tests.thorough import THOROUGH
 
 WAYS = ("fresh", "warm")
 
@@ -36,7 +37,7 @@ def live(folder: Path, way: str, *options: str, kill: signal.Signals | None = No
         environment = environment_for(folder / way, {"FOR_THE_SERVER": "from-the-environment"})
         assert can_be_warm(command, environment)
         with Host(command, environment, fresh=way == "fresh") as host:
-            assert isinstance(host.process, WarmProcess) is (way == "warm")
+            assert isinstance(host.process, WarmProcess) is (way == "warm" and not THOROUGH)
             host.initialize()
             host.request("tools/call", {"name": "echo", "arguments": {"text": "\u00e9\U0001f600"}})
             assert host.process.poll() is None
