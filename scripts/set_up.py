@@ -1,10 +1,11 @@
 """Makes .venv with the locked dependencies and the project, once per state of the lock.
 
-Needs nothing but Python 3.11 and the package index; with --peers also the npm registry, for the
-real servers and hosts of the tests (Node itself is among the locked dependencies). With --lowest,
-makes .venv-lowest with the oldest versions that are allowed. Prints the
-path of the environment's Python on stdout, everything else on stderr. Must not import anything
-that is not in the standard library.
+Needs nothing but Python 3.11 and the package index; with --peers also the npm registry and Debian's
+packages, for the real servers, hosts and browser of the tests (Node itself is among the locked
+dependencies). With --lowest, makes .venv-lowest as well, with the oldest versions that are allowed.
+Prints the path of the environment's Python on stdout, everything else on stderr. With --early, does
+nothing but what of --peers needs no environment, and says nothing. Must not import anything that is
+not in the standard library.
 """
 
 import hashlib
@@ -17,11 +18,16 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 LOWEST = "--lowest" in sys.argv[1:]
 """Whether the dependencies are the oldest ones allowed, in an environment of their own."""
-LOCK = "requirements-lowest.lock" if LOWEST else "requirements.lock"
-ENVIRONMENT = ROOT / (".venv-lowest" if LOWEST else ".venv")
+ENVIRONMENT, LOWEST_ENVIRONMENT = ROOT / ".venv", ROOT / ".venv-lowest"
+LOCK, LOWEST_LOCK, PIP_LOCK = (
+    "requirements.lock",
+    "requirements-lowest.lock",
+    "requirements-pip.lock",
+)
 BINARIES = ENVIRONMENT / ("Scripts" if os.name == "nt" else "bin")
-PYTHON = BINARIES / ("python.exe" if os.name == "nt" else "python")
 OLDEST = (3, 11)
+QUICK_PIP = (25,)
+"""Older ones take three times as long: they look at every version there ever was of everything."""
 
 
 class SetUpError(Exception):
@@ -48,49 +54,103 @@ def run(arguments: list[str], hint: str) -> None:
         raise SetUpError(f"`{words}` failed. {hint}")
 
 
-def wanted_state() -> str:
-    """A fingerprint of everything the environment is made from."""
+def python_of(environment: Path) -> Path:
+    """Its interpreter."""
+    if os.name == "nt":
+        return environment / "Scripts" / "python.exe"
+    return environment / "bin" / "python"
+
+
+PYTHON = python_of(ENVIRONMENT)
+NETWORK = "Is the package index reachable? Run the same command again."
+
+
+def wanted_state(lock: str) -> str:
+    """A fingerprint of everything an environment with this lock is made from."""
     state = hashlib.sha256(str(ROOT).encode())
-    for name in (LOCK, "pyproject.toml"):
+    for name in (lock, PIP_LOCK, "pyproject.toml"):
         state.update((ROOT / name).read_bytes())
     return state.hexdigest()
 
 
+def is_complete(environment: Path, state: str) -> bool:
+    """Whether it was made of exactly this."""
+    stamp = environment / "complete"
+    return (
+        python_of(environment).is_file()
+        and stamp.is_file()
+        and stamp.read_text(encoding="ascii") == state
+    )
+
+
+def announce(environment: Path) -> None:
+    """Tells the person what takes so long."""
+    version = ".".join(map(str, sys.version_info[:2]))
+    say(f"Setting up {environment.name} with Python {version} (once; about a minute)...")
+
+
 def set_up_python() -> None:
     """The environment, the locked dependencies with compiled byte code, the project (editable)."""
-    stamp = ENVIRONMENT / "complete"
-    state = wanted_state()
-    if PYTHON.is_file() and stamp.is_file() and stamp.read_text(encoding="ascii") == state:
+    state = wanted_state(LOCK)
+    if is_complete(ENVIRONMENT, state):
         return
-    version = ".".join(map(str, sys.version_info[:2]))
-    say(f"Setting up {ENVIRONMENT.name} with Python {version} (once; about a minute)...")
+    announce(ENVIRONMENT)
     try:
         venv.create(ENVIRONMENT, clear=True, with_pip=True, symlinks=os.name != "nt")
     except subprocess.CalledProcessError:
         raise SetUpError(
             "This Python cannot make virtual environments. On Debian and Ubuntu:"
-            f" apt install python{version}-venv"
+            f" apt install python{'.'.join(map(str, sys.version_info[:2]))}-venv"
         ) from None
-    pip = [str(PYTHON), "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
-    network = "Is the package index reachable? Run the same command again."
-    run([*pip, "--require-hashes", "--requirement", LOCK], network)
-    if not LOWEST:  # its tests run from here, and start no command
-        run([*pip, "--no-deps", "--no-build-isolation", "--editable", "."], network)
+    import ensurepip  # Debian may not have it; then the line above has said so
+
+    if tuple(map(int, ensurepip.version().split(".")[:2])) < QUICK_PIP:
+        install("--require-hashes", "--requirement", PIP_LOCK)
+    install("--require-hashes", "--requirement", LOCK)
+    install("--no-deps", "--no-build-isolation", "--editable", ".")
     run([str(PYTHON), "-m", "compileall", "-q", "mcp_remote_py"], "The package does not compile.")
-    stamp.write_text(state, encoding="ascii")
+    (ENVIRONMENT / "complete").write_text(state, encoding="ascii")
+
+
+def set_up_lowest() -> None:
+    """The other environment, by pip of the first; the tests run from here, and start no command."""
+    state = wanted_state(LOWEST_LOCK)
+    if is_complete(LOWEST_ENVIRONMENT, state):
+        return
+    announce(LOWEST_ENVIRONMENT)
+    venv.create(LOWEST_ENVIRONMENT, clear=True, symlinks=os.name != "nt")
+    # Compiled when it is first loaded: most of it never is.
+    options = ("--no-compile", "--require-hashes", "--requirement", LOWEST_LOCK)
+    install(*options, into=LOWEST_ENVIRONMENT)
+    (LOWEST_ENVIRONMENT / "complete").write_text(state, encoding="ascii")
+
+
+def install(*options: str, into: Path = ENVIRONMENT) -> None:
+    """Lets pip do it; of the project's environment, whichever it is for."""
+    pip = [str(PYTHON), "-m", "pip", "--disable-pip-version-check"]
+    if into != ENVIRONMENT:
+        pip += ["--python", str(python_of(into))]
+    run([*pip, "install", "-qq", *options], NETWORK)
 
 
 def set_up_peers() -> None:
-    """The third-party servers and hosts the tests run against; they know what they need."""
+    """The third-party systems the tests run against; they say themselves what is missing."""
     if (ROOT / "tests" / "real" / "installation.py").is_file():
-        run(
-            [str(PYTHON), "-m", "tests.real.installation"],
-            "Is the npm registry reachable? Run the same command again.",
-        )
+        words = [str(PYTHON), "-m", "tests.real.installation"]
+        if subprocess.call(words, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=2):
+            raise SetUpError("the line above says what the tests need.")
+
+
+def set_up_early() -> int:
+    """What can be had meanwhile, by the Python that is here; its exit status."""
+    words = [sys.executable, "-m", "tests.real.installation", "--early"]
+    return subprocess.call(words, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=2)
 
 
 def main() -> int:
     """Exit status 0, or 1 after one line that says what to do."""
+    if "--early" in sys.argv[1:]:
+        return set_up_early()
     if sys.version_info < OLDEST:
         say("Python 3.11 or newer is needed; this is " + sys.version.split()[0] + ".")
         return 1
@@ -98,10 +158,12 @@ def main() -> int:
         set_up_python()
         if "--peers" in sys.argv[1:]:
             set_up_peers()
+        if LOWEST:
+            set_up_lowest()
     except SetUpError as error:
         say(f"Set-up failed: {error}")
         return 1
-    print(PYTHON)
+    print(python_of(LOWEST_ENVIRONMENT) if LOWEST else PYTHON)
     return 0
 
 

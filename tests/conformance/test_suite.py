@@ -28,6 +28,8 @@ from tests.conformance.scenarios import (
     arguments_for,
     tabs_of,
 )
+from tests.harness.warm import NURSERY, nursery
+from tests.thorough import THOROUGH
 
 Json = dict[str, Any]
 
@@ -70,6 +72,7 @@ def examine(suite: Suite, tmp_path_factory: pytest.TempPathFactory) -> Examine:
         command = f"{sys.executable} -m {driver.__name__}"
         options = ["-o", "suite", "--command", command, "--timeout", str(SUITE_MILLISECONDS)]
         variables = {"PYTHONPATH": str(ROOT), driver.ERA: era, driver.FOLDER: str(folder)}
+        variables |= {NURSERY: nursery().name} if not THOROUGH else {}
         with suite.started(["client", *arguments, *options], folder, **variables) as process:
             status = process.wait(SECONDS)
         return Examination(status, (folder / "suite.log").read_text(), read_verdicts(folder))

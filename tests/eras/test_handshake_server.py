@@ -30,6 +30,7 @@ from mcp_remote_py.errors import InvalidMessage
 from mcp_remote_py.jsonrpc import make_error
 from mcp_remote_py.parsing import parse_message
 from tests.eras.transcripts_player import Output, find_transcripts, play, read_transcript
+from tests.thorough import often
 
 Json = dict[str, Any]
 
@@ -492,7 +493,7 @@ class Crowd:
 
 @pytest.mark.promise("E3", "R1")
 @given(STEPS)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=often(150, 3000), deadline=None)
 def test_in_any_order_nothing_is_lost_doubled_or_swapped(steps: list[tuple[str, int]]) -> None:
     crowd = Crowd()
     for step, which in steps:

@@ -5,24 +5,21 @@ do, and goes on by itself: follows redirects with a cookie jar, fills in and sub
 meets, ends at the redirect URI. It visits loopback only and is gone within `LIFETIME`.
 
 The file is both the test's side (`FakeBrowser`) and the program; the program runs on the standard
-library alone. Must not know who starts it.
+library alone, and loads little of it: hundreds are started. Must not know who starts it.
 """
 
 from __future__ import annotations
 
-import argparse
 import html.parser
 import http.client
 import json
 import os
-import shlex
 import signal
 import sys
 import threading
 import time
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qs, urlencode, urljoin, urlsplit
 
@@ -44,6 +41,15 @@ ANYTHING = "tester"
 REFUSING = ("deny", "cancel", "abort", "reject", "no")
 
 
+PROGRAM = f"""
+import sys
+sys.modules["ssl"] = None
+sys.path.insert(0, {str(Path(__file__).resolve().parent)!r})
+import browser
+browser.main()
+"""
+"""Imported, its byte code is kept; of HTTPS there is none."""
+
 # The test's side
 
 
@@ -62,15 +68,14 @@ class FakeBrowser:
         self._processes = folder / "processes"
         self.command = folder / "browser"
         self._mode = mode
-        program = [sys.executable, "-I", "-S", str(Path(__file__).resolve())]
-        words = [*program, "--folder", str(folder), "--seconds", str(seconds)]
-        self._program = shlex.join(words)
+        program = [sys.executable, "-I", "-S", "-c", PROGRAM]
+        self._program = " ".join(map(_quote, (*program, str(folder), str(seconds))))
         self.become(mode)
 
     def become(self, mode: str) -> None:
         """From now on it opens pages in this mode."""
         assert mode in MODES, mode
-        text = f'#!/bin/sh\nexec {self._program} --mode {mode} "$@"\n'
+        text = f'#!/bin/sh\nexec {self._program} {mode} "$@"\n'
         new = self.command.with_suffix(".new")
         new.write_text(text)
         new.chmod(0o700)
@@ -97,6 +102,11 @@ class FakeBrowser:
             group = int(line)
             if _is_ours(group, self.command.parent):
                 os.killpg(group, signal.SIGKILL)
+
+
+def _quote(word: str) -> str:
+    """For sh."""
+    return "'" + word.replace("'", "'\\''") + "'"
 
 
 def _lines(file: Path) -> list[str]:
@@ -126,14 +136,11 @@ def fake_browser(
 # The browser
 
 
-@dataclass
 class Page:
     """One answer."""
 
-    url: str
-    status: int
-    location: str | None
-    body: str
+    def __init__(self, url: str, status: int, location: str | None, body: str) -> None:
+        self.url, self.status, self.location, self.body = url, status, location, body
 
 
 class Jar:
@@ -173,14 +180,13 @@ class Jar:
         return "; ".join(f"{name}={value}" for _, name, value in fitting)
 
 
-@dataclass
 class Form:
-    """A form: where it goes, what is filled in, its buttons (name, value, text), its links."""
+    """A form: where it goes, what is filled in, its buttons (name, value, text)."""
 
-    action: str
-    method: str
-    fields: list[tuple[str, str]]
-    buttons: list[tuple[str, str, str]]
+    def __init__(self, action: str, method: str) -> None:
+        self.action, self.method = action, method
+        self.fields: list[tuple[str, str]] = []
+        self.buttons: list[tuple[str, str, str]] = []
 
 
 class PageReader(html.parser.HTMLParser):
@@ -196,7 +202,7 @@ class PageReader(html.parser.HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         at = {name: value or "" for name, value in attrs}
         if tag == "form":
-            self.forms.append(Form(at.get("action", ""), at.get("method", "get").lower(), [], []))
+            self.forms.append(Form(at.get("action", ""), at.get("method", "get").lower()))
             self._in_form = True
         elif tag == "a" and at.get("href"):
             self.links.append(at["href"])
@@ -338,24 +344,19 @@ def _refuses(button: tuple[str, str, str]) -> bool:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--folder", type=Path, required=True)
-    parser.add_argument("--mode", choices=MODES, required=True)
-    parser.add_argument("--seconds", type=float, default=THINKING)
-    parser.add_argument("url")
-    arguments = parser.parse_args()
-    folder: Path = arguments.folder
+    place, seconds, mode, url = sys.argv[1:]
+    folder = Path(place)
     os.umask(0o077)
-    _append(folder / "opened", arguments.url)
-    if arguments.mode == "record" or os.fork():
+    _append(folder / "opened", url)
+    if mode == "record" or os.fork():
         return
     os.setsid()
     signal.alarm(LIFETIME)
     _append(folder / "processes", str(os.getpid()))
     _leave_the_callers_streams()
-    visit = Visit(arguments.mode, arguments.seconds)
+    visit = Visit(mode, float(seconds))
     try:
-        page = visit.open(arguments.url)
+        page = visit.open(url)
         end = f"{page.status} {page.url}"
     except (OSError, LookupError, http.client.HTTPException) as error:
         end = f"{type(error).__name__}: {error}"
@@ -378,7 +379,3 @@ def _append(file: Path, line: str) -> None:
         os.write(descriptor, line.replace("\n", " ").encode() + b"\n")
     finally:
         os.close(descriptor)
-
-
-if __name__ == "__main__":
-    main()

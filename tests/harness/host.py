@@ -25,6 +25,7 @@ from types import TracebackType
 from typing import Any, Self, cast
 
 from tests.canaries import HEADERS, RUN
+from tests.harness.warm import start
 
 PATIENCE = 15.0
 """Seconds a wait takes at most where the test says nothing else."""
@@ -115,6 +116,7 @@ class Host:
         handlers: Mapping[str, Handler] | None = None,
         patience: float = PATIENCE,
         stdin: int = subprocess.PIPE,
+        fresh: bool = False,
     ) -> None:
         self.handlers: dict[str, Handler] = dict(handlers or {})
         self.patience = patience
@@ -137,14 +139,7 @@ class Host:
         self._known_children: set[int] = set()
         pairs = itertools.pairwise(command)
         HEADERS.register(value.split()[-1] for option, value in pairs if option == "--header")
-        self.process = subprocess.Popen(
-            list(command),
-            stdin=stdin,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=dict(environment),
-            bufsize=0,
-        )
+        self.process = start(command, environment, stdin, fresh=fresh)
         self._threads = [
             threading.Thread(target=self._read_stdout, daemon=True),
             threading.Thread(target=self._read_stderr, daemon=True),
@@ -371,6 +366,14 @@ class Host:
                 return
         reason = "the command ended first" if done else f"not within {limit} s"
         raise AssertionError(f"{what}: {reason}; stderr: {self.stderr[-2000:]}")
+
+    def wait_logged(self, text: str) -> None:
+        """Waits until this is on stderr, which is read beside stdout and may be behind it.
+
+        Raises:
+            AssertionError: it is not, in time.
+        """
+        wait_until(lambda: text in self.stderr, f"{text!r} on stderr", seconds=self.patience)
 
     def stop_reading(self) -> None:
         """From now on nobody reads the command's stdout."""

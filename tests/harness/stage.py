@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -26,9 +25,9 @@ from tests.harness.host import (
     initialize_params,
     wait_until,
 )
+from tests.harness.warm import COMMAND, run
 from tests.peers.authorization_server import AuthorizationServer
 
-COMMAND = Path(sys.executable).parent / "mcp-remote-py"
 PATIENCE = 40.0
 """Seconds for what needs a sign-in, or the end of several time-outs."""
 CALL: Json = {"name": "echo", "arguments": {"text": "hello"}}
@@ -70,17 +69,14 @@ class Stage:
 
     def login(self, *options: str) -> None:
         """The person signs in by the command for it, at a terminal."""
-        words = ["login", self.server.url, "--token-store", "file", *options]
-        done = subprocess.run(
-            [*self.prefix, str(COMMAND), *words],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-            env=self.environment(),
-            check=False,
-        )
+        done = self.run("login", self.server.url, "--token-store", "file", *options)
         assert done.returncode == 0, done.stdout + done.stderr
+
+    def run(
+        self, *words: str, environment: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """A command that ends by itself, without a host."""
+        return run([*self.prefix, str(COMMAND), *words], self.environment(environment), PATIENCE)
 
     def sign_in(self, *options: str, **more: Any) -> Host:
         """A host whose command has signed in, with one tab."""

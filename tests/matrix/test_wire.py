@@ -17,9 +17,9 @@ from mcp_remote_py.credentials.state import StateFile
 from tests.harness.host import Host
 from tests.matrix.clients import PREFIX, ModernClient, capabilities_of, connect, text_of
 from tests.peers.wild_server import MODERN, WildServer, be_modern
-from tests.relay.conftest import Relay, Wild, relay, wild
+from tests.relay.conftest import Relay, Wild, fresh, relay, wild
 
-__all__ = ["relay", "wild"]
+__all__ = ["fresh", "relay", "wild"]
 
 Json = dict[str, Any]
 

@@ -23,6 +23,7 @@ from mcp_remote_py.net.http1 import (
     write_head,
 )
 from tests.net.corpus import CHUNKED, EMPTY, ILLEGAL, LEGAL, OK, ONE, Illegal, Legal
+from tests.thorough import often
 
 
 class Read(NamedTuple):
@@ -150,7 +151,7 @@ def chunked(draw: st.DrawFn) -> tuple[list[bytes], bytes]:
 
 
 @given(chunked())
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=often(150, 3000), deadline=None)
 def test_chunks_cut_anywhere(case: tuple[list[bytes], bytes]) -> None:
     pieces, body = case
     found = read(pieces)
@@ -160,7 +161,7 @@ def test_chunks_cut_anywhere(case: tuple[list[bytes], bytes]) -> None:
 
 
 @given(st.binary(max_size=300), st.sampled_from([b"", b"HTTP/1.1 200 OK\r\n", CHUNKED]))
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=often(150, 3000), deadline=None)
 def test_any_bytes_are_an_answer_or_a_fault(noise: bytes, start: bytes) -> None:
     for pieces in ([start + noise], [start, noise]):
         with contextlib.suppress(Broken):

@@ -245,9 +245,9 @@ WORLDS: dict[str, tuple[Credential | None, Ledger | None]] = {
 ONE_PROCESS = Bounds(events=often(4, 6))
 ONE_FROM_SIGNED_IN = Bounds(events=often(3, 6))
 TWO_PROCESSES = Bounds(
-    events=3, processes=2, preemptions=1, kills=1, waits=(660.0,), every=often(2, 1)
+    events=3, processes=2, preemptions=1, kills=1, waits=(660.0,), every=often(3, 1)
 )
-"""One switch at any step, one kill at any step; in the gate, at every second."""
+"""One switch at any step, one kill at any step; in the gate, at every third."""
 
 TWO_FROM_SIGNED_IN = replace(TWO_PROCESSES, events=often(2, 3))
 """There are four times as many ways from there."""

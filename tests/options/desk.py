@@ -12,7 +12,6 @@ import json
 import os
 import socket
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -32,11 +31,11 @@ from mcp_remote_py.redact import Secret
 from mcp_remote_py.settings.urls import parse_server_url
 from tests.harness.browser import FakeBrowser, fake_browser
 from tests.harness.host import Host, Json, environment_for, initialize_params
+from tests.harness.warm import COMMAND, run
 from tests.peers.authorization_server import AuthorizationServer, Form
 from tests.peers.wild_server import WildServer
 from tests.transports.peers import Authority, TlsServer
 
-COMMAND = Path(sys.executable).parent / "mcp-remote-py"
 PATIENCE = 25.0
 """Seconds for a command that is expected to come to its end."""
 
@@ -258,21 +257,11 @@ class Desk:
 
     def _command(self, command: str, words: list[str]) -> Seen:
         line = [str(COMMAND), command, *([self.url] if self.url else []), *words]
-        process = subprocess.Popen(
-            line,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=self.environment,
-        )
         try:
-            said, logged = process.communicate(self.lines, self.seconds)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            said, logged = process.communicate()
-            return Seen(None, said, logged)
-        return Seen(process.returncode, said, logged)
+            done = run(line, self.environment, self.seconds, self.lines)
+        except subprocess.TimeoutExpired as error:
+            return Seen(None, str(error.output), str(error.stderr))
+        return Seen(done.returncode, done.stdout, done.stderr)
 
     def _relay(self, words: list[str]) -> Seen:
         seen = Seen()

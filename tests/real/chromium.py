@@ -48,7 +48,7 @@ OPTIONS = (
 NO = ("deny", "cancel", "abort", "reject", "no")
 
 
-class NotInstalled(Exception):
+class NoBrowser(Exception):
     """The browser is not on this machine."""
 
 
@@ -56,11 +56,11 @@ def find_browser() -> tuple[str, str]:
     """The paths of Chromium and its driver.
 
     Raises:
-        NotInstalled: one of them is missing.
+        NoBrowser: one of them is missing.
     """
     found = shutil.which("chromium"), shutil.which("chromedriver")
     if found[0] is None or found[1] is None:
-        raise NotInstalled(
+        raise NoBrowser(
             "Chromium and its driver are needed by tests/real/test_chromium.py. Debian and Ubuntu: "
             "`apt-get install chromium chromium-driver`."
         )

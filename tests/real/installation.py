@@ -1,10 +1,11 @@
 """Installs the pinned third-party systems into this folder, once per content of their locks.
 
 Needs Node.js and npm: those beside this Python, else those on PATH. The fastmcp host gets a
-virtual environment of its own, because what it needs may contradict what we need. Must not know
-what the tests do with them.
+virtual environment of its own, because what it needs may contradict what we need. The browser is
+the machine's, installed by apt where it is missing and that is allowed. Must not know what the
+tests do with them.
 
-By hand: `python -m tests.real.installation`.
+By hand: `python -m tests.real.installation`; exit status 1 after one line that says what to do.
 """
 
 from __future__ import annotations
@@ -14,8 +15,13 @@ import os
 import shutil
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from functools import cache
 from pathlib import Path
+from typing import Any
+
+from tests.real.chromium import NoBrowser, find_browser
 
 HERE = Path(__file__).parent
 NODE_MODULES = HERE / "node_modules"
@@ -23,12 +29,17 @@ ERA_WORKER = HERE / "worker-era"
 """A Worker on the library versions of April 2025, which contradict those of today."""
 CONFORMANCE = HERE.parent / "conformance"
 """The official suite."""
+FOLDERS = (HERE, CONFORMANCE, ERA_WORKER)
+"""What npm installs into; the longest first."""
 FASTMCP_ENVIRONMENT = HERE / ".venv-fastmcp"
 FASTMCP_REQUIREMENTS = HERE / "requirements-fastmcp.txt"
 FASTMCP_PYTHON = FASTMCP_ENVIRONMENT / "bin" / "python"
 
 OLDEST_NODE = (20, 3)
 """What wrangler 4.85.0 runs on; its later releases need 22."""
+
+SYSTEM_CA = ((22, 15), (23, 8))
+"""Releases of Node, of one line and of all later ones, that can trust whom the machine trusts."""
 
 PATIENCE = 300.0
 """Seconds one installation takes at most; 10 to 15 are usual."""
@@ -65,24 +76,39 @@ def find_node() -> str:
         NotInstalled: there is none, or it is too old.
     """
     node = find_node_tool("node")
-    version = subprocess.check_output([node, "--version"], text=True, timeout=PATIENCE).strip()
-    major, minor = version.removeprefix("v").split(".")[:2]
-    if (int(major), int(minor)) < OLDEST_NODE:
+    version = version_of(node)
+    if version < OLDEST_NODE:
         raise NotInstalled(
-            f"{node} is {version}. The tests in tests/real need Node.js 20.3 or newer:"
-            " install it and put it first on PATH."
+            f"{node} is {version[0]}.{version[1]}. The tests in tests/real need Node.js 20.3 or"
+            " newer: install it and put it first on PATH."
         )
     return node
 
 
+@cache
+def version_of(node: str) -> tuple[int, int]:
+    """Major and minor version."""
+    said = subprocess.check_output([node, "--version"], text=True, timeout=PATIENCE).strip()
+    major, minor = said.removeprefix("v").split(".")[:2]
+    return int(major), int(minor)
+
+
+def options_of_node(version: tuple[int, int], given: str) -> str:
+    """`NODE_OPTIONS` with which it trusts whom this machine trusts, such as a company's proxy."""
+    option = "--use-system-ca"
+    (line, first), since = SYSTEM_CA
+    knows = version >= since or (version[0] == line and version[1] >= first)
+    return f"{given} {option}".strip() if knows and option not in given.split() else given
+
+
 def install_node_packages(folder: Path = HERE) -> Path:
     """Makes `node_modules` of that folder hold what its lock says; returns it."""
-    find_node()
-    npm = find_node_tool("npm")
+    node, npm = find_node(), find_node_tool("npm")
+    options = options_of_node(version_of(node), os.environ.get("NODE_OPTIONS", ""))
     stamp = folder / "node_modules" / ".installed"
     wanted = digest(folder / "package.json", folder / "package-lock.json", folder / ".npmrc")
     if not is_current(stamp, wanted):
-        run([npm, "ci"], folder)
+        run([npm, "ci"], folder, {"NODE_OPTIONS": options})
         stamp.write_text(wanted)
     return stamp.parent
 
@@ -93,12 +119,56 @@ def install_fastmcp() -> Path:
     stamp = FASTMCP_ENVIRONMENT / ".installed"
     wanted = digest(FASTMCP_REQUIREMENTS) + f" {sys.version} {FASTMCP_ENVIRONMENT}"
     if not is_current(stamp, wanted):
-        run([sys.executable, "-m", "venv", "--clear", str(FASTMCP_ENVIRONMENT)])
-        quiet = ["--quiet", "--disable-pip-version-check"]
-        install = [str(FASTMCP_PYTHON), "-m", "pip", "install", *quiet]
+        run([sys.executable, "-m", "venv", "--clear", "--without-pip", str(FASTMCP_ENVIRONMENT)])
+        pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
+        # Compiled when it is first loaded: most of it never is.
+        install = [*pip, "--python", str(FASTMCP_PYTHON), "install", "--quiet", "--no-compile"]
         run([*install, "--requirement", str(FASTMCP_REQUIREMENTS)])
         stamp.write_text(wanted)
     return command
+
+
+def install_browser() -> None:
+    """Makes Chromium and its driver be there.
+
+    Raises:
+        NotInstalled: they are not, and cannot be installed from here.
+    """
+    try:
+        find_browser()
+    except NoBrowser as missing:
+        before = privilege()
+        if before is None:
+            raise NotInstalled(str(missing)) from None
+        quiet = ["env", "DEBIAN_FRONTEND=noninteractive"]
+        apt = [*before, *quiet, "apt-get", "-qq", "-o", "DPkg::Lock::Timeout=120"]
+        run([*apt, "update"])
+        packages = ["chromium", "chromium-driver"]
+        run([*apt, "install", "--yes", "--no-install-recommends", *packages])
+        find_browser()
+
+
+def privilege() -> list[str] | None:
+    """What stands before apt-get where this person may use it without being asked; else None."""
+    if shutil.which("apt-get") is None:
+        return None
+    if os.geteuid() == 0:
+        return []
+    asking = ["sudo", "--non-interactive", "true"]
+    if shutil.which("sudo") is None or subprocess.call(asking, stderr=subprocess.DEVNULL):
+        return None
+    return ["sudo", "--non-interactive"]
+
+
+def check() -> None:
+    """Raises NotInstalled for what none of the steps could ever get."""
+    find_node()
+    find_node_tool("npm")
+    try:
+        find_browser()
+    except NoBrowser as missing:
+        if privilege() is None:
+            raise NotInstalled(str(missing)) from None
 
 
 def digest(*files: Path) -> str:
@@ -111,7 +181,9 @@ def is_current(stamp: Path, wanted: str) -> bool:
     return stamp.is_file() and stamp.read_text() == wanted
 
 
-def run(command: list[str], folder: Path = HERE) -> None:
+def run(
+    command: list[str], folder: Path = HERE, variables: Mapping[str, str] | None = None
+) -> None:
     """Runs a step in that folder.
 
     Raises:
@@ -120,7 +192,7 @@ def run(command: list[str], folder: Path = HERE) -> None:
     done = subprocess.run(
         command,
         cwd=folder,
-        env={**os.environ, "PATH": search_path()},
+        env={**os.environ, "PATH": search_path(), **(variables or {})},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -129,19 +201,42 @@ def run(command: list[str], folder: Path = HERE) -> None:
         check=False,
     )
     if done.returncode:
+        words = " ".join(done.stdout[-2000:].split())
         raise NotInstalled(
-            f"`{' '.join(command)}` in {folder} ended with {done.returncode}: {done.stdout[-2000:]}"
+            f"`{' '.join(command)}` in {folder} failed; if its registry could not be reached, run"
+            f" the same command again: {words}"
         )
 
 
-def main() -> None:
-    """All of them, side by side: most of the time is the network's."""
+def begin_early() -> None:
+    """The browser, and by npm what a Node that is there can get; what fails is done later."""
     with ThreadPoolExecutor() as pool:
-        folders = (HERE, ERA_WORKER, CONFORMANCE)
-        begun = [pool.submit(install_node_packages, folder) for folder in folders]
-        for one in (*begun, pool.submit(install_fastmcp)):
-            one.result()
+        begun: list[Future[Any]] = [pool.submit(install_browser)]
+        begun += [
+            pool.submit(install_node_packages, one) for one in (HERE, CONFORMANCE, ERA_WORKER)
+        ]
+        wait(begun)
+
+
+def main() -> int:
+    """All of them, side by side: most of the time is the network's."""
+    if "--early" in sys.argv[1:]:
+        begin_early()
+        return 0
+    try:
+        check()
+        with ThreadPoolExecutor() as pool:
+            begun: list[Future[Any]] = [
+                pool.submit(install_node_packages, folder) for folder in FOLDERS
+            ]
+            begun += [pool.submit(install_fastmcp), pool.submit(install_browser)]
+            for one in begun:
+                one.result()
+    except NotInstalled as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -32,7 +32,13 @@ def wild() -> Iterator[Wild]:
 
 
 @pytest.fixture
-def relay(tmp_path: Path, wild: Wild) -> Iterator[Relay]:
+def fresh() -> bool:
+    """Whether each command loads its modules itself; a file whose tests are about that says so."""
+    return False
+
+
+@pytest.fixture
+def relay(tmp_path: Path, wild: Wild, fresh: bool) -> Iterator[Relay]:
     """Starts `mcp-remote-py URL [option ...]`; all are ended, and checked, with the test."""
     with ExitStack() as stack:
 
@@ -46,6 +52,7 @@ def relay(tmp_path: Path, wild: Wild) -> Iterator[Relay]:
                 [str(COMMAND), url, *options],
                 environment_for(tmp_path, environment),
                 handlers=handlers,
+                fresh=fresh,
             )
             return stack.enter_context(host)
 

@@ -41,6 +41,12 @@ Start = Callable[..., tuple[WildServer, Host]]
 
 
 @pytest.fixture
+def fresh() -> bool:
+    """The end of a process begins with how it was started."""
+    return True
+
+
+@pytest.fixture
 def start(wild: Wild, relay: Relay) -> Start:
     """A server with sessions and an open stream, and an initialized host."""
 
@@ -150,7 +156,8 @@ def test_stdin_at_its_end_before_the_start(wild: Wild, tmp_path: Path) -> None:
     reading, writing = os.pipe()
     os.close(writing)
     try:
-        with Host([str(COMMAND), server.url], environment_for(tmp_path), stdin=reading) as host:
+        command, home = [str(COMMAND), server.url], environment_for(tmp_path)
+        with Host(command, home, stdin=reading, fresh=True) as host:
             assert host.wait_exit(LIMIT + 1) == 0
             assert host.lines == []
             assert "Traceback" not in host.stderr

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.relay.conftest import relay, wild
+from tests.relay.conftest import fresh, relay, wild
 from tests.signin.conftest import play
 
-__all__ = ["play", "relay", "wild"]
+__all__ = ["fresh", "play", "relay", "wild"]

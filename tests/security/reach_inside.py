@@ -19,7 +19,7 @@ import pytest
 
 from tests.harness.browser import fake_browser
 from tests.harness.host import Host, initialize_params, wait_until
-from tests.harness.stage import COMMAND, PATIENCE, Stage, call, let_token_expire, refusal
+from tests.harness.stage import Stage, call, let_token_expire, refusal
 from tests.peers.authorization_server import AuthorizationServer, Policy
 from tests.peers.wild_server import Exchange, WildServer, encode
 from tests.transports.peers import ForwardProxy
@@ -75,16 +75,8 @@ def relay(stage: Stage, *options: str, **more: Any) -> Host:
 def run(
     stage: Stage, command: str, *options: str, url: str = "", proxy: str = ""
 ) -> subprocess.CompletedProcess[str]:
-    words = [str(COMMAND), command, url or stage.server.url, "--token-store", "file", *options]
-    return subprocess.run(
-        words,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        env=stage.environment({"ALL_PROXY": proxy}),
-        check=False,
-    )
+    words = (command, url or stage.server.url, "--token-store", "file", *options)
+    return stage.run(*words, environment={"ALL_PROXY": proxy})
 
 
 # Who is where

@@ -215,7 +215,7 @@ def test_tokens_that_could_not_be_stored_are_not_spent_by_others(
     stage.fail(number, errno.EIO, "on", "sessions")
     first = stage.host()
     assert_works(first)
-    assert "The sign-in will not outlive this process: " in first.stderr
+    first.wait_logged("The sign-in will not outlive this process: ")
     second = stage.host()
     text = refusal(second, "could not store")
     assert "mended" in text
@@ -251,15 +251,7 @@ def test_login_that_cannot_be_stored_is_not_told_as_one(machine: Callable[..., M
 
 
 def run_command(stage: Machine, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*stage.prefix, str(COMMAND), *words],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        env=stage.environment(),
-        check=False,
-    )
+    return stage.run(*words)
 
 
 # A disk of its own
@@ -374,8 +366,10 @@ def test_what_is_kept_in_memory_needs_no_disk(on_disk: Callable[..., Machine]) -
     counts = stage.counts
     assert (counts["tabs"], counts["codes"], counts["refreshes"]) == (1, 1, 1), counts
     for words in ("Other processes do not wait", "cannot be written"):
-        assert host.stderr.count(words) == 1, host.stderr
+        host.wait_logged(words)
     stage.end(host)
+    for words in ("Other processes do not wait", "cannot be written"):
+        assert host.stderr.count(words) == 1, host.stderr
 
 
 # What is not to be trusted

@@ -46,6 +46,12 @@ SMALL: dict[str, Any] = {"name": "small", "arguments": {}}
 pytestmark = [pytest.mark.timeout(90)]
 
 
+@pytest.fixture
+def fresh() -> bool:
+    """Memory is measured."""
+    return True
+
+
 class Scene:
     """A host and a server that floods it wherever the tool `flood` is called."""
 

@@ -5,7 +5,6 @@ The server asks everybody for a sign-in; what must not happen is seen at it and 
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import threading
 import time
@@ -16,7 +15,7 @@ import pytest
 
 from tests.canaries import HEADERS
 from tests.harness.host import assert_error, initialize_params
-from tests.harness.stage import COMMAND, PATIENCE, Stage
+from tests.harness.stage import PATIENCE, Stage
 from tests.peers.wild_server import Exchange, WildServer, answer_status
 
 TOKEN = "canary-header-5f0e7d"
@@ -29,15 +28,7 @@ def run(
     stage: Stage, *arguments: str, environment: Mapping[str, str] | None = None
 ) -> tuple[int, str]:
     """Exit status and stderr of the command, which ends by itself."""
-    done = subprocess.run(
-        [str(COMMAND), *arguments],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        env=stage.environment(environment),
-        check=False,
-    )
+    done = stage.run(*arguments, environment=environment)
     assert done.stdout == ""
     return done.returncode, done.stderr
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 import html
 import json
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import quote, unquote
@@ -107,15 +106,7 @@ def test_the_other_commands_show_no_key_either(play: Play, key: str) -> None:
     server.always("initialize", echo(404))
     server.always("GET", challenge_with_key)
     for command in ("login", "status", "logout", "status"):
-        done = subprocess.run(
-            [str(COMMAND), command, url, "--debug"],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-            env=stage.environment(),
-            check=False,
-        )
+        done = stage.run(command, url, "--debug")
         assert done.stdout + done.stderr
         assert_masked(done.stdout + done.stderr, key)
 
@@ -189,15 +180,7 @@ def test_a_key_is_not_shown_either_where_it_is_part_of_the_issuer(play: Play) ->
     stage.server.path = stage.server.policy.issuer_path = f"/s/{key}/mcp"
 
     def run(command: str, *options: str) -> str:
-        done = subprocess.run(
-            [str(COMMAND), command, stage.server.url, *options],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-            env=stage.environment(),
-            check=False,
-        )
+        done = stage.run(command, stage.server.url, *options)
         assert done.returncode == 0
         return done.stdout + done.stderr
 
@@ -219,5 +202,5 @@ def test_a_page_that_the_log_cannot_show_whole_is_shown_by_login(play: Play) -> 
     host = stage.host("--no-browser", "--auth-timeout", "1")
     request_id = host.begin("initialize", initialize_params())
     assert_error(host.answer(request_id, seconds=PATIENCE), request_id)
+    host.wait_logged("the whole address is shown by mcp-remote-py login")
     assert_masked(host.stderr, key)
-    assert "the whole address is shown by mcp-remote-py login" in host.stderr

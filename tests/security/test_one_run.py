@@ -31,11 +31,11 @@ from tests.peers.wild_server import (
     lose_session_404_by_id,
     lose_session_404_plain,
 )
-from tests.relay.conftest import Relay, Wild, relay, wild
+from tests.relay.conftest import Relay, Wild, fresh, relay, wild
 from tests.signin.conftest import play
 from tests.thorough import some
 
-__all__ = ["play", "relay", "wild"]
+__all__ = ["fresh", "play", "relay", "wild"]
 
 Json = dict[str, Any]
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
-import subprocess
 from collections.abc import Callable, Iterable
 from itertools import product
 from pathlib import Path
@@ -24,7 +23,7 @@ from joserfc.jwk import ECKey
 
 from tests.canaries import RUN
 from tests.harness.host import assert_error, initialize_params, wait_until
-from tests.harness.stage import CALL, COMMAND, PATIENCE, Stage, call, let_token_expire, refusal
+from tests.harness.stage import CALL, PATIENCE, Stage, call, let_token_expire, refusal
 from tests.oauth.player import make_jwt
 from tests.peers.authorization_server import AuthorizationServer, Client, Policy
 from tests.peers.launch import free_port
@@ -66,15 +65,7 @@ class Scene(NamedTuple):
         return self.run("login", self.attacker.url, "--token-store", "file", *options)
 
     def run(self, *arguments: str) -> tuple[int, str]:
-        done = subprocess.run(
-            [str(COMMAND), *arguments],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-            env=self.stage.environment(),
-            check=False,
-        )
+        done = self.stage.run(*arguments)
         return done.returncode, done.stdout + done.stderr
 
 

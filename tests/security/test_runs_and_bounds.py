@@ -26,6 +26,12 @@ AGAIN = (425, 429, 503)
 """What says: not executed, ask again."""
 
 
+@pytest.fixture
+def fresh() -> bool:
+    """Memory is measured."""
+    return True
+
+
 def body_of(exchange: Exchange, form: str) -> tuple[bytes, str]:
     error = b'{"code":-32000,"message":"no"}'
     number = b"%d" % exchange.id

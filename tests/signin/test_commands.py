@@ -31,6 +31,7 @@ from tests.harness.host import (
     initialize_params,
     wait_until,
 )
+from tests.harness.warm import COMMAND, run
 from tests.peers.authorization_server import (
     CANARY,
     AuthorizationServer,
@@ -46,7 +47,6 @@ from tests.peers.wild_server import Exchange, WildServer, answer_status, encode
 
 pytestmark = pytest.mark.timeout(120)
 
-COMMAND = Path(sys.executable).parent / "mcp-remote-py"
 PATIENCE = 40.0
 """Seconds for a command, whatever it does."""
 CALL: Json = {"name": "echo", "arguments": {"text": "hello"}}
@@ -70,15 +70,7 @@ class Terminal:
 
     def run(self, *words: str, status: int = 0) -> subprocess.CompletedProcess[str]:
         """A command that is over, with this exit status; it never shows a secret."""
-        done = subprocess.run(
-            [str(COMMAND), *words],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-            env=self.environment,
-            check=False,
-        )
+        done = run([str(COMMAND), *words], self.environment, PATIENCE)
         self.assert_no_secret(done.stdout + done.stderr)
         assert done.returncode == status, done.stdout + done.stderr
         return done
@@ -633,12 +625,12 @@ def test_login_by_hand_finishes_what_a_relay_waits_for(
     words = [str(COMMAND), terminal.server.url, "--no-browser"]
     host = terminal.stack.enter_context(Host(words, terminal.environment, patience=PATIENCE))
     asked = host.begin("initialize", initialize_params())
-    wait_until(lambda: "--paste" in host.stderr, "the advice", seconds=PATIENCE)
-    assert f"mcp-remote-py login {terminal.server.url} --paste" in host.stderr
-    assert re.search(r"ssh -L (\d+):localhost:\1", host.stderr)
+    host.wait_logged(f"mcp-remote-py login {terminal.server.url} --paste")
+    advice = r"ssh -L (\d+):localhost:\1"
+    wait_until(lambda: bool(re.search(advice, host.stderr)), "the advice", seconds=PATIENCE)
     process, said = begin_paste(terminal)
     url = address_in(said)
-    assert url in host.stderr, "the same sign-in"
+    host.wait_logged(url)  # the same sign-in
     paste(process, go_elsewhere(url))
     assert process.wait(PATIENCE) == 0
     assert "result" in host.answer(asked)

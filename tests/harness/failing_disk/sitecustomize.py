@@ -9,7 +9,6 @@ is part of the line. Must not know what is written.
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -73,5 +72,5 @@ class Disk:
 
 _write = os.write
 
-if FOLDER and "mcp_remote_py" not in sys.modules:
+if FOLDER and __name__ == "sitecustomize":
     Disk(Path(FOLDER)).install()
