@@ -32,6 +32,7 @@ LONG = (
     "test_server_leg.py",
     "test_every_refusal.py",
     "test_disk.py",
+    "test_long_messages.py",
     "test_chromium.py",
     "test_matrix.py",
     "test_misbehaviour.py",

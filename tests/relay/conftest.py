@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,10 +10,8 @@ from typing import Any
 import pytest
 
 from tests.harness.host import Handler, Host, environment_for
+from tests.harness.warm import COMMAND
 from tests.peers.wild_server import WildServer
-
-COMMAND = Path(sys.executable).parent / "mcp-remote-py"
-"""The entry point as it is installed beside the interpreter that runs the tests."""
 
 Relay = Callable[..., Host]
 Wild = Callable[..., WildServer]
