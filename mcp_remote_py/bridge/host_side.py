@@ -20,7 +20,8 @@ from mcp_remote_py.jsonrpc import Kind, Message, make_request, pass_error
 from mcp_remote_py.open_requests import cancelled_key, refuse_open_id
 
 if TYPE_CHECKING:
-    from mcp_remote_py.eras.handshake_server import Effect, HandshakeServer
+    from mcp_remote_py.eras.handshake_server.effects import Effect
+    from mcp_remote_py.eras.handshake_server.server import HandshakeServer
 
 Randomness = Callable[[int], bytes]
 """So many random bytes."""
@@ -105,7 +106,7 @@ class HostSide:
 
     def _translate(self, message: Message) -> None:
         if self._server is None:
-            from mcp_remote_py.eras.handshake_server import HandshakeServer  # few starts need it
+            from mcp_remote_py.eras.handshake_server.server import HandshakeServer  # few need it
 
             self._server = HandshakeServer(self._randomness(32), self._find_related)
         self._era.host_is_modern = True
@@ -145,7 +146,7 @@ class HostSide:
     # ------------------------------------------------------------------ effects
 
     def _do(self, effects: list[Effect]) -> None:
-        from mcp_remote_py.eras.handshake_server import Expire, ToHost
+        from mcp_remote_py.eras.handshake_server.effects import Expire, ToHost
 
         for effect in effects:
             match effect:

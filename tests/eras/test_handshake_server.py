@@ -16,16 +16,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mcp_remote_py.eras.handshake_server import (
+from mcp_remote_py.eras.handshake_server.effects import Effect, Expire, ToHost, ToServer
+from mcp_remote_py.eras.handshake_server.input_rounds import (
     INPUT_PATIENCE,
     MAX_COMPARED_BYTES,
     MAX_SUSPENDED,
-    Effect,
-    Expire,
-    HandshakeServer,
-    ToHost,
-    ToServer,
 )
+from mcp_remote_py.eras.handshake_server.server import HandshakeServer
 from mcp_remote_py.errors import InvalidMessage
 from mcp_remote_py.jsonrpc import make_error
 from mcp_remote_py.parsing import parse_message

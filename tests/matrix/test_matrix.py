@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.harness.host import Host, environment_for
+from tests.harness.warm import COMMAND
 from tests.matrix.cells import CLIENTS, FEATURES, MODERN, SERVERS, STATELESS, why_empty
 from tests.matrix.clients import Client, Failed, connect, text_of
 from tests.peers.launch import Peer, sdk_server
-from tests.relay.conftest import COMMAND
 
 Json = dict[str, Any]
 

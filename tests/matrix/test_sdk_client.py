@@ -20,9 +20,9 @@ from mcp.client.subscriptions import ToolsListChanged, listen
 from mcp.shared.exceptions import MCPError
 
 from tests.harness.host import environment_for
+from tests.harness.warm import COMMAND
 from tests.matrix.cells import MODERN, NOT_STATELESS, SERVERS, ServerKind, why_empty
 from tests.peers.launch import everything_server, sdk_server
-from tests.relay.conftest import COMMAND
 
 pytestmark = pytest.mark.filterwarnings("ignore::mcp.shared.exceptions.MCPDeprecationWarning")
 

@@ -17,9 +17,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.harness.host import Host, environment_for
+from tests.harness.warm import COMMAND
 from tests.peers import wild_server as wild_behaviour
 from tests.peers.wild_server import Behaviour, Exchange, WildServer, encode
-from tests.relay.conftest import COMMAND
 
 
 def good_stream(exchange: Exchange) -> None:

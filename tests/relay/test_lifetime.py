@@ -26,8 +26,9 @@ from tests.harness.host import (
     is_running,
     wait_until,
 )
+from tests.harness.warm import COMMAND
 from tests.peers.wild_server import Exchange, WildServer, be_silent, encode
-from tests.relay.conftest import COMMAND, Relay, Wild
+from tests.relay.conftest import Relay, Wild
 
 LIMIT = 2.0
 """Seconds of promise R7."""

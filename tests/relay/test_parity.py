@@ -25,8 +25,8 @@ from mcp.client.sse import sse_client
 from mcp.shared.exceptions import MCPDeprecationWarning, MCPError
 
 from tests.harness.host import environment_for
+from tests.harness.warm import COMMAND
 from tests.peers.launch import Peer, everything_server, sdk_server
-from tests.relay.conftest import COMMAND
 
 Json = dict[str, Any]
 

@@ -1,0 +1,41 @@
+"""What a message leads to, as values. Must not know what decides it or how it is done."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from mcp_remote_py.jsonrpc import Kind, Message, Payload, make_error, make_notification
+
+
+class ToHost(NamedTuple):
+    """Write this to the host."""
+
+    message: Message
+
+
+class ToServer(NamedTuple):
+    """Send this to the server, as a host of its era would."""
+
+    message: Message
+
+
+class Expire(NamedTuple):
+    """Call `expire(ticket)` after that many seconds."""
+
+    ticket: bytes
+    seconds: float
+
+
+Effect = ToHost | ToServer | Expire
+
+
+def refuse(message: Message, code: int, text: str) -> list[Effect]:
+    """An error for the host, where it is one that can be answered."""
+    if message.kind is not Kind.REQUEST:
+        return []
+    return [ToHost(make_error(message.raw_id, code, text))]
+
+
+def notify_server(method: str, params: Payload = b"") -> ToServer:
+    """A notification of our own."""
+    return ToServer(make_notification(method, params))
