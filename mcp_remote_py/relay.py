@@ -849,5 +849,5 @@ def _warn_of_execution(error: ExchangeError, message: Message, harmless: bool) -
         error.status in UNSURE_STATUS and (error.status != 503 or error.retry_after is None)
     )
     if message.kind is Kind.REQUEST and unsure and not harmless:
-        error.cause += " The request may have been executed; it was not sent again."
+        return error.with_evidence("The request may have been executed; it was not sent again.")
     return error

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hmac
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterable, Mapping
-from typing import cast
+from typing import Final, cast
 from urllib.parse import quote
 
 from authlib.common.urls import add_params_to_qs
@@ -103,7 +103,7 @@ class AuthorizationRefused(SignInFailed):
 
     def __init__(self, cause: str, *, hint: str, error: str) -> None:
         super().__init__(cause, hint=hint)
-        self.error = error
+        self.error: Final = error
 
 
 # Authorization request and response ----------------------------------------------------------

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container, Iterable
-from typing import NamedTuple, cast
+from typing import Final, NamedTuple, cast
 
 from mcp_remote_py.bounds import has_few_parts
 from mcp_remote_py.errors import MAX_EVIDENCE_LENGTH, SignInFailed, shorten
@@ -100,17 +100,11 @@ class TokenError(SignInFailed):
         skew: int = 0,
     ) -> None:
         super().__init__(cause, hint=hint)
-        self.skew = skew
-        self.retry_after = retry_after
-        self.error = error
-        self.description = description
-        self.status = status
-
-    def explain(self, evidence: str, hint: str) -> None:
-        """Adds what is known beside the server's words, and says what to do about both."""
-        self.cause = f"{self.cause} {evidence}".rstrip()
-        self.args = (self.cause,)
-        self.hint = hint
+        self.skew: Final = skew
+        self.retry_after: Final = retry_after
+        self.error: Final = error
+        self.description: Final = description
+        self.status: Final = status
 
 
 class GrantRefused(TokenError):

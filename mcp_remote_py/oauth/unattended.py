@@ -102,8 +102,8 @@ def obtain_tokens(
         evidence = ""
         if assertion is not None and error.error in _REFUSED_GRANTS:
             evidence = _describe(assertion, _name_assertion(how), now)
-        error.explain(evidence, _choose_hint(error, credential, how, grant))
-        raise
+        hint = _choose_hint(error, credential, how, grant)
+        raise error.with_evidence(evidence).with_hint(hint) from error
     return add_tokens(credential, answer, now)
 
 
@@ -131,8 +131,8 @@ def _exchange_id_token(credential: Credential, how: Unattended, now: float) -> C
         evidence = ""
         if error.error in _REFUSED_GRANTS:
             evidence = _describe(id_token, f"The JWT of --idp-id-token {how.id_token_file}", now)
-        error.explain(evidence, _choose_provider_hint(error, credential.issuer))
-        raise
+        hint = _choose_provider_hint(error, credential.issuer)
+        raise error.with_evidence(evidence).with_hint(hint) from error
     remember((answer.access_token,))
     return answer.access_token
 

@@ -275,8 +275,7 @@ class SignInAgent:
         """What a request ends with: one kind of error, and the command with its server."""
         hint = self.name_server(error.hint)
         if isinstance(error, ExchangeError):
-            error.hint = hint
-            return error
+            return error.with_hint(hint)
         return Refused(error.cause, hint=hint, status=status)
 
     def name_server(self, hint: str) -> str:
@@ -295,8 +294,7 @@ class SignInAgent:
         try:
             credential = await self._play(self._session.sign_in(parse_challenge(challenge)))
         except McpRemoteError as error:
-            error.hint = self.name_server(error.hint)
-            raise
+            raise error.with_hint(self.name_server(error.hint)) from error
         try:
             await self._play(self._session.store_again())
         except McpRemoteError as error:

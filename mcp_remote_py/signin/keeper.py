@@ -24,14 +24,7 @@ import msgspec
 
 from mcp_remote_py.credentials.sealed import SealedStore
 from mcp_remote_py.credentials.store import Store, decode, encode
-from mcp_remote_py.errors import (
-    Interrupted,
-    McpRemoteError,
-    NotSent,
-    SignInFailed,
-    StoreError,
-    UsageError,
-)
+from mcp_remote_py.errors import Interrupted, McpRemoteError, error_classes
 from mcp_remote_py.oauth import flow
 from mcp_remote_py.oauth.steps import (
     Credential,
@@ -45,7 +38,6 @@ from mcp_remote_py.oauth.steps import (
     Save,
     Step,
 )
-from mcp_remote_py.oauth.tokens import GrantRefused, TokenError
 from mcp_remote_py.redact import Secret
 from mcp_remote_py.settings import (
     POST_TIMEOUT,
@@ -119,12 +111,8 @@ class Result(msgspec.Struct):
 
     kind: str = ""
     """Name of the error's class, "" for success."""
-    cause: str = ""
-    hint: str = ""
-    error: str = ""
-    description: str = ""
-    status: int = 0
-    retry_after: float | None = None
+    members: dict[str, str | int | float | bool | None] = {}
+    """Its members, of which `SignInFailed`, `ExchangeError` and all below them have plain ones."""
     reports: list[str] = []
     record: bytes = b""
     """The credential, as it is stored, but in clear text: in the pipe and nowhere else."""
@@ -235,19 +223,9 @@ def _employ(job: bytes, lock: int, patience: float) -> bytes:
 
 
 def _to_error(result: Result) -> McpRemoteError:
-    if result.kind in ("GrantRefused", "TokenError"):
-        kind = GrantRefused if result.kind == "GrantRefused" else TokenError
-        return kind(
-            result.cause,
-            hint=result.hint,
-            error=result.error,
-            description=result.description,
-            status=result.status,
-            retry_after=result.retry_after,
-        )
-    known = (NotSent, Interrupted, UsageError, SignInFailed, StoreError)
-    kinds = {kind.__name__: kind for kind in known}
-    return kinds.get(result.kind, McpRemoteError)(result.cause, hint=result.hint)
+    """The error as it was raised there: what follows from it hangs on its class."""
+    kinds = {kind.__name__: kind for kind in error_classes()}
+    return kinds.get(result.kind, McpRemoteError).restore(result.members)
 
 
 # In the keeper -------------------------------------------------------------------------------
@@ -270,21 +248,20 @@ async def keep(
             raise McpRemoteError("There is nothing to renew.")  # signed out a moment ago
         renewal = flow.renew(credential, job.read_settings(), os.urandom, now())
         renewed = await perform(renewal, do)
-    except TokenError as error:
-        return Result(
-            kind="GrantRefused" if isinstance(error, GrantRefused) else "TokenError",
-            cause=error.cause,
-            hint=error.hint,
-            error=error.error,
-            status=error.status,
-            retry_after=error.retry_after,
-            reports=reports,
-        )
     except McpRemoteError as error:
-        return Result(type(error).__name__, error.cause, error.hint, reports=reports)
+        return Result(type(error).__name__, _plain(error), reports)
     finally:
         store.release(job.session)
     return Result(reports=reports, record=encode(renewed))
+
+
+def _plain(error: McpRemoteError) -> dict[str, str | int | float | bool | None]:
+    """Its members; bodies of answers and other errors do not cross."""
+    members: dict[str, object] = error.__dict__
+    return {
+        name: value if isinstance(value, str | int | float) else None
+        for name, value in members.items()
+    }
 
 
 def _do(step: Step, store: Store, session: str, reports: list[str]) -> object:

@@ -389,16 +389,9 @@ class HttpClient:
         except ExchangeError as error:
             if answer is None or not answer.is_error:
                 raise
-            # A copy: others may be told the same, whose ids are their own.
-            told = type(error)(
-                error.cause,
-                hint=error.hint,
-                status=response.status,
-                retry_after=error.retry_after,
-                body=answer.raw,
-            )
-            told.is_answer = told.in_our_words = True
-            raise told from error
+            # Others may be told the same, whose ids are their own.
+            own = {"status": response.status, "body": answer.raw}
+            raise error.changed({**own, "is_answer": True, "in_our_words": True}) from error
         if again:
             await response.aclose()
         return again
