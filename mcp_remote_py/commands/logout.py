@@ -14,7 +14,6 @@ from mcp_remote_py.commands.agent import BuildAgent, load_agent
 from mcp_remote_py.credentials.keys import FOLDER, choose_store
 from mcp_remote_py.credentials.known import KnownFile
 from mcp_remote_py.credentials.state import State, StateFile, list_states, state_directory
-from mcp_remote_py.credentials.store import session_key
 from mcp_remote_py.errors import McpRemoteError, one_line
 from mcp_remote_py.redact import mask_url, remember, secrets_in_url
 from mcp_remote_py.settings import (
@@ -76,10 +75,7 @@ def find_sessions(
     known = list_states(directory)
     if settings.server is None:
         stored = set(choose_store("file", directory, os.urandom).sessions())
-        by_key = {
-            session_key(state.server, state.resource or None, state.profile): state
-            for state in known
-        }
+        by_key = {state.session.key: state for state in known}
         meant = [
             state
             for key, state in by_key.items()
@@ -120,10 +116,9 @@ async def _sign_out(
         logger.error("%s: %s", name, error.sentence())
         return FAILED_STATUS
     directory = state_directory(environment)
-    session = (state.server, state.resource, state.profile)
-    if not StateFile(directory, *session).delete():
+    if not StateFile(directory, state.session).delete():
         return FAILED_STATUS  # what `status` says is told by that file
-    KnownFile(directory, *session, os.urandom).delete()
+    KnownFile(directory, state.session, os.urandom).delete()
     write(f"Signed out of {name}." if there_was_one else f"Nobody was signed in at {name}.")
     return DONE_STATUS
 

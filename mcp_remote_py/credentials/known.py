@@ -15,8 +15,8 @@ import msgspec
 
 from mcp_remote_py.channel import Known
 from mcp_remote_py.credentials.files import Randomness, delete, read_private, write_private
-from mcp_remote_py.credentials.state import name_session
 from mcp_remote_py.errors import StoreError
+from mcp_remote_py.session_id import SessionId
 
 logger = logging.getLogger("mcp_remote_py.credentials")
 
@@ -42,11 +42,9 @@ _decode = msgspec.json.Decoder(_Record).decode
 class KnownFile:
     """What is known of one session. May be used from several threads."""
 
-    def __init__(
-        self, directory: Path, server: str, resource: str, profile: str, randomness: Randomness
-    ) -> None:
-        self._key = (server, resource, profile)
-        self._path = directory / f"{name_session(server, resource, profile)}.known"
+    def __init__(self, directory: Path, session: SessionId, randomness: Randomness) -> None:
+        self._session = session
+        self._path = directory / f"{session.record_name}.known"
         self._randomness = randomness
         self._writing = threading.Lock()
         self._last: Known | None = None
@@ -67,7 +65,8 @@ class KnownFile:
             record = _decode(data)
         except (ValueError, RecursionError) as error:
             return self._ignore(str(error))
-        if record.schema != SCHEMA or (record.server, record.resource, record.profile) != self._key:
+        session = SessionId(record.server, record.resource, record.profile)
+        if record.schema != SCHEMA or session != self._session:
             return self._ignore("another version's or session's")
         if b"\n" in data or b"\r" in data:
             return self._ignore("not as it was written")  # a message is one line
@@ -105,7 +104,7 @@ class KnownFile:
 
     def _encode(self, known: Known) -> bytes:
         parts = [msgspec.Raw(part) if part else msgspec.UNSET for part in known]
-        return msgspec.json.encode(_Record(SCHEMA, *self._key, *parts))
+        return msgspec.json.encode(_Record(SCHEMA, *self._session, *parts))
 
     def _ignore(self, reason: str) -> Known:
         logger.debug("%s is not usable and is ignored: %s", self._path, reason)

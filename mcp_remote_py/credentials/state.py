@@ -1,16 +1,14 @@
 """What is remembered of a session and is not a secret: one small plain file each (decision D9).
 
-A session is one account at one server: server URL, the resource and the profile a person named
-(decision D7). Which transport answered, who is signed in until when, what went wrong last:
-`status` shows it without a keyring. A file that is missing, broken or from a later version means
-"nothing known", never an error: everything in it can be found out again. But for the budget: of
-that only a file that is missing tells that nothing was tried. Must not know tokens or the keyring.
+Which transport answered, who is signed in until when, what went wrong last: `status` shows it
+without a keyring. A file that is missing, broken or from a later version means "nothing known",
+never an error: everything in it can be found out again. But for the budget: of that only a file
+that is missing tells that nothing was tried. Must not know tokens or the keyring.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import logging
 import os
 import re
@@ -31,6 +29,7 @@ from mcp_remote_py.credentials.files import (
 )
 from mcp_remote_py.errors import StoreError
 from mcp_remote_py.oauth.ledger import Ledger, apply_late, make_spent
+from mcp_remote_py.session_id import SessionId
 
 logger = logging.getLogger("mcp_remote_py.credentials")
 
@@ -79,6 +78,11 @@ class State(msgspec.Struct, frozen=True, omit_defaults=True):
     login_options: str = ""
     """Of whoever changed the ledger last, for a command that begins the same sign-in."""
 
+    @property
+    def session(self) -> SessionId:
+        """Whose record it is."""
+        return SessionId(self.server, self.resource, self.profile)
+
 
 class StateChanges(TypedDict, total=False):
     """What may change in a record: all but its key."""
@@ -115,17 +119,6 @@ def state_directory(environment: Mapping[str, str]) -> Path:
     return Path(platformdirs.user_state_dir("mcp-remote-py", appauthor=False))
 
 
-def name_session(server: str, resource: str = "", profile: str = "") -> str:
-    """A file name, without extension, for what is kept of this session; it tells nothing of it.
-
-    Where neither resource nor profile is named it is that of the first version, which knew only
-    the server.
-    """
-    # A line break occurs in none of the three.
-    key = "\n".join((server, resource, profile)) if resource or profile else server
-    return hashlib.sha256(key.encode()).hexdigest()[:32]
-
-
 _Change = Callable[[State], State]
 
 
@@ -144,15 +137,10 @@ class StateFile:
     """
 
     def __init__(
-        self,
-        directory: Path,
-        server: str,
-        resource: str = "",
-        profile: str = "",
-        randomness: Randomness = os.urandom,
+        self, directory: Path, session: SessionId, randomness: Randomness = os.urandom
     ) -> None:
-        self._empty = State(server=server, resource=resource, profile=profile)
-        self._path = directory / f"{name_session(server, resource, profile)}.json"
+        self._empty = State(**session._asdict())
+        self._path = directory / f"{session.record_name}.json"
         self._randomness = randomness
         self._unwritten: deque[_Change] = deque(maxlen=MAX_UNWRITTEN)
         """In their order. They hold for this process at least: budgets must not run dry."""
@@ -283,7 +271,7 @@ class StateFile:
             return None
         with contextlib.suppress(ValueError):
             state = _parse(content)
-            if state is not None and _key(state) == _key(self._empty):
+            if state is not None and state.session == self._empty.session:
                 return _Found(state)
         spent = make_spent(_changed_at(self._path))
         return _Found(msgspec.structs.replace(self._empty, ledger=spent), content)
@@ -315,15 +303,9 @@ def list_states(directory: Path) -> list[State]:
             logger.warning("The record %s is not usable and is ignored: %s", path, error)
         else:
             # A copy under another name, or one somebody edited, is nobody's record.
-            if state is not None and path.stem == name_session(
-                state.server, state.resource, state.profile
-            ):
+            if state is not None and path.stem == state.session.record_name:
                 states.append(state)
-    return sorted(states, key=_key)
-
-
-def _key(state: State) -> tuple[str, str, str]:
-    return state.server, state.profile, state.resource
+    return sorted(states, key=lambda state: (state.server, state.profile, state.resource))
 
 
 # Made at import: msgspec crashes where two threads meet a new type (SIGSEGV, 0.22).

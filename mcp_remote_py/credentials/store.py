@@ -1,12 +1,11 @@
 """Where credentials are kept, as an interface; what a record says; and a store that forgets.
 
-A session is one server, resource and profile. Must not know OAuth flows, keyrings, cryptography
+Must not know OAuth flows, keyrings, cryptography
 or files: whoever only asks for names loads none of them.
 """
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Callable, Mapping
 from typing import Protocol, cast
@@ -16,7 +15,6 @@ import msgspec
 from mcp_remote_py.errors import StoreError
 from mcp_remote_py.oauth.steps import Client, Credential, PendingAuthorization
 from mcp_remote_py.redact import Secret
-from mcp_remote_py.settings import ServerUrl
 
 SCHEMA = 1
 """Of records. A new member with a default leaves it as it is; a change that an older version
@@ -35,7 +33,7 @@ class BrokenRecord(StoreError):
 
 
 class Store(Protocol):
-    """Keeps one credential per session, a name made by `session_key`.
+    """Keeps one credential per session, which is named by its `SessionId.key`.
 
     Every function may block, for a disk or for a person who is asked to unlock a keyring: call
     them in a thread. Each may be called from several threads.
@@ -114,18 +112,6 @@ class Store(Protocol):
     def describe(self) -> str:
         """For a person: what keeps the credentials, and where; touches no keyring."""
         ...
-
-
-def session_key(server: ServerUrl | str, resource: str | None, profile: str) -> str:
-    """The name of a session: 64 hexadecimal digits (decision D7).
-
-    `resource` is what the person asked for instead of the published one, if anything. Header
-    values are not part of it: they change, and the sign-in must not be lost with them.
-    """
-    # A ServerUrl is canonical, also in a record: lower-case scheme and host, no default port, the
-    # rest as typed.
-    parts = [str(server), resource or "", profile]
-    return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()
 
 
 class MemoryStore:

@@ -16,7 +16,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any, NamedTuple, Protocol, TypeVar, cast
 from urllib.parse import urlsplit
 
-from mcp_remote_py.channel import Header
+from mcp_remote_py.channel import Sent
 from mcp_remote_py.credentials.lock import Held
 from mcp_remote_py.credentials.store import Store
 from mcp_remote_py.errors import (
@@ -221,8 +221,8 @@ class SignInAgent:
         pending = self.waiting[-1]
         return f"To sign in at {pending.server_name}, open {pending.url}"
 
-    async def headers(self, method: bytes, url: str) -> tuple[Header, ...]:
-        """See `Authorizer.headers`.
+    async def authorize(self, method: bytes, url: str) -> Sent | None:
+        """See `Authorizer.authorize`.
 
         Raises:
             ExchangeError: what is stored cannot be read, or has expired and cannot be renewed now.
@@ -234,13 +234,13 @@ class SignInAgent:
                 raise self._for_request(error) from error
         token = self._session.token
         if token is None:
-            return ()
+            return None
         self._in_use = True
         key = self._session.dpop_key
         scheme = BEARER if key is None else DPOP
         credential = (b"authorization", f"{scheme} {token.reveal()}".encode())
         if key is None:
-            return (credential,)
+            return Sent(token, (credential,))
         proof = prove(
             Proof(key, self._nonce),
             method.decode(),
@@ -249,22 +249,22 @@ class SignInAgent:
             self.world.random_bytes,
             token,
         )
-        return credential, (b"dpop", proof.reveal().encode())
+        return Sent(token, (credential, (b"dpop", proof.reveal().encode())))
 
     def take_nonce(self, nonce: bytes) -> None:
         """See `Authorizer.take_nonce`."""
         self._nonce = nonce.decode("latin-1")
 
-    def accepted(self, sent: bytes) -> None:
+    def accepted(self, sent: Sent) -> None:
         """See `Authorizer.accepted`."""
-        change = self._session.note_acceptance(_token_in(sent))
+        change = self._session.note_acceptance(sent.token)
         if change is not None:
             # At once: a host may kill this process in the next moment.
             self._session.ledger = self.world.records.amend(change)
 
-    async def refused(self, sent: bytes | None, status: int, challenge: bytes) -> bool:
+    async def refused(self, sent: Sent | None, status: int, challenge: bytes) -> bool:
         """See `Authorizer.refused`."""
-        token = None if sent is None else _token_in(sent)
+        token = None if sent is None else sent.token
         parsed = parse_challenge(challenge.decode("latin-1"))
         try:
             return await self._play(self._session.answer(token, status, parsed))
@@ -476,10 +476,6 @@ async def _hear(listener: Listener, seconds: float) -> Callback:
         return await listener.wait(seconds)
     except McpRemoteError as error:
         raise NobodyCame(error.cause, hint=error.hint) from error
-
-
-def _token_in(header: bytes) -> Secret:
-    return Secret(header.decode("latin-1").partition(" ")[2])
 
 
 class _Performance:

@@ -22,11 +22,12 @@ from mcp_remote_py.credentials.keys import choose_store
 from mcp_remote_py.credentials.lock import CAN_BE_SHARED, Held, ProcessLock
 from mcp_remote_py.credentials.sealed import SealedStore
 from mcp_remote_py.credentials.state import StateFile, state_directory
-from mcp_remote_py.credentials.store import MemoryStore, Store, session_key
+from mcp_remote_py.credentials.store import MemoryStore, Store
 from mcp_remote_py.errors import LockBusy, StoreError
 from mcp_remote_py.oauth.claims import account_of
 from mcp_remote_py.oauth.ledger import Ledger
 from mcp_remote_py.oauth.steps import Credential, Lock
+from mcp_remote_py.session_id import session_of
 from mcp_remote_py.settings import Header, LoginSettings
 from mcp_remote_py.signin.agent import Listener, SignInAgent, Surroundings
 from mcp_remote_py.signin.border import origins_of
@@ -142,17 +143,18 @@ def build_agent(
     report: Callable[[str], None],
     read_line: Callable[[], str] | None = None,
     server_address: Callable[[], str] = str,
+    state: StateFile | None = None,
 ) -> BuiltAgent:
     """The agent of one session. Touches neither network, keyring nor disk.
 
     `read_line` may block, and ends with "". `server_address` is where the server was connected to
-    last, "" where it was not.
+    last, "" where it was not. `state` is the session's file where this process has opened it.
     """
     chosen = settings.sign_in
     directory = state_directory(environment)
-    session = session_key(settings.server, chosen.resource, chosen.profile)
+    session = session_of(settings.server, chosen)
     store = choose_store(chosen.token_store, directory, os.urandom)
-    state = StateFile(directory, str(settings.server), chosen.resource or "", chosen.profile)
+    state = state or StateFile(directory, session)
 
     fetcher = build_fetcher(
         settings.server,
@@ -164,7 +166,7 @@ def build_agent(
     )
     clock = LoopClock()
     locks = {
-        kind: ProcessLock(directory / "locks" / f"{session}.{kind.value}.lock", clock)
+        kind: ProcessLock(directory / "locks" / f"{session.key}.{kind.value}.lock", clock)
         for kind in Lock
     }
 
@@ -182,7 +184,7 @@ def build_agent(
             return listener
         listener = CallbackListener(chosen.host, chosen.callback_path, chosen.success_url)
         known = state.read().port
-        derived = LOWEST_PORT + int(session[:8], 16) % PORTS
+        derived = LOWEST_PORT + int(session.key[:8], 16) % PORTS
         await listener.bind(chosen.port or known or derived, chosen.port is not None)
         if chosen.port is None and known != listener.port:
             state.update(port=listener.port)
@@ -190,7 +192,7 @@ def build_agent(
 
     async def renew(held: Held) -> Credential:
         sealed = cast("SealedStore", store)
-        job = await asyncio.to_thread(describe_job, sealed, session, settings, server_address())
+        job = await asyncio.to_thread(describe_job, sealed, session.key, settings, server_address())
         return await renew_kept(job, held.share(), report)
 
     async def open_in_browser(url: str) -> bool:
@@ -199,7 +201,7 @@ def build_agent(
 
     agent = BuiltAgent(
         str(settings.server),
-        session,
+        session.key,
         chosen,
         store,
         Surroundings(

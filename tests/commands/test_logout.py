@@ -15,9 +15,9 @@ from mcp_remote_py.credentials.keys import FOLDER
 from mcp_remote_py.credentials.known import KnownFile
 from mcp_remote_py.credentials.sealed import SUFFIX
 from mcp_remote_py.credentials.state import StateFile, list_states, state_directory
-from mcp_remote_py.credentials.store import session_key
 from mcp_remote_py.errors import McpRemoteError, StoreError
 from mcp_remote_py.oauth.steps import Credential
+from mcp_remote_py.session_id import SessionId
 from mcp_remote_py.settings import (
     LoginSettings,
     LogoutSettings,
@@ -101,7 +101,7 @@ def logout(
 
 def remember(home: Path, *sessions: Session, store: str = "file") -> None:
     for session in sessions:
-        StateFile(folder_in(home), *session).update(signed_in_at=1.0, store=store)
+        StateFile(folder_in(home), SessionId(*session)).update(signed_in_at=1.0, store=store)
 
 
 def folder_in(home: Path) -> Path:
@@ -129,7 +129,9 @@ def test_one_session_is_revoked_and_forgotten(tmp_path: Path) -> None:
 def test_what_the_server_said_is_forgotten_too(tmp_path: Path) -> None:
     session, other = (SERVER, TENANT, ""), (SERVER, "", "work")
     remember(tmp_path, session, other)
-    files = [KnownFile(folder_in(tmp_path), *one, os.urandom) for one in (session, other)]
+    files = [
+        KnownFile(folder_in(tmp_path), SessionId(*one), os.urandom) for one in (session, other)
+    ]
     for file in files:
         file.keep(Known(b"{}", b"{}"))
     assert logout(tmp_path, FakeAgents({session, other}), SERVER)[0] == 0
@@ -180,7 +182,9 @@ def test_all_takes_every_session_that_is_signed_in(
 ) -> None:
     sessions = [(SERVER, "", ""), (SERVER, TENANT, "work"), (OTHER, "", "")]
     remember(tmp_path, *sessions)
-    StateFile(folder_in(tmp_path), "https://plain.example.com/").update(transport="HTTP+SSE")
+    StateFile(folder_in(tmp_path), SessionId("https://plain.example.com/")).update(
+        transport="HTTP+SSE"
+    )
     agents = FakeAgents(set(sessions))
     status, lines = logout(tmp_path, agents, None, profile)
     assert (status, len(agents.signed_out)) == (0, count)
@@ -191,8 +195,8 @@ def test_all_takes_every_session_that_is_signed_in(
 @pytest.mark.promise("P2")
 @pytest.mark.report("S8")
 def test_all_takes_a_stored_sign_in_whose_record_was_lost_and_made_anew(tmp_path: Path) -> None:
-    StateFile(folder_in(tmp_path), OTHER).update(port=1)
-    store(tmp_path, session_key(OTHER, None, ""))
+    StateFile(folder_in(tmp_path), SessionId(OTHER)).update(port=1)
+    store(tmp_path, SessionId(OTHER).key)
     agents = FakeAgents({(OTHER, "", "")})
     assert logout(tmp_path, agents, None) == (
         0,
@@ -209,7 +213,7 @@ def test_stored_sign_in_without_a_record_is_not_told_as_none(
     remember(tmp_path, (OTHER, "", ""))
     (record,) = folder_in(tmp_path).glob("*.json")
     record.write_bytes(b"{")
-    store(tmp_path, session_key(OTHER, None, ""))
+    store(tmp_path, SessionId(OTHER).key)
     with caplog.at_level(logging.ERROR):
         assert logout(tmp_path, FakeAgents(), None, profile) == (1, [])
     (text,) = caplog.messages

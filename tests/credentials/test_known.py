@@ -15,6 +15,7 @@ import pytest
 from mcp_remote_py.channel import Known
 from mcp_remote_py.credentials.known import MAX_BYTES, KnownFile
 from mcp_remote_py.credentials.state import StateFile, list_states
+from mcp_remote_py.session_id import SessionId
 
 SERVER = "https://mcp.example/mcp"
 KNOWN = Known(
@@ -26,7 +27,7 @@ KNOWN = Known(
 def open_file(
     folder: Path, server: str = SERVER, resource: str = "", profile: str = ""
 ) -> KnownFile:
-    return KnownFile(folder, server, resource, profile, os.urandom)
+    return KnownFile(folder, SessionId(server, resource, profile), os.urandom)
 
 
 def path_in(folder: Path) -> Path:
@@ -159,5 +160,5 @@ def test_it_is_no_session_of_its_own(tmp_path: Path) -> None:
     """`status` and `logout` go through the records in the same folder."""
     open_file(tmp_path).keep(KNOWN)
     assert list_states(tmp_path) == []
-    StateFile(tmp_path, SERVER).update(transport="x")
+    StateFile(tmp_path, SessionId(SERVER)).update(transport="x")
     assert len(list_states(tmp_path)) == 1

@@ -22,11 +22,11 @@ from mcp_remote_py.credentials.state import (
     State,
     StateFile,
     list_states,
-    name_session,
     state_directory,
 )
 from mcp_remote_py.errors import StoreError
 from mcp_remote_py.oauth.ledger import DAY, Ledger, make_spent, note_tab, wait_for_tab
+from mcp_remote_py.session_id import SessionId
 
 SERVER = "https://mcp.example.com/mcp?tenant=1"
 
@@ -47,15 +47,15 @@ def test_what_was_written_is_read_again(
     tmp_path_factory: pytest.TempPathFactory, transport: str, server: str
 ) -> None:
     folder = tmp_path_factory.mktemp("state") / "deep" / "folder"
-    StateFile(folder, server).update(transport="before")
-    StateFile(folder, server).update(transport=transport)
-    assert StateFile(folder, server).read() == State(server=server, transport=transport)
-    assert StateFile(folder, server + "/other").read() == State()
+    StateFile(folder, SessionId(server)).update(transport="before")
+    StateFile(folder, SessionId(server)).update(transport=transport)
+    assert StateFile(folder, SessionId(server)).read() == State(server=server, transport=transport)
+    assert StateFile(folder, SessionId(server + "/other")).read() == State()
 
 
 @pytest.mark.promise("R4")
 def test_file_cut_at_any_byte_or_with_any_byte_changed_means_nothing_known(tmp_path: Path) -> None:
-    record = StateFile(tmp_path, SERVER)
+    record = StateFile(tmp_path, SessionId(SERVER))
     record.update(transport="HTTP+SSE")
     path = only_file(tmp_path)
     whole = path.read_bytes()
@@ -87,7 +87,7 @@ def test_file_cut_at_any_byte_or_with_any_byte_changed_means_nothing_known(tmp_p
     ],
 )
 def test_foreign_record_means_nothing_known(tmp_path: Path, content: bytes) -> None:
-    record = StateFile(tmp_path, SERVER)
+    record = StateFile(tmp_path, SessionId(SERVER))
     record.update(transport="x")
     only_file(tmp_path).write_bytes(content)
     assert record.read() == State()
@@ -96,7 +96,7 @@ def test_foreign_record_means_nothing_known(tmp_path: Path, content: bytes) -> N
 
 
 def test_members_of_a_later_version_are_no_fault(tmp_path: Path) -> None:
-    record = StateFile(tmp_path, SERVER)
+    record = StateFile(tmp_path, SessionId(SERVER))
     record.update(transport="x")
     path = only_file(tmp_path)
     path.write_text(json.dumps({"server": SERVER, "transport": "x", "later": [1, {"a": None}]}))
@@ -107,7 +107,7 @@ def test_members_of_a_later_version_are_no_fault(tmp_path: Path) -> None:
 def test_record_is_its_owners_alone(tmp_path: Path) -> None:
     mask = os.umask(0)
     try:
-        StateFile(tmp_path / "folder", SERVER).update(transport="x")
+        StateFile(tmp_path / "folder", SessionId(SERVER)).update(transport="x")
     finally:
         os.umask(mask)
     assert (tmp_path / "folder").stat().st_mode & 0o777 == 0o700
@@ -118,7 +118,7 @@ def test_record_is_its_owners_alone(tmp_path: Path) -> None:
 
 @pytest.mark.promise("R4")
 def test_reader_sees_the_old_record_or_the_new_one_and_nothing_between(tmp_path: Path) -> None:
-    record = StateFile(tmp_path, SERVER)
+    record = StateFile(tmp_path, SessionId(SERVER))
     names = ["a", "b" * 5000]
     record.update(transport=names[0])
     done = threading.Event()
@@ -148,17 +148,17 @@ def test_record_that_cannot_be_kept_is_only_logged(
         case "file for folder":
             folder.write_text("in the way")
         case "folder for file":
-            StateFile(folder, SERVER).update(transport="x")
+            StateFile(folder, SessionId(SERVER)).update(transport="x")
             path = only_file(folder)
             path.unlink()
             path.mkdir()
             (path / "in the way").write_text("")
         case _:
             folder = Path("/dev/null/folder")
-    record = StateFile(folder, SERVER)
+    record = StateFile(folder, SessionId(SERVER))
     with caplog.at_level(logging.WARNING):
         record.update(transport="x")
-        assert StateFile(folder, SERVER).read() == State()
+        assert StateFile(folder, SessionId(SERVER)).read() == State()
     assert "cannot be written" in caplog.text
     if folder.is_dir():
         assert left_in(folder) == [only_file(folder)]
@@ -190,7 +190,7 @@ FULL = State(
 
 
 def work_record(folder: Path) -> StateFile:
-    return StateFile(folder, SERVER, RESOURCE, "work")
+    return StateFile(folder, SessionId(SERVER, RESOURCE, "work"))
 
 
 def fill(record: StateFile) -> None:
@@ -204,18 +204,14 @@ def fill(record: StateFile) -> None:
 def test_record_of_the_first_version_is_taken_over_and_rewritten(tmp_path: Path) -> None:
     """The bytes are those mcp-remote-py 0.1.0 wrote."""
     server = "https://example.com/mcp"
-    path = tmp_path / f"{name_session(server)}.json"
+    path = tmp_path / f"{SessionId(server).record_name}.json"
     path.write_bytes(b'{"server":"https://example.com/mcp","transport":"HTTP+SSE"}')
-    record = StateFile(tmp_path, server)
+    record = StateFile(tmp_path, SessionId(server))
     assert record.read() == State(server=server, transport="HTTP+SSE")
     record.update(scope="read")
     assert record.read() == State(server=server, transport="HTTP+SSE", scope="read")
     assert only_file(tmp_path) == path
     assert json.loads(path.read_bytes())["schema"] == SCHEMA == 2
-
-
-def test_first_versions_file_name_is_kept() -> None:
-    assert name_session("https://example.com/mcp") == "c3d80a4ed901ee05b21755a88273b4a4"
 
 
 def test_changes_leave_what_they_do_not_name(tmp_path: Path) -> None:
@@ -234,29 +230,31 @@ def test_sessions_differ_by_server_resource_and_profile(tmp_path: Path) -> None:
         for profile in ("", "work", "home")
     ]
     for key in keys:
-        StateFile(tmp_path, *key).update(scope=" ".join(key))
+        StateFile(tmp_path, SessionId(*key)).update(scope=" ".join(key))
     assert (
-        len(list(tmp_path.glob("*.json"))) == len({name_session(*key) for key in keys}) == len(keys)
+        len(list(tmp_path.glob("*.json")))
+        == len({SessionId(*key).record_name for key in keys})
+        == len(keys)
     )
     for key in keys:
-        assert StateFile(tmp_path, *key).read().scope == " ".join(key)
+        assert StateFile(tmp_path, SessionId(*key)).read().scope == " ".join(key)
 
 
 def test_deleted_record_is_gone_and_deleting_again_is_no_fault(tmp_path: Path) -> None:
     record = work_record(tmp_path)
-    StateFile(tmp_path, SERVER).update(transport="x")
+    StateFile(tmp_path, SessionId(SERVER)).update(transport="x")
     fill(record)
     record.delete()
     record.delete()
     assert record.read() == State()
-    assert StateFile(tmp_path, SERVER).read().transport == "x"
+    assert StateFile(tmp_path, SessionId(SERVER)).read().transport == "x"
 
 
 def test_record_that_cannot_be_deleted_is_only_logged(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     record = work_record(tmp_path)
-    (tmp_path / f"{name_session(SERVER, RESOURCE, 'work')}.json").mkdir()
+    (tmp_path / f"{SessionId(SERVER, RESOURCE, 'work').record_name}.json").mkdir()
     with caplog.at_level(logging.WARNING):
         record.delete()
     assert "cannot be deleted" in caplog.text
@@ -267,10 +265,10 @@ def test_list_has_every_usable_record_in_order_and_nothing_else(
 ) -> None:
     assert list_states(tmp_path / "none") == []
     fill(work_record(tmp_path))
-    StateFile(tmp_path, "https://a.example.com/").update(transport="x")
-    StateFile(tmp_path, SERVER).update(port=1)
+    StateFile(tmp_path, SessionId("https://a.example.com/")).update(transport="x")
+    StateFile(tmp_path, SessionId(SERVER)).update(port=1)
     (tmp_path / f"{'0' * 32}.json").write_bytes(b"{broken")
-    copied = (tmp_path / f"{name_session(SERVER)}.json").read_bytes()
+    copied = (tmp_path / f"{SessionId(SERVER).record_name}.json").read_bytes()
     (tmp_path / f"{'1' * 32}.json").write_bytes(copied)
     (tmp_path / f"{'2' * 32}.json").write_text(json.dumps({"schema": 3, "server": SERVER}))
     (tmp_path / "key").write_bytes(b"something else")
@@ -296,7 +294,7 @@ def test_folder_that_is_none_is_only_logged(
 @pytest.mark.promise("L2")
 def test_ledger_is_amended_by_many_processes_without_a_loss(tmp_path: Path) -> None:
     def work() -> None:
-        record = StateFile(tmp_path, SERVER)
+        record = StateFile(tmp_path, SessionId(SERVER))
         for _ in range(25):
             record.amend(lambda ledger: msgspec.structs.replace(ledger, tabs=(*ledger.tabs, 1.0)))
             record.update(transport="x")
@@ -306,13 +304,13 @@ def test_ledger_is_amended_by_many_processes_without_a_loss(tmp_path: Path) -> N
         thread.start()
     for thread in threads:
         thread.join(20)
-    assert StateFile(tmp_path, SERVER).read().ledger == Ledger(tabs=(1.0,) * 100)
+    assert StateFile(tmp_path, SessionId(SERVER)).read().ledger == Ledger(tabs=(1.0,) * 100)
 
 
 @pytest.mark.promise("L2")
 def test_ledger_that_cannot_be_written_holds_in_this_process(tmp_path: Path) -> None:
     (tmp_path / "folder").write_text("in the way")
-    record = StateFile(tmp_path / "folder", SERVER)
+    record = StateFile(tmp_path / "folder", SessionId(SERVER))
     for count in (1, 2):
         record.amend(lambda ledger: msgspec.structs.replace(ledger, vain_tabs=ledger.vain_tabs + 1))
         assert record.read().ledger.vain_tabs == count
@@ -341,7 +339,7 @@ def tab_at(moment: float) -> Callable[[Ledger], Ledger]:
 @pytest.mark.promise("L2")
 @pytest.mark.report("S8")
 def test_what_could_not_be_written_is_made_again_once_on_what_others_wrote(tmp_path: Path) -> None:
-    ours, theirs = StateFile(tmp_path, SERVER), StateFile(tmp_path, SERVER)
+    ours, theirs = StateFile(tmp_path, SessionId(SERVER)), StateFile(tmp_path, SessionId(SERVER))
     ours.amend(tab_at(100.0))
     hinder(tmp_path)
     ours.amend(tab_at(200.0))
@@ -355,7 +353,7 @@ def test_what_could_not_be_written_is_made_again_once_on_what_others_wrote(tmp_p
     for _ in range(2):
         ours.flush()
         ours.amend(lambda ledger: ledger)
-        for one in (ours, theirs, StateFile(tmp_path, SERVER)):
+        for one in (ours, theirs, StateFile(tmp_path, SessionId(SERVER))):
             assert one.look().ledger == Ledger(tabs=(100.0, 200.0, 300.0), vain_tabs=3)
             assert one.look().scope == "theirs", "what is newer stays"
 
@@ -363,7 +361,7 @@ def test_what_could_not_be_written_is_made_again_once_on_what_others_wrote(tmp_p
 @pytest.mark.promise("L2")
 @pytest.mark.report("S8")
 def test_change_that_must_last_and_cannot_is_none(tmp_path: Path) -> None:
-    record = StateFile(tmp_path, SERVER)
+    record = StateFile(tmp_path, SessionId(SERVER))
     record.amend(tab_at(100.0))
     hinder(tmp_path)
     with pytest.raises(StoreError, match="cannot be made private"):
@@ -377,7 +375,7 @@ def test_change_that_must_last_and_cannot_is_none(tmp_path: Path) -> None:
 def test_disk_that_goes_on_failing_is_said_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    record = StateFile(tmp_path, SERVER)
+    record = StateFile(tmp_path, SessionId(SERVER))
     hinder(tmp_path)
     with caplog.at_level(logging.WARNING):
         for port in range(300):
@@ -386,20 +384,20 @@ def test_disk_that_goes_on_failing_is_said_once(
     assert record.read().port == 299
     help_again(tmp_path)
     record.flush()
-    assert StateFile(tmp_path, SERVER).read().port == 299
+    assert StateFile(tmp_path, SessionId(SERVER)).read().port == 299
 
 
 @pytest.mark.promise("L2")
 @pytest.mark.report("S8", "S15")
 def test_record_that_cannot_be_read_is_neither_empty_nor_overwritten(tmp_path: Path) -> None:
-    record = StateFile(tmp_path / "folder", SERVER)
+    record = StateFile(tmp_path / "folder", SessionId(SERVER))
     record.amend(tab_at(100.0))
     path = only_file(tmp_path / "folder")
     aside = tmp_path / "aside"
     path.rename(aside)
     path.symlink_to(aside)
     before = aside.read_bytes()
-    again = StateFile(tmp_path / "folder", SERVER)
+    again = StateFile(tmp_path / "folder", SessionId(SERVER))
     with pytest.raises(StoreError, match="symbolic link"):
         again.look()
     again.amend(tab_at(200.0))
@@ -415,7 +413,7 @@ def test_record_that_cannot_be_read_is_neither_empty_nor_overwritten(tmp_path: P
 def test_broken_record_has_a_spent_budget_and_is_moved_aside(
     tmp_path: Path, content: bytes
 ) -> None:
-    record = StateFile(tmp_path, SERVER)
+    record = StateFile(tmp_path, SessionId(SERVER))
     record.update(port=1)
     path = only_file(tmp_path)
     path.write_bytes(content)
@@ -423,7 +421,7 @@ def test_broken_record_has_a_spent_budget_and_is_moved_aside(
     assert record.look().ledger == make_spent(now)
     assert wait_for_tab(record.look().ledger, now + 1, step_up=False) == DAY - 1
     record.update(port=2)
-    assert StateFile(tmp_path, SERVER).look().ledger == make_spent(now)
+    assert StateFile(tmp_path, SessionId(SERVER)).look().ledger == make_spent(now)
     kept = [one.read_bytes() for one in tmp_path.glob("*.quarantine-1")]
     assert kept == ([content] if content else [])
     record.delete()
@@ -434,7 +432,7 @@ def test_broken_record_has_a_spent_budget_and_is_moved_aside(
 @pytest.mark.report("S8")
 def test_broken_record_stays_until_another_is_in_its_place(tmp_path: Path) -> None:
     """A record that is missing would be a full budget."""
-    record = StateFile(tmp_path, SERVER, randomness=bytes)
+    record = StateFile(tmp_path, SessionId(SERVER), randomness=bytes)
     record.update(port=1)
     path = only_file(tmp_path)
     path.write_bytes(b"{")
@@ -442,7 +440,7 @@ def test_broken_record_stays_until_another_is_in_its_place(tmp_path: Path) -> No
     in_the_way = path.with_name(f"{path.name}.{bytes(8).hex()}.tmp")
     in_the_way.mkdir()
     record.update(port=2)
-    assert StateFile(tmp_path, SERVER).look().ledger == make_spent(now)
+    assert StateFile(tmp_path, SessionId(SERVER)).look().ledger == make_spent(now)
     assert path.read_bytes() == b"{"
     in_the_way.rmdir()
     record.flush()
@@ -452,7 +450,7 @@ def test_broken_record_stays_until_another_is_in_its_place(tmp_path: Path) -> No
 
 @pytest.mark.report("S8")
 def test_record_of_a_gigabyte_is_not_read_whole(tmp_path: Path) -> None:
-    record = StateFile(tmp_path, SERVER)
+    record = StateFile(tmp_path, SessionId(SERVER))
     record.update(port=1)
     path = only_file(tmp_path)
     os.truncate(path, 1 << 30)
@@ -467,7 +465,7 @@ def test_record_of_a_gigabyte_is_not_read_whole(tmp_path: Path) -> None:
 
 
 def test_drafts_of_killed_processes_are_deleted_when_they_are_old(tmp_path: Path) -> None:
-    record = StateFile(tmp_path, SERVER)
+    record = StateFile(tmp_path, SessionId(SERVER))
     record.update(port=1)
     path = only_file(tmp_path)
     old, young = (path.with_name(f"{path.name}.{name}.tmp") for name in ("old", "young"))

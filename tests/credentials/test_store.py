@@ -19,11 +19,9 @@ from mcp_remote_py.credentials.store import (
     StoreError,
     decode,
     encode,
-    session_key,
 )
 from mcp_remote_py.oauth.steps import Client, Credential
 from mcp_remote_py.redact import Secret
-from mcp_remote_py.settings import parse_server_url
 from tests.credentials.contract import CANARY, FULL, ONLY_CLIENT, StoreContract
 
 TEXT = st.text(st.characters(codec="utf-8"))
@@ -182,45 +180,6 @@ def test_record_cut_at_any_byte_is_broken() -> None:
     for length in range(len(whole)):
         with pytest.raises(BrokenRecord):
             decode(whole[:length])
-
-
-def key(url: str, resource: str | None = None, profile: str = "") -> str:
-    return session_key(parse_server_url(url), resource, profile)
-
-
-@pytest.mark.parametrize(
-    ("one", "same"),
-    [
-        ("https://MCP.Example.com/mcp", "https://mcp.example.com/mcp"),
-        ("https://mcp.example.com:443/mcp", "HTTPS://mcp.example.com/mcp"),
-        ("https://mcp.example.com", "https://mcp.example.com/"),
-        ("https://mcp.example.com/mcp#part", "https://mcp.example.com/mcp"),
-    ],
-)
-def test_spellings_of_one_server_are_one_session(one: str, same: str) -> None:
-    assert key(one) == key(same)
-
-
-def test_what_is_typed_tells_sessions_apart() -> None:
-    url = "https://mcp.example.com/mcp"
-    keys = [
-        key(url),
-        key(url + "/"),
-        key(url + "?"),
-        key("https://mcp.example.com/MCP"),
-        key("https://mcp.example.com:8443/mcp"),
-        key(url, "https://mcp.example.com"),
-        key(url, None, "work"),
-        key(url, "work"),
-    ]
-    assert len(set(keys)) == len(keys)
-
-
-def test_key_is_a_name_for_files_and_stays_what_it_is() -> None:
-    """Another value would sign everybody out at the next upgrade (field note 39)."""
-    assert key("https://mcp.example.com/mcp?tenant=1", "https://r.example.com", "work") == (
-        "e7afe192659e42d9ce2f2a6f0d07398a7157c18ae8fdf2681152e8686138cfc3"
-    )
 
 
 def test_asking_for_names_loads_neither_keyring_nor_cryptography() -> None:

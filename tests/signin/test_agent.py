@@ -18,6 +18,7 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import import_key
 
+from mcp_remote_py.channel import Sent
 from mcp_remote_py.credentials.keys import choose_store
 from mcp_remote_py.credentials.lock import Held, LockBusy, ProcessLock
 from mcp_remote_py.credentials.store import MemoryStore, Store, StoreError
@@ -295,9 +296,20 @@ GONE = document({"error": "invalid_grant"}, 400)
 BUSY = page("busy", 503)
 
 
-async def sent_by(agent: SignInAgent) -> bytes | None:
-    headers = await agent.headers(*REQUEST)
-    return headers[0][1] if headers else None
+async def sent_by(agent: SignInAgent) -> Sent | None:
+    return await agent.authorize(*REQUEST)
+
+
+def sent(token: str) -> Sent:
+    """As it is sent where it is a bearer token."""
+    return Sent(Secret(token), ((b"authorization", b"Bearer " + token.encode()),))
+
+
+async def have_accepted(agent: SignInAgent) -> None:
+    """The server takes what the agent sends."""
+    credential = await sent_by(agent)
+    assert credential is not None
+    agent.accepted(credential)
 
 
 # Many at once
@@ -310,7 +322,7 @@ def test_many_refused_together_are_one_sign_in() -> None:
         again = await asyncio.gather(*(agent.refused(None, 401, CHALLENGE) for _ in range(20)))
         assert again == [True] * 20
         assert world.counts == (1, 1, 0)
-        assert await sent_by(agent) == b"Bearer access-canary-1"
+        assert await sent_by(agent) == sent("access-canary-1")
         world.assert_ports_are_back()
         assert [listener.outcomes for listener in world.listeners] == [[Outcome.DONE]]
 
@@ -323,12 +335,12 @@ def test_many_refused_together_are_one_renewal() -> None:
         world = World()
         world.keep()
         agent = world.agent()
-        sent = await sent_by(agent)
-        assert sent == b"Bearer kept-access"
-        again = await asyncio.gather(*(agent.refused(sent, 401, CHALLENGE) for _ in range(20)))
+        before = await sent_by(agent)
+        assert before == sent("kept-access")
+        again = await asyncio.gather(*(agent.refused(before, 401, CHALLENGE) for _ in range(20)))
         assert again == [True] * 20
         assert world.counts == (0, 0, 1)
-        assert await sent_by(agent) == b"Bearer access-canary-1"
+        assert await sent_by(agent) == sent("access-canary-1")
 
     run(main())
 
@@ -339,9 +351,9 @@ def test_expiring_token_is_renewed_once_before_it_is_sent() -> None:
         world = World()
         world.keep(expires_at=START + 5)
         agent = world.agent()
-        await agent.refused(b"Bearer of yesterday", 401, CHALLENGE)  # loads
-        sent = await asyncio.gather(*(sent_by(agent) for _ in range(20)))
-        assert sent == [b"Bearer access-canary-1"] * 20
+        await agent.refused(sent("of yesterday"), 401, CHALLENGE)  # loads
+        seen = await asyncio.gather(*(sent_by(agent) for _ in range(20)))
+        assert seen == [sent("access-canary-1")] * 20
         assert world.counts == (0, 0, 1)
 
     run(main())
@@ -352,8 +364,8 @@ def test_requests_that_come_together_at_the_start_all_carry_the_stored_token() -
         world = World()
         world.keep()
         agent = world.agent()
-        sent = await asyncio.gather(*(sent_by(agent) for _ in range(5)))
-        assert sent == [b"Bearer kept-access"] * 5
+        seen = await asyncio.gather(*(sent_by(agent) for _ in range(5)))
+        assert seen == [sent("kept-access")] * 5
 
     run(main())
 
@@ -381,7 +393,7 @@ def test_two_processes_sign_in_once(tmp_path: Path) -> None:
         world.person.present.set()
         assert await asyncio.gather(*tasks) == [True, True]
         assert world.counts == (1, 1, 0)
-        assert [await sent_by(agent) for agent in agents] == [b"Bearer access-canary-1"] * 2
+        assert [await sent_by(agent) for agent in agents] == [sent("access-canary-1")] * 2
 
     run(main())
 
@@ -417,7 +429,7 @@ def test_token_that_was_accepted_once_is_renewed() -> None:
         world = World()
         agent = world.agent()
         await agent.refused(None, 401, CHALLENGE)
-        agent.accepted(await sent_by(agent) or b"")
+        await have_accepted(agent)
         assert await agent.refused(await sent_by(agent), 401, CHALLENGE)
         assert world.counts == (1, 1, 1)
 
@@ -470,7 +482,7 @@ def test_sign_in_of_another_process_ends_the_cool_down() -> None:
             await agent.refused(None, 401, CHALLENGE)
         world.keep()
         assert await agent.refused(None, 401, CHALLENGE)
-        assert await sent_by(agent) == b"Bearer kept-access"
+        assert await sent_by(agent) == sent("kept-access")
         assert len(world.tabs) == 1
 
     run(main())
@@ -598,16 +610,16 @@ def test_transient_failure_keeps_the_credential_and_opens_no_tab(
         world.refuse_refresh = failure
         agent = world.agent()
         with pytest.raises(McpRemoteError):
-            await agent.refused(b"Bearer kept-access", 401, CHALLENGE)
+            await agent.refused(sent("kept-access"), 401, CHALLENGE)
         assert not world.tabs
         assert world.store.load(SESSION) == kept
         world.refuse_refresh = None
         asked = world.counts[2]
         with pytest.raises(McpRemoteError, match="could not be renewed, lately"):
-            await agent.refused(b"Bearer kept-access", 401, CHALLENGE)
+            await agent.refused(sent("kept-access"), 401, CHALLENGE)
         assert world.counts == (0, 0, asked), "not at once"
         world.time += RENEWAL_SPACING
-        assert await agent.refused(b"Bearer kept-access", 401, CHALLENGE)
+        assert await agent.refused(sent("kept-access"), 401, CHALLENGE)
         assert world.counts[0] == 0
 
     run(main())
@@ -647,7 +659,7 @@ def test_token_that_may_still_do_is_sent_where_it_cannot_be_renewed() -> None:
         world = World()
         world.keep(expires_at=START + 5)
         world.refuse_refresh = BUSY
-        assert await sent_by(world.agent()) == b"Bearer kept-access"
+        assert await sent_by(world.agent()) == sent("kept-access")
         assert not world.tabs
 
     run(main())
@@ -663,8 +675,8 @@ def test_definite_refusal_adopts_what_another_process_has_stored() -> None:
             world.keep(access_token=Secret("newer"), obtained_at=START) and None
         )
         agent = world.agent()
-        assert await agent.refused(b"Bearer kept-access", 401, CHALLENGE)
-        assert await sent_by(agent) == b"Bearer newer"
+        assert await agent.refused(sent("kept-access"), 401, CHALLENGE)
+        assert await sent_by(agent) == sent("newer")
         assert world.counts == (0, 0, 1)
 
     run(main())
@@ -676,10 +688,10 @@ def test_newer_token_in_the_store_is_taken_instead_of_a_renewal() -> None:
         world = World()
         world.keep()
         agent = world.agent()
-        sent = await sent_by(agent)
+        before = await sent_by(agent)
         world.keep(access_token=Secret("newer"), obtained_at=START)
-        assert await agent.refused(sent, 401, CHALLENGE)
-        assert await sent_by(agent) == b"Bearer newer"
+        assert await agent.refused(before, 401, CHALLENGE)
+        assert await sent_by(agent) == sent("newer")
         assert world.counts == (0, 0, 0)
 
     run(main())
@@ -693,7 +705,7 @@ def test_definite_refusal_is_answered_by_one_sign_in() -> None:
         world.refuse_refresh = GONE
         agent = world.agent()
         again = await asyncio.gather(
-            *(agent.refused(b"Bearer kept-access", 401, CHALLENGE) for _ in range(5))
+            *(agent.refused(sent("kept-access"), 401, CHALLENGE) for _ in range(5))
         )
         assert again == [True] * 5
         assert world.counts == (1, 1, 1)
@@ -821,12 +833,12 @@ def test_wanting_scope_is_asked_for_once() -> None:
         world = World()
         world.keep()
         agent = world.agent()
-        sent = await sent_by(agent)
-        again = await asyncio.gather(*(agent.refused(sent, 403, WANTS_MORE) for _ in range(5)))
+        before = await sent_by(agent)
+        again = await asyncio.gather(*(agent.refused(before, 403, WANTS_MORE) for _ in range(5)))
         assert again == [True] * 5
         assert world.counts == (1, 1, 0)
         assert parse_qs(urlsplit(world.tabs[0]).query)["scope"] == ["read write"]
-        agent.accepted(await sent_by(agent) or b"")
+        await have_accepted(agent)
         turned = b'Bearer error="insufficient_scope", scope="write  read"'
         for challenge in (WANTS_MORE, turned):
             with pytest.raises(Refused, match="still wants the scope") as error:
@@ -854,10 +866,10 @@ def test_use_id_token_sends_the_id_token() -> None:
         world = World()
         agent = world.agent(SignInSettings(use_id_token=True))
         await agent.refused(None, 401, CHALLENGE)
-        assert await sent_by(agent) == b"Bearer id-canary-1"
-        agent.accepted(await sent_by(agent) or b"")
-        await agent.refused(b"Bearer id-canary-1", 401, CHALLENGE)
-        assert await sent_by(agent) == b"Bearer id-canary-2"
+        assert await sent_by(agent) == sent("id-canary-1")
+        await have_accepted(agent)
+        await agent.refused(sent("id-canary-1"), 401, CHALLENGE)
+        assert await sent_by(agent) == sent("id-canary-2")
 
     run(main())
 
@@ -938,7 +950,7 @@ def test_a_renewal_that_ends_while_the_files_are_read_is_none_in_vain() -> None:
         records = Records()
         records.kept = world.records.kept
         world.records = records
-        assert await sent_by(world.agent(store=Store())) == b"Bearer canary-renewed"
+        assert await sent_by(world.agent(store=Store())) == sent("canary-renewed")
         assert meddler.done
 
     run(main())
@@ -957,7 +969,9 @@ def test_each_request_has_a_proof_of_its_own_for_the_token_it_carries() -> None:
         agent.take_nonce(b"nonce-1")
         seen: list[str] = []
         for method in (b"POST", b"GET"):
-            credential, (name, proof) = await agent.headers(method, f"{SERVER}?a=b")
+            found = await agent.authorize(method, f"{SERVER}?a=b")
+            assert found is not None
+            credential, (name, proof) = found.headers
             assert credential == (b"authorization", b"DPoP kept-access")
             assert name == b"dpop"
             claims = jwt.decode(proof.decode(), import_key(json.loads(key.reveal()))).claims
@@ -995,7 +1009,7 @@ def test_a_bearer_token_has_no_proof(members: dict[str, object]) -> None:
     async def main() -> None:
         world = World()
         world.keep(**members)
-        assert await world.agent().headers(*REQUEST) == ((b"authorization", b"Bearer kept-access"),)
+        assert await sent_by(world.agent()) == sent("kept-access")
 
     run(main())
 
@@ -1006,6 +1020,6 @@ def test_an_id_token_is_bound_to_no_key() -> None:
         world = World()
         world.keep(token_type="DPoP", dpop_key=make_key("ES256"), id_token=Secret("kept-id"))
         agent = world.agent(SignInSettings(use_id_token=True))
-        assert await agent.headers(*REQUEST) == ((b"authorization", b"Bearer kept-id"),)
+        assert await sent_by(agent) == sent("kept-id")
 
     run(main())
