@@ -11,7 +11,7 @@ import msgspec
 
 from mcp_remote_py.bounds import has_few_parts
 from mcp_remote_py.errors import shorten, words_of
-from mcp_remote_py.oauth.steps import Conversation, Fetch, Request, Response
+from mcp_remote_py.oauth.steps import Conversation, Fetch, Request, Response, ask
 from mcp_remote_py.redact import Secret, mask_url
 
 _JSON = Secret("application/json")
@@ -24,7 +24,7 @@ def fetch(request: Request, *, follow_redirects: bool = True) -> Conversation[Re
     Raises:
         NotSent, Interrupted: none came.
     """
-    return cast("Response", (yield Fetch(request, follow_redirects)))
+    return (yield from ask(Fetch(request, follow_redirects)))
 
 
 def get_json(url: str) -> Request:

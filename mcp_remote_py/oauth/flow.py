@@ -47,6 +47,7 @@ from mcp_remote_py.oauth.steps import (
     Report,
     Reserve,
     Save,
+    ask,
 )
 from mcp_remote_py.oauth.tokens import GrantRefused
 from mcp_remote_py.redact import Secret, remember
@@ -123,7 +124,7 @@ def finish(
 
 def abandon(pending: PendingAuthorization) -> Conversation[None]:
     """Nobody came back: a server that has forgotten us may say so to the person only (L10)."""
-    stored = cast("Credential | None", (yield Load()))
+    stored = yield from ask(Load())
     if pending.client_is_cached and not _has_tokens(stored):
         yield from _forget_client(pending.credential.client)
 
@@ -236,7 +237,7 @@ def _drop(credential: Credential, error: GrantRefused) -> Conversation[Credentia
     Raises:
         McpRemoteError: it cannot be deleted.
     """
-    stored = cast("Credential | None", (yield Load()))
+    stored = yield from ask(Load())
     if stored is not None and _has_tokens(stored) and _tokens(stored) != _tokens(credential):
         return stored
     if _is_dead(credential.client, error):
@@ -267,8 +268,8 @@ def _prepare_client(
     if not settings.device_code:
         yield Judge(server.authorization_endpoint, "authorization_endpoint")
     # Before anything is registered or opened: the port must be ours.
-    redirect_uris = cast("tuple[str, ...]", (yield Listen()))
-    stored = cast("Credential | None", (yield Load()))
+    redirect_uris = yield from ask(Listen())
+    stored = yield from ask(Load())
     # A client belongs to the issuer that registered it (MCP 2026-07-28, "Server Binding").
     is_ours = stored is not None and is_registered_with(stored, server.issuer, server.endpoints)
     ours = stored if is_ours else None
@@ -399,7 +400,7 @@ def _reserve() -> Conversation[None]:
 
 def _forget_client(client: Client) -> Conversation[None]:
     """Drops what is stored with `client`, unless somebody has stored another one meanwhile."""
-    stored = cast("Credential | None", (yield Load()))
+    stored = yield from ask(Load())
     if stored is not None and stored.client == client:
         yield Forget()
         yield Report("The registration is dropped; the next sign-in registers once more.")

@@ -38,6 +38,7 @@ from mcp_remote_py.oauth.steps import (
     Report,
     Request,
     Response,
+    ask,
 )
 from mcp_remote_py.oauth.tokens import (
     TokenAnswer,
@@ -423,17 +424,15 @@ def post_form(
         _, headers, body = prepare("POST", endpoint, headers, body)
     if "Authorization" in headers:
         remember((Secret(headers["Authorization"]),))
-    response = yield Fetch(
-        Request(
-            "POST",
-            endpoint,
-            tuple((name, Secret(value)) for name, value in headers.items()),
-            Secret(body),
-            proof,
-        ),
-        follow_redirects=False,  # a code or a token goes where it belongs, and nowhere else
+    request = Request(
+        "POST",
+        endpoint,
+        tuple((name, Secret(value)) for name, value in headers.items()),
+        Secret(body),
+        proof,
     )
-    return cast("Response", response)
+    # A code or a token goes where it belongs, and nowhere else.
+    return (yield from ask(Fetch(request, follow_redirects=False)))
 
 
 # Credentials ---------------------------------------------------------------------------------

@@ -49,7 +49,6 @@ from mcp_remote_py.oauth.steps import (
     Amend,
     AskUser,
     Await,
-    Callback,
     Conversation,
     Credential,
     Disk,
@@ -68,6 +67,7 @@ from mcp_remote_py.oauth.steps import (
     Reserve,
     Save,
     Watch,
+    ask,
 )
 from mcp_remote_py.oauth.tokens import (
     CLOCK_HINT,
@@ -248,7 +248,7 @@ class Session:
             facts = self._facts(refused, wanted, disk.pending)
             action = self._decide(event, facts)
             if action in _BEHIND_THE_LOCK and not holds_sign_in:
-                holds_sign_in = cast("bool", (yield Hold(Lock.SIGN_IN)))
+                holds_sign_in = yield from ask(Hold(Lock.SIGN_IN))
                 if holds_sign_in:
                     continue
                 action = self._decide(event, facts | {Fact.SIGNING_IN_ELSEWHERE})
@@ -288,7 +288,7 @@ class Session:
         """
         yield from self._look()
         before = self.token
-        while not (yield Hold(Lock.SIGN_IN)):
+        while not (yield from ask(Hold(Lock.SIGN_IN))):
             disk = yield from self._look()
             shown = self._shown(disk.pending)
             if shown is not None:
@@ -299,7 +299,7 @@ class Session:
                 return cast("Credential", self.credential)
             yield Watch(LOOK_INTERVAL)
         yield from self._sign_in(challenge, "", automatic=False)
-        self.ledger = cast("Ledger", (yield Amend(note_sign_in)))
+        self.ledger = yield from ask(Amend(note_sign_in))
         return cast("Credential", self.credential)
 
     def sign_out(self) -> Conversation[bool]:
@@ -313,7 +313,7 @@ class Session:
         if self.credential is not None:
             yield from revoke(self.credential)
         self.credential = self._unsaved = None
-        return cast("bool", (yield Forget()))
+        return (yield from ask(Forget()))
 
     # ------------------------------------------------------------------ asking the person
 
@@ -392,7 +392,7 @@ class Session:
 
         # A person's own as well: whoever has just said no is not asked again at once.
         must_last = automatic and self._is_kept
-        self.ledger = cast("Ledger", (yield Amend(change, must_last)))
+        self.ledger = yield from ask(Amend(change, must_last))
 
     @property
     def _is_kept(self) -> bool:
@@ -406,7 +406,7 @@ class Session:
     def _note_failure(self, error: McpRemoteError) -> Conversation[None]:
         if not isinstance(error, StoreError):  # a disk is looked at before servers are asked
             change = partial(note_failed_attempt, now=self._now())
-            self.ledger = cast("Ledger", (yield Amend(change)))
+            self.ledger = yield from ask(Amend(change))
         yield Publish(self._signed_in, error.cause, error.hint)
 
     def _resume(self, pending: PendingAuthorization) -> Conversation[None]:
@@ -423,7 +423,7 @@ class Session:
         """Asks, and redeems what comes, unless another process does; then takes what it got."""
         before = self.token
         try:
-            callback = cast("Callback | None", (yield step))
+            callback = yield from ask(step)
         except NobodyCame:
             if step.listens:
                 yield Await(None)
@@ -497,7 +497,7 @@ class Session:
             and {Fact.RENEWABLE, Fact.RENEWAL_ALLOWED} <= facts
         ):
             self._check_ledger()
-            if not (yield Hold(Lock.UNSAVED)):
+            if not (yield from ask(Hold(Lock.UNSAVED))):
                 raise _unsaved_elsewhere()
             # What is renewed is what is stored; a disk that does not take it takes no other.
             yield from self._store()
@@ -510,7 +510,7 @@ class Session:
         before, noted_at = self.ledger.renewed_at, self._now()
         yield Amend(partial(note_renewal, now=noted_at))
         try:
-            renewed = cast("Credential", (yield Renew(credential)))
+            renewed = yield from ask(Renew(credential))
         except GrantRefused as error:
             yield Amend(note_renewed)
             self._unsaved = None
@@ -529,7 +529,7 @@ class Session:
                 or not isinstance(error, NotSent | UsageError | SignInFailed),
                 retry_after=getattr(error, "retry_after", None),
             )
-            self.ledger = cast("Ledger", (yield Amend(change)))
+            self.ledger = yield from ask(Amend(change))
         else:
             self._take(renewed)
             yield Amend(note_renewed)
@@ -589,7 +589,7 @@ class Session:
     def _check_others(self) -> Conversation[None]:
         """Whether another process has signed in, and only could not store it yet."""
         yield Hold(Lock.STORE, STORE_PATIENCE)  # who renews claims it for a moment, too
-        if not (yield Hold(Lock.UNSAVED)):
+        if not (yield from ask(Hold(Lock.UNSAVED))):
             raise _unsaved_elsewhere()
         yield from self._let_go()
 
@@ -608,7 +608,7 @@ class Session:
     # ------------------------------------------------------------------ what is known
 
     def _look(self) -> Conversation[Disk]:
-        disk = cast("Disk", (yield Look()))
+        disk = yield from ask(Look())
         self._loaded = True
         self.ledger, self._unreadable = disk.ledger, disk.unreadable
         stored, before, unsaved = disk.credential, self._stored, self._unsaved

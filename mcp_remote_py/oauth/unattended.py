@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from functools import partial
-from typing import Literal, cast
+from typing import Literal
 
 from mcp_remote_py.errors import UsageError
 from mcp_remote_py.oauth.claims import describe_jwt, read_claims
@@ -25,7 +25,7 @@ from mcp_remote_py.oauth.grants import (
     request_tokens,
 )
 from mcp_remote_py.oauth.ownership import Belonging, Kind, Named, check_owner, place_of
-from mcp_remote_py.oauth.steps import Client, Conversation, Credential, ReadFile
+from mcp_remote_py.oauth.steps import Client, Conversation, Credential, ReadFile, ask
 from mcp_remote_py.oauth.tokens import TokenError
 from mcp_remote_py.redact import Secret, remember
 from mcp_remote_py.settings import Unattended
@@ -220,7 +220,7 @@ def _describe(jwt: Secret, name: str, now: float) -> str:
 
 def _read_jwt(path: str, option: str) -> Conversation[Secret]:
     """The JWT in that file, read anew each time: whoever keeps it there replaces it."""
-    text = cast("Secret", (yield ReadFile(path, option)))
+    text = yield from ask(ReadFile(path, option))
     jwt = Secret(text.reveal().strip())
     if jwt.reveal().count(".") != 2 or not jwt.reveal().isascii():
         raise UsageError(f"{option} {path} holds no JWT.", hint="It is three parts with dots.")

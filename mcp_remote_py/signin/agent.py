@@ -38,6 +38,7 @@ from mcp_remote_py.oauth.pasted import HINT, parse_pasted
 from mcp_remote_py.oauth.session import LOOK_INTERVAL, Session
 from mcp_remote_py.oauth.steps import (
     Amend,
+    AnyStep,
     AskUser,
     Await,
     Callback,
@@ -64,7 +65,6 @@ from mcp_remote_py.oauth.steps import (
     Reserve,
     Response,
     Save,
-    Step,
     Wait,
     Watch,
 )
@@ -526,7 +526,7 @@ class _Performance:
         finally:
             await self._listener.aclose()
 
-    async def _do(self, step: Step) -> object:
+    async def _do(self, step: AnyStep) -> object:
         world = self._world
         match step:
             case Fetch():
@@ -561,7 +561,7 @@ class _Performance:
             case Renew():
                 return await self._renew(step.credential)
 
-    def _do_on_disk(self, step: Step) -> object:
+    def _do_on_disk(self, step: AnyStep) -> object:
         """What may take its time: a disk, or a person who unlocks a keyring."""
         store, session, records = self._agent.store, self._agent.session_name, self._world.records
         match step:

@@ -27,6 +27,7 @@ from mcp_remote_py.credentials.store import Store, decode, encode
 from mcp_remote_py.errors import Interrupted, McpRemoteError, error_classes
 from mcp_remote_py.oauth import flow
 from mcp_remote_py.oauth.steps import (
+    AnyStep,
     Credential,
     Fetch,
     Forget,
@@ -36,7 +37,6 @@ from mcp_remote_py.oauth.steps import (
     Reserve,
     Response,
     Save,
-    Step,
 )
 from mcp_remote_py.redact import Secret
 from mcp_remote_py.settings import (
@@ -237,7 +237,7 @@ async def keep(
     """Renews what is stored; an error is a result, too."""
     reports: list[str] = []
 
-    async def do(step: Step) -> object:
+    async def do(step: AnyStep) -> object:
         if isinstance(step, Fetch):
             return await fetch(step)
         return _do(step, store, job.session, reports)
@@ -264,7 +264,7 @@ def _plain(error: McpRemoteError) -> dict[str, str | int | float | bool | None]:
     }
 
 
-def _do(step: Step, store: Store, session: str, reports: list[str]) -> object:
+def _do(step: AnyStep, store: Store, session: str, reports: list[str]) -> object:
     match step:
         case Load():
             return store.load(session)

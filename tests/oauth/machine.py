@@ -25,6 +25,7 @@ from mcp_remote_py.oauth.ledger import DAY, Ledger, apply_late, note_sign_in
 from mcp_remote_py.oauth.session import LOOK_INTERVAL, Session
 from mcp_remote_py.oauth.steps import (
     Amend,
+    AnyStep,
     AskUser,
     Await,
     Callback,
@@ -51,7 +52,6 @@ from mcp_remote_py.oauth.steps import (
     Reserve,
     Response,
     Save,
-    Step,
     Watch,
 )
 from mcp_remote_py.redact import Secret
@@ -418,8 +418,8 @@ class Process:
         """Changes of the ledger that the disk did not take."""
         machine.processes[name] = self
         self.seen: list[Credential] = []
-        self._work: Generator[Step, object, None] | None = None
-        self._step: Step | None = None
+        self._work: Generator[AnyStep, object, None] | None = None
+        self._step: AnyStep | None = None
         self._shown = False
         self.is_stopped = False
         """Whether it could go on, and another process came first."""
@@ -454,7 +454,7 @@ class Process:
         """
         ends: list[object] = []
 
-        def work() -> Generator[Step, object, None]:
+        def work() -> Generator[AnyStep, object, None]:
             try:
                 ends.append((yield from self._play(conversation)))
             except McpRemoteError as error:
@@ -481,12 +481,12 @@ class Process:
             del machine.locks[lock]
         self.__init__(machine, self.name)
 
-    def run(self, stops: Callable[[Step], bool]) -> None:
+    def run(self, stops: Callable[[AnyStep], bool]) -> None:
         """Goes on until the request is answered, a step blocks, or one of them is a stop."""
         first = True
         self.is_stopped = False
         while self._work is not None:
-            step = cast("Step", self._step)
+            step = cast("AnyStep", self._step)
             if not first and stops(step):
                 self.is_stopped = True
                 return
@@ -517,7 +517,7 @@ class Process:
 
     # The host's request ----------------------------------------------------------------------
 
-    def _serve(self) -> Generator[Step, object, None]:
+    def _serve(self) -> Generator[AnyStep, object, None]:
         machine = self.machine
         token: Secret | None = None
         status = 0
@@ -567,7 +567,7 @@ class Process:
         ):
             raise Violation("another token is stored, and was not tried")
 
-    def _play(self, conversation: Conversation[T]) -> Generator[Step, object, T]:
+    def _play(self, conversation: Conversation[T]) -> Generator[AnyStep, object, T]:
         """The outcome of a conversation, at whose end its locks are free."""
         try:
             return (yield from self._with_renewals(conversation))
@@ -576,7 +576,7 @@ class Process:
                 if lock is not Lock.UNSAVED or not self.session.is_unsaved:
                     self._release(lock)
 
-    def _with_renewals(self, conversation: Conversation[T]) -> Generator[Step, object, T]:
+    def _with_renewals(self, conversation: Conversation[T]) -> Generator[AnyStep, object, T]:
         answer: object = None
         failure: McpRemoteError | None = None
         while True:
@@ -601,7 +601,7 @@ class Process:
 
     # Steps -----------------------------------------------------------------------------------
 
-    def _do(self, step: Step) -> object:
+    def _do(self, step: AnyStep) -> object:
         machine = self.machine
         match step:
             case Listen():
@@ -626,7 +626,7 @@ class Process:
                 return self._do_on_disk(step)
         return None
 
-    def _do_on_disk(self, step: Step) -> object:
+    def _do_on_disk(self, step: AnyStep) -> object:
         machine = self.machine
         match step:
             case Look():

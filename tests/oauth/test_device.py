@@ -11,13 +11,13 @@ from mcp_remote_py.errors import Interrupted, McpRemoteError, NotSent, SignInFai
 from mcp_remote_py.oauth.device import ask_by_code
 from mcp_remote_py.oauth.grants import SignInDenied
 from mcp_remote_py.oauth.steps import (
+    AnyStep,
     Client,
     Credential,
     Fetch,
     Judge,
     Report,
     Response,
-    Step,
     Wait,
 )
 from mcp_remote_py.oauth.tokens import GrantRefused, TokenError
@@ -63,7 +63,7 @@ class Server:
         self.verdict: McpRemoteError | None = None
         self.forms: list[dict[str, str]] = []
 
-    def __call__(self, step: Step) -> object:
+    def __call__(self, step: AnyStep) -> object:
         match step:
             case Wait(seconds):
                 self.waits.append(seconds)

@@ -18,6 +18,7 @@ from mcp_remote_py.oauth.ledger import Ledger
 from mcp_remote_py.oauth.policy import RULES, Action, Event, Fact, Rule, State
 from mcp_remote_py.oauth.session import Session
 from mcp_remote_py.oauth.steps import (
+    AnyStep,
     AskUser,
     Await,
     Callback,
@@ -31,7 +32,6 @@ from mcp_remote_py.oauth.steps import (
     Release,
     Renew,
     Save,
-    Step,
 )
 from mcp_remote_py.redact import Secret
 from tests.oauth.machine import (
@@ -145,7 +145,7 @@ class Explorer:
         if process.is_idle:
             process.begin_request()
 
-        def stops(step: Step) -> bool:
+        def stops(step: AnyStep) -> bool:
             if not isinstance(step, SEAMS) or not budget["preempt"]:
                 return False
             self._seams += 1

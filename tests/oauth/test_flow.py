@@ -31,6 +31,7 @@ from mcp_remote_py.oauth.flow import (
 )
 from mcp_remote_py.oauth.grants import AuthorizationRefused, SignInDenied
 from mcp_remote_py.oauth.steps import (
+    AnyStep,
     AskUser,
     Callback,
     Client,
@@ -48,7 +49,6 @@ from mcp_remote_py.oauth.steps import (
     Reserve,
     Response,
     Save,
-    Step,
     Wait,
 )
 from mcp_remote_py.oauth.tokens import GrantRefused, TokenError
@@ -79,7 +79,7 @@ class World:
 
     def __init__(self, stored: Credential | None = None) -> None:
         self.stored = stored
-        self.steps: list[Step] = []
+        self.steps: list[AnyStep] = []
         self.known_clients = {"old-client", "by-hand"}
         self.registrations: list[dict[str, object]] = []
         self.preflights: list[dict[str, str]] = []
@@ -115,7 +115,7 @@ class World:
         self.bytes_given += 1
         return hashlib.shake_256(str(self.bytes_given).encode()).digest(count)
 
-    def __call__(self, step: Step) -> object:
+    def __call__(self, step: AnyStep) -> object:
         self.steps.append(step)
         match step:
             case Fetch(request):

@@ -25,6 +25,7 @@ from mcp_remote_py.oauth.grants import (
     revoke,
 )
 from mcp_remote_py.oauth.steps import (
+    AnyStep,
     Callback,
     Client,
     Credential,
@@ -33,7 +34,6 @@ from mcp_remote_py.oauth.steps import (
     Report,
     Request,
     Response,
-    Step,
 )
 from mcp_remote_py.oauth.tokens import GrantRefused, TokenError
 from mcp_remote_py.redact import Secret
@@ -75,7 +75,7 @@ def refusal(error: str, description: str = "", status: int = 400) -> Response:
     return Response(status, {"content-type": "application/json"}, json.dumps(body).encode())
 
 
-def request_of(step: Step) -> Request:
+def request_of(step: AnyStep) -> Request:
     assert isinstance(step, Fetch)
     assert step.request.method == "POST"
     assert not step.follow_redirects
@@ -86,7 +86,7 @@ def request_of(step: Step) -> Request:
     return step.request
 
 
-def form_of(step: Step) -> dict[str, str]:
+def form_of(step: AnyStep) -> dict[str, str]:
     body = request_of(step).body
     assert body is not None
     pairs = parse_qsl(body.reveal(), keep_blank_values=True, strict_parsing=True)
@@ -336,7 +336,7 @@ WANTS_NONCE = Response(
 )
 
 
-def proof_in(step: Step) -> Proof:
+def proof_in(step: AnyStep) -> Proof:
     proof = request_of(step).proof
     assert proof is not None
     assert proof.key == BOUND.dpop_key

@@ -33,6 +33,7 @@ from mcp_remote_py.oauth.ledger import (
 from mcp_remote_py.oauth.session import FOLLOW_EXTRA, Session
 from mcp_remote_py.oauth.steps import (
     Amend,
+    AnyStep,
     AskUser,
     Await,
     Client,
@@ -46,7 +47,6 @@ from mcp_remote_py.oauth.steps import (
     Publish,
     Renew,
     Response,
-    Step,
     Wait,
     Watch,
 )
@@ -74,9 +74,9 @@ class Desk(Process):
 
     def __init__(self, machine: Machine, name: str = "P1") -> None:
         super().__init__(machine, name)
-        self.answers: Callable[[Step], object] = lambda _: None
+        self.answers: Callable[[AnyStep], object] = lambda _: None
 
-    def _do(self, step: Step) -> object:
+    def _do(self, step: AnyStep) -> object:
         answer = self.answers(step)
         if isinstance(answer, McpRemoteError):
             raise answer
@@ -118,7 +118,7 @@ def test_first_request_loads_and_the_next_ones_do_not() -> None:
     assert not desk.session.is_at_hand
     assert desk.play(desk.session.authorize()) == Secret("access-0")
     assert desk.session.is_at_hand
-    steps: list[Step] = []
+    steps: list[AnyStep] = []
     desk.answers = steps.append
     assert desk.play(desk.session.authorize()) == Secret("access-0")
     assert steps == []
@@ -297,7 +297,7 @@ def test_sign_in_of_another_process_is_waited_for_but_not_for_ever() -> None:
     world.locks[Lock.SIGN_IN] = Desk(world, "other")
     desk = Desk(world)
 
-    def long_ago(step: Step) -> None:
+    def long_ago(step: AnyStep) -> None:
         world.now += 30
 
     desk.answers = long_ago
@@ -317,7 +317,7 @@ def test_tab_whose_process_is_gone_is_waited_for_where_it_leads() -> None:
     pending = world.pending
     assert pending is not None
     first.kill()
-    steps: list[Step] = []
+    steps: list[AnyStep] = []
     second = Desk(world)
     second.answers = steps.append
     assert second.play(second.session.answer(None, 401, UNAUTHORIZED))
@@ -346,7 +346,7 @@ def test_tab_that_cannot_be_waited_for_is_given_up() -> None:
 def break_disk(desk: Desk) -> None:
     """Nothing is written any more once a sign-in is."""
 
-    def fail(step: Step) -> object:
+    def fail(step: AnyStep) -> object:
         is_broken = isinstance(step, Amend | Await) and desk.machine.pending is not None
         return StoreError("Input/output error.") if is_broken else None
 
@@ -380,7 +380,7 @@ def test_sign_in_that_was_not_counted_is_shown_to_nobody() -> None:
     other, desk = Desk(world, "other"), Desk(world)
     world.locks[Lock.SIGN_IN] = other
 
-    def soon(step: Step) -> None:
+    def soon(step: AnyStep) -> None:
         if isinstance(step, Watch):
             world.locks.clear()
 
@@ -459,7 +459,7 @@ def test_page_of_a_command_that_was_killed_counts_when_it_is_declined() -> None:
     world = machine("denies")
     command, desk = Desk(world, "command"), Desk(world)
 
-    def be_killed(step: Step) -> None:
+    def be_killed(step: AnyStep) -> None:
         if isinstance(step, AskUser):
             world.open_tab(step.pending)
             raise InterruptedError
@@ -493,7 +493,7 @@ def test_person_joins_the_sign_in_of_another_process(person: str) -> None:
     other, pending = waiting_elsewhere(world)
     desk = Desk(world)
 
-    def meanwhile(step: Step) -> None:
+    def meanwhile(step: AnyStep) -> None:
         if isinstance(step, AskUser):
             assert step == AskUser(pending, listens=False)
             other.run(lambda _: False)  # the browser comes back there
@@ -530,7 +530,7 @@ def test_person_waits_for_a_process_that_has_not_asked_yet() -> None:
     world.locks[Lock.SIGN_IN] = other
     desk = Desk(world)
 
-    def soon(step: Step) -> None:
+    def soon(step: AnyStep) -> None:
         if isinstance(step, Watch):
             world.locks.clear()
 
@@ -747,7 +747,7 @@ def test_renewal_of_another_process_is_taken_under_the_lock() -> None:
     desk = Desk(world)
     newer = signed_in()._replace(access_token=Secret("newer"), obtained_at=START)
 
-    def meanwhile(step: Step) -> None:
+    def meanwhile(step: AnyStep) -> None:
         if isinstance(step, Hold):
             world.credential = newer
 
@@ -766,7 +766,7 @@ def test_renewed_token_is_sent_even_if_it_lives_no_longer_than_the_renewal() -> 
     world = machine("tokens", credential=signed_in(expires_in=-1), ledger=PROVEN)
     desk = Desk(world)
 
-    def slowly(step: Step) -> None:
+    def slowly(step: AnyStep) -> None:
         if isinstance(step, Publish):
             world.now += 2 * LIFETIME
 

@@ -18,13 +18,13 @@ from joserfc.jwk import ECKey, OKPKey, RSAKey
 from mcp_remote_py.errors import McpRemoteError, NotSent, SignInFailed, UsageError
 from mcp_remote_py.oauth.ownership import Named
 from mcp_remote_py.oauth.steps import (
+    AnyStep,
     Client,
     Conversation,
     Credential,
     Fetch,
     ReadFile,
     Response,
-    Step,
 )
 from mcp_remote_py.oauth.tokens import GrantRefused, TokenError
 from mcp_remote_py.oauth.unattended import (
@@ -72,7 +72,7 @@ class World:
         self.read: list[ReadFile] = []
         self.fetched: list[Fetch] = []
 
-    def __call__(self, step: Step) -> object:
+    def __call__(self, step: AnyStep) -> object:
         match step:
             case ReadFile():
                 self.read.append(step)
