@@ -158,7 +158,7 @@ class Authorizer(Protocol):
         ...
 
 
-class Known(NamedTuple):
+class ServerSnapshot(NamedTuple):
     """What a server last said of itself, as JSON text; empty where nothing is known."""
 
     initialize: bytes = b""
@@ -184,11 +184,11 @@ class SignInWatch(Protocol):
         """One sentence with the link: what the person must do now; "" while it needs nobody."""
         ...
 
-    def recall(self) -> Known:
+    def recall(self) -> ServerSnapshot:
         """What was kept last; reads a small file. Raises nothing."""
         ...
 
-    def keep(self, known: Known) -> None:
+    def keep(self, known: ServerSnapshot) -> None:
         """Keeps it for the next start, where it differs; what is empty leaves what was kept.
 
         May block for a disk: call it in a thread. Raises nothing.

@@ -21,8 +21,8 @@ from mcp_remote_py.channel import (
     Deliver,
     HostChannel,
     HostFront,
-    Known,
     ServerChannel,
+    ServerSnapshot,
     SignInWatch,
 )
 from mcp_remote_py.eras.envelope import names_its_version
@@ -158,7 +158,7 @@ class Relay:
         self._sign_in = sign_in
         self._initialize_timeout = initialize_timeout
         self._stand_in: StandIn | None = None
-        self._known = Known()
+        self._known = ServerSnapshot()
         self._memory = SessionMemory()
         self._asked: Ledger[_Open] = Ledger()
         self._asked_by_server: Ledger[bytes] = Ledger()

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 from mcp_remote_py.bridge.era import ServerEra
 from mcp_remote_py.bridge.host_side import HostSide
 from mcp_remote_py.bridge.server_side import EraChannel
-from mcp_remote_py.channel import Deliver, Known, Sent, ServerChannel
+from mcp_remote_py.channel import Deliver, Sent, ServerChannel, ServerSnapshot
 from mcp_remote_py.clock import LoopClock
 from mcp_remote_py.commands.lifetime import watch_parent, watch_signals
-from mcp_remote_py.credentials.state import StateFile, state_directory
+from mcp_remote_py.credentials.session_files import SessionFile, state_directory
 from mcp_remote_py.eras.parameters import ParameterHeaders
 from mcp_remote_py.eras.passthrough import Stamp
 from mcp_remote_py.eras.verdict import Era
@@ -42,7 +42,7 @@ from mcp_remote_py.transports.stdio import StdioChannel
 from mcp_remote_py.transports.streamable import StreamableChannel
 
 if TYPE_CHECKING:
-    from mcp_remote_py.credentials.known import KnownFile
+    from mcp_remote_py.credentials.server_cache import ServerCache
     from mcp_remote_py.signin.agent import SignInAgent
 
 logger = logging.getLogger("mcp_remote_py")
@@ -59,7 +59,7 @@ class LazySignIn:
         self,
         settings: ProxySettings,
         environment: Mapping[str, str],
-        state: StateFile,
+        state: SessionFile,
         *,
         signed_in: bool,
     ) -> None:
@@ -67,7 +67,7 @@ class LazySignIn:
         self._environment = environment
         self._state = state
         self._agent: SignInAgent | None = None
-        self._known: KnownFile | None = None
+        self._known: ServerCache | None = None
         # Only a hint: where it is wrong, the server's refusal leads to the same record.
         self._signed_in = signed_in
         self._server_address = ""
@@ -115,20 +115,20 @@ class LazySignIn:
         """See `SignInWatch`."""
         return "" if self._agent is None else self._agent.waiting_for_person()
 
-    def recall(self) -> Known:
+    def recall(self) -> ServerSnapshot:
         """See `SignInWatch`."""
         return self._get_known().read()
 
-    def keep(self, known: Known) -> None:
+    def keep(self, known: ServerSnapshot) -> None:
         """See `SignInWatch`; with a sign-in that is not kept, neither is this."""
         if self._settings.sign_in.token_store != "memory":  # noqa: S105 - its name
             self._get_known().keep(known)
 
-    def _get_known(self) -> KnownFile:
+    def _get_known(self) -> ServerCache:
         if self._known is None:
-            from mcp_remote_py.credentials.known import KnownFile
+            from mcp_remote_py.credentials.server_cache import ServerCache
 
-            self._known = KnownFile(
+            self._known = ServerCache(
                 state_directory(self._environment),
                 session_of(self._settings.server, self._settings.sign_in),
                 os.urandom,
@@ -194,7 +194,7 @@ async def _relay(
     host = StdioChannel(stdin, stdout, settings.max_message_size)
     clock = LoopClock()
     session = session_of(settings.server, settings.sign_in)
-    state = StateFile(state_directory(environment), session)
+    state = SessionFile(state_directory(environment), session)
     known = state.read()
     era = make_era(settings.protocol, known.era, lambda found: state.update(era=found.value))
     parameters = ParameterHeaders()
@@ -266,7 +266,7 @@ def build_transport(
     settings: ProxySettings,
     make_http: Callable[[], HttpClient],
     stamp: Stamp,
-    state: StateFile,
+    state: SessionFile,
     remembered: str,
     deliver: Deliver,
     on_session_lost: Callable[[], None],

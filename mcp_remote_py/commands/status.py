@@ -12,9 +12,9 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
-from mcp_remote_py.credentials.state import State, list_states, state_directory
+from mcp_remote_py.credentials.session_files import SessionRecord, list_records, state_directory
 from mcp_remote_py.errors import explain_stars, name_server, one_line
-from mcp_remote_py.oauth.ledger import describe_wait, wait_for_renewal, wait_for_tab
+from mcp_remote_py.oauth.budget import describe_wait, wait_for_renewal, wait_for_tab
 from mcp_remote_py.redact import mask_url, remember, scrub_known, secrets_in_url
 from mcp_remote_py.settings import StatusSettings
 
@@ -34,7 +34,7 @@ def run_status(
     That is 3 where a server is asked for and nobody is signed in there.
     """
     states = [
-        state for state in list_states(state_directory(environment)) if _matches(state, settings)
+        state for state in list_records(state_directory(environment)) if _matches(state, settings)
     ]
     for state in states:
         remember(secrets_in_url(state.server))
@@ -50,7 +50,7 @@ def run_status(
     return 0 if signed_in or settings.server is None else SIGN_IN_NEEDED_STATUS
 
 
-def _matches(state: State, settings: StatusSettings) -> bool:
+def _matches(state: SessionRecord, settings: StatusSettings) -> bool:
     return (
         (settings.server is None or state.server == str(settings.server))
         and settings.profile in (None, state.profile)
@@ -67,7 +67,7 @@ def _say_nothing_known(settings: StatusSettings) -> str:
     return explain_stars(f"Nothing is known of {mask_url(server)}. To sign in: {command}")
 
 
-def _to_lines(state: State, now: float) -> list[str]:
+def _to_lines(state: SessionRecord, now: float) -> list[str]:
     facts = {
         "profile": state.profile,
         "resource": mask_url(state.resource),
@@ -90,7 +90,7 @@ def _to_lines(state: State, now: float) -> list[str]:
     return [one_line(mask_url(state.server)), *lines]
 
 
-def _name_command(text: str, state: State) -> str:
+def _name_command(text: str, state: SessionRecord) -> str:
     options = state.login_options or _name_session(state.profile, state.resource)
     return explain_stars(name_server(scrub_known(text), state.server, options))
 
@@ -101,27 +101,27 @@ def _name_session(profile: str, resource: str) -> str:
     return shlex.join(word for pair in options.items() if pair[1] for word in pair)
 
 
-def _say_signed_in(state: State, now: float) -> str:
+def _say_signed_in(state: SessionRecord, now: float) -> str:
     if state.signed_in_at is None:
         return "no"
     account = f", as {state.account}" if state.account else ""
     return f"{_say_time(state.signed_in_at, now)}{account}"
 
 
-def _say_budget(state: State, now: float) -> str:
+def _say_budget(state: SessionRecord, now: float) -> str:
     """When a sign-in may begin by itself, where that is not now."""
-    wait, vain = wait_for_tab(state.ledger, now, step_up=False), state.ledger.vain_tabs
+    wait, vain = wait_for_tab(state.budget, now, step_up=False), state.budget.vain_tabs
     if not wait or (state.signed_in_at is not None and not vain):
         return ""
     tried = f"; {vain} came to nothing" if vain else ""
     return f"by itself in {describe_wait(wait)}{tried}. Now: mcp-remote-py login URL"
 
 
-def _say_renewal(state: State, now: float) -> str:
-    wait = wait_for_renewal(state.ledger, now, refused=False)
+def _say_renewal(state: SessionRecord, now: float) -> str:
+    wait = wait_for_renewal(state.budget, now, refused=False)
     if not wait:
         return ""
-    failures, vain = state.ledger.renewal_failures, state.ledger.vain_renewals
+    failures, vain = state.budget.renewal_failures, state.budget.vain_renewals
     why = f"{failures} without an answer" if failures else f"{vain} that came to nothing"
     return f"in {describe_wait(wait)}, after {why}"
 
@@ -156,7 +156,7 @@ def _to_moment(seconds: float) -> datetime | None:
         return None
 
 
-def _to_json(state: State, now: float) -> dict[str, object]:
+def _to_json(state: SessionRecord, now: float) -> dict[str, object]:
     return {
         "server": mask_url(state.server),
         "profile": state.profile,
@@ -173,9 +173,9 @@ def _to_json(state: State, now: float) -> dict[str, object]:
         "port": state.port,
         "last_error": scrub_known(state.last_error) or None,
         "last_hint": _name_command(state.last_hint, state) or None,
-        "vain_tabs": state.ledger.vain_tabs,
-        "next_tab_in": wait_for_tab(state.ledger, now, step_up=False),
-        "next_renewal_in": wait_for_renewal(state.ledger, now, refused=False),
+        "vain_tabs": state.budget.vain_tabs,
+        "next_tab_in": wait_for_tab(state.budget, now, step_up=False),
+        "next_renewal_in": wait_for_renewal(state.budget, now, refused=False),
     }
 
 

@@ -227,7 +227,7 @@ def _is_fetchable(url: str, server: ServerUrl) -> bool:
     if url.startswith(f"{server.origin}/") and len(url) <= MAX_URL_LENGTH:
         return True
     try:
-        check_url(url, "resource_metadata")
+        check_endpoint(url, "resource_metadata")
     except SignInFailed:
         return False
     return True
@@ -295,7 +295,7 @@ def _choose_server(
     issuers = tuple(sorted(issuers, key=lambda one: not is_wanted(one, belongings, named)))
     for issuer in issuers[:MAX_AUTHORIZATION_SERVERS]:
         try:
-            server = check_url(issuer, "authorization server")
+            server = check_endpoint(issuer, "authorization server")
             found = yield from _find_server_metadata(issuer, server, settings)
             found = yield from _settle_owner(found, settings, belongings)
         except SignInFailed as problem:
@@ -318,7 +318,7 @@ def _settle_owner(
         publisher, issuer = shorten(found.published_by), shorten(found.issuer)
         yield Report(f"{publisher} publishes for {issuer}, which is asked itself.")
         try:
-            server = check_url(found.issuer, "issuer")
+            server = check_endpoint(found.issuer, "issuer")
             found = yield from _find_server_metadata(found.issuer, server, settings)
         except SignInUnavailable:
             raise
@@ -374,7 +374,7 @@ def _find_at_origin(
     if reason:
         raise SignInFailed(reason, hint="Tell whoever runs the server.")
     origin = server.origin
-    check_url(origin, "address of the server's own sign-in")
+    check_endpoint(origin, "address of the server's own sign-in")
     return ServerMetadata(
         issuer=origin,
         authorization_endpoint=f"{origin}/authorize",
@@ -517,7 +517,7 @@ def _unavailable(evidence: str, hint: str = "") -> SignInUnavailable:
     )
 
 
-def check_url(url: str, what: str) -> ServerUrl:
+def check_endpoint(url: str, what: str) -> ServerUrl:
     """A URL a server published, parsed, if it is safe to open or to send secrets to.
 
     Safe is https, or http to this machine, without user info, fragment or any character that a
@@ -556,7 +556,7 @@ def _read_endpoint(document: dict[str, object], name: str, *, required_of: str =
             hint="Tell whoever runs the authorization server.",
         )
     if value:
-        check_url(value, name)
+        check_endpoint(value, name)
     elif required_of:
         raise SignInFailed(
             f"The metadata of {required_of} names no {name}.",

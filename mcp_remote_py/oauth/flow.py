@@ -35,13 +35,13 @@ from mcp_remote_py.oauth.grants import (
 from mcp_remote_py.oauth.ownership import check_still, is_registered_with, named_by
 from mcp_remote_py.oauth.registration import choose_redirect_uri, obtain_client, preflight
 from mcp_remote_py.oauth.steps import (
+    BindListener,
     Callback,
     Client,
     Conversation,
     Credential,
     Forget,
     Judge,
-    Listen,
     Load,
     PendingAuthorization,
     Report,
@@ -268,7 +268,7 @@ def _prepare_client(
     if not settings.device_code:
         yield Judge(server.authorization_endpoint, "authorization_endpoint")
     # Before anything is registered or opened: the port must be ours.
-    redirect_uris = yield from ask(Listen())
+    redirect_uris = yield from ask(BindListener())
     stored = yield from ask(Load())
     # A client belongs to the issuer that registered it (MCP 2026-07-28, "Server Binding").
     is_ours = stored is not None and is_registered_with(stored, server.issuer, server.endpoints)

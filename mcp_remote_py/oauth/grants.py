@@ -34,18 +34,18 @@ from mcp_remote_py.oauth.steps import (
     Conversation,
     Credential,
     Fetch,
+    HttpRequest,
+    HttpResponse,
     Proof,
     Report,
-    Request,
-    Response,
     ask,
 )
 from mcp_remote_py.oauth.tokens import (
     TokenAnswer,
     TokenError,
-    excerpt,
     parse_token_answer,
     read_nonce,
+    shorten_without,
 )
 from mcp_remote_py.redact import Secret, mask_url, remember, secrets_in_url
 from mcp_remote_py.settings import SignInSettings
@@ -201,13 +201,13 @@ def check_callback(
     iss = answer.get("iss")
     if iss is None and iss_required:
         raise SignInFailed(
-            f"The answer of the sign-in does not say that it comes from {excerpt(issuer)} "
+            f"The answer of the sign-in does not say that it comes from {shorten_without(issuer)} "
             "(iss is missing), though that server promises to say so.",
             hint="Someone may have tampered with it; if not, its operator must repair it.",
         )
     if iss is not None and iss not in (issuer, *trusted_issuers):
         raise SignInFailed(
-            f"The answer of the sign-in comes from another server than {excerpt(issuer)} "
+            f"The answer of the sign-in comes from another server than {shorten_without(issuer)} "
             "(iss does not match).",
             hint="If you know that both are the same, name the other with --trusted-issuer.",
         )
@@ -222,7 +222,7 @@ def check_callback(
 
 
 def _explain_error(error: str, description: str) -> SignInFailed:
-    said = excerpt(error) + (f', "{excerpt(description)}"' if description else "")
+    said = shorten_without(error) + (f', "{shorten_without(description)}"' if description else "")
     if error == "access_denied":
         return SignInDenied(
             f"The sign-in was declined ({said}).",
@@ -383,7 +383,7 @@ def request_tokens(
 
 def _post_grant(
     credential: Credential, grant_type: str, parameters: Parameters, proof: Proof | None
-) -> Conversation[Response]:
+) -> Conversation[HttpResponse]:
     values = {
         name: value.reveal() if isinstance(value, Secret) else value
         for name, value in parameters.items()
@@ -394,7 +394,7 @@ def _post_grant(
 
 def post_form(
     client: Client, endpoint: str, body: str, proof: Proof | None = None
-) -> Conversation[Response]:
+) -> Conversation[HttpResponse]:
     """Sends form data with the client's proof of itself (RFC 6749 §2.3.1).
 
     Raises:
@@ -404,7 +404,7 @@ def post_form(
     method = client.token_endpoint_auth_method
     if method not in _AUTHENTICATION_METHODS:
         raise SignInFailed(
-            f"The client is to authenticate by {excerpt(method)}, which is not supported.",
+            f"The client is to authenticate by {shorten_without(method)}, which is not supported.",
             hint="Use one with token_endpoint_auth_method none or client_secret_basic.",
         )
     if method == PRIVATE_KEY_JWT:
@@ -424,7 +424,7 @@ def post_form(
         _, headers, body = prepare("POST", endpoint, headers, body)
     if "Authorization" in headers:
         remember((Secret(headers["Authorization"]),))
-    request = Request(
+    request = HttpRequest(
         "POST",
         endpoint,
         tuple((name, Secret(value)) for name, value in headers.items()),

@@ -15,7 +15,7 @@ from typing import Any, Generic, NamedTuple, TypeVar, cast
 import msgspec
 
 from mcp_remote_py.errors import McpRemoteError, SignInFailed
-from mcp_remote_py.oauth.ledger import Ledger
+from mcp_remote_py.oauth.budget import SignInBudget
 from mcp_remote_py.redact import Secret
 
 T = TypeVar("T")
@@ -30,7 +30,7 @@ class Proof(NamedTuple):
     nonce: str = ""
 
 
-class Request(NamedTuple):
+class HttpRequest(NamedTuple):
     """An HTTP request to an authorization server or for metadata.
 
     `body` is form data or JSON as text and may hold codes, verifiers and tokens: a secret.
@@ -44,7 +44,7 @@ class Request(NamedTuple):
     proof: Proof | None = None
 
 
-class Response(NamedTuple):
+class HttpResponse(NamedTuple):
     """Its answer; header names are lower-case, `body` is at most `MAX_BODY_BYTES` long."""
 
     status: int
@@ -125,7 +125,7 @@ class PendingAuthorization(NamedTuple):
     client_is_cached: bool = False
     """Whether the client was registered for an earlier sign-in, and may be forgotten by now."""
     begun_at: float | None = None
-    """Where its tab opens by itself: it does once the ledger counts one since that time. None for a
+    """Where its tab opens by itself: it does once the budget counts one since that time. None for a
     person's own."""
 
 
@@ -141,20 +141,20 @@ class Lock(Enum):
     conversation, by who has some, until they are stored or the process ends."""
 
 
-class Disk(NamedTuple):
+class SharedState(NamedTuple):
     """What all processes of a session share."""
 
     credential: Credential | None
     pending: PendingAuthorization | None
-    ledger: Ledger
+    budget: SignInBudget
     last_error: str
     last_hint: str
     """What a person was told last of a sign-in that failed, cause and next step."""
     unreadable: McpRemoteError | None = None
-    """Why the ledger is not known, where it is not: this one is not a budget then."""
+    """Why the budget is not known, where it is not: this one is not a budget then."""
     signed_in_at: float | None = None
     """`obtained_at` of the credential that the record tells of; it can be lost without the
-    credential, and the ledger with it."""
+    credential, and the budget with it."""
 
 
 # Steps ---------------------------------------------------------------------------------------
@@ -175,18 +175,18 @@ def ask(step: Step[T]) -> Conversation[T]:
     return cast("T", (yield step))
 
 
-class Fetch(Step[Response], frozen=True):
-    """Do this request, without following redirects to other origins; answered by a `Response`.
+class Fetch(Step[HttpResponse], frozen=True):
+    """Do this request, without following redirects to other origins; answered by a `HttpResponse`.
 
     Throws NotSent or Interrupted where no answer came.
     """
 
-    request: Request
+    request: HttpRequest
     follow_redirects: bool = True
     """False: a redirect within the origin is an answer too."""
 
 
-class Listen(Step[tuple[str, ...]], frozen=True):
+class BindListener(Step[tuple[str, ...]], frozen=True):
     """Bind the loopback listener; answered by the tuple of its redirect URIs, the preferred first.
 
     Before anything is registered or opened, so that the port is known and is ours.
@@ -251,7 +251,7 @@ class Judge(Step[None], frozen=True):
     what: str
 
 
-class ReadFile(Step[Secret], frozen=True):
+class ReadNamedFile(Step[Secret], frozen=True):
     """Read a file the person named with `option`; answered by its text, a `Secret`.
 
     Raises UsageError where it cannot be read.
@@ -267,7 +267,7 @@ class Wait(Step[None], frozen=True):
     seconds: float
 
 
-class Hold(Step[bool], frozen=True):
+class AcquireLock(Step[bool], frozen=True):
     """Take the lock and keep it until `Release`, or the end of the conversation.
 
     Answered by whether it was to be had; with a patience, in seconds, that is True, and
@@ -278,28 +278,28 @@ class Hold(Step[bool], frozen=True):
     patience: float = 0.0
 
 
-class Release(Step[None], frozen=True):
+class ReleaseLock(Step[None], frozen=True):
     """Give the lock back; answered by None."""
 
     lock: Lock
 
 
-class Look(Step[Disk], frozen=True):
-    """Answered by the `Disk` as it is now."""
+class ReadShared(Step[SharedState], frozen=True):
+    """Answered by the `SharedState` as it is now."""
 
 
-class Amend(Step[Ledger], frozen=True):
-    """Change the ledger on disk, at once or not at all; answered by the new one.
+class UpdateBudget(Step[SignInBudget], frozen=True):
+    """Change the budget on disk, at once or not at all; answered by the new one.
 
     Where the disk does not take it, it holds for this process, and is written later; with
     `must_last` nothing has changed then, and McpRemoteError is thrown.
     """
 
-    change: Callable[[Ledger], Ledger]
+    change: Callable[[SignInBudget], SignInBudget]
     must_last: bool = False
 
 
-class Await(Step[None], frozen=True):
+class SavePending(Step[None], frozen=True):
     """Store this authorization request, None for none any more; answered by None."""
 
     pending: PendingAuthorization | None
@@ -314,7 +314,7 @@ class Renew(Step[Credential], frozen=True):
     credential: Credential
 
 
-class Publish(Step[None], frozen=True):
+class RecordStatus(Step[None], frozen=True):
     """For `status`: who is signed in, or else why nobody is; answered by None."""
 
     credential: Credential | None
@@ -322,7 +322,7 @@ class Publish(Step[None], frozen=True):
     hint: str = ""
 
 
-class Watch(Step[None], frozen=True):
+class WaitForNews(Step[None], frozen=True):
     """Let that much time pass, less where this process learns of a new credential.
 
     `pending` is what another process waits for, where that is known.

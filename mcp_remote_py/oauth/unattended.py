@@ -24,8 +24,8 @@ from mcp_remote_py.oauth.grants import (
     make_random_text,
     request_tokens,
 )
-from mcp_remote_py.oauth.ownership import Belonging, Kind, Named, check_owner, place_of
-from mcp_remote_py.oauth.steps import Client, Conversation, Credential, ReadFile, ask
+from mcp_remote_py.oauth.ownership import Belonging, Named, SecretKind, check_owner, place_of
+from mcp_remote_py.oauth.steps import Client, Conversation, Credential, ReadNamedFile, ask
 from mcp_remote_py.oauth.tokens import TokenError
 from mcp_remote_py.redact import Secret, remember
 from mcp_remote_py.settings import Unattended
@@ -91,7 +91,7 @@ def obtain_tokens(
         # The grant names its resource itself (SEP-990).
         parameters["resource"] = ""
     if assertion is not None:
-        kind = Kind.GRANT if jwt is None else Kind.JWT
+        kind = SecretKind.GRANT if jwt is None else SecretKind.JWT
         belonging = Belonging(kind, _name_assertion(how), read_claims(assertion).audience)
         check_owner(place_of(credential), (belonging,), named)
         parameters["assertion"] = assertion
@@ -220,7 +220,7 @@ def _describe(jwt: Secret, name: str, now: float) -> str:
 
 def _read_jwt(path: str, option: str) -> Conversation[Secret]:
     """The JWT in that file, read anew each time: whoever keeps it there replaces it."""
-    text = yield from ask(ReadFile(path, option))
+    text = yield from ask(ReadNamedFile(path, option))
     jwt = Secret(text.reveal().strip())
     if jwt.reveal().count(".") != 2 or not jwt.reveal().isascii():
         raise UsageError(f"{option} {path} holds no JWT.", hint="It is three parts with dots.")

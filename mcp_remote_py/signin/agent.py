@@ -30,50 +30,50 @@ from mcp_remote_py.errors import (
     name_server,
 )
 from mcp_remote_py.oauth import flow
+from mcp_remote_py.oauth.budget import SignInBudget
 from mcp_remote_py.oauth.challenge import parse_challenge
 from mcp_remote_py.oauth.dpop import prove
 from mcp_remote_py.oauth.grants import SignInDenied
-from mcp_remote_py.oauth.ledger import Ledger
-from mcp_remote_py.oauth.pasted import HINT, parse_pasted
-from mcp_remote_py.oauth.session import LOOK_INTERVAL, Session
+from mcp_remote_py.oauth.lifecycle import LOOK_INTERVAL, Session
+from mcp_remote_py.oauth.pasted_redirect import HINT, parse_pasted_redirect
 from mcp_remote_py.oauth.steps import (
-    Amend,
+    AcquireLock,
     AnyStep,
     AskUser,
-    Await,
+    BindListener,
     Callback,
     Conversation,
     Credential,
-    Disk,
     Fetch,
     Forget,
-    Hold,
+    HttpResponse,
     Judge,
-    Listen,
     Load,
     Lock,
-    Look,
     NobodyCame,
     PendingAuthorization,
     Probe,
     Proof,
-    Publish,
-    ReadFile,
-    Release,
+    ReadNamedFile,
+    ReadShared,
+    RecordStatus,
+    ReleaseLock,
     Renew,
     Report,
     Reserve,
-    Response,
     Save,
+    SavePending,
+    SharedState,
+    UpdateBudget,
     Wait,
-    Watch,
+    WaitForNews,
 )
 from mcp_remote_py.oauth.tokens import BEARER, DPOP
 from mcp_remote_py.redact import MASK, Secret, remember, scrub_known
 from mcp_remote_py.retry import Steps
 from mcp_remote_py.settings import SignInSettings
+from mcp_remote_py.signin.driver import drive, read_secret
 from mcp_remote_py.signin.page import Outcome
-from mcp_remote_py.signin.perform import perform, read_secret
 
 RENEWAL_END_PATIENCE = 1.0
 """Seconds the end of the process waits for a renewal under way: its answer would be lost, and with
@@ -112,10 +112,10 @@ class Listener(Protocol):
 class Records(Protocol):
     """What is shared by all processes of a session and is not a secret."""
 
-    def look(self) -> tuple[Ledger, str, str, float | None]:
+    def look(self) -> tuple[SignInBudget, str, str, float | None]:
         """What is known now.
 
-        The ledger; cause and hint of the sign-in that failed last; `obtained_at` of the credential
+        The budget; cause and hint of the sign-in that failed last; `obtained_at` of the credential
         that was published last, None where there is none.
 
         Raises:
@@ -123,8 +123,10 @@ class Records(Protocol):
         """
         ...
 
-    def amend(self, change: Callable[[Ledger], Ledger], *, must_last: bool = False) -> Ledger:
-        """Changes the ledger, at once or not at all; the new one, which holds here at least.
+    def amend(
+        self, change: Callable[[SignInBudget], SignInBudget], *, must_last: bool = False
+    ) -> SignInBudget:
+        """Changes the budget, at once or not at all; the new one, which holds here at least.
 
         Raises:
             StoreError: it cannot be written, and must last; nothing has changed.
@@ -144,10 +146,10 @@ class Records(Protocol):
         ...
 
 
-class Surroundings(NamedTuple):
+class Ports(NamedTuple):
     """The world as arguments: what the agent does things with."""
 
-    fetch: Callable[[Fetch], Awaitable[Response]]
+    fetch: Callable[[Fetch], Awaitable[HttpResponse]]
     listen: Callable[[str], Awaitable[Listener]]
     """Binds the listener; at that redirect URI and no other, where one is given."""
     judge: Callable[[str, str], Awaitable[None]]
@@ -166,7 +168,7 @@ class Surroundings(NamedTuple):
     """Tells the person one sentence, on stderr."""
     renew: Callable[[Held], Awaitable[Credential]] | None = None
     """Renews what is stored in a process of its own that holds the lock, too; None: here."""
-    hear: Callable[[], Awaitable[str | None]] | None = None
+    next_line: Callable[[], Awaitable[str | None]] | None = None
     """The next line the person pastes, None after the last; where they were asked to."""
 
 
@@ -179,9 +181,9 @@ class SignInAgent:
         session: str,
         settings: SignInSettings,
         store: Store,
-        surroundings: Surroundings,
+        ports: Ports,
     ) -> None:
-        self.world = surroundings
+        self.ports = ports
         self.store = store
         self.session_name = session
         self.settings = settings
@@ -189,9 +191,9 @@ class SignInAgent:
         self._session = Session(
             server_url,
             settings,
-            surroundings.random_bytes,
-            surroundings.random,
-            surroundings.now,
+            ports.random_bytes,
+            ports.random,
+            ports.now,
         )
         self.gates = {lock: asyncio.Lock() for lock in Lock}
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -245,8 +247,8 @@ class SignInAgent:
             Proof(key, self._nonce),
             method.decode(),
             url,
-            self.world.now(),
-            self.world.random_bytes,
+            self.ports.now(),
+            self.ports.random_bytes,
             token,
         )
         return Sent(token, (credential, (b"dpop", proof.reveal().encode())))
@@ -260,7 +262,7 @@ class SignInAgent:
         change = self._session.note_acceptance(sent.token)
         if change is not None:
             # At once: a host may kill this process in the next moment.
-            self._session.ledger = self.world.records.amend(change)
+            self._session.budget = self.ports.records.amend(change)
 
     async def refused(self, sent: Sent | None, status: int, challenge: bytes) -> bool:
         """See `Authorizer.refused`."""
@@ -307,7 +309,7 @@ class SignInAgent:
     async def sign_out(self) -> bool:
         """Revokes what is stored and deletes it. False where nothing was stored."""
         there_was_one = await self._play(self._session.sign_out())
-        self.world.records.delete()
+        self.ports.records.delete()
         return there_was_one
 
     async def aclose(self) -> None:
@@ -322,7 +324,7 @@ class SignInAgent:
         with contextlib.suppress(McpRemoteError, TimeoutError):
             async with asyncio.timeout(RENEWAL_END_PATIENCE):
                 await self._play(self._session.store_again())
-        await asyncio.to_thread(self.world.records.flush)
+        await asyncio.to_thread(self.ports.records.flush)
         for task in self._tasks:
             task.cancel()
         if self._tasks:
@@ -349,7 +351,7 @@ class SignInAgent:
         tries = 0
         while self._session.is_unsaved:
             tries += 1
-            await self.world.sleep(STORE_RETRIES.bound(tries))
+            await self.ports.sleep(STORE_RETRIES.bound(tries))
             with contextlib.suppress(McpRemoteError):
                 await self._play(self._session.store_again())
         self._storing = None
@@ -361,9 +363,9 @@ class SignInAgent:
             await stack.aclose()
 
     @property
-    def ledger(self) -> Ledger:
+    def budget(self) -> SignInBudget:
         """As it was seen last."""
-        return self._session.ledger
+        return self._session.budget
 
     @property
     def is_unsaved(self) -> bool:
@@ -373,7 +375,7 @@ class SignInAgent:
     async def watch(self, seconds: float) -> None:
         """Waits for the time, or until a conversation of this process has ended."""
         news = asyncio.ensure_future(self._news.wait())
-        pause = asyncio.ensure_future(self.world.sleep(seconds))
+        pause = asyncio.ensure_future(self.ports.sleep(seconds))
         try:
             await asyncio.wait({news, pause}, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -395,27 +397,27 @@ class SignInAgent:
             self.waiting.remove(pending)
 
     async def _show(self, pending: PendingAuthorization) -> None:
-        if await self.world.open_browser(pending.url):
-            self.world.report(f"Sign in in the browser that opens: {pending.url}")
+        if await self.ports.open_browser(pending.url):
+            self.ports.report(f"Sign in in the browser that opens: {pending.url}")
             return
-        self.world.report(f"Open this address to sign in: {pending.url}")
+        self.ports.report(f"Open this address to sign in: {pending.url}")
         if scrub_known(pending.url) != pending.url:  # a key of the server's URL, as its resource
-            self.world.report(
+            self.ports.report(
                 f"Where {MASK} stands in it, it cannot be opened: "
                 + self.name_server("the whole address is shown by mcp-remote-py login URL")
             )
         port = urlsplit(pending.credential.redirect_uri).port
-        if self.world.hear is not None:
-            self.world.report(
+        if self.ports.next_line is not None:
+            self.ports.report(
                 "The browser ends at an address of this machine. If it cannot be shown there, "
                 "copy it whole, paste it here and press Enter."
             )
-            self.world.report(
+            self.ports.report(
                 "Or let the browser of another machine reach it, before you sign in: "
                 f"ssh -L {port}:localhost:{port} (this machine)"
             )
         else:
-            self.world.report(
+            self.ports.report(
                 f"From another machine, first: ssh -L {port}:localhost:{port} (this machine). Or "
                 + self.name_server("finish with: mcp-remote-py login URL --paste")
             )
@@ -423,11 +425,11 @@ class SignInAgent:
     async def _first_answer(
         self, pending: PendingAuthorization, listener: Listener | None
     ) -> Callback | None:
-        left = max(0, math.ceil(pending.expires_at - self.world.now()))
+        left = max(0, math.ceil(pending.expires_at - self.ports.now()))
         sources: list[Coroutine[Any, Any, Callback | None]] = [self._wait_for_others(pending)]
         sources.append(_hear(listener, left) if listener is not None else self._give_up(left))
-        if self.world.hear is not None:
-            sources.append(self._hear_by_hand(self.world.hear, pending))
+        if self.ports.next_line is not None:
+            sources.append(self._hear_by_hand(self.ports.next_line, pending))
         tasks = [asyncio.ensure_future(source) for source in sources]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -439,14 +441,14 @@ class SignInAgent:
 
     async def _wait_for_others(self, pending: PendingAuthorization) -> None:
         while True:
-            await self.world.sleep(LOOK_INTERVAL)
+            await self.ports.sleep(LOOK_INTERVAL)
             with contextlib.suppress(StoreError):  # no news; the person may be at it
                 stored = await asyncio.to_thread(self.store.load_pending, self.session_name)
                 if stored is None or stored.state != pending.state:
                     return
 
     async def _give_up(self, seconds: float) -> None:
-        await self.world.sleep(seconds)
+        await self.ports.sleep(seconds)
         raise NobodyCame(
             f"Nobody finished the sign-in within {seconds:g} s.",
             hint="Try again: mcp-remote-py login URL.",
@@ -460,14 +462,14 @@ class SignInAgent:
             if not line.strip():
                 continue
             try:
-                callback = parse_pasted(line)
+                callback = parse_pasted_redirect(line)
             except McpRemoteError as error:
-                self.world.report(error.sentence())
+                self.ports.report(error.sentence())
                 continue
             if Secret(callback.parameters["state"]) == pending.state:
                 return callback
-            self.world.report(f"That is the end of another sign-in: its state differs. {HINT}")
-        self.world.report("Nothing more can be pasted; still waiting for the browser itself.")
+            self.ports.report(f"That is the end of another sign-in: its state differs. {HINT}")
+        self.ports.report("Nothing more can be pasted; still waiting for the browser itself.")
         return await asyncio.Future()  # the others end the wait
 
 
@@ -483,7 +485,7 @@ class _Performance:
 
     def __init__(self, agent: SignInAgent) -> None:
         self._agent = agent
-        self._world = agent.world
+        self._ports = agent.ports
         self._held: dict[Lock, tuple[AsyncExitStack, Held]] = {}
         self._listener: Listener | None = None
         self._asked = False
@@ -493,7 +495,7 @@ class _Performance:
     async def play(self, conversation: Conversation[T]) -> T:
         outcome = Outcome.FAILED
         try:
-            result = await perform(conversation, self._do)
+            result = await drive(conversation, self._do)
             outcome = Outcome.DONE
             return result
         except SignInDenied:
@@ -527,35 +529,35 @@ class _Performance:
             await self._listener.aclose()
 
     async def _do(self, step: AnyStep) -> object:
-        world = self._world
+        ports = self._ports
         match step:
             case Fetch():
-                return await world.fetch(step)
-            case Listen():
-                self._listener = await world.listen("")
+                return await ports.fetch(step)
+            case BindListener():
+                self._listener = await ports.listen("")
                 return self._listener.redirect_uris()
             case AskUser():
                 return await self._ask(step)
-            case Hold() | Release() | Renew():
+            case AcquireLock() | ReleaseLock() | Renew():
                 return await self._do_with_locks(step)
             case Report():
-                world.report(step.text)
+                ports.report(step.text)
             case Judge():
-                await world.judge(step.url, step.what)
+                await ports.judge(step.url, step.what)
             case Wait():
-                await world.sleep(step.seconds)
-            case Watch():
+                await ports.sleep(step.seconds)
+            case WaitForNews():
                 self._follow(step.pending)
                 await self._agent.watch(step.seconds)
             case _:
                 return await asyncio.to_thread(self._do_on_disk, step)
         return None
 
-    async def _do_with_locks(self, step: Hold | Release | Renew) -> object:
+    async def _do_with_locks(self, step: AcquireLock | ReleaseLock | Renew) -> object:
         match step:
-            case Hold():
+            case AcquireLock():
                 return await self._hold(step)
-            case Release():
+            case ReleaseLock():
                 await self._release(step.lock)
                 return None
             case Renew():
@@ -563,48 +565,48 @@ class _Performance:
 
     def _do_on_disk(self, step: AnyStep) -> object:
         """What may take its time: a disk, or a person who unlocks a keyring."""
-        store, session, records = self._agent.store, self._agent.session_name, self._world.records
+        store, session, records = self._agent.store, self._agent.session_name, self._ports.records
         match step:
-            case Look():
+            case ReadShared():
                 return self._look()
             case Load():
                 return _known(store.load(session))
-            case Save() | Await() | Reserve():
+            case Save() | SavePending() | Reserve():
                 self._write(step)
             case Probe():
                 store.prepare()
-            case ReadFile():
+            case ReadNamedFile():
                 return read_secret(step)
             case Forget():
                 return store.forget(session)
-            case Amend():
+            case UpdateBudget():
                 return records.amend(step.change, must_last=step.must_last)
-            case Publish():
+            case RecordStatus():
                 records.publish(step.credential, step.error, step.hint)
             case _:
                 raise TypeError(f"no such step: {type(step).__name__}")
         return None
 
-    def _look(self) -> Disk:
+    def _look(self) -> SharedState:
         store, session = self._agent.store, self._agent.session_name
         unreadable = None
-        # In this order: who renews or signs in writes its end into the ledger last. An old
-        # token beside a ledger that knows of its successor would look like a vain renewal.
+        # In this order: who renews or signs in writes its end into the budget last. An old
+        # token beside a budget that knows of its successor would look like a vain renewal.
         try:
-            ledger, error, hint, signed_in_at = self._world.records.look()
+            budget, error, hint, signed_in_at = self._ports.records.look()
         except McpRemoteError as failure:
-            ledger, error, hint, signed_in_at = self._agent.ledger, "", "", None
+            budget, error, hint, signed_in_at = self._agent.budget, "", "", None
             unreadable = failure
         pending = store.load_pending(session)
         credential = _known(store.load(session))
-        return Disk(credential, pending, ledger, error, hint, unreadable, signed_in_at)
+        return SharedState(credential, pending, budget, error, hint, unreadable, signed_in_at)
 
-    def _write(self, step: Save | Await | Reserve) -> None:
+    def _write(self, step: Save | SavePending | Reserve) -> None:
         store, session = self._agent.store, self._agent.session_name
         match step:
             case Save():
                 store.save(session, step.credential)
-            case Await():
+            case SavePending():
                 store.save_pending(session, step.pending)
             case Reserve():
                 self._reserved = True
@@ -618,7 +620,7 @@ class _Performance:
             self._agent.waiting.append(pending)
         self._followed = pending
 
-    async def _hold(self, step: Hold) -> bool:
+    async def _hold(self, step: AcquireLock) -> bool:
         """The lock of this process first: its waiters come in order, and at once."""
         if step.lock is Lock.UNSAVED and self._agent.kept_lock is not None:
             return True
@@ -628,7 +630,7 @@ class _Performance:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(gate)
             try:
-                held = await stack.enter_async_context(self._world.lock(step.lock, step.patience))
+                held = await stack.enter_async_context(self._ports.lock(step.lock, step.patience))
             except LockBusy:
                 if step.patience:
                     raise
@@ -651,19 +653,19 @@ class _Performance:
 
     async def _ask(self, step: AskUser) -> Callback | None:
         if step.listens and self._listener is None:
-            self._listener = await self._world.listen(step.pending.credential.redirect_uri)
+            self._listener = await self._ports.listen(step.pending.credential.redirect_uri)
         self._asked = step.listens
         return await self._agent.ask(step, self._listener if step.listens else None)
 
     async def _renew(self, credential: Credential) -> Credential:
-        if self._world.renew is not None:
-            renewed = await self._world.renew(self._held[Lock.STORE][1])
+        if self._ports.renew is not None:
+            renewed = await self._ports.renew(self._held[Lock.STORE][1])
             return cast("Credential", _known(renewed))
         self._agent.renewals += 1
         try:
-            world = self._world
-            renewal = flow.renew(credential, self._agent.settings, world.random_bytes, world.now())
-            return await perform(renewal, self._do)
+            ports = self._ports
+            renewal = flow.renew(credential, self._agent.settings, ports.random_bytes, ports.now())
+            return await drive(renewal, self._do)
         finally:
             self._agent.renewals -= 1
 

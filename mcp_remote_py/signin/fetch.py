@@ -31,7 +31,7 @@ from mcp_remote_py.errors import (
 from mcp_remote_py.net.exchange import KEEPALIVE_EXPIRY
 from mcp_remote_py.net.mapping import CERTIFICATE_HINT, find_cause
 from mcp_remote_py.oauth.dpop import prove
-from mcp_remote_py.oauth.steps import MAX_BODY_BYTES, Fetch, Request, Response
+from mcp_remote_py.oauth.steps import MAX_BODY_BYTES, Fetch, HttpRequest, HttpResponse
 from mcp_remote_py.redact import Secret, mask_url, remember, remember_briefly
 from mcp_remote_py.settings import (
     FETCH_TIMEOUT,
@@ -117,7 +117,7 @@ class Fetcher:
         self._deed_limits = timeouts.limit(post_timeout)
         self._clients: dict[_Way, httpx.AsyncClient] = {}
 
-    async def fetch(self, step: Fetch) -> Response:
+    async def fetch(self, step: Fetch) -> HttpResponse:
         """The answer, whatever its status.
 
         Raises:
@@ -135,7 +135,7 @@ class Fetcher:
         except TimeoutError:
             raise _too_late(step.request.url, limits) from None
 
-    async def _follow(self, request: Request, limits: RequestLimits) -> Response:
+    async def _follow(self, request: HttpRequest, limits: RequestLimits) -> HttpResponse:
         url = request.url
         for _ in range(MAX_REDIRECTS + 1):
             response = await self._once(request._replace(url=url), limits)
@@ -152,7 +152,7 @@ class Fetcher:
             url = target
         raise Unusable(f"{mask_url(request.url)} redirects more than {MAX_REDIRECTS} times.")
 
-    async def _once(self, request: Request, limits: RequestLimits) -> Response:
+    async def _once(self, request: HttpRequest, limits: RequestLimits) -> HttpResponse:
         where = mask_url(request.url)
         client = await self._find_client(request.url)
         headers = {name: value.reveal() for name, value in request.headers}
@@ -174,7 +174,7 @@ class Fetcher:
                 response.request.extensions["timeout"]["read"] = limits.body
                 body = await _read_body(response, where)
                 answered = {name.lower(): value for name, value in response.headers.items()}
-                return Response(response.status_code, answered, body)
+                return HttpResponse(response.status_code, answered, body)
         except OutOfReach as refused:
             raise await self.border.explain(refused, request.url) from None
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:

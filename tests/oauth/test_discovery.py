@@ -21,10 +21,10 @@ from mcp_remote_py.oauth.discovery import (
     MAX_URL_LENGTH,
     Discovered,
     ServerMetadata,
-    check_url,
+    check_endpoint,
     discover,
 )
-from mcp_remote_py.oauth.steps import MAX_BODY_BYTES, Response
+from mcp_remote_py.oauth.steps import MAX_BODY_BYTES, HttpResponse
 from mcp_remote_py.redact import Secret
 from mcp_remote_py.settings import SignInSettings, Unattended
 from tests.oauth.web import NOT_FOUND, Answer, Web, document, page
@@ -40,7 +40,7 @@ ORIGIN_URL = f"{ORIGIN}/.well-known/oauth-authorization-server"
 OUTAGE = page("Bad gateway", 502)
 
 
-def resource_document(**members: object) -> Response:
+def resource_document(**members: object) -> HttpResponse:
     return document(
         {"resource": SERVER, "authorization_servers": [ISSUER], **members},
     )
@@ -55,7 +55,7 @@ def issuer_members(issuer: str = ISSUER) -> dict[str, object]:
     }
 
 
-def issuer_document(issuer: str = ISSUER, /, **members: object) -> Response:
+def issuer_document(issuer: str = ISSUER, /, **members: object) -> HttpResponse:
     return document({**issuer_members(issuer), **members})
 
 
@@ -204,7 +204,7 @@ def test_then_the_well_known_places_with_the_path_and_at_the_root(
         page("moved", 302),
         page("<html>our app</html>"),
         document(["no", "object"]),
-        Response(204, {}, b""),
+        HttpResponse(204, {}, b""),
         OUTAGE,
         NotSent("No."),
         Unusable("Too large."),
@@ -468,14 +468,14 @@ SECRET = SignInSettings(
 )
 
 
-def of(issuer: str) -> Response:
+def of(issuer: str) -> HttpResponse:
     """The document of that issuer, all its endpoints at its own origin."""
     members = {"issuer": issuer, "code_challenge_methods_supported": ["S256"]}
     names = ("authorization_endpoint", "token_endpoint", "revocation_endpoint")
     return document({**members, **{name: f"{issuer}/{name}" for name in names}})
 
 
-def false(issuer: str) -> Response:
+def false(issuer: str) -> HttpResponse:
     """A document in the name of that issuer, all whose endpoints are somebody else's."""
     return document({**issuer_members(), "issuer": issuer})
 
@@ -699,7 +699,7 @@ def test_a_safe_endpoint_is_kept_byte_for_byte(url: str) -> None:
 
 
 def test_a_checked_url_comes_back_parsed() -> None:
-    assert check_url("https://Auth.example:443/a?b", "thing").origin == "https://auth.example"
+    assert check_endpoint("https://Auth.example:443/a?b", "thing").origin == "https://auth.example"
 
 
 @pytest.mark.parametrize("value", [7, ["https://auth.example/"], {"a": 1}, True])
@@ -764,7 +764,7 @@ def test_a_resource_the_person_names_is_sent_there_too() -> None:
 
 @pytest.mark.promise("A1")
 @pytest.mark.parametrize("answer", [page("no", 404), page("<html>our app</html>"), page("no", 405)])
-def test_where_nothing_is_published_the_default_endpoints_are_used(answer: Response) -> None:
+def test_where_nothing_is_published_the_default_endpoints_are_used(answer: HttpResponse) -> None:
     found = run(Web(answer=lambda _: answer))
     assert found == Discovered(
         "",

@@ -13,25 +13,25 @@ from typing import cast
 import pytest
 
 from mcp_remote_py.oauth import flow
+from mcp_remote_py.oauth.budget import SignInBudget
 from mcp_remote_py.oauth.grants import drop_tokens
-from mcp_remote_py.oauth.ledger import Ledger
-from mcp_remote_py.oauth.policy import RULES, Action, Event, Fact, Rule, State
-from mcp_remote_py.oauth.session import Session
+from mcp_remote_py.oauth.lifecycle import Session
+from mcp_remote_py.oauth.policy import POLICY_RULES, Action, Fact, PolicyRule, State, Trigger
 from mcp_remote_py.oauth.steps import (
+    AcquireLock,
     AnyStep,
     AskUser,
-    Await,
     Callback,
     Conversation,
     Credential,
     Fetch,
-    Hold,
     Lock,
-    Look,
     PendingAuthorization,
-    Release,
+    ReadShared,
+    ReleaseLock,
     Renew,
     Save,
+    SavePending,
 )
 from mcp_remote_py.redact import Secret
 from tests.oauth.machine import (
@@ -50,7 +50,7 @@ from tests.thorough import often
 
 pytestmark = [pytest.mark.promise("L4"), pytest.mark.timeout(1200)]
 
-SEAMS = (Look, Hold, Release, Renew, Save, Await, AskUser, Fetch)
+SEAMS = (ReadShared, AcquireLock, ReleaseLock, Renew, Save, SavePending, AskUser, Fetch)
 """Before these steps another process may come first, or the process may be killed."""
 
 MakeSession = Callable[[Machine], Session]
@@ -81,7 +81,7 @@ class Explorer:
 
     bounds: Bounds
     credential: Credential | None = None
-    ledger: Ledger | None = None
+    budget: SignInBudget | None = None
     make_session: MakeSession = real
     runs: int = 0
 
@@ -96,7 +96,7 @@ class Explorer:
         return self.runs
 
     def _run(self, oracle: Oracle) -> None:
-        machine = Machine(oracle, self.make_session, self.credential, self.ledger)
+        machine = Machine(oracle, self.make_session, self.credential, self.budget)
         machine.faults = self.bounds.faults
         processes = [Process(machine, f"P{n + 1}") for n in range(self.bounds.processes)]
         budget = {"preempt": self.bounds.preemptions, "kill": self.bounds.kills}
@@ -196,25 +196,25 @@ def describe(machine: Machine, processes: list[Process]) -> object:
             credential.scope,
         )
 
-    def tell_ledger(ledger: Ledger) -> object:
+    def tell_budget(budget: SignInBudget) -> object:
         return (
-            tuple(name(time) for time in ledger.accepted),
-            tuple(time - now for time in ledger.tabs),
-            ledger.vain_tabs,
-            ledger.scopes,
-            max(0.0, ledger.attempt_after - now),
-            ledger.renewed_at - now if ledger.renewed_at else None,
-            ledger.unfinished_renewals,
-            ledger.vain_renewals,
-            ledger.renewal_failures,
-            max(0.0, ledger.renew_after - now),
+            tuple(name(time) for time in budget.accepted),
+            tuple(time - now for time in budget.tabs),
+            budget.vain_tabs,
+            budget.scopes,
+            max(0.0, budget.attempt_after - now),
+            budget.renewed_at - now if budget.renewed_at else None,
+            budget.unfinished_renewals,
+            budget.vain_renewals,
+            budget.renewal_failures,
+            max(0.0, budget.renew_after - now),
         )
 
     dog = machine.watchdog
     return (
         tell(machine.credential),
         None if machine.pending is None else machine.pending.expires_at - now,
-        tell_ledger(machine.ledger),
+        tell_budget(machine.budget),
         tuple(time - now for time in dog.tabs if now - time < 86400),
         dog.vain_tabs,
         tuple(time - now for time in dog.renewals if now - time < 30),
@@ -222,8 +222,8 @@ def describe(machine: Machine, processes: list[Process]) -> object:
         tuple(
             (
                 tell(one.session.credential),
-                tell_ledger(one.session.ledger),
-                tell_ledger(one.ledger),
+                tell_budget(one.session.budget),
+                tell_budget(one.budget),
                 one.session.is_unsaved,
             )
             for one in processes
@@ -232,8 +232,8 @@ def describe(machine: Machine, processes: list[Process]) -> object:
     )
 
 
-PROVEN = Ledger(accepted=(signed_in().obtained_at,))
-WORLDS: dict[str, tuple[Credential | None, Ledger | None]] = {
+PROVEN = SignInBudget(accepted=(signed_in().obtained_at,))
+WORLDS: dict[str, tuple[Credential | None, SignInBudget | None]] = {
     "signed out": (None, None),
     "signed in": (signed_in(), PROVEN),
     "never accepted": (signed_in(), None),
@@ -303,19 +303,20 @@ def test_two_processes_whose_disk_fails_at_any_write(world: str) -> None:
 # Deliberate faults ---------------------------------------------------------------------------
 
 
-def without(action: Action, event: Event = Event.UNAUTHORIZED) -> tuple[Rule, ...]:
+def without(action: Action, event: Trigger = Trigger.UNAUTHORIZED) -> tuple[PolicyRule, ...]:
     """The table without a rule."""
-    return tuple(rule for rule in RULES if (rule.action, rule.event) != (action, event))
+    return tuple(rule for rule in POLICY_RULES if (rule.action, rule.event) != (action, event))
 
 
-def ignoring(fact: Fact, event: Event = Event.UNAUTHORIZED) -> tuple[Rule, ...]:
+def ignoring(fact: Fact, event: Trigger = Trigger.UNAUTHORIZED) -> tuple[PolicyRule, ...]:
     """The table, but that this fact is taken to hold always."""
     return tuple(
-        rule._replace(facts=rule.facts - {fact}) if rule.event is event else rule for rule in RULES
+        rule._replace(facts=rule.facts - {fact}) if rule.event is event else rule
+        for rule in POLICY_RULES
     )
 
 
-def with_rules(rules: tuple[Rule, ...]) -> MakeSession:
+def with_rules(rules: tuple[PolicyRule, ...]) -> MakeSession:
     def make(machine: Machine) -> Session:
         return Session(
             SERVER, SETTINGS, machine.random_bytes, lambda: 0.0, lambda: machine.now, rules
@@ -362,7 +363,7 @@ class CountsTooEarly(Session):
         self, pending: PendingAuthorization, scopes: str, *, automatic: bool
     ) -> Conversation[None]:
         yield from self._note_tab(scopes, automatic=automatic)
-        yield Await(pending)
+        yield SavePending(pending)
         yield from self._ask(pending, AskUser(pending))
 
 
@@ -378,18 +379,18 @@ class RenewsWithoutAnotherLook(Session):
 
     def _renew(self, *, refused: bool) -> Conversation[None]:
         known = cast("Credential", self.credential)
-        yield Hold(Lock.STORE, 1.0)
+        yield AcquireLock(Lock.STORE, 1.0)
         yield from self._renew_now(known)
-        yield Release(Lock.STORE)
+        yield ReleaseLock(Lock.STORE)
 
 
 class BelievesEveryFailure(Session):
     """Drops the tokens when the token endpoint is down."""
 
     def _renew_now(self, credential: Credential) -> Conversation[None]:
-        failures = self.ledger.renewal_failures
+        failures = self.budget.renewal_failures
         yield from super()._renew_now(credential)
-        if self.ledger.renewal_failures > failures:
+        if self.budget.renewal_failures > failures:
             yield Save(drop_tokens(credential))
 
 
@@ -411,7 +412,7 @@ class RedeemsTwice(Session):
     def _ask(self, pending: PendingAuthorization, step: AskUser) -> Conversation[None]:
         callback = cast("Callback | None", (yield step))
         if callback is not None:
-            yield Hold(Lock.STORE, 1.0)
+            yield AcquireLock(Lock.STORE, 1.0)
             yield from flow.finish(pending, callback, SETTINGS, START)
             yield from flow.finish(pending, callback, SETTINGS, START)
 
@@ -420,8 +421,8 @@ class LetsOthersSpend(Session):
     """Does not tell others that it has tokens which are not stored."""
 
     def _let_go(self) -> Conversation[None]:
-        yield Release(Lock.UNSAVED)
-        yield Release(Lock.STORE)
+        yield ReleaseLock(Lock.UNSAVED)
+        yield ReleaseLock(Lock.STORE)
 
 
 class OpensTabsUncounted(Session):
@@ -441,13 +442,13 @@ FAULTS: dict[str, tuple[MakeSession, str, Bounds]] = {
     ),
     "the budget is not asked": (with_rules(ignoring(Fact.TAB_ALLOWED)), "signed out", ONE_PROCESS),
     "the budget is not asked for scopes": (
-        with_rules(ignoring(Fact.TAB_ALLOWED, Event.SCOPE_WANTED)),
+        with_rules(ignoring(Fact.TAB_ALLOWED, Trigger.SCOPE_WANTED)),
         "signed in",
         ONE_PROCESS,
     ),
     "tabs are not written down": (of_kind(ForgetsTabs), "signed out", ONE_PROCESS),
     "scopes are asked for again": (
-        with_rules(without(Action.GIVE_UP_SCOPE, Event.SCOPE_WANTED)),
+        with_rules(without(Action.GIVE_UP_SCOPE, Trigger.SCOPE_WANTED)),
         "signed in",
         ONE_PROCESS,
     ),

@@ -33,21 +33,21 @@ from mcp_remote_py.oauth.grants import AuthorizationRefused, SignInDenied
 from mcp_remote_py.oauth.steps import (
     AnyStep,
     AskUser,
+    BindListener,
     Callback,
     Client,
     Conversation,
     Credential,
     Fetch,
     Forget,
+    HttpRequest,
+    HttpResponse,
     Judge,
-    Listen,
     Load,
     NobodyCame,
-    ReadFile,
+    ReadNamedFile,
     Report,
-    Request,
     Reserve,
-    Response,
     Save,
     Wait,
 )
@@ -67,8 +67,8 @@ CODE = "canary-flow-code"
 STATIC = SignInSettings(static_client=Secret('{"client_id": "by-hand"}'))
 
 
-def response(status: int, document: object) -> Response:
-    return Response(status, {"content-type": "application/json"}, json.dumps(document).encode())
+def response(status: int, document: object) -> HttpResponse:
+    return HttpResponse(status, {"content-type": "application/json"}, json.dumps(document).encode())
 
 
 EC_KEY = ECKey.generate_key("P-256").as_pem(private=True).decode()
@@ -86,7 +86,7 @@ class World:
         self.token_requests: list[dict[str, str]] = []
         self.asked: dict[str, str] = {}
         self.callback: dict[str, str] | McpRemoteError = {"code": CODE, "iss": ISSUER}
-        self.tokens: Response | McpRemoteError = response(
+        self.tokens: HttpResponse | McpRemoteError = response(
             200,
             {
                 "access_token": "canary-flow-access",
@@ -120,7 +120,7 @@ class World:
         match step:
             case Fetch(request):
                 return self.respond(request)
-            case Listen():
+            case BindListener():
                 return REDIRECT_URIS
             case AskUser():
                 return self.ask(step)
@@ -132,7 +132,7 @@ class World:
                 return self.save_error
             case Forget():
                 self.stored = None
-            case ReadFile():
+            case ReadNamedFile():
                 return self.file
             case Wait() | Reserve() | Judge():
                 return self.verdict if isinstance(step, Judge) else None
@@ -143,7 +143,7 @@ class World:
                 assert step.text.endswith((".", "?"))
         return None
 
-    def respond(self, request: Request) -> object:
+    def respond(self, request: HttpRequest) -> object:
         url = request.url.partition("?")[0]
         query = dict(parse_qsl(urlsplit(request.url).query))
         body = "" if request.body is None else request.body.reveal()
@@ -301,8 +301,8 @@ def test_first_sign_in_registers_asks_once_and_saves() -> None:
     assert len(world.registrations) == len(world.token_requests) == 1
     assert world.preflights == []
     # The listener before the registration, the client safe before the person is asked.
-    kinds = (Listen, Load, Save, AskUser)
-    assert world.order(*kinds) == ["Listen", "Load", "Save", "AskUser", "Save"]
+    kinds = (BindListener, Load, Save, AskUser)
+    assert world.order(*kinds) == ["BindListener", "Load", "Save", "AskUser", "Save"]
     asked, got = world.asked, world.token_requests[0]
     challenge = hashlib.sha256(got["code_verifier"].encode()).digest()
     assert asked["code_challenge"] == base64.urlsafe_b64encode(challenge).rstrip(b"=").decode()
@@ -402,7 +402,7 @@ def test_secret_for_nobody_named_is_kept_before_anything_else_is_done(
     with pytest.raises(SignInFailed, match="and you did not") as caught:
         world.sign_in(settings=settings)
     assert f"--trusted-issuer {ISSUER} to the options." in caught.value.hint
-    assert world.order(Listen, AskUser, Save, Forget) == []
+    assert world.order(BindListener, AskUser, Save, Forget) == []
     requests = [step.request for step in world.steps if isinstance(step, Fetch)]
     assert {request.method for request in requests} == {"GET"}
     assert all("/.well-known/" in request.url for request in requests)
@@ -552,7 +552,7 @@ def test_a_sign_in_without_a_person_asks_nobody_and_listens_nowhere() -> None:
     assert world.stored == credential
     assert credential.access_token == Secret("canary-flow-access")
     assert credential.redirect_uri == ""
-    assert world.order(Listen, AskUser) == []
+    assert world.order(BindListener, AskUser) == []
     assert world.registrations == world.preflights == []
     assert world.token_requests == [
         {"grant_type": "client_credentials", "scope": "read", "resource": SERVER}
@@ -654,7 +654,7 @@ def test_sign_in_by_code_where_the_server_has_none_or_does_not_know_us() -> None
     with pytest.raises(SignInFailed, match="offers no sign-in by code") as caught:
         world.sign_in(settings=SignInSettings(device_code=True))
     assert "--device-code" in caught.value.hint
-    assert world.order(Listen) == []
+    assert world.order(BindListener) == []
     world = World(REGISTERED)
     world.device_answer = response(401, {"error": "invalid_client"})
     with pytest.raises(GrantRefused):
@@ -728,7 +728,7 @@ def test_client_the_authorization_endpoint_refuses_is_dropped() -> None:
     ],
 )
 def test_any_other_failure_keeps_what_is_stored(
-    answer: Response | McpRemoteError, settings: SignInSettings
+    answer: HttpResponse | McpRemoteError, settings: SignInSettings
 ) -> None:
     world = World(REGISTERED)
     world.tokens = answer
@@ -863,13 +863,13 @@ def test_refused_static_client_stays_known() -> None:
     [
         response(500, {"error": "invalid_grant"}),
         response(429, {}),
-        Response(200, {}, b"<html>captive portal</html>"),
+        HttpResponse(200, {}, b"<html>captive portal</html>"),
         NotSent("No route."),
         Interrupted("Lost."),
     ],
 )
 def test_any_other_failure_leaves_the_credential_as_it_is(
-    answer: Response | McpRemoteError,
+    answer: HttpResponse | McpRemoteError,
 ) -> None:
     world = World(SIGNED_IN)
     world.tokens = answer
@@ -888,4 +888,4 @@ def test_authorization_endpoint_is_judged_before_anything_is_registered_or_opene
     judged = [step for step in world.steps if isinstance(step, Judge)]
     assert judged == [Judge(f"{ISSUER}/authorize", "authorization_endpoint")]
     assert world.registrations == []
-    assert world.order(Listen, AskUser, Save) == []
+    assert world.order(BindListener, AskUser, Save) == []

@@ -23,8 +23,8 @@ from mcp_remote_py.oauth.steps import (
     Conversation,
     Credential,
     Fetch,
-    ReadFile,
-    Response,
+    HttpResponse,
+    ReadNamedFile,
 )
 from mcp_remote_py.oauth.tokens import GrantRefused, TokenError
 from mcp_remote_py.oauth.unattended import (
@@ -59,22 +59,24 @@ def pem(key: ECKey | RSAKey | OKPKey) -> Secret:
     return Secret(key.as_pem(private=True).decode())
 
 
-def answer(document: object, status: int = 200) -> Response:
-    return Response(status, {"content-type": "application/json"}, json.dumps(document).encode())
+def answer(document: object, status: int = 200) -> HttpResponse:
+    return HttpResponse(status, {"content-type": "application/json"}, json.dumps(document).encode())
 
 
 class World:
     """Files and endpoints, and what was sent to these."""
 
-    def __init__(self, *answers: Response | McpRemoteError, file: object = WORKLOAD_JWT) -> None:
+    def __init__(
+        self, *answers: HttpResponse | McpRemoteError, file: object = WORKLOAD_JWT
+    ) -> None:
         self._answers = list(answers)
         self._file = file
-        self.read: list[ReadFile] = []
+        self.read: list[ReadNamedFile] = []
         self.fetched: list[Fetch] = []
 
     def __call__(self, step: AnyStep) -> object:
         match step:
-            case ReadFile():
+            case ReadNamedFile():
                 self.read.append(step)
                 return (
                     self._file
@@ -246,7 +248,7 @@ def test_a_workload_gives_its_jwt(client_id: str) -> None:
         "scope": "read write",
         "resource": "https://mcp.example.com/mcp",
     }
-    assert world.read == [ReadFile("/run/jwt", "--jwt-bearer")]
+    assert world.read == [ReadNamedFile("/run/jwt", "--jwt-bearer")]
     assert WORKLOAD_JWT not in scrub_known(f"x {WORKLOAD_JWT} x")
 
 
@@ -500,7 +502,7 @@ def test_a_clock_that_differs_comes_before_all_else(
 ) -> None:
     code = "invalid_grant" if how.assertion_file else "invalid_client"
     body = json.dumps({"error": code}).encode()
-    world = World(Response(400, {"date": "Fri, 15 Jan 2027 08:10:00 GMT"}, body))
+    world = World(HttpResponse(400, {"date": "Fri, 15 Jan 2027 08:10:00 GMT"}, body))
     with pytest.raises(GrantRefused, match="Its clock is 600 seconds ahead of this") as refused:
         obtain(world, how, credential)
     assert refused.value.hint == (

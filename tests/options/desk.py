@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from mcp_remote_py.credentials.keys import choose_store
-from mcp_remote_py.credentials.state import StateFile, state_directory
+from mcp_remote_py.credentials.session_files import SessionFile, state_directory
 from mcp_remote_py.oauth.steps import Client, Credential
 from mcp_remote_py.redact import Secret
 from mcp_remote_py.session_id import SessionId
@@ -218,7 +218,7 @@ class Desk:
         """A session that `status` tells of."""
         folder = state_directory(self.environment)
         known = {"signed_in_at": time.time(), "store": "file", **facts}
-        StateFile(folder, SessionId(self.url, resource, profile)).update(**known)  # pyright: ignore
+        SessionFile(folder, SessionId(self.url, resource, profile)).update(**known)  # pyright: ignore
 
     def sign_in(self, origin: str, lifetime: float = 3600, profile: str = "") -> None:
         """A sign-in whose tokens are renewed and revoked at `origin`."""

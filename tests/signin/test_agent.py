@@ -23,19 +23,19 @@ from mcp_remote_py.credentials.keys import choose_store
 from mcp_remote_py.credentials.lock import Held, LockBusy, ProcessLock
 from mcp_remote_py.credentials.store import MemoryStore, Store, StoreError
 from mcp_remote_py.errors import McpRemoteError, NotSent, Refused
-from mcp_remote_py.oauth.dpop import make_key
-from mcp_remote_py.oauth.ledger import (
+from mcp_remote_py.oauth.budget import (
     RENEWAL_SPACING,
     TAB_COOL_DOWNS,
-    Ledger,
+    SignInBudget,
     note_accepted,
     note_renewal,
     note_renewed,
 )
-from mcp_remote_py.oauth.steps import Callback, Client, Credential, Fetch, Lock, Response
+from mcp_remote_py.oauth.dpop import make_key
+from mcp_remote_py.oauth.steps import Callback, Client, Credential, Fetch, HttpResponse, Lock
 from mcp_remote_py.redact import Secret, scrub_known
 from mcp_remote_py.settings import SignInSettings
-from mcp_remote_py.signin.agent import SignInAgent, Surroundings
+from mcp_remote_py.signin.agent import Ports, SignInAgent
 from mcp_remote_py.signin.page import Outcome
 from tests.fakes import run, settle, until
 from tests.oauth.web import NOT_FOUND, document, page
@@ -109,14 +109,16 @@ class FakeRecords:
     """`Records` in memory."""
 
     def __init__(self) -> None:
-        self.kept = Ledger()
+        self.kept = SignInBudget()
         self.published: list[tuple[Credential | None, str, str]] = []
 
-    def look(self) -> tuple[Ledger, str, str, float | None]:
+    def look(self) -> tuple[SignInBudget, str, str, float | None]:
         credential, error, hint = self.published[-1] if self.published else (None, "", "")
         return self.kept, error, hint, credential and credential.obtained_at
 
-    def amend(self, change: Callable[[Ledger], Ledger], *, must_last: bool = False) -> Ledger:
+    def amend(
+        self, change: Callable[[SignInBudget], SignInBudget], *, must_last: bool = False
+    ) -> SignInBudget:
         self.kept = change(self.kept)
         return self.kept
 
@@ -127,7 +129,7 @@ class FakeRecords:
         self.published.append((credential, error, hint))
 
     def delete(self) -> None:
-        self.kept = Ledger()
+        self.kept = SignInBudget()
 
 
 class World:
@@ -144,7 +146,7 @@ class World:
         self.listeners: list[FakeListener] = []
         self.reports: list[str] = []
         self.records = FakeRecords()
-        self.refuse_refresh: Response | McpRemoteError | None = None
+        self.refuse_refresh: HttpResponse | McpRemoteError | None = None
         self.before_refresh: Callable[[], None] = lambda: None
         self.tokens = 0
         self.finish_fails = False
@@ -162,7 +164,7 @@ class World:
         def hold(kind: Lock, patience: float) -> AbstractAsyncContextManager[Held]:
             return self._hold(kind, patience) if locks is None else locks[kind].hold(patience)
 
-        surroundings = Surroundings(
+        surroundings = Ports(
             fetch=self._fetch,
             listen=self._listen,
             judge=self._judge,
@@ -174,7 +176,7 @@ class World:
             random_bytes=os.urandom,
             random=lambda: 0.0,
             report=self.reports.append,
-            hear=hear,
+            next_line=hear,
         )
         return SignInAgent(
             SERVER, SESSION, settings or SignInSettings(), store or self.store, surroundings
@@ -195,7 +197,7 @@ class World:
             expires_at=START + 3600,
         )._replace(**members)  # pyright: ignore[reportArgumentType]
         self.store.save(SESSION, credential)
-        self.records.amend(lambda ledger: note_accepted(ledger, credential.obtained_at))
+        self.records.amend(lambda budget: note_accepted(budget, credential.obtained_at))
         return credential
 
     def grants(self, kind: str) -> list[dict[str, str]]:
@@ -241,7 +243,7 @@ class World:
         self.tabs.append(url)
         return True
 
-    async def _fetch(self, step: Fetch) -> Response:
+    async def _fetch(self, step: Fetch) -> HttpResponse:
         await asyncio.sleep(0)
         parts = urlsplit(step.request.url)
         body = "" if step.request.body is None else step.request.body.reveal()
@@ -273,7 +275,7 @@ class World:
             case _:
                 return NOT_FOUND
 
-    def _give_tokens(self, form: dict[str, str]) -> Response:
+    def _give_tokens(self, form: dict[str, str]) -> HttpResponse:
         if form["grant_type"] == "refresh_token":
             self.before_refresh()
             if isinstance(self.refuse_refresh, McpRemoteError):
@@ -602,7 +604,7 @@ def test_pasted_refusal_is_what_the_process_that_waits_says_too() -> None:
 @pytest.mark.parametrize("failure", [BUSY, NotSent("No network.")], ids=["503", "no network"])
 @pytest.mark.parametrize("expires_at", [None, START + 3600, START - 1], ids=str)
 def test_transient_failure_keeps_the_credential_and_opens_no_tab(
-    failure: Response | McpRemoteError, expires_at: float | None
+    failure: HttpResponse | McpRemoteError, expires_at: float | None
 ) -> None:
     async def main() -> None:
         world = World()
@@ -914,7 +916,7 @@ class Meddler:
     """Another process that renews as soon as somebody has read one of two files, and not both."""
 
     def __init__(self, world: World, before: Credential) -> None:
-        self.world = world
+        self.ports = world
         self.before = before
         self.done = False
 
@@ -925,8 +927,8 @@ class Meddler:
         renewed = self.before._replace(
             access_token=Secret("canary-renewed"), obtained_at=START, expires_at=START + 3600
         )
-        self.world.store.save(SESSION, renewed)
-        self.world.records.amend(lambda ledger: note_renewed(note_renewal(ledger, START)))
+        self.ports.store.save(SESSION, renewed)
+        self.ports.records.amend(lambda budget: note_renewed(note_renewal(budget, START)))
 
 
 @pytest.mark.promise("A5", "L1")
@@ -942,7 +944,7 @@ def test_a_renewal_that_ends_while_the_files_are_read_is_none_in_vain() -> None:
                 return found
 
         class Records(FakeRecords):
-            def look(self) -> tuple[Ledger, str, str, float | None]:
+            def look(self) -> tuple[SignInBudget, str, str, float | None]:
                 found = super().look()
                 meddler()
                 return found

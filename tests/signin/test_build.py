@@ -11,7 +11,7 @@ import pytest
 from mcp_remote_py.channel import Sent
 from mcp_remote_py.commands.proxy import LazySignIn
 from mcp_remote_py.credentials.keys import choose_store
-from mcp_remote_py.credentials.state import StateFile, state_directory
+from mcp_remote_py.credentials.session_files import SessionFile, state_directory
 from mcp_remote_py.errors import ExchangeError
 from mcp_remote_py.oauth.steps import Client, Credential
 from mcp_remote_py.redact import Secret
@@ -37,7 +37,7 @@ def environment(folder: Path) -> dict[str, str]:
 
 def lazy_sign_in(settings: ProxySettings, folder: Path, *, signed_in: bool) -> LazySignIn:
     session = session_of(settings.server, settings.sign_in)
-    state = StateFile(state_directory(environment(folder)), session)
+    state = SessionFile(state_directory(environment(folder)), session)
     return LazySignIn(settings, environment(folder), state, signed_in=signed_in)
 
 
@@ -94,7 +94,7 @@ def test_failure_is_kept_for_status(tmp_path: Path) -> None:
         return error.value.sentence()
 
     sentence = run(main())
-    known = StateFile(state_directory(environment(tmp_path)), SessionId(str(url))).read()
+    known = SessionFile(state_directory(environment(tmp_path)), SessionId(str(url))).read()
     assert f"{known.last_error} {known.last_hint}" == sentence
     assert known.signed_in_at is None
 
@@ -146,13 +146,13 @@ def test_lazy_sign_in_loads_nothing_of_a_sign_in(tmp_path: Path) -> None:
     program = (
         "import asyncio, sys\n"
         "from mcp_remote_py.commands.proxy import LazySignIn\n"
-        "from mcp_remote_py.credentials.state import StateFile, state_directory\n"
+        "from mcp_remote_py.credentials.session_files import SessionFile, state_directory\n"
         "from mcp_remote_py.session_id import session_of\n"
         "from mcp_remote_py.settings import ProxySettings, parse_server_url\n"
         "settings = ProxySettings(parse_server_url('https://mcp.example/mcp'))\n"
         f"environment = {environment(tmp_path)!r}\n"
         "session = session_of(settings.server, settings.sign_in)\n"
-        "state = StateFile(state_directory(environment), session)\n"
+        "state = SessionFile(state_directory(environment), session)\n"
         "lazy = LazySignIn(settings, environment, state, signed_in=False)\n"
         "assert asyncio.run(lazy.authorize(b'POST', 'https://example.com')) is None\n"
         "heavy = {'authlib', 'httpx', 'keyring', 'mcp_remote_py.signin.agent'}\n"

@@ -7,14 +7,14 @@ from typing import TypeVar
 
 from mcp_remote_py.errors import McpRemoteError
 from mcp_remote_py.named_files import read_named
-from mcp_remote_py.oauth.steps import AnyStep, Conversation, ReadFile
+from mcp_remote_py.oauth.steps import AnyStep, Conversation, ReadNamedFile
 from mcp_remote_py.redact import Secret
 from mcp_remote_py.settings import read_text
 
 T = TypeVar("T")
 
 
-async def perform(conversation: Conversation[T], do: Callable[[AnyStep], Awaitable[object]]) -> T:
+async def drive(conversation: Conversation[T], do: Callable[[AnyStep], Awaitable[object]]) -> T:
     """The outcome of the conversation; a McpRemoteError of `do` is thrown into it.
 
     Raises:
@@ -34,7 +34,7 @@ async def perform(conversation: Conversation[T], do: Callable[[AnyStep], Awaitab
             failure = error
 
 
-def read_secret(step: ReadFile) -> Secret:
+def read_secret(step: ReadNamedFile) -> Secret:
     """The text of a file that the person named. May block.
 
     Raises:

@@ -20,7 +20,7 @@ MAX_PARAMETERS = 64
 HINT = "Paste the whole address that the browser shows at the end, with what stands behind its ?."
 
 
-def parse_pasted(text: str) -> Callback:
+def parse_pasted_redirect(text: str) -> Callback:
     """The query of a pasted address, or of what stands behind its `?`.
 
     Raises:

@@ -23,11 +23,8 @@ from mcp_remote_py.errors import (
     UsageError,
 )
 from mcp_remote_py.oauth import flow
-from mcp_remote_py.oauth.challenge import Challenge
-from mcp_remote_py.oauth.claims import explain_mismatch, read_claims
-from mcp_remote_py.oauth.grants import RandomBytes, revoke
-from mcp_remote_py.oauth.ledger import (
-    Ledger,
+from mcp_remote_py.oauth.budget import (
+    SignInBudget,
     describe_wait,
     has_tab_since,
     is_proven,
@@ -43,30 +40,41 @@ from mcp_remote_py.oauth.ledger import (
     wait_for_renewal,
     wait_for_tab,
 )
+from mcp_remote_py.oauth.challenge import Challenge
+from mcp_remote_py.oauth.claims import explain_mismatch, read_claims
+from mcp_remote_py.oauth.grants import RandomBytes, revoke
 from mcp_remote_py.oauth.ownership import may_renew
-from mcp_remote_py.oauth.policy import RULES, Action, Event, Fact, Rule, State, decide
+from mcp_remote_py.oauth.policy import (
+    POLICY_RULES,
+    Action,
+    Fact,
+    PolicyRule,
+    State,
+    Trigger,
+    decide,
+)
 from mcp_remote_py.oauth.steps import (
-    Amend,
+    AcquireLock,
     AskUser,
-    Await,
     Conversation,
     Credential,
-    Disk,
     Forget,
-    Hold,
     Judge,
     Lock,
-    Look,
     NobodyCame,
     PendingAuthorization,
     Probe,
-    Publish,
-    Release,
+    ReadShared,
+    RecordStatus,
+    ReleaseLock,
     Renew,
     Report,
     Reserve,
     Save,
-    Watch,
+    SavePending,
+    SharedState,
+    UpdateBudget,
+    WaitForNews,
     ask,
 )
 from mcp_remote_py.oauth.tokens import (
@@ -129,7 +137,7 @@ class Session:
         random_bytes: RandomBytes,
         random: Random,
         now: Callable[[], float],
-        rules: tuple[Rule, ...] = RULES,
+        rules: tuple[PolicyRule, ...] = POLICY_RULES,
     ) -> None:
         self._rules = rules
         self._server_url = server_url
@@ -143,13 +151,13 @@ class Session:
         self._stored: Credential | None = None
         """What was seen there last."""
         self._unreadable: McpRemoteError | None = None
-        """Why the ledger could not be read, where it could not."""
+        """Why the budget could not be read, where it could not."""
         self._redeemed: PendingAuthorization | None = None
         """What was answered here last; a disk that failed may still have it."""
         self._failed_renewal: McpRemoteError | None = None
         self._failed_renewal_is_told = False
         self.credential: Credential | None = None
-        self.ledger = Ledger()
+        self.budget = SignInBudget()
 
     @property
     def token(self) -> Secret | None:
@@ -192,7 +200,7 @@ class Session:
         while not self.is_at_hand:
             try:
                 yield from self._look()
-                action, before = self._decide(Event.REQUEST, self._facts()), self.token
+                action, before = self._decide(Trigger.REQUEST, self._facts()), self.token
                 if action is Action.RENEW:
                     yield from self._renew(refused=False)
             except McpRemoteError:
@@ -205,13 +213,13 @@ class Session:
                 break  # and if its life is shorter than this took, the server may say so
         return self.token
 
-    def note_acceptance(self, accepted: Secret) -> Callable[[Ledger], Ledger] | None:
-        """The change of the ledger where the server took this token, None where that is known."""
+    def note_acceptance(self, accepted: Secret) -> Callable[[SignInBudget], SignInBudget] | None:
+        """The change of the budget where the server took this token, None where that is known."""
         credential = self.credential
         if (
             credential is None
             or accepted != self.token
-            or is_proven(self.ledger, credential.obtained_at)
+            or is_proven(self.budget, credential.obtained_at)
         ):
             return None
         return partial(note_accepted, obtained_at=credential.obtained_at)
@@ -233,9 +241,9 @@ class Session:
                 hint=CLOCK_HINT,
                 status=status,
             )
-        event = Event.UNAUTHORIZED if status == 401 else Event.SCOPE_WANTED
+        event = Trigger.UNAUTHORIZED if status == 401 else Trigger.SCOPE_WANTED
         wanted = ""
-        if event is Event.SCOPE_WANTED:
+        if event is Trigger.SCOPE_WANTED:
             wanted = " ".join(sorted(set((challenge.scope or "").split())))
             if challenge.error != INSUFFICIENT_SCOPE or not wanted or refused is None:
                 return False
@@ -244,11 +252,11 @@ class Session:
         while not self._has_another(refused):
             disk = yield from self._look()
             if not self._has_another(refused):
-                self._check_ledger()
+                self._check_budget()
             facts = self._facts(refused, wanted, disk.pending)
             action = self._decide(event, facts)
             if action in _BEHIND_THE_LOCK and not holds_sign_in:
-                holds_sign_in = yield from ask(Hold(Lock.SIGN_IN))
+                holds_sign_in = yield from ask(AcquireLock(Lock.SIGN_IN))
                 if holds_sign_in:
                     continue
                 action = self._decide(event, facts | {Fact.SIGNING_IN_ELSEWHERE})
@@ -260,7 +268,7 @@ class Session:
         return True
 
     def _act(
-        self, action: Action, challenge: Challenge, wanted: str, disk: Disk
+        self, action: Action, challenge: Challenge, wanted: str, disk: SharedState
     ) -> Conversation[None]:
         match action:
             case Action.SEND:
@@ -268,7 +276,7 @@ class Session:
             case Action.RENEW:
                 yield from self._renew(refused=True)
             case Action.FOLLOW:
-                yield Watch(LOOK_INTERVAL, self._shown(disk.pending))
+                yield WaitForNews(LOOK_INTERVAL, self._shown(disk.pending))
             case Action.RESUME:
                 yield from self._resume(cast("PendingAuthorization", disk.pending))
             case Action.OPEN_TAB:
@@ -288,7 +296,7 @@ class Session:
         """
         yield from self._look()
         before = self.token
-        while not (yield from ask(Hold(Lock.SIGN_IN))):
+        while not (yield from ask(AcquireLock(Lock.SIGN_IN))):
             disk = yield from self._look()
             shown = self._shown(disk.pending)
             if shown is not None:
@@ -297,9 +305,9 @@ class Session:
                 yield from self._ask(shown, AskUser(shown, listens=False))
             if self._has_another(before):
                 return cast("Credential", self.credential)
-            yield Watch(LOOK_INTERVAL)
+            yield WaitForNews(LOOK_INTERVAL)
         yield from self._sign_in(challenge, "", automatic=False)
-        self.ledger = yield from ask(Amend(note_sign_in))
+        self.budget = yield from ask(UpdateBudget(note_sign_in))
         return cast("Credential", self.credential)
 
     def sign_out(self) -> Conversation[bool]:
@@ -308,7 +316,7 @@ class Session:
         Raises:
             McpRemoteError: the store can be neither read nor changed.
         """
-        yield Hold(Lock.STORE, STORE_PATIENCE)
+        yield AcquireLock(Lock.STORE, STORE_PATIENCE)
         yield from self._look()
         if self.credential is not None:
             yield from revoke(self.credential)
@@ -326,7 +334,7 @@ class Session:
             yield Probe()
             if automatic:
                 # What a tab costs is written before it opens: before anything is asked for, too.
-                yield Amend(_nothing, self._is_kept)
+                yield UpdateBudget(_nothing, self._is_kept)
             if self._settings.unattended is not None:
                 yield from self._keep(
                     (
@@ -360,7 +368,7 @@ class Session:
             yield Report(f"Signed in at {cast('Credential', self.credential).issuer}.")
 
     def _keep(self, credential: Credential) -> Conversation[None]:
-        yield Hold(Lock.STORE, STORE_PATIENCE)
+        yield AcquireLock(Lock.STORE, STORE_PATIENCE)
         yield from self._claim()
         self._take((yield from flow.conclude(credential, self._settings)))
         yield from self._confirm()
@@ -374,25 +382,25 @@ class Session:
         # last: a disk that fails before has none of a tab that was not opened (see `_shown`).
         if automatic:
             pending = pending._replace(begun_at=self._now())
-        yield Await(pending)
+        yield SavePending(pending)
         try:
             yield from self._note_tab(scopes, automatic=automatic)
         except McpRemoteError:
             with suppress(McpRemoteError):  # not counted, it is nobody's
-                yield Await(None)
+                yield SavePending(None)
             raise
         yield from self._ask(pending, AskUser(pending))
 
     def _note_tab(self, scopes: str, *, automatic: bool) -> Conversation[None]:
         now = self._now()
 
-        def change(ledger: Ledger) -> Ledger:
-            ledger = note_tab(ledger, now)
-            return note_scopes(ledger, scopes) if scopes else ledger
+        def change(budget: SignInBudget) -> SignInBudget:
+            budget = note_tab(budget, now)
+            return note_scopes(budget, scopes) if scopes else budget
 
         # A person's own as well: whoever has just said no is not asked again at once.
         must_last = automatic and self._is_kept
-        self.ledger = yield from ask(Amend(change, must_last))
+        self.budget = yield from ask(UpdateBudget(change, must_last))
 
     @property
     def _is_kept(self) -> bool:
@@ -406,8 +414,8 @@ class Session:
     def _note_failure(self, error: McpRemoteError) -> Conversation[None]:
         if not isinstance(error, StoreError):  # a disk is looked at before servers are asked
             change = partial(note_failed_attempt, now=self._now())
-            self.ledger = yield from ask(Amend(change))
-        yield Publish(self._signed_in, error.cause, error.hint)
+            self.budget = yield from ask(UpdateBudget(change))
+        yield RecordStatus(self._signed_in, error.cause, error.hint)
 
     def _resume(self, pending: PendingAuthorization) -> Conversation[None]:
         """Waits for what comes of a tab whose process is gone."""
@@ -426,19 +434,19 @@ class Session:
             callback = yield from ask(step)
         except NobodyCame:
             if step.listens:
-                yield Await(None)
+                yield SavePending(None)
                 yield from flow.abandon(pending)
             raise
         except McpRemoteError:
             if step.listens:
-                yield Await(None)
+                yield SavePending(None)
             raise
         disk = yield from self._look_before_redeeming(pending)
         if callback is not None and disk.pending is not None and _is_same(disk.pending, pending):
             # Before it is redeemed: a code that comes twice would end what it was good for (L15).
             self._redeemed = pending
             with suppress(StoreError):
-                yield Await(None)
+                yield SavePending(None)
             yield from self._claim()
             try:
                 credential = yield from flow.finish(pending, callback, self._settings, self._now())
@@ -457,7 +465,7 @@ class Session:
             )
         yield from self._publish()
 
-    def _look_before_redeeming(self, pending: PendingAuthorization) -> Conversation[Disk]:
+    def _look_before_redeeming(self, pending: PendingAuthorization) -> Conversation[SharedState]:
         """What is on disk, under the lock of the store; as it was, where the disk says nothing.
 
         A person has consented, and that cannot be had again. Where no lock can be had, nobody else
@@ -468,27 +476,27 @@ class Session:
         """
         try:
             try:
-                yield Hold(Lock.STORE, STORE_PATIENCE)
+                yield AcquireLock(Lock.STORE, STORE_PATIENCE)
             except LockBusy:
                 raise
             except StoreError:
-                yield Hold(Lock.STORE, STORE_PATIENCE)  # it may have been for this once
+                yield AcquireLock(Lock.STORE, STORE_PATIENCE)  # it may have been for this once
             return (yield from self._look())
         except LockBusy:
             raise
         except StoreError:
-            return Disk(self.credential, pending, self.ledger, "", "")
+            return SharedState(self.credential, pending, self.budget, "", "")
 
     # ------------------------------------------------------------------ renewing
 
     def _renew(self, *, refused: bool) -> Conversation[None]:
-        """One renewal for all processes; of its failure the ledger tells, and `policy` decides.
+        """One renewal for all processes; of its failure the budget tells, and `policy` decides.
 
         Raises:
             McpRemoteError: the lock is not to be had, or what is stored may be spent.
         """
         known = self.token
-        yield Hold(Lock.STORE, STORE_PATIENCE)
+        yield AcquireLock(Lock.STORE, STORE_PATIENCE)
         yield from self._look()
         facts = self._facts(refused=known if refused else None)
         if (
@@ -496,8 +504,8 @@ class Session:
             and self.token == known
             and {Fact.RENEWABLE, Fact.RENEWAL_ALLOWED} <= facts
         ):
-            self._check_ledger()
-            if not (yield from ask(Hold(Lock.UNSAVED))):
+            self._check_budget()
+            if not (yield from ask(AcquireLock(Lock.UNSAVED))):
                 raise _unsaved_elsewhere()
             # What is renewed is what is stored; a disk that does not take it takes no other.
             yield from self._store()
@@ -507,17 +515,17 @@ class Session:
 
     def _renew_now(self, credential: Credential) -> Conversation[None]:
         # Before it is asked for: a process that is killed then has asked all the same.
-        before, noted_at = self.ledger.renewed_at, self._now()
-        yield Amend(partial(note_renewal, now=noted_at))
+        before, noted_at = self.budget.renewed_at, self._now()
+        yield UpdateBudget(partial(note_renewal, now=noted_at))
         try:
             renewed = yield from ask(Renew(credential))
         except GrantRefused as error:
-            yield Amend(note_renewed)
+            yield UpdateBudget(note_renewed)
             self._unsaved = None
             yield from self._look()
-            yield Publish(self._signed_in, error.cause, error.hint)
+            yield RecordStatus(self._signed_in, error.cause, error.hint)
         except StoreError as error:
-            yield Amend(partial(take_back_renewal, noted_at=noted_at, before=before))
+            yield UpdateBudget(partial(take_back_renewal, noted_at=noted_at, before=before))
             raise _not_renewed(error) from error
         except McpRemoteError as error:
             self._failed_renewal, self._failed_renewal_is_told = error, False
@@ -529,10 +537,10 @@ class Session:
                 or not isinstance(error, NotSent | UsageError | SignInFailed),
                 retry_after=getattr(error, "retry_after", None),
             )
-            self.ledger = yield from ask(Amend(change))
+            self.budget = yield from ask(UpdateBudget(change))
         else:
             self._take(renewed)
-            yield Amend(note_renewed)
+            yield UpdateBudget(note_renewed)
             yield from self._confirm()
             yield from self._publish()
 
@@ -546,12 +554,12 @@ class Session:
         """
         if not self.is_unsaved:
             return
-        yield Hold(Lock.STORE, STORE_PATIENCE)
+        yield AcquireLock(Lock.STORE, STORE_PATIENCE)
         disk = yield from self._look()
         if self.is_unsaved:
             redeemed = self._redeemed
             if disk.pending is not None and redeemed and _is_same(disk.pending, redeemed):
-                yield Await(None)
+                yield SavePending(None)
             yield from self._store()
             yield Report("The sign-in is stored now, and outlives this process.")
         yield from self._let_go()
@@ -578,18 +586,18 @@ class Session:
         Where the disk has no room for a lock, it is got all the same: a person has consented.
         """
         with suppress(McpRemoteError):
-            yield Hold(Lock.UNSAVED)
+            yield AcquireLock(Lock.UNSAVED)
 
     def _let_go(self) -> Conversation[None]:
         """Ends what is done under the lock of the store."""
         if self._unsaved is None:
-            yield Release(Lock.UNSAVED)
-        yield Release(Lock.STORE)
+            yield ReleaseLock(Lock.UNSAVED)
+        yield ReleaseLock(Lock.STORE)
 
     def _check_others(self) -> Conversation[None]:
         """Whether another process has signed in, and only could not store it yet."""
-        yield Hold(Lock.STORE, STORE_PATIENCE)  # who renews claims it for a moment, too
-        if not (yield from ask(Hold(Lock.UNSAVED))):
+        yield AcquireLock(Lock.STORE, STORE_PATIENCE)  # who renews claims it for a moment, too
+        if not (yield from ask(AcquireLock(Lock.UNSAVED))):
             raise _unsaved_elsewhere()
         yield from self._let_go()
 
@@ -601,16 +609,16 @@ class Session:
     def _publish(self) -> Conversation[None]:
         """Nothing is told as stored that is not."""
         if self._unsaved is None:
-            yield Publish(self.credential)
+            yield RecordStatus(self.credential)
         else:
-            yield Publish(None, "The sign-in could not be stored.", _NOT_STORED_HINT)
+            yield RecordStatus(None, "The sign-in could not be stored.", _NOT_STORED_HINT)
 
     # ------------------------------------------------------------------ what is known
 
-    def _look(self) -> Conversation[Disk]:
-        disk = yield from ask(Look())
+    def _look(self) -> Conversation[SharedState]:
+        disk = yield from ask(ReadShared())
         self._loaded = True
-        self.ledger, self._unreadable = disk.ledger, disk.unreadable
+        self.budget, self._unreadable = disk.budget, disk.unreadable
         stored, before, unsaved = disk.credential, self._stored, self._unsaved
         self._stored = stored
         if (
@@ -621,7 +629,7 @@ class Session:
             self.credential, self._unsaved = stored, None
         return disk
 
-    def _check_ledger(self) -> None:
+    def _check_budget(self) -> None:
         """What was tried must be known before anything is tried."""
         if self._unreadable is not None:
             raise StoreError(
@@ -642,12 +650,12 @@ class Session:
             return None
         if pending.begun_at is None:
             return pending
-        return pending if has_tab_since(self.ledger, pending.begun_at) else None
+        return pending if has_tab_since(self.budget, pending.begun_at) else None
 
     def _has_another(self, refused: Secret | None) -> bool:
         return self.token is not None and self.token != refused
 
-    def _decide(self, event: Event, facts: set[Fact]) -> Action:
+    def _decide(self, event: Trigger, facts: set[Fact]) -> Action:
         return decide(self._state(), event, facts, self._rules)
 
     def _state(self) -> State:
@@ -658,7 +666,7 @@ class Session:
             return State.EXPIRED
         if needs_refresh(credential, now):
             return State.EXPIRING
-        if is_proven(self.ledger, credential.obtained_at):
+        if is_proven(self.budget, credential.obtained_at):
             return State.PROVEN
         return State.UNPROVEN
 
@@ -675,16 +683,16 @@ class Session:
             Fact.RENEWABLE: self.credential is not None
             and (self.credential.refresh_token is not None or self._settings.unattended is not None)
             and may_renew(self.credential, self._settings),
-            Fact.RENEWAL_ALLOWED: not wait_for_renewal(self.ledger, now, refused=because_refused),
-            Fact.SCOPE_ASKED: scopes in self.ledger.scopes,
+            Fact.RENEWAL_ALLOWED: not wait_for_renewal(self.budget, now, refused=because_refused),
+            Fact.SCOPE_ASKED: scopes in self.budget.scopes,
             Fact.TAB_OPEN: shown is not None and shown.expires_at > now,
-            Fact.TAB_ALLOWED: not wait_for_tab(self.ledger, now, step_up=bool(scopes)),
+            Fact.TAB_ALLOWED: not wait_for_tab(self.budget, now, step_up=bool(scopes)),
         }
         return {fact for fact, is_so in holds.items() if is_so}
 
     # ------------------------------------------------------------------ giving up
 
-    def _give_up(self, action: Action, challenge: Challenge, disk: Disk) -> McpRemoteError:
+    def _give_up(self, action: Action, challenge: Challenge, disk: SharedState) -> McpRemoteError:
         match action:
             case Action.GIVE_UP_TOKEN:
                 return self._explain_token(challenge, disk)
@@ -695,7 +703,7 @@ class Session:
             case _:
                 return self._explain_renewal()
 
-    def _explain_token(self, challenge: Challenge, disk: Disk) -> McpRemoteError:
+    def _explain_token(self, challenge: Challenge, disk: SharedState) -> McpRemoteError:
         credential = cast("Credential", self.credential)
         said = f" ({challenge.error_description})" if challenge.error_description else ""
         evidence = explain_mismatch(
@@ -729,10 +737,10 @@ class Session:
 
     def _explain_renewal(self) -> McpRemoteError:
         was_good = self._state() is not State.EXPIRED
-        wait = wait_for_renewal(self.ledger, self._now(), refused=was_good)
+        wait = wait_for_renewal(self.budget, self._now(), refused=was_good)
         error, hint = self._failed_renewal, ""
         is_new, self._failed_renewal_is_told = not self._failed_renewal_is_told, True
-        if not self.ledger.renewal_failures:
+        if not self.budget.renewal_failures:
             cause = "The server refuses the token again, so soon after it was renewed."
         elif error is None:
             cause = "The token could not be renewed, lately."
@@ -753,8 +761,8 @@ class Session:
         """Of a person; an agent's sign-in is its options, and is tried by each start of it."""
         return f"{what_for}: {_LOGIN}." if self._settings.unattended is None else ""
 
-    def _explain_budget(self, disk: Disk) -> McpRemoteError:
-        wait = describe_wait(wait_for_tab(self.ledger, self._now(), step_up=False))
+    def _explain_budget(self, disk: SharedState) -> McpRemoteError:
+        wait = describe_wait(wait_for_tab(self.budget, self._now(), step_up=False))
         hint = f"No other sign-in is begun by itself for {wait}."
         if _LOGIN not in disk.last_hint:
             hint += self._name_command(" To sign in now")
@@ -764,8 +772,8 @@ class Session:
         )
 
 
-def _nothing(ledger: Ledger) -> Ledger:
-    return ledger
+def _nothing(budget: SignInBudget) -> SignInBudget:
+    return budget
 
 
 def _not_renewed(error: McpRemoteError) -> McpRemoteError:

@@ -21,34 +21,34 @@ from mcp_remote_py.errors import (
     StoreError,
     UsageError,
 )
-from mcp_remote_py.oauth.challenge import Challenge
-from mcp_remote_py.oauth.ledger import (
+from mcp_remote_py.oauth.budget import (
     ATTEMPT_COOL_DOWN,
-    Ledger,
+    SignInBudget,
     note_accepted,
     note_renewal,
     note_renewed,
     note_tab,
 )
-from mcp_remote_py.oauth.session import FOLLOW_EXTRA, Session
+from mcp_remote_py.oauth.challenge import Challenge
+from mcp_remote_py.oauth.lifecycle import FOLLOW_EXTRA, Session
 from mcp_remote_py.oauth.steps import (
-    Amend,
+    AcquireLock,
     AnyStep,
     AskUser,
-    Await,
     Client,
     Credential,
     Fetch,
-    Hold,
+    HttpResponse,
     Lock,
-    Look,
     NobodyCame,
     PendingAuthorization,
-    Publish,
+    ReadShared,
+    RecordStatus,
     Renew,
-    Response,
+    SavePending,
+    UpdateBudget,
     Wait,
-    Watch,
+    WaitForNews,
 )
 from mcp_remote_py.redact import Secret
 from mcp_remote_py.settings import SignInSettings, Unattended
@@ -66,7 +66,7 @@ from tests.oauth.machine import (
     signed_in,
 )
 
-PROVEN = Ledger(accepted=(signed_in().obtained_at,))
+PROVEN = SignInBudget(accepted=(signed_in().obtained_at,))
 
 
 class Desk(Process):
@@ -86,7 +86,7 @@ class Desk(Process):
 def machine(
     *choices: str,
     credential: Credential | None = None,
-    ledger: Ledger | None = None,
+    budget: SignInBudget | None = None,
     settings: SignInSettings = SETTINGS,
 ) -> Machine:
     """A world in which these choices are made, in this order."""
@@ -94,7 +94,7 @@ def machine(
     def make(world: Machine) -> Session:
         return Session(SERVER, settings, world.random_bytes, lambda: 0.0, lambda: world.now)
 
-    return Machine(Decided(*choices), make, credential, ledger)
+    return Machine(Decided(*choices), make, credential, budget)
 
 
 class Decided(Oracle):
@@ -114,7 +114,7 @@ class Decided(Oracle):
 
 
 def test_first_request_loads_and_the_next_ones_do_not() -> None:
-    desk = Desk(machine(credential=signed_in(), ledger=PROVEN))
+    desk = Desk(machine(credential=signed_in(), budget=PROVEN))
     assert not desk.session.is_at_hand
     assert desk.play(desk.session.authorize()) == Secret("access-0")
     assert desk.session.is_at_hand
@@ -128,8 +128,8 @@ def test_first_request_loads_and_the_next_ones_do_not() -> None:
 def test_token_that_may_still_do_is_sent_where_the_lock_is_not_to_be_had() -> None:
     busy = McpRemoteError("Another one has it.")
     for expires_in, sent in ((5, "access-0"), (-1, None)):
-        desk = Desk(machine(credential=signed_in(expires_in=expires_in), ledger=PROVEN))
-        desk.answers = lambda step: busy if step == Hold(Lock.STORE, 30.0) else None
+        desk = Desk(machine(credential=signed_in(expires_in=expires_in), budget=PROVEN))
+        desk.answers = lambda step: busy if step == AcquireLock(Lock.STORE, 30.0) else None
         if sent is None:
             with pytest.raises(McpRemoteError, match="Another one has it"):
                 desk.play(desk.session.authorize())
@@ -149,7 +149,7 @@ def test_token_that_may_still_do_is_sent_where_the_lock_is_not_to_be_had() -> No
 def test_renewal_that_fails_says_what_when_and_how(
     failure: str, kind: type[McpRemoteError], words: str
 ) -> None:
-    world = machine(failure, credential=signed_in(expires_in=-1), ledger=PROVEN)
+    world = machine(failure, credential=signed_in(expires_in=-1), budget=PROVEN)
     desk = Desk(world)
     with pytest.raises(kind) as caught:
         desk.play(desk.session.authorize())
@@ -167,14 +167,14 @@ def test_renewal_that_fails_says_what_when_and_how(
 @pytest.mark.promise("P2", "L1")
 def test_refusal_soon_after_a_renewal_says_so() -> None:
     renewed = note_accepted(note_renewed(note_renewal(PROVEN, START - 5)), PROVEN.accepted[0])
-    desk = Desk(machine(credential=signed_in(), ledger=renewed))
+    desk = Desk(machine(credential=signed_in(), budget=renewed))
     with pytest.raises(Refused, match="again, so soon after it was renewed") as caught:
         desk.play(desk.session.answer(Secret("access-0"), 401, UNAUTHORIZED))
     assert "it is tried again in 25 seconds" in caught.value.hint
 
 
 def test_what_could_not_be_stored_is_used_until_something_newer_is_stored() -> None:
-    world = machine("tokens", credential=signed_in(expires_in=-1), ledger=PROVEN)
+    world = machine("tokens", credential=signed_in(expires_in=-1), budget=PROVEN)
     desk = Desk(world)
     # A disk that takes nothing.
     world.save = lambda credential, by: None  # type: ignore[method-assign]
@@ -246,13 +246,13 @@ def test_token_that_was_given_long_ago_and_never_used_is_not_called_new() -> Non
     ],
 )
 def test_other_403_is_the_servers_answer(challenge: Challenge, sent: Secret | None) -> None:
-    desk = Desk(machine(credential=signed_in(), ledger=PROVEN))
+    desk = Desk(machine(credential=signed_in(), budget=PROVEN))
     assert not desk.play(desk.session.answer(sent, 403, challenge))
 
 
 @pytest.mark.promise("P2")
 def test_scope_that_was_asked_for_in_vain_is_named() -> None:
-    world = machine("consents", "tokens", credential=signed_in(), ledger=PROVEN)
+    world = machine("consents", "tokens", credential=signed_in(), budget=PROVEN)
     desk = Desk(world)
     assert desk.play(desk.session.answer(Secret("access-0"), 403, SCOPE_WANTED))
     assert world.reports[-1] == f"Signed in at {ISSUER}."
@@ -281,7 +281,7 @@ def test_after_a_sign_in_that_failed_it_is_said_how_and_what_now(person: str, ca
 
 @pytest.mark.promise("L2")
 def test_budget_that_another_process_has_spent_counts() -> None:
-    world = machine(ledger=note_tab(Ledger(), START - 1))
+    world = machine(budget=note_tab(SignInBudget(), START - 1))
     desk = Desk(world)
     with pytest.raises(McpRemoteError, match="nothing came of it") as caught:
         desk.play(desk.session.answer(None, 401, UNAUTHORIZED))
@@ -347,7 +347,9 @@ def break_disk(desk: Desk) -> None:
     """Nothing is written any more once a sign-in is."""
 
     def fail(step: AnyStep) -> object:
-        is_broken = isinstance(step, Amend | Await) and desk.machine.pending is not None
+        is_broken = (
+            isinstance(step, UpdateBudget | SavePending) and desk.machine.pending is not None
+        )
         return StoreError("Input/output error.") if is_broken else None
 
     desk.answers = fail
@@ -362,10 +364,10 @@ def test_sign_in_that_was_stored_and_not_counted_is_begun_anew_with_one_tab() ->
     with pytest.raises(StoreError, match="Input/output"):
         first.play(first.session.answer(None, 401, UNAUTHORIZED))
     assert world.pending is not None
-    assert (world.watchdog.tabs, world.ledger.tabs) == ([], ())
+    assert (world.watchdog.tabs, world.budget.tabs) == ([], ())
     second = Desk(world)
     assert second.play(second.session.answer(None, 401, UNAUTHORIZED))
-    assert world.watchdog.tabs == list(world.ledger.tabs) == [START]
+    assert world.watchdog.tabs == list(world.budget.tabs) == [START]
     assert world.pending is None
 
 
@@ -381,7 +383,7 @@ def test_sign_in_that_was_not_counted_is_shown_to_nobody() -> None:
     world.locks[Lock.SIGN_IN] = other
 
     def soon(step: AnyStep) -> None:
-        if isinstance(step, Watch):
+        if isinstance(step, WaitForNews):
             world.locks.clear()
 
     desk.answers = soon
@@ -395,7 +397,9 @@ def test_sign_in_that_was_answered_is_not_waited_for_where_the_disk_still_has_it
     world = machine("consents", "tokens")
     desk = Desk(world)
     stuck = StoreError("Input/output error.")
-    desk.answers = lambda step: stuck if isinstance(step, Await) and step.pending is None else None
+    desk.answers = lambda step: (
+        stuck if isinstance(step, SavePending) and step.pending is None else None
+    )
     assert desk.play(desk.session.answer(None, 401, UNAUTHORIZED))
     assert world.pending is not None
     with pytest.raises(Refused, match="a token it was just given"):
@@ -404,7 +408,7 @@ def test_sign_in_that_was_answered_is_not_waited_for_where_the_disk_still_has_it
 
 @pytest.mark.promise("A5")
 def test_definite_refusal_ends_the_credential_and_is_told_to_status() -> None:
-    world = machine("refused", "denies", credential=signed_in(), ledger=PROVEN)
+    world = machine("refused", "denies", credential=signed_in(), budget=PROVEN)
     desk = Desk(world)
     with pytest.raises(McpRemoteError, match="declined"):
         desk.play(desk.session.answer(Secret("access-0"), 401, UNAUTHORIZED))
@@ -416,11 +420,11 @@ def test_definite_refusal_ends_the_credential_and_is_told_to_status() -> None:
 
 def test_killed_renewal_is_made_good() -> None:
     world = machine(
-        "tokens", credential=signed_in(expires_in=-1), ledger=note_renewal(PROVEN, START - 1)
+        "tokens", credential=signed_in(expires_in=-1), budget=note_renewal(PROVEN, START - 1)
     )
     desk = Desk(world)
     assert desk.play(desk.session.authorize()) == Secret("access-1")
-    assert world.ledger.unfinished_renewals == 0
+    assert world.budget.unfinished_renewals == 0
 
 
 # A person's commands
@@ -429,12 +433,12 @@ def test_killed_renewal_is_made_good() -> None:
 @pytest.mark.promise("L2")
 def test_person_signs_in_whatever_the_budget_says_and_it_is_reset() -> None:
     spent = note_tab(note_tab(PROVEN, START - 2), START - 1)
-    world = machine("consents", "tokens", ledger=spent)
+    world = machine("consents", "tokens", budget=spent)
     desk = Desk(world)
     credential = desk.play(desk.session.sign_in(Challenge()))
     assert credential.access_token == Secret("access-1")
     assert world.credential == credential
-    assert world.ledger == PROVEN
+    assert world.budget == PROVEN
     assert world.published[-1].credential == credential
     assert not [text for text in world.reports if text.startswith("Signed in")]
 
@@ -443,11 +447,11 @@ def test_person_signs_in_whatever_the_budget_says_and_it_is_reset() -> None:
 @pytest.mark.parametrize("tried", [False, True], ids=["first", "second"])
 def test_person_who_declines_is_not_asked_again_by_itself(tried: bool) -> None:
     """A no is a no, also to a page that a person asked for."""
-    world = machine("denies", ledger=note_tab(Ledger(), START - 1) if tried else None)
+    world = machine("denies", budget=note_tab(SignInBudget(), START - 1) if tried else None)
     desk = Desk(world)
     with pytest.raises(McpRemoteError, match="declined"):
         desk.play(desk.session.sign_in(Challenge()))
-    assert world.ledger.tabs == ((START - 1, START) if tried else (START,))
+    assert world.budget.tabs == ((START - 1, START) if tried else (START,))
     wait = "60 minutes" if tried else "10 minutes"
     with pytest.raises(McpRemoteError, match="declined") as caught:
         desk.play(desk.session.answer(None, 401, UNAUTHORIZED))
@@ -531,7 +535,7 @@ def test_person_waits_for_a_process_that_has_not_asked_yet() -> None:
     desk = Desk(world)
 
     def soon(step: AnyStep) -> None:
-        if isinstance(step, Watch):
+        if isinstance(step, WaitForNews):
             world.locks.clear()
 
     desk.answers = soon
@@ -571,8 +575,8 @@ def test_sign_in_by_a_code_counts_like_a_tab_once_it_is_asked_for(offered: bool)
     desk = Desk(world)
     with pytest.raises(SignInFailed, match=r"without a code|offers no sign-in by code"):
         desk.play(desk.session.answer(None, 401, UNAUTHORIZED))
-    assert world.ledger.tabs == ((START,) if offered else ())
-    assert world.ledger.attempt_after > START
+    assert world.budget.tabs == ((START,) if offered else ())
+    assert world.budget.attempt_after > START
 
 
 AGENT = Secret(
@@ -586,13 +590,13 @@ def test_a_sign_in_without_a_person_opens_nothing_and_is_bounded_all_the_same() 
     world = machine(settings=settings)
     desk = Desk(world)
     desk.answers = lambda step: (
-        Response(200, {}, b'{"access_token": "agent-token", "expires_in": 60}')
+        HttpResponse(200, {}, b'{"access_token": "agent-token", "expires_in": 60}')
         if isinstance(step, Fetch) and step.request.url == f"{ISSUER}/token"
         else None
     )
     assert desk.play(desk.session.answer(None, 401, UNAUTHORIZED))
     assert desk.session.token == Secret("agent-token")
-    assert world.ledger.tabs == ()
+    assert world.budget.tabs == ()
     with pytest.raises(Refused, match="refuses a token it was just given"):
         desk.play(desk.session.answer(desk.session.token, 401, UNAUTHORIZED))
 
@@ -602,7 +606,7 @@ def test_an_agent_is_told_what_to_mend_and_not_to_sign_in_by_hand() -> None:
     settings = SETTINGS._replace(unattended=Unattended(), static_client=AGENT)
     desk = Desk(machine(settings=settings))
     desk.answers = lambda step: (
-        Response(401, {}, b'{"error": "invalid_client"}')
+        HttpResponse(401, {}, b'{"error": "invalid_client"}')
         if isinstance(step, Fetch) and step.request.url == f"{ISSUER}/token"
         else None
     )
@@ -632,7 +636,7 @@ def test_what_is_not_for_its_issuer_any_more_is_neither_renewed_nor_lost(
     if issuer is not None:
         members["issuer"] = issuer
     settings = SETTINGS._replace(static_client=Secret(json.dumps(members)))
-    world = machine(credential=BY_HAND, settings=settings, ledger=PROVEN)
+    world = machine(credential=BY_HAND, settings=settings, budget=PROVEN)
     desk = Desk(world)
     asked: list[str] = []
     desk.answers = lambda step: asked.append(step.request.url) if isinstance(step, Fetch) else None
@@ -646,18 +650,18 @@ def test_what_is_not_for_its_issuer_any_more_is_neither_renewed_nor_lost(
     assert all("/.well-known/" in url for url in asked), asked
     assert len(asked) == len(set(asked)), "the second time it is known without asking"
     assert world.credential == BY_HAND
-    assert world.ledger.tabs == ()
+    assert world.budget.tabs == ()
     # Named, it is renewed at once.
     named = settings._replace(static_client=Secret(json.dumps({**members, "issuer": ISSUER})))
-    world = machine("tokens", credential=BY_HAND, settings=named, ledger=PROVEN)
+    world = machine("tokens", credential=BY_HAND, settings=named, budget=PROVEN)
     assert Desk(world).play(Desk(world).session.authorize()) != BY_HAND.access_token
-    assert world.ledger.tabs == ()
+    assert world.budget.tabs == ()
 
 
 @pytest.mark.promise("A3", "P2")
 def test_a_file_that_is_gone_is_named_each_time_and_soon_tried_again() -> None:
     settings = SETTINGS._replace(unattended=Unattended(assertion_file="/run/jwt"))
-    desk = Desk(machine(credential=signed_in(expires_in=-1), settings=settings, ledger=PROVEN))
+    desk = Desk(machine(credential=signed_in(expires_in=-1), settings=settings, budget=PROVEN))
     missing = UsageError("--jwt-bearer: cannot read /run/jwt.", hint="Check its name.")
     desk.answers = lambda step: missing if isinstance(step, Renew) else None
     for when in (" now", ", lately"):
@@ -690,8 +694,8 @@ def test_sign_in_by_a_code_is_taken() -> None:
     world.device_codes = True
     desk = Desk(world)
     code = {"device_code": "d", "user_code": "u", "verification_uri": f"{ISSUER}/device"}
-    answer = Response(200, {}, json.dumps(code).encode())
-    tokens = Response(200, {}, b'{"access_token": "access-9"}')
+    answer = HttpResponse(200, {}, json.dumps(code).encode())
+    tokens = HttpResponse(200, {}, b'{"access_token": "access-9"}')
     answers = {f"{ISSUER}/d": answer, f"{ISSUER}/token": tokens}
     desk.answers = lambda step: (
         answers.get(step.request.url)
@@ -715,14 +719,14 @@ def test_only_the_token_in_hand_can_be_news() -> None:
     assert desk.session.note_acceptance(Secret("of yesterday")) is None
     change = desk.session.note_acceptance(Secret("access-0"))
     assert change is not None
-    desk.session.ledger = change(desk.session.ledger)
+    desk.session.budget = change(desk.session.budget)
     assert desk.session.note_acceptance(Secret("access-0")) is None
 
 
 def test_store_that_lost_its_key_in_the_middle_is_an_error() -> None:
     desk = Desk(machine(credential=signed_in()))
     locked = McpRemoteError("The keyring is locked.")
-    desk.answers = lambda step: locked if isinstance(step, Look) else None
+    desk.answers = lambda step: locked if isinstance(step, ReadShared) else None
     with pytest.raises(McpRemoteError, match="keyring is locked"):
         desk.play(desk.session.answer(Secret("access-0"), 401, UNAUTHORIZED))
     with pytest.raises(McpRemoteError, match="keyring is locked"):
@@ -743,12 +747,12 @@ def test_tokens_that_cannot_be_revoked_are_forgotten_all_the_same() -> None:
 
 @pytest.mark.promise("A5")
 def test_renewal_of_another_process_is_taken_under_the_lock() -> None:
-    world = machine(credential=signed_in(expires_in=-1), ledger=PROVEN)
+    world = machine(credential=signed_in(expires_in=-1), budget=PROVEN)
     desk = Desk(world)
     newer = signed_in()._replace(access_token=Secret("newer"), obtained_at=START)
 
     def meanwhile(step: AnyStep) -> None:
-        if isinstance(step, Hold):
+        if isinstance(step, AcquireLock):
             world.credential = newer
 
     desk.answers = meanwhile
@@ -757,17 +761,17 @@ def test_renewal_of_another_process_is_taken_under_the_lock() -> None:
 
 
 def test_expiring_token_is_renewed_in_time() -> None:
-    world = machine("tokens", credential=signed_in(expires_in=5), ledger=PROVEN)
+    world = machine("tokens", credential=signed_in(expires_in=5), budget=PROVEN)
     desk = Desk(world)
     assert desk.play(desk.session.authorize()) == Secret("access-1")
 
 
 def test_renewed_token_is_sent_even_if_it_lives_no_longer_than_the_renewal() -> None:
-    world = machine("tokens", credential=signed_in(expires_in=-1), ledger=PROVEN)
+    world = machine("tokens", credential=signed_in(expires_in=-1), budget=PROVEN)
     desk = Desk(world)
 
     def slowly(step: AnyStep) -> None:
-        if isinstance(step, Publish):
+        if isinstance(step, RecordStatus):
             world.now += 2 * LIFETIME
 
     desk.answers = slowly
@@ -776,6 +780,6 @@ def test_renewed_token_is_sent_even_if_it_lives_no_longer_than_the_renewal() -> 
 
 @pytest.mark.promise("A5")
 def test_failed_renewal_of_a_token_that_still_does_is_no_failure() -> None:
-    world = machine("503", credential=signed_in(expires_in=5), ledger=PROVEN)
+    world = machine("503", credential=signed_in(expires_in=5), budget=PROVEN)
     desk = Desk(world)
     assert desk.play(desk.session.authorize()) == Secret("access-0")
