@@ -6,7 +6,6 @@
     |-- SignInFailed          the person cannot be signed in: a verdict, trying again will not help
     |   `-- SignInUnavailable no verdict: what was asked did not answer, trying later may help
     |-- StoreError            what is kept on this machine cannot be read, written or deleted
-    |   `-- LockBusy          another process did not give a lock back in time
     `-- ExchangeError         one message could not be exchanged with the server
         |-- NotSent           it never left: repeating it cannot do harm
         |-- Refused           the server or something before it refused it before executing it
@@ -147,10 +146,6 @@ class SignInUnavailable(SignInFailed):
 
 class StoreError(McpRemoteError):
     """Something that is kept here cannot be read, written or deleted; says nothing secret of it."""
-
-
-class LockBusy(StoreError):
-    """Another process did not give the lock back in time."""
 
 
 class ExchangeError(McpRemoteError):

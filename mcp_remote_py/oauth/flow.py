@@ -1,7 +1,7 @@
 """The order of a sign-in, and of its renewal: the only place that has one.
 
 Discovery, client, then the person, then code and tokens, each by `yield from`; what is stored
-changes only here. Whether a person is asked at all is `policy`'s to say, and `session`'s to do.
+changes only here. Whether a person is asked at all is `policy`'s to say, and `lifecycle`'s to do.
 Two rules govern it: what was told is believed only when it fits (see the siblings), and tokens
 that are stored give way only to newer ones or to a definite refusal (field note 3). Must not
 know HTTP, browsers, the keyring or the clock.
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from typing import NamedTuple, cast
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from mcp_remote_py.errors import McpRemoteError, SignInFailed, shorten
@@ -159,17 +159,18 @@ def sign_in_unattended(
     server_url: str,
     challenge: Challenge,
     settings: SignInSettings,
+    how: Unattended,
     random_bytes: RandomBytes,
     now: Callable[[], float],
 ) -> Conversation[Credential]:
-    """Signs in without a person, as `settings.unattended` says; the credential is not saved yet.
+    """Signs in without a person, as `how` says; the credential is not saved yet.
 
     Raises:
         McpRemoteError: there are no tokens, for a reason in one sentence.
     """
     from mcp_remote_py.oauth.unattended import read_assertion  # few sign in like this
 
-    jwt = yield from read_assertion(cast("Unattended", settings.unattended))
+    jwt = yield from read_assertion(how)
     audience = None if jwt is None else read_claims(jwt).audience
     discovered = yield from discover(server_url, challenge, settings, audience)
     # Nobody is asked again: `offline_access` has nothing to give.
@@ -177,19 +178,20 @@ def sign_in_unattended(
     client = yield from obtain_client(discovered.server, (), None, settings, scope, now())
     key = _make_key(challenge, discovered)
     credential = _describe(discovered, client, (), scope, key)
-    return (yield from _obtain_tokens(credential, settings, jwt, random_bytes, now()))
+    return (yield from _obtain_tokens(credential, settings, how, jwt, random_bytes, now()))
 
 
 def _obtain_tokens(
     credential: Credential,
     settings: SignInSettings,
+    how: Unattended,
     jwt: Secret | None,
     random_bytes: RandomBytes,
     now: float,
 ) -> Conversation[Credential]:
     from mcp_remote_py.oauth.unattended import obtain_tokens
 
-    how, named = cast("Unattended", settings.unattended), named_by(settings)
+    named = named_by(settings)
     return (yield from obtain_tokens(credential, how, named, jwt, random_bytes, now))
 
 
@@ -208,12 +210,13 @@ def renew(
         McpRemoteError: it cannot be renewed now.
     """
     try:
-        if settings.unattended is not None:
+        how = settings.unattended
+        if how is not None:
             from mcp_remote_py.oauth.unattended import read_assertion
 
-            jwt = yield from read_assertion(settings.unattended)
+            jwt = yield from read_assertion(how)
             fresh = drop_tokens(credential)
-            renewed = yield from _obtain_tokens(fresh, settings, jwt, random_bytes, now)
+            renewed = yield from _obtain_tokens(fresh, settings, how, jwt, random_bytes, now)
         else:
             yield Reserve()
             renewed = yield from refresh(credential, settings, now)

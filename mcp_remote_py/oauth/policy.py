@@ -1,7 +1,7 @@
 """What is done about a credential: a state machine as a table, which tests and docs read.
 
 Pure, and total: for every state, event and set of facts exactly one rule decides. The rules are
-in order, the first that fits counts. What follows from a decision is done elsewhere (`session`),
+in order, the first that fits counts. What follows from a decision is done elsewhere (`lifecycle`),
 under the locks, and then this is asked again, with what is on disk by then. Must not know tokens,
 servers, the clock, files or processes: only what they amount to.
 """
@@ -259,4 +259,4 @@ TRANSITIONS = (
     Transition(Action.OPEN_TAB, "new token", State.UNPROVEN),
     Transition(Action.OPEN_TAB, "denied, closed, failed", None),
 )
-"""For the picture in the docs; `session` is where they happen."""
+"""For the picture in the docs; `lifecycle` is where they happen."""

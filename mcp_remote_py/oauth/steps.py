@@ -270,8 +270,8 @@ class Wait(Step[None], frozen=True):
 class AcquireLock(Step[bool], frozen=True):
     """Take the lock and keep it until `Release`, or the end of the conversation.
 
-    Answered by whether it was to be had; with a patience, in seconds, that is True, and
-    McpRemoteError is thrown where others keep it longer.
+    Answered by whether it was to be had, for which others are waited for as many seconds as
+    `patience` says. McpRemoteError is thrown where there are no locks.
     """
 
     lock: Lock

@@ -19,22 +19,23 @@ from urllib.parse import urlsplit
 
 from mcp_remote_py.clock import LoopClock
 from mcp_remote_py.credentials.keys import choose_store
-from mcp_remote_py.credentials.lock import CAN_BE_SHARED, Held, ProcessLock
+from mcp_remote_py.credentials.lock import CAN_BE_SHARED, Held, LockBusy, ProcessLock
 from mcp_remote_py.credentials.sealed import SealedStore
 from mcp_remote_py.credentials.session_files import SessionFile, state_directory
 from mcp_remote_py.credentials.store import MemoryStore, Store
-from mcp_remote_py.errors import LockBusy, StoreError
+from mcp_remote_py.errors import StoreError
 from mcp_remote_py.oauth.budget import SignInBudget
 from mcp_remote_py.oauth.claims import account_of
 from mcp_remote_py.oauth.steps import Credential, Lock
 from mcp_remote_py.session_id import session_of
 from mcp_remote_py.settings import Header, LoginSettings
-from mcp_remote_py.signin.agent import Listener, Ports, SignInAgent
+from mcp_remote_py.signin.agent import SignInAgent
 from mcp_remote_py.signin.border import origins_of
 from mcp_remote_py.signin.browser import detect_platform, open_browser
 from mcp_remote_py.signin.callback import CallbackListener
 from mcp_remote_py.signin.fetch import Fetcher, build_fetcher
 from mcp_remote_py.signin.line_reader import LineReader
+from mcp_remote_py.signin.ports import Listener, Ports
 from mcp_remote_py.signin.refresh_process import describe_job, renew_in_child
 
 LOWEST_PORT, PORTS = 3335, 45815

@@ -22,7 +22,7 @@ from mcp_remote_py.errors import Interrupted, McpRemoteError, NotSent, StoreErro
 from mcp_remote_py.oauth import flow
 from mcp_remote_py.oauth.budget import DAY, SignInBudget, apply_late, note_sign_in
 from mcp_remote_py.oauth.challenge import Challenge
-from mcp_remote_py.oauth.lifecycle import LOOK_INTERVAL, Session
+from mcp_remote_py.oauth.lifecycle import LOOK_INTERVAL, CredentialLifecycle
 from mcp_remote_py.oauth.steps import (
     AcquireLock,
     AnyStep,
@@ -179,7 +179,7 @@ class Machine:
     def __init__(
         self,
         oracle: Oracle,
-        make_session: Callable[[Machine], Session],
+        make_session: Callable[[Machine], CredentialLifecycle],
         credential: Credential | None = None,
         budget: SignInBudget | None = None,
     ) -> None:
@@ -531,7 +531,7 @@ class Process:
                     assert token is not None
                     change = self.session.note_acceptance(token)
                     if change is not None:
-                        self.session.budget = self._amend(UpdateBudget(change))
+                        self.session.learn(self._amend(UpdateBudget(change)))
                     break
                 challenge = UNAUTHORIZED if status == 401 else SCOPE_WANTED
                 if not (yield from self._play(self.session.answer(token, status, challenge))):

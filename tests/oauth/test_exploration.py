@@ -8,20 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import cast
 
 import pytest
 
 from mcp_remote_py.oauth import flow
 from mcp_remote_py.oauth.budget import SignInBudget
 from mcp_remote_py.oauth.grants import drop_tokens
-from mcp_remote_py.oauth.lifecycle import Session
+from mcp_remote_py.oauth.holdings import Holdings
+from mcp_remote_py.oauth.lifecycle import CredentialLifecycle, Parts
 from mcp_remote_py.oauth.policy import POLICY_RULES, Action, Fact, PolicyRule, State, Trigger
+from mcp_remote_py.oauth.renewal import Renewal
+from mcp_remote_py.oauth.sign_in import SignIn
 from mcp_remote_py.oauth.steps import (
     AcquireLock,
     AnyStep,
     AskUser,
-    Callback,
     Conversation,
     Credential,
     Fetch,
@@ -32,6 +33,7 @@ from mcp_remote_py.oauth.steps import (
     Renew,
     Save,
     SavePending,
+    ask,
 )
 from mcp_remote_py.redact import Secret
 from tests.oauth.machine import (
@@ -53,11 +55,13 @@ pytestmark = [pytest.mark.promise("L4"), pytest.mark.timeout(1200)]
 SEAMS = (ReadShared, AcquireLock, ReleaseLock, Renew, Save, SavePending, AskUser, Fetch)
 """Before these steps another process may come first, or the process may be killed."""
 
-MakeSession = Callable[[Machine], Session]
+MakeSession = Callable[[Machine], CredentialLifecycle]
 
 
-def real(machine: Machine) -> Session:
-    return Session(SERVER, SETTINGS, machine.random_bytes, lambda: 0.0, lambda: machine.now)
+def real(machine: Machine) -> CredentialLifecycle:
+    return CredentialLifecycle(
+        SERVER, SETTINGS, machine.random_bytes, lambda: 0.0, lambda: machine.now
+    )
 
 
 @dataclass(frozen=True)
@@ -317,115 +321,132 @@ def ignoring(fact: Fact, event: Trigger = Trigger.UNAUTHORIZED) -> tuple[PolicyR
 
 
 def with_rules(rules: tuple[PolicyRule, ...]) -> MakeSession:
-    def make(machine: Machine) -> Session:
-        return Session(
+    def make(machine: Machine) -> CredentialLifecycle:
+        return CredentialLifecycle(
             SERVER, SETTINGS, machine.random_bytes, lambda: 0.0, lambda: machine.now, rules
         )
 
     return make
 
 
-def of_kind(kind: type[Session]) -> MakeSession:
-    return lambda machine: kind(
-        SERVER, SETTINGS, machine.random_bytes, lambda: 0.0, lambda: machine.now
+def with_parts(parts: Parts) -> MakeSession:
+    return lambda machine: CredentialLifecycle(
+        SERVER,
+        SETTINGS,
+        machine.random_bytes,
+        lambda: 0.0,
+        lambda: machine.now,
+        parts=parts,
     )
 
 
-class FreshMeansYoung(Session):
+def with_holdings(kind: type[Holdings]) -> MakeSession:
+    return with_parts(Parts(holdings=kind))
+
+
+def with_renewal(kind: type[Renewal]) -> MakeSession:
+    return with_parts(Parts(renewal=kind))
+
+
+def with_sign_in(kind: type[SignIn]) -> MakeSession:
+    return with_parts(Parts(sign_in=kind))
+
+
+class FreshMeansYoung(Holdings):
     """Takes any token for accepted."""
 
-    def _state(self) -> State:
-        state = super()._state()
+    def state(self) -> State:
+        state = super().state()
         return State.PROVEN if state is State.UNPROVEN else state
 
 
-class ForgetsTabs(Session):
+class ForgetsTabs(SignIn):
     """Opens tabs without writing it down."""
 
-    def _note_tab(self, scopes: str, *, automatic: bool) -> Conversation[None]:
+    def note_tab(self, scopes: str, *, automatic: bool) -> Conversation[None]:
         yield from ()
 
 
-class KeepsItsTabToItself(Session):
+class KeepsItsTabToItself(SignIn):
     """Does not store what another process would need to finish the sign-in."""
 
-    def _begin(
+    def show(
         self, pending: PendingAuthorization, scopes: str, *, automatic: bool
     ) -> Conversation[None]:
-        yield from self._note_tab(scopes, automatic=automatic)
-        yield from self._ask(pending, AskUser(pending))
+        yield from self.note_tab(scopes, automatic=automatic)
+        yield from self.wait_for(pending, AskUser(pending))
 
 
-class CountsTooEarly(Session):
+class CountsTooEarly(SignIn):
     """Counts a tab before there is what another process would need to finish it."""
 
-    def _begin(
+    def show(
         self, pending: PendingAuthorization, scopes: str, *, automatic: bool
     ) -> Conversation[None]:
-        yield from self._note_tab(scopes, automatic=automatic)
+        yield from self.note_tab(scopes, automatic=automatic)
         yield SavePending(pending)
-        yield from self._ask(pending, AskUser(pending))
+        yield from self.wait_for(pending, AskUser(pending))
 
 
-class RenewsWithoutTheLock(Session):
+class RenewsWithoutTheLock(Renewal):
     """Renews at once, whoever else does."""
 
-    def _renew(self, *, refused: bool) -> Conversation[None]:
-        yield from self._renew_now(cast("Credential", self.credential))
+    def renew(self, *, refused: bool) -> Conversation[None]:
+        yield from self.renew_now(self.held.require())
 
 
-class RenewsWithoutAnotherLook(Session):
+class RenewsWithoutAnotherLook(Renewal):
     """Takes the lock, and then renews what it knew before."""
 
-    def _renew(self, *, refused: bool) -> Conversation[None]:
-        known = cast("Credential", self.credential)
+    def renew(self, *, refused: bool) -> Conversation[None]:
+        known = self.held.require()
         yield AcquireLock(Lock.STORE, 1.0)
-        yield from self._renew_now(known)
+        yield from self.renew_now(known)
         yield ReleaseLock(Lock.STORE)
 
 
-class BelievesEveryFailure(Session):
+class BelievesEveryFailure(Renewal):
     """Drops the tokens when the token endpoint is down."""
 
-    def _renew_now(self, credential: Credential) -> Conversation[None]:
-        failures = self.budget.renewal_failures
-        yield from super()._renew_now(credential)
-        if self.budget.renewal_failures > failures:
+    def renew_now(self, credential: Credential) -> Conversation[None]:
+        failures = self.held.budget.renewal_failures
+        yield from super().renew_now(credential)
+        if self.held.budget.renewal_failures > failures:
             yield Save(drop_tokens(credential))
 
 
-class NeverBacksOff(Session):
+class NeverBacksOff(Holdings):
     """Asks again as soon as it is asked."""
 
-    def _facts(
+    def facts(
         self,
         refused: Secret | None = None,
         scopes: str = "",
         pending: PendingAuthorization | None = None,
     ) -> set[Fact]:
-        return super()._facts(refused, scopes, pending) | {Fact.RENEWAL_ALLOWED}
+        return super().facts(refused, scopes, pending) | {Fact.RENEWAL_ALLOWED}
 
 
-class RedeemsTwice(Session):
+class RedeemsTwice(SignIn):
     """Redeems what comes back without a look at who else does."""
 
-    def _ask(self, pending: PendingAuthorization, step: AskUser) -> Conversation[None]:
-        callback = cast("Callback | None", (yield step))
+    def wait_for(self, pending: PendingAuthorization, step: AskUser) -> Conversation[None]:
+        callback = yield from ask(step)
         if callback is not None:
             yield AcquireLock(Lock.STORE, 1.0)
             yield from flow.finish(pending, callback, SETTINGS, START)
             yield from flow.finish(pending, callback, SETTINGS, START)
 
 
-class LetsOthersSpend(Session):
+class LetsOthersSpend(Holdings):
     """Does not tell others that it has tokens which are not stored."""
 
-    def _let_go(self) -> Conversation[None]:
+    def let_go(self) -> Conversation[None]:
         yield ReleaseLock(Lock.UNSAVED)
         yield ReleaseLock(Lock.STORE)
 
 
-class OpensTabsUncounted(Session):
+class OpensTabsUncounted(SignIn):
     """Takes a budget in memory for good enough."""
 
     @property
@@ -434,7 +455,7 @@ class OpensTabsUncounted(Session):
 
 
 FAULTS: dict[str, tuple[MakeSession, str, Bounds]] = {
-    "a refused new token is renewed": (of_kind(FreshMeansYoung), "signed in", ONE_PROCESS),
+    "a refused new token is renewed": (with_holdings(FreshMeansYoung), "signed in", ONE_PROCESS),
     "a refused new token is not an end": (
         with_rules(without(Action.GIVE_UP_TOKEN)),
         "no refresh token",
@@ -446,7 +467,7 @@ FAULTS: dict[str, tuple[MakeSession, str, Bounds]] = {
         "signed in",
         ONE_PROCESS,
     ),
-    "tabs are not written down": (of_kind(ForgetsTabs), "signed out", ONE_PROCESS),
+    "tabs are not written down": (with_sign_in(ForgetsTabs), "signed out", ONE_PROCESS),
     "scopes are asked for again": (
         with_rules(without(Action.GIVE_UP_SCOPE, Trigger.SCOPE_WANTED)),
         "signed in",
@@ -463,7 +484,7 @@ FAULTS: dict[str, tuple[MakeSession, str, Bounds]] = {
         TWO_PROCESSES,
     ),
     "an open tab is known to one process": (
-        of_kind(KeepsItsTabToItself),
+        with_sign_in(KeepsItsTabToItself),
         "signed out",
         ONE_PROCESS,
     ),
@@ -472,26 +493,30 @@ FAULTS: dict[str, tuple[MakeSession, str, Bounds]] = {
         "signed in",
         ONE_PROCESS,
     ),
-    "renewals are not spaced": (of_kind(NeverBacksOff), "signed in", ONE_PROCESS),
-    "a renewal takes no lock": (of_kind(RenewsWithoutTheLock), "expired", ONE_PROCESS),
+    "renewals are not spaced": (with_holdings(NeverBacksOff), "signed in", ONE_PROCESS),
+    "a renewal takes no lock": (with_renewal(RenewsWithoutTheLock), "expired", ONE_PROCESS),
     "a renewal does not look again": (
-        of_kind(RenewsWithoutAnotherLook),
+        with_renewal(RenewsWithoutAnotherLook),
         "expired",
         TWO_PROCESSES,
     ),
-    "any failure ends the sign-in": (of_kind(BelievesEveryFailure), "expired", ONE_PROCESS),
+    "any failure ends the sign-in": (with_renewal(BelievesEveryFailure), "expired", ONE_PROCESS),
     "others spend what is not stored": (
-        of_kind(LetsOthersSpend),
+        with_holdings(LetsOthersSpend),
         "expired",
         TWO_AT_A_FAILING_DISK,
     ),
     "a tab is opened that is not written down": (
-        of_kind(OpensTabsUncounted),
+        with_sign_in(OpensTabsUncounted),
         "signed out",
         FAILING_DISK,
     ),
-    "a tab is counted that is not opened": (of_kind(CountsTooEarly), "signed out", FAILING_DISK),
-    "a code is redeemed twice": (of_kind(RedeemsTwice), "signed out", ONE_PROCESS),
+    "a tab is counted that is not opened": (
+        with_sign_in(CountsTooEarly),
+        "signed out",
+        FAILING_DISK,
+    ),
+    "a code is redeemed twice": (with_sign_in(RedeemsTwice), "signed out", ONE_PROCESS),
 }
 
 

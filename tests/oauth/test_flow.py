@@ -227,8 +227,9 @@ class World:
     def _sign_in_unattended(
         self, challenge: Challenge, settings: SignInSettings
     ) -> Conversation[Credential]:
+        assert settings.unattended is not None
         credential = yield from sign_in_unattended(
-            SERVER, challenge, settings, self.random_bytes, lambda: NOW
+            SERVER, challenge, settings, settings.unattended, self.random_bytes, lambda: NOW
         )
         return (yield from conclude(credential, settings))
 

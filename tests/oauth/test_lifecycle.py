@@ -30,7 +30,7 @@ from mcp_remote_py.oauth.budget import (
     note_tab,
 )
 from mcp_remote_py.oauth.challenge import Challenge
-from mcp_remote_py.oauth.lifecycle import FOLLOW_EXTRA, Session
+from mcp_remote_py.oauth.lifecycle import FOLLOW_EXTRA, CredentialLifecycle
 from mcp_remote_py.oauth.steps import (
     AcquireLock,
     AnyStep,
@@ -91,8 +91,10 @@ def machine(
 ) -> Machine:
     """A world in which these choices are made, in this order."""
 
-    def make(world: Machine) -> Session:
-        return Session(SERVER, settings, world.random_bytes, lambda: 0.0, lambda: world.now)
+    def make(world: Machine) -> CredentialLifecycle:
+        return CredentialLifecycle(
+            SERVER, settings, world.random_bytes, lambda: 0.0, lambda: world.now
+        )
 
     return Machine(Decided(*choices), make, credential, budget)
 
@@ -157,7 +159,9 @@ def test_renewal_that_fails_says_what_when_and_how(
     assert words in caught.value.cause
     assert "Nothing that is stored is lost: it is tried again in " in caught.value.hint
     assert caught.value.hint.endswith("To sign in anew: mcp-remote-py login URL.")
-    with pytest.raises(Refused, match=f"not be renewed, lately: .*{words}") as caught:
+    with pytest.raises(
+        Refused, match=f"^A recent attempt to renew the token failed: .*{words}"
+    ) as caught:
         desk.play(desk.session.authorize())
     assert isinstance(caught.value, Refused)
     assert caught.value.retry_after
@@ -283,7 +287,7 @@ def test_after_a_sign_in_that_failed_it_is_said_how_and_what_now(person: str, ca
 def test_budget_that_another_process_has_spent_counts() -> None:
     world = machine(budget=note_tab(SignInBudget(), START - 1))
     desk = Desk(world)
-    with pytest.raises(McpRemoteError, match="nothing came of it") as caught:
+    with pytest.raises(McpRemoteError, match="came to nothing") as caught:
         desk.play(desk.session.answer(None, 401, UNAUTHORIZED))
     assert caught.value.hint == (
         "No other sign-in is begun by itself for 10 minutes. "
@@ -664,12 +668,11 @@ def test_a_file_that_is_gone_is_named_each_time_and_soon_tried_again() -> None:
     desk = Desk(machine(credential=signed_in(expires_in=-1), settings=settings, budget=PROVEN))
     missing = UsageError("--jwt-bearer: cannot read /run/jwt.", hint="Check its name.")
     desk.answers = lambda step: missing if isinstance(step, Renew) else None
-    for when in (" now", ", lately"):
+    before, now = "A recent attempt to renew the token failed", "The token could not be renewed now"
+    for failed in (now, before):
         with pytest.raises(Refused) as caught:
             desk.play(desk.session.authorize())
-        assert caught.value.cause == (
-            f"The token could not be renewed{when}: --jwt-bearer: cannot read /run/jwt."
-        )
+        assert caught.value.cause == (f"{failed}: --jwt-bearer: cannot read /run/jwt.")
         words = r"Check its name\. Nothing that is stored is lost: it is tried again in [12] second"
         assert re.fullmatch(f"{words}s?\\.", caught.value.hint)
 
@@ -719,7 +722,7 @@ def test_only_the_token_in_hand_can_be_news() -> None:
     assert desk.session.note_acceptance(Secret("of yesterday")) is None
     change = desk.session.note_acceptance(Secret("access-0"))
     assert change is not None
-    desk.session.budget = change(desk.session.budget)
+    desk.session.learn(change(desk.session.budget))
     assert desk.session.note_acceptance(Secret("access-0")) is None
 
 

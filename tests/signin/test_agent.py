@@ -35,8 +35,9 @@ from mcp_remote_py.oauth.dpop import make_key
 from mcp_remote_py.oauth.steps import Callback, Client, Credential, Fetch, HttpResponse, Lock
 from mcp_remote_py.redact import Secret, scrub_known
 from mcp_remote_py.settings import SignInSettings
-from mcp_remote_py.signin.agent import Ports, SignInAgent
+from mcp_remote_py.signin.agent import SignInAgent
 from mcp_remote_py.signin.page import Outcome
+from mcp_remote_py.signin.ports import Ports
 from tests.fakes import run, settle, until
 from tests.oauth.web import NOT_FOUND, document, page
 
@@ -617,7 +618,7 @@ def test_transient_failure_keeps_the_credential_and_opens_no_tab(
         assert world.store.load(SESSION) == kept
         world.refuse_refresh = None
         asked = world.counts[2]
-        with pytest.raises(McpRemoteError, match="could not be renewed, lately"):
+        with pytest.raises(McpRemoteError, match="A recent attempt to renew the token failed"):
             await agent.refused(sent("kept-access"), 401, CHALLENGE)
         assert world.counts == (0, 0, asked), "not at once"
         world.time += RENEWAL_SPACING

@@ -618,7 +618,7 @@ def test_login_by_hand(sit_down: Callable[..., Terminal]) -> None:
     assert f"ssh -L {urlsplit(end.strip()).port}:localhost:" in text
     assert text.count(parse_qs(urlsplit(end).query)["state"][0]) == 1, "in the printed address"
     assert "That is not the end of a sign-in: it has no state." in text
-    assert "That is the end of another sign-in: its state differs." in text
+    assert "That address belongs to a different sign-in (its state differs)." in text
     assert f"Signed in at {terminal.server.url}" in text
     assert not terminal.browser.opened
     assert len(terminal.server.token_requests("authorization_code")) == 1
