@@ -18,6 +18,7 @@ from mcp_remote_py.credentials import files
 from mcp_remote_py.eras import verdict
 from mcp_remote_py.net import http1
 from mcp_remote_py.oauth import budget
+from mcp_remote_py.oauth.durations import describe_wait
 from mcp_remote_py.oauth.policy import (
     POLICY_RULES,
     TRANSITIONS,
@@ -136,7 +137,7 @@ def render_retries() -> str:
 
 def render_numbers() -> str:
     """The bounds."""
-    say = budget.describe_wait
+    say = describe_wait
     downs = ", ".join(map(say, budget.TAB_COOL_DOWNS))
     quick = f"{budget.MAX_QUICK_TABS} within {say(budget.TAB_COOL_DOWNS[0])}"
     rows = [
@@ -159,7 +160,7 @@ def render_numbers() -> str:
 
 
 def _steps(steps: retry.Steps) -> str:
-    first, longest = budget.describe_wait(steps.first), budget.describe_wait(steps.longest)
+    first, longest = describe_wait(steps.first), describe_wait(steps.longest)
     return f"{first}, each wait {steps.factor:g} times the one before, up to {longest}"
 
 

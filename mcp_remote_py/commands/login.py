@@ -9,9 +9,9 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 
 from mcp_remote_py.commands.agent import Agent, BuildAgent, load_agent
+from mcp_remote_py.commands.moments import describe_moment
 from mcp_remote_py.errors import McpRemoteError, UsageError, one_line
 from mcp_remote_py.named_files import read_settled
 from mcp_remote_py.oauth.steps import Credential
@@ -90,12 +90,9 @@ def _say_done(server: str, credential: Credential, now: float) -> str:
 def _say_expiry(credential: Credential, now: float) -> str:
     if credential.expires_at is None:
         return "The server does not say how long it lasts."
-    try:
-        moment = datetime.fromtimestamp(credential.expires_at, UTC)
-    except (ValueError, OverflowError, OSError):  # no calendar has that number of the server's
-        return "It does not expire in any time there is."
-    minutes = max(0, int(credential.expires_at - now) // 60)
-    until = f"{moment:%Y-%m-%d %H:%M} UTC ({minutes} minutes)"
+    until = describe_moment(credential.expires_at, now)
+    if not until:
+        return "The server gives an expiry too far ahead to show."
     if credential.refresh_token is None:
         return f"It lasts until {until}; then sign in again."
     return f"The token lasts until {until} and is renewed by itself."

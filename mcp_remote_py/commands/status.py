@@ -10,17 +10,16 @@ import json
 import shlex
 import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 
+from mcp_remote_py.commands.moments import describe_moment, to_moment
 from mcp_remote_py.credentials.session_files import SessionRecord, list_records, state_directory
 from mcp_remote_py.errors import explain_stars, name_server, one_line
-from mcp_remote_py.oauth.budget import describe_wait, wait_for_renewal, wait_for_tab
+from mcp_remote_py.oauth.budget import wait_for_renewal, wait_for_tab
+from mcp_remote_py.oauth.durations import describe_wait
 from mcp_remote_py.redact import mask_url, remember, scrub_known, secrets_in_url
 from mcp_remote_py.settings import StatusSettings
 
 SIGN_IN_NEEDED_STATUS = 3
-
-_UNITS = (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1))
 
 
 def run_status(
@@ -105,7 +104,7 @@ def _say_signed_in(state: SessionRecord, now: float) -> str:
     if state.signed_in_at is None:
         return "no"
     account = f", as {state.account}" if state.account else ""
-    return f"{_say_time(state.signed_in_at, now)}{account}"
+    return f"{describe_moment(state.signed_in_at, now) or 'at an unknown time'}{account}"
 
 
 def _say_budget(state: SessionRecord, now: float) -> str:
@@ -130,30 +129,8 @@ def _say_expiry(expires_at: float | None, now: float) -> str:
     if expires_at is None:
         return "not said by the server"
     later = " when it is used next" if expires_at <= now else ""
-    return f"{_say_time(expires_at, now)}; renewed{later} where the server allows it"
-
-
-def _say_time(seconds: float, now: float) -> str:
-    moment = _to_moment(seconds)
-    if moment is None:
-        return "at no time there is"
-    return f"{moment:%Y-%m-%d %H:%M} UTC ({_say_distance(seconds - now)})"
-
-
-def _say_distance(seconds: float) -> str:
-    size = abs(seconds)
-    unit, length = next(((u, s) for u, s in _UNITS if size >= s), _UNITS[-1])
-    count = int(size // length)
-    words = f"{count} {unit}{'' if count == 1 else 's'}"
-    return f"in {words}" if seconds > 0 else f"{words} ago"
-
-
-def _to_moment(seconds: float) -> datetime | None:
-    """None where no calendar has it: the number came from a server."""
-    try:
-        return datetime.fromtimestamp(seconds, UTC)
-    except (ValueError, OverflowError, OSError):
-        return None
+    moment = describe_moment(expires_at, now) or "too far ahead to show"
+    return f"{moment}; renewed{later} where the server allows it"
 
 
 def _to_json(state: SessionRecord, now: float) -> dict[str, object]:
@@ -181,5 +158,5 @@ def _to_json(state: SessionRecord, now: float) -> dict[str, object]:
 
 def _to_timestamp(seconds: float | None) -> str | None:
     """RFC 3339."""
-    moment = None if seconds is None else _to_moment(seconds)
+    moment = None if seconds is None else to_moment(seconds)
     return None if moment is None else f"{moment:%Y-%m-%dT%H:%M:%SZ}"

@@ -7,8 +7,8 @@ or files: whoever only asks for names loads none of them.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from typing import Protocol, cast
+from collections.abc import Mapping
+from typing import Protocol
 
 import msgspec
 
@@ -18,14 +18,8 @@ from mcp_remote_py.redact import Secret
 
 SCHEMA = 1
 """Of records. A new member with a default leaves it as it is; a change that an older version
-would misread raises it, adds a migration, and gives the files a new suffix, so that two versions
-side by side do not push each other's records aside (field note 39)."""
-
-Migration = Callable[[dict[str, object]], dict[str, object]]
-"""Makes a record of the next schema from one of its own."""
-
-MIGRATIONS: Mapping[int, Migration] = {}
-"""By the schema they start from."""
+would misread raises it and gives the files a new suffix, so that two versions side by side do not
+push each other's records aside (field note 39)."""
 
 
 class BrokenRecord(StoreError):
@@ -250,21 +244,17 @@ def _write(record: Mapping[str, object]) -> bytes:
         ) from None
 
 
-def decode(data: bytes, migrations: Mapping[int, Migration] = MIGRATIONS) -> Credential:
-    """The credential of a record, brought up to this schema. Members not known are left out.
+def decode(data: bytes) -> Credential:
+    """The credential of a record. Members not known are left out.
 
     Raises:
         BrokenRecord: it is not a record, or of a schema this version cannot read.
     """
     try:
         members = _decode_members(data)
-        schema = members.get("schema")
-        while schema != SCHEMA:
-            migrate = migrations.get(schema) if isinstance(schema, int) else None
-            if migrate is None:
-                raise BrokenRecord(f"The record has schema {_number(schema)}, not {SCHEMA}.")
-            members, schema = migrate(members), cast("int", schema) + 1
-        record = msgspec.convert({**members, "schema": SCHEMA}, _Record)
+        if (schema := members.get("schema")) != SCHEMA:
+            raise BrokenRecord(f"The record has schema {_number(schema)}, not {SCHEMA}.")
+        record = msgspec.convert(members, _Record)
     except (ValueError, RecursionError):
         # msgspec's errors are ValueErrors; their words may quote a value, so they stay here.
         raise BrokenRecord("The record is not a credential.") from None

@@ -9,7 +9,6 @@ not know servers, tokens, files or processes.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 import msgspec
@@ -236,12 +235,3 @@ def apply_late(
 def make_spent(last: float) -> SignInBudget:
     """The budget where what was written until `last` is lost: taken for spent, for a day."""
     return SignInBudget(tabs=(last,), vain_tabs=len(TAB_COOL_DOWNS) + 1)
-
-
-def describe_wait(seconds: float) -> str:
-    """A wait in words, rounded up: "8 minutes"."""
-    for unit, length in (("hour", 3600), ("minute", 60)):
-        if seconds > 1.5 * length:
-            return f"{math.ceil(seconds / length)} {unit}s"
-    count = max(1, math.ceil(seconds))
-    return f"{count} second{'' if count == 1 else 's'}"

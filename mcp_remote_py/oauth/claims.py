@@ -16,6 +16,7 @@ from typing import NamedTuple, cast
 
 from mcp_remote_py.errors import shorten
 from mcp_remote_py.oauth.document import decode_object, quote
+from mcp_remote_py.oauth.durations import describe_age
 from mcp_remote_py.oauth.steps import Credential
 from mcp_remote_py.redact import Secret, mask_url
 
@@ -41,8 +42,6 @@ _UNNAMED_SCOPES = frozenset(
     {"openid", "profile", "email", "address", "phone", "offline_access", ".default"}
 )
 """They ask for an ID token, a refresh token or all there is: access tokens need not name them."""
-
-_UNITS = (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1))
 
 
 class Claims(NamedTuple):
@@ -117,8 +116,8 @@ def describe_jwt(jwt: Secret, now: float) -> str:
         parts.append(f"is for {name_audience(claims.audience)} (aud)")
     if claims.expires_at is not None:
         left = claims.expires_at - now
-        good = f"is good for another {_describe_time(left)}" if left > 0 else ""
-        parts.append(good or f"expired {_describe_time(-left)} ago by this machine's clock")
+        good = f"is good for another {describe_age(max(1, left))}" if left > 0 else ""
+        parts.append(good or f"expired {describe_age(max(1, -left))} ago by this machine's clock")
     if len(parts) > 1:
         parts[-1] = f"and {parts[-1]}"
     return ", ".join(parts) if len(parts) > 2 else " ".join(parts)
@@ -177,14 +176,7 @@ def _compare_expiry(expires_at: float | None, now: float) -> str | None:
     late = now - expires_at
     if late < 1:
         return ""
-    return f"expired {_describe_time(late)} ago by this machine's clock"
-
-
-def _describe_time(seconds: float) -> str:
-    """In the largest unit that is full; a second at least."""
-    unit, length = next((pair for pair in _UNITS if seconds >= pair[1]), _UNITS[-1])
-    count = max(1, int(seconds // length))
-    return f"{count} {unit}{'' if count == 1 else 's'}"
+    return f"expired {describe_age(late)} ago by this machine's clock"
 
 
 def name_audience(audience: tuple[str, ...]) -> str:

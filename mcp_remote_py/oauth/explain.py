@@ -7,9 +7,10 @@ when it is said, nor what was done before.
 from __future__ import annotations
 
 from mcp_remote_py.errors import McpRemoteError, NotSent, Refused, SignInFailed, StoreError
-from mcp_remote_py.oauth.budget import SignInBudget, describe_wait, wait_for_renewal, wait_for_tab
+from mcp_remote_py.oauth.budget import SignInBudget, wait_for_renewal, wait_for_tab
 from mcp_remote_py.oauth.challenge import Challenge
 from mcp_remote_py.oauth.claims import explain_mismatch, read_claims
+from mcp_remote_py.oauth.durations import describe_wait
 from mcp_remote_py.oauth.steps import Credential
 from mcp_remote_py.oauth.tokens import CLOCK_HINT
 from mcp_remote_py.redact import Secret

@@ -25,11 +25,18 @@ from mcp_remote_py.errors import (
     NotSent,
     Unusable,
     UsageError,
-    no_answer_in_time,
-    no_connection_in_time,
 )
 from mcp_remote_py.net.exchange import KEEPALIVE_EXPIRY
-from mcp_remote_py.net.mapping import CERTIFICATE_HINT, find_cause
+from mcp_remote_py.net.faults import (
+    Broken,
+    ConnectTimeout,
+    Fault,
+    IllegalAnswer,
+    NotConnected,
+    ProxyRefusal,
+    Silence,
+)
+from mcp_remote_py.net.mapping import explain
 from mcp_remote_py.oauth.dpop import prove
 from mcp_remote_py.oauth.steps import MAX_BODY_BYTES, Fetch, HttpRequest, HttpResponse
 from mcp_remote_py.redact import Secret, mask_url, remember, remember_briefly
@@ -62,7 +69,7 @@ import httpx
 
 _NOTHING_SAID = SignInTimeouts()
 
-MAX_REDIRECTS = 3
+MAX_METADATA_REDIRECTS = 3
 
 _NO_COOKIES = DefaultCookiePolicy(allowed_domains=())
 """Cookies are for the MCP server's own messages; httpx would keep any number, for all ports."""
@@ -137,7 +144,7 @@ class Fetcher:
 
     async def _follow(self, request: HttpRequest, limits: RequestLimits) -> HttpResponse:
         url = request.url
-        for _ in range(MAX_REDIRECTS + 1):
+        for _ in range(MAX_METADATA_REDIRECTS + 1):
             response = await self._once(request._replace(url=url), limits)
             location = response.headers.get("location", "")
             if request.method != "GET" or response.status not in (301, 302, 307, 308):
@@ -150,7 +157,8 @@ class Fetcher:
             if not location or leads_elsewhere:
                 return response
             url = target
-        raise Unusable(f"{mask_url(request.url)} redirects more than {MAX_REDIRECTS} times.")
+        where = mask_url(request.url)
+        raise Unusable(f"{where} redirects more than {MAX_METADATA_REDIRECTS} times.")
 
     async def _once(self, request: HttpRequest, limits: RequestLimits) -> HttpResponse:
         where = mask_url(request.url)
@@ -405,22 +413,26 @@ def _too_late(url: str, limits: RequestLimits) -> Interrupted:
     )
 
 
+_FAULTS: tuple[tuple[type[Exception], type[Fault]], ...] = (
+    (httpx.ConnectTimeout, ConnectTimeout),
+    (httpx.TimeoutException, Silence),
+    (httpx.ProxyError, ProxyRefusal),
+    (httpx.ConnectError, NotConnected),
+    (httpx.RemoteProtocolError, IllegalAnswer),
+)
+"""What httpx's errors are, by the words of `net`; the first that fits. All others are `Broken`."""
+
+
 def map_error(error: Exception, where: str) -> ExchangeError:
-    """One of ours for one of httpx's."""
+    """One of ours for one of httpx's, in the words that a relay has for it."""
     reason = str(error).rstrip(".") or type(error).__name__
-    if (distrust := find_cause(error, ssl.SSLCertVerificationError)) is not None:
-        return NotSent(
-            f"The certificate of {where} is not trusted: {distrust.verify_message.rstrip('.')}.",
-            hint=CERTIFICATE_HINT,
-        )
-    if isinstance(error, httpx.ConnectTimeout):
-        return no_connection_in_time(where)
-    if isinstance(error, (httpx.ReadTimeout, httpx.WriteTimeout)):
-        return no_answer_in_time(where)
-    if isinstance(error, (httpx.ConnectError, httpx.ProxyError)):
-        return NotSent(
-            f"{where} cannot be reached: {reason}.", hint="Check the network and try again."
-        )
     if isinstance(error, (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.DecodingError)):
         return Unusable(f"{where} cannot be used: {reason}.")
-    return Interrupted(f"{where} did not answer: {reason}.", hint="Try again later.")
+    kind = next((ours for theirs, ours in _FAULTS if isinstance(error, theirs)), Broken)
+    fault = kind(reason)
+    fault.__cause__ = error
+    mapped = cast("ExchangeError", explain(fault, sent=True, where=where))
+    if isinstance(error, httpx.ConnectError) and not isinstance(mapped, NotSent):
+        # TLS comes before anything is sent, and another network may have another one.
+        return NotSent(mapped.cause, hint=mapped.hint)
+    return mapped if mapped.hint else mapped.with_hint("Try again later.")

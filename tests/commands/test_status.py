@@ -208,7 +208,7 @@ def test_everything_known_is_shown_as_json(tmp_path: Path) -> None:
         (NOW + 200_000, "(in 2 days); renewed where the server allows it", False),
         (NOW, "(0 seconds ago); renewed when it is used next where", True),
         (NOW - 90, "(1 minute ago); renewed when it is used next where", True),
-        (1e300, "at no time there is; renewed where", False),
+        (1e300, "too far ahead to show; renewed where", False),
     ],
 )
 def test_expiry(tmp_path: Path, expires_at: float | None, words: str, expired: bool) -> None:
@@ -306,4 +306,7 @@ def test_command_loads_no_network_no_keyring_and_no_sign_in(tmp_path: Path) -> N
     }  # fmt: skip
     ours = {name for name in names.split() if name.startswith("mcp_remote_py.")}
     assert not [name for name in ours if ".signin" in name]
-    assert {name for name in ours if ".oauth." in name} == {"mcp_remote_py.oauth.budget"}
+    assert {name for name in ours if ".oauth." in name} == {
+        "mcp_remote_py.oauth.budget",
+        "mcp_remote_py.oauth.durations",
+    }

@@ -134,19 +134,6 @@ def test_record_of_0_1_0_is_read() -> None:
     assert decode(encode(credential)) == credential
 
 
-def test_old_schema_is_brought_up_step_by_step() -> None:
-    def from_first(record: dict[str, object]) -> dict[str, object]:
-        return {**record, "issuer": record["server"]}
-
-    def from_second(record: dict[str, object]) -> dict[str, object]:
-        return {**record, "scope": f"{record['issuer']}/all"}
-
-    record = json.loads(encode(ONLY_CLIENT)) | {"schema": SCHEMA - 2, "server": "https://old"}
-    migrations = {SCHEMA - 2: from_first, SCHEMA - 1: from_second}
-    credential = decode(json.dumps(record).encode(), migrations)
-    assert credential == ONLY_CLIENT._replace(issuer="https://old", scope="https://old/all")
-
-
 @pytest.mark.promise("S2")
 @pytest.mark.parametrize(
     "data",

@@ -21,7 +21,6 @@ from mcp_remote_py.oauth.budget import (
     TAB_COOL_DOWNS,
     SignInBudget,
     apply_late,
-    describe_wait,
     has_tab_since,
     is_proven,
     note_accepted,
@@ -244,24 +243,6 @@ def test_wait_is_finite_and_the_budget_small_whatever_happens(
     data = msgspec.json.encode(budget)
     assert msgspec.json.decode(data, type=SignInBudget) == budget
     assert len(data) < 1000
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [
-        (0, "1 second"),
-        (0.2, "1 second"),
-        (1, "1 second"),
-        (29.1, "30 seconds"),
-        (90, "90 seconds"),
-        (91, "2 minutes"),
-        (600, "10 minutes"),
-        (5401, "2 hours"),
-        (DAY, "24 hours"),
-    ],
-)
-def test_wait_in_words(seconds: float, words: str) -> None:
-    assert describe_wait(seconds) == words
 
 
 # What is written late
