@@ -1043,14 +1043,17 @@ _OWN_PARAMETERS = frozenset(
     (
         "code_challenge",
         "code_challenge_method",
+        "dpop_jkt",
         "redirect_uri",
+        "response_mode",
         "response_type",
         "state",
         *_OPTION_OF_PARAMETER,
     )
 )
-"""What a sign-in says itself (RFC 6749 §4.1.1, RFC 7636 §4.3, RFC 8707 §2): a second value that
-disagrees comes back as an error nobody understands."""
+"""What a sign-in says itself (RFC 6749 §4.1.1, RFC 7636 §4.3, RFC 8707 §2, RFC 9449 §10), and the
+answer must come in the query: a second value that disagrees comes back as an error nobody
+understands."""
 
 
 def parse_callback_port(text: str) -> int:

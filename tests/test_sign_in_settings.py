@@ -314,6 +314,8 @@ class TestRequest:
             ("state", "Leave it out."),
             ("code_challenge", "Leave it out."),
             ("code_challenge_method", "Leave it out."),
+            ("dpop_jkt", "Leave it out."),
+            ("response_mode", "Leave it out."),
             ("client_id", "Use --static-oauth-client-info."),
             ("resource", "Use --resource."),
             ("scope", "Use --scope."),

@@ -2,7 +2,9 @@
 
 RFC 9728 and RFC 8414 in the order of MCP 2025-11-25, "Authorization Server Discovery", with the
 endpoints of MCP 2025-03-26 for a server that publishes nothing. Values go on byte for byte as
-published. Must not know tokens, clients or how a request is sent.
+published. One file, and longer than others: it is one order of questions, each asked because of the
+answers before it, to be read from top to bottom. Must not know tokens, clients or how a request is
+sent.
 """
 
 from __future__ import annotations
@@ -151,11 +153,11 @@ def _discover(
         metadata = ResourceMetadata("", (), None)
         if challenge.resource_metadata:
             named = mask_url(challenge.resource_metadata)
-            reason = f"The server names resource metadata at {named} and has none ({evidence})."
+            reason = f"The server names {named} as resource metadata; none is there ({evidence})."
         else:
             reason = ""
     else:
-        reason = "The server's resource metadata names no authorization server."
+        reason = "The server's resource metadata does not name an authorization server."
     if metadata.authorization_servers:
         found = yield from _choose_server(metadata.authorization_servers, settings, belongings)
     else:
@@ -396,7 +398,7 @@ def _judge_server_metadata(
     if attended and (grants is None or "authorization_code" in grants):
         if not document.get("authorization_endpoint"):
             raise SignInFailed(
-                f"The metadata of {issuer} names no authorization_endpoint.",
+                f"The metadata of {issuer} does not name an authorization_endpoint.",
                 hint="Tell whoever runs the authorization server.",
             )
         _judge_pkce(methods, issuer, settings)
@@ -426,7 +428,8 @@ def _judge_issuer(issuer: object, expected: str, settings: SignInSettings) -> st
     """RFC 8414 §3.3: the document must name the issuer whose well-known URL it came from."""
     if not isinstance(issuer, str) or not is_issuer(issuer):
         raise SignInFailed(
-            f"The metadata of the authorization server {quote(expected)} names no valid issuer.",
+            f"The metadata of the authorization server {quote(expected)} does not name a valid "
+            "issuer.",
             hint="Tell whoever runs the authorization server.",
         )
     trusted = issuer in settings.trusted_issuers
@@ -512,7 +515,7 @@ def _find_first(
 
 def _unavailable(evidence: str, hint: str = "") -> SignInUnavailable:
     return SignInUnavailable(
-        f"How to sign in cannot be found out at the moment ({evidence.removesuffix('.')}).",
+        f"Sign-in discovery failed for now ({evidence.removesuffix('.')}).",
         hint=hint or "Try again later.",
     )
 
@@ -559,7 +562,7 @@ def _read_endpoint(document: dict[str, object], name: str, *, required_of: str =
         check_endpoint(value, name)
     elif required_of:
         raise SignInFailed(
-            f"The metadata of {required_of} names no {name}.",
+            f"The metadata of {required_of} does not name the {name}.",
             hint="Tell whoever runs the authorization server.",
         )
     return value

@@ -24,9 +24,7 @@ from mcp_remote_py.oauth.grants import (
     AuthorizationRefused,
     RandomBytes,
     authorization_url,
-    check_authorize_parameters,
     check_callback,
-    choose_scope,
     drop_tokens,
     exchange_code,
     make_random_text,
@@ -34,6 +32,7 @@ from mcp_remote_py.oauth.grants import (
 )
 from mcp_remote_py.oauth.ownership import check_still, is_registered_with, named_by
 from mcp_remote_py.oauth.registration import choose_redirect_uri, obtain_client, preflight
+from mcp_remote_py.oauth.scopes import choose_scope
 from mcp_remote_py.oauth.steps import (
     BindListener,
     Callback,
@@ -264,7 +263,6 @@ class _PreparedClient(NamedTuple):
 def _prepare_client(
     server_url: str, challenge: Challenge, settings: SignInSettings, now: Callable[[], float]
 ) -> Conversation[_PreparedClient]:
-    check_authorize_parameters(settings.authorize_parameters)
     discovered = yield from discover(server_url, challenge, settings)
     server = discovered.server
     _check_device_endpoint(server, settings)
@@ -302,7 +300,7 @@ def _prepare_client(
 def _check_device_endpoint(server: ServerMetadata, settings: SignInSettings) -> None:
     if settings.device_code and not server.device_authorization_endpoint:
         raise SignInFailed(
-            f"{server.issuer} offers no sign-in by code (no device_authorization_endpoint).",
+            f"{server.issuer} does not offer a sign-in by code (no device_authorization_endpoint).",
             hint="Leave out --device-code.",
         )
 
@@ -315,7 +313,7 @@ def conclude(credential: Credential, settings: SignInSettings) -> Conversation[C
     """
     if settings.use_id_token and credential.id_token is None:
         raise SignInFailed(
-            f"{credential.issuer} gave no ID token, which --use-id-token is to send.",
+            f"{credential.issuer} did not give an ID token, which --use-id-token is to send.",
             hint="Leave out --use-id-token, or ask for the scope openid with --scope.",
         )
     yield from _keep(credential)

@@ -25,9 +25,10 @@ from authlib.oauth2.rfc7636 import (
     create_s256_code_challenge,  # pyright: ignore[reportUnknownVariableType]
 )
 
-from mcp_remote_py.errors import McpRemoteError, SignInFailed, UsageError
+from mcp_remote_py.errors import McpRemoteError, SignInFailed
 from mcp_remote_py.oauth.dpop import thumbprint
 from mcp_remote_py.oauth.ownership import may_revoke
+from mcp_remote_py.oauth.scopes import OFFLINE_ACCESS
 from mcp_remote_py.oauth.steps import (
     Callback,
     Client,
@@ -56,24 +57,8 @@ RandomBytes = Callable[[int], bytes]
 Parameters = Mapping[str, Secret | str]
 """Of a form."""
 
-OFFLINE_ACCESS = "offline_access"
-"""The scope of OpenID Connect that asks for a refresh token."""
-
 RANDOM_BYTES = 32
 """For `state` and verifier: 43 characters, the least RFC 7636 §4.1 allows, 256 bits."""
-
-_OWN_PARAMETERS = {
-    "response_type": "It is always code.",
-    "response_mode": "The answer must come in the query.",
-    "client_id": "Give the client by --static-oauth-client-info.",
-    "redirect_uri": "Change it by PORT, --host and --callback-path.",
-    "scope": "Give the scopes by --scope.",
-    "resource": "Give the resource by --resource.",
-    "state": "It protects this sign-in.",
-    "code_challenge": "It protects this sign-in.",
-    "code_challenge_method": "It protects this sign-in.",
-    "dpop_jkt": "It protects this sign-in.",
-}
 
 _CALLBACK_HINTS = {
     "invalid_scope": "Name the scopes it knows with --scope.",
@@ -115,20 +100,6 @@ def make_random_text(random_bytes: RandomBytes) -> Secret:
     return Secret(urlsafe_b64encode(random_bytes(RANDOM_BYTES)).rstrip(b"=").decode())
 
 
-def check_authorize_parameters(parameters: Iterable[tuple[str, str]]) -> None:
-    """Sees to it that `--authorize-param` overrides nothing that the sign-in depends on.
-
-    Raises:
-        UsageError: it names one of our own parameters.
-    """
-    for name, _ in parameters:
-        if name in _OWN_PARAMETERS:
-            raise UsageError(
-                f"--authorize-param cannot set {name}, which the sign-in sets itself.",
-                hint=_OWN_PARAMETERS[name],
-            )
-
-
 def authorization_url(
     endpoint: str,
     credential: Credential,
@@ -140,11 +111,8 @@ def authorization_url(
     """Where the person signs in (RFC 6749 §4.1.1, RFC 7636 §4.3, RFC 8707 §2, RFC 9449 §10).
 
     The endpoint's own query stays as it is, byte for byte (§3.1); a fragment may not be there.
-
-    Raises:
-        UsageError: see `check_authorize_parameters`.
+    None of `parameters` is one of ours: `settings` has seen to it.
     """
-    check_authorize_parameters(parameters)
     challenge = cast("str", create_s256_code_challenge(verifier.reveal()))
     query = [
         ("response_type", "code"),
@@ -456,38 +424,3 @@ def drop_tokens(credential: Credential) -> Credential:
     return credential._replace(
         access_token=None, refresh_token=None, id_token=None, obtained_at=0.0, expires_at=None
     )
-
-
-# Scopes --------------------------------------------------------------------------------------
-
-
-def choose_scope(
-    challenge_scope: str | None,
-    resource_scopes: tuple[str, ...] | None,
-    server_scopes: tuple[str, ...] | None,
-    wanted: str | None,
-    granted: str = "",
-) -> str | None:
-    """The `scope` to ask for, None to ask for none and leave it to the server.
-
-    `wanted` is the person's and wins, exactly as it is, "" for none: whoever gives --scope does so
-    because what the server publishes did not work, and error texts name it for that. Else the
-    challenge's, which is authoritative for the operation, else the resource's `scopes_supported`
-    (an empty list is none), else none; there are no scopes of our own (field note 8), and the
-    authorization server's list says what exists, not what is needed. To these, where it is in that
-    list, `offline_access` is added: without it some servers want a sign-in per hour (L18).
-
-    `granted` is not empty for a step-up: then the union with the challenge is asked for, even
-    beyond `wanted`, because the server said that the operation needs it and what is already
-    granted must not be lost (L16).
-    """
-    challenged = (challenge_scope or "").split()
-    if wanted is not None:
-        scopes = wanted.split()
-    else:
-        scopes = challenged or " ".join(resource_scopes or ()).split()
-        if scopes and OFFLINE_ACCESS in (server_scopes or ()):
-            scopes.append(OFFLINE_ACCESS)
-    if granted:
-        scopes = [*granted.split(), *scopes, *challenged]
-    return " ".join(dict.fromkeys(scopes)) or None

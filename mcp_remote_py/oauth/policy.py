@@ -163,7 +163,7 @@ POLICY_RULES = (
         Trigger.UNAUTHORIZED,
         set(),
         Action.GIVE_UP_TOKEN,
-        "What the server refuses before it ever took it, the next one would be, too (L1).",
+        "A token rejected on first use would be followed by another rejected token (L1).",
     ),
     _rule(
         _ALL,

@@ -154,7 +154,7 @@ def _choose_provider_hint(error: TokenError, issuer: str) -> str:
                 f"authorization server {quote(issuer)}."
             )
         case "unsupported_grant_type":
-            return "Check --idp-token-endpoint: it gives no grants for ID tokens."
+            return "Check --idp-token-endpoint: it does not give grants for ID tokens."
         case "invalid_grant" | "invalid_request":
             return (
                 "Have --idp-id-token written anew: it must be an ID token of this provider for "
@@ -223,7 +223,10 @@ def _read_jwt(path: str, option: str) -> Conversation[Secret]:
     text = yield from ask(ReadNamedFile(path, option))
     jwt = Secret(text.reveal().strip())
     if jwt.reveal().count(".") != 2 or not jwt.reveal().isascii():
-        raise UsageError(f"{option} {path} holds no JWT.", hint="It is three parts with dots.")
+        raise UsageError(
+            f"{option} {path} does not contain a JWT (three parts separated by dots).",
+            hint="Check what writes that file.",
+        )
     remember((jwt,))
     return jwt
 

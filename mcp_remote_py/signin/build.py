@@ -90,7 +90,7 @@ class StateRecords:
     def publish(self, credential: Credential | None, error: str, hint: str) -> None:
         """See `Records`."""
         if credential is None or isinstance(self._store, MemoryStore):
-            # A sign-in that is not kept is none that `status` could still find.
+            # `status` could not find a sign-in that is not kept.
             self._in_memory_since = None if credential is None else credential.obtained_at
             self._state.update(signed_in_at=None, last_error=error, last_hint=hint)
             return

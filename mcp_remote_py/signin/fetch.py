@@ -152,7 +152,7 @@ class Fetcher:
             try:
                 target = urljoin(url, location)
                 leads_elsewhere = read_origin(target) != read_origin(url)
-            except (ValueError, UsageError):  # what a server wrote there is no URL
+            except (ValueError, UsageError):  # what a server wrote there is not a URL
                 return response
             if not location or leads_elsewhere:
                 return response

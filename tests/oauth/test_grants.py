@@ -9,14 +9,13 @@ from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 import pytest
 
-from mcp_remote_py.errors import Interrupted, McpRemoteError, NotSent, UsageError
+from mcp_remote_py.errors import Interrupted, McpRemoteError, NotSent
 from mcp_remote_py.oauth.dpop import make_key, thumbprint
 from mcp_remote_py.oauth.grants import (
     AuthorizationRefused,
     SignInDenied,
     authorization_url,
     check_callback,
-    choose_scope,
     drop_tokens,
     exchange_code,
     make_random_text,
@@ -171,29 +170,6 @@ def test_query_of_the_endpoint_stays_byte_for_byte(endpoint: str, begin: str) ->
     url = authorization_url(endpoint, NEW, state=STATE, verifier=VERIFIER)
     assert url.startswith(begin)
     assert "#" not in url
-
-
-@pytest.mark.parametrize(
-    ("name", "hint"),
-    [
-        ("client_id", "--static-oauth-client-info"),
-        ("redirect_uri", "--callback-path"),
-        ("scope", "--scope"),
-        ("resource", "--resource"),
-        ("state", "protects"),
-        ("code_challenge", "protects"),
-        ("code_challenge_method", "protects"),
-        ("response_type", "code"),
-        ("response_mode", "query"),
-    ],
-)
-def test_our_own_parameters_cannot_be_overridden(name: str, hint: str) -> None:
-    with pytest.raises(UsageError, match=f"--authorize-param cannot set {name},") as caught:
-        authorization_url(
-            ISSUER, NEW, state=STATE, verifier=VERIFIER, parameters=(("a", "b"), (name, "canary"))
-        )
-    assert hint in caught.value.hint
-    assert "canary" not in caught.value.sentence()
 
 
 # Authorization response ----------------------------------------------------------------------
@@ -597,43 +573,3 @@ def test_failed_revocation_is_only_reported() -> None:
 
 def test_without_tokens_the_client_stays() -> None:
     assert drop_tokens(OLD) == NEW
-
-
-# Scopes --------------------------------------------------------------------------------------
-
-
-@pytest.mark.promise("A3", "L1")
-@pytest.mark.parametrize(
-    ("challenge", "resource", "server", "wanted", "granted", "chosen"),
-    [
-        # the order: --scope, challenge, resource, none
-        ("c", ("r",), ("s",), "w  w2", "", "w w2"),
-        ("c  c2", ("r",), ("s",), None, "", "c c2"),
-        (None, ("r", "r2"), ("s",), None, "", "r r2"),
-        ("", ("r",), None, None, "", "r"),
-        (None, (), ("s", "openid"), None, "", None),
-        (None, None, ("s", "openid"), None, "", None),
-        # --scope "" asks for none
-        ("c", ("r",), ("offline_access",), "", "", None),
-        # offline_access only where it is known, beside other scopes, never beside --scope
-        ("c", None, ("offline_access",), None, "", "c offline_access"),
-        (None, ("r",), ("s", "offline_access"), None, "", "r offline_access"),
-        ("c offline_access", None, ("offline_access",), None, "", "c offline_access"),
-        (None, None, ("offline_access",), None, "", None),
-        ("c", None, ("offline_access",), "w", "", "w"),
-        # step-up: what was granted, and what is asked for
-        ("b", None, None, None, "a", "a b"),
-        ("b a", None, ("offline_access",), None, "a offline_access", "a offline_access b"),
-        (None, ("r",), None, None, "a", "a r"),
-        ("b", ("r",), None, "w", "a w", "a w b"),
-    ],
-)
-def test_choice_of_scopes(
-    challenge: str | None,
-    resource: tuple[str, ...] | None,
-    server: tuple[str, ...] | None,
-    wanted: str | None,
-    granted: str,
-    chosen: str | None,
-) -> None:
-    assert choose_scope(challenge, resource, server, wanted, granted) == chosen

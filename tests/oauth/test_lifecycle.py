@@ -577,7 +577,7 @@ def test_sign_in_by_a_code_counts_like_a_tab_once_it_is_asked_for(offered: bool)
     world = machine(settings=SETTINGS._replace(device_code=True))
     world.device_codes = offered
     desk = Desk(world)
-    with pytest.raises(SignInFailed, match=r"without a code|offers no sign-in by code"):
+    with pytest.raises(SignInFailed, match=r"without a code|does not offer a sign-in by code"):
         desk.play(desk.session.answer(None, 401, UNAUTHORIZED))
     assert world.budget.tabs == ((START,) if offered else ())
     assert world.budget.attempt_after > START

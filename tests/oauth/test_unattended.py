@@ -257,7 +257,8 @@ def test_a_file_without_a_jwt_is_the_persons_to_mend(text: str) -> None:
     with pytest.raises(UsageError) as refused:
         obtain(World(file=text), Unattended(assertion_file="/run/jwt"))
     assert refused.value.sentence() == (
-        "--jwt-bearer /run/jwt holds no JWT. It is three parts with dots."
+        "--jwt-bearer /run/jwt does not contain a JWT (three parts separated by dots). "
+        "Check what writes that file."
     )
 
 
@@ -369,7 +370,7 @@ WRITTEN_ANEW = (
         (
             "unsupported_grant_type",
             400,
-            "Check --idp-token-endpoint: it gives no grants for ID tokens.",
+            "Check --idp-token-endpoint: it does not give grants for ID tokens.",
         ),
         ("invalid_scope", 400, "Name the scopes it knows with --scope."),
         ("invalid_grant", 503, "Nothing that is stored is lost: try again later."),

@@ -135,7 +135,7 @@ def test_lazy_sign_in_is_one_agent(tmp_path: Path) -> None:
         return sentences
 
     first, second = run(main())
-    cause = "How to sign in cannot be found out at the moment"
+    cause = "Sign-in discovery failed for now"
     assert first.startswith(cause)
     assert second.startswith(cause)
     assert "No other sign-in is begun by itself for 60 seconds. To sign in now:" in second
