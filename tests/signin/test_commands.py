@@ -412,7 +412,7 @@ def test_the_readme_shows_login_as_it_is(sit_down: Callable[..., Terminal]) -> N
     real = terminal.login().stdout.replace(terminal.server.origin, "https://mcp.example.com")
     real = real.replace("Asking 127.0.0.1 ", "Asking mcp.example.com ")
     real = re.sub(r"/as/authorize\?\S+", "/…", real)
-    dated = r"\d{4}-\d\d-\d\d \d\d:\d\d UTC \(\d+ minutes\)"
+    dated = r"\d{4}-\d\d-\d\d \d\d:\d\d UTC \(in \d+ minutes\)"
     assert re.sub(dated, "DATE", real) == re.sub(dated, "DATE", block[1])
 
 
