@@ -67,7 +67,7 @@ class LazySignIn:
         self._environment = environment
         self._state = state
         self._agent: SignInAgent | None = None
-        self._known: ServerCache | None = None
+        self._cache: ServerCache | None = None
         # Only a hint: where it is wrong, the server's refusal leads to the same record.
         self._signed_in = signed_in
         self._server_address = ""
@@ -117,23 +117,23 @@ class LazySignIn:
 
     def recall(self) -> ServerSnapshot:
         """See `SignInWatch`."""
-        return self._get_known().read()
+        return self._get_cache().read()
 
     def keep(self, known: ServerSnapshot) -> None:
         """See `SignInWatch`; with a sign-in that is not kept, neither is this."""
         if self._settings.sign_in.token_store != "memory":  # noqa: S105 - its name
-            self._get_known().keep(known)
+            self._get_cache().keep(known)
 
-    def _get_known(self) -> ServerCache:
-        if self._known is None:
+    def _get_cache(self) -> ServerCache:
+        if self._cache is None:
             from mcp_remote_py.credentials.server_cache import ServerCache
 
-            self._known = ServerCache(
+            self._cache = ServerCache(
                 state_directory(self._environment),
                 session_of(self._settings.server, self._settings.sign_in),
                 os.urandom,
             )
-        return self._known
+        return self._cache
 
     def _get(self) -> SignInAgent:
         if self._agent is None:

@@ -20,9 +20,9 @@ from mcp_remote_py.session_id import SessionId
 
 logger = logging.getLogger("mcp_remote_py.credentials")
 
-SCHEMA = 1
+SNAPSHOT_SCHEMA = 1
 
-MAX_BYTES = 1024 * 1024
+MAX_SNAPSHOT_BYTES = 1024 * 1024
 """Of the whole file. The largest servers list some hundred tools in 300 kB; past this, tools are
 not kept, and a disk is not filled by a server that lists endlessly."""
 
@@ -58,15 +58,15 @@ class ServerCache:
             return self._ignore(error.cause)
         if data is None:
             return ServerSnapshot()
-        if len(data) > MAX_BYTES:
-            return self._ignore(f"more than {MAX_BYTES} bytes")
+        if len(data) > MAX_SNAPSHOT_BYTES:
+            return self._ignore(f"more than {MAX_SNAPSHOT_BYTES} bytes")
         try:
             data.decode()  # the codec skips over strings; what is sent must be UTF-8
             record = _decode(data)
         except (ValueError, RecursionError) as error:
             return self._ignore(str(error))
         session = SessionId(record.server, record.resource, record.profile)
-        if record.schema != SCHEMA or session != self._session:
+        if record.schema != SNAPSHOT_SCHEMA or session != self._session:
             return self._ignore("another version's or session's")
         if b"\n" in data or b"\r" in data:
             return self._ignore("not as it was written")  # a message is one line
@@ -83,10 +83,10 @@ class ServerCache:
                 known.initialize or before.initialize, known.tools or before.tools
             )
             data = self._encode(after)
-            if len(data) > MAX_BYTES:
+            if len(data) > MAX_SNAPSHOT_BYTES:
                 after = after._replace(tools=b"")
                 data = self._encode(after)
-            if after == before or len(data) > MAX_BYTES:
+            if after == before or len(data) > MAX_SNAPSHOT_BYTES:
                 return
             try:
                 write_private(self._path, data, self._randomness)
@@ -106,7 +106,7 @@ class ServerCache:
 
     def _encode(self, known: ServerSnapshot) -> bytes:
         parts = [msgspec.Raw(part) if part else msgspec.UNSET for part in known]
-        return msgspec.json.encode(_Record(SCHEMA, *self._session, *parts))
+        return msgspec.json.encode(_Record(SNAPSHOT_SCHEMA, *self._session, *parts))
 
     def _ignore(self, reason: str) -> ServerSnapshot:
         logger.debug("%s is not usable and is ignored: %s", self._path, reason)

@@ -33,7 +33,7 @@ from mcp_remote_py.session_id import SessionId
 
 logger = logging.getLogger("mcp_remote_py.credentials")
 
-SCHEMA = 2
+RECORD_SCHEMA = 2
 """2 added all but `server` and `transport`. A record of 1 reads as one with nothing more in it."""
 MAX_UNWRITTEN = 1000
 """Changes kept for a disk that takes none. The policy's waits make it days until there are so many,
@@ -281,7 +281,7 @@ class SessionFile:
         return _Found(msgspec.structs.replace(self._empty, budget=spent), content)
 
     def _write(self, state: SessionRecord, broken: bytes | None) -> None:
-        record = _Record(**msgspec.structs.asdict(state), schema=SCHEMA)
+        record = _Record(**msgspec.structs.asdict(state), schema=RECORD_SCHEMA)
         if broken:  # what is empty, or a folder, has nothing to keep
             # A copy: where the next write fails, a record that is missing would be a full budget.
             why = "It is not a record of this version."
@@ -351,7 +351,7 @@ def _parse(content: bytes) -> SessionRecord | None:
         record = _decode_record(content)
     except RecursionError:
         raise ValueError("nested too deeply") from None
-    if not 1 <= record.schema <= SCHEMA:
+    if not 1 <= record.schema <= RECORD_SCHEMA:
         return None
     return SessionRecord(
         **{name: getattr(record, name) for name in SessionRecord.__struct_fields__}

@@ -16,7 +16,7 @@ from mcp_remote_py.errors import StoreError
 from mcp_remote_py.oauth.steps import Client, Credential, PendingAuthorization
 from mcp_remote_py.redact import Secret
 
-SCHEMA = 1
+CREDENTIAL_SCHEMA = 1
 """Of records. A new member with a default leaves it as it is; a change that an older version
 would misread raises it and gives the files a new suffix, so that two versions side by side do not
 push each other's records aside (field note 39)."""
@@ -224,13 +224,13 @@ def encode(credential: Credential) -> bytes:
         obtained_at=_finite(credential.obtained_at) or 0.0,
         expires_at=_finite(credential.expires_at),
     )._asdict()
-    return _write({"schema": SCHEMA} | values | {"client": client._asdict()})
+    return _write({"schema": CREDENTIAL_SCHEMA} | values | {"client": client._asdict()})
 
 
 def encode_pending(pending: PendingAuthorization) -> bytes:
     """The record of an authorization request, in clear text. Raises as `encode`."""
     credential = msgspec.Raw(encode(pending.credential))
-    return _write({"schema": SCHEMA} | pending._asdict() | {"credential": credential})
+    return _write({"schema": CREDENTIAL_SCHEMA} | pending._asdict() | {"credential": credential})
 
 
 def _write(record: Mapping[str, object]) -> bytes:
@@ -252,8 +252,8 @@ def decode(data: bytes) -> Credential:
     """
     try:
         members = _decode_members(data)
-        if (schema := members.get("schema")) != SCHEMA:
-            raise BrokenRecord(f"The record has schema {_number(schema)}, not {SCHEMA}.")
+        if (schema := members.get("schema")) != CREDENTIAL_SCHEMA:
+            raise BrokenRecord(f"The record has schema {_number(schema)}, not {CREDENTIAL_SCHEMA}.")
         record = msgspec.convert(members, _Record)
     except (ValueError, RecursionError):
         # msgspec's errors are ValueErrors; their words may quote a value, so they stay here.
@@ -278,8 +278,8 @@ def decode_pending(data: bytes) -> PendingAuthorization:
         record = _decode_pending(data)
     except (ValueError, RecursionError):
         raise BrokenRecord("The record is not an authorization request.") from None
-    if record.schema != SCHEMA:
-        raise BrokenRecord(f"The record has schema {record.schema}, not {SCHEMA}.")
+    if record.schema != CREDENTIAL_SCHEMA:
+        raise BrokenRecord(f"The record has schema {record.schema}, not {CREDENTIAL_SCHEMA}.")
     fields = msgspec.structs.asdict(record)
     del fields["schema"]
     fields["credential"] = decode(bytes(record.credential))

@@ -50,7 +50,7 @@ from mcp_remote_py.settings import ServerUrl, SignInSettings, parse_server_url
 
 T = TypeVar("T")
 
-MAX_URL_LENGTH = 2048
+MAX_METADATA_URL_LENGTH = 2048
 """Characters of a published URL; Windows opens none much longer."""
 
 MAX_AUTHORIZATION_SERVERS = 5
@@ -226,7 +226,7 @@ def _find_resource_metadata(
 
 def _is_fetchable(url: str, server: ServerUrl) -> bool:
     """Whether the server may send us there: safe, or the origin the person chose anyway."""
-    if url.startswith(f"{server.origin}/") and len(url) <= MAX_URL_LENGTH:
+    if url.startswith(f"{server.origin}/") and len(url) <= MAX_METADATA_URL_LENGTH:
         return True
     try:
         check_endpoint(url, "resource_metadata")
@@ -529,7 +529,7 @@ def check_endpoint(url: str, what: str) -> ServerUrl:
     Raises:
         SignInFailed: it is not.
     """
-    if len(url) > MAX_URL_LENGTH:
+    if len(url) > MAX_METADATA_URL_LENGTH:
         reason = f"it is {len(url)} characters long"
     elif not _PRINTABLE_ASCII.fullmatch(url):
         reason = "it contains a character that no URL has"

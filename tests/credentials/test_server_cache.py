@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from mcp_remote_py.channel import ServerSnapshot
-from mcp_remote_py.credentials.server_cache import MAX_BYTES, ServerCache
+from mcp_remote_py.credentials.server_cache import MAX_SNAPSHOT_BYTES, ServerCache
 from mcp_remote_py.credentials.session_files import SessionFile, list_records
 from mcp_remote_py.session_id import SessionId
 
@@ -85,11 +85,11 @@ def test_only_a_difference_is_written(tmp_path: Path) -> None:
 def test_tools_past_the_limit_are_not_kept_and_the_older_ones_no_longer(tmp_path: Path) -> None:
     file = open_file(tmp_path)
     file.keep(KNOWN)
-    file.keep(ServerSnapshot(tools=b'{"tools":["%b"]}' % (b"x" * MAX_BYTES)))
+    file.keep(ServerSnapshot(tools=b'{"tools":["%b"]}' % (b"x" * MAX_SNAPSHOT_BYTES)))
     assert open_file(tmp_path).read() == ServerSnapshot(KNOWN.initialize)
-    file.keep(ServerSnapshot(initialize=b'{"x":"%b"}' % (b"x" * MAX_BYTES)))
+    file.keep(ServerSnapshot(initialize=b'{"x":"%b"}' % (b"x" * MAX_SNAPSHOT_BYTES)))
     assert open_file(tmp_path).read() == ServerSnapshot(KNOWN.initialize)
-    assert path_in(tmp_path).stat().st_size < MAX_BYTES
+    assert path_in(tmp_path).stat().st_size < MAX_SNAPSHOT_BYTES
 
 
 def record(**changes: object) -> bytes:
@@ -115,7 +115,7 @@ BROKEN = {
     "no UTF-8": record(tools={"x": "y"}).replace(b"y", b"\xff"),
     "several lines": record().replace(b", ", b",\n"),
     "too deep": record().replace(b'"tools": {}', b'"tools": ' + b"[" * 100_000 + b"]" * 100_000),
-    "too large": record(tools={"x": "y" * MAX_BYTES}),
+    "too large": record(tools={"x": "y" * MAX_SNAPSHOT_BYTES}),
 }
 
 

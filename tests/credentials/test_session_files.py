@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from mcp_remote_py.credentials.files import DRAFT_AGE, MAX_BYTES
 from mcp_remote_py.credentials.session_files import (
-    SCHEMA,
+    RECORD_SCHEMA,
     SessionFile,
     SessionRecord,
     list_records,
@@ -77,7 +77,7 @@ def test_file_cut_at_any_byte_or_with_any_byte_changed_means_nothing_known(tmp_p
 @pytest.mark.parametrize(
     "content",
     [
-        json.dumps({"schema": SCHEMA + 1, "server": SERVER, "transport": "x"}).encode(),
+        json.dumps({"schema": RECORD_SCHEMA + 1, "server": SERVER, "transport": "x"}).encode(),
         json.dumps({"server": "https://other.example.com/", "transport": "x"}).encode(),
         json.dumps({"server": SERVER, "transport": 7}).encode(),
         b"[]",
@@ -213,7 +213,7 @@ def test_record_of_the_first_version_is_taken_over_and_rewritten(tmp_path: Path)
     record.update(scope="read")
     assert record.read() == SessionRecord(server=server, transport="HTTP+SSE", scope="read")
     assert only_file(tmp_path) == path
-    assert json.loads(path.read_bytes())["schema"] == SCHEMA == 2
+    assert json.loads(path.read_bytes())["schema"] == RECORD_SCHEMA == 2
 
 
 def test_changes_leave_what_they_do_not_name(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mcp_remote_py.credentials.store import (
-    SCHEMA,
+    CREDENTIAL_SCHEMA,
     BrokenRecord,
     MemoryStore,
     StoreError,
@@ -106,7 +106,7 @@ def test_members_of_a_later_version_are_no_fault() -> None:
 
 def test_members_an_earlier_version_did_not_write_have_their_defaults() -> None:
     least = {
-        "schema": SCHEMA,
+        "schema": CREDENTIAL_SCHEMA,
         "issuer": "i",
         "token_endpoint": "t",
         "client": {"client_id": "c", "origin": "static"},
@@ -144,8 +144,8 @@ def test_record_of_0_1_0_is_read() -> None:
         b"{}",
         b"\xff\xfe",
         b'{"more":' + b"[" * 100_000,
-        json.dumps({"schema": SCHEMA, "issuer": CANARY, "client": CANARY}).encode(),
-        json.dumps({"schema": SCHEMA + 1, "issuer": CANARY}).encode(),
+        json.dumps({"schema": CREDENTIAL_SCHEMA, "issuer": CANARY, "client": CANARY}).encode(),
+        json.dumps({"schema": CREDENTIAL_SCHEMA + 1, "issuer": CANARY}).encode(),
         json.dumps({"schema": CANARY}).encode(),
         encode(FULL).replace(f'"{CANARY}-access"'.encode(), b"7"),
     ],
@@ -158,8 +158,10 @@ def test_what_is_no_record_is_said_to_be_broken_without_quoting_it(data: bytes) 
 
 
 def test_later_schema_is_named() -> None:
-    with pytest.raises(BrokenRecord, match=f"schema {SCHEMA + 1}, not {SCHEMA}"):
-        decode(json.dumps({"schema": SCHEMA + 1}).encode())
+    with pytest.raises(
+        BrokenRecord, match=f"schema {CREDENTIAL_SCHEMA + 1}, not {CREDENTIAL_SCHEMA}"
+    ):
+        decode(json.dumps({"schema": CREDENTIAL_SCHEMA + 1}).encode())
 
 
 def test_record_cut_at_any_byte_is_broken() -> None:

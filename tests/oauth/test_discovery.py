@@ -19,7 +19,7 @@ from mcp_remote_py.errors import (
 from mcp_remote_py.oauth.challenge import Challenge
 from mcp_remote_py.oauth.discovery import (
     MAX_AUTHORIZATION_SERVERS,
-    MAX_URL_LENGTH,
+    MAX_METADATA_URL_LENGTH,
     Discovered,
     ServerMetadata,
     check_endpoint,
@@ -659,7 +659,7 @@ UNSAFE = [
     "https://auth.example/a\x00",
     "https://auth.example:99999/",
     "https://$(reboot)/",
-    "https://auth.example/" + "a" * MAX_URL_LENGTH,
+    "https://auth.example/" + "a" * MAX_METADATA_URL_LENGTH,
 ]
 
 ENDPOINTS = [
@@ -691,7 +691,7 @@ def test_an_unsafe_endpoint_is_refused(url: str) -> None:
         "http://localhost:3201/authorize",
         "http://127.0.0.1:3201/authorize",
         "http://[::1]:3201/authorize",
-        "https://auth.example/" + "a" * (MAX_URL_LENGTH - len("https://auth.example/")),
+        "https://auth.example/" + "a" * (MAX_METADATA_URL_LENGTH - len("https://auth.example/")),
     ],
 )
 def test_a_safe_endpoint_is_kept_byte_for_byte(url: str) -> None:
