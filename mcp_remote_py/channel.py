@@ -13,6 +13,7 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from mcp_remote_py.jsonrpc import Message
+from mcp_remote_py.redact import Secret
 
 Header = tuple[bytes, bytes]
 
@@ -119,13 +120,26 @@ class ServerChannel(Protocol):
         ...
 
 
+class Sent(NamedTuple):
+    """A credential as one request carries it: comes back whole with what the server said to it."""
+
+    token: Secret
+    headers: tuple[Header, ...]
+    """`Authorization`, and the proof of possession where the token is bound to a key."""
+
+    @property
+    def has_proof(self) -> bool:
+        """Whether a proof of possession goes with the token (RFC 9449 §7)."""
+        return len(self.headers) > 1
+
+
 class Authorizer(Protocol):
-    """Who may give requests to the server a credential of the person's own sign-in."""
+    """Supplies the sign-in's credential for requests to the server."""
 
-    async def headers(self, method: bytes, url: str) -> tuple[Header, ...]:
-        """Those of this one request: `Authorization` and what belongs to it; none without one.
+    async def authorize(self, method: bytes, url: str) -> Sent | None:
+        """What this one request is to carry, renewed first where it is about to expire.
 
-        Renewed first where it is about to expire.
+        None where nobody is signed in.
         """
         ...
 
@@ -133,12 +147,12 @@ class Authorizer(Protocol):
         """The server wants this one in the next proof of possession (RFC 9449 §8.2)."""
         ...
 
-    def accepted(self, sent: bytes) -> None:
-        """The server took a request with this `Authorization`: it answered with a 2xx."""
+    def accepted(self, sent: Sent) -> None:
+        """The server took a request that carried this: it answered with a 2xx."""
         ...
 
-    async def refused(self, sent: bytes | None, status: int, challenge: bytes) -> bool:
-        """The server answered 401, or 403 for want of a scope; `sent` is what it refused.
+    async def refused(self, sent: Sent | None, status: int, challenge: bytes) -> bool:
+        """The server answered 401, or 403 for want of a scope, to a request that carried `sent`.
 
         Returns whether the request should be sent once more, because there is something new.
 
@@ -152,7 +166,7 @@ class Authorizer(Protocol):
         ...
 
 
-class Known(NamedTuple):
+class ServerSnapshot(NamedTuple):
     """What a server last said of itself, as JSON text; empty where nothing is known."""
 
     initialize: bytes = b""
@@ -178,11 +192,11 @@ class SignInWatch(Protocol):
         """One sentence with the link: what the person must do now; "" while it needs nobody."""
         ...
 
-    def recall(self) -> Known:
+    def recall(self) -> ServerSnapshot:
         """What was kept last; reads a small file. Raises nothing."""
         ...
 
-    def keep(self, known: Known) -> None:
+    def keep(self, known: ServerSnapshot) -> None:
         """Keeps it for the next start, where it differs; what is empty leaves what was kept.
 
         May block for a disk: call it in a thread. Raises nothing.

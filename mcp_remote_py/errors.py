@@ -7,7 +7,6 @@
     |-- SignInFailed          the person cannot be signed in: a verdict, trying again will not help
     |   `-- SignInUnavailable no verdict: what was asked did not answer, trying later may help
     |-- StoreError            what is kept on this machine cannot be read, written or deleted
-    |   `-- LockBusy          another process did not give a lock back in time
     `-- ExchangeError         one message could not be exchanged with the server
         |-- NotSent           it never left: repeating it cannot do harm
         |-- Refused           the server or something before it refused it before executing it
@@ -17,13 +16,16 @@
         `-- Unusable          the server answered with something that is not an answer to it
 
 An error has three parts a person needs: the cause (`str(error)`), the evidence (in the cause:
-status, content type, first words of the body) and the next step (`hint`). This module must not
-know exit statuses of others, HTTP libraries or JSON-RPC.
+status, content type, first words of the body) and the next step (`hint`). It is a value: whoever
+knows more makes another one of it (`with_evidence`, `with_hint`), because several tasks may be told
+the same. This module must not know exit statuses of others, HTTP libraries or JSON-RPC.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
+from typing import Final, Self
 
 from mcp_remote_py.redact import MASK, mask_url, scrub_known
 
@@ -91,8 +93,27 @@ class McpRemoteError(Exception):
 
     def __init__(self, cause: str, *, hint: str = "") -> None:
         super().__init__(cause)
-        self.cause = cause
-        self.hint = hint
+        self.cause: Final = cause
+        self.hint: Final = hint
+
+    def with_evidence(self, evidence: str) -> Self:
+        """The same error with one more sentence behind its cause, or with "" as it is."""
+        return self.changed({"cause": f"{self.cause} {evidence}".rstrip()})
+
+    def with_hint(self, hint: str) -> Self:
+        """The same error with another next step."""
+        return self.changed({"hint": hint})
+
+    def changed(self, members: Mapping[str, object]) -> Self:
+        """A copy with other values of these members."""
+        return self.restore({**self.__dict__, **members})
+
+    @classmethod
+    def restore(cls, members: Mapping[str, object]) -> Self:
+        """The error of this class that has exactly these members: the `__dict__` of another one."""
+        error = cls.__new__(cls, members["cause"])
+        error.__dict__.update(members)
+        return error
 
     def sentence(self) -> str:
         """Cause and hint in one line: the same words for terminal, log and JSON-RPC error."""
@@ -112,8 +133,8 @@ class InvalidMessage(McpRemoteError):
 
     def __init__(self, cause: str, *, code: int, raw_id: bytes | None = None) -> None:
         super().__init__(cause)
-        self.code = code
-        self.raw_id = raw_id
+        self.code: Final = code
+        self.raw_id: Final = raw_id
 
 
 class SignInFailed(McpRemoteError):
@@ -128,20 +149,14 @@ class StoreError(McpRemoteError):
     """Something that is kept here cannot be read, written or deleted; says nothing secret of it."""
 
 
-class LockBusy(StoreError):
-    """Another process did not give the lock back in time."""
-
-
 class ExchangeError(McpRemoteError):
     """One message could not be exchanged.
 
     `status` is the HTTP status that was answered (None without an answer), `retry_after` the
     seconds the server asked to wait (None when it did not), `body` the JSON-RPC line of the server
-    where its refusal carried one.
-
-    Attributes:
-        is_answer: `body` came with the id of the request, so it is the server's answer to it.
-        in_our_words: our sentence takes the place of the message in `body`.
+    where its refusal carried one. `is_answer` tells that it came with the id of the request, so
+    that it is the server's answer to it; `in_our_words` that our sentence takes the place of the
+    message in it.
     """
 
     def __init__(
@@ -152,13 +167,15 @@ class ExchangeError(McpRemoteError):
         status: int | None = None,
         retry_after: float | None = None,
         body: bytes | None = None,
+        is_answer: bool = False,
+        in_our_words: bool = False,
     ) -> None:
         super().__init__(cause, hint=hint)
-        self.status = status
-        self.retry_after = retry_after
-        self.body = body
-        self.is_answer = False
-        self.in_our_words = False
+        self.status: Final = status
+        self.retry_after: Final = retry_after
+        self.body: Final = body
+        self.is_answer: Final = is_answer
+        self.in_our_words: Final = in_our_words
 
 
 class NotSent(ExchangeError):
@@ -186,14 +203,15 @@ class Refused(ExchangeError):
 
 
 class SessionLost(Refused):
-    """The server no longer knows the session the message was sent in.
-
-    Attributes:
-        otherwise: what the same answer stands for where the session turns out to be known; None
-            where something else has shown that it is not, or the message was never sent.
-    """
+    """The server no longer knows the session the message was sent in."""
 
     otherwise: ExchangeError | None = None
+    """What the same answer stands for where the session turns out to be known; None where something
+    else has shown that it is not, or the message was never sent."""
+
+    def with_otherwise(self, otherwise: ExchangeError) -> Self:
+        """The same error, of an answer that may stand for that."""
+        return self.changed({"otherwise": otherwise})
 
 
 class WrongEra(Refused):
@@ -206,3 +224,10 @@ class Interrupted(ExchangeError):
 
 class Unusable(ExchangeError):
     """The server answered, but not with an answer to this message; repeating will not help."""
+
+
+def error_classes(base: type[McpRemoteError] = McpRemoteError) -> Iterator[type[McpRemoteError]]:
+    """Every class of the tree that was imported, `base` first."""
+    yield base
+    for kind in base.__subclasses__():
+        yield from error_classes(kind)

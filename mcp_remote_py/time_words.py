@@ -39,9 +39,14 @@ def to_moment(seconds: float) -> datetime | None:
         return None
 
 
-def describe_moment(moment: datetime) -> str:
-    """To the minute."""
-    return f"{moment:%Y-%m-%d %H:%M} UTC"
+def describe_moment(seconds: float, now: float) -> str:
+    """Date, time and distance: "2026-11-22 14:53 UTC (in 59 minutes)"; "" where it has no date."""
+    moment = to_moment(seconds)
+    if moment is None:
+        return ""
+    left = seconds - now
+    distance = f"in {describe_span(left)}" if left > 0 else f"{describe_span(-left)} ago"
+    return f"{moment:%Y-%m-%d %H:%M} UTC ({distance})"
 
 
 def _count(count: int, unit: str) -> str:

@@ -19,8 +19,16 @@ from mcp_remote_py.cli.program import COMMANDS, PROXY
 from mcp_remote_py.credentials import files
 from mcp_remote_py.eras import verdict
 from mcp_remote_py.net import http1
-from mcp_remote_py.oauth import ledger
-from mcp_remote_py.oauth.policy import OUTCOMES, RULES, Action, Event, Fact, Rule, State
+from mcp_remote_py.oauth import budget
+from mcp_remote_py.oauth.policy import (
+    POLICY_RULES,
+    TRANSITIONS,
+    Action,
+    Fact,
+    PolicyRule,
+    State,
+    Trigger,
+)
 from mcp_remote_py.oauth.steps import MAX_BODY_BYTES
 from mcp_remote_py.settings.commands import DEFAULT_MAX_MESSAGE_SIZE
 from mcp_remote_py.settings.headers import MAX_HEADERS, MAX_HEADERS_LENGTH
@@ -81,7 +89,7 @@ def render_rules() -> str:
             rule.action.value,
             rule.why,
         )
-        for number, rule in enumerate(RULES, 1)
+        for number, rule in enumerate(POLICY_RULES, 1)
     ]
     return _table(("Rule", "At", "with a token that is", "where", "do", "because"), rows)
 
@@ -95,7 +103,7 @@ def render_picture() -> str:
     lines += [f"    [*] --> {name}" for name in _EVENT_BOXES]
     lines += [f"    {name}: {words}" for name, words in _EVENT_BOXES.items()]
     boxes: dict[tuple[str, tuple[str, ...], Action], list[str]] = defaultdict(list)
-    for number, rule in enumerate(RULES, 1):
+    for number, rule in enumerate(POLICY_RULES, 1):
         box, name = _EVENTS[rule.event]
         boxes[box, _conditions_of(rule), rule.action].append(f"{number}{name}")
     for (source, conditions, action), heads in boxes.items():
@@ -107,10 +115,10 @@ def render_picture() -> str:
         lines.append(f"    {action.name}: {action.value}")
         lines += [
             f"    {action.name}: {one.happened} → {one.state.value if one.state else 'end'}"
-            for one in OUTCOMES
+            for one in TRANSITIONS
             if one.action is action
         ]
-    going_on = {outcome.action for outcome in OUTCOMES}
+    going_on = {outcome.action for outcome in TRANSITIONS}
     for kind, color, goes_on in (("deed", "#e2ebfa", True), ("end", "#fbe4e2", False)):
         names = [action.name for action in Action if (action in going_on) is goes_on]
         lines.append(f"    classDef {kind} fill:{color},color:#1c1e21")
@@ -118,17 +126,17 @@ def render_picture() -> str:
     return "\n".join(("```mermaid", *lines, "```"))
 
 
-_EVENT_BOXES = {"REQUEST": Event.REQUEST.value, "REFUSED": "the server refuses it"}
+_EVENT_BOXES = {"REQUEST": Trigger.REQUEST.value, "REFUSED": "the server refuses it"}
 
 _EVENTS = {
-    Event.REQUEST: ("REQUEST", ""),
-    Event.UNAUTHORIZED: ("REFUSED", " · 401"),
-    Event.SCOPE_WANTED: ("REFUSED", " · 403"),
+    Trigger.REQUEST: ("REQUEST", ""),
+    Trigger.UNAUTHORIZED: ("REFUSED", " · 401"),
+    Trigger.SCOPE_WANTED: ("REFUSED", " · 403"),
 }
 """The box of each, and what tells it from others there: most of what follows is the same."""
 
 
-def _conditions_of(rule: Rule) -> tuple[str, ...]:
+def _conditions_of(rule: PolicyRule) -> tuple[str, ...]:
     states = () if len(rule.states) == len(State) else (_names_of(rule.states),)
     facts = [fact.name.lower().replace("_", " ") for fact in Fact if fact in rule.facts]
     return (*states, f"[{', '.join(facts)}]") if facts else states
@@ -158,20 +166,20 @@ def render_retries() -> str:
 def render_numbers() -> str:
     """The bounds."""
     say = describe_wait
-    downs = ", ".join(map(say, ledger.TAB_COOL_DOWNS))
-    quick = f"{ledger.MAX_QUICK_TABS} within {say(ledger.TAB_COOL_DOWNS[0])}"
+    downs = ", ".join(map(say, budget.TAB_COOL_DOWNS))
+    quick = f"{budget.MAX_QUICK_TABS} within {say(budget.TAB_COOL_DOWNS[0])}"
     rows = [
         ("Tab after one that came to nothing", f"not before {downs}; then a day, or a command"),
         ("Tabs that led to an accepted token", f"{quick}, and one for each new set of scopes"),
-        ("Tabs in all", f"{ledger.MAX_TABS} within {say(ledger.DAY)}"),
-        ("After a sign-in that failed before any tab", say(ledger.ATTEMPT_COOL_DOWN)),
+        ("Tabs in all", f"{budget.MAX_TABS} within {say(budget.DAY)}"),
+        ("After a sign-in that failed before any tab", say(budget.ATTEMPT_COOL_DOWN)),
         (
             "Between two renewals because of a refusal",
-            f"{say(ledger.RENEWAL_SPACING)}, but one whose process was killed is made good at once",
+            f"{say(budget.RENEWAL_SPACING)}, but one whose process was killed is made good at once",
         ),
-        ("Renewals whose tokens are never accepted", _steps(ledger.VAIN_RENEWALS)),
-        ("After a token endpoint without a verdict", _steps(ledger.ANSWERED_RENEWALS)),
-        ("After one that could not be reached", _steps(ledger.UNSENT_RENEWALS)),
+        ("Renewals whose tokens are never accepted", _steps(budget.VAIN_RENEWALS)),
+        ("After a token endpoint without a verdict", _steps(budget.ANSWERED_RENEWALS)),
+        ("After one that could not be reached", _steps(budget.UNSENT_RENEWALS)),
         ("A listening stream that ended is opened again", _steps(retry.STREAM_STEPS)),
         ("A tab is waited for (`--auth-timeout`)", say(DEFAULT_AUTH_TIMEOUT)),
         ("A token endpoint is waited for", say(POST_TIMEOUT)),

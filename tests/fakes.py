@@ -14,7 +14,7 @@ from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
-from mcp_remote_py.channel import Deliver, Known, OnLine, Piece
+from mcp_remote_py.channel import Deliver, OnLine, Piece, ServerSnapshot
 from mcp_remote_py.jsonrpc import Kind, Message
 from mcp_remote_py.parsing import parse_message
 
@@ -309,11 +309,11 @@ class FakeSignInWatch:
         recalls: how often it was asked what was kept.
     """
 
-    def __init__(self, todo: str = "", known: Known | None = None) -> None:
+    def __init__(self, todo: str = "", known: ServerSnapshot | None = None) -> None:
         self.todo = todo
         self.in_use = False
-        self.known = known or Known()
-        self.kept: list[Known] = []
+        self.known = known or ServerSnapshot()
+        self.kept: list[ServerSnapshot] = []
         self.recalls = 0
 
     @property
@@ -325,12 +325,12 @@ class FakeSignInWatch:
         """See `SignInWatch`."""
         return self.todo
 
-    def recall(self) -> Known:
+    def recall(self) -> ServerSnapshot:
         """See `SignInWatch`."""
         self.recalls += 1
         return self.known
 
-    def keep(self, known: Known) -> None:
+    def keep(self, known: ServerSnapshot) -> None:
         """See `SignInWatch`."""
         self.kept.append(known)
 

@@ -19,6 +19,7 @@ from mcp_remote_py.errors import (
     Refused,
     SessionLost,
     UsageError,
+    error_classes,
     explain_stars,
     name_server,
     one_line,
@@ -50,6 +51,26 @@ def test_an_invalid_message_carries_what_its_sender_must_be_answered() -> None:
     error = InvalidMessage("Broken.", code=-32700, raw_id=b"1")
     assert (error.code, error.raw_id, error.sentence()) == (-32700, b"1", "Broken.")
     assert InvalidMessage("Broken.", code=-32700).raw_id is None
+
+
+def test_who_knows_more_makes_another_error_of_it() -> None:
+    error = Refused("No.", hint="Wait.", status=429, retry_after=1.5, body=b"{}", is_answer=True)
+    told = error.with_evidence("It said so.").with_hint("Go.")
+    assert type(told) is Refused
+    assert (str(told), told.cause, told.hint) == ("No. It said so.", "No. It said so.", "Go.")
+    assert (told.status, told.retry_after, told.body, told.is_answer) == (429, 1.5, b"{}", True)
+    assert error.sentence() == "No. Wait."
+    assert error.with_evidence("").cause == "No."
+    lost = SessionLost("Gone.", status=404).with_otherwise(error)
+    assert (lost.otherwise, lost.with_hint("x").otherwise, lost.status) == (error, error, 404)
+
+
+@pytest.mark.parametrize("kind", list(error_classes()), ids=lambda kind: kind.__name__)
+def test_every_error_is_the_same_one_when_it_is_restored(kind: type[McpRemoteError]) -> None:
+    members = {"cause": "No.", "hint": "Wait.", "status": 429}
+    error = kind.restore(members)
+    assert (type(error), str(error), error.__dict__) == (kind, "No.", members)
+    assert error.sentence() == "No. Wait."
 
 
 def test_a_lost_session_is_a_refusal_and_so_may_be_repeated() -> None:

@@ -13,9 +13,18 @@ from pathlib import Path
 import pytest
 
 from mcp_remote_py import retry
-from mcp_remote_py.oauth.ledger import DAY, Ledger, wait_for_renewal, wait_for_tab
-from mcp_remote_py.oauth.policy import OUTCOMES, RULES, Action, Event, Fact, Outcome, Rule, State
-from mcp_remote_py.oauth.steps import Response
+from mcp_remote_py.oauth.budget import DAY, SignInBudget, wait_for_renewal, wait_for_tab
+from mcp_remote_py.oauth.policy import (
+    POLICY_RULES,
+    TRANSITIONS,
+    Action,
+    Fact,
+    PolicyRule,
+    State,
+    Transition,
+    Trigger,
+)
+from mcp_remote_py.oauth.steps import HttpResponse
 from mcp_remote_py.oauth.tokens import GrantRefused, parse_refusal
 from tests.oauth.test_exploration import (
     FAULTS,
@@ -35,11 +44,11 @@ TEXT = (TESTS.parent / "docs" / "never-a-loop.md").read_text(encoding="utf-8")
 WORDS = " ".join(TEXT.replace("\n> ", " ").split())
 """The same on one line."""
 
-CODES = {"": Event.REQUEST, "401": Event.UNAUTHORIZED, "403": Event.SCOPE_WANTED}
+CODES = {"": Trigger.REQUEST, "401": Trigger.UNAUTHORIZED, "403": Trigger.SCOPE_WANTED}
 SOURCES = {
-    Event.REQUEST: "REQUEST",
-    Event.UNAUTHORIZED: "REFUSED",
-    Event.SCOPE_WANTED: "REFUSED",
+    Trigger.REQUEST: "REQUEST",
+    Trigger.UNAUTHORIZED: "REFUSED",
+    Trigger.SCOPE_WANTED: "REFUSED",
 }
 
 
@@ -66,9 +75,9 @@ def table_below(heading: str) -> list[list[str]]:
     return [row.strip("| ").split(" | ") for row in rows[1].splitlines()]
 
 
-def read_rules() -> dict[int, tuple[frozenset[State], Event, frozenset[Fact], Action]]:
+def read_rules() -> dict[int, tuple[frozenset[State], Trigger, frozenset[Fact], Action]]:
     """Those of the picture, by their number, each read from its box and the edges there."""
-    found: dict[int, tuple[frozenset[State], Event, frozenset[Fact], Action]] = {}
+    found: dict[int, tuple[frozenset[State], Trigger, frozenset[Fact], Action]] = {}
     for box, (head, *conditions) in boxes().items():
         if not box.startswith("RULE_"):
             continue
@@ -95,17 +104,17 @@ def read_rules() -> dict[int, tuple[frozenset[State], Event, frozenset[Fact], Ac
 
 
 def test_the_picture_has_every_rule_and_no_other() -> None:
-    assert read_rules() == {number: rule[:4] for number, rule in enumerate(RULES, 1)}
+    assert read_rules() == {number: rule[:4] for number, rule in enumerate(POLICY_RULES, 1)}
 
 
 def test_the_picture_has_every_outcome_and_no_other() -> None:
     found = [
-        Outcome(action, happened, None if state == "end" else State(state))
+        Transition(action, happened, None if state == "end" else State(state))
         for action in Action
         for line in boxes()[action.name][1:]
         for happened, _, state in [line.partition(" → ")]
     ]
-    assert sorted(map(str, found)) == sorted(map(str, OUTCOMES))
+    assert sorted(map(str, found)) == sorted(map(str, TRANSITIONS))
     assert [boxes()[action.name][0] for action in Action] == [action.value for action in Action]
 
 
@@ -119,18 +128,18 @@ def test_the_table_has_every_rule_in_its_order() -> None:
     rows = table_below("| Rule | At | with a token that is | where | do | because |")
     assert [tuple(row[:2] + row[4:]) for row in rows] == [
         (str(number), rule.event.value, rule.action.value, rule.why)
-        for number, rule in enumerate(RULES, 1)
+        for number, rule in enumerate(POLICY_RULES, 1)
     ]
-    for row, rule in zip(rows, RULES, strict=True):
+    for row, rule in zip(rows, POLICY_RULES, strict=True):
         assert row[2:4] == [describe_states(rule), describe_facts(rule)]
 
 
-def describe_states(rule: Rule) -> str:
+def describe_states(rule: PolicyRule) -> str:
     names = [state.value for state in State if state in rule.states]
     return "anything" if len(names) == len(State) else ", ".join(names)
 
 
-def describe_facts(rule: Rule) -> str:
+def describe_facts(rule: PolicyRule) -> str:
     return "; ".join(sorted(fact.value for fact in rule.facts)) or "nothing of the above"
 
 
@@ -151,7 +160,7 @@ def test_what_ends_a_credential_is_what_is_told() -> None:
         for error in (*errors, *others)
         for code in range(200, 600)
         if isinstance(
-            parse_refusal(Response(code, {}, f'{{"error": "{error}"}}'.encode()), where="It"),
+            parse_refusal(HttpResponse(code, {}, f'{{"error": "{error}"}}'.encode()), where="It"),
             GrantRefused,
         )
     }
@@ -160,9 +169,9 @@ def test_what_ends_a_credential_is_what_is_told() -> None:
 
 def test_a_clock_set_back_does_what_is_told() -> None:
     now = 10 * DAY
-    held = [Ledger(renew_after=now + days * DAY) for days in (2, 2.01)]
+    held = [SignInBudget(renew_after=now + days * DAY) for days in (2, 2.01)]
     assert [wait_for_renewal(one, now, refused=False) for one in held] == [2 * DAY, 0]
-    assert not wait_for_tab(Ledger(tabs=(now + 1,), vain_tabs=3), now, step_up=False)
+    assert not wait_for_tab(SignInBudget(tabs=(now + 1,), vain_tabs=3), now, step_up=False)
     assert "One set back frees tabs, and may hold back renewals for two days at most" in WORDS
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from mcp_remote_py.channel import Known
+from mcp_remote_py.channel import ServerSnapshot
 from mcp_remote_py.errors import NotSent, Refused
 from mcp_remote_py.jsonrpc import INVALID_PARAMS, LOCAL_ERROR, Message
 from mcp_remote_py.relay.relay import MAX_IN_FLIGHT
@@ -35,7 +35,7 @@ LINK = "https://auth.example/authorize?a=b"
 TODO = f"Open this address to sign in: {LINK}"
 PATIENCE = 45.0
 
-KNOWN = Known(
+KNOWN = ServerSnapshot(
     b'{"protocolVersion":"2025-11-25","capabilities":{"tools":{}}, "serverInfo":{"name":"far"}}',
     b'{"tools":[{"name":"add","annotations":{"readOnlyHint":true}}, {"name":"drop"}]}',
 )
@@ -86,7 +86,7 @@ def stage(
     test: Callable[[Stage], Awaitable[None]],
     *,
     todo: str = TODO,
-    known: Known | None = None,
+    known: ServerSnapshot | None = None,
     **options: Any,
 ) -> None:
     async def main() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from mcp_remote_py import __version__
-from mcp_remote_py.channel import Known
+from mcp_remote_py.channel import ServerSnapshot
 from mcp_remote_py.jsonrpc import Message
 from mcp_remote_py.parsing import parse_message
 from mcp_remote_py.settings.commands import ToolRules
@@ -36,7 +36,7 @@ def request(method: str, params: Json | None = None) -> Message:
 
 
 def stand_in(
-    known: Known | None = None,
+    known: ServerSnapshot | None = None,
     params: Json | None = INITIALIZE,
     watch: FakeSignInWatch | None = None,
     rules: ToolRules | None = None,
@@ -149,7 +149,7 @@ def test_ping_is_answered() -> None:
 
 @pytest.mark.promise("A6", "R2")
 def test_what_the_server_said_last_is_said_again_byte_for_byte() -> None:
-    one = stand_in(Known(RESULT, TOOLS))
+    one = stand_in(ServerSnapshot(RESULT, TOOLS))
     assert one.greet() == RESULT
     assert one.answer(request("tools/list")) == TOOLS
     assert ask(one, "tools/call", {"name": "add"}) is None
@@ -161,14 +161,14 @@ def test_what_the_server_said_last_is_said_again_byte_for_byte() -> None:
     [("2025-11-25", "2025-06-18"), ("2024-11-05", "2024-11-05"), ("someday", "2025-06-18")],
 )
 def test_version_is_one_the_server_takes(wanted: str, answered: str) -> None:
-    one = stand_in(Known(RESULT), {**INITIALIZE, "protocolVersion": wanted})
+    one = stand_in(ServerSnapshot(RESULT), {**INITIALIZE, "protocolVersion": wanted})
     expected = json.loads(RESULT) | {"protocolVersion": answered}
     assert json.loads(one.greet()) == expected
     assert b"12345678901234567890" in one.greet()
 
 
 def test_lists_that_were_announced_are_empty() -> None:
-    one = stand_in(Known(RESULT))
+    one = stand_in(ServerSnapshot(RESULT))
     assert ask(one, "prompts/list") == {"prompts": []}
     assert ask(one, "resources/list") == {"resources": []}
     assert ask(one, "resources/templates/list") == {"resourceTemplates": []}
@@ -176,7 +176,7 @@ def test_lists_that_were_announced_are_empty() -> None:
 
 def test_further_pages_are_neither_promised_nor_invented() -> None:
     tools = encode({"tools": [{"name": "add"}], "nextCursor": "2"})
-    one = stand_in(Known(RESULT, tools))
+    one = stand_in(ServerSnapshot(RESULT, tools))
     assert ask(one, "tools/list") == {"tools": [{"name": "add"}]}
     assert ask(one, "tools/list", {"cursor": "2"}) is None
 
@@ -185,7 +185,7 @@ def test_known_tools_are_hidden_by_the_rules_and_learned_from() -> None:
     tools = encode(
         {"tools": [{"name": "add", "annotations": {"readOnlyHint": True}}, {"name": "x"}]}
     )
-    one = stand_in(Known(RESULT, tools), rules=ToolRules(read_only=True))
+    one = stand_in(ServerSnapshot(RESULT, tools), rules=ToolRules(read_only=True))
     (tool,) = ask(one, "tools/list")["tools"]
     assert tool["name"] == "add"
 
@@ -212,14 +212,14 @@ def test_excuse_says_what_is_missing_and_what_to_do() -> None:
     ],
 )
 def test_unusable_result_is_as_none(initialize: bytes) -> None:
-    assert json.loads(stand_in(Known(initialize, TOOLS)).greet())["serverInfo"]["name"] == (
-        "mcp-remote-py"
-    )
+    assert json.loads(stand_in(ServerSnapshot(initialize, TOOLS)).greet())["serverInfo"][
+        "name"
+    ] == ("mcp-remote-py")
 
 
 @pytest.mark.parametrize("tools", [b"[]", b"{}", b'{"tools":{}}'])
 def test_unusable_tools_are_as_none(tools: bytes) -> None:
-    (tool,) = ask(stand_in(Known(RESULT, tools)), "tools/list")["tools"]
+    (tool,) = ask(stand_in(ServerSnapshot(RESULT, tools)), "tools/list")["tools"]
     assert tool["name"] == "sign_in"
 
 

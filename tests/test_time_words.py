@@ -40,10 +40,20 @@ def test_span_in_words(seconds: float, words: str) -> None:
     assert describe_span(seconds) == words
 
 
-def test_moment_in_words() -> None:
-    moment = to_moment(1_700_000_000)
-    assert moment is not None
-    assert describe_moment(moment) == "2023-11-14 22:13 UTC"
+NOW = 1_700_000_000.0
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (NOW + 3599, "2023-11-14 23:13 UTC (in 59 minutes)"),
+        (NOW, "2023-11-14 22:13 UTC (0 seconds ago)"),
+        (NOW - 7200, "2023-11-14 20:13 UTC (2 hours ago)"),
+        (1e300, ""),
+    ],
+)
+def test_moment_in_words(seconds: float, words: str) -> None:
+    assert describe_moment(seconds, NOW) == words
 
 
 @pytest.mark.parametrize("seconds", [1e300, -1e300, float("inf"), float("nan")])

@@ -331,7 +331,8 @@ class EraChannel:
                 from mcp_remote_py.eras.results import to_handshake_error  # few starts need it
 
                 # It may be the answer to a later round, whose id is ours.
-                told.body = to_handshake_error(request, parse_message(told.body)).raw
+                body = to_handshake_error(request, parse_message(told.body)).raw
+                told = told.changed({"body": body})
             raise told from error
 
     async def _ask_properly(self, request: Message) -> Message:

@@ -16,9 +16,6 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-Stop = Callable[[str], None]
-"""Takes the reason, a sentence."""
-
 SIGNALS = ("SIGTERM", "SIGHUP", "SIGINT", "SIGBREAK")
 
 

@@ -17,7 +17,7 @@ from mcp_remote_py.oauth.steps import Credential
 from mcp_remote_py.redact import mask_url
 from mcp_remote_py.settings.commands import LoginSettings
 from mcp_remote_py.settings.headers import HeaderSettings, check_sign_in_headers
-from mcp_remote_py.time_words import describe_moment, to_moment
+from mcp_remote_py.time_words import describe_moment
 from mcp_remote_py.transports.headers import HeaderSource
 
 logger = logging.getLogger("mcp_remote_py")
@@ -91,11 +91,9 @@ def _say_done(server: str, credential: Credential, now: float) -> str:
 def _say_expiry(credential: Credential, now: float) -> str:
     if credential.expires_at is None:
         return "The server does not say how long it lasts."
-    moment = to_moment(credential.expires_at)
-    if moment is None:
+    until = describe_moment(credential.expires_at, now)
+    if not until:
         return "The server gives an expiry too far ahead to show."
-    minutes = max(0, int(credential.expires_at - now) // 60)
-    until = f"{describe_moment(moment)} ({minutes} minutes)"
     if credential.refresh_token is None:
         return f"It lasts until {until}; then sign in again."
     return f"The token lasts until {until} and is renewed by itself."

@@ -12,9 +12,13 @@ from collections.abc import Callable, Mapping
 
 from mcp_remote_py.commands.agent import BuildAgent, load_agent
 from mcp_remote_py.credentials.keys import FOLDER, choose_store
-from mcp_remote_py.credentials.known import KnownFile
-from mcp_remote_py.credentials.state import State, StateFile, list_states, state_directory
-from mcp_remote_py.credentials.store import session_key
+from mcp_remote_py.credentials.server_cache import ServerCache
+from mcp_remote_py.credentials.session_files import (
+    SessionFile,
+    SessionRecord,
+    list_records,
+    state_directory,
+)
 from mcp_remote_py.errors import McpRemoteError, one_line
 from mcp_remote_py.redact import mask_url, remember, secrets_in_url
 from mcp_remote_py.settings.commands import LoginSettings, LogoutSettings
@@ -59,7 +63,7 @@ def run_logout(
 
 def find_sessions(
     settings: LogoutSettings, environment: Mapping[str, str]
-) -> tuple[list[State], int]:
+) -> tuple[list[SessionRecord], int]:
     """The sessions that are meant; and how many are stored that no record tells anything of.
 
     The one that is named in full is always among them: its record may be lost while a token of
@@ -69,13 +73,10 @@ def find_sessions(
         StoreError: all are meant, and what is stored cannot be found out.
     """
     directory = state_directory(environment)
-    known = list_states(directory)
+    known = list_records(directory)
     if settings.server is None:
         stored = set(choose_store("file", directory, os.urandom).sessions())
-        by_key = {
-            session_key(state.server, state.resource or None, state.profile): state
-            for state in known
-        }
+        by_key = {state.session.key: state for state in known}
         meant = [
             state
             for key, state in by_key.items()
@@ -92,12 +93,14 @@ def find_sessions(
         and state.profile == profile
         and settings.resource in (None, state.resource)
     ]
-    found = found or [State(server=server, profile=profile, resource=settings.resource or "")]
+    found = found or [
+        SessionRecord(server=server, profile=profile, resource=settings.resource or "")
+    ]
     return found, 0
 
 
 async def _sign_out(
-    state: State,
+    state: SessionRecord,
     settings: LogoutSettings,
     environment: Mapping[str, str],
     write: Callable[[str], None],
@@ -116,20 +119,19 @@ async def _sign_out(
         logger.error("%s: %s", name, error.sentence())
         return FAILED_STATUS
     directory = state_directory(environment)
-    session = (state.server, state.resource, state.profile)
-    if not StateFile(directory, *session).delete():
+    if not SessionFile(directory, state.session).delete():
         return FAILED_STATUS  # what `status` says is told by that file
-    KnownFile(directory, *session, os.urandom).delete()
+    ServerCache(directory, state.session, os.urandom).delete()
     write(f"Signed out of {name}." if there_was_one else f"Nobody was signed in at {name}.")
     return DONE_STATUS
 
 
-def _name(state: State) -> str:
+def _name(state: SessionRecord) -> str:
     profile = f" (profile {state.profile})" if state.profile else ""
     return one_line(f"{mask_url(state.server)}{profile}")
 
 
-def _to_login_settings(state: State, settings: LogoutSettings) -> LoginSettings:
+def _to_login_settings(state: SessionRecord, settings: LogoutSettings) -> LoginSettings:
     """The settings of the session that `state` remembers."""
     server = parse_url(state.server)
     defaults = SignInSettings()

@@ -16,16 +16,17 @@ from typing import TYPE_CHECKING
 from mcp_remote_py.bridge.era import ServerEra
 from mcp_remote_py.bridge.host_side import HostSide
 from mcp_remote_py.bridge.server_side import EraChannel
-from mcp_remote_py.channel import Deliver, Header, Known, ServerChannel
+from mcp_remote_py.channel import Deliver, Sent, ServerChannel, ServerSnapshot
 from mcp_remote_py.clock import LoopClock
 from mcp_remote_py.commands.lifetime import watch_parent, watch_signals
-from mcp_remote_py.credentials.state import StateFile, state_directory
+from mcp_remote_py.credentials.session_files import SessionFile, state_directory
 from mcp_remote_py.eras.parameters import ParameterHeaders
 from mcp_remote_py.eras.passthrough import Stamp
 from mcp_remote_py.eras.verdict import Era
 from mcp_remote_py.named_files import read_settled
 from mcp_remote_py.redact import mask_url
 from mcp_remote_py.relay.relay import Relay
+from mcp_remote_py.session_id import session_of
 from mcp_remote_py.settings.commands import ProtocolStrategy, ProxySettings, TransportStrategy
 from mcp_remote_py.tools import ToolCatalog
 from mcp_remote_py.transports.choose import Candidate, ChosenChannel, OnAccepted
@@ -38,7 +39,7 @@ from mcp_remote_py.transports.stdio import StdioChannel
 from mcp_remote_py.transports.streamable import StreamableChannel
 
 if TYPE_CHECKING:
-    from mcp_remote_py.credentials.known import KnownFile
+    from mcp_remote_py.credentials.server_cache import ServerCache
     from mcp_remote_py.signin.agent import SignInAgent
 
 logger = logging.getLogger("mcp_remote_py")
@@ -52,12 +53,18 @@ class LazySignIn:
     """An `Authorizer` and `SignInWatch` that costs nothing where nobody signs in."""
 
     def __init__(
-        self, settings: ProxySettings, environment: Mapping[str, str], *, signed_in: bool
+        self,
+        settings: ProxySettings,
+        environment: Mapping[str, str],
+        state: SessionFile,
+        *,
+        signed_in: bool,
     ) -> None:
         self._settings = settings
         self._environment = environment
+        self._state = state
         self._agent: SignInAgent | None = None
-        self._known: KnownFile | None = None
+        self._cache: ServerCache | None = None
         # Only a hint: where it is wrong, the server's refusal leads to the same record.
         self._signed_in = signed_in
         self._server_address = ""
@@ -66,23 +73,23 @@ class LazySignIn:
         """The server was connected to there, last."""
         self._server_address = address
 
-    async def headers(self, method: bytes, url: str) -> tuple[Header, ...]:
+    async def authorize(self, method: bytes, url: str) -> Sent | None:
         """See `Authorizer`."""
         if self._agent is None and not self._signed_in:
-            return ()
-        return await self._get().headers(method, url)
+            return None
+        return await self._get().authorize(method, url)
 
     def take_nonce(self, nonce: bytes) -> None:
         """See `Authorizer`."""
         if self._agent is not None:
             self._agent.take_nonce(nonce)
 
-    def accepted(self, sent: bytes) -> None:
+    def accepted(self, sent: Sent) -> None:
         """See `Authorizer`."""
         if self._agent is not None:
             self._agent.accepted(sent)
 
-    async def refused(self, sent: bytes | None, status: int, challenge: bytes) -> bool:
+    async def refused(self, sent: Sent | None, status: int, challenge: bytes) -> bool:
         """See `Authorizer`."""
         return await self._get().refused(sent, status, challenge)
 
@@ -105,27 +112,25 @@ class LazySignIn:
         """See `SignInWatch`."""
         return "" if self._agent is None else self._agent.waiting_for_person()
 
-    def recall(self) -> Known:
+    def recall(self) -> ServerSnapshot:
         """See `SignInWatch`."""
-        return self._get_known().read()
+        return self._get_cache().read()
 
-    def keep(self, known: Known) -> None:
+    def keep(self, known: ServerSnapshot) -> None:
         """See `SignInWatch`; with a sign-in that is not kept, neither is this."""
         if self._settings.sign_in.token_store != "memory":  # noqa: S105 - its name
-            self._get_known().keep(known)
+            self._get_cache().keep(known)
 
-    def _get_known(self) -> KnownFile:
-        if self._known is None:
-            from mcp_remote_py.credentials.known import KnownFile
+    def _get_cache(self) -> ServerCache:
+        if self._cache is None:
+            from mcp_remote_py.credentials.server_cache import ServerCache
 
-            self._known = KnownFile(
+            self._cache = ServerCache(
                 state_directory(self._environment),
-                str(self._settings.server),
-                self._settings.sign_in.resource or "",
-                self._settings.sign_in.profile,
+                session_of(self._settings.server, self._settings.sign_in),
                 os.urandom,
             )
-        return self._known
+        return self._cache
 
     def _get(self) -> SignInAgent:
         if self._agent is None:
@@ -136,6 +141,7 @@ class LazySignIn:
                 self._environment,
                 say,
                 server_address=lambda: self._server_address,
+                state=self._state,
             )
         return self._agent
 
@@ -184,13 +190,8 @@ async def _relay(
     await headers.load()
     host = StdioChannel(stdin, stdout, settings.max_message_size)
     clock = LoopClock()
-    state = StateFile(
-        state_directory(environment),
-        str(settings.server),
-        settings.sign_in.resource or "",
-        settings.sign_in.profile,
-    )
-
+    session = session_of(settings.server, settings.sign_in)
+    state = SessionFile(state_directory(environment), session)
     known = state.read()
     era = make_era(settings.protocol, known.era, lambda found: state.update(era=found.value))
     parameters = ParameterHeaders()
@@ -198,7 +199,7 @@ async def _relay(
     authorizer = on_connected = None
     if not headers.has_authorization:
         signed_in = known.signed_in_at is not None
-        authorizer = LazySignIn(settings, environment, signed_in=signed_in)
+        authorizer = LazySignIn(settings, environment, state, signed_in=signed_in)
         on_connected = authorizer.note_address
 
     intake = Intake(settings.max_message_size)
@@ -261,7 +262,7 @@ def build_transport(
     settings: ProxySettings,
     make_http: Callable[[], HttpClient],
     stamp: Stamp,
-    state: StateFile,
+    state: SessionFile,
     remembered: str,
     deliver: Deliver,
     on_session_lost: Callable[[], None],

@@ -11,14 +11,13 @@ import shlex
 import time
 from collections.abc import Callable, Mapping
 
-from mcp_remote_py.credentials.state import State, list_states, state_directory
+from mcp_remote_py.credentials.session_files import SessionRecord, list_records, state_directory
 from mcp_remote_py.errors import explain_stars, name_server, one_line
-from mcp_remote_py.oauth.ledger import wait_for_renewal, wait_for_tab
+from mcp_remote_py.oauth.budget import wait_for_renewal, wait_for_tab
 from mcp_remote_py.redact import mask_url, remember, scrub_known, secrets_in_url
 from mcp_remote_py.settings.commands import StatusSettings
 from mcp_remote_py.time_words import (
     describe_moment,
-    describe_span,
     describe_wait,
     to_moment,
 )
@@ -37,7 +36,7 @@ def run_status(
     That is 3 where a server is asked for and nobody is signed in there.
     """
     states = [
-        state for state in list_states(state_directory(environment)) if _matches(state, settings)
+        state for state in list_records(state_directory(environment)) if _matches(state, settings)
     ]
     for state in states:
         remember(secrets_in_url(state.server))
@@ -53,7 +52,7 @@ def run_status(
     return 0 if signed_in or settings.server is None else SIGN_IN_NEEDED_STATUS
 
 
-def _matches(state: State, settings: StatusSettings) -> bool:
+def _matches(state: SessionRecord, settings: StatusSettings) -> bool:
     return (
         (settings.server is None or state.server == str(settings.server))
         and settings.profile in (None, state.profile)
@@ -70,7 +69,7 @@ def _say_nothing_known(settings: StatusSettings) -> str:
     return explain_stars(f"Nothing is known of {mask_url(server)}. To sign in: {command}")
 
 
-def _to_lines(state: State, now: float) -> list[str]:
+def _to_lines(state: SessionRecord, now: float) -> list[str]:
     facts = {
         "profile": state.profile,
         "resource": mask_url(state.resource),
@@ -93,7 +92,7 @@ def _to_lines(state: State, now: float) -> list[str]:
     return [one_line(mask_url(state.server)), *lines]
 
 
-def _name_command(text: str, state: State) -> str:
+def _name_command(text: str, state: SessionRecord) -> str:
     options = state.login_options or _name_session(state.profile, state.resource)
     return explain_stars(name_server(scrub_known(text), state.server, options))
 
@@ -104,27 +103,27 @@ def _name_session(profile: str, resource: str) -> str:
     return shlex.join(word for pair in options.items() if pair[1] for word in pair)
 
 
-def _say_signed_in(state: State, now: float) -> str:
+def _say_signed_in(state: SessionRecord, now: float) -> str:
     if state.signed_in_at is None:
         return "no"
     account = f", as {state.account}" if state.account else ""
-    return f"{_say_time(state.signed_in_at, now)}{account}"
+    return f"{describe_moment(state.signed_in_at, now) or 'at an unknown time'}{account}"
 
 
-def _say_budget(state: State, now: float) -> str:
+def _say_budget(state: SessionRecord, now: float) -> str:
     """When a sign-in may begin by itself, where that is not now."""
-    wait, vain = wait_for_tab(state.ledger, now, step_up=False), state.ledger.vain_tabs
+    wait, vain = wait_for_tab(state.budget, now, step_up=False), state.budget.vain_tabs
     if not wait or (state.signed_in_at is not None and not vain):
         return ""
     tried = f"; {vain} came to nothing" if vain else ""
     return f"by itself in {describe_wait(wait)}{tried}. Now: mcp-remote-py login URL"
 
 
-def _say_renewal(state: State, now: float) -> str:
-    wait = wait_for_renewal(state.ledger, now, refused=False)
+def _say_renewal(state: SessionRecord, now: float) -> str:
+    wait = wait_for_renewal(state.budget, now, refused=False)
     if not wait:
         return ""
-    failures, vain = state.ledger.renewal_failures, state.ledger.vain_renewals
+    failures, vain = state.budget.renewal_failures, state.budget.vain_renewals
     why = f"{failures} without an answer" if failures else f"{vain} that came to nothing"
     return f"in {describe_wait(wait)}, after {why}"
 
@@ -133,22 +132,11 @@ def _say_expiry(expires_at: float | None, now: float) -> str:
     if expires_at is None:
         return "not said by the server"
     later = " when it is used next" if expires_at <= now else ""
-    return f"{_say_time(expires_at, now)}; renewed{later} where the server allows it"
+    moment = describe_moment(expires_at, now) or "too far ahead to show"
+    return f"{moment}; renewed{later} where the server allows it"
 
 
-def _say_time(seconds: float, now: float) -> str:
-    moment = to_moment(seconds)
-    if moment is None:
-        return "too far away to show"
-    return f"{describe_moment(moment)} ({_say_distance(seconds - now)})"
-
-
-def _say_distance(seconds: float) -> str:
-    words = describe_span(abs(seconds))
-    return f"in {words}" if seconds > 0 else f"{words} ago"
-
-
-def _to_json(state: State, now: float) -> dict[str, object]:
+def _to_json(state: SessionRecord, now: float) -> dict[str, object]:
     return {
         "server": mask_url(state.server),
         "profile": state.profile,
@@ -165,9 +153,9 @@ def _to_json(state: State, now: float) -> dict[str, object]:
         "port": state.port,
         "last_error": scrub_known(state.last_error) or None,
         "last_hint": _name_command(state.last_hint, state) or None,
-        "vain_tabs": state.ledger.vain_tabs,
-        "next_tab_in": wait_for_tab(state.ledger, now, step_up=False),
-        "next_renewal_in": wait_for_renewal(state.ledger, now, refused=False),
+        "vain_tabs": state.budget.vain_tabs,
+        "next_tab_in": wait_for_tab(state.budget, now, step_up=False),
+        "next_renewal_in": wait_for_renewal(state.budget, now, refused=False),
     }
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from mcp_remote_py.channel import Clock
 from mcp_remote_py.credentials.files import make_private, open_private
-from mcp_remote_py.errors import LockBusy, StoreError
+from mcp_remote_py.errors import StoreError
 
 FIRST_WAIT = 0.01
 LONGEST_WAIT = 0.25
@@ -26,6 +26,10 @@ WAIT_FACTOR = 1.5
 
 CAN_BE_SHARED: bool = os.name == "posix"
 """Whether a lock can be held together with a child; Windows ties one to its process."""
+
+
+class LockBusy(StoreError):
+    """Another process did not give the lock back in time."""
 
 
 class Held:

@@ -1,33 +1,25 @@
 """Where credentials are kept, as an interface; what a record says; and a store that forgets.
 
-A session is one server, resource and profile. Must not know OAuth flows, keyrings, cryptography
+Must not know OAuth flows, keyrings, cryptography
 or files: whoever only asks for names loads none of them.
 """
 
 from __future__ import annotations
 
-import hashlib
 import math
-from collections.abc import Callable, Mapping
-from typing import Protocol, cast
+from collections.abc import Mapping
+from typing import Protocol
 
 import msgspec
 
 from mcp_remote_py.errors import StoreError
 from mcp_remote_py.oauth.steps import Client, Credential, PendingAuthorization
 from mcp_remote_py.redact import Secret
-from mcp_remote_py.url import ServerUrl
 
-SCHEMA = 1
+CREDENTIAL_SCHEMA = 1
 """Of records. A new member with a default leaves it as it is; a change that an older version
-would misread raises it, adds a migration, and gives the files a new suffix, so that two versions
-side by side do not push each other's records aside (field note 39)."""
-
-Migration = Callable[[dict[str, object]], dict[str, object]]
-"""Makes a record of the next schema from one of its own."""
-
-MIGRATIONS: Mapping[int, Migration] = {}
-"""By the schema they start from."""
+would misread raises it and gives the files a new suffix, so that two versions side by side do not
+push each other's records aside (field note 39)."""
 
 
 class BrokenRecord(StoreError):
@@ -35,7 +27,7 @@ class BrokenRecord(StoreError):
 
 
 class Store(Protocol):
-    """Keeps one credential per session, a name made by `session_key`.
+    """Keeps one credential per session, which is named by its `SessionId.key`.
 
     Every function may block, for a disk or for a person who is asked to unlock a keyring: call
     them in a thread. Each may be called from several threads.
@@ -114,18 +106,6 @@ class Store(Protocol):
     def describe(self) -> str:
         """For a person: what keeps the credentials, and where; touches no keyring."""
         ...
-
-
-def session_key(server: ServerUrl | str, resource: str | None, profile: str) -> str:
-    """The name of a session: 64 hexadecimal digits (decision D7).
-
-    `resource` is what the person asked for instead of the published one, if anything. Header
-    values are not part of it: they change, and the sign-in must not be lost with them.
-    """
-    # A ServerUrl is canonical, also in a record: lower-case scheme and host, no default port, the
-    # rest as typed.
-    parts = [str(server), resource or "", profile]
-    return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()
 
 
 class MemoryStore:
@@ -244,13 +224,13 @@ def encode(credential: Credential) -> bytes:
         obtained_at=_finite(credential.obtained_at) or 0.0,
         expires_at=_finite(credential.expires_at),
     )._asdict()
-    return _write({"schema": SCHEMA} | values | {"client": client._asdict()})
+    return _write({"schema": CREDENTIAL_SCHEMA} | values | {"client": client._asdict()})
 
 
 def encode_pending(pending: PendingAuthorization) -> bytes:
     """The record of an authorization request, in clear text. Raises as `encode`."""
     credential = msgspec.Raw(encode(pending.credential))
-    return _write({"schema": SCHEMA} | pending._asdict() | {"credential": credential})
+    return _write({"schema": CREDENTIAL_SCHEMA} | pending._asdict() | {"credential": credential})
 
 
 def _write(record: Mapping[str, object]) -> bytes:
@@ -264,21 +244,17 @@ def _write(record: Mapping[str, object]) -> bytes:
         ) from None
 
 
-def decode(data: bytes, migrations: Mapping[int, Migration] = MIGRATIONS) -> Credential:
-    """The credential of a record, brought up to this schema. Members not known are left out.
+def decode(data: bytes) -> Credential:
+    """The credential of a record. Members not known are left out.
 
     Raises:
         BrokenRecord: it is not a record, or of a schema this version cannot read.
     """
     try:
         members = _decode_members(data)
-        schema = members.get("schema")
-        while schema != SCHEMA:
-            migrate = migrations.get(schema) if isinstance(schema, int) else None
-            if migrate is None:
-                raise BrokenRecord(f"The record has schema {_number(schema)}, not {SCHEMA}.")
-            members, schema = migrate(members), cast("int", schema) + 1
-        record = msgspec.convert({**members, "schema": SCHEMA}, _Record)
+        if (schema := members.get("schema")) != CREDENTIAL_SCHEMA:
+            raise BrokenRecord(f"The record has schema {_number(schema)}, not {CREDENTIAL_SCHEMA}.")
+        record = msgspec.convert(members, _Record)
     except (ValueError, RecursionError):
         # msgspec's errors are ValueErrors; their words may quote a value, so they stay here.
         raise BrokenRecord("The record is not a credential.") from None
@@ -302,8 +278,8 @@ def decode_pending(data: bytes) -> PendingAuthorization:
         record = _decode_pending(data)
     except (ValueError, RecursionError):
         raise BrokenRecord("The record is not an authorization request.") from None
-    if record.schema != SCHEMA:
-        raise BrokenRecord(f"The record has schema {record.schema}, not {SCHEMA}.")
+    if record.schema != CREDENTIAL_SCHEMA:
+        raise BrokenRecord(f"The record has schema {record.schema}, not {CREDENTIAL_SCHEMA}.")
     fields = msgspec.structs.asdict(record)
     del fields["schema"]
     fields["credential"] = decode(bytes(record.credential))

@@ -43,7 +43,7 @@ def explain(error: Exception, *, sent: bool, where: str = "") -> Exception:
     if isinstance(error, ExchangeError):
         return error
     if (tls := find_cause(error, ssl.SSLError)) is not None:
-        return _explain_tls(tls)
+        return _explain_tls(tls, where)
     reason = str(error).strip().rstrip(".") or type(error).__name__
     at = f" {where}" if where else ""
     if isinstance(error, ConnectTimeout):
@@ -60,11 +60,11 @@ def explain(error: Exception, *, sent: bool, where: str = "") -> Exception:
     if isinstance(error, CannotBeSent):
         return Unusable(f"The request cannot be sent: {reason}.", hint="Check the headers you add.")
     if isinstance(error, Silence):
-        return no_answer_in_time("The server")
+        return no_answer_in_time(f"The server{at}")
     if isinstance(error, (Fault, OSError)):
         kind = Interrupted if sent else NotSent
         hint = _ILLEGAL_HINT if isinstance(error, IllegalAnswer) else ""
-        return kind(f"The connection to the server broke: {reason}.", hint=hint)
+        return kind(f"The connection to the server{at} broke: {reason}.", hint=hint)
     return error
 
 
@@ -73,14 +73,15 @@ _ILLEGAL_HINT = "Check the URL: else it is a fault of the server, or of a proxy 
 _CONNECT_HINT = "Check the URL, the network and whether a VPN or proxy is needed."
 
 
-def _explain_tls(error: ssl.SSLError) -> Unusable:
+def _explain_tls(error: ssl.SSLError, where: str) -> Unusable:
+    at = f" ({where})" if where else ""
     if isinstance(error, ssl.SSLCertVerificationError):
         return Unusable(
-            f"The server's certificate is not trusted: {error.verify_message.rstrip('.')}.",
+            f"The server's certificate is not trusted{at}: {error.verify_message.rstrip('.')}.",
             hint=CERTIFICATE_HINT,
         )
     return Unusable(
-        f"TLS with the server failed: {getattr(error, 'reason', None) or error}.",
+        f"TLS with the server failed{at}: {getattr(error, 'reason', None) or error}.",
         hint="Check that the URL's port speaks https, and whether the server wants --client-cert.",
     )
 

@@ -21,7 +21,7 @@ from mcp_remote_py.redact import Secret, mask_url
 from mcp_remote_py.time_words import describe_span
 
 MAX_TOKEN_LENGTH = 64 * 1024
-"""Characters. No server takes a header of that size: what is longer is no token to be read."""
+"""Characters. No server takes a header of that size: what is longer is not read as a token."""
 
 MAX_TIME = 1e11
 """Seconds since the epoch, in some thousand years: a larger number counts something else."""
@@ -116,7 +116,7 @@ def describe_jwt(jwt: Secret, now: float) -> str:
         parts.append(f"is for {name_audience(claims.audience)} (aud)")
     if claims.expires_at is not None:
         left = claims.expires_at - now
-        good = f"is good for another {describe_span(left)}" if left > 0 else ""
+        good = f"is good for another {describe_span(max(1, left))}" if left > 0 else ""
         parts.append(good or f"expired {describe_span(max(1, -left))} ago by this machine's clock")
     if len(parts) > 1:
         parts[-1] = f"and {parts[-1]}"
@@ -134,7 +134,7 @@ def _compare_audience(audience: tuple[str, ...], resource: str) -> str | None:
         return ""
     shown = _show(mask_url(resource))
     if not audience:
-        return f"names no audience (aud), the resource is {shown}"
+        return f"does not name an audience (aud); the resource is {shown}"
     named = name_audience(audience)
     if _MICROSOFT_GRAPH in audience:
         return f"is for {named} (aud: Microsoft Graph), the resource is {shown}"
@@ -166,7 +166,7 @@ def _compare_scope(claimed: str, scope: str) -> str | None:
     if not missing:
         return ""
     if not granted:
-        return f"names no scopes, and {shorten(missing)} was asked for"
+        return f"does not name any scopes, and {shorten(missing)} was asked for"
     return f"has the scopes {shorten(claimed)}, not {shorten(missing)}"
 
 

@@ -12,16 +12,16 @@ from typing import NamedTuple
 from urllib.parse import urlencode
 
 from mcp_remote_py.errors import Interrupted, NotSent, SignInFailed
-from mcp_remote_py.oauth.discovery import check_url
+from mcp_remote_py.oauth.discovery import check_endpoint
 from mcp_remote_py.oauth.grants import SignInDenied, add_tokens, post_form, request_tokens
 from mcp_remote_py.oauth.registration import DEVICE_CODE_GRANT
-from mcp_remote_py.oauth.steps import Conversation, Credential, Judge, Report, Response, Wait
+from mcp_remote_py.oauth.steps import Conversation, Credential, HttpResponse, Judge, Report, Wait
 from mcp_remote_py.oauth.tokens import (
     GrantRefused,
     TokenError,
+    parse_members,
     parse_refusal,
     read_lifetime,
-    read_members,
 )
 from mcp_remote_py.redact import Secret, mask_url, remember
 
@@ -112,14 +112,14 @@ def _request_code(endpoint: str, credential: Credential) -> Conversation[DeviceC
     body = urlencode({name: value for name, value in parameters.items() if value})
     response = yield from post_form(credential.client, endpoint, body)
     where = f"The device authorization endpoint {mask_url(endpoint)}"
-    members = read_members(response.body)
+    members = parse_members(response.body)
     if not 200 <= response.status < 300 or members.get("error"):
         secret = credential.client.client_secret
         raise parse_refusal(response, where=where, secrets=() if secret is None else (secret,))
     return _read_code(members, response, where)
 
 
-def _read_code(members: dict[str, object], response: Response, where: str) -> DeviceCode:
+def _read_code(members: dict[str, object], response: HttpResponse, where: str) -> DeviceCode:
     device_code, user_code = members.get("device_code"), members.get("user_code")
     # Google's spelling, from the drafts
     uri = members.get("verification_uri") or members.get("verification_url")
@@ -134,7 +134,7 @@ def _read_code(members: dict[str, object], response: Response, where: str) -> De
             f"{where} answered without a code that can be used (HTTP {response.status}).",
             hint="Leave out --device-code to sign in with the browser of this machine.",
         )
-    check_url(uri, "verification_uri")  # the person is told to open it
+    check_endpoint(uri, "verification_uri")  # the person is told to open it
     interval = read_lifetime(members.get("interval")) or DEFAULT_INTERVAL
     return DeviceCode(
         Secret(device_code),

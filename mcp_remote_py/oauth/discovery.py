@@ -2,7 +2,9 @@
 
 RFC 9728 and RFC 8414 in the order of MCP 2025-11-25, "Authorization Server Discovery", with the
 endpoints of MCP 2025-03-26 for a server that publishes nothing. Values go on byte for byte as
-published. Must not know tokens, clients or how a request is sent.
+published. One file, and longer than others: it is one order of questions, each asked because of the
+answers before it, to be read from top to bottom. Must not know tokens, clients or how a request is
+sent.
 """
 
 from __future__ import annotations
@@ -48,7 +50,7 @@ from mcp_remote_py.url import InvalidUrl, ServerUrl, parse_url
 
 T = TypeVar("T")
 
-MAX_URL_LENGTH = 2048
+MAX_METADATA_URL_LENGTH = 2048
 """Characters of a published URL; Windows opens none much longer."""
 
 MAX_AUTHORIZATION_SERVERS = 5
@@ -151,11 +153,11 @@ def _discover(
         metadata = ResourceMetadata("", (), None)
         if challenge.resource_metadata:
             named = mask_url(challenge.resource_metadata)
-            reason = f"The server names resource metadata at {named} and has none ({evidence})."
+            reason = f"The server names {named} as resource metadata; none is there ({evidence})."
         else:
             reason = ""
     else:
-        reason = "The server's resource metadata names no authorization server."
+        reason = "The server's resource metadata does not name an authorization server."
     if metadata.authorization_servers:
         found = yield from _choose_server(metadata.authorization_servers, settings, belongings)
     else:
@@ -224,10 +226,10 @@ def _find_resource_metadata(
 
 def _is_fetchable(url: str, server: ServerUrl) -> bool:
     """Whether the server may send us there: safe, or the origin the person chose anyway."""
-    if url.startswith(f"{server.origin}/") and len(url) <= MAX_URL_LENGTH:
+    if url.startswith(f"{server.origin}/") and len(url) <= MAX_METADATA_URL_LENGTH:
         return True
     try:
-        check_url(url, "resource_metadata")
+        check_endpoint(url, "resource_metadata")
     except SignInFailed:
         return False
     return True
@@ -295,7 +297,7 @@ def _choose_server(
     issuers = tuple(sorted(issuers, key=lambda one: not is_wanted(one, belongings, named)))
     for issuer in issuers[:MAX_AUTHORIZATION_SERVERS]:
         try:
-            server = check_url(issuer, "authorization server")
+            server = check_endpoint(issuer, "authorization server")
             found = yield from _find_server_metadata(issuer, server, settings)
             found = yield from _settle_owner(found, settings, belongings)
         except SignInFailed as problem:
@@ -318,7 +320,7 @@ def _settle_owner(
         publisher, issuer = shorten(found.published_by), shorten(found.issuer)
         yield Report(f"{publisher} publishes for {issuer}, which is asked itself.")
         try:
-            server = check_url(found.issuer, "issuer")
+            server = check_endpoint(found.issuer, "issuer")
             found = yield from _find_server_metadata(found.issuer, server, settings)
         except SignInUnavailable:
             raise
@@ -374,7 +376,7 @@ def _find_at_origin(
     if reason:
         raise SignInFailed(reason, hint="Tell whoever runs the server.")
     origin = server.origin
-    check_url(origin, "address of the server's own sign-in")
+    check_endpoint(origin, "address of the server's own sign-in")
     return ServerMetadata(
         issuer=origin,
         authorization_endpoint=f"{origin}/authorize",
@@ -396,7 +398,7 @@ def _judge_server_metadata(
     if attended and (grants is None or "authorization_code" in grants):
         if not document.get("authorization_endpoint"):
             raise SignInFailed(
-                f"The metadata of {issuer} names no authorization_endpoint.",
+                f"The metadata of {issuer} does not name an authorization_endpoint.",
                 hint="Tell whoever runs the authorization server.",
             )
         _judge_pkce(methods, issuer, settings)
@@ -426,7 +428,8 @@ def _judge_issuer(issuer: object, expected: str, settings: SignInSettings) -> st
     """RFC 8414 §3.3: the document must name the issuer whose well-known URL it came from."""
     if not isinstance(issuer, str) or not is_issuer(issuer):
         raise SignInFailed(
-            f"The metadata of the authorization server {quote(expected)} names no valid issuer.",
+            f"The metadata of the authorization server {quote(expected)} does not name a valid "
+            "issuer.",
             hint="Tell whoever runs the authorization server.",
         )
     trusted = issuer in settings.trusted_issuers
@@ -512,12 +515,12 @@ def _find_first(
 
 def _unavailable(evidence: str, hint: str = "") -> SignInUnavailable:
     return SignInUnavailable(
-        f"How to sign in cannot be found out at the moment ({evidence.removesuffix('.')}).",
+        f"Sign-in discovery failed for now ({evidence.removesuffix('.')}).",
         hint=hint or "Try again later.",
     )
 
 
-def check_url(url: str, what: str) -> ServerUrl:
+def check_endpoint(url: str, what: str) -> ServerUrl:
     """A URL a server published, parsed, if it is safe to open or to send secrets to.
 
     Safe is https, or http to this machine, without user info, fragment or any character that a
@@ -526,7 +529,7 @@ def check_url(url: str, what: str) -> ServerUrl:
     Raises:
         SignInFailed: it is not.
     """
-    if len(url) > MAX_URL_LENGTH:
+    if len(url) > MAX_METADATA_URL_LENGTH:
         reason = f"it is {len(url)} characters long"
     elif not _PRINTABLE_ASCII.fullmatch(url):
         reason = "it contains a character that no URL has"
@@ -556,10 +559,10 @@ def _read_endpoint(document: dict[str, object], name: str, *, required_of: str =
             hint="Tell whoever runs the authorization server.",
         )
     if value:
-        check_url(value, name)
+        check_endpoint(value, name)
     elif required_of:
         raise SignInFailed(
-            f"The metadata of {required_of} names no {name}.",
+            f"The metadata of {required_of} does not name the {name}.",
             hint="Tell whoever runs the authorization server.",
         )
     return value

@@ -11,31 +11,31 @@ import msgspec
 
 from mcp_remote_py.bounds import has_few_parts
 from mcp_remote_py.errors import shorten, words_of
-from mcp_remote_py.oauth.steps import Conversation, Fetch, Request, Response
+from mcp_remote_py.oauth.steps import Conversation, Fetch, HttpRequest, HttpResponse, ask
 from mcp_remote_py.redact import Secret, mask_url
 
 _JSON = Secret("application/json")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
-def fetch(request: Request, *, follow_redirects: bool = True) -> Conversation[Response]:
+def fetch(request: HttpRequest, *, follow_redirects: bool = True) -> Conversation[HttpResponse]:
     """The answer to `request`.
 
     Raises:
         NotSent, Interrupted: none came.
     """
-    return cast("Response", (yield Fetch(request, follow_redirects)))
+    return (yield from ask(Fetch(request, follow_redirects)))
 
 
-def get_json(url: str) -> Request:
+def get_json(url: str) -> HttpRequest:
     """A request for a document."""
-    return Request("GET", url, (("accept", _JSON),))
+    return HttpRequest("GET", url, (("accept", _JSON),))
 
 
-def post_json(url: str, document: dict[str, object]) -> Request:
+def post_json(url: str, document: dict[str, object]) -> HttpRequest:
     """A request that hands over a document."""
     body = Secret(msgspec.json.encode(document).decode())
-    return Request("POST", url, (("accept", _JSON), ("content-type", _JSON)), body)
+    return HttpRequest("POST", url, (("accept", _JSON), ("content-type", _JSON)), body)
 
 
 def decode_object(body: bytes) -> dict[str, object] | None:
@@ -59,13 +59,13 @@ def quote(text: str) -> str:
     return f'"{shorten(text)}"'
 
 
-def describe(url: str, response: Response) -> str:
+def describe(url: str, response: HttpResponse) -> str:
     """The evidence: what came from where. For answers that can hold no secret: it quotes them."""
     words = words_of(response.body)
     return f"{describe_briefly(url, response)}{f': {quote(words)}' if words else ''}"
 
 
-def describe_briefly(url: str, response: Response) -> str:
+def describe_briefly(url: str, response: HttpResponse) -> str:
     """The evidence without a word of the body, which may hold a secret."""
     kind = response.headers.get("content-type", "").partition(";")[0].strip()
     shown = f", {quote(kind)[1:-1]}," if 200 <= response.status < 300 and kind else ""

@@ -1,7 +1,7 @@
 """The order of a sign-in, and of its renewal: the only place that has one.
 
 Discovery, client, then the person, then code and tokens, each by `yield from`; what is stored
-changes only here. Whether a person is asked at all is `policy`'s to say, and `session`'s to do.
+changes only here. Whether a person is asked at all is `policy`'s to say, and `lifecycle`'s to do.
 Two rules govern it: what was told is believed only when it fits (see the siblings), and tokens
 that are stored give way only to newer ones or to a definite refusal (field note 3). Must not
 know HTTP, browsers, the keyring or the clock.
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from typing import NamedTuple, cast
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from mcp_remote_py.errors import McpRemoteError, SignInFailed, shorten
@@ -24,9 +24,7 @@ from mcp_remote_py.oauth.grants import (
     AuthorizationRefused,
     RandomBytes,
     authorization_url,
-    check_authorize_parameters,
     check_callback,
-    choose_scope,
     drop_tokens,
     exchange_code,
     make_random_text,
@@ -34,19 +32,21 @@ from mcp_remote_py.oauth.grants import (
 )
 from mcp_remote_py.oauth.ownership import check_still, is_registered_with, named_by
 from mcp_remote_py.oauth.registration import choose_redirect_uri, obtain_client, preflight
+from mcp_remote_py.oauth.scopes import choose_scope
 from mcp_remote_py.oauth.steps import (
+    BindListener,
     Callback,
     Client,
     Conversation,
     Credential,
     Forget,
     Judge,
-    Listen,
     Load,
     PendingAuthorization,
     Report,
     Reserve,
     Save,
+    ask,
 )
 from mcp_remote_py.oauth.tokens import GrantRefused
 from mcp_remote_py.redact import Secret, remember
@@ -123,7 +123,7 @@ def finish(
 
 def abandon(pending: PendingAuthorization) -> Conversation[None]:
     """Nobody came back: a server that has forgotten us may say so to the person only (L10)."""
-    stored = cast("Credential | None", (yield Load()))
+    stored = yield from ask(Load())
     if pending.client_is_cached and not _has_tokens(stored):
         yield from _forget_client(pending.credential.client)
 
@@ -158,17 +158,18 @@ def sign_in_unattended(
     server_url: str,
     challenge: Challenge,
     settings: SignInSettings,
+    how: Unattended,
     random_bytes: RandomBytes,
     now: Callable[[], float],
 ) -> Conversation[Credential]:
-    """Signs in without a person, as `settings.unattended` says; the credential is not saved yet.
+    """Signs in without a person, as `how` says; the credential is not saved yet.
 
     Raises:
         McpRemoteError: there are no tokens, for a reason in one sentence.
     """
     from mcp_remote_py.oauth.unattended import read_assertion  # few sign in like this
 
-    jwt = yield from read_assertion(cast("Unattended", settings.unattended))
+    jwt = yield from read_assertion(how)
     audience = None if jwt is None else read_claims(jwt).audience
     discovered = yield from discover(server_url, challenge, settings, audience)
     # Nobody is asked again: `offline_access` has nothing to give.
@@ -176,19 +177,20 @@ def sign_in_unattended(
     client = yield from obtain_client(discovered.server, (), None, settings, scope, now())
     key = _make_key(challenge, discovered)
     credential = _describe(discovered, client, (), scope, key)
-    return (yield from _obtain_tokens(credential, settings, jwt, random_bytes, now()))
+    return (yield from _obtain_tokens(credential, settings, how, jwt, random_bytes, now()))
 
 
 def _obtain_tokens(
     credential: Credential,
     settings: SignInSettings,
+    how: Unattended,
     jwt: Secret | None,
     random_bytes: RandomBytes,
     now: float,
 ) -> Conversation[Credential]:
     from mcp_remote_py.oauth.unattended import obtain_tokens
 
-    how, named = cast("Unattended", settings.unattended), named_by(settings)
+    named = named_by(settings)
     return (yield from obtain_tokens(credential, how, named, jwt, random_bytes, now))
 
 
@@ -207,12 +209,13 @@ def renew(
         McpRemoteError: it cannot be renewed now.
     """
     try:
-        if settings.unattended is not None:
+        how = settings.unattended
+        if how is not None:
             from mcp_remote_py.oauth.unattended import read_assertion
 
-            jwt = yield from read_assertion(settings.unattended)
+            jwt = yield from read_assertion(how)
             fresh = drop_tokens(credential)
-            renewed = yield from _obtain_tokens(fresh, settings, jwt, random_bytes, now)
+            renewed = yield from _obtain_tokens(fresh, settings, how, jwt, random_bytes, now)
         else:
             yield Reserve()
             renewed = yield from refresh(credential, settings, now)
@@ -236,7 +239,7 @@ def _drop(credential: Credential, error: GrantRefused) -> Conversation[Credentia
     Raises:
         McpRemoteError: it cannot be deleted.
     """
-    stored = cast("Credential | None", (yield Load()))
+    stored = yield from ask(Load())
     if stored is not None and _has_tokens(stored) and _tokens(stored) != _tokens(credential):
         return stored
     if _is_dead(credential.client, error):
@@ -260,15 +263,14 @@ class _PreparedClient(NamedTuple):
 def _prepare_client(
     server_url: str, challenge: Challenge, settings: SignInSettings, now: Callable[[], float]
 ) -> Conversation[_PreparedClient]:
-    check_authorize_parameters(settings.authorize_parameters)
     discovered = yield from discover(server_url, challenge, settings)
     server = discovered.server
     _check_device_endpoint(server, settings)
     if not settings.device_code:
         yield Judge(server.authorization_endpoint, "authorization_endpoint")
     # Before anything is registered or opened: the port must be ours.
-    redirect_uris = cast("tuple[str, ...]", (yield Listen()))
-    stored = cast("Credential | None", (yield Load()))
+    redirect_uris = yield from ask(BindListener())
+    stored = yield from ask(Load())
     # A client belongs to the issuer that registered it (MCP 2026-07-28, "Server Binding").
     is_ours = stored is not None and is_registered_with(stored, server.issuer, server.endpoints)
     ours = stored if is_ours else None
@@ -298,7 +300,7 @@ def _prepare_client(
 def _check_device_endpoint(server: ServerMetadata, settings: SignInSettings) -> None:
     if settings.device_code and not server.device_authorization_endpoint:
         raise SignInFailed(
-            f"{server.issuer} offers no sign-in by code (no device_authorization_endpoint).",
+            f"{server.issuer} does not offer a sign-in by code (no device_authorization_endpoint).",
             hint="Leave out --device-code.",
         )
 
@@ -311,7 +313,7 @@ def conclude(credential: Credential, settings: SignInSettings) -> Conversation[C
     """
     if settings.use_id_token and credential.id_token is None:
         raise SignInFailed(
-            f"{credential.issuer} gave no ID token, which --use-id-token is to send.",
+            f"{credential.issuer} did not give an ID token, which --use-id-token is to send.",
             hint="Leave out --use-id-token, or ask for the scope openid with --scope.",
         )
     yield from _keep(credential)
@@ -399,7 +401,7 @@ def _reserve() -> Conversation[None]:
 
 def _forget_client(client: Client) -> Conversation[None]:
     """Drops what is stored with `client`, unless somebody has stored another one meanwhile."""
-    stored = cast("Credential | None", (yield Load()))
+    stored = yield from ask(Load())
     if stored is not None and stored.client == client:
         yield Forget()
         yield Report("The registration is dropped; the next sign-in registers once more.")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hmac
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterable, Mapping
-from typing import cast
+from typing import Final, cast
 from urllib.parse import quote
 
 from authlib.common.urls import add_params_to_qs
@@ -28,36 +28,34 @@ from authlib.oauth2.rfc7636 import (
 from mcp_remote_py.errors import McpRemoteError, SignInFailed
 from mcp_remote_py.oauth.dpop import thumbprint
 from mcp_remote_py.oauth.ownership import may_revoke
+from mcp_remote_py.oauth.scopes import OFFLINE_ACCESS
 from mcp_remote_py.oauth.steps import (
     Callback,
     Client,
     Conversation,
     Credential,
     Fetch,
+    HttpRequest,
+    HttpResponse,
     Proof,
     Report,
-    Request,
-    Response,
+    ask,
 )
 from mcp_remote_py.oauth.tokens import (
     TokenAnswer,
     TokenError,
-    excerpt,
     parse_token_answer,
     read_nonce,
+    shorten_without,
 )
 from mcp_remote_py.redact import Secret, mask_url, remember, secrets_in_url
 from mcp_remote_py.settings.sign_in import SignInSettings
-from mcp_remote_py.settings.sign_in_words import check_authorize_parameter
 
 RandomBytes = Callable[[int], bytes]
 """Gives that many unpredictable bytes."""
 
 Parameters = Mapping[str, Secret | str]
 """Of a form."""
-
-OFFLINE_ACCESS = "offline_access"
-"""The scope of OpenID Connect that asks for a refresh token."""
 
 RANDOM_BYTES = 32
 """For `state` and verifier: 43 characters, the least RFC 7636 §4.1 allows, 256 bits."""
@@ -91,7 +89,7 @@ class AuthorizationRefused(SignInFailed):
 
     def __init__(self, cause: str, *, hint: str, error: str) -> None:
         super().__init__(cause, hint=hint)
-        self.error = error
+        self.error: Final = error
 
 
 # Authorization request and response ----------------------------------------------------------
@@ -100,16 +98,6 @@ class AuthorizationRefused(SignInFailed):
 def make_random_text(random_bytes: RandomBytes) -> Secret:
     """An unguessable `state` or PKCE verifier (RFC 7636 §4.1)."""
     return Secret(urlsafe_b64encode(random_bytes(RANDOM_BYTES)).rstrip(b"=").decode())
-
-
-def check_authorize_parameters(parameters: Iterable[tuple[str, str]]) -> None:
-    """Sees to it that `--authorize-param` overrides nothing that the sign-in depends on.
-
-    Raises:
-        UsageError: it names one of our own parameters.
-    """
-    for name, _ in parameters:
-        check_authorize_parameter(name)
 
 
 def authorization_url(
@@ -123,11 +111,8 @@ def authorization_url(
     """Where the person signs in (RFC 6749 §4.1.1, RFC 7636 §4.3, RFC 8707 §2, RFC 9449 §10).
 
     The endpoint's own query stays as it is, byte for byte (§3.1); a fragment may not be there.
-
-    Raises:
-        UsageError: see `check_authorize_parameters`.
+    None of `parameters` is one of ours: `settings` has seen to it.
     """
-    check_authorize_parameters(parameters)
     challenge = cast("str", create_s256_code_challenge(verifier.reveal()))
     query = [
         ("response_type", "code"),
@@ -184,13 +169,13 @@ def check_callback(
     iss = answer.get("iss")
     if iss is None and iss_required:
         raise SignInFailed(
-            f"The answer of the sign-in does not say that it comes from {excerpt(issuer)} "
+            f"The answer of the sign-in does not say that it comes from {shorten_without(issuer)} "
             "(iss is missing), though that server promises to say so.",
             hint="Someone may have tampered with it; if not, its operator must repair it.",
         )
     if iss is not None and iss not in (issuer, *trusted_issuers):
         raise SignInFailed(
-            f"The answer of the sign-in comes from another server than {excerpt(issuer)} "
+            f"The answer of the sign-in comes from another server than {shorten_without(issuer)} "
             "(iss does not match).",
             hint="If you know that both are the same, name the other with --trusted-issuer.",
         )
@@ -205,7 +190,7 @@ def check_callback(
 
 
 def _explain_error(error: str, description: str) -> SignInFailed:
-    said = excerpt(error) + (f', "{excerpt(description)}"' if description else "")
+    said = shorten_without(error) + (f', "{shorten_without(description)}"' if description else "")
     if error == "access_denied":
         return SignInDenied(
             f"The sign-in was declined ({said}).",
@@ -366,7 +351,7 @@ def request_tokens(
 
 def _post_grant(
     credential: Credential, grant_type: str, parameters: Parameters, proof: Proof | None
-) -> Conversation[Response]:
+) -> Conversation[HttpResponse]:
     values = {
         name: value.reveal() if isinstance(value, Secret) else value
         for name, value in parameters.items()
@@ -377,7 +362,7 @@ def _post_grant(
 
 def post_form(
     client: Client, endpoint: str, body: str, proof: Proof | None = None
-) -> Conversation[Response]:
+) -> Conversation[HttpResponse]:
     """Sends form data with the client's proof of itself (RFC 6749 §2.3.1).
 
     Raises:
@@ -387,7 +372,7 @@ def post_form(
     method = client.token_endpoint_auth_method
     if method not in _AUTHENTICATION_METHODS:
         raise SignInFailed(
-            f"The client is to authenticate by {excerpt(method)}, which is not supported.",
+            f"The client is to authenticate by {shorten_without(method)}, which is not supported.",
             hint="Use one with token_endpoint_auth_method none or client_secret_basic.",
         )
     if method == PRIVATE_KEY_JWT:
@@ -407,17 +392,15 @@ def post_form(
         _, headers, body = prepare("POST", endpoint, headers, body)
     if "Authorization" in headers:
         remember((Secret(headers["Authorization"]),))
-    response = yield Fetch(
-        Request(
-            "POST",
-            endpoint,
-            tuple((name, Secret(value)) for name, value in headers.items()),
-            Secret(body),
-            proof,
-        ),
-        follow_redirects=False,  # a code or a token goes where it belongs, and nowhere else
+    request = HttpRequest(
+        "POST",
+        endpoint,
+        tuple((name, Secret(value)) for name, value in headers.items()),
+        Secret(body),
+        proof,
     )
-    return cast("Response", response)
+    # A code or a token goes where it belongs, and nowhere else.
+    return (yield from ask(Fetch(request, follow_redirects=False)))
 
 
 # Credentials ---------------------------------------------------------------------------------
@@ -441,38 +424,3 @@ def drop_tokens(credential: Credential) -> Credential:
     return credential._replace(
         access_token=None, refresh_token=None, id_token=None, obtained_at=0.0, expires_at=None
     )
-
-
-# Scopes --------------------------------------------------------------------------------------
-
-
-def choose_scope(
-    challenge_scope: str | None,
-    resource_scopes: tuple[str, ...] | None,
-    server_scopes: tuple[str, ...] | None,
-    wanted: str | None,
-    granted: str = "",
-) -> str | None:
-    """The `scope` to ask for, None to ask for none and leave it to the server.
-
-    `wanted` is the person's and wins, exactly as it is, "" for none: whoever gives --scope does so
-    because what the server publishes did not work, and error texts name it for that. Else the
-    challenge's, which is authoritative for the operation, else the resource's `scopes_supported`
-    (an empty list is none), else none; there are no scopes of our own (field note 8), and the
-    authorization server's list says what exists, not what is needed. To these, where it is in that
-    list, `offline_access` is added: without it some servers want a sign-in per hour (L18).
-
-    `granted` is not empty for a step-up: then the union with the challenge is asked for, even
-    beyond `wanted`, because the server said that the operation needs it and what is already
-    granted must not be lost (L16).
-    """
-    challenged = (challenge_scope or "").split()
-    if wanted is not None:
-        scopes = wanted.split()
-    else:
-        scopes = challenged or " ".join(resource_scopes or ()).split()
-        if scopes and OFFLINE_ACCESS in (server_scopes or ()):
-            scopes.append(OFFLINE_ACCESS)
-    if granted:
-        scopes = [*granted.split(), *scopes, *challenged]
-    return " ".join(dict.fromkeys(scopes)) or None

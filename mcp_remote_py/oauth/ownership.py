@@ -33,7 +33,7 @@ _ISSUER = re.compile(r"https?://[A-Za-z0-9._~:/%@+=,{}\[\]-]+")
 _CLIENT_INFO = "--static-oauth-client-info"
 
 
-class Kind(Enum):
+class SecretKind(Enum):
     """What may be given away."""
 
     CLIENT = "client"
@@ -52,7 +52,7 @@ class Belonging(NamedTuple):
     `audience` is what a JWT says itself, None where it is none or was not read yet.
     """
 
-    kind: Kind
+    kind: SecretKind
     name: str
     audience: tuple[str, ...] | None = None
 
@@ -121,14 +121,14 @@ def belongings_of(
     members, how = _read_client(settings), settings.unattended
     belongings: list[Belonging] = []
     if members.get("client_secret") or members.get("issuer"):
-        belongings.append(Belonging(Kind.CLIENT, f"The client_secret of {_CLIENT_INFO}"))
+        belongings.append(Belonging(SecretKind.CLIENT, f"The client_secret of {_CLIENT_INFO}"))
     if how is not None and how.private_key is not None:
-        belongings.append(Belonging(Kind.KEY, "A proof by --private-key"))
+        belongings.append(Belonging(SecretKind.KEY, "A proof by --private-key"))
     if how is not None and how.assertion_file:
         name = f"The JWT of --jwt-bearer {how.assertion_file}"
-        belongings.append(Belonging(Kind.JWT, name, audience))
+        belongings.append(Belonging(SecretKind.JWT, name, audience))
     if how is not None and how.idp_token_endpoint:
-        belongings.append(Belonging(Kind.GRANT, "The grant of the identity provider"))
+        belongings.append(Belonging(SecretKind.GRANT, "The grant of the identity provider"))
     return tuple(belongings)
 
 
@@ -147,14 +147,14 @@ def may_have(place: Place, belonging: Belonging, named: Named) -> bool:
         is_named = place.token_endpoint == named.token_endpoint
         if not is_named:
             return False
-    if belonging.kind in (Kind.CLIENT, Kind.KEY):
+    if belonging.kind in (SecretKind.CLIENT, SecretKind.KEY):
         return is_named
     audience = belonging.audience
     if audience is None:  # it is judged once more, when it is known
         return is_named or place.is_own
     if any(is_same_issuer(place.token_endpoint, name) for name in audience):
         return True
-    if belonging.kind is Kind.GRANT:
+    if belonging.kind is SecretKind.GRANT:
         # Naming the issuer does not make good for a grant that was asked for it, and is another's.
         is_for_it = any(is_same_issuer(place.issuer, name) for name in audience)
         return (is_named or place.is_own) if is_for_it else is_named and not audience
@@ -206,7 +206,7 @@ def is_wanted(issuer: str, belongings: Iterable[Belonging], named: Named) -> boo
 
 def _explain(place: Place, belonging: Belonging, named: Named) -> SignInFailed:
     issuer, name, audience = place.published_by or place.issuer, belonging.name, belonging.audience
-    if belonging.kind is Kind.GRANT and audience is not None:
+    if belonging.kind is SecretKind.GRANT and audience is not None:
         return SignInFailed(
             f"{name} {_say_audience(audience)}, and was asked for {quote(place.issuer)}: it is not "
             "sent there.",

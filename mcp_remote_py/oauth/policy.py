@@ -1,7 +1,7 @@
 """What is done about a credential: a state machine as a table, which tests and docs read.
 
 Pure, and total: for every state, event and set of facts exactly one rule decides. The rules are
-in order, the first that fits counts. What follows from a decision is done elsewhere (`session`),
+in order, the first that fits counts. What follows from a decision is done elsewhere (`lifecycle`),
 under the locks, and then this is asked again, with what is on disk by then. Must not know tokens,
 servers, the clock, files or processes: only what they amount to.
 """
@@ -28,7 +28,7 @@ class State(Enum):
     """It has ended, by what was told of it."""
 
 
-class Event(Enum):
+class Trigger(Enum):
     """Why the question comes up."""
 
     REQUEST = "a request is to be sent"
@@ -71,11 +71,11 @@ class Action(Enum):
     """Say what came of the last sign-in, and how a person begins the next."""
 
 
-class Rule(NamedTuple):
+class PolicyRule(NamedTuple):
     """In one of `states`, at `event`, where all of `facts` hold: `action`."""
 
     states: frozenset[State]
-    event: Event
+    event: Trigger
     facts: frozenset[Fact]
     action: Action
     why: str
@@ -87,37 +87,37 @@ _DUE = frozenset({State.EXPIRING, State.EXPIRED})
 
 
 def _rule(
-    states: frozenset[State], event: Event, facts: Set[Fact], action: Action, why: str
-) -> Rule:
-    return Rule(states, event, frozenset(facts), action, why)
+    states: frozenset[State], event: Trigger, facts: Set[Fact], action: Action, why: str
+) -> PolicyRule:
+    return PolicyRule(states, event, frozenset(facts), action, why)
 
 
-RULES = (
+POLICY_RULES = (
     # Before a request ------------------------------------------------------------------------
     _rule(
         _ALL - _DUE,
-        Event.REQUEST,
+        Trigger.REQUEST,
         set(),
         Action.SEND,
         "A token is good until its end, or until the server says otherwise (L20).",
     ),
     _rule(
         _DUE,
-        Event.REQUEST,
+        Trigger.REQUEST,
         {Fact.RENEWABLE, Fact.RENEWAL_ALLOWED},
         Action.RENEW,
         "Before the end, in silence, once for all processes (L5, L7).",
     ),
     _rule(
         frozenset({State.EXPIRED}),
-        Event.REQUEST,
+        Trigger.REQUEST,
         {Fact.RENEWABLE},
         Action.GIVE_UP_RENEWAL,
         "A failed renewal is not a reason to ask the person (L9).",
     ),
     _rule(
         _DUE,
-        Event.REQUEST,
+        Trigger.REQUEST,
         set(),
         Action.SEND,
         "It may still do; and the server's refusal tells what it wants (L18).",
@@ -125,56 +125,56 @@ RULES = (
     # The server refused it -------------------------------------------------------------------
     _rule(
         _ALL,
-        Event.UNAUTHORIZED,
+        Trigger.UNAUTHORIZED,
         {Fact.NEWER_STORED},
         Action.SEND,
         "Somebody has renewed or signed in meanwhile: theirs serves all (L2, L3, L5, L6).",
     ),
     _rule(
         _KNOWN,
-        Event.UNAUTHORIZED,
+        Trigger.UNAUTHORIZED,
         {Fact.RENEWABLE, Fact.RENEWAL_ALLOWED},
         Action.RENEW,
         "A refresh token in hand comes before the person (L7).",
     ),
     _rule(
         _KNOWN,
-        Event.UNAUTHORIZED,
+        Trigger.UNAUTHORIZED,
         {Fact.RENEWABLE},
         Action.GIVE_UP_RENEWAL,
         "What fails is not asked again at once, and not by a tab (L1, L9).",
     ),
     _rule(
         _ALL,
-        Event.UNAUTHORIZED,
+        Trigger.UNAUTHORIZED,
         {Fact.SIGNING_IN_ELSEWHERE},
         Action.FOLLOW,
         "One sign-in for all processes of this machine (L3).",
     ),
     _rule(
         _ALL,
-        Event.UNAUTHORIZED,
+        Trigger.UNAUTHORIZED,
         {Fact.TAB_OPEN},
         Action.RESUME,
         "The tab outlives the process that opened it (L4, L13).",
     ),
     _rule(
         frozenset({State.UNPROVEN}),
-        Event.UNAUTHORIZED,
+        Trigger.UNAUTHORIZED,
         set(),
         Action.GIVE_UP_TOKEN,
-        "What the server refuses before it ever took it, the next one would be, too (L1).",
+        "A token rejected on first use would be followed by another rejected token (L1).",
     ),
     _rule(
         _ALL,
-        Event.UNAUTHORIZED,
+        Trigger.UNAUTHORIZED,
         {Fact.TAB_ALLOWED},
         Action.OPEN_TAB,
         "Nothing else is left, and it was not tried in vain lately.",
     ),
     _rule(
         _ALL,
-        Event.UNAUTHORIZED,
+        Trigger.UNAUTHORIZED,
         set(),
         Action.GIVE_UP_BUDGET,
         "Denied, closed, failed or refused: now it is the person's turn (L10, L12).",
@@ -182,42 +182,42 @@ RULES = (
     # The server wants more -------------------------------------------------------------------
     _rule(
         _ALL,
-        Event.SCOPE_WANTED,
+        Trigger.SCOPE_WANTED,
         {Fact.NEWER_STORED},
         Action.SEND,
         "Somebody may have asked for the scope meanwhile (L2).",
     ),
     _rule(
         _ALL,
-        Event.SCOPE_WANTED,
+        Trigger.SCOPE_WANTED,
         {Fact.SIGNING_IN_ELSEWHERE},
         Action.FOLLOW,
         "One sign-in for all processes of this machine (L3).",
     ),
     _rule(
         _ALL,
-        Event.SCOPE_WANTED,
+        Trigger.SCOPE_WANTED,
         {Fact.TAB_OPEN},
         Action.RESUME,
         "The tab outlives the process that opened it (L4).",
     ),
     _rule(
         _ALL,
-        Event.SCOPE_WANTED,
+        Trigger.SCOPE_WANTED,
         {Fact.SCOPE_ASKED},
         Action.GIVE_UP_SCOPE,
         "Each set of scopes is asked for once, and never by a renewal (L16).",
     ),
     _rule(
         _ALL,
-        Event.SCOPE_WANTED,
+        Trigger.SCOPE_WANTED,
         {Fact.TAB_ALLOWED},
         Action.OPEN_TAB,
         "More is the person's to grant: beside what was granted (L16).",
     ),
     _rule(
         _ALL,
-        Event.SCOPE_WANTED,
+        Trigger.SCOPE_WANTED,
         set(),
         Action.GIVE_UP_BUDGET,
         "Denied, closed, failed or refused: now it is the person's turn (L12).",
@@ -225,7 +225,9 @@ RULES = (
 )
 
 
-def decide(state: State, event: Event, facts: Set[Fact], rules: tuple[Rule, ...] = RULES) -> Action:
+def decide(
+    state: State, event: Trigger, facts: Set[Fact], rules: tuple[PolicyRule, ...] = POLICY_RULES
+) -> Action:
     """The action of the first rule that fits.
 
     Raises:
@@ -237,7 +239,7 @@ def decide(state: State, event: Event, facts: Set[Fact], rules: tuple[Rule, ...]
     raise LookupError(f"no rule for {state}, {event}, {sorted(fact.name for fact in facts)}")
 
 
-class Outcome(NamedTuple):
+class Transition(NamedTuple):
     """What comes of an action, and the state that follows; None where it ends the question."""
 
     action: Action
@@ -245,16 +247,16 @@ class Outcome(NamedTuple):
     state: State | None
 
 
-OUTCOMES = (
-    Outcome(Action.SEND, "2xx", State.PROVEN),
-    Outcome(Action.RENEW, "new token", State.UNPROVEN),
-    Outcome(Action.RENEW, "definite refusal", State.SIGNED_OUT),
-    Outcome(Action.RENEW, "no verdict", None),
-    Outcome(Action.FOLLOW, "new token", State.UNPROVEN),
-    Outcome(Action.FOLLOW, "nothing came", State.SIGNED_OUT),
-    Outcome(Action.RESUME, "new token", State.UNPROVEN),
-    Outcome(Action.RESUME, "denied, closed, failed", None),
-    Outcome(Action.OPEN_TAB, "new token", State.UNPROVEN),
-    Outcome(Action.OPEN_TAB, "denied, closed, failed", None),
+TRANSITIONS = (
+    Transition(Action.SEND, "2xx", State.PROVEN),
+    Transition(Action.RENEW, "new token", State.UNPROVEN),
+    Transition(Action.RENEW, "definite refusal", State.SIGNED_OUT),
+    Transition(Action.RENEW, "no verdict", None),
+    Transition(Action.FOLLOW, "new token", State.UNPROVEN),
+    Transition(Action.FOLLOW, "nothing came", State.SIGNED_OUT),
+    Transition(Action.RESUME, "new token", State.UNPROVEN),
+    Transition(Action.RESUME, "denied, closed, failed", None),
+    Transition(Action.OPEN_TAB, "new token", State.UNPROVEN),
+    Transition(Action.OPEN_TAB, "denied, closed, failed", None),
 )
-"""For the picture in the docs; `session` is where they happen."""
+"""For the picture in the docs; `lifecycle` is where they happen."""

@@ -32,7 +32,7 @@ from mcp_remote_py.oauth.document import (
     quote,
 )
 from mcp_remote_py.oauth.grants import PRIVATE_KEY_JWT
-from mcp_remote_py.oauth.steps import Client, Conversation, Report, Request, Response
+from mcp_remote_py.oauth.steps import Client, Conversation, HttpRequest, HttpResponse, Report
 from mcp_remote_py.redact import Secret, mask_url, remember
 from mcp_remote_py.settings.sign_in import SignInSettings
 
@@ -245,7 +245,7 @@ def _register(
     raise _explain_refusal(document, response, server)
 
 
-def _ask(server: ServerMetadata, asked: dict[str, object]) -> Conversation[Response]:
+def _ask(server: ServerMetadata, asked: dict[str, object]) -> Conversation[HttpResponse]:
     url = server.registration_endpoint
     try:
         return (yield from fetch(post_json(url, asked), follow_redirects=False))
@@ -256,7 +256,7 @@ def _ask(server: ServerMetadata, asked: dict[str, object]) -> Conversation[Respo
         ) from error
 
 
-def _is_about_redirect(response: Response) -> bool:
+def _is_about_redirect(response: HttpResponse) -> bool:
     return (decode_object(response.body) or {}).get("error") == "invalid_redirect_uri"
 
 
@@ -287,7 +287,7 @@ def _choose_grants(server: ServerMetadata, settings: SignInSettings) -> list[str
 
 def _judge_client(
     document: dict[str, object],
-    response: Response,
+    response: HttpResponse,
     server: ServerMetadata,
     redirect_uris: tuple[str, ...],
     asked: dict[str, object],
@@ -343,7 +343,7 @@ def _read_time(value: object) -> float:
 
 
 def _explain_refusal(
-    document: dict[str, object], response: Response, server: ServerMetadata
+    document: dict[str, object], response: HttpResponse, server: ServerMetadata
 ) -> SignInFailed:
     url, status = server.registration_endpoint, response.status
     error, description = document.get("error"), document.get("error_description")
@@ -388,7 +388,7 @@ def preflight(authorize_url: str) -> Conversation[bool]:
     """
     try:
         response = yield from fetch(
-            Request("GET", authorize_url, (("accept", Secret("text/html,*/*;q=0.8")),)),
+            HttpRequest("GET", authorize_url, (("accept", Secret("text/html,*/*;q=0.8")),)),
             follow_redirects=False,
         )
     except ExchangeError:

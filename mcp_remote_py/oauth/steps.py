@@ -10,13 +10,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
 from enum import Enum
-from typing import NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar, cast
+
+import msgspec
 
 from mcp_remote_py.errors import McpRemoteError, SignInFailed
-from mcp_remote_py.oauth.ledger import Ledger
+from mcp_remote_py.oauth.budget import SignInBudget
 from mcp_remote_py.redact import Secret
 
 T = TypeVar("T")
+
+# Values --------------------------------------------------------------------------------------
 
 
 class Proof(NamedTuple):
@@ -26,7 +30,7 @@ class Proof(NamedTuple):
     nonce: str = ""
 
 
-class Request(NamedTuple):
+class HttpRequest(NamedTuple):
     """An HTTP request to an authorization server or for metadata.
 
     `body` is form data or JSON as text and may hold codes, verifiers and tokens: a secret.
@@ -40,7 +44,7 @@ class Request(NamedTuple):
     proof: Proof | None = None
 
 
-class Response(NamedTuple):
+class HttpResponse(NamedTuple):
     """Its answer; header names are lower-case, `body` is at most `MAX_BODY_BYTES` long."""
 
     status: int
@@ -52,226 +56,10 @@ MAX_BODY_BYTES = 256 * 1024
 """Bytes of a metadata document or token answer; real ones are below 20 KiB. More is refused."""
 
 
-class Fetch(NamedTuple):
-    """Do this request, without following redirects to other origins; answered by a `Response`.
-
-    Throws NotSent or Interrupted where no answer came.
-    """
-
-    request: Request
-    follow_redirects: bool = True
-    """False: a redirect within the origin is an answer too."""
-
-
-class Listen(NamedTuple):
-    """Bind the loopback listener; answered by the tuple of its redirect URIs, the preferred first.
-
-    Before anything is registered or opened, so that the port is known and is ours.
-    """
-
-
-class AskUser(NamedTuple):
-    """Let the person answer `pending`; answered by the `Callback` that came for its state.
-
-    Or by None: another process has finished it. `opens_tab`: show the person its address; else
-    that was done before. `listens`: at its redirect URI; else whoever opened the tab does.
-    Throws NobodyCame when no answer came in time, another McpRemoteError when nobody was asked.
-    """
-
-    pending: PendingAuthorization
-    opens_tab: bool = True
-    listens: bool = True
-
-
-class NobodyCame(SignInFailed):
-    """The person was shown the page and did not come back from it in time."""
-
-
 class Callback(NamedTuple):
     """The query of a request to the redirect URI, decoded, unjudged."""
 
     parameters: Mapping[str, str]
-
-
-class Load(NamedTuple):
-    """Answered by the stored `Credential` of this session, or None."""
-
-
-class Save(NamedTuple):
-    """Store this credential; answered by None, when it is safe on disk."""
-
-    credential: Credential
-
-
-class Reserve(NamedTuple):
-    """Take the space for the next `Save`, before what cannot be had twice is asked for.
-
-    Answered by None; throws where there is none. Given back with the lock of the store.
-    """
-
-
-class Probe(NamedTuple):
-    """Find out whether what is saved will last; answered by None, throws where it will not."""
-
-
-class Forget(NamedTuple):
-    """Remove the stored credential with its client: neither is good any more.
-
-    Answered by whether there was one.
-    """
-
-
-class Report(NamedTuple):
-    """Tell the person how far it is: one sentence, no secret; answered by None."""
-
-    text: str
-
-
-class Judge(NamedTuple):
-    """See whether the person may be sent to `url`, which the server named as `what`.
-
-    Answered by None; throws SignInFailed where it leads into a network that is closed to the
-    server.
-    """
-
-    url: str
-    what: str
-
-
-class ReadFile(NamedTuple):
-    """Read a file the person named with `option`; answered by its text, a `Secret`.
-
-    Raises UsageError where it cannot be read.
-    """
-
-    path: str
-    option: str
-
-
-class Wait(NamedTuple):
-    """Let that much time pass; answered by None."""
-
-    seconds: float
-
-
-class Lock(Enum):
-    """What one process at a time may do in a session; the kernel ends it with the process."""
-
-    STORE = "store"
-    """Change what is stored: a renewal, the redeeming of a code. Held for one request."""
-    SIGN_IN = "sign-in"
-    """Ask the person. Held for minutes."""
-    UNSAVED = "unsaved"
-    """Have tokens that are not stored yet: what is stored may be spent. Kept beyond the end of the
-    conversation, by who has some, until they are stored or the process ends."""
-
-
-class Hold(NamedTuple):
-    """Take the lock and keep it until `Release`, or the end of the conversation.
-
-    Answered by whether it was to be had; with a patience, in seconds, that is True, and
-    McpRemoteError is thrown where others keep it longer.
-    """
-
-    lock: Lock
-    patience: float = 0.0
-
-
-class Release(NamedTuple):
-    """Give the lock back; answered by None."""
-
-    lock: Lock
-
-
-class Disk(NamedTuple):
-    """What all processes of a session share."""
-
-    credential: Credential | None
-    pending: PendingAuthorization | None
-    ledger: Ledger
-    last_error: str
-    last_hint: str
-    """What a person was told last of a sign-in that failed, cause and next step."""
-    unreadable: McpRemoteError | None = None
-    """Why the ledger is not known, where it is not: this one is not a budget then."""
-    signed_in_at: float | None = None
-    """`obtained_at` of the credential that the record tells of; it can be lost without the
-    credential, and the ledger with it."""
-
-
-class Look(NamedTuple):
-    """Answered by the `Disk` as it is now."""
-
-
-class Amend(NamedTuple):
-    """Change the ledger on disk, at once or not at all; answered by the new one.
-
-    Where the disk does not take it, it holds for this process, and is written later; with
-    `must_last` nothing has changed then, and McpRemoteError is thrown.
-    """
-
-    change: Callable[[Ledger], Ledger]
-    must_last: bool = False
-
-
-class Await(NamedTuple):
-    """Store this authorization request, None for none any more; answered by None."""
-
-    pending: PendingAuthorization | None
-
-
-class Renew(NamedTuple):
-    """Play `flow.renew` for this credential, so that it is finished also where we are killed.
-
-    Answered by the new credential, which is stored if that was possible; throws what that raises.
-    """
-
-    credential: Credential
-
-
-class Publish(NamedTuple):
-    """For `status`: who is signed in, or else why nobody is; answered by None."""
-
-    credential: Credential | None
-    error: str = ""
-    hint: str = ""
-
-
-class Watch(NamedTuple):
-    """Let that much time pass, less where this process learns of a new credential.
-
-    `pending` is what another process waits for, where that is known.
-    """
-
-    seconds: float
-    pending: PendingAuthorization | None = None
-
-
-Step = (
-    Fetch
-    | Listen
-    | AskUser
-    | Load
-    | Save
-    | Reserve
-    | Probe
-    | Forget
-    | Report
-    | Judge
-    | ReadFile
-    | Wait
-    | Hold
-    | Release
-    | Look
-    | Amend
-    | Await
-    | Renew
-    | Publish
-    | Watch
-)
-
-Conversation = Generator[Step, object, T]
-"""Yields steps, is sent their answers, returns T."""
 
 
 class Client(NamedTuple):
@@ -337,5 +125,212 @@ class PendingAuthorization(NamedTuple):
     client_is_cached: bool = False
     """Whether the client was registered for an earlier sign-in, and may be forgotten by now."""
     begun_at: float | None = None
-    """Where its tab opens by itself: it does once the ledger counts one since that time. None for a
+    """Where its tab opens by itself: it does once the budget counts one since that time. None for a
     person's own."""
+
+
+class Lock(Enum):
+    """What one process at a time may do in a session; the kernel ends it with the process."""
+
+    STORE = "store"
+    """Change what is stored: a renewal, the redeeming of a code. Held for one request."""
+    SIGN_IN = "sign-in"
+    """Ask the person. Held for minutes."""
+    UNSAVED = "unsaved"
+    """Have tokens that are not stored yet: what is stored may be spent. Kept beyond the end of the
+    conversation, by who has some, until they are stored or the process ends."""
+
+
+class SharedState(NamedTuple):
+    """What all processes of a session share."""
+
+    credential: Credential | None
+    pending: PendingAuthorization | None
+    budget: SignInBudget
+    last_error: str
+    last_hint: str
+    """What a person was told last of a sign-in that failed, cause and next step."""
+    unreadable: McpRemoteError | None = None
+    """Why the budget is not known, where it is not: this one is not a budget then."""
+    signed_in_at: float | None = None
+    """`obtained_at` of the credential that the record tells of; it can be lost without the
+    credential, and the budget with it."""
+
+
+# Steps ---------------------------------------------------------------------------------------
+
+
+class Step(msgspec.Struct, Generic[T], frozen=True):
+    """Something a conversation wants done; answered by a T."""
+
+
+AnyStep = Step[Any]
+
+Conversation = Generator[AnyStep, object, T]
+"""Yields steps, is sent their answers, returns T."""
+
+
+def ask(step: Step[T]) -> Conversation[T]:
+    """Yields the step, and returns its answer with the type that this step is answered by."""
+    return cast("T", (yield step))
+
+
+class Fetch(Step[HttpResponse], frozen=True):
+    """Do this request, without following redirects to other origins; answered by a `HttpResponse`.
+
+    Throws NotSent or Interrupted where no answer came.
+    """
+
+    request: HttpRequest
+    follow_redirects: bool = True
+    """False: a redirect within the origin is an answer too."""
+
+
+class BindListener(Step[tuple[str, ...]], frozen=True):
+    """Bind the loopback listener; answered by the tuple of its redirect URIs, the preferred first.
+
+    Before anything is registered or opened, so that the port is known and is ours.
+    """
+
+
+class AskUser(Step[Callback | None], frozen=True):
+    """Let the person answer `pending`; answered by the `Callback` that came for its state.
+
+    Or by None: another process has finished it. `opens_tab`: show the person its address; else
+    that was done before. `listens`: at its redirect URI; else whoever opened the tab does.
+    Throws NobodyCame when no answer came in time, another McpRemoteError when nobody was asked.
+    """
+
+    pending: PendingAuthorization
+    opens_tab: bool = True
+    listens: bool = True
+
+
+class Load(Step[Credential | None], frozen=True):
+    """Answered by the stored `Credential` of this session, or None."""
+
+
+class Save(Step[None], frozen=True):
+    """Store this credential; answered by None, when it is safe on disk."""
+
+    credential: Credential
+
+
+class Reserve(Step[None], frozen=True):
+    """Take the space for the next `Save`, before what cannot be had twice is asked for.
+
+    Answered by None; throws where there is none. Given back with the lock of the store.
+    """
+
+
+class Probe(Step[None], frozen=True):
+    """Find out whether what is saved will last; answered by None, throws where it will not."""
+
+
+class Forget(Step[bool], frozen=True):
+    """Remove the stored credential with its client: neither is good any more.
+
+    Answered by whether there was one.
+    """
+
+
+class Report(Step[None], frozen=True):
+    """Tell the person how far it is: one sentence, no secret; answered by None."""
+
+    text: str
+
+
+class Judge(Step[None], frozen=True):
+    """See whether the person may be sent to `url`, which the server named as `what`.
+
+    Answered by None; throws SignInFailed where it leads into a network that is closed to the
+    server.
+    """
+
+    url: str
+    what: str
+
+
+class ReadNamedFile(Step[Secret], frozen=True):
+    """Read a file the person named with `option`; answered by its text, a `Secret`.
+
+    Raises UsageError where it cannot be read.
+    """
+
+    path: str
+    option: str
+
+
+class Wait(Step[None], frozen=True):
+    """Let that much time pass; answered by None."""
+
+    seconds: float
+
+
+class AcquireLock(Step[bool], frozen=True):
+    """Take the lock and keep it until `Release`, or the end of the conversation.
+
+    Answered by whether it was to be had, for which others are waited for as many seconds as
+    `patience` says. McpRemoteError is thrown where there are no locks.
+    """
+
+    lock: Lock
+    patience: float = 0.0
+
+
+class ReleaseLock(Step[None], frozen=True):
+    """Give the lock back; answered by None."""
+
+    lock: Lock
+
+
+class ReadShared(Step[SharedState], frozen=True):
+    """Answered by the `SharedState` as it is now."""
+
+
+class UpdateBudget(Step[SignInBudget], frozen=True):
+    """Change the budget on disk, at once or not at all; answered by the new one.
+
+    Where the disk does not take it, it holds for this process, and is written later; with
+    `must_last` nothing has changed then, and McpRemoteError is thrown.
+    """
+
+    change: Callable[[SignInBudget], SignInBudget]
+    must_last: bool = False
+
+
+class SavePending(Step[None], frozen=True):
+    """Store this authorization request, None for none any more; answered by None."""
+
+    pending: PendingAuthorization | None
+
+
+class Renew(Step[Credential], frozen=True):
+    """Play `flow.renew` for this credential, so that it is finished also where we are killed.
+
+    Answered by the new credential, which is stored if that was possible; throws what that raises.
+    """
+
+    credential: Credential
+
+
+class RecordStatus(Step[None], frozen=True):
+    """For `status`: who is signed in, or else why nobody is; answered by None."""
+
+    credential: Credential | None
+    error: str = ""
+    hint: str = ""
+
+
+class WaitForNews(Step[None], frozen=True):
+    """Let that much time pass, less where this process learns of a new credential.
+
+    `pending` is what another process waits for, where that is known.
+    """
+
+    seconds: float
+    pending: PendingAuthorization | None = None
+
+
+class NobodyCame(SignInFailed):
+    """The person was shown the page and did not come back from it in time."""

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container, Iterable
-from typing import NamedTuple, cast
+from typing import Final, NamedTuple, cast
 
 from mcp_remote_py.bounds import has_few_parts
 from mcp_remote_py.errors import MAX_EVIDENCE_LENGTH, SignInFailed, shorten
-from mcp_remote_py.oauth.steps import Credential, Response
+from mcp_remote_py.oauth.steps import Credential, HttpResponse
 from mcp_remote_py.redact import Secret, scrub
 
 BEARER, DPOP = "Bearer", "DPoP"
@@ -100,17 +100,11 @@ class TokenError(SignInFailed):
         skew: int = 0,
     ) -> None:
         super().__init__(cause, hint=hint)
-        self.skew = skew
-        self.retry_after = retry_after
-        self.error = error
-        self.description = description
-        self.status = status
-
-    def explain(self, evidence: str, hint: str) -> None:
-        """Adds what is known beside the server's words, and says what to do about both."""
-        self.cause = f"{self.cause} {evidence}".rstrip()
-        self.args = (self.cause,)
-        self.hint = hint
+        self.skew: Final = skew
+        self.retry_after: Final = retry_after
+        self.error: Final = error
+        self.description: Final = description
+        self.status: Final = status
 
 
 class GrantRefused(TokenError):
@@ -133,7 +127,7 @@ class TokenAnswer(NamedTuple):
 
 
 def parse_token_answer(
-    response: Response,
+    response: HttpResponse,
     now: float,
     *,
     where: str = "The token endpoint",
@@ -152,7 +146,7 @@ def parse_token_answer(
         GrantRefused: the grant or the client is refused for good.
         TokenError: there is no token for another reason.
     """
-    members = read_members(response.body)
+    members = parse_members(response.body)
     succeeded = 200 <= response.status < 300 and members.get("ok") is not False
     if not succeeded or members.get("error"):
         times = {INVALID_PROOF, *(_TIMED_ERRORS if timed else ())}
@@ -162,7 +156,7 @@ def parse_token_answer(
         kind = response.headers.get("content-type", "no content type")
         raise TokenError(
             f"{where} answered without an access token "
-            f"(HTTP {response.status}, {excerpt(kind)}, {_list_names(members)}).",
+            f"(HTTP {response.status}, {shorten_without(kind)}, {_list_names(members)}).",
             hint="Its operator must look at this: it is not the answer of RFC 6749.",
             status=response.status,
         )
@@ -202,7 +196,7 @@ def needs_refresh(credential: Credential, now: float) -> bool:
 
 
 def parse_refusal(
-    response: Response,
+    response: HttpResponse,
     *,
     where: str,
     secrets: Iterable[Secret] = (),
@@ -214,7 +208,7 @@ def parse_refusal(
     For `timed_errors` it says how far the server's clock is from ours, which is at `now`.
     """
     secrets = tuple(secrets)
-    members = read_members(response.body)
+    members = parse_members(response.body)
     status = response.status
     named = members.get("error")
     description = _read_words(members)
@@ -222,9 +216,9 @@ def parse_refusal(
         error, said = "", _describe_body(response.body, members, description, secrets)
     else:
         error = _VENDOR_ERRORS.get(named, named)
-        said = excerpt(named, secrets)
+        said = shorten_without(named, secrets)
         if description:
-            said += f', "{excerpt(description, secrets)}"'
+            said += f', "{shorten_without(description, secrets)}"'
     definite = error in _DEFINITE_ERRORS and status in _DEFINITE_STATUS
     hint = _HINTS.get(error) if definite or error not in _DEFINITE_ERRORS else None
     cause = f"{where} {'refused' if definite else 'gave no token'} (HTTP {status}: {said})."
@@ -243,7 +237,7 @@ def parse_refusal(
     )
 
 
-def measure_skew(response: Response, now: float) -> int:
+def measure_skew(response: HttpResponse, now: float) -> int:
     """Seconds the server's clock is ahead of ours, by its answer's `Date` (RFC 9110 §6.6.1).
 
     0 where it is within `CLOCK_TOLERANCE`, or not told.
@@ -264,9 +258,9 @@ def _describe_skew(skew: int) -> str:
     return f"{abs(skew)} seconds {'ahead of' if skew > 0 else 'behind'}"
 
 
-def read_nonce(response: Response) -> str:
+def read_nonce(response: HttpResponse) -> str:
     """The nonce the refused request must be sent with again (RFC 9449 §8), "" where it is none."""
-    if response.status not in (400, 401) or read_members(response.body).get("error") != USE_NONCE:
+    if response.status not in (400, 401) or parse_members(response.body).get("error") != USE_NONCE:
         return ""
     return response.headers.get("dpop-nonce", "")
 
@@ -276,12 +270,12 @@ def _read_seconds(text: str) -> float | None:
     return float(text) if re.fullmatch(r"\d{1,9}", text) else None
 
 
-def excerpt(text: str, secrets: Iterable[Secret] = ()) -> str:
+def shorten_without(text: str, secrets: Iterable[Secret] = ()) -> str:
     """The beginning of a foreign text, on one line of printable characters, without `secrets`."""
     return shorten(scrub(text[:MAX_EVIDENCE_LENGTH], secrets))
 
 
-def read_members(body: bytes) -> dict[str, object]:
+def parse_members(body: bytes) -> dict[str, object]:
     """The members of a JSON object or of form data; none where it is neither."""
     import msgspec
 
@@ -356,12 +350,12 @@ def _describe_body(
     text = body.decode("utf-8", "replace").strip()
     if members:
         # Values are shown only of members that are meant to be read: others may be tokens.
-        return f'"{excerpt(description, secrets)}"' if description else _list_names(members)
+        return f'"{shorten_without(description, secrets)}"' if description else _list_names(members)
     if not text:
         return "an empty body"
-    return "a page instead of JSON" if text[0] == "<" else f'"{excerpt(text, secrets)}"'
+    return "a page instead of JSON" if text[0] == "<" else f'"{shorten_without(text, secrets)}"'
 
 
 def _list_names(members: dict[str, object]) -> str:
     names = (name if _MEMBER_NAME.fullmatch(name) else "…" for name in members)
-    return excerpt(f"members: {', '.join(names) or 'none'}")
+    return shorten_without(f"members: {', '.join(names) or 'none'}")

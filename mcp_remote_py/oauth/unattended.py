@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from functools import partial
-from typing import Literal, cast
+from typing import Literal
 
 from mcp_remote_py.errors import UsageError
 from mcp_remote_py.oauth.claims import describe_jwt, read_claims
@@ -24,8 +24,8 @@ from mcp_remote_py.oauth.grants import (
     make_random_text,
     request_tokens,
 )
-from mcp_remote_py.oauth.ownership import Belonging, Kind, Named, check_owner, place_of
-from mcp_remote_py.oauth.steps import Client, Conversation, Credential, ReadFile
+from mcp_remote_py.oauth.ownership import Belonging, Named, SecretKind, check_owner, place_of
+from mcp_remote_py.oauth.steps import Client, Conversation, Credential, ReadNamedFile, ask
 from mcp_remote_py.oauth.tokens import TokenError
 from mcp_remote_py.redact import Secret, remember
 from mcp_remote_py.settings.sign_in import Unattended
@@ -91,7 +91,7 @@ def obtain_tokens(
         # The grant names its resource itself (SEP-990).
         parameters["resource"] = ""
     if assertion is not None:
-        kind = Kind.GRANT if jwt is None else Kind.JWT
+        kind = SecretKind.GRANT if jwt is None else SecretKind.JWT
         belonging = Belonging(kind, _name_assertion(how), read_claims(assertion).audience)
         check_owner(place_of(credential), (belonging,), named)
         parameters["assertion"] = assertion
@@ -102,8 +102,8 @@ def obtain_tokens(
         evidence = ""
         if assertion is not None and error.error in _REFUSED_GRANTS:
             evidence = _describe(assertion, _name_assertion(how), now)
-        error.explain(evidence, _choose_hint(error, credential, how, grant))
-        raise
+        hint = _choose_hint(error, credential, how, grant)
+        raise error.with_evidence(evidence).with_hint(hint) from error
     return add_tokens(credential, answer, now)
 
 
@@ -131,8 +131,8 @@ def _exchange_id_token(credential: Credential, how: Unattended, now: float) -> C
         evidence = ""
         if error.error in _REFUSED_GRANTS:
             evidence = _describe(id_token, f"The JWT of --idp-id-token {how.id_token_file}", now)
-        error.explain(evidence, _choose_provider_hint(error, credential.issuer))
-        raise
+        hint = _choose_provider_hint(error, credential.issuer)
+        raise error.with_evidence(evidence).with_hint(hint) from error
     remember((answer.access_token,))
     return answer.access_token
 
@@ -154,7 +154,7 @@ def _choose_provider_hint(error: TokenError, issuer: str) -> str:
                 f"authorization server {quote(issuer)}."
             )
         case "unsupported_grant_type":
-            return "Check --idp-token-endpoint: it gives no grants for ID tokens."
+            return "Check --idp-token-endpoint: it does not give grants for ID tokens."
         case "invalid_grant" | "invalid_request":
             return (
                 "Have --idp-id-token written anew: it must be an ID token of this provider for "
@@ -220,10 +220,13 @@ def _describe(jwt: Secret, name: str, now: float) -> str:
 
 def _read_jwt(path: str, option: str) -> Conversation[Secret]:
     """The JWT in that file, read anew each time: whoever keeps it there replaces it."""
-    text = cast("Secret", (yield ReadFile(path, option)))
+    text = yield from ask(ReadNamedFile(path, option))
     jwt = Secret(text.reveal().strip())
     if jwt.reveal().count(".") != 2 or not jwt.reveal().isascii():
-        raise UsageError(f"{option} {path} holds no JWT.", hint="It is three parts with dots.")
+        raise UsageError(
+            f"{option} {path} does not contain a JWT (three parts separated by dots).",
+            hint="Check what writes that file.",
+        )
     remember((jwt,))
     return jwt
 

@@ -122,7 +122,7 @@ def _without_trace(error: ExchangeError) -> ExchangeError:
 def tell_others(error: ExchangeError) -> ExchangeError:
     """What befell a request of our own, for those that waited for it and were never sent.
 
-    A copy for each, because causes grow; without the server's answer, whose id is ours.
+    Without the server's answer, whose id is ours.
     """
     if isinstance(error, Interrupted):
         return NotSent(error.cause, hint=error.hint)
@@ -138,5 +138,5 @@ def _warn_of_execution(error: ExchangeError, message: Message, harmless: bool) -
         error.status in UNSURE_STATUS and (error.status != 503 or error.retry_after is None)
     )
     if message.kind is Kind.REQUEST and unsure and not harmless:
-        error.cause += " The request may have been executed; it was not sent again."
+        return error.with_evidence("The request may have been executed; it was not sent again.")
     return error

@@ -9,7 +9,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-from mcp_remote_py.channel import Clock, Deliver, Known, SignInWatch
+from mcp_remote_py.channel import Clock, Deliver, ServerSnapshot, SignInWatch
 from mcp_remote_py.errors import ExchangeError
 from mcp_remote_py.jsonrpc import Message, make_result
 from mcp_remote_py.redact import scrub_known
@@ -50,7 +50,7 @@ class StandingIn:
         self._sign_in = sign_in
         self._patience = patience
         self._stand_in: StandIn | None = None
-        self._known = Known()
+        self._known = ServerSnapshot()
 
     def watch(self, initialize: Asked) -> None:
         """The host begins: its request is answered here where the server's answer takes long."""

@@ -19,23 +19,25 @@ from urllib.parse import urlsplit
 
 from mcp_remote_py.clock import LoopClock
 from mcp_remote_py.credentials.keys import choose_store
-from mcp_remote_py.credentials.lock import CAN_BE_SHARED, Held, ProcessLock
+from mcp_remote_py.credentials.lock import CAN_BE_SHARED, Held, LockBusy, ProcessLock
 from mcp_remote_py.credentials.sealed import SealedStore
-from mcp_remote_py.credentials.state import StateFile, state_directory
-from mcp_remote_py.credentials.store import MemoryStore, Store, session_key
-from mcp_remote_py.errors import LockBusy, StoreError
+from mcp_remote_py.credentials.session_files import SessionFile, state_directory
+from mcp_remote_py.credentials.store import MemoryStore, Store
+from mcp_remote_py.errors import StoreError
+from mcp_remote_py.oauth.budget import SignInBudget
 from mcp_remote_py.oauth.claims import account_of
-from mcp_remote_py.oauth.ledger import Ledger
 from mcp_remote_py.oauth.steps import Credential, Lock
+from mcp_remote_py.session_id import session_of
 from mcp_remote_py.settings.commands import LoginSettings
 from mcp_remote_py.settings.headers import Header
-from mcp_remote_py.signin.agent import Listener, SignInAgent, Surroundings
+from mcp_remote_py.signin.agent import SignInAgent
 from mcp_remote_py.signin.border import origins_of
 from mcp_remote_py.signin.browser import detect_platform, open_browser
 from mcp_remote_py.signin.callback import CallbackListener
 from mcp_remote_py.signin.fetch import Fetcher, build_fetcher
-from mcp_remote_py.signin.hearing import Hearing
-from mcp_remote_py.signin.keeper import describe_job, renew_kept
+from mcp_remote_py.signin.line_reader import LineReader
+from mcp_remote_py.signin.ports import Listener, Ports
+from mcp_remote_py.signin.refresh_process import describe_job, renew_in_child
 
 LOWEST_PORT, PORTS = 3335, 45815
 """The range mcp-remote derives its callback port from: below what systems give out by chance."""
@@ -57,13 +59,13 @@ class BuiltAgent(SignInAgent):
 class StateRecords:
     """The `Records` of a session, in its state file."""
 
-    def __init__(self, state: StateFile, store: Store, login_options: str) -> None:
+    def __init__(self, state: SessionFile, store: Store, login_options: str) -> None:
         self._state = state
         self._store = store
         self._login_options = login_options
         self._in_memory_since: float | None = None
 
-    def look(self) -> tuple[Ledger, str, str, float | None]:
+    def look(self) -> tuple[SignInBudget, str, str, float | None]:
         """See `Records`."""
         try:
             state = self._state.look()
@@ -73,9 +75,11 @@ class StateRecords:
             # What is kept in memory must do without a disk, with its own count.
             state = self._state.read()
         signed_in_at = self._in_memory_since or state.signed_in_at
-        return state.ledger, state.last_error, state.last_hint, signed_in_at
+        return state.budget, state.last_error, state.last_hint, signed_in_at
 
-    def amend(self, change: Callable[[Ledger], Ledger], *, must_last: bool = False) -> Ledger:
+    def amend(
+        self, change: Callable[[SignInBudget], SignInBudget], *, must_last: bool = False
+    ) -> SignInBudget:
         """See `Records`."""
         options = self._login_options
         return self._state.amend(change, must_last=must_last, login_options=options)
@@ -87,7 +91,7 @@ class StateRecords:
     def publish(self, credential: Credential | None, error: str, hint: str) -> None:
         """See `Records`."""
         if credential is None or isinstance(self._store, MemoryStore):
-            # A sign-in that is not kept is none that `status` could still find.
+            # `status` could not find a sign-in that is not kept.
             self._in_memory_since = None if credential is None else credential.obtained_at
             self._state.update(signed_in_at=None, last_error=error, last_hint=hint)
             return
@@ -143,17 +147,18 @@ def build_agent(
     report: Callable[[str], None],
     read_line: Callable[[], str] | None = None,
     server_address: Callable[[], str] = str,
+    state: SessionFile | None = None,
 ) -> BuiltAgent:
     """The agent of one session. Touches neither network, keyring nor disk.
 
     `read_line` may block, and ends with "". `server_address` is where the server was connected to
-    last, "" where it was not.
+    last, "" where it was not. `state` is the session's file where this process has opened it.
     """
     chosen = settings.sign_in
     directory = state_directory(environment)
-    session = session_key(settings.server, chosen.resource, chosen.profile)
+    session = session_of(settings.server, chosen)
     store = choose_store(chosen.token_store, directory, os.urandom)
-    state = StateFile(directory, str(settings.server), chosen.resource or "", chosen.profile)
+    state = state or SessionFile(directory, session)
 
     fetcher = build_fetcher(
         settings.server,
@@ -165,7 +170,7 @@ def build_agent(
     )
     clock = LoopClock()
     locks = {
-        kind: ProcessLock(directory / "locks" / f"{session}.{kind.value}.lock", clock)
+        kind: ProcessLock(directory / "locks" / f"{session.key}.{kind.value}.lock", clock)
         for kind in Lock
     }
 
@@ -183,7 +188,7 @@ def build_agent(
             return listener
         listener = CallbackListener(chosen.host, chosen.callback_path, chosen.success_url)
         known = state.read().port
-        derived = LOWEST_PORT + int(session[:8], 16) % PORTS
+        derived = LOWEST_PORT + int(session.key[:8], 16) % PORTS
         await listener.bind(chosen.port or known or derived, chosen.port is not None)
         if chosen.port is None and known != listener.port:
             state.update(port=listener.port)
@@ -191,8 +196,8 @@ def build_agent(
 
     async def renew(held: Held) -> Credential:
         sealed = cast("SealedStore", store)
-        job = await asyncio.to_thread(describe_job, sealed, session, settings, server_address())
-        return await renew_kept(job, held.share(), report)
+        job = await asyncio.to_thread(describe_job, sealed, session.key, settings, server_address())
+        return await renew_in_child(job, held.share(), report)
 
     async def open_in_browser(url: str) -> bool:
         kind = detect_platform(sys.platform, platform.release(), environment)
@@ -200,10 +205,10 @@ def build_agent(
 
     agent = BuiltAgent(
         str(settings.server),
-        session,
+        session.key,
         chosen,
         store,
-        Surroundings(
+        Ports(
             fetch=fetcher.fetch,
             listen=listen,
             judge=fetcher.border.check,
@@ -215,7 +220,9 @@ def build_agent(
             random_bytes=os.urandom,
             random=random.random,
             report=report,
-            hear=Hearing(read_line).hear if chosen.paste and read_line is not None else None,
+            next_line=LineReader(read_line).next_line
+            if chosen.paste and read_line is not None
+            else None,
             renew=renew if CAN_BE_SHARED and isinstance(store, SealedStore) else None,
         ),
     )

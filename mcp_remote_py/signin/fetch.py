@@ -24,13 +24,20 @@ from mcp_remote_py.errors import (
     Interrupted,
     NotSent,
     Unusable,
-    no_answer_in_time,
-    no_connection_in_time,
 )
 from mcp_remote_py.net.exchange import KEEPALIVE_EXPIRY
-from mcp_remote_py.net.mapping import CERTIFICATE_HINT, find_cause
+from mcp_remote_py.net.faults import (
+    Broken,
+    ConnectTimeout,
+    Fault,
+    IllegalAnswer,
+    NotConnected,
+    ProxyRefusal,
+    Silence,
+)
+from mcp_remote_py.net.mapping import explain
 from mcp_remote_py.oauth.dpop import prove
-from mcp_remote_py.oauth.steps import MAX_BODY_BYTES, Fetch, Request, Response
+from mcp_remote_py.oauth.steps import MAX_BODY_BYTES, Fetch, HttpRequest, HttpResponse
 from mcp_remote_py.redact import Secret, mask_url, remember, remember_briefly
 from mcp_remote_py.settings.headers import Header
 from mcp_remote_py.settings.http_proxy import secrets_of_proxy
@@ -60,7 +67,7 @@ import httpx
 
 _NOTHING_SAID = SignInTimeouts()
 
-MAX_REDIRECTS = 3
+MAX_METADATA_REDIRECTS = 3
 
 _NO_COOKIES = DefaultCookiePolicy(allowed_domains=())
 """Cookies are for the MCP server's own messages; httpx would keep any number, for all ports."""
@@ -115,7 +122,7 @@ class Fetcher:
         self._deed_limits = timeouts.limit(post_timeout)
         self._clients: dict[_Way, httpx.AsyncClient] = {}
 
-    async def fetch(self, step: Fetch) -> Response:
+    async def fetch(self, step: Fetch) -> HttpResponse:
         """The answer, whatever its status.
 
         Raises:
@@ -133,9 +140,9 @@ class Fetcher:
         except TimeoutError:
             raise _too_late(step.request.url, limits) from None
 
-    async def _follow(self, request: Request, limits: RequestLimits) -> Response:
+    async def _follow(self, request: HttpRequest, limits: RequestLimits) -> HttpResponse:
         url = request.url
-        for _ in range(MAX_REDIRECTS + 1):
+        for _ in range(MAX_METADATA_REDIRECTS + 1):
             response = await self._once(request._replace(url=url), limits)
             location = response.headers.get("location", "")
             if request.method != "GET" or response.status not in (301, 302, 307, 308):
@@ -148,9 +155,10 @@ class Fetcher:
             if not location or leads_elsewhere:
                 return response
             url = target
-        raise Unusable(f"{mask_url(request.url)} redirects more than {MAX_REDIRECTS} times.")
+        where = mask_url(request.url)
+        raise Unusable(f"{where} redirects more than {MAX_METADATA_REDIRECTS} times.")
 
-    async def _once(self, request: Request, limits: RequestLimits) -> Response:
+    async def _once(self, request: HttpRequest, limits: RequestLimits) -> HttpResponse:
         where = mask_url(request.url)
         client = await self._find_client(request.url)
         headers = {name: value.reveal() for name, value in request.headers}
@@ -172,7 +180,7 @@ class Fetcher:
                 response.request.extensions["timeout"]["read"] = limits.body
                 body = await _read_body(response, where)
                 answered = {name.lower(): value for name, value in response.headers.items()}
-                return Response(response.status_code, answered, body)
+                return HttpResponse(response.status_code, answered, body)
         except OutOfReach as refused:
             raise await self.border.explain(refused, request.url) from None
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
@@ -403,22 +411,26 @@ def _too_late(url: str, limits: RequestLimits) -> Interrupted:
     )
 
 
+_FAULTS: tuple[tuple[type[Exception], type[Fault]], ...] = (
+    (httpx.ConnectTimeout, ConnectTimeout),
+    (httpx.TimeoutException, Silence),
+    (httpx.ProxyError, ProxyRefusal),
+    (httpx.ConnectError, NotConnected),
+    (httpx.RemoteProtocolError, IllegalAnswer),
+)
+"""What httpx's errors are, by the words of `net`; the first that fits. All others are `Broken`."""
+
+
 def map_error(error: Exception, where: str) -> ExchangeError:
-    """One of ours for one of httpx's."""
+    """One of ours for one of httpx's, in the words that a relay has for it."""
     reason = str(error).rstrip(".") or type(error).__name__
-    if (distrust := find_cause(error, ssl.SSLCertVerificationError)) is not None:
-        return NotSent(
-            f"The certificate of {where} is not trusted: {distrust.verify_message.rstrip('.')}.",
-            hint=CERTIFICATE_HINT,
-        )
-    if isinstance(error, httpx.ConnectTimeout):
-        return no_connection_in_time(where)
-    if isinstance(error, (httpx.ReadTimeout, httpx.WriteTimeout)):
-        return no_answer_in_time(where)
-    if isinstance(error, (httpx.ConnectError, httpx.ProxyError)):
-        return NotSent(
-            f"{where} cannot be reached: {reason}.", hint="Check the network and try again."
-        )
     if isinstance(error, (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.DecodingError)):
         return Unusable(f"{where} cannot be used: {reason}.")
-    return Interrupted(f"{where} did not answer: {reason}.", hint="Try again later.")
+    kind = next((ours for theirs, ours in _FAULTS if isinstance(error, theirs)), Broken)
+    fault = kind(reason)
+    fault.__cause__ = error
+    mapped = cast("ExchangeError", explain(fault, sent=True, where=where))
+    if isinstance(error, httpx.ConnectError) and not isinstance(mapped, NotSent):
+        # TLS comes before anything is sent, and another network may have another one.
+        return NotSent(mapped.cause, hint=mapped.hint)
+    return mapped if mapped.hint else mapped.with_hint("Try again later.")

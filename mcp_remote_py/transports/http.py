@@ -23,7 +23,7 @@ from mcp_remote_py.bounds import (
     Growing,
     open_body,
 )
-from mcp_remote_py.channel import Authorizer, Header, Piece
+from mcp_remote_py.channel import Authorizer, Header, Piece, Sent
 from mcp_remote_py.errors import ExchangeError, Unusable
 from mcp_remote_py.jsonrpc import Message, count_bytes
 from mcp_remote_py.net.connect import connect
@@ -329,10 +329,11 @@ class HttpClient:
         url = endpoint or self._server
         while True:
             version = self._headers.version
-            credential: tuple[Header, ...] = ()
+            sent: Sent | None = None
             if self._authorizer is not None:
-                credential = await self._authorizer.headers(method, str(url))
-            response = await self._exchange(method, url, [*headers, *credential], body)
+                sent = await self._authorizer.authorize(method, str(url))
+            carried = [*headers, *sent.headers] if sent is not None else headers
+            response = await self._exchange(method, url, carried, body)
             redirects_us = response.status in REDIRECT_STATUS and b"location" in response.headers
             refused = _refused_credential(response)
             answer = None
@@ -349,39 +350,36 @@ class HttpClient:
             elif response.status == 401 and not reloaded and await self._reload(response, version):
                 reloaded = True
             elif attempts < MAX_ATTEMPTS and (
-                await self._take_nonce(response, credential)
-                or (may_sign_in and await self._authorize(response, refused, credential, answer))
+                await self._take_nonce(response, sent)
+                or (may_sign_in and await self._authorize(response, refused, sent, answer))
             ):
                 attempts += 1
             else:
                 # Whoever fails, limits or redirects may not have looked at it.
-                if self._authorizer is not None and credential and 200 <= response.status < 300:
-                    self._authorizer.accepted(credential[0][1])
+                if self._authorizer is not None and sent and 200 <= response.status < 300:
+                    self._authorizer.accepted(sent)
                 return response
 
-    async def _take_nonce(self, response: Response, credential: tuple[Header, ...]) -> bool:
+    async def _take_nonce(self, response: Response, sent: Sent | None) -> bool:
         """Whether the request is only to be sent with another nonce (RFC 9449 §9)."""
         nonce = response.headers.get(b"dpop-nonce")
         if nonce is None or self._authorizer is None:
             return False
         self._authorizer.take_nonce(nonce)
         challenge = response.headers.get(b"www-authenticate", b"")
-        if response.status != 401 or b"use_dpop_nonce" not in challenge or len(credential) < 2:
+        if response.status != 401 or b"use_dpop_nonce" not in challenge:
+            return False
+        if sent is None or not sent.has_proof:
             return False
         await response.aclose()
         return True
 
     async def _authorize(
-        self,
-        response: Response,
-        status: int,
-        credential: tuple[Header, ...],
-        answer: Message | None,
+        self, response: Response, status: int, sent: Sent | None, answer: Message | None
     ) -> bool:
         """Whether there is a new credential to send the request with that this status refused."""
         if self._authorizer is None or not status:
             return False
-        sent = credential[0][1] if credential else None
         challenge = response.headers.get(b"www-authenticate", b"")
         if status == 401:
             # A person may need minutes: the connection must not be held for that long.
@@ -391,16 +389,9 @@ class HttpClient:
         except ExchangeError as error:
             if answer is None or not answer.is_error:
                 raise
-            # A copy: others may be told the same, whose ids are their own.
-            told = type(error)(
-                error.cause,
-                hint=error.hint,
-                status=response.status,
-                retry_after=error.retry_after,
-                body=answer.raw,
-            )
-            told.is_answer = told.in_our_words = True
-            raise told from error
+            # Others may be told the same, whose ids are their own.
+            own = {"status": response.status, "body": answer.raw}
+            raise error.changed({**own, "is_answer": True, "in_our_words": True}) from error
         if again:
             await response.aclose()
         return again

@@ -171,10 +171,16 @@ def explain_refusal(
     content_type = media_type(headers)
     answer, line = _read_said(body, content_type, request)
 
-    def make(kind: type[E], cause: str, hint: str = "") -> E:
-        error = kind(cause, hint=hint, status=status, retry_after=retry_after, body=line)
-        error.is_answer = answer is not None
-        return error
+    def make(kind: type[E], cause: str, hint: str = "", *, in_our_words: bool = False) -> E:
+        return kind(
+            cause,
+            hint=hint,
+            status=status,
+            retry_after=retry_after,
+            body=line,
+            is_answer=answer is not None,
+            in_our_words=in_our_words,
+        )
 
     if (
         answer is None
@@ -194,16 +200,17 @@ def explain_refusal(
             f"The server does not know the session it gave us ({evidence}).",
             "If that stays so, several servers answer at this address that share no sessions.",
         )
-        lost.otherwise = otherwise
-        return lost
+        return lost.with_otherwise(otherwise)
     if status == 401:
         # A refusal of the credential is the person's to see in our words, not the server's.
         if answer is None:
             line = None
         challenge = headers.get(b"www-authenticate", b"")
-        error = make(Refused, *_explain_credential(evidence, challenge, credential_sent))
-        error.in_our_words = answer is not None and answer.is_error
-        return error
+        return make(
+            Refused,
+            *_explain_credential(evidence, challenge, credential_sent),
+            in_our_words=answer is not None and answer.is_error,
+        )
     if status == 403:
         if credential_sent:
             hint = "Check that the credential you give with --header may use this server."
@@ -265,9 +272,7 @@ def explain_content(
     """The error for an answer with a good status that is not one of JSON or an event stream."""
     cause, hint = _explain_content(status, content_type, body, where)
     answer, line = _read_said(body, content_type, request)
-    error = Unusable(cause, hint=hint, status=status, body=line)
-    error.is_answer = answer is not None
-    return error
+    return Unusable(cause, hint=hint, status=status, body=line, is_answer=answer is not None)
 
 
 def _explain_content(status: int, content_type: str, body: bytes, where: str) -> tuple[str, str]:

@@ -159,7 +159,7 @@ def refuse_now(
 ) -> None:
     """What a transport does with that: an answer is delivered, what else it is is raised."""
     error = refusal(message, status, code, data)
-    error.is_answer &= read
+    error = error.changed({"is_answer": error.is_answer and read})
     answer = take_answer(error, message)
     if answer is None:
         raise error
@@ -173,13 +173,12 @@ def refusal(
     """The error a transport makes of that."""
     if code is None:
         return Unusable(f"The server refused the request (HTTP {status}).", status=status)
-    error = Refused(
+    return Refused(
         f"The server refused the request (HTTP {status}).",
         status=status,
         body=error_line(message, code, data),
+        is_answer=True,
     )
-    error.is_answer = True
-    return error
 
 
 def error_line(message: Message, code: int, data: Json | None = None) -> bytes:

@@ -100,7 +100,7 @@ def test_each_step_is_a_line_and_the_last_says_scopes_and_expiry() -> None:
             "Asking who signs people in ...",
             "Sign in at https://auth.example.com/a?b=c",
             f"Signed in at {SHOWN} with the scopes read write. The token lasts until "
-            "2023-11-14 23:13 UTC (60 minutes) and is renewed by itself.",
+            "2023-11-14 23:13 UTC (in 1 hour) and is renewed by itself.",
         ],
     )
     assert agent.challenges == ['Bearer resource_metadata="https://mcp.example.com/prm"']
@@ -111,7 +111,7 @@ def test_each_step_is_a_line_and_the_last_says_scopes_and_expiry() -> None:
     [
         (
             CREDENTIAL._replace(refresh_token=None),
-            "with the scopes read write. It lasts until 2023-11-14 23:13 UTC (60 minutes); then "
+            "with the scopes read write. It lasts until 2023-11-14 23:13 UTC (in 1 hour); then "
             "sign in again.",
         ),
         (
@@ -124,8 +124,8 @@ def test_each_step_is_a_line_and_the_last_says_scopes_and_expiry() -> None:
         ),
         (
             CREDENTIAL._replace(scope="a\x1b[31m\nb", expires_at=NOW - 5),
-            "with the scopes a [31m b. The token lasts until 2023-11-14 22:13 UTC (0 minutes) and"
-            " is renewed by itself.",
+            "with the scopes a [31m b. The token lasts until "
+            "2023-11-14 22:13 UTC (5 seconds ago) and is renewed by itself.",
         ),
     ],
 )

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from mcp_remote_py.channel import Known
+from mcp_remote_py.channel import ServerSnapshot
 from mcp_remote_py.commands.logout import run_logout
 from mcp_remote_py.credentials.keys import FOLDER
-from mcp_remote_py.credentials.known import KnownFile
 from mcp_remote_py.credentials.sealed import SUFFIX
-from mcp_remote_py.credentials.state import StateFile, list_states, state_directory
-from mcp_remote_py.credentials.store import session_key
+from mcp_remote_py.credentials.server_cache import ServerCache
+from mcp_remote_py.credentials.session_files import SessionFile, list_records, state_directory
 from mcp_remote_py.errors import McpRemoteError, StoreError
 from mcp_remote_py.oauth.steps import Credential
+from mcp_remote_py.session_id import SessionId
 from mcp_remote_py.settings.commands import LoginSettings, LogoutSettings
 from mcp_remote_py.settings.network import Network, SignInTimeouts, Tls
 from mcp_remote_py.settings.urls import parse_server_url
@@ -96,7 +96,7 @@ def logout(
 
 def remember(home: Path, *sessions: Session, store: str = "file") -> None:
     for session in sessions:
-        StateFile(folder_in(home), *session).update(signed_in_at=1.0, store=store)
+        SessionFile(folder_in(home), SessionId(*session)).update(signed_in_at=1.0, store=store)
 
 
 def folder_in(home: Path) -> Path:
@@ -104,7 +104,9 @@ def folder_in(home: Path) -> Path:
 
 
 def left(home: Path) -> list[Session]:
-    return [(state.server, state.resource, state.profile) for state in list_states(folder_in(home))]
+    return [
+        (state.server, state.resource, state.profile) for state in list_records(folder_in(home))
+    ]
 
 
 @pytest.mark.promise("P2", "S2")
@@ -124,11 +126,13 @@ def test_one_session_is_revoked_and_forgotten(tmp_path: Path) -> None:
 def test_what_the_server_said_is_forgotten_too(tmp_path: Path) -> None:
     session, other = (SERVER, TENANT, ""), (SERVER, "", "work")
     remember(tmp_path, session, other)
-    files = [KnownFile(folder_in(tmp_path), *one, os.urandom) for one in (session, other)]
+    files = [
+        ServerCache(folder_in(tmp_path), SessionId(*one), os.urandom) for one in (session, other)
+    ]
     for file in files:
-        file.keep(Known(b"{}", b"{}"))
+        file.keep(ServerSnapshot(b"{}", b"{}"))
     assert logout(tmp_path, FakeAgents({session, other}), SERVER)[0] == 0
-    assert [file.read() for file in files] == [Known(), Known(b"{}", b"{}")]
+    assert [file.read() for file in files] == [ServerSnapshot(), ServerSnapshot(b"{}", b"{}")]
 
 
 def test_profile_is_signed_out_alone_and_named(tmp_path: Path) -> None:
@@ -175,7 +179,9 @@ def test_all_takes_every_session_that_is_signed_in(
 ) -> None:
     sessions = [(SERVER, "", ""), (SERVER, TENANT, "work"), (OTHER, "", "")]
     remember(tmp_path, *sessions)
-    StateFile(folder_in(tmp_path), "https://plain.example.com/").update(transport="HTTP+SSE")
+    SessionFile(folder_in(tmp_path), SessionId("https://plain.example.com/")).update(
+        transport="HTTP+SSE"
+    )
     agents = FakeAgents(set(sessions))
     status, lines = logout(tmp_path, agents, None, profile)
     assert (status, len(agents.signed_out)) == (0, count)
@@ -186,8 +192,8 @@ def test_all_takes_every_session_that_is_signed_in(
 @pytest.mark.promise("P2")
 @pytest.mark.report("S8")
 def test_all_takes_a_stored_sign_in_whose_record_was_lost_and_made_anew(tmp_path: Path) -> None:
-    StateFile(folder_in(tmp_path), OTHER).update(port=1)
-    store(tmp_path, session_key(OTHER, None, ""))
+    SessionFile(folder_in(tmp_path), SessionId(OTHER)).update(port=1)
+    store(tmp_path, SessionId(OTHER).key)
     agents = FakeAgents({(OTHER, "", "")})
     assert logout(tmp_path, agents, None) == (
         0,
@@ -204,7 +210,7 @@ def test_stored_sign_in_without_a_record_is_not_told_as_none(
     remember(tmp_path, (OTHER, "", ""))
     (record,) = folder_in(tmp_path).glob("*.json")
     record.write_bytes(b"{")
-    store(tmp_path, session_key(OTHER, None, ""))
+    store(tmp_path, SessionId(OTHER).key)
     with caplog.at_level(logging.ERROR):
         assert logout(tmp_path, FakeAgents(), None, profile) == (1, [])
     (text,) = caplog.messages

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from mcp_remote_py.commands.proxy import LEGACY_SSE, STREAMABLE, order_transports
-from mcp_remote_py.credentials.state import StateFile, list_states
+from mcp_remote_py.credentials.session_files import SessionFile, list_records
+from mcp_remote_py.session_id import SessionId
 from mcp_remote_py.settings.commands import TransportStrategy
 from tests.fakes import encode_notification, encode_request
 from tests.harness.host import environment_for
@@ -90,7 +91,7 @@ def test_what_answered_last_time_goes_first_unless_the_person_said_otherwise(
 @pytest.mark.timeout(60)
 def test_transport_found_is_written_once_and_corrected(stack: ExitStack, tmp_path: Path) -> None:
     server = stack.enter_context(WildServer(legacy=True))
-    record = StateFile(tmp_path / "state" / "mcp-remote-py", server.url)
+    record = SessionFile(tmp_path / "state" / "mcp-remote-py", SessionId(server.url))
     for legacy, posts, transport in ((True, 2, LEGACY_SSE), (True, 1, LEGACY_SSE)):
         server.legacy = legacy
         before = len(server.received("POST"))
@@ -115,8 +116,8 @@ def test_each_account_of_a_server_has_its_own_record(stack: ExitStack, tmp_path:
     answer, _ = process.communicate(INITIALIZE + b"\n", PATIENCE)
     assert json.loads(answer)["result"]
     folder = tmp_path / "state" / "mcp-remote-py"
-    (state,) = list_states(folder)
-    assert state == StateFile(folder, server.url, "urn:tenant", "work").read()
+    (state,) = list_records(folder)
+    assert state == SessionFile(folder, SessionId(server.url, "urn:tenant", "work")).read()
     assert state.transport == LEGACY_SSE
 
 

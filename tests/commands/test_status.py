@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from mcp_remote_py.commands.status import run_status
-from mcp_remote_py.credentials.state import StateFile, state_directory
-from mcp_remote_py.oauth.ledger import Ledger
+from mcp_remote_py.credentials.session_files import SessionFile, state_directory
+from mcp_remote_py.oauth.budget import SignInBudget
+from mcp_remote_py.session_id import SessionId
 from mcp_remote_py.settings.commands import StatusSettings
 from mcp_remote_py.settings.urls import parse_server_url
 from tests.harness.host import environment_for
@@ -47,7 +48,7 @@ def show_json(home: Path, server: str | None = None) -> list[dict[str, Any]]:
 
 
 def remember_sessions(home: Path) -> None:
-    StateFile(folder_in(home), SERVER, "https://tenant.example.com/", "work").update(
+    SessionFile(folder_in(home), SessionId(SERVER, "https://tenant.example.com/", "work")).update(
         transport="Streamable HTTP",
         issuer="https://auth.example.com",
         scope="read write",
@@ -57,11 +58,11 @@ def remember_sessions(home: Path) -> None:
         signed_in_at=NOW - 7250,
         expires_at=NOW + 3600,
     )
-    StateFile(folder_in(home), SERVER).update(
+    SessionFile(folder_in(home), SessionId(SERVER)).update(
         transport="HTTP+SSE",
         last_error="The server refused:\n\x1b[31mno such client.",
         last_hint="To try again: mcp-remote-py login URL.",
-        ledger=Ledger(
+        budget=SignInBudget(
             tabs=(NOW - 1800, NOW - 1200),
             vain_tabs=2,
             renewal_failures=3,
@@ -97,10 +98,12 @@ https://mcp.example.com/mcp
 
 @pytest.mark.promise("P2")
 def test_command_that_is_named_is_that_of_the_session(tmp_path: Path) -> None:
-    StateFile(folder_in(tmp_path), SERVER, "https://tenant.example.com/", "my work").update(
+    SessionFile(
+        folder_in(tmp_path), SessionId(SERVER, "https://tenant.example.com/", "my work")
+    ).update(
         last_error="Declined.",
         last_hint="To try again: mcp-remote-py login URL.",
-        ledger=Ledger(tabs=(NOW - 60,), vain_tabs=1),
+        budget=SignInBudget(tabs=(NOW - 60,), vain_tabs=1),
     )
     command = (
         f"mcp-remote-py login {SERVER} --profile 'my work' --resource https://tenant.example.com/"
@@ -115,10 +118,10 @@ def test_command_that_is_named_is_that_of_the_session(tmp_path: Path) -> None:
 
 @pytest.mark.promise("P2")
 def test_command_that_is_named_has_the_options_of_the_sign_in(tmp_path: Path) -> None:
-    record = StateFile(folder_in(tmp_path), SERVER, "", "client-credentials")
+    record = SessionFile(folder_in(tmp_path), SessionId(SERVER, "", "client-credentials"))
     options = "--client-credentials --static-oauth-client-info '****'"
     for said in ("", options):  # a record of an earlier version has none
-        record.amend(lambda _: Ledger(tabs=(NOW - 60,), vain_tabs=1), login_options=said)
+        record.amend(lambda _: SignInBudget(tabs=(NOW - 60,), vain_tabs=1), login_options=said)
         (line,) = [line for line in show(tmp_path)[1].splitlines() if "login" in line]
         expected = said or "--profile client-credentials"
         assert f"Now: mcp-remote-py login {SERVER} {expected}" in line
@@ -138,14 +141,16 @@ def test_command_for_a_server_nobody_knows_has_the_session_that_was_asked_for(
 
 
 @pytest.mark.parametrize(
-    ("ledger", "words"),
+    ("budget", "words"),
     [
-        (Ledger(renew_after=NOW + 75, renewal_failures=3), "after 3 without an answer"),
-        (Ledger(renewed_at=NOW, vain_renewals=2), "after 2 that came to nothing"),
+        (SignInBudget(renew_after=NOW + 75, renewal_failures=3), "after 3 without an answer"),
+        (SignInBudget(renewed_at=NOW, vain_renewals=2), "after 2 that came to nothing"),
     ],
 )
-def test_renewal_that_must_wait_says_after_what(tmp_path: Path, ledger: Ledger, words: str) -> None:
-    StateFile(folder_in(tmp_path), SERVER).update(signed_in_at=NOW, ledger=ledger)
+def test_renewal_that_must_wait_says_after_what(
+    tmp_path: Path, budget: SignInBudget, words: str
+) -> None:
+    SessionFile(folder_in(tmp_path), SessionId(SERVER)).update(signed_in_at=NOW, budget=budget)
     assert words in show(tmp_path)[1]
 
 
@@ -204,17 +209,19 @@ def test_everything_known_is_shown_as_json(tmp_path: Path) -> None:
         (NOW + 200_000, "(in 2 days); renewed where the server allows it", False),
         (NOW, "(0 seconds ago); renewed when it is used next where", True),
         (NOW - 90, "(1 minute ago); renewed when it is used next where", True),
-        (1e300, "too far away to show; renewed where", False),
+        (1e300, "too far ahead to show; renewed where", False),
     ],
 )
 def test_expiry(tmp_path: Path, expires_at: float | None, words: str, expired: bool) -> None:
-    StateFile(folder_in(tmp_path), SERVER).update(signed_in_at=NOW, expires_at=expires_at)
+    SessionFile(folder_in(tmp_path), SessionId(SERVER)).update(
+        signed_in_at=NOW, expires_at=expires_at
+    )
     assert words in show(tmp_path)[1]
     assert show_json(tmp_path)[0]["expired"] is expired
 
 
 def test_expiry_of_a_sign_in_that_is_over_is_not_shown(tmp_path: Path) -> None:
-    StateFile(folder_in(tmp_path), SERVER).update(expires_at=NOW)
+    SessionFile(folder_in(tmp_path), SessionId(SERVER)).update(expires_at=NOW)
     assert "expires" not in show(tmp_path)[1]
 
 
@@ -258,7 +265,7 @@ def test_nothing_known_is_said_with_the_next_step(tmp_path: Path) -> None:
 @pytest.mark.promise("S2")
 def test_key_in_an_address_is_not_shown(tmp_path: Path) -> None:
     server = f"{SERVER}?key=status-canary-1"
-    StateFile(folder_in(tmp_path), server).update(signed_in_at=NOW)
+    SessionFile(folder_in(tmp_path), SessionId(server)).update(signed_in_at=NOW)
     for as_json in (False, True):
         status, text = show(tmp_path, server, as_json=as_json)
         assert status == 0
@@ -272,7 +279,7 @@ def test_key_in_an_address_is_not_shown(tmp_path: Path) -> None:
 def test_command_loads_no_network_no_keyring_and_no_sign_in(tmp_path: Path) -> None:
     """A keyring that is never imported cannot ask for its password."""
     environment = environment_for(tmp_path)
-    StateFile(state_directory(environment), SERVER).update(signed_in_at=NOW)
+    SessionFile(state_directory(environment), SessionId(SERVER)).update(signed_in_at=NOW)
     done = subprocess.run(
         [
             sys.executable,
@@ -300,4 +307,7 @@ def test_command_loads_no_network_no_keyring_and_no_sign_in(tmp_path: Path) -> N
     }  # fmt: skip
     ours = {name for name in names.split() if name.startswith("mcp_remote_py.")}
     assert not [name for name in ours if ".signin" in name]
-    assert {name for name in ours if ".oauth." in name} == {"mcp_remote_py.oauth.ledger"}
+    assert {name for name in ours if ".oauth." in name} == {
+        "mcp_remote_py.oauth.budget",
+        "mcp_remote_py.time_words",
+    }

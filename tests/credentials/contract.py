@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from mcp_remote_py.credentials.store import Store, session_key
+from mcp_remote_py.credentials.store import Store
 from mcp_remote_py.oauth.steps import Client, Credential
 from mcp_remote_py.redact import Secret
-from mcp_remote_py.settings.urls import parse_server_url
+from mcp_remote_py.session_id import SessionId
 
 CANARY = "canary-5f2d91"
 """Part of every secret here: must be nowhere but in what `reveal` gives."""
@@ -48,7 +48,7 @@ ONLY_CLIENT = Credential(
 
 
 def session_of(path: str, profile: str = "") -> str:
-    return session_key(parse_server_url(f"https://mcp.example.com/{path}"), None, profile)
+    return SessionId(f"https://mcp.example.com/{path}", profile=profile).key
 
 
 SESSION = session_of("mcp")

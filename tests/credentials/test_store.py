@@ -13,17 +13,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mcp_remote_py.credentials.store import (
-    SCHEMA,
+    CREDENTIAL_SCHEMA,
     BrokenRecord,
     MemoryStore,
     StoreError,
     decode,
     encode,
-    session_key,
 )
 from mcp_remote_py.oauth.steps import Client, Credential
 from mcp_remote_py.redact import Secret
-from mcp_remote_py.settings.urls import parse_server_url
 from tests.credentials.contract import CANARY, FULL, ONLY_CLIENT, StoreContract
 
 TEXT = st.text(st.characters(codec="utf-8"))
@@ -108,7 +106,7 @@ def test_members_of_a_later_version_are_no_fault() -> None:
 
 def test_members_an_earlier_version_did_not_write_have_their_defaults() -> None:
     least = {
-        "schema": SCHEMA,
+        "schema": CREDENTIAL_SCHEMA,
         "issuer": "i",
         "token_endpoint": "t",
         "client": {"client_id": "c", "origin": "static"},
@@ -136,19 +134,6 @@ def test_record_of_0_1_0_is_read() -> None:
     assert decode(encode(credential)) == credential
 
 
-def test_old_schema_is_brought_up_step_by_step() -> None:
-    def from_first(record: dict[str, object]) -> dict[str, object]:
-        return {**record, "issuer": record["server"]}
-
-    def from_second(record: dict[str, object]) -> dict[str, object]:
-        return {**record, "scope": f"{record['issuer']}/all"}
-
-    record = json.loads(encode(ONLY_CLIENT)) | {"schema": SCHEMA - 2, "server": "https://old"}
-    migrations = {SCHEMA - 2: from_first, SCHEMA - 1: from_second}
-    credential = decode(json.dumps(record).encode(), migrations)
-    assert credential == ONLY_CLIENT._replace(issuer="https://old", scope="https://old/all")
-
-
 @pytest.mark.promise("S2")
 @pytest.mark.parametrize(
     "data",
@@ -159,8 +144,8 @@ def test_old_schema_is_brought_up_step_by_step() -> None:
         b"{}",
         b"\xff\xfe",
         b'{"more":' + b"[" * 100_000,
-        json.dumps({"schema": SCHEMA, "issuer": CANARY, "client": CANARY}).encode(),
-        json.dumps({"schema": SCHEMA + 1, "issuer": CANARY}).encode(),
+        json.dumps({"schema": CREDENTIAL_SCHEMA, "issuer": CANARY, "client": CANARY}).encode(),
+        json.dumps({"schema": CREDENTIAL_SCHEMA + 1, "issuer": CANARY}).encode(),
         json.dumps({"schema": CANARY}).encode(),
         encode(FULL).replace(f'"{CANARY}-access"'.encode(), b"7"),
     ],
@@ -173,8 +158,10 @@ def test_what_is_no_record_is_said_to_be_broken_without_quoting_it(data: bytes) 
 
 
 def test_later_schema_is_named() -> None:
-    with pytest.raises(BrokenRecord, match=f"schema {SCHEMA + 1}, not {SCHEMA}"):
-        decode(json.dumps({"schema": SCHEMA + 1}).encode())
+    with pytest.raises(
+        BrokenRecord, match=f"schema {CREDENTIAL_SCHEMA + 1}, not {CREDENTIAL_SCHEMA}"
+    ):
+        decode(json.dumps({"schema": CREDENTIAL_SCHEMA + 1}).encode())
 
 
 def test_record_cut_at_any_byte_is_broken() -> None:
@@ -182,45 +169,6 @@ def test_record_cut_at_any_byte_is_broken() -> None:
     for length in range(len(whole)):
         with pytest.raises(BrokenRecord):
             decode(whole[:length])
-
-
-def key(url: str, resource: str | None = None, profile: str = "") -> str:
-    return session_key(parse_server_url(url), resource, profile)
-
-
-@pytest.mark.parametrize(
-    ("one", "same"),
-    [
-        ("https://MCP.Example.com/mcp", "https://mcp.example.com/mcp"),
-        ("https://mcp.example.com:443/mcp", "HTTPS://mcp.example.com/mcp"),
-        ("https://mcp.example.com", "https://mcp.example.com/"),
-        ("https://mcp.example.com/mcp#part", "https://mcp.example.com/mcp"),
-    ],
-)
-def test_spellings_of_one_server_are_one_session(one: str, same: str) -> None:
-    assert key(one) == key(same)
-
-
-def test_what_is_typed_tells_sessions_apart() -> None:
-    url = "https://mcp.example.com/mcp"
-    keys = [
-        key(url),
-        key(url + "/"),
-        key(url + "?"),
-        key("https://mcp.example.com/MCP"),
-        key("https://mcp.example.com:8443/mcp"),
-        key(url, "https://mcp.example.com"),
-        key(url, None, "work"),
-        key(url, "work"),
-    ]
-    assert len(set(keys)) == len(keys)
-
-
-def test_key_is_a_name_for_files_and_stays_what_it_is() -> None:
-    """Another value would sign everybody out at the next upgrade (field note 39)."""
-    assert key("https://mcp.example.com/mcp?tenant=1", "https://r.example.com", "work") == (
-        "e7afe192659e42d9ce2f2a6f0d07398a7157c18ae8fdf2681152e8686138cfc3"
-    )
 
 
 def test_asking_for_names_loads_neither_keyring_nor_cryptography() -> None:

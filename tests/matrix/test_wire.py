@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from mcp_remote_py.credentials.state import StateFile
+from mcp_remote_py.credentials.session_files import SessionFile
+from mcp_remote_py.session_id import SessionId
 from tests.harness.host import Host
 from tests.matrix.clients import PREFIX, ModernClient, capabilities_of, connect, text_of
 from tests.peers.wild_server import MODERN, WildServer, be_modern
@@ -109,7 +110,7 @@ def test_a_modern_server_is_found_out_once_and_remembered(
         assert text_of(client.call("query")) == "query"
         assert requests_of(modern) == [*first, "tools/call"]
         host.end()
-    record = StateFile(tmp_path / "state" / "mcp-remote-py", modern.url)
+    record = SessionFile(tmp_path / "state" / "mcp-remote-py", SessionId(modern.url))
     assert record.read().era == "modern"
 
 
@@ -130,7 +131,7 @@ def test_a_legacy_server_is_found_out_once_and_remembered(
         call = server.received("tools/call")[-1]
         assert call.params == {"name": "anything", "arguments": {}}
         host.end()
-    record = StateFile(tmp_path / "state" / "mcp-remote-py", server.url)
+    record = SessionFile(tmp_path / "state" / "mcp-remote-py", SessionId(server.url))
     assert record.read().era == "legacy"
 
 

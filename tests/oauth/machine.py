@@ -20,39 +20,39 @@ from urllib.parse import parse_qsl
 
 from mcp_remote_py.errors import Interrupted, McpRemoteError, NotSent, StoreError
 from mcp_remote_py.oauth import flow
+from mcp_remote_py.oauth.budget import DAY, SignInBudget, apply_late, note_sign_in
 from mcp_remote_py.oauth.challenge import Challenge
-from mcp_remote_py.oauth.ledger import DAY, Ledger, apply_late, note_sign_in
-from mcp_remote_py.oauth.session import LOOK_INTERVAL, Session
+from mcp_remote_py.oauth.lifecycle import LOOK_INTERVAL, CredentialLifecycle
 from mcp_remote_py.oauth.steps import (
-    Amend,
+    AcquireLock,
+    AnyStep,
     AskUser,
-    Await,
+    BindListener,
     Callback,
     Client,
     Conversation,
     Credential,
-    Disk,
     Fetch,
     Forget,
-    Hold,
+    HttpRequest,
+    HttpResponse,
     Judge,
-    Listen,
     Load,
     Lock,
-    Look,
     NobodyCame,
     PendingAuthorization,
     Probe,
-    Publish,
-    Release,
+    ReadShared,
+    RecordStatus,
+    ReleaseLock,
     Renew,
     Report,
-    Request,
     Reserve,
-    Response,
     Save,
-    Step,
-    Watch,
+    SavePending,
+    SharedState,
+    UpdateBudget,
+    WaitForNews,
 )
 from mcp_remote_py.redact import Secret
 from mcp_remote_py.settings.sign_in import SignInSettings
@@ -179,15 +179,15 @@ class Machine:
     def __init__(
         self,
         oracle: Oracle,
-        make_session: Callable[[Machine], Session],
+        make_session: Callable[[Machine], CredentialLifecycle],
         credential: Credential | None = None,
-        ledger: Ledger | None = None,
+        budget: SignInBudget | None = None,
     ) -> None:
         self.oracle = oracle
         self.now = START
         self.credential = credential
         self.pending: PendingAuthorization | None = None
-        self.ledger = Ledger() if ledger is None else ledger
+        self.budget = SignInBudget() if budget is None else budget
         self.locks: dict[Lock, Process] = {}
         self.watchdog = Watchdog()
         self.steps = 0
@@ -197,13 +197,13 @@ class Machine:
         self.refused_refresh_tokens: set[str] = set()
         self.taken_tokens: set[Secret] = set()
         """Access tokens that the server has accepted."""
-        if credential is not None and ledger is not None and credential.access_token is not None:
+        if credential is not None and budget is not None and credential.access_token is not None:
             self.taken_tokens.add(credential.access_token)
         self.hopeless: Secret | None = None
         """The access token that was refused though it was new, and had not expired."""
         self.make_session = make_session
         self.reports: list[str] = []
-        self.published: list[Publish] = []
+        self.published: list[RecordStatus] = []
         self.is_recorded = True
         """Whether there is still a record of the sign-in that is kept."""
         self.faults = 0
@@ -265,7 +265,7 @@ class Machine:
         if self._is_current(self.hopeless):
             raise Violation("a new token that was refused is answered by another one")
 
-    def fetch(self, request: Request) -> Response:
+    def fetch(self, request: HttpRequest) -> HttpResponse:
         url = request.url.partition("?")[0]
         if url == "https://mcp.example/.well-known/oauth-protected-resource/mcp":
             return _document({"resource": SERVER, "authorization_servers": [ISSUER]})
@@ -287,14 +287,14 @@ class Machine:
         if url == f"{ISSUER}/d":
             return _document({})
         if url != f"{ISSUER}/token":
-            return Response(404, {}, b"")
+            return HttpResponse(404, {}, b"")
         assert request.body is not None
         form = dict(parse_qsl(request.body.reveal()))
         if form["grant_type"] == "authorization_code":
             return self._redeem(form["code"])
         return self._refresh(form["refresh_token"])
 
-    def _redeem(self, code: str) -> Response:
+    def _redeem(self, code: str) -> HttpResponse:
         self.watchdog.see_code(code)
         match self.oracle.choose("code", "tokens", "refused", "500"):
             case "tokens":
@@ -302,9 +302,9 @@ class Machine:
             case "refused":
                 return _document({"error": "invalid_grant"}, 400)
             case _:
-                return Response(500, {}, b"")
+                return HttpResponse(500, {}, b"")
 
-    def _refresh(self, token: str) -> Response:
+    def _refresh(self, token: str) -> HttpResponse:
         if token not in self.good_refresh_tokens:
             # Spent or revoked: reuse ends all that came of it (RFC 9700 §4.14.2).
             self.watchdog.see_renewal(self.now)
@@ -330,12 +330,12 @@ class Machine:
                 self.good_refresh_tokens.clear()
                 return _document({"error": "invalid_grant"}, 400)
             case "503":
-                return Response(503, {}, b"")
+                return HttpResponse(503, {}, b"")
             case _:
                 self.good_refresh_tokens.discard(token)
                 raise Interrupted("The answer was lost.")
 
-    def _give_tokens(self) -> Response:
+    def _give_tokens(self) -> HttpResponse:
         self.issued += 1
         self.now += 0.01
         self.good_refresh_tokens.add(f"refresh-{self.issued}")
@@ -385,12 +385,12 @@ class Machine:
             self.has_failed = True
             raise StoreError(f"The disk failed at {what}.")
 
-    def write(self, ledger: Ledger) -> None:
-        """The ledger on disk becomes another one."""
-        opened = set(self.ledger.tabs) & set(self.watchdog.tabs)
-        if any(self.now - DAY < time and time not in ledger.tabs for time in opened):
+    def write(self, budget: SignInBudget) -> None:
+        """The budget on disk becomes another one."""
+        opened = set(self.budget.tabs) & set(self.watchdog.tabs)
+        if any(self.now - DAY < time and time not in budget.tabs for time in opened):
             raise Violation("the budget forgets a tab")
-        self.ledger = ledger
+        self.budget = budget
 
     def forget(self, by: Process) -> bool:
         if self.credential is not None and self.credential not in by.seen:
@@ -414,20 +414,20 @@ class Process:
         self.machine = machine
         self.name = name
         self.session = machine.make_session(machine)
-        self.unwritten: list[Callable[[Ledger], Ledger]] = []
-        """Changes of the ledger that the disk did not take."""
+        self.unwritten: list[Callable[[SignInBudget], SignInBudget]] = []
+        """Changes of the budget that the disk did not take."""
         machine.processes[name] = self
         self.seen: list[Credential] = []
-        self._work: Generator[Step, object, None] | None = None
-        self._step: Step | None = None
+        self._work: Generator[AnyStep, object, None] | None = None
+        self._step: AnyStep | None = None
         self._shown = False
         self.is_stopped = False
         """Whether it could go on, and another process came first."""
 
     @property
-    def ledger(self) -> Ledger:
+    def budget(self) -> SignInBudget:
         """The one on disk, with what could not be written."""
-        return reduce(apply_late, self.unwritten, self.machine.ledger)
+        return reduce(apply_late, self.unwritten, self.machine.budget)
 
     @property
     def has_good_refresh_token(self) -> bool:
@@ -454,7 +454,7 @@ class Process:
         """
         ends: list[object] = []
 
-        def work() -> Generator[Step, object, None]:
+        def work() -> Generator[AnyStep, object, None]:
             try:
                 ends.append((yield from self._play(conversation)))
             except McpRemoteError as error:
@@ -481,12 +481,12 @@ class Process:
             del machine.locks[lock]
         self.__init__(machine, self.name)
 
-    def run(self, stops: Callable[[Step], bool]) -> None:
+    def run(self, stops: Callable[[AnyStep], bool]) -> None:
         """Goes on until the request is answered, a step blocks, or one of them is a stop."""
         first = True
         self.is_stopped = False
         while self._work is not None:
-            step = cast("Step", self._step)
+            step = cast("AnyStep", self._step)
             if not first and stops(step):
                 self.is_stopped = True
                 return
@@ -517,7 +517,7 @@ class Process:
 
     # The host's request ----------------------------------------------------------------------
 
-    def _serve(self) -> Generator[Step, object, None]:
+    def _serve(self) -> Generator[AnyStep, object, None]:
         machine = self.machine
         token: Secret | None = None
         status = 0
@@ -531,7 +531,7 @@ class Process:
                     assert token is not None
                     change = self.session.note_acceptance(token)
                     if change is not None:
-                        self.session.ledger = self._amend(Amend(change))
+                        self.session.learn(self._amend(UpdateBudget(change)))
                     break
                 challenge = UNAUTHORIZED if status == 401 else SCOPE_WANTED
                 if not (yield from self._play(self.session.answer(token, status, challenge))):
@@ -544,7 +544,7 @@ class Process:
         """The request ends with an error: nothing must be left that would have helped it."""
         machine = self.machine
         last_opened = max(machine.watchdog.tabs, default=-inf)
-        counted = [time for time in machine.ledger.tabs if time > last_opened]
+        counted = [time for time in machine.budget.tabs if time > last_opened]
         is_alone = machine.unanswered == 1  # else another one may be about to open it
         if counted and machine.pending is None and is_alone and not machine.has_killed:
             raise Violation("the budget counts a tab that was not opened")
@@ -567,7 +567,7 @@ class Process:
         ):
             raise Violation("another token is stored, and was not tried")
 
-    def _play(self, conversation: Conversation[T]) -> Generator[Step, object, T]:
+    def _play(self, conversation: Conversation[T]) -> Generator[AnyStep, object, T]:
         """The outcome of a conversation, at whose end its locks are free."""
         try:
             return (yield from self._with_renewals(conversation))
@@ -576,7 +576,7 @@ class Process:
                 if lock is not Lock.UNSAVED or not self.session.is_unsaved:
                     self._release(lock)
 
-    def _with_renewals(self, conversation: Conversation[T]) -> Generator[Step, object, T]:
+    def _with_renewals(self, conversation: Conversation[T]) -> Generator[AnyStep, object, T]:
         answer: object = None
         failure: McpRemoteError | None = None
         while True:
@@ -601,24 +601,24 @@ class Process:
 
     # Steps -----------------------------------------------------------------------------------
 
-    def _do(self, step: Step) -> object:
+    def _do(self, step: AnyStep) -> object:
         machine = self.machine
         match step:
-            case Listen():
+            case BindListener():
                 return REDIRECT_URIS
             case Fetch():
                 return machine.fetch(step.request)
-            case Hold():
+            case AcquireLock():
                 return self._hold(step)
-            case Release():
+            case ReleaseLock():
                 self._release(step.lock)
-            case Watch():
+            case WaitForNews():
                 return self._watch()
             case AskUser():
                 return self._ask(step)
             case Report():
                 machine.reports.append(step.text)
-            case Publish():
+            case RecordStatus():
                 machine.published.append(step)
             case Renew() | Judge():
                 pass
@@ -626,17 +626,17 @@ class Process:
                 return self._do_on_disk(step)
         return None
 
-    def _do_on_disk(self, step: Step) -> object:
+    def _do_on_disk(self, step: AnyStep) -> object:
         machine = self.machine
         match step:
-            case Look():
+            case ReadShared():
                 self._see()
-                told = machine.published[-1] if machine.published else Publish(None)
+                told = machine.published[-1] if machine.published else RecordStatus(None)
                 recorded = machine.credential if machine.is_recorded else None
-                return Disk(
+                return SharedState(
                     machine.credential,
                     machine.pending,
-                    self.ledger,
+                    self.budget,
                     told.error,
                     told.hint,
                     signed_in_at=recorded and recorded.obtained_at,
@@ -652,27 +652,27 @@ class Process:
                 self._see()
             case Forget():
                 return machine.forget(self)
-            case Await():
+            case SavePending():
                 machine.fails("Await")
                 machine.pending = step.pending
             case _:
-                assert isinstance(step, Amend)
+                assert isinstance(step, UpdateBudget)
                 return self._amend(step)
         return None
 
-    def _amend(self, step: Amend) -> Ledger:
+    def _amend(self, step: UpdateBudget) -> SignInBudget:
         try:
             self.machine.fails("Amend")
         except StoreError:
             if step.must_last:
                 raise
             self.unwritten.append(step.change)
-            return self.ledger
+            return self.budget
         if step.change is note_sign_in:
             self.machine.watchdog.see_sign_in_by_command()
-        self.machine.write(step.change(self.ledger))
+        self.machine.write(step.change(self.budget))
         self.unwritten.clear()
-        return self.machine.ledger
+        return self.machine.budget
 
     def _see(self) -> None:
         if self.machine.credential is not None:
@@ -682,7 +682,7 @@ class Process:
         if self.machine.locks.get(lock) is self:
             del self.machine.locks[lock]
 
-    def _hold(self, step: Hold) -> object:
+    def _hold(self, step: AcquireLock) -> object:
         holder = self.machine.locks.setdefault(step.lock, self)
         if holder is self:
             return True
@@ -751,5 +751,5 @@ def signed_in(*, refreshable: bool = True, expires_in: float = LIFETIME) -> Cred
     )
 
 
-def _document(members: object, status: int = 200) -> Response:
-    return Response(status, {"content-type": "application/json"}, json.dumps(members).encode())
+def _document(members: object, status: int = 200) -> HttpResponse:
+    return HttpResponse(status, {"content-type": "application/json"}, json.dumps(members).encode())

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from mcp_remote_py.errors import McpRemoteError
-from mcp_remote_py.oauth.steps import Conversation, Step
+from mcp_remote_py.oauth.steps import AnyStep, Conversation
 
 T = TypeVar("T")
 
@@ -19,7 +19,7 @@ MAX_STEPS = 100
 """More steps than any conversation may take: past them it would go on for ever."""
 
 
-def play(conversation: Conversation[T], answer: Callable[[Step], object]) -> T:
+def play(conversation: Conversation[T], answer: Callable[[AnyStep], object]) -> T:
     """The outcome; an error that `answer` returns is thrown into the conversation."""
     try:
         step = next(conversation)
@@ -45,9 +45,9 @@ class Script:
 
     def __init__(self, *answers: object) -> None:
         self._answers = list(answers)
-        self.steps: list[Step] = []
+        self.steps: list[AnyStep] = []
 
-    def __call__(self, step: Step) -> object:
+    def __call__(self, step: AnyStep) -> object:
         self.steps.append(step)
         assert self._answers, f"an unexpected step: {step}"
         return self._answers.pop(0)

@@ -253,7 +253,7 @@ def test_where_nothing_can_be_compared_that_is_said() -> None:
             f"is for {TENANT} (aud), which may be another name of the resource, {RESOURCE}",
         ),
         (GRAPH, f"is for {GRAPH} (aud: Microsoft Graph), the resource is {RESOURCE}"),
-        (None, f"names no audience (aud), the resource is {RESOURCE}"),  # Cognito, Clerk
+        (None, f"does not name an audience (aud); the resource is {RESOURCE}"),  # Cognito, Clerk
         ("My API", f'is for "My API" (aud), which may be another name of the resource, {RESOURCE}'),
     ],
 )
@@ -311,7 +311,7 @@ def test_metadata_for_every_tenant_fits_each() -> None:
     [
         ({"scope": "a b"}, "a c", "has the scopes a b, not c"),
         ({"scope": "a"}, "b c", "has the scopes a, not b c"),
-        ({"scope": None}, "c", "names no scopes, and c was asked for"),
+        ({"scope": None}, "c", "does not name any scopes, and c was asked for"),
         ({"scope": "a/c"}, "c", "has the scopes a/c, not c"),
     ],
 )

@@ -11,13 +11,13 @@ from mcp_remote_py.errors import Interrupted, McpRemoteError, NotSent, SignInFai
 from mcp_remote_py.oauth.device import ask_by_code
 from mcp_remote_py.oauth.grants import SignInDenied
 from mcp_remote_py.oauth.steps import (
+    AnyStep,
     Client,
     Credential,
     Fetch,
+    HttpResponse,
     Judge,
     Report,
-    Response,
-    Step,
     Wait,
 )
 from mcp_remote_py.oauth.tokens import GrantRefused, TokenError
@@ -42,19 +42,19 @@ CODE: dict[str, object] = {
 TOKENS = {"access_token": "canary-access", "expires_in": 60}
 
 
-def response(status: int, document: object) -> Response:
-    return Response(status, {"content-type": "application/json"}, json.dumps(document).encode())
+def response(status: int, document: object) -> HttpResponse:
+    return HttpResponse(status, {"content-type": "application/json"}, json.dumps(document).encode())
 
 
-def pending(error: str = "authorization_pending", status: int = 400) -> Response:
+def pending(error: str = "authorization_pending", status: int = 400) -> HttpResponse:
     return response(status, {"error": error})
 
 
 class Server:
     """Answers the code once, then the polls from a list, the last for ever; keeps the time."""
 
-    def __init__(self, code: object, *polls: Response | McpRemoteError) -> None:
-        self.code = code if isinstance(code, Response) else response(200, code)
+    def __init__(self, code: object, *polls: HttpResponse | McpRemoteError) -> None:
+        self.code = code if isinstance(code, HttpResponse) else response(200, code)
         self.polls = list(polls)
         self.time = 1000.0
         self.waits: list[float] = []
@@ -63,7 +63,7 @@ class Server:
         self.verdict: McpRemoteError | None = None
         self.forms: list[dict[str, str]] = []
 
-    def __call__(self, step: Step) -> object:
+    def __call__(self, step: AnyStep) -> object:
         match step:
             case Wait(seconds):
                 self.waits.append(seconds)
@@ -125,7 +125,7 @@ def test_code_is_told_and_polled_for() -> None:
         (NotSent("no route"), [5, 10, 20]),
     ],
 )
-def test_polls_slow_down(answer: Response | McpRemoteError, waits: list[float]) -> None:
+def test_polls_slow_down(answer: HttpResponse | McpRemoteError, waits: list[float]) -> None:
     server = Server(CODE, answer, answer, response(200, TOKENS))
     server.play()
     assert server.waits == waits
@@ -169,7 +169,9 @@ def test_nobody_enters_the_code(code: object, timeout: float, polls: int) -> Non
         (response(200, {}), TokenError, "without an access token"),
     ],
 )
-def test_polls_end_at_any_verdict(answer: Response, kind: type[McpRemoteError], words: str) -> None:
+def test_polls_end_at_any_verdict(
+    answer: HttpResponse, kind: type[McpRemoteError], words: str
+) -> None:
     server = Server(CODE, answer)
     with pytest.raises(kind, match=words):
         server.play()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 
 import pytest
@@ -18,13 +19,13 @@ from mcp_remote_py.errors import (
 from mcp_remote_py.oauth.challenge import Challenge
 from mcp_remote_py.oauth.discovery import (
     MAX_AUTHORIZATION_SERVERS,
-    MAX_URL_LENGTH,
+    MAX_METADATA_URL_LENGTH,
     Discovered,
     ServerMetadata,
-    check_url,
+    check_endpoint,
     discover,
 )
-from mcp_remote_py.oauth.steps import MAX_BODY_BYTES, Response
+from mcp_remote_py.oauth.steps import MAX_BODY_BYTES, HttpResponse
 from mcp_remote_py.redact import Secret
 from mcp_remote_py.settings.sign_in import SignInSettings, Unattended
 from tests.oauth.web import NOT_FOUND, Answer, Web, document, page
@@ -40,7 +41,7 @@ ORIGIN_URL = f"{ORIGIN}/.well-known/oauth-authorization-server"
 OUTAGE = page("Bad gateway", 502)
 
 
-def resource_document(**members: object) -> Response:
+def resource_document(**members: object) -> HttpResponse:
     return document(
         {"resource": SERVER, "authorization_servers": [ISSUER], **members},
     )
@@ -55,7 +56,7 @@ def issuer_members(issuer: str = ISSUER) -> dict[str, object]:
     }
 
 
-def issuer_document(issuer: str = ISSUER, /, **members: object) -> Response:
+def issuer_document(issuer: str = ISSUER, /, **members: object) -> HttpResponse:
     return document({**issuer_members(issuer), **members})
 
 
@@ -204,7 +205,7 @@ def test_then_the_well_known_places_with_the_path_and_at_the_root(
         page("moved", 302),
         page("<html>our app</html>"),
         document(["no", "object"]),
-        Response(204, {}, b""),
+        HttpResponse(204, {}, b""),
         OUTAGE,
         NotSent("No."),
         Unusable("Too large."),
@@ -455,7 +456,7 @@ def test_another_issuer_is_refused_unless_trusted(issuer: str) -> None:
 )
 def test_no_hint_repeats_what_a_shell_would_act_on(issuer: object) -> None:
     error = fail(web_of({ISSUER_URL: document({**issuer_members(), "issuer": issuer})}))
-    assert "names no valid issuer" in error.cause
+    assert "does not name a valid issuer" in error.cause
     assert "reboot" not in error.sentence()
 
 
@@ -468,14 +469,14 @@ SECRET = SignInSettings(
 )
 
 
-def of(issuer: str) -> Response:
+def of(issuer: str) -> HttpResponse:
     """The document of that issuer, all its endpoints at its own origin."""
     members = {"issuer": issuer, "code_challenge_methods_supported": ["S256"]}
     names = ("authorization_endpoint", "token_endpoint", "revocation_endpoint")
     return document({**members, **{name: f"{issuer}/{name}" for name in names}})
 
 
-def false(issuer: str) -> Response:
+def false(issuer: str) -> HttpResponse:
     """A document in the name of that issuer, all whose endpoints are somebody else's."""
     return document({**issuer_members(), "issuer": issuer})
 
@@ -564,7 +565,7 @@ def test_who_speaks_for_a_named_issuer_is_not_believed() -> None:
     [
         (NOT_FOUND, f'The authorization server "{OTHER}" publishes no metadata (HTTP 404'),
         (of("https://third.example"), "names another issuer"),
-        (document({"issuer": OTHER}), "names no authorization_endpoint"),
+        (document({"issuer": OTHER}), "does not name an authorization_endpoint"),
     ],
 )
 def test_an_issuer_that_does_not_say_it_itself_gets_nothing(own: Answer, said: str) -> None:
@@ -658,7 +659,7 @@ UNSAFE = [
     "https://auth.example/a\x00",
     "https://auth.example:99999/",
     "https://$(reboot)/",
-    "https://auth.example/" + "a" * MAX_URL_LENGTH,
+    "https://auth.example/" + "a" * MAX_METADATA_URL_LENGTH,
 ]
 
 ENDPOINTS = [
@@ -690,7 +691,7 @@ def test_an_unsafe_endpoint_is_refused(url: str) -> None:
         "http://localhost:3201/authorize",
         "http://127.0.0.1:3201/authorize",
         "http://[::1]:3201/authorize",
-        "https://auth.example/" + "a" * (MAX_URL_LENGTH - len("https://auth.example/")),
+        "https://auth.example/" + "a" * (MAX_METADATA_URL_LENGTH - len("https://auth.example/")),
     ],
 )
 def test_a_safe_endpoint_is_kept_byte_for_byte(url: str) -> None:
@@ -699,7 +700,7 @@ def test_a_safe_endpoint_is_kept_byte_for_byte(url: str) -> None:
 
 
 def test_a_checked_url_comes_back_parsed() -> None:
-    assert check_url("https://Auth.example:443/a?b", "thing").origin == "https://auth.example"
+    assert check_endpoint("https://Auth.example:443/a?b", "thing").origin == "https://auth.example"
 
 
 @pytest.mark.parametrize("value", [7, ["https://auth.example/"], {"a": 1}, True])
@@ -715,7 +716,7 @@ def test_an_empty_endpoint_is_an_absent_one(value: object) -> None:
     assert run(web_of({ISSUER_URL: absent})).server.registration_endpoint == ""
     for name in ENDPOINTS[:2]:
         error = fail(web_of({ISSUER_URL: issuer_document(ISSUER, **{name: value})}))
-        assert f"names no {name}" in error.cause
+        assert re.search(f"does not name (the|an) {name}", error.cause)
 
 
 def test_a_server_without_the_code_grant_needs_neither_its_endpoint_nor_pkce() -> None:
@@ -764,7 +765,7 @@ def test_a_resource_the_person_names_is_sent_there_too() -> None:
 
 @pytest.mark.promise("A1")
 @pytest.mark.parametrize("answer", [page("no", 404), page("<html>our app</html>"), page("no", 405)])
-def test_where_nothing_is_published_the_default_endpoints_are_used(answer: Response) -> None:
+def test_where_nothing_is_published_the_default_endpoints_are_used(answer: HttpResponse) -> None:
     found = run(Web(answer=lambda _: answer))
     assert found == Discovered(
         "",
@@ -803,7 +804,7 @@ def test_resource_metadata_without_an_authorization_server_leads_to_the_origin(
         ORIGIN,
     )
     assert fail(Web({RESOURCE_URL: resource})).cause == (
-        "The server's resource metadata names no authorization server."
+        "The server's resource metadata does not name an authorization server."
     )
 
 
@@ -811,7 +812,7 @@ def test_a_server_that_names_metadata_it_does_not_have_gets_no_default_endpoints
     named = f"{ORIGIN}/metadata"
     error = fail(Web(), challenge=Challenge(named))
     assert error.cause == (
-        f"The server names resource metadata at {named} and has none "
+        f"The server names {named} as resource metadata; none is there "
         f'(HTTP 404 from {named}: "Not Found").'
     )
     web = Web({ORIGIN_URL: issuer_document(ORIGIN)})
@@ -838,8 +839,7 @@ def test_an_outage_is_no_verdict_and_leads_to_no_default_endpoints(
     error = fail(Web({place: answer}))
     assert isinstance(error, SignInUnavailable)
     assert error.sentence() == (
-        f"How to sign in cannot be found out at the moment ({evidence.format(place)}). "
-        "Try again later."
+        f"Sign-in discovery failed for now ({evidence.format(place)}). Try again later."
     )
 
 

@@ -19,7 +19,7 @@ from mcp_remote_py.oauth.document import (
     post_json,
     quote,
 )
-from mcp_remote_py.oauth.steps import MAX_BODY_BYTES, Fetch, Response
+from mcp_remote_py.oauth.steps import MAX_BODY_BYTES, Fetch, HttpResponse
 from tests.oauth.web import Web, document, page
 
 
@@ -64,7 +64,7 @@ def test_the_evidence_names_status_place_and_words() -> None:
     assert describe("https://a.example/x", answer) == (
         'HTTP 404 from https://a.example/x: "Not Found [2J"'
     )
-    assert describe("https://a.example/x", Response(404, {}, b"")) == (
+    assert describe("https://a.example/x", HttpResponse(404, {}, b"")) == (
         "HTTP 404 from https://a.example/x"
     )
 
@@ -73,7 +73,7 @@ def test_the_kind_of_a_good_answer_is_named_and_a_query_is_masked() -> None:
     assert describe_briefly("https://a.example/x?key=abc", page("secret")) == (
         "HTTP 200, text/html, from https://a.example/x?key=****"
     )
-    assert describe_briefly("https://a.example/x", Response(204, {}, b"")) == (
+    assert describe_briefly("https://a.example/x", HttpResponse(204, {}, b"")) == (
         "HTTP 204 from https://a.example/x"
     )
     assert "secret" not in describe_briefly("https://a.example/x", document({"a": "secret"}, 400))

@@ -8,30 +8,32 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import cast
 
 import pytest
 
 from mcp_remote_py.oauth import flow
+from mcp_remote_py.oauth.budget import SignInBudget
 from mcp_remote_py.oauth.grants import drop_tokens
-from mcp_remote_py.oauth.ledger import Ledger
-from mcp_remote_py.oauth.policy import RULES, Action, Event, Fact, Rule, State
-from mcp_remote_py.oauth.session import Session
+from mcp_remote_py.oauth.holdings import Holdings
+from mcp_remote_py.oauth.lifecycle import CredentialLifecycle, Parts
+from mcp_remote_py.oauth.policy import POLICY_RULES, Action, Fact, PolicyRule, State, Trigger
+from mcp_remote_py.oauth.renewal import Renewal
+from mcp_remote_py.oauth.sign_in import SignIn
 from mcp_remote_py.oauth.steps import (
+    AcquireLock,
+    AnyStep,
     AskUser,
-    Await,
-    Callback,
     Conversation,
     Credential,
     Fetch,
-    Hold,
     Lock,
-    Look,
     PendingAuthorization,
-    Release,
+    ReadShared,
+    ReleaseLock,
     Renew,
     Save,
-    Step,
+    SavePending,
+    ask,
 )
 from mcp_remote_py.redact import Secret
 from tests.oauth.machine import (
@@ -50,14 +52,16 @@ from tests.thorough import often
 
 pytestmark = [pytest.mark.promise("L4"), pytest.mark.timeout(1200)]
 
-SEAMS = (Look, Hold, Release, Renew, Save, Await, AskUser, Fetch)
+SEAMS = (ReadShared, AcquireLock, ReleaseLock, Renew, Save, SavePending, AskUser, Fetch)
 """Before these steps another process may come first, or the process may be killed."""
 
-MakeSession = Callable[[Machine], Session]
+MakeSession = Callable[[Machine], CredentialLifecycle]
 
 
-def real(machine: Machine) -> Session:
-    return Session(SERVER, SETTINGS, machine.random_bytes, lambda: 0.0, lambda: machine.now)
+def real(machine: Machine) -> CredentialLifecycle:
+    return CredentialLifecycle(
+        SERVER, SETTINGS, machine.random_bytes, lambda: 0.0, lambda: machine.now
+    )
 
 
 @dataclass(frozen=True)
@@ -81,7 +85,7 @@ class Explorer:
 
     bounds: Bounds
     credential: Credential | None = None
-    ledger: Ledger | None = None
+    budget: SignInBudget | None = None
     make_session: MakeSession = real
     runs: int = 0
 
@@ -96,7 +100,7 @@ class Explorer:
         return self.runs
 
     def _run(self, oracle: Oracle) -> None:
-        machine = Machine(oracle, self.make_session, self.credential, self.ledger)
+        machine = Machine(oracle, self.make_session, self.credential, self.budget)
         machine.faults = self.bounds.faults
         processes = [Process(machine, f"P{n + 1}") for n in range(self.bounds.processes)]
         budget = {"preempt": self.bounds.preemptions, "kill": self.bounds.kills}
@@ -145,7 +149,7 @@ class Explorer:
         if process.is_idle:
             process.begin_request()
 
-        def stops(step: Step) -> bool:
+        def stops(step: AnyStep) -> bool:
             if not isinstance(step, SEAMS) or not budget["preempt"]:
                 return False
             self._seams += 1
@@ -196,25 +200,25 @@ def describe(machine: Machine, processes: list[Process]) -> object:
             credential.scope,
         )
 
-    def tell_ledger(ledger: Ledger) -> object:
+    def tell_budget(budget: SignInBudget) -> object:
         return (
-            tuple(name(time) for time in ledger.accepted),
-            tuple(time - now for time in ledger.tabs),
-            ledger.vain_tabs,
-            ledger.scopes,
-            max(0.0, ledger.attempt_after - now),
-            ledger.renewed_at - now if ledger.renewed_at else None,
-            ledger.unfinished_renewals,
-            ledger.vain_renewals,
-            ledger.renewal_failures,
-            max(0.0, ledger.renew_after - now),
+            tuple(name(time) for time in budget.accepted),
+            tuple(time - now for time in budget.tabs),
+            budget.vain_tabs,
+            budget.scopes,
+            max(0.0, budget.attempt_after - now),
+            budget.renewed_at - now if budget.renewed_at else None,
+            budget.unfinished_renewals,
+            budget.vain_renewals,
+            budget.renewal_failures,
+            max(0.0, budget.renew_after - now),
         )
 
     dog = machine.watchdog
     return (
         tell(machine.credential),
         None if machine.pending is None else machine.pending.expires_at - now,
-        tell_ledger(machine.ledger),
+        tell_budget(machine.budget),
         tuple(time - now for time in dog.tabs if now - time < 86400),
         dog.vain_tabs,
         tuple(time - now for time in dog.renewals if now - time < 30),
@@ -222,8 +226,8 @@ def describe(machine: Machine, processes: list[Process]) -> object:
         tuple(
             (
                 tell(one.session.credential),
-                tell_ledger(one.session.ledger),
-                tell_ledger(one.ledger),
+                tell_budget(one.session.budget),
+                tell_budget(one.budget),
                 one.session.is_unsaved,
             )
             for one in processes
@@ -232,8 +236,8 @@ def describe(machine: Machine, processes: list[Process]) -> object:
     )
 
 
-PROVEN = Ledger(accepted=(signed_in().obtained_at,))
-WORLDS: dict[str, tuple[Credential | None, Ledger | None]] = {
+PROVEN = SignInBudget(accepted=(signed_in().obtained_at,))
+WORLDS: dict[str, tuple[Credential | None, SignInBudget | None]] = {
     "signed out": (None, None),
     "signed in": (signed_in(), PROVEN),
     "never accepted": (signed_in(), None),
@@ -303,128 +307,146 @@ def test_two_processes_whose_disk_fails_at_any_write(world: str) -> None:
 # Deliberate faults ---------------------------------------------------------------------------
 
 
-def without(action: Action, event: Event = Event.UNAUTHORIZED) -> tuple[Rule, ...]:
+def without(action: Action, event: Trigger = Trigger.UNAUTHORIZED) -> tuple[PolicyRule, ...]:
     """The table without a rule."""
-    return tuple(rule for rule in RULES if (rule.action, rule.event) != (action, event))
+    return tuple(rule for rule in POLICY_RULES if (rule.action, rule.event) != (action, event))
 
 
-def ignoring(fact: Fact, event: Event = Event.UNAUTHORIZED) -> tuple[Rule, ...]:
+def ignoring(fact: Fact, event: Trigger = Trigger.UNAUTHORIZED) -> tuple[PolicyRule, ...]:
     """The table, but that this fact is taken to hold always."""
     return tuple(
-        rule._replace(facts=rule.facts - {fact}) if rule.event is event else rule for rule in RULES
+        rule._replace(facts=rule.facts - {fact}) if rule.event is event else rule
+        for rule in POLICY_RULES
     )
 
 
-def with_rules(rules: tuple[Rule, ...]) -> MakeSession:
-    def make(machine: Machine) -> Session:
-        return Session(
+def with_rules(rules: tuple[PolicyRule, ...]) -> MakeSession:
+    def make(machine: Machine) -> CredentialLifecycle:
+        return CredentialLifecycle(
             SERVER, SETTINGS, machine.random_bytes, lambda: 0.0, lambda: machine.now, rules
         )
 
     return make
 
 
-def of_kind(kind: type[Session]) -> MakeSession:
-    return lambda machine: kind(
-        SERVER, SETTINGS, machine.random_bytes, lambda: 0.0, lambda: machine.now
+def with_parts(parts: Parts) -> MakeSession:
+    return lambda machine: CredentialLifecycle(
+        SERVER,
+        SETTINGS,
+        machine.random_bytes,
+        lambda: 0.0,
+        lambda: machine.now,
+        parts=parts,
     )
 
 
-class FreshMeansYoung(Session):
+def with_holdings(kind: type[Holdings]) -> MakeSession:
+    return with_parts(Parts(holdings=kind))
+
+
+def with_renewal(kind: type[Renewal]) -> MakeSession:
+    return with_parts(Parts(renewal=kind))
+
+
+def with_sign_in(kind: type[SignIn]) -> MakeSession:
+    return with_parts(Parts(sign_in=kind))
+
+
+class FreshMeansYoung(Holdings):
     """Takes any token for accepted."""
 
-    def _state(self) -> State:
-        state = super()._state()
+    def state(self) -> State:
+        state = super().state()
         return State.PROVEN if state is State.UNPROVEN else state
 
 
-class ForgetsTabs(Session):
+class ForgetsTabs(SignIn):
     """Opens tabs without writing it down."""
 
-    def _note_tab(self, scopes: str, *, automatic: bool) -> Conversation[None]:
+    def note_tab(self, scopes: str, *, automatic: bool) -> Conversation[None]:
         yield from ()
 
 
-class KeepsItsTabToItself(Session):
+class KeepsItsTabToItself(SignIn):
     """Does not store what another process would need to finish the sign-in."""
 
-    def _begin(
+    def show(
         self, pending: PendingAuthorization, scopes: str, *, automatic: bool
     ) -> Conversation[None]:
-        yield from self._note_tab(scopes, automatic=automatic)
-        yield from self._ask(pending, AskUser(pending))
+        yield from self.note_tab(scopes, automatic=automatic)
+        yield from self.wait_for(pending, AskUser(pending))
 
 
-class CountsTooEarly(Session):
+class CountsTooEarly(SignIn):
     """Counts a tab before there is what another process would need to finish it."""
 
-    def _begin(
+    def show(
         self, pending: PendingAuthorization, scopes: str, *, automatic: bool
     ) -> Conversation[None]:
-        yield from self._note_tab(scopes, automatic=automatic)
-        yield Await(pending)
-        yield from self._ask(pending, AskUser(pending))
+        yield from self.note_tab(scopes, automatic=automatic)
+        yield SavePending(pending)
+        yield from self.wait_for(pending, AskUser(pending))
 
 
-class RenewsWithoutTheLock(Session):
+class RenewsWithoutTheLock(Renewal):
     """Renews at once, whoever else does."""
 
-    def _renew(self, *, refused: bool) -> Conversation[None]:
-        yield from self._renew_now(cast("Credential", self.credential))
+    def renew(self, *, refused: bool) -> Conversation[None]:
+        yield from self.renew_now(self.held.require())
 
 
-class RenewsWithoutAnotherLook(Session):
+class RenewsWithoutAnotherLook(Renewal):
     """Takes the lock, and then renews what it knew before."""
 
-    def _renew(self, *, refused: bool) -> Conversation[None]:
-        known = cast("Credential", self.credential)
-        yield Hold(Lock.STORE, 1.0)
-        yield from self._renew_now(known)
-        yield Release(Lock.STORE)
+    def renew(self, *, refused: bool) -> Conversation[None]:
+        known = self.held.require()
+        yield AcquireLock(Lock.STORE, 1.0)
+        yield from self.renew_now(known)
+        yield ReleaseLock(Lock.STORE)
 
 
-class BelievesEveryFailure(Session):
+class BelievesEveryFailure(Renewal):
     """Drops the tokens when the token endpoint is down."""
 
-    def _renew_now(self, credential: Credential) -> Conversation[None]:
-        failures = self.ledger.renewal_failures
-        yield from super()._renew_now(credential)
-        if self.ledger.renewal_failures > failures:
+    def renew_now(self, credential: Credential) -> Conversation[None]:
+        failures = self.held.budget.renewal_failures
+        yield from super().renew_now(credential)
+        if self.held.budget.renewal_failures > failures:
             yield Save(drop_tokens(credential))
 
 
-class NeverBacksOff(Session):
+class NeverBacksOff(Holdings):
     """Asks again as soon as it is asked."""
 
-    def _facts(
+    def facts(
         self,
         refused: Secret | None = None,
         scopes: str = "",
         pending: PendingAuthorization | None = None,
     ) -> set[Fact]:
-        return super()._facts(refused, scopes, pending) | {Fact.RENEWAL_ALLOWED}
+        return super().facts(refused, scopes, pending) | {Fact.RENEWAL_ALLOWED}
 
 
-class RedeemsTwice(Session):
+class RedeemsTwice(SignIn):
     """Redeems what comes back without a look at who else does."""
 
-    def _ask(self, pending: PendingAuthorization, step: AskUser) -> Conversation[None]:
-        callback = cast("Callback | None", (yield step))
+    def wait_for(self, pending: PendingAuthorization, step: AskUser) -> Conversation[None]:
+        callback = yield from ask(step)
         if callback is not None:
-            yield Hold(Lock.STORE, 1.0)
+            yield AcquireLock(Lock.STORE, 1.0)
             yield from flow.finish(pending, callback, SETTINGS, START)
             yield from flow.finish(pending, callback, SETTINGS, START)
 
 
-class LetsOthersSpend(Session):
+class LetsOthersSpend(Holdings):
     """Does not tell others that it has tokens which are not stored."""
 
-    def _let_go(self) -> Conversation[None]:
-        yield Release(Lock.UNSAVED)
-        yield Release(Lock.STORE)
+    def let_go(self) -> Conversation[None]:
+        yield ReleaseLock(Lock.UNSAVED)
+        yield ReleaseLock(Lock.STORE)
 
 
-class OpensTabsUncounted(Session):
+class OpensTabsUncounted(SignIn):
     """Takes a budget in memory for good enough."""
 
     @property
@@ -433,7 +455,7 @@ class OpensTabsUncounted(Session):
 
 
 FAULTS: dict[str, tuple[MakeSession, str, Bounds]] = {
-    "a refused new token is renewed": (of_kind(FreshMeansYoung), "signed in", ONE_PROCESS),
+    "a refused new token is renewed": (with_holdings(FreshMeansYoung), "signed in", ONE_PROCESS),
     "a refused new token is not an end": (
         with_rules(without(Action.GIVE_UP_TOKEN)),
         "no refresh token",
@@ -441,13 +463,13 @@ FAULTS: dict[str, tuple[MakeSession, str, Bounds]] = {
     ),
     "the budget is not asked": (with_rules(ignoring(Fact.TAB_ALLOWED)), "signed out", ONE_PROCESS),
     "the budget is not asked for scopes": (
-        with_rules(ignoring(Fact.TAB_ALLOWED, Event.SCOPE_WANTED)),
+        with_rules(ignoring(Fact.TAB_ALLOWED, Trigger.SCOPE_WANTED)),
         "signed in",
         ONE_PROCESS,
     ),
-    "tabs are not written down": (of_kind(ForgetsTabs), "signed out", ONE_PROCESS),
+    "tabs are not written down": (with_sign_in(ForgetsTabs), "signed out", ONE_PROCESS),
     "scopes are asked for again": (
-        with_rules(without(Action.GIVE_UP_SCOPE, Event.SCOPE_WANTED)),
+        with_rules(without(Action.GIVE_UP_SCOPE, Trigger.SCOPE_WANTED)),
         "signed in",
         ONE_PROCESS,
     ),
@@ -462,7 +484,7 @@ FAULTS: dict[str, tuple[MakeSession, str, Bounds]] = {
         TWO_PROCESSES,
     ),
     "an open tab is known to one process": (
-        of_kind(KeepsItsTabToItself),
+        with_sign_in(KeepsItsTabToItself),
         "signed out",
         ONE_PROCESS,
     ),
@@ -471,26 +493,30 @@ FAULTS: dict[str, tuple[MakeSession, str, Bounds]] = {
         "signed in",
         ONE_PROCESS,
     ),
-    "renewals are not spaced": (of_kind(NeverBacksOff), "signed in", ONE_PROCESS),
-    "a renewal takes no lock": (of_kind(RenewsWithoutTheLock), "expired", ONE_PROCESS),
+    "renewals are not spaced": (with_holdings(NeverBacksOff), "signed in", ONE_PROCESS),
+    "a renewal takes no lock": (with_renewal(RenewsWithoutTheLock), "expired", ONE_PROCESS),
     "a renewal does not look again": (
-        of_kind(RenewsWithoutAnotherLook),
+        with_renewal(RenewsWithoutAnotherLook),
         "expired",
         TWO_PROCESSES,
     ),
-    "any failure ends the sign-in": (of_kind(BelievesEveryFailure), "expired", ONE_PROCESS),
+    "any failure ends the sign-in": (with_renewal(BelievesEveryFailure), "expired", ONE_PROCESS),
     "others spend what is not stored": (
-        of_kind(LetsOthersSpend),
+        with_holdings(LetsOthersSpend),
         "expired",
         TWO_AT_A_FAILING_DISK,
     ),
     "a tab is opened that is not written down": (
-        of_kind(OpensTabsUncounted),
+        with_sign_in(OpensTabsUncounted),
         "signed out",
         FAILING_DISK,
     ),
-    "a tab is counted that is not opened": (of_kind(CountsTooEarly), "signed out", FAILING_DISK),
-    "a code is redeemed twice": (of_kind(RedeemsTwice), "signed out", ONE_PROCESS),
+    "a tab is counted that is not opened": (
+        with_sign_in(CountsTooEarly),
+        "signed out",
+        FAILING_DISK,
+    ),
+    "a code is redeemed twice": (with_sign_in(RedeemsTwice), "signed out", ONE_PROCESS),
 }
 
 

@@ -9,14 +9,13 @@ from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 import pytest
 
-from mcp_remote_py.errors import Interrupted, McpRemoteError, NotSent, UsageError
+from mcp_remote_py.errors import Interrupted, McpRemoteError, NotSent
 from mcp_remote_py.oauth.dpop import make_key, thumbprint
 from mcp_remote_py.oauth.grants import (
     AuthorizationRefused,
     SignInDenied,
     authorization_url,
     check_callback,
-    choose_scope,
     drop_tokens,
     exchange_code,
     make_random_text,
@@ -25,15 +24,15 @@ from mcp_remote_py.oauth.grants import (
     revoke,
 )
 from mcp_remote_py.oauth.steps import (
+    AnyStep,
     Callback,
     Client,
     Credential,
     Fetch,
+    HttpRequest,
+    HttpResponse,
     Proof,
     Report,
-    Request,
-    Response,
-    Step,
 )
 from mcp_remote_py.oauth.tokens import GrantRefused, TokenError
 from mcp_remote_py.redact import Secret
@@ -65,17 +64,17 @@ OLD = NEW._replace(
 DEFAULT = SignInSettings()
 
 
-def ok(**members: object) -> Response:
+def ok(**members: object) -> HttpResponse:
     body = {"access_token": "canary-new-access", "expires_in": 3600, **members}
-    return Response(200, {"content-type": "application/json"}, json.dumps(body).encode())
+    return HttpResponse(200, {"content-type": "application/json"}, json.dumps(body).encode())
 
 
-def refusal(error: str, description: str = "", status: int = 400) -> Response:
+def refusal(error: str, description: str = "", status: int = 400) -> HttpResponse:
     body = {"error": error, "error_description": description}
-    return Response(status, {"content-type": "application/json"}, json.dumps(body).encode())
+    return HttpResponse(status, {"content-type": "application/json"}, json.dumps(body).encode())
 
 
-def request_of(step: Step) -> Request:
+def request_of(step: AnyStep) -> HttpRequest:
     assert isinstance(step, Fetch)
     assert step.request.method == "POST"
     assert not step.follow_redirects
@@ -86,7 +85,7 @@ def request_of(step: Step) -> Request:
     return step.request
 
 
-def form_of(step: Step) -> dict[str, str]:
+def form_of(step: AnyStep) -> dict[str, str]:
     body = request_of(step).body
     assert body is not None
     pairs = parse_qsl(body.reveal(), keep_blank_values=True, strict_parsing=True)
@@ -171,29 +170,6 @@ def test_query_of_the_endpoint_stays_byte_for_byte(endpoint: str, begin: str) ->
     url = authorization_url(endpoint, NEW, state=STATE, verifier=VERIFIER)
     assert url.startswith(begin)
     assert "#" not in url
-
-
-@pytest.mark.parametrize(
-    ("name", "hint"),
-    [
-        ("client_id", "--static-oauth-client-info"),
-        ("redirect_uri", "--callback-path"),
-        ("scope", "--scope"),
-        ("resource", "--resource"),
-        ("state", "protects"),
-        ("code_challenge", "protects"),
-        ("code_challenge_method", "protects"),
-        ("response_type", "code"),
-        ("response_mode", "query"),
-    ],
-)
-def test_our_own_parameters_cannot_be_overridden(name: str, hint: str) -> None:
-    with pytest.raises(UsageError, match=f"--authorize-param cannot set {name},") as caught:
-        authorization_url(
-            ISSUER, NEW, state=STATE, verifier=VERIFIER, parameters=(("a", "b"), (name, "canary"))
-        )
-    assert hint in caught.value.hint
-    assert "canary" not in caught.value.sentence()
 
 
 # Authorization response ----------------------------------------------------------------------
@@ -329,14 +305,14 @@ def test_no_resource_and_scope_as_asked() -> None:
 
 
 BOUND = NEW._replace(dpop_key=make_key("ES256"))
-WANTS_NONCE = Response(
+WANTS_NONCE = HttpResponse(
     400,
     {"content-type": "application/json", "dpop-nonce": "nonce-1"},
     b'{"error":"use_dpop_nonce"}',
 )
 
 
-def proof_in(step: Step) -> Proof:
+def proof_in(step: AnyStep) -> Proof:
     proof = request_of(step).proof
     assert proof is not None
     assert proof.key == BOUND.dpop_key
@@ -387,7 +363,7 @@ def test_the_servers_nonce_is_sent_once_and_with_another_proof_of_the_client() -
         ),
     ],
 )
-def test_any_other_refusal_of_a_proof_is_the_answer(answer: Response, hint: str) -> None:
+def test_any_other_refusal_of_a_proof_is_the_answer(answer: HttpResponse, hint: str) -> None:
     with pytest.raises(TokenError) as caught:
         play(exchange_code(BOUND, CODE, VERIFIER, NOW), Script(answer))
     assert caught.value.hint == hint
@@ -414,10 +390,10 @@ def test_the_code_is_bound_to_the_key_before_there_is_one() -> None:
         refusal("invalid_grant", "code canary-code/+ = or canary-code%2F%2B%20%3D is used"),
         refusal("invalid_target", "resource is canary-verifier-canary-verifier-canary-verifier"),
         refusal("server_error", "canary-secret", 500),
-        Response(500, {}, b"canary-secret"),
+        HttpResponse(500, {}, b"canary-secret"),
     ],
 )
-def test_code_is_sent_once_and_never_shown(response: Response) -> None:
+def test_code_is_sent_once_and_never_shown(response: HttpResponse) -> None:
     client = Client("id", "static", Secret("canary-secret"), "client_secret_post")
     script = Script(response)
     with pytest.raises(TokenError) as caught:
@@ -513,7 +489,7 @@ def test_refresh_without_resource_where_the_person_says_so() -> None:
         refusal("invalid_request", "AADSTS900144: The request body must contain: 'scope'"),
     ],
 )
-def test_refresh_once_more_without_a_refused_resource(response: Response) -> None:
+def test_refresh_once_more_without_a_refused_resource(response: HttpResponse) -> None:
     script = Script(response, ok())
     credential = play(refresh(OLD, DEFAULT, NOW), script)
     assert "resource" in form_of(script.steps[0])
@@ -537,12 +513,12 @@ def test_refresh_once_more_without_a_refused_resource(response: Response) -> Non
         (OLD, refusal("invalid_client"), True),
         (OLD, refusal("invalid_request", "grant_type"), False),
         (OLD, refusal("temporarily_unavailable", "", 503), False),
-        (OLD, Response(502, {}, b"<html>bad gateway for resource</html>"), False),
+        (OLD, HttpResponse(502, {}, b"<html>bad gateway for resource</html>"), False),
         (OLD._replace(resource="", scope=""), refusal("invalid_target"), False),
     ],
 )
 def test_refresh_refused_is_not_repeated(
-    credential: Credential, response: Response, definite: bool
+    credential: Credential, response: HttpResponse, definite: bool
 ) -> None:
     script = Script(response)
     with pytest.raises(TokenError) as caught:
@@ -561,7 +537,7 @@ def test_nothing_is_asked_without_a_refresh_token() -> None:
 
 
 def test_both_tokens_are_revoked_the_refresh_token_first() -> None:
-    script = Script(Response(200, {}, b""), Response(200, {}, b""))
+    script = Script(HttpResponse(200, {}, b""), HttpResponse(200, {}, b""))
     play(revoke(OLD), script)
     assert [form_of(step) for step in script.steps] == [
         {"token": token, "token_type_hint": kind, "client_id": "client-1"}
@@ -579,7 +555,9 @@ def test_nothing_to_revoke_and_nowhere() -> None:
 
 
 def test_failed_revocation_is_only_reported() -> None:
-    script = Script(NotSent("No route.", hint="Try later."), None, Response(503, {}, b"x"), None)
+    script = Script(
+        NotSent("No route.", hint="Try later."), None, HttpResponse(503, {}, b"x"), None
+    )
     play(revoke(OLD), script)
     assert script.is_done
     reports = [step.text for step in script.steps if isinstance(step, Report)]
@@ -595,43 +573,3 @@ def test_failed_revocation_is_only_reported() -> None:
 
 def test_without_tokens_the_client_stays() -> None:
     assert drop_tokens(OLD) == NEW
-
-
-# Scopes --------------------------------------------------------------------------------------
-
-
-@pytest.mark.promise("A3", "L1")
-@pytest.mark.parametrize(
-    ("challenge", "resource", "server", "wanted", "granted", "chosen"),
-    [
-        # the order: --scope, challenge, resource, none
-        ("c", ("r",), ("s",), "w  w2", "", "w w2"),
-        ("c  c2", ("r",), ("s",), None, "", "c c2"),
-        (None, ("r", "r2"), ("s",), None, "", "r r2"),
-        ("", ("r",), None, None, "", "r"),
-        (None, (), ("s", "openid"), None, "", None),
-        (None, None, ("s", "openid"), None, "", None),
-        # --scope "" asks for none
-        ("c", ("r",), ("offline_access",), "", "", None),
-        # offline_access only where it is known, beside other scopes, never beside --scope
-        ("c", None, ("offline_access",), None, "", "c offline_access"),
-        (None, ("r",), ("s", "offline_access"), None, "", "r offline_access"),
-        ("c offline_access", None, ("offline_access",), None, "", "c offline_access"),
-        (None, None, ("offline_access",), None, "", None),
-        ("c", None, ("offline_access",), "w", "", "w"),
-        # step-up: what was granted, and what is asked for
-        ("b", None, None, None, "a", "a b"),
-        ("b a", None, ("offline_access",), None, "a offline_access", "a offline_access b"),
-        (None, ("r",), None, None, "a", "a r"),
-        ("b", ("r",), None, "w", "a w", "a w b"),
-    ],
-)
-def test_choice_of_scopes(
-    challenge: str | None,
-    resource: tuple[str, ...] | None,
-    server: tuple[str, ...] | None,
-    wanted: str | None,
-    granted: str,
-    chosen: str | None,
-) -> None:
-    assert choose_scope(challenge, resource, server, wanted, granted) == chosen

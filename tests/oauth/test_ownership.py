@@ -14,9 +14,9 @@ import pytest
 from mcp_remote_py.errors import SignInFailed
 from mcp_remote_py.oauth.ownership import (
     Belonging,
-    Kind,
     Named,
     Place,
+    SecretKind,
     belongings_of,
     check_owner,
     is_registered_with,
@@ -77,9 +77,11 @@ AUDIENCES = {
 FOR_A = {(A,), (f"{A}/",), ("https://b.example", A)}
 
 
-def expected(kind: Kind, named: Named, place: Place, audience: tuple[str, ...] | None) -> bool:
+def expected(
+    kind: SecretKind, named: Named, place: Place, audience: tuple[str, ...] | None
+) -> bool:
     """By hand: who may have what."""
-    if kind in (Kind.CLIENT, Kind.KEY):
+    if kind in (SecretKind.CLIENT, SecretKind.KEY):
         return place in BY_NAME[named]
     if named is ENDPOINT and place.token_endpoint != f"{A}/token":
         return False
@@ -88,7 +90,7 @@ def expected(kind: Kind, named: Named, place: Place, audience: tuple[str, ...] |
         return is_named or place in (OWN_A, OWN_X, LURE)
     if audience == (f"{A}/token",):
         return is_named or place.token_endpoint == f"{A}/token"
-    if kind is Kind.JWT:
+    if kind is SecretKind.JWT:
         if is_named:
             return True
         return (audience in FOR_A and place is OWN_A) or (
@@ -103,16 +105,16 @@ def expected(kind: Kind, named: Named, place: Place, audience: tuple[str, ...] |
 
 @pytest.mark.report("S1", "S2", "S3")
 @pytest.mark.parametrize("audience", AUDIENCES, ids=AUDIENCES.get)
-@pytest.mark.parametrize("kind", Kind)
-def test_every_case_of_the_rule(kind: Kind, audience: tuple[str, ...] | None) -> None:
+@pytest.mark.parametrize("kind", SecretKind)
+def test_every_case_of_the_rule(kind: SecretKind, audience: tuple[str, ...] | None) -> None:
     for named, place in product(NAMES, PLACES):
         verdict = may_have(place, Belonging(kind, "It", audience), named)
         assert verdict == expected(kind, named, place, audience), (named, place)
 
 
 @pytest.mark.report("S1", "S2", "S3")
-@pytest.mark.parametrize("kind", Kind)
-def test_no_secret_goes_to_an_endpoint_of_somebody_else(kind: Kind) -> None:
+@pytest.mark.parametrize("kind", SecretKind)
+def test_no_secret_goes_to_an_endpoint_of_somebody_else(kind: SecretKind) -> None:
     """Whatever is named and said: what is A's reaches nobody who is not A."""
     for audience, named, place in product(AUDIENCES, NAMES[1:], (OWN_X, FALSE_A, UNKNOWN)):
         if audience in (None, (X,)):
@@ -149,18 +151,18 @@ def test_only_what_speaks_for_a_named_issuer_is_asked_of_that_issuer() -> None:
 
 
 def test_of_several_the_named_one_is_wanted() -> None:
-    jwt = (Belonging(Kind.JWT, "It", (f"{A}/",)),)
+    jwt = (Belonging(SecretKind.JWT, "It", (f"{A}/",)),)
     assert is_wanted(A, jwt, NOBODY)
     assert is_wanted(A, (), TRUSTED)
     assert not is_wanted(X, jwt, TRUSTED)
-    assert not is_wanted(A, (Belonging(Kind.CLIENT, "It"),), NOBODY)
+    assert not is_wanted(A, (Belonging(SecretKind.CLIENT, "It"),), NOBODY)
 
 
 # What is said --------------------------------------------------------------------------------
 
-SECRET = Belonging(Kind.CLIENT, "The client_secret of --static-oauth-client-info")
-JWT = Belonging(Kind.JWT, "The JWT of --jwt-bearer /run/jwt", (A,))
-GRANT = Belonging(Kind.GRANT, "The grant of the identity provider", ("https://b.example",))
+SECRET = Belonging(SecretKind.CLIENT, "The client_secret of --static-oauth-client-info")
+JWT = Belonging(SecretKind.JWT, "The JWT of --jwt-bearer /run/jwt", (A,))
+GRANT = Belonging(SecretKind.GRANT, "The grant of the identity provider", ("https://b.example",))
 
 
 def refusal(place: Place, belonging: Belonging, named: Named = NOBODY) -> str:
@@ -257,25 +259,25 @@ def test_whom_the_options_name() -> None:
     [
         (SignInSettings(), []),
         (SignInSettings(static_client=client()), []),
-        (SignInSettings(static_client=client(client_secret="s")), [Kind.CLIENT]),
-        (SignInSettings(static_client=client(issuer=A)), [Kind.CLIENT]),
+        (SignInSettings(static_client=client(client_secret="s")), [SecretKind.CLIENT]),
+        (SignInSettings(static_client=client(issuer=A)), [SecretKind.CLIENT]),
         (
             SignInSettings(
                 static_client=client(client_secret="s"),
                 unattended=Unattended(private_key=Secret("k"), assertion_file="/run/jwt"),
             ),
-            [Kind.CLIENT, Kind.KEY, Kind.JWT],
+            [SecretKind.CLIENT, SecretKind.KEY, SecretKind.JWT],
         ),
         (
             SignInSettings(
                 static_client=client(),
                 unattended=Unattended(idp_token_endpoint="https://i.example/token"),
             ),
-            [Kind.GRANT],
+            [SecretKind.GRANT],
         ),
     ],
 )
-def test_what_a_sign_in_would_send(settings: SignInSettings, kinds: list[Kind]) -> None:
+def test_what_a_sign_in_would_send(settings: SignInSettings, kinds: list[SecretKind]) -> None:
     assert [belonging.kind for belonging in belongings_of(settings)] == kinds
 
 

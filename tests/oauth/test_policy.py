@@ -7,24 +7,33 @@ from itertools import chain, combinations, product
 
 import pytest
 
-from mcp_remote_py.oauth.policy import OUTCOMES, RULES, Action, Event, Fact, Rule, State, decide
+from mcp_remote_py.oauth.policy import (
+    POLICY_RULES,
+    TRANSITIONS,
+    Action,
+    Fact,
+    PolicyRule,
+    State,
+    Trigger,
+    decide,
+)
 
 pytestmark = pytest.mark.promise("L4")
 
-Case = tuple[State, Event, frozenset[Fact]]
+Case = tuple[State, Trigger, frozenset[Fact]]
 
 
 def every_case() -> Iterator[Case]:
     facts = chain.from_iterable(combinations(Fact, count) for count in range(len(Fact) + 1))
-    for state, event, some in product(State, Event, list(facts)):
+    for state, event, some in product(State, Trigger, list(facts)):
         yield state, event, frozenset(some)
 
 
-def decided_by(case: Case) -> Rule:
+def decided_by(case: Case) -> PolicyRule:
     state, event, facts = case
     return next(
         rule
-        for rule in RULES
+        for rule in POLICY_RULES
         if rule.event is event and state in rule.states and rule.facts <= facts
     )
 
@@ -36,12 +45,12 @@ def test_every_case_is_decided_and_by_the_first_rule_that_fits() -> None:
 
 def test_every_rule_decides_some_case() -> None:
     needed = {decided_by(case) for case in every_case()}
-    assert [rule.why for rule in RULES if rule not in needed] == []
+    assert [rule.why for rule in POLICY_RULES if rule not in needed] == []
 
 
 def test_table_with_a_gap_says_so() -> None:
     with pytest.raises(LookupError, match=r"no rule for .*PROVEN.*UNAUTHORIZED"):
-        decide(State.PROVEN, Event.UNAUTHORIZED, set(), RULES[:4])
+        decide(State.PROVEN, Trigger.UNAUTHORIZED, set(), POLICY_RULES[:4])
 
 
 @pytest.mark.promise("L2")
@@ -50,13 +59,13 @@ def test_tab_needs_the_budget_and_nobody_else_who_is_at_it() -> None:
         if decide(*case) is Action.OPEN_TAB:
             assert Fact.TAB_ALLOWED in case[2]
             assert not case[2] & {Fact.SIGNING_IN_ELSEWHERE, Fact.TAB_OPEN, Fact.NEWER_STORED}
-            assert case[1] is not Event.REQUEST, "nobody is asked before a server refuses"
+            assert case[1] is not Trigger.REQUEST, "nobody is asked before a server refuses"
 
 
 @pytest.mark.promise("L3")
 def test_token_that_was_never_accepted_is_answered_by_nothing_new() -> None:
     for state, event, facts in every_case():
-        if (state, event) == (State.UNPROVEN, Event.UNAUTHORIZED):
+        if (state, event) == (State.UNPROVEN, Trigger.UNAUTHORIZED):
             assert decide(state, event, facts) not in (Action.OPEN_TAB, Action.RENEW)
 
 
@@ -66,25 +75,25 @@ def test_renewal_comes_before_the_person_and_keeps_its_distance() -> None:
         action = decide(state, event, facts)
         if action is Action.RENEW:
             assert {Fact.RENEWABLE, Fact.RENEWAL_ALLOWED} <= facts
-            assert event is not Event.SCOPE_WANTED
-        if event is Event.UNAUTHORIZED and state is not State.SIGNED_OUT:
+            assert event is not Trigger.SCOPE_WANTED
+        if event is Trigger.UNAUTHORIZED and state is not State.SIGNED_OUT:
             assert action is not Action.OPEN_TAB or Fact.RENEWABLE not in facts
 
 
 def test_scopes_are_asked_for_once() -> None:
     for state, event, facts in every_case():
-        if event is Event.SCOPE_WANTED and Fact.SCOPE_ASKED in facts:
+        if event is Trigger.SCOPE_WANTED and Fact.SCOPE_ASKED in facts:
             assert decide(state, event, facts) is not Action.OPEN_TAB
 
 
 def test_every_action_that_goes_on_has_outcomes_for_the_picture() -> None:
-    going_on = {rule.action for rule in RULES if not rule.action.value.startswith("give up")}
-    assert {outcome.action for outcome in OUTCOMES} == going_on
+    going_on = {rule.action for rule in POLICY_RULES if not rule.action.value.startswith("give up")}
+    assert {outcome.action for outcome in TRANSITIONS} == going_on
 
 
 def test_every_rule_says_why_in_a_sentence() -> None:
-    for rule in RULES:
+    for rule in POLICY_RULES:
         assert rule.why[0].isupper()
         assert rule.why.endswith(".")
         assert len(rule.why) <= 90
-    assert len({(rule.event, rule.why, rule.action) for rule in RULES}) == len(RULES)
+    assert len({(rule.event, rule.why, rule.action) for rule in POLICY_RULES}) == len(POLICY_RULES)

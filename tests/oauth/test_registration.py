@@ -23,7 +23,7 @@ from mcp_remote_py.oauth.registration import (
     obtain_client,
     preflight,
 )
-from mcp_remote_py.oauth.steps import Client, Request, Response
+from mcp_remote_py.oauth.steps import Client, HttpRequest, HttpResponse
 from mcp_remote_py.redact import Secret, scrub_known
 from mcp_remote_py.settings.sign_in import SignInSettings
 from tests.oauth.web import Answer, Web, document, page
@@ -40,7 +40,7 @@ DOCUMENT_URL = "https://me.example/client.json"
 CANARY = "canary-s3cret"
 
 
-def registered(**members: object) -> Response:
+def registered(**members: object) -> HttpResponse:
     return document({"client_id": "new", **members}, 201)
 
 
@@ -270,8 +270,8 @@ def test_members_that_are_no_object_are_the_persons_error() -> None:
 # A server that takes one spelling of loopback only -------------------------------------------
 
 
-def takes_only(host: str) -> Callable[[Request], Answer]:
-    def answer(request: Request) -> Answer:
+def takes_only(host: str) -> Callable[[HttpRequest], Answer]:
+    def answer(request: HttpRequest) -> Answer:
         assert request.body is not None
         uris = json.loads(request.body.reveal())["redirect_uris"]
         if all(f"//{host}:" in uri for uri in uris):
@@ -419,11 +419,11 @@ def test_the_end_of_a_secret_is_read_tolerantly(value: object, seconds: float) -
         document({"client_id": 7, "client_secret": CANARY}),
         document({"client_id": ""}),
         document(["new"]),
-        Response(204, {}, b""),
-        Response(200, {"content-type": "text/plain"}, f"client_secret={CANARY}".encode()),
+        HttpResponse(204, {}, b""),
+        HttpResponse(200, {"content-type": "text/plain"}, f"client_secret={CANARY}".encode()),
     ],
 )
-def test_an_answer_without_a_client_is_refused_and_not_quoted(answer: Response) -> None:
+def test_an_answer_without_a_client_is_refused_and_not_quoted(answer: HttpResponse) -> None:
     error = fail(answer)
     assert "has no client_id" in error.cause
     assert f"HTTP {answer.status}" in error.cause
@@ -483,7 +483,7 @@ def test_a_closed_registration_names_the_same_options(status: int) -> None:
         (page("", 501), f"HTTP 501 from {REGISTER}"),
     ],
 )
-def test_a_refusal_is_told_in_the_servers_own_words(answer: Response, evidence: str) -> None:
+def test_a_refusal_is_told_in_the_servers_own_words(answer: HttpResponse, evidence: str) -> None:
     error = fail(answer)
     assert error.cause == f"The authorization server refused to register us ({evidence})."
     assert "--static-oauth-client-metadata" in error.hint
@@ -544,8 +544,8 @@ def test_a_redirect_uri_registered_to_the_letter_is_preferred(
 AUTHORIZE = f"{ISSUER}/authorize?client_id=old&state=invalid_client"
 
 
-def redirect(location: str) -> Response:
-    return Response(302, {"location": location}, b"")
+def redirect(location: str) -> HttpResponse:
+    return HttpResponse(302, {"location": location}, b"")
 
 
 @pytest.mark.promise("A2")
@@ -588,7 +588,7 @@ def test_a_client_the_server_has_forgotten_is_noticed(answer: Answer) -> None:
         redirect("/errors/invalid_client_metadata?x=invalid_client_metadata"),
         redirect(f"{LOCALHOST}?error=login_required"),
         redirect("https://[broken?a=b"),
-        Response(303, {}, b""),
+        HttpResponse(303, {}, b""),
         NotSent("No such host."),
         Interrupted("No answer."),
         Unusable("Too large."),

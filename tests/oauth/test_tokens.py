@@ -12,16 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mcp_remote_py.errors import MAX_EXCERPT_LENGTH
-from mcp_remote_py.oauth.steps import Client, Credential, Response
+from mcp_remote_py.oauth.steps import Client, Credential, HttpResponse
 from mcp_remote_py.oauth.tokens import (
     MAX_LIFETIME,
     GrantRefused,
     TokenAnswer,
     TokenError,
-    excerpt,
     measure_skew,
     needs_refresh,
     parse_token_answer,
+    shorten_without,
 )
 from mcp_remote_py.redact import Secret
 
@@ -29,16 +29,16 @@ NOW = 1_800_000_000.0
 TOKEN = "canary-access-token"
 
 
-def answer(body: object, status: int = 200, content_type: str = "application/json") -> Response:
+def answer(body: object, status: int = 200, content_type: str = "application/json") -> HttpResponse:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return Response(status, {"content-type": content_type}, raw)
+    return HttpResponse(status, {"content-type": content_type}, raw)
 
 
 def parse(**members: object) -> TokenAnswer:
     return parse_token_answer(answer({"access_token": TOKEN, **members}), NOW)
 
 
-def refuse(response: Response, secrets: tuple[Secret, ...] = ()) -> TokenError:
+def refuse(response: HttpResponse, secrets: tuple[Secret, ...] = ()) -> TokenError:
     with pytest.raises(TokenError) as caught:
         parse_token_answer(response, NOW, secrets=secrets)
     assert TOKEN not in caught.value.sentence()
@@ -184,7 +184,7 @@ def test_bare_token_is_not_taken_for_a_name() -> None:
 
 def test_names_of_members_are_evidence() -> None:
     assert "members: accessToken, …)" in str(refuse(answer({"accessToken": TOKEN, "a b": 1})))
-    assert "no content type" in str(refuse(Response(200, {}, b"{}")))
+    assert "no content type" in str(refuse(HttpResponse(200, {}, b"{}")))
 
 
 @pytest.mark.promise("A5", "L1")
@@ -237,7 +237,7 @@ def test_refusals_in_the_words_of_vendors(body: object, code: str) -> None:
         (answer([1], 400), '"[1]"'),
     ],
 )
-def test_everything_else_is_no_verdict(response: Response, words: str) -> None:
+def test_everything_else_is_no_verdict(response: HttpResponse, words: str) -> None:
     error = refuse(response)
     assert not isinstance(error, GrantRefused)
     assert words in str(error)
@@ -260,7 +260,7 @@ def test_next_step_of_each_refusal(code: str, hint: str) -> None:
 def refused_at(date: str, code: str, timed: bool) -> TokenError:
     body = json.dumps({"error": code}).encode()
     with pytest.raises(TokenError) as caught:
-        parse_token_answer(Response(401, {"date": date}, body), NOW, timed=timed)
+        parse_token_answer(HttpResponse(401, {"date": date}, body), NOW, timed=timed)
     return caught.value
 
 
@@ -299,7 +299,7 @@ def test_else_no_clock_is_spoken_of(date: str, code: str, timed: bool) -> None:
 
 @given(st.text(max_size=40))
 def test_any_date_is_a_skew_or_none(date: str) -> None:
-    assert isinstance(measure_skew(Response(400, {"date": date}, b""), NOW), int)
+    assert isinstance(measure_skew(HttpResponse(400, {"date": date}, b""), NOW), int)
 
 
 @pytest.mark.promise("S2")
@@ -319,8 +319,8 @@ def test_what_was_sent_is_not_shown_when_the_server_repeats_it() -> None:
 def test_long_descriptions_are_cut() -> None:
     error = refuse(answer({"error": "invalid_grant", "error_description": "x" * 9999}, 400))
     assert len(str(error)) < 300
-    assert excerpt("y" * MAX_EXCERPT_LENGTH) == "y" * MAX_EXCERPT_LENGTH
-    assert excerpt("y" * (MAX_EXCERPT_LENGTH + 1)) == "y" * (MAX_EXCERPT_LENGTH - 1) + "…"
+    assert shorten_without("y" * MAX_EXCERPT_LENGTH) == "y" * MAX_EXCERPT_LENGTH
+    assert shorten_without("y" * (MAX_EXCERPT_LENGTH + 1)) == "y" * (MAX_EXCERPT_LENGTH - 1) + "…"
 
 
 def test_where_begins_the_sentence() -> None:
@@ -357,7 +357,7 @@ VALUES = [
 )
 def test_any_answer_is_tokens_or_one_printable_sentence(body: bytes, status: int) -> None:
     try:
-        tokens = parse_token_answer(Response(status, {}, body), NOW)
+        tokens = parse_token_answer(HttpResponse(status, {}, body), NOW)
     except TokenError as error:
         sentence = error.sentence()
     else:

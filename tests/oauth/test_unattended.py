@@ -18,13 +18,13 @@ from joserfc.jwk import ECKey, OKPKey, RSAKey
 from mcp_remote_py.errors import McpRemoteError, NotSent, SignInFailed, UsageError
 from mcp_remote_py.oauth.ownership import Named
 from mcp_remote_py.oauth.steps import (
+    AnyStep,
     Client,
     Conversation,
     Credential,
     Fetch,
-    ReadFile,
-    Response,
-    Step,
+    HttpResponse,
+    ReadNamedFile,
 )
 from mcp_remote_py.oauth.tokens import GrantRefused, TokenError
 from mcp_remote_py.oauth.unattended import (
@@ -59,22 +59,24 @@ def pem(key: ECKey | RSAKey | OKPKey) -> Secret:
     return Secret(key.as_pem(private=True).decode())
 
 
-def answer(document: object, status: int = 200) -> Response:
-    return Response(status, {"content-type": "application/json"}, json.dumps(document).encode())
+def answer(document: object, status: int = 200) -> HttpResponse:
+    return HttpResponse(status, {"content-type": "application/json"}, json.dumps(document).encode())
 
 
 class World:
     """Files and endpoints, and what was sent to these."""
 
-    def __init__(self, *answers: Response | McpRemoteError, file: object = WORKLOAD_JWT) -> None:
+    def __init__(
+        self, *answers: HttpResponse | McpRemoteError, file: object = WORKLOAD_JWT
+    ) -> None:
         self._answers = list(answers)
         self._file = file
-        self.read: list[ReadFile] = []
+        self.read: list[ReadNamedFile] = []
         self.fetched: list[Fetch] = []
 
-    def __call__(self, step: Step) -> object:
+    def __call__(self, step: AnyStep) -> object:
         match step:
-            case ReadFile():
+            case ReadNamedFile():
                 self.read.append(step)
                 return (
                     self._file
@@ -246,7 +248,7 @@ def test_a_workload_gives_its_jwt(client_id: str) -> None:
         "scope": "read write",
         "resource": "https://mcp.example.com/mcp",
     }
-    assert world.read == [ReadFile("/run/jwt", "--jwt-bearer")]
+    assert world.read == [ReadNamedFile("/run/jwt", "--jwt-bearer")]
     assert WORKLOAD_JWT not in scrub_known(f"x {WORKLOAD_JWT} x")
 
 
@@ -255,7 +257,8 @@ def test_a_file_without_a_jwt_is_the_persons_to_mend(text: str) -> None:
     with pytest.raises(UsageError) as refused:
         obtain(World(file=text), Unattended(assertion_file="/run/jwt"))
     assert refused.value.sentence() == (
-        "--jwt-bearer /run/jwt holds no JWT. It is three parts with dots."
+        "--jwt-bearer /run/jwt does not contain a JWT (three parts separated by dots). "
+        "Check what writes that file."
     )
 
 
@@ -367,7 +370,7 @@ WRITTEN_ANEW = (
         (
             "unsupported_grant_type",
             400,
-            "Check --idp-token-endpoint: it gives no grants for ID tokens.",
+            "Check --idp-token-endpoint: it does not give grants for ID tokens.",
         ),
         ("invalid_scope", 400, "Name the scopes it knows with --scope."),
         ("invalid_grant", 503, "Nothing that is stored is lost: try again later."),
@@ -500,7 +503,7 @@ def test_a_clock_that_differs_comes_before_all_else(
 ) -> None:
     code = "invalid_grant" if how.assertion_file else "invalid_client"
     body = json.dumps({"error": code}).encode()
-    world = World(Response(400, {"date": "Fri, 15 Jan 2027 08:10:00 GMT"}, body))
+    world = World(HttpResponse(400, {"date": "Fri, 15 Jan 2027 08:10:00 GMT"}, body))
     with pytest.raises(GrantRefused, match="Its clock is 600 seconds ahead of this") as refused:
         obtain(world, how, credential)
     assert refused.value.hint == (

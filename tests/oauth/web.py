@@ -7,21 +7,21 @@ from collections.abc import Callable, Mapping
 from typing import TypeVar, cast
 
 from mcp_remote_py.errors import McpRemoteError
-from mcp_remote_py.oauth.steps import Conversation, Fetch, Judge, Report, Request, Response
+from mcp_remote_py.oauth.steps import Conversation, Fetch, HttpRequest, HttpResponse, Judge, Report
 
 T = TypeVar("T")
 
-Answer = Response | McpRemoteError
+Answer = HttpResponse | McpRemoteError
 
 
-def document(members: object, status: int = 200) -> Response:
+def document(members: object, status: int = 200) -> HttpResponse:
     """A JSON answer."""
-    return Response(status, {"content-type": "application/json"}, json.dumps(members).encode())
+    return HttpResponse(status, {"content-type": "application/json"}, json.dumps(members).encode())
 
 
-def page(text: str, status: int = 200) -> Response:
+def page(text: str, status: int = 200) -> HttpResponse:
     """An HTML answer."""
-    return Response(status, {"content-type": "text/html; charset=utf-8"}, text.encode())
+    return HttpResponse(status, {"content-type": "text/html; charset=utf-8"}, text.encode())
 
 
 NOT_FOUND = page("<html><title>Not Found</title></html>", 404)
@@ -33,7 +33,7 @@ class Web:
     def __init__(
         self,
         answers: Mapping[str, Answer] | None = None,
-        answer: Callable[[Request], Answer] | None = None,
+        answer: Callable[[HttpRequest], Answer] | None = None,
     ) -> None:
         self._answers = dict(answers or {})
         self._answer = answer or self._look_up
@@ -63,7 +63,7 @@ class Web:
             else:
                 reply = answer
 
-    def _look_up(self, request: Request) -> Answer:
+    def _look_up(self, request: HttpRequest) -> Answer:
         return self._answers.get(request.url, NOT_FOUND)
 
     @property

@@ -24,10 +24,10 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from mcp_remote_py.credentials.keys import choose_store
-from mcp_remote_py.credentials.state import StateFile, state_directory
-from mcp_remote_py.credentials.store import session_key
+from mcp_remote_py.credentials.session_files import SessionFile, state_directory
 from mcp_remote_py.oauth.steps import Client, Credential
 from mcp_remote_py.redact import Secret
+from mcp_remote_py.session_id import SessionId
 from mcp_remote_py.settings.urls import parse_server_url
 from tests.harness.browser import FakeBrowser, fake_browser
 from tests.harness.host import Host, Json, environment_for, initialize_params
@@ -217,13 +217,13 @@ class Desk:
         """A session that `status` tells of."""
         folder = state_directory(self.environment)
         known = {"signed_in_at": time.time(), "store": "file", **facts}
-        StateFile(folder, self.url, resource, profile).update(**known)  # pyright: ignore
+        SessionFile(folder, SessionId(self.url, resource, profile)).update(**known)  # pyright: ignore
 
     def sign_in(self, origin: str, lifetime: float = 3600, profile: str = "") -> None:
         """A sign-in whose tokens are renewed and revoked at `origin`."""
         store = choose_store("file", state_directory(self.environment), os.urandom)
         store.save(
-            session_key(parse_server_url(self.url, allow_http=True), None, profile),
+            SessionId(str(parse_server_url(self.url, allow_http=True)), profile=profile).key,
             Credential(
                 issuer=origin,
                 token_endpoint=f"{origin}/as/token",

@@ -240,7 +240,8 @@ def test_a_file_that_is_gone_at_the_renewal_is_named_until_it_is_back(
     asked = scene.answered(200)
     message = wait_for_error(host)
     expected = re.compile(
-        r"The token could not be renewed(?: now|, lately): --jwt-bearer: cannot read "
+        r"(?:The token could not be renewed now|A recent attempt to renew the token failed): "
+        r"--jwt-bearer: cannot read "
         rf"{re.escape(str(file.path))}: No such file or directory\. Give the full path of a file "
         r"you may read\. Nothing that is stored is lost: it is tried again in \d+ seconds?\."
     )

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from mcp_remote_py.credentials.state import list_states
+from mcp_remote_py.credentials.session_files import list_records
 from tests.harness.browser import fake_browser
 from tests.harness.host import Host, Json, environment_for, initialize_params, wait_until
 from tests.harness.stage import CALL, COMMAND, PATIENCE, Stage, let_token_expire, refusal
@@ -125,8 +125,8 @@ def spread(count: int, in_the_gate: int) -> list[int]:
 
 def tabs_in(stage: Machine) -> tuple[float, ...]:
     """What the budget on disk knows of."""
-    (state,) = list_states(stage.state / "mcp-remote-py")
-    return state.ledger.tabs
+    (state,) = list_records(stage.state / "mcp-remote-py")
+    return state.budget.tabs
 
 
 SIGN_IN_WRITES = 90

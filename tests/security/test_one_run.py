@@ -15,7 +15,8 @@ from typing import Any, cast
 
 import pytest
 
-from mcp_remote_py.credentials.state import StateFile
+from mcp_remote_py.credentials.session_files import SessionFile
+from mcp_remote_py.session_id import SessionId
 from tests.harness.host import Host
 from tests.harness.stage import Stage
 from tests.matrix.clients import Client, call_params, connect, result_of
@@ -258,7 +259,7 @@ def test_a_call_that_is_the_first_message_runs_once(
     for method in METHODS:
         server.always(method, be_modern)
     tool = Tool(server)
-    StateFile(tmp_path / "state" / "mcp-remote-py", server.url).update(era="modern")
+    SessionFile(tmp_path / "state" / "mcp-remote-py", SessionId(server.url)).update(era="modern")
     text: Json | str = {"error": error_of(-32000)} if body == "answer" else body
     arguments = {"status": status, "body": text}
     for version in CLIENTS:

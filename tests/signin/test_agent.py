@@ -18,24 +18,26 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import import_key
 
+from mcp_remote_py.channel import Sent
 from mcp_remote_py.credentials.keys import choose_store
 from mcp_remote_py.credentials.lock import Held, LockBusy, ProcessLock
 from mcp_remote_py.credentials.store import MemoryStore, Store, StoreError
 from mcp_remote_py.errors import McpRemoteError, NotSent, Refused
-from mcp_remote_py.oauth.dpop import make_key
-from mcp_remote_py.oauth.ledger import (
+from mcp_remote_py.oauth.budget import (
     RENEWAL_SPACING,
     TAB_COOL_DOWNS,
-    Ledger,
+    SignInBudget,
     note_accepted,
     note_renewal,
     note_renewed,
 )
-from mcp_remote_py.oauth.steps import Callback, Client, Credential, Fetch, Lock, Response
+from mcp_remote_py.oauth.dpop import make_key
+from mcp_remote_py.oauth.steps import Callback, Client, Credential, Fetch, HttpResponse, Lock
 from mcp_remote_py.redact import Secret, scrub_known
 from mcp_remote_py.settings.sign_in import SignInSettings
-from mcp_remote_py.signin.agent import SignInAgent, Surroundings
+from mcp_remote_py.signin.agent import SignInAgent
 from mcp_remote_py.signin.page import Outcome
+from mcp_remote_py.signin.ports import Ports
 from tests.fakes import run, settle, until
 from tests.oauth.web import NOT_FOUND, document, page
 
@@ -108,14 +110,16 @@ class FakeRecords:
     """`Records` in memory."""
 
     def __init__(self) -> None:
-        self.kept = Ledger()
+        self.kept = SignInBudget()
         self.published: list[tuple[Credential | None, str, str]] = []
 
-    def look(self) -> tuple[Ledger, str, str, float | None]:
+    def look(self) -> tuple[SignInBudget, str, str, float | None]:
         credential, error, hint = self.published[-1] if self.published else (None, "", "")
         return self.kept, error, hint, credential and credential.obtained_at
 
-    def amend(self, change: Callable[[Ledger], Ledger], *, must_last: bool = False) -> Ledger:
+    def amend(
+        self, change: Callable[[SignInBudget], SignInBudget], *, must_last: bool = False
+    ) -> SignInBudget:
         self.kept = change(self.kept)
         return self.kept
 
@@ -126,7 +130,7 @@ class FakeRecords:
         self.published.append((credential, error, hint))
 
     def delete(self) -> None:
-        self.kept = Ledger()
+        self.kept = SignInBudget()
 
 
 class World:
@@ -143,7 +147,7 @@ class World:
         self.listeners: list[FakeListener] = []
         self.reports: list[str] = []
         self.records = FakeRecords()
-        self.refuse_refresh: Response | McpRemoteError | None = None
+        self.refuse_refresh: HttpResponse | McpRemoteError | None = None
         self.before_refresh: Callable[[], None] = lambda: None
         self.tokens = 0
         self.finish_fails = False
@@ -161,7 +165,7 @@ class World:
         def hold(kind: Lock, patience: float) -> AbstractAsyncContextManager[Held]:
             return self._hold(kind, patience) if locks is None else locks[kind].hold(patience)
 
-        surroundings = Surroundings(
+        surroundings = Ports(
             fetch=self._fetch,
             listen=self._listen,
             judge=self._judge,
@@ -173,7 +177,7 @@ class World:
             random_bytes=os.urandom,
             random=lambda: 0.0,
             report=self.reports.append,
-            hear=hear,
+            next_line=hear,
         )
         return SignInAgent(
             SERVER, SESSION, settings or SignInSettings(), store or self.store, surroundings
@@ -194,7 +198,7 @@ class World:
             expires_at=START + 3600,
         )._replace(**members)  # pyright: ignore[reportArgumentType]
         self.store.save(SESSION, credential)
-        self.records.amend(lambda ledger: note_accepted(ledger, credential.obtained_at))
+        self.records.amend(lambda budget: note_accepted(budget, credential.obtained_at))
         return credential
 
     def grants(self, kind: str) -> list[dict[str, str]]:
@@ -240,7 +244,7 @@ class World:
         self.tabs.append(url)
         return True
 
-    async def _fetch(self, step: Fetch) -> Response:
+    async def _fetch(self, step: Fetch) -> HttpResponse:
         await asyncio.sleep(0)
         parts = urlsplit(step.request.url)
         body = "" if step.request.body is None else step.request.body.reveal()
@@ -272,7 +276,7 @@ class World:
             case _:
                 return NOT_FOUND
 
-    def _give_tokens(self, form: dict[str, str]) -> Response:
+    def _give_tokens(self, form: dict[str, str]) -> HttpResponse:
         if form["grant_type"] == "refresh_token":
             self.before_refresh()
             if isinstance(self.refuse_refresh, McpRemoteError):
@@ -295,9 +299,20 @@ GONE = document({"error": "invalid_grant"}, 400)
 BUSY = page("busy", 503)
 
 
-async def sent_by(agent: SignInAgent) -> bytes | None:
-    headers = await agent.headers(*REQUEST)
-    return headers[0][1] if headers else None
+async def sent_by(agent: SignInAgent) -> Sent | None:
+    return await agent.authorize(*REQUEST)
+
+
+def sent(token: str) -> Sent:
+    """As it is sent where it is a bearer token."""
+    return Sent(Secret(token), ((b"authorization", b"Bearer " + token.encode()),))
+
+
+async def have_accepted(agent: SignInAgent) -> None:
+    """The server takes what the agent sends."""
+    credential = await sent_by(agent)
+    assert credential is not None
+    agent.accepted(credential)
 
 
 # Many at once
@@ -310,7 +325,7 @@ def test_many_refused_together_are_one_sign_in() -> None:
         again = await asyncio.gather(*(agent.refused(None, 401, CHALLENGE) for _ in range(20)))
         assert again == [True] * 20
         assert world.counts == (1, 1, 0)
-        assert await sent_by(agent) == b"Bearer access-canary-1"
+        assert await sent_by(agent) == sent("access-canary-1")
         world.assert_ports_are_back()
         assert [listener.outcomes for listener in world.listeners] == [[Outcome.DONE]]
 
@@ -323,12 +338,12 @@ def test_many_refused_together_are_one_renewal() -> None:
         world = World()
         world.keep()
         agent = world.agent()
-        sent = await sent_by(agent)
-        assert sent == b"Bearer kept-access"
-        again = await asyncio.gather(*(agent.refused(sent, 401, CHALLENGE) for _ in range(20)))
+        before = await sent_by(agent)
+        assert before == sent("kept-access")
+        again = await asyncio.gather(*(agent.refused(before, 401, CHALLENGE) for _ in range(20)))
         assert again == [True] * 20
         assert world.counts == (0, 0, 1)
-        assert await sent_by(agent) == b"Bearer access-canary-1"
+        assert await sent_by(agent) == sent("access-canary-1")
 
     run(main())
 
@@ -339,9 +354,9 @@ def test_expiring_token_is_renewed_once_before_it_is_sent() -> None:
         world = World()
         world.keep(expires_at=START + 5)
         agent = world.agent()
-        await agent.refused(b"Bearer of yesterday", 401, CHALLENGE)  # loads
-        sent = await asyncio.gather(*(sent_by(agent) for _ in range(20)))
-        assert sent == [b"Bearer access-canary-1"] * 20
+        await agent.refused(sent("of yesterday"), 401, CHALLENGE)  # loads
+        seen = await asyncio.gather(*(sent_by(agent) for _ in range(20)))
+        assert seen == [sent("access-canary-1")] * 20
         assert world.counts == (0, 0, 1)
 
     run(main())
@@ -352,8 +367,8 @@ def test_requests_that_come_together_at_the_start_all_carry_the_stored_token() -
         world = World()
         world.keep()
         agent = world.agent()
-        sent = await asyncio.gather(*(sent_by(agent) for _ in range(5)))
-        assert sent == [b"Bearer kept-access"] * 5
+        seen = await asyncio.gather(*(sent_by(agent) for _ in range(5)))
+        assert seen == [sent("kept-access")] * 5
 
     run(main())
 
@@ -381,7 +396,7 @@ def test_two_processes_sign_in_once(tmp_path: Path) -> None:
         world.person.present.set()
         assert await asyncio.gather(*tasks) == [True, True]
         assert world.counts == (1, 1, 0)
-        assert [await sent_by(agent) for agent in agents] == [b"Bearer access-canary-1"] * 2
+        assert [await sent_by(agent) for agent in agents] == [sent("access-canary-1")] * 2
 
     run(main())
 
@@ -417,7 +432,7 @@ def test_token_that_was_accepted_once_is_renewed() -> None:
         world = World()
         agent = world.agent()
         await agent.refused(None, 401, CHALLENGE)
-        agent.accepted(await sent_by(agent) or b"")
+        await have_accepted(agent)
         assert await agent.refused(await sent_by(agent), 401, CHALLENGE)
         assert world.counts == (1, 1, 1)
 
@@ -470,7 +485,7 @@ def test_sign_in_of_another_process_ends_the_cool_down() -> None:
             await agent.refused(None, 401, CHALLENGE)
         world.keep()
         assert await agent.refused(None, 401, CHALLENGE)
-        assert await sent_by(agent) == b"Bearer kept-access"
+        assert await sent_by(agent) == sent("kept-access")
         assert len(world.tabs) == 1
 
     run(main())
@@ -590,7 +605,7 @@ def test_pasted_refusal_is_what_the_process_that_waits_says_too() -> None:
 @pytest.mark.parametrize("failure", [BUSY, NotSent("No network.")], ids=["503", "no network"])
 @pytest.mark.parametrize("expires_at", [None, START + 3600, START - 1], ids=str)
 def test_transient_failure_keeps_the_credential_and_opens_no_tab(
-    failure: Response | McpRemoteError, expires_at: float | None
+    failure: HttpResponse | McpRemoteError, expires_at: float | None
 ) -> None:
     async def main() -> None:
         world = World()
@@ -598,16 +613,16 @@ def test_transient_failure_keeps_the_credential_and_opens_no_tab(
         world.refuse_refresh = failure
         agent = world.agent()
         with pytest.raises(McpRemoteError):
-            await agent.refused(b"Bearer kept-access", 401, CHALLENGE)
+            await agent.refused(sent("kept-access"), 401, CHALLENGE)
         assert not world.tabs
         assert world.store.load(SESSION) == kept
         world.refuse_refresh = None
         asked = world.counts[2]
-        with pytest.raises(McpRemoteError, match="could not be renewed, lately"):
-            await agent.refused(b"Bearer kept-access", 401, CHALLENGE)
+        with pytest.raises(McpRemoteError, match="A recent attempt to renew the token failed"):
+            await agent.refused(sent("kept-access"), 401, CHALLENGE)
         assert world.counts == (0, 0, asked), "not at once"
         world.time += RENEWAL_SPACING
-        assert await agent.refused(b"Bearer kept-access", 401, CHALLENGE)
+        assert await agent.refused(sent("kept-access"), 401, CHALLENGE)
         assert world.counts[0] == 0
 
     run(main())
@@ -647,7 +662,7 @@ def test_token_that_may_still_do_is_sent_where_it_cannot_be_renewed() -> None:
         world = World()
         world.keep(expires_at=START + 5)
         world.refuse_refresh = BUSY
-        assert await sent_by(world.agent()) == b"Bearer kept-access"
+        assert await sent_by(world.agent()) == sent("kept-access")
         assert not world.tabs
 
     run(main())
@@ -663,8 +678,8 @@ def test_definite_refusal_adopts_what_another_process_has_stored() -> None:
             world.keep(access_token=Secret("newer"), obtained_at=START) and None
         )
         agent = world.agent()
-        assert await agent.refused(b"Bearer kept-access", 401, CHALLENGE)
-        assert await sent_by(agent) == b"Bearer newer"
+        assert await agent.refused(sent("kept-access"), 401, CHALLENGE)
+        assert await sent_by(agent) == sent("newer")
         assert world.counts == (0, 0, 1)
 
     run(main())
@@ -676,10 +691,10 @@ def test_newer_token_in_the_store_is_taken_instead_of_a_renewal() -> None:
         world = World()
         world.keep()
         agent = world.agent()
-        sent = await sent_by(agent)
+        before = await sent_by(agent)
         world.keep(access_token=Secret("newer"), obtained_at=START)
-        assert await agent.refused(sent, 401, CHALLENGE)
-        assert await sent_by(agent) == b"Bearer newer"
+        assert await agent.refused(before, 401, CHALLENGE)
+        assert await sent_by(agent) == sent("newer")
         assert world.counts == (0, 0, 0)
 
     run(main())
@@ -693,7 +708,7 @@ def test_definite_refusal_is_answered_by_one_sign_in() -> None:
         world.refuse_refresh = GONE
         agent = world.agent()
         again = await asyncio.gather(
-            *(agent.refused(b"Bearer kept-access", 401, CHALLENGE) for _ in range(5))
+            *(agent.refused(sent("kept-access"), 401, CHALLENGE) for _ in range(5))
         )
         assert again == [True] * 5
         assert world.counts == (1, 1, 1)
@@ -821,12 +836,12 @@ def test_wanting_scope_is_asked_for_once() -> None:
         world = World()
         world.keep()
         agent = world.agent()
-        sent = await sent_by(agent)
-        again = await asyncio.gather(*(agent.refused(sent, 403, WANTS_MORE) for _ in range(5)))
+        before = await sent_by(agent)
+        again = await asyncio.gather(*(agent.refused(before, 403, WANTS_MORE) for _ in range(5)))
         assert again == [True] * 5
         assert world.counts == (1, 1, 0)
         assert parse_qs(urlsplit(world.tabs[0]).query)["scope"] == ["read write"]
-        agent.accepted(await sent_by(agent) or b"")
+        await have_accepted(agent)
         turned = b'Bearer error="insufficient_scope", scope="write  read"'
         for challenge in (WANTS_MORE, turned):
             with pytest.raises(Refused, match="still wants the scope") as error:
@@ -854,10 +869,10 @@ def test_use_id_token_sends_the_id_token() -> None:
         world = World()
         agent = world.agent(SignInSettings(use_id_token=True))
         await agent.refused(None, 401, CHALLENGE)
-        assert await sent_by(agent) == b"Bearer id-canary-1"
-        agent.accepted(await sent_by(agent) or b"")
-        await agent.refused(b"Bearer id-canary-1", 401, CHALLENGE)
-        assert await sent_by(agent) == b"Bearer id-canary-2"
+        assert await sent_by(agent) == sent("id-canary-1")
+        await have_accepted(agent)
+        await agent.refused(sent("id-canary-1"), 401, CHALLENGE)
+        assert await sent_by(agent) == sent("id-canary-2")
 
     run(main())
 
@@ -902,7 +917,7 @@ class Meddler:
     """Another process that renews as soon as somebody has read one of two files, and not both."""
 
     def __init__(self, world: World, before: Credential) -> None:
-        self.world = world
+        self.ports = world
         self.before = before
         self.done = False
 
@@ -913,8 +928,8 @@ class Meddler:
         renewed = self.before._replace(
             access_token=Secret("canary-renewed"), obtained_at=START, expires_at=START + 3600
         )
-        self.world.store.save(SESSION, renewed)
-        self.world.records.amend(lambda ledger: note_renewed(note_renewal(ledger, START)))
+        self.ports.store.save(SESSION, renewed)
+        self.ports.records.amend(lambda budget: note_renewed(note_renewal(budget, START)))
 
 
 @pytest.mark.promise("A5", "L1")
@@ -930,7 +945,7 @@ def test_a_renewal_that_ends_while_the_files_are_read_is_none_in_vain() -> None:
                 return found
 
         class Records(FakeRecords):
-            def look(self) -> tuple[Ledger, str, str, float | None]:
+            def look(self) -> tuple[SignInBudget, str, str, float | None]:
                 found = super().look()
                 meddler()
                 return found
@@ -938,7 +953,7 @@ def test_a_renewal_that_ends_while_the_files_are_read_is_none_in_vain() -> None:
         records = Records()
         records.kept = world.records.kept
         world.records = records
-        assert await sent_by(world.agent(store=Store())) == b"Bearer canary-renewed"
+        assert await sent_by(world.agent(store=Store())) == sent("canary-renewed")
         assert meddler.done
 
     run(main())
@@ -957,7 +972,9 @@ def test_each_request_has_a_proof_of_its_own_for_the_token_it_carries() -> None:
         agent.take_nonce(b"nonce-1")
         seen: list[str] = []
         for method in (b"POST", b"GET"):
-            credential, (name, proof) = await agent.headers(method, f"{SERVER}?a=b")
+            found = await agent.authorize(method, f"{SERVER}?a=b")
+            assert found is not None
+            credential, (name, proof) = found.headers
             assert credential == (b"authorization", b"DPoP kept-access")
             assert name == b"dpop"
             claims = jwt.decode(proof.decode(), import_key(json.loads(key.reveal()))).claims
@@ -995,7 +1012,7 @@ def test_a_bearer_token_has_no_proof(members: dict[str, object]) -> None:
     async def main() -> None:
         world = World()
         world.keep(**members)
-        assert await world.agent().headers(*REQUEST) == ((b"authorization", b"Bearer kept-access"),)
+        assert await sent_by(world.agent()) == sent("kept-access")
 
     run(main())
 
@@ -1006,6 +1023,6 @@ def test_an_id_token_is_bound_to_no_key() -> None:
         world = World()
         world.keep(token_type="DPoP", dpop_key=make_key("ES256"), id_token=Secret("kept-id"))
         agent = world.agent(SignInSettings(use_id_token=True))
-        assert await agent.headers(*REQUEST) == ((b"authorization", b"Bearer kept-id"),)
+        assert await sent_by(agent) == sent("kept-id")
 
     run(main())

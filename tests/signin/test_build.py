@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from mcp_remote_py.channel import Sent
 from mcp_remote_py.commands.proxy import LazySignIn
 from mcp_remote_py.credentials.keys import choose_store
-from mcp_remote_py.credentials.state import StateFile, state_directory
-from mcp_remote_py.credentials.store import session_key
+from mcp_remote_py.credentials.session_files import SessionFile, state_directory
 from mcp_remote_py.errors import ExchangeError
 from mcp_remote_py.oauth.steps import Client, Credential
 from mcp_remote_py.redact import Secret
+from mcp_remote_py.session_id import SessionId, session_of
 from mcp_remote_py.settings.commands import LoginSettings, ProxySettings
 from mcp_remote_py.settings.sign_in import SignInSettings
 from mcp_remote_py.settings.urls import parse_server_url
@@ -29,10 +30,17 @@ SETTINGS = LoginSettings(
 RELAY = ProxySettings(SETTINGS.server, sign_in=SETTINGS.sign_in)
 
 REQUEST = b"POST", "https://mcp.example/mcp"
+SENT = Sent(Secret("kept-access"), ((b"authorization", b"Bearer kept-access"),))
 
 
 def environment(folder: Path) -> dict[str, str]:
     return {"MCP_REMOTE_CONFIG_DIR": str(folder)}
+
+
+def lazy_sign_in(settings: ProxySettings, folder: Path, *, signed_in: bool) -> LazySignIn:
+    session = session_of(settings.server, settings.sign_in)
+    state = SessionFile(state_directory(environment(folder)), session)
+    return LazySignIn(settings, environment(folder), state, signed_in=signed_in)
 
 
 def keep(folder: Path, settings: LoginSettings = SETTINGS) -> None:
@@ -40,7 +48,7 @@ def keep(folder: Path, settings: LoginSettings = SETTINGS) -> None:
     chosen = settings.sign_in
     store = choose_store("file", state_directory(environment(folder)), lambda count: b"r" * count)
     store.save(
-        session_key(settings.server, chosen.resource, chosen.profile),
+        session_of(settings.server, chosen).key,
         Credential(
             "https://auth.example",
             "https://auth.example/token",
@@ -61,7 +69,7 @@ def test_building_touches_no_disk(tmp_path: Path) -> None:
 def test_agent_finds_what_another_process_has_stored(tmp_path: Path) -> None:
     async def main() -> None:
         agent = build_agent(SETTINGS, environment(tmp_path), print)
-        assert await agent.headers(*REQUEST) == ((b"authorization", b"Bearer kept-access"),)
+        assert await agent.authorize(*REQUEST) == SENT
 
     keep(tmp_path)
     run(main())
@@ -71,7 +79,7 @@ def test_profiles_are_strangers(tmp_path: Path) -> None:
     async def main() -> None:
         chosen = SETTINGS.sign_in._replace(profile="other")
         agent = build_agent(SETTINGS._replace(sign_in=chosen), environment(tmp_path), print)
-        assert await agent.headers(*REQUEST) == ()
+        assert await agent.authorize(*REQUEST) is None
 
     keep(tmp_path)
     run(main())
@@ -88,16 +96,16 @@ def test_failure_is_kept_for_status(tmp_path: Path) -> None:
         return error.value.sentence()
 
     sentence = run(main())
-    known = StateFile(state_directory(environment(tmp_path)), str(url)).read()
+    known = SessionFile(state_directory(environment(tmp_path)), SessionId(str(url))).read()
     assert f"{known.last_error} {known.last_hint}" == sentence
     assert known.signed_in_at is None
 
 
 def test_lazy_sign_in_without_a_stored_one_has_no_header_and_makes_no_file(tmp_path: Path) -> None:
     async def main() -> None:
-        lazy = LazySignIn(RELAY, environment(tmp_path), signed_in=False)
-        lazy.accepted(b"Bearer kept-access")
-        assert await lazy.headers(*REQUEST) == ()
+        lazy = lazy_sign_in(RELAY, tmp_path, signed_in=False)
+        lazy.accepted(SENT)
+        assert await lazy.authorize(*REQUEST) is None
 
     run(main())
     assert not list(tmp_path.iterdir())
@@ -105,9 +113,9 @@ def test_lazy_sign_in_without_a_stored_one_has_no_header_and_makes_no_file(tmp_p
 
 def test_lazy_sign_in_has_the_header_of_a_stored_one(tmp_path: Path) -> None:
     async def main() -> None:
-        lazy = LazySignIn(RELAY, environment(tmp_path), signed_in=True)
-        assert await lazy.headers(*REQUEST) == ((b"authorization", b"Bearer kept-access"),)
-        lazy.accepted(b"Bearer kept-access")
+        lazy = lazy_sign_in(RELAY, tmp_path, signed_in=True)
+        assert await lazy.authorize(*REQUEST) == SENT
+        lazy.accepted(SENT)
 
     keep(tmp_path)
     run(main())
@@ -117,7 +125,7 @@ def test_lazy_sign_in_is_one_agent(tmp_path: Path) -> None:
     settings = RELAY._replace(server=parse_server_url(f"http://127.0.0.1:{free_port()}/mcp"))
 
     async def main() -> list[str]:
-        lazy = LazySignIn(settings, environment(tmp_path), signed_in=False)
+        lazy = lazy_sign_in(settings, tmp_path, signed_in=False)
         sentences: list[str] = []
         for _ in range(2):
             with pytest.raises(ExchangeError) as error:
@@ -125,11 +133,11 @@ def test_lazy_sign_in_is_one_agent(tmp_path: Path) -> None:
             sentences.append(error.value.sentence())
         keep(tmp_path, settings.login)
         assert await lazy.refused(None, 401, b"Bearer"), "signed in elsewhere meanwhile"
-        assert await lazy.headers(*REQUEST) == ((b"authorization", b"Bearer kept-access"),)
+        assert await lazy.authorize(*REQUEST) == SENT
         return sentences
 
     first, second = run(main())
-    cause = "How to sign in cannot be found out at the moment"
+    cause = "Sign-in discovery failed for now"
     assert first.startswith(cause)
     assert second.startswith(cause)
     assert "No other sign-in is begun by itself for 60 seconds. To sign in now:" in second
@@ -140,11 +148,16 @@ def test_lazy_sign_in_loads_nothing_of_a_sign_in(tmp_path: Path) -> None:
     program = (
         "import asyncio, sys\n"
         "from mcp_remote_py.commands.proxy import LazySignIn\n"
+        "from mcp_remote_py.credentials.session_files import SessionFile, state_directory\n"
+        "from mcp_remote_py.session_id import session_of\n"
         "from mcp_remote_py.settings.commands import ProxySettings\n"
         "from mcp_remote_py.settings.urls import parse_server_url\n"
         "settings = ProxySettings(parse_server_url('https://mcp.example/mcp'))\n"
-        f"lazy = LazySignIn(settings, {environment(tmp_path)!r}, signed_in=False)\n"
-        "assert asyncio.run(lazy.headers(b'POST', 'https://example.com')) == ()\n"
+        f"environment = {environment(tmp_path)!r}\n"
+        "session = session_of(settings.server, settings.sign_in)\n"
+        "state = SessionFile(state_directory(environment), session)\n"
+        "lazy = LazySignIn(settings, environment, state, signed_in=False)\n"
+        "assert asyncio.run(lazy.authorize(b'POST', 'https://example.com')) is None\n"
         "heavy = {'authlib', 'httpx', 'keyring', 'mcp_remote_py.signin.agent'}\n"
         "sys.exit(', '.join(heavy & set(sys.modules)) or 0)\n"
     )

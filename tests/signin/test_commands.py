@@ -404,7 +404,7 @@ def test_the_readme_shows_login_as_it_is(sit_down: Callable[..., Terminal]) -> N
     real = terminal.login().stdout.replace(terminal.server.origin, "https://mcp.example.com")
     real = real.replace("Asking 127.0.0.1 ", "Asking mcp.example.com ")
     real = re.sub(r"/as/authorize\?\S+", "/…", real)
-    dated = r"\d{4}-\d\d-\d\d \d\d:\d\d UTC \(\d+ minutes\)"
+    dated = r"\d{4}-\d\d-\d\d \d\d:\d\d UTC \(in \d+ minutes\)"
     assert re.sub(dated, "DATE", real) == re.sub(dated, "DATE", block[1])
 
 
@@ -610,7 +610,7 @@ def test_login_by_hand(sit_down: Callable[..., Terminal]) -> None:
     assert f"ssh -L {urlsplit(end.strip()).port}:localhost:" in text
     assert text.count(parse_qs(urlsplit(end).query)["state"][0]) == 1, "in the printed address"
     assert "That is not the end of a sign-in: it has no state." in text
-    assert "That is the end of another sign-in: its state differs." in text
+    assert "That address belongs to a different sign-in (its state differs)." in text
     assert f"Signed in at {terminal.server.url}" in text
     assert not terminal.browser.opened
     assert len(terminal.server.token_requests("authorization_code")) == 1

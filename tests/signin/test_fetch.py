@@ -16,7 +16,7 @@ from joserfc.jwk import import_key
 
 from mcp_remote_py.errors import ExchangeError, Interrupted, NotSent, SignInFailed, Unusable
 from mcp_remote_py.oauth.dpop import make_key
-from mcp_remote_py.oauth.steps import MAX_BODY_BYTES, Fetch, Proof, Request, Response
+from mcp_remote_py.oauth.steps import MAX_BODY_BYTES, Fetch, HttpRequest, HttpResponse, Proof
 from mcp_remote_py.reach import Zone
 from mcp_remote_py.redact import Secret, scrub_known
 from mcp_remote_py.settings.network import Network, SignInTimeouts, Tls, proxy_variables
@@ -70,8 +70,8 @@ async def nowhere() -> str:
     raise AssertionError("nobody needs to know where the server is")
 
 
-def fetch(step: Fetch, *, tls: Tls = SYSTEM, proxy: str = "", seconds: float = 5.0) -> Response:
-    async def main() -> Response:
+def fetch(step: Fetch, *, tls: Tls = SYSTEM, proxy: str = "", seconds: float = 5.0) -> HttpResponse:
+    async def main() -> HttpResponse:
         fetcher = fetcher_for(tls=tls, proxy=proxy, seconds=seconds)
         try:
             return await fetcher.fetch(step)
@@ -81,8 +81,8 @@ def fetch(step: Fetch, *, tls: Tls = SYSTEM, proxy: str = "", seconds: float = 5
     return run(main())
 
 
-def get(url: str, *, tls: Tls = SYSTEM, proxy: str = "", seconds: float = 5.0) -> Response:
-    return fetch(Fetch(Request("GET", url)), tls=tls, proxy=proxy, seconds=seconds)
+def get(url: str, *, tls: Tls = SYSTEM, proxy: str = "", seconds: float = 5.0) -> HttpResponse:
+    return fetch(Fetch(HttpRequest("GET", url)), tls=tls, proxy=proxy, seconds=seconds)
 
 
 def test_answer_has_status_lower_case_headers_and_body(server: WildServer) -> None:
@@ -95,7 +95,7 @@ def test_answer_has_status_lower_case_headers_and_body(server: WildServer) -> No
 @pytest.mark.promise("S2")
 def test_nothing_but_its_own_and_the_requests_headers_is_sent(server: WildServer) -> None:
     server.always("GET", answer_status(200, b"{}"))
-    step = Fetch(Request("GET", f"{server.origin}/x", (("x-own", Secret("own-header-7")),)))
+    step = Fetch(HttpRequest("GET", f"{server.origin}/x", (("x-own", Secret("own-header-7")),)))
     fetch(step)
     (seen,) = server.received("GET")
     assert seen.headers["x-own"] == "own-header-7"
@@ -125,7 +125,7 @@ def test_answers_on_one_connection_are_counted_each(server: WildServer) -> None:
     async def main() -> None:
         fetcher = fetcher_for()
         for _ in range(4):
-            answer = await fetcher.fetch(Fetch(Request("GET", server.origin)))
+            answer = await fetcher.fetch(Fetch(HttpRequest("GET", server.origin)))
             assert len(answer.body) == MAX_BODY_BYTES // 2
         await fetcher.aclose()
 
@@ -177,13 +177,13 @@ def test_body_that_never_ends_is_bounded(server: WildServer) -> None:
         get(server.origin, seconds=0.3)
 
 
-def get_within(url: str, *, seconds: float = 5.0, **timeouts: float) -> Response:
+def get_within(url: str, *, seconds: float = 5.0, **timeouts: float) -> HttpResponse:
     """A document, where the person has said how long each part may take."""
 
-    async def main() -> Response:
+    async def main() -> HttpResponse:
         fetcher = fetcher_for(seconds=seconds, timeouts=SignInTimeouts(**timeouts))
         try:
-            return await fetcher.fetch(Fetch(Request("GET", url)))
+            return await fetcher.fetch(Fetch(HttpRequest("GET", url)))
         finally:
             await fetcher.aclose()
 
@@ -265,7 +265,8 @@ def test_redirects_without_end_are_unusable(server: WildServer) -> None:
 def test_redirect_is_an_answer_where_it_is_asked_for(server: WildServer) -> None:
     server.always("GET", redirect(302, "/there"))
     assert (
-        fetch(Fetch(Request("GET", f"{server.origin}/here"), follow_redirects=False)).status == 302
+        fetch(Fetch(HttpRequest("GET", f"{server.origin}/here"), follow_redirects=False)).status
+        == 302
     )
     assert len(server.received("GET")) == 1
 
@@ -274,7 +275,7 @@ def test_private_authority_is_trusted_when_named(tmp_path: Path) -> None:
     authority = Authority(tmp_path)
     with TlsServer(authority.issue("server")) as server:
         server.always("GET", answer_status(200, b"{}"))
-        with pytest.raises(ExchangeError, match=r"certificate of .* is not trusted: ") as caught:
+        with pytest.raises(ExchangeError, match=r"certificate is not trusted \(.*\): ") as caught:
             get(server.origin)
         assert "--ca-cert" in caught.value.hint
         assert not server.received("GET")
@@ -304,7 +305,7 @@ def test_proxy_is_connected_to_over_ipv4_where_that_is_asked_for(server: WildSer
     async def main() -> None:
         try:
             with pytest.raises(NotSent, match="cannot be looked up"):
-                await fetcher.fetch(Fetch(Request("GET", "http://example.com/x")))
+                await fetcher.fetch(Fetch(HttpRequest("GET", "http://example.com/x")))
         finally:
             await fetcher.aclose()
 
@@ -316,16 +317,16 @@ def test_proxy_that_speaks_tls_is_trusted_by_the_same_authorities(tmp_path: Path
     with TlsServer(authority.issue("proxy")) as proxy:
         proxy.always("GET", answer_status(200, b"{}"))
 
-        def ask(*trusted: str) -> Response:
+        def ask(*trusted: str) -> HttpResponse:
             proxies = (("http_proxy", Secret(proxy.origin)),)
             network = Network(tls=Tls(trusted), proxies=proxies)
             named = ("http://example.com",)
             place = parse_server_url(LOOPBACK)
             fetcher = build_fetcher(place, network, named, str, lambda: NOW, bytes)
 
-            async def main() -> Response:
+            async def main() -> HttpResponse:
                 try:
-                    return await fetcher.fetch(Fetch(Request("GET", "http://example.com/x")))
+                    return await fetcher.fetch(Fetch(HttpRequest("GET", "http://example.com/x")))
                 finally:
                     await fetcher.aclose()
 
@@ -342,8 +343,8 @@ def test_a_proof_of_possession_is_made_when_the_request_is_sent(server: WildServ
     key = make_key("ES256")
     url = f"{server.origin}/token"
     form = Secret("grant_type=refresh_token")
-    fetch(Fetch(Request("POST", url, body=form, proof=Proof(key, "nonce-1"))))
-    fetch(Fetch(Request("POST", url, body=form)))
+    fetch(Fetch(HttpRequest("POST", url, body=form, proof=Proof(key, "nonce-1"))))
+    fetch(Fetch(HttpRequest("POST", url, body=form)))
     proven, plain = server.received("POST")
     assert "dpop" not in plain.headers
     claims = jwt.decode(proven.headers["dpop"], import_key(json.loads(key.reveal()))).claims
@@ -397,15 +398,15 @@ async def on_the_internet() -> str:
     return "198.41.0.4"
 
 
-def fetch_for_a_public_server(url: str, *, proxy: str = "", named: str = "") -> Response:
+def fetch_for_a_public_server(url: str, *, proxy: str = "", named: str = "") -> HttpResponse:
     """The MCP server is on the internet, where `url` is not."""
     server = "https://mcp.example.com/mcp"
     border = Border(parse_server_url(server), {named}, on_the_internet)
 
-    async def main() -> Response:
+    async def main() -> HttpResponse:
         fetcher = fetcher_for(server, proxy=proxy, border=border)
         try:
-            return await fetcher.fetch(Fetch(Request("GET", url)))
+            return await fetcher.fetch(Fetch(HttpRequest("GET", url)))
         finally:
             await fetcher.aclose()
 
@@ -453,11 +454,11 @@ def test_each_hop_of_a_redirect_is_judged_where_it_connects(server: WildServer) 
 
     border = Watching(parse_server_url(LOOPBACK, allow_http=True), (), nowhere)
 
-    async def main() -> Response:
+    async def main() -> HttpResponse:
         fetcher = fetcher_for(border=border)
         try:
             return await fetcher.fetch(
-                Fetch(Request("GET", f"http://localhost:{server.port}/here"))
+                Fetch(HttpRequest("GET", f"http://localhost:{server.port}/here"))
             )
         finally:
             await fetcher.aclose()
@@ -510,7 +511,7 @@ def test_client_certificate_is_for_the_server_alone(tmp_path: Path) -> None:
             try:
                 await fetcher.probe(server.url)
                 for place in (server, other, server, other):
-                    await fetcher.fetch(Fetch(Request("GET", f"{place.origin}/x")))
+                    await fetcher.fetch(Fetch(HttpRequest("GET", f"{place.origin}/x")))
             finally:
                 await fetcher.aclose()
 
@@ -535,10 +536,10 @@ def test_proxy_is_chosen_for_each_url(server: WildServer) -> None:
 
         async def main() -> None:
             try:
-                await fetcher.fetch(Fetch(Request("GET", f"{server.origin}/x")))
+                await fetcher.fetch(Fetch(HttpRequest("GET", f"{server.origin}/x")))
                 for host in ("direct.example", "proxied.example"):
                     with pytest.raises((NotSent, Interrupted)):
-                        await fetcher.fetch(Fetch(Request("GET", f"https://{host}/x")))
+                        await fetcher.fetch(Fetch(HttpRequest("GET", f"https://{host}/x")))
             finally:
                 await fetcher.aclose()
 
@@ -571,7 +572,7 @@ def test_no_cookie_is_kept_for_any_of_them(server: WildServer) -> None:
     async def main() -> None:
         fetcher = fetcher_for()
         for _ in range(3):
-            await fetcher.fetch(Fetch(Request("GET", f"{server.origin}/device")))
+            await fetcher.fetch(Fetch(HttpRequest("GET", f"{server.origin}/device")))
         await fetcher.aclose()
 
     run(main())
@@ -588,7 +589,7 @@ def test_documents_that_come_by_one_connection_are_bounded_each_by_itself(
     async def main() -> None:
         fetcher = fetcher_for()
         for _ in range(4):
-            response = await fetcher.fetch(Fetch(Request("GET", server.origin)))
+            response = await fetcher.fetch(Fetch(HttpRequest("GET", server.origin)))
             assert response.body == body
         await fetcher.aclose()
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from mcp_remote_py.channel import Sent
 from mcp_remote_py.errors import (
     ExchangeError,
     Interrupted,
@@ -726,19 +727,21 @@ class Prover:
         self.nonce = b"none"
         self.refusals = self.acceptances = 0
 
-    async def headers(self, method: bytes, url: str) -> tuple[tuple[bytes, bytes], ...]:
+    async def authorize(self, method: bytes, url: str) -> Sent:
         credential = (b"authorization", f"{self.scheme} token".encode())
         proof = (b"dpop", b"%b %b %b" % (method, url.encode(), self.nonce))
-        return (credential, proof) if self.scheme == "DPoP" else (credential,)
+        headers = (credential, proof) if self.scheme == "DPoP" else (credential,)
+        self.sent = Sent(Secret("token"), headers)
+        return self.sent
 
     def take_nonce(self, nonce: bytes) -> None:
         self.nonce = nonce
 
-    def accepted(self, sent: bytes) -> None:
-        assert sent == f"{self.scheme} token".encode()
+    def accepted(self, sent: Sent) -> None:
+        assert sent is self.sent
         self.acceptances += 1
 
-    async def refused(self, sent: bytes | None, status: int, challenge: bytes) -> bool:
+    async def refused(self, sent: Sent | None, status: int, challenge: bytes) -> bool:
         self.refusals += 1
         return False
 

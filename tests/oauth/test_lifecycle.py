@@ -21,34 +21,34 @@ from mcp_remote_py.errors import (
     StoreError,
     UsageError,
 )
-from mcp_remote_py.oauth.challenge import Challenge
-from mcp_remote_py.oauth.ledger import (
+from mcp_remote_py.oauth.budget import (
     ATTEMPT_COOL_DOWN,
-    Ledger,
+    SignInBudget,
     note_accepted,
     note_renewal,
     note_renewed,
     note_tab,
 )
-from mcp_remote_py.oauth.session import FOLLOW_EXTRA, Session
+from mcp_remote_py.oauth.challenge import Challenge
+from mcp_remote_py.oauth.lifecycle import FOLLOW_EXTRA, CredentialLifecycle
 from mcp_remote_py.oauth.steps import (
-    Amend,
+    AcquireLock,
+    AnyStep,
     AskUser,
-    Await,
     Client,
     Credential,
     Fetch,
-    Hold,
+    HttpResponse,
     Lock,
-    Look,
     NobodyCame,
     PendingAuthorization,
-    Publish,
+    ReadShared,
+    RecordStatus,
     Renew,
-    Response,
-    Step,
+    SavePending,
+    UpdateBudget,
     Wait,
-    Watch,
+    WaitForNews,
 )
 from mcp_remote_py.redact import Secret
 from mcp_remote_py.settings.sign_in import SignInSettings, Unattended
@@ -66,7 +66,7 @@ from tests.oauth.machine import (
     signed_in,
 )
 
-PROVEN = Ledger(accepted=(signed_in().obtained_at,))
+PROVEN = SignInBudget(accepted=(signed_in().obtained_at,))
 
 
 class Desk(Process):
@@ -74,9 +74,9 @@ class Desk(Process):
 
     def __init__(self, machine: Machine, name: str = "P1") -> None:
         super().__init__(machine, name)
-        self.answers: Callable[[Step], object] = lambda _: None
+        self.answers: Callable[[AnyStep], object] = lambda _: None
 
-    def _do(self, step: Step) -> object:
+    def _do(self, step: AnyStep) -> object:
         answer = self.answers(step)
         if isinstance(answer, McpRemoteError):
             raise answer
@@ -86,15 +86,17 @@ class Desk(Process):
 def machine(
     *choices: str,
     credential: Credential | None = None,
-    ledger: Ledger | None = None,
+    budget: SignInBudget | None = None,
     settings: SignInSettings = SETTINGS,
 ) -> Machine:
     """A world in which these choices are made, in this order."""
 
-    def make(world: Machine) -> Session:
-        return Session(SERVER, settings, world.random_bytes, lambda: 0.0, lambda: world.now)
+    def make(world: Machine) -> CredentialLifecycle:
+        return CredentialLifecycle(
+            SERVER, settings, world.random_bytes, lambda: 0.0, lambda: world.now
+        )
 
-    return Machine(Decided(*choices), make, credential, ledger)
+    return Machine(Decided(*choices), make, credential, budget)
 
 
 class Decided(Oracle):
@@ -114,11 +116,11 @@ class Decided(Oracle):
 
 
 def test_first_request_loads_and_the_next_ones_do_not() -> None:
-    desk = Desk(machine(credential=signed_in(), ledger=PROVEN))
+    desk = Desk(machine(credential=signed_in(), budget=PROVEN))
     assert not desk.session.is_at_hand
     assert desk.play(desk.session.authorize()) == Secret("access-0")
     assert desk.session.is_at_hand
-    steps: list[Step] = []
+    steps: list[AnyStep] = []
     desk.answers = steps.append
     assert desk.play(desk.session.authorize()) == Secret("access-0")
     assert steps == []
@@ -128,8 +130,8 @@ def test_first_request_loads_and_the_next_ones_do_not() -> None:
 def test_token_that_may_still_do_is_sent_where_the_lock_is_not_to_be_had() -> None:
     busy = McpRemoteError("Another one has it.")
     for expires_in, sent in ((5, "access-0"), (-1, None)):
-        desk = Desk(machine(credential=signed_in(expires_in=expires_in), ledger=PROVEN))
-        desk.answers = lambda step: busy if step == Hold(Lock.STORE, 30.0) else None
+        desk = Desk(machine(credential=signed_in(expires_in=expires_in), budget=PROVEN))
+        desk.answers = lambda step: busy if step == AcquireLock(Lock.STORE, 30.0) else None
         if sent is None:
             with pytest.raises(McpRemoteError, match="Another one has it"):
                 desk.play(desk.session.authorize())
@@ -149,7 +151,7 @@ def test_token_that_may_still_do_is_sent_where_the_lock_is_not_to_be_had() -> No
 def test_renewal_that_fails_says_what_when_and_how(
     failure: str, kind: type[McpRemoteError], words: str
 ) -> None:
-    world = machine(failure, credential=signed_in(expires_in=-1), ledger=PROVEN)
+    world = machine(failure, credential=signed_in(expires_in=-1), budget=PROVEN)
     desk = Desk(world)
     with pytest.raises(kind) as caught:
         desk.play(desk.session.authorize())
@@ -157,7 +159,9 @@ def test_renewal_that_fails_says_what_when_and_how(
     assert words in caught.value.cause
     assert "Nothing that is stored is lost: it is tried again in " in caught.value.hint
     assert caught.value.hint.endswith("To sign in anew: mcp-remote-py login URL.")
-    with pytest.raises(Refused, match=f"not be renewed, lately: .*{words}") as caught:
+    with pytest.raises(
+        Refused, match=f"^A recent attempt to renew the token failed: .*{words}"
+    ) as caught:
         desk.play(desk.session.authorize())
     assert isinstance(caught.value, Refused)
     assert caught.value.retry_after
@@ -167,14 +171,14 @@ def test_renewal_that_fails_says_what_when_and_how(
 @pytest.mark.promise("P2", "L1")
 def test_refusal_soon_after_a_renewal_says_so() -> None:
     renewed = note_accepted(note_renewed(note_renewal(PROVEN, START - 5)), PROVEN.accepted[0])
-    desk = Desk(machine(credential=signed_in(), ledger=renewed))
+    desk = Desk(machine(credential=signed_in(), budget=renewed))
     with pytest.raises(Refused, match="again, so soon after it was renewed") as caught:
         desk.play(desk.session.answer(Secret("access-0"), 401, UNAUTHORIZED))
     assert "it is tried again in 25 seconds" in caught.value.hint
 
 
 def test_what_could_not_be_stored_is_used_until_something_newer_is_stored() -> None:
-    world = machine("tokens", credential=signed_in(expires_in=-1), ledger=PROVEN)
+    world = machine("tokens", credential=signed_in(expires_in=-1), budget=PROVEN)
     desk = Desk(world)
     # A disk that takes nothing.
     world.save = lambda credential, by: None  # type: ignore[method-assign]
@@ -246,13 +250,13 @@ def test_token_that_was_given_long_ago_and_never_used_is_not_called_new() -> Non
     ],
 )
 def test_other_403_is_the_servers_answer(challenge: Challenge, sent: Secret | None) -> None:
-    desk = Desk(machine(credential=signed_in(), ledger=PROVEN))
+    desk = Desk(machine(credential=signed_in(), budget=PROVEN))
     assert not desk.play(desk.session.answer(sent, 403, challenge))
 
 
 @pytest.mark.promise("P2")
 def test_scope_that_was_asked_for_in_vain_is_named() -> None:
-    world = machine("consents", "tokens", credential=signed_in(), ledger=PROVEN)
+    world = machine("consents", "tokens", credential=signed_in(), budget=PROVEN)
     desk = Desk(world)
     assert desk.play(desk.session.answer(Secret("access-0"), 403, SCOPE_WANTED))
     assert world.reports[-1] == f"Signed in at {ISSUER}."
@@ -281,9 +285,9 @@ def test_after_a_sign_in_that_failed_it_is_said_how_and_what_now(person: str, ca
 
 @pytest.mark.promise("L2")
 def test_budget_that_another_process_has_spent_counts() -> None:
-    world = machine(ledger=note_tab(Ledger(), START - 1))
+    world = machine(budget=note_tab(SignInBudget(), START - 1))
     desk = Desk(world)
-    with pytest.raises(McpRemoteError, match="nothing came of it") as caught:
+    with pytest.raises(McpRemoteError, match="came to nothing") as caught:
         desk.play(desk.session.answer(None, 401, UNAUTHORIZED))
     assert caught.value.hint == (
         "No other sign-in is begun by itself for 10 minutes. "
@@ -297,7 +301,7 @@ def test_sign_in_of_another_process_is_waited_for_but_not_for_ever() -> None:
     world.locks[Lock.SIGN_IN] = Desk(world, "other")
     desk = Desk(world)
 
-    def long_ago(step: Step) -> None:
+    def long_ago(step: AnyStep) -> None:
         world.now += 30
 
     desk.answers = long_ago
@@ -317,7 +321,7 @@ def test_tab_whose_process_is_gone_is_waited_for_where_it_leads() -> None:
     pending = world.pending
     assert pending is not None
     first.kill()
-    steps: list[Step] = []
+    steps: list[AnyStep] = []
     second = Desk(world)
     second.answers = steps.append
     assert second.play(second.session.answer(None, 401, UNAUTHORIZED))
@@ -346,8 +350,10 @@ def test_tab_that_cannot_be_waited_for_is_given_up() -> None:
 def break_disk(desk: Desk) -> None:
     """Nothing is written any more once a sign-in is."""
 
-    def fail(step: Step) -> object:
-        is_broken = isinstance(step, Amend | Await) and desk.machine.pending is not None
+    def fail(step: AnyStep) -> object:
+        is_broken = (
+            isinstance(step, UpdateBudget | SavePending) and desk.machine.pending is not None
+        )
         return StoreError("Input/output error.") if is_broken else None
 
     desk.answers = fail
@@ -362,10 +368,10 @@ def test_sign_in_that_was_stored_and_not_counted_is_begun_anew_with_one_tab() ->
     with pytest.raises(StoreError, match="Input/output"):
         first.play(first.session.answer(None, 401, UNAUTHORIZED))
     assert world.pending is not None
-    assert (world.watchdog.tabs, world.ledger.tabs) == ([], ())
+    assert (world.watchdog.tabs, world.budget.tabs) == ([], ())
     second = Desk(world)
     assert second.play(second.session.answer(None, 401, UNAUTHORIZED))
-    assert world.watchdog.tabs == list(world.ledger.tabs) == [START]
+    assert world.watchdog.tabs == list(world.budget.tabs) == [START]
     assert world.pending is None
 
 
@@ -380,8 +386,8 @@ def test_sign_in_that_was_not_counted_is_shown_to_nobody() -> None:
     other, desk = Desk(world, "other"), Desk(world)
     world.locks[Lock.SIGN_IN] = other
 
-    def soon(step: Step) -> None:
-        if isinstance(step, Watch):
+    def soon(step: AnyStep) -> None:
+        if isinstance(step, WaitForNews):
             world.locks.clear()
 
     desk.answers = soon
@@ -395,7 +401,9 @@ def test_sign_in_that_was_answered_is_not_waited_for_where_the_disk_still_has_it
     world = machine("consents", "tokens")
     desk = Desk(world)
     stuck = StoreError("Input/output error.")
-    desk.answers = lambda step: stuck if isinstance(step, Await) and step.pending is None else None
+    desk.answers = lambda step: (
+        stuck if isinstance(step, SavePending) and step.pending is None else None
+    )
     assert desk.play(desk.session.answer(None, 401, UNAUTHORIZED))
     assert world.pending is not None
     with pytest.raises(Refused, match="a token it was just given"):
@@ -404,7 +412,7 @@ def test_sign_in_that_was_answered_is_not_waited_for_where_the_disk_still_has_it
 
 @pytest.mark.promise("A5")
 def test_definite_refusal_ends_the_credential_and_is_told_to_status() -> None:
-    world = machine("refused", "denies", credential=signed_in(), ledger=PROVEN)
+    world = machine("refused", "denies", credential=signed_in(), budget=PROVEN)
     desk = Desk(world)
     with pytest.raises(McpRemoteError, match="declined"):
         desk.play(desk.session.answer(Secret("access-0"), 401, UNAUTHORIZED))
@@ -416,11 +424,11 @@ def test_definite_refusal_ends_the_credential_and_is_told_to_status() -> None:
 
 def test_killed_renewal_is_made_good() -> None:
     world = machine(
-        "tokens", credential=signed_in(expires_in=-1), ledger=note_renewal(PROVEN, START - 1)
+        "tokens", credential=signed_in(expires_in=-1), budget=note_renewal(PROVEN, START - 1)
     )
     desk = Desk(world)
     assert desk.play(desk.session.authorize()) == Secret("access-1")
-    assert world.ledger.unfinished_renewals == 0
+    assert world.budget.unfinished_renewals == 0
 
 
 # A person's commands
@@ -429,12 +437,12 @@ def test_killed_renewal_is_made_good() -> None:
 @pytest.mark.promise("L2")
 def test_person_signs_in_whatever_the_budget_says_and_it_is_reset() -> None:
     spent = note_tab(note_tab(PROVEN, START - 2), START - 1)
-    world = machine("consents", "tokens", ledger=spent)
+    world = machine("consents", "tokens", budget=spent)
     desk = Desk(world)
     credential = desk.play(desk.session.sign_in(Challenge()))
     assert credential.access_token == Secret("access-1")
     assert world.credential == credential
-    assert world.ledger == PROVEN
+    assert world.budget == PROVEN
     assert world.published[-1].credential == credential
     assert not [text for text in world.reports if text.startswith("Signed in")]
 
@@ -443,11 +451,11 @@ def test_person_signs_in_whatever_the_budget_says_and_it_is_reset() -> None:
 @pytest.mark.parametrize("tried", [False, True], ids=["first", "second"])
 def test_person_who_declines_is_not_asked_again_by_itself(tried: bool) -> None:
     """A no is a no, also to a page that a person asked for."""
-    world = machine("denies", ledger=note_tab(Ledger(), START - 1) if tried else None)
+    world = machine("denies", budget=note_tab(SignInBudget(), START - 1) if tried else None)
     desk = Desk(world)
     with pytest.raises(McpRemoteError, match="declined"):
         desk.play(desk.session.sign_in(Challenge()))
-    assert world.ledger.tabs == ((START - 1, START) if tried else (START,))
+    assert world.budget.tabs == ((START - 1, START) if tried else (START,))
     wait = "60 minutes" if tried else "10 minutes"
     with pytest.raises(McpRemoteError, match="declined") as caught:
         desk.play(desk.session.answer(None, 401, UNAUTHORIZED))
@@ -459,7 +467,7 @@ def test_page_of_a_command_that_was_killed_counts_when_it_is_declined() -> None:
     world = machine("denies")
     command, desk = Desk(world, "command"), Desk(world)
 
-    def be_killed(step: Step) -> None:
+    def be_killed(step: AnyStep) -> None:
         if isinstance(step, AskUser):
             world.open_tab(step.pending)
             raise InterruptedError
@@ -493,7 +501,7 @@ def test_person_joins_the_sign_in_of_another_process(person: str) -> None:
     other, pending = waiting_elsewhere(world)
     desk = Desk(world)
 
-    def meanwhile(step: Step) -> None:
+    def meanwhile(step: AnyStep) -> None:
         if isinstance(step, AskUser):
             assert step == AskUser(pending, listens=False)
             other.run(lambda _: False)  # the browser comes back there
@@ -530,8 +538,8 @@ def test_person_waits_for_a_process_that_has_not_asked_yet() -> None:
     world.locks[Lock.SIGN_IN] = other
     desk = Desk(world)
 
-    def soon(step: Step) -> None:
-        if isinstance(step, Watch):
+    def soon(step: AnyStep) -> None:
+        if isinstance(step, WaitForNews):
             world.locks.clear()
 
     desk.answers = soon
@@ -569,10 +577,10 @@ def test_sign_in_by_a_code_counts_like_a_tab_once_it_is_asked_for(offered: bool)
     world = machine(settings=SETTINGS._replace(device_code=True))
     world.device_codes = offered
     desk = Desk(world)
-    with pytest.raises(SignInFailed, match=r"without a code|offers no sign-in by code"):
+    with pytest.raises(SignInFailed, match=r"without a code|does not offer a sign-in by code"):
         desk.play(desk.session.answer(None, 401, UNAUTHORIZED))
-    assert world.ledger.tabs == ((START,) if offered else ())
-    assert world.ledger.attempt_after > START
+    assert world.budget.tabs == ((START,) if offered else ())
+    assert world.budget.attempt_after > START
 
 
 AGENT = Secret(
@@ -586,13 +594,13 @@ def test_a_sign_in_without_a_person_opens_nothing_and_is_bounded_all_the_same() 
     world = machine(settings=settings)
     desk = Desk(world)
     desk.answers = lambda step: (
-        Response(200, {}, b'{"access_token": "agent-token", "expires_in": 60}')
+        HttpResponse(200, {}, b'{"access_token": "agent-token", "expires_in": 60}')
         if isinstance(step, Fetch) and step.request.url == f"{ISSUER}/token"
         else None
     )
     assert desk.play(desk.session.answer(None, 401, UNAUTHORIZED))
     assert desk.session.token == Secret("agent-token")
-    assert world.ledger.tabs == ()
+    assert world.budget.tabs == ()
     with pytest.raises(Refused, match="refuses a token it was just given"):
         desk.play(desk.session.answer(desk.session.token, 401, UNAUTHORIZED))
 
@@ -602,7 +610,7 @@ def test_an_agent_is_told_what_to_mend_and_not_to_sign_in_by_hand() -> None:
     settings = SETTINGS._replace(unattended=Unattended(), static_client=AGENT)
     desk = Desk(machine(settings=settings))
     desk.answers = lambda step: (
-        Response(401, {}, b'{"error": "invalid_client"}')
+        HttpResponse(401, {}, b'{"error": "invalid_client"}')
         if isinstance(step, Fetch) and step.request.url == f"{ISSUER}/token"
         else None
     )
@@ -632,7 +640,7 @@ def test_what_is_not_for_its_issuer_any_more_is_neither_renewed_nor_lost(
     if issuer is not None:
         members["issuer"] = issuer
     settings = SETTINGS._replace(static_client=Secret(json.dumps(members)))
-    world = machine(credential=BY_HAND, settings=settings, ledger=PROVEN)
+    world = machine(credential=BY_HAND, settings=settings, budget=PROVEN)
     desk = Desk(world)
     asked: list[str] = []
     desk.answers = lambda step: asked.append(step.request.url) if isinstance(step, Fetch) else None
@@ -646,26 +654,25 @@ def test_what_is_not_for_its_issuer_any_more_is_neither_renewed_nor_lost(
     assert all("/.well-known/" in url for url in asked), asked
     assert len(asked) == len(set(asked)), "the second time it is known without asking"
     assert world.credential == BY_HAND
-    assert world.ledger.tabs == ()
+    assert world.budget.tabs == ()
     # Named, it is renewed at once.
     named = settings._replace(static_client=Secret(json.dumps({**members, "issuer": ISSUER})))
-    world = machine("tokens", credential=BY_HAND, settings=named, ledger=PROVEN)
+    world = machine("tokens", credential=BY_HAND, settings=named, budget=PROVEN)
     assert Desk(world).play(Desk(world).session.authorize()) != BY_HAND.access_token
-    assert world.ledger.tabs == ()
+    assert world.budget.tabs == ()
 
 
 @pytest.mark.promise("A3", "P2")
 def test_a_file_that_is_gone_is_named_each_time_and_soon_tried_again() -> None:
     settings = SETTINGS._replace(unattended=Unattended(assertion_file="/run/jwt"))
-    desk = Desk(machine(credential=signed_in(expires_in=-1), settings=settings, ledger=PROVEN))
+    desk = Desk(machine(credential=signed_in(expires_in=-1), settings=settings, budget=PROVEN))
     missing = UsageError("--jwt-bearer: cannot read /run/jwt.", hint="Check its name.")
     desk.answers = lambda step: missing if isinstance(step, Renew) else None
-    for when in (" now", ", lately"):
+    before, now = "A recent attempt to renew the token failed", "The token could not be renewed now"
+    for failed in (now, before):
         with pytest.raises(Refused) as caught:
             desk.play(desk.session.authorize())
-        assert caught.value.cause == (
-            f"The token could not be renewed{when}: --jwt-bearer: cannot read /run/jwt."
-        )
+        assert caught.value.cause == (f"{failed}: --jwt-bearer: cannot read /run/jwt.")
         words = r"Check its name\. Nothing that is stored is lost: it is tried again in [12] second"
         assert re.fullmatch(f"{words}s?\\.", caught.value.hint)
 
@@ -690,8 +697,8 @@ def test_sign_in_by_a_code_is_taken() -> None:
     world.device_codes = True
     desk = Desk(world)
     code = {"device_code": "d", "user_code": "u", "verification_uri": f"{ISSUER}/device"}
-    answer = Response(200, {}, json.dumps(code).encode())
-    tokens = Response(200, {}, b'{"access_token": "access-9"}')
+    answer = HttpResponse(200, {}, json.dumps(code).encode())
+    tokens = HttpResponse(200, {}, b'{"access_token": "access-9"}')
     answers = {f"{ISSUER}/d": answer, f"{ISSUER}/token": tokens}
     desk.answers = lambda step: (
         answers.get(step.request.url)
@@ -715,14 +722,14 @@ def test_only_the_token_in_hand_can_be_news() -> None:
     assert desk.session.note_acceptance(Secret("of yesterday")) is None
     change = desk.session.note_acceptance(Secret("access-0"))
     assert change is not None
-    desk.session.ledger = change(desk.session.ledger)
+    desk.session.learn(change(desk.session.budget))
     assert desk.session.note_acceptance(Secret("access-0")) is None
 
 
 def test_store_that_lost_its_key_in_the_middle_is_an_error() -> None:
     desk = Desk(machine(credential=signed_in()))
     locked = McpRemoteError("The keyring is locked.")
-    desk.answers = lambda step: locked if isinstance(step, Look) else None
+    desk.answers = lambda step: locked if isinstance(step, ReadShared) else None
     with pytest.raises(McpRemoteError, match="keyring is locked"):
         desk.play(desk.session.answer(Secret("access-0"), 401, UNAUTHORIZED))
     with pytest.raises(McpRemoteError, match="keyring is locked"):
@@ -743,12 +750,12 @@ def test_tokens_that_cannot_be_revoked_are_forgotten_all_the_same() -> None:
 
 @pytest.mark.promise("A5")
 def test_renewal_of_another_process_is_taken_under_the_lock() -> None:
-    world = machine(credential=signed_in(expires_in=-1), ledger=PROVEN)
+    world = machine(credential=signed_in(expires_in=-1), budget=PROVEN)
     desk = Desk(world)
     newer = signed_in()._replace(access_token=Secret("newer"), obtained_at=START)
 
-    def meanwhile(step: Step) -> None:
-        if isinstance(step, Hold):
+    def meanwhile(step: AnyStep) -> None:
+        if isinstance(step, AcquireLock):
             world.credential = newer
 
     desk.answers = meanwhile
@@ -757,17 +764,17 @@ def test_renewal_of_another_process_is_taken_under_the_lock() -> None:
 
 
 def test_expiring_token_is_renewed_in_time() -> None:
-    world = machine("tokens", credential=signed_in(expires_in=5), ledger=PROVEN)
+    world = machine("tokens", credential=signed_in(expires_in=5), budget=PROVEN)
     desk = Desk(world)
     assert desk.play(desk.session.authorize()) == Secret("access-1")
 
 
 def test_renewed_token_is_sent_even_if_it_lives_no_longer_than_the_renewal() -> None:
-    world = machine("tokens", credential=signed_in(expires_in=-1), ledger=PROVEN)
+    world = machine("tokens", credential=signed_in(expires_in=-1), budget=PROVEN)
     desk = Desk(world)
 
-    def slowly(step: Step) -> None:
-        if isinstance(step, Publish):
+    def slowly(step: AnyStep) -> None:
+        if isinstance(step, RecordStatus):
             world.now += 2 * LIFETIME
 
     desk.answers = slowly
@@ -776,6 +783,6 @@ def test_renewed_token_is_sent_even_if_it_lives_no_longer_than_the_renewal() -> 
 
 @pytest.mark.promise("A5")
 def test_failed_renewal_of_a_token_that_still_does_is_no_failure() -> None:
-    world = machine("503", credential=signed_in(expires_in=5), ledger=PROVEN)
+    world = machine("503", credential=signed_in(expires_in=5), budget=PROVEN)
     desk = Desk(world)
     assert desk.play(desk.session.authorize()) == Secret("access-0")

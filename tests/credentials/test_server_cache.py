@@ -12,12 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from mcp_remote_py.channel import Known
-from mcp_remote_py.credentials.known import MAX_BYTES, KnownFile
-from mcp_remote_py.credentials.state import StateFile, list_states
+from mcp_remote_py.channel import ServerSnapshot
+from mcp_remote_py.credentials.server_cache import MAX_SNAPSHOT_BYTES, ServerCache
+from mcp_remote_py.credentials.session_files import SessionFile, list_records
+from mcp_remote_py.session_id import SessionId
 
 SERVER = "https://mcp.example/mcp"
-KNOWN = Known(
+KNOWN = ServerSnapshot(
     '{"protocolVersion":"2025-11-25", "n":1.0, "big":12345678901234567890, "é":"\\u00e9"}'.encode(),
     b'{"tools":[ {"name":"add"} ]}',
 )
@@ -25,8 +26,8 @@ KNOWN = Known(
 
 def open_file(
     folder: Path, server: str = SERVER, resource: str = "", profile: str = ""
-) -> KnownFile:
-    return KnownFile(folder, server, resource, profile, os.urandom)
+) -> ServerCache:
+    return ServerCache(folder, SessionId(server, resource, profile), os.urandom)
 
 
 def path_in(folder: Path) -> Path:
@@ -46,7 +47,7 @@ def test_bytes_come_back_as_they_were(tmp_path: Path) -> None:
 
 def test_nothing_is_known_at_first_and_reading_leaves_no_trace(tmp_path: Path) -> None:
     folder = tmp_path / "state"
-    assert open_file(folder).read() == Known()
+    assert open_file(folder).read() == ServerSnapshot()
     assert not folder.exists()
 
 
@@ -56,16 +57,16 @@ def test_nothing_is_known_at_first_and_reading_leaves_no_trace(tmp_path: Path) -
 def test_each_session_has_its_own(tmp_path: Path, resource: str, profile: str) -> None:
     open_file(tmp_path).keep(KNOWN)
     other = open_file(tmp_path, resource=resource, profile=profile)
-    assert other.read() == Known()
-    other.keep(Known(b"{}", b""))
+    assert other.read() == ServerSnapshot()
+    other.keep(ServerSnapshot(b"{}", b""))
     assert open_file(tmp_path).read() == KNOWN
-    assert other.read() == Known(b"{}")
+    assert other.read() == ServerSnapshot(b"{}")
 
 
 def test_what_is_not_given_stays(tmp_path: Path) -> None:
     file = open_file(tmp_path)
-    file.keep(Known(KNOWN.initialize))
-    file.keep(Known(tools=KNOWN.tools))
+    file.keep(ServerSnapshot(KNOWN.initialize))
+    file.keep(ServerSnapshot(tools=KNOWN.tools))
     assert open_file(tmp_path).read() == KNOWN
 
 
@@ -75,20 +76,20 @@ def test_only_a_difference_is_written(tmp_path: Path) -> None:
     before = path.stat()
     file = open_file(tmp_path)
     file.keep(KNOWN)
-    file.keep(Known(KNOWN.initialize))
+    file.keep(ServerSnapshot(KNOWN.initialize))
     assert (path.stat().st_ino, path.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
-    file.keep(Known(tools=b'{"tools":[]}'))
-    assert open_file(tmp_path).read() == Known(KNOWN.initialize, b'{"tools":[]}')
+    file.keep(ServerSnapshot(tools=b'{"tools":[]}'))
+    assert open_file(tmp_path).read() == ServerSnapshot(KNOWN.initialize, b'{"tools":[]}')
 
 
 def test_tools_past_the_limit_are_not_kept_and_the_older_ones_no_longer(tmp_path: Path) -> None:
     file = open_file(tmp_path)
     file.keep(KNOWN)
-    file.keep(Known(tools=b'{"tools":["%b"]}' % (b"x" * MAX_BYTES)))
-    assert open_file(tmp_path).read() == Known(KNOWN.initialize)
-    file.keep(Known(initialize=b'{"x":"%b"}' % (b"x" * MAX_BYTES)))
-    assert open_file(tmp_path).read() == Known(KNOWN.initialize)
-    assert path_in(tmp_path).stat().st_size < MAX_BYTES
+    file.keep(ServerSnapshot(tools=b'{"tools":["%b"]}' % (b"x" * MAX_SNAPSHOT_BYTES)))
+    assert open_file(tmp_path).read() == ServerSnapshot(KNOWN.initialize)
+    file.keep(ServerSnapshot(initialize=b'{"x":"%b"}' % (b"x" * MAX_SNAPSHOT_BYTES)))
+    assert open_file(tmp_path).read() == ServerSnapshot(KNOWN.initialize)
+    assert path_in(tmp_path).stat().st_size < MAX_SNAPSHOT_BYTES
 
 
 def record(**changes: object) -> bytes:
@@ -114,7 +115,7 @@ BROKEN = {
     "no UTF-8": record(tools={"x": "y"}).replace(b"y", b"\xff"),
     "several lines": record().replace(b", ", b",\n"),
     "too deep": record().replace(b'"tools": {}', b'"tools": ' + b"[" * 100_000 + b"]" * 100_000),
-    "too large": record(tools={"x": "y" * MAX_BYTES}),
+    "too large": record(tools={"x": "y" * MAX_SNAPSHOT_BYTES}),
 }
 
 
@@ -124,9 +125,9 @@ def test_broken_or_foreign_file_is_as_none_and_is_replaced(tmp_path: Path, data:
     open_file(tmp_path).keep(KNOWN)
     path = path_in(tmp_path)
     path.write_bytes(record())
-    assert open_file(tmp_path).read() == Known(b"{}", b"{}")
+    assert open_file(tmp_path).read() == ServerSnapshot(b"{}", b"{}")
     path.write_bytes(data)
-    assert open_file(tmp_path).read() == Known()
+    assert open_file(tmp_path).read() == ServerSnapshot()
     open_file(tmp_path).keep(KNOWN)
     assert open_file(tmp_path).read() == KNOWN
 
@@ -139,7 +140,7 @@ def test_folder_in_the_place_of_the_file_is_as_none(
     path.unlink()
     path.mkdir()
     file = open_file(tmp_path)
-    assert file.read() == Known()
+    assert file.read() == ServerSnapshot()
     file.keep(KNOWN)
     file.delete()
     assert "What the server said is not kept" in caplog.text
@@ -151,13 +152,13 @@ def test_deleted_is_forgotten(tmp_path: Path) -> None:
     file.keep(KNOWN)
     file.delete()
     file.delete()
-    assert open_file(tmp_path).read() == Known()
+    assert open_file(tmp_path).read() == ServerSnapshot()
     assert not list(tmp_path.iterdir())
 
 
 def test_it_is_no_session_of_its_own(tmp_path: Path) -> None:
     """`status` and `logout` go through the records in the same folder."""
     open_file(tmp_path).keep(KNOWN)
-    assert list_states(tmp_path) == []
-    StateFile(tmp_path, SERVER).update(transport="x")
-    assert len(list_states(tmp_path)) == 1
+    assert list_records(tmp_path) == []
+    SessionFile(tmp_path, SessionId(SERVER)).update(transport="x")
+    assert len(list_records(tmp_path)) == 1

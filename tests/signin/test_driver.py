@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from mcp_remote_py.errors import UsageError
-from mcp_remote_py.oauth.steps import ReadFile
-from mcp_remote_py.signin.perform import read_secret
+from mcp_remote_py.oauth.steps import ReadNamedFile
+from mcp_remote_py.signin.driver import read_secret
 
 
 @pytest.mark.promise("A3")
@@ -16,7 +16,7 @@ def test_a_file_is_read_as_it_is_now(tmp_path: Path) -> None:
     path = tmp_path / "jwt"
     for text in ("first", "second"):
         path.write_text(text)
-        assert read_secret(ReadFile(str(path), "--jwt-bearer")).reveal() == text
+        assert read_secret(ReadNamedFile(str(path), "--jwt-bearer")).reveal() == text
 
 
 @pytest.mark.promise("A3")
@@ -28,6 +28,6 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
         (strange, f"--jwt-bearer: {strange} is not a UTF-8 text file."),
     ]:
         with pytest.raises(UsageError) as refused:
-            read_secret(ReadFile(str(path), "--jwt-bearer"))
+            read_secret(ReadNamedFile(str(path), "--jwt-bearer"))
         assert refused.value.cause == cause
         assert refused.value.hint

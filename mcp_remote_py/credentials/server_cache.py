@@ -13,16 +13,16 @@ from pathlib import Path
 
 import msgspec
 
-from mcp_remote_py.channel import Known
+from mcp_remote_py.channel import ServerSnapshot
 from mcp_remote_py.credentials.files import Randomness, delete, read_private, write_private
-from mcp_remote_py.credentials.state import name_session
 from mcp_remote_py.errors import StoreError
+from mcp_remote_py.session_id import SessionId
 
 logger = logging.getLogger("mcp_remote_py.credentials")
 
-SCHEMA = 1
+SNAPSHOT_SCHEMA = 1
 
-MAX_BYTES = 1024 * 1024
+MAX_SNAPSHOT_BYTES = 1024 * 1024
 """Of the whole file. The largest servers list some hundred tools in 300 kB; past this, tools are
 not kept, and a disk is not filled by a server that lists endlessly."""
 
@@ -39,53 +39,54 @@ class _Record(msgspec.Struct):
 _decode = msgspec.json.Decoder(_Record).decode
 
 
-class KnownFile:
+class ServerCache:
     """What is known of one session. May be used from several threads."""
 
-    def __init__(
-        self, directory: Path, server: str, resource: str, profile: str, randomness: Randomness
-    ) -> None:
-        self._key = (server, resource, profile)
-        self._path = directory / f"{name_session(server, resource, profile)}.known"
+    def __init__(self, directory: Path, session: SessionId, randomness: Randomness) -> None:
+        self._session = session
+        self._path = directory / f"{session.record_name}.known"
         self._randomness = randomness
         self._writing = threading.Lock()
-        self._last: Known | None = None
+        self._last: ServerSnapshot | None = None
         self._failure = ""
 
-    def read(self) -> Known:
+    def read(self) -> ServerSnapshot:
         """What was kept last, empty where it cannot be used."""
         try:
             data = read_private(self._path)
         except StoreError as error:
             return self._ignore(error.cause)
         if data is None:
-            return Known()
-        if len(data) > MAX_BYTES:
-            return self._ignore(f"more than {MAX_BYTES} bytes")
+            return ServerSnapshot()
+        if len(data) > MAX_SNAPSHOT_BYTES:
+            return self._ignore(f"more than {MAX_SNAPSHOT_BYTES} bytes")
         try:
             data.decode()  # the codec skips over strings; what is sent must be UTF-8
             record = _decode(data)
         except (ValueError, RecursionError) as error:
             return self._ignore(str(error))
-        if record.schema != SCHEMA or (record.server, record.resource, record.profile) != self._key:
+        session = SessionId(record.server, record.resource, record.profile)
+        if record.schema != SNAPSHOT_SCHEMA or session != self._session:
             return self._ignore("another version's or session's")
         if b"\n" in data or b"\r" in data:
             return self._ignore("not as it was written")  # a message is one line
-        return Known(_content(record.initialize), _content(record.tools))
+        return ServerSnapshot(_content(record.initialize), _content(record.tools))
 
-    def keep(self, known: Known) -> None:
+    def keep(self, known: ServerSnapshot) -> None:
         """Writes what differs from the file; what is empty in `known` stays as it was.
 
         Raises nothing: a start without it only takes longer to be useful.
         """
         with self._writing:
             before = self._last = self._last or self.read()
-            after = Known(known.initialize or before.initialize, known.tools or before.tools)
+            after = ServerSnapshot(
+                known.initialize or before.initialize, known.tools or before.tools
+            )
             data = self._encode(after)
-            if len(data) > MAX_BYTES:
+            if len(data) > MAX_SNAPSHOT_BYTES:
                 after = after._replace(tools=b"")
                 data = self._encode(after)
-            if after == before or len(data) > MAX_BYTES:
+            if after == before or len(data) > MAX_SNAPSHOT_BYTES:
                 return
             try:
                 write_private(self._path, data, self._randomness)
@@ -103,13 +104,13 @@ class KnownFile:
         except StoreError as error:
             logger.warning("%s", error.sentence())
 
-    def _encode(self, known: Known) -> bytes:
+    def _encode(self, known: ServerSnapshot) -> bytes:
         parts = [msgspec.Raw(part) if part else msgspec.UNSET for part in known]
-        return msgspec.json.encode(_Record(SCHEMA, *self._key, *parts))
+        return msgspec.json.encode(_Record(SNAPSHOT_SCHEMA, *self._session, *parts))
 
-    def _ignore(self, reason: str) -> Known:
+    def _ignore(self, reason: str) -> ServerSnapshot:
         logger.debug("%s is not usable and is ignored: %s", self._path, reason)
-        return Known()
+        return ServerSnapshot()
 
 
 def _content(part: msgspec.Raw | msgspec.UnsetType) -> bytes:

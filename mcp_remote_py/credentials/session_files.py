@@ -1,16 +1,14 @@
 """What is remembered of a session and is not a secret: one small plain file each (decision D9).
 
-A session is one account at one server: server URL, the resource and the profile a person named
-(decision D7). Which transport answered, who is signed in until when, what went wrong last:
-`status` shows it without a keyring. A file that is missing, broken or from a later version means
-"nothing known", never an error: everything in it can be found out again. But for the budget: of
-that only a file that is missing tells that nothing was tried. Must not know tokens or the keyring.
+Which transport answered, who is signed in until when, what went wrong last: `status` shows it
+without a keyring. A file that is missing, broken or from a later version means "nothing known",
+never an error: everything in it can be found out again. But for the budget: of that only a file
+that is missing tells that nothing was tried. Must not know tokens or the keyring.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import logging
 import os
 import re
@@ -30,11 +28,12 @@ from mcp_remote_py.credentials.files import (
     write_private,
 )
 from mcp_remote_py.errors import StoreError
-from mcp_remote_py.oauth.ledger import Ledger, apply_late, make_spent
+from mcp_remote_py.oauth.budget import SignInBudget, apply_late, make_spent
+from mcp_remote_py.session_id import SessionId
 
 logger = logging.getLogger("mcp_remote_py.credentials")
 
-SCHEMA = 2
+RECORD_SCHEMA = 2
 """2 added all but `server` and `transport`. A record of 1 reads as one with nothing more in it."""
 MAX_UNWRITTEN = 1000
 """Changes kept for a disk that takes none. The policy's waits make it days until there are so many,
@@ -45,7 +44,7 @@ DIRECTORY_VARIABLE = "MCP_REMOTE_CONFIG_DIR"
 _FILE_NAME = re.compile(r"[0-9a-f]{32}\.json")
 
 
-class State(msgspec.Struct, frozen=True, omit_defaults=True):
+class SessionRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     """One session's record; the first three members are its key.
 
     "" and None are for what is not known. Times are seconds since the epoch.
@@ -74,13 +73,18 @@ class State(msgspec.Struct, frozen=True, omit_defaults=True):
     last_error: str = ""
     last_hint: str = ""
     """What a person was told, cause and next step; "" once a sign-in has succeeded."""
-    ledger: Ledger = Ledger()
-    """The sign-in budget (promise L2)."""
+    budget: SignInBudget = msgspec.field(default=SignInBudget(), name="ledger")
+    """What was tried (promise L2); by the name that 0.1.0 knows in the file."""
     login_options: str = ""
-    """Of whoever changed the ledger last, for a command that begins the same sign-in."""
+    """Of whoever changed the budget last, for a command that begins the same sign-in."""
+
+    @property
+    def session(self) -> SessionId:
+        """Whose record it is."""
+        return SessionId(self.server, self.resource, self.profile)
 
 
-class StateChanges(TypedDict, total=False):
+class SessionChanges(TypedDict, total=False):
     """What may change in a record: all but its key."""
 
     transport: str
@@ -94,11 +98,11 @@ class StateChanges(TypedDict, total=False):
     port: int | None
     last_error: str
     last_hint: str
-    ledger: Ledger
+    budget: SignInBudget
     login_options: str
 
 
-class _Record(State, frozen=True, omit_defaults=True):
+class _Record(SessionRecord, frozen=True, omit_defaults=True):
     """The state as it lies in a file."""
 
     schema: int = 1
@@ -115,28 +119,17 @@ def state_directory(environment: Mapping[str, str]) -> Path:
     return Path(platformdirs.user_state_dir("mcp-remote-py", appauthor=False))
 
 
-def name_session(server: str, resource: str = "", profile: str = "") -> str:
-    """A file name, without extension, for what is kept of this session; it tells nothing of it.
-
-    Where neither resource nor profile is named it is that of the first version, which knew only
-    the server.
-    """
-    # A line break occurs in none of the three.
-    key = "\n".join((server, resource, profile)) if resource or profile else server
-    return hashlib.sha256(key.encode()).hexdigest()[:32]
-
-
-_Change = Callable[[State], State]
+_Change = Callable[[SessionRecord], SessionRecord]
 
 
 class _Found(NamedTuple):
     """What lies on the disk; `broken` is its content where that is not a record of ours."""
 
-    state: State
+    state: SessionRecord
     broken: bytes | None = None
 
 
-class StateFile:
+class SessionFile:
     """The record of one session.
 
     Keeps changes, not records: what could not be written is made again on whatever is on disk by
@@ -144,35 +137,30 @@ class StateFile:
     """
 
     def __init__(
-        self,
-        directory: Path,
-        server: str,
-        resource: str = "",
-        profile: str = "",
-        randomness: Randomness = os.urandom,
+        self, directory: Path, session: SessionId, randomness: Randomness = os.urandom
     ) -> None:
-        self._empty = State(server=server, resource=resource, profile=profile)
-        self._path = directory / f"{name_session(server, resource, profile)}.json"
+        self._empty = SessionRecord(**session._asdict())
+        self._path = directory / f"{session.record_name}.json"
         self._randomness = randomness
         self._unwritten: deque[_Change] = deque(maxlen=MAX_UNWRITTEN)
         """In their order. They hold for this process at least: budgets must not run dry."""
         self._failure = ""
         """Why, where there are some; said once."""
 
-    def read(self) -> State:
+    def read(self) -> SessionRecord:
         """The record, or an empty one where there is none that can be used."""
         try:
             found = self._load()
         except StoreError as error:
             self._say("cannot be used", error)
             found = None
-        state = State() if found is None or found.broken is not None else found.state
+        state = SessionRecord() if found is None or found.broken is not None else found.state
         return self._catch_up(state) if self._unwritten else state
 
-    def look(self) -> State:
-        """The record, for whoever acts upon its ledger.
+    def look(self) -> SessionRecord:
+        """The record, for whoever acts upon its budget.
 
-        One that is broken has a ledger that is spent: whatever was tried may stand there.
+        One that is broken has a budget that is spent: whatever was tried may stand there.
 
         Raises:
             StoreError: there is one, and it cannot be read now.
@@ -180,17 +168,17 @@ class StateFile:
         found = self._load()
         return self._catch_up(found.state if found is not None else self._empty)
 
-    def update(self, **changes: Unpack[StateChanges]) -> None:
+    def update(self, **changes: Unpack[SessionChanges]) -> None:
         """Changes some members, at once or not at all; readable by its owner only.
 
         Where it cannot be written that is logged, and holds for this process only, until it can.
         """
 
-        def change(state: State) -> State:
+        def change(state: SessionRecord) -> SessionRecord:
             return msgspec.structs.replace(state, **changes)
 
-        def make_late(before: State) -> _Change:
-            def change_late(state: State) -> State:
+        def make_late(before: SessionRecord) -> _Change:
+            def change_late(state: SessionRecord) -> SessionRecord:
                 # What others have written meanwhile is newer.
                 is_as_before = all(
                     getattr(state, name) == getattr(before, name) for name in changes
@@ -203,26 +191,26 @@ class StateFile:
 
     def amend(
         self,
-        change: Callable[[Ledger], Ledger],
+        change: Callable[[SignInBudget], SignInBudget],
         *,
         must_last: bool = False,
         login_options: str = "",
-    ) -> Ledger:
-        """Changes the ledger, at once or not at all; returns the new one. Else as `update`.
+    ) -> SignInBudget:
+        """Changes the budget, at once or not at all; returns the new one. Else as `update`.
 
         Raises:
             StoreError: it cannot be written and `must_last`; then it is as if nothing was asked.
         """
 
-        def change_now(state: State) -> State:
-            ledger = change(state.ledger)
-            return msgspec.structs.replace(state, ledger=ledger, login_options=login_options)
+        def change_now(state: SessionRecord) -> SessionRecord:
+            budget = change(state.budget)
+            return msgspec.structs.replace(state, budget=budget, login_options=login_options)
 
-        def change_late(state: State) -> State:
-            ledger = apply_late(state.ledger, change)
-            return msgspec.structs.replace(state, ledger=ledger, login_options=login_options)
+        def change_late(state: SessionRecord) -> SessionRecord:
+            budget = apply_late(state.budget, change)
+            return msgspec.structs.replace(state, budget=budget, login_options=login_options)
 
-        return self._change(change_now, lambda _: change_late, must_last=must_last).ledger
+        return self._change(change_now, lambda _: change_late, must_last=must_last).budget
 
     def flush(self) -> None:
         """Tries once more to write what could not be written."""
@@ -230,8 +218,12 @@ class StateFile:
             self.update()
 
     def _change(
-        self, change: _Change, make_late: Callable[[State], _Change], *, must_last: bool = False
-    ) -> State:
+        self,
+        change: _Change,
+        make_late: Callable[[SessionRecord], _Change],
+        *,
+        must_last: bool = False,
+    ) -> SessionRecord:
         """Under a lock of its own, held for no longer than this: no process loses a change."""
         from mcp_remote_py.credentials.lock import hold_blocking  # 5 ms that a reader saves
 
@@ -254,7 +246,7 @@ class StateFile:
         self._unwritten.append(make_late(before))
         return change(before)
 
-    def _catch_up(self, state: State) -> State:
+    def _catch_up(self, state: SessionRecord) -> SessionRecord:
         for change in tuple(self._unwritten):
             state = change(state)
         return state
@@ -283,13 +275,13 @@ class StateFile:
             return None
         with contextlib.suppress(ValueError):
             state = _parse(content)
-            if state is not None and _key(state) == _key(self._empty):
+            if state is not None and state.session == self._empty.session:
                 return _Found(state)
         spent = make_spent(_changed_at(self._path))
-        return _Found(msgspec.structs.replace(self._empty, ledger=spent), content)
+        return _Found(msgspec.structs.replace(self._empty, budget=spent), content)
 
-    def _write(self, state: State, broken: bytes | None) -> None:
-        record = _Record(**msgspec.structs.asdict(state), schema=SCHEMA)
+    def _write(self, state: SessionRecord, broken: bytes | None) -> None:
+        record = _Record(**msgspec.structs.asdict(state), schema=RECORD_SCHEMA)
         if broken:  # what is empty, or a folder, has nothing to keep
             # A copy: where the next write fails, a record that is missing would be a full budget.
             why = "It is not a record of this version."
@@ -297,14 +289,14 @@ class StateFile:
         write_private(self._path, msgspec.json.encode(record), self._randomness)
 
 
-def list_states(directory: Path) -> list[State]:
+def list_records(directory: Path) -> list[SessionRecord]:
     """Every record in the folder that is usable, by server, profile and resource."""
     try:
         names = [name for name in names_in(directory) if _FILE_NAME.fullmatch(name)]
     except StoreError as error:
         logger.warning("%s", error.sentence())
         return []
-    states: list[State] = []
+    states: list[SessionRecord] = []
     for name in names:
         path = directory / name
         try:
@@ -315,15 +307,9 @@ def list_states(directory: Path) -> list[State]:
             logger.warning("The record %s is not usable and is ignored: %s", path, error)
         else:
             # A copy under another name, or one somebody edited, is nobody's record.
-            if state is not None and path.stem == name_session(
-                state.server, state.resource, state.profile
-            ):
+            if state is not None and path.stem == state.session.record_name:
                 states.append(state)
-    return sorted(states, key=_key)
-
-
-def _key(state: State) -> tuple[str, str, str]:
-    return state.server, state.profile, state.resource
+    return sorted(states, key=lambda state: (state.server, state.profile, state.resource))
 
 
 # Made at import: msgspec crashes where two threads meet a new type (SIGSEGV, 0.22).
@@ -355,7 +341,7 @@ def _changed_at(path: Path) -> float:
         raise StoreError(f"{path} cannot be read: {error.strerror}.") from None
 
 
-def _parse(content: bytes) -> State | None:
+def _parse(content: bytes) -> SessionRecord | None:
     """The record in the content of a file, None where it is of a later version.
 
     Raises:
@@ -365,6 +351,8 @@ def _parse(content: bytes) -> State | None:
         record = _decode_record(content)
     except RecursionError:
         raise ValueError("nested too deeply") from None
-    if not 1 <= record.schema <= SCHEMA:
+    if not 1 <= record.schema <= RECORD_SCHEMA:
         return None
-    return State(**{name: getattr(record, name) for name in State.__struct_fields__})
+    return SessionRecord(
+        **{name: getattr(record, name) for name in SessionRecord.__struct_fields__}
+    )

@@ -7,14 +7,14 @@ from typing import TypeVar
 
 from mcp_remote_py.errors import McpRemoteError
 from mcp_remote_py.named_files import read_named
-from mcp_remote_py.oauth.steps import Conversation, ReadFile, Step
+from mcp_remote_py.oauth.steps import AnyStep, Conversation, ReadNamedFile
 from mcp_remote_py.redact import Secret
 from mcp_remote_py.settings.words import read_file_text
 
 T = TypeVar("T")
 
 
-async def perform(conversation: Conversation[T], do: Callable[[Step], Awaitable[object]]) -> T:
+async def drive(conversation: Conversation[T], do: Callable[[AnyStep], Awaitable[object]]) -> T:
     """The outcome of the conversation; a McpRemoteError of `do` is thrown into it.
 
     Raises:
@@ -34,7 +34,7 @@ async def perform(conversation: Conversation[T], do: Callable[[Step], Awaitable[
             failure = error
 
 
-def read_secret(step: ReadFile) -> Secret:
+def read_secret(step: ReadNamedFile) -> Secret:
     """The text of a file that the person named. May block.
 
     Raises:

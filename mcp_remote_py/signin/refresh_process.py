@@ -2,7 +2,7 @@
 
 Servers that rotate refresh tokens give each answer once, and hosts kill what they have started,
 often within its first second, when tokens of yesterday are renewed (L4, field note 3): between
-the server's deed and our write, that would cost the person a sign-in. The keeper holds the lock
+the server's deed and our write, that would cost the person a sign-in. The child holds the lock
 with us, stores what it gets, and is gone; whoever is killed, the next process finds the token.
 It is given what it needs on its stdin, the key included, and never touches a keyring. Must not
 know when a token is to be renewed.
@@ -24,45 +24,37 @@ import msgspec
 
 from mcp_remote_py.credentials.sealed import SealedStore
 from mcp_remote_py.credentials.store import Store, decode, encode
-from mcp_remote_py.errors import (
-    Interrupted,
-    McpRemoteError,
-    NotSent,
-    SignInFailed,
-    StoreError,
-    UsageError,
-)
+from mcp_remote_py.errors import Interrupted, McpRemoteError, error_classes
 from mcp_remote_py.oauth import flow
 from mcp_remote_py.oauth.steps import (
+    AnyStep,
     Credential,
     Fetch,
     Forget,
+    HttpResponse,
     Load,
-    ReadFile,
+    ReadNamedFile,
     Report,
     Reserve,
-    Response,
     Save,
-    Step,
 )
-from mcp_remote_py.oauth.tokens import GrantRefused, TokenError
 from mcp_remote_py.redact import Secret
 from mcp_remote_py.settings.commands import LoginSettings
 from mcp_remote_py.settings.network import POST_TIMEOUT, Network
 from mcp_remote_py.settings.sign_in import SignInSettings, Unattended
 from mcp_remote_py.signin.border import origins_of
+from mcp_remote_py.signin.driver import drive, read_secret
 from mcp_remote_py.signin.fetch import build_fetcher
-from mcp_remote_py.signin.perform import perform, read_secret
 from mcp_remote_py.url import parse_url
 
 START_PATIENCE = 10.0
-"""Seconds for the keeper to start, and to store what it got."""
+"""Seconds for the child to start, and to store what it got."""
 
-MODULE = "mcp_remote_py.signin.keeper"
+MODULE = "mcp_remote_py.signin.refresh_process"
 
 
-class Job(msgspec.Struct):
-    """What the keeper is told, on its stdin; secrets are in the pipe and nowhere else."""
+class RefreshJob(msgspec.Struct):
+    """What the child is told, on its stdin; secrets are in the pipe and nowhere else."""
 
     folder: str
     session: str
@@ -83,7 +75,7 @@ class Job(msgspec.Struct):
 
     @property
     def patience(self) -> float:
-        """Seconds we wait for the keeper: two requests to a token endpoint that hangs, and more."""
+        """Seconds we wait for the child: two requests to a token endpoint that hangs, and more."""
         return START_PATIENCE + 2 * self.network.sign_in_timeouts.limit(POST_TIMEOUT).whole
 
     def read_settings(self) -> SignInSettings:
@@ -107,7 +99,7 @@ class Job(msgspec.Struct):
         )
 
 
-class Result(msgspec.Struct):
+class RefreshResult(msgspec.Struct):
     """What came of it, on its stdout: the new tokens, or an error without secrets.
 
     They come back also where they could not be stored: they are to be had once.
@@ -115,23 +107,19 @@ class Result(msgspec.Struct):
 
     kind: str = ""
     """Name of the error's class, "" for success."""
-    cause: str = ""
-    hint: str = ""
-    error: str = ""
-    description: str = ""
-    status: int = 0
-    retry_after: float | None = None
+    members: dict[str, str | int | float | bool | None] = {}
+    """Its members, of which `SignInFailed`, `ExchangeError` and all below them have plain ones."""
     reports: list[str] = []
     record: bytes = b""
     """The credential, as it is stored, but in clear text: in the pipe and nowhere else."""
 
 
-def _encode_job(job: Job) -> bytes:
+def _encode_job(job: RefreshJob) -> bytes:
     return msgspec.json.encode(job, enc_hook=lambda secret: cast("Secret", secret).reveal())
 
 
-_decode_job = msgspec.json.Decoder(Job, dec_hook=lambda kind, text: kind(text)).decode
-_decode_result = msgspec.json.Decoder(Result).decode
+_decode_job = msgspec.json.Decoder(RefreshJob, dec_hook=lambda kind, text: kind(text)).decode
+_decode_result = msgspec.json.Decoder(RefreshResult).decode
 
 
 class GivenKey:
@@ -159,15 +147,15 @@ def describe_job(
     session: str,
     settings: LoginSettings,
     server_address: str,
-) -> Job:
-    """What a keeper of this session needs. May block: it asks for the key.
+) -> RefreshJob:
+    """What a renewal of this session needs. May block: it asks for the key.
 
     Raises:
         StoreError: the key cannot be had.
     """
     name, key = store.keys.for_sealing()
     client = settings.sign_in.static_client
-    return Job(
+    return RefreshJob(
         folder=str(store.directory),
         session=session,
         key_name=name,
@@ -190,8 +178,8 @@ def _write_unattended(how: Unattended | None) -> dict[str, str] | None:
     return {**how._asdict(), "private_key": key}
 
 
-async def renew_kept(job: Job, lock: int, report: Callable[[str], None]) -> Credential:
-    """Has a keeper play `flow.renew` for what is stored; `lock` is the descriptor of the lock.
+async def renew_in_child(job: RefreshJob, lock: int, report: Callable[[str], None]) -> Credential:
+    """Has a child play `flow.renew` for what is stored; `lock` is the descriptor of the lock.
 
     What comes back is stored, if that was possible; else it has reported that it is not.
 
@@ -199,7 +187,7 @@ async def renew_kept(job: Job, lock: int, report: Callable[[str], None]) -> Cred
         McpRemoteError: as `flow.renew`.
     """
     try:
-        output = await asyncio.to_thread(_employ, _encode_job(job), lock, job.patience)
+        output = await asyncio.to_thread(run_child, _encode_job(job), lock, job.patience)
         result = _decode_result(output)
     except (ValueError, OSError, subprocess.TimeoutExpired) as error:
         raise Interrupted(
@@ -213,12 +201,12 @@ async def renew_kept(job: Job, lock: int, report: Callable[[str], None]) -> Cred
     return decode(result.record)
 
 
-def _employ(job: bytes, lock: int, patience: float) -> bytes:
-    """The words of a keeper that is over.
+def run_child(job: bytes, lock: int, patience: float) -> bytes:
+    """What a child says that is over.
 
     In a thread: asyncio kills the children of a loop that ends, the very thing to be avoided.
     """
-    keeper = subprocess.Popen(
+    child = subprocess.Popen(
         # -P: the folder we happen to be in is not ours.
         [sys.executable, "-P", "-m", MODULE],
         stdin=subprocess.PIPE,
@@ -227,35 +215,28 @@ def _employ(job: bytes, lock: int, patience: float) -> bytes:
         pass_fds=(lock,),
         start_new_session=True,  # hosts kill by group
     )
-    return keeper.communicate(job, patience)[0]
+    return child.communicate(job, patience)[0]
 
 
-def _to_error(result: Result) -> McpRemoteError:
-    if result.kind in ("GrantRefused", "TokenError"):
-        kind = GrantRefused if result.kind == "GrantRefused" else TokenError
-        return kind(
-            result.cause,
-            hint=result.hint,
-            error=result.error,
-            description=result.description,
-            status=result.status,
-            retry_after=result.retry_after,
-        )
-    known = (NotSent, Interrupted, UsageError, SignInFailed, StoreError)
-    kinds = {kind.__name__: kind for kind in known}
-    return kinds.get(result.kind, McpRemoteError)(result.cause, hint=result.hint)
+def _to_error(result: RefreshResult) -> McpRemoteError:
+    """The error as it was raised there: what follows from it hangs on its class."""
+    kinds = {kind.__name__: kind for kind in error_classes()}
+    return kinds.get(result.kind, McpRemoteError).restore(result.members)
 
 
-# In the keeper -------------------------------------------------------------------------------
+# In the child --------------------------------------------------------------------------------
 
 
-async def keep(
-    job: Job, fetch: Callable[[Fetch], Awaitable[Response]], store: Store, now: Callable[[], float]
-) -> Result:
+async def renew_stored(
+    job: RefreshJob,
+    fetch: Callable[[Fetch], Awaitable[HttpResponse]],
+    store: Store,
+    now: Callable[[], float],
+) -> RefreshResult:
     """Renews what is stored; an error is a result, too."""
     reports: list[str] = []
 
-    async def do(step: Step) -> object:
+    async def do(step: AnyStep) -> object:
         if isinstance(step, Fetch):
             return await fetch(step)
         return _do(step, store, job.session, reports)
@@ -265,25 +246,24 @@ async def keep(
         if credential is None:
             raise McpRemoteError("There is nothing to renew.")  # signed out a moment ago
         renewal = flow.renew(credential, job.read_settings(), os.urandom, now())
-        renewed = await perform(renewal, do)
-    except TokenError as error:
-        return Result(
-            kind="GrantRefused" if isinstance(error, GrantRefused) else "TokenError",
-            cause=error.cause,
-            hint=error.hint,
-            error=error.error,
-            status=error.status,
-            retry_after=error.retry_after,
-            reports=reports,
-        )
+        renewed = await drive(renewal, do)
     except McpRemoteError as error:
-        return Result(type(error).__name__, error.cause, error.hint, reports=reports)
+        return RefreshResult(type(error).__name__, _plain(error), reports)
     finally:
         store.release(job.session)
-    return Result(reports=reports, record=encode(renewed))
+    return RefreshResult(reports=reports, record=encode(renewed))
 
 
-def _do(step: Step, store: Store, session: str, reports: list[str]) -> object:
+def _plain(error: McpRemoteError) -> dict[str, str | int | float | bool | None]:
+    """Its members; bodies of answers and other errors do not cross."""
+    members: dict[str, object] = error.__dict__
+    return {
+        name: value if isinstance(value, str | int | float) else None
+        for name, value in members.items()
+    }
+
+
+def _do(step: AnyStep, store: Store, session: str, reports: list[str]) -> object:
     match step:
         case Load():
             return store.load(session)
@@ -295,7 +275,7 @@ def _do(step: Step, store: Store, session: str, reports: list[str]) -> object:
             return store.forget(session)
         case Report():
             reports.append(step.text)
-        case ReadFile():
+        case ReadNamedFile():
             return read_secret(step)
         case _:
             raise TypeError(f"no step of a renewal: {type(step).__name__}")
@@ -303,7 +283,7 @@ def _do(step: Step, store: Store, session: str, reports: list[str]) -> object:
 
 
 def main() -> None:
-    """The keeper's whole life."""
+    """The child's whole life."""
     job = _decode_job(sys.stdin.buffer.read())
     keys = GivenKey(job.key_name, base64.b64decode(job.key))
     store = SealedStore(Path(job.folder), keys, os.urandom)
@@ -315,7 +295,7 @@ def main() -> None:
         time.time,
         os.urandom,
     )
-    result = asyncio.run(keep(job, fetcher.fetch, store, time.time))
+    result = asyncio.run(renew_stored(job, fetcher.fetch, store, time.time))
     sys.stdout.buffer.write(msgspec.json.encode(result))
 
 

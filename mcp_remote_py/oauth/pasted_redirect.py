@@ -15,12 +15,12 @@ from mcp_remote_py.redact import Secret, remember
 
 MAX_LENGTH = 64 * 1024
 """Characters of a line; codes of 4 KiB exist."""
-MAX_PARAMETERS = 64
+MAX_PASTED_PARAMETERS = 64
 
 HINT = "Paste the whole address that the browser shows at the end, with what stands behind its ?."
 
 
-def parse_pasted(text: str) -> Callback:
+def parse_pasted_redirect(text: str) -> Callback:
     """The query of a pasted address, or of what stands behind its `?`.
 
     Raises:
@@ -31,7 +31,7 @@ def parse_pasted(text: str) -> Callback:
         raise McpRemoteError("That is too long for an address.", hint=HINT)
     try:
         query = urlsplit(text).query if "?" in text else text
-        pairs = parse_qsl(query, max_num_fields=MAX_PARAMETERS)
+        pairs = parse_qsl(query, max_num_fields=MAX_PASTED_PARAMETERS)
     except ValueError:
         pairs = []
     parameters = dict(pairs)

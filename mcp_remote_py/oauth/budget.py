@@ -1,8 +1,8 @@
 """The sign-in budget: what has been tried in a session, and when the next attempt may come.
 
-One ledger per session, on disk, shared by all processes and surviving them (promise L2). It has
-times and counts, no secret. Pure: every function takes the ledger and the time, and returns a
-ledger or the seconds to wait. All times are seconds since the epoch, because they outlive the
+One budget per session, on disk, shared by all processes and surviving them (promise L2). It has
+times and counts, no secret. Pure: every function takes the budget and the time, and returns a
+budget or the seconds to wait. All times are seconds since the epoch, because they outlive the
 process; one that lies in the future was written under another clock and counts for nothing. Must
 not know servers, tokens, files or processes.
 """
@@ -49,7 +49,7 @@ MAX_SCOPES = 16
 """Sets of scopes remembered as asked for."""
 
 
-class Ledger(msgspec.Struct, frozen=True, omit_defaults=True):
+class SignInBudget(msgspec.Struct, frozen=True, omit_defaults=True):
     """What has been tried. A token is named by its `obtained_at`, which tells nothing of it."""
 
     accepted: tuple[float, ...] = ()
@@ -75,20 +75,20 @@ class Ledger(msgspec.Struct, frozen=True, omit_defaults=True):
     """No renewal is tried before."""
 
 
-def is_proven(ledger: Ledger, obtained_at: float) -> bool:
+def is_proven(budget: SignInBudget, obtained_at: float) -> bool:
     """Whether the server has accepted the token of that time."""
-    return obtained_at in ledger.accepted
+    return obtained_at in budget.accepted
 
 
-def wait_for_tab(ledger: Ledger, now: float, *, step_up: bool) -> float:
+def wait_for_tab(budget: SignInBudget, now: float, *, step_up: bool) -> float:
     """Seconds until a tab may open by itself; 0 for now.
 
     `step_up`: for scopes that were not asked for before, of which each set has one.
     """
-    tabs = [time for time in ledger.tabs if now - DAY < time <= now]
-    after = ledger.attempt_after if ledger.attempt_after <= now + ATTEMPT_COOL_DOWN else 0.0
-    if tabs and ledger.vain_tabs:
-        step = ledger.vain_tabs - 1
+    tabs = [time for time in budget.tabs if now - DAY < time <= now]
+    after = budget.attempt_after if budget.attempt_after <= now + ATTEMPT_COOL_DOWN else 0.0
+    if tabs and budget.vain_tabs:
+        step = budget.vain_tabs - 1
         after = max(after, tabs[-1] + (TAB_COOL_DOWNS[step] if step < len(TAB_COOL_DOWNS) else DAY))
     elif len(tabs) >= MAX_QUICK_TABS and not step_up:
         after = max(after, tabs[-MAX_QUICK_TABS] + TAB_COOL_DOWNS[0])
@@ -97,139 +97,141 @@ def wait_for_tab(ledger: Ledger, now: float, *, step_up: bool) -> float:
     return max(0.0, after - now)
 
 
-def wait_for_renewal(ledger: Ledger, now: float, *, refused: bool) -> float:
+def wait_for_renewal(budget: SignInBudget, now: float, *, refused: bool) -> float:
     """Seconds until a renewal may be tried; 0 for now.
 
     `refused`: because the server refused the token, not because it expires.
     """
-    after = ledger.renew_after if ledger.renew_after <= now + 2 * DAY else 0.0
-    if ledger.renewed_at <= now:
+    after = budget.renew_after if budget.renew_after <= now + 2 * DAY else 0.0
+    if budget.renewed_at <= now:
         # One that was killed may be made good at once: hosts kill what they have just started.
-        vain = ledger.vain_renewals + max(0, ledger.unfinished_renewals - 1)
+        vain = budget.vain_renewals + max(0, budget.unfinished_renewals - 1)
         if vain:
-            after = max(after, ledger.renewed_at + VAIN_RENEWALS.bound(vain))
-        elif refused and not ledger.unfinished_renewals:
-            after = max(after, ledger.renewed_at + RENEWAL_SPACING)
+            after = max(after, budget.renewed_at + VAIN_RENEWALS.bound(vain))
+        elif refused and not budget.unfinished_renewals:
+            after = max(after, budget.renewed_at + RENEWAL_SPACING)
     return max(0.0, after - now)
 
 
-def note_tab(ledger: Ledger, now: float) -> Ledger:
+def note_tab(budget: SignInBudget, now: float) -> SignInBudget:
     """A tab is about to be opened: written before, so that a killed process counts.
 
     Later ones stay: this may be written late, or under another clock.
     """
-    before = tuple(time for time in ledger.tabs if now - DAY < time <= now)
-    later = tuple(time for time in ledger.tabs if time > now)
+    before = tuple(time for time in budget.tabs if now - DAY < time <= now)
+    later = tuple(time for time in budget.tabs if time > now)
     return msgspec.structs.replace(
-        ledger,
+        budget,
         tabs=(*(*before, now)[-MAX_TABS:], *later[-MAX_TABS:]),
-        vain_tabs=ledger.vain_tabs + 1 if before or later else 1,
+        vain_tabs=budget.vain_tabs + 1 if before or later else 1,
     )
 
 
-def has_tab_since(ledger: Ledger, time: float) -> bool:
+def has_tab_since(budget: SignInBudget, time: float) -> bool:
     """Whether a tab was noted then or later."""
-    return any(tab >= time for tab in ledger.tabs)
+    return any(tab >= time for tab in budget.tabs)
 
 
-def note_scopes(ledger: Ledger, scopes: str) -> Ledger:
+def note_scopes(budget: SignInBudget, scopes: str) -> SignInBudget:
     """A tab is about to be opened for these scopes."""
-    known = tuple(one for one in ledger.scopes if one != scopes)
-    return msgspec.structs.replace(ledger, scopes=(*known, scopes)[-MAX_SCOPES:])
+    known = tuple(one for one in budget.scopes if one != scopes)
+    return msgspec.structs.replace(budget, scopes=(*known, scopes)[-MAX_SCOPES:])
 
 
-def note_failed_attempt(ledger: Ledger, now: float) -> Ledger:
+def note_failed_attempt(budget: SignInBudget, now: float) -> SignInBudget:
     """A sign-in has failed."""
-    return msgspec.structs.replace(ledger, attempt_after=now + ATTEMPT_COOL_DOWN)
+    return msgspec.structs.replace(budget, attempt_after=now + ATTEMPT_COOL_DOWN)
 
 
-def note_renewal(ledger: Ledger, now: float) -> Ledger:
+def note_renewal(budget: SignInBudget, now: float) -> SignInBudget:
     """A renewal is about to be asked for: written before, so that a killed process counts."""
     return msgspec.structs.replace(
-        ledger, renewed_at=now, unfinished_renewals=ledger.unfinished_renewals + 1
+        budget, renewed_at=now, unfinished_renewals=budget.unfinished_renewals + 1
     )
 
 
-def take_back_renewal(ledger: Ledger, noted_at: float, before: float) -> Ledger:
+def take_back_renewal(budget: SignInBudget, noted_at: float, before: float) -> SignInBudget:
     """The renewal that was noted then was not asked for; `before` is the time of the last one."""
-    if ledger.renewed_at != noted_at:
-        return ledger
+    if budget.renewed_at != noted_at:
+        return budget
     return msgspec.structs.replace(
-        ledger, renewed_at=before, unfinished_renewals=max(0, ledger.unfinished_renewals - 1)
+        budget, renewed_at=before, unfinished_renewals=max(0, budget.unfinished_renewals - 1)
     )
 
 
-def note_renewed(ledger: Ledger) -> Ledger:
+def note_renewed(budget: SignInBudget) -> SignInBudget:
     """The token endpoint gave a token."""
     return msgspec.structs.replace(
-        ledger,
+        budget,
         unfinished_renewals=0,
-        vain_renewals=ledger.vain_renewals + 1,
+        vain_renewals=budget.vain_renewals + 1,
         renewal_failures=0,
         renew_after=0.0,
     )
 
 
 def note_failed_renewal(
-    ledger: Ledger, now: float, random: Random, *, sent: bool, retry_after: float | None
-) -> Ledger:
+    budget: SignInBudget, now: float, random: Random, *, sent: bool, retry_after: float | None
+) -> SignInBudget:
     """A renewal ended without a verdict.
 
     `sent`: whether the request may have arrived; `retry_after` is what the server asked for, in
     seconds.
     """
-    failures = ledger.renewal_failures + 1
+    failures = budget.renewal_failures + 1
     steps = ANSWERED_RENEWALS if sent else UNSENT_RENEWALS
     # Longer than the step, never shorter: many machines wake at the same moment.
     wait = max(steps.bound(failures) * (1 + random() / 2), min(retry_after or 0.0, DAY))
     return msgspec.structs.replace(
-        ledger, unfinished_renewals=0, renewal_failures=failures, renew_after=now + wait
+        budget, unfinished_renewals=0, renewal_failures=failures, renew_after=now + wait
     )
 
 
-def note_accepted(ledger: Ledger, obtained_at: float) -> Ledger:
+def note_accepted(budget: SignInBudget, obtained_at: float) -> SignInBudget:
     """The server took the token of that time: whatever led to it was not in vain.
 
     What was tried after it was obtained led to another one, and counts.
     """
-    others = tuple(time for time in ledger.accepted if time != obtained_at)
-    later = sum(time > obtained_at for time in ledger.tabs)
-    failed_later = ledger.attempt_after - ATTEMPT_COOL_DOWN > obtained_at
-    ledger = msgspec.structs.replace(
-        ledger,
+    others = tuple(time for time in budget.accepted if time != obtained_at)
+    later = sum(time > obtained_at for time in budget.tabs)
+    failed_later = budget.attempt_after - ATTEMPT_COOL_DOWN > obtained_at
+    budget = msgspec.structs.replace(
+        budget,
         accepted=(*others, obtained_at)[-MAX_ACCEPTED:],
-        vain_tabs=min(ledger.vain_tabs, later),
-        attempt_after=ledger.attempt_after if failed_later else 0.0,
+        vain_tabs=min(budget.vain_tabs, later),
+        attempt_after=budget.attempt_after if failed_later else 0.0,
     )
-    if ledger.renewed_at > obtained_at:
-        return ledger
-    return msgspec.structs.replace(ledger, unfinished_renewals=0, vain_renewals=0)
+    if budget.renewed_at > obtained_at:
+        return budget
+    return msgspec.structs.replace(budget, unfinished_renewals=0, vain_renewals=0)
 
 
-def note_sign_in(ledger: Ledger) -> Ledger:
+def note_sign_in(budget: SignInBudget) -> SignInBudget:
     """A person signed in by a command of their own: all begins anew, but nothing is proven."""
-    return Ledger(accepted=ledger.accepted)
+    return SignInBudget(accepted=budget.accepted)
 
 
-def apply_late(ledger: Ledger, change: Callable[[Ledger], Ledger]) -> Ledger:
-    """What a change makes of `ledger`, made long after its time, when it could be written at last.
+def apply_late(
+    budget: SignInBudget, change: Callable[[SignInBudget], SignInBudget]
+) -> SignInBudget:
+    """What a change makes of `budget`, made long after its time, when it could be written at last.
 
     Whatever others have noted meanwhile goes on to hold: no wait becomes shorter.
     """
-    changed = change(ledger)
-    if changed.renewed_at < ledger.renewed_at:  # of a renewal before theirs nothing follows
-        unfinished = ledger.unfinished_renewals
+    changed = change(budget)
+    if changed.renewed_at < budget.renewed_at:  # of a renewal before theirs nothing follows
+        unfinished = budget.unfinished_renewals
     else:
         unfinished = changed.unfinished_renewals
     return msgspec.structs.replace(
         changed,
         unfinished_renewals=unfinished,
-        attempt_after=max(ledger.attempt_after, changed.attempt_after),
-        renewed_at=max(ledger.renewed_at, changed.renewed_at),
-        renew_after=max(ledger.renew_after, changed.renew_after),
+        attempt_after=max(budget.attempt_after, changed.attempt_after),
+        renewed_at=max(budget.renewed_at, changed.renewed_at),
+        renew_after=max(budget.renew_after, changed.renew_after),
     )
 
 
-def make_spent(last: float) -> Ledger:
+def make_spent(last: float) -> SignInBudget:
     """The budget where what was written until `last` is lost: taken for spent, for a day."""
-    return Ledger(tabs=(last,), vain_tabs=len(TAB_COOL_DOWNS) + 1)
+    return SignInBudget(tabs=(last,), vain_tabs=len(TAB_COOL_DOWNS) + 1)

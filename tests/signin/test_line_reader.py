@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from mcp_remote_py.signin.hearing import Hearing
+from mcp_remote_py.signin.line_reader import LineReader
 from tests.fakes import run
 
 
@@ -15,8 +15,8 @@ def test_lines_come_in_order_and_then_the_end() -> None:
     lines = iter(["one\n", "two\n", ""])
 
     async def main() -> list[str | None]:
-        hearing = Hearing(lambda: next(lines))
-        return [await hearing.hear() for _ in range(3)]
+        reader = LineReader(lambda: next(lines))
+        return [await reader.next_line() for _ in range(3)]
 
     assert run(main()) == ["one\n", "two\n", None]
 
@@ -30,11 +30,11 @@ def test_wait_may_be_given_up_and_begun_again() -> None:
         return next(lines)
 
     async def main() -> None:
-        hearing = Hearing(read_line)
+        reader = LineReader(read_line)
         with pytest.raises(TimeoutError):
-            await asyncio.wait_for(hearing.hear(), 0.01)
+            await asyncio.wait_for(reader.next_line(), 0.01)
         typed.set()
-        assert await hearing.hear() == "late\n"
+        assert await reader.next_line() == "late\n"
 
     run(main())
 
@@ -44,7 +44,7 @@ def test_stream_that_is_no_text_is_heard_as_nothing() -> None:
         raise UnicodeDecodeError("utf-8", b"\xff", 0, 1, "no text")
 
     async def main() -> None:
-        assert await Hearing(read_line).hear() is None
+        assert await LineReader(read_line).next_line() is None
 
     run(main())
 
@@ -61,10 +61,10 @@ def test_nobody_is_told_when_the_loop_is_over() -> None:
 
     async def main() -> None:
         with pytest.raises(TimeoutError):
-            await asyncio.wait_for(Hearing(read_line).hear(), 0.01)
+            await asyncio.wait_for(LineReader(read_line).next_line(), 0.01)
 
     run(main())
     typed.set()
-    (thread,) = [one for one in threading.enumerate() if one.name == "hearing"]
+    (thread,) = [one for one in threading.enumerate() if one.name == "line reader"]
     thread.join(10)
     assert not thread.is_alive()

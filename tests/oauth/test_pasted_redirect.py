@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mcp_remote_py.errors import McpRemoteError
-from mcp_remote_py.oauth.pasted import parse_pasted
+from mcp_remote_py.oauth.pasted_redirect import parse_pasted_redirect
 from mcp_remote_py.redact import scrub_known
 
 QUERY = "code=canary-pasted-code&state=canary-state"
@@ -25,17 +25,20 @@ QUERY = "code=canary-pasted-code&state=canary-state"
     ],
 )
 def test_address_or_query_is_understood(text: str) -> None:
-    parameters = parse_pasted(text).parameters
+    parameters = parse_pasted_redirect(text).parameters
     assert parameters == {"code": "canary-pasted-code", "state": "canary-state"}
 
 
 def test_refusal_of_the_person_is_an_end_too() -> None:
-    assert parse_pasted("x?error=access_denied&state=s").parameters["error"] == "access_denied"
+    assert (
+        parse_pasted_redirect("x?error=access_denied&state=s").parameters["error"]
+        == "access_denied"
+    )
 
 
 @pytest.mark.promise("S2")
 def test_code_and_state_are_known_to_the_last_line_of_defence() -> None:
-    parse_pasted("?code=canary-code-of-a-line&state=canary-state-of-a-line")
+    parse_pasted_redirect("?code=canary-code-of-a-line&state=canary-state-of-a-line")
     line = "a line with canary-code-of-a-line and canary-state-of-a-line"
     assert "canary" not in scrub_known(line)
 
@@ -56,7 +59,7 @@ def test_code_and_state_are_known_to_the_last_line_of_defence() -> None:
 )
 def test_anything_else_is_told_and_not_repeated(text: str, cause: str) -> None:
     with pytest.raises(McpRemoteError, match=cause) as caught:
-        parse_pasted(text)
+        parse_pasted_redirect(text)
     assert "Paste the whole address" in caught.value.hint
     assert not text or text not in caught.value.sentence()
 
@@ -64,7 +67,7 @@ def test_anything_else_is_told_and_not_repeated(text: str, cause: str) -> None:
 @given(st.text(max_size=200))
 def test_no_text_is_a_fault(text: str) -> None:
     try:
-        callback = parse_pasted(text)
+        callback = parse_pasted_redirect(text)
     except McpRemoteError:
         return
     assert "state" in callback.parameters

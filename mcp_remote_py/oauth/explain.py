@@ -1,0 +1,196 @@
+"""What is said where there will be no other token: cause, evidence and next step, in sentences.
+
+Pure: each function makes one error of what is known, or has one of its sentences. Must not know
+when it is said, nor what was done before.
+"""
+
+from __future__ import annotations
+
+from mcp_remote_py.errors import McpRemoteError, NotSent, Refused, SignInFailed, StoreError
+from mcp_remote_py.oauth.budget import SignInBudget, wait_for_renewal, wait_for_tab
+from mcp_remote_py.oauth.challenge import Challenge
+from mcp_remote_py.oauth.claims import explain_mismatch, read_claims
+from mcp_remote_py.oauth.steps import Credential
+from mcp_remote_py.oauth.tokens import CLOCK_HINT
+from mcp_remote_py.redact import Secret
+from mcp_remote_py.settings.sign_in import SignInSettings
+from mcp_remote_py.time_words import describe_wait
+
+NEW_TOKEN_AGE = 300.0
+"""Seconds for which a token is said to be just given: as long as a person has for the browser."""
+
+_LOGIN = "mcp-remote-py login URL"
+
+
+def hint_at_disk() -> str:
+    """What helps tokens that a disk did not take."""
+    return (
+        "Make room on the disk, or have it mended: the process that has the tokens goes on trying."
+    )
+
+
+def _name_command(settings: SignInSettings, what_for: str) -> str:
+    """Of a person; an agent's sign-in is its options, and is tried by each start of it."""
+    return f" {what_for}: {_LOGIN}." if settings.unattended is None else ""
+
+
+# The server says no --------------------------------------------------------------------------
+
+
+def explain_proof(dpop_error: str, status: int) -> Refused:
+    """The token was not looked at: another would meet the same."""
+    return Refused(
+        f"The server refuses the proof that the token is ours ({dpop_error}).",
+        hint=CLOCK_HINT,
+        status=status,
+    )
+
+
+def explain_token(
+    token: Secret,
+    credential: Credential,
+    challenge: Challenge,
+    settings: SignInSettings,
+    now: float,
+    *,
+    on_record: bool,
+) -> Refused:
+    """A token that was never accepted is refused.
+
+    `on_record` tells whether it is known that it was never accepted: a record that is lost may have
+    known better.
+    """
+    said = f" ({challenge.error_description})" if challenge.error_description else ""
+    evidence = explain_mismatch(
+        token,
+        issuer=credential.issuer,
+        resource=credential.resource,
+        scope=challenge.scope or credential.scope,
+        now=now,
+    )
+    expires_at = read_claims(token).expires_at
+    if expires_at is not None and expires_at <= credential.obtained_at:
+        hint = (
+            "It had expired by this machine's clock when it was given: set this machine's "
+            "clock, or have the authorization server's set."
+        )
+    else:
+        hint = (
+            "Signing in again would not help by itself: the token may be for another audience "
+            "or lack a scope. Try --resource or --scope, or ask who runs the server."
+        )
+    if on_record:
+        is_new = now - credential.obtained_at < NEW_TOKEN_AGE
+        which = "it was just given" if is_new else "it has never accepted"
+        hint += _name_command(settings, "To sign in all the same")
+    else:
+        which = "of which no record is left that it ever worked"
+        hint = f"If it did, sign in again: {_LOGIN}. If it never did: {hint}"
+    return Refused(f"The server refuses a token {which}{said}. {evidence}", hint=hint, status=401)
+
+
+def explain_scope(scope: str) -> Refused:
+    """A scope was asked for, and the server goes on to want it."""
+    return Refused(
+        f'The server still wants the scope "{scope}" after it was asked for.',
+        hint=f"Your account may not have it. To ask for it again: {_LOGIN}.",
+        status=403,
+    )
+
+
+# It is not the time --------------------------------------------------------------------------
+
+
+_FAILED_BEFORE = "A recent attempt to renew the token failed"
+
+
+def explain_renewal(
+    budget: SignInBudget,
+    settings: SignInSettings,
+    now: float,
+    error: McpRemoteError | None,
+    *,
+    is_new: bool,
+    was_good: bool,
+) -> NotSent | Refused:
+    """The token cannot be renewed now.
+
+    `error` is why, None where another process knows; `is_new` tells whether it was not told before,
+    `was_good` whether the token had not expired.
+    """
+    wait, hint = wait_for_renewal(budget, now, refused=was_good), ""
+    if not budget.renewal_failures:
+        cause = "The server refuses the token again, so soon after it was renewed."
+    elif error is None:
+        cause = f"{_FAILED_BEFORE}."
+    else:
+        failed = "The token could not be renewed now" if is_new else _FAILED_BEFORE
+        cause = f"{failed}: {error.cause}"
+        if settings.unattended is not None or isinstance(error, SignInFailed):
+            hint = f"{error.hint} "  # of files and options, which are to be mended
+    hint += f"Nothing that is stored is lost: it is tried again in {describe_wait(wait)}."
+    kind = NotSent if isinstance(error, NotSent) and is_new else Refused
+    return kind(cause, hint=hint + _name_command(settings, "To sign in anew"), retry_after=wait)
+
+
+def explain_budget(
+    budget: SignInBudget, settings: SignInSettings, now: float, last_error: str, last_hint: str
+) -> SignInFailed:
+    """No tab may open now; `last_error` and `last_hint` are of the sign-in that failed last."""
+    wait = describe_wait(wait_for_tab(budget, now, step_up=False))
+    hint = f"No other sign-in is begun by itself for {wait}."
+    if _LOGIN not in last_hint:
+        hint += _name_command(settings, "To sign in now")
+    return SignInFailed(
+        last_error or "A recent sign-in came to nothing.", hint=f"{hint} {last_hint}".rstrip()
+    )
+
+
+# Another process is at it --------------------------------------------------------------------
+
+
+def explain_busy_store(seconds: float) -> StoreError:
+    """Another process keeps the lock of the store."""
+    return StoreError(
+        f"Another mcp-remote-py has been renewing this sign-in for {seconds:.0f} s.",
+        hint="Wait until it is done, or end it.",
+    )
+
+
+def explain_unsaved_elsewhere() -> StoreError:
+    """Another process has what is not stored."""
+    return StoreError(
+        "Another mcp-remote-py has signed in or renewed the token, and could not store it yet.",
+        hint=hint_at_disk(),
+    )
+
+
+def explain_long_sign_in() -> SignInFailed:
+    """Another process asks the person for longer than it may."""
+    return SignInFailed(
+        "Another mcp-remote-py has been signing in for too long.", hint=f"End it, or run {_LOGIN}."
+    )
+
+
+def explain_lost_sign_in(last_error: str = "", last_hint: str = "") -> SignInFailed:
+    """Another process has ended the sign-in, and there is no token."""
+    return SignInFailed(last_error or "The sign-in was ended by another process.", hint=last_hint)
+
+
+# The disk fails ------------------------------------------------------------------------------
+
+
+def explain_unknown_budget(error: McpRemoteError) -> StoreError:
+    """What was tried before cannot be read."""
+    return StoreError(
+        f"What was tried before to sign in is not known: {error.cause}",
+        hint=f"{error.hint} To sign in all the same: {_LOGIN}.".lstrip(),
+    )
+
+
+def explain_no_room(error: McpRemoteError) -> StoreError:
+    """A renewal is not asked for, because what came of it could not be stored."""
+    return StoreError(
+        f"The token is not renewed, because the new one could not be stored: {error.cause}",
+        hint=f"{error.hint} Nothing that is stored is lost.".lstrip(),
+    )

@@ -1,0 +1,286 @@
+"""What is in hand, what is stored, and which of the two holds.
+
+What is on disk is the truth, looked at anew under each lock; what is in hand is only what was seen
+of it, but for tokens that the disk did not take: those serve until they are stored. Nothing is
+recorded as stored that is not. Must not know when anything is done, nor what is said about it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+
+from mcp_remote_py.errors import McpRemoteError
+from mcp_remote_py.oauth.budget import (
+    SignInBudget,
+    has_tab_since,
+    is_proven,
+    wait_for_renewal,
+    wait_for_tab,
+)
+from mcp_remote_py.oauth.explain import (
+    explain_busy_store,
+    explain_lost_sign_in,
+    explain_unknown_budget,
+    explain_unsaved_elsewhere,
+    hint_at_disk,
+)
+from mcp_remote_py.oauth.ownership import may_renew
+from mcp_remote_py.oauth.policy import Fact, State
+from mcp_remote_py.oauth.steps import (
+    AcquireLock,
+    Conversation,
+    Credential,
+    Lock,
+    PendingAuthorization,
+    ReadShared,
+    RecordStatus,
+    ReleaseLock,
+    Save,
+    SavePending,
+    SharedState,
+    ask,
+)
+from mcp_remote_py.oauth.tokens import DPOP, needs_refresh
+from mcp_remote_py.redact import Secret
+from mcp_remote_py.settings.sign_in import SignInSettings
+
+STORE_PATIENCE = 30.0
+"""Seconds another process may take for its request to the token endpoint."""
+
+
+class Holdings:
+    """What one process has seen of a session's credential and budget.
+
+    `now` gives seconds since the epoch.
+    """
+
+    def __init__(self, settings: SignInSettings, now: Callable[[], float]) -> None:
+        self._settings = settings
+        self._now = now
+        self._loaded = False
+        self._unsaved: Credential | None = None
+        """What is in hand and was not seen on disk yet."""
+        self._stored: Credential | None = None
+        """What was seen there last."""
+        self._unreadable: McpRemoteError | None = None
+        """Why the budget could not be read, where it could not."""
+        self._redeemed: PendingAuthorization | None = None
+        """What was answered here last; a disk that failed may still have it."""
+        self.credential: Credential | None = None
+        self.budget = SignInBudget()
+        """As it was seen last."""
+
+    # ------------------------------------------------------------------ what it amounts to
+
+    @property
+    def token(self) -> Secret | None:
+        """The token in hand, as it is sent."""
+        if self.credential is None:
+            return None
+        id_token = self.credential.id_token if self._settings.use_id_token else None
+        return id_token or self.credential.access_token
+
+    @property
+    def dpop_key(self) -> Secret | None:
+        """What the token in hand is bound to, None for a bearer token."""
+        credential = self.credential
+        if credential is None or credential.token_type != DPOP or self._settings.use_id_token:
+            return None
+        return credential.dpop_key
+
+    @property
+    def signed_in(self) -> Credential | None:
+        """The credential in hand, where it has a token."""
+        return None if self.token is None else self.credential
+
+    def require(self) -> Credential:
+        """The credential in hand.
+
+        Raises:
+            SignInFailed: another process has signed out meanwhile.
+        """
+        if self.credential is None:
+            raise explain_lost_sign_in()
+        return self.credential
+
+    @property
+    def is_unsaved(self) -> bool:
+        """Whether what is in hand is not known to be stored."""
+        return self._unsaved is not None
+
+    @property
+    def is_at_hand(self) -> bool:
+        """Whether there is nothing to do before the token in hand is sent."""
+        return self._loaded and self.state() not in (State.EXPIRING, State.EXPIRED)
+
+    def has_another(self, refused: Secret | None) -> bool:
+        """Whether another token is in hand than that one."""
+        return self.token is not None and self.token != refused
+
+    def state(self) -> State:
+        """What the credential in hand is worth."""
+        credential, now = self.credential, self._now()
+        if credential is None or self.token is None:
+            return State.SIGNED_OUT
+        if credential.expires_at is not None and credential.expires_at <= now:
+            return State.EXPIRED
+        if needs_refresh(credential, now):
+            return State.EXPIRING
+        if is_proven(self.budget, credential.obtained_at):
+            return State.PROVEN
+        return State.UNPROVEN
+
+    def facts(
+        self,
+        refused: Secret | None = None,
+        scopes: str = "",
+        pending: PendingAuthorization | None = None,
+    ) -> set[Fact]:
+        """What holds, for a token that was refused and scopes that are wanted, if any."""
+        now, shown = self._now(), self.shown(pending)
+        because_refused = refused is not None and self.state() is not State.EXPIRED
+        holds = {
+            Fact.NEWER_STORED: self.has_another(refused),
+            Fact.RENEWABLE: self.credential is not None
+            and (self.credential.refresh_token is not None or self._settings.unattended is not None)
+            and may_renew(self.credential, self._settings),
+            Fact.RENEWAL_ALLOWED: not wait_for_renewal(self.budget, now, refused=because_refused),
+            Fact.SCOPE_ASKED: scopes in self.budget.scopes,
+            Fact.TAB_OPEN: shown is not None and shown.expires_at > now,
+            Fact.TAB_ALLOWED: not wait_for_tab(self.budget, now, step_up=bool(scopes)),
+        }
+        return {fact for fact, is_so in holds.items() if is_so}
+
+    def shown(self, pending: PendingAuthorization | None) -> PendingAuthorization | None:
+        """What is stored as being asked, None where nobody is.
+
+        A disk that failed may have what was answered here, or what was never shown: its tab opens
+        once it is counted.
+        """
+        if pending is None or self._is_redeemed(pending):
+            return None
+        if pending.begun_at is None:
+            return pending
+        return pending if has_tab_since(self.budget, pending.begun_at) else None
+
+    def _is_redeemed(self, pending: PendingAuthorization) -> bool:
+        return self._redeemed is not None and pending.state == self._redeemed.state
+
+    # ------------------------------------------------------------------ looking
+
+    def look(self) -> Conversation[SharedState]:
+        """What all processes share, as it is now; what is in hand follows it."""
+        shared = yield from ask(ReadShared())
+        self._loaded = True
+        self.budget, self._unreadable = shared.budget, shared.unreadable
+        stored, before, unsaved = shared.credential, self._stored, self._unsaved
+        self._stored = stored
+        if (
+            unsaved is None
+            or (stored is not None and stored.obtained_at >= unsaved.obtained_at)
+            or (stored is None and before is not None)  # signed out meanwhile
+        ):
+            self.credential, self._unsaved = stored, None
+        return shared
+
+    def confirm(self) -> Conversation[None]:
+        """Looks whether what is in hand is stored."""
+        with suppress(McpRemoteError):  # it serves all the same
+            yield from self.look()
+
+    def check_budget(self) -> None:
+        """What was tried must be known before anything is tried.
+
+        Raises:
+            StoreError: it could not be read.
+        """
+        if self._unreadable is not None:
+            raise explain_unknown_budget(self._unreadable)
+
+    # ------------------------------------------------------------------ taking and storing
+
+    def take(self, credential: Credential) -> None:
+        """It is in hand; whether it is stored will be seen."""
+        self.credential = self._unsaved = credential
+
+    def drop(self) -> None:
+        """Nothing is in hand any more."""
+        self.credential = self._unsaved = None
+
+    def drop_unsaved(self) -> None:
+        """What was not stored is of no use; what is stored is in hand after the next look."""
+        self._unsaved = None
+
+    def note_redeemed(self, pending: PendingAuthorization) -> None:
+        """This one is answered, also where the disk goes on to have it."""
+        self._redeemed = pending
+
+    def acquire_store(self) -> Conversation[None]:
+        """Takes the lock of the store.
+
+        Raises:
+            StoreError: another process has it for too long, or there are no locks.
+        """
+        if not (yield from ask(AcquireLock(Lock.STORE, STORE_PATIENCE))):
+            raise explain_busy_store(STORE_PATIENCE)
+
+    def check_others(self) -> Conversation[None]:
+        """Whether another process has signed in, and only could not store it yet.
+
+        Raises:
+            StoreError: one has.
+        """
+        yield from self.acquire_store()  # who renews claims it for a moment, too
+        yield from self.claim()
+        yield from self.let_go()
+
+    def claim(self) -> Conversation[None]:
+        """What is got next may not be storable: others must not take it for not got.
+
+        Raises:
+            StoreError: another process has something that is not stored.
+        """
+        if not (yield from ask(AcquireLock(Lock.UNSAVED))):
+            raise explain_unsaved_elsewhere()
+
+    def claim_if_possible(self) -> Conversation[None]:
+        """The same where a person has consented: it is got also where the disk has no locks."""
+        with suppress(McpRemoteError):
+            yield AcquireLock(Lock.UNSAVED)
+
+    def let_go(self) -> Conversation[None]:
+        """Ends what is done under the lock of the store."""
+        if self._unsaved is None:
+            yield ReleaseLock(Lock.UNSAVED)
+        yield ReleaseLock(Lock.STORE)
+
+    def store(self) -> Conversation[None]:
+        """Stores what is not stored; to be played under the lock of the store, after a look."""
+        if self._unsaved is not None:
+            yield Save(self._unsaved)
+            yield from self.look()
+            yield from self.record_status()
+
+    def store_again(self) -> Conversation[bool]:
+        """Tries once more to store what is in hand; whether there was anything to store.
+
+        Raises:
+            McpRemoteError: it cannot be stored now, either.
+        """
+        yield from self.acquire_store()
+        shared = yield from self.look()
+        was_unsaved = self.is_unsaved
+        if was_unsaved:
+            if shared.pending is not None and self._is_redeemed(shared.pending):
+                yield SavePending(None)
+            yield from self.store()
+        yield from self.let_go()
+        return was_unsaved
+
+    def record_status(self) -> Conversation[None]:
+        """Tells `status` who is signed in; nothing is told as stored that is not."""
+        if self._unsaved is None:
+            yield RecordStatus(self.credential)
+        else:
+            yield RecordStatus(None, "The sign-in could not be stored.", hint_at_disk())

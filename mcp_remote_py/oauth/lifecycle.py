@@ -1,0 +1,302 @@
+"""What one process does about the credential of its session: asks `policy`, does it, asks again.
+
+Conversations, as in `flow`: nothing here waits, reads or sends by itself. What is in hand is
+`holdings`' to say, how a token is renewed `renewal`'s, how a person is asked `sign_in`'s, and what
+is said in the end `explain`'s. Whatever locks a conversation has taken end with it, at the latest,
+and with the process. Must not know HTTP, browsers, files, the keyring or the clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
+from mcp_remote_py.errors import McpRemoteError
+from mcp_remote_py.oauth.budget import SignInBudget, is_proven, note_accepted, note_sign_in
+from mcp_remote_py.oauth.challenge import Challenge
+from mcp_remote_py.oauth.explain import (
+    explain_budget,
+    explain_long_sign_in,
+    explain_proof,
+    explain_scope,
+    explain_token,
+)
+from mcp_remote_py.oauth.grants import RandomBytes, revoke
+from mcp_remote_py.oauth.holdings import Holdings
+from mcp_remote_py.oauth.policy import (
+    POLICY_RULES,
+    Action,
+    Fact,
+    PolicyRule,
+    State,
+    Trigger,
+    decide,
+)
+from mcp_remote_py.oauth.renewal import Renewal
+from mcp_remote_py.oauth.sign_in import SignIn
+from mcp_remote_py.oauth.steps import (
+    AcquireLock,
+    Conversation,
+    Credential,
+    Forget,
+    Lock,
+    Report,
+    SharedState,
+    UpdateBudget,
+    WaitForNews,
+    ask,
+)
+from mcp_remote_py.oauth.tokens import INVALID_PROOF, USE_NONCE
+from mcp_remote_py.redact import Secret
+from mcp_remote_py.retry import Random
+from mcp_remote_py.settings.sign_in import SignInSettings
+
+INSUFFICIENT_SCOPE = "insufficient_scope"
+"""RFC 6750 §3.1."""
+
+LOOK_INTERVAL = 0.5
+"""Seconds between two looks at what the process that signs in has got."""
+
+FOLLOW_EXTRA = 60.0
+"""Seconds beyond --auth-timeout after which a sign-in of another process is not waited for."""
+
+_BEHIND_THE_LOCK = frozenset(
+    {
+        Action.FOLLOW,
+        Action.RESUME,
+        Action.OPEN_TAB,
+        Action.GIVE_UP_TOKEN,
+        Action.GIVE_UP_SCOPE,
+        Action.GIVE_UP_BUDGET,
+    }
+)
+"""Decided by whoever holds the sign-in: what others do about it is to wait."""
+
+
+class Parts(NamedTuple):
+    """What a lifecycle is put together of."""
+
+    holdings: type[Holdings] = Holdings
+    renewal: type[Renewal] = Renewal
+    sign_in: type[SignIn] = SignIn
+
+
+_PARTS = Parts()
+
+
+class CredentialLifecycle:
+    """The credential of one session, as one process sees it.
+
+    `now` gives seconds since the epoch, `random` is uniform in [0, 1).
+    """
+
+    def __init__(
+        self,
+        server_url: str,
+        settings: SignInSettings,
+        random_bytes: RandomBytes,
+        random: Random,
+        now: Callable[[], float],
+        rules: tuple[PolicyRule, ...] = POLICY_RULES,
+        parts: Parts = _PARTS,
+    ) -> None:
+        self._rules = rules
+        self._settings = settings
+        self._now = now
+        self._held = parts.holdings(settings, now)
+        self._renewal = parts.renewal(self._held, settings, now, random)
+        self._sign_in = parts.sign_in(self._held, server_url, settings, random_bytes, now)
+
+    @property
+    def credential(self) -> Credential | None:
+        """The one in hand."""
+        return self._held.credential
+
+    @property
+    def token(self) -> Secret | None:
+        """The token in hand, as it is sent."""
+        return self._held.token
+
+    @property
+    def dpop_key(self) -> Secret | None:
+        """What the token in hand is bound to, None for a bearer token."""
+        return self._held.dpop_key
+
+    @property
+    def budget(self) -> SignInBudget:
+        """As it was seen last."""
+        return self._held.budget
+
+    @property
+    def is_unsaved(self) -> bool:
+        """Whether what is in hand is not known to be stored."""
+        return self._held.is_unsaved
+
+    @property
+    def is_at_hand(self) -> bool:
+        """Whether `authorize` would end at once, with the token in hand."""
+        return self._held.is_at_hand
+
+    # ------------------------------------------------------------------ for requests
+
+    def authorize(self) -> Conversation[Secret | None]:
+        """The token to send with a request, renewed first where it is due; None without one.
+
+        Raises:
+            McpRemoteError: it has expired and cannot be renewed now, or the store cannot be read.
+        """
+        held = self._held
+        while not held.is_at_hand:
+            try:
+                yield from held.look()
+                action, before = self._decide(Trigger.REQUEST, held.facts()), held.token
+                if action is Action.RENEW:
+                    yield from self._renewal.renew(refused=False)
+            except McpRemoteError:
+                if held.state() in (State.SIGNED_OUT, State.EXPIRED):
+                    raise
+                break
+            if action is Action.GIVE_UP_RENEWAL:
+                raise self._renewal.explain()
+            if action is not Action.RENEW or held.has_another(before):
+                break  # and if its life is shorter than this took, the server may say so
+        return held.token
+
+    def note_acceptance(self, accepted: Secret) -> Callable[[SignInBudget], SignInBudget] | None:
+        """The change of the budget where the server took this token, None where that is known."""
+        credential = self._held.credential
+        if (
+            credential is None
+            or accepted != self._held.token
+            or is_proven(self._held.budget, credential.obtained_at)
+        ):
+            return None
+        return partial(note_accepted, obtained_at=credential.obtained_at)
+
+    def learn(self, budget: SignInBudget) -> None:
+        """The budget is changed, by what `note_acceptance` has said."""
+        self._held.budget = budget
+
+    def answer(
+        self, refused: Secret | None, status: int, challenge: Challenge
+    ) -> Conversation[bool]:
+        """The server refused a request that carried `refused`: whether to send it once more.
+
+        False: the refusal is the server's answer. Where a person is asked, others wait for it.
+
+        Raises:
+            McpRemoteError: there will be no other token, for a reason in one sentence.
+        """
+        held = self._held
+        if refused is not None and challenge.dpop_error in (INVALID_PROOF, USE_NONCE):
+            raise explain_proof(challenge.dpop_error, status)
+        trigger = Trigger.UNAUTHORIZED if status == 401 else Trigger.SCOPE_WANTED
+        wanted = ""
+        if trigger is Trigger.SCOPE_WANTED:
+            wanted = " ".join(sorted(set((challenge.scope or "").split())))
+            if challenge.error != INSUFFICIENT_SCOPE or not wanted or refused is None:
+                return False
+        holds_sign_in = False
+        deadline: float | None = None
+        while not held.has_another(refused):
+            shared = yield from held.look()
+            if not held.has_another(refused):
+                held.check_budget()
+            facts = held.facts(refused, wanted, shared.pending)
+            action = self._decide(trigger, facts)
+            if action in _BEHIND_THE_LOCK and not holds_sign_in:
+                holds_sign_in = yield from ask(AcquireLock(Lock.SIGN_IN))
+                if holds_sign_in:
+                    continue
+                action = self._decide(trigger, facts | {Fact.SIGNING_IN_ELSEWHERE})
+            if action is Action.FOLLOW:
+                deadline = deadline or self._now() + self._settings.timeout + FOLLOW_EXTRA
+                if self._now() > deadline:
+                    raise explain_long_sign_in()
+            yield from self._act(action, challenge, wanted, shared)
+        return True
+
+    def _decide(self, trigger: Trigger, facts: set[Fact]) -> Action:
+        return decide(self._held.state(), trigger, facts, self._rules)
+
+    def _act(
+        self, action: Action, challenge: Challenge, wanted: str, shared: SharedState
+    ) -> Conversation[None]:
+        match action:
+            case Action.SEND:
+                pass
+            case Action.RENEW:
+                yield from self._renewal.renew(refused=True)
+            case Action.FOLLOW:
+                yield WaitForNews(LOOK_INTERVAL, self._held.shown(shared.pending))
+            case Action.RESUME if shared.pending is not None:
+                yield from self._sign_in.resume(shared.pending)
+            case Action.OPEN_TAB:
+                yield from self._sign_in.begin(challenge, wanted, automatic=True)
+            case _:
+                raise self._give_up(action, challenge, shared)
+
+    def _give_up(self, action: Action, challenge: Challenge, shared: SharedState) -> McpRemoteError:
+        held, now = self._held, self._now()
+        token, credential = held.token, held.credential
+        match action:
+            case Action.GIVE_UP_TOKEN if token is not None and credential is not None:
+                recorded = held.is_unsaved or credential.obtained_at == shared.signed_in_at
+                return explain_token(
+                    token, credential, challenge, self._settings, now, on_record=recorded
+                )
+            case Action.GIVE_UP_SCOPE:
+                return explain_scope(challenge.scope or "")
+            case Action.GIVE_UP_BUDGET:
+                error, hint = shared.last_error, shared.last_hint
+                return explain_budget(held.budget, self._settings, now, error, hint)
+            case _:
+                return self._renewal.explain()
+
+    # ------------------------------------------------------------------ for a person
+
+    def sign_in(self, challenge: Challenge) -> Conversation[Credential]:
+        """Signs in now, whatever happened before: a person asked for it, by a command.
+
+        Where another process is at it, its page is shown again and its outcome is this one's.
+
+        Raises:
+            McpRemoteError: it did not come about, for a reason in one sentence.
+        """
+        held = self._held
+        yield from held.look()
+        before = held.token
+        while not (yield from ask(AcquireLock(Lock.SIGN_IN))):
+            shared = yield from held.look()
+            shown = held.shown(shared.pending)
+            if shown is not None:
+                yield from self._sign_in.join(shown)
+            if held.has_another(before):
+                return held.require()
+            yield WaitForNews(LOOK_INTERVAL)
+        yield from self._sign_in.begin(challenge, "", automatic=False)
+        held.budget = yield from ask(UpdateBudget(note_sign_in))
+        return held.require()
+
+    def sign_out(self) -> Conversation[bool]:
+        """Revokes what is stored, as far as possible, and forgets it. False where there is nothing.
+
+        Raises:
+            McpRemoteError: the store can be neither read nor changed.
+        """
+        yield from self._held.acquire_store()
+        yield from self._held.look()
+        if self._held.credential is not None:
+            yield from revoke(self._held.credential)
+        self._held.drop()
+        return (yield from ask(Forget()))
+
+    def store_again(self) -> Conversation[None]:
+        """Tries once more to store what is in hand and could not be stored.
+
+        Raises:
+            McpRemoteError: it cannot be stored now, either.
+        """
+        if self._held.is_unsaved and (yield from self._held.store_again()):
+            yield Report("The sign-in is stored now, and outlives this process.")

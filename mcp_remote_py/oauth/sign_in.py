@@ -1,0 +1,237 @@
+"""One sign-in for all processes: what is stored, counted and shown around it, and in which order.
+
+What a tab costs is written before it opens, and what finishes it before it is counted; whoever
+takes the callback deletes what was stored before the code is redeemed. To be played by who has the
+lock `SIGN_IN`, or joins who has it. Must not know whether a person is to be asked, HTTP, browsers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+
+from mcp_remote_py.errors import McpRemoteError, StoreError
+from mcp_remote_py.oauth import flow
+from mcp_remote_py.oauth.budget import (
+    SignInBudget,
+    note_failed_attempt,
+    note_scopes,
+    note_tab,
+)
+from mcp_remote_py.oauth.challenge import Challenge
+from mcp_remote_py.oauth.explain import explain_busy_store, explain_lost_sign_in
+from mcp_remote_py.oauth.grants import RandomBytes
+from mcp_remote_py.oauth.holdings import STORE_PATIENCE, Holdings
+from mcp_remote_py.oauth.steps import (
+    AcquireLock,
+    AskUser,
+    Conversation,
+    Credential,
+    Judge,
+    Lock,
+    NobodyCame,
+    PendingAuthorization,
+    Probe,
+    RecordStatus,
+    Report,
+    SavePending,
+    SharedState,
+    UpdateBudget,
+    ask,
+)
+from mcp_remote_py.settings.sign_in import SignInSettings
+
+
+class SignIn:
+    """Asks the person, or whatever stands for them, and keeps what comes of it.
+
+    `now` gives seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        held: Holdings,
+        server_url: str,
+        settings: SignInSettings,
+        random_bytes: RandomBytes,
+        now: Callable[[], float],
+    ) -> None:
+        self.held = held
+        self._server_url = server_url
+        self._settings = settings
+        self._random_bytes = random_bytes
+        self._now = now
+
+    def begin(self, challenge: Challenge, scopes: str, *, automatic: bool) -> Conversation[None]:
+        """Signs in; `scopes` is what a step-up is for, "" for none.
+
+        Raises:
+            McpRemoteError: it did not come about, for a reason in one sentence.
+        """
+        held = self.held
+        if automatic and not held.is_unsaved:
+            yield from held.check_others()
+        try:
+            # A sign-in that cannot be kept is asked for again and again (field note 37).
+            yield Probe()
+            if automatic:
+                # What a tab costs is written before it opens: before anything is asked for, too.
+                yield UpdateBudget(_nothing, self._is_kept)
+            yield from self._sign_in(challenge, scopes, automatic=automatic)
+        except McpRemoteError as error:
+            yield from self._note_failure(error)
+            raise
+        if automatic and held.credential is not None:
+            yield Report(f"Signed in at {held.credential.issuer}.")
+
+    def _sign_in(self, challenge: Challenge, scopes: str, *, automatic: bool) -> Conversation[None]:
+        url, settings, now = self._server_url, self._settings, self._now
+        if settings.unattended is not None:
+            how = settings.unattended
+            yield from self._keep(
+                (
+                    yield from flow.sign_in_unattended(
+                        url, challenge, settings, how, self._random_bytes, now
+                    )
+                )
+            )
+        elif settings.device_code:
+            count = partial(self.note_tab, scopes, automatic=automatic)
+            yield from self._keep(
+                (yield from flow.sign_in_elsewhere(url, challenge, settings, now, count))
+            )
+        else:
+            pending = yield from flow.prepare(url, challenge, settings, self._random_bytes, now)
+            yield from self.show(pending, scopes, automatic=automatic)
+
+    def _keep(self, credential: Credential) -> Conversation[None]:
+        held = self.held
+        yield from held.acquire_store()
+        yield from held.claim_if_possible()
+        held.take((yield from flow.conclude(credential, self._settings)))
+        yield from held.confirm()
+        yield from held.let_go()
+        yield from held.record_status()
+
+    def show(
+        self, pending: PendingAuthorization, scopes: str, *, automatic: bool
+    ) -> Conversation[None]:
+        """Stores what is asked, counts its tab and only then shows it."""
+        # Before the browser: a process that is killed then has asked all the same. The count comes
+        # last: a disk that fails before has none of a tab that was not opened (`Holdings.shown`).
+        if automatic:
+            pending = pending._replace(begun_at=self._now())
+        yield SavePending(pending)
+        try:
+            yield from self.note_tab(scopes, automatic=automatic)
+        except McpRemoteError:
+            with suppress(McpRemoteError):  # not counted, it is nobody's
+                yield SavePending(None)
+            raise
+        yield from self.wait_for(pending, AskUser(pending))
+
+    def note_tab(self, scopes: str, *, automatic: bool) -> Conversation[None]:
+        """Counts a tab that is about to be opened."""
+        now = self._now()
+
+        def change(budget: SignInBudget) -> SignInBudget:
+            budget = note_tab(budget, now)
+            return note_scopes(budget, scopes) if scopes else budget
+
+        # A person's own as well: whoever has just said no is not asked again at once.
+        must_last = automatic and self._is_kept
+        self.held.budget = yield from ask(UpdateBudget(change, must_last))
+
+    @property
+    def _is_kept(self) -> bool:
+        """Whether a sign-in outlives its process.
+
+        A tab for one that is not written down would be opened again by each start. What is kept in
+        memory is asked for by each start anyway, and has no need of a disk.
+        """
+        return self._settings.token_store != "memory"  # noqa: S105 - its name
+
+    def _note_failure(self, error: McpRemoteError) -> Conversation[None]:
+        if not isinstance(error, StoreError):  # a disk is looked at before servers are asked
+            change = partial(note_failed_attempt, now=self._now())
+            self.held.budget = yield from ask(UpdateBudget(change))
+        yield RecordStatus(self.held.signed_in, error.cause, error.hint)
+
+    def resume(self, pending: PendingAuthorization) -> Conversation[None]:
+        """Waits for what comes of a tab whose process is gone."""
+        try:
+            yield Judge(pending.url, "sign-in page")
+            yield Report(f"Still waiting for the sign-in at {pending.server_name}: {pending.url}")
+            yield from self.wait_for(pending, AskUser(pending, opens_tab=False))
+        except McpRemoteError as error:
+            yield from self._note_failure(error)
+            raise
+
+    def join(self, pending: PendingAuthorization) -> Conversation[None]:
+        """Shows once more what another process waits for, and takes what it gets."""
+        yield Judge(pending.url, "sign-in page")  # its options are not ours
+        yield Report("Another mcp-remote-py waits for this sign-in: this is its page.")
+        yield from self.wait_for(pending, AskUser(pending, listens=False))
+
+    def wait_for(self, pending: PendingAuthorization, step: AskUser) -> Conversation[None]:
+        """Asks, and redeems what comes, unless another process does; then takes what it got."""
+        held = self.held
+        before = held.token
+        try:
+            callback = yield from ask(step)
+        except NobodyCame:
+            if step.listens:
+                yield SavePending(None)
+                yield from flow.abandon(pending)
+            raise
+        except McpRemoteError:
+            if step.listens:
+                yield SavePending(None)
+            raise
+        shared = yield from self._look_before_redeeming(pending)
+        is_ours = shared.pending is not None and shared.pending.state == pending.state
+        if callback is not None and is_ours:
+            # Before it is redeemed: a code that comes twice would end what it was good for (L15).
+            held.note_redeemed(pending)
+            with suppress(StoreError):
+                yield SavePending(None)
+            yield from held.claim_if_possible()
+            try:
+                credential = yield from flow.finish(pending, callback, self._settings, self._now())
+            except McpRemoteError as error:
+                if not step.listens:
+                    # Under the lock: who listens looks here for what became of its sign-in.
+                    yield from self._note_failure(error)
+                raise
+            held.take(credential)
+            yield from held.confirm()
+        yield from held.let_go()
+        if not held.has_another(before):
+            raise explain_lost_sign_in(shared.last_error, shared.last_hint)
+        yield from held.record_status()
+
+    def _look_before_redeeming(self, pending: PendingAuthorization) -> Conversation[SharedState]:
+        """What is on disk, under the lock of the store; as it was, where the disk says nothing.
+
+        A person has consented, and that cannot be had again. Where no lock can be had, nobody else
+        can redeem or store anything, either.
+
+        Raises:
+            StoreError: another process has the store.
+        """
+        lock = AcquireLock(Lock.STORE, STORE_PATIENCE)
+        try:
+            try:
+                is_free = yield from ask(lock)
+            except StoreError:
+                is_free = yield from ask(lock)  # it may have been for this once
+            if is_free:
+                return (yield from self.held.look())
+        except StoreError:
+            return SharedState(self.held.credential, pending, self.held.budget, "", "")
+        raise explain_busy_store(STORE_PATIENCE)
+
+
+def _nothing(budget: SignInBudget) -> SignInBudget:
+    return budget

@@ -1,0 +1,154 @@
+"""Asks the person: shows the page, and waits for what comes at the listener, by hand or on disk.
+
+Whichever comes first counts. Must not know locks, tokens, or what becomes of an answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+from urllib.parse import urlsplit
+
+from mcp_remote_py.errors import McpRemoteError, StoreError
+from mcp_remote_py.oauth.lifecycle import LOOK_INTERVAL
+from mcp_remote_py.oauth.pasted_redirect import HINT, parse_pasted_redirect
+from mcp_remote_py.oauth.steps import AskUser, Callback, NobodyCame, PendingAuthorization
+from mcp_remote_py.redact import MASK, Secret, scrub_known
+from mcp_remote_py.signin.ports import Listener, Ports
+
+
+class Asking:
+    """What the person of one session is asked.
+
+    `load_pending` tells what is stored as being asked, and may block; `name_server` puts the
+    server's address into the command that a hint names.
+    """
+
+    def __init__(
+        self,
+        ports: Ports,
+        load_pending: Callable[[], PendingAuthorization | None],
+        name_server: Callable[[str], str],
+    ) -> None:
+        self._ports = ports
+        self._load_pending = load_pending
+        self._name_server = name_server
+        self._waiting: list[PendingAuthorization] = []
+        """What a person is asked, here or by a process that is followed."""
+
+    def todo(self) -> str:
+        """What the person must do now, with the link; "" while nobody is waited for."""
+        if not self._waiting:
+            return ""
+        pending = self._waiting[-1]
+        return f"To sign in at {pending.server_name}, open {pending.url}"
+
+    def begin(self, pending: PendingAuthorization) -> None:
+        """The person is waited for, whoever asks them."""
+        self._waiting.append(pending)
+
+    def end(self, pending: PendingAuthorization) -> None:
+        """They are not any more."""
+        self._waiting.remove(pending)
+
+    async def ask(self, step: AskUser, listener: Listener | None) -> Callback | None:
+        """The answer, None where another process has it. Raises as `AskUser` says."""
+        pending = step.pending
+        if listener is not None:
+            # Before the browser: it may be faster than whoever opened it.
+            listener.expect(pending.state, pending.server_name)
+        self.begin(pending)
+        try:
+            if step.opens_tab:
+                await self._show(pending)
+            return await self._first_answer(pending, listener)
+        finally:
+            self.end(pending)
+
+    async def _show(self, pending: PendingAuthorization) -> None:
+        report = self._ports.report
+        if await self._ports.open_browser(pending.url):
+            report(f"Sign in in the browser that opens: {pending.url}")
+            return
+        report(f"Open this address to sign in: {pending.url}")
+        if scrub_known(pending.url) != pending.url:  # a key of the server's URL, as its resource
+            report(
+                f"Where {MASK} stands in it, it cannot be opened: "
+                + self._name_server("the whole address is shown by mcp-remote-py login URL")
+            )
+        port = urlsplit(pending.credential.redirect_uri).port
+        if self._ports.next_line is not None:
+            report(
+                "The browser ends at an address of this machine. If it cannot be shown there, "
+                "copy it whole, paste it here and press Enter."
+            )
+            report(
+                "Or let the browser of another machine reach it, before you sign in: "
+                f"ssh -L {port}:localhost:{port} (this machine)"
+            )
+        else:
+            report(
+                f"From another machine, first: ssh -L {port}:localhost:{port} (this machine). Or "
+                + self._name_server("finish with: mcp-remote-py login URL --paste")
+            )
+
+    async def _first_answer(
+        self, pending: PendingAuthorization, listener: Listener | None
+    ) -> Callback | None:
+        left = max(0, math.ceil(pending.expires_at - self._ports.now()))
+        sources: list[Coroutine[Any, Any, Callback | None]] = [self._wait_for_others(pending)]
+        sources.append(_listen(listener, left) if listener is not None else self._give_up(left))
+        if self._ports.next_line is not None:
+            sources.append(self._read_by_hand(self._ports.next_line, pending))
+        tasks = [asyncio.ensure_future(source) for source in sources]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            # The most telling first: a redirect before the news that there was one.
+            return next(task for task in reversed(tasks) if task.done()).result()
+        finally:
+            for task in tasks:
+                task.cancel()
+
+    async def _wait_for_others(self, pending: PendingAuthorization) -> None:
+        while True:
+            await self._ports.sleep(LOOK_INTERVAL)
+            with contextlib.suppress(StoreError):  # no news; the person may be at it
+                stored = await asyncio.to_thread(self._load_pending)
+                if stored is None or stored.state != pending.state:
+                    return
+
+    async def _give_up(self, seconds: float) -> None:
+        await self._ports.sleep(seconds)
+        raise NobodyCame(
+            f"Nobody finished the sign-in within {seconds:g} s.",
+            hint="Try again: mcp-remote-py login URL.",
+        )
+
+    async def _read_by_hand(
+        self, next_line: Callable[[], Awaitable[str | None]], pending: PendingAuthorization
+    ) -> Callback:
+        """What the person carries over; whoever they got the address from, its state decides."""
+        report = self._ports.report
+        while (line := await next_line()) is not None:
+            if not line.strip():
+                continue
+            try:
+                callback = parse_pasted_redirect(line)
+            except McpRemoteError as error:
+                report(error.sentence())
+                continue
+            if Secret(callback.parameters["state"]) == pending.state:
+                return callback
+            report(f"That address belongs to a different sign-in (its state differs). {HINT}")
+        report("Nothing more can be pasted; still waiting for the browser itself.")
+        return await asyncio.Future()  # the others end the wait
+
+
+async def _listen(listener: Listener, seconds: float) -> Callback:
+    try:
+        return await listener.wait(seconds)
+    except McpRemoteError as error:
+        raise NobodyCame(error.cause, hint=error.hint) from error

@@ -1,0 +1,44 @@
+"""Which scopes are asked for: whose word counts, and what is never lost."""
+
+from __future__ import annotations
+
+import pytest
+
+from mcp_remote_py.oauth.scopes import choose_scope
+
+
+@pytest.mark.promise("A3", "L1")
+@pytest.mark.parametrize(
+    ("challenge", "resource", "server", "wanted", "granted", "chosen"),
+    [
+        # the order: --scope, challenge, resource, none
+        ("c", ("r",), ("s",), "w  w2", "", "w w2"),
+        ("c  c2", ("r",), ("s",), None, "", "c c2"),
+        (None, ("r", "r2"), ("s",), None, "", "r r2"),
+        ("", ("r",), None, None, "", "r"),
+        (None, (), ("s", "openid"), None, "", None),
+        (None, None, ("s", "openid"), None, "", None),
+        # --scope "" asks for none
+        ("c", ("r",), ("offline_access",), "", "", None),
+        # offline_access only where it is known, beside other scopes, never beside --scope
+        ("c", None, ("offline_access",), None, "", "c offline_access"),
+        (None, ("r",), ("s", "offline_access"), None, "", "r offline_access"),
+        ("c offline_access", None, ("offline_access",), None, "", "c offline_access"),
+        (None, None, ("offline_access",), None, "", None),
+        ("c", None, ("offline_access",), "w", "", "w"),
+        # step-up: what was granted, and what is asked for
+        ("b", None, None, None, "a", "a b"),
+        ("b a", None, ("offline_access",), None, "a offline_access", "a offline_access b"),
+        (None, ("r",), None, None, "a", "a r"),
+        ("b", ("r",), None, "w", "a w", "a w b"),
+    ],
+)
+def test_choice_of_scopes(
+    challenge: str | None,
+    resource: tuple[str, ...] | None,
+    server: tuple[str, ...] | None,
+    wanted: str | None,
+    granted: str,
+    chosen: str | None,
+) -> None:
+    assert choose_scope(challenge, resource, server, wanted, granted) == chosen
