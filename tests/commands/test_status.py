@@ -307,7 +307,4 @@ def test_command_loads_no_network_no_keyring_and_no_sign_in(tmp_path: Path) -> N
     }  # fmt: skip
     ours = {name for name in names.split() if name.startswith("mcp_remote_py.")}
     assert not [name for name in ours if ".signin" in name]
-    assert {name for name in ours if ".oauth." in name} == {
-        "mcp_remote_py.oauth.budget",
-        "mcp_remote_py.time_words",
-    }
+    assert {name for name in ours if ".oauth." in name} == {"mcp_remote_py.oauth.budget"}
