@@ -1,4 +1,4 @@
-"""One account at one server: what is kept, counted and locked is kept for one of these (D7).
+"""One account at one server: what is kept, counted and locked belongs to one (decision D7).
 
 Header values are not a part of it: they change, and the sign-in must not be lost with them. Pure.
 Must not know what is kept, nor where.

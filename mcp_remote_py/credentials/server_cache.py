@@ -1,4 +1,4 @@
-"""What a server last said of itself, one file per session: for a host that cannot wait (A6).
+"""What a server last said of itself, one file a session: for a host that cannot wait (promise A6).
 
 Not secret, but a server's tools may be confidential: readable by their owner only. A file that is
 missing, broken, too large or another session's means "nothing known", never an error: the server

@@ -21,7 +21,8 @@ MAX_TABS = 10
 
 TAB_COOL_DOWNS = (600.0, 3600.0, 6 * 3600.0)
 """Seconds after the first, second, third tab in a row that came to nothing: denied, closed, or
-ended in a token the server never took. After a fourth it is `DAY`, or a person's command (L2)."""
+ended in a token the server never took. After a fourth it is `DAY`, or a person's command (promise
+L2)."""
 
 MAX_QUICK_TABS = 2
 """Tabs within the first cool-down that did lead to an accepted token: a browser that is signed in

@@ -216,7 +216,7 @@ def _register(
 ) -> Conversation[Client]:
     """Registers all of `redirect_uris`, or the one the server takes.
 
-    Some take only `localhost`, some only 127.0.0.1 (field notes 9): where the two together are
+    Some take only `localhost`, some only 127.0.0.1 (field note 9): where the two together are
     refused for a redirect URI, each is tried alone.
     """
     asked: dict[str, object] = {

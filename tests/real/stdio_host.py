@@ -22,7 +22,7 @@ Message = dict[str, Any]
 PATIENCE = 40.0
 """Seconds for any one answer; a browser may have to start before it comes."""
 END_PATIENCE = 3.0
-"""Seconds from the end of stdin to the end of the command: two are promised (R7)."""
+"""Seconds from the end of stdin to the end of the command: two are promised (promise R7)."""
 
 
 class StdioHost:
