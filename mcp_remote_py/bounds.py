@@ -14,7 +14,7 @@ from typing import Any
 from mcp_remote_py.errors import Interrupted, Unusable
 
 SLICE_BYTES = 16 * 1024
-"""What is worked at without a look at the clock."""
+"""Bytes that are worked on without a look at the clock."""
 
 FEW_LINES = 1000
 """In a piece of an event stream; one with more is cut into slices of `LINES_BYTES`: 2 ms where all
@@ -26,7 +26,7 @@ MAX_BATCH = 1000
 """Messages in one array (MCP 2025-03-26): five times what may be under way at once."""
 
 MAX_BATCH_BYTES = 8 * 1024 * 1024
-"""Of an array, whose messages are copied out of it one by one. Later revisions have none."""
+"""Of an array, whose messages are copied out of it one by one. Later revisions have no arrays."""
 
 MAX_MEMBERS = 1000
 """Members of an object, or elements of a list, that are made into objects here: 20 ms for tools
@@ -68,7 +68,7 @@ MAX_REFUSAL_BYTES = 4 * 1024 * 1024
 two seconds in all where every one of them is escaped."""
 
 MAX_REFUSAL_LINES = 5000
-"""Of such a one that is an event stream, and read in one go: 20 ms."""
+"""Of a refusal that is an event stream, and is read in one go: 20 ms."""
 
 MAX_RATIO = 200
 """Bytes out of one byte in, past `FREE_OUTPUT`: texts and tables come to 30, nothing but zeros to
@@ -174,10 +174,10 @@ class Decompressor:
         self._decoder = self._zlib.decompressobj(self._window_bits)
 
     def end(self) -> None:
-        """There is no more.
+        """Takes the end: nothing more will come.
 
         Raises:
-            Interrupted: there should be.
+            Interrupted: the compressed bytes are not complete.
         """
         if self._begun and not self._decoder.eof:
             raise Interrupted(f"{self._who} broke off its compressed answer.")
@@ -244,14 +244,14 @@ def has_few_parts(text: bytes) -> bool:
 
 
 class Tally:
-    """Which of many faults that are alike is worth a line: the first, the tenth, the hundredth."""
+    """Which of many similar faults is worth a line: the first, the tenth, the hundredth."""
 
     def __init__(self) -> None:
         self._count = 0
         self._next = 1
 
     def take(self) -> str | None:
-        """What the line says behind its subject, None where there is to be no line."""
+        """What the line says behind its subject; None where no line is due."""
         self._count += 1
         if self._count < self._next:
             return None

@@ -2,7 +2,7 @@
 
 Towards the host: `HostChannel`, and `LineChannel` below it. Towards the server: `ServerChannel`,
 one exchange per message. Towards a person who may have to sign in:
-`Authorizer`, for each request, and `SignInWatch`, for who waits meanwhile. Towards time: `Clock`.
+`Authorizer`, for each request, and `SignInWatch`, for those who wait. Towards time: `Clock`.
 """
 
 from __future__ import annotations
@@ -157,7 +157,7 @@ class Authorizer(Protocol):
         Returns whether the request should be sent once more, because there is something new.
 
         Raises:
-            ExchangeError: there is none, in a sentence for the person.
+            ExchangeError: there is nothing new; a sentence for the person.
         """
         ...
 

@@ -53,7 +53,7 @@ def _has_few_members(text: bytes) -> bool:
 
 
 class _Name:
-    """A member's name, equal to no other: so that a mapping keeps what is there twice."""
+    """A member's name that equals no other, so that a mapping keeps duplicates."""
 
     __slots__ = ("text",)
 
@@ -68,9 +68,9 @@ _decode_integer = msgspec.json.Decoder(int).decode
 
 
 def read_members(value: bytes | msgspec.Raw) -> Members | None:
-    """The members of a JSON object; None where it is none, an empty one where it is missing.
+    """The members of a JSON object; None where it is not one, an empty one where it is missing.
 
-    Also None of one with more members than anybody has a use for.
+    Also None of one with more members than anybody needs.
     """
     if not value:
         return {}
@@ -87,9 +87,9 @@ def read_names(value: bytes | msgspec.Raw) -> list[str] | None:
 
 
 def read_pairs(value: bytes | msgspec.Raw) -> list[tuple[str, msgspec.Raw]] | None:
-    """Every member of a JSON object, also what is there twice; None of what is none.
+    """Every member of a JSON object, also what is there twice; None where it is not one.
 
-    Also None of one with more members than anybody has a use for.
+    Also None of one with more members than anybody needs.
     """
     try:
         members = decode_mended(_decode_pairs, bytes(value))[0]
@@ -99,7 +99,7 @@ def read_pairs(value: bytes | msgspec.Raw) -> list[tuple[str, msgspec.Raw]] | No
 
 
 def read_string(value: msgspec.Raw | bytes | None) -> str | None:
-    """A JSON string, None where it is none."""
+    """A JSON string, None where it is not one."""
     try:
         return None if value is None else _decode_text(value)
     except UNREADABLE:
@@ -107,12 +107,12 @@ def read_string(value: msgspec.Raw | bytes | None) -> str | None:
 
 
 def read_text(value: msgspec.Raw | bytes | None) -> str:
-    """A JSON string, "" where it is none."""
+    """A JSON string, "" where it is not one."""
     return read_string(value) or ""
 
 
 def read_integer(value: msgspec.Raw | None) -> int:
-    """A JSON number that is an integer, 0 where it is none."""
+    """A JSON number that is an integer, 0 where it is not one."""
     try:
         return _decode_integer(value) if value is not None else 0
     except UNREADABLE:

@@ -58,12 +58,12 @@ class Shape(NamedTuple):
     members: survey.Members
 
     def names(self, *path: str) -> list[str] | None:
-        """The names in the object there, also what is there twice; None where it is none."""
+        """The names in the object there, also what is there twice; None where it is not one."""
         found = self._find(path)
         return None if found is None else [name for name, _ in found.places]
 
     def read(self, *path: str) -> Members | None:
-        """The members of the object there; None where it is none, or has too many."""
+        """The members of the object there; None where it is not one, or has too many."""
         found = self._find(path)
         if found is None:
             return None
@@ -89,7 +89,7 @@ class Message:
         raw_id: the bytes of its id as sent, empty for a notification.
         key: the id as a value for matching (`1` and `1.0` are one id), None for a
             notification and for the id `null`.
-        is_error: a response that carries `error` (`null` beside a result is none).
+        is_error: a response that carries `error` (`null` beside a result is not one).
         pieces: its exact bytes, one line without line end, valid UTF-8. One that is made here of
             long members is not copied together: it has several.
         length: bytes of all of them.
@@ -187,7 +187,7 @@ class Message:
 
     @property
     def known_members(self) -> Members | None:
-        """The same; None of what is not an object or has too many, not of what is missing."""
+        """The same; None for what is not an object or has too many, not for what is missing."""
         if self._members is _UNREAD:
             if self.payload is None:
                 self._members = {}
@@ -215,7 +215,7 @@ class Message:
         return read_names(self.raw)
 
     def payload_names(self) -> list[str] | None:
-        """The same of the payload; None of what is not an object, too."""
+        """The same of the payload; None also for what is not an object."""
         if self._shape is not None:
             return self._shape.names(self._payload_name)
         if isinstance(self.payload, msgspec.Raw | None):

@@ -33,7 +33,7 @@ def read_named(path: str) -> str:
 
     Raises:
         OSError: it cannot be read, or is too large.
-        ValueError: it is not UTF-8, or `path` is none.
+        ValueError: it is not UTF-8, or `path` is not a path.
     """
     with open(path, "rb") as file:
         return _decode(file.read(MAX_FILE_BYTES + 1))
@@ -59,7 +59,7 @@ def read_settled(
         if content != before:
             before, same_since = content, now()
         enough = STILL_FOR if content.endswith(b"\n") else UNFINISHED_STILL_FOR
-        # A time in the future is a clock's fault, and no sign of a writer.
+        # A time in the future is a clock's fault, not a sign of a writer.
         if not 0 <= age < enough or now() - same_since >= enough:
             return _decode(content)
         if now() >= end:

@@ -145,7 +145,7 @@ def _read_long(raw: bytes) -> Iterator[Message | None]:
     try:
         layout = yield from survey_object(raw, mend_surrogates, _INSIDE)
     except TooMany as error:
-        raise InvalidMessage(f"The message is not one: {error}.", code=INVALID_REQUEST) from None
+        raise InvalidMessage(f"The message is refused: {error}.", code=INVALID_REQUEST) from None
     except UNREADABLE as error:
         raise _explain("message", raw, error, _find_own_id(raw)) from None
     if (yield from _has_line_end(raw, SLICE_BYTES)):

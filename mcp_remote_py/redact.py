@@ -116,7 +116,7 @@ def mask_url(url: str) -> str:
 
 
 def secrets_in_url(url: str) -> tuple[Secret, ...]:
-    """What `mask_url` leaves out of the URL, for `remember`; short and plain values are none."""
+    """What `mask_url` leaves out of the URL, for `remember`; short and plain values are not."""
     rest = url.partition("://")[2].partition("#")[0]
     rest, _, query = rest.partition("?")
     found = [segment for segment in rest.split("/")[1:] if may_be_key(segment)]

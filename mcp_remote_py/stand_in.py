@@ -184,7 +184,7 @@ class StandIn:
 
 
 def _version_wanted(request: Message) -> str:
-    """The revision the host asks for, "" where it is none of those that begin like this."""
+    """The revision the host asks for, "" where it is not one that begins like this."""
     version = read_text(request.members.get("protocolVersion"))
     return version if version in HANDSHAKE_VERSIONS else ""
 
@@ -198,7 +198,7 @@ def _read_initialize(result: bytes) -> _Initialize | None:
 
 
 def _filter_tools(result: bytes, catalog: ToolCatalog) -> bytes:
-    """What the host may see of the list, empty where it is none."""
+    """What the host may see of the list; empty where it is not a list."""
     try:
         _decode_tools(result)
     except UNREADABLE:

@@ -14,8 +14,8 @@ from mcp_remote_py.settings.network import Tls
 def build_tls_context(tls: Tls, *, certified: bool = True) -> ssl.SSLContext:
     """The operating system's trust store plus the files given (decision D10).
 
-    `certified` is for the MCP server alone: who else asks for the client certificate, such as an
-    authorization server (RFC 8705 is not supported), gets none.
+    `certified` is for the MCP server alone: nobody else gets the client certificate, such as an
+    authorization server that asks for it (RFC 8705 is not supported).
 
     Raises:
         UsageError: a file is not a PEM file of that kind.

@@ -37,7 +37,7 @@ class Canaries:
         self._secrets: set[bytes] = set()
 
     def register(self, secrets: Iterable[str]) -> None:
-        """From now on these are secrets; short ones are none."""
+        """From now on these are secrets; short ones are not."""
         self._secrets.update(secret.encode() for secret in secrets if len(secret) >= SHORTEST)
 
     def are_in(self, data: bytes) -> bool:

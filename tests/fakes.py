@@ -403,6 +403,6 @@ def _params(params: Json | None) -> Json:
 
 
 def cycle(numbers: Sequence[float]) -> Callable[[], float]:
-    """A source of randomness that is none."""
+    """A source of randomness that is not random."""
     endless = itertools.cycle(numbers)
     return lambda: next(endless)

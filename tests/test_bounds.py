@@ -45,7 +45,7 @@ def decode(coding: bytes, *pieces: bytes) -> bytes:
 
 @pytest.mark.report("S5", "S6")
 @pytest.mark.parametrize("name", [b"", b"identity", b"None", b"UTF-8", b"identity, ", b" , "])
-def test_a_name_for_nothing_is_no_coding(name: bytes) -> None:
+def test_a_name_for_nothing_is_not_a_coding(name: bytes) -> None:
     assert open_body(name, WHO) is None
 
 

@@ -44,7 +44,7 @@ def test_secret_without_a_mark_is_found_as_a_word(text: str) -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"short", b"canary", b"canary-access-0123456789abcde*"])
-def test_other_text_is_no_secret(data: bytes) -> None:
+def test_other_text_is_not_a_secret(data: bytes) -> None:
     assert not canaries().are_in(data)
 
 

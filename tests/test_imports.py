@@ -25,7 +25,7 @@ ALLOWED = {"httptools", "idna", "msgspec", "typing_extensions"}
 PACKAGE = Path(__file__).parent.parent / "mcp_remote_py"
 
 SLOW = {"email", "http.client", "http.server", "urllib.request"}
-"""Modules of the standard library that cost 10 ms and more and that a relay has no use for."""
+"""Modules of the standard library that cost 10 ms and more and that a relay does not need."""
 
 RARE = {
     *("argparse", "difflib", "gettext"),

@@ -178,7 +178,7 @@ def test_a_raw_line_end_inside_a_string_is_refused(end: bytes) -> None:
 
 
 @pytest.mark.promise("R2")
-def test_a_leading_byte_order_mark_is_no_part_of_the_message() -> None:
+def test_a_leading_byte_order_mark_is_not_a_part_of_the_message() -> None:
     raw = b'{"id":7,"method":"x"}'
     mark = b"\xef\xbb\xbf"
     assert parse_message(mark + raw).raw == raw
@@ -279,7 +279,7 @@ def test_a_message_prints_without_its_params() -> None:
     assert str(parse_message(b'{"id":1,"result":"secret"}')) == "response 1"
 
 
-# ------------------------------------------------------------------------- what is no message
+# --------------------------------------------------------------------- what is not a message
 
 
 @pytest.mark.promise("R1")
@@ -341,7 +341,7 @@ def test_broken_json_is_refused_with_its_place_and_id(
         (rb'{"id":7,"a":"\ud800","method":{}}', "`method` must be a string.", b"7"),
     ],
 )
-def test_json_that_is_no_message_is_refused(
+def test_json_that_is_not_a_message_is_refused(
     raw: bytes, sentence: str, raw_id: bytes | None
 ) -> None:
     error = refuse(raw)
@@ -441,7 +441,7 @@ def test_a_broken_element_of_a_batch_is_answered_by_its_own_id() -> None:
         (b"[1]]", "trailing characters (byte 3)"),
     ],
 )
-def test_a_batch_that_is_no_json_is_one_error(raw: bytes, place: str) -> None:
+def test_a_batch_that_is_not_json_is_one_error(raw: bytes, place: str) -> None:
     error = refuse(raw)
     assert str(error) == f"The batch is not valid JSON: {place}."
     assert (error.code, error.raw_id) == (PARSE_ERROR, None)
@@ -467,7 +467,7 @@ def test_a_batch_that_is_no_json_is_one_error(raw: bytes, place: str) -> None:
         (b'{"params":{"a":[', b'],"id":5}}', None),
         (b'{"params":[{"id":5},', b'{"id":5}]}', None),
         (b'[{"id":5,"method":"x"},', b'{"id":6}]', None),
-        # Texts are none.
+        # Texts are not members.
         (rb'{"a":"{\"id\":5,","b":[', b"]}", None),
         (rb'{"a":"x,\"id\":5,\"b\":[', rb'],\"id\":6}"}', None),
         (b'{"a":"id","b":5,"c":["id",', b'"id",5]}', None),

@@ -152,7 +152,7 @@ def test_the_null_device_may_be_both() -> None:
         logs.configure(LogSettings(file=os.devnull), (), None, stdout.fileno()).close()
 
 
-def test_a_closed_stdout_is_no_file(tmp_path: Path) -> None:
+def test_a_closed_stdout_is_not_a_file(tmp_path: Path) -> None:
     path = tmp_path / "log"
     logs.configure(LogSettings(file=str(path)), (), None, -1).close()
     assert path.exists()

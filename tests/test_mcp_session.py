@@ -165,7 +165,7 @@ def test_the_version_is_told_where_it_is_one(result: bytes, version: str) -> Non
 
 
 @pytest.mark.parametrize("result", [b"null", b"[]", b"5", b'"2025-06-18"'])
-def test_a_result_that_is_no_object_is_no_handshake(result: bytes) -> None:
+def test_a_result_that_is_not_an_object_is_not_a_handshake(result: bytes) -> None:
     memory = SessionReplay()
     assert note(memory, "initialize", INITIALIZE, result) == ""
     assert not memory.established

@@ -137,7 +137,7 @@ def test_no_more_is_read_than_the_bound(tmp_path: Path, read: Callable[[str], st
     assert caught.value.errno == errno.EFBIG
 
 
-def test_endless_devices_and_pipes_are_no_trap(tmp_path: Path) -> None:
+def test_endless_devices_and_pipes_are_not_a_trap(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="larger than"):
         read_named("/dev/zero")
     pipe = tmp_path / "pipe"
@@ -155,7 +155,7 @@ def test_other_encodings_are_told(tmp_path: Path, content: bytes) -> None:
         read_named(str(path))
 
 
-def test_the_mark_that_editors_on_windows_write_is_no_part_of_the_text(tmp_path: Path) -> None:
+def test_the_mark_that_editors_on_windows_write_is_not_a_part_of_the_text(tmp_path: Path) -> None:
     path = tmp_path / "key"
     path.write_bytes(b"\xef\xbb\xbf-----BEGIN x\n")
     assert read_named(str(path)) == "-----BEGIN x\n"

@@ -135,7 +135,7 @@ def test_address_in_any_spelling(host: str, address: str) -> None:
         "127.0.0.1..", "-1",
     ],
 )  # fmt: skip
-def test_what_is_no_address(host: str) -> None:
+def test_what_is_not_an_address(host: str) -> None:
     assert read_literal(host) is None
     assert network_of_literal(host) is None
 

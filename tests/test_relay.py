@@ -121,7 +121,7 @@ def lose_once() -> Behaviour:
 
 OUTCOMES: list[tuple[str, str, Behaviour, int, str]] = [
     ("answer", "tools/call", good, 1, ""),
-    ("no answer", "tools/call", silent, 1, "without an answer"),
+    ("no answer", "tools/call", silent, 1, "does not contain the answer"),
     ("unusable", "tools/call", fail(lambda: Unusable("Broken.")), 1, "Broken."),
     ("refused", "tools/call", fail(lambda: Refused("No.", status=403)), 1, "No."),
     ("interrupted", "tools/call", fail(lambda: Interrupted("Cut.")), 1, "may have been executed"),

@@ -84,7 +84,7 @@ def test_version_nobody_knows_is_answered_by_the_newest(params: Json | None) -> 
     assert json.loads(stand_in(params=params).greet())["protocolVersion"] == NEWEST_HANDSHAKE
 
 
-def test_params_that_are_no_object_are_answered_too() -> None:
+def test_params_that_are_not_an_object_are_answered_too() -> None:
     message = parse_message(b'{"id":1,"method":"initialize","params":[]}')
     one = StandIn(message, FakeSignInWatch(TODO), ToolCatalog(ToolRules()))
     assert json.loads(one.greet())["protocolVersion"] == NEWEST_HANDSHAKE

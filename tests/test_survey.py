@@ -178,7 +178,7 @@ def test_members_inside_are_found_as_the_decoder_finds_them(
     assert inner_of(text, layout, "d") is None
 
 
-def test_members_inside_are_not_given_where_they_are_no_object_or_many() -> None:
+def test_members_inside_are_not_given_where_they_are_not_an_object_or_many() -> None:
     many = b"{%b}" % b",".join(b'"%d":0' % number for number in range(MAX_MEMBERS + 1))
     few = b"{%b}" % b",".join(b'"%d":0' % number for number in range(MAX_MEMBERS))
     text = b'{"a":[1],"b":%b,"c":%b,"d":{"x":1},"d":{"y":2},"e":{"x":1},"e":0}' % (many, few)

@@ -282,7 +282,7 @@ def test_the_name_in_a_call(params: bytes, name: str | None) -> None:
 
 @pytest.mark.promise("R1")
 @pytest.mark.parametrize("depth", range(840, 1000, 20))
-def test_what_was_just_shallow_enough_to_be_read_is_no_crash_later(depth: int) -> None:
+def test_what_was_just_shallow_enough_to_be_read_is_not_a_crash_later(depth: int) -> None:
     nested = b"[" * depth + b"]" * depth
     line = b'{"id":1,"method":"tools/call","params":{"arguments":%b,"name":"a"}}' % nested
     try:

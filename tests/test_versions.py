@@ -1,4 +1,4 @@
-"""Every revision is of one era; what is no revision is of none. The SDK is the judge."""
+"""Every revision is of one era; what is not a revision is of none. The SDK is the judge."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_an_older_date_is_not_modern(version: str) -> None:
         "3",
     ],
 )
-def test_a_word_that_is_no_date_is_no_revision(version: str) -> None:
+def test_a_word_that_is_not_a_date_is_not_a_revision(version: str) -> None:
     assert not is_modern(version)
 
 

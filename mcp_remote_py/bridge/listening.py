@@ -128,7 +128,7 @@ class Stream:
 
 
 class Listening:
-    """The one subscription of a host that knows none: it follows what the host wants to hear."""
+    """The one subscription for a host without any: it follows what the host wants to hear."""
 
     def __init__(self, server: ModernServer, open_stream: OpenStream, clock: Clock) -> None:
         self._server = server

@@ -93,9 +93,9 @@ class EraChannel:
         self._random = random
         self._translation: _Translation | None = None
         self._doubted = False
-        """A handshake server said what a modern one would say, and was none: it means its own."""
+        """A handshake server has used a modern error code in a sense of its own."""
         self._generation = 0
-        """How many sessions were lost, or eras."""
+        """How often a session was lost, or the era changed."""
         self._suspicion = False
         """An answer came that leaves session or era in doubt."""
         self._question: asyncio.Task[SessionLost | None] | None = None
@@ -130,7 +130,7 @@ class EraChannel:
     # ------------------------------------------------------------------ verdicts
 
     def _verdict(self, error: ExchangeError) -> SessionLost | None:
-        """What a failure says of session or era, had it befallen a request without effect."""
+        """What a failure would say of session or era, were the request without effect."""
         if self._translation is not None:
             if judge_failure(error) is not Era.LEGACY:
                 return None
@@ -138,7 +138,7 @@ class EraChannel:
             return error
         elif self._era.fixed or self._doubted or failure_code(error) not in LEGACY_REFUSED:
             return None
-        text = "The server has become one of another era of the protocol."
+        text = "The server now speaks another era of the protocol."
         return SessionLost(text, status=error.status, body=error.body)
 
     def _conclude(self, verdict: SessionLost, error: ExchangeError) -> SessionLost:
@@ -192,7 +192,7 @@ class EraChannel:
             self._question = None
 
     def _begin_anew(self) -> None:
-        """What is in doubt, or asked, of the session that was says nothing of the next."""
+        """Doubts and questions about the last session say nothing about the next."""
         self._end_translation()
         self._suspicion = False
         self._question = None
@@ -221,7 +221,7 @@ class EraChannel:
         else:
             if translation is not None and judge_discovery(answer) is Era.MODERN:
                 return None
-            failure = Unusable("Its answer is one of another era.", status=200, body=answer.raw)
+            failure = Unusable("Its answer is of another era.", status=200, body=answer.raw)
         verdict = self._verdict(failure)
         return verdict and self._conclude(verdict, failure)
 
@@ -471,7 +471,7 @@ class EraChannel:
         """The server's answer, as soon as it is there; its stream may end later.
 
         Raises:
-            ExchangeError: there is none. A refusal that carries an error answer is an answer.
+            ExchangeError: none came. A refusal that carries an error answer is an answer.
         """
         answer: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
 
@@ -503,7 +503,7 @@ class EraChannel:
         if error is not None:
             raise error
         raise Unusable(
-            "The server answered without an answer to this request.",
+            "The server's response does not contain the answer to this request.",
             hint="That is a fault of the server.",
         )
 
@@ -529,7 +529,7 @@ class EraChannel:
             del self._expected[request.key]  # else the same request was made again
 
     async def _relearn(self, call: Message) -> bool:
-        """Reads the tools again for a call whose headers were refused; whether they are others."""
+        """Reads the tools again for a call whose headers were refused; whether they changed."""
         before = self._parameters.headers(call)
         params = {name: one for name, one in call.members.items() if name == "_meta"}
         for page in range(MAX_TOOL_PAGES):
@@ -542,7 +542,7 @@ class EraChannel:
             if answer.is_error:
                 break
             if self._parameters.headers(call) != before:
-                logger.info("The headers for %s are others now; trying again.", called_tool(call))
+                logger.info("The headers for %s have changed; trying again.", called_tool(call))
                 return True
             if "nextCursor" not in answer.members:
                 break
@@ -580,7 +580,7 @@ class EraChannel:
 
 
 def _copy(verdict: SessionLost) -> SessionLost:
-    """For each that hears of it, and proven."""
+    """A verdict for each that hears of it, now proven."""
     return SessionLost(verdict.cause, hint=verdict.hint, status=verdict.status)
 
 

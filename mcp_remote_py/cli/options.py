@@ -183,7 +183,7 @@ ALL_OPTIONS = (
     Option(
         "--enable-proxy",
         "",
-        "Accepted for mcp-remote's sake: HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY are"
+        "Accepted because mcp-remote has it: HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY are"
         " always used.",
         CONNECTION,
         _NETWORK,

@@ -60,7 +60,7 @@ COMMANDS = {
         Command(
             STATUS,
             "[URL]",
-            "Shows who is signed in where, until when; no token.",
+            "Shows who is signed in where and until when, never a token.",
             "Address of a server; without it, every one that is known.",
         ),
     )

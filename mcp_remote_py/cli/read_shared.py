@@ -67,7 +67,7 @@ def read_network(given: Given) -> Network:
 
 
 def _or_default(seconds: float | None, default: float | None) -> float | None:
-    """The limit in seconds, None without one, of 0 for none and None for the default."""
+    """The limit in seconds, None without one; `seconds` is 0 for none, None for the default."""
     return default if seconds is None else seconds or None
 
 

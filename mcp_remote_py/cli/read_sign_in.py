@@ -74,11 +74,11 @@ _NEEDS = (
     ("--idp-client-id", "--idp-token-endpoint"),
     ("--idp-id-token", "--idp-token-endpoint"),
 )
-"""An option, and what it is of no effect without; any grant will do for one that needs a grant."""
+"""An option, and what it needs to have an effect; any grant will do for one that needs a grant."""
 
 
 def _choose_grant(given: Given) -> str | None:
-    """The sign-in without a person, None where there is one.
+    """The sign-in without a person, None where a person signs in.
 
     Raises:
         UsageError: options that do not go together, or miss another.
@@ -101,7 +101,7 @@ def _choose_grant(given: Given) -> str | None:
 
 
 def _unattended(given: Given) -> Unattended | None:
-    """How to sign in without a person, None where there is one.
+    """How to sign in without a person, None where a person signs in.
 
     Raises:
         UsageError: options that do not go together, or miss another, or name what cannot be used.

@@ -48,7 +48,7 @@ def choose_from(*names: str) -> Read:
 
 
 def read_limit(text: str, reading: Reading) -> float:
-    """Seconds; 0 is no limit."""
+    """Seconds; 0 means no limit."""
     return words.parse_seconds(text, reading.option)
 
 

@@ -51,8 +51,8 @@ def run_logout(
     sessions, nameless = find_sessions(settings, environment)
     if nameless:
         logger.error(
-            "Stored sign-ins whose record cannot be used, so that nothing tells their server: %d. "
-            "Name each: mcp-remote-py logout URL. Or delete their files, in %s.",
+            "Stored sign-ins whose server is not known, because their record cannot be used: %d. "
+            "Name each server: mcp-remote-py logout URL. Or delete their files, in %s.",
             nameless,
             state_directory(environment) / FOLDER,
         )

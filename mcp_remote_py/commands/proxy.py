@@ -195,7 +195,7 @@ async def _relay(
     known = state.read()
     era = make_era(settings.protocol, known.era, lambda found: state.update(era=found.value))
     parameters = ParameterHeaders()
-    # Who gave a credential meant that one: no sign-in then (decision D12).
+    # A person who gave a credential meant that one: nobody signs in (decision D12).
     authorizer = on_connected = None
     if not headers.has_authorization:
         signed_in = known.signed_in_at is not None

@@ -72,7 +72,7 @@ if sys.platform == "win32":
         pass
 
     def describe_strangeness(status: os.stat_result) -> str:
-        """None is known here."""
+        """Nothing is strange here."""
         return ""
 
     def close_to_others(descriptor: int, status: os.stat_result) -> bool:
@@ -107,7 +107,7 @@ else:
         )
 
     def describe_strangeness(status: os.stat_result) -> str:
-        """What an open file has that none of ours has, "" for nothing."""
+        """What makes an open file unlike ours, "" for nothing."""
         if not stat.S_ISREG(status.st_mode):
             return "is not a plain file"
         if status.st_uid != os.geteuid():
@@ -274,7 +274,7 @@ def open_private(path: Path, flags: int) -> int:
 def read_private(path: Path) -> bytes | None:
     """The content, or None where there is no such file; a file open to others is closed to them.
 
-    A folder, and a file that is too large to be ours, have none: b"".
+    A folder, and a file that is too large to be ours, count as empty: b"".
 
     Raises:
         StoreError: it is there, but cannot be read, or another user may have prepared it.

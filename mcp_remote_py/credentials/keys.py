@@ -182,7 +182,7 @@ def open_keyring() -> Backend:
     """The keyring of this desktop; loads the library, which looks for one.
 
     Raises:
-        StoreError: there is none.
+        StoreError: none was found.
     """
     import keyring
 
@@ -196,7 +196,7 @@ def open_keyring() -> Backend:
 
 
 class FileKey:
-    """The key in a file of its owner: for a machine without a keyring, or who wants it so."""
+    """The key in a file of its owner: for a machine without a keyring, or where that is wanted."""
 
     def __init__(self, path: Path, randomness: Randomness) -> None:
         self._path = path

@@ -61,7 +61,7 @@ class ProcessLock:
 
     @asynccontextmanager
     async def hold(self, seconds: float) -> AsyncGenerator[Held]:
-        """Holds the lock inside the `async with`; waits at most that long, never the loop.
+        """Holds the lock inside the `async with`; waits at most that long, without blocking.
 
         Raises:
             LockBusy: it was not free in time.

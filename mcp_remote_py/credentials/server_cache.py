@@ -92,7 +92,7 @@ class ServerCache:
                 write_private(self._path, data, self._randomness)
             except StoreError as error:
                 if error.cause != self._failure:  # a disk that is full is so for long
-                    logger.warning("What the server said is not kept: %s", error.sentence())
+                    logger.warning("What the server said could not be saved: %s", error.sentence())
                 self._failure = error.cause
                 return
             self._last, self._failure = after, ""

@@ -36,7 +36,7 @@ logger = logging.getLogger("mcp_remote_py.credentials")
 RECORD_SCHEMA = 2
 """2 added all but `server` and `transport`. A record of 1 reads as one with nothing more in it."""
 MAX_UNWRITTEN = 1000
-"""Changes kept for a disk that takes none. The policy's waits make it days until there are so many,
+"""Changes kept while a disk refuses them. The policy's waits make it days until there are so many,
 and what was tried a day ago counts for nothing."""
 DIRECTORY_VARIABLE = "MCP_REMOTE_CONFIG_DIR"
 """mcp-remote's name for the folder of what it keeps."""
@@ -317,7 +317,7 @@ _decode_record = msgspec.json.Decoder(_Record).decode
 
 
 def _read(path: Path) -> bytes | None:
-    """The bytes of a record, None where there is none, nor could be one.
+    """The bytes of a record, None where there is not one and cannot be one.
 
     Raises:
         StoreError: there is one that cannot be read.

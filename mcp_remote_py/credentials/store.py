@@ -50,12 +50,12 @@ class Store(Protocol):
         ...
 
     def reserve(self, session: str) -> None:
-        """Takes the space for the next `save`, which then fails for no want of it.
+        """Takes the space for the next `save`, which then does not fail for want of it.
 
         To be called under the lock of the store.
 
         Raises:
-            StoreError: there is none, or `save` would fail for another reason.
+            StoreError: there is no space, or `save` would fail for another reason.
         """
         ...
 
@@ -297,7 +297,7 @@ def _secret(value: str | None) -> Secret | None:
 
 
 def _finite(value: float | None) -> float | None:
-    """JSON has no infinity, and a lifetime of 1e999 seconds is none."""
+    """None for infinity, which JSON does not have: a lifetime of 1e999 seconds never ends."""
     return value if value is not None and math.isfinite(value) else None
 
 

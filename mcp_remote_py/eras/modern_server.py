@@ -277,7 +277,7 @@ class ModernServer:
     # ------------------------------------------------------------------ notifications
 
     def tell(self, notification: Message) -> Message | None:
-        """A notification of the host as the server wants it, None where it has no use for it."""
+        """A notification of the host as the server wants it, None where it does not need it."""
         if notification.method in HOST_NOTICES:
             return None
         params = meta.put_meta(notification, self._envelope())
@@ -314,7 +314,7 @@ _NOTHING: Tree = {}
 
 
 def _answer(answer: Message) -> Conversation:
-    """A conversation that needs nobody."""
+    """A conversation that asks for nothing and ends with this answer."""
     yield from ()
     return answer
 

@@ -89,7 +89,7 @@ async def connect(
         # Without a time-out of ours it is the kernel's, which is an OSError with a number.
         if error.errno is not None:
             raise NotConnected(describe_error(error)) from error
-        raise ConnectTimeout(f"no connection in {seconds:g} seconds") from None
+        raise ConnectTimeout(f"no connection within {seconds:g} seconds") from None
     except OSError as error:
         raise NotConnected(describe_error(error)) from error
     set_option = wire.get_extra_info("socket").setsockopt

@@ -66,7 +66,7 @@ class Connection:
         target = self._prefix + request.target
         head = write_head(request.method, target, [*request.headers, *self._extra])
         if self._wire.has_spoken:
-            raise NotTaken("the server closed it" if self._wire.ended else "it spoke unasked")
+            raise NotTaken("the server closed it" if self._wire.ended else "it sent data too early")
         reader = self._reader = ResponseReader(request.method)
         await self._wire.write(head, request.body, seconds)
         rest: bytes | None = None

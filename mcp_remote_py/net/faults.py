@@ -27,11 +27,11 @@ class NotTaken(Fault):
 
 
 class CannotBeSent(Fault):
-    """The request is not one that HTTP has."""
+    """The request has something that HTTP does not allow."""
 
 
 class Silence(Fault):
-    """Nothing came, or nothing left, in time."""
+    """Nothing arrived, or nothing could be sent, in time."""
 
 
 class Broken(Fault):

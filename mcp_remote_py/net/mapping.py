@@ -68,7 +68,7 @@ def explain(error: Exception, *, sent: bool, where: str = "") -> Exception:
     return error
 
 
-_ILLEGAL_HINT = "Check the URL: else it is a fault of the server, or of a proxy on the way."
+_ILLEGAL_HINT = "Check the URL. If it is right, the server or a proxy on the way has a fault."
 
 _CONNECT_HINT = "Check the URL, the network and whether a VPN or proxy is needed."
 

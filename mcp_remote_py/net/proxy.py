@@ -35,7 +35,7 @@ async def connect_through(
     `seconds` is for each step: the connection, TLS with the proxy, the tunnel, TLS in it.
 
     Raises:
-        Fault: there is none.
+        Fault: it did not come about.
     """
     parts = urlsplit(proxy.reveal())
     host = parts.hostname or ""
@@ -67,8 +67,8 @@ async def _open_tunnel(
         async with asyncio.timeout(seconds):
             answer = await Connection(wire).exchange(request, None)
     except TimeoutError:
-        raise ConnectTimeout(f"no tunnel in {seconds:g} seconds") from None
+        raise ConnectTimeout(f"no tunnel within {seconds:g} seconds") from None
     if answer.status >= 300:
         raise ProxyRefusal(f"{answer.status} {answer.reason.decode('latin-1')}")
     if wire.has_spoken:  # it would be taken for the server's
-        raise ProxyRefusal("it spoke, or hung up, where the server should begin")
+        raise ProxyRefusal("it sent data or hung up before the server could begin")

@@ -113,7 +113,7 @@ class Wire(asyncio.Protocol):
         """The next bytes, as they came, but at most `limit`; `b""` at the end.
 
         Raises:
-            Silence: nothing came in `seconds`.
+            Silence: nothing arrived within `seconds`.
             Broken: the connection was lost.
         """
         while not self._chunks:
@@ -122,7 +122,7 @@ class Wire(asyncio.Protocol):
             if self.ended:
                 return b""
             if not await self._wait(seconds):
-                raise Silence(f"nothing came in {seconds:g} seconds")
+                raise Silence(f"nothing arrived within {seconds:g} seconds")
         return self._take(limit)
 
     def unread(self, data: bytes) -> None:
@@ -173,7 +173,7 @@ class Wire(asyncio.Protocol):
         before: what it said may be worth reading. What is left then is written meanwhile.
 
         Raises:
-            Silence: nothing left in `seconds`, and nothing came.
+            Silence: nothing was sent for `seconds`, and nothing came.
         """
         if sum(memoryview(piece).nbytes for piece in body) < CORK_BYTES:
             cast("asyncio.Transport", self._transport).write(b"".join((head, *body)))
@@ -181,7 +181,7 @@ class Wire(asyncio.Protocol):
             self._writing = asyncio.ensure_future(self._write_slices((head, *body)))
         while (self.is_writing or not self._may_write) and not self.has_spoken:
             if not await self._wait(seconds):
-                raise Silence(f"nothing left in {seconds:g} seconds")
+                raise Silence(f"nothing could be sent for {seconds:g} seconds")
 
     async def _write_slices(self, pieces: Sequence[Buffer]) -> None:
         """Hands on no more than the transport takes: it would copy all of it at once."""

@@ -64,16 +64,16 @@ class SignInBudget(msgspec.Struct, frozen=True, omit_defaults=True):
     scopes: tuple[str, ...] = ()
     """Sets of scopes that a tab was opened for, sorted, blank-separated."""
     attempt_after: float = 0.0
-    """No sign-in is begun by itself before."""
+    """No sign-in starts by itself before this time."""
     renewed_at: float = 0.0
     unfinished_renewals: int = 0
-    """Renewals in a row of whose end nobody knows: their processes were killed."""
+    """Renewals in a row whose end is not known: their processes were killed."""
     vain_renewals: int = 0
     """Renewals that gave a token, since one was last accepted."""
     renewal_failures: int = 0
     """Renewals in a row that ended without a verdict."""
     renew_after: float = 0.0
-    """No renewal is tried before."""
+    """No renewal is tried before this time."""
 
 
 def is_proven(budget: SignInBudget, obtained_at: float) -> bool:
@@ -217,10 +217,10 @@ def apply_late(
 ) -> SignInBudget:
     """What a change makes of `budget`, made long after its time, when it could be written at last.
 
-    Whatever others have noted meanwhile goes on to hold: no wait becomes shorter.
+    What others have noted meanwhile still holds: no wait becomes shorter.
     """
     changed = change(budget)
-    if changed.renewed_at < budget.renewed_at:  # of a renewal before theirs nothing follows
+    if changed.renewed_at < budget.renewed_at:  # theirs is later, and counts
         unfinished = budget.unfinished_renewals
     else:
         unfinished = changed.unfinished_renewals

@@ -40,7 +40,7 @@ class Challenge(NamedTuple):
     dpop_algorithms: tuple[str, ...] | None = None
     dpop_error: str = ""
     dpop_only: bool = False
-    """Whether no Bearer challenge is beside it."""
+    """Whether it comes without a Bearer challenge."""
 
 
 def parse_challenge(value: str) -> Challenge:

@@ -59,7 +59,7 @@ class Claims(NamedTuple):
 
 
 def read_claims(token: Secret | None) -> Claims:
-    """The claims of a JWT, its signature unchecked; none of what is not a JWT, or is encrypted."""
+    """The claims of a JWT, its signature unchecked; empty for what is not a JWT or is encrypted."""
     members = _read_payload("" if token is None else token.reveal())
     issuer = members.get("iss")
     # Entra and Okta write `scp`: the one a string, the other a list.
@@ -82,7 +82,7 @@ def explain_mismatch(token: Secret, *, issuer: str, resource: str, scope: str, n
     """How the claims of a refused token differ from what was wanted, in sentences on one line.
 
     `issuer` and `resource` are those of the metadata, `scope` what was asked for, each "" where
-    there is none. It is evidence and no verdict: a server may well accept what differs here.
+    there is none. It is evidence, not a verdict: a server may well accept what differs here.
     """
     claims = read_claims(token)
     if claims == Claims():

@@ -29,7 +29,7 @@ DEFAULT_INTERVAL = 5.0
 """Seconds between two polls (§3.2), and what `slow_down` adds (§3.5)."""
 
 MAX_INTERVAL = 60.0
-"""Seconds: a server that wants more would keep the person waiting long after the deed."""
+"""Seconds: a server that wants more would keep the person waiting long after they are done."""
 
 DEFAULT_LIFETIME = 600.0
 """Seconds a code is taken to be good for where the server does not say, as it must (§3.2)."""
@@ -84,7 +84,7 @@ def ask_by_code(
 
 
 def _next_interval(error: TokenError, interval: float) -> float:
-    """How long to wait before the next poll; raises where there is to be none."""
+    """How long to wait before the next poll; raises where the polling must end."""
     if error.error == "authorization_pending":
         return interval
     if error.error == "slow_down":

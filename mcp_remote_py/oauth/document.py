@@ -22,7 +22,7 @@ def fetch(request: HttpRequest, *, follow_redirects: bool = True) -> Conversatio
     """The answer to `request`.
 
     Raises:
-        NotSent, Interrupted: none came.
+        NotSent, Interrupted: no answer came.
     """
     return (yield from ask(Fetch(request, follow_redirects)))
 
@@ -60,7 +60,7 @@ def quote(text: str) -> str:
 
 
 def describe(url: str, response: HttpResponse) -> str:
-    """The evidence: what came from where. For answers that can hold no secret: it quotes them."""
+    """The evidence: what came from where. For answers that cannot hold a secret: it quotes them."""
     words = words_of(response.body)
     return f"{describe_briefly(url, response)}{f': {quote(words)}' if words else ''}"
 

@@ -35,7 +35,7 @@ def choose_algorithm(challenge: Challenge, discovered: Discovered) -> str:
     knows them (§5.1).
 
     Raises:
-        SignInFailed: proofs are demanded, and by none of our algorithms.
+        SignInFailed: proofs are demanded, but not by an algorithm of ours.
     """
     offered = challenge.dpop_algorithms
     demanded = discovered.dpop_required or challenge.dpop_only
@@ -49,8 +49,8 @@ def choose_algorithm(challenge: Challenge, discovered: Discovered) -> str:
     if not demanded:
         return ""
     raise SignInFailed(
-        "The server wants proofs of possession (DPoP) signed by none of "
-        f"{', '.join(_ALGORITHMS)}; named are: {quote('; '.join(map(' '.join, lists)))}.",
+        "The server wants proofs of possession (DPoP) by "
+        f"{quote('; '.join(map(' '.join, lists)))}; supported here are {', '.join(_ALGORITHMS)}.",
         hint="Tell whoever runs the server.",
     )
 

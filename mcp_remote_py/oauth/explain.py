@@ -24,9 +24,7 @@ _LOGIN = "mcp-remote-py login URL"
 
 def hint_at_disk() -> str:
     """What helps tokens that a disk did not take."""
-    return (
-        "Make room on the disk, or have it mended: the process that has the tokens goes on trying."
-    )
+    return "Make room on the disk, or repair it: the process that has the tokens goes on trying."
 
 
 def _name_command(settings: SignInSettings, what_for: str) -> str:
@@ -84,7 +82,7 @@ def explain_token(
         which = "it was just given" if is_new else "it has never accepted"
         hint += _name_command(settings, "To sign in all the same")
     else:
-        which = "of which no record is left that it ever worked"
+        which = "that may never have worked (no record is left)"
         hint = f"If it did, sign in again: {_LOGIN}. If it never did: {hint}"
     return Refused(f"The server refuses a token {which}{said}. {evidence}", hint=hint, status=401)
 
@@ -127,7 +125,7 @@ def explain_renewal(
         failed = "The token could not be renewed now" if is_new else _FAILED_BEFORE
         cause = f"{failed}: {error.cause}"
         if settings.unattended is not None or isinstance(error, SignInFailed):
-            hint = f"{error.hint} "  # of files and options, which are to be mended
+            hint = f"{error.hint} "  # of files and options, which must be corrected
     hint += f"Nothing that is stored is lost: it is tried again in {describe_wait(wait)}."
     kind = NotSent if isinstance(error, NotSent) and is_new else Refused
     return kind(cause, hint=hint + _name_command(settings, "To sign in anew"), retry_after=wait)
@@ -138,7 +136,7 @@ def explain_budget(
 ) -> SignInFailed:
     """No tab may open now; `last_error` and `last_hint` are of the sign-in that failed last."""
     wait = describe_wait(wait_for_tab(budget, now, step_up=False))
-    hint = f"No other sign-in is begun by itself for {wait}."
+    hint = f"No other sign-in starts by itself for {wait}."
     if _LOGIN not in last_hint:
         hint += _name_command(settings, "To sign in now")
     return SignInFailed(

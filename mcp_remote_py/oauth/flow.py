@@ -375,7 +375,7 @@ def _has_tokens(credential: Credential | None) -> bool:
 
 
 def _is_dead(client: Client, error: AuthorizationRefused | GrantRefused) -> bool:
-    """Only what we registered can be replaced by us: a static client is the person's to mend."""
+    """Only what we registered can be replaced by us: a static client is the person's to correct."""
     return client.origin == "registered" and error.error in _DEAD_CLIENT_ERRORS
 
 

@@ -137,7 +137,7 @@ class Holdings:
         scopes: str = "",
         pending: PendingAuthorization | None = None,
     ) -> set[Fact]:
-        """What holds, for a token that was refused and scopes that are wanted, if any."""
+        """The facts, for a token that was refused and scopes that are wanted, if any."""
         now, shown = self._now(), self.shown(pending)
         because_refused = refused is not None and self.state() is not State.EXPIRED
         holds = {
@@ -236,7 +236,7 @@ class Holdings:
         yield from self.let_go()
 
     def claim(self) -> Conversation[None]:
-        """What is got next may not be storable: others must not take it for not got.
+        """What comes next may not be storable: others must not think that nothing came.
 
         Raises:
             StoreError: another process has something that is not stored.
@@ -245,7 +245,7 @@ class Holdings:
             raise explain_unsaved_elsewhere()
 
     def claim_if_possible(self) -> Conversation[None]:
-        """The same where a person has consented: it is got also where the disk has no locks."""
+        """The same where a person has consented: it goes on also where the disk has no locks."""
         with suppress(McpRemoteError):
             yield AcquireLock(Lock.UNSAVED)
 

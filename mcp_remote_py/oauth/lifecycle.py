@@ -71,11 +71,11 @@ _BEHIND_THE_LOCK = frozenset(
         Action.GIVE_UP_BUDGET,
     }
 )
-"""Decided by whoever holds the sign-in: what others do about it is to wait."""
+"""Decided by whoever holds the sign-in: the others wait."""
 
 
 class Parts(NamedTuple):
-    """What a lifecycle is put together of."""
+    """The parts of a lifecycle."""
 
     holdings: type[Holdings] = Holdings
     renewal: type[Renewal] = Renewal
@@ -164,7 +164,7 @@ class CredentialLifecycle:
         return held.token
 
     def note_acceptance(self, accepted: Secret) -> Callable[[SignInBudget], SignInBudget] | None:
-        """The change of the budget where the server took this token, None where that is known."""
+        """The change of the budget for an accepted token; None where that is noted already."""
         credential = self._held.credential
         if (
             credential is None

@@ -49,7 +49,7 @@ class SecretKind(Enum):
 class Belonging(NamedTuple):
     """Something of the person's; `name` is how a sentence begins that speaks of it.
 
-    `audience` is what a JWT says itself, None where it is none or was not read yet.
+    `audience` is what a JWT says itself, None where it is not a JWT or was not read yet.
     """
 
     kind: SecretKind
@@ -192,8 +192,8 @@ def explain_silence(place: Place, named: Named, problem: SignInFailed) -> SignIn
     else:
         hint = _offer(place.published_by, f"If {publisher} may have it, add ")
     return SignInFailed(
-        f"{publisher} publishes for the issuer {quote(place.issuer)}, which must say itself who "
-        f"may have what is yours: {problem.cause}",
+        f"{publisher} publishes for the issuer {quote(place.issuer)}. Only that issuer's own "
+        f"metadata say where your secret may go: {problem.cause}",
         hint=hint,
     )
 

@@ -87,7 +87,7 @@ def obtain_client(
         return stored
     if not server.registration_endpoint:
         raise SignInFailed(
-            f"The authorization server {server.issuer} lets no client register itself.",
+            f"The authorization server {server.issuer} does not let clients register themselves.",
             hint=f"{_BY_HAND} {_document_hint(server)}".rstrip(),
         )
     yield Report(f"Registering at {shorten(server.issuer)}.")
@@ -121,7 +121,7 @@ def _without_port(uri: str) -> str:
 
 
 def _is_usable(client: Client, redirect_uris: tuple[str, ...], now: float) -> bool:
-    """Exact redirect URIs only: a new registration costs less than a tab that says no."""
+    """Exact redirect URIs only: a new registration costs less than a tab that is refused."""
     return (
         client.origin == "registered"
         and not 0 < client.secret_expires_at <= now
@@ -165,7 +165,7 @@ def _read_static_client(
     covered = (_is_covered(uri, client.redirect_uris) for uri in redirect_uris)
     if redirect_uris and client.redirect_uris and not any(covered):
         raise UsageError(
-            f"The redirect_uris of {_CLIENT_INFO} do not have {redirect_uris[0]}, where the "
+            f"The redirect_uris of {_CLIENT_INFO} do not list {redirect_uris[0]}, where the "
             "answer of the sign-in is awaited.",
             hint="Choose the same address with the options PORT, --host and --callback-path.",
         )
@@ -318,7 +318,7 @@ def _judge_client(
     kept = tuple(uri for uri in redirect_uris if _is_covered(uri, registered))
     if redirect_uris and not kept:
         raise SignInFailed(
-            f"The authorization server registered {quote(' '.join(registered))} for the way back, "
+            f"The authorization server registered {quote(' '.join(registered))} as redirect URI, "
             f"not {redirect_uris[0]} (from {mask_url(url)}).",
             hint="Choose the same address with the options PORT, --host and --callback-path.",
         )
@@ -361,13 +361,13 @@ def _explain_refusal(
         )
     if server.is_default and status not in (400, 401, 403):
         return SignInFailed(
-            "The server wants a credential and offers no sign-in: it publishes nothing about one, "
+            "The server wants a credential and offers no sign-in: it publishes no metadata, "
             f"and no client can register ({evidence}).",
             hint='If it wants a token, give it with --header "Authorization: Bearer ${TOKEN}".',
         )
     if status in (401, 403):
         return SignInFailed(
-            f"The authorization server does not let just anybody register ({evidence}).",
+            f"The authorization server does not let every client register ({evidence}).",
             hint=f"{_BY_HAND} {_document_hint(server)}".rstrip(),
         )
     return SignInFailed(

@@ -63,7 +63,7 @@ class Renewal:
         `refused`: because the server refused it, not because it expires.
 
         Raises:
-            McpRemoteError: the lock is not to be had, or what is stored may be spent.
+            McpRemoteError: the lock cannot be had, or what is stored may be spent.
         """
         held = self.held
         known = held.token
@@ -78,7 +78,7 @@ class Renewal:
         ):
             held.check_budget()
             yield from held.claim()
-            # What is renewed is what is stored; a disk that does not take it takes no other.
+            # Only what is stored is renewed; a disk that refuses it would refuse the next one.
             yield from held.store()
             yield from self._make_room()
             yield from self.renew_now(held.credential or credential)

@@ -1,8 +1,8 @@
 """One sign-in for all processes: what is stored, counted and shown around it, and in which order.
 
 What a tab costs is written before it opens, and what finishes it before it is counted; whoever
-takes the callback deletes what was stored before the code is redeemed. To be played by who has the
-lock `SIGN_IN`, or joins who has it. Must not know whether a person is to be asked, HTTP, browsers.
+takes the callback deletes what was stored before the code is redeemed. To be played by whoever has
+the lock `SIGN_IN` or joins its holder. Must not know whether to ask a person, HTTP, browsers.
 """
 
 from __future__ import annotations
@@ -119,14 +119,14 @@ class SignIn:
     ) -> Conversation[None]:
         """Stores what is asked, counts its tab and only then shows it."""
         # Before the browser: a process that is killed then has asked all the same. The count comes
-        # last: a disk that fails before has none of a tab that was not opened (`Holdings.shown`).
+        # last: a disk that fails before does not count an unopened tab (`Holdings.shown`).
         if automatic:
             pending = pending._replace(begun_at=self._now())
         yield SavePending(pending)
         try:
             yield from self.note_tab(scopes, automatic=automatic)
         except McpRemoteError:
-            with suppress(McpRemoteError):  # not counted, it is nobody's
+            with suppress(McpRemoteError):  # one that is not counted is nobody's
                 yield SavePending(None)
             raise
         yield from self.wait_for(pending, AskUser(pending))
@@ -148,7 +148,7 @@ class SignIn:
         """Whether a sign-in outlives its process.
 
         A tab for one that is not written down would be opened again by each start. What is kept in
-        memory is asked for by each start anyway, and has no need of a disk.
+        memory is asked for by each start anyway, and does not need a disk.
         """
         return self._settings.token_store != "memory"  # noqa: S105 - its name
 
@@ -225,7 +225,7 @@ class SignIn:
             try:
                 is_free = yield from ask(lock)
             except StoreError:
-                is_free = yield from ask(lock)  # it may have been for this once
+                is_free = yield from ask(lock)  # once more: that may have passed
             if is_free:
                 return (yield from self.held.look())
         except StoreError:

@@ -138,7 +138,7 @@ class Lock(Enum):
     """Ask the person. Held for minutes."""
     UNSAVED = "unsaved"
     """Have tokens that are not stored yet: what is stored may be spent. Kept beyond the end of the
-    conversation, by who has some, until they are stored or the process ends."""
+    conversation, by whoever has some, until they are stored or the process ends."""
 
 
 class SharedState(NamedTuple):
@@ -270,8 +270,8 @@ class Wait(Step[None], frozen=True):
 class AcquireLock(Step[bool], frozen=True):
     """Take the lock and keep it until `Release`, or the end of the conversation.
 
-    Answered by whether it was to be had, for which others are waited for as many seconds as
-    `patience` says. McpRemoteError is thrown where there are no locks.
+    Answered by whether it could be had; others are waited for, for `patience` seconds at most.
+    McpRemoteError is thrown where there are no locks.
     """
 
     lock: Lock

@@ -80,12 +80,12 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 class TokenError(SignInFailed):
-    """The token endpoint gave no token now; nothing that is stored is thereby worthless.
+    """The token endpoint gave no token now; what is stored keeps its value.
 
     `error` is the OAuth error code in the words of RFC 6749, "" without one; `description` what
     the server said, whole and foreign; `status` the HTTP status; `retry_after` the seconds it
-    asked to wait, None without; `skew` the seconds its clock is ahead of ours, 0 where that is no
-    reason, near or not known.
+    asked to wait, None without; `skew` the seconds its clock is ahead of ours, 0 where it is near
+    ours, not known, or not a reason.
     """
 
     def __init__(
@@ -157,13 +157,13 @@ def parse_token_answer(
         raise TokenError(
             f"{where} answered without an access token "
             f"(HTTP {response.status}, {shorten_without(kind)}, {_list_names(members)}).",
-            hint="Its operator must look at this: it is not the answer of RFC 6749.",
+            hint="Tell whoever runs that server: this is not an answer of RFC 6749.",
             status=response.status,
         )
     if not _HEADER_SAFE.fullmatch(token):
         raise TokenError(
             f"{where} gave an access token with characters that no header can carry.",
-            hint="Its operator must look at this.",
+            hint="Tell whoever runs that server.",
             status=response.status,
         )
     bound = str(members.get("token_type")).lower() == DPOP.lower()
@@ -259,7 +259,7 @@ def _describe_skew(skew: int) -> str:
 
 
 def read_nonce(response: HttpResponse) -> str:
-    """The nonce the refused request must be sent with again (RFC 9449 §8), "" where it is none."""
+    """The nonce the refused request must be sent with again (RFC 9449 §8), "" without one."""
     if response.status not in (400, 401) or parse_members(response.body).get("error") != USE_NONCE:
         return ""
     return response.headers.get("dpop-nonce", "")

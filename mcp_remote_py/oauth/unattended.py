@@ -53,7 +53,7 @@ def read_assertion(how: Unattended) -> Conversation[Secret | None]:
     """The workload's JWT as it is now, None where it signs in by something else.
 
     Raises:
-        UsageError: the file cannot be read, or holds none.
+        UsageError: the file cannot be read, or does not contain a JWT.
     """
     if not how.assertion_file:
         return None
@@ -236,8 +236,8 @@ def prove_by_key(
 ) -> Parameters:
     """The client's proof by its key (RFC 7523 §2.2), nothing where it has none.
 
-    The audience is the issuer (RFC 7523bis), which the token endpoint of old texts stands for no
-    more: a server that is tricked into it could use the assertion elsewhere.
+    The audience is the issuer (RFC 7523bis), and no longer the token endpoint as in older texts:
+    an assertion made out to another server's endpoint could be used there.
 
     Raises:
         UsageError: the key does not fit the algorithm.

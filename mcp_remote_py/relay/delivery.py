@@ -71,7 +71,7 @@ class Delivery:
         if is_done():
             return None
         return Unusable(
-            "The server answered without an answer to this request.",
+            "The server's response does not contain the answer to this request.",
             hint="That is a fault of the server.",
         )
 

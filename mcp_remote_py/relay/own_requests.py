@@ -24,7 +24,7 @@ class OwnRequests:
         """The server's answer.
 
         Raises:
-            ExchangeError: there is none.
+            ExchangeError: none came.
         """
         with self.expect(method, params) as (request, answer):
             await self._server.send(request)

@@ -31,7 +31,7 @@ MAX_RESTORATIONS = 8
 class Recovery:
     """The session with one server.
 
-    `on_lost` is called when what the server asked in a session has nobody to be answered to,
+    `on_lost` is called when the questions of a session's server cannot be answered any more,
     `on_begun` with the server's answer to `initialize`, and whether that was the host's own.
 
     Attributes:
@@ -126,7 +126,7 @@ class Recovery:
         """Begins a new session, once for all who wait for it.
 
         Raises:
-            ExchangeError: there is none.
+            ExchangeError: none could be begun.
         """
         if self._recovering is None:
             self._recovering = self._tasks.spawn(self._renew())

@@ -278,7 +278,7 @@ class Relay:
         return True
 
     def _end_server_requests(self) -> None:
-        """What the lost session asked has nobody to be answered to; the next counts anew."""
+        """What the lost session asked cannot be answered now; the next counts anew."""
         for raw_id in self._asked_by_server:
             self._asked_by_server.close(decode_id(raw_id))
             params = b'{"requestId":%b,"reason":"The server lost the session."}' % raw_id
@@ -345,7 +345,7 @@ _SET_BY = frozenset(
 
 
 def _own_fault(error: Exception) -> Unusable:
-    # Only the type: what the text says nobody has looked at for secrets.
+    # Only the type: nobody has looked for secrets in the text.
     return Unusable(
         f"mcp-remote-py has a fault: {type(error).__name__}.",
         hint="Please report it, with the log that --debug --log-file FILE writes.",

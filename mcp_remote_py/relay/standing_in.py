@@ -77,7 +77,7 @@ class StandingIn:
                 waiting.task.cancel()
 
     def fail(self, asked: Asked, error: ExchangeError) -> None:
-        """The host was answered: who waits for the session hears it, who comes later begins one."""
+        """The host was answered: those that wait for the session hear it, later ones begin one."""
         self._recovery.is_lost = True
         asked.settle(error)
 

@@ -183,7 +183,7 @@ def parse_header_source(
     """`parse_header_lines` of a file or command, which the person named to give a header.
 
     Raises:
-        UsageError: also where there is none: left out in silence, another way to sign in would
+        UsageError: also where there are no headers: without them another way to sign in would
             be taken than the person meant.
     """
     headers = parse_header_lines(text, environment, source)
@@ -214,6 +214,6 @@ def check_sign_in_headers(headers: Iterable[Header]) -> None:
     """
     if any(header.name.lower() == "authorization" for header in headers):
         raise UsageError(
-            "An Authorization header is given, and with one no sign-in is ever used.",
-            hint="Leave it out to sign in; or keep it, and there is nothing to sign in to.",
+            "An Authorization header is given, so a sign-in would never be used.",
+            hint="Leave it out to sign in. If you keep it, no sign-in is needed.",
         )

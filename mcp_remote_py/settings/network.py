@@ -25,7 +25,7 @@ LONGEST_SIGN_IN_PART = 60.0
 
 
 class Timeouts(NamedTuple):
-    """Seconds; None is no limit."""
+    """Seconds; None means no limit."""
 
     connect: float | None = DEFAULT_CONNECT_TIMEOUT
     headers: float | None = DEFAULT_HEADERS_TIMEOUT
@@ -45,7 +45,7 @@ class RequestLimits(NamedTuple):
 
 
 class SignInTimeouts(NamedTuple):
-    """What the person says of a sign-in's requests, in seconds: 0 is no limit, None not a word.
+    """What the person says of a sign-in's requests, in seconds; 0 means no limit, None not given.
 
     They are the same options as for messages. Their defaults are not: a document is small, and a
     person or a host waits for it.

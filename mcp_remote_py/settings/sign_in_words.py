@@ -75,7 +75,7 @@ def parse_callback_host(text: str) -> str:
     if all(map(LABEL.fullmatch, labels)) and ServerUrl("http", host, 80, "/").is_loopback:
         return host
     raise UsageError(
-        "--host names another machine than this one, and the browser comes back by plain http.",
+        "--host must name this machine, because the browser comes back by plain http.",
         hint="Write localhost, 127.0.0.1 or [::1].",
     )
 

@@ -172,8 +172,8 @@ async def find_peer(
             await wire.start_tls(build_tls(), server.host, limit)
     except NotConnected as error:
         raise NotSent(
-            f"{server.origin} cannot be reached ({error}): whether it may name what it names "
-            "depends on where it is.",
+            f"{server.origin} cannot be reached ({error}). Which addresses it may name depends "
+            "on the network it is in, which is not known now.",
             hint="Check the network and try again.",
         ) from error
     wire.close()

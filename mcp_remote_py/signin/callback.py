@@ -246,7 +246,7 @@ class CallbackListener:
                 if error.errno not in _TAKEN:
                     break
         raise McpRemoteError(
-            f"No port of this machine can be listened on for the browser: {refusal}.",
+            f"Cannot listen on any port of this machine for the browser: {refusal}.",
             hint="Look for a firewall or sandbox that forbids programs to listen on 127.0.0.1.",
         )
 

@@ -86,7 +86,7 @@ class Stage:
         self._news = asyncio.Event()
 
     def tell_news(self) -> None:
-        """A conversation has ended: who waits looks at what there is now."""
+        """A conversation has ended: those that wait look at what there is now."""
         news, self._news = self._news, asyncio.Event()
         news.set()
 
@@ -140,7 +140,7 @@ class Performance:
         stage = self._stage
         await self._give_back()
         kept = self._held.pop(Lock.UNSAVED, None) if stage.lifecycle.is_unsaved else None
-        # The last first: who waits for the store finds nothing claimed that is not.
+        # The last first: whoever waits for the store must not find a claim that is over.
         for stack, _ in reversed(self._held.values()):
             await stack.aclose()
         if kept is not None:
@@ -269,7 +269,7 @@ class Performance:
         if lock is Lock.STORE:
             await self._give_back()
         held = self._held.pop(lock, None)
-        if held is not None:  # else it is kept for what is not stored, or was never to be had
+        if held is not None:  # else it is kept for what is not stored, or could never be had
             await held[0].aclose()
 
     async def _give_back(self) -> None:

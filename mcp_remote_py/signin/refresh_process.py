@@ -89,7 +89,7 @@ class RefreshJob(msgspec.Struct):
         )
 
     def _read_unattended(self) -> Unattended | None:
-        """How to sign in without a person, None where there is one."""
+        """How to sign in without a person, None where a person signs in."""
         if self.unattended is None:
             return None
         key = self.unattended["private_key"]

@@ -83,7 +83,7 @@ class AsyncioStream(httpcore.AsyncNetworkStream):
         if self._head < 0:
             # A new exchange: nobody can have answered what has not left yet.
             if self._wire.has_spoken:
-                raise httpcore.ConnectionNotAvailable("the server spoke unasked")
+                raise httpcore.ConnectionNotAvailable("the server sent data too early")
             self._head = self._head_lines = 0
         large = [corked.pop()] if len(corked[-1]) >= CORK_BYTES else []
         try:

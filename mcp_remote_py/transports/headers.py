@@ -147,7 +147,7 @@ class HeaderSource:
                 del one.last[name]
             if one.gone:
                 names = ", ".join(sorted(one.last[name].name for name in one.gone))
-                logger.warning("No longer given, so the last value holds: the header %s.", names)
+                logger.warning("A header is no longer given, its last value is used: %s.", names)
         self._merge()
         if self._pairs != before:
             self.version += 1

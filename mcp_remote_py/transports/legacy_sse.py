@@ -74,7 +74,7 @@ class LegacySseChannel:
         endpoint = self._endpoint or await self._open()
         if names_its_version(message):
             raise WrongEra(
-                "The server speaks HTTP+SSE, which knows no messages of 2026-07-28.",
+                "The server speaks HTTP+SSE, which cannot carry messages of 2026-07-28.",
                 hint="That is the transport of 2024-11-05.",
             )
         answered: asyncio.Future[None] | None = None
@@ -157,7 +157,7 @@ class LegacySseChannel:
         except TimeoutError:
             self._stop_reading()
             raise Unusable(
-                "The server's event stream named no endpoint in "
+                "The server's event stream did not name an endpoint in "
                 f"{self._endpoint_timeout:g} seconds.",
                 hint="It may be a Streamable HTTP server: try --transport http-only.",
             ) from None
@@ -238,7 +238,7 @@ class LegacySseChannel:
             raise Unusable(
                 f"The server names an endpoint at another place, {mask_url(target)}: your headers "
                 "are not sent there.",
-                hint="Its own public URL is set wrongly; that has to be mended at the server.",
+                hint="Its own public URL is set wrongly: tell whoever runs the server.",
             )
         return endpoint
 

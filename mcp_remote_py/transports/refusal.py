@@ -283,7 +283,7 @@ def _explain_content(status: int, content_type: str, body: bytes, where: str) ->
         )
     if not body.strip():
         return (
-            f"The server answered nothing: HTTP {status} with an empty body from {where}.",
+            f"The server sent an empty answer (HTTP {status} from {where}).",
             "Check that the URL is that of an MCP server.",
         )
     return (

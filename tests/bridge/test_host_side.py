@@ -95,7 +95,7 @@ def test_an_error_only_a_modern_server_knows_is_the_hosts() -> None:
 
 @pytest.mark.promise("R2", "E1")
 @pytest.mark.parametrize("first", ["server/discover", "tools/list"])
-def test_a_request_without_capabilities_that_is_refused_for_it_is_no_verdict(first: str) -> None:
+def test_a_request_without_capabilities_that_is_refused_for_it_is_not_a_verdict(first: str) -> None:
     async def play(stage: Scene) -> None:
         incomplete = {PREFIX + "protocolVersion": ENVELOPE[PREFIX + "protocolVersion"]}
         stage.server.script("server/discover", refuse(400, -32602))
@@ -152,7 +152,7 @@ OUTAGES: dict[str, Behaviour] = {
 @pytest.mark.promise("E1", "R1")
 @pytest.mark.parametrize("name", OUTAGES)
 @pytest.mark.parametrize("first", ["server/discover", "tools/list"])
-def test_an_outage_is_no_verdict(name: str, first: str) -> None:
+def test_an_outage_is_not_a_verdict(name: str, first: str) -> None:
     async def play(stage: Scene) -> None:
         stage.server.always("server/discover", OUTAGES[name])
         stage.host.request(1, first, modern())

@@ -411,8 +411,8 @@ class TestSignIn:
             ),
             (
                 ["login", URL, "--header", "authorization: Bearer hunter22"],
-                "An Authorization header is given, and with one no sign-in is ever used. Leave it "
-                "out to sign in; or keep it, and there is nothing to sign in to.",
+                "An Authorization header is given, so a sign-in would never be used. Leave it out "
+                "to sign in. If you keep it, no sign-in is needed.",
             ),
             (
                 ["login", URL, "--token-store", "memory"],

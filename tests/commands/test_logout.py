@@ -163,7 +163,7 @@ def test_token_without_a_record_is_found_all_the_same(tmp_path: Path) -> None:
     assert agents.signed_out == [session]
 
 
-def test_signing_out_twice_is_no_fault(tmp_path: Path) -> None:
+def test_signing_out_twice_is_not_a_fault(tmp_path: Path) -> None:
     agents = FakeAgents()
     assert logout(tmp_path, agents, SERVER) == (0, [f"Nobody was signed in at {SHOWN}."])
     assert logout(tmp_path, agents, None) == (
@@ -214,7 +214,7 @@ def test_stored_sign_in_without_a_record_is_not_told_as_none(
     with caplog.at_level(logging.ERROR):
         assert logout(tmp_path, FakeAgents(), None, profile) == (1, [])
     (text,) = caplog.messages
-    assert ": 1. Name each: mcp-remote-py logout URL." in text
+    assert ": 1. Name each server: mcp-remote-py logout URL." in text
     assert str(folder_in(tmp_path) / FOLDER) in text
 
 

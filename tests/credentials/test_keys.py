@@ -294,7 +294,7 @@ def test_emptied_keyring_means_signing_in_once_more(
 
 
 @pytest.mark.parametrize("text", ["", "no key", "é", "c2hvcnQ="])
-def test_item_that_is_no_key_is_replaced(
+def test_item_that_is_not_a_key_is_replaced(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, text: str
 ) -> None:
     backend = FakeKeyring()
@@ -323,7 +323,7 @@ def test_broken_key_file_is_moved_aside(
     assert store.load(SESSION) == ONLY_CLIENT
 
 
-def test_key_source_that_is_no_choice_is_chosen_anew(tmp_path: Path) -> None:
+def test_key_source_that_is_not_a_choice_is_chosen_anew(tmp_path: Path) -> None:
     (tmp_path / "sessions").mkdir()
     (tmp_path / "sessions" / "key-source").write_bytes(b"\xffvault\n")
     store = store_with(FakeKeyring(), tmp_path)

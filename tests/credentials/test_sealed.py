@@ -140,7 +140,7 @@ def test_record_cut_at_any_byte_is_moved_aside_and_replaced(tmp_path: Path) -> N
 
 
 @pytest.mark.promise("A7")
-def test_record_with_any_byte_changed_is_no_record(tmp_path: Path) -> None:
+def test_record_with_any_byte_changed_is_not_a_record(tmp_path: Path) -> None:
     store = store_in(tmp_path)
     store.save(SESSION, ONLY_CLIENT)
     path = record_in(tmp_path)

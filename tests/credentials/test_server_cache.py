@@ -143,7 +143,7 @@ def test_folder_in_the_place_of_the_file_is_as_none(
     assert file.read() == ServerSnapshot()
     file.keep(KNOWN)
     file.delete()
-    assert "What the server said is not kept" in caplog.text
+    assert "What the server said could not be saved" in caplog.text
     assert "cannot be deleted" in caplog.text
 
 
@@ -156,7 +156,7 @@ def test_deleted_is_forgotten(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_it_is_no_session_of_its_own(tmp_path: Path) -> None:
+def test_it_is_not_a_session_of_its_own(tmp_path: Path) -> None:
     """`status` and `logout` go through the records in the same folder."""
     open_file(tmp_path).keep(KNOWN)
     assert list_records(tmp_path) == []

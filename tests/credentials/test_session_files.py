@@ -97,7 +97,7 @@ def test_foreign_record_means_nothing_known(tmp_path: Path, content: bytes) -> N
     assert record.read().transport == "y"
 
 
-def test_members_of_a_later_version_are_no_fault(tmp_path: Path) -> None:
+def test_members_of_a_later_version_are_not_a_fault(tmp_path: Path) -> None:
     record = SessionFile(tmp_path, SessionId(SERVER))
     record.update(transport="x")
     path = only_file(tmp_path)
@@ -242,7 +242,7 @@ def test_sessions_differ_by_server_resource_and_profile(tmp_path: Path) -> None:
         assert SessionFile(tmp_path, SessionId(*key)).read().scope == " ".join(key)
 
 
-def test_deleted_record_is_gone_and_deleting_again_is_no_fault(tmp_path: Path) -> None:
+def test_deleted_record_is_gone_and_deleting_again_is_not_a_fault(tmp_path: Path) -> None:
     record = work_record(tmp_path)
     SessionFile(tmp_path, SessionId(SERVER)).update(transport="x")
     fill(record)

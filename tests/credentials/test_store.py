@@ -97,7 +97,7 @@ def test_text_that_cannot_be_written_is_an_error_that_names_its_cause_and_no_val
     )
 
 
-def test_members_of_a_later_version_are_no_fault() -> None:
+def test_members_of_a_later_version_are_not_a_fault() -> None:
     record = json.loads(encode(FULL))
     record["later"] = [1, {"a": None}]
     record["client"]["later"] = "x"
@@ -150,7 +150,7 @@ def test_record_of_0_1_0_is_read() -> None:
         encode(FULL).replace(f'"{CANARY}-access"'.encode(), b"7"),
     ],
 )
-def test_what_is_no_record_is_said_to_be_broken_without_quoting_it(data: bytes) -> None:
+def test_what_is_not_a_record_is_said_to_be_broken_without_quoting_it(data: bytes) -> None:
     with pytest.raises(BrokenRecord) as caught:
         decode(data)
     assert "record" in caught.value.sentence()

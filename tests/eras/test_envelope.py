@@ -161,7 +161,7 @@ def test_a_message_without_params_has_no_envelope() -> None:
         (b'{"a":', None),
     ],
 )
-def test_the_members_of_what_is_no_object_are_none(
+def test_the_members_of_what_is_not_an_object_are_none(
     value: bytes, members: dict[str, bytes] | None
 ) -> None:
     found = read_members(value)
@@ -182,7 +182,7 @@ def test_the_members_of_what_is_no_object_are_none(
         (b'"a', ""),
     ],
 )
-def test_the_text_of_what_is_no_string_is_empty(
+def test_the_text_of_what_is_not_a_string_is_empty(
     value: msgspec.Raw | bytes | None, text: str
 ) -> None:
     assert read_text(value) == text

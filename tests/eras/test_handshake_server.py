@@ -205,7 +205,7 @@ def test_whom_nobody_comes_back_for_is_given_up() -> None:
 
 @pytest.mark.promise("E3")
 @pytest.mark.parametrize("declared", ["[]", "7", '"x"'])
-def test_capabilities_that_are_no_object_are_none(declared: str) -> None:
+def test_capabilities_that_are_not_an_object_are_none(declared: str) -> None:
     server = HandshakeServer(b"k" * 32, lambda _: None)
     line = (
         b'{"id":1,"method":"server/discover","params":{"_meta":'

@@ -197,7 +197,7 @@ def test_only_who_says_so_outright_is_listened_to(announced: Json) -> None:
 
 @pytest.mark.promise("E2")
 @pytest.mark.parametrize("state", [b"null", b"12345678901234567890.10", b'{"a": [1.0]}'])
-def test_a_state_that_is_no_string_goes_back_as_well(state: bytes) -> None:
+def test_a_state_that_is_not_a_string_goes_back_as_well(state: bytes) -> None:
     server, _ = greet({"supportedVersions": [MODERN]})
     request = request_of("tools/call", {"name": "odd"})
     conversation = server.serve(request)
@@ -659,7 +659,7 @@ def test_capabilities_that_are_nested_too_deep_announce_nothing() -> None:
         ModernServer(INITIALIZE).greet(answer)
 
 
-def test_a_refused_discover_is_no_greeting() -> None:
+def test_a_refused_discover_is_not_a_greeting() -> None:
     answer = parse_message(
         b'{"id":1,"error":{"code":-32022,"message":"m","data":{"supported":["2026-07-28"]}}}'
     )

@@ -179,7 +179,7 @@ def test_no_other_keyword_may_lead_to_a_mark(
 
 
 @pytest.mark.promise("E1")
-def test_the_root_is_no_parameter() -> None:
+def test_the_root_is_not_a_parameter() -> None:
     assert why_invalid(marked("A")) == f"{MARK} stands where no chain of `properties` leads to."
     assert find_invalid_x_mcp_header(marked("A")) is not None
 
@@ -456,7 +456,7 @@ def test_the_headers_of_a_call_are_those_a_server_of_the_sdk_wants(
 
 @pytest.mark.promise("R1")
 @pytest.mark.parametrize("depth", range(840, 1000, 20))
-def test_what_was_just_shallow_enough_to_be_read_is_no_crash_later(depth: int) -> None:
+def test_what_was_just_shallow_enough_to_be_read_is_not_a_crash_later(depth: int) -> None:
     nested = b"[" * depth + b"]" * depth
     line = b'{"id":1,"method":"tools/call","params":{"arguments":%b,"name":"a"}}' % nested
     listed = list_tools(b'{"name":"b","inputSchema":%b}' % nested)
@@ -499,7 +499,7 @@ def test_what_a_header_cannot_carry_is_base64(value: str, encoded: bytes) -> Non
     assert decode_header_value(encoded.decode()) == value
 
 
-def test_a_lone_surrogate_is_no_crash() -> None:
+def test_a_lone_surrogate_is_not_a_crash() -> None:
     assert encode_header_value("\ud800").startswith(b"=?base64?")
 
 

@@ -148,7 +148,7 @@ def test_no_version_or_method_can_begin_another_header(value: str) -> None:
 
 
 @pytest.mark.parametrize("name", [b"1e999", b"7", b"null"])
-def test_a_name_that_is_no_text_goes_into_no_header(name: bytes) -> None:
+def test_a_name_that_is_not_text_goes_into_no_header(name: bytes) -> None:
     found = dict(headers_of("tools/call", b'{"name":%b,%b}' % (name, META)))
     assert b"mcp-method" in found
     assert b"mcp-name" not in found

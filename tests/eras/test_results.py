@@ -126,7 +126,7 @@ def test_a_result_of_any_other_kind_is_an_error_that_names_it(kind: bytes, named
 
 
 @pytest.mark.parametrize("result", [b"null", b"[ 1.0 ]", b'"resultType"', b"5"])
-def test_a_result_that_is_no_object_is_the_hosts_to_judge(result: bytes) -> None:
+def test_a_result_that_is_not_an_object_is_the_hosts_to_judge(result: bytes) -> None:
     assert to_handshake("tools/list", result) == result
 
 
@@ -146,7 +146,7 @@ def test_a_result_that_is_no_object_is_the_hosts_to_judge(result: bytes) -> None
     ],
 )
 @pytest.mark.parametrize("content", [b"", b'"content":[],', b'"content":[ ],'])
-def test_structured_content_that_is_no_object_becomes_the_text(
+def test_structured_content_that_is_not_an_object_becomes_the_text(
     content: bytes, structured: bytes, text: str
 ) -> None:
     modern = b'{%b%b,"structuredContent":%b}' % (content, COMPLETE, structured)
@@ -314,7 +314,7 @@ def test_what_a_result_says_itself_is_not_said_anew(legacy: bytes, modern: bytes
         ("tools/call", b"null"),
     ],
 )
-def test_a_result_that_lacks_nothing_or_is_no_object_is_its_own_bytes(
+def test_a_result_that_lacks_nothing_or_is_not_an_object_is_its_own_bytes(
     method: str, result: bytes
 ) -> None:
     assert to_modern(method, result) == result
@@ -361,7 +361,7 @@ def test_every_other_error_keeps_its_bytes_for_a_modern_client(error: bytes) -> 
     assert line == b'{"jsonrpc":"2.0","id":%b,"error":%b}' % (ID, error)
 
 
-def test_a_text_takes_the_place_of_what_is_no_object_whatever_the_blanks() -> None:
+def test_a_text_takes_the_place_of_what_is_not_an_object_whatever_the_blanks() -> None:
     answer = parse_message(b'{"id":1,"result":{"content":[\t ],"structuredContent":5}}')
     line = to_handshake_result(parse_message(b'{"id":1,"method":"tools/call"}'), answer).raw
     assert json.loads(line)["result"]["content"] == [{"type": "text", "text": "5"}]
@@ -375,7 +375,7 @@ def test_an_error_of_2025_11_25_alone_says_which_capability_is_missing() -> None
     assert error["data"] == {"requiredCapabilities": {"elicitation": {"url": {}}}}
 
 
-def test_a_code_that_is_the_specifications_is_no_servers_of_the_older_era() -> None:
+def test_a_code_of_the_specification_is_not_an_older_servers() -> None:
     request = parse_message(b'{"id":1,"method":"tools/call"}')
     answer = parse_message(b'{"id":1,"error":{"code":-32050,"message":"x","data":1.0}}')
     assert (

@@ -1,4 +1,4 @@
-"""A transcript that is not what comes out is noticed, and so is one that is no transcript."""
+"""A transcript that is not what comes out is noticed, and so is what is not a transcript."""
 
 from __future__ import annotations
 

@@ -146,7 +146,7 @@ class Page:
 class Jar:
     """Cookies as RFC 6265 keeps them: by host and path, whatever the port.
 
-    `Secure` is no obstacle on loopback, as in Chromium.
+    `Secure` does not matter on loopback, as in Chromium.
     """
 
     def __init__(self) -> None:

@@ -77,7 +77,7 @@ def parse_line(raw: bytes) -> Json:
     """The JSON-RPC message in `raw`.
 
     Raises:
-        ValueError: it is no JSON text, or no message by JSON-RPC 2.0 §4 and §5.
+        ValueError: it is not a JSON text, or not a message by JSON-RPC 2.0 §4 and §5.
     """
     value = json.loads(raw, parse_constant=_refuse)
     if not isinstance(value, dict):
@@ -94,7 +94,7 @@ def parse_line(raw: bytes) -> Json:
 
 
 def _refuse(name: str) -> None:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not JSON")
 
 
 class Host:

@@ -160,6 +160,6 @@ ILLEGAL = [
     ),
     Illegal("protocol switched", b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n", "another protocol"),
     Illegal("protocol switched, without words", b"HTTP/1.1 101\r\n\r\n", "another protocol"),
-    Illegal("an interim answer that is none", b"HTTP/1.1 100 Continue\r\nA : b\r\n\r\n" + OK + EMPTY, "is not a name"),
+    Illegal("an interim answer that is not HTTP", b"HTTP/1.1 100 Continue\r\nA : b\r\n\r\n" + OK + EMPTY, "is not a name"),
     Illegal("nothing behind an interim answer", b"HTTP/1.1 100 Continue\r\n\r\n5\r\nhello", "does not begin with HTTP/1"),
 ]  # fmt: skip

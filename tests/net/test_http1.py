@@ -108,7 +108,7 @@ def test_the_standard_library_reads_the_same(case: Legal) -> None:
 
 @pytest.mark.promise("R5")
 @pytest.mark.parametrize("case", LEGAL, ids=named)
-def test_an_answer_that_ends_too_early_is_no_answer(case: Legal) -> None:
+def test_an_answer_that_ends_too_early_is_not_an_answer(case: Legal) -> None:
     head = read([case.wire], case.method)
     begins = len(case.wire) - (len(case.body) if case.until_end else 0)
     for length in range(begins):

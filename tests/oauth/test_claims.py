@@ -128,7 +128,7 @@ no_jwts = pytest.mark.parametrize("text", NO_JWTS.values(), ids=NO_JWTS)
 
 
 @no_jwts
-def test_what_is_no_jwt_tells_nothing(text: str) -> None:
+def test_what_is_not_a_jwt_tells_nothing(text: str) -> None:
     assert read_claims(Secret(text)) == Claims()
     assert explain(Secret(text)) == OPAQUE
 

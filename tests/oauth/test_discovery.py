@@ -573,8 +573,8 @@ def test_an_issuer_that_does_not_say_it_itself_gets_nothing(own: Answer, said: s
     answers = {ISSUER_URL: false(OTHER), OTHER_URL: own}
     error = fail(web_of(answers), settings=settings)
     assert error.cause.startswith(
-        f'"{ISSUER}" publishes for the issuer "{OTHER}", which must say itself who may have what '
-        "is yours: "
+        f'"{ISSUER}" publishes for the issuer "{OTHER}". Only that issuer\'s own metadata say '
+        "where your secret may go: "
     )
     assert said in error.cause
     assert error.hint == (

@@ -64,8 +64,8 @@ def test_a_server_that_wants_what_we_cannot_is_told_before_anybody_signs_in() ->
     with pytest.raises(SignInFailed) as caught:
         choose_algorithm(ONLY, discovered(("EdDSA", "ES512"), here=("ES512",)))
     assert caught.value.cause == (
-        "The server wants proofs of possession (DPoP) signed by none of ES256, PS256, RS256; "
-        'named are: "ES512; EdDSA ES512".'
+        'The server wants proofs of possession (DPoP) by "ES512; EdDSA ES512"; '
+        "supported here are ES256, PS256, RS256."
     )
     assert caught.value.hint == "Tell whoever runs the server."
 

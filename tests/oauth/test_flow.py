@@ -621,7 +621,7 @@ def test_the_proof_of_a_key_is_for_the_issuer_of_a_known_token_endpoint(
 
 
 @pytest.mark.promise("A3")
-def test_a_workload_is_no_registered_client() -> None:
+def test_a_workload_is_not_a_registered_client() -> None:
     world = World()
     settings = SignInSettings(unattended=Unattended(assertion_file="/run/jwt"))
     jwt = make_jwt(aud=ISSUER)

@@ -225,7 +225,7 @@ def test_token_whose_record_is_lost_is_not_called_new() -> None:
     with pytest.raises(Refused) as caught:
         desk.play(desk.session.answer(Secret("access-0"), 401, UNAUTHORIZED))
     assert caught.value.cause.startswith(
-        "The server refuses a token of which no record is left that it ever worked. "
+        "The server refuses a token that may never have worked (no record is left). "
     )
     assert caught.value.hint.startswith("If it did, sign in again: mcp-remote-py login URL. If ")
     assert "--resource" in caught.value.hint
@@ -278,7 +278,7 @@ def test_after_a_sign_in_that_failed_it_is_said_how_and_what_now(person: str, ca
     with pytest.raises(McpRemoteError) as caught:
         desk.play(desk.session.answer(None, 401, UNAUTHORIZED))
     assert caught.value.cause == cause
-    assert caught.value.hint.startswith("No other sign-in is begun by itself for ")
+    assert caught.value.hint.startswith("No other sign-in starts by itself for ")
     assert caught.value.hint.count("mcp-remote-py login URL") == 1
     assert world.watchdog.tabs == [START]
 
@@ -290,8 +290,7 @@ def test_budget_that_another_process_has_spent_counts() -> None:
     with pytest.raises(McpRemoteError, match="came to nothing") as caught:
         desk.play(desk.session.answer(None, 401, UNAUTHORIZED))
     assert caught.value.hint == (
-        "No other sign-in is begun by itself for 10 minutes. "
-        "To sign in now: mcp-remote-py login URL."
+        "No other sign-in starts by itself for 10 minutes. To sign in now: mcp-remote-py login URL."
     )
 
 
@@ -459,7 +458,7 @@ def test_person_who_declines_is_not_asked_again_by_itself(tried: bool) -> None:
     wait = "60 minutes" if tried else "10 minutes"
     with pytest.raises(McpRemoteError, match="declined") as caught:
         desk.play(desk.session.answer(None, 401, UNAUTHORIZED))
-    assert f"No other sign-in is begun by itself for {wait}." in caught.value.hint
+    assert f"No other sign-in starts by itself for {wait}." in caught.value.hint
 
 
 @pytest.mark.promise("L1", "L4")
@@ -482,7 +481,7 @@ def test_page_of_a_command_that_was_killed_counts_when_it_is_declined() -> None:
     world.now += ATTEMPT_COOL_DOWN + 1
     with pytest.raises(McpRemoteError, match="declined") as caught:
         desk.play(desk.session.answer(None, 401, UNAUTHORIZED))
-    assert "No other sign-in is begun by itself for 9 minutes." in caught.value.hint
+    assert "No other sign-in starts by itself for 9 minutes." in caught.value.hint
 
 
 def waiting_elsewhere(world: Machine) -> tuple[Desk, PendingAuthorization]:
@@ -620,7 +619,7 @@ def test_an_agent_is_told_what_to_mend_and_not_to_sign_in_by_hand() -> None:
     assert caught.value.hint == hint
     with pytest.raises(SignInFailed, match="invalid_client") as caught:
         desk.play(desk.session.answer(None, 401, UNAUTHORIZED))
-    assert caught.value.hint == f"No other sign-in is begun by itself for 60 seconds. {hint}"
+    assert caught.value.hint == f"No other sign-in starts by itself for 60 seconds. {hint}"
 
 
 BY_HAND = signed_in(expires_in=-1)._replace(
@@ -782,7 +781,7 @@ def test_renewed_token_is_sent_even_if_it_lives_no_longer_than_the_renewal() -> 
 
 
 @pytest.mark.promise("A5")
-def test_failed_renewal_of_a_token_that_still_does_is_no_failure() -> None:
+def test_failed_renewal_of_a_token_that_still_does_is_not_a_failure() -> None:
     world = machine("503", credential=signed_in(expires_in=5), budget=PROVEN)
     desk = Desk(world)
     assert desk.play(desk.session.authorize()) == Secret("access-0")

@@ -128,7 +128,7 @@ def test_what_the_person_says_of_it_counts() -> None:
         ('{"client_id": "a", "token_endpoint_auth_method": "client_secret_post"}', "cannot be us"),
         (
             '{"client_id": "a", "redirect_uris": ["https://app.example/oauth/callback"]}',
-            f"do not have {LOCALHOST}",
+            f"do not list {LOCALHOST}",
         ),
     ],
 )
@@ -261,7 +261,7 @@ def test_the_persons_members_win_and_null_takes_one_away() -> None:
     assert "scope" not in web.sent[0]
 
 
-def test_members_that_are_no_object_are_the_persons_error() -> None:
+def test_members_that_are_not_an_object_are_the_persons_error() -> None:
     error = fail(registered(), settings=SignInSettings(static_client_metadata="[1]"))
     assert isinstance(error, UsageError)
     assert error.cause == "--static-oauth-client-metadata is not a JSON object."
@@ -389,7 +389,7 @@ def test_only_redirect_uris_that_are_ours_are_kept(answered: object, kept: tuple
 
 def test_a_registration_for_another_way_back_is_refused() -> None:
     error = fail(registered(redirect_uris=["https://theirs.example/"]))
-    assert f'registered "https://theirs.example/" for the way back, not {LOCALHOST}' in error.cause
+    assert f'registered "https://theirs.example/" as redirect URI, not {LOCALHOST}' in error.cause
     assert "--callback-path" in error.hint
 
 
@@ -438,8 +438,9 @@ def test_an_answer_without_a_client_is_refused_and_not_quoted(answer: HttpRespon
 def test_where_nobody_can_register_the_options_are_named() -> None:
     error = fail(registered(), SERVER._replace(registration_endpoint=""))
     assert error.sentence() == (
-        f"The authorization server {ISSUER} lets no client register itself. Register a client "
-        """there by hand and give it with --static-oauth-client-info '{"client_id": "..."}'."""
+        f"The authorization server {ISSUER} does not let clients register themselves. "
+        "Register a client there by hand and give it with --static-oauth-client-info "
+        """'{"client_id": "..."}'."""
     )
     documents = SERVER._replace(
         registration_endpoint="", client_id_metadata_document_supported=True
@@ -452,7 +453,7 @@ def test_a_closed_registration_names_the_same_options(status: int) -> None:
     server = SERVER._replace(client_id_metadata_document_supported=True)
     error = fail(document({"error": "access_denied"}, status), server)
     assert error.cause == (
-        "The authorization server does not let just anybody register "
+        "The authorization server does not let every client register "
         f'(HTTP {status} from {REGISTER}: "access_denied").'
     )
     assert "--static-oauth-client-info" in error.hint
@@ -499,7 +500,7 @@ def test_a_server_that_fails_has_given_no_verdict(status: int) -> None:
 
 
 @pytest.mark.parametrize("problem", [NotSent("No such host."), Interrupted("No answer.")])
-def test_a_registration_without_an_answer_is_no_verdict(problem: McpRemoteError) -> None:
+def test_a_registration_without_an_answer_is_not_a_verdict(problem: McpRemoteError) -> None:
     error = fail(problem)
     assert isinstance(error, SignInUnavailable)
     assert f"The registration at {REGISTER} was not answered: No" in error.cause
@@ -515,7 +516,7 @@ def test_a_server_that_offers_no_sign_in_at_all_gets_a_hint_at_a_header(status: 
 def test_a_refusal_at_a_default_endpoint_is_a_refusal() -> None:
     server = SERVER._replace(is_default=True)
     assert "refused to register" in fail(document({"error": "x"}, 400), server).cause
-    assert "just anybody" in fail(page("no", 403), server).cause
+    assert "every client" in fail(page("no", 403), server).cause
 
 
 # Which redirect URI is sent ------------------------------------------------------------------
@@ -594,5 +595,5 @@ def test_a_client_the_server_has_forgotten_is_noticed(answer: Answer) -> None:
         Unusable("Too large."),
     ],
 )
-def test_everything_else_is_no_verdict_on_the_client(answer: Answer) -> None:
+def test_everything_else_is_not_a_verdict_on_the_client(answer: Answer) -> None:
     assert Web({AUTHORIZE: answer}).play(preflight(AUTHORIZE)) is True

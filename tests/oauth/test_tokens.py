@@ -237,7 +237,7 @@ def test_refusals_in_the_words_of_vendors(body: object, code: str) -> None:
         (answer([1], 400), '"[1]"'),
     ],
 )
-def test_everything_else_is_no_verdict(response: HttpResponse, words: str) -> None:
+def test_everything_else_is_not_a_verdict(response: HttpResponse, words: str) -> None:
     error = refuse(response)
     assert not isinstance(error, GrantRefused)
     assert words in str(error)

@@ -204,7 +204,7 @@ ROWS: tuple[Row | Elsewhere | Inert, ...] = (
         RELAY,
         lambda seen: set(seen.headers("cookie")) == {""},
     ),
-    Inert("--enable-proxy", NETWORK, "Accepted for mcp-remote's sake"),
+    Inert("--enable-proxy", NETWORK, "Accepted because mcp-remote has it"),
     Row("--ca-cert", SERVER, scenes.tls, TRUST, lambda seen: bool(seen.methods())),
     Row("--client-cert", SERVER, scenes.tls, CERTIFICATE, is_certified, TRUST),
     Row("--client-key", SERVER, scenes.tls, CERTIFICATE, is_certified, TRUST),

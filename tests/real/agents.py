@@ -99,7 +99,7 @@ def refusal(host: Host) -> str:
     return host.request("initialize", params)["error"]["message"]
 
 
-AGAIN = "No other sign-in is begun by itself for NN seconds. "
+AGAIN = "No other sign-in starts by itself for NN seconds. "
 """What stands before the next step, once it was tried."""
 
 

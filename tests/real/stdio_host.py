@@ -1,6 +1,6 @@
 """The smallest desktop host: starts one entry of a config file and talks MCP over its pipes.
 
-Any line on the command's stdout that is no JSON-RPC message, and any answer that nobody waits
+Any line on the command's stdout that is not a JSON-RPC message, and any answer that nobody waits
 for, fails the test. Must not know which servers there are.
 """
 
@@ -38,7 +38,7 @@ class StdioHost:
     def read(self) -> None:
         """Hands on what the command says, None at the end.
 
-        A line that is no JSON is a message too, of a kind nobody waits for.
+        A line that is not JSON is a message too, of a kind nobody waits for.
         """
         assert self.process.stdout is not None
         for line in self.process.stdout:

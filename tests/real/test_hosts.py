@@ -118,7 +118,7 @@ def test_host_shows_why_a_token_was_refused(
 
 
 def messages(record: Path) -> list[dict[str, Any]]:
-    """Every line that crossed. One that is no JSON fails here."""
+    """Every line that crossed. One that is not JSON fails here."""
     return [json.loads(line) for line in record.read_bytes().splitlines()]
 
 

@@ -321,7 +321,7 @@ def test_an_account_of_a_company_signs_in_and_renews(
     assert wait_until(lambda: call(host) == "42" and forms[-1]["subject_token"] == rotated, 15)
 
 
-def test_a_token_endpoint_that_is_given_is_no_audience(
+def test_a_token_endpoint_that_is_given_is_not_an_audience(
     scene: Scene, start: Start, file: JwtFile
 ) -> None:
     """A grant is for the issuer, and for no other name of it."""

@@ -54,7 +54,7 @@ CODES = (
     *(-32000, -32001, -32002, -32019, -32020, -32021, -32022, -32023, -32042, -32050, -32099),
     *(-32100, -32800, -31000, -31999, -1, 0, 1, 404, 2**31, None),
 )
-"""All of JSON-RPC's and of MCP's, the borders of their ranges, and others; None is none."""
+"""All of JSON-RPC's and of MCP's, the borders of their ranges, and others; None means no error."""
 
 DATA: Json = {"why": [1, 2.5, None, "é"], "supported": ["2026-07-28", "2025-11-25"]}
 

@@ -230,7 +230,7 @@ def test_work_grows_with_the_size_and_not_with_its_square(
 def exchange_bytes(server: WildServer, host: Host, number: int, size: int, sse: bool) -> float:
     """One call with `size` bytes each way, byte-equal; the seconds of a CPU that the relay took.
 
-    Not those of a clock: what else the machine does is none of it.
+    Not those of a clock: what else the machine does must not count.
     """
     # A pattern whose period is prime: a lost or doubled block of any usual size would show.
     pattern = b"".join(b"%03d " % value for value in range(251))

@@ -57,7 +57,7 @@ def assert_still_good(host: Host) -> None:
 @pytest.mark.parametrize(
     ("line", "code"),
     [
-        pytest.param(b"this is no JSON", -32700, id="text"),
+        pytest.param(b"this is not JSON", -32700, id="text"),
         pytest.param(b'{"jsonrpc":"2.0",', -32700, id="half an object"),
         pytest.param(b"\x00\x00\x00", -32700, id="NUL"),
         pytest.param(b"\xff\xfe{}", -32700, id="no UTF-8 at all"),
@@ -518,7 +518,7 @@ def test_found_transport_is_remembered(wild: Wild, relay: Relay) -> None:
 
 @pytest.mark.promise("R4", "L5")
 @pytest.mark.parametrize("code", [401, 403, 429, 500, 503])
-def test_refusal_is_no_reason_to_try_the_other_transport(
+def test_refusal_is_not_a_reason_to_try_the_other_transport(
     wild: Wild, relay: Relay, code: int
 ) -> None:
     server = wild()

@@ -141,7 +141,7 @@ def test_a_tool_that_fails_with_a_status_runs_once(
 @pytest.mark.promise("R1", "R5")
 @pytest.mark.parametrize("version", CLIENTS)
 @pytest.mark.parametrize("kind", SERVERS)
-def test_a_status_without_an_answer_is_no_verdict_of_a_call(
+def test_a_status_without_an_answer_is_not_a_verdict_of_a_call(
     wild: Wild, relay: Relay, kind: str, version: str
 ) -> None:
     tool, client = begin(wild, relay, kind, version)

@@ -251,7 +251,7 @@ def test_a_refusal_is_bounded_and_opens_nothing_however_often_it_is_started(scen
     for _ in range(3):
         scene.stage.end(first)
         first = scene.stage.host(*options)
-        again = refusal(first, "No other sign-in is begun by itself for", "--trusted-issuer")
+        again = refusal(first, "No other sign-in starts by itself for", "--trusted-issuer")
         assert again.startswith(text.partition(" If ")[0])
     assert scene.stage.counts == before
     assert before["tabs"] == before["registrations"] == 0

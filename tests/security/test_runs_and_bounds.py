@@ -58,7 +58,7 @@ FORMS = (
 @pytest.mark.report("E1")
 @pytest.mark.parametrize("sessions", [False, True])
 @pytest.mark.parametrize("status", [*AGAIN, 404])
-def test_an_answer_of_whatever_form_is_no_reason_to_call_again(
+def test_an_answer_of_whatever_form_is_not_a_reason_to_call_again(
     wild: Wild, relay: Relay, sessions: bool, status: int
 ) -> None:
     server: WildServer = wild(sessions=sessions)

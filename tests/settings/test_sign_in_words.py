@@ -47,7 +47,7 @@ class TestCallback:
         assert words.parse_callback_port(text) == int(text)
 
     @pytest.mark.parametrize("text", ["0", "65536", "99999999", "٣٣", "", "-1", "80x"])
-    def test_what_is_no_port(self, text: str) -> None:
+    def test_what_is_not_a_port(self, text: str) -> None:
         assert refusal_of(lambda: words.parse_callback_port(text)) == (
             "The callback port behind the server URL is not a valid port. "
             "A port is a number from 1 to 65535."
@@ -88,7 +88,7 @@ class TestCallback:
     )
     def test_another_machine_is_refused(self, text: str) -> None:
         assert refusal_of(lambda: words.parse_callback_host(text)) == (
-            "--host names another machine than this one, and the browser comes back by plain http."
+            "--host must name this machine, because the browser comes back by plain http."
             " Write localhost, 127.0.0.1 or [::1]."
         )
 
@@ -113,7 +113,7 @@ class TestCallback:
             "*",
         ],
     )
-    def test_what_is_no_path(self, text: str) -> None:
+    def test_what_is_not_a_path(self, text: str) -> None:
         assert refusal_of(lambda: words.parse_callback_path(text)) == (
             "--callback-path is not a path that a redirect URI can have. "
             "Begin with /, as in /oauth/callback, and leave out blanks, ? and #."
@@ -238,7 +238,7 @@ class TestUrls:
             ("http://a.example", "--trusted-issuer is plain http to another machine. Use https."),
         ],
     )
-    def test_what_is_no_issuer(self, text: str, sentence: str) -> None:
+    def test_what_is_not_an_issuer(self, text: str, sentence: str) -> None:
         assert refusal_of(lambda: words.parse_trusted_issuer(text)) == sentence
 
     @pytest.mark.parametrize(
@@ -251,7 +251,7 @@ class TestUrls:
     @pytest.mark.parametrize(
         "text", ["", "tenant", "https://a.example/#x", "https://a b", "a:\n", "a:", "https://ü"]
     )
-    def test_what_is_no_resource(self, text: str) -> None:
+    def test_what_is_not_a_resource(self, text: str) -> None:
         assert refusal_of(lambda: words.parse_resource(text)) == (
             "--resource must be an absolute URI without a fragment. "
             "For example https://tenant.example.com/."
@@ -267,7 +267,7 @@ class TestRequest:
         assert words.parse_scope(text) == scope
 
     @pytest.mark.parametrize("text", ["", " ", 'a"b', "a\\b", "lese-ü"])
-    def test_what_are_no_scopes(self, text: str) -> None:
+    def test_what_are_not_scopes(self, text: str) -> None:
         assert refusal_of(lambda: words.parse_scope(text)) == (
             '--scope does not name any scope. Separate them by blanks, as in --scope "read write"; '
             "without it the server's own are asked for."
@@ -286,7 +286,7 @@ class TestRequest:
         assert words.parse_authorize_parameter(text) == parameter
 
     @pytest.mark.parametrize("text", ["", "prompt", "=hunter22", "a b=hunter22", "a=hunter22\n"])
-    def test_what_is_no_parameter(self, text: str) -> None:
+    def test_what_is_not_a_parameter(self, text: str) -> None:
         assert refusal_of(lambda: words.parse_authorize_parameter(text)) == (
             "--authorize-param is not of the form KEY=VALUE. "
             "For example --authorize-param prompt=consent."
@@ -317,7 +317,7 @@ class TestRequest:
         assert words.parse_profile(text) == text
 
     @pytest.mark.parametrize("text", ["", ".", "../x", "a/b", "a b", "-x", "ü", "a\n", "x" * 65])
-    def test_what_is_no_profile(self, text: str) -> None:
+    def test_what_is_not_a_profile(self, text: str) -> None:
         assert refusal_of(lambda: words.parse_profile(text)) == (
             "--profile takes a name of letters, digits and . _ @ + - (64 at most). "
             "For example --profile work."
@@ -357,7 +357,7 @@ class TestClient:
     @pytest.mark.parametrize(
         "text", ["", "hunter22", "[]", '"hunter22"', "null", '{"client_id": hunter22}', "[" * 99999]
     )
-    def test_what_is_no_object_is_not_repeated(self, text: str) -> None:
+    def test_what_is_not_an_object_is_not_repeated(self, text: str) -> None:
         for option, parse in ((INFO, words.parse_client), (METADATA, words.parse_client_metadata)):
             assert refusal_of(lambda parse=parse: parse(text, {}, files({}))) == (
                 f"{option} is not a JSON object. Give {option} an object such as "

@@ -173,7 +173,7 @@ class TestServerUrl:
             ),
         ],
     )
-    def test_what_is_no_address_is_one_sentence(self, text: str, sentence: str) -> None:
+    def test_what_is_not_an_address_is_one_sentence(self, text: str, sentence: str) -> None:
         with pytest.raises(UsageError) as caught:
             parse_server_url(text)
         assert caught.value.sentence() == sentence

@@ -108,7 +108,7 @@ class TestNumbers:
     @pytest.mark.parametrize(
         "text", ["", "-1", "nan", "inf", "1e5", "30s", "1_0", "٣", " 1", "1\n", "9" * 400]
     )
-    def test_what_is_no_number_of_seconds(self, text: str) -> None:
+    def test_what_is_not_a_number_of_seconds(self, text: str) -> None:
         with pytest.raises(UsageError) as caught:
             parse_seconds(text, "--connect-timeout")
         assert caught.value.sentence() == (
@@ -144,7 +144,7 @@ class TestNumbers:
     @pytest.mark.parametrize(
         "text", ["", "0", "-1", "1.5MB", "MB", "10 parsecs", "1e6", "٣", "9" * 16, "1M"]
     )
-    def test_what_is_no_size(self, text: str) -> None:
+    def test_what_is_not_a_size(self, text: str) -> None:
         with pytest.raises(UsageError) as caught:
             parse_size(text, "--max-message-size")
         assert caught.value.sentence() == (
@@ -179,7 +179,7 @@ class TestFiles:
         with pytest.raises(UsageError, match="cannot read h: TimeoutError"):
             read_file_text("h", "--header-file", read)
 
-    def test_a_file_that_is_no_text(self) -> None:
+    def test_a_file_that_is_not_text(self) -> None:
         def read(path: str) -> str:
             return b"\xff".decode()
 

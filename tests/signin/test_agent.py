@@ -989,7 +989,7 @@ def test_each_request_has_a_proof_of_its_own_for_the_token_it_carries() -> None:
 
 @pytest.mark.promise("A3", "L1")
 @pytest.mark.parametrize("error", ["invalid_dpop_proof", "use_dpop_nonce"])
-def test_a_refused_proof_is_no_reason_to_sign_in(error: str) -> None:
+def test_a_refused_proof_is_not_a_reason_to_sign_in(error: str) -> None:
     async def main() -> None:
         world = World()
         world.keep(token_type="DPoP", dpop_key=make_key("ES256"))

@@ -455,7 +455,7 @@ def test_the_person_s_own_host_name_is_let_in() -> None:
         (b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", 400),
     ],
 )
-def test_what_is_no_request_is_refused(request_bytes: bytes, status: int) -> None:
+def test_what_is_not_a_request_is_refused(request_bytes: bytes, status: int) -> None:
     async def main() -> None:
         async with listening(limits=Limits(head_bytes=4096)) as listener:
             answer = parse(await exchange(listener.port, request_bytes))
@@ -742,7 +742,7 @@ def test_a_machine_that_forbids_listening_is_told_as_it_is(
         with pytest.raises(McpRemoteError) as raised:
             await listener.bind(None, pinned=False)
         assert raised.value.sentence() == (
-            f"No port of this machine can be listened on for the browser: {evidence}. "
+            f"Cannot listen on any port of this machine for the browser: {evidence}. "
             "Look for a firewall or sandbox that forbids programs to listen on 127.0.0.1."
         )
 

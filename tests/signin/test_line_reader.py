@@ -39,7 +39,7 @@ def test_wait_may_be_given_up_and_begun_again() -> None:
     run(main())
 
 
-def test_stream_that_is_no_text_is_heard_as_nothing() -> None:
+def test_stream_that_is_not_text_is_heard_as_nothing() -> None:
     def read_line() -> str:
         raise UnicodeDecodeError("utf-8", b"\xff", 0, 1, "no text")
 

@@ -153,7 +153,7 @@ def name_nothing(exchange: Exchange) -> None:
 @pytest.mark.parametrize(
     ("behaviour", "words"),
     [
-        (name_nothing, "named no endpoint in 0.2 seconds"),
+        (name_nothing, "did not name an endpoint in 0.2 seconds"),
         (end_stream_without_answer, "before it named an endpoint"),
         (answer_html(), "text/html instead of"),
         (answer_status(404), "No MCP server answers"),

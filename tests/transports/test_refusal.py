@@ -386,7 +386,7 @@ def test_any_refusal_is_one_printable_sentence(status: int, body: bytes, value: 
 def test_an_answer_without_anything_has_its_sentence(body: bytes) -> None:
     error = explain_content(200, "application/json", body, where=WHERE)
     assert error.sentence() == (
-        "The server answered nothing: HTTP 200 with an empty body from https://example.com/mcp. "
+        "The server sent an empty answer (HTTP 200 from https://example.com/mcp). "
         "Check that the URL is that of an MCP server."
     )
     assert error.status == 200

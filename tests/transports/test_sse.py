@@ -334,7 +334,7 @@ def test_an_independent_decoder_reads_the_same(stream: bytes) -> None:
     judge = SSEDecoder()
     expected = list[tuple[str, str, str]]()
     text = stream.decode().replace("\r\n", "\n").replace("\r", "\n")
-    # What follows the last line end is no line yet.
+    # What follows the last line end is not a line yet.
     for line in text.split("\n")[:-1]:
         event = judge.decode(line)
         if event is not None and event.data:

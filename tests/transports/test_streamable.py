@@ -292,7 +292,7 @@ def test_stream_that_ends_at_once_is_opened_ever_less_often(
         stage.server.always("GET", behaviour)
         await stage.begin()
         await stage.clock.advance(600, stage.sleeping)
-        await stage.channel.send(CALL)  # calls are no reason to ask more often
+        await stage.channel.send(CALL)  # calls are not a reason to ask more often
         await stage.clock.advance(600, stage.sleeping)
 
     server = scene(play, random=random)
@@ -465,8 +465,8 @@ def test_stream_left_open_after_its_purpose_is_closed(message: Message) -> None:
     ("behaviour", "words"),
     [
         (answer_status(202), "HTTP 202"),
-        (answer_status(200), "empty body"),
-        (answer_status(200, b"  ", content_type="application/json"), "answered"),
+        (answer_status(200), "an empty answer"),
+        (answer_status(200, b"  ", content_type="application/json"), "an empty answer"),
         (answer_html(), "text/html instead of JSON"),
         (answer_status(200, b"{}", content_type="application/json"), "not a JSON-RPC message"),
         (

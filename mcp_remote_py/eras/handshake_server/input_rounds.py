@@ -129,7 +129,7 @@ class InputRounds:
         return [ToServer(request)]
 
     def cancel(self, key: Hashable) -> list[Effect]:
-        """The host waits no more for the request with this id, if it did."""
+        """The host no longer waits for the request with this id, if it did."""
         call = self._by_host.pop(key, None)
         if call is None:
             return []
@@ -248,7 +248,7 @@ class InputRounds:
         return related or next(iter(able), None)
 
     def drop_question(self, key: Hashable) -> None:
-        """The server does not want to know any more."""
+        """The server no longer waits for the answer."""
         for call in (*self._calls.values(), *self._suspended.values()):
             call.waiting = deque(one for one in call.waiting if one.key != key)
             call.asked = {name: one for name, one in call.asked.items() if one.key != key}

@@ -114,7 +114,7 @@ class Subscriptions:
         return effects
 
     def cancel(self, key: Hashable) -> list[Effect]:
-        """The host wants to hear no more of the one with this id, if there is one."""
+        """The host no longer wants the one with this id, if there is one."""
         subscription = self._all.pop(key, None)
         effects: list[Effect] = []
         if subscription is None:
