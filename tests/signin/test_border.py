@@ -237,5 +237,5 @@ def test_address_of_the_server_is_that_of_a_connection_it_has_proved(tmp_path: P
 
 
 def test_server_that_is_not_there_leaves_it_open() -> None:
-    with pytest.raises(NotSent, match="depends on where it is"):
+    with pytest.raises(NotSent, match="depends on the network it is in"):
         find(f"http://127.0.0.1:{free_port()}/", Tls())
