@@ -97,7 +97,7 @@ class Relay:
         """The next line.
 
         Raises:
-            Failed: there is none.
+            Failed: it does not come.
         """
         line = self._stdout.readline()
         if not line:

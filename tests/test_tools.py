@@ -118,7 +118,7 @@ def test_a_rule_hides_what_has_no_name_it_could_be_held_against(tool: bytes) -> 
 
 
 @pytest.mark.parametrize("hints", ["null", "5", "[]", '"x"', '{"readOnlyHint":"true"}', "{}"])
-def test_hints_that_are_none_hide_no_tool_but_read_only_ones_must_have_them(hints: str) -> None:
+def test_what_are_not_hints_hides_no_tool_but_read_only_ones_must_have_them(hints: str) -> None:
     assert teach(catalog(ignore=("rm",)), hinted("a", hints), hinted("rm", hints)) == ["a"]
     only = catalog(read_only=True)
     assert teach(only, hinted("a", hints)) == []

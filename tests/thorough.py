@@ -1,4 +1,4 @@
-"""How much is played of what has no end: as much as the gate has the time for, or all of it.
+"""How long the endless tests go on: as long as the gate has the time, or for an hour.
 
 `THOROUGH=1 scripts/test` takes an hour; before a release, and where one of these tests is changed.
 """

@@ -1,9 +1,9 @@
 """What each side may hear of the other's abilities, across eras.
 
-Announced is only what can work in translation. Core features can. Of extensions, those that are
-nothing but requests, results and `_meta` can; those with kinds of results or messages of their
-own cannot (2026-07-28, basic/versioning, "Extension Negotiation"), and of those we do not know,
-nobody knows. Must not know messages.
+Only what can work in translation is announced. Core features can. Extensions can that are nothing
+but requests, results and `_meta`; those with kinds of results or messages of their own cannot
+(2026-07-28, basic/versioning, "Extension Negotiation"). What we do not know is not announced.
+Must not know messages.
 """
 
 from __future__ import annotations

@@ -186,7 +186,7 @@ class CredentialLifecycle:
         False: the refusal is the server's answer. Where a person is asked, others wait for it.
 
         Raises:
-            McpRemoteError: there will be no other token, for a reason in one sentence.
+            McpRemoteError: no other token will come; one sentence says why.
         """
         held = self._held
         if refused is not None and challenge.dpop_error in (INVALID_PROOF, USE_NONCE):

@@ -47,7 +47,7 @@ class SecretKind(Enum):
 
 
 class Belonging(NamedTuple):
-    """Something of the person's; `name` is how a sentence begins that speaks of it.
+    """Something of the person's; `name` is how a sentence about it begins.
 
     `audience` is what a JWT says itself, None where it is not a JWT or was not read yet.
     """
@@ -63,7 +63,7 @@ class Named(NamedTuple):
     issuers: tuple[str, ...] = ()
     token_endpoint: str = ""
     of_client: bool = False
-    """Whether the issuer is that of the client: then it is for no other."""
+    """Whether the issuer is the client's: then the client is for that issuer only."""
 
     def includes(self, issuer: str) -> bool:
         """Whether this issuer is one of them."""

@@ -300,7 +300,7 @@ class UpdateBudget(Step[SignInBudget], frozen=True):
 
 
 class SavePending(Step[None], frozen=True):
-    """Store this authorization request, None for none any more; answered by None."""
+    """Store this authorization request, None to delete it; answered by None."""
 
     pending: PendingAuthorization | None
 

@@ -161,7 +161,7 @@ def parse_scope(text: str) -> str:
     """The scopes in `text`, one blank between them.
 
     Raises:
-        UsageError: there is none, or a character that a scope must not contain.
+        UsageError: there are no scopes, or a character that a scope must not contain.
     """
     scopes = text.split()
     if not scopes or not all(map(_SCOPE.fullmatch, scopes)):

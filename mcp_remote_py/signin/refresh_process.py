@@ -1,4 +1,4 @@
-"""Renews in a process of its own, so that no kill of ours loses the answer.
+"""Renews in a process of its own, so that the answer is not lost when we are killed.
 
 Servers that rotate refresh tokens give each answer once, and hosts kill what they have started,
 often within its first second, when tokens of yesterday are renewed (L4, field note 3): between

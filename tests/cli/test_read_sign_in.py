@@ -174,7 +174,7 @@ def test_an_address_to_paste_is_a_persons() -> None:
     assert "Both --client-credentials and --paste are given. Leave out one." in stderr.getvalue()
 
 
-def test_a_symmetric_algorithm_is_none(key: str) -> None:
+def test_a_symmetric_algorithm_is_not_one(key: str) -> None:
     options = ("--client-credentials", *INFO, "--private-key", key, "--signing-alg", "HS256")
     settings, said = run(*options)
     assert settings is None

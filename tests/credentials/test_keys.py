@@ -492,7 +492,7 @@ def test_eight_first_starts_at_once_make_one_key(tmp_path: Path, kind: str) -> N
 
 @pytest.mark.promise("A7", "S2")
 @pytest.mark.parametrize("module", ["fail", "null", "chainer", "no_such_thing"])
-def test_keyrings_that_are_none_count_as_none(tmp_path: Path, module: str) -> None:
+def test_keyrings_that_keep_nothing_do_not_count(tmp_path: Path, module: str) -> None:
     name = "ChainerBackend" if module == "chainer" else "Keyring"
     environment = {
         "PYTHON_KEYRING_BACKEND": f"keyring.backends.{module}.{name}",

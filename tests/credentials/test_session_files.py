@@ -284,7 +284,7 @@ def test_list_has_every_usable_record_in_order_and_nothing_else(
     assert caplog.text.count("is not usable") == 1
 
 
-def test_folder_that_is_none_is_only_logged(
+def test_folder_that_is_not_one_is_only_logged(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "file").write_text("")

@@ -78,7 +78,7 @@ def test_no_member_is_missing_in_a_record() -> None:
     assert record["client"].keys() == set(Client._fields)
 
 
-def test_time_without_end_is_none_at_all() -> None:
+def test_time_without_end_is_not_kept() -> None:
     endless = ONLY_CLIENT._replace(
         expires_at=math.inf,
         obtained_at=math.nan,

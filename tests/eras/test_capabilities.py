@@ -58,12 +58,12 @@ def test_what_is_bound_to_an_era_or_unknown_is_not_announced(
 
 
 @pytest.mark.parametrize("extensions", [b"{}", b"null", b"[]", b"5", b'"a"'])
-def test_extensions_that_are_none_are_not_announced(extensions: bytes) -> None:
+def test_extensions_that_name_nothing_are_not_announced(extensions: bytes) -> None:
     assert cross_capabilities(b'{"extensions":%b,"a":1}' % extensions) == b'{"a":1}'
 
 
 @pytest.mark.parametrize("capabilities", [b"", b"null", b"[]", b"5", b'"a"'])
-def test_capabilities_that_are_none_are_an_empty_object(capabilities: bytes) -> None:
+def test_what_are_not_capabilities_is_an_empty_object(capabilities: bytes) -> None:
     assert cross_capabilities(capabilities) == b"{}"
 
 

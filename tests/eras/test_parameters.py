@@ -103,7 +103,7 @@ def test_a_mark_is_reached_through_properties(schema: object, marks: dict[Path, 
 
 @pytest.mark.parametrize("keyword", ["default", "const", "enum", "examples", "x-other", "required"])
 @pytest.mark.parametrize("value", [marked("B"), [marked("B")], {"properties": {"b": marked("B")}}])
-def test_data_that_looks_like_a_mark_is_none(keyword: str, value: object) -> None:
+def test_data_that_looks_like_a_mark_is_not_one(keyword: str, value: object) -> None:
     schema = schema_of(a={**marked("A"), keyword: value})
     assert find_invalid_x_mcp_header(schema) is None
     assert read_marks(schema) == {("a",): "A"}

@@ -214,7 +214,7 @@ class ModernServerTranslator:
         yield from self._listen()
 
     def _listen(self) -> Iterator[Output]:
-        """Opens a stream for the first who waits; the others wait for their turn."""
+        """Opens a stream for the first that waits; the others wait for their turn."""
         while self._listeners and self._listening is None:
             assert self.server is not None
             wanted = self.server.wanted_notifications()

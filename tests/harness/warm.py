@@ -171,7 +171,7 @@ class WarmProcess(subprocess.Popen[bytes]):
         return cast("int", self.returncode)
 
     def send_signal(self, sig: int) -> None:
-        """Sends it, to who is still there."""
+        """Sends it to those that are still there."""
         if self.poll() is None:
             os.kill(self.pid, sig)
 

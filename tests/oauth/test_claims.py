@@ -101,7 +101,7 @@ def test_scopes_are_read_as_servers_write_them(claims: dict[str, object], scope:
         {},
     ],
 )
-def test_claims_of_a_wrong_type_are_none(claims: dict[str, object]) -> None:
+def test_claims_of_a_wrong_type_are_left_out(claims: dict[str, object]) -> None:
     assert read_claims(jwt(**claims)) == Claims()
 
 

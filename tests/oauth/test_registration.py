@@ -132,7 +132,7 @@ def test_what_the_person_says_of_it_counts() -> None:
         ),
     ],
 )
-def test_a_client_that_is_none_is_the_persons_error(text: str, cause: str) -> None:
+def test_what_is_not_a_client_is_the_persons_error(text: str, cause: str) -> None:
     error = fail(registered(), settings=SignInSettings(static_client=Secret(text)))
     assert isinstance(error, UsageError)
     assert "--static-oauth-client-info" in error.cause

@@ -277,7 +277,7 @@ class Desk:
             seen.status = host.process.poll()
         finally:
             host.end()
-        # Of --help and --version there is no JSON.
+        # --help and --version do not print JSON.
         told = [line.raw.decode() for line in host.lines] + host.violations
         seen.said, seen.logged = "\n".join(told), host.stderr
         return seen

@@ -130,7 +130,7 @@ def test_a_key_or_an_algorithm_that_the_provider_does_not_know(
 def test_a_token_endpoint_that_is_given_is_taken_with_its_issuer(
     servers: tuple[Service, Service], start: Start, tmp_path: Path
 ) -> None:
-    """This provider takes no proof that is made out to the endpoint itself."""
+    """This provider does not take a proof that is made out to the endpoint itself."""
     endpoint = f"http://localhost:{servers[0].port}/token"
     signed_in(start, *info("by-key"), *private_key(tmp_path), "--token-endpoint", endpoint)
 

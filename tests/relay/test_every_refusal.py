@@ -158,7 +158,7 @@ class Failing:
 
     def run(self, exchange: Exchange) -> None:
         if exchange.server.legacy and "session=" not in exchange.path:
-            exchange.good()  # this address takes no messages
+            exchange.good()  # this address does not take messages
             return
         name = str(exchange.params["name"])
         way = self.ways.get(name)

@@ -264,7 +264,7 @@ def test_nobody_inside_hears_of_what_a_public_server_names(
     victim.close()
     assert (done.returncode, victim.connections, victim.said) == (3, 0, b""), done.stderr
     assert stage.browser.opened == []
-    # Metadata that cannot be had there is looked for elsewhere, and there is none.
+    # Metadata that cannot be had there is looked for elsewhere, and not found.
     if kind != "resource_metadata":
         assert (OPTION in done.stderr) == (address != LINK), done.stderr
 

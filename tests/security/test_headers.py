@@ -173,7 +173,7 @@ def test_login_with_a_credential_from_a_file_is_an_error(play: Play, tmp_path: P
     path = tmp_path / "headers"
     path.write_text(f"Authorization: Bearer {TOKEN}\n")
     status, stderr = run(stage, "login", stage.server.url, "--header-file", str(path))
-    assert (status, "no sign-in is ever used" in stderr) == (2, True)
+    assert (status, "so a sign-in would never be used" in stderr) == (2, True)
     assert not stage.server.requests
 
 

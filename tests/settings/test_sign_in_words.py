@@ -412,7 +412,7 @@ class TestClient:
 
     @pytest.mark.report("S1")
     @pytest.mark.parametrize("issuer", ["", "a.example", 7, None, [], "http://a.example"])
-    def test_issuer_that_is_none_is_named(self, issuer: object) -> None:
+    def test_what_is_not_an_issuer_is_named(self, issuer: object) -> None:
         text = json.dumps({"client_id": "a", "issuer": issuer})
         refusal = refusal_of(lambda: words.parse_client(text, {}, files({})))
         wrong = (

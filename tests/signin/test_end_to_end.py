@@ -378,7 +378,7 @@ METADATA: dict[str, tuple[Behaviour, str]] = {
 
 @pytest.mark.promise("A1", "R1")
 @pytest.mark.parametrize("kind", METADATA)
-def test_metadata_that_is_none(play: Callable[..., Stage], kind: str) -> None:
+def test_what_is_not_metadata(play: Callable[..., Stage], kind: str) -> None:
     stage = play()
     behaviour, phrase = METADATA[kind]
     stage.server.always("metadata", behaviour)
@@ -389,7 +389,7 @@ def test_metadata_that_is_none(play: Callable[..., Stage], kind: str) -> None:
 
 @pytest.mark.promise("A1")
 @pytest.mark.parametrize("kind", METADATA)
-def test_resource_metadata_that_is_none(play: Callable[..., Stage], kind: str) -> None:
+def test_what_is_not_resource_metadata(play: Callable[..., Stage], kind: str) -> None:
     """Either the server's root is taken for the issuer, as 2025-03-26 has it, or it is said."""
     stage = play(bind_resource=False)
     stage.server.always("resource_metadata", METADATA[kind][0])
@@ -451,7 +451,7 @@ def test_iss_of_the_callback_is_wrong(play: Callable[..., Stage], iss: str) -> N
 
 
 @pytest.mark.promise("S3", "R1")
-def test_callback_without_state_is_none(play: Callable[..., Stage]) -> None:
+def test_callback_without_state_is_not_one(play: Callable[..., Stage]) -> None:
     stage = play(echo_state=False)
     refusal(stage.host("--auth-timeout", "2"), "in time|2 s|2 seconds|state")
     assert stage.counts["codes"] == 0

@@ -49,7 +49,7 @@ RESTARTS = often(RESTARTS_IN_THE_GATE, 20)
 
 Check = Callable[[], None]
 Setting = Callable[[Stage], Check | None]
-"""Sets the stage; may return what is to be looked at in the end."""
+"""Sets the stage; may return what to look at in the end."""
 LOGIN = "mcp-remote-py login {url}"
 
 
@@ -178,7 +178,7 @@ def beside_another(stage: Stage) -> Check:
 
 
 def refuse_everything(stage: Stage) -> None:
-    """The server takes no token any more, however new."""
+    """The server no longer takes any token, however new."""
     stage.server.policy.refuse_all_tokens = True
 
 

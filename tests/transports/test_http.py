@@ -90,7 +90,7 @@ def post(url: str, headers: Mapping[str, str] | None = HEADERS, **more: Any) -> 
 
 
 def refusal(url: str, headers: Mapping[str, str] | None = HEADERS, **more: Any) -> ExchangeError:
-    """The error of one exchange, which names no secret."""
+    """The error of one exchange, which does not name a secret."""
     with pytest.raises(ExchangeError) as caught:
         post(url, headers, **more)
     error = caught.value

@@ -457,7 +457,7 @@ def test_stream_left_open_after_its_purpose_is_closed(message: Message) -> None:
     scene(play)
 
 
-# ------------------------------------------------------------------ answers that are none
+# ------------------------------------------------------------- what is not an answer
 
 
 @pytest.mark.promise("R1", "S2")

@@ -9,7 +9,7 @@ from mcp_remote_py.bounds import has_few_parts
 
 
 def decode_object(text: bytes) -> dict[str, Any]:
-    """The object in a JSON text, numbers as they stand; an empty one where there is none."""
+    """The object in a JSON text, numbers as they stand; an empty one where it is something else."""
     if not has_few_parts(text):
         return {}
     try:
