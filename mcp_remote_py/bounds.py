@@ -17,8 +17,8 @@ SLICE_BYTES = 16 * 1024
 """Bytes that are worked on without a look at the clock."""
 
 FEW_LINES = 1000
-"""In a piece of an event stream; one with more is cut into slices of `LINES_BYTES`: 2 ms where all
-of it are line ends."""
+"""Lines in a piece of an event stream; one with more is cut into slices of `LINES_BYTES`: 2 ms
+where it has nothing but line ends."""
 
 LINES_BYTES = 2 * 1024
 
@@ -26,7 +26,7 @@ MAX_BATCH = 1000
 """Messages in one array (MCP 2025-03-26): five times what may be under way at once."""
 
 MAX_BATCH_BYTES = 8 * 1024 * 1024
-"""Of an array, whose messages are copied out of it one by one. Later revisions have no arrays."""
+"""Bytes of an array, whose messages are copied out of it one by one. Later revisions have none."""
 
 MAX_MEMBERS = 1000
 """Members of an object, or elements of a list, that are made into objects here: 20 ms for tools
@@ -36,49 +36,49 @@ MAX_PARTS = 50_000
 """Values of all depths, where all are made into objects."""
 
 MAX_ID_BYTES = 64 * 1024
-"""Of the id of a request or answer."""
+"""Bytes of the id of a request or answer."""
 
 MAX_SERVER_REQUESTS = 1000
 """Requests of a server that may be open at once; what comes then is dropped."""
 
 MAX_SERVER_ID_BYTES = 4096
-"""Of the id of such a request, which is kept while it is open."""
+"""Bytes of the id of such a request, which is kept while it is open."""
 
 MAX_KEPT_TOOLS = 4 * 1024 * 1024
 """Bytes of a list of tools that are kept, to be compared with another's and for the next start."""
 
 LONG_BYTES = 4 * 1024 * 1024
-"""Of a message that is read in one go; nothing but numbers, 9 ms. A longer one is read in slices,
-see `survey`."""
+"""Bytes of a message that is read in one go: 9 ms where it has nothing but numbers. A longer one is
+read in slices, see `survey`."""
 
 MAX_MENDED_AT_ONCE = 512 * 1024
-"""Of one with lone surrogates: 20 ms at the worst."""
+"""Bytes of such a message with lone surrogates: 20 ms at the worst."""
 
 MAX_MENDED_BYTES = 16 * 1024 * 1024
-"""Of a message with lone surrogates, which is copied to be mended."""
+"""Bytes of a message with lone surrogates, which is copied to be mended."""
 
 MAX_MENDED = 100_000
 """Runs of lone surrogates that are mended in one message: 0.1 s."""
 
 MAX_METHOD_BYTES = 64 * 1024
-"""Of the name of a method, which is made into characters, of four bytes each in the worst case."""
+"""Bytes of a method's name, which is made into characters: of four bytes each at the worst."""
 
 MAX_REFUSAL_BYTES = 4 * 1024 * 1024
-"""Of a refusal that may be an answer: its secrets are looked for in a copy made of characters, for
-two seconds in all where every one of them is escaped."""
+"""Bytes of a refusal that may be an answer: secrets are looked for in a copy made of characters,
+for two seconds in all where every character is escaped."""
 
 MAX_REFUSAL_LINES = 5000
-"""Of a refusal that is an event stream, and is read in one go: 20 ms."""
+"""Lines of a refusal that is an event stream, and is read in one go: 20 ms."""
 
 MAX_RATIO = 200
-"""Bytes out of one byte in, past `FREE_OUTPUT`: texts and tables come to 30, nothing but zeros to
-1030."""
+"""Bytes that one compressed byte may become, past `FREE_OUTPUT`: texts and tables come to 30, zeros
+to 1030."""
 
 FREE_OUTPUT = 16 * 1024 * 1024
 """Bytes that any number of compressed ones may become."""
 
 MAX_GZIP_MEMBERS = 1000
-"""Of one body (RFC 1952 §2.2); each costs a window of 32 KiB to begin."""
+"""Members of one body (RFC 1952 §2.2); each costs a window of 32 KiB to begin."""
 
 _NO_CODING = frozenset({b"", b"identity", b"none", b"utf-8"})
 """Names that servers give to what they have not compressed."""

@@ -22,10 +22,10 @@ UNREADABLE = (msgspec.MsgspecError, RecursionError)
 decoded before: how deep is too deep depends on how deep the caller already is."""
 
 Members = dict[str, msgspec.Raw]
-"""Of a JSON object, each with its bytes; of what is there twice, the last one."""
+"""Members of a JSON object, each with its bytes; of duplicates, the last one."""
 
 Tree = Mapping[str, "msgspec.Raw | Tree"]
-"""Of an object that is made here, whose members are JSON text or again such objects."""
+"""Members of an object that is made here, which are JSON text or again such objects."""
 
 encode = msgspec.json.encode
 

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 
 MAX_FILE_BYTES = 4 * 1024 * 1024
-"""Of any file: a bundle of all public authorities has a quarter of a megabyte."""
+"""Bytes of any file: a bundle of all public authorities has a quarter of a megabyte."""
 
 STILL_FOR = 0.2
 """Seconds without a change after which a file of whole lines is taken to be all there."""

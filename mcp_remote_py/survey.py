@@ -23,13 +23,13 @@ SLICE_BYTES = 64 * 1024
 """Some milliseconds, whatever is in it."""
 
 FIRST_BYTES = 2 * 1024
-"""Of a value that may be a small one."""
+"""Bytes of a value that may be a small one."""
 
 MAX_GROWTH = 8
 """Slices that are taken as one where they have no comma and no string: blanks, or one number."""
 
 MAX_NAME_BYTES = 64 * 1024
-"""Of a member's name at the top, with the blanks around it."""
+"""Bytes of a member's name at the top, with the blanks around it."""
 
 MAX_SHIFT = 14
 """Bytes by which a cut moves out of an escape: two of six bytes may be one character."""

@@ -178,7 +178,7 @@ class EraChannel:
             self._suspicion = True
 
     async def _find_out(self) -> SessionLost | None:
-        """That session or era are others, as something harmless shows; one question for all."""
+        """The verdict on session or era that something harmless shows; one question for all."""
         if self._question is None:
             self._question = asyncio.ensure_future(self._ask_harmless())
             self._aside.add(self._question)

@@ -16,7 +16,7 @@ from mcp_remote_py.cli.readers import Reading
 class Given:
     """The arguments, read.
 
-    What comes of a row is known to who wrote it, and not to the type checker: `Any`.
+    What a row gives is known to its author, and not to the type checker: `Any`.
     """
 
     def __init__(self, arguments: Arguments, environment: Mapping[str, str]) -> None:

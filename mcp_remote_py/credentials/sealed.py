@@ -34,7 +34,7 @@ from mcp_remote_py.oauth.steps import Credential, PendingAuthorization
 
 SUFFIX = ".sealed"
 PENDING_SUFFIX = ".pending"
-"""Of authorization requests; a name that ends so is not a session's."""
+"""Suffix of authorization requests; a name that ends so is not a session's."""
 KEY_BYTES = 32
 NONCE_BYTES = 12
 """NIST SP 800-38D §5.2.1.1. Random ones are safe for 2^32 records of one key."""

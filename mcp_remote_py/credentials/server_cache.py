@@ -23,7 +23,7 @@ logger = logging.getLogger("mcp_remote_py.credentials")
 SNAPSHOT_SCHEMA = 1
 
 MAX_SNAPSHOT_BYTES = 1024 * 1024
-"""Of the whole file. The largest servers list some hundred tools in 300 kB; past this, tools are
+"""Bytes of the file. The largest servers list some hundred tools in 300 kB; past this, tools are
 not kept, and a disk is not filled by a server that lists endlessly."""
 
 

@@ -20,18 +20,18 @@ from mcp_remote_py.net.faults import Broken, CannotBeSent, IllegalAnswer
 Pair = tuple[bytes, bytes]
 
 MAX_HEAD_BYTES = 64 * 1024
-"""Of an answer's header fields, and of all interim answers before it (RFC 9110 §15.2); once more of
-what stands between two pieces of a chunked body, which is extensions, and behind it, trailers.
+"""Bytes of an answer's header fields and all interim answers before it (RFC 9110 §15.2); once more
+for the extensions between two pieces of a chunked body, and for the trailers behind it.
 Servers allow themselves 8 to 16 KiB."""
 
 MAX_HEAD_LINES = 1000
-"""Of all that: each costs some tenths of a microsecond, and those of one head are read at once."""
+"""Lines of all that: each costs tenths of a microsecond, and those of a head are read at once."""
 
 SLICE_BYTES = 16 * 1024
-"""Of a chunked body that should be read at once: 1 ms where all chunks are of one byte."""
+"""Bytes of a chunked body that should be read at once: 1 ms where all chunks are of one byte."""
 
 MAX_LENGTH_DIGITS = 18
-"""Of a `Content-Length`, so that it fits every integer on the way: 888 petabytes."""
+"""Digits of a `Content-Length`, so that it fits every integer on the way: 888 petabytes."""
 
 # What is compiled here is for every answer, the rest when it is needed. None of them tries a byte
 # in more than one way: time grows with the bytes, whatever they are.

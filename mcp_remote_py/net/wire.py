@@ -24,7 +24,7 @@ CORK_BYTES = 64 * 1024
 """A buffer from this size on is sent by itself, and not copied to be sent with another."""
 
 WRITE_BYTES = 256 * 1024
-"""Of a long request that are handed on in one turn of the event loop."""
+"""Bytes of a long request that are handed on in one turn of the event loop."""
 
 HIGH_WATER_BYTES = 64 * 1024
 """Unread bytes from which the peer is told to wait: with as many connections as there may be, what

@@ -55,7 +55,7 @@ RandomBytes = Callable[[int], bytes]
 """Gives that many unpredictable bytes."""
 
 Parameters = Mapping[str, Secret | str]
-"""Of a form."""
+"""The parameters of a form."""
 
 RANDOM_BYTES = 32
 """For `state` and verifier: 43 characters, the least RFC 7636 §4.1 allows, 256 bits."""

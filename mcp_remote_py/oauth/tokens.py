@@ -29,7 +29,7 @@ MAX_REFRESH_MARGIN = 60.0
 """Seconds before its expiry in which a token is renewed, for clocks that differ and slow calls."""
 
 REFRESH_MARGIN_PART = 0.1
-"""Of the lifetime, where that is less: a token for 5 seconds is not renewed all the time."""
+"""Part of the lifetime, where that is less: a token for 5 seconds is not renewed all the time."""
 
 _DEFINITE_STATUS = frozenset({200, 400, 401, 403})
 """RFC 6749 §5.2 has 400 and 401; Auth0 says `invalid_grant` by 403, GitHub and Slack by 200.

@@ -120,7 +120,7 @@ def _without_trace(error: ExchangeError) -> ExchangeError:
 
 
 def tell_others(error: ExchangeError) -> ExchangeError:
-    """What befell a request of our own, for those that waited for it and were never sent.
+    """What happened to a request of our own, for those that waited for it and were never sent.
 
     Without the server's answer, whose id is ours.
     """

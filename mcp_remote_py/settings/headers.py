@@ -69,7 +69,7 @@ BARE_SCHEMES = frozenset(("basic", "bearer", "dpop", "token"))
 MAX_HEADERS_LENGTH = 256 * 1024
 """Characters of a header file, or of what a header command prints."""
 MAX_HEADERS = 100
-"""Of one file or command: servers take about as many (Apache 100, Tomcat 100, Go by size)."""
+"""Headers of one file or command: servers take as many (Apache 100, Tomcat 100, Go by size)."""
 MAX_HEADER_LENGTH = 64 * 1024
 """Characters of one value: a Kerberos ticket has up to 64 KiB, few servers take more than 16."""
 _HEADER_FORM = 'Write it as "Name: value".'

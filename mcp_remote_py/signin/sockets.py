@@ -19,8 +19,8 @@ from mcp_remote_py.net.http1 import MAX_HEAD_BYTES, MAX_HEAD_LINES
 from mcp_remote_py.net.wire import CORK_BYTES, Wire
 
 HEAD_PIECE_BYTES = 4 * 1024
-"""Of the head that h11 parses in one turn of the loop. Of the last piece of a head the lines are
-not counted, which may be mostly body."""
+"""Bytes of the head that h11 parses in one turn of the loop. In the last piece of a head, which may
+be mostly body, the lines are not counted."""
 
 
 class AsyncioStream(httpcore.AsyncNetworkStream):

@@ -56,8 +56,8 @@ MAX_SUSPENDED = 50
 comes back must not fill what the relay has room for."""
 
 MAX_COMPARED_BYTES = 512 * 1024
-"""Of params that are compared by their meaning: 10 ms. Of longer ones the members' sizes are, and
-their first and last `WINDOW_BYTES`."""
+"""Bytes of params that are compared by their meaning: 10 ms. Of longer ones, the members' sizes are
+compared, and their first and last `WINDOW_BYTES`."""
 
 WINDOW_BYTES = 4096
 
