@@ -14,7 +14,7 @@ from typing import Any
 from mcp_remote_py.errors import Interrupted, Unusable
 
 SLICE_BYTES = 16 * 1024
-"""Bytes that are worked on without a look at the clock."""
+"""What is worked at without a look at the clock."""
 
 FEW_LINES = 1000
 """Lines in a piece of an event stream; one with more is cut into slices of `LINES_BYTES`: 2 ms

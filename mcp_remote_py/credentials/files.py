@@ -38,8 +38,8 @@ MAX_QUARANTINED = 9
 DRAFT_AGE = 60.0
 """Seconds after which nobody works at a draft any more: a token endpoint is waited for 15 s."""
 MAX_BYTES = 4 * 1024 * 1024
-"""Bytes of a file. A token answer has at most 256 KiB (`oauth.steps.MAX_BODY_BYTES`), written down
-at most twice that; a record of what was tried has 16 sets of scopes, of one header each."""
+"""Of a file. A token answer has at most 256 KiB (`oauth.steps.MAX_BODY_BYTES`), written down at
+most twice that; a record of what was tried has 16 sets of scopes, of one header each."""
 
 _BINARY = getattr(os, "O_BINARY", 0)
 _NOT_FOLLOWED = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | _BINARY

@@ -314,7 +314,7 @@ _NOTHING: Tree = {}
 
 
 def _answer(answer: Message) -> Conversation:
-    """A conversation that asks for nothing and ends with this answer."""
+    """A conversation that needs nobody."""
     yield from ()
     return answer
 
