@@ -6,11 +6,11 @@ which requests carry them.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from mcp_remote_py.errors import UsageError
+from mcp_remote_py.patterns import lazy_pattern
 from mcp_remote_py.redact import Secret
 from mcp_remote_py.settings.words import (
     CONTROL,
@@ -56,7 +56,7 @@ class HeaderSettings(NamedTuple):
         return tuple(header.value for header in (*self.given, *read))
 
 
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_TOKEN = lazy_pattern(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 """RFC 9110 §5.6.2."""
 
 _FRAMING = frozenset(
