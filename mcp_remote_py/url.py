@@ -8,10 +8,11 @@ name is looked up. Must not know options, settings, or who wrote the URL.
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from mcp_remote_py.errors import McpRemoteError
 from mcp_remote_py.patterns import lazy_pattern
+from mcp_remote_py.values import Value
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv6Address
@@ -58,7 +59,7 @@ class InvalidUrl(McpRemoteError):
         self.fault = fault
 
 
-class ServerUrl(NamedTuple):
+class ServerUrl(Value, frozen=True):
     """A server's address, its path and query byte for byte as written.
 
     `host` is ASCII (IDNA) in lower case, without brackets; `target` is path and query.

@@ -144,7 +144,9 @@ class SessionFile:
     def __init__(
         self, directory: Path, session: SessionId, randomness: Randomness = os.urandom
     ) -> None:
-        self._empty = SessionRecord(**session._asdict())
+        self._empty = SessionRecord(
+            server=session.server, profile=session.profile, resource=session.resource
+        )
         self._path = directory / f"{session.record_name}.json"
         self._randomness = randomness
         self._unwritten: deque[_Change] = deque(maxlen=MAX_UNWRITTEN)
