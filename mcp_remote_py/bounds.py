@@ -231,6 +231,13 @@ class Growing:
             if kept:
                 return
 
+    def cut_end(self, end: bytes) -> None:
+        """Takes this off the end, if it is there; nothing may be added then."""
+        start = max(self.size - len(end), 0)
+        self._bytes.seek(start)
+        if self._bytes.read(self.size - start) == end:
+            self.size = start
+
     def drop(self) -> None:
         """Forgets it, at once: an error on its way may keep this object for long."""
         self._bytes = io.BytesIO()

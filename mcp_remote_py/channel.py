@@ -8,12 +8,13 @@ one exchange per message. Towards a person who may have to sign in:
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import msgspec
 
 from mcp_remote_py.jsonrpc import Message
 from mcp_remote_py.redact import Secret
+from mcp_remote_py.values import Value
 
 Header = tuple[bytes, bytes]
 
@@ -120,7 +121,7 @@ class ServerChannel(Protocol):
         ...
 
 
-class Sent(NamedTuple):
+class Sent(Value, frozen=True):
     """A credential as one request carries it: comes back whole with what the server said to it."""
 
     token: Secret
@@ -166,7 +167,7 @@ class Authorizer(Protocol):
         ...
 
 
-class ServerSnapshot(NamedTuple):
+class ServerSnapshot(Value, frozen=True):
     """What a server last said of itself, as JSON text; empty where nothing is known."""
 
     initialize: bytes = b""

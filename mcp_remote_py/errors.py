@@ -27,6 +27,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Final, Self
 
+from mcp_remote_py.patterns import lazy_pattern
 from mcp_remote_py.redact import MASK, mask_url, scrub_known
 
 
@@ -59,7 +60,7 @@ def shorten(text: str) -> str:
 
 
 # `[^<>]`, not `[^>]`: a body of nothing but "<" would be looked through once for each.
-_TAG = re.compile(r"<(script|style)\b.*?(?:</\1\s*>|\Z)|<[^<>]*>", re.DOTALL | re.IGNORECASE)
+_TAG = lazy_pattern(r"<(script|style)\b.*?(?:</\1\s*>|\Z)|<[^<>]*>", re.DOTALL | re.IGNORECASE)
 
 
 def words_of(body: bytes) -> str:
@@ -67,7 +68,7 @@ def words_of(body: bytes) -> str:
     return one_line(_TAG.sub(" ", body.decode("utf-8", "replace")))
 
 
-_LOGIN = re.compile(r"(mcp-remote-py login )URL(\.\Z)?")
+_LOGIN = lazy_pattern(r"(mcp-remote-py login )URL(\.\Z)?")
 
 
 def name_server(hint: str, url: str, options: str = "") -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import enum
 import json
 from collections.abc import Hashable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -24,6 +24,7 @@ from mcp_remote_py.json_text import (
     read_names,
     spell_members,
 )
+from mcp_remote_py.values import Value
 
 if TYPE_CHECKING:
     from mcp_remote_py import survey
@@ -51,7 +52,7 @@ class Kind(enum.Enum):
     RESPONSE = "response"
 
 
-class Shape(NamedTuple):
+class Shape(Value, frozen=True):
     """Where the members of a long message are, which nobody should decode again."""
 
     text: memoryview

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import re
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -18,6 +17,7 @@ from typing import TextIO
 
 from mcp_remote_py.credentials.files import close_to_others, describe_failure, describe_strangeness
 from mcp_remote_py.errors import UsageError, one_line
+from mcp_remote_py.patterns import lazy_pattern
 from mcp_remote_py.redact import Secret, remember, scrub_known
 from mcp_remote_py.settings.commands import LogSettings
 
@@ -29,7 +29,7 @@ MAX_WAITING_LINES = 1000
 
 _FOREIGN = ("asyncio", "h11", "httpcore", "httpx")
 """Their debug lines carry the values of headers."""
-_DEVICE = re.compile(r"/dev/(?:[^/]+|(?:fd|pts)/[0-9]+)|/proc/self/fd/[0-9]+")
+_DEVICE = lazy_pattern(r"/dev/(?:[^/]+|(?:fd|pts)/[0-9]+)|/proc/self/fd/[0-9]+")
 """Names of the system's own. They may be links (/dev/stderr), and need not be plain files."""
 _STDOUT = 1
 """File descriptor."""

@@ -7,7 +7,6 @@ Pure. A new session is begun with the host's `initialize`, byte for byte but for
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 import msgspec
@@ -15,6 +14,7 @@ import msgspec
 from mcp_remote_py.bounds import LONG_BYTES, MAX_KEPT_TOOLS
 from mcp_remote_py.json_text import UNREADABLE, read_string, read_text
 from mcp_remote_py.jsonrpc import Message, make_notification
+from mcp_remote_py.patterns import lazy_pattern
 
 
 class _Listable(msgspec.Struct):
@@ -27,7 +27,7 @@ class _Capabilities(msgspec.Struct):
 
 _decode_capabilities = msgspec.json.Decoder(_Capabilities).decode
 
-_VERSION = re.compile(r"[\x21-\x7e]+")
+_VERSION = lazy_pattern(r"[\x21-\x7e]+")
 
 INITIALIZED = "notifications/initialized"
 

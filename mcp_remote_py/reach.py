@@ -8,7 +8,6 @@ is looked up here. Must not know URLs, sockets or who asks.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from enum import Enum
 from ipaddress import (
@@ -19,6 +18,8 @@ from ipaddress import (
     ip_address,
     ip_network,
 )
+
+from mcp_remote_py.patterns import lazy_pattern
 
 Address = IPv4Address | IPv6Address
 
@@ -124,7 +125,7 @@ def _is_in(networks: Iterable[IPv4Network | IPv6Network], address: Address) -> b
 
 # Hosts that tell their network without a look-up ---------------------------------------------
 
-_NUMBER = re.compile(r"0x[0-9a-f]*|[0-9]+")
+_NUMBER = lazy_pattern(r"0x[0-9a-f]*|[0-9]+")
 _THIS_MACHINE_NAMES = frozenset(
     {"localhost", "localhost.localdomain", "ip6-localhost", "ip6-loopback"}
 )

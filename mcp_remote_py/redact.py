@@ -12,6 +12,8 @@ from collections import deque
 from collections.abc import Generator, Iterable
 from itertools import pairwise
 
+from mcp_remote_py.patterns import lazy_pattern
+
 MASK = "****"
 MIN_SCRUB_LENGTH = 4
 """Characters. A shorter secret is not searched for in texts: it would tear words apart."""
@@ -80,17 +82,17 @@ documentation of Python. Nearly all pairs of a word are among them, half those o
 ODD_PAIRS = 0.15
 """Share of other pairs in a word. One random text in 50 of 12 letters has as few."""
 
-_ACRONYM = re.compile(
+_ACRONYM = lazy_pattern(
     "mcp|https|http|sse|jsonrpc|json|rpc|graphql|sql|api|jwks|jwt|oidc|xml|html|css|ssl|tls|aws|gcp"
     "|sdk|crm|cms|cdn|dns|vpn|ftp|ssh|svc|srv|mgmt|www|llm|gpt|kb|db|qa"
 )
 """Taken for words, also within one: `mcpserver`."""
 
-_WORDS = re.compile(r"[^\W_]+")
-_PARTS = re.compile(r"\d+|\D+")
-_CAMEL = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
-_VERSION = re.compile(r"[vr]?\d{1,4}(?:[a-z]{1,5}\d{0,3})?", re.IGNORECASE)
-_DATE = re.compile(r"20\d{6}")
+_WORDS = lazy_pattern(r"[^\W_]+")
+_PARTS = lazy_pattern(r"\d+|\D+")
+_CAMEL = lazy_pattern(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+_VERSION = lazy_pattern(r"[vr]?\d{1,4}(?:[a-z]{1,5}\d{0,3})?", re.IGNORECASE)
+_DATE = lazy_pattern(r"20\d{6}")
 
 
 def mask_url(url: str) -> str:
@@ -226,7 +228,7 @@ MIN_HALVED_LENGTH = 16
 """Characters. Of a secret of that length the first half is secret, too: whoever repeats it may cut
 it, and of half a secret nobody knows that it is one."""
 
-_ESCAPE = re.compile(
+_ESCAPE = lazy_pattern(
     r"\\{1,4}u([0-9a-fA-F]{4})|\\{1,4}([\"'/])|\\([nrt])|%([0-9a-fA-F]{2})"
     r"|&#(\d{1,7});|&#[xX]([0-9a-fA-F]{1,6});|&(amp|lt|gt|quot|apos|sol|plus|equals);"
 )
@@ -299,7 +301,7 @@ def _spell(secrets: Iterable[Secret]) -> _Parts:
     )
 
 
-_PIECES = re.compile(r"[\s;,=\"]+")
+_PIECES = lazy_pattern(r"[\s;,=\"]+")
 _URL_ALPHABET = str.maketrans("+/", "-_")
 
 

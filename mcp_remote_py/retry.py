@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from typing import NamedTuple
 
 from mcp_remote_py.errors import (
     ExchangeError,
@@ -21,6 +20,7 @@ from mcp_remote_py.errors import (
     WrongEra,
 )
 from mcp_remote_py.jsonrpc import Kind, Message
+from mcp_remote_py.values import Value
 
 Random = Callable[[], float]
 """Uniform in [0, 1)."""
@@ -71,7 +71,7 @@ UNSURE_STATUS = frozenset({408, 502, 503, 504})
 some frameworks (tower-http's `TimeoutLayer`) give up a request with that they have begun."""
 
 
-class Steps(NamedTuple):
+class Steps(Value, frozen=True):
     """A row of growing waits, in seconds.
 
     Each is drawn from nothing to the bound of its step: full jitter, as the AWS Architecture Blog
@@ -110,7 +110,7 @@ often as it likes while it works (2025-11-25), and is asked again the more rarel
 does. With any luck 12 openings in the first ten seconds."""
 
 
-class Rule(NamedTuple):
+class Rule(Value, frozen=True):
     """So many `repeats` may follow a `failure` with one of `status` (None: any), and why.
 
     `harmless`: only where a second execution can do no harm. `invited`: only where the server

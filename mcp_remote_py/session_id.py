@@ -7,15 +7,15 @@ Must not know what is kept, nor where.
 from __future__ import annotations
 
 import hashlib
-from typing import NamedTuple
 
 import msgspec
 
 from mcp_remote_py.settings.sign_in import SignInSettings
 from mcp_remote_py.url import ServerUrl
+from mcp_remote_py.values import Value
 
 
-class SessionId(NamedTuple):
+class SessionId(Value, frozen=True):
     """A server's URL in its canonical form; the resource and the profile that a person named.
 
     Each of the last two is "" where they named none. That the server is canonical is `ServerUrl`'s:
@@ -33,7 +33,7 @@ class SessionId(NamedTuple):
         Where only the server is named it is that of the first version, which knew nothing else.
         """
         # A line break occurs in none of the three.
-        name = "\n".join(self) if self.resource or self.profile else self.server
+        name = "\n".join(self.parts()) if self.resource or self.profile else self.server
         return hashlib.sha256(name.encode()).hexdigest()[:32]
 
     @property
@@ -42,7 +42,7 @@ class SessionId(NamedTuple):
 
         Another one than that of plain files, since 0.1.0: a record does not open under a new name.
         """
-        return hashlib.sha256(msgspec.json.encode(tuple(self))).hexdigest()
+        return hashlib.sha256(msgspec.json.encode(self.parts())).hexdigest()
 
 
 def session_of(server: ServerUrl, chosen: SignInSettings) -> SessionId:

@@ -12,7 +12,6 @@ know who asks.
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Iterable
 from functools import lru_cache
 
@@ -29,6 +28,7 @@ from mcp_remote_py.json_text import (
     read_string,
 )
 from mcp_remote_py.jsonrpc import Message, make_result, pass_error
+from mcp_remote_py.patterns import lazy_pattern
 from mcp_remote_py.settings.commands import ToolRules
 
 logger = logging.getLogger("mcp_remote_py.tools")
@@ -55,7 +55,7 @@ _METHODS = frozenset({"tools/call", "tools/list"})
 _TOOLS = frozenset({"tools"})
 _NAME = frozenset({"name"})
 _NO_TOOLS: Members = {"tools": msgspec.Raw(b"[]")}
-_UNSEEN = re.compile(
+_UNSEEN = lazy_pattern(
     r"[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\U000e0100-\U000e01ef]"
 )
 """What counts as printable, but shows nothing by itself (Unicode: Default_Ignorable_Code_Point)."""

@@ -7,11 +7,12 @@ name is looked up. Must not know options, settings, or who wrote the URL.
 
 from __future__ import annotations
 
-import re
 from enum import Enum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from mcp_remote_py.errors import McpRemoteError
+from mcp_remote_py.patterns import lazy_pattern
+from mcp_remote_py.values import Value
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv6Address
@@ -22,15 +23,15 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 MAX_HOST_LENGTH = 253
 """Characters (RFC 1035 §2.3.4, without the root label)."""
 
-LABEL = re.compile(r"[a-z0-9_-]{1,63}")
+LABEL = lazy_pattern(r"[a-z0-9_-]{1,63}")
 """One label of a host name in lower case (RFC 1035 §2.3.4); names of containers have a `_`."""
 
-BLANK = re.compile(r"[\x00-\x20\x7f-\x9f\s]")
+BLANK = lazy_pattern(r"[\x00-\x20\x7f-\x9f\s]")
 """Blanks and control characters, which no URL has."""
 
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
-_PORT = re.compile(r"[0-9]{1,5}")
-_LOOPBACK_IPV4 = re.compile(r"127(\.(0|[1-9][0-9]?|1[0-9]{2}|2[0-4][0-9]|25[0-5])){3}")
+_SCHEME = lazy_pattern(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+_PORT = lazy_pattern(r"[0-9]{1,5}")
+_LOOPBACK_IPV4 = lazy_pattern(r"127(\.(0|[1-9][0-9]?|1[0-9]{2}|2[0-4][0-9]|25[0-5])){3}")
 
 
 class UrlFault(Enum):
@@ -58,7 +59,7 @@ class InvalidUrl(McpRemoteError):
         self.fault = fault
 
 
-class ServerUrl(NamedTuple):
+class ServerUrl(Value, frozen=True):
     """A server's address, its path and query byte for byte as written.
 
     `host` is ASCII (IDNA) in lower case, without brackets; `target` is path and query.

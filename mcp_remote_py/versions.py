@@ -7,7 +7,7 @@ begin. Must not know messages.
 
 from __future__ import annotations
 
-import re
+from mcp_remote_py.patterns import lazy_pattern
 
 NEWEST_HANDSHAKE = "2025-11-25"
 HANDSHAKE_VERSIONS = frozenset({"2024-11-05", "2025-03-26", "2025-06-18", NEWEST_HANDSHAKE})
@@ -16,7 +16,7 @@ HANDSHAKE_VERSIONS = frozenset({"2024-11-05", "2025-03-26", "2025-06-18", NEWEST
 MODERN = "2026-07-28"
 """The first revision without a handshake, and the newest that we translate from and to."""
 
-_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_DATE = lazy_pattern(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 def is_modern(version: str) -> bool:

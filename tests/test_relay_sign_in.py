@@ -627,7 +627,7 @@ def test_what_the_server_says_is_kept_once_a_sign_in_is_in_use() -> None:
         first, second = sorted(one.watch.kept, key=lambda known: len(known.tools))
         assert json.loads(first.initialize)["protocolVersion"] == "2025-11-25"
         assert first.tools == b""
-        assert second == first._replace(tools=b'{"tools": []}')
+        assert second == first.replace(tools=b'{"tools": []}')
         assert one.watch.recalls == 0
 
     stage(play)

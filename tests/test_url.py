@@ -22,7 +22,7 @@ from mcp_remote_py.url import InvalidUrl, ServerUrl, UrlFault, parse_origin, par
 def test_a_url_is_taken_apart(text: str, url: ServerUrl) -> None:
     assert parse_url(text) == url
     assert parse_url(str(url)) == url
-    assert parse_origin(text) == url._replace(target="/")
+    assert parse_origin(text) == url.replace(target="/")
 
 
 @pytest.mark.parametrize(

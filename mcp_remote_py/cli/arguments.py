@@ -8,16 +8,16 @@ what any option means.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple, NoReturn
 
 from mcp_remote_py.cli.options import Option, options_of
 from mcp_remote_py.cli.program import COMMANDS, LOGIN, PROXY, STATUS
 from mcp_remote_py.errors import UsageError
+from mcp_remote_py.patterns import lazy_pattern
 
-_NEGATIVE = re.compile(r"-[0-9]+|-[0-9]*\.[0-9]+")
-_ASSIGNED = re.compile(r"--[a-z][a-z0-9-]*=")
+_NEGATIVE = lazy_pattern(r"-[0-9]+|-[0-9]*\.[0-9]+")
+_ASSIGNED = lazy_pattern(r"--[a-z][a-z0-9-]*=")
 
 
 class Arguments(NamedTuple):

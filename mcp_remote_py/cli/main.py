@@ -7,6 +7,7 @@ checked: `--help` stays fast.
 
 from __future__ import annotations
 
+import gc
 import importlib
 import logging
 import sys
@@ -74,6 +75,8 @@ def main(
     _log_start(settings, warnings)
     try:
         run = (load or load_command)(command)
+        gc.freeze()
+        gc.enable()
         return run(settings, environment, *_talk(command, stdout, stdin))
     except UsageError as error:
         # Where even the log could not be written, nobody reads stderr: a write would not return.

@@ -49,7 +49,7 @@ def run_login(
         await headers.load()
         check_sign_in_headers(headers.headers)
         # As given now: nothing is read again in the time of one sign-in.
-        chosen = settings._replace(headers=HeaderSettings(given=headers.headers))
+        chosen = settings.replace(headers=HeaderSettings(given=headers.headers))
         agent = (build or load_agent())(
             chosen, environment, lambda text: write(one_line(text)), read_line
         )

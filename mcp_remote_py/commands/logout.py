@@ -140,7 +140,7 @@ def _to_login_settings(state: SessionRecord, settings: LogoutSettings) -> LoginS
         server=server,
         network=settings.network,
         log=settings.log,
-        sign_in=defaults._replace(
+        sign_in=defaults.replace(
             profile=state.profile,
             resource=state.resource or None,
             token_store=settings.token_store or used,

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import random
 import signal
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING
@@ -17,7 +16,7 @@ from mcp_remote_py.bridge.era import ServerEra
 from mcp_remote_py.bridge.host_side import HostSide
 from mcp_remote_py.bridge.server_side import EraChannel
 from mcp_remote_py.channel import Deliver, Sent, ServerChannel, ServerSnapshot
-from mcp_remote_py.clock import LoopClock
+from mcp_remote_py.clock import LoopClock, draw
 from mcp_remote_py.commands.lifetime import watch_parent, watch_signals
 from mcp_remote_py.credentials.session_files import SessionFile, state_directory
 from mcp_remote_py.eras.parameters import ParameterHeaders
@@ -229,7 +228,7 @@ async def _relay(
             era,
             parameters,
             clock,
-            random.random,
+            draw,
         )
 
     relay = Relay(
@@ -237,7 +236,7 @@ async def _relay(
         connect,
         catalog=ToolCatalog(settings.tools),
         clock=clock,
-        random=random.random,
+        random=draw,
         forward_ping=settings.forward_ping,
         ping_interval=settings.ping_interval,
         sign_in=authorizer,
@@ -276,7 +275,7 @@ def build_transport(
             deliver,
             on_session_lost,
             LoopClock(),
-            random.random,
+            draw,
             settings.max_message_size,
             on_accepted,
             drain,

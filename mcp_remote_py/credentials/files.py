@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import functools
-import glob
 import logging
 import os
 import stat
@@ -167,7 +166,10 @@ class Draft:
     def _tidy(self) -> None:
         """Deletes the drafts that killed processes and a disk that failed have left."""
         now = self._path.stat().st_mtime
-        for each in self._path.parent.glob(f"{glob.escape(self._path.name)}.*.tmp"):
+        for name in os.listdir(self._path.parent):
+            if not (name.startswith(f"{self._path.name}.") and name.endswith(".tmp")):
+                continue
+            each = self._path.parent / name
             if now - each.lstat().st_mtime > DRAFT_AGE:
                 each.unlink()
 

@@ -84,7 +84,7 @@ class ServerCache:
             )
             data = self._encode(after)
             if len(data) > MAX_SNAPSHOT_BYTES:
-                after = after._replace(tools=b"")
+                after = after.replace(tools=b"")
                 data = self._encode(after)
             if after == before or len(data) > MAX_SNAPSHOT_BYTES:
                 return
@@ -105,8 +105,8 @@ class ServerCache:
             logger.warning("%s", error.sentence())
 
     def _encode(self, known: ServerSnapshot) -> bytes:
-        parts = [msgspec.Raw(part) if part else msgspec.UNSET for part in known]
-        return msgspec.json.encode(_Record(SNAPSHOT_SCHEMA, *self._session, *parts))
+        parts = [msgspec.Raw(part) if part else msgspec.UNSET for part in known.parts()]
+        return msgspec.json.encode(_Record(SNAPSHOT_SCHEMA, *self._session.parts(), *parts))
 
     def _ignore(self, reason: str) -> ServerSnapshot:
         logger.debug("%s is not usable and is ignored: %s", self._path, reason)

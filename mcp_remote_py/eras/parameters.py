@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import json
 import logging
-import re
 from collections import deque
 from collections.abc import Iterator
 from typing import Any, cast
@@ -21,14 +20,15 @@ from mcp_remote_py.bounds import LONG_BYTES, has_few_parts
 from mcp_remote_py.errors import shorten
 from mcp_remote_py.json_text import UNREADABLE, Members, bounded, read_members, read_text
 from mcp_remote_py.jsonrpc import Message
+from mcp_remote_py.patterns import lazy_pattern
 
 logger = logging.getLogger("mcp_remote_py.eras")
 
 MARK = "x-mcp-header"
 _MARK_TRACE = MARK.encode()
 
-_HEADER_SAFE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
-_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_HEADER_SAFE = lazy_pattern(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
+_TOKEN = lazy_pattern(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 """RFC 9110 §5.6.2: what a field name may be made of."""
 
 _MARKABLE_TYPES = frozenset({"string", "integer", "boolean"})
@@ -45,7 +45,7 @@ _ONE_SCHEMA = frozenset(
 _SCHEMAS_IN_LIST = frozenset({"allOf", "anyOf", "items", "oneOf", "prefixItems"})
 _SCHEMAS_BY_NAME = frozenset({"$defs", "definitions", "dependentSchemas", "patternProperties"})
 
-_NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
+_NUMBER = lazy_pattern(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
 
 Path = tuple[str, ...]
 

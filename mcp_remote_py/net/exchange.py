@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from typing import NamedTuple
 
 from mcp_remote_py.net.faults import NotTaken
 from mcp_remote_py.net.http1 import SLICE_BYTES, Pair, ResponseReader, write_head
 from mcp_remote_py.net.wire import Buffer, Wire
+from mcp_remote_py.values import Value
 
 KEEPALIVE_EXPIRY = 4.0
 """Seconds an idle connection is used again. Common servers close after 5 (uvicorn, Node): a request
 that meets the closing connection would be lost without anybody knowing whether it ran."""
 
 
-class Request(NamedTuple):
+class Request(Value, frozen=True):
     """What is sent. `target` is as in the request line; its host is among the headers."""
 
     method: bytes

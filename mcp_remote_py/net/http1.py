@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from httptools import HttpParserError, HttpResponseParser
 
 from mcp_remote_py.net.faults import Broken, CannotBeSent, IllegalAnswer
+from mcp_remote_py.patterns import lazy_pattern
 
 Pair = tuple[bytes, bytes]
 
@@ -38,16 +39,18 @@ MAX_LENGTH_DIGITS = 18
 _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 _TEXT = rb"[\t\x20-\x7e\x80-\xff]*"
 _FIELD = _TOKEN + rb":" + _TEXT + rb"\r\n"
-_ANSWER = re.compile(
+_ANSWER = lazy_pattern(
     rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: (" + _TEXT + rb"))?\r\n(?:" + _FIELD + rb")*+\r\n"
 )
-_REQUEST = re.compile(rb"[A-Z]+ [\x21-\x7e\x80-\xff]+ HTTP/1\.1\r\n(?:" + _FIELD + rb")*+\r\n")
+_REQUEST = lazy_pattern(rb"[A-Z]+ [\x21-\x7e\x80-\xff]+ HTTP/1\.1\r\n(?:" + _FIELD + rb")*+\r\n")
 _STATUS_LINE = rb"HTTP/1\.[01] [1-9][0-9][0-9](?: " + _TEXT + rb")?"
-_NAME = re.compile(_TOKEN)
-_END = re.compile(rb"\n\r?\n")
+_NAME = lazy_pattern(_TOKEN)
+_END = lazy_pattern(rb"\n\r?\n")
 _BLANK_LINES = rb"(?:\r?\n)+"
 _BARE_LF = rb"(?<!\r)\n"
-_FRAMING = re.compile(rb"\n(content-length|transfer-encoding|connection):([^\r\n]*)", re.IGNORECASE)
+_FRAMING = lazy_pattern(
+    rb"\n(content-length|transfer-encoding|connection):([^\r\n]*)", re.IGNORECASE
+)
 _LENGTH_LINE = rb"(?i)(?<=\n)content-length:[^\n]*\n"
 _START = (b"HTTP/1.1 ", b"HTTP/1.0 ")
 

@@ -136,7 +136,7 @@ class StandingIn:
 
     def _keep(self, **members: bytes) -> None:
         """Keeps what the server said of itself, for a start that nobody is signed in at."""
-        known = self._known._replace(**members)
+        known = self._known.replace(**members)
         if self._sign_in is not None and self._sign_in.in_use and known != self._known:
             self._known = known
             self._tasks.spawn(asyncio.to_thread(self._sign_in.keep, known))

@@ -61,7 +61,7 @@ def add_ca_certs(
         _read_pem(path, "SSL_CERT_FILE", read_file)
     except UsageError as error:
         return tls, [f"{error.cause} Going on without it."]
-    return tls._replace(ca_certs=(*tls.ca_certs, path)), []
+    return tls.replace(ca_certs=(*tls.ca_certs, path)), []
 
 
 def _read_pem(path: str, option: str, read_file: ReadText) -> str:

@@ -6,13 +6,13 @@ Must not know how it was asked for, nor what a command does with it.
 from __future__ import annotations
 
 from enum import Enum
-from typing import NamedTuple
 
 from mcp_remote_py.redact import Secret, secrets_in_url
 from mcp_remote_py.settings.headers import HeaderSettings
 from mcp_remote_py.settings.network import Network
 from mcp_remote_py.settings.sign_in import SignInSettings
 from mcp_remote_py.url import ServerUrl
+from mcp_remote_py.values import Value
 
 DEFAULT_PING_INTERVAL = 30.0
 """Seconds."""
@@ -39,7 +39,7 @@ class ProtocolStrategy(Enum):
     MODERN = "modern"
 
 
-class ToolRules(NamedTuple):
+class ToolRules(Value, frozen=True):
     """Which tools the host may see and call: patterns with `*`, matched against the whole name.
 
     An `allow` list, if any, must match; an `ignore` pattern must not; with `read_only` the
@@ -56,14 +56,14 @@ class ToolRules(NamedTuple):
         return bool(self.allow or self.ignore or self.read_only)
 
 
-class LogSettings(NamedTuple):
+class LogSettings(Value, frozen=True):
     """`level` is a name of the logging module, or "" for silence on stderr."""
 
     level: str = "INFO"
     file: str | None = None
 
 
-class LoginSettings(NamedTuple):
+class LoginSettings(Value, frozen=True):
     """Everything that signing in or out at one server needs to know."""
 
     server: ServerUrl
@@ -84,7 +84,7 @@ class LoginSettings(NamedTuple):
         )
 
 
-class ProxySettings(NamedTuple):
+class ProxySettings(Value, frozen=True):
     """Everything the relay needs to know of its command line and environment."""
 
     server: ServerUrl
@@ -114,7 +114,7 @@ class ProxySettings(NamedTuple):
         return self.login.secrets
 
 
-class LogoutSettings(NamedTuple):
+class LogoutSettings(Value, frozen=True):
     """What is to be signed out, and how its authorization server is reached."""
 
     server: ServerUrl | None
@@ -134,7 +134,7 @@ class LogoutSettings(NamedTuple):
         return _secrets_of_server(self.server)
 
 
-class StatusSettings(NamedTuple):
+class StatusSettings(Value, frozen=True):
     """Which sessions are to be told of; None is any."""
 
     server: ServerUrl | None = None

@@ -6,11 +6,10 @@ which requests carry them.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
 
 from mcp_remote_py.errors import UsageError
+from mcp_remote_py.patterns import lazy_pattern
 from mcp_remote_py.redact import Secret
 from mcp_remote_py.settings.words import (
     CONTROL,
@@ -19,9 +18,10 @@ from mcp_remote_py.settings.words import (
     find_empty_variable,
     read_file_text,
 )
+from mcp_remote_py.values import Value
 
 
-class Header(NamedTuple):
+class Header(Value, frozen=True):
     """One header to add to every request to the server.
 
     `name` is a token (RFC 9110 §5.6.2); `value`, a secret, is not empty, is encodable as
@@ -32,14 +32,14 @@ class Header(NamedTuple):
     value: Secret
 
 
-class HeaderFile(NamedTuple):
+class HeaderFile(Value, frozen=True):
     """A file of headers, and what it gave when we started."""
 
     path: str
     headers: tuple[Header, ...]
 
 
-class HeaderSettings(NamedTuple):
+class HeaderSettings(Value, frozen=True):
     """Where headers come from: as given, and from what is read again after a 401.
 
     Later sources win over earlier ones of the same name: `--header`, then files, then commands.
@@ -56,7 +56,7 @@ class HeaderSettings(NamedTuple):
         return tuple(header.value for header in (*self.given, *read))
 
 
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_TOKEN = lazy_pattern(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 """RFC 9110 §5.6.2."""
 
 _FRAMING = frozenset(

@@ -6,10 +6,10 @@ Values alone. Must not know who opens a connection, nor what an option is called
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
 
 from mcp_remote_py.redact import Secret
 from mcp_remote_py.url import ServerUrl
+from mcp_remote_py.values import Value
 
 DEFAULT_CONNECT_TIMEOUT = 10.0
 DEFAULT_HEADERS_TIMEOUT = 300.0
@@ -24,7 +24,7 @@ LONGEST_SIGN_IN_PART = 60.0
 """Seconds that they may give connecting, the headers and the body of such a request, each."""
 
 
-class Timeouts(NamedTuple):
+class Timeouts(Value, frozen=True):
     """Seconds; None means no limit."""
 
     connect: float | None = DEFAULT_CONNECT_TIMEOUT
@@ -34,7 +34,7 @@ class Timeouts(NamedTuple):
     """A gap in an event stream."""
 
 
-class RequestLimits(NamedTuple):
+class RequestLimits(Value, frozen=True):
     """Of one request, in seconds; None is for a part that only the whole bounds."""
 
     connect: float | None
@@ -44,7 +44,7 @@ class RequestLimits(NamedTuple):
     whole: float
 
 
-class SignInTimeouts(NamedTuple):
+class SignInTimeouts(Value, frozen=True):
     """What the person says of a sign-in's requests, in seconds; 0 means no limit, None not given.
 
     They are the same options as for messages. Their defaults are not: a document is small, and a
@@ -66,12 +66,12 @@ class SignInTimeouts(NamedTuple):
             return RequestLimits(None, None, None, ours)
         connect, headers, body = (
             ours if one is None else min(one or LONGEST_SIGN_IN_PART, LONGEST_SIGN_IN_PART)
-            for one in self
+            for one in self.parts()
         )
         return RequestLimits(connect, headers, body, connect + headers + body)
 
 
-class Tls(NamedTuple):
+class Tls(Value, frozen=True):
     """Files in PEM form, beside the trust store of the operating system."""
 
     ca_certs: tuple[str, ...] = ()
@@ -79,7 +79,7 @@ class Tls(NamedTuple):
     client_key: str | None = None
 
 
-class Network(NamedTuple):
+class Network(Value, frozen=True):
     """How connections are opened: by every command, for messages and for sign-ins alike.
 
     Made once from the command line, and handed to whatever opens one.

@@ -6,9 +6,10 @@ Must not know how anybody signs in, nor what an option is called.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple, cast
+from typing import cast
 
 from mcp_remote_py.redact import Secret
+from mcp_remote_py.values import Value
 
 DEFAULT_AUTH_TIMEOUT = 300.0
 """Seconds. mcp-remote gives a person 30, which a password manager and a second factor outlast."""
@@ -22,7 +23,7 @@ SIGNING_ALGORITHMS = (
 """Asymmetric ones only (RFC 7518 §3.1): the server holds the public key."""
 
 
-class Unattended(NamedTuple):
+class Unattended(Value, frozen=True):
     """A sign-in that needs no person: by the client itself, by a JWT, or by a company's provider.
 
     Which one: `assertion_file` is for a JWT of the workload, `idp_token_endpoint` for the provider,
@@ -52,7 +53,7 @@ class Unattended(NamedTuple):
         return "enterprise" if self.idp_token_endpoint else "client-credentials"
 
 
-class SignInSettings(NamedTuple):
+class SignInSettings(Value, frozen=True):
     """How to sign in where the server asks for it. Everything has a default that suits most."""
 
     profile: str = ""

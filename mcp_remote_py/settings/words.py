@@ -11,15 +11,16 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 
 from mcp_remote_py.errors import UsageError
+from mcp_remote_py.patterns import lazy_pattern
 
 ReadText = Callable[[str], str]
 """Gives the text of the file of that path; raises OSError, or ValueError where it is not a text."""
 
-CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+CONTROL = lazy_pattern(r"[\x00-\x08\x0a-\x1f\x7f]")
 """Control characters but the tab: no header and no parameter carries one."""
 
-_VARIABLE = re.compile(r"\$\{([^{}]+)\}")
-_PRINTABLE_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_.:-]{0,63}")
+_VARIABLE = lazy_pattern(r"\$\{([^{}]+)\}")
+_PRINTABLE_VARIABLE = lazy_pattern(r"[A-Za-z_][A-Za-z0-9_.:-]{0,63}")
 
 
 def expand_environment(text: str, environment: Mapping[str, str]) -> str:
@@ -124,8 +125,8 @@ def split_command(
     return tuple(expand_environment(word, environment) for word in words)
 
 
-_SECONDS = re.compile(r"[0-9]+(\.[0-9]*)?|\.[0-9]+")
-_SIZE = re.compile(r"([0-9]+) ?([A-Za-z]*)")
+_SECONDS = lazy_pattern(r"[0-9]+(\.[0-9]*)?|\.[0-9]+")
+_SIZE = lazy_pattern(r"([0-9]+) ?([A-Za-z]*)")
 _SIZE_UNITS = {
     "": 1,
     "b": 1,

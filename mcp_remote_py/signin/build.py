@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import os
 import platform
-import random
 import sys
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
@@ -17,7 +16,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from typing import cast
 from urllib.parse import urlsplit
 
-from mcp_remote_py.clock import LoopClock
+from mcp_remote_py.clock import LoopClock, draw
 from mcp_remote_py.credentials.keys import choose_store
 from mcp_remote_py.credentials.lock import CAN_BE_SHARED, Held, LockBusy, ProcessLock
 from mcp_remote_py.credentials.sealed import SealedStore
@@ -218,7 +217,7 @@ def build_agent(
             now=time.time,
             sleep=asyncio.sleep,
             random_bytes=os.urandom,
-            random=random.random,
+            random=draw,
             report=report,
             next_line=LineReader(read_line).next_line
             if chosen.paste and read_line is not None

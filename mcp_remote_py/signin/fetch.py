@@ -208,7 +208,7 @@ class Fetcher:
             ):
                 headers = {b"accept": accept.encode(), b"content-type": b"application/json"}
                 headers |= {
-                    name.lower().encode(): value.reveal().encode("latin-1") for name, value in given
+                    one.name.lower().encode(): one.value.reveal().encode("latin-1") for one in given
                 }
                 async with (
                     asyncio.timeout(limits.whole),

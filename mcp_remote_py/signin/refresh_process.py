@@ -175,7 +175,7 @@ def _write_unattended(how: Unattended | None) -> dict[str, str] | None:
     if how is None:
         return None
     key = "" if how.private_key is None else how.private_key.reveal()
-    return {**how._asdict(), "private_key": key}
+    return {**msgspec.structs.asdict(how), "private_key": key}
 
 
 async def renew_in_child(job: RefreshJob, lock: int, report: Callable[[str], None]) -> Credential:

@@ -26,6 +26,7 @@ from mcp_remote_py.errors import (
 )
 from mcp_remote_py.jsonrpc import METHOD_NOT_FOUND, Kind, Message, pass_error
 from mcp_remote_py.parsing import parse_message, read_messages
+from mcp_remote_py.patterns import lazy_pattern
 from mcp_remote_py.retry import may_have_effect
 from mcp_remote_py.transports.sse import EventDecoder
 
@@ -42,7 +43,7 @@ MAX_RETRY_AFTER = 3600.0
 
 _WAIT_STATUS = frozenset({408, 425, 429, 502, 503, 504})
 _NO_TRANSPORT_STATUS = frozenset({404, 405, 406, 410, 411, 415, 501})
-_SESSION_WORD = re.compile(rb"session", re.IGNORECASE)
+_SESSION_WORD = lazy_pattern(rb"session", re.IGNORECASE)
 
 
 def excerpt(body: bytes) -> str:

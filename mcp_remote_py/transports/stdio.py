@@ -104,7 +104,7 @@ class LineSplitter:
             self._head, self._tail = None, b""
             self._on_long_line(head, tail)
             return
-        self._line.cut_blanks()
+        self._line.cut_end(b"\r")
         self._on_line(self._line.take())
 
 

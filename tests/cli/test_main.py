@@ -339,7 +339,7 @@ class TestSignIn:
         assert run.stderr == ""
         login = run.started_with
         assert isinstance(login, LoginSettings)
-        assert login.sign_in == relay.sign_in._replace(browser=None)
+        assert login.sign_in == relay.sign_in.replace(browser=None)
         assert login.network == relay.network
 
     @pytest.mark.promise("S2")
@@ -982,7 +982,7 @@ class TestProcess:
         done = start("-c", code, word)
         imported = set(done.stdout.partition("imported:")[2].split())
         assert "mcp_remote_py.settings.headers" in imported
-        heavy = {"asyncio", "httpx", "httpcore", "idna", "ipaddress", "msgspec", "ssl"}
+        heavy = {"asyncio", "httpx", "httpcore", "idna", "ipaddress", "ssl"}
         assert not imported & heavy
         assert not [name for name in imported if name.startswith("mcp_remote_py.commands")]
 

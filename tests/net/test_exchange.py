@@ -183,7 +183,7 @@ def test_a_body_until_the_end_that_is_reset_is_not_whole() -> None:
     async def main() -> None:
         async with serving(speak) as server:
             connection = Connection(await open_wire(server.port))
-            asked = request()._replace(body=[b"x"])
+            asked = request().replace(body=[b"x"])
             with pytest.raises(Broken, match="reset"):
                 await ask(connection, asked)
             connection.close()

@@ -505,7 +505,7 @@ def test_a_secret_is_for_nobody_that_only_the_server_named(
     assert type(error) is SignInFailed
     assert f'"{place}"' in error.cause
     assert "canary" not in error.sentence()
-    named = settings._replace(trusted_issuers=(place,))
+    named = settings.replace(trusted_issuers=(place,))
     if settings is SECRET:
         assert f"--trusted-issuer {place} to the options." in error.hint
         assert f'add "issuer": "{place}" to --static-oauth-client-info' in error.hint
@@ -518,7 +518,7 @@ def test_a_secret_is_for_nobody_that_only_the_server_named(
 
 
 @pytest.mark.report("S1")
-@pytest.mark.parametrize("settings", [SECRET._replace(trusted_issuers=(OTHER,)), bound_to(OTHER)])
+@pytest.mark.parametrize("settings", [SECRET.replace(trusted_issuers=(OTHER,)), bound_to(OTHER)])
 def test_of_several_the_named_one_is_taken_wherever_it_is(settings: SignInSettings) -> None:
     strangers = [f"https://x{number}.example" for number in range(MAX_AUTHORIZATION_SERVERS)]
     resource = resource_document(authorization_servers=[ISSUER, *strangers, OTHER])
@@ -545,7 +545,7 @@ def test_of_several_the_audience_of_a_jwt_is_taken() -> None:
 @pytest.mark.report("S1", "S3")
 def test_who_speaks_for_a_named_issuer_is_not_believed() -> None:
     """The issuer itself is asked, and its own endpoints are used."""
-    settings = SECRET._replace(trusted_issuers=(OTHER,))
+    settings = SECRET.replace(trusted_issuers=(OTHER,))
     web = web_of({ISSUER_URL: false(OTHER), OTHER_URL: of(OTHER)})
     found = run(web, settings=settings).server
     assert found.token_endpoint == f"{OTHER}/token_endpoint"
@@ -569,7 +569,7 @@ def test_who_speaks_for_a_named_issuer_is_not_believed() -> None:
     ],
 )
 def test_an_issuer_that_does_not_say_it_itself_gets_nothing(own: Answer, said: str) -> None:
-    settings = SECRET._replace(trusted_issuers=(OTHER,))
+    settings = SECRET.replace(trusted_issuers=(OTHER,))
     answers = {ISSUER_URL: false(OTHER), OTHER_URL: own}
     error = fail(web_of(answers), settings=settings)
     assert error.cause.startswith(
@@ -580,17 +580,17 @@ def test_an_issuer_that_does_not_say_it_itself_gets_nothing(own: Answer, said: s
     assert error.hint == (
         f'If "{ISSUER}" may have it, add --trusted-issuer {ISSUER} to the options.'
     )
-    bound = bound_to(OTHER)._replace(trusted_issuers=(OTHER,))
+    bound = bound_to(OTHER).replace(trusted_issuers=(OTHER,))
     assert fail(web_of(answers), settings=bound).hint == (
         f'Correct the issuer of the client if it is registered at "{ISSUER}".'
     )
-    both = settings._replace(trusted_issuers=(OTHER, ISSUER))
+    both = settings.replace(trusted_issuers=(OTHER, ISSUER))
     assert run(web_of(answers), settings=both).server.published_by == ISSUER
 
 
 @pytest.mark.report("S1", "S3")
 def test_an_issuer_that_cannot_be_asked_is_no_verdict() -> None:
-    settings = SECRET._replace(trusted_issuers=(OTHER,))
+    settings = SECRET.replace(trusted_issuers=(OTHER,))
     error = fail(web_of({ISSUER_URL: false(OTHER), OTHER_URL: OUTAGE}), settings=settings)
     assert isinstance(error, SignInUnavailable)
 
@@ -598,10 +598,10 @@ def test_an_issuer_that_cannot_be_asked_is_no_verdict() -> None:
 @pytest.mark.report("S1")
 def test_a_token_endpoint_that_is_given_stands_for_a_name() -> None:
     how = Unattended(private_key=Secret("canary-key"))
-    settings = SECRET._replace(unattended=how, token_endpoint=f"{ISSUER}/token")
+    settings = SECRET.replace(unattended=how, token_endpoint=f"{ISSUER}/token")
     assert run(web_of(), settings=settings).server.issuer == ISSUER
     # An issuer that the person named stands before what is found.
-    bound = bound_to(OTHER)._replace(unattended=how, token_endpoint=f"{ISSUER}/token")
+    bound = bound_to(OTHER).replace(unattended=how, token_endpoint=f"{ISSUER}/token")
     found = run(web_of(), settings=bound)
     assert (found.server.issuer, found.server.token_endpoint) == (OTHER, f"{ISSUER}/token")
     assert found.server.revocation_endpoint == ""

@@ -391,7 +391,7 @@ def test_client_of_an_older_record_is_used_where_its_endpoints_are_the_same() ->
 def test_secret_for_nobody_named_is_kept_before_anything_else_is_done(
     how: str, named: tuple[str, ...]
 ) -> None:
-    settings = AGENT._replace(
+    settings = AGENT.replace(
         trusted_issuers=named,
         device_code=how == "device",
         unattended={
@@ -582,12 +582,12 @@ def test_it_is_renewed_by_asking_anew_and_not_by_a_refresh_token() -> None:
 @pytest.mark.promise("A3")
 def test_a_known_token_endpoint_spares_every_question() -> None:
     world = World()
-    settings = AGENT._replace(token_endpoint=f"{ISSUER}/token", scope="read")
+    settings = AGENT.replace(token_endpoint=f"{ISSUER}/token", scope="read")
     credential = world.sign_in(settings=settings)
     fetched = [step.request.url for step in world.steps if isinstance(step, Fetch)]
     assert fetched == [f"{ISSUER}/token"]
     assert credential.resource == SERVER
-    without = world.sign_in(settings=settings._replace(send_resource=False))
+    without = world.sign_in(settings=settings.replace(send_resource=False))
     assert without.resource == ""
 
 
@@ -607,7 +607,7 @@ def test_the_proof_of_a_key_is_for_the_issuer_of_a_known_token_endpoint(
     world = World()
     world.publishes = published
     how = Unattended(private_key=Secret(EC_KEY), signing_algorithm="ES256")
-    settings = AGENT._replace(unattended=how, token_endpoint=endpoint)
+    settings = AGENT.replace(unattended=how, token_endpoint=endpoint)
     world.sign_in(settings=settings)
     assertion = world.token_requests[0]["client_assertion"]
     assert read_claims(Secret(assertion)).audience == (audience,)
@@ -635,7 +635,7 @@ def test_a_workload_is_not_a_registered_client() -> None:
 def test_a_client_with_a_key_needs_no_secret() -> None:
     world = World()
     how = Unattended(private_key=Secret(EC_KEY), signing_algorithm="ES256")
-    world.sign_in(settings=AGENT._replace(unattended=how))
+    world.sign_in(settings=AGENT.replace(unattended=how))
     assert world.token_requests[0]["client_assertion"].count(".") == 2
     assert world.stored is not None
     assert world.stored.client.token_endpoint_auth_method == "private_key_jwt"

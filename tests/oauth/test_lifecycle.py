@@ -193,7 +193,7 @@ def test_what_could_not_be_stored_is_used_until_something_newer_is_stored() -> N
 
 def test_id_token_is_the_token_where_it_is_to_be_sent() -> None:
     credential = signed_in()._replace(id_token=Secret("id-0"))
-    desk = Desk(machine(credential=credential, settings=SETTINGS._replace(use_id_token=True)))
+    desk = Desk(machine(credential=credential, settings=SETTINGS.replace(use_id_token=True)))
     assert desk.play(desk.session.authorize()) == Secret("id-0")
 
 
@@ -573,7 +573,7 @@ def test_sign_out_revokes_and_forgets_also_what_cannot_be_revoked() -> None:
 @pytest.mark.promise("A3", "L2")
 @pytest.mark.parametrize("offered", [True, False])
 def test_sign_in_by_a_code_counts_like_a_tab_once_it_is_asked_for(offered: bool) -> None:
-    world = machine(settings=SETTINGS._replace(device_code=True))
+    world = machine(settings=SETTINGS.replace(device_code=True))
     world.device_codes = offered
     desk = Desk(world)
     with pytest.raises(SignInFailed, match=r"without a code|does not offer a sign-in by code"):
@@ -589,7 +589,7 @@ AGENT = Secret(
 
 @pytest.mark.promise("A3", "L1", "L3")
 def test_a_sign_in_without_a_person_opens_nothing_and_is_bounded_all_the_same() -> None:
-    settings = SETTINGS._replace(unattended=Unattended(), static_client=AGENT)
+    settings = SETTINGS.replace(unattended=Unattended(), static_client=AGENT)
     world = machine(settings=settings)
     desk = Desk(world)
     desk.answers = lambda step: (
@@ -606,7 +606,7 @@ def test_a_sign_in_without_a_person_opens_nothing_and_is_bounded_all_the_same() 
 
 @pytest.mark.promise("A3", "P2")
 def test_an_agent_is_told_what_to_mend_and_not_to_sign_in_by_hand() -> None:
-    settings = SETTINGS._replace(unattended=Unattended(), static_client=AGENT)
+    settings = SETTINGS.replace(unattended=Unattended(), static_client=AGENT)
     desk = Desk(machine(settings=settings))
     desk.answers = lambda step: (
         HttpResponse(401, {}, b'{"error": "invalid_client"}')
@@ -638,7 +638,7 @@ def test_what_is_not_for_its_issuer_any_more_is_neither_renewed_nor_lost(
     members = {"client_id": "mine", "client_secret": "canary-by-hand"}
     if issuer is not None:
         members["issuer"] = issuer
-    settings = SETTINGS._replace(static_client=Secret(json.dumps(members)))
+    settings = SETTINGS.replace(static_client=Secret(json.dumps(members)))
     world = machine(credential=BY_HAND, settings=settings, budget=PROVEN)
     desk = Desk(world)
     asked: list[str] = []
@@ -655,7 +655,7 @@ def test_what_is_not_for_its_issuer_any_more_is_neither_renewed_nor_lost(
     assert world.credential == BY_HAND
     assert world.budget.tabs == ()
     # Named, it is renewed at once.
-    named = settings._replace(static_client=Secret(json.dumps({**members, "issuer": ISSUER})))
+    named = settings.replace(static_client=Secret(json.dumps({**members, "issuer": ISSUER})))
     world = machine("tokens", credential=BY_HAND, settings=named, budget=PROVEN)
     assert Desk(world).play(Desk(world).session.authorize()) != BY_HAND.access_token
     assert world.budget.tabs == ()
@@ -663,7 +663,7 @@ def test_what_is_not_for_its_issuer_any_more_is_neither_renewed_nor_lost(
 
 @pytest.mark.promise("A3", "P2")
 def test_a_file_that_is_gone_is_named_each_time_and_soon_tried_again() -> None:
-    settings = SETTINGS._replace(unattended=Unattended(assertion_file="/run/jwt"))
+    settings = SETTINGS.replace(unattended=Unattended(assertion_file="/run/jwt"))
     desk = Desk(machine(credential=signed_in(expires_in=-1), settings=settings, budget=PROVEN))
     missing = UsageError("--jwt-bearer: cannot read /run/jwt.", hint="Check its name.")
     desk.answers = lambda step: missing if isinstance(step, Renew) else None
@@ -692,7 +692,7 @@ def test_a_token_that_had_expired_when_it_was_given_shows_a_wrong_clock() -> Non
 
 @pytest.mark.promise("A3")
 def test_sign_in_by_a_code_is_taken() -> None:
-    world = machine("tokens", settings=SETTINGS._replace(device_code=True))
+    world = machine("tokens", settings=SETTINGS.replace(device_code=True))
     world.device_codes = True
     desk = Desk(world)
     code = {"device_code": "d", "user_code": "u", "verification_uri": f"{ISSUER}/device"}

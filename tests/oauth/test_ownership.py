@@ -246,7 +246,7 @@ def client(**members: object) -> Secret:
 def test_whom_the_options_name() -> None:
     settings = SignInSettings(trusted_issuers=(A, X), token_endpoint=f"{A}/token")
     assert named_by(settings) == Named((A, X), f"{A}/token")
-    of_client = settings._replace(static_client=client(issuer=A))
+    of_client = settings.replace(static_client=client(issuer=A))
     assert named_by(of_client) == Named((A,), f"{A}/token", of_client=True)
     for members in ({}, {"issuer": ""}, {"issuer": 7}):
         assert not named_by(SignInSettings(static_client=client(**members))).issuers
@@ -298,7 +298,7 @@ SECRET_CLIENT = SignInSettings(static_client=client(client_secret="s"))
 
 
 def naming(*issuers: str) -> SignInSettings:
-    return SECRET_CLIENT._replace(trusted_issuers=issuers)
+    return SECRET_CLIENT.replace(trusted_issuers=issuers)
 
 
 @pytest.mark.report("S3")
@@ -335,8 +335,8 @@ def test_a_record_of_0_1_0_is_its_issuers_where_it_is_at_its_origin(
         (STORED, SignInSettings(static_client=client(issuer=X)), False),
         (STORED, SignInSettings(static_client=client()), True),
         (STORED._replace(client=Client("c", "registered", Secret("s"))), naming(), True),
-        (STORED, SECRET_CLIENT._replace(token_endpoint=f"{A}/token"), True),
-        (STORED, SECRET_CLIENT._replace(token_endpoint=f"{A}/other"), False),
+        (STORED, SECRET_CLIENT.replace(token_endpoint=f"{A}/token"), True),
+        (STORED, SECRET_CLIENT.replace(token_endpoint=f"{A}/other"), False),
         (STORED, SignInSettings(unattended=Unattended(assertion_file="/run/jwt")), True),
         (
             OLD._replace(token_endpoint=f"{X}/token"),

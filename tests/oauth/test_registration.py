@@ -78,7 +78,7 @@ def static(**members: object) -> SignInSettings:
 
 @pytest.mark.promise("A2")
 def test_a_client_the_person_gave_comes_before_everything() -> None:
-    settings = static(client_id="mine")._replace(client_metadata_url=DOCUMENT_URL)
+    settings = static(client_id="mine").replace(client_metadata_url=DOCUMENT_URL)
     server = SERVER._replace(client_id_metadata_document_supported=True)
     web = Web()
     assert obtain(web, server, stored=STORED, settings=settings) == Client("mine", "static")

@@ -22,4 +22,4 @@ NO_PARTS = (None, None, None)
 def test_a_request_of_a_sign_in_comes_to_an_end_whatever_the_person_says(
     said: SignInTimeouts, limits: tuple[float | None, ...]
 ) -> None:
-    assert said.limit(15.0) == limits
+    assert said.limit(15.0).parts() == limits

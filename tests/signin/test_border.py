@@ -176,7 +176,7 @@ def test_origins_that_the_person_named() -> None:
     named = ["https://a.example", "https://b.example", "http://localhost"]
     assert origins_of(settings) == named
     client = Secret('{"client_id": "c", "issuer": "https://c.example/tenant"}')
-    assert origins_of(settings._replace(static_client=client)) == ["https://c.example", *named]
+    assert origins_of(settings.replace(static_client=client)) == ["https://c.example", *named]
     assert origins_of(SignInSettings()) == []
 
 

@@ -77,8 +77,8 @@ def test_agent_finds_what_another_process_has_stored(tmp_path: Path) -> None:
 
 def test_profiles_are_strangers(tmp_path: Path) -> None:
     async def main() -> None:
-        chosen = SETTINGS.sign_in._replace(profile="other")
-        agent = build_agent(SETTINGS._replace(sign_in=chosen), environment(tmp_path), print)
+        chosen = SETTINGS.sign_in.replace(profile="other")
+        agent = build_agent(SETTINGS.replace(sign_in=chosen), environment(tmp_path), print)
         assert await agent.authorize(*REQUEST) is None
 
     keep(tmp_path)
@@ -87,7 +87,7 @@ def test_profiles_are_strangers(tmp_path: Path) -> None:
 
 def test_failure_is_kept_for_status(tmp_path: Path) -> None:
     url = parse_server_url(f"http://127.0.0.1:{free_port()}/mcp")
-    settings = SETTINGS._replace(server=url)
+    settings = SETTINGS.replace(server=url)
 
     async def main() -> str:
         agent = build_agent(settings, environment(tmp_path), print)
@@ -122,7 +122,7 @@ def test_lazy_sign_in_has_the_header_of_a_stored_one(tmp_path: Path) -> None:
 
 
 def test_lazy_sign_in_is_one_agent(tmp_path: Path) -> None:
-    settings = RELAY._replace(server=parse_server_url(f"http://127.0.0.1:{free_port()}/mcp"))
+    settings = RELAY.replace(server=parse_server_url(f"http://127.0.0.1:{free_port()}/mcp"))
 
     async def main() -> list[str]:
         lazy = lazy_sign_in(settings, tmp_path, signed_in=False)

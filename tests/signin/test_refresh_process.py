@@ -107,7 +107,7 @@ def test_new_token_is_stored_and_brought_back(server: AuthorizationServer, tmp_p
 def test_settings_reach_the_child(server: AuthorizationServer, tmp_path: Path) -> None:
     desk = desk_at(server, tmp_path)
     server.policy.bind_resource = False
-    desk.renew(SETTINGS._replace(sign_in=SignInSettings(send_resource=False)))
+    desk.renew(SETTINGS.replace(sign_in=SignInSettings(send_resource=False)))
     (asked,) = server.token_requests("refresh_token")
     assert "resource" not in asked
 
@@ -118,7 +118,7 @@ def test_how_to_sign_in_without_a_person_reaches_the_child(tmp_path: Path) -> No
     how = Unattended(
         Secret("canary-key"), "RS256", "/run/jwt", "https://i.example/t", "c", "/run/i"
     )
-    for given in (how, how._replace(private_key=None), None):
+    for given in (how, how.replace(private_key=None), None):
         settings = SignInSettings(
             unattended=given,
             static_client=Secret('{"client_id": "c", "issuer": "https://as.example.com"}'),
@@ -126,7 +126,7 @@ def test_how_to_sign_in_without_a_person_reaches_the_child(tmp_path: Path) -> No
             token_endpoint="https://as.example.com/token",
             send_resource=False,
         )
-        job = describe_job(desk.store, SESSION, SETTINGS._replace(sign_in=settings), "")
+        job = describe_job(desk.store, SESSION, SETTINGS.replace(sign_in=settings), "")
         assert job.read_settings() == settings
 
 
@@ -173,7 +173,7 @@ def test_endpoint_that_cannot_be_reached_was_never_asked(tmp_path: Path) -> None
 @pytest.mark.promise("A3")
 def test_a_file_that_is_gone_is_the_persons_to_mend(tmp_path: Path) -> None:
     how = Unattended(assertion_file=str(tmp_path / "jwt"))
-    settings = SETTINGS._replace(sign_in=SignInSettings(unattended=how))
+    settings = SETTINGS.replace(sign_in=SignInSettings(unattended=how))
     with pytest.raises(UsageError, match=r"--jwt-bearer: cannot read .*jwt: No such") as caught:
         Desk(tmp_path, "https://as.example/token").renew(settings)
     assert caught.value.hint == "Give the full path of a file you may read."
@@ -227,7 +227,7 @@ def test_loop_goes_on_meanwhile(server: AuthorizationServer, tmp_path: Path) -> 
 @pytest.mark.report("S7")
 def test_child_is_led_no_further_than_we_are(server: AuthorizationServer, tmp_path: Path) -> None:
     desk = desk_at(server, tmp_path)
-    public = SETTINGS._replace(server=parse_server_url("https://mcp.example.com/mcp"))
+    public = SETTINGS.replace(server=parse_server_url("https://mcp.example.com/mcp"))
 
     def renew(settings: LoginSettings) -> Credential:
         return desk.renew(job=describe_job(desk.store, SESSION, settings, "198.41.0.4"))
@@ -237,7 +237,7 @@ def test_child_is_led_no_further_than_we_are(server: AuthorizationServer, tmp_pa
     assert "--allow-private-network" in raised.value.hint
     assert desk.store.load(SESSION) == desk.credential
     assert server.requests == []
-    assert renew(public._replace(network=Network(allow_private_network=True))) != desk.credential
+    assert renew(public.replace(network=Network(allow_private_network=True))) != desk.credential
 
 
 @pytest.mark.report("S9", "S11")
@@ -248,7 +248,7 @@ def test_what_the_person_chose_reaches_the_child(tmp_path: Path) -> None:
     job = describe_job(
         desk.store,
         SESSION,
-        SETTINGS._replace(network=network, sign_in=sign_in),
+        SETTINGS.replace(network=network, sign_in=sign_in),
         "198.41.0.4",
     )
     assert job.network == network

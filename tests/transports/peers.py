@@ -41,8 +41,8 @@ def settings_for(url: str, headers: Mapping[str, str] | None = None, **more: Any
     """Settings for this server."""
     given = tuple(Header(name, Secret(value)) for name, value in (headers or {}).items())
     sources = more.pop("sources", HeaderSettings(given=given))
-    network = Network(timeouts=QUICK)._replace(
-        **{name: more.pop(name) for name in Network._fields if name in more}
+    network = Network(timeouts=QUICK).replace(
+        **{name: more.pop(name) for name in Network.__struct_fields__ if name in more}
     )
     server = parse_server_url(url, allow_http=True)
     return ProxySettings(server, headers=sources, network=network, **more)
