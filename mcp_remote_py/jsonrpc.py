@@ -40,6 +40,9 @@ LOCAL_ERROR = -31000
 """Ours: no server's error can be mistaken for it, because MCP keeps errors of the peer at and
 below -32000 (2026-07-28, basic/index, "Error Codes")."""
 
+MAX_DIGITS = 4300
+"""Of a number that Python makes of a text (`sys.int_info.default_max_str_digits`)."""
+
 Payload = bytes | msgspec.Raw | Tree
 """JSON text, or the members of an object."""
 
@@ -261,6 +264,8 @@ def decode_id(raw_id: bytes) -> Hashable:
     Raises:
         InvalidMessage: it is neither string, number nor null.
     """
+    if raw_id.isdigit():
+        return int(raw_id) if len(raw_id) <= MAX_DIGITS else raw_id
     if raw_id[:1] in b"[{tf":
         raise InvalidMessage("An id must be a string or a number.", code=INVALID_REQUEST)
     try:
