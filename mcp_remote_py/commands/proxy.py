@@ -30,8 +30,8 @@ from mcp_remote_py.session_id import session_of
 from mcp_remote_py.settings.commands import ProtocolStrategy, ProxySettings, TransportStrategy
 from mcp_remote_py.tools import ToolCatalog
 from mcp_remote_py.transports.choose import Candidate, ChosenChannel, OnAccepted
+from mcp_remote_py.transports.client import HttpClient
 from mcp_remote_py.transports.headers import HeaderSource
-from mcp_remote_py.transports.http import HttpClient
 from mcp_remote_py.transports.intake import Intake
 from mcp_remote_py.transports.legacy_sse import LegacySseChannel
 from mcp_remote_py.transports.lines import HostLines

@@ -35,13 +35,14 @@ from mcp_remote_py.retry import (
     UNSURE_STATUS,
     Random,
 )
-from mcp_remote_py.transports.http import HttpClient, Response
+from mcp_remote_py.transports.client import HttpClient
 from mcp_remote_py.transports.refusal import (
     EVENT_STREAM,
     EVIDENCE_BYTES,
     excerpt,
     take_answer,
 )
+from mcp_remote_py.transports.response import Response
 from mcp_remote_py.transports.sse import EventDecoder
 
 logger = logging.getLogger("mcp_remote_py.transports")

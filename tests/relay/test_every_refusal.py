@@ -27,7 +27,7 @@ from mcp_remote_py.retry import SAFE_STATUS
 from mcp_remote_py.settings.commands import ToolRules
 from mcp_remote_py.tools import ToolCatalog
 from mcp_remote_py.transports.choose import Candidate, ChosenChannel, OnAccepted
-from mcp_remote_py.transports.http import HttpClient
+from mcp_remote_py.transports.client import HttpClient
 from mcp_remote_py.transports.legacy_sse import LegacySseChannel
 from mcp_remote_py.transports.lines import HostLines
 from mcp_remote_py.transports.streamable import StreamableChannel
