@@ -13,6 +13,9 @@ from typing import Any
 
 from mcp_remote_py.errors import Interrupted, Unusable
 
+BLANKS = b" \t\r\n"
+"""What may stand around a JSON text and says nothing (RFC 8259 §2)."""
+
 SLICE_BYTES = 16 * 1024
 """What is worked at without a look at the clock."""
 
@@ -226,7 +229,7 @@ class Growing:
             start = max(self.size - SLICE_BYTES, 0)
             self._bytes.seek(start)
             piece = self._bytes.read(self.size - start)
-            kept = piece.rstrip(b" \t\r\n")
+            kept = piece.rstrip(BLANKS)
             self.size = start + len(kept)
             if kept:
                 return

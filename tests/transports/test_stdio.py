@@ -19,10 +19,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mcp_remote_py.transports.line_splitter import KEPT_BYTES, LineSplitter
 from mcp_remote_py.transports.stdio import (
-    HIGH_WATER_BYTES,
-    WINDOW_BYTES,
-    LineSplitter,
+    UNWRITTEN_BYTES,
     NonBlockingWriter,
     StdioChannel,
     ThreadWriter,
@@ -86,7 +85,7 @@ def test_lines_do_not_depend_on_how_the_bytes_come(
         data = data.removesuffix(b"\n")
     whole = data.split(b"\n")
     expected = [
-        (line, line) if len(line) > limit else line.removesuffix(b"\r")
+        (line, line) if len(line) > limit else line.rstrip(b" \t\r\n")
         for line in (whole if whole[-1] else whole[:-1])
     ]
     seen = Lines(limit)
@@ -103,13 +102,13 @@ def test_lines_do_not_depend_on_how_the_bytes_come(
 @pytest.mark.parametrize("chunk", [1000, 65536, 10_000_000])
 def test_of_a_line_too_long_both_ends_are_told_and_the_next_is_whole(chunk: int) -> None:
     line = bytes(range(11, 256)) * 2000
-    assert len(line) > 3 * WINDOW_BYTES
+    assert len(line) > 3 * KEPT_BYTES
     data = b"before\n" + line + b"\nafter\n" + line
     seen = Lines(100_000)
     for start in range(0, len(data), chunk):
         seen.splitter.feed(data[start : start + chunk])
     seen.splitter.end()
-    ends = (line[:WINDOW_BYTES], line[-WINDOW_BYTES:])
+    ends = (line[:KEPT_BYTES], line[-KEPT_BYTES:])
     assert seen.told == [b"before", ends, b"after", ends]
 
 
@@ -235,7 +234,7 @@ def read_all(descriptor: int, size: int) -> bytes:
 
 @pytest.mark.promise("R7")
 @pytest.mark.parametrize("make", WRITERS)
-@pytest.mark.parametrize("waiting", [0, HIGH_WATER_BYTES * 2])
+@pytest.mark.parametrize("waiting", [0, UNWRITTEN_BYTES * 2])
 def test_pipe_nobody_reads_any_more_ends_every_wait(
     pipe: Callable[[], tuple[int, int]], make: Callable[[int], Writer], waiting: int
 ) -> None:
@@ -287,7 +286,7 @@ def test_host_that_never_reads_delays_neither_its_own_lines_nor_the_end(
         ended = asyncio.Event()
         channel.receive(lines.append, lambda head, tail: None, ended.set)
         for _ in range(4):
-            channel.send(b"x" * HIGH_WATER_BYTES)
+            channel.send(b"x" * UNWRITTEN_BYTES)
         draining = asyncio.ensure_future(channel.drain())
         os.write(host_writes, b"one\ntwo\n")
         await until(lambda: len(lines) == 2)
@@ -309,7 +308,7 @@ def test_writing_thread_does_not_hold_the_process(
 ) -> None:
     async def main() -> None:
         _, stdout = pipe()
-        make(stdout).write(b"x" * HIGH_WATER_BYTES)
+        make(stdout).write(b"x" * UNWRITTEN_BYTES)
 
     run(main())
     assert all(thread.daemon for thread in threading.enumerate() if thread.name == "stdout")
