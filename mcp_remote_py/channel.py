@@ -15,7 +15,7 @@ import msgspec
 from mcp_remote_py.jsonrpc import Message
 from mcp_remote_py.redact import Secret
 
-Header = tuple[bytes, bytes]
+HeaderField = tuple[bytes, bytes]
 
 Piece = bytes | msgspec.Raw
 
@@ -124,7 +124,7 @@ class Sent(NamedTuple):
     """A credential as one request carries it: comes back whole with what the server said to it."""
 
     token: Secret
-    headers: tuple[Header, ...]
+    headers: tuple[HeaderField, ...]
     """`Authorization`, and the proof of possession where the token is bound to a key."""
 
     @property

@@ -14,7 +14,8 @@ from mcp_remote_py.bridge.listening import Listening
 from mcp_remote_py.channel import Clock, Deliver
 from mcp_remote_py.eras.conversation import AskHost, Exchange, Pause, Reply, Step
 from mcp_remote_py.jsonrpc import Message, make_notification
-from mcp_remote_py.retry import RESUME_STEPS, Random
+from mcp_remote_py.randomness import Random
+from mcp_remote_py.retry import RESUME_STEPS
 
 if TYPE_CHECKING:
     from mcp_remote_py.eras.modern_server import ModernServer

@@ -24,8 +24,7 @@ from mcp_remote_py.bridge.era import ServerEra
 from mcp_remote_py.bridge.listening import STREAM_NOTICES, Listening, Stream, subscription_key
 from mcp_remote_py.channel import Clock, Deliver, ServerChannel
 from mcp_remote_py.eras.envelope import is_complete, names_its_version
-from mcp_remote_py.eras.parameters import ParameterHeaders
-from mcp_remote_py.eras.verdict import (
+from mcp_remote_py.eras.era_detection import (
     HEADER_MISMATCH,
     LEGACY_REFUSED,
     MISMATCH_STATUS,
@@ -39,12 +38,14 @@ from mcp_remote_py.eras.verdict import (
     read_refusal,
     supported_versions,
 )
+from mcp_remote_py.eras.parameters import ParameterHeaders
 from mcp_remote_py.errors import ExchangeError, SessionLost, Unusable, WrongEra
 from mcp_remote_py.json_text import Members
 from mcp_remote_py.jsonrpc import INVALID_PARAMS, Kind, Message, make_request
 from mcp_remote_py.open_requests import cancelled_key
 from mcp_remote_py.parsing import parse_message
-from mcp_remote_py.retry import Random, may_have_effect
+from mcp_remote_py.randomness import Random
+from mcp_remote_py.retry import may_have_effect
 from mcp_remote_py.tools import called_tool
 from mcp_remote_py.versions import MODERN
 

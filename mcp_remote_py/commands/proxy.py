@@ -20,9 +20,9 @@ from mcp_remote_py.channel import Deliver, Sent, ServerChannel, ServerSnapshot
 from mcp_remote_py.clock import LoopClock
 from mcp_remote_py.commands.lifetime import watch_parent, watch_signals
 from mcp_remote_py.credentials.session_files import SessionFile, state_directory
+from mcp_remote_py.eras.era_detection import Era
+from mcp_remote_py.eras.metadata_headers import MetadataHeaders
 from mcp_remote_py.eras.parameters import ParameterHeaders
-from mcp_remote_py.eras.passthrough import Stamp
-from mcp_remote_py.eras.verdict import Era
 from mcp_remote_py.named_files import read_settled
 from mcp_remote_py.redact import mask_url
 from mcp_remote_py.relay.relay import Relay
@@ -214,7 +214,7 @@ async def _relay(
                 intake,
                 on_connected,
             ),
-            Stamp(parameters),
+            MetadataHeaders(parameters),
             state,
             known.transport,
             deliver,
@@ -261,7 +261,7 @@ async def _relay(
 def build_transport(
     settings: ProxySettings,
     make_http: Callable[[], HttpClient],
-    stamp: Stamp,
+    metadata: MetadataHeaders,
     state: SessionFile,
     remembered: str,
     deliver: Deliver,
@@ -280,7 +280,7 @@ def build_transport(
             settings.max_message_size,
             on_accepted,
             drain,
-            stamp=stamp,
+            metadata=metadata,
         )
 
     def legacy_sse(on_accepted: OnAccepted) -> ServerChannel:

@@ -20,7 +20,6 @@ from typing import NamedTuple, TypedDict, Unpack
 import msgspec
 
 from mcp_remote_py.credentials.files import (
-    Randomness,
     copy_aside,
     delete,
     names_in,
@@ -29,6 +28,7 @@ from mcp_remote_py.credentials.files import (
 )
 from mcp_remote_py.errors import StoreError
 from mcp_remote_py.oauth.budget import SignInBudget, apply_late, make_spent
+from mcp_remote_py.randomness import RandomBytes
 from mcp_remote_py.session_id import SessionId
 
 logger = logging.getLogger("mcp_remote_py.credentials")
@@ -137,7 +137,7 @@ class SessionFile:
     """
 
     def __init__(
-        self, directory: Path, session: SessionId, randomness: Randomness = os.urandom
+        self, directory: Path, session: SessionId, randomness: RandomBytes = os.urandom
     ) -> None:
         self._empty = SessionRecord(**session._asdict())
         self._path = directory / f"{session.record_name}.json"

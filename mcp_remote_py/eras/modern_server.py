@@ -28,8 +28,8 @@ from mcp_remote_py.eras.conversation import (
     Reply,
     Step,
 )
+from mcp_remote_py.eras.era_detection import supported_versions
 from mcp_remote_py.eras.results import to_handshake_error, to_handshake_result
-from mcp_remote_py.eras.verdict import supported_versions
 from mcp_remote_py.errors import shorten
 from mcp_remote_py.json_text import (
     UNREADABLE,

@@ -23,7 +23,7 @@ from mcp_remote_py.errors import (
 )
 from mcp_remote_py.oauth.challenge import Challenge
 from mcp_remote_py.oauth.document import (
-    decode_object,
+    decode_document,
     describe,
     fetch,
     get_json,
@@ -497,7 +497,7 @@ def _find_first(
             cause = f"{mask_url(url)} is not usable: {error.cause}"
             problems.append(SignInFailed(cause, hint="Tell whoever runs the server."))
             continue
-        document = decode_object(response.body)
+        document = decode_document(response.body)
         if is_outage(response.status):
             problems.append(_unavailable(describe(url, response)))
         elif not 200 <= response.status < 300 or document is None:

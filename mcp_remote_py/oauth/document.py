@@ -38,7 +38,7 @@ def post_json(url: str, document: dict[str, object]) -> HttpRequest:
     return HttpRequest("POST", url, (("accept", _JSON), ("content-type", _JSON)), body)
 
 
-def decode_object(body: bytes) -> dict[str, object] | None:
+def decode_document(body: bytes) -> dict[str, object] | None:
     """The JSON object in `body`, or None where it holds something else."""
     if not has_few_parts(body):
         return None

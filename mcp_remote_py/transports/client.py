@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from mcp_remote_py import __version__
-from mcp_remote_py.channel import Authorizer, Header, Piece, Sent
+from mcp_remote_py.channel import Authorizer, HeaderField, Piece, Sent
 from mcp_remote_py.errors import ExchangeError
 from mcp_remote_py.jsonrpc import Message, count_bytes
 from mcp_remote_py.net.connect import connect
@@ -96,7 +96,7 @@ class HttpClient:
     async def request(
         self,
         method: bytes,
-        headers: list[Header],
+        headers: list[HeaderField],
         body: Sequence[Piece] = (),
         *,
         endpoint: ServerUrl | None = None,
@@ -218,7 +218,7 @@ class HttpClient:
             session_sent=session_sent,
             request=request,
             credential_sent=self._headers.has_authorization,
-            now=datetime.now(UTC),
+            now=datetime.now(UTC).timestamp(),
             is_whole=response.is_whole,
         )
 
@@ -244,7 +244,7 @@ class HttpClient:
         self,
         method: bytes,
         url: ServerUrl,
-        headers: list[Header],
+        headers: list[HeaderField],
         body: Sequence[Piece],
     ) -> Response:
         timeouts = self._network.timeouts

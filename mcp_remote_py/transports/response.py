@@ -14,7 +14,7 @@ from mcp_remote_py.bounds import (
     FEW_LINES,
     LINES_BYTES,
     MAX_REFUSAL_BYTES,
-    SLICE_BYTES,
+    TURN_BYTES,
     Growing,
     open_body,
 )
@@ -111,7 +111,7 @@ class Response:
         try:
             async for chunk in self.chunks():
                 lines = chunk.count(b"\n") + chunk.count(b"\r")
-                size = SLICE_BYTES if lines < FEW_LINES else LINES_BYTES
+                size = TURN_BYTES if lines < FEW_LINES else LINES_BYTES
                 for start in range(0, len(chunk), size):
                     piece = chunk[start : start + size]
                     for event in decoder.feed(piece):

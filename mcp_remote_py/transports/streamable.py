@@ -14,8 +14,8 @@ from collections.abc import Awaitable, Callable
 from mcp_remote_py.bounds import Tally
 from mcp_remote_py.channel import Clock, Deliver, no_wait
 from mcp_remote_py.eras.conversation import ASKS_BACK
+from mcp_remote_py.eras.metadata_headers import MetadataHeaders
 from mcp_remote_py.eras.parameters import ParameterHeaders
-from mcp_remote_py.eras.passthrough import Stamp
 from mcp_remote_py.errors import (
     ExchangeError,
     Interrupted,
@@ -27,13 +27,14 @@ from mcp_remote_py.errors import (
 )
 from mcp_remote_py.jsonrpc import Kind, Message, pass_error
 from mcp_remote_py.parsing import read_messages
+from mcp_remote_py.randomness import Random
 from mcp_remote_py.retry import (
+    LASTING_STREAM,
     POLL_STEPS,
     RESUME_STEPS,
     SAFE_STATUS,
     STREAM_STEPS,
     UNSURE_STATUS,
-    Random,
 )
 from mcp_remote_py.transports.client import HttpClient
 from mcp_remote_py.transports.refusal import (
@@ -53,9 +54,6 @@ CONTENT_TYPE = (b"content-type", b"application/json")
 
 STREAM_END_PATIENCE = 5.0
 """Seconds a stream may stay open after it carried the answer; servers should end it at once."""
-
-LASTING_STREAM = 60.0
-"""Seconds after which a listening stream counts as a good one, even without a message."""
 
 _BUSY_STATUS = SAFE_STATUS | UNSURE_STATUS
 
@@ -100,10 +98,10 @@ class StreamableChannel:
         on_accepted: Callable[[], None] = lambda: None,
         drain: Callable[[], Awaitable[None]] = no_wait,
         end_patience: float = STREAM_END_PATIENCE,
-        stamp: Stamp | None = None,
+        metadata: MetadataHeaders | None = None,
     ) -> None:
         self._http = http
-        self._stamp = stamp or Stamp(ParameterHeaders())
+        self._metadata = metadata or MetadataHeaders(ParameterHeaders())
         self._end_patience = end_patience
         self._deliver = deliver
         self._on_session_lost = on_session_lost
@@ -132,7 +130,7 @@ class StreamableChannel:
             await self._await_stream()
         session = self._session
         headers = [CONTENT_TYPE, ACCEPT_BOTH, *self._session_headers(session)]
-        headers += self._stamp.headers(message, self._version)
+        headers += self._metadata.headers(message, self._version)
         request = message if message.kind is Kind.REQUEST else None
         response = await self._http.request(b"POST", headers, message.pieces, asked=request)
         aside = False

@@ -28,8 +28,8 @@ from mcp_remote_py.eras.conversation import (
     Reply,
     Step,
 )
+from mcp_remote_py.eras.era_detection import Era, judge_discovery
 from mcp_remote_py.eras.modern_server import MAX_ROUNDS, ModernServer
-from mcp_remote_py.eras.verdict import Era, judge_discovery
 from mcp_remote_py.errors import InvalidMessage
 from mcp_remote_py.jsonrpc import (
     Kind,
