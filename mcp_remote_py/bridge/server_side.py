@@ -8,8 +8,9 @@ here what the server is.
 
 A verdict on session or era is drawn from what has no effect alone. Where it would be drawn from a
 request that may have an effect, something harmless is asked first, and where such a request was
-answered, before the next one goes: so no verdict has anything executed twice. Must not know how
-messages are translated, URLs or tokens.
+answered, before the next one goes: so no verdict has anything executed twice. One file: whatever is
+said here may change what is known of session and era, and all of it is decided by that. Must not
+know how messages are translated, URLs or tokens.
 """
 
 from __future__ import annotations

@@ -2,9 +2,8 @@
 
 RFC 9728 and RFC 8414 in the order of MCP 2025-11-25, "Authorization Server Discovery", with the
 endpoints of MCP 2025-03-26 for a server that publishes nothing. Values go on byte for byte as
-published. One file, and longer than others: it is one order of questions, each asked because of the
-answers before it, to be read from top to bottom. Must not know tokens, clients or how a request is
-sent.
+published. One file: it is one order of questions, each asked because of the answers before it, to
+be read from top to bottom. Must not know tokens, clients or how a request is sent.
 """
 
 from __future__ import annotations
