@@ -12,11 +12,16 @@ from collections.abc import Awaitable, Callable
 
 from mcp_remote_py.bounds import Tally
 from mcp_remote_py.channel import Deliver
-from mcp_remote_py.errors import Interrupted, InvalidMessage, Unusable
+from mcp_remote_py.errors import (
+    EVIDENCE_BYTES,
+    Interrupted,
+    InvalidMessage,
+    Unusable,
+    excerpt,
+)
 from mcp_remote_py.jsonrpc import Kind, Message, pass_error
 from mcp_remote_py.parsing import read_messages
 from mcp_remote_py.transports.client import HttpClient
-from mcp_remote_py.transports.refusal import EVIDENCE_BYTES, excerpt
 from mcp_remote_py.transports.response import Response
 from mcp_remote_py.transports.sse import EventDecoder
 

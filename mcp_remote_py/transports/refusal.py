@@ -14,22 +14,19 @@ from typing import NamedTuple, TypeVar
 from mcp_remote_py.bounds import MAX_REFUSAL_LINES
 from mcp_remote_py.eras.era_detection import error_code
 from mcp_remote_py.errors import (
+    EVIDENCE_BYTES,
     ExchangeError,
     Interrupted,
     InvalidMessage,
     Refused,
     SessionLost,
     Unusable,
-    shorten,
-    words_of,
+    excerpt,
 )
 from mcp_remote_py.jsonrpc import METHOD_NOT_FOUND, Kind, Message, pass_error
 from mcp_remote_py.parsing import parse_message, read_messages
 from mcp_remote_py.retry import may_have_effect, parse_retry_after
 from mcp_remote_py.transports.sse import EventDecoder
-
-EVIDENCE_BYTES = 64 * 1024
-"""Bytes of a refusal's body that are looked at."""
 
 E = TypeVar("E", bound=ExchangeError)
 
@@ -42,11 +39,6 @@ MAX_RETRY_AFTER = 3600.0
 _WAIT_STATUS = frozenset({408, 425, 429, 502, 503, 504})
 _NO_TRANSPORT_STATUS = frozenset({404, 405, 406, 410, 411, 415, 501})
 _SESSION_WORD = re.compile(rb"session", re.IGNORECASE)
-
-
-def excerpt(body: bytes) -> str:
-    """The first words of a foreign text: tags, control characters and line ends removed."""
-    return shorten(words_of(body[:EVIDENCE_BYTES]))
 
 
 def _read_wait(headers: Mapping[bytes, bytes], now: float) -> float | None:

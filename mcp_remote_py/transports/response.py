@@ -18,7 +18,7 @@ from mcp_remote_py.bounds import (
     Growing,
     open_body,
 )
-from mcp_remote_py.errors import ExchangeError, Unusable
+from mcp_remote_py.errors import EVIDENCE_BYTES, ExchangeError, Unusable
 from mcp_remote_py.net.exchange import Connection
 from mcp_remote_py.net.http1 import ResponseReader
 from mcp_remote_py.net.lanes import Lanes
@@ -28,7 +28,6 @@ from mcp_remote_py.transports.intake import Intake
 from mcp_remote_py.transports.refusal import (
     ANSWER_TYPES,
     EVENT_STREAM,
-    EVIDENCE_BYTES,
     media_type,
 )
 from mcp_remote_py.transports.sse import Event, EventDecoder

@@ -9,13 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_remote_py.errors import MAX_EXCERPT_LENGTH, ExchangeError, Refused, SessionLost, Unusable
+from mcp_remote_py.errors import (
+    EVIDENCE_BYTES,
+    MAX_EXCERPT_LENGTH,
+    ExchangeError,
+    Refused,
+    SessionLost,
+    Unusable,
+    excerpt,
+)
 from mcp_remote_py.jsonrpc import Message
 from mcp_remote_py.parsing import parse_message
 from mcp_remote_py.transports.refusal import (
-    EVIDENCE_BYTES,
     MAX_RETRY_AFTER,
-    excerpt,
     explain_content,
     explain_refusal,
 )
