@@ -22,8 +22,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from mcp_remote_py.bridge.conversations import Conversations
 from mcp_remote_py.bridge.era import ServerEra
 from mcp_remote_py.bridge.listening import STREAM_NOTICES, Listening, Stream, subscription_key
-from mcp_remote_py.bridge.modern_host import ModernHost
-from mcp_remote_py.bridge.tool_headers import has_wrong_headers, relearn
 from mcp_remote_py.bridge.watched_answers import WatchedAnswers
 from mcp_remote_py.channel import Clock, Deliver, ServerChannel
 from mcp_remote_py.eras.envelope import names_its_version
@@ -48,6 +46,7 @@ from mcp_remote_py.retry import may_have_effect
 from mcp_remote_py.versions import MODERN
 
 if TYPE_CHECKING:
+    from mcp_remote_py.bridge.modern_host import ModernHost
     from mcp_remote_py.eras.modern_server import ModernServer
 
 logger = logging.getLogger("mcp_remote_py.bridge")
@@ -92,9 +91,7 @@ class EraChannel:
         self._question: asyncio.Task[SessionLost | None] | None = None
         self._questions = 0
         self._answers = WatchedAnswers(self._inner.send, self._suspect, self._learn)
-        self._modern_host = ModernHost(
-            self._inner.send, self._answers, era, parameters, deliver, self._open_stream
-        )
+        self._modern_host: ModernHost | None = None
         self._streams: dict[Hashable, Stream] = {}
         self._aside: set[asyncio.Task[Any]] = set()
 
@@ -110,7 +107,7 @@ class EraChannel:
         if self._translation is not None:
             await self._send_translated(message, self._translation)
         elif names_its_version(message):
-            await self._modern_host.send(message)
+            await self._send_modern(message)
         else:
             await self._send_legacy(message)
 
@@ -120,6 +117,20 @@ class EraChannel:
             await self._inner.send(message)
         except ExchangeError as error:
             raise await self._weigh(message, error, generation) from error
+
+    async def _send_modern(self, message: Message) -> None:
+        if self._modern_host is None:
+            from mcp_remote_py.bridge.modern_host import ModernHost  # few starts need it
+
+            self._modern_host = ModernHost(
+                self._inner.send,
+                self._answers,
+                self._era,
+                self._parameters,
+                self._deliver,
+                self._open_stream,
+            )
+        await self._modern_host.send(message)
 
     # ------------------------------------------------------------------ verdicts
 
@@ -340,6 +351,8 @@ class EraChannel:
         answer = await self._answers.ask(request)
         code = error_code(answer)
         if request.method == "tools/call":
+            from mcp_remote_py.bridge.tool_headers import has_wrong_headers, relearn
+
             ask = self._answers.ask
             fits_now = has_wrong_headers(answer) and await relearn(request, self._parameters, ask)
         else:
