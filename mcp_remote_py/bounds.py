@@ -13,9 +13,6 @@ from typing import Any
 
 from mcp_remote_py.errors import Interrupted, Unusable
 
-BLANKS = b" \t\r\n"
-"""What may stand around a JSON text and says nothing (RFC 8259 §2)."""
-
 TURN_BYTES = 16 * 1024
 """What is worked at without a look at the clock."""
 
@@ -229,10 +226,17 @@ class Growing:
             start = max(self.size - TURN_BYTES, 0)
             self._bytes.seek(start)
             piece = self._bytes.read(self.size - start)
-            kept = piece.rstrip(BLANKS)
+            kept = piece.rstrip(b" \t\r\n")
             self.size = start + len(kept)
             if kept:
                 return
+
+    def cut_end(self, end: bytes) -> None:
+        """Takes this off the end, if it is there; nothing may be added then."""
+        start = max(self.size - len(end), 0)
+        self._bytes.seek(start)
+        if self._bytes.read(self.size - start) == end:
+            self.size = start
 
     def drop(self) -> None:
         """Forgets it, at once: an error on its way may keep this object for long."""

@@ -29,7 +29,7 @@ def has_wrong_headers(answer: Message) -> bool:
 async def relearn(
     call: Message, parameters: ParameterHeaders, ask: Callable[[Message], Awaitable[Message]]
 ) -> bool:
-    """Reads the tools again for a call whose headers were refused; whether they are others."""
+    """Reads the tools again for a call whose headers were refused; whether they changed."""
     before = parameters.headers(call)
     params = {name: one for name, one in call.members.items() if name == "_meta"}
     for page in range(MAX_TOOL_PAGES):
@@ -42,7 +42,7 @@ async def relearn(
         if answer.is_error:
             break
         if parameters.headers(call) != before:
-            logger.info("The headers for %s are others now; trying again.", called_tool(call))
+            logger.info("The headers for %s have changed; trying again.", called_tool(call))
             return True
         if "nextCursor" not in answer.members:
             break

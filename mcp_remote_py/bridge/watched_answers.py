@@ -56,7 +56,7 @@ class WatchedAnswers:
         """The server's answer, as soon as it is there; its stream may end later.
 
         Raises:
-            ExchangeError: there is none. A refusal that carries an error answer is an answer.
+            ExchangeError: none came. A refusal that carries an error answer is an answer.
         """
         answer: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
 
@@ -88,7 +88,7 @@ class WatchedAnswers:
         if error is not None:
             raise error
         raise Unusable(
-            "The server answered without an answer to this request.",
+            "The server's response does not contain the answer to this request.",
             hint="That is a fault of the server.",
         )
 

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from mcp_remote_py.bounds import BLANKS, Growing
+from mcp_remote_py.bounds import Growing
 from mcp_remote_py.channel import OnLine
 
 READ_TURN = 0.005
@@ -53,7 +53,7 @@ class LineSplitter:
                 self._take(data[start:end])
                 self._end_line()
             else:
-                self._on_line(data[start:end].rstrip(BLANKS))
+                self._on_line(data[start:end].removesuffix(b"\r"))
             start = end + 1
         if start < len(data):
             self._take(data[start:] if start else data)
@@ -83,7 +83,7 @@ class LineSplitter:
             self._head, self._tail = None, b""
             self._on_long_line(head, tail)
             return
-        self._line.cut_blanks()
+        self._line.cut_end(b"\r")
         self._on_line(self._line.take())
 
 

@@ -485,7 +485,8 @@ def test_a_server_without_an_answer_is_told_of() -> None:
         stage.server.script("tools/call", silent)
         answer = await stage.ask(1, "tools/call", {"name": "a"})
         assert answer["error"]["message"] == (
-            "The server answered without an answer to this request. That is a fault of the server."
+            "The server's response does not contain the answer to this request. "
+            "That is a fault of the server."
         )
 
     scene(play)
