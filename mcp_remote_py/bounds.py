@@ -13,7 +13,7 @@ from typing import Any
 
 from mcp_remote_py.errors import Interrupted, Unusable
 
-SLICE_BYTES = 16 * 1024
+TURN_BYTES = 16 * 1024
 """What is worked at without a look at the clock."""
 
 FEW_LINES = 1000
@@ -127,7 +127,7 @@ class Decompressor:
         self._given = 0
 
     def feed(self, piece: bytes) -> Iterator[bytes]:
-        """What `piece` becomes, at most `SLICE_BYTES` at a time.
+        """What `piece` becomes, at most `TURN_BYTES` at a time.
 
         What follows the end of the compressed bytes is passed over.
 
@@ -135,8 +135,8 @@ class Decompressor:
             Unusable: it is broken, or becomes more than honest texts do.
         """
         piece, self._rest = self._rest + piece, b""
-        for start in range(0, len(piece), SLICE_BYTES):
-            yield from self._feed_slice(piece[start : start + SLICE_BYTES])
+        for start in range(0, len(piece), TURN_BYTES):
+            yield from self._feed_slice(piece[start : start + TURN_BYTES])
 
     def _feed_slice(self, piece: bytes) -> Iterator[bytes]:
         self._begun = True
@@ -149,7 +149,7 @@ class Decompressor:
                     return
                 self._begin_member()
             try:
-                made = self._decoder.decompress(piece, SLICE_BYTES)
+                made = self._decoder.decompress(piece, TURN_BYTES)
             except self._zlib.error as error:
                 raise Unusable(f"{self._who} sent a broken compressed answer: {error}.") from error
             self._given += len(made)
@@ -162,7 +162,7 @@ class Decompressor:
                 yield made
             decoder = self._decoder
             piece = decoder.unused_data if decoder.eof else decoder.unconsumed_tail
-            if not piece and len(made) < SLICE_BYTES:
+            if not piece and len(made) < TURN_BYTES:
                 return
 
     def _begin_member(self) -> None:
@@ -223,7 +223,7 @@ class Growing:
     def cut_blanks(self) -> None:
         """Takes blanks and line ends off the end."""
         while self.size:
-            start = max(self.size - SLICE_BYTES, 0)
+            start = max(self.size - TURN_BYTES, 0)
             self._bytes.seek(start)
             piece = self._bytes.read(self.size - start)
             kept = piece.rstrip(b" \t\r\n")

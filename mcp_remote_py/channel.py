@@ -16,7 +16,7 @@ from mcp_remote_py.jsonrpc import Message
 from mcp_remote_py.redact import Secret
 from mcp_remote_py.values import Value
 
-Header = tuple[bytes, bytes]
+HeaderField = tuple[bytes, bytes]
 
 Piece = bytes | msgspec.Raw
 
@@ -125,7 +125,7 @@ class Sent(Value, frozen=True):
     """A credential as one request carries it: comes back whole with what the server said to it."""
 
     token: Secret
-    headers: tuple[Header, ...]
+    headers: tuple[HeaderField, ...]
     """`Authorization`, and the proof of possession where the token is bound to a key."""
 
     @property

@@ -68,6 +68,15 @@ def words_of(body: bytes) -> str:
     return one_line(_TAG.sub(" ", body.decode("utf-8", "replace")))
 
 
+EVIDENCE_BYTES = 64 * 1024
+"""Bytes of a foreign body that are looked at for one."""
+
+
+def excerpt(body: bytes) -> str:
+    """The first words of a foreign body: tags, control characters and line ends removed."""
+    return shorten(words_of(body[:EVIDENCE_BYTES]))
+
+
 _LOGIN = lazy_pattern(r"(mcp-remote-py login )URL(\.\Z)?")
 
 

@@ -59,7 +59,7 @@ class Shape(Value, frozen=True):
     """Where the members of a long message are, which nobody should decode again."""
 
     text: memoryview
-    members: survey.Members
+    members: survey.MemberPlaces
 
     def names(self, *path: str) -> list[str] | None:
         """The names in the object there, also what is there twice; None where it is not one."""
@@ -73,8 +73,8 @@ class Shape(Value, frozen=True):
             return None
         return {name: msgspec.Raw(self.text[place]) for name, place in found.places}
 
-    def _find(self, path: tuple[str, ...]) -> survey.Members | None:
-        found: survey.Members | None = self.members
+    def _find(self, path: tuple[str, ...]) -> survey.MemberPlaces | None:
+        found: survey.MemberPlaces | None = self.members
         for name in path:
             found = None if found is None else found.inner.get(name)
         return found

@@ -135,12 +135,12 @@ def _read_one(raw: bytes) -> Iterator[Message | None]:
 
 
 def _read_long(raw: bytes) -> Iterator[Message | None]:
-    from mcp_remote_py.survey import SLICE_BYTES, TooMany, survey_object  # few are that long
+    from mcp_remote_py.survey import SURVEY_BYTES, TooMany, survey_object  # few are that long
 
     if _first_byte(raw) != b"{":
         raise InvalidMessage("The message is not a JSON object.", code=INVALID_REQUEST)
     if raw.startswith(_BYTE_ORDER_MARK):
-        raw = yield from _copy(raw, len(_BYTE_ORDER_MARK), SLICE_BYTES)
+        raw = yield from _copy(raw, len(_BYTE_ORDER_MARK), SURVEY_BYTES)
     yield from _check_utf8(raw)
     try:
         layout = yield from survey_object(raw, mend_surrogates, _INSIDE)
@@ -148,8 +148,8 @@ def _read_long(raw: bytes) -> Iterator[Message | None]:
         raise InvalidMessage(f"The message is refused: {error}.", code=INVALID_REQUEST) from None
     except UNREADABLE as error:
         raise _explain("message", raw, error, _find_own_id(raw)) from None
-    if (yield from _has_line_end(raw, SLICE_BYTES)):
-        raw = yield from _copy(raw, 0, SLICE_BYTES)
+    if (yield from _has_line_end(raw, SURVEY_BYTES)):
+        raw = yield from _copy(raw, 0, SURVEY_BYTES)
     line = text = memoryview(raw)
     if layout.mended:
         text = memoryview(bytearray(raw))

@@ -9,7 +9,6 @@ What may be repeated, and how often, is data: `RULES`.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 
 from mcp_remote_py.errors import (
     ExchangeError,
@@ -20,10 +19,8 @@ from mcp_remote_py.errors import (
     WrongEra,
 )
 from mcp_remote_py.jsonrpc import Kind, Message
+from mcp_remote_py.randomness import Random
 from mcp_remote_py.values import Value
-
-Random = Callable[[], float]
-"""Uniform in [0, 1)."""
 
 HARMLESS_METHODS = frozenset(
     {
@@ -54,6 +51,33 @@ def may_have_effect(message: Message) -> bool:
     would have it sent again. Only what has no effect is.
     """
     return message.kind is Kind.REQUEST and message.method not in HARMLESS_METHODS
+
+
+LASTING_STREAM = 60.0
+"""Seconds after which a stream counts as a good one, even without a message: the next opening comes
+soon again."""
+
+
+def parse_retry_after(value: str, now: float | None) -> float | None:
+    """Seconds of a `Retry-After`, delay or date (RFC 9110 §10.2.3); None without a usable one.
+
+    `now` is in seconds since the epoch; where it is None, only a delay is usable.
+    """
+    value = value.strip()
+    if value.isascii() and value.isdigit():
+        return float(value)
+    if now is None:
+        return None
+    from datetime import UTC
+    from email.utils import parsedate_to_datetime  # 15 ms that only a date costs
+
+    try:
+        date = parsedate_to_datetime(value)
+        if date.tzinfo is None:
+            date = date.replace(tzinfo=UTC)
+        return max(0.0, date.timestamp() - now)
+    except (ValueError, OverflowError):
+        return None
 
 
 REQUEST_PATIENCE = 15.0

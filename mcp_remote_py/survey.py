@@ -19,7 +19,7 @@ from mcp_remote_py.bounds import MAX_MEMBERS, MAX_MENDED_BYTES
 
 T = TypeVar("T")
 
-SLICE_BYTES = 64 * 1024
+SURVEY_BYTES = 64 * 1024
 """Some milliseconds, whatever is in it."""
 
 FIRST_BYTES = 2 * 1024
@@ -60,15 +60,15 @@ class TooMany(msgspec.ValidationError):
 
 
 Wanted = Mapping[str, "Wanted"]
-"""Members whose own members are wanted too, where they are objects."""
+"""MemberPlaces whose own members are wanted too, where they are objects."""
 
 
-class Members(NamedTuple):
+class MemberPlaces(NamedTuple):
     """What is where in an object."""
 
     places: list[tuple[str, slice]]
     """Each name with the value's place, also what is there twice."""
-    inner: dict[str, Members]
+    inner: dict[str, MemberPlaces]
     """Of the wanted members: of what is there twice, the last one. One that is not an object, or
     has more than `MAX_MEMBERS` members, is not here."""
 
@@ -76,7 +76,7 @@ class Members(NamedTuple):
 class Layout(NamedTuple):
     """What is where in a text."""
 
-    members: Members
+    members: MemberPlaces
     mended: list[tuple[int, bytes]]
     """What became of parts that could not be read, and where they begin; as long as they were. None
     of a text above `MAX_MENDED_BYTES`."""
@@ -86,7 +86,7 @@ def survey_object(
     text: bytes,
     mend: Callable[[bytes], bytes],
     wanted: Wanted = MappingProxyType({}),
-    slice_bytes: int = SLICE_BYTES,
+    slice_bytes: int = SURVEY_BYTES,
 ) -> Generator[None, None, Layout]:
     """The members of the object `text`, which is UTF-8; yields after each slice.
 
@@ -98,7 +98,7 @@ def survey_object(
         RecursionError: it is nested too deeply.
     """
     reader = _Reader(text, mend, slice_bytes)
-    members = Members([], {})
+    members = MemberPlaces([], {})
     at, is_over = reader.begin(_BEGIN, 0)
     while not is_over:
         name = reader.match(_NAME, at)
@@ -115,7 +115,7 @@ def survey_array(
     text: bytes,
     mend: Callable[[bytes], bytes],
     at_most: int,
-    slice_bytes: int = SLICE_BYTES,
+    slice_bytes: int = SURVEY_BYTES,
 ) -> Generator[None, None, list[slice]]:
     """Where the elements of the array `text` are, which is UTF-8; yields after each slice.
 
@@ -218,7 +218,7 @@ class _Reader:
         return begin.end(), bool(begin[1])
 
     def pass_member(
-        self, name: re.Match[bytes], members: Members, wanted: Wanted
+        self, name: re.Match[bytes], members: MemberPlaces, wanted: Wanted
     ) -> Generator[None, None, int]:
         """Notes a member; the end of its value, which begins behind `name`."""
         try:
@@ -238,12 +238,12 @@ class _Reader:
 
     def _pass_object(
         self, at: int, wanted: Wanted
-    ) -> Generator[None, None, tuple[int, Members | None]]:
+    ) -> Generator[None, None, tuple[int, MemberPlaces | None]]:
         """The end of an object inside, and its members; None where they are too many.
 
         What is not as it should be is left to `pass_value`, which tells the decoder's words.
         """
-        members = Members([], {})
+        members = MemberPlaces([], {})
         begin = _BEGIN.match(self._text, at, at + MAX_NAME_BYTES)
         if begin is None:
             return (yield from self.pass_value(at)), None

@@ -17,7 +17,7 @@ from mcp_remote_py import bounds, named_files, retry
 from mcp_remote_py.cli.options import Option, options_of
 from mcp_remote_py.cli.program import COMMANDS, PROXY
 from mcp_remote_py.credentials import files
-from mcp_remote_py.eras import verdict
+from mcp_remote_py.eras import era_detection
 from mcp_remote_py.net import http1
 from mcp_remote_py.oauth import budget
 from mcp_remote_py.oauth.policy import (
@@ -275,7 +275,7 @@ def render_evidence() -> str:
             one.era.value or "nothing",
             one.why,
         )
-        for one in verdict.FAILURES
+        for one in era_detection.FAILURES
     ]
     return _table(("Failure", "HTTP status", "JSON-RPC error", "it is", "because"), rows)
 
@@ -306,10 +306,10 @@ def render_limits() -> str:
         ("Requests of a server that are open", f"{bounds.MAX_SERVER_REQUESTS:,}"),
         ("Metadata, or an answer with tokens", _size(MAX_BODY_BYTES)),
         ("What is looked at of a page that refuses", _size(EVIDENCE_BYTES)),
-        ("Cookies", f"{cookies.MAX_COOKIES}, together {_size(cookies.MAX_BYTES)}"),
+        ("Cookies", f"{cookies.MAX_COOKIES}, together {_size(cookies.MAX_LINE_BYTES)}"),
         ("Visitors of a sign-in's listener at once", str(listener.connections)),
         ("What one of them sends", _size(listener.head_bytes)),
-        ("A file of ours", _size(files.MAX_BYTES)),
+        ("A file of ours", _size(files.MAX_OWN_FILE_BYTES)),
         ("A file that the person names", _size(named_files.MAX_FILE_BYTES)),
         (
             "Headers of a file or command",

@@ -15,7 +15,7 @@ from mcp_remote_py.bounds import (
     MAX_GZIP_MEMBERS,
     MAX_PARTS,
     MAX_RATIO,
-    SLICE_BYTES,
+    TURN_BYTES,
     Decompressor,
     Growing,
     Tally,
@@ -62,7 +62,7 @@ def test_another_coding_or_a_second_layer_is_refused_in_a_sentence(names: bytes)
 
 
 @pytest.mark.report("S6")
-@given(st.binary(max_size=3 * SLICE_BYTES), st.integers(1, 5000), st.booleans())
+@given(st.binary(max_size=3 * TURN_BYTES), st.integers(1, 5000), st.booleans())
 def test_one_layer_is_undone_however_it_is_cut(body: bytes, size: int, is_gzip: bool) -> None:
     packed = gzip.compress(body) if is_gzip else zlib.compress(body)
     pieces = [packed[start : start + size] for start in range(0, len(packed), size)]
@@ -100,7 +100,7 @@ def test_a_bomb_is_found_out_by_its_ratio_after_a_free_part() -> None:
     parts: list[bytes] = []
     with pytest.raises(Unusable) as caught:
         parts.extend(opened(b"gzip").feed(packed))
-    assert max(map(len, parts)) <= SLICE_BYTES
+    assert max(map(len, parts)) <= TURN_BYTES
     given_out = sum(map(len, parts))
     assert f"{MAX_RATIO} to 1" in caught.value.cause
     assert given_out <= max(FREE_OUTPUT, MAX_RATIO * len(packed))
@@ -138,7 +138,7 @@ def test_what_grows_is_given_away_whole(pieces: list[bytes], megabytes: int) -> 
     assert growing.size == 0
 
 
-@pytest.mark.parametrize("blanks", [b"", b"\r\n", b" \t\r\n" * SLICE_BYTES])
+@pytest.mark.parametrize("blanks", [b"", b"\r\n", b" \t\r\n" * TURN_BYTES])
 @pytest.mark.parametrize("body", [b"", b"{}", b" {\n} x"])
 def test_layout_is_taken_off_the_end(body: bytes, blanks: bytes) -> None:
     growing = Growing(10)

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from mcp_remote_py.eras.capabilities import CROSSING_EXTENSIONS, INPUT_CAPABILITY
+from mcp_remote_py.eras.era_detection import UNSUPPORTED_VERSION
 from mcp_remote_py.eras.handshake_server.input_rounds import INPUT_PATIENCE
 from mcp_remote_py.eras.modern_server import MAX_ROUNDS
 from mcp_remote_py.eras.results import RESOURCE_NOT_FOUND, URL_REQUIRED
-from mcp_remote_py.eras.verdict import UNSUPPORTED_VERSION
 from mcp_remote_py.versions import HANDSHAKE_VERSIONS, MODERN, NEWEST_HANDSHAKE
 from tests.matrix.cells import CLIENTS
 

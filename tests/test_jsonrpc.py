@@ -33,7 +33,7 @@ from mcp_remote_py.parsing import (
     parse_messages,
     read_messages,
 )
-from mcp_remote_py.survey import SLICE_BYTES
+from mcp_remote_py.survey import SURVEY_BYTES
 
 
 def refuse(raw: bytes) -> InvalidMessage:
@@ -755,7 +755,7 @@ def test_a_long_message_is_read_in_steps_to_what_a_short_one_is(mark: bytes, lay
 
     ((short,), no_steps), ((long,), steps) = map(read_in_steps, (spell(10), spell(LONG_BYTES)))
     assert no_steps == 0
-    assert steps > 2 * LONG_BYTES // SLICE_BYTES
+    assert steps > 2 * LONG_BYTES // SURVEY_BYTES
     assert (long.kind, long.key, long.raw_id) == (short.kind, short.key, short.raw_id)
     for message, size in ((short, 10), (long, LONG_BYTES)):
         expected = parse_message(spell(size))

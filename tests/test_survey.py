@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from mcp_remote_py.bounds import MAX_BATCH, MAX_MEMBERS, MAX_MENDED_BYTES
 from mcp_remote_py.survey import (
     MAX_NAME_BYTES,
-    SLICE_BYTES,
+    SURVEY_BYTES,
     Layout,
-    Members,
+    MemberPlaces,
     TooMany,
     has_few_members,
     survey_array,
@@ -48,7 +48,7 @@ def take(steps: Generator[None, None, T]) -> tuple[T, int]:
         count += 1
 
 
-def read(text: bytes, slice_bytes: int = SLICE_BYTES) -> tuple[Layout, int]:
+def read(text: bytes, slice_bytes: int = SURVEY_BYTES) -> tuple[Layout, int]:
     return take(survey_object(text, mend, slice_bytes=slice_bytes))
 
 
@@ -139,7 +139,7 @@ def test_slices_say_what_the_whole_says(
 
 
 def inner_of(text: bytes, layout: Layout, *names: str) -> list[tuple[str, bytes]] | None:
-    members: Members | None = layout.members
+    members: MemberPlaces | None = layout.members
     for name in names:
         members = None if members is None else members.inner.get(name)
     if members is None:
@@ -210,7 +210,7 @@ def test_a_long_value_is_read_in_many_steps(name: str) -> None:
     layout, steps = read(text)
     assert members_of(text, layout) == {"id": b"1", "result": LONG[name], "jsonrpc": b'"2.0"'}
     assert layout.mended == []
-    assert steps >= (5 if name == "blanks" else len(text) // SLICE_BYTES)
+    assert steps >= (5 if name == "blanks" else len(text) // SURVEY_BYTES)
 
 
 def test_of_two_values_of_one_name_the_last_counts() -> None:
@@ -266,7 +266,7 @@ def test_of_a_text_above_the_limit_nothing_is_kept_that_was_mended() -> None:
 # Arrays
 
 
-def cut(text: bytes, at_most: int = MAX_BATCH, slice_bytes: int = SLICE_BYTES) -> list[bytes]:
+def cut(text: bytes, at_most: int = MAX_BATCH, slice_bytes: int = SURVEY_BYTES) -> list[bytes]:
     places, _ = take(survey_array(text, mend, at_most, slice_bytes))
     return [text[place] for place in places]
 

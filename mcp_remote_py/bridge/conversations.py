@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 from mcp_remote_py.bridge.listening import Listening
 from mcp_remote_py.channel import Clock, Deliver
-from mcp_remote_py.eras.conversation import AskHost, Exchange, Pause, Reply, Step
+from mcp_remote_py.eras.conversation import AnyEraStep, AskHost, Exchange, Pause, Reply
 from mcp_remote_py.jsonrpc import Message, make_notification
-from mcp_remote_py.retry import RESUME_STEPS, Random
+from mcp_remote_py.randomness import Random
+from mcp_remote_py.retry import RESUME_STEPS
 
 if TYPE_CHECKING:
     from mcp_remote_py.eras.modern_server import ModernServer
@@ -26,7 +27,7 @@ class _Talk:
     def __init__(self, request: Message, server: ModernServer) -> None:
         self.request = request
         self.conversation = server.serve(request)
-        self.step: Step | None = None
+        self.step: AnyEraStep | None = None
         self.begun = False
         """Whether the first step is done: the request must not be made from its beginning."""
         self.task: asyncio.Task[None] | None = None
@@ -95,7 +96,7 @@ class Conversations:
         except StopIteration as end:
             self._deliver(end.value)
 
-    async def _take_step(self, talk: _Talk, step: Step) -> Reply:
+    async def _take_step(self, talk: _Talk, step: AnyEraStep) -> Reply:
         match step:
             case Exchange(request):
                 return await self._exchange(request)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 
 from mcp_remote_py.bounds import MAX_SERVER_REQUESTS
-from mcp_remote_py.eras.verdict import Era
+from mcp_remote_py.eras.era_detection import Era
 from mcp_remote_py.jsonrpc import Message
 
 

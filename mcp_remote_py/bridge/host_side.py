@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING
 from mcp_remote_py.bridge.era import ServerEra
 from mcp_remote_py.channel import Clock, Deliver, HostChannel
 from mcp_remote_py.eras.envelope import read_envelope
-from mcp_remote_py.eras.verdict import Era
+from mcp_remote_py.eras.era_detection import Era
 from mcp_remote_py.jsonrpc import Kind, Message, make_request, pass_error
 from mcp_remote_py.open_requests import cancelled_key, refuse_open_id
+from mcp_remote_py.randomness import RandomBytes
 
 if TYPE_CHECKING:
     from mcp_remote_py.eras.handshake_server.effects import Effect
     from mcp_remote_py.eras.handshake_server.server import HandshakeServer
 
-Randomness = Callable[[int], bytes]
 """So many random bytes."""
 
 PROBE_ID = b'"mcp-remote-py/probe"'
@@ -33,7 +33,7 @@ class HostSide:
     """A `HostChannel` of the host's era on another."""
 
     def __init__(
-        self, inner: HostChannel, era: ServerEra, clock: Clock, randomness: Randomness
+        self, inner: HostChannel, era: ServerEra, clock: Clock, randomness: RandomBytes
     ) -> None:
         self._inner = inner
         self._to_host = inner.send

@@ -16,12 +16,13 @@ import msgspec
 from mcp_remote_py.channel import Clock, Deliver
 from mcp_remote_py.eras.conversation import CHANGES, Filter
 from mcp_remote_py.eras.envelope import SUBSCRIPTION_ID
-from mcp_remote_py.eras.verdict import Era, judge_failure
+from mcp_remote_py.eras.era_detection import Era, judge_failure
 from mcp_remote_py.errors import ExchangeError, Unusable
 from mcp_remote_py.json_text import UNREADABLE, Members, bounded, encode, read_members
 from mcp_remote_py.jsonrpc import Message, make_notification, read_id
 from mcp_remote_py.open_requests import cancelled_key
-from mcp_remote_py.retry import STREAM_STEPS, Random
+from mcp_remote_py.randomness import Random
+from mcp_remote_py.retry import LASTING_STREAM, STREAM_STEPS
 
 if TYPE_CHECKING:
     from mcp_remote_py.eras.modern_server import ModernServer
@@ -31,9 +32,6 @@ logger = logging.getLogger("mcp_remote_py.bridge")
 ACKNOWLEDGED = "notifications/subscriptions/acknowledged"
 STREAM_NOTICES = frozenset({ACKNOWLEDGED, "notifications/cancelled"})
 """What a server says of the stream itself."""
-
-LASTING_STREAM = 60.0
-"""Seconds after which a stream counts as a good one: the next opening comes soon again."""
 
 ACKNOWLEDGE_PATIENCE = 10.0
 """Seconds to the acknowledgement, which must be the first that a server says on a stream. Whoever

@@ -9,26 +9,24 @@ here what the server is.
 A verdict on session or era is drawn from what has no effect alone. Where it would be drawn from a
 request that may have an effect, something harmless is asked first, and where such a request was
 answered, before the next one goes: so no verdict has anything executed twice. Must not know how
-messages are translated, URLs or tokens.
+messages are translated, how an answer is waited for, URLs or tokens.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Hashable
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from collections.abc import Callable, Hashable
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mcp_remote_py.bridge.conversations import Conversations
 from mcp_remote_py.bridge.era import ServerEra
 from mcp_remote_py.bridge.listening import STREAM_NOTICES, Listening, Stream, subscription_key
+from mcp_remote_py.bridge.watched_answers import WatchedAnswers
 from mcp_remote_py.channel import Clock, Deliver, ServerChannel
-from mcp_remote_py.eras.envelope import is_complete, names_its_version
-from mcp_remote_py.eras.parameters import ParameterHeaders
-from mcp_remote_py.eras.verdict import (
-    HEADER_MISMATCH,
+from mcp_remote_py.eras.envelope import names_its_version
+from mcp_remote_py.eras.era_detection import (
     LEGACY_REFUSED,
-    MISMATCH_STATUS,
     UNSUPPORTED_VERSION,
     Era,
     error_code,
@@ -36,33 +34,25 @@ from mcp_remote_py.eras.verdict import (
     judge_discovery,
     judge_failure,
     judge_greeting,
-    read_refusal,
     supported_versions,
 )
+from mcp_remote_py.eras.parameters import ParameterHeaders
 from mcp_remote_py.errors import ExchangeError, SessionLost, Unusable, WrongEra
-from mcp_remote_py.json_text import Members
-from mcp_remote_py.jsonrpc import INVALID_PARAMS, Kind, Message, make_request
+from mcp_remote_py.jsonrpc import Kind, Message, make_request
 from mcp_remote_py.open_requests import cancelled_key
 from mcp_remote_py.parsing import parse_message
-from mcp_remote_py.retry import Random, may_have_effect
-from mcp_remote_py.tools import called_tool
+from mcp_remote_py.randomness import Random
+from mcp_remote_py.retry import may_have_effect
 from mcp_remote_py.versions import MODERN
 
 if TYPE_CHECKING:
+    from mcp_remote_py.bridge.modern_host import ModernHost
     from mcp_remote_py.eras.modern_server import ModernServer
-
-T = TypeVar("T")
 
 logger = logging.getLogger("mcp_remote_py.bridge")
 
-MAX_TOOL_PAGES = 100
-"""Pages of `tools/list` that are read for one refused call."""
-
 QUESTION_PATIENCE = 5.0
 """Seconds a server gets to show that session and era are the same; silence is not a verdict."""
-
-Expect = Callable[[Message], bool]
-"""Sees an answer before it is delivered; True keeps it from the host."""
 
 
 class _Translation(NamedTuple):
@@ -100,7 +90,8 @@ class EraChannel:
         """An answer came that leaves session or era in doubt."""
         self._question: asyncio.Task[SessionLost | None] | None = None
         self._questions = 0
-        self._expected: dict[Hashable, Expect] = {}
+        self._answers = WatchedAnswers(self._inner.send, self._suspect, self._learn)
+        self._modern_host: ModernHost | None = None
         self._streams: dict[Hashable, Stream] = {}
         self._aside: set[asyncio.Task[Any]] = set()
 
@@ -126,6 +117,20 @@ class EraChannel:
             await self._inner.send(message)
         except ExchangeError as error:
             raise await self._weigh(message, error, generation) from error
+
+    async def _send_modern(self, message: Message) -> None:
+        if self._modern_host is None:
+            from mcp_remote_py.bridge.modern_host import ModernHost  # few starts need it
+
+            self._modern_host = ModernHost(
+                self._inner.send,
+                self._answers,
+                self._era,
+                self._parameters,
+                self._deliver,
+                self._open_stream,
+            )
+        await self._modern_host.send(message)
 
     # ------------------------------------------------------------------ verdicts
 
@@ -205,7 +210,7 @@ class EraChannel:
             question = make_request(raw_id, "ping")
         else:
             question = translation.server.discover()
-        asking = asyncio.ensure_future(self._ask(question))
+        asking = asyncio.ensure_future(self._answers.ask(question))
         patience = asyncio.ensure_future(self._clock.sleep(QUESTION_PATIENCE))
         try:
             await asyncio.wait({asking, patience}, return_when=asyncio.FIRST_COMPLETED)
@@ -261,7 +266,7 @@ class EraChannel:
             return True
 
         try:
-            await self._with_expectation(initialize, see, self._inner.send(initialize))
+            await self._answers.watch(initialize, see, self._inner.send(initialize))
         except ExchangeError as error:
             return error
         return refusals[0] if refusals else None
@@ -343,101 +348,31 @@ class EraChannel:
         and named as one of its own all the same, by a server that is being replaced, or one behind
         several. The second is not proof, so it is for what has no effect.
         """
-        answer = await self._ask(request)
+        answer = await self._answers.ask(request)
         code = error_code(answer)
         if request.method == "tools/call":
-            fits_now = _has_wrong_headers(answer) and await self._relearn(request)
+            from mcp_remote_py.bridge.tool_headers import has_wrong_headers, relearn
+
+            ask = self._answers.ask
+            fits_now = has_wrong_headers(answer) and await relearn(request, self._parameters, ask)
         else:
             named = code == UNSUPPORTED_VERSION and MODERN in supported_versions(answer)
             fits_now = named and not may_have_effect(request)
-        return await self._ask(request) if fits_now else answer
-
-    # ------------------------------------------------------------------ a host of the modern era
-
-    async def _send_modern(self, message: Message) -> None:
-        match message.method:
-            case "server/discover" if message.kind is Kind.REQUEST:
-                await self._probe(message)
-            case "subscriptions/listen" if message.kind is Kind.REQUEST:
-                await self._hold_open(message)
-            case _:
-                await self._send_as_is(message)
-
-    async def _send_as_is(self, message: Message) -> None:
-        refused: list[Message] = []
-
-        def see(answer: Message) -> bool:
-            if message.method == "tools/call" and _has_wrong_headers(answer):
-                refused.append(answer)
-                return True
-            if answer.is_error and answer.refusal and judge_failure(answer.refusal) is Era.LEGACY:
-                self._era.suspect()
-            return False
-
-        expect = self._filter_tools if message.method == "tools/list" else see
-        try:
-            await self._with_expectation(message, expect, self._inner.send(message))
-        except ExchangeError as error:
-            if judge_failure(error) is Era.LEGACY:  # the next request finds out
-                if may_have_effect(message):
-                    self._era.suspect()
-                else:
-                    self._era.doubt()
-            raise
-        for answer in refused:
-            if await self._relearn(message):
-                await self._inner.send(message)
-            else:
-                self._deliver(answer)
-
-    def _filter_tools(self, answer: Message) -> bool:
-        shown = self._parameters.learn(answer)
-        if shown is not answer:
-            self._deliver(shown)
-        return shown is not answer
-
-    async def _probe(self, discover: Message) -> None:
-        """Sends the host's own `server/discover` and learns from what comes back."""
-
-        def see(answer: Message) -> bool:
-            self._judge(judge_discovery(answer))
-            return False
-
-        try:
-            await self._with_expectation(discover, see, self._inner.send(discover))
-        except ExchangeError as error:
-            refusal = read_refusal(error) if error.status in MISMATCH_STATUS else None
-            if refusal is None:
-                self._judge(judge_failure(error))
-            elif error_code(refusal) != INVALID_PARAMS or is_complete(discover):
-                self._judge(judge_discovery(refusal))
-            # Else the host's own fault, as a modern server sees it: no verdict.
-            raise
-
-    def _judge(self, verdict: Era) -> None:
-        if self._era.fixed or verdict is Era.UNKNOWN:
-            return
-        if verdict is Era.MODERN:
-            self._era.accept(Era.MODERN)
-        else:
-            self._era.now = Era.LEGACY  # written down once it has shaken hands
-
-    async def _hold_open(self, listen: Message) -> None:
-        """A subscription of the host's: opened again when it breaks, until the server ends it."""
-        stream = self._open_stream(lambda: listen, own=False)
-        self._deliver(await stream.run())
+        return await self._answers.ask(request) if fits_now else answer
 
     def _open_stream(self, make: Callable[[], Message], *, own: bool) -> Stream:
-        return Stream(make, self._ask, self._streams, self._deliver, self._clock, self._random, own)
+        return Stream(
+            make, self._answers.ask, self._streams, self._deliver, self._clock, self._random, own
+        )
 
     # ------------------------------------------------------------------ from the server
 
     def _take(self, message: Message) -> None:
         if message.kind is Kind.RESPONSE:
-            expect = self._expected.get(message.key)
-            if expect is None:
+            is_kept = self._answers.see(message)
+            if is_kept is None:
                 self._suspect(message)
-            if expect is None or not expect(message):
+            if not is_kept:
                 self._deliver(message)
         elif message.method in STREAM_NOTICES and self._take_stream_notice(message):
             pass
@@ -450,104 +385,15 @@ class EraChannel:
         else:
             self._deliver(self._translation.server.hear(message))
 
-    def _take_stream_notice(self, message: Message) -> bool:
-        """Whether it was about a stream that is held open here, and need not be passed on."""
-        stream = self._streams.get(subscription_key(message))
-        return stream is not None and stream.take(message)
-
-    # ------------------------------------------------------------------ requests of our own
-
-    async def _with_expectation(
-        self, request: Message, expect: Expect, work: Coroutine[Any, Any, T]
-    ) -> T:
-        """Does `work` while `expect` sees the answer to `request` first."""
-        self._expected[request.key] = expect
-        try:
-            return await work
-        finally:
-            self._end_expectation(request, expect)
-
-    async def _ask(self, request: Message) -> Message:
-        """The server's answer, as soon as it is there; its stream may end later.
-
-        Raises:
-            ExchangeError: none came. A refusal that carries an error answer is an answer.
-        """
-        answer: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
-
-        def see(message: Message) -> bool:
-            self._suspect(message)
-            if not answer.done():
-                answer.set_result(self._learn(request, message))
-            return True
-
-        self._expected[request.key] = see
-        exchange = asyncio.ensure_future(self._inner.send(request))
-        try:
-            await asyncio.wait({answer, exchange}, return_when=asyncio.FIRST_COMPLETED)
-        except asyncio.CancelledError:
-            exchange.cancel()
-            raise
-        finally:
-            if exchange.done():
-                self._end_expectation(request, see)
-            else:
-                self._leave(exchange, request, see)
-        if answer.done():
-            return answer.result()
-        error = exchange.exception()
-        if isinstance(error, ExchangeError) and error.status in MISMATCH_STATUS:
-            refusal = read_refusal(error)
-            if refusal is not None and judge_failure(error) is Era.MODERN:
-                return refusal
-        if error is not None:
-            raise error
-        raise Unusable(
-            "The server's response does not contain the answer to this request.",
-            hint="That is a fault of the server.",
-        )
-
     def _learn(self, request: Message, answer: Message) -> Message:
         if request.method != "tools/list" or answer.is_error:
             return answer
         return self._parameters.learn(answer)
 
-    def _leave(self, exchange: asyncio.Task[None], request: Message, expect: Expect) -> None:
-        """Lets an exchange end by itself whose answer is there."""
-        self._aside.add(exchange)
-
-        def end(task: asyncio.Task[None]) -> None:
-            self._aside.discard(task)
-            self._end_expectation(request, expect)
-            if not task.cancelled():
-                task.exception()  # the answer came: what is wrong with its stream does not matter
-
-        exchange.add_done_callback(end)
-
-    def _end_expectation(self, request: Message, expect: Expect) -> None:
-        if self._expected.get(request.key) is expect:
-            del self._expected[request.key]  # else the same request was made again
-
-    async def _relearn(self, call: Message) -> bool:
-        """Reads the tools again for a call whose headers were refused; whether they changed."""
-        before = self._parameters.headers(call)
-        params = {name: one for name, one in call.members.items() if name == "_meta"}
-        for page in range(MAX_TOOL_PAGES):
-            request = _make_list_request(call, page, params)
-            try:
-                answer = await self._ask(request)
-            except ExchangeError as error:
-                logger.debug("The tools could not be read again: %s", error.cause)
-                break
-            if answer.is_error:
-                break
-            if self._parameters.headers(call) != before:
-                logger.info("The headers for %s have changed; trying again.", called_tool(call))
-                return True
-            if "nextCursor" not in answer.members:
-                break
-            params = {**params, "cursor": answer.members["nextCursor"]}
-        return self._parameters.headers(call) != before
+    def _take_stream_notice(self, message: Message) -> bool:
+        """Whether it was about a stream that is held open here, and need not be passed on."""
+        stream = self._streams.get(subscription_key(message))
+        return stream is not None and stream.take(message)
 
     # ------------------------------------------------------------------ the session
 
@@ -576,19 +422,10 @@ class EraChannel:
             task.cancel()
         if self._aside:
             await asyncio.wait(set(self._aside))
+        await self._answers.aclose()
         await self._inner.aclose()
 
 
 def _copy(verdict: SessionLost) -> SessionLost:
     """A verdict for each that hears of it, now proven."""
     return SessionLost(verdict.cause, hint=verdict.hint, status=verdict.status)
-
-
-def _has_wrong_headers(answer: Message) -> bool:
-    """Whether a call was refused for its headers, in the form that 2026-07-28 has for it."""
-    return answer.refusal is not None and error_code(answer) == HEADER_MISMATCH
-
-
-def _make_list_request(call: Message, page: int, params: Members) -> Message:
-    raw_id = b'"mcp-remote-py/tools/%d/%b"' % (page, call.raw_id.replace(b'"', b""))
-    return make_request(raw_id, "tools/list", params)

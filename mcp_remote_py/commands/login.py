@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 
 from mcp_remote_py.commands.agent import Agent, BuildAgent, load_agent
+from mcp_remote_py.commands.exit_status import DONE_STATUS, SIGN_IN_NEEDED_STATUS
 from mcp_remote_py.errors import McpRemoteError, UsageError, one_line
 from mcp_remote_py.named_files import read_settled
 from mcp_remote_py.oauth.steps import Credential
@@ -21,8 +22,6 @@ from mcp_remote_py.time_words import describe_moment
 from mcp_remote_py.transports.headers import HeaderSource
 
 logger = logging.getLogger("mcp_remote_py")
-
-DONE_STATUS, SIGN_IN_NEEDED_STATUS = 0, 3
 
 
 def run_login(

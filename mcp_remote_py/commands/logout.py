@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Mapping
 
 from mcp_remote_py.commands.agent import BuildAgent, load_agent
+from mcp_remote_py.commands.exit_status import DONE_STATUS, FAILED_STATUS
 from mcp_remote_py.credentials.keys import FOLDER, choose_store
 from mcp_remote_py.credentials.server_cache import ServerCache
 from mcp_remote_py.credentials.session_files import (
@@ -26,8 +27,6 @@ from mcp_remote_py.settings.sign_in import TOKEN_STORES, SignInSettings
 from mcp_remote_py.url import parse_url
 
 logger = logging.getLogger("mcp_remote_py")
-
-DONE_STATUS, FAILED_STATUS = 0, 1
 
 
 def run_logout(

@@ -19,9 +19,9 @@ from mcp_remote_py.channel import Deliver, Sent, ServerChannel, ServerSnapshot
 from mcp_remote_py.clock import LoopClock, draw
 from mcp_remote_py.commands.lifetime import watch_parent, watch_signals
 from mcp_remote_py.credentials.session_files import SessionFile, state_directory
+from mcp_remote_py.eras.era_detection import Era
+from mcp_remote_py.eras.metadata_headers import MetadataHeaders
 from mcp_remote_py.eras.parameters import ParameterHeaders
-from mcp_remote_py.eras.passthrough import Stamp
-from mcp_remote_py.eras.verdict import Era
 from mcp_remote_py.named_files import read_settled
 from mcp_remote_py.redact import mask_url
 from mcp_remote_py.relay.relay import Relay
@@ -29,8 +29,8 @@ from mcp_remote_py.session_id import session_of
 from mcp_remote_py.settings.commands import ProtocolStrategy, ProxySettings, TransportStrategy
 from mcp_remote_py.tools import ToolCatalog
 from mcp_remote_py.transports.choose import Candidate, ChosenChannel, OnAccepted
+from mcp_remote_py.transports.client import HttpClient
 from mcp_remote_py.transports.headers import HeaderSource
-from mcp_remote_py.transports.http import HttpClient
 from mcp_remote_py.transports.intake import Intake
 from mcp_remote_py.transports.legacy_sse import LegacySseChannel
 from mcp_remote_py.transports.lines import HostLines
@@ -213,7 +213,7 @@ async def _relay(
                 intake,
                 on_connected,
             ),
-            Stamp(parameters),
+            MetadataHeaders(parameters),
             state,
             known.transport,
             deliver,
@@ -260,7 +260,7 @@ async def _relay(
 def build_transport(
     settings: ProxySettings,
     make_http: Callable[[], HttpClient],
-    stamp: Stamp,
+    metadata: MetadataHeaders,
     state: SessionFile,
     remembered: str,
     deliver: Deliver,
@@ -279,7 +279,7 @@ def build_transport(
             settings.max_message_size,
             on_accepted,
             drain,
-            stamp=stamp,
+            metadata=metadata,
         )
 
     def legacy_sse(on_accepted: OnAccepted) -> ServerChannel:

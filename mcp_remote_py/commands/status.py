@@ -11,6 +11,7 @@ import shlex
 import time
 from collections.abc import Callable, Mapping
 
+from mcp_remote_py.commands.exit_status import SIGN_IN_NEEDED_STATUS
 from mcp_remote_py.credentials.session_files import SessionRecord, list_records, state_directory
 from mcp_remote_py.errors import explain_stars, name_server, one_line
 from mcp_remote_py.oauth.budget import wait_for_renewal, wait_for_tab
@@ -21,8 +22,6 @@ from mcp_remote_py.time_words import (
     describe_wait,
     to_moment,
 )
-
-SIGN_IN_NEEDED_STATUS = 3
 
 
 def run_status(

@@ -20,13 +20,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from mcp_remote_py.errors import StoreError
+from mcp_remote_py.randomness import RandomBytes
 
 if TYPE_CHECKING:
     from pathlib import Path  # `logs` needs this module at every start, and no path
 
 logger = logging.getLogger("mcp_remote_py.credentials")
 
-Randomness = Callable[[int], bytes]
 """That many bytes nobody can guess (`os.urandom`)."""
 
 REPLACE_WAITS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
@@ -36,7 +36,7 @@ MAX_QUARANTINED = 9
 
 DRAFT_AGE = 60.0
 """Seconds after which nobody works at a draft any more: a token endpoint is waited for 15 s."""
-MAX_BYTES = 4 * 1024 * 1024
+MAX_OWN_FILE_BYTES = 4 * 1024 * 1024
 """Of a file. A token answer has at most 256 KiB (`oauth.steps.MAX_BODY_BYTES`), written down at
 most twice that; a record of what was tried has 16 sets of scopes, of one header each."""
 
@@ -186,14 +186,14 @@ class Draft:
             os.close(descriptor)
 
 
-def write_private(path: Path, content: bytes, randomness: Randomness) -> None:
+def write_private(path: Path, content: bytes, randomness: RandomBytes) -> None:
     """Replaces the file; returns when it is on the disk.
 
     Raises:
         StoreError: it is impossible; the old file is as it was.
     """
-    if len(content) > MAX_BYTES:
-        raise StoreError(f"{path} would have more than {MAX_BYTES} bytes.", hint=_HINT)
+    if len(content) > MAX_OWN_FILE_BYTES:
+        raise StoreError(f"{path} would have more than {MAX_OWN_FILE_BYTES} bytes.", hint=_HINT)
     try:
         draft = Draft(path, path.with_name(f"{path.name}.{randomness(8).hex()}.tmp"))
         draft.write(content)
@@ -202,7 +202,7 @@ def write_private(path: Path, content: bytes, randomness: Randomness) -> None:
         raise _unusable(path, "be written", error) from None
 
 
-def reserve(path: Path, size: int, randomness: Randomness) -> Draft:
+def reserve(path: Path, size: int, randomness: RandomBytes) -> Draft:
     """Takes the space for the next content of a file, before that is known.
 
     To be called under a lock of the file: what a killed process has reserved is given back.
@@ -283,14 +283,14 @@ def read_private(path: Path) -> bytes | None:
     """
     try:
         with os.fdopen(open_private(path, os.O_RDONLY), "rb") as file:
-            content = file.read(MAX_BYTES + 1)
+            content = file.read(MAX_OWN_FILE_BYTES + 1)
     except FileNotFoundError:
         return None
     except IsADirectoryError:
         return b""
     except OSError as error:
         raise _unusable(path, "be read", error) from None
-    return content if len(content) <= MAX_BYTES else b""
+    return content if len(content) <= MAX_OWN_FILE_BYTES else b""
 
 
 def quarantine(path: Path, seen: bytes, reason: str) -> bool:
@@ -310,7 +310,7 @@ def quarantine(path: Path, seen: bytes, reason: str) -> bool:
     return True
 
 
-def copy_aside(path: Path, seen: bytes, reason: str, randomness: Randomness) -> None:
+def copy_aside(path: Path, seen: bytes, reason: str, randomness: RandomBytes) -> None:
     """The same for a file that must never be missing: it stays until it is written anew.
 
     Raises:

@@ -16,11 +16,12 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Protocol, cast
 
-from mcp_remote_py.credentials.files import Randomness, quarantine, read_private, write_private
+from mcp_remote_py.credentials.files import quarantine, read_private, write_private
 from mcp_remote_py.credentials.lock import hold_blocking
 from mcp_remote_py.credentials.sealed import KEY_BYTES, SealedStore
 from mcp_remote_py.credentials.store import MemoryStore, Store
 from mcp_remote_py.errors import StoreError, one_line
+from mcp_remote_py.randomness import RandomBytes
 from mcp_remote_py.redact import Secret, remember, scrub_known
 
 Question = Callable[[], bytes | None]
@@ -81,7 +82,7 @@ class KeyringKey:
     def __init__(
         self,
         lock: Path,
-        randomness: Randomness,
+        randomness: RandomBytes,
         open_backend: Callable[[], Backend],
         patience: float = KEYRING_PATIENCE,
     ) -> None:
@@ -198,7 +199,7 @@ def open_keyring() -> Backend:
 class FileKey:
     """The key in a file of its owner: for a machine without a keyring, or where that is wanted."""
 
-    def __init__(self, path: Path, randomness: Randomness) -> None:
+    def __init__(self, path: Path, randomness: RandomBytes) -> None:
         self._path = path
         self._randomness = randomness
 
@@ -231,7 +232,7 @@ class ChosenKeys:
     """
 
     def __init__(
-        self, wanted: str, choice: Path, sources: Mapping[str, KeySource], randomness: Randomness
+        self, wanted: str, choice: Path, sources: Mapping[str, KeySource], randomness: RandomBytes
     ) -> None:
         self._wanted = wanted
         self._choice = choice
@@ -299,7 +300,7 @@ class ChosenKeys:
 def choose_store(
     kind: str,
     directory: Path,
-    randomness: Randomness,
+    randomness: RandomBytes,
     open_backend: Callable[[], Backend] = open_keyring,
     patience: float = KEYRING_PATIENCE,
 ) -> Store:

@@ -14,7 +14,6 @@ from typing import Protocol, TypeVar
 
 from mcp_remote_py.credentials.files import (
     Draft,
-    Randomness,
     delete,
     names_in,
     quarantine,
@@ -24,13 +23,14 @@ from mcp_remote_py.credentials.files import (
 )
 from mcp_remote_py.credentials.store import (
     BrokenRecord,
-    decode,
+    decode_credential,
     decode_pending,
-    encode,
+    encode_credential,
     encode_pending,
 )
 from mcp_remote_py.errors import StoreError
 from mcp_remote_py.oauth.steps import Credential, PendingAuthorization
+from mcp_remote_py.randomness import RandomBytes
 
 SUFFIX = ".sealed"
 PENDING_SUFFIX = ".pending"
@@ -74,7 +74,7 @@ class Keys(Protocol):
 class SealedStore:
     """A `Store` of files in `directory`, which becomes private with all in it."""
 
-    def __init__(self, directory: Path, keys: Keys, randomness: Randomness) -> None:
+    def __init__(self, directory: Path, keys: Keys, randomness: RandomBytes) -> None:
         self.directory = directory
         self.keys = keys
         self._randomness = randomness
@@ -82,7 +82,7 @@ class SealedStore:
 
     def load(self, session: str) -> Credential | None:
         """See `Store`. A record that cannot be opened is moved aside."""
-        return self._load(session, SUFFIX, decode)
+        return self._load(session, SUFFIX, decode_credential)
 
     def load_pending(self, session: str) -> PendingAuthorization | None:
         """See `Store`, and `load`."""
@@ -104,7 +104,7 @@ class SealedStore:
 
     def save(self, session: str, credential: Credential) -> None:
         """See `Store`."""
-        self._save(self._path(session, SUFFIX), encode(credential))
+        self._save(self._path(session, SUFFIX), encode_credential(credential))
 
     def save_pending(self, session: str, pending: PendingAuthorization | None) -> None:
         """See `Store`."""

@@ -14,8 +14,9 @@ from pathlib import Path
 import msgspec
 
 from mcp_remote_py.channel import ServerSnapshot
-from mcp_remote_py.credentials.files import Randomness, delete, read_private, write_private
+from mcp_remote_py.credentials.files import delete, read_private, write_private
 from mcp_remote_py.errors import StoreError
+from mcp_remote_py.randomness import RandomBytes
 from mcp_remote_py.session_id import SessionId
 
 logger = logging.getLogger("mcp_remote_py.credentials")
@@ -42,7 +43,7 @@ _decode = msgspec.json.Decoder(_Record).decode
 class ServerCache:
     """What is known of one session. May be used from several threads."""
 
-    def __init__(self, directory: Path, session: SessionId, randomness: Randomness) -> None:
+    def __init__(self, directory: Path, session: SessionId, randomness: RandomBytes) -> None:
         self._session = session
         self._path = directory / f"{session.record_name}.known"
         self._randomness = randomness

@@ -20,7 +20,6 @@ from typing import NamedTuple, TypedDict, Unpack
 import msgspec
 
 from mcp_remote_py.credentials.files import (
-    Randomness,
     copy_aside,
     delete,
     names_in,
@@ -30,6 +29,7 @@ from mcp_remote_py.credentials.files import (
 from mcp_remote_py.errors import StoreError
 from mcp_remote_py.oauth.budget import SignInBudget, apply_late, make_spent
 from mcp_remote_py.patterns import lazy_pattern
+from mcp_remote_py.randomness import RandomBytes
 from mcp_remote_py.session_id import SessionId
 
 logger = logging.getLogger("mcp_remote_py.credentials")
@@ -142,7 +142,7 @@ class SessionFile:
     """
 
     def __init__(
-        self, directory: Path, session: SessionId, randomness: Randomness = os.urandom
+        self, directory: Path, session: SessionId, randomness: RandomBytes = os.urandom
     ) -> None:
         self._empty = SessionRecord(
             server=session.server, profile=session.profile, resource=session.resource

@@ -211,7 +211,7 @@ _decode_pending = msgspec.json.Decoder(_PendingRecord).decode
 msgspec.json.Decoder(_Record)  # makes the type known, for `convert`
 
 
-def encode(credential: Credential) -> bytes:
+def encode_credential(credential: Credential) -> bytes:
     """The record of a credential, in clear text.
 
     Raises:
@@ -228,8 +228,8 @@ def encode(credential: Credential) -> bytes:
 
 
 def encode_pending(pending: PendingAuthorization) -> bytes:
-    """The record of an authorization request, in clear text. Raises as `encode`."""
-    credential = msgspec.Raw(encode(pending.credential))
+    """The record of an authorization request, in clear text. Raises as `encode_credential`."""
+    credential = msgspec.Raw(encode_credential(pending.credential))
     return _write({"schema": CREDENTIAL_SCHEMA} | pending._asdict() | {"credential": credential})
 
 
@@ -244,7 +244,7 @@ def _write(record: Mapping[str, object]) -> bytes:
         ) from None
 
 
-def decode(data: bytes) -> Credential:
+def decode_credential(data: bytes) -> Credential:
     """The credential of a record. Members not known are left out.
 
     Raises:
@@ -282,7 +282,7 @@ def decode_pending(data: bytes) -> PendingAuthorization:
         raise BrokenRecord(f"The record has schema {record.schema}, not {CREDENTIAL_SCHEMA}.")
     fields = msgspec.structs.asdict(record)
     del fields["schema"]
-    fields["credential"] = decode(bytes(record.credential))
+    fields["credential"] = decode_credential(bytes(record.credential))
     for name in ("state", "verifier"):
         fields[name] = Secret(fields[name])
     return PendingAuthorization(**fields)

@@ -6,9 +6,13 @@ And what host and server ask and tell each other in both eras, as tables.
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar, cast
+
+import msgspec
 
 from mcp_remote_py.jsonrpc import Message
+
+T = TypeVar("T")
 
 Filter = dict[str, object]
 """What `subscriptions/listen` asks for, or what the server agreed to."""
@@ -35,32 +39,42 @@ ASKS_BACK = frozenset({"tools/call", "prompts/get", "resources/read"})
 """Requests in whose course a server may ask the host (basic/patterns/mrtr)."""
 
 
-class Exchange(NamedTuple):
-    """Send this request to the server; the reply is the server's answer, a `Message`."""
+class EraStep(msgspec.Struct, Generic[T], frozen=True):
+    """Something a conversation wants done; answered by a T."""
+
+
+class Exchange(EraStep[Message], frozen=True):
+    """Send this request to the server; answered by the server's answer."""
 
     request: Message
 
 
-class AskHost(NamedTuple):
-    """Send these requests to the host; the reply is its answers in the same order."""
+class AskHost(EraStep[tuple[Message, ...]], frozen=True):
+    """Send these requests to the host; answered by its answers, in the same order."""
 
     requests: tuple[Message, ...]
 
 
-class Pause(NamedTuple):
-    """Wait; `attempt` counts the waits of this request from 1. The reply is None."""
+class Pause(EraStep[None], frozen=True):
+    """Wait; `attempt` counts the waits of this request from 1. Answered by None."""
 
     attempt: int
 
 
-class Listen(NamedTuple):
+class Listen(EraStep[Filter | Message], frozen=True):
     """See that the server notifies of what is wanted by now.
 
-    The reply is the filter it acknowledged, or its error answer, a `Message`.
+    Answered by the filter it acknowledged, or by its error answer.
     """
 
 
-Step = Exchange | AskHost | Pause | Listen
+AnyEraStep = EraStep[Any]
 Reply = Message | tuple[Message, ...] | Filter | None
-Conversation = Generator[Step, Reply, Message]
-"""Ends with the answer to the host's request."""
+
+EraConversation = Generator[AnyEraStep, Reply, T]
+"""Yields steps, is sent their answers, returns T: the answer to the host's request, in the end."""
+
+
+def await_reply(step: EraStep[T]) -> EraConversation[T]:
+    """Yields the step, and returns its answer with the type that this step is answered by."""
+    return cast("T", (yield step))

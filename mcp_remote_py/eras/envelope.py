@@ -13,13 +13,13 @@ import msgspec
 from mcp_remote_py.json_text import Members, encode, read_members, read_string, read_text
 from mcp_remote_py.jsonrpc import Kind, Message, Payload
 
-PREFIX = "io.modelcontextprotocol/"
-VERSION = PREFIX + "protocolVersion"
-CLIENT_INFO = PREFIX + "clientInfo"
-CAPABILITIES = PREFIX + "clientCapabilities"
-LOG_LEVEL = PREFIX + "logLevel"
-SUBSCRIPTION_ID = PREFIX + "subscriptionId"
-SERVER_INFO = PREFIX + "serverInfo"
+META_PREFIX = "io.modelcontextprotocol/"
+VERSION = META_PREFIX + "protocolVersion"
+CLIENT_INFO = META_PREFIX + "clientInfo"
+CAPABILITIES = META_PREFIX + "clientCapabilities"
+LOG_LEVEL = META_PREFIX + "logLevel"
+SUBSCRIPTION_ID = META_PREFIX + "subscriptionId"
+SERVER_INFO = META_PREFIX + "serverInfo"
 REQUEST_MEMBERS = frozenset({VERSION, CLIENT_INFO, CAPABILITIES, LOG_LEVEL})
 """What a request of the modern era carries, and one of the other never does."""
 

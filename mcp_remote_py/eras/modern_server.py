@@ -9,8 +9,8 @@ said (basic/patterns/mrtr). Must not know which transport, time, or how a step i
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Mapping
-from typing import NamedTuple, cast
+from collections.abc import Mapping
+from typing import NamedTuple
 
 import msgspec
 
@@ -20,16 +20,15 @@ from mcp_remote_py.eras.capabilities import INPUT_CAPABILITY, cross_capabilities
 from mcp_remote_py.eras.conversation import (
     CHANGES,
     AskHost,
-    Conversation,
+    EraConversation,
     Exchange,
     Filter,
     Listen,
     Pause,
-    Reply,
-    Step,
+    await_reply,
 )
+from mcp_remote_py.eras.era_detection import supported_versions
 from mcp_remote_py.eras.results import to_handshake_error, to_handshake_result
-from mcp_remote_py.eras.verdict import supported_versions
 from mcp_remote_py.errors import shorten
 from mcp_remote_py.json_text import (
     UNREADABLE,
@@ -144,7 +143,7 @@ class ModernServer:
 
     # ------------------------------------------------------------------ requests of the host
 
-    def serve(self, request: Message) -> Conversation:
+    def serve(self, request: Message) -> EraConversation[Message]:
         """The conversation that ends with the answer to `request`."""
         match request.method:
             case "ping":
@@ -156,17 +155,15 @@ class ModernServer:
             case _:
                 return self._ask(request)
 
-    def _ask(self, request: Message) -> Conversation:
+    def _ask(self, request: Message) -> EraConversation[Message]:
         first = meta.put_meta(request, self._envelope())
         params, raw_id = first, request.raw_id
         waits = 0
         rounds = 0
         while True:
             rounds += 1
-            answer = cast(
-                "Message",
-                (yield Exchange(make_request(raw_id, request.method, params, origin=request))),
-            )
+            sent = make_request(raw_id, request.method, params, origin=request)
+            answer = yield from await_reply(Exchange(sent))
             if answer.is_error:
                 return to_handshake_error(request, answer)
             required = _read_input_required(answer)
@@ -180,14 +177,14 @@ class ModernServer:
                     return responses
             else:
                 waits += 1
-                yield Pause(waits)
+                yield from await_reply(Pause(waits))
                 responses = _NOTHING
             params = _retry(first, responses, required.requestState)
             raw_id = self._next_id()
 
     def _gather(
         self, request: Message, wanted: Mapping[str, msgspec.Raw]
-    ) -> Generator[Step, Reply, Tree | Message]:
+    ) -> EraConversation[Tree | Message]:
         """What the host says to each input request, or the error the host's request ends with."""
         questions: list[Message] = []
         for raw in wanted.values():
@@ -196,7 +193,7 @@ class ModernServer:
                 text = "The server asked for an input that this host has no request for."
                 return make_error(request.raw_id, LOCAL_ERROR, text)
             questions.append(question)
-        answers = cast("tuple[Message, ...]", (yield AskHost(tuple(questions))))
+        answers = yield from await_reply(AskHost(tuple(questions)))
         responses: dict[str, msgspec.Raw | Tree] = {}
         for key, question, answer in zip(wanted, questions, answers, strict=True):
             if not answer.is_error:
@@ -232,25 +229,25 @@ class ModernServer:
 
     # ------------------------------------------------------------------ what the server notifies of
 
-    def _subscribe(self, request: Message) -> Conversation:
+    def _subscribe(self, request: Message) -> EraConversation[Message]:
         uri = read_string(request.members.get("uri"))
         if uri is None:
             return make_error(request.raw_id, INVALID_PARAMS, "`uri` must be a string.")
         if request.method == "resources/unsubscribe":
             self._subscribed.pop(uri, None)
-            yield Listen()
+            yield from await_reply(Listen())
             return make_result(request.raw_id, b"{}")
         is_new = uri not in self._subscribed
         self._subscribed[uri] = None
         try:
-            agreed = yield Listen()
+            agreed = yield from await_reply(Listen())
         except GeneratorExit:  # nobody waits any more
             self._forget(uri, is_new)
             raise
         if isinstance(agreed, Message):
             self._forget(uri, is_new)
             return to_handshake_error(request, agreed)
-        honoured = cast("Filter", agreed).get("resourceSubscriptions")
+        honoured = agreed.get("resourceSubscriptions")
         if isinstance(honoured, list) and uri in honoured:
             return make_result(request.raw_id, b"{}")
         self._forget(uri, True)
@@ -313,7 +310,7 @@ class ModernServer:
 _NOTHING: Tree = {}
 
 
-def _answer(answer: Message) -> Conversation:
+def _answer(answer: Message) -> EraConversation[Message]:
     """A conversation that needs nobody."""
     yield from ()
     return answer

@@ -13,7 +13,7 @@ import json
 import msgspec
 
 from mcp_remote_py.bounds import LONG_BYTES
-from mcp_remote_py.eras.verdict import MISSING_CAPABILITY, MODERN_CODES, error_code
+from mcp_remote_py.eras.era_detection import MISSING_CAPABILITY, MODERN_CODES, error_code
 from mcp_remote_py.errors import shorten
 from mcp_remote_py.json_text import (
     UNREADABLE,

@@ -13,7 +13,8 @@ from collections.abc import Callable
 
 import msgspec
 
-from mcp_remote_py.retry import Random, Steps
+from mcp_remote_py.randomness import Random
+from mcp_remote_py.retry import Steps
 
 DAY = 86400.0
 MAX_TABS = 10

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from typing import NamedTuple, cast
 
 from mcp_remote_py.errors import shorten
-from mcp_remote_py.oauth.document import decode_object, quote
+from mcp_remote_py.oauth.document import decode_document, quote
 from mcp_remote_py.oauth.steps import Credential
 from mcp_remote_py.redact import Secret, mask_url
 from mcp_remote_py.time_words import describe_span
@@ -215,7 +215,7 @@ def _read_payload(token: str) -> Mapping[str, object]:
         payload = urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4))
     except ValueError:  # one character more than a multiple of four
         return {}
-    return decode_object(payload) or {}
+    return decode_document(payload) or {}
 
 
 def _read_texts(value: object) -> tuple[str, ...]:

@@ -2,9 +2,8 @@
 
 RFC 9728 and RFC 8414 in the order of MCP 2025-11-25, "Authorization Server Discovery", with the
 endpoints of MCP 2025-03-26 for a server that publishes nothing. Values go on byte for byte as
-published. One file, and longer than others: it is one order of questions, each asked because of the
-answers before it, to be read from top to bottom. Must not know tokens, clients or how a request is
-sent.
+published. One file: it is one order of questions, each asked because of the answers before it, to
+be read from top to bottom. Must not know tokens, clients or how a request is sent.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from mcp_remote_py.errors import (
 )
 from mcp_remote_py.oauth.challenge import Challenge
 from mcp_remote_py.oauth.document import (
-    decode_object,
+    decode_document,
     describe,
     fetch,
     get_json,
@@ -497,7 +496,7 @@ def _find_first(
             cause = f"{mask_url(url)} is not usable: {error.cause}"
             problems.append(SignInFailed(cause, hint="Tell whoever runs the server."))
             continue
-        document = decode_object(response.body)
+        document = decode_document(response.body)
         if is_outage(response.status):
             problems.append(_unavailable(describe(url, response)))
         elif not 200 <= response.status < 300 or document is None:

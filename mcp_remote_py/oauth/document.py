@@ -10,7 +10,7 @@ from typing import cast
 import msgspec
 
 from mcp_remote_py.bounds import has_few_parts
-from mcp_remote_py.errors import shorten, words_of
+from mcp_remote_py.errors import excerpt, shorten
 from mcp_remote_py.oauth.steps import Conversation, Fetch, HttpRequest, HttpResponse, ask
 from mcp_remote_py.redact import Secret, mask_url
 
@@ -38,7 +38,7 @@ def post_json(url: str, document: dict[str, object]) -> HttpRequest:
     return HttpRequest("POST", url, (("accept", _JSON), ("content-type", _JSON)), body)
 
 
-def decode_object(body: bytes) -> dict[str, object] | None:
+def decode_document(body: bytes) -> dict[str, object] | None:
     """The JSON object in `body`, or None where it holds something else."""
     if not has_few_parts(body):
         return None
@@ -61,8 +61,9 @@ def quote(text: str) -> str:
 
 def describe(url: str, response: HttpResponse) -> str:
     """The evidence: what came from where. For answers that cannot hold a secret: it quotes them."""
-    words = words_of(response.body)
-    return f"{describe_briefly(url, response)}{f': {quote(words)}' if words else ''}"
+    words = excerpt(response.body)
+    said = f': "{words}"' if words else ""
+    return describe_briefly(url, response) + said
 
 
 def describe_briefly(url: str, response: HttpResponse) -> str:

@@ -8,7 +8,6 @@ key is kept. Signatures and keys are joserfc's, loaded for those who have such a
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, cast
 
@@ -17,6 +16,7 @@ from mcp_remote_py.oauth.challenge import Challenge
 from mcp_remote_py.oauth.discovery import Discovered
 from mcp_remote_py.oauth.document import quote
 from mcp_remote_py.oauth.steps import Proof
+from mcp_remote_py.randomness import RandomBytes
 from mcp_remote_py.redact import Secret
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def prove(
     method: str,
     url: str,
     now: float,
-    random_bytes: Callable[[int], bytes],
+    random_bytes: RandomBytes,
     token: Secret | None = None,
 ) -> Secret:
     """The value of the `DPoP` header for one request (§4.2), good for that one only.

@@ -22,7 +22,6 @@ from mcp_remote_py.oauth.discovery import Discovered, ServerMetadata, discover
 from mcp_remote_py.oauth.dpop import choose_algorithm, make_key
 from mcp_remote_py.oauth.grants import (
     AuthorizationRefused,
-    RandomBytes,
     authorization_url,
     check_callback,
     drop_tokens,
@@ -49,6 +48,7 @@ from mcp_remote_py.oauth.steps import (
     ask,
 )
 from mcp_remote_py.oauth.tokens import GrantRefused
+from mcp_remote_py.randomness import RandomBytes
 from mcp_remote_py.redact import Secret, remember
 from mcp_remote_py.settings.sign_in import SignInSettings, Unattended
 

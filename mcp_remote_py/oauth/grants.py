@@ -48,10 +48,10 @@ from mcp_remote_py.oauth.tokens import (
     read_nonce,
     shorten_without,
 )
+from mcp_remote_py.randomness import RandomBytes
 from mcp_remote_py.redact import Secret, mask_url, remember, secrets_in_url
 from mcp_remote_py.settings.sign_in import SignInSettings
 
-RandomBytes = Callable[[int], bytes]
 """Gives that many unpredictable bytes."""
 
 Parameters = Mapping[str, Secret | str]

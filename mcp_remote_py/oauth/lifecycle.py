@@ -22,7 +22,7 @@ from mcp_remote_py.oauth.explain import (
     explain_scope,
     explain_token,
 )
-from mcp_remote_py.oauth.grants import RandomBytes, revoke
+from mcp_remote_py.oauth.grants import revoke
 from mcp_remote_py.oauth.holdings import Holdings
 from mcp_remote_py.oauth.policy import (
     POLICY_RULES,
@@ -48,8 +48,8 @@ from mcp_remote_py.oauth.steps import (
     ask,
 )
 from mcp_remote_py.oauth.tokens import INVALID_PROOF, USE_NONCE
+from mcp_remote_py.randomness import Random, RandomBytes
 from mcp_remote_py.redact import Secret
-from mcp_remote_py.retry import Random
 from mcp_remote_py.settings.sign_in import SignInSettings
 
 INSUFFICIENT_SCOPE = "insufficient_scope"

@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 from mcp_remote_py.errors import SignInFailed
 from mcp_remote_py.oauth.claims import name_audience
-from mcp_remote_py.oauth.document import decode_object, quote
+from mcp_remote_py.oauth.document import decode_document, quote
 from mcp_remote_py.oauth.steps import Credential
 from mcp_remote_py.redact import mask_url
 from mcp_remote_py.settings.sign_in import SignInSettings
@@ -134,7 +134,7 @@ def belongings_of(
 
 def _read_client(settings: SignInSettings) -> dict[str, object]:
     text = settings.static_client
-    return {} if text is None else decode_object(text.reveal().encode("utf-8", "replace")) or {}
+    return {} if text is None else decode_document(text.reveal().encode("utf-8", "replace")) or {}
 
 
 # The rule ------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ from mcp_remote_py.errors import (
 )
 from mcp_remote_py.oauth.discovery import ServerMetadata
 from mcp_remote_py.oauth.document import (
-    decode_object,
+    decode_document,
     describe,
     describe_briefly,
     fetch,
@@ -175,7 +175,7 @@ def _read_static_client(
 def _read_members(text: str | None, option: str) -> dict[str, object]:
     if text is None:
         return {}
-    members = decode_object(text.encode("utf-8", "replace"))
+    members = decode_document(text.encode("utf-8", "replace"))
     if members is None:
         raise UsageError(
             f"{option} is not a JSON object.",
@@ -238,7 +238,7 @@ def _register(
                 break
             asked["redirect_uris"] = [uri]
             response = yield from _ask(server, asked)
-    document = decode_object(response.body) or {}
+    document = decode_document(response.body) or {}
     is_answer = bool(document) or not server.is_default  # at a guessed address: any web page
     if 200 <= response.status < 300 and "error" not in document and is_answer:
         return _judge_client(document, response, server, redirect_uris, asked)
@@ -257,7 +257,7 @@ def _ask(server: ServerMetadata, asked: dict[str, object]) -> Conversation[HttpR
 
 
 def _is_about_redirect(response: HttpResponse) -> bool:
-    return (decode_object(response.body) or {}).get("error") == "invalid_redirect_uri"
+    return (decode_document(response.body) or {}).get("error") == "invalid_redirect_uri"
 
 
 def _choose_method(server: ServerMetadata) -> str:

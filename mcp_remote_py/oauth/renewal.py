@@ -37,7 +37,7 @@ from mcp_remote_py.oauth.steps import (
     ask,
 )
 from mcp_remote_py.oauth.tokens import GrantRefused, TokenError
-from mcp_remote_py.retry import Random
+from mcp_remote_py.randomness import Random
 from mcp_remote_py.settings.sign_in import SignInSettings
 
 

@@ -21,7 +21,6 @@ from mcp_remote_py.oauth.budget import (
 )
 from mcp_remote_py.oauth.challenge import Challenge
 from mcp_remote_py.oauth.explain import explain_busy_store, explain_lost_sign_in
-from mcp_remote_py.oauth.grants import RandomBytes
 from mcp_remote_py.oauth.holdings import STORE_PATIENCE, Holdings
 from mcp_remote_py.oauth.steps import (
     AcquireLock,
@@ -40,6 +39,7 @@ from mcp_remote_py.oauth.steps import (
     UpdateBudget,
     ask,
 )
+from mcp_remote_py.randomness import RandomBytes
 from mcp_remote_py.settings.sign_in import SignInSettings
 
 

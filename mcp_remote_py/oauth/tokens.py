@@ -15,6 +15,7 @@ from mcp_remote_py.bounds import has_few_parts
 from mcp_remote_py.errors import MAX_EVIDENCE_LENGTH, SignInFailed, shorten
 from mcp_remote_py.oauth.steps import Credential, HttpResponse
 from mcp_remote_py.redact import Secret, scrub
+from mcp_remote_py.retry import parse_retry_after
 
 BEARER, DPOP = "Bearer", "DPoP"
 """Token types, which are also schemes of `Authorization` (RFC 6750, RFC 9449 §7.1)."""
@@ -232,7 +233,8 @@ def parse_refusal(
         error=error,
         description=description,
         status=status,
-        retry_after=_read_seconds(response.headers.get("retry-after", "")),
+        # A date, which is allowed there, too, was not seen at a token endpoint.
+        retry_after=parse_retry_after(response.headers.get("retry-after", ""), None),
         skew=skew,
     )
 
@@ -263,11 +265,6 @@ def read_nonce(response: HttpResponse) -> str:
     if response.status not in (400, 401) or parse_members(response.body).get("error") != USE_NONCE:
         return ""
     return response.headers.get("dpop-nonce", "")
-
-
-def _read_seconds(text: str) -> float | None:
-    """RFC 9110 §10.2.3; the date that is allowed there, too, was not seen at a token endpoint."""
-    return float(text) if re.fullmatch(r"\d{1,9}", text) else None
 
 
 def shorten_without(text: str, secrets: Iterable[Secret] = ()) -> str:

@@ -19,7 +19,6 @@ from mcp_remote_py.oauth.document import is_outage, quote
 from mcp_remote_py.oauth.grants import (
     PRIVATE_KEY_JWT,
     Parameters,
-    RandomBytes,
     add_tokens,
     make_random_text,
     request_tokens,
@@ -27,6 +26,7 @@ from mcp_remote_py.oauth.grants import (
 from mcp_remote_py.oauth.ownership import Belonging, Named, SecretKind, check_owner, place_of
 from mcp_remote_py.oauth.steps import Client, Conversation, Credential, ReadNamedFile, ask
 from mcp_remote_py.oauth.tokens import TokenError
+from mcp_remote_py.randomness import RandomBytes
 from mcp_remote_py.redact import Secret, remember
 from mcp_remote_py.settings.sign_in import Unattended
 

@@ -12,8 +12,9 @@ from mcp_remote_py.channel import Clock, ServerChannel
 from mcp_remote_py.errors import ExchangeError, Interrupted, NotSent, SessionLost, Unusable
 from mcp_remote_py.jsonrpc import Kind, Message
 from mcp_remote_py.mcp_session import INITIALIZED
+from mcp_remote_py.randomness import Random
 from mcp_remote_py.relay.recovery import Recovery
-from mcp_remote_py.retry import HARMLESS_METHODS, UNSURE_STATUS, Attempts, Random
+from mcp_remote_py.retry import HARMLESS_METHODS, UNSURE_STATUS, Attempts
 from mcp_remote_py.tools import ToolCatalog, called_tool
 
 logger = logging.getLogger("mcp_remote_py.relay")

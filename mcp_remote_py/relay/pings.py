@@ -10,11 +10,11 @@ import logging
 from mcp_remote_py.channel import Clock
 from mcp_remote_py.errors import ExchangeError
 from mcp_remote_py.jsonrpc import make_result
+from mcp_remote_py.randomness import Random
 from mcp_remote_py.relay.asked import Asked, AskedByHost
 from mcp_remote_py.relay.delivery import Delivery, tell_others
 from mcp_remote_py.relay.own_requests import OwnRequests
 from mcp_remote_py.relay.tasks import WORK, Tasks
-from mcp_remote_py.retry import Random
 
 logger = logging.getLogger("mcp_remote_py.relay")
 

@@ -14,10 +14,11 @@ from mcp_remote_py.channel import Clock, Deliver, ServerChannel
 from mcp_remote_py.errors import ExchangeError, Refused, Unusable
 from mcp_remote_py.jsonrpc import Message, make_notification
 from mcp_remote_py.mcp_session import INITIALIZED, TOOLS_CHANGED, SessionReplay
+from mcp_remote_py.randomness import Random
 from mcp_remote_py.relay.asked import Handshake
 from mcp_remote_py.relay.own_requests import OwnRequests
 from mcp_remote_py.relay.tasks import Tasks
-from mcp_remote_py.retry import STREAM_STEPS, Random
+from mcp_remote_py.retry import STREAM_STEPS
 
 logger = logging.getLogger("mcp_remote_py.relay")
 

@@ -27,6 +27,7 @@ from mcp_remote_py.jsonrpc import (
 )
 from mcp_remote_py.mcp_session import INITIALIZED
 from mcp_remote_py.open_requests import OpenRequests, cancelled_key, refuse_open_id
+from mcp_remote_py.randomness import Random
 from mcp_remote_py.relay.asked import Asked, AskedByHost, Handshake
 from mcp_remote_py.relay.delivery import Delivery
 from mcp_remote_py.relay.own_requests import OwnRequests
@@ -34,7 +35,6 @@ from mcp_remote_py.relay.pings import Pings
 from mcp_remote_py.relay.recovery import Recovery, end_of, refused_session
 from mcp_remote_py.relay.standing_in import StandingIn
 from mcp_remote_py.relay.tasks import WORK, Tasks
-from mcp_remote_py.retry import Random
 from mcp_remote_py.tools import ToolCatalog
 
 logger = logging.getLogger("mcp_remote_py.relay")

@@ -61,7 +61,7 @@ _WSL_OPENERS = (("wslview",), ("rundll32.exe", "url.dll,FileProtocolHandler"))
 """In WSL the person's browser is that of Windows; both pass the URL on without a shell."""
 _SYSTEM_FOLDERS = ("usr/local/bin", "usr/bin", "bin", "mnt/c/Windows/System32")
 """Searched after PATH: hosts start us with a short one, or none."""
-ROOT = Path("/")
+FILE_SYSTEM = Path("/")
 
 
 def check_url(url: str, platform: str = "") -> str:
@@ -110,7 +110,7 @@ async def open_browser(
     command: tuple[str, ...] | None = None,
     start: Start | None = None,
     startfile: StartFile | None = None,
-    root: Path = ROOT,
+    root: Path = FILE_SYSTEM,
 ) -> bool:
     """Whether something was started that should show `url`; at most a few seconds.
 
@@ -198,7 +198,7 @@ def _find(name: str, environment: Environment, root: Path) -> str | None:
 
 
 def complete_desktop(
-    environment: Environment, root: Path = ROOT, user: int | None = None
+    environment: Environment, root: Path = FILE_SYSTEM, user: int | None = None
 ) -> dict[str, str]:
     """`environment` with the way to the person's desktop in it, where the host left that out.
 

@@ -76,11 +76,10 @@ DEFAULT_LIMITS = Limits()
 class _Flow:
     """One sign-in: who it is for, what came for it, and how it ended."""
 
-    def __init__(self, state: Secret, server_name: str, application: str) -> None:
+    def __init__(self, state: Secret, server_name: str) -> None:
         loop = asyncio.get_running_loop()
         self.state = state
         self.server_name = server_name
-        self.application = application
         self.callback: asyncio.Future[Callback] = loop.create_future()
         self.outcome: asyncio.Future[Outcome] = loop.create_future()
         self.strangers = 0
@@ -170,9 +169,9 @@ class CallbackListener:
         hosts = dict.fromkeys((self._host, *others))
         return tuple(f"http://{host}:{self._port}{self._path}" for host in hosts)
 
-    def expect(self, state: Secret, server_name: str, application: str = "") -> None:
+    def expect(self, state: Secret, server_name: str) -> None:
         """From now on, a request with this state is the one; the names are for the page."""
-        self._flow = _Flow(state, server_name, application)
+        self._flow = _Flow(state, server_name)
 
     async def wait(self, seconds: float) -> Callback:
         """The query of the request with the expected state.
@@ -380,7 +379,7 @@ class CallbackListener:
         if outcome is Outcome.DONE and self._success_url is not None:
             return _Answer(303, headers=(("Location", self._success_url),))
         status = 200 if outcome in (Outcome.DONE, Outcome.PENDING) else 400
-        return _Answer(status, render_outcome(outcome, flow.server_name, flow.application))
+        return _Answer(status, render_outcome(outcome, flow.server_name))
 
     async def _part(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Sends the rest and waits until the other side has closed.

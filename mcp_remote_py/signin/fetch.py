@@ -38,6 +38,7 @@ from mcp_remote_py.net.faults import (
 from mcp_remote_py.net.mapping import explain
 from mcp_remote_py.oauth.dpop import prove
 from mcp_remote_py.oauth.steps import MAX_BODY_BYTES, Fetch, HttpRequest, HttpResponse
+from mcp_remote_py.randomness import RandomBytes
 from mcp_remote_py.redact import Secret, mask_url, remember, remember_briefly
 from mcp_remote_py.settings.headers import Header
 from mcp_remote_py.settings.http_proxy import secrets_of_proxy
@@ -104,7 +105,7 @@ class Fetcher:
         build_tls: Callable[[bool], ssl.SSLContext],
         choose_proxy: Callable[[ServerUrl], Secret | None],
         now: Callable[[], float],
-        random_bytes: Callable[[int], bytes],
+        random_bytes: RandomBytes,
         fetch_timeout: float = FETCH_TIMEOUT,
         post_timeout: float = POST_TIMEOUT,
         *,
@@ -290,7 +291,7 @@ def build_fetcher(
     named: Iterable[str],
     server_address: Callable[[], str],
     now: Callable[[], float],
-    random_bytes: Callable[[int], bytes],
+    random_bytes: RandomBytes,
 ) -> Fetcher:
     """The fetcher of a process, with its border.
 

@@ -1,8 +1,8 @@
 """The page a person sees when the browser has come back to this machine.
 
-Fixed words in fixed markup: only the names of the server and of the application are filled in,
-escaped. Nothing of a request can get here, because nothing of one is taken. No script, nothing
-loaded; the one style sheet is allowed by its hash. Must not know sockets or OAuth.
+Fixed words in fixed markup: only the name of the server is filled in, escaped. Nothing of a request
+can get here, because nothing of one is taken. No script, nothing loaded; the one style sheet is
+allowed by its hash. Must not know sockets or OAuth.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ class Outcome(Enum):
 
 
 class _Words(NamedTuple):
-    """`look` is a class of the style; `{server}` and `{application}` stand for names."""
+    """`look` is a class of the style; `{server}` stands for its name."""
 
     look: str
     icon: str
@@ -105,7 +105,7 @@ _PAGES = {
         "done",
         _CHECK,
         "You are signed in",
-        ("{server} is connected.", "You can close this tab and return to {application}."),
+        ("{server} is connected.", "You can close this tab and return to your application."),
     ),
     Outcome.DECLINED: _Words(
         "failed",
@@ -114,7 +114,7 @@ _PAGES = {
         (
             "{server} was not connected.",
             "You can close this tab. To sign in after all, run mcp-remote-py login here; "
-            "{application} names the whole command.",
+            "your application names the whole command.",
         ),
     ),
     Outcome.FAILED: _Words(
@@ -123,7 +123,7 @@ _PAGES = {
         "Sign-in did not work",
         (
             "{server} could not be connected.",
-            "You can close this tab. Return to {application}: it says what went wrong and what "
+            "You can close this tab. Return to your application: it says what went wrong and what "
             "to do about it.",
         ),
     ),
@@ -133,7 +133,7 @@ _PAGES = {
         "Almost there",
         (
             "{server} takes long to answer.",
-            "You can close this tab and return to {application}; it goes on without it. "
+            "You can close this tab and return to your application; it goes on without it. "
             "Reload this page to see how it ended.",
         ),
     ),
@@ -150,12 +150,11 @@ _STRANGER = _Words(
 )
 
 
-def render_outcome(outcome: Outcome, server_name: str, application: str = "") -> bytes:
-    """The page for `outcome`. Names may be any text; an empty one gets a plain word instead."""
+def render_outcome(outcome: Outcome, server_name: str) -> bytes:
+    """The page for `outcome`. The name may be any text; an empty one gets a plain word instead."""
     return _render(
         _PAGES[outcome],
         server=_mark(server_name) or "The server",
-        application=_mark(application) or "your application",
     )
 
 

@@ -23,7 +23,7 @@ from typing import cast
 import msgspec
 
 from mcp_remote_py.credentials.sealed import SealedStore
-from mcp_remote_py.credentials.store import Store, decode, encode
+from mcp_remote_py.credentials.store import Store, decode_credential, encode_credential
 from mcp_remote_py.errors import Interrupted, McpRemoteError, error_classes
 from mcp_remote_py.oauth import flow
 from mcp_remote_py.oauth.steps import (
@@ -198,7 +198,7 @@ async def renew_in_child(job: RefreshJob, lock: int, report: Callable[[str], Non
         report(text)
     if result.kind:
         raise _to_error(result)
-    return decode(result.record)
+    return decode_credential(result.record)
 
 
 def run_child(job: bytes, lock: int, patience: float) -> bytes:
@@ -251,7 +251,7 @@ async def renew_stored(
         return RefreshResult(type(error).__name__, _plain(error), reports)
     finally:
         store.release(job.session)
-    return RefreshResult(reports=reports, record=encode(renewed))
+    return RefreshResult(reports=reports, record=encode_credential(renewed))
 
 
 def _plain(error: McpRemoteError) -> dict[str, str | int | float | bool | None]:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from mcp_remote_py.channel import ServerChannel
 from mcp_remote_py.eras.envelope import names_its_version
-from mcp_remote_py.eras.verdict import MISMATCH_STATUS, is_modern_error
+from mcp_remote_py.eras.era_detection import MISMATCH_STATUS, is_modern_error
 from mcp_remote_py.errors import ExchangeError, Unusable
 from mcp_remote_py.jsonrpc import Message
 from mcp_remote_py.retry import may_have_effect

@@ -17,7 +17,7 @@ MAX_COOKIES = 50
 """As many as a browser must keep of one host (RFC 6265 §6.1)."""
 MAX_COOKIE_BYTES = 4096
 """Of one `Set-Cookie`, as there; a longer one is left out."""
-MAX_BYTES = 7 * 1024
+MAX_LINE_BYTES = 7 * 1024
 """Of all cookies together: common servers refuse a header line above 8 KiB."""
 
 _Key = tuple[str, str, str]
@@ -60,7 +60,7 @@ class Cookies:
         sizes = {_key_of(cookie): _size_of(cookie) for cookie in self._jar}
         self._order = {key: None for key in self._order if key in sizes}
         size = sum(sizes.values())
-        while len(self._order) > MAX_COOKIES or size > MAX_BYTES:
+        while len(self._order) > MAX_COOKIES or size > MAX_LINE_BYTES:
             oldest = next(iter(self._order))
             del self._order[oldest]
             size -= sizes[oldest]

@@ -26,13 +26,14 @@ from mcp_remote_py.errors import (
 from mcp_remote_py.jsonrpc import Kind, Message
 from mcp_remote_py.parsing import parse_message, read_messages
 from mcp_remote_py.redact import mask_url
-from mcp_remote_py.transports.http import HttpClient, Response
+from mcp_remote_py.transports.client import HttpClient
 from mcp_remote_py.transports.refusal import (
     EVENT_STREAM,
     choose_said,
     read_responses,
     take_answer,
 )
+from mcp_remote_py.transports.response import Response
 from mcp_remote_py.transports.sse import EventDecoder
 from mcp_remote_py.url import InvalidUrl, ServerUrl, parse_url
 

@@ -9,29 +9,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import NamedTuple, TypeVar
 
 from mcp_remote_py.bounds import MAX_REFUSAL_LINES
-from mcp_remote_py.eras.verdict import error_code
+from mcp_remote_py.eras.era_detection import error_code
 from mcp_remote_py.errors import (
+    EVIDENCE_BYTES,
     ExchangeError,
     Interrupted,
     InvalidMessage,
     Refused,
     SessionLost,
     Unusable,
-    shorten,
-    words_of,
+    excerpt,
 )
 from mcp_remote_py.jsonrpc import METHOD_NOT_FOUND, Kind, Message, pass_error
 from mcp_remote_py.parsing import parse_message, read_messages
 from mcp_remote_py.patterns import lazy_pattern
-from mcp_remote_py.retry import may_have_effect
+from mcp_remote_py.retry import may_have_effect, parse_retry_after
 from mcp_remote_py.transports.sse import EventDecoder
-
-EVIDENCE_BYTES = 64 * 1024
-"""Bytes of a refusal's body that are looked at."""
 
 E = TypeVar("E", bound=ExchangeError)
 
@@ -46,27 +42,9 @@ _NO_TRANSPORT_STATUS = frozenset({404, 405, 406, 410, 411, 415, 501})
 _SESSION_WORD = lazy_pattern(rb"session", re.IGNORECASE)
 
 
-def excerpt(body: bytes) -> str:
-    """The first words of a foreign text: tags, control characters and line ends removed."""
-    return shorten(words_of(body[:EVIDENCE_BYTES]))
-
-
-def parse_retry_after(value: bytes | None, now: datetime) -> float | None:
-    """Seconds of a `Retry-After`, delay or date (RFC 9110 §10.2.3); None without a usable one."""
-    if value is None:
-        return None
-    value = value.strip()
-    if value.isdigit():
-        return min(float(value), MAX_RETRY_AFTER)
-    from email.utils import parsedate_to_datetime  # 15 ms that only a date costs
-
-    try:
-        date = parsedate_to_datetime(value.decode("latin-1"))
-        if date.tzinfo is None:
-            date = date.replace(tzinfo=UTC)
-    except (ValueError, OverflowError):
-        return None
-    return min(max(0.0, (date - now).total_seconds()), MAX_RETRY_AFTER)
+def _read_wait(headers: Mapping[bytes, bytes], now: float) -> float | None:
+    wait = parse_retry_after(headers.get(b"retry-after", b"").decode("latin-1"), now)
+    return None if wait is None else min(wait, MAX_RETRY_AFTER)
 
 
 class Said(NamedTuple):
@@ -157,18 +135,18 @@ def explain_refusal(
     session_sent: bool,
     request: Message | None,
     credential_sent: bool,
-    now: datetime,
+    now: float,
     is_whole: bool = True,
 ) -> ExchangeError:
     """The error for an answer with a status of 300 or more.
 
     `where` is the masked URL, `session_sent` whether the request named a session,
     `credential_sent` whether it carried an Authorization header of the person, `is_whole` whether
-    all of the body could be read.
+    all of the body could be read, `now` the time in seconds since the epoch.
     """
     words = excerpt(body)
     evidence = f"HTTP {status} from {where}" + (f': "{words}"' if words else "")
-    retry_after = parse_retry_after(headers.get(b"retry-after"), now)
+    retry_after = _read_wait(headers, now)
     content_type = media_type(headers)
     answer, line = _read_said(body, content_type, request)
 

@@ -2,7 +2,8 @@
 
 With a session (until 2025-11-25) a standalone GET stream carries what the server says unasked,
 and a stream that broke is resumed by GET with `Last-Event-ID`; without one (2026-07-28) neither
-exists. Must not know OAuth, retries of whole messages or what the relay does with an error.
+exists. Must not know OAuth, how an answer becomes messages, retries of whole messages or what the
+relay does with an error.
 """
 
 from __future__ import annotations
@@ -11,38 +12,28 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
-from mcp_remote_py.bounds import Tally
 from mcp_remote_py.channel import Clock, Deliver, no_wait
 from mcp_remote_py.eras.conversation import ASKS_BACK
+from mcp_remote_py.eras.metadata_headers import MetadataHeaders
 from mcp_remote_py.eras.parameters import ParameterHeaders
-from mcp_remote_py.eras.passthrough import Stamp
 from mcp_remote_py.errors import (
     ExchangeError,
     Interrupted,
-    InvalidMessage,
-    NotSent,
-    Refused,
     SessionLost,
-    Unusable,
 )
-from mcp_remote_py.jsonrpc import Kind, Message, pass_error
-from mcp_remote_py.parsing import read_messages
+from mcp_remote_py.jsonrpc import Kind, Message
+from mcp_remote_py.randomness import Random
 from mcp_remote_py.retry import (
     POLL_STEPS,
     RESUME_STEPS,
     SAFE_STATUS,
-    STREAM_STEPS,
     UNSURE_STATUS,
-    Random,
 )
-from mcp_remote_py.transports.http import HttpClient, Response
-from mcp_remote_py.transports.refusal import (
-    EVENT_STREAM,
-    EVIDENCE_BYTES,
-    excerpt,
-    take_answer,
-)
-from mcp_remote_py.transports.sse import EventDecoder
+from mcp_remote_py.transports.client import HttpClient
+from mcp_remote_py.transports.message_reader import MessageReader, MessageStream
+from mcp_remote_py.transports.refusal import EVENT_STREAM, take_answer
+from mcp_remote_py.transports.response import Response
+from mcp_remote_py.transports.standalone_stream import LISTEN_PATIENCE, StandaloneStream
 
 logger = logging.getLogger("mcp_remote_py.transports")
 
@@ -52,9 +43,6 @@ CONTENT_TYPE = (b"content-type", b"application/json")
 
 STREAM_END_PATIENCE = 5.0
 """Seconds a stream may stay open after it carried the answer; servers should end it at once."""
-
-LASTING_STREAM = 60.0
-"""Seconds after which a listening stream counts as a good one, even without a message."""
 
 _BUSY_STATUS = SAFE_STATUS | UNSURE_STATUS
 
@@ -67,22 +55,8 @@ MAX_QUIET_RESUMPTIONS = 1000
 BUSY_POLLS = 6
 """So far along `POLL_STEPS`, at about one resumption a second, stays who brings messages."""
 
-LISTEN_PATIENCE = 1.0
-"""Seconds a request in whose course the server may ask waits for the standalone stream, on which
-it may do so; some servers open it with their first event."""
-
 CLOSE_TIMEOUT = 0.5
 """Seconds for the DELETE that ends the session."""
-
-
-class _Stream(EventDecoder):
-    """One opening of a stream.
-
-    Attributes:
-        messages: how many it has brought.
-    """
-
-    messages = 0
 
 
 class StreamableChannel:
@@ -99,13 +73,13 @@ class StreamableChannel:
         on_accepted: Callable[[], None] = lambda: None,
         drain: Callable[[], Awaitable[None]] = no_wait,
         end_patience: float = STREAM_END_PATIENCE,
-        stamp: Stamp | None = None,
+        listen_patience: float = LISTEN_PATIENCE,
+        metadata: MetadataHeaders | None = None,
     ) -> None:
         self._http = http
-        self._stamp = stamp or Stamp(ParameterHeaders())
+        self._metadata = metadata or MetadataHeaders(ParameterHeaders())
         self._end_patience = end_patience
         self._deliver = deliver
-        self._on_session_lost = on_session_lost
         self._clock = clock
         self._random = random
         self._max = max_message_size
@@ -113,12 +87,16 @@ class StreamableChannel:
         self._drain = drain
         self._session: bytes | None = None
         self._version = ""
-        self._listener: asyncio.Task[None] | None = None
-        self._opened = asyncio.Event()
-        self._opened.set()  # nothing is being opened
-        self._heard = asyncio.Event()
-        self._unasked = 0
-        self._broken = Tally()
+        self._reader = MessageReader(http, deliver, drain, max_message_size, end_patience)
+        self._standalone = StandaloneStream(
+            self._reader,
+            self._open_stream,
+            self._fail_stream,
+            on_session_lost,
+            clock,
+            random,
+            listen_patience,
+        )
         self._aside: set[asyncio.Task[None]] = set()
 
     # ------------------------------------------------------------------ messages
@@ -127,18 +105,18 @@ class StreamableChannel:
         """See `ServerChannel.send`."""
         if message.method == "initialize":
             await self.renew()  # it begins without a session (2025-11-25, "Session Management")
-        elif message.method in ASKS_BACK and not self._opened.is_set():
-            await self._await_stream()
+        elif message.method in ASKS_BACK:
+            await self._standalone.wait()
         session = self._session
         headers = [CONTENT_TYPE, ACCEPT_BOTH, *self._session_headers(session)]
-        headers += self._stamp.headers(message, self._version)
+        headers += self._metadata.headers(message, self._version)
         request = message if message.kind is Kind.REQUEST else None
         response = await self._http.request(b"POST", headers, message.pieces, asked=request)
         aside = False
         try:
             is_good = response.status < 300
             if is_good:
-                self._heard.set()
+                self._standalone.hear()
                 if message.method == "initialize":
                     self._session = response.headers.get(b"mcp-session-id")
             if is_good and request is None:
@@ -148,7 +126,9 @@ class StreamableChannel:
                 self._on_accepted()
                 await self._take_stream(response, request)
             elif is_good and response.content_type == "application/json" and response.status != 202:
-                await self._take_json(response, request)
+                messages = await self._reader.read_json(response)
+                self._on_accepted()
+                await self._reader.hand_on(messages, request)
             else:
                 await self._take_refusal(response, request, session)
         finally:
@@ -184,7 +164,7 @@ class StreamableChannel:
         try:
             async with asyncio.timeout(self._end_patience):
                 if response.content_type == EVENT_STREAM:
-                    await self._read_events(response, _Stream(self._max), None)
+                    await self._reader.read_stream(response, self._reader.begin(), None)
                 else:
                     await response.read(self._max)
         except (ExchangeError, TimeoutError) as error:
@@ -193,97 +173,22 @@ class StreamableChannel:
         finally:
             await response.aclose()
 
-    async def _take_json(self, response: Response, request: Message | None) -> None:
-        body = await response.read(self._max)
-        if not body:
-            raise await self._http.fail(response, request=None, session_sent=False)
-        try:
-            messages: list[Message | InvalidMessage] = []
-            for read in read_messages(body):
-                if read is None:
-                    await response.breathe()
-                else:
-                    messages.append(read)
-        except InvalidMessage as error:
-            begins = excerpt(await self._http.scrub(response, body[:EVIDENCE_BYTES]))
-            del body  # and what its readers hold: an error on its way keeps all of that
-            raise Unusable(
-                f"The server's answer is not a JSON-RPC message: {error.cause} It begins with "
-                f'"{begins}".',
-                hint="Check that the URL is that of an MCP server.",
-            ) from error.with_traceback(None)
-        self._on_accepted()
-        for message in messages:
-            self._hand_over(_address(message, request))
-        await self._drain()  # what the host has not taken is still held, by `response`
-
     async def _take_stream(self, response: Response, request: Message) -> None:
-        decoder = _Stream(self._max)
+        stream = self._reader.begin()
         try:
-            if await self._read_events(response, decoder, request):
+            if await self._reader.read_stream(response, stream, request):
                 return
             reason = "the server ended its stream before the answer"
         except Interrupted as error:
             reason = error.cause
-        if decoder.last_event_id:
+        if stream.last_event_id:
             await response.aclose()
-            reason = await self._resume(request, decoder)
+            reason = await self._resume(request, stream)
             if not reason:
                 return
         raise Interrupted(f"The answer was lost: {reason.rstrip('.')}.")
 
-    def _hand_over(self, message: Message | InvalidMessage) -> None:
-        if isinstance(message, Message):
-            self._deliver(message)
-        elif (times := self._broken.take()) is not None:
-            cause = message.cause
-            logger.warning("The server sent something that is not a message%s: %s", times, cause)
-
-    async def _read_events(
-        self, response: Response, decoder: _Stream, request: Message | None
-    ) -> bool:
-        """Delivers the stream's messages; whether the answer to `request` was among them."""
-        answered = False
-        try:
-            async with asyncio.timeout(None) as limit:
-                async for event in response.events(decoder, self._drain):
-                    if event.name != "message" or not event.data:
-                        continue
-                    taken = self._take_event(response, event.data, request, decoder)
-                    answered = await taken or answered
-                    if answered and limit.when() is None:
-                        limit.reschedule(asyncio.get_running_loop().time() + self._end_patience)
-        except TimeoutError:
-            logger.debug("The server left a stream open after its answer; closed.")
-        except Interrupted:
-            if not answered:
-                raise
-        await self._drain()  # until the host has taken it, the answer is held by `response`
-        return answered
-
-    async def _take_event(
-        self, response: Response, data: bytes, request: Message | None, stream: _Stream
-    ) -> bool:
-        answered = False
-        self._unasked += request is None
-        try:
-            for read in read_messages(data):
-                if read is None:
-                    await response.breathe()
-                    continue
-                message = _address(read, request)
-                if isinstance(message, Message):
-                    stream.messages += 1
-                    if request is not None:
-                        message.related = request.key
-                        is_answer = message.kind is Kind.RESPONSE and message.key == request.key
-                        answered = answered or is_answer
-                self._hand_over(message)
-        except InvalidMessage as error:
-            self._hand_over(error)
-        return answered
-
-    async def _resume(self, request: Message, decoder: _Stream) -> str:
+    async def _resume(self, request: Message, stream: MessageStream) -> str:
         """Goes on reading a broken stream. Empty when the answer came, else why it did not.
 
         A server may end a stream as often as it likes while it works. What it says meanwhile are
@@ -295,10 +200,10 @@ class StreamableChannel:
                 wait = RESUME_STEPS.wait(failures + 1, self._random)
             else:
                 wait = POLL_STEPS.wait(resumed + 1, self._random)
-            await self._clock.sleep(max(decoder.retry or 0.0, wait))
+            await self._clock.sleep(max(stream.retry or 0.0, wait))
             failures += 1
             try:
-                response = await self._open_stream(decoder.last_event_id)
+                response = await self._open_stream(stream.last_event_id)
             except ExchangeError as error:
                 if isinstance(error, SessionLost) or failures >= MAX_RESUME_FAILURES:
                     return error.cause
@@ -309,18 +214,15 @@ class StreamableChannel:
                 if response.status != 200 or response.content_type != EVENT_STREAM:
                     return f"the server does not resume streams (HTTP {response.status})"
                 failures = 0
-                following = _Stream(self._max)
-                following.retry = decoder.retry
-                following.last_event_id = decoder.last_event_id
-                decoder = following
-                if await self._read_events(response, decoder, request):
+                stream = self._reader.begin(stream.last_event_id, stream.retry)
+                if await self._reader.read_stream(response, stream, request):
                     return ""
             except Interrupted:
                 pass
             finally:
                 await response.aclose()
-            quiet = 0 if decoder.messages else quiet + 1
-            resumed = min(resumed, BUSY_POLLS) if decoder.messages else resumed
+            quiet = 0 if stream.messages else quiet + 1
+            resumed = min(resumed, BUSY_POLLS) if stream.messages else resumed
             resumed += 1
         return f"the server ended its stream {quiet} times without a message"
 
@@ -328,80 +230,7 @@ class StreamableChannel:
 
     def start_listening(self) -> None:
         """See `ServerChannel.start_listening`."""
-        if self._listener is None:
-            self._opened.clear()
-            self._listener = asyncio.ensure_future(self._listen())
-
-    async def _await_stream(self) -> None:
-        """Waits until the server has the standalone stream: what it asks before that is lost."""
-        try:
-            async with asyncio.timeout(LISTEN_PATIENCE):
-                await self._opened.wait()
-        except TimeoutError:
-            logger.debug("The listening stream is not answered; nothing waits for it any more.")
-            self._opened.set()
-
-    async def _listen(self) -> None:
-        failures = 0
-        retry = 0.0
-        last_event_id: bytes | None = None
-        while True:
-            started, unasked = self._clock.now(), self._unasked
-            decoder = _Stream(self._max)
-            decoder.last_event_id = last_event_id
-            self._heard.clear()
-            reachable = True
-            try:
-                if not await self._listen_once(decoder):
-                    return
-            except ExchangeError as error:
-                logger.debug("The listening stream failed: %s", error.cause)
-                reachable = not isinstance(error, NotSent)
-            last_event_id = decoder.last_event_id
-            retry = decoder.retry or retry
-            if self._clock.now() - started >= LASTING_STREAM:
-                failures = 0
-            elif self._unasked > unasked:
-                failures = min(failures, 1)  # it is of use, but every opening costs the server
-            failures += 1
-            wait = max(retry, STREAM_STEPS.wait(failures, self._random))
-            if not await self._pause(wait, until_heard=not reachable):
-                failures = 0
-
-    async def _listen_once(self, decoder: _Stream) -> bool:
-        """Reads the stream until it ends. False when the server offers none."""
-        try:
-            response = await self._open_stream(decoder.last_event_id)
-        finally:
-            self._opened.set()
-        try:
-            if response.status == 200 and response.content_type == EVENT_STREAM:
-                await self._read_events(response, decoder, None)
-                return True
-            error = await self._http.fail(
-                response, request=None, session_sent=self._session is not None
-            )
-        finally:
-            await response.aclose()
-        if isinstance(error, SessionLost):
-            self._on_session_lost()
-            return False
-        if isinstance(error, Refused) and error.status not in (401, 403):
-            raise error  # busy or not ready: asked again later
-        logger.debug("The server offers no listening stream (HTTP %s).", response.status)
-        return False
-
-    async def _pause(self, seconds: float, *, until_heard: bool) -> bool:
-        """Waits. False when it ended early, because the server answered something meanwhile."""
-        sleeping = asyncio.ensure_future(self._clock.sleep(seconds))
-        hearing = asyncio.ensure_future(self._heard.wait())
-        waits = {sleeping, hearing} if until_heard else {sleeping}
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-            return sleeping.done()
-        finally:
-            sleeping.cancel()
-            hearing.cancel()
+        self._standalone.start()
 
     async def _open_stream(self, last_event_id: bytes | None) -> Response:
         headers = [ACCEPT_STREAM, *self._session_headers(self._session)]
@@ -410,6 +239,10 @@ class StreamableChannel:
         if last_event_id:
             headers.append((b"last-event-id", last_event_id))
         return await self._http.request(b"GET", headers, may_sign_in=False)
+
+    async def _fail_stream(self, response: Response) -> ExchangeError:
+        has_session = self._session is not None
+        return await self._http.fail(response, request=None, session_sent=has_session)
 
     # ------------------------------------------------------------------ the session
 
@@ -422,21 +255,13 @@ class StreamableChannel:
 
     async def renew(self) -> None:
         """See `ServerChannel.renew`."""
-        self._stop_listening()
+        self._standalone.stop()
         self._session = None
         self._version = ""
 
-    def _stop_listening(self) -> None:
-        if self._listener is not None:
-            self._listener.cancel()
-            self._listener = None
-            self._opened.set()
-
     async def aclose(self) -> None:
         """See `ServerChannel.aclose`."""
-        listener = self._listener
-        self._stop_listening()
-        ending = {*self._aside, *([listener] if listener is not None else [])}
+        ending = self._standalone.stop() | self._aside
         for task in self._aside:
             task.cancel()
         if ending:
@@ -453,17 +278,3 @@ class StreamableChannel:
             except (ExchangeError, TimeoutError) as error:
                 logger.debug("The session was not ended: %s", error)
         await self._http.aclose()
-
-
-def _address(
-    message: Message | InvalidMessage, request: Message | None
-) -> Message | InvalidMessage:
-    """An error without an id can be for no other request than the one it is said in answer to."""
-    if (
-        request is None
-        or isinstance(message, InvalidMessage)
-        or not message.is_error
-        or message.key is not None
-    ):
-        return message
-    return pass_error(request.raw_id, message.error)

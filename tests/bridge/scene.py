@@ -14,8 +14,8 @@ from mcp_remote_py.bridge.era import ServerEra
 from mcp_remote_py.bridge.host_side import HostSide
 from mcp_remote_py.bridge.server_side import EraChannel
 from mcp_remote_py.channel import Deliver, ServerChannel
+from mcp_remote_py.eras.era_detection import Era
 from mcp_remote_py.eras.parameters import ParameterHeaders
-from mcp_remote_py.eras.verdict import Era
 from mcp_remote_py.errors import ExchangeError, Refused, Unusable
 from mcp_remote_py.jsonrpc import Kind, Message
 from mcp_remote_py.relay.relay import Relay

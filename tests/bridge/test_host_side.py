@@ -9,8 +9,8 @@ import json
 
 import pytest
 
+from mcp_remote_py.eras.era_detection import Era
 from mcp_remote_py.eras.handshake_server.input_rounds import INPUT_PATIENCE
-from mcp_remote_py.eras.verdict import Era
 from mcp_remote_py.errors import Interrupted, NotSent, Refused, SessionLost, WrongEra
 from mcp_remote_py.jsonrpc import Message
 from tests.bridge.scene import (

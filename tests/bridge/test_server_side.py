@@ -9,7 +9,7 @@ import json
 
 import pytest
 
-from mcp_remote_py.eras.verdict import Era
+from mcp_remote_py.eras.era_detection import Era
 from mcp_remote_py.errors import Interrupted, NotSent, Refused
 from mcp_remote_py.jsonrpc import Message
 from tests.bridge.scene import (

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_remote_py.credentials.files import DRAFT_AGE, MAX_BYTES
+from mcp_remote_py.credentials.files import DRAFT_AGE, MAX_OWN_FILE_BYTES
 from mcp_remote_py.credentials.session_files import (
     RECORD_SCHEMA,
     SessionFile,
@@ -463,7 +463,7 @@ def test_record_of_a_gigabyte_is_not_read_whole(tmp_path: Path) -> None:
     try:
         assert record.read() == SessionRecord()
         assert list_records(tmp_path) == []
-        assert tracemalloc.get_traced_memory()[1] < 3 * MAX_BYTES
+        assert tracemalloc.get_traced_memory()[1] < 3 * MAX_OWN_FILE_BYTES
     finally:
         tracemalloc.stop()
         path.unlink()  # who looks for secrets later reads all there is

@@ -17,8 +17,8 @@ from mcp_remote_py.credentials.store import (
     BrokenRecord,
     MemoryStore,
     StoreError,
-    decode,
-    encode,
+    decode_credential,
+    encode_credential,
 )
 from mcp_remote_py.oauth.steps import Client, Credential
 from mcp_remote_py.redact import Secret
@@ -65,15 +65,15 @@ class TestMemoryStore(StoreContract):
     )
 )
 def test_record_says_all_of_a_credential(credential: Credential) -> None:
-    assert decode(encode(credential)) == credential
+    assert decode_credential(encode_credential(credential)) == credential
 
 
 def test_no_member_is_missing_in_a_record() -> None:
     """Fails when `Credential` or `Client` gets a member that the record does not have."""
     for name, value in FULL._asdict().items():
         assert value != Credential._field_defaults.get(name), f"FULL says nothing of {name}"
-    assert decode(encode(FULL)) == FULL
-    record = json.loads(encode(FULL))
+    assert decode_credential(encode_credential(FULL)) == FULL
+    record = json.loads(encode_credential(FULL))
     assert record.keys() == {*Credential._fields, "schema"}
     assert record["client"].keys() == set(Client._fields)
 
@@ -84,13 +84,13 @@ def test_time_without_end_is_not_kept() -> None:
         obtained_at=math.nan,
         client=ONLY_CLIENT.client._replace(secret_expires_at=math.inf),
     )
-    assert decode(encode(endless)) == ONLY_CLIENT
+    assert decode_credential(encode_credential(endless)) == ONLY_CLIENT
 
 
 @pytest.mark.promise("S2")
 def test_text_that_cannot_be_written_is_an_error_that_names_its_cause_and_no_value() -> None:
     with pytest.raises(StoreError) as caught:
-        encode(FULL._replace(scope="\ud800", access_token=Secret(CANARY + "\udfff")))
+        encode_credential(FULL._replace(scope="\ud800", access_token=Secret(CANARY + "\udfff")))
     assert caught.value.sentence() == (
         "The authorization server's answer contains text that cannot be stored."
         " Report this to whoever runs that server."
@@ -98,10 +98,10 @@ def test_text_that_cannot_be_written_is_an_error_that_names_its_cause_and_no_val
 
 
 def test_members_of_a_later_version_are_no_fault() -> None:
-    record = json.loads(encode(FULL))
+    record = json.loads(encode_credential(FULL))
     record["later"] = [1, {"a": None}]
     record["client"]["later"] = "x"
-    assert decode(json.dumps(record).encode()) == FULL
+    assert decode_credential(json.dumps(record).encode()) == FULL
 
 
 def test_members_an_earlier_version_did_not_write_have_their_defaults() -> None:
@@ -111,7 +111,9 @@ def test_members_an_earlier_version_did_not_write_have_their_defaults() -> None:
         "token_endpoint": "t",
         "client": {"client_id": "c", "origin": "static"},
     }
-    assert decode(json.dumps(least).encode()) == Credential("i", "t", Client("c", "static"))
+    assert decode_credential(json.dumps(least).encode()) == Credential(
+        "i", "t", Client("c", "static")
+    )
 
 
 @pytest.mark.promise("A7")
@@ -127,11 +129,11 @@ def test_record_of_0_1_0_is_read() -> None:
         b'"id_token":null,"obtained_at":1.0,"expires_at":2.0,'
         b'"revocation_endpoint":"https://as.example.com/r","dpop_key":null}'
     )
-    credential = decode(record)
+    credential = decode_credential(record)
     assert (credential.published_by, credential.endpoints) == ("", ())
     assert credential.refresh_token == Secret("canary-r")
     assert credential.client.client_secret == Secret("canary-s")
-    assert decode(encode(credential)) == credential
+    assert decode_credential(encode_credential(credential)) == credential
 
 
 @pytest.mark.promise("S2")
@@ -147,12 +149,12 @@ def test_record_of_0_1_0_is_read() -> None:
         json.dumps({"schema": CREDENTIAL_SCHEMA, "issuer": CANARY, "client": CANARY}).encode(),
         json.dumps({"schema": CREDENTIAL_SCHEMA + 1, "issuer": CANARY}).encode(),
         json.dumps({"schema": CANARY}).encode(),
-        encode(FULL).replace(f'"{CANARY}-access"'.encode(), b"7"),
+        encode_credential(FULL).replace(f'"{CANARY}-access"'.encode(), b"7"),
     ],
 )
 def test_what_is_not_a_record_is_said_to_be_broken_without_quoting_it(data: bytes) -> None:
     with pytest.raises(BrokenRecord) as caught:
-        decode(data)
+        decode_credential(data)
     assert "record" in caught.value.sentence()
     assert CANARY not in caught.value.sentence()
 
@@ -161,14 +163,14 @@ def test_later_schema_is_named() -> None:
     with pytest.raises(
         BrokenRecord, match=f"schema {CREDENTIAL_SCHEMA + 1}, not {CREDENTIAL_SCHEMA}"
     ):
-        decode(json.dumps({"schema": CREDENTIAL_SCHEMA + 1}).encode())
+        decode_credential(json.dumps({"schema": CREDENTIAL_SCHEMA + 1}).encode())
 
 
 def test_record_cut_at_any_byte_is_broken() -> None:
-    whole = encode(FULL)
+    whole = encode_credential(FULL)
     for length in range(len(whole)):
         with pytest.raises(BrokenRecord):
-            decode(whole[:length])
+            decode_credential(whole[:length])
 
 
 def test_asking_for_names_loads_neither_keyring_nor_cryptography() -> None:

@@ -285,7 +285,7 @@ OBJECTS = st.dictionaries(st.text().filter(lambda name: name != "_meta"), JSON, 
 def test_what_was_put_can_be_taken_again(
     params: dict[str, object], own: dict[str, object], foreign: dict[str, object]
 ) -> None:
-    added = {envelope.PREFIX + name: value for name, value in own.items()}
+    added = {envelope.META_PREFIX + name: value for name, value in own.items()}
     before = {**params, "_meta": foreign} if foreign else params
     raw = {name: msgspec.Raw(json.dumps(value).encode()) for name, value in added.items()}
     written = put(json.dumps(before).encode(), raw)

@@ -19,17 +19,17 @@ from hypothesis import strategies as st
 from mcp_types import methods as sdk
 
 from mcp_remote_py.eras.conversation import (
+    AnyEraStep,
     AskHost,
-    Conversation,
+    EraConversation,
     Exchange,
     Filter,
     Listen,
     Pause,
     Reply,
-    Step,
 )
+from mcp_remote_py.eras.era_detection import Era, judge_discovery
 from mcp_remote_py.eras.modern_server import MAX_ROUNDS, ModernServer
-from mcp_remote_py.eras.verdict import Era, judge_discovery
 from mcp_remote_py.errors import InvalidMessage
 from mcp_remote_py.jsonrpc import (
     Kind,
@@ -74,7 +74,7 @@ def result_of(request: Message, result: Json) -> Message:
     return make_result(request.raw_id, dump(result))
 
 
-def finish(conversation: Conversation, reply: Callable[[Step], Reply]) -> bytes:
+def finish(conversation: EraConversation[Message], reply: Callable[[AnyEraStep], Reply]) -> bytes:
     """The line a conversation ends with; more steps than these none may take."""
     given: Reply = None
     for _ in range(MAX_STEPS):
@@ -335,7 +335,7 @@ def test_whatever_server_and_host_say_the_host_gets_one_readable_answer(
     request = request_of(method, params, b'"own"')
     conversation = server.serve(request)
 
-    def reply(step: Step) -> Reply:
+    def reply(step: AnyEraStep) -> Reply:
         match step:
             case Exchange(sent):
                 return data.draw(answers(sent.raw_id))
@@ -344,7 +344,8 @@ def test_whatever_server_and_host_say_the_host_gets_one_readable_answer(
                 return tuple(data.draw(answers(one.raw_id)) for one in asked)
             case Listen():
                 return data.draw(filters | error_answers(b"1"))
-            case Pause():
+            case _:
+                assert isinstance(step, Pause)
                 return None
 
     answer = parse_message(finish(conversation, reply))

@@ -8,6 +8,7 @@ import pytest
 from mcp_types.methods import validate_server_result
 from pydantic import ValidationError
 
+from mcp_remote_py.eras.era_detection import error_code
 from mcp_remote_py.eras.results import (
     CACHEABLE,
     to_handshake_error,
@@ -15,7 +16,6 @@ from mcp_remote_py.eras.results import (
     to_modern_error,
     to_modern_result,
 )
-from mcp_remote_py.eras.verdict import error_code
 from mcp_remote_py.jsonrpc import LOCAL_ERROR, Message
 from mcp_remote_py.parsing import parse_message
 from mcp_remote_py.versions import HANDSHAKE_VERSIONS, MODERN

@@ -17,14 +17,14 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from mcp_remote_py.eras.conversation import (
+    AnyEraStep,
     AskHost,
-    Conversation,
+    EraConversation,
     Exchange,
     Filter,
     Listen,
     Pause,
     Reply,
-    Step,
 )
 from mcp_remote_py.eras.modern_server import ModernServer
 from mcp_remote_py.jsonrpc import Kind, Message, make_result
@@ -136,7 +136,7 @@ def _compare(number: int, key: str, value: bytes, output: Output) -> None:
 
 
 class _Talk:
-    def __init__(self, conversation: Conversation) -> None:
+    def __init__(self, conversation: EraConversation[Message]) -> None:
         self.conversation = conversation
         self.answers: list[Message | None] = []
 
@@ -227,7 +227,7 @@ class ModernServerTranslator:
 
     # ------------------------------------------------------------------ conversations
 
-    def _begin(self, conversation: Conversation) -> Iterator[Output]:
+    def _begin(self, conversation: EraConversation[Message]) -> Iterator[Output]:
         return self._go_on(_Talk(conversation), None)
 
     def _go_on(self, talk: _Talk, reply: Reply) -> Iterator[Output]:
@@ -242,7 +242,7 @@ class ModernServerTranslator:
             return
         yield from self._take_step(talk, step)
 
-    def _take_step(self, talk: _Talk, step: Step) -> Iterator[Output]:
+    def _take_step(self, talk: _Talk, step: AnyEraStep) -> Iterator[Output]:
         match step:
             case Exchange(request):
                 assert request.key not in self._exchanges, f"{request} is open already"
@@ -266,12 +266,12 @@ class _Acknowledged(msgspec.Struct):
     notifications: Filter
 
 
-def _greet(server: ModernServer) -> Conversation:
+def _greet(server: ModernServer) -> EraConversation[Message]:
     answer = yield Exchange(server.discover())
     assert isinstance(answer, Message)
     return server.greet(answer)
 
 
-def _listen() -> Conversation:
+def _listen() -> EraConversation[Message]:
     yield Listen()
     return make_result(b'"%b"' % NOBODY.encode(), b"{}")

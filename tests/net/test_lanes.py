@@ -10,7 +10,7 @@ from contextlib import ExitStack
 import pytest
 
 from mcp_remote_py.net.lanes import Lanes
-from mcp_remote_py.transports.http import HttpClient
+from mcp_remote_py.transports.client import HttpClient
 from tests.fakes import run, until
 from tests.peers.wild_server import Exchange, WildServer
 from tests.transports.peers import client_for

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from mcp_remote_py.errors import MAX_EXCERPT_LENGTH, words_of
 from mcp_remote_py.oauth.document import (
-    decode_object,
+    decode_document,
     describe,
     describe_briefly,
     fetch,
@@ -25,7 +25,7 @@ from tests.oauth.web import Web, document, page
 
 @pytest.mark.parametrize("body", [b'{"a": 1}', b'\xef\xbb\xbf{"a":1}', b' {"a":2,"a":1}\n'])
 def test_an_object_is_read(body: bytes) -> None:
-    assert decode_object(body) == {"a": 1}
+    assert decode_document(body) == {"a": 1}
 
 
 @pytest.mark.parametrize(
@@ -33,12 +33,12 @@ def test_an_object_is_read(body: bytes) -> None:
     [b"", b"[]", b"null", b'"a"', b"<html>", b"a=b", b'{"a":', b'{"\xff": 1}', b'{"a":' * 50_000],
 )
 def test_everything_else_is_none(body: bytes) -> None:
-    assert decode_object(body) is None
+    assert decode_document(body) is None
 
 
 @given(st.binary(max_size=60))
 def test_no_body_raises(body: bytes) -> None:
-    assert decode_object(body) is None or body.strip().startswith((b"{", b"\xef"))
+    assert decode_document(body) is None or body.strip().startswith((b"{", b"\xef"))
 
 
 def test_an_outage_is_not_a_verdict() -> None:
@@ -54,7 +54,7 @@ def test_requests_say_what_they_carry_and_want_and_show_no_body() -> None:
         "content-type": "application/json",
     }
     assert request.body is not None
-    assert decode_object(request.body.reveal().encode()) == {"name": "\u00e4"}
+    assert decode_document(request.body.reveal().encode()) == {"name": "\u00e4"}
     assert "name" not in repr(request)
     assert get_json("https://a.example/").body is None
 

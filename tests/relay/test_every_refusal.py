@@ -19,15 +19,15 @@ from mcp_remote_py.bridge.era import ServerEra
 from mcp_remote_py.bridge.host_side import HostSide
 from mcp_remote_py.bridge.server_side import EraChannel
 from mcp_remote_py.channel import Deliver, OnLine, Piece, ServerChannel
+from mcp_remote_py.eras.era_detection import MODERN_CODES, Era
+from mcp_remote_py.eras.metadata_headers import MetadataHeaders
 from mcp_remote_py.eras.parameters import ParameterHeaders
-from mcp_remote_py.eras.passthrough import Stamp
-from mcp_remote_py.eras.verdict import MODERN_CODES, Era
 from mcp_remote_py.relay.relay import Relay
 from mcp_remote_py.retry import SAFE_STATUS
 from mcp_remote_py.settings.commands import ToolRules
 from mcp_remote_py.tools import ToolCatalog
 from mcp_remote_py.transports.choose import Candidate, ChosenChannel, OnAccepted
-from mcp_remote_py.transports.http import HttpClient
+from mcp_remote_py.transports.client import HttpClient
 from mcp_remote_py.transports.legacy_sse import LegacySseChannel
 from mcp_remote_py.transports.lines import HostLines
 from mcp_remote_py.transports.streamable import StreamableChannel
@@ -247,10 +247,10 @@ class Host:
             clients: list[HttpClient], deliver: Deliver, lost: Callable[[], None]
         ) -> ServerChannel:
             def streamable(accepted: OnAccepted) -> ServerChannel:
-                stamp = Stamp(parameters)
+                metadata = MetadataHeaders(parameters)
                 return StreamableChannel(
                     *(clients[0], deliver, lost, self._clock, lambda: 0.0, 1 << 24, accepted),
-                    stamp=stamp,
+                    metadata=metadata,
                 )
 
             def legacy_sse(accepted: OnAccepted) -> ServerChannel:

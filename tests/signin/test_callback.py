@@ -91,7 +91,7 @@ async def listening(
     await listener.bind(None, pinned=False)
     try:
         if expected:
-            listener.expect(Secret(STATE), "Linear", "Claude Desktop")
+            listener.expect(Secret(STATE), "Linear")
         yield listener
     finally:
         await listener.aclose()
@@ -151,7 +151,7 @@ def test_the_expected_callback_is_handed_on_and_the_page_waits_for_the_outcome()
             assert answer.status == 200
             assert "You are signed in" in answer.body.decode()
             assert "Linear" in answer.body.decode()
-            assert "Claude Desktop" in answer.body.decode()
+            assert "Linear" in answer.body.decode()
 
     run(main())
 

@@ -29,8 +29,8 @@ from mcp_remote_py.settings.commands import ProxySettings
 from mcp_remote_py.settings.headers import Header, HeaderFile, HeaderSettings, read_header_file
 from mcp_remote_py.settings.network import Network, Timeouts
 from mcp_remote_py.settings.urls import parse_server_url
+from mcp_remote_py.transports.client import HttpClient
 from mcp_remote_py.transports.headers import HeaderSource
-from mcp_remote_py.transports.http import HttpClient
 from mcp_remote_py.url import ServerUrl
 from tests.peers.wild_server import WildServer
 

@@ -9,19 +9,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_remote_py.errors import MAX_EXCERPT_LENGTH, ExchangeError, Refused, SessionLost, Unusable
+from mcp_remote_py.errors import (
+    EVIDENCE_BYTES,
+    MAX_EXCERPT_LENGTH,
+    ExchangeError,
+    Refused,
+    SessionLost,
+    Unusable,
+    excerpt,
+)
 from mcp_remote_py.jsonrpc import Message
 from mcp_remote_py.parsing import parse_message
 from mcp_remote_py.transports.refusal import (
-    EVIDENCE_BYTES,
     MAX_RETRY_AFTER,
-    excerpt,
     explain_content,
     explain_refusal,
-    parse_retry_after,
 )
 
-NOW = datetime(2026, 7, 28, 12, 0, 0, tzinfo=UTC)
+NOW = datetime(2026, 7, 28, 12, 0, 0, tzinfo=UTC).timestamp()
 WHERE = "https://example.com/mcp"
 REQUEST = parse_message(b'{"id":7,"method":"tools/call"}')
 
@@ -208,6 +213,10 @@ def test_a_lost_session_has_its_sentence() -> None:
 # ------------------------------------------------------------------------- Retry-After
 
 
+def wait_after(value: bytes | None) -> float | None:
+    return explain(429, headers={} if value is None else {b"retry-after": value}).retry_after
+
+
 @pytest.mark.promise("L5")
 @pytest.mark.parametrize(
     ("value", "seconds"),
@@ -243,7 +252,7 @@ def test_a_lost_session_has_its_sentence() -> None:
     ],
 )
 def test_retry_after_is_a_delay_or_a_date(value: bytes | None, seconds: float | None) -> None:
-    assert parse_retry_after(value, NOW) == seconds
+    assert wait_after(value) == seconds
 
 
 date_pieces = st.sampled_from(
@@ -257,7 +266,7 @@ date_pieces = st.sampled_from(
 @pytest.mark.promise("L5")
 @given(st.binary(max_size=30) | st.lists(date_pieces, max_size=12).map(b"".join))
 def test_any_retry_after_is_a_bounded_wait_or_none(value: bytes) -> None:
-    seconds = parse_retry_after(value, NOW)
+    seconds = wait_after(value)
     assert seconds is None or 0.0 <= seconds <= MAX_RETRY_AFTER
 
 

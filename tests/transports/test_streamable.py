@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 from mcp_remote_py.errors import Interrupted, NotSent, SessionLost, Unusable
 from mcp_remote_py.jsonrpc import Message
 from mcp_remote_py.parsing import parse_message
-from mcp_remote_py.transports import streamable
+from mcp_remote_py.transports.standalone_stream import LISTEN_PATIENCE
 from mcp_remote_py.transports.streamable import StreamableChannel
 from tests.fakes import FakeClock, encode, encode_notification, encode_request, run, until
 from tests.peers.wild_server import (
@@ -49,7 +50,7 @@ class Scene:
         self._random = random
         self.channel: StreamableChannel
 
-    async def connect(self) -> None:
+    async def connect(self, listen_patience: float = LISTEN_PATIENCE) -> None:
         def lose() -> None:
             self.lost += 1
 
@@ -61,6 +62,7 @@ class Scene:
             lambda: self._random,
             1 << 20,
             end_patience=0.2,
+            listen_patience=listen_patience,
         )
 
     async def begin(self) -> None:
@@ -238,10 +240,8 @@ def test_what_makes_a_server_ask_waits_for_the_stream_of_its_questions(
 
 
 @pytest.mark.promise("L5")
-def test_a_stream_that_never_opens_holds_up_one_call_once(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(streamable, "LISTEN_PATIENCE", 0.05)
+def test_a_stream_that_never_opens_holds_up_one_call_once() -> None:
+    patience = 2.0
     answer = threading.Event()
 
     def hold(exchange: Exchange) -> None:
@@ -250,10 +250,15 @@ def test_a_stream_that_never_opens_holds_up_one_call_once(
 
     async def play(stage: Scene) -> None:
         stage.server.always("GET", hold)
+        await stage.channel.aclose()
+        await stage.connect(patience)
         await stage.begin()
+        begun = time.monotonic()
         await stage.channel.send(CALL)
-        monkeypatch.setattr(streamable, "LISTEN_PATIENCE", 3600.0)
-        await stage.channel.send(CALL)
+        held = time.monotonic() - begun
+        async with asyncio.timeout(patience):
+            await stage.channel.send(CALL)
+        assert held >= patience
         answer.set()
 
     scene(play)

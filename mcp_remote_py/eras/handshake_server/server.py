@@ -13,6 +13,7 @@ import msgspec
 
 from mcp_remote_py.eras import envelope as meta
 from mcp_remote_py.eras.capabilities import cross_capabilities
+from mcp_remote_py.eras.era_detection import UNSUPPORTED_VERSION
 from mcp_remote_py.eras.handshake_server.effects import (
     Effect,
     ToHost,
@@ -26,7 +27,6 @@ from mcp_remote_py.eras.handshake_server.own_ids import RequestMaker, is_own
 from mcp_remote_py.eras.handshake_server.subscriptions import Subscriptions
 from mcp_remote_py.eras.modern_server import LOG_LEVELS
 from mcp_remote_py.eras.results import complete_result
-from mcp_remote_py.eras.verdict import UNSUPPORTED_VERSION
 from mcp_remote_py.json_text import Members, encode, read_members, read_text
 from mcp_remote_py.jsonrpc import (
     INVALID_PARAMS,

@@ -11,14 +11,14 @@ import pytest
 from mcp.shared.inbound import decode_header_value
 
 from mcp_remote_py.eras.envelope import names_its_version
+from mcp_remote_py.eras.metadata_headers import MetadataHeaders
 from mcp_remote_py.eras.parameters import ParameterHeaders
-from mcp_remote_py.eras.passthrough import Stamp
 from mcp_remote_py.parsing import parse_message
 
 VERSION = "io.modelcontextprotocol/protocolVersion"
 META = b'"_meta":{"%b":"2026-07-28"}' % VERSION.encode()
 LEGACY = [(b"mcp-protocol-version", b"2025-06-18")]
-metadata_headers = Stamp(ParameterHeaders()).headers
+metadata_headers = MetadataHeaders(ParameterHeaders()).headers
 
 
 def headers_of(

@@ -1,4 +1,4 @@
-"""Same era on both sides: the bytes go as they came; only the transport's metadata is stamped.
+"""The headers that repeat a message's own metadata; the bytes of the message go as they came.
 
 MCP 2025-06-18 and later want the negotiated version in `MCP-Protocol-Version`; 2026-07-28 wants
 the version each request names for itself, `Mcp-Method`, `Mcp-Name` for what it addresses, and
@@ -24,7 +24,7 @@ _ADDRESS_MEMBER = {
 }
 
 
-class Stamp:
+class MetadataHeaders:
     """Writes the headers that repeat a message's metadata."""
 
     def __init__(self, parameters: ParameterHeaders) -> None:

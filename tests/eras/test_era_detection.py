@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from mcp.shared.inbound import ERROR_CODE_HTTP_STATUS
 from mcp_types import jsonrpc as sdk
 
-from mcp_remote_py.eras import verdict
-from mcp_remote_py.eras.verdict import (
+from mcp_remote_py.eras import era_detection
+from mcp_remote_py.eras.era_detection import (
     Era,
     error_code,
     is_modern_error,
@@ -51,9 +51,9 @@ def unsupported(supported: bytes, code: int = -32022) -> Message:
 
 
 def test_the_codes_are_those_of_the_sdk() -> None:
-    assert verdict.HEADER_MISMATCH == sdk.HEADER_MISMATCH
-    assert verdict.MISSING_CAPABILITY == sdk.MISSING_REQUIRED_CLIENT_CAPABILITY
-    assert verdict.UNSUPPORTED_VERSION == sdk.UNSUPPORTED_PROTOCOL_VERSION
+    assert era_detection.HEADER_MISMATCH == sdk.HEADER_MISMATCH
+    assert era_detection.MISSING_CAPABILITY == sdk.MISSING_REQUIRED_CLIENT_CAPABILITY
+    assert era_detection.UNSUPPORTED_VERSION == sdk.UNSUPPORTED_PROTOCOL_VERSION
 
 
 # ------------------------------------------------------------------------- reading
@@ -311,7 +311,7 @@ def test_every_failure_has_a_verdict_and_only_a_status_of_the_table_is_legacy(
     if kind is WrongEra:
         assert era is Era.LEGACY
     elif era is not Era.MODERN:
-        assert (era is Era.LEGACY) is (status in verdict.MISMATCH_STATUS)
+        assert (era is Era.LEGACY) is (status in era_detection.MISMATCH_STATUS)
 
 
 @pytest.mark.parametrize(

@@ -27,8 +27,7 @@ from mcp_remote_py.errors import (
 from mcp_remote_py.parsing import parse_message
 from mcp_remote_py.redact import Secret
 from mcp_remote_py.settings.network import Timeouts, Tls
-from mcp_remote_py.settings.urls import parse_server_url
-from mcp_remote_py.transports.http import MAX_ATTEMPTS, HttpClient, is_upgrade
+from mcp_remote_py.transports.client import MAX_ATTEMPTS, HttpClient
 from mcp_remote_py.url import ServerUrl
 from tests.fakes import run
 from tests.peers.wild_server import (
@@ -437,28 +436,6 @@ def test_upgrade_to_another_port_is_not_followed(
     assert f"another place, {secure.url}" in error.cause
     assert "config entry" in error.hint
     assert secure.shown == []
-
-
-@pytest.mark.report("S14")
-@pytest.mark.parametrize(
-    ("url", "following", "is_one"),
-    [
-        ("http://h/mcp", "https://h/other", True),
-        ("http://h:8080/", "https://h/", True),
-        ("http://h:8080/", "https://h:8080/", True),
-        ("http://h:8080/", "https://H:443/", True),
-        ("http://h/", "https://h:80/", True),
-        ("http://h/", "https://h:8443/", False),
-        ("http://h:8080/", "https://h:8443/", False),
-        ("http://h/", "https://h.example/", False),
-        ("http://h/", "https://a.h/", False),
-        ("https://h/", "http://h/", False),
-        ("https://h:8443/", "https://h/", False),
-        ("http://h:443/", "http://h/", False),
-    ],
-)
-def test_what_is_an_upgrade(url: str, following: str, is_one: bool) -> None:
-    assert is_upgrade(parse_server_url(url, True), parse_server_url(following, True)) is is_one
 
 
 @pytest.mark.report("S7")

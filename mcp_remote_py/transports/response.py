@@ -1,0 +1,219 @@
+"""An HTTP answer whose body is read as it comes: its bytes, its events, the evidence of a refusal.
+
+What it holds counts against the `Intake` until it is closed, and its connection goes back then.
+Must not know why the request was sent, or what the answer means for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator
+from typing import TypeVar, cast
+
+from mcp_remote_py.bounds import (
+    FEW_LINES,
+    LINES_BYTES,
+    MAX_REFUSAL_BYTES,
+    TURN_BYTES,
+    Growing,
+    open_body,
+)
+from mcp_remote_py.errors import EVIDENCE_BYTES, ExchangeError, Unusable
+from mcp_remote_py.net.exchange import Connection
+from mcp_remote_py.net.http1 import ResponseReader
+from mcp_remote_py.net.lanes import Lanes
+from mcp_remote_py.net.mapping import explain
+from mcp_remote_py.settings.network import Timeouts
+from mcp_remote_py.transports.intake import Intake
+from mcp_remote_py.transports.refusal import (
+    ANSWER_TYPES,
+    EVENT_STREAM,
+    media_type,
+)
+from mcp_remote_py.transports.sse import Event, EventDecoder
+
+T = TypeVar("T")
+
+EVIDENCE_TIMEOUT = 5.0
+"""Seconds spent on reading the body of a refusal; on each piece of one that may be an answer."""
+
+
+class Response:
+    """An answer whose body has not been read. Must be closed."""
+
+    def __init__(
+        self,
+        answer: ResponseReader,
+        lane: Connection,
+        lanes: Lanes[Connection],
+        intake: Intake,
+        timeouts: Timeouts,
+    ) -> None:
+        self._lane = lane
+        self._lanes = lanes
+        self._intake = intake
+        self._closed = False
+        self._taken = False
+        self._evidence: bytes | None = None
+        self.is_whole = True
+        """Whether `read_evidence` did not leave anything of the body."""
+        self.status = answer.status
+        self.headers: dict[bytes, bytes] = {}
+        for name, value in answer.headers:
+            # RFC 9110 §5.3: lines of one name are one list; of others, two are a fault.
+            joins = name in _LISTS and name in self.headers
+            self.headers[name] = b"%b, %b" % (self.headers[name], value) if joins else value
+        self.content_type = media_type(self.headers)
+        is_stream = self.content_type == EVENT_STREAM
+        self._patience = timeouts.stream if is_stream else timeouts.body
+        self._coding = self.headers.get(b"content-encoding", b"")
+        self._share = intake.open(intake.limit if self._coding else self._length(intake.limit))
+
+    def _length(self, otherwise: int) -> int:
+        """Bytes of the body as it is announced."""
+        length = self.headers.get(b"content-length", b"")
+        return int(length) if length.isdigit() and len(length) < 20 else otherwise
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """The body as it comes, decoded; the loop breathes between its pieces.
+
+        Raises:
+            Interrupted: it broke off.
+            Unusable: it is compressed in a way nobody asked for.
+        """
+        self._taken = True
+        decoder = open_body(self._coding, "The server") if self._coding else None
+        try:
+            async for piece in self._lane.pieces(self._patience):
+                if piece and decoder is None:
+                    yield piece
+                elif piece and decoder is not None:
+                    for made in decoder.feed(piece):
+                        yield made
+                        await self._share.work(len(made))
+                await self._share.work(self._lane.taken)
+            if decoder is not None:
+                decoder.end()
+        except ExchangeError:
+            raise
+        except Exception as error:
+            raise explain(error, sent=True) from error
+
+    async def events(
+        self, decoder: EventDecoder, drain: Callable[[], Awaitable[None]]
+    ) -> AsyncIterator[Event]:
+        """The events of the body as they come.
+
+        Each is let go, and room is made for the next, when the host has taken it. Raises what
+        `chunks` and the decoder raise.
+        """
+        try:
+            async for chunk in self.chunks():
+                lines = chunk.count(b"\n") + chunk.count(b"\r")
+                size = TURN_BYTES if lines < FEW_LINES else LINES_BYTES
+                for start in range(0, len(chunk), size):
+                    piece = chunk[start : start + size]
+                    for event in decoder.feed(piece):
+                        yield event
+                        await drain()
+                        await self._share.work(len(event.data))
+                    await self._share.hold(decoder.pending)
+                    await self._share.work(_LINES_COST * len(piece))
+        finally:
+            decoder.drop()
+
+    async def read(self, limit: int) -> bytes:
+        """The whole body without blanks at its end; it counts as held until this is closed.
+
+        Raises:
+            Unusable: it is larger than `limit` bytes.
+            Interrupted: it broke off.
+        """
+        if self._length(0) > limit:
+            raise _too_large(limit)
+        body = Growing(self._share.claim)
+        try:
+            async for piece in self.chunks():
+                size = body.size + len(piece)
+                if size > limit:
+                    raise _too_large(limit)
+                await self._share.hold(size)
+                body.write(piece)
+            self._share.complete()
+            body.cut_blanks()
+            return body.take()
+        finally:
+            body.drop()
+
+    async def read_evidence(self, limit: int = 0) -> bytes:
+        """The first bytes of a refusal's body: what comes soon, without errors.
+
+        More of what may be an answer, up to `limit`, where one is looked for. Nothing where the
+        body was read before in another way: then it was empty of anything to quote.
+        """
+        if self._evidence is None:
+            self._evidence = b"" if self._taken or self._closed else await self._read_soon(limit)
+        return self._evidence
+
+    async def _read_soon(self, limit: int) -> bytes:
+        may_be_answer = limit > 0 and self.content_type in ANSWER_TYPES
+        most = min(limit, MAX_REFUSAL_BYTES) if may_be_answer else EVIDENCE_BYTES
+        body = Growing(min(self._share.claim, most))
+        clock = asyncio.get_running_loop()
+        self.is_whole = False
+        try:
+            async with asyncio.timeout(EVIDENCE_TIMEOUT) as patience:
+                async for piece in self.chunks():
+                    kept = piece[: most - body.size]
+                    await self._share.hold(body.size + len(kept))
+                    body.write(kept)
+                    if may_be_answer:
+                        patience.reschedule(clock.time() + EVIDENCE_TIMEOUT)
+                    if body.size >= most:
+                        break
+                else:
+                    self.is_whole = True
+        except (ExchangeError, TimeoutError):
+            pass  # the status alone is evidence enough
+        try:
+            return body.take()
+        finally:
+            body.drop()
+
+    async def breathe(self) -> None:
+        """A slice of what came was worked at: lets the loop see to everything else now and then."""
+        await self._intake.breathe()
+
+    async def work_at(self, steps: Generator[None, None, T]) -> T:
+        """The outcome of work that is done in steps; the loop breathes between them."""
+        while True:
+            try:
+                next(steps)
+            except StopIteration as end:
+                return cast("T", end.value)
+            await self.breathe()
+
+    async def aclose(self) -> None:
+        """Gives the connection back, or drops it when the body was not read to its end.
+
+        Does so once: a lane given twice would carry two exchanges at a time.
+        """
+        if self._closed:
+            return
+        self._closed = True
+        self._share.release()
+        self._lanes.give(self._lane)
+
+
+_LINES_COST = 4
+"""How much more a byte costs that may be a line than one that is only kept."""
+
+_LISTS = frozenset({b"www-authenticate", b"content-encoding"})
+"""Header fields whose lines are read as one."""
+
+
+def _too_large(limit: int) -> Unusable:
+    return Unusable(
+        f"The server's answer is larger than {limit} bytes.",
+        hint="Raise the limit with --max-message-size.",
+    )

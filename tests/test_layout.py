@@ -1,0 +1,66 @@
+"""The package as a reader meets it: a name has one meaning, and a file can be read alone.
+
+Reads source text alone. Must not import mcp_remote_py.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+PACKAGE = Path(__file__).parent.parent / "mcp_remote_py"
+
+MAX_LINES = 450
+"""Of a file; one with more says why it is not two, in a sentence that begins with `REASON`."""
+
+REASON = "One file: "
+
+MEANT_TWICE = {
+    "logger": "a module's own, by convention",
+    "main": "where a process begins: the command, and the one that renews tokens",
+    "T": "a type variable: it has no meaning of its own",
+    "E": "the same, for an error",
+}
+"""Names that are defined in several modules, each for a reason."""
+
+
+def sources() -> list[Path]:
+    found = sorted(PACKAGE.rglob("*.py"))
+    assert len(found) > 100
+    return found
+
+
+def public_names(path: Path) -> Iterator[str]:
+    """What a module defines at its top level: classes, functions, constants, types."""
+    for node in ast.parse(path.read_text("utf-8")).body:
+        match node:
+            case ast.ClassDef() | ast.FunctionDef() | ast.AsyncFunctionDef():
+                names = [node.name]
+            case ast.Assign():
+                found = [part for target in node.targets for part in ast.walk(target)]
+                names = [part.id for part in found if isinstance(part, ast.Name)]
+            case ast.AnnAssign(target=ast.Name(id=name)):
+                names = [name]
+            case _:
+                names = []
+        yield from (name for name in names if not name.startswith("_"))
+
+
+def test_a_public_name_has_one_meaning_in_the_package() -> None:
+    homes = defaultdict[str, set[str]](set)
+    for path in sources():
+        for name in public_names(path):
+            homes[name].add(path.relative_to(PACKAGE).as_posix())
+    twice = {name: sorted(paths) for name, paths in homes.items() if len(paths) > 1}
+    assert {name: twice[name] for name in twice.keys() - MEANT_TWICE} == {}
+    assert MEANT_TWICE.keys() - twice == set(), "these are exceptions no longer"
+
+
+def test_a_long_file_says_why_it_is_one() -> None:
+    for path in sources():
+        text = path.read_text("utf-8")
+        words = " ".join((ast.get_docstring(ast.parse(text)) or "").split())
+        is_long = len(text.splitlines()) > MAX_LINES
+        assert (REASON in words) is is_long, path
