@@ -218,7 +218,7 @@ def test_tokens_that_could_not_be_stored_are_not_spent_by_others(
     first.wait_logged("The sign-in will not outlive this process: ")
     second = stage.host()
     text = refusal(second, "could not store")
-    assert "mended" in text
+    assert "repair it" in text
     assert works(first.request("tools/call", CALL))
     stage.heal()
     wait_until_stored(first)
