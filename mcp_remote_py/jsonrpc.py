@@ -40,9 +40,6 @@ LOCAL_ERROR = -31000
 """Ours: no server's error can be mistaken for it, because MCP keeps errors of the peer at and
 below -32000 (2026-07-28, basic/index, "Error Codes")."""
 
-MAX_DIGITS = 4300
-"""Of a number that Python makes of a text (`sys.int_info.default_max_str_digits`)."""
-
 Payload = bytes | msgspec.Raw | Tree
 """JSON text, or the members of an object."""
 
@@ -264,12 +261,10 @@ def decode_id(raw_id: bytes) -> Hashable:
     Raises:
         InvalidMessage: it is neither string, number nor null.
     """
-    if raw_id.isdigit():
-        return int(raw_id) if len(raw_id) <= MAX_DIGITS else raw_id
     if raw_id[:1] in b"[{tf":
         raise InvalidMessage("An id must be a string or a number.", code=INVALID_REQUEST)
     try:
-        return json.loads(raw_id)
+        return int(raw_id) if raw_id.isdigit() else json.loads(raw_id)
     except ValueError:
         return raw_id  # more digits than Python converts: only its own spelling is the same id
 
@@ -305,19 +300,19 @@ def make_notification(method: str, params: Payload = b"") -> Message:
 
 def make_result(raw_id: bytes, result: Payload) -> Message:
     """A result answer to the request with this id."""
-    pieces, payload = _spell(b'{"jsonrpc":"2.0","id":%b' % raw_id, "result", result)
+    pieces, payload = _spell(b'{"jsonrpc":"2.0","id":%b' % (raw_id or b"null"), "result", result)
     return Message(Kind.RESPONSE, pieces, raw_id=raw_id, payload=payload)
 
 
 def make_error(raw_id: bytes | None, code: int, text: str) -> Message:
     """An error answer of ours to the request with this id (`null` where it is unknown)."""
     words = json.dumps(one_line(text), ensure_ascii=False).encode()
-    return pass_error(raw_id or b"null", b'{"code":%d,"message":%b}' % (code, words))
+    return pass_error(raw_id or b"", b'{"code":%d,"message":%b}' % (code, words))
 
 
 def pass_error(raw_id: bytes, error: Payload) -> Message:
     """An error answer to the request with this id, with the error of another answer."""
-    pieces, payload = _spell(b'{"jsonrpc":"2.0","id":%b' % raw_id, "error", error)
+    pieces, payload = _spell(b'{"jsonrpc":"2.0","id":%b' % (raw_id or b"null"), "error", error)
     return Message(Kind.RESPONSE, pieces, raw_id=raw_id, payload=payload, is_error=True)
 
 

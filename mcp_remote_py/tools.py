@@ -108,12 +108,12 @@ class ToolCatalog:
         self._take_hints([tool for _, tool in listed if tool is not None])
         if not self._rules.restrict:
             return answer
-        if answer.is_long:
-            logger.warning(_TOO_LONG_LIST)
-            return make_result(answer.raw_id, _NO_TOOLS)
         if answer.is_error:
             fits = _is_unambiguous(answer, _ANSWER - {"result"})
             return answer if fits else pass_error(answer.raw_id, answer.error)
+        if answer.is_long:
+            logger.warning(_TOO_LONG_LIST)
+            return make_result(answer.raw_id, _NO_TOOLS)
         shown = (bytes(raw) for raw, tool in listed if tool and self._shows(raw, tool))
         tools = msgspec.Raw(b"[%b]" % b",".join(shown))
         result = {**_take_unambiguous(answer.result, _TOOLS), "tools": tools}
@@ -165,6 +165,8 @@ class ToolCatalog:
 
 def _read_tools(answer: Message) -> list[msgspec.Raw]:
     """Those in the list; none of an error, or of what is not one that we know."""
+    if answer.is_error:
+        return []
     try:
         return _decode_list(answer.members["tools"])
     except (*UNREADABLE, KeyError):

@@ -793,3 +793,34 @@ def test_a_long_text_that_is_not_a_message_is_refused(
         read_in_steps(text % (b"x" * LONG_BYTES))
     assert words in caught.value.cause
     assert caught.value.raw_id == raw_id
+
+
+@pytest.mark.promise("R1", "R2")
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"jsonrpc":"2.0","result":{"content":[{"type":"text","text":"%b"}],'
+        rb'"structuredContent":{"t":"abc\ud83d"}},"id":7}',
+        b'{"id":7,"method":"x","params":{"arguments":{"text":"%b","o":{"a":"\\ud83d"}},"_":1}}',
+        rb'{"result":{"x\ud800":1,"y":"%b"},"id":7}',
+    ],
+)
+def test_a_long_message_is_read_as_its_short_twin(line: bytes) -> None:
+    short = parse_message(line % b"x")
+    ((long,), _) = read_in_steps(line % (b"x" * MAX_MENDED_AT_ONCE))
+    assert long.raw == line % (b"x" * MAX_MENDED_AT_ONCE)
+    assert (long.key, long.kind, long.method) == (short.key, short.kind, short.method)
+    assert list(long.members) == list(short.members)
+    assert list(long.arguments) == list(short.arguments)
+    assert long.payload_names() == short.payload_names()
+
+
+@pytest.mark.parametrize("raw_id", [b"1" * 5000, b"0", b"12", b"1.0", b'"1"'])
+def test_an_id_is_read_whatever_its_length(raw_id: bytes) -> None:
+    message = parse_message(b'{"id":%b,"method":"x"}' % raw_id)
+    assert message.raw_id == raw_id
+    assert message.key in (
+        int(raw_id) if len(raw_id) < 9 and raw_id.isdigit() else raw_id,
+        1.0,
+        "1",
+    )

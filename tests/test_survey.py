@@ -191,6 +191,34 @@ def test_members_inside_are_not_given_where_they_are_not_an_object_or_many() -> 
     assert [name for name, _ in layout.members.places] == ["a", "b", "c", "d", "d", "e", "e"]
 
 
+@pytest.mark.promise("R1", "R8")
+@given(seed=st.integers(0, 2**40), slice_bytes=st.sampled_from([16, 17, 23, 40, 64]))
+@settings(max_examples=often(200, 3000), deadline=None)
+def test_what_has_to_be_mended_inside_is_found_as_well(seed: int, slice_bytes: int) -> None:
+    maker = Maker(seed)
+    inside = maker.with_lone(maker.text())
+    text = b'{"a":{"b":%b,"c":"abb%b"},"id":1,"a2":{"b%b":{"b":"%b"},"z":0}}' % (
+        *(inside, LONE, LONE, LONE),
+    )
+    layout, _ = take(survey_object(text, mend, {"a": {"b": {}}, "a2": {}}, slice_bytes))
+    expected = decode_whole(mend(text))
+    assert members_of(text, layout) == {name: bytes(one) for name, one in expected.items()}
+    assert [name for name, _ in inner_of(text, layout, "a2") or []] == [
+        *(decode_whole(expected["a2"])),
+    ]
+
+
+@pytest.mark.parametrize(
+    "inside", [b"[,%b1]", b'{ ,%b"a":1}', b"[1,,%b2]", b'{"a":1,%b}', b"[1,%b]", b'{"a":,%b1}']
+)
+def test_a_comma_without_a_value_is_refused_wherever_a_slice_ends(inside: bytes) -> None:
+    for blanks in (0, 10, 3000, 70_000):
+        text = b'{"a":{"x":%b},"b":%b}' % ((inside % (b" " * blanks),) * 2)
+        for slice_bytes in (16, 1000, SURVEY_BYTES):
+            with pytest.raises(msgspec.DecodeError):
+                take(survey_object(text, mend, {"a": {}}, slice_bytes))
+
+
 LONG: dict[str, bytes] = {
     "one string": b'"' + b"x" * 3_000_000 + b'"',
     "characters of two bytes": b'"' + "é".encode() * 1_500_000 + b'"',

@@ -501,3 +501,12 @@ def test_of_a_list_that_is_too_long_to_be_judged_nothing_is_shown(
         "The server's list of tools is longer than 4 MiB: with --allow-tool, --ignore-tool or "
         "--read-only none of it is shown."
     ]
+
+
+@pytest.mark.report("S10")
+def test_an_error_teaches_nothing_of_tools() -> None:
+    tools = catalog(read_only=True)
+    tool = b'{"name":"rm","annotations":{"readOnlyHint":true}}'
+    answer = parse_message(b'{"id":1,"error":{"code":-1,"message":"x","tools":[%b]}}' % tool)
+    assert tools.learn(answer) is answer
+    assert not tools.allows("rm")

@@ -51,5 +51,5 @@ async def relearn(
 
 
 def _make_list_request(call: Message, page: int, params: Members) -> Message:
-    raw_id = b'"mcp-remote-py/tools/%d/%b"' % (page, call.raw_id.replace(b'"', b""))
+    raw_id = b'"mcp-remote-py/tools/%d/%b"' % (page, call.raw_id.hex().encode())
     return make_request(raw_id, "tools/list", params)

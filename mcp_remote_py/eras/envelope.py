@@ -27,6 +27,10 @@ _VERSION_TRACE = b"protocolVersion"
 """In every message of the modern era, whether it writes the slash before it as it is or escaped."""
 
 
+MAX_META_BYTES = 256 * 1024
+"""Of a `_meta` that is looked into; a longer one says nothing, and is not passed to another era."""
+
+
 class Envelope(msgspec.Struct, frozen=True):
     """What a modern request says of the client; JSON text is empty where it says nothing."""
 
@@ -52,7 +56,7 @@ def _read(message: Message) -> Envelope | None:
         return None
     if not message.is_long and _VERSION_TRACE not in message.raw:
         return None  # of most; in a longer one it takes longer to look for it
-    meta = read_members(message.members.get("_meta", b"")) or {}
+    meta = _read_meta(message.members.get("_meta", b"")) or {}
     version = read_string(meta.get(VERSION))
     if version is None:
         return None  # the word is somewhere in the payload, or not what it should be
@@ -62,6 +66,10 @@ def _read(message: Message) -> Envelope | None:
         capabilities=bytes(meta.get(CAPABILITIES, b"")),
         log_level=_read_level(meta.get(LOG_LEVEL)),
     )
+
+
+def _read_meta(meta: msgspec.Raw | bytes) -> Members | None:
+    return read_members(meta) if memoryview(meta).nbytes <= MAX_META_BYTES else None
 
 
 def _read_level(value: msgspec.Raw | None) -> str:
@@ -90,7 +98,7 @@ def put_meta(message: Message, meta: Mapping[str, msgspec.Raw]) -> Payload:
 
 def add_meta(present: msgspec.Raw | bytes, meta: Mapping[str, msgspec.Raw]) -> msgspec.Raw:
     """A `_meta` with these members beside those that are there."""
-    return msgspec.Raw(encode((read_members(present) or {}) | dict(meta)))
+    return msgspec.Raw(encode((_read_meta(present) or {}) | dict(meta)))
 
 
 def take_meta(message: Message, names: Collection[str]) -> Members | None:
@@ -98,7 +106,7 @@ def take_meta(message: Message, names: Collection[str]) -> Members | None:
 
     None where nothing has to be taken.
     """
-    meta = read_members(message.members.get("_meta", b""))
+    meta = _read_meta(message.members.get("_meta", b""))
     if not meta or meta.keys().isdisjoint(names):
         return None
     members = dict(message.members)

@@ -70,7 +70,7 @@ class ParameterHeaders:
 
         One that is longer than `LONG_BYTES` is not looked into.
         """
-        if answer.is_long or not (self._marks or _MARK_TRACE in answer.raw):
+        if answer.is_error or answer.is_long or not (self._marks or _MARK_TRACE in answer.raw):
             return answer  # most servers mark nothing, and their lists are long
         try:
             tools = _decode_list(answer.members["tools"])

@@ -93,11 +93,11 @@ class AskedByHost:
         if asked.cancelled:
             self.close(asked)  # nobody waits for it (MCP, "Cancellation")
             return
-        logger.warning("%s failed: %s", asked.message, error.sentence())
         if asked.stood_in is not None:
             self.close(asked)
             asked.stood_in(error)
             return
+        logger.warning("%s failed: %s", asked.message, error.sentence())
         # The last line of defence, as in the log; the server's own answer is not ours to change.
         text = scrub_known(error.sentence())
         if error.body is None:

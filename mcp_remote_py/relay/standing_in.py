@@ -73,11 +73,13 @@ class StandingIn:
         asked.stood_in = lambda error: self.fail(asked, error)
         self._say(make_result(asked.message.raw_id, self._stand_in.greet()))
         for waiting in self._asked:
-            if self.answer(waiting) and waiting.task is not None:
-                waiting.task.cancel()
+            task = waiting.task
+            if self.answer(waiting) and task is not None:
+                task.cancel()
 
     def fail(self, asked: Asked, error: ExchangeError) -> None:
         """The host was answered: those that wait for the session hear it, later ones begin one."""
+        logger.warning("%s failed: %s", asked.message, error.sentence())
         self._recovery.is_lost = True
         asked.settle(error)
 

@@ -14,7 +14,7 @@ import stat
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 from mcp_remote_py.channel import OnLine, Piece
 from mcp_remote_py.transports.line_splitter import TurnTaker
@@ -175,7 +175,7 @@ class NonBlockingWriter:
         self._on_broken = on_broken
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[tuple[memoryview, int]] = deque()
-        """What is left of each line, and how long it was; a large one and its end are several."""
+        """What is left of each line in pieces, with the last one how long the line was."""
         self._size = 0
         self._broken = False
         self._room = asyncio.Event()
@@ -188,10 +188,16 @@ class NonBlockingWriter:
         """Takes a line; its end is added."""
         if self._broken:
             return
-        for view in _with_end(pieces):
+        views = _with_end(pieces)
+        size = sum(map(len, views))
+        is_noted = False
+        for view in views:
             left = view if self._waiting else self._write_now(view)
             if left:
-                self._keep(left, len(view))
+                if not is_noted:
+                    self._note(size)
+                    is_noted = True
+                self._waiting.append((left, size if view is views[-1] else 0))
 
     def _write_now(self, view: memoryview) -> memoryview:
         try:
@@ -206,13 +212,13 @@ class NonBlockingWriter:
             return view[:0]
         return view
 
-    def _keep(self, view: memoryview, size: int) -> None:
-        if len(view) > PIPE_BYTES:
+    def _note(self, size: int) -> None:
+        """Something of a line of that size has to wait."""
+        if size > PIPE_BYTES:
             _widen_pipe(self._descriptor)
         if not self._waiting:
             self._loop.add_writer(self._descriptor, self._write_more)
             self._empty.clear()
-        self._waiting.append((view, size))
         self._size += size
         if self._size > UNWRITTEN_BYTES:
             self._room.clear()
@@ -257,13 +263,21 @@ class NonBlockingWriter:
         await self._empty.wait()
 
 
-def _with_end(pieces: Sequence[Piece]) -> Iterator[memoryview]:
-    """What to write of a line: one piece where it is short, and no copy of a long one."""
-    views = [*map(memoryview, pieces), memoryview(b"\n")]
-    if sum(map(len, views)) <= READ_BYTES:
-        yield memoryview(b"".join(views))
-    else:
-        yield from views
+def _with_end(pieces: Sequence[Piece]) -> list[memoryview]:
+    """What to write of a line: its short pieces together, and no copy of a long one."""
+    views: list[memoryview] = []
+    short: list[memoryview] = []
+    size = 0
+    for view in (*map(memoryview, pieces), memoryview(b"\n")):
+        if size + len(view) > READ_BYTES and short:
+            views.append(memoryview(b"".join(short)))
+            short, size = [], 0
+        if len(view) > READ_BYTES:
+            views.append(view)
+        else:
+            short.append(view)
+            size += len(view)
+    return [*views, memoryview(b"".join(short))] if short else views
 
 
 class ThreadWriter:
@@ -273,7 +287,8 @@ class ThreadWriter:
         self._descriptor = descriptor
         self._on_broken = on_broken
         self._loop = asyncio.get_running_loop()
-        self._lines: deque[memoryview] = deque()
+        self._lines: deque[tuple[memoryview, int]] = deque()
+        """As `NonBlockingWriter` has it."""
         self._size = 0
         self._broken = False
         self._changed = threading.Condition()
@@ -288,9 +303,10 @@ class ThreadWriter:
         with self._changed:
             if self._broken:
                 return
-            views = list(_with_end(pieces))
-            self._lines.extend(views)
-            self._size += sum(map(len, views))
+            views = _with_end(pieces)
+            size = sum(map(len, views))
+            self._lines.extend((view, size if view is views[-1] else 0) for view in views)
+            self._size += size
             self._empty.clear()
             if self._size > UNWRITTEN_BYTES:
                 self._room.clear()
@@ -301,16 +317,15 @@ class ThreadWriter:
             with self._changed:
                 while not self._lines:
                     self._changed.wait()
-                line = self._lines[0]
+                view, size = self._lines[0]
             try:
-                view = line
                 while view:
                     view = view[os.write(self._descriptor, view) :]
             except OSError:
                 self._broken = True
             with self._changed:
                 self._lines.popleft()
-                self._size -= len(line)
+                self._size -= size
                 if self._broken:
                     self._lines.clear()
                     self._size = 0

@@ -252,6 +252,15 @@ def test_a_long_request_is_known_again_by_what_can_be_seen_of_it() -> None:
     }
 
 
+@pytest.mark.promise("E3")
+def test_a_request_of_very_many_values_is_bound_to_its_state_as_well() -> None:
+    session = Session()
+    many = "x" + "," * 60_000
+    asked = session.suspend(1, "a" + many)
+    error = session.retry(2, asked, "b" + many)["error"]
+    assert "belongs to another request" in error["message"]
+
+
 def test_a_timer_ends_nobody_who_came_back() -> None:
     session = Session()
     session.retry(2, session.suspend(1))

@@ -546,3 +546,9 @@ def test_a_number_nobody_can_build_hides_no_mark(number: bytes) -> None:
 @pytest.mark.parametrize("number", UNBUILDABLE)
 def test_a_number_goes_into_the_header_as_it_stands(number: bytes) -> None:
     assert learned_with().headers(call_with(b'{"r":%b}' % number)) == [(b"Mcp-Param-R", number)]
+
+
+def test_an_error_is_not_a_list_whatever_is_in_it() -> None:
+    line = b'{"id":1,"error":{"code":-1,"message":"x","tools":[{"name":"t","inputSchema":'
+    answer = parse_message(line + b'{"x-mcp-header":"a"}}]}}')
+    assert ParameterHeaders().learn(answer) is answer

@@ -15,6 +15,7 @@ from collections.abc import Callable, Hashable, Iterator
 
 import msgspec
 
+from mcp_remote_py.bounds import has_few_parts
 from mcp_remote_py.eras import envelope as meta
 from mcp_remote_py.eras.capabilities import INPUT_CAPABILITY
 from mcp_remote_py.eras.conversation import ASKS_BACK
@@ -291,7 +292,7 @@ def _plain_params(message: Message) -> Payload:
 
 def _salient(message: Message) -> bytes:
     """What makes two tries the same request: method, address and arguments."""
-    if message.size <= MAX_COMPARED_BYTES:
+    if message.size <= MAX_COMPARED_BYTES and has_few_parts(message.params):
         params = decode_object(message.params)
         left = {name: value for name, value in params.items() if name not in _ROUND_MEMBERS}
         text = json.dumps([message.method, left], sort_keys=True)
