@@ -16,7 +16,7 @@ from mcp_remote_py.errors import Interrupted, Unusable
 TURN_BYTES = 16 * 1024
 """What is worked at without a look at the clock."""
 
-FEW_LINES = 1000
+FEW_LINES = 300
 """Lines in a piece of an event stream; one with more is cut into slices of `LINES_BYTES`: 2 ms
 where it has nothing but line ends."""
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 UTF8_PIECE_BYTES = 64 * 1024
 
-ID_WINDOW_BYTES = 65536
+ID_WINDOW_BYTES = 16 * 1024
 """Bytes at each end of an oversized line in which its id is searched."""
 
 _INSIDE: survey.Wanted = {"params": {"arguments": {}}, "result": {}, "error": {}}

@@ -21,7 +21,7 @@ _FEW_LINES = 20
 _LINES_BYTES = 1024
 """More lines than that are handed on in pieces of this size, with a look at the clock between."""
 
-KEPT_BYTES = 65536
+KEPT_BYTES = 16 * 1024
 """Bytes kept of the beginning and of the end of a line that is too long."""
 
 
