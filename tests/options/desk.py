@@ -273,6 +273,8 @@ class Desk:
                 seen.answers.append(answer)
             host.close_stdin()
             seen.status = host.wait_exit(5)
+        except BrokenPipeError:  # it was over before it was told anything
+            seen.status = host.wait_exit(5)
         except AssertionError:  # no answer in time
             seen.status = host.process.poll()
         finally:
