@@ -132,11 +132,6 @@ def spell_members(members: Tree) -> Iterator[bytes | msgspec.Raw]:
     yield b"}" if members else b"{}"
 
 
-def write_members(members: Mapping[str, msgspec.Raw]) -> bytes:
-    """A JSON object of members that keep their bytes."""
-    return encode(members)
-
-
 def decode_mended(decode: Callable[[bytes], T], raw: bytes) -> tuple[T, bytes]:
     r"""What `decode` makes of `raw`, and the text it was made from: `raw`, or that mended.
 

@@ -93,10 +93,8 @@ class Message:
         is_error: a response that carries `error` (`null` beside a result is not one).
         pieces: its exact bytes, one line without line end, valid UTF-8. One that is made here of
             long members is not copied together: it has several.
-        length: bytes of all of them.
         payload: the bytes of its `params`, `result` or `error`, or those of its members where it is
             made of them; None without any.
-        size: bytes of its payload, 0 without any.
         related: the key of the request on whose stream it came, None where that is not known.
         refusal: what the HTTP status of an answer stands for, where that is a refusal; else None.
         era_mark: what `eras` read of it, kept so that it is read once; None before.
@@ -108,7 +106,7 @@ class Message:
 
     __slots__ = (
         *("_members", "_origin", "payload", "_shape", "era_mark", "is_error", "key", "kind"),
-        *("length", "method", "pieces", "raw_id", "refusal", "related", "size"),
+        *("method", "pieces", "raw_id", "refusal", "related"),
     )
 
     def __init__(
@@ -140,15 +138,29 @@ class Message:
             }
         self._shape = shape
         self._origin = origin
-        self.length = sum(map(count_bytes, pieces))
-        self.size = 0 if payload is None else _count_payload(payload)
 
     @property
     def raw(self) -> bytes:
         """Its exact bytes, as one."""
-        whole = bytes(self.pieces[0]) if len(self.pieces) == 1 else b"".join(self.pieces)
+        if len(self.pieces) == 1:
+            return bytes(self.pieces[0])
+        whole = b"".join(self.pieces)
         self.pieces = (whole,)
         return whole
+
+    @property
+    def length(self) -> int:
+        """Bytes of all its pieces."""
+        return sum(map(count_bytes, self.pieces))
+
+    @property
+    def size(self) -> int:
+        """Bytes of its payload, 0 without any."""
+        if self.payload is None:
+            return 0
+        if isinstance(self.payload, msgspec.Raw):
+            return count_bytes(self.payload)
+        return sum(map(count_bytes, spell_members(self.payload)))
 
     @property
     def is_long(self) -> bool:
@@ -233,7 +245,7 @@ class Message:
         """The response with another result; its other members stay as they are."""
         members = read_members(self.raw)
         if members is None:  # it has more than anybody has a use for
-            return make_result(self.raw_id or b"null", result)
+            return make_result(self.raw_id, result)
         members["id"] = msgspec.Raw(self.raw_id or b"null")
         members["result"] = msgspec.Raw(encode(result))
         return Message(self.kind, (encode(members),), raw_id=self.raw_id, payload=result)
@@ -247,12 +259,6 @@ class Message:
 def count_bytes(piece: bytes | msgspec.Raw) -> int:
     """How long it is."""
     return memoryview(piece).nbytes
-
-
-def _count_payload(payload: msgspec.Raw | Tree) -> int:
-    if isinstance(payload, msgspec.Raw):
-        return count_bytes(payload)
-    return sum(map(count_bytes, spell_members(payload)))
 
 
 def decode_id(raw_id: bytes) -> Hashable:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import msgspec
 
-from mcp_remote_py.json_text import read_members, write_members
+from mcp_remote_py.json_text import encode, read_members
 
 CROSSING_EXTENSIONS = frozenset(
     {
@@ -42,5 +42,5 @@ def cross_capabilities(capabilities: bytes) -> bytes:
     extensions = read_members(members.pop("extensions", b"")) or {}
     crossing = {name: one for name, one in extensions.items() if name in CROSSING_EXTENSIONS}
     if crossing:
-        members["extensions"] = msgspec.Raw(write_members(crossing))
-    return write_members(members)
+        members["extensions"] = msgspec.Raw(encode(crossing))
+    return encode(members)

@@ -19,9 +19,9 @@ from mcp_remote_py.json_text import (
     UNREADABLE,
     Members,
     bounded,
+    encode,
     read_members,
     read_text,
-    write_members,
 )
 from mcp_remote_py.jsonrpc import (
     INTERNAL_ERROR,
@@ -114,7 +114,7 @@ def _simplify_tool(raw: msgspec.Raw) -> bytes:
     if schema is not None and read_text(schema.get("type")) == "object":
         return bytes(raw)
     del tool["outputSchema"]
-    return write_members(tool)
+    return encode(tool)
 
 
 def to_handshake_error(request: Message, answer: Message) -> Message:

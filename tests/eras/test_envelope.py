@@ -28,7 +28,7 @@ from mcp_remote_py.eras.envelope import (
     read_text,
     take_meta,
 )
-from mcp_remote_py.json_text import read_members, write_members
+from mcp_remote_py.json_text import encode, read_members
 from mcp_remote_py.jsonrpc import Message, make_request
 from mcp_remote_py.parsing import parse_message
 from tests.eras.exact import EXACT
@@ -270,7 +270,7 @@ def test_all_other_members_keep_their_bytes(value: bytes) -> None:
     )
     assert put(plain, TAG) == tagged
     assert take(tagged, TAG) == plain
-    assert write_members(read_members(plain) or {}) == plain
+    assert encode(read_members(plain) or {}) == plain
 
 
 JSON = st.recursive(

@@ -6,7 +6,7 @@ import gzip
 import json
 import socket
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import httpcore
@@ -177,17 +177,22 @@ def test_body_that_never_ends_is_bounded(server: WildServer) -> None:
         get(server.origin, seconds=0.3)
 
 
-def get_within(url: str, *, seconds: float = 5.0, **timeouts: float) -> HttpResponse:
-    """A document, where the person has said how long each part may take."""
+def get_by(build: Callable[[], Fetcher], url: str) -> HttpResponse:
+    """A document, by a fetcher that lives no longer than that."""
 
     async def main() -> HttpResponse:
-        fetcher = fetcher_for(seconds=seconds, timeouts=SignInTimeouts(**timeouts))
+        fetcher = build()
         try:
             return await fetcher.fetch(Fetch(HttpRequest("GET", url)))
         finally:
             await fetcher.aclose()
 
     return run(main())
+
+
+def get_within(url: str, *, seconds: float = 5.0, **timeouts: float) -> HttpResponse:
+    """A document, where the person has said how long each part may take."""
+    return get_by(lambda: fetcher_for(seconds=seconds, timeouts=SignInTimeouts(**timeouts)), url)
 
 
 @pytest.mark.promise("P2")
@@ -403,14 +408,7 @@ def fetch_for_a_public_server(url: str, *, proxy: str = "", named: str = "") -> 
     server = "https://mcp.example.com/mcp"
     border = Border(parse_server_url(server), {named}, on_the_internet)
 
-    async def main() -> HttpResponse:
-        fetcher = fetcher_for(server, proxy=proxy, border=border)
-        try:
-            return await fetcher.fetch(Fetch(HttpRequest("GET", url)))
-        finally:
-            await fetcher.aclose()
-
-    return run(main())
+    return get_by(lambda: fetcher_for(server, proxy=proxy, border=border), url)
 
 
 @pytest.mark.report("S7")
