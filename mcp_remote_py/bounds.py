@@ -1,4 +1,4 @@
-"""What anything that comes in may cost, stated before memory or time is spent on it.
+"""Bounds what anything that comes in may cost, before memory or time is spent on it.
 
 The limits, each with its unit and its reason, and the few functions that apply them: to the coding
 of a body, to a JSON text before it is decoded into objects, to log lines about many faults that are
@@ -14,7 +14,7 @@ from typing import Any
 from mcp_remote_py.errors import Interrupted, Unusable
 
 TURN_BYTES = 16 * 1024
-"""What is worked at without a look at the clock."""
+"""Bytes that are worked at without a look at the clock."""
 
 FEW_LINES = 300
 """Lines in a piece of an event stream; one with more is cut into slices of `LINES_BYTES`: 2 ms
@@ -90,7 +90,7 @@ _GZIP_START = b"\x1f\x8b"
 
 
 def open_body(content_encoding: bytes, who: str) -> Decompressor | None:
-    """What decodes a body with this `Content-Encoding`, None where it is as it is.
+    """The decoder for a body with this `Content-Encoding`, None where it is not encoded.
 
     `who` sent it, for the sentence. Several header lines come joined by commas.
 
@@ -251,14 +251,14 @@ def has_few_parts(text: bytes) -> bool:
 
 
 class Tally:
-    """Which of many similar faults is worth a line: the first, the tenth, the hundredth."""
+    """Picks which of many similar faults get a line: the first, the tenth, the hundredth."""
 
     def __init__(self) -> None:
         self._count = 0
         self._next = 1
 
     def take(self) -> str | None:
-        """What the line says behind its subject; None where no line is due."""
+        """The end of the line, behind its subject; None where no line is due."""
         self._count += 1
         if self._count < self._next:
             return None

@@ -11,7 +11,7 @@
         |-- NotSent           it never left: repeating it cannot do harm
         |-- Refused           the server or something before it refused it before executing it
         |   |-- SessionLost   refused because the session is gone: a new one may accept it
-        |   `-- WrongEra      never sent: the server's transport has no messages of that era
+        |   `-- WrongEra      never sent: the server's transport does not carry messages of that era
         |-- Interrupted       it left and the answer was lost: it may have been executed
         `-- Unusable          the server answered with something that is not an answer to it
 

@@ -133,7 +133,7 @@ def spell_members(members: Tree) -> Iterator[bytes | msgspec.Raw]:
 
 
 def decode_mended(decode: Callable[[bytes], T], raw: bytes) -> tuple[T, bytes]:
-    r"""What `decode` makes of `raw`, and the text it was made from: `raw`, or that mended.
+    r"""The value that `decode` makes of `raw`, and the text it was made from: `raw`, maybe mended.
 
     `"\ud800"` is grammatical JSON (RFC 8259 §8.2) that msgspec refuses; whatever cuts a text in
     the middle of an emoji sends it.

@@ -69,7 +69,7 @@ def read_settled(
 
 def _look(path: str, now: Callable[[], float]) -> tuple[bytes, float]:
     """The bytes of the file and the seconds since its last change."""
-    # Without waiting: a pipe has no end, and nobody may ever open its other one.
+    # Without waiting: a pipe may never end, and nobody may ever open its other side.
     descriptor = os.open(
         path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     )

@@ -25,7 +25,7 @@ Address = IPv4Address | IPv6Address
 
 
 class Zone(Enum):
-    """Who reaches an address; the value says it in a sentence."""
+    """The kind of network that an address is in; the value says it in a sentence."""
 
     PUBLIC = "on the internet"
     PRIVATE = "in a private network"

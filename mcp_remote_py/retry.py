@@ -1,4 +1,4 @@
-"""When to wait, how long, and when to stop: one table for everything but sign-in.
+"""Says when to wait, how long, and when to stop: one table for everything but sign-in.
 
 Pure: it is told the failure, the method, the time and a random number, and answers with a wait
 or with the end. It must not know HTTP libraries, processes or who asks.
@@ -48,7 +48,7 @@ def may_have_effect(message: Message) -> bool:
     """Whether a second execution could do harm, for all that its method tells.
 
     What fails such a request, or answers it, is never evidence on transport, session or era: that
-    would have it sent again. Only what has no effect is.
+    would have it sent again. Only what is without effect is.
     """
     return message.kind is Kind.REQUEST and message.method not in HARMLESS_METHODS
 
@@ -172,7 +172,7 @@ _AGAIN = "It may have been executed; a second time does no harm."
 
 RULES = (
     Rule(SessionLost, None, 2, "Refused; a new session may take it.", proven=True, at_once=True),
-    Rule(WrongEra, None, 0, "Its transport has no such messages."),
+    Rule(WrongEra, None, 0, "Its transport does not carry such messages."),
     Rule(NotSent, None, MAX_REPEATS, "It never left."),
     Rule(Interrupted, None, 1, _AGAIN, harmless=True),
     Rule(Interrupted, None, 0, _LOST),
@@ -186,7 +186,7 @@ RULES = (
 
 
 class Attempts:
-    """What has happened to one request so far: `method`, first sent at `started_at`."""
+    """The attempts of one request so far: `method`, first sent at `started_at`."""
 
     __slots__ = ("_met", "_patience", "_waits", "harmless", "started_at")
 

@@ -1,4 +1,4 @@
-"""Which tools the host may see and call, and which of them may be called twice.
+"""Decides which tools the host may see and call, and which of them may be called twice.
 
 Pure. Learns from the answers to `tools/list` that pass by; filters them when rules are set,
 leaving every byte of the tools that stay (but see `Message` on lone surrogates).

@@ -30,9 +30,9 @@ PACKAGE = Path(errors.__file__).parent
 
 
 def test_the_sentence_is_cause_and_hint() -> None:
-    error = UsageError("The header X has no value.", hint="Set it.")
-    assert error.sentence() == "The header X has no value. Set it."
-    assert str(error) == error.cause == "The header X has no value."
+    error = UsageError("The value of the header X is empty.", hint="Set it.")
+    assert error.sentence() == "The value of the header X is empty. Set it."
+    assert str(error) == error.cause == "The value of the header X is empty."
     assert error.hint == "Set it."
 
 

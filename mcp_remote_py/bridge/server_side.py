@@ -381,7 +381,7 @@ class EraChannel:
                 self._era.relate(message)
             self._deliver(message)
         elif message.kind is Kind.REQUEST:
-            logger.warning("A server of this era sends no requests; ignored: %s", message)
+            logger.warning("A server of this era does not send requests; ignored: %s", message)
         else:
             self._deliver(self._translation.server.hear(message))
 

@@ -21,7 +21,7 @@ _ASSIGNED = lazy_pattern(r"--[a-z][a-z0-9-]*=")
 
 
 class Arguments(NamedTuple):
-    """What was given: the words of each option in their order; for a switch, an empty one."""
+    """The arguments: the words of each option in their order; for a switch, an empty one."""
 
     options: dict[str, list[str]]
     url: str | None = None

@@ -12,7 +12,7 @@ import importlib
 import logging
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TextIO, cast
+from typing import TYPE_CHECKING, TextIO, cast
 
 from mcp_remote_py import __version__, logs
 from mcp_remote_py.cli.arguments import parse_arguments
@@ -29,10 +29,12 @@ from mcp_remote_py.cli.program import (
 from mcp_remote_py.cli.read import read_settings
 from mcp_remote_py.errors import McpRemoteError, UsageError
 from mcp_remote_py.redact import mask_url, scrub_known
-from mcp_remote_py.settings.commands import Settings
+
+if TYPE_CHECKING:
+    from mcp_remote_py.cli.read import Settings
 
 FLUSH_SECONDS = 0.5
-"""How long the last log lines may hold up the end (promise R7: 2 s for everything)."""
+"""Seconds that the last log lines may hold up the end (promise R7: 2 s for everything)."""
 
 RunCommand = Callable[..., int]
 """Runs a command with its settings, the environment and, unless it relays, a function that writes
@@ -99,7 +101,7 @@ def main(
 def _talk(
     command: str, stdout: TextIO | None, stdin: TextIO | None
 ) -> tuple[Callable[..., object], ...]:
-    """What a command talks to the person with: writes a line; reads one, "" after the last."""
+    """The functions that a command gets to talk to the person: one writes a line, one reads one."""
 
     def write_line(line: str) -> None:
         _write(stdout, f"{line}\n")

@@ -1,4 +1,4 @@
-"""What was most likely meant by words that do not belong on the command line.
+"""Guesses what was meant by words that do not belong on the command line.
 
 Never repeats a word whose place suggests a header's value: a torn token would end in a log. Loaded
 where there is such a word.
@@ -16,7 +16,7 @@ from mcp_remote_py.errors import UsageError
 from mcp_remote_py.settings.headers import BARE_SCHEMES, ENV_FORM
 
 _CLOSE = 0.75
-"""How alike two words must be for one to be meant by the other (`difflib`)."""
+"""Likeness of two words from which one is taken for the other mistyped: 0 to 1 (`difflib`)."""
 
 
 def check_words(

@@ -1,4 +1,4 @@
-"""What the program and its commands are called, how each is written, what its exit says.
+"""Names of the program and its commands, how each is written, and the exit statuses.
 
 Must not know any option, nor what a command does.
 """
@@ -16,11 +16,11 @@ PROXY, LOGIN, LOGOUT, STATUS = "proxy", "login", "logout", "status"
 
 
 class Command(NamedTuple):
-    """What the first argument may be; all but `proxy`, which is meant without a word."""
+    """A command, named by the first argument; `proxy` is meant where none is named."""
 
     name: str
     words: str
-    """What belongs to it beside options."""
+    """The arguments it takes beside options."""
     summary: str
     words_help: str
 
@@ -31,7 +31,7 @@ class Command(NamedTuple):
 
     @property
     def usage(self) -> str:
-        """How it is called, without options."""
+        """The whole command as it is typed, without options."""
         return f"{self.words_before} {self.words}"
 
 

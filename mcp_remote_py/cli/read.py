@@ -6,12 +6,18 @@ Must not know how a word is read, nor what a command does.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from mcp_remote_py.cli.arguments import Arguments
 from mcp_remote_py.cli.given import Given
 from mcp_remote_py.cli.program import LOGIN, LOGOUT, PROXY
 from mcp_remote_py.errors import UsageError
-from mcp_remote_py.settings.commands import Settings
+
+if TYPE_CHECKING:
+    from mcp_remote_py.settings.commands import LoginSettings, ProxySettings
+    from mcp_remote_py.settings.stored import StoredSettings
+
+    Settings = ProxySettings | LoginSettings | StoredSettings
 
 
 def read_settings(

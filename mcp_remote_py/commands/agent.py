@@ -1,4 +1,4 @@
-"""What the commands want of a sign-in, and the one place where they find it.
+"""The agent as the commands need it, and the one place where they get it.
 
 Imported late: the rest of it is heavy. Must not know how anybody signs in.
 """

@@ -102,7 +102,8 @@ else:
     def _say_open(folder: Path) -> None:
         """Once: it stays so."""
         logger.warning(
-            "The folder %s is open to other users: the disk it is on has no permissions.", folder
+            "The folder %s is open to other users: the disk it is on does not support permissions.",
+            folder,
         )
 
     def describe_strangeness(status: os.stat_result) -> str:
@@ -274,7 +275,7 @@ def open_private(path: Path, flags: int) -> int:
 
 
 def read_private(path: Path) -> bytes | None:
-    """The content, or None where there is no such file; a file open to others is closed to them.
+    """The content, or None where the file does not exist; one open to others is closed to them.
 
     A folder, and a file that is too large to be ours, count as empty: b"".
 
@@ -314,7 +315,7 @@ def copy_aside(path: Path, seen: bytes, reason: str, randomness: RandomBytes) ->
     """The same for a file that must never be missing: it stays until it is written anew.
 
     Raises:
-        StoreError: there is no room for it.
+        StoreError: the disk is full.
     """
     try:
         aside = _find_name_aside(path)
@@ -346,7 +347,7 @@ def delete(path: Path) -> bool:
 
 
 def names_in(folder: Path) -> list[str]:
-    """The names of what lies in `folder`, sorted; none where there is no such folder.
+    """The names of what lies in `folder`, sorted; none where the folder does not exist.
 
     Raises:
         StoreError: it cannot be read.

@@ -32,7 +32,7 @@ MAX_META_BYTES = 256 * 1024
 
 
 class Envelope(msgspec.Struct, frozen=True):
-    """What a modern request says of the client; JSON text is empty where it says nothing."""
+    """The members of a modern request about its client; JSON text is empty where one is missing."""
 
     version: str
     client_info: bytes = b""
@@ -41,7 +41,7 @@ class Envelope(msgspec.Struct, frozen=True):
 
 
 def read_envelope(message: Message) -> Envelope | None:
-    """The envelope of a request or notification, None where it names no protocol version."""
+    """The envelope of a request or notification, None where it does not name a protocol version."""
     if message.era_mark is None:
         message.era_mark = _read(message) or _NO_ENVELOPE
     mark = message.era_mark

@@ -26,7 +26,7 @@ MODERN_CODES = frozenset(range(-32099, -32019)) - {-32042}
 -32042 is one that only 2025-11-25 knew."""
 
 LEGACY_REFUSED = frozenset({HEADER_MISMATCH, UNSUPPORTED_VERSION})
-"""What a modern server says to a message of the other era."""
+"""Error codes of a modern server for a message of the other era."""
 
 _ORDINARY_CODES = frozenset({METHOD_NOT_FOUND, INVALID_PARAMS, INTERNAL_ERROR})
 _ORDINARY_STATUS = frozenset({400, 404})
@@ -38,7 +38,7 @@ MISMATCH_STATUS = frozenset({200, 400, 404, 405, 406, 410, 411, 415, 501})
 
 
 class Era(enum.Enum):
-    """What is known of the server; the value is what is remembered of it."""
+    """The era of the server, as far as it is known; the value is what is remembered of it."""
 
     UNKNOWN = ""
     LEGACY = "legacy"
@@ -91,7 +91,7 @@ def _read_versions(value: msgspec.Raw | None) -> list[str]:
 
 
 def judge_greeting(answer: Message) -> Era:
-    """What an answer to `initialize` says; UNKNOWN: that it was not taken, for whatever reason.
+    """The era by an answer to `initialize`; UNKNOWN: it was not taken, for whatever reason.
 
     A server that agrees on a revision without a handshake is one of those.
     """
@@ -102,7 +102,7 @@ def judge_greeting(answer: Message) -> Era:
 
 
 def judge_discovery(answer: Message) -> Era:
-    """What an answer to `server/discover` says.
+    """The era by an answer to `server/discover`.
 
     A server that lists only revisions with a handshake says that it is legacy, in whatever form.
     """
@@ -149,7 +149,7 @@ FAILURES = (
 
 
 def judge_failure(error: ExchangeError) -> Era:
-    """What the failure of a modern request says of the server."""
+    """The era by the failure of a modern request."""
     code = failure_code(error)
     return next(one.era for one in FAILURES if one.fits(error, code))
 

@@ -198,7 +198,7 @@ def _value_at(arguments: Members, path: Path) -> bytes:
 
 
 def _write_scalar(value: bytes) -> str | None:
-    """The text of a value ("Value Encoding"), None where there is no header for it."""
+    """The text of a value ("Value Encoding"), None where it does not get a header."""
     if value[:1] == b'"':
         return read_text(value)
     text = value.decode()

@@ -61,7 +61,7 @@ class Connection:
         no exchange is under way; an error ends the connection's use.
 
         Raises:
-            Fault: there is no answer.
+            Fault: the answer did not come.
         """
         target = self._prefix + request.target
         head = write_head(request.method, target, [*request.headers, *self._extra])

@@ -11,7 +11,7 @@ class Fault(Exception):
 
 
 class NotConnected(Fault):
-    """There is no connection: nothing was sent."""
+    """The connection did not come about: nothing was sent."""
 
 
 class ConnectTimeout(NotConnected):

@@ -38,7 +38,7 @@ _USER_CODE = re.compile(r"[!-~]{1,64}")
 
 
 class DeviceCode(NamedTuple):
-    """What the person is told, and what we poll with (§3.2); times in seconds."""
+    """The answer to the first request: a code for the person, one to poll with, seconds (§3.2)."""
 
     device_code: Secret
     user_code: str
@@ -52,14 +52,14 @@ def ask_by_code(
 ) -> Conversation[Credential]:
     """Tells the person where to sign in, and asks until that is done.
 
-    `endpoint` is the device authorization endpoint, `credential` has no tokens yet; at most
+    `endpoint` is the device authorization endpoint, `credential` is still without tokens; at most
     `timeout` seconds, or what the server gives. A failure without a verdict is waited out, twice
     as long each time (§3.5).
 
     Raises:
         SignInDenied: the person said no.
         GrantRefused: the client is refused.
-        SignInFailed: there are no tokens, for another reason.
+        SignInFailed: it ended without tokens, for another reason.
         ExchangeError: the first request could not be sent, or its answer was lost.
     """
     code = yield from _request_code(endpoint, credential)
@@ -84,7 +84,7 @@ def ask_by_code(
 
 
 def _next_interval(error: TokenError, interval: float) -> float:
-    """How long to wait before the next poll; raises where the polling must end."""
+    """Seconds to wait before the next poll; raises where the polling must end."""
     if error.error == "authorization_pending":
         return interval
     if error.error == "slow_down":

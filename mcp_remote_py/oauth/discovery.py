@@ -1,4 +1,4 @@
-"""Who signs people in for a server: resource metadata, then that of its authorization server.
+"""Finds who signs people in for a server: by its resource metadata, then by the metadata there.
 
 RFC 9728 and RFC 8414 in the order of MCP 2025-11-25, "Authorization Server Discovery", with the
 endpoints of MCP 2025-03-26 for a server that publishes nothing. Values go on byte for byte as
@@ -53,7 +53,7 @@ MAX_METADATA_URL_LENGTH = 2048
 """Characters of a published URL; Windows opens none much longer."""
 
 MAX_AUTHORIZATION_SERVERS = 5
-"""How many of the published ones are asked: a list must not become a flood of requests."""
+"""Most of the published ones that are asked: a list must not become a flood of requests."""
 
 _PRINTABLE_ASCII = re.compile(r"[!-~]+")
 
@@ -97,7 +97,7 @@ class ServerMetadata(NamedTuple):
 
     @property
     def endpoints(self) -> tuple[str, ...]:
-        """Where a person, a client or a token goes."""
+        """The URLs that a person, a client or a token is sent to."""
         return (
             self.authorization_endpoint,
             self.token_endpoint,
@@ -108,7 +108,7 @@ class ServerMetadata(NamedTuple):
 
 
 class Discovered(NamedTuple):
-    """What a sign-in starts from; `resource` is the value to send, "" for none."""
+    """The result of a discovery; `resource` is the value to send, "" for none."""
 
     resource: str
     scopes_supported: tuple[str, ...] | None
@@ -309,7 +309,7 @@ def _choose_server(
 def _settle_owner(
     found: ServerMetadata, settings: SignInSettings, belongings: tuple[Belonging, ...]
 ) -> Conversation[ServerMetadata]:
-    """What of `found` may have what belongs to the person: all, or what its issuer says itself.
+    """The metadata whose endpoints may have the person's secrets: `found`, or its issuer's own.
 
     Raises:
         SignInFailed: it may not have it, or its issuer cannot be asked.
@@ -467,7 +467,7 @@ def _judge_pkce(methods: tuple[str, ...] | None, issuer: str, settings: SignInSe
 def _find_first(
     urls: Iterable[str], judge: Callable[[dict[str, object]], T]
 ) -> Conversation[tuple[T | None, str]]:
-    """What `judge` makes of the first document it accepts; None where every URL has nothing.
+    """The value that `judge` makes of the first document it accepts; None where no URL has one.
 
     Nothing is a refusal such as 404, a redirect elsewhere, or a page: many servers answer with
     their web page at any path. The text is the evidence for it, of the first URL.

@@ -155,7 +155,7 @@ def check_callback(
     Raises:
         SignInDenied: the person said no.
         AuthorizationRefused: the server answered by another error.
-        SignInFailed: it is not the response to our request, or has no code.
+        SignInFailed: it is not the response to our request, or lacks the code.
     """
     answer = callback.parameters
     # Bytes, because compare_digest takes no other text than ASCII; a lone surrogate is not a reason
@@ -209,12 +209,12 @@ def _explain_error(error: str, description: str) -> SignInFailed:
 def exchange_code(
     credential: Credential, code: Secret, verifier: Secret, now: float
 ) -> Conversation[Credential]:
-    """Redeems the code (RFC 6749 §4.1.3); `credential` has no tokens yet, `now` is before asking.
+    """Redeems the code (RFC 6749 §4.1.3); `credential` is without tokens, `now` before asking.
 
     Asked once, whatever comes: a server that sees a code twice revokes what it gave for it (L15).
 
     Raises:
-        TokenError: there are none.
+        TokenError: the server does not give any.
         ExchangeError: the endpoint could not be reached, or its answer was lost.
     """
     answer = yield from request_tokens(
@@ -242,7 +242,7 @@ def refresh(
 
     Raises:
         GrantRefused: the refresh token or the client is dead.
-        TokenError: there is no new token now.
+        TokenError: the server does not give a new token now.
         ExchangeError: the endpoint could not be reached, or its answer was lost.
     """
     token = credential.refresh_token

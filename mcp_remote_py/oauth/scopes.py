@@ -21,7 +21,7 @@ def choose_scope(
     `wanted` is the person's and wins, exactly as it is, "" for none: whoever gives --scope does so
     because what the server publishes did not work, and error texts name it for that. Else the
     challenge's, which is authoritative for the operation, else the resource's `scopes_supported`
-    (an empty list counts as missing), else none. There are no scopes of our own (field note 8), and
+    (an empty list counts as missing), else none. We add none of our own (field note 8), and
     the authorization server's list says what exists, not what is needed. To these, where it is in
     that list, `offline_access` is added: without it some servers want a sign-in per hour (L18).
 

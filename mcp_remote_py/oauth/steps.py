@@ -1,4 +1,4 @@
-"""What a sign-in conversation may ask for, and the plain values it speaks in.
+"""The steps that a sign-in conversation may ask for, and the values it uses.
 
 A conversation is a synchronous generator: it yields a step, is sent what came of it, and returns
 its outcome. Conversations nest by `yield from` and are played in tests without a loop, a socket,
@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 
 class Proof(NamedTuple):
-    """What a proof of possession is made of, when its request is sent (RFC 9449 §4)."""
+    """Key and nonce of a proof of possession, which is made with its request (RFC 9449 §4)."""
 
     key: Secret
     nonce: str = ""
@@ -130,7 +130,7 @@ class PendingAuthorization(NamedTuple):
 
 
 class Lock(Enum):
-    """What one process at a time may do in a session; the kernel ends it with the process."""
+    """Locks of a session, each held by one process at a time; the kernel frees them with it."""
 
     STORE = "store"
     """Change what is stored: a renewal, the redeeming of a code. Held for one request."""
@@ -142,16 +142,16 @@ class Lock(Enum):
 
 
 class SharedState(NamedTuple):
-    """What all processes of a session share."""
+    """The state on disk that all processes of a session share."""
 
     credential: Credential | None
     pending: PendingAuthorization | None
     budget: SignInBudget
     last_error: str
     last_hint: str
-    """What a person was told last of a sign-in that failed, cause and next step."""
+    """Cause and next step that a person was told of the last sign-in that failed."""
     unreadable: McpRemoteError | None = None
-    """Why the budget is not known, where it is not: this one is not a budget then."""
+    """The error where the budget could not be read; `budget` then stands for nothing."""
     signed_in_at: float | None = None
     """`obtained_at` of the credential that the record tells of; it can be lost without the
     credential, and the budget with it."""
@@ -271,7 +271,7 @@ class AcquireLock(Step[bool], frozen=True):
     """Take the lock and keep it until `Release`, or the end of the conversation.
 
     Answered by whether it could be had; others are waited for, for `patience` seconds at most.
-    McpRemoteError is thrown where there are no locks.
+    McpRemoteError is thrown where the disk does not support locks.
     """
 
     lock: Lock
@@ -315,7 +315,7 @@ class Renew(Step[Credential], frozen=True):
 
 
 class RecordStatus(Step[None], frozen=True):
-    """For `status`: who is signed in, or else why nobody is; answered by None."""
+    """Write down for `status` who is signed in, or why nobody is; answered by None."""
 
     credential: Credential | None
     error: str = ""

@@ -240,7 +240,7 @@ class Relay:
                     self._start(waiting)
 
     async def _tell(self, message: Message) -> None:
-        """Sends what needs no answer; a failure is the log's."""
+        """Sends a message that is not answered; a failure is logged."""
         failure = await self._delivery.send(message, lambda: True)
         if failure is not None:
             logger.warning("Not delivered: %s. %s", message, failure.sentence())

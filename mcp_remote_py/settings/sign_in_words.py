@@ -95,7 +95,7 @@ def parse_callback_path(text: str) -> str:
 
 
 def parse_success_url(text: str, allow_http: bool = False) -> str:
-    """Where the browser goes after the sign-in, byte for byte.
+    """The page that the browser goes to after the sign-in, byte for byte.
 
     Raises:
         UsageError: it is not such a URL, or says more than a place.
@@ -161,7 +161,7 @@ def parse_scope(text: str) -> str:
     """The scopes in `text`, one blank between them.
 
     Raises:
-        UsageError: there are no scopes, or a character that a scope must not contain.
+        UsageError: it does not name a scope, or has a character that a scope must not contain.
     """
     scopes = text.split()
     if not scopes or not all(map(_SCOPE.fullmatch, scopes)):

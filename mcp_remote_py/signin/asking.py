@@ -21,7 +21,7 @@ from mcp_remote_py.signin.ports import Listener, Ports
 
 
 class Asking:
-    """What the person of one session is asked.
+    """Asks the person of one session.
 
     `load_pending` tells what is stored as being asked, and may block; `name_server` puts the
     server's address into the command that a hint names.
@@ -37,21 +37,21 @@ class Asking:
         self._load_pending = load_pending
         self._name_server = name_server
         self._waiting: list[PendingAuthorization] = []
-        """What a person is asked, here or by a process that is followed."""
+        """The requests that a person is asked, here or by a process that is followed."""
 
     def todo(self) -> str:
-        """What the person must do now, with the link; "" while nobody is waited for."""
+        """The next step for the person, with the link; "" while nobody is waited for."""
         if not self._waiting:
             return ""
         pending = self._waiting[-1]
         return f"To sign in at {pending.server_name}, open {pending.url}"
 
     def begin(self, pending: PendingAuthorization) -> None:
-        """The person is waited for, whoever asks them."""
+        """Notes that the person is waited for, whoever asks them."""
         self._waiting.append(pending)
 
     def end(self, pending: PendingAuthorization) -> None:
-        """They are not any more."""
+        """Notes that the wait for `pending` is over."""
         self._waiting.remove(pending)
 
     async def ask(self, step: AskUser, listener: Listener | None) -> Callback | None:
@@ -130,7 +130,7 @@ class Asking:
     async def _read_by_hand(
         self, next_line: Callable[[], Awaitable[str | None]], pending: PendingAuthorization
     ) -> Callback:
-        """What the person carries over; whoever they got the address from, its state decides."""
+        """The redirect that the person pastes; its state decides, wherever they got it from."""
         report = self._ports.report
         while (line := await next_line()) is not None:
             if not line.strip():

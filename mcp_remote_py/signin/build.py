@@ -111,7 +111,7 @@ class StateRecords:
 
 
 class LocksOfMemory:
-    """For what is kept in memory: nobody else can spend it, and it needs no disk to be locked.
+    """Locks for what is kept in memory: nobody else can spend it, so it is locked without a disk.
 
     Where the kernel's lock is not to be had, that is said once, and this process goes on alone.
     """

@@ -39,9 +39,9 @@ from mcp_remote_py.net.mapping import explain
 from mcp_remote_py.oauth.dpop import prove
 from mcp_remote_py.oauth.steps import MAX_BODY_BYTES, Fetch, HttpRequest, HttpResponse
 from mcp_remote_py.randomness import RandomBytes
-from mcp_remote_py.redact import Secret, mask_url, remember, remember_briefly
+from mcp_remote_py.redact import mask_url, remember, remember_briefly
 from mcp_remote_py.settings.headers import Header
-from mcp_remote_py.settings.http_proxy import secrets_of_proxy
+from mcp_remote_py.settings.http_proxy import HttpProxy
 from mcp_remote_py.settings.network import (
     FETCH_TIMEOUT,
     POST_TIMEOUT,
@@ -80,9 +80,9 @@ PROBE = (
 
 
 class _Way(NamedTuple):
-    """How a request goes out; those of one way share their connections."""
+    """A way for requests to go out; those of one way share their connections."""
 
-    proxy: Secret | None
+    proxy: HttpProxy | None
     certified: bool
     """Whether the client certificate is shown."""
     judged: bool
@@ -103,7 +103,7 @@ class Fetcher:
         server: ServerUrl,
         border: Border,
         build_tls: Callable[[bool], ssl.SSLContext],
-        choose_proxy: Callable[[ServerUrl], Secret | None],
+        choose_proxy: Callable[[ServerUrl], HttpProxy | None],
         now: Callable[[], float],
         random_bytes: RandomBytes,
         fetch_timeout: float = FETCH_TIMEOUT,
@@ -268,13 +268,13 @@ class Fetcher:
             return httpcore.AsyncConnectionPool(
                 tls, keepalive_expiry=KEEPALIVE_EXPIRY, network_backend=network
             )
-        remember(secrets_of_proxy(way.proxy))
-        proxy = httpx.Proxy(way.proxy.reveal())
+        proxy = way.proxy
+        remember(proxy.secrets)
         return httpcore.AsyncHTTPProxy(
-            proxy_url=str(proxy.url),
-            proxy_auth=proxy.raw_auth,
+            proxy_url=proxy.address,
+            proxy_auth=proxy.credentials,
             ssl_context=tls,
-            proxy_ssl_context=self._build_tls(False) if proxy.url.scheme == "https" else None,
+            proxy_ssl_context=self._build_tls(False) if proxy.scheme == "https" else None,
             keepalive_expiry=KEEPALIVE_EXPIRY,
             network_backend=AsyncioBackend(ipv4=self._ipv4),
         )
@@ -419,7 +419,7 @@ _FAULTS: tuple[tuple[type[Exception], type[Fault]], ...] = (
     (httpx.ConnectError, NotConnected),
     (httpx.RemoteProtocolError, IllegalAnswer),
 )
-"""What httpx's errors are, by the words of `net`; the first that fits. All others are `Broken`."""
+"""Faults of `net` for httpx's errors; the first that fits counts. All others are `Broken`."""
 
 
 def map_error(error: Exception, where: str) -> ExchangeError:

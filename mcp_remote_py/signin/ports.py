@@ -1,4 +1,4 @@
-"""What signing in is done with, as interfaces: the world as arguments. Must not know any of it."""
+"""The world that signing in needs, as interfaces. Must not know any implementation."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ class Listener(Protocol):
 
 
 class Records(Protocol):
-    """What is shared by all processes of a session and is not a secret."""
+    """The state that all processes of a session share, as far as it is not secret."""
 
     def look(self) -> tuple[SignInBudget, str, str, float | None]:
-        """What is known now.
+        """The state as it is now.
 
         The budget; cause and hint of the sign-in that failed last; `obtained_at` of the credential
         that was published last, None where there is none.
@@ -76,7 +76,7 @@ class Records(Protocol):
 
 
 class Ports(NamedTuple):
-    """The world as arguments: what the agent does things with."""
+    """The world as arguments: all that the agent acts by."""
 
     fetch: Callable[[Fetch], Awaitable[HttpResponse]]
     listen: Callable[[str], Awaitable[Listener]]

@@ -21,7 +21,7 @@ TURN = 0.005
 """Seconds of work in one turn of the loop; signals, stdin and other answers come between two."""
 
 CREDIT_BYTES = 64 * 1024
-"""Work, in bytes, that needs no look at the clock."""
+"""Work, in bytes, that is done without a look at the clock."""
 
 PIECE_COST = 1024
 """Bytes whose handling costs as much as the fixed part of a piece or event."""

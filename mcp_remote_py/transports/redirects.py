@@ -37,7 +37,7 @@ def follow(url: ServerUrl, method: bytes, status: int, location: str, count: int
     what = f"The server redirects (HTTP {status}) to"
     try:
         target = urljoin(str(url), location)
-    except ValueError:  # brackets that hold no IPv6 address
+    except ValueError:  # brackets without an IPv6 address
         raise Unusable(f"{what} a place that is not a URL: {_quote(location)}.") from None
     where = _quote(target)
     if status == 303 and method != b"GET":

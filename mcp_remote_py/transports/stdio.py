@@ -106,7 +106,7 @@ def _widen_pipe(descriptor: int) -> None:
 
 
 def set_non_blocking(descriptor: int) -> None:
-    """Not on Windows, where pipes have no such mode and threads serve them."""
+    """Not on Windows, where pipes do not have such a mode and threads serve them."""
     if sys.platform != "win32":
         os.set_blocking(descriptor, False)
 

@@ -27,7 +27,8 @@ from mcp_remote_py.oauth.discovery import (
 )
 from mcp_remote_py.oauth.steps import MAX_BODY_BYTES, HttpResponse
 from mcp_remote_py.redact import Secret
-from mcp_remote_py.settings.sign_in import SignInSettings, Unattended
+from mcp_remote_py.settings.sign_in import SignInSettings
+from mcp_remote_py.settings.unattended import ClientKey, Unattended, WorkloadJwt
 from tests.oauth.web import NOT_FOUND, Answer, Web, document, page
 
 SERVER = "https://mcp.example/team/mcp"
@@ -391,7 +392,7 @@ def test_where_none_can_be_used_the_first_problem_is_told() -> None:
     )
 
 
-def test_a_long_list_of_authorization_servers_is_no_flood() -> None:
+def test_a_long_list_of_authorization_servers_is_not_a_flood() -> None:
     servers = [f"https://a{number}.example" for number in range(1000)]
     web = web_of({RESOURCE_URL: resource_document(authorization_servers=servers)})
     fail(web)
@@ -530,7 +531,7 @@ def test_of_several_the_named_one_is_taken_wherever_it_is(settings: SignInSettin
 @pytest.mark.report("S1", "S2")
 def test_of_several_the_audience_of_a_jwt_is_taken() -> None:
     resource = resource_document(authorization_servers=[ISSUER, OTHER])
-    how = SignInSettings(unattended=Unattended(assertion_file="/run/jwt"))
+    how = SignInSettings(unattended=Unattended(WorkloadJwt("/run/jwt")))
     for audience in ((OTHER,), (f"{OTHER}/token_endpoint",)):
         web = web_of({RESOURCE_URL: resource, OTHER_URL: of(OTHER)})
         found = web.play(discover(SERVER, Challenge(), how, audience))
@@ -589,7 +590,7 @@ def test_an_issuer_that_does_not_say_it_itself_gets_nothing(own: Answer, said: s
 
 
 @pytest.mark.report("S1", "S3")
-def test_an_issuer_that_cannot_be_asked_is_no_verdict() -> None:
+def test_an_issuer_that_cannot_be_asked_is_not_a_verdict() -> None:
     settings = SECRET.replace(trusted_issuers=(OTHER,))
     error = fail(web_of({ISSUER_URL: false(OTHER), OTHER_URL: OUTAGE}), settings=settings)
     assert isinstance(error, SignInUnavailable)
@@ -597,7 +598,7 @@ def test_an_issuer_that_cannot_be_asked_is_no_verdict() -> None:
 
 @pytest.mark.report("S1")
 def test_a_token_endpoint_that_is_given_stands_for_a_name() -> None:
-    how = Unattended(private_key=Secret("canary-key"))
+    how = Unattended(key=ClientKey(Secret("canary-key")))
     settings = SECRET.replace(unattended=how, token_endpoint=f"{ISSUER}/token")
     assert run(web_of(), settings=settings).server.issuer == ISSUER
     # An issuer that the person named stands before what is found.
@@ -833,7 +834,7 @@ def test_a_server_that_names_metadata_it_does_not_have_gets_no_default_endpoints
         (Interrupted("No answer in 5 seconds."), "no answer from {0}: No answer in 5 seconds"),
     ],
 )
-def test_an_outage_is_no_verdict_and_leads_to_no_default_endpoints(
+def test_an_outage_is_not_a_verdict_and_does_not_lead_to_default_endpoints(
     place: str, answer: Answer, evidence: str
 ) -> None:
     error = fail(Web({place: answer}))
@@ -853,7 +854,7 @@ def test_who_does_not_answer_once_is_not_asked_again() -> None:
     assert web.asked == [RESOURCE_URL]
 
 
-def test_what_cannot_be_taken_is_no_outage() -> None:
+def test_what_cannot_be_taken_is_not_an_outage() -> None:
     problem: McpRemoteError = Unusable(f"The answer is larger than {MAX_BODY_BYTES} bytes.")
     error = fail(web_of({ISSUER_URL: problem}))
     assert not isinstance(error, SignInUnavailable)
