@@ -70,11 +70,6 @@ class ToolCatalog:
         self._read_only: set[str] = set()
         self._repeatable: set[str] = set()
 
-    @property
-    def restricts(self) -> bool:
-        """Whether any rule is set."""
-        return self._rules.restrict
-
     def judge(self, message: Message) -> str:
         """Why the rules keep a message of the host from the server; "" where they do not."""
         if not self._rules.restrict:

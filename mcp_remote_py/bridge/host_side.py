@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from mcp_remote_py.eras.handshake_server.effects import Effect
     from mcp_remote_py.eras.handshake_server.server import HandshakeServer
 
-"""So many random bytes."""
-
 PROBE_ID = b'"mcp-remote-py/probe"'
 
 

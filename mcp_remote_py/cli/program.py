@@ -1,4 +1,4 @@
-"""Names of the program and its commands, how each is written, and the exit statuses.
+"""Names of the program and its commands, and how each is written.
 
 Must not know any option, nor what a command does.
 """
@@ -8,9 +8,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 PROGRAM = "mcp-remote-py"
-
-DONE, FAILED, WRONG_USAGE, SIGN_IN_NEEDED, INTERRUPTED = 0, 1, 2, 3, 130
-"""Exit statuses; the last is 128 + SIGINT, as shells count."""
 
 PROXY, LOGIN, LOGOUT, STATUS = "proxy", "login", "logout", "status"
 

@@ -11,7 +11,6 @@ import os
 from collections.abc import Callable, Mapping
 
 from mcp_remote_py.commands.agent import BuildAgent, load_agent
-from mcp_remote_py.commands.exit_status import DONE_STATUS, FAILED_STATUS
 from mcp_remote_py.credentials.keys import FOLDER, choose_store
 from mcp_remote_py.credentials.server_cache import ServerCache
 from mcp_remote_py.credentials.session_files import (
@@ -21,6 +20,7 @@ from mcp_remote_py.credentials.session_files import (
     state_directory,
 )
 from mcp_remote_py.errors import McpRemoteError, one_line
+from mcp_remote_py.exit_status import DONE_STATUS, FAILED_STATUS
 from mcp_remote_py.redact import mask_url, remember, secrets_in_url
 from mcp_remote_py.settings.commands import LoginSettings
 from mcp_remote_py.settings.sign_in import TOKEN_STORES, SignInSettings

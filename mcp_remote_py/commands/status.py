@@ -11,9 +11,9 @@ import shlex
 import time
 from collections.abc import Callable, Mapping
 
-from mcp_remote_py.commands.exit_status import SIGN_IN_NEEDED_STATUS
 from mcp_remote_py.credentials.session_files import SessionRecord, list_records, state_directory
 from mcp_remote_py.errors import explain_stars, name_server, one_line
+from mcp_remote_py.exit_status import DONE_STATUS, SIGN_IN_NEEDED_STATUS
 from mcp_remote_py.oauth.budget import wait_for_renewal, wait_for_tab
 from mcp_remote_py.redact import mask_url, remember, scrub_known, secrets_in_url
 from mcp_remote_py.settings.stored import StatusSettings
@@ -47,7 +47,7 @@ def run_status(
         for line in [""] * bool(number) + _to_lines(state, now()):
             write(line)
     signed_in = any(state.signed_in_at is not None for state in states)
-    return 0 if signed_in or settings.server is None else SIGN_IN_NEEDED_STATUS
+    return DONE_STATUS if signed_in or settings.server is None else SIGN_IN_NEEDED_STATUS
 
 
 def _say_nothing_known(settings: StatusSettings) -> str:

@@ -85,7 +85,6 @@ class ServerMetadata(NamedTuple):
     scopes_supported: tuple[str, ...] | None = None
     token_endpoint_auth_methods: tuple[str, ...] | None = None
     grant_types: tuple[str, ...] | None = None
-    code_challenge_methods: tuple[str, ...] | None = None
     iss_parameter_supported: bool = False
     client_id_metadata_document_supported: bool = False
     dpop_algorithms: tuple[str, ...] | None = None
@@ -391,16 +390,15 @@ def _judge_server_metadata(
 ) -> ServerMetadata:
     issuer = _judge_issuer(document.get("issuer"), expected, settings)
     grants = _read_words(document, "grant_types_supported")
-    methods = _read_words(document, "code_challenge_methods_supported")
-    attended = settings.unattended is None
     # RFC 8414 §2: the default has it
-    if attended and (grants is None or "authorization_code" in grants):
+    has_page = grants is None or "authorization_code" in grants
+    if settings.unattended is None and has_page:
         if not document.get("authorization_endpoint"):
             raise SignInFailed(
                 f"The metadata of {issuer} does not name an authorization_endpoint.",
                 hint="Tell whoever runs the authorization server.",
             )
-        _judge_pkce(methods, issuer, settings)
+        _judge_pkce(document, issuer, settings)
     return ServerMetadata(
         issuer=issuer,
         authorization_endpoint=_read_endpoint(document, "authorization_endpoint"),
@@ -411,7 +409,6 @@ def _judge_server_metadata(
         scopes_supported=_read_words(document, "scopes_supported"),
         token_endpoint_auth_methods=_read_words(document, "token_endpoint_auth_methods_supported"),
         grant_types=grants,
-        code_challenge_methods=methods,
         iss_parameter_supported=_is_true(
             document, "authorization_response_iss_parameter_supported"
         ),
@@ -441,11 +438,12 @@ def _judge_issuer(issuer: object, expected: str, settings: SignInSettings) -> st
     return issuer
 
 
-def _judge_pkce(methods: tuple[str, ...] | None, issuer: str, settings: SignInSettings) -> None:
+def _judge_pkce(document: dict[str, object], issuer: str, settings: SignInSettings) -> None:
     """MCP 2025-11-25: without a promise of S256 a client must not go on.
 
     Some servers that know PKCE do not say so (Microsoft Entra): there a person may.
     """
+    methods = _read_words(document, "code_challenge_methods_supported")
     if methods is None:
         if issuer not in settings.trusted_issuers:
             raise SignInFailed(

@@ -381,8 +381,7 @@ def _is_dead(client: Client, error: AuthorizationRefused | GrantRefused) -> bool
 
 
 def _keep(credential: Credential) -> Conversation[None]:
-    secrets = (credential.access_token, credential.refresh_token, credential.id_token)
-    remember(secret for secret in secrets if secret is not None)
+    remember(credential.tokens)
     yield from _save(credential, "The sign-in will not outlive this process")
 
 

@@ -42,6 +42,7 @@ from mcp_remote_py.oauth.steps import (
     ask,
 )
 from mcp_remote_py.oauth.tokens import (
+    REQUEST_HINTS,
     TokenAnswer,
     TokenError,
     parse_token_answer,
@@ -52,8 +53,6 @@ from mcp_remote_py.randomness import RandomBytes
 from mcp_remote_py.redact import Secret, mask_url, remember, secrets_in_url
 from mcp_remote_py.settings.sign_in import SignInSettings
 
-"""Gives that many unpredictable bytes."""
-
 Parameters = Mapping[str, Secret | str]
 """The parameters of a form."""
 
@@ -61,8 +60,7 @@ RANDOM_BYTES = 32
 """For `state` and verifier: 43 characters, the least RFC 7636 §4.1 allows, 256 bits."""
 
 _CALLBACK_HINTS = {
-    "invalid_scope": "Name the scopes it knows with --scope.",
-    "invalid_target": "Try --disable-resource-parameter, or name the resource with --resource.",
+    **REQUEST_HINTS,
     "unauthorized_client": "Check --static-oauth-client-info, if you give it.",
     "server_error": "Try again later: mcp-remote-py login URL.",
     "temporarily_unavailable": "Try again later: mcp-remote-py login URL.",

@@ -106,6 +106,12 @@ class Credential(NamedTuple):
     endpoints: tuple[str, ...] = ()
     """All of the document the client was registered with, as in `ServerMetadata`; as above."""
 
+    @property
+    def tokens(self) -> tuple[Secret, ...]:
+        """Those it has, of every kind."""
+        every = (self.access_token, self.refresh_token, self.id_token)
+        return tuple(token for token in every if token is not None)
+
 
 class PendingAuthorization(NamedTuple):
     """An authorization request the person has not answered yet, and all it takes to finish it.

@@ -60,12 +60,17 @@ CLOCK_HINT = "Check this machine's clock."
 _SKEW_HINT = "Set this machine's clock; if it is right, tell whoever runs that server."
 _CLIENT_HINT = "Check --static-oauth-client-info; a client we registered ourselves is replaced."
 
+REQUEST_HINTS = {
+    "invalid_scope": "Name the scopes it knows with --scope.",
+    "invalid_target": "Try --disable-resource-parameter, or name the resource with --resource.",
+}
+"""Next steps for errors that each endpoint may answer (RFC 6749 §4.1.2.1 and §5.2, RFC 8707 §2)."""
+
 _HINTS = {
+    **REQUEST_HINTS,
     "invalid_grant": "Sign in again: mcp-remote-py login URL.",
     "invalid_client": _CLIENT_HINT,
     "unauthorized_client": _CLIENT_HINT,
-    "invalid_scope": "Name the scopes it knows with --scope.",
-    "invalid_target": "Try --disable-resource-parameter, or name the resource with --resource.",
     INVALID_PROOF: CLOCK_HINT,
 }
 

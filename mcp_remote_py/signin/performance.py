@@ -304,6 +304,5 @@ def _load(store: Store, session: str) -> Credential | None:
 
 def _remember_tokens(credential: Credential) -> Credential:
     """Tells `redact` of the tokens before they are used."""
-    secrets = (credential.access_token, credential.refresh_token, credential.id_token)
-    remember(secret for secret in secrets if secret is not None)
+    remember(credential.tokens)
     return credential
