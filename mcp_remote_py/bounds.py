@@ -1,7 +1,7 @@
 """Bounds what anything that comes in may cost, before memory or time is spent on it.
 
-The limits, each with its unit and its reason, and the few functions that apply them: to the coding
-of a body, to a JSON text before it is decoded into objects, to log lines about many faults that are
+It has the limits, each with its unit and its reason, and the few functions that apply them: to the
+coding of a body, to a JSON text before it is decoded, to log lines about many faults that are
 alike. Pure. Must not know HTTP libraries, the event loop, or what a body means.
 """
 
@@ -187,9 +187,9 @@ class Growing:
     """Bytes that come in pieces and are given away as one, without a copy at the end.
 
     Many that grow beside each other would be moved in memory again and again, and leave holes of
-    their own size: past `SMALL_BYTES`, the place for all that may come is taken at once, so large
-    that the system gives it apart from all else (glibc: more than 32 MiB). It is memory only as
-    far as bytes are written to it.
+    their own size. So past `SMALL_BYTES` the place for all that may come is taken at once. It is so
+    large that the system gives it apart from all else (glibc: more than 32 MiB), and it is memory
+    only as far as bytes are written to it.
 
     Attributes:
         size: bytes so far.

@@ -46,8 +46,8 @@ def read_settled(
 ) -> str:
     """The text of a regular file, once nobody is writing it. May block for `PATIENCE`.
 
-    Looks again only at a file that was changed a moment ago, or says so: some file systems give the
-    time of the look, so what stays the same has come to rest, too. `now` is the time of day.
+    A file whose last change is a moment ago is looked at again. Some file systems always give the
+    time of the look; there, a file that stays the same has come to rest. `now` is the time of day.
 
     Raises:
         OSError, ValueError: as `read_named`; also where the file does not come to rest.

@@ -1,9 +1,9 @@
 """Checks a JSON text in slices, and finds where its members or elements are.
 
 The decoder checks a text in one go, and nothing else happens meanwhile: a tenth of a second for
-50 MB. So a long text is cut into slices, each is completed to a text of its own (what is open
-before it is opened again in front, and closed behind it), and the decoder judges that. Nothing is
-believed that it has not read. Pure. Must not know what a member means.
+50 MB. So a long text is cut into slices, and each is completed to a text of its own: brackets that
+are open where it begins are opened in front of it, and closed behind it. The decoder judges that.
+Nothing is believed that it has not read. Pure. Must not know what a member means.
 """
 
 from __future__ import annotations

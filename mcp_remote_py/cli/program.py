@@ -39,8 +39,8 @@ COMMANDS = {
             PROXY,
             "URL [PORT]",
             "Lets an MCP host that only speaks stdio use the MCP server at URL.",
-            "Address of the server in full, https://...; ${NAME} is replaced here too. PORT is that"
-            " of the redirect URI of a sign-in (default: one of its own for each server).",
+            "Address of the server in full, https://...; ${NAME} is replaced here too. PORT is the"
+            " port of the redirect URI of a sign-in (default: one of its own for each server).",
         ),
         Command(
             LOGIN,

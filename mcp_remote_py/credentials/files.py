@@ -48,8 +48,9 @@ _NOT_FOLLOWED = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | _B
 def make_private(folder: Path) -> None:
     """Makes `folder`, and those above it that are missing, for their owner alone.
 
-    One that is there already must be ours, and is closed to others; so that nobody can put another
-    in its place, the one above it must be ours or the system's, and is closed to others' writing.
+    One that is there already must be ours, and is closed to others. The one above it must be ours
+    or the system's, and is closed to others' writing: else they could put another folder in its
+    place.
 
     Raises:
         StoreError: it is impossible, or another user has prepared it.

@@ -1,8 +1,8 @@
 """Finds the key that seals the records: in the keyring, or in a file beside them.
 
-The keyring holds one item per user: 32 bytes fit everywhere (field note 35), it is written once
-and read once per process (field note 36), and never waited for without an end (field note 37).
-Must not know what is sealed.
+The keyring holds one item per user. 32 bytes fit everywhere (field note 35). It is written once,
+read once per process (field note 36), and never waited for without an end (field note 37). Must not
+know what is sealed.
 """
 
 from __future__ import annotations

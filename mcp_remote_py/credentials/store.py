@@ -17,9 +17,9 @@ from mcp_remote_py.oauth.steps import Client, Credential, PendingAuthorization
 from mcp_remote_py.redact import Secret
 
 CREDENTIAL_SCHEMA = 1
-"""Of records. A new member with a default leaves it as it is; a change that an older version
-would misread raises it and gives the files a new suffix, so that two versions side by side do not
-push each other's records aside (field note 39)."""
+"""The version of a record's form. A new member with a default leaves it as it is. A change that an
+older version would misread raises it, and gives the files a new suffix: two versions side by side
+must not push each other's records aside (field note 39)."""
 
 
 class BrokenRecord(StoreError):

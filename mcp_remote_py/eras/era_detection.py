@@ -30,8 +30,8 @@ LEGACY_REFUSED = frozenset({HEADER_MISMATCH, UNSUPPORTED_VERSION})
 
 _ORDINARY_CODES = frozenset({METHOD_NOT_FOUND, INVALID_PARAMS, INTERNAL_ERROR})
 _ORDINARY_STATUS = frozenset({400, 404})
-"""With these a modern server answers these to a request it understood as one of its era;
-servers of the other era answer them with 200, and a request they cannot place with others."""
+"""A modern server answers these codes with these statuses to a request of its era. Servers of the
+other era answer the codes with 200, and a request that they cannot place with other statuses."""
 
 MISMATCH_STATUS = frozenset({200, 400, 404, 405, 406, 410, 411, 415, 501})
 """Statuses seen from servers of the other transport or era; 200 is that of a web page."""

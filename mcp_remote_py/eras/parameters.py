@@ -1,8 +1,8 @@
 """Tool parameters that travel in headers as well: `x-mcp-header` (2026-07-28, SEP-2243).
 
-Learned from the answers to `tools/list`; a tool whose mark breaks a rule is taken out of the list,
-with the reason in the log, because the specification has the client at the HTTP side do so. Must
-not know HTTP libraries or who asked for the list.
+Learned from the answers to `tools/list`. A tool whose mark breaks a rule is taken out of the list,
+as the specification asks of a client that speaks HTTP, and the log says why. Must not know HTTP
+libraries or who asked for the list.
 """
 
 from __future__ import annotations

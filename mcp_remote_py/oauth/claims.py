@@ -1,10 +1,10 @@
 """The claims of a token: for people only, never for a decision about trust.
 
-Nobody's signature is checked here, so anybody may have written what is read: it is good for naming
-an account, for evidence in an error, and to keep back a JWT of the person's that says it is for
-somebody else (`ownership`); for nothing else. Only the server a token is for can
-judge it; to all others it is opaque (RFC 6749 §1.4), and often it really is. Must not know where a
-token came from or what is done about one that is refused; never shows a part of one.
+Signatures are not checked here, so anybody may have written what is read. It is good for three
+things alone: to name an account, as evidence in an error, and to keep back a JWT of the person's
+that says it is for somebody else (`ownership`). Only the server a token is for can judge it; to all
+others it is opaque (RFC 6749 §1.4), and often it really is. Must not know where a token came from
+or what is done about one that is refused; never shows a part of one.
 """
 
 from __future__ import annotations

@@ -520,8 +520,8 @@ def _unavailable(evidence: str, hint: str = "") -> SignInUnavailable:
 def check_endpoint(url: str, what: str) -> ServerUrl:
     """A URL a server published, parsed, if it is safe to open or to send secrets to.
 
-    Safe is https, or http to this machine, without user info, fragment or any character that a
-    shell, a header or a log could take for more than a part of a URL's text (CVE-2025-6514).
+    Safe is https, or http to this machine, without user info and fragment. All its characters must
+    be text of a URL to a shell, a header and a log, too (CVE-2025-6514).
 
     Raises:
         SignInFailed: it is not.

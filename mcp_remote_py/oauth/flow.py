@@ -2,9 +2,9 @@
 
 Discovery, client, then the person, then code and tokens, each by `yield from`; what is stored
 changes only here. Whether a person is asked at all is `policy`'s to say, and `lifecycle`'s to do.
-Two rules govern it: what was told is believed only when it fits (see the siblings), and tokens
-that are stored give way only to newer ones or to a definite refusal (field note 3). Must not
-know HTTP, browsers, the keyring or the clock.
+Two rules govern it. An answer is believed only when it fits (see the siblings). Stored tokens give
+way only to newer ones or to a definite refusal (field note 3). Must not know HTTP, browsers, the
+keyring or the clock.
 """
 
 from __future__ import annotations

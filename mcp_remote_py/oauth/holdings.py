@@ -1,8 +1,8 @@
 """The credential in hand and the one that is stored, and which of the two counts.
 
-What is on disk is the truth, looked at anew under each lock; what is in hand is only what was seen
-of it, but for tokens that the disk did not take: those serve until they are stored. Nothing is
-recorded as stored that is not. Must not know when anything is done, nor what is said about it.
+The disk has the truth, and is read again under each lock. What is in hand is a copy of it, except
+for tokens that the disk did not take: those serve until they are stored. Nothing is recorded as
+stored that is not. Must not know when anything is done, nor what is said about it.
 """
 
 from __future__ import annotations

@@ -1,11 +1,12 @@
 """The owner of a secret, and so whom it may be sent to: one rule for every kind and every path.
 
-A secret belongs to an issuer that a person named: by `issuer` in --static-oauth-client-info, which
-then is the only one, else by --trusted-issuer; by --token-endpoint, which names that very address;
-or by the `aud` of a JWT of theirs. The word of an MCP server names nobody, also where it signs
-people in itself: its address was typed for messages, not for a secret of somebody else. Nor does a
-document name its issuer by saying so: the issuer is who published it, at its own well-known place
-(RFC 8414 §3.3), and what belongs to an issuer goes where its own document says.
+A secret belongs to an issuer that a person named. They name one by `issuer` in
+--static-oauth-client-info, which then is the only one; else by --trusted-issuer; by
+--token-endpoint, which names that very address; or by the `aud` of a JWT of theirs. An MCP server
+cannot name one, also where it signs people in itself: its address was typed for messages, not for a
+secret of somebody else. Nor does a document name its issuer by saying so. The issuer is who
+published it, at its own well-known place (RFC 8414 §3.3); what belongs to an issuer goes where its
+own document says.
 
 What a server gave us itself - a registration, a refresh token - belongs to the endpoints of the
 document it came with. Pure: must not know how documents are found, nor how anything is sent.

@@ -25,9 +25,9 @@ def choose_scope(
     the authorization server's list says what exists, not what is needed. To these, where it is in
     that list, `offline_access` is added: without it some servers want a sign-in per hour (L18).
 
-    `granted` is not empty for a step-up: then the union with the challenge is asked for, even
-    beyond `wanted`, because the server said that the operation needs it and what is already
-    granted must not be lost (L16).
+    `granted` is not empty for a step-up. Then the union with the challenge is asked for, even
+    beyond `wanted`: the server said that the operation needs it, and what is granted already must
+    not be lost (L16).
     """
     challenged = (challenge_scope or "").split()
     if wanted is not None:

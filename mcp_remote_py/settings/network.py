@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 DEFAULT_CONNECT_TIMEOUT = 10.0
 DEFAULT_HEADERS_TIMEOUT = 300.0
 DEFAULT_BODY_TIMEOUT = 300.0
-"""Seconds, as in mcp-remote 0.15.1; the last bounds a gap in a JSON body, never an event stream,
-unless `--body-timeout` is given (field notes 21 and 30: idle streams and long calls were cut)."""
+"""Seconds, as in mcp-remote 0.15.1. The last bounds a gap in a JSON body. It does not bound an
+event stream, unless `--body-timeout` is given (field notes 21 and 30: idle streams and long calls
+were cut)."""
 FETCH_TIMEOUT = 5.0
 POST_TIMEOUT = 15.0
 """Seconds for one request of a sign-in in all: for a document, and where something is done for it.

@@ -43,8 +43,9 @@ _OWN_PARAMETERS = {
     "code_challenge_method": "It protects this sign-in.",
     "dpop_jkt": "It protects this sign-in.",
 }
-"""What a sign-in says itself (RFC 6749 §4.1.1, RFC 7636 §4.3, RFC 8707 §2, RFC 9449 §10), and what
-to do instead: a second value that disagrees comes back as an error nobody understands."""
+"""Parameters that a sign-in sets itself (RFC 6749 §4.1.1, RFC 7636 §4.3, RFC 8707 §2, RFC 9449
+§10), and what to do instead. A second value that disagrees comes back as an error nobody
+understands."""
 
 
 def parse_callback_port(text: str) -> int:

@@ -1,10 +1,10 @@
 """Does a conversation's HTTP requests: bounded, with none of the person's own headers.
 
 These go to authorization servers and metadata documents, which are other origins than the MCP
-server's (promise S2): only the probe of that server itself carries these headers, the client
-certificate is for it alone, the proxy is chosen for each, and where they lead is judged by
-`border`. Redirects are followed for GET within the origin only. The one place of this folder that
-sends a request. Must not know what it is for.
+server's (promise S2). So only the probe of that server itself carries these headers and shows the
+client certificate. The proxy is chosen for each request, and `border` judges where it leads.
+Redirects are followed for GET within the origin only. The one place of this folder that sends a
+request. Must not know what it is for.
 """
 
 from __future__ import annotations

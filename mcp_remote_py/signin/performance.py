@@ -1,9 +1,8 @@
 """One conversation being played: does each step with the ports; its locks end with it.
 
-Locks are taken within this process first, then from the kernel, and are given back at the latest
-when their conversation ends; but for `Lock.UNSAVED`, which is kept as long as there is something
-that is not stored. Must not know any rule of an RFC, nor when to ask whom: those are the flows' and
-the policy's.
+Locks are taken within this process first, then from the kernel. They are given back when their
+conversation ends, or before; `Lock.UNSAVED` alone is kept until all is stored. Must not know any
+rule of an RFC, nor when to ask whom: those are the flows' and the policy's.
 """
 
 from __future__ import annotations

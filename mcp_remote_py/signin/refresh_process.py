@@ -1,11 +1,11 @@
 """Renews in a process of its own, so that the answer is not lost when we are killed.
 
-Servers that rotate refresh tokens give each answer once, and hosts kill what they have started,
-often within its first second, when tokens of yesterday are renewed (L4, field note 3): between
-the server's deed and our write, that would cost the person a sign-in. The child holds the lock
-with us, stores what it gets, and is gone; whoever is killed, the next process finds the token.
-It is given what it needs on its stdin, the key included, and never touches a keyring. Must not
-know when a token is to be renewed.
+Servers that rotate refresh tokens give each answer once. Hosts kill what they have started, often
+within its first second, which is when tokens of yesterday are renewed (L4, field note 3). A kill
+between the server's answer and our write would cost the person a sign-in. So a child holds the lock
+with us and stores what it gets: whoever is killed, the next process finds the token. The child is
+given all it needs on its stdin, the key included, and never touches a keyring. Must not know when a
+token is to be renewed.
 """
 
 from __future__ import annotations
