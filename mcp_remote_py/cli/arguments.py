@@ -72,7 +72,7 @@ def parse_arguments(command: str, argv: Sequence[str]) -> Arguments:
         raise UsageError("Both --all and a server URL are given.", hint="Leave out one of them.")
     if url is None and command != STATUS and not has_all:
         raise UsageError(
-            "No server URL is given.",
+            "The server URL is missing.",
             hint=f"Usage: {COMMANDS[command].words_before} https://example.com/mcp [options]",
         )
     return Arguments(options, url, port)

@@ -78,7 +78,7 @@ def _refuse_unknown_option(command: str, word: str) -> NoReturn:
     here = COMMANDS[command].words_before
     listed = f"{here} --help lists the options."
     if not re.fullmatch(r"--?[a-z][a-z0-9-]{0,31}", name):
-        raise UsageError("There is an unknown option.", hint=listed)
+        raise UsageError("An option is unknown.", hint=listed)
     if name in OPTIONS:
         where = " and ".join(
             f"{PROGRAM} URL" if other == PROXY else COMMANDS[other].words_before

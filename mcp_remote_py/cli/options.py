@@ -169,7 +169,7 @@ ALL_OPTIONS = (
         "Seconds between keep-alive pings; turns them on.",
         CONNECTION,
         _RELAY,
-        read=readers.read_positive_seconds("Leave it out to send no pings."),
+        read=readers.read_positive_seconds("Leave it out if you do not want pings."),
     ),
     Option(
         "--forward-ping",

@@ -31,7 +31,7 @@ def read_settings(
     given = Given(arguments, environment)
     if command != PROXY and arguments.last("--token-store") == "memory":
         raise UsageError(
-            f"--token-store memory keeps nothing once {command} is over.",
+            f"With --token-store memory, nothing is left when {command} ends.",
             hint="Leave it out, or give file.",
         )
     return _read(command, given), given.warnings

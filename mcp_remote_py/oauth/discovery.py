@@ -151,7 +151,7 @@ def _discover(
         metadata = ResourceMetadata("", (), None)
         if challenge.resource_metadata:
             named = mask_url(challenge.resource_metadata)
-            reason = f"The server names {named} as resource metadata; none is there ({evidence})."
+            reason = f"The server names {named} as resource metadata: not found ({evidence})."
         else:
             reason = ""
     else:
@@ -194,7 +194,7 @@ def _take_as_given(
         else:
             if found.server.token_endpoint != endpoint:
                 other = mask_url(found.server.token_endpoint)
-                yield Report(f"Its token endpoint is {other}, and not the one that was given.")
+                yield Report(f"Its token endpoint is {other}, not the one that was given.")
             elif not named.of_client or is_same_issuer(found.server.issuer, issuer):
                 return found
             return found._replace(server=given)
@@ -316,7 +316,7 @@ def _settle_owner(
     named = named_by(settings)
     if belongings and must_ask_itself(_place_of(found), named):
         publisher, issuer = shorten(found.published_by), shorten(found.issuer)
-        yield Report(f"{publisher} publishes for {issuer}, which is asked itself.")
+        yield Report(f"{publisher} publishes metadata of {issuer}: asking that issuer itself.")
         try:
             server = check_endpoint(found.issuer, "issuer")
             found = yield from _find_server_metadata(found.issuer, server, settings)
@@ -348,7 +348,7 @@ def _find_server_metadata(
     found, evidence = yield from _find_first(urls, judge)
     if found is None:
         raise SignInFailed(
-            f"The authorization server {quote(issuer)} publishes no metadata ({evidence}).",
+            f"The authorization server {quote(issuer)} does not publish metadata ({evidence}).",
             hint="Tell whoever runs the server.",
         )
     return found

@@ -82,7 +82,7 @@ def explain_token(
         which = "it was just given" if is_new else "it has never accepted"
         hint += _name_command(settings, "To sign in all the same")
     else:
-        which = "that may never have worked (no record is left)"
+        which = "that may never have worked (its record is lost)"
         hint = f"If it did, sign in again: {_LOGIN}. If it never did: {hint}"
     return Refused(f"The server refuses a token {which}{said}. {evidence}", hint=hint, status=401)
 
@@ -181,7 +181,7 @@ def explain_lost_sign_in(last_error: str = "", last_hint: str = "") -> SignInFai
 def explain_unknown_budget(error: McpRemoteError) -> StoreError:
     """The sign-in budget cannot be read, so nothing is tried."""
     return StoreError(
-        f"What was tried before to sign in is not known: {error.cause}",
+        f"The record of earlier sign-ins cannot be read: {error.cause}",
         hint=f"{error.hint} To sign in all the same: {_LOGIN}.".lstrip(),
     )
 

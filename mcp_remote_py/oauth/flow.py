@@ -314,7 +314,7 @@ def conclude(credential: Credential, settings: SignInSettings) -> Conversation[C
     """
     if settings.use_id_token and credential.id_token is None:
         raise SignInFailed(
-            f"{credential.issuer} did not give an ID token, which --use-id-token is to send.",
+            f"{credential.issuer} did not give an ID token, which --use-id-token would send.",
             hint="Leave out --use-id-token, or ask for the scope openid with --scope.",
         )
     yield from _keep(credential)

@@ -169,7 +169,8 @@ def check_callback(
         raise SignInFailed(
             f"The answer of the sign-in does not say that it comes from {shorten_without(issuer)} "
             "(iss is missing), though that server promises to say so.",
-            hint="Someone may have tampered with it; if not, its operator must repair it.",
+            hint="Someone may have tampered with it; if not, that server has a fault: tell whoever "
+            "runs it.",
         )
     if iss is not None and iss not in (issuer, *trusted_issuers):
         raise SignInFailed(
@@ -280,10 +281,10 @@ def revoke(credential: Credential) -> Conversation[None]:
     if not credential.revocation_endpoint:
         return
     if not may_revoke(credential):
+        endpoint, giver = map(mask_url, (credential.revocation_endpoint, credential.token_endpoint))
         yield Report(
-            f"The tokens are not revoked: {mask_url(credential.revocation_endpoint)} is not of the "
-            f"server that gave them, {mask_url(credential.token_endpoint)}. They end when they "
-            "expire."
+            f"The tokens are not revoked: {endpoint} does not belong to the server that gave them, "
+            f"{giver}. They end when they expire."
         )
         return
     tokens = (
@@ -370,7 +371,7 @@ def post_form(
     method = client.token_endpoint_auth_method
     if method not in _AUTHENTICATION_METHODS:
         raise SignInFailed(
-            f"The client is to authenticate by {shorten_without(method)}, which is not supported.",
+            f"The client must authenticate by {shorten_without(method)}, which is not supported.",
             hint="Use one with token_endpoint_auth_method none or client_secret_basic.",
         )
     if method == PRIVATE_KEY_JWT:

@@ -166,8 +166,8 @@ def _read_static_client(
     covered = (_is_covered(uri, client.redirect_uris) for uri in redirect_uris)
     if redirect_uris and client.redirect_uris and not any(covered):
         raise UsageError(
-            f"The redirect_uris of {_CLIENT_INFO} do not list {redirect_uris[0]}, where the "
-            "answer of the sign-in is awaited.",
+            f"The redirect_uris of {_CLIENT_INFO} do not list {redirect_uris[0]}, which "
+            "is where the answer of the sign-in would come.",
             hint="Choose the same address with the options PORT, --host and --callback-path.",
         )
     return client
@@ -269,8 +269,8 @@ def _choose_method(server: ServerMetadata) -> str:
     method = next((method for method in METHODS if method in offered), None)
     if method is None:
         raise SignInFailed(
-            f"The authorization server {server.issuer} offers no client authentication that is "
-            f"supported here (it lists {quote(' '.join(offered))}).",
+            f"The authorization server {server.issuer} does not offer a client authentication that "
+            f"is supported here (it lists {quote(' '.join(offered))}).",
             hint=f"{_BY_HAND} Supported are {', '.join(METHODS)}.",
         )
     return method
@@ -363,8 +363,8 @@ def _explain_refusal(
         )
     if server.is_default and status not in (400, 401, 403):
         return SignInFailed(
-            "The server wants a credential and offers no sign-in: it publishes no metadata, "
-            f"and no client can register ({evidence}).",
+            "The server wants a credential but does not offer a sign-in: it does not publish "
+            f"metadata, and clients cannot register ({evidence}).",
             hint='If it wants a token, give it with --header "Authorization: Bearer ${TOKEN}".',
         )
     if status in (401, 403):

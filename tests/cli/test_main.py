@@ -416,22 +416,22 @@ class TestSignIn:
             ),
             (
                 ["login", URL, "--token-store", "memory"],
-                "--token-store memory keeps nothing once login is over. Leave it out, or give "
+                "With --token-store memory, nothing is left when login ends. Leave it out, or give "
                 "file.",
             ),
             (
                 ["logout", "--all", "--token-store", "memory"],
-                "--token-store memory keeps nothing once logout is over. Leave it out, or give "
-                "file.",
+                "With --token-store memory, nothing is left when logout ends. Leave it out, or "
+                "give file.",
             ),
             (
                 ["login"],
-                "No server URL is given. "
+                "The server URL is missing. "
                 "Usage: mcp-remote-py login https://example.com/mcp [options]",
             ),
             (
                 ["logout", "--silent"],
-                "No server URL is given. "
+                "The server URL is missing. "
                 "Usage: mcp-remote-py logout https://example.com/mcp [options]",
             ),
             (
@@ -615,10 +615,13 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("argv", "sentence"),
         [
-            ([], "No server URL is given. Usage: mcp-remote-py https://example.com/mcp [options]"),
+            (
+                [],
+                "The server URL is missing. Usage: mcp-remote-py https://example.com/mcp [options]",
+            ),
             (
                 ["--ipv4"],
-                "No server URL is given. Usage: mcp-remote-py https://example.com/mcp [options]",
+                "The server URL is missing. Usage: mcp-remote-py https://example.com/mcp [options]",
             ),
             (
                 ["example.com"],
@@ -657,7 +660,7 @@ class TestRefusals:
             ),
             (
                 [URL, "-HUNTER22"],
-                "There is an unknown option. mcp-remote-py --help lists the options.",
+                "An option is unknown. mcp-remote-py --help lists the options.",
             ),
             (
                 [URL, "--header", "A: hunter22", "--frobnicate", "hunter22"],
@@ -714,7 +717,7 @@ class TestRefusals:
             (
                 [URL, "--ping-interval", "0"],
                 "--ping-interval takes a number of seconds above 0. For example 60. Leave it out "
-                "to send no pings.",
+                "if you do not want pings.",
             ),
             (
                 [URL, "--max-message-size", "much"],

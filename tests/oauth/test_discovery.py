@@ -361,8 +361,8 @@ def test_whatever_one_spelling_says_the_next_one_is_asked(answer: Answer) -> Non
 def test_an_authorization_server_without_metadata_is_named_with_the_evidence() -> None:
     error = fail(Web({RESOURCE_URL: resource_document()}))
     assert error.sentence() == (
-        f'The authorization server "{ISSUER}" publishes no metadata (HTTP 404 from {ISSUER_URL}: '
-        '"Not Found"). Tell whoever runs the server.'
+        f'The authorization server "{ISSUER}" does not publish metadata (HTTP 404 from '
+        f'{ISSUER_URL}: "Not Found"). Tell whoever runs the server.'
     )
 
 
@@ -550,7 +550,7 @@ def test_who_speaks_for_a_named_issuer_is_not_believed() -> None:
     assert found.token_endpoint == f"{OTHER}/token_endpoint"
     assert found.revocation_endpoint == f"{OTHER}/revocation_endpoint"
     assert found.published_by == OTHER
-    assert f"{ISSUER} publishes for {OTHER}, which is asked itself." in web.reports
+    assert f"{ISSUER} publishes metadata of {OTHER}: asking that issuer itself." in web.reports
     # Where nothing is at stake, it is as the person wants it.
     web = web_of({ISSUER_URL: false(OTHER)})
     found = run(web, settings=SignInSettings(trusted_issuers=(OTHER,))).server
@@ -562,7 +562,7 @@ def test_who_speaks_for_a_named_issuer_is_not_believed() -> None:
 @pytest.mark.parametrize(
     ("own", "said"),
     [
-        (NOT_FOUND, f'The authorization server "{OTHER}" publishes no metadata (HTTP 404'),
+        (NOT_FOUND, f'The authorization server "{OTHER}" does not publish metadata (HTTP 404'),
         (of("https://third.example"), "names another issuer"),
         (document({"issuer": OTHER}), "does not name an authorization_endpoint"),
     ],
@@ -811,7 +811,7 @@ def test_a_server_that_names_metadata_it_does_not_have_gets_no_default_endpoints
     named = f"{ORIGIN}/metadata"
     error = fail(Web(), challenge=Challenge(named))
     assert error.cause == (
-        f"The server names {named} as resource metadata; none is there "
+        f"The server names {named} as resource metadata: not found "
         f'(HTTP 404 from {named}: "Not Found").'
     )
     web = Web({ORIGIN_URL: issuer_document(ORIGIN)})

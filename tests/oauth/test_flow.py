@@ -613,7 +613,7 @@ def test_the_proof_of_a_key_is_for_the_issuer_of_a_known_token_endpoint(
     assert world.token_requests[0].get("scope", "") == ("read" if published else "")
     fetched = [step.request.url for step in world.steps if isinstance(step, Fetch)]
     assert fetched[-1] == endpoint
-    others = f"Its token endpoint is {ISSUER}/token, and not the one that was given."
+    others = f"Its token endpoint is {ISSUER}/token, not the one that was given."
     assert (others in world.reports) == (endpoint != f"{ISSUER}/token")
     missing = f"The issuer of {endpoint} was not found: The server names "
     assert any(report.startswith(missing) for report in world.reports) == (not published)

@@ -226,7 +226,7 @@ def test_token_whose_record_is_lost_is_not_called_new() -> None:
     with pytest.raises(Refused) as caught:
         desk.play(desk.session.answer(Secret("access-0"), 401, UNAUTHORIZED))
     assert caught.value.cause.startswith(
-        "The server refuses a token that may never have worked (no record is left). "
+        "The server refuses a token that may never have worked (its record is lost). "
     )
     assert caught.value.hint.startswith("If it did, sign in again: mcp-remote-py login URL. If ")
     assert "--resource" in caught.value.hint

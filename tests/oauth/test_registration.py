@@ -509,7 +509,7 @@ def test_a_registration_without_an_answer_is_not_a_verdict(problem: McpRemoteErr
 @pytest.mark.parametrize("status", [404, 405, 200])
 def test_a_server_that_offers_no_sign_in_at_all_gets_a_hint_at_a_header(status: int) -> None:
     error = fail(page("<html>no</html>", status), SERVER._replace(is_default=True))
-    assert "offers no sign-in" in error.cause
+    assert "does not offer a sign-in" in error.cause
     assert "--header" in error.hint
 
 

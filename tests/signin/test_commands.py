@@ -305,7 +305,7 @@ def test_token_whose_record_is_lost_is_not_called_new(sit_down: Callable[..., Te
     host = terminal.stack.enter_context(Host(words, terminal.environment, patience=PATIENCE))
     asked = host.begin("initialize", initialize_params())
     text = assert_error(host.answer(asked, seconds=PATIENCE), asked)
-    assert "a token that may never have worked (no record is left)" in text
+    assert "a token that may never have worked (its record is lost)" in text
     assert "just given" not in text
     assert f"If it did, sign in again: mcp-remote-py login {terminal.server.url}. If it" in text
     assert len(terminal.browser.opened) == 1
