@@ -26,6 +26,7 @@ from mcp_remote_py.settings.network import (
     POST_TIMEOUT,
 )
 from mcp_remote_py.settings.sign_in import SIGNING_ALGORITHMS, TOKEN_STORES, SignInSettings
+from mcp_remote_py.versions import MODERN, NEWEST_HANDSHAKE
 
 
 class Option:
@@ -115,7 +116,8 @@ ALL_OPTIONS = (
         "--protocol",
         "ERA",
         "Era of MCP that the server speaks: auto finds out and remembers, legacy is up to"
-        " 2025-11-25 (initialize), modern is 2026-07-28 (default auto). The host may be of either.",
+        f" {NEWEST_HANDSHAKE} (initialize), modern is {MODERN} (default auto). The host may be of"
+        " either.",
         CONNECTION,
         _RELAY,
         read=lambda text, at: ProtocolStrategy(_PROTOCOL(text, at)),

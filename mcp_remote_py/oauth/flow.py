@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
 from mcp_remote_py.errors import McpRemoteError, SignInFailed, shorten
 from mcp_remote_py.oauth.challenge import Challenge
@@ -52,6 +51,7 @@ from mcp_remote_py.randomness import RandomBytes
 from mcp_remote_py.redact import Secret, remember
 from mcp_remote_py.settings.sign_in import SignInSettings
 from mcp_remote_py.settings.unattended import Unattended
+from mcp_remote_py.url import parse_url
 
 _DEAD_CLIENT_ERRORS = frozenset({"invalid_client", "unauthorized_client"})
 
@@ -86,7 +86,7 @@ def prepare(
         state,
         verifier,
         credential,
-        urlsplit(server_url).netloc.rpartition("@")[2] or server_url,
+        parse_url(server_url).authority,
         now() + settings.timeout,
         server.iss_parameter_supported,
         cached,

@@ -11,7 +11,7 @@ import hmac
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final, cast
-from urllib.parse import quote
+from urllib.parse import quote as percent_encode
 
 from authlib.common.urls import add_params_to_qs
 from authlib.oauth2.auth import ClientAuth
@@ -381,7 +381,7 @@ def post_form(
     if method == "client_secret_basic":
         # §2.3.1 has both form-encoded, which authlib leaves to us. %20 for a blank: that is
         # understood by those who decode forms and by those who only decode percent signs.
-        name, password = quote(name, safe=""), quote(password, safe="")
+        name, password = (percent_encode(one, safe="") for one in (name, password))
     headers = {"Accept": "application/json", "Content-Type": "application/x-www-form-urlencoded"}
     prepare = cast(
         "Callable[[str, str, dict[str, str], str], tuple[str, dict[str, str], str]]",

@@ -77,7 +77,7 @@ class SignIn:
             yield Probe()
             if automatic:
                 # What a tab costs is written before it opens: before anything is asked for, too.
-                yield UpdateBudget(_nothing, self._is_kept)
+                yield UpdateBudget(_unchanged, self._is_kept)
             yield from self._sign_in(challenge, scopes, automatic=automatic)
         except McpRemoteError as error:
             yield from self._note_failure(error)
@@ -233,5 +233,5 @@ class SignIn:
         raise explain_busy_store(STORE_PATIENCE)
 
 
-def _nothing(budget: SignInBudget) -> SignInBudget:
+def _unchanged(budget: SignInBudget) -> SignInBudget:
     return budget

@@ -58,6 +58,7 @@ from mcp_remote_py.signin.border import (
 from mcp_remote_py.signin.sockets import AsyncioBackend, begin_body
 from mcp_remote_py.tls import build_tls_context
 from mcp_remote_py.url import InvalidUrl, ServerUrl, parse_origin
+from mcp_remote_py.versions import NEWEST_HANDSHAKE
 
 if "httpx" not in sys.modules:
     # httpx imports its command line where click and rich happen to be installed: 0.16 s.
@@ -74,9 +75,9 @@ _NO_COOKIES = DefaultCookiePolicy(allowed_domains=())
 """Cookies are for the MCP server's own messages; httpx would keep any number, for all ports."""
 
 PROBE = (
-    b'{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25",'
+    b'{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"%b",'
     b'"capabilities":{},"clientInfo":{"name":"mcp-remote-py","version":"1"}}}'
-)
+) % NEWEST_HANDSHAKE.encode()
 
 
 class _Way(NamedTuple):
@@ -255,7 +256,7 @@ class Fetcher:
                 "user-agent": f"mcp-remote-py/{__version__}",
                 "accept": "application/json",
                 "accept-encoding": "identity",
-                "mcp-protocol-version": "2025-11-25",
+                "mcp-protocol-version": NEWEST_HANDSHAKE,
             },
         )
         return client

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol
 from mcp_remote_py.credentials.lock import Held
 from mcp_remote_py.oauth.budget import SignInBudget
 from mcp_remote_py.oauth.steps import Callback, Credential, Fetch, HttpResponse, Lock
-from mcp_remote_py.randomness import RandomBytes
+from mcp_remote_py.randomness import Random, RandomBytes
 from mcp_remote_py.redact import Secret
 from mcp_remote_py.signin.page import Outcome
 
@@ -91,8 +91,7 @@ class Ports(NamedTuple):
     """Seconds since the epoch: expiry outlives this process."""
     sleep: Callable[[float], Coroutine[Any, Any, None]]
     random_bytes: RandomBytes
-    random: Callable[[], float]
-    """Uniform in [0, 1)."""
+    random: Random
     report: Callable[[str], None]
     """Tells the person one sentence, on stderr."""
     renew: Callable[[Held], Awaitable[Credential]] | None = None
