@@ -84,7 +84,7 @@ _NO_CODING = frozenset({b"", b"identity", b"none", b"utf-8"})
 """Names that servers give to what they have not compressed."""
 
 _WINDOW_BITS = {b"gzip": 31, b"x-gzip": 31, b"deflate": 15}
-"""By coding, what zlib is told of its format (RFC 9110 §8.4.1)."""
+"""The format that zlib is told, by coding (RFC 9110 §8.4.1)."""
 
 _GZIP_START = b"\x1f\x8b"
 
@@ -127,7 +127,7 @@ class Decompressor:
         self._given = 0
 
     def feed(self, piece: bytes) -> Iterator[bytes]:
-        """What `piece` becomes, at most `TURN_BYTES` at a time.
+        """Decodes `piece`, at most `TURN_BYTES` at a time.
 
         What follows the end of the compressed bytes is passed over.
 

@@ -193,7 +193,7 @@ class NotSent(ExchangeError):
 
 
 def no_connection_in_time(where: str) -> NotSent:
-    """For whoever opens connections, with the options that say how long that may take."""
+    """The error of a connection that took too long, with the options that bound it."""
     return NotSent(
         f"Connecting to {where} took too long.",
         hint="Check the URL, the network and whether a VPN or proxy is needed.",
@@ -201,7 +201,7 @@ def no_connection_in_time(where: str) -> NotSent:
 
 
 def no_answer_in_time(who: str) -> Interrupted:
-    """The same for an answer, or the rest of it."""
+    """The error of an answer, or the rest of one, that took too long, with the same options."""
     return Interrupted(
         f"{who} took too long to answer.",
         hint="Raise --headers-timeout or --body-timeout (0 means no limit).",

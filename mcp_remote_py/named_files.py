@@ -19,7 +19,7 @@ STILL_FOR = 0.2
 """Seconds without a change after which a file of whole lines is taken to be all there."""
 
 UNFINISHED_STILL_FOR = 1.0
-"""The same for one that is empty or breaks off within a line: as one does that is being written."""
+"""Seconds for one that is empty or breaks off within a line, as a file in writing does."""
 
 PATIENCE = 2.0
 """Seconds a file is looked at in all."""

@@ -29,7 +29,7 @@ class Zone(Enum):
 
     PUBLIC = "on the internet"
     PRIVATE = "in a private network"
-    """Of a company, a home or a provider; also what no network on the internet has."""
+    """Of a company, a home or a provider; also every address that is not one of the internet."""
     LINK_LOCAL = "on this machine's own link"
     """Also where clouds answer their machines, with credentials of theirs."""
     LOOPBACK = "on this machine"

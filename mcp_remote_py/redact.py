@@ -232,7 +232,7 @@ _ESCAPE = lazy_pattern(
     r"\\{1,4}u([0-9a-fA-F]{4})|\\{1,4}([\"'/])|\\([nrt])|%([0-9a-fA-F]{2})"
     r"|&#(\d{1,7});|&#[xX]([0-9a-fA-F]{1,6});|&(amp|lt|gt|quot|apos|sol|plus|equals);"
 )
-"""Of JSON, URLs and HTML, which mean the same character."""
+"""Escapes of JSON, URLs and HTML: other spellings of one character."""
 
 _NAMED = {
     "n": "\n",
@@ -397,7 +397,7 @@ def remember(secrets: Iterable[Secret]) -> None:
 
 
 def remember_briefly(secret: Secret) -> None:
-    """The same for one that is sent once: the last few are known."""
+    """Remembers a secret that is sent once; only the last few are known."""
     global _parts
     _recent.append(secret)
     _parts = None

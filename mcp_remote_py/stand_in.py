@@ -26,7 +26,7 @@ _EMPTY_LISTS = {
     "resources/list": ("resources", b'{"resources":[]}'),
     "resources/templates/list": ("resources", b'{"resourceTemplates":[]}'),
 }
-"""By method, the capability it belongs to and the answer of a server that has none."""
+"""By method, the capability it belongs to, and the answer of a server without any entries."""
 
 
 class _Initialize(msgspec.Struct):

@@ -81,7 +81,7 @@ class Layout(NamedTuple):
 
     members: MemberPlaces
     mended: list[tuple[int, bytes]]
-    """What became of parts that could not be read, and where they begin; as long as they were. None
+    """Mended parts, which could not be read, with the place of each; as long as they were. None
     of a text above `MAX_MENDED_BYTES`."""
 
 
@@ -330,7 +330,7 @@ class _Step(NamedTuple):
 
 
 def _take(place: _Place, piece: bytes) -> _Step | None:
-    """As much of `piece`, which goes on at `place`, as is a whole; None where that is nothing."""
+    """The part of `piece`, which goes on at `place`, that is a whole; None for nothing."""
     before = place.before()
     if place.string and (step := _cut_string(before, piece, len(piece), [place])) is not None:
         return step  # all of it is inside of the string

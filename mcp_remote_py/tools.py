@@ -58,7 +58,7 @@ _NO_TOOLS: Members = {"tools": msgspec.Raw(b"[]")}
 _UNSEEN = lazy_pattern(
     r"[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\U000e0100-\U000e01ef]"
 )
-"""What counts as printable, but shows nothing by itself (Unicode: Default_Ignorable_Code_Point)."""
+"""Printable characters that show nothing by themselves (Unicode: Default_Ignorable_Code_Point)."""
 
 
 class ToolCatalog:
@@ -71,7 +71,7 @@ class ToolCatalog:
         self._repeatable: set[str] = set()
 
     def judge(self, message: Message) -> str:
-        """Why the rules keep a message of the host from the server; "" where they do not."""
+        """Says why the rules keep a message of the host from the server; "" where they do not."""
         if not self._rules.restrict:
             return ""
         names = message.names()

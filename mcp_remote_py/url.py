@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv6Address
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
-"""By scheme (RFC 9110 §4.2.1 and §4.2.2); the schemes there are."""
+"""Ports by scheme (RFC 9110 §4.2.1 and §4.2.2); its keys are the schemes there are."""
 
 MAX_HOST_LENGTH = 253
 """Characters (RFC 1035 §2.3.4, without the root label)."""

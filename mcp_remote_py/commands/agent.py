@@ -56,7 +56,7 @@ class BuildAgent(Protocol):
         read_line: Callable[[], str] | None = None,
         /,
     ) -> Agent:
-        """`report` tells the person a sentence; `read_line` hears one, "" at the end of all.
+        """`report` tells the person a sentence; `read_line` reads one, "" at the end of all.
 
         It is asked only where the settings allow to paste, and may block.
         """

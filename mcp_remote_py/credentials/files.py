@@ -42,7 +42,7 @@ most twice that; a record of what was tried has 16 sets of scopes, of one header
 
 _BINARY = getattr(os, "O_BINARY", 0)
 _NOT_FOLLOWED = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | _BINARY
-"""Nor waited for: opening a FIFO may take for ever. Windows has neither."""
+"""Flags for opening without waiting: a FIFO may take for ever. Windows has neither."""
 
 
 def make_private(folder: Path) -> None:
@@ -108,7 +108,7 @@ else:
         )
 
     def describe_strangeness(status: os.stat_result) -> str:
-        """What makes an open file unlike ours, "" for nothing."""
+        """Says why an open file cannot be ours, "" where it can."""
         if not stat.S_ISREG(status.st_mode):
             return "is not a plain file"
         if status.st_uid != os.geteuid():

@@ -46,7 +46,7 @@ _USELESS = frozenset(f"keyring.backends.{name}" for name in ("chainer", "fail", 
 
 
 class Backend(Protocol):
-    """What is used of `keyring.backend.KeyringBackend`."""
+    """The part of `keyring.backend.KeyringBackend` that is used here."""
 
     def get_password(self, service: str, username: str, /) -> str | None:
         """The item, or None."""

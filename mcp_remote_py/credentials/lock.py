@@ -129,7 +129,7 @@ def _free(descriptor: int) -> None:
 
 
 def _close(descriptor: int) -> None:
-    """What is closed is free, also where the disk complains."""
+    """Closes the file, and with it frees the lock, even if the disk complains."""
     with contextlib.suppress(OSError):
         os.close(descriptor)
 

@@ -41,7 +41,7 @@ _decode = msgspec.json.Decoder(_Record).decode
 
 
 class ServerCache:
-    """What is known of one session. May be used from several threads."""
+    """The snapshots of one session's server. May be used from several threads."""
 
     def __init__(self, directory: Path, session: SessionId, randomness: RandomBytes) -> None:
         self._session = session

@@ -68,16 +68,16 @@ class SessionRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     signed_in_at: float | None = None
     """None: nobody is signed in."""
     expires_at: float | None = None
-    """Of the access token; None where the server gave no lifetime."""
+    """End of the access token; None where the server did not give a lifetime."""
     port: int | None = None
-    """Of the redirect URI that was registered."""
+    """The port of the redirect URI that was registered."""
     last_error: str = ""
     last_hint: str = ""
     """Cause and next step that a person was told; "" once a sign-in has succeeded."""
     budget: SignInBudget = msgspec.field(default=SignInBudget(), name="ledger")
     """The sign-in budget (promise L2), under the name that 0.1.0 knows in the file."""
     login_options: str = ""
-    """Of whoever changed the budget last, for a command that begins the same sign-in."""
+    """Options of whoever changed the budget last, for a command that begins the same sign-in."""
 
     @property
     def session(self) -> SessionId:
@@ -128,7 +128,7 @@ _Change = Callable[[SessionRecord], SessionRecord]
 
 
 class _Found(NamedTuple):
-    """What lies on the disk; `broken` is its content where that is not a record of ours."""
+    """The record on the disk; `broken` is the content of the file where it is not one of ours."""
 
     state: SessionRecord
     broken: bytes | None = None
@@ -277,7 +277,7 @@ class SessionFile:
         return True
 
     def _load(self) -> _Found | None:
-        """What lies there, None for nothing. Raises StoreError where that cannot be found out."""
+        """The record there, None without one. Raises StoreError where that cannot be found out."""
         if (content := _read(self._path)) is None:
             return None
         with contextlib.suppress(ValueError):

@@ -104,7 +104,7 @@ class Store(Protocol):
         ...
 
     def describe(self) -> str:
-        """For a person: what keeps the credentials, and where; touches no keyring."""
+        """Says to a person what keeps the credentials, and where; does not touch a keyring."""
         ...
 
 

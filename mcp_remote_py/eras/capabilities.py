@@ -29,7 +29,7 @@ INPUT_CAPABILITY = {
     "sampling/createMessage": "sampling",
     "roots/list": "roots",
 }
-"""By what a server may ask for ("Server Requirements"), the client's capability it needs."""
+"""The capability of a client that a request of the server needs ("Server Requirements")."""
 
 
 def cross_capabilities(capabilities: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""Which era does the server speak? The evidence, as a table (2026-07-28, basic/versioning).
+"""Finds out which era the server speaks, by tables of evidence (2026-07-28, basic/versioning).
 
 An outage is never a verdict: what does not answer, limits, wants a sign-in or fails says nothing
 of its era. Must not know how the evidence was come by.
@@ -46,7 +46,7 @@ class Era(enum.Enum):
 
 
 MAX_VERSIONS_BYTES = 64 * 1024
-"""Of a list of revisions. There is one every half year."""
+"""Bytes of a list of revisions. A new one comes every half year."""
 
 _decode_texts = bounded(msgspec.json.Decoder(list[str]).decode)
 
@@ -145,7 +145,7 @@ FAILURES = (
     Evidence(ExchangeError, MISMATCH_STATUS, None, Era.LEGACY, "It cannot place the request."),
     Evidence(ExchangeError, None, None, Era.UNKNOWN, "An outage, or a sign-in: no verdict."),
 )
-"""What the failure of a *modern* request says; the first that fits decides, the last fits all."""
+"""Verdicts on failures of *modern* requests; the first that fits decides, the last fits all."""
 
 
 def judge_failure(error: ExchangeError) -> Era:

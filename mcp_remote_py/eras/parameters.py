@@ -182,7 +182,7 @@ def _no_number(_: str) -> None:
 
 
 MAX_VALUE_BYTES = 64 * 1024
-"""Of a parameter that is written into a header. No server takes a longer head."""
+"""Bytes of a parameter that is written into a header. No server takes a longer head."""
 
 
 def _value_at(arguments: Members, path: Path) -> bytes:

@@ -21,7 +21,7 @@ that meets the closing connection would be lost without anybody knowing whether 
 
 
 class Request(Value, frozen=True):
-    """What is sent. `target` is as in the request line; its host is among the headers."""
+    """A request. `target` is as in the request line; its host is among the headers."""
 
     method: bytes
     target: bytes

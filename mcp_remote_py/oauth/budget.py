@@ -36,13 +36,13 @@ RENEWAL_SPACING = 30.0
 """Seconds between two renewals because of a refusal: 456 token requests a second were seen (L1)."""
 
 VAIN_RENEWALS = Steps(first=30.0, factor=2.0, longest=600.0)
-"""Between renewals whose tokens the server never accepts."""
+"""Waits between renewals whose tokens the server never accepts."""
 
 ANSWERED_RENEWALS = Steps(first=15.0, factor=2.0, longest=300.0)
-"""After a token endpoint that answered, but gave no verdict: a 5xx, a page, a lost answer."""
+"""Waits after a token endpoint that answered without a verdict: a 5xx, a page, a lost answer."""
 
 UNSENT_RENEWALS = Steps(first=1.0, factor=2.0, longest=60.0)
-"""After one that could not be reached: the request never arrived, and the network comes back."""
+"""Waits after one that could not be reached: nothing arrived, and the network comes back."""
 
 MAX_ACCEPTED = 4
 """Tokens remembered as accepted: processes may use a token and its successor side by side."""

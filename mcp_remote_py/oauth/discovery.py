@@ -114,7 +114,7 @@ class Discovered(NamedTuple):
     server: ServerMetadata
     dpop_required: bool = False
     dpop_algorithms: tuple[str, ...] | None = None
-    """Of the MCP server, as in its `ResourceMetadata`."""
+    """Those that the MCP server takes, as in its `ResourceMetadata`."""
 
 
 def discover(

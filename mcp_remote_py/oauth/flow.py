@@ -376,7 +376,7 @@ def _has_tokens(credential: Credential | None) -> bool:
 
 
 def _is_dead(client: Client, error: AuthorizationRefused | GrantRefused) -> bool:
-    """Only what we registered can be replaced by us: a static client is the person's to correct."""
+    """Whether the client is to be replaced: one of ours alone, the person corrects a static one."""
     return client.origin == "registered" and error.error in _DEAD_CLIENT_ERRORS
 
 

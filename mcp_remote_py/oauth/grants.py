@@ -57,7 +57,7 @@ Parameters = Mapping[str, Secret | str]
 """The parameters of a form."""
 
 RANDOM_BYTES = 32
-"""For `state` and verifier: 43 characters, the least RFC 7636 §4.1 allows, 256 bits."""
+"""Bytes of `state` and verifier: 256 bits in 43 characters, the least of RFC 7636 §4.1."""
 
 _CALLBACK_HINTS = {
     **REQUEST_HINTS,
@@ -106,7 +106,7 @@ def authorization_url(
     verifier: Secret,
     parameters: tuple[tuple[str, str], ...] = (),
 ) -> str:
-    """Where the person signs in (RFC 6749 §4.1.1, RFC 7636 §4.3, RFC 8707 §2, RFC 9449 §10).
+    """The URL to sign in at (RFC 6749 §4.1.1, RFC 7636 §4.3, RFC 8707 §2, RFC 9449 §10).
 
     The endpoint's own query stays as it is, byte for byte (§3.1); a fragment may not be there.
     None of `parameters` is one of ours: `settings` has seen to it.

@@ -50,7 +50,7 @@ STORE_PATIENCE = 30.0
 
 
 class Holdings:
-    """What one process has seen of a session's credential and budget.
+    """The credential and the budget of a session, as one process has seen them.
 
     `now` gives seconds since the epoch.
     """
@@ -69,7 +69,7 @@ class Holdings:
         """The authorization request answered here last; a disk that failed may still have it."""
         self.credential: Credential | None = None
         self.budget = SignInBudget()
-        """As it was seen last."""
+        """The budget as it was seen last."""
 
     # ------------------------------------------------------------------ what it amounts to
 

@@ -125,7 +125,7 @@ class CredentialLifecycle:
 
     @property
     def budget(self) -> SignInBudget:
-        """As it was seen last."""
+        """The budget as it was seen last."""
         return self._held.budget
 
     @property

@@ -259,4 +259,4 @@ TRANSITIONS = (
     Transition(Action.OPEN_TAB, "new token", State.UNPROVEN),
     Transition(Action.OPEN_TAB, "denied, closed, failed", None),
 )
-"""For the picture in the docs; `lifecycle` is where they happen."""
+"""Outcomes, for the picture in the docs; they happen in `lifecycle`."""

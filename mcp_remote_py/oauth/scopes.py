@@ -1,4 +1,4 @@
-"""Which scopes a sign-in asks for (RFC 6749 §3.3): the person's, the challenge's, the resource's.
+"""Chooses the scopes to ask for (RFC 6749 §3.3): the person's, the challenge's or the resource's.
 
 Pure. Must not know what was granted for them, nor by which grant.
 """

@@ -127,7 +127,7 @@ class PendingAuthorization(NamedTuple):
     server_name: str
     expires_at: float
     iss_parameter_supported: bool = False
-    """Of the authorization server's metadata (RFC 9207 §3)."""
+    """As the authorization server's metadata say (RFC 9207 §3)."""
     client_is_cached: bool = False
     """Whether the client was registered for an earlier sign-in, and may be forgotten by now."""
     begun_at: float | None = None

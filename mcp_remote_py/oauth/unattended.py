@@ -51,7 +51,7 @@ _KEY_TYPES: dict[str, Literal["EC", "RSA", "OKP"]] = {
     "PS": "RSA",
     "RS": "RSA",
 }
-"""By the beginning of an algorithm's name (RFC 7518 §3.1, RFC 8037 §3.1)."""
+"""Key types by the first letters of an algorithm (RFC 7518 §3.1, RFC 8037 §3.1)."""
 
 
 def read_assertion(how: Unattended) -> Conversation[Secret | None]:

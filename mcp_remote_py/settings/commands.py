@@ -1,6 +1,6 @@
-"""What the relay and `login` get: everything they were asked for, checked, in one frozen value.
+"""The settings of the relay and of `login`: all they were asked for, checked, in one frozen value.
 
-What the other commands get is in `stored`. Must not know how it was asked for, nor what a command
+Those of the other commands are in `stored`. Must not know how it was asked for, nor what a command
 does with it.
 """
 
@@ -41,7 +41,7 @@ class ProtocolStrategy(Enum):
 
 
 class ToolRules(Value, frozen=True):
-    """Which tools the host may see and call: patterns with `*`, matched against the whole name.
+    """The tools that the host may see and call: patterns with `*`, matched against the whole name.
 
     An `allow` list, if any, must match; an `ignore` pattern must not; with `read_only` the
     server must have marked the tool `readOnlyHint: true`.
@@ -69,14 +69,14 @@ class LoginSettings(Value, frozen=True):
 
     server: ServerUrl
     headers: HeaderSettings = HeaderSettings()
-    """For the server itself, when it is asked whether it wants a sign-in."""
+    """Headers for the server itself, when it is asked whether it wants a sign-in."""
     network: Network = Network()
     sign_in: SignInSettings = SignInSettings()
     log: LogSettings = LogSettings()
 
     @property
     def secrets(self) -> tuple[Secret, ...]:
-        """What no log line may show."""
+        """Secrets that no log line may show."""
         return (
             *self.headers.secrets,
             *self.network.secrets_for(self.server),
@@ -106,10 +106,10 @@ class ProxySettings(Value, frozen=True):
 
     @property
     def login(self) -> LoginSettings:
-        """As much of it as a sign-in needs."""
+        """The part that a sign-in needs."""
         return LoginSettings(self.server, self.headers, self.network, self.sign_in, self.log)
 
     @property
     def secrets(self) -> tuple[Secret, ...]:
-        """What no log line may show."""
+        """Secrets that no log line may show."""
         return self.login.secrets

@@ -31,7 +31,7 @@ _FORM = "Write it in full, for example http://proxy.example.com:3128."
 
 
 class HttpProxy(Value, frozen=True):
-    """Where a proxy is, and what it is told of us. `host` is as in `ServerUrl`."""
+    """A proxy: its address, and who we are to it. `host` is as in `ServerUrl`."""
 
     scheme: str
     host: str
@@ -57,7 +57,7 @@ class HttpProxy(Value, frozen=True):
 
     @property
     def secrets(self) -> tuple[Secret, ...]:
-        """What no log line may show."""
+        """Secrets that no log line may show, in every form they have here."""
         if self.user_info is None or self.credentials is None:
             return ()
         typed = self.user_info.reveal()

@@ -91,7 +91,7 @@ class Network(Value, frozen=True):
     """
 
     timeouts: Timeouts = Timeouts()
-    """For messages to the MCP server."""
+    """Limits for messages to the MCP server; `sign_in_timeouts` are for a sign-in's requests."""
     sign_in_timeouts: SignInTimeouts = SignInTimeouts()
     tls: Tls = Tls()
     ipv4: bool = False
@@ -113,7 +113,7 @@ class Network(Value, frozen=True):
         return choose_http_proxy(url, {name: value.reveal() for name, value in self.proxies})
 
     def secrets_for(self, server: ServerUrl) -> tuple[Secret, ...]:
-        """What no log line may show once `server` is connected to."""
+        """Secrets that no log line may show once `server` is connected to."""
         proxy = self.proxy_for(server)
         return () if proxy is None else proxy.secrets
 

@@ -68,7 +68,7 @@ class SignInSettings(Value, frozen=True):
 
     @property
     def secrets(self) -> tuple[Secret, ...]:
-        """What no log line may show."""
+        """Secrets that no log line may show."""
         keys = () if self.unattended is None else self.unattended.secrets
         return (*_secrets_of_client(self.static_client), *keys)
 

@@ -1,4 +1,4 @@
-"""What `logout` and `status` get: which of the stored sessions are meant, and what else is asked.
+"""The settings of `logout` and `status`: the stored sessions they mean, and what else is asked.
 
 Must not know what is stored, nor where.
 """
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class SessionPattern(Value, frozen=True):
-    """Which sessions are meant: the members of a `SessionId`, each of them None for any."""
+    """A pattern for sessions: the members of a `SessionId`, each of them None for any."""
 
     server: ServerUrl | None = None
     resource: str | None = None
@@ -46,12 +46,12 @@ class StoredSettings(Value, frozen=True):
 
     @property
     def secrets(self) -> tuple[Secret, ...]:
-        """What no log line may show."""
+        """Secrets that no log line may show."""
         return () if self.server is None else secrets_in_url(str(self.server))
 
 
 class LogoutSettings(StoredSettings, frozen=True):
-    """What is to be signed out, and how its authorization server is reached."""
+    """The settings of `logout`, with how authorization servers are reached."""
 
     token_store: str | None = None
     """None: the one that was used."""
@@ -59,6 +59,6 @@ class LogoutSettings(StoredSettings, frozen=True):
 
 
 class StatusSettings(StoredSettings, frozen=True):
-    """What is to be shown, and how."""
+    """The settings of `status`."""
 
     json: bool = False

@@ -31,7 +31,7 @@ class IdentityProvider(Value, frozen=True, tag=True):
 
 
 class ClientKey(Value, frozen=True):
-    """What the client proves itself by, instead of a secret (RFC 7523 §2.2)."""
+    """A key by which the client proves itself, instead of a secret (RFC 7523 §2.2)."""
 
     private_key: Secret
     """PEM or JWK."""
@@ -63,5 +63,5 @@ class Unattended(Value, frozen=True):
 
     @property
     def secrets(self) -> tuple[Secret, ...]:
-        """What no log line may show; what is in files is not known yet."""
+        """Secrets that no log line may show; those in files are not known yet."""
         return () if self.key is None else (self.key.private_key,)

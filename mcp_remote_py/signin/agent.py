@@ -37,7 +37,7 @@ RENEWAL_END_PATIENCE = 1.0
 it the sign-in, where refresh tokens are good for one use (field note 3). Below promise R7's 2 s."""
 
 STORE_RETRIES = Steps(first=1.0, factor=2.0, longest=60.0)
-"""Between two tries to store what the disk did not take."""
+"""Waits between two tries to store what the disk did not take."""
 
 T = TypeVar("T")
 

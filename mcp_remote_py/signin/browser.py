@@ -262,7 +262,7 @@ async def start_detached(words: Sequence[str], environment: Environment) -> bool
 
 
 _DETACHED = getattr(subprocess, "DETACHED_PROCESS", 0)
-"""Of Windows: no console of ours. Elsewhere a new session does it."""
+"""A flag of Windows: without our console. Elsewhere a new session does it."""
 
 
 def _spawn(words: Sequence[str], environment: Environment) -> subprocess.Popen[bytes]:

@@ -58,16 +58,16 @@ class Limits(NamedTuple):
     """Limits on what one visitor may cost us."""
 
     connections: int = 32
-    """At once; a browser keeps idle ones open, so the oldest silent one goes first."""
+    """Number at once; a browser keeps idle ones open, so the oldest silent one goes first."""
     head_bytes: int = 64 * 1024
     """Of request line and headers: codes of 4 KiB exist, and a developer's `localhost` has many
     cookies, which browsers send to every port."""
     request_seconds: float = 10.0
     """Until a request is complete."""
     hold_seconds: float = 30.0
-    """For which the browser waits for the outcome, before a page says that it takes long."""
+    """Wait of the browser for the outcome, before a page says that it takes long."""
     flush_seconds: float = 2.0
-    """For pages on their way at the end (promise R7)."""
+    """Wait for pages on their way at the end (promise R7)."""
 
 
 DEFAULT_LIMITS = Limits()

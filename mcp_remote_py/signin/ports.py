@@ -67,7 +67,7 @@ class Records(Protocol):
         ...
 
     def publish(self, credential: Credential | None, error: str, hint: str) -> None:
-        """For `status`: who is signed in, or why nobody is."""
+        """Writes down for `status` who is signed in, or why nobody is."""
         ...
 
     def delete(self) -> None:

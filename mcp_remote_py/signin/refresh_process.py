@@ -70,7 +70,7 @@ class RefreshJob(msgspec.Struct):
     server: str
     """The MCP server's URL."""
     server_address: str
-    """Where it was connected to last, "" where it was not."""
+    """The address it was connected to last, "" where it was not."""
     network: Network
 
     @property

@@ -224,7 +224,7 @@ class HttpClient:
         )
 
     async def scrub(self, response: Response, evidence: bytes) -> bytes:
-        """What a server said in `response`, for an error text: without any secret of ours."""
+        """The body of `response` for an error text, without any secret of ours."""
         text = evidence.decode("utf-8", "surrogateescape")
         scrubbed = await response.work_at(scrub_known_in_steps(text))
         return evidence if scrubbed is text else scrubbed.encode("utf-8", "surrogateescape")

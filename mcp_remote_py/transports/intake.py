@@ -1,4 +1,4 @@
-"""How much of what servers say is held at once, and for how long the event loop works at it.
+"""Bounds how much of what servers say is held at once, and how long the event loop works at it.
 
 One budget for all answers in flight, from the wire until the host has taken them: one message may
 always grow to the limit, and beside it others share a little more; whoever finds no room waits, and
@@ -124,7 +124,7 @@ class Intake:
 
 
 class Share:
-    """What one answer holds.
+    """The share of one answer.
 
     Attributes:
         held: bytes.
@@ -154,7 +154,7 @@ class Share:
             await self._intake.admit(self, size)
 
     def complete(self) -> None:
-        """What is held is all."""
+        """Notes that nothing more will be held."""
         self.claim = self.held
         if self.held > FREE_BYTES:
             self._intake.settle(self)

@@ -41,7 +41,7 @@ class Event(NamedTuple):
 
 
 class _Line(enum.Enum):
-    """What is known of the line whose end has not come yet."""
+    """The state of the line whose end has not come yet."""
 
     BEGUN = "its beginning is kept"
     DATA = "its value goes to the data"
