@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 
 from mcp_remote_py.errors import Interrupted, NotSent, SignInFailed
 from mcp_remote_py.oauth.discovery import check_endpoint
-from mcp_remote_py.oauth.grants import SignInDenied, add_tokens, post_form, request_tokens
+from mcp_remote_py.oauth.grants import add_tokens, explain_denial, post_form, request_tokens
 from mcp_remote_py.oauth.registration import DEVICE_CODE_GRANT
 from mcp_remote_py.oauth.steps import Conversation, Credential, HttpResponse, Judge, Report, Wait
 from mcp_remote_py.oauth.tokens import (
@@ -90,10 +90,7 @@ def _next_interval(error: TokenError, interval: float) -> float:
     if error.error == "slow_down":
         return min(interval + DEFAULT_INTERVAL, MAX_INTERVAL)
     if error.error == "access_denied":
-        raise SignInDenied(
-            "The sign-in was declined (access_denied).",
-            hint="To sign in after all: mcp-remote-py login URL.",
-        ) from error
+        raise explain_denial(error.error) from error
     if error.error == "expired_token":
         raise _expired() from error
     if isinstance(error, GrantRefused) or (error.status < 500 and error.status != 429):

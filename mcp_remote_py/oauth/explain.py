@@ -172,7 +172,10 @@ def explain_long_sign_in() -> SignInFailed:
 
 def explain_lost_sign_in(last_error: str = "", last_hint: str = "") -> SignInFailed:
     """Another process has ended the sign-in without a token."""
-    return SignInFailed(last_error or "The sign-in was ended by another process.", hint=last_hint)
+    return SignInFailed(
+        last_error or "The sign-in was ended by another process.",
+        hint=last_hint or f"Sign in again: {_LOGIN}.",
+    )
 
 
 # The disk fails ------------------------------------------------------------------------------

@@ -191,14 +191,19 @@ def check_callback(
 def _explain_error(error: str, description: str) -> SignInFailed:
     said = shorten_without(error) + (f', "{shorten_without(description)}"' if description else "")
     if error == "access_denied":
-        return SignInDenied(
-            f"The sign-in was declined ({said}).",
-            hint="To sign in after all: mcp-remote-py login URL.",
-        )
+        return explain_denial(said)
     return AuthorizationRefused(
         f"The authorization server refused the sign-in ({said}).",
         hint=_CALLBACK_HINTS.get(error, "Sign in again: mcp-remote-py login URL."),
         error=error,
+    )
+
+
+def explain_denial(said: str) -> SignInDenied:
+    """The error for a "no", in the server's words."""
+    return SignInDenied(
+        f"The sign-in was declined ({said}).",
+        hint="To sign in after all: mcp-remote-py login URL.",
     )
 
 

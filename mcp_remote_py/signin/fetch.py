@@ -71,6 +71,8 @@ _NOTHING_SAID = SignInTimeouts()
 
 MAX_METADATA_REDIRECTS = 3
 
+_TELL_OPERATOR = "Tell whoever runs the server."
+
 _NO_COOKIES = DefaultCookiePolicy(allowed_domains=())
 """Cookies are for the MCP server's own messages; httpx would keep any number, for all ports."""
 
@@ -158,7 +160,9 @@ class Fetcher:
                 return response
             url = target
         where = mask_url(request.url)
-        raise Unusable(f"{where} redirects more than {MAX_METADATA_REDIRECTS} times.")
+        raise Unusable(
+            f"{where} redirects more than {MAX_METADATA_REDIRECTS} times.", hint=_TELL_OPERATOR
+        )
 
     async def _once(self, request: HttpRequest, limits: RequestLimits) -> HttpResponse:
         where = mask_url(request.url)
@@ -237,7 +241,9 @@ class Fetcher:
         try:
             place = parse_origin(url)
         except InvalidUrl as error:
-            raise Unusable(f"{mask_url(url)} cannot be used: {error.cause}") from None
+            raise Unusable(
+                f"{mask_url(url)} cannot be used: {error.cause}", hint=_TELL_OPERATOR
+            ) from None
         proxy = self._choose_proxy(place)
         if proxy is not None:
             await self.border.check(url)
@@ -427,7 +433,7 @@ def map_error(error: Exception, where: str) -> ExchangeError:
     """One of ours for one of httpx's, in the words that a relay has for it."""
     reason = str(error).rstrip(".") or type(error).__name__
     if isinstance(error, (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.DecodingError)):
-        return Unusable(f"{where} cannot be used: {reason}.")
+        return Unusable(f"{where} cannot be used: {reason}.", hint=_TELL_OPERATOR)
     kind = next((ours for theirs, ours in _FAULTS if isinstance(error, theirs)), Broken)
     fault = kind(reason)
     fault.__cause__ = error
