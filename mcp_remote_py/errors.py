@@ -77,6 +77,9 @@ def excerpt(body: bytes) -> str:
     return shorten(words_of(body[:EVIDENCE_BYTES]))
 
 
+LOGIN_COMMAND = "mcp-remote-py login URL"
+"""The command that signs in, as hints have it: `name_server` puts the address in."""
+
 _LOGIN = lazy_pattern(r"(mcp-remote-py login )URL(\.\Z)?")
 
 

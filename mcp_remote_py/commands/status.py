@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 
 from mcp_remote_py.credentials.session_files import SessionRecord, list_records, state_directory
-from mcp_remote_py.errors import explain_stars, name_server, one_line
+from mcp_remote_py.errors import LOGIN_COMMAND, explain_stars, name_server, one_line
 from mcp_remote_py.exit_status import DONE_STATUS, SIGN_IN_NEEDED_STATUS
 from mcp_remote_py.oauth.budget import wait_for_renewal, wait_for_tab
 from mcp_remote_py.redact import mask_url, remember, scrub_known, secrets_in_url
@@ -55,7 +55,7 @@ def _say_nothing_known(settings: StatusSettings) -> str:
         return "Nothing is known of any server yet."
     server, sessions = str(settings.server), settings.sessions
     options = _name_session(sessions.profile or "", sessions.resource or "")
-    command = name_server("mcp-remote-py login URL", server, options)
+    command = name_server(LOGIN_COMMAND, server, options)
     return explain_stars(f"Nothing is known of {mask_url(server)}. To sign in: {command}")
 
 
@@ -106,7 +106,7 @@ def _say_budget(state: SessionRecord, now: float) -> str:
     if not wait or (state.signed_in_at is not None and not vain):
         return ""
     tried = f"; {vain} came to nothing" if vain else ""
-    return f"by itself in {describe_wait(wait)}{tried}. Now: mcp-remote-py login URL"
+    return f"by itself in {describe_wait(wait)}{tried}. Now: {LOGIN_COMMAND}"
 
 
 def _say_renewal(state: SessionRecord, now: float) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 from urllib.parse import urlencode
 
-from mcp_remote_py.errors import Interrupted, NotSent, SignInFailed
+from mcp_remote_py.errors import LOGIN_COMMAND, Interrupted, NotSent, SignInFailed
 from mcp_remote_py.oauth.discovery import check_endpoint
 from mcp_remote_py.oauth.grants import add_tokens, explain_denial, post_form, request_tokens
 from mcp_remote_py.oauth.registration import DEVICE_CODE_GRANT
@@ -99,9 +99,7 @@ def _next_interval(error: TokenError, interval: float) -> float:
 
 
 def _expired() -> SignInFailed:
-    return SignInFailed(
-        "Nobody entered the code in time.", hint="Try again: mcp-remote-py login URL."
-    )
+    return SignInFailed("Nobody entered the code in time.", hint=f"Try again: {LOGIN_COMMAND}.")
 
 
 def _request_code(endpoint: str, credential: Credential) -> Conversation[DeviceCode]:

@@ -6,7 +6,14 @@ when it is said, nor what was done before.
 
 from __future__ import annotations
 
-from mcp_remote_py.errors import McpRemoteError, NotSent, Refused, SignInFailed, StoreError
+from mcp_remote_py.errors import (
+    LOGIN_COMMAND,
+    McpRemoteError,
+    NotSent,
+    Refused,
+    SignInFailed,
+    StoreError,
+)
 from mcp_remote_py.oauth.budget import SignInBudget, wait_for_renewal, wait_for_tab
 from mcp_remote_py.oauth.challenge import Challenge
 from mcp_remote_py.oauth.claims import explain_mismatch, read_claims
@@ -19,8 +26,6 @@ from mcp_remote_py.time_words import describe_wait
 NEW_TOKEN_AGE = 300.0
 """Seconds for which a token is said to be just given: as long as a person has for the browser."""
 
-_LOGIN = "mcp-remote-py login URL"
-
 
 def hint_at_disk() -> str:
     """The next step where tokens could not be stored."""
@@ -29,7 +34,7 @@ def hint_at_disk() -> str:
 
 def _name_command(settings: SignInSettings, what_for: str) -> str:
     """The command for a person; an agent signs in by its options, at each start."""
-    return f" {what_for}: {_LOGIN}." if settings.unattended is None else ""
+    return f" {what_for}: {LOGIN_COMMAND}." if settings.unattended is None else ""
 
 
 # The server says no --------------------------------------------------------------------------
@@ -83,7 +88,7 @@ def explain_token(
         hint += _name_command(settings, "To sign in all the same")
     else:
         which = "that may never have worked (its record is lost)"
-        hint = f"If it did, sign in again: {_LOGIN}. If it never did: {hint}"
+        hint = f"If it did, sign in again: {LOGIN_COMMAND}. If it never did: {hint}"
     return Refused(f"The server refuses a token {which}{said}. {evidence}", hint=hint, status=401)
 
 
@@ -91,7 +96,7 @@ def explain_scope(scope: str) -> Refused:
     """A scope was asked for, and the server still wants it."""
     return Refused(
         f'The server still wants the scope "{scope}" after it was asked for.',
-        hint=f"Your account may not have it. To ask for it again: {_LOGIN}.",
+        hint=f"Your account may not have it. To ask for it again: {LOGIN_COMMAND}.",
         status=403,
     )
 
@@ -137,7 +142,7 @@ def explain_budget(
     """No tab may open now; `last_error` and `last_hint` are of the sign-in that failed last."""
     wait = describe_wait(wait_for_tab(budget, now, step_up=False))
     hint = f"No other sign-in starts by itself for {wait}."
-    if _LOGIN not in last_hint:
+    if LOGIN_COMMAND not in last_hint:
         hint += _name_command(settings, "To sign in now")
     return SignInFailed(
         last_error or "A recent sign-in came to nothing.", hint=f"{hint} {last_hint}".rstrip()
@@ -166,7 +171,8 @@ def explain_unsaved_elsewhere() -> StoreError:
 def explain_long_sign_in() -> SignInFailed:
     """Another process has waited for the person for longer than --auth-timeout allows."""
     return SignInFailed(
-        "Another mcp-remote-py has been signing in for too long.", hint=f"End it, or run {_LOGIN}."
+        "Another mcp-remote-py has been signing in for too long.",
+        hint=f"End it, or run {LOGIN_COMMAND}.",
     )
 
 
@@ -174,7 +180,7 @@ def explain_lost_sign_in(last_error: str = "", last_hint: str = "") -> SignInFai
     """Another process has ended the sign-in without a token."""
     return SignInFailed(
         last_error or "The sign-in was ended by another process.",
-        hint=last_hint or f"Sign in again: {_LOGIN}.",
+        hint=last_hint or f"Sign in again: {LOGIN_COMMAND}.",
     )
 
 
@@ -185,7 +191,7 @@ def explain_unknown_budget(error: McpRemoteError) -> StoreError:
     """The sign-in budget cannot be read, so nothing is tried."""
     return StoreError(
         f"The record of earlier sign-ins cannot be read: {error.cause}",
-        hint=f"{error.hint} To sign in all the same: {_LOGIN}.".lstrip(),
+        hint=f"{error.hint} To sign in all the same: {LOGIN_COMMAND}.".lstrip(),
     )
 
 

@@ -25,7 +25,7 @@ from authlib.oauth2.rfc7636 import (
     create_s256_code_challenge,  # pyright: ignore[reportUnknownVariableType]
 )
 
-from mcp_remote_py.errors import McpRemoteError, SignInFailed
+from mcp_remote_py.errors import LOGIN_COMMAND, McpRemoteError, SignInFailed
 from mcp_remote_py.oauth.dpop import thumbprint
 from mcp_remote_py.oauth.ownership import may_revoke
 from mcp_remote_py.oauth.scopes import OFFLINE_ACCESS
@@ -62,8 +62,8 @@ RANDOM_BYTES = 32
 _CALLBACK_HINTS = {
     **REQUEST_HINTS,
     "unauthorized_client": "Check --static-oauth-client-info, if you give it.",
-    "server_error": "Try again later: mcp-remote-py login URL.",
-    "temporarily_unavailable": "Try again later: mcp-remote-py login URL.",
+    "server_error": f"Try again later: {LOGIN_COMMAND}.",
+    "temporarily_unavailable": f"Try again later: {LOGIN_COMMAND}.",
 }
 
 PRIVATE_KEY_JWT = "private_key_jwt"
@@ -162,7 +162,7 @@ def check_callback(
     if not hmac.compare_digest(got, state.reveal().encode()):
         raise SignInFailed(
             "The browser came back with the answer to another sign-in (state does not match).",
-            hint="Close old sign-in tabs and try again: mcp-remote-py login URL.",
+            hint=f"Close old sign-in tabs and try again: {LOGIN_COMMAND}.",
         )
     iss = answer.get("iss")
     if iss is None and iss_required:
@@ -183,7 +183,7 @@ def check_callback(
     code = answer.get("code")
     if not code:
         raise SignInFailed(
-            "The browser came back without a code.", hint="Try again: mcp-remote-py login URL."
+            "The browser came back without a code.", hint=f"Try again: {LOGIN_COMMAND}."
         )
     return Secret(code)
 
@@ -194,7 +194,7 @@ def _explain_error(error: str, description: str) -> SignInFailed:
         return explain_denial(said)
     return AuthorizationRefused(
         f"The authorization server refused the sign-in ({said}).",
-        hint=_CALLBACK_HINTS.get(error, "Sign in again: mcp-remote-py login URL."),
+        hint=_CALLBACK_HINTS.get(error, f"Sign in again: {LOGIN_COMMAND}."),
         error=error,
     )
 
@@ -203,7 +203,7 @@ def explain_denial(said: str) -> SignInDenied:
     """The error for a "no", in the server's words."""
     return SignInDenied(
         f"The sign-in was declined ({said}).",
-        hint="To sign in after all: mcp-remote-py login URL.",
+        hint=f"To sign in after all: {LOGIN_COMMAND}.",
     )
 
 
@@ -253,7 +253,7 @@ def refresh(
     if token is None:
         raise TokenError(
             "The sign-in has expired and the server gave no refresh token.",
-            hint="Sign in again: mcp-remote-py login URL.",
+            hint=f"Sign in again: {LOGIN_COMMAND}.",
         )
     if not settings.send_resource:
         credential = credential._replace(resource="")

@@ -11,7 +11,7 @@ import re
 from collections.abc import Container, Iterable
 from typing import Final, NamedTuple, cast
 
-from mcp_remote_py.errors import MAX_EVIDENCE_LENGTH, SignInFailed, shorten
+from mcp_remote_py.errors import LOGIN_COMMAND, MAX_EVIDENCE_LENGTH, SignInFailed, shorten
 from mcp_remote_py.oauth.document import decode_document
 from mcp_remote_py.oauth.steps import Credential, HttpResponse
 from mcp_remote_py.redact import Secret, scrub
@@ -68,7 +68,7 @@ REQUEST_HINTS = {
 
 _HINTS = {
     **REQUEST_HINTS,
-    "invalid_grant": "Sign in again: mcp-remote-py login URL.",
+    "invalid_grant": f"Sign in again: {LOGIN_COMMAND}.",
     "invalid_client": _CLIENT_HINT,
     "unauthorized_client": _CLIENT_HINT,
     INVALID_PROOF: CLOCK_HINT,

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 from urllib.parse import urlsplit
 
-from mcp_remote_py.errors import McpRemoteError, StoreError
+from mcp_remote_py.errors import LOGIN_COMMAND, McpRemoteError, StoreError
 from mcp_remote_py.oauth.lifecycle import LOOK_INTERVAL
 from mcp_remote_py.oauth.pasted_redirect import HINT, parse_pasted_redirect
 from mcp_remote_py.oauth.steps import AskUser, Callback, NobodyCame, PendingAuthorization
@@ -77,7 +77,7 @@ class Asking:
         if scrub_known(pending.url) != pending.url:  # a key of the server's URL, as its resource
             report(
                 f"Where {MASK} stands in it, it cannot be opened: "
-                + self._name_server("the whole address is shown by mcp-remote-py login URL")
+                + self._name_server(f"the whole address is shown by {LOGIN_COMMAND}")
             )
         port = urlsplit(pending.credential.redirect_uri).port
         if self._ports.next_line is not None:
@@ -92,7 +92,7 @@ class Asking:
         else:
             report(
                 f"From another machine, first: ssh -L {port}:localhost:{port} (this machine). Or "
-                + self._name_server("finish with: mcp-remote-py login URL --paste")
+                + self._name_server(f"finish with: {LOGIN_COMMAND} --paste")
             )
 
     async def _first_answer(
@@ -124,7 +124,7 @@ class Asking:
         await self._ports.sleep(seconds)
         raise NobodyCame(
             f"Nobody finished the sign-in within {seconds:g} s.",
-            hint="Try again: mcp-remote-py login URL.",
+            hint=f"Try again: {LOGIN_COMMAND}.",
         )
 
     async def _read_by_hand(

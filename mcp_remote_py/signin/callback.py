@@ -21,7 +21,7 @@ from urllib.parse import parse_qsl, quote
 
 import h11
 
-from mcp_remote_py.errors import McpRemoteError, UsageError
+from mcp_remote_py.errors import LOGIN_COMMAND, McpRemoteError, UsageError
 from mcp_remote_py.oauth.steps import Callback
 from mcp_remote_py.redact import Secret
 from mcp_remote_py.signin.page import (
@@ -191,7 +191,7 @@ class CallbackListener:
         raise McpRemoteError(
             f"The browser did not come back within {seconds:g} s{strangers}: the sign-in was not "
             "finished.",
-            hint="To try again: mcp-remote-py login URL; --auth-timeout gives more time.",
+            hint=f"To try again: {LOGIN_COMMAND}; --auth-timeout gives more time.",
         )
 
     async def finish(self, outcome: Outcome) -> None:
