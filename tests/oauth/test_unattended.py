@@ -455,6 +455,12 @@ BY_ADDRESS = BY_KEY._replace(issuer=BY_KEY.token_endpoint)
         ),
         (
             Unattended(),
+            BY_KEY,
+            "invalid_client",
+            "Add --private-key: this client has signed in with one before.",
+        ),
+        (
+            Unattended(),
             AGENT,
             "invalid_client",
             "Check client_id and client_secret in --static-oauth-client-info.",
