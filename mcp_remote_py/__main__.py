@@ -20,8 +20,8 @@ def run() -> NoReturn:
     with contextlib.suppress(OSError, ValueError, AttributeError):  # closed, or none at all
         sys.stdout.flush()
     # Not sys.exit: the interpreter would wait for a thread that still resolves a host name, and
-    # for a reader of stdin that cannot be woken. stderr needs no flush: its lines are written
-    # through, and waiting for one nobody reads would hold up the end.
+    # for a reader of stdin that cannot be woken. stderr is not flushed: its lines are written
+    # through. To wait for one that nobody reads would hold up the end.
     os._exit(status)
 
 

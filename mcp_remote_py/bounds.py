@@ -1,7 +1,7 @@
-"""What anything that comes in may cost, stated before memory or time is spent on it.
+"""Bounds what anything that comes in may cost, before memory or time is spent on it.
 
-The limits, each with its unit and its reason, and the few functions that apply them: to the coding
-of a body, to a JSON text before it is decoded into objects, to log lines about many faults that are
+It has the limits, each with its unit and its reason, and the few functions that apply them: to the
+coding of a body, to a JSON text before it is decoded, to log lines about many faults that are
 alike. Pure. Must not know HTTP libraries, the event loop, or what a body means.
 """
 
@@ -14,7 +14,7 @@ from typing import Any
 from mcp_remote_py.errors import Interrupted, Unusable
 
 TURN_BYTES = 16 * 1024
-"""What is worked at without a look at the clock."""
+"""Bytes that are worked at without a look at the clock."""
 
 FEW_LINES = 300
 """Lines in a piece of an event stream; one with more is cut into slices of `LINES_BYTES`: 2 ms
@@ -84,13 +84,13 @@ _NO_CODING = frozenset({b"", b"identity", b"none", b"utf-8"})
 """Names that servers give to what they have not compressed."""
 
 _WINDOW_BITS = {b"gzip": 31, b"x-gzip": 31, b"deflate": 15}
-"""By coding, what zlib is told of its format (RFC 9110 §8.4.1)."""
+"""The format that zlib is told, by coding (RFC 9110 §8.4.1)."""
 
 _GZIP_START = b"\x1f\x8b"
 
 
 def open_body(content_encoding: bytes, who: str) -> Decompressor | None:
-    """What decodes a body with this `Content-Encoding`, None where it is as it is.
+    """The decoder for a body with this `Content-Encoding`, None where it is not encoded.
 
     `who` sent it, for the sentence. Several header lines come joined by commas.
 
@@ -127,7 +127,7 @@ class Decompressor:
         self._given = 0
 
     def feed(self, piece: bytes) -> Iterator[bytes]:
-        """What `piece` becomes, at most `TURN_BYTES` at a time.
+        """Decodes `piece`, at most `TURN_BYTES` at a time.
 
         What follows the end of the compressed bytes is passed over.
 
@@ -187,9 +187,9 @@ class Growing:
     """Bytes that come in pieces and are given away as one, without a copy at the end.
 
     Many that grow beside each other would be moved in memory again and again, and leave holes of
-    their own size: past `SMALL_BYTES`, the place for all that may come is taken at once, so large
-    that the system gives it apart from all else (glibc: more than 32 MiB). It is memory only as
-    far as bytes are written to it.
+    their own size. So past `SMALL_BYTES` the place for all that may come is taken at once. It is so
+    large that the system gives it apart from all else (glibc: more than 32 MiB), and it is memory
+    only as far as bytes are written to it.
 
     Attributes:
         size: bytes so far.
@@ -251,14 +251,14 @@ def has_few_parts(text: bytes) -> bool:
 
 
 class Tally:
-    """Which of many similar faults is worth a line: the first, the tenth, the hundredth."""
+    """Picks which of many similar faults get a line: the first, the tenth, the hundredth."""
 
     def __init__(self) -> None:
         self._count = 0
         self._next = 1
 
     def take(self) -> str | None:
-        """What the line says behind its subject; None where no line is due."""
+        """The end of the line, behind its subject; None where no line is due."""
         self._count += 1
         if self._count < self._next:
             return None

@@ -168,7 +168,7 @@ class Authorizer(Protocol):
 
 
 class ServerSnapshot(Value, frozen=True):
-    """What a server last said of itself, as JSON text; empty where nothing is known."""
+    """The last words of a server about itself, as JSON text; empty where nothing is known."""
 
     initialize: bytes = b""
     """The result of `initialize`."""
@@ -194,7 +194,7 @@ class SignInWatch(Protocol):
         ...
 
     def recall(self) -> ServerSnapshot:
-        """What was kept last; reads a small file. Raises nothing."""
+        """The snapshot that was kept last; reads a small file. Raises nothing."""
         ...
 
     def keep(self, known: ServerSnapshot) -> None:

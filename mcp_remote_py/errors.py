@@ -11,7 +11,7 @@
         |-- NotSent           it never left: repeating it cannot do harm
         |-- Refused           the server or something before it refused it before executing it
         |   |-- SessionLost   refused because the session is gone: a new one may accept it
-        |   `-- WrongEra      never sent: the server's transport has no messages of that era
+        |   `-- WrongEra      never sent: the server's transport does not carry messages of that era
         |-- Interrupted       it left and the answer was lost: it may have been executed
         `-- Unusable          the server answered with something that is not an answer to it
 
@@ -76,6 +76,9 @@ def excerpt(body: bytes) -> str:
     """The first words of a foreign body: tags, control characters and line ends removed."""
     return shorten(words_of(body[:EVIDENCE_BYTES]))
 
+
+LOGIN_COMMAND = "mcp-remote-py login URL"
+"""The command that signs in, as hints have it: `name_server` puts the address in."""
 
 _LOGIN = lazy_pattern(r"(mcp-remote-py login )URL(\.\Z)?")
 
@@ -193,7 +196,7 @@ class NotSent(ExchangeError):
 
 
 def no_connection_in_time(where: str) -> NotSent:
-    """For whoever opens connections, with the options that say how long that may take."""
+    """The error of a connection that took too long, with the options that bound it."""
     return NotSent(
         f"Connecting to {where} took too long.",
         hint="Check the URL, the network and whether a VPN or proxy is needed.",
@@ -201,7 +204,7 @@ def no_connection_in_time(where: str) -> NotSent:
 
 
 def no_answer_in_time(who: str) -> Interrupted:
-    """The same for an answer, or the rest of it."""
+    """The error of an answer, or the rest of one, that took too long, with the same options."""
     return Interrupted(
         f"{who} took too long to answer.",
         hint="Raise --headers-timeout or --body-timeout (0 means no limit).",

@@ -45,7 +45,7 @@ Payload = bytes | msgspec.Raw | Tree
 
 
 class Kind(enum.Enum):
-    """What a message is, by its members (JSON-RPC 2.0 §4 and §5)."""
+    """The kind of a message, by its members (JSON-RPC 2.0 §4 and §5)."""
 
     REQUEST = "request"
     NOTIFICATION = "notification"
@@ -53,7 +53,7 @@ class Kind(enum.Enum):
 
 
 class Shape(Value, frozen=True):
-    """Where the members of a long message are, which nobody should decode again."""
+    """The places of the members of a long message, which nobody should decode again."""
 
     text: memoryview
     members: survey.MemberPlaces
@@ -251,13 +251,13 @@ class Message:
         return Message(self.kind, (encode(members),), raw_id=self.raw_id, payload=result)
 
     def __str__(self) -> str:
-        """What a log may say of it: method or kind, and id; never params."""
+        """Its name for a log: method or kind, and id; never params."""
         name = self.method or self.kind.value
         return f"{name} {self.raw_id.decode('utf-8', 'replace')}" if self.raw_id else name
 
 
 def count_bytes(piece: bytes | msgspec.Raw) -> int:
-    """How long it is."""
+    """Its length in bytes."""
     return memoryview(piece).nbytes
 
 

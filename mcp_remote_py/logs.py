@@ -36,7 +36,7 @@ _STDOUT = 1
 
 
 class Logs:
-    """What `configure` set up; `close` takes it down again."""
+    """The log as `configure` set it up; `close` takes it down again."""
 
     def __init__(self, handlers: list[logging.Handler], writer: _PatientWriter | None) -> None:
         self._handlers = handlers

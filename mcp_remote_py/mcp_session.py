@@ -1,4 +1,4 @@
-"""What a server must be told again when a session was lost: the host's own words, kept.
+"""Keeps what a server must be told again when a session was lost, in the host's own words.
 
 Pure. A new session is begun with the host's `initialize`, byte for byte but for its id, then
 `notifications/initialized`, the log level and the subscriptions as they were last set

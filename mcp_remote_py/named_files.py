@@ -19,7 +19,7 @@ STILL_FOR = 0.2
 """Seconds without a change after which a file of whole lines is taken to be all there."""
 
 UNFINISHED_STILL_FOR = 1.0
-"""The same for one that is empty or breaks off within a line: as one does that is being written."""
+"""Seconds for one that is empty or breaks off within a line, as a file in writing does."""
 
 PATIENCE = 2.0
 """Seconds a file is looked at in all."""
@@ -46,8 +46,8 @@ def read_settled(
 ) -> str:
     """The text of a regular file, once nobody is writing it. May block for `PATIENCE`.
 
-    Looks again only at a file that was changed a moment ago, or says so: some file systems give the
-    time of the look, so what stays the same has come to rest, too. `now` is the time of day.
+    A file whose last change is a moment ago is looked at again. Some file systems always give the
+    time of the look; there, a file that stays the same has come to rest. `now` is the time of day.
 
     Raises:
         OSError, ValueError: as `read_named`; also where the file does not come to rest.
@@ -69,7 +69,7 @@ def read_settled(
 
 def _look(path: str, now: Callable[[], float]) -> tuple[bytes, float]:
     """The bytes of the file and the seconds since its last change."""
-    # Without waiting: a pipe has no end, and nobody may ever open its other one.
+    # Without waiting: a pipe may never end, and nobody may ever open its other side.
     descriptor = os.open(
         path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     )

@@ -37,7 +37,7 @@ ID_WINDOW_BYTES = 16 * 1024
 """Bytes at each end of an oversized line in which its id is searched."""
 
 _INSIDE: survey.Wanted = {"params": {"arguments": {}}, "result": {}, "error": {}}
-"""Whose members are found while a long message is read, because somebody may ask for them."""
+"""Members whose own members are found while a long message is read: somebody may ask for them."""
 
 _LINE_ENDS = bytes.maketrans(b"\r\n", b"  ")
 _BYTE_ORDER_MARK = codecs.BOM_UTF8

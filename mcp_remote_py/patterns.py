@@ -28,5 +28,5 @@ class _Pattern:
 
 
 def lazy_pattern(source: AnyStr, flags: int = 0) -> Pattern[AnyStr]:
-    """As `re.compile`, for patterns whose methods are called; a wrong one fails in use."""
+    """A pattern that is compiled at its first use; a wrong one fails then."""
     return cast("Pattern[AnyStr]", _Pattern(source, flags))

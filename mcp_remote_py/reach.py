@@ -25,11 +25,11 @@ Address = IPv4Address | IPv6Address
 
 
 class Zone(Enum):
-    """Who reaches an address; the value says it in a sentence."""
+    """The kind of network that an address is in; the value says it in a sentence."""
 
     PUBLIC = "on the internet"
     PRIVATE = "in a private network"
-    """Of a company, a home or a provider; also what no network on the internet has."""
+    """Of a company, a home or a provider; also every address that is not one of the internet."""
     LINK_LOCAL = "on this machine's own link"
     """Also where clouds answer their machines, with credentials of theirs."""
     LOOPBACK = "on this machine"

@@ -118,7 +118,7 @@ def mask_url(url: str) -> str:
 
 
 def secrets_in_url(url: str) -> tuple[Secret, ...]:
-    """What `mask_url` leaves out of the URL, for `remember`; short and plain values are not."""
+    """The parts that `mask_url` hides in the URL, for `remember`; not its short, plain values."""
     rest = url.partition("://")[2].partition("#")[0]
     rest, _, query = rest.partition("?")
     found = [segment for segment in rest.split("/")[1:] if may_be_key(segment)]
@@ -232,7 +232,7 @@ _ESCAPE = lazy_pattern(
     r"\\{1,4}u([0-9a-fA-F]{4})|\\{1,4}([\"'/])|\\([nrt])|%([0-9a-fA-F]{2})"
     r"|&#(\d{1,7});|&#[xX]([0-9a-fA-F]{1,6});|&(amp|lt|gt|quot|apos|sol|plus|equals);"
 )
-"""Of JSON, URLs and HTML, which mean the same character."""
+"""Escapes of JSON, URLs and HTML: other spellings of one character."""
 
 _NAMED = {
     "n": "\n",
@@ -266,7 +266,7 @@ def _scrub(text: str, parts: _Parts) -> str:
 
 
 def _find_spelled(text: str, parts: _Parts) -> list[tuple[int, int]]:
-    """Where any of them stands in `text`, spelled in any way."""
+    """The places in `text` where any of them stands, spelled in any way."""
     views = [(text, list[int]())]
     while parts and len(views) <= MAX_LAYERS and _ESCAPE.search(views[-1][0]):
         views.append(_unescape(*views[-1]))
@@ -318,7 +318,7 @@ def _read_basic(credentials: str) -> Iterable[str]:
 
 
 def _find(text: str, parts: _Parts) -> list[tuple[int, int]]:
-    """Where any of them stands, or the beginning of a long one."""
+    """The places where any of them stands, or the beginning of a long one."""
     spans: list[tuple[int, int]] = []
     for part, sought in parts:
         if sought not in text:
@@ -380,7 +380,7 @@ def _meaning(match: re.Match[str]) -> str:
 _known: set[Secret] = set()
 _recent: deque[Secret] = deque(maxlen=16)
 _parts: _Parts | None = ()
-"""What `_spell` makes of both; None where it is to be made anew."""
+"""The result of `_spell` for both; None where it is to be made anew."""
 
 
 def remember(secrets: Iterable[Secret]) -> None:
@@ -397,7 +397,7 @@ def remember(secrets: Iterable[Secret]) -> None:
 
 
 def remember_briefly(secret: Secret) -> None:
-    """The same for one that is sent once: the last few are known."""
+    """Remembers a secret that is sent once; only the last few are known."""
     global _parts
     _recent.append(secret)
     _parts = None

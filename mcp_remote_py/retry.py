@@ -1,4 +1,4 @@
-"""When to wait, how long, and when to stop: one table for everything but sign-in.
+"""Says when to wait, how long, and when to stop: one table for everything but sign-in.
 
 Pure: it is told the failure, the method, the time and a random number, and answers with a wait
 or with the end. It must not know HTTP libraries, processes or who asks.
@@ -48,7 +48,7 @@ def may_have_effect(message: Message) -> bool:
     """Whether a second execution could do harm, for all that its method tells.
 
     What fails such a request, or answers it, is never evidence on transport, session or era: that
-    would have it sent again. Only what has no effect is.
+    would have it sent again. Only what is without effect is.
     """
     return message.kind is Kind.REQUEST and message.method not in HARMLESS_METHODS
 
@@ -86,8 +86,8 @@ INITIALIZE_PATIENCE = 25.0
 `initialize` 30 to 60 s (field note 5) and ordinary calls about as long."""
 
 MAX_REPEATS = 9
-"""Repeats of one request in all, new sessions aside: so many that of 20 requests 19 are tried for
-8 s, and of 20 `initialize` 19 for 15 s, though bad luck may end them sooner."""
+"""Repeats of one request in all, new sessions aside. With so many, 19 of 20 requests are tried for
+8 s, and 19 of 20 `initialize` for 15 s; bad luck may end the others sooner."""
 
 SAFE_STATUS = frozenset({425, 429})
 UNSURE_STATUS = frozenset({408, 502, 503, 504})
@@ -129,9 +129,9 @@ luck at most 8 openings in ten minutes (field note 22)."""
 RESUME_STEPS = Steps(first=0.1, factor=2.0, longest=30.0, endless=True)
 """For the stream of one request, which somebody waits for, while it cannot be opened."""
 POLL_STEPS = Steps(first=0.1, factor=1.5, longest=5.0, endless=True)
-"""For the stream of one request that is opened and ends before the answer: a server may do so as
-often as it likes while it works (2025-11-25), and is asked again the more rarely, the longer it
-does. With any luck 12 openings in the first ten seconds."""
+"""For the stream of one request that is opened and ends before the answer. A server may do so as
+often as it likes while it works (2025-11-25); the longer it does, the more rarely it is asked. With
+any luck 12 openings in the first ten seconds."""
 
 
 class Rule(Value, frozen=True):
@@ -172,7 +172,7 @@ _AGAIN = "It may have been executed; a second time does no harm."
 
 RULES = (
     Rule(SessionLost, None, 2, "Refused; a new session may take it.", proven=True, at_once=True),
-    Rule(WrongEra, None, 0, "Its transport has no such messages."),
+    Rule(WrongEra, None, 0, "Its transport does not carry such messages."),
     Rule(NotSent, None, MAX_REPEATS, "It never left."),
     Rule(Interrupted, None, 1, _AGAIN, harmless=True),
     Rule(Interrupted, None, 0, _LOST),
@@ -186,7 +186,7 @@ RULES = (
 
 
 class Attempts:
-    """What has happened to one request so far: `method`, first sent at `started_at`."""
+    """The attempts of one request so far: `method`, first sent at `started_at`."""
 
     __slots__ = ("_met", "_patience", "_waits", "harmless", "started_at")
 

@@ -1,4 +1,4 @@
-"""What the host is told in the server's place while somebody still has to sign in (promise A6).
+"""Answers the host in the server's place while somebody still has to sign in (promise A6).
 
 Pure. A host gives `initialize` 30 to 60 s and a person may need minutes (field note 5). What the
 server said last time is the best answer; without it, one tool carries the address to open. A
@@ -26,7 +26,7 @@ _EMPTY_LISTS = {
     "resources/list": ("resources", b'{"resources":[]}'),
     "resources/templates/list": ("resources", b'{"resourceTemplates":[]}'),
 }
-"""By method, the capability it belongs to and the answer of a server that has none."""
+"""By method, the capability it belongs to, and the answer of a server without any entries."""
 
 
 class _Initialize(msgspec.Struct):
@@ -137,7 +137,7 @@ class StandIn:
         )
 
     def report(self, failure: str = "") -> bytes:
-        """The result of `sign_in`: how it stands, or why there was no sign-in."""
+        """The result of `sign_in`: how it stands, or why the sign-in failed."""
         todo = self._todo()
         if self.over:
             text = (
@@ -178,7 +178,7 @@ class StandIn:
         ]
 
     def take_news(self) -> list[Message]:
-        """What the host must hear of the end, once."""
+        """The messages that tell the host of the end, once."""
         news, self._news = self._news, []
         return news
 
@@ -198,7 +198,7 @@ def _read_initialize(result: bytes) -> _Initialize | None:
 
 
 def _filter_tools(result: bytes, catalog: ToolCatalog) -> bytes:
-    """What the host may see of the list; empty where it is not a list."""
+    """The part of the list that the host may see; empty where it is not a list."""
     try:
         _decode_tools(result)
     except UNREADABLE:

@@ -1,9 +1,9 @@
 """Checks a JSON text in slices, and finds where its members or elements are.
 
 The decoder checks a text in one go, and nothing else happens meanwhile: a tenth of a second for
-50 MB. So a long text is cut into slices, each is completed to a text of its own (what is open
-before it is opened again in front, and closed behind it), and the decoder judges that. Nothing is
-believed that it has not read. Pure. Must not know what a member means.
+50 MB. So a long text is cut into slices, and each is completed to a text of its own: brackets that
+are open where it begins are opened in front of it, and closed behind it. The decoder judges that.
+Nothing is believed that it has not read. Pure. Must not know what a member means.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ FIRST_BYTES = 2 * 1024
 """Bytes of a value that may be a small one."""
 
 MAX_GROWTH = 8
-"""Slices that are taken as one where they have no comma and no string: blanks, or one number."""
+"""Slices that are taken as one where they lack commas and strings: blanks, or one number."""
 
 MAX_NAME_BYTES = 64 * 1024
 """Bytes of a member's name at the top, with the blanks around it."""
@@ -67,7 +67,7 @@ Wanted = Mapping[str, "Wanted"]
 
 
 class MemberPlaces(NamedTuple):
-    """What is where in an object."""
+    """The places of the members of an object."""
 
     places: list[tuple[str, slice]]
     """Each name with the value's place, also what is there twice."""
@@ -77,11 +77,11 @@ class MemberPlaces(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """What is where in a text."""
+    """The places of the parts of a text."""
 
     members: MemberPlaces
     mended: list[tuple[int, bytes]]
-    """What became of parts that could not be read, and where they begin; as long as they were. None
+    """Mended parts, which could not be read, with the place of each; as long as they were. None
     of a text above `MAX_MENDED_BYTES`."""
 
 
@@ -120,7 +120,7 @@ def survey_array(
     at_most: int,
     slice_bytes: int = SURVEY_BYTES,
 ) -> Generator[None, None, list[slice]]:
-    """Where the elements of the array `text` are, which is UTF-8; yields after each slice.
+    """The places of the elements of the array `text`, which is UTF-8; yields after each slice.
 
     Of an array with more than `at_most` elements, one more than that; the rest is not looked at.
 
@@ -175,7 +175,7 @@ def _malformed(words: str, at: int) -> msgspec.DecodeError:
 
 
 class _Place(NamedTuple):
-    """Where in the grammar a cut is: in which arrays and objects, behind a value or in a string."""
+    """The place of a cut in the grammar: in which arrays and objects, behind what, in a string."""
 
     opened: bytes = b""
     string: bytes = b""
@@ -216,7 +216,7 @@ class _Reader:
         return found
 
     def begin(self, pattern: re.Pattern[bytes], at: int) -> tuple[int, bool]:
-        """Where the first member or element may be, and whether there is none."""
+        """The place where the first member or element may be, and whether it is missing."""
         begin = self.match(pattern, at)
         return begin.end(), bool(begin[1])
 
@@ -251,6 +251,7 @@ class _Reader:
 
         What is not as it should be is left to `pass_value`, which tells the decoder's words.
         """
+        # Not `survey_object`'s loop: that one ends with an error, this one goes on by `pass_value`.
         members = MemberPlaces([], {})
         begin = _BEGIN.match(self._text, at, at + MAX_NAME_BYTES)
         if begin is None:
@@ -310,7 +311,7 @@ class _Reader:
 
 
 def _explain(place: _Place, piece: bytes, at: int) -> msgspec.DecodeError:
-    """Why nothing of `piece`, which begins at `at`, can be read."""
+    """The error that says why nothing of `piece`, which begins at `at`, can be read."""
     before = place.before()
     try:
         _decode(before + piece)
@@ -329,7 +330,7 @@ class _Step(NamedTuple):
 
 
 def _take(place: _Place, piece: bytes) -> _Step | None:
-    """As much of `piece`, which goes on at `place`, as is a whole; None where that is nothing."""
+    """The part of `piece`, which goes on at `place`, that is a whole; None for nothing."""
     before = place.before()
     if place.string and (step := _cut_string(before, piece, len(piece), [place])) is not None:
         return step  # all of it is inside of the string
@@ -397,7 +398,7 @@ def _reads(text: bytes) -> bool:
 
 
 def _find_end(before: bytes, piece: bytes) -> int | None:
-    """Where in `piece` the value ends; None where it does not."""
+    """The end of the value in `piece`; None where it does not end there."""
     try:
         _decode(before + piece)
     except msgspec.DecodeError as error:

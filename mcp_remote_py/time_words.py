@@ -40,7 +40,7 @@ def to_moment(seconds: float) -> datetime | None:
 
 
 def describe_moment(seconds: float, now: float) -> str:
-    """Date, time and distance: "2026-11-22 14:53 UTC (in 59 minutes)"; "" where it has no date."""
+    """Date, time and distance: "2026-11-22 14:53 UTC (in 59 minutes)"; "" for no date."""
     moment = to_moment(seconds)
     if moment is None:
         return ""

@@ -1,4 +1,4 @@
-"""Which tools the host may see and call, and which of them may be called twice.
+"""Decides which tools the host may see and call, and which of them may be called twice.
 
 Pure. Learns from the answers to `tools/list` that pass by; filters them when rules are set,
 leaving every byte of the tools that stay (but see `Message` on lone surrogates).
@@ -58,7 +58,7 @@ _NO_TOOLS: Members = {"tools": msgspec.Raw(b"[]")}
 _UNSEEN = lazy_pattern(
     r"[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\U000e0100-\U000e01ef]"
 )
-"""What counts as printable, but shows nothing by itself (Unicode: Default_Ignorable_Code_Point)."""
+"""Printable characters that show nothing by themselves (Unicode: Default_Ignorable_Code_Point)."""
 
 
 class ToolCatalog:
@@ -70,13 +70,8 @@ class ToolCatalog:
         self._read_only: set[str] = set()
         self._repeatable: set[str] = set()
 
-    @property
-    def restricts(self) -> bool:
-        """Whether any rule is set."""
-        return self._rules.restrict
-
     def judge(self, message: Message) -> str:
-        """Why the rules keep a message of the host from the server; "" where they do not."""
+        """Says why the rules keep a message of the host from the server; "" where they do not."""
         if not self._rules.restrict:
             return ""
         names = message.names()

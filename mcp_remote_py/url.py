@@ -1,4 +1,4 @@
-"""What a URL is: http and https, taken apart once, and the same for everybody who reads one.
+"""Takes http and https URLs apart: once, and in the same way for everybody who reads one.
 
 A person types one, a server publishes one, and both are parsed here. What is wrong with it is a
 `UrlFault`; how that is said to whom, and which URLs may be used, is for others to decide. Pure: no
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv6Address
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
-"""By scheme (RFC 9110 §4.2.1 and §4.2.2); the schemes there are."""
+"""Ports by scheme (RFC 9110 §4.2.1 and §4.2.2); its keys are the schemes there are."""
 
 MAX_HOST_LENGTH = 253
 """Characters (RFC 1035 §2.3.4, without the root label)."""
@@ -35,14 +35,14 @@ _LOOPBACK_IPV4 = lazy_pattern(r"127(\.(0|[1-9][0-9]?|1[0-9]{2}|2[0-4][0-9]|25[0-
 
 
 class UrlFault(Enum):
-    """What is wrong with a URL; the value goes on from what names it: "The URL has no host"."""
+    """A fault of a URL; the value is the rest of a sentence: "The URL does not name a host"."""
 
     EMPTY = "is empty"
     BLANK = "contains a blank or a control character"
-    NO_SCHEME = "has no scheme"
+    NO_SCHEME = "does not begin with a scheme"
     OTHER_SCHEME = "is not an http or https URL"
     USER_INFO = "contains a user name or password"
-    NO_HOST = "has no host"
+    NO_HOST = "does not name a host"
     HOST = "has an invalid host name"
     COLONS = "has more than one colon in its host"
     BRACKETS = "has an invalid IPv6 address in brackets"
@@ -142,7 +142,7 @@ def parse_authority(authority: str, scheme: str) -> tuple[str, int]:
     It is without user info; the port is that of `scheme` where none is written.
 
     Raises:
-        InvalidUrl: there is no valid host, or something else than a port behind it.
+        InvalidUrl: the host is missing or not valid, or something else than a port follows.
     """
     if authority.startswith("["):
         literal, bracket, port = authority[1:].partition("]")

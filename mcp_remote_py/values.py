@@ -1,4 +1,4 @@
-"""What a value is here: named, frozen, compared by what is in it.
+"""The base of all values: named, frozen, compared by their members.
 
 A `NamedTuple` says the same, but to make such a class takes a quarter of a millisecond, ten times
 as long, and a start makes forty. Must not know any.

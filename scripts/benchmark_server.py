@@ -2,8 +2,8 @@
 
 POST /json is answered as application/json, POST /sse as an event stream; with `?late` every answer
 comes 50 ms late. A tool call waits `seconds` and answers PARAGRAPH `times` times. GET /counts says
-what happened since the last GET /counts. Prints its port, and ends with its stdin. Is no judge of
-clients: that is for the tests.
+what happened since the last GET /counts. Prints its port, and ends with its stdin. It does not
+judge clients: that is for the tests.
 """
 
 import asyncio

@@ -53,7 +53,7 @@ def entry_for(url: str, token: str | None) -> Json:
 
 def open_pipe(stream: Pipe | None) -> Pipe:
     """One of the pipes a process was started with."""
-    check(stream is not None, "a process has no pipe")
+    check(stream is not None, "a process is without its pipe")
     return cast("Pipe", stream)
 
 

@@ -26,5 +26,5 @@ REPORTS = {
     "S15": "A folder or file that another prepared is refused; what we open is ours alone.",
     "S16": "Nothing of an authorization URL runs, whatever opens it.",
     "S17": "What a server repeats of our credentials is scrubbed in every spelling we send.",
-    "S18": "A sign-in that is kept in memory needs no disk.",
+    "S18": "A sign-in that is kept in memory does not need a disk.",
 }

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from mcp_remote_py import errors
 from mcp_remote_py.errors import (
+    LOGIN_COMMAND,
     MAX_EXCERPT_LENGTH,
     ExchangeError,
     InvalidMessage,
@@ -30,9 +31,9 @@ PACKAGE = Path(errors.__file__).parent
 
 
 def test_the_sentence_is_cause_and_hint() -> None:
-    error = UsageError("The header X has no value.", hint="Set it.")
-    assert error.sentence() == "The header X has no value. Set it."
-    assert str(error) == error.cause == "The header X has no value."
+    error = UsageError("The value of the header X is empty.", hint="Set it.")
+    assert error.sentence() == "The value of the header X is empty. Set it."
+    assert str(error) == error.cause == "The value of the header X is empty."
     assert error.hint == "Set it."
 
 
@@ -154,20 +155,33 @@ def test_options_stand_behind_the_server() -> None:
 
 def login_hints() -> list[str]:
     """Every text of the program with a place for the server's address in a command to sign in."""
-    return [
-        node.value
+    texts = [
+        text_of(node)
         for path in PACKAGE.rglob("*.py")
         if path.name != "errors.py" and path.parent.name != "cli"
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Constant) and isinstance(node.value, str)
-        if "mcp-remote-py login U" in node.value
+        if isinstance(node, ast.JoinedStr | ast.Constant)
     ]
+    return [text for text in texts if "mcp-remote-py login U" in text]
+
+
+def text_of(node: ast.JoinedStr | ast.Constant) -> str:
+    """The text of a string; of its parts that are not known yet, only the command is filled in."""
+    if isinstance(node, ast.Constant):
+        return node.value if isinstance(node.value, str) else ""
+    parts: list[str] = []
+    for part in node.values:
+        if isinstance(part, ast.Constant):
+            parts.append(text_of(part))
+        elif isinstance(part, ast.FormattedValue) and isinstance(part.value, ast.Name):
+            parts.append(LOGIN_COMMAND * (part.value.id == "LOGIN_COMMAND"))
+    return "".join(parts)
 
 
 @pytest.mark.promise("P2")
 def test_every_such_hint_of_the_program_gets_its_address() -> None:
     hints = login_hints()
-    assert len(hints) > 5
+    assert len(hints) > 15
     for hint in hints:
         named = name_server(hint, "https://a.example/mcp")
         assert "URL" not in named

@@ -20,7 +20,7 @@ REASON = "One file: "
 MEANT_TWICE = {
     "logger": "a module's own, by convention",
     "main": "where a process begins: the command, and the one that renews tokens",
-    "T": "a type variable: it has no meaning of its own",
+    "T": "a type variable: it does not mean anything by itself",
     "E": "the same, for an error",
 }
 """Names that are defined in several modules, each for a reason."""

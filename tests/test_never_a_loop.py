@@ -118,7 +118,7 @@ def test_the_picture_has_every_outcome_and_no_other() -> None:
     assert [boxes()[action.name][0] for action in Action] == [action.value for action in Action]
 
 
-def test_the_picture_starts_at_every_event_and_has_no_loose_end() -> None:
+def test_the_picture_starts_at_every_event_and_every_path_ends() -> None:
     assert {target for source, target in edges() if source == "[*]"} == set(SOURCES.values())
     names = {name for edge in edges() for name in edge} - {"[*]"}
     assert names == set(boxes())

@@ -250,7 +250,7 @@ def test_a_lost_session_is_begun_again_at_once_and_at_most_twice(luck: float) ->
 def test_at_most_ten_attempts_within_the_patience(
     method: str, patience: float, luck: float
 ) -> None:
-    """Full jitter has no least wait: a count is the end of those who draw the shortest ones."""
+    """Full jitter may draw any wait: a count ends those who draw the shortest ones."""
     times, _ = play(begin(method), lambda: NotSent(""), luck)
     assert 3 <= len(times) <= 1 + MAX_REPEATS == 10
     assert times[-1] - times[0] <= patience

@@ -112,7 +112,7 @@ def test_a_lone_surrogate_does_not_lift_the_rules(raw: bytes, line: bytes) -> No
 
 
 @pytest.mark.parametrize("tool", [b"{}", b'{"name":5}', b'{"name":null}', b"[]", b'"rm"', b"null"])
-def test_a_rule_hides_what_has_no_name_it_could_be_held_against(tool: bytes) -> None:
+def test_a_rule_hides_a_tool_without_a_name_to_compare(tool: bytes) -> None:
     result = b'{"tools":[{"name":"a"},%b]}' % tool
     assert learn(catalog(ignore=("rm",)), result) == b'{"tools":[{"name":"a"}]}'
 

@@ -23,7 +23,7 @@ def test_the_revisions_are_those_of_the_sdk() -> None:
 
 
 @pytest.mark.parametrize("version", sdk.KNOWN_PROTOCOL_VERSIONS)
-def test_a_revision_is_modern_when_it_has_no_handshake(version: str) -> None:
+def test_a_revision_without_a_handshake_is_modern(version: str) -> None:
     assert is_modern(version) is (version not in sdk.HANDSHAKE_PROTOCOL_VERSIONS)
 
 

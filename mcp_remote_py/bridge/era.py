@@ -1,4 +1,4 @@
-"""What is known of the server's era, shared by the two shells. Must not know how it is learned."""
+"""The era of the server, as both shells know it. Must not know how it is learned."""
 
 from __future__ import annotations
 
@@ -53,12 +53,12 @@ class ServerEra:
             self._keep(Era.UNKNOWN)
 
     def suspect(self) -> None:
-        """What is known may not fit any more: the next request of a modern host finds out."""
+        """Notes that it may have changed; the next request of a modern host finds out."""
         if self.now is Era.MODERN and not self.fixed:
             self.now = Era.UNKNOWN
 
     def doubt(self) -> None:
-        """What was known does not fit any more."""
+        """Forgets the era, which does not fit any more."""
         if not self.fixed:
             self.now = Era.UNKNOWN
             self._keep(Era.UNKNOWN)

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from mcp_remote_py.eras.handshake_server.effects import Effect
     from mcp_remote_py.eras.handshake_server.server import HandshakeServer
 
-"""So many random bytes."""
-
 PROBE_ID = b'"mcp-remote-py/probe"'
 
 
@@ -47,7 +45,7 @@ class HostSide:
         self._probe: Message | None = None
         """The `server/discover` that is under way to find out the era."""
         self._waiting: dict[Hashable, Message] = {}
-        """What the host sent meanwhile."""
+        """Messages that the host sent meanwhile."""
         self._timers: set[asyncio.Task[None]] = set()
         self._shook_hands = False
         """The host has begun with `initialize` since its last modern request."""

@@ -31,7 +31,7 @@ logger = logging.getLogger("mcp_remote_py.bridge")
 
 ACKNOWLEDGED = "notifications/subscriptions/acknowledged"
 STREAM_NOTICES = frozenset({ACKNOWLEDGED, "notifications/cancelled"})
-"""What a server says of the stream itself."""
+"""Notifications of a server about the stream itself."""
 
 ACKNOWLEDGE_PATIENCE = 10.0
 """Seconds to the acknowledgement, which must be the first that a server says on a stream. Whoever

@@ -1,4 +1,4 @@
-"""What a host of 2026-07-28 says to a server of that era: as it is, and the era learned from it.
+"""Passes messages of a host of 2026-07-28 to a server of that era, and learns the era from them.
 
 Must not know handshakes, nor what stands between a host that made one and such a server.
 """

@@ -56,7 +56,7 @@ QUESTION_PATIENCE = 5.0
 
 
 class _Translation(NamedTuple):
-    """What stands between a host that shook hands and a modern server."""
+    """The translation between a host that shook hands and a modern server."""
 
     server: ModernServer
     conversations: Conversations
@@ -85,7 +85,7 @@ class EraChannel:
         self._doubted = False
         """A handshake server has used a modern error code in a sense of its own."""
         self._generation = 0
-        """How often a session was lost, or the era changed."""
+        """Number of times that a session was lost, or the era changed."""
         self._suspicion = False
         """An answer came that leaves session or era in doubt."""
         self._question: asyncio.Task[SessionLost | None] | None = None
@@ -135,7 +135,7 @@ class EraChannel:
     # ------------------------------------------------------------------ verdicts
 
     def _verdict(self, error: ExchangeError) -> SessionLost | None:
-        """What a failure would say of session or era, were the request without effect."""
+        """The verdict on session or era by a failure, as if the request were without effect."""
         if self._translation is not None:
             if judge_failure(error) is not Era.LEGACY:
                 return None
@@ -156,7 +156,7 @@ class EraChannel:
     async def _weigh(
         self, message: Message, error: ExchangeError, generation: int
     ) -> ExchangeError:
-        """What the failure of `message`, sent in this generation, ends it with."""
+        """The error that ends `message`, whose attempt in this generation failed."""
         verdict = self._verdict(error)
         if verdict is None:
             return error
@@ -381,7 +381,7 @@ class EraChannel:
                 self._era.relate(message)
             self._deliver(message)
         elif message.kind is Kind.REQUEST:
-            logger.warning("A server of this era sends no requests; ignored: %s", message)
+            logger.warning("A server of this era does not send requests; ignored: %s", message)
         else:
             self._deliver(self._translation.server.hear(message))
 

@@ -21,7 +21,7 @@ _ASSIGNED = lazy_pattern(r"--[a-z][a-z0-9-]*=")
 
 
 class Arguments(NamedTuple):
-    """What was given: the words of each option in their order; for a switch, an empty one."""
+    """The arguments: the words of each option in their order; for a switch, an empty one."""
 
     options: dict[str, list[str]]
     url: str | None = None
@@ -72,7 +72,7 @@ def parse_arguments(command: str, argv: Sequence[str]) -> Arguments:
         raise UsageError("Both --all and a server URL are given.", hint="Leave out one of them.")
     if url is None and command != STATUS and not has_all:
         raise UsageError(
-            "No server URL is given.",
+            "The server URL is missing.",
             hint=f"Usage: {COMMANDS[command].words_before} https://example.com/mcp [options]",
         )
     return Arguments(options, url, port)

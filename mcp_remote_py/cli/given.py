@@ -1,4 +1,4 @@
-"""What a command was given: each option is read, as its row says, when it is asked for.
+"""The arguments of a command: each option is read, as its row says, when it is asked for.
 
 Must not know what any option means.
 """
@@ -23,7 +23,7 @@ class Given:
         self.arguments = arguments
         self.environment = environment
         self.warnings: list[str] = []
-        """What the person should hear before the command begins."""
+        """Warnings for the person, before the command begins."""
         self.has = arguments.has
         self._allow_http = arguments.has("--allow-http")
 

@@ -1,4 +1,4 @@
-"""What a person adds to `mcp-remote-py login URL` to begin the very sign-in that was asked for.
+"""The options that make `mcp-remote-py login URL` begin the very sign-in that was asked for.
 
 Never shows what may be secret. Must not know what any option means.
 """
@@ -17,7 +17,7 @@ _OPENERS = ("--browser", "--no-browser", "--paste")
 
 
 def describe_login(given: Given) -> str:
-    """As it is typed behind `mcp-remote-py login URL`, on one line and without secrets."""
+    """The options behind `mcp-remote-py login URL`, on one line and without secrets."""
     words = list(_words_for_login(given))
     if not words:
         return ""
@@ -46,7 +46,7 @@ def _words_for_login(given: Given) -> Iterator[str]:
 
 
 def _show_value(option: Option, value: str) -> str:
-    """As it was typed, without what may be secret."""
+    """The value as it was typed, without what may be secret."""
     if option.value in ("URL", "URI"):
         return mask_url(value)
     is_name_of_file = option.value == "JSON" and value.startswith("@")

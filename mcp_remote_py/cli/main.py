@@ -12,27 +12,26 @@ import importlib
 import logging
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TextIO, cast
+from typing import TYPE_CHECKING, TextIO, cast
 
 from mcp_remote_py import __version__, logs
 from mcp_remote_py.cli.arguments import parse_arguments
-from mcp_remote_py.cli.program import (
-    COMMANDS,
-    DONE,
-    FAILED,
-    INTERRUPTED,
-    LOGIN,
-    PROGRAM,
-    PROXY,
-    WRONG_USAGE,
-)
+from mcp_remote_py.cli.program import COMMANDS, LOGIN, PROGRAM, PROXY
 from mcp_remote_py.cli.read import read_settings
 from mcp_remote_py.errors import McpRemoteError, UsageError
+from mcp_remote_py.exit_status import (
+    DONE_STATUS,
+    FAILED_STATUS,
+    INTERRUPTED_STATUS,
+    WRONG_USAGE_STATUS,
+)
 from mcp_remote_py.redact import mask_url, scrub_known
-from mcp_remote_py.settings.commands import Settings
+
+if TYPE_CHECKING:
+    from mcp_remote_py.cli.read import Settings
 
 FLUSH_SECONDS = 0.5
-"""How long the last log lines may hold up the end (promise R7: 2 s for everything)."""
+"""Seconds that the last log lines may hold up the end (promise R7: 2 s for everything)."""
 
 RunCommand = Callable[..., int]
 """Runs a command with its settings, the environment and, unless it relays, a function that writes
@@ -63,15 +62,15 @@ def main(
             from mcp_remote_py.cli.help import render_help
 
             _write(stdout, render_help(command))
-            return DONE
+            return DONE_STATUS
         if arguments.has("--version"):
             _write(stdout, f"{PROGRAM} {__version__}\n")
-            return DONE
+            return DONE_STATUS
         settings, warnings = read_settings(command, arguments, environment)
         log = logs.configure(settings.log, settings.secrets, stderr)
     except UsageError as error:
         _write_error(stderr, error.sentence())
-        return WRONG_USAGE
+        return WRONG_USAGE_STATUS
     _log_start(settings, warnings)
     try:
         run = (load or load_command)(command)
@@ -82,15 +81,15 @@ def main(
         # Where even the log could not be written, nobody reads stderr: a write would not return.
         if log.flush(FLUSH_SECONDS):
             _write_error(stderr, error.sentence())
-        return WRONG_USAGE
+        return WRONG_USAGE_STATUS
     except McpRemoteError as error:
         _log.error("%s", error.sentence())
-        return FAILED
+        return FAILED_STATUS
     except KeyboardInterrupt:
-        return INTERRUPTED
+        return INTERRUPTED_STATUS
     except Exception as error:
         _log.exception("Internal error (%s: %s). Please report it.", type(error).__name__, error)
-        return FAILED
+        return FAILED_STATUS
     finally:
         log.flush(FLUSH_SECONDS)
         log.close()
@@ -99,7 +98,7 @@ def main(
 def _talk(
     command: str, stdout: TextIO | None, stdin: TextIO | None
 ) -> tuple[Callable[..., object], ...]:
-    """What a command talks to the person with: writes a line; reads one, "" after the last."""
+    """The functions that a command gets to talk to the person: one writes a line, one reads one."""
 
     def write_line(line: str) -> None:
         _write(stdout, f"{line}\n")

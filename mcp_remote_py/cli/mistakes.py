@@ -1,4 +1,4 @@
-"""What was most likely meant by words that do not belong on the command line.
+"""Guesses what was meant by words that do not belong on the command line.
 
 Never repeats a word whose place suggests a header's value: a torn token would end in a log. Loaded
 where there is such a word.
@@ -16,7 +16,7 @@ from mcp_remote_py.errors import UsageError
 from mcp_remote_py.settings.headers import BARE_SCHEMES, ENV_FORM
 
 _CLOSE = 0.75
-"""How alike two words must be for one to be meant by the other (`difflib`)."""
+"""Likeness of two words from which one is taken for the other mistyped: 0 to 1 (`difflib`)."""
 
 
 def check_words(
@@ -78,7 +78,7 @@ def _refuse_unknown_option(command: str, word: str) -> NoReturn:
     here = COMMANDS[command].words_before
     listed = f"{here} --help lists the options."
     if not re.fullmatch(r"--?[a-z][a-z0-9-]{0,31}", name):
-        raise UsageError("There is an unknown option.", hint=listed)
+        raise UsageError("An option is unknown.", hint=listed)
     if name in OPTIONS:
         where = " and ".join(
             f"{PROGRAM} URL" if other == PROXY else COMMANDS[other].words_before

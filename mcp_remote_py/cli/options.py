@@ -26,6 +26,7 @@ from mcp_remote_py.settings.network import (
     POST_TIMEOUT,
 )
 from mcp_remote_py.settings.sign_in import SIGNING_ALGORITHMS, TOKEN_STORES, SignInSettings
+from mcp_remote_py.versions import MODERN, NEWEST_HANDSHAKE
 
 
 class Option:
@@ -104,7 +105,7 @@ ALL_OPTIONS = (
     Option(
         "--transport",
         "STRATEGY",
-        "Which transports are tried, in which order: "
+        "Order in which transports are tried: "
         f"{', '.join(_TRANSPORTS)} "
         f"(default {TransportStrategy.HTTP_FIRST.value}).",
         CONNECTION,
@@ -114,8 +115,9 @@ ALL_OPTIONS = (
     Option(
         "--protocol",
         "ERA",
-        "Which era of MCP the server speaks: auto finds out and remembers, legacy is up to"
-        " 2025-11-25 (initialize), modern is 2026-07-28 (default auto). The host may be of either.",
+        "Era of MCP that the server speaks: auto finds out and remembers, legacy is up to"
+        f" {NEWEST_HANDSHAKE} (initialize), modern is {MODERN} (default auto). The host may be of"
+        " either.",
         CONNECTION,
         _RELAY,
         read=lambda text, at: ProtocolStrategy(_PROTOCOL(text, at)),
@@ -140,8 +142,8 @@ ALL_OPTIONS = (
         "SECONDS",
         "Longest wait for the headers of an answer"
         f" (default {DEFAULT_HEADERS_TIMEOUT:g}; 0 means no limit). A request of a sign-in has"
-        f" {FETCH_TIMEOUT:g} to {POST_TIMEOUT:g} seconds in all; these options, where given, count"
-        f" there instead, up to {LONGEST_SIGN_IN_PART:g} each.",
+        f" {FETCH_TIMEOUT:g} to {POST_TIMEOUT:g} seconds in all, unless you give one of these three"
+        f" time-outs; each then counts there, too, up to {LONGEST_SIGN_IN_PART:g} seconds.",
         CONNECTION,
         _NETWORK,
         read=readers.read_limit,
@@ -169,7 +171,7 @@ ALL_OPTIONS = (
         "Seconds between keep-alive pings; turns them on.",
         CONNECTION,
         _RELAY,
-        read=readers.read_positive_seconds("Leave it out to send no pings."),
+        read=readers.read_positive_seconds("Leave it out if you do not want pings."),
     ),
     Option(
         "--forward-ping",
@@ -242,7 +244,7 @@ ALL_OPTIONS = (
     Option(
         "--resource",
         "URI",
-        "What the token is for (RFC 8707), instead of what the server publishes; separates the"
+        "Resource that the token is for (RFC 8707), instead of the published one; separates the"
         " sign-ins of several tenants.",
         SIGN_IN,
         _EVERY,
@@ -342,9 +344,9 @@ ALL_OPTIONS = (
     Option(
         "--initialize-timeout",
         "SECONDS",
-        "Longest time the host's first request waits for a sign-in (default"
-        f" {DEFAULT_INITIALIZE_TIMEOUT:g}; 0 means no limit); then it is answered for the server,"
-        " and the sign-in goes on.",
+        "Longest time that the host's first request waits for a sign-in (default"
+        f" {DEFAULT_INITIALIZE_TIMEOUT:g}; 0 means no limit). Then it is answered in the server's"
+        " place, and the sign-in goes on.",
         SIGN_IN,
         _RELAY,
         read=readers.read_limit,
@@ -392,7 +394,8 @@ ALL_OPTIONS = (
     Option(
         "--signing-alg",
         "ALGORITHM",
-        f"What --private-key signs with: {', '.join(SIGNING_ALGORITHMS)} (default ES256).",
+        "Algorithm that --private-key signs with: "
+        f"{', '.join(SIGNING_ALGORITHMS)} (default ES256).",
         SIGN_IN,
         _SERVER,
         read=readers.choose_from(*SIGNING_ALGORITHMS),
@@ -400,8 +403,8 @@ ALL_OPTIONS = (
     Option(
         "--jwt-bearer",
         "FILE",
-        "Sign in without a person, by the workload's JWT in this file, read anew at each use; it is"
-        " sent to its audience (aud), or to whom you name.",
+        "Sign in without a person, by the workload's JWT in this file. The file is read at each"
+        " use; the JWT is sent to its audience (aud), or to an issuer or endpoint that you name.",
         SIGN_IN,
         _SERVER,
         read=readers.read_path,
@@ -424,7 +427,7 @@ ALL_OPTIONS = (
     Option(
         "--idp-id-token",
         "FILE",
-        "The ID token of that identity provider, in a file that is read anew at each use.",
+        "The ID token of that identity provider, in a file that is read at each use.",
         SIGN_IN,
         _SERVER,
         read=readers.read_path,
@@ -441,8 +444,8 @@ ALL_OPTIONS = (
     Option(
         "--allow-private-network",
         "",
-        "Let the sign-in of the server lead to addresses of private networks and of this machine;"
-        " else only where the server itself is there. Link-local addresses stay refused.",
+        "Let the server's sign-in lead to private networks and to this machine, even if the server"
+        " itself is not there. Link-local addresses stay refused.",
         SIGN_IN,
         _NETWORK,
     ),

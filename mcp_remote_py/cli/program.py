@@ -1,4 +1,4 @@
-"""What the program and its commands are called, how each is written, what its exit says.
+"""Names of the program and its commands, and how each is written.
 
 Must not know any option, nor what a command does.
 """
@@ -9,18 +9,15 @@ from typing import NamedTuple
 
 PROGRAM = "mcp-remote-py"
 
-DONE, FAILED, WRONG_USAGE, SIGN_IN_NEEDED, INTERRUPTED = 0, 1, 2, 3, 130
-"""Exit statuses; the last is 128 + SIGINT, as shells count."""
-
 PROXY, LOGIN, LOGOUT, STATUS = "proxy", "login", "logout", "status"
 
 
 class Command(NamedTuple):
-    """What the first argument may be; all but `proxy`, which is meant without a word."""
+    """A command, named by the first argument; `proxy` is meant where none is named."""
 
     name: str
     words: str
-    """What belongs to it beside options."""
+    """The arguments it takes beside options."""
     summary: str
     words_help: str
 
@@ -31,7 +28,7 @@ class Command(NamedTuple):
 
     @property
     def usage(self) -> str:
-        """How it is called, without options."""
+        """The whole command as it is typed, without options."""
         return f"{self.words_before} {self.words}"
 
 
@@ -42,8 +39,8 @@ COMMANDS = {
             PROXY,
             "URL [PORT]",
             "Lets an MCP host that only speaks stdio use the MCP server at URL.",
-            "Address of the server in full, https://...; ${NAME} is replaced here too. PORT is that"
-            " of the redirect URI of a sign-in (default: one of its own for each server).",
+            "Address of the server in full, https://...; ${NAME} is replaced here too. PORT is the"
+            " port of the redirect URI of a sign-in (default: one of its own for each server).",
         ),
         Command(
             LOGIN,

@@ -6,12 +6,18 @@ Must not know how a word is read, nor what a command does.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from mcp_remote_py.cli.arguments import Arguments
 from mcp_remote_py.cli.given import Given
 from mcp_remote_py.cli.program import LOGIN, LOGOUT, PROXY
 from mcp_remote_py.errors import UsageError
-from mcp_remote_py.settings.commands import Settings
+
+if TYPE_CHECKING:
+    from mcp_remote_py.settings.commands import LoginSettings, ProxySettings
+    from mcp_remote_py.settings.stored import StoredSettings
+
+    Settings = ProxySettings | LoginSettings | StoredSettings
 
 
 def read_settings(
@@ -25,7 +31,7 @@ def read_settings(
     given = Given(arguments, environment)
     if command != PROXY and arguments.last("--token-store") == "memory":
         raise UsageError(
-            f"--token-store memory keeps nothing once {command} is over.",
+            f"With --token-store memory, nothing is left when {command} ends.",
             hint="Leave it out, or give file.",
         )
     return _read(command, given), given.warnings

@@ -35,7 +35,7 @@ def read_url(given: Given, allow_http: bool) -> ServerUrl:
 
 
 def read_log(given: Given) -> LogSettings:
-    """What is logged where."""
+    """The settings of the log."""
     return LogSettings(
         level="DEBUG" if given.has("--debug") else "" if given.has("--silent") else "INFO",
         file=given.get("--log-file"),
@@ -43,7 +43,7 @@ def read_log(given: Given) -> LogSettings:
 
 
 def read_network(given: Given) -> Network:
-    """How connections are opened.
+    """The settings of the network.
 
     Raises:
         UsageError: a number is wrong, or a file cannot be used.

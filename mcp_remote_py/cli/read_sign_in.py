@@ -1,4 +1,4 @@
-"""How to sign in, made of what was given: which options go together, and what they come to.
+"""The settings of a sign-in, made of what was given: which options go together, and for what.
 
 Loaded where an option of a sign-in is given. Must not know how a word is read, nor how anybody
 signs in.
@@ -9,20 +9,27 @@ from __future__ import annotations
 from mcp_remote_py.cli.given import Given
 from mcp_remote_py.cli.login_words import describe_login
 from mcp_remote_py.errors import UsageError
-from mcp_remote_py.settings.sign_in import SignInSettings, Unattended
+from mcp_remote_py.settings.sign_in import SignInSettings
+from mcp_remote_py.settings.unattended import (
+    ClientCredentials,
+    ClientKey,
+    IdentityProvider,
+    Unattended,
+    WorkloadJwt,
+)
 
 _DEFAULTS = SignInSettings()
 
 
 def read_sign_in(given: Given) -> SignInSettings:
-    """How to sign in.
+    """The settings of the sign-in.
 
     Raises:
         UsageError: anything is wrong.
     """
-    unattended = _unattended(given)
+    unattended = _read_unattended(given)
     # Another account than a person's: it has a session of its own.
-    profile = _DEFAULTS.profile if unattended is None else unattended.name
+    profile = _DEFAULTS.profile if unattended is None else unattended.default_profile
     return SignInSettings(
         profile=given.get("--profile", profile),
         scope=given.get("--scope"),
@@ -58,7 +65,7 @@ def _read_port(given: Given) -> int | None:
 
 
 _GRANTS = ("--client-credentials", "--jwt-bearer", "--idp-token-endpoint")
-"""Sign-ins without a person, each by the option that chooses it."""
+"""Options that choose a sign-in without a person."""
 
 _ATTENDED = ("--device-code", "--paste")
 
@@ -74,7 +81,8 @@ _NEEDS = (
     ("--idp-client-id", "--idp-token-endpoint"),
     ("--idp-id-token", "--idp-token-endpoint"),
 )
-"""An option, and what it needs to have an effect; any grant will do for one that needs a grant."""
+"""An option, and the one without which it has no effect; `--client-credentials` stands for any
+of `_GRANTS`."""
 
 
 def _choose_grant(given: Given) -> str | None:
@@ -100,22 +108,30 @@ def _choose_grant(given: Given) -> str | None:
     return grant
 
 
-def _unattended(given: Given) -> Unattended | None:
-    """How to sign in without a person, None where a person signs in.
+def _read_unattended(given: Given) -> Unattended | None:
+    """The settings of a sign-in without a person, None where a person signs in.
 
     Raises:
         UsageError: options that do not go together, or miss another, or name what cannot be used.
     """
-    if _choose_grant(given) is None:
-        return None
-    return Unattended(
-        private_key=given.get("--private-key"),
-        signing_algorithm=given.get("--signing-alg", "ES256"),
-        assertion_file=given.get("--jwt-bearer", ""),
-        idp_token_endpoint=given.get("--idp-token-endpoint", ""),
-        idp_client_id=given.get("--idp-client-id", ""),
-        id_token_file=given.get("--idp-id-token", ""),
-    )
+    match _choose_grant(given):
+        case None:
+            return None
+        case "--jwt-bearer":
+            grant = WorkloadJwt(given.get("--jwt-bearer"))
+        case "--idp-token-endpoint":
+            grant = IdentityProvider(
+                token_endpoint=given.get("--idp-token-endpoint"),
+                client_id=given.get("--idp-client-id"),
+                id_token_file=given.get("--idp-id-token"),
+            )
+        case _:
+            grant = ClientCredentials()
+    key = given.get("--private-key")
+    if key is None:
+        return Unattended(grant)
+    algorithm = given.get("--signing-alg")
+    return Unattended(grant, ClientKey(key) if algorithm is None else ClientKey(key, algorithm))
 
 
 def _browser(given: Given) -> tuple[str, ...] | None:

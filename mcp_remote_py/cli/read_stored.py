@@ -8,40 +8,38 @@ from __future__ import annotations
 
 from mcp_remote_py.cli.given import Given
 from mcp_remote_py.cli.read_shared import read_log, read_network, read_url
-from mcp_remote_py.settings.commands import LogoutSettings, StatusSettings
-from mcp_remote_py.url import ServerUrl
+from mcp_remote_py.settings.stored import LogoutSettings, SessionPattern, StatusSettings
 
 
 def read_status(given: Given) -> StatusSettings:
-    """Which sessions are to be told of.
+    """The settings of `status`.
 
     Raises:
         UsageError: anything is wrong.
     """
-    return StatusSettings(
-        server=_read_server(given),
-        profile=given.get("--profile"),
-        resource=given.get("--resource"),
-        json=given.has("--json"),
-        log=read_log(given),
-    )
+    return StatusSettings(_read_sessions(given), read_log(given), json=given.has("--json"))
 
 
 def read_logout(given: Given) -> LogoutSettings:
-    """What is to be signed out.
+    """The settings of `logout`. Of a server that is named, no other profile is meant than the one.
 
     Raises:
         UsageError: anything is wrong.
     """
+    sessions = _read_sessions(given)
+    if sessions.server is not None and sessions.profile is None:
+        sessions = sessions.replace(profile="")
     return LogoutSettings(
-        server=_read_server(given),
-        profile=given.get("--profile"),
-        resource=given.get("--resource"),
+        sessions,
+        read_log(given),
         token_store=given.get("--token-store"),
         network=read_network(given),
-        log=read_log(given),
     )
 
 
-def _read_server(given: Given) -> ServerUrl | None:
-    return None if given.arguments.url is None else read_url(given, allow_http=True)
+def _read_sessions(given: Given) -> SessionPattern:
+    return SessionPattern(
+        server=None if given.arguments.url is None else read_url(given, allow_http=True),
+        resource=given.get("--resource"),
+        profile=given.get("--profile"),
+    )

@@ -1,4 +1,4 @@
-"""How the word of an option becomes its value: what the rows of `options` name.
+"""The functions that make the value of an option of its word; the rows of `options` name them.
 
 What few starts need is imported when it is read. Must not know any option.
 """
@@ -14,7 +14,7 @@ from mcp_remote_py.settings import words
 
 
 class Reading(NamedTuple):
-    """What counts beside the word itself when an option is read."""
+    """The circumstances in which the word of an option is read."""
 
     option: str
     environment: Mapping[str, str]

@@ -1,4 +1,4 @@
-"""What the commands want of a sign-in, and the one place where they find it.
+"""The agent as the commands need it, and the one place where they get it.
 
 Imported late: the rest of it is heavy. Must not know how anybody signs in.
 """
@@ -56,7 +56,7 @@ class BuildAgent(Protocol):
         read_line: Callable[[], str] | None = None,
         /,
     ) -> Agent:
-        """`report` tells the person a sentence; `read_line` hears one, "" at the end of all.
+        """`report` tells the person a sentence; `read_line` reads one, "" at the end of all.
 
         It is asked only where the settings allow to paste, and may block.
         """

@@ -1,6 +1,6 @@
-"""When to end: signals, and a parent that is gone. Event-driven: an idle process never wakes.
+"""Tells when to end: at signals, and when the parent is gone. An idle process never wakes.
 
-stdin's end is the usual sign and is read elsewhere; but a pipe stays open as long as anybody
+stdin's end is the usual sign, and is read elsewhere. But a pipe stays open as long as anybody
 holds its other end, and a launcher between host and us may be killed alone (field note 32).
 Must not know what is being ended.
 """

@@ -11,8 +11,8 @@ import time
 from collections.abc import Callable, Mapping
 
 from mcp_remote_py.commands.agent import Agent, BuildAgent, load_agent
-from mcp_remote_py.commands.exit_status import DONE_STATUS, SIGN_IN_NEEDED_STATUS
 from mcp_remote_py.errors import McpRemoteError, UsageError, one_line
+from mcp_remote_py.exit_status import DONE_STATUS, SIGN_IN_NEEDED_STATUS
 from mcp_remote_py.named_files import read_settled
 from mcp_remote_py.oauth.steps import Credential
 from mcp_remote_py.redact import mask_url

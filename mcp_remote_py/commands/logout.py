@@ -11,7 +11,6 @@ import os
 from collections.abc import Callable, Mapping
 
 from mcp_remote_py.commands.agent import BuildAgent, load_agent
-from mcp_remote_py.commands.exit_status import DONE_STATUS, FAILED_STATUS
 from mcp_remote_py.credentials.keys import FOLDER, choose_store
 from mcp_remote_py.credentials.server_cache import ServerCache
 from mcp_remote_py.credentials.session_files import (
@@ -21,9 +20,11 @@ from mcp_remote_py.credentials.session_files import (
     state_directory,
 )
 from mcp_remote_py.errors import McpRemoteError, one_line
+from mcp_remote_py.exit_status import DONE_STATUS, FAILED_STATUS
 from mcp_remote_py.redact import mask_url, remember, secrets_in_url
-from mcp_remote_py.settings.commands import LoginSettings, LogoutSettings
+from mcp_remote_py.settings.commands import LoginSettings
 from mcp_remote_py.settings.sign_in import TOKEN_STORES, SignInSettings
+from mcp_remote_py.settings.stored import LogoutSettings
 from mcp_remote_py.url import parse_url
 
 logger = logging.getLogger("mcp_remote_py")
@@ -72,30 +73,20 @@ def find_sessions(
         StoreError: all are meant, and what is stored cannot be found out.
     """
     directory = state_directory(environment)
-    known = list_records(directory)
-    if settings.server is None:
+    known, wanted = list_records(directory), settings.sessions
+    found = [state for state in known if wanted.includes(state.session)]
+    if wanted.server is None:
         stored = set(choose_store("file", directory, os.urandom).sessions())
-        by_key = {state.session.key: state for state in known}
         meant = [
             state
-            for key, state in by_key.items()
-            if settings.profile in (None, state.profile)
-            and settings.resource in (None, state.resource)
-            and (state.signed_in_at is not None or state.store or key in stored)
+            for state in found
+            if state.signed_in_at is not None or state.store or state.session.key in stored
         ]
-        return meant, len(stored - by_key.keys())
-    server, profile = str(settings.server), settings.profile or ""
-    found = [
-        state
-        for state in known
-        if state.server == server
-        and state.profile == profile
-        and settings.resource in (None, state.resource)
-    ]
-    found = found or [
-        SessionRecord(server=server, profile=profile, resource=settings.resource or "")
-    ]
-    return found, 0
+        return meant, len(stored - {state.session.key for state in known})
+    named = SessionRecord(
+        server=str(wanted.server), profile=wanted.profile or "", resource=wanted.resource or ""
+    )
+    return found or [named], 0
 
 
 async def _sign_out(

@@ -22,6 +22,7 @@ from mcp_remote_py.credentials.session_files import SessionFile, state_directory
 from mcp_remote_py.eras.era_detection import Era
 from mcp_remote_py.eras.metadata_headers import MetadataHeaders
 from mcp_remote_py.eras.parameters import ParameterHeaders
+from mcp_remote_py.exit_status import DONE_STATUS, INTERRUPTED_STATUS
 from mcp_remote_py.named_files import read_settled
 from mcp_remote_py.redact import mask_url
 from mcp_remote_py.relay.relay import Relay
@@ -44,8 +45,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger("mcp_remote_py")
 
 STREAMABLE, LEGACY_SSE = "Streamable HTTP", "HTTP+SSE"
-
-INTERRUPTED_STATUS = 130
 
 
 class LazySignIn:
@@ -246,7 +245,7 @@ async def _relay(
 
     def end_by_signal(number: signal.Signals) -> None:
         nonlocal status
-        status = INTERRUPTED_STATUS if number == signal.SIGINT else 0
+        status = INTERRUPTED_STATUS if number == signal.SIGINT else DONE_STATUS
         relay.stop(f"mcp-remote-py was ended by {number.name} before the server answered.")
 
     watch_signals(end_by_signal)

@@ -11,12 +11,12 @@ import shlex
 import time
 from collections.abc import Callable, Mapping
 
-from mcp_remote_py.commands.exit_status import SIGN_IN_NEEDED_STATUS
 from mcp_remote_py.credentials.session_files import SessionRecord, list_records, state_directory
-from mcp_remote_py.errors import explain_stars, name_server, one_line
+from mcp_remote_py.errors import LOGIN_COMMAND, explain_stars, name_server, one_line
+from mcp_remote_py.exit_status import DONE_STATUS, SIGN_IN_NEEDED_STATUS
 from mcp_remote_py.oauth.budget import wait_for_renewal, wait_for_tab
 from mcp_remote_py.redact import mask_url, remember, scrub_known, secrets_in_url
-from mcp_remote_py.settings.commands import StatusSettings
+from mcp_remote_py.settings.stored import StatusSettings
 from mcp_remote_py.time_words import (
     describe_moment,
     describe_wait,
@@ -34,9 +34,8 @@ def run_status(
 
     That is 3 where a server is asked for and nobody is signed in there.
     """
-    states = [
-        state for state in list_records(state_directory(environment)) if _matches(state, settings)
-    ]
+    known = list_records(state_directory(environment))
+    states = [state for state in known if settings.sessions.includes(state.session)]
     for state in states:
         remember(secrets_in_url(state.server))
     if settings.json:
@@ -48,23 +47,15 @@ def run_status(
         for line in [""] * bool(number) + _to_lines(state, now()):
             write(line)
     signed_in = any(state.signed_in_at is not None for state in states)
-    return 0 if signed_in or settings.server is None else SIGN_IN_NEEDED_STATUS
-
-
-def _matches(state: SessionRecord, settings: StatusSettings) -> bool:
-    return (
-        (settings.server is None or state.server == str(settings.server))
-        and settings.profile in (None, state.profile)
-        and settings.resource in (None, state.resource)
-    )
+    return DONE_STATUS if signed_in or settings.server is None else SIGN_IN_NEEDED_STATUS
 
 
 def _say_nothing_known(settings: StatusSettings) -> str:
     if settings.server is None:
         return "Nothing is known of any server yet."
-    server = str(settings.server)
-    options = _name_session(settings.profile or "", settings.resource or "")
-    command = name_server("mcp-remote-py login URL", server, options)
+    server, sessions = str(settings.server), settings.sessions
+    options = _name_session(sessions.profile or "", sessions.resource or "")
+    command = name_server(LOGIN_COMMAND, server, options)
     return explain_stars(f"Nothing is known of {mask_url(server)}. To sign in: {command}")
 
 
@@ -110,12 +101,12 @@ def _say_signed_in(state: SessionRecord, now: float) -> str:
 
 
 def _say_budget(state: SessionRecord, now: float) -> str:
-    """When a sign-in may begin by itself, where that is not now."""
+    """Says when a sign-in may begin by itself, "" where that is now."""
     wait, vain = wait_for_tab(state.budget, now, step_up=False), state.budget.vain_tabs
     if not wait or (state.signed_in_at is not None and not vain):
         return ""
     tried = f"; {vain} came to nothing" if vain else ""
-    return f"by itself in {describe_wait(wait)}{tried}. Now: mcp-remote-py login URL"
+    return f"by itself in {describe_wait(wait)}{tried}. Now: {LOGIN_COMMAND}"
 
 
 def _say_renewal(state: SessionRecord, now: float) -> str:

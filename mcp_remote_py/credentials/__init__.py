@@ -1,1 +1,1 @@
-"""What is kept between two starts: records, and the state that is not a secret."""
+"""The files that are kept between two starts: sealed credentials, and state without secrets."""

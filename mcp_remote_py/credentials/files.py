@@ -42,14 +42,15 @@ most twice that; a record of what was tried has 16 sets of scopes, of one header
 
 _BINARY = getattr(os, "O_BINARY", 0)
 _NOT_FOLLOWED = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | _BINARY
-"""Nor waited for: opening a FIFO may take for ever. Windows has neither."""
+"""Flags for opening without waiting: a FIFO may take for ever. Windows has neither."""
 
 
 def make_private(folder: Path) -> None:
     """Makes `folder`, and those above it that are missing, for their owner alone.
 
-    One that is there already must be ours, and is closed to others; so that nobody can put another
-    in its place, the one above it must be ours or the system's, and is closed to others' writing.
+    One that is there already must be ours, and is closed to others. The one above it must be ours
+    or the system's, and is closed to others' writing: else they could put another folder in its
+    place.
 
     Raises:
         StoreError: it is impossible, or another user has prepared it.
@@ -102,11 +103,12 @@ else:
     def _say_open(folder: Path) -> None:
         """Once: it stays so."""
         logger.warning(
-            "The folder %s is open to other users: the disk it is on has no permissions.", folder
+            "The folder %s is open to other users: the disk it is on does not support permissions.",
+            folder,
         )
 
     def describe_strangeness(status: os.stat_result) -> str:
-        """What makes an open file unlike ours, "" for nothing."""
+        """Says why an open file cannot be ours, "" where it can."""
         if not stat.S_ISREG(status.st_mode):
             return "is not a plain file"
         if status.st_uid != os.geteuid():
@@ -274,7 +276,7 @@ def open_private(path: Path, flags: int) -> int:
 
 
 def read_private(path: Path) -> bytes | None:
-    """The content, or None where there is no such file; a file open to others is closed to them.
+    """The content, or None where the file does not exist; one open to others is closed to them.
 
     A folder, and a file that is too large to be ours, count as empty: b"".
 
@@ -314,7 +316,7 @@ def copy_aside(path: Path, seen: bytes, reason: str, randomness: RandomBytes) ->
     """The same for a file that must never be missing: it stays until it is written anew.
 
     Raises:
-        StoreError: there is no room for it.
+        StoreError: the disk is full.
     """
     try:
         aside = _find_name_aside(path)
@@ -346,7 +348,7 @@ def delete(path: Path) -> bool:
 
 
 def names_in(folder: Path) -> list[str]:
-    """The names of what lies in `folder`, sorted; none where there is no such folder.
+    """The names of what lies in `folder`, sorted; none where the folder does not exist.
 
     Raises:
         StoreError: it cannot be read.

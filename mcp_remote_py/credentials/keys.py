@@ -1,8 +1,8 @@
-"""Where the key comes from that seals the records: the keyring, or a file beside them.
+"""Finds the key that seals the records: in the keyring, or in a file beside them.
 
-The keyring holds one item per user: 32 bytes fit everywhere (field note 35), it is written once
-and read once per process (field note 36), and never waited for without an end (field note 37).
-Must not know what is sealed.
+The keyring holds one item per user. 32 bytes fit everywhere (field note 35). It is written once,
+read once per process (field note 36), and never waited for without an end (field note 37). Must not
+know what is sealed.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ SERVICE = "mcp-remote-py"
 USER_NAME = "sealing key"
 """The name of the one item in the keyring."""
 ASIDE_NAME = f"{USER_NAME}, moved aside"
-"""Where an item of that name goes that is not a key."""
+"""The name that an item gets which stands in the place of a key and is not one."""
 KEYRING_PATIENCE = 30.0
 """Seconds. Someone may be typing the password of a locked keyring; some never answer at all."""
 
@@ -46,7 +46,7 @@ _USELESS = frozenset(f"keyring.backends.{name}" for name in ("chainer", "fail", 
 
 
 class Backend(Protocol):
-    """What is used of `keyring.backend.KeyringBackend`."""
+    """The part of `keyring.backend.KeyringBackend` that is used here."""
 
     def get_password(self, service: str, username: str, /) -> str | None:
         """The item, or None."""
@@ -190,7 +190,7 @@ def open_keyring() -> Backend:
     backend = keyring.get_keyring()
     if type(backend).__module__ in _USELESS:
         raise StoreError(
-            "There is no keyring in this session.",
+            "This session does not have a keyring.",
             hint="Start the one of the desktop, or add --token-store file.",
         )
     return cast("Backend", backend)
@@ -226,7 +226,7 @@ class FileKey:
 class ChosenKeys:
     """The `Keys` of a `SealedStore`: seals with one source, opens what any of them has sealed.
 
-    `wanted` is what the person chose: KEYRING or FILE. Where there is no usable keyring, the file
+    `wanted` is what the person chose: KEYRING or FILE. Without a usable keyring, the file
     takes its place; that is said once and written to `choice`, so that no later start asks
     again, waits again, or seals with something else.
     """

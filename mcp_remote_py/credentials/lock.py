@@ -65,7 +65,7 @@ class ProcessLock:
 
         Raises:
             LockBusy: it was not free in time.
-            StoreError: this folder has no locks.
+            StoreError: this folder does not support locks.
         """
         deadline = self._clock.now() + seconds
         wait = FIRST_WAIT
@@ -90,7 +90,7 @@ def hold_blocking(path: Path) -> Generator[None]:
     """The same for a thread that may wait without an end.
 
     Raises:
-        StoreError: this folder has no locks.
+        StoreError: this folder does not support locks.
     """
     while (descriptor := _take(path, wait=True)) is None:
         pass  # the file was replaced while we waited: its name has another lock now
@@ -129,7 +129,7 @@ def _free(descriptor: int) -> None:
 
 
 def _close(descriptor: int) -> None:
-    """What is closed is free, also where the disk complains."""
+    """Closes the file, and with it frees the lock, even if the disk complains."""
     with contextlib.suppress(OSError):
         os.close(descriptor)
 

@@ -67,7 +67,7 @@ class Keys(Protocol):
         ...
 
     def describe(self) -> str:
-        """For a person, without touching a keyring: where the key is."""
+        """Says to a person where the key is; does not touch a keyring."""
         ...
 
 

@@ -1,8 +1,8 @@
-"""What a server last said of itself, one file a session: for a host that cannot wait (promise A6).
+"""Keeps what a server last said of itself, for a host that cannot wait (promise A6).
 
-Not secret, but a server's tools may be confidential: readable by their owner only. A file that is
-missing, broken, too large or another session's means "nothing known", never an error: the server
-says it again. Must not know when it is needed, tokens or the keyring.
+One file a session. Not secret, but a server's tools may be confidential: only their owner can read
+it. A file that is missing, broken, too large or another session's means "nothing known", never an
+error: the server says it again. Must not know when it is needed, tokens or the keyring.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _decode = msgspec.json.Decoder(_Record).decode
 
 
 class ServerCache:
-    """What is known of one session. May be used from several threads."""
+    """The snapshots of one session's server. May be used from several threads."""
 
     def __init__(self, directory: Path, session: SessionId, randomness: RandomBytes) -> None:
         self._session = session
@@ -52,7 +52,7 @@ class ServerCache:
         self._failure = ""
 
     def read(self) -> ServerSnapshot:
-        """What was kept last, empty where it cannot be used."""
+        """The snapshot that was kept last, empty where it cannot be used."""
         try:
             data = read_private(self._path)
         except StoreError as error:

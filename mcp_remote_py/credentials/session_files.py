@@ -1,4 +1,4 @@
-"""What is remembered of a session and is not a secret: one small plain file each (decision D9).
+"""The state of a session as far as it is not secret: one small plain file each (decision D9).
 
 Which transport answered, who is signed in until when, what went wrong last: `status` shows it
 without a keyring. A file that is missing, broken or from a later version means "nothing known",
@@ -60,33 +60,33 @@ class SessionRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     """"legacy" or "modern" where the server speaks that one only, as a host of the other found."""
     issuer: str = ""
     scope: str = ""
-    """What was granted."""
+    """The scopes that were granted, separated by blanks."""
     account: str = ""
-    """Who is signed in, by the claims of the token, where it has any."""
+    """The account that is signed in, by the claims of the token, where it has any."""
     store: str = ""
-    """Where the token is kept."""
+    """The store that the token is kept in."""
     signed_in_at: float | None = None
     """None: nobody is signed in."""
     expires_at: float | None = None
-    """Of the access token; None where the server gave no lifetime."""
+    """End of the access token; None where the server did not give a lifetime."""
     port: int | None = None
-    """Of the redirect URI that was registered."""
+    """The port of the redirect URI that was registered."""
     last_error: str = ""
     last_hint: str = ""
-    """What a person was told, cause and next step; "" once a sign-in has succeeded."""
+    """Cause and next step that a person was told; "" once a sign-in has succeeded."""
     budget: SignInBudget = msgspec.field(default=SignInBudget(), name="ledger")
-    """What was tried (promise L2); by the name that 0.1.0 knows in the file."""
+    """The sign-in budget (promise L2), under the name that 0.1.0 knows in the file."""
     login_options: str = ""
-    """Of whoever changed the budget last, for a command that begins the same sign-in."""
+    """Options of whoever changed the budget last, for a command that begins the same sign-in."""
 
     @property
     def session(self) -> SessionId:
-        """Whose record it is."""
+        """The session that the record is of."""
         return SessionId(self.server, self.resource, self.profile)
 
 
 class SessionChanges(TypedDict, total=False):
-    """What may change in a record: all but its key."""
+    """The members of a record that may change: all but its key."""
 
     transport: str
     era: str
@@ -111,7 +111,7 @@ class _Record(SessionRecord, frozen=True, omit_defaults=True):
 
 
 def state_directory(environment: Mapping[str, str]) -> Path:
-    """Where records lie: the variable's folder, else the platform's for local state."""
+    """The folder of the records: the variable's, else the platform's for local state."""
     named = environment.get(DIRECTORY_VARIABLE)
     if named:
         return Path(named) / "mcp-remote-py"
@@ -128,7 +128,7 @@ _Change = Callable[[SessionRecord], SessionRecord]
 
 
 class _Found(NamedTuple):
-    """What lies on the disk; `broken` is its content where that is not a record of ours."""
+    """The record on the disk; `broken` is the content of the file where it is not one of ours."""
 
     state: SessionRecord
     broken: bytes | None = None
@@ -265,7 +265,7 @@ class SessionFile:
         self._failure = error.cause
 
     def delete(self) -> bool:
-        """Forgets the session; whether it is gone. That there is no record is as good."""
+        """Forgets the session; whether it is gone, as it also is without a record."""
         self._unwritten.clear()
         try:
             for name in names_in(self._path.parent):
@@ -277,7 +277,7 @@ class SessionFile:
         return True
 
     def _load(self) -> _Found | None:
-        """What lies there, None for nothing. Raises StoreError where that cannot be found out."""
+        """The record there, None without one. Raises StoreError where that cannot be found out."""
         if (content := _read(self._path)) is None:
             return None
         with contextlib.suppress(ValueError):

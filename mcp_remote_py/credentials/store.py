@@ -1,4 +1,4 @@
-"""Where credentials are kept, as an interface; what a record says; and a store that forgets.
+"""The store of credentials as an interface, its records, and a store that forgets.
 
 Must not know OAuth flows, keyrings, cryptography
 or files: whoever only asks for names loads none of them.
@@ -17,13 +17,13 @@ from mcp_remote_py.oauth.steps import Client, Credential, PendingAuthorization
 from mcp_remote_py.redact import Secret
 
 CREDENTIAL_SCHEMA = 1
-"""Of records. A new member with a default leaves it as it is; a change that an older version
-would misread raises it and gives the files a new suffix, so that two versions side by side do not
-push each other's records aside (field note 39)."""
+"""The version of a record's form. A new member with a default leaves it as it is. A change that an
+older version would misread raises it, and gives the files a new suffix: two versions side by side
+must not push each other's records aside (field note 39)."""
 
 
 class BrokenRecord(StoreError):
-    """What is stored is not a record, a damaged one, or one this version cannot read."""
+    """The stored bytes are not a record, or a damaged one, or one this version cannot read."""
 
 
 class Store(Protocol):
@@ -34,7 +34,7 @@ class Store(Protocol):
     """
 
     def load(self, session: str) -> Credential | None:
-        """What is stored, or None; also where the record is broken, which is logged.
+        """The stored credential, or None; also where the record is broken, which is logged.
 
         Raises:
             StoreError: it may be there, but cannot be read now. Signing in again is not a remedy.
@@ -55,7 +55,7 @@ class Store(Protocol):
         To be called under the lock of the store.
 
         Raises:
-            StoreError: there is no space, or `save` would fail for another reason.
+            StoreError: the disk is full, or `save` would fail for another reason.
         """
         ...
 
@@ -72,7 +72,7 @@ class Store(Protocol):
         ...
 
     def load_pending(self, session: str) -> PendingAuthorization | None:
-        """What a person of this session is asked at this moment, as `load`.
+        """The authorization request that a person is asked at this moment, as `load`.
 
         Raises:
             StoreError: as `load`.
@@ -88,7 +88,7 @@ class Store(Protocol):
         ...
 
     def sessions(self) -> list[str]:
-        """The names of all that is stored, sorted; needs no key.
+        """The names of all that is stored, sorted; read without the key.
 
         Raises:
             StoreError: the folder cannot be read.
@@ -104,7 +104,7 @@ class Store(Protocol):
         ...
 
     def describe(self) -> str:
-        """For a person: what keeps the credentials, and where; touches no keyring."""
+        """Says to a person what keeps the credentials, and where; does not touch a keyring."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""What each side may hear of the other's abilities, across eras.
+"""Translates what each side may hear of the other's abilities, across eras.
 
 Only what can work in translation is announced. Core features can. Extensions can that are nothing
 but requests, results and `_meta`; those with kinds of results or messages of their own cannot
@@ -29,11 +29,11 @@ INPUT_CAPABILITY = {
     "sampling/createMessage": "sampling",
     "roots/list": "roots",
 }
-"""By what a server may ask for ("Server Requirements"), the client's capability it needs."""
+"""The capability of a client that a request of the server needs ("Server Requirements")."""
 
 
 def cross_capabilities(capabilities: bytes) -> bytes:
-    """What the other era may hear of a client's or a server's capabilities, JSON text both."""
+    """The capabilities of a client or a server as the other era may hear them, JSON text both."""
     members = read_members(capabilities)
     if members is None:
         return b"{}"

@@ -15,7 +15,7 @@ from mcp_remote_py.jsonrpc import Message
 T = TypeVar("T")
 
 Filter = dict[str, object]
-"""What `subscriptions/listen` asks for, or what the server agreed to."""
+"""The subscriptions that `subscriptions/listen` asks for, or that the server agreed to."""
 
 
 class Change(NamedTuple):

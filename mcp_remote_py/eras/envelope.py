@@ -1,4 +1,4 @@
-"""What 2026-07-28 puts into `_meta`, and how a message gets it or loses it (basic/index, "_meta").
+"""The envelope that 2026-07-28 puts into `_meta`: put on, read, taken off (basic/index, "_meta").
 
 The members of `params` that are not ours keep their bytes; only `_meta` is written anew. Must not
 know which side wants it.
@@ -21,18 +21,18 @@ LOG_LEVEL = META_PREFIX + "logLevel"
 SUBSCRIPTION_ID = META_PREFIX + "subscriptionId"
 SERVER_INFO = META_PREFIX + "serverInfo"
 REQUEST_MEMBERS = frozenset({VERSION, CLIENT_INFO, CAPABILITIES, LOG_LEVEL})
-"""What a request of the modern era carries, and one of the other never does."""
+"""Members of `_meta` that a request of the modern era carries, and one of the other never."""
 
 _VERSION_TRACE = b"protocolVersion"
 """In every message of the modern era, whether it writes the slash before it as it is or escaped."""
 
 
 MAX_META_BYTES = 256 * 1024
-"""Of a `_meta` that is looked into; a longer one says nothing, and is not passed to another era."""
+"""Bytes of a `_meta` that is looked into; a longer one says nothing, and does not cross eras."""
 
 
 class Envelope(msgspec.Struct, frozen=True):
-    """What a modern request says of the client; JSON text is empty where it says nothing."""
+    """The members of a modern request about its client; JSON text is empty where one is missing."""
 
     version: str
     client_info: bytes = b""
@@ -41,7 +41,7 @@ class Envelope(msgspec.Struct, frozen=True):
 
 
 def read_envelope(message: Message) -> Envelope | None:
-    """The envelope of a request or notification, None where it names no protocol version."""
+    """The envelope of a request or notification, None where it does not name a protocol version."""
     if message.era_mark is None:
         message.era_mark = _read(message) or _NO_ENVELOPE
     mark = message.era_mark

@@ -1,4 +1,4 @@
-"""Which era does the server speak? The evidence, as a table (2026-07-28, basic/versioning).
+"""Finds out which era the server speaks, by tables of evidence (2026-07-28, basic/versioning).
 
 An outage is never a verdict: what does not answer, limits, wants a sign-in or fails says nothing
 of its era. Must not know how the evidence was come by.
@@ -26,19 +26,19 @@ MODERN_CODES = frozenset(range(-32099, -32019)) - {-32042}
 -32042 is one that only 2025-11-25 knew."""
 
 LEGACY_REFUSED = frozenset({HEADER_MISMATCH, UNSUPPORTED_VERSION})
-"""What a modern server says to a message of the other era."""
+"""Error codes of a modern server for a message of the other era."""
 
 _ORDINARY_CODES = frozenset({METHOD_NOT_FOUND, INVALID_PARAMS, INTERNAL_ERROR})
 _ORDINARY_STATUS = frozenset({400, 404})
-"""With these a modern server answers these to a request it understood as one of its era;
-servers of the other era answer them with 200, and a request they cannot place with others."""
+"""A modern server answers these codes with these statuses to a request of its era. Servers of the
+other era answer the codes with 200, and a request that they cannot place with other statuses."""
 
 MISMATCH_STATUS = frozenset({200, 400, 404, 405, 406, 410, 411, 415, 501})
 """Statuses seen from servers of the other transport or era; 200 is that of a web page."""
 
 
 class Era(enum.Enum):
-    """What is known of the server; the value is what is remembered of it."""
+    """The era of the server, as far as it is known; the value is what is remembered of it."""
 
     UNKNOWN = ""
     LEGACY = "legacy"
@@ -46,7 +46,7 @@ class Era(enum.Enum):
 
 
 MAX_VERSIONS_BYTES = 64 * 1024
-"""Of a list of revisions. There is one every half year."""
+"""Bytes of a list of revisions. A new one comes every half year."""
 
 _decode_texts = bounded(msgspec.json.Decoder(list[str]).decode)
 
@@ -91,7 +91,7 @@ def _read_versions(value: msgspec.Raw | None) -> list[str]:
 
 
 def judge_greeting(answer: Message) -> Era:
-    """What an answer to `initialize` says; UNKNOWN: that it was not taken, for whatever reason.
+    """The era by an answer to `initialize`; UNKNOWN: it was not taken, for whatever reason.
 
     A server that agrees on a revision without a handshake is one of those.
     """
@@ -102,7 +102,7 @@ def judge_greeting(answer: Message) -> Era:
 
 
 def judge_discovery(answer: Message) -> Era:
-    """What an answer to `server/discover` says.
+    """The era by an answer to `server/discover`.
 
     A server that lists only revisions with a handshake says that it is legacy, in whatever form.
     """
@@ -145,11 +145,11 @@ FAILURES = (
     Evidence(ExchangeError, MISMATCH_STATUS, None, Era.LEGACY, "It cannot place the request."),
     Evidence(ExchangeError, None, None, Era.UNKNOWN, "An outage, or a sign-in: no verdict."),
 )
-"""What the failure of a *modern* request says; the first that fits decides, the last fits all."""
+"""Verdicts on failures of *modern* requests; the first that fits decides, the last fits all."""
 
 
 def judge_failure(error: ExchangeError) -> Era:
-    """What the failure of a modern request says of the server."""
+    """The era by the failure of a modern request."""
     code = failure_code(error)
     return next(one.era for one in FAILURES if one.fits(error, code))
 

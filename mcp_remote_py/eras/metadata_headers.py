@@ -1,9 +1,9 @@
 """The headers that repeat a message's own metadata; the bytes of the message go as they came.
 
-MCP 2025-06-18 and later want the negotiated version in `MCP-Protocol-Version`; 2026-07-28 wants
-the version each request names for itself, `Mcp-Method`, `Mcp-Name` for what it addresses, and
-`Mcp-Param-*` for what a tool marked (basic/transports/streamable-http, "Request Metadata").
-Must not know OAuth or which transport.
+MCP 2025-06-18 and later want the negotiated version in `MCP-Protocol-Version`. 2026-07-28 wants
+there the version that each request names for itself. It also wants `Mcp-Method`, `Mcp-Name` for
+what the request addresses, and `Mcp-Param-*` for what a tool marked
+(basic/transports/streamable-http, "Request Metadata"). Must not know OAuth or which transport.
 """
 
 from __future__ import annotations

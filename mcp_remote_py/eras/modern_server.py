@@ -69,7 +69,7 @@ HOST_NOTICES = frozenset(
         "notifications/progress",
     }
 )
-"""What only a server with sessions has a use for."""
+"""Methods that only a server with sessions has a use for."""
 
 
 class _Hello(NamedTuple):
@@ -185,12 +185,12 @@ class ModernServer:
     def _gather(
         self, request: Message, wanted: Mapping[str, msgspec.Raw]
     ) -> EraConversation[Tree | Message]:
-        """What the host says to each input request, or the error the host's request ends with."""
+        """The host's answer to each input request, or the error that ends the host's request."""
         questions: list[Message] = []
         for raw in wanted.values():
             question = self._make_question(raw)
             if question is None:
-                text = "The server asked for an input that this host has no request for."
+                text = "The server asked for an input that this host cannot be asked for."
                 return make_error(request.raw_id, LOCAL_ERROR, text)
             questions.append(question)
         answers = yield from await_reply(AskHost(tuple(questions)))

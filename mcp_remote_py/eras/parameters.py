@@ -1,8 +1,8 @@
 """Tool parameters that travel in headers as well: `x-mcp-header` (2026-07-28, SEP-2243).
 
-Learned from the answers to `tools/list`; a tool whose mark breaks a rule is taken out of the list,
-with the reason in the log, because the specification has the client at the HTTP side do so. Must
-not know HTTP libraries or who asked for the list.
+Learned from the answers to `tools/list`. A tool whose mark breaks a rule is taken out of the list,
+as the specification asks of a client that speaks HTTP, and the log says why. Must not know HTTP
+libraries or who asked for the list.
 """
 
 from __future__ import annotations
@@ -182,7 +182,7 @@ def _no_number(_: str) -> None:
 
 
 MAX_VALUE_BYTES = 64 * 1024
-"""Of a parameter that is written into a header. No server takes a longer head."""
+"""Bytes of a parameter that is written into a header. No server takes a longer head."""
 
 
 def _value_at(arguments: Members, path: Path) -> bytes:
@@ -198,7 +198,7 @@ def _value_at(arguments: Members, path: Path) -> bytes:
 
 
 def _write_scalar(value: bytes) -> str | None:
-    """The text of a value ("Value Encoding"), None where there is no header for it."""
+    """The text of a value ("Value Encoding"), None where it does not get a header."""
     if value[:1] == b'"':
         return read_text(value)
     text = value.decode()

@@ -1,4 +1,4 @@
-"""What a result or an error must look like for a client of the other era.
+"""Makes results and errors look as a client of the other era expects them.
 
 To 2026-07-28: `resultType` always, `ttlMs` and `cacheScope` where it has them (server/utilities/
 caching), error codes of its own. From it: without them, and without what the older schemas do not
@@ -57,7 +57,7 @@ CACHEABLE = frozenset(
 
 _CACHING = ("ttlMs", "cacheScope")
 _STALE: Members = {"ttlMs": msgspec.Raw(b"0"), "cacheScope": msgspec.Raw(b'"private"')}
-"""What is true of every result: it may be old at once, and it is this person's."""
+"""Members that are true of every result: it may be old at once, and it is this person's."""
 _COMPLETE: Members = {"resultType": msgspec.Raw(b'"complete"')}
 
 _decode_list = bounded(msgspec.json.Decoder(list[msgspec.Raw]).decode)

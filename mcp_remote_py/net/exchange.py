@@ -21,7 +21,7 @@ that meets the closing connection would be lost without anybody knowing whether 
 
 
 class Request(Value, frozen=True):
-    """What is sent. `target` is as in the request line; its host is among the headers."""
+    """A request. `target` is as in the request line; its host is among the headers."""
 
     method: bytes
     target: bytes
@@ -61,7 +61,7 @@ class Connection:
         no exchange is under way; an error ends the connection's use.
 
         Raises:
-            Fault: there is no answer.
+            Fault: the answer did not come.
         """
         target = self._prefix + request.target
         head = write_head(request.method, target, [*request.headers, *self._extra])

@@ -1,4 +1,4 @@
-"""What goes wrong on a connection. What it means for a message is in `mapping`.
+"""The faults of a connection. Their meaning for a message is in `mapping`.
 
 A fault says what happened, in the system's words where it has any. Pure. Must not know MCP.
 """
@@ -7,11 +7,11 @@ from __future__ import annotations
 
 
 class Fault(Exception):
-    """What happened, without a full stop."""
+    """A fault; its text says what happened, without a full stop."""
 
 
 class NotConnected(Fault):
-    """There is no connection: nothing was sent."""
+    """The connection did not come about: nothing was sent."""
 
 
 class ConnectTimeout(NotConnected):
@@ -39,4 +39,4 @@ class Broken(Fault):
 
 
 class IllegalAnswer(Broken):
-    """What came is not HTTP/1.1, or may be read in two ways."""
+    """The bytes that came are not HTTP/1.1, or may be read in two ways."""

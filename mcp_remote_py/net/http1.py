@@ -110,7 +110,7 @@ class ResponseReader:
     # ------------------------------------------------------------------ the head
 
     def feed_head(self, data: bytes) -> bytes | None:
-        """What of `data` is behind the head; None as long as the head is not complete.
+        """The part of `data` behind the head; None as long as the head is not complete.
 
         Raises:
             IllegalAnswer: it is too long, or not HTTP.
@@ -181,7 +181,7 @@ class ResponseReader:
         return True
 
     def _choose_framing(self, head: bytes) -> None:
-        """Where the body ends (RFC 9112 §6.3); llhttp reads the head."""
+        """Finds out where the body ends (RFC 9112 §6.3); llhttp reads the head."""
         said = _read_framing(head)
         lengths, codings = said[b"content-length"], said[b"transfer-encoding"]
         _check_framing(lengths, codings, is_old=head.startswith(_START[1]))
@@ -219,7 +219,7 @@ class ResponseReader:
     # ------------------------------------------------------------------ the body
 
     def feed_body(self, data: bytes) -> bytes:
-        """What of the body is in `data`.
+        """The part of the body that is in `data`.
 
         Raises:
             IllegalAnswer: its chunks are not.
@@ -330,7 +330,7 @@ def _check_framing(lengths: list[bytes], codings: list[bytes], *, is_old: bool) 
 
 
 def _find_fault(head: bytes) -> str:
-    """What is wrong with a head that has two ends of lines at its end."""
+    """Says what is wrong with a complete head, which ends with two line ends."""
     status_line, *lines = head[:-4].split(b"\r\n")
     if re.fullmatch(_STATUS_LINE, status_line) is None:
         return "the first line of its answer is not HTTP's"

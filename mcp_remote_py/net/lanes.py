@@ -15,7 +15,7 @@ from mcp_remote_py.net.exchange import KEEPALIVE_EXPIRY
 
 
 class Lane(Protocol):
-    """As much of a connection as lanes need."""
+    """A connection, as far as lanes need to know it."""
 
     def has_expired(self) -> bool:
         """Whether it was idle too long, or the server closed it meanwhile."""

@@ -1,4 +1,4 @@
-"""What a fault of a connection means for the message that was to be sent on it.
+"""Maps the fault of a connection to the error of the message that was to be sent on it.
 
 Two facts decide it: whether there was a connection, and whether bytes of the request may have left.
 Must not know HTTP or MCP.

@@ -10,19 +10,18 @@ import asyncio
 import ssl
 from base64 import b64encode
 from collections.abc import Callable
-from urllib.parse import unquote, urlsplit
 
 from mcp_remote_py.net.connect import connect
 from mcp_remote_py.net.exchange import Connection, Request
 from mcp_remote_py.net.faults import ConnectTimeout, ProxyRefusal
 from mcp_remote_py.net.http1 import Pair
 from mcp_remote_py.net.wire import Wire
-from mcp_remote_py.redact import Secret
-from mcp_remote_py.url import DEFAULT_PORTS, ServerUrl
+from mcp_remote_py.settings.http_proxy import HttpProxy
+from mcp_remote_py.url import ServerUrl
 
 
 async def connect_through(
-    proxy: Secret,
+    proxy: HttpProxy,
     url: ServerUrl,
     tls: ssl.SSLContext | None,
     build_proxy_tls: Callable[[], ssl.SSLContext],
@@ -37,16 +36,14 @@ async def connect_through(
     Raises:
         Fault: it did not come about.
     """
-    parts = urlsplit(proxy.reveal())
-    host = parts.hostname or ""
-    wire = await connect(host, parts.port or DEFAULT_PORTS[parts.scheme], seconds, ipv4=ipv4)
+    wire = await connect(proxy.host, proxy.port, seconds, ipv4=ipv4)
     try:
-        if parts.scheme == "https":
-            await wire.start_tls(build_proxy_tls(), host, seconds)
+        if proxy.scheme == "https":
+            await wire.start_tls(build_proxy_tls(), proxy.host, seconds)
         credentials: list[Pair] = []
-        if parts.username:
-            pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-            credentials = [(b"proxy-authorization", b"Basic " + b64encode(pair.encode()))]
+        if proxy.credentials is not None:
+            pair = b":".join(proxy.credentials)
+            credentials = [(b"proxy-authorization", b"Basic " + b64encode(pair))]
         if tls is None:
             return Connection(wire, url.origin.encode(), credentials)
         await _open_tunnel(wire, url, credentials, seconds)

@@ -36,13 +36,13 @@ RENEWAL_SPACING = 30.0
 """Seconds between two renewals because of a refusal: 456 token requests a second were seen (L1)."""
 
 VAIN_RENEWALS = Steps(first=30.0, factor=2.0, longest=600.0)
-"""Between renewals whose tokens the server never accepts."""
+"""Waits between renewals whose tokens the server never accepts."""
 
 ANSWERED_RENEWALS = Steps(first=15.0, factor=2.0, longest=300.0)
-"""After a token endpoint that answered, but gave no verdict: a 5xx, a page, a lost answer."""
+"""Waits after a token endpoint that answered without a verdict: a 5xx, a page, a lost answer."""
 
 UNSENT_RENEWALS = Steps(first=1.0, factor=2.0, longest=60.0)
-"""After one that could not be reached: the request never arrived, and the network comes back."""
+"""Waits after one that could not be reached: nothing arrived, and the network comes back."""
 
 MAX_ACCEPTED = 4
 """Tokens remembered as accepted: processes may use a token and its successor side by side."""
@@ -52,7 +52,7 @@ MAX_SCOPES = 16
 
 
 class SignInBudget(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What has been tried. A token is named by its `obtained_at`, which tells nothing of it."""
+    """The attempts so far. A token is named by its `obtained_at`, which tells nothing of it."""
 
     accepted: tuple[float, ...] = ()
     """The last tokens the server has accepted, the newest last. All others are unproven: fresh
@@ -61,7 +61,7 @@ class SignInBudget(msgspec.Struct, frozen=True, omit_defaults=True):
     """When tabs were opened, within a day, the oldest first; by a command, too, until one of these
     has signed the person in."""
     vain_tabs: int = 0
-    """How many of the last ones were not followed by an accepted token."""
+    """Number of the last ones in a row that were not followed by an accepted token."""
     scopes: tuple[str, ...] = ()
     """Sets of scopes that a tab was opened for, sorted, blank-separated."""
     attempt_after: float = 0.0
@@ -216,7 +216,7 @@ def note_sign_in(budget: SignInBudget) -> SignInBudget:
 def apply_late(
     budget: SignInBudget, change: Callable[[SignInBudget], SignInBudget]
 ) -> SignInBudget:
-    """What a change makes of `budget`, made long after its time, when it could be written at last.
+    """The budget after a change that comes late, because it could not be written at its time.
 
     What others have noted meanwhile still holds: no wait becomes shorter.
     """
@@ -235,5 +235,5 @@ def apply_late(
 
 
 def make_spent(last: float) -> SignInBudget:
-    """The budget where what was written until `last` is lost: taken for spent, for a day."""
+    """The budget to assume where what was written until `last` is lost: spent, for a day."""
     return SignInBudget(tabs=(last,), vain_tabs=len(TAB_COOL_DOWNS) + 1)

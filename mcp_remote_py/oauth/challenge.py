@@ -1,4 +1,4 @@
-"""What a `WWW-Authenticate` header says about signing in (RFC 9110 §11.6.1).
+"""Reads what a `WWW-Authenticate` header says about signing in (RFC 9110 §11.6.1).
 
 Total: whatever a server wrote, there is a `Challenge`, at worst an empty one. Must not know what
 is done with it.
@@ -89,7 +89,7 @@ def _split_challenges(value: str) -> list[tuple[str, dict[str, str]]]:
 
 
 def _end(pattern: re.Pattern[str], value: str, position: int) -> int:
-    """Where a match of `pattern` at `position` ends; the patterns asked here always match."""
+    """The end of the match of `pattern` at `position`; the patterns asked here always match."""
     match = pattern.match(value, position)
     return match.end() if match else len(value)
 

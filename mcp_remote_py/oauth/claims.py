@@ -1,10 +1,10 @@
-"""What a token says of itself: for people only, never for a decision about trust.
+"""The claims of a token: for people only, never for a decision about trust.
 
-Nobody's signature is checked here, so anybody may have written what is read: it is good for naming
-an account, for evidence in an error, and to keep back a JWT of the person's that says it is for
-somebody else (`ownership`); for nothing else. Only the server a token is for can
-judge it; to all others it is opaque (RFC 6749 §1.4), and often it really is. Must not know where a
-token came from or what is done about one that is refused; never shows a part of one.
+Signatures are not checked here, so anybody may have written what is read. It is good for three
+things alone: to name an account, as evidence in an error, and to keep back a JWT of the person's
+that says it is for somebody else (`ownership`). Only the server a token is for can judge it; to all
+others it is opaque (RFC 6749 §1.4), and often it really is. Must not know where a token came from
+or what is done about one that is refused; never shows a part of one.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ MAX_TIME = 1e11
 """Seconds since the epoch, in some thousand years: a larger number counts something else."""
 
 MAX_AUDIENCES = 3
-"""How many of a token's audiences a sentence names."""
+"""Most audiences of a token that a sentence names."""
 
 ACCOUNT_CLAIMS = ("email", "preferred_username", "upn", "name", "sub")
 """OpenID Connect Core §5.1, and Entra's `upn`; the first is what a person knows an account by."""
@@ -74,12 +74,12 @@ def read_claims(token: Secret | None) -> Claims:
 
 
 def account_of(credential: Credential) -> str:
-    """Who is signed in, as far as the ID token tells, else the access token; "" where none does."""
+    """The account in the ID token, else in the access token; "" where neither names one."""
     return read_claims(credential.id_token).account or read_claims(credential.access_token).account
 
 
 def explain_mismatch(token: Secret, *, issuer: str, resource: str, scope: str, now: float) -> str:
-    """How the claims of a refused token differ from what was wanted, in sentences on one line.
+    """Says how the claims of a refused token differ from what was wanted, on one line.
 
     `issuer` and `resource` are those of the metadata, `scope` what was asked for, each "" where
     there is none. It is evidence, not a verdict: a server may well accept what differs here.
@@ -104,7 +104,7 @@ def explain_mismatch(token: Secret, *, issuer: str, resource: str, scope: str, n
 
 
 def describe_jwt(jwt: Secret, now: float) -> str:
-    """Who issued a JWT, for whom, and until when it is good, as the rest of a sentence.
+    """Says who issued a JWT, for whom, and until when it is good, as the rest of a sentence.
 
     "" where it says none of it.
     """

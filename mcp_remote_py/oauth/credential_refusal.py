@@ -1,4 +1,4 @@
-"""Which answers of the server refuse the credential that a request carried, and which took it.
+"""Finds the answers of the server that refuse the credential of a request, or accept it.
 
 Rules of RFC 6750 §3.1 and RFC 9449 §9, by status and header fields alone, whose names are in lower
 case. Every relay loads this: it imports nothing. Must not know what is done about a refusal.

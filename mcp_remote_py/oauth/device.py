@@ -11,9 +11,9 @@ from collections.abc import Callable
 from typing import NamedTuple
 from urllib.parse import urlencode
 
-from mcp_remote_py.errors import Interrupted, NotSent, SignInFailed
+from mcp_remote_py.errors import LOGIN_COMMAND, Interrupted, NotSent, SignInFailed
 from mcp_remote_py.oauth.discovery import check_endpoint
-from mcp_remote_py.oauth.grants import SignInDenied, add_tokens, post_form, request_tokens
+from mcp_remote_py.oauth.grants import add_tokens, explain_denial, post_form, request_tokens
 from mcp_remote_py.oauth.registration import DEVICE_CODE_GRANT
 from mcp_remote_py.oauth.steps import Conversation, Credential, HttpResponse, Judge, Report, Wait
 from mcp_remote_py.oauth.tokens import (
@@ -38,7 +38,7 @@ _USER_CODE = re.compile(r"[!-~]{1,64}")
 
 
 class DeviceCode(NamedTuple):
-    """What the person is told, and what we poll with (§3.2); times in seconds."""
+    """The answer to the first request: a code for the person, one to poll with, seconds (§3.2)."""
 
     device_code: Secret
     user_code: str
@@ -52,14 +52,14 @@ def ask_by_code(
 ) -> Conversation[Credential]:
     """Tells the person where to sign in, and asks until that is done.
 
-    `endpoint` is the device authorization endpoint, `credential` has no tokens yet; at most
+    `endpoint` is the device authorization endpoint, `credential` is still without tokens; at most
     `timeout` seconds, or what the server gives. A failure without a verdict is waited out, twice
     as long each time (§3.5).
 
     Raises:
         SignInDenied: the person said no.
         GrantRefused: the client is refused.
-        SignInFailed: there are no tokens, for another reason.
+        SignInFailed: it ended without tokens, for another reason.
         ExchangeError: the first request could not be sent, or its answer was lost.
     """
     code = yield from _request_code(endpoint, credential)
@@ -84,16 +84,13 @@ def ask_by_code(
 
 
 def _next_interval(error: TokenError, interval: float) -> float:
-    """How long to wait before the next poll; raises where the polling must end."""
+    """Seconds to wait before the next poll; raises where the polling must end."""
     if error.error == "authorization_pending":
         return interval
     if error.error == "slow_down":
         return min(interval + DEFAULT_INTERVAL, MAX_INTERVAL)
     if error.error == "access_denied":
-        raise SignInDenied(
-            "The sign-in was declined (access_denied).",
-            hint="To sign in after all: mcp-remote-py login URL.",
-        ) from error
+        raise explain_denial(error.error) from error
     if error.error == "expired_token":
         raise _expired() from error
     if isinstance(error, GrantRefused) or (error.status < 500 and error.status != 429):
@@ -102,9 +99,7 @@ def _next_interval(error: TokenError, interval: float) -> float:
 
 
 def _expired() -> SignInFailed:
-    return SignInFailed(
-        "Nobody entered the code in time.", hint="Try again: mcp-remote-py login URL."
-    )
+    return SignInFailed("Nobody entered the code in time.", hint=f"Try again: {LOGIN_COMMAND}.")
 
 
 def _request_code(endpoint: str, credential: Credential) -> Conversation[DeviceCode]:

@@ -1,4 +1,4 @@
-"""Who signs people in for a server: resource metadata, then that of its authorization server.
+"""Finds who signs people in for a server: by its resource metadata, then by the metadata there.
 
 RFC 9728 and RFC 8414 in the order of MCP 2025-11-25, "Authorization Server Discovery", with the
 endpoints of MCP 2025-03-26 for a server that publishes nothing. Values go on byte for byte as
@@ -53,7 +53,7 @@ MAX_METADATA_URL_LENGTH = 2048
 """Characters of a published URL; Windows opens none much longer."""
 
 MAX_AUTHORIZATION_SERVERS = 5
-"""How many of the published ones are asked: a list must not become a flood of requests."""
+"""Most of the published ones that are asked: a list must not become a flood of requests."""
 
 _PRINTABLE_ASCII = re.compile(r"[!-~]+")
 
@@ -85,7 +85,6 @@ class ServerMetadata(NamedTuple):
     scopes_supported: tuple[str, ...] | None = None
     token_endpoint_auth_methods: tuple[str, ...] | None = None
     grant_types: tuple[str, ...] | None = None
-    code_challenge_methods: tuple[str, ...] | None = None
     iss_parameter_supported: bool = False
     client_id_metadata_document_supported: bool = False
     dpop_algorithms: tuple[str, ...] | None = None
@@ -97,7 +96,7 @@ class ServerMetadata(NamedTuple):
 
     @property
     def endpoints(self) -> tuple[str, ...]:
-        """Where a person, a client or a token goes."""
+        """The URLs that a person, a client or a token is sent to."""
         return (
             self.authorization_endpoint,
             self.token_endpoint,
@@ -108,14 +107,14 @@ class ServerMetadata(NamedTuple):
 
 
 class Discovered(NamedTuple):
-    """What a sign-in starts from; `resource` is the value to send, "" for none."""
+    """The result of a discovery; `resource` is the value to send, "" for none."""
 
     resource: str
     scopes_supported: tuple[str, ...] | None
     server: ServerMetadata
     dpop_required: bool = False
     dpop_algorithms: tuple[str, ...] | None = None
-    """Of the MCP server, as in its `ResourceMetadata`."""
+    """Those that the MCP server takes, as in its `ResourceMetadata`."""
 
 
 def discover(
@@ -152,7 +151,7 @@ def _discover(
         metadata = ResourceMetadata("", (), None)
         if challenge.resource_metadata:
             named = mask_url(challenge.resource_metadata)
-            reason = f"The server names {named} as resource metadata; none is there ({evidence})."
+            reason = f"The server names {named} as resource metadata: not found ({evidence})."
         else:
             reason = ""
     else:
@@ -195,7 +194,7 @@ def _take_as_given(
         else:
             if found.server.token_endpoint != endpoint:
                 other = mask_url(found.server.token_endpoint)
-                yield Report(f"Its token endpoint is {other}, and not the one that was given.")
+                yield Report(f"Its token endpoint is {other}, not the one that was given.")
             elif not named.of_client or is_same_issuer(found.server.issuer, issuer):
                 return found
             return found._replace(server=given)
@@ -309,7 +308,7 @@ def _choose_server(
 def _settle_owner(
     found: ServerMetadata, settings: SignInSettings, belongings: tuple[Belonging, ...]
 ) -> Conversation[ServerMetadata]:
-    """What of `found` may have what belongs to the person: all, or what its issuer says itself.
+    """The metadata whose endpoints may have the person's secrets: `found`, or its issuer's own.
 
     Raises:
         SignInFailed: it may not have it, or its issuer cannot be asked.
@@ -317,7 +316,7 @@ def _settle_owner(
     named = named_by(settings)
     if belongings and must_ask_itself(_place_of(found), named):
         publisher, issuer = shorten(found.published_by), shorten(found.issuer)
-        yield Report(f"{publisher} publishes for {issuer}, which is asked itself.")
+        yield Report(f"{publisher} publishes metadata of {issuer}: asking that issuer itself.")
         try:
             server = check_endpoint(found.issuer, "issuer")
             found = yield from _find_server_metadata(found.issuer, server, settings)
@@ -349,7 +348,7 @@ def _find_server_metadata(
     found, evidence = yield from _find_first(urls, judge)
     if found is None:
         raise SignInFailed(
-            f"The authorization server {quote(issuer)} publishes no metadata ({evidence}).",
+            f"The authorization server {quote(issuer)} does not publish metadata ({evidence}).",
             hint="Tell whoever runs the server.",
         )
     return found
@@ -391,16 +390,15 @@ def _judge_server_metadata(
 ) -> ServerMetadata:
     issuer = _judge_issuer(document.get("issuer"), expected, settings)
     grants = _read_words(document, "grant_types_supported")
-    methods = _read_words(document, "code_challenge_methods_supported")
-    attended = settings.unattended is None
     # RFC 8414 §2: the default has it
-    if attended and (grants is None or "authorization_code" in grants):
+    has_page = grants is None or "authorization_code" in grants
+    if settings.unattended is None and has_page:
         if not document.get("authorization_endpoint"):
             raise SignInFailed(
                 f"The metadata of {issuer} does not name an authorization_endpoint.",
                 hint="Tell whoever runs the authorization server.",
             )
-        _judge_pkce(methods, issuer, settings)
+        _judge_pkce(document, issuer, settings)
     return ServerMetadata(
         issuer=issuer,
         authorization_endpoint=_read_endpoint(document, "authorization_endpoint"),
@@ -411,7 +409,6 @@ def _judge_server_metadata(
         scopes_supported=_read_words(document, "scopes_supported"),
         token_endpoint_auth_methods=_read_words(document, "token_endpoint_auth_methods_supported"),
         grant_types=grants,
-        code_challenge_methods=methods,
         iss_parameter_supported=_is_true(
             document, "authorization_response_iss_parameter_supported"
         ),
@@ -441,11 +438,12 @@ def _judge_issuer(issuer: object, expected: str, settings: SignInSettings) -> st
     return issuer
 
 
-def _judge_pkce(methods: tuple[str, ...] | None, issuer: str, settings: SignInSettings) -> None:
+def _judge_pkce(document: dict[str, object], issuer: str, settings: SignInSettings) -> None:
     """MCP 2025-11-25: without a promise of S256 a client must not go on.
 
     Some servers that know PKCE do not say so (Microsoft Entra): there a person may.
     """
+    methods = _read_words(document, "code_challenge_methods_supported")
     if methods is None:
         if issuer not in settings.trusted_issuers:
             raise SignInFailed(
@@ -467,7 +465,7 @@ def _judge_pkce(methods: tuple[str, ...] | None, issuer: str, settings: SignInSe
 def _find_first(
     urls: Iterable[str], judge: Callable[[dict[str, object]], T]
 ) -> Conversation[tuple[T | None, str]]:
-    """What `judge` makes of the first document it accepts; None where every URL has nothing.
+    """The value that `judge` makes of the first document it accepts; None where no URL has one.
 
     Nothing is a refusal such as 404, a redirect elsewhere, or a page: many servers answer with
     their web page at any path. The text is the evidence for it, of the first URL.
@@ -522,8 +520,8 @@ def _unavailable(evidence: str, hint: str = "") -> SignInUnavailable:
 def check_endpoint(url: str, what: str) -> ServerUrl:
     """A URL a server published, parsed, if it is safe to open or to send secrets to.
 
-    Safe is https, or http to this machine, without user info, fragment or any character that a
-    shell, a header or a log could take for more than a part of a URL's text (CVE-2025-6514).
+    Safe is https, or http to this machine, without user info and fragment. All its characters must
+    be text of a URL to a shell, a header and a log, too (CVE-2025-6514).
 
     Raises:
         SignInFailed: it is not.

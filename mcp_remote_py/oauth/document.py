@@ -1,4 +1,4 @@
-"""What the other side of a sign-in answered: JSON documents, refusals, and how to quote them.
+"""Answers of the other side of a sign-in: JSON documents, refusals, and how to quote them.
 
 The seam between `Fetch` and those who judge its answers. Must not know what a document means.
 """

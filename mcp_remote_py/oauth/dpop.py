@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from joserfc.jwk import Key
 
 _ALGORITHMS = ("ES256", "PS256", "RS256")
-"""What we sign with, the preferred first; each authorization server of note knows one of them."""
+"""Algorithms we sign with, the preferred first; each server of note knows one of them."""
 
 RSA_BITS = 2048
 
@@ -68,7 +68,7 @@ def make_key(algorithm: str) -> Secret:
 
 
 def thumbprint(key: Secret) -> str:
-    """What a code or a token is bound to (RFC 7638, RFC 9449 §10)."""
+    """The thumbprint of the key, which a code or token is bound to (RFC 7638, RFC 9449 §10)."""
     return _load(key)[0].thumbprint()
 
 

@@ -1,4 +1,4 @@
-"""What is said where there will be no other token: cause, evidence and next step, in sentences.
+"""The errors that end a request where no other token will come: cause, evidence, next step.
 
 Pure: each function makes one error of what is known, or has one of its sentences. Must not know
 when it is said, nor what was done before.
@@ -6,7 +6,14 @@ when it is said, nor what was done before.
 
 from __future__ import annotations
 
-from mcp_remote_py.errors import McpRemoteError, NotSent, Refused, SignInFailed, StoreError
+from mcp_remote_py.errors import (
+    LOGIN_COMMAND,
+    McpRemoteError,
+    NotSent,
+    Refused,
+    SignInFailed,
+    StoreError,
+)
 from mcp_remote_py.oauth.budget import SignInBudget, wait_for_renewal, wait_for_tab
 from mcp_remote_py.oauth.challenge import Challenge
 from mcp_remote_py.oauth.claims import explain_mismatch, read_claims
@@ -19,24 +26,22 @@ from mcp_remote_py.time_words import describe_wait
 NEW_TOKEN_AGE = 300.0
 """Seconds for which a token is said to be just given: as long as a person has for the browser."""
 
-_LOGIN = "mcp-remote-py login URL"
-
 
 def hint_at_disk() -> str:
-    """What helps tokens that a disk did not take."""
+    """The next step where tokens could not be stored."""
     return "Make room on the disk, or repair it: the process that has the tokens goes on trying."
 
 
 def _name_command(settings: SignInSettings, what_for: str) -> str:
-    """Of a person; an agent's sign-in is its options, and is tried by each start of it."""
-    return f" {what_for}: {_LOGIN}." if settings.unattended is None else ""
+    """The command for a person; an agent signs in by its options, at each start."""
+    return f" {what_for}: {LOGIN_COMMAND}." if settings.unattended is None else ""
 
 
 # The server says no --------------------------------------------------------------------------
 
 
 def explain_proof(dpop_error: str, status: int) -> Refused:
-    """The token was not looked at: another would meet the same."""
+    """The server refused the proof and did not look at the token: another would meet the same."""
     return Refused(
         f"The server refuses the proof that the token is ours ({dpop_error}).",
         hint=CLOCK_HINT,
@@ -82,16 +87,16 @@ def explain_token(
         which = "it was just given" if is_new else "it has never accepted"
         hint += _name_command(settings, "To sign in all the same")
     else:
-        which = "that may never have worked (no record is left)"
-        hint = f"If it did, sign in again: {_LOGIN}. If it never did: {hint}"
+        which = "that may never have worked (its record is lost)"
+        hint = f"If it did, sign in again: {LOGIN_COMMAND}. If it never did: {hint}"
     return Refused(f"The server refuses a token {which}{said}. {evidence}", hint=hint, status=401)
 
 
 def explain_scope(scope: str) -> Refused:
-    """A scope was asked for, and the server goes on to want it."""
+    """A scope was asked for, and the server still wants it."""
     return Refused(
         f'The server still wants the scope "{scope}" after it was asked for.',
-        hint=f"Your account may not have it. To ask for it again: {_LOGIN}.",
+        hint=f"Your account may not have it. To ask for it again: {LOGIN_COMMAND}.",
         status=403,
     )
 
@@ -137,7 +142,7 @@ def explain_budget(
     """No tab may open now; `last_error` and `last_hint` are of the sign-in that failed last."""
     wait = describe_wait(wait_for_tab(budget, now, step_up=False))
     hint = f"No other sign-in starts by itself for {wait}."
-    if _LOGIN not in last_hint:
+    if LOGIN_COMMAND not in last_hint:
         hint += _name_command(settings, "To sign in now")
     return SignInFailed(
         last_error or "A recent sign-in came to nothing.", hint=f"{hint} {last_hint}".rstrip()
@@ -148,7 +153,7 @@ def explain_budget(
 
 
 def explain_busy_store(seconds: float) -> StoreError:
-    """Another process keeps the lock of the store."""
+    """Another process has held the lock of the store for too long."""
     return StoreError(
         f"Another mcp-remote-py has been renewing this sign-in for {seconds:.0f} s.",
         hint="Wait until it is done, or end it.",
@@ -156,7 +161,7 @@ def explain_busy_store(seconds: float) -> StoreError:
 
 
 def explain_unsaved_elsewhere() -> StoreError:
-    """Another process has what is not stored."""
+    """Another process has tokens that it could not store yet."""
     return StoreError(
         "Another mcp-remote-py has signed in or renewed the token, and could not store it yet.",
         hint=hint_at_disk(),
@@ -164,30 +169,34 @@ def explain_unsaved_elsewhere() -> StoreError:
 
 
 def explain_long_sign_in() -> SignInFailed:
-    """Another process asks the person for longer than it may."""
+    """Another process has waited for the person for longer than --auth-timeout allows."""
     return SignInFailed(
-        "Another mcp-remote-py has been signing in for too long.", hint=f"End it, or run {_LOGIN}."
+        "Another mcp-remote-py has been signing in for too long.",
+        hint=f"End it, or run {LOGIN_COMMAND}.",
     )
 
 
 def explain_lost_sign_in(last_error: str = "", last_hint: str = "") -> SignInFailed:
-    """Another process has ended the sign-in, and there is no token."""
-    return SignInFailed(last_error or "The sign-in was ended by another process.", hint=last_hint)
+    """Another process has ended the sign-in without a token."""
+    return SignInFailed(
+        last_error or "The sign-in was ended by another process.",
+        hint=last_hint or f"Sign in again: {LOGIN_COMMAND}.",
+    )
 
 
 # The disk fails ------------------------------------------------------------------------------
 
 
 def explain_unknown_budget(error: McpRemoteError) -> StoreError:
-    """What was tried before cannot be read."""
+    """The sign-in budget cannot be read, so nothing is tried."""
     return StoreError(
-        f"What was tried before to sign in is not known: {error.cause}",
-        hint=f"{error.hint} To sign in all the same: {_LOGIN}.".lstrip(),
+        f"The record of earlier sign-ins cannot be read: {error.cause}",
+        hint=f"{error.hint} To sign in all the same: {LOGIN_COMMAND}.".lstrip(),
     )
 
 
 def explain_no_room(error: McpRemoteError) -> StoreError:
-    """A renewal is not asked for, because what came of it could not be stored."""
+    """A renewal is not asked for, because its tokens could not be stored."""
     return StoreError(
         f"The token is not renewed, because the new one could not be stored: {error.cause}",
         hint=f"{error.hint} Nothing that is stored is lost.".lstrip(),

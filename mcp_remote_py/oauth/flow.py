@@ -2,9 +2,9 @@
 
 Discovery, client, then the person, then code and tokens, each by `yield from`; what is stored
 changes only here. Whether a person is asked at all is `policy`'s to say, and `lifecycle`'s to do.
-Two rules govern it: what was told is believed only when it fits (see the siblings), and tokens
-that are stored give way only to newer ones or to a definite refusal (field note 3). Must not
-know HTTP, browsers, the keyring or the clock.
+Two rules govern it. An answer is believed only when it fits (see the siblings). Stored tokens give
+way only to newer ones or to a definite refusal (field note 3). Must not know HTTP, browsers, the
+keyring or the clock.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
 from mcp_remote_py.errors import McpRemoteError, SignInFailed, shorten
 from mcp_remote_py.oauth.challenge import Challenge
@@ -50,7 +49,9 @@ from mcp_remote_py.oauth.steps import (
 from mcp_remote_py.oauth.tokens import GrantRefused
 from mcp_remote_py.randomness import RandomBytes
 from mcp_remote_py.redact import Secret, remember
-from mcp_remote_py.settings.sign_in import SignInSettings, Unattended
+from mcp_remote_py.settings.sign_in import SignInSettings
+from mcp_remote_py.settings.unattended import Unattended
+from mcp_remote_py.url import parse_url
 
 _DEAD_CLIENT_ERRORS = frozenset({"invalid_client", "unauthorized_client"})
 
@@ -62,12 +63,12 @@ def prepare(
     random_bytes: RandomBytes,
     now: Callable[[], float],
 ) -> Conversation[PendingAuthorization]:
-    """What the person is to be asked for the MCP server at `server_url`: all but the asking.
+    """Makes the authorization request for the MCP server at `server_url`; nobody is asked yet.
 
     `now` gives seconds since the epoch.
 
     Raises:
-        McpRemoteError: there is no sign-in, for a reason in one sentence.
+        McpRemoteError: the sign-in cannot begin; one sentence says why.
     """
     client = yield from _prepare_client(server_url, challenge, settings, now)
     server, credential, cached = client.server, client.credential, client.is_cached
@@ -85,7 +86,7 @@ def prepare(
         state,
         verifier,
         credential,
-        urlsplit(server_url).netloc.rpartition("@")[2] or server_url,
+        parse_url(server_url).authority,
         now() + settings.timeout,
         server.iss_parameter_supported,
         cached,
@@ -99,7 +100,7 @@ def finish(
 
     Raises:
         SignInDenied: the person said no.
-        McpRemoteError: there are no tokens, for a reason in one sentence.
+        McpRemoteError: the sign-in failed; one sentence says why.
     """
     credential = pending.credential
     try:
@@ -141,7 +142,7 @@ def sign_in_elsewhere(
 
     Raises:
         SignInDenied: the person said no.
-        McpRemoteError: there are no tokens, for a reason in one sentence.
+        McpRemoteError: the sign-in failed; one sentence says why.
     """
     client = yield from _prepare_client(server_url, challenge, settings, now)
     endpoint = client.server.device_authorization_endpoint
@@ -165,7 +166,7 @@ def sign_in_unattended(
     """Signs in without a person, as `how` says; the credential is not saved yet.
 
     Raises:
-        McpRemoteError: there are no tokens, for a reason in one sentence.
+        McpRemoteError: the sign-in failed; one sentence says why.
     """
     from mcp_remote_py.oauth.unattended import read_assertion  # few sign in like this
 
@@ -285,7 +286,7 @@ def _prepare_client(
     )
 
     def obtain(client: Client | None) -> Conversation[Credential]:
-        """What is known before there are tokens, kept where it was new and costs no token."""
+        """The credential without tokens; a new registration is stored unless tokens are there."""
         obtained = yield from obtain_client(server, redirect_uris, client, settings, scope, now())
         credential = _describe(discovered, obtained, redirect_uris, scope, key)
         if obtained.origin == "registered" and obtained != client and not _has_tokens(stored):
@@ -313,7 +314,7 @@ def conclude(credential: Credential, settings: SignInSettings) -> Conversation[C
     """
     if settings.use_id_token and credential.id_token is None:
         raise SignInFailed(
-            f"{credential.issuer} did not give an ID token, which --use-id-token is to send.",
+            f"{credential.issuer} did not give an ID token, which --use-id-token would send.",
             hint="Leave out --use-id-token, or ask for the scope openid with --scope.",
         )
     yield from _keep(credential)
@@ -326,7 +327,7 @@ def _begin(
     settings: SignInSettings,
     random_bytes: RandomBytes,
 ) -> tuple[str, Secret, Secret]:
-    """Where to sign in, with a `state` and a verifier of its own."""
+    """A URL to sign in at, with the `state` and the verifier made for it."""
     state, verifier = make_random_text(random_bytes), make_random_text(random_bytes)
     url = authorization_url(
         server.authorization_endpoint,
@@ -339,7 +340,7 @@ def _begin(
 
 
 def _make_key(challenge: Challenge, discovered: Discovered) -> Secret | None:
-    """What the tokens of a new sign-in are to be bound to, if anything."""
+    """The key that the tokens of a new sign-in are bound to, None for bearer tokens."""
     algorithm = choose_algorithm(challenge, discovered)
     return make_key(algorithm) if algorithm else None
 
@@ -375,13 +376,12 @@ def _has_tokens(credential: Credential | None) -> bool:
 
 
 def _is_dead(client: Client, error: AuthorizationRefused | GrantRefused) -> bool:
-    """Only what we registered can be replaced by us: a static client is the person's to correct."""
+    """Whether the client is to be replaced: one of ours alone, the person corrects a static one."""
     return client.origin == "registered" and error.error in _DEAD_CLIENT_ERRORS
 
 
 def _keep(credential: Credential) -> Conversation[None]:
-    secrets = (credential.access_token, credential.refresh_token, credential.id_token)
-    remember(secret for secret in secrets if secret is not None)
+    remember(credential.tokens)
     yield from _save(credential, "The sign-in will not outlive this process")
 
 

@@ -11,7 +11,7 @@ import hmac
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final, cast
-from urllib.parse import quote
+from urllib.parse import quote as percent_encode
 
 from authlib.common.urls import add_params_to_qs
 from authlib.oauth2.auth import ClientAuth
@@ -25,7 +25,7 @@ from authlib.oauth2.rfc7636 import (
     create_s256_code_challenge,  # pyright: ignore[reportUnknownVariableType]
 )
 
-from mcp_remote_py.errors import McpRemoteError, SignInFailed
+from mcp_remote_py.errors import LOGIN_COMMAND, McpRemoteError, SignInFailed
 from mcp_remote_py.oauth.dpop import thumbprint
 from mcp_remote_py.oauth.ownership import may_revoke
 from mcp_remote_py.oauth.scopes import OFFLINE_ACCESS
@@ -42,6 +42,7 @@ from mcp_remote_py.oauth.steps import (
     ask,
 )
 from mcp_remote_py.oauth.tokens import (
+    REQUEST_HINTS,
     TokenAnswer,
     TokenError,
     parse_token_answer,
@@ -52,20 +53,17 @@ from mcp_remote_py.randomness import RandomBytes
 from mcp_remote_py.redact import Secret, mask_url, remember, secrets_in_url
 from mcp_remote_py.settings.sign_in import SignInSettings
 
-"""Gives that many unpredictable bytes."""
-
 Parameters = Mapping[str, Secret | str]
 """The parameters of a form."""
 
 RANDOM_BYTES = 32
-"""For `state` and verifier: 43 characters, the least RFC 7636 §4.1 allows, 256 bits."""
+"""Bytes of `state` and verifier: 256 bits in 43 characters, the least of RFC 7636 §4.1."""
 
 _CALLBACK_HINTS = {
-    "invalid_scope": "Name the scopes it knows with --scope.",
-    "invalid_target": "Try --disable-resource-parameter, or name the resource with --resource.",
+    **REQUEST_HINTS,
     "unauthorized_client": "Check --static-oauth-client-info, if you give it.",
-    "server_error": "Try again later: mcp-remote-py login URL.",
-    "temporarily_unavailable": "Try again later: mcp-remote-py login URL.",
+    "server_error": f"Try again later: {LOGIN_COMMAND}.",
+    "temporarily_unavailable": f"Try again later: {LOGIN_COMMAND}.",
 }
 
 PRIVATE_KEY_JWT = "private_key_jwt"
@@ -108,7 +106,7 @@ def authorization_url(
     verifier: Secret,
     parameters: tuple[tuple[str, str], ...] = (),
 ) -> str:
-    """Where the person signs in (RFC 6749 §4.1.1, RFC 7636 §4.3, RFC 8707 §2, RFC 9449 §10).
+    """The URL to sign in at (RFC 6749 §4.1.1, RFC 7636 §4.3, RFC 8707 §2, RFC 9449 §10).
 
     The endpoint's own query stays as it is, byte for byte (§3.1); a fragment may not be there.
     None of `parameters` is one of ours: `settings` has seen to it.
@@ -155,7 +153,7 @@ def check_callback(
     Raises:
         SignInDenied: the person said no.
         AuthorizationRefused: the server answered by another error.
-        SignInFailed: it is not the response to our request, or has no code.
+        SignInFailed: it is not the response to our request, or lacks the code.
     """
     answer = callback.parameters
     # Bytes, because compare_digest takes no other text than ASCII; a lone surrogate is not a reason
@@ -164,14 +162,15 @@ def check_callback(
     if not hmac.compare_digest(got, state.reveal().encode()):
         raise SignInFailed(
             "The browser came back with the answer to another sign-in (state does not match).",
-            hint="Close old sign-in tabs and try again: mcp-remote-py login URL.",
+            hint=f"Close old sign-in tabs and try again: {LOGIN_COMMAND}.",
         )
     iss = answer.get("iss")
     if iss is None and iss_required:
         raise SignInFailed(
             f"The answer of the sign-in does not say that it comes from {shorten_without(issuer)} "
             "(iss is missing), though that server promises to say so.",
-            hint="Someone may have tampered with it; if not, its operator must repair it.",
+            hint="Someone may have tampered with it; if not, that server has a fault: tell whoever "
+            "runs it.",
         )
     if iss is not None and iss not in (issuer, *trusted_issuers):
         raise SignInFailed(
@@ -184,7 +183,7 @@ def check_callback(
     code = answer.get("code")
     if not code:
         raise SignInFailed(
-            "The browser came back without a code.", hint="Try again: mcp-remote-py login URL."
+            "The browser came back without a code.", hint=f"Try again: {LOGIN_COMMAND}."
         )
     return Secret(code)
 
@@ -192,14 +191,19 @@ def check_callback(
 def _explain_error(error: str, description: str) -> SignInFailed:
     said = shorten_without(error) + (f', "{shorten_without(description)}"' if description else "")
     if error == "access_denied":
-        return SignInDenied(
-            f"The sign-in was declined ({said}).",
-            hint="To sign in after all: mcp-remote-py login URL.",
-        )
+        return explain_denial(said)
     return AuthorizationRefused(
         f"The authorization server refused the sign-in ({said}).",
-        hint=_CALLBACK_HINTS.get(error, "Sign in again: mcp-remote-py login URL."),
+        hint=_CALLBACK_HINTS.get(error, f"Sign in again: {LOGIN_COMMAND}."),
         error=error,
+    )
+
+
+def explain_denial(said: str) -> SignInDenied:
+    """The error for a "no", in the server's words."""
+    return SignInDenied(
+        f"The sign-in was declined ({said}).",
+        hint=f"To sign in after all: {LOGIN_COMMAND}.",
     )
 
 
@@ -209,12 +213,12 @@ def _explain_error(error: str, description: str) -> SignInFailed:
 def exchange_code(
     credential: Credential, code: Secret, verifier: Secret, now: float
 ) -> Conversation[Credential]:
-    """Redeems the code (RFC 6749 §4.1.3); `credential` has no tokens yet, `now` is before asking.
+    """Redeems the code (RFC 6749 §4.1.3); `credential` is without tokens, `now` before asking.
 
     Asked once, whatever comes: a server that sees a code twice revokes what it gave for it (L15).
 
     Raises:
-        TokenError: there are none.
+        TokenError: the server does not give any.
         ExchangeError: the endpoint could not be reached, or its answer was lost.
     """
     answer = yield from request_tokens(
@@ -242,14 +246,14 @@ def refresh(
 
     Raises:
         GrantRefused: the refresh token or the client is dead.
-        TokenError: there is no new token now.
+        TokenError: the server does not give a new token now.
         ExchangeError: the endpoint could not be reached, or its answer was lost.
     """
     token = credential.refresh_token
     if token is None:
         raise TokenError(
             "The sign-in has expired and the server gave no refresh token.",
-            hint="Sign in again: mcp-remote-py login URL.",
+            hint=f"Sign in again: {LOGIN_COMMAND}.",
         )
     if not settings.send_resource:
         credential = credential._replace(resource="")
@@ -282,10 +286,10 @@ def revoke(credential: Credential) -> Conversation[None]:
     if not credential.revocation_endpoint:
         return
     if not may_revoke(credential):
+        endpoint, giver = map(mask_url, (credential.revocation_endpoint, credential.token_endpoint))
         yield Report(
-            f"The tokens are not revoked: {mask_url(credential.revocation_endpoint)} is not of the "
-            f"server that gave them, {mask_url(credential.token_endpoint)}. They end when they "
-            "expire."
+            f"The tokens are not revoked: {endpoint} does not belong to the server that gave them, "
+            f"{giver}. They end when they expire."
         )
         return
     tokens = (
@@ -372,7 +376,7 @@ def post_form(
     method = client.token_endpoint_auth_method
     if method not in _AUTHENTICATION_METHODS:
         raise SignInFailed(
-            f"The client is to authenticate by {shorten_without(method)}, which is not supported.",
+            f"The client must authenticate by {shorten_without(method)}, which is not supported.",
             hint="Use one with token_endpoint_auth_method none or client_secret_basic.",
         )
     if method == PRIVATE_KEY_JWT:
@@ -382,7 +386,7 @@ def post_form(
     if method == "client_secret_basic":
         # §2.3.1 has both form-encoded, which authlib leaves to us. %20 for a blank: that is
         # understood by those who decode forms and by those who only decode percent signs.
-        name, password = quote(name, safe=""), quote(password, safe="")
+        name, password = (percent_encode(one, safe="") for one in (name, password))
     headers = {"Accept": "application/json", "Content-Type": "application/x-www-form-urlencoded"}
     prepare = cast(
         "Callable[[str, str, dict[str, str], str], tuple[str, dict[str, str], str]]",

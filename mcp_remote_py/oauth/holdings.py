@@ -1,8 +1,8 @@
-"""What is in hand, what is stored, and which of the two holds.
+"""The credential in hand and the one that is stored, and which of the two counts.
 
-What is on disk is the truth, looked at anew under each lock; what is in hand is only what was seen
-of it, but for tokens that the disk did not take: those serve until they are stored. Nothing is
-recorded as stored that is not. Must not know when anything is done, nor what is said about it.
+The disk has the truth, and is read again under each lock. What is in hand is a copy of it, except
+for tokens that the disk did not take: those serve until they are stored. Nothing is recorded as
+stored that is not. Must not know when anything is done, nor what is said about it.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ STORE_PATIENCE = 30.0
 
 
 class Holdings:
-    """What one process has seen of a session's credential and budget.
+    """The credential and the budget of a session, as one process has seen them.
 
     `now` gives seconds since the epoch.
     """
@@ -60,16 +60,16 @@ class Holdings:
         self._now = now
         self._loaded = False
         self._unsaved: Credential | None = None
-        """What is in hand and was not seen on disk yet."""
+        """The credential in hand, as long as it was not seen on disk."""
         self._stored: Credential | None = None
-        """What was seen there last."""
+        """The credential that was seen on disk last."""
         self._unreadable: McpRemoteError | None = None
-        """Why the budget could not be read, where it could not."""
+        """The error of the last look at the budget, None where it was read."""
         self._redeemed: PendingAuthorization | None = None
-        """What was answered here last; a disk that failed may still have it."""
+        """The authorization request answered here last; a disk that failed may still have it."""
         self.credential: Credential | None = None
         self.budget = SignInBudget()
-        """As it was seen last."""
+        """The budget as it was seen last."""
 
     # ------------------------------------------------------------------ what it amounts to
 
@@ -83,7 +83,7 @@ class Holdings:
 
     @property
     def dpop_key(self) -> Secret | None:
-        """What the token in hand is bound to, None for a bearer token."""
+        """The key that the token in hand is bound to, None for a bearer token."""
         credential = self.credential
         if credential is None or credential.token_type != DPOP or self._settings.use_id_token:
             return None
@@ -119,7 +119,7 @@ class Holdings:
         return self.token is not None and self.token != refused
 
     def state(self) -> State:
-        """What the credential in hand is worth."""
+        """The worth of the credential in hand."""
         credential, now = self.credential, self._now()
         if credential is None or self.token is None:
             return State.SIGNED_OUT
@@ -153,7 +153,7 @@ class Holdings:
         return {fact for fact, is_so in holds.items() if is_so}
 
     def shown(self, pending: PendingAuthorization | None) -> PendingAuthorization | None:
-        """What is stored as being asked, None where nobody is.
+        """The stored authorization request, None where the person is not asked anything.
 
         A disk that failed may have what was answered here, or what was never shown: its tab opens
         once it is counted.
@@ -170,7 +170,7 @@ class Holdings:
     # ------------------------------------------------------------------ looking
 
     def look(self) -> Conversation[SharedState]:
-        """What all processes share, as it is now; what is in hand follows it."""
+        """Reads what all processes share; the credential in hand follows it."""
         shared = yield from ask(ReadShared())
         self._loaded = True
         self.budget, self._unreadable = shared.budget, shared.unreadable
@@ -190,7 +190,7 @@ class Holdings:
             yield from self.look()
 
     def check_budget(self) -> None:
-        """What was tried must be known before anything is tried.
+        """Sees to it that what was tried before is known, before anything else is tried.
 
         Raises:
             StoreError: it could not be read.
@@ -201,32 +201,32 @@ class Holdings:
     # ------------------------------------------------------------------ taking and storing
 
     def take(self, credential: Credential) -> None:
-        """It is in hand; whether it is stored will be seen."""
+        """Takes it in hand; a later look shows whether it is stored."""
         self.credential = self._unsaved = credential
 
     def drop(self) -> None:
-        """Nothing is in hand any more."""
+        """Lets go of the credential in hand."""
         self.credential = self._unsaved = None
 
     def drop_unsaved(self) -> None:
-        """What was not stored is of no use; what is stored is in hand after the next look."""
+        """Gives up the credential that was not stored; the stored one counts from the next look."""
         self._unsaved = None
 
     def note_redeemed(self, pending: PendingAuthorization) -> None:
-        """This one is answered, also where the disk goes on to have it."""
+        """Notes that this one is answered, even if it stays on the disk."""
         self._redeemed = pending
 
     def acquire_store(self) -> Conversation[None]:
         """Takes the lock of the store.
 
         Raises:
-            StoreError: another process has it for too long, or there are no locks.
+            StoreError: another process has it for too long, or the disk does not support locks.
         """
         if not (yield from ask(AcquireLock(Lock.STORE, STORE_PATIENCE))):
             raise explain_busy_store(STORE_PATIENCE)
 
     def check_others(self) -> Conversation[None]:
-        """Whether another process has signed in, and only could not store it yet.
+        """Sees to it that no other process has signed in and only could not store it yet.
 
         Raises:
             StoreError: one has.
@@ -236,7 +236,7 @@ class Holdings:
         yield from self.let_go()
 
     def claim(self) -> Conversation[None]:
-        """What comes next may not be storable: others must not think that nothing came.
+        """Tells other processes that tokens may come here which cannot be stored.
 
         Raises:
             StoreError: another process has something that is not stored.
@@ -245,12 +245,12 @@ class Holdings:
             raise explain_unsaved_elsewhere()
 
     def claim_if_possible(self) -> Conversation[None]:
-        """The same where a person has consented: it goes on also where the disk has no locks."""
+        """As `claim`, after a person has consented: it goes on even if the disk has no locks."""
         with suppress(McpRemoteError):
             yield AcquireLock(Lock.UNSAVED)
 
     def let_go(self) -> Conversation[None]:
-        """Ends what is done under the lock of the store."""
+        """Gives the lock of the store back."""
         if self._unsaved is None:
             yield ReleaseLock(Lock.UNSAVED)
         yield ReleaseLock(Lock.STORE)

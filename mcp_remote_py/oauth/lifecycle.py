@@ -1,4 +1,4 @@
-"""What one process does about the credential of its session: asks `policy`, does it, asks again.
+"""Looks after the credential of a session in one process: asks `policy`, acts, asks again.
 
 Conversations, as in `flow`: nothing here waits, reads or sends by itself. What is in hand is
 `holdings`' to say, how a token is renewed `renewal`'s, how a person is asked `sign_in`'s, and what
@@ -120,12 +120,12 @@ class CredentialLifecycle:
 
     @property
     def dpop_key(self) -> Secret | None:
-        """What the token in hand is bound to, None for a bearer token."""
+        """The key that the token in hand is bound to, None for a bearer token."""
         return self._held.dpop_key
 
     @property
     def budget(self) -> SignInBudget:
-        """As it was seen last."""
+        """The budget as it was seen last."""
         return self._held.budget
 
     @property

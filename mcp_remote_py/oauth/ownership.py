@@ -1,11 +1,12 @@
-"""Whose a secret is, and so whom it may be sent to: the one rule for every kind and every path.
+"""The owner of a secret, and so whom it may be sent to: one rule for every kind and every path.
 
-A secret belongs to an issuer that a person named: by `issuer` in --static-oauth-client-info, which
-then is the only one, else by --trusted-issuer; by --token-endpoint, which names that very address;
-or by the `aud` of a JWT of theirs. The word of an MCP server names nobody, also where it signs
-people in itself: its address was typed for messages, not for a secret of somebody else. Nor does a
-document name its issuer by saying so: the issuer is who published it, at its own well-known place
-(RFC 8414 §3.3), and what belongs to an issuer goes where its own document says.
+A secret belongs to an issuer that a person named. They name one by `issuer` in
+--static-oauth-client-info, which then is the only one; else by --trusted-issuer; by
+--token-endpoint, which names that very address; or by the `aud` of a JWT of theirs. An MCP server
+cannot name one, also where it signs people in itself: its address was typed for messages, not for a
+secret of somebody else. Nor does a document name its issuer by saying so. The issuer is who
+published it, at its own well-known place (RFC 8414 §3.3); what belongs to an issuer goes where its
+own document says.
 
 What a server gave us itself - a registration, a refresh token - belongs to the endpoints of the
 document it came with. Pure: must not know how documents are found, nor how anything is sent.
@@ -25,6 +26,7 @@ from mcp_remote_py.oauth.document import decode_document, quote
 from mcp_remote_py.oauth.steps import Credential
 from mcp_remote_py.redact import mask_url
 from mcp_remote_py.settings.sign_in import SignInSettings
+from mcp_remote_py.settings.unattended import IdentityProvider, Unattended, WorkloadJwt
 from mcp_remote_py.url import InvalidUrl, parse_url
 
 _ISSUER = re.compile(r"https?://[A-Za-z0-9._~:/%@+=,{}\[\]-]+")
@@ -34,7 +36,7 @@ _CLIENT_INFO = "--static-oauth-client-info"
 
 
 class SecretKind(Enum):
-    """What may be given away."""
+    """A kind of secret that a sign-in would send."""
 
     CLIENT = "client"
     """A client registered by hand, with a secret or bound to an issuer."""
@@ -58,7 +60,7 @@ class Belonging(NamedTuple):
 
 
 class Named(NamedTuple):
-    """Whom the person named."""
+    """The issuers and the endpoint that the person named by their options."""
 
     issuers: tuple[str, ...] = ()
     token_endpoint: str = ""
@@ -71,7 +73,7 @@ class Named(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where a sign-in would send it. `published_by` is "" where nobody knows who did."""
+    """The server that a secret would be sent to; `published_by` is "" where it is not known."""
 
     issuer: str
     published_by: str
@@ -107,7 +109,7 @@ def is_same_issuer(one: str, other: str) -> bool:
 
 
 def named_by(settings: SignInSettings) -> Named:
-    """Whom the person named by their options."""
+    """The issuers and the endpoint that these options name."""
     issuer = _read_client(settings).get("issuer")
     if isinstance(issuer, str) and issuer:
         return Named((issuer,), settings.token_endpoint, of_client=True)
@@ -122,14 +124,25 @@ def belongings_of(
     belongings: list[Belonging] = []
     if members.get("client_secret") or members.get("issuer"):
         belongings.append(Belonging(SecretKind.CLIENT, f"The client_secret of {_CLIENT_INFO}"))
-    if how is not None and how.private_key is not None:
+    if how is not None and how.key is not None:
         belongings.append(Belonging(SecretKind.KEY, "A proof by --private-key"))
-    if how is not None and how.assertion_file:
-        name = f"The JWT of --jwt-bearer {how.assertion_file}"
-        belongings.append(Belonging(SecretKind.JWT, name, audience))
-    if how is not None and how.idp_token_endpoint:
-        belongings.append(Belonging(SecretKind.GRANT, "The grant of the identity provider"))
+    assertion = None if how is None else assertion_of(how)
+    if assertion is not None:
+        # The provider's is judged when it is there: nobody knows its audience before.
+        is_known = assertion.kind is SecretKind.JWT
+        belongings.append(assertion._replace(audience=audience) if is_known else assertion)
     return tuple(belongings)
+
+
+def assertion_of(how: Unattended) -> Belonging | None:
+    """The JWT that is the grant of such a sign-in, before it is read; None where it has none."""
+    match how.grant:
+        case WorkloadJwt(file):
+            return Belonging(SecretKind.JWT, f"The JWT of --jwt-bearer {file}")
+        case IdentityProvider():
+            return Belonging(SecretKind.GRANT, "The grant of the identity provider")
+        case _:
+            return None
 
 
 def _read_client(settings: SignInSettings) -> dict[str, object]:
@@ -141,7 +154,7 @@ def _read_client(settings: SignInSettings) -> dict[str, object]:
 
 
 def may_have(place: Place, belonging: Belonging, named: Named) -> bool:
-    """Whether it may be sent there."""
+    """Whether `belonging` may be sent to `place`."""
     is_named = named.includes(place.published_by)
     if named.token_endpoint:
         is_named = place.token_endpoint == named.token_endpoint
@@ -185,7 +198,7 @@ def must_ask_itself(place: Place, named: Named) -> bool:
 
 
 def explain_silence(place: Place, named: Named, problem: SignInFailed) -> SignInFailed:
-    """That issuer does not say itself where what belongs to it goes."""
+    """The error where that issuer does not publish its endpoints itself."""
     publisher = quote(place.published_by)
     if named.of_client:
         hint = f"Correct the issuer of the client if it is registered at {publisher}."
@@ -237,7 +250,7 @@ def _explain(place: Place, belonging: Belonging, named: Named) -> SignInFailed:
 
 
 def _offer(issuer: str, beginning: str) -> str:
-    """What to add to have it sent all the same, in a form that can be copied into a shell."""
+    """A hint with the option to add, in a form that can be copied into a shell."""
     if not is_issuer(issuer):
         return "That is not the name of an issuer: tell whoever runs the MCP server."
     return f"{beginning}{trust_option(issuer)} to the options."
@@ -253,7 +266,7 @@ def _say_audience(audience: tuple[str, ...]) -> str:
 
 
 def place_of(credential: Credential) -> Place:
-    """Where a stored sign-in is renewed.
+    """The server at which a stored sign-in is renewed.
 
     Records of 0.1.0 do not say who published their endpoints: those at the issuer's own origin are
     taken for the issuer's.

@@ -36,7 +36,9 @@ def parse_pasted_redirect(text: str) -> Callback:
         pairs = []
     parameters = dict(pairs)
     if len(parameters) != len(pairs) or "state" not in parameters:
-        raise McpRemoteError("That is not the end of a sign-in: it has no state.", hint=HINT)
+        raise McpRemoteError(
+            "That is not the end of a sign-in: it does not contain a state.", hint=HINT
+        )
     if not parameters.keys() & {"code", "error"}:
         raise McpRemoteError(
             "That is not the end of a sign-in: it has neither a code nor an error.", hint=HINT

@@ -1,4 +1,4 @@
-"""What is done about a credential: a state machine as a table, which tests and docs read.
+"""Decides what is done about a credential: a state machine as a table, which tests and docs read.
 
 Pure, and total: for every state, event and set of facts exactly one rule decides. The rules are
 in order, the first that fits counts. What follows from a decision is done elsewhere (`lifecycle`),
@@ -14,12 +14,12 @@ from typing import NamedTuple
 
 
 class State(Enum):
-    """What the credential in hand is worth, by what is known here."""
+    """The worth of the credential in hand, as far as it is known here."""
 
     SIGNED_OUT = "signed out"
-    """There is no token."""
+    """Without a token."""
     UNPROVEN = "unproven"
-    """There is one that the server has never accepted; how old it is does not matter."""
+    """With a token that the server has never accepted; how old it is does not matter."""
     PROVEN = "proven"
     """The server has accepted it."""
     EXPIRING = "expiring"
@@ -29,7 +29,7 @@ class State(Enum):
 
 
 class Trigger(Enum):
-    """Why the question comes up."""
+    """The event that a decision is asked for."""
 
     REQUEST = "a request is to be sent"
     UNAUTHORIZED = "401"
@@ -37,7 +37,7 @@ class Trigger(Enum):
 
 
 class Fact(Enum):
-    """What disk and clock say, where it holds."""
+    """A condition that disk and clock decide; those that hold are given."""
 
     NEWER_STORED = "another token is in hand than the one that was refused"
     RENEWABLE = "there is a refresh token that may be sent"
@@ -49,7 +49,7 @@ class Fact(Enum):
 
 
 class Action(Enum):
-    """What is done."""
+    """The next thing to do about the credential."""
 
     SEND = "send"
     """The request, with the token in hand, or without one."""
@@ -240,7 +240,7 @@ def decide(
 
 
 class Transition(NamedTuple):
-    """What comes of an action, and the state that follows; None where it ends the question."""
+    """An outcome of an action, and the state that follows; None where it ends the question."""
 
     action: Action
     happened: str
@@ -259,4 +259,4 @@ TRANSITIONS = (
     Transition(Action.OPEN_TAB, "new token", State.UNPROVEN),
     Transition(Action.OPEN_TAB, "denied, closed, failed", None),
 )
-"""For the picture in the docs; `lifecycle` is where they happen."""
+"""Outcomes, for the picture in the docs; they happen in `lifecycle`."""

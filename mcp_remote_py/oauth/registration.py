@@ -1,4 +1,4 @@
-"""Which client we are at an authorization server: given, documented, remembered or registered.
+"""The client that we are at an authorization server: given, documented, remembered, registered.
 
 The order is that of MCP 2025-11-25, "Client Registration Approaches". What a server answers to a
 registration (RFC 7591 §3.2.1) is judged before it is used. Must not know users, browsers or where
@@ -39,7 +39,7 @@ from mcp_remote_py.settings.sign_in import SignInSettings
 CLIENT_NAME = "mcp-remote-py"
 
 METHODS = ("none", "client_secret_post", "client_secret_basic")
-"""What we can do at a token endpoint (RFC 7591 §2), the preferred first."""
+"""Ways to authenticate at a token endpoint that we know (RFC 7591 §2), the preferred first."""
 
 DEVICE_CODE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 
@@ -99,7 +99,7 @@ def obtain_client(
 
 
 def choose_redirect_uri(client: Client, redirect_uris: tuple[str, ...]) -> str:
-    """Which of `redirect_uris` to send: one registered to the letter, else but for its port.
+    """The one of `redirect_uris` to send: one registered to the letter, else but for its port.
 
     RFC 8252 §7.3 lets a loopback redirect have any port, and not every server follows it.
     """
@@ -121,7 +121,7 @@ def _without_port(uri: str) -> str:
 
 
 def _is_usable(client: Client, redirect_uris: tuple[str, ...], now: float) -> bool:
-    """Exact redirect URIs only: a new registration costs less than a tab that is refused."""
+    """Whether it may be used again; with exact redirect URIs only, for a refused tab costs more."""
     return (
         client.origin == "registered"
         and not 0 < client.secret_expires_at <= now
@@ -148,9 +148,10 @@ def _read_static_client(
     client_id = members.get("client_id")
     if not isinstance(client_id, str) or not client_id:
         raise UsageError(
-            f"{_CLIENT_INFO} has no client_id.", hint="""Write it as '{"client_id": "..."}'."""
+            f"{_CLIENT_INFO} does not contain a client_id.",
+            hint="""Write it as '{"client_id": "..."}'.""",
         )
-    if settings.unattended is not None and settings.unattended.private_key is not None:
+    if settings.unattended is not None and settings.unattended.key is not None:
         return Client(client_id, "static", None, PRIVATE_KEY_JWT)
     secret = _read_secret(members)
     method = members.get("token_endpoint_auth_method") or _choose_method_of(secret, server)
@@ -165,8 +166,8 @@ def _read_static_client(
     covered = (_is_covered(uri, client.redirect_uris) for uri in redirect_uris)
     if redirect_uris and client.redirect_uris and not any(covered):
         raise UsageError(
-            f"The redirect_uris of {_CLIENT_INFO} do not list {redirect_uris[0]}, where the "
-            "answer of the sign-in is awaited.",
+            f"The redirect_uris of {_CLIENT_INFO} do not list {redirect_uris[0]}, which "
+            "is where the answer of the sign-in would come.",
             hint="Choose the same address with the options PORT, --host and --callback-path.",
         )
     return client
@@ -195,7 +196,7 @@ def _read_texts(value: object) -> tuple[str, ...]:
 
 
 def _choose_method_of(secret: Secret | None, server: ServerMetadata) -> str:
-    """For a client that exists: RFC 6749 §2.3.1 makes Basic the one every server has."""
+    """The method of a client that exists: RFC 6749 §2.3.1 makes Basic the one every server has."""
     if secret is None:
         return "none"
     offered = server.token_endpoint_auth_methods or ()
@@ -261,22 +262,22 @@ def _is_about_redirect(response: HttpResponse) -> bool:
 
 
 def _choose_method(server: ServerMetadata) -> str:
-    """For a new client. A server that lists nothing is asked for what suits us: a public one."""
+    """The method of a new client; one without a secret where the server lists nothing."""
     offered = server.token_endpoint_auth_methods
     if offered is None:
         return METHODS[0]
     method = next((method for method in METHODS if method in offered), None)
     if method is None:
         raise SignInFailed(
-            f"The authorization server {server.issuer} offers no client authentication that is "
-            f"supported here (it lists {quote(' '.join(offered))}).",
+            f"The authorization server {server.issuer} does not offer a client authentication that "
+            f"is supported here (it lists {quote(' '.join(offered))}).",
             hint=f"{_BY_HAND} Supported are {', '.join(METHODS)}.",
         )
     return method
 
 
 def _choose_grants(server: ServerMetadata, settings: SignInSettings) -> list[str]:
-    """Some servers refuse a client that asks for a grant they do not have."""
+    """The grants to register for: some servers refuse a client that asks for one they lack."""
     grants = ["authorization_code"]
     if server.grant_types is None or "refresh_token" in server.grant_types:
         grants.append("refresh_token")
@@ -296,7 +297,8 @@ def _judge_client(
     client_id = document.get("client_id")
     if not isinstance(client_id, str) or not client_id:
         raise SignInFailed(
-            f"The answer to the registration has no client_id ({describe_briefly(url, response)}).",
+            "The answer to the registration does not contain a client_id "
+            f"({describe_briefly(url, response)}).",
             hint=_BY_HAND,
         )
     secret = _read_secret(document)
@@ -361,8 +363,8 @@ def _explain_refusal(
         )
     if server.is_default and status not in (400, 401, 403):
         return SignInFailed(
-            "The server wants a credential and offers no sign-in: it publishes no metadata, "
-            f"and no client can register ({evidence}).",
+            "The server wants a credential but does not offer a sign-in: it does not publish "
+            f"metadata, and clients cannot register ({evidence}).",
             hint='If it wants a token, give it with --header "Authorization: Bearer ${TOKEN}".',
         )
     if status in (401, 403):

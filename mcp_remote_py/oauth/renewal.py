@@ -1,4 +1,4 @@
-"""One renewal for all processes: what is noted, claimed and stored around it, and in which order.
+"""One renewal for all processes: notes, claims and stores around it, each at its time.
 
 It is written down before it is asked for, so that a process that is killed has asked all the same;
 and only where there is room for what comes of it. Of its failure the budget tells, and `policy`
@@ -87,7 +87,7 @@ class Renewal:
     def _make_room(self) -> Conversation[None]:
         """Before anything is noted or asked for: a disk that is full costs no try."""
         if self._settings.unattended is not None:
-            return  # what needs no person can be had again
+            return  # tokens that do not need a person can be had again
         try:
             yield Reserve()
         except McpRemoteError as error:
@@ -127,7 +127,7 @@ class Renewal:
             yield from held.record_status()
 
     def explain(self) -> NotSent | Refused:
-        """Why there is no renewal now, and when there may be one."""
+        """The error that says why the token is not renewed now, and when it may be."""
         is_new, self._failure_is_told = not self._failure_is_told, True
         return explain_renewal(
             self.held.budget,

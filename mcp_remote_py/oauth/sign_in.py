@@ -1,4 +1,4 @@
-"""One sign-in for all processes: what is stored, counted and shown around it, and in which order.
+"""One sign-in for all processes: stores, counts and shows around it, each at its time.
 
 What a tab costs is written before it opens, and what finishes it before it is counted; whoever
 takes the callback deletes what was stored before the code is redeemed. To be played by whoever has
@@ -77,7 +77,7 @@ class SignIn:
             yield Probe()
             if automatic:
                 # What a tab costs is written before it opens: before anything is asked for, too.
-                yield UpdateBudget(_nothing, self._is_kept)
+                yield UpdateBudget(_unchanged, self._is_kept)
             yield from self._sign_in(challenge, scopes, automatic=automatic)
         except McpRemoteError as error:
             yield from self._note_failure(error)
@@ -212,7 +212,7 @@ class SignIn:
         yield from held.record_status()
 
     def _look_before_redeeming(self, pending: PendingAuthorization) -> Conversation[SharedState]:
-        """What is on disk, under the lock of the store; as it was, where the disk says nothing.
+        """Reads what is on disk, under the lock of the store; what was known, where the disk fails.
 
         A person has consented, and that cannot be had again. Where no lock can be had, nobody else
         can redeem or store anything, either.
@@ -233,5 +233,5 @@ class SignIn:
         raise explain_busy_store(STORE_PATIENCE)
 
 
-def _nothing(budget: SignInBudget) -> SignInBudget:
+def _unchanged(budget: SignInBudget) -> SignInBudget:
     return budget

@@ -1,4 +1,4 @@
-"""What a sign-in conversation may ask for, and the plain values it speaks in.
+"""The steps that a sign-in conversation may ask for, and the values it uses.
 
 A conversation is a synchronous generator: it yields a step, is sent what came of it, and returns
 its outcome. Conversations nest by `yield from` and are played in tests without a loop, a socket,
@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 
 class Proof(NamedTuple):
-    """What a proof of possession is made of, when its request is sent (RFC 9449 §4)."""
+    """Key and nonce of a proof of possession, which is made with its request (RFC 9449 §4)."""
 
     key: Secret
     nonce: str = ""
@@ -106,6 +106,12 @@ class Credential(NamedTuple):
     endpoints: tuple[str, ...] = ()
     """All of the document the client was registered with, as in `ServerMetadata`; as above."""
 
+    @property
+    def tokens(self) -> tuple[Secret, ...]:
+        """Those it has, of every kind."""
+        every = (self.access_token, self.refresh_token, self.id_token)
+        return tuple(token for token in every if token is not None)
+
 
 class PendingAuthorization(NamedTuple):
     """An authorization request the person has not answered yet, and all it takes to finish it.
@@ -121,7 +127,7 @@ class PendingAuthorization(NamedTuple):
     server_name: str
     expires_at: float
     iss_parameter_supported: bool = False
-    """Of the authorization server's metadata (RFC 9207 §3)."""
+    """As the authorization server's metadata say (RFC 9207 §3)."""
     client_is_cached: bool = False
     """Whether the client was registered for an earlier sign-in, and may be forgotten by now."""
     begun_at: float | None = None
@@ -130,7 +136,7 @@ class PendingAuthorization(NamedTuple):
 
 
 class Lock(Enum):
-    """What one process at a time may do in a session; the kernel ends it with the process."""
+    """Locks of a session, each held by one process at a time; the kernel frees them with it."""
 
     STORE = "store"
     """Change what is stored: a renewal, the redeeming of a code. Held for one request."""
@@ -142,16 +148,16 @@ class Lock(Enum):
 
 
 class SharedState(NamedTuple):
-    """What all processes of a session share."""
+    """The state on disk that all processes of a session share."""
 
     credential: Credential | None
     pending: PendingAuthorization | None
     budget: SignInBudget
     last_error: str
     last_hint: str
-    """What a person was told last of a sign-in that failed, cause and next step."""
+    """Cause and next step that a person was told of the last sign-in that failed."""
     unreadable: McpRemoteError | None = None
-    """Why the budget is not known, where it is not: this one is not a budget then."""
+    """The error where the budget could not be read; `budget` then stands for nothing."""
     signed_in_at: float | None = None
     """`obtained_at` of the credential that the record tells of; it can be lost without the
     credential, and the budget with it."""
@@ -271,7 +277,7 @@ class AcquireLock(Step[bool], frozen=True):
     """Take the lock and keep it until `Release`, or the end of the conversation.
 
     Answered by whether it could be had; others are waited for, for `patience` seconds at most.
-    McpRemoteError is thrown where there are no locks.
+    McpRemoteError is thrown where the disk does not support locks.
     """
 
     lock: Lock
@@ -315,7 +321,7 @@ class Renew(Step[Credential], frozen=True):
 
 
 class RecordStatus(Step[None], frozen=True):
-    """For `status`: who is signed in, or else why nobody is; answered by None."""
+    """Write down for `status` who is signed in, or why nobody is; answered by None."""
 
     credential: Credential | None
     error: str = ""

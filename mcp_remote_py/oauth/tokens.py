@@ -1,4 +1,4 @@
-"""What a token endpoint answered, read tolerantly, and what its refusal means.
+"""Answers of a token endpoint, read tolerantly, and the meaning of its refusals.
 
 Pure. Servers stray from RFC 6749 §5.1 in known ways (field note 8), and each of them is understood
 here, once. Must not know which grant asked, nor where tokens are kept; nor import authlib before
@@ -11,8 +11,8 @@ import re
 from collections.abc import Container, Iterable
 from typing import Final, NamedTuple, cast
 
-from mcp_remote_py.bounds import has_few_parts
-from mcp_remote_py.errors import MAX_EVIDENCE_LENGTH, SignInFailed, shorten
+from mcp_remote_py.errors import LOGIN_COMMAND, MAX_EVIDENCE_LENGTH, SignInFailed, shorten
+from mcp_remote_py.oauth.document import decode_document
 from mcp_remote_py.oauth.steps import Credential, HttpResponse
 from mcp_remote_py.redact import Secret, scrub
 from mcp_remote_py.retry import parse_retry_after
@@ -54,18 +54,23 @@ CLOCK_TOLERANCE = 60.0
 """Seconds. Less may be the answer's way to us, and servers allow for about as much."""
 
 _TIMED_ERRORS = frozenset({"invalid_client", "invalid_grant", "invalid_request"})
-"""What a server says of a JWT whose times do not suit its clock; the last is RFC 8693 §2.2.2's."""
+"""Errors for a JWT whose times do not suit the server's clock; the last is RFC 8693 §2.2.2's."""
 
 CLOCK_HINT = "Check this machine's clock."
 _SKEW_HINT = "Set this machine's clock; if it is right, tell whoever runs that server."
 _CLIENT_HINT = "Check --static-oauth-client-info; a client we registered ourselves is replaced."
 
-_HINTS = {
-    "invalid_grant": "Sign in again: mcp-remote-py login URL.",
-    "invalid_client": _CLIENT_HINT,
-    "unauthorized_client": _CLIENT_HINT,
+REQUEST_HINTS = {
     "invalid_scope": "Name the scopes it knows with --scope.",
     "invalid_target": "Try --disable-resource-parameter, or name the resource with --resource.",
+}
+"""Next steps for errors that each endpoint may answer (RFC 6749 §4.1.2.1 and §5.2, RFC 8707 §2)."""
+
+_HINTS = {
+    **REQUEST_HINTS,
+    "invalid_grant": f"Sign in again: {LOGIN_COMMAND}.",
+    "invalid_client": _CLIENT_HINT,
+    "unauthorized_client": _CLIENT_HINT,
     INVALID_PROOF: CLOCK_HINT,
 }
 
@@ -76,8 +81,6 @@ _SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
 """RFC 6749 §3.3."""
 
 _MEMBER_NAME = re.compile(r"[A-Za-z_]{1,32}")
-
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 class TokenError(SignInFailed):
@@ -145,7 +148,7 @@ def parse_token_answer(
 
     Raises:
         GrantRefused: the grant or the client is refused for good.
-        TokenError: there is no token for another reason.
+        TokenError: the answer does not contain a token, for another reason.
     """
     members = parse_members(response.body)
     succeeded = 200 <= response.status < 300 and members.get("ok") is not False
@@ -274,15 +277,8 @@ def shorten_without(text: str, secrets: Iterable[Secret] = ()) -> str:
 
 def parse_members(body: bytes) -> dict[str, object]:
     """The members of a JSON object or of form data; none where it is neither."""
-    import msgspec
-
-    if not has_few_parts(body):
-        return {}
-    try:
-        value: object = msgspec.json.decode(body.removeprefix(_BYTE_ORDER_MARK))
-    except (ValueError, RecursionError):
-        return _read_form(body)
-    return cast("dict[str, object]", value) if isinstance(value, dict) else {}
+    document = decode_document(body)
+    return _read_form(body) if document is None else document
 
 
 def _read_form(body: bytes) -> dict[str, object]:
@@ -330,7 +326,7 @@ def _read_scope(value: object) -> str | None:
 
 
 def _read_words(members: dict[str, object]) -> str:
-    """What the server says to people, in RFC 6749's member or in those of gateways."""
+    """The server's words for people, in RFC 6749's member or in those of gateways."""
     nested = members.get("error")
     if isinstance(nested, dict):
         members = {**members, **cast("dict[str, object]", nested)}

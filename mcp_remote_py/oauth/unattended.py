@@ -23,12 +23,17 @@ from mcp_remote_py.oauth.grants import (
     make_random_text,
     request_tokens,
 )
-from mcp_remote_py.oauth.ownership import Belonging, Named, SecretKind, check_owner, place_of
+from mcp_remote_py.oauth.ownership import Named, assertion_of, check_owner, place_of
 from mcp_remote_py.oauth.steps import Client, Conversation, Credential, ReadNamedFile, ask
 from mcp_remote_py.oauth.tokens import TokenError
 from mcp_remote_py.randomness import RandomBytes
 from mcp_remote_py.redact import Secret, remember
-from mcp_remote_py.settings.sign_in import Unattended
+from mcp_remote_py.settings.unattended import (
+    ClientKey,
+    IdentityProvider,
+    Unattended,
+    WorkloadJwt,
+)
 
 CLIENT_CREDENTIALS_GRANT = "client_credentials"
 JWT_BEARER_GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
@@ -46,7 +51,7 @@ _KEY_TYPES: dict[str, Literal["EC", "RSA", "OKP"]] = {
     "PS": "RSA",
     "RS": "RSA",
 }
-"""By the beginning of an algorithm's name (RFC 7518 §3.1, RFC 8037 §3.1)."""
+"""Key types by the first letters of an algorithm (RFC 7518 §3.1, RFC 8037 §3.1)."""
 
 
 def read_assertion(how: Unattended) -> Conversation[Secret | None]:
@@ -55,9 +60,9 @@ def read_assertion(how: Unattended) -> Conversation[Secret | None]:
     Raises:
         UsageError: the file cannot be read, or does not contain a JWT.
     """
-    if not how.assertion_file:
+    if not isinstance(how.grant, WorkloadJwt):
         return None
-    return (yield from _read_jwt(how.assertion_file, "--jwt-bearer"))
+    return (yield from _read_jwt(how.grant.file, "--jwt-bearer"))
 
 
 def obtain_tokens(
@@ -82,38 +87,39 @@ def obtain_tokens(
         "scope": credential.scope,
         "resource": credential.resource,
     }
-    grant, who, assertion = CLIENT_CREDENTIALS_GRANT, "The token endpoint", jwt
-    if jwt is not None:
-        grant = JWT_BEARER_GRANT
-    elif how.idp_token_endpoint:
-        grant, who = JWT_BEARER_GRANT, "The authorization server's token endpoint"
-        assertion = yield from _exchange_id_token(credential, how, now)
+    grant_type, who, assertion = CLIENT_CREDENTIALS_GRANT, "The token endpoint", jwt
+    if isinstance(how.grant, IdentityProvider):
+        who = "The authorization server's token endpoint"
+        assertion = yield from _exchange_id_token(credential, how.grant, now)
         # The grant names its resource itself (SEP-990).
         parameters["resource"] = ""
-    if assertion is not None:
-        kind = SecretKind.GRANT if jwt is None else SecretKind.JWT
-        belonging = Belonging(kind, _name_assertion(how), read_claims(assertion).audience)
+    belonging = assertion_of(how)
+    if assertion is not None and belonging is not None:
+        grant_type = JWT_BEARER_GRANT
+        belonging = belonging._replace(audience=read_claims(assertion).audience)
         check_owner(place_of(credential), (belonging,), named)
         parameters["assertion"] = assertion
-    prove = partial(prove_by_key, credential, how, random_bytes, now)
+    prove = partial(prove_by_key, credential, how.key, random_bytes, now)
     try:
-        answer = yield from request_tokens(credential, grant, parameters, now, prove, who)
+        answer = yield from request_tokens(credential, grant_type, parameters, now, prove, who)
     except TokenError as error:
         evidence = ""
-        if assertion is not None and error.error in _REFUSED_GRANTS:
-            evidence = _describe(assertion, _name_assertion(how), now)
-        hint = _choose_hint(error, credential, how, grant)
+        if assertion is not None and belonging is not None and error.error in _REFUSED_GRANTS:
+            evidence = _describe(assertion, belonging.name, now)
+        hint = _choose_hint(error, credential, how, grant_type)
         raise error.with_evidence(evidence).with_hint(hint) from error
     return add_tokens(credential, answer, now)
 
 
-def _exchange_id_token(credential: Credential, how: Unattended, now: float) -> Conversation[Secret]:
+def _exchange_id_token(
+    credential: Credential, provider: IdentityProvider, now: float
+) -> Conversation[Secret]:
     """The ID-JAG for the MCP server's authorization server (RFC 8693 §2.1)."""
-    id_token = yield from _read_jwt(how.id_token_file, "--idp-id-token")
-    provider = Credential(
-        issuer=how.idp_token_endpoint,
-        token_endpoint=how.idp_token_endpoint,
-        client=Client(how.idp_client_id, "static"),
+    id_token = yield from _read_jwt(provider.id_token_file, "--idp-id-token")
+    at_provider = Credential(
+        issuer=provider.token_endpoint,
+        token_endpoint=provider.token_endpoint,
+        client=Client(provider.client_id, "static"),
     )
     parameters = {
         "requested_token_type": ID_JAG_TYPE,
@@ -125,12 +131,14 @@ def _exchange_id_token(credential: Credential, how: Unattended, now: float) -> C
     }
     try:
         answer = yield from request_tokens(
-            provider, TOKEN_EXCHANGE_GRANT, parameters, now, who="The identity provider"
+            at_provider, TOKEN_EXCHANGE_GRANT, parameters, now, who="The identity provider"
         )
     except TokenError as error:
         evidence = ""
         if error.error in _REFUSED_GRANTS:
-            evidence = _describe(id_token, f"The JWT of --idp-id-token {how.id_token_file}", now)
+            evidence = _describe(
+                id_token, f"The JWT of --idp-id-token {provider.id_token_file}", now
+            )
         hint = _choose_provider_hint(error, credential.issuer)
         raise error.with_evidence(evidence).with_hint(hint) from error
     remember((answer.access_token,))
@@ -138,7 +146,7 @@ def _exchange_id_token(credential: Credential, how: Unattended, now: float) -> C
 
 
 _REFUSED_GRANTS = frozenset({"invalid_grant", "invalid_request"})
-"""What is said of a JWT that cannot be used; the second is RFC 8693 §2.2.2's word for it."""
+"""Errors for a JWT that cannot be used; the second is RFC 8693 §2.2.2's word for it."""
 
 
 def _choose_provider_hint(error: TokenError, issuer: str) -> str:
@@ -164,27 +172,32 @@ def _choose_provider_hint(error: TokenError, issuer: str) -> str:
             return error.hint
 
 
-def _choose_hint(error: TokenError, credential: Credential, how: Unattended, grant: str) -> str:
+def _choose_hint(
+    error: TokenError, credential: Credential, how: Unattended, grant_type: str
+) -> str:
     """The next step for whoever set an agent up, after a refusal by the authorization server."""
     if error.skew or is_outage(error.status):
         return error.hint
     match error.error:
-        case "invalid_client" if grant == JWT_BEARER_GRANT and not credential.client.client_id:
+        case "invalid_client" if grant_type == JWT_BEARER_GRANT and not credential.client.client_id:
             return "It may want a client beside the JWT: name it with --static-oauth-client-info."
         case "invalid_client" if credential.client.token_endpoint_auth_method == PRIVATE_KEY_JWT:
-            return _hint_at_key(credential, how)
+            return _hint_at_key(credential, how.key)
         case "invalid_client":
             return "Check client_id and client_secret in --static-oauth-client-info."
         case "unauthorized_client":
-            return f"Whoever runs that server must allow this client the grant {grant}."
+            return f"Whoever runs that server must allow this client the grant {grant_type}."
         case "unsupported_grant_type":
-            return f"That server does not know the grant {grant}: ask whoever runs it for another."
-        case "invalid_grant" if how.assertion_file:
+            return (
+                f"That server does not know the grant {grant_type}: ask whoever runs it for "
+                "another."
+            )
+        case "invalid_grant" if isinstance(how.grant, WorkloadJwt):
             return (
                 f"Have --jwt-bearer written anew: its JWT must be for {quote(credential.issuer)}, "
                 "and of an issuer and a key which that server knows."
             )
-        case "invalid_grant" if how.idp_token_endpoint:
+        case "invalid_grant" if isinstance(how.grant, IdentityProvider):
             return (
                 "Check that this server trusts the identity provider, and that the provider makes "
                 f"its grants out to {quote(credential.issuer)}."
@@ -193,10 +206,12 @@ def _choose_hint(error: TokenError, credential: Credential, how: Unattended, gra
             return error.hint
 
 
-def _hint_at_key(credential: Credential, how: Unattended) -> str:
+def _hint_at_key(credential: Credential, key: ClientKey | None) -> str:
+    if key is None:  # the options have changed since
+        return "Add --private-key: this client has signed in with one before."
     hint = (
         "Check --private-key, whose public half the server must know for this client; "
-        f"--signing-alg, which is {how.signing_algorithm}; and this machine's clock."
+        f"--signing-alg, which is {key.algorithm}; and this machine's clock."
     )
     if credential.issuer == credential.token_endpoint:
         hint += (
@@ -206,14 +221,8 @@ def _hint_at_key(credential: Credential, how: Unattended) -> str:
     return hint
 
 
-def _name_assertion(how: Unattended) -> str:
-    if how.assertion_file:
-        return f"The JWT of --jwt-bearer {how.assertion_file}"
-    return "The grant of the identity provider"
-
-
 def _describe(jwt: Secret, name: str, now: float) -> str:
-    """What a JWT that is refused says of itself, as a sentence."""
+    """The claims of a refused JWT as a sentence, "" where it has none of interest."""
     said = describe_jwt(jwt, now)
     return f"{name} {said}." if said else ""
 
@@ -232,7 +241,7 @@ def _read_jwt(path: str, option: str) -> Conversation[Secret]:
 
 
 def prove_by_key(
-    credential: Credential, how: Unattended, random_bytes: RandomBytes, now: float
+    credential: Credential, key: ClientKey | None, random_bytes: RandomBytes, now: float
 ) -> Parameters:
     """The client's proof by its key (RFC 7523 §2.2), nothing where it has none.
 
@@ -243,7 +252,7 @@ def prove_by_key(
         UsageError: the key does not fit the algorithm.
     """
     client = credential.client
-    if client.token_endpoint_auth_method != PRIVATE_KEY_JWT or how.private_key is None:
+    if client.token_endpoint_auth_method != PRIVATE_KEY_JWT or key is None:
         return {}
     claims = {
         "iss": client.client_id,
@@ -253,7 +262,7 @@ def prove_by_key(
         "exp": int(now) + ASSERTION_LIFETIME,
         "jti": make_random_text(random_bytes).reveal(),
     }
-    assertion = sign(claims, how.private_key, how.signing_algorithm)
+    assertion = sign(claims, key.private_key, key.algorithm)
     remember((assertion,))
     return {"client_assertion_type": JWT_BEARER_ASSERTION, "client_assertion": assertion}
 

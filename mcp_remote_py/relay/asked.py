@@ -1,4 +1,4 @@
-"""What the host has asked, and that each request is answered once (promise R1).
+"""Keeps the requests of the host, and sees to it that each is answered once (promise R1).
 
 Whoever takes it out of the table answers it. Must not know how answers come about.
 """

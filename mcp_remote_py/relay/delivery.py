@@ -86,7 +86,7 @@ class Delivery:
         generation = recovery.generation
         try:
             if recovery.is_lost:
-                # A host that begins anew needs no handshake of ours before its own.
+                # A host that begins anew makes its own handshake: ours is not needed before it.
                 is_new = message.method == "initialize"
                 try:
                     await (recovery.make_way() if is_new else recovery.recover())

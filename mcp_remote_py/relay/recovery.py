@@ -176,7 +176,7 @@ class Recovery:
 
 
 async def end_of(handshake: Handshake) -> ExchangeError | None:
-    """Waits for it; why there is no session, None where there is one or nobody knows."""
+    """Waits for it; the error where it made no session, None where it did or nobody knows."""
     await asyncio.wait({handshake})
     return None if handshake.cancelled() or handshake.exception() else handshake.result()
 

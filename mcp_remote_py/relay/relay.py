@@ -84,7 +84,7 @@ class Relay:
         self._tasks = tasks = Tasks()
         self._asked = asked = AskedByHost(self._say)
         self._asked_by_server: OpenRequests[bytes] = OpenRequests()
-        """What the server asked, by its id, and the bytes of that id."""
+        """Requests of the server by id, with the bytes of that id."""
         self._unasked = Tally()
         self._dropped = Tally()
         self._telling = asyncio.Semaphore(MAX_TELLING)
@@ -240,7 +240,7 @@ class Relay:
                     self._start(waiting)
 
     async def _tell(self, message: Message) -> None:
-        """Sends what needs no answer; a failure is the log's."""
+        """Sends a message that is not answered; a failure is logged."""
         failure = await self._delivery.send(message, lambda: True)
         if failure is not None:
             logger.warning("Not delivered: %s. %s", message, failure.sentence())
@@ -278,7 +278,7 @@ class Relay:
         return True
 
     def _end_server_requests(self) -> None:
-        """What the lost session asked cannot be answered now; the next counts anew."""
+        """Ends the server's requests of the lost session; the next one counts its own anew."""
         for raw_id in self._asked_by_server:
             self._asked_by_server.close(decode_id(raw_id))
             params = b'{"requestId":%b,"reason":"The server lost the session."}' % raw_id

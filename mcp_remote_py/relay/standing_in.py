@@ -84,7 +84,7 @@ class StandingIn:
         asked.settle(error)
 
     def answer(self, asked: Asked) -> bool:
-        """Answers what needs no server; else, while nobody is signed in, bounds its wait."""
+        """Answers what does not need the server; else bounds its wait while nobody is signed in."""
         stand_in = self._stand_in
         if stand_in is None or asked.message.method == "initialize":
             return False

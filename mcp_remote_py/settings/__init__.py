@@ -1,4 +1,4 @@
-"""What a person asked for, checked: frozen values, and the functions that read them from words.
+"""The checked wishes of a person: frozen values, and the functions that read them from words.
 
 The environment comes in as a mapping, files through a function `read_file(path) -> text`. A
 person's mistake is a `UsageError`, and no error repeats a header's value, user info or a query:

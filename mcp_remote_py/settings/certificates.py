@@ -51,8 +51,8 @@ def add_ca_certs(
 ) -> tuple[Tls, list[str]]:
     """`tls` with the file of `SSL_CERT_FILE` joined, and warnings.
 
-    Where the file of that variable cannot be read, that is only a warning: it is set for whole
-    machines, outlives what it points to, and the trust store of the system works without it.
+    A file of that variable that cannot be read is only a warning. The variable is set for whole
+    machines and outlives the file, and the trust store of the system works without it.
     """
     path = environment.get("SSL_CERT_FILE")
     if not path or path in tls.ca_certs:

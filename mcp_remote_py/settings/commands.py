@@ -1,6 +1,7 @@
-"""What each command gets: everything it was asked for, checked, in one frozen value.
+"""The settings of the relay and of `login`: all they were asked for, checked, in one frozen value.
 
-Must not know how it was asked for, nor what a command does with it.
+Those of the other commands are in `stored`. Must not know how it was asked for, nor what a command
+does with it.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ DEFAULT_MAX_MESSAGE_SIZE = 128 * 1024 * 1024
 
 
 class TransportStrategy(Enum):
-    """Which transports are tried, in which order (names of mcp-remote)."""
+    """The transports that are tried, in their order (names of mcp-remote)."""
 
     HTTP_FIRST = "http-first"
     SSE_FIRST = "sse-first"
@@ -32,7 +33,7 @@ class TransportStrategy(Enum):
 
 
 class ProtocolStrategy(Enum):
-    """Which era of the protocol the server is taken to speak (names of mcp-remote)."""
+    """The era of the protocol that the server is taken to speak (names of mcp-remote)."""
 
     AUTO = "auto"
     LEGACY = "legacy"
@@ -40,7 +41,7 @@ class ProtocolStrategy(Enum):
 
 
 class ToolRules(Value, frozen=True):
-    """Which tools the host may see and call: patterns with `*`, matched against the whole name.
+    """The tools that the host may see and call: patterns with `*`, matched against the whole name.
 
     An `allow` list, if any, must match; an `ignore` pattern must not; with `read_only` the
     server must have marked the tool `readOnlyHint: true`.
@@ -68,19 +69,19 @@ class LoginSettings(Value, frozen=True):
 
     server: ServerUrl
     headers: HeaderSettings = HeaderSettings()
-    """For the server itself, when it is asked whether it wants a sign-in."""
+    """Headers for the server itself, when it is asked whether it wants a sign-in."""
     network: Network = Network()
     sign_in: SignInSettings = SignInSettings()
     log: LogSettings = LogSettings()
 
     @property
     def secrets(self) -> tuple[Secret, ...]:
-        """What no log line may show."""
+        """Secrets that no log line may show."""
         return (
             *self.headers.secrets,
             *self.network.secrets_for(self.server),
             *self.sign_in.secrets,
-            *_secrets_of_server(self.server),
+            *secrets_in_url(str(self.server)),
         )
 
 
@@ -105,52 +106,10 @@ class ProxySettings(Value, frozen=True):
 
     @property
     def login(self) -> LoginSettings:
-        """As much of it as a sign-in needs."""
+        """The part that a sign-in needs."""
         return LoginSettings(self.server, self.headers, self.network, self.sign_in, self.log)
 
     @property
     def secrets(self) -> tuple[Secret, ...]:
-        """What no log line may show."""
+        """Secrets that no log line may show."""
         return self.login.secrets
-
-
-class LogoutSettings(Value, frozen=True):
-    """What is to be signed out, and how its authorization server is reached."""
-
-    server: ServerUrl | None
-    """None: every server."""
-    profile: str | None = None
-    """None: of `server` the default profile, of every server all of them."""
-    resource: str | None = None
-    """None: whatever resource was named at the sign-in."""
-    token_store: str | None = None
-    """None: the one that was used."""
-    network: Network = Network()
-    log: LogSettings = LogSettings()
-
-    @property
-    def secrets(self) -> tuple[Secret, ...]:
-        """What no log line may show."""
-        return _secrets_of_server(self.server)
-
-
-class StatusSettings(Value, frozen=True):
-    """Which sessions are to be told of; None is any."""
-
-    server: ServerUrl | None = None
-    profile: str | None = None
-    resource: str | None = None
-    json: bool = False
-    log: LogSettings = LogSettings()
-
-    @property
-    def secrets(self) -> tuple[Secret, ...]:
-        """What no log line may show."""
-        return _secrets_of_server(self.server)
-
-
-Settings = ProxySettings | LoginSettings | LogoutSettings | StatusSettings
-
-
-def _secrets_of_server(server: ServerUrl | None) -> tuple[Secret, ...]:
-    return () if server is None else secrets_in_url(str(server))

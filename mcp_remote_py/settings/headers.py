@@ -25,7 +25,7 @@ class Header(Value, frozen=True):
     """One header to add to every request to the server.
 
     `name` is a token (RFC 9110 §5.6.2); `value`, a secret, is not empty, is encodable as
-    Latin-1 and has no control character but the tab.
+    Latin-1 and is free of control characters but the tab.
     """
 
     name: str
@@ -40,7 +40,7 @@ class HeaderFile(Value, frozen=True):
 
 
 class HeaderSettings(Value, frozen=True):
-    """Where headers come from: as given, and from what is read again after a 401.
+    """The sources of headers: as given, and from what is read again after a 401.
 
     Later sources win over earlier ones of the same name: `--header`, then files, then commands.
     """
@@ -93,9 +93,9 @@ def parse_header(text: str, environment: Mapping[str, str] | None) -> Header:
     name, colon, value = text.partition(":")
     name, value = name.strip(" \t"), value.strip(" \t")
     if not colon:
-        raise UsageError("A header has no colon.", hint=_HEADER_FORM)
+        raise UsageError("A header does not contain a colon.", hint=_HEADER_FORM)
     if not name:
-        raise UsageError("A header has no name.", hint=_HEADER_FORM)
+        raise UsageError("A header does not begin with a name.", hint=_HEADER_FORM)
     if not _TOKEN.fullmatch(name):
         raise UsageError(
             "A header's name contains a character that no name may contain.",
@@ -128,7 +128,7 @@ def _check_header_value(name: str, value: str) -> None:
     visible = value.strip()  # of the blanks that are not ASCII as well
     if not visible:
         raise UsageError(
-            f"The header {name} has no value.",
+            f"The value of the header {name} is empty.",
             hint=f"If the value comes from a variable, set it; else use {ENV_FORM}.",
         )
     if name.lower() == "authorization" and visible.lower() in BARE_SCHEMES:
@@ -183,8 +183,8 @@ def parse_header_source(
     """`parse_header_lines` of a file or command, which the person named to give a header.
 
     Raises:
-        UsageError: also where there are no headers: without them another way to sign in would
-            be taken than the person meant.
+        UsageError: also where it does not contain a header: another way to sign in would be taken
+            than the person meant.
     """
     headers = parse_header_lines(text, environment, source)
     if not headers:

@@ -1,4 +1,4 @@
-"""Which HTTP proxy the environment names for a server, as curl reads its variables.
+"""The HTTP proxy that the environment names for a server, as curl reads its variables.
 
 Loaded where there is such a variable. Must not know how a proxy is spoken to.
 """
@@ -17,10 +17,12 @@ from mcp_remote_py.url import (
     DEFAULT_PORTS,
     InvalidUrl,
     ServerUrl,
+    UrlFault,
     encode_idna,
     parse_address,
     parse_authority,
 )
+from mcp_remote_py.values import Value
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv6Address
@@ -28,8 +30,44 @@ if TYPE_CHECKING:
 _FORM = "Write it in full, for example http://proxy.example.com:3128."
 
 
-def choose_http_proxy(server: ServerUrl, environment: Mapping[str, str]) -> Secret | None:
-    """The URL of the HTTP proxy the environment names for `server`, None for going directly.
+class HttpProxy(Value, frozen=True):
+    """A proxy: its address, and who we are to it. `host` is as in `ServerUrl`."""
+
+    scheme: str
+    host: str
+    port: int
+    user_info: Secret | None = None
+    """`name:password`, percent-encoded as in a URL (RFC 3986 §3.2.1)."""
+
+    @property
+    def address(self) -> str:
+        """Its URL without what is secret."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.scheme}://{host}:{self.port}"
+
+    @property
+    def credentials(self) -> tuple[bytes, bytes] | None:
+        """Name and password (RFC 7617), None where it is not to be told any."""
+        if self.user_info is None:
+            return None
+        from urllib.parse import unquote_to_bytes
+
+        name, _, password = self.user_info.reveal().partition(":")
+        return unquote_to_bytes(name), unquote_to_bytes(password)
+
+    @property
+    def secrets(self) -> tuple[Secret, ...]:
+        """Secrets that no log line may show, in every form they have here."""
+        if self.user_info is None or self.credentials is None:
+            return ()
+        typed = self.user_info.reveal()
+        url = self.address.replace("://", f"://{typed}@", 1)
+        password = self.credentials[1].decode("utf-8", "replace")
+        return tuple(map(Secret, (url, typed, typed.partition(":")[2], password)))
+
+
+def choose_http_proxy(server: ServerUrl, environment: Mapping[str, str]) -> HttpProxy | None:
+    """The HTTP proxy the environment names for `server`, None for going directly.
 
     `https_proxy` or `http_proxy` by the server's scheme, then `all_proxy`; lower case wins over
     upper case and an empty variable counts as unset, as in curl. `HTTP_PROXY` is ignored where
@@ -54,7 +92,7 @@ def choose_http_proxy(server: ServerUrl, environment: Mapping[str, str]) -> Secr
     return _parse_proxy_url(environment[name], name)
 
 
-def _parse_proxy_url(text: str, variable: str) -> Secret:
+def _parse_proxy_url(text: str, variable: str) -> HttpProxy:
     what = f"The proxy in {variable}"
     scheme, separator, rest = text.strip().partition("://")
     if not separator:
@@ -70,18 +108,16 @@ def _parse_proxy_url(text: str, variable: str) -> Secret:
             f"{what} contains a blank or a control character.",
             hint="Percent-encode it, a blank as %20.",
         )
-    userinfo, at, authority = re.split(r"[/?#]", rest, maxsplit=1)[0].rpartition("@")
+    user_info, _, authority = re.split(r"[/?#]", rest, maxsplit=1)[0].rpartition("@")
     try:
         host, port = parse_authority(authority, scheme)
     except InvalidUrl as error:
         raise explain_fault(error.fault, what, _FORM) from None
-    if ":" in host:
-        host = f"[{host}]"
-    if at:
-        from urllib.parse import quote
-
-        userinfo = quote(userinfo, safe="%:!$&'()*+,;=")  # such as a raw [, which no parser takes
-    return Secret(f"{scheme}://{userinfo}{at}{host}:{port}")
+    try:
+        user_info.encode()
+    except UnicodeEncodeError:  # bytes of the environment that are not UTF-8
+        raise explain_fault(UrlFault.CHARACTER, what, _FORM) from None
+    return HttpProxy(scheme, host, port, Secret(user_info) if user_info else None)
 
 
 def _goes_directly(server: ServerUrl, exceptions: Iterable[str]) -> bool:
@@ -124,13 +160,3 @@ def _covers(entry: str, address: IPv4Address | IPv6Address) -> bool:
         return address in ipaddress.ip_network(entry, strict=False)
     except ValueError:
         return False
-
-
-def secrets_of_proxy(proxy: Secret) -> Iterable[Secret]:
-    """What of its URL no log line may show."""
-    from urllib.parse import unquote
-
-    url = proxy.reveal()
-    userinfo, at, _ = url.partition("://")[2].rpartition("@")
-    password = userinfo.partition(":")[2]
-    return map(Secret, (url, userinfo, password, unquote(password))) if at else ()

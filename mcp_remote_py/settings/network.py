@@ -1,21 +1,26 @@
-"""How connections are opened: time-outs, certificates, proxies; the same for every command.
+"""The settings of connections: time-outs, certificates, proxies; the same for every command.
 
 Values alone. Must not know who opens a connection, nor what an option is called.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from mcp_remote_py.redact import Secret
 from mcp_remote_py.url import ServerUrl
 from mcp_remote_py.values import Value
 
+if TYPE_CHECKING:
+    from mcp_remote_py.settings.http_proxy import HttpProxy
+
 DEFAULT_CONNECT_TIMEOUT = 10.0
 DEFAULT_HEADERS_TIMEOUT = 300.0
 DEFAULT_BODY_TIMEOUT = 300.0
-"""Seconds, as in mcp-remote 0.15.1; the last bounds a gap in a JSON body, never an event stream,
-unless `--body-timeout` is given (field notes 21 and 30: idle streams and long calls were cut)."""
+"""Seconds, as in mcp-remote 0.15.1. The last bounds a gap in a JSON body. It does not bound an
+event stream, unless `--body-timeout` is given (field notes 21 and 30: idle streams and long calls
+were cut)."""
 FETCH_TIMEOUT = 5.0
 POST_TIMEOUT = 15.0
 """Seconds for one request of a sign-in in all: for a document, and where something is done for it.
@@ -35,7 +40,7 @@ class Timeouts(Value, frozen=True):
 
 
 class RequestLimits(Value, frozen=True):
-    """Of one request, in seconds; None is for a part that only the whole bounds."""
+    """The limits of one request, in seconds; None for a part that only the whole bounds."""
 
     connect: float | None
     headers: float | None
@@ -45,7 +50,7 @@ class RequestLimits(Value, frozen=True):
 
 
 class SignInTimeouts(Value, frozen=True):
-    """What the person says of a sign-in's requests, in seconds; 0 means no limit, None not given.
+    """The person's limits for requests of a sign-in, in seconds; 0: no limit, None: not given.
 
     They are the same options as for messages. Their defaults are not: a document is small, and a
     person or a host waits for it.
@@ -80,23 +85,23 @@ class Tls(Value, frozen=True):
 
 
 class Network(Value, frozen=True):
-    """How connections are opened: by every command, for messages and for sign-ins alike.
+    """The settings of connections, of every command, for messages and for sign-ins alike.
 
     Made once from the command line, and handed to whatever opens one.
     """
 
     timeouts: Timeouts = Timeouts()
-    """For messages to the MCP server."""
+    """Limits for messages to the MCP server; `sign_in_timeouts` are for a sign-in's requests."""
     sign_in_timeouts: SignInTimeouts = SignInTimeouts()
     tls: Tls = Tls()
     ipv4: bool = False
     proxies: tuple[tuple[str, Secret], ...] = ()
-    """What the environment says of HTTP proxies: names and values of its variables."""
+    """The variables of the environment that are about HTTP proxies: names and values."""
     allow_private_network: bool = False
     """Whether the server may lead a sign-in into private networks, wherever it is itself."""
 
-    def proxy_for(self, url: ServerUrl) -> Secret | None:
-        """The URL of the HTTP proxy for `url`, which may carry credentials; None without one.
+    def proxy_for(self, url: ServerUrl) -> HttpProxy | None:
+        """The HTTP proxy for `url`, None where it is reached directly.
 
         Raises:
             UsageError: as `choose_http_proxy`.
@@ -107,14 +112,10 @@ class Network(Value, frozen=True):
 
         return choose_http_proxy(url, {name: value.reveal() for name, value in self.proxies})
 
-    def secrets_for(self, server: ServerUrl) -> Iterable[Secret]:
-        """What no log line may show once `server` is connected to."""
+    def secrets_for(self, server: ServerUrl) -> tuple[Secret, ...]:
+        """Secrets that no log line may show once `server` is connected to."""
         proxy = self.proxy_for(server)
-        if proxy is None:
-            return ()
-        from mcp_remote_py.settings.http_proxy import secrets_of_proxy
-
-        return secrets_of_proxy(proxy)
+        return () if proxy is None else proxy.secrets
 
 
 _PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
@@ -124,6 +125,6 @@ _SEEN_VARIABLES = frozenset(
 
 
 def proxy_variables(environment: Mapping[str, str]) -> tuple[tuple[str, Secret], ...]:
-    """As much of the environment as `http_proxy.choose_http_proxy` looks at."""
+    """The part of the environment that `http_proxy.choose_http_proxy` looks at."""
     names = _SEEN_VARIABLES.intersection(environment)
     return tuple((name, Secret(environment[name])) for name in sorted(names))

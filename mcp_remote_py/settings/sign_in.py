@@ -1,4 +1,4 @@
-"""How to sign in: the values. How they are read from words is `sign_in_words`' to know.
+"""The settings of a sign-in, as values; `sign_in_words` reads them from words.
 
 Must not know how anybody signs in, nor what an option is called.
 """
@@ -6,10 +6,13 @@ Must not know how anybody signs in, nor what an option is called.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from mcp_remote_py.redact import Secret
 from mcp_remote_py.values import Value
+
+if TYPE_CHECKING:
+    from mcp_remote_py.settings.unattended import Unattended
 
 DEFAULT_AUTH_TIMEOUT = 300.0
 """Seconds. mcp-remote gives a person 30, which a password manager and a second factor outlast."""
@@ -23,38 +26,8 @@ SIGNING_ALGORITHMS = (
 """Asymmetric ones only (RFC 7518 §3.1): the server holds the public key."""
 
 
-class Unattended(Value, frozen=True):
-    """A sign-in that needs no person: by the client itself, by a JWT, or by a company's provider.
-
-    Which one: `assertion_file` is for a JWT of the workload, `idp_token_endpoint` for the provider,
-    neither for the client's own credentials.
-    """
-
-    private_key: Secret | None = None
-    """PEM or JWK; the client then proves itself by it (RFC 7523 §2.2)."""
-    signing_algorithm: str = "ES256"
-    assertion_file: str = ""
-    """Its JWT is the grant (RFC 7523 §2.1); read anew at each use."""
-    idp_token_endpoint: str = ""
-    """Gives an ID-JAG for the ID token (RFC 8693)."""
-    idp_client_id: str = ""
-    id_token_file: str = ""
-
-    @property
-    def names_issuer(self) -> bool:
-        """Whether a JWT is made for the server: its issuer is the audience."""
-        return self.private_key is not None or self.idp_token_endpoint != ""
-
-    @property
-    def name(self) -> str:
-        """What the session is called where the person gives it no name."""
-        if self.assertion_file:
-            return "jwt-bearer"
-        return "enterprise" if self.idp_token_endpoint else "client-credentials"
-
-
 class SignInSettings(Value, frozen=True):
-    """How to sign in where the server asks for it. Everything has a default that suits most."""
+    """The settings of a sign-in, where the server asks for one. The defaults suit most."""
 
     profile: str = ""
     scope: str | None = None
@@ -91,13 +64,13 @@ class SignInSettings(Value, frozen=True):
     token_store: str = "keyring"  # noqa: S105 - where they are kept
     """One of `TOKEN_STORES`."""
     login_options: str = ""
-    """What a person adds to `mcp-remote-py login URL` to begin this very sign-in; no secrets."""
+    """The options that make `mcp-remote-py login URL` begin this very sign-in; without secrets."""
 
     @property
     def secrets(self) -> tuple[Secret, ...]:
-        """What no log line may show."""
-        key = None if self.unattended is None else self.unattended.private_key
-        return (*_secrets_of_client(self.static_client), *(() if key is None else (key,)))
+        """Secrets that no log line may show."""
+        keys = () if self.unattended is None else self.unattended.secrets
+        return (*_secrets_of_client(self.static_client), *keys)
 
 
 def _secrets_of_client(client: Secret | None) -> Iterable[Secret]:

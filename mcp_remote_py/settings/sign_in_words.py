@@ -43,8 +43,9 @@ _OWN_PARAMETERS = {
     "code_challenge_method": "It protects this sign-in.",
     "dpop_jkt": "It protects this sign-in.",
 }
-"""What a sign-in says itself (RFC 6749 §4.1.1, RFC 7636 §4.3, RFC 8707 §2, RFC 9449 §10), and what
-to do instead: a second value that disagrees comes back as an error nobody understands."""
+"""Parameters that a sign-in sets itself (RFC 6749 §4.1.1, RFC 7636 §4.3, RFC 8707 §2, RFC 9449
+§10), and what to do instead. A second value that disagrees comes back as an error nobody
+understands."""
 
 
 def parse_callback_port(text: str) -> int:
@@ -95,7 +96,7 @@ def parse_callback_path(text: str) -> str:
 
 
 def parse_success_url(text: str, allow_http: bool = False) -> str:
-    """Where the browser goes after the sign-in, byte for byte.
+    """The page that the browser goes to after the sign-in, byte for byte.
 
     Raises:
         UsageError: it is not such a URL, or says more than a place.
@@ -161,7 +162,7 @@ def parse_scope(text: str) -> str:
     """The scopes in `text`, one blank between them.
 
     Raises:
-        UsageError: there are no scopes, or a character that a scope must not contain.
+        UsageError: it does not name a scope, or has a character that a scope must not contain.
     """
     scopes = text.split()
     if not scopes or not all(map(_SCOPE.fullmatch, scopes)):

@@ -20,7 +20,7 @@ _HINTS = {
     UrlFault.PORT: "A port is a number from 1 to 65535.",
     UrlFault.CHARACTER: "Write it percent-encoded, as %XX.",
 }
-"""What to do about it, wherever the URL stands."""
+"""The next step for a fault, wherever the URL stands."""
 
 _SERVER_HINTS = {
     UrlFault.BLANK: "Give it as one argument; write a blank inside it as %20.",

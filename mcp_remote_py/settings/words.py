@@ -1,4 +1,4 @@
-"""Words that are not what they stand for: variables, files, commands, numbers, names from a list.
+"""Reads words that stand for something else: variables, files, commands, numbers, choices.
 
 What an option's value needs before it means anything. Must not know what any option is for.
 """

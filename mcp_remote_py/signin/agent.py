@@ -37,7 +37,7 @@ RENEWAL_END_PATIENCE = 1.0
 it the sign-in, where refresh tokens are good for one use (field note 3). Below promise R7's 2 s."""
 
 STORE_RETRIES = Steps(first=1.0, factor=2.0, longest=60.0)
-"""Between two tries to store what the disk did not take."""
+"""Waits between two tries to store what the disk did not take."""
 
 T = TypeVar("T")
 
@@ -79,7 +79,7 @@ class SignInAgent:
         return self._in_use
 
     def waiting_for_person(self) -> str:
-        """What the person must do now, with the link; "" while nobody is waited for."""
+        """The next step for the person, with the link; "" while nobody is waited for."""
         return self._asking.todo()
 
     async def authorize(self, method: bytes, url: str) -> Sent | None:
@@ -133,7 +133,7 @@ class SignInAgent:
             raise self._for_request(error, status) from error
 
     def _for_request(self, error: McpRemoteError, status: int | None = None) -> ExchangeError:
-        """What a request ends with: one kind of error, and the command with its server."""
+        """The error that ends a request: an `ExchangeError`, whose command names the server."""
         hint = self.name_server(error.hint)
         if isinstance(error, ExchangeError):
             return error.with_hint(hint)

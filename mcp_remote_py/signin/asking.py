@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 from urllib.parse import urlsplit
 
-from mcp_remote_py.errors import McpRemoteError, StoreError
+from mcp_remote_py.errors import LOGIN_COMMAND, McpRemoteError, StoreError
 from mcp_remote_py.oauth.lifecycle import LOOK_INTERVAL
 from mcp_remote_py.oauth.pasted_redirect import HINT, parse_pasted_redirect
 from mcp_remote_py.oauth.steps import AskUser, Callback, NobodyCame, PendingAuthorization
@@ -21,7 +21,7 @@ from mcp_remote_py.signin.ports import Listener, Ports
 
 
 class Asking:
-    """What the person of one session is asked.
+    """Asks the person of one session.
 
     `load_pending` tells what is stored as being asked, and may block; `name_server` puts the
     server's address into the command that a hint names.
@@ -37,21 +37,21 @@ class Asking:
         self._load_pending = load_pending
         self._name_server = name_server
         self._waiting: list[PendingAuthorization] = []
-        """What a person is asked, here or by a process that is followed."""
+        """The requests that a person is asked, here or by a process that is followed."""
 
     def todo(self) -> str:
-        """What the person must do now, with the link; "" while nobody is waited for."""
+        """The next step for the person, with the link; "" while nobody is waited for."""
         if not self._waiting:
             return ""
         pending = self._waiting[-1]
         return f"To sign in at {pending.server_name}, open {pending.url}"
 
     def begin(self, pending: PendingAuthorization) -> None:
-        """The person is waited for, whoever asks them."""
+        """Notes that the person is waited for, whoever asks them."""
         self._waiting.append(pending)
 
     def end(self, pending: PendingAuthorization) -> None:
-        """They are not any more."""
+        """Notes that the wait for `pending` is over."""
         self._waiting.remove(pending)
 
     async def ask(self, step: AskUser, listener: Listener | None) -> Callback | None:
@@ -77,7 +77,7 @@ class Asking:
         if scrub_known(pending.url) != pending.url:  # a key of the server's URL, as its resource
             report(
                 f"Where {MASK} stands in it, it cannot be opened: "
-                + self._name_server("the whole address is shown by mcp-remote-py login URL")
+                + self._name_server(f"the whole address is shown by {LOGIN_COMMAND}")
             )
         port = urlsplit(pending.credential.redirect_uri).port
         if self._ports.next_line is not None:
@@ -92,7 +92,7 @@ class Asking:
         else:
             report(
                 f"From another machine, first: ssh -L {port}:localhost:{port} (this machine). Or "
-                + self._name_server("finish with: mcp-remote-py login URL --paste")
+                + self._name_server(f"finish with: {LOGIN_COMMAND} --paste")
             )
 
     async def _first_answer(
@@ -124,13 +124,13 @@ class Asking:
         await self._ports.sleep(seconds)
         raise NobodyCame(
             f"Nobody finished the sign-in within {seconds:g} s.",
-            hint="Try again: mcp-remote-py login URL.",
+            hint=f"Try again: {LOGIN_COMMAND}.",
         )
 
     async def _read_by_hand(
         self, next_line: Callable[[], Awaitable[str | None]], pending: PendingAuthorization
     ) -> Callback:
-        """What the person carries over; whoever they got the address from, its state decides."""
+        """The redirect that the person pastes; its state decides, wherever they got it from."""
         report = self._ports.report
         while (line := await next_line()) is not None:
             if not line.strip():

@@ -22,6 +22,7 @@ from mcp_remote_py.oauth.ownership import named_by
 from mcp_remote_py.reach import Zone, has_private_name, may_lead, network_of, network_of_literal
 from mcp_remote_py.redact import mask_url
 from mcp_remote_py.settings.sign_in import SignInSettings
+from mcp_remote_py.settings.unattended import IdentityProvider
 from mcp_remote_py.url import InvalidUrl, ServerUrl, parse_origin
 
 LOOK_UP_TIMEOUT = 2.0
@@ -163,7 +164,7 @@ async def find_peer(
     rules its name could lead it anywhere.
 
     Raises:
-        NotSent: there is no connection.
+        NotSent: the connection did not come about.
     """
     try:
         wire = await connect(server.host, server.port, limit, ipv4=ipv4)
@@ -184,7 +185,8 @@ def origins_of(settings: SignInSettings) -> list[str]:
     """The origins of what the person named for a sign-in; what is not a URL names none."""
     named, unattended = named_by(settings), settings.unattended
     urls = dict.fromkeys((*named.issuers, *settings.trusted_issuers, named.token_endpoint))
-    urls |= {} if unattended is None else {unattended.idp_token_endpoint: None}
+    if unattended is not None and isinstance(unattended.grant, IdentityProvider):
+        urls[unattended.grant.token_endpoint] = None
     origins: list[str] = []
     for url in urls:
         with contextlib.suppress(InvalidUrl):

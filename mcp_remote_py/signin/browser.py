@@ -81,7 +81,7 @@ def check_url(url: str, platform: str = "") -> str:
             has_cmd = platform in ("win32", "wsl")
             return _disarm(url, _BEHIND_AMPERSAND_IN_CMD if has_cmd else _BEHIND_AMPERSAND)
     scheme = _SCHEME.match(url)
-    begin = f"it begins with {scheme[0]}:" if scheme else "it has no scheme"
+    begin = f"it begins with {scheme[0]}:" if scheme else "it does not begin with a scheme"
     raise McpRemoteError(
         f"The server's sign-in address was not opened: it is not a plain https URL ({begin}, "
         f"{len(url)} characters).",
@@ -262,7 +262,7 @@ async def start_detached(words: Sequence[str], environment: Environment) -> bool
 
 
 _DETACHED = getattr(subprocess, "DETACHED_PROCESS", 0)
-"""Of Windows: no console of ours. Elsewhere a new session does it."""
+"""A flag of Windows: without our console. Elsewhere a new session does it."""
 
 
 def _spawn(words: Sequence[str], environment: Environment) -> subprocess.Popen[bytes]:

@@ -28,7 +28,6 @@ from mcp_remote_py.oauth.claims import account_of
 from mcp_remote_py.oauth.steps import Credential, Lock
 from mcp_remote_py.session_id import session_of
 from mcp_remote_py.settings.commands import LoginSettings
-from mcp_remote_py.settings.headers import Header
 from mcp_remote_py.signin.agent import SignInAgent
 from mcp_remote_py.signin.border import origins_of
 from mcp_remote_py.signin.browser import detect_platform, open_browser
@@ -45,14 +44,20 @@ LOWEST_PORT, PORTS = 3335, 45815
 class BuiltAgent(SignInAgent):
     """A `SignInAgent` that can also ask the server whether it wants a sign-in."""
 
-    fetcher: Fetcher
-    url: str
-    given: tuple[Header, ...]
-    """The person's own headers, for the server alone."""
+    def __init__(
+        self, settings: LoginSettings, session: str, store: Store, ports: Ports, fetcher: Fetcher
+    ) -> None:
+        super().__init__(str(settings.server), session, settings.sign_in, store, ports)
+        self._fetcher = fetcher
+        self._server = str(settings.server)
+        self._given = settings.headers.given
 
     async def probe(self) -> tuple[int, str]:
-        """Status and challenge of the server's answer to a message without credential."""
-        return await self.fetcher.probe(self.url, self.given)
+        """Status and challenge of the server's answer to a message without credential.
+
+        The person's own headers go with it, as to that server alone.
+        """
+        return await self._fetcher.probe(self._server, self._given)
 
 
 class StateRecords:
@@ -111,7 +116,7 @@ class StateRecords:
 
 
 class LocksOfMemory:
-    """For what is kept in memory: nobody else can spend it, and it needs no disk to be locked.
+    """Locks for what is kept in memory: nobody else can spend it, so it is locked without a disk.
 
     Where the kernel's lock is not to be had, that is said once, and this process goes on alone.
     """
@@ -202,10 +207,9 @@ def build_agent(
         kind = detect_platform(sys.platform, platform.release(), environment)
         return await open_browser(url, environment, kind, chosen.browser)
 
-    agent = BuiltAgent(
-        str(settings.server),
+    return BuiltAgent(
+        settings,
         session.key,
-        chosen,
         store,
         Ports(
             fetch=fetcher.fetch,
@@ -224,7 +228,5 @@ def build_agent(
             else None,
             renew=renew if CAN_BE_SHARED and isinstance(store, SealedStore) else None,
         ),
+        fetcher,
     )
-    agent.fetcher, agent.url = fetcher, str(settings.server)
-    agent.given = settings.headers.given
-    return agent

@@ -1,4 +1,4 @@
-"""Where the browser comes back to: a loopback listener for one sign-in (RFC 8252 §7.3).
+"""The place the browser comes back to: a loopback listener for one sign-in (RFC 8252 §7.3).
 
 It recognises the one request it waits for by its state and hands on the query, unjudged. All
 else, whoever sends it, gets a fixed page, learns nothing and changes nothing (promise S3): a web
@@ -21,7 +21,7 @@ from urllib.parse import parse_qsl, quote
 
 import h11
 
-from mcp_remote_py.errors import McpRemoteError, UsageError
+from mcp_remote_py.errors import LOGIN_COMMAND, McpRemoteError, UsageError
 from mcp_remote_py.oauth.steps import Callback
 from mcp_remote_py.redact import Secret
 from mcp_remote_py.signin.page import (
@@ -55,19 +55,19 @@ MakeSocket = Callable[[socket.AddressFamily], socket.socket]
 
 
 class Limits(NamedTuple):
-    """What one visitor may cost us."""
+    """Limits on what one visitor may cost us."""
 
     connections: int = 32
-    """At once; a browser keeps idle ones open, so the oldest silent one goes first."""
+    """Number at once; a browser keeps idle ones open, so the oldest silent one goes first."""
     head_bytes: int = 64 * 1024
     """Of request line and headers: codes of 4 KiB exist, and a developer's `localhost` has many
     cookies, which browsers send to every port."""
     request_seconds: float = 10.0
     """Until a request is complete."""
     hold_seconds: float = 30.0
-    """For which the browser waits for the outcome, before a page says that it takes long."""
+    """Wait of the browser for the outcome, before a page says that it takes long."""
     flush_seconds: float = 2.0
-    """For pages on their way at the end (promise R7)."""
+    """Wait for pages on their way at the end (promise R7)."""
 
 
 DEFAULT_LIMITS = Limits()
@@ -151,8 +151,8 @@ class CallbackListener:
             for taken in sockets:
                 taken.close()
             raise UsageError(
-                "This machine has no IPv6 loopback address, so the browser cannot come back to "
-                "[::1].",
+                "This machine does not have an IPv6 loopback address, so the browser cannot come "
+                "back to [::1].",
                 hint="Use --host localhost or --host 127.0.0.1.",
             )
         self._port = sockets[0].getsockname()[1]
@@ -191,7 +191,7 @@ class CallbackListener:
         raise McpRemoteError(
             f"The browser did not come back within {seconds:g} s{strangers}: the sign-in was not "
             "finished.",
-            hint="To try again: mcp-remote-py login URL; --auth-timeout gives more time.",
+            hint=f"To try again: {LOGIN_COMMAND}; --auth-timeout gives more time.",
         )
 
     async def finish(self, outcome: Outcome) -> None:
@@ -250,7 +250,7 @@ class CallbackListener:
         )
 
     def _listen(self, port: int) -> list[socket.socket]:
-        """Sockets on both addresses, or on the first where there is no IPv6.
+        """Sockets on both addresses, or on the first alone where IPv6 is missing.
 
         A port whose other half is someone else's is taken: browsers try [::1] first for
         `localhost`, and the code would go to a stranger.
@@ -320,7 +320,7 @@ class CallbackListener:
     async def _answer(
         self, reader: asyncio.StreamReader, connection: h11.Connection
     ) -> _Answer | _Flow | None:
-        """What the request that arrives deserves: None where none came."""
+        """The answer to the request that arrives, None where none came."""
         try:
             while (event := connection.next_event()) is h11.NEED_DATA:
                 connection.receive_data(await reader.read(_PIECE))
@@ -403,7 +403,7 @@ def _port_taken(port: int, error: OSError) -> UsageError:
 
 
 def holder_command(port: int, platform: str) -> str:
-    """What a person types to see which program listens on `port`."""
+    """The command that shows a person which program listens on `port`."""
     if platform == "win32":
         return f"netstat -ano | findstr :{port}"
     if platform == "darwin":

@@ -1,10 +1,10 @@
 """Does a conversation's HTTP requests: bounded, with none of the person's own headers.
 
 These go to authorization servers and metadata documents, which are other origins than the MCP
-server's (promise S2): only the probe of that server itself carries these headers, the client
-certificate is for it alone, the proxy is chosen for each, and where they lead is judged by
-`border`. Redirects are followed for GET within the origin only. The one place of this folder that
-sends a request. Must not know what it is for.
+server's (promise S2). So only the probe of that server itself carries these headers and shows the
+client certificate. The proxy is chosen for each request, and `border` judges where it leads.
+Redirects are followed for GET within the origin only. The one place of this folder that sends a
+request. Must not know what it is for.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ from mcp_remote_py.net.mapping import explain
 from mcp_remote_py.oauth.dpop import prove
 from mcp_remote_py.oauth.steps import MAX_BODY_BYTES, Fetch, HttpRequest, HttpResponse
 from mcp_remote_py.randomness import RandomBytes
-from mcp_remote_py.redact import Secret, mask_url, remember, remember_briefly
+from mcp_remote_py.redact import mask_url, remember, remember_briefly
 from mcp_remote_py.settings.headers import Header
-from mcp_remote_py.settings.http_proxy import secrets_of_proxy
+from mcp_remote_py.settings.http_proxy import HttpProxy
 from mcp_remote_py.settings.network import (
     FETCH_TIMEOUT,
     POST_TIMEOUT,
@@ -58,6 +58,7 @@ from mcp_remote_py.signin.border import (
 from mcp_remote_py.signin.sockets import AsyncioBackend, begin_body
 from mcp_remote_py.tls import build_tls_context
 from mcp_remote_py.url import InvalidUrl, ServerUrl, parse_origin
+from mcp_remote_py.versions import NEWEST_HANDSHAKE
 
 if "httpx" not in sys.modules:
     # httpx imports its command line where click and rich happen to be installed: 0.16 s.
@@ -70,19 +71,21 @@ _NOTHING_SAID = SignInTimeouts()
 
 MAX_METADATA_REDIRECTS = 3
 
+_TELL_OPERATOR = "Tell whoever runs the server."
+
 _NO_COOKIES = DefaultCookiePolicy(allowed_domains=())
 """Cookies are for the MCP server's own messages; httpx would keep any number, for all ports."""
 
 PROBE = (
-    b'{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25",'
+    b'{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"%b",'
     b'"capabilities":{},"clientInfo":{"name":"mcp-remote-py","version":"1"}}}'
-)
+) % NEWEST_HANDSHAKE.encode()
 
 
 class _Way(NamedTuple):
-    """How a request goes out; those of one way share their connections."""
+    """A way for requests to go out; those of one way share their connections."""
 
-    proxy: Secret | None
+    proxy: HttpProxy | None
     certified: bool
     """Whether the client certificate is shown."""
     judged: bool
@@ -103,7 +106,7 @@ class Fetcher:
         server: ServerUrl,
         border: Border,
         build_tls: Callable[[bool], ssl.SSLContext],
-        choose_proxy: Callable[[ServerUrl], Secret | None],
+        choose_proxy: Callable[[ServerUrl], HttpProxy | None],
         now: Callable[[], float],
         random_bytes: RandomBytes,
         fetch_timeout: float = FETCH_TIMEOUT,
@@ -157,7 +160,9 @@ class Fetcher:
                 return response
             url = target
         where = mask_url(request.url)
-        raise Unusable(f"{where} redirects more than {MAX_METADATA_REDIRECTS} times.")
+        raise Unusable(
+            f"{where} redirects more than {MAX_METADATA_REDIRECTS} times.", hint=_TELL_OPERATOR
+        )
 
     async def _once(self, request: HttpRequest, limits: RequestLimits) -> HttpResponse:
         where = mask_url(request.url)
@@ -236,7 +241,9 @@ class Fetcher:
         try:
             place = parse_origin(url)
         except InvalidUrl as error:
-            raise Unusable(f"{mask_url(url)} cannot be used: {error.cause}") from None
+            raise Unusable(
+                f"{mask_url(url)} cannot be used: {error.cause}", hint=_TELL_OPERATOR
+            ) from None
         proxy = self._choose_proxy(place)
         if proxy is not None:
             await self.border.check(url)
@@ -255,7 +262,7 @@ class Fetcher:
                 "user-agent": f"mcp-remote-py/{__version__}",
                 "accept": "application/json",
                 "accept-encoding": "identity",
-                "mcp-protocol-version": "2025-11-25",
+                "mcp-protocol-version": NEWEST_HANDSHAKE,
             },
         )
         return client
@@ -268,13 +275,13 @@ class Fetcher:
             return httpcore.AsyncConnectionPool(
                 tls, keepalive_expiry=KEEPALIVE_EXPIRY, network_backend=network
             )
-        remember(secrets_of_proxy(way.proxy))
-        proxy = httpx.Proxy(way.proxy.reveal())
+        proxy = way.proxy
+        remember(proxy.secrets)
         return httpcore.AsyncHTTPProxy(
-            proxy_url=str(proxy.url),
-            proxy_auth=proxy.raw_auth,
+            proxy_url=proxy.address,
+            proxy_auth=proxy.credentials,
             ssl_context=tls,
-            proxy_ssl_context=self._build_tls(False) if proxy.url.scheme == "https" else None,
+            proxy_ssl_context=self._build_tls(False) if proxy.scheme == "https" else None,
             keepalive_expiry=KEEPALIVE_EXPIRY,
             network_backend=AsyncioBackend(ipv4=self._ipv4),
         )
@@ -419,14 +426,14 @@ _FAULTS: tuple[tuple[type[Exception], type[Fault]], ...] = (
     (httpx.ConnectError, NotConnected),
     (httpx.RemoteProtocolError, IllegalAnswer),
 )
-"""What httpx's errors are, by the words of `net`; the first that fits. All others are `Broken`."""
+"""Faults of `net` for httpx's errors; the first that fits counts. All others are `Broken`."""
 
 
 def map_error(error: Exception, where: str) -> ExchangeError:
     """One of ours for one of httpx's, in the words that a relay has for it."""
     reason = str(error).rstrip(".") or type(error).__name__
     if isinstance(error, (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.DecodingError)):
-        return Unusable(f"{where} cannot be used: {reason}.")
+        return Unusable(f"{where} cannot be used: {reason}.", hint=_TELL_OPERATOR)
     kind = next((ours for theirs, ours in _FAULTS if isinstance(error, theirs)), Broken)
     fault = kind(reason)
     fault.__cause__ = error

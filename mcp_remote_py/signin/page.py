@@ -76,7 +76,7 @@ CONTENT_SECURITY_POLICY = (
 
 
 class Outcome(Enum):
-    """How the browser's part of a sign-in ended."""
+    """The end of the browser's part of a sign-in."""
 
     DONE = "done"
     DECLINED = "declined"

@@ -1,9 +1,8 @@
 """One conversation being played: does each step with the ports; its locks end with it.
 
-Locks are taken within this process first, then from the kernel, and are given back at the latest
-when their conversation ends; but for `Lock.UNSAVED`, which is kept as long as there is something
-that is not stored. Must not know any rule of an RFC, nor when to ask whom: those are the flows' and
-the policy's.
+Locks are taken within this process first, then from the kernel. They are given back when their
+conversation ends, or before; `Lock.UNSAVED` alone is kept until all is stored. Must not know any
+rule of an RFC, nor when to ask whom: those are the flows' and the policy's.
 """
 
 from __future__ import annotations
@@ -58,7 +57,7 @@ T = TypeVar("T")
 
 
 class Stage:
-    """What all performances of one process share.
+    """The state that all performances of one process share.
 
     Attributes:
         renewals: how many are under way in this process.
@@ -86,7 +85,7 @@ class Stage:
         self._news = asyncio.Event()
 
     def tell_news(self) -> None:
-        """A conversation has ended: those that wait look at what there is now."""
+        """Wakes those that wait: a conversation has ended."""
         news, self._news = self._news, asyncio.Event()
         news.set()
 
@@ -101,7 +100,7 @@ class Stage:
             pause.cancel()
 
     async def give_kept_lock_back(self) -> None:
-        """Where it was kept for something that is stored by now."""
+        """Gives `kept_lock` back if all is stored by now."""
         if self.kept_lock is not None and not self.lifecycle.is_unsaved:
             stack, self.kept_lock = self.kept_lock, None
             await stack.aclose()
@@ -192,7 +191,7 @@ class Performance:
                 return await self._renew(step.credential)
 
     def _do_on_disk(self, step: AnyStep) -> object:
-        """What may take its time: a disk, or a person who unlocks a keyring."""
+        """Does a step that may block: on a disk, or on a person who unlocks a keyring."""
         stage, records = self._stage, self._ports.records
         store, session = stage.store, stage.session
         match step:
@@ -242,7 +241,7 @@ class Performance:
                 store.reserve(session)
 
     def _follow(self, pending: PendingAuthorization | None) -> None:
-        """From one look to the next, what the other process asks is what we wait for."""
+        """Notes, until the next look, that another process waits for the person to answer this."""
         if self._followed is not None:
             self._stage.asking.end(self._followed)
         if pending is not None:
@@ -273,7 +272,7 @@ class Performance:
             await held[0].aclose()
 
     async def _give_back(self) -> None:
-        """What was reserved and not used; under the lock it was reserved under."""
+        """Gives back the space that was reserved and not used, under the same lock."""
         if self._reserved:
             await asyncio.to_thread(self._stage.store.release, self._stage.session)
         self._reserved = False
@@ -303,7 +302,6 @@ def _load(store: Store, session: str) -> Credential | None:
 
 
 def _remember_tokens(credential: Credential) -> Credential:
-    """They become known to the last line of defence before they are used."""
-    secrets = (credential.access_token, credential.refresh_token, credential.id_token)
-    remember(secret for secret in secrets if secret is not None)
+    """Tells `redact` of the tokens before they are used."""
+    remember(credential.tokens)
     return credential

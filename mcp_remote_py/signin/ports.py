@@ -1,4 +1,4 @@
-"""What signing in is done with, as interfaces: the world as arguments. Must not know any of it."""
+"""The world that signing in needs, as interfaces. Must not know any implementation."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol
 from mcp_remote_py.credentials.lock import Held
 from mcp_remote_py.oauth.budget import SignInBudget
 from mcp_remote_py.oauth.steps import Callback, Credential, Fetch, HttpResponse, Lock
-from mcp_remote_py.randomness import RandomBytes
+from mcp_remote_py.randomness import Random, RandomBytes
 from mcp_remote_py.redact import Secret
 from mcp_remote_py.signin.page import Outcome
 
@@ -39,10 +39,10 @@ class Listener(Protocol):
 
 
 class Records(Protocol):
-    """What is shared by all processes of a session and is not a secret."""
+    """The state that all processes of a session share, as far as it is not secret."""
 
     def look(self) -> tuple[SignInBudget, str, str, float | None]:
-        """What is known now.
+        """The state as it is now.
 
         The budget; cause and hint of the sign-in that failed last; `obtained_at` of the credential
         that was published last, None where there is none.
@@ -67,7 +67,7 @@ class Records(Protocol):
         ...
 
     def publish(self, credential: Credential | None, error: str, hint: str) -> None:
-        """For `status`: who is signed in, or why nobody is."""
+        """Writes down for `status` who is signed in, or why nobody is."""
         ...
 
     def delete(self) -> None:
@@ -76,7 +76,7 @@ class Records(Protocol):
 
 
 class Ports(NamedTuple):
-    """The world as arguments: what the agent does things with."""
+    """The world as arguments: all that the agent acts by."""
 
     fetch: Callable[[Fetch], Awaitable[HttpResponse]]
     listen: Callable[[str], Awaitable[Listener]]
@@ -91,8 +91,7 @@ class Ports(NamedTuple):
     """Seconds since the epoch: expiry outlives this process."""
     sleep: Callable[[float], Coroutine[Any, Any, None]]
     random_bytes: RandomBytes
-    random: Callable[[], float]
-    """Uniform in [0, 1)."""
+    random: Random
     report: Callable[[str], None]
     """Tells the person one sentence, on stderr."""
     renew: Callable[[Held], Awaitable[Credential]] | None = None

@@ -1,11 +1,11 @@
 """Renews in a process of its own, so that the answer is not lost when we are killed.
 
-Servers that rotate refresh tokens give each answer once, and hosts kill what they have started,
-often within its first second, when tokens of yesterday are renewed (L4, field note 3): between
-the server's deed and our write, that would cost the person a sign-in. The child holds the lock
-with us, stores what it gets, and is gone; whoever is killed, the next process finds the token.
-It is given what it needs on its stdin, the key included, and never touches a keyring. Must not
-know when a token is to be renewed.
+Servers that rotate refresh tokens give each answer once. Hosts kill what they have started, often
+within its first second, which is when tokens of yesterday are renewed (L4, field note 3). A kill
+between the server's answer and our write would cost the person a sign-in. So a child holds the lock
+with us and stores what it gets: whoever is killed, the next process finds the token. The child is
+given all it needs on its stdin, the key included, and never touches a keyring. Must not know when a
+token is to be renewed.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ from mcp_remote_py.oauth.steps import (
 from mcp_remote_py.redact import Secret
 from mcp_remote_py.settings.commands import LoginSettings
 from mcp_remote_py.settings.network import POST_TIMEOUT, Network
-from mcp_remote_py.settings.sign_in import SignInSettings, Unattended
+from mcp_remote_py.settings.sign_in import SignInSettings
+from mcp_remote_py.settings.unattended import Unattended
 from mcp_remote_py.signin.border import origins_of
 from mcp_remote_py.signin.driver import drive, read_secret
 from mcp_remote_py.signin.fetch import build_fetcher
@@ -54,7 +55,7 @@ MODULE = "mcp_remote_py.signin.refresh_process"
 
 
 class RefreshJob(msgspec.Struct):
-    """What the child is told, on its stdin; secrets are in the pipe and nowhere else."""
+    """The order to the child, on its stdin; secrets are in the pipe and nowhere else."""
 
     folder: str
     session: str
@@ -62,15 +63,14 @@ class RefreshJob(msgspec.Struct):
     key: str
     """Base64."""
     send_resource: bool
-    static_client: str | None
+    static_client: Secret | None
     trusted_issuers: tuple[str, ...]
     token_endpoint: str
-    unattended: dict[str, str] | None
-    """The members of `settings.Unattended`."""
+    unattended: Unattended | None
     server: str
     """The MCP server's URL."""
     server_address: str
-    """Where it was connected to last, "" where it was not."""
+    """The address it was connected to last, "" where it was not."""
     network: Network
 
     @property
@@ -79,28 +79,18 @@ class RefreshJob(msgspec.Struct):
         return START_PATIENCE + 2 * self.network.sign_in_timeouts.limit(POST_TIMEOUT).whole
 
     def read_settings(self) -> SignInSettings:
-        """What of a person's settings a renewal asks for."""
+        """The settings of a sign-in, as far as a renewal asks for them."""
         return SignInSettings(
             send_resource=self.send_resource,
-            static_client=None if self.static_client is None else Secret(self.static_client),
+            static_client=self.static_client,
             trusted_issuers=self.trusted_issuers,
             token_endpoint=self.token_endpoint,
-            unattended=self._read_unattended(),
-        )
-
-    def _read_unattended(self) -> Unattended | None:
-        """How to sign in without a person, None where a person signs in."""
-        if self.unattended is None:
-            return None
-        key = self.unattended["private_key"]
-        return Unattended(
-            Secret(key) if key else None,
-            **{name: value for name, value in self.unattended.items() if name != "private_key"},
+            unattended=self.unattended,
         )
 
 
 class RefreshResult(msgspec.Struct):
-    """What came of it, on its stdout: the new tokens, or an error without secrets.
+    """The answer of the child, on its stdout: the new tokens, or an error without secrets.
 
     They come back also where they could not be stored: they are to be had once.
     """
@@ -148,34 +138,26 @@ def describe_job(
     settings: LoginSettings,
     server_address: str,
 ) -> RefreshJob:
-    """What a renewal of this session needs. May block: it asks for the key.
+    """The job for a renewal of this session. May block: it asks for the key.
 
     Raises:
         StoreError: the key cannot be had.
     """
     name, key = store.keys.for_sealing()
-    client = settings.sign_in.static_client
     return RefreshJob(
         folder=str(store.directory),
         session=session,
         key_name=name,
         key=base64.b64encode(key).decode("ascii"),
         send_resource=settings.sign_in.send_resource,
-        static_client=None if client is None else client.reveal(),
+        static_client=settings.sign_in.static_client,
         trusted_issuers=settings.sign_in.trusted_issuers,
         token_endpoint=settings.sign_in.token_endpoint,
-        unattended=_write_unattended(settings.sign_in.unattended),
+        unattended=settings.sign_in.unattended,
         server=str(settings.server),
         server_address=server_address,
         network=settings.network,
     )
-
-
-def _write_unattended(how: Unattended | None) -> dict[str, str] | None:
-    if how is None:
-        return None
-    key = "" if how.private_key is None else how.private_key.reveal()
-    return {**msgspec.structs.asdict(how), "private_key": key}
 
 
 async def renew_in_child(job: RefreshJob, lock: int, report: Callable[[str], None]) -> Credential:
@@ -202,7 +184,7 @@ async def renew_in_child(job: RefreshJob, lock: int, report: Callable[[str], Non
 
 
 def run_child(job: bytes, lock: int, patience: float) -> bytes:
-    """What a child says that is over.
+    """Starts a child, and returns what it has written when it has ended.
 
     In a thread: asyncio kills the children of a loop that ends, the very thing to be avoided.
     """

@@ -1,6 +1,6 @@
 """The connections of `net` for httpx: httpcore's `AsyncNetworkBackend`.
 
-httpcore's own backend looks names up itself, and has no bounds on a head. Of HTTP this knows that
+httpcore's own backend looks names up itself, and does not bound a head. Of HTTP this knows that
 an answer has a head and a body. Must not know the rule.
 """
 

@@ -1,4 +1,4 @@
-"""Which transport does this server speak? A loop over strategies, decided by the first message.
+"""Finds out which transport the server speaks: a loop over strategies, by the first message.
 
 The host's own first message is the probe (MCP 2025-11-25, "Backwards Compatibility"): a status
 that says "not here, not like this" moves on to the next transport; a 401, 403, 429, 5xx or a
@@ -23,7 +23,7 @@ from mcp_remote_py.retry import may_have_effect
 OnAccepted = Callable[[], None]
 
 NOT_HERE_STATUS = MISMATCH_STATUS - {200, 400}
-"""What says that no such message is taken at this address, so that none was executed."""
+"""Errors that say that this address does not take such messages, so that none was executed."""
 
 
 class Candidate(NamedTuple):

@@ -23,7 +23,7 @@ from mcp_remote_py.net.http1 import ResponseReader
 from mcp_remote_py.net.lanes import Lanes
 from mcp_remote_py.net.mapping import explain
 from mcp_remote_py.oauth.credential_refusal import find_refusal, is_accepted, wants_nonce
-from mcp_remote_py.redact import Secret, mask_url, scrub_known_in_steps
+from mcp_remote_py.redact import mask_url, scrub_known_in_steps
 from mcp_remote_py.retry import may_have_effect
 from mcp_remote_py.settings.commands import ProxySettings
 from mcp_remote_py.tls import build_tls_context
@@ -40,6 +40,7 @@ from mcp_remote_py.transports.response import EVIDENCE_TIMEOUT, Response
 from mcp_remote_py.url import ServerUrl
 
 if TYPE_CHECKING:
+    from mcp_remote_py.settings.http_proxy import HttpProxy
     from mcp_remote_py.transports.cookies import Cookies
 
 MAX_ATTEMPTS = 4
@@ -63,7 +64,7 @@ class HttpClient:
         authorizer: Authorizer | None = None,
         intake: Intake | None = None,
         on_connected: Callable[[str], None] | None = None,
-        choose_proxy: Callable[[ServerUrl], Secret | None] | None = None,
+        choose_proxy: Callable[[ServerUrl], HttpProxy | None] | None = None,
     ) -> None:
         self._settings = settings
         self._intake = intake or Intake(settings.max_message_size)
@@ -223,7 +224,7 @@ class HttpClient:
         )
 
     async def scrub(self, response: Response, evidence: bytes) -> bytes:
-        """What a server said in `response`, for an error text: without any secret of ours."""
+        """The body of `response` for an error text, without any secret of ours."""
         text = evidence.decode("utf-8", "surrogateescape")
         scrubbed = await response.work_at(scrub_known_in_steps(text))
         return evidence if scrubbed is text else scrubbed.encode("utf-8", "surrogateescape")

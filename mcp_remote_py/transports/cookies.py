@@ -24,7 +24,7 @@ _Key = tuple[str, str, str]
 
 
 class _Response:
-    """As much of a response as a jar looks at."""
+    """A response, as far as a jar looks at it."""
 
     def __init__(self, set_cookie: list[str]) -> None:
         self._headers = email.message.Message()
@@ -83,5 +83,5 @@ def _size_of(cookie: http.cookiejar.Cookie) -> int:
 
 
 def _address(url: str) -> urllib.request.Request:
-    """As much of a request as a jar looks at; nothing is opened with it."""
+    """A request, as far as a jar looks at it; nothing is opened with it."""
     return urllib.request.Request(url)  # noqa: S310 - see above

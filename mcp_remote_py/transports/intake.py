@@ -1,4 +1,4 @@
-"""How much of what servers say is held at once, and for how long the event loop works at it.
+"""Bounds how much of what servers say is held at once, and how long the event loop works at it.
 
 One budget for all answers in flight, from the wire until the host has taken them: one message may
 always grow to the limit, and beside it others share a little more; whoever finds no room waits, and
@@ -21,7 +21,7 @@ TURN = 0.005
 """Seconds of work in one turn of the loop; signals, stdin and other answers come between two."""
 
 CREDIT_BYTES = 64 * 1024
-"""Work, in bytes, that needs no look at the clock."""
+"""Work, in bytes, that is done without a look at the clock."""
 
 PIECE_COST = 1024
 """Bytes whose handling costs as much as the fixed part of a piece or event."""
@@ -124,7 +124,7 @@ class Intake:
 
 
 class Share:
-    """What one answer holds.
+    """The share of one answer.
 
     Attributes:
         held: bytes.
@@ -154,7 +154,7 @@ class Share:
             await self._intake.admit(self, size)
 
     def complete(self) -> None:
-        """What is held is all."""
+        """Notes that nothing more will be held."""
         self.claim = self.held
         if self.held > FREE_BYTES:
             self._intake.settle(self)

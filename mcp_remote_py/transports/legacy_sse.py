@@ -231,7 +231,7 @@ class LegacySseChannel:
         try:
             target = urljoin(str(base), name)
             endpoint = parse_url(target)
-        except (InvalidUrl, ValueError) as error:  # brackets that hold no IPv6 address
+        except (InvalidUrl, ValueError) as error:  # brackets without an IPv6 address
             raise Unusable(
                 f"The server names an endpoint that is not a URL, {mask_url(name)}: {error}"
             ) from error
@@ -254,7 +254,7 @@ class LegacySseChannel:
         """See `ServerChannel.start_listening`: the one stream is open already."""
 
     def set_protocol_version(self, version: str) -> None:
-        """See `ServerChannel.set_protocol_version`: this transport has no such metadata."""
+        """See `ServerChannel.set_protocol_version`: this transport does not carry such metadata."""
 
     async def renew(self) -> None:
         """See `ServerChannel.renew`."""

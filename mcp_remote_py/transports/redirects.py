@@ -1,4 +1,4 @@
-"""Where a redirect leads, and whether the request may follow it.
+"""Finds where a redirect leads, and whether the request may follow it.
 
 Within the origin only, and from http to https of the same host, at its port or at 443: every header
 may be a credential (promise S2, field note 24). Pure. Must not know what the request says or
@@ -29,7 +29,7 @@ def find_redirect(status: int, headers: Mapping[bytes, bytes]) -> str | None:
 
 
 def follow(url: ServerUrl, method: bytes, status: int, location: str, count: int) -> ServerUrl:
-    """Where to send the request that `url` redirects to `location`, for the `count`th time.
+    """The URL to send the request to that `url` redirects to `location`, for the `count`th time.
 
     Raises:
         Unusable: it must not be sent there.
@@ -37,7 +37,7 @@ def follow(url: ServerUrl, method: bytes, status: int, location: str, count: int
     what = f"The server redirects (HTTP {status}) to"
     try:
         target = urljoin(str(url), location)
-    except ValueError:  # brackets that hold no IPv6 address
+    except ValueError:  # brackets without an IPv6 address
         raise Unusable(f"{what} a place that is not a URL: {_quote(location)}.") from None
     where = _quote(target)
     if status == 303 and method != b"GET":

@@ -1,4 +1,4 @@
-"""What an HTTP answer means that is not an MCP answer: cause, evidence, next step, and its class.
+"""Makes an error of an HTTP answer that is not an MCP answer: cause, evidence, next step, class.
 
 Pure. The class decides what the relay may do (see `errors`), the words are the person's. And which
 refusal is an answer all the same: one whose body carries the request's own id. Must not know which
@@ -48,7 +48,7 @@ def _read_wait(headers: Mapping[bytes, bytes], now: float) -> float | None:
 
 
 class Said(NamedTuple):
-    """What a body says to a request: the answer that carries its id, or the line it stands for."""
+    """The words of a body to a request: the answer with its id, or the line it stands for."""
 
     answer: Message | None = None
     line: bytes | None = None
@@ -69,7 +69,7 @@ def _read_said(body: bytes, content_type: str, request: Message | None) -> Said:
 
 
 def choose_said(responses: Sequence[Message], request: Message) -> Said:
-    """What those that are in one body say to `request`."""
+    """The words of the messages in one body to `request`."""
     for response in responses:
         if response.key == request.key:
             return Said(response, response.raw)

@@ -203,7 +203,7 @@ class Response:
 
 
 _LINES_COST = 4
-"""How much more a byte costs that may be a line than one that is only kept."""
+"""Cost of a byte that may be a line, in bytes that are only kept."""
 
 _DENSE_COST = 16
 """The same where there are many lines: two slices of 2 ms between two looks at the clock."""

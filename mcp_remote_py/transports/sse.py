@@ -23,7 +23,7 @@ MAX_RETRY = 3600.0
 """Seconds; a server that asks for more, or for a number no timer takes, is asked again then."""
 
 MAX_FIELD_BYTES = 64 * 1024
-"""Of a line that is no `data`; a longer one is ignored, as an unknown field is."""
+"""Of a line other than `data`; a longer one is ignored, as an unknown field is."""
 
 
 class Event(NamedTuple):
@@ -41,7 +41,7 @@ class Event(NamedTuple):
 
 
 class _Line(enum.Enum):
-    """What is known of the line whose end has not come yet."""
+    """The state of the line whose end has not come yet."""
 
     BEGUN = "its beginning is kept"
     DATA = "its value goes to the data"

@@ -25,7 +25,7 @@ UNWRITTEN_BYTES = 1024 * 1024
 whole until its last byte is written: that long it is in memory."""
 
 PIPE_BYTES = 1024 * 1024
-"""What a pipe is asked to hold when a large message meets a full one; Linux's usual limit."""
+"""Bytes that a pipe is asked to hold when a large message meets a full one; Linux's usual limit."""
 
 MAX_WRITES = 16
 """Of one line in one turn of the loop, each of what the pipe takes at once: a host that reads as
@@ -106,7 +106,7 @@ def _widen_pipe(descriptor: int) -> None:
 
 
 def set_non_blocking(descriptor: int) -> None:
-    """Not on Windows, where pipes have no such mode and threads serve them."""
+    """Not on Windows, where pipes do not have such a mode and threads serve them."""
     if sys.platform != "win32":
         os.set_blocking(descriptor, False)
 
@@ -264,7 +264,7 @@ class NonBlockingWriter:
 
 
 def _with_end(pieces: Sequence[Piece]) -> list[memoryview]:
-    """What to write of a line: its short pieces together, and no copy of a long one."""
+    """The pieces of a line to write: its short ones together, and long ones without a copy."""
     views: list[memoryview] = []
     short: list[memoryview] = []
     size = 0

@@ -493,7 +493,7 @@ def test_a_server_without_an_answer_is_told_of() -> None:
 
 
 @pytest.mark.promise("E2")
-def test_what_the_server_has_no_use_for_it_does_not_get() -> None:
+def test_what_the_server_cannot_use_it_does_not_get() -> None:
     async def play(stage: Scene) -> None:
         stage.server.always("", be_modern)
         await stage.shake_hands()

@@ -92,7 +92,7 @@ def test_where_nothing_is_named_every_server_is_meant() -> None:
     assert parse(command=STATUS) == Arguments({})
     assert parse("--all", command=LOGOUT) == Arguments({"--all": [""]})
     for command in (PROXY, LOGIN, LOGOUT):
-        with pytest.raises(UsageError, match="No server URL is given"):
+        with pytest.raises(UsageError, match="The server URL is missing"):
             parse(command=command)
 
 

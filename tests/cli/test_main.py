@@ -20,16 +20,16 @@ from mcp_remote_py.errors import McpRemoteError, UsageError
 from mcp_remote_py.redact import Secret, remember
 from mcp_remote_py.settings.commands import (
     LoginSettings,
-    LogoutSettings,
     LogSettings,
     ProxySettings,
-    StatusSettings,
     ToolRules,
     TransportStrategy,
 )
 from mcp_remote_py.settings.headers import Header, HeaderFile
+from mcp_remote_py.settings.http_proxy import HttpProxy
 from mcp_remote_py.settings.network import Network, SignInTimeouts, Timeouts, Tls
 from mcp_remote_py.settings.sign_in import SignInSettings
+from mcp_remote_py.settings.stored import LogoutSettings, SessionPattern, StatusSettings
 from mcp_remote_py.settings.urls import parse_server_url
 
 URL = "https://example.com/mcp"
@@ -157,7 +157,7 @@ class TestSettings:
             False,
         )
         assert settings.network.tls == Tls((str(pem),), str(pem), str(pem))
-        assert settings.network.proxy_for(settings.server) == Secret("http://p:1")
+        assert settings.network.proxy_for(settings.server) == HttpProxy("http", "p", 1)
         assert settings.log == LogSettings("DEBUG", str(tmp_path / "log"))
         assert settings.max_message_size == 1024**2
 
@@ -343,7 +343,7 @@ class TestSignIn:
         assert login.network == relay.network
 
     @pytest.mark.promise("S2")
-    def test_command_that_is_told_has_no_secret(self) -> None:
+    def test_command_that_is_told_does_not_contain_a_secret(self) -> None:
         told = settings_of(
             *(URL, "--header", "X-Key: canary-1", "--header", "X-Other:canary-2"),
             *("--header-command", "print canary-3", "--browser", "open canary-4"),
@@ -416,22 +416,22 @@ class TestSignIn:
             ),
             (
                 ["login", URL, "--token-store", "memory"],
-                "--token-store memory keeps nothing once login is over. Leave it out, or give "
+                "With --token-store memory, nothing is left when login ends. Leave it out, or give "
                 "file.",
             ),
             (
                 ["logout", "--all", "--token-store", "memory"],
-                "--token-store memory keeps nothing once logout is over. Leave it out, or give "
-                "file.",
+                "With --token-store memory, nothing is left when logout ends. Leave it out, or "
+                "give file.",
             ),
             (
                 ["login"],
-                "No server URL is given. "
+                "The server URL is missing. "
                 "Usage: mcp-remote-py login https://example.com/mcp [options]",
             ),
             (
                 ["logout", "--silent"],
-                "No server URL is given. "
+                "The server URL is missing. "
                 "Usage: mcp-remote-py logout https://example.com/mcp [options]",
             ),
             (
@@ -527,12 +527,9 @@ class TestCommands:
             "--resource", "urn:x", "--silent", environment={"B": "b"},
         )  # fmt: skip
         assert (run.command, run.status, run.stdout) == ("status", 3, "status speaks\n")
+        server = parse_server_url("http://internal/mcp?a=b", allow_http=True)
         assert run.started_with == StatusSettings(
-            parse_server_url("http://internal/mcp?a=b", allow_http=True),
-            "work",
-            "urn:x",
-            json=True,
-            log=LogSettings(""),
+            SessionPattern(server, "urn:x", "work"), LogSettings(""), json=True
         )
         assert run.environment == {"B": "b"}
         assert Run("status").started_with == StatusSettings()
@@ -547,12 +544,11 @@ class TestCommands:
             "--enable-proxy",
         )  # fmt: skip
         assert (run.command, run.stderr) == ("logout", "")
+        server = parse_server_url("http://internal/mcp", allow_http=True)
         assert run.started_with == LogoutSettings(
-            parse_server_url("http://internal/mcp", allow_http=True),
-            "work",
-            "urn:x",
-            "file",
-            Network(
+            SessionPattern(server, "urn:x", "work"),
+            token_store="file",
+            network=Network(
                 Timeouts(connect=1.0),
                 SignInTimeouts(connect=1.0),
                 Tls((str(pem),)),
@@ -560,7 +556,13 @@ class TestCommands:
                 allow_private_network=True,
             ),
         )
-        assert Run("logout", "--all").started_with == LogoutSettings(None)
+        assert Run("logout", "--all").started_with == LogoutSettings()
+
+    def test_logout_means_the_default_profile_of_a_server_and_all_of_every_server(self) -> None:
+        for words, profile in ((["http://internal/mcp"], ""), (["--all"], None)):
+            settings = Run("logout", *words).started_with
+            assert isinstance(settings, LogoutSettings)
+            assert settings.sessions.profile == profile
 
     def test_debug_names_every_server_where_none_is_named(self) -> None:
         assert Run("logout", "--all", "--debug").stderr.endswith(", for every server\n")
@@ -613,14 +615,17 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("argv", "sentence"),
         [
-            ([], "No server URL is given. Usage: mcp-remote-py https://example.com/mcp [options]"),
+            (
+                [],
+                "The server URL is missing. Usage: mcp-remote-py https://example.com/mcp [options]",
+            ),
             (
                 ["--ipv4"],
-                "No server URL is given. Usage: mcp-remote-py https://example.com/mcp [options]",
+                "The server URL is missing. Usage: mcp-remote-py https://example.com/mcp [options]",
             ),
             (
                 ["example.com"],
-                "The server URL has no scheme. Write it in full, for example "
+                "The server URL does not begin with a scheme. Write it in full, for example "
                 "https://example.com/mcp.",
             ),
             (
@@ -655,17 +660,20 @@ class TestRefusals:
             ),
             (
                 [URL, "-HUNTER22"],
-                "There is an unknown option. mcp-remote-py --help lists the options.",
+                "An option is unknown. mcp-remote-py --help lists the options.",
             ),
             (
                 [URL, "--header", "A: hunter22", "--frobnicate", "hunter22"],
                 "Unknown option --frobnicate. mcp-remote-py --help lists the options.",
             ),
-            ([URL, "--header", "hunter22"], 'A header has no colon. Write it as "Name: value".'),
+            (
+                [URL, "--header", "hunter22"],
+                'A header does not contain a colon. Write it as "Name: value".',
+            ),
             (
                 [URL, "--header", "A:"],
-                "The header A has no value. If the value comes from a variable, set it; else "
-                'use "Authorization:${AUTH_HEADER}" in "args", and AUTH_HEADER in "env".',
+                "The value of the header A is empty. If the value comes from a variable, set it; "
+                'else use "Authorization:${AUTH_HEADER}" in "args", and AUTH_HEADER in "env".',
             ),
             (
                 [URL, "--header", "Authorization: Bearer ${TOKEN}"],
@@ -709,7 +717,7 @@ class TestRefusals:
             (
                 [URL, "--ping-interval", "0"],
                 "--ping-interval takes a number of seconds above 0. For example 60. Leave it out "
-                "to send no pings.",
+                "if you do not want pings.",
             ),
             (
                 [URL, "--max-message-size", "much"],
@@ -778,7 +786,8 @@ class TestRefusals:
         path = tmp_path / "h"
         path.write_text("A: b\nhunter22\n")
         assert refusal_of(URL, "--header-file", str(path)) == (
-            f'--header-file {path}, line 2: A header has no colon. Write it as "Name: value".'
+            f"--header-file {path}, line 2: A header does not contain a colon. "
+            'Write it as "Name: value".'
         )
 
     @pytest.mark.promise("S4")

@@ -15,7 +15,7 @@ import pytest
 from mcp_remote_py.cli.main import main
 from mcp_remote_py.redact import Secret
 from mcp_remote_py.settings.commands import ProxySettings
-from mcp_remote_py.settings.sign_in import Unattended
+from mcp_remote_py.settings.unattended import ClientKey, IdentityProvider, Unattended, WorkloadJwt
 
 URL = "https://mcp.example.com/mcp"
 INFO = ["--static-oauth-client-info", json.dumps({"client_id": "agent"})]
@@ -68,31 +68,27 @@ def test_a_client_with_a_secret() -> None:
 def test_a_client_with_a_key(key: str) -> None:
     options = ("--client-credentials", *INFO, "--private-key", key, "--signing-alg", "RS256")
     settings = sign_in_of(*options)
-    assert settings.sign_in.unattended == Unattended(
-        private_key=Secret(PEM.strip()), signing_algorithm="RS256"
-    )
+    assert settings.sign_in.unattended == Unattended(key=ClientKey(Secret(PEM.strip()), "RS256"))
     assert Secret(PEM.strip()) in settings.secrets
 
 
 def test_a_workload_with_a_jwt_needs_no_client() -> None:
     settings = sign_in_of("--jwt-bearer", "/run/jwt").sign_in
-    assert settings.unattended == Unattended(assertion_file="/run/jwt")
+    assert settings.unattended == Unattended(WorkloadJwt("/run/jwt"))
     assert settings.profile == "jwt-bearer"
 
 
 def test_a_company_with_a_provider() -> None:
     options = ("--idp-token-endpoint", IDP, "--idp-client-id", "desktop")
     settings = sign_in_of(*options, "--idp-id-token", "/run/id_token", *INFO).sign_in
-    assert settings.unattended == Unattended(
-        idp_token_endpoint=IDP, idp_client_id="desktop", id_token_file="/run/id_token"
-    )
+    assert settings.unattended == Unattended(IdentityProvider(IDP, "desktop", "/run/id_token"))
     assert settings.profile == "enterprise"
 
 
 def test_a_workload_may_be_a_client_that_proves_itself_by_its_key(key: str) -> None:
     options = ("--jwt-bearer", "/run/jwt", *INFO, "--private-key", key)
     how = sign_in_of(*options, "--token-endpoint", IDP).sign_in.unattended
-    assert how == Unattended(private_key=Secret(PEM.strip()), assertion_file="/run/jwt")
+    assert how == Unattended(WorkloadJwt("/run/jwt"), ClientKey(Secret(PEM.strip())))
 
 
 def test_a_name_of_the_persons_own_stays() -> None:

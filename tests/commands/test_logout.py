@@ -18,8 +18,9 @@ from mcp_remote_py.credentials.session_files import SessionFile, list_records, s
 from mcp_remote_py.errors import McpRemoteError, StoreError
 from mcp_remote_py.oauth.steps import Credential
 from mcp_remote_py.session_id import SessionId
-from mcp_remote_py.settings.commands import LoginSettings, LogoutSettings
+from mcp_remote_py.settings.commands import LoginSettings
 from mcp_remote_py.settings.network import Network, SignInTimeouts, Tls
+from mcp_remote_py.settings.stored import LogoutSettings, SessionPattern
 from mcp_remote_py.settings.urls import parse_server_url
 
 SERVER = "https://mcp.example.com/mcp?key=logout-canary-1"
@@ -81,12 +82,11 @@ def logout(
     token_store: str | None = None,
 ) -> tuple[int, list[str]]:
     lines: list[str] = []
+    named = None if server is None else parse_server_url(server, allow_http=True)
+    if named is not None:
+        profile = profile or ""
     settings = LogoutSettings(
-        None if server is None else parse_server_url(server, allow_http=True),
-        profile,
-        resource,
-        token_store,
-        NETWORK,
+        SessionPattern(named, resource, profile), token_store=token_store, network=NETWORK
     )
     known = {"MCP_REMOTE_CONFIG_DIR": str(home)}
     status = run_logout(settings, known, lines.append, agents.build)

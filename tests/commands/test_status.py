@@ -14,7 +14,7 @@ from mcp_remote_py.commands.status import run_status
 from mcp_remote_py.credentials.session_files import SessionFile, state_directory
 from mcp_remote_py.oauth.budget import SignInBudget
 from mcp_remote_py.session_id import SessionId
-from mcp_remote_py.settings.commands import StatusSettings
+from mcp_remote_py.settings.stored import SessionPattern, StatusSettings
 from mcp_remote_py.settings.urls import parse_server_url
 from tests.harness.host import environment_for
 
@@ -36,9 +36,8 @@ def show(
     as_json: bool = False,
 ) -> tuple[int, str]:
     lines: list[str] = []
-    settings = StatusSettings(
-        None if server is None else parse_server_url(server), profile, resource, as_json
-    )
+    named = None if server is None else parse_server_url(server)
+    settings = StatusSettings(SessionPattern(named, resource, profile), json=as_json)
     status = run_status(settings, {"MCP_REMOTE_CONFIG_DIR": str(home)}, lines.append, lambda: NOW)
     return status, "\n".join(lines)
 

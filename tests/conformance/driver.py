@@ -217,7 +217,7 @@ def play_rounds(client: Client, context: Json) -> None:
         client.between_rounds = unrelated
     call(client, "test_mrtr_echo_state", {}, "echo-state-ok")
     if not isinstance(client, ScenarioModernClient):
-        unrelated()  # a host of the older era has no place between two rounds
+        unrelated()  # a host of the older era cannot act between two rounds
     call(client, "test_mrtr_no_state", {}, "no-state-ok")
     call(client, "test_mrtr_no_result_type", {}, "no-result-type-test-ok")
 

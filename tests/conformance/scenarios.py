@@ -180,7 +180,7 @@ AT_THE_FRONT: Mapping[str, Known] = {
             "sep-2575-http-server-meta-invalid-400",
             "sep-2575-http-server-header-mismatch-400",
         },
-        "Only a header says the version of these requests, or another one; stdio has no headers.",
+        "Only a header says the version of these requests, or another one; stdio lacks headers.",
     ),
     "http-header-validation": Known(
         {"ServerRejects*"}, "Wrong headers end at the front; the command writes right ones."
@@ -201,7 +201,7 @@ SERVER_KNOWN: Mapping[str, Known] = {
         "The SDK compares the header Mcp-Name only for methods of the specification itself.",
     ),
     "tasks-status-notifications": Known(
-        {"tasks-status-notifications"}, "The suite skips it: it has no check for this yet."
+        {"tasks-status-notifications"}, "The suite skips it: it does not check this yet."
     ),
 }
 """Checks that fail, warn or are skipped on the server itself."""

@@ -57,7 +57,7 @@ def no_keyring() -> Backend:
 
 
 def unavailable() -> Backend:
-    raise StoreError("There is no keyring in this session.")
+    raise StoreError("This session does not have a keyring.")
 
 
 class TestKeyringStore(LastingStoreContract):
@@ -121,13 +121,13 @@ def test_names_and_description_touch_no_keyring(tmp_path: Path) -> None:
 
 class NoKeyring(FakeKeyring):
     def get_password(self, service: str, username: str, /) -> str | None:
-        raise StoreError("There is no keyring in this session.")
+        raise StoreError("This session does not have a keyring.")
 
 
 FAILED = "The keyring failed: "
 FORGETS = "The keyring does not keep what is written to it."
 USELESS = {
-    NoKeyring: "There is no keyring in this session.",
+    NoKeyring: "This session does not have a keyring.",
     LockedKeyring: f"{FAILED}KeyringLocked: Failed to unlock the collection.",
     SilentKeyring: "The keyring has not answered for 0 s.",
     ForgetfulKeyring: FORGETS,
@@ -200,7 +200,7 @@ def test_chosen_keyring_that_is_locked_later_is_an_error_and_no_second_choice(
     backend.locked = False
     assert store.load(SESSION) == FULL
     gone = choose_store("keyring", tmp_path, os.urandom, unavailable)
-    with pytest.raises(StoreError, match="There is no keyring in this session"):
+    with pytest.raises(StoreError, match="This session does not have a keyring"):
         gone.prepare()
     assert not (tmp_path / "sessions" / "key").exists()
 
@@ -504,7 +504,7 @@ def test_keyrings_that_keep_nothing_do_not_count(tmp_path: Path, module: str) ->
     cause = (
         "The keyring failed: "
         if module == "no_such_thing"
-        else "There is no keyring in this session."
+        else "This session does not have a keyring."
     )
     assert words.startswith(cause)
     assert words.count("\n") == 1

@@ -97,7 +97,7 @@ def test_text_that_cannot_be_written_is_an_error_that_names_its_cause_and_no_val
     )
 
 
-def test_members_of_a_later_version_are_no_fault() -> None:
+def test_members_of_a_later_version_are_not_a_fault() -> None:
     record = json.loads(encode_credential(FULL))
     record["later"] = [1, {"a": None}]
     record["client"]["later"] = "x"

@@ -140,11 +140,11 @@ def test_only_requests_and_notifications_have_an_envelope(head: bytes, named: bo
         b'{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{}}',
     ],
 )
-def test_without_a_version_in_its_meta_a_message_has_no_envelope(params: bytes) -> None:
+def test_a_message_without_a_version_in_its_meta_does_not_have_an_envelope(params: bytes) -> None:
     assert read(params) is None
 
 
-def test_a_message_without_params_has_no_envelope() -> None:
+def test_a_message_without_params_does_not_have_an_envelope() -> None:
     assert read_envelope(parse_message(b'{"id":1,"method":"x","y":"protocolVersion"}')) is None
 
 

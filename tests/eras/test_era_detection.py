@@ -150,7 +150,7 @@ def test_a_modern_error_whose_message_was_cut_in_an_emoji_is_one() -> None:
         b'{"error":{"code":-32020,"data":' + b"[" * 100_000 + b"]" * 100_000 + b"}}",
     ],
 )
-def test_anything_else_is_no_modern_error(answer: bytes) -> None:
+def test_anything_else_is_not_a_modern_error(answer: bytes) -> None:
     assert is_modern_error(answer) is False
 
 
@@ -240,7 +240,7 @@ def fail(kind: type[ExchangeError], status: int | None, code: int | None) -> Exc
 @pytest.mark.parametrize("kind", CONCRETE)
 @pytest.mark.parametrize("status", OUTAGES)
 @pytest.mark.parametrize("code", [None, -32601, -32602, -32603, -32600, -32000, -32042, 0])
-def test_an_outage_or_a_sign_in_is_no_verdict(
+def test_an_outage_or_a_sign_in_is_not_a_verdict(
     kind: type[ExchangeError], status: int | None, code: int | None
 ) -> None:
     assert judge_failure(fail(kind, status, code)) is Era.UNKNOWN
@@ -285,7 +285,9 @@ def test_who_cannot_place_a_request_is_legacy(status: int, code: int | None) -> 
 
 @pytest.mark.promise("E1", "E3")
 @pytest.mark.parametrize("body", [b"", b"<html>", b"{}", b'{"error":"invalid_token","id":1}'])
-def test_a_body_that_is_no_error_of_the_protocol_is_no_sign_of_a_modern_server(body: bytes) -> None:
+def test_a_body_that_is_not_an_error_of_the_protocol_is_not_a_sign_of_a_modern_server(
+    body: bytes,
+) -> None:
     assert judge_failure(Refused("x", status=404, body=body)) is Era.LEGACY
     assert judge_failure(Refused("x", status=503, body=body)) is Era.UNKNOWN
 

@@ -344,7 +344,7 @@ def test_a_value_is_said_in_a_header(value: bytes, header: bytes) -> None:
         *(b"null", b'"r"', b'["r"]', b"5"),
     ],
 )
-def test_without_a_value_there_is_no_header(arguments: bytes) -> None:
+def test_without_a_value_the_header_is_left_out(arguments: bytes) -> None:
     assert call(taught(REGION), "a", arguments) == []
 
 
@@ -360,7 +360,7 @@ def test_without_a_value_there_is_no_header(arguments: bytes) -> None:
         b'{"id":1,"method":"tools/call","params":["a"]}',
     ],
 )
-def test_a_call_of_no_marked_tool_has_no_headers(line: bytes) -> None:
+def test_a_call_of_a_tool_without_marks_does_not_get_headers(line: bytes) -> None:
     assert taught(REGION).headers(parse_message(line)) == []
     assert ParameterHeaders().headers(parse_message(line)) == []
 

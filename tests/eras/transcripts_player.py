@@ -194,7 +194,7 @@ class ModernServerTranslator:
         """See `Translator`."""
         message = parse_message(line)
         assert self.server is not None, "a server answers an `initialize`"
-        assert message.kind is not Kind.REQUEST, "a server of this era sends no requests"
+        assert message.kind is not Kind.REQUEST, "a server of this era does not send requests"
         if message.kind is Kind.NOTIFICATION:
             if message.method != "notifications/subscriptions/acknowledged":
                 return [Output("to_host", self.server.hear(message).raw)]

@@ -48,7 +48,7 @@ sys.path.insert(0, {str(Path(__file__).resolve().parent)!r})
 import browser
 browser.main()
 """
-"""Imported, its byte code is kept; there is no HTTPS."""
+"""Imported, its byte code is kept; HTTPS is not used."""
 
 # The test's side
 

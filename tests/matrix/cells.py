@@ -1,6 +1,6 @@
 """The matrix: which clients, servers and features there are, and which cells have nothing to show.
 
-A cell is empty where the client's revision has no such feature, or the server cannot do it for
+A cell is empty where the client's revision lacks that feature, or the server cannot do it for
 anybody; what must happen then is that the request ends. `docs/eras.md` is written from here, and
 `test_matrix` holds every cell to it.
 """

@@ -22,7 +22,7 @@ from tests.peers.launch import Peer, sdk_server
 Json = dict[str, Any]
 
 CANCELLED = -32800
-"""With it some servers answer a request that was cancelled, which needs no answer."""
+"""With it some servers answer a request that was cancelled, which is not to be answered."""
 
 ABSENT_SECONDS = 10.0
 """Longest time until a request ends that has nothing to show."""

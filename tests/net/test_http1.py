@@ -288,7 +288,7 @@ def test_a_request_that_would_be_read_as_another_is_not_written(
         write_head(b"POST", target, [(b"host", b"a"), (name, value)])
 
 
-def test_the_corpus_has_no_two_of_one_name() -> None:
+def test_each_name_of_the_corpus_is_there_once() -> None:
     for cases in (LEGAL, ILLEGAL):
         names = [case.name for case in cases]
         assert len(set(names)) == len(names)

@@ -27,7 +27,8 @@ from mcp_remote_py.oauth.discovery import (
 )
 from mcp_remote_py.oauth.steps import MAX_BODY_BYTES, HttpResponse
 from mcp_remote_py.redact import Secret
-from mcp_remote_py.settings.sign_in import SignInSettings, Unattended
+from mcp_remote_py.settings.sign_in import SignInSettings
+from mcp_remote_py.settings.unattended import ClientKey, Unattended, WorkloadJwt
 from tests.oauth.web import NOT_FOUND, Answer, Web, document, page
 
 SERVER = "https://mcp.example/team/mcp"
@@ -125,7 +126,6 @@ def test_all_that_is_published_arrives_byte_for_byte() -> None:
             scopes_supported=("openid", "offline_access"),
             token_endpoint_auth_methods=("none",),
             grant_types=("authorization_code", "refresh_token"),
-            code_challenge_methods=("S256",),
             iss_parameter_supported=True,
             client_id_metadata_document_supported=True,
             dpop_algorithms=("ES256", "RS256"),
@@ -148,7 +148,6 @@ def test_what_is_not_published_is_not_made_up() -> None:
         ISSUER,
         f"{ISSUER}/authorize",
         f"{ISSUER}/token",
-        code_challenge_methods=("S256",),
         published_by=ISSUER,
     )
 
@@ -362,8 +361,8 @@ def test_whatever_one_spelling_says_the_next_one_is_asked(answer: Answer) -> Non
 def test_an_authorization_server_without_metadata_is_named_with_the_evidence() -> None:
     error = fail(Web({RESOURCE_URL: resource_document()}))
     assert error.sentence() == (
-        f'The authorization server "{ISSUER}" publishes no metadata (HTTP 404 from {ISSUER_URL}: '
-        '"Not Found"). Tell whoever runs the server.'
+        f'The authorization server "{ISSUER}" does not publish metadata (HTTP 404 from '
+        f'{ISSUER_URL}: "Not Found"). Tell whoever runs the server.'
     )
 
 
@@ -391,7 +390,7 @@ def test_where_none_can_be_used_the_first_problem_is_told() -> None:
     )
 
 
-def test_a_long_list_of_authorization_servers_is_no_flood() -> None:
+def test_a_long_list_of_authorization_servers_is_not_a_flood() -> None:
     servers = [f"https://a{number}.example" for number in range(1000)]
     web = web_of({RESOURCE_URL: resource_document(authorization_servers=servers)})
     fail(web)
@@ -530,7 +529,7 @@ def test_of_several_the_named_one_is_taken_wherever_it_is(settings: SignInSettin
 @pytest.mark.report("S1", "S2")
 def test_of_several_the_audience_of_a_jwt_is_taken() -> None:
     resource = resource_document(authorization_servers=[ISSUER, OTHER])
-    how = SignInSettings(unattended=Unattended(assertion_file="/run/jwt"))
+    how = SignInSettings(unattended=Unattended(WorkloadJwt("/run/jwt")))
     for audience in ((OTHER,), (f"{OTHER}/token_endpoint",)):
         web = web_of({RESOURCE_URL: resource, OTHER_URL: of(OTHER)})
         found = web.play(discover(SERVER, Challenge(), how, audience))
@@ -551,7 +550,7 @@ def test_who_speaks_for_a_named_issuer_is_not_believed() -> None:
     assert found.token_endpoint == f"{OTHER}/token_endpoint"
     assert found.revocation_endpoint == f"{OTHER}/revocation_endpoint"
     assert found.published_by == OTHER
-    assert f"{ISSUER} publishes for {OTHER}, which is asked itself." in web.reports
+    assert f"{ISSUER} publishes metadata of {OTHER}: asking that issuer itself." in web.reports
     # Where nothing is at stake, it is as the person wants it.
     web = web_of({ISSUER_URL: false(OTHER)})
     found = run(web, settings=SignInSettings(trusted_issuers=(OTHER,))).server
@@ -563,7 +562,7 @@ def test_who_speaks_for_a_named_issuer_is_not_believed() -> None:
 @pytest.mark.parametrize(
     ("own", "said"),
     [
-        (NOT_FOUND, f'The authorization server "{OTHER}" publishes no metadata (HTTP 404'),
+        (NOT_FOUND, f'The authorization server "{OTHER}" does not publish metadata (HTTP 404'),
         (of("https://third.example"), "names another issuer"),
         (document({"issuer": OTHER}), "does not name an authorization_endpoint"),
     ],
@@ -589,7 +588,7 @@ def test_an_issuer_that_does_not_say_it_itself_gets_nothing(own: Answer, said: s
 
 
 @pytest.mark.report("S1", "S3")
-def test_an_issuer_that_cannot_be_asked_is_no_verdict() -> None:
+def test_an_issuer_that_cannot_be_asked_is_not_a_verdict() -> None:
     settings = SECRET.replace(trusted_issuers=(OTHER,))
     error = fail(web_of({ISSUER_URL: false(OTHER), OTHER_URL: OUTAGE}), settings=settings)
     assert isinstance(error, SignInUnavailable)
@@ -597,7 +596,7 @@ def test_an_issuer_that_cannot_be_asked_is_no_verdict() -> None:
 
 @pytest.mark.report("S1")
 def test_a_token_endpoint_that_is_given_stands_for_a_name() -> None:
-    how = Unattended(private_key=Secret("canary-key"))
+    how = Unattended(key=ClientKey(Secret("canary-key")))
     settings = SECRET.replace(unattended=how, token_endpoint=f"{ISSUER}/token")
     assert run(web_of(), settings=settings).server.issuer == ISSUER
     # An issuer that the person named stands before what is found.
@@ -633,7 +632,7 @@ def test_a_server_silent_on_pkce_is_refused_unless_the_person_knows_better() -> 
     assert f"The metadata of {ISSUER} does not list PKCE" in error.cause
     assert f"add --trusted-issuer {ISSUER}." in error.hint
     found = run(web_of({ISSUER_URL: silent}), settings=SignInSettings(trusted_issuers=(ISSUER,)))
-    assert found.server.code_challenge_methods is None
+    assert found.server.issuer == ISSUER
 
 
 # Endpoints -----------------------------------------------------------------------------------
@@ -812,7 +811,7 @@ def test_a_server_that_names_metadata_it_does_not_have_gets_no_default_endpoints
     named = f"{ORIGIN}/metadata"
     error = fail(Web(), challenge=Challenge(named))
     assert error.cause == (
-        f"The server names {named} as resource metadata; none is there "
+        f"The server names {named} as resource metadata: not found "
         f'(HTTP 404 from {named}: "Not Found").'
     )
     web = Web({ORIGIN_URL: issuer_document(ORIGIN)})
@@ -833,7 +832,7 @@ def test_a_server_that_names_metadata_it_does_not_have_gets_no_default_endpoints
         (Interrupted("No answer in 5 seconds."), "no answer from {0}: No answer in 5 seconds"),
     ],
 )
-def test_an_outage_is_no_verdict_and_leads_to_no_default_endpoints(
+def test_an_outage_is_not_a_verdict_and_does_not_lead_to_default_endpoints(
     place: str, answer: Answer, evidence: str
 ) -> None:
     error = fail(Web({place: answer}))
@@ -853,7 +852,7 @@ def test_who_does_not_answer_once_is_not_asked_again() -> None:
     assert web.asked == [RESOURCE_URL]
 
 
-def test_what_cannot_be_taken_is_no_outage() -> None:
+def test_what_cannot_be_taken_is_not_an_outage() -> None:
     problem: McpRemoteError = Unusable(f"The answer is larger than {MAX_BODY_BYTES} bytes.")
     error = fail(web_of({ISSUER_URL: problem}))
     assert not isinstance(error, SignInUnavailable)

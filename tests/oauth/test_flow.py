@@ -53,7 +53,8 @@ from mcp_remote_py.oauth.steps import (
 )
 from mcp_remote_py.oauth.tokens import GrantRefused, TokenError
 from mcp_remote_py.redact import Secret, scrub_known
-from mcp_remote_py.settings.sign_in import SignInSettings, Unattended
+from mcp_remote_py.settings.sign_in import SignInSettings
+from mcp_remote_py.settings.unattended import ClientKey, Unattended, WorkloadJwt
 from tests.oauth.player import make_jwt, play
 
 NOW = 1_800_000_000.0
@@ -396,7 +397,7 @@ def test_secret_for_nobody_named_is_kept_before_anything_else_is_done(
         device_code=how == "device",
         unattended={
             "client credentials": Unattended(),
-            "key": Unattended(private_key=Secret(EC_KEY)),
+            "key": Unattended(key=ClientKey(Secret(EC_KEY))),
         }.get(how),
     )
     world = World(REGISTERED)
@@ -441,9 +442,7 @@ def test_workloads_jwt_goes_to_its_audience_or_to_whom_the_person_named(
     world = World()
     jwt = make_jwt(**claims)
     world.file = Secret(jwt)
-    settings = SignInSettings(
-        unattended=Unattended(assertion_file="/run/jwt"), trusted_issuers=named
-    )
+    settings = SignInSettings(unattended=Unattended(WorkloadJwt("/run/jwt")), trusted_issuers=named)
     if is_sent:
         credential = world.sign_in(settings=settings)
         assert [request["assertion"] for request in world.token_requests] == [jwt]
@@ -606,7 +605,7 @@ def test_the_proof_of_a_key_is_for_the_issuer_of_a_known_token_endpoint(
     """Where the issuer is not found, the endpoint stands for it."""
     world = World()
     world.publishes = published
-    how = Unattended(private_key=Secret(EC_KEY), signing_algorithm="ES256")
+    how = Unattended(key=ClientKey(Secret(EC_KEY)))
     settings = AGENT.replace(unattended=how, token_endpoint=endpoint)
     world.sign_in(settings=settings)
     assertion = world.token_requests[0]["client_assertion"]
@@ -614,7 +613,7 @@ def test_the_proof_of_a_key_is_for_the_issuer_of_a_known_token_endpoint(
     assert world.token_requests[0].get("scope", "") == ("read" if published else "")
     fetched = [step.request.url for step in world.steps if isinstance(step, Fetch)]
     assert fetched[-1] == endpoint
-    others = f"Its token endpoint is {ISSUER}/token, and not the one that was given."
+    others = f"Its token endpoint is {ISSUER}/token, not the one that was given."
     assert (others in world.reports) == (endpoint != f"{ISSUER}/token")
     missing = f"The issuer of {endpoint} was not found: The server names "
     assert any(report.startswith(missing) for report in world.reports) == (not published)
@@ -623,7 +622,7 @@ def test_the_proof_of_a_key_is_for_the_issuer_of_a_known_token_endpoint(
 @pytest.mark.promise("A3")
 def test_a_workload_is_not_a_registered_client() -> None:
     world = World()
-    settings = SignInSettings(unattended=Unattended(assertion_file="/run/jwt"))
+    settings = SignInSettings(unattended=Unattended(WorkloadJwt("/run/jwt")))
     jwt = make_jwt(aud=ISSUER)
     world.file = Secret(jwt)
     assert world.sign_in(settings=settings).client.client_id == ""
@@ -634,7 +633,7 @@ def test_a_workload_is_not_a_registered_client() -> None:
 @pytest.mark.promise("A3")
 def test_a_client_with_a_key_needs_no_secret() -> None:
     world = World()
-    how = Unattended(private_key=Secret(EC_KEY), signing_algorithm="ES256")
+    how = Unattended(key=ClientKey(Secret(EC_KEY)))
     world.sign_in(settings=AGENT.replace(unattended=how))
     assert world.token_requests[0]["client_assertion"].count(".") == 2
     assert world.stored is not None

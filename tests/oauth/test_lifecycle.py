@@ -51,7 +51,8 @@ from mcp_remote_py.oauth.steps import (
     WaitForNews,
 )
 from mcp_remote_py.redact import Secret
-from mcp_remote_py.settings.sign_in import SignInSettings, Unattended
+from mcp_remote_py.settings.sign_in import SignInSettings
+from mcp_remote_py.settings.unattended import Unattended, WorkloadJwt
 from tests.oauth.machine import (
     ISSUER,
     LIFETIME,
@@ -225,7 +226,7 @@ def test_token_whose_record_is_lost_is_not_called_new() -> None:
     with pytest.raises(Refused) as caught:
         desk.play(desk.session.answer(Secret("access-0"), 401, UNAUTHORIZED))
     assert caught.value.cause.startswith(
-        "The server refuses a token that may never have worked (no record is left). "
+        "The server refuses a token that may never have worked (its record is lost). "
     )
     assert caught.value.hint.startswith("If it did, sign in again: mcp-remote-py login URL. If ")
     assert "--resource" in caught.value.hint
@@ -474,7 +475,7 @@ def test_page_of_a_command_that_was_killed_counts_when_it_is_declined() -> None:
     command.answers = be_killed
     with pytest.raises(InterruptedError):
         command.play(command.session.sign_in(Challenge()))
-    world.unanswered += 1  # by nobody, as a command has no host
+    world.unanswered += 1  # by nobody, as a command does not have a host
     command.kill()
     with pytest.raises(McpRemoteError, match="declined"):
         desk.play(desk.session.answer(None, 401, UNAUTHORIZED))
@@ -663,7 +664,7 @@ def test_what_is_not_for_its_issuer_any_more_is_neither_renewed_nor_lost(
 
 @pytest.mark.promise("A3", "P2")
 def test_a_file_that_is_gone_is_named_each_time_and_soon_tried_again() -> None:
-    settings = SETTINGS.replace(unattended=Unattended(assertion_file="/run/jwt"))
+    settings = SETTINGS.replace(unattended=Unattended(WorkloadJwt("/run/jwt")))
     desk = Desk(machine(credential=signed_in(expires_in=-1), settings=settings, budget=PROVEN))
     missing = UsageError("--jwt-bearer: cannot read /run/jwt.", hint="Check its name.")
     desk.answers = lambda step: missing if isinstance(step, Renew) else None

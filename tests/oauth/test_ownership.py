@@ -31,7 +31,8 @@ from mcp_remote_py.oauth.ownership import (
 )
 from mcp_remote_py.oauth.steps import Client, Credential
 from mcp_remote_py.redact import Secret
-from mcp_remote_py.settings.sign_in import SignInSettings, Unattended
+from mcp_remote_py.settings.sign_in import SignInSettings
+from mcp_remote_py.settings.unattended import ClientKey, IdentityProvider, Unattended, WorkloadJwt
 
 A, X = "https://a.example", "https://x.example"
 
@@ -264,14 +265,14 @@ def test_whom_the_options_name() -> None:
         (
             SignInSettings(
                 static_client=client(client_secret="s"),
-                unattended=Unattended(private_key=Secret("k"), assertion_file="/run/jwt"),
+                unattended=Unattended(WorkloadJwt("/run/jwt"), ClientKey(Secret("k"))),
             ),
             [SecretKind.CLIENT, SecretKind.KEY, SecretKind.JWT],
         ),
         (
             SignInSettings(
                 static_client=client(),
-                unattended=Unattended(idp_token_endpoint="https://i.example/token"),
+                unattended=Unattended(IdentityProvider("https://i.example/token", "c", "/run/id")),
             ),
             [SecretKind.GRANT],
         ),
@@ -337,13 +338,13 @@ def test_a_record_of_0_1_0_is_its_issuers_where_it_is_at_its_origin(
         (STORED._replace(client=Client("c", "registered", Secret("s"))), naming(), True),
         (STORED, SECRET_CLIENT.replace(token_endpoint=f"{A}/token"), True),
         (STORED, SECRET_CLIENT.replace(token_endpoint=f"{A}/other"), False),
-        (STORED, SignInSettings(unattended=Unattended(assertion_file="/run/jwt")), True),
+        (STORED, SignInSettings(unattended=Unattended(WorkloadJwt("/run/jwt"))), True),
         (
             OLD._replace(token_endpoint=f"{X}/token"),
-            SignInSettings(unattended=Unattended(assertion_file="/run/jwt")),
+            SignInSettings(unattended=Unattended(WorkloadJwt("/run/jwt"))),
             False,
         ),
-        (STORED, SignInSettings(unattended=Unattended(private_key=Secret("k"))), False),
+        (STORED, SignInSettings(unattended=Unattended(key=ClientKey(Secret("k")))), False),
     ],
 )
 def test_what_is_stored_is_renewed_where_its_secrets_may_go(

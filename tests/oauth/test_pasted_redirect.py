@@ -47,13 +47,16 @@ def test_code_and_state_are_known_to_the_last_line_of_defence() -> None:
 @pytest.mark.parametrize(
     ("text", "cause"),
     [
-        ("", "it has no state"),
-        ("hello", "it has no state"),
-        ("http://localhost:3334/oauth/callback", "it has no state"),
-        ("?code=a&code=b&state=s", "it has no state"),
+        ("", "it does not contain a state"),
+        ("hello", "it does not contain a state"),
+        ("http://localhost:3334/oauth/callback", "it does not contain a state"),
+        ("?code=a&code=b&state=s", "it does not contain a state"),
         ("?state=s", "neither a code nor an error"),
-        ("http://[::1?state=s&code=c", "it has no state"),
-        ("&".join(f"a{n}=1" for n in range(100)) + "&state=s&code=c", "it has no state"),
+        ("http://[::1?state=s&code=c", "it does not contain a state"),
+        (
+            "&".join(f"a{n}=1" for n in range(100)) + "&state=s&code=c",
+            "it does not contain a state",
+        ),
         ("x" * 70_000, "too long"),
     ],
 )

@@ -120,9 +120,9 @@ def test_what_the_person_says_of_it_counts() -> None:
         ("mine", "is not a JSON object"),
         ('["mine"]', "is not a JSON object"),
         ("{\udcff}", "is not a JSON object"),
-        ("{}", "has no client_id"),
-        ('{"client_id": 7}', "has no client_id"),
-        ('{"client_id": ""}', "has no client_id"),
+        ("{}", "does not contain a client_id"),
+        ('{"client_id": 7}', "does not contain a client_id"),
+        ('{"client_id": ""}', "does not contain a client_id"),
         ('{"client_id": "a", "token_endpoint_auth_method": "private_key_jwt"}', "cannot be used"),
         ('{"client_id": "a", "token_endpoint_auth_method": 7}', "cannot be used"),
         ('{"client_id": "a", "token_endpoint_auth_method": "client_secret_post"}', "cannot be us"),
@@ -425,7 +425,7 @@ def test_the_end_of_a_secret_is_read_tolerantly(value: object, seconds: float) -
 )
 def test_an_answer_without_a_client_is_refused_and_not_quoted(answer: HttpResponse) -> None:
     error = fail(answer)
-    assert "has no client_id" in error.cause
+    assert "does not contain a client_id" in error.cause
     assert f"HTTP {answer.status}" in error.cause
     assert REGISTER in error.cause
     assert "Welcome" not in error.cause
@@ -509,7 +509,7 @@ def test_a_registration_without_an_answer_is_not_a_verdict(problem: McpRemoteErr
 @pytest.mark.parametrize("status", [404, 405, 200])
 def test_a_server_that_offers_no_sign_in_at_all_gets_a_hint_at_a_header(status: int) -> None:
     error = fail(page("<html>no</html>", status), SERVER._replace(is_default=True))
-    assert "offers no sign-in" in error.cause
+    assert "does not offer a sign-in" in error.cause
     assert "--header" in error.hint
 
 

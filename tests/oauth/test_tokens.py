@@ -283,7 +283,7 @@ def test_a_clock_that_differs_is_told_where_it_may_be_the_reason(code: str, time
     ("date", "code", "timed"),
     [
         ("Fri, 15 Jan 2027 08:01:00 GMT", "invalid_client", True),  # may be the answer's way
-        ("Fri, 15 Jan 2027 09:00:00 GMT", "invalid_client", False),  # a secret has no time
+        ("Fri, 15 Jan 2027 09:00:00 GMT", "invalid_client", False),  # a secret does not have a time
         ("Fri, 15 Jan 2027 09:00:00 GMT", "invalid_grant", False),
         ("Fri, 15 Jan 2027 09:00:00 GMT", "invalid_scope", True),
         ("", "invalid_client", True),

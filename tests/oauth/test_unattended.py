@@ -34,7 +34,13 @@ from mcp_remote_py.oauth.unattended import (
     sign,
 )
 from mcp_remote_py.redact import Secret, scrub_known
-from mcp_remote_py.settings.sign_in import SIGNING_ALGORITHMS, Unattended
+from mcp_remote_py.settings.sign_in import SIGNING_ALGORITHMS
+from mcp_remote_py.settings.unattended import (
+    ClientKey,
+    IdentityProvider,
+    Unattended,
+    WorkloadJwt,
+)
 from tests.oauth.player import make_jwt, play
 
 NOW = 1_800_000_000.0
@@ -47,11 +53,7 @@ AGENT = Credential(
     resource="https://mcp.example.com/mcp",
     scope="read write",
 )
-PROVIDER = Unattended(
-    idp_token_endpoint="https://idp.example.com/token",
-    idp_client_id="desktop",
-    id_token_file="/run/id_token",
-)
+PROVIDER = Unattended(IdentityProvider("https://idp.example.com/token", "desktop", "/run/id_token"))
 EC_KEY = ECKey.generate_key("P-256")
 
 
@@ -155,7 +157,7 @@ BY_KEY = AGENT._replace(client=Client("agent", "static", None, "private_key_jwt"
 @pytest.mark.promise("A3")
 def test_a_client_proves_itself_by_its_key() -> None:
     world = World(answer(TOKENS))
-    obtain(world, Unattended(private_key=pem(EC_KEY)), BY_KEY)
+    obtain(world, Unattended(key=ClientKey(pem(EC_KEY))), BY_KEY)
     form = world.form()
     assert form["client_id"] == "agent"
     assert form["client_assertion_type"] == (
@@ -239,7 +241,7 @@ def test_a_key_that_does_not_fit_is_the_persons_to_mend(key: Secret, algorithm: 
 def test_a_workload_gives_its_jwt(client_id: str) -> None:
     world = World(answer(TOKENS), file=f"{WORKLOAD_JWT}\n")
     credential = AGENT._replace(client=Client(client_id, "static"))
-    obtain(world, Unattended(assertion_file="/run/jwt"), credential)
+    obtain(world, Unattended(WorkloadJwt("/run/jwt")), credential)
     form = world.form()
     assert form.pop("client_id", "") == client_id
     assert form == {
@@ -255,7 +257,7 @@ def test_a_workload_gives_its_jwt(client_id: str) -> None:
 @pytest.mark.parametrize("text", ["", "no jwt", "a.b", "a.b.ü"])
 def test_a_file_without_a_jwt_is_the_persons_to_mend(text: str) -> None:
     with pytest.raises(UsageError) as refused:
-        obtain(World(file=text), Unattended(assertion_file="/run/jwt"))
+        obtain(World(file=text), Unattended(WorkloadJwt("/run/jwt")))
     assert refused.value.sentence() == (
         "--jwt-bearer /run/jwt does not contain a JWT (three parts separated by dots). "
         "Check what writes that file."
@@ -265,7 +267,7 @@ def test_a_file_without_a_jwt_is_the_persons_to_mend(text: str) -> None:
 def test_a_file_that_cannot_be_read_ends_it() -> None:
     missing = UsageError("--jwt-bearer: cannot read /run/jwt: No such file or directory.")
     with pytest.raises(UsageError, match="cannot read"):
-        obtain(World(file=missing), Unattended(assertion_file="/run/jwt"))
+        obtain(World(file=missing), Unattended(WorkloadJwt("/run/jwt")))
 
 
 # ------------------------------------------------------------------------- a company's provider
@@ -334,7 +336,7 @@ def test_a_grant_goes_to_whom_it_was_asked_for(grant: str, named: Named, is_sent
 def test_nothing_is_sent_to_who_only_claims_to_be_the_issuer() -> None:
     """As a record of 0.1.0 may say it."""
     claimed = AGENT._replace(token_endpoint="https://x.example/token")
-    for how in (Unattended(assertion_file="/run/jwt"), PROVIDER):
+    for how in (Unattended(WorkloadJwt("/run/jwt")), PROVIDER):
         grant = answer({"access_token": WORKLOAD_JWT, "token_type": "N_A"})
         world = World(grant, answer(TOKENS))
         with pytest.raises(SignInFailed):
@@ -409,7 +411,7 @@ def test_a_server_that_refuses_the_providers_grant_is_told_from_the_provider() -
 # ------------------------------------------------------------------------- what goes wrong
 
 
-@pytest.mark.parametrize("how", [Unattended(), Unattended(assertion_file="/run/jwt")])
+@pytest.mark.parametrize("how", [Unattended(), Unattended(WorkloadJwt("/run/jwt"))])
 @pytest.mark.parametrize(
     ("refusal", "kind"),
     [
@@ -434,7 +436,7 @@ CHECK_KEY = (
     "Check --private-key, whose public half the server must know for this client; --signing-alg, "
     "which is ES256; and this machine's clock."
 )
-BY_JWT = Unattended(assertion_file="/run/jwt")
+BY_JWT = Unattended(WorkloadJwt("/run/jwt"))
 NO_CLIENT = AGENT._replace(client=Client("", "static"))
 BY_ADDRESS = BY_KEY._replace(issuer=BY_KEY.token_endpoint)
 
@@ -443,13 +445,19 @@ BY_ADDRESS = BY_KEY._replace(issuer=BY_KEY.token_endpoint)
 @pytest.mark.parametrize(
     ("how", "credential", "code", "hint"),
     [
-        (Unattended(private_key=pem(EC_KEY)), BY_KEY, "invalid_client", CHECK_KEY),
+        (Unattended(key=ClientKey(pem(EC_KEY))), BY_KEY, "invalid_client", CHECK_KEY),
         (
-            Unattended(private_key=pem(EC_KEY)),
+            Unattended(key=ClientKey(pem(EC_KEY))),
             BY_ADDRESS,
             "invalid_client",
             f"{CHECK_KEY} And leave out --token-endpoint: the proof is made out to that address, "
             "and the server may want its issuer's.",
+        ),
+        (
+            Unattended(),
+            BY_KEY,
+            "invalid_client",
+            "Add --private-key: this client has signed in with one before.",
         ),
         (
             Unattended(),
@@ -496,12 +504,12 @@ def test_the_next_step_is_one_for_an_agent(
 
 @pytest.mark.promise("P2")
 @pytest.mark.parametrize(
-    ("how", "credential"), [(Unattended(private_key=pem(EC_KEY)), BY_KEY), (BY_JWT, AGENT)]
+    ("how", "credential"), [(Unattended(key=ClientKey(pem(EC_KEY))), BY_KEY), (BY_JWT, AGENT)]
 )
 def test_a_clock_that_differs_comes_before_all_else(
     how: Unattended, credential: Credential
 ) -> None:
-    code = "invalid_grant" if how.assertion_file else "invalid_client"
+    code = "invalid_grant" if isinstance(how.grant, WorkloadJwt) else "invalid_client"
     body = json.dumps({"error": code}).encode()
     world = World(HttpResponse(400, {"date": "Fri, 15 Jan 2027 08:10:00 GMT"}, body))
     with pytest.raises(GrantRefused, match="Its clock is 600 seconds ahead of this") as refused:

@@ -37,7 +37,7 @@ class IdentityProvider:
     """
 
     CLIENT = "desktop"
-    """The client that may ask; it has no secret."""
+    """The client that may ask; it is without a secret."""
 
     CLIENT_THERE = "desk"
     """The same client at the authorization servers."""

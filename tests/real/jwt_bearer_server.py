@@ -7,7 +7,7 @@ named like its issuer. $ISSUER_SLOW_BY is by how many seconds the clock is behin
 the token endpoint is a line of the log, with the name (jti) of the JWT.
 """
 
-# Authlib has no types.
+# Authlib comes without types.
 # pyright: basic
 
 from __future__ import annotations

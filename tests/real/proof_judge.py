@@ -24,7 +24,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 NONCE_SECONDS = 2
 WINDOW = 60
-"""Seconds a proof may be old, where there is no nonce to tell."""
+"""Seconds a proof may be old, without a nonce that tells."""
 
 
 class Refusal(Exception):

@@ -418,7 +418,7 @@ def test_a_tool_that_fails_in_any_way_runs_once(kind: str, host_is_modern: bool)
 @pytest.mark.promise("R1", "R5", "L5")
 @pytest.mark.parametrize("host_is_modern", [False, True], ids=["legacy host", "modern host"])
 @pytest.mark.parametrize("kind", SERVERS)
-def test_what_has_no_effect_ends_with_the_servers_own_error(
+def test_what_is_without_effect_ends_with_the_servers_own_error(
     kind: str, host_is_modern: bool
 ) -> None:
     """It may be asked again, and be evidence; what the host is told stays the server's."""

@@ -22,7 +22,7 @@ def peak_memory(pid: int) -> int:
     ):
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) * 1024
-    raise ProcessLookupError(f"process {pid} has no memory any more")
+    raise ProcessLookupError(f"process {pid} does not have memory any more")
 
 
 def forget_peak(pid: int) -> None:

@@ -2,7 +2,7 @@
 
 Played by the real command on a machine of its own (`tests.harness.island`), which `test_reach`
 starts: there 198.41.0.4 is the server's address and 10.20.30.40 one of a company; beside loopback
-this machine has no other network. Must not know how the command is made.
+this machine does not have another network. Must not know how the command is made.
 """
 
 from __future__ import annotations

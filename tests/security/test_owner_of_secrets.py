@@ -432,7 +432,7 @@ def test_tokens_are_not_given_up_to_who_did_not_give_them(scene: Scene) -> None:
     status, said = scene.run("logout", attacker.url, "--token-store", "file")
     assert status == 0, said
     assert stolen(attacker, secrets) == []
-    assert f"{attacker.endpoint_of('revoke')} is not of the server that gave them" in said
+    assert f"{attacker.endpoint_of('revoke')} does not belong to the server that gave them" in said
     assert asked(attacker) == []
 
 

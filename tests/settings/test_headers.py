@@ -52,9 +52,9 @@ class TestHeader:
     @pytest.mark.parametrize(
         ("text", "sentence"),
         [
-            ("hunter22", 'A header has no colon. Write it as "Name: value".'),
-            ("", 'A header has no colon. Write it as "Name: value".'),
-            (": hunter22", 'A header has no name. Write it as "Name: value".'),
+            ("hunter22", 'A header does not contain a colon. Write it as "Name: value".'),
+            ("", 'A header does not contain a colon. Write it as "Name: value".'),
+            (": hunter22", 'A header does not begin with a name. Write it as "Name: value".'),
             *(
                 (
                     text,
@@ -110,13 +110,13 @@ class TestHeader:
             ),
             (
                 "X-A:",
-                "The header X-A has no value. If the value comes from a variable, set it; else "
-                'use "Authorization:${AUTH_HEADER}" in "args", and AUTH_HEADER in "env".',
+                "The value of the header X-A is empty. If the value comes from a variable, set it; "
+                'else use "Authorization:${AUTH_HEADER}" in "args", and AUTH_HEADER in "env".',
             ),
             (
                 "X-A: \u00a0",
-                "The header X-A has no value. If the value comes from a variable, set it; else "
-                'use "Authorization:${AUTH_HEADER}" in "args", and AUTH_HEADER in "env".',
+                "The value of the header X-A is empty. If the value comes from a variable, set it; "
+                'else use "Authorization:${AUTH_HEADER}" in "args", and AUTH_HEADER in "env".',
             ),
             *(
                 (
@@ -217,5 +217,6 @@ class TestHeader:
         with pytest.raises(UsageError) as caught:
             parse_header_lines("# c\nhunter22\n", None, "--header-file h.txt")
         assert caught.value.sentence() == (
-            '--header-file h.txt, line 2: A header has no colon. Write it as "Name: value".'
+            "--header-file h.txt, line 2: A header does not contain a colon. "
+            'Write it as "Name: value".'
         )

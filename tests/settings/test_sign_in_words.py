@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from mcp_remote_py.errors import UsageError
 from mcp_remote_py.redact import Secret
 from mcp_remote_py.settings import sign_in_words as words
-from mcp_remote_py.settings.commands import LogoutSettings, ProxySettings, StatusSettings
+from mcp_remote_py.settings.commands import ProxySettings
 from mcp_remote_py.settings.sign_in import SignInSettings
+from mcp_remote_py.settings.stored import LogoutSettings, SessionPattern, StatusSettings
 from mcp_remote_py.settings.urls import parse_server_url
 from mcp_remote_py.settings.words import ReadText, split_command
 
@@ -167,7 +168,7 @@ class TestUrls:
                 f"--auth-success-url is not an https URL. {SUCCESS_FORM}",
             ),
             ("https://a.example/ü", f"--auth-success-url is not an https URL. {SUCCESS_FORM}"),
-            ("https:///x", f"--auth-success-url has no host. {SUCCESS_FORM}"),
+            ("https:///x", f"--auth-success-url does not name a host. {SUCCESS_FORM}"),
             (
                 "https://a.example:99999/",
                 "--auth-success-url has an invalid port. A port is a number from 1 to 65535.",
@@ -443,5 +444,6 @@ class TestSecrets:
         self, kind: type[LogoutSettings] | type[StatusSettings]
     ) -> None:
         server = parse_server_url("https://e.com/mcp?key=abcdefgh%3D")
-        assert set(kind(server).secrets) == {Secret("abcdefgh%3D"), Secret("abcdefgh=")}
-        assert kind(None).secrets == ()
+        secrets = kind(SessionPattern(server)).secrets
+        assert set(secrets) == {Secret("abcdefgh%3D"), Secret("abcdefgh=")}
+        assert kind().secrets == ()

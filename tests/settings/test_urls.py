@@ -97,18 +97,18 @@ class TestServerUrl:
         ("text", "sentence"),
         [
             ("", f"The server URL is empty. {SCHEME_HINT}"),
-            ("example.com/mcp", f"The server URL has no scheme. {SCHEME_HINT}"),
-            ("localhost:3000/mcp", f"The server URL has no scheme. {SCHEME_HINT}"),
-            ("https:/e.com", f"The server URL has no scheme. {SCHEME_HINT}"),
-            ("//e.com", f"The server URL has no scheme. {SCHEME_HINT}"),
+            ("example.com/mcp", f"The server URL does not begin with a scheme. {SCHEME_HINT}"),
+            ("localhost:3000/mcp", f"The server URL does not begin with a scheme. {SCHEME_HINT}"),
+            ("https:/e.com", f"The server URL does not begin with a scheme. {SCHEME_HINT}"),
+            ("//e.com", f"The server URL does not begin with a scheme. {SCHEME_HINT}"),
             (
                 "ws://e.com/mcp",
                 "The server URL begins with ws://. A remote MCP server is reached by https:// "
                 "(or http:// on this machine).",
             ),
-            ("https://", f"The server URL has no host. {SCHEME_HINT}"),
-            ("https:///mcp", f"The server URL has no host. {SCHEME_HINT}"),
-            ("https://:443/", f"The server URL has no host. {SCHEME_HINT}"),
+            ("https://", f"The server URL does not name a host. {SCHEME_HINT}"),
+            ("https:///mcp", f"The server URL does not name a host. {SCHEME_HINT}"),
+            ("https://:443/", f"The server URL does not name a host. {SCHEME_HINT}"),
             (
                 "https://user:hunter22@e.com/",
                 "The server URL contains a user name or password. Leave it out and pass it with "

@@ -1008,7 +1008,7 @@ def test_a_refused_proof_is_not_a_reason_to_sign_in(error: str) -> None:
 
 @pytest.mark.promise("A3")
 @pytest.mark.parametrize("members", [{}, {"token_type": "Bearer", "dpop_key": make_key("ES256")}])
-def test_a_bearer_token_has_no_proof(members: dict[str, object]) -> None:
+def test_a_bearer_token_is_sent_without_a_proof(members: dict[str, object]) -> None:
     async def main() -> None:
         world = World()
         world.keep(**members)

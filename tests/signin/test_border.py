@@ -16,7 +16,8 @@ import pytest
 from mcp_remote_py.errors import NotSent, SignInFailed
 from mcp_remote_py.redact import Secret
 from mcp_remote_py.settings.network import Tls
-from mcp_remote_py.settings.sign_in import SignInSettings, Unattended
+from mcp_remote_py.settings.sign_in import SignInSettings
+from mcp_remote_py.settings.unattended import IdentityProvider, Unattended
 from mcp_remote_py.settings.urls import parse_server_url
 from mcp_remote_py.signin.border import (
     LOOK_UP_TIMEOUT,
@@ -171,7 +172,7 @@ def test_origins_that_the_person_named() -> None:
     settings = SignInSettings(
         trusted_issuers=("https://a.example/tenant",),
         token_endpoint="https://b.example:443/token",
-        unattended=Unattended(idp_token_endpoint="http://localhost:80/token"),
+        unattended=Unattended(IdentityProvider("http://localhost:80/token", "c", "/run/id")),
     )
     named = ["https://a.example", "https://b.example", "http://localhost"]
     assert origins_of(settings) == named

@@ -125,7 +125,7 @@ def test_it_is_said_when_every_opener_failed(desktop: Desktop) -> None:
     assert len(desktop.started) == 2
 
 
-def test_it_is_said_when_there_is_no_opener(desktop: Desktop) -> None:
+def test_a_missing_opener_is_said(desktop: Desktop) -> None:
     assert not desktop.open(DISPLAY)
 
 
@@ -432,7 +432,7 @@ def test_a_hostile_url_starts_nothing(desktop: Desktop, url: str) -> None:
     [
         ("javascript:alert('canary')", "it begins with javascript:, 26 characters"),
         ("https://auth.example.com/?canary\n", "it begins with https:, 33 characters"),
-        ("\x1b[0m canary", "it has no scheme, 11 characters"),
+        ("\x1b[0m canary", "it does not begin with a scheme, 11 characters"),
     ],
 )
 def test_a_refused_url_is_told_without_what_is_in_it(url: str, begin: str) -> None:

@@ -101,7 +101,9 @@ def test_failure_is_kept_for_status(tmp_path: Path) -> None:
     assert known.signed_in_at is None
 
 
-def test_lazy_sign_in_without_a_stored_one_has_no_header_and_makes_no_file(tmp_path: Path) -> None:
+def test_lazy_sign_in_without_a_stored_one_sends_no_header_and_makes_no_file(
+    tmp_path: Path,
+) -> None:
     async def main() -> None:
         lazy = lazy_sign_in(RELAY, tmp_path, signed_in=False)
         lazy.accepted(SENT)

@@ -383,7 +383,7 @@ def test_looking_ahead_does_not_spend_the_code(verb: str, lines: tuple[str, ...]
 
 
 @pytest.mark.promise("S3")
-def test_a_refused_head_has_no_body_either() -> None:
+def test_a_refused_head_is_answered_without_a_body_too() -> None:
     async def main() -> None:
         async with listening() as listener:
             assert (await visit(listener, "/", verb="HEAD")).status == 404
@@ -621,8 +621,8 @@ def test_an_ipv6_host_without_ipv6_is_an_error() -> None:
         with pytest.raises(UsageError) as raised:
             await listener.bind(None, pinned=False)
         assert raised.value.sentence() == (
-            "This machine has no IPv6 loopback address, so the browser cannot come back to [::1]. "
-            "Use --host localhost or --host 127.0.0.1."
+            "This machine does not have an IPv6 loopback address, so the browser cannot come "
+            "back to [::1]. Use --host localhost or --host 127.0.0.1."
         )
 
     run(main())

@@ -305,7 +305,7 @@ def test_token_whose_record_is_lost_is_not_called_new(sit_down: Callable[..., Te
     host = terminal.stack.enter_context(Host(words, terminal.environment, patience=PATIENCE))
     asked = host.begin("initialize", initialize_params())
     text = assert_error(host.answer(asked, seconds=PATIENCE), asked)
-    assert "a token that may never have worked (no record is left)" in text
+    assert "a token that may never have worked (its record is lost)" in text
     assert "just given" not in text
     assert f"If it did, sign in again: mcp-remote-py login {terminal.server.url}. If it" in text
     assert len(terminal.browser.opened) == 1
@@ -334,7 +334,7 @@ def test_login_at_a_server_that_is_away(sit_down: Callable[..., Terminal]) -> No
 
 
 @pytest.mark.promise("P2")
-def test_login_where_there_is_no_mcp_server(sit_down: Callable[..., Terminal]) -> None:
+def test_login_at_an_address_without_an_mcp_server(sit_down: Callable[..., Terminal]) -> None:
     terminal = sit_down()
     with WildServer() as other:
         other.always("initialize", answer_status(404))
@@ -609,7 +609,7 @@ def test_login_by_hand(sit_down: Callable[..., Terminal]) -> None:
     assert "paste it here and press Enter" in text
     assert f"ssh -L {urlsplit(end.strip()).port}:localhost:" in text
     assert text.count(parse_qs(urlsplit(end).query)["state"][0]) == 1, "in the printed address"
-    assert "That is not the end of a sign-in: it has no state." in text
+    assert "That is not the end of a sign-in: it does not contain a state." in text
     assert "That address belongs to a different sign-in (its state differs)." in text
     assert f"Signed in at {terminal.server.url}" in text
     assert not terminal.browser.opened

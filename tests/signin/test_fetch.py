@@ -27,7 +27,7 @@ from mcp_remote_py.tls import build_tls_context
 from tests.fakes import run
 from tests.peers.launch import free_port
 from tests.peers.wild_server import Exchange, WildServer, answer_status, be_silent, redirect
-from tests.transports.peers import Authority, ForwardProxy, TlsServer
+from tests.transports.peers import Authority, ForwardProxy, TlsServer, proxy_at
 
 NOW = 1_800_000_000.0
 SYSTEM = Tls()
@@ -57,7 +57,7 @@ def fetcher_for(
         place,
         border or Border(place, (), nowhere),
         lambda certified: build_tls_context(tls, certified=certified),
-        lambda url: Secret(proxy) if proxy else None,
+        lambda url: proxy_at(proxy) if proxy else None,
         lambda: NOW,
         bytes,
         seconds,

@@ -120,7 +120,7 @@ def test_a_name_cannot_turn_the_page_around_or_fill_it() -> None:
 
 @pytest.mark.promise("S3")
 @pytest.mark.parametrize("page", every_page())
-def test_a_page_has_no_script_and_loads_nothing(page: bytes) -> None:
+def test_a_page_is_without_scripts_and_loads_nothing(page: bytes) -> None:
     reader = Reader(page)
     assert not {"script", "link", "img", "iframe", "form", "a", "base"} & set(reader.tags)
     names = {name for name, _ in reader.attributes}

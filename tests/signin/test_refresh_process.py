@@ -28,7 +28,14 @@ from mcp_remote_py.oauth.tokens import GrantRefused, TokenError
 from mcp_remote_py.redact import Secret
 from mcp_remote_py.settings.commands import LoginSettings
 from mcp_remote_py.settings.network import Network
-from mcp_remote_py.settings.sign_in import SignInSettings, Unattended
+from mcp_remote_py.settings.sign_in import SignInSettings
+from mcp_remote_py.settings.unattended import (
+    ClientCredentials,
+    ClientKey,
+    IdentityProvider,
+    Unattended,
+    WorkloadJwt,
+)
 from mcp_remote_py.settings.urls import parse_server_url
 from mcp_remote_py.signin.refresh_process import RefreshJob, describe_job, renew_in_child
 from tests.fakes import run
@@ -115,10 +122,10 @@ def test_settings_reach_the_child(server: AuthorizationServer, tmp_path: Path) -
 @pytest.mark.promise("A3")
 def test_how_to_sign_in_without_a_person_reaches_the_child(tmp_path: Path) -> None:
     desk = Desk(tmp_path, "https://as.example.com/token")
-    how = Unattended(
-        Secret("canary-key"), "RS256", "/run/jwt", "https://i.example/t", "c", "/run/i"
-    )
-    for given in (how, how.replace(private_key=None), None):
+    key = ClientKey(Secret("canary-key"), "RS256")
+    provider = IdentityProvider("https://i.example/t", "c", "/run/i")
+    grants = (ClientCredentials(), WorkloadJwt("/run/jwt"), provider)
+    for given in (*(Unattended(grant, one) for grant in grants for one in (key, None)), None):
         settings = SignInSettings(
             unattended=given,
             static_client=Secret('{"client_id": "c", "issuer": "https://as.example.com"}'),
@@ -172,7 +179,7 @@ def test_endpoint_that_cannot_be_reached_was_never_asked(tmp_path: Path) -> None
 
 @pytest.mark.promise("A3")
 def test_a_file_that_is_gone_is_the_persons_to_mend(tmp_path: Path) -> None:
-    how = Unattended(assertion_file=str(tmp_path / "jwt"))
+    how = Unattended(WorkloadJwt(str(tmp_path / "jwt")))
     settings = SETTINGS.replace(sign_in=SignInSettings(unattended=how))
     with pytest.raises(UsageError, match=r"--jwt-bearer: cannot read .*jwt: No such") as caught:
         Desk(tmp_path, "https://as.example/token").renew(settings)

@@ -27,6 +27,7 @@ from mcp_remote_py.named_files import read_settled
 from mcp_remote_py.redact import Secret
 from mcp_remote_py.settings.commands import ProxySettings
 from mcp_remote_py.settings.headers import Header, HeaderFile, HeaderSettings, read_header_file
+from mcp_remote_py.settings.http_proxy import HttpProxy, choose_http_proxy
 from mcp_remote_py.settings.network import Network, Timeouts
 from mcp_remote_py.settings.urls import parse_server_url
 from mcp_remote_py.transports.client import HttpClient
@@ -63,18 +64,26 @@ async def client_for(
     authorizer: Authorizer | None = None,
     on_connected: Callable[[str], None] | None = None,
     http_proxy: Secret | None = None,
-    choose_proxy: Callable[[ServerUrl], Secret | None] | None = None,
+    choose_proxy: Callable[[ServerUrl], HttpProxy | None] | None = None,
     **more: Any,
 ) -> HttpClient:
     """An HTTP client whose headers are loaded; `http_proxy` is for this machine, too."""
     if http_proxy is not None:
-        choose_proxy = lambda _: http_proxy  # noqa: E731
+        proxy = proxy_at(http_proxy.reveal())
+        choose_proxy = lambda _: proxy  # noqa: E731
     settings = settings_for(url, headers, **more)
     book = HeaderSource(settings.headers, environment or {}, read_file)
     await book.load()
     return HttpClient(
         settings, book, authorizer, on_connected=on_connected, choose_proxy=choose_proxy
     )
+
+
+def proxy_at(url: str) -> HttpProxy:
+    """The proxy that the environment names by `url`."""
+    proxy = choose_http_proxy(parse_server_url("https://example.com/"), {"ALL_PROXY": url})
+    assert proxy is not None
+    return proxy
 
 
 class Authority:

@@ -99,7 +99,7 @@ def test_status_of_another_transport_moves_on_to_it(status: int) -> None:
         lambda: Unusable("Modern.", status=400, body=MODERN_ERROR),
     ],
 )
-def test_refusal_and_broken_network_are_no_verdict(make: Callable[[], ExchangeError]) -> None:
+def test_refusal_and_broken_network_are_not_a_verdict(make: Callable[[], ExchangeError]) -> None:
     async def main() -> None:
         pair = Pair()
         pair.one.script("initialize", fail(make))
@@ -225,7 +225,7 @@ def test_waiting_messages_go_on_as_soon_as_the_server_accepts() -> None:
 
 
 @pytest.mark.promise("R4", "R5")
-def test_error_after_acceptance_is_no_verdict_either() -> None:
+def test_error_after_acceptance_is_not_a_verdict_either() -> None:
     async def main() -> None:
         pair = Pair()
 

@@ -110,7 +110,7 @@ def test_command_runs_without_a_shell_and_without_our_stdio(tmp_path: Path) -> N
     ("text", "words"),
     [
         (f"import sys; print('Authorization: {TOKEN}'); sys.exit(3)", "ended with status 3"),
-        (f"print('{TOKEN}')", "line 1: A header has no colon"),
+        (f"print('{TOKEN}')", "line 1: A header does not contain a colon"),
         (f"print('X: a\\x07{TOKEN}')", "line 1: The value of the header X contains"),
     ],
 )

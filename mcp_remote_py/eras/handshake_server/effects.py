@@ -1,4 +1,4 @@
-"""What a message leads to, as values. Must not know what decides it or how it is done."""
+"""The effects of a message, as values. Must not know what decides them or how they are done."""
 
 from __future__ import annotations
 

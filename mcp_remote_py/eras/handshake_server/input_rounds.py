@@ -63,7 +63,7 @@ compared, and their first and last `WINDOW_BYTES`."""
 WINDOW_BYTES = 4096
 
 _ROUND_MEMBERS = frozenset({"_meta", "inputResponses", "requestState"})
-"""What differs from one try of a request to the next."""
+"""Members that differ from one try of a request to the next."""
 
 
 class _UrlRequired(msgspec.Struct):
@@ -116,7 +116,7 @@ class InputRounds:
         return bool(self._calls)
 
     def log_levels(self) -> Iterator[str]:
-        """What each request that the host waits for wants to hear."""
+        """The input that each request of the host still waits for."""
         return (call.envelope.log_level for call in self._by_host.values())
 
     # ------------------------------------------------------------------ from the host
@@ -237,7 +237,7 @@ class InputRounds:
         capability = INPUT_CAPABILITY.get(question.method)
         call = None if capability is None else self._find_call(question)
         if call is None or capability not in declared_names(call.envelope.capabilities):
-            text = f"The client has no way to answer {question.method} now."
+            text = f"The client cannot answer {question.method} now."
             return [ToServer(make_error(question.raw_id, METHOD_NOT_FOUND, text))]
         call.waiting.append(question)
         return [] if call.host is None else self._suspend(call, call.host, now)
@@ -291,7 +291,7 @@ def _plain_params(message: Message) -> Payload:
 
 
 def _salient(message: Message) -> bytes:
-    """What makes two tries the same request: method, address and arguments."""
+    """The key by which two tries are the same request: method, address and arguments."""
     if message.size <= MAX_COMPARED_BYTES and has_few_parts(message.params):
         params = decode_object(message.params)
         left = {name: value for name, value in params.items() if name not in _ROUND_MEMBERS}

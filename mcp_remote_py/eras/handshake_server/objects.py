@@ -29,7 +29,7 @@ def as_object(value: object) -> dict[str, Any]:
 
 
 def declared_names(capabilities: bytes) -> set[str]:
-    """What a client declares, by name; elicitation by its modes as well."""
+    """The capabilities that a client declares, by name; elicitation by its modes as well."""
     declared = decode_object(capabilities)
     modes = as_object(declared.get("elicitation"))
     return {*declared, *(f"elicitation.{mode}" for mode in modes)}

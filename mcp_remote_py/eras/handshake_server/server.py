@@ -71,7 +71,7 @@ class HandshakeServer:
     # ------------------------------------------------------------------ from the host
 
     def from_host(self, message: Message, now: float) -> list[Effect]:
-        """What a message of the host leads to; `now` is in seconds on a steady clock."""
+        """The effects of a message of the host; `now` is in seconds on a steady clock."""
         if message.kind is Kind.RESPONSE:
             return []  # 2026-07-28 has none: nothing was asked
         if message.kind is Kind.NOTIFICATION:
@@ -92,7 +92,7 @@ class HandshakeServer:
         if envelope.version != MODERN:
             return [ToHost(_refuse_version(message, envelope.version))]
         if message.method in _REMOVED:
-            text = f"MCP {MODERN} has no method {message.method}."
+            text = f"MCP {MODERN} does not have a method {message.method}."
             return refuse(message, METHOD_NOT_FOUND, text)
         return self._take(message, envelope, now)
 
@@ -153,7 +153,7 @@ class HandshakeServer:
     # ------------------------------------------------------------------ from the server
 
     def from_server(self, message: Message, now: float) -> list[Effect]:
-        """What a message of the server leads to."""
+        """The effects of a message of the server."""
         if message.kind is Kind.REQUEST:
             return self._rounds.take_question(message, now)
         if message.kind is Kind.NOTIFICATION:
