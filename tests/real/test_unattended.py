@@ -146,7 +146,7 @@ def test_a_proof_for_another_audience_is_refused_and_the_option_is_named(
         "the server may want its issuer's.",
     )
     host.wait_logged(
-        f"Its token endpoint is http://localhost:{servers[0].port}/token, and not the one that was "
+        f"Its token endpoint is http://localhost:{servers[0].port}/token, not the one that was "
         "given."
     )
 
