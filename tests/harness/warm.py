@@ -35,7 +35,7 @@ from typing import IO, Any, NoReturn, cast
 from tests.thorough import THOROUGH
 
 COMMAND = Path(sys.executable).parent / "mcp-remote-py"
-INSTRUMENTS = {str(Path(__file__).parent / "failing_disk")}
+INSTRUMENTS = {str(Path(__file__).parent / name) for name in ("failing_disk", "longest_turn")}
 """Folders of what may also be put before `os` when all is loaded."""
 NURSERY = "NURSERY"
 MAX_MESSAGE = 1 << 17
