@@ -9,7 +9,8 @@ program in front. `tests/harness/test_warm.py` holds the two ways against each o
 
 The file is both the tests' side and the program; the program takes one message for each start, with
 the streams as file descriptors, and ends with who began it. What others start hundreds of times can
-be a fork, too: `forked_module` is a command line that becomes a module of the tests. Linux.
+be a fork, too: `forked_module` is a command line that becomes a module of the tests, and
+`start_module` is one of those that take a second to load. Linux.
 """
 
 from __future__ import annotations
@@ -122,7 +123,11 @@ class WarmProcess(subprocess.Popen[bytes]):
     """What was started, to be used as any process that this one has started."""
 
     def __init__(
-        self, command: Sequence[str], environment: Mapping[str, str], stdin: int = subprocess.PIPE
+        self,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        stdin: int = subprocess.PIPE,
+        module: str = "",
     ) -> None:
         # Not Popen's own: it starts something. This process is the nursery's child.
         self.args = list(command)
@@ -140,9 +145,9 @@ class WarmProcess(subprocess.Popen[bytes]):
             reading, writing = os.pipe()
             ours.append(reading)
             theirs.append(writing)
-        self._nursery = nursery()
+        self._nursery = nursery(module)
         try:
-            self.pid = self._nursery.start(command, environment, theirs)
+            self.pid = self._nursery.start(command, environment, theirs, module)
         finally:
             for descriptor in theirs:
                 os.close(descriptor)
@@ -205,7 +210,7 @@ class Nursery:
         name: where others reach it, who name it to `nursery` by the variable `NURSERY`.
     """
 
-    def __init__(self, name: str = "") -> None:
+    def __init__(self, name: str = "", module: str = "") -> None:
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self.name = name or f"warm-{os.getpid()}-{os.urandom(8).hex()}"
@@ -216,7 +221,7 @@ class Nursery:
                 listener.bind(address_of(self.name))
                 listener.listen(64)
                 self._process = subprocess.Popen(
-                    [sys.executable, str(Path(__file__).resolve()), str(listener.fileno())],
+                    [sys.executable, str(Path(__file__).resolve()), str(listener.fileno()), module],
                     stdin=subprocess.DEVNULL,
                     env=known,
                     pass_fds=[listener.fileno()],
@@ -224,11 +229,15 @@ class Nursery:
         self._socket.connect(address_of(self.name))
 
     def start(
-        self, command: Sequence[str], environment: Mapping[str, str], streams: Sequence[int]
+        self,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        streams: Sequence[int],
+        module: str = "",
     ) -> int:
         """The process id of one that was started with these streams."""
         message = {"words": list(command), "environment": dict(environment), "cwd": os.getcwd()}
-        return self._ask(message, streams)
+        return self._ask(message | ({"module": module} if module else {}), streams)
 
     def bury(self, pid: int) -> int:
         """The exit status of one that has ended."""
@@ -277,10 +286,31 @@ def forked_module(folder: Path, module: str) -> str:
     return f"{sys.executable} -I -S {program} {module}"
 
 
+def start_module(
+    module: str, words: Sequence[str], environment: Mapping[str, str]
+) -> subprocess.Popen[bytes]:
+    """A module of the tests as a process of a group of its own, with pipes."""
+    if not THOROUGH:
+        return WarmProcess([module, *words], environment, module=module)
+    return subprocess.Popen(
+        [sys.executable, "-m", module, *words],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=dict(environment),
+        bufsize=0,
+        start_new_session=True,
+    )
+
+
 @cache
-def nursery() -> Nursery:
-    """The one of this process, which ends with it, or of the process that has named its own."""
-    one = Nursery(os.environ.get(NURSERY, ""))
+def nursery(module: str = "") -> Nursery:
+    """The one of this process, which ends with it, or of the process that has named its own.
+
+    That of a module has loaded it, and not the command.
+    """
+    one = Nursery("" if module else os.environ.get(NURSERY, ""), module)
     atexit.register(one.close)
     return one
 
@@ -362,10 +392,11 @@ def become(sockets: list[socket.socket], streams: list[int], message: dict[str, 
         os.chdir(message["cwd"])
         sys.argv = message["words"]
         if "module" in message:
+            os.setsid()
             sys.path[0] = str(ROOT)
             status = importlib.import_module(message["module"]).main()
             sys.stdout.flush()
-            os._exit(status)
+            os._exit(status or 0)
         if "PYTHONPATH" in os.environ:
             instrument = Path(os.environ["PYTHONPATH"]) / "sitecustomize.py"
             runpy.run_path(str(instrument), run_name=instrument.stem)
@@ -378,9 +409,13 @@ def become(sockets: list[socket.socket], streams: list[int], message: dict[str, 
 
 def main() -> None:
     """Serves at the descriptor that the arguments name."""
-    sys.path[0] = str(COMMAND.parent)
     os.set_inheritable(int(sys.argv[1]), False)
-    load()
+    if sys.argv[2]:
+        sys.path[0] = str(ROOT)
+        importlib.import_module(sys.argv[2])
+    else:
+        sys.path[0] = str(COMMAND.parent)
+        load()
     gc.freeze()
     with socket.socket(fileno=int(sys.argv[1])) as listener:
         serve(listener)
