@@ -128,6 +128,7 @@ class WarmProcess(subprocess.Popen[bytes]):
         environment: Mapping[str, str],
         stdin: int = subprocess.PIPE,
         module: str = "",
+        log: str = "",
     ) -> None:
         # Not Popen's own: it starts something. This process is the nursery's child.
         self.args = list(command)
@@ -147,7 +148,7 @@ class WarmProcess(subprocess.Popen[bytes]):
             theirs.append(writing)
         self._nursery = nursery(module)
         try:
-            self.pid = self._nursery.start(command, environment, theirs, module)
+            self.pid = self._nursery.start(command, environment, theirs, module, log)
         finally:
             for descriptor in theirs:
                 os.close(descriptor)
@@ -234,10 +235,11 @@ class Nursery:
         environment: Mapping[str, str],
         streams: Sequence[int],
         module: str = "",
+        log: str = "",
     ) -> int:
         """The process id of one that was started with these streams."""
         message = {"words": list(command), "environment": dict(environment), "cwd": os.getcwd()}
-        return self._ask(message | ({"module": module} if module else {}), streams)
+        return self._ask(message | ({"module": module, "log": log} if module else {}), streams)
 
     def bury(self, pid: int) -> int:
         """The exit status of one that has ended."""
@@ -287,21 +289,29 @@ def forked_module(folder: Path, module: str) -> str:
 
 
 def start_module(
-    module: str, words: Sequence[str], environment: Mapping[str, str]
+    module: str,
+    words: Sequence[str],
+    environment: Mapping[str, str],
+    log: str = os.devnull,
 ) -> subprocess.Popen[bytes]:
-    """A module of the tests as a process of a group of its own, with pipes."""
-    if not THOROUGH:
-        return WarmProcess([module, *words], environment, module=module)
-    return subprocess.Popen(
-        [sys.executable, "-m", module, *words],
-        cwd=ROOT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=dict(environment),
-        bufsize=0,
-        start_new_session=True,
-    )
+    """A module of the tests, whose function `main` it is, as a process of a group of its own.
+
+    It reads nothing. What it says goes to the file, or where none is named, stdout to a pipe.
+    """
+    with open(os.devnull) as nothing, open(log, "wb") as sink:
+        if not THOROUGH:
+            stdin = nothing.fileno()
+            return WarmProcess([module, *words], environment, stdin, module=module, log=log)
+        return subprocess.Popen(
+            [sys.executable, "-m", module, *words],
+            cwd=ROOT,
+            stdin=nothing,
+            stdout=subprocess.PIPE if log == os.devnull else sink,
+            stderr=sink,
+            env=dict(environment),
+            bufsize=0,
+            start_new_session=True,
+        )
 
 
 @cache
@@ -394,6 +404,11 @@ def become(sockets: list[socket.socket], streams: list[int], message: dict[str, 
         if "module" in message:
             os.setsid()
             sys.path[0] = str(ROOT)
+            if message.get("log"):
+                log = os.open(message["log"], os.O_WRONLY | os.O_APPEND)
+                os.dup2(log, 2)
+                if message["log"] != os.devnull:
+                    os.dup2(log, 1)
             status = importlib.import_module(message["module"]).main()
             sys.stdout.flush()
             os._exit(status or 0)

@@ -7,11 +7,9 @@ import http.client
 import os
 import socket
 import subprocess
-import threading
 import time
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import IO
 
 from tests.harness.warm import start_module
 from tests.real.installation import NODE_MODULES, find_node, install_node_packages
@@ -37,11 +35,7 @@ def sdk_server(*options: str, port: int = 0) -> Generator[Peer]:
     words = [*options, "--port", str(port)]
     process = start_module("tests.peers.sdk_server", words, known_to_peers())
     with _ending(process):
-        assert process.stdin is not None
         assert process.stdout is not None
-        assert process.stderr is not None
-        process.stdin.close()
-        threading.Thread(target=_let_talk, args=(process.stderr,), daemon=True).start()
         first = process.stdout.readline()
         assert first, f"the SDK server did not start: {words}"
         found = int(first)
@@ -89,15 +83,9 @@ def _ending(process: subprocess.Popen[bytes]) -> Generator[subprocess.Popen[byte
         yield process
     finally:
         kill_group(process)  # `node` may be a script that starts the real one
-        if process.stdout is not None:
-            process.stdout.close()
-
-
-def _let_talk(stream: IO[bytes]) -> None:
-    """Nobody wants to hear it."""
-    with stream:
-        while stream.read(1 << 16):
-            pass
+        for stream in (process.stdout, process.stderr):
+            if stream is not None:
+                stream.close()
 
 
 def free_port() -> int:
