@@ -1,8 +1,8 @@
 """The official Python SDK's server behind JWT access tokens of an OpenID provider.
 
 `python -m tests.real.resource_server PORT ISSUER`, at http://localhost:PORT/mcp. Its address is on
-stderr, as uvicorn words it. With $PROOFS "plain" or "nonces" it takes tokens with proofs of possession only;
-$RESOURCE_SLOW_BY is by how many seconds its clock is behind then.
+stderr, as uvicorn words it. With $PROOFS "plain" or "nonces" it takes tokens with proofs of
+possession only; $RESOURCE_SLOW_BY is by how many seconds its clock is behind then.
 """
 
 from __future__ import annotations
