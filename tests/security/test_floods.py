@@ -266,8 +266,10 @@ def test_an_array_on_the_stream_of_the_older_transport(flooded: Flooded, name: s
 
 
 @pytest.mark.report("S4")
-@pytest.mark.parametrize("options", [(), ("--ignore-tool", "x")], ids=["unfiltered", "filtered"])
-@pytest.mark.parametrize("kind", ["members", "tools", "texts"])
+@pytest.mark.parametrize(
+    ("options", "kind"),
+    some(itertools.product([(), ("--ignore-tool", "x")], ["members", "tools", "texts"]), 2),
+)
 def test_a_list_of_a_million_tools(
     wild: Wild, relay: Relay, options: tuple[str, ...], kind: str
 ) -> None:
@@ -378,8 +380,7 @@ ESCAPED = {
 
 
 @pytest.mark.report("S5", "S17")
-@pytest.mark.parametrize("name", ESCAPED)
-@pytest.mark.parametrize("is_answer", [False, True], ids=["page", "answer"])
+@pytest.mark.parametrize(("is_answer", "name"), some(itertools.product([False, True], ESCAPED), 2))
 def test_a_refusal_in_which_all_is_escaped_is_looked_through_in_turns(
     flooded: Flooded, name: str, is_answer: bool
 ) -> None:
