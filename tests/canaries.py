@@ -35,24 +35,24 @@ class Canaries:
 
     def __init__(self) -> None:
         self._secrets: set[bytes] = set()
+        self._lengths: set[int] = set()
 
     def register(self, secrets: Iterable[str]) -> None:
         """From now on these are secrets; short ones are not."""
-        self._secrets.update(secret.encode() for secret in secrets if len(secret) >= SHORTEST)
+        more = {secret.encode() for secret in secrets if len(secret) >= SHORTEST}
+        self._secrets |= more
+        self._lengths |= set(map(len, more))
 
     def are_in(self, data: bytes) -> bool:
         """Whether any of them stands in these bytes: as a word, or by its mark in a longer one."""
-        for word in _WORD.findall(data):
-            parts = (word, *word.split(b"="), *_PART.findall(word))
-            if any(self._secrets & {part, part.strip(b".~+/=-")} for part in parts):
-                return True
-        lengths = sorted({len(secret) for secret in self._secrets})
-        return any(
-            run[:length] in self._secrets
-            for run in _MARK.findall(data)
-            for length in lengths
-            if length <= len(run)
-        )
+        words = set(_WORD.findall(data))
+        for word in tuple(words):
+            words.update(word.split(b"="), _PART.findall(word))
+        words.update([word.strip(b".~+/=-") for word in words])
+        if not self._secrets.isdisjoint(words):
+            return True
+        marked = _MARK.findall(data)
+        return any(run[:length] in self._secrets for run in marked for length in self._lengths)
 
     def search(self, folder: Path, endings: tuple[str, ...] = ("",)) -> list[str]:
         """The files below `folder` that hold one, relative to it, sorted; of those endings only."""

@@ -13,9 +13,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import shutil
+import subprocess
 import sys
+import threading
 import uuid
-from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -25,6 +28,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from tests.conformance.serving import serve
+from tests.harness.warm import COMMAND, NURSERY, start
 
 Json = dict[str, Any]
 Lines = asyncio.Queue[bytes]
@@ -56,8 +60,9 @@ def key_of(value: object) -> str:
 class Child:
     """One `mcp-remote-py URL`, and the streams that wait for its lines."""
 
-    def __init__(self, process: Process) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], output: asyncio.StreamReader) -> None:
         self._process = process
+        self._output = output
         self._asked: dict[str, Lines] = {}
         self._tokens: dict[str, str] = {}
         self.others: Lines = asyncio.Queue()
@@ -67,12 +72,14 @@ class Child:
     @classmethod
     async def start(cls) -> Child:
         """Starts the command for the URL of this process."""
-        command = [sys.executable, "-m", "mcp_remote_py", sys.argv[1]]
-        return cls(
-            await asyncio.create_subprocess_exec(
-                *command, stdin=PIPE, stdout=PIPE, limit=LONGEST_LINE
-            )
-        )
+        environment = {name: word for name, word in os.environ.items() if name != NURSERY}
+        process = await asyncio.to_thread(start, [str(COMMAND), sys.argv[1]], environment)
+        errors = (process.stderr, sys.stderr.buffer)
+        threading.Thread(target=shutil.copyfileobj, args=errors, daemon=True).start()
+        output = asyncio.StreamReader(LONGEST_LINE)
+        loop = asyncio.get_running_loop()
+        await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(output), process.stdout)
+        return cls(process, output)
 
     def write(self, line: bytes) -> None:
         """One message, as it is."""
@@ -97,12 +104,11 @@ class Child:
         """The end of the host: the command has to go by itself."""
         assert self._process.stdin is not None
         self._process.stdin.close()
-        await asyncio.wait_for(self._process.wait(), PATIENCE)
+        await asyncio.to_thread(self._process.wait, PATIENCE)
         await self._reading
 
     async def _read(self) -> None:
-        assert self._process.stdout is not None
-        async for line in self._process.stdout:
+        async for line in self._output:
             self._lines_for(json.loads(line)).put_nowait(line.rstrip(b"\n"))
 
     def _lines_for(self, message: Json) -> Lines:

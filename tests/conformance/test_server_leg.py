@@ -17,14 +17,18 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.conformance import front, reference_server
 from tests.conformance.conftest import Suite
 from tests.conformance.scenarios import AT_THE_FRONT, REVISIONS, SERVER_KNOWN, SKILLS
 from tests.conformance.serving import running
 from tests.harness.host import environment_for
+from tests.harness.warm import NURSERY, nursery
 
 # The first test of the folder may have to install the suite.
 pytestmark = [pytest.mark.timeout(400), pytest.mark.promise("R2", "R3", "E1")]
+
+REFERENCE_SERVER = "tests.conformance.reference_server"
+FRONT = "tests.conformance.front"
+"""By name: what they load is not for who collects tests."""
 
 SECONDS = 90.0
 """Longest time of one run; ten are usual."""
@@ -70,7 +74,7 @@ def listed(suite: Suite) -> dict[str, str]:
 def urls(tmp_path_factory: pytest.TempPathFactory) -> Generator[tuple[str, str]]:
     """A server itself, and another behind front and command: neither hears the other's guests."""
     folder = tmp_path_factory.mktemp("server-leg")
-    environment = environment_for(folder)
+    environment = environment_for(folder, {NURSERY: nursery().name})
     with contextlib.ExitStack() as stack:
 
         def start(module: str, name: str, *arguments: str) -> str:
@@ -79,9 +83,9 @@ def urls(tmp_path_factory: pytest.TempPathFactory) -> Generator[tuple[str, str]]
                 running(module, *arguments, log=log, environment=environment)
             )
 
-        direct = start(reference_server.__name__, "direct")
-        behind = start(reference_server.__name__, "behind")
-        yield direct, start(front.__name__, "front", behind)
+        direct = start(REFERENCE_SERVER, "direct")
+        behind = start(REFERENCE_SERVER, "behind")
+        yield direct, start(FRONT, "front", behind)
 
 
 @pytest.fixture(scope="module", params=RUNS)

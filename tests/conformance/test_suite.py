@@ -28,7 +28,7 @@ from tests.conformance.scenarios import (
     arguments_for,
     tabs_of,
 )
-from tests.harness.warm import NURSERY, nursery
+from tests.harness.warm import NURSERY, forked_module, nursery
 from tests.thorough import THOROUGH
 
 Json = dict[str, Any]
@@ -70,9 +70,13 @@ def examine(suite: Suite, tmp_path_factory: pytest.TempPathFactory) -> Examine:
     def start(arguments: tuple[str, ...], era: str) -> Examination:
         folder = tmp_path_factory.mktemp("examination")
         command = f"{sys.executable} -m {driver.__name__}"
+        variables = {driver.ERA: era, driver.FOLDER: str(folder)}
+        if THOROUGH:
+            variables |= {"PYTHONPATH": str(ROOT)}
+        else:
+            command = forked_module(folder, driver.__name__)
+            variables |= {NURSERY: nursery().name}
         options = ["-o", "suite", "--command", command, "--timeout", str(SUITE_MILLISECONDS)]
-        variables = {"PYTHONPATH": str(ROOT), driver.ERA: era, driver.FOLDER: str(folder)}
-        variables |= {NURSERY: nursery().name} if not THOROUGH else {}
         with suite.started(["client", *arguments, *options], folder, **variables) as process:
             status = process.wait(SECONDS)
         return Examination(status, (folder / "suite.log").read_text(), read_verdicts(folder))

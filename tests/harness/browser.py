@@ -2,23 +2,23 @@
 
 It writes down each address it is given, as one line of a file, returns at once as desktop openers
 do, and goes on by itself: follows redirects with a cookie jar, fills in and submits the forms it
-meets, ends at the redirect URI. It visits loopback only and is gone within `LIFETIME`.
+meets, ends at the redirect URI. It visits loopback only and is gone with the test.
 
-The file is both the test's side (`FakeBrowser`) and the program; the program runs on the standard
-library alone, and loads little of it: hundreds are started. Must not know who starts it.
+The executable is a few words of sh, for hundreds are started: it hands the address through a named
+pipe to a thread of the test, which does the rest. Linux: there who opens a pipe for both does not
+wait for anybody. Must not know who starts it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import html.parser
 import http.client
 import json
 import os
-import signal
-import sys
+import socket
 import threading
-import time
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import parse_qs, urlencode, urljoin, urlsplit
@@ -28,8 +28,6 @@ MODES = ("normal", "deny", "close", "slow", "twice", "record")
 slow: thinks for a while first; twice: its last request is sent two times at once; record: only
 writes the address down."""
 
-LIFETIME = 60
-"""Seconds after which a browser is gone whatever happened."""
 THINKING = 2.0
 """Seconds a slow person thinks where nothing else is said."""
 MAX_HOPS = 25
@@ -41,14 +39,13 @@ ANYTHING = "tester"
 REFUSING = ("deny", "cancel", "abort", "reject", "no")
 
 
-PROGRAM = f"""
-import sys
-sys.modules["ssl"] = None
-sys.path.insert(0, {str(Path(__file__).resolve().parent)!r})
-import browser
-browser.main()
+PROGRAM = """#!/bin/sh
+[ $# = 1 ] || exit 2
+umask 077
+printf '%s\\n' "$1" >>{opened}
+[ {mode} = record ] || printf '%s %s\\n' {mode} "$1" 1<>{visits}
 """
-"""Imported, its byte code is kept; HTTPS is not used."""
+"""One word is the address. It is written down before the caller goes on."""
 
 # The test's side
 
@@ -61,23 +58,27 @@ class FakeBrowser:
     """
 
     def __init__(self, folder: Path, mode: str = "normal", seconds: float = THINKING) -> None:
-        assert mode in MODES, mode
         folder.mkdir(mode=0o700, parents=True)
         self._opened = folder / "opened"
         self._trace = folder / "trace"
-        self._processes = folder / "processes"
+        self._pipe = folder / "visits"
         self.command = folder / "browser"
-        self._mode = mode
-        program = [sys.executable, "-I", "-S", "-c", PROGRAM]
-        self._program = " ".join(map(_quote, (*program, str(folder), str(seconds))))
+        self._seconds = seconds
+        self._writing = threading.Lock()
+        self._visits: list[Visit] = []
+        self._threads: list[threading.Thread] = []
+        os.mkfifo(self._pipe, 0o600)
+        # For both: it has no end before `close`.
+        self._reader = os.fdopen(os.open(self._pipe, os.O_RDWR), "rb+", buffering=0)
+        self._start(self._read)
         self.become(mode)
 
     def become(self, mode: str) -> None:
         """From now on it opens pages in this mode."""
         assert mode in MODES, mode
-        text = f'#!/bin/sh\nexec {self._program} {mode} "$@"\n'
+        files = {"opened": _quote(str(self._opened)), "visits": _quote(str(self._pipe))}
         new = self.command.with_suffix(".new")
-        new.write_text(text)
+        new.write_text(PROGRAM.format(mode=mode, **files))
         new.chmod(0o700)
         new.replace(self.command)
 
@@ -96,12 +97,52 @@ class FakeBrowser:
         """How each visit that is over has ended."""
         return [str(line["end"]) for line in self.trace if "end" in line]
 
-    def kill(self) -> None:
-        """Ends what is still running."""
-        for line in _lines(self._processes):
-            group = int(line)
-            if _is_ours(group, self.command.parent):
-                os.killpg(group, signal.SIGKILL)
+    def close(self) -> None:
+        """Ends what is still going on; what is handed in from now on is not visited."""
+        self._reader.write(b"\n")
+        self._threads[0].join()
+        for visit in self._visits:
+            visit.leave()
+        for thread in self._threads:
+            thread.join()
+        self._pipe.unlink()
+        self._reader.close()
+
+    def _start(self, target: Callable[..., None], *arguments: object) -> None:
+        self._threads.append(threading.Thread(target=target, args=arguments, daemon=True))
+        self._threads[-1].start()
+
+    def _read(self) -> None:
+        rest = b""
+        while True:
+            *lines, rest = (rest + self._reader.read(1 << 16)).split(b"\n")
+            for line in lines:
+                if not line:
+                    return
+                mode, _, url = line.decode().partition(" ")
+                self._visits.append(Visit(mode, self._seconds))
+                self._start(self._go, self._visits[-1], url)
+
+    def _go(self, visit: Visit, url: str) -> None:
+        try:
+            page = visit.open(url)
+            end = f"{page.status} {page.url}"
+        except (OSError, LookupError, http.client.HTTPException) as error:
+            end = f"{type(error).__name__}: {error}"
+        if visit.left.is_set():
+            return
+        hops: list[Mapping[str, object]] = [
+            {"method": method, "url": page.url, "status": page.status}
+            for method, page in visit.hops
+        ]
+        with self._writing:
+            _append(self._trace, [*hops, {"end": end}])
+
+
+def _append(file: Path, values: list[Mapping[str, object]]) -> None:
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    with open(descriptor, "w") as stream:
+        stream.writelines(json.dumps(value) + "\n" for value in values)
 
 
 def _quote(word: str) -> str:
@@ -113,24 +154,13 @@ def _lines(file: Path) -> list[str]:
     return file.read_text().splitlines() if file.exists() else []
 
 
-def _is_ours(pid: int, folder: Path) -> bool:
-    """Whether the process is still one of ours (Linux: process ids are used again)."""
-    try:
-        return str(folder) in Path(f"/proc/{pid}/cmdline").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-
-
 @contextmanager
 def fake_browser(
     folder: Path, mode: str = "normal", seconds: float = THINKING
 ) -> Generator[FakeBrowser]:
     """A browser that is gone afterwards."""
-    browser = FakeBrowser(folder, mode, seconds)
-    try:
+    with contextlib.closing(FakeBrowser(folder, mode, seconds)) as browser:
         yield browser
-    finally:
-        browser.kill()
 
 
 # The browser
@@ -235,10 +265,13 @@ class Visit:
 
     Attributes:
         hops: every answer, in order.
+        left: set when the person has gone away.
     """
 
     def __init__(self, mode: str = "normal", seconds: float = THINKING) -> None:
         self.hops: list[tuple[str, Page]] = []
+        self.left = threading.Event()
+        self._sockets: set[socket.socket] = set()
         self._mode = mode
         self._seconds = seconds
         self._jar = Jar()
@@ -249,11 +282,11 @@ class Visit:
 
         Raises:
             LookupError: the way leads away from loopback, or never ends.
-            OSError: nobody answers.
+            OSError: nobody answers, or the person has left.
         """
         redirect_uri = parse_qs(urlsplit(url).query).get("redirect_uri", [""])[0]
         if self._mode == "slow":
-            time.sleep(self._seconds)
+            self.left.wait(self._seconds)
         method, body = "GET", b""
         for _ in range(MAX_HOPS):
             if self._mode == "twice" and redirect_uri and url.startswith(redirect_uri):
@@ -273,6 +306,14 @@ class Visit:
                 return page
             method, url, body = step
         raise LookupError(f"more than {MAX_HOPS} pages")
+
+    def leave(self) -> None:
+        """Closes the tab, whatever it waits for."""
+        with self._lock:
+            self.left.set()
+            for one in self._sockets:
+                with contextlib.suppress(OSError):
+                    one.shutdown(socket.SHUT_RDWR)
 
     def _next_step(self, page: Page) -> tuple[str, str, bytes] | None:
         """Method, address and body of what the person does on this page; None for nothing."""
@@ -320,13 +361,12 @@ class Visit:
             headers["Content-Type"] = "application/x-www-form-urlencoded"
             headers["Origin"] = f"{parts.scheme}://{parts.netloc}"
         connection = http.client.HTTPConnection(host, parts.port or 80, timeout=ANSWER_SECONDS)
-        try:
+        connection.connect()
+        with self._in_use(connection.sock), contextlib.closing(connection):
             target = f"{path}?{parts.query}" if parts.query else path
             connection.request(method, target, body or None, headers)
             answer = connection.getresponse()
             text = answer.read().decode(errors="replace")
-        finally:
-            connection.close()
         with self._lock:
             for field in answer.headers.get_all("Set-Cookie") or []:
                 self._jar.take(host, path, field)
@@ -334,48 +374,19 @@ class Visit:
             self.hops.append((method, page))
         return page
 
+    @contextmanager
+    def _in_use(self, connected: socket.socket) -> Generator[None]:
+        with self._lock:
+            self._sockets.add(connected)
+        try:
+            if self.left.is_set():
+                raise ConnectionAbortedError("the person has left")
+            yield
+        finally:
+            with self._lock:
+                self._sockets.discard(connected)
+
 
 def _refuses(button: tuple[str, str, str]) -> bool:
     words = " ".join(button).lower().split()
     return any(word.strip("[]") in REFUSING for word in words)
-
-
-# The program
-
-
-def main() -> None:
-    place, seconds, mode, url = sys.argv[1:]
-    folder = Path(place)
-    os.umask(0o077)
-    _append(folder / "opened", url)
-    if mode == "record" or os.fork():
-        return
-    os.setsid()
-    signal.alarm(LIFETIME)
-    _append(folder / "processes", str(os.getpid()))
-    _leave_the_callers_streams()
-    visit = Visit(mode, float(seconds))
-    try:
-        page = visit.open(url)
-        end = f"{page.status} {page.url}"
-    except (OSError, LookupError, http.client.HTTPException) as error:
-        end = f"{type(error).__name__}: {error}"
-    for method, page in visit.hops:
-        hop: Mapping[str, object] = {"method": method, "url": page.url, "status": page.status}
-        _append(folder / "trace", json.dumps(hop))
-    _append(folder / "trace", json.dumps({"end": end}))
-
-
-def _leave_the_callers_streams() -> None:
-    null = os.open(os.devnull, os.O_RDWR)
-    for descriptor in range(3):
-        os.dup2(null, descriptor)
-
-
-def _append(file: Path, line: str) -> None:
-    """One line, in one piece also where several write."""
-    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    try:
-        os.write(descriptor, line.replace("\n", " ").encode() + b"\n")
-    finally:
-        os.close(descriptor)

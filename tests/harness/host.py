@@ -525,25 +525,18 @@ def has_port(pid: int, port: int) -> bool:
 
 def descendants(pid: int) -> list[int]:
     """Process ids of all children and children's children (Linux, from /proc)."""
-    parents: dict[int, list[int]] = {}
-    # Asked at each end of a command, of which there are thousands: paths as objects take as long
-    # again as the kernel does.
-    for name in os.listdir("/proc"):
-        if not name.isdigit():
-            continue
-        try:
-            with open(f"/proc/{name}/stat", "rb", buffering=0) as file:
-                stat = file.read()
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        parent = int(stat.rpartition(b")")[2].split(maxsplit=2)[1])
-        parents.setdefault(parent, []).append(int(name))
+    # Not from a look at all processes: it is asked at each end of a command, thousands of times.
     found: list[int] = []
-    waiting = [pid]
-    while waiting:
-        children = parents.get(waiting.pop(), [])
-        found += children
-        waiting += children
+    try:
+        threads = os.listdir(f"/proc/{pid}/task")
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+    for thread in threads:
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            with open(f"/proc/{pid}/task/{thread}/children", "rb", buffering=0) as file:
+                found += map(int, file.read().split())
+    for child in tuple(found):
+        found += descendants(child)
     return found
 
 

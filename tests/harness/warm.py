@@ -8,7 +8,9 @@ where `THOROUGH` is set; and so does what needs a variable that Python itself re
 program in front. `tests/harness/test_warm.py` holds the two ways against each other.
 
 The file is both the tests' side and the program; the program takes one message for each start, with
-the streams as file descriptors, and ends with who began it. Linux.
+the streams as file descriptors, and ends with who began it. What others start hundreds of times can
+be a fork, too: `forked_module` is a command line that becomes a module of the tests, and
+`start_module` is one of those that take a second to load. Linux.
 """
 
 from __future__ import annotations
@@ -34,8 +36,9 @@ from typing import IO, Any, NoReturn, cast
 
 from tests.thorough import THOROUGH
 
+ROOT = Path(__file__).resolve().parent.parent.parent
 COMMAND = Path(sys.executable).parent / "mcp-remote-py"
-INSTRUMENTS = {str(Path(__file__).parent / "failing_disk")}
+INSTRUMENTS = {str(Path(__file__).parent / name) for name in ("failing_disk", "longest_turn")}
 """Folders of what may also be put before `os` when all is loaded."""
 NURSERY = "NURSERY"
 MAX_MESSAGE = 1 << 17
@@ -120,7 +123,12 @@ class WarmProcess(subprocess.Popen[bytes]):
     """What was started, to be used as any process that this one has started."""
 
     def __init__(
-        self, command: Sequence[str], environment: Mapping[str, str], stdin: int = subprocess.PIPE
+        self,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        stdin: int = subprocess.PIPE,
+        module: str = "",
+        log: str = "",
     ) -> None:
         # Not Popen's own: it starts something. This process is the nursery's child.
         self.args = list(command)
@@ -138,9 +146,9 @@ class WarmProcess(subprocess.Popen[bytes]):
             reading, writing = os.pipe()
             ours.append(reading)
             theirs.append(writing)
-        self._nursery = nursery()
+        self._nursery = nursery(module)
         try:
-            self.pid = self._nursery.start(command, environment, theirs)
+            self.pid = self._nursery.start(command, environment, theirs, module, log)
         finally:
             for descriptor in theirs:
                 os.close(descriptor)
@@ -203,7 +211,7 @@ class Nursery:
         name: where others reach it, who name it to `nursery` by the variable `NURSERY`.
     """
 
-    def __init__(self, name: str = "") -> None:
+    def __init__(self, name: str = "", module: str = "") -> None:
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self.name = name or f"warm-{os.getpid()}-{os.urandom(8).hex()}"
@@ -214,7 +222,7 @@ class Nursery:
                 listener.bind(address_of(self.name))
                 listener.listen(64)
                 self._process = subprocess.Popen(
-                    [sys.executable, str(Path(__file__).resolve()), str(listener.fileno())],
+                    [sys.executable, str(Path(__file__).resolve()), str(listener.fileno()), module],
                     stdin=subprocess.DEVNULL,
                     env=known,
                     pass_fds=[listener.fileno()],
@@ -222,11 +230,16 @@ class Nursery:
         self._socket.connect(address_of(self.name))
 
     def start(
-        self, command: Sequence[str], environment: Mapping[str, str], streams: Sequence[int]
+        self,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        streams: Sequence[int],
+        module: str = "",
+        log: str = "",
     ) -> int:
         """The process id of one that was started with these streams."""
         message = {"words": list(command), "environment": dict(environment), "cwd": os.getcwd()}
-        return self._ask(message, streams)
+        return self._ask(message | ({"module": module, "log": log} if module else {}), streams)
 
     def bury(self, pid: int) -> int:
         """The exit status of one that has ended."""
@@ -247,10 +260,67 @@ class Nursery:
         return int(answer)
 
 
+STAND_IN = f"""
+import json, os, select, socket, sys
+with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as one:
+    one.connect("\\0" + os.environ["{NURSERY}"])
+    def ask(message, *streams):
+        socket.send_fds(one, [json.dumps(message).encode()], streams)
+        return int(one.recv(64))
+    words = sys.argv[1:]
+    surroundings = dict(environment=dict(os.environ), cwd=os.getcwd())
+    pid = ask(dict(surroundings, module=words[0], words=words), 0, 1, 2)
+    end = select.poll()
+    end.register(os.pidfd_open(pid), select.POLLIN)
+    end.poll()
+    os._exit(ask(dict(ended=pid)) & 255)
+"""
+"""Starts in a tenth of the time, stands where the module would, and ends as it does."""
+
+
+def forked_module(folder: Path, module: str) -> str:
+    """A command line like `python -m module`, made in that folder, whose words follow.
+
+    It must be started with `NURSERY`. The function `main` of the module returns its exit status.
+    """
+    program = folder / "stand-in.py"
+    program.write_text(STAND_IN)
+    return f"{sys.executable} -I -S {program} {module}"
+
+
+def start_module(
+    module: str,
+    words: Sequence[str],
+    environment: Mapping[str, str],
+    log: str = os.devnull,
+) -> subprocess.Popen[bytes]:
+    """A module of the tests, whose function `main` it is, as a process of a group of its own.
+
+    It reads nothing. What it says goes to the file, or where none is named, stdout to a pipe.
+    """
+    with open(os.devnull) as nothing, open(log, "wb") as sink:
+        if not THOROUGH:
+            stdin = nothing.fileno()
+            return WarmProcess([module, *words], environment, stdin, module=module, log=log)
+        return subprocess.Popen(
+            [sys.executable, "-m", module, *words],
+            cwd=ROOT,
+            stdin=nothing,
+            stdout=subprocess.PIPE if log == os.devnull else sink,
+            stderr=sink,
+            env=dict(environment),
+            bufsize=0,
+            start_new_session=True,
+        )
+
+
 @cache
-def nursery() -> Nursery:
-    """The one of this process, which ends with it, or of the process that has named its own."""
-    one = Nursery(os.environ.get(NURSERY, ""))
+def nursery(module: str = "") -> Nursery:
+    """The one of this process, which ends with it, or of the process that has named its own.
+
+    That of a module has loaded it, and not the command.
+    """
+    one = Nursery("" if module else os.environ.get(NURSERY, ""), module)
     atexit.register(one.close)
     return one
 
@@ -331,6 +401,17 @@ def become(sockets: list[socket.socket], streams: list[int], message: dict[str, 
         os.environ.update(coerced | message["environment"])
         os.chdir(message["cwd"])
         sys.argv = message["words"]
+        if "module" in message:
+            os.setsid()
+            sys.path[0] = str(ROOT)
+            if message.get("log"):
+                log = os.open(message["log"], os.O_WRONLY | os.O_APPEND)
+                os.dup2(log, 2)
+                if message["log"] != os.devnull:
+                    os.dup2(log, 1)
+            status = importlib.import_module(message["module"]).main()
+            sys.stdout.flush()
+            os._exit(status or 0)
         if "PYTHONPATH" in os.environ:
             instrument = Path(os.environ["PYTHONPATH"]) / "sitecustomize.py"
             runpy.run_path(str(instrument), run_name=instrument.stem)
@@ -343,9 +424,13 @@ def become(sockets: list[socket.socket], streams: list[int], message: dict[str, 
 
 def main() -> None:
     """Serves at the descriptor that the arguments name."""
-    sys.path[0] = str(COMMAND.parent)
     os.set_inheritable(int(sys.argv[1]), False)
-    load()
+    if sys.argv[2]:
+        sys.path[0] = str(ROOT)
+        importlib.import_module(sys.argv[2])
+    else:
+        sys.path[0] = str(COMMAND.parent)
+        load()
     gc.freeze()
     with socket.socket(fileno=int(sys.argv[1])) as listener:
         serve(listener)

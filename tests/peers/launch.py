@@ -7,16 +7,14 @@ import http.client
 import os
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
+from tests.harness.warm import start_module
 from tests.real.installation import NODE_MODULES, find_node, install_node_packages
 from tests.real.processes import kill_group
 
-HERE = Path(__file__).parent
 EVERYTHING = NODE_MODULES / "@modelcontextprotocol/server-everything/dist/index.js"
 READY_SECONDS = 30.0
 """A cold start of node or of the SDK on a busy machine."""
@@ -34,11 +32,12 @@ class Peer:
 @contextlib.contextmanager
 def sdk_server(*options: str, port: int = 0) -> Generator[Peer]:
     """`sdk_server.py` with these options; the first is the transport."""
-    command = [sys.executable, str(HERE / "sdk_server.py"), *options, "--port", str(port)]
-    with _running(command, {}) as process:
+    words = [*options, "--port", str(port)]
+    process = start_module("tests.peers.sdk_server", words, known_to_peers())
+    with _ending(process):
         assert process.stdout is not None
         first = process.stdout.readline()
-        assert first, f"the SDK server did not start: {command}"
+        assert first, f"the SDK server did not start: {words}"
         found = int(first)
         path = "/sse" if options[0] == "sse" else "/mcp"
         wait_for_port(process, found)
@@ -61,21 +60,32 @@ def everything_server(transport: str) -> Generator[Peer]:
 def _running(
     command: Sequence[str], environment: Mapping[str, str]
 ) -> Generator[subprocess.Popen[bytes]]:
-    known = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     process = subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        env=known | dict(environment),
+        env=known_to_peers() | dict(environment),
         start_new_session=True,
     )
+    with _ending(process):
+        yield process
+
+
+def known_to_peers() -> dict[str, str]:
+    """What of the environment is for them."""
+    return {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+
+
+@contextlib.contextmanager
+def _ending(process: subprocess.Popen[bytes]) -> Generator[subprocess.Popen[bytes]]:
     try:
         yield process
     finally:
         kill_group(process)  # `node` may be a script that starts the real one
-        if process.stdout is not None:
-            process.stdout.close()
+        for stream in (process.stdout, process.stderr):
+            if stream is not None:
+                stream.close()
 
 
 def free_port() -> int:

@@ -1,10 +1,10 @@
 """Authlib's authorization server, which gives tokens for JWTs (RFC 7523 §2.1) and for ID-JAGs.
 
-`python jwt_bearer_server.py RESOURCE`, at http://localhost:PORT; its tokens are for RESOURCE and
-last $TOKEN_LIFETIME seconds. $TRUSTED, a JSON object, has the public keys of issuers by name. An
-ID-JAG is told by its type, and needs `CLIENT` beside it; any other JWT stands for a client that is
-named like its issuer. $ISSUER_SLOW_BY is by how many seconds the clock is behind. Each answer of
-the token endpoint is a line of the log, with the name (jti) of the JWT.
+`python -m tests.real.jwt_bearer_server RESOURCE`, at http://localhost:PORT; its tokens are for
+RESOURCE and last $TOKEN_LIFETIME seconds. $TRUSTED, a JSON object, has the public keys of issuers
+by name. An ID-JAG is told by its type, and needs `CLIENT` beside it; any other JWT stands for a
+client that is named like its issuer. $ISSUER_SLOW_BY is by how many seconds the clock is behind.
+Each answer of the token endpoint is a line of the log, with the name (jti) of the JWT.
 """
 
 # Authlib comes without types.

@@ -15,6 +15,8 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.harness.warm import start_module
+
 START_PATIENCE = 60.0
 """Seconds a server may take until it listens: a bundler on a busy machine of two cores."""
 STOP_PATIENCE = 5.0
@@ -61,6 +63,10 @@ def start(
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+    return _wait_for_service(process, listens, log)
+
+
+def _wait_for_service(process: subprocess.Popen[bytes], listens: str, log: Path) -> Service:
     try:
         port = wait_for_port(process, log, re.compile(listens))
     except BaseException:
@@ -84,6 +90,22 @@ def running(
         yield service
     finally:
         end_group(service.process)
+
+
+@contextlib.contextmanager
+def running_module(
+    module: str, *words: str, listens: str, log: Path, environment: Mapping[str, str]
+) -> Generator[Service]:
+    """The same for a module of the tests, which is loaded once."""
+    process = start_module(module, words, environment, str(log))
+    service = _wait_for_service(process, listens, log)
+    try:
+        yield service
+    finally:
+        end_group(process)
+        for stream in (process.stdout, process.stderr):
+            if stream is not None:
+                stream.close()
 
 
 def wait_for_port(process: subprocess.Popen[bytes], log: Path, listens: re.Pattern[str]) -> int:

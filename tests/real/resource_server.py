@@ -1,8 +1,8 @@
 """The official Python SDK's server behind JWT access tokens of an OpenID provider.
 
-`python resource_server.py PORT ISSUER`, at http://localhost:PORT/mcp. Its address is on stderr, as
-uvicorn words it. With $PROOFS "plain" or "nonces" it takes tokens with proofs of possession only;
-$RESOURCE_SLOW_BY is by how many seconds its clock is behind then.
+`python -m tests.real.resource_server PORT ISSUER`, at http://localhost:PORT/mcp. Its address is on
+stderr, as uvicorn words it. With $PROOFS "plain" or "nonces" it takes tokens with proofs of
+possession only; $RESOURCE_SLOW_BY is by how many seconds its clock is behind then.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ import uvicorn
 from mcp.server.auth.provider import AccessToken
 from mcp.server.auth.settings import AuthSettings
 from mcp.server.mcpserver import MCPServer
-from proof_judge import ProofJudge
+
+from tests.real.proof_judge import ProofJudge
 
 SCOPE = "workshop"
 

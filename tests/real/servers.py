@@ -27,7 +27,7 @@ from tests.real.installation import (
     find_node,
     search_path,
 )
-from tests.real.processes import Service, running
+from tests.real.processes import Service, running, running_module
 
 QUIET_WRANGLER = {
     "CI": "1",
@@ -172,12 +172,12 @@ def jwt_bearer_servers(
     port = free_port()
     resource = f"http://localhost:{port}/mcp"
     variables = {"TOKEN_LIFETIME": str(lifetime), **environment}
-    provider = running(
-        [sys.executable, str(HERE / "jwt_bearer_server.py"), resource],
+    provider = running_module(
+        "tests.real.jwt_bearer_server",
+        resource,
         listens=r"issuer at http://localhost:(\d+)",
         log=folder / "provider.log",
         environment={**plain_environment(folder), **variables},
-        folder=folder,
     )
     with provider as issuer, _resource_server(folder, port, issuer, variables) as service:
         yield issuer, service
@@ -187,12 +187,13 @@ def _resource_server(
     folder: Path, port: int, issuer: Service, variables: Mapping[str, str]
 ) -> AbstractContextManager[Service]:
     address = f"http://localhost:{issuer.port}"
-    return running(
-        [sys.executable, str(HERE / "resource_server.py"), str(port), address],
+    return running_module(
+        "tests.real.resource_server",
+        str(port),
+        address,
         listens=UVICORN,
         log=folder / "resource.log",
         environment={**plain_environment(folder), **variables},
-        folder=folder,
     )
 
 

@@ -111,12 +111,15 @@ def body_of(way: Way, raw_id: bytes, name: str) -> bytes:
     return bodies.get(way.form, line)
 
 
-def all_ways() -> Iterator[Way]:
-    """Each status with each code and each form; in the gate with every second of both, in turn."""
-    for number, status in enumerate(range(200, 600) if THOROUGH else STATUSES):
-        for code in CODES if THOROUGH else CODES[number % 2 :: 2]:
+def all_ways(turn: int) -> Iterator[Way]:
+    """Each status with each code and each form; in the gate with every third of both.
+
+    Which third is by the turn: what one pair of host and server leaves out, others play.
+    """
+    for number, status in enumerate(range(200, 600) if THOROUGH else STATUSES, turn):
+        for code in CODES if THOROUGH else CODES[number % 3 :: 3]:
             yield Way(status, code)
-        for form in FORMS if THOROUGH else FORMS[number % 2 :: 2]:
+        for form in FORMS if THOROUGH else FORMS[number % 3 :: 3]:
             yield Way(status, -32000, form)
             if THOROUGH:
                 for code in (-32020, -32022, -32600, -32601, None):
@@ -406,7 +409,7 @@ def sweep(
 @pytest.mark.parametrize("kind", SERVERS)
 @pytest.mark.timeout(3600 if THOROUGH else 300)
 def test_a_tool_that_fails_in_any_way_runs_once(kind: str, host_is_modern: bool) -> None:
-    ways = all_ways()
+    ways = all_ways(list(SERVERS).index(kind) + 2 * host_is_modern)
     if kind == "HTTP+SSE":
         pushed = [Way(202, code, "pushed") for code in CODES]
         ways = chain((way for way in ways if not leaves_it_to_stream(way)), pushed)

@@ -101,7 +101,7 @@ class Scene:
         self.host.wait_exit(10)
         return time.monotonic() - asked
 
-    def check(self, *, busy: float = 0.7, number: signal.Signals | None = None) -> None:
+    def check(self, *, busy: float = 0.4, number: signal.Signals | None = None) -> None:
         """All that is asked of every flood."""
         self.stay_of_use(busy)
         peak = peak_memory(self.host.process.pid)
@@ -134,7 +134,7 @@ def pack(body: bytes, *codings: str) -> bytes:
     """Small on the wire; what is large takes as long to pack as the attack itself does."""
     for layer in codings:
         if layer != "identity":
-            body = zlib.compress(body, 9) if layer == "deflate" else gzip.compress(body, 9)
+            body = zlib.compress(body, 1) if layer == "deflate" else gzip.compress(body, 1)
     return body
 
 
@@ -248,7 +248,7 @@ def test_an_array_costs_no_more_than_its_bytes(flooded: Flooded, name: str, way:
         for one in ids:
             assert_error(scene.host.answer(one, seconds=10), one)
     cpu = scene.meter.cpu
-    scene.check(busy=0.7)
+    scene.check()
     assert cpu < 3
 
 
@@ -262,12 +262,14 @@ def test_an_array_on_the_stream_of_the_older_transport(flooded: Flooded, name: s
 
     scene = flooded(flood, legacy=True)
     scene.begin()
-    scene.check(busy=0.7)
+    scene.check()
 
 
 @pytest.mark.report("S4")
-@pytest.mark.parametrize("options", [(), ("--ignore-tool", "x")], ids=["unfiltered", "filtered"])
-@pytest.mark.parametrize("kind", ["members", "tools", "texts"])
+@pytest.mark.parametrize(
+    ("options", "kind"),
+    some(itertools.product([(), ("--ignore-tool", "x")], ["members", "tools", "texts"]), 2),
+)
 def test_a_list_of_a_million_tools(
     wild: Wild, relay: Relay, options: tuple[str, ...], kind: str
 ) -> None:
@@ -301,25 +303,25 @@ def bomb(head: bytes = b"[", unit: bytes = b" ", tail: bytes = b"]") -> bytes:
     return repeated(head, unit, 100 * MIB, tail)
 
 
+CODINGS = [
+    ("gzip", "deflate"),
+    ("gzip",),
+    ("x-gzip",),
+    ("deflate",),
+    ("gzip", "gzip", "gzip"),
+    ("gzip", "gzip"),
+    ("deflate", "identity"),
+]
+
+
 @pytest.mark.report("S5", "S6")
-@pytest.mark.parametrize(
-    "codings",
-    [
-        ("gzip",),
-        ("x-gzip",),
-        ("deflate",),
-        ("gzip", "gzip"),
-        ("gzip", "deflate"),
-        ("gzip", "gzip", "gzip"),
-        ("deflate", "identity"),
-    ],
-)
+@pytest.mark.parametrize("codings", some(CODINGS, 2))
 def test_a_compressed_answer_is_bounded(flooded: Flooded, codings: tuple[str, ...]) -> None:
     scene = flooded(packed(bomb(), *codings))
-    ids = scene.begin(20)
+    ids = scene.begin(often(10, 20))
     for one in ids:
         assert_error(scene.host.answer(one, seconds=40), one)
-    scene.check(busy=0.5)
+    scene.check()
 
 
 @pytest.mark.report("S5", "S6")
@@ -332,16 +334,16 @@ def test_two_header_lines_are_two_layers(flooded: Flooded) -> None:
     scene = flooded(lambda exchange: exchange.write(head + body))
     (one,) = scene.begin()
     assert_error(scene.host.answer(one, seconds=5), one, ["gzip, gzip"])
-    scene.check(busy=0.5)
+    scene.check()
 
 
 @pytest.mark.report("S6")
 @pytest.mark.parametrize("kind", ["data", "comment", "line ends", "events"])
 def test_a_compressed_stream_is_bounded(flooded: Flooded, kind: str) -> None:
     unit = {"data": b"x", "comment": b":\n", "line ends": b"\n", "events": b"data: x\n\n"}[kind]
-    decoder = zlib.compressobj(9, zlib.DEFLATED, 31)
+    decoder = zlib.compressobj(1, zlib.DEFLATED, 31)
     parts = [decoder.compress(b"data: " if kind == "data" else b"")]
-    parts += [decoder.compress(unit * (MIB // len(unit))) for _ in range(200)]
+    parts += [decoder.compress(unit * (MIB // len(unit))) for _ in range(often(100, 200))]
     body = b"".join([*parts, decoder.flush()])
 
     def flood(exchange: Exchange) -> None:
@@ -350,7 +352,7 @@ def test_a_compressed_stream_is_bounded(flooded: Flooded, kind: str) -> None:
         exchange.hold()
 
     scene = flooded(flood)
-    scene.begin(5)
+    scene.begin(often(3, 5))
     scene.check()
 
 
@@ -378,8 +380,7 @@ ESCAPED = {
 
 
 @pytest.mark.report("S5", "S17")
-@pytest.mark.parametrize("name", ESCAPED)
-@pytest.mark.parametrize("is_answer", [False, True], ids=["page", "answer"])
+@pytest.mark.parametrize(("is_answer", "name"), some(itertools.product([False, True], ESCAPED), 2))
 def test_a_refusal_in_which_all_is_escaped_is_looked_through_in_turns(
     flooded: Flooded, name: str, is_answer: bool
 ) -> None:
@@ -469,7 +470,7 @@ def test_a_stream_without_end(flooded: Flooded, name: str) -> None:
 
 
 @pytest.mark.report("S12")
-@pytest.mark.parametrize("name", ["comments", "events that are nothing", "requests"])
+@pytest.mark.parametrize("name", some(["comments", "events that are nothing", "requests"], 2))
 def test_a_stream_without_end_and_a_signal(flooded: Flooded, name: str) -> None:
     scene = flooded(endless(STREAMS[name]))
     scene.begin(1)
@@ -477,7 +478,7 @@ def test_a_stream_without_end_and_a_signal(flooded: Flooded, name: str) -> None:
 
 
 @pytest.mark.report("S12")
-@pytest.mark.parametrize("name", ["comments", "events that are nothing", "requests"])
+@pytest.mark.parametrize("name", some(["events that are nothing", "comments", "requests"], 2))
 def test_many_streams_without_end(flooded: Flooded, name: str) -> None:
     scene = flooded(endless(STREAMS[name]))
     scene.begin(20)
@@ -495,7 +496,7 @@ def test_the_listening_stream_without_end(
     host.initialize()
     server.wait_for_stream()
     pieces = STREAMS[name]()
-    until = time.monotonic() + 1.5
+    until = time.monotonic() + often(1, 3) / 2
     while time.monotonic() < until:
         server.push(b"x\n\n" + next(pieces) + b"\n\ndata: x")
     if not legacy:
@@ -577,7 +578,7 @@ def test_resumptions_with_new_ids_are_few(flooded: Flooded, talks: bool) -> None
     scene.server.always("GET", begin)
     before = len(scene.server.received("GET"))
     scene.begin()
-    seconds = often(4, 10)
+    seconds = often(2, 10)
     scene.stay_of_use(seconds)
     asked = len(scene.server.received("GET")) - before
     assert asked <= 5 + 2 * seconds
@@ -630,7 +631,7 @@ def test_a_host_that_does_not_read(flooded: Flooded, way: str) -> None:
     scene = flooded(answer)
     scene.host.stop_reading()
     scene.begin(20)
-    scene.server.stopped.wait(3)
+    scene.server.stopped.wait(often(3, 6) / 2)
     peak = peak_memory(scene.host.process.pid)
     assert peak < LIMIT + MARGIN
     took = scene.end()
@@ -690,9 +691,12 @@ def false_answer(exchange: Exchange) -> bytes:
 
 
 @pytest.mark.report("S13")
+@pytest.mark.parametrize("fresh", [False])  # no memory is measured here
 @pytest.mark.parametrize("pause", [0.0, 0.3], ids=["one packet", "later"])
 @pytest.mark.parametrize("way", ["length", "chunked", "event", "204", "202", "304", "error"])
-def test_bytes_behind_an_answer_are_nobodys(flooded: Flooded, way: str, pause: float) -> None:
+def test_bytes_behind_an_answer_are_nobodys(
+    flooded: Flooded, way: str, pause: float, fresh: bool
+) -> None:
     def answer(exchange: Exchange) -> None:
         body = encode({"jsonrpc": "2.0", "id": exchange.id, "result": {"false": False}})
         json_head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"

@@ -19,7 +19,7 @@ from tests.thorough import often
 
 pytestmark = pytest.mark.timeout(240)
 
-RENEWALS = often(5, 100)
+RENEWALS = often(3, 100)
 LIFETIME = 2.0
 """Seconds: longer than a renewal takes."""
 
