@@ -19,7 +19,13 @@ from collections.abc import Callable, Sequence
 from mcp_remote_py.channel import OnLine, Piece
 from mcp_remote_py.transports.line_splitter import TurnTaker
 
-READ_BYTES = 256 * 1024
+_READ_BYTES = 64 * 1024
+"""Read at once. Room for much more would be taken from the system and given back each time, which
+costs ten times as much as to read a short line."""
+
+JOINED_BYTES = 256 * 1024
+"""Pieces of a line that are copied together, to be written at once."""
+
 UNWRITTEN_BYTES = 1024 * 1024
 """Bytes of unwritten lines from which the server's answers are read no further. A line counts as a
 whole until its last byte is written: that long it is in memory."""
@@ -125,7 +131,7 @@ def read_in_loop(
         if is_busy():
             return
         try:
-            data = os.read(descriptor, READ_BYTES)
+            data = os.read(descriptor, _READ_BYTES)
         except (BlockingIOError, InterruptedError):
             return
         except OSError:
@@ -155,7 +161,7 @@ def read_in_thread(
     def read() -> None:
         while True:
             try:
-                data = os.read(descriptor, READ_BYTES)
+                data = os.read(descriptor, _READ_BYTES)
             except OSError:
                 data = b""
             if not data:
@@ -265,14 +271,17 @@ class NonBlockingWriter:
 
 def _with_end(pieces: Sequence[Piece]) -> list[memoryview]:
     """What to write of a line: its short pieces together, and no copy of a long one."""
+    parts = [*map(memoryview, pieces), memoryview(b"\n")]
+    if sum(map(len, parts)) <= JOINED_BYTES:
+        return [memoryview(b"".join(parts))]
     views: list[memoryview] = []
     short: list[memoryview] = []
     size = 0
-    for view in (*map(memoryview, pieces), memoryview(b"\n")):
-        if size + len(view) > READ_BYTES and short:
+    for view in parts:
+        if size + len(view) > JOINED_BYTES and short:
             views.append(memoryview(b"".join(short)))
             short, size = [], 0
-        if len(view) > READ_BYTES:
+        if len(view) > JOINED_BYTES:
             views.append(view)
         else:
             short.append(view)
