@@ -151,6 +151,8 @@ class Message:
     @property
     def length(self) -> int:
         """Bytes of all its pieces."""
+        if len(self.pieces) == 1:
+            return count_bytes(self.pieces[0])
         return sum(map(count_bytes, self.pieces))
 
     @property
