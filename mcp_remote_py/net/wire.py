@@ -7,6 +7,7 @@ two turns of the event loop. Must not know HTTP.
 from __future__ import annotations
 
 import asyncio
+import math
 import select
 import ssl
 import sys
@@ -53,6 +54,10 @@ class Wire(asyncio.BufferedProtocol):
         self.ended = False
         self._error: Exception | None = None
         self._waiter: asyncio.Future[bool] | None = None
+        self._deadline = 0.0
+        """When the waiter gives up, where it does."""
+        self._clock: asyncio.TimerHandle | None = None
+        """One for all waits, as nearly all end long before: it goes off no later than it must."""
         self._may_write = True
         self._has_room = asyncio.Event()
         self._writing: asyncio.Task[None] | None = None
@@ -84,6 +89,8 @@ class Wire(asyncio.BufferedProtocol):
         """See `asyncio.BaseProtocol`."""
         self.ended = True
         self._error = exc
+        if self._clock is not None:
+            self._clock.cancel()
         self._has_room.set()
         self._wake()
 
@@ -162,14 +169,29 @@ class Wire(asyncio.BufferedProtocol):
     async def _wait(self, seconds: float | None) -> bool:
         """Whether something happened in time."""
         loop = asyncio.get_running_loop()
-        waiter = self._waiter = loop.create_future()
-        clock = None if seconds is None else loop.call_later(seconds, _give_up, waiter)
+        self._waiter = loop.create_future()
+        self._deadline = math.inf if seconds is None else loop.time() + seconds
+        self._set_clock(loop)
         try:
-            return await waiter
+            return await self._waiter
         finally:
             self._waiter = None
-            if clock is not None:
-                clock.cancel()
+
+    def _set_clock(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._clock is not None and self._clock.when() > self._deadline:
+            self._clock.cancel()
+            self._clock = None
+        if self._clock is None and self._deadline < math.inf:
+            self._clock = loop.call_at(self._deadline, self._look_at_clock, loop)
+
+    def _look_at_clock(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._clock = None
+        if self._waiter is None or self._waiter.done():
+            return
+        if loop.time() >= self._deadline:
+            self._waiter.set_result(False)
+        else:
+            self._set_clock(loop)
 
     # ------------------------------------------------------------------ writing
 
@@ -251,8 +273,3 @@ class Wire(asyncio.BufferedProtocol):
     def get_extra_info(self, name: str) -> Any:
         """See `asyncio.BaseTransport`."""
         return None if self._transport is None else self._transport.get_extra_info(name)
-
-
-def _give_up(waiter: asyncio.Future[bool]) -> None:
-    if not waiter.done():
-        waiter.set_result(False)
