@@ -121,8 +121,9 @@ class ResponseReader:
         buffer = self._buffer
         buffer += data
         while True:
-            self._skip_blank_lines()
-            self._check_start()
+            if not buffer.startswith(_START):
+                self._skip_blank_lines()
+                self._check_start()
             found = _END.search(buffer, max(self._seen - 2, 0))
             if found is None:
                 self._open_lines += buffer.count(b"\n", self._seen)
@@ -155,8 +156,6 @@ class ResponseReader:
         self._is_untidy = True
 
     def _check_start(self) -> None:
-        if self._buffer.startswith(_START):
-            return
         begun = bytes(self._buffer[: len(_START[0])])
         if begun != b"\r" and not any(start.startswith(begun) for start in _START):
             raise IllegalAnswer("its answer does not begin with HTTP/1.1 or HTTP/1.0")
@@ -175,18 +174,19 @@ class ResponseReader:
             match = _ANSWER.fullmatch(head)
             if match is None:
                 raise IllegalAnswer(_find_fault(head))
-        status = int(match[2])
+        minor, digits, reason, fields = match.groups(b"")
+        status = int(digits)
         if status == 101:
             raise IllegalAnswer("it switches to another protocol, unasked")
         if status < 200:
             return False
-        self.status, self.reason = status, match[3] or b""
-        self.may_follow = match[1] == b"1" and not self._is_untidy
-        for line in match[4].split(b"\r\n")[:-1]:
+        self.status, self.reason = status, reason
+        self.may_follow = minor == b"1" and not self._is_untidy
+        for line in fields.split(b"\r\n")[:-1]:
             name, _, value = line.partition(b":")
             self.headers.append((name.lower(), value.strip(b" \t")))
         self._lines = 0
-        self._choose_framing(is_old=match[1] == b"0")
+        self._choose_framing(is_old=minor == b"0")
         return True
 
     def _choose_framing(self, *, is_old: bool) -> None:

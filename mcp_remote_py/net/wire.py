@@ -162,7 +162,7 @@ class Wire(asyncio.BufferedProtocol):
     def _regulate(self) -> None:
         """Lets the peer wait while enough is here."""
         is_full = self._size > HIGH_WATER_BYTES
-        if is_full != self._reading_paused and self._transport is not None:
+        if is_full is not self._reading_paused and self._transport is not None:
             self._reading_paused = is_full
             (self._transport.pause_reading if is_full else self._transport.resume_reading)()
 
@@ -211,6 +211,8 @@ class Wire(asyncio.BufferedProtocol):
         """
         if sum(map(len, body)) < CORK_BYTES:
             cast("asyncio.Transport", self._transport).write(b"".join((head, *body)))
+            if self._may_write:
+                return
         else:
             self._writing = asyncio.ensure_future(self._write_slices((head, *body)))
         while (self.is_writing or not self._may_write) and not self.has_spoken:

@@ -81,7 +81,7 @@ class Delivery:
         if message.kind is Kind.RESPONSE:
             is_lost = self._recovery.is_lost
             return SessionLost("The session that asked is gone.") if is_lost else None
-        if message.method in _HANDSHAKE_METHODS:
+        if not self._recovery.is_beginning or message.method in _HANDSHAKE_METHODS:
             return None
         failure = await self._recovery.let_handshake_end()
         return None if failure is None else tell_others(failure)

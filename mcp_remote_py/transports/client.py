@@ -140,6 +140,9 @@ class HttpClient:
                 sent = await self._authorizer.authorize(method, self._find(url).address)
             carried = [*headers, *sent.headers] if sent is not None else headers
             response = await self._exchange(method, self._find(url), carried, body)
+            if is_accepted(response.status):
+                await self._note_accepted(response, sent)
+                return response
             location = find_redirect(response.status, response.headers)
             refused = find_refusal(response.status, response.headers)
             answer = None
@@ -161,9 +164,14 @@ class HttpClient:
             ):
                 attempts += 1
             else:
-                if self._authorizer is not None and sent and is_accepted(response.status):
-                    self._authorizer.accepted(sent)
                 return response
+
+    async def _note_accepted(self, response: Response, sent: Sent | None) -> None:
+        authorizer = self._authorizer
+        if authorizer is not None:
+            await self._take_nonce(response, sent)
+            if sent is not None:
+                authorizer.accepted(sent)
 
     async def _take_nonce(self, response: Response, sent: Sent | None) -> bool:
         """Whether the request is only to be sent with another nonce (RFC 9449 §9)."""
@@ -262,7 +270,7 @@ class HttpClient:
     ) -> Response:
         timeouts = self._network.timeouts
         ours = [*to.headers, *headers]
-        if to.origin in self._cookies:
+        if self._cookies and to.origin in self._cookies:
             cookie = self._cookies[to.origin].header_for(to.address)
             if cookie:
                 ours.append((b"cookie", cookie))
@@ -281,14 +289,13 @@ class HttpClient:
         except BaseException:
             lane.close()
             raise
-        if self._settings.cookies:
+        response = Response(answer, lane, to.lanes, self._intake, timeouts)
+        if b"set-cookie" in response.headers and self._settings.cookies:
             self._keep_cookies(to, answer)
-        return Response(answer, lane, to.lanes, self._intake, timeouts)
+        return response
 
     def _keep_cookies(self, to: _Destination, answer: ResponseReader) -> None:
         values = [value for name, value in answer.headers if name == b"set-cookie"]
-        if not values:
-            return
         if to.origin not in self._cookies:
             from mcp_remote_py.transports.cookies import Cookies  # 25 ms few servers cost
 
@@ -297,7 +304,7 @@ class HttpClient:
 
     def _find(self, url: ServerUrl) -> _Destination:
         found = self._destination
-        if found is None or found.url != url:
+        if found is None or (found.url is not url and found.url != url):
             lanes = self._lanes.get(url.origin)
             if lanes is None:
                 lanes = self._lanes[url.origin] = Lanes(lambda: self._connect(url))

@@ -64,7 +64,7 @@ class Response:
         self.headers: dict[bytes, bytes] = {}
         for name, value in answer.headers:
             # RFC 9110 §5.3: lines of one name are one list; of others, two are a fault.
-            joins = name in _LISTS and name in self.headers
+            joins = name in self.headers and name in _LISTS
             self.headers[name] = b"%b, %b" % (self.headers[name], value) if joins else value
         self.content_type = media_type(self.headers)
         is_stream = self.content_type == EVENT_STREAM
@@ -74,12 +74,12 @@ class Response:
         self._decoder: Decompressor | None = None
         self._decoded: Iterator[bytes] = iter(())
         """What is still to come of the last piece, where there is a decoder."""
-        self._share = intake.open(intake.limit if self._coding else self._length(intake.limit))
-
-    def _length(self, otherwise: int) -> int:
-        """Bytes of the body as it is announced."""
         length = self.headers.get(b"content-length", b"")
-        return int(length) if length.isdigit() and len(length) < 20 else otherwise
+        is_told = length.isdigit() and len(length) < 20
+        self._length = int(length) if is_told else 0
+        """Bytes of the body as it is announced; 0 where it is not."""
+        has_limit = is_told and not self._coding
+        self._share = intake.open(self._length if has_limit else intake.limit)
 
     def end_within(self, seconds: float) -> None:
         """Gives what is left of the body so long to come, however it does."""
@@ -154,7 +154,7 @@ class Response:
             Unusable: it is larger than `limit` bytes.
             Interrupted: it broke off.
         """
-        if self._length(0) > limit:
+        if self._length > limit:
             raise _too_large(limit)
         piece = await self.read_piece()
         if piece is not None and self._is_all(piece) and len(piece) <= limit:

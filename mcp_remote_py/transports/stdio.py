@@ -54,6 +54,7 @@ class StdioChannel:
             self._writer = ThreadWriter(stdout, self._end)
         else:
             self._writer = NonBlockingWriter(stdout, self._end)
+        self.drain = self._writer.drain
 
     def _end(self) -> None:
         self._on_end()
@@ -75,10 +76,6 @@ class StdioChannel:
     def send(self, *pieces: Piece) -> None:
         """See `LineChannel.send`."""
         self._writer.write(*pieces)
-
-    async def drain(self) -> None:
-        """See `LineChannel.drain`."""
-        await self._writer.drain()
 
     async def flush(self, seconds: float) -> None:
         """See `LineChannel.flush`."""
