@@ -12,7 +12,8 @@ import select
 import ssl
 import sys
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, cast
 
 from mcp_remote_py.net.faults import Broken, ConnectTimeout, NotConnected, Silence
@@ -37,6 +38,15 @@ _READ_BYTES = 64 * 1024
 back, which costs twice as much as to read a small answer."""
 
 
+def _make_look(number: int) -> Callable[[], object]:
+    """Whether something can be read from the socket with that number, now."""
+    if sys.platform == "win32":  # whose select takes any number
+        return lambda: select.select([number], [], [], 0)[0]
+    poll = select.poll()
+    poll.register(number, select.POLLIN)
+    return partial(poll.poll, 0)
+
+
 class Wire(asyncio.BufferedProtocol):
     """A connection; `connect` makes it.
 
@@ -58,6 +68,7 @@ class Wire(asyncio.BufferedProtocol):
         """When the waiter gives up, where it does."""
         self._clock: asyncio.TimerHandle | None = None
         """One for all waits, as nearly all end long before: it goes off no later than it must."""
+        self._look: Callable[[], object] | None = None
         self._may_write = True
         self._has_room = asyncio.Event()
         self._writing: asyncio.Task[None] | None = None
@@ -117,16 +128,11 @@ class Wire(asyncio.BufferedProtocol):
 
     def has_news(self) -> bool:
         """As `has_spoken`, and what the event loop has not looked at yet counts, too."""
-        if self.has_spoken or self._transport is None:
+        if self.has_spoken or self._transport is None or self._transport.is_closing():
             return True
-        number = self._transport.get_extra_info("socket").fileno()
-        if number < 0:
-            return True
-        if sys.platform == "win32":  # whose select takes any number
-            return bool(select.select([number], [], [], 0)[0])
-        poll = select.poll()
-        poll.register(number, select.POLLIN)
-        return bool(poll.poll(0))
+        if self._look is None:
+            self._look = _make_look(self._transport.get_extra_info("socket").fileno())
+        return bool(self._look())
 
     async def read(self, seconds: float | None, limit: int | None = None) -> bytes:
         """The next bytes, as they came, but at most `limit`; `b""` at the end.

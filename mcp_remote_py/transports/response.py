@@ -101,7 +101,11 @@ class Response:
             if made is not None:
                 await self._share.work(len(made))
                 return made
-            piece = await self._read_raw()
+            patience = self._time_left()
+            try:
+                piece = await self._lane.read_piece(patience)
+            except Exception as error:
+                raise explain(error, sent=True) from error
             if piece is None:
                 if self._decoder is not None:
                     self._decoder.end()
@@ -112,17 +116,14 @@ class Response:
             elif piece:
                 return piece
 
-    async def _read_raw(self) -> bytes | None:
-        patience = self._patience
-        if self._deadline is not None:
-            left = self._deadline - asyncio.get_running_loop().time()
-            if left <= 0:
-                raise Interrupted("The server did not end its answer.")
-            patience = left if patience is None else min(patience, left)
-        try:
-            return await self._lane.read_piece(patience)
-        except Exception as error:
-            raise explain(error, sent=True) from error
+    def _time_left(self) -> float | None:
+        """Seconds for the next piece."""
+        if self._deadline is None:
+            return self._patience
+        left = self._deadline - asyncio.get_running_loop().time()
+        if left <= 0 and not self._answer.complete:
+            raise Interrupted("The server did not end its answer.")
+        return left if self._patience is None else min(self._patience, left)
 
     async def read_events(
         self,

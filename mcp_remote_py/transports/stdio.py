@@ -23,6 +23,10 @@ _READ_BYTES = 64 * 1024
 """Read at once. Room for much more would be taken from the system and given back each time, which
 costs ten times as much as to read a short line."""
 
+HELD_LINES = 8
+"""Written together, of those that come in one turn: where the host gets all of a turn at once, its
+next calls come all at once as well, and each side waits for the other."""
+
 JOINED_BYTES = 256 * 1024
 """Pieces of a line that are copied together, to be written at once."""
 
@@ -202,6 +206,8 @@ class NonBlockingWriter:
             views = self._write_first(views)
         if views and not self._broken:
             self._keep(views, size)
+            if len(self._waiting) >= HELD_LINES and not self._is_full:
+                self._write_more()
 
     def _write_first(self, views: list[memoryview]) -> list[memoryview]:
         """What of a line has to wait."""
