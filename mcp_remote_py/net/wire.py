@@ -32,7 +32,6 @@ HIGH_WATER_BYTES = 64 * 1024
 """Unread bytes from which the peer is told to wait: with as many connections as there may be, what
 waits here is memory as well."""
 
-
 _READ_BYTES = 64 * 1024
 """Read at once. asyncio's own way takes 256 KiB from the system for each reading and gives them
 back, which costs twice as much as to read a small answer."""
@@ -168,7 +167,7 @@ class Wire(asyncio.BufferedProtocol):
     def _regulate(self) -> None:
         """Lets the peer wait while enough is here."""
         is_full = self._size > HIGH_WATER_BYTES
-        if is_full is not self._reading_paused and self._transport is not None:
+        if is_full != self._reading_paused and self._transport is not None:
             self._reading_paused = is_full
             (self._transport.pause_reading if is_full else self._transport.resume_reading)()
 

@@ -320,6 +320,33 @@ def test_silence(answer: bytes, words: str) -> None:
     run(main())
 
 
+@pytest.mark.promise("R1")
+@pytest.mark.parametrize(("first", "second", "is_enough"), [(60, 0.1, False), (0.1, 60, True)])
+def test_each_wait_has_a_patience_of_its_own(first: float, second: float, is_enough: bool) -> None:
+    async def main() -> None:
+        late = asyncio.Event()
+
+        async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(GOOD[:-4])
+            await late.wait()
+            writer.write(GOOD[-4:])
+            await asyncio.Event().wait()
+
+        async with serving(speak) as server, asyncio.timeout(PATIENCE):
+            connection = Connection(await open_wire(server.port))
+            await connection.exchange(request(), first)
+            asyncio.get_running_loop().call_later(2 * min(first, second), late.set)
+            if is_enough:
+                assert await connection.read_piece(second) == b"good"
+            else:
+                with pytest.raises(Silence, match=r"within 0\.1"):
+                    await connection.read_piece(second)
+            connection.close()
+
+    run(main())
+
+
 def test_a_server_that_takes_nothing() -> None:
     async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.transport.pause_reading()  # type: ignore[attr-defined]
