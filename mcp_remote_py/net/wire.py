@@ -32,9 +32,9 @@ HIGH_WATER_BYTES = 64 * 1024
 """Unread bytes from which the peer is told to wait: with as many connections as there may be, what
 waits here is memory as well."""
 
-_READ_BYTES = 64 * 1024
-"""Read at once. asyncio's own way takes 256 KiB from the system for each reading and gives them
-back, which costs twice as much as to read a small answer."""
+_READ_BYTES = 256 * 1024
+"""Read at once, into room that is kept. asyncio's own way takes as much from the system for each
+reading and gives it back, which costs twice as much as to read a small answer."""
 
 
 def _make_look(number: int) -> Callable[[], object]:
