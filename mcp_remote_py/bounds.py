@@ -183,6 +183,10 @@ class Decompressor:
             raise Interrupted(f"{self._who} broke off its compressed answer.")
 
 
+BLANKS = b" \t\r\n"
+"""What JSON text may have around it (RFC 8259 §2)."""
+
+
 class Growing:
     """Bytes that come in pieces and are given away as one, without a copy at the end.
 
@@ -226,7 +230,7 @@ class Growing:
             start = max(self.size - TURN_BYTES, 0)
             self._bytes.seek(start)
             piece = self._bytes.read(self.size - start)
-            kept = piece.rstrip(b" \t\r\n")
+            kept = piece.rstrip(BLANKS)
             self.size = start + len(kept)
             if kept:
                 return

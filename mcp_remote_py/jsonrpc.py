@@ -151,6 +151,8 @@ class Message:
     @property
     def length(self) -> int:
         """Bytes of all its pieces."""
+        if len(self.pieces) == 1:
+            return count_bytes(self.pieces[0])
         return sum(map(count_bytes, self.pieces))
 
     @property
@@ -267,10 +269,12 @@ def decode_id(raw_id: bytes) -> Hashable:
     Raises:
         InvalidMessage: it is neither string, number nor null.
     """
-    if raw_id[:1] in b"[{tf":
-        raise InvalidMessage("An id must be a string or a number.", code=INVALID_REQUEST)
     try:
-        return int(raw_id) if raw_id.isdigit() else json.loads(raw_id)
+        if raw_id.isdigit():
+            return int(raw_id)
+        if raw_id[:1] in b"[{tf":
+            raise InvalidMessage("An id must be a string or a number.", code=INVALID_REQUEST)
+        return json.loads(raw_id)
     except ValueError:
         return raw_id  # more digits than Python converts: only its own spelling is the same id
 

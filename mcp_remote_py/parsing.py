@@ -76,6 +76,18 @@ def parse_message(raw: bytes) -> Message:
     return _make_message(raw, fields)
 
 
+def parse_short(raw: bytes) -> Message | None:
+    """The one message in `raw`, where that is plain to see and read in one go; most are.
+
+    None of all else, which is for `read_messages`.
+
+    Raises:
+        InvalidMessage: as `parse_message`.
+    """
+    is_short = raw.startswith(b"{") and len(raw) <= MAX_MENDED_AT_ONCE
+    return parse_message(raw) if is_short else None
+
+
 def parse_messages(raw: bytes) -> Iterator[Message | InvalidMessage]:
     """All messages in `raw`: one, or those of a batch (MCP 2025-03-26), each with its own bytes.
 

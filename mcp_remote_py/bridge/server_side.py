@@ -102,7 +102,7 @@ class EraChannel:
         if message.method == "initialize" and not names_its_version(message):
             await self._begin(message)
             return
-        if may_have_effect(message):
+        if self._is_in_doubt and may_have_effect(message):
             await self._settle_suspicion()
         if self._translation is not None:
             await self._send_translated(message, self._translation)
@@ -168,13 +168,16 @@ class EraChannel:
             lost = _copy(verdict)  # others have shown it meanwhile
         return lost or otherwise
 
+    @property
+    def _is_in_doubt(self) -> bool:
+        return self._suspicion or self._question is not None
+
     async def _settle_suspicion(self) -> None:
         """Lets nothing with an effect go into a session, or to an era, that is in doubt."""
-        if self._suspicion or self._question is not None:
-            self._suspicion = False
-            lost = await self._find_out()
-            if lost is not None:
-                raise lost
+        self._suspicion = False
+        lost = await self._find_out()
+        if lost is not None:
+            raise lost
 
     def _suspect(self, answer: Message) -> None:
         """An answer stays one; whether session and era are the same is asked before the next."""

@@ -29,6 +29,9 @@ class MetadataHeaders:
 
     def __init__(self, parameters: ParameterHeaders) -> None:
         self._parameters = parameters
+        self._negotiated = ""
+        self._version: list[tuple[bytes, bytes]] = []
+        """The headers of most messages, which name that version and nothing else."""
 
     def headers(self, message: Message, negotiated: str) -> list[tuple[bytes, bytes]]:
         """The headers for one message.
@@ -40,8 +43,11 @@ class MetadataHeaders:
             if message.method == "initialize":
                 # It may reach a server or gateway of the modern era, which goes by this header.
                 return [(b"mcp-method", b"initialize")]
-            version = encode_header_value(negotiated)
-            return [(b"mcp-protocol-version", version)] if negotiated else []
+            if negotiated != self._negotiated:
+                self._negotiated = negotiated
+                version = encode_header_value(negotiated)
+                self._version = [(b"mcp-protocol-version", version)] if negotiated else []
+            return self._version
         headers = [
             (b"mcp-protocol-version", encode_header_value(envelope.version)),
             (b"mcp-method", encode_header_value(message.method)),

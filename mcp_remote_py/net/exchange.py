@@ -8,10 +8,10 @@ credentials or which request this is.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 
 from mcp_remote_py.net.faults import NotTaken
-from mcp_remote_py.net.http1 import SLICE_BYTES, Pair, ResponseReader, write_head
+from mcp_remote_py.net.http1 import SLICE_BYTES, Pair, ResponseReader, add_length, write_head
 from mcp_remote_py.net.wire import Buffer, Wire
 from mcp_remote_py.values import Value
 
@@ -28,6 +28,9 @@ class Request(Value, frozen=True):
     headers: Sequence[Pair]
     body: Sequence[Buffer] = ()
     """In pieces."""
+    length: int | None = None
+    """What its `Content-Length` says, None where none is sent: all that is new in most heads, and
+    so apart from the headers."""
 
 
 class Connection:
@@ -51,6 +54,9 @@ class Connection:
         self._prefix = prefix
         self._extra = extra
         self._reader: ResponseReader | None = None
+        self._written: tuple[object, ...] = ()
+        """What the last request had of a head, and that head."""
+        self._head = b""
         self._idle_since = 0.0
         self.taken = 0
 
@@ -63,8 +69,7 @@ class Connection:
         Raises:
             Fault: the answer did not come.
         """
-        target = self._prefix + request.target
-        head = write_head(request.method, target, [*request.headers, *self._extra])
+        head = self._write_head(request)
         if self._wire.has_spoken:
             raise NotTaken("the server closed it" if self._wire.ended else "it sent data too early")
         reader = self._reader = ResponseReader(request.method)
@@ -79,20 +84,30 @@ class Connection:
             self._wire.unread(rest)
         return reader
 
-    async def pieces(self, seconds: float | None) -> AsyncIterator[bytes]:
-        """The body of the last answer as it comes; a piece may be empty.
+    def _write_head(self, request: Request) -> bytes:
+        """Of a request like the one before, only the length is new."""
+        written = (request.method, request.target, *request.headers)
+        if written != self._written:
+            target = self._prefix + request.target
+            self._head = write_head(request.method, target, [*request.headers, *self._extra])
+            self._written = written
+        return self._head if request.length is None else add_length(self._head, request.length)
+
+    async def read_piece(self, seconds: float | None) -> bytes | None:
+        """The next piece of the last answer's body, as it came and maybe empty; None at its end.
 
         Raises:
             Fault: it broke off, is not HTTP, or pauses for longer than `seconds`.
         """
         reader = self._reader
-        while reader is not None and not reader.complete:
-            data = await self._wire.read(seconds, SLICE_BYTES if reader.is_chunked else None)
-            if data:
-                self.taken = len(data)
-                yield reader.feed_body(data)
-            else:
-                reader.end()
+        if reader is None or reader.complete:
+            return None
+        data = await self._wire.read(seconds, SLICE_BYTES if reader.is_chunked else None)
+        if not data:
+            reader.end()
+            return None
+        self.taken = len(data)
+        return reader.feed_body(data)
 
     def is_idle(self) -> bool:
         """Whether the last exchange ended cleanly, so that another may follow; it rests then."""

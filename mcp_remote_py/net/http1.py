@@ -1,10 +1,10 @@
 """HTTP/1.1 as bytes (RFC 9112): a request's head is written, an answer is read as it comes.
 
-llhttp, the parser that Node ships, reads heads and chunks. Around it stands what it does not tell
-or not refuse: where an answer ends within a packet, limits, which framing is used, and characters
-that it lets through in some of its versions. Whatever may be read in two ways is refused, because
-a proxy on the way may have read it in the other. What is only untidy is read: lines that end with
-LF alone, the same length said twice, blanks behind a chunk's size, blank lines before an answer.
+A head has to fit the grammar as a whole, and is cut where that says. llhttp, the parser that Node
+ships, reads chunks. Around it stands what it does not tell or not refuse: limits, and where an
+answer ends within a packet. Whatever may be read in two ways is refused, because a proxy on the way
+may have read it in the other. What is only untidy is read: lines that end with LF alone, the same
+length said twice, blanks behind a chunk's size, blank lines before an answer.
 Pure. Must not know sockets, time or MCP.
 """
 
@@ -40,7 +40,7 @@ _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 _TEXT = rb"[\t\x20-\x7e\x80-\xff]*"
 _FIELD = _TOKEN + rb":" + _TEXT + rb"\r\n"
 _ANSWER = lazy_pattern(
-    rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: (" + _TEXT + rb"))?\r\n(?:" + _FIELD + rb")*+\r\n"
+    rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: (" + _TEXT + rb"))?\r\n((?:" + _FIELD + rb")*+)\r\n"
 )
 _REQUEST = lazy_pattern(rb"[A-Z]+ [\x21-\x7e\x80-\xff]+ HTTP/1\.1\r\n(?:" + _FIELD + rb")*+\r\n")
 _STATUS_LINE = rb"HTTP/1\.[01] [1-9][0-9][0-9](?: " + _TEXT + rb")?"
@@ -48,11 +48,9 @@ _NAME = lazy_pattern(_TOKEN)
 _END = lazy_pattern(rb"\n\r?\n")
 _BLANK_LINES = rb"(?:\r?\n)+"
 _BARE_LF = rb"(?<!\r)\n"
-_FRAMING = lazy_pattern(
-    rb"\n(content-length|transfer-encoding|connection):([^\r\n]*)", re.IGNORECASE
-)
-_LENGTH_LINE = rb"(?i)(?<=\n)content-length:[^\n]*\n"
 _START = (b"HTTP/1.1 ", b"HTTP/1.0 ")
+_BEFORE_CHUNKS = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+"""A head for llhttp, which has to have seen one."""
 
 
 def write_head(method: bytes, target: bytes, headers: Sequence[Pair]) -> bytes:
@@ -69,6 +67,11 @@ def write_head(method: bytes, target: bytes, headers: Sequence[Pair]) -> bytes:
     if not is_one or _REQUEST.fullmatch(head) is None:
         raise CannotBeSent("a header, or the URL, has a character that HTTP does not allow")
     return head
+
+
+def add_length(head: bytes, length: int) -> bytes:
+    """The head with the length of the body that follows it."""
+    return b"%bcontent-length: %d\r\n\r\n" % (head[:-2], length)
 
 
 class ResponseReader:
@@ -97,7 +100,7 @@ class ResponseReader:
         self._is_untidy = False
         self._left: int | None = None
         """Bytes of the body that are to come; None where its end or its chunks tell."""
-        self._parser = HttpResponseParser(self)
+        self._chunks: HttpResponseParser | None = None
         self._pieces: list[bytes] = []
         self._tail = b""
         self.status = 0
@@ -118,8 +121,9 @@ class ResponseReader:
         buffer = self._buffer
         buffer += data
         while True:
-            self._skip_blank_lines()
-            self._check_start()
+            if not buffer.startswith(_START):
+                self._skip_blank_lines()
+                self._check_start()
             found = _END.search(buffer, max(self._seen - 2, 0))
             if found is None:
                 self._open_lines += buffer.count(b"\n", self._seen)
@@ -170,32 +174,36 @@ class ResponseReader:
             match = _ANSWER.fullmatch(head)
             if match is None:
                 raise IllegalAnswer(_find_fault(head))
-        status = int(match[2])
+        minor, digits, reason, fields = match.groups(b"")
+        status = int(digits)
         if status == 101:
             raise IllegalAnswer("it switches to another protocol, unasked")
         if status < 200:
             return False
-        self.status, self.reason = status, match[3] or b""
-        self.may_follow = match[1] == b"1" and not self._is_untidy
-        self._choose_framing(head)
+        self.status, self.reason = status, reason
+        self.may_follow = minor == b"1" and not self._is_untidy
+        for line in fields.split(b"\r\n")[:-1]:
+            name, _, value = line.partition(b":")
+            self.headers.append((name.lower(), value.strip(b" \t")))
+        self._lines = 0
+        self._choose_framing(is_old=minor == b"0")
         return True
 
-    def _choose_framing(self, head: bytes) -> None:
-        """Finds out where the body ends (RFC 9112 §6.3); llhttp reads the head."""
-        said = _read_framing(head)
+    def _choose_framing(self, *, is_old: bool) -> None:
+        """Finds out where the body ends (RFC 9112 §6.3)."""
+        said = _read_framing(self.headers)
         lengths, codings = said[b"content-length"], said[b"transfer-encoding"]
-        _check_framing(lengths, codings, is_old=head.startswith(_START[1]))
+        _check_framing(lengths, codings, is_old=is_old)
         if b"close" in said[b"connection"]:
             self.may_follow = False
-        if len(lengths) > 1:  # it is said twice, which llhttp does not read
-            line = b"content-length: %b\r\n" % lengths[0]
-            head = re.sub(_LENGTH_LINE, b"", head)[:-2] + line + b"\r\n"
-        self._parse(head)
         if self._has_no_body():
             self.complete = True
         elif codings:
             self.is_chunked = True
-            self._parser.set_dangerous_leniencies(lenient_spaces_after_chunk_size=True)
+            self._chunks = HttpResponseParser(self)
+            self._chunks.feed_data(_BEFORE_CHUNKS)
+            self._chunks.set_dangerous_leniencies(lenient_spaces_after_chunk_size=True)
+            self._lines = 0
         elif lengths:
             self._left = int(lengths[0])
             self.complete = not self._left
@@ -209,13 +217,6 @@ class ResponseReader:
             or (self._method == b"CONNECT" and self.status < 300)
         )
 
-    def _parse(self, head: bytes) -> None:
-        try:
-            self._parser.feed_data(head)
-        except HttpParserError as error:
-            raise IllegalAnswer(f"its head is not HTTP: {error}") from error
-        self._lines = 0
-
     # ------------------------------------------------------------------ the body
 
     def feed_body(self, data: bytes) -> bytes:
@@ -224,8 +225,8 @@ class ResponseReader:
         Raises:
             IllegalAnswer: its chunks are not.
         """
-        if self.is_chunked:
-            return self._feed_chunks(data)
+        if self._chunks is not None:
+            return self._feed_chunks(self._chunks, data)
         if self._left is None:
             return data
         piece = data[: self._left]
@@ -235,10 +236,10 @@ class ResponseReader:
             self.may_follow = self.may_follow and len(piece) == len(data)
         return piece
 
-    def _feed_chunks(self, data: bytes) -> bytes:
+    def _feed_chunks(self, chunks: HttpResponseParser, data: bytes) -> bytes:
         self._pieces.clear()
         try:
-            self._parser.feed_data(data)
+            chunks.feed_data(data)
         except HttpParserError as error:
             if not self.complete:
                 raise IllegalAnswer(f"its chunks are not HTTP: {error}") from error
@@ -283,10 +284,7 @@ class ResponseReader:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """See httptools."""
-        if self.is_chunked:  # behind the body (RFC 9110 §6.5): nobody asked for them
-            self._lines += 1
-        else:
-            self.headers.append((name.lower(), value.rstrip(b" \t")))
+        self._lines += 1  # behind the body (RFC 9110 §6.5): nobody asked for them
 
     def on_body(self, piece: bytes) -> None:
         """See httptools; of another answer behind this one, nothing."""
@@ -305,15 +303,16 @@ class ResponseReader:
 _TAIL = len(b"x\r\n\r\n")
 
 
-def _read_framing(head: bytes) -> dict[bytes, list[bytes]]:
+def _read_framing(headers: Sequence[Pair]) -> dict[bytes, list[bytes]]:
     """The members of the lists that decide about it, in lower case."""
     said: dict[bytes, list[bytes]] = {
         b"content-length": [],
         b"transfer-encoding": [],
         b"connection": [],
     }
-    for name, value in _FRAMING.findall(head):
-        said[name.lower()] += [one.strip(b" \t") for one in value.lower().split(b",")]
+    for name, value in headers:
+        if name in said:
+            said[name] += [one.strip(b" \t") for one in value.lower().split(b",")]
     return said
 
 

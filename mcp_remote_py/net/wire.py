@@ -7,11 +7,13 @@ two turns of the event loop. Must not know HTTP.
 from __future__ import annotations
 
 import asyncio
+import math
 import select
 import ssl
 import sys
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, cast
 
 from mcp_remote_py.net.faults import Broken, ConnectTimeout, NotConnected, Silence
@@ -30,13 +32,29 @@ HIGH_WATER_BYTES = 64 * 1024
 """Unread bytes from which the peer is told to wait: with as many connections as there may be, what
 waits here is memory as well."""
 
+_READ_BYTES = 256 * 1024
+"""Read at once, into room that is kept. asyncio's own way takes as much from the system for each
+reading and gives it back, which costs twice as much as to read a small answer."""
 
-class Wire(asyncio.Protocol):
+
+def _make_look(number: int) -> Callable[[], object]:
+    """Whether something can be read from the socket with that number, now."""
+    if sys.platform == "win32":  # whose select takes any number
+        return lambda: select.select([number], [], [], 0)[0]
+    poll = select.poll()
+    poll.register(number, select.POLLIN)
+    return partial(poll.poll, 0)
+
+
+class Wire(asyncio.BufferedProtocol):
     """A connection; `connect` makes it.
 
     Attributes:
         ended: nothing more will come than what is here.
     """
+
+    _space = memoryview(bytearray(_READ_BYTES))
+    """For all connections: what is read is copied out of it at once."""
 
     def __init__(self) -> None:
         self._transport: asyncio.Transport | None = None
@@ -45,6 +63,11 @@ class Wire(asyncio.Protocol):
         self.ended = False
         self._error: Exception | None = None
         self._waiter: asyncio.Future[bool] | None = None
+        self._deadline = 0.0
+        """When the waiter gives up, where it does."""
+        self._clock: asyncio.TimerHandle | None = None
+        """One for all waits, as nearly all end long before: it goes off no later than it must."""
+        self._look: Callable[[], object] | None = None
         self._may_write = True
         self._has_room = asyncio.Event()
         self._writing: asyncio.Task[None] | None = None
@@ -56,15 +79,19 @@ class Wire(asyncio.Protocol):
         """See `asyncio.BaseProtocol`."""
         self._transport = cast("asyncio.Transport", transport)
 
-    def data_received(self, data: bytes) -> None:
-        """See `asyncio.Protocol`."""
-        self._chunks.append(data)
-        self._size += len(data)
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """See `asyncio.BufferedProtocol`."""
+        return self._space
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """See `asyncio.BufferedProtocol`."""
+        self._chunks.append(bytes(self._space[:nbytes]))
+        self._size += nbytes
         self._regulate()
         self._wake()
 
     def eof_received(self) -> None:
-        """See `asyncio.Protocol`: the connection is closed then."""
+        """See `asyncio.BufferedProtocol`: the connection is closed then."""
         self.ended = True
         self._wake()
 
@@ -72,6 +99,8 @@ class Wire(asyncio.Protocol):
         """See `asyncio.BaseProtocol`."""
         self.ended = True
         self._error = exc
+        if self._clock is not None:
+            self._clock.cancel()
         self._has_room.set()
         self._wake()
 
@@ -98,16 +127,11 @@ class Wire(asyncio.Protocol):
 
     def has_news(self) -> bool:
         """As `has_spoken`, and what the event loop has not looked at yet counts, too."""
-        if self.has_spoken or self._transport is None:
+        if self.has_spoken or self._transport is None or self._transport.is_closing():
             return True
-        number = self._transport.get_extra_info("socket").fileno()
-        if number < 0:
-            return True
-        if sys.platform == "win32":  # whose select takes any number
-            return bool(select.select([number], [], [], 0)[0])
-        poll = select.poll()
-        poll.register(number, select.POLLIN)
-        return bool(poll.poll(0))
+        if self._look is None:
+            self._look = _make_look(self._transport.get_extra_info("socket").fileno())
+        return bool(self._look())
 
     async def read(self, seconds: float | None, limit: int | None = None) -> bytes:
         """The next bytes, as they came, but at most `limit`; `b""` at the end.
@@ -150,14 +174,29 @@ class Wire(asyncio.Protocol):
     async def _wait(self, seconds: float | None) -> bool:
         """Whether something happened in time."""
         loop = asyncio.get_running_loop()
-        waiter = self._waiter = loop.create_future()
-        clock = None if seconds is None else loop.call_later(seconds, _give_up, waiter)
+        self._waiter = loop.create_future()
+        self._deadline = math.inf if seconds is None else loop.time() + seconds
+        self._set_clock(loop)
         try:
-            return await waiter
+            return await self._waiter
         finally:
             self._waiter = None
-            if clock is not None:
-                clock.cancel()
+
+    def _set_clock(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._clock is not None and self._clock.when() > self._deadline:
+            self._clock.cancel()
+            self._clock = None
+        if self._clock is None and self._deadline < math.inf:
+            self._clock = loop.call_at(self._deadline, self._look_at_clock, loop)
+
+    def _look_at_clock(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._clock = None
+        if self._waiter is None or self._waiter.done():
+            return
+        if loop.time() >= self._deadline:
+            self._waiter.set_result(False)
+        else:
+            self._set_clock(loop)
 
     # ------------------------------------------------------------------ writing
 
@@ -175,8 +214,10 @@ class Wire(asyncio.Protocol):
         Raises:
             Silence: nothing was sent for `seconds`, and nothing came.
         """
-        if sum(memoryview(piece).nbytes for piece in body) < CORK_BYTES:
+        if sum(map(len, body)) < CORK_BYTES:
             cast("asyncio.Transport", self._transport).write(b"".join((head, *body)))
+            if self._may_write:
+                return
         else:
             self._writing = asyncio.ensure_future(self._write_slices((head, *body)))
         while (self.is_writing or not self._may_write) and not self.has_spoken:
@@ -239,8 +280,3 @@ class Wire(asyncio.Protocol):
     def get_extra_info(self, name: str) -> Any:
         """See `asyncio.BaseTransport`."""
         return None if self._transport is None else self._transport.get_extra_info(name)
-
-
-def _give_up(waiter: asyncio.Future[bool]) -> None:
-    if not waiter.done():
-        waiter.set_result(False)

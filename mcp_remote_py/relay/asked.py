@@ -27,6 +27,7 @@ class Asked:
 
     Attributes:
         handshake: what its end settles, where it is an `initialize`.
+        task: what serves it, once that has begun.
         at_server: whether an exchange with the server is under way.
         stood_in: who hears of a failure, where the host has its answer already and the server's is
             for the relay alone.

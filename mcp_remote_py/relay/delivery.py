@@ -51,18 +51,18 @@ class Delivery:
         `is_done` says whether nobody waits for it any more, `note_sending` hears when it is at the
         server, and when not.
         """
-        if message.kind is not Kind.RESPONSE and message.method not in _HANDSHAKE_METHODS:
-            failure = await self._recovery.let_handshake_end()
-            if failure is not None:
-                return tell_others(failure)
-        if message.kind is Kind.RESPONSE and self._recovery.is_lost:
-            return SessionLost("The session that asked is gone.")
-        attempts = Attempts(message.method, self._clock.now(), self._is_harmless(message))
+        failure = await self._wait_for_session(message)
+        if failure is not None:
+            return failure
+        started_at = self._clock.now()
+        attempts: Attempts | None = None
         while (error := await self._try_once(message, is_done, note_sending)) is not None:
             if message.kind is Kind.REQUEST and is_done():
                 return None
             if message.kind is Kind.RESPONSE and isinstance(error, SessionLost):
                 return error  # whoever asked is gone with the session
+            if attempts is None:
+                attempts = Attempts(message.method, started_at, self._is_harmless(message))
             wait = attempts.judge(error, self._clock.now(), self._random)
             if wait is None:
                 return _warn_of_execution(error, message, attempts.harmless)
@@ -75,6 +75,16 @@ class Delivery:
             "The server's response does not contain the answer to this request.",
             hint="That is a fault of the server.",
         )
+
+    async def _wait_for_session(self, message: Message) -> ExchangeError | None:
+        """Lets a handshake end before what needs one; why the message cannot be sent then."""
+        if message.kind is Kind.RESPONSE:
+            is_lost = self._recovery.is_lost
+            return SessionLost("The session that asked is gone.") if is_lost else None
+        if not self._recovery.is_beginning or message.method in _HANDSHAKE_METHODS:
+            return None
+        failure = await self._recovery.let_handshake_end()
+        return None if failure is None else tell_others(failure)
 
     async def _try_once(
         self,

@@ -70,6 +70,11 @@ class Recovery:
         self._restorations = 0
         self._since = 0.0
 
+    @property
+    def is_beginning(self) -> bool:
+        """Whether the host's handshake is under way."""
+        return self.handshake is not None and not self.handshake.done()
+
     async def let_handshake_end(self) -> ExchangeError | None:
         """A host, or a script, may write its first lines at once: they keep their order."""
         failure = None

@@ -211,9 +211,11 @@ class Relay:
 
     def _start(self, asked: Asked) -> None:
         self._running += 1
-        asked.task = self._tasks.spawn(self._serve(asked), WORK)
+        self._tasks.spawn(self._serve(asked), WORK)
 
     async def _serve(self, asked: Asked) -> None:
+        # From here on it can be cancelled. Before, nothing would run that counts it out again.
+        asked.task = asyncio.current_task()
         message = asked.message
 
         def is_done() -> bool:
@@ -223,7 +225,9 @@ class Relay:
             asked.at_server = at_server
 
         try:
-            failure = await self._delivery.send(message, is_done, note_sending)
+            failure = None
+            if not is_done():
+                failure = await self._delivery.send(message, is_done, note_sending)
             if failure is not None:
                 self._asked.fail(asked, failure)
         except Exception as error:

@@ -11,12 +11,12 @@ import asyncio
 import ssl
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from mcp_remote_py import __version__
 from mcp_remote_py.channel import Authorizer, HeaderField, Piece, Sent
 from mcp_remote_py.errors import ExchangeError
-from mcp_remote_py.jsonrpc import Message, count_bytes
+from mcp_remote_py.jsonrpc import Message
 from mcp_remote_py.net.connect import connect
 from mcp_remote_py.net.exchange import Connection, Request
 from mcp_remote_py.net.http1 import ResponseReader
@@ -50,6 +50,17 @@ sign-in, one with more scopes, one whose proof has the server's nonce."""
 USER_AGENT = b"mcp-remote-py/" + __version__.encode()
 
 
+class _Destination(NamedTuple):
+    """A URL that requests go to, with what all of them have in common."""
+
+    url: ServerUrl
+    address: str
+    target: bytes
+    headers: tuple[HeaderField, ...]
+    origin: str
+    lanes: Lanes[Connection]
+
+
 class HttpClient:
     """Sends requests to one server.
 
@@ -75,6 +86,8 @@ class HttpClient:
         self._sign_in = authorizer
         self._server = settings.server
         self._lanes: dict[str, Lanes[Connection]] = {}
+        self._destination: _Destination | None = None
+        """The last one, which nearly always is the next as well."""
         self._tls: ssl.SSLContext | None = None
         self._cookies: dict[str, Cookies] = {}
         """By origin."""
@@ -125,9 +138,12 @@ class HttpClient:
             version = self._headers.version
             sent: Sent | None = None
             if self._authorizer is not None:
-                sent = await self._authorizer.authorize(method, str(url))
+                sent = await self._authorizer.authorize(method, self._find(url).address)
             carried = [*headers, *sent.headers] if sent is not None else headers
-            response = await self._exchange(method, url, carried, body)
+            response = await self._exchange(method, self._find(url), carried, body)
+            if is_accepted(response.status):
+                await self._note_accepted(response, sent)
+                return response
             location = find_redirect(response.status, response.headers)
             refused = find_refusal(response.status, response.headers)
             answer = None
@@ -149,9 +165,14 @@ class HttpClient:
             ):
                 attempts += 1
             else:
-                if self._authorizer is not None and sent and is_accepted(response.status):
-                    self._authorizer.accepted(sent)
                 return response
+
+    async def _note_accepted(self, response: Response, sent: Sent | None) -> None:
+        authorizer = self._authorizer
+        if authorizer is not None:
+            await self._take_nonce(response, sent)
+            if sent is not None:
+                authorizer.accepted(sent)
 
     async def _take_nonce(self, response: Response, sent: Sent | None) -> bool:
         """Whether the request is only to be sent with another nonce (RFC 9449 §9)."""
@@ -244,31 +265,23 @@ class HttpClient:
     async def _exchange(
         self,
         method: bytes,
-        url: ServerUrl,
+        to: _Destination,
         headers: list[HeaderField],
         body: Sequence[Piece],
     ) -> Response:
         timeouts = self._network.timeouts
-        ours = [
-            (b"host", url.authority.encode()),
-            (b"user-agent", USER_AGENT),
-            (b"accept-encoding", b"identity"),
-            *headers,
-        ]
-        if body or method == b"POST":
-            ours.append((b"content-length", b"%d" % sum(map(count_bytes, body))))
-        if url.origin in self._cookies:
-            cookie = self._cookies[url.origin].header_for(str(url))
+        ours = [*to.headers, *headers]
+        if self._cookies and to.origin in self._cookies:
+            cookie = self._cookies[to.origin].header_for(to.address)
             if cookie:
                 ours.append((b"cookie", cookie))
-        request = Request(
-            method, url.target.encode(), self._headers.merge(ours), [*map(memoryview, body)]
-        )
-        lanes = self._lanes_to(url)
+        views = [*map(memoryview, body)]
+        length = sum(map(len, views)) if body or method == b"POST" else None
+        request = Request(method, to.target, self._headers.merge(ours), views, length)
         try:
-            lane = await lanes.take()
+            lane = await to.lanes.take()
         except Exception as error:
-            raise explain(error, sent=False, where=url.origin) from error
+            raise explain(error, sent=False, where=to.origin) from error
         try:
             answer = await lane.exchange(request, timeouts.headers)
         except Exception as error:
@@ -277,25 +290,33 @@ class HttpClient:
         except BaseException:
             lane.close()
             raise
-        if self._settings.cookies:
-            self._keep_cookies(url, answer)
-        return Response(answer, lane, lanes, self._intake, timeouts)
+        response = Response(answer, lane, to.lanes, self._intake, timeouts)
+        if b"set-cookie" in response.headers and self._settings.cookies:
+            self._keep_cookies(to, answer)
+        return response
 
-    def _keep_cookies(self, url: ServerUrl, answer: ResponseReader) -> None:
+    def _keep_cookies(self, to: _Destination, answer: ResponseReader) -> None:
         values = [value for name, value in answer.headers if name == b"set-cookie"]
-        if not values:
-            return
-        if url.origin not in self._cookies:
+        if to.origin not in self._cookies:
             from mcp_remote_py.transports.cookies import Cookies  # 25 ms few servers cost
 
-            self._cookies[url.origin] = Cookies()
-        self._cookies[url.origin].store(str(url), values)
+            self._cookies[to.origin] = Cookies()
+        self._cookies[to.origin].store(to.address, values)
 
-    def _lanes_to(self, url: ServerUrl) -> Lanes[Connection]:
-        lanes = self._lanes.get(url.origin)
-        if lanes is None:
-            lanes = self._lanes[url.origin] = Lanes(lambda: self._connect(url))
-        return lanes
+    def _find(self, url: ServerUrl) -> _Destination:
+        found = self._destination
+        if found is None or (found.url is not url and found.url != url):
+            lanes = self._lanes.get(url.origin)
+            if lanes is None:
+                lanes = self._lanes[url.origin] = Lanes(lambda: self._connect(url))
+            headers = (
+                (b"host", url.authority.encode()),
+                (b"user-agent", USER_AGENT),
+                (b"accept-encoding", b"identity"),
+            )
+            found = _Destination(url, str(url), url.target.encode(), headers, url.origin, lanes)
+            self._destination = found
+        return found
 
     async def _connect(self, url: ServerUrl) -> Connection:
         is_secure = url.scheme == "https"

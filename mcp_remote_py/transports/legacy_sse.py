@@ -34,7 +34,7 @@ from mcp_remote_py.transports.refusal import (
     take_answer,
 )
 from mcp_remote_py.transports.response import Response
-from mcp_remote_py.transports.sse import EventDecoder
+from mcp_remote_py.transports.sse import Event, EventDecoder
 from mcp_remote_py.url import InvalidUrl, ServerUrl, parse_url
 
 logger = logging.getLogger("mcp_remote_py.transports")
@@ -171,14 +171,17 @@ class LegacySseChannel:
     async def _read(self, response: Response, opened: asyncio.Future[None]) -> None:
         decoder = EventDecoder(self._max)
         reason: ExchangeError = Interrupted("The server ended the event stream.")
+
+        async def take(event: Event) -> None:
+            if event.name == "endpoint" and self._endpoint is None:
+                self._endpoint = self._resolve(event.data)
+                self._was_open = True
+                opened.set_result(None)
+            elif event.name == "message" and event.data:
+                await self._take(response, event.data)
+
         try:
-            async for event in response.events(decoder, self._drain):
-                if event.name == "endpoint" and self._endpoint is None:
-                    self._endpoint = self._resolve(event.data)
-                    self._was_open = True
-                    opened.set_result(None)
-                elif event.name == "message" and event.data:
-                    await self._take(response, event.data)
+            await response.read_events(decoder, take, self._drain)
         except ExchangeError as error:
             reason = error
         finally:

@@ -99,8 +99,8 @@ class TurnTaker:
     ) -> None:
         self._splitter = LineSplitter(
             max_line_size,
-            lambda line: self._lines.append(partial(on_line, line)),
-            lambda head, tail: self._lines.append(partial(on_long_line, head, tail)),
+            lambda line: self._take(partial(on_line, line)),
+            lambda head, tail: self._take(partial(on_long_line, head, tail)),
         )
         self._on_end = on_end
         self._loop = asyncio.get_running_loop()
@@ -113,10 +113,24 @@ class TurnTaker:
 
     def feed(self, data: bytes) -> None:
         """Takes what was read."""
-        size = len(data) if data.count(b"\n") <= _FEW_LINES else _LINES_BYTES
+        has_few = data.count(b"\n") <= _FEW_LINES
+        if has_few and not self.is_busy:
+            self._splitter.feed(data)
+            if self.is_busy:
+                self._go_on()
+            return
+        size = len(data) if has_few else _LINES_BYTES
         self._pieces.extend(data[start : start + size] for start in range(0, len(data), size))
         if not self.is_busy:
             self._go_on()
+
+    def _take(self, line: Callable[[], Iterator[None] | None]) -> None:
+        """Hands a line on, unless one before it is not done."""
+        if self.is_busy:
+            self._lines.append(line)
+            return
+        self._steps = line()
+        self.is_busy = self._steps is not None
 
     def end(self) -> None:
         """There is no more to read."""

@@ -12,7 +12,7 @@ from mcp_remote_py.bounds import Tally
 from mcp_remote_py.channel import Deliver, LineChannel
 from mcp_remote_py.errors import InvalidMessage
 from mcp_remote_py.jsonrpc import INVALID_REQUEST, Message, make_error
-from mcp_remote_py.parsing import find_id, read_messages
+from mcp_remote_py.parsing import find_id, parse_short, read_messages
 
 logger = logging.getLogger("mcp_remote_py.transports")
 
@@ -39,7 +39,18 @@ class HostLines:
     def end(self, reason: Message) -> None:
         """See `HostChannel.end`: nothing is kept here."""
 
-    def _take_line(self, line: bytes) -> Iterator[None]:
+    def _take_line(self, line: bytes) -> Iterator[None] | None:
+        try:
+            message = parse_short(line)
+        except InvalidMessage as error:
+            self._refuse(error)
+            return None
+        if message is None:
+            return self._take_in_steps(line)
+        self._deliver(message)
+        return None
+
+    def _take_in_steps(self, line: bytes) -> Iterator[None]:
         if not line or line.isspace():
             return
         try:

@@ -6,7 +6,6 @@ sessions, why a stream was opened, or what is done about one that broke.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
@@ -20,10 +19,10 @@ from mcp_remote_py.errors import (
     excerpt,
 )
 from mcp_remote_py.jsonrpc import Kind, Message, pass_error
-from mcp_remote_py.parsing import read_messages
+from mcp_remote_py.parsing import parse_short, read_messages
 from mcp_remote_py.transports.client import HttpClient
 from mcp_remote_py.transports.response import Response
-from mcp_remote_py.transports.sse import EventDecoder
+from mcp_remote_py.transports.sse import Event, EventDecoder
 
 logger = logging.getLogger("mcp_remote_py.transports")
 
@@ -85,6 +84,9 @@ class MessageReader:
             raise await self._http.fail(response, request=None, session_sent=False)
         messages: list[Readable] = []
         try:
+            message = parse_short(body)
+            if message is not None:
+                return [message]
             for read in read_messages(body):
                 if read is None:
                     await response.breathe()
@@ -111,43 +113,53 @@ class MessageReader:
     ) -> bool:
         """Delivers the stream's messages; whether the answer to `request` was among them."""
         answered = False
+
+        async def take(event: Event) -> None:
+            nonlocal answered
+            if event.name != "message" or not event.data:
+                return
+            is_answer = await self._take_event(response, event.data, request, stream)
+            if is_answer and not answered:
+                answered = True
+                response.end_within(self._end_patience)
+
         try:
-            async with asyncio.timeout(None) as limit:
-                async for event in response.events(stream, self._drain):
-                    if event.name != "message" or not event.data:
-                        continue
-                    taken = self._take_event(response, event.data, request, stream)
-                    answered = await taken or answered
-                    if answered and limit.when() is None:
-                        limit.reschedule(asyncio.get_running_loop().time() + self._end_patience)
-        except TimeoutError:
-            logger.debug("The server left a stream open after its answer; closed.")
-        except Interrupted:
+            await response.read_events(stream, take, self._drain)
+        except Interrupted as error:
             if not answered:
                 raise
+            logger.debug("After its answer, a stream did not end as it should: %s", error.cause)
         await self._drain()  # until the host has taken it, the answer is held by `response`
         return answered
 
     async def _take_event(
         self, response: Response, data: bytes, request: Message | None, stream: MessageStream
     ) -> bool:
+        """Delivers the messages in an event; whether the answer to `request` was among them."""
         answered = False
         self.unasked += request is None
         try:
+            message = parse_short(data)
+            if message is not None:
+                return self._take_read(message, request, stream)
             for read in read_messages(data):
                 if read is None:
                     await response.breathe()
-                    continue
-                message = _address(read, request)
-                if isinstance(message, Message):
-                    stream.messages += 1
-                    if request is not None:
-                        message.related = request.key
-                        is_answer = message.kind is Kind.RESPONSE and message.key == request.key
-                        answered = answered or is_answer
-                self._hand_over(message)
+                else:
+                    answered = self._take_read(read, request, stream) or answered
         except InvalidMessage as error:
             self._hand_over(error)
+        return answered
+
+    def _take_read(self, read: Readable, request: Message | None, stream: MessageStream) -> bool:
+        message = _address(read, request)
+        answered = False
+        if isinstance(message, Message):
+            stream.messages += 1
+            if request is not None:
+                message.related = request.key
+                answered = message.kind is Kind.RESPONSE and message.key == request.key
+        self._hand_over(message)
         return answered
 
     def _hand_over(self, message: Readable) -> None:

@@ -7,24 +7,26 @@ Must not know why the request was sent, or what the answer means for it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
+from collections.abc import Awaitable, Callable, Generator, Iterator
 from typing import TypeVar, cast
 
 from mcp_remote_py.bounds import (
+    BLANKS,
     FEW_LINES,
     LINES_BYTES,
     MAX_REFUSAL_BYTES,
     TURN_BYTES,
+    Decompressor,
     Growing,
     open_body,
 )
-from mcp_remote_py.errors import EVIDENCE_BYTES, ExchangeError, Unusable
+from mcp_remote_py.errors import EVIDENCE_BYTES, ExchangeError, Interrupted, Unusable
 from mcp_remote_py.net.exchange import Connection
 from mcp_remote_py.net.http1 import ResponseReader
 from mcp_remote_py.net.lanes import Lanes
 from mcp_remote_py.net.mapping import explain
 from mcp_remote_py.settings.network import Timeouts
-from mcp_remote_py.transports.intake import Intake
+from mcp_remote_py.transports.intake import FREE_BYTES, Intake
 from mcp_remote_py.transports.refusal import (
     ANSWER_TYPES,
     EVENT_STREAM,
@@ -49,6 +51,7 @@ class Response:
         intake: Intake,
         timeouts: Timeouts,
     ) -> None:
+        self._answer = answer
         self._lane = lane
         self._lanes = lanes
         self._intake = intake
@@ -61,57 +64,83 @@ class Response:
         self.headers: dict[bytes, bytes] = {}
         for name, value in answer.headers:
             # RFC 9110 §5.3: lines of one name are one list; of others, two are a fault.
-            joins = name in _LISTS and name in self.headers
+            joins = name in self.headers and name in _LISTS
             self.headers[name] = b"%b, %b" % (self.headers[name], value) if joins else value
         self.content_type = media_type(self.headers)
         is_stream = self.content_type == EVENT_STREAM
         self._patience = timeouts.stream if is_stream else timeouts.body
+        self._deadline: float | None = None
         self._coding = self.headers.get(b"content-encoding", b"")
-        self._share = intake.open(intake.limit if self._coding else self._length(intake.limit))
-
-    def _length(self, otherwise: int) -> int:
-        """Bytes of the body as it is announced."""
+        self._decoder: Decompressor | None = None
+        self._decoded: Iterator[bytes] = iter(())
+        """What is still to come of the last piece, where there is a decoder."""
         length = self.headers.get(b"content-length", b"")
-        return int(length) if length.isdigit() and len(length) < 20 else otherwise
+        is_told = length.isdigit() and len(length) < 20
+        self._length = int(length) if is_told else 0
+        """Bytes of the body as it is announced; 0 where it is not."""
+        has_limit = is_told and not self._coding
+        self._share = intake.open(self._length if has_limit else intake.limit)
 
-    async def chunks(self) -> AsyncIterator[bytes]:
-        """The body as it comes, decoded; the loop breathes between its pieces.
+    def end_within(self, seconds: float) -> None:
+        """Gives what is left of the body so long to come, however it does."""
+        self._deadline = asyncio.get_running_loop().time() + seconds
+
+    async def read_piece(self) -> bytes | None:
+        """The next piece of the body, decoded; None at its end. The loop breathes before it.
 
         Raises:
-            Interrupted: it broke off.
+            Interrupted: it broke off, or did not end in time.
             Unusable: it is compressed in a way nobody asked for.
         """
-        self._taken = True
-        decoder = open_body(self._coding, "The server") if self._coding else None
-        try:
-            async for piece in self._lane.pieces(self._patience):
-                if piece and decoder is None:
-                    yield piece
-                elif piece and decoder is not None:
-                    for made in decoder.feed(piece):
-                        yield made
-                        await self._share.work(len(made))
-                await self._share.work(self._lane.taken)
-            if decoder is not None:
-                decoder.end()
-        except ExchangeError:
-            raise
-        except Exception as error:
-            raise explain(error, sent=True) from error
+        if not self._taken:
+            self._taken = True
+            if self._coding:
+                self._decoder = open_body(self._coding, "The server")
+        while True:
+            made = next(self._decoded, None)
+            if made is not None:
+                await self._share.work(len(made))
+                return made
+            patience = self._time_left()
+            try:
+                piece = await self._lane.read_piece(patience)
+            except Exception as error:
+                raise explain(error, sent=True) from error
+            if piece is None:
+                if self._decoder is not None:
+                    self._decoder.end()
+                return None
+            await self._share.work(self._lane.taken)
+            if self._decoder is not None:
+                self._decoded = self._decoder.feed(piece)
+            elif piece:
+                return piece
 
-    async def events(
-        self, decoder: EventDecoder, drain: Callable[[], Awaitable[None]]
-    ) -> AsyncIterator[Event]:
-        """The events of the body as they come.
+    def _time_left(self) -> float | None:
+        """Seconds for the next piece."""
+        if self._deadline is None:
+            return self._patience
+        left = self._deadline - asyncio.get_running_loop().time()
+        if left <= 0 and not self._answer.complete:
+            raise Interrupted("The server did not end its answer.")
+        return left if self._patience is None else min(self._patience, left)
+
+    async def read_events(
+        self,
+        decoder: EventDecoder,
+        take: Callable[[Event], Awaitable[None]],
+        drain: Callable[[], Awaitable[None]],
+    ) -> None:
+        """Has the events of the body taken as they come.
 
         Each is let go, and room is made for the next, when the host has taken it. Raises what
-        `chunks` and the decoder raise.
+        `read_piece` and the decoder raise.
         """
         try:
-            async for chunk in self.chunks():
+            while (chunk := await self.read_piece()) is not None:
                 for piece, cost in _cut(chunk):
                     for event in decoder.feed(piece):
-                        yield event
+                        await take(event)
                         await drain()
                         await self._share.work(len(event.data))
                     await self._share.hold(decoder.pending)
@@ -126,21 +155,31 @@ class Response:
             Unusable: it is larger than `limit` bytes.
             Interrupted: it broke off.
         """
-        if self._length(0) > limit:
+        if self._length > limit:
             raise _too_large(limit)
+        piece = await self.read_piece()
+        if piece is not None and self._is_all(piece) and len(piece) <= limit:
+            await self._share.hold(len(piece))
+            self._share.complete()
+            return piece.rstrip(BLANKS)
         body = Growing(self._share.claim)
         try:
-            async for piece in self.chunks():
+            while piece is not None:
                 size = body.size + len(piece)
                 if size > limit:
                     raise _too_large(limit)
                 await self._share.hold(size)
                 body.write(piece)
+                piece = await self.read_piece()
             self._share.complete()
             body.cut_blanks()
             return body.take()
         finally:
             body.drop()
+
+    def _is_all(self, piece: bytes) -> bool:
+        """Whether the first piece is all there is, as with most, and needs no room."""
+        return self._answer.complete and not self._coding and len(piece) <= FREE_BYTES
 
     async def read_evidence(self, limit: int = 0) -> bytes:
         """The first bytes of a refusal's body: what comes soon, without errors.
@@ -160,7 +199,7 @@ class Response:
         self.is_whole = False
         try:
             async with asyncio.timeout(EVIDENCE_TIMEOUT) as patience:
-                async for piece in self.chunks():
+                while (piece := await self.read_piece()) is not None:
                     kept = piece[: most - body.size]
                     await self._share.hold(body.size + len(kept))
                     body.write(kept)

@@ -19,7 +19,17 @@ from collections.abc import Callable, Sequence
 from mcp_remote_py.channel import OnLine, Piece
 from mcp_remote_py.transports.line_splitter import TurnTaker
 
-READ_BYTES = 256 * 1024
+_READ_BYTES = 64 * 1024
+"""Read at once. Room for much more would be taken from the system and given back each time, which
+costs ten times as much as to read a short line."""
+
+HELD_LINES = 8
+"""Written together, of those that come in one turn: where the host gets all of a turn at once, its
+next calls come all at once as well, and each side waits for the other."""
+
+JOINED_BYTES = 256 * 1024
+"""Pieces of a line that are copied together, to be written at once."""
+
 UNWRITTEN_BYTES = 1024 * 1024
 """Bytes of unwritten lines from which the server's answers are read no further. A line counts as a
 whole until its last byte is written: that long it is in memory."""
@@ -30,9 +40,6 @@ PIPE_BYTES = 1024 * 1024
 MAX_WRITES = 16
 """Of one line in one turn of the loop, each of what the pipe takes at once: a host that reads as
 fast as we write must not keep us from everything else."""
-
-MAX_LINES = 100
-"""Written in one turn, of those that had to wait."""
 
 
 def _nothing() -> None:
@@ -51,6 +58,7 @@ class StdioChannel:
             self._writer = ThreadWriter(stdout, self._end)
         else:
             self._writer = NonBlockingWriter(stdout, self._end)
+        self.drain = self._writer.drain
 
     def _end(self) -> None:
         self._on_end()
@@ -72,10 +80,6 @@ class StdioChannel:
     def send(self, *pieces: Piece) -> None:
         """See `LineChannel.send`."""
         self._writer.write(*pieces)
-
-    async def drain(self) -> None:
-        """See `LineChannel.drain`."""
-        await self._writer.drain()
 
     async def flush(self, seconds: float) -> None:
         """See `LineChannel.flush`."""
@@ -125,7 +129,7 @@ def read_in_loop(
         if is_busy():
             return
         try:
-            data = os.read(descriptor, READ_BYTES)
+            data = os.read(descriptor, _READ_BYTES)
         except (BlockingIOError, InterruptedError):
             return
         except OSError:
@@ -155,7 +159,7 @@ def read_in_thread(
     def read() -> None:
         while True:
             try:
-                data = os.read(descriptor, READ_BYTES)
+                data = os.read(descriptor, _READ_BYTES)
             except OSError:
                 data = b""
             if not data:
@@ -168,7 +172,11 @@ def read_in_thread(
 
 
 class NonBlockingWriter:
-    """Writes to a pipe or socket as far as it takes bytes, and the rest when it takes more."""
+    """Writes to a pipe or socket as far as it takes bytes, and the rest when it takes more.
+
+    The first line in a turn of the loop is written at once, those behind it together in the next:
+    with many calls in flight, to wake the host for each line costs more than all else.
+    """
 
     def __init__(self, descriptor: int, on_broken: Callable[[], None] = _nothing) -> None:
         self._descriptor = descriptor
@@ -177,6 +185,10 @@ class NonBlockingWriter:
         self._waiting: deque[tuple[memoryview, int]] = deque()
         """What is left of each line in pieces, with the last one how long the line was."""
         self._size = 0
+        self._has_written = False
+        """In this turn."""
+        self._is_full = False
+        """The loop tells when it takes more."""
         self._broken = False
         self._room = asyncio.Event()
         self._room.set()
@@ -186,18 +198,24 @@ class NonBlockingWriter:
 
     def write(self, *pieces: Piece) -> None:
         """Takes a line; its end is added."""
-        if self._broken:
-            return
         views = _with_end(pieces)
         size = sum(map(len, views))
-        is_noted = False
-        for view in views:
-            left = view if self._waiting else self._write_now(view)
-            if left:
-                if not is_noted:
-                    self._note(size)
-                    is_noted = True
-                self._waiting.append((left, size if view is views[-1] else 0))
+        if not (self._waiting or self._has_written or self._broken):
+            self._has_written = True
+            self._loop.call_soon(self._end_turn)
+            views = self._write_first(views)
+        if views and not self._broken:
+            self._keep(views, size)
+            if len(self._waiting) >= HELD_LINES and not self._is_full:
+                self._write_more()
+
+    def _write_first(self, views: list[memoryview]) -> list[memoryview]:
+        """What of a line has to wait."""
+        for index, view in enumerate(views):
+            rest = self._write_now(view)
+            if rest:
+                return [rest, *views[index + 1 :]]
+        return []
 
     def _write_now(self, view: memoryview) -> memoryview:
         try:
@@ -212,42 +230,58 @@ class NonBlockingWriter:
             return view[:0]
         return view
 
-    def _note(self, size: int) -> None:
+    def _keep(self, views: list[memoryview], size: int) -> None:
         """Something of a line of that size has to wait."""
         if size > PIPE_BYTES:
             _widen_pipe(self._descriptor)
-        if not self._waiting:
-            self._loop.add_writer(self._descriptor, self._write_more)
-            self._empty.clear()
+        self._empty.clear()
+        self._waiting.extend((view, size if view is views[-1] else 0) for view in views)
         self._size += size
         if self._size > UNWRITTEN_BYTES:
             self._room.clear()
 
+    def _end_turn(self) -> None:
+        self._has_written = False
+        if self._waiting and not self._is_full:
+            self._write_more()
+
     def _write_more(self) -> None:
-        for _ in range(MAX_LINES):
-            if not self._waiting:
-                break
-            view, size = self._waiting[0]
-            rest = self._write_now(view)
-            if self._broken:
-                return
-            if rest:
-                self._waiting[0] = (rest, size)
-                break
-            self._waiting.popleft()
+        view, size = self._take_some()
+        rest = self._write_now(view)
+        if self._broken:
+            return
+        if rest:
+            self._waiting.appendleft((rest, size))
+        else:
             self._size -= size
         if self._size <= UNWRITTEN_BYTES:
             self._room.set()
         if not self._waiting:
-            self._loop.remove_writer(self._descriptor)
             self._empty.set()
+        if self._is_full != bool(self._waiting):
+            self._is_full = not self._is_full
+            if self._is_full:
+                self._loop.add_writer(self._descriptor, self._write_more)
+            else:
+                self._loop.remove_writer(self._descriptor)
+
+    def _take_some(self) -> tuple[memoryview, int]:
+        """The next to write: of short lines, as many as fit together."""
+        view, size = self._waiting.popleft()
+        views, length = [view], len(view)
+        while self._waiting and length + len(self._waiting[0][0]) <= JOINED_BYTES:
+            view, more = self._waiting.popleft()
+            views.append(view)
+            length += len(view)
+            size += more
+        return (views[0] if len(views) == 1 else memoryview(b"".join(views))), size
 
     def _break(self) -> None:
         """Nobody reads any more: what is not written is lost, and so is what comes."""
         self._broken = True
-        if self._waiting:
+        if self._is_full:
             self._loop.remove_writer(self._descriptor)
-            self._waiting.clear()
+        self._waiting.clear()
         self._size = 0
         self._room.set()
         self._empty.set()
@@ -265,14 +299,17 @@ class NonBlockingWriter:
 
 def _with_end(pieces: Sequence[Piece]) -> list[memoryview]:
     """The pieces of a line to write: its short ones together, and long ones without a copy."""
+    parts = [*map(memoryview, pieces), memoryview(b"\n")]
+    if sum(map(len, parts)) <= JOINED_BYTES:
+        return [memoryview(b"".join(parts))]
     views: list[memoryview] = []
     short: list[memoryview] = []
     size = 0
-    for view in (*map(memoryview, pieces), memoryview(b"\n")):
-        if size + len(view) > READ_BYTES and short:
+    for view in parts:
+        if size + len(view) > JOINED_BYTES and short:
             views.append(memoryview(b"".join(short)))
             short, size = [], 0
-        if len(view) > READ_BYTES:
+        if len(view) > JOINED_BYTES:
             views.append(view)
         else:
             short.append(view)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import pytest
@@ -103,7 +103,13 @@ async def ask(
     connection: Connection, asked: Request | None = None, seconds: float = PATIENCE
 ) -> tuple[int, bytes]:
     answer = await connection.exchange(asked or request(), seconds)
-    return answer.status, b"".join([piece async for piece in connection.pieces(seconds)])
+    return answer.status, b"".join([piece async for piece in pieces(connection, seconds)])
+
+
+async def pieces(connection: Connection, seconds: float) -> AsyncIterator[bytes]:
+    """The body of the last answer."""
+    while (piece := await connection.read_piece(seconds)) is not None:
+        yield piece
 
 
 # ------------------------------------------------------------------ what is read
@@ -314,6 +320,33 @@ def test_silence(answer: bytes, words: str) -> None:
     run(main())
 
 
+@pytest.mark.promise("R1")
+@pytest.mark.parametrize(("first", "second", "is_enough"), [(60, 0.1, False), (0.1, 60, True)])
+def test_each_wait_has_a_patience_of_its_own(first: float, second: float, is_enough: bool) -> None:
+    async def main() -> None:
+        late = asyncio.Event()
+
+        async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(GOOD[:-4])
+            await late.wait()
+            writer.write(GOOD[-4:])
+            await asyncio.Event().wait()
+
+        async with serving(speak) as server, asyncio.timeout(PATIENCE):
+            connection = Connection(await open_wire(server.port))
+            await connection.exchange(request(), first)
+            asyncio.get_running_loop().call_later(2 * min(first, second), late.set)
+            if is_enough:
+                assert await connection.read_piece(second) == b"good"
+            else:
+                with pytest.raises(Silence, match=r"within 0\.1"):
+                    await connection.read_piece(second)
+            connection.close()
+
+    run(main())
+
+
 def test_a_server_that_takes_nothing() -> None:
     async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.transport.pause_reading()  # type: ignore[attr-defined]
@@ -382,7 +415,7 @@ def test_a_server_is_let_wait_while_nobody_reads() -> None:
                     await asyncio.sleep(0.002)
             assert sent < 16 * MIB  # what the kernel takes, and little of ours
             taken = 0
-            async for piece in connection.pieces(PATIENCE):
+            async for piece in pieces(connection, PATIENCE):
                 taken += len(piece)
                 assert len(piece) <= 2 * 256 * 1024
                 if taken > 32 * MIB:
@@ -403,7 +436,7 @@ def test_chunks_are_read_in_slices_whatever_their_size() -> None:
             body = 0
             longest = 0.0
             before = time.process_time()
-            async for piece in connection.pieces(PATIENCE):
+            async for piece in pieces(connection, PATIENCE):
                 longest = max(longest, time.process_time() - before)
                 body += len(piece)
                 assert connection.taken <= SLICE_BYTES

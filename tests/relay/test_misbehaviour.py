@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from mcp_remote_py.relay.relay import MAX_IN_FLIGHT
 from tests.harness.host import Host, assert_error, initialize_params
 from tests.peers import wild_server as wild_behaviour
 from tests.peers.wild_server import Behaviour, Exchange, WildServer, encode
@@ -51,6 +52,18 @@ def assert_still_good(host: Host) -> None:
 
 
 # What the host may send
+
+
+@pytest.mark.promise("R1", "R6")
+def test_requests_that_are_cancelled_as_soon_as_sent_keep_nobody_waiting(start: Start) -> None:
+    _, host = start()
+    for number in range(4 * MAX_IN_FLIGHT):
+        request = {"jsonrpc": "2.0", "id": f"c{number}", "method": "tools/call", "params": CALL}
+        params = {"requestId": f"c{number}"}
+        cancel = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": params}
+        host.write(encode(request) + b"\n" + encode(cancel) + b"\n")
+        if number % 100 == 99:  # some may be cancelled later, and end by then
+            assert_still_good(host)
 
 
 @pytest.mark.promise("R1")

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from mcp_remote_py.transports.stdio import (
+    HELD_LINES,
     UNWRITTEN_BYTES,
     NonBlockingWriter,
     StdioChannel,
@@ -161,6 +162,31 @@ def read_all(descriptor: int, size: int) -> bytes:
     while len(data) < size:
         data += os.read(descriptor, 1 << 16)
     return bytes(data)
+
+
+@pytest.mark.promise("R2", "R6")
+@pytest.mark.parametrize("count", [1, 2, HELD_LINES, 3 * HELD_LINES + 2])
+def test_of_lines_in_one_turn_the_first_is_written_at_once_and_none_is_kept(
+    pipe: Callable[[], tuple[int, int]], count: int
+) -> None:
+    async def main() -> None:
+        other, stdout = pipe()
+        writer = NonBlockingWriter(stdout)
+        for _ in range(2):
+            lines = [b"%d" % number for number in range(count)]
+            writer.write(lines[0])
+            written = os.read(other, 1 << 16)
+            assert written == lines[0] + b"\n"
+            for line in lines[1:]:
+                writer.write(line)
+            await asyncio.wait_for(writer.flush(), 5)
+            expected = b"".join(line + b"\n" for line in lines)
+            while written != expected:
+                written += os.read(other, 1 << 16)
+                assert expected.startswith(written)
+            await asyncio.sleep(0)
+
+    run(main())
 
 
 @pytest.mark.promise("R7")
