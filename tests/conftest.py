@@ -9,8 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.canaries import HEADERS, LOGS, RUN
+from tests.thorough import often
+
+settings.register_profile("usual", max_examples=often(40, 1000))
+settings.register_profile("few", max_examples=10)
+settings.load_profile("usual")
 
 
 def pytest_configure() -> None:
