@@ -26,6 +26,7 @@ from authlib.oauth2.rfc7636 import (
 )
 
 from mcp_remote_py.errors import LOGIN_COMMAND, McpRemoteError, SignInFailed
+from mcp_remote_py.oauth.document import describe_briefly, post
 from mcp_remote_py.oauth.dpop import thumbprint
 from mcp_remote_py.oauth.ownership import may_revoke
 from mcp_remote_py.oauth.scopes import OFFLINE_ACCESS
@@ -34,12 +35,10 @@ from mcp_remote_py.oauth.steps import (
     Client,
     Conversation,
     Credential,
-    Fetch,
     HttpRequest,
     HttpResponse,
     Proof,
     Report,
-    ask,
 )
 from mcp_remote_py.oauth.tokens import (
     REQUEST_HINTS,
@@ -309,7 +308,7 @@ def revoke(credential: Credential) -> Conversation[None]:
         if response.status != 200:
             yield Report(
                 f"The {kind.replace('_', ' ')} was not revoked: "
-                f"HTTP {response.status} from {mask_url(endpoint)}. It ends when it expires."
+                f"{describe_briefly(endpoint, response)}. It ends when it expires."
             )
 
 
@@ -403,8 +402,7 @@ def post_form(
         Secret(body),
         proof,
     )
-    # A code or a token goes where it belongs, and nowhere else.
-    return (yield from ask(Fetch(request, follow_redirects=False)))
+    return (yield from post(request))
 
 
 # Credentials ---------------------------------------------------------------------------------

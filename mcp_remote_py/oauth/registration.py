@@ -24,10 +24,13 @@ from mcp_remote_py.errors import (
 from mcp_remote_py.oauth.discovery import ServerMetadata
 from mcp_remote_py.oauth.document import (
     decode_document,
+    decode_object,
     describe,
     describe_briefly,
     fetch,
     is_outage,
+    name_target,
+    post,
     post_json,
     quote,
 )
@@ -176,7 +179,7 @@ def _read_static_client(
 def _read_members(text: str | None, option: str) -> dict[str, object]:
     if text is None:
         return {}
-    members = decode_document(text.encode("utf-8", "replace"))
+    members = decode_object(text.encode("utf-8", "replace"))  # null takes a member away
     if members is None:
         raise UsageError(
             f"{option} is not a JSON object.",
@@ -249,7 +252,7 @@ def _register(
 def _ask(server: ServerMetadata, asked: dict[str, object]) -> Conversation[HttpResponse]:
     url = server.registration_endpoint
     try:
-        return (yield from fetch(post_json(url, asked), follow_redirects=False))
+        return (yield from post(post_json(url, asked)))
     except (NotSent, Interrupted) as error:
         raise SignInUnavailable(
             f"The registration at {mask_url(url)} was not answered: {error.cause}",
@@ -264,7 +267,7 @@ def _is_about_redirect(response: HttpResponse) -> bool:
 def _choose_method(server: ServerMetadata) -> str:
     """The method of a new client; one without a secret where the server lists nothing."""
     offered = server.token_endpoint_auth_methods
-    if offered is None:
+    if not offered:  # RFC 8414 §3.2: a list without an element is one that is not there
         return METHODS[0]
     method = next((method for method in METHODS if method in offered), None)
     if method is None:
@@ -279,7 +282,7 @@ def _choose_method(server: ServerMetadata) -> str:
 def _choose_grants(server: ServerMetadata, settings: SignInSettings) -> list[str]:
     """The grants to register for: some servers refuse a client that asks for one they lack."""
     grants = ["authorization_code"]
-    if server.grant_types is None or "refresh_token" in server.grant_types:
+    if not server.grant_types or "refresh_token" in server.grant_types:
         grants.append("refresh_token")
     if settings.device_code:
         grants.append(DEVICE_CODE_GRANT)
@@ -372,10 +375,10 @@ def _explain_refusal(
             f"The authorization server does not let every client register ({evidence}).",
             hint=f"{_BY_HAND} {_document_hint(server)}".rstrip(),
         )
-    return SignInFailed(
-        f"The authorization server refused to register us ({evidence}).",
-        hint=f"Change what is asked for with {_CLIENT_METADATA}, or: {_BY_HAND}",
-    )
+    hint = f"Change what is asked for with {_CLIENT_METADATA}, or: {_BY_HAND}"
+    if name_target(response):
+        hint = f"Its metadata must name the address itself: tell whoever runs it, or: {_BY_HAND}"
+    return SignInFailed(f"The authorization server refused to register us ({evidence}).", hint=hint)
 
 
 # A registration that may be forgotten --------------------------------------------------------

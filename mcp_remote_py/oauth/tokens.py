@@ -12,7 +12,7 @@ from collections.abc import Container, Iterable
 from typing import Final, NamedTuple, cast
 
 from mcp_remote_py.errors import LOGIN_COMMAND, MAX_EVIDENCE_LENGTH, SignInFailed, shorten
-from mcp_remote_py.oauth.document import decode_document
+from mcp_remote_py.oauth.document import decode_document, drop_absent, name_target
 from mcp_remote_py.oauth.steps import Credential, HttpResponse
 from mcp_remote_py.redact import Secret, scrub
 from mcp_remote_py.retry import parse_retry_after
@@ -217,7 +217,10 @@ def parse_refusal(
     named = members.get("error")
     description = _read_words(members)
     if not isinstance(named, str) or not named:
-        error, said = "", _describe_body(response.body, members, description, secrets)
+        error = ""
+        said = _describe_redirect(response) or _describe_body(
+            response.body, members, description, secrets
+        )
     else:
         error = _VENDOR_ERRORS.get(named, named)
         said = shorten_without(named, secrets)
@@ -225,6 +228,8 @@ def parse_refusal(
             said += f', "{shorten_without(description, secrets)}"'
     definite = error in _DEFINITE_ERRORS and status in _DEFINITE_STATUS
     hint = _HINTS.get(error) if definite or error not in _DEFINITE_ERRORS else None
+    if name_target(response):
+        hint = "Tell whoever runs that server: its metadata must name the address itself."
     cause = f"{where} {'refused' if definite else 'gave no token'} (HTTP {status}: {said})."
     skew = measure_skew(response, now) if error in timed_errors else 0
     if skew:
@@ -290,7 +295,7 @@ def _read_form(body: bytes) -> dict[str, object]:
     except ValueError:
         return {}
     # Any word is form data, and one alone may be a token: it must not become a name.
-    return dict(members) if members.keys() & {"access_token", "error"} else {}
+    return drop_absent(members) if members.keys() & {"access_token", "error"} else {}
 
 
 def read_lifetime(value: object) -> float | None:
@@ -347,6 +352,11 @@ def _describe_body(
     if not text:
         return "an empty body"
     return "a page instead of JSON" if text[0] == "<" else f'"{shorten_without(text, secrets)}"'
+
+
+def _describe_redirect(response: HttpResponse) -> str:
+    target = name_target(response)
+    return f"it redirects to {target}, which is not followed" if target else ""
 
 
 def _list_names(members: dict[str, object]) -> str:

@@ -221,6 +221,7 @@ def test_a_registration_says_who_we_are_and_where_we_listen() -> None:
     ("offered", "method"),
     [
         (None, "none"),
+        ((), "none"),
         (("client_secret_basic", "client_secret_post", "none"), "none"),
         (("client_secret_basic", "client_secret_post"), "client_secret_post"),
         (("private_key_jwt", "client_secret_basic"), "client_secret_basic"),
@@ -232,7 +233,7 @@ def test_the_method_is_one_the_server_offers(offered: tuple[str, ...] | None, me
     assert web.sent[0]["token_endpoint_auth_method"] == method
 
 
-@pytest.mark.parametrize("offered", [(), ("private_key_jwt",)])
+@pytest.mark.parametrize("offered", [("private_key_jwt",), ("tls_client_auth", "x")])
 def test_a_server_without_a_method_of_ours_is_not_asked(offered: tuple[str, ...]) -> None:
     error = fail(registered(), SERVER._replace(token_endpoint_auth_methods=offered))
     assert f'supported here (it lists "{" ".join(offered)}")' in error.cause
@@ -356,6 +357,34 @@ def test_how_to_authenticate_is_read_from_the_answer(
     assert client.client_secret == (Secret(CANARY) if members.get("client_secret") else None)
 
 
+@pytest.mark.report("O3")
+@pytest.mark.parametrize("nothing", ["", None, " "])
+def test_members_of_an_answer_that_say_nothing_are_absent(nothing: object) -> None:
+    names = ("token_endpoint_auth_method", "grant_types", "client_secret", "redirect_uris")
+    answer = registered(**dict.fromkeys(names, nothing), error=nothing)
+    assert obtain(Web({REGISTER: answer})) == Client("new", "registered", redirect_uris=OURS)
+
+
+@pytest.mark.report("O3")
+def test_a_client_id_that_says_nothing_is_missing() -> None:
+    assert "does not contain a client_id" in fail(registered(client_id="")).cause
+
+
+@pytest.mark.report("O4")
+def test_a_registration_is_led_on_and_else_the_address_is_named() -> None:
+    there = HttpResponse(308, {"location": f"{REGISTER}/"}, b"")
+    web = Web({REGISTER: there, f"{REGISTER}/": registered()})
+    assert obtain(web).client_id == "new"
+    assert web.sent[0] == web.sent[1]
+    error = fail(HttpResponse(307, {"location": "https://other.example/r?key=abc"}, b""))
+    assert error.sentence() == (
+        f"The authorization server refused to register us (HTTP 307 from {REGISTER}, which "
+        "redirects to https://other.example/r?key=****). Its metadata must name the address "
+        "itself: tell whoever runs it, or: Register a client there by hand and give it with "
+        """--static-oauth-client-info '{"client_id": "..."}'."""
+    )
+
+
 @pytest.mark.promise("S2")
 def test_a_secret_of_a_registration_is_known_to_whoever_scrubs() -> None:
     secret = "registered-canary-8d1f"
@@ -363,7 +392,7 @@ def test_a_secret_of_a_registration_is_known_to_whoever_scrubs() -> None:
     assert scrub_known(f"It says {secret}.") == "It says ****."
 
 
-@pytest.mark.parametrize("method", ["private_key_jwt", "tls_client_auth", 7, ""])
+@pytest.mark.parametrize("method", ["private_key_jwt", "tls_client_auth", 7])
 @pytest.mark.parametrize("secret", [CANARY, None])
 def test_a_method_we_cannot_do_is_refused(method: object, secret: str | None) -> None:
     error = fail(registered(token_endpoint_auth_method=method, client_secret=secret))

@@ -64,6 +64,13 @@ def test_answer_as_the_rfc_has_it() -> None:
     )
 
 
+@pytest.mark.report("O3")
+@pytest.mark.parametrize("nothing", [None, ""])
+def test_members_that_say_nothing_are_absent(nothing: object) -> None:
+    names = ("error", "token_type", "expires_in", "refresh_token", "id_token", "scope")
+    assert parse(**dict.fromkeys(names, nothing)) == TokenAnswer(Secret(TOKEN))
+
+
 def test_only_the_token_is_needed() -> None:
     assert parse() == TokenAnswer(Secret(TOKEN))
 
