@@ -16,6 +16,8 @@ from mcp_remote_py.bounds import has_few_parts
 from mcp_remote_py.errors import excerpt, shorten
 from mcp_remote_py.oauth.steps import Conversation, Fetch, HttpRequest, HttpResponse, ask
 from mcp_remote_py.redact import Secret, mask_url
+from mcp_remote_py.retry import parse_retry_after
+from mcp_remote_py.time_words import describe_wait
 from mcp_remote_py.url import InvalidUrl, parse_url
 
 _JSON = Secret("application/json")
@@ -94,7 +96,7 @@ def decode_document(body: bytes) -> dict[str, object] | None:
 
     What is empty or null is absent: some frameworks write every member they know (field note 8).
     """
-    document = decode_object(body)
+    document = decode_json_object(body)
     return None if document is None else drop_absent(document)
 
 
@@ -113,7 +115,7 @@ def _is_absent(value: object) -> bool:
     return value is None or (isinstance(value, str) and not value.strip())
 
 
-def decode_object(body: bytes) -> dict[str, object] | None:
+def decode_json_object(body: bytes) -> dict[str, object] | None:
     """The JSON object in `body` as it is, or None where it holds something else."""
     if not has_few_parts(body):
         return None
@@ -127,6 +129,23 @@ def decode_object(body: bytes) -> dict[str, object] | None:
 def is_outage(status: int) -> bool:
     """Whether an answer of this status is not a verdict: asking later may bring one."""
     return status in (408, 425, 429) or (status >= 500 and status != 501)
+
+
+MOMENT = 5.0
+"""Seconds. Where a server says to come again so soon, a call waits for it."""
+
+
+def read_retry_after(response: HttpResponse, now: float) -> float | None:
+    """Seconds in which it asks us to come again (RFC 9110 §10.2.3), None where it does not.
+
+    `now` is in seconds since the epoch.
+    """
+    return parse_retry_after(response.headers.get("retry-after", ""), now)
+
+
+def hint_at_wait(wait: float | None) -> str:
+    """The next step after that, "" where nothing is asked."""
+    return "" if wait is None else f"It wants to be asked again in {describe_wait(wait)}."
 
 
 def quote(text: str) -> str:

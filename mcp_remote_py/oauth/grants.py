@@ -10,11 +10,10 @@ from __future__ import annotations
 import hmac
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Final, cast
-from urllib.parse import quote as percent_encode
 
 from authlib.common.urls import add_params_to_qs
-from authlib.oauth2.auth import ClientAuth
 from authlib.oauth2.rfc6749.parameters import (
     prepare_token_request,  # pyright: ignore[reportUnknownVariableType] - authlib has no types
 )
@@ -26,7 +25,13 @@ from authlib.oauth2.rfc7636 import (
 )
 
 from mcp_remote_py.errors import LOGIN_COMMAND, McpRemoteError, SignInFailed
-from mcp_remote_py.oauth.document import describe_briefly, post
+from mcp_remote_py.oauth.client_authentication import (
+    MAX_AUTHENTICATIONS,
+    Authenticated,
+    authenticate,
+    post_form,
+)
+from mcp_remote_py.oauth.document import describe_briefly
 from mcp_remote_py.oauth.dpop import thumbprint
 from mcp_remote_py.oauth.ownership import may_revoke
 from mcp_remote_py.oauth.scopes import OFFLINE_ACCESS
@@ -35,7 +40,6 @@ from mcp_remote_py.oauth.steps import (
     Client,
     Conversation,
     Credential,
-    HttpRequest,
     HttpResponse,
     Proof,
     Report,
@@ -65,10 +69,10 @@ _CALLBACK_HINTS = {
     "temporarily_unavailable": f"Try again later: {LOGIN_COMMAND}.",
 }
 
-PRIVATE_KEY_JWT = "private_key_jwt"
-_AUTHENTICATION_METHODS = frozenset(
-    {"none", "client_secret_basic", "client_secret_post", PRIVATE_KEY_JWT}
-)
+MAX_TOKEN_REQUESTS = MAX_AUTHENTICATIONS + 3
+"""Requests of one exchange with a token endpoint: for each way to prove the client, and once more
+without `resource`; both of these once more with a nonce, where tokens are bound to a key. But for
+the last, each is answered before the grant is looked at."""
 
 _JWTS = frozenset({"assertion", "client_assertion", "subject_token"})
 """Parameters that are JWTs (RFC 7523 §2, RFC 8693 §2.1): a server compares their times."""
@@ -263,8 +267,8 @@ def refresh(
     except TokenError as error:
         if not (credential.resource or credential.scope) or not _wants_scope_instead(error):
             raise
-        credential = credential._replace(resource="")
-        answer = yield from request_tokens(credential, "refresh_token", second, now)
+        credential = credential._replace(resource="", client=error.client or credential.client)
+        answer = yield from request_tokens(credential, "refresh_token", second, now, is_known=True)
     return add_tokens(credential, answer, now)
 
 
@@ -301,15 +305,22 @@ def revoke(credential: Credential) -> Conversation[None]:
         body = cast("str", prepare_revoke_token_request(token.reveal(), kind)[0])
         endpoint = credential.revocation_endpoint
         try:
-            response = yield from post_form(credential.client, endpoint, body)
+            response, client, _ = yield from authenticate(
+                credential.client, endpoint, partial(_post_revocation, endpoint, body)
+            )
         except McpRemoteError as error:
             yield Report(f"The {kind.replace('_', ' ')} could not be revoked: {error.sentence()}")
             continue
+        credential = credential._replace(client=client)
         if response.status != 200:
             yield Report(
                 f"The {kind.replace('_', ' ')} was not revoked: "
                 f"{describe_briefly(endpoint, response)}. It ends when it expires."
             )
+
+
+def _post_revocation(endpoint: str, body: str, client: Client) -> Conversation[HttpResponse]:
+    return (yield from post_form(client, endpoint, body))
 
 
 def request_tokens(
@@ -319,90 +330,67 @@ def request_tokens(
     now: float,
     prove_client: Callable[[], Parameters] = dict,
     who: str = "The token endpoint",
+    *,
+    is_known: bool = False,
 ) -> Conversation[TokenAnswer]:
-    """One request to the token endpoint; empty parameters are left out, secret ones never shown.
+    """One exchange with the token endpoint; empty parameters are left out, secret ones never shown.
 
     A server that wants its nonce in the proof of possession is asked once more: it says so before
-    it looks at the grant (RFC 9449 §8). `prove_client` makes the client's own proof, if it is one
-    of the parameters: each is good for one request. An error begins with `who`.
+    it looks at the grant (RFC 9449 §8). So is one that does not know the client, by each other way
+    to prove it, unless `is_known`; answer and error have the client as it was understood.
+    `prove_client` makes the client's own proof, if it is one of the parameters: each is good for
+    one request. An error begins with `who`.
 
     Raises:
         TokenError: see `parse_token_answer`.
         ExchangeError: the endpoint could not be reached, or its answer was lost.
     """
+    endpoint = credential.token_endpoint
     proof = None if credential.dpop_key is None else Proof(credential.dpop_key)
-    sent = {**parameters, **prove_client()}
-    response = yield from _post_grant(credential, grant_type, sent, proof)
-    if proof is not None and (nonce := read_nonce(response)):
-        proof = proof._replace(nonce=nonce)
+    sent: dict[str, Secret | str] = {}
+
+    def send(client: Client) -> Conversation[HttpResponse]:
+        nonlocal proof, sent
         sent = {**parameters, **prove_client()}
-        response = yield from _post_grant(credential, grant_type, sent, proof)
+        response = yield from _post_grant(client, endpoint, grant_type, sent, proof)
+        if proof is not None and not proof.nonce and (nonce := read_nonce(response)):
+            proof = proof._replace(nonce=nonce)
+            sent = {**parameters, **prove_client()}
+            response = yield from _post_grant(client, endpoint, grant_type, sent, proof)
+        return response
+
+    if is_known:
+        answered = Authenticated((yield from send(credential.client)), credential.client)
+    else:
+        answered = yield from authenticate(credential.client, endpoint, send)
     remember(secrets_in_url(credential.resource))  # where the server's address has a key in it
     secrets = [value for value in sent.values() if isinstance(value, Secret)]
     if credential.client.client_secret is not None:
         secrets.append(credential.client.client_secret)
-    where = f"{who} {mask_url(credential.token_endpoint)}"
-    return parse_token_answer(
-        response,
-        now,
-        where=where,
-        secrets=secrets,
-        proven=proof is not None,
-        timed=not _JWTS.isdisjoint(sent),
-    )
+    try:
+        answer = parse_token_answer(
+            answered.response,
+            now,
+            where=f"{who} {mask_url(endpoint)}",
+            secrets=secrets,
+            proven=proof is not None,
+            timed=not _JWTS.isdisjoint(sent),
+        )
+    except TokenError as error:
+        told = error.with_evidence(answered.evidence)
+        raise told.changed({"client": answered.client}) from None
+    return answer._replace(client=answered.client)
 
 
 def _post_grant(
-    credential: Credential, grant_type: str, parameters: Parameters, proof: Proof | None
+    client: Client, endpoint: str, grant_type: str, parameters: Parameters, proof: Proof | None
 ) -> Conversation[HttpResponse]:
     values = {
         name: value.reveal() if isinstance(value, Secret) else value
         for name, value in parameters.items()
     }
     body = prepare_token_request(grant_type, **values)
-    return (yield from post_form(credential.client, credential.token_endpoint, body, proof))
-
-
-def post_form(
-    client: Client, endpoint: str, body: str, proof: Proof | None = None
-) -> Conversation[HttpResponse]:
-    """Sends form data with the client's proof of itself (RFC 6749 §2.3.1).
-
-    Raises:
-        SignInFailed: the client authenticates in a way we cannot.
-        ExchangeError: the endpoint could not be reached, or its answer was lost.
-    """
-    method = client.token_endpoint_auth_method
-    if method not in _AUTHENTICATION_METHODS:
-        raise SignInFailed(
-            f"The client must authenticate by {shorten_without(method)}, which is not supported.",
-            hint="Use one with token_endpoint_auth_method none or client_secret_basic.",
-        )
-    if method == PRIVATE_KEY_JWT:
-        method = "none"  # the proof is among the parameters (`unattended`)
-    name, secret = client.client_id, client.client_secret
-    password = "" if secret is None else secret.reveal()
-    if method == "client_secret_basic":
-        # §2.3.1 has both form-encoded, which authlib leaves to us. %20 for a blank: that is
-        # understood by those who decode forms and by those who only decode percent signs.
-        name, password = (percent_encode(one, safe="") for one in (name, password))
-    headers = {"Accept": "application/json", "Content-Type": "application/x-www-form-urlencoded"}
-    prepare = cast(
-        "Callable[[str, str, dict[str, str], str], tuple[str, dict[str, str], str]]",
-        ClientAuth(name, password, method).prepare,  # pyright: ignore[reportUnknownMemberType]
-    )
-    if name:  # a workload's JWT may stand for the client, too (RFC 7521 §4.1)
-        _, headers, body = prepare("POST", endpoint, headers, body)
-    if "Authorization" in headers:
-        remember((Secret(headers["Authorization"]),))
-    request = HttpRequest(
-        "POST",
-        endpoint,
-        tuple((name, Secret(value)) for name, value in headers.items()),
-        Secret(body),
-        proof,
-    )
-    return (yield from post(request))
+    return (yield from post_form(client, endpoint, body, proof))
 
 
 # Credentials ---------------------------------------------------------------------------------
@@ -411,6 +399,7 @@ def post_form(
 def add_tokens(credential: Credential, answer: TokenAnswer, now: float) -> Credential:
     """`credential` with what `answer` has; what it does not have stays."""
     return credential._replace(
+        client=answer.client or credential.client,
         access_token=answer.access_token,
         refresh_token=answer.refresh_token or credential.refresh_token,
         id_token=answer.id_token or credential.id_token,

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple, cast
 
 from mcp_remote_py.errors import LOGIN_COMMAND, MAX_EVIDENCE_LENGTH, SignInFailed, shorten
 from mcp_remote_py.oauth.document import decode_document, drop_absent, name_target
-from mcp_remote_py.oauth.steps import Credential, HttpResponse
+from mcp_remote_py.oauth.steps import Client, Credential, HttpResponse
 from mcp_remote_py.redact import Secret, scrub
 from mcp_remote_py.retry import parse_retry_after
 
@@ -89,8 +89,11 @@ class TokenError(SignInFailed):
     `error` is the OAuth error code in the words of RFC 6749, "" without one; `description` what
     the server said, whole and foreign; `status` the HTTP status; `retry_after` the seconds it
     asked to wait, None without; `skew` the seconds its clock is ahead of ours, 0 where it is near
-    ours, not known, or not a reason.
+    ours, not known, or not a reason. `client` is us as the server has understood us, None where
+    that is not known.
     """
+
+    client: Client | None = None
 
     def __init__(
         self,
@@ -103,9 +106,8 @@ class TokenError(SignInFailed):
         retry_after: float | None = None,
         skew: int = 0,
     ) -> None:
-        super().__init__(cause, hint=hint)
+        super().__init__(cause, hint=hint, retry_after=retry_after)
         self.skew: Final = skew
-        self.retry_after: Final = retry_after
         self.error: Final = error
         self.description: Final = description
         self.status: Final = status
@@ -119,7 +121,8 @@ class TokenAnswer(NamedTuple):
     """A successful answer (RFC 6749 §5.1). The access token is safe in a header.
 
     `scope` is None where the server named none, which means: as asked. `expires_at` is in seconds
-    since the epoch, None where no lifetime is known. `token_type` is `BEARER` or `DPOP`.
+    since the epoch, None where no lifetime is known. `token_type` is `BEARER` or `DPOP`; `client`
+    is us as the server has understood us, None where that is as before.
     """
 
     access_token: Secret
@@ -128,6 +131,7 @@ class TokenAnswer(NamedTuple):
     scope: str | None = None
     expires_at: float | None = None
     token_type: str = BEARER
+    client: Client | None = None
 
 
 def parse_token_answer(
@@ -214,15 +218,13 @@ def parse_refusal(
     secrets = tuple(secrets)
     members = parse_members(response.body)
     status = response.status
-    named = members.get("error")
-    description = _read_words(members)
-    if not isinstance(named, str) or not named:
-        error = ""
+    named, error = members.get("error"), read_error(members)
+    description = read_description(members)
+    if not isinstance(named, str) or not error:
         said = _describe_redirect(response) or _describe_body(
             response.body, members, description, secrets
         )
     else:
-        error = _VENDOR_ERRORS.get(named, named)
         said = shorten_without(named, secrets)
         if description:
             said += f', "{shorten_without(description, secrets)}"'
@@ -330,7 +332,13 @@ def _read_scope(value: object) -> str | None:
     return " ".join(word for word in words if _SCOPE_TOKEN.fullmatch(word)) or None
 
 
-def _read_words(members: dict[str, object]) -> str:
+def read_error(members: dict[str, object]) -> str:
+    """The error in the words of RFC 6749 §5.2, "" without one."""
+    named = members.get("error")
+    return _VENDOR_ERRORS.get(named, named) if isinstance(named, str) else ""
+
+
+def read_description(members: dict[str, object]) -> str:
     """The server's words for people, in RFC 6749's member or in those of gateways."""
     nested = members.get("error")
     if isinstance(nested, dict):

@@ -12,7 +12,7 @@ from mcp_remote_py.errors import MAX_EXCERPT_LENGTH, words_of
 from mcp_remote_py.oauth.document import (
     MAX_POST_REDIRECTS,
     decode_document,
-    decode_object,
+    decode_json_object,
     describe,
     describe_briefly,
     fetch,
@@ -43,7 +43,7 @@ def test_everything_else_is_none(body: bytes) -> None:
 def test_what_is_empty_or_null_is_absent() -> None:
     body = b'{"a": "", "b": null, "c": " ", "d": [null, "", "x"], "e": [], "f": 0, "g": false}'
     assert decode_document(body) == {"d": ["x"], "e": [], "f": 0, "g": False}
-    assert decode_object(b'{"a": "", "b": null}') == {"a": "", "b": None}
+    assert decode_json_object(b'{"a": "", "b": null}') == {"a": "", "b": None}
 
 
 @given(st.binary(max_size=60))
