@@ -105,7 +105,7 @@ def _next_interval(error: TokenError, interval: float) -> float:
         raise _expired() from error
     if isinstance(error, GrantRefused) or (error.status < 500 and error.status != 429):
         raise error
-    return min(2 * interval, MAX_INTERVAL)
+    return max(min(2 * interval, MAX_INTERVAL), error.retry_after or 0.0)
 
 
 def _expired() -> SignInFailed:

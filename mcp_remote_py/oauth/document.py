@@ -17,7 +17,7 @@ from mcp_remote_py.errors import excerpt, shorten
 from mcp_remote_py.oauth.steps import Conversation, Fetch, HttpRequest, HttpResponse, ask
 from mcp_remote_py.redact import Secret, mask_url
 from mcp_remote_py.retry import parse_retry_after
-from mcp_remote_py.time_words import describe_wait
+from mcp_remote_py.time_words import describe_wait, to_moment
 from mcp_remote_py.url import InvalidUrl, parse_url
 
 _JSON = Secret("application/json")
@@ -138,14 +138,16 @@ MOMENT = 5.0
 def read_retry_after(response: HttpResponse, now: float) -> float | None:
     """Seconds in which it asks us to come again (RFC 9110 §10.2.3), None where it does not.
 
-    `now` is in seconds since the epoch.
+    `now` is in seconds since the epoch, 0 where that is not known: then a date says nothing.
     """
-    return parse_retry_after(response.headers.get("retry-after", ""), now)
+    return parse_retry_after(response.headers.get("retry-after", ""), now or None)
 
 
-def hint_at_wait(wait: float | None) -> str:
-    """The next step after that, "" where nothing is asked."""
-    return "" if wait is None else f"It wants to be asked again in {describe_wait(wait)}."
+def hint_at_wait(wait: float, now: float) -> str:
+    """The next step after that: it may be read again later, and so names the time."""
+    moment = to_moment(now + wait) if now else None
+    until = f", until {moment:%H:%M:%S} UTC" if moment else ""
+    return f"It asks to wait for {describe_wait(wait)}{until}."
 
 
 def quote(text: str) -> str:

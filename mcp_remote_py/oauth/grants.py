@@ -9,14 +9,11 @@ from __future__ import annotations
 
 import hmac
 from base64 import urlsafe_b64encode
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from functools import partial
 from typing import Final, cast
 
 from authlib.common.urls import add_params_to_qs
-from authlib.oauth2.rfc6749.parameters import (
-    prepare_token_request,  # pyright: ignore[reportUnknownVariableType] - authlib has no types
-)
 from authlib.oauth2.rfc7009 import (
     prepare_revoke_token_request,  # pyright: ignore[reportUnknownVariableType]
 )
@@ -26,8 +23,6 @@ from authlib.oauth2.rfc7636 import (
 
 from mcp_remote_py.errors import LOGIN_COMMAND, McpRemoteError, SignInFailed
 from mcp_remote_py.oauth.client_authentication import (
-    MAX_AUTHENTICATIONS,
-    Authenticated,
     authenticate,
     post_form,
 )
@@ -41,23 +36,18 @@ from mcp_remote_py.oauth.steps import (
     Conversation,
     Credential,
     HttpResponse,
-    Proof,
     Report,
 )
+from mcp_remote_py.oauth.token_exchange import Parameters, TokenExchange, request_tokens
 from mcp_remote_py.oauth.tokens import (
     REQUEST_HINTS,
     TokenAnswer,
     TokenError,
-    parse_token_answer,
-    read_nonce,
     shorten_without,
 )
 from mcp_remote_py.randomness import RandomBytes
-from mcp_remote_py.redact import Secret, mask_url, remember, secrets_in_url
+from mcp_remote_py.redact import Secret, mask_url
 from mcp_remote_py.settings.sign_in import SignInSettings
-
-Parameters = Mapping[str, Secret | str]
-"""The parameters of a form."""
 
 RANDOM_BYTES = 32
 """Bytes of `state` and verifier: 256 bits in 43 characters, the least of RFC 7636 §4.1."""
@@ -68,14 +58,6 @@ _CALLBACK_HINTS = {
     "server_error": f"Try again later: {LOGIN_COMMAND}.",
     "temporarily_unavailable": f"Try again later: {LOGIN_COMMAND}.",
 }
-
-MAX_TOKEN_REQUESTS = MAX_AUTHENTICATIONS + 3
-"""Requests of one exchange with a token endpoint: for each way to prove the client, and once more
-without `resource`; both of these once more with a nonce, where tokens are bound to a key. But for
-the last, each is answered before the grant is looked at."""
-
-_JWTS = frozenset({"assertion", "client_assertion", "subject_token"})
-"""Parameters that are JWTs (RFC 7523 §2, RFC 8693 §2.1): a server compares their times."""
 
 _ENTRA_CODES = ("AADSTS9010010", "AADSTS901002", "AADSTS650053", "AADSTS900144")
 """Entra's: `resource` does not fit the scopes, is not known; the scope is another's, is missing."""
@@ -219,22 +201,19 @@ def exchange_code(
     """Redeems the code (RFC 6749 §4.1.3); `credential` is without tokens, `now` before asking.
 
     Asked once, whatever comes: a server that sees a code twice revokes what it gave for it (L15).
+    But one that does not know the client, or has too much to do for a moment (429), has not looked.
 
     Raises:
         TokenError: the server does not give any.
         ExchangeError: the endpoint could not be reached, or its answer was lost.
     """
-    answer = yield from request_tokens(
-        credential,
-        "authorization_code",
-        {
-            "code": code,
-            "redirect_uri": credential.redirect_uri,
-            "code_verifier": verifier,
-            "resource": credential.resource,
-        },
-        now,
-    )
+    parameters: Parameters = {
+        "code": code,
+        "redirect_uri": credential.redirect_uri,
+        "code_verifier": verifier,
+        "resource": credential.resource,
+    }
+    answer = yield from request_tokens(credential, "authorization_code", parameters, now)
     return add_tokens(credential, answer, now)
 
 
@@ -262,13 +241,14 @@ def refresh(
         credential = credential._replace(resource="")
     first = {"refresh_token": token, "resource": credential.resource}
     second = {"refresh_token": token, "scope": credential.scope}
+    exchange = TokenExchange(credential, now)
     try:
-        answer = yield from request_tokens(credential, "refresh_token", first, now)
+        answer = yield from exchange.ask("refresh_token", first)
     except TokenError as error:
         if not (credential.resource or credential.scope) or not _wants_scope_instead(error):
             raise
-        credential = credential._replace(resource="", client=error.client or credential.client)
-        answer = yield from request_tokens(credential, "refresh_token", second, now, is_known=True)
+        credential = credential._replace(resource="")
+        answer = yield from exchange.ask("refresh_token", second)
     return add_tokens(credential, answer, now)
 
 
@@ -321,76 +301,6 @@ def revoke(credential: Credential) -> Conversation[None]:
 
 def _post_revocation(endpoint: str, body: str, client: Client) -> Conversation[HttpResponse]:
     return (yield from post_form(client, endpoint, body))
-
-
-def request_tokens(
-    credential: Credential,
-    grant_type: str,
-    parameters: Parameters,
-    now: float,
-    prove_client: Callable[[], Parameters] = dict,
-    who: str = "The token endpoint",
-    *,
-    is_known: bool = False,
-) -> Conversation[TokenAnswer]:
-    """One exchange with the token endpoint; empty parameters are left out, secret ones never shown.
-
-    A server that wants its nonce in the proof of possession is asked once more: it says so before
-    it looks at the grant (RFC 9449 §8). So is one that does not know the client, by each other way
-    to prove it, unless `is_known`; answer and error have the client as it was understood.
-    `prove_client` makes the client's own proof, if it is one of the parameters: each is good for
-    one request. An error begins with `who`.
-
-    Raises:
-        TokenError: see `parse_token_answer`.
-        ExchangeError: the endpoint could not be reached, or its answer was lost.
-    """
-    endpoint = credential.token_endpoint
-    proof = None if credential.dpop_key is None else Proof(credential.dpop_key)
-    sent: dict[str, Secret | str] = {}
-
-    def send(client: Client) -> Conversation[HttpResponse]:
-        nonlocal proof, sent
-        sent = {**parameters, **prove_client()}
-        response = yield from _post_grant(client, endpoint, grant_type, sent, proof)
-        if proof is not None and not proof.nonce and (nonce := read_nonce(response)):
-            proof = proof._replace(nonce=nonce)
-            sent = {**parameters, **prove_client()}
-            response = yield from _post_grant(client, endpoint, grant_type, sent, proof)
-        return response
-
-    if is_known:
-        answered = Authenticated((yield from send(credential.client)), credential.client)
-    else:
-        answered = yield from authenticate(credential.client, endpoint, send)
-    remember(secrets_in_url(credential.resource))  # where the server's address has a key in it
-    secrets = [value for value in sent.values() if isinstance(value, Secret)]
-    if credential.client.client_secret is not None:
-        secrets.append(credential.client.client_secret)
-    try:
-        answer = parse_token_answer(
-            answered.response,
-            now,
-            where=f"{who} {mask_url(endpoint)}",
-            secrets=secrets,
-            proven=proof is not None,
-            timed=not _JWTS.isdisjoint(sent),
-        )
-    except TokenError as error:
-        told = error.with_evidence(answered.evidence)
-        raise told.changed({"client": answered.client}) from None
-    return answer._replace(client=answered.client)
-
-
-def _post_grant(
-    client: Client, endpoint: str, grant_type: str, parameters: Parameters, proof: Proof | None
-) -> Conversation[HttpResponse]:
-    values = {
-        name: value.reveal() if isinstance(value, Secret) else value
-        for name, value in parameters.items()
-    }
-    body = prepare_token_request(grant_type, **values)
-    return (yield from post_form(client, endpoint, body, proof))
 
 
 # Credentials ---------------------------------------------------------------------------------

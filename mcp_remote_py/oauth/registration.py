@@ -350,7 +350,7 @@ def _explain_refusal(
         wait = read_retry_after(response, now)
         return SignInUnavailable(
             f"The authorization server cannot register us at the moment ({evidence}).",
-            hint=hint_at_wait(wait) or "Try again later.",
+            hint="Try again later." if wait is None else hint_at_wait(wait, now),
             retry_after=wait,
         )
     if server.is_default and status not in (400, 401, 403):

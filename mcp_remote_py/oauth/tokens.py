@@ -12,10 +12,15 @@ from collections.abc import Container, Iterable
 from typing import Final, NamedTuple, cast
 
 from mcp_remote_py.errors import LOGIN_COMMAND, MAX_EVIDENCE_LENGTH, SignInFailed, shorten
-from mcp_remote_py.oauth.document import decode_document, drop_absent, name_target
+from mcp_remote_py.oauth.document import (
+    decode_document,
+    drop_absent,
+    hint_at_wait,
+    name_target,
+    read_retry_after,
+)
 from mcp_remote_py.oauth.steps import Client, Credential, HttpResponse
 from mcp_remote_py.redact import Secret, scrub
-from mcp_remote_py.retry import parse_retry_after
 
 BEARER, DPOP = "Bearer", "DPoP"
 """Token types, which are also schemes of `Authorization` (RFC 6750, RFC 9449 §7.1)."""
@@ -49,6 +54,21 @@ _VENDOR_ERRORS = {
     "invalid_client_id": "invalid_client",
     "bad_client_secret": "invalid_client",
 }
+
+
+class TokenPlace(NamedTuple):
+    """A place of an answer where tokens lie, by the names that lead there, and who puts them so."""
+
+    names: tuple[str, ...]
+    source: str
+
+
+TOKEN_PLACES = (
+    TokenPlace((), "RFC 6749 §5.1"),
+    TokenPlace(("authed_user",), "Slack, for the token of a person beside or without one of a bot"),
+    TokenPlace(("data",), "APIs that wrap every answer: Lark, TikTok"),
+)
+"""The first that has an access token; all that belongs to it lies there, too."""
 
 CLOCK_TOLERANCE = 60.0
 """Seconds. Less may be the answer's way to us, and servers allow for about as much."""
@@ -89,11 +109,8 @@ class TokenError(SignInFailed):
     `error` is the OAuth error code in the words of RFC 6749, "" without one; `description` what
     the server said, whole and foreign; `status` the HTTP status; `retry_after` the seconds it
     asked to wait, None without; `skew` the seconds its clock is ahead of ours, 0 where it is near
-    ours, not known, or not a reason. `client` is us as the server has understood us, None where
-    that is not known.
+    ours, not known, or not a reason.
     """
-
-    client: Client | None = None
 
     def __init__(
         self,
@@ -159,7 +176,8 @@ def parse_token_answer(
     if not succeeded or members.get("error"):
         times = {INVALID_PROOF, *(_TIMED_ERRORS if timed else ())}
         raise parse_refusal(response, where=where, secrets=secrets, now=now, timed_errors=times)
-    token = members.get("access_token")
+    found = _find_tokens(members)
+    token = found.get("access_token")
     if not isinstance(token, str) or not token:
         kind = response.headers.get("content-type", "no content type")
         raise TokenError(
@@ -174,19 +192,19 @@ def parse_token_answer(
             hint="Tell whoever runs that server.",
             status=response.status,
         )
-    bound = str(members.get("token_type")).lower() == DPOP.lower()
+    bound = str(found.get("token_type")).lower() == DPOP.lower()
     if bound and not proven:
         raise TokenError(
             f"{where} gave a token that is bound to a key (token_type DPoP), though we sent none.",
             hint="Its operator must allow bearer tokens for this client.",
             status=response.status,
         )
-    lifetime = read_lifetime(members.get("expires_in"))
+    lifetime = read_lifetime(found.get("expires_in"))
     return TokenAnswer(
         access_token=Secret(token),
-        refresh_token=_read_secret(members.get("refresh_token")),
-        id_token=_read_secret(members.get("id_token")),
-        scope=_read_scope(members.get("scope")),
+        refresh_token=_read_secret(found.get("refresh_token")),
+        id_token=_read_secret(found.get("id_token") or members.get("id_token")),
+        scope=_read_scope(found.get("scope")),
         expires_at=None if lifetime is None else now + lifetime,
         token_type=DPOP if bound else BEARER,
     )
@@ -213,7 +231,8 @@ def parse_refusal(
 ) -> TokenError:
     """The error that `response` is, in the words of RFC 6749 §5.2 or without any.
 
-    For `timed_errors` it says how far the server's clock is from ours, which is at `now`.
+    For `timed_errors` it says how far the server's clock is from ours, which is at `now`: seconds
+    since the epoch.
     """
     secrets = tuple(secrets)
     members = parse_members(response.body)
@@ -232,6 +251,9 @@ def parse_refusal(
     hint = _HINTS.get(error) if definite or error not in _DEFINITE_ERRORS else None
     if name_target(response):
         hint = "Tell whoever runs that server: its metadata must name the address itself."
+    wait = read_retry_after(response, now)
+    if wait is not None and not definite:
+        hint = hint_at_wait(wait, now)
     cause = f"{where} {'refused' if definite else 'gave no token'} (HTTP {status}: {said})."
     skew = measure_skew(response, now) if error in timed_errors else 0
     if skew:
@@ -243,8 +265,7 @@ def parse_refusal(
         error=error,
         description=description,
         status=status,
-        # A date, which is allowed there, too, was not seen at a token endpoint.
-        retry_after=parse_retry_after(response.headers.get("retry-after", ""), None),
+        retry_after=wait,
         skew=skew,
     )
 
@@ -286,6 +307,18 @@ def parse_members(body: bytes) -> dict[str, object]:
     """The members of a JSON object or of form data; none where it is neither."""
     document = decode_document(body)
     return _read_form(body) if document is None else document
+
+
+def _find_tokens(members: dict[str, object]) -> dict[str, object]:
+    """The members beside the access token, wherever it is; those at the top where it is nowhere."""
+    for place in TOKEN_PLACES:
+        found = members
+        for name in place.names:
+            there = found.get(name)
+            found = drop_absent(cast("dict[str, object]", there)) if isinstance(there, dict) else {}
+        if isinstance(found.get("access_token"), str):
+            return found
+    return members
 
 
 def _read_form(body: bytes) -> dict[str, object]:

@@ -19,7 +19,7 @@ from mcp_remote_py.oauth.client_authentication import (
 )
 from mcp_remote_py.oauth.device import ask_by_code
 from mcp_remote_py.oauth.dpop import make_key
-from mcp_remote_py.oauth.grants import MAX_TOKEN_REQUESTS, exchange_code, refresh, revoke
+from mcp_remote_py.oauth.grants import exchange_code, refresh, revoke
 from mcp_remote_py.oauth.steps import (
     AnyStep,
     Client,
@@ -29,6 +29,7 @@ from mcp_remote_py.oauth.steps import (
     HttpResponse,
     Report,
 )
+from mcp_remote_py.oauth.token_exchange import MAX_TOKEN_REQUESTS
 from mcp_remote_py.oauth.tokens import GrantRefused, TokenError
 from mcp_remote_py.redact import Secret
 from mcp_remote_py.settings.sign_in import SignInSettings
@@ -214,9 +215,12 @@ def test_a_way_that_is_refused_for_its_form_is_not_a_verdict_of_its_own() -> Non
 def test_one_exchange_has_a_bound_whatever_is_answered() -> None:
     bound = CREDENTIAL._replace(client=NONE, dpop_key=make_key("ES256"))
     nonce = HttpResponse(400, {"dpop-nonce": "n"}, b'{"error": "use_dpop_nonce"}')
+    busy = HttpResponse(429, {"retry-after": "1"}, b"")
     target = document({"error": "invalid_target"}, 400)
     for answers in (
-        [nonce, INVALID_CLIENT, INVALID_CLIENT, INVALID_CLIENT, target, nonce, INVALID_CLIENT],
+        [busy, nonce, *[INVALID_CLIENT] * 3, target, nonce],
+        [*[INVALID_CLIENT] * 3, busy, nonce, target, busy],
+        [busy] * 9,
         [INVALID_CLIENT] * 9,
         [nonce] * 9,
         [target] * 9,

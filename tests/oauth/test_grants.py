@@ -33,6 +33,7 @@ from mcp_remote_py.oauth.steps import (
     HttpResponse,
     Proof,
     Report,
+    Wait,
 )
 from mcp_remote_py.oauth.tokens import GrantRefused, TokenError
 from mcp_remote_py.redact import Secret
@@ -406,6 +407,32 @@ def test_code_is_sent_once_and_never_shown(response: HttpResponse) -> None:
 def test_lost_answer_passes_through() -> None:
     with pytest.raises(Interrupted):
         play(exchange_code(NEW, CODE, VERIFIER, NOW), Script(Interrupted("lost")))
+
+
+def busy(wait: str) -> HttpResponse:
+    return HttpResponse(429, {"retry-after": wait}, b"")
+
+
+@pytest.mark.report("O27")
+def test_a_moment_is_waited_for_once() -> None:
+    script = Script(busy("3"), None, ok())
+    play(exchange_code(NEW, CODE, VERIFIER, NOW), script)
+    assert script.steps[1] == Wait(3.0)
+    assert form_of(script.steps[0]) == form_of(script.steps[2])
+    script = Script(busy("3"), None, busy("3"))
+    with pytest.raises(TokenError) as caught:
+        play(refresh(OLD, DEFAULT, NOW), script)
+    assert caught.value.retry_after == 3
+    assert len(script.steps) == 3
+
+
+@pytest.mark.report("O27")
+@pytest.mark.parametrize("response", [busy("6"), busy("soon"), busy("3")._replace(status=503)])
+def test_a_code_is_not_sent_again_later(response: HttpResponse) -> None:
+    script = Script(response)
+    with pytest.raises(TokenError):
+        play(exchange_code(NEW, CODE, VERIFIER, NOW), script)
+    assert len(script.steps) == 1
 
 
 def led(location: str) -> HttpResponse:

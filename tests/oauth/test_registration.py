@@ -735,6 +735,36 @@ def test_a_server_that_fails_has_given_no_verdict(status: int) -> None:
     assert f'at the moment (HTTP {status} from {REGISTER}: "Oops")' in error.cause
 
 
+def busy(wait: str, status: int = 429) -> HttpResponse:
+    return HttpResponse(status, {"retry-after": wait}, b"")
+
+
+@pytest.mark.report("O27")
+@pytest.mark.parametrize("wait", ["120", "Fri, 15 Jan 2027 08:02:00 GMT"])
+def test_when_to_come_again_is_told(wait: str) -> None:
+    error = fail(busy(wait))
+    assert isinstance(error, SignInUnavailable)
+    assert error.retry_after == 120
+    assert error.sentence() == (
+        f"The authorization server cannot register us at the moment (HTTP 429 from {REGISTER}). "
+        "It asks to wait for 2 minutes, until 08:02:00 UTC."
+    )
+
+
+@pytest.mark.report("O27")
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_moment_is_waited_for_once(status: int) -> None:
+    answers = iter((busy("3", status), registered()))
+    web = Web(answer=lambda _: next(answers))
+    assert obtain(web).client_id == "new"
+    assert web.waits == [3.0]
+    assert web.sent[0] == web.sent[1]
+    web = Web(answer=lambda _: busy("3", status))
+    with pytest.raises(SignInUnavailable):
+        obtain(web)
+    assert len(web.asked) == 2
+
+
 @pytest.mark.parametrize("problem", [NotSent("No such host."), Interrupted("No answer.")])
 def test_a_registration_without_an_answer_is_not_a_verdict(problem: McpRemoteError) -> None:
     error = fail(problem)
