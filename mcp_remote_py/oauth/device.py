@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 from mcp_remote_py.errors import LOGIN_COMMAND, Interrupted, NotSent, SignInFailed
 from mcp_remote_py.oauth.client_authentication import authenticate, post_form
 from mcp_remote_py.oauth.discovery import check_endpoint
-from mcp_remote_py.oauth.grants import add_tokens, explain_denial, request_tokens
+from mcp_remote_py.oauth.grants import add_tokens, explain_denial
 from mcp_remote_py.oauth.registration import DEVICE_CODE_GRANT
 from mcp_remote_py.oauth.steps import (
     Client,
@@ -25,6 +25,7 @@ from mcp_remote_py.oauth.steps import (
     Report,
     Wait,
 )
+from mcp_remote_py.oauth.token_exchange import TokenExchange
 from mcp_remote_py.oauth.tokens import (
     GrantRefused,
     TokenError,
@@ -79,11 +80,12 @@ def ask_by_code(
     end = now() + min(timeout, code.lifetime)
     interval = code.interval
     parameters = {"device_code": code.device_code, "resource": credential.resource}
+    exchange = TokenExchange(credential)
     while now() + interval < end:
         yield Wait(interval)
         asked = now()
         try:
-            answer = yield from request_tokens(credential, DEVICE_CODE_GRANT, parameters, asked)
+            answer = yield from exchange.ask(DEVICE_CODE_GRANT, parameters, asked)
         except (NotSent, Interrupted):
             interval = min(2 * interval, MAX_INTERVAL)
         except TokenError as error:

@@ -241,14 +241,14 @@ def refresh(
         credential = credential._replace(resource="")
     first = {"refresh_token": token, "resource": credential.resource}
     second = {"refresh_token": token, "scope": credential.scope}
-    exchange = TokenExchange(credential, now)
+    exchange = TokenExchange(credential)
     try:
-        answer = yield from exchange.ask("refresh_token", first)
+        answer = yield from exchange.ask("refresh_token", first, now)
     except TokenError as error:
         if not (credential.resource or credential.scope) or not _wants_scope_instead(error):
             raise
         credential = credential._replace(resource="")
-        answer = yield from exchange.ask("refresh_token", second)
+        answer = yield from exchange.ask("refresh_token", second, now)
     return add_tokens(credential, answer, now)
 
 

@@ -56,8 +56,8 @@ def request_tokens(
     who: str = "The token endpoint",
 ) -> Conversation[TokenAnswer]:
     """One exchange with the token endpoint, see `TokenExchange`."""
-    exchange = TokenExchange(credential, now, prove_client, who)
-    return (yield from exchange.ask(grant_type, parameters))
+    exchange = TokenExchange(credential, prove_client, who)
+    return (yield from exchange.ask(grant_type, parameters, now))
 
 
 class TokenExchange:
@@ -65,30 +65,30 @@ class TokenExchange:
 
     A server that wants its nonce in the proof of possession is asked once more: it says so before
     it looks at the grant (RFC 9449 §8). So is one that does not know the client, by each other way
-    to prove it; and one that has too much to do for a moment (429), after that. `now` is before
-    asking, in seconds since the epoch. `prove_client` makes the client's own proof, if it is one of
-    the parameters: each is good for one request. An error begins with `who`.
+    to prove it; and one that has too much to do for a moment (429), after that. `prove_client`
+    makes the client's own proof, if it is one of the parameters: each is good for one request. An
+    error begins with `who`.
     """
 
     def __init__(
         self,
         credential: Credential,
-        now: float,
         prove_client: Callable[[], Parameters] = dict,
         who: str = "The token endpoint",
     ) -> None:
         self._client = credential.client
         self._endpoint = credential.token_endpoint
         self._resource = credential.resource
-        self._now = now
         self._prove_client = prove_client
         self._where = f"{who} {mask_url(self._endpoint)}"
         self._proof = None if credential.dpop_key is None else Proof(credential.dpop_key)
         self._patience = MOMENT
         self._was_answered = False
 
-    def ask(self, grant_type: str, parameters: Parameters) -> Conversation[TokenAnswer]:
+    def ask(self, grant_type: str, parameters: Parameters, now: float) -> Conversation[TokenAnswer]:
         """The answer; empty parameters are left out, secret ones never shown.
+
+        `now` is before asking, in seconds since the epoch.
 
         Raises:
             TokenError: see `parse_token_answer`.
@@ -101,11 +101,12 @@ class TokenExchange:
             return (yield from _post_grant(client, self._endpoint, grant_type, sent, self._proof))
 
         if self._was_answered:
-            answered = Authenticated((yield from self._send(send, self._client)), self._client)
+            response = yield from self._send(send, now, self._client)
+            answered = Authenticated(response, self._client)
         else:
             self._was_answered = True
             answered = yield from authenticate(
-                self._client, self._endpoint, partial(self._send, send)
+                self._client, self._endpoint, partial(self._send, send, now)
             )
         self._client = answered.client
         remember(secrets_in_url(self._resource))  # where the server's address has a key in it
@@ -115,7 +116,7 @@ class TokenExchange:
         try:
             answer = parse_token_answer(
                 answered.response,
-                self._now,
+                now,
                 where=self._where,
                 secrets=secrets,
                 proven=self._proof is not None,
@@ -125,10 +126,10 @@ class TokenExchange:
             raise error.with_evidence(answered.evidence) from None
         return answer._replace(client=answered.client)
 
-    def _send(self, send: Sender, client: Client) -> Conversation[HttpResponse]:
+    def _send(self, send: Sender, now: float, client: Client) -> Conversation[HttpResponse]:
         """What comes of `send` in the end: with a nonce, and after a moment."""
         response = yield from send(client)
-        wait = read_retry_after(response, self._now)
+        wait = read_retry_after(response, now)
         if response.status == 429 and wait is not None and wait <= self._patience:
             self._patience = -1.0
             yield Wait(wait)
