@@ -346,8 +346,8 @@ def _explain_refusal(
         evidence = describe_briefly(url, response)
     else:
         evidence = describe(url, response)
-    if is_outage(status):
-        wait = read_retry_after(response, now)
+    wait = read_retry_after(response, now)
+    if is_outage(status) or wait is not None:
         return SignInUnavailable(
             f"The authorization server cannot register us at the moment ({evidence}).",
             hint="Try again later." if wait is None else hint_at_wait(wait, now),

@@ -34,12 +34,15 @@ class RegistrationRefusal(NamedTuple):
     error: str
     description: str
     words: str
+    asks_to_wait: bool = False
+    """By `Retry-After`: some limit how often one may ask by 403."""
 
     @property
     def is_verdict(self) -> bool:
         """Whether it may be about what was asked for, and another request be answered otherwise."""
         in_words = self.status < 300 and self.error != ""
-        return in_words or (400 <= self.status < 500 and not is_outage(self.status))
+        is_refused = 400 <= self.status < 500 and not is_outage(self.status)
+        return (in_words or is_refused) and not self.asks_to_wait
 
     @property
     def telling(self) -> int:
@@ -58,6 +61,7 @@ def read_registration_refusal(response: HttpResponse) -> RegistrationRefusal:
         error if isinstance(error, str) else "",
         description if isinstance(description, str) else "",
         words_of(response.body[:_LOOKED_AT]).lower(),
+        "retry-after" in response.headers,
     )
 
 

@@ -752,6 +752,15 @@ def test_when_to_come_again_is_told(wait: str) -> None:
 
 
 @pytest.mark.report("O27")
+@pytest.mark.parametrize("status", [403, 429, 503])
+def test_who_asks_to_wait_is_not_asked_otherwise(status: int) -> None:
+    web = Web(answer=lambda _: busy("120", status))
+    with pytest.raises(SignInUnavailable) as caught:
+        obtain(web)
+    assert (len(web.asked), caught.value.retry_after) == (1, 120)
+
+
+@pytest.mark.report("O27")
 @pytest.mark.parametrize("status", [429, 503])
 def test_a_moment_is_waited_for_once(status: int) -> None:
     answers = iter((busy("3", status), registered()))
