@@ -151,7 +151,14 @@ class InvalidMessage(McpRemoteError):
 
 
 class SignInFailed(McpRemoteError):
-    """The person cannot be signed in: what servers say or settings demand stands against it."""
+    """The person cannot be signed in: what servers say or settings demand stands against it.
+
+    `retry_after` is the seconds the server asked to wait, None where it did not.
+    """
+
+    def __init__(self, cause: str, *, hint: str = "", retry_after: float | None = None) -> None:
+        super().__init__(cause, hint=hint)
+        self.retry_after: Final = retry_after
 
 
 class SignInUnavailable(SignInFailed):

@@ -29,7 +29,9 @@ from mcp_remote_py.oauth.policy import (
     State,
     Trigger,
 )
+from mcp_remote_py.oauth.registration_readings import MAX_REGISTRATIONS
 from mcp_remote_py.oauth.steps import MAX_BODY_BYTES
+from mcp_remote_py.oauth.token_exchange import MAX_TOKEN_REQUESTS
 from mcp_remote_py.settings.commands import DEFAULT_MAX_MESSAGE_SIZE
 from mcp_remote_py.settings.headers import MAX_HEADERS, MAX_HEADERS_LENGTH
 from mcp_remote_py.settings.network import POST_TIMEOUT
@@ -172,7 +174,13 @@ def render_numbers() -> str:
         ("Tab after one that came to nothing", f"not before {downs}; then a day, or a command"),
         ("Tabs that led to an accepted token", f"{quick}, and one for each new set of scopes"),
         ("Tabs in all", f"{budget.MAX_TABS} within {say(budget.DAY)}"),
-        ("After a sign-in that failed before any tab", say(budget.ATTEMPT_COOL_DOWN)),
+        (
+            "After a sign-in that failed before any tab",
+            f"{say(budget.ATTEMPT_COOL_DOWN)}, or what the server asked for (`Retry-After`), up to "
+            f"{say(budget.DAY)}",
+        ),
+        ("Requests for a registration in one sign-in", f"{MAX_REGISTRATIONS}, each another one"),
+        ("Requests of one exchange with a token endpoint", f"{MAX_TOKEN_REQUESTS} at most"),
         (
             "Between two renewals because of a refusal",
             f"{say(budget.RENEWAL_SPACING)}, but one whose process was killed is made good at once",

@@ -8,7 +8,14 @@ from __future__ import annotations
 
 REPORTS = {
     "E1": "An answer with the request's id is the answer, whatever its HTTP status; one run each.",
+    "O1": "A registration with two redirect URIs that is refused is tried with each alone.",
+    "O2": "A member that a registration is refused for is left out, or asked for otherwise, once.",
+    "O3": "What is empty or null in an OAuth document is absent.",
+    "O4": "A POST is led on within its origin; where it is led elsewhere, that is named.",
+    "O9": "A client that is not known in one way proves itself in the others, once each.",
+    "O18": "An access token is found wherever its server puts it.",
     "O22": "A word of a URL's path that may be a key is never shown whole.",
+    "O27": "A server that says when to come again is asked again then, and not before.",
     "S1": "A static secret goes to an issuer that the person named, and to no other.",
     "S2": "A workload's JWT goes to the audience it was made for.",
     "S3": "A stored client is used with the endpoints it was stored with.",

@@ -166,6 +166,7 @@ class _ClientRecord(msgspec.Struct, omit_defaults=True):
     token_endpoint_auth_method: str = "none"  # noqa: S105 - a method of RFC 7591 §2
     redirect_uris: tuple[str, ...] = ()
     secret_expires_at: float = 0.0
+    plain_basic: bool = False
 
 
 class _Record(msgspec.Struct, omit_defaults=True):

@@ -66,6 +66,8 @@ class SignInBudget(msgspec.Struct, frozen=True, omit_defaults=True):
     """Sets of scopes that a tab was opened for, sorted, blank-separated."""
     attempt_after: float = 0.0
     """No sign-in starts by itself before this time."""
+    attempted_at: float = 0.0
+    """When the one that failed last did so."""
     renewed_at: float = 0.0
     unfinished_renewals: int = 0
     """Renewals in a row whose end is not known: their processes were killed."""
@@ -88,7 +90,8 @@ def wait_for_tab(budget: SignInBudget, now: float, *, step_up: bool) -> float:
     `step_up`: for scopes that were not asked for before, of which each set has one.
     """
     tabs = [time for time in budget.tabs if now - DAY < time <= now]
-    after = budget.attempt_after if budget.attempt_after <= now + ATTEMPT_COOL_DOWN else 0.0
+    is_of_this_clock = budget.attempted_at <= now and budget.attempt_after <= now + DAY
+    after = budget.attempt_after if is_of_this_clock else 0.0
     if tabs and budget.vain_tabs:
         step = budget.vain_tabs - 1
         after = max(after, tabs[-1] + (TAB_COOL_DOWNS[step] if step < len(TAB_COOL_DOWNS) else DAY))
@@ -140,9 +143,12 @@ def note_scopes(budget: SignInBudget, scopes: str) -> SignInBudget:
     return msgspec.structs.replace(budget, scopes=(*known, scopes)[-MAX_SCOPES:])
 
 
-def note_failed_attempt(budget: SignInBudget, now: float) -> SignInBudget:
-    """A sign-in has failed."""
-    return msgspec.structs.replace(budget, attempt_after=now + ATTEMPT_COOL_DOWN)
+def note_failed_attempt(
+    budget: SignInBudget, now: float, retry_after: float | None = None
+) -> SignInBudget:
+    """A sign-in has failed; `retry_after` is what a server asked for, in seconds."""
+    wait = max(ATTEMPT_COOL_DOWN, min(retry_after or 0.0, DAY))
+    return msgspec.structs.replace(budget, attempt_after=now + wait, attempted_at=now)
 
 
 def note_renewal(budget: SignInBudget, now: float) -> SignInBudget:
@@ -196,7 +202,7 @@ def note_accepted(budget: SignInBudget, obtained_at: float) -> SignInBudget:
     """
     others = tuple(time for time in budget.accepted if time != obtained_at)
     later = sum(time > obtained_at for time in budget.tabs)
-    failed_later = budget.attempt_after - ATTEMPT_COOL_DOWN > obtained_at
+    failed_later = budget.attempted_at > obtained_at
     budget = msgspec.structs.replace(
         budget,
         accepted=(*others, obtained_at)[-MAX_ACCEPTED:],
@@ -229,6 +235,7 @@ def apply_late(
         changed,
         unfinished_renewals=unfinished,
         attempt_after=max(budget.attempt_after, changed.attempt_after),
+        attempted_at=max(budget.attempted_at, changed.attempted_at),
         renewed_at=max(budget.renewed_at, changed.renewed_at),
         renew_after=max(budget.renew_after, changed.renew_after),
     )

@@ -12,10 +12,20 @@ from typing import NamedTuple
 from urllib.parse import urlencode
 
 from mcp_remote_py.errors import LOGIN_COMMAND, Interrupted, NotSent, SignInFailed
+from mcp_remote_py.oauth.client_authentication import authenticate, post_form
 from mcp_remote_py.oauth.discovery import check_endpoint
-from mcp_remote_py.oauth.grants import add_tokens, explain_denial, post_form, request_tokens
+from mcp_remote_py.oauth.grants import add_tokens, explain_denial
 from mcp_remote_py.oauth.registration import DEVICE_CODE_GRANT
-from mcp_remote_py.oauth.steps import Conversation, Credential, HttpResponse, Judge, Report, Wait
+from mcp_remote_py.oauth.steps import (
+    Client,
+    Conversation,
+    Credential,
+    HttpResponse,
+    Judge,
+    Report,
+    Wait,
+)
+from mcp_remote_py.oauth.token_exchange import TokenExchange
 from mcp_remote_py.oauth.tokens import (
     GrantRefused,
     TokenError,
@@ -62,18 +72,20 @@ def ask_by_code(
         SignInFailed: it ended without tokens, for another reason.
         ExchangeError: the first request could not be sent, or its answer was lost.
     """
-    code = yield from _request_code(endpoint, credential)
+    code, client = yield from _request_code(endpoint, credential)
+    credential = credential._replace(client=client)
     remember((code.device_code,))
     yield Judge(code.verification_uri, "verification_uri")
     yield Report(f"Open {code.verification_uri} on any device and enter {code.user_code} there.")
     end = now() + min(timeout, code.lifetime)
     interval = code.interval
     parameters = {"device_code": code.device_code, "resource": credential.resource}
+    exchange = TokenExchange(credential)
     while now() + interval < end:
         yield Wait(interval)
         asked = now()
         try:
-            answer = yield from request_tokens(credential, DEVICE_CODE_GRANT, parameters, asked)
+            answer = yield from exchange.ask(DEVICE_CODE_GRANT, parameters, asked)
         except (NotSent, Interrupted):
             interval = min(2 * interval, MAX_INTERVAL)
         except TokenError as error:
@@ -95,23 +107,31 @@ def _next_interval(error: TokenError, interval: float) -> float:
         raise _expired() from error
     if isinstance(error, GrantRefused) or (error.status < 500 and error.status != 429):
         raise error
-    return min(2 * interval, MAX_INTERVAL)
+    return max(min(2 * interval, MAX_INTERVAL), error.retry_after or 0.0)
 
 
 def _expired() -> SignInFailed:
     return SignInFailed("Nobody entered the code in time.", hint=f"Try again: {LOGIN_COMMAND}.")
 
 
-def _request_code(endpoint: str, credential: Credential) -> Conversation[DeviceCode]:
+def _request_code(endpoint: str, credential: Credential) -> Conversation[tuple[DeviceCode, Client]]:
+    """The code, and the client as it was understood."""
+
+    def send(client: Client) -> Conversation[HttpResponse]:
+        return (yield from post_form(client, endpoint, body))
+
     parameters = {"scope": credential.scope, "resource": credential.resource}
     body = urlencode({name: value for name, value in parameters.items() if value})
-    response = yield from post_form(credential.client, endpoint, body)
+    answered = yield from authenticate(credential.client, endpoint, send)
+    response = answered.response
     where = f"The device authorization endpoint {mask_url(endpoint)}"
     members = parse_members(response.body)
     if not 200 <= response.status < 300 or members.get("error"):
         secret = credential.client.client_secret
-        raise parse_refusal(response, where=where, secrets=() if secret is None else (secret,))
-    return _read_code(members, response, where)
+        secrets = () if secret is None else (secret,)
+        error = parse_refusal(response, where=where, secrets=secrets)
+        raise error.with_evidence(answered.evidence)
+    return _read_code(members, response, where), answered.client
 
 
 def _read_code(members: dict[str, object], response: HttpResponse, where: str) -> DeviceCode:

@@ -391,7 +391,7 @@ def _judge_server_metadata(
     issuer = _judge_issuer(document.get("issuer"), expected, settings)
     grants = _read_words(document, "grant_types_supported")
     # RFC 8414 §2: the default has it
-    has_page = grants is None or "authorization_code" in grants
+    has_page = not grants or "authorization_code" in grants
     if settings.unattended is None and has_page:
         if not document.get("authorization_endpoint"):
             raise SignInFailed(

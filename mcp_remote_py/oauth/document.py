@@ -1,11 +1,14 @@
 """Answers of the other side of a sign-in: JSON documents, refusals, and how to quote them.
 
-The seam between `Fetch` and those who judge its answers. Must not know what a document means.
+The seam between `Fetch` and those who judge its answers: what is absent from a document, and where
+a POST is led on to, is the same for all of them. Must not know what a document means.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import cast
+from urllib.parse import urljoin
 
 import msgspec
 
@@ -13,9 +16,19 @@ from mcp_remote_py.bounds import has_few_parts
 from mcp_remote_py.errors import excerpt, shorten
 from mcp_remote_py.oauth.steps import Conversation, Fetch, HttpRequest, HttpResponse, ask
 from mcp_remote_py.redact import Secret, mask_url
+from mcp_remote_py.retry import parse_retry_after
+from mcp_remote_py.time_words import describe_wait, to_moment
+from mcp_remote_py.url import InvalidUrl, parse_url
 
 _JSON = Secret("application/json")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+MAX_POST_REDIRECTS = 2
+"""Times that one POST is led on within its origin: a final slash, and one thing more."""
+
+_LEADS_ON = (307, 308)
+"""The method and the body stay the same (RFC 9110 §15.4.8 and §15.4.9); after any other redirect a
+client may ask by GET, and such an endpoint has nothing to say to that."""
 
 
 def fetch(request: HttpRequest, *, follow_redirects: bool = True) -> Conversation[HttpResponse]:
@@ -25,6 +38,46 @@ def fetch(request: HttpRequest, *, follow_redirects: bool = True) -> Conversatio
         NotSent, Interrupted: no answer came.
     """
     return (yield from ask(Fetch(request, follow_redirects)))
+
+
+def post(request: HttpRequest) -> Conversation[HttpResponse]:
+    """The answer to a POST that holds something of ours: a code, a token, a registration.
+
+    What it holds goes where it belongs, and nowhere else. A redirect that keeps method and body
+    is followed within the origin: frameworks add or take away a final slash so. Any other one is
+    the answer.
+
+    Raises:
+        NotSent, Interrupted: no answer came.
+    """
+    response = yield from fetch(request, follow_redirects=False)
+    for _ in range(MAX_POST_REDIRECTS):
+        target = _led_on(request.url, response)
+        if not target:
+            break
+        request = request._replace(url=target)
+        response = yield from fetch(request, follow_redirects=False)
+    return response
+
+
+def _led_on(url: str, response: HttpResponse) -> str:
+    """Where the same is to be asked for once more, "" where that is nowhere to be followed to."""
+    location = response.headers.get("location", "").strip()
+    if response.status not in _LEADS_ON or not location:
+        return ""
+    try:
+        target = urljoin(url, location).partition("#")[0]
+        return target if parse_url(target).origin == parse_url(url).origin else ""
+    except (ValueError, InvalidUrl):  # what a server wrote there is not a URL
+        return ""
+
+
+def name_target(response: HttpResponse) -> str:
+    """Where a redirect leads that was not followed, masked; "" for any other answer."""
+    location = response.headers.get("location", "").strip()
+    if not location or not 300 <= response.status < 400:
+        return ""
+    return shorten(mask_url(location))
 
 
 def get_json(url: str) -> HttpRequest:
@@ -39,7 +92,31 @@ def post_json(url: str, document: dict[str, object]) -> HttpRequest:
 
 
 def decode_document(body: bytes) -> dict[str, object] | None:
-    """The JSON object in `body`, or None where it holds something else."""
+    """The members of the OAuth document in `body`, or None where it holds something else.
+
+    What is empty or null is absent: some frameworks write every member they know (field note 8).
+    """
+    document = decode_json_object(body)
+    return None if document is None else drop_absent(document)
+
+
+def drop_absent(members: Mapping[str, object]) -> dict[str, object]:
+    """`members` without those that do not say anything, and their lists without such items."""
+    return {
+        name: [item for item in cast("list[object]", value) if not _is_absent(item)]
+        if isinstance(value, list)
+        else value
+        for name, value in members.items()
+        if not _is_absent(value)
+    }
+
+
+def _is_absent(value: object) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip())
+
+
+def decode_json_object(body: bytes) -> dict[str, object] | None:
+    """The JSON object in `body` as it is, or None where it holds something else."""
     if not has_few_parts(body):
         return None
     try:
@@ -52,6 +129,25 @@ def decode_document(body: bytes) -> dict[str, object] | None:
 def is_outage(status: int) -> bool:
     """Whether an answer of this status is not a verdict: asking later may bring one."""
     return status in (408, 425, 429) or (status >= 500 and status != 501)
+
+
+MOMENT = 5.0
+"""Seconds. Where a server says to come again so soon, a call waits for it."""
+
+
+def read_retry_after(response: HttpResponse, now: float) -> float | None:
+    """Seconds in which it asks us to come again (RFC 9110 §10.2.3), None where it does not.
+
+    `now` is in seconds since the epoch, 0 where that is not known: then a date says nothing.
+    """
+    return parse_retry_after(response.headers.get("retry-after", ""), now or None)
+
+
+def hint_at_wait(wait: float, now: float) -> str:
+    """The next step after that: it may be read again later, and so names the time."""
+    moment = to_moment(now + wait) if now else None
+    until = f", until {moment:%H:%M:%S} UTC" if moment else ""
+    return f"It asks to wait for {describe_wait(wait)}{until}."
 
 
 def quote(text: str) -> str:
@@ -70,4 +166,6 @@ def describe_briefly(url: str, response: HttpResponse) -> str:
     """The evidence without a word of the body, which may hold a secret."""
     kind = response.headers.get("content-type", "").partition(";")[0].strip()
     shown = f", {quote(kind)[1:-1]}," if 200 <= response.status < 300 and kind else ""
-    return f"HTTP {response.status}{shown} from {mask_url(url)}"
+    target = name_target(response)
+    led = f", which redirects to {target}" if target else ""
+    return f"HTTP {response.status}{shown} from {mask_url(url)}{led}"

@@ -175,7 +175,11 @@ def sign_in_unattended(
     discovered = yield from discover(server_url, challenge, settings, audience)
     # Nobody is asked again: `offline_access` has nothing to give.
     scope = choose_scope(challenge.scope, discovered.scopes_supported, None, settings.scope)
-    client = yield from obtain_client(discovered.server, (), None, settings, scope, now())
+    stored = yield from ask(Load())
+    known = _find_known(stored, discovered.server)
+    client = yield from obtain_client(
+        discovered.server, (), known and known.client, settings, scope, now()
+    )
     key = _make_key(challenge, discovered)
     credential = _describe(discovered, client, (), scope, key)
     return (yield from _obtain_tokens(credential, settings, how, jwt, random_bytes, now()))
@@ -272,9 +276,7 @@ def _prepare_client(
     # Before anything is registered or opened: the port must be ours.
     redirect_uris = yield from ask(BindListener())
     stored = yield from ask(Load())
-    # A client belongs to the issuer that registered it (MCP 2026-07-28, "Server Binding").
-    is_ours = stored is not None and is_registered_with(stored, server.issuer, server.endpoints)
-    ours = stored if is_ours else None
+    ours = _find_known(stored, server)
     known = None if ours is None else ours.client
     key = _make_key(challenge, discovered)
     scope = choose_scope(
@@ -296,6 +298,17 @@ def _prepare_client(
     credential = yield from obtain(known)
     cached = credential.client == known and credential.client.origin == "registered"
     return _PreparedClient(server, credential, cached, obtain)
+
+
+def _find_known(stored: Credential | None, server: ServerMetadata) -> Credential | None:
+    """What is stored, if it came from here.
+
+    A client belongs to the issuer that registered it (MCP 2026-07-28, "Server Binding"); and how
+    one that was made by hand proves itself to one server says nothing of another.
+    """
+    if stored is None or not is_registered_with(stored, server.issuer, server.endpoints):
+        return None
+    return stored
 
 
 def _check_device_endpoint(server: ServerMetadata, settings: SignInSettings) -> None:

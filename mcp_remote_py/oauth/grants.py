@@ -9,15 +9,11 @@ from __future__ import annotations
 
 import hmac
 from base64 import urlsafe_b64encode
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
+from functools import partial
 from typing import Final, cast
-from urllib.parse import quote as percent_encode
 
 from authlib.common.urls import add_params_to_qs
-from authlib.oauth2.auth import ClientAuth
-from authlib.oauth2.rfc6749.parameters import (
-    prepare_token_request,  # pyright: ignore[reportUnknownVariableType] - authlib has no types
-)
 from authlib.oauth2.rfc7009 import (
     prepare_revoke_token_request,  # pyright: ignore[reportUnknownVariableType]
 )
@@ -26,6 +22,11 @@ from authlib.oauth2.rfc7636 import (
 )
 
 from mcp_remote_py.errors import LOGIN_COMMAND, McpRemoteError, SignInFailed
+from mcp_remote_py.oauth.client_authentication import (
+    authenticate,
+    post_form,
+)
+from mcp_remote_py.oauth.document import describe_briefly
 from mcp_remote_py.oauth.dpop import thumbprint
 from mcp_remote_py.oauth.ownership import may_revoke
 from mcp_remote_py.oauth.scopes import OFFLINE_ACCESS
@@ -34,27 +35,19 @@ from mcp_remote_py.oauth.steps import (
     Client,
     Conversation,
     Credential,
-    Fetch,
-    HttpRequest,
     HttpResponse,
-    Proof,
     Report,
-    ask,
 )
+from mcp_remote_py.oauth.token_exchange import Parameters, TokenExchange, request_tokens
 from mcp_remote_py.oauth.tokens import (
     REQUEST_HINTS,
     TokenAnswer,
     TokenError,
-    parse_token_answer,
-    read_nonce,
     shorten_without,
 )
 from mcp_remote_py.randomness import RandomBytes
-from mcp_remote_py.redact import Secret, mask_url, remember, secrets_in_url
+from mcp_remote_py.redact import Secret, mask_url
 from mcp_remote_py.settings.sign_in import SignInSettings
-
-Parameters = Mapping[str, Secret | str]
-"""The parameters of a form."""
 
 RANDOM_BYTES = 32
 """Bytes of `state` and verifier: 256 bits in 43 characters, the least of RFC 7636 §4.1."""
@@ -65,14 +58,6 @@ _CALLBACK_HINTS = {
     "server_error": f"Try again later: {LOGIN_COMMAND}.",
     "temporarily_unavailable": f"Try again later: {LOGIN_COMMAND}.",
 }
-
-PRIVATE_KEY_JWT = "private_key_jwt"
-_AUTHENTICATION_METHODS = frozenset(
-    {"none", "client_secret_basic", "client_secret_post", PRIVATE_KEY_JWT}
-)
-
-_JWTS = frozenset({"assertion", "client_assertion", "subject_token"})
-"""Parameters that are JWTs (RFC 7523 §2, RFC 8693 §2.1): a server compares their times."""
 
 _ENTRA_CODES = ("AADSTS9010010", "AADSTS901002", "AADSTS650053", "AADSTS900144")
 """Entra's: `resource` does not fit the scopes, is not known; the scope is another's, is missing."""
@@ -216,22 +201,19 @@ def exchange_code(
     """Redeems the code (RFC 6749 §4.1.3); `credential` is without tokens, `now` before asking.
 
     Asked once, whatever comes: a server that sees a code twice revokes what it gave for it (L15).
+    But one that does not know the client, or has too much to do for a moment (429), has not looked.
 
     Raises:
         TokenError: the server does not give any.
         ExchangeError: the endpoint could not be reached, or its answer was lost.
     """
-    answer = yield from request_tokens(
-        credential,
-        "authorization_code",
-        {
-            "code": code,
-            "redirect_uri": credential.redirect_uri,
-            "code_verifier": verifier,
-            "resource": credential.resource,
-        },
-        now,
-    )
+    parameters: Parameters = {
+        "code": code,
+        "redirect_uri": credential.redirect_uri,
+        "code_verifier": verifier,
+        "resource": credential.resource,
+    }
+    answer = yield from request_tokens(credential, "authorization_code", parameters, now)
     return add_tokens(credential, answer, now)
 
 
@@ -259,13 +241,14 @@ def refresh(
         credential = credential._replace(resource="")
     first = {"refresh_token": token, "resource": credential.resource}
     second = {"refresh_token": token, "scope": credential.scope}
+    exchange = TokenExchange(credential)
     try:
-        answer = yield from request_tokens(credential, "refresh_token", first, now)
+        answer = yield from exchange.ask("refresh_token", first, now)
     except TokenError as error:
         if not (credential.resource or credential.scope) or not _wants_scope_instead(error):
             raise
         credential = credential._replace(resource="")
-        answer = yield from request_tokens(credential, "refresh_token", second, now)
+        answer = yield from exchange.ask("refresh_token", second, now)
     return add_tokens(credential, answer, now)
 
 
@@ -302,109 +285,22 @@ def revoke(credential: Credential) -> Conversation[None]:
         body = cast("str", prepare_revoke_token_request(token.reveal(), kind)[0])
         endpoint = credential.revocation_endpoint
         try:
-            response = yield from post_form(credential.client, endpoint, body)
+            response, client, _ = yield from authenticate(
+                credential.client, endpoint, partial(_post_revocation, endpoint, body)
+            )
         except McpRemoteError as error:
             yield Report(f"The {kind.replace('_', ' ')} could not be revoked: {error.sentence()}")
             continue
+        credential = credential._replace(client=client)
         if response.status != 200:
             yield Report(
                 f"The {kind.replace('_', ' ')} was not revoked: "
-                f"HTTP {response.status} from {mask_url(endpoint)}. It ends when it expires."
+                f"{describe_briefly(endpoint, response)}. It ends when it expires."
             )
 
 
-def request_tokens(
-    credential: Credential,
-    grant_type: str,
-    parameters: Parameters,
-    now: float,
-    prove_client: Callable[[], Parameters] = dict,
-    who: str = "The token endpoint",
-) -> Conversation[TokenAnswer]:
-    """One request to the token endpoint; empty parameters are left out, secret ones never shown.
-
-    A server that wants its nonce in the proof of possession is asked once more: it says so before
-    it looks at the grant (RFC 9449 §8). `prove_client` makes the client's own proof, if it is one
-    of the parameters: each is good for one request. An error begins with `who`.
-
-    Raises:
-        TokenError: see `parse_token_answer`.
-        ExchangeError: the endpoint could not be reached, or its answer was lost.
-    """
-    proof = None if credential.dpop_key is None else Proof(credential.dpop_key)
-    sent = {**parameters, **prove_client()}
-    response = yield from _post_grant(credential, grant_type, sent, proof)
-    if proof is not None and (nonce := read_nonce(response)):
-        proof = proof._replace(nonce=nonce)
-        sent = {**parameters, **prove_client()}
-        response = yield from _post_grant(credential, grant_type, sent, proof)
-    remember(secrets_in_url(credential.resource))  # where the server's address has a key in it
-    secrets = [value for value in sent.values() if isinstance(value, Secret)]
-    if credential.client.client_secret is not None:
-        secrets.append(credential.client.client_secret)
-    where = f"{who} {mask_url(credential.token_endpoint)}"
-    return parse_token_answer(
-        response,
-        now,
-        where=where,
-        secrets=secrets,
-        proven=proof is not None,
-        timed=not _JWTS.isdisjoint(sent),
-    )
-
-
-def _post_grant(
-    credential: Credential, grant_type: str, parameters: Parameters, proof: Proof | None
-) -> Conversation[HttpResponse]:
-    values = {
-        name: value.reveal() if isinstance(value, Secret) else value
-        for name, value in parameters.items()
-    }
-    body = prepare_token_request(grant_type, **values)
-    return (yield from post_form(credential.client, credential.token_endpoint, body, proof))
-
-
-def post_form(
-    client: Client, endpoint: str, body: str, proof: Proof | None = None
-) -> Conversation[HttpResponse]:
-    """Sends form data with the client's proof of itself (RFC 6749 §2.3.1).
-
-    Raises:
-        SignInFailed: the client authenticates in a way we cannot.
-        ExchangeError: the endpoint could not be reached, or its answer was lost.
-    """
-    method = client.token_endpoint_auth_method
-    if method not in _AUTHENTICATION_METHODS:
-        raise SignInFailed(
-            f"The client must authenticate by {shorten_without(method)}, which is not supported.",
-            hint="Use one with token_endpoint_auth_method none or client_secret_basic.",
-        )
-    if method == PRIVATE_KEY_JWT:
-        method = "none"  # the proof is among the parameters (`unattended`)
-    name, secret = client.client_id, client.client_secret
-    password = "" if secret is None else secret.reveal()
-    if method == "client_secret_basic":
-        # §2.3.1 has both form-encoded, which authlib leaves to us. %20 for a blank: that is
-        # understood by those who decode forms and by those who only decode percent signs.
-        name, password = (percent_encode(one, safe="") for one in (name, password))
-    headers = {"Accept": "application/json", "Content-Type": "application/x-www-form-urlencoded"}
-    prepare = cast(
-        "Callable[[str, str, dict[str, str], str], tuple[str, dict[str, str], str]]",
-        ClientAuth(name, password, method).prepare,  # pyright: ignore[reportUnknownMemberType]
-    )
-    if name:  # a workload's JWT may stand for the client, too (RFC 7521 §4.1)
-        _, headers, body = prepare("POST", endpoint, headers, body)
-    if "Authorization" in headers:
-        remember((Secret(headers["Authorization"]),))
-    request = HttpRequest(
-        "POST",
-        endpoint,
-        tuple((name, Secret(value)) for name, value in headers.items()),
-        Secret(body),
-        proof,
-    )
-    # A code or a token goes where it belongs, and nowhere else.
-    return (yield from ask(Fetch(request, follow_redirects=False)))
+def _post_revocation(endpoint: str, body: str, client: Client) -> Conversation[HttpResponse]:
+    return (yield from post_form(client, endpoint, body))
 
 
 # Credentials ---------------------------------------------------------------------------------
@@ -413,6 +309,7 @@ def post_form(
 def add_tokens(credential: Credential, answer: TokenAnswer, now: float) -> Credential:
     """`credential` with what `answer` has; what it does not have stays."""
     return credential._replace(
+        client=answer.client or credential.client,
         access_token=answer.access_token,
         refresh_token=answer.refresh_token or credential.refresh_token,
         id_token=answer.id_token or credential.id_token,

@@ -54,7 +54,7 @@ class Action(Enum):
     SEND = "send"
     """The request, with the token in hand, or without one."""
     RENEW = "renew"
-    """Under the lock, after another look; the token endpoint is asked once."""
+    """Under the lock, after another look, in one exchange with the token endpoint."""
     FOLLOW = "follow"
     """Wait for what the other process gets."""
     RESUME = "resume"

@@ -8,7 +8,6 @@ a client is kept: the caller gives only one that belongs to this issuer.
 from __future__ import annotations
 
 import re
-from typing import cast
 from urllib.parse import unquote_plus
 
 from mcp_remote_py.errors import (
@@ -17,36 +16,59 @@ from mcp_remote_py.errors import (
     NotSent,
     SignInFailed,
     SignInUnavailable,
-    UsageError,
     shorten,
     words_of,
 )
+from mcp_remote_py.oauth.client_authentication import METHODS, choose_method_of
 from mcp_remote_py.oauth.discovery import ServerMetadata
 from mcp_remote_py.oauth.document import (
+    MOMENT,
     decode_document,
     describe,
     describe_briefly,
     fetch,
+    hint_at_wait,
     is_outage,
+    name_target,
+    post,
     post_json,
     quote,
+    read_retry_after,
 )
-from mcp_remote_py.oauth.grants import PRIVATE_KEY_JWT
-from mcp_remote_py.oauth.steps import Client, Conversation, HttpRequest, HttpResponse, Report
+from mcp_remote_py.oauth.registration_readings import (
+    MAX_REGISTRATIONS,
+    REGISTRATION_READINGS,
+    Choices,
+    RegistrationReading,
+    RegistrationRefusal,
+    read_registration_refusal,
+)
+from mcp_remote_py.oauth.static_client import (
+    CLIENT_INFO_OPTION,
+    is_covered,
+    read_client_members,
+    read_client_secret,
+    read_static_client,
+    read_texts,
+)
+from mcp_remote_py.oauth.steps import (
+    Client,
+    Conversation,
+    HttpRequest,
+    HttpResponse,
+    Report,
+    Wait,
+)
 from mcp_remote_py.redact import Secret, mask_url, remember
 from mcp_remote_py.settings.sign_in import SignInSettings
 
 CLIENT_NAME = "mcp-remote-py"
 
-METHODS = ("none", "client_secret_post", "client_secret_basic")
-"""Ways to authenticate at a token endpoint that we know (RFC 7591 §2), the preferred first."""
-
 DEVICE_CODE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 
-_CLIENT_INFO = "--static-oauth-client-info"
 _CLIENT_METADATA = "--static-oauth-client-metadata"
 _BY_HAND = (
-    f"Register a client there by hand and give it with {_CLIENT_INFO} "
+    f"Register a client there by hand and give it with {CLIENT_INFO_OPTION} "
     """'{"client_id": "..."}'."""
 )
 _DEAD_CLIENT = re.compile(
@@ -78,7 +100,7 @@ def obtain_client(
         SignInUnavailable: the registration was not answered.
     """
     if settings.static_client is not None:
-        return _read_static_client(settings.static_client, server, redirect_uris, settings)
+        return read_static_client(settings.static_client, server, redirect_uris, settings, stored)
     if settings.unattended is not None:
         return Client("", "static")  # its JWT says who it is
     if settings.client_metadata_url and server.client_id_metadata_document_supported:
@@ -91,8 +113,8 @@ def obtain_client(
             hint=f"{_BY_HAND} {_document_hint(server)}".rstrip(),
         )
     yield Report(f"Registering at {shorten(server.issuer)}.")
-    members = _read_members(settings.static_client_metadata, _CLIENT_METADATA)
-    client = yield from _register(server, redirect_uris, members, settings, scope)
+    members = read_client_members(settings.static_client_metadata, _CLIENT_METADATA)
+    client = yield from _register(server, redirect_uris, members, settings, scope, now)
     if client.client_secret is not None:
         remember((client.client_secret,))
     return client
@@ -107,17 +129,9 @@ def choose_redirect_uri(client: Client, redirect_uris: tuple[str, ...]) -> str:
         if uri in client.redirect_uris:
             return uri
     for uri in redirect_uris:
-        if _is_covered(uri, client.redirect_uris):
+        if is_covered(uri, client.redirect_uris):
             return uri
     return redirect_uris[0]
-
-
-def _is_covered(uri: str, registered: tuple[str, ...]) -> bool:
-    return uri in registered or _without_port(uri) in map(_without_port, registered)
-
-
-def _without_port(uri: str) -> str:
-    return re.sub(r":[0-9]+(?=/|\Z)", "", uri, count=1)
 
 
 def _is_usable(client: Client, redirect_uris: tuple[str, ...], now: float) -> bool:
@@ -135,76 +149,6 @@ def _document_hint(server: ServerMetadata) -> str:
     return "Or publish a client metadata document and give its URL with --client-metadata-url."
 
 
-# A client registered by hand -----------------------------------------------------------------
-
-
-def _read_static_client(
-    text: Secret,
-    server: ServerMetadata,
-    redirect_uris: tuple[str, ...],
-    settings: SignInSettings,
-) -> Client:
-    members = _read_members(text.reveal(), _CLIENT_INFO)
-    client_id = members.get("client_id")
-    if not isinstance(client_id, str) or not client_id:
-        raise UsageError(
-            f"{_CLIENT_INFO} does not contain a client_id.",
-            hint="""Write it as '{"client_id": "..."}'.""",
-        )
-    if settings.unattended is not None and settings.unattended.key is not None:
-        return Client(client_id, "static", None, PRIVATE_KEY_JWT)
-    secret = _read_secret(members)
-    method = members.get("token_endpoint_auth_method") or _choose_method_of(secret, server)
-    if method not in METHODS or (secret is None and method != "none"):
-        raise UsageError(
-            f"The token_endpoint_auth_method of {_CLIENT_INFO} cannot be used.",
-            hint=f"It is one of {', '.join(METHODS)}, all but the first with a client_secret.",
-        )
-    client = Client(
-        client_id, "static", secret, str(method), _read_texts(members.get("redirect_uris"))
-    )
-    covered = (_is_covered(uri, client.redirect_uris) for uri in redirect_uris)
-    if redirect_uris and client.redirect_uris and not any(covered):
-        raise UsageError(
-            f"The redirect_uris of {_CLIENT_INFO} do not list {redirect_uris[0]}, which "
-            "is where the answer of the sign-in would come.",
-            hint="Choose the same address with the options PORT, --host and --callback-path.",
-        )
-    return client
-
-
-def _read_members(text: str | None, option: str) -> dict[str, object]:
-    if text is None:
-        return {}
-    members = decode_document(text.encode("utf-8", "replace"))
-    if members is None:
-        raise UsageError(
-            f"{option} is not a JSON object.",
-            hint="""Write it as '{"name": "value"}', or as @FILE with a file that holds it.""",
-        )
-    return members
-
-
-def _read_secret(members: dict[str, object]) -> Secret | None:
-    secret = members.get("client_secret")
-    return Secret(secret) if isinstance(secret, str) and secret else None
-
-
-def _read_texts(value: object) -> tuple[str, ...]:
-    items = cast("list[object]", value) if isinstance(value, list) else []
-    return tuple(item for item in items if isinstance(item, str))
-
-
-def _choose_method_of(secret: Secret | None, server: ServerMetadata) -> str:
-    """The method of a client that exists: RFC 6749 §2.3.1 makes Basic the one every server has."""
-    if secret is None:
-        return "none"
-    offered = server.token_endpoint_auth_methods or ()
-    if "client_secret_post" in offered and "client_secret_basic" not in offered:
-        return "client_secret_post"
-    return "client_secret_basic"
-
-
 # Registration --------------------------------------------------------------------------------
 
 
@@ -214,11 +158,12 @@ def _register(
     members: dict[str, object],
     settings: SignInSettings,
     scope: str | None,
+    now: float,
 ) -> Conversation[Client]:
-    """Registers all of `redirect_uris`, or the one the server takes.
+    """Registers all of `redirect_uris` and what else we are, or the part that the server takes.
 
-    Some take only `localhost`, some only 127.0.0.1 (field note 9): where the two together are
-    refused for a redirect URI, each is tried alone.
+    A change that was met by the very same refusal is taken back; any other one stays, for there may
+    be more that the server does not take. What the person gave is never changed.
     """
     asked: dict[str, object] = {
         "client_name": CLIENT_NAME,
@@ -231,25 +176,70 @@ def _register(
         "scope": scope,
         **members,
     }
-    asked = {name: value for name, value in asked.items() if value is not None}
-    response = yield from _ask(server, asked)
-    if "redirect_uris" not in members and len(redirect_uris) > 1:
-        for uri in redirect_uris:
-            if not _is_about_redirect(response):
-                break
-            asked["redirect_uris"] = [uri]
+    asked = _without_nothing(asked)
+    choices = Choices(redirect_uris, _methods_of(server))
+    left = list(REGISTRATION_READINGS)
+    before, said, past = asked, None, [asked]
+    refusals: list[tuple[RegistrationRefusal, HttpResponse]] = []
+    patience = MOMENT  # once
+    while True:
+        response = yield from _ask(server, asked)
+        wait = read_retry_after(response, now)
+        if is_outage(response.status) and wait is not None and wait <= patience:
+            yield Wait(wait)
+            patience = -1.0
             response = yield from _ask(server, asked)
-    document = decode_document(response.body) or {}
-    is_answer = bool(document) or not server.is_default  # at a guessed address: any web page
-    if 200 <= response.status < 300 and "error" not in document and is_answer:
-        return _judge_client(document, response, server, redirect_uris, asked)
-    raise _explain_refusal(document, response, server)
+        document = decode_document(response.body) or {}
+        is_answer = bool(document) or not server.is_default  # at a guessed address: any web page
+        if 200 <= response.status < 300 and "error" not in document and is_answer:
+            return _judge_client(document, response, server, redirect_uris, asked)
+        refusal = read_registration_refusal(response)
+        refusals.append((refusal, response))
+        if not refusal.is_verdict or len(refusals) == MAX_REGISTRATIONS:
+            break
+        if server.is_default and response.status in (401, 404, 405):
+            break  # nobody has said that clients register there
+        if refusal == said:
+            asked = before
+        fitting = [one for one in left if one.applies(refusal)]
+        ways = ((one, _change(one, asked, choices, members)) for one in fitting)
+        reading, changed = next((way for way in ways if way[1] not in past), (None, asked))
+        if reading is None:
+            break
+        left.remove(reading)
+        past.append(changed)
+        yield Report(
+            f"The registration was refused (HTTP {response.status}): asking once more, "
+            f"{reading.name}."
+        )
+        before, said, asked = asked, refusal, changed
+    if not refusal.is_verdict:  # the others were, and would be told in vain
+        raise _explain_refusal(document, response, server, now)
+    most = max(one.telling for one, _ in refusals)
+    response = [answer for one, answer in refusals if one.telling == most][-1]
+    raise _explain_refusal(decode_document(response.body) or {}, response, server, now)
+
+
+def _change(
+    reading: RegistrationReading,
+    asked: dict[str, object],
+    choices: Choices,
+    members: dict[str, object],
+) -> dict[str, object]:
+    """What is asked for by that reading; `members` are the person's."""
+    change = reading.change(asked, choices)
+    ours = {name: value for name, value in change.items() if name not in members}
+    return _without_nothing({**asked, **ours})
+
+
+def _without_nothing(members: dict[str, object]) -> dict[str, object]:
+    return {name: value for name, value in members.items() if value is not None}
 
 
 def _ask(server: ServerMetadata, asked: dict[str, object]) -> Conversation[HttpResponse]:
     url = server.registration_endpoint
     try:
-        return (yield from fetch(post_json(url, asked), follow_redirects=False))
+        return (yield from post(post_json(url, asked)))
     except (NotSent, Interrupted) as error:
         raise SignInUnavailable(
             f"The registration at {mask_url(url)} was not answered: {error.cause}",
@@ -257,29 +247,29 @@ def _ask(server: ServerMetadata, asked: dict[str, object]) -> Conversation[HttpR
         ) from error
 
 
-def _is_about_redirect(response: HttpResponse) -> bool:
-    return (decode_document(response.body) or {}).get("error") == "invalid_redirect_uri"
+def _methods_of(server: ServerMetadata) -> tuple[str, ...]:
+    """Those it offers; RFC 8414 §3.2: a list without an element is one that is not there."""
+    offered = server.token_endpoint_auth_methods or METHODS
+    return tuple(method for method in METHODS if method in offered)
 
 
 def _choose_method(server: ServerMetadata) -> str:
     """The method of a new client; one without a secret where the server lists nothing."""
-    offered = server.token_endpoint_auth_methods
-    if offered is None:
-        return METHODS[0]
-    method = next((method for method in METHODS if method in offered), None)
-    if method is None:
+    methods = _methods_of(server)
+    if not methods:
+        offered = server.token_endpoint_auth_methods or ()
         raise SignInFailed(
             f"The authorization server {server.issuer} does not offer a client authentication that "
             f"is supported here (it lists {quote(' '.join(offered))}).",
             hint=f"{_BY_HAND} Supported are {', '.join(METHODS)}.",
         )
-    return method
+    return methods[0]
 
 
 def _choose_grants(server: ServerMetadata, settings: SignInSettings) -> list[str]:
     """The grants to register for: some servers refuse a client that asks for one they lack."""
     grants = ["authorization_code"]
-    if server.grant_types is None or "refresh_token" in server.grant_types:
+    if not server.grant_types or "refresh_token" in server.grant_types:
         grants.append("refresh_token")
     if settings.device_code:
         grants.append(DEVICE_CODE_GRANT)
@@ -301,23 +291,23 @@ def _judge_client(
             f"({describe_briefly(url, response)}).",
             hint=_BY_HAND,
         )
-    secret = _read_secret(document)
+    secret = read_client_secret(document)
     method = document.get("token_endpoint_auth_method")
     if secret is None and method in (None, *METHODS):
         method = "none"  # without a secret nothing else is possible, whatever is echoed
     elif method is None:
         method = asked.get("token_endpoint_auth_method")
         if method == "none":
-            method = _choose_method_of(secret, server)
+            method = choose_method_of(secret, server)
     if method not in METHODS:
         raise SignInFailed(
             f"The authorization server registered us with {quote(str(method))} for "
             f"client authentication, which is not supported here (from {mask_url(url)}).",
             hint=f"{_BY_HAND} Supported are {', '.join(METHODS)}.",
         )
-    sent = _read_texts(asked.get("redirect_uris")) or redirect_uris
-    registered = _read_texts(document.get("redirect_uris")) or sent
-    kept = tuple(uri for uri in redirect_uris if _is_covered(uri, registered))
+    sent = read_texts(asked.get("redirect_uris")) or redirect_uris
+    registered = read_texts(document.get("redirect_uris")) or sent
+    kept = tuple(uri for uri in redirect_uris if is_covered(uri, registered))
     if redirect_uris and not kept:
         raise SignInFailed(
             f"The authorization server registered {quote(' '.join(registered))} as redirect URI, "
@@ -345,7 +335,7 @@ def _read_time(value: object) -> float:
 
 
 def _explain_refusal(
-    document: dict[str, object], response: HttpResponse, server: ServerMetadata
+    document: dict[str, object], response: HttpResponse, server: ServerMetadata, now: float
 ) -> SignInFailed:
     url, status = server.registration_endpoint, response.status
     error, description = document.get("error"), document.get("error_description")
@@ -356,10 +346,12 @@ def _explain_refusal(
         evidence = describe_briefly(url, response)
     else:
         evidence = describe(url, response)
-    if is_outage(status):
+    wait = read_retry_after(response, now)
+    if is_outage(status) or wait is not None:
         return SignInUnavailable(
             f"The authorization server cannot register us at the moment ({evidence}).",
-            hint="Try again later.",
+            hint="Try again later." if wait is None else hint_at_wait(wait, now),
+            retry_after=wait,
         )
     if server.is_default and status not in (400, 401, 403):
         return SignInFailed(
@@ -372,10 +364,10 @@ def _explain_refusal(
             f"The authorization server does not let every client register ({evidence}).",
             hint=f"{_BY_HAND} {_document_hint(server)}".rstrip(),
         )
-    return SignInFailed(
-        f"The authorization server refused to register us ({evidence}).",
-        hint=f"Change what is asked for with {_CLIENT_METADATA}, or: {_BY_HAND}",
-    )
+    hint = f"Change what is asked for with {_CLIENT_METADATA}, or: {_BY_HAND}"
+    if name_target(response):
+        hint = f"Its metadata must name the address itself: tell whoever runs it, or: {_BY_HAND}"
+    return SignInFailed(f"The authorization server refused to register us ({evidence}).", hint=hint)
 
 
 # A registration that may be forgotten --------------------------------------------------------

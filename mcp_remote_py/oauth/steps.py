@@ -67,6 +67,7 @@ class Client(NamedTuple):
 
     `origin` is "static", "document" (client ID metadata document) or "registered"; only the last
     may be registered again. `secret_expires_at` is in seconds since the epoch, 0 for never.
+    `plain_basic`: Basic has id and secret as they are, because the server does not decode them.
     """
 
     client_id: str
@@ -75,6 +76,7 @@ class Client(NamedTuple):
     token_endpoint_auth_method: str = "none"  # noqa: S105 - a method of RFC 7591 §2
     redirect_uris: tuple[str, ...] = ()
     secret_expires_at: float = 0.0
+    plain_basic: bool = False
 
 
 class Credential(NamedTuple):

@@ -12,10 +12,15 @@ from collections.abc import Container, Iterable
 from typing import Final, NamedTuple, cast
 
 from mcp_remote_py.errors import LOGIN_COMMAND, MAX_EVIDENCE_LENGTH, SignInFailed, shorten
-from mcp_remote_py.oauth.document import decode_document
-from mcp_remote_py.oauth.steps import Credential, HttpResponse
+from mcp_remote_py.oauth.document import (
+    decode_document,
+    drop_absent,
+    hint_at_wait,
+    name_target,
+    read_retry_after,
+)
+from mcp_remote_py.oauth.steps import Client, Credential, HttpResponse
 from mcp_remote_py.redact import Secret, scrub
-from mcp_remote_py.retry import parse_retry_after
 
 BEARER, DPOP = "Bearer", "DPoP"
 """Token types, which are also schemes of `Authorization` (RFC 6750, RFC 9449 §7.1)."""
@@ -49,6 +54,21 @@ _VENDOR_ERRORS = {
     "invalid_client_id": "invalid_client",
     "bad_client_secret": "invalid_client",
 }
+
+
+class TokenPlace(NamedTuple):
+    """A place of an answer where tokens lie, by the names that lead there, and who puts them so."""
+
+    names: tuple[str, ...]
+    source: str
+
+
+TOKEN_PLACES = (
+    TokenPlace((), "RFC 6749 §5.1"),
+    TokenPlace(("authed_user",), "Slack, for the token of a person beside or without one of a bot"),
+    TokenPlace(("data",), "APIs that wrap every answer: Lark, TikTok"),
+)
+"""The first that has an access token; all that belongs to it lies there, too."""
 
 CLOCK_TOLERANCE = 60.0
 """Seconds. Less may be the answer's way to us, and servers allow for about as much."""
@@ -103,9 +123,8 @@ class TokenError(SignInFailed):
         retry_after: float | None = None,
         skew: int = 0,
     ) -> None:
-        super().__init__(cause, hint=hint)
+        super().__init__(cause, hint=hint, retry_after=retry_after)
         self.skew: Final = skew
-        self.retry_after: Final = retry_after
         self.error: Final = error
         self.description: Final = description
         self.status: Final = status
@@ -119,7 +138,8 @@ class TokenAnswer(NamedTuple):
     """A successful answer (RFC 6749 §5.1). The access token is safe in a header.
 
     `scope` is None where the server named none, which means: as asked. `expires_at` is in seconds
-    since the epoch, None where no lifetime is known. `token_type` is `BEARER` or `DPOP`.
+    since the epoch, None where no lifetime is known. `token_type` is `BEARER` or `DPOP`; `client`
+    is us as the server has understood us, None where that is as before.
     """
 
     access_token: Secret
@@ -128,6 +148,7 @@ class TokenAnswer(NamedTuple):
     scope: str | None = None
     expires_at: float | None = None
     token_type: str = BEARER
+    client: Client | None = None
 
 
 def parse_token_answer(
@@ -155,7 +176,8 @@ def parse_token_answer(
     if not succeeded or members.get("error"):
         times = {INVALID_PROOF, *(_TIMED_ERRORS if timed else ())}
         raise parse_refusal(response, where=where, secrets=secrets, now=now, timed_errors=times)
-    token = members.get("access_token")
+    found = _find_tokens(members)
+    token = found.get("access_token")
     if not isinstance(token, str) or not token:
         kind = response.headers.get("content-type", "no content type")
         raise TokenError(
@@ -170,19 +192,19 @@ def parse_token_answer(
             hint="Tell whoever runs that server.",
             status=response.status,
         )
-    bound = str(members.get("token_type")).lower() == DPOP.lower()
+    bound = str(found.get("token_type")).lower() == DPOP.lower()
     if bound and not proven:
         raise TokenError(
             f"{where} gave a token that is bound to a key (token_type DPoP), though we sent none.",
             hint="Its operator must allow bearer tokens for this client.",
             status=response.status,
         )
-    lifetime = read_lifetime(members.get("expires_in"))
+    lifetime = read_lifetime(found.get("expires_in"))
     return TokenAnswer(
         access_token=Secret(token),
-        refresh_token=_read_secret(members.get("refresh_token")),
-        id_token=_read_secret(members.get("id_token")),
-        scope=_read_scope(members.get("scope")),
+        refresh_token=_read_secret(found.get("refresh_token")),
+        id_token=_read_secret(found.get("id_token") or members.get("id_token")),
+        scope=_read_scope(found.get("scope")),
         expires_at=None if lifetime is None else now + lifetime,
         token_type=DPOP if bound else BEARER,
     )
@@ -209,22 +231,29 @@ def parse_refusal(
 ) -> TokenError:
     """The error that `response` is, in the words of RFC 6749 §5.2 or without any.
 
-    For `timed_errors` it says how far the server's clock is from ours, which is at `now`.
+    For `timed_errors` it says how far the server's clock is from ours, which is at `now`: seconds
+    since the epoch.
     """
     secrets = tuple(secrets)
     members = parse_members(response.body)
     status = response.status
-    named = members.get("error")
-    description = _read_words(members)
-    if not isinstance(named, str) or not named:
-        error, said = "", _describe_body(response.body, members, description, secrets)
+    named, error = members.get("error"), read_error(members)
+    description = read_description(members)
+    if not isinstance(named, str) or not error:
+        said = _describe_redirect(response) or _describe_body(
+            response.body, members, description, secrets
+        )
     else:
-        error = _VENDOR_ERRORS.get(named, named)
         said = shorten_without(named, secrets)
         if description:
             said += f', "{shorten_without(description, secrets)}"'
     definite = error in _DEFINITE_ERRORS and status in _DEFINITE_STATUS
     hint = _HINTS.get(error) if definite or error not in _DEFINITE_ERRORS else None
+    if name_target(response):
+        hint = "Tell whoever runs that server: its metadata must name the address itself."
+    wait = read_retry_after(response, now)
+    if wait is not None and not definite:
+        hint = hint_at_wait(wait, now)
     cause = f"{where} {'refused' if definite else 'gave no token'} (HTTP {status}: {said})."
     skew = measure_skew(response, now) if error in timed_errors else 0
     if skew:
@@ -236,8 +265,7 @@ def parse_refusal(
         error=error,
         description=description,
         status=status,
-        # A date, which is allowed there, too, was not seen at a token endpoint.
-        retry_after=parse_retry_after(response.headers.get("retry-after", ""), None),
+        retry_after=wait,
         skew=skew,
     )
 
@@ -281,6 +309,18 @@ def parse_members(body: bytes) -> dict[str, object]:
     return _read_form(body) if document is None else document
 
 
+def _find_tokens(members: dict[str, object]) -> dict[str, object]:
+    """The members beside the access token, wherever it is; those at the top where it is nowhere."""
+    for place in TOKEN_PLACES:
+        found = members
+        for name in place.names:
+            there = found.get(name)
+            found = drop_absent(cast("dict[str, object]", there)) if isinstance(there, dict) else {}
+        if isinstance(found.get("access_token"), str):
+            return found
+    return members
+
+
 def _read_form(body: bytes) -> dict[str, object]:
     """GitHub answers so where nobody asks for JSON; some of its imitators always do."""
     from authlib.common.urls import url_decode
@@ -290,7 +330,7 @@ def _read_form(body: bytes) -> dict[str, object]:
     except ValueError:
         return {}
     # Any word is form data, and one alone may be a token: it must not become a name.
-    return dict(members) if members.keys() & {"access_token", "error"} else {}
+    return drop_absent(members) if members.keys() & {"access_token", "error"} else {}
 
 
 def read_lifetime(value: object) -> float | None:
@@ -325,7 +365,13 @@ def _read_scope(value: object) -> str | None:
     return " ".join(word for word in words if _SCOPE_TOKEN.fullmatch(word)) or None
 
 
-def _read_words(members: dict[str, object]) -> str:
+def read_error(members: dict[str, object]) -> str:
+    """The error in the words of RFC 6749 §5.2, "" without one."""
+    named = members.get("error")
+    return _VENDOR_ERRORS.get(named, named) if isinstance(named, str) else ""
+
+
+def read_description(members: dict[str, object]) -> str:
     """The server's words for people, in RFC 6749's member or in those of gateways."""
     nested = members.get("error")
     if isinstance(nested, dict):
@@ -347,6 +393,11 @@ def _describe_body(
     if not text:
         return "an empty body"
     return "a page instead of JSON" if text[0] == "<" else f'"{shorten_without(text, secrets)}"'
+
+
+def _describe_redirect(response: HttpResponse) -> str:
+    target = name_target(response)
+    return f"it redirects to {target}, which is not followed" if target else ""
 
 
 def _list_names(members: dict[str, object]) -> str:

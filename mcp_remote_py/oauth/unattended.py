@@ -15,9 +15,9 @@ from typing import Literal
 
 from mcp_remote_py.errors import UsageError
 from mcp_remote_py.oauth.claims import describe_jwt, read_claims
+from mcp_remote_py.oauth.client_authentication import PRIVATE_KEY_JWT
 from mcp_remote_py.oauth.document import is_outage, quote
 from mcp_remote_py.oauth.grants import (
-    PRIVATE_KEY_JWT,
     Parameters,
     add_tokens,
     make_random_text,

@@ -45,8 +45,9 @@ class SignInSettings(Value, frozen=True):
     """Issuers that may have what belongs to the person (`oauth.ownership`); they are accepted, too,
     although metadata or `iss` name another, or metadata is silent on PKCE."""
     use_id_token: bool = False
-    host: str = "localhost"
-    """Spelling of the loopback host in the redirect URI; an IPv6 address is in brackets."""
+    host: str = ""
+    """Spelling of the loopback host in the redirect URI, the only one then; an IPv6 address is in
+    brackets. "": localhost, beside which 127.0.0.1 is registered."""
     port: int | None = None
     """None: a stable one per server."""
     callback_path: str = "/oauth/callback"

@@ -31,7 +31,7 @@ from mcp_remote_py.settings.commands import LoginSettings
 from mcp_remote_py.signin.agent import SignInAgent
 from mcp_remote_py.signin.border import origins_of
 from mcp_remote_py.signin.browser import detect_platform, open_browser
-from mcp_remote_py.signin.callback import CallbackListener
+from mcp_remote_py.signin.callback import LOOPBACK_HOSTS, CallbackListener
 from mcp_remote_py.signin.fetch import Fetcher, build_fetcher
 from mcp_remote_py.signin.line_reader import LineReader
 from mcp_remote_py.signin.ports import Listener, Ports
@@ -190,7 +190,12 @@ def build_agent(
             listener = CallbackListener(parts.hostname or "", parts.path, chosen.success_url)
             await listener.bind(parts.port, pinned=True)
             return listener
-        listener = CallbackListener(chosen.host, chosen.callback_path, chosen.success_url)
+        listener = CallbackListener(
+            chosen.host or LOOPBACK_HOSTS[0],
+            chosen.callback_path,
+            chosen.success_url,
+            is_only=bool(chosen.host),
+        )
         known = state.read().port
         derived = LOWEST_PORT + int(session.key[:8], 16) % PORTS
         await listener.bind(chosen.port or known or derived, chosen.port is not None)

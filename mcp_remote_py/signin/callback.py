@@ -111,6 +111,7 @@ class CallbackListener:
 
     The order: `bind`, `redirect_uris`, `expect`, then the browser is opened, `wait`, `finish`.
     `expect` comes before the browser because a browser may be faster than whoever opened it.
+    `is_only`: no other spelling of `host` is a redirect URI, though a browser may come by any.
     """
 
     def __init__(
@@ -120,7 +121,10 @@ class CallbackListener:
         success_url: str | None = None,
         limits: Limits = DEFAULT_LIMITS,
         make_socket: MakeSocket = socket.socket,
+        *,
+        is_only: bool = False,
     ) -> None:
+        self._is_only = is_only
         self._host = f"[{host}]" if ":" in host and not host.startswith("[") else host.lower()
         self._path = quote(path, safe="/:@!$&'()*+,;=~%")
         self._success_url = success_url
@@ -164,8 +168,9 @@ class CallbackListener:
         logger.debug("The browser is awaited on port %d", self._port)
 
     def redirect_uris(self) -> tuple[str, ...]:
-        """The redirect URIs that lead here, the preferred spelling first."""
-        others = LOOPBACK_HOSTS if self._host in (*LOOPBACK_HOSTS, "[::1]") else ()
+        """The redirect URIs that lead here, the preferred spelling first, or the only one."""
+        has_others = not self._is_only and self._host in (*LOOPBACK_HOSTS, "[::1]")
+        others = LOOPBACK_HOSTS if has_others else ()
         hosts = dict.fromkeys((self._host, *others))
         return tuple(f"http://{host}:{self._port}{self._path}" for host in hosts)
 

@@ -37,6 +37,7 @@ from mcp_remote_py.oauth.steps import (
     Report,
     Reserve,
     Save,
+    Wait,
 )
 from mcp_remote_py.redact import Secret
 from mcp_remote_py.settings.commands import LoginSettings
@@ -221,6 +222,8 @@ async def renew_stored(
     async def do(step: AnyStep) -> object:
         if isinstance(step, Fetch):
             return await fetch(step)
+        if isinstance(step, Wait):
+            return await asyncio.sleep(step.seconds)
         return _do(step, store, job.session, reports)
 
     try:

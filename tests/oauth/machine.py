@@ -8,6 +8,7 @@ the policy's table.
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 from collections.abc import Callable, Generator, Iterator
@@ -16,7 +17,7 @@ from dataclasses import dataclass, field
 from functools import reduce
 from math import inf
 from typing import TypeVar, cast
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote
 
 from mcp_remote_py.errors import Interrupted, McpRemoteError, NotSent, StoreError
 from mcp_remote_py.oauth import flow
@@ -61,6 +62,13 @@ SERVER = "https://mcp.example/mcp"
 ISSUER = "https://as.example"
 REDIRECT_URIS = ("http://localhost:3334/oauth/callback",)
 SETTINGS = SignInSettings(static_client=Secret('{"client_id": "by-hand"}'))
+CLIENT_SECRET = "canary/+=secret"
+SECRET_SETTINGS = SignInSettings(
+    static_client=Secret(
+        json.dumps({"client_id": "by-hand", "client_secret": CLIENT_SECRET, "issuer": ISSUER})
+    )
+)
+"""With a client that has to prove itself, and whose server reads that in one way only."""
 START = 1_000_000.0
 LIFETIME = 3600.0
 ATTEMPTS = 3
@@ -68,6 +76,9 @@ ATTEMPTS = 3
 MAX_RENEWALS = 2
 """Requests in thirty seconds, of which the second follows one that was killed; codes are bounded
 by tabs."""
+MAX_STRANGERS = 3
+"""Requests for one grant, in thirty seconds, by a client that the server does not know: each way to
+send its secret."""
 MAX_STEPS = 400
 """Of one run: a conversation that takes more goes round in circles."""
 
@@ -138,6 +149,13 @@ class Watchdog:
     spent: set[str] = field(default_factory=set[str])
     """Codes that were redeemed, and refresh tokens that were answered."""
     scopes: set[str] = field(default_factory=set[str])
+    strangers: list[tuple[float, str]] = field(default_factory=list[tuple[float, str]])
+    """When codes and refresh tokens came with a client which the server did not know."""
+
+    def see_stranger(self, now: float, grant: str) -> None:
+        self.strangers.append((now, grant))
+        if sum(now - time < 30 and one == grant for time, one in self.strangers) > MAX_STRANGERS:
+            raise Violation("a client is sent in more ways than there are")
 
     def see_tab(self, now: float, scope: str) -> None:
         is_step_up = "write" in scope.split()
@@ -182,8 +200,14 @@ class Machine:
         make_session: Callable[[Machine], CredentialLifecycle],
         credential: Credential | None = None,
         budget: SignInBudget | None = None,
+        settings: SignInSettings = SETTINGS,
     ) -> None:
         self.oracle = oracle
+        self.settings = settings
+        self.way = ""
+        """The way in which the server reads the client's secret; "" until it is asked."""
+        self.is_way_known = False
+        """Whether somebody was given tokens in that way, and has stored them."""
         self.now = START
         self.credential = credential
         self.pending: PendingAuthorization | None = None
@@ -290,9 +314,30 @@ class Machine:
             return HttpResponse(404, {}, b"")
         assert request.body is not None
         form = dict(parse_qsl(request.body.reveal()))
+        grant = form.get("code") or form["refresh_token"]
+        if self.settings is SECRET_SETTINGS and not self._knows_client(request, form):
+            if self.is_way_known:
+                raise Violation("a client is not sent in the way that worked")
+            self.watchdog.see_stranger(self.now, grant)
+            if self.way == "nobody":
+                self.refused_refresh_tokens.add(grant)  # a verdict, if it stays the last one
+            return _document({"error": "invalid_client"}, 401)
         if form["grant_type"] == "authorization_code":
-            return self._redeem(form["code"])
-        return self._refresh(form["refresh_token"])
+            return self._redeem(grant)
+        return self._refresh(grant)
+
+    def _knows_client(self, request: HttpRequest, form: dict[str, str]) -> bool:
+        """Whether the secret is sent in the way that this server reads."""
+        self.way = self.way or self.oracle.choose("client", "basic", "plain", "post", "nobody")
+        headers = {name.lower(): value.reveal() for name, value in request.headers}
+        sent = headers.get("authorization", "").removeprefix("Basic ")
+        secret = base64.b64decode(sent).decode().partition(":")[2]
+        ways = {
+            "plain": secret == CLIENT_SECRET,
+            "basic": secret != CLIENT_SECRET and unquote(secret) == CLIENT_SECRET,
+            "post": not sent and form.get("client_secret") == CLIENT_SECRET,
+        }
+        return ways.get(self.way, False)
 
     def _redeem(self, code: str) -> HttpResponse:
         self.watchdog.see_code(code)
@@ -367,6 +412,7 @@ class Machine:
             if credential.refresh_token != stored.refresh_token:
                 self.watchdog.spent.add(token)
         self.credential = credential
+        self.is_way_known = self.is_way_known or self.issued > 0
 
     def fails(self, what: str) -> None:
         """The disk may not take it; then nothing has changed.
@@ -592,7 +638,7 @@ class Process:
                 if isinstance(step, Renew):
                     yield step
                     answer = yield from flow.renew(
-                        step.credential, SETTINGS, os.urandom, self.machine.now
+                        step.credential, self.machine.settings, os.urandom, self.machine.now
                     )
                 else:
                     answer = yield step

@@ -115,6 +115,17 @@ def test_failure_without_a_tab_waits_a_little() -> None:
     assert wait(note_accepted(budget, NOW)) == 0
 
 
+@pytest.mark.report("O27")
+def test_what_a_server_asks_to_wait_is_waited_for() -> None:
+    assert wait(note_failed_attempt(SignInBudget(), NOW, 120.0)) == 120
+    assert wait(note_failed_attempt(SignInBudget(), NOW, 1.0)) == ATTEMPT_COOL_DOWN
+    asked = note_failed_attempt(SignInBudget(), NOW, 1e9)
+    assert wait(asked) == DAY
+    assert wait(asked, NOW - 1) == 0, "of another clock"
+    assert wait(note_accepted(note_failed_attempt(SignInBudget(), NOW, 120.0), NOW + 1)) == 0
+    assert wait(note_accepted(note_failed_attempt(SignInBudget(), NOW, 120.0), NOW - 1)) == 120
+
+
 def test_person_who_signs_in_by_a_command_resets_all_but_what_is_proven() -> None:
     budget = note_accepted(SignInBudget(), 1.0)
     for moment in range(4):

@@ -141,6 +141,22 @@ def test_all_that_is_published_arrives_byte_for_byte() -> None:
     ]
 
 
+@pytest.mark.report("O3")
+@pytest.mark.parametrize("nothing", ["", None])
+def test_what_is_published_as_nothing_is_not_published(nothing: object) -> None:
+    lists = ("scopes_supported", "grant_types_supported", "token_endpoint_auth_methods_supported")
+    urls = ("revocation_endpoint", "device_authorization_endpoint", "registration_endpoint")
+    server = issuer_document(**dict.fromkeys((*lists, *urls), nothing))
+    resource = resource_document(
+        scopes_supported=nothing, authorization_servers=[nothing, ISSUER, nothing]
+    )
+    plain = run(web_of({ISSUER_URL: issuer_document()}))
+    assert run(web_of({ISSUER_URL: server, RESOURCE_URL: resource})) == plain
+    assert "valid issuer" in fail(web_of({ISSUER_URL: issuer_document(issuer=nothing)})).cause
+    absent = issuer_document(token_endpoint=nothing)
+    assert "does not name the token_endpoint" in fail(web_of({ISSUER_URL: absent})).cause
+
+
 def test_what_is_not_published_is_not_made_up() -> None:
     found = run(web_of())
     assert found.scopes_supported is None

@@ -10,12 +10,15 @@ from hypothesis import strategies as st
 
 from mcp_remote_py.errors import MAX_EXCERPT_LENGTH, words_of
 from mcp_remote_py.oauth.document import (
+    MAX_POST_REDIRECTS,
     decode_document,
+    decode_json_object,
     describe,
     describe_briefly,
     fetch,
     get_json,
     is_outage,
+    post,
     post_json,
     quote,
 )
@@ -34,6 +37,13 @@ def test_an_object_is_read(body: bytes) -> None:
 )
 def test_everything_else_is_none(body: bytes) -> None:
     assert decode_document(body) is None
+
+
+@pytest.mark.report("O3")
+def test_what_is_empty_or_null_is_absent() -> None:
+    body = b'{"a": "", "b": null, "c": " ", "d": [null, "", "x"], "e": [], "f": 0, "g": false}'
+    assert decode_document(body) == {"d": ["x"], "e": [], "f": 0, "g": False}
+    assert decode_json_object(b'{"a": "", "b": null}') == {"a": "", "b": None}
 
 
 @given(st.binary(max_size=60))
@@ -86,6 +96,70 @@ def test_fetching_asks_and_gives_the_answer() -> None:
     assert web.play(fetch(request)) is answer
     web.play(fetch(request, follow_redirects=False))
     assert web.fetches == [Fetch(request, True), Fetch(request, False)]
+
+
+REGISTER = "https://a.example/register"
+
+
+def led(location: str, status: int = 308) -> HttpResponse:
+    return HttpResponse(status, {"location": location}, b"")
+
+
+@pytest.mark.report("O4")
+@pytest.mark.parametrize("status", [307, 308])
+@pytest.mark.parametrize(
+    "location", ["/register/", "https://A.example:443/register/", "register/", "/register/#top"]
+)
+def test_a_post_is_led_on_within_its_origin_with_its_body(status: int, location: str) -> None:
+    request = post_json(REGISTER, {"name": "x"})
+    web = Web(
+        answer=lambda one: led(location, status) if one.url == REGISTER else document({"a": 1})
+    )
+    assert web.play(post(request)).status == 200
+    assert [fetch.request for fetch in web.fetches] == [
+        request,
+        request._replace(url=web.asked[1]),
+    ]
+    assert web.asked[1].endswith("/register/")
+    assert not any(fetch.follow_redirects for fetch in web.fetches)
+
+
+@pytest.mark.report("O4")
+@pytest.mark.parametrize(
+    "answer",
+    [
+        led("https://b.example/register"),
+        led("http://a.example/register"),
+        led("https://a.example:444/register"),
+        led("//b.example/register"),
+        led("https://me@a.example/register"),
+        led("https://[a/"),
+        led("javascript:alert(1)"),
+        led(""),
+        led("/register/", 301),
+        led("/register/", 302),
+        led("/register/", 303),
+    ],
+)
+def test_a_post_is_led_nowhere_else(answer: HttpResponse) -> None:
+    web = Web(answer=lambda _: answer)
+    assert web.play(post(post_json(REGISTER, {}))) is answer
+    assert web.asked == [REGISTER]
+
+
+@pytest.mark.report("O4")
+def test_a_post_is_led_in_circles_for_a_while_only() -> None:
+    web = Web(answer=lambda one: led(f"{one.url}/"))
+    assert web.play(post(post_json(REGISTER, {}))).status == 308
+    assert len(web.asked) == 1 + MAX_POST_REDIRECTS
+
+
+@pytest.mark.report("O4")
+def test_where_a_redirect_leads_is_named_and_masked() -> None:
+    answer = led("https://b.example/x?key=abc#canary")
+    assert describe_briefly("https://a.example/x", answer) == (
+        "HTTP 308 from https://a.example/x, which redirects to https://b.example/x?key=****"
+    )
 
 
 def test_a_quotation_is_bounded() -> None:

@@ -23,6 +23,7 @@ from mcp_remote_py.oauth.steps import (
     AcquireLock,
     AnyStep,
     AskUser,
+    Client,
     Conversation,
     Credential,
     Fetch,
@@ -36,8 +37,11 @@ from mcp_remote_py.oauth.steps import (
     ask,
 )
 from mcp_remote_py.redact import Secret
+from mcp_remote_py.settings.sign_in import SignInSettings
 from tests.oauth.machine import (
+    CLIENT_SECRET,
     LIFETIME,
+    SECRET_SETTINGS,
     SERVER,
     SETTINGS,
     START,
@@ -60,7 +64,7 @@ MakeSession = Callable[[Machine], CredentialLifecycle]
 
 def real(machine: Machine) -> CredentialLifecycle:
     return CredentialLifecycle(
-        SERVER, SETTINGS, machine.random_bytes, lambda: 0.0, lambda: machine.now
+        SERVER, machine.settings, machine.random_bytes, lambda: 0.0, lambda: machine.now
     )
 
 
@@ -87,6 +91,7 @@ class Explorer:
     credential: Credential | None = None
     budget: SignInBudget | None = None
     make_session: MakeSession = real
+    settings: SignInSettings = SETTINGS
     runs: int = 0
 
     def __post_init__(self) -> None:
@@ -100,7 +105,7 @@ class Explorer:
         return self.runs
 
     def _run(self, oracle: Oracle) -> None:
-        machine = Machine(oracle, self.make_session, self.credential, self.budget)
+        machine = Machine(oracle, self.make_session, self.credential, self.budget, self.settings)
         machine.faults = self.bounds.faults
         processes = [Process(machine, f"P{n + 1}") for n in range(self.bounds.processes)]
         budget = {"preempt": self.bounds.preemptions, "kill": self.bounds.kills}
@@ -198,6 +203,8 @@ def describe(machine: Machine, processes: list[Process]) -> object:
             credential.obtained_at - now,
             None if credential.expires_at is None else credential.expires_at - now,
             credential.scope,
+            credential.client.token_endpoint_auth_method,
+            credential.client.plain_basic,
         )
 
     def tell_budget(budget: SignInBudget) -> object:
@@ -233,6 +240,8 @@ def describe(machine: Machine, processes: list[Process]) -> object:
             for one in processes
         ),
         (machine.faults, machine.has_failed, machine.is_broken, machine.has_killed),
+        (machine.way, machine.is_way_known),
+        tuple(time - now for time, _ in dog.strangers if now - time < 30),
     )
 
 
@@ -307,6 +316,22 @@ def test_two_processes_whose_disk_fails_at_any_write(world: str) -> None:
     assert Explorer(TWO_AT_A_FAILING_DISK, *WORLDS[world]).explore() > 100
 
 
+BY_SECRET = Client("by-hand", "static", Secret(CLIENT_SECRET), "client_secret_basic")
+
+
+@pytest.mark.promise("L1", "R1")
+@pytest.mark.report("O9")
+@pytest.mark.parametrize(
+    ("world", "events"), [("signed out", often(3, 5)), ("expired", often(2, 5))]
+)
+def test_a_client_whose_secret_is_read_in_one_way_only(world: str, events: int) -> None:
+    credential, budget = WORLDS[world]
+    if credential is not None:
+        credential = credential._replace(client=BY_SECRET)
+    explorer = Explorer(Bounds(events), credential, budget, settings=SECRET_SETTINGS)
+    assert explorer.explore() > 100
+
+
 # Deliberate faults ---------------------------------------------------------------------------
 
 
@@ -326,7 +351,7 @@ def ignoring(fact: Fact, event: Trigger = Trigger.UNAUTHORIZED) -> tuple[PolicyR
 def with_rules(rules: tuple[PolicyRule, ...]) -> MakeSession:
     def make(machine: Machine) -> CredentialLifecycle:
         return CredentialLifecycle(
-            SERVER, SETTINGS, machine.random_bytes, lambda: 0.0, lambda: machine.now, rules
+            SERVER, machine.settings, machine.random_bytes, lambda: 0.0, lambda: machine.now, rules
         )
 
     return make
@@ -335,7 +360,7 @@ def with_rules(rules: tuple[PolicyRule, ...]) -> MakeSession:
 def with_parts(parts: Parts) -> MakeSession:
     return lambda machine: CredentialLifecycle(
         SERVER,
-        SETTINGS,
+        machine.settings,
         machine.random_bytes,
         lambda: 0.0,
         lambda: machine.now,
@@ -416,6 +441,13 @@ class BelievesEveryFailure(Renewal):
         yield from super().renew_now(credential)
         if self.held.budget.renewal_failures > failures:
             yield Save(drop_tokens(credential))
+
+
+class ForgetsTheWay(Renewal):
+    """Sends the client in the way it began with, each time."""
+
+    def renew_now(self, credential: Credential) -> Conversation[None]:
+        yield from super().renew_now(credential._replace(client=BY_SECRET))
 
 
 class NeverBacksOff(Holdings):
@@ -503,6 +535,11 @@ FAULTS: dict[str, tuple[MakeSession, str, Bounds]] = {
         "expired",
         ONE_MEETS_ANOTHER,
     ),
+    "the way that a client is known is forgotten": (
+        with_renewal(ForgetsTheWay),
+        "signed out",
+        ONE_PROCESS,
+    ),
     "any failure ends the sign-in": (with_renewal(BelievesEveryFailure), "expired", ONE_PROCESS),
     "others spend what is not stored": (
         with_holdings(LetsOthersSpend),
@@ -526,6 +563,7 @@ FAULTS: dict[str, tuple[MakeSession, str, Bounds]] = {
 @pytest.mark.parametrize("fault", FAULTS)
 def test_exploration_finds_a_deliberate_fault(fault: str) -> None:
     make_session, world, bounds = FAULTS[fault]
+    settings = SECRET_SETTINGS if "client" in fault else SETTINGS
     with pytest.raises(Violation) as found:
-        Explorer(bounds, *WORLDS[world], make_session).explore()
+        Explorer(bounds, *WORLDS[world], make_session, settings).explore()
     assert " after " in str(found.value), "the choices that led there"

@@ -315,6 +315,21 @@ def test_first_sign_in_registers_asks_once_and_saves() -> None:
     assert got["code"] == CODE
 
 
+@pytest.mark.report("O9")
+@pytest.mark.parametrize("how", [None, Unattended()])
+def test_a_client_made_by_hand_is_sent_as_it_worked_last(how: Unattended | None) -> None:
+    info = {"client_id": "by-hand", "client_secret": "canary-hand", "issuer": ISSUER}
+    settings = SignInSettings(static_client=Secret(json.dumps(info)), unattended=how)
+    in_body = Client("by-hand", "static", Secret("canary-hand"), "client_secret_post")
+    world = World(REGISTERED._replace(client=in_body))
+    assert world.sign_in(settings=settings).client == in_body
+    assert world.token_requests[0]["client_secret"] == "canary-hand"
+    world = World(REGISTERED._replace(client=in_body, issuer="https://another.example"))
+    assert (
+        world.sign_in(settings=settings).client.token_endpoint_auth_method != "client_secret_post"
+    )
+
+
 @pytest.mark.promise("S2")
 def test_secrets_of_a_sign_in_are_known_to_the_last_line_of_defence() -> None:
     world = World()

@@ -33,6 +33,7 @@ from mcp_remote_py.oauth.steps import (
     HttpResponse,
     Proof,
     Report,
+    Wait,
 )
 from mcp_remote_py.oauth.tokens import GrantRefused, TokenError
 from mcp_remote_py.redact import Secret
@@ -408,6 +409,58 @@ def test_lost_answer_passes_through() -> None:
         play(exchange_code(NEW, CODE, VERIFIER, NOW), Script(Interrupted("lost")))
 
 
+def busy(wait: str) -> HttpResponse:
+    return HttpResponse(429, {"retry-after": wait}, b"")
+
+
+@pytest.mark.report("O27")
+def test_a_moment_is_waited_for_once() -> None:
+    script = Script(busy("3"), None, ok())
+    play(exchange_code(NEW, CODE, VERIFIER, NOW), script)
+    assert script.steps[1] == Wait(3.0)
+    assert form_of(script.steps[0]) == form_of(script.steps[2])
+    script = Script(busy("3"), None, busy("3"))
+    with pytest.raises(TokenError) as caught:
+        play(refresh(OLD, DEFAULT, NOW), script)
+    assert caught.value.retry_after == 3
+    assert len(script.steps) == 3
+
+
+@pytest.mark.report("O27")
+@pytest.mark.parametrize("response", [busy("6"), busy("soon"), busy("3")._replace(status=503)])
+def test_a_code_is_not_sent_again_later(response: HttpResponse) -> None:
+    script = Script(response)
+    with pytest.raises(TokenError):
+        play(exchange_code(NEW, CODE, VERIFIER, NOW), script)
+    assert len(script.steps) == 1
+
+
+def led(location: str) -> HttpResponse:
+    return HttpResponse(308, {"location": location}, b"")
+
+
+@pytest.mark.report("O4")
+def test_a_code_and_its_proof_are_led_on_within_the_origin() -> None:
+    script = Script(led("/oauth/token/"), ok())
+    play(exchange_code(BOUND, CODE, VERIFIER, NOW), script)
+    assert request_of(script.steps[1]).url == "https://tokens.example.net/oauth/token/"
+    assert form_of(script.steps[0]) == form_of(script.steps[1])
+    assert proof_in(script.steps[1]) == proof_in(script.steps[0])
+
+
+@pytest.mark.report("O4")
+def test_a_code_is_not_led_elsewhere_and_the_address_is_named() -> None:
+    script = Script(led("https://evil.example/token?key=canary"))
+    with pytest.raises(TokenError) as caught:
+        play(exchange_code(NEW, CODE, VERIFIER, NOW), script)
+    assert len(script.steps) == 1
+    assert caught.value.sentence() == (
+        "The token endpoint https://tokens.example.net/oauth/token?key=**** gave no token "
+        "(HTTP 308: it redirects to https://evil.example/token?key=****, which is not followed). "
+        "Tell whoever runs that server: its metadata must name the address itself."
+    )
+
+
 # Client authentication -----------------------------------------------------------------------
 
 
@@ -547,6 +600,19 @@ def test_both_tokens_are_revoked_the_refresh_token_first() -> None:
         )
     ]
     assert {request_of(step).url for step in script.steps} == {OLD.revocation_endpoint}
+
+
+@pytest.mark.report("O4")
+def test_a_revocation_is_led_on_and_else_the_address_is_named() -> None:
+    there = HttpResponse(200, {}, b"")
+    script = Script(led("/revoke/"), there, led("https://evil.example/r"), None)
+    play(revoke(OLD), script)
+    assert request_of(script.steps[1]).url == f"{OLD.revocation_endpoint}/"
+    (report,) = [step.text for step in script.steps if isinstance(step, Report)]
+    assert report == (
+        "The access token was not revoked: HTTP 308 from https://tokens.example.net/revoke, which "
+        "redirects to https://evil.example/r. It ends when it expires."
+    )
 
 
 def test_nothing_to_revoke_and_nowhere() -> None:

@@ -23,6 +23,7 @@ from mcp_remote_py.oauth.registration import (
     obtain_client,
     preflight,
 )
+from mcp_remote_py.oauth.registration_readings import MAX_REGISTRATIONS, REGISTRATION_READINGS
 from mcp_remote_py.oauth.steps import Client, HttpRequest, HttpResponse
 from mcp_remote_py.redact import Secret, scrub_known
 from mcp_remote_py.settings.sign_in import SignInSettings
@@ -221,6 +222,7 @@ def test_a_registration_says_who_we_are_and_where_we_listen() -> None:
     ("offered", "method"),
     [
         (None, "none"),
+        ((), "none"),
         (("client_secret_basic", "client_secret_post", "none"), "none"),
         (("client_secret_basic", "client_secret_post"), "client_secret_post"),
         (("private_key_jwt", "client_secret_basic"), "client_secret_basic"),
@@ -232,7 +234,7 @@ def test_the_method_is_one_the_server_offers(offered: tuple[str, ...] | None, me
     assert web.sent[0]["token_endpoint_auth_method"] == method
 
 
-@pytest.mark.parametrize("offered", [(), ("private_key_jwt",)])
+@pytest.mark.parametrize("offered", [("private_key_jwt",), ("tls_client_auth", "x")])
 def test_a_server_without_a_method_of_ours_is_not_asked(offered: tuple[str, ...]) -> None:
     error = fail(registered(), SERVER._replace(token_endpoint_auth_methods=offered))
     assert f'supported here (it lists "{" ".join(offered)}")' in error.cause
@@ -299,6 +301,212 @@ def test_a_server_that_takes_none_is_asked_three_times_at_most() -> None:
     assert [body["redirect_uris"] for body in web.sent] == [[LOCALHOST, IPV4], [LOCALHOST], [IPV4]]
 
 
+Refuses = Callable[[dict[str, object]], bool]
+
+
+def refusing(when: Refuses, answer: Answer) -> Callable[[HttpRequest], Answer]:
+    """A server that refuses what `when` says by `answer`."""
+
+    def respond(request: HttpRequest) -> Answer:
+        assert request.body is not None
+        asked = json.loads(request.body.reveal())
+        return answer if when(asked) else registered(**asked)
+
+    return respond
+
+
+def names(host: str) -> Refuses:
+    return lambda asked: host in json.dumps(asked["redirect_uris"])
+
+
+FIREWALL = document({"message": "Request blocked", "ref": "x1"}, 403)
+
+
+@pytest.mark.report("O1")
+@pytest.mark.parametrize(
+    "answer",
+    [
+        FIREWALL,
+        page("<h1>Forbidden</h1>", 403),
+        HttpResponse(403, {}, b""),
+        HttpResponse(400, {}, b""),
+        HttpResponse(404, {}, b""),
+        HttpResponse(422, {}, b""),
+        document({"error": "invalid_client_metadata", "error_description": "only that one"}, 400),
+        document({"error": "invalid_redirect_uri"}, 400),
+        document({"error": {"code": 7}}, 400),
+        document({"ok": False, "error": "bad_redirect"}),
+    ],
+)
+@pytest.mark.parametrize(("host", "kept"), [("//127.0.0.1", LOCALHOST), ("//localhost", IPV4)])
+def test_any_refusal_of_two_redirect_uris_is_tried_with_each_alone(
+    answer: HttpResponse, host: str, kept: str
+) -> None:
+    web = Web(answer=refusing(names(host), answer))
+    assert obtain(web).redirect_uris == (kept,)
+    assert [body["redirect_uris"] for body in web.sent] == [
+        [LOCALHOST, IPV4],
+        [LOCALHOST],
+        [IPV4],
+    ][: 2 if kept == LOCALHOST else 3]
+    assert web.reports[1] == (
+        f"The registration was refused (HTTP {answer.status}): asking once more, with the first "
+        "redirect URI alone."
+    )
+
+
+@pytest.mark.report("O1")
+@pytest.mark.parametrize("status", [408, 425, 429, 500, 503])
+def test_what_is_not_a_verdict_is_not_tried_otherwise(status: int) -> None:
+    web = Web(answer=lambda _: HttpResponse(status, {}, b""))
+    with pytest.raises(SignInUnavailable):
+        obtain(web)
+    assert len(web.asked) == 1
+
+
+@pytest.mark.report("O1")
+@pytest.mark.parametrize("status", [401, 404, 405])
+def test_an_endpoint_that_nobody_named_is_asked_once(status: int) -> None:
+    web = Web(answer=lambda _: HttpResponse(status, {}, b""))
+    with pytest.raises(SignInFailed):
+        obtain(web, SERVER._replace(is_default=True))
+    assert len(web.asked) == 1
+
+
+@pytest.mark.report("O1")
+def test_the_last_refusal_that_tells_most_is_told() -> None:
+    told = document({"error": "invalid_redirect_uri", "error_description": "Use https."}, 400)
+    answers = iter((FIREWALL, told, HttpResponse(403, {}, b"")))
+    with pytest.raises(SignInFailed, match="invalid_redirect_uri: Use https"):
+        obtain(Web(answer=lambda _: next(answers)))
+
+
+@pytest.mark.report("O1")
+def test_a_server_that_fails_in_between_gives_no_verdict() -> None:
+    answers = iter((FIREWALL, HttpResponse(503, {}, b"")))
+    with pytest.raises(SignInUnavailable, match="HTTP 503"):
+        obtain(Web(answer=lambda _: next(answers)))
+
+
+def has(name: str) -> Refuses:
+    return lambda asked: name in asked
+
+
+def metadata(description: str, status: int = 400) -> HttpResponse:
+    return document({"error": "invalid_client_metadata", "error_description": description}, status)
+
+
+def lacks_a_grant(asked: dict[str, object]) -> bool:
+    return asked.get("grant_types") != ["authorization_code", "refresh_token"]
+
+
+def asks_for_refresh(asked: dict[str, object]) -> bool:
+    return "refresh_token" in str(asked["grant_types"])
+
+
+def asks_for_no_secret(asked: dict[str, object]) -> bool:
+    return asked["token_endpoint_auth_method"] == "none"
+
+
+CODE_ONLY = SERVER._replace(grant_types=("authorization_code",))
+
+
+@pytest.mark.report("O2")
+@pytest.mark.parametrize(
+    ("when", "answer", "server"),
+    [
+        (has("scope"), document({"error": "insufficient_scope"}, 403), SERVER),
+        (has("scope"), document({"error": "invalid_scope"}, 400), SERVER),
+        (has("scope"), metadata("Scope is not allowed"), SERVER),
+        (has("scope"), document({"detail": [{"loc": ["body", "scope"]}]}, 422), SERVER),
+        (lacks_a_grant, metadata("grant_types must include refresh_token"), CODE_ONLY),
+        (lacks_a_grant, document({"error": "unsupported_grant_type"}, 400), CODE_ONLY),
+        (
+            asks_for_refresh,
+            metadata("refresh_token is not an allowed grant type"),
+            SERVER,
+        ),
+        (has("response_types"), metadata("response_types: unknown member"), SERVER),
+        (has("application_type"), metadata("Additional property application_type"), SERVER),
+        (has("client_name"), metadata("client_name is reserved"), SERVER),
+        (
+            asks_for_no_secret,
+            metadata("token_endpoint_auth_method must be client_secret_post"),
+            SERVER,
+        ),
+    ],
+)
+def test_a_member_that_is_refused_by_name_is_asked_for_otherwise_once(
+    when: Refuses, answer: Answer, server: ServerMetadata
+) -> None:
+    web = Web(answer=refusing(when, answer))
+    assert obtain(web, server, scope="read").redirect_uris == OURS
+    assert len(web.asked) == 2
+
+
+@pytest.mark.report("O2")
+def test_a_confidential_client_may_be_had_by_basic_alone() -> None:
+    web = Web(
+        answer=refusing(
+            lambda asked: asked["token_endpoint_auth_method"] != "client_secret_basic",
+            metadata("public clients are not allowed"),
+        )
+    )
+    assert obtain(web).client_id == "new"
+    assert [body["token_endpoint_auth_method"] for body in web.sent] == [
+        "none",
+        "client_secret_post",
+        "client_secret_basic",
+    ]
+
+
+@pytest.mark.report("O2")
+@pytest.mark.parametrize("name", ["application_type", "response_types", "grant_types", "scope"])
+def test_a_closed_schema_that_does_not_say_what_is_asked_for_little(name: str) -> None:
+    web = Web(answer=refusing(has(name), HttpResponse(400, {}, b"Bad Request")))
+    assert obtain(web, scope="read").redirect_uris == OURS
+    assert web.sent[-1].keys() == {"client_name", "redirect_uris"}
+
+
+@pytest.mark.report("O1", "O2")
+def test_what_helped_stays_and_what_did_not_is_taken_back() -> None:
+    def answer(request: HttpRequest) -> Answer:
+        assert request.body is not None
+        asked = json.loads(request.body.reveal())
+        if "scope" in asked:
+            return metadata("scope")
+        return FIREWALL if names("//localhost")(asked) else registered(**asked)
+
+    web = Web(answer=answer)
+    assert obtain(web, scope="read").redirect_uris == (IPV4,)
+    assert ["scope" in body for body in web.sent] == [True, False, False, False]
+
+
+@pytest.mark.report("O1", "O2")
+def test_no_refusal_leads_to_more_requests_than_the_bound() -> None:
+    words = "scope grant_type response_type auth_method application_type client_name"
+    web = Web(answer=lambda _: metadata(words))
+    with pytest.raises(SignInFailed):
+        obtain(web, scope="read")
+    assert len(web.asked) == MAX_REGISTRATIONS
+    assert len({json.dumps(body) for body in web.sent}) == MAX_REGISTRATIONS, "each another one"
+
+
+@pytest.mark.report("O2")
+def test_what_the_person_gave_is_never_changed() -> None:
+    text = json.dumps({"scope": "mine", "grant_types": ["authorization_code"]})
+    web = Web(answer=lambda _: metadata("scope and grant_types"))
+    with pytest.raises(SignInFailed):
+        obtain(web, settings=SignInSettings(static_client_metadata=text), scope="read")
+    assert all(body["scope"] == "mine" for body in web.sent)
+    assert all(body["grant_types"] == ["authorization_code"] for body in web.sent)
+
+
+def test_the_table_of_readings_says_where_its_rows_come_from() -> None:
+    assert all(one.source for one in REGISTRATION_READINGS)
+    assert len({one.name for one in REGISTRATION_READINGS}) == len(REGISTRATION_READINGS)
+
+
 def test_one_spelling_or_the_persons_own_is_asked_for_once() -> None:
     web = Web(answer=takes_only("app.example"))
     with pytest.raises(SignInFailed):
@@ -356,6 +564,34 @@ def test_how_to_authenticate_is_read_from_the_answer(
     assert client.client_secret == (Secret(CANARY) if members.get("client_secret") else None)
 
 
+@pytest.mark.report("O3")
+@pytest.mark.parametrize("nothing", ["", None, " "])
+def test_members_of_an_answer_that_say_nothing_are_absent(nothing: object) -> None:
+    names = ("token_endpoint_auth_method", "grant_types", "client_secret", "redirect_uris")
+    answer = registered(**dict.fromkeys(names, nothing), error=nothing)
+    assert obtain(Web({REGISTER: answer})) == Client("new", "registered", redirect_uris=OURS)
+
+
+@pytest.mark.report("O3")
+def test_a_client_id_that_says_nothing_is_missing() -> None:
+    assert "does not contain a client_id" in fail(registered(client_id="")).cause
+
+
+@pytest.mark.report("O4")
+def test_a_registration_is_led_on_and_else_the_address_is_named() -> None:
+    there = HttpResponse(308, {"location": f"{REGISTER}/"}, b"")
+    web = Web({REGISTER: there, f"{REGISTER}/": registered()})
+    assert obtain(web).client_id == "new"
+    assert web.sent[0] == web.sent[1]
+    error = fail(HttpResponse(307, {"location": "https://other.example/r?key=abc"}, b""))
+    assert error.sentence() == (
+        f"The authorization server refused to register us (HTTP 307 from {REGISTER}, which "
+        "redirects to https://other.example/r?key=****). Its metadata must name the address "
+        "itself: tell whoever runs it, or: Register a client there by hand and give it with "
+        """--static-oauth-client-info '{"client_id": "..."}'."""
+    )
+
+
 @pytest.mark.promise("S2")
 def test_a_secret_of_a_registration_is_known_to_whoever_scrubs() -> None:
     secret = "registered-canary-8d1f"
@@ -363,7 +599,7 @@ def test_a_secret_of_a_registration_is_known_to_whoever_scrubs() -> None:
     assert scrub_known(f"It says {secret}.") == "It says ****."
 
 
-@pytest.mark.parametrize("method", ["private_key_jwt", "tls_client_auth", 7, ""])
+@pytest.mark.parametrize("method", ["private_key_jwt", "tls_client_auth", 7])
 @pytest.mark.parametrize("secret", [CANARY, None])
 def test_a_method_we_cannot_do_is_refused(method: object, secret: str | None) -> None:
     error = fail(registered(token_endpoint_auth_method=method, client_secret=secret))
@@ -497,6 +733,45 @@ def test_a_server_that_fails_has_given_no_verdict(status: int) -> None:
     error = fail(page("Oops", status))
     assert isinstance(error, SignInUnavailable)
     assert f'at the moment (HTTP {status} from {REGISTER}: "Oops")' in error.cause
+
+
+def busy(wait: str, status: int = 429) -> HttpResponse:
+    return HttpResponse(status, {"retry-after": wait}, b"")
+
+
+@pytest.mark.report("O27")
+@pytest.mark.parametrize("wait", ["120", "Fri, 15 Jan 2027 08:02:00 GMT"])
+def test_when_to_come_again_is_told(wait: str) -> None:
+    error = fail(busy(wait))
+    assert isinstance(error, SignInUnavailable)
+    assert error.retry_after == 120
+    assert error.sentence() == (
+        f"The authorization server cannot register us at the moment (HTTP 429 from {REGISTER}). "
+        "It asks to wait for 2 minutes, until 08:02:00 UTC."
+    )
+
+
+@pytest.mark.report("O27")
+@pytest.mark.parametrize("status", [403, 429, 503])
+def test_who_asks_to_wait_is_not_asked_otherwise(status: int) -> None:
+    web = Web(answer=lambda _: busy("120", status))
+    with pytest.raises(SignInUnavailable) as caught:
+        obtain(web)
+    assert (len(web.asked), caught.value.retry_after) == (1, 120)
+
+
+@pytest.mark.report("O27")
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_moment_is_waited_for_once(status: int) -> None:
+    answers = iter((busy("3", status), registered()))
+    web = Web(answer=lambda _: next(answers))
+    assert obtain(web).client_id == "new"
+    assert web.waits == [3.0]
+    assert web.sent[0] == web.sent[1]
+    web = Web(answer=lambda _: busy("3", status))
+    with pytest.raises(SignInUnavailable):
+        obtain(web)
+    assert len(web.asked) == 2
 
 
 @pytest.mark.parametrize("problem", [NotSent("No such host."), Interrupted("No answer.")])

@@ -64,6 +64,46 @@ def test_answer_as_the_rfc_has_it() -> None:
     )
 
 
+@pytest.mark.report("O3")
+@pytest.mark.parametrize("nothing", [None, ""])
+def test_members_that_say_nothing_are_absent(nothing: object) -> None:
+    names = ("error", "token_type", "expires_in", "refresh_token", "id_token", "scope")
+    assert parse(**dict.fromkeys(names, nothing)) == TokenAnswer(Secret(TOKEN))
+
+
+@pytest.mark.report("O18")
+@pytest.mark.parametrize("place", ["authed_user", "data"])
+def test_tokens_are_found_where_their_server_puts_them(place: str) -> None:
+    inside = {
+        "access_token": TOKEN,
+        "token_type": "user",
+        "refresh_token": "canary-refresh",
+        "expires_in": 43200,
+        "scope": "chat:write,users:read",
+    }
+    body: dict[str, object] = {"ok": True, "scope": "other", "expires_in": 1, place: inside}
+    expected = TokenAnswer(
+        Secret(TOKEN),
+        Secret("canary-refresh"),
+        scope="chat:write users:read",
+        expires_at=NOW + 43200,
+    )
+    assert parse_token_answer(answer(body), NOW) == expected
+    body[place] = {"access_token": TOKEN, "refresh_token": None, "scope": ""}
+    assert parse_token_answer(answer(body), NOW) == TokenAnswer(Secret(TOKEN))
+
+
+@pytest.mark.report("O18")
+def test_a_token_at_the_top_comes_first_and_one_anywhere_else_is_none() -> None:
+    other = {"access_token": "canary-other", "refresh_token": "canary-other"}
+    assert parse(authed_user=other) == TokenAnswer(Secret(TOKEN))
+    for body in ({"user": other}, {"authed_user": [other]}, {"authed_user": "x"}, {"data": None}):
+        assert "without an access token" in str(refuse(answer(body)))
+    torn = refuse(answer({"authed_user": {"access_token": "a b"}}))
+    assert "characters that no header can carry" in str(torn)
+    assert "not_authed" in str(refuse(answer({"ok": False, "error": "not_authed", "data": other})))
+
+
 def test_only_the_token_is_needed() -> None:
     assert parse() == TokenAnswer(Secret(TOKEN))
 
@@ -185,6 +225,18 @@ def test_bare_token_is_not_taken_for_a_name() -> None:
 def test_names_of_members_are_evidence() -> None:
     assert "members: accessToken, …)" in str(refuse(answer({"accessToken": TOKEN, "a b": 1})))
     assert "no content type" in str(refuse(HttpResponse(200, {}, b"{}")))
+
+
+@pytest.mark.report("O27")
+@pytest.mark.parametrize("value", ["120", "Fri, 15 Jan 2027 08:02:00 GMT"])
+def test_when_to_come_again_is_read_and_told(value: str) -> None:
+    with pytest.raises(TokenError) as caught:
+        parse_token_answer(HttpResponse(429, {"retry-after": value}, b""), NOW)
+    assert caught.value.retry_after == 120
+    assert caught.value.sentence() == (
+        "The token endpoint gave no token (HTTP 429: an empty body). "
+        "It asks to wait for 2 minutes, until 08:02:00 UTC."
+    )
 
 
 @pytest.mark.promise("A5", "L1")

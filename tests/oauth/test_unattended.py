@@ -25,6 +25,7 @@ from mcp_remote_py.oauth.steps import (
     Fetch,
     HttpResponse,
     ReadNamedFile,
+    Report,
 )
 from mcp_remote_py.oauth.tokens import GrantRefused, TokenError
 from mcp_remote_py.oauth.unattended import (
@@ -88,6 +89,8 @@ class World:
             case Fetch():
                 self.fetched.append(step)
                 return self._answers.pop(0)
+            case Report():
+                return None
             case _:
                 raise AssertionError(step)
 
@@ -415,7 +418,6 @@ def test_a_server_that_refuses_the_providers_grant_is_told_from_the_provider() -
 @pytest.mark.parametrize(
     ("refusal", "kind"),
     [
-        (answer({"error": "invalid_client"}, 401), GrantRefused),
         (answer({"error": "unauthorized_client"}, 400), GrantRefused),
         (answer({"error": "invalid_scope"}, 400), TokenError),
         (answer({"error": "server_error"}, 500), TokenError),
@@ -430,6 +432,24 @@ def test_what_the_endpoint_refuses_is_asked_once(
         obtain(world, how)
     assert len(world.fetched) == 1
     assert "canary" not in refused.value.sentence()
+
+
+@pytest.mark.report("O9")
+@pytest.mark.parametrize("how", [Unattended(), Unattended(WorkloadJwt("/run/jwt"))])
+def test_a_client_that_is_not_known_is_sent_in_each_way_once(how: Unattended) -> None:
+    refusal = answer({"error": "invalid_client"}, 401)
+    world = World(refusal, refusal)
+    with pytest.raises(GrantRefused) as refused:
+        obtain(world, how)
+    assert [world.header("authorization", n) != "" for n in range(2)] == [True, False]
+    assert refused.value.sentence() == (
+        "The token endpoint https://as.example.com/token refused (HTTP 401: invalid_client). "
+        "The client was sent by Basic and in the body. "
+        "Check client_id and client_secret in --static-oauth-client-info."
+    )
+    world = World(refusal, answer(TOKENS))
+    client = obtain(world, how).client
+    assert client == AGENT.client._replace(token_endpoint_auth_method="client_secret_post")
 
 
 CHECK_KEY = (
@@ -498,7 +518,7 @@ def test_the_next_step_is_one_for_an_agent(
     how: Unattended, credential: Credential, code: str, hint: str
 ) -> None:
     with pytest.raises(TokenError) as refused:
-        obtain(World(answer({"error": code}, 400)), how, credential)
+        obtain(World(*[answer({"error": code}, 400)] * 2), how, credential)
     assert refused.value.hint == hint
 
 

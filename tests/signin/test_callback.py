@@ -647,6 +647,14 @@ def test_the_preferred_spelling_comes_first(host: str, hosts: tuple[str, ...]) -
     run(main())
 
 
+@pytest.mark.report("O1")
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "::1"])
+def test_a_spelling_that_the_person_gave_is_the_only_one(host: str) -> None:
+    listener = CallbackListener(host, is_only=True)
+    spelled = "[::1]" if host == "::1" else host
+    assert listener.redirect_uris() == (f"http://{spelled}:0/oauth/callback",)
+
+
 def test_the_preferred_port_is_taken_again_right_after_a_sign_in() -> None:
     """Field note 10: connections in TIME_WAIT must not move the redirect URI."""
 
