@@ -8,7 +8,11 @@ from __future__ import annotations
 
 REPORTS = {
     "E1": "An answer with the request's id is the answer, whatever its HTTP status; one run each.",
+    "O5": "A guessed address that fails fails alone; what is named has time, and a second chance.",
+    "O11": "What a sign-in does not need is checked when it is used.",
+    "O12": "Metadata is looked for wherever servers put it, and believed for its issuer alone.",
     "O22": "A word of a URL's path that may be a key is never shown whole.",
+    "O26": "Of several problems the most telling one is told.",
     "S1": "A static secret goes to an issuer that the person named, and to no other.",
     "S2": "A workload's JWT goes to the audience it was made for.",
     "S3": "A stored client is used with the endpoints it was stored with.",

@@ -12,8 +12,8 @@ from typing import NamedTuple
 from urllib.parse import urlencode
 
 from mcp_remote_py.errors import LOGIN_COMMAND, Interrupted, NotSent, SignInFailed
-from mcp_remote_py.oauth.discovery import check_endpoint
 from mcp_remote_py.oauth.grants import add_tokens, explain_denial, post_form, request_tokens
+from mcp_remote_py.oauth.metadata import check_endpoint
 from mcp_remote_py.oauth.registration import DEVICE_CODE_GRANT
 from mcp_remote_py.oauth.steps import Conversation, Credential, HttpResponse, Judge, Report, Wait
 from mcp_remote_py.oauth.tokens import (

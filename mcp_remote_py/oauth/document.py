@@ -18,13 +18,15 @@ _JSON = Secret("application/json")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
-def fetch(request: HttpRequest, *, follow_redirects: bool = True) -> Conversation[HttpResponse]:
-    """The answer to `request`.
+def fetch(
+    request: HttpRequest, *, follow_redirects: bool = True, patience: float | None = None
+) -> Conversation[HttpResponse]:
+    """The answer to `request`; `patience` as in `Fetch`.
 
     Raises:
         NotSent, Interrupted: no answer came.
     """
-    return (yield from ask(Fetch(request, follow_redirects)))
+    return (yield from ask(Fetch(request, follow_redirects, patience)))
 
 
 def get_json(url: str) -> HttpRequest:

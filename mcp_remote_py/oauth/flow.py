@@ -17,7 +17,7 @@ from mcp_remote_py.errors import McpRemoteError, SignInFailed, shorten
 from mcp_remote_py.oauth.challenge import Challenge
 from mcp_remote_py.oauth.claims import read_claims
 from mcp_remote_py.oauth.device import ask_by_code
-from mcp_remote_py.oauth.discovery import Discovered, ServerMetadata, discover
+from mcp_remote_py.oauth.discovery import Discovered, discover
 from mcp_remote_py.oauth.dpop import choose_algorithm, make_key
 from mcp_remote_py.oauth.grants import (
     AuthorizationRefused,
@@ -28,6 +28,7 @@ from mcp_remote_py.oauth.grants import (
     make_random_text,
     refresh,
 )
+from mcp_remote_py.oauth.metadata import ServerMetadata
 from mcp_remote_py.oauth.ownership import check_still, is_registered_with, named_by
 from mcp_remote_py.oauth.registration import choose_redirect_uri, obtain_client, preflight
 from mcp_remote_py.oauth.scopes import choose_scope
@@ -300,6 +301,7 @@ def _prepare_client(
 
 def _check_device_endpoint(server: ServerMetadata, settings: SignInSettings) -> None:
     if settings.device_code and not server.device_authorization_endpoint:
+        server.check("device_authorization_endpoint")
         raise SignInFailed(
             f"{server.issuer} does not offer a sign-in by code (no device_authorization_endpoint).",
             hint="Leave out --device-code.",

@@ -21,7 +21,6 @@ from mcp_remote_py.errors import (
     shorten,
     words_of,
 )
-from mcp_remote_py.oauth.discovery import ServerMetadata
 from mcp_remote_py.oauth.document import (
     decode_document,
     describe,
@@ -32,6 +31,7 @@ from mcp_remote_py.oauth.document import (
     quote,
 )
 from mcp_remote_py.oauth.grants import PRIVATE_KEY_JWT
+from mcp_remote_py.oauth.metadata import ServerMetadata
 from mcp_remote_py.oauth.steps import Client, Conversation, HttpRequest, HttpResponse, Report
 from mcp_remote_py.redact import Secret, mask_url, remember
 from mcp_remote_py.settings.sign_in import SignInSettings
@@ -86,6 +86,7 @@ def obtain_client(
     if stored is not None and _is_usable(stored, redirect_uris, now):
         return stored
     if not server.registration_endpoint:
+        server.check("registration_endpoint")
         raise SignInFailed(
             f"The authorization server {server.issuer} does not let clients register themselves.",
             hint=f"{_BY_HAND} {_document_hint(server)}".rstrip(),

@@ -190,6 +190,8 @@ class Fetch(Step[HttpResponse], frozen=True):
     request: HttpRequest
     follow_redirects: bool = True
     """False: a redirect within the origin is an answer too."""
+    patience: float | None = None
+    """Seconds for all of it, where the person does not say otherwise; None: what is usual."""
 
 
 class BindListener(Step[tuple[str, ...]], frozen=True):

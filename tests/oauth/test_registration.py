@@ -16,7 +16,7 @@ from mcp_remote_py.errors import (
     Unusable,
     UsageError,
 )
-from mcp_remote_py.oauth.discovery import ServerMetadata
+from mcp_remote_py.oauth.metadata import ServerMetadata
 from mcp_remote_py.oauth.registration import (
     DEVICE_CODE_GRANT,
     choose_redirect_uri,

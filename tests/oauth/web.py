@@ -7,7 +7,15 @@ from collections.abc import Callable, Mapping
 from typing import TypeVar, cast
 
 from mcp_remote_py.errors import McpRemoteError
-from mcp_remote_py.oauth.steps import Conversation, Fetch, HttpRequest, HttpResponse, Judge, Report
+from mcp_remote_py.oauth.steps import (
+    Conversation,
+    Fetch,
+    HttpRequest,
+    HttpResponse,
+    Judge,
+    Report,
+    Wait,
+)
 
 T = TypeVar("T")
 
@@ -39,6 +47,7 @@ class Web:
         self._answer = answer or self._look_up
         self.fetches: list[Fetch] = []
         self.reports: list[str] = []
+        self.waits: list[float] = []
 
     def play(self, conversation: Conversation[T]) -> T:
         """What the conversation returns; raises what it raises."""
@@ -54,6 +63,9 @@ class Web:
                 continue
             if isinstance(step, Report):
                 self.reports.append(step.text)
+                continue
+            if isinstance(step, Wait):
+                self.waits.append(step.seconds)
                 continue
             assert isinstance(step, Fetch), step
             self.fetches.append(step)
