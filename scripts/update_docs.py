@@ -172,7 +172,7 @@ def render_numbers() -> str:
         ("Tab after one that came to nothing", f"not before {downs}; then a day, or a command"),
         ("Tabs that led to an accepted token", f"{quick}, and one for each new set of scopes"),
         ("Tabs in all", f"{budget.MAX_TABS} within {say(budget.DAY)}"),
-        ("After a sign-in that failed before any tab", say(budget.ATTEMPT_COOL_DOWN)),
+        ("After a sign-in that failed before any tab", _steps(budget.ATTEMPTS)),
         (
             "Between two renewals because of a refusal",
             f"{say(budget.RENEWAL_SPACING)}, but one whose process was killed is made good at once",

@@ -29,8 +29,9 @@ MAX_QUICK_TABS = 2
 """Tabs within the first cool-down that did lead to an accepted token: a browser that is signed in
 consents without the person, so even success could go round in circles (L1)."""
 
-ATTEMPT_COOL_DOWN = 60.0
-"""Seconds after a sign-in that failed before any tab: looking for one costs the server, too."""
+ATTEMPTS = Steps(first=5.0, factor=2.0, longest=60.0)
+"""Waits after sign-ins that failed before any tab: nobody was asked, and a server that starts is
+there soon; but looking for one costs it, too."""
 
 RENEWAL_SPACING = 30.0
 """Seconds between two renewals because of a refusal: 456 token requests a second were seen (L1)."""
@@ -66,6 +67,8 @@ class SignInBudget(msgspec.Struct, frozen=True, omit_defaults=True):
     """Sets of scopes that a tab was opened for, sorted, blank-separated."""
     attempt_after: float = 0.0
     """No sign-in starts by itself before this time."""
+    failed_attempts: int = 0
+    """Sign-ins in a row that failed, since a tab was opened or a token accepted."""
     renewed_at: float = 0.0
     unfinished_renewals: int = 0
     """Renewals in a row whose end is not known: their processes were killed."""
@@ -88,7 +91,7 @@ def wait_for_tab(budget: SignInBudget, now: float, *, step_up: bool) -> float:
     `step_up`: for scopes that were not asked for before, of which each set has one.
     """
     tabs = [time for time in budget.tabs if now - DAY < time <= now]
-    after = budget.attempt_after if budget.attempt_after <= now + ATTEMPT_COOL_DOWN else 0.0
+    after = budget.attempt_after if budget.attempt_after <= now + ATTEMPTS.longest else 0.0
     if tabs and budget.vain_tabs:
         step = budget.vain_tabs - 1
         after = max(after, tabs[-1] + (TAB_COOL_DOWNS[step] if step < len(TAB_COOL_DOWNS) else DAY))
@@ -126,6 +129,7 @@ def note_tab(budget: SignInBudget, now: float) -> SignInBudget:
         budget,
         tabs=(*(*before, now)[-MAX_TABS:], *later[-MAX_TABS:]),
         vain_tabs=budget.vain_tabs + 1 if before or later else 1,
+        failed_attempts=0,
     )
 
 
@@ -142,7 +146,10 @@ def note_scopes(budget: SignInBudget, scopes: str) -> SignInBudget:
 
 def note_failed_attempt(budget: SignInBudget, now: float) -> SignInBudget:
     """A sign-in has failed."""
-    return msgspec.structs.replace(budget, attempt_after=now + ATTEMPT_COOL_DOWN)
+    failures = budget.failed_attempts + 1
+    return msgspec.structs.replace(
+        budget, attempt_after=now + ATTEMPTS.bound(failures), failed_attempts=failures
+    )
 
 
 def note_renewal(budget: SignInBudget, now: float) -> SignInBudget:
@@ -196,12 +203,14 @@ def note_accepted(budget: SignInBudget, obtained_at: float) -> SignInBudget:
     """
     others = tuple(time for time in budget.accepted if time != obtained_at)
     later = sum(time > obtained_at for time in budget.tabs)
-    failed_later = budget.attempt_after - ATTEMPT_COOL_DOWN > obtained_at
+    failed_at = budget.attempt_after - ATTEMPTS.bound(max(1, budget.failed_attempts))
+    failed_later = failed_at > obtained_at
     budget = msgspec.structs.replace(
         budget,
         accepted=(*others, obtained_at)[-MAX_ACCEPTED:],
         vain_tabs=min(budget.vain_tabs, later),
         attempt_after=budget.attempt_after if failed_later else 0.0,
+        failed_attempts=budget.failed_attempts if failed_later else 0,
     )
     if budget.renewed_at > obtained_at:
         return budget
