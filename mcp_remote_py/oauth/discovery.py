@@ -41,6 +41,7 @@ from mcp_remote_py.oauth.ownership import (
     must_ask_itself,
     named_by,
 )
+from mcp_remote_py.oauth.scopes import find_unknown
 from mcp_remote_py.oauth.steps import Conversation, Report
 from mcp_remote_py.oauth.well_known import origin_urls, resource_urls, server_urls
 from mcp_remote_py.redact import mask_url
@@ -56,6 +57,7 @@ class Discovered(NamedTuple):
 
     resource: str
     scopes_supported: tuple[str, ...] | None
+    """The resource's, without those that the authorization server does not have."""
     server: ServerMetadata
     dpop_required: bool = False
     dpop_algorithms: tuple[str, ...] | None = None
@@ -142,17 +144,31 @@ class _Discovery:
         metadata = metadata or ResourceMetadata("", (), None)
         for _, flaw in (*metadata.flaws, *found.flaws):
             yield Report(f"Left out of what is published: {flaw}")
+        scopes = yield from self._choose_scopes(metadata, found)
         yield Report(f"The authorization server is {shorten(found.issuer)}.")
         resource = metadata.resource if settings.resource is None else settings.resource
         if not settings.send_resource:
             resource = ""
         return Discovered(
             resource,
-            metadata.scopes_supported,
+            scopes,
             found,
             metadata.dpop_required,
             metadata.dpop_algorithms,
         )
+
+    def _choose_scopes(
+        self, metadata: ResourceMetadata, found: ServerMetadata
+    ) -> Conversation[tuple[str, ...] | None]:
+        """Those of the resource that the authorization server has: it would refuse the others."""
+        scopes = metadata.scopes_supported
+        unknown = find_unknown(scopes, found.scopes_supported)
+        if scopes is None or not unknown:
+            return scopes
+        if self._settings.scope is None and not self._challenge.scope:
+            words = quote(" ".join(unknown))
+            yield Report(f"Not asked for, as {shorten(found.issuer)} does not list it: {words}.")
+        return tuple(one for one in " ".join(scopes).split() if one not in unknown)
 
     # The protected resource ------------------------------------------------------------------
 

@@ -31,7 +31,7 @@ from mcp_remote_py.oauth.grants import (
 from mcp_remote_py.oauth.metadata import ServerMetadata
 from mcp_remote_py.oauth.ownership import check_still, is_registered_with, named_by
 from mcp_remote_py.oauth.registration import choose_redirect_uri, obtain_client, preflight
-from mcp_remote_py.oauth.scopes import choose_scope
+from mcp_remote_py.oauth.scopes import choose_scope, describe_request
 from mcp_remote_py.oauth.steps import (
     BindListener,
     Callback,
@@ -47,7 +47,7 @@ from mcp_remote_py.oauth.steps import (
     Save,
     ask,
 )
-from mcp_remote_py.oauth.tokens import GrantRefused
+from mcp_remote_py.oauth.tokens import GrantRefused, TokenError
 from mcp_remote_py.randomness import RandomBytes
 from mcp_remote_py.redact import Secret, remember
 from mcp_remote_py.settings.sign_in import SignInSettings
@@ -91,6 +91,7 @@ def prepare(
         now() + settings.timeout,
         server.iss_parameter_supported,
         cached,
+        server.scopes_supported,
     )
 
 
@@ -119,7 +120,9 @@ def finish(
     except (AuthorizationRefused, GrantRefused) as error:
         if _is_dead(credential.client, error):
             yield from _forget_client(credential.client)
-        raise
+        raise _name_scopes(error, credential.scope, pending.scopes_supported) from None
+    except TokenError as error:
+        raise _name_scopes(error, credential.scope, pending.scopes_supported) from None
     return (yield from conclude(credential, settings))
 
 
@@ -154,6 +157,9 @@ def sign_in_elsewhere(
         if _is_dead(client.credential.client, error):
             yield from _forget_client(client.credential.client)
         raise
+    except TokenError as error:
+        scope, server = client.credential.scope, client.server
+        raise _name_scopes(error, scope, server.scopes_supported) from None
 
 
 def sign_in_unattended(
@@ -179,7 +185,11 @@ def sign_in_unattended(
     client = yield from obtain_client(discovered.server, (), None, settings, scope, now())
     key = _make_key(challenge, discovered)
     credential = _describe(discovered, client, (), scope, key)
-    return (yield from _obtain_tokens(credential, settings, how, jwt, random_bytes, now()))
+    try:
+        return (yield from _obtain_tokens(credential, settings, how, jwt, random_bytes, now()))
+    except TokenError as error:
+        server = discovered.server
+        raise _name_scopes(error, credential.scope, server.scopes_supported) from None
 
 
 def _obtain_tokens(
@@ -375,6 +385,15 @@ def _tokens(credential: Credential) -> tuple[object, ...]:
 
 def _has_tokens(credential: Credential | None) -> bool:
     return credential is not None and _tokens(credential) != (None, None)
+
+
+def _name_scopes(
+    error: AuthorizationRefused | TokenError, scope: str, server_scopes: tuple[str, ...] | None
+) -> AuthorizationRefused | TokenError:
+    """The error, with the scopes that were asked for where it is about them."""
+    if error.error != "invalid_scope":
+        return error
+    return error.with_evidence(describe_request(scope, server_scopes))
 
 
 def _is_dead(client: Client, error: AuthorizationRefused | GrantRefused) -> bool:

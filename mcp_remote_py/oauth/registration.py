@@ -49,6 +49,13 @@ _BY_HAND = (
     f"Register a client there by hand and give it with {_CLIENT_INFO} "
     """'{"client_id": "..."}'."""
 )
+_REGISTRATION_ERRORS = frozenset(
+    {
+        *("invalid_redirect_uri", "invalid_client_metadata"),
+        *("invalid_software_statement", "unapproved_software_statement"),
+    }
+)
+"""RFC 7591 §3.2.2: only who registers clients says so."""
 _DEAD_CLIENT = re.compile(
     # \b also keeps invalid_client_metadata apart, which is not a verdict on the client.
     r"\b(?:invalid_client|unauthorized_client"
@@ -362,10 +369,10 @@ def _explain_refusal(
             f"The authorization server cannot register us at the moment ({evidence}).",
             hint="Try again later.",
         )
-    if server.is_default and status not in (400, 401, 403):
+    if server.is_default and status != 400 and error not in _REGISTRATION_ERRORS:
         return SignInFailed(
-            "The server wants a credential but does not offer a sign-in: it does not publish "
-            f"metadata, and clients cannot register ({evidence}).",
+            "The server wants a credential and does not name a sign-in: it does not publish "
+            f"metadata, and where one was guessed clients cannot register ({evidence}).",
             hint='If it wants a token, give it with --header "Authorization: Bearer ${TOKEN}".',
         )
     if status in (401, 403):

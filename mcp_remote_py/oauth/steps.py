@@ -130,6 +130,8 @@ class PendingAuthorization(NamedTuple):
     """As the authorization server's metadata say (RFC 9207 §3)."""
     client_is_cached: bool = False
     """Whether the client was registered for an earlier sign-in, and may be forgotten by now."""
+    scopes_supported: tuple[str, ...] | None = None
+    """As the authorization server's metadata say."""
     begun_at: float | None = None
     """Where its tab opens by itself: it does once the budget counts one since that time. None for a
     person's own."""

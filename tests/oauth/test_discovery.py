@@ -165,6 +165,25 @@ def test_an_empty_list_of_scopes_is_not_the_same_as_none(
     assert run(web).scopes_supported == scopes
 
 
+@pytest.mark.report("O17")
+def test_a_scope_that_the_authorization_server_does_not_have_is_left_out_and_said() -> None:
+    answers = {
+        RESOURCE_URL: resource_document(scopes_supported=["read", "admin"]),
+        ISSUER_URL: issuer_document(scopes_supported=["read", "openid"]),
+    }
+    web = web_of(answers)
+    assert run(web).scopes_supported == ("read",)
+    said = f'Not asked for, as {ISSUER} does not list it: "admin".'
+    assert said in web.reports
+    for challenge, settings in (
+        (Challenge(scope="admin"), None),
+        (None, SignInSettings(scope="admin")),
+    ):
+        web = web_of(answers)
+        run(web, challenge=challenge, settings=settings)
+        assert said not in web.reports, "nobody asks for what the metadata says"
+
+
 # Where resource metadata is looked for -------------------------------------------------------
 
 

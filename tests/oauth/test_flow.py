@@ -675,6 +675,34 @@ def test_denied_sign_in_keeps_the_client() -> None:
     assert world.stored.access_token is None
 
 
+@pytest.mark.report("O17")
+@pytest.mark.parametrize(
+    ("challenge", "settings"),
+    [
+        (CHALLENGE._replace(scope="read admin"), SignInSettings()),
+        (CHALLENGE, SignInSettings(scope="read admin")),
+    ],
+)
+def test_scopes_that_somebody_wanted_are_named_where_they_are_refused(
+    challenge: Challenge, settings: SignInSettings
+) -> None:
+    asked = "read admin" + ("" if settings.scope else " offline_access")
+    said = f'Asked for was "{asked}"; that server does not list "admin".'
+    world = World()
+    world.callback = {"error": "invalid_scope", "iss": ISSUER}
+    with pytest.raises(AuthorizationRefused) as caught:
+        world.sign_in(challenge, settings)
+    assert caught.value.sentence() == (
+        f"The authorization server refused the sign-in (invalid_scope). {said} Name the scopes it "
+        "knows with --scope."
+    )
+    world = World()
+    world.tokens = response(400, {"error": "invalid_scope"})
+    with pytest.raises(TokenError) as refused:
+        world.sign_in(challenge, settings)
+    assert refused.value.cause.endswith(f"(HTTP 400: invalid_scope). {said}")
+
+
 @pytest.mark.promise("A1")
 def test_code_from_the_wrong_server_is_not_sent_anywhere() -> None:
     for callback in ({"code": CODE}, {"code": CODE, "iss": "https://evil.example"}):
