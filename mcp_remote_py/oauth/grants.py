@@ -27,7 +27,7 @@ from authlib.oauth2.rfc7636 import (
 
 from mcp_remote_py.errors import LOGIN_COMMAND, McpRemoteError, SignInFailed
 from mcp_remote_py.oauth.dpop import thumbprint
-from mcp_remote_py.oauth.ownership import is_issuer, is_same_issuer, may_revoke, trust_option
+from mcp_remote_py.oauth.ownership import explain_iss, may_revoke
 from mcp_remote_py.oauth.scopes import OFFLINE_ACCESS
 from mcp_remote_py.oauth.steps import (
     Callback,
@@ -52,7 +52,6 @@ from mcp_remote_py.oauth.tokens import (
 from mcp_remote_py.randomness import RandomBytes
 from mcp_remote_py.redact import Secret, mask_url, remember, secrets_in_url
 from mcp_remote_py.settings.sign_in import SignInSettings
-from mcp_remote_py.url import InvalidUrl, parse_url
 
 Parameters = Mapping[str, Secret | str]
 """The parameters of a form."""
@@ -174,7 +173,7 @@ def check_callback(
             "runs it.",
         )
     if iss is not None and iss not in (issuer, *trusted_issuers):
-        raise _explain_iss(iss, issuer)
+        raise explain_iss(iss, issuer)
     if "error" in answer:
         raise _explain_error(answer["error"], answer.get("error_description", ""))
     code = answer.get("code")
@@ -183,38 +182,6 @@ def check_callback(
             "The browser came back without a code.", hint=f"Try again: {LOGIN_COMMAND}."
         )
     return Secret(code)
-
-
-def _explain_iss(iss: str, issuer: str) -> SignInFailed:
-    """The error for the name of another issuer; it is shown where it is that one's own, misspelled.
-
-    It is refused all the same. The slash that `is_same_issuer` forgives is that of two documents,
-    which lie at one place; here nothing but these letters says who has answered (RFC 9207 §2.4).
-    """
-    difference = _find_difference(iss, issuer)
-    if not difference or not is_issuer(iss):
-        return SignInFailed(
-            f"The answer of the sign-in comes from another server than {shorten_without(issuer)} "
-            "(iss does not match).",
-            hint="If you know that both are the same, name the other with --trusted-issuer.",
-        )
-    return SignInFailed(
-        f"The answer of the sign-in comes from {shorten_without(iss)}, and the metadata are of "
-        f"{shorten_without(issuer)} (iss does not match): they differ {difference}.",
-        hint=f"If both are the same server, add {trust_option(iss)} to the options, and tell "
-        "whoever runs it.",
-    )
-
-
-def _find_difference(iss: str, issuer: str) -> str:
-    """How two names of one place differ, in words; "" for names of two."""
-    if is_same_issuer(iss, issuer):
-        return "by a slash at the end"
-    try:
-        is_one_place = parse_url(iss) == parse_url(issuer)
-    except InvalidUrl:
-        return ""
-    return "in how the host is written" if is_one_place else ""
 
 
 def _explain_error(error: str, description: str) -> SignInFailed:
