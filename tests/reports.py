@@ -11,6 +11,7 @@ REPORTS = {
     "O5": "A guessed address that fails fails alone; what is named has time, and a second chance.",
     "O11": "What a sign-in does not need is checked when it is used.",
     "O12": "Metadata is looked for wherever servers put it, and believed for its issuer alone.",
+    "O13": "Endpoints that a person knows are enough for a sign-in, without any metadata.",
     "O14": "The way to the metadata is followed under any scheme, and without one.",
     "O15": "Who was only guessed is not blamed: the server wants a credential, and a header gives it.",
     "O16": "A misspelled issuer is refused, with what differs and the option that takes it.",

@@ -90,11 +90,23 @@ def _take_as_given(
 ) -> Conversation[Discovered]:
     """The person knows the token endpoint: nothing is asked, and it stands for its issuer.
 
+    Where they know the authorization endpoint, too, the issuer is one they have named, if any, and
+    no `resource` is sent but theirs, as to every server that does not publish one.
+
     But a JWT that is made for the server names the issuer (RFC 7523bis, SEP-990): then it is looked
     for, and taken from metadata that publish this very endpoint. An issuer the person named stands
     before either. Nothing that belongs to them goes anywhere else than to the endpoint.
     """
     endpoint, named = settings.token_endpoint, named_by(settings)
+    if settings.authorization_endpoint:
+        given = ServerMetadata(
+            issuer=named.issuers[0] if named.issuers else endpoint,
+            authorization_endpoint=settings.authorization_endpoint,
+            token_endpoint=endpoint,
+        )
+        yield Report("The endpoints that you named are used; no metadata are asked for.")
+        resource = settings.resource or ""
+        return Discovered(resource if settings.send_resource else "", None, given)
     issuer = named.issuers[0] if named.of_client else endpoint
     given = ServerMetadata(issuer=issuer, authorization_endpoint="", token_endpoint=endpoint)
     if settings.unattended is not None and settings.unattended.names_issuer:

@@ -109,7 +109,7 @@ def finish(
         code = check_callback(
             callback,
             pending.state,
-            credential.issuer,
+            _name_issuer(credential),
             pending.iss_parameter_supported,
             settings.trusted_issuers,
         )
@@ -124,6 +124,16 @@ def finish(
     except TokenError as error:
         raise _name_scopes(error, credential.scope, pending.scopes_supported) from None
     return (yield from conclude(credential, settings))
+
+
+def _name_issuer(credential: Credential) -> str | None:
+    """What an `iss` is compared with; None where the person named endpoints, and no issuer.
+
+    Nobody else can have led there: the address of the page and the one that gets the code are both
+    from the person.
+    """
+    is_named = credential.issuer != credential.token_endpoint or credential.published_by
+    return credential.issuer if is_named else None
 
 
 def abandon(pending: PendingAuthorization) -> Conversation[None]:

@@ -655,6 +655,26 @@ def test_a_token_endpoint_that_is_given_stands_for_a_name() -> None:
     assert found.server.revocation_endpoint == ""
 
 
+@pytest.mark.report("O13")
+def test_endpoints_that_the_person_knows_are_enough() -> None:
+    page = f"{ISSUER}/own/page?tenant=a%20b"
+    settings = SignInSettings(
+        authorization_endpoint=page,
+        token_endpoint=f"{ISSUER}/own/token",
+        static_client=Secret('{"client_id": "mine"}'),
+    )
+    web = Web()
+    assert run(web, settings=settings) == Discovered(
+        "", None, ServerMetadata(f"{ISSUER}/own/token", page, f"{ISSUER}/own/token")
+    )
+    assert web.asked == []
+    assert run(web, settings=settings.replace(resource="api://mine")).resource == "api://mine"
+    trusting = settings.replace(trusted_issuers=(OTHER, ISSUER))
+    assert run(web, settings=trusting).server.issuer == OTHER
+    bound = trusting.replace(static_client=bound_to(ISSUER).static_client)
+    assert run(web, settings=bound).server.issuer == ISSUER
+
+
 @pytest.mark.report("S1")
 def test_every_option_that_is_named_is_one_word_for_a_shell() -> None:
     issuer = "https://auth.example/{a,b}/~[x]"

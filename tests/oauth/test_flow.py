@@ -675,6 +675,52 @@ def test_denied_sign_in_keeps_the_client() -> None:
     assert world.stored.access_token is None
 
 
+KNOWN = SignInSettings(
+    static_client=Secret('{"client_id": "by-hand", "client_secret": "canary-flow-secret"}'),
+    authorization_endpoint=f"{ISSUER}/authorize",
+    token_endpoint=f"{ISSUER}/token",
+)
+
+
+@pytest.mark.report("O13", "S1")
+@pytest.mark.parametrize("iss", [None, ISSUER, "https://whoever.example"])
+def test_sign_in_at_endpoints_that_the_person_knows(iss: str | None) -> None:
+    world = World()
+    world.publishes = False
+    world.callback = {"code": CODE} if iss is None else {"code": CODE, "iss": iss}
+    credential = world.sign_in(settings=KNOWN)
+    assert credential.access_token == Secret("canary-flow-access")
+    assert world.asked["code_challenge_method"] == "S256"
+    assert "resource" not in world.asked
+    (redeemed,) = world.token_requests
+    verifier = hashlib.sha256(redeemed["code_verifier"].encode()).digest()
+    assert base64.urlsafe_b64encode(verifier).rstrip(b"=").decode() == world.asked["code_challenge"]
+    fetched = [step.request.url for step in world.steps if isinstance(step, Fetch)]
+    assert fetched == [f"{ISSUER}/token"], "the secret went there, and nothing anywhere else"
+
+
+@pytest.mark.report("O13")
+@pytest.mark.parametrize(
+    "named",
+    [
+        KNOWN.replace(trusted_issuers=(ISSUER,)),
+        KNOWN.replace(
+            static_client=Secret(json.dumps({"client_id": "by-hand", "issuer": ISSUER})),
+        ),
+    ],
+)
+def test_issuer_that_the_person_named_is_compared_at_known_endpoints(
+    named: SignInSettings,
+) -> None:
+    world = World()
+    assert world.sign_in(settings=named).issuer == ISSUER
+    world = World()
+    world.callback = {"code": CODE, "iss": "https://whoever.example"}
+    with pytest.raises(SignInFailed, match="iss does not match"):
+        world.sign_in(settings=named)
+    assert world.token_requests == [], "the code of another is not sent"
+
+
 @pytest.mark.report("O17")
 @pytest.mark.parametrize(
     ("challenge", "settings"),
