@@ -88,7 +88,13 @@ _NEEDS = (
     ("--idp-id-token", "--idp-token-endpoint"),
 )
 """An option, and the one without which it has no effect; `--client-credentials` stands for any
-of `_GRANTS`, and beside `--token-endpoint` for a page as well."""
+of `_GRANTS`."""
+
+_ELSE = {
+    ("--token-endpoint", "--client-credentials"): _PAGE,
+    (_PAGE, "--static-oauth-client-info"): "--client-metadata-url",
+}
+"""By such a pair, the option that does as well."""
 
 
 def _choose_grant(given: Given) -> str | None:
@@ -111,7 +117,8 @@ def _choose_grant(given: Given) -> str | None:
         raise UsageError(f"Both {_PAGE} and --device-code are given.", hint="Leave out one.")
     for option, other in _NEEDS:
         is_there = other in there or (other == "--client-credentials" and grant is not None)
-        is_there = is_there or (option == "--token-endpoint" and _PAGE in there)
+        if (option, other) in _ELSE:
+            is_there = is_there or given.has(_ELSE[option, other])
         if option in there and not is_there:
             raise UsageError(f"{option} is given without {other}.", hint=f"Add {other}.")
     return grant

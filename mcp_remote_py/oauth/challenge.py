@@ -98,7 +98,7 @@ def _end(pattern: re.Pattern[str], value: str, position: int) -> int:
 
 
 def _judge(parameters: dict[str, str]) -> Challenge:
-    metadata = parameters.get("resource_metadata", "")
+    metadata = parameters.get("resource_metadata", "").strip("'<>")  # quotes, though not a header's
     return Challenge(
         metadata if _URL.fullmatch(metadata) else "",
         one_line(parameters.get("scope", "")) or None,

@@ -103,6 +103,7 @@ def _take_as_given(
             issuer=named.issuers[0] if named.issuers else endpoint,
             authorization_endpoint=settings.authorization_endpoint,
             token_endpoint=endpoint,
+            client_id_metadata_document_supported=settings.client_metadata_url is not None,
         )
         yield Report("The endpoints that you named are used; no metadata are asked for.")
         resource = settings.resource or ""

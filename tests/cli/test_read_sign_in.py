@@ -111,6 +111,8 @@ def test_a_page_that_is_known() -> None:
     assert settings.token_endpoint == IDP
     assert settings.unattended is None
     assert settings.profile == "", "a person's session is the same"
+    document = ("--client-metadata-url", "https://me.example/client.json")
+    assert sign_in_of(*PAGE, "--token-endpoint", IDP, *document).sign_in.static_client is None
 
 
 MISTAKES = [

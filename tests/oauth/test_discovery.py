@@ -669,6 +669,9 @@ def test_endpoints_that_the_person_knows_are_enough() -> None:
     )
     assert web.asked == []
     assert run(web, settings=settings.replace(resource="api://mine")).resource == "api://mine"
+    assert not run(web, settings=settings).server.client_id_metadata_document_supported
+    by_document = settings.replace(client_metadata_url="https://me.example/client.json")
+    assert run(web, settings=by_document).server.client_id_metadata_document_supported
     trusting = settings.replace(trusted_issuers=(OTHER, ISSUER))
     assert run(web, settings=trusting).server.issuer == OTHER
     bound = trusting.replace(static_client=bound_to(ISSUER).static_client)
