@@ -19,7 +19,8 @@ from mcp_remote_py.cli.program import COMMANDS, PROXY
 from mcp_remote_py.credentials import files
 from mcp_remote_py.eras import era_detection
 from mcp_remote_py.net import http1
-from mcp_remote_py.oauth import budget
+from mcp_remote_py.oauth import budget, document_search
+from mcp_remote_py.oauth.discovery import MAX_AUTHORIZATION_SERVERS
 from mcp_remote_py.oauth.policy import (
     POLICY_RULES,
     TRANSITIONS,
@@ -176,7 +177,7 @@ def render_numbers() -> str:
         ("Tabs in all", f"{budget.MAX_TABS} within {say(budget.DAY)}"),
         (
             "After a sign-in that failed before any tab",
-            f"{say(budget.ATTEMPT_COOL_DOWN)}, or what the server asked for (`Retry-After`), up to "
+            f"{_steps(budget.ATTEMPTS)}; or what the server asked for (`Retry-After`), up to "
             f"{say(budget.DAY)}",
         ),
         ("Requests for a registration in one sign-in", f"{MAX_REGISTRATIONS}, each another one"),
@@ -313,6 +314,11 @@ def render_limits() -> str:
         ("Field of an event that is not its data", _size(sse.MAX_FIELD_BYTES)),
         ("Requests of a server that are open", f"{bounds.MAX_SERVER_REQUESTS:,}"),
         ("Metadata, or an answer with tokens", _size(MAX_BODY_BYTES)),
+        (
+            "Documents that are asked for to find out who signs people in",
+            f"{document_search.MAX_DOCUMENTS}, {document_search.MAX_SILENCE:g} s in vain, "
+            f"{MAX_AUTHORIZATION_SERVERS} authorization servers",
+        ),
         ("What is looked at of a page that refuses", _size(EVIDENCE_BYTES)),
         ("Cookies", f"{cookies.MAX_COOKIES}, together {_size(cookies.MAX_LINE_BYTES)}"),
         ("Visitors of a sign-in's listener at once", str(listener.connections)),

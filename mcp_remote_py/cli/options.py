@@ -436,11 +436,20 @@ ALL_OPTIONS = (
     Option(
         "--token-endpoint",
         "URL",
-        "Token endpoint for a sign-in without a person, instead of discovering one; nothing is sent"
-        " to any other.",
+        "Token endpoint for a sign-in without a person, or beside --authorization-endpoint, instead"
+        " of discovering one; nothing is sent to any other.",
         SIGN_IN,
         _SERVER,
         read=lambda text, at: sign_in_words().parse_token_url(text, at.option),
+    ),
+    Option(
+        "--authorization-endpoint",
+        "URL",
+        "Page where a person signs in, for a server that does not publish any metadata; with"
+        " --token-endpoint and a client that is registered already.",
+        SIGN_IN,
+        _SERVER,
+        read=lambda text, at: sign_in_words().parse_authorization_url(text, at.option),
     ),
     Option(
         "--allow-private-network",

@@ -51,6 +51,7 @@ def read_sign_in(given: Given) -> SignInSettings:
         device_code=given.has("--device-code"),
         unattended=unattended,
         token_endpoint=given.get("--token-endpoint", ""),
+        authorization_endpoint=given.get("--authorization-endpoint", ""),
         token_store=given.get("--token-store", _DEFAULTS.token_store),
         login_options=describe_login(given),
     )
@@ -67,14 +68,19 @@ def _read_port(given: Given) -> int | None:
 _GRANTS = ("--client-credentials", "--jwt-bearer", "--idp-token-endpoint")
 """Options that choose a sign-in without a person."""
 
-_ATTENDED = ("--device-code", "--paste")
+_PAGE = "--authorization-endpoint"
+"""The option for a person whose browser signs in."""
+
+_ATTENDED = ("--device-code", "--paste", _PAGE)
 
 _NEEDS = (
     ("--private-key", "--client-credentials"),
+    (_PAGE, "--token-endpoint"),
     ("--token-endpoint", "--client-credentials"),
     ("--private-key", "--static-oauth-client-info"),
     ("--signing-alg", "--private-key"),
     ("--client-credentials", "--static-oauth-client-info"),
+    (_PAGE, "--static-oauth-client-info"),
     ("--idp-token-endpoint", "--static-oauth-client-info"),
     ("--idp-token-endpoint", "--idp-client-id"),
     ("--idp-token-endpoint", "--idp-id-token"),
@@ -83,6 +89,12 @@ _NEEDS = (
 )
 """An option, and the one without which it has no effect; `--client-credentials` stands for any
 of `_GRANTS`."""
+
+_ELSE = {
+    ("--token-endpoint", "--client-credentials"): _PAGE,
+    (_PAGE, "--static-oauth-client-info"): "--client-metadata-url",
+}
+"""By such a pair, the option that does as well."""
 
 
 def _choose_grant(given: Given) -> str | None:
@@ -101,8 +113,12 @@ def _choose_grant(given: Given) -> str | None:
         for option in there:
             if option in of_others:
                 raise UsageError(f"Both {grant} and {option} are given.", hint="Leave out one.")
+    if _PAGE in there and "--device-code" in there:
+        raise UsageError(f"Both {_PAGE} and --device-code are given.", hint="Leave out one.")
     for option, other in _NEEDS:
         is_there = other in there or (other == "--client-credentials" and grant is not None)
+        if (option, other) in _ELSE:
+            is_there = is_there or given.has(_ELSE[option, other])
         if option in there and not is_there:
             raise UsageError(f"{option} is given without {other}.", hint=f"Add {other}.")
     return grant

@@ -203,6 +203,7 @@ class _PendingRecord(msgspec.Struct, omit_defaults=True):
     expires_at: float
     iss_parameter_supported: bool = False
     client_is_cached: bool = False
+    scopes_supported: tuple[str, ...] | None = None
     begun_at: float | None = None
 
 

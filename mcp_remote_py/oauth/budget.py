@@ -29,8 +29,9 @@ MAX_QUICK_TABS = 2
 """Tabs within the first cool-down that did lead to an accepted token: a browser that is signed in
 consents without the person, so even success could go round in circles (L1)."""
 
-ATTEMPT_COOL_DOWN = 60.0
-"""Seconds after a sign-in that failed before any tab: looking for one costs the server, too."""
+ATTEMPTS = Steps(first=5.0, factor=2.0, longest=60.0)
+"""Waits after sign-ins that failed before any tab: nobody was asked, and a server that starts is
+there soon; but looking for one costs it, too."""
 
 RENEWAL_SPACING = 30.0
 """Seconds between two renewals because of a refusal: 456 token requests a second were seen (L1)."""
@@ -68,6 +69,8 @@ class SignInBudget(msgspec.Struct, frozen=True, omit_defaults=True):
     """No sign-in starts by itself before this time."""
     attempted_at: float = 0.0
     """When the one that failed last did so."""
+    failed_attempts: int = 0
+    """Sign-ins in a row that failed, since a tab was opened or a token accepted."""
     renewed_at: float = 0.0
     unfinished_renewals: int = 0
     """Renewals in a row whose end is not known: their processes were killed."""
@@ -129,6 +132,7 @@ def note_tab(budget: SignInBudget, now: float) -> SignInBudget:
         budget,
         tabs=(*(*before, now)[-MAX_TABS:], *later[-MAX_TABS:]),
         vain_tabs=budget.vain_tabs + 1 if before or later else 1,
+        failed_attempts=0,
     )
 
 
@@ -147,8 +151,11 @@ def note_failed_attempt(
     budget: SignInBudget, now: float, retry_after: float | None = None
 ) -> SignInBudget:
     """A sign-in has failed; `retry_after` is what a server asked for, in seconds."""
-    wait = max(ATTEMPT_COOL_DOWN, min(retry_after or 0.0, DAY))
-    return msgspec.structs.replace(budget, attempt_after=now + wait, attempted_at=now)
+    failures = budget.failed_attempts + 1
+    wait = max(ATTEMPTS.bound(failures), min(retry_after or 0.0, DAY))
+    return msgspec.structs.replace(
+        budget, attempt_after=now + wait, attempted_at=now, failed_attempts=failures
+    )
 
 
 def note_renewal(budget: SignInBudget, now: float) -> SignInBudget:
@@ -208,6 +215,7 @@ def note_accepted(budget: SignInBudget, obtained_at: float) -> SignInBudget:
         accepted=(*others, obtained_at)[-MAX_ACCEPTED:],
         vain_tabs=min(budget.vain_tabs, later),
         attempt_after=budget.attempt_after if failed_later else 0.0,
+        failed_attempts=budget.failed_attempts if failed_later else 0,
     )
     if budget.renewed_at > obtained_at:
         return budget

@@ -46,16 +46,19 @@ class Challenge(NamedTuple):
 def parse_challenge(value: str) -> Challenge:
     """The Bearer or DPoP challenge of a `WWW-Authenticate` value; header lines joined by `, `.
 
-    Of several the one that leads to metadata, else Bearer, else the first.
+    Of several the one that leads to metadata, else Bearer, else the first. `resource_metadata`
+    counts under any scheme, and without one (RFC 9728 §5.1): it leads to metadata where no Bearer
+    or DPoP challenge does, and what stands beside it counts where there is no such challenge.
     """
-    found = [
-        (scheme, parameters, _judge(parameters))
-        for scheme, parameters in _split_challenges(value)
-        if scheme in ("bearer", "dpop")
+    every = [
+        (scheme, parameters, _judge(parameters)) for scheme, parameters in _split_challenges(value)
     ]
+    found = [one for one in every if one[0] in ("bearer", "dpop")]
+    leading = next((judged for _, _, judged in every if judged.resource_metadata), Challenge())
     if not found:
-        return Challenge()
+        return leading
     best = max(found, key=lambda item: (item[2].resource_metadata != "", item[0] == "bearer"))[2]
+    best = best._replace(resource_metadata=best.resource_metadata or leading.resource_metadata)
     for scheme, parameters, judged in found:
         if scheme == "dpop":
             return best._replace(
@@ -95,7 +98,7 @@ def _end(pattern: re.Pattern[str], value: str, position: int) -> int:
 
 
 def _judge(parameters: dict[str, str]) -> Challenge:
-    metadata = parameters.get("resource_metadata", "")
+    metadata = parameters.get("resource_metadata", "").strip("'<>")  # quotes, though not a header's
     return Challenge(
         metadata if _URL.fullmatch(metadata) else "",
         one_line(parameters.get("scope", "")) or None,

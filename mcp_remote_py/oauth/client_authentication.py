@@ -17,8 +17,8 @@ from urllib.parse import quote as percent_encode
 from authlib.oauth2.auth import ClientAuth
 
 from mcp_remote_py.errors import SignInFailed
-from mcp_remote_py.oauth.discovery import ServerMetadata
 from mcp_remote_py.oauth.document import is_outage, post
+from mcp_remote_py.oauth.metadata import ServerMetadata
 from mcp_remote_py.oauth.steps import (
     Client,
     Conversation,

@@ -13,8 +13,8 @@ from urllib.parse import urlencode
 
 from mcp_remote_py.errors import LOGIN_COMMAND, Interrupted, NotSent, SignInFailed
 from mcp_remote_py.oauth.client_authentication import authenticate, post_form
-from mcp_remote_py.oauth.discovery import check_endpoint
 from mcp_remote_py.oauth.grants import add_tokens, explain_denial
+from mcp_remote_py.oauth.metadata import check_endpoint
 from mcp_remote_py.oauth.registration import DEVICE_CODE_GRANT
 from mcp_remote_py.oauth.steps import (
     Client,

@@ -31,13 +31,15 @@ _LEADS_ON = (307, 308)
 client may ask by GET, and such an endpoint has nothing to say to that."""
 
 
-def fetch(request: HttpRequest, *, follow_redirects: bool = True) -> Conversation[HttpResponse]:
-    """The answer to `request`.
+def fetch(
+    request: HttpRequest, *, follow_redirects: bool = True, patience: float | None = None
+) -> Conversation[HttpResponse]:
+    """The answer to `request`; `patience` as in `Fetch`.
 
     Raises:
         NotSent, Interrupted: no answer came.
     """
-    return (yield from ask(Fetch(request, follow_redirects)))
+    return (yield from ask(Fetch(request, follow_redirects, patience)))
 
 
 def post(request: HttpRequest) -> Conversation[HttpResponse]:

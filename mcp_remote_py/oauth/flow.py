@@ -17,7 +17,7 @@ from mcp_remote_py.errors import McpRemoteError, SignInFailed, shorten
 from mcp_remote_py.oauth.challenge import Challenge
 from mcp_remote_py.oauth.claims import read_claims
 from mcp_remote_py.oauth.device import ask_by_code
-from mcp_remote_py.oauth.discovery import Discovered, ServerMetadata, discover
+from mcp_remote_py.oauth.discovery import Discovered, discover
 from mcp_remote_py.oauth.dpop import choose_algorithm, make_key
 from mcp_remote_py.oauth.grants import (
     AuthorizationRefused,
@@ -28,9 +28,10 @@ from mcp_remote_py.oauth.grants import (
     make_random_text,
     refresh,
 )
+from mcp_remote_py.oauth.metadata import ServerMetadata
 from mcp_remote_py.oauth.ownership import check_still, is_registered_with, named_by
 from mcp_remote_py.oauth.registration import choose_redirect_uri, obtain_client, preflight
-from mcp_remote_py.oauth.scopes import choose_scope
+from mcp_remote_py.oauth.scopes import choose_scope, describe_request
 from mcp_remote_py.oauth.steps import (
     BindListener,
     Callback,
@@ -46,7 +47,7 @@ from mcp_remote_py.oauth.steps import (
     Save,
     ask,
 )
-from mcp_remote_py.oauth.tokens import GrantRefused
+from mcp_remote_py.oauth.tokens import GrantRefused, TokenError
 from mcp_remote_py.randomness import RandomBytes
 from mcp_remote_py.redact import Secret, remember
 from mcp_remote_py.settings.sign_in import SignInSettings
@@ -90,6 +91,7 @@ def prepare(
         now() + settings.timeout,
         server.iss_parameter_supported,
         cached,
+        server.scopes_supported,
     )
 
 
@@ -107,7 +109,7 @@ def finish(
         code = check_callback(
             callback,
             pending.state,
-            credential.issuer,
+            _name_issuer(credential),
             pending.iss_parameter_supported,
             settings.trusted_issuers,
         )
@@ -118,8 +120,20 @@ def finish(
     except (AuthorizationRefused, GrantRefused) as error:
         if _is_dead(credential.client, error):
             yield from _forget_client(credential.client)
-        raise
+        raise _name_scopes(error, credential.scope, pending.scopes_supported) from None
+    except TokenError as error:
+        raise _name_scopes(error, credential.scope, pending.scopes_supported) from None
     return (yield from conclude(credential, settings))
+
+
+def _name_issuer(credential: Credential) -> str | None:
+    """What an `iss` is compared with; None where the person named endpoints, and no issuer.
+
+    Nobody else can have led there: the address of the page and the one that gets the code are both
+    from the person.
+    """
+    is_named = credential.issuer != credential.token_endpoint or credential.published_by
+    return credential.issuer if is_named else None
 
 
 def abandon(pending: PendingAuthorization) -> Conversation[None]:
@@ -153,6 +167,9 @@ def sign_in_elsewhere(
         if _is_dead(client.credential.client, error):
             yield from _forget_client(client.credential.client)
         raise
+    except TokenError as error:
+        scope, server = client.credential.scope, client.server
+        raise _name_scopes(error, scope, server.scopes_supported) from None
 
 
 def sign_in_unattended(
@@ -182,7 +199,11 @@ def sign_in_unattended(
     )
     key = _make_key(challenge, discovered)
     credential = _describe(discovered, client, (), scope, key)
-    return (yield from _obtain_tokens(credential, settings, how, jwt, random_bytes, now()))
+    try:
+        return (yield from _obtain_tokens(credential, settings, how, jwt, random_bytes, now()))
+    except TokenError as error:
+        server = discovered.server
+        raise _name_scopes(error, credential.scope, server.scopes_supported) from None
 
 
 def _obtain_tokens(
@@ -313,6 +334,7 @@ def _find_known(stored: Credential | None, server: ServerMetadata) -> Credential
 
 def _check_device_endpoint(server: ServerMetadata, settings: SignInSettings) -> None:
     if settings.device_code and not server.device_authorization_endpoint:
+        server.check("device_authorization_endpoint")
         raise SignInFailed(
             f"{server.issuer} does not offer a sign-in by code (no device_authorization_endpoint).",
             hint="Leave out --device-code.",
@@ -386,6 +408,15 @@ def _tokens(credential: Credential) -> tuple[object, ...]:
 
 def _has_tokens(credential: Credential | None) -> bool:
     return credential is not None and _tokens(credential) != (None, None)
+
+
+def _name_scopes(
+    error: AuthorizationRefused | TokenError, scope: str, server_scopes: tuple[str, ...] | None
+) -> AuthorizationRefused | TokenError:
+    """The error, with the scopes that were asked for where it is about them."""
+    if error.error != "invalid_scope":
+        return error
+    return error.with_evidence(describe_request(scope, server_scopes))
 
 
 def _is_dead(client: Client, error: AuthorizationRefused | GrantRefused) -> bool:

@@ -28,7 +28,7 @@ from mcp_remote_py.oauth.client_authentication import (
 )
 from mcp_remote_py.oauth.document import describe_briefly
 from mcp_remote_py.oauth.dpop import thumbprint
-from mcp_remote_py.oauth.ownership import may_revoke
+from mcp_remote_py.oauth.ownership import explain_iss, may_revoke
 from mcp_remote_py.oauth.scopes import OFFLINE_ACCESS
 from mcp_remote_py.oauth.steps import (
     Callback,
@@ -125,15 +125,16 @@ def authorization_url(
 def check_callback(
     callback: Callback,
     state: Secret,
-    issuer: str,
+    issuer: str | None,
     iss_required: bool,
     trusted_issuers: Iterable[str] = (),
 ) -> Secret:
     """The code in the response to our authorization request, once that is surely the one.
 
     First `state`, then `iss` by simple string comparison (RFC 9207 §2.4, MCP 2026-07-28: compared
-    wherever it is present, demanded where the metadata promise it). Until both fit, nothing of the
-    response is believed or shown: not even an error.
+    wherever it is present, demanded where the metadata promise it); `issuer` is None where there is
+    nothing to compare it with. Until both fit, nothing of the response is believed or shown: not
+    even an error.
 
     Raises:
         SignInDenied: the person said no.
@@ -150,19 +151,8 @@ def check_callback(
             hint=f"Close old sign-in tabs and try again: {LOGIN_COMMAND}.",
         )
     iss = answer.get("iss")
-    if iss is None and iss_required:
-        raise SignInFailed(
-            f"The answer of the sign-in does not say that it comes from {shorten_without(issuer)} "
-            "(iss is missing), though that server promises to say so.",
-            hint="Someone may have tampered with it; if not, that server has a fault: tell whoever "
-            "runs it.",
-        )
-    if iss is not None and iss not in (issuer, *trusted_issuers):
-        raise SignInFailed(
-            f"The answer of the sign-in comes from another server than {shorten_without(issuer)} "
-            "(iss does not match).",
-            hint="If you know that both are the same, name the other with --trusted-issuer.",
-        )
+    if issuer is not None:
+        _check_iss(iss, issuer, iss_required, trusted_issuers)
     if "error" in answer:
         raise _explain_error(answer["error"], answer.get("error_description", ""))
     code = answer.get("code")
@@ -171,6 +161,20 @@ def check_callback(
             "The browser came back without a code.", hint=f"Try again: {LOGIN_COMMAND}."
         )
     return Secret(code)
+
+
+def _check_iss(
+    iss: str | None, issuer: str, iss_required: bool, trusted_issuers: Iterable[str]
+) -> None:
+    if iss is None and iss_required:
+        raise SignInFailed(
+            f"The answer of the sign-in does not say that it comes from {shorten_without(issuer)} "
+            "(iss is missing), though that server promises to say so.",
+            hint="Someone may have tampered with it; if not, that server has a fault: tell whoever "
+            "runs it.",
+        )
+    if iss is not None and iss not in (issuer, *trusted_issuers):
+        raise explain_iss(iss, issuer)
 
 
 def _explain_error(error: str, description: str) -> SignInFailed:

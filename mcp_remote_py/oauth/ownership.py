@@ -20,7 +20,7 @@ from collections.abc import Iterable
 from enum import Enum
 from typing import NamedTuple
 
-from mcp_remote_py.errors import SignInFailed
+from mcp_remote_py.errors import SignInFailed, shorten
 from mcp_remote_py.oauth.claims import name_audience
 from mcp_remote_py.oauth.document import decode_document, quote
 from mcp_remote_py.oauth.steps import Credential
@@ -106,6 +106,38 @@ def is_same_issuer(one: str, other: str) -> bool:
     for what the server itself calls `https://example.com`.
     """
     return one.removesuffix("/") == other.removesuffix("/")
+
+
+def explain_iss(iss: str, issuer: str) -> SignInFailed:
+    """The error for the name of another issuer; it is shown where it is that one's own, misspelled.
+
+    It is refused all the same. The slash that `is_same_issuer` forgives is that of two documents,
+    which lie at one place; here nothing but these letters says who has answered (RFC 9207 §2.4).
+    """
+    difference = _find_difference(iss, issuer)
+    if not difference or not is_issuer(iss):
+        return SignInFailed(
+            f"The answer of the sign-in comes from another server than {shorten(issuer)} "
+            "(iss does not match).",
+            hint="If you know that both are the same, name the other with --trusted-issuer.",
+        )
+    return SignInFailed(
+        f"The answer of the sign-in comes from {shorten(iss)}, and the metadata are of "
+        f"{shorten(issuer)} (iss does not match): they differ {difference}.",
+        hint=f"If both are the same server, add {trust_option(iss)} to the options, and tell "
+        "whoever runs it.",
+    )
+
+
+def _find_difference(iss: str, issuer: str) -> str:
+    """How two names of one place differ, in words; "" for names of two."""
+    if is_same_issuer(iss, issuer):
+        return "by a slash at the end"
+    try:
+        is_one_place = parse_url(iss) == parse_url(issuer)
+    except InvalidUrl:
+        return ""
+    return "in how the host is written" if is_one_place else ""
 
 
 def named_by(settings: SignInSettings) -> Named:

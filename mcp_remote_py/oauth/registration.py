@@ -20,7 +20,6 @@ from mcp_remote_py.errors import (
     words_of,
 )
 from mcp_remote_py.oauth.client_authentication import METHODS, choose_method_of
-from mcp_remote_py.oauth.discovery import ServerMetadata
 from mcp_remote_py.oauth.document import (
     MOMENT,
     decode_document,
@@ -35,6 +34,7 @@ from mcp_remote_py.oauth.document import (
     quote,
     read_retry_after,
 )
+from mcp_remote_py.oauth.metadata import ServerMetadata
 from mcp_remote_py.oauth.registration_readings import (
     MAX_REGISTRATIONS,
     REGISTRATION_READINGS,
@@ -71,6 +71,13 @@ _BY_HAND = (
     f"Register a client there by hand and give it with {CLIENT_INFO_OPTION} "
     """'{"client_id": "..."}'."""
 )
+_REGISTRATION_ERRORS = frozenset(
+    {
+        *("invalid_redirect_uri", "invalid_client_metadata"),
+        *("invalid_software_statement", "unapproved_software_statement"),
+    }
+)
+"""RFC 7591 §3.2.2: only who registers clients says so."""
 _DEAD_CLIENT = re.compile(
     # \b also keeps invalid_client_metadata apart, which is not a verdict on the client.
     r"\b(?:invalid_client|unauthorized_client"
@@ -108,6 +115,7 @@ def obtain_client(
     if stored is not None and _is_usable(stored, redirect_uris, now):
         return stored
     if not server.registration_endpoint:
+        server.check("registration_endpoint")
         raise SignInFailed(
             f"The authorization server {server.issuer} does not let clients register themselves.",
             hint=f"{_BY_HAND} {_document_hint(server)}".rstrip(),
@@ -353,10 +361,10 @@ def _explain_refusal(
             hint="Try again later." if wait is None else hint_at_wait(wait, now),
             retry_after=wait,
         )
-    if server.is_default and status not in (400, 401, 403):
+    if server.is_default and status != 400 and error not in _REGISTRATION_ERRORS:
         return SignInFailed(
-            "The server wants a credential but does not offer a sign-in: it does not publish "
-            f"metadata, and clients cannot register ({evidence}).",
+            "The server wants a credential and does not name a sign-in: it does not publish "
+            f"metadata, and where one was guessed clients cannot register ({evidence}).",
             hint='If it wants a token, give it with --header "Authorization: Bearer ${TOKEN}".',
         )
     if status in (401, 403):

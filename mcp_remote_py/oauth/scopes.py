@@ -5,8 +5,13 @@ Pure. Must not know what was granted for them, nor by which grant.
 
 from __future__ import annotations
 
+from mcp_remote_py.errors import shorten
+
 OFFLINE_ACCESS = "offline_access"
 """The scope of OpenID Connect that asks for a refresh token."""
+
+_OF_IDENTITY = frozenset({"openid", "profile", "email", "address", "phone", OFFLINE_ACCESS})
+"""Those of OpenID Connect itself (Core §3.1.2.1, §5.4, §11)."""
 
 
 def choose_scope(
@@ -22,8 +27,9 @@ def choose_scope(
     because what the server publishes did not work, and error texts name it for that. Else the
     challenge's, which is authoritative for the operation, else the resource's `scopes_supported`
     (an empty list counts as missing), else none. We add none of our own (field note 8), and
-    the authorization server's list says what exists, not what is needed. To these, where it is in
-    that list, `offline_access` is added: without it some servers want a sign-in per hour (L18).
+    the authorization server's list says what exists, not what is needed (and what does not, see
+    `find_unknown`). To these, where it is in that list, `offline_access` is added: without it some
+    servers want a sign-in per hour (L18).
 
     `granted` is not empty for a step-up. Then the union with the challenge is asked for, even
     beyond `wanted`: the server said that the operation needs it, and what is granted already must
@@ -39,3 +45,36 @@ def choose_scope(
     if granted:
         scopes = [*granted.split(), *scopes, *challenged]
     return " ".join(dict.fromkeys(scopes)) or None
+
+
+def find_unknown(
+    resource_scopes: tuple[str, ...] | None, server_scopes: tuple[str, ...] | None
+) -> tuple[str, ...]:
+    """The scopes of a resource that the authorization server does not have, by what both publish.
+
+    A list that has none of them says nothing of them. And one that has only those of OpenID Connect
+    says nothing of others: Entra and Auth0 publish such lists, and know the scopes of their
+    customers' APIs all the same.
+    """
+    wanted, known = _split(resource_scopes), set(_split(server_scopes))
+    common = known.intersection(wanted)
+    is_about_all = not common <= _OF_IDENTITY
+    return tuple(
+        one
+        for one in dict.fromkeys(wanted)
+        if common and one not in known and (is_about_all or one in _OF_IDENTITY)
+    )
+
+
+def describe_request(scope: str, server_scopes: tuple[str, ...] | None) -> str:
+    """What was asked for, and what of it the authorization server does not list, as a sentence."""
+    if not scope:
+        return "No scope was asked for."
+    known = _split(server_scopes)
+    unlisted = " ".join(one for one in scope.split() if known and one not in known)
+    said = f'Asked for was "{shorten(scope)}"'
+    return f'{said}; that server does not list "{shorten(unlisted)}".' if unlisted else f"{said}."
+
+
+def _split(scopes: tuple[str, ...] | None) -> list[str]:
+    return " ".join(scopes or ()).split()

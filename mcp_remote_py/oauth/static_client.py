@@ -16,8 +16,8 @@ from mcp_remote_py.oauth.client_authentication import (
     choose_method_of,
     remember_authentication,
 )
-from mcp_remote_py.oauth.discovery import ServerMetadata
 from mcp_remote_py.oauth.document import decode_json_object
+from mcp_remote_py.oauth.metadata import ServerMetadata
 from mcp_remote_py.oauth.steps import Client
 from mcp_remote_py.redact import Secret
 from mcp_remote_py.settings.sign_in import SignInSettings

@@ -132,6 +132,8 @@ class PendingAuthorization(NamedTuple):
     """As the authorization server's metadata say (RFC 9207 §3)."""
     client_is_cached: bool = False
     """Whether the client was registered for an earlier sign-in, and may be forgotten by now."""
+    scopes_supported: tuple[str, ...] | None = None
+    """As the authorization server's metadata say."""
     begun_at: float | None = None
     """Where its tab opens by itself: it does once the budget counts one since that time. None for a
     person's own."""
@@ -192,6 +194,8 @@ class Fetch(Step[HttpResponse], frozen=True):
     request: HttpRequest
     follow_redirects: bool = True
     """False: a redirect within the origin is an answer too."""
+    patience: float | None = None
+    """Seconds for all of it, where the person does not say otherwise; None: what is usual."""
 
 
 class BindListener(Step[tuple[str, ...]], frozen=True):

@@ -61,7 +61,10 @@ class SignInSettings(Value, frozen=True):
     device_code: bool = False
     unattended: Unattended | None = None
     token_endpoint: str = ""
-    """Asked without any discovery, by an unattended sign-in; it may have what belongs to them."""
+    """Asked without any discovery, by an unattended sign-in or beside `authorization_endpoint`; it
+    may have what belongs to them."""
+    authorization_endpoint: str = ""
+    """Where the person signs in, without any discovery; never without `token_endpoint`."""
     token_store: str = "keyring"  # noqa: S105 - where they are kept
     """One of `TOKEN_STORES`."""
     login_options: str = ""

@@ -272,6 +272,16 @@ def parse_token_url(text: str, option: str) -> str:
     return str(parse_plain_url(text, option, "https://auth.example.com/token"))
 
 
+def parse_authorization_url(text: str, option: str) -> str:
+    """The address of an authorization endpoint, byte for byte: its query stays (RFC 6749 §3.1).
+
+    Raises:
+        UsageError: it is not an https URL, or http to this machine.
+    """
+    parse_plain_url(text, option, "https://auth.example.com/authorize")
+    return text
+
+
 def parse_client_metadata(text: str, environment: Mapping[str, str], read_file: ReadText) -> str:
     """The JSON text of members for the registration (RFC 7591 §2).
 

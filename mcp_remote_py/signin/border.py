@@ -184,7 +184,8 @@ async def find_peer(
 def origins_of(settings: SignInSettings) -> list[str]:
     """The origins of what the person named for a sign-in; what is not a URL names none."""
     named, unattended = named_by(settings), settings.unattended
-    urls = dict.fromkeys((*named.issuers, *settings.trusted_issuers, named.token_endpoint))
+    endpoints = (named.token_endpoint, settings.authorization_endpoint)
+    urls = dict.fromkeys((*named.issuers, *settings.trusted_issuers, *endpoints))
     if unattended is not None and isinstance(unattended.grant, IdentityProvider):
         urls[unattended.grant.token_endpoint] = None
     origins: list[str] = []

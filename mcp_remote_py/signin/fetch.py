@@ -122,6 +122,7 @@ class Fetcher:
         self._ipv4 = ipv4
         self._now = now
         self._random_bytes = random_bytes
+        self._timeouts = timeouts
         self._document_limits = timeouts.limit(fetch_timeout)
         self._deed_limits = timeouts.limit(post_timeout)
         self._clients: dict[_Way, httpx.AsyncClient] = {}
@@ -136,6 +137,8 @@ class Fetcher:
             SignInFailed: it leads where the MCP server must not lead us.
         """
         limits = self._document_limits if step.request.method == "GET" else self._deed_limits
+        if step.patience is not None:
+            limits = self._timeouts.limit(step.patience)
         try:
             async with asyncio.timeout(limits.whole):
                 if not step.follow_redirects:

@@ -101,7 +101,38 @@ def test_a_token_endpoint_that_is_known() -> None:
     assert sign_in_of(*options).sign_in.token_endpoint == IDP
 
 
+PAGE = ["--authorization-endpoint", "https://as.example.com/authorize?tenant=a%20b"]
+
+
+@pytest.mark.report("O13")
+def test_a_page_that_is_known() -> None:
+    settings = sign_in_of(*PAGE, "--token-endpoint", IDP, *INFO).sign_in
+    assert settings.authorization_endpoint == PAGE[1], "byte for byte"
+    assert settings.token_endpoint == IDP
+    assert settings.unattended is None
+    assert settings.profile == "", "a person's session is the same"
+    document = ("--client-metadata-url", "https://me.example/client.json")
+    assert sign_in_of(*PAGE, "--token-endpoint", IDP, *document).sign_in.static_client is None
+
+
 MISTAKES = [
+    (PAGE, "--authorization-endpoint is given without --token-endpoint. Add --token-endpoint."),
+    (
+        [*PAGE, "--token-endpoint", IDP],
+        "--authorization-endpoint is given without --static-oauth-client-info.",
+    ),
+    (
+        [*PAGE, "--token-endpoint", IDP, *INFO, "--client-credentials"],
+        "Both --client-credentials and --authorization-endpoint are given.",
+    ),
+    (
+        [*PAGE, "--token-endpoint", IDP, *INFO, "--device-code"],
+        "Both --authorization-endpoint and --device-code are given.",
+    ),
+    (
+        ["--authorization-endpoint", "http://as.example.com/a", "--token-endpoint", IDP, *INFO],
+        "--authorization-endpoint is plain http to another machine. Use https.",
+    ),
     (["--client-credentials"], "--client-credentials is given without --static-oauth-client-info."),
     (
         ["--idp-token-endpoint", IDP, *INFO],

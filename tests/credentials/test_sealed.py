@@ -39,6 +39,7 @@ PENDING = PendingAuthorization(
     FULL,
     "mcp.example",
     1_800_000_300.0,
+    scopes_supported=("read", "write"),
     begun_at=1_800_000_000.25,
 )
 

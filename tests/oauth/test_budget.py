@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mcp_remote_py.oauth.budget import (
-    ATTEMPT_COOL_DOWN,
+    ATTEMPTS,
     DAY,
     MAX_ACCEPTED,
     MAX_QUICK_TABS,
@@ -109,16 +109,29 @@ def test_clock_that_went_back_locks_nobody_out() -> None:
     assert wait_for_renewal(budget, NOW, refused=True) == 0
 
 
-def test_failure_without_a_tab_waits_a_little() -> None:
-    budget = note_failed_attempt(SignInBudget(), NOW)
-    assert wait(budget) == ATTEMPT_COOL_DOWN
+@pytest.mark.report("O5")
+def test_failures_without_a_tab_wait_for_seconds_and_then_longer() -> None:
+    budget, waits = SignInBudget(), list[float]()
+    for _ in range(6):
+        budget = note_failed_attempt(budget, NOW)
+        waits.append(wait(budget))
+    assert waits == [5, 10, 20, 40, 60, 60]
     assert wait(note_accepted(budget, NOW)) == 0
+    assert note_accepted(budget, NOW).failed_attempts == 0
+    assert note_accepted(budget, NOW - 1) == msgspec.structs.replace(budget, accepted=(NOW - 1,))
+    assert note_tab(budget, NOW).failed_attempts == 0
+
+
+def test_failure_that_an_earlier_version_wrote_down_is_over_with_a_token() -> None:
+    budget = SignInBudget(attempt_after=NOW + ATTEMPTS.longest)
+    assert wait(budget) == ATTEMPTS.longest
+    assert wait(note_accepted(budget, NOW + ATTEMPTS.longest)) == 0
 
 
 @pytest.mark.report("O27")
 def test_what_a_server_asks_to_wait_is_waited_for() -> None:
     assert wait(note_failed_attempt(SignInBudget(), NOW, 120.0)) == 120
-    assert wait(note_failed_attempt(SignInBudget(), NOW, 1.0)) == ATTEMPT_COOL_DOWN
+    assert wait(note_failed_attempt(SignInBudget(), NOW, 1.0)) == ATTEMPTS.bound(1)
     asked = note_failed_attempt(SignInBudget(), NOW, 1e9)
     assert wait(asked) == DAY
     assert wait(asked, NOW - 1) == 0, "of another clock"

@@ -54,6 +54,41 @@ def test_the_way_to_the_metadata_is_found_in_every_spelling(value: str) -> None:
     assert found[1:4] == Challenge()[1:4]
 
 
+@pytest.mark.report("O14")
+@pytest.mark.parametrize(
+    "value",
+    [
+        f'Other-Scheme resource_metadata="{URL}"',
+        f'OAuth realm="x", Resource_Metadata={URL}',
+        f'resource_metadata="{URL}"',
+        f'realm="x", resource_metadata="{URL}"',
+        f'Digest realm="d", nonce="n=,", resource_metadata="{URL}"',
+        f'Basic realm="b", MCP resource_metadata="{URL}"',
+        f'Negotiate, Other resource_metadata="{URL}", Basic realm="b"',
+        f'Bearer, Other resource_metadata="{URL}"',
+        f'Bearer: resource_metadata="{URL}"',
+        f"Bearer resource_metadata='{URL}'",
+        f"Bearer resource_metadata=<{URL}>, realm=x",
+        f'Other resource_metadata="{URL}", Bearer realm="x"',
+        f'Other resource_metadata="{URL}", DPoP algs="ES256"',
+        f'Other resource_metadata="javascript:alert(1)", Mcp resource_metadata="{URL}"',
+        f'Other resource_metadata="https://other.example/", Bearer resource_metadata="{URL}"',
+    ],
+)
+def test_the_way_to_the_metadata_is_found_under_every_scheme(value: str) -> None:
+    found = parse_challenge(value)
+    assert found.resource_metadata == URL
+    assert found[1:4] == Challenge()[1:4]
+
+
+@pytest.mark.report("O14")
+def test_what_stands_beside_the_way_counts_where_nothing_else_does() -> None:
+    value = f'OAuth resource_metadata="{URL}", scope="read", error="invalid_token"'
+    assert parse_challenge(value) == Challenge(URL, "read", "invalid_token")
+    assert parse_challenge(f'{value}, Bearer scope="write"') == Challenge(URL, "write")
+    assert parse_challenge('OAuth scope="read", error="invalid_token"') == Challenge()
+
+
 @pytest.mark.parametrize(
     "value",
     [
@@ -62,8 +97,6 @@ def test_the_way_to_the_metadata_is_found_in_every_spelling(value: str) -> None:
         "Bearer",
         "Bearer abc/def==",
         'Basic realm="x", scope="of-basic"',
-        f'resource_metadata="{URL}"',
-        f'Digest resource_metadata="{URL}"',
         '"Bearer", scope',
         'Bearer scope=""',
         'Bearer scope=" "',

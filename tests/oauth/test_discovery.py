@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import pytest
 
@@ -17,15 +17,17 @@ from mcp_remote_py.errors import (
     Unusable,
 )
 from mcp_remote_py.oauth.challenge import Challenge
-from mcp_remote_py.oauth.discovery import (
-    MAX_AUTHORIZATION_SERVERS,
-    MAX_METADATA_URL_LENGTH,
-    Discovered,
-    ServerMetadata,
-    check_endpoint,
-    discover,
+from mcp_remote_py.oauth.discovery import MAX_AUTHORIZATION_SERVERS, Discovered, discover
+from mcp_remote_py.oauth.document_search import (
+    MAX_DOCUMENTS,
+    MAX_SILENCE,
+    REPEAT_PAUSE,
+    Problem,
+    Telling,
+    most_telling,
 )
-from mcp_remote_py.oauth.steps import MAX_BODY_BYTES, HttpResponse
+from mcp_remote_py.oauth.metadata import MAX_METADATA_URL_LENGTH, ServerMetadata, check_endpoint
+from mcp_remote_py.oauth.steps import MAX_BODY_BYTES, HttpRequest, HttpResponse
 from mcp_remote_py.redact import Secret
 from mcp_remote_py.settings.sign_in import SignInSettings
 from mcp_remote_py.settings.unattended import ClientKey, Unattended, WorkloadJwt
@@ -177,6 +179,25 @@ def test_an_empty_list_of_scopes_is_not_the_same_as_none(
 ) -> None:
     web = web_of({RESOURCE_URL: resource_document(scopes_supported=value)})
     assert run(web).scopes_supported == scopes
+
+
+@pytest.mark.report("O17")
+def test_a_scope_that_the_authorization_server_does_not_have_is_left_out_and_said() -> None:
+    answers = {
+        RESOURCE_URL: resource_document(scopes_supported=["read", "admin"]),
+        ISSUER_URL: issuer_document(scopes_supported=["read", "openid"]),
+    }
+    web = web_of(answers)
+    assert run(web).scopes_supported == ("read",)
+    said = f'Not asked for, as {ISSUER} does not list it: "admin".'
+    assert said in web.reports
+    for challenge, settings in (
+        (Challenge(scope="admin"), None),
+        (None, SignInSettings(scope="admin")),
+    ):
+        web = web_of(answers)
+        run(web, challenge=challenge, settings=settings)
+        assert said not in web.reports, "nobody asks for what the metadata says"
 
 
 # Where resource metadata is looked for -------------------------------------------------------
@@ -335,24 +356,30 @@ def test_a_key_in_the_address_is_in_no_error() -> None:
 
 # Where an authorization server's metadata is looked for --------------------------------------
 
+TENANT = f"{ISSUER}/tenant1"
+OF_TENANT = [
+    f"{ISSUER_URL}/tenant1",
+    f"{OPENID_URL}/tenant1",
+    f"{TENANT}/.well-known/openid-configuration",
+    f"{TENANT}/.well-known/oauth-authorization-server",
+    ISSUER_URL,
+    OPENID_URL,
+]
+
 
 @pytest.mark.promise("A1")
+@pytest.mark.report("O12")
 @pytest.mark.parametrize(
     ("issuer", "asked"),
     [
         (ISSUER, [ISSUER_URL, OPENID_URL]),
         (f"{ISSUER}/", [ISSUER_URL, OPENID_URL]),
-        (
-            f"{ISSUER}/tenant1",
-            [
-                f"{ISSUER_URL}/tenant1",
-                f"{OPENID_URL}/tenant1",
-                f"{ISSUER}/tenant1/.well-known/openid-configuration",
-            ],
-        ),
+        *((f"{ISSUER}/tenant1", OF_TENANT[:count]) for count in range(3, 7)),
     ],
 )
-def test_three_spellings_in_the_order_of_the_specification(issuer: str, asked: list[str]) -> None:
+def test_three_spellings_in_the_order_of_the_specification_and_three_more(
+    issuer: str, asked: list[str]
+) -> None:
     resource = resource_document(authorization_servers=[issuer])
     web = Web({RESOURCE_URL: resource, asked[-1]: issuer_document(issuer)})
     assert run(web).server.issuer == issuer
@@ -372,6 +399,27 @@ def test_three_spellings_in_the_order_of_the_specification(issuer: str, asked: l
 def test_whatever_one_spelling_says_the_next_one_is_asked(answer: Answer) -> None:
     web = web_of({ISSUER_URL: answer, OPENID_URL: issuer_document()})
     assert run(web).server.issuer == ISSUER
+
+
+@pytest.mark.report("O12")
+@pytest.mark.parametrize("place", OF_TENANT)
+def test_whatever_lies_anywhere_must_name_the_issuer_that_was_asked_for(place: str) -> None:
+    resource = resource_document(authorization_servers=[TENANT])
+    for issuer in (ISSUER, f"{ISSUER}/tenant2", "https://evil.example/tenant1"):
+        error = fail(Web({RESOURCE_URL: resource, place: issuer_document(issuer)}))
+        assert f'"{TENANT}" names another issuer, "{issuer}" (from {place}).' in error.cause
+        trusting = SignInSettings(trusted_issuers=(issuer,))
+        web = Web({RESOURCE_URL: resource, place: issuer_document(issuer)})
+        assert run(web, settings=trusting).server.issuer == issuer
+
+
+@pytest.mark.report("O12", "O26")
+def test_a_document_of_the_host_does_not_hide_an_outage_of_its_tenant() -> None:
+    resource = resource_document(authorization_servers=[TENANT])
+    answers = {RESOURCE_URL: resource, OF_TENANT[0]: OUTAGE, ISSUER_URL: issuer_document()}
+    error = fail(Web(answers))
+    assert isinstance(error, SignInUnavailable)
+    assert OF_TENANT[0] in error.cause
 
 
 def test_an_authorization_server_without_metadata_is_named_with_the_evidence() -> None:
@@ -397,8 +445,9 @@ def test_of_several_authorization_servers_the_first_that_can_be_used_is_taken() 
     assert not any(url.startswith("javascript") for url in web.asked)
 
 
-def test_where_none_can_be_used_the_first_problem_is_told() -> None:
-    servers = ["http://plain.example", "https://gone.example"]
+@pytest.mark.report("O26")
+def test_where_none_can_be_used_the_most_telling_problem_is_told() -> None:
+    servers = ["https://gone.example", "http://plain.example", "https://gone.example/too"]
     web = web_of({RESOURCE_URL: resource_document(authorization_servers=servers)})
     assert fail(web).sentence() == (
         'The authorization server "http://plain.example" must not be used: plain http to another '
@@ -622,6 +671,29 @@ def test_a_token_endpoint_that_is_given_stands_for_a_name() -> None:
     assert found.server.revocation_endpoint == ""
 
 
+@pytest.mark.report("O13")
+def test_endpoints_that_the_person_knows_are_enough() -> None:
+    page = f"{ISSUER}/own/page?tenant=a%20b"
+    settings = SignInSettings(
+        authorization_endpoint=page,
+        token_endpoint=f"{ISSUER}/own/token",
+        static_client=Secret('{"client_id": "mine"}'),
+    )
+    web = Web()
+    assert run(web, settings=settings) == Discovered(
+        "", None, ServerMetadata(f"{ISSUER}/own/token", page, f"{ISSUER}/own/token")
+    )
+    assert web.asked == []
+    assert run(web, settings=settings.replace(resource="api://mine")).resource == "api://mine"
+    assert not run(web, settings=settings).server.client_id_metadata_document_supported
+    by_document = settings.replace(client_metadata_url="https://me.example/client.json")
+    assert run(web, settings=by_document).server.client_id_metadata_document_supported
+    trusting = settings.replace(trusted_issuers=(OTHER, ISSUER))
+    assert run(web, settings=trusting).server.issuer == OTHER
+    bound = trusting.replace(static_client=bound_to(ISSUER).static_client)
+    assert run(web, settings=bound).server.issuer == ISSUER
+
+
 @pytest.mark.report("S1")
 def test_every_option_that_is_named_is_one_word_for_a_shell() -> None:
     issuer = "https://auth.example/{a,b}/~[x]"
@@ -686,15 +758,49 @@ ENDPOINTS = [
 ]
 
 
+NEEDED, OTHERS = ENDPOINTS[:2], ENDPOINTS[2:]
+
+
 @pytest.mark.promise("S1")
 @pytest.mark.parametrize("url", UNSAFE)
-def test_an_unsafe_endpoint_is_refused(url: str) -> None:
-    for name in ENDPOINTS:
+def test_an_unsafe_endpoint_that_is_needed_is_refused(url: str) -> None:
+    for name in NEEDED:
         error = fail(web_of({ISSUER_URL: issuer_document(ISSUER, **{name: url})}))
         assert f"The {name} " in error.cause
         assert "must not be used" in error.cause
         assert "pass@" not in error.sentence()
         assert len(error.cause) < 600
+
+
+@pytest.mark.promise("S1")
+@pytest.mark.report("O11")
+@pytest.mark.parametrize("url", UNSAFE)
+def test_an_unsafe_endpoint_that_is_not_needed_is_left_out_and_said(url: str) -> None:
+    web = web_of({ISSUER_URL: issuer_document(ISSUER, **dict.fromkeys(OTHERS, url))})
+    server = run(web).server
+    assert server.endpoints[2:] == ("", "", "")
+    said = [line for line in web.reports if line.startswith("Left out of what is published: The ")]
+    assert len(said) == len(OTHERS)
+    assert all("must not be used" in line and "pass@" not in line for line in said)
+    for name in OTHERS:
+        with pytest.raises(SignInFailed, match=f"The {name} .* must not be used") as caught:
+            server.check(name)
+        assert caught.value.hint == "Tell whoever runs the authorization server."
+    server.check("scopes_supported")
+
+
+@pytest.mark.report("O11")
+def test_a_sign_in_by_a_code_does_not_need_the_page() -> None:
+    flawed = issuer_document(
+        authorization_endpoint="/authorize",
+        device_authorization_endpoint=f"{ISSUER}/device",
+        code_challenge_methods_supported=None,
+    )
+    found = run(web_of({ISSUER_URL: flawed}), settings=SignInSettings(device_code=True)).server
+    assert (found.authorization_endpoint, found.device_authorization_endpoint) == (
+        "",
+        f"{ISSUER}/device",
+    )
 
 
 @pytest.mark.promise("S1")
@@ -719,10 +825,13 @@ def test_a_checked_url_comes_back_parsed() -> None:
 
 
 @pytest.mark.parametrize("value", [7, ["https://auth.example/"], {"a": 1}, True])
-def test_an_endpoint_of_the_wrong_type_is_refused(value: object) -> None:
-    for name in ENDPOINTS:
+@pytest.mark.report("O11")
+def test_an_endpoint_of_the_wrong_type_is_refused_where_it_is_needed(value: object) -> None:
+    for name in NEEDED:
         error = fail(web_of({ISSUER_URL: issuer_document(ISSUER, **{name: value})}))
         assert f"The {name} in the metadata is not a text" in error.cause
+    odd = issuer_document(ISSUER, **dict.fromkeys(OTHERS, value))
+    assert run(web_of({ISSUER_URL: odd})).server.endpoints[2:] == ("", "", "")
 
 
 @pytest.mark.parametrize("value", [None, ""])
@@ -747,13 +856,49 @@ def test_a_server_without_the_code_grant_needs_neither_its_endpoint_nor_pkce() -
     )
 
 
-@pytest.mark.parametrize("value", [7, {"a": 1}, ["a", 7]])
+LISTS = {
+    "scopes_supported": "scopes_supported",
+    "grant_types_supported": "grant_types",
+    "token_endpoint_auth_methods_supported": "token_endpoint_auth_methods",
+    "dpop_signing_alg_values_supported": "dpop_algorithms",
+}
+
+
+@pytest.mark.report("O11")
 @pytest.mark.parametrize(
-    "name", ["scopes_supported", "grant_types_supported", "token_endpoint_auth_methods_supported"]
+    ("value", "read"), [(7, None), ({"a": 1}, None), ([[7]], None), (["a", 7], ("a",))]
 )
-def test_a_list_of_the_wrong_type_is_refused(name: str, value: object) -> None:
-    error = fail(web_of({ISSUER_URL: issuer_document(ISSUER, **{name: value})}))
-    assert f"The {name} in the metadata is not a list of texts" in error.cause
+def test_what_is_not_a_text_is_not_in_a_list(value: object, read: tuple[str, ...] | None) -> None:
+    members = {"code_challenge_methods_supported": ["S256", 7], **dict.fromkeys(LISTS, value)}
+    if read is not None:
+        members["grant_types_supported"] = None
+    web = web_of(
+        {
+            ISSUER_URL: issuer_document(ISSUER, **members),
+            RESOURCE_URL: resource_document(scopes_supported=value),
+        }
+    )
+    found = run(web)
+    assert found.scopes_supported == read
+    for member in set(LISTS.values()) - ({"grant_types"} if read else set()):
+        assert getattr(found.server, member) == read, member
+    said = "The scopes_supported in the metadata is not a list of texts."
+    assert f"Left out of what is published: {said}" in web.reports
+
+
+@pytest.mark.report("O11")
+@pytest.mark.parametrize("value", [7, {"S256": True}, [["S256"]]])
+def test_a_promise_of_pkce_that_cannot_be_read_is_none(value: object) -> None:
+    odd = issuer_document(code_challenge_methods_supported=value)
+    assert "does not list PKCE" in fail(web_of({ISSUER_URL: odd})).cause
+
+
+@pytest.mark.parametrize("value", [7, {}, [{}]])
+def test_a_list_of_authorization_servers_that_cannot_be_read_is_not_an_empty_one(
+    value: object,
+) -> None:
+    error = fail(Web({RESOURCE_URL: resource_document(authorization_servers=value)}))
+    assert "The authorization_servers in the metadata is not a list of texts" in error.cause
 
 
 def test_a_flag_is_only_true_where_it_says_true() -> None:
@@ -862,10 +1007,145 @@ def test_an_outage_of_the_authorization_server_is_told_as_such() -> None:
     assert isinstance(fail(web_of({ISSUER_URL: OUTAGE})), SignInUnavailable)
 
 
-def test_who_does_not_answer_once_is_not_asked_again() -> None:
-    web = Web(answer=lambda _: Interrupted("No answer in 5 seconds."))
+SILENT = Interrupted("No answer in 5 seconds.")
+
+
+@pytest.mark.report("O5")
+@pytest.mark.parametrize("answer", [SILENT, OUTAGE, Unusable("Too large.")])
+@pytest.mark.parametrize("place", [RESOURCE_URL, RESOURCE_ROOT])
+def test_a_guess_that_fails_fails_alone(place: str, answer: Answer) -> None:
+    web = Web({place: answer, ORIGIN_URL: issuer_document(ORIGIN)})
+    assert run(web).server.issuer == ORIGIN
+    times = 1 if isinstance(answer, Unusable) else 2
+    assert web.asked.count(place) == times, "once more at most"
+    assert web.waits == ([REPEAT_PAUSE] if answer is OUTAGE else [])
+    if times == 2:
+        assert any(line.startswith("Going on without that: ") for line in web.reports)
+
+
+def late(url: str, problem: Answer, then: HttpResponse) -> Callable[[HttpRequest], Answer]:
+    """A good resource, whose authorization server has nothing but a slow start."""
+    asked: list[str] = []
+
+    def answer(request: HttpRequest) -> Answer:
+        if request.url == url:
+            asked.append(url)
+            return problem if len(asked) == 1 else then
+        return resource_document() if request.url == RESOURCE_URL != url else NOT_FOUND
+
+    return answer
+
+
+@pytest.mark.report("O5")
+@pytest.mark.parametrize("problem", [SILENT, OUTAGE, page("Slow down", 429)])
+@pytest.mark.parametrize("place", [ISSUER_URL, OPENID_URL])
+def test_metadata_of_a_server_that_starts_is_asked_for_once_more(
+    place: str, problem: Answer
+) -> None:
+    web = Web(answer=late(place, problem, issuer_document()))
+    assert run(web).server.issuer == ISSUER
+    assert web.asked.count(place) == 2
+    assert web.waits == ([] if problem is SILENT else [REPEAT_PAUSE])
+
+
+@pytest.mark.report("O5")
+@pytest.mark.parametrize(("said", "waited"), [("1", 3), ("7", 7), ("3600", 10), ("soon", 3)])
+def test_an_outage_that_says_how_long_is_waited_for(said: str, waited: float) -> None:
+    outage = HttpResponse(503, {"retry-after": said}, b"")
+    web = Web(answer=late(ISSUER_URL, outage, issuer_document()))
+    run(web)
+    assert web.waits == [waited]
+
+
+@pytest.mark.report("O5")
+def test_what_is_named_has_more_time_than_what_is_guessed() -> None:
+    named = f"{ORIGIN}/metadata"
+    web = Web({named: NOT_FOUND, RESOURCE_URL: resource_document(), OPENID_URL: issuer_document()})
+    run(web, challenge=Challenge(named))
+    assert [(fetch.request.url, fetch.patience) for fetch in web.fetches] == [
+        (named, 15),
+        (RESOURCE_URL, 5),
+        (ISSUER_URL, 15),
+        (OPENID_URL, 5),
+    ]
+    web = Web(answer=late(OPENID_URL, SILENT, issuer_document()))
+    run(web)
+    assert [fetch.patience for fetch in web.fetches][-2:] == [5, 15]
+
+
+@pytest.mark.report("O5")
+def test_who_never_answers_is_not_waited_for_without_end() -> None:
+    servers = [f"https://a{number}.example/tenant" for number in range(10)]
+    resource = resource_document(authorization_servers=servers)
+    web = Web(answer=lambda request: resource if request.url == RESOURCE_URL else SILENT)
+    assert isinstance(fail(web), SignInUnavailable)
+    assert sum(fetch.patience or 0 for fetch in web.fetches) <= MAX_SILENCE + 15
+    web = Web(answer=lambda _: SILENT)
     fail(web)
-    assert web.asked == [RESOURCE_URL]
+    assert web.asked.count(RESOURCE_URL) == 2
+    assert len(web.asked) == 6, "nothing a third time, and a second time until it is silent again"
+    web = Web(answer=lambda _: NotSent("No such host."))
+    fail(web)
+    assert web.asked == [RESOURCE_URL, ORIGIN_URL], "nobody is there"
+
+
+@pytest.mark.report("O5")
+def test_requests_of_a_discovery_are_counted() -> None:
+    servers = [f"https://a{number}.example/tenant" for number in range(MAX_AUTHORIZATION_SERVERS)]
+    resource = resource_document(authorization_servers=servers)
+    web = Web(answer=lambda request: resource if request.url == RESOURCE_URL else OUTAGE)
+    fail(web)
+    assert len(web.asked) <= MAX_DOCUMENTS
+
+
+# Of several problems -------------------------------------------------------------------------
+
+
+@pytest.mark.report("O26")
+@pytest.mark.parametrize(
+    ("first", "second", "told"),
+    [
+        (NOT_FOUND, issuer_document("https://x.example"), "names another issuer"),
+        (OUTAGE, issuer_document("https://x.example"), "names another issuer"),
+        (SILENT, document({}), "does not name a valid issuer"),
+        (Unusable("Too large."), document({}), "does not name a valid issuer"),
+        (NOT_FOUND, Unusable("Too large."), "is not usable: Too large."),
+        (OUTAGE, Unusable("Too large."), "is not usable: Too large."),
+        (OUTAGE, NOT_FOUND, "failed for now (HTTP 502"),
+        (SILENT, NOT_FOUND, "failed for now (no answer"),
+        (NOT_FOUND, OUTAGE, "failed for now (HTTP 502"),
+        (NOT_FOUND, SILENT, "does not publish metadata (HTTP 404"),
+        (OUTAGE, SILENT, f"failed for now (HTTP 502 from {ISSUER_URL}"),
+    ],
+)
+def test_the_most_telling_problem_is_told(first: Answer, second: Answer, told: str) -> None:
+    error = fail(web_of({ISSUER_URL: first, OPENID_URL: second}))
+    assert told in error.cause
+
+
+@pytest.mark.report("O26")
+def test_a_document_that_is_there_tells_more_than_the_way_to_it() -> None:
+    """Also where it lies at the origin, and the resource metadata did not answer."""
+    wrong = issuer_document("https://x.example")
+    error = fail(Web({RESOURCE_URL: OUTAGE, ORIGIN_URL: wrong}))
+    assert f'names another issuer, "https://x.example" (from {ORIGIN_URL}).' in error.cause
+
+
+@pytest.mark.report("O26")
+def test_problems_are_ranked() -> None:
+    assert [rank.name for rank in sorted(Telling)] == [
+        "SILENT",
+        "ABSENT",
+        "FOREIGN",
+        "FAILING",
+        "NOT_OURS",
+        "CUT_OFF",
+        "UNFIT",
+        "WRONG",
+    ]
+    problems = [Problem(Telling(rank), SignInFailed(str(rank))) for rank in (1, 3, 3, 0)]
+    assert most_telling(problems) is problems[1], "the first of equals"
+    assert most_telling([]) is None
 
 
 def test_what_cannot_be_taken_is_not_an_outage() -> None:

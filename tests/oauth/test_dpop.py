@@ -12,8 +12,9 @@ import pytest
 
 from mcp_remote_py.errors import SignInFailed
 from mcp_remote_py.oauth.challenge import Challenge
-from mcp_remote_py.oauth.discovery import Discovered, ServerMetadata
+from mcp_remote_py.oauth.discovery import Discovered
 from mcp_remote_py.oauth.dpop import choose_algorithm, make_key, prove, thumbprint
+from mcp_remote_py.oauth.metadata import ServerMetadata
 from mcp_remote_py.oauth.steps import Proof
 from mcp_remote_py.redact import Secret
 

@@ -214,6 +214,7 @@ def describe(machine: Machine, processes: list[Process]) -> object:
             budget.vain_tabs,
             budget.scopes,
             max(0.0, budget.attempt_after - now),
+            budget.failed_attempts,
             budget.renewed_at - now if budget.renewed_at else None,
             budget.unfinished_renewals,
             budget.vain_renewals,

@@ -690,6 +690,80 @@ def test_denied_sign_in_keeps_the_client() -> None:
     assert world.stored.access_token is None
 
 
+KNOWN = SignInSettings(
+    static_client=Secret('{"client_id": "by-hand", "client_secret": "canary-flow-secret"}'),
+    authorization_endpoint=f"{ISSUER}/authorize",
+    token_endpoint=f"{ISSUER}/token",
+)
+
+
+@pytest.mark.report("O13", "S1")
+@pytest.mark.parametrize("iss", [None, ISSUER, "https://whoever.example"])
+def test_sign_in_at_endpoints_that_the_person_knows(iss: str | None) -> None:
+    world = World()
+    world.publishes = False
+    world.callback = {"code": CODE} if iss is None else {"code": CODE, "iss": iss}
+    credential = world.sign_in(settings=KNOWN)
+    assert credential.access_token == Secret("canary-flow-access")
+    assert world.asked["code_challenge_method"] == "S256"
+    assert "resource" not in world.asked
+    (redeemed,) = world.token_requests
+    verifier = hashlib.sha256(redeemed["code_verifier"].encode()).digest()
+    assert base64.urlsafe_b64encode(verifier).rstrip(b"=").decode() == world.asked["code_challenge"]
+    fetched = [step.request.url for step in world.steps if isinstance(step, Fetch)]
+    assert fetched == [f"{ISSUER}/token"], "the secret went there, and nothing anywhere else"
+
+
+@pytest.mark.report("O13")
+@pytest.mark.parametrize(
+    "named",
+    [
+        KNOWN.replace(trusted_issuers=(ISSUER,)),
+        KNOWN.replace(
+            static_client=Secret(json.dumps({"client_id": "by-hand", "issuer": ISSUER})),
+        ),
+    ],
+)
+def test_issuer_that_the_person_named_is_compared_at_known_endpoints(
+    named: SignInSettings,
+) -> None:
+    world = World()
+    assert world.sign_in(settings=named).issuer == ISSUER
+    world = World()
+    world.callback = {"code": CODE, "iss": "https://whoever.example"}
+    with pytest.raises(SignInFailed, match="iss does not match"):
+        world.sign_in(settings=named)
+    assert world.token_requests == [], "the code of another is not sent"
+
+
+@pytest.mark.report("O17")
+@pytest.mark.parametrize(
+    ("challenge", "settings"),
+    [
+        (CHALLENGE._replace(scope="read admin"), SignInSettings()),
+        (CHALLENGE, SignInSettings(scope="read admin")),
+    ],
+)
+def test_scopes_that_somebody_wanted_are_named_where_they_are_refused(
+    challenge: Challenge, settings: SignInSettings
+) -> None:
+    asked = "read admin" + ("" if settings.scope else " offline_access")
+    said = f'Asked for was "{asked}"; that server does not list "admin".'
+    world = World()
+    world.callback = {"error": "invalid_scope", "iss": ISSUER}
+    with pytest.raises(AuthorizationRefused) as caught:
+        world.sign_in(challenge, settings)
+    assert caught.value.sentence() == (
+        f"The authorization server refused the sign-in (invalid_scope). {said} Name the scopes it "
+        "knows with --scope."
+    )
+    world = World()
+    world.tokens = response(400, {"error": "invalid_scope"})
+    with pytest.raises(TokenError) as refused:
+        world.sign_in(challenge, settings)
+    assert refused.value.cause.endswith(f"(HTTP 400: invalid_scope). {said}")
+
+
 @pytest.mark.promise("A1")
 def test_code_from_the_wrong_server_is_not_sent_anywhere() -> None:
     for callback in ({"code": CODE}, {"code": CODE, "iss": "https://evil.example"}):

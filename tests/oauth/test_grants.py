@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 import pytest
 
-from mcp_remote_py.errors import Interrupted, McpRemoteError, NotSent
+from mcp_remote_py.errors import Interrupted, McpRemoteError, NotSent, SignInFailed
 from mcp_remote_py.oauth.dpop import make_key, thumbprint
 from mcp_remote_py.oauth.grants import (
     AuthorizationRefused,
@@ -220,6 +220,44 @@ def test_no_other_spelling_of_iss_and_nothing_shown_of_such_a_response(
     assert "canary" not in caught.value.sentence()
     assert "access_denied" not in caught.value.sentence()
     assert "--trusted-issuer" in caught.value.hint
+
+
+@pytest.mark.report("O16")
+@pytest.mark.parametrize(
+    ("issuer", "iss", "difference"),
+    [
+        (ISSUER, f"{ISSUER}/", "by a slash at the end"),
+        (f"{ISSUER}/", ISSUER, "by a slash at the end"),
+        (f"{ISSUER}/t1/", f"{ISSUER}/t1", "by a slash at the end"),
+        (ISSUER, "https://AS.example.com", "in how the host is written"),
+        (f"{ISSUER}/t1", "https://as.example.com:443/t1", "in how the host is written"),
+    ],
+)
+def test_another_spelling_of_the_issuer_is_refused_with_the_option_that_takes_it(
+    issuer: str, iss: str, difference: str
+) -> None:
+    response = callback(iss=iss, error="access_denied", error_description="canary-words")
+    with pytest.raises(SignInFailed) as caught:
+        check_callback(response, STATE, issuer, True)
+    assert caught.value.sentence() == (
+        f"The answer of the sign-in comes from {iss}, and the metadata are of {issuer} (iss does "
+        f"not match): they differ {difference}. If both are the same server, add --trusted-issuer "
+        f"{iss} to the options, and tell whoever runs it."
+    )
+    assert check_callback(callback(iss=iss), STATE, issuer, True, (iss,)) == CODE
+
+
+@pytest.mark.report("O16")
+@pytest.mark.parametrize(
+    "iss", ["https://evil.example/", f"{ISSUER}//", f"{ISSUER}/t1", f"{ISSUER}.evil.example", ""]
+)
+def test_the_name_of_another_server_is_not_shown(iss: str) -> None:
+    with pytest.raises(SignInFailed) as caught:
+        check_callback(callback(iss=iss), STATE, ISSUER, True)
+    assert caught.value.sentence() == (
+        f"The answer of the sign-in comes from another server than {ISSUER} (iss does not match). "
+        "If you know that both are the same, name the other with --trusted-issuer."
+    )
 
 
 @pytest.mark.promise("A1", "S3")

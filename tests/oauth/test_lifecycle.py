@@ -22,7 +22,7 @@ from mcp_remote_py.errors import (
     UsageError,
 )
 from mcp_remote_py.oauth.budget import (
-    ATTEMPT_COOL_DOWN,
+    ATTEMPTS,
     SignInBudget,
     note_accepted,
     note_renewal,
@@ -479,7 +479,7 @@ def test_page_of_a_command_that_was_killed_counts_when_it_is_declined() -> None:
     command.kill()
     with pytest.raises(McpRemoteError, match="declined"):
         desk.play(desk.session.answer(None, 401, UNAUTHORIZED))
-    world.now += ATTEMPT_COOL_DOWN + 1
+    world.now += ATTEMPTS.longest + 1
     with pytest.raises(McpRemoteError, match="declined") as caught:
         desk.play(desk.session.answer(None, 401, UNAUTHORIZED))
     assert "No other sign-in starts by itself for 9 minutes." in caught.value.hint
@@ -620,7 +620,7 @@ def test_an_agent_is_told_what_to_mend_and_not_to_sign_in_by_hand() -> None:
     assert caught.value.hint == hint
     with pytest.raises(SignInFailed, match="invalid_client") as caught:
         desk.play(desk.session.answer(None, 401, UNAUTHORIZED))
-    assert caught.value.hint == f"No other sign-in starts by itself for 60 seconds. {hint}"
+    assert caught.value.hint == f"No other sign-in starts by itself for 5 seconds. {hint}"
 
 
 BY_HAND = signed_in(expires_in=-1)._replace(

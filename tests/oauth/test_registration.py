@@ -16,7 +16,7 @@ from mcp_remote_py.errors import (
     Unusable,
     UsageError,
 )
-from mcp_remote_py.oauth.discovery import ServerMetadata
+from mcp_remote_py.oauth.metadata import ServerMetadata
 from mcp_remote_py.oauth.registration import (
     DEVICE_CODE_GRANT,
     choose_redirect_uri,
@@ -784,14 +784,33 @@ def test_a_registration_without_an_answer_is_not_a_verdict(problem: McpRemoteErr
 @pytest.mark.parametrize("status", [404, 405, 200])
 def test_a_server_that_offers_no_sign_in_at_all_gets_a_hint_at_a_header(status: int) -> None:
     error = fail(page("<html>no</html>", status), SERVER._replace(is_default=True))
-    assert "does not offer a sign-in" in error.cause
+    assert "wants a credential and does not name a sign-in" in error.cause
     assert "--header" in error.hint
 
 
+@pytest.mark.report("O15")
+@pytest.mark.parametrize("status", [401, 403])
+@pytest.mark.parametrize("body", [{"error": "unauthorized"}, {"message": "no"}, ["no"]])
+def test_a_server_that_refuses_everything_is_not_blamed_for_what_was_guessed(
+    status: int, body: object
+) -> None:
+    url = SERVER.registration_endpoint
+    error = fail(document(body, status), SERVER._replace(is_default=True))
+    assert error.sentence().startswith(
+        "The server wants a credential and does not name a sign-in: it does not publish metadata, "
+        f"and where one was guessed clients cannot register (HTTP {status} from {url}: "
+    )
+    assert error.hint == (
+        'If it wants a token, give it with --header "Authorization: Bearer ${TOKEN}".'
+    )
+    assert "does not let every client register" in fail(document(body, status)).cause
+
+
 def test_a_refusal_at_a_default_endpoint_is_a_refusal() -> None:
-    server = SERVER._replace(is_default=True)
-    assert "refused to register" in fail(document({"error": "x"}, 400), server).cause
-    assert "every client" in fail(page("no", 403), server).cause
+    words = {"error": "unapproved_software_statement"}
+    guessed = SERVER._replace(is_default=True)
+    assert "does not let every client register" in fail(document(words, 403), guessed).cause
+    assert "refused to register" in fail(document({"error": "x"}, 400), guessed).cause
 
 
 # Which redirect URI is sent ------------------------------------------------------------------

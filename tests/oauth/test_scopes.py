@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mcp_remote_py.oauth.scopes import choose_scope
+from mcp_remote_py.oauth.scopes import choose_scope, describe_request, find_unknown
 
 
 @pytest.mark.promise("A3", "L1")
@@ -42,3 +42,37 @@ def test_choice_of_scopes(
     chosen: str | None,
 ) -> None:
     assert choose_scope(challenge, resource, server, wanted, granted) == chosen
+
+
+@pytest.mark.report("O17")
+@pytest.mark.parametrize(
+    ("resource", "server", "unknown"),
+    [
+        (("read", "admin"), ("read", "openid"), ("admin",)),
+        (("read admin", "x", "x"), ("x read",), ("admin",)),
+        (("read", "offline_access"), ("read",), ("offline_access",)),
+        (("read",), ("read", "write"), ()),
+        # none in common, or nothing said
+        (("read",), ("openid",), ()),
+        (("read",), (), ()),
+        (("read",), None, ()),
+        (None, ("read",), ()),
+        # a list of OpenID Connect alone
+        (("api://mine/use", "openid"), ("openid", "profile", "offline_access"), ()),
+        (("openid", "email", "read"), ("openid",), ("email",)),
+    ],
+)
+def test_scopes_that_the_authorization_server_does_not_have(
+    resource: tuple[str, ...] | None, server: tuple[str, ...] | None, unknown: tuple[str, ...]
+) -> None:
+    assert find_unknown(resource, server) == unknown
+
+
+@pytest.mark.report("O17")
+def test_what_was_asked_for_is_said() -> None:
+    assert describe_request("", ("a",)) == "No scope was asked for."
+    assert describe_request("a b", None) == 'Asked for was "a b".'
+    assert describe_request("a b", ("a", "b")) == 'Asked for was "a b".'
+    assert describe_request("a b c", ("a",)) == (
+        'Asked for was "a b c"; that server does not list "b c".'
+    )

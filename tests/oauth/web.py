@@ -67,6 +67,9 @@ class Web:
             if isinstance(step, Report):
                 self.reports.append(step.text)
                 continue
+            if isinstance(step, Wait):
+                self.waits.append(step.seconds)
+                continue
             assert isinstance(step, Fetch), step
             self.fetches.append(step)
             answer = self._answer(step.request)

@@ -483,6 +483,14 @@ ROWS: tuple[Row | Elsewhere | Inert, ...] = (
         AGENT,
     ),
     Row(
+        "--authorization-endpoint",
+        SERVER,
+        scenes.silent_on_everything,
+        ("--authorization-endpoint", "{origin}/own/page", "--token-endpoint", "{origin}/own/token"),
+        lambda seen: any("/own/page?" in url for url in seen.opened),
+        (*CLIENT, *SOON),
+    ),
+    Row(
         "--allow-private-network",
         SERVER,
         scenes.elsewhere,

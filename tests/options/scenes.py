@@ -165,6 +165,13 @@ def absent_person(desk: Desk) -> None:
     desk.seconds = IMPATIENT
 
 
+def silent_on_everything(desk: Desk) -> None:
+    """It wants a token, and publishes nothing of where they are given."""
+    desk.browser.become("record")
+    desk.serve(AuthorizationServer(Policy(resource_metadata="none", metadata="none")))
+    desk.seconds = IMPATIENT
+
+
 def for_agents(desk: Desk) -> None:
     """Its token endpoint gives a token to everybody, whatever they show."""
     changes = {"grant_types_supported": None, "token_endpoint_auth_methods_supported": None}

@@ -178,6 +178,10 @@ def test_origins_that_the_person_named() -> None:
     assert origins_of(settings) == named
     client = Secret('{"client_id": "c", "issuer": "https://c.example/tenant"}')
     assert origins_of(settings.replace(static_client=client)) == ["https://c.example", *named]
+    page = SignInSettings(
+        authorization_endpoint="https://d.example/page?x", token_endpoint="https://e.example/token"
+    )
+    assert origins_of(page) == ["https://e.example", "https://d.example"]
     assert origins_of(SignInSettings()) == []
 
 

@@ -142,7 +142,7 @@ def test_lazy_sign_in_is_one_agent(tmp_path: Path) -> None:
     cause = "Sign-in discovery failed for now"
     assert first.startswith(cause)
     assert second.startswith(cause)
-    assert "No other sign-in starts by itself for 60 seconds. To sign in now:" in second
+    assert "No other sign-in starts by itself for 5 seconds. To sign in now:" in second
     assert f"mcp-remote-py login {settings.server}." in second
 
 

@@ -106,6 +106,38 @@ def test_server_of_2025_03_26_without_resource_metadata(
     assert call(stage.sign_in())["params"] == CALL
 
 
+@pytest.mark.report("O5")
+def test_a_guessed_address_that_hangs_or_fails_is_not_the_end(play: Callable[..., Stage]) -> None:
+    stage = play(resource_metadata="path", bind_resource=False, challenge_scope="")
+    stage.server.always("resource_metadata", be_silent)
+    stage.server.script("metadata", answer_status(502))
+    host = stage.sign_in("--headers-timeout", "0.3")
+    assert call(host)["params"] == CALL
+    host.wait_logged("Going on without that: Sign-in discovery failed for now (no answer from ")
+
+
+@pytest.mark.report("O13")
+def test_endpoints_that_the_person_knows_are_all_it_takes(play: Callable[..., Stage]) -> None:
+    stage = play(
+        resource_metadata="none",
+        metadata="none",
+        registration=False,
+        any_loopback_port=True,
+        bind_resource=False,
+    )
+    client = stage.server.add_client("http://localhost/oauth/callback")
+    host = stage.sign_in(
+        *("--authorization-endpoint", stage.server.endpoint_of("authorize")),
+        *("--token-endpoint", stage.server.endpoint_of("token")),
+        *("--static-oauth-client-info", json.dumps({"client_id": client.client_id})),
+    )
+    assert call(host)["params"] == CALL
+    assert stage.counts["discoveries"] == 0
+    stage.server.revoke_access_tokens()
+    assert call(host)["params"] == CALL
+    assert (stage.counts["tabs"], stage.counts["refreshes"]) == (1, 1)
+
+
 @pytest.mark.promise("A1")
 def test_resource_is_sent_as_published_byte_for_byte(play: Callable[..., Stage]) -> None:
     stage = play(resource_metadata="root")

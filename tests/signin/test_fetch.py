@@ -119,6 +119,13 @@ def test_size_is_bounded(server: WildServer, length: int) -> None:
     assert error.value.hint
 
 
+@pytest.mark.report("O5")
+def test_a_request_may_have_its_own_patience(server: WildServer) -> None:
+    server.always("GET", be_silent)
+    with pytest.raises(Interrupted, match=r"did not answer in 0\.2 seconds"):
+        fetch(Fetch(HttpRequest("GET", server.origin), patience=0.2))
+
+
 def test_answers_on_one_connection_are_counted_each(server: WildServer) -> None:
     server.always("GET", answer_status(200, b"x" * (MAX_BODY_BYTES // 2)))
 
