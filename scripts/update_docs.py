@@ -32,7 +32,7 @@ from mcp_remote_py.oauth.policy import (
 from mcp_remote_py.oauth.steps import MAX_BODY_BYTES
 from mcp_remote_py.settings.commands import DEFAULT_MAX_MESSAGE_SIZE
 from mcp_remote_py.settings.headers import MAX_HEADERS, MAX_HEADERS_LENGTH
-from mcp_remote_py.settings.network import POST_TIMEOUT
+from mcp_remote_py.settings.network import CONSENT_TIMEOUT, POST_TIMEOUT
 from mcp_remote_py.settings.sign_in import DEFAULT_AUTH_TIMEOUT
 from mcp_remote_py.signin.callback import DEFAULT_LIMITS
 from mcp_remote_py.time_words import describe_wait
@@ -182,7 +182,10 @@ def render_numbers() -> str:
         ("After one that could not be reached", _steps(budget.UNSENT_RENEWALS)),
         ("A listening stream that ended is opened again", _steps(retry.STREAM_STEPS)),
         ("A tab is waited for (`--auth-timeout`)", say(DEFAULT_AUTH_TIMEOUT)),
-        ("A token endpoint is waited for", say(POST_TIMEOUT)),
+        (
+            "A token endpoint is waited for",
+            f"{say(POST_TIMEOUT)}; {say(CONSENT_TIMEOUT)} for what a person has consented to",
+        ),
     ]
     return _table(("What", "Bound"), rows)
 

@@ -73,7 +73,10 @@ def ask_by_code(
         yield Wait(interval)
         asked = now()
         try:
-            answer = yield from request_tokens(credential, DEVICE_CODE_GRANT, parameters, asked)
+            # Any of them may be the one that brings the tokens, and a code does so once.
+            answer = yield from request_tokens(
+                credential, DEVICE_CODE_GRANT, parameters, asked, spends_consent=True
+            )
         except (NotSent, Interrupted):
             interval = min(2 * interval, MAX_INTERVAL)
         except TokenError as error:

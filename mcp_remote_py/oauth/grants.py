@@ -10,6 +10,7 @@ from __future__ import annotations
 import hmac
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Final, cast
 from urllib.parse import quote as percent_encode
 
@@ -231,6 +232,7 @@ def exchange_code(
             "resource": credential.resource,
         },
         now,
+        spends_consent=True,
     )
     return add_tokens(credential, answer, now)
 
@@ -320,12 +322,15 @@ def request_tokens(
     now: float,
     prove_client: Callable[[], Parameters] = dict,
     who: str = "The token endpoint",
+    *,
+    spends_consent: bool = False,
 ) -> Conversation[TokenAnswer]:
     """One request to the token endpoint; empty parameters are left out, secret ones never shown.
 
     A server that wants its nonce in the proof of possession is asked once more: it says so before
     it looks at the grant (RFC 9449 §8). `prove_client` makes the client's own proof, if it is one
-    of the parameters: each is good for one request. An error begins with `who`.
+    of the parameters: each is good for one request. An error begins with `who`. `spends_consent`:
+    a person has consented for this, and more time is given.
 
     Raises:
         TokenError: see `parse_token_answer`.
@@ -333,11 +338,12 @@ def request_tokens(
     """
     proof = None if credential.dpop_key is None else Proof(credential.dpop_key)
     sent = {**parameters, **prove_client()}
-    response = yield from _post_grant(credential, grant_type, sent, proof)
+    post = partial(_post_grant, credential, grant_type, spends_consent=spends_consent)
+    response = yield from post(sent, proof)
     if proof is not None and (nonce := read_nonce(response)):
         proof = proof._replace(nonce=nonce)
         sent = {**parameters, **prove_client()}
-        response = yield from _post_grant(credential, grant_type, sent, proof)
+        response = yield from post(sent, proof)
     remember(secrets_in_url(credential.resource))  # where the server's address has a key in it
     secrets = [value for value in sent.values() if isinstance(value, Secret)]
     if credential.client.client_secret is not None:
@@ -354,18 +360,29 @@ def request_tokens(
 
 
 def _post_grant(
-    credential: Credential, grant_type: str, parameters: Parameters, proof: Proof | None
+    credential: Credential,
+    grant_type: str,
+    parameters: Parameters,
+    proof: Proof | None,
+    *,
+    spends_consent: bool,
 ) -> Conversation[HttpResponse]:
     values = {
         name: value.reveal() if isinstance(value, Secret) else value
         for name, value in parameters.items()
     }
     body = prepare_token_request(grant_type, **values)
-    return (yield from post_form(credential.client, credential.token_endpoint, body, proof))
+    client, endpoint = credential.client, credential.token_endpoint
+    return (yield from post_form(client, endpoint, body, proof, spends_consent=spends_consent))
 
 
 def post_form(
-    client: Client, endpoint: str, body: str, proof: Proof | None = None
+    client: Client,
+    endpoint: str,
+    body: str,
+    proof: Proof | None = None,
+    *,
+    spends_consent: bool = False,
 ) -> Conversation[HttpResponse]:
     """Sends form data with the client's proof of itself (RFC 6749 §2.3.1).
 
@@ -404,7 +421,7 @@ def post_form(
         proof,
     )
     # A code or a token goes where it belongs, and nowhere else.
-    return (yield from ask(Fetch(request, follow_redirects=False)))
+    return (yield from ask(Fetch(request, follow_redirects=False, spends_consent=spends_consent)))
 
 
 # Credentials ---------------------------------------------------------------------------------

@@ -43,9 +43,10 @@ from mcp_remote_py.oauth.steps import (
 )
 from mcp_remote_py.oauth.tokens import DPOP, needs_refresh
 from mcp_remote_py.redact import Secret
+from mcp_remote_py.settings.network import CONSENT_TIMEOUT
 from mcp_remote_py.settings.sign_in import SignInSettings
 
-STORE_PATIENCE = 30.0
+STORE_PATIENCE = CONSENT_TIMEOUT + 5.0
 """Seconds another process may take for its request to the token endpoint."""
 
 

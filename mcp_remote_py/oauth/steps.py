@@ -190,6 +190,8 @@ class Fetch(Step[HttpResponse], frozen=True):
     request: HttpRequest
     follow_redirects: bool = True
     """False: a redirect within the origin is an answer too."""
+    spends_consent: bool = False
+    """Whether the person would have to be asked again if its answer were lost."""
 
 
 class BindListener(Step[tuple[str, ...]], frozen=True):

@@ -19,12 +19,7 @@ from urllib.parse import urljoin
 
 from mcp_remote_py import __version__
 from mcp_remote_py.bounds import open_body
-from mcp_remote_py.errors import (
-    ExchangeError,
-    Interrupted,
-    NotSent,
-    Unusable,
-)
+from mcp_remote_py.errors import ExchangeError, Interrupted, NotSent, Unusable
 from mcp_remote_py.net.exchange import KEEPALIVE_EXPIRY
 from mcp_remote_py.net.faults import (
     Broken,
@@ -43,18 +38,14 @@ from mcp_remote_py.redact import mask_url, remember, remember_briefly
 from mcp_remote_py.settings.headers import Header
 from mcp_remote_py.settings.http_proxy import HttpProxy
 from mcp_remote_py.settings.network import (
+    CONSENT_TIMEOUT,
     FETCH_TIMEOUT,
     POST_TIMEOUT,
     Network,
     RequestLimits,
     SignInTimeouts,
 )
-from mcp_remote_py.signin.border import (
-    LOCATE_TIMEOUT,
-    Border,
-    OutOfReach,
-    find_peer,
-)
+from mcp_remote_py.signin.border import LOCATE_TIMEOUT, Border, OutOfReach, find_peer
 from mcp_remote_py.signin.sockets import AsyncioBackend, begin_body
 from mcp_remote_py.tls import build_tls_context
 from mcp_remote_py.url import InvalidUrl, ServerUrl, parse_origin
@@ -98,7 +89,8 @@ class Fetcher:
     `build_tls` is called when the first request of a kind is made, and told whether the client
     certificate belongs into it; `choose_proxy` for every request. `now`, in seconds since the
     epoch, and `random_bytes` are for proofs of possession. The limits are in seconds: for a
-    document, and where something is done for it; `timeouts` is what the person says of them.
+    document, where something is done for it, and where a person's consent is spent; `timeouts` is
+    what the person says of them.
     """
 
     def __init__(
@@ -111,6 +103,7 @@ class Fetcher:
         random_bytes: RandomBytes,
         fetch_timeout: float = FETCH_TIMEOUT,
         post_timeout: float = POST_TIMEOUT,
+        consent_timeout: float = CONSENT_TIMEOUT,
         *,
         timeouts: SignInTimeouts = _NOTHING_SAID,
         ipv4: bool = False,
@@ -124,6 +117,7 @@ class Fetcher:
         self._random_bytes = random_bytes
         self._document_limits = timeouts.limit(fetch_timeout)
         self._deed_limits = timeouts.limit(post_timeout)
+        self._consent_limits = timeouts.limit(consent_timeout)
         self._clients: dict[_Way, httpx.AsyncClient] = {}
 
     async def fetch(self, step: Fetch) -> HttpResponse:
@@ -136,6 +130,7 @@ class Fetcher:
             SignInFailed: it leads where the MCP server must not lead us.
         """
         limits = self._document_limits if step.request.method == "GET" else self._deed_limits
+        limits = self._consent_limits if step.spends_consent else limits
         try:
             async with asyncio.timeout(limits.whole):
                 if not step.follow_redirects:

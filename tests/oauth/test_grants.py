@@ -296,6 +296,23 @@ def test_code_is_exchanged_for_a_credential() -> None:
     }
 
 
+@pytest.mark.report("O6")
+def test_only_what_a_person_has_consented_to_has_the_longer_time() -> None:
+    spends: list[bool] = []
+
+    def answer(step: AnyStep) -> object:
+        if isinstance(step, Fetch):
+            spends.append(step.spends_consent)
+            return ok()
+        return None
+
+    play(exchange_code(NEW, CODE, VERIFIER, NOW), answer)
+    play(refresh(OLD, DEFAULT, NOW), answer)
+    play(request_tokens(NEW, "client_credentials", {}, NOW), answer)
+    play(revoke(OLD), answer)
+    assert spends == [True, False, False, False, False]
+
+
 def test_no_resource_and_scope_as_asked() -> None:
     script = Script(ok(expires_in=None))
     credential = play(exchange_code(NEW._replace(resource=""), CODE, VERIFIER, NOW), script)
