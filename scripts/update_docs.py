@@ -171,6 +171,16 @@ def render_numbers() -> str:
     rows = [
         ("Tab after one that came to nothing", f"not before {downs}; then a day, or a command"),
         ("Tabs that led to an accepted token", f"{quick}, and one for each new set of scopes"),
+        (
+            "The page of one sign-in, by itself",
+            f"once more, {say(budget.SHOWN_AGAIN_AGE)} after its tab was opened, by a later process"
+            f" that has waited {say(budget.SHOWN_AGAIN_WAIT)}; counted as a tab",
+        ),
+        (
+            "The same, by the tool `sign_in`",
+            f"not within {say(budget.SHOWN_AGAIN_WAIT)} of the last one of this process; with all "
+            f"others {budget.MAX_TABS_OF_SIGN_IN} tabs",
+        ),
         ("Tabs in all", f"{budget.MAX_TABS} within {say(budget.DAY)}"),
         ("After a sign-in that failed before any tab", say(budget.ATTEMPT_COOL_DOWN)),
         (

@@ -203,6 +203,8 @@ class _PendingRecord(msgspec.Struct, omit_defaults=True):
     iss_parameter_supported: bool = False
     client_is_cached: bool = False
     begun_at: float | None = None
+    opened_at: float = 0.0
+    is_shown_again: bool = False
 
 
 # Made at import: msgspec crashes where two threads meet a new type (SIGSEGV, 0.22).

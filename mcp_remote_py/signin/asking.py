@@ -15,7 +15,13 @@ from urllib.parse import urlsplit
 from mcp_remote_py.errors import LOGIN_COMMAND, McpRemoteError, StoreError
 from mcp_remote_py.oauth.lifecycle import LOOK_INTERVAL
 from mcp_remote_py.oauth.pasted_redirect import HINT, parse_pasted_redirect
-from mcp_remote_py.oauth.steps import AskUser, Callback, NobodyCame, PendingAuthorization
+from mcp_remote_py.oauth.steps import (
+    AskUser,
+    Callback,
+    NobodyCame,
+    NobodyYet,
+    PendingAuthorization,
+)
 from mcp_remote_py.redact import MASK, Secret, scrub_known
 from mcp_remote_py.signin.ports import Listener, Ports
 
@@ -63,12 +69,13 @@ class Asking:
         self.begin(pending)
         try:
             if step.opens_tab:
-                await self._show(pending)
-            return await self._first_answer(pending, listener)
+                await self.show(pending)
+            return await self._first_answer(pending, listener, step.patience)
         finally:
             self.end(pending)
 
-    async def _show(self, pending: PendingAuthorization) -> None:
+    async def show(self, pending: PendingAuthorization) -> None:
+        """Opens its page, and tells the person where it is."""
         report = self._ports.report
         if await self._ports.open_browser(pending.url):
             report(f"Sign in in the browser that opens: {pending.url}")
@@ -96,10 +103,13 @@ class Asking:
             )
 
     async def _first_answer(
-        self, pending: PendingAuthorization, listener: Listener | None
+        self, pending: PendingAuthorization, listener: Listener | None, patience: float | None
     ) -> Callback | None:
         left = max(0, math.ceil(pending.expires_at - self._ports.now()))
-        sources: list[Coroutine[Any, Any, Callback | None]] = [self._wait_for_others(pending)]
+        sources: list[Coroutine[Any, Any, Callback | None]] = []
+        if patience is not None and patience < left:
+            sources.append(self._wait_for_a_while(patience))
+        sources.append(self._wait_for_others(pending))
         sources.append(_listen(listener, left) if listener is not None else self._give_up(left))
         if self._ports.next_line is not None:
             sources.append(self._read_by_hand(self._ports.next_line, pending))
@@ -119,6 +129,10 @@ class Asking:
                 stored = await asyncio.to_thread(self._load_pending)
                 if stored is None or stored.state != pending.state:
                     return
+
+    async def _wait_for_a_while(self, seconds: float) -> None:
+        await self._ports.sleep(seconds)
+        raise NobodyYet(f"Nobody came back within {seconds:g} s.")
 
     async def _give_up(self, seconds: float) -> None:
         await self._ports.sleep(seconds)

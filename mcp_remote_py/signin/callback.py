@@ -170,8 +170,12 @@ class CallbackListener:
         return tuple(f"http://{host}:{self._port}{self._path}" for host in hosts)
 
     def expect(self, state: Secret, server_name: str) -> None:
-        """From now on, a request with this state is the one; the names are for the page."""
-        self._flow = _Flow(state, server_name)
+        """From now on, a request with this state is the one; the names are for the page.
+
+        Where it was before, what has come for it stays.
+        """
+        if self._flow is None or self._flow.state != state:
+            self._flow = _Flow(state, server_name)
 
     async def wait(self, seconds: float) -> Callback:
         """The query of the request with the expected state.

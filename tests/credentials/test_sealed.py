@@ -40,6 +40,8 @@ PENDING = PendingAuthorization(
     "mcp.example",
     1_800_000_300.0,
     begun_at=1_800_000_000.25,
+    opened_at=1_800_000_000.25,
+    is_shown_again=True,
 )
 
 

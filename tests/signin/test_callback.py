@@ -278,6 +278,20 @@ def test_a_slow_exchange_is_told_and_a_reload_shows_how_it_ended() -> None:
     run(main())
 
 
+@pytest.mark.report("O25")
+def test_what_came_for_a_sign_in_stays_where_it_is_expected_again() -> None:
+    async def main() -> None:
+        async with listening() as listener:
+            browser = asyncio.create_task(visit(listener))
+            await listener.wait(PATIENCE)
+            listener.expect(Secret(STATE), "Linear")
+            assert (await listener.wait(0)).parameters["code"] == "c"
+            await listener.finish(Outcome.DONE)
+            assert (await browser).status == 200
+
+    run(main())
+
+
 def test_one_listener_may_expect_a_second_sign_in() -> None:
     async def main() -> None:
         async with listening() as listener:
