@@ -451,7 +451,7 @@ def test_tool_opens_the_page_at_once_whoever_waits_and_so_often() -> None:
         return None
 
     desk.answers = other.answers = show
-    opened = []
+    opened: list[bool] = []
     for _ in range(MAX_TABS_OF_SIGN_IN + 1):
         world.now += SHOWN_AGAIN_WAIT
         opened.append(desk.play(desk.session.show_page()))
