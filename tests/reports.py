@@ -10,6 +10,8 @@ REPORTS = {
     "E1": "An answer with the request's id is the answer, whatever its HTTP status; one run each.",
     "O6": "What a person has consented to is waited for longer than anything that can be repeated.",
     "O25": "A page nobody came back from is shown once more by whoever waits for it.",
+    "O8": "A sign-in that timed out says what was sent; consent is demanded only where needed.",
+    "O20": "A client registered by hand is told which redirect URI it needs.",
     "O21": "A browser that comes back with TLS is named, and the wait goes on.",
     "O22": "A word of a URL's path that may be a key is never shown whole.",
     "S1": "A static secret goes to an issuer that the person named, and to no other.",

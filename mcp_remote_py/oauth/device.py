@@ -11,10 +11,11 @@ from collections.abc import Callable
 from typing import NamedTuple
 from urllib.parse import urlencode
 
-from mcp_remote_py.errors import LOGIN_COMMAND, Interrupted, NotSent, SignInFailed
+from mcp_remote_py.errors import Interrupted, NotSent, SignInFailed
 from mcp_remote_py.oauth.discovery import check_endpoint
 from mcp_remote_py.oauth.grants import add_tokens, explain_denial, post_form, request_tokens
 from mcp_remote_py.oauth.registration import DEVICE_CODE_GRANT
+from mcp_remote_py.oauth.sent import TRY_AGAIN, describe_asked
 from mcp_remote_py.oauth.steps import Conversation, Credential, HttpResponse, Judge, Report, Wait
 from mcp_remote_py.oauth.tokens import (
     GrantRefused,
@@ -80,10 +81,12 @@ def ask_by_code(
         except (NotSent, Interrupted):
             interval = min(2 * interval, MAX_INTERVAL)
         except TokenError as error:
+            if error.error == "expired_token":
+                raise _expired(endpoint, credential) from error
             interval = _next_interval(error, interval)
         else:
             return add_tokens(credential, answer, asked)
-    raise _expired()
+    raise _expired(endpoint, credential)
 
 
 def _next_interval(error: TokenError, interval: float) -> float:
@@ -94,15 +97,14 @@ def _next_interval(error: TokenError, interval: float) -> float:
         return min(interval + DEFAULT_INTERVAL, MAX_INTERVAL)
     if error.error == "access_denied":
         raise explain_denial(error.error) from error
-    if error.error == "expired_token":
-        raise _expired() from error
     if isinstance(error, GrantRefused) or (error.status < 500 and error.status != 429):
         raise error
     return min(2 * interval, MAX_INTERVAL)
 
 
-def _expired() -> SignInFailed:
-    return SignInFailed("Nobody entered the code in time.", hint=f"Try again: {LOGIN_COMMAND}.")
+def _expired(endpoint: str, credential: Credential) -> SignInFailed:
+    said, change = describe_asked(endpoint, credential)
+    return SignInFailed(f"Nobody entered the code in time. {said}", hint=f"{change} {TRY_AGAIN}")
 
 
 def _request_code(endpoint: str, credential: Credential) -> Conversation[DeviceCode]:

@@ -29,7 +29,6 @@ from authlib.oauth2.rfc7636 import (
 from mcp_remote_py.errors import LOGIN_COMMAND, McpRemoteError, SignInFailed
 from mcp_remote_py.oauth.dpop import thumbprint
 from mcp_remote_py.oauth.ownership import may_revoke
-from mcp_remote_py.oauth.scopes import OFFLINE_ACCESS
 from mcp_remote_py.oauth.steps import (
     Callback,
     Client,
@@ -106,11 +105,13 @@ def authorization_url(
     state: Secret,
     verifier: Secret,
     parameters: tuple[tuple[str, str], ...] = (),
+    prompt: str = "",
 ) -> str:
     """The URL to sign in at (RFC 6749 §4.1.1, RFC 7636 §4.3, RFC 8707 §2, RFC 9449 §10).
 
     The endpoint's own query stays as it is, byte for byte (§3.1); a fragment may not be there.
-    None of `parameters` is one of ours: `settings` has seen to it.
+    None of `parameters` is one of ours: `settings` has seen to it. Theirs goes before
+    `prompt`.
     """
     challenge = cast("str", create_s256_code_challenge(verifier.reveal()))
     query = [
@@ -127,11 +128,8 @@ def authorization_url(
         query.append(("resource", credential.resource))
     if credential.dpop_key is not None:
         query.append(("dpop_jkt", thumbprint(credential.dpop_key)))
-    names = {name for name, _ in parameters}
-    if OFFLINE_ACCESS in credential.scope.split() and "prompt" not in names:
-        # OpenID Connect Core §11: without it a provider ignores the scope, and the sign-in ends
-        # with the first token (seen with oidc-provider). Others ignore the parameter.
-        query.append(("prompt", "consent"))
+    if prompt and "prompt" not in dict(parameters):
+        query.append(("prompt", prompt))
     query += parameters
     endpoint = endpoint.partition("#")[0]
     separator = "?" if "?" not in endpoint else "" if endpoint.endswith(("?", "&")) else "&"

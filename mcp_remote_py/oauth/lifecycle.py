@@ -214,7 +214,7 @@ class CredentialLifecycle:
             if action is Action.FOLLOW:
                 deadline = deadline or self._now() + self._settings.timeout + FOLLOW_EXTRA
                 if self._now() > deadline:
-                    raise explain_long_sign_in()
+                    raise explain_long_sign_in(held.shown(shared.pending))
             yield from self._act(action, challenge, wanted, shared)
         return True
 

@@ -105,6 +105,8 @@ class Credential(NamedTuple):
     them, and in records of 0.1.0."""
     endpoints: tuple[str, ...] = ()
     """All of the document the client was registered with, as in `ServerMetadata`; as above."""
+    consent: str = ""
+    """What is known of the prompt for it where `offline_access` is asked for: see `prompts`."""
 
     @property
     def tokens(self) -> tuple[Secret, ...]:

@@ -15,10 +15,10 @@ from urllib.parse import urlsplit
 from mcp_remote_py.errors import LOGIN_COMMAND, McpRemoteError, StoreError
 from mcp_remote_py.oauth.lifecycle import LOOK_INTERVAL
 from mcp_remote_py.oauth.pasted_redirect import HINT, parse_pasted_redirect
+from mcp_remote_py.oauth.sent import TRY_AGAIN, describe_redirect_uri, explain_absence
 from mcp_remote_py.oauth.steps import (
     AskUser,
     Callback,
-    NobodyCame,
     NobodyYet,
     PendingAuthorization,
 )
@@ -76,11 +76,16 @@ class Asking:
 
     async def show(self, pending: PendingAuthorization) -> None:
         """Opens its page, and tells the person where it is."""
-        report = self._ports.report
-        if await self._ports.open_browser(pending.url):
+        report, redirect = self._ports.report, describe_redirect_uri(pending.credential)
+        is_open = await self._ports.open_browser(pending.url)
+        if is_open:
             report(f"Sign in in the browser that opens: {pending.url}")
+        else:
+            report(f"Open this address to sign in: {pending.url}")
+        if redirect:
+            report(redirect)
+        if is_open:
             return
-        report(f"Open this address to sign in: {pending.url}")
         if scrub_known(pending.url) != pending.url:  # a key of the server's URL, as its resource
             report(
                 f"Where {MASK} stands in it, it cannot be opened: "
@@ -110,7 +115,11 @@ class Asking:
         if patience is not None and patience < left:
             sources.append(self._wait_for_a_while(patience))
         sources.append(self._wait_for_others(pending))
-        sources.append(_listen(listener, left) if listener is not None else self._give_up(left))
+        sources.append(
+            _listen(listener, left, pending)
+            if listener is not None
+            else self._give_up(left, pending)
+        )
         if self._ports.next_line is not None:
             sources.append(self._read_by_hand(self._ports.next_line, pending))
         tasks = [asyncio.ensure_future(source) for source in sources]
@@ -134,11 +143,10 @@ class Asking:
         await self._ports.sleep(seconds)
         raise NobodyYet(f"Nobody came back within {seconds:g} s.")
 
-    async def _give_up(self, seconds: float) -> None:
+    async def _give_up(self, seconds: float, pending: PendingAuthorization) -> None:
         await self._ports.sleep(seconds)
-        raise NobodyCame(
-            f"Nobody finished the sign-in within {seconds:g} s.",
-            hint=f"Try again: {LOGIN_COMMAND}.",
+        raise explain_absence(
+            f"Nobody finished the sign-in within {seconds:g} s.", TRY_AGAIN, pending
         )
 
     async def _read_by_hand(
@@ -161,8 +169,8 @@ class Asking:
         return await asyncio.Future()  # the others end the wait
 
 
-async def _listen(listener: Listener, seconds: float) -> Callback:
+async def _listen(listener: Listener, seconds: float, pending: PendingAuthorization) -> Callback:
     try:
         return await listener.wait(seconds)
     except McpRemoteError as error:
-        raise NobodyCame(error.cause, hint=error.hint) from error
+        raise explain_absence(error.cause, error.hint, pending) from error

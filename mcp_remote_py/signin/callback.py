@@ -21,7 +21,8 @@ from urllib.parse import parse_qsl, quote
 
 import h11
 
-from mcp_remote_py.errors import LOGIN_COMMAND, McpRemoteError, UsageError
+from mcp_remote_py.errors import McpRemoteError, UsageError
+from mcp_remote_py.oauth.sent import TRY_AGAIN
 from mcp_remote_py.oauth.steps import Callback
 from mcp_remote_py.redact import Secret
 from mcp_remote_py.signin.page import (
@@ -195,7 +196,7 @@ class CallbackListener:
         raise McpRemoteError(
             f"The browser did not come back within {seconds:g} s{seen.describe()}: the sign-in was "
             "not finished.",
-            hint=f"{seen.hint()}To try again: {LOGIN_COMMAND}; --auth-timeout gives more time.",
+            hint=f"{seen.hint()}{TRY_AGAIN}",
         )
 
     async def finish(self, outcome: Outcome) -> None:
@@ -328,9 +329,8 @@ class CallbackListener:
         first = await reader.read(_PIECE)
         stranger = recognise(first)
         if stranger is not None:
-            # Nothing that could be answered in its language; it is let go, and the wait goes on.
             self._strangers.note(stranger)
-            return None
+            return None  # there is nothing to say in its language
         connection.receive_data(first)
         try:
             while (event := connection.next_event()) is h11.NEED_DATA:

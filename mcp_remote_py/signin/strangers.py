@@ -24,8 +24,9 @@ class StrangerKind(NamedTuple):
 
 
 TLS = StrangerKind("TLS", (b"\x16",), "used https for the redirect URI, where only http is spoken")
-"""It is plain http as RFC 8252 §7.3 has it; this is a handshake record (RFC 8446 §5.1). Browsers turn http into https where an HTTPS-only mode is on,
-or where another program at this name has demanded it before (HSTS, RFC 6797; not for addresses)."""
+"""Plain http is what RFC 8252 §7.3 has; this is a handshake record (RFC 8446 §5.1). Browsers turn
+the one into the other where an HTTPS-only mode is on, or where another program at this name has
+demanded it before (HSTS, RFC 6797; not for addresses)."""
 
 STRANGER_KINDS = (
     TLS,

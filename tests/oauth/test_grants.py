@@ -136,18 +136,23 @@ def test_authorization_url_has_everything_once_and_unchanged() -> None:
 
 
 @pytest.mark.promise("A3")
-def test_who_asks_for_offline_access_asks_for_consent_unless_told_otherwise() -> None:
-    asked = NEW._replace(scope="read offline_access")
-
-    def prompt(credential: Credential, *parameters: tuple[str, str]) -> list[str]:
+@pytest.mark.report("O8")
+def test_prompt_is_sent_unless_the_person_names_another() -> None:
+    def prompt(chosen: str, *parameters: tuple[str, str]) -> list[str]:
         url = authorization_url(
-            "https://a.example/", credential, state=STATE, verifier=VERIFIER, parameters=parameters
+            "https://a.example/",
+            NEW,
+            state=STATE,
+            verifier=VERIFIER,
+            parameters=parameters,
+            prompt=chosen,
         )
         return parse_qs(urlsplit(url).query, keep_blank_values=True).get("prompt", [])
 
-    assert prompt(asked) == ["consent"]
-    assert prompt(asked, ("prompt", "login")) == ["login"]
-    assert prompt(NEW._replace(scope="read")) == []
+    assert prompt("consent") == ["consent"]
+    assert prompt("consent", ("prompt", "login")) == ["login"]
+    assert prompt("consent", ("prompt", "")) == [""]
+    assert prompt("") == []
 
 
 def test_nothing_is_sent_for_no_scope_and_no_resource() -> None:

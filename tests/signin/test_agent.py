@@ -803,6 +803,30 @@ def test_end_of_the_process_gives_the_port_back_and_the_next_process_waits_on() 
     run(main())
 
 
+@pytest.mark.promise("P2")
+@pytest.mark.report("O8", "O20")
+def test_client_registered_by_hand_is_told_its_redirect_uri_in_the_log_and_in_the_error() -> None:
+    what = "The client cid-77 must be registered with this redirect URI, to the letter"
+    needs = f"{what}: {REDIRECT_URI}"
+
+    async def main() -> None:
+        world = World()
+        world.person.answers = {}
+        agent = world.agent(SignInSettings(static_client=Secret('{"client_id": "cid-77"}')))
+        with pytest.raises(Refused) as raised:
+            await agent.refused(None, 401, CHALLENGE)
+        assert needs in world.reports
+        error = raised.value
+        assert f"What was sent to {ISSUER}/authorize: no scope, redirect_uri=" in error.cause
+        assert f"resource={SERVER}." in error.cause
+        assert error.hint.startswith(f"{needs}. If that page shows an error or waits for somebody")
+        registered = World()
+        assert await registered.agent().refused(None, 401, CHALLENGE)
+        assert not [text for text in registered.reports if "to the letter" in text]
+
+    run(main())
+
+
 class HurriedWorld(World):
     """Time passes as fast as it is waited for; nobody looks at a browser before its second tab."""
 
