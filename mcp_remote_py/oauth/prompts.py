@@ -54,22 +54,41 @@ def _is_entra(case: PromptCase) -> bool:
     return host in _ENTRA or host.endswith(_ENTRA_TENANTS)
 
 
+def _does_not_last(case: PromptCase) -> bool:
+    return OFFLINE_ACCESS not in case.scope.split()
+
+
+def _has_shown(shown: str) -> Callable[[PromptCase], bool]:
+    def has_shown(case: PromptCase) -> bool:
+        return case.shown == shown
+
+    return has_shown
+
+
+def _is_openid(case: PromptCase) -> bool:
+    return "openid" in case.scopes_supported
+
+
+def _is_any(case: PromptCase) -> bool:
+    return True
+
+
 PROMPT_READINGS = (
     PromptReading(
         "nothing that needs it",
-        lambda case: OFFLINE_ACCESS not in case.scope.split(),
+        _does_not_last,
         "",
         "OpenID Connect Core §11 is about offline_access alone.",
     ),
     PromptReading(
         "shown to be needed",
-        lambda case: case.shown == NEEDED,
+        _has_shown(NEEDED),
         CONSENT,
         "A sign-in without it gave no refresh token.",
     ),
     PromptReading(
         "shown to be in vain",
-        lambda case: case.shown == IN_VAIN,
+        _has_shown(IN_VAIN),
         "",
         "A sign-in with it gave no refresh token, either.",
     ),
@@ -82,12 +101,15 @@ PROMPT_READINGS = (
     ),
     PromptReading(
         "an OpenID provider",
-        lambda case: "openid" in case.scopes_supported,
+        _is_openid,
         CONSENT,
         "OpenID Connect Core §11: else it ignores the scope. Seen with oidc-provider.",
     ),
     PromptReading(
-        "any other server", lambda case: True, "", "RFC 6749 does not have such a parameter."
+        "any other server",
+        _is_any,
+        "",
+        "RFC 6749 does not have such a parameter.",
     ),
 )
 
