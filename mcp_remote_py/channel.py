@@ -193,6 +193,13 @@ class SignInWatch(Protocol):
         """One sentence with the link: what the person must do now; "" while it needs nobody."""
         ...
 
+    def show_page(self) -> None:
+        """Opens the page that the person is waited for at; returns at once, raises nothing.
+
+        For a call of the tool `sign_in`, which may come any number of times.
+        """
+        ...
+
     def recall(self) -> ServerSnapshot:
         """The snapshot that was kept last; reads a small file. Raises nothing."""
         ...

@@ -121,9 +121,9 @@ class StandIn:
             "name": SIGN_IN_TOOL,
             "title": "Sign in",
             "description": (
-                f"Says how to sign in at {self._server}, whose tools are available only after "
-                "that. The person must open the link in the result themselves: show it to them "
-                "in full."
+                f"Opens the page to sign in at {self._server}, whose tools are available only "
+                "after that. Where no browser shows it, the person must open the link in the "
+                "result themselves: show it to them in full."
             ),
             "inputSchema": {"type": "object", "properties": {}, "additionalProperties": False},
         }

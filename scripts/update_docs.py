@@ -35,7 +35,7 @@ from mcp_remote_py.oauth.steps import MAX_BODY_BYTES
 from mcp_remote_py.oauth.token_exchange import MAX_TOKEN_REQUESTS
 from mcp_remote_py.settings.commands import DEFAULT_MAX_MESSAGE_SIZE
 from mcp_remote_py.settings.headers import MAX_HEADERS, MAX_HEADERS_LENGTH
-from mcp_remote_py.settings.network import POST_TIMEOUT
+from mcp_remote_py.settings.network import CONSENT_TIMEOUT, POST_TIMEOUT
 from mcp_remote_py.settings.sign_in import DEFAULT_AUTH_TIMEOUT
 from mcp_remote_py.signin.callback import DEFAULT_LIMITS
 from mcp_remote_py.time_words import describe_wait
@@ -174,6 +174,16 @@ def render_numbers() -> str:
     rows = [
         ("Tab after one that came to nothing", f"not before {downs}; then a day, or a command"),
         ("Tabs that led to an accepted token", f"{quick}, and one for each new set of scopes"),
+        (
+            "The page of one sign-in, by itself",
+            f"once more, {say(budget.SHOWN_AGAIN_AGE)} after its tab was opened, by a later process"
+            f" that has waited {say(budget.SHOWN_AGAIN_WAIT)}; counted as a tab",
+        ),
+        (
+            "The same, by the tool `sign_in`",
+            f"not within {say(budget.SHOWN_AGAIN_WAIT)} of the last one of this process; with all "
+            f"others {budget.MAX_TABS_OF_SIGN_IN} tabs",
+        ),
         ("Tabs in all", f"{budget.MAX_TABS} within {say(budget.DAY)}"),
         (
             "After a sign-in that failed before any tab",
@@ -191,7 +201,10 @@ def render_numbers() -> str:
         ("After one that could not be reached", _steps(budget.UNSENT_RENEWALS)),
         ("A listening stream that ended is opened again", _steps(retry.STREAM_STEPS)),
         ("A tab is waited for (`--auth-timeout`)", say(DEFAULT_AUTH_TIMEOUT)),
-        ("A token endpoint is waited for", say(POST_TIMEOUT)),
+        (
+            "A token endpoint is waited for",
+            f"{say(POST_TIMEOUT)}; {say(CONSENT_TIMEOUT)} for what a person has consented to",
+        ),
     ]
     return _table(("What", "Bound"), rows)
 

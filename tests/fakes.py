@@ -307,6 +307,7 @@ class FakeSignInWatch:
         known: what was kept before.
         kept: what was given to keep, in order.
         recalls: how often it was asked what was kept.
+        shown: how often its page was to be opened.
     """
 
     def __init__(self, todo: str = "", known: ServerSnapshot | None = None) -> None:
@@ -315,6 +316,7 @@ class FakeSignInWatch:
         self.known = known or ServerSnapshot()
         self.kept: list[ServerSnapshot] = []
         self.recalls = 0
+        self.shown = 0
 
     @property
     def server_name(self) -> str:
@@ -324,6 +326,10 @@ class FakeSignInWatch:
     def waiting_for_person(self) -> str:
         """See `SignInWatch`."""
         return self.todo
+
+    def show_page(self) -> None:
+        """See `SignInWatch`."""
+        self.shown += 1
 
     def recall(self) -> ServerSnapshot:
         """See `SignInWatch`."""

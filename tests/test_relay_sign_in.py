@@ -226,6 +226,23 @@ def test_tool_carries_the_link_until_the_servers_tools_are_there() -> None:
 
 
 @pytest.mark.promise("A6")
+@pytest.mark.report("O25")
+def test_tool_has_the_page_opened_while_somebody_is_waited_for() -> None:
+    async def play(one: Stage) -> None:
+        await one.wait_long()
+        await one.ask(1, "tools/list")
+        assert one.watch.shown == 0
+        for count in (1, 2):
+            await one.ask(1 + count, "tools/call", SIGN_IN)
+            assert one.watch.shown == count
+        await one.sign_in()
+        await one.ask(4, "tools/call", SIGN_IN)
+        assert one.watch.shown == 2
+
+    stage(play)
+
+
+@pytest.mark.promise("A6")
 def test_tool_is_offered_whatever_is_hidden() -> None:
     async def play(one: Stage) -> None:
         await one.wait_long()

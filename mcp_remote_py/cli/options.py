@@ -18,6 +18,7 @@ from mcp_remote_py.settings.commands import (
     TransportStrategy,
 )
 from mcp_remote_py.settings.network import (
+    CONSENT_TIMEOUT,
     DEFAULT_BODY_TIMEOUT,
     DEFAULT_CONNECT_TIMEOUT,
     DEFAULT_HEADERS_TIMEOUT,
@@ -142,7 +143,8 @@ ALL_OPTIONS = (
         "SECONDS",
         "Longest wait for the headers of an answer"
         f" (default {DEFAULT_HEADERS_TIMEOUT:g}; 0 means no limit). A request of a sign-in has"
-        f" {FETCH_TIMEOUT:g} to {POST_TIMEOUT:g} seconds in all, unless you give one of these three"
+        f" {FETCH_TIMEOUT:g} to {POST_TIMEOUT:g} seconds in all, the one that redeems your consent"
+        f" {CONSENT_TIMEOUT:g}, unless you give one of these three"
         f" time-outs; each then counts there, too, up to {LONGEST_SIGN_IN_PART:g} seconds.",
         CONNECTION,
         _NETWORK,

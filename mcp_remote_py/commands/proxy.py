@@ -110,6 +110,11 @@ class LazySignIn:
         """See `SignInWatch`."""
         return "" if self._agent is None else self._agent.waiting_for_person()
 
+    def show_page(self) -> None:
+        """See `SignInWatch`."""
+        if self._agent is not None:
+            self._agent.show_page()
+
     def recall(self) -> ServerSnapshot:
         """See `SignInWatch`."""
         return self._get_cache().read()

@@ -189,6 +189,7 @@ class _Record(msgspec.Struct, omit_defaults=True):
     dpop_key: str | None = None
     published_by: str = ""
     endpoints: tuple[str, ...] = ()
+    consent: str = ""
 
 
 class _PendingRecord(msgspec.Struct, omit_defaults=True):
@@ -205,6 +206,8 @@ class _PendingRecord(msgspec.Struct, omit_defaults=True):
     client_is_cached: bool = False
     scopes_supported: tuple[str, ...] | None = None
     begun_at: float | None = None
+    opened_at: float = 0.0
+    is_shown_again: bool = False
 
 
 # Made at import: msgspec crashes where two threads meet a new type (SIGSEGV, 0.22).

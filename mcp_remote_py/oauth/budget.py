@@ -25,6 +25,13 @@ TAB_COOL_DOWNS = (600.0, 3600.0, 6 * 3600.0)
 ended in a token the server never took. After a fourth it is `DAY`, or a person's command (promise
 L2)."""
 
+SHOWN_AGAIN_AGE = 30.0
+"""Seconds since its tab was opened before the page of a sign-in is shown once more by itself."""
+SHOWN_AGAIN_WAIT = 10.0
+"""Seconds for which whoever shows it has waited: the first tab may still be there."""
+MAX_TABS_OF_SIGN_IN = 4
+"""Tabs for one sign-in: its own, one more by itself, and those that the tool `sign_in` asks for."""
+
 MAX_QUICK_TABS = 2
 """Tabs within the first cool-down that did lead to an accepted token: a browser that is signed in
 consents without the person, so even success could go round in circles (L1)."""
@@ -134,6 +141,22 @@ def note_tab(budget: SignInBudget, now: float) -> SignInBudget:
         vain_tabs=budget.vain_tabs + 1 if before or later else 1,
         failed_attempts=0,
     )
+
+
+def may_show_again(budget: SignInBudget, now: float) -> bool:
+    """Whether the day has room for a tab that shows a page once more."""
+    return len([time for time in budget.tabs if now - DAY < time <= now]) < MAX_TABS
+
+
+def note_tab_for_tool(budget: SignInBudget, now: float, opened_at: float) -> SignInBudget:
+    """A tab is about to be opened because the tool was called, of a sign-in begun at `opened_at`.
+
+    Unchanged where there may be none. No wait becomes longer by it: a person has asked.
+    """
+    of_sign_in = [time for time in budget.tabs if time >= opened_at]
+    if len(of_sign_in) >= MAX_TABS_OF_SIGN_IN or not may_show_again(budget, now):
+        return budget
+    return msgspec.structs.replace(note_tab(budget, now), vain_tabs=max(1, budget.vain_tabs))
 
 
 def has_tab_since(budget: SignInBudget, time: float) -> bool:

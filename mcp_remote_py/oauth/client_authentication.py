@@ -234,9 +234,15 @@ def authenticate(
 
 
 def post_form(
-    client: Client, endpoint: str, body: str, proof: Proof | None = None
+    client: Client,
+    endpoint: str,
+    body: str,
+    proof: Proof | None = None,
+    patience: float | None = None,
 ) -> Conversation[HttpResponse]:
     """Sends form data with the client's proof of itself (RFC 6749 §2.3.1).
+
+    `patience` as in `Fetch`.
 
     Raises:
         SignInFailed: the client authenticates in a way we cannot.
@@ -267,7 +273,7 @@ def post_form(
         Secret(body),
         proof,
     )
-    return (yield from post(request))
+    return (yield from post(request, patience=patience))
 
 
 def _encode(client: Client) -> tuple[str, str]:

@@ -11,11 +11,12 @@ from collections.abc import Callable
 from typing import NamedTuple
 from urllib.parse import urlencode
 
-from mcp_remote_py.errors import LOGIN_COMMAND, Interrupted, NotSent, SignInFailed
+from mcp_remote_py.errors import Interrupted, NotSent, SignInFailed
 from mcp_remote_py.oauth.client_authentication import authenticate, post_form
 from mcp_remote_py.oauth.grants import add_tokens, explain_denial
 from mcp_remote_py.oauth.metadata import check_endpoint
 from mcp_remote_py.oauth.registration import DEVICE_CODE_GRANT
+from mcp_remote_py.oauth.sent import TRY_AGAIN, describe_asked
 from mcp_remote_py.oauth.steps import (
     Client,
     Conversation,
@@ -34,6 +35,7 @@ from mcp_remote_py.oauth.tokens import (
     read_lifetime,
 )
 from mcp_remote_py.redact import Secret, mask_url, remember
+from mcp_remote_py.settings.network import CONSENT_TIMEOUT
 
 DEFAULT_INTERVAL = 5.0
 """Seconds between two polls (§3.2), and what `slow_down` adds (§3.5)."""
@@ -80,7 +82,8 @@ def ask_by_code(
     end = now() + min(timeout, code.lifetime)
     interval = code.interval
     parameters = {"device_code": code.device_code, "resource": credential.resource}
-    exchange = TokenExchange(credential)
+    # Any of them may be the one that brings the tokens, and a code does so once.
+    exchange = TokenExchange(credential, patience=CONSENT_TIMEOUT)
     while now() + interval < end:
         yield Wait(interval)
         asked = now()
@@ -89,10 +92,12 @@ def ask_by_code(
         except (NotSent, Interrupted):
             interval = min(2 * interval, MAX_INTERVAL)
         except TokenError as error:
+            if error.error == "expired_token":
+                raise _expired(endpoint, credential) from error
             interval = _next_interval(error, interval)
         else:
             return add_tokens(credential, answer, asked)
-    raise _expired()
+    raise _expired(endpoint, credential)
 
 
 def _next_interval(error: TokenError, interval: float) -> float:
@@ -103,15 +108,14 @@ def _next_interval(error: TokenError, interval: float) -> float:
         return min(interval + DEFAULT_INTERVAL, MAX_INTERVAL)
     if error.error == "access_denied":
         raise explain_denial(error.error) from error
-    if error.error == "expired_token":
-        raise _expired() from error
     if isinstance(error, GrantRefused) or (error.status < 500 and error.status != 429):
         raise error
     return max(min(2 * interval, MAX_INTERVAL), error.retry_after or 0.0)
 
 
-def _expired() -> SignInFailed:
-    return SignInFailed("Nobody entered the code in time.", hint=f"Try again: {LOGIN_COMMAND}.")
+def _expired(endpoint: str, credential: Credential) -> SignInFailed:
+    said, change = describe_asked(endpoint, credential)
+    return SignInFailed(f"Nobody entered the code in time. {said}", hint=f"{change} {TRY_AGAIN}")
 
 
 def _request_code(endpoint: str, credential: Credential) -> Conversation[tuple[DeviceCode, Client]]:

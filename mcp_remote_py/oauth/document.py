@@ -42,23 +42,23 @@ def fetch(
     return (yield from ask(Fetch(request, follow_redirects, patience)))
 
 
-def post(request: HttpRequest) -> Conversation[HttpResponse]:
+def post(request: HttpRequest, *, patience: float | None = None) -> Conversation[HttpResponse]:
     """The answer to a POST that holds something of ours: a code, a token, a registration.
 
     What it holds goes where it belongs, and nowhere else. A redirect that keeps method and body
     is followed within the origin: frameworks add or take away a final slash so. Any other one is
-    the answer.
+    the answer. `patience` as in `Fetch`.
 
     Raises:
         NotSent, Interrupted: no answer came.
     """
-    response = yield from fetch(request, follow_redirects=False)
+    response = yield from fetch(request, follow_redirects=False, patience=patience)
     for _ in range(MAX_POST_REDIRECTS):
         target = _led_on(request.url, response)
         if not target:
             break
         request = request._replace(url=target)
-        response = yield from fetch(request, follow_redirects=False)
+        response = yield from fetch(request, follow_redirects=False, patience=patience)
     return response
 
 

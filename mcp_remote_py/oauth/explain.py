@@ -17,7 +17,8 @@ from mcp_remote_py.errors import (
 from mcp_remote_py.oauth.budget import SignInBudget, wait_for_renewal, wait_for_tab
 from mcp_remote_py.oauth.challenge import Challenge
 from mcp_remote_py.oauth.claims import explain_mismatch, read_claims
-from mcp_remote_py.oauth.steps import Credential
+from mcp_remote_py.oauth.sent import describe_request
+from mcp_remote_py.oauth.steps import Credential, PendingAuthorization
 from mcp_remote_py.oauth.tokens import CLOCK_HINT
 from mcp_remote_py.redact import Secret
 from mcp_remote_py.settings.sign_in import SignInSettings
@@ -168,11 +169,15 @@ def explain_unsaved_elsewhere() -> StoreError:
     )
 
 
-def explain_long_sign_in() -> SignInFailed:
-    """Another process has waited for the person for longer than --auth-timeout allows."""
+def explain_long_sign_in(pending: PendingAuthorization | None) -> SignInFailed:
+    """Another process has waited for the person for longer than --auth-timeout allows.
+
+    `pending` is what they were asked, None where that is not known.
+    """
+    said, change = ("", "") if pending is None else describe_request(pending)
     return SignInFailed(
-        "Another mcp-remote-py has been signing in for too long.",
-        hint=f"End it, or run {LOGIN_COMMAND}.",
+        f"Another mcp-remote-py has been signing in for too long. {said}".rstrip(),
+        hint=f"{change} End it, or run {LOGIN_COMMAND}.".lstrip(),
     )
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from typing import NamedTuple
+from urllib.parse import parse_qsl, urlsplit
 
 from mcp_remote_py.errors import McpRemoteError, SignInFailed, shorten
 from mcp_remote_py.oauth.challenge import Challenge
@@ -30,6 +31,7 @@ from mcp_remote_py.oauth.grants import (
 )
 from mcp_remote_py.oauth.metadata import ServerMetadata
 from mcp_remote_py.oauth.ownership import check_still, is_registered_with, named_by
+from mcp_remote_py.oauth.prompts import CONSENT, PromptCase, choose_prompt, note_outcome
 from mcp_remote_py.oauth.registration import choose_redirect_uri, obtain_client, preflight
 from mcp_remote_py.oauth.scopes import choose_scope, describe_request
 from mcp_remote_py.oauth.steps import (
@@ -117,6 +119,14 @@ def finish(
         check_still(credential, settings)
         yield from _reserve()
         credential = yield from exchange_code(credential, code, pending.verifier, now)
+        credential = credential._replace(
+            consent=note_outcome(
+                pending.credential.scope,
+                credential.consent,
+                consented=CONSENT in dict(parse_qsl(urlsplit(pending.url).query)).values(),
+                lasts=credential.refresh_token is not None,
+            )
+        )
     except (AuthorizationRefused, GrantRefused) as error:
         if _is_dead(credential.client, error):
             yield from _forget_client(credential.client)
@@ -312,6 +322,7 @@ def _prepare_client(
         """The credential without tokens; a new registration is stored unless tokens are there."""
         obtained = yield from obtain_client(server, redirect_uris, client, settings, scope, now())
         credential = _describe(discovered, obtained, redirect_uris, scope, key)
+        credential = credential._replace(consent="" if ours is None else ours.consent)
         if obtained.origin == "registered" and obtained != client and not _has_tokens(stored):
             yield from _save(credential, "The registration will not outlive this process")
         return credential
@@ -370,6 +381,14 @@ def _begin(
         state=state,
         verifier=verifier,
         parameters=settings.authorize_parameters,
+        prompt=choose_prompt(
+            PromptCase(
+                server.authorization_endpoint,
+                pending.scope,
+                server.scopes_supported or (),
+                pending.consent,
+            )
+        ),
     )
     return url, state, verifier
 

@@ -29,7 +29,6 @@ from mcp_remote_py.oauth.client_authentication import (
 from mcp_remote_py.oauth.document import describe_briefly
 from mcp_remote_py.oauth.dpop import thumbprint
 from mcp_remote_py.oauth.ownership import explain_iss, may_revoke
-from mcp_remote_py.oauth.scopes import OFFLINE_ACCESS
 from mcp_remote_py.oauth.steps import (
     Callback,
     Client,
@@ -47,6 +46,7 @@ from mcp_remote_py.oauth.tokens import (
 )
 from mcp_remote_py.randomness import RandomBytes
 from mcp_remote_py.redact import Secret, mask_url
+from mcp_remote_py.settings.network import CONSENT_TIMEOUT
 from mcp_remote_py.settings.sign_in import SignInSettings
 
 RANDOM_BYTES = 32
@@ -90,11 +90,13 @@ def authorization_url(
     state: Secret,
     verifier: Secret,
     parameters: tuple[tuple[str, str], ...] = (),
+    prompt: str = "",
 ) -> str:
     """The URL to sign in at (RFC 6749 §4.1.1, RFC 7636 §4.3, RFC 8707 §2, RFC 9449 §10).
 
     The endpoint's own query stays as it is, byte for byte (§3.1); a fragment may not be there.
-    None of `parameters` is one of ours: `settings` has seen to it.
+    None of `parameters` is one of ours: `settings` has seen to it. Theirs goes before
+    `prompt`.
     """
     challenge = cast("str", create_s256_code_challenge(verifier.reveal()))
     query = [
@@ -111,11 +113,8 @@ def authorization_url(
         query.append(("resource", credential.resource))
     if credential.dpop_key is not None:
         query.append(("dpop_jkt", thumbprint(credential.dpop_key)))
-    names = {name for name, _ in parameters}
-    if OFFLINE_ACCESS in credential.scope.split() and "prompt" not in names:
-        # OpenID Connect Core §11: without it a provider ignores the scope, and the sign-in ends
-        # with the first token (seen with oidc-provider). Others ignore the parameter.
-        query.append(("prompt", "consent"))
+    if prompt and "prompt" not in dict(parameters):
+        query.append(("prompt", prompt))
     query += parameters
     endpoint = endpoint.partition("#")[0]
     separator = "?" if "?" not in endpoint else "" if endpoint.endswith(("?", "&")) else "&"
@@ -217,7 +216,8 @@ def exchange_code(
         "code_verifier": verifier,
         "resource": credential.resource,
     }
-    answer = yield from request_tokens(credential, "authorization_code", parameters, now)
+    grant = "authorization_code"
+    answer = yield from request_tokens(credential, grant, parameters, now, patience=CONSENT_TIMEOUT)
     return add_tokens(credential, answer, now)
 
 

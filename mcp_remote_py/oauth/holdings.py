@@ -12,9 +12,12 @@ from contextlib import suppress
 
 from mcp_remote_py.errors import McpRemoteError
 from mcp_remote_py.oauth.budget import (
+    SHOWN_AGAIN_AGE,
+    SHOWN_AGAIN_WAIT,
     SignInBudget,
     has_tab_since,
     is_proven,
+    may_show_again,
     wait_for_renewal,
     wait_for_tab,
 )
@@ -43,9 +46,10 @@ from mcp_remote_py.oauth.steps import (
 )
 from mcp_remote_py.oauth.tokens import DPOP, needs_refresh
 from mcp_remote_py.redact import Secret
+from mcp_remote_py.settings.network import CONSENT_TIMEOUT
 from mcp_remote_py.settings.sign_in import SignInSettings
 
-STORE_PATIENCE = 30.0
+STORE_PATIENCE = CONSENT_TIMEOUT + 5.0
 """Seconds another process may take for its request to the token endpoint."""
 
 
@@ -67,6 +71,8 @@ class Holdings:
         """The error of the last look at the budget, None where it was read."""
         self._redeemed: PendingAuthorization | None = None
         """The authorization request answered here last; a disk that failed may still have it."""
+        self._deserted: PendingAuthorization | None = None
+        """The authorization request that was waited for here, for a while, in vain."""
         self.credential: Credential | None = None
         self.budget = SignInBudget()
         """The budget as it was seen last."""
@@ -148,6 +154,7 @@ class Holdings:
             Fact.RENEWAL_ALLOWED: not wait_for_renewal(self.budget, now, refused=because_refused),
             Fact.SCOPE_ASKED: scopes in self.budget.scopes,
             Fact.TAB_OPEN: shown is not None and shown.expires_at > now,
+            Fact.TAB_DESERTED: shown is not None and self._is_deserted(shown),
             Fact.TAB_ALLOWED: not wait_for_tab(self.budget, now, step_up=bool(scopes)),
         }
         return {fact for fact, is_so in holds.items() if is_so}
@@ -163,6 +170,32 @@ class Holdings:
         if pending.begun_at is None:
             return pending
         return pending if has_tab_since(self.budget, pending.begun_at) else None
+
+    def _is_deserted(self, pending: PendingAuthorization) -> bool:
+        return (
+            self._deserted is not None
+            and self._deserted.state == pending.state
+            and self._may_be_shown_again(pending)
+            and self._now() - pending.opened_at >= SHOWN_AGAIN_AGE
+        )
+
+    def _may_be_shown_again(self, pending: PendingAuthorization) -> bool:
+        """Not where it may be answered: a disk that failed may still have it."""
+        stored = self._stored
+        is_open = stored is None or stored.obtained_at < pending.opened_at
+        return is_open and not pending.is_shown_again and may_show_again(self.budget, self._now())
+
+    def patience_for(self, pending: PendingAuthorization) -> float | None:
+        """Seconds after which it is to be shown once more; None where it is not."""
+        if self._deserted is not None and self._deserted.state == pending.state:
+            return None
+        if not self._may_be_shown_again(pending):
+            return None
+        return max(SHOWN_AGAIN_WAIT, pending.opened_at + SHOWN_AGAIN_AGE - self._now())
+
+    def note_deserted(self, pending: PendingAuthorization) -> None:
+        """Notes that nobody came back from it while it was waited for here."""
+        self._deserted = pending
 
     def _is_redeemed(self, pending: PendingAuthorization) -> bool:
         return self._redeemed is not None and pending.state == self._redeemed.state

@@ -65,6 +65,7 @@ _BEHIND_THE_LOCK = frozenset(
     {
         Action.FOLLOW,
         Action.RESUME,
+        Action.SHOW_AGAIN,
         Action.OPEN_TAB,
         Action.GIVE_UP_TOKEN,
         Action.GIVE_UP_SCOPE,
@@ -213,7 +214,7 @@ class CredentialLifecycle:
             if action is Action.FOLLOW:
                 deadline = deadline or self._now() + self._settings.timeout + FOLLOW_EXTRA
                 if self._now() > deadline:
-                    raise explain_long_sign_in()
+                    raise explain_long_sign_in(held.shown(shared.pending))
             yield from self._act(action, challenge, wanted, shared)
         return True
 
@@ -232,6 +233,8 @@ class CredentialLifecycle:
                 yield WaitForNews(LOOK_INTERVAL, self._held.shown(shared.pending))
             case Action.RESUME if shared.pending is not None:
                 yield from self._sign_in.resume(shared.pending)
+            case Action.SHOW_AGAIN if shared.pending is not None:
+                yield from self._sign_in.show_again(shared.pending)
             case Action.OPEN_TAB:
                 yield from self._sign_in.begin(challenge, wanted, automatic=True)
             case _:
@@ -255,6 +258,21 @@ class CredentialLifecycle:
                 return self._renewal.explain()
 
     # ------------------------------------------------------------------ for a person
+
+    def show_page(self) -> Conversation[bool]:
+        """Opens the page that a person is waited for at, if any; whether it did.
+
+        The host called the tool `sign_in`: the first tab may be closed, whoever opened it.
+
+        Raises:
+            McpRemoteError: it cannot be counted, or must not be opened.
+        """
+        shared = yield from self._held.look()
+        shown = self._held.shown(shared.pending)
+        if shown is None or shown.expires_at <= self._now():
+            return False
+        self._held.check_budget()
+        return (yield from self._sign_in.show_for_tool(shown))
 
     def sign_in(self, challenge: Challenge) -> Conversation[Credential]:
         """Signs in now, whatever happened before: a person asked for it, by a command.

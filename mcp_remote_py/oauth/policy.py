@@ -45,6 +45,7 @@ class Fact(Enum):
     SCOPE_ASKED = "that scope was asked for before"
     SIGNING_IN_ELSEWHERE = "another process has the sign-in"
     TAB_OPEN = "a tab is open whose process is gone"
+    TAB_DESERTED = "nobody comes back from it, and its page may be shown once more"
     TAB_ALLOWED = "the budget allows a tab"
 
 
@@ -59,6 +60,8 @@ class Action(Enum):
     """Wait for what the other process gets."""
     RESUME = "resume"
     """Wait at the same port for the same state; no tab is opened."""
+    SHOW_AGAIN = "show it again"
+    """Wait likewise, and open the same page in one more tab: the first may be closed."""
     OPEN_TAB = "open a tab"
     """Ask the person, once."""
     GIVE_UP_TOKEN = "give up: token"  # noqa: S105 - no password
@@ -152,6 +155,13 @@ POLICY_RULES = (
         "One sign-in for all processes of this machine (L3).",
     ),
     _rule(
+        _ALL - {State.UNPROVEN},
+        Trigger.UNAUTHORIZED,
+        {Fact.TAB_OPEN, Fact.TAB_DESERTED},
+        Action.SHOW_AGAIN,
+        "Whoever closed the tab with its process would wait for nothing: once, and counted.",
+    ),
+    _rule(
         _ALL,
         Trigger.UNAUTHORIZED,
         {Fact.TAB_OPEN},
@@ -193,6 +203,13 @@ POLICY_RULES = (
         {Fact.SIGNING_IN_ELSEWHERE},
         Action.FOLLOW,
         "One sign-in for all processes of this machine (L3).",
+    ),
+    _rule(
+        _ALL,
+        Trigger.SCOPE_WANTED,
+        {Fact.TAB_OPEN, Fact.TAB_DESERTED},
+        Action.SHOW_AGAIN,
+        "Whoever closed the tab with its process would wait for nothing: once, and counted.",
     ),
     _rule(
         _ALL,
@@ -255,7 +272,10 @@ TRANSITIONS = (
     Transition(Action.FOLLOW, "new token", State.UNPROVEN),
     Transition(Action.FOLLOW, "nothing came", State.SIGNED_OUT),
     Transition(Action.RESUME, "new token", State.UNPROVEN),
+    Transition(Action.RESUME, "nobody came yet", State.SIGNED_OUT),
     Transition(Action.RESUME, "denied, closed, failed", None),
+    Transition(Action.SHOW_AGAIN, "new token", State.UNPROVEN),
+    Transition(Action.SHOW_AGAIN, "denied, closed, failed", None),
     Transition(Action.OPEN_TAB, "new token", State.UNPROVEN),
     Transition(Action.OPEN_TAB, "denied, closed, failed", None),
 )

@@ -10,14 +10,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
+from math import inf
 
 from mcp_remote_py.errors import McpRemoteError, StoreError
 from mcp_remote_py.oauth import flow
 from mcp_remote_py.oauth.budget import (
+    SHOWN_AGAIN_WAIT,
     SignInBudget,
     note_failed_attempt,
     note_scopes,
     note_tab,
+    note_tab_for_tool,
 )
 from mcp_remote_py.oauth.challenge import Challenge
 from mcp_remote_py.oauth.explain import explain_busy_store, explain_lost_sign_in
@@ -30,12 +33,14 @@ from mcp_remote_py.oauth.steps import (
     Judge,
     Lock,
     NobodyCame,
+    NobodyYet,
     PendingAuthorization,
     Probe,
     RecordStatus,
     Report,
     SavePending,
     SharedState,
+    ShowPage,
     UpdateBudget,
     ask,
 )
@@ -62,6 +67,8 @@ class SignIn:
         self._settings = settings
         self._random_bytes = random_bytes
         self._now = now
+        self._shown_at = -inf
+        """When a page was last shown here."""
 
     def begin(self, challenge: Challenge, scopes: str, *, automatic: bool) -> Conversation[None]:
         """Signs in; `scopes` is what a step-up is for, "" for none.
@@ -120,8 +127,10 @@ class SignIn:
         """Stores what is asked, counts its tab and only then shows it."""
         # Before the browser: a process that is killed then has asked all the same. The count comes
         # last: a disk that fails before does not count an unopened tab (`Holdings.shown`).
-        if automatic:
-            pending = pending._replace(begun_at=self._now())
+        self._shown_at = self._now()
+        pending = pending._replace(
+            begun_at=self._shown_at if automatic else None, opened_at=self._shown_at
+        )
         yield SavePending(pending)
         try:
             yield from self.note_tab(scopes, automatic=automatic)
@@ -160,14 +169,86 @@ class SignIn:
         yield RecordStatus(self.held.signed_in, error.cause, error.hint)
 
     def resume(self, pending: PendingAuthorization) -> Conversation[None]:
-        """Waits for what comes of a tab whose process is gone."""
+        """Waits for what comes of a tab whose process is gone; for a while, where it may be closed.
+
+        `Holdings` knows then that nobody came.
+        """
+        patience = self.held.patience_for(pending)
         try:
             yield Judge(pending.url, "sign-in page")
             yield Report(f"Still waiting for the sign-in at {pending.server_name}: {pending.url}")
-            yield from self.wait_for(pending, AskUser(pending, opens_tab=False))
+            yield from self.wait_for(pending, AskUser(pending, opens_tab=False, patience=patience))
+        except NobodyYet:
+            self.held.note_deserted(pending)
         except McpRemoteError as error:
             yield from self._note_failure(error)
             raise
+
+    def show_again(self, pending: PendingAuthorization) -> Conversation[None]:
+        """Opens one more tab with the page of a tab whose process is gone, and waits for both.
+
+        It is noted and counted before. Where that is not possible, it is only waited for.
+        """
+        try:
+            yield Judge(pending.url, "sign-in page")
+            again, is_counted = yield from self.note_shown_again(pending)
+            if again is None:
+                return  # somebody has finished it meanwhile
+            if is_counted:
+                yield Report(
+                    f"Nobody came back from the sign-in at {pending.server_name}: its page is "
+                    "opened once more."
+                )
+            yield from self.wait_for(again, AskUser(again, opens_tab=is_counted))
+        except McpRemoteError as error:
+            yield from self._note_failure(error)
+            raise
+
+    def note_shown_again(
+        self, pending: PendingAuthorization
+    ) -> Conversation[tuple[PendingAuthorization | None, bool]]:
+        """The request as it is stored now, None where it is not; whether it may be shown again.
+
+        Under the lock of the store as well: whoever has its answer deletes it there.
+        """
+        held, until = self.held, self._now() + self._settings.timeout
+        again = pending._replace(is_shown_again=True, expires_at=max(pending.expires_at, until))
+        stored, is_counted = pending, False
+        try:
+            yield from held.acquire_store()
+            shared = yield from held.look()
+            if shared.pending is None or shared.pending.state != pending.state:
+                yield from held.let_go()
+                return None, False
+            yield SavePending(again)
+            stored = again
+            yield from self.note_tab("", automatic=True)
+            is_counted = True
+        except StoreError as error:
+            yield Report(f"The sign-in page is not shown again: {error.sentence()}")
+        yield from held.let_go()
+        self._shown_at = self._now()
+        return stored, is_counted
+
+    def show_for_tool(self, pending: PendingAuthorization) -> Conversation[bool]:
+        """Opens its page at once, because the host called the tool; whether it may.
+
+        Whoever waits for it goes on doing so.
+
+        Raises:
+            McpRemoteError: it cannot be counted, or must not be opened.
+        """
+        now = self._now()
+        if 0 <= now - self._shown_at < SHOWN_AGAIN_WAIT:
+            return False  # it opens at this moment
+        self._shown_at = now
+        yield Judge(pending.url, "sign-in page")
+        change = partial(note_tab_for_tool, now=now, opened_at=pending.opened_at)
+        self.held.budget = yield from ask(UpdateBudget(change, self._is_kept))
+        if now not in self.held.budget.tabs:
+            return False
+        yield ShowPage(pending)
+        return True
 
     def join(self, pending: PendingAuthorization) -> Conversation[None]:
         """Shows once more what another process waits for, and takes what it gets."""
@@ -181,6 +262,8 @@ class SignIn:
         before = held.token
         try:
             callback = yield from ask(step)
+        except NobodyYet:
+            raise
         except NobodyCame:
             if step.listens:
                 yield SavePending(None)

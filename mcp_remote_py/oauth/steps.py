@@ -107,6 +107,8 @@ class Credential(NamedTuple):
     them, and in records of 0.1.0."""
     endpoints: tuple[str, ...] = ()
     """All of the document the client was registered with, as in `ServerMetadata`; as above."""
+    consent: str = ""
+    """What is known of the prompt for it where `offline_access` is asked for: see `prompts`."""
 
     @property
     def tokens(self) -> tuple[Secret, ...]:
@@ -137,6 +139,10 @@ class PendingAuthorization(NamedTuple):
     begun_at: float | None = None
     """Where its tab opens by itself: it does once the budget counts one since that time. None for a
     person's own."""
+    opened_at: float = 0.0
+    """When its first tab was about to be opened; 0 in records of 0.1.0."""
+    is_shown_again: bool = False
+    """Whether it has been shown once more by itself."""
 
 
 class Lock(Enum):
@@ -210,12 +216,20 @@ class AskUser(Step[Callback | None], frozen=True):
 
     Or by None: another process has finished it. `opens_tab`: show the person its address; else
     that was done before. `listens`: at its redirect URI; else whoever opened the tab does.
-    Throws NobodyCame when no answer came in time, another McpRemoteError when nobody was asked.
+    Throws NobodyCame when no answer came in time, NobodyYet after `patience` seconds where there is
+    more time, another McpRemoteError when nobody was asked.
     """
 
     pending: PendingAuthorization
     opens_tab: bool = True
     listens: bool = True
+    patience: float | None = None
+
+
+class ShowPage(Step[None], frozen=True):
+    """Open the page of `pending` in a browser: a person asked for it who is waited for already."""
+
+    pending: PendingAuthorization
 
 
 class Load(Step[Credential | None], frozen=True):
@@ -342,6 +356,10 @@ class WaitForNews(Step[None], frozen=True):
 
     seconds: float
     pending: PendingAuthorization | None = None
+
+
+class NobodyYet(McpRemoteError):
+    """Nobody has come back so far; what is asked stays asked."""
 
 
 class NobodyCame(SignInFailed):

@@ -54,9 +54,10 @@ def request_tokens(
     now: float,
     prove_client: Callable[[], Parameters] = dict,
     who: str = "The token endpoint",
+    patience: float | None = None,
 ) -> Conversation[TokenAnswer]:
     """One exchange with the token endpoint, see `TokenExchange`."""
-    exchange = TokenExchange(credential, prove_client, who)
+    exchange = TokenExchange(credential, prove_client, who, patience)
     return (yield from exchange.ask(grant_type, parameters, now))
 
 
@@ -67,7 +68,7 @@ class TokenExchange:
     it looks at the grant (RFC 9449 §8). So is one that does not know the client, by each other way
     to prove it; and one that has too much to do for a moment (429), after that. `prove_client`
     makes the client's own proof, if it is one of the parameters: each is good for one request. An
-    error begins with `who`.
+    error begins with `who`. `patience` is that of one request, as in `Fetch`.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class TokenExchange:
         credential: Credential,
         prove_client: Callable[[], Parameters] = dict,
         who: str = "The token endpoint",
+        patience: float | None = None,
     ) -> None:
         self._client = credential.client
         self._endpoint = credential.token_endpoint
@@ -82,7 +84,8 @@ class TokenExchange:
         self._prove_client = prove_client
         self._where = f"{who} {mask_url(self._endpoint)}"
         self._proof = None if credential.dpop_key is None else Proof(credential.dpop_key)
-        self._patience = MOMENT
+        self._patience = patience
+        self._moment = MOMENT
         self._was_answered = False
 
     def ask(self, grant_type: str, parameters: Parameters, now: float) -> Conversation[TokenAnswer]:
@@ -98,7 +101,8 @@ class TokenExchange:
 
         def send(client: Client) -> Conversation[HttpResponse]:
             sent.update({**parameters, **self._prove_client()})
-            return (yield from _post_grant(client, self._endpoint, grant_type, sent, self._proof))
+            body = _write_form(grant_type, sent)
+            return (yield from post_form(client, self._endpoint, body, self._proof, self._patience))
 
         if self._was_answered:
             response = yield from self._send(send, now, self._client)
@@ -130,8 +134,8 @@ class TokenExchange:
         """What comes of `send` in the end: with a nonce, and after a moment."""
         response = yield from send(client)
         wait = read_retry_after(response, now)
-        if response.status == 429 and wait is not None and wait <= self._patience:
-            self._patience = -1.0
+        if response.status == 429 and wait is not None and wait <= self._moment:
+            self._moment = -1.0
             yield Wait(wait)
             response = yield from send(client)
         if self._proof is not None and not self._proof.nonce and (nonce := read_nonce(response)):
@@ -140,12 +144,9 @@ class TokenExchange:
         return response
 
 
-def _post_grant(
-    client: Client, endpoint: str, grant_type: str, parameters: Parameters, proof: Proof | None
-) -> Conversation[HttpResponse]:
+def _write_form(grant_type: str, parameters: Parameters) -> str:
     values = {
         name: value.reveal() if isinstance(value, Secret) else value
         for name, value in parameters.items()
     }
-    body = prepare_token_request(grant_type, **values)
-    return (yield from post_form(client, endpoint, body, proof))
+    return prepare_token_request(grant_type, **values)

@@ -90,6 +90,12 @@ class StandingIn:
             return False
         result = stand_in.answer(asked.message)
         if result is not None:
+            if (
+                self._sign_in is not None
+                and stand_in.is_sign_in(asked.message)
+                and stand_in.is_waiting()
+            ):
+                self._sign_in.show_page()  # a person asks: the first tab may be closed
             self._asked.answer(asked, make_result(asked.message.raw_id, result))
             return True
         if stand_in.over:

@@ -25,6 +25,9 @@ FETCH_TIMEOUT = 5.0
 POST_TIMEOUT = 15.0
 """Seconds for one request of a sign-in in all: for a document, and where something is done for it.
 A person waits, and a host does (field note 29). The person may say otherwise (`SignInTimeouts`)."""
+CONSENT_TIMEOUT = 60.0
+"""Seconds for a request whose answer cannot be had again without asking the person once more: a
+code is good for one request (RFC 6749 §4.1.2), and servers on a cold start took 17 s for it."""
 LONGEST_SIGN_IN_PART = 60.0
 """Seconds that they may give connecting, the headers and the body of such a request, each."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from mcp_remote_py.channel import Sent
@@ -145,6 +146,16 @@ class SignInAgent:
 
     # ------------------------------------------------------------------ for a person
 
+    def show_page(self) -> None:
+        """Opens the page that the person is waited for at; returns at once, raises nothing."""
+        self._begin(self._show_page())
+
+    async def _show_page(self) -> None:
+        try:
+            await Performance(self._stage).play(self._lifecycle.show_page())
+        except McpRemoteError as error:
+            self._ports.report(f"The sign-in page is not opened again: {error.sentence()}")
+
     async def sign_in(self, challenge: str = "") -> Credential:
         """Signs in now, whatever happened before: a person asked for it.
 
@@ -192,10 +203,13 @@ class SignInAgent:
     # ------------------------------------------------------------------ conversations
 
     async def _play(self, conversation: Conversation[T]) -> T:
-        task = asyncio.create_task(Performance(self._stage).play(conversation))
+        return await asyncio.shield(self._begin(Performance(self._stage).play(conversation)))
+
+    def _begin(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._end)
-        return await asyncio.shield(task)
+        return task
 
     def _end(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)

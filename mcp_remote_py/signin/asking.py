@@ -15,7 +15,13 @@ from urllib.parse import urlsplit
 from mcp_remote_py.errors import LOGIN_COMMAND, McpRemoteError, StoreError
 from mcp_remote_py.oauth.lifecycle import LOOK_INTERVAL
 from mcp_remote_py.oauth.pasted_redirect import HINT, parse_pasted_redirect
-from mcp_remote_py.oauth.steps import AskUser, Callback, NobodyCame, PendingAuthorization
+from mcp_remote_py.oauth.sent import TRY_AGAIN, describe_redirect_uri, explain_absence
+from mcp_remote_py.oauth.steps import (
+    AskUser,
+    Callback,
+    NobodyYet,
+    PendingAuthorization,
+)
 from mcp_remote_py.redact import MASK, Secret, scrub_known
 from mcp_remote_py.signin.ports import Listener, Ports
 
@@ -63,17 +69,23 @@ class Asking:
         self.begin(pending)
         try:
             if step.opens_tab:
-                await self._show(pending)
-            return await self._first_answer(pending, listener)
+                await self.show(pending)
+            return await self._first_answer(pending, listener, step.patience)
         finally:
             self.end(pending)
 
-    async def _show(self, pending: PendingAuthorization) -> None:
-        report = self._ports.report
-        if await self._ports.open_browser(pending.url):
+    async def show(self, pending: PendingAuthorization) -> None:
+        """Opens its page, and tells the person where it is."""
+        report, redirect = self._ports.report, describe_redirect_uri(pending.credential)
+        is_open = await self._ports.open_browser(pending.url)
+        if is_open:
             report(f"Sign in in the browser that opens: {pending.url}")
+        else:
+            report(f"Open this address to sign in: {pending.url}")
+        if redirect:
+            report(redirect)
+        if is_open:
             return
-        report(f"Open this address to sign in: {pending.url}")
         if scrub_known(pending.url) != pending.url:  # a key of the server's URL, as its resource
             report(
                 f"Where {MASK} stands in it, it cannot be opened: "
@@ -96,11 +108,18 @@ class Asking:
             )
 
     async def _first_answer(
-        self, pending: PendingAuthorization, listener: Listener | None
+        self, pending: PendingAuthorization, listener: Listener | None, patience: float | None
     ) -> Callback | None:
         left = max(0, math.ceil(pending.expires_at - self._ports.now()))
-        sources: list[Coroutine[Any, Any, Callback | None]] = [self._wait_for_others(pending)]
-        sources.append(_listen(listener, left) if listener is not None else self._give_up(left))
+        sources: list[Coroutine[Any, Any, Callback | None]] = []
+        if patience is not None and patience < left:
+            sources.append(self._wait_for_a_while(patience))
+        sources.append(self._wait_for_others(pending))
+        sources.append(
+            _listen(listener, left, pending)
+            if listener is not None
+            else self._give_up(left, pending)
+        )
         if self._ports.next_line is not None:
             sources.append(self._read_by_hand(self._ports.next_line, pending))
         tasks = [asyncio.ensure_future(source) for source in sources]
@@ -120,11 +139,14 @@ class Asking:
                 if stored is None or stored.state != pending.state:
                     return
 
-    async def _give_up(self, seconds: float) -> None:
+    async def _wait_for_a_while(self, seconds: float) -> None:
         await self._ports.sleep(seconds)
-        raise NobodyCame(
-            f"Nobody finished the sign-in within {seconds:g} s.",
-            hint=f"Try again: {LOGIN_COMMAND}.",
+        raise NobodyYet(f"Nobody came back within {seconds:g} s.")
+
+    async def _give_up(self, seconds: float, pending: PendingAuthorization) -> None:
+        await self._ports.sleep(seconds)
+        raise explain_absence(
+            f"Nobody finished the sign-in within {seconds:g} s.", TRY_AGAIN, pending
         )
 
     async def _read_by_hand(
@@ -147,8 +169,8 @@ class Asking:
         return await asyncio.Future()  # the others end the wait
 
 
-async def _listen(listener: Listener, seconds: float) -> Callback:
+async def _listen(listener: Listener, seconds: float, pending: PendingAuthorization) -> Callback:
     try:
         return await listener.wait(seconds)
     except McpRemoteError as error:
-        raise NobodyCame(error.cause, hint=error.hint) from error
+        raise explain_absence(error.cause, error.hint, pending) from error

@@ -21,7 +21,8 @@ from urllib.parse import parse_qsl, quote
 
 import h11
 
-from mcp_remote_py.errors import LOGIN_COMMAND, McpRemoteError, UsageError
+from mcp_remote_py.errors import McpRemoteError, UsageError
+from mcp_remote_py.oauth.sent import TRY_AGAIN
 from mcp_remote_py.oauth.steps import Callback
 from mcp_remote_py.redact import Secret
 from mcp_remote_py.signin.page import (
@@ -30,6 +31,7 @@ from mcp_remote_py.signin.page import (
     render_outcome,
     render_stranger,
 )
+from mcp_remote_py.signin.strangers import Strangers, recognise
 
 logger = logging.getLogger("mcp_remote_py.signin")
 
@@ -82,7 +84,6 @@ class _Flow:
         self.server_name = server_name
         self.callback: asyncio.Future[Callback] = loop.create_future()
         self.outcome: asyncio.Future[Outcome] = loop.create_future()
-        self.strangers = 0
 
     def end(self, outcome: Outcome) -> None:
         """The first outcome stays."""
@@ -133,6 +134,7 @@ class CallbackListener:
         self._port = 0
         self._servers: list[asyncio.Server] = []
         self._flow: _Flow | None = None
+        self._strangers = Strangers(self._host)
         self._visits: set[asyncio.Task[None]] = set()
         self._silent: dict[asyncio.StreamWriter, asyncio.Task[None]] = {}
         """Connections whose request is not complete, the oldest first."""
@@ -175,8 +177,13 @@ class CallbackListener:
         return tuple(f"http://{host}:{self._port}{self._path}" for host in hosts)
 
     def expect(self, state: Secret, server_name: str) -> None:
-        """From now on, a request with this state is the one; the names are for the page."""
-        self._flow = _Flow(state, server_name)
+        """From now on, a request with this state is the one; the names are for the page.
+
+        Where it was before, what has come for it stays.
+        """
+        if self._flow is None or self._flow.state != state:
+            self._flow = _Flow(state, server_name)
+            self._strangers = Strangers(self._host)
 
     async def wait(self, seconds: float) -> Callback:
         """The query of the request with the expected state.
@@ -190,13 +197,11 @@ class CallbackListener:
         await asyncio.wait({flow.callback}, timeout=seconds)
         if flow.callback.done():
             return flow.callback.result()
-        strangers = ""
-        if flow.strangers:
-            strangers = f" ({flow.strangers} with another state, or none, did)"
+        seen = self._strangers
         raise McpRemoteError(
-            f"The browser did not come back within {seconds:g} s{strangers}: the sign-in was not "
-            "finished.",
-            hint=f"To try again: {LOGIN_COMMAND}; --auth-timeout gives more time.",
+            f"The browser did not come back within {seconds:g} s{seen.describe()}: the sign-in was "
+            "not finished.",
+            hint=f"{seen.hint()}{TRY_AGAIN}",
         )
 
     async def finish(self, outcome: Outcome) -> None:
@@ -326,10 +331,17 @@ class CallbackListener:
         self, reader: asyncio.StreamReader, connection: h11.Connection
     ) -> _Answer | _Flow | None:
         """The answer to the request that arrives, None where none came."""
+        first = await reader.read(_PIECE)
+        stranger = recognise(first)
+        if stranger is not None:
+            self._strangers.note(stranger)
+            return None  # there is nothing to say in its language
+        connection.receive_data(first)
         try:
             while (event := connection.next_event()) is h11.NEED_DATA:
                 connection.receive_data(await reader.read(_PIECE))
         except h11.RemoteProtocolError as error:
+            self._strangers.note()
             return _refuse(error.error_status_hint)
         if not isinstance(event, h11.Request):
             return None
@@ -370,8 +382,7 @@ class CallbackListener:
         # Repeated names are not an authorization response (RFC 6749 §4.1.2, §3.1).
         is_ours = flow is not None and len(parameters) == len(pairs) and _equal(flow.state, state)
         if flow is None or not is_ours:
-            if flow is not None:
-                flow.strangers += 1
+            self._strangers.note_without_state()
             logger.debug("A request to the callback path without the expected state was refused")
             return _refuse(400)
         if not flow.callback.done():

@@ -19,12 +19,7 @@ from urllib.parse import urljoin
 
 from mcp_remote_py import __version__
 from mcp_remote_py.bounds import open_body
-from mcp_remote_py.errors import (
-    ExchangeError,
-    Interrupted,
-    NotSent,
-    Unusable,
-)
+from mcp_remote_py.errors import ExchangeError, Interrupted, NotSent, Unusable
 from mcp_remote_py.net.exchange import KEEPALIVE_EXPIRY
 from mcp_remote_py.net.faults import (
     Broken,
@@ -49,12 +44,7 @@ from mcp_remote_py.settings.network import (
     RequestLimits,
     SignInTimeouts,
 )
-from mcp_remote_py.signin.border import (
-    LOCATE_TIMEOUT,
-    Border,
-    OutOfReach,
-    find_peer,
-)
+from mcp_remote_py.signin.border import LOCATE_TIMEOUT, Border, OutOfReach, find_peer
 from mcp_remote_py.signin.sockets import AsyncioBackend, begin_body
 from mcp_remote_py.tls import build_tls_context
 from mcp_remote_py.url import InvalidUrl, ServerUrl, parse_origin
@@ -98,7 +88,8 @@ class Fetcher:
     `build_tls` is called when the first request of a kind is made, and told whether the client
     certificate belongs into it; `choose_proxy` for every request. `now`, in seconds since the
     epoch, and `random_bytes` are for proofs of possession. The limits are in seconds: for a
-    document, and where something is done for it; `timeouts` is what the person says of them.
+    document, where something is done for it, and where a person's consent is spent; `timeouts` is
+    what the person says of them.
     """
 
     def __init__(

@@ -42,6 +42,7 @@ from mcp_remote_py.oauth.steps import (
     Save,
     SavePending,
     SharedState,
+    ShowPage,
     UpdateBudget,
     Wait,
     WaitForNews,
@@ -165,6 +166,8 @@ class Performance:
                 return self._listener.redirect_uris()
             case AskUser():
                 return await self._ask(step)
+            case ShowPage():
+                await self._stage.asking.show(step.pending)
             case AcquireLock() | ReleaseLock() | Renew():
                 return await self._do_with_locks(step)
             case Report():

@@ -41,6 +41,8 @@ PENDING = PendingAuthorization(
     1_800_000_300.0,
     scopes_supported=("read", "write"),
     begun_at=1_800_000_000.25,
+    opened_at=1_800_000_000.25,
+    is_shown_again=True,
 )
 
 

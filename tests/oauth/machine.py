@@ -41,6 +41,7 @@ from mcp_remote_py.oauth.steps import (
     Load,
     Lock,
     NobodyCame,
+    NobodyYet,
     PendingAuthorization,
     Probe,
     ReadShared,
@@ -52,6 +53,7 @@ from mcp_remote_py.oauth.steps import (
     Save,
     SavePending,
     SharedState,
+    ShowPage,
     UpdateBudget,
     WaitForNews,
 )
@@ -149,6 +151,8 @@ class Watchdog:
     spent: set[str] = field(default_factory=set[str])
     """Codes that were redeemed, and refresh tokens that were answered."""
     scopes: set[str] = field(default_factory=set[str])
+    shown: dict[str, list[float]] = field(default_factory=dict[str, list[float]])
+    """By its state, when the page of a sign-in was opened."""
     strangers: list[tuple[float, str]] = field(default_factory=list[tuple[float, str]])
     """When codes and refresh tokens came with a client which the server did not know."""
 
@@ -156,6 +160,18 @@ class Watchdog:
         self.strangers.append((now, grant))
         if sum(now - time < 30 and one == grant for time, one in self.strangers) > MAX_STRANGERS:
             raise Violation("a client is sent in more ways than there are")
+
+    def see_page(self, now: float, state: str, scope: str) -> None:
+        shown = self.shown.setdefault(state, [])
+        if not shown:
+            self.see_tab(now, scope)
+        elif len(shown) == 2:
+            raise Violation("a page is shown a third time")
+        elif now - shown[0] < 30:
+            raise Violation("a page is shown again within thirty seconds")
+        else:
+            self._see_any_tab(now)
+        shown.append(now)
 
     def see_tab(self, now: float, scope: str) -> None:
         is_step_up = "write" in scope.split()
@@ -167,6 +183,9 @@ class Watchdog:
             raise Violation("a tab within ten minutes of one that came to nothing")
         if len(recent) >= 2 and not is_step_up:
             raise Violation("a third tab within ten minutes")
+        self._see_any_tab(now)
+
+    def _see_any_tab(self, now: float) -> None:
         if len([time for time in self.tabs if now - time < 86400]) >= 10:
             raise Violation("an eleventh tab within a day")
         self.tabs.append(now)
@@ -283,7 +302,7 @@ class Machine:
             refresh_token = None if stored is None else stored.refresh_token
             if refresh_token is not None and refresh_token.reveal() in self.good_refresh_tokens:
                 raise Violation("a person is asked where a renewal may do")
-        self.watchdog.see_tab(self.now, scope)
+        self.watchdog.see_page(self.now, pending.state.reveal(), scope)
 
     def _check_hope(self) -> None:
         if self._is_current(self.hopeless):
@@ -666,7 +685,7 @@ class Process:
                 machine.reports.append(step.text)
             case RecordStatus():
                 machine.published.append(step)
-            case Renew() | Judge():
+            case Renew() | Judge() | ShowPage():
                 pass
             case _:
                 return self._do_on_disk(step)
@@ -757,7 +776,8 @@ class Process:
             return BLOCKED
         if machine.pending is None or machine.pending.state != pending.state:
             return None
-        options = ("consents", "denies", "closes")
+        may_come = step.patience is not None
+        options = ("consents", "denies", "is away" if may_come else "closes")
         in_time = machine.now < pending.expires_at
         match machine.oracle.choose("person", *options) if in_time else "closes":
             case "consents":
@@ -766,6 +786,9 @@ class Process:
                 return Callback({"code": code, "state": pending.state.reveal()})
             case "denies":
                 return Callback({"error": "access_denied", "state": pending.state.reveal()})
+            case "is away":
+                machine.now += step.patience or 0.0
+                raise NobodyYet("Nobody came yet.")
             case _:
                 machine.now = max(machine.now, pending.expires_at)
                 raise NobodyCame("Nobody came.", hint="Try again.")

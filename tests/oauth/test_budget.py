@@ -17,12 +17,14 @@ from mcp_remote_py.oauth.budget import (
     MAX_QUICK_TABS,
     MAX_SCOPES,
     MAX_TABS,
+    MAX_TABS_OF_SIGN_IN,
     RENEWAL_SPACING,
     TAB_COOL_DOWNS,
     SignInBudget,
     apply_late,
     has_tab_since,
     is_proven,
+    may_show_again,
     note_accepted,
     note_failed_attempt,
     note_failed_renewal,
@@ -31,6 +33,7 @@ from mcp_remote_py.oauth.budget import (
     note_scopes,
     note_sign_in,
     note_tab,
+    note_tab_for_tool,
     take_back_renewal,
     wait_for_renewal,
     wait_for_tab,
@@ -314,3 +317,23 @@ def test_what_was_not_done_is_taken_back() -> None:
     budget = note_renewal(note_tab(SignInBudget(), NOW - 50), NOW - 50)
     assert take_back_renewal(note_renewal(budget, NOW), NOW, NOW - 50) == budget
     assert take_back_renewal(budget, NOW, 0.0) == budget
+
+
+# A page that is shown once more -----------------------------------------------------------------
+
+
+@pytest.mark.promise("L2")
+@pytest.mark.report("O25")
+def test_tabs_of_the_tool_are_bounded_by_sign_in_and_day_and_lengthen_no_wait() -> None:
+    budget = note_tab(SignInBudget(), NOW)
+    for time in (NOW + 10, NOW + 20, NOW + 30):
+        budget = note_tab_for_tool(budget, time, NOW)
+        assert budget.tabs[-1] == time
+    assert (len(budget.tabs), budget.vain_tabs) == (MAX_TABS_OF_SIGN_IN, 1)
+    assert note_tab_for_tool(budget, NOW + 40, NOW) is budget
+    wait = wait_for_tab(budget, NOW + 40, step_up=False)
+    assert wait == TAB_COOL_DOWNS[0] - 10, "since the last of them"
+    full = SignInBudget(tabs=tuple(NOW + one for one in range(MAX_TABS)))
+    assert not may_show_again(full, NOW + 100)
+    assert note_tab_for_tool(full, NOW + 100, NOW + 99) is full
+    assert may_show_again(full, NOW + DAY)

@@ -225,7 +225,13 @@ def describe(machine: Machine, processes: list[Process]) -> object:
     dog = machine.watchdog
     return (
         tell(machine.credential),
-        None if machine.pending is None else machine.pending.expires_at - now,
+        None
+        if machine.pending is None
+        else (
+            machine.pending.expires_at - now,
+            machine.pending.opened_at - now,
+            machine.pending.is_shown_again,
+        ),
         tell_budget(machine.budget),
         tuple(time - now for time in dog.tabs if now - time < 86400),
         dog.vain_tabs,
@@ -288,6 +294,18 @@ def test_one_process_whatever_the_servers_and_the_person_do(world: str) -> None:
 )
 def test_two_processes_in_any_order_one_of_them_killed_anywhere(world: str, bounds: Bounds) -> None:
     assert Explorer(bounds, *WORLDS[world]).explore() > 1000
+
+
+SHOWN_AGAIN = Bounds(events=6, kills=2, waits=())
+"""A tab that was closed with its process, and the next process as well."""
+
+SHOWN_AGAIN_AND_CLOSED = replace(SHOWN_AGAIN, kills=1, waits=(310.0,))
+
+
+@pytest.mark.promise("A4", "L1", "L2")
+@pytest.mark.report("O25")
+def test_one_process_that_is_killed_twice_while_its_tab_is_open() -> None:
+    assert Explorer(SHOWN_AGAIN).explore() > 100
 
 
 FAILING_DISK = Bounds(events=often(3, 4), kills=1, faults=1, waits=(40.0, 660.0))
@@ -417,6 +435,27 @@ class CountsTooEarly(SignIn):
         yield from self.wait_for(pending, AskUser(pending))
 
 
+class ForgetsThatItWasShown(SignIn):
+    """Shows a page again without writing down that it did."""
+
+    def note_shown_again(
+        self, pending: PendingAuthorization
+    ) -> Conversation[tuple[PendingAuthorization | None, bool]]:
+        yield from self.note_tab("", automatic=True)
+        return pending, True
+
+
+class ShowsAgainUncounted(SignIn):
+    """Shows a page again without counting its tab."""
+
+    def note_shown_again(
+        self, pending: PendingAuthorization
+    ) -> Conversation[tuple[PendingAuthorization | None, bool]]:
+        again = pending._replace(is_shown_again=True)
+        yield SavePending(again)
+        return again, True
+
+
 class RenewsWithoutTheLock(Renewal):
     """Renews at once, whoever else does."""
 
@@ -461,6 +500,18 @@ class NeverBacksOff(Holdings):
         pending: PendingAuthorization | None = None,
     ) -> set[Fact]:
         return super().facts(refused, scopes, pending) | {Fact.RENEWAL_ALLOWED}
+
+
+class ShowsAgainAtOnce(Holdings):
+    """Takes every tab whose process is gone for closed."""
+
+    def facts(
+        self,
+        refused: Secret | None = None,
+        scopes: str = "",
+        pending: PendingAuthorization | None = None,
+    ) -> set[Fact]:
+        return super().facts(refused, scopes, pending) | {Fact.TAB_DESERTED}
 
 
 class RedeemsTwice(SignIn):
@@ -557,6 +608,17 @@ FAULTS: dict[str, tuple[MakeSession, str, Bounds]] = {
         "signed out",
         FAILING_DISK,
     ),
+    "a page is shown again and again": (
+        with_sign_in(ForgetsThatItWasShown),
+        "signed out",
+        SHOWN_AGAIN,
+    ),
+    "a tab that shows it again is not counted": (
+        with_sign_in(ShowsAgainUncounted),
+        "signed out",
+        SHOWN_AGAIN_AND_CLOSED,
+    ),
+    "a page is shown again at once": (with_holdings(ShowsAgainAtOnce), "signed out", SHOWN_AGAIN),
     "a code is redeemed twice": (with_sign_in(RedeemsTwice), "signed out", ONE_PROCESS),
 }
 

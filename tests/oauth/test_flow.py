@@ -29,7 +29,8 @@ from mcp_remote_py.oauth.flow import (
     sign_in_elsewhere,
     sign_in_unattended,
 )
-from mcp_remote_py.oauth.grants import AuthorizationRefused, SignInDenied
+from mcp_remote_py.oauth.grants import AuthorizationRefused, SignInDenied, drop_tokens
+from mcp_remote_py.oauth.prompts import NEEDED
 from mcp_remote_py.oauth.steps import (
     AnyStep,
     AskUser,
@@ -508,6 +509,27 @@ def test_scopes_granted_before_do_not_matter_after_a_401() -> None:
     world = World(SIGNED_IN._replace(scope="gone"))
     world.sign_in(CHALLENGE._replace(scope="read"))
     assert world.asked["scope"] == "read offline_access"
+
+
+@pytest.mark.promise("A3")
+@pytest.mark.report("O8")
+def test_consent_is_demanded_after_a_sign_in_that_gave_no_refresh_token() -> None:
+    world = World()
+    lasting = world.tokens
+    world.tokens = response(200, {"access_token": "canary-flow-access", "token_type": "Bearer"})
+    first = world.sign_in()
+    assert "prompt" not in world.asked
+    assert first.consent == NEEDED
+    world.asked = {}
+    world.tokens = lasting
+    second = world.sign_in()
+    assert world.asked["prompt"] == "consent"
+    assert (second.consent, second.refresh_token) == (NEEDED, Secret("canary-flow-refresh"))
+    assert drop_tokens(second).consent == NEEDED, "remembered with the session"
+    world.asked = {}
+    world.stored = second._replace(published_by="https://other.example", issuer="https://o.example")
+    world.sign_in()
+    assert "prompt" not in world.asked, "what one server needs says nothing of another"
 
 
 def test_options_of_the_person_reach_the_server() -> None:

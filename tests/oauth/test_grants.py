@@ -37,6 +37,7 @@ from mcp_remote_py.oauth.steps import (
 )
 from mcp_remote_py.oauth.tokens import GrantRefused, TokenError
 from mcp_remote_py.redact import Secret
+from mcp_remote_py.settings.network import CONSENT_TIMEOUT
 from mcp_remote_py.settings.sign_in import SignInSettings
 from tests.oauth.player import Script, play
 
@@ -137,18 +138,23 @@ def test_authorization_url_has_everything_once_and_unchanged() -> None:
 
 
 @pytest.mark.promise("A3")
-def test_who_asks_for_offline_access_asks_for_consent_unless_told_otherwise() -> None:
-    asked = NEW._replace(scope="read offline_access")
-
-    def prompt(credential: Credential, *parameters: tuple[str, str]) -> list[str]:
+@pytest.mark.report("O8")
+def test_prompt_is_sent_unless_the_person_names_another() -> None:
+    def prompt(chosen: str, *parameters: tuple[str, str]) -> list[str]:
         url = authorization_url(
-            "https://a.example/", credential, state=STATE, verifier=VERIFIER, parameters=parameters
+            "https://a.example/",
+            NEW,
+            state=STATE,
+            verifier=VERIFIER,
+            parameters=parameters,
+            prompt=chosen,
         )
         return parse_qs(urlsplit(url).query, keep_blank_values=True).get("prompt", [])
 
-    assert prompt(asked) == ["consent"]
-    assert prompt(asked, ("prompt", "login")) == ["login"]
-    assert prompt(NEW._replace(scope="read")) == []
+    assert prompt("consent") == ["consent"]
+    assert prompt("consent", ("prompt", "login")) == ["login"]
+    assert prompt("consent", ("prompt", "")) == [""]
+    assert prompt("") == []
 
 
 def test_nothing_is_sent_for_no_scope_and_no_resource() -> None:
@@ -333,6 +339,23 @@ def test_code_is_exchanged_for_a_credential() -> None:
         "resource": RESOURCE,
         "client_id": "client-1",
     }
+
+
+@pytest.mark.report("O6")
+def test_only_what_a_person_has_consented_to_has_the_longer_time() -> None:
+    patience: list[float | None] = []
+
+    def answer(step: AnyStep) -> object:
+        if isinstance(step, Fetch):
+            patience.append(step.patience)
+            return ok()
+        return None
+
+    play(exchange_code(NEW, CODE, VERIFIER, NOW), answer)
+    play(refresh(OLD, DEFAULT, NOW), answer)
+    play(request_tokens(NEW, "client_credentials", {}, NOW), answer)
+    play(revoke(OLD), answer)
+    assert patience == [CONSENT_TIMEOUT, None, None, None, None]
 
 
 def test_no_resource_and_scope_as_asked() -> None:

@@ -23,6 +23,9 @@ from mcp_remote_py.errors import (
 )
 from mcp_remote_py.oauth.budget import (
     ATTEMPTS,
+    MAX_TABS_OF_SIGN_IN,
+    SHOWN_AGAIN_AGE,
+    SHOWN_AGAIN_WAIT,
     SignInBudget,
     note_accepted,
     note_renewal,
@@ -30,6 +33,7 @@ from mcp_remote_py.oauth.budget import (
     note_tab,
 )
 from mcp_remote_py.oauth.challenge import Challenge
+from mcp_remote_py.oauth.holdings import STORE_PATIENCE
 from mcp_remote_py.oauth.lifecycle import FOLLOW_EXTRA, CredentialLifecycle
 from mcp_remote_py.oauth.steps import (
     AcquireLock,
@@ -46,6 +50,7 @@ from mcp_remote_py.oauth.steps import (
     RecordStatus,
     Renew,
     SavePending,
+    ShowPage,
     UpdateBudget,
     Wait,
     WaitForNews,
@@ -132,7 +137,9 @@ def test_token_that_may_still_do_is_sent_where_the_lock_is_not_to_be_had() -> No
     busy = McpRemoteError("Another one has it.")
     for expires_in, sent in ((5, "access-0"), (-1, None)):
         desk = Desk(machine(credential=signed_in(expires_in=expires_in), budget=PROVEN))
-        desk.answers = lambda step: busy if step == AcquireLock(Lock.STORE, 30.0) else None
+        desk.answers = lambda step: (
+            busy if step == AcquireLock(Lock.STORE, STORE_PATIENCE) else None
+        )
         if sent is None:
             with pytest.raises(McpRemoteError, match="Another one has it"):
                 desk.play(desk.session.authorize())
@@ -326,10 +333,149 @@ def test_tab_whose_process_is_gone_is_waited_for_where_it_leads() -> None:
     second.answers = steps.append
     assert second.play(second.session.answer(None, 401, UNAUTHORIZED))
     asked = [step for step in steps if isinstance(step, AskUser)]
-    assert set(asked) == {AskUser(pending, opens_tab=False)}
+    assert set(asked) == {AskUser(pending, opens_tab=False, patience=SHOWN_AGAIN_AGE)}
     assert len(world.watchdog.tabs) == 1
     assert world.reports[-1] == f"Still waiting for the sign-in at mcp.example: {pending.url}"
     assert world.pending is None
+
+
+def tab_of_the_dead(world: Machine) -> PendingAuthorization:
+    """A process has opened a tab, and was killed."""
+    first = Desk(world, "first")
+    first.begin_request()
+    first.run(lambda _: False)
+    first.kill()
+    assert world.pending is not None
+    return world.pending
+
+
+def asks_of(world: Machine, desk: Desk) -> list[AskUser]:
+    """How the person is asked by a process whose request the server refuses."""
+    asked: list[AskUser] = []
+
+    def note(step: AnyStep) -> None:
+        if isinstance(step, AskUser) and step not in asked:
+            asked.append(step)
+
+    desk.answers = note
+    assert desk.play(desk.session.answer(None, 401, UNAUTHORIZED))
+    return asked
+
+
+@pytest.mark.promise("A4", "L2")
+@pytest.mark.report("O25")
+@pytest.mark.parametrize(("age", "patience"), [(0.0, 30.0), (25.0, 10.0), (200.0, 10.0)])
+def test_tab_that_nobody_comes_back_from_is_opened_once_more(age: float, patience: float) -> None:
+    world = machine("is away", "consents", "tokens")
+    pending = tab_of_the_dead(world)
+    world.now += age
+    before, after = asks_of(world, Desk(world))
+    assert before == AskUser(pending, opens_tab=False, patience=patience)
+    assert after.opens_tab
+    assert after.patience is None
+    assert (after.pending.url, after.pending.state) == (pending.url, pending.state)
+    assert after.pending.is_shown_again
+    assert after.pending.expires_at == START + age + patience + SETTINGS.timeout, "time for it, too"
+    assert world.watchdog.tabs == list(world.budget.tabs) == [START, START + age + patience]
+    assert world.budget.vain_tabs == 2
+    assert world.pending is None
+    assert (
+        "Nobody came back from the sign-in at mcp.example: its page is opened once more."
+        in world.reports
+    )
+
+
+@pytest.mark.promise("L2")
+@pytest.mark.report("O25")
+def test_page_is_shown_again_once_whoever_waits_for_it() -> None:
+    world = machine("is away", "consents", "tokens")
+    tab_of_the_dead(world)
+    second = Desk(world, "second")
+    second.begin_request()
+    second.run(lambda _: False)
+    second.run(lambda _: False)
+    assert len(world.watchdog.tabs) == 2
+    second.kill()
+    noted = world.pending
+    assert noted is not None
+    assert asks_of(world, Desk(world)) == [AskUser(noted, opens_tab=False)]
+    assert len(world.watchdog.tabs) == 2
+
+
+@pytest.mark.promise("L2", "A5")
+@pytest.mark.report("O25")
+@pytest.mark.parametrize("broken", [SavePending, UpdateBudget, AcquireLock])
+def test_page_that_could_not_be_noted_is_waited_for_and_not_shown_again(
+    broken: type[AnyStep],
+) -> None:
+    world = machine("is away", "consents", "tokens")
+    tab_of_the_dead(world)
+    desk = Desk(world)
+    asked: list[AskUser] = []
+
+    def fail(step: AnyStep) -> object:
+        if isinstance(step, AskUser) and step not in asked:
+            asked.append(step)
+        is_noting = len(asked) == 1 and step != AcquireLock(Lock.SIGN_IN)
+        return StoreError("No space left.") if is_noting and isinstance(step, broken) else None
+
+    desk.answers = fail
+    assert desk.play(desk.session.answer(None, 401, UNAUTHORIZED))
+    assert [one.opens_tab for one in asked] == [False, False]
+    assert world.watchdog.tabs == list(world.budget.tabs) == [START]
+    assert "The sign-in page is not shown again: No space left." in world.reports
+
+
+@pytest.mark.promise("L2")
+@pytest.mark.report("O25")
+def test_page_is_not_shown_again_on_a_day_with_ten_tabs() -> None:
+    world = machine("consents", "tokens")
+    pending = tab_of_the_dead(world)
+    world.budget = SignInBudget(tabs=(*(START - 1000 * n for n in range(9, 0, -1)), START))
+    world.now += 100
+    assert asks_of(world, Desk(world)) == [AskUser(pending, opens_tab=False)]
+
+
+@pytest.mark.promise("A6", "L2")
+@pytest.mark.report("O25")
+def test_tool_opens_the_page_at_once_whoever_waits_and_so_often() -> None:
+    world = machine()
+    other, pending = waiting_elsewhere(world)
+    desk = Desk(world)
+    shown: list[PendingAuthorization] = []
+
+    def show(step: AnyStep) -> object:
+        if isinstance(step, ShowPage):
+            shown.append(step.pending)
+            return True
+        return None
+
+    desk.answers = other.answers = show
+    opened: list[bool] = []
+    for _ in range(MAX_TABS_OF_SIGN_IN + 1):
+        world.now += SHOWN_AGAIN_WAIT
+        opened.append(desk.play(desk.session.show_page()))
+        assert not desk.play(desk.session.show_page()), "it opens at this moment"
+    assert opened == [True] * (MAX_TABS_OF_SIGN_IN - 1) + [False, False]
+    assert shown == [pending] * (MAX_TABS_OF_SIGN_IN - 1)
+    assert len(world.budget.tabs) == MAX_TABS_OF_SIGN_IN
+    assert world.budget.vain_tabs == 1, "a person has asked: no wait is longer for it"
+
+
+@pytest.mark.promise("A6")
+@pytest.mark.report("O25")
+def test_tool_opens_nothing_where_nobody_is_waited_for() -> None:
+    world = machine("consents", "tokens")
+    desk = Desk(world)
+    assert not desk.play(desk.session.show_page())
+    assert desk.play(desk.session.answer(None, 401, UNAUTHORIZED))
+    world.now += SHOWN_AGAIN_WAIT
+    assert not desk.play(desk.session.show_page())
+    other = machine()
+    _, pending = waiting_elsewhere(other)
+    other.now = pending.expires_at
+    late = Desk(other)
+    assert not late.play(late.session.show_page())
 
 
 def test_tab_that_cannot_be_waited_for_is_given_up() -> None:

@@ -62,11 +62,29 @@ def test_tab_needs_the_budget_and_nobody_else_who_is_at_it() -> None:
             assert case[1] is not Trigger.REQUEST, "nobody is asked before a server refuses"
 
 
+@pytest.mark.promise("L2")
+@pytest.mark.report("O25")
+def test_page_is_shown_again_where_it_is_deserted_and_nobody_else_is_at_it() -> None:
+    for case in every_case():
+        if decide(*case) is Action.SHOW_AGAIN:
+            assert {Fact.TAB_OPEN, Fact.TAB_DESERTED} <= case[2]
+            assert not case[2] & {Fact.SIGNING_IN_ELSEWHERE, Fact.NEWER_STORED}
+            assert case[1] is not Trigger.REQUEST
+        if Fact.TAB_DESERTED not in case[2]:
+            assert decide(*case) == decide(case[0], case[1], case[2] | {Fact.TAB_DESERTED}) or (
+                Fact.TAB_OPEN in case[2]
+            )
+
+
 @pytest.mark.promise("L3")
 def test_token_that_was_never_accepted_is_answered_by_nothing_new() -> None:
     for state, event, facts in every_case():
         if (state, event) == (State.UNPROVEN, Trigger.UNAUTHORIZED):
-            assert decide(state, event, facts) not in (Action.OPEN_TAB, Action.RENEW)
+            assert decide(state, event, facts) not in (
+                Action.OPEN_TAB,
+                Action.SHOW_AGAIN,
+                Action.RENEW,
+            )
 
 
 @pytest.mark.promise("A5")

@@ -803,6 +803,98 @@ def test_end_of_the_process_gives_the_port_back_and_the_next_process_waits_on() 
     run(main())
 
 
+@pytest.mark.promise("P2")
+@pytest.mark.report("O8", "O20")
+def test_client_registered_by_hand_is_told_its_redirect_uri_in_the_log_and_in_the_error() -> None:
+    what = "The client cid-77 must be registered with this redirect URI, to the letter"
+    needs = f"{what}: {REDIRECT_URI}"
+
+    async def main() -> None:
+        world = World()
+        world.person.answers = {}
+        agent = world.agent(SignInSettings(static_client=Secret('{"client_id": "cid-77"}')))
+        with pytest.raises(Refused) as raised:
+            await agent.refused(None, 401, CHALLENGE)
+        assert needs in world.reports
+        error = raised.value
+        assert f"What was sent to {ISSUER}/authorize: no scope, redirect_uri=" in error.cause
+        assert f"resource={SERVER}." in error.cause
+        assert error.hint.startswith(f"{needs}. If that page shows an error or waits for somebody")
+        registered = World()
+        assert await registered.agent().refused(None, 401, CHALLENGE)
+        assert not [text for text in registered.reports if "to the letter" in text]
+
+    run(main())
+
+
+class HurriedWorld(World):
+    """Time passes as fast as it is waited for; nobody looks at a browser before its second tab."""
+
+    async def _sleep(self, seconds: float) -> None:
+        await asyncio.sleep(0.01)
+        if 1 < seconds < 60:
+            self.time += seconds
+
+    async def _open_browser(self, url: str) -> bool:
+        if self.tabs:
+            self.person.present.set()
+        return await super()._open_browser(url)
+
+
+@pytest.mark.promise("A4", "L2")
+@pytest.mark.report("O25")
+def test_next_process_opens_the_page_once_more_at_the_same_port() -> None:
+    async def main() -> None:
+        world = HurriedWorld()
+        world.person.present.clear()
+        agent = world.agent()
+        task = asyncio.create_task(agent.refused(None, 401, CHALLENGE))
+        await until(lambda: len(world.tabs) == 1)
+        await agent.aclose()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert await world.agent().refused(None, 401, CHALLENGE)
+        assert world.time == START + 30
+        assert world.tabs == [world.tabs[0]] * 2
+        assert len(world.listeners) == 2, "one for each process"
+        assert len(world.records.kept.tabs) == 2
+        assert world.counts == (2, 1, 0)
+        world.assert_ports_are_back()
+
+    run(main())
+
+
+@pytest.mark.promise("A6", "L2")
+@pytest.mark.report("O25")
+def test_tool_opens_the_page_in_any_process() -> None:
+    async def main() -> None:
+        world = World()
+        world.person.present.clear()
+        first, second = world.agent(), world.agent()
+        second.show_page()  # nobody is waited for yet
+        begun = asyncio.create_task(first.refused(None, 401, CHALLENGE))
+        await until(lambda: len(world.tabs) == 1)
+        first.show_page()  # it opens at this moment
+        second.show_page()
+        await until(lambda: len(world.tabs) == 2)
+        world.time += 10
+        world.verdict = McpRemoteError("It leads into a private network.")
+        first.show_page()
+        await until(lambda: "private network" in world.reports[-1])
+        assert world.reports[-1].startswith("The sign-in page is not opened again: It leads")
+        world.time += 10
+        world.verdict = None
+        first.show_page()
+        await until(lambda: len(world.tabs) == 3)
+        assert world.tabs == [world.tabs[0]] * 3
+        world.person.present.set()
+        assert await begun
+        assert world.counts == (3, 1, 0)
+        await second.aclose()
+
+    run(main())
+
+
 def test_port_is_given_back_where_the_page_cannot_be_shown() -> None:
     async def main() -> None:
         world = World()

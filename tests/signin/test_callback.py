@@ -278,6 +278,20 @@ def test_a_slow_exchange_is_told_and_a_reload_shows_how_it_ended() -> None:
     run(main())
 
 
+@pytest.mark.report("O25")
+def test_what_came_for_a_sign_in_stays_where_it_is_expected_again() -> None:
+    async def main() -> None:
+        async with listening() as listener:
+            browser = asyncio.create_task(visit(listener))
+            await listener.wait(PATIENCE)
+            listener.expect(Secret(STATE), "Linear")
+            assert (await listener.wait(0)).parameters["code"] == "c"
+            await listener.finish(Outcome.DONE)
+            assert (await browser).status == 200
+
+    run(main())
+
+
 def test_one_listener_may_expect_a_second_sign_in() -> None:
     async def main() -> None:
         async with listening() as listener:
@@ -447,7 +461,6 @@ def test_the_person_s_own_host_name_is_let_in() -> None:
     ("request_bytes", "status"),
     [
         (b"nonsense\r\n\r\n", 400),
-        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 400),
         (b"GET / HTTP/1.1\r\n\r\n", 400),
         (b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400),
         (b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"a" * 9000 + b"\r\n\r\n", 431),
@@ -461,6 +474,92 @@ def test_what_is_not_a_request_is_refused(request_bytes: bytes, status: int) -> 
             answer = parse(await exchange(listener.port, request_bytes))
             assert answer.status == status
             assert answer.body == render_stranger()
+
+    run(main())
+
+
+HTTPS = "used https for the redirect URI, where only http is spoken"
+BY_ADDRESS = "Try --host 127.0.0.1: browsers may turn http://localhost into https."
+
+
+@pytest.mark.promise("S3", "P2")
+@pytest.mark.report("O21")
+@pytest.mark.parametrize(
+    ("first", "host", "level", "line"),
+    [
+        (
+            b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
+            "localhost",
+            logging.WARNING,
+            f"The browser {HTTPS}. {BY_ADDRESS}",
+        ),
+        (b"\x16", "localhost", logging.WARNING, f"The browser {HTTPS}. {BY_ADDRESS}"),
+        (
+            b"\x16\x03\x01" + b"\x00" * 9000,
+            "127.0.0.1",
+            logging.WARNING,
+            f"The browser {HTTPS}. Switch its HTTPS-only mode off for 127.0.0.1.",
+        ),
+        (
+            b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+            "localhost",
+            logging.INFO,
+            "A program at the callback port spoke HTTP/2 at once: it was turned away.",
+        ),
+        (
+            b"\x05\x01\x00",
+            "localhost",
+            logging.INFO,
+            "A program at the callback port took it for a SOCKS proxy: it was turned away.",
+        ),
+        (
+            b"\x04\x01\x00\x50",
+            "localhost",
+            logging.INFO,
+            "A program at the callback port took it for a SOCKS proxy: it was turned away.",
+        ),
+        (
+            b"nonsense\r\n\r\n",
+            "localhost",
+            logging.INFO,
+            "A program at the callback port did not speak HTTP: it was turned away.",
+        ),
+    ],
+)
+def test_what_does_not_speak_http_is_named_once_and_the_wait_goes_on(
+    first: bytes, host: str, level: int, line: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main() -> None:
+        async with listening(host, limits=Limits(request_seconds=60)) as listener:
+            for _ in range(3):
+                with contextlib.suppress(ConnectionError):  # it is hung up on at once
+                    answer = await exchange(listener.port, first)
+                    assert answer == b"" or parse(answer).body == render_stranger()
+            browser = asyncio.create_task(visit(listener))
+            await listener.wait(PATIENCE)
+            await listener.finish(Outcome.DONE)
+            assert (await browser).status == 200
+
+    with caplog.at_level(logging.INFO, "mcp_remote_py.signin"):
+        run(main())
+    assert [(one.levelno, one.getMessage()) for one in caplog.records] == [(level, line)]
+
+
+@pytest.mark.promise("P2")
+@pytest.mark.report("O21")
+def test_browser_that_came_with_https_is_in_the_error() -> None:
+    async def main() -> None:
+        async with listening() as listener:
+            with contextlib.suppress(ConnectionError):
+                await exchange(listener.port, b"\x16\x03\x01\x00\x05hello")
+            await visit(listener, "/oauth/callback?state=wrong-canary")
+            with pytest.raises(McpRemoteError) as raised:
+                await listener.wait(0.05)
+            assert raised.value.cause == (
+                f"The browser did not come back within 0.05 s (it {HTTPS}; 1 with another state, "
+                "or none, did): the sign-in was not finished."
+            )
+            assert raised.value.hint.startswith(f"{BY_ADDRESS} To try again: ")
 
     run(main())
 

@@ -220,6 +220,38 @@ def test_person_bounds_each_part_of_a_request(server: WildServer) -> None:
         assert "--headers-timeout or --body-timeout" in late.value.hint
 
 
+@pytest.mark.report("O6")
+@pytest.mark.parametrize(
+    ("said", "patience", "is_answered"),
+    [
+        (NOTHING_SAID, 60.0, True),
+        (NOTHING_SAID, None, False),
+        (SignInTimeouts(headers=0.2), 60.0, False),
+        (SignInTimeouts(headers=5.0), None, True),
+    ],
+)
+def test_what_cannot_be_asked_for_again_has_more_time(
+    server: WildServer, said: SignInTimeouts, patience: float | None, is_answered: bool
+) -> None:
+    def think(exchange: Exchange) -> None:
+        exchange.delay(0.5)
+        exchange.reply(200, b"{}")
+
+    async def main() -> bool:
+        fetcher = fetcher_for(seconds=0.2, timeouts=said)
+        request = HttpRequest("POST", server.origin, body=Secret("code=canary"))
+        try:
+            await fetcher.fetch(Fetch(request, patience=patience))
+        except Interrupted:
+            return False
+        finally:
+            await fetcher.aclose()
+        return True
+
+    server.always("POST", think)
+    assert run(main()) is is_answered
+
+
 @pytest.mark.promise("P2")
 @pytest.mark.parametrize("headers", [5.0, 0.0])
 def test_person_may_give_more_time_than_we_would(server: WildServer, headers: float) -> None:

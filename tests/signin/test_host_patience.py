@@ -107,6 +107,30 @@ def test_first_sign_in_outlives_the_host_s_patience(
     assert len(stage.server.received("tools/call")) == 1
 
 
+@pytest.mark.promise("A4", "A6", "L2")
+@pytest.mark.report("O25")
+def test_tool_opens_the_page_of_a_tab_that_was_closed_with_its_process(
+    play: Callable[..., Stage],
+) -> None:
+    stage = play()
+    host = stage.host()
+    host.begin("initialize", initialize_params())
+    wait_for_tab(stage)
+    stage.kill(host)
+    host = stage.host(*EARLY)
+    host.initialize(seconds=LIMIT)
+    assert names_of(host) == ["sign_in"]
+    assert stage.browser.opened[0] in text_of(call(host, SIGN_IN))
+    wait_until(lambda: len(stage.browser.opened) == 2, "the same page", seconds=PATIENCE)
+    assert stage.browser.opened[0] == stage.browser.opened[1]
+    call(host, SIGN_IN)  # at once: it opens at this moment
+    consent(stage)
+    host.notification(CHANGED, seconds=PATIENCE)
+    assert call(host)["params"] == CALL
+    counts = stage.counts
+    assert (counts["tabs"], counts["codes"], counts["registrations"]) == (2, 1, 1)
+
+
 @pytest.mark.promise("A6")
 def test_slow_person_is_not_hurried(play: Callable[..., Stage]) -> None:
     stage = play("slow", 4.0, consent=True)
