@@ -8,7 +8,10 @@ from __future__ import annotations
 
 REPORTS = {
     "E1": "An answer with the request's id is the answer, whatever its HTTP status; one run each.",
+    "O10": "A dead refresh token is known by its words, or by three refusals; then a tab.",
     "O22": "A word of a URL's path that may be a key is never shown whole.",
+    "O23": "A token endpoint that fails is tried again from 1 s on, and the request waits for it.",
+    "O24": "Renewals keep their distance where no token was accepted in between, and are bounded.",
     "S1": "A static secret goes to an issuer that the person named, and to no other.",
     "S2": "A workload's JWT goes to the audience it was made for.",
     "S3": "A stored client is used with the endpoints it was stored with.",

@@ -14,6 +14,7 @@ from mcp_remote_py.errors import McpRemoteError
 from mcp_remote_py.oauth.budget import (
     SignInBudget,
     has_tab_since,
+    is_doubted,
     is_proven,
     wait_for_renewal,
     wait_for_tab,
@@ -136,16 +137,28 @@ class Holdings:
         refused: Secret | None = None,
         scopes: str = "",
         pending: PendingAuthorization | None = None,
+        patience: float = 0.0,
     ) -> set[Fact]:
-        """The facts, for a token that was refused and scopes that are wanted, if any."""
+        """The facts, for a token that was refused and scopes that are wanted, if any.
+
+        `patience` is the seconds that whoever asks can still wait.
+        """
         now, shown = self._now(), self.shown(pending)
         because_refused = refused is not None and self.state() is not State.EXPIRED
+        wait = wait_for_renewal(self.budget, now, refused=because_refused)
+        doubted = self.credential is not None and is_doubted(
+            self.budget, self.credential.obtained_at
+        )
         holds = {
             Fact.NEWER_STORED: self.has_another(refused),
             Fact.RENEWABLE: self.credential is not None
             and (self.credential.refresh_token is not None or self._settings.unattended is not None)
             and may_renew(self.credential, self._settings),
-            Fact.RENEWAL_ALLOWED: not wait_for_renewal(self.budget, now, refused=because_refused),
+            Fact.RENEWAL_ALLOWED: not wait and not doubted,
+            Fact.RENEWAL_SOON: self.budget.renewal_failures > 0
+            and wait <= patience
+            and not doubted,
+            Fact.GRANT_DOUBTED: doubted,
             Fact.SCOPE_ASKED: scopes in self.budget.scopes,
             Fact.TAB_OPEN: shown is not None and shown.expires_at > now,
             Fact.TAB_ALLOWED: not wait_for_tab(self.budget, now, step_up=bool(scopes)),

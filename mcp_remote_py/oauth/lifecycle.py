@@ -13,7 +13,13 @@ from functools import partial
 from typing import NamedTuple
 
 from mcp_remote_py.errors import McpRemoteError
-from mcp_remote_py.oauth.budget import SignInBudget, is_proven, note_accepted, note_sign_in
+from mcp_remote_py.oauth.budget import (
+    RENEWAL_PATIENCE,
+    SignInBudget,
+    is_proven,
+    note_accepted,
+    note_sign_in,
+)
 from mcp_remote_py.oauth.challenge import Challenge
 from mcp_remote_py.oauth.explain import (
     explain_budget,
@@ -88,7 +94,8 @@ _PARTS = Parts()
 class CredentialLifecycle:
     """The credential of one session, as one process sees it.
 
-    `now` gives seconds since the epoch, `random` is uniform in [0, 1).
+    `now` gives seconds since the epoch, `random` is uniform in [0, 1); `patience` is the seconds
+    a request waits for a renewal that failed.
     """
 
     def __init__(
@@ -100,10 +107,12 @@ class CredentialLifecycle:
         now: Callable[[], float],
         rules: tuple[PolicyRule, ...] = POLICY_RULES,
         parts: Parts = _PARTS,
+        patience: float = RENEWAL_PATIENCE,
     ) -> None:
         self._rules = rules
         self._settings = settings
         self._now = now
+        self._patience = patience
         self._held = parts.holdings(settings, now)
         self._renewal = parts.renewal(self._held, settings, now, random)
         self._sign_in = parts.sign_in(self._held, server_url, settings, random_bytes, now)
@@ -147,12 +156,20 @@ class CredentialLifecycle:
             McpRemoteError: it has expired and cannot be renewed now, or the store cannot be read.
         """
         held = self._held
+        until = self._now() + self._patience
         while not held.is_at_hand:
             try:
                 yield from held.look()
-                action, before = self._decide(Trigger.REQUEST, held.facts()), held.token
+                facts = held.facts(patience=self._patience_until(until))
+                action, before = self._decide(Trigger.REQUEST, facts), held.token
                 if action is Action.RENEW:
                     yield from self._renewal.renew(refused=False)
+                elif action is Action.WAIT:
+                    yield from self._renewal.wait()
+                    continue
+                elif action is Action.LET_GO:
+                    yield from self._renewal.let_go()
+                    continue
             except McpRemoteError:
                 if held.state() in (State.SIGNED_OUT, State.EXPIRED):
                     raise
@@ -199,11 +216,13 @@ class CredentialLifecycle:
                 return False
         holds_sign_in = False
         deadline: float | None = None
+        until = self._now() + self._patience
         while not held.has_another(refused):
             shared = yield from held.look()
             if not held.has_another(refused):
                 held.check_budget()
-            facts = held.facts(refused, wanted, shared.pending)
+            patience = self._patience_until(until)
+            facts = held.facts(refused, wanted, shared.pending, patience)
             action = self._decide(trigger, facts)
             if action in _BEHIND_THE_LOCK and not holds_sign_in:
                 holds_sign_in = yield from ask(AcquireLock(Lock.SIGN_IN))
@@ -217,6 +236,9 @@ class CredentialLifecycle:
             yield from self._act(action, challenge, wanted, shared)
         return True
 
+    def _patience_until(self, end: float) -> float:
+        return end - self._now() if self._renewal.may_pass else 0.0
+
     def _decide(self, trigger: Trigger, facts: set[Fact]) -> Action:
         return decide(self._held.state(), trigger, facts, self._rules)
 
@@ -228,6 +250,10 @@ class CredentialLifecycle:
                 pass
             case Action.RENEW:
                 yield from self._renewal.renew(refused=True)
+            case Action.LET_GO:
+                yield from self._renewal.let_go()
+            case Action.WAIT:
+                yield from self._renewal.wait()
             case Action.FOLLOW:
                 yield WaitForNews(LOOK_INTERVAL, self._held.shown(shared.pending))
             case Action.RESUME if shared.pending is not None:

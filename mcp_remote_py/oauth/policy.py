@@ -42,6 +42,8 @@ class Fact(Enum):
     NEWER_STORED = "another token is in hand than the one that was refused"
     RENEWABLE = "there is a refresh token that may be sent"
     RENEWAL_ALLOWED = "a renewal is allowed now"
+    RENEWAL_SOON = "one that failed is tried again within the patience of the request"
+    GRANT_DOUBTED = "the token endpoint has refused three times without a known reason"
     SCOPE_ASKED = "that scope was asked for before"
     SIGNING_IN_ELSEWHERE = "another process has the sign-in"
     TAB_OPEN = "a tab is open whose process is gone"
@@ -55,6 +57,10 @@ class Action(Enum):
     """The request, with the token in hand, or without one."""
     RENEW = "renew"
     """Under the lock, after another look; the token endpoint is asked once."""
+    LET_GO = "let go"
+    """Of the refresh token, which counts as dead from now on."""
+    WAIT = "wait"
+    """Until a renewal that failed may be tried again."""
     FOLLOW = "follow"
     """Wait for what the other process gets."""
     RESUME = "resume"
@@ -102,11 +108,25 @@ POLICY_RULES = (
         "A token is good until its end, or until the server says otherwise (L20).",
     ),
     _rule(
+        frozenset({State.EXPIRED}),
+        Trigger.REQUEST,
+        {Fact.RENEWABLE, Fact.GRANT_DOUBTED},
+        Action.LET_GO,
+        "What is refused three times is refused for ever, whatever the words (L9).",
+    ),
+    _rule(
         _DUE,
         Trigger.REQUEST,
         {Fact.RENEWABLE, Fact.RENEWAL_ALLOWED},
         Action.RENEW,
         "Before the end, in silence, once for all processes (L5, L7).",
+    ),
+    _rule(
+        frozenset({State.EXPIRED}),
+        Trigger.REQUEST,
+        {Fact.RENEWABLE, Fact.RENEWAL_SOON},
+        Action.WAIT,
+        "Most outages of a token endpoint are shorter than a request may take (L9).",
     ),
     _rule(
         frozenset({State.EXPIRED}),
@@ -133,9 +153,23 @@ POLICY_RULES = (
     _rule(
         _KNOWN,
         Trigger.UNAUTHORIZED,
+        {Fact.RENEWABLE, Fact.GRANT_DOUBTED},
+        Action.LET_GO,
+        "Three refusals are a verdict, whatever the words: then it is the person's turn.",
+    ),
+    _rule(
+        _KNOWN,
+        Trigger.UNAUTHORIZED,
         {Fact.RENEWABLE, Fact.RENEWAL_ALLOWED},
         Action.RENEW,
         "A refresh token in hand comes before the person (L7).",
+    ),
+    _rule(
+        _KNOWN,
+        Trigger.UNAUTHORIZED,
+        {Fact.RENEWABLE, Fact.RENEWAL_SOON},
+        Action.WAIT,
+        "The token endpoint failed, which is soon over or is not (L9).",
     ),
     _rule(
         _KNOWN,
@@ -252,6 +286,8 @@ TRANSITIONS = (
     Transition(Action.RENEW, "new token", State.UNPROVEN),
     Transition(Action.RENEW, "definite refusal", State.SIGNED_OUT),
     Transition(Action.RENEW, "no verdict", None),
+    Transition(Action.LET_GO, "always", State.SIGNED_OUT),
+    Transition(Action.WAIT, "time passes", State.EXPIRED),
     Transition(Action.FOLLOW, "new token", State.UNPROVEN),
     Transition(Action.FOLLOW, "nothing came", State.SIGNED_OUT),
     Transition(Action.RESUME, "new token", State.UNPROVEN),

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+import msgspec
 import pytest
 
 from mcp_remote_py.oauth import flow
@@ -60,7 +61,12 @@ MakeSession = Callable[[Machine], CredentialLifecycle]
 
 def real(machine: Machine) -> CredentialLifecycle:
     return CredentialLifecycle(
-        SERVER, SETTINGS, machine.random_bytes, lambda: 0.0, lambda: machine.now
+        SERVER,
+        SETTINGS,
+        machine.random_bytes,
+        lambda: 0.0,
+        lambda: machine.now,
+        patience=machine.patience,
     )
 
 
@@ -75,6 +81,8 @@ class Bounds:
     faults: int = 0
     """How often the disk fails, once or until the next event."""
     waits: tuple[float, ...] = (40.0, 660.0, LIFETIME)
+    patience: float = 0.0
+    """Seconds a request waits for a renewal that failed."""
     every: int = 1
     """Before every so manieth of the steps in `SEAMS` another process may come first."""
 
@@ -100,7 +108,8 @@ class Explorer:
         return self.runs
 
     def _run(self, oracle: Oracle) -> None:
-        machine = Machine(oracle, self.make_session, self.credential, self.budget)
+        patience = self.bounds.patience
+        machine = Machine(oracle, self.make_session, self.credential, self.budget, patience)
         machine.faults = self.bounds.faults
         processes = [Process(machine, f"P{n + 1}") for n in range(self.bounds.processes)]
         budget = {"preempt": self.bounds.preemptions, "kill": self.bounds.kills}
@@ -212,6 +221,8 @@ def describe(machine: Machine, processes: list[Process]) -> object:
             budget.vain_renewals,
             budget.renewal_failures,
             max(0.0, budget.renew_after - now),
+            max(0.0, budget.refusals_until - now),
+            (name(budget.doubted), budget.doubts),
         )
 
     dog = machine.watchdog
@@ -221,7 +232,10 @@ def describe(machine: Machine, processes: list[Process]) -> object:
         tell_budget(machine.budget),
         tuple(time - now for time in dog.tabs if now - time < 86400),
         dog.vain_tabs,
+        tuple(time - now for time in dog.renewals[-1:]),
         tuple(time - now for time in dog.renewals if now - time < 30),
+        (dog.failed_renewals, dog.unproven and now - dog.unproven[1], dog.excuses),
+        machine.doubts,
         tuple(sorted(dog.scopes)),
         tuple(
             (
@@ -280,6 +294,17 @@ def test_two_processes_in_any_order_one_of_them_killed_anywhere(world: str, boun
     assert Explorer(bounds, *WORLDS[world]).explore() > 1000
 
 
+WHO_WAITS = Bounds(events=often(1, 3), patience=3.0, waits=(40.0,))
+"""For a renewal that fails three times, which is as long as one in doubt is tried."""
+
+
+@pytest.mark.promise("L1", "L2", "R1")
+@pytest.mark.report("O10", "O23")
+@pytest.mark.parametrize("world", ["expired", "signed in"])
+def test_one_process_that_waits_for_the_token_endpoint(world: str) -> None:
+    assert Explorer(WHO_WAITS, *WORLDS[world]).explore() > 100
+
+
 FAILING_DISK = Bounds(events=often(3, 4), kills=1, faults=1, waits=(40.0, 660.0))
 AFTER_A_SIGN_IN = replace(FAILING_DISK, events=often(2, 4))
 TWO_AT_A_FAILING_DISK = Bounds(events=often(2, 3), processes=2, kills=1, faults=1, waits=(660.0,))
@@ -326,7 +351,13 @@ def ignoring(fact: Fact, event: Trigger = Trigger.UNAUTHORIZED) -> tuple[PolicyR
 def with_rules(rules: tuple[PolicyRule, ...]) -> MakeSession:
     def make(machine: Machine) -> CredentialLifecycle:
         return CredentialLifecycle(
-            SERVER, SETTINGS, machine.random_bytes, lambda: 0.0, lambda: machine.now, rules
+            SERVER,
+            SETTINGS,
+            machine.random_bytes,
+            lambda: 0.0,
+            lambda: machine.now,
+            rules,
+            patience=machine.patience,
         )
 
     return make
@@ -340,6 +371,7 @@ def with_parts(parts: Parts) -> MakeSession:
         lambda: 0.0,
         lambda: machine.now,
         parts=parts,
+        patience=machine.patience,
     )
 
 
@@ -395,7 +427,7 @@ class RenewsWithoutTheLock(Renewal):
     """Renews at once, whoever else does."""
 
     def renew(self, *, refused: bool) -> Conversation[None]:
-        yield from self.renew_now(self.held.require())
+        yield from self.renew_now(self.held.require(), refused=refused)
 
 
 class RenewsWithoutAnotherLook(Renewal):
@@ -404,16 +436,16 @@ class RenewsWithoutAnotherLook(Renewal):
     def renew(self, *, refused: bool) -> Conversation[None]:
         known = self.held.require()
         yield AcquireLock(Lock.STORE, 1.0)
-        yield from self.renew_now(known)
+        yield from self.renew_now(known, refused=refused)
         yield ReleaseLock(Lock.STORE)
 
 
 class BelievesEveryFailure(Renewal):
     """Drops the tokens when the token endpoint is down."""
 
-    def renew_now(self, credential: Credential) -> Conversation[None]:
+    def renew_now(self, credential: Credential, *, refused: bool) -> Conversation[None]:
         failures = self.held.budget.renewal_failures
-        yield from super().renew_now(credential)
+        yield from super().renew_now(credential, refused=refused)
         if self.held.budget.renewal_failures > failures:
             yield Save(drop_tokens(credential))
 
@@ -426,8 +458,23 @@ class NeverBacksOff(Holdings):
         refused: Secret | None = None,
         scopes: str = "",
         pending: PendingAuthorization | None = None,
+        patience: float = 0.0,
     ) -> set[Fact]:
-        return super().facts(refused, scopes, pending) | {Fact.RENEWAL_ALLOWED}
+        return super().facts(refused, scopes, pending, patience) | {Fact.RENEWAL_ALLOWED}
+
+
+class NeverDoubts(Holdings):
+    """Goes on asking whoever refuses without a reason."""
+
+    def facts(
+        self,
+        refused: Secret | None = None,
+        scopes: str = "",
+        pending: PendingAuthorization | None = None,
+        patience: float = 0.0,
+    ) -> set[Fact]:
+        self.budget = msgspec.structs.replace(self.budget, doubts=0)
+        return super().facts(refused, scopes, pending, patience)
 
 
 class RedeemsTwice(SignIn):
@@ -495,6 +542,21 @@ FAULTS: dict[str, tuple[MakeSession, str, Bounds]] = {
         with_rules(without(Action.GIVE_UP_RENEWAL)),
         "signed in",
         ONE_PROCESS,
+    ),
+    "a request waits without end": (
+        with_rules(ignoring(Fact.RENEWAL_SOON, Trigger.REQUEST)),
+        "expired",
+        ONE_PROCESS,
+    ),
+    "one refusal without a reason is a verdict": (
+        with_rules(ignoring(Fact.GRANT_DOUBTED, Trigger.REQUEST)),
+        "expired",
+        WHO_WAITS,
+    ),
+    "refusals without a reason have no end": (
+        with_holdings(NeverDoubts),
+        "expired",
+        Bounds(events=1, patience=7.0),
     ),
     "renewals are not spaced": (with_holdings(NeverBacksOff), "signed in", ONE_PROCESS),
     "a renewal takes no lock": (with_renewal(RenewsWithoutTheLock), "expired", ONE_PROCESS),
