@@ -188,6 +188,7 @@ class _Record(msgspec.Struct, omit_defaults=True):
     dpop_key: str | None = None
     published_by: str = ""
     endpoints: tuple[str, ...] = ()
+    scope_refused: bool = False
 
 
 class _PendingRecord(msgspec.Struct, omit_defaults=True):

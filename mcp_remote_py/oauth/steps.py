@@ -105,6 +105,8 @@ class Credential(NamedTuple):
     them, and in records of 0.1.0."""
     endpoints: tuple[str, ...] = ()
     """All of the document the client was registered with, as in `ServerMetadata`; as above."""
+    scope_refused: bool = False
+    """Whether a renewal that named the scope was refused for it, and one without was not."""
 
     @property
     def tokens(self) -> tuple[Secret, ...]:

@@ -39,6 +39,7 @@ FULL = Credential(
     dpop_key=Secret(f"{CANARY}-key"),
     published_by="https://as.example.com",
     endpoints=("https://as.example.com/authorize", "", "", "", ""),
+    scope_refused=True,
 )
 ONLY_CLIENT = Credential(
     issuer="https://as.example.com",

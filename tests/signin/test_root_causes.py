@@ -226,7 +226,7 @@ OTHER = "https://other.example/mcp"
 SHORT = {"lifetime": 1}
 NOT_NOW = ("renew", "later|again in")
 IN_AN_OUTAGE = 10
-"""Requests to a token endpoint that fails, in the first five minutes: each wait is twice as long."""
+"""Requests to a token endpoint that fails, in five minutes: each wait is twice as long."""
 
 
 CAUSES: dict[str, Cause] = {
