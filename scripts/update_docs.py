@@ -132,6 +132,7 @@ _EVENTS = {
     Trigger.REQUEST: ("REQUEST", ""),
     Trigger.UNAUTHORIZED: ("REFUSED", " · 401"),
     Trigger.SCOPE_WANTED: ("REFUSED", " · 403"),
+    Trigger.DOUBTFUL: ("REFUSED", " · in doubt"),
 }
 """The box of each, and what tells it from others there: most of what follows is the same."""
 

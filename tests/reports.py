@@ -10,6 +10,7 @@ REPORTS = {
     "E1": "An answer with the request's id is the answer, whatever its HTTP status; one run each.",
     "O7": "A renewal names the scope that was granted, and does without it where that is refused.",
     "O10": "A dead refresh token is known by its words, or by three refusals; then a tab.",
+    "O19": "A token that has ended is known by its words, whatever the status; in doubt, once.",
     "O22": "A word of a URL's path that may be a key is never shown whole.",
     "O23": "A token endpoint that fails is tried again from 1 s on, and the request waits for it.",
     "O24": "Renewals keep their distance where no token was accepted in between, and are bounded.",

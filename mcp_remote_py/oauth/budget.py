@@ -119,10 +119,13 @@ def wait_for_tab(budget: SignInBudget, now: float, *, step_up: bool) -> float:
     return max(0.0, after - now)
 
 
-def wait_for_renewal(budget: SignInBudget, now: float, *, refused: bool) -> float:
+def wait_for_renewal(
+    budget: SignInBudget, now: float, *, refused: bool, doubtful: bool = False
+) -> float:
     """Seconds until a renewal may be tried; 0 for now.
 
-    `refused`: because the server refused the token, not because it expires.
+    `refused`: because the server refused the token, not because it expires. `doubtful`: the refusal
+    may have another reason, which a renewal does not change: no burst is for that.
     """
     after = budget.renew_after if budget.renew_after <= now + 2 * DAY else 0.0
     if budget.renewed_at <= now:
@@ -130,6 +133,8 @@ def wait_for_renewal(budget: SignInBudget, now: float, *, refused: bool) -> floa
         vain = budget.vain_renewals + max(0, budget.unfinished_renewals - 1)
         if vain:
             after = max(after, budget.renewed_at + VAIN_RENEWALS.bound(vain))
+        elif doubtful and not budget.unfinished_renewals:
+            after = max(after, budget.renewed_at + RENEWAL_SPACING)
     burst = RENEWAL_BURST * RENEWAL_SPACING
     if refused and budget.refusals_until <= now + burst:
         after = max(after, budget.refusals_until - burst + RENEWAL_SPACING)

@@ -119,6 +119,11 @@ class Holdings:
         """Whether another token is in hand than that one."""
         return self.token is not None and self.token != refused
 
+    def has_scopes(self, scopes: str) -> bool:
+        """Whether all of these were granted with what is in hand."""
+        granted = "" if self.credential is None else self.credential.scope
+        return set(scopes.split()) <= set(granted.split())
+
     def state(self) -> State:
         """The worth of the credential in hand."""
         credential, now = self.credential, self._now()
@@ -138,14 +143,19 @@ class Holdings:
         scopes: str = "",
         pending: PendingAuthorization | None = None,
         patience: float = 0.0,
+        *,
+        doubtful: bool = False,
     ) -> set[Fact]:
         """The facts, for a token that was refused and scopes that are wanted, if any.
 
-        `patience` is the seconds that whoever asks can still wait.
+        `patience` is the seconds that whoever asks can still wait; `doubtful` tells that the token
+        may not be the reason.
         """
         now, shown = self._now(), self.shown(pending)
         because_refused = refused is not None and self.state() is not State.EXPIRED
-        wait = wait_for_renewal(self.budget, now, refused=because_refused)
+        has_scopes = bool(scopes) and self.has_scopes(scopes)
+        doubtful = doubtful or has_scopes
+        wait = wait_for_renewal(self.budget, now, refused=because_refused, doubtful=doubtful)
         doubted = self.credential is not None and is_doubted(
             self.budget, self.credential.obtained_at
         )
@@ -159,6 +169,9 @@ class Holdings:
             and wait <= patience
             and not doubted,
             Fact.GRANT_DOUBTED: doubted,
+            Fact.LIFETIME_UNKNOWN: self.credential is not None
+            and self.credential.expires_at is None,
+            Fact.SCOPE_GRANTED: has_scopes,
             Fact.SCOPE_ASKED: scopes in self.budget.scopes,
             Fact.TAB_OPEN: shown is not None and shown.expires_at > now,
             Fact.TAB_ALLOWED: not wait_for_tab(self.budget, now, step_up=bool(scopes)),

@@ -53,13 +53,11 @@ from mcp_remote_py.oauth.steps import (
     WaitForNews,
     ask,
 )
+from mcp_remote_py.oauth.token_words import INSUFFICIENT_SCOPE, may_be_token
 from mcp_remote_py.oauth.tokens import INVALID_PROOF, USE_NONCE
 from mcp_remote_py.randomness import Random, RandomBytes
 from mcp_remote_py.redact import Secret
 from mcp_remote_py.settings.sign_in import SignInSettings
-
-INSUFFICIENT_SCOPE = "insufficient_scope"
-"""RFC 6750 §3.1."""
 
 LOOK_INTERVAL = 0.5
 """Seconds between two looks at what the process that signs in has got."""
@@ -208,12 +206,10 @@ class CredentialLifecycle:
         held = self._held
         if refused is not None and challenge.dpop_error in (INVALID_PROOF, USE_NONCE):
             raise explain_proof(challenge.dpop_error, status)
-        trigger = Trigger.UNAUTHORIZED if status == 401 else Trigger.SCOPE_WANTED
-        wanted = ""
-        if trigger is Trigger.SCOPE_WANTED:
-            wanted = " ".join(sorted(set((challenge.scope or "").split())))
-            if challenge.error != INSUFFICIENT_SCOPE or not wanted or refused is None:
-                return False
+        trigger, wanted = self._read_refusal(refused, status, challenge)
+        if trigger is None:
+            return False
+        doubtful = trigger is Trigger.DOUBTFUL
         holds_sign_in = False
         deadline: float | None = None
         until = self._now() + self._patience
@@ -222,8 +218,10 @@ class CredentialLifecycle:
             if not held.has_another(refused):
                 held.check_budget()
             patience = self._patience_until(until)
-            facts = held.facts(refused, wanted, shared.pending, patience)
+            facts = held.facts(refused, wanted, shared.pending, patience, doubtful=doubtful)
             action = self._decide(trigger, facts)
+            if action is Action.PASS_ON:
+                return False
             if action in _BEHIND_THE_LOCK and not holds_sign_in:
                 holds_sign_in = yield from ask(AcquireLock(Lock.SIGN_IN))
                 if holds_sign_in:
@@ -235,6 +233,23 @@ class CredentialLifecycle:
                     raise explain_long_sign_in()
             yield from self._act(action, challenge, wanted, shared)
         return True
+
+    def _read_refusal(
+        self, refused: Secret | None, status: int, challenge: Challenge
+    ) -> tuple[Trigger | None, str]:
+        """The event that a refusal is, None for no one's, and the scopes it wants."""
+        wanted = " ".join(sorted(set((challenge.scope or "").split())))
+        if (
+            refused is not None
+            and wanted
+            and challenge.error == INSUFFICIENT_SCOPE
+            and not (status == 401 and self._held.has_scopes(wanted))
+        ):
+            return Trigger.SCOPE_WANTED, wanted
+        if status == 401:
+            return Trigger.UNAUTHORIZED, ""
+        is_open = refused is not None and may_be_token(challenge, status)
+        return Trigger.DOUBTFUL if is_open else None, ""
 
     def _patience_until(self, end: float) -> float:
         return end - self._now() if self._renewal.may_pass else 0.0

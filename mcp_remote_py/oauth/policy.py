@@ -34,6 +34,7 @@ class Trigger(Enum):
     REQUEST = "a request is to be sent"
     UNAUTHORIZED = "401"
     SCOPE_WANTED = "403 for want of a scope"
+    DOUBTFUL = "a refusal that may be for the token"
 
 
 class Fact(Enum):
@@ -44,6 +45,8 @@ class Fact(Enum):
     RENEWAL_ALLOWED = "a renewal is allowed now"
     RENEWAL_SOON = "one that failed is tried again within the patience of the request"
     GRANT_DOUBTED = "the token endpoint has refused three times without a known reason"
+    LIFETIME_UNKNOWN = "nobody knows when the token ends"
+    SCOPE_GRANTED = "that scope was granted before"
     SCOPE_ASKED = "that scope was asked for before"
     SIGNING_IN_ELSEWHERE = "another process has the sign-in"
     TAB_OPEN = "a tab is open whose process is gone"
@@ -67,6 +70,8 @@ class Action(Enum):
     """Wait at the same port for the same state; no tab is opened."""
     OPEN_TAB = "open a tab"
     """Ask the person, once."""
+    PASS_ON = "pass on"  # noqa: S105 - no password
+    """The refusal is the server's answer."""
     GIVE_UP_TOKEN = "give up: token"  # noqa: S105 - no password
     """Say that the server refuses what it was just given, and why that may be."""
     GIVE_UP_RENEWAL = "give up: renewal"
@@ -222,6 +227,20 @@ POLICY_RULES = (
         "Somebody may have asked for the scope meanwhile (L2).",
     ),
     _rule(
+        _KNOWN,
+        Trigger.SCOPE_WANTED,
+        {Fact.SCOPE_GRANTED, Fact.RENEWABLE, Fact.RENEWAL_ALLOWED},
+        Action.RENEW,
+        "Some servers say so of a token that has ended; once, and without the person.",
+    ),
+    _rule(
+        _KNOWN,
+        Trigger.SCOPE_WANTED,
+        {Fact.SCOPE_GRANTED, Fact.RENEWABLE, Fact.RENEWAL_SOON},
+        Action.WAIT,
+        "A person cannot give what a token endpoint that fails has to give (L9).",
+    ),
+    _rule(
         _ALL,
         Trigger.SCOPE_WANTED,
         {Fact.SIGNING_IN_ELSEWHERE},
@@ -240,7 +259,7 @@ POLICY_RULES = (
         Trigger.SCOPE_WANTED,
         {Fact.SCOPE_ASKED},
         Action.GIVE_UP_SCOPE,
-        "Each set of scopes is asked for once, and never by a renewal (L16).",
+        "Each set of scopes is asked for once; a renewal gives no more than there was (L16).",
     ),
     _rule(
         _ALL,
@@ -255,6 +274,28 @@ POLICY_RULES = (
         set(),
         Action.GIVE_UP_BUDGET,
         "Denied, closed, failed or refused: now it is the person's turn (L12).",
+    ),
+    # A refusal that may have another reason --------------------------------------------------
+    _rule(
+        _ALL,
+        Trigger.DOUBTFUL,
+        {Fact.NEWER_STORED},
+        Action.SEND,
+        "If it was for the token, the new one shows it (L2).",
+    ),
+    _rule(
+        frozenset({State.PROVEN}),
+        Trigger.DOUBTFUL,
+        {Fact.LIFETIME_UNKNOWN, Fact.RENEWABLE, Fact.RENEWAL_ALLOWED},
+        Action.RENEW,
+        "It worked, and nobody but the server knows its end: one renewal finds out.",
+    ),
+    _rule(
+        _ALL,
+        Trigger.DOUBTFUL,
+        set(),
+        Action.PASS_ON,
+        "Where it is not known to be for the token, the server's words say the most.",
     ),
 )
 
@@ -288,6 +329,7 @@ TRANSITIONS = (
     Transition(Action.RENEW, "no verdict", None),
     Transition(Action.LET_GO, "always", State.SIGNED_OUT),
     Transition(Action.WAIT, "time passes", State.EXPIRED),
+    Transition(Action.PASS_ON, "always", None),
     Transition(Action.FOLLOW, "new token", State.UNPROVEN),
     Transition(Action.FOLLOW, "nothing came", State.SIGNED_OUT),
     Transition(Action.RESUME, "new token", State.UNPROVEN),

@@ -74,6 +74,7 @@ MAX_STEPS = 400
 
 UNAUTHORIZED = Challenge(error="invalid_token")
 SCOPE_WANTED = Challenge(error="insufficient_scope", scope="write")
+CHALLENGES = {401: UNAUTHORIZED, 403: SCOPE_WANTED, 500: Challenge(error="unauthorized")}
 
 
 T = TypeVar("T")
@@ -206,6 +207,8 @@ class Machine:
         patience: float = 0.0,
     ) -> None:
         self.oracle = oracle
+        self.is_lifetime_unknown = credential is not None and credential.expires_at is None
+        """Whether tokens come without an end, and what is refused may be for another reason."""
         self.patience = patience
         """Seconds a request waits for a renewal that failed."""
         self.doubts = 0
@@ -257,15 +260,16 @@ class Machine:
         """The MCP server's status for a request; any server is thinkable."""
         if token is None:
             return 401
-        answer = self.oracle.choose("server", "200", "401", "403")
+        in_doubt = ("500",) if self.is_lifetime_unknown else ()
+        answer = self.oracle.choose("server", "200", "401", "403", *in_doubt)
         if answer == "200":
             self.watchdog.see_acceptance(token.reveal())
             self.taken_tokens.add(token)
-        if answer != "401":
+        if answer in ("200", "403"):
             self.hopeless = (
                 None  # a server that wants more scopes has understood it (RFC 6750 §3.1)
             )
-        elif token not in self.taken_tokens and self._is_current(token):
+        elif answer == "401" and token not in self.taken_tokens and self._is_current(token):
             self.hopeless = token
         return int(answer)
 
@@ -346,7 +350,7 @@ class Machine:
             self.refused_refresh_tokens.add(token)
             self.good_refresh_tokens.clear()
             return _document({"error": "invalid_grant"}, 400)
-        answers = ("tokens", "refused", "503", "lost", "unsent", "doubt")
+        answers = ("tokens", "doubt", "refused", "503", "lost", "unsent")
         answer = self.oracle.choose("refresh", *answers)
         self.watchdog.see_renewal(self.now)
         self.watchdog.see_renewed(has_verdict=answer in ("tokens", "refused"))
@@ -386,7 +390,7 @@ class Machine:
             {
                 "access_token": f"access-{self.issued}",
                 "refresh_token": f"refresh-{self.issued}",
-                "expires_in": LIFETIME,
+                "expires_in": None if self.is_lifetime_unknown else LIFETIME,
             }
         )
 
@@ -582,7 +586,7 @@ class Process:
                     if change is not None:
                         self.session.learn(self._amend(UpdateBudget(change)))
                     break
-                challenge = UNAUTHORIZED if status == 401 else SCOPE_WANTED
+                challenge = CHALLENGES[status]
                 if not (yield from self._play(self.session.answer(token, status, challenge))):
                     break
         except McpRemoteError:
@@ -609,7 +613,7 @@ class Process:
         ):
             raise Violation("a tab is open, and nobody waits for it")
         if (
-            status != 403  # another token would be for the same scopes
+            status == 401  # after 403, another token would be for the same scopes
             and stored is not None
             and stored.access_token not in (None, sent)
             and (stored.expires_at is None or machine.now < stored.expires_at)

@@ -257,11 +257,15 @@ WORLDS: dict[str, tuple[Credential | None, SignInBudget | None]] = {
     "never accepted": (signed_in(), None),
     "expired": (signed_in(expires_in=-1), PROVEN),
     "expiring": (signed_in(expires_in=5), PROVEN),
+    "no end known": (signed_in()._replace(expires_at=None), PROVEN),
     "no refresh token": (signed_in(refreshable=False), PROVEN),
 }
 
 ONE_PROCESS = Bounds(events=often(4, 6))
 ONE_FROM_SIGNED_IN = Bounds(events=often(3, 6))
+WITH_ONE_MORE_ANSWER = Bounds(events=often(2, 4))
+"""Each request has more ways to end, and may meet all of them by itself."""
+
 TWO_PROCESSES = Bounds(
     events=3, processes=2, preemptions=1, kills=1, waits=(660.0,), every=often(5, 1)
 )
@@ -278,6 +282,8 @@ ONE_MEETS_ANOTHER = replace(TWO_PROCESSES, events=2, every=1)
 @pytest.mark.parametrize("world", WORLDS)
 def test_one_process_whatever_the_servers_and_the_person_do(world: str) -> None:
     bounds = ONE_PROCESS if world == "signed out" else ONE_FROM_SIGNED_IN
+    if world == "no end known":
+        bounds = WITH_ONE_MORE_ANSWER
     assert Explorer(bounds, *WORLDS[world]).explore() > 100
 
 
@@ -346,6 +352,20 @@ def ignoring(fact: Fact, event: Trigger = Trigger.UNAUTHORIZED) -> tuple[PolicyR
         rule._replace(facts=rule.facts - {fact}) if rule.event is event else rule
         for rule in POLICY_RULES
     )
+
+
+def everywhere(action: Action, event: Trigger) -> tuple[PolicyRule, ...]:
+    """The table, but that a rule holds for every token, at any time."""
+    return tuple(
+        rule._replace(states=frozenset(State), facts=rule.facts - {Fact.RENEWAL_ALLOWED})
+        if (rule.action, rule.event) == (action, event)
+        else rule
+        for rule in POLICY_RULES
+    )
+
+
+DOUBTS_ANY_TOKEN = everywhere(Action.RENEW, Trigger.DOUBTFUL)
+RENEWS_FOR_SCOPES = everywhere(Action.RENEW, Trigger.SCOPE_WANTED)
 
 
 def with_rules(rules: tuple[PolicyRule, ...]) -> MakeSession:
@@ -459,8 +479,12 @@ class NeverBacksOff(Holdings):
         scopes: str = "",
         pending: PendingAuthorization | None = None,
         patience: float = 0.0,
+        *,
+        doubtful: bool = False,
     ) -> set[Fact]:
-        return super().facts(refused, scopes, pending, patience) | {Fact.RENEWAL_ALLOWED}
+        return super().facts(refused, scopes, pending, patience, doubtful=doubtful) | {
+            Fact.RENEWAL_ALLOWED
+        }
 
 
 class NeverDoubts(Holdings):
@@ -472,9 +496,11 @@ class NeverDoubts(Holdings):
         scopes: str = "",
         pending: PendingAuthorization | None = None,
         patience: float = 0.0,
+        *,
+        doubtful: bool = False,
     ) -> set[Fact]:
         self.budget = msgspec.structs.replace(self.budget, doubts=0)
-        return super().facts(refused, scopes, pending, patience)
+        return super().facts(refused, scopes, pending, patience, doubtful=doubtful)
 
 
 class RedeemsTwice(SignIn):
@@ -546,6 +572,16 @@ FAULTS: dict[str, tuple[MakeSession, str, Bounds]] = {
     "a request waits without end": (
         with_rules(ignoring(Fact.RENEWAL_SOON, Trigger.REQUEST)),
         "expired",
+        ONE_PROCESS,
+    ),
+    "a refusal in doubt is never the end of it": (
+        with_rules(DOUBTS_ANY_TOKEN),
+        "no end known",
+        ONE_PROCESS,
+    ),
+    "a scope that was granted is renewed for again": (
+        with_rules(RENEWS_FOR_SCOPES),
+        "signed in",
         ONE_PROCESS,
     ),
     "one refusal without a reason is a verdict": (

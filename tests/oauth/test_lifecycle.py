@@ -239,6 +239,68 @@ def test_refusals_of_another_refresh_token_are_not_counted() -> None:
     assert not is_doubted(note_doubt(budget, old), new)
 
 
+UNKNOWN_END = signed_in()._replace(expires_at=None)
+IN_DOUBT = Challenge(error="unauthorized")
+
+
+@pytest.mark.promise("L1", "L2")
+@pytest.mark.report("O19")
+def test_refusal_in_doubt_is_one_renewal_for_a_token_that_worked() -> None:
+    desk = Desk(machine("tokens", credential=UNKNOWN_END, budget=PROVEN))
+    desk.play(desk.session.authorize())
+    assert desk.play(desk.session.answer(Secret("access-0"), 500, IN_DOUBT))
+    assert desk.session.token == Secret("access-1")
+    assert not desk.play(desk.session.answer(Secret("access-1"), 500, IN_DOUBT)), "never accepted"
+    change = desk.session.note_acceptance(Secret("access-1"))
+    assert change is not None
+    desk.machine.budget = change(desk.machine.budget)
+    assert not desk.play(desk.session.answer(Secret("access-1"), 500, IN_DOUBT)), "so soon"
+    assert desk.machine.watchdog.tabs == []
+
+
+@pytest.mark.promise("L1")
+@pytest.mark.report("O19")
+@pytest.mark.parametrize(
+    ("credential", "budget", "status", "challenge"),
+    [
+        (signed_in(), PROVEN, 500, IN_DOUBT),
+        (UNKNOWN_END, SignInBudget(), 500, IN_DOUBT),
+        (UNKNOWN_END._replace(refresh_token=None), PROVEN, 500, IN_DOUBT),
+        (UNKNOWN_END, PROVEN, 429, IN_DOUBT),
+        (UNKNOWN_END, PROVEN, 403, Challenge(error="quota")),
+    ],
+)
+def test_other_refusal_in_doubt_is_the_servers_answer(
+    credential: Credential, budget: SignInBudget, status: int, challenge: Challenge
+) -> None:
+    desk = Desk(machine(credential=credential, budget=budget))
+    desk.play(desk.session.authorize())
+    assert not desk.play(desk.session.answer(Secret("access-0"), status, challenge))
+
+
+@pytest.mark.promise("A5", "L1")
+@pytest.mark.report("O19")
+@pytest.mark.parametrize("status", [401, 403])
+def test_scope_that_was_granted_is_renewed_first(status: int) -> None:
+    desk = Desk(machine("tokens", credential=signed_in(), budget=PROVEN))
+    desk.play(desk.session.authorize())
+    challenge = Challenge(error="insufficient_scope", scope="read")
+    assert desk.play(desk.session.answer(Secret("access-0"), status, challenge))
+    assert desk.session.token == Secret("access-1")
+    assert desk.machine.watchdog.tabs == []
+
+
+@pytest.mark.promise("A3", "L2")
+@pytest.mark.report("O19")
+@pytest.mark.parametrize("status", [401, 403])
+def test_scope_that_was_not_granted_is_asked_for(status: int) -> None:
+    desk = Desk(machine("consents", "tokens", credential=signed_in(), budget=PROVEN))
+    desk.play(desk.session.authorize())
+    assert desk.play(desk.session.answer(Secret("access-0"), status, SCOPE_WANTED))
+    assert len(desk.machine.watchdog.tabs) == 1
+    assert desk.machine.watchdog.scopes == {"read write"}
+
+
 @pytest.mark.promise("A5", "L1")
 @pytest.mark.report("O10")
 def test_who_acts_without_a_person_goes_on_asking() -> None:
