@@ -135,6 +135,7 @@ _EVENTS = {
     Trigger.REQUEST: ("REQUEST", ""),
     Trigger.UNAUTHORIZED: ("REFUSED", " · 401"),
     Trigger.SCOPE_WANTED: ("REFUSED", " · 403"),
+    Trigger.DOUBTFUL: ("REFUSED", " · in doubt"),
 }
 """The box of each, and what tells it from others there: most of what follows is the same."""
 
@@ -193,12 +194,18 @@ def render_numbers() -> str:
         ("Requests for a registration in one sign-in", f"{MAX_REGISTRATIONS}, each another one"),
         ("Requests of one exchange with a token endpoint", f"{MAX_TOKEN_REQUESTS} at most"),
         (
-            "Between two renewals because of a refusal",
+            "Between two renewals because of a refusal, the token between them not accepted",
             f"{say(budget.RENEWAL_SPACING)}, but one whose process was killed is made good at once",
+        ),
+        (
+            "Renewals because of a refusal, each token accepted in between",
+            f"{budget.RENEWAL_BURST} at once, and one more each {say(budget.RENEWAL_SPACING)}: "
+            f"{budget.RENEWAL_BURST + int(3600 / budget.RENEWAL_SPACING)} within an hour",
         ),
         ("Renewals whose tokens are never accepted", _steps(budget.VAIN_RENEWALS)),
         ("After a token endpoint without a verdict", _steps(budget.ANSWERED_RENEWALS)),
         ("After one that could not be reached", _steps(budget.UNSENT_RENEWALS)),
+        ("A request waits for these two", f"{say(budget.RENEWAL_PATIENCE)} in all"),
         ("A listening stream that ended is opened again", _steps(retry.STREAM_STEPS)),
         ("A tab is waited for (`--auth-timeout`)", say(DEFAULT_AUTH_TIMEOUT)),
         (

@@ -44,11 +44,17 @@ TEXT = (TESTS.parent / "docs" / "never-a-loop.md").read_text(encoding="utf-8")
 WORDS = " ".join(TEXT.replace("\n> ", " ").split())
 """The same on one line."""
 
-CODES = {"": Trigger.REQUEST, "401": Trigger.UNAUTHORIZED, "403": Trigger.SCOPE_WANTED}
+CODES = {
+    "": Trigger.REQUEST,
+    "401": Trigger.UNAUTHORIZED,
+    "403": Trigger.SCOPE_WANTED,
+    "in doubt": Trigger.DOUBTFUL,
+}
 SOURCES = {
     Trigger.REQUEST: "REQUEST",
     Trigger.UNAUTHORIZED: "REFUSED",
     Trigger.SCOPE_WANTED: "REFUSED",
+    Trigger.DOUBTFUL: "REFUSED",
 }
 
 

@@ -190,6 +190,7 @@ class _Record(msgspec.Struct, omit_defaults=True):
     published_by: str = ""
     endpoints: tuple[str, ...] = ()
     consent: str = ""
+    scope_refused: bool = False
 
 
 class _PendingRecord(msgspec.Struct, omit_defaults=True):

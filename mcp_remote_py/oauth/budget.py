@@ -41,16 +41,30 @@ ATTEMPTS = Steps(first=5.0, factor=2.0, longest=60.0)
 there soon; but looking for one costs it, too."""
 
 RENEWAL_SPACING = 30.0
-"""Seconds between two renewals because of a refusal: 456 token requests a second were seen (L1)."""
+"""Seconds in which one more renewal because of a refusal may follow those of `RENEWAL_BURST`: 456
+token requests a second were seen (L1)."""
 
-VAIN_RENEWALS = Steps(first=30.0, factor=2.0, longest=600.0)
+RENEWAL_BURST = 10
+"""Renewals because of a refusal that may come at once, where each of their tokens was accepted in
+between: tokens may be short-lived without saying so, or be revoked."""
+
+VAIN_RENEWALS = Steps(first=RENEWAL_SPACING, factor=2.0, longest=600.0)
 """Waits between renewals whose tokens the server never accepts."""
 
-ANSWERED_RENEWALS = Steps(first=15.0, factor=2.0, longest=300.0)
-"""Waits after a token endpoint that answered without a verdict: a 5xx, a page, a lost answer."""
+ANSWERED_RENEWALS = Steps(first=1.0, factor=2.0, longest=300.0)
+"""Waits after a token endpoint that answered without a verdict: a 5xx, a page, a lost answer. Most
+outages are over in seconds, and a request waits for that long."""
+
+RENEWAL_PATIENCE = 15.0
+"""Seconds a request waits for a renewal that failed to be tried again: as long as for a server that
+cannot be reached (`retry.REQUEST_PATIENCE`)."""
 
 UNSENT_RENEWALS = Steps(first=1.0, factor=2.0, longest=60.0)
 """Waits after one that could not be reached: nothing arrived, and the network comes back."""
+
+MAX_DOUBTS = 3
+"""Answered refusals of one refresh token whose reason is not told before it counts as dead: one was
+asked about 548 times in a week."""
 
 MAX_ACCEPTED = 4
 """Tokens remembered as accepted: processes may use a token and its successor side by side."""
@@ -79,12 +93,18 @@ class SignInBudget(msgspec.Struct, frozen=True, omit_defaults=True):
     failed_attempts: int = 0
     """Sign-ins in a row that failed, since a tab was opened or a token accepted."""
     renewed_at: float = 0.0
+    refusals_until: float = 0.0
+    """Later than now by `RENEWAL_SPACING` for each renewal because of a refusal that came early."""
     unfinished_renewals: int = 0
     """Renewals in a row whose end is not known: their processes were killed."""
     vain_renewals: int = 0
     """Renewals that gave a token, since one was last accepted."""
     renewal_failures: int = 0
     """Renewals in a row that ended without a verdict."""
+    doubted: float = 0.0
+    """`obtained_at` of the token whose renewal was refused for a reason that was not told."""
+    doubts: int = 0
+    """Such refusals of it."""
     renew_after: float = 0.0
     """No renewal is tried before this time."""
 
@@ -112,10 +132,13 @@ def wait_for_tab(budget: SignInBudget, now: float, *, step_up: bool) -> float:
     return max(0.0, after - now)
 
 
-def wait_for_renewal(budget: SignInBudget, now: float, *, refused: bool) -> float:
+def wait_for_renewal(
+    budget: SignInBudget, now: float, *, refused: bool, doubtful: bool = False
+) -> float:
     """Seconds until a renewal may be tried; 0 for now.
 
-    `refused`: because the server refused the token, not because it expires.
+    `refused`: because the server refused the token, not because it expires. `doubtful`: the refusal
+    may have another reason, which a renewal does not change: no burst is for that.
     """
     after = budget.renew_after if budget.renew_after <= now + 2 * DAY else 0.0
     if budget.renewed_at <= now:
@@ -123,9 +146,17 @@ def wait_for_renewal(budget: SignInBudget, now: float, *, refused: bool) -> floa
         vain = budget.vain_renewals + max(0, budget.unfinished_renewals - 1)
         if vain:
             after = max(after, budget.renewed_at + VAIN_RENEWALS.bound(vain))
-        elif refused and not budget.unfinished_renewals:
+        elif doubtful and not budget.unfinished_renewals:
             after = max(after, budget.renewed_at + RENEWAL_SPACING)
+    burst = RENEWAL_BURST * RENEWAL_SPACING
+    if refused and budget.refusals_until <= now + burst:
+        after = max(after, budget.refusals_until - burst + RENEWAL_SPACING)
     return max(0.0, after - now)
+
+
+def is_doubted(budget: SignInBudget, obtained_at: float) -> bool:
+    """Whether the refresh token that came with the token of that time counts as dead."""
+    return budget.doubts >= MAX_DOUBTS and budget.doubted == obtained_at
 
 
 def note_tab(budget: SignInBudget, now: float) -> SignInBudget:
@@ -181,19 +212,34 @@ def note_failed_attempt(
     )
 
 
-def note_renewal(budget: SignInBudget, now: float) -> SignInBudget:
-    """A renewal is about to be asked for: written before, so that a killed process counts."""
+def note_renewal(budget: SignInBudget, now: float, *, refused: bool = False) -> SignInBudget:
+    """A renewal is about to be asked for: written before, so that a killed process counts.
+
+    `refused`: because the server refused the token, not because it expires.
+    """
+    until = budget.refusals_until
+    if refused:
+        is_known = now < until <= now + RENEWAL_BURST * RENEWAL_SPACING
+        until = (until if is_known else now) + RENEWAL_SPACING
     return msgspec.structs.replace(
-        budget, renewed_at=now, unfinished_renewals=budget.unfinished_renewals + 1
+        budget,
+        renewed_at=now,
+        unfinished_renewals=budget.unfinished_renewals + 1,
+        refusals_until=until,
     )
 
 
-def take_back_renewal(budget: SignInBudget, noted_at: float, before: float) -> SignInBudget:
+def take_back_renewal(
+    budget: SignInBudget, noted_at: float, before: float, *, refused: bool = False
+) -> SignInBudget:
     """The renewal that was noted then was not asked for; `before` is the time of the last one."""
     if budget.renewed_at != noted_at:
         return budget
     return msgspec.structs.replace(
-        budget, renewed_at=before, unfinished_renewals=max(0, budget.unfinished_renewals - 1)
+        budget,
+        renewed_at=before,
+        unfinished_renewals=max(0, budget.unfinished_renewals - 1),
+        refusals_until=budget.refusals_until - RENEWAL_SPACING * refused,
     )
 
 
@@ -223,6 +269,12 @@ def note_failed_renewal(
     return msgspec.structs.replace(
         budget, unfinished_renewals=0, renewal_failures=failures, renew_after=now + wait
     )
+
+
+def note_doubt(budget: SignInBudget, obtained_at: float) -> SignInBudget:
+    """The renewal of the token of that time was refused, for a reason that was not told."""
+    before = budget.doubts if budget.doubted == obtained_at else 0
+    return msgspec.structs.replace(budget, doubted=obtained_at, doubts=before + 1)
 
 
 def note_accepted(budget: SignInBudget, obtained_at: float) -> SignInBudget:
@@ -268,6 +320,7 @@ def apply_late(
         attempt_after=max(budget.attempt_after, changed.attempt_after),
         attempted_at=max(budget.attempted_at, changed.attempted_at),
         renewed_at=max(budget.renewed_at, changed.renewed_at),
+        refusals_until=max(budget.refusals_until, changed.refusals_until),
         renew_after=max(budget.renew_after, changed.renew_after),
     )
 

@@ -18,6 +18,7 @@ from authlib.oauth2.auth import ClientAuth
 
 from mcp_remote_py.errors import SignInFailed
 from mcp_remote_py.oauth.document import is_outage, post
+from mcp_remote_py.oauth.grant_words import read_error_code, read_error_words, translate_code
 from mcp_remote_py.oauth.metadata import ServerMetadata
 from mcp_remote_py.oauth.steps import (
     Client,
@@ -27,12 +28,7 @@ from mcp_remote_py.oauth.steps import (
     Proof,
     Report,
 )
-from mcp_remote_py.oauth.tokens import (
-    parse_members,
-    read_description,
-    read_error,
-    shorten_without,
-)
+from mcp_remote_py.oauth.tokens import parse_members, shorten_without
 from mcp_remote_py.redact import Secret, mask_url, remember
 
 _BASIC, _POST = "client_secret_basic", "client_secret_post"
@@ -173,7 +169,7 @@ def refuses_client(response: HttpResponse) -> bool:
     if is_outage(response.status):
         return False
     members = parse_members(response.body)
-    error, description = read_error(members), read_description(members)
+    error, description = translate_code(read_error_code(members)), read_error_words(members)
     return any(
         error == form.error
         and (not form.statuses or response.status in form.statuses)
@@ -187,7 +183,7 @@ def _knows_client(response: HttpResponse) -> bool:
     if 200 <= response.status < 300 or is_outage(response.status):
         return not refuses_client(response)
     # What is refused without a word that is about the grant may be refused for its form.
-    error = read_error(parse_members(response.body))
+    error = translate_code(read_error_code(parse_members(response.body)))
     return error not in ("", "invalid_request") and not refuses_client(response)
 
 

@@ -13,9 +13,9 @@ def find_refusal(status: int, headers: Mapping[bytes, bytes]) -> int:
     """The status of a refusal of the credential, 401 or 403; 0 where the answer is not one.
 
     A 403 may also forbid the request whatever credential is given: its challenge tells, and
-    `lifecycle` reads it.
+    `lifecycle` reads it. What is told in other words than these is `token_words`' to find.
     """
-    if status == 400 and b"invalid_token" in _challenge(headers):
+    if status >= 400 and b"invalid_token" in _challenge(headers):
         return 401  # what RFC 6750 §3.1 says it should have been (L17)
     return status if status in (401, 403) else 0
 

@@ -14,7 +14,7 @@ from mcp_remote_py.errors import (
     SignInFailed,
     StoreError,
 )
-from mcp_remote_py.oauth.budget import SignInBudget, wait_for_renewal, wait_for_tab
+from mcp_remote_py.oauth.budget import MAX_DOUBTS, SignInBudget, wait_for_renewal, wait_for_tab
 from mcp_remote_py.oauth.challenge import Challenge
 from mcp_remote_py.oauth.claims import explain_mismatch, read_claims
 from mcp_remote_py.oauth.sent import describe_request
@@ -135,6 +135,15 @@ def explain_renewal(
     hint += f"Nothing that is stored is lost: it is tried again in {describe_wait(wait)}."
     kind = NotSent if isinstance(error, NotSent) and is_new else Refused
     return kind(cause, hint=hint + _name_command(settings, "To sign in anew"), retry_after=wait)
+
+
+def explain_doubt(error: McpRemoteError | None) -> tuple[str, str]:
+    """Cause and next step where a refresh token counts as dead, though nobody said so of it."""
+    said = f": {error.cause}" if error is not None else "."
+    return (
+        f"The token endpoint has refused the refresh token {MAX_DOUBTS} times{said}",
+        f"Sign in again: {LOGIN_COMMAND}.",
+    )
 
 
 def explain_budget(

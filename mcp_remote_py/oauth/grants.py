@@ -226,9 +226,10 @@ def refresh(
 ) -> Conversation[Credential]:
     """New tokens for the refresh token (RFC 6749 §6); `now` is before asking.
 
-    The refresh token is kept where no new one comes, the scope where none is named. A server that
-    refuses `resource` is asked once more, without it and with the scope, by which such servers
-    tell the audience (Entra, field note 8); the credential then stays without a resource.
+    The refresh token is kept where no new one comes, the scope where none is named. What was
+    granted is asked for: some servers tell the audience by the scope, and without it give a token
+    for another one (Entra, field note 8). A server that refuses `resource` or the scope is asked
+    once more, without it, and the credential remembers that.
 
     Raises:
         GrantRefused: the refresh token or the client is dead.
@@ -243,17 +244,35 @@ def refresh(
         )
     if not settings.send_resource:
         credential = credential._replace(resource="")
-    first = {"refresh_token": token, "resource": credential.resource}
-    second = {"refresh_token": token, "scope": credential.scope}
     exchange = TokenExchange(credential)
     try:
-        answer = yield from exchange.ask("refresh_token", first, now)
+        answer = yield from _ask_to_refresh(exchange, credential, token, now)
     except TokenError as error:
-        if not (credential.resource or credential.scope) or not _wants_scope_instead(error):
+        other = _read_otherwise(credential, error)
+        if other is None:
             raise
-        credential = credential._replace(resource="")
-        answer = yield from exchange.ask("refresh_token", second, now)
+        credential = other
+        answer = yield from _ask_to_refresh(exchange, credential, token, now)
     return add_tokens(credential, answer, now)
+
+
+def _ask_to_refresh(
+    exchange: TokenExchange, credential: Credential, token: Secret, now: float
+) -> Conversation[TokenAnswer]:
+    scope = "" if credential.scope_refused else credential.scope
+    form = {"refresh_token": token, "resource": credential.resource, "scope": scope}
+    return (yield from exchange.ask("refresh_token", form, now))
+
+
+def _read_otherwise(credential: Credential, error: TokenError) -> Credential | None:
+    """The credential as a server that refuses it so may take it, None where there is no way."""
+    if _wants_scope_instead(error):
+        if not credential.resource and not credential.scope_refused:
+            return None
+        return credential._replace(resource="", scope_refused=False)
+    if error.error == "invalid_scope" and credential.scope and not credential.scope_refused:
+        return credential._replace(scope_refused=True)
+    return None
 
 
 def _wants_scope_instead(error: TokenError) -> bool:
@@ -327,5 +346,7 @@ def add_tokens(credential: Credential, answer: TokenAnswer, now: float) -> Crede
 def drop_tokens(credential: Credential) -> Credential:
     """`credential` as it was before its first token: client, key, and where it belongs."""
     return credential._replace(
-        access_token=None, refresh_token=None, id_token=None, obtained_at=0.0, expires_at=None
+        **dict.fromkeys(("access_token", "refresh_token", "id_token", "expires_at")),
+        obtained_at=0.0,
+        scope_refused=False,
     )

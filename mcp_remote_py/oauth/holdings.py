@@ -16,6 +16,7 @@ from mcp_remote_py.oauth.budget import (
     SHOWN_AGAIN_WAIT,
     SignInBudget,
     has_tab_since,
+    is_doubted,
     is_proven,
     may_show_again,
     wait_for_renewal,
@@ -124,6 +125,11 @@ class Holdings:
         """Whether another token is in hand than that one."""
         return self.token is not None and self.token != refused
 
+    def has_scopes(self, scopes: str) -> bool:
+        """Whether all of these were granted with what is in hand."""
+        granted = "" if self.credential is None else self.credential.scope
+        return set(scopes.split()) <= set(granted.split())
+
     def state(self) -> State:
         """The worth of the credential in hand."""
         credential, now = self.credential, self._now()
@@ -142,16 +148,36 @@ class Holdings:
         refused: Secret | None = None,
         scopes: str = "",
         pending: PendingAuthorization | None = None,
+        patience: float = 0.0,
+        *,
+        doubtful: bool = False,
     ) -> set[Fact]:
-        """The facts, for a token that was refused and scopes that are wanted, if any."""
+        """The facts, for a token that was refused and scopes that are wanted, if any.
+
+        `patience` is the seconds that whoever asks can still wait; `doubtful` tells that the token
+        may not be the reason.
+        """
         now, shown = self._now(), self.shown(pending)
         because_refused = refused is not None and self.state() is not State.EXPIRED
+        has_scopes = bool(scopes) and self.has_scopes(scopes)
+        doubtful = doubtful or has_scopes
+        wait = wait_for_renewal(self.budget, now, refused=because_refused, doubtful=doubtful)
+        doubted = self.credential is not None and is_doubted(
+            self.budget, self.credential.obtained_at
+        )
         holds = {
             Fact.NEWER_STORED: self.has_another(refused),
             Fact.RENEWABLE: self.credential is not None
             and (self.credential.refresh_token is not None or self._settings.unattended is not None)
             and may_renew(self.credential, self._settings),
-            Fact.RENEWAL_ALLOWED: not wait_for_renewal(self.budget, now, refused=because_refused),
+            Fact.RENEWAL_ALLOWED: not wait and not doubted,
+            Fact.RENEWAL_SOON: self.budget.renewal_failures > 0
+            and wait <= patience
+            and not doubted,
+            Fact.GRANT_DOUBTED: doubted,
+            Fact.LIFETIME_UNKNOWN: self.credential is not None
+            and self.credential.expires_at is None,
+            Fact.SCOPE_GRANTED: has_scopes,
             Fact.SCOPE_ASKED: scopes in self.budget.scopes,
             Fact.TAB_OPEN: shown is not None and shown.expires_at > now,
             Fact.TAB_DESERTED: shown is not None and self._is_deserted(shown),

@@ -13,7 +13,13 @@ from functools import partial
 from typing import NamedTuple
 
 from mcp_remote_py.errors import McpRemoteError
-from mcp_remote_py.oauth.budget import SignInBudget, is_proven, note_accepted, note_sign_in
+from mcp_remote_py.oauth.budget import (
+    RENEWAL_PATIENCE,
+    SignInBudget,
+    is_proven,
+    note_accepted,
+    note_sign_in,
+)
 from mcp_remote_py.oauth.challenge import Challenge
 from mcp_remote_py.oauth.explain import (
     explain_budget,
@@ -47,13 +53,11 @@ from mcp_remote_py.oauth.steps import (
     WaitForNews,
     ask,
 )
+from mcp_remote_py.oauth.token_words import INSUFFICIENT_SCOPE, may_be_token
 from mcp_remote_py.oauth.tokens import INVALID_PROOF, USE_NONCE
 from mcp_remote_py.randomness import Random, RandomBytes
 from mcp_remote_py.redact import Secret
 from mcp_remote_py.settings.sign_in import SignInSettings
-
-INSUFFICIENT_SCOPE = "insufficient_scope"
-"""RFC 6750 §3.1."""
 
 LOOK_INTERVAL = 0.5
 """Seconds between two looks at what the process that signs in has got."""
@@ -89,7 +93,8 @@ _PARTS = Parts()
 class CredentialLifecycle:
     """The credential of one session, as one process sees it.
 
-    `now` gives seconds since the epoch, `random` is uniform in [0, 1).
+    `now` gives seconds since the epoch, `random` is uniform in [0, 1); `patience` is the seconds
+    a request waits for a renewal that failed.
     """
 
     def __init__(
@@ -101,10 +106,12 @@ class CredentialLifecycle:
         now: Callable[[], float],
         rules: tuple[PolicyRule, ...] = POLICY_RULES,
         parts: Parts = _PARTS,
+        patience: float = RENEWAL_PATIENCE,
     ) -> None:
         self._rules = rules
         self._settings = settings
         self._now = now
+        self._patience = patience
         self._held = parts.holdings(settings, now)
         self._renewal = parts.renewal(self._held, settings, now, random)
         self._sign_in = parts.sign_in(self._held, server_url, settings, random_bytes, now)
@@ -148,12 +155,20 @@ class CredentialLifecycle:
             McpRemoteError: it has expired and cannot be renewed now, or the store cannot be read.
         """
         held = self._held
+        until = self._now() + self._patience
         while not held.is_at_hand:
             try:
                 yield from held.look()
-                action, before = self._decide(Trigger.REQUEST, held.facts()), held.token
+                facts = held.facts(patience=self._patience_until(until))
+                action, before = self._decide(Trigger.REQUEST, facts), held.token
                 if action is Action.RENEW:
                     yield from self._renewal.renew(refused=False)
+                elif action is Action.WAIT:
+                    yield from self._renewal.wait()
+                    continue
+                elif action is Action.LET_GO:
+                    yield from self._renewal.let_go()
+                    continue
             except McpRemoteError:
                 if held.state() in (State.SIGNED_OUT, State.EXPIRED):
                     raise
@@ -192,20 +207,22 @@ class CredentialLifecycle:
         held = self._held
         if refused is not None and challenge.dpop_error in (INVALID_PROOF, USE_NONCE):
             raise explain_proof(challenge.dpop_error, status)
-        trigger = Trigger.UNAUTHORIZED if status == 401 else Trigger.SCOPE_WANTED
-        wanted = ""
-        if trigger is Trigger.SCOPE_WANTED:
-            wanted = " ".join(sorted(set((challenge.scope or "").split())))
-            if challenge.error != INSUFFICIENT_SCOPE or not wanted or refused is None:
-                return False
+        trigger, wanted = self._read_refusal(refused, status, challenge)
+        if trigger is None:
+            return False
+        doubtful = trigger is Trigger.DOUBTFUL
         holds_sign_in = False
         deadline: float | None = None
+        until = self._now() + self._patience
         while not held.has_another(refused):
             shared = yield from held.look()
             if not held.has_another(refused):
                 held.check_budget()
-            facts = held.facts(refused, wanted, shared.pending)
+            patience = self._patience_until(until)
+            facts = held.facts(refused, wanted, shared.pending, patience, doubtful=doubtful)
             action = self._decide(trigger, facts)
+            if action is Action.PASS_ON:
+                return False
             if action in _BEHIND_THE_LOCK and not holds_sign_in:
                 holds_sign_in = yield from ask(AcquireLock(Lock.SIGN_IN))
                 if holds_sign_in:
@@ -218,6 +235,26 @@ class CredentialLifecycle:
             yield from self._act(action, challenge, wanted, shared)
         return True
 
+    def _read_refusal(
+        self, refused: Secret | None, status: int, challenge: Challenge
+    ) -> tuple[Trigger | None, str]:
+        """The event that a refusal is, None for no one's, and the scopes it wants."""
+        wanted = " ".join(sorted(set((challenge.scope or "").split())))
+        if (
+            refused is not None
+            and wanted
+            and challenge.error == INSUFFICIENT_SCOPE
+            and not (status == 401 and self._held.has_scopes(wanted))
+        ):
+            return Trigger.SCOPE_WANTED, wanted
+        if status == 401:
+            return Trigger.UNAUTHORIZED, ""
+        is_open = refused is not None and may_be_token(challenge, status)
+        return Trigger.DOUBTFUL if is_open else None, ""
+
+    def _patience_until(self, end: float) -> float:
+        return end - self._now() if self._renewal.may_pass else 0.0
+
     def _decide(self, trigger: Trigger, facts: set[Fact]) -> Action:
         return decide(self._held.state(), trigger, facts, self._rules)
 
@@ -229,6 +266,10 @@ class CredentialLifecycle:
                 pass
             case Action.RENEW:
                 yield from self._renewal.renew(refused=True)
+            case Action.LET_GO:
+                yield from self._renewal.let_go()
+            case Action.WAIT:
+                yield from self._renewal.wait()
             case Action.FOLLOW:
                 yield WaitForNews(LOOK_INTERVAL, self._held.shown(shared.pending))
             case Action.RESUME if shared.pending is not None:

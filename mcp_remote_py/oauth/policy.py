@@ -34,6 +34,7 @@ class Trigger(Enum):
     REQUEST = "a request is to be sent"
     UNAUTHORIZED = "401"
     SCOPE_WANTED = "403 for want of a scope"
+    DOUBTFUL = "a refusal that may be for the token"
 
 
 class Fact(Enum):
@@ -42,6 +43,10 @@ class Fact(Enum):
     NEWER_STORED = "another token is in hand than the one that was refused"
     RENEWABLE = "there is a refresh token that may be sent"
     RENEWAL_ALLOWED = "a renewal is allowed now"
+    RENEWAL_SOON = "one that failed is tried again within the patience of the request"
+    GRANT_DOUBTED = "the token endpoint has refused three times without a known reason"
+    LIFETIME_UNKNOWN = "nobody knows when the token ends"
+    SCOPE_GRANTED = "that scope was granted before"
     SCOPE_ASKED = "that scope was asked for before"
     SIGNING_IN_ELSEWHERE = "another process has the sign-in"
     TAB_OPEN = "a tab is open whose process is gone"
@@ -56,6 +61,10 @@ class Action(Enum):
     """The request, with the token in hand, or without one."""
     RENEW = "renew"
     """Under the lock, after another look, in one exchange with the token endpoint."""
+    LET_GO = "let go"
+    """Of the refresh token, which counts as dead from now on."""
+    WAIT = "wait"
+    """Until a renewal that failed may be tried again."""
     FOLLOW = "follow"
     """Wait for what the other process gets."""
     RESUME = "resume"
@@ -64,6 +73,8 @@ class Action(Enum):
     """Wait likewise, and open the same page in one more tab: the first may be closed."""
     OPEN_TAB = "open a tab"
     """Ask the person, once."""
+    PASS_ON = "pass on"  # noqa: S105 - no password
+    """The refusal is the server's answer."""
     GIVE_UP_TOKEN = "give up: token"  # noqa: S105 - no password
     """Say that the server refuses what it was just given, and why that may be."""
     GIVE_UP_RENEWAL = "give up: renewal"
@@ -105,11 +116,25 @@ POLICY_RULES = (
         "A token is good until its end, or until the server says otherwise (L20).",
     ),
     _rule(
+        frozenset({State.EXPIRED}),
+        Trigger.REQUEST,
+        {Fact.RENEWABLE, Fact.GRANT_DOUBTED},
+        Action.LET_GO,
+        "What is refused three times is refused for ever, whatever the words (L9).",
+    ),
+    _rule(
         _DUE,
         Trigger.REQUEST,
         {Fact.RENEWABLE, Fact.RENEWAL_ALLOWED},
         Action.RENEW,
         "Before the end, in silence, once for all processes (L5, L7).",
+    ),
+    _rule(
+        frozenset({State.EXPIRED}),
+        Trigger.REQUEST,
+        {Fact.RENEWABLE, Fact.RENEWAL_SOON},
+        Action.WAIT,
+        "Most outages of a token endpoint are shorter than a request may take (L9).",
     ),
     _rule(
         frozenset({State.EXPIRED}),
@@ -136,9 +161,23 @@ POLICY_RULES = (
     _rule(
         _KNOWN,
         Trigger.UNAUTHORIZED,
+        {Fact.RENEWABLE, Fact.GRANT_DOUBTED},
+        Action.LET_GO,
+        "Three refusals are a verdict, whatever the words: then it is the person's turn.",
+    ),
+    _rule(
+        _KNOWN,
+        Trigger.UNAUTHORIZED,
         {Fact.RENEWABLE, Fact.RENEWAL_ALLOWED},
         Action.RENEW,
         "A refresh token in hand comes before the person (L7).",
+    ),
+    _rule(
+        _KNOWN,
+        Trigger.UNAUTHORIZED,
+        {Fact.RENEWABLE, Fact.RENEWAL_SOON},
+        Action.WAIT,
+        "The token endpoint failed, which is soon over or is not (L9).",
     ),
     _rule(
         _KNOWN,
@@ -198,6 +237,20 @@ POLICY_RULES = (
         "Somebody may have asked for the scope meanwhile (L2).",
     ),
     _rule(
+        _KNOWN,
+        Trigger.SCOPE_WANTED,
+        {Fact.SCOPE_GRANTED, Fact.RENEWABLE, Fact.RENEWAL_ALLOWED},
+        Action.RENEW,
+        "Some servers say so of a token that has ended; once, and without the person.",
+    ),
+    _rule(
+        _KNOWN,
+        Trigger.SCOPE_WANTED,
+        {Fact.SCOPE_GRANTED, Fact.RENEWABLE, Fact.RENEWAL_SOON},
+        Action.WAIT,
+        "A person cannot give what a token endpoint that fails has to give (L9).",
+    ),
+    _rule(
         _ALL,
         Trigger.SCOPE_WANTED,
         {Fact.SIGNING_IN_ELSEWHERE},
@@ -223,7 +276,7 @@ POLICY_RULES = (
         Trigger.SCOPE_WANTED,
         {Fact.SCOPE_ASKED},
         Action.GIVE_UP_SCOPE,
-        "Each set of scopes is asked for once, and never by a renewal (L16).",
+        "Each set of scopes is asked for once; a renewal gives no more than there was (L16).",
     ),
     _rule(
         _ALL,
@@ -238,6 +291,28 @@ POLICY_RULES = (
         set(),
         Action.GIVE_UP_BUDGET,
         "Denied, closed, failed or refused: now it is the person's turn (L12).",
+    ),
+    # A refusal that may have another reason --------------------------------------------------
+    _rule(
+        _ALL,
+        Trigger.DOUBTFUL,
+        {Fact.NEWER_STORED},
+        Action.SEND,
+        "If it was for the token, the new one shows it (L2).",
+    ),
+    _rule(
+        frozenset({State.PROVEN}),
+        Trigger.DOUBTFUL,
+        {Fact.LIFETIME_UNKNOWN, Fact.RENEWABLE, Fact.RENEWAL_ALLOWED},
+        Action.RENEW,
+        "It worked, and nobody but the server knows its end: one renewal finds out.",
+    ),
+    _rule(
+        _ALL,
+        Trigger.DOUBTFUL,
+        set(),
+        Action.PASS_ON,
+        "Where it is not known to be for the token, the server's words say the most.",
     ),
 )
 
@@ -269,6 +344,9 @@ TRANSITIONS = (
     Transition(Action.RENEW, "new token", State.UNPROVEN),
     Transition(Action.RENEW, "definite refusal", State.SIGNED_OUT),
     Transition(Action.RENEW, "no verdict", None),
+    Transition(Action.LET_GO, "always", State.SIGNED_OUT),
+    Transition(Action.WAIT, "time passes", State.EXPIRED),
+    Transition(Action.PASS_ON, "always", None),
     Transition(Action.FOLLOW, "new token", State.UNPROVEN),
     Transition(Action.FOLLOW, "nothing came", State.SIGNED_OUT),
     Transition(Action.RESUME, "new token", State.UNPROVEN),

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from functools import partial
 
 from mcp_remote_py.errors import (
+    ExchangeError,
     McpRemoteError,
     NotSent,
     Refused,
@@ -19,12 +20,15 @@ from mcp_remote_py.errors import (
     UsageError,
 )
 from mcp_remote_py.oauth.budget import (
+    note_doubt,
     note_failed_renewal,
     note_renewal,
     note_renewed,
     take_back_renewal,
+    wait_for_renewal,
 )
-from mcp_remote_py.oauth.explain import explain_no_room, explain_renewal
+from mcp_remote_py.oauth.explain import explain_doubt, explain_no_room, explain_renewal
+from mcp_remote_py.oauth.grants import drop_tokens
 from mcp_remote_py.oauth.holdings import Holdings
 from mcp_remote_py.oauth.policy import Fact, State
 from mcp_remote_py.oauth.steps import (
@@ -33,7 +37,9 @@ from mcp_remote_py.oauth.steps import (
     RecordStatus,
     Renew,
     Reserve,
+    Save,
     UpdateBudget,
+    WaitForNews,
     ask,
 )
 from mcp_remote_py.oauth.tokens import GrantRefused, TokenError
@@ -81,7 +87,7 @@ class Renewal:
             # Only what is stored is renewed; a disk that refuses it would refuse the next one.
             yield from held.store()
             yield from self._make_room()
-            yield from self.renew_now(held.credential or credential)
+            yield from self.renew_now(held.credential or credential, refused=refused)
         yield from held.let_go()
 
     def _make_room(self) -> Conversation[None]:
@@ -93,12 +99,13 @@ class Renewal:
         except McpRemoteError as error:
             raise explain_no_room(error) from error
 
-    def renew_now(self, credential: Credential) -> Conversation[None]:
+    def renew_now(self, credential: Credential, *, refused: bool) -> Conversation[None]:
         """Asks for it; to be played under the lock of the store."""
         held = self.held
         # Before it is asked for: a process that is killed then has asked all the same.
+        is_unattended = self._settings.unattended is not None
         before, noted_at = held.budget.renewed_at, self._now()
-        yield UpdateBudget(partial(note_renewal, now=noted_at))
+        yield UpdateBudget(partial(note_renewal, now=noted_at, refused=refused))
         try:
             renewed = yield from ask(Renew(credential))
         except GrantRefused as error:
@@ -107,7 +114,8 @@ class Renewal:
             yield from held.look()
             yield RecordStatus(held.signed_in, error.cause, error.hint)
         except StoreError as error:
-            yield UpdateBudget(partial(take_back_renewal, noted_at=noted_at, before=before))
+            change = partial(take_back_renewal, noted_at=noted_at, before=before, refused=refused)
+            yield UpdateBudget(change)
             raise explain_no_room(error) from error
         except McpRemoteError as error:
             self._failure, self._failure_is_told = error, False
@@ -120,11 +128,46 @@ class Renewal:
                 retry_after=getattr(error, "retry_after", None),
             )
             held.budget = yield from ask(UpdateBudget(change))
+            if isinstance(error, TokenError) and error.is_doubtful and not is_unattended:
+                doubt = partial(note_doubt, obtained_at=credential.obtained_at)
+                held.budget = yield from ask(UpdateBudget(doubt))
         else:
             held.take(renewed)
             yield UpdateBudget(note_renewed)
             yield from held.confirm()
             yield from held.record_status()
+
+    def let_go(self) -> Conversation[None]:
+        """Lets go of a refresh token that was refused too often, and of what came with it.
+
+        Raises:
+            McpRemoteError: the lock cannot be had, or the disk fails.
+        """
+        held = self.held
+        known = held.token
+        yield from held.acquire_store()
+        yield from held.look()
+        credential = held.credential
+        if (
+            credential is not None
+            and held.token == known
+            and {Fact.RENEWABLE, Fact.GRANT_DOUBTED} <= held.facts()
+        ):
+            yield Save(drop_tokens(credential))
+            held.drop_unsaved()
+            yield from held.look()
+            yield RecordStatus(held.signed_in, *explain_doubt(self._failure))
+        yield from held.let_go()
+
+    @property
+    def may_pass(self) -> bool:
+        """Whether what failed may be over by itself: a file or an option must be mended."""
+        return self._failure is None or isinstance(self._failure, TokenError | ExchangeError)
+
+    def wait(self) -> Conversation[None]:
+        """Waits until one that failed may be tried again, or another process has done so."""
+        refused = self.held.state() is not State.EXPIRED
+        yield WaitForNews(wait_for_renewal(self.held.budget, self._now(), refused=refused))
 
     def explain(self) -> NotSent | Refused:
         """The error that says why the token is not renewed now, and when it may be."""

@@ -109,6 +109,8 @@ class Credential(NamedTuple):
     """All of the document the client was registered with, as in `ServerMetadata`; as above."""
     consent: str = ""
     """What is known of the prompt for it where `offline_access` is asked for: see `prompts`."""
+    scope_refused: bool = False
+    """Whether a renewal that named the scope was refused for it, and one without was not."""
 
     @property
     def tokens(self) -> tuple[Secret, ...]:

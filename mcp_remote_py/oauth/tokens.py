@@ -19,6 +19,13 @@ from mcp_remote_py.oauth.document import (
     name_target,
     read_retry_after,
 )
+from mcp_remote_py.oauth.grant_words import (
+    may_be_verdict,
+    read_error_code,
+    read_error_words,
+    read_verdict,
+    translate_code,
+)
 from mcp_remote_py.oauth.steps import Client, Credential, HttpResponse
 from mcp_remote_py.redact import Secret, scrub
 
@@ -37,23 +44,7 @@ MAX_REFRESH_MARGIN = 60.0
 REFRESH_MARGIN_PART = 0.1
 """Part of the lifetime, where that is less: a token for 5 seconds is not renewed all the time."""
 
-_DEFINITE_STATUS = frozenset({200, 400, 401, 403})
-"""RFC 6749 §5.2 has 400 and 401; Auth0 says `invalid_grant` by 403, GitHub and Slack by 200.
-
-A 5xx, a 429 or a 404 with the same words may come from something in front of the server.
-"""
-
 _DEFINITE_ERRORS = frozenset({"invalid_grant", "invalid_client", "unauthorized_client"})
-
-_VENDOR_ERRORS = {
-    "bad_refresh_token": "invalid_grant",  # GitHub
-    "bad_verification_code": "invalid_grant",
-    "incorrect_client_credentials": "invalid_client",
-    "invalid_refresh_token": "invalid_grant",  # Slack
-    "invalid_code": "invalid_grant",
-    "invalid_client_id": "invalid_client",
-    "bad_client_secret": "invalid_client",
-}
 
 
 class TokenPlace(NamedTuple):
@@ -109,7 +100,7 @@ class TokenError(SignInFailed):
     `error` is the OAuth error code in the words of RFC 6749, "" without one; `description` what
     the server said, whole and foreign; `status` the HTTP status; `retry_after` the seconds it
     asked to wait, None without; `skew` the seconds its clock is ahead of ours, 0 where it is near
-    ours, not known, or not a reason.
+    ours, not known, or not a reason; `is_doubtful` whether it may be a verdict, for all it says.
     """
 
     def __init__(
@@ -122,9 +113,11 @@ class TokenError(SignInFailed):
         status: int = 0,
         retry_after: float | None = None,
         skew: int = 0,
+        is_doubtful: bool = False,
     ) -> None:
         super().__init__(cause, hint=hint, retry_after=retry_after)
         self.skew: Final = skew
+        self.is_doubtful: Final = is_doubtful
         self.error: Final = error
         self.description: Final = description
         self.status: Final = status
@@ -237,9 +230,8 @@ def parse_refusal(
     secrets = tuple(secrets)
     members = parse_members(response.body)
     status = response.status
-    named, error = members.get("error"), read_error(members)
-    description = read_description(members)
-    if not isinstance(named, str) or not error:
+    named, description = read_error_code(members), read_error_words(members)
+    if not named:
         said = _describe_redirect(response) or _describe_body(
             response.body, members, description, secrets
         )
@@ -247,7 +239,8 @@ def parse_refusal(
         said = shorten_without(named, secrets)
         if description:
             said += f', "{shorten_without(description, secrets)}"'
-    definite = error in _DEFINITE_ERRORS and status in _DEFINITE_STATUS
+    verdict = read_verdict(named, description, status)
+    definite, error = bool(verdict), verdict or translate_code(named)
     hint = _HINTS.get(error) if definite or error not in _DEFINITE_ERRORS else None
     if name_target(response):
         hint = "Tell whoever runs that server: its metadata must name the address itself."
@@ -267,6 +260,8 @@ def parse_refusal(
         status=status,
         retry_after=wait,
         skew=skew,
+        is_doubtful=not definite
+        and may_be_verdict(named, status, response.body, has_members=bool(members)),
     )
 
 
@@ -363,24 +358,6 @@ def _read_scope(value: object) -> str | None:
         return None
     words = value.split() if " " in value else value.split(",")
     return " ".join(word for word in words if _SCOPE_TOKEN.fullmatch(word)) or None
-
-
-def read_error(members: dict[str, object]) -> str:
-    """The error in the words of RFC 6749 §5.2, "" without one."""
-    named = members.get("error")
-    return _VENDOR_ERRORS.get(named, named) if isinstance(named, str) else ""
-
-
-def read_description(members: dict[str, object]) -> str:
-    """The server's words for people, in RFC 6749's member or in those of gateways."""
-    nested = members.get("error")
-    if isinstance(nested, dict):
-        members = {**members, **cast("dict[str, object]", nested)}
-    for name in ("error_description", "message", "detail"):
-        value = members.get(name)
-        if isinstance(value, str) and value:
-            return value
-    return ""
 
 
 def _describe_body(

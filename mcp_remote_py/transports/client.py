@@ -61,6 +61,16 @@ class _Destination(NamedTuple):
     lanes: Lanes[Connection]
 
 
+class _Told(NamedTuple):
+    """The words of a bad answer on the credential."""
+
+    status: int
+    """That of a refusal of it, 0 for none."""
+    challenge: bytes
+    answer: Message | None
+    """The error with the id of the request, where it came with one."""
+
+
 class HttpClient:
     """Sends requests to one server.
 
@@ -145,11 +155,8 @@ class HttpClient:
                 await self._note_accepted(response, sent)
                 return response
             location = find_redirect(response.status, response.headers)
-            refused = find_refusal(response.status, response.headers)
-            answer = None
-            if location is not None or refused:
-                answer = await self._find_answer(response, asked)
-            if answer is not None and (location is not None or not answer.is_error):
+            told = await self._judge(response, sent if may_sign_in else None, asked)
+            if told is None:
                 return response
             if location is not None:
                 await response.aclose()
@@ -161,7 +168,7 @@ class HttpClient:
                 reloaded = True
             elif attempts < MAX_ATTEMPTS and (
                 await self._take_nonce(response, sent)
-                or (may_sign_in and await self._authorize(response, refused, sent, answer))
+                or (may_sign_in and await self._authorize(response, told, sent))
             ):
                 attempts += 1
             else:
@@ -187,13 +194,49 @@ class HttpClient:
         await response.aclose()
         return True
 
-    async def _authorize(
-        self, response: Response, status: int, sent: Sent | None, answer: Message | None
-    ) -> bool:
-        """Whether there is a new credential to send the request with that this status refused."""
+    async def _judge(
+        self, response: Response, sent: Sent | None, asked: Message | None
+    ) -> _Told | None:
+        """What an answer with a bad status says of the credential that was sent, if one was.
+
+        None where it is the answer to `asked`, which may have been executed.
+        """
+        status = response.status
+        challenge = response.headers.get(b"www-authenticate", b"")
+        refused = find_refusal(status, response.headers)
+        answer = None
+        if find_redirect(status, response.headers) is not None or refused or sent is not None:
+            answer = await self._find_answer(response, asked)
+        is_credentials = status == 401 or (status == 403 and b"insufficient_scope" in challenge)
+        if answer is not None and not (is_credentials and answer.is_error):
+            return None
+        if sent is not None and status >= 400 and not (refused and b"error" in challenge):
+            refused, challenge = await self._read_words(response, refused, challenge)
+        return _Told(refused, challenge, answer)
+
+    async def _read_words(
+        self, response: Response, refused: int, challenge: bytes
+    ) -> tuple[int, bytes]:
+        """The refusal of the credential that an answer is by its words, else what it was before."""
+        from mcp_remote_py.oauth.token_words import (
+            read_token_refusal,
+        )  # few are refused in other words
+
+        try:
+            async with asyncio.timeout(EVIDENCE_TIMEOUT):  # nobody may hold up a sign-in
+                body = await response.read_evidence(self._settings.max_message_size)
+        except TimeoutError:
+            body = b""
+        status, told = read_token_refusal(
+            response.status, challenge, await self.scrub(response, body)
+        )
+        return (status, told) if status else (refused, challenge)
+
+    async def _authorize(self, response: Response, told: _Told, sent: Sent | None) -> bool:
+        """Whether there is a new credential to send the refused request with."""
+        status, challenge, answer = told
         if self._authorizer is None or not status:
             return False
-        challenge = response.headers.get(b"www-authenticate", b"")
         if status == 401:
             # A person may need minutes: the connection must not be held for that long.
             await response.aclose()

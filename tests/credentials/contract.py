@@ -40,6 +40,7 @@ FULL = Credential(
     published_by="https://as.example.com",
     endpoints=("https://as.example.com/authorize", "", "", "", ""),
     consent="needed",
+    scope_refused=True,
 )
 ONLY_CLIENT = Credential(
     issuer="https://as.example.com",

@@ -75,9 +75,10 @@ START = 1_000_000.0
 LIFETIME = 3600.0
 ATTEMPTS = 3
 """How often the HTTP side sends one request again with another token."""
-MAX_RENEWALS = 2
-"""Requests in thirty seconds, of which the second follows one that was killed; codes are bounded
-by tabs."""
+MAX_RENEWALS = 10
+"""Requests in thirty seconds, each of which has another reason; codes are bounded by tabs."""
+MAX_DOUBTS = 3
+"""Refusals of a refresh token that give no reason, of which one is the last."""
 MAX_STRANGERS = 3
 """Requests for one grant, in thirty seconds, by a client that the server does not know: each way to
 send its secret."""
@@ -86,6 +87,7 @@ MAX_STEPS = 400
 
 UNAUTHORIZED = Challenge(error="invalid_token")
 SCOPE_WANTED = Challenge(error="insufficient_scope", scope="write")
+CHALLENGES = {401: UNAUTHORIZED, 403: SCOPE_WANTED, 500: Challenge(error="unauthorized")}
 
 
 T = TypeVar("T")
@@ -148,6 +150,12 @@ class Watchdog:
     vain_tabs: int = 0
     """In a row, without a token that the server took in between."""
     renewals: list[float] = field(default_factory=list[float])
+    failed_renewals: int = 0
+    """In a row, without a verdict."""
+    unproven: tuple[str, float] | None = None
+    """The token of the last renewal that was stored, and its time, as long as it is not taken."""
+    excuses: int = 0
+    """Times that something was killed or could not be written: it may be made good at once."""
     spent: set[str] = field(default_factory=set[str])
     """Codes that were redeemed, and refresh tokens that were answered."""
     scopes: set[str] = field(default_factory=set[str])
@@ -197,12 +205,26 @@ class Watchdog:
         self.spent.add(code)
 
     def see_renewal(self, now: float) -> None:
+        last = self.renewals[-1] if self.renewals else -inf
         self.renewals.append(now)
         if len([time for time in self.renewals if now - time < 30]) > MAX_RENEWALS:
             raise Violation("too many renewals in thirty seconds")
+        is_early = self.failed_renewals > 0 and now - last < 2 ** (self.failed_renewals - 1)
+        is_vain = self.unproven is not None and now - self.unproven[1] < 30
+        if (is_early or is_vain) and self.excuses:
+            self.excuses -= 1
+        elif is_early:
+            raise Violation("a renewal that failed is tried again too soon")
+        elif is_vain:
+            raise Violation("a renewal within thirty seconds of one whose token was not taken")
 
-    def see_acceptance(self) -> None:
+    def see_renewed(self, *, has_verdict: bool) -> None:
+        self.failed_renewals = 0 if has_verdict else self.failed_renewals + 1
+
+    def see_acceptance(self, token: str) -> None:
         self.vain_tabs = 0
+        if self.unproven is not None and self.unproven[0] == token:
+            self.unproven = None
 
     def see_sign_in_by_command(self) -> None:
         """A person's own: the count begins anew."""
@@ -220,6 +242,7 @@ class Machine:
         credential: Credential | None = None,
         budget: SignInBudget | None = None,
         settings: SignInSettings = SETTINGS,
+        patience: float = 0.0,
     ) -> None:
         self.oracle = oracle
         self.settings = settings
@@ -227,6 +250,12 @@ class Machine:
         """The way in which the server reads the client's secret; "" until it is asked."""
         self.is_way_known = False
         """Whether somebody was given tokens in that way, and has stored them."""
+        self.is_lifetime_unknown = credential is not None and credential.expires_at is None
+        """Whether tokens come without an end, and what is refused may be for another reason."""
+        self.patience = patience
+        """Seconds a request waits for a renewal that failed."""
+        self.doubts = 0
+        """Refusals without a reason of the refresh token that is good."""
         self.now = START
         self.credential = credential
         self.pending: PendingAuthorization | None = None
@@ -236,6 +265,8 @@ class Machine:
         self.steps = 0
         self.random_count = 0
         self.issued = 0
+        self.renewed: set[str] = set()
+        """Access tokens that a renewal gave."""
         self.good_refresh_tokens = {"refresh-0"}
         self.refused_refresh_tokens: set[str] = set()
         self.taken_tokens: set[Secret] = set()
@@ -272,15 +303,16 @@ class Machine:
         """The MCP server's status for a request; any server is thinkable."""
         if token is None:
             return 401
-        answer = self.oracle.choose("server", "200", "401", "403")
+        in_doubt = ("500",) if self.is_lifetime_unknown else ()
+        answer = self.oracle.choose("server", "200", "401", "403", *in_doubt)
         if answer == "200":
-            self.watchdog.see_acceptance()
+            self.watchdog.see_acceptance(token.reveal())
             self.taken_tokens.add(token)
-        if answer != "401":
+        if answer in ("200", "403"):
             self.hopeless = (
                 None  # a server that wants more scopes has understood it (RFC 6750 §3.1)
             )
-        elif token not in self.taken_tokens and self._is_current(token):
+        elif answer == "401" and token not in self.taken_tokens and self._is_current(token):
             self.hopeless = token
         return int(answer)
 
@@ -369,9 +401,12 @@ class Machine:
                 return HttpResponse(500, {}, b"")
 
     def _refresh(self, token: str) -> HttpResponse:
+        if self.doubts == MAX_DOUBTS and not self.watchdog.excuses:
+            raise Violation("a refresh token that was refused three times is used")
         if token not in self.good_refresh_tokens:
             # Spent or revoked: reuse ends all that came of it (RFC 9700 §4.14.2).
             self.watchdog.see_renewal(self.now)
+            self.watchdog.see_renewed(has_verdict=True)
             if token in self.watchdog.spent:
                 raise Violation("a refresh token is used whose successor is stored")
             if any(one.has_good_refresh_token for one in self.processes.values()):
@@ -379,15 +414,17 @@ class Machine:
             self.refused_refresh_tokens.add(token)
             self.good_refresh_tokens.clear()
             return _document({"error": "invalid_grant"}, 400)
-        match self.oracle.choose("refresh", "tokens", "refused", "503", "lost", "unsent"):
-            case "unsent":
-                raise NotSent("The token endpoint cannot be reached.")
-            case answer:
-                self._check_hope()
-                self.watchdog.see_renewal(self.now)
+        answers = ("tokens", "doubt", "refused", "503", "lost", "unsent")
+        answer = self.oracle.choose("refresh", *answers)
+        self.watchdog.see_renewal(self.now)
+        self.watchdog.see_renewed(has_verdict=answer in ("tokens", "refused"))
+        if answer == "unsent":
+            raise NotSent("The token endpoint cannot be reached.")
+        self._check_hope()
         match answer:
             case "tokens":
                 self.good_refresh_tokens.discard(token)
+                self.renewed.add(f"access-{self.issued + 1}")
                 return self._give_tokens()
             case "refused":
                 self.refused_refresh_tokens.add(token)
@@ -395,19 +432,29 @@ class Machine:
                 return _document({"error": "invalid_grant"}, 400)
             case "503":
                 return HttpResponse(503, {}, b"")
+            case "doubt":
+                return self._doubt(token)
             case _:
                 self.good_refresh_tokens.discard(token)
                 raise Interrupted("The answer was lost.")
 
+    def _doubt(self, token: str) -> HttpResponse:
+        self.doubts += 1
+        if self.doubts == MAX_DOUBTS:
+            self.refused_refresh_tokens.add(token)
+            self.good_refresh_tokens.clear()
+        return _document({"message": "Not possible."}, 400)
+
     def _give_tokens(self) -> HttpResponse:
         self.issued += 1
+        self.doubts = 0
         self.now += 0.01
         self.good_refresh_tokens.add(f"refresh-{self.issued}")
         return _document(
             {
                 "access_token": f"access-{self.issued}",
                 "refresh_token": f"refresh-{self.issued}",
-                "expires_in": LIFETIME,
+                "expires_in": None if self.is_lifetime_unknown else LIFETIME,
             }
         )
 
@@ -430,6 +477,10 @@ class Machine:
                 raise Violation("a credential is dropped without a verdict")
             if credential.refresh_token != stored.refresh_token:
                 self.watchdog.spent.add(token)
+        given = credential.access_token
+        if given is not None:
+            is_renewed = given.reveal() in self.renewed and given not in self.taken_tokens
+            self.watchdog.unproven = (given.reveal(), self.now) if is_renewed else None
         self.credential = credential
         self.is_way_known = self.is_way_known or self.issued > 0
 
@@ -448,6 +499,7 @@ class Machine:
             self.is_broken = happens == "is broken"
         if happens != "works":
             self.has_failed = True
+            self.watchdog.excuses += 1
             raise StoreError(f"The disk failed at {what}.")
 
     def write(self, budget: SignInBudget) -> None:
@@ -540,6 +592,7 @@ class Process:
         """With -9: nothing is tidied up but what the kernel does."""
         machine = self.machine
         machine.has_killed = True
+        machine.watchdog.excuses += 1
         if self._work is not None:
             machine.unanswered -= 1  # nobody is left to be answered
         for lock in [lock for lock, holder in machine.locks.items() if holder is self]:
@@ -598,7 +651,7 @@ class Process:
                     if change is not None:
                         self.session.learn(self._amend(UpdateBudget(change)))
                     break
-                challenge = UNAUTHORIZED if status == 401 else SCOPE_WANTED
+                challenge = CHALLENGES[status]
                 if not (yield from self._play(self.session.answer(token, status, challenge))):
                     break
         except McpRemoteError:
@@ -625,7 +678,7 @@ class Process:
         ):
             raise Violation("a tab is open, and nobody waits for it")
         if (
-            status != 403  # another token would be for the same scopes
+            status == 401  # after 403, another token would be for the same scopes
             and stored is not None
             and stored.access_token not in (None, sent)
             and (stored.expires_at is None or machine.now < stored.expires_at)
@@ -678,7 +731,7 @@ class Process:
             case ReleaseLock():
                 self._release(step.lock)
             case WaitForNews():
-                return self._watch()
+                return self._watch(step)
             case AskUser():
                 return self._ask(step)
             case Report():
@@ -753,12 +806,12 @@ class Process:
             return True
         return BLOCKED if step.patience else False
 
-    def _watch(self) -> object:
+    def _watch(self, step: WaitForNews) -> object:
         """Ends when it is this process's turn again."""
-        if not self._shown:
+        if step.seconds == LOOK_INTERVAL and not self._shown:
             self._shown = True
             return BLOCKED
-        self.machine.now += LOOK_INTERVAL
+        self.machine.now += step.seconds
         return None
 
     def _ask(self, step: AskUser) -> object:

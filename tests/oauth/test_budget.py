@@ -18,6 +18,7 @@ from mcp_remote_py.oauth.budget import (
     MAX_SCOPES,
     MAX_TABS,
     MAX_TABS_OF_SIGN_IN,
+    RENEWAL_BURST,
     RENEWAL_SPACING,
     TAB_COOL_DOWNS,
     SignInBudget,
@@ -158,10 +159,34 @@ def test_renewal_before_the_end_is_free() -> None:
     assert wait_for_renewal(budget, NOW + 1, refused=False) == 0
 
 
-def test_renewals_because_of_refusals_keep_their_distance() -> None:
-    budget = note_accepted(note_renewed(note_renewal(SignInBudget(), NOW)), NOW)
+def refuse_and_renew(budget: SignInBudget, now: float) -> SignInBudget:
+    """The server refuses a token, and accepts the next one."""
+    return note_accepted(note_renewed(note_renewal(budget, now, refused=True)), now)
+
+
+@pytest.mark.report("O24")
+def test_renewals_because_of_refusals_keep_their_distance_where_no_token_is_accepted() -> None:
+    budget = note_renewed(note_renewal(SignInBudget(), NOW, refused=True))
     assert wait_for_renewal(budget, NOW + 1, refused=True) == RENEWAL_SPACING - 1
     assert wait_for_renewal(budget, NOW + RENEWAL_SPACING, refused=True) == 0
+    assert wait_for_renewal(note_accepted(budget, NOW), NOW + 1, refused=True) == 0
+
+
+@pytest.mark.report("O24")
+def test_renewals_because_of_refusals_are_bounded_also_where_each_token_is_accepted() -> None:
+    budget = SignInBudget()
+    for count in range(RENEWAL_BURST):
+        assert wait_for_renewal(budget, NOW + count, refused=True) == 0
+        budget = refuse_and_renew(budget, NOW + count)
+    last = NOW + RENEWAL_BURST - 1
+    assert wait_for_renewal(budget, last, refused=True) == NOW + RENEWAL_SPACING - last
+    assert wait_for_renewal(budget, last, refused=False) == 0, "an expiry is another reason"
+    now, renewals = NOW, 0
+    while now < NOW + 3600:
+        renewals += 1
+        budget = refuse_and_renew(budget, now := now + wait_for_renewal(budget, now, refused=True))
+    assert renewals <= 3600 / RENEWAL_SPACING + 1
+    assert wait_for_renewal(budget, NOW - 3600, refused=True) == 0, "a clock that was set back"
 
 
 @pytest.mark.parametrize(("renewals", "seconds"), [(1, 30), (2, 60), (5, 480), (6, 600), (99, 600)])
@@ -181,12 +206,13 @@ def test_renewal_that_was_killed_may_be_made_good_at_once_but_not_for_ever() -> 
     assert wait_for_renewal(note_renewal(once, NOW), NOW, refused=True) == 30
 
 
+@pytest.mark.report("O23")
 @pytest.mark.parametrize(
     ("sent", "retry_after", "waits"),
     [
-        (True, None, [15, 30, 60, 120, 240, 300]),
+        (True, None, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300]),
         (False, None, [1, 2, 4, 8, 16, 32, 60]),
-        (True, 100.0, [100, 100, 100, 120]),
+        (True, 100.0, [100, 100, 100, 100, 100, 100, 100, 128]),
         (True, 1e9, [DAY]),
     ],
 )
@@ -204,7 +230,7 @@ def test_failed_renewals_back_off(
 
 def test_failed_renewals_of_many_machines_are_spread() -> None:
     budget = note_failed_renewal(SignInBudget(), NOW, lambda: 0.5, sent=True, retry_after=None)
-    assert wait_for_renewal(budget, NOW, refused=False) == 15 * 1.25
+    assert wait_for_renewal(budget, NOW, refused=False) == 1.25
 
 
 # Tokens, scopes
@@ -244,7 +270,7 @@ def happen(budget: SignInBudget, event: tuple[str, float]) -> SignInBudget:
         case "failed":
             return note_failed_attempt(budget, now)
         case "renewal":
-            return note_renewal(budget, now)
+            return note_renewal(budget, now, refused=True)
         case "renewed":
             return note_renewed(budget)
         case _:
@@ -279,6 +305,7 @@ LATE: list[Callable[[SignInBudget], SignInBudget]] = [
     lambda budget: note_tab(budget, NOW - 300),
     lambda budget: note_failed_attempt(budget, NOW - 300),
     lambda budget: note_renewal(budget, NOW - 300),
+    lambda budget: note_renewal(budget, NOW - 5, refused=True),
     note_renewed,
     lambda budget: note_accepted(budget, NOW - 300),
 ]
@@ -317,6 +344,9 @@ def test_what_was_not_done_is_taken_back() -> None:
     budget = note_renewal(note_tab(SignInBudget(), NOW - 50), NOW - 50)
     assert take_back_renewal(note_renewal(budget, NOW), NOW, NOW - 50) == budget
     assert take_back_renewal(budget, NOW, 0.0) == budget
+    once = note_renewal(budget, NOW - 50, refused=True)
+    twice = note_renewal(once, NOW - 40, refused=True)
+    assert take_back_renewal(twice, NOW - 40, NOW - 50, refused=True) == once
 
 
 # A page that is shown once more -----------------------------------------------------------------

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+import msgspec
 import pytest
 
 from mcp_remote_py.oauth import flow
@@ -64,7 +65,12 @@ MakeSession = Callable[[Machine], CredentialLifecycle]
 
 def real(machine: Machine) -> CredentialLifecycle:
     return CredentialLifecycle(
-        SERVER, machine.settings, machine.random_bytes, lambda: 0.0, lambda: machine.now
+        SERVER,
+        machine.settings,
+        machine.random_bytes,
+        lambda: 0.0,
+        lambda: machine.now,
+        patience=machine.patience,
     )
 
 
@@ -79,6 +85,8 @@ class Bounds:
     faults: int = 0
     """How often the disk fails, once or until the next event."""
     waits: tuple[float, ...] = (40.0, 660.0, LIFETIME)
+    patience: float = 0.0
+    """Seconds a request waits for a renewal that failed."""
     every: int = 1
     """Before every so manieth of the steps in `SEAMS` another process may come first."""
 
@@ -105,7 +113,14 @@ class Explorer:
         return self.runs
 
     def _run(self, oracle: Oracle) -> None:
-        machine = Machine(oracle, self.make_session, self.credential, self.budget, self.settings)
+        machine = Machine(
+            oracle,
+            self.make_session,
+            self.credential,
+            self.budget,
+            self.settings,
+            self.bounds.patience,
+        )
         machine.faults = self.bounds.faults
         processes = [Process(machine, f"P{n + 1}") for n in range(self.bounds.processes)]
         budget = {"preempt": self.bounds.preemptions, "kill": self.bounds.kills}
@@ -220,6 +235,8 @@ def describe(machine: Machine, processes: list[Process]) -> object:
             budget.vain_renewals,
             budget.renewal_failures,
             max(0.0, budget.renew_after - now),
+            max(0.0, budget.refusals_until - now),
+            (name(budget.doubted), budget.doubts),
         )
 
     dog = machine.watchdog
@@ -235,7 +252,10 @@ def describe(machine: Machine, processes: list[Process]) -> object:
         tell_budget(machine.budget),
         tuple(time - now for time in dog.tabs if now - time < 86400),
         dog.vain_tabs,
+        tuple(time - now for time in dog.renewals[-1:]),
         tuple(time - now for time in dog.renewals if now - time < 30),
+        (dog.failed_renewals, dog.unproven and now - dog.unproven[1], dog.excuses),
+        machine.doubts,
         tuple(sorted(dog.scopes)),
         tuple(
             (
@@ -259,11 +279,15 @@ WORLDS: dict[str, tuple[Credential | None, SignInBudget | None]] = {
     "never accepted": (signed_in(), None),
     "expired": (signed_in(expires_in=-1), PROVEN),
     "expiring": (signed_in(expires_in=5), PROVEN),
+    "no end known": (signed_in()._replace(expires_at=None), PROVEN),
     "no refresh token": (signed_in(refreshable=False), PROVEN),
 }
 
 ONE_PROCESS = Bounds(events=often(4, 6))
 ONE_FROM_SIGNED_IN = Bounds(events=often(3, 6))
+WITH_ONE_MORE_ANSWER = Bounds(events=often(2, 4))
+"""Each request has more ways to end, and may meet all of them by itself."""
+
 TWO_PROCESSES = Bounds(
     events=3, processes=2, preemptions=1, kills=1, waits=(660.0,), every=often(5, 1)
 )
@@ -280,6 +304,8 @@ ONE_MEETS_ANOTHER = replace(TWO_PROCESSES, events=2, every=1)
 @pytest.mark.parametrize("world", WORLDS)
 def test_one_process_whatever_the_servers_and_the_person_do(world: str) -> None:
     bounds = ONE_PROCESS if world == "signed out" else ONE_FROM_SIGNED_IN
+    if world == "no end known":
+        bounds = WITH_ONE_MORE_ANSWER
     assert Explorer(bounds, *WORLDS[world]).explore() > 100
 
 
@@ -306,6 +332,17 @@ SHOWN_AGAIN_AND_CLOSED = replace(SHOWN_AGAIN, kills=1, waits=(310.0,))
 @pytest.mark.report("O25")
 def test_one_process_that_is_killed_twice_while_its_tab_is_open() -> None:
     assert Explorer(SHOWN_AGAIN).explore() > 100
+
+
+WHO_WAITS = Bounds(events=often(1, 3), patience=3.0, waits=(40.0,))
+"""For a renewal that fails three times, which is as long as one in doubt is tried."""
+
+
+@pytest.mark.promise("L1", "L2", "R1")
+@pytest.mark.report("O10", "O23")
+@pytest.mark.parametrize("world", ["expired", "signed in"])
+def test_one_process_that_waits_for_the_token_endpoint(world: str) -> None:
+    assert Explorer(WHO_WAITS, *WORLDS[world]).explore() > 100
 
 
 FAILING_DISK = Bounds(events=often(3, 4), kills=1, faults=1, waits=(40.0, 660.0))
@@ -367,10 +404,30 @@ def ignoring(fact: Fact, event: Trigger = Trigger.UNAUTHORIZED) -> tuple[PolicyR
     )
 
 
+def everywhere(action: Action, event: Trigger) -> tuple[PolicyRule, ...]:
+    """The table, but that a rule holds for every token, at any time."""
+    return tuple(
+        rule._replace(states=frozenset(State), facts=rule.facts - {Fact.RENEWAL_ALLOWED})
+        if (rule.action, rule.event) == (action, event)
+        else rule
+        for rule in POLICY_RULES
+    )
+
+
+DOUBTS_ANY_TOKEN = everywhere(Action.RENEW, Trigger.DOUBTFUL)
+RENEWS_FOR_SCOPES = everywhere(Action.RENEW, Trigger.SCOPE_WANTED)
+
+
 def with_rules(rules: tuple[PolicyRule, ...]) -> MakeSession:
     def make(machine: Machine) -> CredentialLifecycle:
         return CredentialLifecycle(
-            SERVER, machine.settings, machine.random_bytes, lambda: 0.0, lambda: machine.now, rules
+            SERVER,
+            machine.settings,
+            machine.random_bytes,
+            lambda: 0.0,
+            lambda: machine.now,
+            rules,
+            patience=machine.patience,
         )
 
     return make
@@ -384,6 +441,7 @@ def with_parts(parts: Parts) -> MakeSession:
         lambda: 0.0,
         lambda: machine.now,
         parts=parts,
+        patience=machine.patience,
     )
 
 
@@ -460,7 +518,7 @@ class RenewsWithoutTheLock(Renewal):
     """Renews at once, whoever else does."""
 
     def renew(self, *, refused: bool) -> Conversation[None]:
-        yield from self.renew_now(self.held.require())
+        yield from self.renew_now(self.held.require(), refused=refused)
 
 
 class RenewsWithoutAnotherLook(Renewal):
@@ -469,16 +527,16 @@ class RenewsWithoutAnotherLook(Renewal):
     def renew(self, *, refused: bool) -> Conversation[None]:
         known = self.held.require()
         yield AcquireLock(Lock.STORE, 1.0)
-        yield from self.renew_now(known)
+        yield from self.renew_now(known, refused=refused)
         yield ReleaseLock(Lock.STORE)
 
 
 class BelievesEveryFailure(Renewal):
     """Drops the tokens when the token endpoint is down."""
 
-    def renew_now(self, credential: Credential) -> Conversation[None]:
+    def renew_now(self, credential: Credential, *, refused: bool) -> Conversation[None]:
         failures = self.held.budget.renewal_failures
-        yield from super().renew_now(credential)
+        yield from super().renew_now(credential, refused=refused)
         if self.held.budget.renewal_failures > failures:
             yield Save(drop_tokens(credential))
 
@@ -486,8 +544,8 @@ class BelievesEveryFailure(Renewal):
 class ForgetsTheWay(Renewal):
     """Sends the client in the way it began with, each time."""
 
-    def renew_now(self, credential: Credential) -> Conversation[None]:
-        yield from super().renew_now(credential._replace(client=BY_SECRET))
+    def renew_now(self, credential: Credential, *, refused: bool) -> Conversation[None]:
+        yield from super().renew_now(credential._replace(client=BY_SECRET), refused=refused)
 
 
 class NeverBacksOff(Holdings):
@@ -498,8 +556,29 @@ class NeverBacksOff(Holdings):
         refused: Secret | None = None,
         scopes: str = "",
         pending: PendingAuthorization | None = None,
+        patience: float = 0.0,
+        *,
+        doubtful: bool = False,
     ) -> set[Fact]:
-        return super().facts(refused, scopes, pending) | {Fact.RENEWAL_ALLOWED}
+        return super().facts(refused, scopes, pending, patience, doubtful=doubtful) | {
+            Fact.RENEWAL_ALLOWED
+        }
+
+
+class NeverDoubts(Holdings):
+    """Goes on asking whoever refuses without a reason."""
+
+    def facts(
+        self,
+        refused: Secret | None = None,
+        scopes: str = "",
+        pending: PendingAuthorization | None = None,
+        patience: float = 0.0,
+        *,
+        doubtful: bool = False,
+    ) -> set[Fact]:
+        self.budget = msgspec.structs.replace(self.budget, doubts=0)
+        return super().facts(refused, scopes, pending, patience, doubtful=doubtful)
 
 
 class ShowsAgainAtOnce(Holdings):
@@ -510,8 +589,13 @@ class ShowsAgainAtOnce(Holdings):
         refused: Secret | None = None,
         scopes: str = "",
         pending: PendingAuthorization | None = None,
+        patience: float = 0.0,
+        *,
+        doubtful: bool = False,
     ) -> set[Fact]:
-        return super().facts(refused, scopes, pending) | {Fact.TAB_DESERTED}
+        return super().facts(refused, scopes, pending, patience, doubtful=doubtful) | {
+            Fact.TAB_DESERTED
+        }
 
 
 class RedeemsTwice(SignIn):
@@ -579,6 +663,31 @@ FAULTS: dict[str, tuple[MakeSession, str, Bounds]] = {
         with_rules(without(Action.GIVE_UP_RENEWAL)),
         "signed in",
         ONE_PROCESS,
+    ),
+    "a request waits without end": (
+        with_rules(ignoring(Fact.RENEWAL_SOON, Trigger.REQUEST)),
+        "expired",
+        ONE_PROCESS,
+    ),
+    "a refusal in doubt is never the end of it": (
+        with_rules(DOUBTS_ANY_TOKEN),
+        "no end known",
+        ONE_PROCESS,
+    ),
+    "a scope that was granted is renewed for again": (
+        with_rules(RENEWS_FOR_SCOPES),
+        "signed in",
+        ONE_PROCESS,
+    ),
+    "one refusal without a reason is a verdict": (
+        with_rules(ignoring(Fact.GRANT_DOUBTED, Trigger.REQUEST)),
+        "expired",
+        WHO_WAITS,
+    ),
+    "refusals without a reason have no end": (
+        with_holdings(NeverDoubts),
+        "expired",
+        Bounds(events=1, patience=7.0),
     ),
     "renewals are not spaced": (with_holdings(NeverBacksOff), "signed in", ONE_PROCESS),
     "a renewal takes no lock": (with_renewal(RenewsWithoutTheLock), "expired", ONE_PROCESS),

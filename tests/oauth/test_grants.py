@@ -567,6 +567,7 @@ def test_refresh_names_the_resource_and_keeps_what_is_not_replaced() -> None:
         "grant_type": "refresh_token",
         "refresh_token": "canary-old-refresh",
         "resource": RESOURCE,
+        "scope": "read write",
         "client_id": "client-1",
     }
     assert credential == OLD._replace(
@@ -617,6 +618,54 @@ def test_refresh_once_more_without_a_refused_resource(response: HttpResponse) ->
     assert credential.resource == ""
     with pytest.raises(TokenError):
         play(refresh(OLD, DEFAULT, NOW), Script(response, response))
+
+
+@pytest.mark.promise("A3", "A5")
+@pytest.mark.report("O7")
+def test_refresh_names_the_scope_that_was_granted_and_leaves_it_out_where_it_is_refused() -> None:
+    script = Script(ok(scope="read"))
+    granted = play(refresh(OLD, DEFAULT, NOW), script)
+    assert form_of(script.steps[0])["scope"] == "read write"
+    script = Script(refusal("invalid_scope"), ok())
+    without = play(refresh(granted, DEFAULT, NOW), script)
+    assert form_of(script.steps[0])["scope"] == "read"
+    assert "scope" not in form_of(script.steps[1])
+    assert form_of(script.steps[1])["resource"] == RESOURCE
+    assert (without.scope, without.scope_refused) == ("read", True)
+    script = Script(ok())
+    assert play(refresh(without, DEFAULT, NOW), script).scope_refused, "remembered"
+    assert "scope" not in form_of(script.steps[0])
+    assert not drop_tokens(without).scope_refused
+
+
+@pytest.mark.promise("A3", "L1")
+@pytest.mark.report("O7")
+@pytest.mark.parametrize(
+    ("credential", "refusals"),
+    [
+        (OLD, [refusal("invalid_scope")] * 2),
+        (OLD, [refusal("invalid_scope"), refusal("invalid_target")]),
+        (OLD, [refusal("invalid_target"), refusal("invalid_scope")]),
+        (OLD._replace(scope=""), [refusal("invalid_scope")]),
+        (OLD._replace(scope_refused=True), [refusal("invalid_scope")]),
+    ],
+)
+def test_refresh_is_asked_for_twice_at_most(
+    credential: Credential, refusals: list[HttpResponse]
+) -> None:
+    script = Script(*refusals)
+    with pytest.raises(TokenError):
+        play(refresh(credential, DEFAULT, NOW), script)
+    assert script.is_done
+
+
+@pytest.mark.promise("A3")
+@pytest.mark.report("O7")
+def test_scope_that_tells_the_audience_is_named_where_it_was_refused_before() -> None:
+    script = Script(refusal("invalid_request", "AADSTS900144: must contain: 'scope'"), ok())
+    credential = play(refresh(OLD._replace(scope_refused=True), DEFAULT, NOW), script)
+    assert form_of(script.steps[1])["scope"] == "read write"
+    assert not credential.scope_refused
 
 
 @pytest.mark.promise("A5", "L1")

@@ -24,10 +24,12 @@ from mcp_remote_py.errors import (
 from mcp_remote_py.oauth.budget import (
     ATTEMPTS,
     MAX_TABS_OF_SIGN_IN,
+    RENEWAL_PATIENCE,
     SHOWN_AGAIN_AGE,
     SHOWN_AGAIN_WAIT,
     SignInBudget,
-    note_accepted,
+    is_doubted,
+    note_doubt,
     note_renewal,
     note_renewed,
     note_tab,
@@ -55,6 +57,7 @@ from mcp_remote_py.oauth.steps import (
     Wait,
     WaitForNews,
 )
+from mcp_remote_py.oauth.tokens import TokenError
 from mcp_remote_py.redact import Secret
 from mcp_remote_py.settings.sign_in import SignInSettings
 from mcp_remote_py.settings.unattended import Unattended, WorkloadJwt
@@ -94,12 +97,18 @@ def machine(
     credential: Credential | None = None,
     budget: SignInBudget | None = None,
     settings: SignInSettings = SETTINGS,
+    patience: float = 0.0,
 ) -> Machine:
     """A world in which these choices are made, in this order."""
 
     def make(world: Machine) -> CredentialLifecycle:
         return CredentialLifecycle(
-            SERVER, settings, world.random_bytes, lambda: 0.0, lambda: world.now
+            SERVER,
+            settings,
+            world.random_bytes,
+            lambda: 0.0,
+            lambda: world.now,
+            patience=patience,
         )
 
     return Machine(Decided(*choices), make, credential, budget)
@@ -178,11 +187,155 @@ def test_renewal_that_fails_says_what_when_and_how(
 
 @pytest.mark.promise("P2", "L1")
 def test_refusal_soon_after_a_renewal_says_so() -> None:
-    renewed = note_accepted(note_renewed(note_renewal(PROVEN, START - 5)), PROVEN.accepted[0])
-    desk = Desk(machine(credential=signed_in(), budget=renewed))
+    renewed = note_renewed(note_renewal(PROVEN, START - 5, refused=True))
+    desk = Desk(machine(credential=signed_in(), budget=renewed, patience=RENEWAL_PATIENCE))
     with pytest.raises(Refused, match="again, so soon after it was renewed") as caught:
         desk.play(desk.session.answer(Secret("access-0"), 401, UNAUTHORIZED))
     assert "it is tried again in 25 seconds" in caught.value.hint
+
+
+@pytest.mark.promise("A5", "R1")
+@pytest.mark.report("O23")
+@pytest.mark.parametrize("expires_in", [-1, LIFETIME], ids=["expired", "refused"])
+@pytest.mark.parametrize("failure", ["503", "unsent"])
+def test_request_waits_while_the_token_endpoint_comes_back(failure: str, expires_in: float) -> None:
+    choices = (*[failure] * 3, "tokens")
+    credential = signed_in(expires_in=expires_in)
+    desk = Desk(machine(*choices, credential=credential, budget=PROVEN, patience=RENEWAL_PATIENCE))
+    if expires_in < 0:
+        assert desk.play(desk.session.authorize()) == Secret("access-1")
+    else:
+        assert desk.play(desk.session.answer(Secret("access-0"), 401, UNAUTHORIZED))
+        assert desk.session.token == Secret("access-1")
+    assert 7 <= desk.machine.now - START < 8, "1, 2 and 4 seconds"
+    assert desk.machine.watchdog.tabs == []
+
+
+@pytest.mark.promise("A5", "L1", "L2")
+@pytest.mark.report("O10")
+@pytest.mark.parametrize("expires_in", [-1, LIFETIME], ids=["expired", "refused"])
+def test_three_refusals_without_a_reason_are_the_end_of_a_sign_in(expires_in: float) -> None:
+    choices = [*["doubt"] * 3, "consents", "tokens", "200"]
+    if expires_in > 0:
+        choices.insert(0, "401")
+    world = machine(
+        *choices,
+        credential=signed_in(expires_in=expires_in),
+        budget=PROVEN,
+        patience=RENEWAL_PATIENCE,
+    )
+    desk = Desk(world)
+    desk.begin_request()
+    for _ in range(5):
+        desk.run(lambda _: False)
+    assert world.unanswered == 0
+    assert len(world.watchdog.tabs) == 1
+    assert world.watchdog.tabs[0] - START < 4, "three tries, 1 and 2 seconds apart"
+    told = [one.error for one in world.published if one.error]
+    assert told[0].startswith("The token endpoint has refused the refresh token 3 times: ")
+    assert "Not possible." in told[0]
+
+
+@pytest.mark.promise("A5")
+@pytest.mark.report("O10")
+def test_refusals_of_another_refresh_token_are_not_counted() -> None:
+    old, new = signed_in().obtained_at, START
+    budget = note_doubt(note_doubt(SignInBudget(), old), old)
+    assert not is_doubted(note_doubt(budget, new), new)
+    assert is_doubted(note_doubt(budget, old), old)
+    assert not is_doubted(note_doubt(budget, old), new)
+
+
+UNKNOWN_END = signed_in()._replace(expires_at=None)
+IN_DOUBT = Challenge(error="unauthorized")
+
+
+@pytest.mark.promise("L1", "L2")
+@pytest.mark.report("O19")
+def test_refusal_in_doubt_is_one_renewal_for_a_token_that_worked() -> None:
+    desk = Desk(machine("tokens", credential=UNKNOWN_END, budget=PROVEN))
+    desk.play(desk.session.authorize())
+    assert desk.play(desk.session.answer(Secret("access-0"), 500, IN_DOUBT))
+    assert desk.session.token == Secret("access-1")
+    assert not desk.play(desk.session.answer(Secret("access-1"), 500, IN_DOUBT)), "never accepted"
+    change = desk.session.note_acceptance(Secret("access-1"))
+    assert change is not None
+    desk.machine.budget = change(desk.machine.budget)
+    assert not desk.play(desk.session.answer(Secret("access-1"), 500, IN_DOUBT)), "so soon"
+    assert desk.machine.watchdog.tabs == []
+
+
+@pytest.mark.promise("L1")
+@pytest.mark.report("O19")
+@pytest.mark.parametrize(
+    ("credential", "budget", "status", "challenge"),
+    [
+        (signed_in(), PROVEN, 500, IN_DOUBT),
+        (UNKNOWN_END, SignInBudget(), 500, IN_DOUBT),
+        (UNKNOWN_END._replace(refresh_token=None), PROVEN, 500, IN_DOUBT),
+        (UNKNOWN_END, PROVEN, 429, IN_DOUBT),
+        (UNKNOWN_END, PROVEN, 403, Challenge(error="quota")),
+    ],
+)
+def test_other_refusal_in_doubt_is_the_servers_answer(
+    credential: Credential, budget: SignInBudget, status: int, challenge: Challenge
+) -> None:
+    desk = Desk(machine(credential=credential, budget=budget))
+    desk.play(desk.session.authorize())
+    assert not desk.play(desk.session.answer(Secret("access-0"), status, challenge))
+
+
+@pytest.mark.promise("A5", "L1")
+@pytest.mark.report("O19")
+@pytest.mark.parametrize("status", [401, 403])
+def test_scope_that_was_granted_is_renewed_first(status: int) -> None:
+    desk = Desk(machine("tokens", credential=signed_in(), budget=PROVEN))
+    desk.play(desk.session.authorize())
+    challenge = Challenge(error="insufficient_scope", scope="read")
+    assert desk.play(desk.session.answer(Secret("access-0"), status, challenge))
+    assert desk.session.token == Secret("access-1")
+    assert desk.machine.watchdog.tabs == []
+
+
+@pytest.mark.promise("A3", "L2")
+@pytest.mark.report("O19")
+@pytest.mark.parametrize("status", [401, 403])
+def test_scope_that_was_not_granted_is_asked_for(status: int) -> None:
+    desk = Desk(machine("consents", "tokens", credential=signed_in(), budget=PROVEN))
+    desk.play(desk.session.authorize())
+    assert desk.play(desk.session.answer(Secret("access-0"), status, SCOPE_WANTED))
+    assert len(desk.machine.watchdog.tabs) == 1
+    assert desk.machine.watchdog.scopes == {"read write"}
+
+
+@pytest.mark.promise("A5", "L1")
+@pytest.mark.report("O10")
+def test_who_acts_without_a_person_goes_on_asking() -> None:
+    settings = SETTINGS.replace(unattended=Unattended(WorkloadJwt("/run/jwt")))
+    desk = Desk(machine(credential=signed_in(expires_in=-1), settings=settings, budget=PROVEN))
+    doubt = TokenError("Refused.", status=400, is_doubtful=True)
+    desk.answers = lambda step: doubt if isinstance(step, Renew) else None
+    for _ in range(4):
+        with pytest.raises(Refused, match="could not be renewed now: Refused"):
+            desk.play(desk.session.authorize())
+        desk.machine.now += 40
+    assert desk.machine.credential == signed_in(expires_in=-1)
+
+
+@pytest.mark.promise("R1", "P2")
+@pytest.mark.report("O23")
+def test_request_waits_no_longer_than_its_patience() -> None:
+    world = machine(
+        *["503"] * 5,
+        credential=signed_in(expires_in=-1),
+        budget=PROVEN,
+        patience=RENEWAL_PATIENCE,
+    )
+    desk = Desk(world)
+    with pytest.raises(Refused, match="could not be renewed now") as caught:
+        desk.play(desk.session.authorize())
+    assert world.now - START <= RENEWAL_PATIENCE
+    assert "it is tried again in 16 seconds" in caught.value.hint
 
 
 def test_what_could_not_be_stored_is_used_until_something_newer_is_stored() -> None:

@@ -93,9 +93,28 @@ def test_renewal_comes_before_the_person_and_keeps_its_distance() -> None:
         action = decide(state, event, facts)
         if action is Action.RENEW:
             assert {Fact.RENEWABLE, Fact.RENEWAL_ALLOWED} <= facts
-            assert event is not Trigger.SCOPE_WANTED
+            assert event is not Trigger.SCOPE_WANTED or Fact.SCOPE_GRANTED in facts
+            assert event is not Trigger.DOUBTFUL or Fact.LIFETIME_UNKNOWN in facts
         if event is Trigger.UNAUTHORIZED and state is not State.SIGNED_OUT:
             assert action is not Action.OPEN_TAB or Fact.RENEWABLE not in facts
+
+
+@pytest.mark.promise("L1", "L2")
+@pytest.mark.report("O19")
+def test_refusal_in_doubt_asks_nobody_and_renews_only_what_has_worked() -> None:
+    for state, event, facts in every_case():
+        if event is Trigger.DOUBTFUL:
+            action = decide(state, event, facts)
+            assert action in (Action.SEND, Action.RENEW, Action.PASS_ON)
+            assert action is not Action.RENEW or state is State.PROVEN
+
+
+@pytest.mark.promise("A5", "L1")
+@pytest.mark.report("O10")
+def test_grant_in_doubt_is_not_renewed_once_more() -> None:
+    for state, event, facts in every_case():
+        if event is Trigger.UNAUTHORIZED and {Fact.GRANT_DOUBTED, Fact.RENEWABLE} <= facts:
+            assert decide(state, event, facts) is not Action.RENEW
 
 
 def test_scopes_are_asked_for_once() -> None:

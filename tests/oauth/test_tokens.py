@@ -267,6 +267,83 @@ def test_refusals_in_the_words_of_vendors(body: object, code: str) -> None:
     assert error.error == code
 
 
+@pytest.mark.promise("A5", "L1")
+@pytest.mark.report("O10")
+@pytest.mark.parametrize("status", [400, 401, 403])
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"error_code": "refresh_token_not_found", "msg": "Invalid Refresh Token: Not Found"},
+        {"code": 400, "error_code": "refresh_token_already_used", "msg": "Already Used"},
+        {"error": "invalid_request", "error_description": "refresh_token is invalid"},
+        {"error": "invalid_request", "message": "The refresh token has expired."},
+        {"error": "Bad Request", "detail": "Unknown refresh token"},
+        {"error": "Unauthorized", "msg": "refreshToken expired"},
+        {"error": {"code": "x", "message": "Refresh token was revoked by its owner"}},
+        {"error": "expired_refresh_token"},
+        {"message": "refresh token does not exist"},
+        {"error": "access_denied", "error_description": "Invalid or expired refresh token"},
+    ],
+)
+def test_a_dead_refresh_token_in_words_of_many(body: dict[str, object], status: int) -> None:
+    error = refuse(answer(body, status))
+    assert isinstance(error, GrantRefused)
+    assert error.error == "invalid_grant"
+    assert not error.is_doubtful
+
+
+@pytest.mark.promise("A5")
+@pytest.mark.report("O10")
+@pytest.mark.parametrize(
+    "response",
+    [
+        answer({"error": "invalid_request", "error_description": "refresh_token is invalid"}, 500),
+        answer({"message": "The refresh token has expired."}, 429),
+        answer({"error": "server_error", "error_description": "refresh token not found"}, 400),
+        answer({"error": "invalid_request", "error_description": "refresh_token is required"}, 400),
+        answer({"error": "invalid_request", "error_description": "The client is unknown"}, 400),
+        answer(b"<p>The refresh token is invalid</p>", 403, "text/html"),
+        answer(b"refresh token is invalid", 404, "text/plain"),
+    ],
+)
+def test_what_sounds_like_a_dead_refresh_token(response: HttpResponse) -> None:
+    assert not isinstance(refuse(response), GrantRefused)
+
+
+@pytest.mark.promise("A5")
+@pytest.mark.report("O10")
+@pytest.mark.parametrize(
+    ("response", "is_doubtful"),
+    [
+        (answer({"message": "nope"}, 400), True),
+        (answer({"error": "invalid_request"}, 400), True),
+        (answer({"error": "unsupported_grant_type"}, 400), True),
+        (answer({"error": "invalid_grant"}, 404), True),
+        (answer({"msg": "nope"}, 422), True),
+        (answer(b"nope", 400, "text/plain"), True),
+        (answer(b"", 403), True),
+        (answer(b"<html>blocked</html>", 403, "text/html"), False),
+        (answer(b"no such page", 404, "text/plain"), False),
+        (answer({"error": "slow_down"}, 400), False),
+        (answer({"error": "temporarily_unavailable"}, 400), False),
+        (answer({"error": "invalid_dpop_proof"}, 400), False),
+        (answer({"message": "later"}, 429), False),
+        (answer({"message": "later"}, 408), False),
+        (answer({"message": "nope"}, 500), False),
+        (answer({"message": "nope"}), False),
+        (answer({"error": "invalid_grant"}, 400), False),
+    ],
+)
+def test_which_refusal_may_be_a_verdict(response: HttpResponse, is_doubtful: bool) -> None:
+    assert refuse(response).is_doubtful is is_doubtful
+
+
+@pytest.mark.report("O10")
+@pytest.mark.parametrize("name", ["error_description", "message", "msg", "detail"])
+def test_words_are_read_wherever_they_are(name: str) -> None:
+    assert 'HTTP 400: "Not possible")' in str(refuse(answer({name: "Not possible"}, 400)))
+
+
 @pytest.mark.promise("A5")
 @pytest.mark.parametrize(
     ("response", "words"),

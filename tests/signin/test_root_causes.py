@@ -225,6 +225,9 @@ PUBLIC = frozenset({"initialize", "notifications/initialized", "tools/list"})
 OTHER = "https://other.example/mcp"
 SHORT = {"lifetime": 1}
 NOT_NOW = ("renew", "later|again in")
+IN_AN_OUTAGE = 10
+"""Requests to a token endpoint that fails, in five minutes: each wait is twice as long."""
+
 
 CAUSES: dict[str, Cause] = {
     "L1 every token is refused": Cause(
@@ -264,6 +267,7 @@ CAUSES: dict[str, Cause] = {
         policy=SHORT,
         says=NOT_NOW,
         tabs=0,
+        tokens=IN_AN_OUTAGE,
         registrations=0,
     ),
     "L10 client forgotten": Cause(
@@ -341,10 +345,19 @@ VARIANTS: dict[str, Cause] = {
         registrations=0,
     ),
     "L9 refresh: reset": Cause(
-        expired_and("token", cut_before_head), policy=SHORT, says=NOT_NOW, tabs=0, registrations=0
+        expired_and("token", cut_before_head),
+        policy=SHORT,
+        says=NOT_NOW,
+        tabs=0,
+        tokens=IN_AN_OUTAGE,
+        registrations=0,
     ),
     "L9 refresh: a page": Cause(
-        revoked_and("token", answer_html()), says=NOT_NOW, tabs=0, registrations=0
+        revoked_and("token", answer_html()),
+        says=NOT_NOW,
+        tabs=0,
+        tokens=IN_AN_OUTAGE,
+        registrations=0,
     ),
     "L9 refresh: 429": Cause(
         revoked_and("token", answer_status(429, headers={"Retry-After": "30"})),
@@ -354,7 +367,11 @@ VARIANTS: dict[str, Cause] = {
         registrations=0,
     ),
     "L9 refresh: answer lost": Cause(
-        revoked_and("token", lose_answer), says=NOT_NOW, tabs=0, registrations=0
+        revoked_and("token", lose_answer),
+        says=NOT_NOW,
+        tabs=0,
+        tokens=IN_AN_OUTAGE,
+        registrations=0,
     ),
     "L10 client forgotten, as a refresh finds out": Cause(forgotten),
     "L17 revoked is a bad request": Cause(

@@ -726,6 +726,52 @@ class Prover:
         """Nothing is under way."""
 
 
+class Renewer(Prover):
+    """An `Authorizer` that has another token for whatever is refused, once."""
+
+    def __init__(self) -> None:
+        super().__init__("Bearer")
+        self.told: list[tuple[int, bytes]] = []
+
+    async def refused(self, sent: Sent | None, status: int, challenge: bytes) -> bool:
+        self.told.append((status, challenge))
+        return len(self.told) == 1
+
+
+TOKEN_ENDED = b'{"error": "invalid_token", "error_description": "expired"}'
+JSON = {"Content-Type": "application/json"}
+
+
+@pytest.mark.promise("L1")
+@pytest.mark.report("O19")
+@pytest.mark.parametrize("status", [400, 403, 500])
+def test_a_token_that_has_ended_is_told_whatever_the_status(
+    server: WildServer, status: int
+) -> None:
+    server.script("POST", answer_status(status, TOKEN_ENDED, headers=JSON), answer_status(200))
+    renewer = Renewer()
+    assert statuses(server.url, renewer, b"POST") == [200]
+    told = b'Bearer error="invalid_token", error_description="expired"'
+    assert renewer.told == [(401, told)]
+
+
+@pytest.mark.promise("L1", "R2")
+@pytest.mark.report("O19", "E1")
+@pytest.mark.parametrize("status", [400, 403, 500])
+@pytest.mark.parametrize("method", ["tools/call", "tools/list"])
+def test_an_answer_with_the_id_is_never_a_refusal_of_the_token(
+    server: WildServer, status: int, method: str
+) -> None:
+    body = b'{"jsonrpc": "2.0", "id": 7, "error": {"code": -32000, "message": "token expired"}}'
+    challenge = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
+    server.always("POST", answer_status(status, body, headers=JSON | challenge))
+    asked = parse_message(b'{"jsonrpc": "2.0", "id": 7, "method": "%b"}' % method.encode())
+    renewer = Renewer()
+    assert statuses(server.url, renewer, b"POST", asked=asked) == [status]
+    assert renewer.told == []
+    assert len(server.received("POST")) == 1
+
+
 def asks_for(nonce: str, challenge: str = WANTS_NONCE) -> Callable[[Exchange], None]:
     return answer_status(401, headers={"WWW-Authenticate": challenge, "DPoP-Nonce": nonce})
 

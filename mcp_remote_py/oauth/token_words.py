@@ -1,0 +1,144 @@
+"""The words by which MCP servers say that a token has ended, or lacks a scope, as one table.
+
+Pure. RFC 6750 §3.1 has 401 and `invalid_token` for it; servers and gateways have other statuses and
+words, in a challenge or in an OAuth error document. The next one is a row of `TOKEN_READINGS`. Must
+not know what follows.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import Enum
+from typing import NamedTuple
+
+from mcp_remote_py.oauth.challenge import Challenge, parse_challenge
+from mcp_remote_py.oauth.document import decode_document
+from mcp_remote_py.oauth.grant_words import MAX_WORDS, read_error_code, read_error_words
+
+INSUFFICIENT_SCOPE = "insufficient_scope"
+"""RFC 6750 §3.1."""
+
+
+class TokenWords(Enum):
+    """The meaning of a refusal's words."""
+
+    ENDED = "the token has ended, whatever the status"
+    SCOPE = "it lacks a scope"
+    DOUBT = "it may have ended"
+
+
+class TokenReading(NamedTuple):
+    """Of a refusal with one of `codes`, or in whose words `words` is found."""
+
+    means: TokenWords
+    source: str
+    codes: frozenset[str] = frozenset()
+    words: re.Pattern[str] | None = None
+
+
+_ENDED = r"(?:is |has |was |have )?(?:been )?(?:already )?(?:expired|revoked|no longer valid)"
+
+TOKEN_READINGS = (
+    TokenReading(
+        TokenWords.ENDED,
+        "RFC 6750 section 3.1; by 400, 403 or 500 from frameworks that handle their own errors",
+        frozenset({"invalid_token"}),
+    ),
+    TokenReading(TokenWords.SCOPE, "RFC 6750 section 3.1", frozenset({INSUFFICIENT_SCOPE})),
+    TokenReading(
+        TokenWords.ENDED,
+        "Slack, and what imitates it",
+        frozenset({"token_expired", "token_revoked"}),
+    ),
+    TokenReading(
+        TokenWords.ENDED,
+        "Microsoft's APIs",
+        frozenset({"InvalidAuthenticationToken", "ExpiredAuthenticationToken"}),
+    ),
+    TokenReading(
+        TokenWords.ENDED,
+        "gateways with codes of their own",
+        frozenset(
+            {"expired_token", "access_token_expired", "expired_access_token", "jwt_expired"}
+            | {"invalid_access_token", "TokenExpired", "TokenExpiredError", "ExpiredToken"}
+        ),
+    ),
+    TokenReading(
+        TokenWords.ENDED,
+        "libraries for JWTs and API gateways, whose words are passed on",
+        words=re.compile(
+            rf"(?:(?:access|bearer|auth\w*|incoming|jwt)[ _-]?token {_ENDED}|jwt {_ENDED}"
+            rf"|^(?:the )?(?:provided )?token {_ENDED}|^signature has expired)",
+            re.IGNORECASE,
+        ),
+    ),
+    TokenReading(
+        TokenWords.DOUBT,
+        "codes of OAuth and of frameworks that are used for an expired token as well",
+        frozenset(
+            {"invalid_request", "invalid_client", "invalid_grant", "unauthorized_client"}
+            | {"access_denied", "unauthorized", "unauthenticated", "not_authenticated"}
+            | {"authentication_required", "authentication_failed", "invalid_auth", "login_required"}
+        ),
+    ),
+)
+"""The first that fits counts."""
+
+_ELSEWHERE = frozenset({404, 405, 406, 408, 409, 410, 425, 429, 501, 502, 503, 504})
+"""Statuses that have a meaning of their own, so that words in doubt mean nothing."""
+
+_CODE = re.compile(r"[A-Za-z_]{1,64}")
+_SCOPES = re.compile(r"[\x21\x23-\x5b\x5d-\x7e ]+")
+
+
+def judge_words(code: str, words: str, status: int) -> TokenWords | None:
+    """The meaning of a refusal with this code, None where it says nothing of the token."""
+    for reading in TOKEN_READINGS:
+        found = code in reading.codes
+        if reading.words is not None:
+            found = reading.words.search(words[:MAX_WORDS]) is not None
+        if found and (reading.means is not TokenWords.DOUBT or status not in _ELSEWHERE):
+            return reading.means
+    return None
+
+
+def read_token_refusal(status: int, challenge: bytes, body: bytes) -> tuple[int, bytes]:
+    """The status and challenge that a refusal stands for; 0 where it says nothing of the token.
+
+    What the body's error document says stands in the challenge then, where that has no error.
+    """
+    parsed = parse_challenge(challenge.decode("latin-1"))
+    code, words, scope = parsed.error, parsed.error_description, parsed.scope or ""
+    if not code:
+        members = decode_document(body) or {}
+        code = read_error_code(members)
+        if "jsonrpc" in members or not _CODE.fullmatch(code):
+            return 0, challenge
+        words, named = read_error_words(members), members.get("scope")
+        scope = scope or (named if isinstance(named, str) else "")
+    means = judge_words(code, words, status)
+    if means is None:
+        return 0, challenge
+    if not parsed.error:
+        challenge = _add_error(challenge, means, code, words, scope)
+    if means is TokenWords.ENDED:
+        return 401, challenge
+    return status, challenge
+
+
+def _add_error(challenge: bytes, means: TokenWords, code: str, words: str, scope: str) -> bytes:
+    said = [f'error="{"invalid_token" if means is TokenWords.ENDED else code}"']
+    words = re.sub(r'[^ -~]|["\\]', " ", words[:MAX_WORDS]).strip()
+    if words:
+        said.append(f'error_description="{words}"')
+    if scope and _SCOPES.fullmatch(scope):
+        said.append(f'scope="{scope}"')
+    text = ", ".join(said).encode()
+    if challenge[:6].lower() == b"bearer" and b"error=" not in challenge:
+        return challenge + (b", " if challenge[6:].strip() else b" ") + text
+    return b", ".join(filter(None, (challenge, b"Bearer " + text)))
+
+
+def may_be_token(challenge: Challenge, status: int) -> bool:
+    """Whether the challenge of a refusal leaves open that the token has ended."""
+    return judge_words(challenge.error, "", status) is TokenWords.DOUBT

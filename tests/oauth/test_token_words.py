@@ -1,0 +1,117 @@
+"""What a server's words say of the token: as tables, without a loop."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mcp_remote_py.oauth.challenge import Challenge, parse_challenge
+from mcp_remote_py.oauth.token_words import (
+    TOKEN_READINGS,
+    judge_words,
+    may_be_token,
+    read_token_refusal,
+)
+
+pytestmark = [pytest.mark.promise("L1"), pytest.mark.report("O19")]
+
+
+def document(**members: object) -> bytes:
+    return json.dumps(members).encode()
+
+
+def read(status: int, challenge: bytes, body: bytes) -> tuple[int, Challenge]:
+    refused, told = read_token_refusal(status, challenge, body)
+    return refused, parse_challenge(told.decode("latin-1"))
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 500, 503])
+@pytest.mark.parametrize(
+    "body",
+    [
+        document(error="invalid_token", error_description="expired"),
+        document(error="token_expired"),
+        document(error={"code": 40, "error": "invalid_token"}, error_code="invalid_token"),
+        document(error_code="expired_token", msg="expired"),
+        document(error="unauthorized", message="The access token expired"),
+        document(error="server_error", error_description="jwt expired"),
+        document(error="forbidden", detail="Signature has expired"),
+        document(error="error", message="The incoming token has expired"),
+    ],
+)
+def test_a_token_that_has_ended_in_words_of_many(status: int, body: bytes) -> None:
+    refused, challenge = read(status, b"", body)
+    assert (refused, challenge.error) == (401, "invalid_token")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"<html>access token expired</html>",
+        b'["invalid_token"]',
+        document(message="The access token expired"),
+        document(jsonrpc="2.0", id=1, error="invalid_token"),
+        document(error="The access token expired, or the upload did"),
+        document(error="server_error"),
+        document(error="forbidden", message="The CSRF token has expired"),
+        document(error="not_found", message="page token is invalid"),
+        document(error="insufficient_funds"),
+    ],
+)
+def test_what_says_nothing_of_the_token(body: bytes) -> None:
+    for status in (400, 403, 500):
+        assert read_token_refusal(status, b"Bearer", body) == (0, b"Bearer")
+
+
+@pytest.mark.parametrize("code", ["unauthorized", "invalid_grant", "access_denied"])
+def test_what_may_be_for_the_token(code: str) -> None:
+    for status in (400, 403, 500):
+        refused, challenge = read(status, b"", document(error=code, error_description='a "b"'))
+        assert (refused, challenge.error) == (status, code)
+        assert challenge.error_description == "a b"
+        assert may_be_token(challenge, status)
+    for status in (404, 409, 429, 503):
+        assert read_token_refusal(status, b"", document(error=code)) == (0, b"")
+    assert not may_be_token(Challenge(error="invalid_token"), 403)
+    assert not may_be_token(Challenge(), 403)
+
+
+def test_a_scope_that_is_wanted_by_the_body() -> None:
+    body = document(error="insufficient_scope", scope="a b")
+    refused, challenge = read(403, b"", body)
+    assert (refused, challenge.error, challenge.scope) == (403, "insufficient_scope", "a b")
+    strange = document(error="insufficient_scope", scope='a", error="invalid_token')
+    assert read(403, b"", strange)[1].scope is None
+
+
+def test_the_challenge_comes_first_and_keeps_what_it_has() -> None:
+    body = document(error="invalid_token", error_description="expired")
+    told = b'Bearer error="insufficient_scope", scope="a"'
+    assert read_token_refusal(403, told, body) == (403, told)
+    metadata = "https://h.example/prm"
+    refused, challenge = read(403, f'Bearer resource_metadata="{metadata}"'.encode(), body)
+    assert refused == 401
+    assert challenge.resource_metadata == metadata
+    assert challenge.error == "invalid_token"
+    assert read(500, b"Basic", body)[1].error == "invalid_token"
+    assert read(500, b"Bearer", body)[1].error_description == "expired"
+
+
+@given(st.binary(max_size=60), st.text(max_size=40), st.text(max_size=40))
+def test_any_words_are_a_reading_or_none(challenge: bytes, code: str, words: str) -> None:
+    body = document(error=code, error_description=words, scope=words)
+    status, told = read_token_refusal(500, challenge, body)
+    assert status in (0, 401, 500)
+    assert b"\n" not in told.removeprefix(challenge)
+
+
+def test_every_reading_has_a_source_and_something_to_look_for() -> None:
+    for reading in TOKEN_READINGS:
+        assert reading.source
+        assert bool(reading.codes) is not bool(reading.words)
+        for code in reading.codes:
+            assert judge_words(code, "", 403) is reading.means, "no row hides another"
