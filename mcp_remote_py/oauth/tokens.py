@@ -109,8 +109,11 @@ class TokenError(SignInFailed):
     `error` is the OAuth error code in the words of RFC 6749, "" without one; `description` what
     the server said, whole and foreign; `status` the HTTP status; `retry_after` the seconds it
     asked to wait, None without; `skew` the seconds its clock is ahead of ours, 0 where it is near
-    ours, not known, or not a reason.
+    ours, not known, or not a reason. `client` is us as the server was asked last, None where that
+    is not known.
     """
+
+    client: Client | None = None
 
     def __init__(
         self,
