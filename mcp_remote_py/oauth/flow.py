@@ -130,6 +130,8 @@ def finish(
     except (AuthorizationRefused, GrantRefused) as error:
         if _is_dead(credential.client, error):
             yield from _forget_client(credential.client)
+        elif isinstance(error, GrantRefused):
+            yield from _keep_authentication(credential, error)
         raise _name_scopes(error, credential.scope, pending.scopes_supported) from None
     except TokenError as error:
         raise _name_scopes(error, credential.scope, pending.scopes_supported) from None
@@ -460,6 +462,19 @@ def _reserve() -> Conversation[None]:
     """Takes space where there is some: a code is redeemed all the same, it would be lost."""
     with suppress(McpRemoteError):
         yield Reserve()
+
+
+def _keep_authentication(credential: Credential, error: GrantRefused) -> Conversation[None]:
+    """Stores how the client became known: a server that spends a code before would never give any.
+
+    To be played under the lock of the store.
+    """
+    if error.client is None or error.client == credential.client:
+        return
+    stored = yield from ask(Load())
+    if not _has_tokens(stored):
+        known = credential._replace(client=error.client)
+        yield from _save(known, "How the client is known will not outlive this process")
 
 
 def _forget_client(client: Client) -> Conversation[None]:

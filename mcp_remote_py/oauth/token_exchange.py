@@ -108,10 +108,10 @@ class TokenExchange:
             response = yield from self._send(send, now, self._client)
             answered = Authenticated(response, self._client)
         else:
-            self._was_answered = True
             answered = yield from authenticate(
                 self._client, self._endpoint, partial(self._send, send, now)
             )
+            self._was_answered = True
         self._client = answered.client
         remember(secrets_in_url(self._resource))  # where the server's address has a key in it
         secrets = [value for value in sent.values() if isinstance(value, Secret)]
@@ -127,7 +127,8 @@ class TokenExchange:
                 timed=not _JWTS.isdisjoint(sent),
             )
         except TokenError as error:
-            raise error.with_evidence(answered.evidence) from None
+            told = error.with_evidence(answered.evidence)
+            raise told.changed({"client": answered.client}) from None
         return answer._replace(client=answered.client)
 
     def _send(self, send: Sender, now: float, client: Client) -> Conversation[HttpResponse]:

@@ -101,7 +101,10 @@ class TokenError(SignInFailed):
     the server said, whole and foreign; `status` the HTTP status; `retry_after` the seconds it
     asked to wait, None without; `skew` the seconds its clock is ahead of ours, 0 where it is near
     ours, not known, or not a reason; `is_doubtful` whether it may be a verdict, for all it says.
+    `client` is us as the server was asked last, None where that is not known.
     """
+
+    client: Client | None = None
 
     def __init__(
         self,

@@ -331,6 +331,28 @@ def test_a_client_made_by_hand_is_sent_as_it_worked_last(how: Unattended | None)
     )
 
 
+@pytest.mark.report("O9")
+def test_how_a_client_became_known_is_kept_where_the_code_was_spent_for_it() -> None:
+    info = {"client_id": "by-hand", "client_secret": "canary-hand", "issuer": ISSUER}
+    settings = SignInSettings(static_client=Secret(json.dumps(info)))
+    world = World()
+
+    def judge() -> None:
+        in_body = "client_secret" in world.token_requests[-1]
+        error = "invalid_grant" if in_body else "invalid_client"
+        world.tokens = response(400, {"error": error})
+
+    world.before_token = judge
+    with pytest.raises(GrantRefused, match="invalid_grant"):
+        world.sign_in(settings=settings)
+    assert world.stored is not None
+    assert world.stored.access_token is None
+    assert world.stored.client.token_endpoint_auth_method == "client_secret_post"
+    again = World(world.stored)
+    again.sign_in(settings=settings)
+    assert [one.get("client_secret") for one in again.token_requests] == ["canary-hand"]
+
+
 @pytest.mark.promise("S2")
 def test_secrets_of_a_sign_in_are_known_to_the_last_line_of_defence() -> None:
     world = World()
