@@ -21,6 +21,7 @@ from mcp_remote_py.errors import (
     shorten,
     words_of,
 )
+from mcp_remote_py.oauth.discovery import explain_no_sign_in
 from mcp_remote_py.oauth.document import (
     decode_document,
     describe,
@@ -370,11 +371,7 @@ def _explain_refusal(
             hint="Try again later.",
         )
     if server.is_default and status != 400 and error not in _REGISTRATION_ERRORS:
-        return SignInFailed(
-            "The server wants a credential and does not name a sign-in: it does not publish "
-            f"metadata, and where one was guessed clients cannot register ({evidence}).",
-            hint='If it wants a token, give it with --header "Authorization: Bearer ${TOKEN}".',
-        )
+        return explain_no_sign_in(evidence)
     if status in (401, 403):
         return SignInFailed(
             f"The authorization server does not let every client register ({evidence}).",
