@@ -153,7 +153,7 @@ class _Discovery:
         else:
             found = yield from self._find_at_origin(of_resource)
             found = yield from self._settle_owner(found)
-            if found.is_default and settings.static_client and settings.unattended is None:
+            if found.is_default and settings.static_client is not None and not settings.unattended:
                 yield from _check_guessed_page(found.authorization_endpoint)
         # No `resource` is sent: a server from before RFC 9728 cannot know what to do with it.
         metadata = metadata or ResourceMetadata("", (), None)
