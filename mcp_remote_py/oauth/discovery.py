@@ -12,9 +12,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from mcp_remote_py.errors import SignInFailed, SignInUnavailable, shorten
+from mcp_remote_py.errors import ExchangeError, SignInFailed, SignInUnavailable, shorten
 from mcp_remote_py.oauth.challenge import Challenge
-from mcp_remote_py.oauth.document import quote
+from mcp_remote_py.oauth.document import describe, fetch, get_json, quote
 from mcp_remote_py.oauth.document_search import (
     DocumentSearch,
     Finding,
@@ -153,6 +153,8 @@ class _Discovery:
         else:
             found = yield from self._find_at_origin(of_resource)
             found = yield from self._settle_owner(found)
+            if found.is_default and settings.static_client is not None and not settings.unattended:
+                yield from _check_guessed_page(found.authorization_endpoint)
         # No `resource` is sent: a server from before RFC 9728 cannot know what to do with it.
         metadata = metadata or ResourceMetadata("", (), None)
         for _, flaw in (*metadata.flaws, *found.flaws):
@@ -324,6 +326,35 @@ def _is_fetchable(url: str, server: ServerUrl) -> bool:
     except SignInFailed:
         return False
     return True
+
+
+_NOWHERE = frozenset({401, 404, 405, 410})
+"""Statuses that no page for signing in has: what it lacks, a 400 says. A 403 may be for us only."""
+
+
+def _check_guessed_page(url: str) -> Conversation[None]:
+    """Sees to it that nobody is sent to a page that was only guessed, and is not there.
+
+    Else a registration shows whether there is anything; a client that is registered has none.
+    """
+    try:
+        response = yield from fetch(get_json(url), follow_redirects=False)
+    except ExchangeError:
+        return  # no verdict: the person will see
+    if response.status in _NOWHERE:
+        raise explain_no_sign_in(describe(url, response))
+
+
+def explain_no_sign_in(evidence: str) -> SignInFailed:
+    """The error for a server that wants a credential and says nothing else of it.
+
+    `evidence` is of what was guessed.
+    """
+    return SignInFailed(
+        "The server wants a credential and does not name a sign-in: it does not publish metadata, "
+        f"and there is none where it may have been ({evidence}).",
+        hint='If it wants a token, give it with --header "Authorization: Bearer ${TOKEN}".',
+    )
 
 
 def _place_of(found: ServerMetadata) -> Place:

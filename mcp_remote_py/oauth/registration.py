@@ -20,6 +20,7 @@ from mcp_remote_py.errors import (
     words_of,
 )
 from mcp_remote_py.oauth.client_authentication import METHODS, choose_method_of
+from mcp_remote_py.oauth.discovery import explain_no_sign_in
 from mcp_remote_py.oauth.document import (
     MOMENT,
     decode_document,
@@ -362,11 +363,7 @@ def _explain_refusal(
             retry_after=wait,
         )
     if server.is_default and status != 400 and error not in _REGISTRATION_ERRORS:
-        return SignInFailed(
-            "The server wants a credential and does not name a sign-in: it does not publish "
-            f"metadata, and where one was guessed clients cannot register ({evidence}).",
-            hint='If it wants a token, give it with --header "Authorization: Bearer ${TOKEN}".',
-        )
+        return explain_no_sign_in(evidence)
     if status in (401, 403):
         return SignInFailed(
             f"The authorization server does not let every client register ({evidence}).",

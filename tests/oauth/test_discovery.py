@@ -556,7 +556,7 @@ def bound_to(issuer: str) -> SignInSettings:
     [
         {},
         {RESOURCE_URL: NOT_FOUND, ORIGIN_URL: issuer_document(ORIGIN)},
-        {RESOURCE_URL: NOT_FOUND},
+        {RESOURCE_URL: NOT_FOUND, f"{ORIGIN}/authorize": page("Sign in")},
     ],
     ids=["another server", "the server itself", "the server at default paths"],
 )
@@ -939,6 +939,25 @@ def test_where_nothing_is_published_the_default_endpoints_are_used(answer: HttpR
             published_by=ORIGIN,
         ),
     )
+
+
+@pytest.mark.report("O15")
+@pytest.mark.parametrize("status", [401, 404, 405, 400, 403, 200, 302, 500])
+def test_nobody_is_sent_to_a_guessed_page_that_is_not_there(status: int) -> None:
+    """With a client that is registered already nothing else would show it before the tab."""
+    guessed = f"{ORIGIN}/authorize"
+    settings = SignInSettings(static_client=Secret('{"client_id": "mine"}'))
+    web = Web({guessed: page("what it says", status)})
+    if status not in (401, 404, 405):
+        assert run(web, settings=settings).server.authorization_endpoint == guessed
+        return
+    error = fail(web, settings=settings)
+    assert error.sentence() == (
+        "The server wants a credential and does not name a sign-in: it does not publish metadata, "
+        f'and there is none where it may have been (HTTP {status} from {guessed}: "what it says"). '
+        'If it wants a token, give it with --header "Authorization: Bearer ${TOKEN}".'
+    )
+    assert run(Web({guessed: NotSent("No.")}), settings=settings).server.is_default
 
 
 def test_default_endpoints_are_as_safe_as_published_ones() -> None:
