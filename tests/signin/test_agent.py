@@ -937,12 +937,13 @@ def test_wanting_scope_is_asked_for_once() -> None:
         assert world.counts == (1, 1, 0)
         assert parse_qs(urlsplit(world.tabs[0]).query)["scope"] == ["read write"]
         await have_accepted(agent)
+        assert await agent.refused(await sent_by(agent), 403, WANTS_MORE), "it may have ended"
         turned = b'Bearer error="insufficient_scope", scope="write  read"'
         for challenge in (WANTS_MORE, turned):
             with pytest.raises(Refused, match="still wants the scope") as error:
                 await agent.refused(await sent_by(agent), 403, challenge)
             assert error.value.status == 403
-        assert world.counts == (1, 1, 0)
+        assert world.counts == (1, 1, 1)
 
     run(main())
 
