@@ -27,4 +27,5 @@ REPORTS = {
     "S16": "Nothing of an authorization URL runs, whatever opens it.",
     "S17": "What a server repeats of our credentials is scrubbed in every spelling we send.",
     "S18": "A sign-in that is kept in memory does not need a disk.",
+    "T1": "A redirect holds for its request; that of what begins a session, for the session.",
 }

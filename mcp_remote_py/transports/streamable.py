@@ -41,6 +41,9 @@ ACCEPT_BOTH = (b"accept", b"application/json, text/event-stream")
 ACCEPT_STREAM = (b"accept", b"text/event-stream")
 CONTENT_TYPE = (b"content-type", b"application/json")
 
+GREETINGS = frozenset({"initialize", "server/discover"})
+"""Requests whose redirect is kept: what begins a session, or a conversation without one."""
+
 STREAM_END_PATIENCE = 5.0
 """Seconds a stream may stay open after it carried the answer; servers should end it at once."""
 
@@ -111,7 +114,10 @@ class StreamableChannel:
         headers = [CONTENT_TYPE, ACCEPT_BOTH, *self._session_headers(session)]
         headers += self._metadata.headers(message, self._version)
         request = message if message.kind is Kind.REQUEST else None
-        response = await self._http.request(b"POST", headers, message.pieces, asked=request)
+        may_move = message.method in GREETINGS
+        response = await self._http.request(
+            b"POST", headers, message.pieces, may_move=may_move, asked=request
+        )
         aside = False
         try:
             is_good = response.status < 300
@@ -258,6 +264,7 @@ class StreamableChannel:
         self._standalone.stop()
         self._session = None
         self._version = ""
+        self._http.return_home()
 
     async def aclose(self) -> None:
         """See `ServerChannel.aclose`."""
