@@ -24,6 +24,7 @@ from mcp_remote_py.jsonrpc import (
     decode_id,
     make_error,
     make_notification,
+    mend_error,
 )
 from mcp_remote_py.mcp_session import INITIALIZED
 from mcp_remote_py.open_requests import OpenRequests, cancelled_key, refuse_open_id
@@ -297,12 +298,12 @@ class Relay:
                 text = "The server answered a request that is not open%s: %s"
                 logger.warning(text, times, message)
             return
-        answer = message
+        answer = mend_error(message) if message.is_error else message
         if asked.message.method in _SET_BY:
             version = self._recovery.replay.note(asked.message, message)
             if asked.message.method == "tools/list":
                 self._standing_in.note_tools(self._recovery.replay.tools)
-                answer = self._catalog.learn(message)
+                answer = self._catalog.learn(answer)
             elif asked.message.method == "initialize":
                 self._take_initialized(asked, message, version)
         if asked.stood_in is None:
