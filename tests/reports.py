@@ -32,5 +32,6 @@ REPORTS = {
     "T3": "An answer that comes on the open listening stream is waited for, and taken there.",
     "T4": "Where a server takes one connection at a time, the listening stream gives way.",
     "T6": "The only response to a request is its answer; words that are none are quoted.",
+    "T8": "A server that never takes notifications/initialized holds nothing up for long.",
     "T9": "A lost session is told in many ways; in one that worked, a new one is begun first.",
 }

@@ -322,10 +322,10 @@ class Relay:
     async def _end_handshake(
         self, message: Message, previous: Handshake | None
     ) -> ExchangeError | None:
-        """Sends `notifications/initialized`: everything after it waits until the server has it."""
+        """Sends `notifications/initialized`: what comes after it waits until the server has it."""
         failure = None if previous is None else await end_of(previous)
         if failure is None:
-            await self._tell(message)
+            await self._recovery.tell_initialized(self._tell(message))
             if not names_its_version(message):
                 self._server.start_listening()
             self._standing_in.tell_news()
