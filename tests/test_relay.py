@@ -24,7 +24,7 @@ from mcp_remote_py.errors import (
     Unusable,
 )
 from mcp_remote_py.jsonrpc import INVALID_PARAMS, INVALID_REQUEST, LOCAL_ERROR, Message
-from mcp_remote_py.relay.recovery import INITIALIZED_PATIENCE, MAX_RESTORATIONS
+from mcp_remote_py.relay.recovery import BEGINNING_PATIENCE, MAX_RESTORATIONS
 from mcp_remote_py.relay.relay import MAX_IN_FLIGHT, Relay
 from mcp_remote_py.settings.commands import ToolRules
 from mcp_remote_py.tools import ToolCatalog
@@ -464,7 +464,7 @@ def test_a_server_that_never_takes_initialized_holds_nothing_up_for_long(
         else:
             stage.server.script("tools/call", lose_once())
         stage.host.request(2, "tools/call", {"name": "echo"})
-        await stage.clock.advance(INITIALIZED_PATIENCE - 0.1)
+        await stage.clock.advance(BEGINNING_PATIENCE - 0.1)
         assert not stage.host.answers(2)
         await stage.clock.advance(0.2)
         assert "result" in stage.host.answer(2)
@@ -476,6 +476,21 @@ def test_a_server_that_never_takes_initialized_holds_nothing_up_for_long(
         assert "result" in await stage.call(3, "tools/call", {"name": "echo"})
 
     scene(play, handshake=begun_by == "us")
+
+
+@pytest.mark.report("T8")
+@pytest.mark.promise("R5")
+def test_a_setting_that_is_never_taken_again_does_not_hold_up_a_new_session() -> None:
+    async def play(stage: Scene) -> None:
+        assert "result" in await stage.call(1, "logging/setLevel", {"level": "info"})
+        stage.server.script("logging/setLevel", forever)
+        stage.server.script("tools/call", lose_once())
+        stage.host.request(2, "tools/call", {"name": "echo"})
+        await stage.clock.advance(BEGINNING_PATIENCE + 0.1)
+        assert "result" in stage.host.answer(2)
+        assert len(stage.server.received("logging/setLevel")) == 2
+
+    scene(play)
 
 
 @pytest.mark.promise("R3")

@@ -26,9 +26,9 @@ logger = logging.getLogger("mcp_remote_py.relay")
 LASTING_SESSION = 60.0
 """Seconds a session must have lasted for the next one to be begun without growing waits."""
 
-INITIALIZED_PATIENCE = 3.0
-"""Seconds the messages after `notifications/initialized` wait for the server to take it. A server
-has nothing to do for it; one that does not answer it would hold up everything."""
+BEGINNING_PATIENCE = 3.0
+"""Seconds that what follows waits for the server to take `notifications/initialized`, or what a
+session has to be told again. One that never answers these would hold up everything."""
 
 MAX_RESTORATIONS = 8
 """New sessions begun in a row while nobody asks for anything (promise L5)."""
@@ -117,13 +117,13 @@ class Recovery:
             except ExchangeError as error:
                 logger.debug("No new session yet: %s", error.cause)
 
-    async def tell_initialized(self, telling: Coroutine[Any, Any, None]) -> None:
-        """Waits, within reason, until the server has `notifications/initialized`.
+    async def wait_briefly(self, work: Coroutine[Any, Any, object], method: str) -> None:
+        """Waits, within reason, until the server has taken what a session begins with.
 
-        It is told on, where it takes longer. Raises what `telling` raises meanwhile.
+        That is told on, where it takes longer. Raises what `work` raises meanwhile.
         """
-        task = self._tasks.spawn(telling, WORK)
-        patience = asyncio.ensure_future(self._clock.sleep(INITIALIZED_PATIENCE))
+        task = self._tasks.spawn(work, WORK)
+        patience = asyncio.ensure_future(self._clock.sleep(BEGINNING_PATIENCE))
         try:
             await asyncio.wait({task, patience}, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -131,7 +131,7 @@ class Recovery:
         if task.done():
             task.result()
             return
-        logger.info("The server does not answer %s; nothing waits for it any more.", INITIALIZED)
+        logger.info("The server does not answer %s; nothing waits for it any more.", method)
         task.set_name(BACKGROUND)
         task.add_done_callback(_look_at)
 
@@ -174,7 +174,7 @@ class Recovery:
         initialized: Message | None = None
         for method, params in self.replay.handshake():
             if method == INITIALIZED:
-                await self.tell_initialized(self._server.send(make_notification(method)))
+                await self.wait_briefly(self._server.send(make_notification(method)), method)
                 continue
             initialized = await self._own.ask(method, params)
             if initialized.is_error:
@@ -182,7 +182,7 @@ class Recovery:
             self._server.set_protocol_version(self.replay.renew(initialized))
         for method, params in self.replay.settings():
             try:
-                await self._own.ask(method, params)
+                await self.wait_briefly(self._own.ask(method, params), method)
             except Unusable as error:
                 logger.warning("%s could not be set again: %s", method, error.cause)
         self._note_begun()
@@ -203,10 +203,10 @@ class Recovery:
             self._say(TOOLS_CHANGED)
 
 
-def _look_at(task: asyncio.Task[None]) -> None:
+def _look_at(task: asyncio.Task[object]) -> None:
     """Says to asyncio that its failure was seen: nobody waits for it any more."""
     if not task.cancelled() and (error := task.exception()) is not None:
-        logger.debug("%s was not delivered: %s", INITIALIZED, error)
+        logger.debug("It was not delivered: %s", error)
 
 
 async def end_of(handshake: Handshake) -> ExchangeError | None:

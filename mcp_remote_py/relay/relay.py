@@ -325,7 +325,7 @@ class Relay:
         """Sends `notifications/initialized`: what comes after it waits until the server has it."""
         failure = None if previous is None else await end_of(previous)
         if failure is None:
-            await self._recovery.tell_initialized(self._tell(message))
+            await self._recovery.wait_briefly(self._tell(message), INITIALIZED)
             if not names_its_version(message):
                 self._server.start_listening()
             self._standing_in.tell_news()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -46,6 +47,8 @@ if TYPE_CHECKING:
 MAX_ATTEMPTS = 4
 """Times one request may be sent again with another credential: a renewed one, one of a new
 sign-in, one with more scopes, one whose proof has the server's nonce."""
+
+_NO_ROOM = nullcontext()
 
 USER_AGENT = b"mcp-remote-py/" + __version__.encode()
 
@@ -242,7 +245,7 @@ class HttpClient:
         return says_lost(
             response.status,
             response.headers,
-            await response.read_evidence(self._settings.max_message_size),
+            await response.read_evidence(),
             has_id=any(name == b"mcp-session-id" for name, _ in headers),
             shook_hands=True,
         )
@@ -327,7 +330,8 @@ class HttpClient:
         except Exception as error:
             raise explain(error, sent=False, where=to.origin) from error
         try:
-            answer = await lane.exchange(request, timeouts.headers)
+            with to.lanes.room() if lane.is_new else _NO_ROOM:
+                answer = await lane.exchange(request, timeouts.headers)
         except Exception as error:
             lane.close()
             raise explain(error, sent=True) from error
