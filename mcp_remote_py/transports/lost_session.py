@@ -44,6 +44,8 @@ class LostSession(NamedTuple):
 
 
 LOST_SESSIONS = (
+    LostSession(200, _NO_SESSION, Source("servers that say all in JSON-RPC, without the id", "T9")),
+    LostSession(200, _NO_HANDSHAKE, Source("the same, started anew", "T9"), True),
     LostSession(404, _ANY, Source("MCP 2025-03-26 to 2025-11-25", 'transports, "Session..."')),
     LostSession(410, _ANY, Source("servers that remember what they ended", "T9")),
     LostSession(400, _NAMES_SESSION, Source("the TypeScript SDK's examples, and its kin", "T9")),

@@ -208,7 +208,7 @@ def explain_refusal(
         lost = make(
             SessionLost,
             f"The server does not know the session it gave us ({evidence}).",
-            "If that stays so, several servers answer at this address that share no sessions.",
+            _LOST_HINT,
         )
         return lost.with_otherwise(refused)
     if status == 401:
@@ -222,6 +222,24 @@ def explain_refusal(
         return make(Refused, f"The server {what} ({evidence}).", f"Try again {when}.")
     return make(Unusable, *_explain_other(status, evidence, spoken=line is not None))
 
+
+def find_lost_session(
+    error: Message, request: Message, *, where: str, has_id: bool
+) -> SessionLost | None:
+    """What an error without an id stands for that came with a good status, in a session."""
+    from mcp_remote_py.transports.lost_session import says_lost
+
+    body = error.error[:EVIDENCE_BYTES]
+    if not says_lost(200, {}, body, has_id=has_id, shook_hands=True):
+        return None
+    evidence = f'(HTTP 200 from {where}: "{excerpt(body)}")'
+    line = pass_error(request.raw_id, error.error).raw
+    otherwise = Unusable(f"The server refused the request {evidence}.", status=200, body=line)
+    cause = f"The server does not know the session it gave us {evidence}."
+    return SessionLost(cause, hint=_LOST_HINT, status=200).with_otherwise(otherwise)
+
+
+_LOST_HINT = "If that stays so, several servers answer at this address that share no sessions."
 
 _FORBIDDEN_HINTS = {
     True: "Check that the credential you give with --header may use this server.",

@@ -24,6 +24,7 @@ from mcp_remote_py.errors import (
 )
 from mcp_remote_py.jsonrpc import Kind, Message, make_request
 from mcp_remote_py.randomness import Random
+from mcp_remote_py.redact import mask_url
 from mcp_remote_py.retry import (
     POLL_STEPS,
     RESUME_STEPS,
@@ -31,8 +32,8 @@ from mcp_remote_py.retry import (
     UNSURE_STATUS,
 )
 from mcp_remote_py.transports.client import HttpClient
-from mcp_remote_py.transports.message_reader import MessageReader, MessageStream
-from mcp_remote_py.transports.refusal import EVENT_STREAM, take_answer
+from mcp_remote_py.transports.message_reader import MessageReader, MessageStream, Readable
+from mcp_remote_py.transports.refusal import EVENT_STREAM, find_lost_session, take_answer
 from mcp_remote_py.transports.response import Response
 from mcp_remote_py.transports.standalone_stream import Patience, StandaloneStream
 
@@ -163,12 +164,28 @@ class StreamableChannel:
             elif is_good and response.content_type == "application/json" and response.status != 202:
                 messages = await self._reader.read_json(response)
                 self._on_accepted()
+                self._look_for_session(response, messages, request)
                 await self._reader.hand_on(response, messages, request)
             else:
                 await self._take_refusal(response, request, session, late)
         finally:
             if not aside:
                 await response.aclose()
+
+    def _look_for_session(
+        self, response: Response, messages: list[Readable], request: Message | None
+    ) -> None:
+        """Raises what an error without the request's id stands for, where it is of the session."""
+        error = messages[0] if len(messages) == 1 and self._version else None
+        if request is None or not isinstance(error, Message):
+            return
+        if not error.is_error or error.key is not None:
+            return
+        lost = find_lost_session(
+            error, request, where=mask_url(response.where), has_id=self._session is not None
+        )
+        if lost is not None:
+            raise lost
 
     async def _take_refusal(
         self, response: Response, request: Message | None, session: bytes | None, late: Late

@@ -627,6 +627,11 @@ def lose_session_400_anew(exchange: Exchange) -> None:
     exchange.reply(400, _refuse_unread(-32000, "Bad Request: Server not initialized"))
 
 
+def lose_session_200(exchange: Exchange) -> None:
+    """A server that says everything in JSON-RPC; the id was not read."""
+    exchange.reply(200, _refuse_unread(-32001, "Session not found"))
+
+
 def lose_session_401(exchange: Exchange) -> None:
     """As the Rust SDK does it, whatever the credential."""
     exchange.reply(401, b"Unauthorized: Session not found", content_type="text/plain")

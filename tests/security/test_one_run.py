@@ -27,6 +27,7 @@ from tests.peers.wild_server import (
     WildServer,
     be_modern,
     encode,
+    lose_session_200,
     lose_session_400,
     lose_session_400_anew,
     lose_session_401,
@@ -212,7 +213,7 @@ def test_a_session_that_is_lost_by_id_is_there_again_for_the_next_call(
     "lose",
     [
         *(lose_session_404, lose_session_404_plain, lose_session_400),
-        *(lose_session_400_anew, lose_session_401, lose_session_410),
+        *(lose_session_400_anew, lose_session_401, lose_session_410, lose_session_200),
     ],
     ids=lambda one: one.__name__,
 )

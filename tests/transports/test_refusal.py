@@ -208,6 +208,9 @@ def test_when_the_session_is_lost(
 @pytest.mark.parametrize(
     ("status", "words", "with_id", "without"),
     [
+        (200, "Session not found", True, False),
+        (200, "Server not initialized", True, True),
+        (200, "Session 12", False, False),
         (400, "Bad Request: Server not initialized", True, True),
         (400, "Bad Request: No valid session ID provided", True, False),
         (400, "Bad Request: Mcp-Session-Id header is required", True, False),
