@@ -53,4 +53,11 @@ REPORTS = {
     "S16": "Nothing of an authorization URL runs, whatever opens it.",
     "S17": "What a server repeats of our credentials is scrubbed in every spelling we send.",
     "S18": "A sign-in that is kept in memory does not need a disk.",
+    "T1": "A redirect holds for its request; that of what begins a session, for the session.",
+    "T2": "A listening stream that is not there is not a lost session; a POST tells.",
+    "T3": "An answer that comes on the open listening stream is waited for, and taken there.",
+    "T4": "Where a server takes one connection at a time, the listening stream gives way.",
+    "T6": "The only response to a request is its answer; words that are none are quoted.",
+    "T8": "A server that never takes notifications/initialized holds nothing up for long.",
+    "T9": "A lost session is told in many ways; in one that worked, a new one is begun first.",
 }

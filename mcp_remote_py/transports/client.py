@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -29,7 +30,7 @@ from mcp_remote_py.settings.commands import ProxySettings
 from mcp_remote_py.tls import build_tls_context
 from mcp_remote_py.transports.headers import HeaderSource
 from mcp_remote_py.transports.intake import Intake
-from mcp_remote_py.transports.redirects import find_redirect, follow
+from mcp_remote_py.transports.redirects import find_redirect, follow, is_upgrade_of
 from mcp_remote_py.transports.refusal import (
     ANSWER_TYPES,
     explain_content,
@@ -46,6 +47,8 @@ if TYPE_CHECKING:
 MAX_ATTEMPTS = 4
 """Times one request may be sent again with another credential: a renewed one, one of a new
 sign-in, one with more scopes, one whose proof has the server's nonce."""
+
+_NO_ROOM = nullcontext()
 
 USER_AGENT = b"mcp-remote-py/" + __version__.encode()
 
@@ -117,6 +120,16 @@ class HttpClient:
         """The address in use: the one given, or where a redirect led."""
         return self._server
 
+    @property
+    def answer_patience(self) -> float | None:
+        """Seconds an answer may take that was promised; None means no limit."""
+        return self._network.timeouts.body
+
+    def return_home(self) -> None:
+        """Goes back to the address given: what a redirect said was for the session that ended."""
+        if not is_upgrade_of(self._settings.server, self._server):
+            self._server = self._settings.server
+
     async def request(
         self,
         method: bytes,
@@ -125,12 +138,21 @@ class HttpClient:
         *,
         endpoint: ServerUrl | None = None,
         may_sign_in: bool = True,
+        may_move: bool = False,
+        shook_hands: bool = False,
         asked: Message | None = None,
     ) -> Response:
         """One exchange up to the answer's headers; `endpoint` is another URL of the same origin.
 
         `asked` is the request whose pieces `body` is, where it is one: its answer is looked for in
         redirects and refusals, too.
+
+        `shook_hands` tells that a session was begun: a refusal may be of that, whatever its status,
+        and no other credential is got then.
+
+        A redirect holds for this request. With `may_move` those that come after go where it led as
+        well, until `return_home`; and always where it only led from http to https, so that no
+        header goes in clear again.
 
         A 401 is answered by reading header files and commands again, once, where they changed;
         else by the authorizer, unless `may_sign_in` is False: nobody waits for such a request,
@@ -152,7 +174,7 @@ class HttpClient:
             carried = [*headers, *sent.headers] if sent is not None else headers
             response = await self._exchange(method, self._find(url), carried, body)
             if is_accepted(response.status):
-                await self._note_accepted(response, sent)
+                await self._note_accepted(response, sent, url if may_move else self._server)
                 return response
             location = find_redirect(response.status, response.headers)
             told = await self._judge(response, sent if may_sign_in else None, asked)
@@ -162,19 +184,27 @@ class HttpClient:
                 await response.aclose()
                 redirects += 1
                 url = follow(url, method, response.status, location, redirects)
-                if endpoint is None:
+                if is_upgrade_of(self._server, url):
                     self._server = url
             elif response.status == 401 and not reloaded and await self._reload(response, version):
                 reloaded = True
             elif attempts < MAX_ATTEMPTS and (
                 await self._take_nonce(response, sent)
-                or (may_sign_in and await self._authorize(response, told, sent))
+                or (
+                    may_sign_in
+                    and told.status
+                    and not (shook_hands and await self._is_of_session(response, headers))
+                    and await self._authorize(response, told, sent)
+                )
             ):
                 attempts += 1
             else:
                 return response
 
-    async def _note_accepted(self, response: Response, sent: Sent | None) -> None:
+    async def _note_accepted(
+        self, response: Response, sent: Sent | None, server: ServerUrl
+    ) -> None:
+        self._server = server
         authorizer = self._authorizer
         if authorizer is not None:
             await self._take_nonce(response, sent)
@@ -252,6 +282,18 @@ class HttpClient:
             await response.aclose()
         return again
 
+    async def _is_of_session(self, response: Response, headers: list[HeaderField]) -> bool:
+        """Whether a refusal of the credential says that it is the session that is not known."""
+        from mcp_remote_py.transports.lost_session import says_lost
+
+        return says_lost(
+            response.status,
+            response.headers,
+            await response.read_evidence(),
+            has_id=any(name == b"mcp-session-id" for name, _ in headers),
+            shook_hands=True,
+        )
+
     async def _find_answer(self, response: Response, asked: Message | None) -> Message | None:
         """The answer that a redirect or a refusal of the credential carries, if it has one."""
         if asked is None or not (response.content_type in ANSWER_TYPES or may_have_effect(asked)):
@@ -264,13 +306,18 @@ class HttpClient:
         return find_answer(await self.scrub(response, body), response.content_type, asked)
 
     async def fail(
-        self, response: Response, *, request: Message | None, session_sent: bool
+        self,
+        response: Response,
+        *,
+        request: Message | None,
+        session_sent: bool,
+        shook_hands: bool = False,
     ) -> ExchangeError:
         """The error that an answer with a bad status or an unusable body stands for."""
         # Before anything is cut out of it: of half a secret nobody knows that it is one.
         limit = 0 if request is None else self._settings.max_message_size
         body = await self.scrub(response, await response.read_evidence(limit))
-        where = mask_url(str(self._server))
+        where = mask_url(response.where)
         if response.status < 300:
             return explain_content(
                 response.status, response.content_type, body, where=where, request=request
@@ -285,6 +332,7 @@ class HttpClient:
             credential_sent=self._headers.has_authorization,
             now=datetime.now(UTC).timestamp(),
             is_whole=response.is_whole,
+            shook_hands=shook_hands,
         )
 
     async def scrub(self, response: Response, evidence: bytes) -> bytes:
@@ -326,7 +374,8 @@ class HttpClient:
         except Exception as error:
             raise explain(error, sent=False, where=to.origin) from error
         try:
-            answer = await lane.exchange(request, timeouts.headers)
+            with to.lanes.room() if lane.is_new else _NO_ROOM:
+                answer = await lane.exchange(request, timeouts.headers)
         except Exception as error:
             lane.close()
             raise explain(error, sent=True) from error
@@ -334,6 +383,7 @@ class HttpClient:
             lane.close()
             raise
         response = Response(answer, lane, to.lanes, self._intake, timeouts)
+        response.where = to.address
         if b"set-cookie" in response.headers and self._settings.cookies:
             self._keep_cookies(to, answer)
         return response

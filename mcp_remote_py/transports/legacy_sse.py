@@ -147,7 +147,9 @@ class LegacySseChannel:
             opening.exception()  # each waiter saw it; this says so to asyncio
 
     async def _open_stream(self) -> None:
-        response = await self._http.request(b"GET", [(b"accept", b"text/event-stream")])
+        self._http.return_home()
+        accept = [(b"accept", b"text/event-stream")]
+        response = await self._http.request(b"GET", accept, may_move=True)
         opened = asyncio.get_running_loop().create_future()
         try:
             if response.status != 200 or response.content_type != EVENT_STREAM:

@@ -58,6 +58,8 @@ class Response:
         self._closed = False
         self._taken = False
         self._evidence: bytes | None = None
+        self.where = ""
+        """The URL that it came from: where a redirect led, maybe."""
         self.is_whole = True
         """Whether `read_evidence` did not leave anything of the body."""
         self.status = answer.status
