@@ -9,6 +9,7 @@ What may be repeated, and how often, is data: `RULES`.
 from __future__ import annotations
 
 from collections import Counter
+from typing import NamedTuple
 
 from mcp_remote_py.errors import (
     ExchangeError,
@@ -20,6 +21,7 @@ from mcp_remote_py.errors import (
 )
 from mcp_remote_py.jsonrpc import Kind, Message
 from mcp_remote_py.randomness import Random
+from mcp_remote_py.readings import Source
 from mcp_remote_py.values import Value
 
 HARMLESS_METHODS = frozenset(
@@ -89,10 +91,58 @@ MAX_REPEATS = 9
 """Repeats of one request in all, new sessions aside. With so many, 19 of 20 requests are tried for
 8 s, and 19 of 20 `initialize` for 15 s; bad luck may end the others sooner."""
 
-SAFE_STATUS = frozenset({425, 429})
-UNSURE_STATUS = frozenset({408, 502, 503, 504})
-"""A gateway answered: the server behind it may or may not have executed the request. 408 is what
-some frameworks (tower-http's `TimeoutLayer`) give up a request with that they have begun."""
+
+class StatusReading(NamedTuple):
+    """Statuses that say "not now", and whether the request may have been executed all the same."""
+
+    statuses: frozenset[int]
+    may_have_run: bool
+    why: str
+    source: Source
+
+
+STATUS_READINGS = (
+    StatusReading(
+        frozenset({425, 429}),
+        False,
+        "Refused before execution.",
+        Source("HTTP", "RFC 8470 §5.2, RFC 6585 §4"),
+    ),
+    StatusReading(
+        frozenset({408}),
+        True,
+        "Frameworks give up a request with it that they have begun.",
+        Source("tower-http's TimeoutLayer", "RFC 9110 §15.5.9"),
+    ),
+    StatusReading(
+        frozenset({502, 503, 504}),
+        True,
+        "A gateway answered; what the server behind it did is not known.",
+        Source("HTTP", "RFC 9110 §15.6"),
+    ),
+    StatusReading(
+        frozenset({520, 521, 522, 523, 524, 525, 530}),
+        True,
+        "The same, of one that has a status for each fault between it and the server.",
+        Source("Cloudflare", "T12; its list of 5xx errors"),
+    ),
+    StatusReading(
+        frozenset({529}),
+        True,
+        "Too much to do; whether before or behind the execution is not said.",
+        Source("Anthropic, Qualys", "T12; their lists of errors"),
+    ),
+)
+"""Which statuses mean that a later try may be taken, and where that is from."""
+
+
+def _statuses(*, may_have_run: bool) -> frozenset[int]:
+    found = (one.statuses for one in STATUS_READINGS if one.may_have_run is may_have_run)
+    return frozenset[int]().union(*found)
+
+
+SAFE_STATUS = _statuses(may_have_run=False)
+UNSURE_STATUS = _statuses(may_have_run=True)
 
 
 class Steps(Value, frozen=True):

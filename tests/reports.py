@@ -27,4 +27,13 @@ REPORTS = {
     "S16": "Nothing of an authorization URL runs, whatever opens it.",
     "S17": "What a server repeats of our credentials is scrubbed in every spelling we send.",
     "S18": "A sign-in that is kept in memory does not need a disk.",
+    "T5": "A coding that is none is none, and what was decoded on the way is read as it is.",
+    "T7": "What a stream ends with is taken where it is whole, without the blank line as well.",
+    "T10": "The first byte says what a body is where its type does not.",
+    "T11": "Line ends behind a body are passed over; only what was sent is warned of.",
+    "T12": "A status of a gateway is one, whoever invented it.",
+    "T13": "A proxy that refuses is named, with its variable, and final.",
+    "T14": "Over HTTP+SSE an answer in the body of the POST is taken.",
+    "T15": "An endpoint that is not there is looked for below the stream's own prefix, once.",
+    "T16": "Nothing goes to plain http by a redirect; a page is named for what it is.",
 }

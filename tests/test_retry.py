@@ -33,6 +33,7 @@ from mcp_remote_py.retry import (
     RESUME_STEPS,
     RULES,
     SAFE_STATUS,
+    STATUS_READINGS,
     STREAM_STEPS,
     UNSURE_STATUS,
     Attempts,
@@ -108,6 +109,8 @@ JUDGED: list[tuple[ExchangeError, bool, bool]] = [
     (Refused("", status=503, retry_after=0), YES, YES),
     (Refused("", status=504), YES, NO),
     (Refused("", status=504, retry_after=1), YES, NO),
+    *((Refused("", status=status), YES, NO) for status in (*range(520, 526), 529, 530)),
+    (Refused("", status=524, retry_after=1), YES, NO),
     (Refused("", status=401), NO, NO),
     (Refused("", status=403), NO, NO),
     (Refused("", status=400), NO, NO),
@@ -121,6 +124,7 @@ JUDGED: list[tuple[ExchangeError, bool, bool]] = [
 
 
 @pytest.mark.promise("R5")
+@pytest.mark.report("T12")
 @lucks
 @pytest.mark.parametrize("method", ["initialize", "tools/list", "tools/call", "x/unknown"])
 @pytest.mark.parametrize(
@@ -137,6 +141,7 @@ def test_what_is_sent_again(
 
 
 STATUSES = (None, 200, 400, 401, 403, 404, 405, 408, 425, 429, 500, 501, 502, 503, 504)
+STATUSES += (520, 521, 522, 523, 524, 525, 526, 529, 530)
 KINDS = (ExchangeError, NotSent, Refused, SessionLost, WrongEra, Interrupted, Unusable)
 
 
@@ -201,6 +206,10 @@ def test_what_may_have_been_executed_is_repeated_only_where_that_is_harmless() -
 
 def test_every_rule_says_why() -> None:
     assert all(rule.why.endswith(".") for rule in RULES)
+    for reading in STATUS_READINGS:
+        assert reading.why.endswith(".")
+        assert reading.source.who
+        assert reading.source.where
     for error in (Interrupted(""), Refused("", status=502)):
         for harmless, words in ((True, "a second time does no harm"), (False, "could do harm")):
             assert words in find_rule(error, harmless).why

@@ -26,7 +26,12 @@ from mcp_remote_py.errors import (
 from mcp_remote_py.jsonrpc import METHOD_NOT_FOUND, Kind, Message, pass_error
 from mcp_remote_py.parsing import parse_message, read_messages
 from mcp_remote_py.patterns import lazy_pattern
-from mcp_remote_py.retry import may_have_effect, parse_retry_after
+from mcp_remote_py.retry import (
+    SAFE_STATUS,
+    UNSURE_STATUS,
+    may_have_effect,
+    parse_retry_after,
+)
 from mcp_remote_py.transports.sse import EventDecoder
 
 E = TypeVar("E", bound=ExchangeError)
@@ -37,7 +42,7 @@ ANSWER_TYPES = frozenset({"application/json", EVENT_STREAM})
 MAX_RETRY_AFTER = 3600.0
 """Seconds; a server that asks for more is asked again after this."""
 
-_WAIT_STATUS = frozenset({408, 425, 429, 502, 503, 504})
+_WAIT_STATUS = SAFE_STATUS | UNSURE_STATUS
 _NO_TRANSPORT_STATUS = frozenset({404, 405, 406, 410, 411, 415, 501})
 _SESSION_WORD = lazy_pattern(rb"session", re.IGNORECASE)
 
