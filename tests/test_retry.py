@@ -140,8 +140,26 @@ def test_what_is_sent_again(
         assert (wait is not None) is expected
 
 
-STATUSES = (None, 200, 400, 401, 403, 404, 405, 408, 425, 429, 500, 501, 502, 503, 504)
-STATUSES += (520, 521, 522, 523, 524, 525, 526, 529, 530)
+STATUSES = (
+    None,
+    200,
+    400,
+    401,
+    403,
+    404,
+    405,
+    408,
+    425,
+    429,
+    500,
+    501,
+    502,
+    503,
+    504,
+    *range(520, 527),
+    529,
+    530,
+)
 KINDS = (ExchangeError, NotSent, Refused, SessionLost, WrongEra, Interrupted, Unusable)
 
 

@@ -173,12 +173,12 @@ class LegacySseChannel:
         reason: ExchangeError = Interrupted("The server ended the event stream.")
 
         async def take(event: Event) -> None:
-            if event.name == "endpoint" and self._endpoint is None:
+            if event.name == "endpoint" and event.is_complete and self._endpoint is None:
                 self._endpoint = self._resolve(event.data)
                 self._was_open = True
                 opened.set_result(None)
             elif event.name == "message" and event.data:
-                await self._take(response, event.data)
+                await self._take(response, event)
 
         try:
             await response.read_events(decoder, take, self._drain)
@@ -205,9 +205,9 @@ class LegacySseChannel:
                 answered.set_exception(Interrupted(f"The answer was lost: {reason}."))
                 answered.exception()  # its exchange may end in another way first
 
-    async def _take(self, response: Response, data: bytes) -> None:
+    async def _take(self, response: Response, event: Event) -> None:
         try:
-            for message in read_messages(data):
+            for message in read_messages(event.data):
                 if message is None:
                     await response.breathe()
                     continue
@@ -220,7 +220,8 @@ class LegacySseChannel:
                     if answered is not None and not answered.done():
                         answered.set_result(None)
         except InvalidMessage as error:
-            self._note_broken(error)
+            if event.is_complete:
+                self._note_broken(error)
 
     def _note_broken(self, error: InvalidMessage) -> None:
         if (times := self._broken.take()) is not None:

@@ -133,9 +133,16 @@ class Response:
     ) -> None:
         """Has the events of the body taken as they come.
 
-        Each is let go, and room is made for the next, when the host has taken it. Raises what
-        `read_piece` and the decoder raise.
+        Each is let go, and room is made for the next, when the host has taken it. What the stream
+        ends in, or breaks off in, is the last. Raises what `read_piece` and the decoder raise.
         """
+
+        async def take_last() -> None:
+            last = decoder.end()
+            if last is not None:
+                await take(last)
+                await drain()
+
         try:
             while (chunk := await self.read_piece()) is not None:
                 for piece, cost in _cut(chunk):
@@ -145,6 +152,10 @@ class Response:
                         await self._share.work(len(event.data))
                     await self._share.hold(decoder.pending)
                     await self._share.work(cost * len(piece))
+            await take_last()
+        except Interrupted:
+            await take_last()
+            raise
         finally:
             decoder.drop()
 

@@ -38,6 +38,7 @@ class Event(NamedTuple):
     data: bytes
     last_event_id: bytes | None
     has_data: bool
+    is_complete: bool = True
 
 
 class _Line(enum.Enum):
@@ -108,6 +109,16 @@ class EventDecoder:
                     yield event
             self._line = _Line.BEGUN
         self._skip_line_feed = chunk[-1:] == b"\r"
+
+    def end(self) -> Event | None:
+        """The event that the stream ended in, if it has data; `last_event_id` does not move.
+
+        Only who can see that its data is whole may take it: it may have been cut anywhere.
+        """
+        before = self.last_event_id
+        event = next(self.feed(b"\n\n"), None)
+        self.last_event_id = before
+        return event._replace(is_complete=False) if event is not None and event.has_data else None
 
     def drop(self) -> None:
         """Forgets what came of an event that will not be complete."""

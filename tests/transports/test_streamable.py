@@ -419,6 +419,52 @@ def test_stream_without_ids_is_not_resumed(behaviour: Callable[[Exchange], None]
     assert len(server.requests) == 1
 
 
+def end_in(data: bytes, *, cut: bool) -> Callable[[Exchange], None]:
+    """A stream whose last event lacks its end; `cut`: the stream lacks its own, too."""
+
+    def end(exchange: Exchange) -> None:
+        exchange.stream()
+        exchange.piece(data)
+        exchange.close() if cut else exchange.finish()
+
+    return end
+
+
+@pytest.mark.report("T7")
+@pytest.mark.parametrize("cut", [False, True])
+@pytest.mark.parametrize("end", [b"", b"\n", b"\r\n"])
+def test_whole_answer_at_the_end_of_a_stream_is_taken(end: bytes, cut: bool) -> None:
+    answer = b'{"jsonrpc":"2.0","id":1,"result":{}}'
+
+    async def play(stage: Scene) -> None:
+        stage.server.always("tools/call", end_in(b"event: message\ndata: " + answer + end, cut=cut))
+        await stage.channel.send(CALL)
+        assert [one.raw for one in stage.delivered] == [answer]
+
+    assert len(scene(play).requests) == 1
+
+
+@pytest.mark.report("T7")
+@pytest.mark.parametrize(
+    ("last", "resumed_from"),
+    [
+        (b'id: 2\ndata: {"jsonrpc":"2.0","method":"notifications/progress"}', "2"),
+        (b'id: 2\ndata: {"jsonrpc":"2.0","meth', "1"),
+    ],
+)
+def test_stream_is_resumed_behind_what_was_whole(last: bytes, resumed_from: str) -> None:
+    async def play(stage: Scene) -> None:
+        stage.server.always("tools/call", end_in(b"id: 1\ndata: \n\n" + last, cut=False))
+        stage.server.always("GET", resume_with_answer)
+        call = asyncio.ensure_future(stage.channel.send(CALL))
+        await stage.awake()
+        await call
+        assert len(stage.delivered) == int(resumed_from)
+
+    server = scene(play)
+    assert [one.headers["last-event-id"] for one in server.received("GET")] == [resumed_from]
+
+
 @pytest.mark.promise("R6")
 def test_resumed_stream_leaves_its_connection_to_one_other_call() -> None:
     """The stream ends without its answer: its connection is free before the exchange is over."""
