@@ -27,6 +27,7 @@ REPORTS = {
     "S16": "Nothing of an authorization URL runs, whatever opens it.",
     "S17": "What a server repeats of our credentials is scrubbed in every spelling we send.",
     "S18": "A sign-in that is kept in memory does not need a disk.",
+    "T1": "A redirect holds for its request; that of what begins a session, for the session.",
     "T5": "A coding that is none is none, and what was decoded on the way is read as it is.",
     "T7": "What a stream ends with is taken where it is whole, without the blank line as well.",
     "T10": "The first byte says what a body is where its type does not.",

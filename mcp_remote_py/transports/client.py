@@ -27,11 +27,11 @@ from mcp_remote_py.redact import mask_url, scrub_known_in_steps
 from mcp_remote_py.retry import may_have_effect
 from mcp_remote_py.settings.commands import ProxySettings
 from mcp_remote_py.tls import build_tls_context
+from mcp_remote_py.transports.body_types import ANSWER_TYPES
 from mcp_remote_py.transports.headers import HeaderSource
 from mcp_remote_py.transports.intake import Intake
-from mcp_remote_py.transports.redirects import find_redirect, follow
+from mcp_remote_py.transports.redirects import find_redirect, follow, is_upgrade_of
 from mcp_remote_py.transports.refusal import (
-    ANSWER_TYPES,
     explain_content,
     explain_refusal,
     find_answer,
@@ -107,6 +107,11 @@ class HttpClient:
         """The address in use: the one given, or where a redirect led."""
         return self._server
 
+    def return_home(self) -> None:
+        """Goes back to the address given: what a redirect said was for the session that ended."""
+        if not is_upgrade_of(self._settings.server, self._server):
+            self._server = self._settings.server
+
     async def request(
         self,
         method: bytes,
@@ -115,12 +120,17 @@ class HttpClient:
         *,
         endpoint: ServerUrl | None = None,
         may_sign_in: bool = True,
+        may_move: bool = False,
         asked: Message | None = None,
     ) -> Response:
         """One exchange up to the answer's headers; `endpoint` is another URL of the same origin.
 
         `asked` is the request whose pieces `body` is, where it is one: its answer is looked for in
         redirects and refusals, too.
+
+        A redirect holds for this request. With `may_move` those that come after go where it led as
+        well, until `return_home`; and always where it only led from http to https, so that no
+        header goes in clear again.
 
         A 401 is answered by reading header files and commands again, once, where they changed;
         else by the authorizer, unless `may_sign_in` is False: nobody waits for such a request,
@@ -142,6 +152,8 @@ class HttpClient:
             carried = [*headers, *sent.headers] if sent is not None else headers
             response = await self._exchange(method, self._find(url), carried, body)
             if is_accepted(response.status):
+                if may_move and endpoint is None:
+                    self._server = url
                 await self._note_accepted(response, sent)
                 return response
             location = find_redirect(response.status, response.headers)
@@ -155,7 +167,7 @@ class HttpClient:
                 await response.aclose()
                 redirects += 1
                 url = follow(url, method, response.status, location, redirects)
-                if endpoint is None:
+                if endpoint is None and is_upgrade_of(self._server, url):
                     self._server = url
             elif response.status == 401 and not reloaded and await self._reload(response, version):
                 reloaded = True
@@ -227,7 +239,7 @@ class HttpClient:
         # Before anything is cut out of it: of half a secret nobody knows that it is one.
         limit = 0 if request is None else self._settings.max_message_size
         body = await self.scrub(response, await response.read_evidence(limit))
-        where = mask_url(str(self._server))
+        where = mask_url(response.where)
         if response.status < 300:
             return explain_content(
                 response.status, response.content_type, body, where=where, request=request
@@ -291,6 +303,7 @@ class HttpClient:
             lane.close()
             raise
         response = Response(answer, lane, to.lanes, self._intake, timeouts)
+        response.where = to.address
         if b"set-cookie" in response.headers and self._settings.cookies:
             self._keep_cookies(to, answer)
         return response

@@ -26,9 +26,9 @@ from mcp_remote_py.errors import (
 from mcp_remote_py.jsonrpc import Kind, Message
 from mcp_remote_py.parsing import parse_message, read_messages
 from mcp_remote_py.redact import mask_url
+from mcp_remote_py.transports.body_types import EVENT_STREAM, PAGE
 from mcp_remote_py.transports.client import HttpClient
 from mcp_remote_py.transports.refusal import (
-    EVENT_STREAM,
     choose_said,
     read_responses,
     take_answer,
@@ -99,7 +99,7 @@ class LegacySseChannel:
             b"POST", headers, message.pieces, endpoint=endpoint, asked=request
         )
         try:
-            if response.status >= 300 or response.content_type == "text/html":
+            if response.status >= 300 or await response.find_type() == PAGE:
                 error = await self._http.fail(response, request=request, session_sent=True)
                 answer = take_answer(error, request)
                 if answer is None:
@@ -147,13 +147,14 @@ class LegacySseChannel:
             opening.exception()  # each waiter saw it; this says so to asyncio
 
     async def _open_stream(self) -> None:
-        response = await self._http.request(b"GET", [(b"accept", b"text/event-stream")])
+        accept = [(b"accept", b"text/event-stream")]
+        response = await self._http.request(b"GET", accept, may_move=True)
         opened = asyncio.get_running_loop().create_future()
         try:
-            if response.status != 200 or response.content_type != EVENT_STREAM:
-                raise await self._http.fail(response, request=None, session_sent=False)
-            self._reader = asyncio.ensure_future(self._read(response, opened))
             async with asyncio.timeout(self._endpoint_timeout):
+                if response.status != 200 or await response.find_type() != EVENT_STREAM:
+                    raise await self._http.fail(response, request=None, session_sent=False)
+                self._reader = asyncio.ensure_future(self._read(response, opened))
                 await opened
         except TimeoutError:
             self._stop_reading()

@@ -71,5 +71,10 @@ def is_upgrade(url: ServerUrl, following: ServerUrl) -> bool:
     )
 
 
+def is_upgrade_of(url: ServerUrl, following: ServerUrl) -> bool:
+    """Whether it is an upgrade that leaves the path and the query as they are."""
+    return is_upgrade(url, following) and url.target == following.target
+
+
 def _quote(url: str) -> str:
     return scrub_known(mask_url(url))

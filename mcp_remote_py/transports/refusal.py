@@ -32,12 +32,15 @@ from mcp_remote_py.retry import (
     may_have_effect,
     parse_retry_after,
 )
+from mcp_remote_py.transports.body_types import (
+    ANSWER_TYPES,
+    EVENT_STREAM,
+    media_type,
+    read_type,
+)
 from mcp_remote_py.transports.sse import EventDecoder
 
 E = TypeVar("E", bound=ExchangeError)
-
-EVENT_STREAM = "text/event-stream"
-ANSWER_TYPES = frozenset({"application/json", EVENT_STREAM})
 
 MAX_RETRY_AFTER = 3600.0
 """Seconds; a server that asks for more is asked again after this."""
@@ -93,7 +96,7 @@ def _names(body: bytes, request: Message) -> bool:
 def read_responses(body: bytes, content_type: str) -> Iterator[Message | None]:
     """The JSON-RPC responses in a body, of whatever form; in steps, see `read_messages`."""
     texts = [body]
-    if content_type == EVENT_STREAM:
+    if read_type(content_type, body) == EVENT_STREAM:
         if body.count(b"\n") + body.count(b"\r") > MAX_REFUSAL_LINES:
             body = body[:EVIDENCE_BYTES]
         # A stream that is over: its last event may lack its end.
@@ -242,12 +245,6 @@ def _may_mean_session(status: int, body: bytes, answer: Message | None) -> bool:
     return status == 404 or (
         status == 400 and _SESSION_WORD.search(body[:EVIDENCE_BYTES]) is not None
     )
-
-
-def media_type(headers: Mapping[bytes, bytes]) -> str:
-    """The media type that `Content-Type` names, without parameters; "" without one."""
-    named = headers.get(b"content-type", b"").partition(b";")[0]
-    return named.strip().lower().decode("latin-1")
 
 
 def explain_content(

@@ -53,13 +53,14 @@ class EventDecoder:
     """Feeds on chunks, yields events.
 
     Attributes:
+        max_event_size: in bytes.
         retry: the server's reconnection time in seconds, at most `MAX_RETRY`, None until it
             gave one.
         last_event_id: the id of the last event that was dispatched.
     """
 
     def __init__(self, max_event_size: int) -> None:
-        self._max = max_event_size
+        self.max_event_size = max_event_size
         self._line = _Line.BEGUN
         self._begun = b""
         self._started = False
@@ -180,10 +181,10 @@ class EventDecoder:
                 self._grow(len(value))
                 self._data = value
                 return
-            self._many = Growing(self._max)
+            self._many = Growing(self.max_event_size)
         else:
             if self._many is None:
-                self._many = Growing(self._max)
+                self._many = Growing(self.max_event_size)
                 self._many.write(self._data or b"")
                 self._data = None
             self._write(b"\n")
@@ -199,9 +200,9 @@ class EventDecoder:
         self._check(self._size)
 
     def _check(self, size: int) -> None:
-        if size > self._max:
+        if size > self.max_event_size:
             raise Unusable(
-                f"The server sent an event of more than {self._max} bytes.",
+                f"The server sent an event of more than {self.max_event_size} bytes.",
                 hint="Raise the limit with --max-message-size.",
             )
 

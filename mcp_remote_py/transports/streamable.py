@@ -29,9 +29,10 @@ from mcp_remote_py.retry import (
     SAFE_STATUS,
     UNSURE_STATUS,
 )
+from mcp_remote_py.transports.body_types import EVENT_STREAM, JSON
 from mcp_remote_py.transports.client import HttpClient
 from mcp_remote_py.transports.message_reader import MessageReader, MessageStream
-from mcp_remote_py.transports.refusal import EVENT_STREAM, take_answer
+from mcp_remote_py.transports.refusal import take_answer
 from mcp_remote_py.transports.response import Response
 from mcp_remote_py.transports.standalone_stream import LISTEN_PATIENCE, StandaloneStream
 
@@ -40,6 +41,9 @@ logger = logging.getLogger("mcp_remote_py.transports")
 ACCEPT_BOTH = (b"accept", b"application/json, text/event-stream")
 ACCEPT_STREAM = (b"accept", b"text/event-stream")
 CONTENT_TYPE = (b"content-type", b"application/json")
+
+GREETINGS = frozenset({"initialize", "server/discover"})
+"""Requests whose redirect is kept: what begins a session, or a conversation without one."""
 
 STREAM_END_PATIENCE = 5.0
 """Seconds a stream may stay open after it carried the answer; servers should end it at once."""
@@ -111,7 +115,10 @@ class StreamableChannel:
         headers = [CONTENT_TYPE, ACCEPT_BOTH, *self._session_headers(session)]
         headers += self._metadata.headers(message, self._version)
         request = message if message.kind is Kind.REQUEST else None
-        response = await self._http.request(b"POST", headers, message.pieces, asked=request)
+        may_move = message.method in GREETINGS
+        response = await self._http.request(
+            b"POST", headers, message.pieces, may_move=may_move, asked=request
+        )
         aside = False
         try:
             is_good = response.status < 300
@@ -119,13 +126,16 @@ class StreamableChannel:
                 self._standalone.hear()
                 if message.method == "initialize":
                     self._session = response.headers.get(b"mcp-session-id")
+            kind = response.content_type
+            if is_good and request is not None and response.status != 202:
+                kind = await response.find_type()
             if is_good and request is None:
                 self._on_accepted()
                 aside = self._read_aside(response)
-            elif is_good and request is not None and response.content_type == EVENT_STREAM:
+            elif is_good and request is not None and kind == EVENT_STREAM:
                 self._on_accepted()
                 await self._take_stream(response, request)
-            elif is_good and response.content_type == "application/json" and response.status != 202:
+            elif is_good and kind == JSON and response.status != 202:
                 messages = await self._reader.read_json(response)
                 self._on_accepted()
                 await self._reader.hand_on(messages, request)
@@ -258,6 +268,7 @@ class StreamableChannel:
         self._standalone.stop()
         self._session = None
         self._version = ""
+        self._http.return_home()
 
     async def aclose(self) -> None:
         """See `ServerChannel.aclose`."""

@@ -64,9 +64,10 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     return Authority(tmp_path_factory.mktemp("authority"))
 
 
-async def exchange(client: HttpClient, body: bytes = CALL) -> bytes:
+async def exchange(client: HttpClient, body: bytes = CALL, **more: Any) -> bytes:
     """One POST, as a transport does it; a refusal is raised."""
-    response = await client.request(b"POST", [(b"content-type", b"application/json")], [body])
+    headers = [(b"content-type", b"application/json")]
+    response = await client.request(b"POST", headers, [body], **more)
     try:
         if response.status >= 300:
             raise await client.fail(response, request=parse_message(body), session_sent=False)
@@ -348,16 +349,23 @@ def test_given_header_is_not_sent_again(server: WildServer) -> None:
 # ------------------------------------------------------------------ redirects
 
 
+@pytest.mark.report("T1")
 @pytest.mark.promise("R5")
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
-def test_redirect_within_the_origin_is_followed_and_kept(server: WildServer, status: int) -> None:
+@pytest.mark.parametrize("may_move", [True, False])
+def test_redirect_within_the_origin_holds_for_its_request_or_those_after_it(
+    server: WildServer, status: int, may_move: bool
+) -> None:
     server.script("x", redirect(status, "/other?a=1"))
 
     async def main() -> None:
         client = await client_for(server.url, HEADERS)
+        await exchange(client, may_move=may_move)
         await exchange(client)
+        client.return_home()
         await exchange(client)
-        assert [one.path for one in server.requests] == ["/mcp", "/other?a=1", "/other?a=1"]
+        paths = ["/mcp", "/other?a=1", "/other?a=1" if may_move else "/mcp", "/mcp"]
+        assert [one.path for one in server.requests] == paths
         assert all(one.body == CALL for one in server.requests)
         assert all(one.headers["authorization"] == f"Bearer {TOKEN}" for one in server.requests)
         await client.aclose()

@@ -28,6 +28,7 @@ from tests.peers.wild_server import (
     lose_session_400,
     lose_session_404,
     lose_session_404_plain,
+    redirect,
 )
 from tests.transports.peers import client_for
 
@@ -187,6 +188,25 @@ def test_end_is_not_delayed_by_a_server_that_does_not_confirm() -> None:
             await stage.channel.aclose()
 
     scene(play, sessions=True)
+
+
+@pytest.mark.report("T1")
+@pytest.mark.parametrize("moved", ["tools/call", "tools/list", "GET", "initialize"])
+def test_only_the_redirect_of_a_handshake_is_kept_and_for_its_session(moved: str) -> None:
+    async def play(stage: Scene) -> None:
+        stage.server.script(moved, redirect(308, "/node-1"))
+        await stage.begin()
+        for method in ("tools/list", "tools/call", "ping"):
+            await stage.channel.send(parse_message(encode_request(method, method)))
+        await stage.channel.send(INITIALIZE)
+
+    server = scene(play)
+    paths = [one.path for one in server.requests]
+    if moved == "initialize":
+        assert set(paths[1:-1]) == {"/node-1"}
+    else:
+        assert [one.method for one in server.requests if one.path == "/node-1"] == [moved]
+    assert (paths[0], paths[-1]) == ("/mcp", "/mcp")
 
 
 # ------------------------------------------------------------------ the listening stream
