@@ -240,6 +240,13 @@ class HttpClient:
         limit = 0 if request is None else self._settings.max_message_size
         body = await self.scrub(response, await response.read_evidence(limit))
         where = mask_url(response.where)
+        if response.status == 407 and self._server.scheme == "http":
+            proxy = self._choose_proxy(self._server)
+            if proxy is not None:
+                from mcp_remote_py.net.proxy import refuse_request
+
+                about = (response.reason, response.headers.items(), body)
+                return refuse_request(proxy, *about, self._server.authority)
         if response.status < 300:
             return explain_content(
                 response.status, response.content_type, body, where=where, request=request

@@ -70,6 +70,7 @@ class Response:
         self.is_whole = True
         """Whether `read_evidence` did not leave anything of the body."""
         self.status = answer.status
+        self.reason = answer.reason
         self.headers: dict[bytes, bytes] = {}
         for name, value in answer.headers:
             # RFC 9110 §5.3: lines of one name are one list; of others, two are a fault.
@@ -304,7 +305,7 @@ _LINES_COST = 4
 _DENSE_COST = 16
 """The same where there are many lines: two slices of 2 ms between two looks at the clock."""
 
-_LISTS = frozenset({b"www-authenticate", b"content-encoding"})
+_LISTS = frozenset({b"www-authenticate", b"proxy-authenticate", b"content-encoding"})
 """Header fields whose lines are read as one."""
 
 
