@@ -16,7 +16,7 @@ _QUOTED = rb'"(?:[^"\\]|\\.)*+"'
 
 
 class ProxyReading(NamedTuple):
-    """What statuses of an answer to CONNECT say; in its sentences `variable` and `target` are put."""
+    """What statuses of an answer to CONNECT say; its sentences take `variable` and `target`."""
 
     statuses: frozenset[int]
     is_final: bool

@@ -1,7 +1,9 @@
 """HTTP+SSE (MCP 2024-11-05): one event stream down, one POST endpoint up, named by the stream.
 
 The stream is the session: when it ends, so do the session and every exchange in it. The
-endpoint must be of the stream's own origin, because every POST carries the person's headers.
+endpoint must be of the stream's own origin, because every POST carries the person's headers. A
+server behind a path prefix may not know of it: an endpoint that is not there is looked for below
+the stream's own prefix, once.
 Must not know OAuth or what the relay does with an error.
 """
 
@@ -42,6 +44,9 @@ logger = logging.getLogger("mcp_remote_py.transports")
 ENDPOINT_TIMEOUT = 15.0
 """Seconds from the stream's headers to its `endpoint` event."""
 
+ABSENT_STATUS = frozenset({404, 405})
+"""Of a path that nothing takes messages at (RFC 9110 §15.5.5, §15.5.6)."""
+
 
 class LegacySseChannel:
     """One server over HTTP+SSE."""
@@ -66,6 +71,9 @@ class LegacySseChannel:
         self._endpoint: ServerUrl | None = None
         self._reader: asyncio.Task[None] | None = None
         self._opening: asyncio.Future[None] | None = None
+        self._is_below: bool | None = None
+        """Whether the endpoint is below the stream's prefix and not where it is named; None: it has
+        not shown yet."""
         self._was_open = False
         self._broken = Tally()
         self._waiting: dict[Hashable, asyncio.Future[None]] = {}
@@ -93,6 +101,33 @@ class LegacySseChannel:
 
     async def _post(self, endpoint: ServerUrl, message: Message) -> Message | None:
         """The answer, where it comes here and not on the stream, as it should."""
+        try:
+            answer = await self._post_to(endpoint, message)
+        except ExchangeError as error:
+            if self._is_below is not None or error.status not in ABSENT_STATUS:
+                raise
+            named = mask_url(str(endpoint))
+            other = find_below(self._http.server, endpoint)
+            if other is None:
+                raise error.with_evidence(f"It had named {named} as its endpoint.") from error
+            below = mask_url(str(other))
+            try:
+                answer = await self._post_to(other, message)
+            except ExchangeError as again:
+                if again.status not in ABSENT_STATUS:
+                    raise
+                self._is_below = False
+                text = f"It had named {named} as its endpoint; {below} is not there either."
+                raise error.with_evidence(text) from error
+            logger.warning("The endpoint %s is not there, but %s is.", named, below)
+            self._is_below = True
+            if self._endpoint == endpoint:
+                self._endpoint = other
+        else:
+            self._is_below = bool(self._is_below)
+        return answer
+
+    async def _post_to(self, endpoint: ServerUrl, message: Message) -> Message | None:
         headers = [(b"content-type", b"application/json"), (b"accept", b"application/json")]
         request = message if message.kind is Kind.REQUEST else None
         response = await self._http.request(
@@ -246,7 +281,8 @@ class LegacySseChannel:
                 "are not sent there.",
                 hint="Its own public URL is set wrongly: tell whoever runs the server.",
             )
-        return endpoint
+        below = find_below(base, endpoint) if self._is_below else None
+        return below or endpoint
 
     def _stop_reading(self) -> None:
         self._endpoint = None
@@ -274,3 +310,23 @@ class LegacySseChannel:
         if self._reader is not None:
             await asyncio.wait({self._reader})  # its connection is closed then
         await self._http.aclose()
+
+
+def find_below(stream: ServerUrl, endpoint: ServerUrl) -> ServerUrl | None:
+    """The endpoint as it is below the prefix of the stream's path; None where it is there already.
+
+    Of a server at `/sse` that is shown at `/apps/one/sse`, the prefix is `/apps/one`. What both
+    paths have in common is the server's own: with `/apps/mcp/sse` and `/mcp/messages`, it is
+    `/apps`.
+    """
+    folders = stream.target.partition("?")[0].split("/")[1:-1]
+    path = endpoint.target.partition("?")[0].split("/")[1:]
+    if not folders or path[: len(folders)] == folders:
+        return None
+    common = next(
+        size
+        for size in range(len(folders), -1, -1)
+        if folders[len(folders) - size :] == path[:size]
+    )
+    prefix = "".join(f"/{folder}" for folder in folders[: len(folders) - common])
+    return endpoint.replace(target=prefix + endpoint.target)
