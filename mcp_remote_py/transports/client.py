@@ -8,12 +8,14 @@ connection means `net/mapping`'s. Must not know MCP methods or OAuth rules.
 from __future__ import annotations
 
 import asyncio
+import logging
 import ssl
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from mcp_remote_py import __version__
+from mcp_remote_py.bounds import Tally
 from mcp_remote_py.channel import Authorizer, HeaderField, Piece, Sent
 from mcp_remote_py.errors import ExchangeError
 from mcp_remote_py.jsonrpc import Message
@@ -30,6 +32,7 @@ from mcp_remote_py.tls import build_tls_context
 from mcp_remote_py.transports.body_types import ANSWER_TYPES
 from mcp_remote_py.transports.headers import HeaderSource
 from mcp_remote_py.transports.intake import Intake
+from mcp_remote_py.transports.pages import find_sign_in
 from mcp_remote_py.transports.redirects import find_redirect, follow, is_upgrade_of
 from mcp_remote_py.transports.refusal import (
     explain_content,
@@ -37,11 +40,13 @@ from mcp_remote_py.transports.refusal import (
     find_answer,
 )
 from mcp_remote_py.transports.response import EVIDENCE_TIMEOUT, Response
-from mcp_remote_py.url import ServerUrl
+from mcp_remote_py.url import ServerUrl, parse_url
 
 if TYPE_CHECKING:
     from mcp_remote_py.settings.http_proxy import HttpProxy
     from mcp_remote_py.transports.cookies import Cookies
+
+logger = logging.getLogger("mcp_remote_py.transports")
 
 MAX_ATTEMPTS = 4
 """Times one request may be sent again with another credential: a renewed one, one of a new
@@ -88,6 +93,7 @@ class HttpClient:
         self._lanes: dict[str, Lanes[Connection]] = {}
         self._destination: _Destination | None = None
         """The last one, which nearly always is the next as well."""
+        self._kept = Tally()
         self._tls: ssl.SSLContext | None = None
         self._cookies: dict[str, Cookies] = {}
         """By origin."""
@@ -151,6 +157,7 @@ class HttpClient:
                 sent = await self._authorizer.authorize(method, self._find(url).address)
             carried = [*headers, *sent.headers] if sent is not None else headers
             response = await self._exchange(method, self._find(url), carried, body)
+            response.is_moved = redirects > 0
             if is_accepted(response.status):
                 if may_move and endpoint is None:
                     self._server = url
@@ -166,7 +173,7 @@ class HttpClient:
             if location is not None:
                 await response.aclose()
                 redirects += 1
-                url = follow(url, method, response.status, location, redirects)
+                url = self._follow(url, method, response, location, redirects)
                 if endpoint is None and is_upgrade_of(self._server, url):
                     self._server = url
             elif response.status == 401 and not reloaded and await self._reload(response, version):
@@ -178,6 +185,16 @@ class HttpClient:
                 attempts += 1
             else:
                 return response
+
+    def _follow(
+        self, url: ServerUrl, method: bytes, response: Response, location: str, count: int
+    ) -> ServerUrl:
+        following = follow(url, method, response.status, location, count)
+        is_kept = url.scheme == "https" and location[:5].lower() == "http:"
+        if is_kept and (times := self._kept.take()) is not None:
+            text = "The server redirects to plain http at its own host%s; https is kept: %s"
+            logger.warning(text, times, mask_url(str(following)))
+        return following
 
     async def _note_accepted(self, response: Response, sent: Sent | None) -> None:
         authorizer = self._authorizer
@@ -247,9 +264,18 @@ class HttpClient:
 
                 about = (response.reason, response.headers.items(), body)
                 return refuse_request(proxy, *about, self._server.authority)
+        page = None
+        if response.is_moved:
+            page = find_sign_in(parse_url(response.where), self._settings.server)
         if response.status < 300:
             return explain_content(
-                response.status, response.content_type, body, where=where, request=request
+                response.status,
+                response.content_type,
+                body,
+                where=where,
+                request=request,
+                headers=response.headers,
+                sign_in_page=page,
             )
         return explain_refusal(
             response.status,
@@ -261,6 +287,7 @@ class HttpClient:
             credential_sent=self._headers.has_authorization,
             now=datetime.now(UTC).timestamp(),
             is_whole=response.is_whole,
+            sign_in_page=page,
         )
 
     async def scrub(self, response: Response, evidence: bytes) -> bytes:

@@ -30,6 +30,7 @@ from mcp_remote_py.parsing import parse_message, read_messages
 from mcp_remote_py.redact import mask_url
 from mcp_remote_py.transports.body_types import EVENT_STREAM, PAGE
 from mcp_remote_py.transports.client import HttpClient
+from mcp_remote_py.transports.redirects import keep_secure
 from mcp_remote_py.transports.refusal import (
     choose_said,
     read_responses,
@@ -270,7 +271,7 @@ class LegacySseChannel:
         name = data.decode("utf-8", "replace").strip()
         try:
             target = urljoin(str(base), name)
-            endpoint = parse_url(target)
+            endpoint = keep_secure(base, parse_url(target))
         except (InvalidUrl, ValueError) as error:  # brackets without an IPv6 address
             raise Unusable(
                 f"The server names an endpoint that is not a URL, {mask_url(name)}: {error}"

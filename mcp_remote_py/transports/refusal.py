@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple, TypeVar
 
 from mcp_remote_py.bounds import MAX_REFUSAL_LINES
@@ -38,6 +39,7 @@ from mcp_remote_py.transports.body_types import (
     media_type,
     read_type,
 )
+from mcp_remote_py.transports.pages import Page, find_check
 from mcp_remote_py.transports.sse import EventDecoder
 
 E = TypeVar("E", bound=ExchangeError)
@@ -85,6 +87,12 @@ def choose_said(responses: Sequence[Message], request: Message) -> Said:
     if len(errors) != 1:
         return Said()
     return Said(line=pass_error(request.raw_id, errors[0].error).raw)
+
+
+def _is_broken_answer(body: bytes, request: Message | None, is_cut: bool) -> bool:
+    if request is None or not may_have_effect(request):
+        return False
+    return is_cut or _names(body, request)
 
 
 def _names(body: bytes, request: Message) -> bool:
@@ -145,12 +153,14 @@ def explain_refusal(
     credential_sent: bool,
     now: float,
     is_whole: bool = True,
+    sign_in_page: Page | None = None,
 ) -> ExchangeError:
     """The error for an answer with a status of 300 or more.
 
     `where` is the masked URL, `session_sent` whether the request named a session,
     `credential_sent` whether it carried an Authorization header of the person, `is_whole` whether
-    all of the body could be read, `now` the time in seconds since the epoch.
+    all of the body could be read, `now` the time in seconds since the epoch, `sign_in_page` what a
+    redirect led to.
     """
     words = excerpt(body)
     evidence = f"HTTP {status} from {where}" + (f': "{words}"' if words else "")
@@ -169,15 +179,12 @@ def explain_refusal(
             in_our_words=in_our_words,
         )
 
-    if (
-        answer is None
-        and request is not None
-        and may_have_effect(request)
-        and status not in (401, 403)
-        and (_names(body, request) or (not is_whole and content_type in ANSWER_TYPES))
-    ):
+    is_cut = not is_whole and content_type in ANSWER_TYPES
+    if answer is None and status not in (401, 403) and _is_broken_answer(body, request, is_cut):
         # What looks like an answer was not refused before execution, whatever the status.
         return Interrupted(f"The server's answer cannot be read ({evidence}).")
+    if line is None and (page := _explain_page(headers, body, sign_in_page, evidence)) is not None:
+        return page
     if session_sent and _may_mean_session(status, body, answer):
         otherwise = make(Unusable, f"The server refused the request ({evidence}).")
         if answer is None:
@@ -199,18 +206,31 @@ def explain_refusal(
             in_our_words=answer is not None and answer.is_error,
         )
     if status == 403:
-        if credential_sent:
-            hint = "Check that the credential you give with --header may use this server."
-        else:
-            hint = (
-                "If you are signed in, name the scopes it wants with --scope, or ask who runs it."
-            )
+        hint = _OWN_FORBIDDEN if credential_sent else _SIGNED_IN_FORBIDDEN
         return make(Refused, f"The server forbids this request ({evidence}).", hint)
     if status in _WAIT_STATUS:
         what = "is asked too often" if status == 429 else "is not ready"
         when = "later" if retry_after is None else f"in {retry_after:g} seconds, as it asks"
         return make(Refused, f"The server {what} ({evidence}).", f"Try again {when}.")
     return make(Unusable, *_explain_other(status, evidence, spoken=line is not None))
+
+
+_OWN_FORBIDDEN = "Check that the credential you give with --header may use this server."
+_SIGNED_IN_FORBIDDEN = (
+    "If you are signed in, name the scopes it wants with --scope, or ask who runs it."
+)
+
+
+def _explain_page(
+    headers: Mapping[bytes, bytes], body: bytes, sign_in_page: Page | None, evidence: str
+) -> Unusable | None:
+    """The error for a page that stands before the server: it has not said anything itself."""
+    if (check := find_check(headers, body)) is not None:
+        return Unusable(f"{check.what} stands before the server ({evidence}).", hint=check.hint)
+    if sign_in_page is not None:
+        what = f"The server redirects to {sign_in_page.what} ({evidence})."
+        return Unusable(what, hint=sign_in_page.hint)
+    return None
 
 
 def _explain_credential(evidence: str, challenge: bytes, credential_sent: bool) -> tuple[str, str]:
@@ -248,11 +268,21 @@ def _may_mean_session(status: int, body: bytes, answer: Message | None) -> bool:
 
 
 def explain_content(
-    status: int, content_type: str, body: bytes, *, where: str, request: Message | None = None
+    status: int,
+    content_type: str,
+    body: bytes,
+    *,
+    where: str,
+    request: Message | None = None,
+    headers: Mapping[bytes, bytes] = MappingProxyType({}),
+    sign_in_page: Page | None = None,
 ) -> Unusable:
     """The error for an answer with a good status that is not one of JSON or an event stream."""
-    cause, hint = _explain_content(status, content_type, body, where)
     answer, line = _read_said(body, content_type, request)
+    evidence = f'HTTP {status} from {where}: "{excerpt(body)}"'
+    if line is None and (page := _explain_page(headers, body, sign_in_page, evidence)) is not None:
+        return page
+    cause, hint = _explain_content(status, content_type, body, where)
     return Unusable(cause, hint=hint, status=status, body=line, is_answer=answer is not None)
 
 

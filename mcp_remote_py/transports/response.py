@@ -67,6 +67,8 @@ class Response:
         self._evidence: bytes | None = None
         self.where = ""
         """The URL that it came from: where a redirect led, maybe."""
+        self.is_moved = False
+        """Whether a redirect of this request led there."""
         self.is_whole = True
         """Whether `read_evidence` did not leave anything of the body."""
         self.status = answer.status
