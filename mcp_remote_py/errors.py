@@ -195,6 +195,13 @@ class ExchangeError(McpRemoteError):
 class NotSent(ExchangeError):
     """No byte of the message reached the server: connecting failed."""
 
+    is_certain = False
+    """Whether asking again surely brings the same, where the server was never reached before."""
+
+    def as_certain(self) -> Self:
+        """The same error, which will stay."""
+        return self.changed({"is_certain": True})
+
 
 def no_connection_in_time(where: str) -> NotSent:
     """The error of a connection that took too long, with the options that bound it."""

@@ -58,6 +58,8 @@ class SessionRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     transport: str = ""
     era: str = ""
     """"legacy" or "modern" where the server speaks that one only, as a host of the other found."""
+    worked: bool = False
+    """Whether the server has answered as one of MCP, ever."""
     issuer: str = ""
     scope: str = ""
     """The scopes that were granted, separated by blanks."""
@@ -80,6 +82,17 @@ class SessionRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     """Options of whoever changed the budget last, for a command that begins the same sign-in."""
 
     @property
+    def was_reached(self) -> bool:
+        """Whether the server is known to be there: from what only its answers can have brought."""
+        return self.worked or bool(self.transport or self.era or self.issuer or self.signed_in_at)
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether it tells nothing but that the server has worked."""
+        bare = SessionRecord(server=self.server, profile=self.profile, resource=self.resource)
+        return self.worked and msgspec.structs.replace(self, worked=False) == bare
+
+    @property
     def session(self) -> SessionId:
         """The session that the record is of."""
         return SessionId(self.server, self.resource, self.profile)
@@ -90,6 +103,7 @@ class SessionChanges(TypedDict, total=False):
 
     transport: str
     era: str
+    worked: bool
     issuer: str
     scope: str
     account: str
@@ -297,7 +311,10 @@ class SessionFile:
 
 
 def list_records(directory: Path) -> list[SessionRecord]:
-    """Every record in the folder that is usable, by server, profile and resource."""
+    """Every record in the folder that is usable, by server, profile and resource.
+
+    But those that tell nothing but that a server has worked.
+    """
     try:
         names = [name for name in names_in(directory) if _FILE_NAME.fullmatch(name)]
     except StoreError as error:
@@ -314,7 +331,8 @@ def list_records(directory: Path) -> list[SessionRecord]:
             logger.warning("The record %s is not usable and is ignored: %s", path, error)
         else:
             # A copy under another name, or one somebody edited, is nobody's record.
-            if state is not None and path.stem == state.session.record_name:
+            is_here = state is not None and path.stem == state.session.record_name
+            if state is not None and is_here and not state.is_bare:
                 states.append(state)
     return sorted(states, key=lambda state: (state.server, state.profile, state.resource))
 

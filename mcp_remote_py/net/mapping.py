@@ -96,11 +96,17 @@ def _find_peer(error: Exception, where: str) -> _Peer:
 
 def _explain_no_connection(error: NotConnected, peer: _Peer, reason: str) -> NotSent:
     name = peer.name.removeprefix("the ")
-    return NotSent(
+    mapped = NotSent(
         f"The {name} cannot be reached{peer.through}: {reason}.",
         hint=_PROXY_HINT if peer.is_proxy else _CONNECT_HINT,
     )
+    look_up = find_cause(error, socket.gaierror)
+    is_unknown = look_up is not None and look_up.errno in _UNKNOWN_NAME
+    return mapped.as_certain() if is_unknown else mapped
 
+
+_UNKNOWN_NAME = frozenset({socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)})
+"""Of getaddrinfo (RFC 3493 §6.1): the answer is that there is none. EAI_AGAIN is no answer."""
 
 _ILLEGAL_HINT = "Check the URL. If it is right, the server or a proxy on the way has a fault."
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -26,8 +27,9 @@ from mcp_remote_py.net.lanes import Lanes
 from mcp_remote_py.net.mapping import explain
 from mcp_remote_py.oauth.credential_refusal import find_refusal, is_accepted, wants_nonce
 from mcp_remote_py.redact import mask_url, scrub_known_in_steps
-from mcp_remote_py.retry import may_have_effect
+from mcp_remote_py.retry import STRANGER_PATIENCE, Acquaintance, may_have_effect
 from mcp_remote_py.settings.commands import ProxySettings
+from mcp_remote_py.settings.network import DEFAULT_CONNECT_TIMEOUT
 from mcp_remote_py.tls import build_tls_context
 from mcp_remote_py.transports.body_types import ANSWER_TYPES
 from mcp_remote_py.transports.headers import HeaderSource
@@ -48,11 +50,23 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("mcp_remote_py.transports")
 
+SILENCE = 5.0
+"""Seconds after which a server that took a request and is silent is told of."""
+
+_NOTHING = nullcontext()
+
 MAX_ATTEMPTS = 4
 """Times one request may be sent again with another credential: a renewed one, one of a new
 sign-in, one with more scopes, one whose proof has the server's nonce."""
 
 USER_AGENT = b"mcp-remote-py/" + __version__.encode()
+
+
+def log_sent(message: Message, status: int, seconds: float) -> None:
+    """One line for the log of `--debug`: what was sent, and how it was answered; never params."""
+    if logger.isEnabledFor(logging.DEBUG):
+        text = "to server: %s, %d bytes: HTTP %d after %.0f ms"
+        logger.debug(text, message, message.length, status, seconds * 1000)
 
 
 class _Destination(NamedTuple):
@@ -70,7 +84,9 @@ class HttpClient:
     """Sends requests to one server.
 
     `on_connected` is told the address that each new connection to it has, where that is seen;
-    `choose_proxy` names the proxy for an address, instead of the network's settings.
+    `choose_proxy` names the proxy for an address, instead of the network's settings;
+    `acquaintance` is told that the server answers; `silence` are the seconds after which it is said
+    that it does not.
     """
 
     def __init__(
@@ -81,12 +97,16 @@ class HttpClient:
         intake: Intake | None = None,
         on_connected: Callable[[str], None] | None = None,
         choose_proxy: Callable[[ServerUrl], HttpProxy | None] | None = None,
+        acquaintance: Acquaintance | None = None,
+        silence: float = SILENCE,
     ) -> None:
         self._settings = settings
         self._intake = intake or Intake(settings.max_message_size)
         self._on_connected = on_connected
         self._network = settings.network
         self._choose_proxy = choose_proxy or self._network.proxy_for
+        self._acquaintance = acquaintance or Acquaintance(is_known=True)
+        self._silence = silence
         self._headers = headers
         self._sign_in = authorizer
         self._server = settings.server
@@ -156,7 +176,8 @@ class HttpClient:
             if self._authorizer is not None:
                 sent = await self._authorizer.authorize(method, self._find(url).address)
             carried = [*headers, *sent.headers] if sent is not None else headers
-            response = await self._exchange(method, self._find(url), carried, body)
+            with self._watch_silence(self._find(url), asked):
+                response = await self._exchange(method, self._find(url), carried, body)
             response.is_moved = redirects > 0
             if is_accepted(response.status):
                 if may_move and endpoint is None:
@@ -336,11 +357,40 @@ class HttpClient:
         except BaseException:
             lane.close()
             raise
+        self._acquaintance.note_answer()
         response = Response(answer, lane, to.lanes, self._intake, timeouts)
         response.where = to.address
         if b"set-cookie" in response.headers and self._settings.cookies:
             self._keep_cookies(to, answer)
         return response
+
+    def _watch_silence(
+        self, to: _Destination, asked: Message | None
+    ) -> AbstractContextManager[None]:
+        """Says it where a server takes the request and then nothing, for long.
+
+        Not of calls, which may take their time once the server has shown that it answers, nor of
+        streams that may be silent.
+        """
+        is_slow = asked is None or may_have_effect(asked)
+        if self._acquaintance.has_answered and is_slow:
+            return _NOTHING
+        return self._tell_silence(to, asked)
+
+    @contextmanager
+    def _tell_silence(self, to: _Destination, asked: Message | None) -> Generator[None]:
+        def tell() -> None:
+            limit = self._network.timeouts.headers
+            end = "without a limit" if limit is None else f"{limit:g} seconds in all"
+            what = "a GET" if asked is None else asked.method
+            text = "%s does not answer %s for %g seconds; it is waited for %s (--headers-timeout)."
+            logger.warning(text, to.origin, what, self._silence, end)
+
+        timer = asyncio.get_running_loop().call_later(self._silence, tell)
+        try:
+            yield
+        finally:
+            timer.cancel()
 
     def _keep_cookies(self, to: _Destination, answer: ResponseReader) -> None:
         values = [value for name, value in answer.headers if name == b"set-cookie"]
@@ -371,6 +421,8 @@ class HttpClient:
             self._tls = build_tls_context(self._network.tls)
         tls = self._tls if is_secure else None
         limit, ipv4 = self._network.timeouts.connect, self._network.ipv4
+        if not self._acquaintance.is_known and limit == DEFAULT_CONNECT_TIMEOUT:
+            limit = STRANGER_PATIENCE
         proxy = self._choose_proxy(url)
         if proxy is not None:
             from mcp_remote_py.net.proxy import connect_through

@@ -29,7 +29,7 @@ from mcp_remote_py.jsonrpc import Kind, Message
 from mcp_remote_py.parsing import parse_message, read_messages
 from mcp_remote_py.redact import mask_url
 from mcp_remote_py.transports.body_types import EVENT_STREAM, PAGE
-from mcp_remote_py.transports.client import HttpClient
+from mcp_remote_py.transports.client import HttpClient, log_sent
 from mcp_remote_py.transports.redirects import keep_secure
 from mcp_remote_py.transports.refusal import (
     choose_said,
@@ -131,9 +131,12 @@ class LegacySseChannel:
     async def _post_to(self, endpoint: ServerUrl, message: Message) -> Message | None:
         headers = [(b"content-type", b"application/json"), (b"accept", b"application/json")]
         request = message if message.kind is Kind.REQUEST else None
+        clock = asyncio.get_running_loop()
+        began = clock.time()
         response = await self._http.request(
             b"POST", headers, message.pieces, endpoint=endpoint, asked=request
         )
+        log_sent(message, response.status, clock.time() - began)
         try:
             if response.status >= 300 or await response.find_type() == PAGE:
                 error = await self._http.fail(response, request=request, session_sent=True)

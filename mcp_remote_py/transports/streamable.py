@@ -30,7 +30,7 @@ from mcp_remote_py.retry import (
     UNSURE_STATUS,
 )
 from mcp_remote_py.transports.body_types import EVENT_STREAM, JSON
-from mcp_remote_py.transports.client import HttpClient
+from mcp_remote_py.transports.client import HttpClient, log_sent
 from mcp_remote_py.transports.message_reader import MessageReader, MessageStream
 from mcp_remote_py.transports.refusal import take_answer
 from mcp_remote_py.transports.response import Response
@@ -116,9 +116,11 @@ class StreamableChannel:
         headers += self._metadata.headers(message, self._version)
         request = message if message.kind is Kind.REQUEST else None
         may_move = message.method in GREETINGS
+        began = self._clock.now()
         response = await self._http.request(
             b"POST", headers, message.pieces, may_move=may_move, asked=request
         )
+        log_sent(message, response.status, self._clock.now() - began)
         aside = False
         try:
             is_good = response.status < 300
