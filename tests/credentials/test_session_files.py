@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from mcp_remote_py.credentials.files import DRAFT_AGE, MAX_OWN_FILE_BYTES
 from mcp_remote_py.credentials.session_files import (
     RECORD_SCHEMA,
+    SessionChanges,
     SessionFile,
     SessionRecord,
     list_records,
@@ -479,3 +480,24 @@ def test_drafts_of_killed_processes_are_deleted_when_they_are_old(tmp_path: Path
     os.utime(old, (0, time.time() - DRAFT_AGE - 10))
     record.update(port=2)
     assert (old.exists(), young.exists()) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("changes", "was_reached", "is_listed"),
+    [
+        ({"worked": True}, True, False),
+        ({"worked": True, "transport": "x"}, True, True),
+        ({"transport": "x"}, True, True),
+        ({"era": "modern"}, True, True),
+        ({"signed_in_at": 1.0}, True, True),
+        ({"last_error": "x"}, False, True),
+    ],
+)
+def test_a_server_that_only_worked_is_known_and_not_listed(
+    tmp_path: Path, changes: SessionChanges, was_reached: bool, is_listed: bool
+) -> None:
+    record = SessionFile(tmp_path, SessionId(SERVER))
+    assert not record.read().was_reached
+    record.update(**changes)
+    assert record.read().was_reached is was_reached
+    assert (list_records(tmp_path) != []) is is_listed

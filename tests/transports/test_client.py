@@ -26,10 +26,11 @@ from mcp_remote_py.errors import (
 )
 from mcp_remote_py.parsing import parse_message
 from mcp_remote_py.redact import Secret
+from mcp_remote_py.retry import Acquaintance
 from mcp_remote_py.settings.network import Timeouts, Tls
 from mcp_remote_py.transports.client import MAX_ATTEMPTS, HttpClient
 from mcp_remote_py.url import ServerUrl
-from tests.fakes import run
+from tests.fakes import encode_request, run
 from tests.peers.wild_server import (
     Exchange,
     WildServer,
@@ -841,3 +842,36 @@ def test_a_token_is_accepted_whoever_asked(server: WildServer, may_sign_in: bool
     prover = Prover("Bearer")
     statuses(server.url, prover, b"POST", len(answers), may_sign_in=may_sign_in)
     assert prover.acceptances == 3
+
+
+# ------------------------------------------------------------------ how long until a person knows
+
+
+def test_silent_server_is_told_of_once_and_a_slow_call_is_not(
+    server: WildServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    acquaintance = Acquaintance(is_known=False)
+
+    def wait(one: Exchange) -> None:
+        one.delay(0.1)
+        one.good()
+
+    server.always("tools/call", wait)
+    server.always("initialize", wait)
+
+    async def play(method: str) -> None:
+        client = await client_for(server.url, acquaintance=acquaintance, silence=0.02)
+        request = parse_message(encode_request(1, method, {"name": "canary"}))
+        headers = [(b"content-type", b"application/json")]
+        response = await client.request(b"POST", headers, request.pieces, asked=request)
+        await response.aclose()
+        await client.aclose()
+
+    run(play("initialize"))
+    assert acquaintance.has_answered
+    assert caplog.messages == [
+        f"{server.origin} does not answer initialize for 0.02 seconds; it is waited for 5 seconds "
+        "in all (--headers-timeout)."
+    ]
+    run(play("tools/call"))
+    assert len(caplog.messages) == 1
