@@ -9,19 +9,27 @@ from __future__ import annotations
 
 import enum
 import json
+import re
 from collections.abc import Hashable
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from mcp_remote_py.bounds import LONG_BYTES, MAX_ID_BYTES
-from mcp_remote_py.errors import ExchangeError, InvalidMessage, one_line
+from mcp_remote_py.errors import (
+    EVIDENCE_BYTES,
+    ExchangeError,
+    InvalidMessage,
+    one_line,
+    shorten,
+)
 from mcp_remote_py.json_text import (
     Members,
     Tree,
     encode,
     read_members,
     read_names,
+    read_text,
     spell_members,
 )
 from mcp_remote_py.values import Value
@@ -324,6 +332,69 @@ def pass_error(raw_id: bytes, error: Payload) -> Message:
     """An error answer to the request with this id, with the error of another answer."""
     pieces, payload = _spell(b'{"jsonrpc":"2.0","id":%b' % (raw_id or b"null"), "error", error)
     return Message(Kind.RESPONSE, pieces, raw_id=raw_id, payload=payload, is_error=True)
+
+
+def readdress(response: Message, raw_id: bytes) -> Message:
+    """The response with another id; its result or error stays, byte for byte."""
+    name = "error" if response.is_error else "result"
+    payload = b"null" if response.payload is None else response.payload
+    pieces, payload = _spell(b'{"jsonrpc":"2.0","id":%b' % raw_id, name, payload)
+    return Message(
+        Kind.RESPONSE, pieces, raw_id=raw_id, payload=payload, is_error=response.is_error
+    )
+
+
+def is_same_id(response: Message, request: Message) -> bool:
+    """Whether a response may have lost the type of its id on the way, or all of it."""
+    one, other = response.key, request.key
+    return one is None or (
+        isinstance(one, str) != isinstance(other, str) and str(one) == str(other)
+    )
+
+
+def mend_error(answer: Message) -> Message:
+    """The answer with an error that a host can read; nearly every one is as it was.
+
+    JSON-RPC 2.0 §5.1 has an integer `code` and a `message` in it. What is there instead becomes the
+    words of the message, and a code that is missing that of an internal error.
+    """
+    is_members = is_object(answer.payload)
+    members = answer.known_members
+    if members is None and is_members:
+        return answer  # it has too many to look at
+    members = members or {}
+    code, words = (_begin(members.get(name)) for name in ("code", "message"))
+    has_code = re.fullmatch(rb"-?\d+(?:\.0+)?", code) is not None
+    if has_code and words.startswith(b'"'):
+        return answer
+    text = _speak(words if is_members else answer.error[:EVIDENCE_BYTES])
+    if code and not has_code:
+        text = f"{text} ({_speak(code)})".strip()
+    mended = {
+        "code": msgspec.Raw(code if has_code else b"%d" % INTERNAL_ERROR),
+        "message": msgspec.Raw(encode(text or "The server's error has no message.")),
+    }
+    return pass_error(answer.raw_id, {**members, **mended})
+
+
+def is_object(payload: msgspec.Raw | Tree | None) -> bool:
+    """Whether it is a JSON object, going by its first byte."""
+    return not isinstance(payload, msgspec.Raw | None) or (
+        payload is not None and bytes(memoryview(payload)[:1]) == b"{"
+    )
+
+
+def _begin(value: msgspec.Raw | None) -> bytes:
+    """Of a value that may be long, as much as anybody looks at."""
+    return b"" if value is None else bytes(memoryview(value)[:EVIDENCE_BYTES])
+
+
+def _speak(text: bytes) -> str:
+    """The words of a JSON text for a person: of a string its own, else as it is written."""
+    if text in (b"", b"null"):
+        return ""
+    own = read_text(msgspec.Raw(text)) if text.startswith(b'"') and text.endswith(b'"') else ""
+    return shorten(own or text.decode("utf-8", "replace"))
 
 
 def reword_error(answer: Message, text: str) -> Message:

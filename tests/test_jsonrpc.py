@@ -23,6 +23,7 @@ from mcp_remote_py.jsonrpc import (
     make_notification,
     make_request,
     make_result,
+    mend_error,
 )
 from mcp_remote_py.parsing import (
     ID_WINDOW_BYTES,
@@ -822,3 +823,34 @@ def test_a_long_message_is_read_as_its_short_twin(line: bytes) -> None:
 def test_an_id_is_read_whatever_its_length(raw_id: bytes, key: object) -> None:
     message = parse_message(b'{"id":%b,"method":"x"}' % raw_id)
     assert (message.raw_id, message.key) == (raw_id, key)
+
+
+# ------------------------------------------------------------------------- errors as they should be
+
+
+@pytest.mark.report("T6")
+@pytest.mark.parametrize(
+    ("error", "mended"),
+    [
+        (b'"invalid_api_key"', {"code": -32603, "message": "invalid_api_key"}),
+        (b"null", {"code": -32603, "message": "The server's error has no message."}),
+        (b"{}", {"code": -32603, "message": "The server's error has no message."}),
+        (b"[1, 2]", {"code": -32603, "message": "[1, 2]"}),
+        (b"true", {"code": -32603, "message": "true"}),
+        (b'{"message":"no","data":1}', {"code": -32603, "message": "no", "data": 1}),
+        (b'{"code":"E7","message":"no"}', {"code": -32603, "message": "no (E7)"}),
+        (b'{"code":-1,"message":{"a":1}}', {"code": -1, "message": '{"a":1}'}),
+        (b'{"code":-1}', {"code": -1, "message": "The server's error has no message."}),
+    ],
+)
+def test_an_error_that_a_host_cannot_read_is_mended(error: bytes, mended: object) -> None:
+    answer = parse_message(b'{"jsonrpc":"2.0","id":7,"error":%b}' % error)
+    assert json.loads(mend_error(answer).raw) == {"jsonrpc": "2.0", "id": 7, "error": mended}
+
+
+@pytest.mark.promise("R2")
+@pytest.mark.parametrize("code", [b"-32000", b"0", b"-32000.0", b"99999999999999999999"])
+def test_an_error_that_a_host_can_read_stays_as_it_is(code: bytes) -> None:
+    error = b'{"x":1.0, "code":%b,"message":"no"}' % code
+    answer = parse_message(b'{"jsonrpc":"2.0","id":7,"error":%b}' % error)
+    assert mend_error(answer) is answer

@@ -26,7 +26,7 @@ from mcp_remote_py.errors import (
     Unusable,
 )
 from mcp_remote_py.jsonrpc import INVALID_PARAMS, INVALID_REQUEST, LOCAL_ERROR, Message
-from mcp_remote_py.relay.recovery import MAX_RESTORATIONS
+from mcp_remote_py.relay.recovery import BEGINNING_PATIENCE, MAX_RESTORATIONS
 from mcp_remote_py.relay.relay import MAX_IN_FLIGHT, Relay
 from mcp_remote_py.retry import Acquaintance
 from mcp_remote_py.settings.commands import ToolRules
@@ -88,6 +88,7 @@ class Scene:
         self.server.sent.clear()
         self.server.events.clear()
         self.host.lines.clear()
+        self.clock.waits.clear()
 
     async def call(self, request_id: object, method: str, params: Json | None = None) -> Json:
         """One request, with as much time as it takes."""
@@ -504,6 +505,52 @@ def test_cancelled_request_that_waits_to_be_sent_is_not_sent() -> None:
         await stage.clock.advance(60)
         assert len(stage.server.received("tools/call")) == 1
         assert stage.host.lines == []
+
+    scene(play)
+
+
+@pytest.mark.report("T8")
+@pytest.mark.promise("R1", "R6")
+@pytest.mark.parametrize("begun_by", ["host", "us"])
+@pytest.mark.parametrize("end", ["never", "late failure"])
+def test_a_server_that_never_takes_initialized_holds_nothing_up_for_long(
+    begun_by: str, end: str
+) -> None:
+    async def play(stage: Scene) -> None:
+        over = asyncio.Event()
+        failure = fail(lambda: Interrupted("The connection broke."))
+        stage.server.script("notifications/initialized", when(over, failure))
+        if begun_by == "host":
+            stage.host.request(1, "initialize", INITIALIZE)
+            stage.host.notify("notifications/initialized")
+        else:
+            stage.server.script("tools/call", lose_once())
+        stage.host.request(2, "tools/call", {"name": "echo"})
+        await stage.clock.advance(BEGINNING_PATIENCE - 0.1)
+        assert not stage.host.answers(2)
+        await stage.clock.advance(0.2)
+        assert "result" in stage.host.answer(2)
+        assert "listen" in stage.server.events
+        assert len(stage.server.received("notifications/initialized")) == 1
+        if end == "late failure":
+            over.set()
+            await settle()
+        assert "result" in await stage.call(3, "tools/call", {"name": "echo"})
+
+    scene(play, handshake=begun_by == "us")
+
+
+@pytest.mark.report("T8")
+@pytest.mark.promise("R5")
+def test_a_setting_that_is_never_taken_again_does_not_hold_up_a_new_session() -> None:
+    async def play(stage: Scene) -> None:
+        assert "result" in await stage.call(1, "logging/setLevel", {"level": "info"})
+        stage.server.script("logging/setLevel", forever)
+        stage.server.script("tools/call", lose_once())
+        stage.host.request(2, "tools/call", {"name": "echo"})
+        await stage.clock.advance(BEGINNING_PATIENCE + 0.1)
+        assert "result" in stage.host.answer(2)
+        assert len(stage.server.received("logging/setLevel")) == 2
 
     scene(play)
 

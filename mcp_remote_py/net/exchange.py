@@ -60,6 +60,11 @@ class Connection:
         self._idle_since = 0.0
         self.taken = 0
 
+    @property
+    def is_new(self) -> bool:
+        """Whether nothing was exchanged on it yet."""
+        return self._reader is None
+
     async def exchange(self, request: Request, seconds: float | None) -> ResponseReader:
         """Sends a request; the answer, of which the head is complete.
 

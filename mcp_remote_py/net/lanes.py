@@ -8,10 +8,18 @@ exchange costs its lane and nothing else. Must not know JSON-RPC, headers or tim
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager
 from typing import Generic, Protocol, TypeVar
 
 from mcp_remote_py.net.exchange import KEEPALIVE_EXPIRY
+
+ROOM_PATIENCE = 1.0
+"""Seconds without an answer on a new connection after which the idle ones are closed: some servers
+look at one connection at a time, and at the next when that is closed."""
+
+ROOM_TIME = 10.0
+"""Seconds for which room is made again and again for one exchange; then it is merely slow."""
 
 
 class Lane(Protocol):
@@ -44,6 +52,10 @@ class Lanes(Generic[L]):
         self._idle: list[L] = []
         self._closed = False
         self._sweep: asyncio.TimerHandle | None = None
+        self._waiting = 0
+        """Exchanges that room is made for."""
+        self._room: asyncio.TimerHandle | None = None
+        self._room_until = 0.0
 
     async def take(self) -> L:
         """A lane for one exchange: an idle one, else a new one, connected.
@@ -69,6 +81,36 @@ class Lanes(Generic[L]):
         self._idle.append(lane)
         self._watch()
 
+    @contextmanager
+    def room(self) -> Generator[None]:
+        """While this lasts, an exchange waits on a new connection for its answer to begin."""
+        loop = asyncio.get_running_loop()
+        began = False
+
+        def begin() -> None:
+            nonlocal began
+            began = True
+            self._waiting += 1
+            self._room_until = loop.time() + ROOM_TIME
+            if self._room is None:
+                self._make_room()
+
+        timer = loop.call_later(ROOM_PATIENCE, begin)
+        try:
+            yield
+        finally:
+            timer.cancel()
+            self._waiting -= began
+
+    def _make_room(self) -> None:
+        self._room = None
+        idle, self._idle = self._idle, []
+        for lane in idle:
+            lane.close()
+        loop = asyncio.get_running_loop()
+        if self._waiting and loop.time() < self._room_until and not self._closed:
+            self._room = loop.call_later(ROOM_PATIENCE, self._make_room)
+
     def _watch(self) -> None:
         """A server with few connections to give needs them back, also when nobody calls."""
         if self._sweep is None:
@@ -89,6 +131,8 @@ class Lanes(Generic[L]):
         self._closed = True
         if self._sweep is not None:
             self._sweep.cancel()
+        if self._room is not None:
+            self._room.cancel()
         idle, self._idle = self._idle, []
         for lane in idle:
             lane.close()

@@ -11,7 +11,7 @@ from collections.abc import Callable, Hashable, Iterator
 
 from mcp_remote_py.channel import Deliver
 from mcp_remote_py.errors import ExchangeError
-from mcp_remote_py.jsonrpc import LOCAL_ERROR, Message, make_error, reword_error
+from mcp_remote_py.jsonrpc import LOCAL_ERROR, Message, make_error, mend_error, reword_error
 from mcp_remote_py.open_requests import OpenRequests
 from mcp_remote_py.parsing import parse_message
 from mcp_remote_py.redact import scrub_known
@@ -106,5 +106,5 @@ class AskedByHost:
         if error.body is None:
             answer = make_error(asked.message.raw_id, LOCAL_ERROR, text)
         else:
-            answer = parse_message(error.body)
+            answer = mend_error(parse_message(error.body))
         self.answer(asked, reword_error(answer, text) if error.in_our_words else answer)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from mcp_remote_py.channel import Clock, Deliver, ServerChannel
 from mcp_remote_py.errors import ExchangeError, Refused, Unusable
@@ -17,13 +18,17 @@ from mcp_remote_py.mcp_session import INITIALIZED, TOOLS_CHANGED, SessionReplay
 from mcp_remote_py.randomness import Random
 from mcp_remote_py.relay.asked import Handshake
 from mcp_remote_py.relay.own_requests import OwnRequests
-from mcp_remote_py.relay.tasks import Tasks
+from mcp_remote_py.relay.tasks import BACKGROUND, WORK, Tasks
 from mcp_remote_py.retry import STREAM_STEPS
 
 logger = logging.getLogger("mcp_remote_py.relay")
 
 LASTING_SESSION = 60.0
 """Seconds a session must have lasted for the next one to be begun without growing waits."""
+
+BEGINNING_PATIENCE = 3.0
+"""Seconds that what follows waits for the server to take `notifications/initialized`, or what a
+session has to be told again. One that never answers these would hold up everything."""
 
 MAX_RESTORATIONS = 8
 """New sessions begun in a row while nobody asks for anything (promise L5)."""
@@ -112,6 +117,24 @@ class Recovery:
             except ExchangeError as error:
                 logger.debug("No new session yet: %s", error.cause)
 
+    async def wait_briefly(self, work: Coroutine[Any, Any, object], method: str) -> None:
+        """Waits, within reason, until the server has taken what a session begins with.
+
+        That is told on, where it takes longer. Raises what `work` raises meanwhile.
+        """
+        task = self._tasks.spawn(work, WORK)
+        patience = asyncio.ensure_future(self._clock.sleep(BEGINNING_PATIENCE))
+        try:
+            await asyncio.wait({task, patience}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            patience.cancel()
+        if task.done():
+            task.result()
+            return
+        logger.info("The server does not answer %s; nothing waits for it any more.", method)
+        task.set_name(BACKGROUND)
+        task.add_done_callback(_look_at)
+
     async def make_way(self) -> None:
         """Forgets the lost one: the host begins the next itself."""
         await self._server.renew()
@@ -151,7 +174,7 @@ class Recovery:
         initialized: Message | None = None
         for method, params in self.replay.handshake():
             if method == INITIALIZED:
-                await self._server.send(make_notification(method))
+                await self.wait_briefly(self._server.send(make_notification(method)), method)
                 continue
             initialized = await self._own.ask(method, params)
             if initialized.is_error:
@@ -159,7 +182,7 @@ class Recovery:
             self._server.set_protocol_version(self.replay.renew(initialized))
         for method, params in self.replay.settings():
             try:
-                await self._own.ask(method, params)
+                await self.wait_briefly(self._own.ask(method, params), method)
             except Unusable as error:
                 logger.warning("%s could not be set again: %s", method, error.cause)
         self._note_begun()
@@ -178,6 +201,12 @@ class Recovery:
             return
         if not answer.is_error and (answer.is_long or answer.result != self.replay.tools):
             self._say(TOOLS_CHANGED)
+
+
+def _look_at(task: asyncio.Task[object]) -> None:
+    """Says to asyncio that its failure was seen: nobody waits for it any more."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        logger.debug("It was not delivered: %s", error)
 
 
 async def end_of(handshake: Handshake) -> ExchangeError | None:

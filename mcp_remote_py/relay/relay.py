@@ -24,6 +24,7 @@ from mcp_remote_py.jsonrpc import (
     decode_id,
     make_error,
     make_notification,
+    mend_error,
 )
 from mcp_remote_py.mcp_session import INITIALIZED
 from mcp_remote_py.open_requests import OpenRequests, cancelled_key, refuse_open_id
@@ -309,12 +310,12 @@ class Relay:
                 text = "The server answered a request that is not open%s: %s"
                 logger.warning(text, times, message)
             return
-        answer = message
+        answer = mend_error(message) if message.is_error else message
         if asked.message.method in _SET_BY:
             version = self._recovery.replay.note(asked.message, message)
             if asked.message.method == "tools/list":
                 self._standing_in.note_tools(self._recovery.replay.tools)
-                answer = self._catalog.learn(message)
+                answer = self._catalog.learn(answer)
             elif asked.message.method == "initialize":
                 self._take_initialized(asked, message, version)
         if asked.stood_in is None:
@@ -333,10 +334,10 @@ class Relay:
     async def _end_handshake(
         self, message: Message, previous: Handshake | None
     ) -> ExchangeError | None:
-        """Sends `notifications/initialized`: everything after it waits until the server has it."""
+        """Sends `notifications/initialized`: what comes after it waits until the server has it."""
         failure = None if previous is None else await end_of(previous)
         if failure is None:
-            await self._tell(message)
+            await self._recovery.wait_briefly(self._tell(message), INITIALIZED)
             if not names_its_version(message):
                 self._server.start_listening()
             self._standing_in.tell_news()

@@ -59,6 +59,8 @@ MAX_ATTEMPTS = 4
 """Times one request may be sent again with another credential: a renewed one, one of a new
 sign-in, one with more scopes, one whose proof has the server's nonce."""
 
+_NO_ROOM = nullcontext()
+
 USER_AGENT = b"mcp-remote-py/" + __version__.encode()
 
 
@@ -133,6 +135,11 @@ class HttpClient:
         """The address in use: the one given, or where a redirect led."""
         return self._server
 
+    @property
+    def answer_patience(self) -> float | None:
+        """Seconds an answer may take that was promised; None means no limit."""
+        return self._network.timeouts.body
+
     def return_home(self) -> None:
         """Goes back to the address given: what a redirect said was for the session that ended."""
         if not is_upgrade_of(self._settings.server, self._server):
@@ -147,12 +154,16 @@ class HttpClient:
         endpoint: ServerUrl | None = None,
         may_sign_in: bool = True,
         may_move: bool = False,
+        shook_hands: bool = False,
         asked: Message | None = None,
     ) -> Response:
         """One exchange up to the answer's headers; `endpoint` is another URL of the same origin.
 
         `asked` is the request whose pieces `body` is, where it is one: its answer is looked for in
         redirects and refusals, too.
+
+        `shook_hands` tells that a session was begun: a refusal may be of that, whatever its status,
+        and no other credential is got then.
 
         A redirect holds for this request. With `may_move` those that come after go where it led as
         well, until `return_home`; and always where it only led from http to https, so that no
@@ -180,9 +191,7 @@ class HttpClient:
                 response = await self._exchange(method, self._find(url), carried, body)
             response.is_moved = redirects > 0
             if is_accepted(response.status):
-                if may_move and endpoint is None:
-                    self._server = url
-                await self._note_accepted(response, sent)
+                await self._note_accepted(response, sent, url if may_move else self._server)
                 return response
             location = find_redirect(response.status, response.headers)
             refused = find_refusal(response.status, response.headers)
@@ -195,13 +204,17 @@ class HttpClient:
                 await response.aclose()
                 redirects += 1
                 url = self._follow(url, method, response, location, redirects)
-                if endpoint is None and is_upgrade_of(self._server, url):
+                if is_upgrade_of(self._server, url):
                     self._server = url
             elif response.status == 401 and not reloaded and await self._reload(response, version):
                 reloaded = True
             elif attempts < MAX_ATTEMPTS and (
                 await self._take_nonce(response, sent)
-                or (may_sign_in and await self._authorize(response, refused, sent, answer))
+                or (
+                    may_sign_in
+                    and not (shook_hands and await self._is_of_session(response, headers))
+                    and await self._authorize(response, refused, sent, answer)
+                )
             ):
                 attempts += 1
             else:
@@ -217,7 +230,10 @@ class HttpClient:
             logger.warning(text, times, mask_url(str(following)))
         return following
 
-    async def _note_accepted(self, response: Response, sent: Sent | None) -> None:
+    async def _note_accepted(
+        self, response: Response, sent: Sent | None, server: ServerUrl
+    ) -> None:
+        self._server = server
         authorizer = self._authorizer
         if authorizer is not None:
             await self._take_nonce(response, sent)
@@ -259,6 +275,18 @@ class HttpClient:
             await response.aclose()
         return again
 
+    async def _is_of_session(self, response: Response, headers: list[HeaderField]) -> bool:
+        """Whether a refusal of the credential says that it is the session that is not known."""
+        from mcp_remote_py.transports.lost_session import says_lost
+
+        return says_lost(
+            response.status,
+            response.headers,
+            await response.read_evidence(),
+            has_id=any(name == b"mcp-session-id" for name, _ in headers),
+            shook_hands=True,
+        )
+
     async def _find_answer(self, response: Response, asked: Message | None) -> Message | None:
         """The answer that a redirect or a refusal of the credential carries, if it has one."""
         if asked is None or not (response.content_type in ANSWER_TYPES or may_have_effect(asked)):
@@ -271,7 +299,12 @@ class HttpClient:
         return find_answer(await self.scrub(response, body), response.content_type, asked)
 
     async def fail(
-        self, response: Response, *, request: Message | None, session_sent: bool
+        self,
+        response: Response,
+        *,
+        request: Message | None,
+        session_sent: bool,
+        shook_hands: bool = False,
     ) -> ExchangeError:
         """The error that an answer with a bad status or an unusable body stands for."""
         # Before anything is cut out of it: of half a secret nobody knows that it is one.
@@ -309,6 +342,7 @@ class HttpClient:
             now=datetime.now(UTC).timestamp(),
             is_whole=response.is_whole,
             sign_in_page=page,
+            shook_hands=shook_hands,
         )
 
     async def scrub(self, response: Response, evidence: bytes) -> bytes:
@@ -350,7 +384,8 @@ class HttpClient:
         except Exception as error:
             raise explain(error, sent=False, where=to.origin) from error
         try:
-            answer = await lane.exchange(request, timeouts.headers)
+            with to.lanes.room() if lane.is_new else _NO_ROOM:
+                answer = await lane.exchange(request, timeouts.headers)
         except Exception as error:
             lane.close()
             raise explain(error, sent=True) from error

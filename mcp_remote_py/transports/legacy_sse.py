@@ -186,6 +186,7 @@ class LegacySseChannel:
             opening.exception()  # each waiter saw it; this says so to asyncio
 
     async def _open_stream(self) -> None:
+        self._http.return_home()
         accept = [(b"accept", b"text/event-stream")]
         response = await self._http.request(b"GET", accept, may_move=True)
         opened = asyncio.get_running_loop().create_future()

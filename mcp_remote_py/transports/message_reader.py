@@ -1,13 +1,16 @@
 """The messages in an answer over Streamable HTTP: one JSON text, or the events of a stream.
 
-Each goes to the host as it comes, and the next is read when the host has taken it. Must not know
-sessions, why a stream was opened, or what is done about one that broke.
+Each goes to the host as it comes, and the next is read when the host has taken it. What answers one
+POST is for that request: a response is its own by the id, and by being the only one where the id is
+missing or has lost its type. On a stream that shows when it ends. Must not know sessions, why a
+stream was opened, or what is done about one that broke.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable
 
 from mcp_remote_py.bounds import Tally
 from mcp_remote_py.channel import Deliver
@@ -18,8 +21,9 @@ from mcp_remote_py.errors import (
     Unusable,
     excerpt,
 )
-from mcp_remote_py.jsonrpc import Kind, Message, pass_error
+from mcp_remote_py.jsonrpc import Kind, Message, is_object, is_same_id, readdress
 from mcp_remote_py.parsing import parse_short, read_messages
+from mcp_remote_py.redact import mask_url
 from mcp_remote_py.transports.client import HttpClient
 from mcp_remote_py.transports.response import Response
 from mcp_remote_py.transports.sse import Event, EventDecoder
@@ -34,9 +38,13 @@ class MessageStream(EventDecoder):
 
     Attributes:
         messages: how many it has brought.
+        responses: how many of them answer something.
+        odd: the first response that can only be for the request.
     """
 
     messages = 0
+    responses = 0
+    odd: Message | None = None
 
 
 class MessageReader:
@@ -62,7 +70,18 @@ class MessageReader:
         self._max = max_message_size
         self._end_patience = end_patience
         self._broken = Tally()
+        self._expected: dict[Hashable, asyncio.Future[None]] = {}
         self.unasked = 0
+
+    def expect(self, request: Message) -> asyncio.Future[None]:
+        """Done when the answer has come, on whatever stream, until it is forgotten."""
+        expected: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._expected[request.key] = expected
+        return expected
+
+    def forget(self, request: Message) -> None:
+        """Nobody waits for its answer any more."""
+        self._expected.pop(request.key, None)
 
     def begin(
         self, last_event_id: bytes | None = None, retry: float | None = None
@@ -102,11 +121,44 @@ class MessageReader:
             ) from error.with_traceback(None)
         return messages
 
-    async def hand_on(self, messages: list[Readable], request: Message | None) -> None:
-        """Delivers what `read_json` read, and waits until the host has taken it."""
+    async def hand_on(
+        self, response: Response, messages: list[Readable], request: Message | None
+    ) -> None:
+        """Delivers what `read_json` read, and waits until the host has taken it.
+
+        Raises:
+            Unusable: it answers another request, or none that can be named.
+        """
+        answers = [
+            one for one in messages if isinstance(one, Message) and one.kind is Kind.RESPONSE
+        ]
+        wrong: Message | None = None
+        if request is not None and answers and all(one.key != request.key for one in answers):
+            wrong = answers[0]
+            if len(answers) == 1 and is_same_id(wrong, request):
+                await self._check_words(response, wrong)
+                messages[messages.index(wrong)] = readdress(wrong, request.raw_id)
+                wrong = None
         for message in messages:
-            self._hand_over(_address(message, request))
+            self._hand_over(message)
         await self._drain()  # what the host has not taken is still held, by the response
+        if wrong is not None:
+            words = excerpt(await self._http.scrub(response, wrong.raw[:EVIDENCE_BYTES]))
+            raise Unusable(
+                f'The server answered another request than this one ("{words}").',
+                hint="That is a fault of the server.",
+            )
+
+    async def _check_words(self, response: Response, answer: Message) -> None:
+        """Raises what an error stands for that is not one of JSON-RPC, and names no request."""
+        if not answer.is_error or answer.key is not None or is_object(answer.payload):
+            return
+        words = excerpt(await self._http.scrub(response, answer.raw[:EVIDENCE_BYTES]))
+        raise Unusable(
+            f"The server answered with an error that is not one of JSON-RPC (HTTP "
+            f'{response.status} from {mask_url(response.where)}: "{words}").',
+            hint="These are the server's own words: check what they ask for.",
+        )
 
     async def read_stream(
         self, response: Response, stream: MessageStream, request: Message | None
@@ -119,16 +171,23 @@ class MessageReader:
             if event.name != "message" or not event.data:
                 return
             is_answer = await self._take_event(response, event, request, stream)
-            if is_answer and not answered:
-                answered = True
+            if (is_answer and not answered) or stream.odd is not None:
                 response.end_within(self._end_patience)
+            answered = is_answer or answered
 
         try:
             await response.read_events(stream, take, self._drain)
         except Interrupted as error:
-            if not answered:
+            if not answered and stream.odd is None:
                 raise
             logger.debug("After its answer, a stream did not end as it should: %s", error.cause)
+        odd = stream.odd
+        if odd is not None and request is not None and not answered and stream.responses == 1:
+            await self._check_words(response, odd)
+            self._hand_over(readdress(odd, request.raw_id))
+            answered = True
+        elif odd is not None:
+            logger.warning("The server sent a response without an id that can be used: %s", odd)
         await self._drain()  # until the host has taken it, the answer is held by `response`
         return answered
 
@@ -155,31 +214,27 @@ class MessageReader:
         return answered
 
     def _take_read(self, read: Readable, request: Message | None, stream: MessageStream) -> bool:
-        message = _address(read, request)
         answered = False
-        if isinstance(message, Message):
+        if isinstance(read, Message):
             stream.messages += 1
+            is_response = read.kind is Kind.RESPONSE
+            stream.responses += is_response
             if request is not None:
-                message.related = request.key
-                answered = message.kind is Kind.RESPONSE and message.key == request.key
-        self._hand_over(message)
+                read.related = request.key
+                answered = is_response and read.key == request.key
+                if is_response and not answered and is_same_id(read, request):
+                    stream.odd = stream.odd or read
+                    return False
+        self._hand_over(read)
         return answered
 
     def _hand_over(self, message: Readable) -> None:
         if isinstance(message, Message):
             self._deliver(message)
+            if self._expected and message.kind is Kind.RESPONSE:
+                expected = self._expected.get(message.key)
+                if expected is not None and not expected.done():
+                    expected.set_result(None)
         elif (times := self._broken.take()) is not None:
             cause = message.cause
             logger.warning("The server sent something that is not a message%s: %s", times, cause)
-
-
-def _address(message: Readable, request: Message | None) -> Readable:
-    """An error without an id can be for no other request than the one it is said in answer to."""
-    if (
-        request is None
-        or isinstance(message, InvalidMessage)
-        or not message.is_error
-        or message.key is not None
-    ):
-        return message
-    return pass_error(request.raw_id, message.error)

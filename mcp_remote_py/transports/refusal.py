@@ -24,9 +24,15 @@ from mcp_remote_py.errors import (
     Unusable,
     excerpt,
 )
-from mcp_remote_py.jsonrpc import METHOD_NOT_FOUND, Kind, Message, pass_error
+from mcp_remote_py.jsonrpc import (
+    METHOD_NOT_FOUND,
+    Kind,
+    Message,
+    is_same_id,
+    pass_error,
+    readdress,
+)
 from mcp_remote_py.parsing import parse_message, read_messages
-from mcp_remote_py.patterns import lazy_pattern
 from mcp_remote_py.retry import (
     SAFE_STATUS,
     UNSURE_STATUS,
@@ -49,7 +55,6 @@ MAX_RETRY_AFTER = 3600.0
 
 _WAIT_STATUS = SAFE_STATUS | UNSURE_STATUS
 _NO_TRANSPORT_STATUS = frozenset({404, 405, 406, 410, 411, 415, 501})
-_SESSION_WORD = lazy_pattern(rb"session", re.IGNORECASE)
 
 
 def _read_wait(headers: Mapping[bytes, bytes], now: float) -> float | None:
@@ -79,20 +84,31 @@ def _read_said(body: bytes, content_type: str, request: Message | None) -> Said:
 
 
 def choose_said(responses: Sequence[Message], request: Message) -> Said:
-    """The words of the messages in one body to `request`."""
+    """The words of the messages in one body to `request`.
+
+    The only response there is can be for no other: one whose id has lost its type is the answer,
+    and so is a result without an id. An error without one may come from before the id was read.
+    """
     for response in responses:
         if response.key == request.key:
             return Said(response, response.raw)
+    if len(responses) == 1 and is_same_id(responses[0], request):
+        if responses[0].key is not None or not responses[0].is_error:
+            answer = readdress(responses[0], request.raw_id)
+            return Said(answer, answer.raw)
     errors = [one for one in responses if one.is_error and one.key is None]
     if len(errors) != 1:
         return Said()
     return Said(line=pass_error(request.raw_id, errors[0].error).raw)
 
 
-def _is_broken_answer(body: bytes, request: Message | None, is_cut: bool) -> bool:
+def _may_be_answer(
+    body: bytes, content_type: str, request: Message | None, *, is_whole: bool
+) -> bool:
+    """Whether a body in which no answer can be read may be that to what has an effect."""
     if request is None or not may_have_effect(request):
         return False
-    return is_cut or _names(body, request)
+    return _names(body, request) or (not is_whole and content_type in ANSWER_TYPES)
 
 
 def _names(body: bytes, request: Message) -> bool:
@@ -154,13 +170,14 @@ def explain_refusal(
     now: float,
     is_whole: bool = True,
     sign_in_page: Page | None = None,
+    shook_hands: bool = False,
 ) -> ExchangeError:
     """The error for an answer with a status of 300 or more.
 
-    `where` is the masked URL, `session_sent` whether the request named a session,
-    `credential_sent` whether it carried an Authorization header of the person, `is_whole` whether
-    all of the body could be read, `now` the time in seconds since the epoch, `sign_in_page` what a
-    redirect led to.
+    `where` is the masked URL, `session_sent` whether the request named a session, `shook_hands`
+    whether there was a handshake before it, `credential_sent` whether it carried an Authorization
+    header of the person, `is_whole` whether all of the body could be read, `now` the time in
+    seconds since the epoch, `sign_in_page` what a redirect led to.
     """
     words = excerpt(body)
     evidence = f"HTTP {status} from {where}" + (f': "{words}"' if words else "")
@@ -179,35 +196,40 @@ def explain_refusal(
             in_our_words=in_our_words,
         )
 
-    is_cut = not is_whole and content_type in ANSWER_TYPES
-    if answer is None and status not in (401, 403) and _is_broken_answer(body, request, is_cut):
+    if (
+        answer is None
+        and status not in (401, 403)
+        and _may_be_answer(body, content_type, request, is_whole=is_whole)
+    ):
         # What looks like an answer was not refused before execution, whatever the status.
         return Interrupted(f"The server's answer cannot be read ({evidence}).")
     if line is None and (page := _explain_page(headers, body, sign_in_page, evidence)) is not None:
         return page
-    if session_sent and _may_mean_session(status, body, answer):
-        otherwise = make(Unusable, f"The server refused the request ({evidence}).")
-        if answer is None:
-            line = None  # a session the host never saw is ours to explain
+    # A refusal of the credential is the person's to see in our words, not the server's.
+    is_own = status == 401 and answer is not None and answer.is_error
+    is_lost = (session_sent or shook_hands) and _may_mean_session(
+        status, headers, body, answer, has_id=session_sent
+    )
+    refused: ExchangeError = make(Unusable, f"The server refused the request ({evidence}).")
+    if answer is None and (is_lost or status == 401):
+        line = None  # so is a session, which the host never saw
+    if status == 401:
+        challenge = headers.get(b"www-authenticate", b"")
+        explained = _explain_credential(evidence, challenge, credential_sent)
+        refused = make(Refused, *explained, in_our_words=is_own)
+    if is_lost:
         lost = make(
             SessionLost,
             f"The server does not know the session it gave us ({evidence}).",
             "If that stays so, several servers answer at this address that share no sessions.",
+            in_our_words=is_own,
         )
-        return lost.with_otherwise(otherwise)
+        return lost.with_otherwise(refused)
     if status == 401:
-        # A refusal of the credential is the person's to see in our words, not the server's.
-        if answer is None:
-            line = None
-        challenge = headers.get(b"www-authenticate", b"")
-        return make(
-            Refused,
-            *_explain_credential(evidence, challenge, credential_sent),
-            in_our_words=answer is not None and answer.is_error,
-        )
+        return refused
     if status == 403:
-        hint = _OWN_FORBIDDEN if credential_sent else _SIGNED_IN_FORBIDDEN
-        return make(Refused, f"The server forbids this request ({evidence}).", hint)
+        cause = f"The server forbids this request ({evidence})."
+        return make(Refused, cause, _FORBIDDEN_HINTS[credential_sent])
     if status in _WAIT_STATUS:
         what = "is asked too often" if status == 429 else "is not ready"
         when = "later" if retry_after is None else f"in {retry_after:g} seconds, as it asks"
@@ -215,10 +237,11 @@ def explain_refusal(
     return make(Unusable, *_explain_other(status, evidence, spoken=line is not None))
 
 
-_OWN_FORBIDDEN = "Check that the credential you give with --header may use this server."
-_SIGNED_IN_FORBIDDEN = (
-    "If you are signed in, name the scopes it wants with --scope, or ask who runs it."
-)
+_FORBIDDEN_HINTS = {
+    True: "Check that the credential you give with --header may use this server.",
+    False: "If you are signed in, name the scopes it wants with --scope, or ask who runs it.",
+}
+"""By whether the person gave a credential."""
 
 
 def _explain_page(
@@ -259,12 +282,19 @@ def _explain_other(status: int, evidence: str, *, spoken: bool) -> tuple[str, st
     return f"The server refused the request ({evidence}).", ""
 
 
-def _may_mean_session(status: int, body: bytes, answer: Message | None) -> bool:
+def _may_mean_session(
+    status: int,
+    headers: Mapping[bytes, bytes],
+    body: bytes,
+    answer: Message | None,
+    *,
+    has_id: bool,
+) -> bool:
     if answer is not None and (not answer.is_error or error_code(answer) == METHOD_NOT_FOUND):
         return False  # it was understood
-    return status == 404 or (
-        status == 400 and _SESSION_WORD.search(body[:EVIDENCE_BYTES]) is not None
-    )
+    from mcp_remote_py.transports.lost_session import says_lost  # a start has no session to lose
+
+    return says_lost(status, headers, body, has_id=has_id, shook_hands=True)
 
 
 def explain_content(

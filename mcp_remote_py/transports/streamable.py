@@ -20,8 +20,9 @@ from mcp_remote_py.errors import (
     ExchangeError,
     Interrupted,
     SessionLost,
+    no_answer_in_time,
 )
-from mcp_remote_py.jsonrpc import Kind, Message
+from mcp_remote_py.jsonrpc import Kind, Message, make_request
 from mcp_remote_py.randomness import Random
 from mcp_remote_py.retry import (
     POLL_STEPS,
@@ -34,7 +35,7 @@ from mcp_remote_py.transports.client import HttpClient, log_sent
 from mcp_remote_py.transports.message_reader import MessageReader, MessageStream
 from mcp_remote_py.transports.refusal import take_answer
 from mcp_remote_py.transports.response import Response
-from mcp_remote_py.transports.standalone_stream import LISTEN_PATIENCE, StandaloneStream
+from mcp_remote_py.transports.standalone_stream import Patience, StandaloneStream
 
 logger = logging.getLogger("mcp_remote_py.transports")
 
@@ -59,8 +60,14 @@ MAX_QUIET_RESUMPTIONS = 1000
 BUSY_POLLS = 6
 """So far along `POLL_STEPS`, at about one resumption a second, stays who brings messages."""
 
+_PATIENCE = Patience()
+
 CLOSE_TIMEOUT = 0.5
 """Seconds for the DELETE that ends the session."""
+
+
+Late = asyncio.Future[None] | None
+"""Done when an answer has come on another stream; None where none can come."""
 
 
 class StreamableChannel:
@@ -77,7 +84,7 @@ class StreamableChannel:
         on_accepted: Callable[[], None] = lambda: None,
         drain: Callable[[], Awaitable[None]] = no_wait,
         end_patience: float = STREAM_END_PATIENCE,
-        listen_patience: float = LISTEN_PATIENCE,
+        patience: Patience = _PATIENCE,
         metadata: MetadataHeaders | None = None,
     ) -> None:
         self._http = http
@@ -96,11 +103,13 @@ class StreamableChannel:
             self._reader,
             self._open_stream,
             self._fail_stream,
+            self._ask,
             on_session_lost,
             clock,
             random,
-            listen_patience,
+            patience,
         )
+        self._questions = 0
         self._aside: set[asyncio.Task[None]] = set()
 
     # ------------------------------------------------------------------ messages
@@ -115,12 +124,32 @@ class StreamableChannel:
         headers = [CONTENT_TYPE, ACCEPT_BOTH, *self._session_headers(session)]
         headers += self._metadata.headers(message, self._version)
         request = message if message.kind is Kind.REQUEST else None
-        may_move = message.method in GREETINGS
+        late: Late = None
+        if request is not None and self._standalone.may_speak:
+            late = self._reader.expect(request)
         began = self._clock.now()
-        response = await self._http.request(
-            b"POST", headers, message.pieces, may_move=may_move, asked=request
-        )
-        log_sent(message, response.status, self._clock.now() - began)
+        try:
+            exchange = self._http.request(
+                *(b"POST", headers, message.pieces),
+                may_move=message.method in GREETINGS,
+                shook_hands=bool(self._version),
+                asked=request,
+            )
+            response = await self._standalone.beside(exchange)
+            log_sent(message, response.status, self._clock.now() - began)
+            await self._take(response, message, request, session, late)
+        finally:
+            if request is not None and late is not None:
+                self._reader.forget(request)
+
+    async def _take(
+        self,
+        response: Response,
+        message: Message,
+        request: Message | None,
+        session: bytes | None,
+        late: Late,
+    ) -> None:
         aside = False
         try:
             is_good = response.status < 300
@@ -136,28 +165,56 @@ class StreamableChannel:
                 aside = self._read_aside(response)
             elif is_good and request is not None and kind == EVENT_STREAM:
                 self._on_accepted()
-                await self._take_stream(response, request)
+                await self._take_stream(response, request, late)
             elif is_good and kind == JSON and response.status != 202:
                 messages = await self._reader.read_json(response)
                 self._on_accepted()
-                await self._reader.hand_on(messages, request)
+                await self._reader.hand_on(response, messages, request)
             else:
-                await self._take_refusal(response, request, session)
+                await self._take_refusal(response, request, session, late)
         finally:
             if not aside:
                 await response.aclose()
 
     async def _take_refusal(
-        self, response: Response, request: Message | None, session: bytes | None
+        self, response: Response, request: Message | None, session: bytes | None, late: Late
     ) -> None:
         """Delivers the answer that a refusal carries, or raises what it stands for."""
-        error = await self._http.fail(response, request=request, session_sent=session is not None)
+        error = await self._http.fail(
+            response,
+            request=request,
+            session_sent=session is not None,
+            shook_hands=bool(self._version),
+        )
         answer = take_answer(error, request)
         if answer is not None:
             self._on_accepted()
             self._deliver(answer)
-        else:
+            return
+        is_silent = response.status < 300 and not (await response.read_evidence()).strip()
+        if not (is_silent and await self._comes_late(response, late)):
             raise error
+
+    async def _comes_late(self, response: Response, late: Late) -> bool:
+        """Whether the answer came on the standalone stream to what was only accepted here.
+
+        Raises:
+            Interrupted: it did not come in time.
+        """
+        if late is None:
+            return False
+        await response.aclose()
+        ending = asyncio.ensure_future(self._standalone.wait_for_end())
+        patience = self._http.answer_patience
+        try:
+            await asyncio.wait(
+                {late, ending}, timeout=patience, return_when=asyncio.FIRST_COMPLETED
+            )
+            if not late.done() and not ending.done():
+                raise no_answer_in_time("The server")
+            return late.done()
+        finally:
+            ending.cancel()
 
     def _read_aside(self, response: Response) -> bool:
         """Whether the answer to a notification or response is read on in a task of its own.
@@ -185,10 +242,12 @@ class StreamableChannel:
         finally:
             await response.aclose()
 
-    async def _take_stream(self, response: Response, request: Message) -> None:
+    async def _take_stream(self, response: Response, request: Message, late: Late) -> None:
         stream = self._reader.begin()
         try:
             if await self._reader.read_stream(response, stream, request):
+                return
+            if not stream.last_event_id and await self._comes_late(response, late):
                 return
             reason = "the server ended its stream before the answer"
         except Interrupted as error:
@@ -253,8 +312,32 @@ class StreamableChannel:
         return await self._http.request(b"GET", headers, may_sign_in=False)
 
     async def _fail_stream(self, response: Response) -> ExchangeError:
-        has_session = self._session is not None
-        return await self._http.fail(response, request=None, session_sent=has_session)
+        return await self._http.fail(
+            response,
+            request=None,
+            session_sent=self._session is not None,
+            shook_hands=bool(self._version),
+        )
+
+    async def _ask(self) -> ExchangeError | None:
+        """Posts what any server answers at once; None where it was answered as it should be."""
+        self._questions += 1
+        question = make_request(b'"mcp-remote-py/here/%d"' % self._questions, "ping")
+        headers = [CONTENT_TYPE, ACCEPT_BOTH, *self._session_headers(self._session)]
+        headers += self._metadata.headers(question, self._version)
+        try:
+            response = await self._http.request(
+                b"POST", headers, question.pieces, may_sign_in=False, shook_hands=True
+            )
+        except ExchangeError as error:
+            return error
+        try:
+            if response.status >= 300:
+                return await self._fail_stream(response)
+            await response.read_evidence()  # so that its connection can be used again
+            return None
+        finally:
+            await response.aclose()
 
     # ------------------------------------------------------------------ the session
 

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from mcp_remote_py.net.lanes import Lanes
+from mcp_remote_py.net.lanes import ROOM_PATIENCE, Lanes
 from mcp_remote_py.transports.client import HttpClient
 from tests.fakes import run, until
 from tests.peers.wild_server import Exchange, WildServer
@@ -63,6 +63,31 @@ def test_last_given_is_first_taken_and_the_old_and_the_broken_are_dropped() -> N
         lanes.give(two)
         assert last.closed
         assert two.closed
+
+    run(main())
+
+
+@pytest.mark.report("T4")
+@pytest.mark.promise("R6")
+def test_a_new_connection_that_is_not_answered_has_the_idle_ones_closed() -> None:
+    async def main() -> None:
+        async def connect() -> FakeLane:
+            return FakeLane()
+
+        lanes = Lanes(connect)
+        early, late, quick = [await lanes.take() for _ in range(3)]
+        with lanes.room():
+            lanes.give(quick)
+        assert await lanes.take() is quick
+        lanes.give(early)
+        with lanes.room():
+            await until(lambda: early.closed, ROOM_PATIENCE + 1)
+            lanes.give(late)
+            assert not late.closed
+            assert await lanes.take() is late  # others go on with it
+            lanes.give(late)
+            await until(lambda: late.closed, ROOM_PATIENCE + 1)
+        lanes.close()
 
     run(main())
 

@@ -622,6 +622,21 @@ def lose_session_404_plain(exchange: Exchange) -> None:
     exchange.reply(404, b"not found", content_type="text/plain")
 
 
+def lose_session_400_anew(exchange: Exchange) -> None:
+    """A server that was started anew, and waits for a handshake."""
+    exchange.reply(400, _refuse_unread(-32000, "Bad Request: Server not initialized"))
+
+
+def lose_session_401(exchange: Exchange) -> None:
+    """As the Rust SDK does it, whatever the credential."""
+    exchange.reply(401, b"Unauthorized: Session not found", content_type="text/plain")
+
+
+def lose_session_410(exchange: Exchange) -> None:
+    """A server that remembers the sessions it ended."""
+    exchange.reply(410, b"gone", content_type="text/plain")
+
+
 def lose_session_400(exchange: Exchange) -> None:
     """Servers of 2025 that keep sessions in memory."""
     exchange.reply(400, _refuse_unread(-32000, "Bad Request: No valid session ID provided"))

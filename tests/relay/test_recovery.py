@@ -41,6 +41,9 @@ LOST: dict[str, Behaviour] = {
     "404 with a JSON-RPC error": wild_behaviour.lose_session_404,
     "404 with plain text": wild_behaviour.lose_session_404_plain,
     "400 that names the session": wild_behaviour.lose_session_400,
+    "400 of a server that was started anew": wild_behaviour.lose_session_400_anew,
+    "401 with a good header": wild_behaviour.lose_session_401,
+    "410": wild_behaviour.lose_session_410,
 }
 
 
@@ -124,6 +127,7 @@ def test_process_of_the_sdk_killed_and_started_again(relay: Relay, transport: st
         host.end()
 
 
+@pytest.mark.report("T9")
 @pytest.mark.promise("R5")
 @pytest.mark.parametrize("name", LOST)
 def test_session_lost_before_every_message(wild: Wild, relay: Relay, name: str) -> None:

@@ -793,6 +793,26 @@ def statuses(url: str, prover: Prover, method: bytes, count: int = 1, **more: An
     return run(main())
 
 
+@pytest.mark.report("T9")
+@pytest.mark.promise("L3")
+@pytest.mark.parametrize("shook_hands", [True, False])
+def test_a_lost_session_costs_no_credential(server: WildServer, shook_hands: bool) -> None:
+    body = b"Unauthorized: Session not found"
+    server.always("x", answer_status(401, body, content_type="text/plain"))
+
+    async def main() -> None:
+        prover = Prover("Bearer")
+        client = await client_for(server.url, authorizer=prover)
+        response = await client.request(
+            *(b"POST", [(b"mcp-session-id", b"s")], [CALL]), shook_hands=shook_hands
+        )
+        assert (response.status, prover.refusals) == (401, 0 if shook_hands else 1)
+        await response.aclose()
+        await client.aclose()
+
+    run(main())
+
+
 @pytest.mark.promise("A3")
 @pytest.mark.parametrize("method", ["POST", "GET"])
 def test_the_servers_nonce_is_in_the_next_proof(server: WildServer, method: str) -> None:

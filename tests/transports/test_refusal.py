@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from datetime import UTC, datetime
 
 import pytest
@@ -20,6 +21,7 @@ from mcp_remote_py.errors import (
 )
 from mcp_remote_py.jsonrpc import Message
 from mcp_remote_py.parsing import parse_message
+from mcp_remote_py.transports.lost_session import LOST_SESSIONS, says_lost
 from mcp_remote_py.transports.refusal import (
     MAX_RETRY_AFTER,
     explain_content,
@@ -189,7 +191,8 @@ def test_a_challenge_cannot_forge_lines() -> None:
         (401, b"session", True, False),
         (403, b"session", True, False),
         (409, b"session", True, False),
-        (410, b"session", True, False),
+        (410, b"", True, True),
+        (410, b"session", False, False),
         (500, b"session", True, False),
         (503, b"session", True, False),
     ],
@@ -199,6 +202,57 @@ def test_when_the_session_is_lost(
 ) -> None:
     error = explain(status, body, session_sent=session_sent)
     assert isinstance(error, SessionLost) is is_lost
+
+
+@pytest.mark.report("T9")
+@pytest.mark.parametrize(
+    ("status", "words", "with_id", "without"),
+    [
+        (400, "Bad Request: Server not initialized", True, True),
+        (400, "Bad Request: No valid session ID provided", True, False),
+        (400, "Bad Request: Mcp-Session-Id header is required", True, False),
+        (400, "Received request before initialization was complete", True, True),
+        (400, "unknown tool", False, False),
+        (401, "Session not found", True, False),
+        (401, "Unauthorized: Session not found", True, False),
+        (401, "Unauthorized: Session ID is required", True, False),
+        (401, "The session 4f-2a does not exist or has expired", True, False),
+        (401, "no such session", True, False),
+        (401, "Invalid mcp-session-id", True, False),
+        (401, "Server not initialized", True, True),
+        (401, "invalid_token", False, False),
+        (401, "a session token is nice", False, False),
+        (403, "Session not found", False, False),
+        (410, "", True, False),
+        (422, "Unexpected message, expect initialize request", True, True),
+        (422, "arguments are not valid", False, False),
+        (500, "Session not found", False, False),
+    ],
+)
+def test_words_of_a_lost_session(status: int, words: str, with_id: bool, without: bool) -> None:
+    for error in ({"code": -32000, "message": words}, words):
+        body = json.dumps({"jsonrpc": "2.0", "id": None, "error": error}).encode()
+        for has_id, is_lost in ((True, with_id), (False, without)):
+            told = says_lost(status, {}, body, has_id=has_id, shook_hands=True)
+            assert told is is_lost
+        assert not says_lost(status, {}, body, has_id=False, shook_hands=False)
+
+
+@pytest.mark.report("T9")
+def test_who_challenges_a_token_speaks_of_the_token() -> None:
+    body, challenge = b"Session not found", b'Bearer error="invalid_token"'
+    for headers, is_lost in (({b"www-authenticate": challenge}, False), ({}, True)):
+        lost = explain(401, body, headers=headers, session_sent=True, credential_sent=True)
+        assert isinstance(lost, SessionLost) is is_lost
+        told = lost.otherwise if isinstance(lost, SessionLost) else lost
+        assert told is not None
+        assert "refused your Authorization header" in told.cause
+
+
+@pytest.mark.report("T9")
+def test_each_way_to_tell_a_lost_session_has_a_source() -> None:
+    assert len(LOST_SESSIONS) == len({(row.status, id(row.words)) for row in LOST_SESSIONS})
+    assert all(row.source.who and row.source.where for row in LOST_SESSIONS)
 
 
 def test_a_lost_session_has_its_sentence() -> None:
@@ -287,6 +341,7 @@ def test_the_wait_the_server_asks_for_is_told(status: int, what: str) -> None:
 ERROR = b'{"code":-32602,"message":"no","data":{"n":1.0}}'
 
 
+@pytest.mark.report("T6")
 @pytest.mark.promise("R1", "R2")
 @pytest.mark.parametrize(
     ("body", "line"),
@@ -298,7 +353,10 @@ ERROR = b'{"code":-32602,"message":"no","data":{"n":1.0}}'
         (b'{"id":null,"error":%b}' % ERROR, b'{"jsonrpc":"2.0","id":7,"error":%b}' % ERROR),
         (b'{"error":%b}' % ERROR, b'{"jsonrpc":"2.0","id":7,"error":%b}' % ERROR),
         (b'{"id":8,"error":%b}' % ERROR, None),
-        (b'{"id":"7","error":%b}' % ERROR, None),
+        (b'{"id":"7","error":%b}' % ERROR, b'{"jsonrpc":"2.0","id":7,"error":%b}' % ERROR),
+        (b'{"result":{"n":1.0}}', b'{"jsonrpc":"2.0","id":7,"result":{"n":1.0}}'),
+        (b'[{"id":"7","error":%b},{"id":8,"result":1}]' % ERROR, None),
+        (b'{"id":"07","error":%b}' % ERROR, None),
         (b'{"id":true,"error":%b}' % ERROR, None),
         (b'{"id":7,"result":{}}', b'{"id":7,"result":{}}'),
         (b'{"id":7,"method":"x"}', None),
@@ -318,7 +376,8 @@ def test_an_error_of_the_server_answers_the_request_it_refused(
 ) -> None:
     error = explain(400, body)
     assert error.body == line
-    assert error.is_answer is (line is not None and line in body.replace(b"\n", b" "))
+    is_addressed = any(part in body for part in (b'"id":7', b'"id":"7"', b'"result"'))
+    assert error.is_answer is (line is not None and is_addressed)
     assert explain(400, body, request=None).body is None
 
 

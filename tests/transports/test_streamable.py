@@ -13,10 +13,11 @@ from typing import Any
 
 import pytest
 
-from mcp_remote_py.errors import Interrupted, NotSent, SessionLost, Unusable
+from mcp_remote_py.errors import ExchangeError, Interrupted, NotSent, SessionLost, Unusable
 from mcp_remote_py.jsonrpc import Message
 from mcp_remote_py.parsing import parse_message
-from mcp_remote_py.transports.standalone_stream import LISTEN_PATIENCE
+from mcp_remote_py.settings.network import Timeouts
+from mcp_remote_py.transports.standalone_stream import Patience
 from mcp_remote_py.transports.streamable import StreamableChannel
 from tests.fakes import FakeClock, encode, encode_notification, encode_request, run, until
 from tests.peers.wild_server import (
@@ -28,8 +29,10 @@ from tests.peers.wild_server import (
     cut_in_event,
     end_stream_without_answer,
     lose_session_400,
+    lose_session_401,
     lose_session_404,
     lose_session_404_plain,
+    lose_session_410,
     redirect,
 )
 from tests.transports.peers import client_for
@@ -42,6 +45,9 @@ INITIALIZED = parse_message(encode_notification("notifications/initialized"))
 TOKEN = "canary-2c64b0aa19"
 
 
+QUICK = Patience(alone=0.2)
+
+
 class Scene:
     """A channel, what it delivered, and how often it told of a lost session."""
 
@@ -50,22 +56,28 @@ class Scene:
         self.clock = FakeClock()
         self.delivered: list[Message] = []
         self.lost = 0
+        self.connected = False
         self._random = random
         self.channel: StreamableChannel
 
-    async def connect(self, listen_patience: float = LISTEN_PATIENCE) -> None:
+    async def connect(self, patience: Patience = QUICK, body: float | None = None) -> None:
         def lose() -> None:
             self.lost += 1
 
+        if self.connected:
+            await self.channel.aclose()
+        self.connected = True
+        more: dict[str, Any] = {} if body is None else {"timeouts": Timeouts(body=body)}
+
         self.channel = StreamableChannel(
-            await client_for(self.server.url, {"Authorization": f"Bearer {TOKEN}"}),
+            await client_for(self.server.url, {"Authorization": f"Bearer {TOKEN}"}, **more),
             self.delivered.append,
             lose,
             self.clock,
             lambda: self._random,
             1 << 20,
             end_patience=0.2,
-            listen_patience=listen_patience,
+            patience=patience,
         )
 
     async def begin(self) -> None:
@@ -273,7 +285,7 @@ def test_a_stream_that_never_opens_holds_up_one_call_once() -> None:
     async def play(stage: Scene) -> None:
         stage.server.always("GET", hold)
         await stage.channel.aclose()
-        await stage.connect(patience)
+        await stage.connect(Patience(listen=patience))
         await stage.begin()
         begun = time.monotonic()
         await stage.channel.send(CALL)
@@ -284,6 +296,193 @@ def test_a_stream_that_never_opens_holds_up_one_call_once() -> None:
         answer.set()
 
     scene(play)
+
+
+@pytest.mark.report("T2")
+@pytest.mark.parametrize(
+    "refuse",
+    [
+        lose_session_404,
+        lose_session_404_plain,
+        lose_session_400,
+        lose_session_401,
+        lose_session_410,
+    ],
+)
+def test_a_session_is_not_lost_because_its_server_has_no_stream(
+    refuse: Callable[[Exchange], None],
+) -> None:
+    async def play(stage: Scene) -> None:
+        stage.server.always("GET", refuse)
+        await stage.begin()
+        await stage.channel.send(CALL)
+        await stage.channel.send(CALL)
+        assert (stage.lost, stage.clock.waits) == (0, [])
+
+    server = scene(play, sessions=True)
+    assert [one.method for one in server.requests].count("GET") == 1
+    assert not server.received("ping")
+
+
+@pytest.mark.report("T2")
+@pytest.mark.parametrize("is_lost", [True, False])
+def test_a_stream_that_is_not_there_any_more_is_a_lost_session_if_a_post_says_so(
+    is_lost: bool,
+) -> None:
+    async def play(stage: Scene) -> None:
+        await stage.begin()
+        await asyncio.to_thread(stage.server.wait_for_stream)
+        stage.server.always("GET", lose_session_404)
+        if is_lost:
+            stage.server.known_sessions.clear()
+        stage.server.cut_streams()
+        await stage.awake()
+        if is_lost:
+            await until(lambda: stage.lost == 1)
+        else:
+            await stage.sleeping()  # it is asked for again later
+        assert len(stage.server.received("ping")) == 1
+        assert stage.lost == is_lost
+        assert [one.key for one in stage.delivered] == ["init"]
+
+    scene(play, sessions=True, listen=True)
+
+
+def accept_only(exchange: Exchange) -> None:
+    exchange.reply(202)
+
+
+ANSWER = encode({"jsonrpc": "2.0", "id": 1, "result": {"late": True}})
+
+
+@pytest.mark.report("T3")
+@pytest.mark.promise("R1")
+@pytest.mark.parametrize("accept", [accept_only, end_stream_without_answer, answer_status(204)])
+@pytest.mark.parametrize("first", [False, True], ids=["later", "before the POST is answered"])
+def test_an_answer_that_comes_on_the_listening_stream_is_waited_for(
+    accept: Callable[[Exchange], None], first: bool
+) -> None:
+    accepted = threading.Event()
+
+    def hold(exchange: Exchange) -> None:
+        if first:
+            exchange.server.push(ANSWER)
+            assert accepted.wait(5)
+        accept(exchange)
+
+    async def play(stage: Scene) -> None:
+        stage.server.always("tools/call", hold)
+        await stage.begin()
+        await asyncio.to_thread(stage.server.wait_for_stream)
+        call = asyncio.ensure_future(stage.channel.send(CALL))
+        await until(lambda: bool(stage.server.received("tools/call")))
+        if first:
+            await until(lambda: len(stage.delivered) == 2)
+            accepted.set()
+        else:
+            await stage.channel.send(parse_message(encode_request(2, "other")))
+            assert not call.done()
+            stage.server.push(ANSWER)
+        await call
+        assert [one.key for one in stage.delivered].count(1) == 1
+
+    server = scene(play, sessions=True, listen=True)
+    assert len(server.received("tools/call")) == 1
+
+
+@pytest.mark.report("T3")
+@pytest.mark.promise("R1", "E1")
+@pytest.mark.parametrize(
+    ("accept", "words"),
+    [(accept_only, "without answering it"), (end_stream_without_answer, "answer was lost")],
+)
+@pytest.mark.parametrize("end", ["never there", "cut", "renewed", "in time"])
+def test_an_answer_is_not_waited_for_where_none_can_come(
+    accept: Callable[[Exchange], None], words: str, end: str
+) -> None:
+    async def play(stage: Scene) -> None:
+        stage.server.always("tools/call", accept)
+        await stage.connect(body=0.2 if end == "in time" else None)
+        await stage.begin()
+        if end != "never there":
+            await asyncio.to_thread(stage.server.wait_for_stream)
+        call = asyncio.ensure_future(stage.channel.send(CALL))
+        await until(lambda: bool(stage.server.received("tools/call")))
+        if end == "cut":
+            stage.server.cut_streams()
+        elif end == "renewed":
+            await stage.channel.renew()
+        with pytest.raises(ExchangeError, match="too long" if end == "in time" else words):
+            await call
+
+    server = scene(play, sessions=True, listen=end != "never there")
+    assert len(server.received("tools/call")) == 1
+
+
+@pytest.mark.report("T4")
+@pytest.mark.promise("R6")
+@pytest.mark.parametrize("opening", ["opens", "holds"])
+def test_a_stream_that_keeps_the_only_connection_gives_way(
+    opening: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    taken = threading.Event()
+
+    def keep(exchange: Exchange) -> None:
+        taken.set()
+        if opening == "opens":
+            exchange.stream()
+        exchange.hold()
+        taken.clear()
+
+    def wait_in_line(exchange: Exchange) -> None:
+        deadline = time.monotonic() + 5
+        while taken.is_set() and time.monotonic() < deadline:
+            exchange.delay(0.01)
+        exchange.good()
+
+    async def play(stage: Scene) -> None:
+        await stage.connect(Patience(listen=0.1, alone=0.2))
+        for method in ("tools/call", "ping"):
+            stage.server.always(method, wait_in_line)
+        stage.server.always("GET", keep)
+        await stage.begin()
+        await until(taken.is_set)
+        begun = time.monotonic()
+        await stage.channel.send(CALL)
+        assert time.monotonic() - begun < 4
+        await stage.channel.send(CALL)
+        stage.channel.start_listening()
+        assert stage.clock.waits == []
+
+    server = scene(play, sessions=True)
+    assert len(server.received("GET")) == 1
+    assert len(server.received("tools/call")) == 2
+    assert "its listening stream is open: the stream is closed for this session" in caplog.text
+
+
+@pytest.mark.report("T4")
+@pytest.mark.promise("R3")
+@pytest.mark.parametrize("proof", ["a call before", "a question"])
+def test_a_server_that_is_slow_keeps_its_stream(proof: str) -> None:
+    async def play(stage: Scene) -> None:
+        slow = threading.Event()
+        stage.server.always("tools/call", lambda one: (one.wait(slow), one.good())[1])
+        await stage.connect(Patience(alone=0.05))
+        await stage.begin()
+        await asyncio.to_thread(stage.server.wait_for_stream)
+        if proof == "a call before":
+            await stage.channel.send(parse_message(encode_request(2, "tools/list")))
+        call = asyncio.ensure_future(stage.channel.send(CALL))
+        if proof == "a question":
+            await until(lambda: bool(stage.server.received("ping")))
+        await asyncio.wait({call}, timeout=0.3)
+        stage.server.push(encode_notification("notifications/a"))
+        await until(lambda: stage.delivered[-1].method == "notifications/a")
+        slow.set()
+        await call
+        assert len(stage.server.received("ping")) == (proof == "a question")
+
+    scene(play, sessions=True, listen=True)
 
 
 def greet(exchange: Exchange) -> None:
@@ -634,5 +833,97 @@ def test_messages_before_the_answer_and_batches_are_delivered_in_order() -> None
             "notifications/x",
             1,
         ]
+
+    scene(play)
+
+
+def response(name: str, value: object, *ids: object) -> bytes:
+    """A response with this id, or without any."""
+    named = {"id": ids[0]} if ids else {}
+    return encode({"jsonrpc": "2.0", **named, name: value})
+
+
+def send(body: bytes, sse: bool) -> Callable[[Exchange], None]:
+    return lambda exchange: exchange.send(body, sse=sse)
+
+
+RESULT, ERROR = {"n": 1.0}, {"code": -32000, "message": "no", "data": [1.0]}
+ODD = [(), (None,), ("1",)]
+
+
+@pytest.mark.report("T6")
+@pytest.mark.promise("R1", "R2")
+@pytest.mark.parametrize("ids", ODD, ids=["missing", "null", "text"])
+@pytest.mark.parametrize(("name", "value"), [("result", RESULT), ("error", ERROR)])
+@pytest.mark.parametrize("form", ["json", "batch", "stream", "cut", "open stream"])
+def test_the_only_response_to_a_request_is_its_answer(
+    ids: tuple[object, ...], name: str, value: object, form: str
+) -> None:
+    line = response(name, value, *ids)
+
+    def reply(exchange: Exchange) -> None:
+        if form == "json":
+            exchange.reply(200, line)
+        elif form == "batch":
+            exchange.reply(200, b"[%b,%b]" % (encode_notification("notifications/x"), line))
+        else:
+            exchange.stream()
+            exchange.event(encode_notification("notifications/x"))
+            exchange.event(line)
+            {"stream": exchange.finish, "cut": exchange.cut, "open stream": exchange.hold}[form]()
+
+    async def play(stage: Scene) -> None:
+        stage.server.always("tools/call", reply)
+        await stage.channel.send(CALL)
+        answer = stage.delivered[-1]
+        assert json.loads(answer.raw) == {"jsonrpc": "2.0", "id": 1, name: value}
+        assert answer.key == 1
+        assert encode(value) in answer.raw  # byte for byte
+
+    scene(play)
+
+
+@pytest.mark.report("T6")
+@pytest.mark.parametrize("sse", [False, True])
+def test_of_several_responses_only_the_one_with_the_id_is_the_answer(sse: bool) -> None:
+    lines = [
+        response("error", ERROR),
+        response("result", RESULT, "1"),
+        response("result", {"right": True}, 1),
+    ]
+
+    async def play(stage: Scene) -> None:
+        for count in (3, 2):
+            stage.server.script("tools/call", send(b"[" + b",".join(lines[:count]) + b"]", sse))
+            if count == 3:
+                await stage.channel.send(CALL)
+            else:
+                with pytest.raises((Unusable, Interrupted)):
+                    await stage.channel.send(CALL)
+        assert [one.raw for one in stage.delivered if one.key == 1] == [lines[2]]
+
+    scene(play)
+
+
+@pytest.mark.report("T6")
+@pytest.mark.parametrize("sse", [False, True])
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b'{"error":"invalid_api_key"}', "an error that is not one of JSON-RPC (HTTP 200 from"),
+        (b'{"jsonrpc":"2.0","id":null,"error":["quota exceeded"]}', "not one of JSON-RPC"),
+        (b'{"jsonrpc":"2.0","id":77,"result":{}}', "answered another request than this one"),
+        (b'{"detail":"quota exceeded"}', "not a JSON-RPC message"),
+    ],
+)
+def test_what_is_no_answer_is_quoted_in_the_error(body: bytes, words: str, sse: bool) -> None:
+    async def play(stage: Scene) -> None:
+        stage.server.always("tools/call", send(body, sse))
+        with pytest.raises(ExchangeError) as caught:
+            await stage.channel.send(CALL)
+        if not sse or "not one of" in words:
+            assert words in caught.value.cause
+            assert body.decode() in caught.value.cause
+            assert caught.value.hint
 
     scene(play)
