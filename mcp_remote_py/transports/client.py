@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from collections.abc import Callable, Generator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -32,6 +32,7 @@ from mcp_remote_py.settings.commands import ProxySettings
 from mcp_remote_py.settings.network import DEFAULT_CONNECT_TIMEOUT
 from mcp_remote_py.tls import build_tls_context
 from mcp_remote_py.transports.body_types import ANSWER_TYPES
+from mcp_remote_py.transports.exchange_log import SILENCE, SilenceWatch
 from mcp_remote_py.transports.headers import HeaderSource
 from mcp_remote_py.transports.intake import Intake
 from mcp_remote_py.transports.pages import find_sign_in
@@ -50,11 +51,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("mcp_remote_py.transports")
 
-SILENCE = 5.0
-"""Seconds after which a server that took a request and is silent is told of."""
-
-_NOTHING = nullcontext()
-
 MAX_ATTEMPTS = 4
 """Times one request may be sent again with another credential: a renewed one, one of a new
 sign-in, one with more scopes, one whose proof has the server's nonce."""
@@ -62,13 +58,6 @@ sign-in, one with more scopes, one whose proof has the server's nonce."""
 _NO_ROOM = nullcontext()
 
 USER_AGENT = b"mcp-remote-py/" + __version__.encode()
-
-
-def log_sent(message: Message, status: int, seconds: float) -> None:
-    """One line for the log of `--debug`: what was sent, and how it was answered; never params."""
-    if logger.isEnabledFor(logging.DEBUG):
-        text = "to server: %s, %d bytes: HTTP %d after %.0f ms"
-        logger.debug(text, message, message.length, status, seconds * 1000)
 
 
 class _Destination(NamedTuple):
@@ -108,7 +97,8 @@ class HttpClient:
         self._network = settings.network
         self._choose_proxy = choose_proxy or self._network.proxy_for
         self._acquaintance = acquaintance or Acquaintance(is_known=True)
-        self._silence = silence
+        limit = settings.network.timeouts.headers
+        self._silence = SilenceWatch(self._acquaintance, limit, silence)
         self._headers = headers
         self._sign_in = authorizer
         self._server = settings.server
@@ -187,7 +177,7 @@ class HttpClient:
             if self._authorizer is not None:
                 sent = await self._authorizer.authorize(method, self._find(url).address)
             carried = [*headers, *sent.headers] if sent is not None else headers
-            with self._watch_silence(self._find(url), asked):
+            with self._silence.watch(url.origin, asked):
                 response = await self._exchange(method, self._find(url), carried, body)
             response.is_moved = redirects > 0
             if is_accepted(response.status):
@@ -398,34 +388,6 @@ class HttpClient:
         if b"set-cookie" in response.headers and self._settings.cookies:
             self._keep_cookies(to, answer)
         return response
-
-    def _watch_silence(
-        self, to: _Destination, asked: Message | None
-    ) -> AbstractContextManager[None]:
-        """Says it where a server takes the request and then nothing, for long.
-
-        Not of calls, which may take their time once the server has shown that it answers, nor of
-        streams that may be silent.
-        """
-        is_slow = asked is None or may_have_effect(asked)
-        if self._acquaintance.has_answered and is_slow:
-            return _NOTHING
-        return self._tell_silence(to, asked)
-
-    @contextmanager
-    def _tell_silence(self, to: _Destination, asked: Message | None) -> Generator[None]:
-        def tell() -> None:
-            limit = self._network.timeouts.headers
-            end = "without a limit" if limit is None else f"{limit:g} seconds in all"
-            what = "a GET" if asked is None else asked.method
-            text = "%s does not answer %s for %g seconds; it is waited for %s (--headers-timeout)."
-            logger.warning(text, to.origin, what, self._silence, end)
-
-        timer = asyncio.get_running_loop().call_later(self._silence, tell)
-        try:
-            yield
-        finally:
-            timer.cancel()
 
     def _keep_cookies(self, to: _Destination, answer: ResponseReader) -> None:
         values = [value for name, value in answer.headers if name == b"set-cookie"]

@@ -29,7 +29,8 @@ from mcp_remote_py.jsonrpc import Kind, Message
 from mcp_remote_py.parsing import parse_message, read_messages
 from mcp_remote_py.redact import mask_url
 from mcp_remote_py.transports.body_types import EVENT_STREAM, PAGE
-from mcp_remote_py.transports.client import HttpClient, log_sent
+from mcp_remote_py.transports.client import HttpClient
+from mcp_remote_py.transports.exchange_log import log_sent
 from mcp_remote_py.transports.redirects import keep_secure
 from mcp_remote_py.transports.refusal import (
     choose_said,

@@ -31,7 +31,8 @@ from mcp_remote_py.retry import (
     UNSURE_STATUS,
 )
 from mcp_remote_py.transports.body_types import EVENT_STREAM, JSON
-from mcp_remote_py.transports.client import HttpClient, log_sent
+from mcp_remote_py.transports.client import HttpClient
+from mcp_remote_py.transports.exchange_log import log_sent
 from mcp_remote_py.transports.message_reader import MessageReader, MessageStream
 from mcp_remote_py.transports.refusal import take_answer
 from mcp_remote_py.transports.response import Response

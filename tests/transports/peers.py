@@ -31,7 +31,8 @@ from mcp_remote_py.settings.headers import Header, HeaderFile, HeaderSettings, r
 from mcp_remote_py.settings.http_proxy import HttpProxy, choose_http_proxy
 from mcp_remote_py.settings.network import Network, Timeouts
 from mcp_remote_py.settings.urls import parse_server_url
-from mcp_remote_py.transports.client import SILENCE, HttpClient
+from mcp_remote_py.transports.client import HttpClient
+from mcp_remote_py.transports.exchange_log import SILENCE
 from mcp_remote_py.transports.headers import HeaderSource
 from mcp_remote_py.url import ServerUrl
 from tests.peers.wild_server import WildServer
