@@ -146,7 +146,7 @@ class LazySignIn:
 
 
 class WorkedMemory:
-    """Notes in the record that the server has worked, once for all starts.
+    """Keeps that the server has worked, once for all starts.
 
     Somewhat later: a host waits for the first answer.
     """
@@ -169,7 +169,7 @@ class WorkedMemory:
         if self._timer is not None and not self._is_done:
             self._timer.cancel()
             self._is_done = True
-            self._state.update(worked=True)
+            self._state.note_worked()
 
 
 def say(text: str) -> None:
@@ -219,8 +219,9 @@ async def _relay(
     session = session_of(settings.server, settings.sign_in)
     state = SessionFile(state_directory(environment), session)
     known = state.read()
-    acquaintance = Acquaintance(is_known=known.was_reached)
-    memory = WorkedMemory(state, known.worked)
+    has_worked = state.has_worked()
+    acquaintance = Acquaintance(is_known=has_worked)
+    memory = WorkedMemory(state, has_worked)
     era = make_era(settings.protocol, known.era, lambda found: state.update(era=found.value))
     parameters = ParameterHeaders()
     # A person who gave a credential meant that one: nobody signs in (decision D12).

@@ -58,8 +58,6 @@ class SessionRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     transport: str = ""
     era: str = ""
     """"legacy" or "modern" where the server speaks that one only, as a host of the other found."""
-    worked: bool = False
-    """Whether the server has answered as one of MCP, ever."""
     issuer: str = ""
     scope: str = ""
     """The scopes that were granted, separated by blanks."""
@@ -82,15 +80,9 @@ class SessionRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     """Options of whoever changed the budget last, for a command that begins the same sign-in."""
 
     @property
-    def was_reached(self) -> bool:
-        """Whether the server is known to be there: from what only its answers can have brought."""
-        return self.worked or bool(self.transport or self.era or self.issuer or self.signed_in_at)
-
-    @property
-    def is_bare(self) -> bool:
-        """Whether it tells nothing but that the server has worked."""
-        bare = SessionRecord(server=self.server, profile=self.profile, resource=self.resource)
-        return self.worked and msgspec.structs.replace(self, worked=False) == bare
+    def tells_of_answers(self) -> bool:
+        """Whether something is in it that only the server's answers can have brought."""
+        return bool(self.transport or self.era or self.issuer or self.signed_in_at)
 
     @property
     def session(self) -> SessionId:
@@ -103,7 +95,6 @@ class SessionChanges(TypedDict, total=False):
 
     transport: str
     era: str
-    worked: bool
     issuer: str
     scope: str
     account: str
@@ -162,6 +153,7 @@ class SessionFile:
             server=session.server, profile=session.profile, resource=session.resource
         )
         self._path = directory / f"{session.record_name}.json"
+        self._mark = self._path.with_suffix(".worked")
         self._randomness = randomness
         self._unwritten: deque[_Change] = deque(maxlen=MAX_UNWRITTEN)
         """In their order. They hold for this process at least: budgets must not run dry."""
@@ -177,6 +169,17 @@ class SessionFile:
             found = None
         state = SessionRecord() if found is None or found.broken is not None else found.state
         return self._catch_up(state) if self._unwritten else state
+
+    def has_worked(self) -> bool:
+        """Whether the server has answered before, to whichever process."""
+        return os.path.lexists(self._mark) or self.read().tells_of_answers
+
+    def note_worked(self) -> None:
+        """Keeps that it has, in a file without content: there need not be a record for that."""
+        try:
+            write_private(self._mark, b"", self._randomness)
+        except StoreError as error:
+            logger.debug("That the server has worked is not kept: %s", error.sentence())
 
     def look(self) -> SessionRecord:
         """The record, for whoever acts upon its budget.
@@ -283,7 +286,7 @@ class SessionFile:
         self._unwritten.clear()
         try:
             for name in names_in(self._path.parent):
-                if name.startswith(self._path.name):
+                if name.startswith((self._path.name, self._mark.name)):
                     delete(self._path.parent / name)
         except StoreError as error:
             logger.warning("%s", error.sentence())
@@ -311,10 +314,7 @@ class SessionFile:
 
 
 def list_records(directory: Path) -> list[SessionRecord]:
-    """Every record in the folder that is usable, by server, profile and resource.
-
-    But those that tell nothing but that a server has worked.
-    """
+    """Every record in the folder that is usable, by server, profile and resource."""
     try:
         names = [name for name in names_in(directory) if _FILE_NAME.fullmatch(name)]
     except StoreError as error:
@@ -331,8 +331,7 @@ def list_records(directory: Path) -> list[SessionRecord]:
             logger.warning("The record %s is not usable and is ignored: %s", path, error)
         else:
             # A copy under another name, or one somebody edited, is nobody's record.
-            is_here = state is not None and path.stem == state.session.record_name
-            if state is not None and is_here and not state.is_bare:
+            if state is not None and path.stem == state.session.record_name:
                 states.append(state)
     return sorted(states, key=lambda state: (state.server, state.profile, state.resource))
 
