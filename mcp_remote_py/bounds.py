@@ -113,7 +113,8 @@ def open_body(content_encoding: bytes, who: str) -> Decompressor | None:
     Raises:
         Unusable: it has several layers, or one of a kind nobody asked for.
     """
-    names = [name.strip().lower() for name in content_encoding.split(b",")]
+    parts = content_encoding.split(b",")
+    names = [part.partition(b";")[0].strip().lower() for part in parts]
     layers = [name for name in names if name not in NO_CODING and b"=" not in name]
     if not layers:
         return None

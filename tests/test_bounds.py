@@ -54,6 +54,8 @@ def test_a_name_for_nothing_is_not_a_coding(name: bytes) -> None:
 @pytest.mark.report("T5")
 def test_a_parameter_is_not_a_coding() -> None:
     assert open_body(b"charset=utf-8", WHO) is None
+    assert open_body(b"identity; charset=utf-8", WHO) is None
+    assert decode(b"gzip;q=1.0", gzip.compress(b"body")) == b"body"
 
 
 def test_every_name_for_nothing_has_its_source() -> None:
