@@ -222,7 +222,6 @@ def explain_refusal(
             SessionLost,
             f"The server does not know the session it gave us ({evidence}).",
             "If that stays so, several servers answer at this address that share no sessions.",
-            in_our_words=is_own,
         )
         return lost.with_otherwise(refused)
     if status == 401:

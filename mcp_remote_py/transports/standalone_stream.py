@@ -75,8 +75,10 @@ class StandaloneStream:
         self._was_open = False
         self._is_under_way = False
         """It takes a connection."""
+        self._is_open = False
+        """The server has begun to answer it."""
         self._is_beside = False
-        """The server has answered something else while it did."""
+        """The server has answered something else that was asked while it was open."""
         self._question: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -131,14 +133,13 @@ class StandaloneStream:
         """The answer to something else, for which the stream gives way where that has to be."""
         if self._is_beside or not self._is_under_way:
             return await exchange
-        task = self._task
+        was_open, task = self._is_open, self._task
         timer = asyncio.get_running_loop().call_later(self._patience.alone, self._look)
         try:
             response = await exchange
         finally:
             timer.cancel()
-        if self._is_under_way and self._task is task:
-            self._is_beside = True
+        self._is_beside = self._is_beside or (was_open and self._is_open and self._task is task)
         return response
 
     def _look(self) -> None:
@@ -150,7 +151,7 @@ class StandaloneStream:
 
         One that is slow answers what any server answers at once, and keeps its stream.
         """
-        answered = False
+        answered, was_open = False, self._is_open
         try:
             async with asyncio.timeout(self._patience.alone):
                 error = await self._ask()
@@ -159,7 +160,7 @@ class StandaloneStream:
             pass
         self._question = None
         if answered or self._is_beside or self._task is None or not self._is_under_way:
-            self._is_beside = self._is_beside or answered
+            self._is_beside = self._is_beside or (answered and was_open and self._is_open)
             return
         logger.warning(
             "The server answers nothing while its listening stream is open: the stream is closed "
@@ -207,14 +208,14 @@ class StandaloneStream:
                 self._opened.set()
             try:
                 if response.status == 200 and response.content_type == EVENT_STREAM:
-                    self._was_open = True
+                    self._was_open = self._is_open = True
                     await self._reader.read_stream(response, stream, None)
                     return True
                 error = await self._fail(response)
             finally:
                 await response.aclose()
         finally:
-            self._is_under_way = False
+            self._is_under_way = self._is_open = False
         if isinstance(error, SessionLost):
             if not self._was_open:
                 pass  # it has none, and says so as of any address that it does not know

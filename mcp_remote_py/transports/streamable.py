@@ -192,8 +192,10 @@ class StreamableChannel:
             self._on_accepted()
             self._deliver(answer)
             return
-        is_silent = response.status < 300 and not (await response.read_evidence()).strip()
-        if not (is_silent and await self._comes_late(response, late)):
+        is_taken = response.status == 202 or (
+            response.status < 300 and not (await response.read_evidence()).strip()
+        )
+        if error.body is not None or not (is_taken and await self._comes_late(response, late)):
             raise error
 
     async def _comes_late(self, response: Response, late: Late) -> bool:

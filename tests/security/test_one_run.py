@@ -28,9 +28,12 @@ from tests.peers.wild_server import (
     be_modern,
     encode,
     lose_session_400,
+    lose_session_400_anew,
+    lose_session_401,
     lose_session_404,
     lose_session_404_by_id,
     lose_session_404_plain,
+    lose_session_410,
 )
 from tests.relay.conftest import Relay, Wild, fresh, relay, wild
 from tests.signin.conftest import play
@@ -203,11 +206,14 @@ def test_a_session_that_is_lost_by_id_is_there_again_for_the_next_call(
         assert methods.count("initialize") == 1
 
 
-@pytest.mark.report("E1")
+@pytest.mark.report("E1", "T9")
 @pytest.mark.promise("R5")
 @pytest.mark.parametrize(
     "lose",
-    [lose_session_404, lose_session_404_plain, lose_session_400],
+    [
+        *(lose_session_404, lose_session_404_plain, lose_session_400),
+        *(lose_session_400_anew, lose_session_401, lose_session_410),
+    ],
     ids=lambda one: one.__name__,
 )
 def test_a_session_that_is_lost_without_the_id_costs_one_question(
@@ -218,6 +224,22 @@ def test_a_session_that_is_lost_without_the_id_costs_one_question(
     client = connect(relay(server.url), LEGACY)
     client.call("first")
     server.known_sessions.clear()
+    before = len(server.requests)
+    client.call("second")
+    posted = [one.method for one in server.requests[before:] if one.verb == "POST"]
+    assert posted == ["tools/call", "ping", "initialize", "notifications/initialized", "tools/call"]
+
+
+@pytest.mark.report("T9")
+@pytest.mark.promise("R5")
+def test_a_server_without_ids_that_was_started_anew_gets_its_handshake(
+    wild: Wild, relay: Relay
+) -> None:
+    server = wild()
+    client = connect(relay(server.url), LEGACY)
+    client.call("first")
+    for method in ("tools/call", "ping"):
+        server.script(method, lose_session_400_anew)
     before = len(server.requests)
     client.call("second")
     posted = [one.method for one in server.requests[before:] if one.verb == "POST"]

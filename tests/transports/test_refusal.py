@@ -26,6 +26,7 @@ from mcp_remote_py.transports.refusal import (
     MAX_RETRY_AFTER,
     explain_content,
     explain_refusal,
+    take_answer,
 )
 
 NOW = datetime(2026, 7, 28, 12, 0, 0, tzinfo=UTC).timestamp()
@@ -247,6 +248,18 @@ def test_who_challenges_a_token_speaks_of_the_token() -> None:
         told = lost.otherwise if isinstance(lost, SessionLost) else lost
         assert told is not None
         assert "refused your Authorization header" in told.cause
+
+
+@pytest.mark.report("T9", "E1")
+@pytest.mark.parametrize("status", [400, 401, 404, 410, 422])
+def test_an_answer_that_tells_of_a_lost_session_stays_one(status: int) -> None:
+    body = b'{"id":7,"error":{"code":-32001,"message":"Session not found"}}'
+    error = explain(status, body, session_sent=True)
+    assert isinstance(error, SessionLost)
+    answer = take_answer(error, REQUEST)
+    assert answer is not None
+    assert answer.raw == body
+    assert answer.refusal is error  # the session is looked at before the next one goes
 
 
 @pytest.mark.report("T9")

@@ -357,7 +357,17 @@ ANSWER = encode({"jsonrpc": "2.0", "id": 1, "result": {"late": True}})
 
 @pytest.mark.report("T3")
 @pytest.mark.promise("R1")
-@pytest.mark.parametrize("accept", [accept_only, end_stream_without_answer, answer_status(204)])
+@pytest.mark.parametrize(
+    "accept",
+    [
+        accept_only,
+        answer_status(202, b"Accepted", content_type="text/plain"),
+        answer_status(202, b'{"status":"accepted"}', content_type="application/json"),
+        answer_status(204),
+        end_stream_without_answer,
+    ],
+    ids=["202", "202 with a word", "202 with JSON", "204", "empty stream"],
+)
 @pytest.mark.parametrize("first", [False, True], ids=["later", "before the POST is answered"])
 def test_an_answer_that_comes_on_the_listening_stream_is_waited_for(
     accept: Callable[[Exchange], None], first: bool
@@ -421,15 +431,17 @@ def test_an_answer_is_not_waited_for_where_none_can_come(
 
 @pytest.mark.report("T4")
 @pytest.mark.promise("R6")
-@pytest.mark.parametrize("opening", ["opens", "holds"])
+@pytest.mark.parametrize("opening", ["opens", "holds", "waits in line"])
 def test_a_stream_that_keeps_the_only_connection_gives_way(
     opening: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    taken = threading.Event()
+    taken, answered = threading.Event(), threading.Event()
 
     def keep(exchange: Exchange) -> None:
+        if opening == "waits in line":
+            assert exchange.wait(answered, 5)
         taken.set()
-        if opening == "opens":
+        if opening != "holds":
             exchange.stream()
         exchange.hold()
         taken.clear()
@@ -446,6 +458,9 @@ def test_a_stream_that_keeps_the_only_connection_gives_way(
             stage.server.always(method, wait_in_line)
         stage.server.always("GET", keep)
         await stage.begin()
+        if opening == "waits in line":
+            await stage.channel.send(parse_message(encode_request(2, "other")))
+        answered.set()
         await until(taken.is_set)
         begun = time.monotonic()
         await stage.channel.send(CALL)
