@@ -202,6 +202,7 @@ class HttpClient:
                 await self._take_nonce(response, sent)
                 or (
                     may_sign_in
+                    and refused  # else its body is nobody's to look at yet
                     and not (shook_hands and await self._is_of_session(response, headers))
                     and await self._authorize(response, refused, sent, answer)
                 )
