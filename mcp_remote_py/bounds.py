@@ -80,13 +80,29 @@ FREE_OUTPUT = 16 * 1024 * 1024
 MAX_GZIP_MEMBERS = 1000
 """Members of one body (RFC 1952 §2.2); each costs a window of 32 KiB to begin."""
 
-_NO_CODING = frozenset({b"", b"identity", b"none", b"utf-8"})
-"""Names that servers give to what they have not compressed."""
+NO_CODING = {
+    b"": "a gateway that sets the header whatever it does (T5)",
+    b"identity": "RFC 9110 §12.5.3, a name that is for requests",
+    b"none": "a framework's option, written out (T5)",
+    b"null": "the same, of JavaScript",
+    **dict.fromkeys((b"utf-8", b"utf8", b"us-ascii", b"iso-8859-1"), "a charset (T5)"),
+    **dict.fromkeys((b"7bit", b"8bit", b"binary"), "RFC 2045 §6.1, of mail"),
+    **dict.fromkeys((b"plain", b"text", b"json"), "a media type, or half of one"),
+    b"aws-chunked": "of uploads to Amazon S3, kept with what was uploaded",
+    b"amz-1.0": "Amazon's services, beside JSON",
+}
+"""Names that servers give to what they have not compressed, and where that comes from."""
 
 _WINDOW_BITS = {b"gzip": 31, b"x-gzip": 31, b"deflate": 15}
 """The format that zlib is told, by coding (RFC 9110 §8.4.1)."""
 
+_RAW_BITS = -15
+"""`deflate` without the wrapping that it must have; many have left it out (RFC 9110 §8.4.1.2)."""
+
 _GZIP_START = b"\x1f\x8b"
+
+_TEXT_STARTS = (b"{", b"[", b"<", b":", b"da", b"ev", b"id", b"re", b" ", b"\t", b"\r", b"\n")
+"""Of JSON, a page and an event stream. Some proxies decode a body and let its coding stand."""
 
 
 def open_body(content_encoding: bytes, who: str) -> Decompressor | None:
@@ -97,8 +113,9 @@ def open_body(content_encoding: bytes, who: str) -> Decompressor | None:
     Raises:
         Unusable: it has several layers, or one of a kind nobody asked for.
     """
-    names = [name.strip().lower() for name in content_encoding.split(b",")]
-    layers = [name for name in names if name not in _NO_CODING]
+    parts = content_encoding.split(b",")
+    names = [part.partition(b";")[0].strip().lower() for part in parts]
+    layers = [name for name in names if name not in NO_CODING and b"=" not in name]
     if not layers:
         return None
     if len(layers) > 1 or layers[0] not in _WINDOW_BITS:
@@ -122,6 +139,7 @@ class Decompressor:
         self._decoder: Any = zlib.decompressobj(window_bits)
         self._members = 1
         self._begun = False
+        self._is_plain = False
         self._rest = b""
         self._taken = 0
         self._given = 0
@@ -135,11 +153,29 @@ class Decompressor:
             Unusable: it is broken, or becomes more than honest texts do.
         """
         piece, self._rest = self._rest + piece, b""
+        if not self._begun and not self._begin(piece):
+            self._rest = piece
+            return
+        if self._is_plain:
+            yield piece
+            return
         for start in range(0, len(piece), TURN_BYTES):
             yield from self._feed_slice(piece[start : start + TURN_BYTES])
 
-    def _feed_slice(self, piece: bytes) -> Iterator[bytes]:
+    def _begin(self, start: bytes) -> bool:
+        """Whether enough has come to see what it is, by what it begins with."""
+        if len(start) < 2:
+            return False
         self._begun = True
+        has_header = start[0] & 0x0F == 8 and int.from_bytes(start[:2]) % 31 == 0  # RFC 1950 §2.2
+        is_coded = start.startswith(_GZIP_START) if self._window_bits == 31 else has_header
+        if not is_coded:
+            self._is_plain = start.startswith(_TEXT_STARTS)
+            if self._window_bits == _WINDOW_BITS[b"deflate"]:
+                self._decoder = self._zlib.decompressobj(_RAW_BITS)
+        return True
+
+    def _feed_slice(self, piece: bytes) -> Iterator[bytes]:
         self._taken += len(piece)
         while True:
             if self._decoder.eof:
@@ -179,7 +215,7 @@ class Decompressor:
         Raises:
             Interrupted: the compressed bytes are not complete.
         """
-        if self._begun and not self._decoder.eof:
+        if (self._begun or self._rest) and not (self._decoder.eof or self._is_plain):
             raise Interrupted(f"{self._who} broke off its compressed answer.")
 
 

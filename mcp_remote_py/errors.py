@@ -172,7 +172,8 @@ class StoreError(McpRemoteError):
 class ExchangeError(McpRemoteError):
     """One message could not be exchanged.
 
-    `status` is the HTTP status that was answered (None without an answer), `retry_after` the
+    `status` is the HTTP status that the server answered (None where it did not, but for example
+    a page that stands before it), `retry_after` the
     seconds the server asked to wait (None when it did not), `body` the JSON-RPC line of the server
     where its refusal carried one. `is_answer` tells that it came with the id of the request, so
     that it is the server's answer to it; `in_our_words` that our sentence takes the place of the
@@ -200,6 +201,13 @@ class ExchangeError(McpRemoteError):
 
 class NotSent(ExchangeError):
     """No byte of the message reached the server: connecting failed."""
+
+    is_certain = False
+    """Whether asking again surely brings the same, where the server was never reached before."""
+
+    def as_certain(self) -> Self:
+        """The same error, which will stay."""
+        return self.changed({"is_certain": True})
 
 
 def no_connection_in_time(where: str) -> NotSent:

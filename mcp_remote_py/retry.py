@@ -9,6 +9,7 @@ What may be repeated, and how often, is data: `RULES`.
 from __future__ import annotations
 
 from collections import Counter
+from typing import NamedTuple
 
 from mcp_remote_py.errors import (
     ExchangeError,
@@ -20,6 +21,7 @@ from mcp_remote_py.errors import (
 )
 from mcp_remote_py.jsonrpc import Kind, Message
 from mcp_remote_py.randomness import Random
+from mcp_remote_py.readings import Source
 from mcp_remote_py.values import Value
 
 HARMLESS_METHODS = frozenset(
@@ -85,14 +87,66 @@ INITIALIZE_PATIENCE = 25.0
 """Seconds from the first attempt until a server that cannot be reached is reported. Hosts give
 `initialize` 30 to 60 s (field note 5) and ordinary calls about as long."""
 
+STRANGER_PATIENCE = 5.0
+"""The same where that server was never reached: then it most likely is the URL, or the proxy, and a
+person waits to hear it. A server that is being started beside us has that long."""
+
 MAX_REPEATS = 9
 """Repeats of one request in all, new sessions aside. With so many, 19 of 20 requests are tried for
 8 s, and 19 of 20 `initialize` for 15 s; bad luck may end the others sooner."""
 
-SAFE_STATUS = frozenset({425, 429})
-UNSURE_STATUS = frozenset({408, 502, 503, 504})
-"""A gateway answered: the server behind it may or may not have executed the request. 408 is what
-some frameworks (tower-http's `TimeoutLayer`) give up a request with that they have begun."""
+
+class StatusReading(NamedTuple):
+    """Statuses that say "not now", and whether the request may have been executed all the same."""
+
+    statuses: frozenset[int]
+    may_have_run: bool
+    why: str
+    source: Source
+
+
+STATUS_READINGS = (
+    StatusReading(
+        frozenset({425, 429}),
+        False,
+        "Refused before execution.",
+        Source("HTTP", "RFC 8470 §5.2, RFC 6585 §4"),
+    ),
+    StatusReading(
+        frozenset({408}),
+        True,
+        "Frameworks give up a request with it that they have begun.",
+        Source("tower-http's TimeoutLayer", "RFC 9110 §15.5.9"),
+    ),
+    StatusReading(
+        frozenset({502, 503, 504}),
+        True,
+        "A gateway answered; what the server behind it did is not known.",
+        Source("HTTP", "RFC 9110 §15.6"),
+    ),
+    StatusReading(
+        frozenset({520, 521, 522, 523, 524, 525, 530}),
+        True,
+        "The same, of one that has a status for each fault between it and the server.",
+        Source("Cloudflare", "T12; its list of 5xx errors"),
+    ),
+    StatusReading(
+        frozenset({529}),
+        True,
+        "Too much to do; whether before or behind the execution is not said.",
+        Source("Anthropic, Qualys", "T12; their lists of errors"),
+    ),
+)
+"""Which statuses mean that a later try may be taken, and where that is from."""
+
+
+def _statuses(*, may_have_run: bool) -> frozenset[int]:
+    found = (one.statuses for one in STATUS_READINGS if one.may_have_run is may_have_run)
+    return frozenset[int]().union(*found)
+
+
+SAFE_STATUS = _statuses(may_have_run=False)
+UNSURE_STATUS = _statuses(may_have_run=True)
 
 
 class Steps(Value, frozen=True):
@@ -123,6 +177,9 @@ class Steps(Value, frozen=True):
 CONNECT_STEPS = Steps(first=0.5, factor=2.0, longest=8.0)
 """For one request somebody waits for, as do the people of all other proxies of a server that
 restarts; `MAX_REPEATS` and the patience end it."""
+STRANGER_STEPS = Steps(first=0.5, factor=2.0, longest=2.0, endless=True)
+"""The same for a server that was never reached: with any luck three repeats in its patience, the
+last not before 1.5 s."""
 STREAM_STEPS = Steps(first=2.0, factor=2.5, longest=300.0, endless=True)
 """For a listening stream that keeps ending, for as long as we run; nobody waits for it. With any
 luck at most 8 openings in ten minutes (field note 22)."""
@@ -185,14 +242,38 @@ RULES = (
 """The first that fits decides; the last one fits all."""
 
 
+class Acquaintance:
+    """What is known of a server before it answers.
+
+    Attributes:
+        is_known: it was reached, by this process or, as is remembered, by one before.
+        has_answered: it has answered this process.
+    """
+
+    def __init__(self, *, is_known: bool) -> None:
+        self.is_known = is_known
+        self.has_answered = False
+
+    def note_answer(self) -> None:
+        """It has answered something, whatever it was."""
+        self.is_known = self.has_answered = True
+
+
 class Attempts:
-    """The attempts of one request so far: `method`, first sent at `started_at`."""
+    """The attempts of one request so far: `method`, first sent at `started_at`, to whom."""
 
-    __slots__ = ("_met", "_patience", "_waits", "harmless", "started_at")
+    __slots__ = ("_acquaintance", "_met", "_patience", "_waits", "harmless", "started_at")
 
-    def __init__(self, method: str, started_at: float, harmless: bool) -> None:
+    def __init__(
+        self,
+        method: str,
+        started_at: float,
+        harmless: bool,
+        acquaintance: Acquaintance | None = None,
+    ) -> None:
         self.started_at = started_at
         self.harmless = harmless
+        self._acquaintance = acquaintance or Acquaintance(is_known=True)
         self._patience = INITIALIZE_PATIENCE if method == "initialize" else REQUEST_PATIENCE
         self._met = Counter[Rule]()
         self._waits = 0
@@ -203,6 +284,11 @@ class Attempts:
         What the server asks to wait is never shortened: where it exceeds the patience, that is
         the end.
         """
+        patience, steps = self._patience, CONNECT_STEPS
+        if isinstance(error, NotSent) and not self._acquaintance.is_known:
+            if error.is_certain:
+                return None
+            patience, steps = STRANGER_PATIENCE, STRANGER_STEPS
         rule = next(rule for rule in RULES if rule.fits(error, self.harmless))
         self._met[rule] += 1
         if self._met[rule] > rule.repeats:
@@ -210,6 +296,6 @@ class Attempts:
         if rule.at_once:
             return 0.0
         self._waits += 1
-        wait = max(CONNECT_STEPS.wait(self._waits, random), error.retry_after or 0.0)
-        late = now + wait - self.started_at > self._patience
+        wait = max(steps.wait(self._waits, random), error.retry_after or 0.0)
+        late = now + wait - self.started_at > patience
         return None if late or self._waits > MAX_REPEATS else wait

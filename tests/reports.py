@@ -60,4 +60,13 @@ REPORTS = {
     "T6": "The only response to a request is its answer; words that are none are quoted.",
     "T8": "A server that never takes notifications/initialized holds nothing up for long.",
     "T9": "A lost session is told in many ways; in one that worked, a new one is begun first.",
+    "T5": "A coding that is none is none, and what was decoded on the way is read as it is.",
+    "T7": "What a stream ends with is taken where it is whole, without the blank line as well.",
+    "T10": "The first byte says what a body is where its type does not.",
+    "T11": "Line ends behind a body are passed over; only what was sent is warned of.",
+    "T12": "A status of a gateway is one, whoever invented it.",
+    "T13": "A proxy that refuses is named, with its variable, and final.",
+    "T14": "Over HTTP+SSE an answer in the body of the POST is taken.",
+    "T15": "An endpoint that is not there is looked for below the stream's own prefix, once.",
+    "T16": "Nothing goes to plain http by a redirect; a page is named for what it is.",
 }

@@ -15,6 +15,7 @@ from mcp_remote_py.bounds import (
     MAX_GZIP_MEMBERS,
     MAX_PARTS,
     MAX_RATIO,
+    NO_CODING,
     TURN_BYTES,
     Decompressor,
     Growing,
@@ -43,10 +44,52 @@ def decode(coding: bytes, *pieces: bytes) -> bytes:
 # Codings
 
 
-@pytest.mark.report("S5", "S6")
-@pytest.mark.parametrize("name", [b"", b"identity", b"None", b"UTF-8", b"identity, ", b" , "])
+@pytest.mark.report("S5", "S6", "T5")
+@pytest.mark.parametrize("name", [*NO_CODING, b"None", b"UTF-8", b"identity, ", b" , ", b"UTF8"])
 def test_a_name_for_nothing_is_not_a_coding(name: bytes) -> None:
     assert open_body(name, WHO) is None
+    assert open_body(b"gzip, %b" % name, WHO) is not None
+
+
+@pytest.mark.report("T5")
+def test_a_parameter_is_not_a_coding() -> None:
+    assert open_body(b"charset=utf-8", WHO) is None
+    assert open_body(b"identity; charset=utf-8", WHO) is None
+    assert decode(b"gzip;q=1.0", gzip.compress(b"body")) == b"body"
+
+
+def test_every_name_for_nothing_has_its_source() -> None:
+    assert all(NO_CODING.values())
+
+
+@pytest.mark.report("T5")
+@pytest.mark.parametrize("coding", [b"gzip", b"x-gzip", b"deflate"])
+@pytest.mark.parametrize(
+    "body", [b'{"id":1}', b" \n[1]", b"data: {}\n\n", b"event: message\n", b": hi\n\n", b"<p>x"]
+)
+def test_a_body_that_was_decoded_on_the_way_is_read_as_it_is(coding: bytes, body: bytes) -> None:
+    assert decode(coding, body) == body
+    assert decode(coding, body[:1], body[1:3], b"", body[3:]) == body
+
+
+@pytest.mark.report("T5")
+@given(st.binary(max_size=3 * TURN_BYTES), st.integers(1, 5000))
+def test_deflate_without_its_wrapping_is_deflate_too(body: bytes, size: int) -> None:
+    body = b'{"' + body
+    packer = zlib.compressobj(wbits=-15)
+    packed = packer.compress(body) + packer.flush()
+    pieces = [packed[start : start + size] for start in range(0, len(packed), size)]
+    assert decode(b"deflate", *pieces) == body
+
+
+@pytest.mark.report("T5")
+def test_what_is_neither_coded_nor_text_is_told() -> None:
+    for coding in (b"gzip", b"deflate"):
+        with pytest.raises(Unusable) as caught:
+            decode(coding, b"\xff\xfe\xfd")
+        assert caught.value.cause.startswith("The server sent a broken compressed answer: ")
+        with pytest.raises(Interrupted):
+            decode(coding, b"{")
 
 
 @pytest.mark.report("S5", "S6")

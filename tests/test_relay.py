@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
+import re
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -26,6 +28,7 @@ from mcp_remote_py.errors import (
 from mcp_remote_py.jsonrpc import INVALID_PARAMS, INVALID_REQUEST, LOCAL_ERROR, Message
 from mcp_remote_py.relay.recovery import BEGINNING_PATIENCE, MAX_RESTORATIONS
 from mcp_remote_py.relay.relay import MAX_IN_FLIGHT, Relay
+from mcp_remote_py.retry import Acquaintance
 from mcp_remote_py.settings.commands import ToolRules
 from mcp_remote_py.tools import ToolCatalog
 from mcp_remote_py.transports.lines import HostLines
@@ -36,6 +39,7 @@ from tests.fakes import (
     FakeServerChannel,
     Json,
     encode,
+    encode_notification,
     encode_request,
     fail,
     forever,
@@ -194,6 +198,64 @@ def test_what_was_never_executed_is_sent_again_until_patience_ends(
         assert "result" in await stage.call(3, "tools/call", {"name": "echo"})
 
     scene(play)
+
+
+@pytest.mark.promise("L5")
+@pytest.mark.parametrize(
+    ("is_known", "error", "least", "most"),
+    [
+        (False, NotSent("No route."), 1.5, 5.0),
+        (True, NotSent("No route."), 5.0, 15.0),
+        (False, NotSent("No such name.").as_certain(), 0.0, 0.1),
+        (True, NotSent("No such name.").as_certain(), 5.0, 15.0),
+    ],
+)
+def test_how_long_until_a_person_knows(
+    is_known: bool, error: NotSent, least: float, most: float, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+
+    async def play(stage: Scene) -> None:
+        began = stage.clock.now()
+        stage.server.always("tools/list", fail(lambda: error))
+        stage.host.request(1, "tools/list")
+        await stage.clock.finish(until_answered(stage, 1))
+        assert least <= stage.clock.now() - began <= most
+        assert error.cause in stage.host.answer(1)["error"]["message"]
+
+    scene(play, acquaintance=Acquaintance(is_known=is_known))
+    lines = [line for line in caplog.messages if error.cause in line]
+    if most < 1:
+        assert len(lines) == 1
+        return
+    first, repeats, told = lines
+    assert first == f"{error.cause} Trying again."
+    assert re.fullmatch(rf"Failed so [1-9]\d* times: {re.escape(error.cause)}", repeats)
+    assert told.startswith("tools/list 1 failed: ")
+
+
+def test_one_line_for_each_message_and_never_its_parameters(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.DEBUG)
+
+    async def play(stage: Scene) -> None:
+        caplog.clear()
+        release = asyncio.Event()
+        stage.server.script("tools/call", when(release))
+        stage.host.request(7, "tools/call", {"name": "canary-name"})
+        await stage.clock.advance(0.25)
+        stage.server.say(encode_notification("notifications/x", {"a": "canary-value"}))
+        release.set()
+        await settle()
+        assert "result" in stage.host.answer(7)
+
+    scene(play)
+    lines = [line for line in caplog.messages if line.startswith("from server: ")]
+    assert len(lines) == 2
+    assert re.fullmatch(r"from server: notifications/x, \d+ bytes", lines[0])
+    assert re.fullmatch(r"from server: answer to tools/call 7, \d+ bytes, 250 ms", lines[1])
+    assert "canary" not in "".join(caplog.messages)
 
 
 TICK = 0.01

@@ -33,8 +33,12 @@ from mcp_remote_py.retry import (
     RESUME_STEPS,
     RULES,
     SAFE_STATUS,
+    STATUS_READINGS,
+    STRANGER_PATIENCE,
+    STRANGER_STEPS,
     STREAM_STEPS,
     UNSURE_STATUS,
+    Acquaintance,
     Attempts,
     Rule,
     Steps,
@@ -50,6 +54,7 @@ ALL_STEPS = {
     "stream": STREAM_STEPS,
     "resume": RESUME_STEPS,
     "poll": POLL_STEPS,
+    "stranger": STRANGER_STEPS,
 }
 ENDLESS_STEPS = {name: steps for name, steps in ALL_STEPS.items() if steps.endless}
 
@@ -108,6 +113,8 @@ JUDGED: list[tuple[ExchangeError, bool, bool]] = [
     (Refused("", status=503, retry_after=0), YES, YES),
     (Refused("", status=504), YES, NO),
     (Refused("", status=504, retry_after=1), YES, NO),
+    *((Refused("", status=status), YES, NO) for status in (*range(520, 526), 529, 530)),
+    (Refused("", status=524, retry_after=1), YES, NO),
     (Refused("", status=401), NO, NO),
     (Refused("", status=403), NO, NO),
     (Refused("", status=400), NO, NO),
@@ -121,6 +128,7 @@ JUDGED: list[tuple[ExchangeError, bool, bool]] = [
 
 
 @pytest.mark.promise("R5")
+@pytest.mark.report("T12")
 @lucks
 @pytest.mark.parametrize("method", ["initialize", "tools/list", "tools/call", "x/unknown"])
 @pytest.mark.parametrize(
@@ -136,7 +144,26 @@ def test_what_is_sent_again(
         assert (wait is not None) is expected
 
 
-STATUSES = (None, 200, 400, 401, 403, 404, 405, 408, 425, 429, 500, 501, 502, 503, 504)
+STATUSES = (
+    None,
+    200,
+    400,
+    401,
+    403,
+    404,
+    405,
+    408,
+    425,
+    429,
+    500,
+    501,
+    502,
+    503,
+    504,
+    *range(520, 527),
+    529,
+    530,
+)
 KINDS = (ExchangeError, NotSent, Refused, SessionLost, WrongEra, Interrupted, Unusable)
 
 
@@ -201,6 +228,10 @@ def test_what_may_have_been_executed_is_repeated_only_where_that_is_harmless() -
 
 def test_every_rule_says_why() -> None:
     assert all(rule.why.endswith(".") for rule in RULES)
+    for reading in STATUS_READINGS:
+        assert reading.why.endswith(".")
+        assert reading.source.who
+        assert reading.source.where
     for error in (Interrupted(""), Refused("", status=502)):
         for harmless, words in ((True, "a second time does no harm"), (False, "could do harm")):
             assert words in find_rule(error, harmless).why
@@ -318,7 +349,7 @@ def test_a_request_waits_for_any_part_of_its_step(attempt: int) -> None:
 
 
 def test_steps_without_a_count_are_those_of_streams() -> None:
-    assert set(ENDLESS_STEPS) == {"stream", "resume", "poll"}
+    assert set(ENDLESS_STEPS) == {"stream", "resume", "poll", "stranger"}
 
 
 @pytest.mark.promise("L5")
@@ -417,3 +448,38 @@ def test_any_row_of_failures_ends_within_the_patience(
     assert sent <= 1 + MAX_REPEATS + MAX_SESSION_LOST
     # What is on its way when the patience ends may take its time, and the new sessions theirs.
     assert now <= 100.0 + patience + (1 + MAX_SESSION_LOST) * each + 1e-6
+
+
+# ------------------------------------------------------------------------- strangers
+
+
+@lucks
+@pytest.mark.parametrize("method", ["initialize", "tools/call"])
+def test_a_server_that_was_never_reached_is_given_five_seconds(method: str, luck: float) -> None:
+    """But not less than what one needs that is being started."""
+    acquaintance = Acquaintance(is_known=False)
+    attempts = Attempts(method, 100.0, harmless=True, acquaintance=acquaintance)
+    times, _ = play(attempts, lambda: NotSent(""), luck)
+    assert 4 <= len(times)
+    assert 101.5 <= times[-1] <= 100.0 + STRANGER_PATIENCE == 105.0
+
+
+@lucks
+def test_what_is_certain_is_final_for_a_stranger_alone(luck: float) -> None:
+    certain = NotSent("").as_certain()
+    for is_known in (False, True):
+        acquaintance = Acquaintance(is_known=is_known)
+        attempts = Attempts("initialize", 100.0, harmless=True, acquaintance=acquaintance)
+        assert (attempts.judge(certain, 100.0, lambda: luck) is None) is not is_known
+
+
+@lucks
+def test_a_stranger_that_answers_is_one_no_longer(luck: float) -> None:
+    """Also one whose answer is that it is not ready: it is there."""
+    acquaintance = Acquaintance(is_known=False)
+    attempts = Attempts("initialize", 100.0, harmless=True, acquaintance=acquaintance)
+    busy = Refused("", status=503)
+    assert attempts.judge(busy, 100.0 + STRANGER_PATIENCE, lambda: luck) is not None
+    acquaintance.note_answer()
+    assert acquaintance.has_answered
+    assert attempts.judge(NotSent(""), 100.0 + STRANGER_PATIENCE, lambda: luck) is not None

@@ -26,6 +26,7 @@ from mcp_remote_py.exit_status import DONE_STATUS, INTERRUPTED_STATUS
 from mcp_remote_py.named_files import read_settled
 from mcp_remote_py.redact import mask_url
 from mcp_remote_py.relay.relay import Relay
+from mcp_remote_py.retry import Acquaintance
 from mcp_remote_py.session_id import session_of
 from mcp_remote_py.settings.commands import ProtocolStrategy, ProxySettings, TransportStrategy
 from mcp_remote_py.tools import ToolCatalog
@@ -149,6 +150,33 @@ class LazySignIn:
         return self._agent
 
 
+class WorkedMemory:
+    """Keeps that the server has worked, once for all starts.
+
+    Somewhat later: a host waits for the first answer.
+    """
+
+    DELAY = 1.0
+    """Seconds."""
+
+    def __init__(self, state: SessionFile, is_written: bool) -> None:
+        self._state = state
+        self._is_done = is_written
+        self._timer: asyncio.TimerHandle | None = None
+
+    def note(self) -> None:
+        """It has worked."""
+        if not self._is_done and self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(self.DELAY, self.write)
+
+    def write(self) -> None:
+        """Writes it now, where there is something to write."""
+        if self._timer is not None and not self._is_done:
+            self._timer.cancel()
+            self._is_done = True
+            self._state.note_worked()
+
+
 def say(text: str) -> None:
     """Tells the person, who may have to open an address."""
     logger.warning("%s", text)
@@ -196,6 +224,9 @@ async def _relay(
     session = session_of(settings.server, settings.sign_in)
     state = SessionFile(state_directory(environment), session)
     known = state.read()
+    has_worked = state.has_worked()
+    acquaintance = Acquaintance(is_known=has_worked)
+    memory = WorkedMemory(state, has_worked)
     era = make_era(settings.protocol, known.era, lambda found: state.update(era=found.value))
     parameters = ParameterHeaders()
     # A person who gave a credential meant that one: nobody signs in (decision D12).
@@ -216,6 +247,7 @@ async def _relay(
                 authorizer,
                 intake,
                 on_connected,
+                acquaintance=acquaintance,
             ),
             MetadataHeaders(parameters),
             state,
@@ -223,6 +255,7 @@ async def _relay(
             deliver,
             on_session_lost,
             host.drain,
+            memory.note,
         )
 
     def connect(deliver: Deliver, on_session_lost: Callable[[], None]) -> ServerChannel:
@@ -245,6 +278,7 @@ async def _relay(
         ping_interval=settings.ping_interval,
         sign_in=authorizer,
         initialize_timeout=settings.initialize_timeout,
+        acquaintance=acquaintance,
     )
     status = 0
 
@@ -256,6 +290,7 @@ async def _relay(
     watch_signals(end_by_signal)
     watch_parent(lambda: relay.stop("The host process is gone."))
     await relay.run()
+    memory.write()
     if authorizer is not None:
         await authorizer.aclose()
     return status
@@ -270,6 +305,7 @@ def build_transport(
     deliver: Deliver,
     on_session_lost: Callable[[], None],
     drain: Callable[[], Awaitable[None]],
+    note_worked: Callable[[], None] = lambda: None,
 ) -> ServerChannel:
     """The channel that finds out the transport; what answered last time, `remembered`, is first."""
 
@@ -295,6 +331,7 @@ def build_transport(
     names = order_transports(settings.transport, remembered)
 
     def chosen(name: str) -> None:
+        note_worked()
         logger.info("Connected to %s by %s.", mask_url(str(settings.server)), name)
         # The usual case writes nothing: only what differs from it is worth a file.
         if remembered != name and (remembered or name != STREAMABLE):

@@ -80,6 +80,11 @@ class SessionRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     """Options of whoever changed the budget last, for a command that begins the same sign-in."""
 
     @property
+    def tells_of_answers(self) -> bool:
+        """Whether something is in it that only the server's answers can have brought."""
+        return bool(self.transport or self.era or self.issuer or self.signed_in_at)
+
+    @property
     def session(self) -> SessionId:
         """The session that the record is of."""
         return SessionId(self.server, self.resource, self.profile)
@@ -148,6 +153,7 @@ class SessionFile:
             server=session.server, profile=session.profile, resource=session.resource
         )
         self._path = directory / f"{session.record_name}.json"
+        self._mark = self._path.with_suffix(".worked")
         self._randomness = randomness
         self._unwritten: deque[_Change] = deque(maxlen=MAX_UNWRITTEN)
         """In their order. They hold for this process at least: budgets must not run dry."""
@@ -163,6 +169,17 @@ class SessionFile:
             found = None
         state = SessionRecord() if found is None or found.broken is not None else found.state
         return self._catch_up(state) if self._unwritten else state
+
+    def has_worked(self) -> bool:
+        """Whether the server has answered before, to whichever process."""
+        return os.path.lexists(self._mark) or self.read().tells_of_answers
+
+    def note_worked(self) -> None:
+        """Keeps that it has, in a file without content: there need not be a record for that."""
+        try:
+            write_private(self._mark, b"", self._randomness)
+        except StoreError as error:
+            logger.debug("That the server has worked is not kept: %s", error.sentence())
 
     def look(self) -> SessionRecord:
         """The record, for whoever acts upon its budget.
@@ -269,7 +286,7 @@ class SessionFile:
         self._unwritten.clear()
         try:
             for name in names_in(self._path.parent):
-                if name.startswith(self._path.name):
+                if name.startswith((self._path.name, self._mark.name)):
                     delete(self._path.parent / name)
         except StoreError as error:
             logger.warning("%s", error.sentence())

@@ -7,7 +7,15 @@ from __future__ import annotations
 
 
 class Fault(Exception):
-    """A fault; its text says what happened, without a full stop."""
+    """A fault; its text says what happened, without a full stop.
+
+    Attributes:
+        proxy: the proxy that was to be gone through, as a person knows it; "" for none.
+        is_beyond: whether it happened behind that proxy, with the server.
+    """
+
+    proxy = ""
+    is_beyond = False
 
 
 class NotConnected(Fault):
@@ -19,7 +27,21 @@ class ConnectTimeout(NotConnected):
 
 
 class ProxyRefusal(Fault):
-    """A proxy does not connect us: nothing was sent."""
+    """A proxy does not connect us: nothing was sent.
+
+    Attributes:
+        status: its answer's; 0 where it did not give one.
+        schemes: the ways to sign in that it offers.
+        knows_us: whether it was told a name and a password.
+        target: host and port it was to connect us to.
+        variable: the variable of the environment that names the proxy.
+    """
+
+    status = 0
+    schemes: tuple[str, ...] = ()
+    knows_us = False
+    target = ""
+    variable = "HTTPS_PROXY"
 
 
 class NotTaken(Fault):

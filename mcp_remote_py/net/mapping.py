@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import socket
 import ssl
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from mcp_remote_py.errors import (
     ExchangeError,
@@ -29,8 +29,20 @@ from mcp_remote_py.net.faults import (
     ProxyRefusal,
     Silence,
 )
+from mcp_remote_py.net.proxy_refusals import explain_proxy_refusal
 
 CERTIFICATE_HINT = "Where a company's own authority signed it, name its file with --ca-cert."
+
+_CERTIFICATE_HINTS = {
+    # The numbers are OpenSSL's (x509_vfy.h, X509_V_ERR_*).
+    **dict.fromkeys((9, 10), "Check this machine's clock; else tell whoever runs the server."),
+    **dict.fromkeys(
+        (62, 64),
+        "It is for another name: check the host of the URL, and whether the network has a sign-in "
+        "page of its own that answers in its place.",
+    ),
+}
+"""By the number of what is wrong with a certificate; else it is who has signed it."""
 
 E = TypeVar("E", bound=BaseException)
 
@@ -42,48 +54,84 @@ def explain(error: Exception, *, sent: bool, where: str = "") -> Exception:
     """
     if isinstance(error, ExchangeError):
         return error
+    peer = _find_peer(error, where)
     if (tls := find_cause(error, ssl.SSLError)) is not None:
-        return _explain_tls(tls, where)
+        return _explain_tls(tls, peer)
     reason = str(error).strip().rstrip(".") or type(error).__name__
-    at = f" {where}" if where else ""
     if isinstance(error, ConnectTimeout):
-        return no_connection_in_time(f"the server{at}")
+        return no_connection_in_time(f"{peer.name}{peer.through}")
     if isinstance(error, ProxyRefusal):
-        return NotSent(
-            f"The HTTP proxy refused the connection: {reason}.",
-            hint="Check HTTPS_PROXY and NO_PROXY in the entry's env.",
-        )
+        return explain_proxy_refusal(error, reason)
     if isinstance(error, NotTaken):
         return NotSent(f"The connection to the server could not be used: {reason}.")
     if isinstance(error, NotConnected):
-        return NotSent(f"The server{at} cannot be reached: {reason}.", hint=_CONNECT_HINT)
+        return _explain_no_connection(error, peer, reason)
     if isinstance(error, CannotBeSent):
         return Unusable(f"The request cannot be sent: {reason}.", hint="Check the headers you add.")
     if isinstance(error, Silence):
-        return no_answer_in_time(f"The server{at}")
+        return no_answer_in_time(f"The server{peer.at}")
     if isinstance(error, (Fault, OSError)):
         kind = Interrupted if sent else NotSent
         hint = _ILLEGAL_HINT if isinstance(error, IllegalAnswer) else ""
-        return kind(f"The connection to the server{at} broke: {reason}.", hint=hint)
+        return kind(f"The connection to {peer.name}{peer.through} broke: {reason}.", hint=hint)
     return error
 
+
+class _Peer(NamedTuple):
+    """Whom a fault is about; `through` names the proxy between, where it was not that one's."""
+
+    name: str
+    at: str
+    through: str = ""
+    is_proxy: bool = False
+
+
+def _find_peer(error: Exception, where: str) -> _Peer:
+    proxy, is_beyond = (error.proxy, error.is_beyond) if isinstance(error, Fault) else ("", False)
+    if proxy and not is_beyond:
+        return _Peer(f"the HTTP proxy {proxy}", f" {proxy}", is_proxy=True)
+    at = f" {where}" if where else ""
+    return _Peer(f"the server{at}", at, f" through the HTTP proxy {proxy}" if proxy else "")
+
+
+def _explain_no_connection(error: NotConnected, peer: _Peer, reason: str) -> NotSent:
+    name = peer.name.removeprefix("the ")
+    mapped = NotSent(
+        f"The {name} cannot be reached{peer.through}: {reason}.",
+        hint=_PROXY_HINT if peer.is_proxy else _CONNECT_HINT,
+    )
+    look_up = find_cause(error, socket.gaierror)
+    is_unknown = look_up is not None and look_up.errno in _UNKNOWN_NAME
+    return mapped.as_certain() if is_unknown else mapped
+
+
+_UNKNOWN_NAME = frozenset({socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)})
+"""Of getaddrinfo (RFC 3493 §6.1): the answer is that there is none. EAI_AGAIN is no answer."""
 
 _ILLEGAL_HINT = "Check the URL. If it is right, the server or a proxy on the way has a fault."
 
 _CONNECT_HINT = "Check the URL, the network and whether a VPN or proxy is needed."
 
+_PROXY_HINT = (
+    "Check that the proxy runs, and the variable that names it; NO_PROXY lists what is reached "
+    "directly."
+)
 
-def _explain_tls(error: ssl.SSLError, where: str) -> Unusable:
-    at = f" ({where})" if where else ""
+
+def _explain_tls(error: ssl.SSLError, peer: _Peer) -> Unusable:
+    who = "HTTP proxy" if peer.is_proxy else "server"
+    at = f" ({peer.at.strip()}{peer.through})" if peer.at else peer.through
     if isinstance(error, ssl.SSLCertVerificationError):
         return Unusable(
-            f"The server's certificate is not trusted{at}: {error.verify_message.rstrip('.')}.",
-            hint=CERTIFICATE_HINT,
+            f"The {who}'s certificate is not trusted{at}: {error.verify_message.rstrip('.')}.",
+            hint=_CERTIFICATE_HINTS.get(error.verify_code, CERTIFICATE_HINT),
         )
-    return Unusable(
-        f"TLS with the server failed{at}: {getattr(error, 'reason', None) or error}.",
-        hint="Check that the URL's port speaks https, and whether the server wants --client-cert.",
-    )
+    if peer.is_proxy:
+        hint = "Check that the proxy speaks TLS at that port: most are named http://, not https://."
+    else:
+        hint = "Check that the URL's port speaks https, and whether the server wants --client-cert."
+    reason = getattr(error, "reason", None) or error
+    return Unusable(f"TLS with the {who} failed{at}: {reason}.", hint=hint)
 
 
 def find_cause(error: BaseException | None, kind: type[E]) -> E | None:

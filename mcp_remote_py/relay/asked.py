@@ -28,17 +28,19 @@ class Asked:
     Attributes:
         handshake: what its end settles, where it is an `initialize`.
         task: what serves it, once that has begun.
+        since: when it came, in seconds of the clock.
         at_server: whether an exchange with the server is under way.
         stood_in: who hears of a failure, where the host has its answer already and the server's is
             for the relay alone.
     """
 
-    __slots__ = ("at_server", "cancelled", "handshake", "message", "stood_in", "task")
+    __slots__ = ("at_server", "cancelled", "handshake", "message", "since", "stood_in", "task")
 
     def __init__(self, message: Message) -> None:
         self.message = message
         self.handshake: Handshake | None = None
         self.task: asyncio.Task[None] | None = None
+        self.since = 0.0
         self.cancelled = False
         self.at_server = False
         self.stood_in: Callable[[ExchangeError], None] | None = None

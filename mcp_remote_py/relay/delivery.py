@@ -14,7 +14,7 @@ from mcp_remote_py.jsonrpc import Kind, Message
 from mcp_remote_py.mcp_session import INITIALIZED
 from mcp_remote_py.randomness import Random
 from mcp_remote_py.relay.recovery import Recovery
-from mcp_remote_py.retry import HARMLESS_METHODS, UNSURE_STATUS, Attempts
+from mcp_remote_py.retry import HARMLESS_METHODS, UNSURE_STATUS, Acquaintance, Attempts
 from mcp_remote_py.tools import ToolCatalog, called_tool
 
 logger = logging.getLogger("mcp_remote_py.relay")
@@ -33,12 +33,15 @@ class Delivery:
         catalog: ToolCatalog,
         clock: Clock,
         random: Random,
+        acquaintance: Acquaintance | None = None,
     ) -> None:
         self._server = server
         self._recovery = recovery
         self._catalog = catalog
         self._clock = clock
         self._random = random
+        self._acquaintance = acquaintance
+        self._outage = Outage()
 
     async def send(
         self,
@@ -62,13 +65,17 @@ class Delivery:
             if message.kind is Kind.RESPONSE and isinstance(error, SessionLost):
                 return error  # whoever asked is gone with the session
             if attempts is None:
-                attempts = Attempts(message.method, started_at, self._is_harmless(message))
+                attempts = Attempts(
+                    *(message.method, started_at, self._is_harmless(message)), self._acquaintance
+                )
             wait = attempts.judge(error, self._clock.now(), self._random)
             if wait is None:
+                self._outage.end()
                 return _warn_of_execution(error, message, attempts.harmless)
             if wait:
-                logger.info("%s Trying again in %.1f s.", error.cause, wait)
+                self._outage.note(error)
                 await self._clock.sleep(wait)
+        self._outage.end()
         if is_done():
             return None
         return Unusable(
@@ -114,6 +121,7 @@ class Delivery:
             # Many requests may hear of one lost session: the last to hear must not end the next.
             if isinstance(error, SessionLost) and generation == recovery.generation:
                 recovery.is_lost = True
+            logger.debug("to server: %s: %s", message, type(error).__name__)
             return _without_trace(error)
         return None
 
@@ -122,6 +130,29 @@ class Delivery:
             name = called_tool(message)
             return name is not None and self._catalog.may_repeat(name)
         return message.method in HARMLESS_METHODS or message.method.startswith("notifications/")
+
+
+class Outage:
+    """What fails again and again in one way, in two log lines: the first failure, and how many."""
+
+    def __init__(self) -> None:
+        self._cause = ""
+        self._count = 0
+
+    def note(self, error: ExchangeError) -> None:
+        """It failed so, and is tried again."""
+        if error.cause == self._cause:
+            self._count += 1
+            return
+        self.end()
+        self._cause, self._count = error.cause, 1
+        logger.info("%s Trying again.", error.cause)
+
+    def end(self) -> None:
+        """It worked, or is given up."""
+        if self._count > 1:
+            logger.info("Failed so %d times: %s", self._count, self._cause)
+        self._cause, self._count = "", 0
 
 
 def _without_trace(error: ExchangeError) -> ExchangeError:

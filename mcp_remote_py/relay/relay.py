@@ -36,6 +36,7 @@ from mcp_remote_py.relay.pings import Pings
 from mcp_remote_py.relay.recovery import Recovery, end_of, refused_session
 from mcp_remote_py.relay.standing_in import StandingIn
 from mcp_remote_py.relay.tasks import WORK, Tasks
+from mcp_remote_py.retry import Acquaintance
 from mcp_remote_py.tools import ToolCatalog
 
 logger = logging.getLogger("mcp_remote_py.relay")
@@ -75,6 +76,7 @@ class Relay:
         ping_interval: float | None = None,
         sign_in: SignInWatch | None = None,
         initialize_timeout: float | None = None,
+        acquaintance: Acquaintance | None = None,
     ) -> None:
         self._host = host
         self._say = host.send
@@ -100,7 +102,7 @@ class Relay:
             on_lost=self._end_server_requests,
             on_begun=self._note_begun,
         )
-        self._delivery = Delivery(server, recovery, catalog, clock, random)
+        self._delivery = Delivery(server, recovery, catalog, clock, random, acquaintance)
         self._pings = Pings(asked, own, self._delivery, tasks, clock, forward=forward_ping)
         self._standing_in = StandingIn(
             *(asked, recovery, catalog, tasks, clock, self._say, sign_in, initialize_timeout)
@@ -165,6 +167,7 @@ class Relay:
 
     def _take_request(self, message: Message) -> None:
         asked = Asked(message)
+        asked.since = self._clock.now()
         if not self._asked.open(asked):
             self._say(refuse_open_id(message))
         elif self._over:
@@ -259,6 +262,8 @@ class Relay:
 
     def _from_server(self, message: Message) -> None:
         self._pings.note_heard()
+        if logger.isEnabledFor(logging.DEBUG):
+            self._log_heard(message)
         if message.kind is Kind.RESPONSE:
             self._take_answer(message)
             return
@@ -268,6 +273,13 @@ class Relay:
         elif message.method == "notifications/cancelled":
             self._asked_by_server.close(cancelled_key(message))
         self._say(message)
+
+    def _log_heard(self, message: Message) -> None:
+        asked = self._asked.find(message.key) if message.kind is Kind.RESPONSE else None
+        since = f", {(self._clock.now() - asked.since) * 1000:.0f} ms" if asked is not None else ""
+        name = f"answer to {asked.message}" if asked is not None else str(message)
+        outcome = " (error)" if message.is_error else ""
+        logger.debug("from server: %s%s, %d bytes%s", name, outcome, message.length, since)
 
     def _may_ask(self, request: Message) -> bool:
         """Notes a request of the server's; False where it is not passed on."""

@@ -6,6 +6,7 @@ Loaded where there is such a variable. Must not know how a proxy is spoken to.
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
@@ -38,12 +39,19 @@ class HttpProxy(Value, frozen=True):
     port: int
     user_info: Secret | None = None
     """`name:password`, percent-encoded as in a URL (RFC 3986 §3.2.1)."""
+    variable: str = ""
+    """The variable of the environment that names it."""
 
     @property
     def address(self) -> str:
         """Its URL without what is secret."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{self.scheme}://{host}:{self.port}"
+
+    @property
+    def name(self) -> str:
+        """The proxy as a person knows it: its address, and the variable to look at."""
+        return f"{self.address} (from {self.variable})" if self.variable else self.address
 
     @property
     def credentials(self) -> tuple[bytes, bytes] | None:
@@ -63,7 +71,8 @@ class HttpProxy(Value, frozen=True):
         typed = self.user_info.reveal()
         url = self.address.replace("://", f"://{typed}@", 1)
         password = self.credentials[1].decode("utf-8", "replace")
-        return tuple(map(Secret, (url, typed, typed.partition(":")[2], password)))
+        sent = b64encode(b":".join(self.credentials)).decode()
+        return tuple(map(Secret, (url, typed, typed.partition(":")[2], password, sent)))
 
 
 def choose_http_proxy(server: ServerUrl, environment: Mapping[str, str]) -> HttpProxy | None:
@@ -117,7 +126,7 @@ def _parse_proxy_url(text: str, variable: str) -> HttpProxy:
         user_info.encode()
     except UnicodeEncodeError:  # bytes of the environment that are not UTF-8
         raise explain_fault(UrlFault.CHARACTER, what, _FORM) from None
-    return HttpProxy(scheme, host, port, Secret(user_info) if user_info else None)
+    return HttpProxy(scheme, host, port, Secret(user_info) if user_info else None, variable)
 
 
 def _goes_directly(server: ServerUrl, exceptions: Iterable[str]) -> bool:

@@ -431,8 +431,10 @@ def map_error(error: Exception, where: str) -> ExchangeError:
     kind = next((ours for theirs, ours in _FAULTS if isinstance(error, theirs)), Broken)
     fault = kind(reason)
     fault.__cause__ = error
+    if isinstance(fault, ProxyRefusal) and reason[:3].isdecimal():
+        fault.status = int(reason[:3])  # all that httpcore tells of it
     mapped = cast("ExchangeError", explain(fault, sent=True, where=where))
-    if isinstance(error, httpx.ConnectError) and not isinstance(mapped, NotSent):
+    if isinstance(error, httpx.ConnectError | httpx.ProxyError) and not isinstance(mapped, NotSent):
         # TLS comes before anything is sent, and another network may have another one.
         return NotSent(mapped.cause, hint=mapped.hint)
     return mapped if mapped.hint else mapped.with_hint("Try again later.")

@@ -8,6 +8,7 @@ connection means `net/mapping`'s. Must not know MCP methods or OAuth rules.
 from __future__ import annotations
 
 import asyncio
+import logging
 import ssl
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
@@ -15,6 +16,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from mcp_remote_py import __version__
+from mcp_remote_py.bounds import Tally
 from mcp_remote_py.channel import Authorizer, HeaderField, Piece, Sent
 from mcp_remote_py.errors import ExchangeError
 from mcp_remote_py.jsonrpc import Message
@@ -25,24 +27,29 @@ from mcp_remote_py.net.lanes import Lanes
 from mcp_remote_py.net.mapping import explain
 from mcp_remote_py.oauth.credential_refusal import find_refusal, is_accepted, wants_nonce
 from mcp_remote_py.redact import mask_url, scrub_known_in_steps
-from mcp_remote_py.retry import may_have_effect
+from mcp_remote_py.retry import STRANGER_PATIENCE, Acquaintance, may_have_effect
 from mcp_remote_py.settings.commands import ProxySettings
+from mcp_remote_py.settings.network import DEFAULT_CONNECT_TIMEOUT
 from mcp_remote_py.tls import build_tls_context
+from mcp_remote_py.transports.body_types import ANSWER_TYPES
+from mcp_remote_py.transports.exchange_log import SILENCE, SilenceWatch
 from mcp_remote_py.transports.headers import HeaderSource
 from mcp_remote_py.transports.intake import Intake
+from mcp_remote_py.transports.pages import find_sign_in
 from mcp_remote_py.transports.redirects import find_redirect, follow, is_upgrade_of
 from mcp_remote_py.transports.refusal import (
-    ANSWER_TYPES,
     explain_content,
     explain_refusal,
     find_answer,
 )
 from mcp_remote_py.transports.response import EVIDENCE_TIMEOUT, Response
-from mcp_remote_py.url import ServerUrl
+from mcp_remote_py.url import ServerUrl, parse_url
 
 if TYPE_CHECKING:
     from mcp_remote_py.settings.http_proxy import HttpProxy
     from mcp_remote_py.transports.cookies import Cookies
+
+logger = logging.getLogger("mcp_remote_py.transports")
 
 MAX_ATTEMPTS = 4
 """Times one request may be sent again with another credential: a renewed one, one of a new
@@ -78,7 +85,9 @@ class HttpClient:
     """Sends requests to one server.
 
     `on_connected` is told the address that each new connection to it has, where that is seen;
-    `choose_proxy` names the proxy for an address, instead of the network's settings.
+    `choose_proxy` names the proxy for an address, instead of the network's settings;
+    `acquaintance` is told that the server answers; `silence` are the seconds after which it is said
+    that it does not.
     """
 
     def __init__(
@@ -89,18 +98,24 @@ class HttpClient:
         intake: Intake | None = None,
         on_connected: Callable[[str], None] | None = None,
         choose_proxy: Callable[[ServerUrl], HttpProxy | None] | None = None,
+        acquaintance: Acquaintance | None = None,
+        silence: float = SILENCE,
     ) -> None:
         self._settings = settings
         self._intake = intake or Intake(settings.max_message_size)
         self._on_connected = on_connected
         self._network = settings.network
         self._choose_proxy = choose_proxy or self._network.proxy_for
+        self._acquaintance = acquaintance or Acquaintance(is_known=True)
+        limit = settings.network.timeouts.headers
+        self._silence = SilenceWatch(self._acquaintance, limit, silence)
         self._headers = headers
         self._sign_in = authorizer
         self._server = settings.server
         self._lanes: dict[str, Lanes[Connection]] = {}
         self._destination: _Destination | None = None
         """The last one, which nearly always is the next as well."""
+        self._kept = Tally()
         self._tls: ssl.SSLContext | None = None
         self._cookies: dict[str, Cookies] = {}
         """By origin."""
@@ -172,7 +187,9 @@ class HttpClient:
             if self._authorizer is not None:
                 sent = await self._authorizer.authorize(method, self._find(url).address)
             carried = [*headers, *sent.headers] if sent is not None else headers
-            response = await self._exchange(method, self._find(url), carried, body)
+            with self._silence.watch(url.origin, asked):
+                response = await self._exchange(method, self._find(url), carried, body)
+            response.is_moved = redirects > 0
             if is_accepted(response.status):
                 await self._note_accepted(response, sent, url if may_move else self._server)
                 return response
@@ -183,7 +200,7 @@ class HttpClient:
             if location is not None:
                 await response.aclose()
                 redirects += 1
-                url = follow(url, method, response.status, location, redirects)
+                url = self._follow(url, method, response, location, redirects)
                 if is_upgrade_of(self._server, url):
                     self._server = url
             elif response.status == 401 and not reloaded and await self._reload(response, version):
@@ -192,7 +209,7 @@ class HttpClient:
                 await self._take_nonce(response, sent)
                 or (
                     may_sign_in
-                    and told.status
+                    and told.status  # else its body is nobody's to look at yet
                     and not (shook_hands and await self._is_of_session(response, headers))
                     and await self._authorize(response, told, sent)
                 )
@@ -200,6 +217,16 @@ class HttpClient:
                 attempts += 1
             else:
                 return response
+
+    def _follow(
+        self, url: ServerUrl, method: bytes, response: Response, location: str, count: int
+    ) -> ServerUrl:
+        following = follow(url, method, response.status, location, count)
+        is_kept = url.scheme == "https" and location[:5].lower() == "http:"
+        if is_kept and (times := self._kept.take()) is not None:
+            text = "The server redirects to plain http at its own host%s; https is kept: %s"
+            logger.warning(text, times, mask_url(str(following)))
+        return following
 
     async def _note_accepted(
         self, response: Response, sent: Sent | None, server: ServerUrl
@@ -318,9 +345,25 @@ class HttpClient:
         limit = 0 if request is None else self._settings.max_message_size
         body = await self.scrub(response, await response.read_evidence(limit))
         where = mask_url(response.where)
+        if response.status == 407 and self._server.scheme == "http":
+            proxy = self._choose_proxy(self._server)
+            if proxy is not None:
+                from mcp_remote_py.net.proxy import refuse_request
+
+                about = (response.reason, response.headers.items(), body)
+                return refuse_request(proxy, *about, self._server.authority)
+        page = None
+        if response.is_moved:
+            page = find_sign_in(parse_url(response.where), self._settings.server)
         if response.status < 300:
             return explain_content(
-                response.status, response.content_type, body, where=where, request=request
+                response.status,
+                response.content_type,
+                body,
+                where=where,
+                request=request,
+                headers=response.headers,
+                sign_in_page=page,
             )
         return explain_refusal(
             response.status,
@@ -332,6 +375,7 @@ class HttpClient:
             credential_sent=self._headers.has_authorization,
             now=datetime.now(UTC).timestamp(),
             is_whole=response.is_whole,
+            sign_in_page=page,
             shook_hands=shook_hands,
         )
 
@@ -382,6 +426,7 @@ class HttpClient:
         except BaseException:
             lane.close()
             raise
+        self._acquaintance.note_answer()
         response = Response(answer, lane, to.lanes, self._intake, timeouts)
         response.where = to.address
         if b"set-cookie" in response.headers and self._settings.cookies:
@@ -417,6 +462,8 @@ class HttpClient:
             self._tls = build_tls_context(self._network.tls)
         tls = self._tls if is_secure else None
         limit, ipv4 = self._network.timeouts.connect, self._network.ipv4
+        if not self._acquaintance.is_known and limit == DEFAULT_CONNECT_TIMEOUT:
+            limit = STRANGER_PATIENCE
         proxy = self._choose_proxy(url)
         if proxy is not None:
             from mcp_remote_py.net.proxy import connect_through

@@ -1,7 +1,9 @@
 """HTTP+SSE (MCP 2024-11-05): one event stream down, one POST endpoint up, named by the stream.
 
 The stream is the session: when it ends, so do the session and every exchange in it. The
-endpoint must be of the stream's own origin, because every POST carries the person's headers.
+endpoint must be of the stream's own origin, because every POST carries the person's headers. A
+server behind a path prefix may not know of it: an endpoint that is not there is looked for below
+the stream's own prefix, once.
 Must not know OAuth or what the relay does with an error.
 """
 
@@ -26,9 +28,11 @@ from mcp_remote_py.errors import (
 from mcp_remote_py.jsonrpc import Kind, Message
 from mcp_remote_py.parsing import parse_message, read_messages
 from mcp_remote_py.redact import mask_url
+from mcp_remote_py.transports.body_types import EVENT_STREAM, PAGE
 from mcp_remote_py.transports.client import HttpClient
+from mcp_remote_py.transports.exchange_log import log_sent
+from mcp_remote_py.transports.redirects import keep_secure
 from mcp_remote_py.transports.refusal import (
-    EVENT_STREAM,
     choose_said,
     read_responses,
     take_answer,
@@ -41,6 +45,9 @@ logger = logging.getLogger("mcp_remote_py.transports")
 
 ENDPOINT_TIMEOUT = 15.0
 """Seconds from the stream's headers to its `endpoint` event."""
+
+ABSENT_STATUS = frozenset({404, 405})
+"""Of a path that nothing takes messages at (RFC 9110 §15.5.5, §15.5.6)."""
 
 
 class LegacySseChannel:
@@ -66,6 +73,9 @@ class LegacySseChannel:
         self._endpoint: ServerUrl | None = None
         self._reader: asyncio.Task[None] | None = None
         self._opening: asyncio.Future[None] | None = None
+        self._is_below: bool | None = None
+        """Whether the endpoint is below the stream's prefix and not where it is named; None: it has
+        not shown yet."""
         self._was_open = False
         self._broken = Tally()
         self._waiting: dict[Hashable, asyncio.Future[None]] = {}
@@ -93,13 +103,43 @@ class LegacySseChannel:
 
     async def _post(self, endpoint: ServerUrl, message: Message) -> Message | None:
         """The answer, where it comes here and not on the stream, as it should."""
+        try:
+            answer = await self._post_to(endpoint, message)
+        except ExchangeError as error:
+            if self._is_below is not None or error.status not in ABSENT_STATUS:
+                raise
+            named = mask_url(str(endpoint))
+            other = find_below(self._http.server, endpoint)
+            if other is None:
+                raise error.with_evidence(f"It had named {named} as its endpoint.") from error
+            below = mask_url(str(other))
+            try:
+                answer = await self._post_to(other, message)
+            except ExchangeError as again:
+                if again.status not in ABSENT_STATUS:
+                    raise
+                self._is_below = False
+                text = f"It had named {named} as its endpoint; {below} is not there either."
+                raise error.with_evidence(text) from error
+            logger.warning("The endpoint %s is not there, but %s is.", named, below)
+            self._is_below = True
+            if self._endpoint == endpoint:
+                self._endpoint = other
+        else:
+            self._is_below = bool(self._is_below)
+        return answer
+
+    async def _post_to(self, endpoint: ServerUrl, message: Message) -> Message | None:
         headers = [(b"content-type", b"application/json"), (b"accept", b"application/json")]
         request = message if message.kind is Kind.REQUEST else None
+        clock = asyncio.get_running_loop()
+        began = clock.time()
         response = await self._http.request(
             b"POST", headers, message.pieces, endpoint=endpoint, asked=request
         )
+        log_sent(message, response.status, clock.time() - began)
         try:
-            if response.status >= 300 or response.content_type == "text/html":
+            if response.status >= 300 or await response.find_type() == PAGE:
                 error = await self._http.fail(response, request=request, session_sent=True)
                 answer = take_answer(error, request)
                 if answer is None:
@@ -152,10 +192,10 @@ class LegacySseChannel:
         response = await self._http.request(b"GET", accept, may_move=True)
         opened = asyncio.get_running_loop().create_future()
         try:
-            if response.status != 200 or response.content_type != EVENT_STREAM:
-                raise await self._http.fail(response, request=None, session_sent=False)
-            self._reader = asyncio.ensure_future(self._read(response, opened))
             async with asyncio.timeout(self._endpoint_timeout):
+                if response.status != 200 or await response.find_type() != EVENT_STREAM:
+                    raise await self._http.fail(response, request=None, session_sent=False)
+                self._reader = asyncio.ensure_future(self._read(response, opened))
                 await opened
         except TimeoutError:
             self._stop_reading()
@@ -175,12 +215,12 @@ class LegacySseChannel:
         reason: ExchangeError = Interrupted("The server ended the event stream.")
 
         async def take(event: Event) -> None:
-            if event.name == "endpoint" and self._endpoint is None:
+            if event.name == "endpoint" and event.is_complete and self._endpoint is None:
                 self._endpoint = self._resolve(event.data)
                 self._was_open = True
                 opened.set_result(None)
             elif event.name == "message" and event.data:
-                await self._take(response, event.data)
+                await self._take(response, event)
 
         try:
             await response.read_events(decoder, take, self._drain)
@@ -207,9 +247,9 @@ class LegacySseChannel:
                 answered.set_exception(Interrupted(f"The answer was lost: {reason}."))
                 answered.exception()  # its exchange may end in another way first
 
-    async def _take(self, response: Response, data: bytes) -> None:
+    async def _take(self, response: Response, event: Event) -> None:
         try:
-            for message in read_messages(data):
+            for message in read_messages(event.data):
                 if message is None:
                     await response.breathe()
                     continue
@@ -222,7 +262,8 @@ class LegacySseChannel:
                     if answered is not None and not answered.done():
                         answered.set_result(None)
         except InvalidMessage as error:
-            self._note_broken(error)
+            if event.is_complete:
+                self._note_broken(error)
 
     def _note_broken(self, error: InvalidMessage) -> None:
         if (times := self._broken.take()) is not None:
@@ -235,7 +276,7 @@ class LegacySseChannel:
         name = data.decode("utf-8", "replace").strip()
         try:
             target = urljoin(str(base), name)
-            endpoint = parse_url(target)
+            endpoint = keep_secure(base, parse_url(target))
         except (InvalidUrl, ValueError) as error:  # brackets without an IPv6 address
             raise Unusable(
                 f"The server names an endpoint that is not a URL, {mask_url(name)}: {error}"
@@ -246,7 +287,8 @@ class LegacySseChannel:
                 "are not sent there.",
                 hint="Its own public URL is set wrongly: tell whoever runs the server.",
             )
-        return endpoint
+        below = find_below(base, endpoint) if self._is_below else None
+        return below or endpoint
 
     def _stop_reading(self) -> None:
         self._endpoint = None
@@ -274,3 +316,23 @@ class LegacySseChannel:
         if self._reader is not None:
             await asyncio.wait({self._reader})  # its connection is closed then
         await self._http.aclose()
+
+
+def find_below(stream: ServerUrl, endpoint: ServerUrl) -> ServerUrl | None:
+    """The endpoint as it is below the prefix of the stream's path; None where it is there already.
+
+    Of a server at `/sse` that is shown at `/apps/one/sse`, the prefix is `/apps/one`. What both
+    paths have in common is the server's own: with `/apps/mcp/sse` and `/mcp/messages`, it is
+    `/apps`.
+    """
+    folders = stream.target.partition("?")[0].split("/")[1:-1]
+    path = endpoint.target.partition("?")[0].split("/")[1:]
+    if not folders or path[: len(folders)] == folders:
+        return None
+    common = next(
+        size
+        for size in range(len(folders), -1, -1)
+        if folders[len(folders) - size :] == path[:size]
+    )
+    prefix = "".join(f"/{folder}" for folder in folders[: len(folders) - common])
+    return endpoint.replace(target=prefix + endpoint.target)

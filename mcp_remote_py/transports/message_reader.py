@@ -170,7 +170,7 @@ class MessageReader:
             nonlocal answered
             if event.name != "message" or not event.data:
                 return
-            is_answer = await self._take_event(response, event.data, request, stream)
+            is_answer = await self._take_event(response, event, request, stream)
             if (is_answer and not answered) or stream.odd is not None:
                 response.end_within(self._end_patience)
             answered = is_answer or answered
@@ -192,22 +192,25 @@ class MessageReader:
         return answered
 
     async def _take_event(
-        self, response: Response, data: bytes, request: Message | None, stream: MessageStream
+        self, response: Response, event: Event, request: Message | None, stream: MessageStream
     ) -> bool:
         """Delivers the messages in an event; whether the answer to `request` was among them."""
         answered = False
-        self.unasked += request is None
+        self.unasked += request is None and event.is_complete
         try:
-            message = parse_short(data)
+            message = parse_short(event.data)
             if message is not None:
+                stream.last_event_id = event.last_event_id
                 return self._take_read(message, request, stream)
-            for read in read_messages(data):
+            for read in read_messages(event.data):
                 if read is None:
                     await response.breathe()
                 else:
                     answered = self._take_read(read, request, stream) or answered
+            stream.last_event_id = event.last_event_id  # which one without its end has not moved
         except InvalidMessage as error:
-            self._hand_over(error)
+            if event.is_complete:
+                self._hand_over(error)
         return answered
 
     def _take_read(self, read: Readable, request: Message | None, stream: MessageStream) -> bool:

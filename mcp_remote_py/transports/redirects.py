@@ -1,8 +1,9 @@
 """Finds where a redirect leads, and whether the request may follow it.
 
 Within the origin only, and from http to https of the same host, at its port or at 443: every header
-may be a credential (promise S2, field note 24). Pure. Must not know what the request says or
-carries.
+may be a credential (promise S2, field note 24). What leads from https to http of the same host is a
+server that does not know how it is reached: https is kept. Pure. Must not know what the request
+says or carries.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from urllib.parse import urljoin
 
 from mcp_remote_py.errors import Unusable
 from mcp_remote_py.redact import mask_url, scrub_known
+from mcp_remote_py.transports.pages import find_sign_in
 from mcp_remote_py.url import InvalidUrl, ServerUrl, parse_url
 
 MAX_REDIRECTS = 5
@@ -40,7 +42,16 @@ def follow(url: ServerUrl, method: bytes, status: int, location: str, count: int
     except ValueError:  # brackets without an IPv6 address
         raise Unusable(f"{what} a place that is not a URL: {_quote(location)}.") from None
     where = _quote(target)
-    if status == 303 and method != b"GET":
+    try:
+        following = keep_secure(url, parse_url(target))
+    except InvalidUrl as error:
+        raise Unusable(f"{what} a place that is not a URL: {error}") from error
+    elsewhere = following.origin != url.origin and not is_upgrade(url, following)
+    drops = status == 303 and method != b"GET"
+    page = find_sign_in(following, url) if elsewhere or drops else None
+    if page is not None:
+        raise Unusable(f"{what} {page.what}, {where}.", hint=page.hint)
+    if drops:
         raise Unusable(
             f"{what} {where} in a way that drops the message.",
             hint="If an MCP server is there, put that URL into the config entry.",
@@ -50,16 +61,36 @@ def follow(url: ServerUrl, method: bytes, status: int, location: str, count: int
             f"The server redirected more than {MAX_REDIRECTS} times, to {where}.",
             hint="Check the server's own redirects.",
         )
-    try:
-        following = parse_url(target)
-    except InvalidUrl as error:
-        raise Unusable(f"{what} a place that is not a URL: {error}") from error
-    if following.origin != url.origin and not is_upgrade(url, following):
+    if following == url and _is_downgrade(url, parse_url(target)):
+        raise Unusable(
+            f"{what} plain http at the same address, {where}: nothing is sent there in clear.",
+            hint="It does not know that it is reached by https: whoever runs it has to have its "
+            "proxy say so (X-Forwarded-Proto).",
+        )
+    if elsewhere:
+        is_safe = following.is_protected
         raise Unusable(
             f"{what} another place, {where}: your headers are not sent there.",
-            hint="If you trust it, put that URL into the config entry.",
+            hint="If you trust it, put that URL into the config entry."
+            if is_safe
+            else "Everybody on the way could read them there: tell whoever runs the server.",
         )
     return following
+
+
+def keep_secure(url: ServerUrl, following: ServerUrl) -> ServerUrl:
+    """What is said at `url` to follow; by https where it is http of the same host by mistake."""
+    if not _is_downgrade(url, following):
+        return following
+    return following.replace(scheme="https", port=url.port)
+
+
+def _is_downgrade(url: ServerUrl, following: ServerUrl) -> bool:
+    return (
+        (url.scheme, following.scheme) == ("https", "http")
+        and url.host == following.host
+        and following.port in (80, url.port)
+    )
 
 
 def is_upgrade(url: ServerUrl, following: ServerUrl) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple, TypeVar
 
 from mcp_remote_py.bounds import MAX_REFUSAL_LINES
@@ -32,18 +33,27 @@ from mcp_remote_py.jsonrpc import (
     readdress,
 )
 from mcp_remote_py.parsing import parse_message, read_messages
-from mcp_remote_py.retry import may_have_effect, parse_retry_after
+from mcp_remote_py.retry import (
+    SAFE_STATUS,
+    UNSURE_STATUS,
+    may_have_effect,
+    parse_retry_after,
+)
+from mcp_remote_py.transports.body_types import (
+    ANSWER_TYPES,
+    EVENT_STREAM,
+    media_type,
+    read_type,
+)
+from mcp_remote_py.transports.pages import Page, find_check
 from mcp_remote_py.transports.sse import EventDecoder
 
 E = TypeVar("E", bound=ExchangeError)
 
-EVENT_STREAM = "text/event-stream"
-ANSWER_TYPES = frozenset({"application/json", EVENT_STREAM})
-
 MAX_RETRY_AFTER = 3600.0
 """Seconds; a server that asks for more is asked again after this."""
 
-_WAIT_STATUS = frozenset({408, 425, 429, 502, 503, 504})
+_WAIT_STATUS = SAFE_STATUS | UNSURE_STATUS
 _NO_TRANSPORT_STATUS = frozenset({404, 405, 406, 410, 411, 415, 501})
 
 
@@ -110,7 +120,7 @@ def _names(body: bytes, request: Message) -> bool:
 def read_responses(body: bytes, content_type: str) -> Iterator[Message | None]:
     """The JSON-RPC responses in a body, of whatever form; in steps, see `read_messages`."""
     texts = [body]
-    if content_type == EVENT_STREAM:
+    if read_type(content_type, body) == EVENT_STREAM:
         if body.count(b"\n") + body.count(b"\r") > MAX_REFUSAL_LINES:
             body = body[:EVIDENCE_BYTES]
         # A stream that is over: its last event may lack its end.
@@ -159,6 +169,7 @@ def explain_refusal(
     credential_sent: bool,
     now: float,
     is_whole: bool = True,
+    sign_in_page: Page | None = None,
     shook_hands: bool = False,
 ) -> ExchangeError:
     """The error for an answer with a status of 300 or more.
@@ -166,7 +177,7 @@ def explain_refusal(
     `where` is the masked URL, `session_sent` whether the request named a session, `shook_hands`
     whether there was a handshake before it, `credential_sent` whether it carried an Authorization
     header of the person, `is_whole` whether all of the body could be read, `now` the time in
-    seconds since the epoch.
+    seconds since the epoch, `sign_in_page` what a redirect led to.
     """
     words = excerpt(body)
     evidence = f"HTTP {status} from {where}" + (f': "{words}"' if words else "")
@@ -192,6 +203,8 @@ def explain_refusal(
     ):
         # What looks like an answer was not refused before execution, whatever the status.
         return Interrupted(f"The server's answer cannot be read ({evidence}).")
+    if line is None and (page := _explain_page(headers, body, sign_in_page, evidence)) is not None:
+        return page
     # A refusal of the credential is the person's to see in our words, not the server's.
     is_own = status == 401 and answer is not None and answer.is_error
     is_lost = (session_sent or shook_hands) and _may_mean_session(
@@ -248,6 +261,18 @@ _FORBIDDEN_HINTS = {
 """By whether the person gave a credential."""
 
 
+def _explain_page(
+    headers: Mapping[bytes, bytes], body: bytes, sign_in_page: Page | None, evidence: str
+) -> Unusable | None:
+    """The error for a page that stands before the server: it has not said anything itself."""
+    if (check := find_check(headers, body)) is not None:
+        return Unusable(f"{check.what} stands before the server ({evidence}).", hint=check.hint)
+    if sign_in_page is not None:
+        what = f"The server redirects to {sign_in_page.what} ({evidence})."
+        return Unusable(what, hint=sign_in_page.hint)
+    return None
+
+
 def _explain_credential(evidence: str, challenge: bytes, credential_sent: bool) -> tuple[str, str]:
     words = excerpt(challenge)
     asked = f" It asks for: {words}." if words else ""
@@ -289,18 +314,22 @@ def _may_mean_session(
     return says_lost(status, headers, body, has_id=has_id, shook_hands=True)
 
 
-def media_type(headers: Mapping[bytes, bytes]) -> str:
-    """The media type that `Content-Type` names, without parameters; "" without one."""
-    named = headers.get(b"content-type", b"").partition(b";")[0]
-    return named.strip().lower().decode("latin-1")
-
-
 def explain_content(
-    status: int, content_type: str, body: bytes, *, where: str, request: Message | None = None
+    status: int,
+    content_type: str,
+    body: bytes,
+    *,
+    where: str,
+    request: Message | None = None,
+    headers: Mapping[bytes, bytes] = MappingProxyType({}),
+    sign_in_page: Page | None = None,
 ) -> Unusable:
     """The error for an answer with a good status that is not one of JSON or an event stream."""
-    cause, hint = _explain_content(status, content_type, body, where)
     answer, line = _read_said(body, content_type, request)
+    evidence = f'HTTP {status} from {where}: "{excerpt(body)}"'
+    if line is None and (page := _explain_page(headers, body, sign_in_page, evidence)) is not None:
+        return page
+    cause, hint = _explain_content(status, content_type, body, where)
     return Unusable(cause, hint=hint, status=status, body=line, is_answer=answer is not None)
 
 

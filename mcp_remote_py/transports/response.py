@@ -26,12 +26,17 @@ from mcp_remote_py.net.http1 import ResponseReader
 from mcp_remote_py.net.lanes import Lanes
 from mcp_remote_py.net.mapping import explain
 from mcp_remote_py.settings.network import Timeouts
-from mcp_remote_py.transports.intake import FREE_BYTES, Intake
-from mcp_remote_py.transports.refusal import (
+from mcp_remote_py.transports.body_types import (
     ANSWER_TYPES,
     EVENT_STREAM,
+    JSON,
+    MOST_BLANKS,
+    TELLING_BYTES,
+    cut_blanks_before,
     media_type,
+    read_type,
 )
+from mcp_remote_py.transports.intake import FREE_BYTES, Intake
 from mcp_remote_py.transports.sse import Event, EventDecoder
 
 T = TypeVar("T")
@@ -57,12 +62,17 @@ class Response:
         self._intake = intake
         self._closed = False
         self._taken = False
+        self._first: bytes | None = None
+        """What was read to see what the body is, and is to be read yet."""
         self._evidence: bytes | None = None
         self.where = ""
         """The URL that it came from: where a redirect led, maybe."""
+        self.is_moved = False
+        """Whether a redirect of this request led there."""
         self.is_whole = True
         """Whether `read_evidence` did not leave anything of the body."""
         self.status = answer.status
+        self.reason = answer.reason
         self.headers: dict[bytes, bytes] = {}
         for name, value in answer.headers:
             # RFC 9110 §5.3: lines of one name are one list; of others, two are a fault.
@@ -70,6 +80,7 @@ class Response:
             self.headers[name] = b"%b, %b" % (self.headers[name], value) if joins else value
         self.content_type = media_type(self.headers)
         is_stream = self.content_type == EVENT_STREAM
+        self._timeouts = timeouts
         self._patience = timeouts.stream if is_stream else timeouts.body
         self._deadline: float | None = None
         self._coding = self.headers.get(b"content-encoding", b"")
@@ -87,6 +98,26 @@ class Response:
         """Gives what is left of the body so long to come, however it does."""
         self._deadline = asyncio.get_running_loop().time() + seconds
 
+    async def find_type(self) -> str:
+        """What the body is, by its first bytes as well; the content type from then on.
+
+        One that is named an event stream is not waited for: it may be silent for long. Raises what
+        `read_piece` raises.
+        """
+        if self.content_type == EVENT_STREAM or self._taken or self._closed:
+            return self.content_type
+        start = b""
+        while len(start) < MOST_BLANKS and len(cut_blanks_before(start)) < TELLING_BYTES:
+            piece = await self.read_piece()
+            if piece is None:
+                break
+            start += piece
+        self._first = start or None
+        self.content_type = read_type(self.content_type, start)
+        if self.content_type == EVENT_STREAM:
+            self._patience = self._timeouts.stream
+        return self.content_type
+
     async def read_piece(self) -> bytes | None:
         """The next piece of the body, decoded; None at its end. The loop breathes before it.
 
@@ -94,10 +125,10 @@ class Response:
             Interrupted: it broke off, or did not end in time.
             Unusable: it is compressed in a way nobody asked for.
         """
-        if not self._taken:
-            self._taken = True
-            if self._coding:
-                self._decoder = open_body(self._coding, "The server")
+        if self._first is not None:
+            first, self._first = self._first, None
+            return first
+        self._begin()
         while True:
             made = next(self._decoded, None)
             if made is not None:
@@ -118,6 +149,12 @@ class Response:
             elif piece:
                 return piece
 
+    def _begin(self) -> None:
+        if not self._taken:
+            self._taken = True
+            if self._coding:
+                self._decoder = open_body(self._coding, "The server")
+
     def _time_left(self) -> float | None:
         """Seconds for the next piece."""
         if self._deadline is None:
@@ -135,10 +172,23 @@ class Response:
     ) -> None:
         """Has the events of the body taken as they come.
 
-        Each is let go, and room is made for the next, when the host has taken it. Raises what
-        `read_piece` and the decoder raise.
+        Each is let go, and room is made for the next, when the host has taken it. What the stream
+        ends in, or breaks off in, is the last. Raises what `read_piece` and the decoder raise.
         """
+
+        async def take_last() -> None:
+            last = decoder.end()
+            if last is not None:
+                await take(last)
+                await drain()
+
         try:
+            chunk = self._first = await self.read_piece()
+            if chunk is not None and read_type(EVENT_STREAM, chunk) == JSON:
+                # No event begins so: it is an answer that was given the wrong type.
+                text = await self.read(decoder.max_event_size)
+                await take(Event("message", text, None, has_data=True))
+                return
             while (chunk := await self.read_piece()) is not None:
                 for piece, cost in _cut(chunk):
                     for event in decoder.feed(piece):
@@ -147,6 +197,10 @@ class Response:
                         await self._share.work(len(event.data))
                     await self._share.hold(decoder.pending)
                     await self._share.work(cost * len(piece))
+            await take_last()
+        except Interrupted:
+            await take_last()
+            raise
         finally:
             decoder.drop()
 
@@ -190,17 +244,19 @@ class Response:
         body was read before in another way: then it was empty of anything to quote.
         """
         if self._evidence is None:
-            self._evidence = b"" if self._taken or self._closed else await self._read_soon(limit)
+            is_gone = self._closed or (self._taken and self._first is None)
+            self._evidence = b"" if is_gone else await self._read_soon(limit)
         return self._evidence
 
     async def _read_soon(self, limit: int) -> bytes:
-        may_be_answer = limit > 0 and self.content_type in ANSWER_TYPES
-        most = min(limit, MAX_REFUSAL_BYTES) if may_be_answer else EVIDENCE_BYTES
-        body = Growing(min(self._share.claim, most))
+        body: Growing | None = None
         clock = asyncio.get_running_loop()
         self.is_whole = False
         try:
             async with asyncio.timeout(EVIDENCE_TIMEOUT) as patience:
+                may_be_answer = limit > 0 and await self.find_type() in ANSWER_TYPES
+                most = min(limit, MAX_REFUSAL_BYTES) if may_be_answer else EVIDENCE_BYTES
+                body = Growing(min(self._share.claim, most))
                 while (piece := await self.read_piece()) is not None:
                     kept = piece[: most - body.size]
                     await self._share.hold(body.size + len(kept))
@@ -213,6 +269,8 @@ class Response:
                     self.is_whole = True
         except (ExchangeError, TimeoutError):
             pass  # the status alone is evidence enough
+        if body is None:
+            return b""
         try:
             return body.take()
         finally:
@@ -249,7 +307,7 @@ _LINES_COST = 4
 _DENSE_COST = 16
 """The same where there are many lines: two slices of 2 ms between two looks at the clock."""
 
-_LISTS = frozenset({b"www-authenticate", b"content-encoding"})
+_LISTS = frozenset({b"www-authenticate", b"proxy-authenticate", b"content-encoding"})
 """Header fields whose lines are read as one."""
 
 

@@ -38,6 +38,7 @@ class Event(NamedTuple):
     data: bytes
     last_event_id: bytes | None
     has_data: bool
+    is_complete: bool = True
 
 
 class _Line(enum.Enum):
@@ -52,13 +53,14 @@ class EventDecoder:
     """Feeds on chunks, yields events.
 
     Attributes:
+        max_event_size: in bytes.
         retry: the server's reconnection time in seconds, at most `MAX_RETRY`, None until it
             gave one.
         last_event_id: the id of the last event that was dispatched.
     """
 
     def __init__(self, max_event_size: int) -> None:
-        self._max = max_event_size
+        self.max_event_size = max_event_size
         self._line = _Line.BEGUN
         self._begun = b""
         self._started = False
@@ -108,6 +110,16 @@ class EventDecoder:
                     yield event
             self._line = _Line.BEGUN
         self._skip_line_feed = chunk[-1:] == b"\r"
+
+    def end(self) -> Event | None:
+        """The event that the stream ended in, if it has data; `last_event_id` does not move.
+
+        Only who can see that its data is whole may take it: it may have been cut anywhere.
+        """
+        before = self.last_event_id
+        event = next(self.feed(b"\n\n"), None)
+        self.last_event_id = before
+        return event._replace(is_complete=False) if event is not None and event.has_data else None
 
     def drop(self) -> None:
         """Forgets what came of an event that will not be complete."""
@@ -169,10 +181,10 @@ class EventDecoder:
                 self._grow(len(value))
                 self._data = value
                 return
-            self._many = Growing(self._max)
+            self._many = Growing(self.max_event_size)
         else:
             if self._many is None:
-                self._many = Growing(self._max)
+                self._many = Growing(self.max_event_size)
                 self._many.write(self._data or b"")
                 self._data = None
             self._write(b"\n")
@@ -188,9 +200,9 @@ class EventDecoder:
         self._check(self._size)
 
     def _check(self, size: int) -> None:
-        if size > self._max:
+        if size > self.max_event_size:
             raise Unusable(
-                f"The server sent an event of more than {self._max} bytes.",
+                f"The server sent an event of more than {self.max_event_size} bytes.",
                 hint="Raise the limit with --max-message-size.",
             )
 

@@ -16,8 +16,8 @@ from mcp_remote_py.channel import Clock
 from mcp_remote_py.errors import ExchangeError, NotSent, Refused, SessionLost
 from mcp_remote_py.randomness import Random
 from mcp_remote_py.retry import LASTING_STREAM, STREAM_STEPS
+from mcp_remote_py.transports.body_types import EVENT_STREAM
 from mcp_remote_py.transports.message_reader import MessageReader, MessageStream
-from mcp_remote_py.transports.refusal import EVENT_STREAM
 from mcp_remote_py.transports.response import Response
 from mcp_remote_py.values import Value
 

@@ -31,9 +31,11 @@ from mcp_remote_py.retry import (
     SAFE_STATUS,
     UNSURE_STATUS,
 )
+from mcp_remote_py.transports.body_types import EVENT_STREAM, JSON
 from mcp_remote_py.transports.client import HttpClient
+from mcp_remote_py.transports.exchange_log import log_sent
 from mcp_remote_py.transports.message_reader import MessageReader, MessageStream, Readable
-from mcp_remote_py.transports.refusal import EVENT_STREAM, find_lost_session, take_answer
+from mcp_remote_py.transports.refusal import find_lost_session, take_answer
 from mcp_remote_py.transports.response import Response
 from mcp_remote_py.transports.standalone_stream import Patience, StandaloneStream
 
@@ -127,6 +129,7 @@ class StreamableChannel:
         late: Late = None
         if request is not None and self._standalone.may_speak:
             late = self._reader.expect(request)
+        began = self._clock.now()
         try:
             exchange = self._http.request(
                 *(b"POST", headers, message.pieces),
@@ -135,6 +138,7 @@ class StreamableChannel:
                 asked=request,
             )
             response = await self._standalone.beside(exchange)
+            log_sent(message, response.status, self._clock.now() - began)
             await self._take(response, message, request, session, late)
         finally:
             if request is not None and late is not None:
@@ -155,13 +159,16 @@ class StreamableChannel:
                 self._standalone.hear()
                 if message.method == "initialize":
                     self._session = response.headers.get(b"mcp-session-id")
+            kind = response.content_type
+            if is_good and request is not None and response.status != 202:
+                kind = await response.find_type()
             if is_good and request is None:
                 self._on_accepted()
                 aside = self._read_aside(response)
-            elif is_good and request is not None and response.content_type == EVENT_STREAM:
+            elif is_good and request is not None and kind == EVENT_STREAM:
                 self._on_accepted()
                 await self._take_stream(response, request, late)
-            elif is_good and response.content_type == "application/json" and response.status != 202:
+            elif is_good and kind == JSON and response.status != 202:
                 messages = await self._reader.read_json(response)
                 self._on_accepted()
                 self._look_for_session(response, messages, request)

@@ -157,7 +157,9 @@ class TestSettings:
             False,
         )
         assert settings.network.tls == Tls((str(pem),), str(pem), str(pem))
-        assert settings.network.proxy_for(settings.server) == HttpProxy("http", "p", 1)
+        assert settings.network.proxy_for(settings.server) == HttpProxy(
+            "http", "p", 1, variable="HTTP_PROXY"
+        )
         assert settings.log == LogSettings("DEBUG", str(tmp_path / "log"))
         assert settings.max_message_size == 1024**2
 

@@ -107,6 +107,23 @@ def test_transport_found_is_written_once_and_corrected(stack: ExitStack, tmp_pat
     assert record.read().transport == STREAMABLE
 
 
+@pytest.mark.timeout(60)
+def test_that_a_server_worked_is_written_once(stack: ExitStack, tmp_path: Path) -> None:
+    server = stack.enter_context(WildServer())
+    folder = tmp_path / "state" / "mcp-remote-py"
+    record = SessionFile(folder, SessionId(server.url))
+    written: list[int] = []
+    for _ in range(2):
+        process = start(stack, tmp_path, *COMMAND, server.url)
+        answer, _ = process.communicate(INITIALIZE + b"\n", PATIENCE)
+        assert json.loads(answer)["result"]
+        assert record.has_worked()
+        (path,) = folder.iterdir()
+        written.append(path.stat().st_mtime_ns)
+    assert written[0] == written[1]
+    assert list_records(folder) == []
+
+
 @pytest.mark.promise("R4")
 @pytest.mark.timeout(60)
 def test_each_account_of_a_server_has_its_own_record(stack: ExitStack, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from mcp_remote_py.credentials.files import DRAFT_AGE, MAX_OWN_FILE_BYTES
 from mcp_remote_py.credentials.session_files import (
     RECORD_SCHEMA,
+    SessionChanges,
     SessionFile,
     SessionRecord,
     list_records,
@@ -479,3 +480,41 @@ def test_drafts_of_killed_processes_are_deleted_when_they_are_old(tmp_path: Path
     os.utime(old, (0, time.time() - DRAFT_AGE - 10))
     record.update(port=2)
     assert (old.exists(), young.exists()) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("changes", "has_worked"),
+    [
+        ({"transport": "x"}, True),
+        ({"era": "modern"}, True),
+        ({"signed_in_at": 1.0}, True),
+        ({"last_error": "x"}, False),
+    ],
+)
+def test_record_may_tell_that_the_server_has_answered(
+    tmp_path: Path, changes: SessionChanges, has_worked: bool
+) -> None:
+    record = SessionFile(tmp_path, SessionId(SERVER))
+    assert not record.has_worked()
+    record.update(**changes)
+    assert record.has_worked() is has_worked
+
+
+def test_that_a_server_has_worked_is_kept_without_its_address(tmp_path: Path) -> None:
+    record = SessionFile(tmp_path, SessionId(SERVER))
+    record.note_worked()
+    assert SessionFile(tmp_path, SessionId(SERVER)).has_worked()
+    assert not SessionFile(tmp_path, SessionId(f"{SERVER}x")).has_worked()
+    (mark,) = left_in(tmp_path)
+    assert mark.read_bytes() == b""
+    assert list_records(tmp_path) == []
+    assert record.read() == SessionRecord()
+    assert record.delete()
+    assert not record.has_worked()
+
+
+def test_disk_that_does_not_keep_it_is_no_failure(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    record = SessionFile(tmp_path / "file", SessionId(SERVER))
+    record.note_worked()
+    assert not record.has_worked()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
+
 import pytest
 
 from mcp_remote_py.errors import UsageError
@@ -70,9 +72,11 @@ class TestProxy:
         assert (chosen.address, chosen.credentials) == ("http://p:80", credentials)
         password = credentials[1].decode("utf-8", "replace")
         typed = user_info.partition(":")[2]
+        sent = b64encode(b":".join(credentials)).decode()
         assert chosen.secrets == tuple(
-            map(Secret, (f"http://{user_info}@p:80", user_info, typed, password))
+            map(Secret, (f"http://{user_info}@p:80", user_info, typed, password, sent))
         )
+        assert chosen.name == "http://p:80 (from https_proxy)"
         assert f"{user_info}@" not in repr(chosen)
 
     @pytest.mark.parametrize(

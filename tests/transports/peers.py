@@ -25,12 +25,14 @@ from cryptography.x509.oid import NameOID
 from mcp_remote_py.channel import Authorizer
 from mcp_remote_py.named_files import read_settled
 from mcp_remote_py.redact import Secret
+from mcp_remote_py.retry import Acquaintance
 from mcp_remote_py.settings.commands import ProxySettings
 from mcp_remote_py.settings.headers import Header, HeaderFile, HeaderSettings, read_header_file
 from mcp_remote_py.settings.http_proxy import HttpProxy, choose_http_proxy
 from mcp_remote_py.settings.network import Network, Timeouts
 from mcp_remote_py.settings.urls import parse_server_url
 from mcp_remote_py.transports.client import HttpClient
+from mcp_remote_py.transports.exchange_log import SILENCE
 from mcp_remote_py.transports.headers import HeaderSource
 from mcp_remote_py.url import ServerUrl
 from tests.peers.wild_server import WildServer
@@ -65,6 +67,8 @@ async def client_for(
     on_connected: Callable[[str], None] | None = None,
     http_proxy: Secret | None = None,
     choose_proxy: Callable[[ServerUrl], HttpProxy | None] | None = None,
+    acquaintance: Acquaintance | None = None,
+    silence: float = SILENCE,
     **more: Any,
 ) -> HttpClient:
     """An HTTP client whose headers are loaded; `http_proxy` is for this machine, too."""
@@ -75,7 +79,13 @@ async def client_for(
     book = HeaderSource(settings.headers, environment or {}, read_file)
     await book.load()
     return HttpClient(
-        settings, book, authorizer, on_connected=on_connected, choose_proxy=choose_proxy
+        settings,
+        book,
+        authorizer,
+        on_connected=on_connected,
+        choose_proxy=choose_proxy,
+        acquaintance=acquaintance,
+        silence=silence,
     )
 
 

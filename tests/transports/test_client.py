@@ -26,10 +26,11 @@ from mcp_remote_py.errors import (
 )
 from mcp_remote_py.parsing import parse_message
 from mcp_remote_py.redact import Secret
+from mcp_remote_py.retry import Acquaintance
 from mcp_remote_py.settings.network import Timeouts, Tls
 from mcp_remote_py.transports.client import MAX_ATTEMPTS, HttpClient
 from mcp_remote_py.url import ServerUrl
-from tests.fakes import run
+from tests.fakes import encode_request, run
 from tests.peers.wild_server import (
     Exchange,
     WildServer,
@@ -607,8 +608,11 @@ def test_proxy_carries_several_calls_at_once_and_never_our_headers_in_connect(
 
 
 @pytest.mark.promise("S2")
-@pytest.mark.parametrize("status", [403, 407, 502])
-def test_proxy_that_refuses(stack: ExitStack, authority: Authority, status: int) -> None:
+@pytest.mark.report("T13")
+@pytest.mark.parametrize(("status", "kind"), [(403, Refused), (407, Refused), (502, NotSent)])
+def test_proxy_that_refuses(
+    stack: ExitStack, authority: Authority, status: int, kind: type[ExchangeError]
+) -> None:
     server = stack.enter_context(TlsServer(authority.issue("refused")))
     proxy = stack.enter_context(ForwardProxy("me:right"))
     proxy.refuse = status
@@ -617,10 +621,44 @@ def test_proxy_that_refuses(stack: ExitStack, authority: Authority, status: int)
         tls=Tls(ca_certs=(str(authority.path),)),
         http_proxy=Secret(f"http://me:{TOKEN}@{proxy.authority}"),
     )
-    assert isinstance(error, NotSent)
-    assert "proxy refused" in error.cause
-    assert str(status) in error.cause
-    assert "HTTPS_PROXY" in error.hint
+    assert type(error) is kind
+    assert f"The HTTP proxy http://{proxy.authority} (from ALL_PROXY) refused" in error.cause
+    assert f": {status} No." in error.cause
+    assert "ALL_PROXY" in error.hint or "NO_PROXY" in error.hint
+
+
+@pytest.mark.report("T13")
+def test_proxy_that_wants_credentials_for_plain_http(stack: ExitStack) -> None:
+    server = stack.enter_context(WildServer())
+    proxy = stack.enter_context(ForwardProxy("me:right"))
+
+    async def main() -> ExchangeError:
+        client = await client_for(server.url, http_proxy=Secret(f"http://{proxy.authority}"))
+        response = await client.request(b"POST", [])
+        error = await client.fail(response, request=None, session_sent=False)
+        await response.aclose()
+        await client.aclose()
+        return error
+
+    error = run(main())
+    assert type(error) is Refused
+    assert error.cause == (
+        f"The HTTP proxy http://{proxy.authority} (from ALL_PROXY) refused the connection: "
+        "407 Proxy Authentication Required. It wants a name and a password."
+    )
+    assert server.requests == []
+
+
+@pytest.mark.report("T13")
+def test_proxy_that_is_not_there_is_named_with_its_variable() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    error = refusal("https://mcp.example.com/mcp", http_proxy=Secret(f"http://127.0.0.1:{port}"))
+    assert type(error) is NotSent
+    assert error.cause == (
+        f"The HTTP proxy http://127.0.0.1:{port} (from ALL_PROXY) cannot be reached: "
+        "Connection refused."
+    )
 
 
 @pytest.mark.parametrize("secure", [False, True])
@@ -870,3 +908,36 @@ def test_a_token_is_accepted_whoever_asked(server: WildServer, may_sign_in: bool
     prover = Prover("Bearer")
     statuses(server.url, prover, b"POST", len(answers), may_sign_in=may_sign_in)
     assert prover.acceptances == 3
+
+
+# ------------------------------------------------------------------ how long until a person knows
+
+
+def test_silent_server_is_told_of_once_and_a_slow_call_is_not(
+    server: WildServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    acquaintance = Acquaintance(is_known=False)
+
+    def wait(one: Exchange) -> None:
+        one.delay(0.1)
+        one.good()
+
+    server.always("tools/call", wait)
+    server.always("initialize", wait)
+
+    async def play(method: str) -> None:
+        client = await client_for(server.url, acquaintance=acquaintance, silence=0.02)
+        request = parse_message(encode_request(1, method, {"name": "canary"}))
+        headers = [(b"content-type", b"application/json")]
+        response = await client.request(b"POST", headers, request.pieces, asked=request)
+        await response.aclose()
+        await client.aclose()
+
+    run(play("initialize"))
+    assert acquaintance.has_answered
+    assert caplog.messages == [
+        f"{server.origin} does not answer initialize for 0.02 seconds; it is waited for 5 seconds "
+        "in all (--headers-timeout)."
+    ]
+    run(play("tools/call"))
+    assert len(caplog.messages) == 1

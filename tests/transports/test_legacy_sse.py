@@ -11,7 +11,8 @@ import pytest
 from mcp_remote_py.errors import ExchangeError, Interrupted, Refused, SessionLost, Unusable
 from mcp_remote_py.jsonrpc import Message
 from mcp_remote_py.parsing import parse_message
-from mcp_remote_py.transports.legacy_sse import LegacySseChannel
+from mcp_remote_py.transports.legacy_sse import LegacySseChannel, find_below
+from mcp_remote_py.url import parse_url
 from tests.fakes import encode, encode_notification, encode_request, run, until
 from tests.peers.wild_server import (
     Behaviour,
@@ -173,7 +174,133 @@ def test_stream_that_names_no_endpoint(behaviour: Behaviour, words: str) -> None
     scene(play, seconds=0.2)
 
 
+# ------------------------------------------------------------------ behind a prefix
+
+
+@pytest.mark.report("T15")
+@pytest.mark.parametrize(
+    ("stream", "endpoint", "below"),
+    [
+        ("/pre/sse", "/messages?s=1", "/pre/messages?s=1"),
+        ("/a/b/sse?x=/y/z", "/m/n", "/a/b/m/n"),
+        ("/apps/mcp/sse", "/mcp/messages/", "/apps/mcp/messages/"),
+        ("/a/a/sse", "/a/m", "/a/a/m"),
+        ("/pre/sse", "/", "/pre/"),
+        ("/pre/sse", "/pre/messages", None),
+        ("/pre/sse", "/pre/sse/messages", None),
+        ("/sse", "/messages", None),
+        ("/", "/messages", None),
+    ],
+)
+def test_endpoint_below_the_prefix(stream: str, endpoint: str, below: str | None) -> None:
+    origin = "https://e.com"
+    found = find_below(parse_url(origin + stream), parse_url(origin + endpoint))
+    assert found == (below and parse_url(origin + below))
+
+
+def absent_but(*paths: str) -> Callable[[Exchange], None]:
+    """Takes messages at these paths alone."""
+
+    def take(exchange: Exchange) -> None:
+        if exchange.path.partition("?")[0] in paths:
+            exchange.good()
+        else:
+            exchange.reply(404)
+
+    return take
+
+
+@pytest.mark.report("T15")
+def test_endpoint_that_is_not_there_is_found_below_the_prefix_of_the_stream() -> None:
+    def prepare(server: WildServer) -> None:
+        server.endpoint = "/messages?session={session}"
+        for method in ("initialize", "tools/list"):
+            server.always(method, absent_but("/base/messages"))
+
+    async def play(stage: Scene) -> None:
+        await stage.channel.send(call(1, "initialize"))
+        await stage.channel.send(call(2, "tools/list"))
+        await stage.channel.renew()
+        await stage.channel.send(call(3, "initialize"))
+        assert stage.keys() == {1, 2, 3}
+
+    server = scene(play, prepare=prepare)
+    paths = [one.path.partition("?")[0] for one in server.received("POST")]
+    assert paths == ["/messages", "/base/messages", "/base/messages", "/base/messages"]
+
+
+@pytest.mark.report("T15")
+def test_endpoint_that_is_nowhere_is_named_and_looked_for_once() -> None:
+    def prepare(server: WildServer) -> None:
+        server.endpoint = "/messages"
+        server.always("x", absent_but())
+
+    async def play(stage: Scene) -> None:
+        error = await failure(stage, call(1))
+        origin = stage.server.origin
+        assert f"(HTTP 404 from {origin}/messages)" in error.cause
+        assert error.cause.endswith(
+            f" It had named {origin}/messages as its endpoint; {origin}/base/messages is not there "
+            "either."
+        )
+        await failure(stage, call(2))
+
+    server = scene(play, prepare=prepare)
+    paths = [one.path for one in server.received("POST")]
+    assert paths == ["/messages", "/base/messages", "/messages"]
+
+
+@pytest.mark.report("T15")
+def test_session_that_is_lost_later_is_not_looked_for_elsewhere() -> None:
+    def prepare(server: WildServer) -> None:
+        server.endpoint = "/messages?session={session}"
+
+    async def play(stage: Scene) -> None:
+        await stage.channel.send(call(1, "initialize"))
+        stage.server.always("x", absent_but())
+        assert isinstance(await failure(stage, call(2)), SessionLost)
+
+    server = scene(play, prepare=prepare)
+    paths = [one.path.partition("?")[0] for one in server.received("POST")]
+    assert paths == ["/messages", "/messages"]
+
+
 # ------------------------------------------------------------------ answers
+
+
+def in_the_body(exchange: Exchange) -> None:
+    line = encode({"jsonrpc": "2.0", "id": exchange.id, "result": {}})
+    exchange.reply(200, line, content_type="text/plain")
+
+
+def in_the_body_as_event(exchange: Exchange) -> None:
+    line = encode({"jsonrpc": "2.0", "id": exchange.id, "result": {}})
+    exchange.reply(200, b"data: " + line, content_type="text/event-stream")
+
+
+def in_the_body_accepted(exchange: Exchange) -> None:
+    line = encode({"jsonrpc": "2.0", "id": exchange.id, "result": {}})
+    exchange.reply(202, line, content_type=None)
+
+
+def on_both(exchange: Exchange) -> None:
+    line = encode({"jsonrpc": "2.0", "id": exchange.id, "result": {}})
+    exchange.reply(200, line)
+    exchange.server.push(line, path=exchange.path)
+
+
+@pytest.mark.report("T14")
+@pytest.mark.parametrize(
+    "behaviour", [in_the_body, in_the_body_as_event, in_the_body_accepted, on_both]
+)
+def test_answer_in_the_body_is_taken(behaviour: Behaviour) -> None:
+    async def play(stage: Scene) -> None:
+        stage.server.always("x", behaviour)
+        await stage.channel.send(call(1))
+        assert stage.keys() == {1}
+        assert stage.lost == 0
+
+    scene(play)
 
 
 @pytest.mark.promise("R6")

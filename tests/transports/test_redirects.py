@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from mcp_remote_py.errors import Unusable
 from mcp_remote_py.settings.urls import parse_server_url
-from mcp_remote_py.transports.redirects import find_redirect, is_upgrade
+from mcp_remote_py.transports.redirects import find_redirect, follow, is_upgrade
 
 
 @pytest.mark.promise("R5")
@@ -43,3 +44,82 @@ def test_which_answer_redirects(
 )
 def test_what_is_an_upgrade(url: str, following: str, is_one: bool) -> None:
     assert is_upgrade(parse_server_url(url, True), parse_server_url(following, True)) is is_one
+
+
+def lead(url: str, location: str, status: int = 307, method: bytes = b"POST") -> str:
+    return str(follow(parse_server_url(url, True), method, status, location, 1))
+
+
+def refused(url: str, location: str, status: int = 307) -> str:
+    with pytest.raises(Unusable) as caught:
+        lead(url, location, status)
+    assert caught.value.hint
+    assert caught.value.status is None  # no evidence on the transport
+    return caught.value.sentence()
+
+
+@pytest.mark.report("T16")
+@pytest.mark.parametrize(
+    ("url", "location", "followed"),
+    [
+        ("https://h/mcp", "http://h/mcp/", "https://h/mcp/"),
+        ("https://h/mcp", "HTTP://H:80/mcp/?a=b", "https://h/mcp/?a=b"),
+        ("https://h:8443/mcp", "http://h:8443/mcp/", "https://h:8443/mcp/"),
+        ("https://h:8443/mcp", "http://h/mcp/", "https://h:8443/mcp/"),
+        ("https://h/mcp", "https://h/mcp/", "https://h/mcp/"),
+    ],
+)
+def test_https_is_kept_at_the_same_host(url: str, location: str, followed: str) -> None:
+    assert lead(url, location) == followed
+
+
+@pytest.mark.report("T16")
+def test_what_would_go_round_in_plain_http_is_told() -> None:
+    assert refused("https://h/mcp", "http://h/mcp") == (
+        "The server redirects (HTTP 307) to plain http at the same address, http://h/mcp: nothing "
+        "is sent there in clear. It does not know that it is reached by https: whoever runs it has "
+        "to have its proxy say so (X-Forwarded-Proto)."
+    )
+
+
+@pytest.mark.report("T16")
+@pytest.mark.parametrize(
+    "location", ["http://h:8080/mcp", "http://other/mcp", "//a.h/", "http://h."]
+)
+def test_plain_http_elsewhere_is_not_advised(location: str) -> None:
+    words = refused("https://h/mcp", location)
+    assert "another place" in words
+    assert ("config entry" in words) is location.startswith("//")
+
+
+@pytest.mark.report("T16")
+@pytest.mark.parametrize(
+    ("location", "named"),
+    [
+        ("https://team.cloudflareaccess.com/cdn-cgi/access/login/h?kid=1", "Cloudflare Access"),
+        ("https://vercel.com/sso-api?url=x", "Vercel"),
+        ("https://h2/oauth2/start?rd=x", "oauth2-proxy"),
+        ("https://login.microsoftonline.com/t/oauth2/v2.0/authorize", "Microsoft"),
+        ("https://accounts.google.com/o/oauth2/v2/auth", "Google"),
+        ("https://sso.example.com/", "a sign-in page for people"),
+        ("https://example.com/users/sign_in", "a sign-in page for people"),
+        ("http://portal.hotel/login.html?to=x", "a sign-in page for people"),
+    ],
+)
+def test_redirect_to_a_sign_in_elsewhere_is_named(location: str, named: str) -> None:
+    words = refused("https://h/mcp", location, 302)
+    assert named in words
+    assert "config entry" not in words
+
+
+@pytest.mark.report("T16")
+def test_redirect_by_303_to_a_sign_in_of_its_own() -> None:
+    assert "a sign-in page for people" in refused("https://h/mcp", "/login?next=/mcp", 303)
+
+
+@pytest.mark.report("T16")
+@pytest.mark.parametrize(
+    "location", ["https://blog.example/x", "https://x/plugin", "https://x/assort/"]
+)
+def test_another_place_is_no_sign_in(location: str) -> None:
+    assert "another place" in refused("https://h/mcp", location)

@@ -73,7 +73,7 @@ OTHER = ("The server refused the request (HTTP {status} from https://example.com
 
 SENTENCES: list[tuple[list[int], type[ExchangeError], tuple[str, str]]] = [
     ([404, 405, 406, 410, 411, 415, 501], Unusable, NO_SERVER),
-    ([408, 425, 502, 503, 504], Refused, NOT_READY),
+    ([408, 425, 502, 503, 504, *range(520, 526), 529, 530], Refused, NOT_READY),
     (
         [429],
         Refused,
@@ -98,12 +98,13 @@ SENTENCES: list[tuple[list[int], type[ExchangeError], tuple[str, str]]] = [
             "If you are signed in, name the scopes it wants with --scope, or ask who runs it.",
         ),
     ),
-    ([500, 505, 511, 520, 599], Unusable, FAILED),
+    ([500, 505, 511, 526, 599], Unusable, FAILED),
     ([300, 301, 304, 307, 400, 402, 409, 413, 422, 431, 451], Unusable, OTHER),
 ]
 
 
 @pytest.mark.promise("R1")
+@pytest.mark.report("T12")
 @pytest.mark.parametrize(
     ("status", "kind", "sentence"),
     [(status, kind, sentence) for group, kind, sentence in SENTENCES for status in group],

@@ -152,6 +152,45 @@ def test_one_leading_byte_order_mark_is_skipped_and_only_there() -> None:
     assert decode(mark[:2]) == []
 
 
+# ------------------------------------------------------------------------- the end
+
+
+@pytest.mark.report("T7")
+@pytest.mark.parametrize(
+    ("stream", "data"),
+    [
+        (b"data: {}", b"{}"),
+        (b"data: {}\n", b"{}"),
+        (b"data: {}\r\n", b"{}"),
+        (b"data: {}\r", b"{}"),
+        (b"event: message\ndata: [\ndata: 1]", b"[\n1]"),
+        (b"data: a\n\ndata", b""),
+    ],
+)
+def test_what_a_stream_ends_in_is_told_apart(stream: bytes, data: bytes) -> None:
+    for at in range(len(stream) + 1):
+        decoder = EventDecoder(MIB)
+        list(decoder.feed(stream[:at]))
+        list(decoder.feed(stream[at:]))
+        assert decoder.end() == Event("message", data, None, has_data=True, is_complete=False)
+
+
+@pytest.mark.report("T7")
+@pytest.mark.parametrize("stream", [b"", b"data: a\n\n", b"id: 1\n", b": hi", b"event: x", b"dat"])
+def test_a_stream_that_ends_in_no_data_ends_in_nothing(stream: bytes) -> None:
+    decoder = EventDecoder(MIB)
+    list(decoder.feed(stream))
+    assert decoder.end() is None
+
+
+@pytest.mark.report("T7")
+def test_the_id_to_resume_from_is_not_that_of_what_the_stream_ended_in() -> None:
+    decoder = EventDecoder(MIB)
+    list(decoder.feed(b"id: 1\ndata: a\n\nid: 2\ndata: b"))
+    assert decoder.end() == Event("message", b"b", b"2", has_data=True, is_complete=False)
+    assert decoder.last_event_id == b"1"
+
+
 # ------------------------------------------------------------------------- ids
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
+import re
 import threading
 import time
 from collections.abc import Awaitable, Callable
@@ -651,6 +653,100 @@ def test_stream_without_ids_is_not_resumed(behaviour: Callable[[Exchange], None]
 
     server = scene(play)
     assert len(server.requests) == 1
+
+
+def answer_and_line_end(exchange: Exchange) -> None:
+    exchange.good()
+    exchange.write(b"\r\n")
+
+
+def answer_and_late_line_end(exchange: Exchange) -> None:
+    exchange.good()
+    exchange.delay(0.01)
+    exchange.write(b"\r\n\r\n")
+
+
+def stream_and_line_end(exchange: Exchange) -> None:
+    exchange.result({}, sse=True)
+    exchange.write(b"\r\n")
+
+
+@pytest.mark.report("T11")
+@pytest.mark.parametrize(
+    "behaviour", [answer_and_line_end, answer_and_late_line_end, stream_and_line_end]
+)
+def test_line_end_behind_a_body_is_passed_over(behaviour: Callable[[Exchange], None]) -> None:
+    async def play(stage: Scene) -> None:
+        stage.server.always("tools/call", behaviour)
+        for number in range(5):
+            request = parse_message(encode_request(number, "tools/call", {"name": "echo"}))
+            try:
+                await stage.channel.send(request)
+            except NotSent:  # found out before anything left: the relay sends it once more
+                await stage.channel.send(request)
+        assert [one.key for one in stage.delivered] == list(range(5))
+
+    assert len(scene(play).requests) == 5
+
+
+def test_each_message_has_a_line_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+
+    async def play(stage: Scene) -> None:
+        await stage.channel.send(parse_message(encode_request(1, "x", {"a": "canary-value"})))
+        await stage.channel.send(parse_message(encode_notification("notifications/x")))
+
+    scene(play)
+    lines = [line for line in caplog.messages if line.startswith("to server: ")]
+    assert re.fullmatch(r"to server: x 1, \d+ bytes: HTTP 200 after \d+ ms", lines[0])
+    assert re.fullmatch(r"to server: notifications/x, \d+ bytes: HTTP 202 after \d+ ms", lines[1])
+    assert "canary" not in "".join(caplog.messages)
+
+
+def end_in(data: bytes, *, cut: bool) -> Callable[[Exchange], None]:
+    """A stream whose last event lacks its end; `cut`: the stream lacks its own, too."""
+
+    def end(exchange: Exchange) -> None:
+        exchange.stream()
+        exchange.piece(data)
+        exchange.close() if cut else exchange.finish()
+
+    return end
+
+
+@pytest.mark.report("T7")
+@pytest.mark.parametrize("cut", [False, True])
+@pytest.mark.parametrize("end", [b"", b"\n", b"\r\n"])
+def test_whole_answer_at_the_end_of_a_stream_is_taken(end: bytes, cut: bool) -> None:
+    answer = b'{"jsonrpc":"2.0","id":1,"result":{}}'
+
+    async def play(stage: Scene) -> None:
+        stage.server.always("tools/call", end_in(b"event: message\ndata: " + answer + end, cut=cut))
+        await stage.channel.send(CALL)
+        assert [one.raw for one in stage.delivered] == [answer]
+
+    assert len(scene(play).requests) == 1
+
+
+@pytest.mark.report("T7")
+@pytest.mark.parametrize(
+    ("last", "resumed_from"),
+    [
+        (b'id: 2\ndata: {"jsonrpc":"2.0","method":"notifications/progress"}', "2"),
+        (b'id: 2\ndata: {"jsonrpc":"2.0","meth', "1"),
+    ],
+)
+def test_stream_is_resumed_behind_what_was_whole(last: bytes, resumed_from: str) -> None:
+    async def play(stage: Scene) -> None:
+        stage.server.always("tools/call", end_in(b"id: 1\ndata: \n\n" + last, cut=False))
+        stage.server.always("GET", resume_with_answer)
+        call = asyncio.ensure_future(stage.channel.send(CALL))
+        await stage.awake()
+        await call
+        assert len(stage.delivered) == int(resumed_from)
+
+    server = scene(play)
+    assert [one.headers["last-event-id"] for one in server.received("GET")] == [resumed_from]
 
 
 @pytest.mark.promise("R6")

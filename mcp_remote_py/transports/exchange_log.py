@@ -1,0 +1,59 @@
+"""What is said of an exchange: one line for each message, and one where a server is silent.
+
+Never parameters. Must not know how a request is sent, or what becomes of its answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Generator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+
+from mcp_remote_py.jsonrpc import Message
+from mcp_remote_py.retry import Acquaintance, may_have_effect
+
+logger = logging.getLogger("mcp_remote_py.transports")
+
+SILENCE = 5.0
+"""Seconds after which a server that took a request and is silent is told of."""
+
+_NOTHING = nullcontext()
+
+
+def log_sent(message: Message, status: int, seconds: float) -> None:
+    """One line for the log of `--debug`: what was sent, and how it was answered."""
+    if logger.isEnabledFor(logging.DEBUG):
+        text = "to server: %s, %d bytes: HTTP %d after %.0f ms"
+        logger.debug(text, message, message.length, status, seconds * 1000)
+
+
+class SilenceWatch:
+    """For one server; `limit` are the seconds that its answers are waited for, None for ever."""
+
+    def __init__(self, acquaintance: Acquaintance, limit: float | None, seconds: float) -> None:
+        self._acquaintance = acquaintance
+        self._limit = limit
+        self._seconds = seconds
+
+    def watch(self, origin: str, asked: Message | None) -> AbstractContextManager[None]:
+        """Says it where a server takes the request and then nothing, for long.
+
+        Not of calls, which may take their time once the server has shown that it answers, nor of
+        streams that may be silent.
+        """
+        is_slow = asked is None or may_have_effect(asked)
+        if self._acquaintance.has_answered and is_slow:
+            return _NOTHING
+        return self._tell(origin, "a GET" if asked is None else asked.method)
+
+    @contextmanager
+    def _tell(self, origin: str, what: str) -> Generator[None]:
+        end = "without a limit" if self._limit is None else f"{self._limit:g} seconds in all"
+        text = "%s does not answer %s for %g seconds; it is waited for %s (--headers-timeout)."
+        about = (text, origin, what, self._seconds, end)
+        timer = asyncio.get_running_loop().call_later(self._seconds, logger.warning, *about)
+        try:
+            yield
+        finally:
+            timer.cancel()

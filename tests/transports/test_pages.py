@@ -1,0 +1,117 @@
+"""Pages that stand before a server are said for what they are; pure, and from a real server."""
+
+from __future__ import annotations
+
+import pytest
+
+from mcp_remote_py.errors import ExchangeError, Unusable
+from mcp_remote_py.settings.urls import parse_server_url
+from mcp_remote_py.transports.pages import CHECKS, SIGN_INS, find_check, find_sign_in
+from mcp_remote_py.transports.refusal import explain_content, explain_refusal
+from tests.fakes import run
+from tests.peers.wild_server import WildServer, answer_html, redirect
+from tests.transports.test_streamable import INITIALIZE, Scene
+
+WHERE = "https://h/mcp"
+
+PAGES: list[tuple[str, dict[bytes, bytes], bytes]] = [
+    ("Cloudflare", {b"cf-mitigated": b"challenge"}, b""),
+    ("Cloudflare", {}, b"<!DOCTYPE html><html><title>Just a moment...</title>"),
+    ("Cloudflare", {}, b"<html><head><title>Attention Required! | Cloudflare</title>"),
+    ("AWS WAF", {b"x-amzn-waf-action": b"challenge"}, b""),
+    ("Vercel", {b"x-vercel-mitigated": b"challenge"}, b""),
+    ("DataDome", {}, b"<script src='https://ct.captcha-delivery.com/c.js'></script>"),
+    ("Imperva", {}, b"<html><iframe src='/_Incapsula_Resource?x'></iframe>"),
+    ("Akamai", {}, b"<HTML><BODY><H1>Access Denied</H1>\n<P>You don't have permission"),
+    ("Anubis", {}, b"<html><title>Making sure you&#39;re not a bot!</title>"),
+    ("The warning of ngrok", {b"ngrok-error-code": b"ERR_NGROK_6024"}, b""),
+]
+
+
+def explain(status: int, headers: dict[bytes, bytes], body: bytes) -> ExchangeError:
+    if status < 300:
+        return explain_content(status, "text/html", body, where=WHERE, headers=headers)
+    return explain_refusal(
+        status,
+        headers,
+        body,
+        where=WHERE,
+        session_sent=True,
+        request=None,
+        credential_sent=True,
+        now=0.0,
+    )
+
+
+@pytest.mark.report("T16")
+@pytest.mark.parametrize("status", [200, 202, 403, 404, 405, 429, 503])
+@pytest.mark.parametrize(("name", "headers", "body"), PAGES)
+def test_check_for_browsers_is_named_whatever_its_status(
+    name: str, headers: dict[bytes, bytes], body: bytes, status: int
+) -> None:
+    error = explain(status, headers, body)
+    assert type(error) is Unusable
+    assert error.cause.startswith(name)
+    assert f" stands before the server (HTTP {status} from {WHERE}" in error.cause
+    assert error.hint
+    assert error.status is None  # the server has not said anything
+    assert "--scope" not in error.sentence()
+
+
+@pytest.mark.report("T16")
+def test_sentence_of_a_challenge() -> None:
+    body = b"<html><title>Just a moment...</title>"
+    assert explain(403, {b"cf-mitigated": b"challenge"}, body).sentence() == (
+        "Cloudflare's check for browsers, which no program passes, stands before the server (HTTP "
+        '403 from https://h/mcp: "Just a moment..."). Whoever runs the server has to let programs '
+        "pass at this path: by a rule of its firewall that skips the challenge."
+    )
+
+
+@pytest.mark.report("T16")
+@pytest.mark.parametrize(
+    "body", [b"", b"<html>Welcome", b'{"error":"Just a moment..."}', b"Just a moment..."]
+)
+def test_other_words_are_no_check(body: bytes) -> None:
+    assert find_check({b"content-type": b"text/html", b"server": b"cloudflare"}, b"<p>x") is None
+    assert find_check({}, body) is None
+
+
+def test_every_page_has_marks_a_next_step_and_its_source() -> None:
+    for page in (*CHECKS, *SIGN_INS):
+        assert page.header[0] or page.words or page.place
+        assert page.hint.endswith(".")
+        assert page.source.who
+        assert page.source.where
+
+
+@pytest.mark.report("T16")
+def test_name_of_the_servers_own_host_is_no_sign_in() -> None:
+    server = parse_server_url("https://login.example.com/mcp")
+    assert find_sign_in(parse_server_url("https://login.example.com/mcp/"), server) is None
+    assert find_sign_in(parse_server_url("https://login.example.com/signin"), server) is not None
+
+
+@pytest.mark.report("T16")
+@pytest.mark.parametrize("status", [200, 403, 404, 405])
+def test_redirect_to_a_sign_in_page_is_named(status: int) -> None:
+    async def main(server: WildServer) -> ExchangeError:
+        scene = Scene(server, 0.5)
+        await scene.connect()
+        with pytest.raises(ExchangeError) as caught:
+            await scene.channel.send(INITIALIZE)
+        await scene.channel.aclose()
+        return caught.value
+
+    def play() -> ExchangeError:
+        with WildServer() as server:
+            server.script("initialize", redirect(302, "/login?next=/mcp"), answer_html(status))
+            return run(main(server))
+
+    error = play()
+    assert type(error) is Unusable
+    assert error.cause.startswith(
+        f"The server redirects to a sign-in page for people (HTTP {status}"
+    )
+    assert "/login?next=****" in error.cause
+    assert error.status is None
