@@ -8,6 +8,7 @@ from __future__ import annotations
 
 REPORTS = {
     "E1": "An answer with the request's id is the answer, whatever its HTTP status; one run each.",
+    "E7": "What npm's mcp-remote ignores of an entry is ignored and said; what protects never.",
     "O22": "A word of a URL's path that may be a key is never shown whole.",
     "S1": "A static secret goes to an issuer that the person named, and to no other.",
     "S2": "A workload's JWT goes to the audience it was made for.",
@@ -27,4 +28,5 @@ REPORTS = {
     "S16": "Nothing of an authorization URL runs, whatever opens it.",
     "S17": "What a server repeats of our credentials is scrubbed in every spelling we send.",
     "S18": "A sign-in that is kept in memory does not need a disk.",
+    "T17": "Quotes that a shell or an editor leaves around a word are taken off.",
 }
