@@ -249,6 +249,7 @@ async def _relay(
         ping_interval=settings.ping_interval,
         sign_in=authorizer,
         initialize_timeout=settings.initialize_timeout,
+        has_read=host.has_read,
     )
     status = 0
 

@@ -32,6 +32,7 @@ from mcp_remote_py.relay.asked import Asked, AskedByHost, Handshake
 from mcp_remote_py.relay.delivery import Delivery
 from mcp_remote_py.relay.own_requests import OwnRequests
 from mcp_remote_py.relay.pings import Pings
+from mcp_remote_py.relay.progress import ToldProgress
 from mcp_remote_py.relay.recovery import Recovery, end_of, refused_session
 from mcp_remote_py.relay.standing_in import StandingIn
 from mcp_remote_py.relay.tasks import WORK, Tasks
@@ -74,6 +75,7 @@ class Relay:
         ping_interval: float | None = None,
         sign_in: SignInWatch | None = None,
         initialize_timeout: float | None = None,
+        has_read: Callable[[], bool] = lambda: True,
     ) -> None:
         self._host = host
         self._say = host.send
@@ -99,6 +101,7 @@ class Relay:
             on_lost=self._end_server_requests,
             on_begun=self._note_begun,
         )
+        self._progress = ToldProgress(self._say, has_read, clock, tasks)
         self._delivery = Delivery(server, recovery, catalog, clock, random)
         self._pings = Pings(asked, own, self._delivery, tasks, clock, forward=forward_ping)
         self._standing_in = StandingIn(
@@ -117,6 +120,7 @@ class Relay:
             await self._let_finish()
             reason = "The host closed the connection before the server answered."
         self._over = reason
+        self._progress.end()
         self._queue.clear()
         for asked in self._asked:
             self._asked.fail(asked, Unusable(reason))
@@ -266,6 +270,8 @@ class Relay:
                 return
         elif message.method == "notifications/cancelled":
             self._asked_by_server.close(cancelled_key(message))
+        elif message.method == "notifications/progress":
+            self._progress.note(message)
         self._say(message)
 
     def _may_ask(self, request: Message) -> bool:
@@ -306,7 +312,7 @@ class Relay:
             elif asked.message.method == "initialize":
                 self._take_initialized(asked, message, version)
         if asked.stood_in is None:
-            self._say(answer)
+            self._progress.answer(asked.message, answer)
 
     # ------------------------------------------------------------------ the handshake
 
