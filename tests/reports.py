@@ -8,6 +8,8 @@ from __future__ import annotations
 
 REPORTS = {
     "E1": "An answer with the request's id is the answer, whatever its HTTP status; one run each.",
+    "E2": "Each result for a modern host names the server, also one that shook hands.",
+    "E3": "A notification that comes first finds out the era, and arrives.",
     "E4": "Progress that comes just before its result is seen, at no cost to other calls.",
     "E7": "What npm's mcp-remote ignores of an entry is ignored and said; what protects never.",
     "O22": "A word of a URL's path that may be a key is never shown whole.",
