@@ -29,6 +29,7 @@ from mcp_remote_py.eras.conversation import (
 )
 from mcp_remote_py.eras.era_detection import supported_versions
 from mcp_remote_py.eras.results import to_handshake_error, to_handshake_result
+from mcp_remote_py.eras.wrapped_output import WrappedOutputs
 from mcp_remote_py.errors import shorten
 from mcp_remote_py.json_text import (
     UNREADABLE,
@@ -105,6 +106,7 @@ class ModernServer:
         self._log_level = ""
         self._changes: list[str] = []
         self._subscribed: dict[str, None] = {}
+        self._outputs = WrappedOutputs()
 
     # ------------------------------------------------------------------ the handshake
 
@@ -168,7 +170,7 @@ class ModernServer:
                 return to_handshake_error(request, answer)
             required = _read_input_required(answer)
             if required is None:
-                return to_handshake_result(request, answer)
+                return to_handshake_result(request, answer, self._outputs)
             if rounds == MAX_ROUNDS:
                 return _give_up(request)  # nobody is asked in vain
             if required.inputRequests:
