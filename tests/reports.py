@@ -12,6 +12,7 @@ REPORTS = {
     "E3": "A notification that comes first finds out the era, and arrives.",
     "E4": "Progress that comes just before its result is seen, at no cost to other calls.",
     "E5": "Output that is not an object is wrapped for a handshake host, with its schema.",
+    "E6": "Without a level the host hears of the log what its revision says.",
     "E7": "What npm's mcp-remote ignores of an entry is ignored and said; what protects never.",
     "O22": "A word of a URL's path that may be a key is never shown whole.",
     "S1": "A static secret goes to an issuer that the person named, and to no other.",

@@ -104,6 +104,7 @@ class ModernServer:
         self._hello = _read_hello(initialize)
         self._ids = 0
         self._log_level = ""
+        """What the host has asked for; before that, what the server sends by its own choice."""
         self._changes: list[str] = []
         self._subscribed: dict[str, None] = {}
         self._outputs = WrappedOutputs()
@@ -132,6 +133,10 @@ class ModernServer:
         result = discovered.members
         capabilities = cross_capabilities(bytes(result.get("capabilities", b"{}")))
         self._changes = _announced_changes(capabilities)
+        if "logging" in (read_members(capabilities) or {}):
+            # Until 2025-11-25 a server chooses what it logs to a host that names no level; since
+            # then it logs nothing without one. So it is asked for all, and chooses.
+            self._log_level = LOG_LEVELS[0]
         about = read_members(result.get("_meta", b"")) or {}
         greeting: dict[str, object] = {
             "protocolVersion": choose_handshake(self._hello.version),
