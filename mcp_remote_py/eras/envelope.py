@@ -101,9 +101,15 @@ def add_meta(present: msgspec.Raw | bytes, meta: Mapping[str, msgspec.Raw]) -> m
     return msgspec.Raw(encode((_read_meta(present) or {}) | dict(meta)))
 
 
-def name_server_in(response: Message, info: msgspec.Raw) -> Message:
-    """A result with the server's name in its `_meta`; what names one itself stays, as do errors."""
-    known = None if response.is_error else response.known_members
+def name_server_in(response: Message, info: msgspec.Raw, source: Message | None) -> Message:
+    """A result with the server's name in its `_meta`; what names one itself stays, as do errors.
+
+    It may be that of `source`, whose members are known: of a long one it takes long to find them.
+    """
+    if response.is_error:
+        return response
+    is_same = source is not None and response.payload is source.payload
+    known = source.known_members if source and is_same else response.known_members
     present = None if known is None else _read_meta(known.get("_meta", b"{}"))
     if known is None or present is None or SERVER_INFO in present:
         return response

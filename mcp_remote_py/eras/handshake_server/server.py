@@ -173,7 +173,7 @@ class HandshakeServer:
 
     def from_server(self, message: Message, now: float) -> list[Effect]:
         """The effects of a message of the server."""
-        return self._identify(self._from_server(message, now))
+        return self._identify(self._from_server(message, now), message)
 
     def _from_server(self, message: Message, now: float) -> list[Effect]:
         if message.kind is Kind.REQUEST:
@@ -257,13 +257,13 @@ class HandshakeServer:
             members["instructions"] = hello["instructions"]
         return complete_result("server/discover", members)
 
-    def _identify(self, effects: list[Effect]) -> list[Effect]:
+    def _identify(self, effects: list[Effect], answer: Message | None = None) -> list[Effect]:
         """With the server's name in each result, as 2026-07-28 has it (basic/index, "_meta")."""
         info = (self._hello or {}).get("serverInfo")
         if info is None:
             return effects
         return [
-            ToHost(meta.name_server_in(effect.message, info))
+            ToHost(meta.name_server_in(effect.message, info, answer))
             if isinstance(effect, ToHost) and effect.message.kind is Kind.RESPONSE
             else effect
             for effect in effects
