@@ -8,6 +8,12 @@ from __future__ import annotations
 
 REPORTS = {
     "E1": "An answer with the request's id is the answer, whatever its HTTP status; one run each.",
+    "E2": "Each result for a modern host names the server, also one that shook hands.",
+    "E3": "A notification that comes first finds out the era, and arrives.",
+    "E4": "Progress that comes just before its result is seen, at no cost to other calls.",
+    "E5": "Output that is not an object is wrapped for a handshake host, with its schema.",
+    "E6": "Without a level the host hears of the log what its revision says.",
+    "E7": "What npm's mcp-remote ignores of an entry is ignored and said; what protects never.",
     "O1": "A registration with two redirect URIs that is refused is tried with each alone.",
     "O2": "A member that a registration is refused for is left out, or asked for otherwise, once.",
     "O3": "What is empty or null in an OAuth document is absent.",
@@ -57,11 +63,11 @@ REPORTS = {
     "T2": "A listening stream that is not there is not a lost session; a POST tells.",
     "T3": "An answer that comes on the open listening stream is waited for, and taken there.",
     "T4": "Where a server takes one connection at a time, the listening stream gives way.",
+    "T5": "A coding that is none is none, and what was decoded on the way is read as it is.",
     "T6": "The only response to a request is its answer; words that are none are quoted.",
+    "T7": "What a stream ends with is taken where it is whole, without the blank line as well.",
     "T8": "A server that never takes notifications/initialized holds nothing up for long.",
     "T9": "A lost session is told in many ways; in one that worked, a new one is begun first.",
-    "T5": "A coding that is none is none, and what was decoded on the way is read as it is.",
-    "T7": "What a stream ends with is taken where it is whole, without the blank line as well.",
     "T10": "The first byte says what a body is where its type does not.",
     "T11": "Line ends behind a body are passed over; only what was sent is warned of.",
     "T12": "A status of a gateway is one, whoever invented it.",
@@ -69,4 +75,5 @@ REPORTS = {
     "T14": "Over HTTP+SSE an answer in the body of the POST is taken.",
     "T15": "An endpoint that is not there is looked for below the stream's own prefix, once.",
     "T16": "Nothing goes to plain http by a redirect; a page is named for what it is.",
+    "T17": "Quotes that a shell or an editor leaves around a word are taken off.",
 }

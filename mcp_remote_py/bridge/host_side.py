@@ -2,20 +2,25 @@
 
 A host that begins with `initialize` goes by untouched. One of 2026-07-28 is asked nothing: its
 own `server/discover` finds out the server's era, or one of ours where it begins with something
-else; where the server turns out to be of the older era, its messages go through
-`eras/handshake_server` from then on. Must not know how messages are translated, or the server.
+else, be it a notification; where the server turns out to be of the older era, its messages go
+through `eras/handshake_server` from then on. Must not know how messages are translated, or the
+server.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Hashable
+import logging
+from collections.abc import Callable, Hashable, Iterable
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from mcp_remote_py.bridge.era import ServerEra
 from mcp_remote_py.channel import Clock, Deliver, HostChannel
-from mcp_remote_py.eras.envelope import read_envelope
+from mcp_remote_py.eras.envelope import CAPABILITIES, add_meta, is_complete, read_envelope
 from mcp_remote_py.eras.era_detection import Era
+from mcp_remote_py.json_text import Members
 from mcp_remote_py.jsonrpc import Kind, Message, make_request, pass_error
 from mcp_remote_py.open_requests import cancelled_key, refuse_open_id
 from mcp_remote_py.randomness import RandomBytes
@@ -23,6 +28,11 @@ from mcp_remote_py.randomness import RandomBytes
 if TYPE_CHECKING:
     from mcp_remote_py.eras.handshake_server.effects import Effect
     from mcp_remote_py.eras.handshake_server.server import HandshakeServer
+
+logger = logging.getLogger("mcp_remote_py.bridge")
+
+MAX_EARLY = 100
+"""Messages that are held while an era is found out."""
 
 PROBE_ID = b'"mcp-remote-py/probe"'
 
@@ -45,7 +55,9 @@ class HostSide:
         self._probe: Message | None = None
         """The `server/discover` that is under way to find out the era."""
         self._waiting: dict[Hashable, Message] = {}
-        """Messages that the host sent meanwhile."""
+        """Messages that the host sent meanwhile: requests by their ids, others by themselves."""
+        self._early: list[Message] | None = []
+        """Notifications before the first request, which shows the host's era; None behind it."""
         self._timers: set[asyncio.Task[None]] = set()
         self._shook_hands = False
         """The host has begun with `initialize` since its last modern request."""
@@ -55,7 +67,28 @@ class HostSide:
     def receive(self, deliver: Deliver, on_end: Callable[[], None]) -> None:
         """See `HostChannel.receive`."""
         self._to_relay = deliver
-        self._inner.receive(self._take, on_end)
+
+        def end() -> None:
+            self._end_early()
+            on_end()
+
+        self._inner.receive(self._take_in_order, end)
+
+    def _take_in_order(self, message: Message) -> None:
+        if self._early is None:
+            self._take(message)
+        elif message.kind is Kind.NOTIFICATION and read_envelope(message) is None:
+            self._early.append(message)
+            if len(self._early) == MAX_EARLY:
+                self._end_early()
+        else:
+            self._take(message)
+            self._end_early()
+
+    def _end_early(self) -> None:
+        early, self._early = self._early or (), None
+        for message in early:
+            self._take(message)
 
     def _take(self, message: Message) -> None:
         if read_envelope(message) is not None:
@@ -69,15 +102,19 @@ class HostSide:
             self._do(self._server.from_host(message, self._clock.now()))
         elif self._probe is not None and message.method == "notifications/cancelled":
             self._cancel_waiting(message)
+        elif self._probe is not None and message.kind is Kind.NOTIFICATION:
+            self._hold(message)
         else:
             self._to_relay(message)
 
     def _take_modern(self, message: Message) -> None:
-        if self._probe is not None and message.kind is Kind.REQUEST:
+        if self._probe is not None and message.method == "notifications/cancelled":
+            self._cancel_waiting(message)
+        elif self._probe is not None:
             self._hold(message)
         elif self._era.now is Era.LEGACY:
             self._translate(message)
-        elif self._era.now is Era.MODERN or message.kind is not Kind.REQUEST:
+        elif self._era.now is Era.MODERN:
             self._server = None
             self._to_relay(message)
         elif message.method == "server/discover":
@@ -88,12 +125,14 @@ class HostSide:
             # A server of the older era might carry it out by its own rules: ask first.
             self._server = None
             self._hold(message)
-            params = {"_meta": message.members["_meta"]}
-            self._probe = make_request(PROBE_ID, "server/discover", params)
+            self._probe = make_request(PROBE_ID, "server/discover", _envelope_of(message))
             self._to_relay(self._probe)
 
     def _hold(self, message: Message) -> None:
-        if message.key in self._waiting or (self._probe and message.key == self._probe.key):
+        if message.kind is not Kind.REQUEST:
+            if len(self._waiting) < MAX_EARLY:
+                self._waiting[message] = message
+        elif message.key in self._waiting or (self._probe and message.key == self._probe.key):
             self._to_host(refuse_open_id(message))
         else:
             self._waiting[message.key] = message
@@ -135,11 +174,17 @@ class HostSide:
         elif probe.raw_id != PROBE_ID:
             self._to_host(answer)
         elif self._era.now is Era.UNKNOWN and answer.is_error:
-            for request in waiting:
-                self._to_host(pass_error(request.raw_id, answer.error))
+            self._refuse(waiting, answer)
             return
-        for request in waiting:
-            self._take(request)
+        for message in waiting:
+            self._take(message)
+
+    def _refuse(self, waiting: Iterable[Message], answer: Message) -> None:
+        for message in waiting:
+            if message.kind is Kind.REQUEST:
+                self._to_host(pass_error(message.raw_id, answer.error))
+            else:
+                logger.warning("Not delivered: %s. What the server speaks is not known.", message)
 
     # ------------------------------------------------------------------ effects
 
@@ -166,7 +211,14 @@ class HostSide:
         """See `HostChannel.end`."""
         for timer in self._timers:
             timer.cancel()
-        for request in self._waiting.values():
-            self._to_host(pass_error(request.raw_id, reason.error))
+        self._refuse(self._waiting.values(), reason)
         if self._server is not None:
             self._do(self._server.end(reason))
+
+
+def _envelope_of(message: Message) -> Members:
+    """The params of a request of ours in the host's name; a notification may have less of them."""
+    envelope = message.members["_meta"]
+    if message.kind is Kind.NOTIFICATION and not is_complete(message):
+        envelope = add_meta(envelope, {CAPABILITIES: msgspec.Raw(b"{}")})
+    return {"_meta": envelope}

@@ -2,19 +2,21 @@
 
 Words stay words here. An option is written in full; its word is the next one, or stands behind a
 `=`. What begins with a hyphen is an option, but for a negative number and for what has a blank in
-it, as a header may. What was meant by words that do not belong, `mistakes` knows. Must not know
-what any option means.
+it, as a header may. Quotes that a shell has left around a word are taken off. What was meant by
+words that do not belong, `mistakes` knows; what is ignored of them is said. Must not know what any
+option means.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple, NoReturn
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
-from mcp_remote_py.cli.options import Option, options_of
+from mcp_remote_py.cli.options import IGNORED, Option, options_of
 from mcp_remote_py.cli.program import COMMANDS, LOGIN, PROXY, STATUS
 from mcp_remote_py.errors import UsageError
 from mcp_remote_py.patterns import lazy_pattern
+from mcp_remote_py.settings.words import AROUND_BLANKS, take_off_wrapping
 
 _NEGATIVE = lazy_pattern(r"-[0-9]+|-[0-9]*\.[0-9]+")
 _ASSIGNED = lazy_pattern(r"--[a-z][a-z0-9-]*=")
@@ -26,6 +28,8 @@ class Arguments(NamedTuple):
     options: dict[str, list[str]]
     url: str | None = None
     port: str | None = None
+    warnings: tuple[str, ...] = ()
+    """What was ignored, in words for the person."""
 
     def has(self, name: str) -> bool:
         """Whether that option is given."""
@@ -40,6 +44,17 @@ class Arguments(NamedTuple):
         return self.options[name][-1] if name in self.options else None
 
 
+class _Words(NamedTuple):
+    """The words of a command line by what they are."""
+
+    options: dict[str, list[str]]
+    others: list[tuple[int, str]]
+    """Words of no option, with their places."""
+    unknown: list[str]
+    """Options that are not known."""
+    warnings: list[str]
+
+
 def parse_arguments(command: str, argv: Sequence[str]) -> Arguments:
     """The arguments; the URL is None only where none is needed.
 
@@ -48,20 +63,21 @@ def parse_arguments(command: str, argv: Sequence[str]) -> Arguments:
     Raises:
         UsageError: an unknown option, a missing or superfluous word, a header torn in two.
     """
-    options, words, unknown = _sort({one.name: one for one in options_of(command)}, argv)
+    options, others, unknown, warnings = _sort({one.name: one for one in options_of(command)}, argv)
     if "-h" in unknown:
         options["--help"] = [""]
     if "--help" in options or "--version" in options:
         return Arguments(options)
+    words = [word for _, word in others]
     url = next((word for word in words if "://" in word), words[0] if words else None)
-    further = list(words)
-    if url is not None:
+    takes_port = command in (PROXY, LOGIN)
+    further, ignored = _split_further(others, url) if takes_port else (list(words), [])
+    if url is not None and not takes_port:
         further.remove(url)
-    if unknown or further or (url is not None and "://" not in url):
+    if unknown or further or ignored or (url is not None and "://" not in url):
         from mcp_remote_py.cli.mistakes import check_words
 
         check_words(command, options.get("--header", []), words, further, unknown)
-    takes_port = command in (PROXY, LOGIN)
     port = further.pop(0) if takes_port and further and further[0].isdigit() else None
     if further:
         from mcp_remote_py.cli.mistakes import refuse_words
@@ -75,27 +91,65 @@ def parse_arguments(command: str, argv: Sequence[str]) -> Arguments:
             "The server URL is missing.",
             hint=f"Usage: {COMMANDS[command].words_before} https://example.com/mcp [options]",
         )
-    return Arguments(options, url, port)
+    return Arguments(options, url, port, (*warnings, *ignored))
 
 
-def _sort(
-    known: Mapping[str, Option], argv: Sequence[str]
-) -> tuple[dict[str, list[str]], list[str], list[str]]:
-    """The words of each option, the words of none, and options that are not known."""
-    options: dict[str, list[str]] = {}
-    words: list[str] = []
-    unknown: list[str] = []
-    rest = iter(argv)
-    for word in rest:
-        if word == "--":
-            words += rest
-        elif not _is_option(word, known) and not _ASSIGNED.match(word):
-            words.append(word)
+def warn_of(error: UsageError) -> str:
+    """The words for the log where the mistake is ignored, as by npm's mcp-remote."""
+    return f"Ignored: {error.sentence()}"
+
+
+def _split_further(
+    others: Sequence[tuple[int, str]], url: str | None
+) -> tuple[list[str], list[str]]:
+    """The words beside the URL, and what to say of those of them that are ignored.
+
+    An entry for npm's mcp-remote may have them: another URL behind the first, and in the port's
+    place what is not one. Anywhere else a word may be the rest of a value that was torn.
+    """
+    place = next((at for at, word in others if word == url), -1)
+    further: list[str] = []
+    ignored: list[str] = []
+    for at, word in others:
+        if at > place and "://" in word:
+            ignored.append("Ignored: a second URL is given. The first one is the server's.")
+        elif at == place + 1 and "://" in (url or "") and _is_no_port(word):
+            ignored.append(
+                "Ignored: what stands behind the server URL is not a port. "
+                "A port is a number from 1 to 65535."
+            )
+        elif at != place:
+            further.append(word)
+    return further, ignored
+
+
+def _is_no_port(word: str) -> bool:
+    is_option = word[:1] == "-" and not _NEGATIVE.fullmatch(word)
+    return not (word.isdigit() or is_option or ":" in word or "=" in word or " " in word)
+
+
+def _sort(known: Mapping[str, Option], argv: Sequence[str]) -> _Words:
+    found = _Words({}, [], [], [])
+    place = 0
+    only_words = False
+    while place < len(argv):
+        word, here = take_off_wrapping(argv[place]), place
+        place += 1
+        if word == "--" and not only_words:
+            only_words = True
+        elif only_words or not (_is_option(word, known) or _ASSIGNED.match(word)):
+            if len(word) < len(argv[here].strip(AROUND_BLANKS)):
+                found.warnings.append("Ignored: the quotes around an argument.")
+            found.others.append((here, word))
         elif (option := known.get(word.partition("=")[0])) is None:
-            unknown.append(word)
+            found.unknown.append(word)
         else:
-            options.setdefault(option.name, []).append(_take_value(option, word, rest, known))
-    return options, words, unknown
+            following = argv[place] if place < len(argv) else None
+            value, is_next = _take_value(option, word, following, known, found.warnings)
+            place += is_next
+            if value is not None:
+                found.options.setdefault(option.name, []).append(value)
+    return found
 
 
 def _is_option(word: str, known: Mapping[str, Option]) -> bool:
@@ -104,21 +158,31 @@ def _is_option(word: str, known: Mapping[str, Option]) -> bool:
     return word.partition("=")[0] in known or not (" " in word or _NEGATIVE.fullmatch(word))
 
 
-def _take_value(option: Option, word: str, rest: Iterator[str], known: Mapping[str, Option]) -> str:
+def _take_value(
+    option: Option,
+    word: str,
+    following: str | None,
+    known: Mapping[str, Option],
+    warnings: list[str],
+) -> tuple[str | None, bool]:
+    """The option's word, None where it is missing and the option ignored; whether it was next."""
     _, equals, value = word.partition("=")
     if not option.value:
         if equals:
             raise UsageError(f"{option.name} takes no value.", hint=f"Write {option.name} alone.")
-        return ""
-    if equals:
-        return value
-    following = next(rest, None)
-    if following is None or following == "--" or _is_option(following, known):
-        _refuse_missing_value(option)
-    return following
-
-
-def _refuse_missing_value(option: Option) -> NoReturn:
-    raise UsageError(
-        f"{option.name} needs a value.", hint="Give it as the next argument, or behind a =."
-    )
+        return "", False
+    if not equals:
+        if following is None or following == "--" or _is_option(following, known):
+            missing = UsageError(
+                f"{option.name} needs a value.",
+                hint="Give it as the next argument, or behind a =.",
+            )
+            if option.bad != IGNORED:
+                raise missing
+            warnings.append(warn_of(missing))
+            return None, False
+        value = following
+    bare = option.take_off(value)
+    if len(bare) < len(value.strip(AROUND_BLANKS)):
+        warnings.append(f"Ignored: the quotes around the value of {option.name}.")
+    return bare, not equals

@@ -5,12 +5,13 @@ Must not know what any option means.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from mcp_remote_py.cli.arguments import Arguments
-from mcp_remote_py.cli.options import OPTIONS
+from mcp_remote_py.cli.arguments import Arguments, warn_of
+from mcp_remote_py.cli.options import IGNORED, OPTIONS
 from mcp_remote_py.cli.readers import Reading
+from mcp_remote_py.errors import UsageError
 
 
 class Given:
@@ -22,19 +23,51 @@ class Given:
     def __init__(self, arguments: Arguments, environment: Mapping[str, str]) -> None:
         self.arguments = arguments
         self.environment = environment
-        self.warnings: list[str] = []
+        self.warnings = list(arguments.warnings)
         """Warnings for the person, before the command begins."""
-        self.has = arguments.has
         self._allow_http = arguments.has("--allow-http")
 
     def get(self, name: str, default: Any = None) -> Any:
-        """The value of an option, `default` where it is not given.
+        """The value of an option, `default` where it is not given, or is ignored as it is.
 
         Raises:
             UsageError: it cannot be read.
         """
         text = self.arguments.last(name)
-        return default if text is None else self._read(name, text)
+        if text is None:
+            return default
+        try:
+            return self._read(name, text)
+        except UsageError as error:
+            if OPTIONS[name].bad != IGNORED:
+                raise
+            self.warnings.append(warn_of(error))
+            self.leave_out(name)
+            return default
+
+    def has(self, name: str) -> bool:
+        """Whether that option is given."""
+        return self.arguments.has(name)
+
+    def leave_out(self, name: str) -> None:
+        """As if that option were not given: nor does a command that a person is told have it."""
+        options = {other: found for other, found in self.arguments.options.items() if other != name}
+        self.arguments = self.arguments._replace(options=options)
+
+    def add_switch(self, name: str) -> None:
+        """As if that option were given."""
+        options = {**self.arguments.options, name: [""]}
+        self.arguments = self.arguments._replace(options=options)
+
+    def read_port(self, read: Callable[[str], int]) -> int | None:
+        """The port behind the URL, None without one; what is not a port is ignored."""
+        port = self.arguments.port
+        try:
+            return None if port is None else read(port)
+        except UsageError as error:
+            self.warnings.append(warn_of(error))
+            self.arguments = self.arguments._replace(port=None)
+            return None
 
     def each(self, name: str) -> tuple[Any, ...]:
         """The values of one that can be repeated; see `get`."""

@@ -70,6 +70,8 @@ def main(
         log = logs.configure(settings.log, settings.secrets, stderr)
     except UsageError as error:
         _write_error(stderr, error.sentence())
+        if command == PROXY and stdin is not None and stdout is not None:
+            _answer_host(stdin, stdout, error.sentence())
         return WRONG_USAGE_STATUS
     _log_start(settings, warnings)
     try:
@@ -126,6 +128,13 @@ def load_command(name: str) -> RunCommand:
     """The function of the command `name`, imported now."""
     module = importlib.import_module(f"mcp_remote_py.commands.{name}")
     return cast("RunCommand", getattr(module, f"run_{name}"))
+
+
+def _answer_host(stdin: TextIO, stdout: TextIO, sentence: str) -> None:
+    """The host that waits for a relay hears why there is none."""
+    from mcp_remote_py.commands.refused_start import answer_first_request
+
+    answer_first_request(stdin, stdout, sentence)
 
 
 def _write_error(stderr: TextIO | None, sentence: str) -> None:

@@ -7,6 +7,8 @@ becomes of a value.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from mcp_remote_py.cli import readers
 from mcp_remote_py.cli.program import LOGIN, LOGOUT, PROXY, STATUS
 from mcp_remote_py.cli.readers import Read, read_named_file, sign_in_words
@@ -27,17 +29,23 @@ from mcp_remote_py.settings.network import (
     POST_TIMEOUT,
 )
 from mcp_remote_py.settings.sign_in import SIGNING_ALGORITHMS, TOKEN_STORES, SignInSettings
+from mcp_remote_py.settings.words import take_off_quotes, take_off_wrapping
 from mcp_remote_py.versions import MODERN, NEWEST_HANDSHAKE
+
+REFUSED, IGNORED = "refused", "ignored"
+"""What a bad word does."""
 
 
 class Option:
     """One option.
 
     `value` is the placeholder for its value, empty for a switch; `commands` are those that take it;
-    `read` makes the value of the word that is given.
+    `read` makes the value of the word that is given. `bad` is what a word does that cannot be read,
+    or that is missing: it is REFUSED, or IGNORED with a warning, as by npm's mcp-remote, where the
+    default is safe. Never is what protects, and what has secrets, headers or files.
     """
 
-    __slots__ = ("commands", "group", "help", "name", "read", "repeatable", "value")
+    __slots__ = ("bad", "commands", "group", "help", "name", "read", "repeatable", "value")
 
     def __init__(
         self,
@@ -49,6 +57,7 @@ class Option:
         *,
         repeatable: bool = False,
         read: Read = readers.keep_word,
+        bad: str = REFUSED,
     ) -> None:
         self.name = name
         self.value = value
@@ -57,6 +66,17 @@ class Option:
         self.commands = commands
         self.repeatable = repeatable
         self.read = read
+        self.bad = bad
+
+    @property
+    def take_off(self) -> Callable[[str], str]:
+        """What takes off what is around a word, before it is read.
+
+        A header and a command have quotes of theirs; a file's name may begin with a blank.
+        """
+        if self.value in ("HEADER", "COMMAND"):
+            return str
+        return take_off_quotes if self.value == "FILE" else take_off_wrapping
 
 
 HEADERS, CONNECTION, SIGN_IN, TOOLS = "Headers", "Connection", "Sign-in", "Tools"
@@ -112,6 +132,7 @@ ALL_OPTIONS = (
         CONNECTION,
         _RELAY,
         read=lambda text, at: TransportStrategy(_TRANSPORT(text, at)),
+        bad=IGNORED,
     ),
     Option(
         "--protocol",
@@ -122,6 +143,7 @@ ALL_OPTIONS = (
         CONNECTION,
         _RELAY,
         read=lambda text, at: ProtocolStrategy(_PROTOCOL(text, at)),
+        bad=IGNORED,
     ),
     Option(
         "--allow-http",
@@ -137,6 +159,7 @@ ALL_OPTIONS = (
         CONNECTION,
         _NETWORK,
         read=readers.read_limit,
+        bad=IGNORED,
     ),
     Option(
         "--headers-timeout",
@@ -149,6 +172,7 @@ ALL_OPTIONS = (
         CONNECTION,
         _NETWORK,
         read=readers.read_limit,
+        bad=IGNORED,
     ),
     Option(
         "--body-timeout",
@@ -158,6 +182,7 @@ ALL_OPTIONS = (
         CONNECTION,
         _NETWORK,
         read=readers.read_limit,
+        bad=IGNORED,
     ),
     Option(
         "--keep-alive",
@@ -174,6 +199,7 @@ ALL_OPTIONS = (
         CONNECTION,
         _RELAY,
         read=readers.read_positive_seconds("Leave it out if you do not want pings."),
+        bad=IGNORED,
     ),
     Option(
         "--forward-ping",
@@ -294,6 +320,7 @@ ALL_OPTIONS = (
         SIGN_IN,
         _SERVER,
         read=lambda text, _: sign_in_words().parse_client_metadata_url(text),
+        bad=IGNORED,
     ),
     Option(
         "--trusted-issuer",
@@ -327,6 +354,7 @@ ALL_OPTIONS = (
         SIGN_IN,
         _SERVER,
         read=lambda text, _: sign_in_words().parse_callback_path(text),
+        bad=IGNORED,
     ),
     Option(
         "--auth-success-url",
@@ -343,6 +371,7 @@ ALL_OPTIONS = (
         SIGN_IN,
         _SERVER,
         read=readers.read_positive_seconds(f"Leave it out for {_DEFAULTS.timeout:g}."),
+        bad=IGNORED,
     ),
     Option(
         "--initialize-timeout",

@@ -27,6 +27,10 @@ def read_sign_in(given: Given) -> SignInSettings:
     Raises:
         UsageError: anything is wrong.
     """
+    if given.arguments.last("--resource") == "":
+        # As in an entry for npm's mcp-remote, where it means this.
+        given.leave_out("--resource")
+        given.add_switch("--disable-resource-parameter")
     unattended = _read_unattended(given)
     # Another account than a person's: it has a session of its own.
     profile = _DEFAULTS.profile if unattended is None else unattended.default_profile
@@ -58,11 +62,9 @@ def read_sign_in(given: Given) -> SignInSettings:
 
 
 def _read_port(given: Given) -> int | None:
-    if given.arguments.port is None:
-        return None
     from mcp_remote_py.settings.sign_in_words import parse_callback_port
 
-    return parse_callback_port(given.arguments.port)
+    return given.read_port(parse_callback_port)
 
 
 _GRANTS = ("--client-credentials", "--jwt-bearer", "--idp-token-endpoint")

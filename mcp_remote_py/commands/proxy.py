@@ -22,6 +22,7 @@ from mcp_remote_py.credentials.session_files import SessionFile, state_directory
 from mcp_remote_py.eras.era_detection import Era
 from mcp_remote_py.eras.metadata_headers import MetadataHeaders
 from mcp_remote_py.eras.parameters import ParameterHeaders
+from mcp_remote_py.errors import McpRemoteError
 from mcp_remote_py.exit_status import DONE_STATUS, INTERRUPTED_STATUS
 from mcp_remote_py.named_files import read_settled
 from mcp_remote_py.redact import mask_url
@@ -188,10 +189,18 @@ def run_proxy(settings: ProxySettings, environment: Mapping[str, str]) -> int:
     Raises:
         UsageError: something the settings name cannot be used.
     """
+    is_terminal = os.isatty(0)
     stdin, stdout = take_over_stdio()
     loop = asyncio.new_event_loop()
-    # Not asyncio.run: its end waits for name look-ups that may take minutes.
-    return loop.run_until_complete(_relay(settings, environment, stdin, stdout))
+    try:
+        # Not asyncio.run: its end waits for name look-ups that may take minutes.
+        return loop.run_until_complete(_relay(settings, environment, stdin, stdout))
+    except McpRemoteError as error:  # before anything was read
+        if not is_terminal:
+            from mcp_remote_py.commands.refused_start import answer_waiting_host
+
+            answer_waiting_host(stdin, stdout, error.sentence())
+        raise
 
 
 def take_over_stdio() -> tuple[int, int]:
@@ -279,6 +288,7 @@ async def _relay(
         sign_in=authorizer,
         initialize_timeout=settings.initialize_timeout,
         acquaintance=acquaintance,
+        has_read=host.has_read,
     )
     status = 0
 

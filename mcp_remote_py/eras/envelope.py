@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 import msgspec
 
 from mcp_remote_py.json_text import Members, encode, read_members, read_string, read_text
-from mcp_remote_py.jsonrpc import Kind, Message, Payload
+from mcp_remote_py.jsonrpc import Kind, Message, Payload, make_result
 
 META_PREFIX = "io.modelcontextprotocol/"
 VERSION = META_PREFIX + "protocolVersion"
@@ -99,6 +99,24 @@ def put_meta(message: Message, meta: Mapping[str, msgspec.Raw]) -> Payload:
 def add_meta(present: msgspec.Raw | bytes, meta: Mapping[str, msgspec.Raw]) -> msgspec.Raw:
     """A `_meta` with these members beside those that are there."""
     return msgspec.Raw(encode((_read_meta(present) or {}) | dict(meta)))
+
+
+def name_server_in(response: Message, info: msgspec.Raw, source: Message | None) -> Message:
+    """A result with the server's name in its `_meta`; what names one itself stays, as do errors.
+
+    It may be that of `source`, whose members are known: of a long one it takes long to find them.
+    """
+    if response.is_error:
+        return response
+    is_same = source is not None and response.payload is source.payload
+    known = source.known_members if source and is_same else response.known_members
+    present = None if known is None else _read_meta(known.get("_meta", b"{}"))
+    if known is None or present is None or SERVER_INFO in present:
+        return response
+    # One that was made here may have members that are not texts yet.
+    result = known if isinstance(response.payload, msgspec.Raw | None) else response.payload
+    named = msgspec.Raw(encode(present | {SERVER_INFO: info}))
+    return make_result(response.raw_id, {**result, "_meta": named})
 
 
 def take_meta(message: Message, names: Collection[str]) -> Members | None:

@@ -29,6 +29,7 @@ from mcp_remote_py.eras.conversation import (
 )
 from mcp_remote_py.eras.era_detection import supported_versions
 from mcp_remote_py.eras.results import to_handshake_error, to_handshake_result
+from mcp_remote_py.eras.wrapped_output import WrappedOutputs
 from mcp_remote_py.errors import shorten
 from mcp_remote_py.json_text import (
     UNREADABLE,
@@ -103,8 +104,10 @@ class ModernServer:
         self._hello = _read_hello(initialize)
         self._ids = 0
         self._log_level = ""
+        """What the host has asked for; before that, what the server sends by its own choice."""
         self._changes: list[str] = []
         self._subscribed: dict[str, None] = {}
+        self._outputs = WrappedOutputs()
 
     # ------------------------------------------------------------------ the handshake
 
@@ -130,6 +133,10 @@ class ModernServer:
         result = discovered.members
         capabilities = cross_capabilities(bytes(result.get("capabilities", b"{}")))
         self._changes = _announced_changes(capabilities)
+        if "logging" in (read_members(capabilities) or {}):
+            # Until 2025-11-25 a server chooses what it logs to a host that names no level; since
+            # then it logs nothing without one. So it is asked for all, and chooses.
+            self._log_level = LOG_LEVELS[0]
         about = read_members(result.get("_meta", b"")) or {}
         greeting: dict[str, object] = {
             "protocolVersion": choose_handshake(self._hello.version),
@@ -168,7 +175,7 @@ class ModernServer:
                 return to_handshake_error(request, answer)
             required = _read_input_required(answer)
             if required is None:
-                return to_handshake_result(request, answer)
+                return to_handshake_result(request, answer, self._outputs)
             if rounds == MAX_ROUNDS:
                 return _give_up(request)  # nobody is asked in vain
             if required.inputRequests:

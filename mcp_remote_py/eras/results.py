@@ -8,18 +8,14 @@ side asked.
 
 from __future__ import annotations
 
-import json
-
 import msgspec
 
 from mcp_remote_py.bounds import LONG_BYTES
 from mcp_remote_py.eras.era_detection import MISSING_CAPABILITY, MODERN_CODES, error_code
+from mcp_remote_py.eras.wrapped_output import WrappedOutputs
 from mcp_remote_py.errors import shorten
 from mcp_remote_py.json_text import (
-    UNREADABLE,
     Members,
-    bounded,
-    encode,
     read_members,
     read_text,
 )
@@ -60,10 +56,8 @@ _STALE: Members = {"ttlMs": msgspec.Raw(b"0"), "cacheScope": msgspec.Raw(b'"priv
 """Members that are true of every result: it may be old at once, and it is this person's."""
 _COMPLETE: Members = {"resultType": msgspec.Raw(b'"complete"')}
 
-_decode_list = bounded(msgspec.json.Decoder(list[msgspec.Raw]).decode)
 
-
-def to_handshake_result(request: Message, answer: Message) -> Message:
+def to_handshake_result(request: Message, answer: Message, outputs: WrappedOutputs) -> Message:
     """The answer to `request` of a host that began with `initialize`."""
     if answer.known_members is None:
         return make_result(request.raw_id, answer.payload or b"null")  # nothing we know of
@@ -78,43 +72,10 @@ def to_handshake_result(request: Message, answer: Message) -> Message:
             members.pop(name, None)
     if answer.size <= LONG_BYTES:  # whoever sends more has to do without
         if request.method == "tools/call":
-            _simplify_structured(members)
+            outputs.wrap_result(read_text(request.members.get("name")), members)
         elif request.method == "tools/list":
-            _simplify_tools(members)
+            outputs.wrap_tools(members)
     return make_result(request.raw_id, members)
-
-
-def _simplify_structured(members: Members) -> None:
-    """Until 2025-11-25 `structuredContent` is an object; what else it is goes into a text."""
-    structured = bytes(members.get("structuredContent", b"{}"))
-    if structured.lstrip()[:1] == b"{":
-        return
-    del members["structuredContent"]
-    if bytes(members.get("content", b"[]")).translate(None, b" \t") == b"[]":
-        text = json.dumps(structured.decode(), ensure_ascii=False).encode()
-        members["content"] = msgspec.Raw(b'[{"type":"text","text":%b}]' % text)
-
-
-def _simplify_tools(members: Members) -> None:
-    """Until 2025-11-25 an `outputSchema` describes an object; a tool may do without."""
-    if b"outputSchema" not in bytes(members.get("tools", b"")):
-        return
-    try:
-        tools = _decode_list(members["tools"])
-    except UNREADABLE:
-        return
-    members["tools"] = msgspec.Raw(b"[%b]" % b",".join(map(_simplify_tool, tools)))
-
-
-def _simplify_tool(raw: msgspec.Raw) -> bytes:
-    tool = read_members(raw)
-    if not tool or "outputSchema" not in tool:
-        return bytes(raw)
-    schema = read_members(tool["outputSchema"])
-    if schema is not None and read_text(schema.get("type")) == "object":
-        return bytes(raw)
-    del tool["outputSchema"]
-    return encode(tool)
 
 
 def to_handshake_error(request: Message, answer: Message) -> Message:

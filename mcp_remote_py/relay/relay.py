@@ -33,6 +33,7 @@ from mcp_remote_py.relay.asked import Asked, AskedByHost, Handshake
 from mcp_remote_py.relay.delivery import Delivery
 from mcp_remote_py.relay.own_requests import OwnRequests
 from mcp_remote_py.relay.pings import Pings
+from mcp_remote_py.relay.progress import ToldProgress
 from mcp_remote_py.relay.recovery import Recovery, end_of, refused_session
 from mcp_remote_py.relay.standing_in import StandingIn
 from mcp_remote_py.relay.tasks import WORK, Tasks
@@ -77,6 +78,7 @@ class Relay:
         sign_in: SignInWatch | None = None,
         initialize_timeout: float | None = None,
         acquaintance: Acquaintance | None = None,
+        has_read: Callable[[], bool] = lambda: True,
     ) -> None:
         self._host = host
         self._say = host.send
@@ -102,6 +104,7 @@ class Relay:
             on_lost=self._end_server_requests,
             on_begun=self._note_begun,
         )
+        self._progress = ToldProgress(self._say, has_read, clock, tasks)
         self._delivery = Delivery(server, recovery, catalog, clock, random, acquaintance)
         self._pings = Pings(asked, own, self._delivery, tasks, clock, forward=forward_ping)
         self._standing_in = StandingIn(
@@ -120,6 +123,7 @@ class Relay:
             await self._let_finish()
             reason = "The host closed the connection before the server answered."
         self._over = reason
+        self._progress.end()
         self._queue.clear()
         for asked in self._asked:
             self._asked.fail(asked, Unusable(reason))
@@ -272,6 +276,8 @@ class Relay:
                 return
         elif message.method == "notifications/cancelled":
             self._asked_by_server.close(cancelled_key(message))
+        elif message.method == "notifications/progress":
+            self._progress.note(message)
         self._say(message)
 
     def _log_heard(self, message: Message) -> None:
@@ -319,7 +325,7 @@ class Relay:
             elif asked.message.method == "initialize":
                 self._take_initialized(asked, message, version)
         if asked.stood_in is None:
-            self._say(answer)
+            self._progress.answer(asked.message, answer)
 
     # ------------------------------------------------------------------ the handshake
 

@@ -42,6 +42,36 @@ def expand_environment(text: str, environment: Mapping[str, str]) -> str:
     return _VARIABLE.sub(value_of, text)
 
 
+AROUND_BLANKS = " \t\r\n\u00a0\u200b\ufeff"
+"""What looks like nothing around a word: a file and an editor leave it there."""
+_QUOTES = {'"': '"', "'": "'", "`": "`"}
+_TYPOGRAPHIC = "\u201c\u201d\u201e\u201f\u2018\u2019\u201a\u201b\u00ab\u00bb\u2039\u203a"
+_MAX_QUOTES = 3
+"""One pair inside another: a shell's, an editor's, and a person's."""
+
+
+def take_off_quotes(text: str) -> str:
+    """`text` without quotes around it, which cmd.exe and text editors leave there or put there.
+
+    None of them is a part of anything that is given here: but for a pair, nothing is taken.
+    """
+    for _ in range(_MAX_QUOTES):
+        first, last = text[:1], text[-1:]
+        is_pair = _QUOTES.get(first) == last or (first in _TYPOGRAPHIC and last in _TYPOGRAPHIC)
+        if len(text) < 2 or not is_pair:
+            break
+        text = text[1:-1]
+    return text
+
+
+def take_off_wrapping(text: str) -> str:
+    """The same, and without blanks around it, and `<...>` around a URL (RFC 3986 app. C)."""
+    text = take_off_quotes(text.strip(AROUND_BLANKS)).strip(AROUND_BLANKS)
+    if "://" in text and text.startswith("<") and text.endswith(">"):
+        text = text[1:-1].strip(AROUND_BLANKS)
+    return text
+
+
 def find_empty_variable(text: str, environment: Mapping[str, str]) -> str:
     """The first `${NAME}` in `text` that stands for nothing but blanks, "" without one."""
     for name in _VARIABLE.findall(text):

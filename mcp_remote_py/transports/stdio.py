@@ -51,6 +51,7 @@ class StdioChannel:
 
     def __init__(self, stdin: int, stdout: int, max_line_size: int) -> None:
         self._stdin = stdin
+        self._stdout = stdout
         self._max = max_line_size
         self._on_end: Callable[[], None] = _nothing
         self._writer: NonBlockingWriter | ThreadWriter
@@ -81,6 +82,10 @@ class StdioChannel:
         """See `LineChannel.send`."""
         self._writer.write(*pieces)
 
+    def has_read(self) -> bool:
+        """Whether the host has read all that was sent; True where the system does not tell."""
+        return self._writer.is_empty() and not _count_unread(self._stdout)
+
     async def flush(self, seconds: float) -> None:
         """See `LineChannel.flush`."""
         try:
@@ -107,6 +112,22 @@ def _widen_pipe(descriptor: int) -> None:
         with contextlib.suppress(OSError):  # no pipe, or over the user's share
             if fcntl.fcntl(descriptor, fcntl.F_GETPIPE_SZ) < PIPE_BYTES:
                 fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+
+
+def _count_unread(descriptor: int) -> int:
+    """Bytes in a pipe or socket that the other side has not read; 0 where nobody tells."""
+    if sys.platform != "linux":
+        return 0
+    import fcntl
+    import termios
+
+    is_pipe = stat.S_ISFIFO(os.fstat(descriptor).st_mode)
+    question = termios.FIONREAD if is_pipe else termios.TIOCOUTQ
+    try:
+        answer = fcntl.ioctl(descriptor, question, bytes(4))
+    except OSError:
+        return 0
+    return int.from_bytes(answer, sys.byteorder)
 
 
 def set_non_blocking(descriptor: int) -> None:
@@ -287,6 +308,10 @@ class NonBlockingWriter:
         self._empty.set()
         self._on_broken()
 
+    def is_empty(self) -> bool:
+        """Whether all is written."""
+        return self._empty.is_set()
+
     async def drain(self) -> None:
         """Waits for room."""
         if not self._room.is_set():
@@ -379,6 +404,10 @@ class ThreadWriter:
                 self._empty.set()
         if self._broken:
             self._on_broken()
+
+    def is_empty(self) -> bool:
+        """Whether all is written."""
+        return self._empty.is_set()
 
     async def drain(self) -> None:
         """Waits for room."""

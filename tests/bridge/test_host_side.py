@@ -9,6 +9,7 @@ import json
 
 import pytest
 
+from mcp_remote_py.bridge.host_side import MAX_EARLY
 from mcp_remote_py.eras.era_detection import Era
 from mcp_remote_py.eras.handshake_server.input_rounds import INPUT_PATIENCE
 from mcp_remote_py.errors import Interrupted, NotSent, Refused, SessionLost, WrongEra
@@ -443,5 +444,126 @@ def test_what_the_server_says_unasked_arrives() -> None:
         await stage.shake_hands()
         notify(stage.server, "notifications/tools/list_changed")
         assert len(stage.host.told("notifications/tools/list_changed")) == 1
+
+    scene(play)
+
+
+# ------------------------------------------------------------------------- a notification first
+
+ROOTS = "notifications/roots/list_changed"
+TOLD: dict[str, Json] = {
+    "with an envelope": modern(),
+    "with a version alone": {
+        "_meta": {PREFIX + "protocolVersion": ENVELOPE[PREFIX + "protocolVersion"]}
+    },
+    "without": {},
+}
+
+
+async def keep_sessions(server: FakeServerChannel, message: Message) -> None:
+    """A handshake server that refuses what comes before `initialize`."""
+    if not server.received("initialize"):
+        return await refuse(400, -32600)(server, message)
+    return await be_legacy(server, message)
+
+
+@pytest.mark.report("E3")
+@pytest.mark.parametrize("name", TOLD)
+def test_a_notification_first_arrives_in_the_session(name: str) -> None:
+    async def play(stage: Scene) -> None:
+        stage.server.always("", keep_sessions)
+        stage.host.notify(ROOTS, TOLD[name])
+        await settle()
+        answer = await stage.ask(1, "tools/call", modern(name="x"))
+        assert "result" in answer
+        assert stage.methods.count(ROOTS) == 1
+        begun = stage.methods.index("notifications/initialized")
+        assert stage.methods[:begun] == ["server/discover", "initialize"]
+        assert stage.methods.index(ROOTS) > begun
+        (told,) = stage.sent(ROOTS)
+        assert PREFIX not in json.dumps(told)
+        assert stage.kept == [Era.LEGACY]
+
+    scene(play)
+
+
+@pytest.mark.report("E3")
+def test_a_notification_alone_finds_out_the_era() -> None:
+    async def play(stage: Scene) -> None:
+        stage.server.always("", keep_sessions)
+        stage.host.notify(ROOTS, modern())
+        await stage.clock.advance(1)
+        assert stage.methods == [
+            *("server/discover", "initialize", "notifications/initialized", ROOTS)
+        ]
+        assert stage.host.lines == []
+
+    scene(play)
+
+
+@pytest.mark.report("E3")
+@pytest.mark.parametrize("name", TOLD)
+def test_a_notification_first_goes_by_on_a_server_of_the_era(name: str) -> None:
+    async def play(stage: Scene) -> None:
+        stage.server.always("", be_modern)
+        stage.host.notify("notifications/x", TOLD[name])
+        await settle()
+        assert "result" in await stage.ask(1, "tools/list", modern())
+        (told,) = stage.sent("notifications/x")
+        assert told.get("params", {}) == TOLD[name]
+        assert stage.methods[0] == "server/discover"
+
+    scene(play)
+
+
+@pytest.mark.report("E3")
+def test_a_notification_before_a_handshake_follows_it() -> None:
+    async def play(stage: Scene) -> None:
+        stage.server.always("", keep_sessions)
+        stage.host.notify(ROOTS)
+        await stage.shake_hands()
+        assert stage.methods[0] == "initialize"
+        assert stage.methods.count(ROOTS) == 1
+
+    scene(play)
+
+
+@pytest.mark.report("E3")
+def test_what_cannot_be_delivered_is_dropped_with_its_era_unknown(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def play(stage: Scene) -> None:
+        stage.server.always("", fail(lambda: Refused("No.", status=403)))
+        for _ in range(MAX_EARLY + 5):
+            stage.host.notify("notifications/x", modern())
+        await stage.clock.advance(120)
+        assert "notifications/x" not in stage.methods
+
+    scene(play)
+    assert "Not delivered: notifications/x. What the server speaks is not known." in caplog.text
+
+
+# ------------------------------------------------------------------------- the server's name
+
+
+@pytest.mark.report("E2")
+@pytest.mark.parametrize("method", ["tools/call", "tools/list", "resources/read", "x/y"])
+def test_each_result_names_the_server_of_the_handshake(method: str) -> None:
+    async def play(stage: Scene) -> None:
+        stage.server.always("", be_legacy)
+        name = {"name": "old", "version": "9"}
+        hello = {"protocolVersion": "2025-11-25", "capabilities": {}, "serverInfo": name}
+        stage.server.script("initialize", result(hello))
+        named = await stage.ask(1, "server/discover", modern())
+        assert named["result"]["_meta"] == {PREFIX + "serverInfo": name}
+        own: Json = {"content": [], "_meta": {"own": [1.0]}}
+        stage.server.script(method, result(own))
+        answer = await stage.ask(2, method, modern(name="x", uri="a:b"))
+        assert answer["result"]["_meta"] == {"own": [1.0], PREFIX + "serverInfo": name}
+        stage.server.script(method, error(-32000))
+        assert "_meta" not in json.dumps(await stage.ask(3, method, modern(name="x", uri="a:b")))
+        stage.server.script(method, result({"_meta": {PREFIX + "serverInfo": {"name": "inner"}}}))
+        answer = await stage.ask(4, method, modern(name="x", uri="a:b"))
+        assert answer["result"]["_meta"] == {PREFIX + "serverInfo": {"name": "inner"}}
 
     scene(play)

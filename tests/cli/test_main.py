@@ -381,11 +381,6 @@ class TestSignIn:
         ("argv", "sentence"),
         [
             (
-                [URL, "99999"],
-                "The callback port behind the server URL is not a valid port. A port is a number "
-                "from 1 to 65535.",
-            ),
-            (
                 [URL, "1", "2"],
                 "3 arguments are given where only the server URL belongs. Quote values that "
                 "contain blanks; options begin with --.",
@@ -497,12 +492,9 @@ class TestSignIn:
             ("--authorize-param", "state=hunter22"),
             ("--static-oauth-client-info", "hunter22"),
             ("--static-oauth-client-metadata", "hunter22"),
-            ("--client-metadata-url", "x"),
             ("--trusted-issuer", "x"),
             ("--host", "example.com"),
-            ("--callback-path", "x"),
             ("--auth-success-url", "x"),
-            ("--auth-timeout", "x"),
             ("--initialize-timeout", "x"),
             ("--token-store", "x"),
         ],
@@ -605,6 +597,179 @@ class TestCommands:
                 assert shown is (word in option.commands)
 
 
+class TestWhatIsIgnored:
+    """Entries that work with npm's mcp-remote, and words as shells hand them on."""
+
+    @staticmethod
+    def ignored(*argv: str) -> tuple[ProxySettings, list[str]]:
+        run = Run(*argv)
+        assert (run.status, run.stdout) == (0, "")
+        assert run.settings is not None
+        lines = run.stderr.splitlines()
+        beginning = "[mcp-remote-py] Ignored: "
+        assert all(line.startswith(beginning) for line in lines), lines
+        return run.settings, [line.removeprefix(beginning) for line in lines]
+
+    @pytest.mark.report("E7")
+    @pytest.mark.parametrize(
+        ("argv", "sentence"),
+        [
+            (
+                ["--transport", "bogus"],
+                "--transport has an unknown value. Use one of: http-first, sse-first, http-only, "
+                "sse-only.",
+            ),
+            (["--transport="], "--transport has an unknown value. Use one of: http-first, "
+             "sse-first, http-only, sse-only."),
+            (["--protocol", "2"], "--protocol has an unknown value. Use one of: auto, legacy, "
+             "modern."),
+            (
+                ["--connect-timeout", "-5"],
+                "--connect-timeout takes a number of seconds. For example 30 or 0.5; 0 means no "
+                "limit.",
+            ),
+            (["--headers-timeout", "x"], "--headers-timeout takes a number of seconds. For example "
+             "30 or 0.5; 0 means no limit."),
+            (["--body-timeout", "5s"], "--body-timeout takes a number of seconds. For example 30 "
+             "or 0.5; 0 means no limit."),
+            (
+                ["--ping-interval", "0"],
+                "--ping-interval takes a number of seconds above 0. For example 60. Leave it out "
+                "if you do not want pings.",
+            ),
+            (
+                ["--auth-timeout", "abc"],
+                "--auth-timeout takes a number of seconds above 0. For example 60. Leave it out "
+                "for 300.",
+            ),
+            (["--auth-timeout"], "--auth-timeout needs a value. Give it as the next argument, or "
+             "behind a =."),
+            (
+                ["--callback-path", "oauth"],
+                "--callback-path is not a path that a redirect URI can have. Begin with /, as in "
+                "/oauth/callback, and leave out blanks, ? and #.",
+            ),
+            (
+                ["--client-metadata-url", "x"],
+                "--client-metadata-url is not an https URL. Write it in full, for example "
+                "https://client.example.com/oauth-client.json.",
+            ),
+            (["99999"], "The callback port behind the server URL is not a valid port. A port is a "
+             "number from 1 to 65535."),
+            (["hunter22"], "what stands behind the server URL is not a port. A port is a number "
+             "from 1 to 65535."),
+            (["https://other.example/hunter22"], "a second URL is given. The first one is the "
+             "server's."),
+        ],
+    )  # fmt: skip
+    def test_a_bad_value_leaves_the_default_and_a_line(
+        self, argv: list[str], sentence: str
+    ) -> None:
+        settings, said = self.ignored(URL, *argv)
+        assert said == [sentence]
+        assert settings == ProxySettings(parse_server_url(URL))
+
+    @pytest.mark.report("E7")
+    def test_what_stands_beside_it_counts(self) -> None:
+        settings, said = self.ignored(
+            *(URL, "https://other.example/", "--header", "A: b", "3334", "--auth-timeout"),
+            *("--keep-alive", "--ping-interval", "x", "--scope", "a"),
+        )
+        assert len(said) == 3
+        assert settings.headers.given == (Header("A", Secret("b")),)
+        assert (settings.sign_in.port, settings.sign_in.scope) == (3334, "a")
+        assert settings.ping_interval == 30.0
+        # The command that a person is told has only what counts.
+        assert settings.sign_in.login_options == "3334 --header '****' --scope a"
+
+    @pytest.mark.report("E7")
+    def test_an_empty_resource_is_none(self) -> None:
+        sign_in = settings_of(URL, "--resource", "").sign_in
+        assert (sign_in.resource, sign_in.send_resource) == (None, False)
+        assert sign_in.login_options == "--disable-resource-parameter"
+
+    @pytest.mark.report("E7")
+    @pytest.mark.parametrize(
+        "argv",
+        [
+            ["--headr", "A: b"],
+            ["--header"],
+            ["--header-file", "gone.txt"],
+            ["--log-file"],
+            ["--ca-cert"],
+            ["--ignore-tool"],
+            ["--allow-tool", ""],
+            ["--host", "example.com"],
+            ["--trusted-issuer", "x"],
+            ["--token-endpoint", "x"],
+            ["--auth-success-url", "x"],
+            ["--allow-http=no"],
+            ["--header A: hunter22"],
+            ["--ignore-tool delete"],
+            ["--scope", "read", "write"],
+            ["X-Key: hunter22"],
+            ["key=hunter22"],
+        ],
+    )
+    def test_what_protects_is_never_ignored(self, argv: list[str]) -> None:
+        assert "hunter22" not in refusal_of(URL, *argv)
+
+    @pytest.mark.report("T17")
+    @pytest.mark.parametrize(
+        "word",
+        [
+            f'"{URL}"',
+            f"'{URL}'",
+            f"\u201c{URL}\u201d",
+            f"\u201e{URL}\u201c",
+            f"\u00ab{URL}\u00bb",
+            f"`{URL}`",
+            f"<{URL}>",
+            f' "{URL} "',
+            f"\"'{URL}'\"",
+        ],
+    )
+    def test_quotes_around_the_url_are_taken_off(self, word: str) -> None:
+        settings, said = self.ignored(word)
+        assert str(settings.server) == URL
+        assert said == ["the quotes around an argument."]
+        logout = Run("logout", word).started_with
+        assert isinstance(logout, LogoutSettings)
+        assert str(logout.sessions.server) == URL
+
+    @pytest.mark.report("T17")
+    def test_blanks_around_the_url_are_taken_off(self) -> None:
+        assert str(settings_of(f" {URL}\n").server) == URL
+        assert str(settings_of(f"\ufeff{URL}").server) == URL
+
+    @pytest.mark.report("T17")
+    def test_quotes_around_values_and_options_are_taken_off(self) -> None:
+        settings, said = self.ignored(
+            *("'https://example.com/mcp'", '"3334"', "--host", '"127.0.0.1"'),
+            *("--resource", "<https://r.example/>", "--transport='sse-only'", "--scope", "'a b'"),
+            *('"--ignore-tool"', "'delete*'"),
+        )
+        sign_in = settings.sign_in
+        assert (sign_in.host, sign_in.port, sign_in.resource, sign_in.scope) == (
+            *("127.0.0.1", 3334),
+            *("https://r.example/", "a b"),
+        )
+        assert settings.transport is TransportStrategy.SSE_ONLY
+        assert settings.tools.ignore == ("delete*",)
+        assert "the quotes around the value of --host." in said
+        assert sign_in.login_options == (
+            "3334 --scope 'a b' --resource https://r.example/ --host 127.0.0.1"
+        )
+
+    @pytest.mark.report("T17")
+    def test_quotes_of_a_header_are_its_own(self) -> None:
+        settings = settings_of(URL, "--header", "A: 'b'", "--header", 'If-Match: "x"')
+        assert settings.headers.given == (
+            Header("A", Secret("'b'")),
+            Header("If-Match", Secret('"x"')),
+        )
+
+
 def torn(header: str) -> str:
     return (
         f"{header} was torn apart at its blanks, probably by the host. Write it without blanks: "
@@ -634,11 +799,6 @@ class TestRefusals:
                 ["http://example.com"],
                 "Plain http to example.com would let the network read every header and message. "
                 "Use https, or add --allow-http if that network is trusted.",
-            ),
-            (
-                [URL, "https://other.example/"],
-                "2 arguments are given where only the server URL belongs. Quote values that "
-                "contain blanks; options begin with --.",
             ),
             (
                 [URL, "--header"],
@@ -698,28 +858,8 @@ class TestRefusals:
                 "--client-cert.",
             ),
             (
-                [URL, "--transport", "x"],
-                "--transport has an unknown value. Use one of: http-first, sse-first, "
-                "http-only, sse-only.",
-            ),
-            (
-                [URL, "--connect-timeout", "-5"],
-                "--connect-timeout takes a number of seconds. For example 30 or 0.5; 0 means "
-                "no limit.",
-            ),
-            (
-                [URL, "--auth-timeout", "0"],
-                "--auth-timeout takes a number of seconds above 0. For example 60. Leave it out "
-                "for 300.",
-            ),
-            (
                 [URL, "--token-store", "vault"],
                 "--token-store has an unknown value. Use one of: keyring, file, memory.",
-            ),
-            (
-                [URL, "--ping-interval", "0"],
-                "--ping-interval takes a number of seconds above 0. For example 60. Leave it out "
-                "if you do not want pings.",
             ),
             (
                 [URL, "--max-message-size", "much"],

@@ -16,6 +16,7 @@ from mcp_remote_py.eras.results import (
     to_modern_error,
     to_modern_result,
 )
+from mcp_remote_py.eras.wrapped_output import WrappedOutputs
 from mcp_remote_py.jsonrpc import LOCAL_ERROR, Message
 from mcp_remote_py.parsing import parse_message
 from mcp_remote_py.versions import HANDSHAKE_VERSIONS, MODERN
@@ -50,7 +51,7 @@ def fail_with(error: bytes) -> Message:
 
 def to_handshake(method: str, result: bytes) -> bytes:
     """The result the host gets."""
-    answer = to_handshake_result(request(method), answer_with(result))
+    answer = to_handshake_result(request(method), answer_with(result), WrappedOutputs())
     assert not answer.is_error
     assert answer.raw == b'{"jsonrpc":"2.0","id":%b,"result":%b}' % (ID, answer.result)
     return answer.result
@@ -119,7 +120,7 @@ def test_a_complete_result_is_a_result(kind: bytes) -> None:
 )
 def test_a_result_of_any_other_kind_is_an_error_that_names_it(kind: bytes, named: str) -> None:
     modern = answer_with(b'{"resultType":%b,"content":[]}' % kind)
-    answer = to_handshake_result(request("tools/call"), modern)
+    answer = to_handshake_result(request("tools/call"), modern, WrappedOutputs())
     assert answer.raw_id == ID
     assert error_code(answer) == LOCAL_ERROR
     assert f"of the kind {named}," in json.loads(answer.error)["message"]
@@ -130,6 +131,7 @@ def test_a_result_that_is_not_an_object_is_the_hosts_to_judge(result: bytes) -> 
     assert to_handshake("tools/list", result) == result
 
 
+@pytest.mark.report("E5")
 @pytest.mark.promise("E2")
 @pytest.mark.parametrize(
     ("structured", "text"),
@@ -146,12 +148,14 @@ def test_a_result_that_is_not_an_object_is_the_hosts_to_judge(result: bytes) -> 
     ],
 )
 @pytest.mark.parametrize("content", [b"", b'"content":[],', b'"content":[ ],'])
-def test_structured_content_that_is_not_an_object_becomes_the_text(
+def test_structured_content_that_is_not_an_object_is_wrapped_and_said(
     content: bytes, structured: bytes, text: str
 ) -> None:
     modern = b'{%b%b,"structuredContent":%b}' % (content, COMPLETE, structured)
     legacy = to_handshake("tools/call", modern)
-    assert json.loads(legacy) == {"content": [{"type": "text", "text": text}]}
+    wrapped = b'"structuredContent":{"result":%b}' % structured
+    assert wrapped in legacy
+    assert json.loads(legacy)["content"] == [{"type": "text", "text": text}]
     assert all(is_valid("tools/call", version, legacy) for version in HANDSHAKE_VERSIONS)
 
 
@@ -161,7 +165,7 @@ def test_structured_content_that_is_not_an_object_becomes_the_text(
     [
         (
             b'{"content":[{"type":"text","text":"\\u0041"}],"structuredContent":[1]}',
-            b'{"content":[{"type":"text","text":"\\u0041"}]}',
+            b'{"content":[{"type":"text","text":"\\u0041"}],"structuredContent":{"result":[1]}}',
         ),
         (
             b'{"content":[],"structuredContent":{ "n":1.0 }}',
@@ -182,11 +186,13 @@ def test_only_the_result_of_a_call_has_structured_content() -> None:
     assert to_handshake("prompts/get", b'{"structuredContent":5}') == b'{"structuredContent":5}'
 
 
+DEEP = b'{"not":' * 80 + b'{"$ref":"#"}' + b"}" * 80
 OBJECT_SCHEMA = b'{"name":"o","inputSchema":{"type":"object"},"outputSchema":{ "type" : "object" }}'
 NO_SCHEMA = b'{ "name":"outputSchema" , "inputSchema":{"type":"object"},"n":1.0}'
 
 
 @pytest.mark.promise("E2")
+@pytest.mark.report("E5")
 @pytest.mark.parametrize(
     "schema",
     [
@@ -196,11 +202,19 @@ NO_SCHEMA = b'{ "name":"outputSchema" , "inputSchema":{"type":"object"},"n":1.0}
         b'{"anyOf":[{"type":"object"}]}',
         b'{"properties":{"type":{"type":"object"}}}',
         b"{}",
-        b"true",
-        b"null",
     ],
 )
-def test_an_output_schema_of_no_object_costs_the_schema_and_not_the_list(schema: bytes) -> None:
+def test_an_output_schema_of_no_object_is_wrapped(schema: bytes) -> None:
+    tool = b'{"n":-0.0,"name":"a","outputSchema":%b,"inputSchema":{ "type":"object" }}'
+    wrapped = b'{"type":"object","properties":{"result":%b},"required":["result"]}' % schema
+    legacy = to_handshake("tools/list", b'{"tools":[%b,%b]}' % (tool % schema, OBJECT_SCHEMA))
+    assert legacy == b'{"tools":[%b,%b]}' % (tool % wrapped, OBJECT_SCHEMA)
+    assert all(is_valid("tools/list", version, legacy) for version in HANDSHAKE_VERSIONS)
+
+
+@pytest.mark.promise("E2")
+@pytest.mark.parametrize("schema", [b"true", b"null", b"[]", DEEP])
+def test_what_is_not_a_schema_costs_the_schema_and_not_the_list(schema: bytes) -> None:
     tool = b'{"n":-0.0,"name":"a","outputSchema":%b,"inputSchema":{ "type":"object" }}' % schema
     plain = b'{"n":-0.0,"name":"a","inputSchema":{ "type":"object" }}'
     modern = b'{"tools":[%b, %b , %b],"ttlMs":1,%b}' % (tool, NO_SCHEMA, OBJECT_SCHEMA, COMPLETE)
@@ -363,7 +377,8 @@ def test_every_other_error_keeps_its_bytes_for_a_modern_client(error: bytes) -> 
 
 def test_a_text_takes_the_place_of_what_is_not_an_object_whatever_the_blanks() -> None:
     answer = parse_message(b'{"id":1,"result":{"content":[\t ],"structuredContent":5}}')
-    line = to_handshake_result(parse_message(b'{"id":1,"method":"tools/call"}'), answer).raw
+    call = parse_message(b'{"id":1,"method":"tools/call"}')
+    line = to_handshake_result(call, answer, WrappedOutputs()).raw
     assert json.loads(line)["result"]["content"] == [{"type": "text", "text": "5"}]
 
 

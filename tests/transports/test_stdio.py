@@ -269,3 +269,38 @@ def test_writing_thread_does_not_hold_the_process(
 
     run(main())
     assert all(thread.daemon for thread in threading.enumerate() if thread.name == "stdout")
+
+
+@pytest.mark.report("E4")
+@pytest.mark.parametrize("kind", ["pipe", "socket"])
+def test_linux_tells_what_the_host_has_not_read(kind: str) -> None:
+    """A host in Node has sockets, most others have pipes."""
+    ours, theirs = (
+        os.pipe()[::-1] if kind == "pipe" else tuple(side.detach() for side in socket.socketpair())
+    )
+    null = os.open(os.devnull, os.O_RDONLY)
+
+    async def main() -> None:
+        channel = StdioChannel(null, ours, MAX)
+        assert channel.has_read()
+        channel.send(b"a line")
+        assert not channel.has_read()
+        assert os.read(theirs, 100) == b"a line\n"
+        assert channel.has_read()
+        channel.send(b"x" * UNWRITTEN_BYTES)
+        assert not channel.has_read()
+
+    run(main())
+    for descriptor in (ours, theirs, null):
+        os.close(descriptor)
+
+
+def test_what_cannot_be_asked_counts_as_read(tmp_path: Path) -> None:
+    with open(tmp_path / "out", "wb") as file, open(os.devnull) as null:
+
+        async def main() -> None:
+            channel = StdioChannel(null.fileno(), file.fileno(), MAX)
+            channel.send(b"a line")
+            await until(channel.has_read)
+
+        run(main())

@@ -49,6 +49,10 @@ _REMOVED = frozenset(
 """Methods that 2026-07-28 has not, or has with another meaning."""
 
 
+MAX_UNTOLD = 100
+"""Notifications that wait for a handshake; more than that are not told."""
+
+
 class HandshakeServer:
     """One server of the older era, and a host of the modern one.
 
@@ -63,6 +67,8 @@ class HandshakeServer:
         self._levelling: dict[Hashable, tuple[Message, meta.Envelope]] = {}
         self._level = len(LOG_LEVELS)
         self._held: dict[Hashable, tuple[Message, meta.Envelope]] = {}
+        self._untold: list[ToServer] = []
+        """Notifications that wait for the handshake."""
         self._handshake: Hashable = None
         self._hello: Members | None = None
         self._declared: set[str] = set()
@@ -72,17 +78,15 @@ class HandshakeServer:
 
     def from_host(self, message: Message, now: float) -> list[Effect]:
         """The effects of a message of the host; `now` is in seconds on a steady clock."""
+        return self._identify(self._from_host(message, now))
+
+    def _from_host(self, message: Message, now: float) -> list[Effect]:
         if message.kind is Kind.RESPONSE:
             return []  # 2026-07-28 has none: nothing was asked
         if message.kind is Kind.NOTIFICATION:
             if message.method == "notifications/cancelled":
                 return self._cancel(cancelled_key(message))
-            plain = meta.take_meta(message, meta.REQUEST_MEMBERS)
-            return [
-                ToServer(
-                    message if plain is None else make_notification(message.method, plain or b"")
-                )
-            ]
+            return self._tell(message)
         if any(message.key in known for known in (self._rounds, self._held, self._subscriptions)):
             return [ToHost(refuse_open_id(message))]
         envelope = meta.read_envelope(message)
@@ -111,6 +115,21 @@ class HandshakeServer:
         if not {"requestState", "inputResponses"}.isdisjoint(message.members):
             return self._rounds.resume(message, envelope, now)
         return self._forward(message, envelope)
+
+    def _tell(self, notification: Message) -> list[Effect]:
+        plain = meta.take_meta(notification, meta.REQUEST_MEMBERS)
+        told = ToServer(
+            notification if plain is None else make_notification(notification.method, plain or b"")
+        )
+        if self._hello is not None:
+            return [told]
+        # There is no session yet that it could be told in.
+        if len(self._untold) < MAX_UNTOLD:
+            self._untold.append(told)
+        envelope = meta.read_envelope(notification)
+        if envelope is None:
+            return []  # the first request says who the client is
+        return self._shake_hands(envelope, declared_names(envelope.capabilities))
 
     def _shake_hands(self, envelope: meta.Envelope, declared: set[str]) -> list[Effect]:
         if self._handshake is not None:
@@ -154,6 +173,9 @@ class HandshakeServer:
 
     def from_server(self, message: Message, now: float) -> list[Effect]:
         """The effects of a message of the server."""
+        return self._identify(self._from_server(message, now), message)
+
+    def _from_server(self, message: Message, now: float) -> list[Effect]:
         if message.kind is Kind.REQUEST:
             return self._rounds.take_question(message, now)
         if message.kind is Kind.NOTIFICATION:
@@ -172,7 +194,8 @@ class HandshakeServer:
             return _fail_all(held.values(), answer)
         self._hello = answer.members
         self._level = len(LOG_LEVELS)
-        effects: list[Effect] = [notify_server("notifications/initialized")]
+        untold, self._untold = self._untold, []
+        effects: list[Effect] = [notify_server("notifications/initialized"), *untold]
         effects += self._subscriptions.subscribe_again()
         for request, envelope in held.values():
             effects += self._take(request, envelope, now)
@@ -218,7 +241,7 @@ class HandshakeServer:
         """
         effects = _fail_all(self._held.values(), reason)
         self._held.clear()
-        return effects + self._subscriptions.end()
+        return self._identify(effects + self._subscriptions.end())
 
     # ------------------------------------------------------------------ what is known
 
@@ -232,9 +255,19 @@ class HandshakeServer:
         }
         if "instructions" in hello:
             members["instructions"] = hello["instructions"]
-        if "serverInfo" in hello:
-            members["_meta"] = msgspec.Raw(encode({meta.SERVER_INFO: hello["serverInfo"]}))
         return complete_result("server/discover", members)
+
+    def _identify(self, effects: list[Effect], answer: Message | None = None) -> list[Effect]:
+        """With the server's name in each result, as 2026-07-28 has it (basic/index, "_meta")."""
+        info = (self._hello or {}).get("serverInfo")
+        if info is None:
+            return effects
+        return [
+            ToHost(meta.name_server_in(effect.message, info, answer))
+            if isinstance(effect, ToHost) and effect.message.kind is Kind.RESPONSE
+            else effect
+            for effect in effects
+        ]
 
     def _announces(self, capability: str, member: str = "") -> bool:
         capabilities = (self._hello or {}).get("capabilities", b"")

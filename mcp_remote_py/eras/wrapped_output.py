@@ -1,0 +1,188 @@
+"""Output of tools that is not an object, for a host that knows objects alone.
+
+Until 2025-11-25 `structuredContent` is an object and `outputSchema` describes one; since 2026-07-28
+each may be any JSON value (SEP-2106). As the TypeScript SDK's own servers do for an older host, the
+one becomes `{"result": ...}` and the other the schema of that, with its references moved along.
+What need not change keeps its bytes. Pure. Must not know which side asked.
+"""
+
+from __future__ import annotations
+
+import json
+
+import msgspec
+
+from mcp_remote_py.json_text import (
+    UNREADABLE,
+    Members,
+    bounded,
+    encode,
+    read_members,
+    read_string,
+    read_text,
+)
+
+MAX_WRAPPED_TOOLS = 1000
+"""Tools whose schema was wrapped and that are remembered; results of others go by their value."""
+
+MAX_SCHEMA_DEPTH = 64
+"""Schemas inside each other in which references are moved; a tool with more does without one."""
+
+_HOME = "#/properties/result"
+"""Where the schema is, once it is wrapped."""
+
+_VALUES = frozenset({"const", "enum", "default", "examples"})
+"""Keywords whose values are no schemas (JSON Schema 2020-12)."""
+
+_NAMED = frozenset(
+    {
+        *("properties", "patternProperties", "$defs", "definitions"),
+        *("dependentSchemas", "dependencies"),
+    }
+)
+"""Keywords with schemas by names, which may look like keywords."""
+
+_decode_list = bounded(msgspec.json.Decoder(list[msgspec.Raw]).decode)
+
+
+class WrappedOutputs:
+    """The tools of one server whose schema was wrapped: so is then each of their results."""
+
+    def __init__(self) -> None:
+        self._tools: set[str] = set()
+
+    def wrap_tools(self, members: Members) -> None:
+        """Changes the result of `tools/list`; what cannot be described does without a schema."""
+        if b"outputSchema" not in bytes(members.get("tools", b"")):
+            return
+        try:
+            tools = _decode_list(members["tools"])
+        except UNREADABLE:
+            return
+        members["tools"] = msgspec.Raw(b"[%b]" % b",".join(map(self._wrap_tool, tools)))
+
+    def _wrap_tool(self, raw: msgspec.Raw) -> bytes:
+        tool = read_members(raw)
+        if not tool:
+            return bytes(raw)
+        name = read_text(tool.get("name"))
+        self._tools.discard(name)
+        if "outputSchema" not in tool:
+            return bytes(raw)
+        schema = read_members(tool["outputSchema"])
+        if schema is not None and read_text(schema.get("type")) == "object":
+            return bytes(raw)
+        wrapped = None if schema is None else _wrap_schema(tool["outputSchema"], schema)
+        if wrapped is None:
+            del tool["outputSchema"]
+        else:
+            tool["outputSchema"] = wrapped
+            if len(self._tools) < MAX_WRAPPED_TOOLS:
+                self._tools.add(name)
+        return encode(tool)
+
+    def wrap_result(self, tool: str, members: Members) -> None:
+        """Changes the result of a call of that tool; a value has its text beside it."""
+        value = members.get("structuredContent")
+        if value is None:
+            return
+        is_object = bytes(value).lstrip()[:1] == b"{"
+        if not is_object:
+            _add_text(members, bytes(value))
+        if not is_object or tool in self._tools:
+            members["structuredContent"] = msgspec.Raw(encode({"result": value}))
+
+
+def _add_text(members: Members, value: bytes) -> None:
+    """The value as a text, unless there is one: older hosts look nowhere else."""
+    try:
+        content = _decode_list(members.get("content", msgspec.Raw(b"[]")))
+    except UNREADABLE:
+        return
+    if any(read_text((read_members(one) or {}).get("type")) == "text" for one in content):
+        return
+    text = json.dumps(value.decode(), ensure_ascii=False).encode()
+    items = (*map(bytes, content), b'{"type":"text","text":%b}' % text)
+    members["content"] = msgspec.Raw(b"[%b]" % b",".join(items))
+
+
+# ------------------------------------------------------------------ schemas
+
+
+def _wrap_schema(raw: msgspec.Raw, schema: Members) -> msgspec.Raw | None:
+    dialect = read_string(schema.get("$schema"))
+    inner = raw
+    if not _is_base(schema):
+        recursive = "2019-09" in (dialect or "") and schema.get("$recursiveAnchor") != b"true"
+        try:
+            inner = _move(raw, recursive=recursive)
+        except (*UNREADABLE, _TooDeep):
+            return None
+    wrapped: dict[str, object] = {} if dialect is None else {"$schema": dialect}
+    wrapped |= {"type": "object", "properties": {"result": inner}, "required": ["result"]}
+    return msgspec.Raw(encode(wrapped))
+
+
+class _TooDeep(Exception):
+    """More schemas inside each other than anybody reads."""
+
+
+def _is_base(schema: Members) -> bool:
+    """Whether references inside lead to this very schema, wherever it stands (RFC 3986 §5.1)."""
+    return "$id" in schema and not read_text(schema["$id"]).startswith("#")
+
+
+def _move(raw: msgspec.Raw, *, recursive: bool, named: bool = False, depth: int = 0) -> msgspec.Raw:
+    """The schema, or schemas by names, with each reference to its root led to the new place."""
+    text = bytes(raw)
+    if b"Ref" not in text and b"$ref" not in text:
+        return raw
+    if depth > MAX_SCHEMA_DEPTH:
+        raise _TooDeep
+    if text[:1] == b"[":
+        schemas = [_move(one, recursive=recursive, depth=depth + 1) for one in _decode_list(text)]
+        return msgspec.Raw(encode(schemas))
+    members = read_members(raw)
+    if members is None or (not named and _is_base(members)):
+        return raw
+    if named:
+        return msgspec.Raw(
+            encode(
+                {
+                    name: _move(one, recursive=recursive, depth=depth + 1)
+                    for name, one in members.items()
+                }
+            )
+        )
+    to_root = recursive and read_text(members.get("$recursiveRef")) == "#"
+    if to_root:
+        del members["$recursiveRef"]
+    moved = {
+        key: _move_keyword(key, value, recursive=recursive, depth=depth + 1)
+        for key, value in members.items()
+    }
+    return msgspec.Raw(encode(_recur(moved) if to_root else moved))
+
+
+def _move_keyword(key: str, value: msgspec.Raw, *, recursive: bool, depth: int) -> msgspec.Raw:
+    if key in ("$ref", "$dynamicRef"):
+        return _lead(value)
+    if key in _VALUES:
+        return value
+    return _move(value, recursive=recursive, named=key in _NAMED, depth=depth)
+
+
+def _recur(schema: Members) -> Members:
+    """The schema, which is also the root again."""
+    home = msgspec.Raw(encode(_HOME))
+    if "$ref" not in schema:
+        return {**schema, "$ref": home}
+    others = _decode_list(schema.get("allOf", msgspec.Raw(b"[]")))
+    return {**schema, "allOf": msgspec.Raw(encode([*others, {"$ref": home}]))}
+
+
+def _lead(value: msgspec.Raw) -> msgspec.Raw:
+    reference = read_text(value)
+    if reference != "#" and not reference.startswith("#/"):
+        return value
+    return msgspec.Raw(encode(_HOME + reference[1:]))
