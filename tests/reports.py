@@ -8,6 +8,7 @@ from __future__ import annotations
 
 REPORTS = {
     "E1": "An answer with the request's id is the answer, whatever its HTTP status; one run each.",
+    "E4": "Progress that comes just before its result is seen, at no cost to other calls.",
     "O22": "A word of a URL's path that may be a key is never shown whole.",
     "S1": "A static secret goes to an issuer that the person named, and to no other.",
     "S2": "A workload's JWT goes to the audience it was made for.",
