@@ -48,6 +48,7 @@ LONG = (
     "test_dpop.py",
     "test_parity.py",
     "test_sdk_client.py",
+    "test_python_sdk.py",
     "test_every_refusal.py",
     "test_host_patience.py",
     "test_long_messages.py",
