@@ -1,10 +1,10 @@
 """The order of a sign-in, and of its renewal: the only place that has one.
 
-Discovery, client, then the person, then code and tokens, each by `yield from`; what is stored
-changes only here. Whether a person is asked at all is `policy`'s to say, and `lifecycle`'s to do.
-Two rules govern it. An answer is believed only when it fits (see the siblings). Stored tokens give
-way only to newer ones or to a definite refusal (field note 3). Must not know HTTP, browsers, the
-keyring or the clock.
+One file: it is that order, to be read from top to bottom. Discovery, client, then the person, then
+code and tokens, each by `yield from`; what is stored changes only here. Whether a person is asked
+at all is `policy`'s to say, and `lifecycle`'s to do. Two rules govern it. An answer is believed
+only when it fits (see the siblings). Stored tokens give way only to newer ones or to a definite
+refusal (field note 3). Must not know HTTP, browsers, the keyring or the clock.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from mcp_remote_py.oauth.metadata import ServerMetadata
 from mcp_remote_py.oauth.ownership import check_still, is_registered_with, named_by
 from mcp_remote_py.oauth.prompts import CONSENT, PromptCase, choose_prompt, note_outcome
 from mcp_remote_py.oauth.registration import choose_redirect_uri, obtain_client, preflight
-from mcp_remote_py.oauth.scopes import choose_scope, describe_request
+from mcp_remote_py.oauth.scopes import choose_scope, describe_asked_scopes
 from mcp_remote_py.oauth.steps import (
     BindListener,
     Callback,
@@ -437,7 +437,7 @@ def _name_scopes(
     """The error, with the scopes that were asked for where it is about them."""
     if error.error != "invalid_scope":
         return error
-    return error.with_evidence(describe_request(scope, server_scopes))
+    return error.with_evidence(describe_asked_scopes(scope, server_scopes))
 
 
 def _is_dead(client: Client, error: AuthorizationRefused | GrantRefused) -> bool:

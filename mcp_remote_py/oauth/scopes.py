@@ -66,7 +66,7 @@ def find_unknown(
     )
 
 
-def describe_request(scope: str, server_scopes: tuple[str, ...] | None) -> str:
+def describe_asked_scopes(scope: str, server_scopes: tuple[str, ...] | None) -> str:
     """What was asked for, and what of it the authorization server does not list, as a sentence."""
     if not scope:
         return "No scope was asked for."

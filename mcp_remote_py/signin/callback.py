@@ -14,7 +14,6 @@ import errno
 import hmac
 import logging
 import socket
-import sys
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 from urllib.parse import parse_qsl, quote
@@ -32,6 +31,7 @@ from mcp_remote_py.signin.page import (
     render_stranger,
 )
 from mcp_remote_py.signin.strangers import Strangers, recognise
+from mcp_remote_py.signin.taken_port import explain_taken_port
 
 logger = logging.getLogger("mcp_remote_py.signin")
 
@@ -243,7 +243,7 @@ class CallbackListener:
             try:
                 return self._listen(preferred)
             except OSError as error:
-                raise _port_taken(preferred, error) from None
+                raise explain_taken_port(preferred, error) from None
         first = preferred or 0
         walk = range(first, min(first + WALK, 65536)) if first else ()
         refusal = ""
@@ -408,23 +408,6 @@ class CallbackListener:
                 writer.write_eof()
                 while await reader.read(_PIECE):
                     pass
-
-
-def _port_taken(port: int, error: OSError) -> UsageError:
-    return UsageError(
-        f"Port {port}, to which the browser would come back, cannot be used: {error.strerror}.",
-        hint=f"See which program has it with `{holder_command(port, sys.platform)}` and end it, "
-        "or name another port behind the server's URL.",
-    )
-
-
-def holder_command(port: int, platform: str) -> str:
-    """The command that shows a person which program listens on `port`."""
-    if platform == "win32":
-        return f"netstat -ano | findstr :{port}"
-    if platform == "darwin":
-        return f"lsof -nP -iTCP:{port} -sTCP:LISTEN"
-    return f"ss -ltnp 'sport = :{port}'"
 
 
 def _equal(state: Secret, given: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mcp_remote_py.oauth.scopes import choose_scope, describe_request, find_unknown
+from mcp_remote_py.oauth.scopes import choose_scope, describe_asked_scopes, find_unknown
 
 
 @pytest.mark.promise("A3", "L1")
@@ -70,9 +70,9 @@ def test_scopes_that_the_authorization_server_does_not_have(
 
 @pytest.mark.report("O17")
 def test_what_was_asked_for_is_said() -> None:
-    assert describe_request("", ("a",)) == "No scope was asked for."
-    assert describe_request("a b", None) == 'Asked for was "a b".'
-    assert describe_request("a b", ("a", "b")) == 'Asked for was "a b".'
-    assert describe_request("a b c", ("a",)) == (
+    assert describe_asked_scopes("", ("a",)) == "No scope was asked for."
+    assert describe_asked_scopes("a b", None) == 'Asked for was "a b".'
+    assert describe_asked_scopes("a b", ("a", "b")) == 'Asked for was "a b".'
+    assert describe_asked_scopes("a b c", ("a",)) == (
         'Asked for was "a b c"; that server does not list "b c".'
     )

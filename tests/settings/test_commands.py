@@ -26,6 +26,7 @@ class TestSecrets:
             "u:p%40ss",
             "p%40ss",
             "p@ss",
+            "dTpwQHNz",  # as Basic sends them
             "abcdefgh%3D",
             "abcdefgh=",
         }

@@ -20,8 +20,9 @@ from hypothesis import strategies as st
 
 from mcp_remote_py.errors import McpRemoteError, UsageError
 from mcp_remote_py.redact import Secret
-from mcp_remote_py.signin.callback import CallbackListener, Limits, MakeSocket, holder_command
+from mcp_remote_py.signin.callback import CallbackListener, Limits, MakeSocket
 from mcp_remote_py.signin.page import CONTENT_SECURITY_POLICY, Outcome, render_stranger
+from mcp_remote_py.signin.taken_port import holder_command
 from tests.fakes import run, until
 
 STATE = "state-canary-7Zq"
