@@ -1,38 +1,29 @@
 """Sends requests to one server: adds a person's headers, follows redirects, gets a credential.
 
-One request is one exchange on one lane (see `lanes`). What an answer says of the credential is
-`oauth/credential_refusal`'s to judge, where a redirect leads `redirects`', what a failure of the
-connection means `net/mapping`'s. Must not know MCP methods or OAuth rules.
+One request is one exchange, or some of them (see `exchanges`). What an answer says of the
+credential is `oauth/credential_refusal`'s to judge, and where a redirect leads `redirects`'. Must
+not know MCP methods, OAuth rules or connections.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import ssl
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from mcp_remote_py import __version__
 from mcp_remote_py.bounds import Tally
 from mcp_remote_py.channel import Authorizer, HeaderField, Piece, Sent
 from mcp_remote_py.errors import ExchangeError
 from mcp_remote_py.jsonrpc import Message
-from mcp_remote_py.net.connect import connect
-from mcp_remote_py.net.exchange import Connection, Request
-from mcp_remote_py.net.http1 import ResponseReader
-from mcp_remote_py.net.lanes import Lanes
-from mcp_remote_py.net.mapping import explain
 from mcp_remote_py.oauth.credential_refusal import find_refusal, is_accepted, wants_nonce
 from mcp_remote_py.redact import mask_url, scrub_known_in_steps
-from mcp_remote_py.retry import STRANGER_PATIENCE, Acquaintance, may_have_effect
+from mcp_remote_py.retry import Acquaintance, may_have_effect
 from mcp_remote_py.settings.commands import ProxySettings
-from mcp_remote_py.settings.network import DEFAULT_CONNECT_TIMEOUT
-from mcp_remote_py.tls import build_tls_context
 from mcp_remote_py.transports.body_types import ANSWER_TYPES
 from mcp_remote_py.transports.exchange_log import SILENCE, SilenceWatch
+from mcp_remote_py.transports.exchanges import Exchanges
 from mcp_remote_py.transports.headers import HeaderSource
 from mcp_remote_py.transports.intake import Intake
 from mcp_remote_py.transports.pages import find_sign_in
@@ -47,28 +38,12 @@ from mcp_remote_py.url import ServerUrl, parse_url
 
 if TYPE_CHECKING:
     from mcp_remote_py.settings.http_proxy import HttpProxy
-    from mcp_remote_py.transports.cookies import Cookies
 
 logger = logging.getLogger("mcp_remote_py.transports")
 
 MAX_ATTEMPTS = 4
 """Times one request may be sent again with another credential: a renewed one, one of a new
 sign-in, one with more scopes, one whose proof has the server's nonce."""
-
-_NO_ROOM = nullcontext()
-
-USER_AGENT = b"mcp-remote-py/" + __version__.encode()
-
-
-class _Destination(NamedTuple):
-    """A URL that requests go to, with what all of them have in common."""
-
-    url: ServerUrl
-    address: str
-    target: bytes
-    headers: tuple[HeaderField, ...]
-    origin: str
-    lanes: Lanes[Connection]
 
 
 class _Told(NamedTuple):
@@ -102,25 +77,23 @@ class HttpClient:
         silence: float = SILENCE,
     ) -> None:
         self._settings = settings
-        self._intake = intake or Intake(settings.max_message_size)
-        self._on_connected = on_connected
         self._network = settings.network
         self._choose_proxy = choose_proxy or self._network.proxy_for
-        self._acquaintance = acquaintance or Acquaintance(is_known=True)
+        acquaintance = acquaintance or Acquaintance(is_known=True)
         limit = settings.network.timeouts.headers
-        self._silence = SilenceWatch(self._acquaintance, limit, silence)
+        self._silence = SilenceWatch(acquaintance, limit, silence)
         self._headers = headers
         self._sign_in = authorizer
         self._server = settings.server
-        self._lanes: dict[str, Lanes[Connection]] = {}
-        self._destination: _Destination | None = None
-        """The last one, which nearly always is the next as well."""
         self._kept = Tally()
-        self._tls: ssl.SSLContext | None = None
-        self._cookies: dict[str, Cookies] = {}
-        """By origin."""
-        if settings.server.scheme == "https":
-            self._tls = build_tls_context(self._network.tls)
+        self._exchanges = Exchanges(
+            settings,
+            headers,
+            intake or Intake(settings.max_message_size),
+            on_connected,
+            self._choose_proxy,
+            acquaintance,
+        )
 
     @property
     def _authorizer(self) -> Authorizer | None:
@@ -183,12 +156,13 @@ class HttpClient:
         url = endpoint or self._server
         while True:
             version = self._headers.version
+            to = self._exchanges.find(url)
             sent: Sent | None = None
             if self._authorizer is not None:
-                sent = await self._authorizer.authorize(method, self._find(url).address)
+                sent = await self._authorizer.authorize(method, to.address)
             carried = [*headers, *sent.headers] if sent is not None else headers
             with self._silence.watch(url.origin, asked):
-                response = await self._exchange(method, self._find(url), carried, body)
+                response = await self._exchanges.send(method, to, carried, body)
             response.is_moved = redirects > 0
             if is_accepted(response.status):
                 await self._note_accepted(response, sent, url if may_move else self._server)
@@ -275,9 +249,8 @@ class HttpClient:
         self, response: Response, refused: int, challenge: bytes
     ) -> tuple[int, bytes]:
         """The refusal of the credential that an answer is by its words, else what it was before."""
-        from mcp_remote_py.oauth.token_words import (
-            read_token_refusal,
-        )  # few are refused in other words
+        # Few are refused in other words.
+        from mcp_remote_py.oauth.token_words import read_token_refusal
 
         try:
             async with asyncio.timeout(EVIDENCE_TIMEOUT):  # nobody may hold up a sign-in
@@ -387,8 +360,7 @@ class HttpClient:
 
     async def aclose(self) -> None:
         """Closes idle connections."""
-        for lanes in self._lanes.values():
-            lanes.close()
+        self._exchanges.close()
         await asyncio.sleep(0)  # asyncio closes their sockets in the next turn
 
     async def _reload(self, response: Response, version: int) -> bool:
@@ -396,85 +368,3 @@ class HttpClient:
             return False
         await response.aclose()
         return True
-
-    async def _exchange(
-        self,
-        method: bytes,
-        to: _Destination,
-        headers: list[HeaderField],
-        body: Sequence[Piece],
-    ) -> Response:
-        timeouts = self._network.timeouts
-        ours = [*to.headers, *headers]
-        if self._cookies and to.origin in self._cookies:
-            cookie = self._cookies[to.origin].header_for(to.address)
-            if cookie:
-                ours.append((b"cookie", cookie))
-        views = [*map(memoryview, body)]
-        length = sum(map(len, views)) if body or method == b"POST" else None
-        request = Request(method, to.target, self._headers.merge(ours), views, length)
-        try:
-            lane = await to.lanes.take()
-        except Exception as error:
-            raise explain(error, sent=False, where=to.origin) from error
-        try:
-            with to.lanes.room() if lane.is_new else _NO_ROOM:
-                answer = await lane.exchange(request, timeouts.headers)
-        except Exception as error:
-            lane.close()
-            raise explain(error, sent=True) from error
-        except BaseException:
-            lane.close()
-            raise
-        self._acquaintance.note_answer()
-        response = Response(answer, lane, to.lanes, self._intake, timeouts)
-        response.where = to.address
-        if b"set-cookie" in response.headers and self._settings.cookies:
-            self._keep_cookies(to, answer)
-        return response
-
-    def _keep_cookies(self, to: _Destination, answer: ResponseReader) -> None:
-        values = [value for name, value in answer.headers if name == b"set-cookie"]
-        if to.origin not in self._cookies:
-            from mcp_remote_py.transports.cookies import Cookies  # 25 ms few servers cost
-
-            self._cookies[to.origin] = Cookies()
-        self._cookies[to.origin].store(to.address, values)
-
-    def _find(self, url: ServerUrl) -> _Destination:
-        found = self._destination
-        if found is None or (found.url is not url and found.url != url):
-            lanes = self._lanes.get(url.origin)
-            if lanes is None:
-                lanes = self._lanes[url.origin] = Lanes(lambda: self._connect(url))
-            headers = (
-                (b"host", url.authority.encode()),
-                (b"user-agent", USER_AGENT),
-                (b"accept-encoding", b"identity"),
-            )
-            found = _Destination(url, str(url), url.target.encode(), headers, url.origin, lanes)
-            self._destination = found
-        return found
-
-    async def _connect(self, url: ServerUrl) -> Connection:
-        is_secure = url.scheme == "https"
-        if is_secure and self._tls is None:
-            self._tls = build_tls_context(self._network.tls)
-        tls = self._tls if is_secure else None
-        limit, ipv4 = self._network.timeouts.connect, self._network.ipv4
-        if not self._acquaintance.is_known and limit == DEFAULT_CONNECT_TIMEOUT:
-            limit = STRANGER_PATIENCE
-        proxy = self._choose_proxy(url)
-        if proxy is not None:
-            from mcp_remote_py.net.proxy import connect_through
-
-            return await connect_through(proxy, url, tls, self._build_proxy_tls, limit, ipv4=ipv4)
-        wire = await connect(url.host, url.port, limit, ipv4=ipv4)
-        if tls is not None:
-            await wire.start_tls(tls, url.host, limit)
-        if self._on_connected is not None:
-            self._on_connected(wire.get_extra_info("peername")[0])
-        return Connection(wire)
-
-    def _build_proxy_tls(self) -> ssl.SSLContext:
-        return build_tls_context(self._network.tls, certified=False)

@@ -1,0 +1,169 @@
+"""One exchange: a lane to the origin, connected where it is new, with what all its requests share.
+
+What a failure of the connection means is `net/mapping`'s to say, how lanes are kept `net/lanes`'.
+Must not know what an answer means, credentials or redirects.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, NamedTuple
+
+from mcp_remote_py import __version__
+from mcp_remote_py.channel import HeaderField, Piece
+from mcp_remote_py.net.connect import connect
+from mcp_remote_py.net.exchange import Connection, Request
+from mcp_remote_py.net.http1 import ResponseReader
+from mcp_remote_py.net.lanes import Lanes
+from mcp_remote_py.net.mapping import explain
+from mcp_remote_py.retry import STRANGER_PATIENCE, Acquaintance
+from mcp_remote_py.settings.commands import ProxySettings
+from mcp_remote_py.settings.network import DEFAULT_CONNECT_TIMEOUT
+from mcp_remote_py.tls import build_tls_context
+from mcp_remote_py.transports.headers import HeaderSource
+from mcp_remote_py.transports.intake import Intake
+from mcp_remote_py.transports.response import Response
+from mcp_remote_py.url import ServerUrl
+
+if TYPE_CHECKING:
+    from mcp_remote_py.settings.http_proxy import HttpProxy
+    from mcp_remote_py.transports.cookies import Cookies
+
+_NO_ROOM = nullcontext()
+
+USER_AGENT = b"mcp-remote-py/" + __version__.encode()
+
+
+class Destination(NamedTuple):
+    """A URL that requests go to, with what all of them have in common."""
+
+    url: ServerUrl
+    address: str
+    target: bytes
+    headers: tuple[HeaderField, ...]
+    origin: str
+    lanes: Lanes[Connection]
+
+
+class Exchanges:
+    """Those of one client, with its connections and its cookies. The arguments are its own."""
+
+    def __init__(
+        self,
+        settings: ProxySettings,
+        headers: HeaderSource,
+        intake: Intake,
+        on_connected: Callable[[str], None] | None,
+        choose_proxy: Callable[[ServerUrl], HttpProxy | None],
+        acquaintance: Acquaintance,
+    ) -> None:
+        self._settings = settings
+        self._network = settings.network
+        self._headers = headers
+        self._intake = intake
+        self._on_connected = on_connected
+        self._choose_proxy = choose_proxy
+        self._acquaintance = acquaintance
+        self._lanes: dict[str, Lanes[Connection]] = {}
+        self._destination: Destination | None = None
+        """The last one, which nearly always is the next as well."""
+        self._cookies: dict[str, Cookies] = {}
+        """By origin."""
+        self._tls: ssl.SSLContext | None = None
+        if settings.server.scheme == "https":
+            self._tls = build_tls_context(self._network.tls)
+
+    def close(self) -> None:
+        """Closes idle connections."""
+        for lanes in self._lanes.values():
+            lanes.close()
+
+    def find(self, url: ServerUrl) -> Destination:
+        """All that requests to this URL share."""
+        found = self._destination
+        if found is None or (found.url is not url and found.url != url):
+            lanes = self._lanes.get(url.origin)
+            if lanes is None:
+                lanes = self._lanes[url.origin] = Lanes(lambda: self._connect(url))
+            headers = (
+                (b"host", url.authority.encode()),
+                (b"user-agent", USER_AGENT),
+                (b"accept-encoding", b"identity"),
+            )
+            found = Destination(url, str(url), url.target.encode(), headers, url.origin, lanes)
+            self._destination = found
+        return found
+
+    async def send(
+        self,
+        method: bytes,
+        to: Destination,
+        headers: list[HeaderField],
+        body: Sequence[Piece],
+    ) -> Response:
+        """Sends a request and gives the answer, of which the head has come.
+
+        Raises:
+            NotSent, Interrupted, Unusable: there is none; see `net/mapping`.
+        """
+        timeouts = self._network.timeouts
+        ours = [*to.headers, *headers]
+        if self._cookies and to.origin in self._cookies:
+            cookie = self._cookies[to.origin].header_for(to.address)
+            if cookie:
+                ours.append((b"cookie", cookie))
+        views = [*map(memoryview, body)]
+        length = sum(map(len, views)) if body or method == b"POST" else None
+        request = Request(method, to.target, self._headers.merge(ours), views, length)
+        try:
+            lane = await to.lanes.take()
+        except Exception as error:
+            raise explain(error, sent=False, where=to.origin) from error
+        try:
+            with to.lanes.room() if lane.is_new else _NO_ROOM:
+                answer = await lane.exchange(request, timeouts.headers)
+        except Exception as error:
+            lane.close()
+            raise explain(error, sent=True) from error
+        except BaseException:
+            lane.close()
+            raise
+        self._acquaintance.note_answer()
+        response = Response(answer, lane, to.lanes, self._intake, timeouts)
+        response.where = to.address
+        if b"set-cookie" in response.headers and self._settings.cookies:
+            self._keep_cookies(to, answer)
+        return response
+
+    def _keep_cookies(self, to: Destination, answer: ResponseReader) -> None:
+        values = [value for name, value in answer.headers if name == b"set-cookie"]
+        if to.origin not in self._cookies:
+            from mcp_remote_py.transports.cookies import Cookies  # 25 ms few servers cost
+
+            self._cookies[to.origin] = Cookies()
+        self._cookies[to.origin].store(to.address, values)
+
+    async def _connect(self, url: ServerUrl) -> Connection:
+        is_secure = url.scheme == "https"
+        if is_secure and self._tls is None:
+            self._tls = build_tls_context(self._network.tls)
+        tls = self._tls if is_secure else None
+        limit, ipv4 = self._network.timeouts.connect, self._network.ipv4
+        if not self._acquaintance.is_known and limit == DEFAULT_CONNECT_TIMEOUT:
+            limit = STRANGER_PATIENCE
+        proxy = self._choose_proxy(url)
+        if proxy is not None:
+            from mcp_remote_py.net.proxy import connect_through
+
+            return await connect_through(proxy, url, tls, self._build_proxy_tls, limit, ipv4=ipv4)
+        wire = await connect(url.host, url.port, limit, ipv4=ipv4)
+        if tls is not None:
+            await wire.start_tls(tls, url.host, limit)
+        if self._on_connected is not None:
+            self._on_connected(wire.get_extra_info("peername")[0])
+        return Connection(wire)
+
+    def _build_proxy_tls(self) -> ssl.SSLContext:
+        return build_tls_context(self._network.tls, certified=False)
