@@ -76,6 +76,34 @@ def test_a_host_that_is_at_other_things_gets_longer_but_not_for_ever() -> None:
     scene(play, has_read=lambda: has_read)
 
 
+def test_a_result_that_comes_later_waits_as_well_while_the_progress_is_not_read() -> None:
+    has_read = False
+
+    async def play(stage: Scene) -> None:
+        nonlocal has_read
+
+        async def think(server: FakeServerChannel, message: Message) -> None:
+            notice = {"progressToken": 7, "progress": 1}
+            server.say(encode({"jsonrpc": "2.0", "method": PROGRESS, "params": notice}))
+            await stage.clock.sleep(2 * READING_SECONDS)
+            await good(server, message)
+
+        stage.server.always("tools/call", think)
+        stage.host.request(7, "tools/call", meta(7))
+        await stage.clock.advance(2 * READING_SECONDS)
+        await settle()
+        assert lines_of(stage) == [PROGRESS]
+        has_read = True
+        await stage.clock.advance(READING_SECONDS)
+        assert lines_of(stage) == [PROGRESS, "7"]
+        stage.host.request(8, "tools/call", meta(7))
+        await stage.clock.advance(2 * READING_SECONDS)
+        await settle()
+        assert lines_of(stage)[-1] == "8"
+
+    scene(play, has_read=lambda: has_read)
+
+
 def test_who_has_no_progress_meets_no_timer() -> None:
     async def play(stage: Scene) -> None:
         stage.server.script("tools/call", report(7))

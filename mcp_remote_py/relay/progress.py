@@ -55,12 +55,16 @@ class ToldProgress:
     def answer(self, request: Message, answer: Message) -> None:
         """Says the answer to a request, at once or after its progress."""
         told_at = self._told.pop(_token_of(request), None) if self._told else None
-        rest = 0.0 if told_at is None else told_at + READING_SECONDS - self._clock.now()
-        if rest <= 0:
+        if told_at is None or self._is_surely_read(told_at):
             self._say(answer)
             return
         self._held.append(answer)
-        self._tasks.spawn(self._say_later(answer, rest), WORK)
+        rest = told_at + READING_SECONDS - self._clock.now()
+        self._tasks.spawn(self._say_later(answer, max(rest, 0.0)), WORK)
+
+    def _is_surely_read(self, told_at: float) -> bool:
+        age = self._clock.now() - told_at
+        return age >= LONGEST_READING or (age >= READING_SECONDS and self._has_read())
 
     async def _say_later(self, answer: Message, seconds: float) -> None:
         await self._clock.sleep(seconds)
