@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from mcp_remote_py.bounds import Tally
+from mcp_remote_py.bounds import TURN_BYTES, Tally
 from mcp_remote_py.channel import Authorizer, HeaderField, Piece, Sent
 from mcp_remote_py.errors import ExchangeError
 from mcp_remote_py.jsonrpc import Message
@@ -86,6 +86,7 @@ class HttpClient:
         self._sign_in = authorizer
         self._server = settings.server
         self._kept = Tally()
+        self._scrubbing = asyncio.Lock()
         self._exchanges = Exchanges(
             settings,
             headers,
@@ -353,10 +354,14 @@ class HttpClient:
         )
 
     async def scrub(self, response: Response, evidence: bytes) -> bytes:
-        """The body of `response` for an error text, without any secret of ours."""
-        text = evidence.decode("utf-8", "surrogateescape")
-        scrubbed = await response.work_at(scrub_known_in_steps(text))
-        return evidence if scrubbed is text else scrubbed.encode("utf-8", "surrogateescape")
+        """The body of `response` for an error text, without any secret of ours.
+
+        As text it may be four times as large: long ones take turns.
+        """
+        if len(evidence) <= TURN_BYTES:
+            return await _scrub(response, evidence)
+        async with self._scrubbing:
+            return await _scrub(response, evidence)
 
     async def aclose(self) -> None:
         """Closes idle connections."""
@@ -368,3 +373,9 @@ class HttpClient:
             return False
         await response.aclose()
         return True
+
+
+async def _scrub(response: Response, evidence: bytes) -> bytes:
+    text = evidence.decode("utf-8", "surrogateescape")
+    scrubbed = await response.work_at(scrub_known_in_steps(text))
+    return evidence if scrubbed is text else scrubbed.encode("utf-8", "surrogateescape")

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from mcp_remote_py.oauth.budget import SignInBudget
 from tests.harness.host import Host, Json
 from tests.options.desk import Desk, shake_hands, talk
 from tests.peers.authorization_server import AuthorizationServer, Policy
@@ -245,6 +246,8 @@ def kept(desk: Desk, origin: str = "", *, lifetime: float = 3600) -> Authorizati
     server = AuthorizationServer()
     desk.serve(server)
     desk.sign_in(origin or server.origin, lifetime)
+    # Renewals have failed for so long that no request waits for the next one.
+    desk.remember(budget=SignInBudget(renewal_failures=8))
     return server
 
 

@@ -161,8 +161,8 @@ def test_a_token_endpoint_that_is_given_leaves_the_scopes_to_be_named(
     options = [*file.as_grant, "--token-endpoint", f"{scene.name}/token"]
     assert refusal(start(*options, "--profile", "without")) == (
         f"The token endpoint {scene.name}/token gave no token (HTTP 400: invalid_scope, "
-        '"The requested scope is invalid, unknown, or malformed."). Name the scopes it knows with '
-        "--scope."
+        '"The requested scope is invalid, unknown, or malformed."). No scope was asked for. '
+        "Name the scopes it knows with --scope."
     )
     signed_in(start, *options, "--scope", "workshop")
 
@@ -431,7 +431,7 @@ def test_a_client_that_one_of_the_two_does_not_know(
         cause = (
             f"The authorization server's token endpoint {scene.name}/token refused (HTTP 401: "
             'invalid_client, "The client cannot authenticate with methods: '
-            "['client_secret_basic']\")."
+            "['client_secret_basic']\"). The client was sent by Basic and in the body."
         )
         hint = "Check client_id and client_secret in --static-oauth-client-info."
     check_refusals(start(*options), cause, hint)
