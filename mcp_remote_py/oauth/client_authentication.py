@@ -210,12 +210,15 @@ def authenticate(
 ) -> Conversation[Authenticated]:
     """The answer to what `send` sends to `endpoint`, once for each way until the client is known.
 
-    Where it is not known in any, the first refusal is the answer. Raises what `send` raises.
+    Where it is not known in any, the first refusal is the answer; but a refusal in another way
+    that gives no reason comes before it: then it is not sure that the client is not known.
+    Raises what `send` raises.
     """
     response = yield from send(client)
     refused = [name_authentication(client)]
     if not refuses_client(response):
         return Authenticated(response, client)
+    doubtful: Authenticated | None = None
     for other in other_authentications(client):
         answer = yield from send(other)
         if _knows_client(answer):
@@ -225,8 +228,10 @@ def authenticate(
                     f"{name_authentication(other)} from now on."
                 )
             return Authenticated(answer, other)
+        if not refuses_client(answer) and not read_error_code(parse_members(answer.body)):
+            doubtful = doubtful or Authenticated(answer, client)
         refused.append(name_authentication(other))
-    return Authenticated(response, client, tuple(refused))
+    return doubtful or Authenticated(response, client, tuple(refused))
 
 
 def post_form(

@@ -212,6 +212,17 @@ def test_a_way_that_is_refused_for_its_form_is_not_a_verdict_of_its_own() -> Non
         play(exchange_code(CREDENTIAL, Secret("code"), Secret("verifier"), NOW), answer)
 
 
+def test_a_way_that_is_refused_without_a_reason_leaves_it_open_who_is_not_known() -> None:
+    def answer(step: AnyStep) -> object:
+        assert isinstance(step, Fetch)
+        silent = document({"message": "Not possible."}, 400)
+        return silent if read_client(step.request) == "post" else INVALID_CLIENT
+
+    with pytest.raises(TokenError, match="Not possible") as caught:
+        play(exchange_code(CREDENTIAL, Secret("code"), Secret("verifier"), NOW), answer)
+    assert not isinstance(caught.value, GrantRefused)
+
+
 def test_one_exchange_has_a_bound_whatever_is_answered() -> None:
     bound = CREDENTIAL._replace(client=NONE, dpop_key=make_key("ES256"))
     nonce = HttpResponse(400, {"dpop-nonce": "n"}, b'{"error": "use_dpop_nonce"}')
