@@ -352,7 +352,7 @@ def explain_no_sign_in(evidence: str) -> SignInFailed:
     """
     return SignInFailed(
         "The server wants a credential and does not name a sign-in: it does not publish metadata, "
-        f"and there is none where it may have been ({evidence}).",
+        f"and a sign-in was not found at the usual address ({evidence}).",
         hint='If it wants a token, give it with --header "Authorization: Bearer ${TOKEN}".',
     )
 

@@ -798,7 +798,7 @@ def test_a_server_that_refuses_everything_is_not_blamed_for_what_was_guessed(
     error = fail(document(body, status), SERVER._replace(is_default=True))
     assert error.sentence().startswith(
         "The server wants a credential and does not name a sign-in: it does not publish metadata, "
-        f"and there is none where it may have been (HTTP {status} from {url}: "
+        f"and a sign-in was not found at the usual address (HTTP {status} from {url}: "
     )
     assert error.hint == (
         'If it wants a token, give it with --header "Authorization: Bearer ${TOKEN}".'
