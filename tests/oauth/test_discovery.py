@@ -954,7 +954,8 @@ def test_nobody_is_sent_to_a_guessed_page_that_is_not_there(status: int) -> None
     error = fail(web, settings=settings)
     assert error.sentence() == (
         "The server wants a credential and does not name a sign-in: it does not publish metadata, "
-        f'and a sign-in was not found at the usual address (HTTP {status} from {guessed}: "what it says"). '
+        f"and a sign-in was not found at the usual address (HTTP {status} from {guessed}: "
+        '"what it says"). '
         'If it wants a token, give it with --header "Authorization: Bearer ${TOKEN}".'
     )
     assert run(Web({guessed: NotSent("No.")}), settings=settings).server.is_default
