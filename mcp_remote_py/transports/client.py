@@ -162,7 +162,7 @@ class HttpClient:
             if self._authorizer is not None:
                 sent = await self._authorizer.authorize(method, to.address)
             carried = [*headers, *sent.headers] if sent is not None else headers
-            with self._silence.watch(url.origin, asked):
+            with self._silence.watch(to.origin, asked):
                 response = await self._exchanges.send(method, to, carried, body)
             response.is_moved = redirects > 0
             if is_accepted(response.status):
@@ -253,20 +253,14 @@ class HttpClient:
         # Few are refused in other words.
         from mcp_remote_py.oauth.token_words import read_token_refusal
 
-        try:
-            async with asyncio.timeout(EVIDENCE_TIMEOUT):  # nobody may hold up a sign-in
-                body = await response.read_evidence(self._settings.max_message_size)
-        except TimeoutError:
-            body = b""
-        status, told = read_token_refusal(
-            response.status, challenge, await self.scrub(response, body)
-        )
+        body = await self._read_evidence(response) or b""
+        status, told = read_token_refusal(response.status, challenge, body)
         return (status, told) if status else (refused, challenge)
 
     async def _authorize(self, response: Response, told: _Told, sent: Sent | None) -> bool:
         """Whether there is a new credential to send the refused request with."""
         status, challenge, answer = told
-        if self._authorizer is None or not status:
+        if self._authorizer is None:
             return False
         if status == 401:
             # A person may need minutes: the connection must not be held for that long.
@@ -299,12 +293,17 @@ class HttpClient:
         """The answer that a redirect or a refusal of the credential carries, if it has one."""
         if asked is None or not (response.content_type in ANSWER_TYPES or may_have_effect(asked)):
             return None
+        body = await self._read_evidence(response)
+        return None if body is None else find_answer(body, response.content_type, asked)
+
+    async def _read_evidence(self, response: Response) -> bytes | None:
+        """The body of a refusal without any secret of ours; None where it does not come soon."""
         try:
             async with asyncio.timeout(EVIDENCE_TIMEOUT):  # nobody may hold up a sign-in
                 body = await response.read_evidence(self._settings.max_message_size)
         except TimeoutError:
             return None
-        return find_answer(await self.scrub(response, body), response.content_type, asked)
+        return await self.scrub(response, body)
 
     async def fail(
         self,

@@ -106,12 +106,18 @@ class Response:
         """
         if self.content_type == EVENT_STREAM or self._taken or self._closed:
             return self.content_type
-        start = b""
-        while len(start) < MOST_BLANKS and len(cut_blanks_before(start)) < TELLING_BYTES:
+        piece = await self.read_piece()
+        start = piece or b""
+        if self.content_type == JSON and start.startswith(b"{"):  # as nearly every answer
+            self._first = start
+            return JSON
+        while (
+            piece is not None
+            and len(start) < MOST_BLANKS
+            and len(cut_blanks_before(start)) < TELLING_BYTES
+        ):
             piece = await self.read_piece()
-            if piece is None:
-                break
-            start += piece
+            start += piece or b""
         self._first = start or None
         self.content_type = read_type(self.content_type, start)
         if self.content_type == EVENT_STREAM:
