@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import msgspec
 import pytest
@@ -551,51 +552,23 @@ class ForgetsTheWay(Renewal):
 class NeverBacksOff(Holdings):
     """Asks again as soon as it is asked."""
 
-    def facts(
-        self,
-        refused: Secret | None = None,
-        scopes: str = "",
-        pending: PendingAuthorization | None = None,
-        patience: float = 0.0,
-        *,
-        doubtful: bool = False,
-    ) -> set[Fact]:
-        return super().facts(refused, scopes, pending, patience, doubtful=doubtful) | {
-            Fact.RENEWAL_ALLOWED
-        }
+    def facts(self, *given: Any, **more: Any) -> set[Fact]:
+        return super().facts(*given, **more) | {Fact.RENEWAL_ALLOWED}
 
 
 class NeverDoubts(Holdings):
     """Goes on asking whoever refuses without a reason."""
 
-    def facts(
-        self,
-        refused: Secret | None = None,
-        scopes: str = "",
-        pending: PendingAuthorization | None = None,
-        patience: float = 0.0,
-        *,
-        doubtful: bool = False,
-    ) -> set[Fact]:
+    def facts(self, *given: Any, **more: Any) -> set[Fact]:
         self.budget = msgspec.structs.replace(self.budget, doubts=0)
-        return super().facts(refused, scopes, pending, patience, doubtful=doubtful)
+        return super().facts(*given, **more)
 
 
 class ShowsAgainAtOnce(Holdings):
     """Takes every tab whose process is gone for closed."""
 
-    def facts(
-        self,
-        refused: Secret | None = None,
-        scopes: str = "",
-        pending: PendingAuthorization | None = None,
-        patience: float = 0.0,
-        *,
-        doubtful: bool = False,
-    ) -> set[Fact]:
-        return super().facts(refused, scopes, pending, patience, doubtful=doubtful) | {
-            Fact.TAB_DESERTED
-        }
+    def facts(self, *given: Any, **more: Any) -> set[Fact]:
+        return super().facts(*given, **more) | {Fact.TAB_DESERTED}
 
 
 class RedeemsTwice(SignIn):

@@ -787,17 +787,22 @@ def test_sign_in_outlives_the_request_that_began_it() -> None:
     run(main())
 
 
+async def leave_a_tab_open(world: World) -> None:
+    """A process that ends while nobody comes back from its tab."""
+    world.person.present.clear()
+    agent = world.agent()
+    task = asyncio.create_task(agent.refused(None, 401, CHALLENGE))
+    await until(lambda: len(world.tabs) == 1)
+    await agent.aclose()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
 @pytest.mark.promise("R7", "A4")
 def test_end_of_the_process_gives_the_port_back_and_the_next_process_waits_on() -> None:
     async def main() -> None:
         world = World()
-        world.person.present.clear()
-        agent = world.agent()
-        task = asyncio.create_task(agent.refused(None, 401, CHALLENGE))
-        await until(lambda: len(world.tabs) == 1)
-        await agent.aclose()
-        with pytest.raises(asyncio.CancelledError):
-            await task
+        await leave_a_tab_open(world)
         world.assert_ports_are_back()
         world.person.present.set()
         assert await world.agent().refused(None, 401, CHALLENGE)
@@ -849,13 +854,7 @@ class HurriedWorld(World):
 def test_next_process_opens_the_page_once_more_at_the_same_port() -> None:
     async def main() -> None:
         world = HurriedWorld()
-        world.person.present.clear()
-        agent = world.agent()
-        task = asyncio.create_task(agent.refused(None, 401, CHALLENGE))
-        await until(lambda: len(world.tabs) == 1)
-        await agent.aclose()
-        with pytest.raises(asyncio.CancelledError):
-            await task
+        await leave_a_tab_open(world)
         assert await world.agent().refused(None, 401, CHALLENGE)
         assert world.time == START + 30
         assert world.tabs == [world.tabs[0]] * 2
