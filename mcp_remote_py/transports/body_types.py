@@ -64,4 +64,7 @@ def cut_blanks_before(start: bytes) -> bytes:
 def read_type(named: str, body: bytes) -> str:
     """The type of a body that begins like this, and for which this type is named."""
     start = cut_blanks_before(body[:MOST_BLANKS])
-    return next((one.type for one in BEGINNINGS if start.startswith(one.start)), named)
+    for one in BEGINNINGS:
+        if start.startswith(one.start):
+            return one.type
+    return named

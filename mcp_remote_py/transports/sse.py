@@ -116,6 +116,8 @@ class EventDecoder:
 
         Only who can see that its data is whole may take it: it may have been cut anywhere.
         """
+        if self._data is None and self._many is None and not self._begun:
+            return None  # as nearly every stream ends
         before = self.last_event_id
         event = next(self.feed(b"\n\n"), None)
         self.last_event_id = before
