@@ -120,7 +120,7 @@ def name_server_in(response: Message, info: msgspec.Raw, source: Message | None)
 
 
 def take_meta(message: Message, names: Collection[str]) -> Members | None:
-    """The members of `params` without these members of their `_meta`, and without an empty one.
+    """The members of `params` or of a result without these of their `_meta`, nor an empty one.
 
     None where nothing has to be taken.
     """

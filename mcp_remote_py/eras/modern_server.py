@@ -133,10 +133,10 @@ class ModernServer:
         result = discovered.members
         capabilities = cross_capabilities(bytes(result.get("capabilities", b"{}")))
         self._changes = _announced_changes(capabilities)
-        if "logging" in (read_members(capabilities) or {}):
-            # Until 2025-11-25 a server chooses what it logs to a host that names no level; since
-            # then it logs nothing without one. So it is asked for all, and chooses.
-            self._log_level = LOG_LEVELS[0]
+        # Until 2025-11-25 a server chooses what it logs to a host that names no level; since then
+        # it logs nothing without one. So it is asked for all, and chooses; also where it does not
+        # announce logging, as there are servers that log in both eras and announce it in none.
+        self._log_level = LOG_LEVELS[0]
         about = read_members(result.get("_meta", b"")) or {}
         greeting: dict[str, object] = {
             "protocolVersion": choose_handshake(self._hello.version),

@@ -1,9 +1,9 @@
 """Makes results and errors look as a client of the other era expects them.
 
 To 2026-07-28: `resultType` always, `ttlMs` and `cacheScope` where it has them (server/utilities/
-caching), error codes of its own. From it: without them, and without what the older schemas do not
-allow, so that a strict client does not refuse a whole list for one member. Must not know which
-side asked.
+caching), error codes of its own. From it: without them, without the server's name in `_meta`, and
+without what the older schemas do not allow, so that a strict client does not refuse a whole list
+for one member. Must not know which side asked.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import msgspec
 
 from mcp_remote_py.bounds import LONG_BYTES
+from mcp_remote_py.eras.envelope import SERVER_INFO, take_meta
 from mcp_remote_py.eras.era_detection import MISSING_CAPABILITY, MODERN_CODES, error_code
 from mcp_remote_py.eras.wrapped_output import WrappedOutputs
 from mcp_remote_py.errors import shorten
@@ -61,7 +62,8 @@ def to_handshake_result(request: Message, answer: Message, outputs: WrappedOutpu
     """The answer to `request` of a host that began with `initialize`."""
     if answer.known_members is None:
         return make_result(request.raw_id, answer.payload or b"null")  # nothing we know of
-    members = dict(answer.members)
+    nameless = take_meta(answer, {SERVER_INFO})
+    members = dict(answer.members) if nameless is None else nameless
     kind = members.pop("resultType", None)
     if kind is not None and read_text(kind) != "complete":
         text = f'The server answered with a result of the kind "{shorten(read_text(kind))}", '

@@ -49,10 +49,11 @@ def logged(stage: Scene) -> list[str]:
     return [one["params"]["level"] for one in messages if one.get("method") == LOG]
 
 
-def test_a_host_with_a_handshake_hears_what_the_server_chooses() -> None:
+@pytest.mark.parametrize("announced", [LOGGING, {}], ids=["announced", "not announced"])
+def test_a_host_with_a_handshake_hears_what_the_server_chooses(announced: Json) -> None:
     async def play(stage: Scene) -> None:
         stage.server.always("", be_modern)
-        stage.server.always("server/discover", result({**DISCOVERED, **LOGGING}))
+        stage.server.always("server/discover", result({**DISCOVERED, **announced}))
         stage.server.always("tools/call", log_by_the_rules)
         await stage.shake_hands()
         await stage.ask(1, "tools/call", {"name": "x"})
@@ -60,17 +61,6 @@ def test_a_host_with_a_handshake_hears_what_the_server_chooses() -> None:
         await stage.ask(2, "logging/setLevel", {"level": "warning"})
         await stage.ask(3, "tools/call", {"name": "x"})
         assert logged(stage) == ["debug", "warning"]
-
-    scene(play)
-
-
-def test_a_server_that_announces_no_logging_is_not_asked_for_any() -> None:
-    async def play(stage: Scene) -> None:
-        stage.server.always("", be_modern)
-        stage.server.always("tools/call", log_by_the_rules)
-        await stage.shake_hands()
-        await stage.ask(1, "tools/call", {"name": "x"})
-        assert logged(stage) == []
 
     scene(play)
 

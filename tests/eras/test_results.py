@@ -75,6 +75,27 @@ def is_valid(method: str, version: str, result: bytes) -> bool:
 # ------------------------------------------------------------------------- to a handshake
 
 
+NAME = b'"io.modelcontextprotocol/serverInfo":{"name":"a","version":"1"}'
+
+
+@pytest.mark.promise("E2")
+@pytest.mark.parametrize(
+    ("meta", "left"),
+    [
+        (b'"_meta":{%b}' % NAME, b""),
+        (b'"_meta":{%b,"own":1.0}' % NAME, b',"_meta":{"own":1.0}'),
+        (b'"_meta":{"own":1.0}', b',"_meta":{"own":1.0}'),
+        (b'"_meta":[]', b',"_meta":[]'),
+    ],
+)
+def test_the_name_that_a_modern_server_puts_into_each_result_is_taken_out(
+    meta: bytes, left: bytes
+) -> None:
+    # The host has it from the handshake, and its era has no such mark.
+    result = b'{"content":[],%b,%b}' % (COMPLETE, meta)
+    assert to_handshake("tools/call", result) == b'{"content":[]%b}' % left
+
+
 @pytest.mark.promise("E2")
 @pytest.mark.parametrize("method", sorted(CACHEABLE))
 def test_what_only_the_modern_era_has_is_taken_out(method: str) -> None:

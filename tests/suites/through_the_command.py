@@ -26,7 +26,6 @@ from mcp.client.client import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.server.sse import SseServerTransport
 from mcp.server.transport_security import TransportSecuritySettings
-from mcp_types import SERVER_INFO_META_KEY
 from mcp_types.version import LATEST_HANDSHAKE_VERSION, MODERN_PROTOCOL_VERSIONS
 from starlette.applications import Starlette
 from starlette.requests import Request  # noqa: TC002 - starlette looks at annotations
@@ -97,29 +96,11 @@ def how_joined(item: pytest.Item) -> str:
     return "by name" if FACTORIES.keys() & set(code.co_names) else ""
 
 
-def unstamp(result: Any) -> Any:
-    """Without the name of the server, with which modern servers should mark each result."""
-    if result.meta is not None:
-        result.meta.pop(SERVER_INFO_META_KEY, None)
-        result.meta = result.meta or None
-    return result
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any], request: Any) -> Any:
-    """Their `unstamped` goes by the client's era, and the mark is the server's: any will do."""
-    if fixturedef.argname != "unstamped" or not order["other_era"]:
-        return None
-    fixturedef.cached_result = (unstamp, fixturedef.cache_key(request), None)
-    return unstamp
-
-
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     """Notes what came out of it."""
-    if report.failed or report.skipped:
-        played[report.nodeid] = report.longreprtext or "skipped"
-    else:
-        played.setdefault(report.nodeid, "")
+    error = (report.longreprtext or "skipped") if report.failed or report.skipped else ""
+    # What fails first says why; the suite's snapshots complain once more behind it.
+    played[report.nodeid] = played.get(report.nodeid) or error
 
 
 def pytest_sessionfinish() -> None:
