@@ -12,15 +12,18 @@ import json
 
 import msgspec
 
+from mcp_remote_py.bounds import LONG_BYTES
 from mcp_remote_py.json_text import (
     UNREADABLE,
     Members,
+    Tree,
     bounded,
     encode,
     read_members,
     read_string,
     read_text,
 )
+from mcp_remote_py.jsonrpc import is_object
 
 MAX_WRAPPED_TOOLS = 1000
 """Tools whose schema was wrapped and that are remembered; results of others go by their value."""
@@ -81,29 +84,35 @@ class WrappedOutputs:
                 self._tools.add(name)
         return encode(tool)
 
-    def wrap_result(self, tool: str, members: Members) -> None:
-        """Changes the result of a call of that tool; a value has its text beside it."""
+    def wrap_result(self, tool: str, members: Members) -> Tree:
+        """The result of a call of that tool, as an older host takes it: a value also as a text."""
         value = members.get("structuredContent")
         if value is None:
-            return
-        is_object = bytes(value).lstrip()[:1] == b"{"
-        if not is_object:
-            _add_text(members, bytes(value))
-        if not is_object or tool in self._tools:
-            members["structuredContent"] = msgspec.Raw(encode({"result": value}))
+            return members
+        if not is_object(value):
+            members = members | _as_text(value, members)
+        elif tool not in self._tools:
+            return members
+        return {**members, "structuredContent": {"result": value}}
 
 
-def _add_text(members: Members, value: bytes) -> None:
-    """The value as a text, unless there is one: older hosts look nowhere else."""
+def _as_text(value: msgspec.Raw, members: Members) -> Members:
+    """`content` with the value as a text, unless there is one: older hosts look nowhere else.
+
+    A long one has to do without: it would be written out once more.
+    """
+    given = members.get("content", msgspec.Raw(b"[]"))
+    if memoryview(value).nbytes + memoryview(given).nbytes > LONG_BYTES:
+        return {}
     try:
-        content = _decode_list(members.get("content", msgspec.Raw(b"[]")))
+        content = _decode_list(given)
     except UNREADABLE:
-        return
+        return {}
     if any(read_text((read_members(one) or {}).get("type")) == "text" for one in content):
-        return
-    text = json.dumps(value.decode(), ensure_ascii=False).encode()
+        return {}
+    text = json.dumps(bytes(value).decode(), ensure_ascii=False).encode()
     items = (*map(bytes, content), b'{"type":"text","text":%b}' % text)
-    members["content"] = msgspec.Raw(b"[%b]" % b",".join(items))
+    return {"content": msgspec.Raw(b"[%b]" % b",".join(items))}
 
 
 # ------------------------------------------------------------------ schemas

@@ -8,7 +8,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from mcp_remote_py.bounds import LONG_BYTES
 from mcp_remote_py.eras.wrapped_output import WrappedOutputs
+from mcp_remote_py.json_text import spell_members
 
 pytestmark = [pytest.mark.report("E5"), pytest.mark.promise("E2")]
 
@@ -32,8 +34,8 @@ def call_tool(outputs: WrappedOutputs, value: Any, name: str = "a", **more: Any)
         key: msgspec.Raw(json.dumps(one).encode())
         for key, one in {"structuredContent": value, **more}.items()
     }
-    outputs.wrap_result(name, members)
-    return {key: json.loads(bytes(one)) for key, one in members.items()}
+    result = outputs.wrap_result(name, members)
+    return json.loads(b"".join(map(bytes, spell_members(result))))
 
 
 def test_an_object_is_wrapped_where_its_schema_was() -> None:
@@ -54,6 +56,12 @@ def test_a_value_is_said_as_a_text_unless_there_is_one() -> None:
     text = {"type": "text", "text": "x"}
     assert call_tool(WrappedOutputs(), [1], content=[text])["content"] == [text]
     assert call_tool(WrappedOutputs(), 5, content="odd")["content"] == "odd"
+
+
+def test_a_long_value_is_wrapped_and_not_written_twice() -> None:
+    value = "x" * LONG_BYTES
+    assert call_tool(WrappedOutputs(), value) == {"structuredContent": {"result": value}}
+    assert "content" in call_tool(WrappedOutputs(), value[:1000])
 
 
 @pytest.mark.parametrize(
