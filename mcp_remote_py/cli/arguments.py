@@ -1,10 +1,11 @@
 """The words of the command line, taken apart: options with their words, the URL, the port.
 
 Words stay words here. An option is written in full; its word is the next one, or stands behind a
-`=`. What begins with a hyphen is an option, but for a negative number and for what has a blank in
-it, as a header may. Quotes that a shell has left around a word are taken off. What was meant by
-words that do not belong, `mistakes` knows; what is ignored of them is said. Must not know what any
-option means.
+`=`; of several words of one that is not repeated the first counts, as with npm's mcp-remote. What
+begins with a hyphen is an option, but for a negative number and for what has a blank in it, as a
+header may. Quotes that a shell has left around a word are taken off. What was meant by words that
+do not belong, `mistakes` knows; what is ignored of them is said. Must not know what any option
+means.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from mcp_remote_py.cli.options import IGNORED, Option, options_of
+from mcp_remote_py.cli.options import IGNORED, NOT_GIVEN_IF_BLANK, Option, options_of
 from mcp_remote_py.cli.program import COMMANDS, LOGIN, PROXY, STATUS
 from mcp_remote_py.errors import UsageError
 from mcp_remote_py.patterns import lazy_pattern
@@ -20,6 +21,10 @@ from mcp_remote_py.settings.words import AROUND_BLANKS, take_off_wrapping
 
 _NEGATIVE = lazy_pattern(r"-[0-9]+|-[0-9]*\.[0-9]+")
 _ASSIGNED = lazy_pattern(r"--[a-z][a-z0-9-]*=")
+
+_YES = frozenset({"true", "yes", "on"})
+_NO = frozenset({"false", "no", "off"})
+"""Words that people write behind a switch."""
 
 
 class Arguments(NamedTuple):
@@ -39,9 +44,9 @@ class Arguments(NamedTuple):
         """Its words."""
         return self.options.get(name, ())
 
-    def last(self, name: str) -> str | None:
-        """Its word, of several the last; None where it is not given."""
-        return self.options[name][-1] if name in self.options else None
+    def first(self, name: str) -> str | None:
+        """Its word, of several the first; None where it is not given."""
+        return self.options[name][0] if name in self.options else None
 
 
 class _Words(NamedTuple):
@@ -136,7 +141,9 @@ def _sort(known: Mapping[str, Option], argv: Sequence[str]) -> _Words:
         word, here = take_off_wrapping(argv[place]), place
         place += 1
         if word == "--" and not only_words:
-            only_words = True
+            only_words = not (found.others and any(_is_option(one, known) for one in argv[place:]))
+            if not only_words:
+                found.warnings.append("Ignored: -- behind the server URL. Options follow it.")
         elif only_words or not (_is_option(word, known) or _ASSIGNED.match(word)):
             if len(word) < len(argv[here].strip(AROUND_BLANKS)):
                 found.warnings.append("Ignored: the quotes around an argument.")
@@ -148,8 +155,21 @@ def _sort(known: Mapping[str, Option], argv: Sequence[str]) -> _Words:
             value, is_next = _take_value(option, word, following, known, found.warnings)
             place += is_next
             if value is not None:
-                found.options.setdefault(option.name, []).append(value)
+                _keep(option, value, found)
     return found
+
+
+def _keep(option: Option, value: str, found: _Words) -> None:
+    """Adds its word to those of the option, unless one counts and is there, or none is given."""
+    there = found.options.get(option.name, [])
+    if option.bad == NOT_GIVEN_IF_BLANK and not value.strip():
+        found.warnings.append(f"Ignored: {option.name} is empty.")
+    elif option.repeatable or not there:
+        found.options[option.name] = [*there, value]
+    elif value != there[0]:
+        found.warnings.append(
+            f"Ignored: {option.name} is given more than once. The first one counts."
+        )
 
 
 def _is_option(word: str, known: Mapping[str, Option]) -> bool:
@@ -170,7 +190,13 @@ def _take_value(
     if not option.value:
         if equals:
             raise UsageError(f"{option.name} takes no value.", hint=f"Write {option.name} alone.")
-        return "", False
+        said = (following or "").casefold()
+        if said in _NO:
+            hint = f"Leave out both, where {option.name} is not wanted."
+            raise UsageError(f"{option.name} takes no value, and is followed by {said}.", hint=hint)
+        if said in _YES:
+            warnings.append(f"Ignored: {said} behind {option.name}, which takes no value.")
+        return "", said in _YES
     if not equals:
         if following is None or following == "--" or _is_option(following, known):
             missing = UsageError(

@@ -33,7 +33,7 @@ class Given:
         Raises:
             UsageError: it cannot be read.
         """
-        text = self.arguments.last(name)
+        text = self.arguments.first(name)
         if text is None:
             return default
         try:

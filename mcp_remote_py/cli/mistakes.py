@@ -77,15 +77,15 @@ def _refuse_unknown_option(command: str, word: str) -> NoReturn:
     name = word.partition("=")[0]
     here = COMMANDS[command].words_before
     listed = f"{here} --help lists the options."
+    names = [option.name for option in options_of(command)]
+    close = difflib.get_close_matches(name.lower(), names, 1, _CLOSE)
+    meant = f"Did you mean {close[0]}?" if close else listed
     if not re.fullmatch(r"--?[a-z][a-z0-9-]{0,31}", name):
-        raise UsageError("An option is unknown.", hint=listed)
+        raise UsageError("An option is unknown.", hint=meant)
     if name in OPTIONS:
         where = " and ".join(
             f"{PROGRAM} URL" if other == PROXY else COMMANDS[other].words_before
             for other in OPTIONS[name].commands
         )
         raise UsageError(f"{name} belongs to {where}, not to {here}.", hint="Leave it out.")
-    names = [option.name for option in options_of(command)]
-    close = difflib.get_close_matches(name, names, 1, _CLOSE)
-    meant = f"Did you mean {close[0]}?" if close else listed
     raise UsageError(f"Unknown option {name}.", hint=meant)

@@ -32,7 +32,7 @@ from mcp_remote_py.settings.sign_in import SIGNING_ALGORITHMS, TOKEN_STORES, Sig
 from mcp_remote_py.settings.words import take_off_quotes, take_off_wrapping
 from mcp_remote_py.versions import MODERN, NEWEST_HANDSHAKE
 
-REFUSED, IGNORED = "refused", "ignored"
+REFUSED, IGNORED, NOT_GIVEN_IF_BLANK = "refused", "ignored", "not given if blank"
 """What a bad word does."""
 
 
@@ -42,7 +42,8 @@ class Option:
     `value` is the placeholder for its value, empty for a switch; `commands` are those that take it;
     `read` makes the value of the word that is given. `bad` is what a word does that cannot be read,
     or that is missing: it is REFUSED, or IGNORED with a warning, as by npm's mcp-remote, where the
-    default is safe. Never is what protects, and what has secrets, headers or files.
+    default is safe. Never is what protects, and what has secrets, headers or files; but a blank
+    word of NOT_GIVEN_IF_BLANK says nothing, as where a host has put in a value that nobody entered.
     """
 
     __slots__ = ("bad", "commands", "group", "help", "name", "read", "repeatable", "value")
@@ -103,6 +104,7 @@ ALL_OPTIONS = (
         _SERVER,
         repeatable=True,
         read=readers.read_header,
+        bad=NOT_GIVEN_IF_BLANK,
     ),
     Option(
         "--header-file",
@@ -346,6 +348,7 @@ ALL_OPTIONS = (
         SIGN_IN,
         _SERVER,
         read=lambda text, _: sign_in_words().parse_callback_host(text),
+        bad=NOT_GIVEN_IF_BLANK,
     ),
     Option(
         "--callback-path",

@@ -27,7 +27,7 @@ def read_sign_in(given: Given) -> SignInSettings:
     Raises:
         UsageError: anything is wrong.
     """
-    if given.arguments.last("--resource") == "":
+    if given.arguments.first("--resource") == "":
         # As in an entry for npm's mcp-remote, where it means this.
         given.leave_out("--resource")
         given.add_switch("--disable-resource-parameter")

@@ -25,8 +25,8 @@ def parse(*argv: str, command: str = PROXY) -> Arguments:
         (["--header", "A: b"], {"--header": ["A: b"]}),
         (["--header=A: b"], {"--header": ["A: b"]}),
         (["--header=A=b"], {"--header": ["A=b"]}),
-        (["--header="], {"--header": [""]}),
-        (["--header", ""], {"--header": [""]}),
+        (["--resource="], {"--resource": [""]}),
+        (["--resource", ""], {"--resource": [""]}),
         (["--header", "-A: b"], {"--header": ["-A: b"]}),
         (["--header", "--debug: b"], {"--header": ["--debug: b"]}),
         (["--header=--debug"], {"--header": ["--debug"]}),
@@ -34,7 +34,7 @@ def parse(*argv: str, command: str = PROXY) -> Arguments:
         (["--connect-timeout", "-5"], {"--connect-timeout": ["-5"]}),
         (["--connect-timeout", "-.5"], {"--connect-timeout": ["-.5"]}),
         (["--header", "A: b", "--header=C: d"], {"--header": ["A: b", "C: d"]}),
-        (["--debug", "--debug"], {"--debug": ["", ""]}),
+        (["--debug", "--debug"], {"--debug": [""]}),
     ],
 )
 def test_an_option_has_the_next_word_or_what_stands_behind_its_sign(
@@ -70,15 +70,49 @@ def test_a_misspelled_option_is_named_whatever_is_in_its_value() -> None:
 
 def test_behind_two_hyphens_every_word_is_one() -> None:
     assert parse("--debug", "--", URL) == Arguments({"--debug": [""]}, URL)
-    with pytest.raises(UsageError, match="3 arguments are given"):
-        parse(URL, "--", "--debug", "--ipv4")
+    for words in (["--", "--browser=x", URL], [URL, "--", "-5", "a b"]):
+        with pytest.raises(UsageError, match=r"^[23] arguments are given"):
+            parse(*words)
 
 
-def test_of_several_words_the_last_counts_and_the_port_follows_the_url() -> None:
-    found = parse("--scope", "a", URL, "--scope=b", "3334")
-    assert (found.last("--scope"), found.each("--scope")) == ("b", ["a", "b"])
+@pytest.mark.report("E7")
+def test_two_hyphens_behind_the_url_hide_no_option() -> None:
+    found = parse(URL, "--", "--debug", "--header", "A: b", "3334")
+    assert (found.options, found.port) == ({"--debug": [""], "--header": ["A: b"]}, "3334")
+    assert found.warnings == ("Ignored: -- behind the server URL. Options follow it.",)
+
+
+@pytest.mark.report("E7")
+def test_of_several_words_the_first_counts_and_the_port_follows_the_url() -> None:
+    found = parse("--scope", "a", URL, "--scope=b", "3334", "--debug", "--debug")
+    assert (found.first("--scope"), found.each("--scope")) == ("a", ["a"])
+    assert found.warnings == ("Ignored: --scope is given more than once. The first one counts.",)
+    assert parse(URL, "--scope", "a", "--scope", "a").warnings == ()
     assert (found.url, found.port) == (URL, "3334")
-    assert (found.last("--host"), found.has("--host"), found.each("--host")) == (None, False, ())
+    assert (found.first("--host"), found.has("--host"), found.each("--host")) == (None, False, ())
+
+
+@pytest.mark.report("E7")
+@pytest.mark.parametrize("name", ["--header", "--host"])
+def test_a_blank_word_says_nothing_where_nothing_is_lost(name: str) -> None:
+    found = parse(URL, name, " ", f"{name}=")
+    assert (found.options, found.warnings) == ({}, (f"Ignored: {name} is empty.",) * 2)
+
+
+@pytest.mark.report("E7")
+def test_a_word_behind_a_switch_agrees_with_it_or_is_refused() -> None:
+    found = parse(URL, "--debug", "true", "--ipv4", "YES", "3334")
+    assert (found.options, found.port) == ({"--debug": [""], "--ipv4": [""]}, "3334")
+    assert found.warnings == (
+        "Ignored: true behind --debug, which takes no value.",
+        "Ignored: yes behind --ipv4, which takes no value.",
+    )
+    with pytest.raises(UsageError) as refused:
+        parse(URL, "--allow-http", "False")
+    assert refused.value.sentence() == (
+        "--allow-http takes no value, and is followed by false. "
+        "Leave out both, where --allow-http is not wanted."
+    )
 
 
 @pytest.mark.parametrize("argv", [["--help"], ["-h"], ["--version"], [URL, "x", "--what", "-h"]])

@@ -820,6 +820,7 @@ class TestRefusals:
                 [URL, "--frobnicate"],
                 "Unknown option --frobnicate. mcp-remote-py --help lists the options.",
             ),
+            ([URL, "--Debug"], "An option is unknown. Did you mean --debug?"),
             (
                 [URL, "-HUNTER22"],
                 "An option is unknown. mcp-remote-py --help lists the options.",
