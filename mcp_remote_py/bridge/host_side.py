@@ -87,8 +87,11 @@ class HostSide:
 
     def _end_early(self) -> None:
         early, self._early = self._early or (), None
+        # Where the first request waits for an era, so do they: in front of it, as they came.
+        behind, self._waiting = self._waiting, {}
         for message in early:
             self._take(message)
+        self._waiting |= behind
 
     def _take(self, message: Message) -> None:
         if read_envelope(message) is not None:
@@ -142,12 +145,15 @@ class HostSide:
             self._to_relay(message)
 
     def _translate(self, message: Message) -> None:
+        self._do(self._begin_translation().from_host(message, self._clock.now()))
+
+    def _begin_translation(self) -> HandshakeServer:
         if self._server is None:
             from mcp_remote_py.eras.handshake_server.server import HandshakeServer  # few need it
 
             self._server = HandshakeServer(self._randomness(32), self._find_related)
         self._era.host_is_modern = True
-        self._do(self._server.from_host(message, self._clock.now()))
+        return self._server
 
     def _find_related(self, key: Hashable) -> Hashable:
         return self._era.related.pop(key, None)
@@ -169,6 +175,7 @@ class HostSide:
         self._probe = None
         waiting, self._waiting = list(self._waiting.values()), {}
         if self._era.now is Era.LEGACY:
+            self._begin_translation()  # also for what does not show its era and is first
             if probe.raw_id != PROBE_ID:
                 self._translate(probe)
         elif probe.raw_id != PROBE_ID:

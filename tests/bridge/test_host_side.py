@@ -517,6 +517,21 @@ def test_a_notification_first_goes_by_on_a_server_of_the_era(name: str) -> None:
 
 
 @pytest.mark.report("E3")
+@pytest.mark.parametrize("server", [keep_sessions, be_modern])
+def test_what_comes_before_the_era_is_known_stays_in_its_order(server: Behaviour) -> None:
+    async def play(stage: Scene) -> None:
+        stage.server.always("", server)
+        stage.host.notify("notifications/a")
+        stage.host.notify(ROOTS, modern())
+        stage.host.notify("notifications/b")
+        assert "result" in await stage.ask(1, "tools/call", modern(name="x"))
+        told = ["notifications/a", ROOTS, "notifications/b", "tools/call"]
+        assert [one for one in stage.methods if one in told] == told
+
+    scene(play)
+
+
+@pytest.mark.report("E3")
 def test_a_notification_before_a_handshake_follows_it() -> None:
     async def play(stage: Scene) -> None:
         stage.server.always("", keep_sessions)
