@@ -102,12 +102,16 @@ def explain_stars(hint: str) -> str:
 
 
 class McpRemoteError(Exception):
-    """Base of the tree. `hint` is one sentence that says what to do next, or empty."""
+    """Base of the tree. `hint` is one sentence that says what to do next, or empty.
 
-    def __init__(self, cause: str, *, hint: str = "") -> None:
+    `retry_after` is the seconds a server asked to wait, None where none did.
+    """
+
+    def __init__(self, cause: str, *, hint: str = "", retry_after: float | None = None) -> None:
         super().__init__(cause)
         self.cause: Final = cause
         self.hint: Final = hint
+        self.retry_after: Final = retry_after
 
     def with_evidence(self, evidence: str) -> Self:
         """The same error with one more sentence behind its cause, or with "" as it is."""
@@ -151,14 +155,7 @@ class InvalidMessage(McpRemoteError):
 
 
 class SignInFailed(McpRemoteError):
-    """The person cannot be signed in: what servers say or settings demand stands against it.
-
-    `retry_after` is the seconds the server asked to wait, None where it did not.
-    """
-
-    def __init__(self, cause: str, *, hint: str = "", retry_after: float | None = None) -> None:
-        super().__init__(cause, hint=hint)
-        self.retry_after: Final = retry_after
+    """The person cannot be signed in: what servers say or settings demand stands against it."""
 
 
 class SignInUnavailable(SignInFailed):
@@ -173,11 +170,9 @@ class ExchangeError(McpRemoteError):
     """One message could not be exchanged.
 
     `status` is the HTTP status that the server answered (None where it did not, but for example
-    a page that stands before it), `retry_after` the
-    seconds the server asked to wait (None when it did not), `body` the JSON-RPC line of the server
-    where its refusal carried one. `is_answer` tells that it came with the id of the request, so
-    that it is the server's answer to it; `in_our_words` that our sentence takes the place of the
-    message in it.
+    a page that stands before it), `body` the JSON-RPC line of the server where its refusal carried
+    one. `is_answer` tells that it came with the id of the request, so that it is the server's
+    answer to it; `in_our_words` that our sentence takes the place of the message in it.
     """
 
     def __init__(
@@ -191,9 +186,8 @@ class ExchangeError(McpRemoteError):
         is_answer: bool = False,
         in_our_words: bool = False,
     ) -> None:
-        super().__init__(cause, hint=hint)
+        super().__init__(cause, hint=hint, retry_after=retry_after)
         self.status: Final = status
-        self.retry_after: Final = retry_after
         self.body: Final = body
         self.is_answer: Final = is_answer
         self.in_our_words: Final = in_our_words

@@ -125,7 +125,7 @@ class Renewal:
                 random=self._random,
                 sent=isinstance(error, TokenError)
                 or not isinstance(error, NotSent | UsageError | SignInFailed),
-                retry_after=getattr(error, "retry_after", None),
+                retry_after=error.retry_after,
             )
             held.budget = yield from ask(UpdateBudget(change))
             if isinstance(error, TokenError) and error.is_doubtful and not is_unattended:

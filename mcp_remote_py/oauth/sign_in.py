@@ -163,8 +163,7 @@ class SignIn:
 
     def _note_failure(self, error: McpRemoteError) -> Conversation[None]:
         if not isinstance(error, StoreError):  # a disk is looked at before servers are asked
-            wait = getattr(error, "retry_after", None)
-            change = partial(note_failed_attempt, now=self._now(), retry_after=wait)
+            change = partial(note_failed_attempt, now=self._now(), retry_after=error.retry_after)
             self.held.budget = yield from ask(UpdateBudget(change))
         yield RecordStatus(self.held.signed_in, error.cause, error.hint)
 
