@@ -300,10 +300,16 @@ class HttpClient:
         """The body of a refusal without any secret of ours; None where it does not come soon."""
         try:
             async with asyncio.timeout(EVIDENCE_TIMEOUT):  # nobody may hold up a sign-in
-                body = await response.read_evidence(self._settings.max_message_size)
+                await response.read_evidence(self._settings.max_message_size)
         except TimeoutError:
             return None
-        return await self.scrub(response, body)
+        return await self._read_scrubbed(response)
+
+    async def _read_scrubbed(self, response: Response, limit: int = 0) -> bytes:
+        """The same, once; before anything is cut out of it: of half a secret nobody knows it."""
+        if response.scrubbed is None:
+            response.scrubbed = await self.scrub(response, await response.read_evidence(limit))
+        return response.scrubbed
 
     async def fail(
         self,
@@ -314,9 +320,8 @@ class HttpClient:
         shook_hands: bool = False,
     ) -> ExchangeError:
         """The error that an answer with a bad status or an unusable body stands for."""
-        # Before anything is cut out of it: of half a secret nobody knows that it is one.
         limit = 0 if request is None else self._settings.max_message_size
-        body = await self.scrub(response, await response.read_evidence(limit))
+        body = await self._read_scrubbed(response, limit)
         where = mask_url(response.where)
         if response.status == 407 and self._server.scheme == "http":
             proxy = self._choose_proxy(self._server)

@@ -65,6 +65,8 @@ class Response:
         self._first: bytes | None = None
         """What was read to see what the body is, and is to be read yet."""
         self._evidence: bytes | None = None
+        self.scrubbed: bytes | None = None
+        """The same without any secret of ours, where somebody has looked for them."""
         self.where = ""
         """The URL that it came from: where a redirect led, maybe."""
         self.is_moved = False
