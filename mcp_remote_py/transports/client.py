@@ -162,8 +162,12 @@ class HttpClient:
             if self._authorizer is not None:
                 sent = await self._authorizer.authorize(method, to.address)
             carried = [*headers, *sent.headers] if sent is not None else headers
-            with self._silence.watch(to.origin, asked):
+            silence = self._silence.watch(to.origin, asked)
+            try:
                 response = await self._exchanges.send(method, to, carried, body)
+            finally:
+                if silence is not None:
+                    silence.cancel()
             response.is_moved = redirects > 0
             if is_accepted(response.status):
                 await self._note_accepted(response, sent, url if may_move else self._server)

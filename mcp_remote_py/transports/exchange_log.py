@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Generator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from mcp_remote_py.jsonrpc import Message
 from mcp_remote_py.retry import Acquaintance, may_have_effect
@@ -17,8 +15,6 @@ logger = logging.getLogger("mcp_remote_py.transports")
 
 SILENCE = 5.0
 """Seconds after which a server that took a request and is silent is told of."""
-
-_NOTHING = nullcontext()
 
 
 def log_sent(message: Message, status: int, seconds: float) -> None:
@@ -36,24 +32,17 @@ class SilenceWatch:
         self._limit = limit
         self._seconds = seconds
 
-    def watch(self, origin: str, asked: Message | None) -> AbstractContextManager[None]:
-        """Says it where a server takes the request and then nothing, for long.
+    def watch(self, origin: str, asked: Message | None) -> asyncio.TimerHandle | None:
+        """Says it where a server takes the request and then nothing, for long; to be cancelled.
 
-        Not of calls, which may take their time once the server has shown that it answers, nor of
-        streams that may be silent.
+        None for calls, which may take their time once the server has shown that it answers, and for
+        streams, which may be silent.
         """
         is_slow = asked is None or may_have_effect(asked)
         if self._acquaintance.has_answered and is_slow:
-            return _NOTHING
-        return self._tell(origin, "a GET" if asked is None else asked.method)
-
-    @contextmanager
-    def _tell(self, origin: str, what: str) -> Generator[None]:
+            return None
+        what = "a GET" if asked is None else asked.method
         end = "without a limit" if self._limit is None else f"{self._limit:g} seconds in all"
         text = "%s does not answer %s for %g seconds; it is waited for %s (--headers-timeout)."
         about = (text, origin, what, self._seconds, end)
-        timer = asyncio.get_running_loop().call_later(self._seconds, logger.warning, *about)
-        try:
-            yield
-        finally:
-            timer.cancel()
+        return asyncio.get_running_loop().call_later(self._seconds, logger.warning, *about)

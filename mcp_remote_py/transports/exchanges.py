@@ -7,9 +7,8 @@ Must not know what an answer means, credentials or redirects.
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Coroutine, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mcp_remote_py import __version__
 from mcp_remote_py.channel import HeaderField, Piece
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
     from mcp_remote_py.settings.http_proxy import HttpProxy
     from mcp_remote_py.transports.cookies import Cookies
 
-_NO_ROOM = nullcontext()
 
 USER_AGENT = b"mcp-remote-py/" + __version__.encode()
 
@@ -122,8 +120,8 @@ class Exchanges:
         except Exception as error:
             raise explain(error, sent=False, where=to.origin) from error
         try:
-            with to.lanes.room() if lane.is_new else _NO_ROOM:
-                answer = await lane.exchange(request, timeouts.headers)
+            exchange = lane.exchange(request, timeouts.headers)
+            answer = await (_begin(exchange, to) if lane.is_new else exchange)
         except Exception as error:
             lane.close()
             raise explain(error, sent=True) from error
@@ -167,3 +165,9 @@ class Exchanges:
 
     def _build_proxy_tls(self) -> ssl.SSLContext:
         return build_tls_context(self._network.tls, certified=False)
+
+
+async def _begin(exchange: Coroutine[Any, Any, ResponseReader], to: Destination) -> ResponseReader:
+    """The first exchange of a connection: it has to find room at the server."""
+    with to.lanes.room():
+        return await exchange

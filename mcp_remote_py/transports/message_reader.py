@@ -129,13 +129,14 @@ class MessageReader:
         Raises:
             Unusable: it answers another request, or none that can be named.
         """
-        answers = [
-            one for one in messages if isinstance(one, Message) and one.kind is Kind.RESPONSE
-        ]
         wrong: Message | None = None
-        if request is not None and answers and all(one.key != request.key for one in answers):
-            wrong = answers[0]
-            if len(answers) == 1 and is_same_id(wrong, request):
+        if request is not None and not _begins_with_answer(messages, request):
+            answers = [
+                one for one in messages if isinstance(one, Message) and one.kind is Kind.RESPONSE
+            ]
+            if answers and all(one.key != request.key for one in answers):
+                wrong = answers[0]
+            if wrong is not None and len(answers) == 1 and is_same_id(wrong, request):
                 await self._check_words(response, wrong)
                 messages[messages.index(wrong)] = readdress(wrong, request.raw_id)
                 wrong = None
@@ -238,3 +239,9 @@ class MessageReader:
         elif (times := self._broken.take()) is not None:
             cause = message.cause
             logger.warning("The server sent something that is not a message%s: %s", times, cause)
+
+
+def _begins_with_answer(messages: list[Readable], request: Message) -> bool:
+    """As nearly each body does, and most have nothing else."""
+    first = messages[0] if messages else None
+    return isinstance(first, Message) and first.kind is Kind.RESPONSE and first.key == request.key

@@ -129,7 +129,8 @@ class StreamableChannel:
         late: Late = None
         if request is not None and self._standalone.may_speak:
             late = self._reader.expect(request)
-        began = self._clock.now()
+        is_told = logger.isEnabledFor(logging.DEBUG)
+        began = self._clock.now() if is_told else 0.0
         try:
             exchange = self._http.request(
                 *(b"POST", headers, message.pieces),
@@ -138,7 +139,8 @@ class StreamableChannel:
                 asked=request,
             )
             response = await self._standalone.beside(exchange)
-            log_sent(message, response.status, self._clock.now() - began)
+            if is_told:
+                log_sent(message, response.status, self._clock.now() - began)
             await self._take(response, message, request, session, late)
         finally:
             if request is not None and late is not None:
