@@ -15,9 +15,10 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.harness.host import environment_for
+from tests.harness.host import Json, environment_for
 from tests.harness.warm import COMMAND
 from tests.peers.launch import known_to_peers
+from tests.peers.wild_server import Exchange, WildServer, encode
 from tests.real.installation import HERE as REAL
 from tests.real.installation import find_node, install_node_packages
 from tests.real.processes import kill_group
@@ -75,10 +76,10 @@ def url(gap: str) -> Iterator[str]:
         kill_group(process)
 
 
-def listen(home: Path, command: Sequence[str]) -> Heard:
-    """Lets the host call the server that this command line reaches."""
+def listen(home: Path, command: Sequence[str], together: int = 1) -> Heard:
+    """Lets the host call the server that this command line reaches, so many at once."""
     done = subprocess.run(
-        [find_node(), str(HOST), str(CALLS), *command],
+        [find_node(), str(HOST), str(CALLS), str(together), *command],
         env=environment_for(home, PACKAGES),
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -99,6 +100,36 @@ def test_all_steps_that_were_just_before_the_result_are_heard(url: str, tmp_path
     assert len(heard.steps) == CALLS
     assert heard.total >= 145, heard
     assert all(steps == sorted(set(steps)) for steps in heard.steps)
+
+
+def report_at_once(exchange: Exchange) -> None:
+    """Three steps and the result, in one piece of the body."""
+    token = exchange.params.get("_meta", {}).get("progressToken")
+    steps: list[Json] = [
+        {
+            "jsonrpc": "2.0",
+            "method": "notifications/progress",
+            "params": {"progressToken": token, "progress": step, "total": 3},
+        }
+        for step in (1, 2, 3)
+        if token is not None
+    ]
+    answer: Json = {"jsonrpc": "2.0", "id": exchange.id, "result": {"content": []}}
+    exchange.stream()
+    exchange.piece(b"".join(b"data: %b\n\n" % encode(message) for message in (*steps, answer)))
+    exchange.finish()
+
+
+@pytest.mark.promise("R3")
+@pytest.mark.report("E4")
+@pytest.mark.parametrize("together", [1, 25])
+def test_all_steps_in_one_piece_with_the_result_are_heard(together: int, tmp_path: Path) -> None:
+    install_node_packages()
+    with WildServer() as server:
+        server.always("tools/call", report_at_once)
+        heard = listen(tmp_path, [str(COMMAND), server.url], together)
+    assert len(heard.steps) == CALLS
+    assert heard.total >= 145, heard  # 94 to 110 where they are written with the result
 
 
 def test_without_us_that_host_loses_steps(tmp_path: Path) -> None:
