@@ -5,7 +5,8 @@ the host is answered once, with all of them (`merged_list`). It stands between r
 `server_side`: what is learned of each page is learned on its way up from there (the headers of a
 call, output that is wrapped), and what judges or keeps a list sees all of it: rules on tools, the
 tools that those of a new session are compared with, what is said while somebody signs in. Loaded
-only with `--merge-pages`. Must not know eras, nor what is in a list.
+only with `--merge-pages`. Must not know what is in a list; of eras one thing only, that closing its
+stream cancels a request of the modern one.
 """
 
 from __future__ import annotations
@@ -39,10 +40,8 @@ class _Reading:
     def __init__(self, request: Message, generation: int) -> None:
         self.request = request
         self.generation = generation
-        self.merged: MergedList | None = None
-        """What has come of it, once there is a page that names another."""
         self.since = 0.0
-        """When that was, in seconds of the clock."""
+        """When the first page came, in seconds of the clock."""
         self.asked: Message | None = None
         """The request for a page that is under way."""
         self.task: asyncio.Task[None] | None = None
@@ -123,7 +122,7 @@ class MergingChannel:
             merged = MergedList.begin(request, answer) if is_first else None
             if merged is None:
                 return False
-            reading.merged, reading.since = merged, self._clock.now()
+            reading.since = self._clock.now()
             first.set_result(merged)
             return True
 
@@ -137,7 +136,7 @@ class MergingChannel:
                 await self._read_on(reading, first.result())
             await exchange
         finally:
-            self._readings.pop(request.key, None)
+            self._forget(reading)
             exchange.cancel()
             await asyncio.wait({exchange})
             if not exchange.cancelled():
@@ -154,6 +153,7 @@ class MergingChannel:
         try:
             await asyncio.wait({reading.task, patience}, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            self._forget(reading)
             patience.cancel()
             reading.cancel()
         if reading.cancelled:
@@ -164,13 +164,19 @@ class MergingChannel:
         else:
             reading.task.result()
         if merged.stopped:
-            text = "%s: the host gets %d pages (%d entries), and the cursor for the rest: %s."
+            text = (
+                "%s: the host gets %d of its pages (%d entries), and the cursor for the rest: %s."
+            )
             logger.warning(text, reading.request, merged.pages, merged.entries, merged.stopped)
         self._deliver(merged.answer(self._clock.now() - reading.since))
         if is_late and not names_its_version(reading.request):
             reason = b'{"reason":"It took too long."}'
             notice = make_notification("notifications/cancelled", reason)
             await self._inner.send(_name_page(notice, reading))
+
+    def _forget(self, reading: _Reading) -> None:
+        if self._readings.get(reading.request.key) is reading:
+            del self._readings[reading.request.key]  # else the host has used its id again
 
     async def _gather(self, reading: _Reading, merged: MergedList) -> None:
         while merged.goes_on:

@@ -300,7 +300,7 @@ def test_where_a_page_fails_the_host_gets_those_before_and_the_way_on(
     lines = [one.getMessage() for one in caplog.records if "cursor" in one.getMessage()]
     assert len(lines) == 1
     assert lines[0].startswith(
-        "tools/list 1: the host gets 2 pages (2 entries), and the cursor for the rest: "
+        "tools/list 1: the host gets 2 of its pages (2 entries), and the cursor for the rest: "
     )
     assert words in lines[0]
 
@@ -516,6 +516,28 @@ def test_streams_that_stay_open_behind_their_pages_hold_nothing_up() -> None:
         stage.host.request(1, "tools/list")
         await settle()
         assert listed(stage.host.answer(1)) == NAMES
+
+    play_legacy(play, linger)
+
+
+@pytest.mark.promise("R1")
+def test_an_id_may_be_used_again_while_the_stream_of_a_page_stays_open() -> None:
+    async def linger(server: FakeServerChannel, message: Message) -> None:
+        give(server, message)
+        await asyncio.get_running_loop().create_future()
+
+    async def play(stage: Scene) -> None:
+        for times in (1, 2):
+            stage.host.request(1, "tools/list")
+            await settle()
+            answers = stage.host.answers(1)
+            assert len(answers) == times
+            assert listed(answers[-1]) == NAMES
+        stage.host.notify("notifications/cancelled", {"requestId": 1})
+        await settle()
+        assert [one["params"] for one in stage.sent("notifications/cancelled")] == [
+            {"requestId": 1}
+        ]
 
     play_legacy(play, linger)
 
