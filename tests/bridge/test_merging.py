@@ -340,6 +340,25 @@ def test_a_list_whose_session_is_lost_is_read_from_its_beginning(host: str) -> N
     scene(play, merge=True)
 
 
+@pytest.mark.promise("R5")
+def test_a_stream_that_stays_open_behind_its_page_ends_with_the_session() -> None:
+    is_lost = False
+
+    async def linger(server: FakeServerChannel, message: Message) -> None:
+        nonlocal is_lost
+        if not is_lost and "cursor" in asked(message):
+            is_lost = True
+            raise SessionLost("The session is gone.", status=404)
+        give(server, message)
+        if not is_lost:
+            await asyncio.get_running_loop().create_future()
+
+    async def play(stage: Scene) -> None:
+        assert listed(await ask(stage, 1, "tools/list")) == NAMES
+
+    play_legacy(play, linger)
+
+
 @pytest.mark.promise("R5", "L5")
 def test_a_session_that_is_lost_at_each_second_page_gives_the_first() -> None:
     async def play(stage: Scene) -> None:
@@ -568,6 +587,7 @@ def test_lists_are_read_beside_each_other_and_beside_calls() -> None:
         assert "result" in stage.host.answer(9)
         ids = [one.raw_id for one in stage.server.sent if one.kind is Kind.REQUEST]
         assert len(set(ids)) == len(ids)
+        assert stage.clock.next_deadline is None
 
     play_legacy(play, in_pages())
 
