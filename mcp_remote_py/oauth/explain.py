@@ -13,6 +13,7 @@ from mcp_remote_py.errors import (
     Refused,
     SignInFailed,
     StoreError,
+    shorten,
 )
 from mcp_remote_py.oauth.budget import MAX_DOUBTS, SignInBudget, wait_for_renewal, wait_for_tab
 from mcp_remote_py.oauth.challenge import Challenge
@@ -176,6 +177,12 @@ def explain_unsaved_elsewhere() -> StoreError:
         "Another mcp-remote-py has signed in or renewed the token, and could not store it yet.",
         hint=hint_at_disk(),
     )
+
+
+def explain_needed(scopes: str) -> SignInFailed:
+    """A person would have to be asked, and is not: they only look. `scopes` are what is wanted."""
+    what = f"a sign-in with the scopes {shorten(scopes)}" if scopes else "a sign-in"
+    return SignInFailed(f"The server wants {what}.", hint=f"Sign in: {LOGIN_COMMAND}.")
 
 
 def explain_long_sign_in(pending: PendingAuthorization | None) -> SignInFailed:

@@ -63,7 +63,7 @@ Connect = Callable[[Deliver, Callable[[], None]], ServerChannel]
 
 
 class Relay:
-    """One host, one server."""
+    """One host, one server; `failures_at` is the level of the log that tells of failed requests."""
 
     def __init__(
         self,
@@ -79,6 +79,7 @@ class Relay:
         initialize_timeout: float | None = None,
         acquaintance: Acquaintance | None = None,
         has_read: Callable[[], bool] = lambda: True,
+        failures_at: int = logging.WARNING,
     ) -> None:
         self._host = host
         self._say = host.send
@@ -87,7 +88,7 @@ class Relay:
         self._random = random
         self._ping_interval = ping_interval
         self._tasks = tasks = Tasks()
-        self._asked = asked = AskedByHost(self._say)
+        self._asked = asked = AskedByHost(self._say, failures_at)
         self._asked_by_server: OpenRequests[bytes] = OpenRequests()
         """Requests of the server by id, with the bytes of that id."""
         self._unasked = Tally()
@@ -141,6 +142,11 @@ class Relay:
         self._tasks.over = True
         if not self._ended.done():
             self._ended.set_result(reason)
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether `stop` was called for a reason."""
+        return self._ended.done() and bool(self._ended.result())
 
     async def _let_finish(self) -> None:
         """A host that closed stdin may still read: a script that pipes in a few requests does."""
