@@ -358,6 +358,27 @@ class TestSignIn:
             "--resource 'https://a.example/?key=****' --static-oauth-client-info '****'"
         )
 
+    @pytest.mark.promise("S2")
+    def test_entry_for_a_host_has_every_word_and_no_secret(self) -> None:
+        words = (
+            *("--header", "X-Key: canary-1", "--header", "Authorization: Bearer ${T}"),
+            *("--header", "X-T:${T}", "--header", "X-Two: ${T}canary-2", "--read-only"),
+            *("--header-command", "print canary-3", "--debug", "--token-store", "memory"),
+            *("--static-oauth-client-metadata", '{"client_name": "canary-4"}'),
+            *("--resource", "https://a.example/?key=canary-5", "--transport", "sse-only"),
+            *("--scope", "a b", "--ping-interval", "x"),
+        )
+        run = Run(URL, "3334", *words, environment={"T": "canary-6"})
+        assert run.settings is not None
+        assert "canary" not in "".join(run.settings.entry_words)
+        assert run.settings.entry_words == (
+            *("3334", "--header", "X-Key: ****", "--header", "Authorization: Bearer ${T}"),
+            *("--header", "X-T:${T}", "--header", "X-Two: ****", "--read-only"),
+            *("--header-command", "****", "--debug", "--token-store", "memory"),
+            *("--static-oauth-client-metadata", "****", "--resource"),
+            *("https://a.example/?key=****", "--transport", "sse-only", "--scope", "a b"),
+        )
+
     @pytest.mark.parametrize(("argv", "seconds"), [([], 45.0), (["0"], None), (["2.5"], 2.5)])
     def test_initialize_waits_for_a_person_that_long(
         self, argv: list[str], seconds: float | None

@@ -455,6 +455,44 @@ def test_budget_that_another_process_has_spent_counts() -> None:
     )
 
 
+@pytest.mark.promise("L1", "L2")
+@pytest.mark.parametrize("others", ["nothing", "a process at it", "a tab of the dead"])
+@pytest.mark.parametrize(
+    ("challenge", "status", "credential", "words"),
+    [
+        (UNAUTHORIZED, 401, None, "The server wants a sign-in."),
+        (SCOPE_WANTED, 403, signed_in(), "The server wants a sign-in with the scopes write."),
+    ],
+)
+def test_who_only_looks_asks_nobody_and_counts_nothing(
+    others: str, challenge: Challenge, status: int, credential: Credential | None, words: str
+) -> None:
+    settings = SETTINGS.replace(asks_person=False)
+    world = machine(credential=credential, budget=PROVEN, settings=settings)
+    if others == "a process at it":
+        world.locks[Lock.SIGN_IN] = Desk(world, "other")
+    if others == "a tab of the dead":
+        donor = machine("consents", "tokens")
+        tab_of_the_dead(donor)
+        world.pending = donor.pending
+    desk = Desk(world)
+    steps: list[AnyStep] = []
+    desk.answers = steps.append
+    with pytest.raises(SignInFailed) as caught:
+        desk.play(desk.session.answer(credential and credential.access_token, status, challenge))
+    assert caught.value.sentence() == f"{words} Sign in: mcp-remote-py login URL."
+    assert {type(step) for step in steps} <= {ReadShared}
+    assert (world.watchdog.tabs, desk.session.budget) == ([], PROVEN)
+
+
+def test_who_only_looks_renews_what_can_be_renewed() -> None:
+    settings = SETTINGS.replace(asks_person=False)
+    world = machine("tokens", credential=signed_in(), budget=PROVEN, settings=settings)
+    desk = Desk(world)
+    assert desk.play(desk.session.answer(Secret("access-0"), 401, UNAUTHORIZED))
+    assert desk.session.token == Secret("access-1")
+
+
 @pytest.mark.promise("A4")
 def test_sign_in_of_another_process_is_waited_for_but_not_for_ever() -> None:
     world = machine()
