@@ -5,6 +5,7 @@ Real terminals and real servers. What is said of what was found is `tests/test_f
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import pty
@@ -17,7 +18,9 @@ from typing import Any
 
 import pytest
 
-from mcp_remote_py.commands.terminal import MAX_PAGES
+from mcp_remote_py.commands.terminal import MAX_PAGES, OwnHost, look_at_server, status_of
+from mcp_remote_py.found import Found
+from mcp_remote_py.jsonrpc import Message, make_result
 from tests.fakes import encode_notification, encode_request
 from tests.harness.browser import fake_browser
 from tests.harness.host import Host, Json, environment_for, initialize_params, wait_until
@@ -28,6 +31,7 @@ from tests.peers.wild_server import (
     Exchange,
     WildServer,
     answer_html,
+    answer_status,
     be_modern,
     be_silent,
 )
@@ -267,6 +271,38 @@ def test_a_header_that_is_refused_is_told(start: Start, stack: ExitStack) -> Non
     assert terminal.end() == 1
 
 
+@pytest.mark.parametrize("deaf_to", ["initialize", "tools/list"])
+def test_a_look_has_an_end(deaf_to: str) -> None:
+    found = asyncio.run(look_at_one(deaf_to))
+    late = f"The server did not answer {deaf_to} within 0.1 s."
+    assert (found.error or found.tools_error) == late
+    assert status_of(found) == (1 if deaf_to == "initialize" else 0)
+
+
+class Deaf:
+    """A relay that answers all but one method."""
+
+    transport, is_modern, is_refused = "Streamable HTTP", False, False
+    relay: Any = None
+
+    def __init__(self, host: OwnHost, deaf_to: str) -> None:
+        self._host, self._deaf_to = host, deaf_to
+        self._end = asyncio.Event()
+
+    async def run(self) -> None:
+        self._host.receive(self._take, self._end.set)
+        await self._end.wait()
+
+    def _take(self, message: Message) -> None:
+        if message.method not in (self._deaf_to, "notifications/initialized"):
+            self._host.send(make_result(message.raw_id, b'{"capabilities":{"tools":{}}}'))
+
+
+async def look_at_one(deaf_to: str) -> Found:
+    host = OwnHost()
+    return await look_at_server(host, Deaf(host, deaf_to), "https://mcp.example.com/mcp", 0.1)
+
+
 @pytest.mark.promise("L1", "L2", "P2")
 def test_a_sign_in_that_is_needed_is_told_and_no_browser_opens(play: Play) -> None:
     stage = play()
@@ -292,3 +328,18 @@ def test_what_is_typed_signs_in_as_a_host_does_and_the_next_look_has_it(play: Pl
     assert any(line.startswith("Found the MCP server") for line in again.look())
     assert again.end() == 0
     assert len(stage.browser.opened) == 1
+
+
+def test_who_signs_in_without_a_person_does_so(play: Play, tmp_path: Path) -> None:
+    stage = play(metadata_changes={"grant_types_supported": ["client_credentials"]})
+    stage.server.always("token", answer_status(403))
+    client = tmp_path / "client.json"
+    members = {"client_id": "a", "client_secret": "b" * 20, "issuer": stage.server.issuer}
+    client.write_text(json.dumps(members))
+    client.chmod(0o600)
+    options = ("--client-credentials", "--static-oauth-client-info", f"@{client}")
+    terminal = sit_down(stage, *options)
+    assert "The server wants a sign-in." not in "".join(terminal.look())
+    (request,) = stage.server.received("token")
+    assert b"grant_type=client_credentials" in request.body
+    assert terminal.end() == 3
