@@ -26,6 +26,9 @@ from mcp_remote_py.values import Value
 SHOWN_TOOLS = 8
 """Tools that are named; of all others it is said how many there are."""
 
+UNNAMED = "unknown"
+"""Name and version that stand for those of a modern server that does not give any."""
+
 MAX_NAME = 40
 """Characters of a name or a version that are shown."""
 
@@ -123,8 +126,8 @@ def _describe_server(found: Found) -> Iterator[str]:
     if found.error:
         yield found.error if found.needs_sign_in else f"That failed: {found.error}"
         return
-    named = f' "{found.name}"' if found.name else ""
-    version = f', version "{found.version}"' if found.version else ""
+    named = f' "{found.name}"' if found.name not in ("", UNNAMED) else ""
+    version = f', version "{found.version}"' if found.version not in ("", UNNAMED) else ""
     yield f"Found the MCP server{named}{version}, at {found.address}."
     era = "modern" if found.is_modern else "legacy"
     revision = found.revision or "of a revision it does not name"

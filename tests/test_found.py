@@ -81,6 +81,8 @@ def test_a_modern_server_is_said_to_be_one() -> None:
 
 def test_what_a_server_does_not_say_is_left_out() -> None:
     found = Found(ADDRESS, transport="HTTP+SSE")
+    unnamed = found.replace(name="unknown", version="unknown")
+    assert lines(unnamed) == lines(found)
     assert lines(found)[:3] == [
         "Found the MCP server, at https://mcp.example.com/mcp.",
         "It is reached by HTTP+SSE, and speaks MCP of a revision it does not name (era: legacy).",
