@@ -173,7 +173,7 @@ class ServerSnapshot(Value, frozen=True):
     initialize: bytes = b""
     """The result of `initialize`."""
     tools: bytes = b""
-    """The result of the first page of `tools/list`."""
+    """The result of `tools/list`, of its first page where the pages are not merged."""
 
 
 class SignInWatch(Protocol):

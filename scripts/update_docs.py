@@ -13,7 +13,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # for the tables of the tests
 
-from mcp_remote_py import bounds, named_files, retry
+from mcp_remote_py import bounds, merged_list, named_files, retry
 from mcp_remote_py.cli.help import IDLE_OPTIONS
 from mcp_remote_py.cli.options import Option, options_of
 from mcp_remote_py.cli.program import COMMANDS, PROXY
@@ -330,6 +330,11 @@ def render_limits() -> str:
         ("A message that is read in one go; a longer one in slices", _size(bounds.LONG_BYTES)),
         ("Messages in an array", f"{bounds.MAX_BATCH:,}, together {_size(bounds.MAX_BATCH_BYTES)}"),
         ("Members of an object or list that is looked into", f"{bounds.MAX_MEMBERS:,}"),
+        (
+            "A list whose pages are given to the host as one (`--merge-pages`)",
+            f"{merged_list.MAX_PAGES} pages, {merged_list.MAX_ENTRIES:,} entries, "
+            f"{_size(merged_list.MAX_LIST_BYTES)}, {merged_list.MAX_LIST_SECONDS:g} s",
+        ),
         ("Values, where those at all depths are looked into", f"{bounds.MAX_PARTS:,}"),
         ("An id, or the name of a method", _size(bounds.MAX_ID_BYTES)),
         ("A refusal that may be the answer to a call", _size(bounds.MAX_REFUSAL_BYTES)),

@@ -536,6 +536,14 @@ ALL_OPTIONS = (
         read=readers.read_pattern,
     ),
     Option("--read-only", "", "Show only tools the server marks as read-only.", TOOLS, _RELAY),
+    Option(
+        "--merge-pages",
+        "",
+        "Give the host all pages of a list (tools, prompts, resources) as one: for a host that"
+        " shows the first page only.",
+        TOOLS,
+        _RELAY,
+    ),
     Option("--debug", "", "Log in detail; never the value of a header.", LOGS, _EVERY),
     Option("--silent", "", "Log nothing on stderr, unless --debug is given.", LOGS, _EVERY),
     Option(

@@ -335,14 +335,21 @@ def assemble(
         )
 
     def connect(deliver: Deliver, on_session_lost: Callable[[], None]) -> ServerChannel:
-        return EraChannel(
-            lambda take: connect_transport(take, on_session_lost),
-            deliver,
-            era,
-            parameters,
-            clock,
-            draw,
-        )
+        def connect_era(deliver: Deliver) -> ServerChannel:
+            return EraChannel(
+                lambda take: connect_transport(take, on_session_lost),
+                deliver,
+                era,
+                parameters,
+                clock,
+                draw,
+            )
+
+        if not settings.merge_pages:
+            return connect_era(deliver)
+        from mcp_remote_py.bridge.merging import MergingChannel  # few starts need it
+
+        return MergingChannel(connect_era, deliver, clock, draw)
 
     relay = Relay(
         HostSide(host, era, clock, os.urandom),

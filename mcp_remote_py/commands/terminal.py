@@ -48,7 +48,7 @@ LOOK_PATIENCE = 60.0
 LOOK_GRACE = 1.0
 """Seconds it gets to finish after the end of the input; below the 2 s of promise R7."""
 
-MAX_PAGES = 10
+PAGES_LOOKED_AT = 10
 """Pages of tools that are read."""
 
 END_KEY = "Ctrl+Z and Enter" if sys.platform == "win32" else "Ctrl+D"
@@ -214,7 +214,7 @@ async def look_at_server(
 
 async def _list_tools(host: OwnHost, found: Found) -> Found:
     count, names, cursor = 0, list[str](), b""
-    for _ in range(MAX_PAGES):
+    for _ in range(PAGES_LOOKED_AT):
         params = {"cursor": msgspec.Raw(cursor)} if cursor else {}
         answer = await host.ask("tools/list", encode(params))
         if answer.is_error:

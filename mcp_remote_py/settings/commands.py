@@ -97,6 +97,7 @@ class ProxySettings(Value, frozen=True):
     ping_interval: float | None = None
     """Seconds between keep-alive pings; None sends none."""
     forward_ping: bool = False
+    merge_pages: bool = False
     initialize_timeout: float | None = DEFAULT_INITIALIZE_TIMEOUT
     """Seconds the host's `initialize` waits for a person; None waits for ever."""
     cookies: bool = True

@@ -126,6 +126,7 @@ class TestSettings:
             "--ping-interval", "7",
             "--initialize-timeout", "20",
             "--forward-ping",
+            "--merge-pages",
             "--ipv4",
             "--disable-cookies",
             "--enable-proxy",
@@ -152,11 +153,9 @@ class TestSettings:
         assert settings.network.sign_in_timeouts == SignInTimeouts(1.0, 0.0, 2.5)
         assert settings.ping_interval == 7.0
         assert settings.initialize_timeout == 20.0
-        assert (settings.forward_ping, settings.network.ipv4, settings.cookies) == (
-            True,
-            True,
-            False,
-        )
+        assert settings.forward_ping
+        assert settings.merge_pages
+        assert (settings.network.ipv4, settings.cookies) == (True, False)
         assert settings.network.tls == Tls((str(pem),), str(pem), str(pem))
         assert settings.network.proxy_for(settings.server) == HttpProxy(
             "http", "p", 1, variable="HTTP_PROXY"

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from mcp_remote_py.commands.terminal import MAX_PAGES, OwnHost, look_at_server, status_of
+from mcp_remote_py.commands.terminal import PAGES_LOOKED_AT, OwnHost, look_at_server, status_of
 from mcp_remote_py.found import Found
 from mcp_remote_py.jsonrpc import Message, make_result
 from tests.fakes import encode_notification, encode_request
@@ -200,8 +200,8 @@ def test_pages_of_tools_are_read_up_to_a_bound(start: Start, stack: ExitStack) -
     server.always("tools/list", page)
     told = start(server.url).look()
     names = ", ".join(f"t{number}" for number in range(8))
-    assert f"A host is shown {MAX_PAGES} or more tools: {names}, and 2 more." in told
-    assert len(server.received("tools/list")) == MAX_PAGES
+    assert f"A host is shown {PAGES_LOOKED_AT} or more tools: {names}, and 2 more." in told
+    assert len(server.received("tools/list")) == PAGES_LOOKED_AT
 
 
 def test_tools_that_are_refused_are_not_the_end_of_it(start: Start, stack: ExitStack) -> None:

@@ -549,6 +549,13 @@ ROWS: tuple[Row | Elsewhere | Inert, ...] = (
         RELAY,
         lambda seen: "keep" in seen.tools() and "keep-writing" not in seen.tools(),
     ),
+    Row(
+        "--merge-pages",
+        (PROXY,),
+        scenes.in_pages,
+        ("--merge-pages",),
+        lambda seen: seen.tools()[-2:] == ["keep-writing", "last"],
+    ),
     # Logs, and the rest
     Row("--debug", EVERY, scenes.two_accounts, ("--debug",), lambda seen: " DEBUG " in seen.logged),
     Row("--silent", SERVER, scenes.refuses, ("--silent",), lambda seen: seen.logged == ""),
