@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 from mcp_remote_py.bridge.era import ServerEra
 from mcp_remote_py.bridge.host_side import HostSide
 from mcp_remote_py.bridge.server_side import EraChannel
-from mcp_remote_py.channel import Deliver, Sent, ServerChannel, ServerSnapshot
+from mcp_remote_py.channel import Deliver, Sent, ServerChannel
 from mcp_remote_py.clock import LoopClock, draw
 from mcp_remote_py.commands.lifetime import watch_parent, watch_signals
+from mcp_remote_py.commands.server_memory import SnapshotMemory, WorkedMemory
 from mcp_remote_py.credentials.session_files import SessionFile, state_directory
 from mcp_remote_py.eras.era_detection import Era
 from mcp_remote_py.eras.metadata_headers import MetadataHeaders
@@ -41,7 +42,6 @@ from mcp_remote_py.transports.stdio import StdioChannel
 from mcp_remote_py.transports.streamable import StreamableChannel
 
 if TYPE_CHECKING:
-    from mcp_remote_py.credentials.server_cache import ServerCache
     from mcp_remote_py.signin.agent import SignInAgent
 
 logger = logging.getLogger("mcp_remote_py")
@@ -64,7 +64,6 @@ class LazySignIn:
         self._environment = environment
         self._state = state
         self._agent: SignInAgent | None = None
-        self._cache: ServerCache | None = None
         # Only a hint: where it is wrong, the server's refusal leads to the same record.
         self._signed_in = signed_in
         self._server_address = ""
@@ -98,16 +97,6 @@ class LazySignIn:
         if self._agent is not None:
             await self._agent.aclose()
 
-    @property
-    def server_name(self) -> str:
-        """See `SignInWatch`."""
-        return mask_url(str(self._settings.server))
-
-    @property
-    def in_use(self) -> bool:
-        """See `SignInWatch`."""
-        return self._agent is not None and self._agent.in_use
-
     def waiting_for_person(self) -> str:
         """See `SignInWatch`."""
         return "" if self._agent is None else self._agent.waiting_for_person()
@@ -116,26 +105,6 @@ class LazySignIn:
         """See `SignInWatch`."""
         if self._agent is not None:
             self._agent.show_page()
-
-    def recall(self) -> ServerSnapshot:
-        """See `SignInWatch`."""
-        return self._get_cache().read()
-
-    def keep(self, known: ServerSnapshot) -> None:
-        """See `SignInWatch`; with a sign-in that is not kept, neither is this."""
-        if self._settings.sign_in.token_store != "memory":  # noqa: S105 - its name
-            self._get_cache().keep(known)
-
-    def _get_cache(self) -> ServerCache:
-        if self._cache is None:
-            from mcp_remote_py.credentials.server_cache import ServerCache
-
-            self._cache = ServerCache(
-                state_directory(self._environment),
-                session_of(self._settings.server, self._settings.sign_in),
-                os.urandom,
-            )
-        return self._cache
 
     def _get(self) -> SignInAgent:
         if self._agent is None:
@@ -149,33 +118,6 @@ class LazySignIn:
                 state=self._state,
             )
         return self._agent
-
-
-class WorkedMemory:
-    """Keeps that the server has worked, once for all starts.
-
-    Somewhat later: a host waits for the first answer.
-    """
-
-    DELAY = 1.0
-    """Seconds."""
-
-    def __init__(self, state: SessionFile, is_written: bool) -> None:
-        self._state = state
-        self._is_done = is_written
-        self._timer: asyncio.TimerHandle | None = None
-
-    def note(self) -> None:
-        """It has worked."""
-        if not self._is_done and self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(self.DELAY, self.write)
-
-    def write(self) -> None:
-        """Writes it now, where there is something to write."""
-        if self._timer is not None and not self._is_done:
-            self._timer.cancel()
-            self._is_done = True
-            self._state.note_worked()
 
 
 def say(text: str) -> None:
@@ -231,11 +173,14 @@ async def _relay(
     host = StdioChannel(stdin, stdout, settings.max_message_size)
     clock = LoopClock()
     session = session_of(settings.server, settings.sign_in)
-    state = SessionFile(state_directory(environment), session)
+    directory = state_directory(environment)
+    state = SessionFile(directory, session)
     known = state.read()
     has_worked = state.has_worked()
     acquaintance = Acquaintance(is_known=has_worked)
-    memory = WorkedMemory(state, has_worked)
+    worked = WorkedMemory(state, has_worked)
+    is_kept = settings.sign_in.token_store != "memory"  # noqa: S105 - its name
+    snapshots = SnapshotMemory(directory, session, settings.headers, is_kept=is_kept)
     era = make_era(settings.protocol, known.era, lambda found: state.update(era=found.value))
     parameters = ParameterHeaders()
     # A person who gave a credential meant that one: nobody signs in (decision D12).
@@ -264,7 +209,7 @@ async def _relay(
             deliver,
             on_session_lost,
             host.drain,
-            memory.note,
+            worked.note,
         )
 
     def connect(deliver: Deliver, on_session_lost: Callable[[], None]) -> ServerChannel:
@@ -286,6 +231,7 @@ async def _relay(
         forward_ping=settings.forward_ping,
         ping_interval=settings.ping_interval,
         sign_in=authorizer,
+        memory=snapshots,
         initialize_timeout=settings.initialize_timeout,
         acquaintance=acquaintance,
         has_read=host.has_read,
@@ -300,7 +246,8 @@ async def _relay(
     watch_signals(end_by_signal)
     watch_parent(lambda: relay.stop("The host process is gone."))
     await relay.run()
-    memory.write()
+    worked.write()
+    snapshots.write()
     if authorizer is not None:
         await authorizer.aclose()
     return status

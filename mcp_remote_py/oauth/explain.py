@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from mcp_remote_py.errors import (
     LOGIN_COMMAND,
+    ExchangeError,
     McpRemoteError,
     NotSent,
     Refused,
@@ -120,7 +121,7 @@ def explain_renewal(
     """The token cannot be renewed now.
 
     `error` is why, None where another process knows; `is_new` tells whether it was not told before,
-    `was_good` whether the token had not expired.
+    `was_good` whether the token had not expired. Where nobody answered, a refusal is a passing one.
     """
     wait, hint = wait_for_renewal(budget, now, refused=was_good), ""
     if not budget.renewal_failures:
@@ -133,8 +134,12 @@ def explain_renewal(
         if settings.unattended is not None or isinstance(error, SignInFailed):
             hint = f"{error.hint} "  # of files and options, which must be corrected
     hint += f"Nothing that is stored is lost: it is tried again in {describe_wait(wait)}."
-    kind = NotSent if isinstance(error, NotSent) and is_new else Refused
-    return kind(cause, hint=hint + _name_command(settings, "To sign in anew"), retry_after=wait)
+    hint += _name_command(settings, "To sign in anew")
+    if isinstance(error, NotSent) and is_new:
+        return NotSent(cause, hint=hint, retry_after=wait)
+    refused = Refused(cause, hint=hint, retry_after=wait)
+    is_passing = budget.renewal_failures and (error is None or isinstance(error, ExchangeError))
+    return refused.as_passing() if is_passing else refused
 
 
 def explain_doubt(error: McpRemoteError | None) -> tuple[str, str]:
