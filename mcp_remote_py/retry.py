@@ -242,7 +242,7 @@ RULES = (
 """The first that fits decides; the last one fits all."""
 
 
-def is_outage(error: ExchangeError) -> bool:
+def means_absence(error: ExchangeError) -> bool:
     """Whether a failed `initialize` shows that the server is away, and no more than that.
 
     Those are the failures that come and go with a network or a process. All others have to be

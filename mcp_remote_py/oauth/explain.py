@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from mcp_remote_py.errors import (
     LOGIN_COMMAND,
-    ExchangeError,
+    Interrupted,
     McpRemoteError,
     NotSent,
     Refused,
@@ -20,7 +20,7 @@ from mcp_remote_py.oauth.challenge import Challenge
 from mcp_remote_py.oauth.claims import explain_mismatch, read_claims
 from mcp_remote_py.oauth.sent import describe_request
 from mcp_remote_py.oauth.steps import Credential, PendingAuthorization
-from mcp_remote_py.oauth.tokens import CLOCK_HINT
+from mcp_remote_py.oauth.tokens import CLOCK_HINT, TokenError
 from mcp_remote_py.redact import Secret
 from mcp_remote_py.settings.sign_in import SignInSettings
 from mcp_remote_py.time_words import describe_wait
@@ -138,8 +138,14 @@ def explain_renewal(
     if isinstance(error, NotSent) and is_new:
         return NotSent(cause, hint=hint, retry_after=wait)
     refused = Refused(cause, hint=hint, retry_after=wait)
-    is_passing = budget.renewal_failures and (error is None or isinstance(error, ExchangeError))
-    return refused.as_passing() if is_passing else refused
+    return refused.as_passing() if budget.renewal_failures and _may_be_away(error) else refused
+
+
+def _may_be_away(error: McpRemoteError | None) -> bool:
+    """Whether the authorization server did not answer; None: another process knows."""
+    if isinstance(error, TokenError):
+        return error.status >= 500
+    return error is None or isinstance(error, NotSent | Interrupted)
 
 
 def explain_doubt(error: McpRemoteError | None) -> tuple[str, str]:

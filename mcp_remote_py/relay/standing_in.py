@@ -16,7 +16,7 @@ from mcp_remote_py.redact import scrub_known
 from mcp_remote_py.relay.asked import Asked, AskedByHost
 from mcp_remote_py.relay.recovery import Recovery
 from mcp_remote_py.relay.tasks import WORK, Tasks
-from mcp_remote_py.retry import INITIALIZE_PATIENCE, is_outage
+from mcp_remote_py.retry import INITIALIZE_PATIENCE, means_absence
 from mcp_remote_py.tools import ToolCatalog
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class StandingIn:
 
     def note_failure(self, asked: Asked, error: ExchangeError) -> None:
         """The `initialize` has failed for good: a server that is away is stood in for."""
-        if self._memory is not None and self._is_unanswered(asked) and is_outage(error):
+        if self._memory is not None and self._is_unanswered(asked) and means_absence(error):
             self._begin_away(asked, self._memory)
 
     def _is_unanswered(self, asked: Asked) -> bool:
@@ -123,7 +123,7 @@ class StandingIn:
         it is back.
         """
         logger.warning("%s failed: %s", asked.message, error.sentence())
-        if is_away and is_outage(error):
+        if is_away and means_absence(error):
             self._recovery.lose()
         self._recovery.is_lost = True
         asked.settle(error)
