@@ -180,7 +180,8 @@ async def _relay(
     acquaintance = Acquaintance(is_known=has_worked)
     worked = WorkedMemory(state, has_worked)
     is_kept = settings.sign_in.token_store != "memory"  # noqa: S105 - its name
-    snapshots = SnapshotMemory(directory, session, settings.headers, is_kept=is_kept)
+    client_cert = settings.network.tls.client_cert
+    snapshots = SnapshotMemory(directory, session, settings.headers, client_cert, is_kept=is_kept)
     era = make_era(settings.protocol, known.era, lambda found: state.update(era=found.value))
     parameters = ParameterHeaders()
     # A person who gave a credential meant that one: nobody signs in (decision D12).

@@ -50,10 +50,10 @@ class WorkedMemory:
 class SnapshotMemory:
     """A `ServerMemory` in a file, which is looked at when it is needed and not before.
 
-    Of the person's headers it keeps only which they were, not what is in them (see
-    `HeaderSettings.mark`): with others, the server may have other tools, and is not known. A person
-    who wants several at one server kept apart gives each a `--profile`. `is_kept` is False where
-    nothing of a session is to be on the disk.
+    Of the person's headers and client certificate it keeps only which they were, not what is in
+    them (see `HeaderSettings.mark`): with others the server may have other tools, and is not known.
+    A person who wants several at one server kept apart gives each a `--profile`. `is_kept` is False
+    where nothing of a session is to be on the disk.
     """
 
     DELAY = 2.0
@@ -62,11 +62,18 @@ class SnapshotMemory:
     """Seconds that the end waits for a disk (promise R7)."""
 
     def __init__(
-        self, directory: Path, session: SessionId, headers: HeaderSettings, *, is_kept: bool
+        self,
+        directory: Path,
+        session: SessionId,
+        headers: HeaderSettings,
+        client_cert: str | None = None,
+        *,
+        is_kept: bool,
     ) -> None:
         self._directory = directory
         self._session = session
         self._headers = headers
+        self._client_cert = client_cert
         self._is_kept = is_kept
         self._cache: ServerCache | None = None
         self._known = ServerSnapshot()
@@ -112,6 +119,6 @@ class SnapshotMemory:
         if self._cache is None:
             from mcp_remote_py.credentials.server_cache import ServerCache  # few starts need it now
 
-            mark = self._headers.mark(self._session.key)
+            mark = self._headers.mark(self._session.key, self._client_cert)
             self._cache = ServerCache(self._directory, self._session, os.urandom, mark)
         return self._cache

@@ -55,19 +55,21 @@ class HeaderSettings(Value, frozen=True):
         read = (header for file in self.files for header in file.headers)
         return tuple(header.value for header in (*self.given, *read))
 
-    def mark(self, about: str) -> str:
-        """Tells these headers from others where `about` is the same; "" where there are none.
+    def mark(self, about: str, client_cert: str | None = None) -> str:
+        """Tells these headers, and a client certificate, from others where `about` is the same.
 
-        Those that are given count with their values, files and commands by their names: what they
-        give may change by the hour, and is one person's all the same. So short that nobody can
-        find out by it whether a guess at a value is right: of 65,536 guesses one fits.
+        "" where there are none. Headers that are given count with their values, files and commands
+        by their names: what they give may change by the hour, and is one person's all the same. So
+        short that nobody can find out by it whether a guess at a value is right: of 65,536 guesses
+        one fits.
         """
-        if not (self.given or self.files or self.commands):
+        if not (self.given or self.files or self.commands or client_cert):
             return ""
         from hashlib import sha256
 
         given = [f"{header.name.lower()}:{header.value.reveal()}" for header in self.given]
-        parts = [about, sorted(given), [file.path for file in self.files], self.commands]
+        files = [client_cert, *(file.path for file in self.files)]
+        parts = [about, sorted(given), files, self.commands]
         return sha256(repr(parts).encode("utf-8", "surrogatepass")).hexdigest()[:4]
 
 

@@ -50,6 +50,7 @@ def test_headers_are_told_apart_by_a_mark_too_short_to_test_a_guess_with() -> No
     assert {len(mark) for mark in marks[1:]} == {4}
     assert settings("x-b: b", "X-A: a").mark("s") == settings("X-A: a", "X-B: b").mark("s")
     assert settings("X-A: a").mark("one server") != settings("X-A: a").mark("another")
+    assert settings().mark("a server", "mine.pem") != settings().mark("a server", "theirs.pem")
     read = HeaderSettings(files=(HeaderFile("mine.txt", ()),))
     assert read.mark("a server") == settings(files=("mine.txt",)).mark("a server")
 
