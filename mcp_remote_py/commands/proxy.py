@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 from mcp_remote_py.bridge.era import ServerEra
 from mcp_remote_py.bridge.host_side import HostSide
 from mcp_remote_py.bridge.server_side import EraChannel
-from mcp_remote_py.channel import Deliver, HostChannel, Sent, ServerChannel, ServerSnapshot
+from mcp_remote_py.channel import Deliver, HostChannel, Sent, ServerChannel
 from mcp_remote_py.clock import LoopClock, draw
 from mcp_remote_py.commands.lifetime import watch_parent, watch_signals
-from mcp_remote_py.commands.server_memory import WorkedMemory
+from mcp_remote_py.commands.server_memory import SnapshotMemory, WorkedMemory
 from mcp_remote_py.credentials.session_files import SessionFile, state_directory
 from mcp_remote_py.eras.era_detection import Era
 from mcp_remote_py.eras.metadata_headers import MetadataHeaders
@@ -43,7 +43,6 @@ from mcp_remote_py.transports.streamable import StreamableChannel
 from mcp_remote_py.values import Value
 
 if TYPE_CHECKING:
-    from mcp_remote_py.credentials.server_cache import ServerCache
     from mcp_remote_py.signin.agent import SignInAgent
 
 logger = logging.getLogger("mcp_remote_py")
@@ -66,7 +65,6 @@ class LazySignIn:
         self._environment = environment
         self._state = state
         self._agent: SignInAgent | None = None
-        self._cache: ServerCache | None = None
         # Only a hint: where it is wrong, the server's refusal leads to the same record.
         self._signed_in = signed_in
         self._server_address = ""
@@ -106,16 +104,6 @@ class LazySignIn:
         if self._agent is not None:
             await self._agent.aclose()
 
-    @property
-    def server_name(self) -> str:
-        """See `SignInWatch`."""
-        return mask_url(str(self._settings.server))
-
-    @property
-    def in_use(self) -> bool:
-        """See `SignInWatch`."""
-        return self._agent is not None and self._agent.in_use
-
     def waiting_for_person(self) -> str:
         """See `SignInWatch`."""
         return "" if self._agent is None else self._agent.waiting_for_person()
@@ -124,26 +112,6 @@ class LazySignIn:
         """See `SignInWatch`."""
         if self._agent is not None:
             self._agent.show_page()
-
-    def recall(self) -> ServerSnapshot:
-        """See `SignInWatch`."""
-        return self._get_cache().read()
-
-    def keep(self, known: ServerSnapshot) -> None:
-        """See `SignInWatch`; with a sign-in that is not kept, neither is this."""
-        if self._settings.sign_in.token_store != "memory":  # noqa: S105 - its name
-            self._get_cache().keep(known)
-
-    def _get_cache(self) -> ServerCache:
-        if self._cache is None:
-            from mcp_remote_py.credentials.server_cache import ServerCache
-
-            self._cache = ServerCache(
-                state_directory(self._environment),
-                session_of(self._settings.server, self._settings.sign_in),
-                os.urandom,
-            )
-        return self._cache
 
     def _get(self) -> SignInAgent:
         if self._agent is None:
@@ -251,7 +219,8 @@ class Assembly(Value, frozen=True):
     era: ServerEra
     transports: list[str]
     """Those that were found."""
-    memory: WorkedMemory
+    worked: WorkedMemory
+    snapshots: SnapshotMemory
     authorizer: LazySignIn | None
 
     @property
@@ -272,7 +241,8 @@ class Assembly(Value, frozen=True):
     async def run(self) -> None:
         """Relays until the host goes away, and puts away what it has used."""
         await self.relay.run()
-        self.memory.write()
+        self.worked.write()
+        self.snapshots.write()
         if self.authorizer is not None:
             await self.authorizer.aclose()
 
@@ -293,11 +263,15 @@ def assemble(
     """
     clock = LoopClock()
     session = session_of(settings.server, settings.sign_in)
-    state = SessionFile(state_directory(environment), session)
+    directory = state_directory(environment)
+    state = SessionFile(directory, session)
     known = state.read()
     has_worked = state.has_worked()
     acquaintance = Acquaintance(is_known=has_worked and not is_look)
-    memory = WorkedMemory(state, has_worked)
+    worked = WorkedMemory(state, has_worked)
+    is_kept = settings.sign_in.token_store != "memory"  # noqa: S105 - its name
+    client_cert = settings.network.tls.client_cert
+    snapshots = SnapshotMemory(directory, session, settings.headers, client_cert, is_kept=is_kept)
     era = make_era(settings.protocol, known.era, lambda found: state.update(era=found.value))
     parameters = ParameterHeaders()
     # A person who gave a credential meant that one: nobody signs in (decision D12).
@@ -312,7 +286,7 @@ def assemble(
 
     def note_chosen(name: str) -> None:
         transports.append(name)
-        memory.note()
+        worked.note()
 
     def connect_transport(deliver: Deliver, on_session_lost: Callable[[], None]) -> ServerChannel:
         return build_transport(
@@ -360,12 +334,13 @@ def assemble(
         forward_ping=settings.forward_ping,
         ping_interval=settings.ping_interval,
         sign_in=None if is_look else authorizer,
+        memory=None if is_look else snapshots,
         initialize_timeout=settings.initialize_timeout,
         acquaintance=acquaintance,
         has_read=has_read,
         failures_at=logging.DEBUG if is_look else logging.WARNING,
     )
-    return Assembly(relay, era, transports, memory, authorizer)
+    return Assembly(relay, era, transports, worked, snapshots, authorizer)
 
 
 def build_transport(

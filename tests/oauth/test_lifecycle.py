@@ -14,11 +14,13 @@ from collections.abc import Callable
 import pytest
 
 from mcp_remote_py.errors import (
+    Interrupted,
     McpRemoteError,
     NotSent,
     Refused,
     SignInFailed,
     StoreError,
+    Unusable,
     UsageError,
 )
 from mcp_remote_py.oauth.budget import (
@@ -320,6 +322,34 @@ def test_who_acts_without_a_person_goes_on_asking() -> None:
             desk.play(desk.session.authorize())
         desk.machine.now += 40
     assert desk.machine.credential == signed_in(expires_in=-1)
+
+
+@pytest.mark.promise("A6")
+@pytest.mark.parametrize(
+    ("failure", "is_passing"),
+    [
+        (NotSent("Nobody there."), True),
+        (Interrupted("Lost."), True),
+        (TokenError("Down.", status=503), True),
+        (TokenError("No.", status=400), False),
+        (UsageError("No file."), False),
+        (Unusable("A page."), False),
+    ],
+)
+def test_a_renewal_that_nobody_answered_passes(failure: McpRemoteError, is_passing: bool) -> None:
+    """A host may be answered meanwhile in the server's place: a person need not mend anything."""
+    desk = Desk(machine(credential=signed_in(expires_in=-1), budget=PROVEN))
+    desk.answers = lambda step: failure if isinstance(step, Renew) else None
+    errors: list[Refused] = []
+    for process in (desk, desk, Desk(desk.machine)):
+        with pytest.raises((Refused, NotSent)) as caught:
+            process.play(process.session.authorize())
+        if isinstance(caught.value, Refused):
+            errors.append(caught.value)
+    first, *_, another = errors
+    assert first.is_passing is is_passing
+    assert another.cause == "A recent attempt to renew the token failed."
+    assert another.is_passing  # what it was is not known there
 
 
 @pytest.mark.promise("R1", "P2")
