@@ -248,6 +248,17 @@ def test_a_dead_port_is_told_in_the_words_a_host_gets(start: Start, stack: ExitS
     assert terminal.end() == 1
 
 
+def test_a_server_that_is_away_is_not_found_though_it_worked_before(
+    start: Start, stack: ExitStack
+) -> None:
+    server = stack.enter_context(WildServer())
+    assert start(server.url).end() == 0
+    server.kill()
+    terminal = start(server.url)
+    assert not any(line.startswith("Found") for line in terminal.look())
+    assert terminal.end() == 1
+
+
 @pytest.mark.promise("P2")
 def test_a_web_page_is_told_in_the_words_a_host_gets(start: Start, stack: ExitStack) -> None:
     server = stack.enter_context(WildServer())
