@@ -372,7 +372,7 @@ def mend_error(answer: Message) -> Message:
         text = f"{text} ({_speak(code)})".strip()
     mended = {
         "code": msgspec.Raw(code if has_code else b"%d" % INTERNAL_ERROR),
-        "message": msgspec.Raw(encode(text or "The server's error has no message.")),
+        "message": msgspec.Raw(encode(text or "The server's error does not have a message.")),
     }
     return pass_error(answer.raw_id, {**members, **mended})
 

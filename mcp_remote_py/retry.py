@@ -242,6 +242,18 @@ RULES = (
 """The first that fits decides; the last one fits all."""
 
 
+def means_absence(error: ExchangeError) -> bool:
+    """Whether a failed `initialize` shows that the server is away, and no more than that.
+
+    Those are the failures that come and go with a network or a process. All others have to be
+    heard by a person: a certificate, a refused credential, a page that is not MCP.
+    """
+    if isinstance(error, Refused) and error.is_passing:
+        return True
+    rule = next(rule for rule in RULES if rule.fits(error, harmless=True))
+    return rule.repeats > 0 and not rule.at_once
+
+
 class Acquaintance:
     """What is known of a server before it answers.
 

@@ -833,14 +833,14 @@ def test_an_id_is_read_whatever_its_length(raw_id: bytes, key: object) -> None:
     ("error", "mended"),
     [
         (b'"invalid_api_key"', {"code": -32603, "message": "invalid_api_key"}),
-        (b"null", {"code": -32603, "message": "The server's error has no message."}),
-        (b"{}", {"code": -32603, "message": "The server's error has no message."}),
+        (b"null", {"code": -32603, "message": "The server's error does not have a message."}),
+        (b"{}", {"code": -32603, "message": "The server's error does not have a message."}),
         (b"[1, 2]", {"code": -32603, "message": "[1, 2]"}),
         (b"true", {"code": -32603, "message": "true"}),
         (b'{"message":"no","data":1}', {"code": -32603, "message": "no", "data": 1}),
         (b'{"code":"E7","message":"no"}', {"code": -32603, "message": "no (E7)"}),
         (b'{"code":-1,"message":{"a":1}}', {"code": -1, "message": '{"a":1}'}),
-        (b'{"code":-1}', {"code": -1, "message": "The server's error has no message."}),
+        (b'{"code":-1}', {"code": -1, "message": "The server's error does not have a message."}),
     ],
 )
 def test_an_error_that_a_host_cannot_read_is_mended(error: bytes, mended: object) -> None:

@@ -32,7 +32,7 @@ _HOME = "#/properties/result"
 """Where the schema is, once it is wrapped."""
 
 _VALUES = frozenset({"const", "enum", "default", "examples"})
-"""Keywords whose values are no schemas (JSON Schema 2020-12)."""
+"""Keywords whose values are not schemas (JSON Schema 2020-12)."""
 
 _NAMED = frozenset(
     {

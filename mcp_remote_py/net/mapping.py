@@ -106,7 +106,7 @@ def _explain_no_connection(error: NotConnected, peer: _Peer, reason: str) -> Not
 
 
 _UNKNOWN_NAME = frozenset({socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)})
-"""Of getaddrinfo (RFC 3493 §6.1): the answer is that there is none. EAI_AGAIN is no answer."""
+"""Of getaddrinfo (RFC 3493 §6.1): the answer is that there is none. EAI_AGAIN is not one."""
 
 _ILLEGAL_HINT = "Check the URL. If it is right, the server or a proxy on the way has a fault."
 

@@ -104,6 +104,8 @@ class ProxySettings(Value, frozen=True):
     max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE
     log: LogSettings = LogSettings()
     sign_in: SignInSettings = SignInSettings()
+    entry_words: tuple[str, ...] = ()
+    """The words behind the URL in a host's configuration that start this very relay; no secrets."""
 
     @property
     def login(self) -> LoginSettings:

@@ -252,7 +252,7 @@ def find_lost_session(
     return SessionLost(cause, hint=_LOST_HINT, status=200).with_otherwise(otherwise)
 
 
-_LOST_HINT = "If that stays so, several servers answer at this address that share no sessions."
+_LOST_HINT = "If that stays so, several servers answer at this address and do not share sessions."
 
 _FORBIDDEN_HINTS = {
     True: "Check that the credential you give with --header may use this server.",

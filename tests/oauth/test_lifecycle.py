@@ -14,11 +14,13 @@ from collections.abc import Callable
 import pytest
 
 from mcp_remote_py.errors import (
+    Interrupted,
     McpRemoteError,
     NotSent,
     Refused,
     SignInFailed,
     StoreError,
+    Unusable,
     UsageError,
 )
 from mcp_remote_py.oauth.budget import (
@@ -322,6 +324,34 @@ def test_who_acts_without_a_person_goes_on_asking() -> None:
     assert desk.machine.credential == signed_in(expires_in=-1)
 
 
+@pytest.mark.promise("A6")
+@pytest.mark.parametrize(
+    ("failure", "is_passing"),
+    [
+        (NotSent("Nobody there."), True),
+        (Interrupted("Lost."), True),
+        (TokenError("Down.", status=503), True),
+        (TokenError("No.", status=400), False),
+        (UsageError("No file."), False),
+        (Unusable("A page."), False),
+    ],
+)
+def test_a_renewal_that_nobody_answered_passes(failure: McpRemoteError, is_passing: bool) -> None:
+    """A host may be answered meanwhile in the server's place: a person need not mend anything."""
+    desk = Desk(machine(credential=signed_in(expires_in=-1), budget=PROVEN))
+    desk.answers = lambda step: failure if isinstance(step, Renew) else None
+    errors: list[Refused] = []
+    for process in (desk, desk, Desk(desk.machine)):
+        with pytest.raises((Refused, NotSent)) as caught:
+            process.play(process.session.authorize())
+        if isinstance(caught.value, Refused):
+            errors.append(caught.value)
+    first, *_, another = errors
+    assert first.is_passing is is_passing
+    assert another.cause == "A recent attempt to renew the token failed."
+    assert another.is_passing  # what it was is not known there
+
+
 @pytest.mark.promise("R1", "P2")
 @pytest.mark.report("O23")
 def test_request_waits_no_longer_than_its_patience() -> None:
@@ -453,6 +483,44 @@ def test_budget_that_another_process_has_spent_counts() -> None:
     assert caught.value.hint == (
         "No other sign-in starts by itself for 10 minutes. To sign in now: mcp-remote-py login URL."
     )
+
+
+@pytest.mark.promise("L1", "L2")
+@pytest.mark.parametrize("others", ["nothing", "a process at it", "a tab of the dead"])
+@pytest.mark.parametrize(
+    ("challenge", "status", "credential", "words"),
+    [
+        (UNAUTHORIZED, 401, None, "The server wants a sign-in."),
+        (SCOPE_WANTED, 403, signed_in(), "The server wants a sign-in with the scopes write."),
+    ],
+)
+def test_who_only_looks_asks_nobody_and_counts_nothing(
+    others: str, challenge: Challenge, status: int, credential: Credential | None, words: str
+) -> None:
+    settings = SETTINGS.replace(asks_person=False)
+    world = machine(credential=credential, budget=PROVEN, settings=settings)
+    if others == "a process at it":
+        world.locks[Lock.SIGN_IN] = Desk(world, "other")
+    if others == "a tab of the dead":
+        donor = machine("consents", "tokens")
+        tab_of_the_dead(donor)
+        world.pending = donor.pending
+    desk = Desk(world)
+    steps: list[AnyStep] = []
+    desk.answers = steps.append
+    with pytest.raises(SignInFailed) as caught:
+        desk.play(desk.session.answer(credential and credential.access_token, status, challenge))
+    assert caught.value.sentence() == f"{words} Sign in: mcp-remote-py login URL."
+    assert {type(step) for step in steps} <= {ReadShared}
+    assert (world.watchdog.tabs, desk.session.budget) == ([], PROVEN)
+
+
+def test_who_only_looks_renews_what_can_be_renewed() -> None:
+    settings = SETTINGS.replace(asks_person=False)
+    world = machine("tokens", credential=signed_in(), budget=PROVEN, settings=settings)
+    desk = Desk(world)
+    assert desk.play(desk.session.answer(Secret("access-0"), 401, UNAUTHORIZED))
+    assert desk.session.token == Secret("access-1")
 
 
 @pytest.mark.promise("A4")

@@ -276,7 +276,7 @@ def test_a_lost_session_has_its_sentence() -> None:
     assert error.sentence() == (
         "The server does not know the session it gave us "
         '(HTTP 404 from https://example.com/mcp: "gone"). '
-        "If that stays so, several servers answer at this address that share no sessions."
+        "If that stays so, several servers answer at this address and do not share sessions."
     )
     assert error.status == 404
 
