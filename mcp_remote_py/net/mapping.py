@@ -28,6 +28,7 @@ from mcp_remote_py.net.faults import (
     NotTaken,
     ProxyRefusal,
     Silence,
+    TurnedAway,
 )
 from mcp_remote_py.net.proxy_refusals import explain_proxy_refusal
 
@@ -102,7 +103,7 @@ def _explain_no_connection(error: NotConnected, peer: _Peer, reason: str) -> Not
     )
     look_up = find_cause(error, socket.gaierror)
     is_unknown = look_up is not None and look_up.errno in _UNKNOWN_NAME
-    return mapped.as_certain() if is_unknown else mapped
+    return mapped.as_certain() if is_unknown or isinstance(error, TurnedAway) else mapped
 
 
 _UNKNOWN_NAME = frozenset({socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)})
