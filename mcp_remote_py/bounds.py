@@ -285,9 +285,9 @@ class Growing:
         self.size = 0
 
 
-def has_few_parts(text: bytes) -> bool:
-    """Whether at most `MAX_PARTS` values, at all depths, can be in the JSON text `text`."""
-    return text.count(b",") + text.count(b"[") + text.count(b"{") <= MAX_PARTS
+def has_few_parts(text: bytes, most: int = MAX_PARTS) -> bool:
+    """Whether at most so many values, at all depths, can be in the JSON text `text`."""
+    return text.count(b",") + text.count(b"[") + text.count(b"{") <= most
 
 
 class Tally:

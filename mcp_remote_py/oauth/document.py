@@ -23,6 +23,10 @@ from mcp_remote_py.url import InvalidUrl, parse_url
 _JSON = Secret("application/json")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
+MAX_DOCUMENT_PARTS = 10_000
+"""Values of all depths in a document: 5 ms, and what is asked for in other readings is read by
+several. Long lists of scopes have a thousand."""
+
 MAX_POST_REDIRECTS = 2
 """Times that one POST is led on within its origin: a final slash, and one thing more."""
 
@@ -119,7 +123,7 @@ def _is_absent(value: object) -> bool:
 
 def decode_json_object(body: bytes) -> dict[str, object] | None:
     """The JSON object in `body` as it is, or None where it holds something else."""
-    if not has_few_parts(body):
+    if not has_few_parts(body, MAX_DOCUMENT_PARTS):
         return None
     try:
         document = msgspec.json.decode(body.removeprefix(_BYTE_ORDER_MARK))

@@ -223,10 +223,10 @@ def _register(
         )
         before, said, asked = asked, refusal, changed
     if not refusal.is_verdict:  # the others were, and would be told in vain
-        raise _explain_refusal(document, response, server, now)
+        raise _explain_refusal(response, server, now)
     most = max(one.telling for one, _ in refusals)
     response = [answer for one, answer in refusals if one.telling == most][-1]
-    raise _explain_refusal(decode_document(response.body) or {}, response, server, now)
+    raise _explain_refusal(response, server, now)
 
 
 def _change(
@@ -343,13 +343,12 @@ def _read_time(value: object) -> float:
     return 0.0
 
 
-def _explain_refusal(
-    document: dict[str, object], response: HttpResponse, server: ServerMetadata, now: float
-) -> SignInFailed:
+def _explain_refusal(response: HttpResponse, server: ServerMetadata, now: float) -> SignInFailed:
     url, status = server.registration_endpoint, response.status
-    error, description = document.get("error"), document.get("error_description")
-    if isinstance(error, str):
-        words = f"{error}: {description}" if isinstance(description, str) else error
+    said = read_registration_refusal(response)
+    error, description = said.error, said.description
+    if error:
+        words = f"{error}: {description}" if description else error
         evidence = f"{describe_briefly(url, response)}: {quote(words)}"
     elif 200 <= status < 300:
         evidence = describe_briefly(url, response)

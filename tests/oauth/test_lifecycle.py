@@ -41,6 +41,7 @@ from mcp_remote_py.oauth.steps import (
     AcquireLock,
     AnyStep,
     AskUser,
+    BindListener,
     Client,
     Credential,
     Fetch,
@@ -1085,3 +1086,16 @@ def test_failed_renewal_of_a_token_that_still_does_is_not_a_failure() -> None:
     world = machine("503", credential=signed_in(expires_in=5), budget=PROVEN)
     desk = Desk(world)
     assert desk.play(desk.session.authorize()) == Secret("access-0")
+
+
+@pytest.mark.promise("L5")
+def test_a_fault_of_ours_counts_like_any_other_failure() -> None:
+    world = machine()
+    desk = Desk(world)
+
+    desk.answers = lambda step: 7 if isinstance(step, BindListener) else None  # not a tuple
+    with pytest.raises(TypeError):
+        desk.play(desk.session.answer(None, 401, UNAUTHORIZED))
+    assert world.budget.failed_attempts == 1
+    assert world.published[-1].error == "The sign-in met a fault of mcp-remote-py."
+    assert "Please report it" in world.published[-1].hint

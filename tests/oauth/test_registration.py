@@ -790,7 +790,9 @@ def test_a_server_that_offers_no_sign_in_at_all_gets_a_hint_at_a_header(status: 
 
 @pytest.mark.report("O15")
 @pytest.mark.parametrize("status", [401, 403])
-@pytest.mark.parametrize("body", [{"error": "unauthorized"}, {"message": "no"}, ["no"]])
+@pytest.mark.parametrize(
+    "body", [{"error": "unauthorized"}, {"message": "no"}, ["no"], {"error": {"code": 401}}]
+)
 def test_a_server_that_refuses_everything_is_not_blamed_for_what_was_guessed(
     status: int, body: object
 ) -> None:
