@@ -28,7 +28,8 @@ MAX_DOCUMENT_PARTS = 10_000
 several. Long lists of scopes have a thousand."""
 
 MAX_POST_REDIRECTS = 2
-"""Times that one POST is led on within its origin: a final slash, and one thing more."""
+"""Times that what is posted to one address is led on within its origin, in one exchange: a final
+slash, and one thing more."""
 
 _LEADS_ON = (307, 308)
 """The method and the body stay the same (RFC 9110 §15.4.8 and §15.4.9); after any other redirect a
@@ -46,6 +47,31 @@ def fetch(
     return (yield from ask(Fetch(request, follow_redirects, patience)))
 
 
+class Posting:
+    """The requests of one exchange with one address: each redirect of it is followed once.
+
+    What is asked for in another reading goes at once to where the first was led.
+    """
+
+    def __init__(self) -> None:
+        self._place = ""
+        self._left = MAX_POST_REDIRECTS
+
+    def post(
+        self, request: HttpRequest, *, patience: float | None = None
+    ) -> Conversation[HttpResponse]:
+        """As `post`."""
+        request = request._replace(url=self._place or request.url)
+        while True:
+            response = yield from fetch(request, follow_redirects=False, patience=patience)
+            target = _led_on(request.url, response)
+            if not target or not self._left:
+                return response
+            self._left -= 1
+            self._place = target
+            request = request._replace(url=target)
+
+
 def post(request: HttpRequest, *, patience: float | None = None) -> Conversation[HttpResponse]:
     """The answer to a POST that holds something of ours: a code, a token, a registration.
 
@@ -56,14 +82,7 @@ def post(request: HttpRequest, *, patience: float | None = None) -> Conversation
     Raises:
         NotSent, Interrupted: no answer came.
     """
-    response = yield from fetch(request, follow_redirects=False, patience=patience)
-    for _ in range(MAX_POST_REDIRECTS):
-        target = _led_on(request.url, response)
-        if not target:
-            break
-        request = request._replace(url=target)
-        response = yield from fetch(request, follow_redirects=False, patience=patience)
-    return response
+    return (yield from Posting().post(request, patience=patience))
 
 
 def _led_on(url: str, response: HttpResponse) -> str:
