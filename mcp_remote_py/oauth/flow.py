@@ -305,6 +305,13 @@ def _prepare_client(
     server = discovered.server
     _check_device_endpoint(server, settings)
     if not settings.device_code:
+        if not server.authorization_endpoint:
+            raise SignInFailed(
+                f"{shorten(server.issuer)} does not sign people in by a page: its metadata list "
+                f'"{shorten(" ".join(server.grant_types or ()))}".',
+                hint="Sign in by one of these: --device-code, or --client-credentials with a "
+                "client of your own.",
+            )
         yield Judge(server.authorization_endpoint, "authorization_endpoint")
     # Before anything is registered or opened: the port must be ours.
     redirect_uris = yield from ask(BindListener())

@@ -856,6 +856,24 @@ def test_a_server_without_the_code_grant_needs_neither_its_endpoint_nor_pkce() -
     )
 
 
+@pytest.mark.promise("A1", "S3")
+def test_a_page_that_is_named_needs_pkce_whatever_grants_are_listed() -> None:
+    for grants in (["implicit"], ["refresh_token"], [" ", "x"]):
+        members = {"grant_types_supported": grants, "code_challenge_methods_supported": None}
+        error = fail(web_of({ISSUER_URL: issuer_document(ISSUER, **members)}))
+        assert "does not list PKCE" in error.cause
+
+
+@pytest.mark.report("O3")
+@pytest.mark.parametrize(
+    ("value", "is_so"), [(True, True), ("true", True), ("false", False), (None, False), (1, False)]
+)
+def test_what_protects_is_read_in_words_too(value: object, is_so: bool) -> None:
+    name = "authorization_response_iss_parameter_supported"
+    found = run(web_of({ISSUER_URL: issuer_document(ISSUER, **{name: value})}))
+    assert found.server.iss_parameter_supported is is_so
+
+
 LISTS = {
     "scopes_supported": "scopes_supported",
     "grant_types_supported": "grant_types",
