@@ -13,6 +13,7 @@ from mcp_remote_py.errors import (
     Refused,
     SignInFailed,
     StoreError,
+    shorten,
 )
 from mcp_remote_py.oauth.budget import MAX_DOUBTS, SignInBudget, wait_for_renewal, wait_for_tab
 from mcp_remote_py.oauth.challenge import Challenge
@@ -64,7 +65,7 @@ def explain_token(
     `on_record` tells whether it is known that it was never accepted: a record that is lost may have
     known better.
     """
-    said = f" ({challenge.error_description})" if challenge.error_description else ""
+    said = f" ({shorten(challenge.error_description)})" if challenge.error_description else ""
     evidence = explain_mismatch(
         token,
         issuer=credential.issuer,
@@ -96,7 +97,7 @@ def explain_token(
 def explain_scope(scope: str) -> Refused:
     """A scope was asked for, and the server still wants it."""
     return Refused(
-        f'The server still wants the scope "{scope}" after it was asked for.',
+        f'The server still wants the scope "{shorten(scope)}" after it was asked for.',
         hint=f"Your account may not have it. To ask for it again: {LOGIN_COMMAND}.",
         status=403,
     )

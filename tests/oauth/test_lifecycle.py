@@ -417,6 +417,23 @@ def test_other_403_is_the_servers_answer(challenge: Challenge, sent: Secret | No
 
 
 @pytest.mark.promise("P2")
+def test_the_words_of_a_refusal_are_told_in_short() -> None:
+    words = Challenge(error="invalid_token", error_description="no " * 20_000)
+    desk = Desk(machine(credential=signed_in()))
+    with pytest.raises(Refused, match="refuses a token it was just given") as caught:
+        desk.play(desk.session.answer(Secret("access-0"), 401, words))
+    assert len(caught.value.sentence()) < 1000
+    desk = Desk(machine(credential=signed_in(), budget=PROVEN))
+    scope = " ".join(f"scope-{number}" for number in range(5000))
+    wanted_before = (" ".join(sorted(scope.split())),)
+    desk.machine.budget = SignInBudget(accepted=PROVEN.accepted, scopes=wanted_before)
+    wanted = Challenge(error="insufficient_scope", scope=scope)
+    with pytest.raises(Refused, match="still wants the scope") as caught:
+        desk.play(desk.session.answer(Secret("access-0"), 403, wanted))
+    assert len(caught.value.sentence()) < 1000
+
+
+@pytest.mark.promise("P2")
 def test_scope_that_was_asked_for_in_vain_is_named() -> None:
     world = machine("consents", "tokens", credential=signed_in(), budget=PROVEN)
     desk = Desk(world)
