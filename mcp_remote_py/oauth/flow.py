@@ -51,7 +51,7 @@ from mcp_remote_py.oauth.steps import (
 )
 from mcp_remote_py.oauth.tokens import GrantRefused, TokenError
 from mcp_remote_py.randomness import RandomBytes
-from mcp_remote_py.redact import Secret, remember
+from mcp_remote_py.redact import Secret, remember, remember_tokens
 from mcp_remote_py.settings.sign_in import SignInSettings
 from mcp_remote_py.settings.unattended import Unattended
 from mcp_remote_py.url import parse_url
@@ -453,7 +453,7 @@ def _is_dead(client: Client, error: AuthorizationRefused | GrantRefused) -> bool
 
 
 def _keep(credential: Credential) -> Conversation[None]:
-    remember(credential.tokens)
+    remember_tokens(credential.tokens)
     yield from _save(credential, "The sign-in will not outlive this process")
 
 
