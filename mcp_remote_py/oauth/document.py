@@ -156,6 +156,8 @@ def is_outage(status: int) -> bool:
     return status in (408, 425, 429) or (status >= 500 and status != 501)
 
 
+_DAY = 86400.0
+
 MOMENT = 5.0
 """Seconds. Where a server says to come again so soon, a call waits for it."""
 
@@ -170,7 +172,7 @@ def read_retry_after(response: HttpResponse, now: float) -> float | None:
 
 def hint_at_wait(wait: float, now: float) -> str:
     """The next step after that: it may be read again later, and so names the time."""
-    moment = to_moment(now + wait) if now else None
+    moment = to_moment(now + wait) if now and wait < _DAY else None  # it is the time of this day
     until = f", until {moment:%H:%M:%S} UTC" if moment else ""
     return f"It asks to wait for {describe_wait(wait)}{until}."
 
