@@ -67,6 +67,9 @@ MAX_REFUSAL_BYTES = 4 * 1024 * 1024
 """Bytes of a refusal that may be an answer: secrets are looked for in a copy made of characters,
 for two seconds in all where every character is escaped."""
 
+MAX_REFUSAL_BATCH_BYTES = 512 * 1024
+"""Bytes of one that is an array, read in one go: 20 ms. One request was refused."""
+
 MAX_REFUSAL_LINES = 5000
 """Lines of a refusal that is an event stream, and is read in one go: 20 ms."""
 
@@ -285,9 +288,9 @@ class Growing:
         self.size = 0
 
 
-def has_few_parts(text: bytes) -> bool:
-    """Whether at most `MAX_PARTS` values, at all depths, can be in the JSON text `text`."""
-    return text.count(b",") + text.count(b"[") + text.count(b"{") <= MAX_PARTS
+def has_few_parts(text: bytes, most: int = MAX_PARTS) -> bool:
+    """Whether at most so many values, at all depths, can be in the JSON text `text`."""
+    return text.count(b",") + text.count(b"[") + text.count(b"{") <= most
 
 
 class Tally:

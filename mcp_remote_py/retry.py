@@ -60,14 +60,20 @@ LASTING_STREAM = 60.0
 soon again."""
 
 
+MAX_ASKED_WAIT = 365 * 86400.0
+"""Seconds. Who asks for more means "never"; a number of any length may stand there."""
+
+
 def parse_retry_after(value: str, now: float | None) -> float | None:
     """Seconds of a `Retry-After`, delay or date (RFC 9110 §10.2.3); None without a usable one.
+
+    At most `MAX_ASKED_WAIT`.
 
     `now` is in seconds since the epoch; where it is None, only a delay is usable.
     """
     value = value.strip()
     if value.isascii() and value.isdigit():
-        return float(value)
+        return min(float(value), MAX_ASKED_WAIT)
     if now is None:
         return None
     from datetime import UTC
@@ -77,7 +83,7 @@ def parse_retry_after(value: str, now: float | None) -> float | None:
         date = parsedate_to_datetime(value)
         if date.tzinfo is None:
             date = date.replace(tzinfo=UTC)
-        return max(0.0, date.timestamp() - now)
+        return min(max(0.0, date.timestamp() - now), MAX_ASKED_WAIT)
     except (ValueError, OverflowError):
         return None
 

@@ -22,6 +22,7 @@ from mcp_remote_py.eras import era_detection
 from mcp_remote_py.net import http1
 from mcp_remote_py.oauth import budget, document_search
 from mcp_remote_py.oauth.discovery import MAX_AUTHORIZATION_SERVERS
+from mcp_remote_py.oauth.document import MAX_POST_REDIRECTS
 from mcp_remote_py.oauth.policy import (
     POLICY_RULES,
     TRANSITIONS,
@@ -194,7 +195,10 @@ def render_numbers() -> str:
             f"{say(budget.DAY)}",
         ),
         ("Requests for a registration in one sign-in", f"{MAX_REGISTRATIONS}, each another one"),
-        ("Requests of one exchange with a token endpoint", f"{MAX_TOKEN_REQUESTS} at most"),
+        (
+            "Requests of one exchange with a token endpoint",
+            f"{MAX_TOKEN_REQUESTS} at most; {MAX_POST_REDIRECTS} more where it redirects",
+        ),
         (
             "Between two renewals because of a refusal, the token between them not accepted",
             f"{say(budget.RENEWAL_SPACING)}, but one whose process was killed is made good at once",

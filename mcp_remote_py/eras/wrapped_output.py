@@ -28,6 +28,12 @@ MAX_WRAPPED_TOOLS = 1000
 MAX_SCHEMA_DEPTH = 64
 """Schemas inside each other in which references are moved; a tool with more does without one."""
 
+MAX_MOVES = 3000
+"""Schemas of one list in which references are looked for, each 2 KiB of one counted as another:
+20 ms. What is behind them does without a schema."""
+
+_MOVE_BYTES = 2048
+
 _HOME = "#/properties/result"
 """Where the schema is, once it is wrapped."""
 
@@ -59,9 +65,11 @@ class WrappedOutputs:
             tools = _decode_list(members["tools"])
         except UNREADABLE:
             return
-        members["tools"] = msgspec.Raw(b"[%b]" % b",".join(map(self._wrap_tool, tools)))
+        mover = _Mover()
+        wrapped = [self._wrap_tool(tool, mover) for tool in tools]
+        members["tools"] = msgspec.Raw(b"[%b]" % b",".join(wrapped))
 
-    def _wrap_tool(self, raw: msgspec.Raw) -> bytes:
+    def _wrap_tool(self, raw: msgspec.Raw, mover: _Mover) -> bytes:
         tool = read_members(raw)
         if not tool:
             return bytes(raw)
@@ -72,7 +80,7 @@ class WrappedOutputs:
         schema = read_members(tool["outputSchema"])
         if schema is not None and read_text(schema.get("type")) == "object":
             return bytes(raw)
-        wrapped = None if schema is None else _wrap_schema(tool["outputSchema"], schema)
+        wrapped = None if schema is None else _wrap_schema(tool["outputSchema"], schema, mover)
         if wrapped is None:
             del tool["outputSchema"]
         else:
@@ -109,22 +117,22 @@ def _add_text(members: Members, value: bytes) -> None:
 # ------------------------------------------------------------------ schemas
 
 
-def _wrap_schema(raw: msgspec.Raw, schema: Members) -> msgspec.Raw | None:
+def _wrap_schema(raw: msgspec.Raw, schema: Members, mover: _Mover) -> msgspec.Raw | None:
     dialect = read_string(schema.get("$schema"))
     inner = raw
     if not _is_base(schema):
         recursive = "2019-09" in (dialect or "") and schema.get("$recursiveAnchor") != b"true"
         try:
-            inner = _move(raw, recursive=recursive)
-        except (*UNREADABLE, _TooDeep):
+            inner = mover.move(raw, recursive=recursive)
+        except (*UNREADABLE, _TooMuch):
             return None
     wrapped: dict[str, object] = {} if dialect is None else {"$schema": dialect}
     wrapped |= {"type": "object", "properties": {"result": inner}, "required": ["result"]}
     return msgspec.Raw(encode(wrapped))
 
 
-class _TooDeep(Exception):
-    """More schemas inside each other than anybody reads."""
+class _TooMuch(Exception):
+    """More schemas inside each other, or beside each other, than anybody reads."""
 
 
 def _is_base(schema: Members) -> bool:
@@ -132,44 +140,55 @@ def _is_base(schema: Members) -> bool:
     return "$id" in schema and not read_text(schema["$id"]).startswith("#")
 
 
-def _move(raw: msgspec.Raw, *, recursive: bool, named: bool = False, depth: int = 0) -> msgspec.Raw:
-    """The schema, or schemas by names, with each reference to its root led to the new place."""
-    text = bytes(raw)
-    if b"Ref" not in text and b"$ref" not in text:
-        return raw
-    if depth > MAX_SCHEMA_DEPTH:
-        raise _TooDeep
-    if text[:1] == b"[":
-        schemas = [_move(one, recursive=recursive, depth=depth + 1) for one in _decode_list(text)]
-        return msgspec.Raw(encode(schemas))
-    members = read_members(raw)
-    if members is None or (not named and _is_base(members)):
-        return raw
-    if named:
-        return msgspec.Raw(
-            encode(
-                {
-                    name: _move(one, recursive=recursive, depth=depth + 1)
-                    for name, one in members.items()
-                }
+class _Mover:
+    """Moves the references of one list, within `MAX_MOVES`."""
+
+    def __init__(self) -> None:
+        self._left = MAX_MOVES
+
+    def move(
+        self, raw: msgspec.Raw, *, recursive: bool, named: bool = False, depth: int = 0
+    ) -> msgspec.Raw:
+        """The schema, or schemas by names, with each reference to its root led to the new place."""
+        text = bytes(raw)
+        if b"Ref" not in text and b"$ref" not in text:
+            return raw
+        self._left -= 1 + len(text) // _MOVE_BYTES
+        if depth > MAX_SCHEMA_DEPTH or self._left < 0:
+            raise _TooMuch
+        if text[:1] == b"[":
+            items = _decode_list(text)
+            schemas = [self.move(one, recursive=recursive, depth=depth + 1) for one in items]
+            return msgspec.Raw(encode(schemas))
+        members = read_members(raw)
+        if members is None or (not named and _is_base(members)):
+            return raw
+        if named:
+            return msgspec.Raw(
+                encode(
+                    {
+                        name: self.move(one, recursive=recursive, depth=depth + 1)
+                        for name, one in members.items()
+                    }
+                )
             )
-        )
-    to_root = recursive and read_text(members.get("$recursiveRef")) == "#"
-    if to_root:
-        del members["$recursiveRef"]
-    moved = {
-        key: _move_keyword(key, value, recursive=recursive, depth=depth + 1)
-        for key, value in members.items()
-    }
-    return msgspec.Raw(encode(_recur(moved) if to_root else moved))
+        to_root = recursive and read_text(members.get("$recursiveRef")) == "#"
+        if to_root:
+            del members["$recursiveRef"]
+        moved = {
+            key: self._move_keyword(key, value, recursive=recursive, depth=depth + 1)
+            for key, value in members.items()
+        }
+        return msgspec.Raw(encode(_recur(moved) if to_root else moved))
 
-
-def _move_keyword(key: str, value: msgspec.Raw, *, recursive: bool, depth: int) -> msgspec.Raw:
-    if key in ("$ref", "$dynamicRef"):
-        return _lead(value)
-    if key in _VALUES:
-        return value
-    return _move(value, recursive=recursive, named=key in _NAMED, depth=depth)
+    def _move_keyword(
+        self, key: str, value: msgspec.Raw, *, recursive: bool, depth: int
+    ) -> msgspec.Raw:
+        if key in ("$ref", "$dynamicRef"):
+            return _lead(value)
+        if key in _VALUES:
+            return value
+        return self.move(value, recursive=recursive, named=key in _NAMED, depth=depth)
 
 
 def _recur(schema: Members) -> Members:

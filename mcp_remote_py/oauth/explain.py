@@ -66,7 +66,7 @@ def explain_token(
     `on_record` tells whether it is known that it was never accepted: a record that is lost may have
     known better.
     """
-    said = f" ({challenge.error_description})" if challenge.error_description else ""
+    said = f" ({shorten(challenge.error_description)})" if challenge.error_description else ""
     evidence = explain_mismatch(
         token,
         issuer=credential.issuer,
@@ -98,7 +98,7 @@ def explain_token(
 def explain_scope(scope: str) -> Refused:
     """A scope was asked for, and the server still wants it."""
     return Refused(
-        f'The server still wants the scope "{scope}" after it was asked for.',
+        f'The server still wants the scope "{shorten(scope)}" after it was asked for.',
         hint=f"Your account may not have it. To ask for it again: {LOGIN_COMMAND}.",
         status=403,
     )

@@ -43,6 +43,7 @@ from mcp_remote_py.oauth.steps import (
     AcquireLock,
     AnyStep,
     AskUser,
+    BindListener,
     Client,
     Credential,
     Fetch,
@@ -443,6 +444,23 @@ def test_token_that_was_given_long_ago_and_never_used_is_not_called_new() -> Non
 def test_other_403_is_the_servers_answer(challenge: Challenge, sent: Secret | None) -> None:
     desk = Desk(machine(credential=signed_in(), budget=PROVEN))
     assert not desk.play(desk.session.answer(sent, 403, challenge))
+
+
+@pytest.mark.promise("P2")
+def test_the_words_of_a_refusal_are_told_in_short() -> None:
+    words = Challenge(error="invalid_token", error_description="no " * 20_000)
+    desk = Desk(machine(credential=signed_in()))
+    with pytest.raises(Refused, match="refuses a token it was just given") as caught:
+        desk.play(desk.session.answer(Secret("access-0"), 401, words))
+    assert len(caught.value.sentence()) < 1000
+    desk = Desk(machine(credential=signed_in(), budget=PROVEN))
+    scope = " ".join(f"scope-{number}" for number in range(5000))
+    wanted_before = (" ".join(sorted(scope.split())),)
+    desk.machine.budget = SignInBudget(accepted=PROVEN.accepted, scopes=wanted_before)
+    wanted = Challenge(error="insufficient_scope", scope=scope)
+    with pytest.raises(Refused, match="still wants the scope") as caught:
+        desk.play(desk.session.answer(Secret("access-0"), 403, wanted))
+    assert len(caught.value.sentence()) < 1000
 
 
 @pytest.mark.promise("P2")
@@ -1153,3 +1171,16 @@ def test_failed_renewal_of_a_token_that_still_does_is_not_a_failure() -> None:
     world = machine("503", credential=signed_in(expires_in=5), budget=PROVEN)
     desk = Desk(world)
     assert desk.play(desk.session.authorize()) == Secret("access-0")
+
+
+@pytest.mark.promise("L5")
+def test_a_fault_of_ours_counts_like_any_other_failure() -> None:
+    world = machine()
+    desk = Desk(world)
+
+    desk.answers = lambda step: 7 if isinstance(step, BindListener) else None  # not a tuple
+    with pytest.raises(TypeError):
+        desk.play(desk.session.answer(None, 401, UNAUTHORIZED))
+    assert world.budget.failed_attempts == 1
+    assert world.published[-1].error == "The sign-in met a fault of mcp-remote-py."
+    assert "Please report it" in world.published[-1].hint
