@@ -19,6 +19,7 @@ from mcp_remote_py.errors import shorten
 from mcp_remote_py.json_text import (
     UNREADABLE,
     Members,
+    decode_list,
     decode_mended,
     encode,
     read_integer,
@@ -49,16 +50,13 @@ MAX_LIST_SECONDS = 20.0
 """Seconds from the first page to the last. Hosts give a list a minute, and some only half of it."""
 
 
-_Given = msgspec.Raw | msgspec.UnsetType
-
-
 class _Result(msgspec.Struct):
     """What a page may have in it, whatever it is a page of."""
 
-    tools: _Given = msgspec.UNSET
-    prompts: _Given = msgspec.UNSET
-    resources: _Given = msgspec.UNSET
-    resourceTemplates: _Given = msgspec.UNSET
+    tools: msgspec.Raw = msgspec.Raw(b"")
+    prompts: msgspec.Raw = msgspec.Raw(b"")
+    resources: msgspec.Raw = msgspec.Raw(b"")
+    resourceTemplates: msgspec.Raw = msgspec.Raw(b"")
     nextCursor: msgspec.Raw = msgspec.Raw(b"null")
     resultType: msgspec.Raw = msgspec.Raw(b'"complete"')
     ttlMs: msgspec.Raw = msgspec.Raw(b"")
@@ -66,16 +64,6 @@ class _Result(msgspec.Struct):
 
 
 _decode_result = msgspec.json.Decoder(_Result).decode
-
-# A list of at most so many elements: msgspec gives up at the next one, 5 ms into any 4 MiB of text.
-# To count them before they are decoded takes up to a second.
-_Entries = msgspec.defstruct(
-    "_Entries",
-    [(f"entry{number}", _Given, msgspec.UNSET) for number in range(MAX_ENTRIES)],
-    array_like=True,
-    forbid_unknown_fields=True,
-)
-_decode_entries = msgspec.json.Decoder(_Entries).decode
 
 
 class _Page(NamedTuple):
@@ -218,12 +206,11 @@ def _read_page(member: str, answer: Message) -> _Page | None:
         return None
     try:
         result, _ = decode_mended(_decode_result, answer.result)
-        listed = msgspec.structs.astuple(_decode_entries(getattr(result, member)))
-    except (*UNREADABLE, TypeError):  # the second where the list is missing
+        entries = list(map(bytes, decode_list(getattr(result, member))))
+    except UNREADABLE:
         return None
     if read_text(result.resultType) != "complete":
         return None
-    entries = [bytes(entry) for entry in listed if entry is not msgspec.UNSET]
     cursor = bytes(result.nextCursor)
     # An empty one is a cursor as well (server/utilities/pagination).
     return _Page(entries, result, None if cursor == b"null" else cursor, answer.length)

@@ -38,7 +38,7 @@ class _Tools(msgspec.Struct):
     tools: list[msgspec.Raw]
 
 
-_decode_initialize = bounded(msgspec.json.Decoder(_Initialize).decode, deep=True)
+_decode_initialize = bounded(msgspec.json.Decoder(_Initialize).decode)
 _decode_tools = msgspec.json.Decoder(_Tools).decode
 _decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _encode = msgspec.json.encode

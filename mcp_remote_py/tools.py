@@ -22,7 +22,7 @@ from mcp_remote_py.errors import shorten
 from mcp_remote_py.json_text import (
     UNREADABLE,
     Members,
-    bounded,
+    decode_list,
     read_names,
     read_pairs,
     read_string,
@@ -44,7 +44,6 @@ class _Tool(msgspec.Struct):
     annotations: msgspec.Raw = msgspec.Raw(b"{}")
 
 
-_decode_list = bounded(msgspec.json.Decoder(list[msgspec.Raw]).decode)
 _decode_annotations = msgspec.json.Decoder(_Annotations).decode
 _decode_tool = msgspec.json.Decoder(_Tool).decode
 
@@ -163,7 +162,7 @@ def _read_tools(answer: Message) -> list[msgspec.Raw]:
     if answer.is_error:
         return []
     try:
-        return _decode_list(answer.members["tools"])
+        return decode_list(answer.members["tools"])
     except (*UNREADABLE, KeyError):
         return []
 

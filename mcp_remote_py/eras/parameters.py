@@ -18,7 +18,7 @@ import msgspec
 
 from mcp_remote_py.bounds import LONG_BYTES, has_few_parts
 from mcp_remote_py.errors import shorten
-from mcp_remote_py.json_text import UNREADABLE, Members, bounded, read_members, read_text
+from mcp_remote_py.json_text import UNREADABLE, Members, decode_list, read_members, read_text
 from mcp_remote_py.jsonrpc import Message
 from mcp_remote_py.patterns import lazy_pattern
 
@@ -55,7 +55,6 @@ class _Tool(msgspec.Struct):
     inputSchema: msgspec.Raw = msgspec.Raw(b"{}")
 
 
-_decode_list = bounded(msgspec.json.Decoder(list[msgspec.Raw]).decode)
 _decode_tool = msgspec.json.Decoder(_Tool).decode
 
 
@@ -73,7 +72,7 @@ class ParameterHeaders:
         if answer.is_error or answer.is_long or not (self._marks or _MARK_TRACE in answer.raw):
             return answer  # most servers mark nothing, and their lists are long
         try:
-            tools = _decode_list(answer.members["tools"])
+            tools = decode_list(answer.members["tools"])
         except (*UNREADABLE, KeyError):
             return answer
         kept = [raw for raw in tools if self._take(raw)]

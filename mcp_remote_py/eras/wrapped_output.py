@@ -15,7 +15,7 @@ import msgspec
 from mcp_remote_py.json_text import (
     UNREADABLE,
     Members,
-    bounded,
+    decode_list,
     encode,
     read_members,
     read_string,
@@ -42,8 +42,6 @@ _NAMED = frozenset(
 )
 """Keywords with schemas by names, which may look like keywords."""
 
-_decode_list = bounded(msgspec.json.Decoder(list[msgspec.Raw]).decode)
-
 
 class WrappedOutputs:
     """The tools of one server whose schema was wrapped: so is then each of their results."""
@@ -56,7 +54,7 @@ class WrappedOutputs:
         if b"outputSchema" not in bytes(members.get("tools", b"")):
             return
         try:
-            tools = _decode_list(members["tools"])
+            tools = decode_list(members["tools"])
         except UNREADABLE:
             return
         members["tools"] = msgspec.Raw(b"[%b]" % b",".join(map(self._wrap_tool, tools)))
@@ -96,7 +94,7 @@ class WrappedOutputs:
 def _add_text(members: Members, value: bytes) -> None:
     """The value as a text, unless there is one: older hosts look nowhere else."""
     try:
-        content = _decode_list(members.get("content", msgspec.Raw(b"[]")))
+        content = decode_list(members.get("content", msgspec.Raw(b"[]")))
     except UNREADABLE:
         return
     if any(read_text((read_members(one) or {}).get("type")) == "text" for one in content):
@@ -140,7 +138,7 @@ def _move(raw: msgspec.Raw, *, recursive: bool, named: bool = False, depth: int 
     if depth > MAX_SCHEMA_DEPTH:
         raise _TooDeep
     if text[:1] == b"[":
-        schemas = [_move(one, recursive=recursive, depth=depth + 1) for one in _decode_list(text)]
+        schemas = [_move(one, recursive=recursive, depth=depth + 1) for one in decode_list(text)]
         return msgspec.Raw(encode(schemas))
     members = read_members(raw)
     if members is None or (not named and _is_base(members)):
@@ -177,7 +175,7 @@ def _recur(schema: Members) -> Members:
     home = msgspec.Raw(encode(_HOME))
     if "$ref" not in schema:
         return {**schema, "$ref": home}
-    others = _decode_list(schema.get("allOf", msgspec.Raw(b"[]")))
+    others = decode_list(schema.get("allOf", msgspec.Raw(b"[]")))
     return {**schema, "allOf": msgspec.Raw(encode([*others, {"$ref": home}]))}
 
 
