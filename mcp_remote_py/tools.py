@@ -35,8 +35,8 @@ logger = logging.getLogger("mcp_remote_py.tools")
 
 
 class _Annotations(msgspec.Struct):
-    readOnlyHint: object = None
-    idempotentHint: object = None
+    readOnlyHint: msgspec.Raw = msgspec.Raw(b"")
+    idempotentHint: msgspec.Raw = msgspec.Raw(b"")
 
 
 class _Tool(msgspec.Struct):
@@ -48,6 +48,7 @@ _decode_annotations = msgspec.json.Decoder(_Annotations).decode
 _decode_tool = msgspec.json.Decoder(_Tool).decode
 
 
+_TRUE = msgspec.Raw(b"true")
 _ENVELOPE = frozenset({"id", "method", "params"})
 _ANSWER = frozenset({"id", "result", "error"})
 _METHODS = frozenset({"tools/call", "tools/list"})
@@ -124,10 +125,9 @@ class ToolCatalog:
     def _take_hints(self, tools: Iterable[_Tool]) -> None:
         """Believes the hints of an answer; of a name that is there twice, only what both say."""
         hinted = [(tool.name, _read_annotations(tool)) for tool in tools]
-        read_only = [(name, hints.readOnlyHint is True) for name, hints in hinted]
+        read_only = [(name, hints.readOnlyHint == _TRUE) for name, hints in hinted]
         repeatable = [
-            (name, hints.readOnlyHint is True or hints.idempotentHint is True)
-            for name, hints in hinted
+            (name, _TRUE in (hints.readOnlyHint, hints.idempotentHint)) for name, hints in hinted
         ]
         for known, told in ((self._read_only, read_only), (self._repeatable, repeatable)):
             known.update(name for name, holds in told if holds)
