@@ -15,7 +15,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from mcp_remote_py.bounds import LONG_BYTES, MAX_ID_BYTES
+from mcp_remote_py.bounds import (
+    LONG_BYTES,
+    LONG_PARTS,
+    MAX_ID_BYTES,
+    RICH_BYTES,
+    has_few_parts,
+)
 from mcp_remote_py.errors import (
     EVIDENCE_BYTES,
     ExchangeError,
@@ -113,8 +119,8 @@ class Message:
     """
 
     __slots__ = (
-        *("_members", "_origin", "payload", "_shape", "era_mark", "is_error", "key", "kind"),
-        *("method", "pieces", "raw_id", "refusal", "related"),
+        *("_is_long", "_members", "_names", "_origin", "_shape", "era_mark", "is_error", "key"),
+        *("kind", "method", "payload", "pieces", "raw_id", "refusal", "related"),
     )
 
     def __init__(
@@ -146,6 +152,8 @@ class Message:
             }
         self._shape = shape
         self._origin = origin
+        self._is_long: bool | None = None
+        self._names: list[str] | None = None
 
     @property
     def raw(self) -> bytes:
@@ -174,8 +182,13 @@ class Message:
 
     @property
     def is_long(self) -> bool:
-        """Whether it is so long that nothing may be done with all of it in one go."""
-        return self.length > LONG_BYTES
+        """Whether it is so long, or has so many parts, that nobody should look at all of it."""
+        if self._is_long is None:
+            length = self.length
+            self._is_long = length > LONG_BYTES or (
+                length > RICH_BYTES and not has_few_parts(self.raw, LONG_PARTS)
+            )
+        return self._is_long
 
     @property
     def params(self) -> bytes:
@@ -233,6 +246,8 @@ class Message:
         """The names of all its members, also what is there twice; None where they are too many."""
         if self._shape is not None:
             return self._shape.names()
+        if self._names is not None:
+            return self._names
         if len(self.pieces) > 1:  # it was made here
             return ["jsonrpc", "id", "method", self._payload_name]
         return read_names(self.raw)
@@ -258,7 +273,9 @@ class Message:
             return make_result(self.raw_id, result)
         members["id"] = msgspec.Raw(self.raw_id or b"null")
         members["result"] = msgspec.Raw(encode(result))
-        return Message(self.kind, (encode(members),), raw_id=self.raw_id, payload=result)
+        made = Message(self.kind, (encode(members),), raw_id=self.raw_id, payload=result)
+        made._names = list(members)
+        return made
 
     def __str__(self) -> str:
         """Its name for a log: method or kind, and id; never params."""

@@ -498,8 +498,8 @@ def test_of_a_list_that_is_too_long_to_be_judged_nothing_is_shown(
         shown = catalog(ignore=("rm",)).learn(answer)
     assert shown.raw == b'{"jsonrpc":"2.0","id":1,"result":{"tools":[]}}'
     assert caplog.messages == [
-        "The server's list of tools is longer than 4 MiB: with --allow-tool, --ignore-tool or "
-        "--read-only none of it is shown."
+        "The server's list of tools is longer than 4 MiB, or has more than 500,000 values in it: "
+        "with --allow-tool, --ignore-tool or --read-only none of it is shown."
     ]
 
 
