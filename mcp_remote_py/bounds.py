@@ -294,7 +294,12 @@ class Growing:
 
 def has_few_parts(text: bytes, at_most: int = MAX_PARTS) -> bool:
     """Whether at most so many values, at all depths, can be in the JSON text `text`."""
-    return text.count(b",") + text.count(b"[") + text.count(b"{") <= at_most
+    return count_parts(text) <= at_most
+
+
+def count_parts(text: bytes) -> int:
+    """The values, at all depths, that can be in the JSON text `text`, or more than there are."""
+    return text.count(b",") + text.count(b"[") + text.count(b"{")
 
 
 class Tally:
