@@ -50,6 +50,9 @@ _NUMBER = lazy_pattern(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
 MAX_MARKED_PARTS = 60_000
 """Values in the schemas of one list that may have marks: 20 ms. 1000 tools have 60 each then."""
 
+MAX_TOLD = 10
+"""Tools of one list that the log says are left out."""
+
 MAX_PATH = 64
 """Properties inside each other down to a mark."""
 
@@ -71,6 +74,8 @@ class ParameterHeaders:
         self._marks: dict[str, dict[Path, str]] = {}
         self._room = 0
         """For values in schemas of the list that is read."""
+        self._left_out = 0
+        """Tools of that list."""
 
     def learn(self, answer: Message) -> Message:
         """The answer to a `tools/list`: as it is, or without the invalid tools.
@@ -83,10 +88,12 @@ class ParameterHeaders:
             tools = decode_list(answer.members["tools"])
         except (*UNREADABLE, KeyError):
             return answer
-        self._room = MAX_MARKED_PARTS
+        self._room, self._left_out = MAX_MARKED_PARTS, 0
         kept = [raw for raw in tools if self._take(raw)]
         if len(kept) == len(tools):
             return answer
+        if self._left_out > MAX_TOLD:
+            logger.warning("%d more tools are left out.", self._left_out - MAX_TOLD)
         left = msgspec.Raw(b"[%b]" % b",".join(map(bytes, kept)))
         return answer.with_result({**answer.members, "tools": left})
 
@@ -100,7 +107,9 @@ class ParameterHeaders:
         try:
             marks = read_marks(self._decode_schema(bytes(tool.inputSchema)))
         except InvalidMark as error:
-            logger.warning("The tool %s is left out: %s", shorten(tool.name), error)
+            self._left_out += 1
+            if self._left_out <= MAX_TOLD:
+                logger.warning("The tool %s is left out: %s", shorten(tool.name), error)
             return False
         if marks:
             self._marks[tool.name] = marks
