@@ -84,7 +84,7 @@ def _cut_list(text: bytes) -> Iterator[msgspec.Raw]:
         if not more:
             return
         end = _find_end(view, at)
-        yield msgspec.Raw(text[at:end].strip(_BLANKS))
+        yield _take(view, at, end)
         at, more = _pass_mark(text, end, b"]")
     if more:
         raise msgspec.ValidationError
@@ -100,7 +100,7 @@ def _cut_object(text: bytes) -> Iterator[tuple[str, msgspec.Raw]]:
         if text[start : start + 1] != b":":
             raise msgspec.DecodeError
         end = _find_end(view, start + 1)
-        yield _decode_text(view[at:start]), msgspec.Raw(text[start + 1 : end].strip(_BLANKS))
+        yield _decode_text(view[at:start]), _take(view, start + 1, end)
         at, more = _pass_mark(text, end, b"}")
     if more:
         raise msgspec.ValidationError
@@ -126,6 +126,13 @@ def _find_end(view: memoryview, at: int) -> int:
             raise
         return at + int(place[:-1]) - 1
     raise msgspec.DecodeError  # nothing follows, not even a bracket
+
+
+def _take(view: memoryview, at: int, end: int) -> msgspec.Raw:
+    """The value there without the blanks around it; a copy only where there are any."""
+    if view[at] in _BLANKS or view[end - 1] in _BLANKS:
+        return msgspec.Raw(bytes(view[at:end]).strip(_BLANKS))
+    return msgspec.Raw(view[at:end])
 
 
 def _pass_mark(text: bytes, at: int, end: bytes) -> tuple[int, bool]:
@@ -225,6 +232,8 @@ def decode_mended(decode: Callable[[bytes], T], raw: bytes) -> tuple[T, bytes]:
     """
     try:
         return decode(raw), raw
+    except msgspec.ValidationError:  # it can be read, and is something else
+        raise
     except msgspec.DecodeError:
         if len(raw) > MAX_MENDED_BYTES or re.search(rb"\\u[dD]", raw) is None:
             raise

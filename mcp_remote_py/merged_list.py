@@ -66,6 +66,10 @@ class _Result(msgspec.Struct):
 _decode_result = msgspec.json.Decoder(_Result).decode
 
 
+_END = b"null"
+"""A cursor that leads nowhere."""
+
+
 class _Page(NamedTuple):
     entries: list[bytes]
     result: _Result
@@ -101,10 +105,11 @@ class MergedList:
     @classmethod
     def begin(cls, request: Message, answer: Message) -> Self | None:
         """The list that `answer` begins; None where it needs nothing or is not what we know."""
-        page = _read_page(PAGED_LISTS[request.method], answer)
-        if page is None or page.cursor is None:
+        result = _read_result(answer)
+        if result is None or bytes(result.nextCursor) == _END:
             return None
-        return cls(request, answer, page)
+        page = _read_page(PAGED_LISTS[request.method], answer, result)
+        return None if page is None else cls(request, answer, page)
 
     @property
     def goes_on(self) -> bool:
@@ -126,7 +131,8 @@ class MergedList:
 
     def add(self, answer: Message) -> None:
         """The answer to the request for the next page; one that does not fit is left there."""
-        page = _read_page(self._member, answer)
+        result = _read_result(answer)
+        page = None if result is None else _read_page(self._member, answer, result)
         if answer.is_error:
             words = shorten(read_text(answer.members.get("message")))
             self.stop(f"the server answers the next with an error: {words}")
@@ -200,12 +206,19 @@ def is_list_request(message: Message) -> bool:
     return is_list and is_first_page(message)
 
 
-def _read_page(member: str, answer: Message) -> _Page | None:
-    """What is in it; None of an error, of one that is too long, or that is not what we know."""
+def _read_result(answer: Message) -> _Result | None:
+    """Its members; None of an error, of one that is too long, or that is not what we know."""
     if answer.is_error or answer.is_long:
         return None
     try:
-        result, _ = decode_mended(_decode_result, answer.result)
+        return decode_mended(_decode_result, answer.result)[0]
+    except UNREADABLE:
+        return None
+
+
+def _read_page(member: str, answer: Message, result: _Result) -> _Page | None:
+    """What is in it; None of what is not a whole list."""
+    try:
         entries = list(map(bytes, decode_list(getattr(result, member))))
     except UNREADABLE:
         return None
@@ -213,4 +226,4 @@ def _read_page(member: str, answer: Message) -> _Page | None:
         return None
     cursor = bytes(result.nextCursor)
     # An empty one is a cursor as well (server/utilities/pagination).
-    return _Page(entries, result, None if cursor == b"null" else cursor, answer.length)
+    return _Page(entries, result, None if cursor == _END else cursor, answer.length)

@@ -1,4 +1,4 @@
-"""A list just short enough to be looked into, and made to be dear: what its readers do is bounded.
+"""A list that is made to be dear to read: what its readers do with it is bounded.
 
 Counted are calls, which are the same on every machine; `tests/security/test_floods.py` has the
 seconds. Must not know how the readers read.
@@ -21,44 +21,10 @@ from mcp_remote_py.merged_list import MergedList
 from mcp_remote_py.parsing import parse_message, read_messages
 from mcp_remote_py.settings.commands import ToolRules
 from mcp_remote_py.tools import ToolCatalog
-
-SIZE = LONG_BYTES - 1024
-MANY = 990
-"""Elements, a little below `MAX_MEMBERS`."""
+from tests.hostile_lists import LISTS
 
 MAX_CALLS = 150_000
 """Of functions, in Python or C: 20 ms of those that do next to nothing."""
-
-
-def fill(head: bytes, unit: bytes, tail: bytes, size: int) -> bytes:
-    return head + unit * ((size - len(head) - len(tail)) // len(unit)) + tail
-
-
-def elements(head: bytes, unit: bytes, tail: bytes) -> bytes:
-    """A list of `MANY`, each as long as may be."""
-    return b"[%b]" % b",".join([fill(head, unit, tail, SIZE // MANY - 1)] * MANY)
-
-
-SCHEMA = b'{"name":"a","inputSchema":{"x-mcp-header":0,"allOf":['
-OUTPUT = b'{"name":"a","outputSchema":{"anyOf":['
-LISTS = {
-    "numbers": fill(b"[", b"0,", b"0]", SIZE),
-    "nested": fill(b"[", b"[" * 99 + b"]" * 99 + b",", b"0]", SIZE),
-    "lists of numbers": elements(b"[", b"0,", b"0]"),
-    "lists of strings": elements(b"[", b'",",', b"0]"),
-    "escapes": elements(b'["', rb"\n\"", b'"]'),
-    "commas in strings": elements(b'["', b"},", b'"]'),
-    "empty objects": elements(b"[", b"{},", b"0]"),
-    "members": elements(b'{"name":"a"', b',"m":"01234"', b"}"),
-    "hints": elements(b'{"name":"a","annotations":{"readOnlyHint":[', b'"01234567",', b"0]}}"),
-    "marks": elements(SCHEMA, b'{"a":"01234567890123"},', b"0]}}"),
-    "marks in strings": elements(SCHEMA, rb'"\n\n\n\n",', b"0]}}"),
-    "references": elements(OUTPUT, b'{"$ref":"#/0123456789"},', b"0]}}"),
-    "references inside each other": b'[{"name":"a","outputSchema":%b0%b}]'
-    % (b'{"not":' * 60 + fill(b"[", b'{"$ref":"#"},', b'"', 9000), b'"]' + b"}" * 60),
-    "a long text beside a reference": b'[{"name":"a","outputSchema":%b%b}]'
-    % (b'{"not":' * 60, fill(b'[{"$ref":"#"},"', b"x", b'"]', SIZE) + b"}" * 60),
-}
 
 REQUEST = make_request(b"1", "tools/list")
 READERS: dict[str, Callable[[Message], object]] = {

@@ -22,7 +22,8 @@ import pytest
 
 from tests.harness.host import Host, assert_error, initialize_params
 from tests.harness.stage import Stage
-from tests.peers.wild_server import Behaviour, Exchange, WildServer, encode
+from tests.hostile_lists import LISTS
+from tests.peers.wild_server import Behaviour, Exchange, WildServer, be_modern, encode
 from tests.relay.conftest import Relay, Wild
 from tests.security.measure import MIB, Meter, Turns, peak_memory
 from tests.thorough import THOROUGH, often, some
@@ -293,6 +294,41 @@ def test_a_list_of_a_million_tools(
         host.request("tools/list", {}, seconds=5)
     assert peak_memory(host.process.pid) < LIMIT + MARGIN
     assert meter.cpu < 2
+
+
+@pytest.mark.promise("R6")
+@pytest.mark.report("S4")
+@pytest.mark.parametrize(
+    ("era", "options"),
+    [
+        ("handshake", ()),
+        ("handshake", ("--ignore-tool", "x", "--merge-pages")),
+        ("modern", ("--ignore-tool", "x")),
+    ],
+)
+def test_a_list_that_is_dear_to_read_holds_up_nothing(
+    wild: Wild, relay: Relay, tmp_path: Path, era: str, options: tuple[str, ...]
+) -> None:
+    server: WildServer = wild()
+    listed: list[bytes] = [b"[]"]
+    head, tail = b'{"jsonrpc":"2.0","id":%b,"result":{"tools":', b',"resultType":"complete"}}'
+    server.always(
+        "tools/list",
+        lambda one: one.reply(200, b"".join([head % encode(one.id), listed[0], tail])),
+    )
+    if era == "modern":
+        for method in ("initialize", "server/discover"):
+            server.always(method, be_modern)
+    turns = Turns(tmp_path)
+    host: Host = relay(server.url, *options, environment=turns.environment)
+    host.initialize()
+    host.request("tools/list", {})
+    turns.begin()
+    for name, text in LISTS.items():
+        listed[0] = text
+        host.request("tools/list", {}, seconds=10)
+        turn, what = turns.longest()
+        assert turn < TURN, (name, what)
 
 
 # Compressed
