@@ -91,6 +91,9 @@ class Shape(Value, frozen=True):
         return found
 
 
+SHORT_BYTES = 1024
+"""Bytes of a payload that is read once more with what is around it."""
+
 _UNREAD: Members = {}
 """Stands for members that nobody has looked for."""
 
@@ -268,7 +271,7 @@ class Message:
 
     def with_result(self, result: Members) -> Message:
         """The response with another result; its other members stay as they are."""
-        members = read_members(self.raw)
+        members = self._read_envelope()
         if members is None:  # it has more than anybody has a use for
             return make_result(self.raw_id, result)
         members["id"] = msgspec.Raw(self.raw_id or b"null")
@@ -276,6 +279,18 @@ class Message:
         made = Message(self.kind, (encode(members),), raw_id=self.raw_id, payload=result)
         made._names = list(members)
         return made
+
+    def _read_envelope(self) -> Members | None:
+        """Its members; of a payload that is not short, null, where it stands as it came."""
+        raw, payload = self.raw, self._copy_payload()
+        if len(payload) > SHORT_BYTES and self._shape is None:
+            start = raw.find(payload[:SHORT_BYTES])
+            end = start + len(payload)
+            if start >= 0 and raw[start:end] == payload:
+                members = read_members(b"%bnull%b" % (raw[:start], raw[end:]))
+                if members is not None and bytes(members.get(self._payload_name, b"")) == b"null":
+                    return members  # else the same is in another member as well
+        return read_members(raw)
 
     def __str__(self) -> str:
         """Its name for a log: method or kind, and id; never params."""

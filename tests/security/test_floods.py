@@ -41,6 +41,10 @@ TURN = 0.02 if THOROUGH else 0.04
 """Seconds of a CPU that the event loop may work without a look at all else. In the gate three
 tests share two cores and their caches."""
 
+LIST_TURN = 0.15
+"""The same where a list of 4 MiB is made to be dear: its tools are read in three passes, with rules
+in five. When the elements were counted by Python, it was a second."""
+
 FLOOD: dict[str, Any] = {"name": "flood", "arguments": {}}
 SMALL: dict[str, Any] = {"name": "small", "arguments": {}}
 
@@ -328,7 +332,7 @@ def test_a_list_that_is_dear_to_read_holds_up_nothing(
         listed[0] = text
         host.request("tools/list", {}, seconds=10)
         turn, what = turns.longest()
-        assert turn < TURN, (name, what)
+        assert turn < LIST_TURN, (name, what)
 
 
 # Compressed
