@@ -32,8 +32,9 @@ MAX_MOVED = 6 * 1024 * 1024
 """Bytes that are looked at for references in the schemas of one list: 20 ms. Each schema counts
 once for each of those that it is in."""
 
-MOVE_BYTES = 2048
-"""Of a schema, beside its own: as many as are looked at in the time that it takes."""
+LOOK_BYTES, MOVE_BYTES = 256, 2048
+"""Of a value that is looked through, and of a schema with references, beside their own: as many as
+are looked at in the time that each takes."""
 
 _HOME = "#/properties/result"
 """Where the schema is, once it is wrapped."""
@@ -123,7 +124,7 @@ class _Work:
         self.left = MAX_MOVED
 
     def take(self, size: int) -> None:
-        self.left -= size + MOVE_BYTES
+        self.left -= size
         if self.left < 0:
             raise _TooDeep
 
@@ -156,9 +157,10 @@ def _move(
 ) -> msgspec.Raw:
     """The schema, or schemas by names, with each reference to its root led to the new place."""
     text = bytes(raw)
-    work.take(len(text))
+    work.take(len(text) + LOOK_BYTES)
     if b"Ref" not in text and b"$ref" not in text:
         return raw
+    work.take(MOVE_BYTES)
     if depth > MAX_SCHEMA_DEPTH:
         raise _TooDeep
     if text[:1] == b"[":
