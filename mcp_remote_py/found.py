@@ -8,12 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-import msgspec
-
 from mcp_remote_py.errors import one_line, shorten
 from mcp_remote_py.json_text import (
     UNREADABLE,
-    bounded,
+    decode_list,
     encode,
     read_integer,
     read_members,
@@ -34,8 +32,6 @@ MAX_NAME = 40
 
 MAX_SENTENCE = 2000
 """Characters of an error of ours: it repeats what a server said, which is cut already."""
-
-_decode_tools = bounded(msgspec.json.Decoder(list[msgspec.Raw]).decode)
 
 
 class Found(Value, frozen=True):
@@ -86,7 +82,7 @@ def read_page(answer: Message) -> tuple[int, list[str], bytes]:
     if answer.is_long:
         return 0, [], b""
     try:
-        listed = _decode_tools(answer.members.get("tools", b"[]"))
+        listed = decode_list(answer.members.get("tools", b"[]"))
     except UNREADABLE:
         listed = []
     members = (read_members(raw) or {} for raw in listed[:SHOWN_TOOLS])

@@ -19,6 +19,7 @@ from mcp_remote_py.errors import shorten
 from mcp_remote_py.json_text import (
     UNREADABLE,
     Members,
+    decode_list,
     decode_mended,
     encode,
     read_integer,
@@ -49,16 +50,13 @@ MAX_LIST_SECONDS = 20.0
 """Seconds from the first page to the last. Hosts give a list a minute, and some only half of it."""
 
 
-_Given = msgspec.Raw | msgspec.UnsetType
-
-
 class _Result(msgspec.Struct):
     """What a page may have in it, whatever it is a page of."""
 
-    tools: _Given = msgspec.UNSET
-    prompts: _Given = msgspec.UNSET
-    resources: _Given = msgspec.UNSET
-    resourceTemplates: _Given = msgspec.UNSET
+    tools: msgspec.Raw = msgspec.Raw(b"")
+    prompts: msgspec.Raw = msgspec.Raw(b"")
+    resources: msgspec.Raw = msgspec.Raw(b"")
+    resourceTemplates: msgspec.Raw = msgspec.Raw(b"")
     nextCursor: msgspec.Raw = msgspec.Raw(b"null")
     resultType: msgspec.Raw = msgspec.Raw(b'"complete"')
     ttlMs: msgspec.Raw = msgspec.Raw(b"")
@@ -67,15 +65,9 @@ class _Result(msgspec.Struct):
 
 _decode_result = msgspec.json.Decoder(_Result).decode
 
-# A list of at most so many elements: msgspec gives up at the next one, 5 ms into any 4 MiB of text.
-# To count them before they are decoded takes up to a second.
-_Entries = msgspec.defstruct(
-    "_Entries",
-    [(f"entry{number}", _Given, msgspec.UNSET) for number in range(MAX_ENTRIES)],
-    array_like=True,
-    forbid_unknown_fields=True,
-)
-_decode_entries = msgspec.json.Decoder(_Entries).decode
+
+_END = b"null"
+"""A cursor that leads nowhere."""
 
 
 class _Page(NamedTuple):
@@ -113,10 +105,11 @@ class MergedList:
     @classmethod
     def begin(cls, request: Message, answer: Message) -> Self | None:
         """The list that `answer` begins; None where it needs nothing or is not what we know."""
-        page = _read_page(PAGED_LISTS[request.method], answer)
-        if page is None or page.cursor is None:
+        result = _read_result(answer)
+        if result is None or bytes(result.nextCursor) == _END:
             return None
-        return cls(request, answer, page)
+        page = _read_page(PAGED_LISTS[request.method], answer, result)
+        return None if page is None else cls(request, answer, page)
 
     @property
     def goes_on(self) -> bool:
@@ -138,7 +131,8 @@ class MergedList:
 
     def add(self, answer: Message) -> None:
         """The answer to the request for the next page; one that does not fit is left there."""
-        page = _read_page(self._member, answer)
+        result = _read_result(answer)
+        page = None if result is None else _read_page(self._member, answer, result)
         if answer.is_error:
             words = shorten(read_text(answer.members.get("message")))
             self.stop(f"the server answers the next with an error: {words}")
@@ -212,18 +206,24 @@ def is_list_request(message: Message) -> bool:
     return is_list and is_first_page(message)
 
 
-def _read_page(member: str, answer: Message) -> _Page | None:
-    """What is in it; None of an error, of one that is too long, or that is not what we know."""
+def _read_result(answer: Message) -> _Result | None:
+    """Its members; None of an error, of one that is too long, or that is not what we know."""
     if answer.is_error or answer.is_long:
         return None
     try:
-        result, _ = decode_mended(_decode_result, answer.result)
-        listed = msgspec.structs.astuple(_decode_entries(getattr(result, member)))
-    except (*UNREADABLE, TypeError):  # the second where the list is missing
+        return decode_mended(_decode_result, answer.result)[0]
+    except UNREADABLE:
+        return None
+
+
+def _read_page(member: str, answer: Message, result: _Result) -> _Page | None:
+    """What is in it; None of what is not a whole list."""
+    try:
+        entries = list(map(bytes, decode_list(getattr(result, member))))
+    except UNREADABLE:
         return None
     if read_text(result.resultType) != "complete":
         return None
-    entries = [bytes(entry) for entry in listed if entry is not msgspec.UNSET]
     cursor = bytes(result.nextCursor)
     # An empty one is a cursor as well (server/utilities/pagination).
-    return _Page(entries, result, None if cursor == b"null" else cursor, answer.length)
+    return _Page(entries, result, None if cursor == _END else cursor, answer.length)

@@ -39,10 +39,10 @@ class _Initialize(msgspec.Struct):
 
 
 class _Tools(msgspec.Struct):
-    tools: list[msgspec.Raw]
+    tools: msgspec.Raw
 
 
-_decode_initialize = bounded(msgspec.json.Decoder(_Initialize).decode, deep=True)
+_decode_initialize = bounded(msgspec.json.Decoder(_Initialize).decode)
 _decode_tools = msgspec.json.Decoder(_Tools).decode
 _decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _encode = msgspec.json.encode
@@ -228,7 +228,9 @@ def _read_initialize(result: bytes) -> _Initialize | None:
 def _filter_tools(result: bytes, catalog: ToolCatalog) -> bytes:
     """The part of the list that the host may see; empty where it is not a list."""
     try:
-        _decode_tools(result)
+        listed = _decode_tools(result).tools
     except UNREADABLE:
+        return b""
+    if bytes(memoryview(listed)[:1]) != b"[":
         return b""
     return catalog.learn(make_result(b"0", result)).result

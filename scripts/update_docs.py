@@ -13,12 +13,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # for the tables of the tests
 
-from mcp_remote_py import bounds, merged_list, named_files, retry
+from mcp_remote_py import bounds, merged_list, named_files, retry, tools
 from mcp_remote_py.cli.help import IDLE_OPTIONS
 from mcp_remote_py.cli.options import Option, options_of
 from mcp_remote_py.cli.program import COMMANDS, PROXY
 from mcp_remote_py.credentials import files
-from mcp_remote_py.eras import era_detection
+from mcp_remote_py.eras import era_detection, parameters
 from mcp_remote_py.net import http1
 from mcp_remote_py.oauth import budget, document_search
 from mcp_remote_py.oauth.discovery import MAX_AUTHORIZATION_SERVERS
@@ -338,6 +338,15 @@ def render_limits() -> str:
             "A list whose pages are given to the host as one (`--merge-pages`)",
             f"{merged_list.MAX_PAGES} pages, {merged_list.MAX_ENTRIES:,} entries, "
             f"{_size(merged_list.MAX_LIST_BYTES)}, {merged_list.MAX_LIST_SECONDS:g} s",
+        ),
+        (
+            f"Values in a list above {_size(bounds.RICH_BYTES)} that is looked into",
+            f"{bounds.LONG_PARTS:,}",
+        ),
+        ("Members of its tools, where rules are set on them", f"{tools.MAX_NAMES:,}"),
+        (
+            "Values in those of its schemas that may have an `x-mcp-header`",
+            f"{parameters.MAX_MARKED_PARTS:,}",
         ),
         ("Values, where those at all depths are looked into", f"{bounds.MAX_PARTS:,}"),
         ("An id, or the name of a method", _size(bounds.MAX_ID_BYTES)),

@@ -70,11 +70,11 @@ def to_handshake_result(request: Message, answer: Message, outputs: WrappedOutpu
     if request.method in CACHEABLE:
         for name in _CACHING:
             members.pop(name, None)
-    if answer.size <= LONG_BYTES:  # whoever sends more has to do without
-        if request.method == "tools/call":
-            outputs.wrap_result(read_text(request.members.get("name")), members)
-        elif request.method == "tools/list":
-            outputs.wrap_tools(members)
+    # Whoever sends more has to do without.
+    if request.method == "tools/call" and answer.size <= LONG_BYTES:
+        outputs.wrap_result(read_text(request.members.get("name")), members)
+    elif request.method == "tools/list" and not answer.is_long:
+        outputs.wrap_tools(members)
     return make_result(request.raw_id, members)
 
 

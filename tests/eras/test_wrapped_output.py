@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import Any
 
 import msgspec
 import pytest
 
-from mcp_remote_py.eras.wrapped_output import WrappedOutputs
+from mcp_remote_py.eras.wrapped_output import MAX_MOVED, WrappedOutputs
 
 pytestmark = [pytest.mark.report("E5"), pytest.mark.promise("E2")]
 
@@ -106,20 +105,14 @@ def test_recursion_of_2019_leads_to_the_root() -> None:
     assert inner({"items": again})["items"] == again
 
 
-@pytest.mark.parametrize(
-    "schema",
-    [
-        b'{"not":' * 60 + b'{"$ref":"#","title":"' + b"x" * 1_000_000 + b'"}' + b"}" * 60,
-        b'{"items":[' + b",".join([b'{"not":{"$ref":"#"}}'] * 990) + b"]}",
-    ],
-    ids=["deep", "wide"],
-)
-def test_schemas_that_cost_too_much_are_left_out_and_results_still_wrapped(schema: bytes) -> None:
-    outputs = WrappedOutputs()
-    tool = b'{"name":"a","outputSchema":%b}' % schema
-    members = {"tools": msgspec.Raw(b"[%b]" % b",".join([tool] * (1 + 1_000_000 // len(tool))))}
-    before = time.process_time()
-    outputs.wrap_tools(members)
-    assert time.process_time() - before < 0.15  # measured: 0.03; it was 0.2 and more
-    assert "outputSchema" not in json.loads(bytes(members["tools"]))[-1]
-    assert call_tool(outputs, [1], "b")["structuredContent"] == {"result": [1]}
+@pytest.mark.report("S4")
+def test_references_are_moved_in_so_many_bytes_of_one_list() -> None:
+    """A tool past them does without a schema, and its results go by their value."""
+    schema = {"items": {"$ref": "#"}, "description": "x" * (MAX_MOVED // 10)}
+    listed = [{"name": name, "outputSchema": schema} for name in "abcdefgh"]
+    for outputs in (WrappedOutputs(), WrappedOutputs()):
+        members = {"tools": msgspec.Raw(json.dumps(listed).encode())}
+        outputs.wrap_tools(members)
+        described = [tool["name"] for tool in json.loads(bytes(members["tools"])) if len(tool) == 2]
+        assert described == ["a", "b", "c", "d"]
+        assert call_tool(outputs, [1], "a") == call_tool(outputs, [1], "h")
