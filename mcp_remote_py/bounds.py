@@ -51,6 +51,13 @@ LONG_BYTES = 4 * 1024 * 1024
 """Bytes of a message that is read in one go: 9 ms where it has nothing but numbers. A longer one is
 read in slices, see `survey`."""
 
+RICH_BYTES = 1024 * 1024
+"""Bytes of a message whose parts need not be counted: 5 ms for each look at all of it."""
+
+LONG_PARTS = 500_000
+"""Values of all depths in a message that is looked into: so it has 8 bytes for each, where it is as
+long as may be. Those of an honest list take 10 and more, down to `{"type":"null"},`."""
+
 MAX_MENDED_AT_ONCE = 512 * 1024
 """Bytes of such a message with lone surrogates: 20 ms at the worst."""
 
@@ -66,6 +73,9 @@ MAX_METHOD_BYTES = 64 * 1024
 MAX_REFUSAL_BYTES = 4 * 1024 * 1024
 """Bytes of a refusal that may be an answer: secrets are looked for in a copy made of characters,
 for two seconds in all where every character is escaped."""
+
+MAX_REFUSAL_BATCH_BYTES = 512 * 1024
+"""Bytes of one that is an array, read in one go: 20 ms. One request was refused."""
 
 MAX_REFUSAL_LINES = 5000
 """Lines of a refusal that is an event stream, and is read in one go: 20 ms."""
@@ -285,9 +295,14 @@ class Growing:
         self.size = 0
 
 
-def has_few_parts(text: bytes) -> bool:
-    """Whether at most `MAX_PARTS` values, at all depths, can be in the JSON text `text`."""
-    return text.count(b",") + text.count(b"[") + text.count(b"{") <= MAX_PARTS
+def has_few_parts(text: bytes, at_most: int = MAX_PARTS) -> bool:
+    """Whether at most so many values, at all depths, can be in the JSON text `text`."""
+    return count_parts(text) <= at_most
+
+
+def count_parts(text: bytes) -> int:
+    """The values, at all depths, that can be in the JSON text `text`, or more than there are."""
+    return text.count(b",") + text.count(b"[") + text.count(b"{")
 
 
 class Tally:

@@ -2,7 +2,8 @@
 
 Towards the host: `HostChannel`, and `LineChannel` below it. Towards the server: `ServerChannel`,
 one exchange per message. Towards a person who may have to sign in:
-`Authorizer`, for each request, and `SignInWatch`, for those who wait. Towards time: `Clock`.
+`Authorizer`, for each request, and `SignInWatch`, for those who wait. Towards what the server said
+before: `ServerMemory`. Towards time: `Clock`.
 """
 
 from __future__ import annotations
@@ -173,31 +174,15 @@ class ServerSnapshot(Value, frozen=True):
     initialize: bytes = b""
     """The result of `initialize`."""
     tools: bytes = b""
-    """The result of the first page of `tools/list`."""
+    """The result of `tools/list`, of its first page where the pages are not merged."""
 
 
-class SignInWatch(Protocol):
-    """Whether somebody has to sign in, and what is known of the server until then."""
+class ServerMemory(Protocol):
+    """What a server said of itself last, for a start at which it says nothing."""
 
     @property
     def server_name(self) -> str:
         """The server, for a person."""
-        ...
-
-    @property
-    def in_use(self) -> bool:
-        """Whether a credential of a sign-in has been sent."""
-        ...
-
-    def waiting_for_person(self) -> str:
-        """One sentence with the link: what the person must do now; "" while it needs nobody."""
-        ...
-
-    def show_page(self) -> None:
-        """Opens the page that the person is waited for at; returns at once, raises nothing.
-
-        For a call of the tool `sign_in`, which may come any number of times.
-        """
         ...
 
     def recall(self) -> ServerSnapshot:
@@ -207,7 +192,22 @@ class SignInWatch(Protocol):
     def keep(self, known: ServerSnapshot) -> None:
         """Keeps it for the next start, where it differs; what is empty leaves what was kept.
 
-        May block for a disk: call it in a thread. Raises nothing.
+        Returns at once, raises nothing.
+        """
+        ...
+
+
+class SignInWatch(Protocol):
+    """Whether somebody has to sign in."""
+
+    def waiting_for_person(self) -> str:
+        """One sentence with the link: what the person must do now; "" while it needs nobody."""
+        ...
+
+    def show_page(self) -> None:
+        """Opens the page that the person is waited for at; returns at once, raises nothing.
+
+        For a call of the tool `sign_in`, which may come any number of times.
         """
         ...
 

@@ -223,6 +223,13 @@ def no_answer_in_time(who: str) -> Interrupted:
 class Refused(ExchangeError):
     """The message was answered by a refusal that comes before execution (401, 429, 503 ...)."""
 
+    is_passing = False
+    """Whether what it was refused for is over by itself, sooner or later, whatever the status."""
+
+    def as_passing(self) -> Self:
+        """The same error, of which nobody has to mend anything."""
+        return self.changed({"is_passing": True})
+
 
 class SessionLost(Refused):
     """The server no longer knows the session the message was sent in."""

@@ -15,7 +15,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from mcp_remote_py.bounds import LONG_BYTES, MAX_ID_BYTES
+from mcp_remote_py.bounds import (
+    LONG_BYTES,
+    LONG_PARTS,
+    MAX_ID_BYTES,
+    RICH_BYTES,
+    has_few_parts,
+)
 from mcp_remote_py.errors import (
     EVIDENCE_BYTES,
     ExchangeError,
@@ -85,6 +91,9 @@ class Shape(Value, frozen=True):
         return found
 
 
+SHORT_BYTES = 1024
+"""Bytes of a payload that is read once more with what is around it."""
+
 _UNREAD: Members = {}
 """Stands for members that nobody has looked for."""
 
@@ -113,8 +122,8 @@ class Message:
     """
 
     __slots__ = (
-        *("_members", "_origin", "payload", "_shape", "era_mark", "is_error", "key", "kind"),
-        *("method", "pieces", "raw_id", "refusal", "related"),
+        *("_is_long", "_members", "_names", "_origin", "_shape", "era_mark", "is_error", "key"),
+        *("kind", "method", "payload", "pieces", "raw_id", "refusal", "related"),
     )
 
     def __init__(
@@ -146,6 +155,8 @@ class Message:
             }
         self._shape = shape
         self._origin = origin
+        self._is_long: bool | None = None
+        self._names: list[str] | None = None
 
     @property
     def raw(self) -> bytes:
@@ -174,8 +185,13 @@ class Message:
 
     @property
     def is_long(self) -> bool:
-        """Whether it is so long that nothing may be done with all of it in one go."""
-        return self.length > LONG_BYTES
+        """Whether it is so long, or has so many parts, that nobody should look at all of it."""
+        if self._is_long is None:
+            length = self.length
+            self._is_long = length > LONG_BYTES or (
+                length > RICH_BYTES and not has_few_parts(self.raw, LONG_PARTS)
+            )
+        return self._is_long
 
     @property
     def params(self) -> bytes:
@@ -233,6 +249,8 @@ class Message:
         """The names of all its members, also what is there twice; None where they are too many."""
         if self._shape is not None:
             return self._shape.names()
+        if self._names is not None:
+            return self._names
         if len(self.pieces) > 1:  # it was made here
             return ["jsonrpc", "id", "method", self._payload_name]
         return read_names(self.raw)
@@ -253,12 +271,26 @@ class Message:
 
     def with_result(self, result: Members) -> Message:
         """The response with another result; its other members stay as they are."""
-        members = read_members(self.raw)
+        members = self._read_envelope()
         if members is None:  # it has more than anybody has a use for
             return make_result(self.raw_id, result)
         members["id"] = msgspec.Raw(self.raw_id or b"null")
         members["result"] = msgspec.Raw(encode(result))
-        return Message(self.kind, (encode(members),), raw_id=self.raw_id, payload=result)
+        made = Message(self.kind, (encode(members),), raw_id=self.raw_id, payload=result)
+        made._names = list(members)
+        return made
+
+    def _read_envelope(self) -> Members | None:
+        """Its members; of a payload that is not short, null, where it stands as it came."""
+        raw, payload = self.raw, self._copy_payload()
+        if len(payload) > SHORT_BYTES and self._shape is None:
+            start = raw.find(payload[:SHORT_BYTES])
+            end = start + len(payload)
+            if start >= 0 and raw[start:end] == payload:
+                members = read_members(b"%bnull%b" % (raw[:start], raw[end:]))
+                if members is not None and bytes(members.get(self._payload_name, b"")) == b"null":
+                    return members  # else the same is in another member as well
+        return read_members(raw)
 
     def __str__(self) -> str:
         """Its name for a log: method or kind, and id; never params."""
@@ -372,7 +404,7 @@ def mend_error(answer: Message) -> Message:
         text = f"{text} ({_speak(code)})".strip()
     mended = {
         "code": msgspec.Raw(code if has_code else b"%d" % INTERNAL_ERROR),
-        "message": msgspec.Raw(encode(text or "The server's error has no message.")),
+        "message": msgspec.Raw(encode(text or "The server's error does not have a message.")),
     }
     return pass_error(answer.raw_id, {**members, **mended})
 

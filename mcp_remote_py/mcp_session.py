@@ -18,7 +18,7 @@ from mcp_remote_py.patterns import lazy_pattern
 
 
 class _Listable(msgspec.Struct):
-    listChanged: object = False
+    listChanged: msgspec.Raw = msgspec.Raw(b"false")
 
 
 class _Capabilities(msgspec.Struct):
@@ -131,7 +131,7 @@ def _announces_tools(answer: Message) -> bool:
         tools = _decode_capabilities(capabilities).tools
     except UNREADABLE:
         return False
-    return tools is not None and tools.listChanged is True
+    return tools is not None and bytes(tools.listChanged) == b"true"
 
 
 def is_first_page(request: Message) -> bool:

@@ -137,13 +137,35 @@ def _read_batch(raw: bytes) -> Iterator[Message | InvalidMessage | None]:
 
 
 def _read_one(raw: bytes) -> Iterator[Message | None]:
-    is_long = len(raw) > LONG_BYTES or (
-        len(raw) > MAX_MENDED_AT_ONCE and (rb"\ud" in raw or rb"\uD" in raw)
-    )
-    if is_long:
+    if len(raw) <= MAX_MENDED_AT_ONCE:
+        yield parse_message(raw)
+    elif len(raw) > LONG_BYTES or (yield from _has_surrogates(raw)):
         yield from _read_long(raw)
     else:
-        yield parse_message(raw)
+        yield from _read_in_turns(raw)
+
+
+def _has_surrogates(raw: bytes) -> Generator[None, None, bool]:
+    """Whether there are escapes of surrogates; each look may take 7 ms where all is escaped."""
+    for begin in (rb"\ud", rb"\uD"):
+        if begin in raw:
+            return True
+        yield
+    return False
+
+
+def _read_in_turns(raw: bytes) -> Iterator[Message | None]:
+    """As `parse_message`, a step for each pass over all of it: 17 ms where it is only brackets."""
+    raw = raw.removeprefix(_BYTE_ORDER_MARK)
+    if not raw.isascii():
+        yield from _check_utf8(raw)
+    fields = _read_fields(raw)
+    yield None
+    if b"\n" in raw or b"\r" in raw:
+        raw = raw.translate(_LINE_ENDS)
+        fields = _read_fields(raw)
+        yield None
+    yield _make_message(raw, fields)
 
 
 def _read_long(raw: bytes) -> Iterator[Message | None]:

@@ -377,7 +377,12 @@ def _meaning(match: re.Match[str]) -> str:
     return chr(number) if number <= 0x10FFFF else "\ufffd"
 
 
+MAX_TOKENS_KNOWN = 60
+"""Those of the last twenty renewals: a process may live for weeks, and each text is searched."""
+
 _known: set[Secret] = set()
+_tokens: dict[Secret, None] = {}
+"""The newest last."""
 _recent: deque[Secret] = deque(maxlen=16)
 _parts: _Parts | None = ()
 """The result of `_spell` for both; None where it is to be made anew."""
@@ -394,6 +399,18 @@ def remember(secrets: Iterable[Secret]) -> None:
     _known.update(secrets)
     if len(_known) != before:
         _parts = None
+
+
+def remember_tokens(secrets: Iterable[Secret]) -> None:
+    """Remembers what is renewed again and again; only the last `MAX_TOKENS_KNOWN` are known."""
+    global _parts
+    for secret in secrets:
+        if secret not in _tokens:
+            _parts = None
+        _tokens.pop(secret, None)
+        _tokens[secret] = None
+    while len(_tokens) > MAX_TOKENS_KNOWN:
+        del _tokens[next(iter(_tokens))]
 
 
 def remember_briefly(secret: Secret) -> None:
@@ -429,5 +446,5 @@ def scrub_known_in_steps(text: str) -> Generator[None, None, str]:
 def _known_parts() -> _Parts:
     global _parts
     if _parts is None:
-        _parts = _spell((*_known, *_recent))
+        _parts = _spell((*_known, *_tokens, *_recent))
     return _parts

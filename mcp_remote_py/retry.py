@@ -60,14 +60,20 @@ LASTING_STREAM = 60.0
 soon again."""
 
 
+MAX_ASKED_WAIT = 365 * 86400.0
+"""Seconds. Who asks for more means "never"; a number of any length may stand there."""
+
+
 def parse_retry_after(value: str, now: float | None) -> float | None:
     """Seconds of a `Retry-After`, delay or date (RFC 9110 §10.2.3); None without a usable one.
+
+    At most `MAX_ASKED_WAIT`.
 
     `now` is in seconds since the epoch; where it is None, only a delay is usable.
     """
     value = value.strip()
     if value.isascii() and value.isdigit():
-        return float(value)
+        return min(float(value), MAX_ASKED_WAIT)
     if now is None:
         return None
     from datetime import UTC
@@ -77,7 +83,7 @@ def parse_retry_after(value: str, now: float | None) -> float | None:
         date = parsedate_to_datetime(value)
         if date.tzinfo is None:
             date = date.replace(tzinfo=UTC)
-        return max(0.0, date.timestamp() - now)
+        return min(max(0.0, date.timestamp() - now), MAX_ASKED_WAIT)
     except (ValueError, OverflowError):
         return None
 
@@ -240,6 +246,18 @@ RULES = (
     Rule(ExchangeError, None, 0, "An answer like this one would come again."),
 )
 """The first that fits decides; the last one fits all."""
+
+
+def means_absence(error: ExchangeError) -> bool:
+    """Whether a failed `initialize` shows that the server is away, and no more than that.
+
+    Those are the failures that come and go with a network or a process. All others have to be
+    heard by a person: a certificate, a refused credential, a page that is not MCP.
+    """
+    if isinstance(error, Refused) and error.is_passing:
+        return True
+    rule = next(rule for rule in RULES if rule.fits(error, harmless=True))
+    return rule.repeats > 0 and not rule.at_once
 
 
 class Acquaintance:

@@ -1,17 +1,21 @@
-"""Answers the host in the server's place while somebody still has to sign in (promise A6).
+"""Answers the host in the server's place while somebody still has to sign in, or it is away.
 
-Pure. A host gives `initialize` 30 to 60 s and a person may need minutes (field note 5). What the
-server said last time is the best answer; without it, one tool carries the address to open. A
-request that nobody but the server can answer waits. Must not know tokens, time, or when it is
-asked to stand in.
+Pure. A host gives `initialize` 30 to 60 s and a person may need minutes (field note 5, promise A6);
+a network comes back when it does. What the server said last time is the best answer, as it is: its
+`instructions` get no words of ours, which a model would still read when the server is back. Without
+it, one tool carries the address to sign in at; there is none for a server that is away. A request
+that nobody but the server can answer waits, and its own error says why. Must not know tokens, time,
+or when it is asked to stand in.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 
 from mcp_remote_py import __version__
-from mcp_remote_py.channel import SignInWatch
+from mcp_remote_py.channel import ServerSnapshot
 from mcp_remote_py.errors import NotSent
 from mcp_remote_py.json_text import UNREADABLE, bounded, read_text
 from mcp_remote_py.jsonrpc import Message, make_notification, make_result
@@ -35,10 +39,10 @@ class _Initialize(msgspec.Struct):
 
 
 class _Tools(msgspec.Struct):
-    tools: list[msgspec.Raw]
+    tools: msgspec.Raw
 
 
-_decode_initialize = bounded(msgspec.json.Decoder(_Initialize).decode, deep=True)
+_decode_initialize = bounded(msgspec.json.Decoder(_Initialize).decode)
 _decode_tools = msgspec.json.Decoder(_Tools).decode
 _decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _encode = msgspec.json.encode
@@ -47,18 +51,32 @@ _encode = msgspec.json.encode
 class StandIn:
     """Answers for one server, from one `initialize` of the host on.
 
+    `todo` has the sentence for a person who has to sign in, "" where nobody has to. `is_away`: the
+    server does not answer, and whether it wants a sign-in is not known.
+
     Attributes:
         over: the server answers itself now.
+        is_away: see above.
     """
 
-    def __init__(self, request: Message, watch: SignInWatch, catalog: ToolCatalog) -> None:
+    def __init__(
+        self,
+        request: Message,
+        server: str,
+        known: ServerSnapshot,
+        catalog: ToolCatalog,
+        todo: Callable[[], str],
+        *,
+        is_away: bool = False,
+    ) -> None:
         self.over = False
-        self._watch = watch
-        self._server = watch.server_name
+        self.is_away = is_away
+        self._todo = todo
+        self._server = server
         self._wanted = _version_wanted(request)
-        self._known = watch.recall()
-        self._initialize = _read_initialize(self._known.initialize)
-        self._tools = _filter_tools(self._known.tools, catalog)
+        self._known = known
+        self._initialize = _read_initialize(known.initialize)
+        self._tools = _filter_tools(known.tools, catalog)
         self._offers_sign_in = False
         self._news: list[Message] = []
 
@@ -85,9 +103,6 @@ class StandIn:
         """Whether there is something for the person to do now."""
         return bool(self._todo())
 
-    def _todo(self) -> str:
-        return self._watch.waiting_for_person()
-
     def answer(self, request: Message) -> bytes | None:
         """The result for `request`, None where it is the server's to answer.
 
@@ -107,6 +122,8 @@ class StandIn:
 
     def _list_tools(self, request: Message) -> bytes | None:
         if not self._tools:
+            if self.is_away:
+                return None
             self._offers_sign_in = True
             return _encode({"tools": [self._describe_tool()]})
         if not is_first_page(request):
@@ -156,9 +173,15 @@ class StandIn:
 
     def excuse(self) -> NotSent:
         """The error for a request that has waited long enough."""
+        todo = self._todo()
+        if self.is_away and not todo:
+            return NotSent(
+                f"{self._server} has not answered yet; the request was not sent.",
+                hint="Check the network and whether a VPN or proxy is needed. Then try again.",
+            )
         return NotSent(
             f"Nobody is signed in at {self._server} yet; the request was not sent.",
-            hint=f"{self._todo()} Then try again.".lstrip(),
+            hint=f"{todo} Then try again.".lstrip(),
         )
 
     def show_tools(self) -> None:
@@ -183,6 +206,11 @@ class StandIn:
         return news
 
 
+def can_stand_in(known: ServerSnapshot) -> bool:
+    """Whether it is enough for a server that is away."""
+    return _read_initialize(known.initialize) is not None
+
+
 def _version_wanted(request: Message) -> str:
     """The revision the host asks for, "" where it is not one that begins like this."""
     version = read_text(request.members.get("protocolVersion"))
@@ -200,7 +228,9 @@ def _read_initialize(result: bytes) -> _Initialize | None:
 def _filter_tools(result: bytes, catalog: ToolCatalog) -> bytes:
     """The part of the list that the host may see; empty where it is not a list."""
     try:
-        _decode_tools(result)
+        listed = _decode_tools(result).tools
     except UNREADABLE:
+        return b""
+    if bytes(memoryview(listed)[:1]) != b"[":
         return b""
     return catalog.learn(make_result(b"0", result)).result

@@ -141,35 +141,6 @@ def survey_array(
     return elements
 
 
-def has_few_members(text: bytes) -> bool:
-    """Whether the JSON object or list `text` has at most `MAX_MEMBERS` members or elements.
-
-    Of a text that is not JSON anything may be said.
-    """
-    try:
-        if text.lstrip(b" \t\r\n")[:1] == b"[":
-            elements = _finish(survey_array(text, _as_it_is, MAX_MEMBERS))
-            return len(elements) <= MAX_MEMBERS
-        _finish(survey_object(text, _as_it_is))
-    except TooMany:
-        return False
-    except (msgspec.DecodeError, RecursionError):
-        return True  # whoever decodes it will see
-    return True
-
-
-def _as_it_is(text: bytes) -> bytes:
-    return text
-
-
-def _finish(steps: Generator[None, None, T]) -> T:
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return end.value
-
-
 def _malformed(words: str, at: int) -> msgspec.DecodeError:
     return msgspec.DecodeError(f"JSON is malformed: {words} (byte {at})")
 

@@ -14,16 +14,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from functools import lru_cache
+from typing import NamedTuple
 
 import msgspec
 
-from mcp_remote_py.bounds import LONG_BYTES
+from mcp_remote_py.bounds import LONG_BYTES, LONG_PARTS
 from mcp_remote_py.errors import shorten
 from mcp_remote_py.json_text import (
     UNREADABLE,
     Members,
-    bounded,
-    read_names,
+    decode_list,
     read_pairs,
     read_string,
 )
@@ -35,8 +35,8 @@ logger = logging.getLogger("mcp_remote_py.tools")
 
 
 class _Annotations(msgspec.Struct):
-    readOnlyHint: object = None
-    idempotentHint: object = None
+    readOnlyHint: msgspec.Raw = msgspec.Raw(b"")
+    idempotentHint: msgspec.Raw = msgspec.Raw(b"")
 
 
 class _Tool(msgspec.Struct):
@@ -44,11 +44,11 @@ class _Tool(msgspec.Struct):
     annotations: msgspec.Raw = msgspec.Raw(b"{}")
 
 
-_decode_list = bounded(msgspec.json.Decoder(list[msgspec.Raw]).decode)
 _decode_annotations = msgspec.json.Decoder(_Annotations).decode
 _decode_tool = msgspec.json.Decoder(_Tool).decode
 
 
+_TRUE = msgspec.Raw(b"true")
 _ENVELOPE = frozenset({"id", "method", "params"})
 _ANSWER = frozenset({"id", "result", "error"})
 _METHODS = frozenset({"tools/call", "tools/list"})
@@ -99,9 +99,9 @@ class ToolCatalog:
 
         One that is longer than `LONG_BYTES` is not looked into: with a rule, nothing of it is seen.
         """
-        listed = [(raw, _read_tool(raw)) for raw in ([] if answer.is_long else _read_tools(answer))]
-        self._take_hints([tool for _, tool in listed if tool is not None])
         if not self._rules.restrict:
+            listed = [] if answer.is_long else _read_tools(answer)
+            self._take_hints(filter(None, map(_read_tool, listed)))
             return answer
         if answer.is_error:
             fits = _is_unambiguous(answer, _ANSWER - {"result"})
@@ -109,26 +109,22 @@ class ToolCatalog:
         if answer.is_long:
             logger.warning(_TOO_LONG_LIST)
             return make_result(answer.raw_id, _NO_TOOLS)
-        shown = (bytes(raw) for raw, tool in listed if tool and self._shows(raw, tool))
+        pairs = read_pairs(answer.result) or []
+        listed = _judge_tools(_list_tools(dict(pairs)))
+        self._take_hints([one.tool for one in listed])
+        shown = (bytes(one.raw) for one in listed if one.fits and self._lets_pass(one.tool.name))
         tools = msgspec.Raw(b"[%b]" % b",".join(shown))
-        result = {**_take_unambiguous(answer.result, _TOOLS), "tools": tools}
+        result = {**_take_unambiguous(pairs, _TOOLS), "tools": tools}
         filtered = answer.with_result(result)
         fits = _is_unambiguous(filtered, _ANSWER)
         return filtered if fits else make_result(answer.raw_id, result)
 
-    def _shows(self, raw: msgspec.Raw, tool: _Tool) -> bool:
-        names = read_names(raw)
-        return (
-            names is not None and self._lets_pass(tool.name) and not _find_ambiguous(names, _NAME)
-        )
-
     def _take_hints(self, tools: Iterable[_Tool]) -> None:
         """Believes the hints of an answer; of a name that is there twice, only what both say."""
         hinted = [(tool.name, _read_annotations(tool)) for tool in tools]
-        read_only = [(name, hints.readOnlyHint is True) for name, hints in hinted]
+        read_only = [(name, hints.readOnlyHint == _TRUE) for name, hints in hinted]
         repeatable = [
-            (name, hints.readOnlyHint is True or hints.idempotentHint is True)
-            for name, hints in hinted
+            (name, _TRUE in (hints.readOnlyHint, hints.idempotentHint)) for name, hints in hinted
         ]
         for known, told in ((self._read_only, read_only), (self._repeatable, repeatable)):
             known.update(name for name, holds in told if holds)
@@ -149,6 +145,8 @@ class ToolCatalog:
         One that is ignored is so in any case of its letters, and one that some reader may shorten
         passes no rule.
         """
+        if _is_too_long(name):
+            return False
         folded = _fold(name)
         is_ignored = any(_matches(pattern, folded) for pattern in self._ignore_folded)
         return _is_shown_whole(name) and self.allows(name) and not is_ignored
@@ -160,12 +158,40 @@ class ToolCatalog:
 
 def _read_tools(answer: Message) -> list[msgspec.Raw]:
     """Those in the list; none of an error, or of what is not one that we know."""
-    if answer.is_error:
-        return []
+    return [] if answer.is_error else _list_tools(answer.members)
+
+
+def _list_tools(result: Members) -> list[msgspec.Raw]:
     try:
-        return _decode_list(answer.members["tools"])
+        return decode_list(result["tools"])
     except (*UNREADABLE, KeyError):
         return []
+
+
+class _Judged(NamedTuple):
+    raw: msgspec.Raw
+    tool: _Tool
+    fits: bool
+    """Whether its members can be read in one way only."""
+
+
+def _judge_tools(listed: list[msgspec.Raw]) -> list[_Judged]:
+    """Those that can be read, each in one go; past `MAX_NAMES` there are none."""
+    judged: list[_Judged] = []
+    room = MAX_NAMES
+    for raw in listed:
+        pairs = read_pairs(raw) or []
+        room -= len(pairs)
+        if room < 0:
+            logger.warning(_TOO_MANY_NAMES)
+            break
+        members = dict(pairs)
+        name = read_string(members.get("name"))
+        if name is not None:
+            tool = _Tool(name, members.get("annotations", msgspec.Raw(b"{}")))
+            fits = not _find_ambiguous([one for one, _ in pairs], _NAME)
+            judged.append(_Judged(raw, tool, fits))
+    return judged
 
 
 def _is_unambiguous(answer: Message, expected: frozenset[str]) -> bool:
@@ -200,6 +226,8 @@ def _find_ambiguous(found: Iterable[str], names: frozenset[str]) -> str:
     """The first of these members that is there twice, or in a spelling that may pass for it."""
     seen: set[str] = set()
     for name in found:
+        if _is_too_long(name):
+            return min(names)
         plain = _plain(name)
         if plain in names and (name != plain or plain in seen):
             return plain
@@ -207,12 +235,12 @@ def _find_ambiguous(found: Iterable[str], names: frozenset[str]) -> str:
     return ""
 
 
-def _take_unambiguous(value: bytes, names: frozenset[str]) -> Members:
+def _take_unambiguous(pairs: list[tuple[str, msgspec.Raw]], names: frozenset[str]) -> Members:
     """The members of an object without those that only may pass for one of these."""
     return {
         name: member
-        for name, member in read_pairs(value) or ()
-        if name in names or _plain(name) not in names
+        for name, member in pairs
+        if name in names or not (_is_too_long(name) or _plain(name) in names)
     }
 
 
@@ -224,8 +252,18 @@ def _explain_ambiguous(member: str) -> str:
 
 
 _TOO_LONG_LIST = (
-    f"The server's list of tools is longer than {LONG_BYTES // 1024**2} MiB: with --allow-tool, "
-    "--ignore-tool or --read-only none of it is shown."
+    f"The server's list of tools is longer than {LONG_BYTES // 1024**2} MiB, or has more than "
+    f"{LONG_PARTS:,} values in it: with --allow-tool, --ignore-tool or --read-only none of it is "
+    "shown."
+)
+
+MAX_NAMES = 20_000
+"""Names of members in a list of tools that are judged: 15 ms. 1000 tools with all that MCP knows
+have 9000."""
+
+_TOO_MANY_NAMES = (
+    f"The tools in the server's list have more than {MAX_NAMES:,} members: with --allow-tool, "
+    "--ignore-tool or --read-only the last ones are not shown."
 )
 
 _TOO_MANY_MEMBERS = (
@@ -265,6 +303,16 @@ _plain_short = lru_cache(maxsize=1024)(_make_plain)
 
 MAX_SHORT = 64
 """Characters of a name that is kept."""
+
+
+MAX_FOLDED = 256
+"""Characters of a name whose other readings are looked for: 10 ms for 1000 of them. No host takes
+one of more than 128."""
+
+
+def _is_too_long(name: str) -> bool:
+    """Whether it may be another one to some reader, and too long to find out."""
+    return len(name) > MAX_FOLDED and not name.isascii()
 
 
 def _matches(pattern: str, name: str) -> bool:

@@ -13,14 +13,16 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # for the tables of the tests
 
-from mcp_remote_py import bounds, named_files, retry
+from mcp_remote_py import bounds, merged_list, named_files, retry, tools
+from mcp_remote_py.cli.help import IDLE_OPTIONS
 from mcp_remote_py.cli.options import Option, options_of
 from mcp_remote_py.cli.program import COMMANDS, PROXY
 from mcp_remote_py.credentials import files
-from mcp_remote_py.eras import era_detection
+from mcp_remote_py.eras import era_detection, parameters
 from mcp_remote_py.net import http1
 from mcp_remote_py.oauth import budget, document_search
 from mcp_remote_py.oauth.discovery import MAX_AUTHORIZATION_SERVERS
+from mcp_remote_py.oauth.document import MAX_POST_REDIRECTS
 from mcp_remote_py.oauth.policy import (
     POLICY_RULES,
     TRANSITIONS,
@@ -67,6 +69,7 @@ def render_options() -> str:
             f"### `{command.usage} [options]`",
             command.summary,
             f"Options as above: {shared}.",
+            IDLE_OPTIONS,
             *([_render_options(own)] if own else []),
         )
     return "\n\n".join(sections)
@@ -192,7 +195,10 @@ def render_numbers() -> str:
             f"{say(budget.DAY)}",
         ),
         ("Requests for a registration in one sign-in", f"{MAX_REGISTRATIONS}, each another one"),
-        ("Requests of one exchange with a token endpoint", f"{MAX_TOKEN_REQUESTS} at most"),
+        (
+            "Requests of one exchange with a token endpoint",
+            f"{MAX_TOKEN_REQUESTS} at most; {MAX_POST_REDIRECTS} more where it redirects",
+        ),
         (
             "Between two renewals because of a refusal, the token between them not accepted",
             f"{say(budget.RENEWAL_SPACING)}, but one whose process was killed is made good at once",
@@ -328,6 +334,20 @@ def render_limits() -> str:
         ("A message that is read in one go; a longer one in slices", _size(bounds.LONG_BYTES)),
         ("Messages in an array", f"{bounds.MAX_BATCH:,}, together {_size(bounds.MAX_BATCH_BYTES)}"),
         ("Members of an object or list that is looked into", f"{bounds.MAX_MEMBERS:,}"),
+        (
+            "A list whose pages are given to the host as one (`--merge-pages`)",
+            f"{merged_list.MAX_PAGES} pages, {merged_list.MAX_ENTRIES:,} entries, "
+            f"{_size(merged_list.MAX_LIST_BYTES)}, {merged_list.MAX_LIST_SECONDS:g} s",
+        ),
+        (
+            f"Values in a list above {_size(bounds.RICH_BYTES)} that is looked into",
+            f"{bounds.LONG_PARTS:,}",
+        ),
+        ("Members of its tools, where rules are set on them", f"{tools.MAX_NAMES:,}"),
+        (
+            "Values in those of its schemas that may have an `x-mcp-header`",
+            f"{parameters.MAX_MARKED_PARTS:,}",
+        ),
         ("Values, where those at all depths are looked into", f"{bounds.MAX_PARTS:,}"),
         ("An id, or the name of a method", _size(bounds.MAX_ID_BYTES)),
         ("A refusal that may be the answer to a call", _size(bounds.MAX_REFUSAL_BYTES)),

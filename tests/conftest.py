@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -13,6 +14,9 @@ from hypothesis import settings
 
 from tests.canaries import HEADERS, LOGS, RUN
 from tests.thorough import often
+
+# Ten thousand tests are collected, and stay: to look through them for garbage is half of the time.
+gc.disable()
 
 settings.register_profile("usual", max_examples=often(40, 1000))
 settings.register_profile("few", max_examples=10)
@@ -81,6 +85,12 @@ LONG = (
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Long files first: one that is begun last is waited for by all who run beside it."""
     items.sort(key=lambda item: (*LONG, item.path.name).index(item.path.name))
+
+
+def pytest_collection_finish() -> None:
+    """What was collected is not looked through again."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session", autouse=True)

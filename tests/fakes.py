@@ -299,11 +299,10 @@ class FakeServerChannel:
 
 
 class FakeSignInWatch:
-    """A `SignInWatch` whose person does what the test says.
+    """A `SignInWatch` whose person does what the test says, and a `ServerMemory`.
 
     Attributes:
         todo: what the person must do now.
-        in_use: whether a credential has been sent.
         known: what was kept before.
         kept: what was given to keep, in order.
         recalls: how often it was asked what was kept.
@@ -312,7 +311,6 @@ class FakeSignInWatch:
 
     def __init__(self, todo: str = "", known: ServerSnapshot | None = None) -> None:
         self.todo = todo
-        self.in_use = False
         self.known = known or ServerSnapshot()
         self.kept: list[ServerSnapshot] = []
         self.recalls = 0

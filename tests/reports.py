@@ -75,5 +75,5 @@ REPORTS = {
     "T14": "Over HTTP+SSE an answer in the body of the POST is taken.",
     "T15": "An endpoint that is not there is looked for below the stream's own prefix, once.",
     "T16": "Nothing goes to plain http by a redirect; a page is named for what it is.",
-    "T17": "Quotes that a shell or an editor leaves around a word are taken off.",
+    "T17": "Quotes around a word are taken off; an entry's options do for every command.",
 }

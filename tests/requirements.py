@@ -74,7 +74,8 @@ PROMISES = {
         "RFC 6749 §5.2; anthropics/claude-code issue 85236",
     ),
     "A6": Promise(
-        "A sign-in outlives the host's patience: it is answered in time, and the sign-in goes on.",
+        "A sign-in outlives the host's patience: it is answered in time, and the sign-in goes on; "
+        "so it is where a server that worked before is away.",
         "anthropics/claude-code issue 84136; anthropics/claude-ai-mcp issue 960",
     ),
     "E1": Promise(

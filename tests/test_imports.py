@@ -32,8 +32,9 @@ RARE = {
     *("bz2", "glob", "lzma", "platformdirs", "random", "shutil", "tempfile"),
     *(f"mcp_remote_py.cli.{name}" for name in ("help", "mistakes", "read_sign_in", "read_stored")),
     "mcp_remote_py.settings.sign_in_words",
+    *("mcp_remote_py.bridge.merging", "mcp_remote_py.merged_list"),
 }
-"""What is for help, for mistakes, for a sign-in and for other commands."""
+"""What is for help, for mistakes, for a sign-in, for rare options and for other commands."""
 
 PATIENCE = 30
 """Seconds for one interpreter."""

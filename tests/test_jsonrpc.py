@@ -17,6 +17,7 @@ from mcp_remote_py.json_text import mend_surrogates
 from mcp_remote_py.jsonrpc import (
     INVALID_REQUEST,
     PARSE_ERROR,
+    SHORT_BYTES,
     Kind,
     Message,
     make_error,
@@ -833,14 +834,14 @@ def test_an_id_is_read_whatever_its_length(raw_id: bytes, key: object) -> None:
     ("error", "mended"),
     [
         (b'"invalid_api_key"', {"code": -32603, "message": "invalid_api_key"}),
-        (b"null", {"code": -32603, "message": "The server's error has no message."}),
-        (b"{}", {"code": -32603, "message": "The server's error has no message."}),
+        (b"null", {"code": -32603, "message": "The server's error does not have a message."}),
+        (b"{}", {"code": -32603, "message": "The server's error does not have a message."}),
         (b"[1, 2]", {"code": -32603, "message": "[1, 2]"}),
         (b"true", {"code": -32603, "message": "true"}),
         (b'{"message":"no","data":1}', {"code": -32603, "message": "no", "data": 1}),
         (b'{"code":"E7","message":"no"}', {"code": -32603, "message": "no (E7)"}),
         (b'{"code":-1,"message":{"a":1}}', {"code": -1, "message": '{"a":1}'}),
-        (b'{"code":-1}', {"code": -1, "message": "The server's error has no message."}),
+        (b'{"code":-1}', {"code": -1, "message": "The server's error does not have a message."}),
     ],
 )
 def test_an_error_that_a_host_cannot_read_is_mended(error: bytes, mended: object) -> None:
@@ -854,3 +855,24 @@ def test_an_error_that_a_host_can_read_stays_as_it_is(code: bytes) -> None:
     error = b'{"x":1.0, "code":%b,"message":"no"}' % code
     answer = parse_message(b'{"jsonrpc":"2.0","id":7,"error":%b}' % error)
     assert mend_error(answer) is answer
+
+
+@pytest.mark.promise("R2")
+@pytest.mark.parametrize("size", [1, SHORT_BYTES + 1])
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{{"a":1.0, "id":1 ,"result": {0} ,"b":[]}}',
+        '{{"a":{0},"result":{0},"id":1}}',
+        '{{"result":{0},"id":1,"a":{0}}}',
+        '{{"result":{0},"result":{0},"id":1}}',
+        '{{"result":null,"id":1,"result":{0}}}',
+    ],
+)
+def test_another_result_leaves_all_other_members(line: str, size: int) -> None:
+    """Also where the same is in another member, or there twice."""
+    text = line.format(json.dumps({"x": "y" * size}))
+    changed = parse_message(text.encode()).with_result({"z": msgspec.Raw(b"1.0")})
+    assert json.loads(changed.raw) == {**json.loads(text), "result": {"z": 1.0}}
+    assert changed.names() == list(json.loads(text))
+    assert b"1.0" in changed.raw

@@ -17,11 +17,13 @@ from hypothesis import strategies as st
 
 from mcp_remote_py.redact import (
     MASK,
+    MAX_TOKENS_KNOWN,
     Secret,
     mask_url,
     may_be_key,
     remember,
     remember_briefly,
+    remember_tokens,
     scrub,
     scrub_known,
     secrets_in_url,
@@ -340,3 +342,13 @@ def test_evidence_of_any_kind_is_scrubbed_in_linear_time(piece: str) -> None:
     begun = time.process_time()
     scrub(text, secrets)
     assert time.process_time() - begun < 1.0
+
+
+@pytest.mark.promise("S2")
+def test_of_tokens_that_are_renewed_for_weeks_the_last_are_known() -> None:
+    tokens = [Secret(f"{number:05}-token") for number in range(5000)]
+    kept = tokens[0]
+    for token in tokens:
+        remember_tokens((kept, token))  # as long as it is in use
+    shown = [token for token in tokens if MASK not in scrub_known(f"<{token.reveal()}>")]
+    assert shown == tokens[1 : 5001 - MAX_TOKENS_KNOWN]

@@ -802,6 +802,27 @@ def test_recovery_waits_for_a_server_that_restarts() -> None:
 
 
 @pytest.mark.promise("R5")
+def test_call_that_waits_for_a_session_is_not_what_failed() -> None:
+    """What a gateway does to our handshake says nothing of a call that was never sent."""
+
+    def refuse_begins(times: int) -> list[Behaviour]:
+        return [fail(lambda: Refused("Not ready.", hint="Wait.", status=503))] * times
+
+    async def play(stage: Scene) -> None:
+        stage.server.script("tools/call", lose_once())
+        stage.server.script("initialize", *refuse_begins(2))
+        assert "result" in await stage.call(1, "tools/call", {"name": "drop"})
+        assert len(stage.server.received("tools/call")) == 2
+        stage.server.script("tools/call", lose_once())
+        stage.server.script("initialize", *refuse_begins(100))
+        answer = await stage.call(2, "tools/call", {"name": "drop"})
+        assert answer["error"]["message"] == "Not ready. Wait."
+        assert len(stage.server.received("tools/call")) == 3
+
+    scene(play)
+
+
+@pytest.mark.promise("R5")
 def test_new_session_is_begun_while_nobody_asks_and_boundedly() -> None:
     async def play(stage: Scene) -> None:
         stage.server.lose_session()

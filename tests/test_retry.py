@@ -42,6 +42,7 @@ from mcp_remote_py.retry import (
     Attempts,
     Rule,
     Steps,
+    means_absence,
 )
 
 LUCK = [0.0, 0.5, 0.999999]
@@ -80,6 +81,22 @@ def play(
         waits.append(wait)
         assert len(times) < 100, "it does not end"
     return times, waits
+
+
+@pytest.mark.promise("A6")
+def test_absence_is_what_comes_and_goes() -> None:
+    """Of each rule: what would be tried again, later and in the same session."""
+    for rule in RULES:
+        status = None if rule.status is None else min(rule.status)
+        members = {"status": status, "retry_after": 1.0 if rule.invited else None}
+        error = rule.failure("Why.").changed(members)
+        assert means_absence(error) is (
+            rule.failure in (NotSent, Interrupted)
+            or (rule.failure is Refused and rule.status is not None)
+        )
+    assert not means_absence(Refused("No.", status=401))
+    assert not means_absence(Refused("A certificate."))
+    assert means_absence(Refused("No token now.").as_passing())
 
 
 # ------------------------------------------------------------------------- the table

@@ -40,9 +40,15 @@ def stand_in(
     params: Json | None = INITIALIZE,
     watch: FakeSignInWatch | None = None,
     rules: ToolRules | None = None,
+    *,
+    is_away: bool = False,
 ) -> StandIn:
     watch = watch or FakeSignInWatch(TODO, known)
-    return StandIn(request("initialize", params), watch, ToolCatalog(rules or ToolRules()))
+    return StandIn(
+        *(request("initialize", params), SERVER, watch.known, ToolCatalog(rules or ToolRules())),
+        watch.waiting_for_person,
+        is_away=is_away,
+    )
 
 
 def ask(one: StandIn, method: str, params: Json | None = None) -> Any:
@@ -86,7 +92,7 @@ def test_version_nobody_knows_is_answered_by_the_newest(params: Json | None) -> 
 
 def test_params_that_are_not_an_object_are_answered_too() -> None:
     message = parse_message(b'{"id":1,"method":"initialize","params":[]}')
-    one = StandIn(message, FakeSignInWatch(TODO), ToolCatalog(ToolRules()))
+    one = StandIn(message, SERVER, ServerSnapshot(), ToolCatalog(ToolRules()), lambda: TODO)
     assert json.loads(one.greet())["protocolVersion"] == NEWEST_HANDSHAKE
 
 
@@ -115,6 +121,24 @@ def test_call_with_nobody_waited_for_is_to_be_looked_into() -> None:
     result = json.loads(one.report("The person said no."))
     assert text_of(result) == f"Nobody is signed in at {SERVER}. The person said no."
     assert result["isError"] is True
+
+
+@pytest.mark.promise("A6")
+def test_server_that_is_away_wants_no_sign_in_that_is_known() -> None:
+    watch = FakeSignInWatch("", ServerSnapshot(RESULT))
+    one = stand_in(watch=watch, is_away=True)
+    assert one.greet() == RESULT
+    assert ask(one, "tools/list") is None
+    assert call(one) is None
+    assert not one.is_waiting()
+    assert one.excuse().sentence() == (
+        f"{SERVER} has not answered yet; the request was not sent. "
+        "Check the network and whether a VPN or proxy is needed. Then try again."
+    )
+    watch.todo = TODO
+    assert one.excuse().sentence() == (
+        f"Nobody is signed in at {SERVER} yet; the request was not sent. {TODO} Then try again."
+    )
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from mcp_remote_py.errors import InvalidMessage
 from mcp_remote_py.jsonrpc import Message, make_error, make_result
 from mcp_remote_py.parsing import parse_message, parse_messages
 from mcp_remote_py.settings.commands import ToolRules
-from mcp_remote_py.tools import ToolCatalog, called_tool
+from mcp_remote_py.tools import MAX_FOLDED, MAX_NAMES, ToolCatalog, called_tool
 from tests.fakes import call_deeper
 
 
@@ -486,6 +486,44 @@ def test_a_list_with_too_many_members_shows_nothing_where_a_rule_is_set() -> Non
         assert shown.key == 1
 
 
+@pytest.mark.report("S4", "S10")
+def test_tools_with_very_many_members_are_judged_as_far_as_there_is_room(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    members = b",".join(b'"m%d":0' % number for number in range(MAX_MEMBERS - 1))
+    listed = [b'{"name":"t%d",%b}' % (number, members) for number in range(30)]
+    answer = parse_message(b'{"id":1,"result":{"tools":[%b]}}' % b",".join(listed))
+    assert catalog().learn(answer) is answer
+    with caplog.at_level(logging.WARNING):
+        shown = catalog(ignore=("t1",)).learn(answer)
+    room = MAX_NAMES // MAX_MEMBERS
+    assert shown.result == b'{"tools":[%b]}' % b",".join([listed[0], *listed[2:room]])
+    assert caplog.messages == [
+        "The tools in the server's list have more than 20,000 members: with --allow-tool, "
+        "--ignore-tool or --read-only the last ones are not shown."
+    ]
+
+
+@pytest.mark.report("S4", "S10")
+@pytest.mark.parametrize("length", [MAX_FOLDED, MAX_FOLDED + 1])
+def test_a_long_name_that_may_be_read_in_many_ways_passes_no_rule(length: int) -> None:
+    is_judged = length == MAX_FOLDED
+    name = "ä" * length
+    rules = catalog(ignore=("rm",))
+    plain, odd = f'{{"name":"{name}"}}', f'{{"name":"a","{name}":0}}'
+    more = f',"{name}":0'
+    for tool in (plain, odd):
+        shown = learn(rules, f'{{"tools":[{tool}]}}'.encode())
+        assert (tool.encode() in shown) is is_judged
+    shown = learn(rules, f'{{"tools":[]{more}}}'.encode())
+    assert (more.encode() in shown) is is_judged
+    assert (not judge(b'{"id":1,"method":"x"%b}' % more.encode(), ignore=("rm",))) is is_judged
+    call = f'{{"id":1,"method":"tools/call","params":{{"name":"{name}"}}}}'.encode()
+    assert (not judge(call, ignore=("rm",))) is is_judged
+    assert not judge(call)
+    assert not judge(call.replace(name.encode(), b"a" * length), ignore=("rm",))
+
+
 @pytest.mark.report("S10")
 def test_of_a_list_that_is_too_long_to_be_judged_nothing_is_shown(
     caplog: pytest.LogCaptureFixture,
@@ -498,8 +536,8 @@ def test_of_a_list_that_is_too_long_to_be_judged_nothing_is_shown(
         shown = catalog(ignore=("rm",)).learn(answer)
     assert shown.raw == b'{"jsonrpc":"2.0","id":1,"result":{"tools":[]}}'
     assert caplog.messages == [
-        "The server's list of tools is longer than 4 MiB: with --allow-tool, --ignore-tool or "
-        "--read-only none of it is shown."
+        "The server's list of tools is longer than 4 MiB, or has more than 500,000 values in it: "
+        "with --allow-tool, --ignore-tool or --read-only none of it is shown."
     ]
 
 

@@ -44,7 +44,7 @@ class _Filter(msgspec.Struct):
     notifications: dict[str, object]
 
 
-_decode_filter = bounded(msgspec.json.Decoder(_Filter).decode, deep=True)
+_decode_filter = bounded(msgspec.json.Decoder(_Filter).decode)
 
 
 class OpenStream(Protocol):

@@ -13,7 +13,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from mcp_remote_py.cli.options import IGNORED, NOT_GIVEN_IF_BLANK, Option, options_of
+from mcp_remote_py.cli.options import (
+    IGNORED,
+    NOT_GIVEN_IF_BLANK,
+    OPTIONS,
+    Option,
+    accepted_by,
+)
 from mcp_remote_py.cli.program import COMMANDS, LOGIN, PROXY, STATUS
 from mcp_remote_py.errors import UsageError
 from mcp_remote_py.patterns import lazy_pattern
@@ -63,12 +69,16 @@ class _Words(NamedTuple):
 def parse_arguments(command: str, argv: Sequence[str]) -> Arguments:
     """The arguments; the URL is None only where none is needed.
 
+    What an entry of a host has for the relay alone is left out, and said.
+
     With `--help` (or `-h`) or `--version` nothing else is asked for.
 
     Raises:
         UsageError: an unknown option, a missing or superfluous word, a header torn in two.
     """
-    options, others, unknown, warnings = _sort({one.name: one for one in options_of(command)}, argv)
+    options, others, unknown, warnings = _sort(
+        {one.name: one for one in accepted_by(command)}, argv
+    )
     if "-h" in unknown:
         options["--help"] = [""]
     if "--help" in options or "--version" in options:
@@ -83,7 +93,7 @@ def parse_arguments(command: str, argv: Sequence[str]) -> Arguments:
         from mcp_remote_py.cli.mistakes import check_words
 
         check_words(command, options.get("--header", []), words, further, unknown)
-    port = further.pop(0) if takes_port and further and further[0].isdigit() else None
+    port = further.pop(0) if further and further[0].isdigit() else None
     if further:
         from mcp_remote_py.cli.mistakes import refuse_words
 
@@ -96,6 +106,13 @@ def parse_arguments(command: str, argv: Sequence[str]) -> Arguments:
             "The server URL is missing.",
             hint=f"Usage: {COMMANDS[command].words_before} https://example.com/mcp [options]",
         )
+    idle = [name for name in options if OPTIONS[name].is_idle_in(command)]
+    for name in idle:
+        del options[name]
+    if port is not None and not takes_port:
+        idle.append("The port")
+        port = None
+    ignored += [f"Ignored: {name} does not matter for {command}." for name in idle]
     return Arguments(options, url, port, (*warnings, *ignored))
 
 

@@ -14,11 +14,15 @@ WIDTH = 100
 """Columns. Given, because argparse would import shutil to find out."""
 
 
+IDLE_OPTIONS = "All other options of an entry in a host's configuration are accepted and ignored."
+"""What is said of them by each command but the relay."""
+
+
 def render_help(command: str) -> str:
     """The text of `--help`."""
     text = _build_parser(command).format_help()
     if command != PROXY:
-        return text
+        return f"{text}\n{IDLE_OPTIONS}\n"
     others = [other for other in COMMANDS.values() if other.name != PROXY]
     width = max(len(other.usage) for other in others)
     lines = [f"  {other.usage.ljust(width)}  {other.summary}\n" for other in others]

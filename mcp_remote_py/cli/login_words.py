@@ -1,6 +1,7 @@
-"""The options that make `mcp-remote-py login URL` begin the very sign-in that was asked for.
+"""The words that a person is told to type, or to write down, for the very thing that was asked for.
 
-Never shows what may be secret. Must not know what any option means.
+Those behind `mcp-remote-py login URL`, and those behind the URL in a host's configuration. Never
+shows what may be secret. Must not know what any option means.
 """
 
 from __future__ import annotations
@@ -8,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mcp_remote_py.cli.given import Given
-from mcp_remote_py.cli.options import LOGS, OTHER, Option, options_of
+from mcp_remote_py.cli.options import LOGS, OPTIONS, OTHER, Option, options_of
 from mcp_remote_py.cli.program import LOGIN
 from mcp_remote_py.errors import one_line
+from mcp_remote_py.patterns import lazy_pattern
 from mcp_remote_py.redact import MASK, mask_url
 
 _OPENERS = ("--browser", "--no-browser", "--paste")
@@ -24,6 +26,29 @@ def describe_login(given: Given) -> str:
     import shlex
 
     return one_line(shlex.join(words))
+
+
+def describe_entry(given: Given) -> tuple[str, ...]:
+    """The words behind the URL in the entry of a host that starts this very relay."""
+    words = [] if given.arguments.port is None else [given.arguments.port]
+    for name, found in given.arguments.options.items():
+        for word in found:
+            words.append(name)
+            if OPTIONS[name].value:
+                words.append(_show_in_entry(OPTIONS[name], word))
+    return tuple(words)
+
+
+def _show_in_entry(option: Option, value: str) -> str:
+    """The same as `_show_value`, but for a header: its name is shown, and what is a variable."""
+    name, colon, rest = value.partition(":")
+    if option.name != "--header" or not colon:
+        return _show_value(option, value)
+    return value if _VARIABLE.fullmatch(rest.strip()) else f"{name}: {MASK}"
+
+
+_VARIABLE = lazy_pattern(r"(?:[A-Za-z]{1,10} )?\$\{[A-Za-z_][A-Za-z0-9_]{0,63}\}")
+"""A variable as the whole value of a header, or behind a scheme."""
 
 
 def _words_for_login(given: Given) -> Iterator[str]:

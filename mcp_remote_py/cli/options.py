@@ -39,11 +39,12 @@ REFUSED, IGNORED, NOT_GIVEN_IF_BLANK = "refused", "ignored", "not given if blank
 class Option:
     """One option.
 
-    `value` is the placeholder for its value, empty for a switch; `commands` are those that take it;
-    `read` makes the value of the word that is given. `bad` is what a word does that cannot be read,
-    or that is missing: it is REFUSED, or IGNORED with a warning, as by npm's mcp-remote, where the
-    default is safe. Never is what protects, and what has secrets, headers or files; but a blank
-    word of NOT_GIVEN_IF_BLANK says nothing, as where a host has put in a value that nobody entered.
+    `value` is the placeholder for its value, empty for a switch; `commands` are those that it does
+    something in, see also `is_idle_in`; `read` makes the value of the word that is given. `bad` is
+    what a word does that cannot be read, or that is missing: it is REFUSED, or IGNORED with a
+    warning, as by npm's mcp-remote, where the default is safe. Never is what protects, and what has
+    secrets, headers or files; but a blank word of NOT_GIVEN_IF_BLANK says nothing, as where a
+    host has put in a value that nobody entered.
     """
 
     __slots__ = ("bad", "commands", "group", "help", "name", "read", "repeatable", "value")
@@ -68,6 +69,13 @@ class Option:
         self.repeatable = repeatable
         self.read = read
         self.bad = bad
+
+    def is_idle_in(self, command: str) -> bool:
+        """Whether that command accepts it and has no use for it.
+
+        It is the relay's then: the arguments of a host's entry can be given to every command.
+        """
+        return PROXY in self.commands and command not in self.commands
 
     @property
     def take_off(self) -> Callable[[str], str]:
@@ -379,9 +387,9 @@ ALL_OPTIONS = (
     Option(
         "--initialize-timeout",
         "SECONDS",
-        "Longest time that the host's first request waits for a sign-in (default"
-        f" {DEFAULT_INITIALIZE_TIMEOUT:g}; 0 means no limit). Then it is answered in the server's"
-        " place, and the sign-in goes on.",
+        "Longest time that the host's first request waits for a sign-in, or for a server that"
+        f" worked before and is silent (default {DEFAULT_INITIALIZE_TIMEOUT:g}; 0 means no limit)."
+        " Then it is answered in the server's place, and the sign-in goes on.",
         SIGN_IN,
         _RELAY,
         read=readers.read_limit,
@@ -412,9 +420,10 @@ ALL_OPTIONS = (
     Option(
         "--client-credentials",
         "",
-        "Sign in without a person, as the client of --static-oauth-client-info.",
+        "Sign in without a person, as the client of --static-oauth-client-info; the account is"
+        " apart, as --profile client-credentials.",
         SIGN_IN,
-        _SERVER,
+        _EVERY,
     ),
     Option(
         "--private-key",
@@ -439,17 +448,19 @@ ALL_OPTIONS = (
         "--jwt-bearer",
         "FILE",
         "Sign in without a person, by the workload's JWT in this file. The file is read at each"
-        " use; the JWT is sent to its audience (aud), or to an issuer or endpoint that you name.",
+        " use; the JWT is sent to its audience (aud), or to an issuer or endpoint that you name."
+        " The account is apart, as --profile jwt-bearer.",
         SIGN_IN,
-        _SERVER,
+        _EVERY,
         read=readers.read_path,
     ),
     Option(
         "--idp-token-endpoint",
         "URL",
-        "Sign in by a company's identity provider: it exchanges --idp-id-token for a grant.",
+        "Sign in by a company's identity provider: it exchanges --idp-id-token for a grant. The"
+        " account is apart, as --profile enterprise.",
         SIGN_IN,
-        _SERVER,
+        _EVERY,
         read=lambda text, at: sign_in_words().parse_token_url(text, at.option),
     ),
     Option(
@@ -528,6 +539,14 @@ ALL_OPTIONS = (
         read=readers.read_pattern,
     ),
     Option("--read-only", "", "Show only tools the server marks as read-only.", TOOLS, _RELAY),
+    Option(
+        "--merge-pages",
+        "",
+        "Give the host all pages of a list (tools, prompts, resources) as one: for a host that"
+        " shows the first page only.",
+        TOOLS,
+        _RELAY,
+    ),
     Option("--debug", "", "Log in detail; never the value of a header.", LOGS, _EVERY),
     Option("--silent", "", "Log nothing on stderr, unless --debug is given.", LOGS, _EVERY),
     Option(
@@ -550,3 +569,8 @@ OPTIONS = {option.name: option for option in ALL_OPTIONS}
 def options_of(command: str) -> tuple[Option, ...]:
     """The options that `command` takes."""
     return tuple(option for option in ALL_OPTIONS if command in option.commands)
+
+
+def accepted_by(command: str) -> tuple[Option, ...]:
+    """The same, and those that do not matter for it."""
+    return tuple(one for one in ALL_OPTIONS if command in one.commands or one.is_idle_in(command))

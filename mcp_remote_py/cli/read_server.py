@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from mcp_remote_py.cli.given import Given
-from mcp_remote_py.cli.login_words import describe_login
+from mcp_remote_py.cli.login_words import describe_entry, describe_login
 from mcp_remote_py.cli.options import ALL_OPTIONS, SIGN_IN
 from mcp_remote_py.cli.read_shared import read_log, read_network, read_url
 from mcp_remote_py.redact import remember
@@ -65,11 +65,13 @@ def read_proxy(given: Given) -> ProxySettings:
             "--ping-interval", DEFAULT_PING_INTERVAL if given.has("--keep-alive") else None
         ),
         forward_ping=given.has("--forward-ping"),
+        merge_pages=given.has("--merge-pages"),
         initialize_timeout=given.get("--initialize-timeout", DEFAULT_INITIALIZE_TIMEOUT) or None,
         cookies=not given.has("--disable-cookies"),
         max_message_size=given.get("--max-message-size", DEFAULT_MAX_MESSAGE_SIZE),
         log=read_log(given),
         sign_in=_read_sign_in(given),
+        entry_words=describe_entry(given),
     )
 
 

@@ -9,6 +9,12 @@ from __future__ import annotations
 from mcp_remote_py.cli.given import Given
 from mcp_remote_py.cli.read_shared import read_log, read_network, read_url
 from mcp_remote_py.settings.stored import LogoutSettings, SessionPattern, StatusSettings
+from mcp_remote_py.settings.unattended import (
+    ClientCredentials,
+    IdentityProvider,
+    Unattended,
+    WorkloadJwt,
+)
 
 
 def read_status(given: Given) -> StatusSettings:
@@ -38,8 +44,19 @@ def read_logout(given: Given) -> LogoutSettings:
 
 
 def _read_sessions(given: Given) -> SessionPattern:
+    # An empty resource is none, as for a sign-in.
+    resource = given.get("--resource") if given.arguments.first("--resource") else None
+    grant = next((grant for name, grant in _GRANTS.items() if given.has(name)), None)
     return SessionPattern(
         server=None if given.arguments.url is None else read_url(given, allow_http=True),
-        resource=given.get("--resource"),
-        profile=given.get("--profile"),
+        resource=resource,
+        profile=given.get("--profile", grant and Unattended(grant).default_profile),
     )
+
+
+_GRANTS = {
+    "--client-credentials": ClientCredentials(),
+    "--jwt-bearer": WorkloadJwt(""),
+    "--idp-token-endpoint": IdentityProvider("", "", ""),
+}
+"""By the option that chooses a sign-in without a person, what it is; only the kind matters here."""

@@ -9,10 +9,11 @@ import asyncio
 import logging
 import os
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from mcp_remote_py.commands.agent import BuildAgent, load_agent
 from mcp_remote_py.credentials.keys import FOLDER, choose_store
-from mcp_remote_py.credentials.server_cache import ServerCache
+from mcp_remote_py.credentials.server_cache import ServerCache, delete_snapshots
 from mcp_remote_py.credentials.session_files import (
     SessionFile,
     SessionRecord,
@@ -22,6 +23,7 @@ from mcp_remote_py.credentials.session_files import (
 from mcp_remote_py.errors import McpRemoteError, one_line
 from mcp_remote_py.exit_status import DONE_STATUS, FAILED_STATUS
 from mcp_remote_py.redact import mask_url, remember, secrets_in_url
+from mcp_remote_py.session_id import SessionId
 from mcp_remote_py.settings.commands import LoginSettings
 from mcp_remote_py.settings.sign_in import TOKEN_STORES, SignInSettings
 from mcp_remote_py.settings.stored import LogoutSettings
@@ -49,6 +51,7 @@ def run_logout(
         return max(statuses, default=DONE_STATUS)
 
     sessions, nameless = find_sessions(settings, environment)
+    _forget_snapshots(settings, state_directory(environment))
     if nameless:
         logger.error(
             "Stored sign-ins whose server is not known, because their record cannot be used: %d. "
@@ -87,6 +90,16 @@ def find_sessions(
         server=str(wanted.server), profile=wanted.profile or "", resource=wanted.resource or ""
     )
     return found or [named], 0
+
+
+def _forget_snapshots(settings: LogoutSettings, directory: Path) -> None:
+    """What servers said goes also where nobody was signed in."""
+    wanted = settings.sessions
+    if wanted.server is not None:
+        session = SessionId(str(wanted.server), wanted.resource or "", wanted.profile or "")
+        ServerCache(directory, session, os.urandom).delete()
+    elif wanted.resource is None and wanted.profile is None:
+        delete_snapshots(directory)
 
 
 async def _sign_out(

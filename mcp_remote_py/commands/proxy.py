@@ -15,14 +15,15 @@ from typing import TYPE_CHECKING
 from mcp_remote_py.bridge.era import ServerEra
 from mcp_remote_py.bridge.host_side import HostSide
 from mcp_remote_py.bridge.server_side import EraChannel
-from mcp_remote_py.channel import Deliver, Sent, ServerChannel, ServerSnapshot
+from mcp_remote_py.channel import Deliver, HostChannel, Sent, ServerChannel
 from mcp_remote_py.clock import LoopClock, draw
 from mcp_remote_py.commands.lifetime import watch_parent, watch_signals
+from mcp_remote_py.commands.server_memory import SnapshotMemory, WorkedMemory
 from mcp_remote_py.credentials.session_files import SessionFile, state_directory
 from mcp_remote_py.eras.era_detection import Era
 from mcp_remote_py.eras.metadata_headers import MetadataHeaders
 from mcp_remote_py.eras.parameters import ParameterHeaders
-from mcp_remote_py.errors import McpRemoteError
+from mcp_remote_py.errors import ExchangeError, McpRemoteError
 from mcp_remote_py.exit_status import DONE_STATUS, INTERRUPTED_STATUS
 from mcp_remote_py.named_files import read_settled
 from mcp_remote_py.redact import mask_url
@@ -39,9 +40,9 @@ from mcp_remote_py.transports.legacy_sse import LegacySseChannel
 from mcp_remote_py.transports.lines import HostLines
 from mcp_remote_py.transports.stdio import StdioChannel
 from mcp_remote_py.transports.streamable import StreamableChannel
+from mcp_remote_py.values import Value
 
 if TYPE_CHECKING:
-    from mcp_remote_py.credentials.server_cache import ServerCache
     from mcp_remote_py.signin.agent import SignInAgent
 
 logger = logging.getLogger("mcp_remote_py")
@@ -64,10 +65,11 @@ class LazySignIn:
         self._environment = environment
         self._state = state
         self._agent: SignInAgent | None = None
-        self._cache: ServerCache | None = None
         # Only a hint: where it is wrong, the server's refusal leads to the same record.
         self._signed_in = signed_in
         self._server_address = ""
+        self.is_refused = False
+        """The server has refused a request, and there is nothing else to send."""
 
     def note_address(self, address: str) -> None:
         """The server was connected to there, last."""
@@ -91,22 +93,16 @@ class LazySignIn:
 
     async def refused(self, sent: Sent | None, status: int, challenge: bytes) -> bool:
         """See `Authorizer`."""
-        return await self._get().refused(sent, status, challenge)
+        try:
+            return await self._get().refused(sent, status, challenge)
+        except ExchangeError:
+            self.is_refused = True
+            raise
 
     async def aclose(self) -> None:
         """See `Authorizer`."""
         if self._agent is not None:
             await self._agent.aclose()
-
-    @property
-    def server_name(self) -> str:
-        """See `SignInWatch`."""
-        return mask_url(str(self._settings.server))
-
-    @property
-    def in_use(self) -> bool:
-        """See `SignInWatch`."""
-        return self._agent is not None and self._agent.in_use
 
     def waiting_for_person(self) -> str:
         """See `SignInWatch`."""
@@ -116,26 +112,6 @@ class LazySignIn:
         """See `SignInWatch`."""
         if self._agent is not None:
             self._agent.show_page()
-
-    def recall(self) -> ServerSnapshot:
-        """See `SignInWatch`."""
-        return self._get_cache().read()
-
-    def keep(self, known: ServerSnapshot) -> None:
-        """See `SignInWatch`; with a sign-in that is not kept, neither is this."""
-        if self._settings.sign_in.token_store != "memory":  # noqa: S105 - its name
-            self._get_cache().keep(known)
-
-    def _get_cache(self) -> ServerCache:
-        if self._cache is None:
-            from mcp_remote_py.credentials.server_cache import ServerCache
-
-            self._cache = ServerCache(
-                state_directory(self._environment),
-                session_of(self._settings.server, self._settings.sign_in),
-                os.urandom,
-            )
-        return self._cache
 
     def _get(self) -> SignInAgent:
         if self._agent is None:
@@ -149,33 +125,6 @@ class LazySignIn:
                 state=self._state,
             )
         return self._agent
-
-
-class WorkedMemory:
-    """Keeps that the server has worked, once for all starts.
-
-    Somewhat later: a host waits for the first answer.
-    """
-
-    DELAY = 1.0
-    """Seconds."""
-
-    def __init__(self, state: SessionFile, is_written: bool) -> None:
-        self._state = state
-        self._is_done = is_written
-        self._timer: asyncio.TimerHandle | None = None
-
-    def note(self) -> None:
-        """It has worked."""
-        if not self._is_done and self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(self.DELAY, self.write)
-
-    def write(self) -> None:
-        """Writes it now, where there is something to write."""
-        if self._timer is not None and not self._is_done:
-            self._timer.cancel()
-            self._is_done = True
-            self._state.note_worked()
 
 
 def say(text: str) -> None:
@@ -194,7 +143,7 @@ def run_proxy(settings: ProxySettings, environment: Mapping[str, str]) -> int:
     loop = asyncio.new_event_loop()
     try:
         # Not asyncio.run: its end waits for name look-ups that may take minutes.
-        return loop.run_until_complete(_relay(settings, environment, stdin, stdout))
+        return loop.run_until_complete(_relay(settings, environment, stdin, stdout, is_terminal))
     except McpRemoteError as error:  # before anything was read
         if not is_terminal:
             from mcp_remote_py.commands.refused_start import answer_waiting_host
@@ -224,18 +173,105 @@ def _duplicate(descriptor: int, otherwise: int) -> int:
 
 
 async def _relay(
-    settings: ProxySettings, environment: Mapping[str, str], stdin: int, stdout: int
+    settings: ProxySettings,
+    environment: Mapping[str, str],
+    stdin: int,
+    stdout: int,
+    at_terminal: bool,
 ) -> int:
     headers = HeaderSource(settings.headers, environment, read_settled)
     await headers.load()
     host = StdioChannel(stdin, stdout, settings.max_message_size)
+    relaying = assemble(settings, environment, headers, HostLines(host), host.has_read)
+    relays = [relaying.relay]
+    status: int | None = None
+
+    def stop(reason: str) -> None:
+        for relay in relays:
+            relay.stop(reason)
+
+    def end_by_signal(number: signal.Signals) -> None:
+        nonlocal status
+        status = INTERRUPTED_STATUS if number == signal.SIGINT else DONE_STATUS
+        stop(f"mcp-remote-py was ended by {number.name} before the server answered.")
+
+    def assemble_look(changed: ProxySettings, own: HostChannel) -> Assembly:
+        looking = assemble(changed, environment, headers, own, is_look=True)
+        relays.append(looking.relay)
+        return looking
+
+    watch_signals(end_by_signal)
+    watch_parent(lambda: stop("The host process is gone."))
+    seen = DONE_STATUS
+    if at_terminal:
+        from mcp_remote_py.commands.terminal import look_beside
+
+        seen = await look_beside(relaying, settings, assemble_look, say)
+    else:
+        await relaying.run()
+    return seen if status is None else status
+
+
+class Assembly(Value, frozen=True):
+    """A relay with what it uses, to be run once."""
+
+    relay: Relay
+    era: ServerEra
+    transports: list[str]
+    """Those that were found."""
+    worked: WorkedMemory
+    snapshots: SnapshotMemory
+    authorizer: LazySignIn | None
+
+    @property
+    def is_modern(self) -> bool:
+        """Whether the server is known to be of the modern era."""
+        return self.era.now is Era.MODERN
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether the server has refused what we have of a sign-in, be it nothing."""
+        return self.authorizer is not None and self.authorizer.is_refused
+
+    @property
+    def transport(self) -> str:
+        """The transport that was found, "" before."""
+        return self.transports[-1] if self.transports else ""
+
+    async def run(self) -> None:
+        """Relays until the host goes away, and puts away what it has used."""
+        await self.relay.run()
+        self.worked.write()
+        self.snapshots.write()
+        if self.authorizer is not None:
+            await self.authorizer.aclose()
+
+
+def assemble(
+    settings: ProxySettings,
+    environment: Mapping[str, str],
+    headers: HeaderSource,
+    host: HostChannel,
+    has_read: Callable[[], bool] = lambda: True,
+    *,
+    is_look: bool = False,
+) -> Assembly:
+    """The objects of one relay, from the host's messages to the server.
+
+    With `is_look` it is for a look at the server: whoever looks tells of failures, who was never
+    reached now is not waited for, and what was said earlier does not stand for an answer.
+    """
     clock = LoopClock()
     session = session_of(settings.server, settings.sign_in)
-    state = SessionFile(state_directory(environment), session)
+    directory = state_directory(environment)
+    state = SessionFile(directory, session)
     known = state.read()
     has_worked = state.has_worked()
-    acquaintance = Acquaintance(is_known=has_worked)
-    memory = WorkedMemory(state, has_worked)
+    acquaintance = Acquaintance(is_known=has_worked and not is_look)
+    worked = WorkedMemory(state, has_worked)
+    is_kept = settings.sign_in.token_store != "memory"  # noqa: S105 - its name
+    client_cert = settings.network.tls.client_cert
+    snapshots = SnapshotMemory(directory, session, settings.headers, client_cert, is_kept=is_kept)
     era = make_era(settings.protocol, known.era, lambda found: state.update(era=found.value))
     parameters = ParameterHeaders()
     # A person who gave a credential meant that one: nobody signs in (decision D12).
@@ -246,6 +282,11 @@ async def _relay(
         on_connected = authorizer.note_address
 
     intake = Intake(settings.max_message_size)
+    transports: list[str] = []
+
+    def note_chosen(name: str) -> None:
+        transports.append(name)
+        worked.note()
 
     def connect_transport(deliver: Deliver, on_session_lost: Callable[[], None]) -> ServerChannel:
         return build_transport(
@@ -264,46 +305,42 @@ async def _relay(
             deliver,
             on_session_lost,
             host.drain,
-            memory.note,
+            note_chosen,
         )
 
     def connect(deliver: Deliver, on_session_lost: Callable[[], None]) -> ServerChannel:
-        return EraChannel(
-            lambda take: connect_transport(take, on_session_lost),
-            deliver,
-            era,
-            parameters,
-            clock,
-            draw,
-        )
+        def connect_era(deliver: Deliver) -> ServerChannel:
+            return EraChannel(
+                lambda take: connect_transport(take, on_session_lost),
+                deliver,
+                era,
+                parameters,
+                clock,
+                draw,
+            )
+
+        if not settings.merge_pages:
+            return connect_era(deliver)
+        from mcp_remote_py.bridge.merging import MergingChannel  # few starts need it
+
+        return MergingChannel(connect_era, deliver, clock, draw)
 
     relay = Relay(
-        HostSide(HostLines(host), era, clock, os.urandom),
+        HostSide(host, era, clock, os.urandom),
         connect,
         catalog=ToolCatalog(settings.tools),
         clock=clock,
         random=draw,
         forward_ping=settings.forward_ping,
         ping_interval=settings.ping_interval,
-        sign_in=authorizer,
+        sign_in=None if is_look else authorizer,
+        memory=None if is_look else snapshots,
         initialize_timeout=settings.initialize_timeout,
         acquaintance=acquaintance,
-        has_read=host.has_read,
+        has_read=has_read,
+        failures_at=logging.DEBUG if is_look else logging.WARNING,
     )
-    status = 0
-
-    def end_by_signal(number: signal.Signals) -> None:
-        nonlocal status
-        status = INTERRUPTED_STATUS if number == signal.SIGINT else DONE_STATUS
-        relay.stop(f"mcp-remote-py was ended by {number.name} before the server answered.")
-
-    watch_signals(end_by_signal)
-    watch_parent(lambda: relay.stop("The host process is gone."))
-    await relay.run()
-    memory.write()
-    if authorizer is not None:
-        await authorizer.aclose()
-    return status
+    return Assembly(relay, era, transports, worked, snapshots, authorizer)
 
 
 def build_transport(
@@ -315,7 +352,7 @@ def build_transport(
     deliver: Deliver,
     on_session_lost: Callable[[], None],
     drain: Callable[[], Awaitable[None]],
-    note_worked: Callable[[], None] = lambda: None,
+    note_chosen: Callable[[str], None] = lambda _: None,
 ) -> ServerChannel:
     """The channel that finds out the transport; what answered last time, `remembered`, is first."""
 
@@ -341,7 +378,7 @@ def build_transport(
     names = order_transports(settings.transport, remembered)
 
     def chosen(name: str) -> None:
-        note_worked()
+        note_chosen(name)
         logger.info("Connected to %s by %s.", mask_url(str(settings.server)), name)
         # The usual case writes nothing: only what differs from it is worth a file.
         if remembered != name and (remembered or name != STREAMABLE):

@@ -1,8 +1,9 @@
 """Keeps what a server last said of itself, for a host that cannot wait (promise A6).
 
 One file a session. Not secret, but a server's tools may be confidential: only their owner can read
-it. A file that is missing, broken, too large or another session's means "nothing known", never an
-error: the server says it again. Must not know when it is needed, tokens or the keyring.
+it. A server's address may have a key in it: it is not written, nor is a credential. A file that is
+missing, broken, too large or another session's means "nothing known", never an error: the server
+says it again. Must not know when it is needed, tokens or the keyring.
 """
 
 from __future__ import annotations
@@ -14,25 +15,30 @@ from pathlib import Path
 import msgspec
 
 from mcp_remote_py.channel import ServerSnapshot
-from mcp_remote_py.credentials.files import delete, read_private, write_private
+from mcp_remote_py.credentials.files import delete, names_in, read_private, write_private
 from mcp_remote_py.errors import StoreError
 from mcp_remote_py.randomness import RandomBytes
 from mcp_remote_py.session_id import SessionId
 
 logger = logging.getLogger("mcp_remote_py.credentials")
 
-SNAPSHOT_SCHEMA = 1
+SNAPSHOT_SCHEMA = 2
+"""1 named the server, and knew of sign-ins alone."""
 
 MAX_SNAPSHOT_BYTES = 1024 * 1024
 """Bytes of the file. The largest servers list some hundred tools in 300 kB; past this, tools are
 not kept, and a disk is not filled by a server that lists endlessly."""
 
 
+_SUFFIX = ".known"
+
+
 class _Record(msgspec.Struct):
     schema: int
-    server: str
-    resource: str
-    profile: str
+    session: str
+    """Its key."""
+    headers: str = ""
+    """The mark of the person's headers."""
     initialize: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     tools: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
@@ -41,11 +47,17 @@ _decode = msgspec.json.Decoder(_Record).decode
 
 
 class ServerCache:
-    """The snapshots of one session's server. May be used from several threads."""
+    """The snapshots of one session's server, asked with the headers of this mark.
 
-    def __init__(self, directory: Path, session: SessionId, randomness: RandomBytes) -> None:
-        self._session = session
-        self._path = directory / f"{session.record_name}.known"
+    May be used from several threads.
+    """
+
+    def __init__(
+        self, directory: Path, session: SessionId, randomness: RandomBytes, headers: str = ""
+    ) -> None:
+        self._key = session.key
+        self._headers = headers
+        self._path = directory / f"{session.record_name}{_SUFFIX}"
         self._randomness = randomness
         self._writing = threading.Lock()
         self._last: ServerSnapshot | None = None
@@ -66,9 +78,10 @@ class ServerCache:
             record = _decode(data)
         except (ValueError, RecursionError) as error:
             return self._ignore(str(error))
-        session = SessionId(record.server, record.resource, record.profile)
-        if record.schema != SNAPSHOT_SCHEMA or session != self._session:
+        if record.schema != SNAPSHOT_SCHEMA or record.session != self._key:
             return self._ignore("another version's or session's")
+        if record.headers != self._headers:
+            return self._ignore("it was said to other headers")
         if b"\n" in data or b"\r" in data:
             return self._ignore("not as it was written")  # a message is one line
         return ServerSnapshot(_content(record.initialize), _content(record.tools))
@@ -107,11 +120,21 @@ class ServerCache:
 
     def _encode(self, known: ServerSnapshot) -> bytes:
         parts = [msgspec.Raw(part) if part else msgspec.UNSET for part in known.parts()]
-        return msgspec.json.encode(_Record(SNAPSHOT_SCHEMA, *self._session.parts(), *parts))
+        return msgspec.json.encode(_Record(SNAPSHOT_SCHEMA, self._key, self._headers, *parts))
 
     def _ignore(self, reason: str) -> ServerSnapshot:
         logger.debug("%s is not usable and is ignored: %s", self._path, reason)
         return ServerSnapshot()
+
+
+def delete_snapshots(directory: Path) -> None:
+    """Forgets those of all servers; raises nothing."""
+    try:
+        for name in names_in(directory):
+            if name.endswith(_SUFFIX):
+                delete(directory / name)
+    except StoreError as error:
+        logger.warning("%s", error.sentence())
 
 
 def _content(part: msgspec.Raw | msgspec.UnsetType) -> bytes:

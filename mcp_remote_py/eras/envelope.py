@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping
 
 import msgspec
 
+from mcp_remote_py.bounds import LONG_BYTES
 from mcp_remote_py.json_text import Members, encode, read_members, read_string, read_text
 from mcp_remote_py.jsonrpc import Kind, Message, Payload, make_result
 
@@ -54,7 +55,7 @@ _NO_ENVELOPE = object()
 def _read(message: Message) -> Envelope | None:
     if message.kind is Kind.RESPONSE:
         return None
-    if not message.is_long and _VERSION_TRACE not in message.raw:
+    if message.length <= LONG_BYTES and _VERSION_TRACE not in message.raw:
         return None  # of most; in a longer one it takes longer to look for it
     meta = _read_meta(message.members.get("_meta", b"")) or {}
     version = read_string(meta.get(VERSION))

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import msgspec
 
 from mcp_remote_py.errors import ExchangeError, InvalidMessage, WrongEra
-from mcp_remote_py.json_text import UNREADABLE, bounded, read_integer, read_members, read_text
+from mcp_remote_py.json_text import UNREADABLE, decode_list, read_integer, read_members, read_text
 from mcp_remote_py.jsonrpc import INTERNAL_ERROR, INVALID_PARAMS, METHOD_NOT_FOUND, Message
 from mcp_remote_py.parsing import parse_message
 from mcp_remote_py.versions import HANDSHAKE_VERSIONS, is_modern
@@ -48,7 +48,7 @@ class Era(enum.Enum):
 MAX_VERSIONS_BYTES = 64 * 1024
 """Bytes of a list of revisions. A new one comes every half year."""
 
-_decode_texts = bounded(msgspec.json.Decoder(list[str]).decode)
+_decode_texts = msgspec.json.Decoder(list[str]).decode
 
 
 def error_code(answer: Message) -> int:
@@ -85,6 +85,7 @@ def _read_versions(value: msgspec.Raw | None) -> list[str]:
     if value is None or memoryview(value).nbytes > MAX_VERSIONS_BYTES:
         return []
     try:
+        decode_list(value)  # which refuses one that is too long
         return _decode_texts(value)
     except UNREADABLE:
         return []

@@ -89,7 +89,7 @@ class _InputRequest(msgspec.Struct):
     params: msgspec.Raw = msgspec.Raw(b"")
 
 
-_decode_input_required = bounded(msgspec.json.Decoder(_InputRequired).decode, deep=True)
+_decode_input_required = bounded(msgspec.json.Decoder(_InputRequired).decode)
 _decode_input_request = msgspec.json.Decoder(_InputRequest).decode
 
 _UNNAMED = msgspec.Raw(b'{"name":"unknown","version":"unknown"}')

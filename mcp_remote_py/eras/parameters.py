@@ -16,9 +16,9 @@ from typing import Any, cast
 
 import msgspec
 
-from mcp_remote_py.bounds import LONG_BYTES, has_few_parts
+from mcp_remote_py.bounds import LONG_BYTES, count_parts, has_few_parts
 from mcp_remote_py.errors import shorten
-from mcp_remote_py.json_text import UNREADABLE, Members, bounded, read_members, read_text
+from mcp_remote_py.json_text import UNREADABLE, Members, decode_list, read_members, read_text
 from mcp_remote_py.jsonrpc import Message
 from mcp_remote_py.patterns import lazy_pattern
 
@@ -47,6 +47,15 @@ _SCHEMAS_BY_NAME = frozenset({"$defs", "definitions", "dependentSchemas", "patte
 
 _NUMBER = lazy_pattern(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
 
+MAX_MARKED_PARTS = 60_000
+"""Values in the schemas of one list that may have marks: 20 ms. 1000 tools have 60 each then."""
+
+MAX_TOLD = 10
+"""Tools of one list that the log says are left out."""
+
+MAX_PATH = 64
+"""Properties inside each other down to a mark."""
+
 Path = tuple[str, ...]
 
 
@@ -55,7 +64,6 @@ class _Tool(msgspec.Struct):
     inputSchema: msgspec.Raw = msgspec.Raw(b"{}")
 
 
-_decode_list = bounded(msgspec.json.Decoder(list[msgspec.Raw]).decode)
 _decode_tool = msgspec.json.Decoder(_Tool).decode
 
 
@@ -64,6 +72,10 @@ class ParameterHeaders:
 
     def __init__(self) -> None:
         self._marks: dict[str, dict[Path, str]] = {}
+        self._room = 0
+        """For values in schemas of the list that is read."""
+        self._left_out = 0
+        """Tools of that list."""
 
     def learn(self, answer: Message) -> Message:
         """The answer to a `tools/list`: as it is, or without the invalid tools.
@@ -73,12 +85,15 @@ class ParameterHeaders:
         if answer.is_error or answer.is_long or not (self._marks or _MARK_TRACE in answer.raw):
             return answer  # most servers mark nothing, and their lists are long
         try:
-            tools = _decode_list(answer.members["tools"])
+            tools = decode_list(answer.members["tools"])
         except (*UNREADABLE, KeyError):
             return answer
+        self._room, self._left_out = MAX_MARKED_PARTS, 0
         kept = [raw for raw in tools if self._take(raw)]
         if len(kept) == len(tools):
             return answer
+        if self._left_out > MAX_TOLD:
+            logger.warning("%d more tools are left out.", self._left_out - MAX_TOLD)
         left = msgspec.Raw(b"[%b]" % b",".join(map(bytes, kept)))
         return answer.with_result({**answer.members, "tools": left})
 
@@ -90,13 +105,31 @@ class ParameterHeaders:
             return True  # not what we know of a tool: the host's to judge
         self._marks.pop(tool.name, None)
         try:
-            marks = read_marks(_decode_schema(tool.inputSchema))
+            marks = read_marks(self._decode_schema(bytes(tool.inputSchema)))
         except InvalidMark as error:
-            logger.warning("The tool %s is left out: %s", shorten(tool.name), error)
+            self._left_out += 1
+            if self._left_out <= MAX_TOLD:
+                logger.warning("The tool %s is left out: %s", shorten(tool.name), error)
             return False
         if marks:
             self._marks[tool.name] = marks
         return True
+
+    def _decode_schema(self, schema: bytes) -> object:
+        """The schema without its numbers: there are some that Python cannot build.
+
+        Raises:
+            InvalidMark: it is too large for its marks to be looked for.
+        """
+        if _MARK_TRACE not in schema and b"\\" not in schema:
+            return None  # where nothing is escaped, nothing else can be read as a mark
+        self._room -= count_parts(schema)
+        if self._room < 0 or not has_few_parts(schema):
+            raise InvalidMark("its schema has too many parts.")
+        try:
+            return json.loads(schema, parse_int=_no_number, parse_float=_no_number)
+        except RecursionError:
+            raise InvalidMark("its schema is nested too deeply.") from None
 
     def headers(self, call: Message) -> list[tuple[bytes, bytes]]:
         """The headers for a `tools/call`, in the order of the marks."""
@@ -155,7 +188,7 @@ def _walk(root: object) -> Iterator[tuple[Path | None, dict[str, Any]]]:
             if keyword == "properties" and isinstance(value, dict):
                 properties = cast("dict[str, Any]", value)
                 waiting += [
-                    (None if path is None else (*path, name), property_)
+                    (None if path is None or len(path) == MAX_PATH else (*path, name), property_)
                     for name, property_ in properties.items()
                 ]
             elif keyword in _SCHEMAS_BY_NAME and isinstance(value, dict):
@@ -164,17 +197,6 @@ def _walk(root: object) -> Iterator[tuple[Path | None, dict[str, Any]]]:
                 waiting += [(None, one) for one in cast("list[Any]", value)]
             elif keyword in _ONE_SCHEMA:
                 waiting.append((None, value))
-
-
-def _decode_schema(schema: msgspec.Raw) -> object:
-    """The schema without its numbers: there are some that Python cannot build.
-
-    Raises:
-        InvalidMark: it is too large for its marks to be looked for.
-    """
-    if not has_few_parts(bytes(schema)):
-        raise InvalidMark("its schema has too many parts.")
-    return json.loads(bytes(schema), parse_int=_no_number, parse_float=_no_number)
 
 
 def _no_number(_: str) -> None:

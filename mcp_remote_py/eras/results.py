@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import msgspec
 
-from mcp_remote_py.bounds import LONG_BYTES
 from mcp_remote_py.eras.envelope import SERVER_INFO, take_meta
 from mcp_remote_py.eras.era_detection import MISSING_CAPABILITY, MODERN_CODES, error_code
 from mcp_remote_py.eras.wrapped_output import WrappedOutputs
@@ -75,7 +74,7 @@ def to_handshake_result(request: Message, answer: Message, outputs: WrappedOutpu
     if request.method == "tools/call":
         result = outputs.wrap_result(read_text(request.members.get("name")), members)
         return make_result(request.raw_id, result)
-    if request.method == "tools/list" and answer.size <= LONG_BYTES:
+    if request.method == "tools/list" and not answer.is_long:
         outputs.wrap_tools(members)  # whoever sends a longer list has to do without
     return make_result(request.raw_id, members)
 

@@ -17,7 +17,7 @@ from mcp_remote_py.json_text import (
     UNREADABLE,
     Members,
     Tree,
-    bounded,
+    decode_list,
     encode,
     read_members,
     read_string,
@@ -31,11 +31,19 @@ MAX_WRAPPED_TOOLS = 1000
 MAX_SCHEMA_DEPTH = 64
 """Schemas inside each other in which references are moved; a tool with more does without one."""
 
+MAX_MOVED = 6 * 1024 * 1024
+"""Bytes that are looked at for references in the schemas of one list: 20 ms. Each schema counts
+once for each of those that it is in."""
+
+LOOK_BYTES, MOVE_BYTES = 256, 2048
+"""Of a value that is looked through, and of a schema with references, beside their own: as many as
+are looked at in the time that each takes."""
+
 _HOME = "#/properties/result"
 """Where the schema is, once it is wrapped."""
 
 _VALUES = frozenset({"const", "enum", "default", "examples"})
-"""Keywords whose values are no schemas (JSON Schema 2020-12)."""
+"""Keywords whose values are not schemas (JSON Schema 2020-12)."""
 
 _NAMED = frozenset(
     {
@@ -44,8 +52,6 @@ _NAMED = frozenset(
     }
 )
 """Keywords with schemas by names, which may look like keywords."""
-
-_decode_list = bounded(msgspec.json.Decoder(list[msgspec.Raw]).decode)
 
 
 class WrappedOutputs:
@@ -59,12 +65,14 @@ class WrappedOutputs:
         if b"outputSchema" not in bytes(members.get("tools", b"")):
             return
         try:
-            tools = _decode_list(members["tools"])
+            tools = decode_list(members["tools"])
         except UNREADABLE:
             return
-        members["tools"] = msgspec.Raw(b"[%b]" % b",".join(map(self._wrap_tool, tools)))
+        work = _Work()
+        wrapped = (self._wrap_tool(tool, work) for tool in tools)
+        members["tools"] = msgspec.Raw(b"[%b]" % b",".join(wrapped))
 
-    def _wrap_tool(self, raw: msgspec.Raw) -> bytes:
+    def _wrap_tool(self, raw: msgspec.Raw, work: _Work) -> bytes:
         tool = read_members(raw)
         if not tool:
             return bytes(raw)
@@ -75,7 +83,7 @@ class WrappedOutputs:
         schema = read_members(tool["outputSchema"])
         if schema is not None and read_text(schema.get("type")) == "object":
             return bytes(raw)
-        wrapped = None if schema is None else _wrap_schema(tool["outputSchema"], schema)
+        wrapped = None if schema is None else _wrap_schema(tool["outputSchema"], schema, work)
         if wrapped is None:
             del tool["outputSchema"]
         else:
@@ -105,7 +113,7 @@ def _as_text(value: msgspec.Raw, members: Members) -> Members:
     if memoryview(value).nbytes + memoryview(given).nbytes > LONG_BYTES:
         return {}
     try:
-        content = _decode_list(given)
+        content = decode_list(given)
     except UNREADABLE:
         return {}
     if any(read_text((read_members(one) or {}).get("type")) == "text" for one in content):
@@ -118,13 +126,25 @@ def _as_text(value: msgspec.Raw, members: Members) -> Members:
 # ------------------------------------------------------------------ schemas
 
 
-def _wrap_schema(raw: msgspec.Raw, schema: Members) -> msgspec.Raw | None:
+class _Work:
+    """How much may still be looked at."""
+
+    def __init__(self) -> None:
+        self.left = MAX_MOVED
+
+    def take(self, size: int) -> None:
+        self.left -= size
+        if self.left < 0:
+            raise _TooDeep
+
+
+def _wrap_schema(raw: msgspec.Raw, schema: Members, work: _Work) -> msgspec.Raw | None:
     dialect = read_string(schema.get("$schema"))
     inner = raw
     if not _is_base(schema):
         recursive = "2019-09" in (dialect or "") and schema.get("$recursiveAnchor") != b"true"
         try:
-            inner = _move(raw, recursive=recursive)
+            inner = _move(raw, work, recursive=recursive)
         except (*UNREADABLE, _TooDeep):
             return None
     wrapped: dict[str, object] = {} if dialect is None else {"$schema": dialect}
@@ -133,7 +153,7 @@ def _wrap_schema(raw: msgspec.Raw, schema: Members) -> msgspec.Raw | None:
 
 
 class _TooDeep(Exception):
-    """More schemas inside each other than anybody reads."""
+    """More schemas, or more of them inside each other, than anybody reads."""
 
 
 def _is_base(schema: Members) -> bool:
@@ -141,15 +161,21 @@ def _is_base(schema: Members) -> bool:
     return "$id" in schema and not read_text(schema["$id"]).startswith("#")
 
 
-def _move(raw: msgspec.Raw, *, recursive: bool, named: bool = False, depth: int = 0) -> msgspec.Raw:
+def _move(
+    raw: msgspec.Raw, work: _Work, *, recursive: bool, named: bool = False, depth: int = 0
+) -> msgspec.Raw:
     """The schema, or schemas by names, with each reference to its root led to the new place."""
     text = bytes(raw)
+    work.take(len(text) + LOOK_BYTES)
     if b"Ref" not in text and b"$ref" not in text:
         return raw
+    work.take(MOVE_BYTES)
     if depth > MAX_SCHEMA_DEPTH:
         raise _TooDeep
     if text[:1] == b"[":
-        schemas = [_move(one, recursive=recursive, depth=depth + 1) for one in _decode_list(text)]
+        schemas = [
+            _move(one, work, recursive=recursive, depth=depth + 1) for one in decode_list(text)
+        ]
         return msgspec.Raw(encode(schemas))
     members = read_members(raw)
     if members is None or (not named and _is_base(members)):
@@ -158,7 +184,7 @@ def _move(raw: msgspec.Raw, *, recursive: bool, named: bool = False, depth: int 
         return msgspec.Raw(
             encode(
                 {
-                    name: _move(one, recursive=recursive, depth=depth + 1)
+                    name: _move(one, work, recursive=recursive, depth=depth + 1)
                     for name, one in members.items()
                 }
             )
@@ -167,18 +193,20 @@ def _move(raw: msgspec.Raw, *, recursive: bool, named: bool = False, depth: int 
     if to_root:
         del members["$recursiveRef"]
     moved = {
-        key: _move_keyword(key, value, recursive=recursive, depth=depth + 1)
+        key: _move_keyword(key, value, work, recursive=recursive, depth=depth + 1)
         for key, value in members.items()
     }
     return msgspec.Raw(encode(_recur(moved) if to_root else moved))
 
 
-def _move_keyword(key: str, value: msgspec.Raw, *, recursive: bool, depth: int) -> msgspec.Raw:
+def _move_keyword(
+    key: str, value: msgspec.Raw, work: _Work, *, recursive: bool, depth: int
+) -> msgspec.Raw:
     if key in ("$ref", "$dynamicRef"):
         return _lead(value)
     if key in _VALUES:
         return value
-    return _move(value, recursive=recursive, named=key in _NAMED, depth=depth)
+    return _move(value, work, recursive=recursive, named=key in _NAMED, depth=depth)
 
 
 def _recur(schema: Members) -> Members:
@@ -186,7 +214,7 @@ def _recur(schema: Members) -> Members:
     home = msgspec.Raw(encode(_HOME))
     if "$ref" not in schema:
         return {**schema, "$ref": home}
-    others = _decode_list(schema.get("allOf", msgspec.Raw(b"[]")))
+    others = decode_list(schema.get("allOf", msgspec.Raw(b"[]")))
     return {**schema, "allOf": msgspec.Raw(encode([*others, {"$ref": home}]))}
 
 

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from itertools import zip_longest
 from typing import cast
 
-from mcp_remote_py.net.faults import ConnectTimeout, NotConnected
+from mcp_remote_py.net.faults import ConnectTimeout, NotConnected, TurnedAway
 from mcp_remote_py.net.mapping import describe_error
 from mcp_remote_py.net.wire import Wire
 
@@ -78,6 +78,7 @@ async def connect(
     Raises:
         NotConnected: no address answers, or there is none.
     """
+    addresses: Sequence[str] = ()
     family = socket.AF_INET if ipv4 else socket.AF_UNSPEC
     try:
         async with asyncio.timeout(seconds):
@@ -91,11 +92,18 @@ async def connect(
             raise NotConnected(describe_error(error)) from error
         raise ConnectTimeout(f"no connection within {seconds:g} seconds") from None
     except OSError as error:
-        raise NotConnected(describe_error(error)) from error
+        kind = TurnedAway if is_turned_away(error, addresses) else NotConnected
+        raise kind(describe_error(error)) from error
     set_option = wire.get_extra_info("socket").setsockopt
     for option in _OPTIONS:
         set_option(*option)
     return wire
+
+
+def is_turned_away(error: OSError, addresses: Sequence[str]) -> bool:
+    """Whether the port is surely wrong: on this machine, a server may be about to start."""
+    is_here = any(one == "::1" or one.startswith("127.") for one in addresses)
+    return isinstance(error, ConnectionRefusedError) and not is_here
 
 
 async def _race(addresses: Sequence[str], port: int) -> _Connection:

@@ -22,6 +22,10 @@ class NotConnected(Fault):
     """The connection did not come about: nothing was sent."""
 
 
+class TurnedAway(NotConnected):
+    """Another machine is there and refused: nobody listens at that port."""
+
+
 class ConnectTimeout(NotConnected):
     """No connection in time."""
 

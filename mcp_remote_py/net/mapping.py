@@ -28,6 +28,7 @@ from mcp_remote_py.net.faults import (
     NotTaken,
     ProxyRefusal,
     Silence,
+    TurnedAway,
 )
 from mcp_remote_py.net.proxy_refusals import explain_proxy_refusal
 
@@ -102,11 +103,11 @@ def _explain_no_connection(error: NotConnected, peer: _Peer, reason: str) -> Not
     )
     look_up = find_cause(error, socket.gaierror)
     is_unknown = look_up is not None and look_up.errno in _UNKNOWN_NAME
-    return mapped.as_certain() if is_unknown else mapped
+    return mapped.as_certain() if is_unknown or isinstance(error, TurnedAway) else mapped
 
 
 _UNKNOWN_NAME = frozenset({socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)})
-"""Of getaddrinfo (RFC 3493 §6.1): the answer is that there is none. EAI_AGAIN is no answer."""
+"""Of getaddrinfo (RFC 3493 §6.1): the answer is that there is none. EAI_AGAIN is not one."""
 
 _ILLEGAL_HINT = "Check the URL. If it is right, the server or a proxy on the way has a fault."
 

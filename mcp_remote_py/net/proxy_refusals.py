@@ -8,11 +8,12 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from mcp_remote_py.errors import NotSent, Refused
+from mcp_remote_py.errors import NotSent, Refused, shorten
 from mcp_remote_py.net.faults import ProxyRefusal
 from mcp_remote_py.readings import Source
 
-_QUOTED = rb'"(?:[^"\\]|\\.)*+"'
+_QUOTED = rb'"(?:[^"\\]|\\.?)*+(?:"|\Z)'
+"""Also one without an end: where it could fail, each quote in it would be looked at to the end."""
 
 
 class ProxyReading(NamedTuple):
@@ -54,7 +55,7 @@ PROXY_READINGS = (
 
 def read_schemes(challenges: bytes) -> tuple[str, ...]:
     """The ways to sign in that `Proxy-Authenticate` offers (RFC 9110 §11.7.1), each once."""
-    parts = re.sub(_QUOTED, b"", challenges).split(b",")
+    parts = re.sub(_QUOTED, b"", challenges, flags=re.DOTALL).split(b",")
     words = [(part.split() or [b""])[0].decode("latin-1") for part in parts]
     return tuple(dict.fromkeys(word for word in words if word and "=" not in word))
 
@@ -82,7 +83,8 @@ def _explain_credentials(refusal: ProxyRefusal) -> tuple[str, str]:
     if offered and len(offered) == len(refusal.schemes):
         is_one = len(offered) == 1
         return (
-            f"It asks for {' or '.join(offered)}, which {'is' if is_one else 'are'} not supported",
+            f"It asks for {shorten(' or '.join(offered))}, which {'is' if is_one else 'are'} not "
+            "supported",
             "Run a local proxy that signs in to it, such as px or cntlm, and name that one in "
             f"{refusal.variable}; or ask whoever runs it for an exception.",
         )

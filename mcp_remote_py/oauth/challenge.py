@@ -11,6 +11,10 @@ from typing import NamedTuple
 
 from mcp_remote_py.errors import one_line
 
+MAX_ITEMS = 1000
+"""Schemes, parameters and pieces of something else that are looked at: 10 ms, and a header has
+five."""
+
 _NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _QUOTED = r'"(?P<{0}>(?:[^"\\]|\\.?)*)(?:"|\Z)'
 _SEPARATORS = re.compile(r"[\s,]*")
@@ -77,7 +81,9 @@ def _split_challenges(value: str) -> list[tuple[str, dict[str, str]]]:
     """
     challenges: list[tuple[str, dict[str, str]]] = [("", {})]
     position = 0
-    while (position := _end(_SEPARATORS, value, position)) < len(value):
+    for _ in range(MAX_ITEMS):
+        if (position := _end(_SEPARATORS, value, position)) >= len(value):
+            break
         if parameter := _PARAMETER.match(value, position):
             quoted = parameter["quoted"]
             text = parameter["bare"] if quoted is None else _ESCAPE.sub(r"\1", quoted)

@@ -17,7 +17,7 @@ from urllib.parse import quote as percent_encode
 from authlib.oauth2.auth import ClientAuth
 
 from mcp_remote_py.errors import SignInFailed
-from mcp_remote_py.oauth.document import is_outage, post
+from mcp_remote_py.oauth.document import Posting, is_outage
 from mcp_remote_py.oauth.grant_words import read_error_code, read_error_words, translate_code
 from mcp_remote_py.oauth.metadata import ServerMetadata
 from mcp_remote_py.oauth.steps import (
@@ -240,10 +240,11 @@ def post_form(
     body: str,
     proof: Proof | None = None,
     patience: float | None = None,
+    posting: Posting | None = None,
 ) -> Conversation[HttpResponse]:
     """Sends form data with the client's proof of itself (RFC 6749 §2.3.1).
 
-    `patience` as in `Fetch`.
+    `patience` as in `Fetch`; `posting` is that of the exchange, where it has several requests.
 
     Raises:
         SignInFailed: the client authenticates in a way we cannot.
@@ -274,7 +275,7 @@ def post_form(
         Secret(body),
         proof,
     )
-    return (yield from post(request, patience=patience))
+    return (yield from (posting or Posting()).post(request, patience=patience))
 
 
 def _encode(client: Client) -> tuple[str, str]:

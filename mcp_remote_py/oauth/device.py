@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 
 from mcp_remote_py.errors import Interrupted, NotSent, SignInFailed
 from mcp_remote_py.oauth.client_authentication import authenticate, post_form
+from mcp_remote_py.oauth.document import Posting
 from mcp_remote_py.oauth.grants import add_tokens, explain_denial
 from mcp_remote_py.oauth.metadata import check_endpoint
 from mcp_remote_py.oauth.registration import DEVICE_CODE_GRANT
@@ -122,8 +123,9 @@ def _request_code(endpoint: str, credential: Credential) -> Conversation[tuple[D
     """The code, and the client as it was understood."""
 
     def send(client: Client) -> Conversation[HttpResponse]:
-        return (yield from post_form(client, endpoint, body))
+        return (yield from post_form(client, endpoint, body, posting=posting))
 
+    posting = Posting()
     parameters = {"scope": credential.scope, "resource": credential.resource}
     body = urlencode({name: value for name, value in parameters.items() if value})
     answered = yield from authenticate(credential.client, endpoint, send)

@@ -183,7 +183,8 @@ class _Discovery:
         if self._settings.scope is None and not self._challenge.scope:
             words = quote(" ".join(unknown))
             yield Report(f"Not asked for, as {shorten(found.issuer)} does not list it: {words}.")
-        return tuple(one for one in " ".join(scopes).split() if one not in unknown)
+        left_out = set(unknown)
+        return tuple(one for one in " ".join(scopes).split() if one not in left_out)
 
     # The protected resource ------------------------------------------------------------------
 

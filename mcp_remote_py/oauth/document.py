@@ -23,8 +23,13 @@ from mcp_remote_py.url import InvalidUrl, parse_url
 _JSON = Secret("application/json")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
+MAX_DOCUMENT_PARTS = 10_000
+"""Values of all depths in a document: 5 ms, and what is asked for in other readings is read by
+several. Long lists of scopes have a thousand."""
+
 MAX_POST_REDIRECTS = 2
-"""Times that one POST is led on within its origin: a final slash, and one thing more."""
+"""Times that what is posted to one address is led on within its origin, in one exchange: a final
+slash, and one thing more."""
 
 _LEADS_ON = (307, 308)
 """The method and the body stay the same (RFC 9110 §15.4.8 and §15.4.9); after any other redirect a
@@ -42,6 +47,31 @@ def fetch(
     return (yield from ask(Fetch(request, follow_redirects, patience)))
 
 
+class Posting:
+    """The requests of one exchange with one address: each redirect of it is followed once.
+
+    What is asked for in another reading goes at once to where the first was led.
+    """
+
+    def __init__(self) -> None:
+        self._place = ""
+        self._left = MAX_POST_REDIRECTS
+
+    def post(
+        self, request: HttpRequest, *, patience: float | None = None
+    ) -> Conversation[HttpResponse]:
+        """As `post`."""
+        request = request._replace(url=self._place or request.url)
+        while True:
+            response = yield from fetch(request, follow_redirects=False, patience=patience)
+            target = _led_on(request.url, response)
+            if not target or not self._left:
+                return response
+            self._left -= 1
+            self._place = target
+            request = request._replace(url=target)
+
+
 def post(request: HttpRequest, *, patience: float | None = None) -> Conversation[HttpResponse]:
     """The answer to a POST that holds something of ours: a code, a token, a registration.
 
@@ -52,14 +82,7 @@ def post(request: HttpRequest, *, patience: float | None = None) -> Conversation
     Raises:
         NotSent, Interrupted: no answer came.
     """
-    response = yield from fetch(request, follow_redirects=False, patience=patience)
-    for _ in range(MAX_POST_REDIRECTS):
-        target = _led_on(request.url, response)
-        if not target:
-            break
-        request = request._replace(url=target)
-        response = yield from fetch(request, follow_redirects=False, patience=patience)
-    return response
+    return (yield from Posting().post(request, patience=patience))
 
 
 def _led_on(url: str, response: HttpResponse) -> str:
@@ -119,7 +142,7 @@ def _is_absent(value: object) -> bool:
 
 def decode_json_object(body: bytes) -> dict[str, object] | None:
     """The JSON object in `body` as it is, or None where it holds something else."""
-    if not has_few_parts(body):
+    if not has_few_parts(body, MAX_DOCUMENT_PARTS):
         return None
     try:
         document = msgspec.json.decode(body.removeprefix(_BYTE_ORDER_MARK))
@@ -132,6 +155,8 @@ def is_outage(status: int) -> bool:
     """Whether an answer of this status is not a verdict: asking later may bring one."""
     return status in (408, 425, 429) or (status >= 500 and status != 501)
 
+
+_DAY = 86400.0
 
 MOMENT = 5.0
 """Seconds. Where a server says to come again so soon, a call waits for it."""
@@ -147,7 +172,7 @@ def read_retry_after(response: HttpResponse, now: float) -> float | None:
 
 def hint_at_wait(wait: float, now: float) -> str:
     """The next step after that: it may be read again later, and so names the time."""
-    moment = to_moment(now + wait) if now else None
+    moment = to_moment(now + wait) if now and wait < _DAY else None  # it is the time of this day
     until = f", until {moment:%H:%M:%S} UTC" if moment else ""
     return f"It asks to wait for {describe_wait(wait)}{until}."
 

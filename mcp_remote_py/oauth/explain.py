@@ -8,18 +8,20 @@ from __future__ import annotations
 
 from mcp_remote_py.errors import (
     LOGIN_COMMAND,
+    Interrupted,
     McpRemoteError,
     NotSent,
     Refused,
     SignInFailed,
     StoreError,
+    shorten,
 )
 from mcp_remote_py.oauth.budget import MAX_DOUBTS, SignInBudget, wait_for_renewal, wait_for_tab
 from mcp_remote_py.oauth.challenge import Challenge
 from mcp_remote_py.oauth.claims import explain_mismatch, read_claims
 from mcp_remote_py.oauth.sent import describe_request
 from mcp_remote_py.oauth.steps import Credential, PendingAuthorization
-from mcp_remote_py.oauth.tokens import CLOCK_HINT
+from mcp_remote_py.oauth.tokens import CLOCK_HINT, TokenError
 from mcp_remote_py.redact import Secret
 from mcp_remote_py.settings.sign_in import SignInSettings
 from mcp_remote_py.time_words import describe_wait
@@ -64,7 +66,7 @@ def explain_token(
     `on_record` tells whether it is known that it was never accepted: a record that is lost may have
     known better.
     """
-    said = f" ({challenge.error_description})" if challenge.error_description else ""
+    said = f" ({shorten(challenge.error_description)})" if challenge.error_description else ""
     evidence = explain_mismatch(
         token,
         issuer=credential.issuer,
@@ -96,7 +98,7 @@ def explain_token(
 def explain_scope(scope: str) -> Refused:
     """A scope was asked for, and the server still wants it."""
     return Refused(
-        f'The server still wants the scope "{scope}" after it was asked for.',
+        f'The server still wants the scope "{shorten(scope)}" after it was asked for.',
         hint=f"Your account may not have it. To ask for it again: {LOGIN_COMMAND}.",
         status=403,
     )
@@ -120,7 +122,7 @@ def explain_renewal(
     """The token cannot be renewed now.
 
     `error` is why, None where another process knows; `is_new` tells whether it was not told before,
-    `was_good` whether the token had not expired.
+    `was_good` whether the token had not expired. Where nobody answered, a refusal is a passing one.
     """
     wait, hint = wait_for_renewal(budget, now, refused=was_good), ""
     if not budget.renewal_failures:
@@ -133,8 +135,18 @@ def explain_renewal(
         if settings.unattended is not None or isinstance(error, SignInFailed):
             hint = f"{error.hint} "  # of files and options, which must be corrected
     hint += f"Nothing that is stored is lost: it is tried again in {describe_wait(wait)}."
-    kind = NotSent if isinstance(error, NotSent) and is_new else Refused
-    return kind(cause, hint=hint + _name_command(settings, "To sign in anew"), retry_after=wait)
+    hint += _name_command(settings, "To sign in anew")
+    if isinstance(error, NotSent) and is_new:
+        return NotSent(cause, hint=hint, retry_after=wait)
+    refused = Refused(cause, hint=hint, retry_after=wait)
+    return refused.as_passing() if budget.renewal_failures and _may_be_away(error) else refused
+
+
+def _may_be_away(error: McpRemoteError | None) -> bool:
+    """Whether the authorization server did not answer; None: another process knows."""
+    if isinstance(error, TokenError):
+        return error.status >= 500
+    return error is None or isinstance(error, NotSent | Interrupted)
 
 
 def explain_doubt(error: McpRemoteError | None) -> tuple[str, str]:
@@ -176,6 +188,12 @@ def explain_unsaved_elsewhere() -> StoreError:
         "Another mcp-remote-py has signed in or renewed the token, and could not store it yet.",
         hint=hint_at_disk(),
     )
+
+
+def explain_needed(scopes: str) -> SignInFailed:
+    """A person would have to be asked, and is not: they only look. `scopes` are what is wanted."""
+    what = f"a sign-in with the scopes {shorten(scopes)}" if scopes else "a sign-in"
+    return SignInFailed(f"The server wants {what}.", hint=f"Sign in: {LOGIN_COMMAND}.")
 
 
 def explain_long_sign_in(pending: PendingAuthorization | None) -> SignInFailed:

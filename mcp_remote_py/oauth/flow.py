@@ -51,7 +51,7 @@ from mcp_remote_py.oauth.steps import (
 )
 from mcp_remote_py.oauth.tokens import GrantRefused, TokenError
 from mcp_remote_py.randomness import RandomBytes
-from mcp_remote_py.redact import Secret, remember
+from mcp_remote_py.redact import Secret, remember, remember_tokens
 from mcp_remote_py.settings.sign_in import SignInSettings
 from mcp_remote_py.settings.unattended import Unattended
 from mcp_remote_py.url import parse_url
@@ -305,6 +305,13 @@ def _prepare_client(
     server = discovered.server
     _check_device_endpoint(server, settings)
     if not settings.device_code:
+        if not server.authorization_endpoint:
+            raise SignInFailed(
+                f"{shorten(server.issuer)} does not sign people in by a page: its metadata list "
+                f'"{shorten(" ".join(server.grant_types or ()))}".',
+                hint="Sign in by one of these: --device-code, or --client-credentials with a "
+                "client of your own.",
+            )
         yield Judge(server.authorization_endpoint, "authorization_endpoint")
     # Before anything is registered or opened: the port must be ours.
     redirect_uris = yield from ask(BindListener())
@@ -446,7 +453,7 @@ def _is_dead(client: Client, error: AuthorizationRefused | GrantRefused) -> bool
 
 
 def _keep(credential: Credential) -> Conversation[None]:
-    remember(credential.tokens)
+    remember_tokens(credential.tokens)
     yield from _save(credential, "The sign-in will not outlive this process")
 
 

@@ -24,6 +24,7 @@ from mcp_remote_py.oauth.challenge import Challenge
 from mcp_remote_py.oauth.explain import (
     explain_budget,
     explain_long_sign_in,
+    explain_needed,
     explain_proof,
     explain_scope,
     explain_token,
@@ -77,6 +78,9 @@ _BEHIND_THE_LOCK = frozenset(
     }
 )
 """Decided by whoever holds the sign-in: the others wait."""
+
+_WITH_A_PERSON = frozenset({Action.FOLLOW, Action.RESUME, Action.SHOW_AGAIN, Action.OPEN_TAB})
+"""Not done where a person is not to be asked."""
 
 
 class Parts(NamedTuple):
@@ -220,7 +224,7 @@ class CredentialLifecycle:
                 held.check_budget()
             patience = self._patience_until(until)
             facts = held.facts(refused, wanted, shared.pending, patience, doubtful=doubtful)
-            action = self._decide(trigger, facts)
+            action = self._decide(trigger, facts, wanted)
             if action is Action.PASS_ON:
                 return False
             if action in _BEHIND_THE_LOCK and not holds_sign_in:
@@ -255,8 +259,11 @@ class CredentialLifecycle:
     def _patience_until(self, end: float) -> float:
         return end - self._now() if self._renewal.may_pass else 0.0
 
-    def _decide(self, trigger: Trigger, facts: set[Fact]) -> Action:
-        return decide(self._held.state(), trigger, facts, self._rules)
+    def _decide(self, trigger: Trigger, facts: set[Fact], wanted: str = "") -> Action:
+        action = decide(self._held.state(), trigger, facts, self._rules)
+        if action in _WITH_A_PERSON and not self._settings.asks_person:
+            raise explain_needed(wanted)
+        return action
 
     def _act(
         self, action: Action, challenge: Challenge, wanted: str, shared: SharedState

@@ -165,8 +165,10 @@ def judge_server(
     issuer = _judge_issuer(document.get("issuer"), expected, settings)
     members = _Members(document)
     grants = members.read_words("grant_types_supported")
-    # RFC 8414 §2: the default has it
-    has_page = not grants or "authorization_code" in grants
+    # RFC 8414 §2: the default has it. And whatever is listed, a page that is named is opened.
+    has_page = (
+        not grants or "authorization_code" in grants or bool(document.get("authorization_endpoint"))
+    )
     opens_page = settings.unattended is None and not settings.device_code
     if opens_page and has_page:
         if not document.get("authorization_endpoint"):
@@ -328,5 +330,6 @@ class _Members:
         return texts or None
 
     def is_true(self, name: str) -> bool:
-        """Whether it is there, and true."""
-        return self._document.get(name) is True
+        """Whether it is there, and true, which some write as a text; most of these protect."""
+        value = self._document.get(name)
+        return value is True or (isinstance(value, str) and value.strip().lower() == "true")

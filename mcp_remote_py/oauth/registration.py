@@ -23,6 +23,7 @@ from mcp_remote_py.oauth.client_authentication import METHODS, choose_method_of
 from mcp_remote_py.oauth.discovery import explain_no_sign_in
 from mcp_remote_py.oauth.document import (
     MOMENT,
+    Posting,
     decode_document,
     describe,
     describe_briefly,
@@ -30,7 +31,6 @@ from mcp_remote_py.oauth.document import (
     hint_at_wait,
     is_outage,
     name_target,
-    post,
     post_json,
     quote,
     read_retry_after,
@@ -190,21 +190,22 @@ def _register(
     left = list(REGISTRATION_READINGS)
     before, said, past = asked, None, [asked]
     refusals: list[tuple[RegistrationRefusal, HttpResponse]] = []
-    patience = MOMENT  # once
+    patience, posting = MOMENT, Posting()  # once
     while True:
-        response = yield from _ask(server, asked)
+        response = yield from _ask(server, asked, posting)
         wait = read_retry_after(response, now)
-        if is_outage(response.status) and wait is not None and wait <= patience:
+        is_last = len(refusals) + (patience != MOMENT) + 1 >= MAX_REGISTRATIONS
+        if is_outage(response.status) and wait is not None and wait <= patience and not is_last:
             yield Wait(wait)
             patience = -1.0
-            response = yield from _ask(server, asked)
+            response = yield from _ask(server, asked, posting)
         document = decode_document(response.body) or {}
         is_answer = bool(document) or not server.is_default  # at a guessed address: any web page
         if 200 <= response.status < 300 and "error" not in document and is_answer:
             return _judge_client(document, response, server, redirect_uris, asked)
         refusal = read_registration_refusal(response)
         refusals.append((refusal, response))
-        if not refusal.is_verdict or len(refusals) == MAX_REGISTRATIONS:
+        if not refusal.is_verdict or len(refusals) + (patience != MOMENT) >= MAX_REGISTRATIONS:
             break
         if server.is_default and response.status in (401, 404, 405):
             break  # nobody has said that clients register there
@@ -223,10 +224,10 @@ def _register(
         )
         before, said, asked = asked, refusal, changed
     if not refusal.is_verdict:  # the others were, and would be told in vain
-        raise _explain_refusal(document, response, server, now)
+        raise _explain_refusal(response, server, now)
     most = max(one.telling for one, _ in refusals)
     response = [answer for one, answer in refusals if one.telling == most][-1]
-    raise _explain_refusal(decode_document(response.body) or {}, response, server, now)
+    raise _explain_refusal(response, server, now)
 
 
 def _change(
@@ -245,10 +246,12 @@ def _without_nothing(members: dict[str, object]) -> dict[str, object]:
     return {name: value for name, value in members.items() if value is not None}
 
 
-def _ask(server: ServerMetadata, asked: dict[str, object]) -> Conversation[HttpResponse]:
+def _ask(
+    server: ServerMetadata, asked: dict[str, object], posting: Posting
+) -> Conversation[HttpResponse]:
     url = server.registration_endpoint
     try:
-        return (yield from post(post_json(url, asked)))
+        return (yield from posting.post(post_json(url, asked)))
     except (NotSent, Interrupted) as error:
         raise SignInUnavailable(
             f"The registration at {mask_url(url)} was not answered: {error.cause}",
@@ -343,13 +346,12 @@ def _read_time(value: object) -> float:
     return 0.0
 
 
-def _explain_refusal(
-    document: dict[str, object], response: HttpResponse, server: ServerMetadata, now: float
-) -> SignInFailed:
+def _explain_refusal(response: HttpResponse, server: ServerMetadata, now: float) -> SignInFailed:
     url, status = server.registration_endpoint, response.status
-    error, description = document.get("error"), document.get("error_description")
-    if isinstance(error, str):
-        words = f"{error}: {description}" if isinstance(description, str) else error
+    said = read_registration_refusal(response)
+    error, description = said.error, said.description
+    if error:
+        words = f"{error}: {description}" if description else error
         evidence = f"{describe_briefly(url, response)}: {quote(words)}"
     elif 200 <= status < 300:
         evidence = describe_briefly(url, response)

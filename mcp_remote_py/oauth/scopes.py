@@ -70,7 +70,7 @@ def describe_asked_scopes(scope: str, server_scopes: tuple[str, ...] | None) -> 
     """What was asked for, and what of it the authorization server does not list, as a sentence."""
     if not scope:
         return "No scope was asked for."
-    known = _split(server_scopes)
+    known = set(_split(server_scopes))
     unlisted = " ".join(one for one in scope.split() if known and one not in known)
     said = f'Asked for was "{shorten(scope)}"'
     return f'{said}; that server does not list "{shorten(unlisted)}".' if unlisted else f"{said}."

@@ -12,7 +12,7 @@ from contextlib import suppress
 from functools import partial
 from math import inf
 
-from mcp_remote_py.errors import McpRemoteError, StoreError
+from mcp_remote_py.errors import McpRemoteError, SignInFailed, StoreError
 from mcp_remote_py.oauth import flow
 from mcp_remote_py.oauth.budget import (
     SHOWN_AGAIN_WAIT,
@@ -46,6 +46,11 @@ from mcp_remote_py.oauth.steps import (
 )
 from mcp_remote_py.randomness import RandomBytes
 from mcp_remote_py.settings.sign_in import SignInSettings
+
+_FAULT = SignInFailed(
+    "The sign-in met a fault of mcp-remote-py.",
+    hint="Please report it, with the log that --debug --log-file FILE writes.",
+)
 
 
 class SignIn:
@@ -88,6 +93,11 @@ class SignIn:
             yield from self._sign_in(challenge, scopes, automatic=automatic)
         except McpRemoteError as error:
             yield from self._note_failure(error)
+            raise
+        except Exception:
+            # A fault of ours, by an answer that nobody thought of: that counts as well, else each
+            # request would begin anew, with all that is asked for and registered on the way.
+            yield from self._note_failure(_FAULT)
             raise
         if automatic and held.credential is not None:
             yield Report(f"Signed in at {held.credential.issuer}.")

@@ -20,7 +20,7 @@ from mcp_remote_py.oauth.client_authentication import (
     authenticate,
     post_form,
 )
-from mcp_remote_py.oauth.document import MOMENT, read_retry_after
+from mcp_remote_py.oauth.document import MOMENT, Posting, read_retry_after
 from mcp_remote_py.oauth.steps import (
     Client,
     Conversation,
@@ -41,7 +41,7 @@ Sender = Callable[[Client], Conversation[HttpResponse]]
 MAX_TOKEN_REQUESTS = MAX_AUTHENTICATIONS + 3
 """Requests of one exchange with a token endpoint: for each way to prove the client, and once more
 with a nonce, after a moment, and without `resource`. All but the last are refused before the grant
-is looked at."""
+is looked at. Not among them are those that were only led on, `MAX_POST_REDIRECTS` at most."""
 
 _JWTS = frozenset({"assertion", "client_assertion", "subject_token"})
 """Parameters that are JWTs (RFC 7523 §2, RFC 8693 §2.1): a server compares their times."""
@@ -85,6 +85,7 @@ class TokenExchange:
         self._where = f"{who} {mask_url(self._endpoint)}"
         self._proof = None if credential.dpop_key is None else Proof(credential.dpop_key)
         self._patience = patience
+        self._posting = Posting()
         self._moment = MOMENT
         self._was_answered = False
 
@@ -102,7 +103,8 @@ class TokenExchange:
         def send(client: Client) -> Conversation[HttpResponse]:
             sent.update({**parameters, **self._prove_client()})
             body = _write_form(grant_type, sent)
-            return (yield from post_form(client, self._endpoint, body, self._proof, self._patience))
+            about = (self._proof, self._patience, self._posting)
+            return (yield from post_form(client, self._endpoint, body, *about))
 
         if self._was_answered:
             response = yield from self._send(send, now, self._client)

@@ -87,6 +87,10 @@ TOKEN_READINGS = (
 _ELSEWHERE = frozenset({404, 405, 406, 408, 409, 410, 425, 429, 501, 502, 503, 504})
 """Statuses that have a meaning of their own, so that words in doubt mean nothing."""
 
+_FORBIDS = frozenset({400, 401, 403})
+"""Statuses of a refusal that may want a scope: a person is asked for it, and the request is sent
+again. Whoever fails says it of somebody else's token, perhaps, and may have done what was asked."""
+
 _CODE = re.compile(r"[A-Za-z_]{1,64}")
 _SCOPES = re.compile(r"[\x21\x23-\x5b\x5d-\x7e ]+")
 
@@ -97,9 +101,19 @@ def judge_words(code: str, words: str, status: int) -> TokenWords | None:
         found = code in reading.codes
         if reading.words is not None:
             found = reading.words.search(words[:MAX_WORDS]) is not None
-        if found and (reading.means is not TokenWords.DOUBT or status not in _ELSEWHERE):
+        if found and _may_mean(reading.means, status):
             return reading.means
     return None
+
+
+def _may_mean(means: TokenWords, status: int) -> bool:
+    match means:
+        case TokenWords.ENDED:
+            return True
+        case TokenWords.SCOPE:
+            return status in _FORBIDS
+        case TokenWords.DOUBT:
+            return status not in _ELSEWHERE
 
 
 def read_token_refusal(status: int, challenge: bytes, body: bytes) -> tuple[int, bytes]:

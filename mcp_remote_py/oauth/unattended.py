@@ -27,7 +27,7 @@ from mcp_remote_py.oauth.ownership import Named, assertion_of, check_owner, plac
 from mcp_remote_py.oauth.steps import Client, Conversation, Credential, ReadNamedFile, ask
 from mcp_remote_py.oauth.tokens import TokenError
 from mcp_remote_py.randomness import RandomBytes
-from mcp_remote_py.redact import Secret, remember
+from mcp_remote_py.redact import Secret, remember_tokens
 from mcp_remote_py.settings.unattended import (
     ClientKey,
     IdentityProvider,
@@ -141,7 +141,7 @@ def _exchange_id_token(
             )
         hint = _choose_provider_hint(error, credential.issuer)
         raise error.with_evidence(evidence).with_hint(hint) from error
-    remember((answer.access_token,))
+    remember_tokens((answer.access_token,))
     return answer.access_token
 
 
@@ -236,7 +236,7 @@ def _read_jwt(path: str, option: str) -> Conversation[Secret]:
             f"{option} {path} does not contain a JWT (three parts separated by dots).",
             hint="Check what writes that file.",
         )
-    remember((jwt,))
+    remember_tokens((jwt,))
     return jwt
 
 
@@ -263,7 +263,7 @@ def prove_by_key(
         "jti": make_random_text(random_bytes).reveal(),
     }
     assertion = sign(claims, key.private_key, key.algorithm)
-    remember((assertion,))
+    remember_tokens((assertion,))
     return {"client_assertion_type": JWT_BEARER_ASSERTION, "client_assertion": assertion}
 
 

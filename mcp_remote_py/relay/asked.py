@@ -59,8 +59,10 @@ class Asked:
 class AskedByHost:
     """All that are open."""
 
-    def __init__(self, say: Deliver) -> None:
+    def __init__(self, say: Deliver, failures_at: int = logging.WARNING) -> None:
         self._say = say
+        self._failures_at = failures_at
+        """The level of the log that tells of them."""
         self._open: OpenRequests[Asked] = OpenRequests()
 
     def __iter__(self) -> Iterator[Asked]:
@@ -100,7 +102,7 @@ class AskedByHost:
             self.close(asked)
             asked.stood_in(error)
             return
-        logger.warning("%s failed: %s", asked.message, error.sentence())
+        logger.log(self._failures_at, "%s failed: %s", asked.message, error.sentence())
         # The last line of defence, as in the log; the server's own answer is not ours to change.
         text = scrub_known(error.sentence())
         if error.body is None:

@@ -14,7 +14,13 @@ from mcp_remote_py.jsonrpc import Kind, Message
 from mcp_remote_py.mcp_session import INITIALIZED
 from mcp_remote_py.randomness import Random
 from mcp_remote_py.relay.recovery import Recovery
-from mcp_remote_py.retry import HARMLESS_METHODS, UNSURE_STATUS, Acquaintance, Attempts
+from mcp_remote_py.retry import (
+    HARMLESS_METHODS,
+    UNSURE_STATUS,
+    Acquaintance,
+    Attempts,
+    means_absence,
+)
 from mcp_remote_py.tools import ToolCatalog, called_tool
 
 logger = logging.getLogger("mcp_remote_py.relay")
@@ -164,10 +170,10 @@ def _without_trace(error: ExchangeError) -> ExchangeError:
 def tell_others(error: ExchangeError) -> ExchangeError:
     """What happened to a request of our own, for those that waited for it and were never sent.
 
-    Without the server's answer, whose id is ours.
+    Without the server's answer, whose id is ours; nor is theirs what may have been executed.
     """
-    if isinstance(error, Interrupted):
-        return NotSent(error.cause, hint=error.hint)
+    if means_absence(error):
+        return NotSent(error.cause, hint=error.hint, retry_after=error.retry_after)
     return type(error)(
         error.cause, hint=error.hint, status=error.status, retry_after=error.retry_after
     )

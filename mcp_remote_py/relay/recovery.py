@@ -74,11 +74,21 @@ class Recovery:
         self._recovering: asyncio.Future[None] | None = None
         self._restorations = 0
         self._since = 0.0
+        self._is_told = False
+        """That the session is lost, since it is."""
 
     @property
     def is_beginning(self) -> bool:
         """Whether the host's handshake is under way."""
         return self.handshake is not None and not self.handshake.done()
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether the host's handshake ended without a session."""
+        handshake = self.handshake
+        if handshake is None or not handshake.done() or handshake.cancelled():
+            return False
+        return handshake.exception() is None and handshake.result() is not None
 
     async def let_handshake_end(self) -> ExchangeError | None:
         """A host, or a script, may write its first lines at once: they keep their order."""
@@ -95,7 +105,7 @@ class Recovery:
         self._on_begun(initialized, True)
 
     def _note_begun(self) -> None:
-        self.is_lost = False
+        self.is_lost = self._is_told = False
         self.generation += 1
         self._since = self._clock.now()
 
@@ -168,7 +178,9 @@ class Recovery:
             recovery.exception()  # each waiter saw it; this says so to asyncio
 
     async def _renew(self) -> None:
-        logger.info("The session is lost; beginning a new one.")
+        if not self._is_told:
+            logger.info("The session is lost; beginning a new one.")
+            self._is_told = True
         await self._server.renew()
         self._on_lost()
         initialized: Message | None = None

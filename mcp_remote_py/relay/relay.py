@@ -13,7 +13,14 @@ from collections import deque
 from collections.abc import Callable
 
 from mcp_remote_py.bounds import MAX_SERVER_ID_BYTES, MAX_SERVER_REQUESTS, Tally
-from mcp_remote_py.channel import Clock, Deliver, HostChannel, ServerChannel, SignInWatch
+from mcp_remote_py.channel import (
+    Clock,
+    Deliver,
+    HostChannel,
+    ServerChannel,
+    ServerMemory,
+    SignInWatch,
+)
 from mcp_remote_py.eras.envelope import names_its_version
 from mcp_remote_py.errors import ExchangeError, Unusable
 from mcp_remote_py.jsonrpc import (
@@ -63,7 +70,7 @@ Connect = Callable[[Deliver, Callable[[], None]], ServerChannel]
 
 
 class Relay:
-    """One host, one server."""
+    """One host, one server; `failures_at` is the level of the log that tells of failed requests."""
 
     def __init__(
         self,
@@ -76,9 +83,11 @@ class Relay:
         forward_ping: bool = False,
         ping_interval: float | None = None,
         sign_in: SignInWatch | None = None,
+        memory: ServerMemory | None = None,
         initialize_timeout: float | None = None,
         acquaintance: Acquaintance | None = None,
         has_read: Callable[[], bool] = lambda: True,
+        failures_at: int = logging.WARNING,
     ) -> None:
         self._host = host
         self._say = host.send
@@ -87,7 +96,7 @@ class Relay:
         self._random = random
         self._ping_interval = ping_interval
         self._tasks = tasks = Tasks()
-        self._asked = asked = AskedByHost(self._say)
+        self._asked = asked = AskedByHost(self._say, failures_at)
         self._asked_by_server: OpenRequests[bytes] = OpenRequests()
         """Requests of the server by id, with the bytes of that id."""
         self._unasked = Tally()
@@ -108,7 +117,8 @@ class Relay:
         self._delivery = Delivery(server, recovery, catalog, clock, random, acquaintance)
         self._pings = Pings(asked, own, self._delivery, tasks, clock, forward=forward_ping)
         self._standing_in = StandingIn(
-            *(asked, recovery, catalog, tasks, clock, self._say, sign_in, initialize_timeout)
+            *(asked, recovery, catalog, tasks, clock, self._say),
+            *(sign_in, memory, initialize_timeout),
         )
 
     # ------------------------------------------------------------------ from start to end
@@ -142,6 +152,11 @@ class Relay:
         if not self._ended.done():
             self._ended.set_result(reason)
 
+    @property
+    def is_stopped(self) -> bool:
+        """Whether `stop` was called for a reason."""
+        return self._ended.done() and bool(self._ended.result())
+
     async def _let_finish(self) -> None:
         """A host that closed stdin may still read: a script that pipes in a few requests does."""
         grace = asyncio.ensure_future(self._clock.sleep(GRACE))
@@ -164,6 +179,8 @@ class Relay:
         elif message.method == "notifications/cancelled":
             self._take_cancellation(message)
         elif message.method == INITIALIZED:
+            if self._recovery.has_failed:
+                return  # a session that is begun later is told so by us
             handshake = self._end_handshake(message, self._recovery.handshake)
             self._recovery.handshake = self._tasks.spawn(handshake, WORK)
         else:
@@ -237,6 +254,8 @@ class Relay:
             if not is_done():
                 failure = await self._delivery.send(message, is_done, note_sending)
             if failure is not None:
+                if message.method == "initialize":
+                    self._standing_in.note_failure(asked, failure)
                 self._asked.fail(asked, failure)
         except Exception as error:
             logger.exception("A fault of mcp-remote-py while serving %s", message)

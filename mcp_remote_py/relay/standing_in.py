@@ -1,21 +1,22 @@
-"""Answers for the server while somebody still has to sign in (promise A6), see `stand_in`.
+"""Answers for the server while somebody still has to sign in (promise A6), or it is away.
 
-Must not know tokens, or how a message travels.
+That is where it worked before and has been given its patience: then the host gets what it said last
+time, and each call is tried. See `stand_in`. Must not know tokens, or how a message travels.
 """
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-from mcp_remote_py.channel import Clock, Deliver, ServerSnapshot, SignInWatch
+from mcp_remote_py.channel import Clock, Deliver, ServerMemory, ServerSnapshot, SignInWatch
 from mcp_remote_py.errors import ExchangeError
 from mcp_remote_py.jsonrpc import Message, make_result
 from mcp_remote_py.redact import scrub_known
 from mcp_remote_py.relay.asked import Asked, AskedByHost
 from mcp_remote_py.relay.recovery import Recovery
 from mcp_remote_py.relay.tasks import WORK, Tasks
+from mcp_remote_py.retry import INITIALIZE_PATIENCE, means_absence
 from mcp_remote_py.tools import ToolCatalog
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class StandingIn:
         clock: Clock,
         say: Deliver,
         sign_in: SignInWatch | None,
+        memory: ServerMemory | None,
         patience: float | None,
     ) -> None:
         self._asked = asked
@@ -48,6 +50,7 @@ class StandingIn:
         self._clock = clock
         self._say = say
         self._sign_in = sign_in
+        self._memory = memory
         self._patience = patience
         self._stand_in: StandIn | None = None
         self._known = ServerSnapshot()
@@ -55,36 +58,78 @@ class StandingIn:
     def watch(self, initialize: Asked) -> None:
         """The host begins: its request is answered here where the server's answer takes long."""
         self._stand_in = None
-        if self._sign_in is not None and self._patience is not None:
-            self._tasks.spawn(self._outlive(initialize, self._sign_in, self._patience))
+        memory, patience = self._memory, self._patience
+        if memory is None or patience is None:
+            return
+        if self._sign_in is not None:
+            self._tasks.spawn(self._outlive(initialize, memory, patience))
+        self._tasks.spawn(self._outlast(initialize, memory, min(patience, INITIALIZE_PATIENCE)))
 
-    async def _outlive(self, asked: Asked, sign_in: SignInWatch, patience: float) -> None:
+    async def _outlive(self, asked: Asked, memory: ServerMemory, patience: float) -> None:
         """Answers `initialize` before the host gives up, where a person is waited for."""
         await self._clock.sleep(patience)
-        while self._asked.is_open(asked) and not sign_in.waiting_for_person():
+        while self._is_unanswered(asked) and not self._todo():
             await self._clock.sleep(WATCH_INTERVAL)
-        if asked.cancelled or not self._asked.is_open(asked):
-            return
-        from mcp_remote_py.stand_in import StandIn  # few starts need it
+        if self._is_unanswered(asked):
+            logger.info("Nobody has signed in yet: initialize is answered for the server.")
+            self._begin(asked, memory, memory.recall(), is_away=False)
 
-        logger.info("Nobody has signed in yet: initialize is answered for the server.")
-        self._stand_in = StandIn(asked.message, sign_in, self._catalog)
+    async def _outlast(self, asked: Asked, memory: ServerMemory, patience: float) -> None:
+        """Answers `initialize` before the host gives up, where the server is silent."""
+        await self._clock.sleep(patience)
+        if self._is_unanswered(asked) and not self._todo():
+            self._begin_away(asked, memory)
+
+    def note_failure(self, asked: Asked, error: ExchangeError) -> None:
+        """The `initialize` has failed for good: a server that is away is stood in for."""
+        if self._memory is not None and self._is_unanswered(asked) and means_absence(error):
+            self._begin_away(asked, self._memory)
+
+    def _is_unanswered(self, asked: Asked) -> bool:
+        return asked.stood_in is None and not asked.cancelled and self._asked.is_open(asked)
+
+    def _todo(self) -> str:
+        return "" if self._sign_in is None else self._sign_in.waiting_for_person()
+
+    def _begin_away(self, asked: Asked, memory: ServerMemory) -> None:
+        from mcp_remote_py.stand_in import can_stand_in  # few starts need it
+
+        known = memory.recall()
+        if can_stand_in(known):
+            text = "%s does not answer: the host is told what it said last time; calls are tried."
+            logger.warning(text, memory.server_name)
+            self._begin(asked, memory, known, is_away=True)
+
+    def _begin(
+        self, asked: Asked, memory: ServerMemory, known: ServerSnapshot, *, is_away: bool
+    ) -> None:
+        from mcp_remote_py.stand_in import StandIn
+
+        self._stand_in = StandIn(
+            *(asked.message, memory.server_name, known, self._catalog, self._todo), is_away=is_away
+        )
         self._recovery.replay.begin(asked.message)
-        asked.stood_in = lambda error: self.fail(asked, error)
+        asked.stood_in = lambda error: self._fail(asked, error, is_away)
         self._say(make_result(asked.message.raw_id, self._stand_in.greet()))
         for waiting in self._asked:
             task = waiting.task
             if self.answer(waiting) and task is not None:
                 task.cancel()
 
-    def fail(self, asked: Asked, error: ExchangeError) -> None:
-        """The host was answered: those that wait for the session hear it, later ones begin one."""
+    def _fail(self, asked: Asked, error: ExchangeError, is_away: bool) -> None:
+        """The host was answered: those that wait for the session hear it, later ones begin one.
+
+        Where the server is away one is begun unasked as well, now and then: so the host hears that
+        it is back.
+        """
         logger.warning("%s failed: %s", asked.message, error.sentence())
+        if is_away and means_absence(error):
+            self._recovery.lose()
         self._recovery.is_lost = True
         asked.settle(error)
 
     def answer(self, asked: Asked) -> bool:
-        """Answers what does not need the server; else bounds its wait while nobody is signed in."""
+        """Answers what does not need the server; else bounds its wait while there is none."""
         stand_in = self._stand_in
         if stand_in is None or asked.message.method == "initialize":
             return False
@@ -107,7 +152,9 @@ class StandingIn:
         return True
 
     async def _bound_wait(self, asked: Asked, stand_in: StandIn) -> None:
-        await self._clock.sleep(self._patience or 0.0)
+        # One for a server that is away has an error of its own before, as a rule.
+        is_away = stand_in.is_away or self._patience is None
+        await self._clock.sleep(INITIALIZE_PATIENCE if is_away else self._patience or 0.0)
         if stand_in.over or asked.at_server or not self._asked.is_open(asked):
             return
         self._asked.fail(asked, stand_in.excuse())
@@ -143,8 +190,8 @@ class StandingIn:
             self._say(news)
 
     def _keep(self, **members: bytes) -> None:
-        """Keeps what the server said of itself, for a start that nobody is signed in at."""
+        """Keeps what the server said of itself, for a start at which it does not answer."""
         known = self._known.replace(**members)
-        if self._sign_in is not None and self._sign_in.in_use and known != self._known:
+        if self._memory is not None and known != self._known:
             self._known = known
-            self._tasks.spawn(asyncio.to_thread(self._sign_in.keep, known))
+            self._memory.keep(known)

@@ -97,12 +97,15 @@ class ProxySettings(Value, frozen=True):
     ping_interval: float | None = None
     """Seconds between keep-alive pings; None sends none."""
     forward_ping: bool = False
+    merge_pages: bool = False
     initialize_timeout: float | None = DEFAULT_INITIALIZE_TIMEOUT
     """Seconds the host's `initialize` waits for a person; None waits for ever."""
     cookies: bool = True
     max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE
     log: LogSettings = LogSettings()
     sign_in: SignInSettings = SignInSettings()
+    entry_words: tuple[str, ...] = ()
+    """The words behind the URL in a host's configuration that start this very relay; no secrets."""
 
     @property
     def login(self) -> LoginSettings:

@@ -67,6 +67,8 @@ class SignInSettings(Value, frozen=True):
     """Where the person signs in, without any discovery; never without `token_endpoint`."""
     token_store: str = "keyring"  # noqa: S105 - where they are kept
     """One of `TOKEN_STORES`."""
+    asks_person: bool = True
+    """Whether a refused request may lead to a person; else it is said that a sign-in is needed."""
     login_options: str = ""
     """The options that make `mcp-remote-py login URL` begin this very sign-in; without secrets."""
 

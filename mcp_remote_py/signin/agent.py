@@ -68,16 +68,10 @@ class SignInAgent:
         self._stage = Stage(session, settings, store, ports, self._lifecycle, self._asking)
         self._tasks: set[asyncio.Task[Any]] = set()
         self._storing: asyncio.Task[None] | None = None
-        self._in_use = False
         self._nonce = ""
         """The server's last for proofs of possession."""
 
     # ------------------------------------------------------------------ for requests
-
-    @property
-    def in_use(self) -> bool:
-        """Whether a credential was sent."""
-        return self._in_use
 
     def waiting_for_person(self) -> str:
         """The next step for the person, with the link; "" while nobody is waited for."""
@@ -97,7 +91,6 @@ class SignInAgent:
         token = self._lifecycle.token
         if token is None:
             return None
-        self._in_use = True
         key = self._lifecycle.dpop_key
         scheme = BEARER if key is None else DPOP
         credential = (b"authorization", f"{scheme} {token.reveal()}".encode())

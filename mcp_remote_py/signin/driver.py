@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from mcp_remote_py.errors import McpRemoteError
 from mcp_remote_py.named_files import read_named
 from mcp_remote_py.oauth.steps import AnyStep, Conversation, ReadNamedFile
 from mcp_remote_py.redact import Secret
@@ -15,13 +14,15 @@ T = TypeVar("T")
 
 
 async def drive(conversation: Conversation[T], do: Callable[[AnyStep], Awaitable[object]]) -> T:
-    """The outcome of the conversation; a McpRemoteError of `do` is thrown into it.
+    """The outcome of the conversation; what `do` raises is thrown into it.
+
+    That is a McpRemoteError, or a fault of ours, which it counts as well (`oauth.sign_in`).
 
     Raises:
         McpRemoteError: what the conversation raises.
     """
     answer: object = None
-    failure: McpRemoteError | None = None
+    failure: Exception | None = None
     while True:
         try:
             step = conversation.send(answer) if failure is None else conversation.throw(failure)
@@ -30,7 +31,7 @@ async def drive(conversation: Conversation[T], do: Callable[[AnyStep], Awaitable
         answer, failure = None, None
         try:
             answer = await do(step)
-        except McpRemoteError as error:
+        except Exception as error:
             failure = error
 
 

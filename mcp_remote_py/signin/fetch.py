@@ -383,7 +383,9 @@ def to_httpx(error: Exception) -> Exception:
 
 async def _read_body(response: httpx.Response, where: str) -> bytes:
     """The body, decoded by us: httpx undoes as many layers as it is told of, in one go each."""
-    decoder = open_body(response.headers.get("content-encoding", "").encode("latin-1"), where)
+    # httpx reads UTF-8 in a header, where it is some.
+    coding = response.headers.get("content-encoding", "").encode("utf-8", "replace")
+    decoder = open_body(coding, where)
     body = bytearray()
     came = 0
     async for piece in response.aiter_raw():

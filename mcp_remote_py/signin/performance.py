@@ -47,7 +47,7 @@ from mcp_remote_py.oauth.steps import (
     Wait,
     WaitForNews,
 )
-from mcp_remote_py.redact import remember
+from mcp_remote_py.redact import remember_tokens
 from mcp_remote_py.settings.sign_in import SignInSettings
 from mcp_remote_py.signin.asking import Asking
 from mcp_remote_py.signin.driver import drive, read_secret
@@ -306,5 +306,5 @@ def _load(store: Store, session: str) -> Credential | None:
 
 def _remember_tokens(credential: Credential) -> Credential:
     """Tells `redact` of the tokens before they are used."""
-    remember(credential.tokens)
+    remember_tokens(credential.tokens)
     return credential

@@ -31,7 +31,7 @@ from mcp_remote_py.redact import mask_url
 from mcp_remote_py.transports.body_types import EVENT_STREAM, PAGE
 from mcp_remote_py.transports.client import HttpClient
 from mcp_remote_py.transports.exchange_log import log_sent
-from mcp_remote_py.transports.redirects import keep_secure
+from mcp_remote_py.transports.redirects import MAX_PLACE_LENGTH, keep_secure
 from mcp_remote_py.transports.refusal import (
     choose_said,
     read_responses,
@@ -48,6 +48,10 @@ ENDPOINT_TIMEOUT = 15.0
 
 ABSENT_STATUS = frozenset({404, 405})
 """Of a path that nothing takes messages at (RFC 9110 §15.5.5, §15.5.6)."""
+
+
+MAX_COMMON_FOLDERS = 32
+"""Folders of a server's own in which its two paths are compared; nobody has as many."""
 
 
 class LegacySseChannel:
@@ -273,6 +277,8 @@ class LegacySseChannel:
 
     def _resolve(self, data: bytes) -> ServerUrl:
         base = self._http.server
+        if len(data) > MAX_PLACE_LENGTH:
+            raise Unusable(f"The server names an endpoint that is {len(data)} characters long.")
         name = data.decode("utf-8", "replace").strip()
         try:
             target = urljoin(str(base), name)
@@ -331,7 +337,7 @@ def find_below(stream: ServerUrl, endpoint: ServerUrl) -> ServerUrl | None:
         return None
     common = next(
         size
-        for size in range(len(folders), -1, -1)
+        for size in range(min(len(folders), MAX_COMMON_FOLDERS), -1, -1)
         if folders[len(folders) - size :] == path[:size]
     )
     prefix = "".join(f"/{folder}" for folder in folders[: len(folders) - common])

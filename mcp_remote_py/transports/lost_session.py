@@ -12,9 +12,11 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from mcp_remote_py.errors import EVIDENCE_BYTES
 from mcp_remote_py.patterns import lazy_pattern
 from mcp_remote_py.readings import Source
+
+LOOKED_AT_BYTES = 8 * 1024
+"""Bytes of a refusal in which the words are looked for: 15 ms where all of it nearly says so."""
 
 _ANY = lazy_pattern(rb"")
 _NAMES_SESSION = lazy_pattern(rb"session", re.IGNORECASE)
@@ -73,6 +75,6 @@ def says_lost(
     return any(
         row.status == status
         and (has_id or row.anonymous)
-        and row.words.search(body[:EVIDENCE_BYTES]) is not None
+        and row.words.search(body[:LOOKED_AT_BYTES]) is not None
         for row in LOST_SESSIONS
     )

@@ -19,6 +19,9 @@ from mcp_remote_py.url import InvalidUrl, ServerUrl, parse_url
 MAX_REDIRECTS = 5
 """Of one request."""
 
+MAX_PLACE_LENGTH = 8000
+"""Characters of a place that a server names; RFC 9110 §4.1 has everybody support as many."""
+
 _REDIRECT_STATUS = frozenset({301, 302, 303, 307, 308})
 
 
@@ -37,6 +40,8 @@ def follow(url: ServerUrl, method: bytes, status: int, location: str, count: int
         Unusable: it must not be sent there.
     """
     what = f"The server redirects (HTTP {status}) to"
+    if len(location) > MAX_PLACE_LENGTH:
+        raise Unusable(f"{what} a place that is {len(location)} characters long.")
     try:
         target = urljoin(str(url), location)
     except ValueError:  # brackets without an IPv6 address

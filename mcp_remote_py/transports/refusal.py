@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple, TypeVar
 
-from mcp_remote_py.bounds import MAX_REFUSAL_LINES
+from mcp_remote_py.bounds import MAX_REFUSAL_BATCH_BYTES, MAX_REFUSAL_LINES
 from mcp_remote_py.eras.era_detection import error_code
 from mcp_remote_py.errors import (
     EVIDENCE_BYTES,
@@ -42,6 +42,8 @@ from mcp_remote_py.retry import (
 from mcp_remote_py.transports.body_types import (
     ANSWER_TYPES,
     EVENT_STREAM,
+    MOST_BLANKS,
+    cut_blanks_before,
     media_type,
     read_type,
 )
@@ -78,6 +80,8 @@ def find_answer(body: bytes, content_type: str, request: Message | None) -> Mess
 
 def _read_said(body: bytes, content_type: str, request: Message | None) -> Said:
     if request is None:
+        return Said()
+    if len(body) > MAX_REFUSAL_BATCH_BYTES and cut_blanks_before(body[:MOST_BLANKS])[:1] == b"[":
         return Said()
     responses = read_responses(body, content_type)
     return choose_said([one for one in responses if one is not None], request)
@@ -252,7 +256,7 @@ def find_lost_session(
     return SessionLost(cause, hint=_LOST_HINT, status=200).with_otherwise(otherwise)
 
 
-_LOST_HINT = "If that stays so, several servers answer at this address that share no sessions."
+_LOST_HINT = "If that stays so, several servers answer at this address and do not share sessions."
 
 _FORBIDDEN_HINTS = {
     True: "Check that the credential you give with --header may use this server.",

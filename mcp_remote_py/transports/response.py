@@ -242,7 +242,7 @@ class Response:
             body.drop()
 
     def _is_all(self, piece: bytes) -> bool:
-        """Whether the first piece is all there is, as with most, and needs no room."""
+        """Whether the first piece is all there is, as with most, and does not need room."""
         return self._answer.complete and not self._coding and len(piece) <= FREE_BYTES
 
     async def read_evidence(self, limit: int = 0) -> bytes:

@@ -12,6 +12,7 @@ from typing import Any
 
 from mcp_remote_py.bridge.era import ServerEra
 from mcp_remote_py.bridge.host_side import HostSide
+from mcp_remote_py.bridge.merging import MergingChannel
 from mcp_remote_py.bridge.server_side import EraChannel
 from mcp_remote_py.channel import Deliver, ServerChannel
 from mcp_remote_py.eras.era_detection import Era
@@ -64,32 +65,47 @@ def modern(params: Json | None = None, **more: Any) -> Json:
 class Scene:
     """Both sides, and what was written down of the server's era."""
 
-    def __init__(self, remembered: Era = Era.UNKNOWN, *, fixed: bool = False) -> None:
+    def __init__(
+        self,
+        remembered: Era = Era.UNKNOWN,
+        *,
+        fixed: bool = False,
+        merge: bool = False,
+        rules: ToolRules | None = None,
+        **options: Any,
+    ) -> None:
         self.host = FakeHost()
         self.server = FakeServerChannel()
         self.clock = FakeClock()
         self.kept: list[Era] = []
         self.era = ServerEra(remembered, self.kept.append, fixed=fixed)
         self.parameters = ParameterHeaders()
+        self.merge = merge
         self.relay = Relay(
             HostSide(HostLines(self.host), self.era, self.clock, lambda count: b"k" * count),
             self._connect,
-            catalog=ToolCatalog(ToolRules()),
+            catalog=ToolCatalog(rules or ToolRules()),
             clock=self.clock,
             random=lambda: 0.5,
+            **options,
         )
         self.before = asyncio.all_tasks()
         self.running = asyncio.ensure_future(self.relay.run())
 
     def _connect(self, deliver: Deliver, on_session_lost: Callable[[], None]) -> ServerChannel:
-        return EraChannel(
-            lambda take: self.server.connect(take, on_session_lost),
-            deliver,
-            self.era,
-            self.parameters,
-            self.clock,
-            lambda: 0.5,
-        )
+        def connect_era(deliver: Deliver) -> ServerChannel:
+            return EraChannel(
+                lambda take: self.server.connect(take, on_session_lost),
+                deliver,
+                self.era,
+                self.parameters,
+                self.clock,
+                lambda: 0.5,
+            )
+
+        if not self.merge:
+            return connect_era(deliver)
+        return MergingChannel(connect_era, deliver, self.clock, lambda: 0.5)
 
     async def ask(self, request_id: object, method: str, params: Json | None = None) -> Json:
         """One request of the host, with as much time as it takes."""

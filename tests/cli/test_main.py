@@ -38,6 +38,7 @@ TOKEN = "https://auth.example.com/token"
 
 
 COMMAND_WORDS = ("login", "logout", "status")
+STATIC_CLIENT = ("--static-oauth-client-info", '{"client_id": "a"}')
 
 
 class Run:
@@ -125,6 +126,7 @@ class TestSettings:
             "--ping-interval", "7",
             "--initialize-timeout", "20",
             "--forward-ping",
+            "--merge-pages",
             "--ipv4",
             "--disable-cookies",
             "--enable-proxy",
@@ -151,11 +153,9 @@ class TestSettings:
         assert settings.network.sign_in_timeouts == SignInTimeouts(1.0, 0.0, 2.5)
         assert settings.ping_interval == 7.0
         assert settings.initialize_timeout == 20.0
-        assert (settings.forward_ping, settings.network.ipv4, settings.cookies) == (
-            True,
-            True,
-            False,
-        )
+        assert settings.forward_ping
+        assert settings.merge_pages
+        assert (settings.network.ipv4, settings.cookies) == (True, False)
         assert settings.network.tls == Tls((str(pem),), str(pem), str(pem))
         assert settings.network.proxy_for(settings.server) == HttpProxy(
             "http", "p", 1, variable="HTTP_PROXY"
@@ -358,6 +358,27 @@ class TestSignIn:
             "--resource 'https://a.example/?key=****' --static-oauth-client-info '****'"
         )
 
+    @pytest.mark.promise("S2")
+    def test_entry_for_a_host_has_every_word_and_no_secret(self) -> None:
+        words = (
+            *("--header", "X-Key: canary-1", "--header", "Authorization: Bearer ${T}"),
+            *("--header", "X-T:${T}", "--header", "X-Two: ${T}canary-2", "--read-only"),
+            *("--header-command", "print canary-3", "--debug", "--token-store", "memory"),
+            *("--static-oauth-client-metadata", '{"client_name": "canary-4"}'),
+            *("--resource", "https://a.example/?key=canary-5", "--transport", "sse-only"),
+            *("--scope", "a b", "--ping-interval", "x"),
+        )
+        run = Run(URL, "3334", *words, environment={"T": "canary-6"})
+        assert run.settings is not None
+        assert "canary" not in "".join(run.settings.entry_words)
+        assert run.settings.entry_words == (
+            *("3334", "--header", "X-Key: ****", "--header", "Authorization: Bearer ${T}"),
+            *("--header", "X-T:${T}", "--header", "X-Two: ****", "--read-only"),
+            *("--header-command", "****", "--debug", "--token-store", "memory"),
+            *("--static-oauth-client-metadata", "****", "--resource"),
+            *("https://a.example/?key=****", "--transport", "sse-only", "--scope", "a b"),
+        )
+
     @pytest.mark.parametrize(("argv", "seconds"), [([], 45.0), (["0"], None), (["2.5"], 2.5)])
     def test_initialize_waits_for_a_person_that_long(
         self, argv: list[str], seconds: float | None
@@ -386,7 +407,7 @@ class TestSignIn:
                 "contain blanks; options begin with --.",
             ),
             (
-                ["logout", URL, "9696"],
+                ["logout", URL, "https://other.example/"],
                 "2 arguments are given where only the server URL belongs. Quote values that "
                 "contain blanks; options begin with --.",
             ),
@@ -436,18 +457,23 @@ class TestSignIn:
                 "Both --all and a server URL are given. Leave out one of them.",
             ),
             (
-                ["login", URL, "--keep-alive"],
-                "--keep-alive belongs to mcp-remote-py URL, not to mcp-remote-py login. "
-                "Leave it out.",
+                ["login", URL, "--json"],
+                "--json belongs to mcp-remote-py status, not to mcp-remote-py login. Leave it out.",
             ),
             (
                 [URL, "--json"],
                 "--json belongs to mcp-remote-py status, not to mcp-remote-py. Leave it out.",
             ),
             (
-                ["status", "--scope", "hunter22"],
-                "--scope belongs to mcp-remote-py URL and mcp-remote-py login, not to "
-                "mcp-remote-py status. Leave it out.",
+                ["status", "--paste"],
+                "--paste belongs to mcp-remote-py login, not to mcp-remote-py status. "
+                "Leave it out.",
+            ),
+            (
+                ["logout", URL, "--header", "Authorization:", "Bearer", "hunter22"],
+                "The header Authorization was torn apart at its blanks, probably by the host. "
+                'Write it without blanks: "Authorization:${AUTH_HEADER}" in "args", and '
+                'AUTH_HEADER in "env".',
             ),
             (
                 ["status", "--jsn"],
@@ -736,6 +762,73 @@ class TestWhatIsIgnored:
         logout = Run("logout", word).started_with
         assert isinstance(logout, LogoutSettings)
         assert str(logout.sessions.server) == URL
+
+    @pytest.mark.report("T17")
+    @pytest.mark.parametrize("word", COMMAND_WORDS)
+    def test_what_is_for_the_relay_alone_does_not_matter_for_other_commands(
+        self, word: str
+    ) -> None:
+        """Whoever pastes a host's entry behind a command means what it does for that command."""
+        for option in ALL_OPTIONS:
+            if PROXY not in option.commands or word in option.commands:
+                continue
+            value = ["hunter22"] if option.value else []
+            run, alone = Run(word, URL, option.name, *value), Run(word, URL)
+            said = f"[mcp-remote-py] Ignored: {option.name} does not matter for {word}.\n"
+            assert (run.status, run.stderr, run.command) == (3, said, word)
+            assert run.started_with == alone.started_with
+
+    @pytest.mark.report("T17")
+    @pytest.mark.parametrize(
+        ("word", "idle"),
+        [
+            ("login", ["--transport", "--ignore-tool", "--initialize-timeout"]),
+            ("logout", ["--transport", "--header", "--ignore-tool", "--initialize-timeout",
+                        "--host", "The port"]),
+            ("status", ["--transport", "--header", "--ignore-tool", "--initialize-timeout",
+                        "--host", "--connect-timeout", "The port"]),
+        ],
+    )  # fmt: skip
+    def test_the_arguments_of_an_entry_can_be_given_to_every_command(
+        self, word: str, idle: list[str]
+    ) -> None:
+        entry = (
+            *(URL, "3334", "--transport", "bogus", "--header", "X-Key: hunter22"),
+            *("--ignore-tool", "delete*", "--initialize-timeout", "5", "--host", "127.0.0.1"),
+            *("--connect-timeout", "3", "--resource", "urn:x", "--debug"),
+        )
+        relay, run = settings_of(*entry[:2], *entry[4:]), Run(word, *entry)
+        said = [line.partition(" Ignored: ") for line in run.stderr.splitlines()]
+        told = [text.removesuffix(f" does not matter for {word}.") for _, _, text in said if text]
+        assert (run.status, told) == (3, idle)
+        assert "hunter22" not in run.stderr
+        settings = run.started_with
+        if isinstance(settings, LoginSettings):
+            assert settings == relay.login
+        else:
+            assert isinstance(settings, LogoutSettings | StatusSettings)
+            assert settings.sessions.resource == "urn:x"
+
+    @pytest.mark.report("T17")
+    @pytest.mark.parametrize("word", ["logout", "status"])
+    def test_an_entry_without_a_person_means_the_account_that_it_signs_in(self, word: str) -> None:
+        provider = ("--idp-client-id", "a", "--idp-id-token", "gone", *STATIC_CLIENT)
+        for words, profile in (
+            (("--client-credentials", *STATIC_CLIENT), "client-credentials"),
+            (("--jwt-bearer", "gone.jwt"), "jwt-bearer"),
+            (("--idp-token-endpoint", "https://idp.example/", *provider), "enterprise"),
+            (("--jwt-bearer", "gone.jwt", "--profile", "mine"), "mine"),
+        ):
+            settings = Run(word, URL, *words).started_with
+            assert isinstance(settings, LogoutSettings | StatusSettings)
+            assert settings.sessions.profile == profile
+
+    @pytest.mark.report("T17")
+    def test_an_empty_resource_of_an_entry_is_none_for_every_command(self) -> None:
+        for word in ("logout", "status"):
+            settings = Run(word, URL, "--resource", "").started_with
+            assert isinstance(settings, LogoutSettings | StatusSettings)
+            assert settings.sessions.resource is None
 
     @pytest.mark.report("T17")
     def test_blanks_around_the_url_are_taken_off(self) -> None:

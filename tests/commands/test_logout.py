@@ -135,6 +135,23 @@ def test_what_the_server_said_is_forgotten_too(tmp_path: Path) -> None:
     assert [file.read() for file in files] == [ServerSnapshot(), ServerSnapshot(b"{}", b"{}")]
 
 
+@pytest.mark.promise("A6")
+@pytest.mark.parametrize("server", [SERVER, None], ids=["named", "all"])
+def test_what_a_server_without_sign_in_said_is_forgotten_too(
+    tmp_path: Path, server: str | None
+) -> None:
+    signed_in = (SERVER, "", "work")
+    remember(tmp_path, signed_in)
+    file, other = (
+        ServerCache(folder_in(tmp_path), SessionId(url), os.urandom) for url in (SERVER, OTHER)
+    )
+    for one in (file, other):
+        one.keep(ServerSnapshot(b"{}", b"{}"))
+    assert logout(tmp_path, FakeAgents({signed_in}), server)[0] == 0
+    assert file.read() == ServerSnapshot()
+    assert other.read() == ServerSnapshot() if server is None else ServerSnapshot(b"{}", b"{}")
+
+
 def test_profile_is_signed_out_alone_and_named(tmp_path: Path) -> None:
     session = (SERVER, "", "work")
     remember(tmp_path, (SERVER, "", ""), session)

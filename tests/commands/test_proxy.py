@@ -112,14 +112,14 @@ def test_that_a_server_worked_is_written_once(stack: ExitStack, tmp_path: Path) 
     server = stack.enter_context(WildServer())
     folder = tmp_path / "state" / "mcp-remote-py"
     record = SessionFile(folder, SessionId(server.url))
-    written: list[int] = []
+    written: list[dict[str, int]] = []
     for _ in range(2):
         process = start(stack, tmp_path, *COMMAND, server.url)
         answer, _ = process.communicate(INITIALIZE + b"\n", PATIENCE)
         assert json.loads(answer)["result"]
         assert record.has_worked()
-        (path,) = folder.iterdir()
-        written.append(path.stat().st_mtime_ns)
+        written.append({path.suffix: path.stat().st_mtime_ns for path in folder.iterdir()})
+    assert written[0].keys() == {".worked", ".known"}
     assert written[0] == written[1]
     assert list_records(folder) == []
 

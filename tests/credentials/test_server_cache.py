@@ -94,10 +94,9 @@ def test_tools_past_the_limit_are_not_kept_and_the_older_ones_no_longer(tmp_path
 
 def record(**changes: object) -> bytes:
     members: dict[str, object] = {
-        "schema": 1,
-        "server": SERVER,
-        "resource": "",
-        "profile": "",
+        "schema": 2,
+        "session": SessionId(SERVER).key,
+        "headers": "",
         "initialize": {},
         "tools": {},
     }
@@ -109,9 +108,10 @@ BROKEN = {
     "half": record()[:-9],
     "no JSON": b"tools",
     "no object": b"[]",
-    "another schema": record(schema=2),
-    "another server": record(server="https://other.example/mcp"),
-    "another profile": record(profile="work"),
+    "another schema": record(schema=1),
+    "another server": record(session=SessionId("https://other.example/mcp").key),
+    "another profile": record(session=SessionId(SERVER, profile="work").key),
+    "other headers": record(headers="beef"),
     "no UTF-8": record(tools={"x": "y"}).replace(b"y", b"\xff"),
     "several lines": record().replace(b", ", b",\n"),
     "too deep": record().replace(b'"tools": {}', b'"tools": ' + b"[" * 100_000 + b"]" * 100_000),
@@ -154,6 +154,25 @@ def test_deleted_is_forgotten(tmp_path: Path) -> None:
     file.delete()
     assert open_file(tmp_path).read() == ServerSnapshot()
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.promise("A6", "S2")
+def test_what_was_said_to_other_headers_is_not_known(tmp_path: Path) -> None:
+    session = SessionId(SERVER)
+    mine = ServerCache(tmp_path, session, os.urandom, "aaaa")
+    mine.keep(KNOWN)
+    for other in ("", "bbbb"):
+        assert ServerCache(tmp_path, session, os.urandom, other).read() == ServerSnapshot()
+    assert ServerCache(tmp_path, session, os.urandom, "aaaa").read() == KNOWN
+    ServerCache(tmp_path, session, os.urandom, "bbbb").keep(ServerSnapshot(b"{}"))
+    assert ServerCache(tmp_path, session, os.urandom, "aaaa").read() == ServerSnapshot()
+    assert len(list(tmp_path.iterdir())) == 1  # however often a credential changes
+
+
+@pytest.mark.promise("S2")
+def test_the_address_is_not_written(tmp_path: Path) -> None:
+    open_file(tmp_path, f"{SERVER}?api_key=canary-key").keep(KNOWN)
+    assert b"canary-key" not in path_in(tmp_path).read_bytes()
 
 
 def test_it_is_not_a_session_of_its_own(tmp_path: Path) -> None:

@@ -23,6 +23,9 @@ from mcp.shared.inbound import (
 
 from mcp_remote_py.eras.parameters import (
     MARK,
+    MAX_MARKED_PARTS,
+    MAX_PATH,
+    MAX_TOLD,
     InvalidMark,
     ParameterHeaders,
     Path,
@@ -284,6 +287,49 @@ def test_a_tool_with_a_broken_mark_is_left_out_and_nothing_else(
     assert caplog.messages == [
         "The tool rm is left out: x-mcp-header of r is for a string, an integer or a boolean only."
     ]
+
+
+@pytest.mark.report("S4")
+def test_marks_are_looked_for_in_so_many_values_of_one_list(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    marked = b'{"name":"%b%d","inputSchema":{"enum":[%b0],"description":"x%b"}}'
+    values = b"0," * (MAX_MARKED_PARTS // 20)
+    dear = [marked % (b"m", number, values, rb"\n") for number in range(40)]
+    cheap = [marked % (b"p", number, values, b"") for number in range(40)]
+    known = taught(REGION)
+    for _ in range(2):
+        caplog.clear()
+        with caplog.at_level(logging.WARNING):
+            left = known.learn(parse_message(list_tools(*dear, *cheap, REGION)))
+        kept = [one["name"] for one in json.loads(left.raw)["result"]["tools"]]
+        assert kept == [*(f"m{number}" for number in range(19)), *(f"p{n}" for n in range(40))]
+        told = "The tool m19 is left out: its schema has too many parts."
+        assert (caplog.messages[0], len(caplog.messages)) == (told, MAX_TOLD + 1)
+        assert caplog.messages[-1] == "12 more tools are left out."
+
+
+@pytest.mark.report("S4")
+def test_a_mark_may_not_stand_below_very_many_properties() -> None:
+    def nested(depth: int) -> object:
+        return {"properties": {"a": nested(depth - 1)}} if depth else marked("A")
+
+    assert list(read_marks(nested(MAX_PATH)).values()) == ["A"]
+    with pytest.raises(InvalidMark, match="no chain of `properties` leads to"):
+        read_marks(nested(MAX_PATH + 1))
+
+
+@pytest.mark.promise("R1")
+@pytest.mark.parametrize("depth", range(600, 1000, 20))
+def test_a_marked_schema_that_is_too_deep_is_not_a_crash(depth: int) -> None:
+    schema = b'{"x-mcp-header":' * depth + b"0" + b"}" * depth
+    tool = b'{"name":"b","inputSchema":%b}' % schema
+    try:
+        answer = parse_message(list_tools(tool))
+    except InvalidMessage:
+        return
+    left = call_deeper(100, lambda: ParameterHeaders().learn(answer).raw)
+    assert left in (answer.raw, b'{"id":1,"result":{"tools":[]}}')
 
 
 def test_a_list_of_nothing_but_broken_tools_is_empty() -> None:

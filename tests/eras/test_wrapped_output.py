@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from mcp_remote_py.bounds import LONG_BYTES
-from mcp_remote_py.eras.wrapped_output import WrappedOutputs
+from mcp_remote_py.eras.wrapped_output import MAX_MOVED, WrappedOutputs
 from mcp_remote_py.json_text import spell_members
 
 pytestmark = [pytest.mark.report("E5"), pytest.mark.promise("E2")]
@@ -111,3 +111,16 @@ def test_recursion_of_2019_leads_to_the_root() -> None:
     both = {"$schema": dialect, "items": {**again, "$ref": "#/a"}}
     assert inner(both)["items"] == {"$ref": "#/properties/result/a", "allOf": [to_root]}
     assert inner({"items": again})["items"] == again
+
+
+@pytest.mark.report("S4")
+def test_references_are_moved_in_so_many_bytes_of_one_list() -> None:
+    """A tool past them does without a schema, and its results go by their value."""
+    schema = {"items": {"$ref": "#"}, "description": "x" * (MAX_MOVED // 10)}
+    listed = [{"name": name, "outputSchema": schema} for name in "abcdefgh"]
+    for outputs in (WrappedOutputs(), WrappedOutputs()):
+        members = {"tools": msgspec.Raw(json.dumps(listed).encode())}
+        outputs.wrap_tools(members)
+        described = [tool["name"] for tool in json.loads(bytes(members["tools"])) if len(tool) == 2]
+        assert described == ["a", "b", "c", "d"]
+        assert call_tool(outputs, [1], "a") == call_tool(outputs, [1], "h")

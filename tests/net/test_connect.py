@@ -110,6 +110,24 @@ def test_the_first_error_is_told_where_nobody_answers() -> None:
     run(main())
 
 
+@pytest.mark.promise("R5")
+@pytest.mark.parametrize(
+    ("error", "addresses", "is_final"),
+    [
+        (ConnectionRefusedError(), ["192.0.2.1"], True),
+        (ConnectionRefusedError(), ["2001:db8::1", "192.0.2.1"], True),
+        (ConnectionRefusedError(), ["127.0.0.1"], False),
+        (ConnectionRefusedError(), ["::1", "127.0.0.1"], False),
+        (ConnectionResetError(), ["192.0.2.1"], False),
+        (OSError(113, "No route to host"), ["192.0.2.1"], False),
+    ],
+)
+def test_another_machine_that_refuses_is_not_about_to_start_a_server(
+    error: OSError, addresses: list[str], is_final: bool
+) -> None:
+    assert net.is_turned_away(error, addresses) is is_final
+
+
 def test_connecting_is_bounded_and_leaves_nothing_behind() -> None:
     async def main() -> None:
         before = asyncio.all_tasks()

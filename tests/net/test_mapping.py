@@ -21,6 +21,7 @@ EXPECTED: dict[str, tuple[type[ExchangeError], type[ExchangeError]]] = {
     "NotTaken": (NotSent, NotSent),
     "ProxyRefusal": (NotSent, NotSent),
     "Silence": (Interrupted, Interrupted),
+    "TurnedAway": (NotSent, NotSent),
 }
 """What each means where bytes may have left, and where none can have."""
 
@@ -39,6 +40,17 @@ def test_every_fault_is_mapped() -> None:
             assert type(mapped) is wanted, name
             assert isinstance(mapped, ExchangeError)
             assert mapped.cause.endswith(".")
+
+
+@pytest.mark.promise("R5")
+@pytest.mark.parametrize(
+    ("fault", "is_certain"),
+    [(faults.TurnedAway("x"), True), (faults.NotConnected("x"), False)],
+)
+def test_another_machine_that_refuses_is_certain(fault: faults.Fault, is_certain: bool) -> None:
+    mapped = explain(fault, sent=False)
+    assert isinstance(mapped, NotSent)
+    assert mapped.is_certain is is_certain
 
 
 @pytest.mark.promise("R5")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from mcp_remote_py.errors import ExchangeError, NotSent, Refused
@@ -110,3 +112,19 @@ def test_a_proxy_that_says_nothing_http_is_asked_again() -> None:
 )
 def test_schemes_are_read_out_of_challenges(challenges: bytes, schemes: tuple[str, ...]) -> None:
     assert read_schemes(challenges) == schemes
+
+
+@pytest.mark.report("T13")
+@pytest.mark.parametrize("challenges", [b'"' + b'\\"' * 32_000, b'"' + b'\\"' * 32_000 + b"\\"])
+def test_quotes_without_an_end_cost_no_time(challenges: bytes) -> None:
+    before = time.process_time()
+    assert read_schemes(challenges) == ()
+    assert time.process_time() - before < 0.5  # measured: 0.001; it was 20 s
+
+
+@pytest.mark.report("T13")
+def test_ways_to_sign_in_are_told_in_short() -> None:
+    offers = b",".join(b"Odd\x9b%d" % number for number in range(5000))
+    error = refuse(407, offers)
+    assert "It asks for Odd 0 or Odd 1 or" in error.cause
+    assert len(error.cause) < 500

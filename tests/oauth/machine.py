@@ -16,6 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import reduce
 from math import inf
+from random import Random
 from typing import TypeVar, cast
 from urllib.parse import parse_qsl, unquote
 
@@ -98,10 +99,14 @@ class Violation(AssertionError):
 
 
 class Oracle:
-    """Makes the choices of one run: those of a prefix first, then always the first one."""
+    """Makes the choices of one run: those of a prefix first, then always the first one.
 
-    def __init__(self, prefix: list[int]) -> None:
+    Each `order` has the options in another order, 0 as they are given.
+    """
+
+    def __init__(self, prefix: list[int], order: int = 0) -> None:
         self._prefix = prefix
+        self._order = order
         self.made: list[tuple[int, int]] = []
         """Each choice made, and of how many."""
         self.names: list[str] = []
@@ -116,11 +121,15 @@ class Oracle:
         at = len(self.made)
         choice = self._prefix[at] if at < len(self._prefix) else 0
         self.made.append((choice, len(options)))
-        self.names.append(f"{what}: {options[choice]}")
-        return options[choice]
+        chosen = options[choice]
+        if self._order:
+            shuffled = Random(1000 * self._order + at)  # noqa: S311 - the same each time
+            chosen = shuffled.sample(options, len(options))[choice]
+        self.names.append(f"{what}: {chosen}")
+        return chosen
 
 
-def explore(run: Callable[[Oracle], None]) -> Iterator[Oracle]:
+def explore(run: Callable[[Oracle], None], order: int = 0) -> Iterator[Oracle]:
     """Runs every sequence of choices, depth first; yields the oracle of each run.
 
     Raises:
@@ -128,7 +137,7 @@ def explore(run: Callable[[Oracle], None]) -> Iterator[Oracle]:
     """
     prefix: list[int] = []
     while True:
-        oracle = Oracle(prefix)
+        oracle = Oracle(prefix, order)
         try:
             run(oracle)
         except Violation as violation:
@@ -538,6 +547,8 @@ class Process:
         self._work: Generator[AnyStep, object, None] | None = None
         self._step: AnyStep | None = None
         self._shown = False
+        self.is_new = True
+        """Whether it has done nothing yet: then it is as any other that is new."""
         self.is_stopped = False
         """Whether it could go on, and another process came first."""
 
@@ -559,6 +570,7 @@ class Process:
 
     def begin_request(self) -> None:
         """The host sends a request."""
+        self.is_new = False
         self.machine.unanswered += 1
         self._work = self._serve()
         self._advance(None)

@@ -6,6 +6,7 @@ Tokens are written here as their issuers write them, with a signature nobody che
 from __future__ import annotations
 
 import json
+import time
 from base64 import urlsafe_b64encode
 
 import pytest
@@ -304,6 +305,15 @@ def test_metadata_for_every_tenant_fits_each() -> None:
     token = fitting(iss=f"https://login.microsoftonline.com/{TENANT}/v2.0")
     issuer = "https://login.microsoftonline.com/{tenantid}/v2.0"
     assert "as expected" in explain(token, issuer=issuer)
+
+
+@pytest.mark.promise("L3")
+def test_an_issuer_with_many_gaps_is_compared_in_no_time() -> None:
+    issuer = f"https://as.example/{'{tenantid}' * 20}"
+    token = fitting(iss=f"https://as.example/{'a' * 120}/")
+    before = time.process_time()
+    assert "was issued by" in explain(token, issuer=issuer)
+    assert time.process_time() - before < 0.5  # each gap more took 20 times as long
 
 
 @pytest.mark.parametrize(

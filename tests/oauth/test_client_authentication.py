@@ -18,6 +18,7 @@ from mcp_remote_py.oauth.client_authentication import (
     remember_authentication,
 )
 from mcp_remote_py.oauth.device import ask_by_code
+from mcp_remote_py.oauth.document import MAX_POST_REDIRECTS
 from mcp_remote_py.oauth.dpop import make_key
 from mcp_remote_py.oauth.grants import exchange_code, refresh, revoke
 from mcp_remote_py.oauth.steps import (
@@ -250,6 +251,28 @@ def test_one_exchange_has_a_bound_whatever_is_answered() -> None:
         assert count <= MAX_TOKEN_REQUESTS
     assert MAX_AUTHENTICATIONS == 4
     assert MAX_TOKEN_REQUESTS == 7
+
+
+@pytest.mark.report("O4", "O9")
+def test_what_is_led_on_is_led_on_once_in_an_exchange() -> None:
+    bound = CREDENTIAL._replace(client=NONE, dpop_key=make_key("ES256"))
+    asked: list[str] = []
+
+    def answer(step: AnyStep) -> object:
+        if not isinstance(step, Fetch):
+            return None
+        asked.append(step.request.url)
+        if not step.request.url.endswith("//"):
+            return HttpResponse(308, {"location": f"{step.request.url}/"}, b"")
+        if len(asked) == 3:
+            return document({"error": "invalid_target"}, 400)
+        return INVALID_CLIENT
+
+    with pytest.raises(TokenError):
+        play(refresh(bound, SignInSettings(), NOW), answer)
+    first = CREDENTIAL.token_endpoint
+    assert asked == [first, f"{first}/", *[f"{first}//"] * (len(asked) - 2)]
+    assert len(asked) <= MAX_TOKEN_REQUESTS + MAX_POST_REDIRECTS
 
 
 def test_what_worked_before_the_resource_was_refused_is_used_without_it() -> None:

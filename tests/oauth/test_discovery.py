@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Callable, Mapping
 
 import pytest
@@ -198,6 +199,18 @@ def test_a_scope_that_the_authorization_server_does_not_have_is_left_out_and_sai
         web = web_of(answers)
         run(web, challenge=challenge, settings=settings)
         assert said not in web.reports, "nobody asks for what the metadata says"
+
+
+@pytest.mark.report("O17")
+def test_a_list_of_very_many_scopes_costs_no_time() -> None:
+    many = " ".join(f"s{number}" for number in range(30_000))
+    answers = {
+        RESOURCE_URL: resource_document(scopes_supported=many),
+        ISSUER_URL: issuer_document(scopes_supported=["s0"]),
+    }
+    before = time.process_time()
+    assert run(web_of(answers)).scopes_supported == ("s0",)
+    assert time.process_time() - before < 0.5  # measured: 0.05; it was 5 s
 
 
 # Where resource metadata is looked for -------------------------------------------------------
@@ -854,6 +867,24 @@ def test_a_server_without_the_code_grant_needs_neither_its_endpoint_nor_pkce() -
         "",
         ("client_credentials",),
     )
+
+
+@pytest.mark.promise("A1", "S3")
+def test_a_page_that_is_named_needs_pkce_whatever_grants_are_listed() -> None:
+    for grants in (["implicit"], ["refresh_token"], [" ", "x"]):
+        members = {"grant_types_supported": grants, "code_challenge_methods_supported": None}
+        error = fail(web_of({ISSUER_URL: issuer_document(ISSUER, **members)}))
+        assert "does not list PKCE" in error.cause
+
+
+@pytest.mark.report("O3")
+@pytest.mark.parametrize(
+    ("value", "is_so"), [(True, True), ("true", True), ("false", False), (None, False), (1, False)]
+)
+def test_what_protects_is_read_in_words_too(value: object, is_so: bool) -> None:
+    name = "authorization_response_iss_parameter_supported"
+    found = run(web_of({ISSUER_URL: issuer_document(ISSUER, **{name: value})}))
+    assert found.server.iss_parameter_supported is is_so
 
 
 LISTS = {

@@ -103,6 +103,8 @@ class World:
         self.bytes_given = 0
         self.device_endpoint = True
         self.publishes = True
+        self.metadata: dict[str, object] = {}
+        """What the authorization server publishes otherwise."""
         self.device_answer = response(
             200,
             {
@@ -178,6 +180,7 @@ class World:
                     "authorization_response_iss_parameter_supported": True,
                     "scopes_supported": ["read", "offline_access"],
                     **endpoints,
+                    **self.metadata,
                 },
             )
         if url == f"{ISSUER}/register":
@@ -1014,4 +1017,20 @@ def test_authorization_endpoint_is_judged_before_anything_is_registered_or_opene
     judged = [step for step in world.steps if isinstance(step, Judge)]
     assert judged == [Judge(f"{ISSUER}/authorize", "authorization_endpoint")]
     assert world.registrations == []
+    assert world.order(BindListener, AskUser, Save) == []
+
+
+@pytest.mark.promise("A1")
+def test_a_server_that_signs_nobody_in_by_a_page_is_told_by_what_it_lists() -> None:
+    world = World()
+    world.metadata = {
+        "authorization_endpoint": None,
+        "grant_types_supported": ["client_credentials"],
+    }
+    with pytest.raises(SignInFailed) as caught:
+        world.sign_in()
+    assert caught.value.sentence() == (
+        f'{ISSUER} does not sign people in by a page: its metadata list "client_credentials". '
+        "Sign in by one of these: --device-code, or --client-credentials with a client of your own."
+    )
     assert world.order(BindListener, AskUser, Save) == []

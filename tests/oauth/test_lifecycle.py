@@ -14,11 +14,13 @@ from collections.abc import Callable
 import pytest
 
 from mcp_remote_py.errors import (
+    Interrupted,
     McpRemoteError,
     NotSent,
     Refused,
     SignInFailed,
     StoreError,
+    Unusable,
     UsageError,
 )
 from mcp_remote_py.oauth.budget import (
@@ -41,6 +43,7 @@ from mcp_remote_py.oauth.steps import (
     AcquireLock,
     AnyStep,
     AskUser,
+    BindListener,
     Client,
     Credential,
     Fetch,
@@ -322,6 +325,34 @@ def test_who_acts_without_a_person_goes_on_asking() -> None:
     assert desk.machine.credential == signed_in(expires_in=-1)
 
 
+@pytest.mark.promise("A6")
+@pytest.mark.parametrize(
+    ("failure", "is_passing"),
+    [
+        (NotSent("Nobody there."), True),
+        (Interrupted("Lost."), True),
+        (TokenError("Down.", status=503), True),
+        (TokenError("No.", status=400), False),
+        (UsageError("No file."), False),
+        (Unusable("A page."), False),
+    ],
+)
+def test_a_renewal_that_nobody_answered_passes(failure: McpRemoteError, is_passing: bool) -> None:
+    """A host may be answered meanwhile in the server's place: a person need not mend anything."""
+    desk = Desk(machine(credential=signed_in(expires_in=-1), budget=PROVEN))
+    desk.answers = lambda step: failure if isinstance(step, Renew) else None
+    errors: list[Refused] = []
+    for process in (desk, desk, Desk(desk.machine)):
+        with pytest.raises((Refused, NotSent)) as caught:
+            process.play(process.session.authorize())
+        if isinstance(caught.value, Refused):
+            errors.append(caught.value)
+    first, *_, another = errors
+    assert first.is_passing is is_passing
+    assert another.cause == "A recent attempt to renew the token failed."
+    assert another.is_passing  # what it was is not known there
+
+
 @pytest.mark.promise("R1", "P2")
 @pytest.mark.report("O23")
 def test_request_waits_no_longer_than_its_patience() -> None:
@@ -416,6 +447,23 @@ def test_other_403_is_the_servers_answer(challenge: Challenge, sent: Secret | No
 
 
 @pytest.mark.promise("P2")
+def test_the_words_of_a_refusal_are_told_in_short() -> None:
+    words = Challenge(error="invalid_token", error_description="no " * 20_000)
+    desk = Desk(machine(credential=signed_in()))
+    with pytest.raises(Refused, match="refuses a token it was just given") as caught:
+        desk.play(desk.session.answer(Secret("access-0"), 401, words))
+    assert len(caught.value.sentence()) < 1000
+    desk = Desk(machine(credential=signed_in(), budget=PROVEN))
+    scope = " ".join(f"scope-{number}" for number in range(5000))
+    wanted_before = (" ".join(sorted(scope.split())),)
+    desk.machine.budget = SignInBudget(accepted=PROVEN.accepted, scopes=wanted_before)
+    wanted = Challenge(error="insufficient_scope", scope=scope)
+    with pytest.raises(Refused, match="still wants the scope") as caught:
+        desk.play(desk.session.answer(Secret("access-0"), 403, wanted))
+    assert len(caught.value.sentence()) < 1000
+
+
+@pytest.mark.promise("P2")
 def test_scope_that_was_asked_for_in_vain_is_named() -> None:
     world = machine("consents", "tokens", credential=signed_in(), budget=PROVEN)
     desk = Desk(world)
@@ -453,6 +501,44 @@ def test_budget_that_another_process_has_spent_counts() -> None:
     assert caught.value.hint == (
         "No other sign-in starts by itself for 10 minutes. To sign in now: mcp-remote-py login URL."
     )
+
+
+@pytest.mark.promise("L1", "L2")
+@pytest.mark.parametrize("others", ["nothing", "a process at it", "a tab of the dead"])
+@pytest.mark.parametrize(
+    ("challenge", "status", "credential", "words"),
+    [
+        (UNAUTHORIZED, 401, None, "The server wants a sign-in."),
+        (SCOPE_WANTED, 403, signed_in(), "The server wants a sign-in with the scopes write."),
+    ],
+)
+def test_who_only_looks_asks_nobody_and_counts_nothing(
+    others: str, challenge: Challenge, status: int, credential: Credential | None, words: str
+) -> None:
+    settings = SETTINGS.replace(asks_person=False)
+    world = machine(credential=credential, budget=PROVEN, settings=settings)
+    if others == "a process at it":
+        world.locks[Lock.SIGN_IN] = Desk(world, "other")
+    if others == "a tab of the dead":
+        donor = machine("consents", "tokens")
+        tab_of_the_dead(donor)
+        world.pending = donor.pending
+    desk = Desk(world)
+    steps: list[AnyStep] = []
+    desk.answers = steps.append
+    with pytest.raises(SignInFailed) as caught:
+        desk.play(desk.session.answer(credential and credential.access_token, status, challenge))
+    assert caught.value.sentence() == f"{words} Sign in: mcp-remote-py login URL."
+    assert {type(step) for step in steps} <= {ReadShared}
+    assert (world.watchdog.tabs, desk.session.budget) == ([], PROVEN)
+
+
+def test_who_only_looks_renews_what_can_be_renewed() -> None:
+    settings = SETTINGS.replace(asks_person=False)
+    world = machine("tokens", credential=signed_in(), budget=PROVEN, settings=settings)
+    desk = Desk(world)
+    assert desk.play(desk.session.answer(Secret("access-0"), 401, UNAUTHORIZED))
+    assert desk.session.token == Secret("access-1")
 
 
 @pytest.mark.promise("A4")
@@ -1085,3 +1171,16 @@ def test_failed_renewal_of_a_token_that_still_does_is_not_a_failure() -> None:
     world = machine("503", credential=signed_in(expires_in=5), budget=PROVEN)
     desk = Desk(world)
     assert desk.play(desk.session.authorize()) == Secret("access-0")
+
+
+@pytest.mark.promise("L5")
+def test_a_fault_of_ours_counts_like_any_other_failure() -> None:
+    world = machine()
+    desk = Desk(world)
+
+    desk.answers = lambda step: 7 if isinstance(step, BindListener) else None  # not a tuple
+    with pytest.raises(TypeError):
+        desk.play(desk.session.answer(None, 401, UNAUTHORIZED))
+    assert world.budget.failed_attempts == 1
+    assert world.published[-1].error == "The sign-in met a fault of mcp-remote-py."
+    assert "Please report it" in world.published[-1].hint

@@ -493,6 +493,26 @@ def test_no_refusal_leads_to_more_requests_than_the_bound() -> None:
 
 
 @pytest.mark.report("O2")
+@pytest.mark.report("O2", "O4", "O27")
+@pytest.mark.parametrize("waits_at", range(8))
+def test_no_wait_and_no_redirect_leads_beyond_the_bound(waits_at: int) -> None:
+    asked: list[str] = []
+
+    def answer(request: HttpRequest) -> HttpResponse:
+        asked.append(request.url)
+        if request.url == REGISTER:
+            return redirect(f"{REGISTER}/")._replace(status=308)
+        if len(asked) == waits_at + 2:
+            return busy("1")
+        return document({"error": "invalid_client_metadata"}, 400)
+
+    with pytest.raises(SignInFailed):
+        obtain(Web({}, answer))
+    assert asked[:2] == [REGISTER, f"{REGISTER}/"]
+    assert asked.count(REGISTER) == 1
+    assert len(asked) <= 1 + MAX_REGISTRATIONS
+
+
 def test_what_the_person_gave_is_never_changed() -> None:
     text = json.dumps({"scope": "mine", "grant_types": ["authorization_code"]})
     web = Web(answer=lambda _: metadata("scope and grant_types"))
@@ -790,7 +810,9 @@ def test_a_server_that_offers_no_sign_in_at_all_gets_a_hint_at_a_header(status: 
 
 @pytest.mark.report("O15")
 @pytest.mark.parametrize("status", [401, 403])
-@pytest.mark.parametrize("body", [{"error": "unauthorized"}, {"message": "no"}, ["no"]])
+@pytest.mark.parametrize(
+    "body", [{"error": "unauthorized"}, {"message": "no"}, ["no"], {"error": {"code": 401}}]
+)
 def test_a_server_that_refuses_everything_is_not_blamed_for_what_was_guessed(
     status: int, body: object
 ) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from mcp_remote_py.oauth.scopes import choose_scope, describe_asked_scopes, find_unknown
@@ -76,3 +78,11 @@ def test_what_was_asked_for_is_said() -> None:
     assert describe_asked_scopes("a b c", ("a",)) == (
         'Asked for was "a b c"; that server does not list "b c".'
     )
+
+
+@pytest.mark.report("O17")
+def test_very_many_scopes_are_compared_in_no_time() -> None:
+    many = tuple(f"s{number}" for number in range(30_000))
+    before = time.process_time()
+    assert describe_asked_scopes(" ".join(many), many).endswith('…".')
+    assert time.process_time() - before < 0.5  # measured: 0.02; it was 5 s

@@ -84,6 +84,9 @@ def test_a_scope_that_is_wanted_by_the_body() -> None:
     body = document(error="insufficient_scope", scope="a b")
     refused, challenge = read(403, b"", body)
     assert (refused, challenge.error, challenge.scope) == (403, "insufficient_scope", "a b")
+    assert read_token_refusal(400, b"", body)[0] == 400
+    for failed in (404, 409, 500, 502):
+        assert read_token_refusal(failed, b"", body)[0] == 0, "not a refusal"
     strange = document(error="insufficient_scope", scope='a", error="invalid_token')
     assert read(403, b"", strange)[1].scope is None
 

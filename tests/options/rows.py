@@ -153,6 +153,10 @@ def is_certified(seen: Seen) -> bool:
 
 TENANT = "https://tenant.example/"
 
+ACCOUNT_OF_AN_ENTRY = (
+    "tests/cli/test_main.py::test_an_entry_without_a_person_means_the_account_that_it_signs_in"
+)
+
 ROWS: tuple[Row | Elsewhere | Inert, ...] = (
     # Headers
     Row("--header", SERVER, scenes.open_server, TALK, sends("x-own", "own")),
@@ -425,6 +429,10 @@ ROWS: tuple[Row | Elsewhere | Inert, ...] = (
         form("/token", grant_type="client_credentials"),
         CLIENT,
     ),
+    *(
+        Elsewhere(name, (LOGOUT, STATUS), ACCOUNT_OF_AN_ENTRY)
+        for name in ("--client-credentials", "--jwt-bearer", "--idp-token-endpoint")
+    ),
     Row(
         "--private-key",
         SERVER,
@@ -540,6 +548,13 @@ ROWS: tuple[Row | Elsewhere | Inert, ...] = (
         scenes.open_server,
         RELAY,
         lambda seen: "keep" in seen.tools() and "keep-writing" not in seen.tools(),
+    ),
+    Row(
+        "--merge-pages",
+        (PROXY,),
+        scenes.in_pages,
+        ("--merge-pages",),
+        lambda seen: seen.tools()[-2:] == ["keep-writing", "last"],
     ),
     # Logs, and the rest
     Row("--debug", EVERY, scenes.two_accounts, ("--debug",), lambda seen: " DEBUG " in seen.logged),

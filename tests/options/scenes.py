@@ -44,6 +44,20 @@ def open_server(desk: Desk) -> None:
     desk.talk = talk
 
 
+def in_pages(desk: Desk) -> None:
+    """Its last tool is on a page of its own."""
+    open_server(desk)
+    assert desk.server is not None
+
+    def give_page(exchange: Exchange) -> None:
+        is_last = "cursor" in exchange.params
+        exchange.result(
+            {"tools": [{"name": "last"}]} if is_last else {"tools": TOOLS, "nextCursor": "2"}
+        )
+
+    desk.server.always("tools/list", give_page)
+
+
 def quiet(desk: Desk) -> None:
     """The host has nothing to say, for a moment."""
     open_server(desk)

@@ -84,8 +84,7 @@ def oauth_worker(folder: Path, port: int = 0) -> AbstractContextManager[Service]
 def era_worker(folder: Path, port: int = 0) -> AbstractContextManager[Service]:
     """The Worker of `worker-era`, at /sse. Its state lives in `folder`, also between two starts.
 
-    wrangler 4.10.0 knows two of the quiet variables only: it looks for a newer version of itself
-    and for a file about its place, finds neither, and goes on.
+    What runs it is of today: its libraries are what counts.
     """
     return _worker(ERA_WORKER, ERA_WORKER / "node_modules", folder, port)
 
@@ -97,7 +96,7 @@ def _worker(
     if not code.exists():
         shutil.copytree(source, code, ignore=shutil.ignore_patterns("node_modules"))
         (folder / "node_modules").symlink_to(packages)
-    wrangler = str(packages / "wrangler" / "bin" / "wrangler.js")
+    wrangler = str(NODE_MODULES / "wrangler" / "bin" / "wrangler.js")
     address = ["--ip", "127.0.0.1", "--port", str(port), "--inspector-port", "0"]
     return running(
         [find_node(), wrangler, "dev", *address, "--show-interactive-dev-session=false"],

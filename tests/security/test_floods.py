@@ -22,7 +22,8 @@ import pytest
 
 from tests.harness.host import Host, assert_error, initialize_params
 from tests.harness.stage import Stage
-from tests.peers.wild_server import Behaviour, Exchange, WildServer, encode
+from tests.hostile_lists import LISTS
+from tests.peers.wild_server import Behaviour, Exchange, WildServer, be_modern, encode
 from tests.relay.conftest import Relay, Wild
 from tests.security.measure import MIB, Meter, Turns, peak_memory
 from tests.thorough import THOROUGH, often, some
@@ -39,6 +40,10 @@ END = 2.0
 TURN = 0.02 if THOROUGH else 0.04
 """Seconds of a CPU that the event loop may work without a look at all else. In the gate three
 tests share two cores and their caches."""
+
+LIST_TURN = 0.15
+"""The same where a list of 4 MiB is made to be dear: its tools are read in three passes, with rules
+in five. When the elements were counted by Python, it was a second."""
 
 FLOOD: dict[str, Any] = {"name": "flood", "arguments": {}}
 SMALL: dict[str, Any] = {"name": "small", "arguments": {}}
@@ -293,6 +298,41 @@ def test_a_list_of_a_million_tools(
         host.request("tools/list", {}, seconds=5)
     assert peak_memory(host.process.pid) < LIMIT + MARGIN
     assert meter.cpu < 2
+
+
+@pytest.mark.promise("R6")
+@pytest.mark.report("S4")
+@pytest.mark.parametrize(
+    ("era", "options"),
+    [
+        ("handshake", ()),
+        ("handshake", ("--ignore-tool", "x", "--merge-pages")),
+        ("modern", ("--ignore-tool", "x")),
+    ],
+)
+def test_a_list_that_is_dear_to_read_holds_up_nothing(
+    wild: Wild, relay: Relay, tmp_path: Path, era: str, options: tuple[str, ...]
+) -> None:
+    server: WildServer = wild()
+    listed: list[bytes] = [b"[]"]
+    head, tail = b'{"jsonrpc":"2.0","id":%b,"result":{"tools":', b',"resultType":"complete"}}'
+    server.always(
+        "tools/list",
+        lambda one: one.reply(200, b"".join([head % encode(one.id), listed[0], tail])),
+    )
+    if era == "modern":
+        for method in ("initialize", "server/discover"):
+            server.always(method, be_modern)
+    turns = Turns(tmp_path)
+    host: Host = relay(server.url, *options, environment=turns.environment)
+    host.initialize()
+    host.request("tools/list", {})
+    turns.begin()
+    for name, text in LISTS.items():
+        listed[0] = text
+        host.request("tools/list", {}, seconds=10)
+        turn, what = turns.longest()
+        assert turn < LIST_TURN, (name, what)
 
 
 # Compressed

@@ -14,7 +14,7 @@ from tests.relay.conftest import Relay, Wild
 from tests.security.measure import MIB, Turns
 from tests.thorough import THOROUGH
 
-SIZE = (50 if THOROUGH else 6) * MIB
+SIZE = (50 if THOROUGH else 5) * MIB
 TURN = 0.02 if THOROUGH else 0.04
 """Seconds of a CPU that the event loop may work without a look at all else."""
 

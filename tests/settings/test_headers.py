@@ -15,10 +15,44 @@ from mcp_remote_py.settings.headers import (
     MAX_HEADERS,
     MAX_HEADERS_LENGTH,
     Header,
+    HeaderFile,
+    HeaderSettings,
     parse_header,
     parse_header_lines,
     parse_header_source,
 )
+
+
+def settings(*given: str, files: tuple[str, ...] = (), command: str = "") -> HeaderSettings:
+    return HeaderSettings(
+        tuple(parse_header(text, {}) for text in given),
+        tuple(HeaderFile(path, (parse_header("X-A: read", {}),)) for path in files),
+        ((command,),) if command else (),
+    )
+
+
+@pytest.mark.promise("S2")
+def test_headers_are_told_apart_by_a_mark_too_short_to_test_a_guess_with() -> None:
+    kinds = [
+        settings(),
+        settings("X-A: one-37"),
+        settings("X-A: two-37"),
+        settings("X-B: one-37"),
+        settings("X-A: one-37", "X-B: one-37"),
+        settings(files=("mine.txt",)),
+        settings(files=("theirs.txt",)),
+        settings(command="mine"),
+        settings(command="theirs"),
+    ]
+    marks = [one.mark("a server") for one in kinds]
+    assert len(set(marks)) == len(marks)
+    assert marks[0] == ""
+    assert {len(mark) for mark in marks[1:]} == {4}
+    assert settings("x-b: b", "X-A: a").mark("s") == settings("X-A: a", "X-B: b").mark("s")
+    assert settings("X-A: a").mark("one server") != settings("X-A: a").mark("another")
+    assert settings().mark("a server", "mine.pem") != settings().mark("a server", "theirs.pem")
+    read = HeaderSettings(files=(HeaderFile("mine.txt", ()),))
+    assert read.mark("a server") == settings(files=("mine.txt",)).mark("a server")
 
 
 class TestHeader:

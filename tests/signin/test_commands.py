@@ -213,6 +213,22 @@ def test_login_spares_the_relay_its_tab(sit_down: Callable[..., Terminal]) -> No
     terminal.assert_files_tell_nothing()
 
 
+@pytest.mark.report("T17")
+def test_arguments_of_an_entry_sign_in_show_and_sign_out(sit_down: Callable[..., Terminal]) -> None:
+    terminal = sit_down()
+    entry = (
+        *("--transport", "http-first", "--ignore-tool", "delete*", "--profile", "work"),
+        *("--header", "X-Key: own", "--keep-alive", "--token-store", "file"),
+    )
+    said = terminal.login(*entry).stderr
+    assert said.count("does not matter for login.") == 3
+    terminal.relay(*entry)
+    assert [one["profile"] for one in terminal.sessions(terminal.server.url, *entry)] == ["work"]
+    said = terminal.run("logout", terminal.server.url, *entry).stderr
+    assert said.count("does not matter for logout.") == 4
+    assert (terminal.sealed(), len(terminal.browser.opened)) == ([], 1)
+
+
 @pytest.mark.promise("P2")
 def test_login_again_is_a_new_sign_in_of_the_same_client(
     sit_down: Callable[..., Terminal],

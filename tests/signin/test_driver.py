@@ -1,4 +1,4 @@
-"""The files that a sign-in reads: their text, or whose they are and what is wrong."""
+"""A conversation is played to its end, and files are read for it."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from mcp_remote_py.errors import UsageError
-from mcp_remote_py.oauth.steps import ReadNamedFile
-from mcp_remote_py.signin.driver import read_secret
+from mcp_remote_py.oauth.steps import AnyStep, Conversation, ReadNamedFile, Report
+from mcp_remote_py.signin.driver import drive, read_secret
+from tests.fakes import run
 
 
 @pytest.mark.promise("A3")
@@ -31,3 +32,24 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
             read_secret(ReadNamedFile(str(path), "--jwt-bearer"))
         assert refused.value.cause == cause
         assert refused.value.hint
+
+
+@pytest.mark.promise("L5")
+def test_a_fault_of_whoever_does_a_step_is_the_conversations_to_count() -> None:
+    done: list[AnyStep] = []
+
+    def conversation() -> Conversation[None]:
+        try:
+            yield Report("first")
+        except ArithmeticError:
+            yield Report("counted")
+            raise
+
+    async def do(step: AnyStep) -> None:
+        done.append(step)
+        if len(done) == 1:
+            raise ArithmeticError
+
+    with pytest.raises(ArithmeticError):
+        run(drive(conversation(), do))
+    assert done == [Report("first"), Report("counted")]

@@ -82,6 +82,17 @@ def test_who_is_asked_to_wait_asks_nobody_until_then(play: Callable[..., Stage])
 
 
 @pytest.mark.report("O27")
+def test_who_is_asked_to_wait_for_ever_asks_once(play: Callable[..., Stage]) -> None:
+    stage = play()
+    stage.server.always("register", answer_status(429, headers={"Retry-After": "9" * 400}))
+    refusal(stage.host(), "it asks to wait for 8760 hours")
+    for _ in range(2):
+        refusal(stage.host(), "No other sign-in starts by itself for 24 hours")
+    assert stage.counts["registrations"] == 1
+    assert stage.counts["tabs"] == 0
+
+
+@pytest.mark.report("O27")
 def test_a_moment_is_waited_for_within_a_renewal(play: Callable[..., Stage]) -> None:
     stage = play(lifetime=1)
     host = stage.sign_in()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -125,6 +126,7 @@ def test_endpoint_is_found_on_the_origin(endpoint: str, path: str) -> None:
         ("http://[nonsense", "not a URL"),
         ("http://user:{token}@127.0.0.1:{port}/m", "not a URL"),
         ("file:///etc/passwd", "not a URL"),
+        ("/" + "m/" * 4000, "an endpoint that is 8001 characters long"),
     ],
 )
 def test_endpoint_elsewhere_is_never_contacted(endpoint: str, words: str) -> None:
@@ -208,6 +210,15 @@ def absent_but(*paths: str) -> Callable[[Exchange], None]:
             exchange.reply(404)
 
     return take
+
+
+@pytest.mark.report("T15")
+def test_paths_of_very_many_folders_are_compared_in_no_time() -> None:
+    stream = parse_url("https://h/" + "a/" * 30_000 + "sse")
+    before = time.process_time()
+    for endpoint in ("b/" + "a/" * 30_000, "a/" * 29_000 + "b/m"):
+        find_below(stream, parse_url(f"https://h/{endpoint}"))
+    assert time.process_time() - before < 0.3  # measured: 0.04; it was 2 s
 
 
 @pytest.mark.report("T15")

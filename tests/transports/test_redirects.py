@@ -123,3 +123,15 @@ def test_redirect_by_303_to_a_sign_in_of_its_own() -> None:
 )
 def test_another_place_is_no_sign_in(location: str) -> None:
     assert "another place" in refused("https://h/mcp", location)
+
+
+@pytest.mark.report("T16")
+def test_a_place_that_is_very_long_is_not_looked_at_and_not_shown() -> None:
+    url = parse_server_url("https://h/mcp")
+    assert follow(url, b"POST", 307, "/" + "a" * 7999, 1).target == "/" + "a" * 7999
+    for status in (303, 307):
+        with pytest.raises(Unusable) as caught:
+            follow(url, b"POST", status, "https://login.example/" + "a/" * 30_000, 1)
+        assert caught.value.cause == (
+            f"The server redirects (HTTP {status}) to a place that is 60022 characters long."
+        )

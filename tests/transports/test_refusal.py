@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import time
 from datetime import UTC, datetime
 
 import pytest
@@ -26,6 +27,7 @@ from mcp_remote_py.transports.refusal import (
     MAX_RETRY_AFTER,
     explain_content,
     explain_refusal,
+    find_answer,
     take_answer,
 )
 
@@ -242,6 +244,25 @@ def test_words_of_a_lost_session(status: int, words: str, with_id: bool, without
         assert not says_lost(status, {}, body, has_id=False, shook_hands=False)
 
 
+@pytest.mark.report("E1")
+def test_a_long_batch_is_not_an_answer_to_one_request() -> None:
+    one = b'{"jsonrpc":"2.0","id":1,"result":"%b"}'
+    batch = b"[" + b",".join([one % (b"x" * 4000)] * 999) + b"]"
+    call = parse_message(b'{"jsonrpc":"2.0","id":1,"method":"tools/call"}')
+    before = time.process_time()
+    assert find_answer(batch, "application/json", call) is None
+    assert time.process_time() - before < 0.05  # measured: 0.001; it was 0.13
+    assert find_answer(b"[" + one % b"" + b"]", "application/json", call) is not None
+
+
+@pytest.mark.report("T9")
+@pytest.mark.parametrize("unit", [b"session-id ", b"session ", b"no ", b"not yet "])
+def test_a_long_refusal_is_looked_at_in_part(unit: bytes) -> None:
+    before = time.process_time()
+    says_lost(401, {}, unit * (65_536 // len(unit)), has_id=True, shook_hands=True)
+    assert time.process_time() - before < 0.05  # measured: 0.01; "session-id " was 0.1
+
+
 @pytest.mark.report("T9")
 def test_who_challenges_a_token_speaks_of_the_token() -> None:
     body, challenge = b"Session not found", b'Bearer error="invalid_token"'
@@ -276,7 +297,7 @@ def test_a_lost_session_has_its_sentence() -> None:
     assert error.sentence() == (
         "The server does not know the session it gave us "
         '(HTTP 404 from https://example.com/mcp: "gone"). '
-        "If that stays so, several servers answer at this address that share no sessions."
+        "If that stays so, several servers answer at this address and do not share sessions."
     )
     assert error.status == 404
 

@@ -70,7 +70,7 @@ class _UrlRequired(msgspec.Struct):
     elicitations: list[msgspec.Raw]
 
 
-_decode_url_required = bounded(msgspec.json.Decoder(_UrlRequired).decode, deep=True)
+_decode_url_required = bounded(msgspec.json.Decoder(_UrlRequired).decode)
 
 
 class Call:

@@ -27,7 +27,7 @@ class _Filter(msgspec.Struct):
     resourceSubscriptions: list[str] = msgspec.field(default_factory=list[str])
 
 
-_decode_filter = bounded(msgspec.json.Decoder(_Filter).decode, deep=True)
+_decode_filter = bounded(msgspec.json.Decoder(_Filter).decode)
 
 
 class _Subscription:

@@ -1,0 +1,156 @@
+"""What was found at a server, and how a person at a terminal is told of it (decision D13).
+
+Pure. All that a server says of itself is foreign text: it is told on one line, without control
+characters and known secrets, and cut. Must not know how a server is asked, nor where lines go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from mcp_remote_py.errors import one_line, shorten
+from mcp_remote_py.json_text import (
+    UNREADABLE,
+    decode_list,
+    encode,
+    read_integer,
+    read_members,
+    read_text,
+)
+from mcp_remote_py.jsonrpc import LOCAL_ERROR, Message
+from mcp_remote_py.redact import MASK, scrub_known
+from mcp_remote_py.values import Value
+
+SHOWN_TOOLS = 8
+"""Tools that are named; of all others it is said how many there are."""
+
+UNNAMED = "unknown"
+"""Name and version that stand for those of a modern server that does not give any."""
+
+MAX_NAME = 40
+"""Characters of a name or a version that are shown."""
+
+MAX_SENTENCE = 2000
+"""Characters of an error of ours: it repeats what a server said, which is cut already."""
+
+
+class Found(Value, frozen=True):
+    """What a look at a server has shown.
+
+    `revision` is the one of MCP that it speaks, `count` how many tools a host is shown (None where
+    the server has none to offer), `tools` the names of the first. `error` is the sentence a host
+    gets instead of a server, `tools_error` the one instead of tools.
+    """
+
+    address: str
+    """Masked."""
+    name: str = ""
+    version: str = ""
+    transport: str = ""
+    revision: str = ""
+    is_modern: bool = False
+    count: int | None = None
+    tools: tuple[str, ...] = ()
+    has_more: bool = False
+    """Whether there are further pages, which nobody has read."""
+    tools_error: str = ""
+    error: str = ""
+    needs_sign_in: bool = False
+
+
+# Reading ------------------------------------------------------------------------------------
+
+
+def read_server(answer: Message) -> tuple[str, str, str, bool]:
+    """Name, version and revision in the answer to `initialize`; whether it has tools."""
+    members = {} if answer.is_long else answer.members
+    about = read_members(members.get("serverInfo", b"")) or {}
+    capabilities = read_members(members.get("capabilities", b"")) or {}
+    return (
+        _show(read_text(about.get("name"))),
+        _show(read_text(about.get("version"))),
+        _show(read_text(members.get("protocolVersion"))),
+        "tools" in capabilities,
+    )
+
+
+def read_page(answer: Message) -> tuple[int, list[str], bytes]:
+    """Count and first names of the tools on a page, and the cursor of the next as JSON text.
+
+    The cursor is empty where this was the last one, or the answer is too long to be looked into.
+    """
+    if answer.is_long:
+        return 0, [], b""
+    try:
+        listed = decode_list(answer.members.get("tools", b"[]"))
+    except UNREADABLE:
+        listed = []
+    members = (read_members(raw) or {} for raw in listed[:SHOWN_TOOLS])
+    names = [_show(read_text(one.get("name"))) or "(without a name)" for one in members]
+    cursor = bytes(answer.members.get("nextCursor", b""))
+    return len(listed), names, cursor if cursor.startswith(b'"') else b""
+
+
+def read_error(answer: Message, method: str) -> str:
+    """The sentence of an error: ours as it is, the server's in quotes."""
+    words = read_text(answer.members.get("message"))
+    code = read_integer(answer.members.get("code"))
+    if code == LOCAL_ERROR:
+        return one_line(scrub_known(words[:MAX_SENTENCE]))
+    return f'The server refuses {method}: "{shorten(words)}" (code {code}).'
+
+
+def _show(text: str) -> str:
+    """A name that somebody else has chosen."""
+    text = shorten(text).replace('"', "'")
+    return text if len(text) <= MAX_NAME else f"{text[: MAX_NAME - 1]}…"
+
+
+# Telling ------------------------------------------------------------------------------------
+
+
+def describe_found(found: Found, entry: Sequence[str], end_key: str) -> list[str]:
+    """The lines for a person: what was found or why nothing was, and how a host gets it.
+
+    `entry` are the words behind the URL in a host's configuration, without secrets; `end_key` is
+    what ends the input at this terminal.
+    """
+    return [*_describe_server(found), *_describe_use(found.address, entry, end_key)]
+
+
+def _describe_server(found: Found) -> Iterator[str]:
+    if found.error:
+        yield found.error if found.needs_sign_in else f"That failed: {found.error}"
+        return
+    named = f' "{found.name}"' if found.name not in ("", UNNAMED) else ""
+    version = f', version "{found.version}"' if found.version not in ("", UNNAMED) else ""
+    yield f"Found the MCP server{named}{version}, at {found.address}."
+    era = "modern" if found.is_modern else "legacy"
+    revision = found.revision or "of a revision it does not name"
+    yield f"It is reached by {found.transport}, and speaks MCP {revision} (era: {era})."
+    if found.tools_error:
+        yield f"Its tools cannot be listed: {found.tools_error}"
+    else:
+        yield _describe_tools(found)
+
+
+def _describe_tools(found: Found) -> str:
+    if not found.count:
+        return "It does not offer any tools to a host."
+    more = " or more" if found.has_more else ""
+    rest = found.count - len(found.tools)
+    others = f", and {rest} more" if rest else ""
+    noun = "tool" if found.count == 1 and not more else "tools"
+    return f"A host is shown {found.count}{more} {noun}: {', '.join(found.tools)}{others}."
+
+
+def _describe_use(address: str, entry: Sequence[str], end_key: str) -> Iterator[str]:
+    words = {"command": "uvx", "args": ["mcp-remote-py", address, *entry]}
+    text = encode(words).decode()
+    yield f"This command is for an MCP host to start. The entry in its configuration: {text}"
+    if MASK in text:
+        yield f"{MASK} in it stands for a part that may be secret: write it out there."
+    yield (
+        "Lines that you type here are relayed as those of a host are: JSON-RPC, and the first one"
+        f" is initialize. {end_key} ends this."
+    )

@@ -1,0 +1,195 @@
+"""What a person at a terminal is told of what was found; all that a server says is hostile text."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from mcp_remote_py.bounds import LONG_BYTES
+from mcp_remote_py.found import (
+    MAX_NAME,
+    MAX_SENTENCE,
+    SHOWN_TOOLS,
+    Found,
+    describe_found,
+    read_error,
+    read_page,
+    read_server,
+)
+from mcp_remote_py.jsonrpc import LOCAL_ERROR, Message, make_error, make_result, pass_error
+from mcp_remote_py.redact import Secret, remember
+
+ADDRESS = "https://mcp.example.com/mcp"
+ENTRY = (
+    "This command is for an MCP host to start. The entry in its configuration: "
+    '{"command":"uvx","args":["mcp-remote-py","https://mcp.example.com/mcp"]}'
+)
+TYPE = (
+    "Lines that you type here are relayed as those of a host are: JSON-RPC, and the first one is "
+    "initialize. Ctrl+D ends this."
+)
+GOOD = Found(
+    ADDRESS,
+    name="demo",
+    version="1.2",
+    transport="Streamable HTTP",
+    revision="2025-11-25",
+    count=2,
+    tools=("add", "count"),
+)
+HOSTILE = "\x1b[2J\x1b]0;owned\x07\u202eevil\r\nmcp-remote-py: error: run this\u2028\x00"
+
+
+def result(**members: object) -> Message:
+    return make_result(b"1", json.dumps(members).encode())
+
+
+def tools(*names: object, **more: object) -> Message:
+    return result(tools=[{"name": name} for name in names], **more)
+
+
+def lines(found: Found, *entry: str) -> list[str]:
+    return describe_found(found, entry, "Ctrl+D")
+
+
+def test_a_server_is_named_with_address_transport_revision_and_tools() -> None:
+    assert lines(GOOD) == [
+        'Found the MCP server "demo", version "1.2", at https://mcp.example.com/mcp.',
+        "It is reached by Streamable HTTP, and speaks MCP 2025-11-25 (era: legacy).",
+        "A host is shown 2 tools: add, count.",
+        ENTRY,
+        TYPE,
+    ]
+
+
+def test_the_readme_shows_these_words() -> None:
+    readme = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
+    address = "https://your-server.example/mcp"
+    found = GOOD.replace(address=address, version="1.0", count=3, tools=("add", "count", "whoami"))
+    told = [f"Asking {address}, as a host would ..."]
+    told += describe_found(found, ("--header", "Authorization: ****"), "Ctrl+D")
+    assert "".join(f"[mcp-remote-py] {line}\n" for line in told) in readme
+
+
+def test_a_modern_server_is_said_to_be_one() -> None:
+    found = GOOD.replace(revision="2026-07-28", is_modern=True)
+    text = "It is reached by Streamable HTTP, and speaks MCP 2026-07-28 (era: modern)."
+    assert lines(found)[1] == text
+
+
+def test_what_a_server_does_not_say_is_left_out() -> None:
+    found = Found(ADDRESS, transport="HTTP+SSE")
+    unnamed = found.replace(name="unknown", version="unknown")
+    assert lines(unnamed) == lines(found)
+    assert lines(found)[:3] == [
+        "Found the MCP server, at https://mcp.example.com/mcp.",
+        "It is reached by HTTP+SSE, and speaks MCP of a revision it does not name (era: legacy).",
+        "It does not offer any tools to a host.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("count", "tools", "has_more", "said"),
+    [
+        (0, (), False, "It does not offer any tools to a host."),
+        (1, ("a",), False, "A host is shown 1 tool: a."),
+        (1, ("a",), True, "A host is shown 1 or more tools: a."),
+        (9, ("a", "b"), False, "A host is shown 9 tools: a, b, and 7 more."),
+        (9, ("a", "b"), True, "A host is shown 9 or more tools: a, b, and 7 more."),
+    ],
+)
+def test_of_many_tools_a_few_are_named(
+    count: int, tools: tuple[str, ...], has_more: bool, said: str
+) -> None:
+    found = GOOD.replace(count=count, tools=tools, has_more=has_more)
+    assert lines(found)[2] == said
+
+
+def test_tools_that_cannot_be_listed_are_said_to_be_so() -> None:
+    found = GOOD.replace(count=None, tools_error="The server refuses it. Ask it why.")
+    assert lines(found)[2] == "Its tools cannot be listed: The server refuses it. Ask it why."
+
+
+def test_an_error_is_the_sentence_that_a_host_gets() -> None:
+    found = Found(ADDRESS, error="It cannot be reached. Check the URL.")
+    assert lines(found) == ["That failed: It cannot be reached. Check the URL.", ENTRY, TYPE]
+
+
+def test_a_sign_in_that_is_needed_is_not_a_failure() -> None:
+    found = Found(ADDRESS, error="It wants a sign-in. Sign in: this way", needs_sign_in=True)
+    assert lines(found)[0] == "It wants a sign-in. Sign in: this way"
+
+
+def test_the_entry_is_json_and_says_what_to_write_out() -> None:
+    words = (
+        "3334",
+        "--header",
+        "X-Key: ****",
+        "--ignore-tool",
+        'say "no"',
+        "--profile",
+        "b\u00fcro",
+    )
+    _, _, _, entry, stars, _ = lines(GOOD, *words)
+    text = entry[entry.index("{") :]
+    assert json.loads(text) == {"command": "uvx", "args": ["mcp-remote-py", ADDRESS, *words]}
+    assert stars == "**** in it stands for a part that may be secret: write it out there."
+
+
+def test_a_server_is_read_from_its_answer() -> None:
+    answer = result(
+        protocolVersion="2025-06-18",
+        capabilities={"tools": {}},
+        serverInfo={"name": "demo", "version": "1"},
+    )
+    assert read_server(answer) == ("demo", "1", "2025-06-18", True)
+    odd = result(protocolVersion=7, capabilities=[], serverInfo={"name": {}, "version": None})
+    assert read_server(odd) == ("", "", "", False)
+    assert read_server(result(padding="x" * LONG_BYTES, serverInfo={"name": "a"}))[0] == ""
+
+
+def test_a_page_of_tools_is_counted_and_its_first_ones_named() -> None:
+    assert read_page(tools("a", "b")) == (2, ["a", "b"], b"")
+    names = [f"tool-{number}" for number in range(SHOWN_TOOLS + 5)]
+    page = tools(*names, nextCursor="next")
+    assert read_page(page) == (len(names), names[:SHOWN_TOOLS], b'"next"')
+    nameless = ["(without a name)", "(without a name)", "a"]
+    assert read_page(tools(None, "", "a", nextCursor=None)) == (3, nameless, b"")
+    for odd in (result(tools={}), result(tools=None), result(), result(tools="x" * LONG_BYTES)):
+        assert read_page(odd) == (0, [], b"")
+
+
+def test_names_are_one_line_without_control_characters_and_cut() -> None:
+    remember([Secret("found-canary-4711")])
+    name = f'{HOSTILE}" found-canary-4711 '
+    about = {"name": name, "version": "9" * 10_000}
+    shown, version, revision, _ = read_server(result(serverInfo=about, protocolVersion=HOSTILE))
+    assert len(version) == MAX_NAME
+    (tool,) = read_page(tools(name))[1]
+    found = GOOD.replace(name=shown, version=version, revision=revision, tools=(tool,), count=1)
+    told = lines(found)
+    assert len(told) == 5
+    assert all(line.isprintable() for line in told)
+    assert "canary" not in "".join(told)
+    assert told[0].count('"') == 4
+    assert max(map(len, (shown, version, revision, tool))) <= MAX_NAME
+
+
+def test_an_error_of_ours_is_told_as_it_is_and_one_of_a_server_in_quotes() -> None:
+    sentence = "It failed. " * 50
+    assert read_error(make_error(b"1", LOCAL_ERROR, sentence), "initialize") == sentence.strip()
+    answer = make_error(b"1", -32602, "Unsupported version")
+    text = 'The server refuses initialize: "Unsupported version" (code -32602).'
+    assert read_error(answer, "initialize") == text
+
+
+@pytest.mark.parametrize("code", [LOCAL_ERROR, -32603])
+def test_the_words_of_an_error_are_bounded_and_scrubbed(code: int) -> None:
+    remember([Secret("found-canary-4712")])
+    error = {"code": code, "message": f"{HOSTILE} found-canary-4712 {'x' * 100_000}"}
+    told = read_error(pass_error(b"1", json.dumps(error).encode()), "initialize")
+    assert told.isprintable()
+    assert "canary" not in told
+    assert len(told) <= MAX_SENTENCE
