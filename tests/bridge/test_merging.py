@@ -212,7 +212,6 @@ def test_the_tools_of_a_new_session_are_compared_whole() -> None:
 @pytest.mark.promise("A6")
 def test_what_is_kept_for_the_next_start_is_the_whole_list() -> None:
     watch = FakeSignInWatch()
-    watch.in_use = True
 
     async def play(stage: Scene) -> None:
         await ask(stage, 1, "tools/list")
@@ -220,7 +219,7 @@ def test_what_is_kept_for_the_next_start_is_the_whole_list() -> None:
         kept = max((known.tools for known in watch.kept), key=len)
         assert json.loads(kept) == {"tools": [{"name": name} for name in NAMES]}
 
-    play_legacy(play, in_pages(), sign_in=watch)
+    play_legacy(play, in_pages(), memory=watch)
 
 
 @pytest.mark.parametrize("host", ["handshake", "modern"])
