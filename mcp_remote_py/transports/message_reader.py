@@ -31,6 +31,7 @@ from mcp_remote_py.transports.sse import Event, EventDecoder
 logger = logging.getLogger("mcp_remote_py.transports")
 
 Readable = Message | InvalidMessage
+Look = Callable[[Message], None]
 
 
 class MessageStream(EventDecoder):
@@ -40,11 +41,13 @@ class MessageStream(EventDecoder):
         messages: how many it has brought.
         responses: how many of them answer something.
         odd: the first response that can only be for the request.
+        look: sees the answer before it is delivered.
     """
 
     messages = 0
     responses = 0
     odd: Message | None = None
+    look: Look | None = None
 
 
 class MessageReader:
@@ -161,9 +164,17 @@ class MessageReader:
         )
 
     async def read_stream(
-        self, response: Response, stream: MessageStream, request: Message | None
+        self,
+        response: Response,
+        stream: MessageStream,
+        request: Message | None,
+        look: Look | None = None,
     ) -> bool:
-        """Delivers the stream's messages; whether the answer to `request` was among them."""
+        """Delivers the stream's messages; whether the answer to `request` was among them.
+
+        `look` sees what is for it before it is delivered, and may raise what it stands for.
+        """
+        stream.look = look
         answered = False
 
         async def take(event: Event) -> None:
@@ -183,6 +194,8 @@ class MessageReader:
             logger.debug("After its answer, a stream did not end as it should: %s", error.cause)
         odd = stream.odd
         if odd is not None and request is not None and not answered and stream.responses == 1:
+            if look is not None:
+                look(odd)
             await self._check_words(response, odd)
             self._hand_over(readdress(odd, request.raw_id))
             answered = True
@@ -225,6 +238,8 @@ class MessageReader:
                 if is_response and not answered and is_same_id(read, request):
                     stream.odd = stream.odd or read
                     return False
+                if answered and read.is_error and stream.look is not None:
+                    stream.look(read)
         self._hand_over(read)
         return answered
 
