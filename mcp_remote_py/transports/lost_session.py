@@ -27,7 +27,7 @@ _NO_SESSION = lazy_pattern(
     rb"|\b(?:transport|connection|stream) (?:was )?not found\b"
     rb"|session[^.{}]{0,40}(?:abgelaufen|nicht gefunden|introuvable|expir\xc3\xa9e)"
     rb"|sitzung[^.{}]{0,40}(?:abgelaufen|nicht gefunden|ung\xc3\xbcltig|unbekannt)"
-    rb"|sesi(?:\xc3\xb3|\\u00f3)n[^.{}]{0,40}(?:no (?:encontrada|v\xc3\xa1lida|existe)|expirad|caduc)"
+    rb"|sesi(?:\xc3\xb3|\\u00f3)n[^.{}]{0,40}(?:no (?:encontrada|existe)|expirad|caduc)"
     rb"|(?:\xe4\xbc\x9a\xe8\xaf\x9d|\\u4f1a\\u8bdd).{0,20}(?:\xe4\xb8\x8d\xe5\xad\x98\xe5\x9c\xa8"
     rb"|\xe8\xbf\x87\xe6\x9c\x9f|\\u4e0d\\u5b58\\u5728|\\u8fc7\\u671f)",
     re.IGNORECASE,
