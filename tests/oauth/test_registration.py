@@ -356,12 +356,51 @@ def test_any_refusal_of_two_redirect_uris_is_tried_with_each_alone(
 
 
 @pytest.mark.report("O1")
-@pytest.mark.parametrize("status", [408, 425, 429, 500, 503])
+@pytest.mark.parametrize("status", [408, 425, 429, 502, 503])
 def test_what_is_not_a_verdict_is_not_tried_otherwise(status: int) -> None:
     web = Web(answer=lambda _: HttpResponse(status, {}, b""))
     with pytest.raises(SignInUnavailable):
         obtain(web)
     assert len(web.asked) == 1
+
+
+@pytest.mark.report("O1")
+@pytest.mark.parametrize(
+    "answer",
+    [
+        HttpResponse(500, {}, b""),
+        document({"error": "server_error"}, 501),
+        page("<title>Request Rejected</title>", 200),
+        Interrupted("It broke."),
+    ],
+)
+def test_a_failure_at_two_redirect_uris_is_tried_with_one(answer: Answer) -> None:
+    web = Web(answer=refusing(names("//127.0.0.1"), answer))
+    assert obtain(web).redirect_uris == (LOCALHOST,)
+    assert len(web.asked) == 2
+
+
+@pytest.mark.report("O1")
+def test_what_breaks_off_again_is_not_asked_a_third_time() -> None:
+    web = Web(answer=lambda _: Interrupted("It broke."))
+    with pytest.raises(SignInUnavailable, match="was not answered: It broke"):
+        obtain(web)
+    assert len(web.asked) == 2
+    alone = Web(answer=lambda _: Interrupted("It broke."))
+    with pytest.raises(SignInUnavailable):
+        obtain(alone, redirect_uris=(LOCALHOST,))
+    assert len(alone.asked) == 1
+
+
+@pytest.mark.report("O1", "O2")
+@pytest.mark.parametrize(
+    "answer", [FIREWALL, HttpResponse(400, {}, b""), HttpResponse(500, {}, b"")]
+)
+def test_two_members_that_nobody_names_are_left_out_together(answer: HttpResponse) -> None:
+    web = Web(answer=refusing(lambda asked: "scope" in asked or names(IPV4)(asked), answer))
+    assert obtain(web, scope="read").redirect_uris == (LOCALHOST,)
+    assert web.sent[-1] == {"client_name": "mcp-remote-py", "redirect_uris": [LOCALHOST]}
+    assert len(web.asked) <= MAX_REGISTRATIONS
 
 
 @pytest.mark.report("O1")
@@ -376,7 +415,7 @@ def test_an_endpoint_that_nobody_named_is_asked_once(status: int) -> None:
 @pytest.mark.report("O1")
 def test_the_last_refusal_that_tells_most_is_told() -> None:
     told = document({"error": "invalid_redirect_uri", "error_description": "Use https."}, 400)
-    answers = iter((FIREWALL, told, HttpResponse(403, {}, b"")))
+    answers = iter((FIREWALL, told, *(HttpResponse(403, {}, b""),) * 3))
     with pytest.raises(SignInFailed, match="invalid_redirect_uri: Use https"):
         obtain(Web(answer=lambda _: next(answers)))
 
@@ -390,6 +429,10 @@ def test_a_server_that_fails_in_between_gives_no_verdict() -> None:
 
 def has(name: str) -> Refuses:
     return lambda asked: name in asked
+
+
+def lacks(name: str) -> Refuses:
+    return lambda asked: name not in asked
 
 
 def metadata(description: str, status: int = 400) -> HttpResponse:
@@ -429,6 +472,9 @@ CODE_ONLY = SERVER._replace(grant_types=("authorization_code",))
         (has("response_types"), metadata("response_types: unknown member"), SERVER),
         (has("application_type"), metadata("Additional property application_type"), SERVER),
         (has("client_name"), metadata("client_name is reserved"), SERVER),
+        (has("client_name"), metadata("name must match ^[a-z]+$"), SERVER),
+        (lacks("client_uri"), metadata("client_uri is required"), SERVER),
+        (has("scope"), document({"error": "access_denied", "message": "permissions"}, 403), SERVER),
         (
             asks_for_no_secret,
             metadata("token_endpoint_auth_method must be client_secret_post"),
@@ -442,6 +488,16 @@ def test_a_member_that_is_refused_by_name_is_asked_for_otherwise_once(
     web = Web(answer=refusing(when, answer))
     assert obtain(web, server, scope="read").redirect_uris == OURS
     assert len(web.asked) == 2
+
+
+@pytest.mark.report("O2")
+def test_scopes_that_are_missing_are_those_that_the_server_lists() -> None:
+    web = Web(answer=refusing(lacks("scope"), metadata("Only mcp:read scopes are supported.")))
+    assert obtain(web, SERVER._replace(scopes_supported=("mcp:read", "b"))).redirect_uris == OURS
+    assert [body.get("scope") for body in web.sent] == [None, "mcp:read b"]
+    wanted = Web(answer=refusing(lacks("scope"), metadata("scope is required")))
+    assert obtain(wanted, scope="mine").redirect_uris == OURS
+    assert len(wanted.asked) == 1
 
 
 @pytest.mark.report("O2")
@@ -570,6 +626,18 @@ def test_members_of_an_answer_that_say_nothing_are_absent(nothing: object) -> No
     names = ("token_endpoint_auth_method", "grant_types", "client_secret", "redirect_uris")
     answer = registered(**dict.fromkeys(names, nothing), error=nothing)
     assert obtain(Web({REGISTER: answer})) == Client("new", "registered", redirect_uris=OURS)
+
+
+@pytest.mark.report("O3")
+@pytest.mark.parametrize("word", ["None", "NONE", "null", "public", ["none"], []])
+def test_a_method_in_another_spelling_or_that_is_none(word: object) -> None:
+    answer = registered(token_endpoint_auth_method=word, error=False)
+    assert obtain(Web({REGISTER: answer})).token_endpoint_auth_method == "none"
+    secret = registered(token_endpoint_auth_method=word, client_secret=CANARY)
+    client = obtain(Web({REGISTER: secret}))
+    assert client.client_secret == Secret(CANARY)
+    # A method that asks for none is what the server says; else the secret is used.
+    assert (client.token_endpoint_auth_method == "none") is ("none" in str(word).lower())
 
 
 @pytest.mark.report("O3")
