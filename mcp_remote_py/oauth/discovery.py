@@ -48,6 +48,8 @@ from mcp_remote_py.redact import mask_url
 from mcp_remote_py.settings.sign_in import SignInSettings
 from mcp_remote_py.url import ServerUrl, parse_url
 
+_MARKS_OF_SERVER = frozenset({"issuer", "authorization_endpoint", "token_endpoint"})
+
 MAX_AUTHORIZATION_SERVERS = 5
 """Most of the published ones that are asked: a list must not become a flood of requests."""
 
@@ -199,6 +201,7 @@ class _Discovery:
         found = yield from self._search.find(
             resource_urls(server, named),
             lambda document: judge_resource(document, server, self._settings),
+            frozenset({"resource", "authorization_servers"}),
         )
         if found.value is None:
             worst = most_telling(found.problems)
@@ -285,6 +288,7 @@ class _Discovery:
         found = yield from self._search.find(
             origin_urls(server),
             lambda document: judge_server(document, server.origin, self._settings),
+            _MARKS_OF_SERVER,
         )
         if found.value is not None:
             return found.value

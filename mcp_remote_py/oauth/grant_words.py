@@ -186,8 +186,16 @@ def read_error_words(members: dict[str, object]) -> str:
         for name in _WORDS:
             value = place.get(name)
             if isinstance(value, str) and value:
-                return value
+                return f"{_read_place(place)}{value}"
     return ""
+
+
+def _read_place(place: dict[str, object]) -> str:
+    """What an error of a validation is about, as pydantic has it beside its words."""
+    parts = place.get("loc")
+    if not isinstance(parts, list):
+        return ""
+    return ".".join(str(part) for part in cast("list[object]", parts)[:4]) + ": "
 
 
 def _places_of(members: dict[str, object]) -> list[dict[str, object]]:

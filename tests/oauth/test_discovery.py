@@ -1043,6 +1043,15 @@ def test_a_guess_that_fails_fails_alone(place: str, answer: Answer) -> None:
         assert any(line.startswith("Going on without that: ") for line in web.reports)
 
 
+@pytest.mark.report("O5")
+@pytest.mark.parametrize("body", [{}, {"error": "not_found"}, {"message": "ok", "status": 404}])
+def test_a_guessed_place_that_answers_everything_has_no_document(body: object) -> None:
+    answers = {RESOURCE_URL: document(body), RESOURCE_ROOT: document(body)}
+    assert run(Web({**answers, ORIGIN_URL: issuer_document(ORIGIN)})).server.issuer == ORIGIN
+    named = Challenge(RESOURCE_URL)
+    assert "does not say which resource" in fail(Web(answers), challenge=named).cause
+
+
 def late(url: str, problem: Answer, then: HttpResponse) -> Callable[[HttpRequest], Answer]:
     """A good resource, whose authorization server has nothing but a slow start."""
     asked: list[str] = []

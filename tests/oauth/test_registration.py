@@ -93,6 +93,7 @@ def test_a_client_the_person_gave_comes_before_everything() -> None:
         (("client_secret_post",), "client_secret_post"),
         (("client_secret_post", "client_secret_basic"), "client_secret_basic"),
         (("none", "private_key_jwt"), "client_secret_basic"),
+        (("none",), "none"),
     ],
 )
 def test_its_secret_is_sent_as_the_server_wants_it(
