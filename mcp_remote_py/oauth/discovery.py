@@ -196,6 +196,8 @@ class _Discovery:
             SignInFailed: it must not go on, because there is something and it cannot be used.
         """
         server, named = self._server, self._challenge.resource_metadata
+        if named.startswith("/"):
+            named = server.origin + named
         if not named or not _is_fetchable(named, server):
             named = ""
         found = yield from self._search.find(
@@ -294,7 +296,9 @@ class _Discovery:
             return found.value
         problems = [*self._explain_resource(before), *before.problems, *found.problems]
         if any(problem.telling is not Telling.UNFIT for problem in problems):
-            raise _worst_of(problems)
+            worst = _worst_of(problems)
+            is_named = self._challenge.resource_metadata or before.value is not None
+            raise worst if is_named else worst.changed({"hint": f"{worst.hint} {_TRY_HEADER}"})
         origin = server.origin
         check_endpoint(origin, "address of the server's own sign-in")
         return ServerMetadata(
@@ -349,6 +353,9 @@ def _check_guessed_page(url: str) -> Conversation[None]:
         raise explain_no_sign_in(describe(url, response))
 
 
+_TRY_HEADER = 'If it wants a token, give it with --header "Authorization: Bearer ${TOKEN}".'
+
+
 def explain_no_sign_in(evidence: str) -> SignInFailed:
     """The error for a server that wants a credential and says nothing else of it.
 
@@ -357,7 +364,7 @@ def explain_no_sign_in(evidence: str) -> SignInFailed:
     return SignInFailed(
         "The server wants a credential and does not name a sign-in: it does not publish metadata, "
         f"and a sign-in was not found at the usual address ({evidence}).",
-        hint='If it wants a token, give it with --header "Authorization: Bearer ${TOKEN}".',
+        hint=_TRY_HEADER,
     )
 
 

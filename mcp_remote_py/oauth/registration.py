@@ -80,6 +80,8 @@ _REGISTRATION_ERRORS = frozenset(
     }
 )
 """RFC 7591 §3.2.2: only who registers clients says so."""
+_CODE = re.compile(r"[a-z]+(?:_[a-z]+)+")
+"""An error of OAuth; any other server has words, or a name of the status."""
 _DEAD_CLIENT = re.compile(
     # \b also keeps invalid_client_metadata apart, which is not a verdict on the client.
     r"\b(?:invalid_client|unauthorized_client"
@@ -392,7 +394,8 @@ def _explain_refusal(
             hint="Try again later." if wait is None else hint_at_wait(wait, now),
             retry_after=wait,
         )
-    if server.is_default and status != 400 and error not in _REGISTRATION_ERRORS:
+    is_code = isinstance(error, str) and _CODE.fullmatch(error) is not None
+    if server.is_default and error not in _REGISTRATION_ERRORS and not (status == 400 and is_code):
         return explain_no_sign_in(evidence)
     if status in (401, 403):
         return SignInFailed(

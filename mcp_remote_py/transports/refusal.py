@@ -256,7 +256,8 @@ _LOST_HINT = "If that stays so, several servers answer at this address that shar
 
 _FORBIDDEN_HINTS = {
     True: "Check that the credential you give with --header may use this server.",
-    False: "If you are signed in, name the scopes it wants with --scope, or ask who runs it.",
+    False: "If it takes a key, give it with --header; if you are signed in, name the scopes it "
+    "wants with --scope, or ask who runs it.",
 }
 """By whether the person gave a credential."""
 

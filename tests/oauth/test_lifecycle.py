@@ -1085,3 +1085,17 @@ def test_failed_renewal_of_a_token_that_still_does_is_not_a_failure() -> None:
     world = machine("503", credential=signed_in(expires_in=5), budget=PROVEN)
     desk = Desk(world)
     assert desk.play(desk.session.authorize()) == Secret("access-0")
+
+
+@pytest.mark.promise("A1")
+@pytest.mark.report("O14")
+def test_who_names_the_way_to_sign_in_to_somebody_without_a_token_wants_that() -> None:
+    desk = Desk(machine("consents", "tokens"))
+    desk.play(desk.session.authorize())
+    leads = Challenge("https://mcp.example/prm")
+    assert desk.play(desk.session.answer(None, 403, leads))
+    assert len(desk.machine.watchdog.tabs) == 1
+    assert not desk.play(desk.session.answer(desk.session.token, 403, leads)), "it has a token now"
+    nobody = Desk(machine())
+    nobody.play(nobody.session.authorize())
+    assert not nobody.play(nobody.session.answer(None, 403, Challenge()))

@@ -879,7 +879,10 @@ def test_a_refusal_at_a_default_endpoint_is_a_refusal() -> None:
     words = {"error": "unapproved_software_statement"}
     guessed = SERVER._replace(is_default=True)
     assert "does not let every client register" in fail(document(words, 403), guessed).cause
-    assert "refused to register" in fail(document({"error": "x"}, 400), guessed).cause
+    assert "refused to register" in fail(document({"error": "invalid_x"}, 400), guessed).cause
+    nothing = fail(document({"error": "Bad Request"}, 400), guessed)
+    assert "does not name a sign-in" in nothing.cause
+    assert "--header" in nothing.hint
 
 
 # Which redirect URI is sent ------------------------------------------------------------------

@@ -95,7 +95,8 @@ SENTENCES: list[tuple[list[int], type[ExchangeError], tuple[str, str]]] = [
         Refused,
         (
             "The server forbids this request (HTTP {status} from https://example.com/mcp).",
-            "If you are signed in, name the scopes it wants with --scope, or ask who runs it.",
+            "If it takes a key, give it with --header; if you are signed in, name the scopes it "
+            "wants with --scope, or ask who runs it.",
         ),
     ),
     ([500, 505, 511, 526, 599], Unusable, FAILED),
