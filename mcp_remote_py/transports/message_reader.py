@@ -23,12 +23,19 @@ from mcp_remote_py.errors import (
 )
 from mcp_remote_py.jsonrpc import Kind, Message, is_object, is_same_id, readdress
 from mcp_remote_py.parsing import parse_short, read_messages
+from mcp_remote_py.patterns import lazy_pattern
 from mcp_remote_py.redact import mask_url
+from mcp_remote_py.transports.body_types import says_nothing
 from mcp_remote_py.transports.client import HttpClient
 from mcp_remote_py.transports.response import Response
 from mcp_remote_py.transports.sse import Event, EventDecoder
 
 logger = logging.getLogger("mcp_remote_py.transports")
+
+_OWN_WORDS = "These are the server's own words: check what they ask for."
+_CHECK_URL = "Check that the URL is that of an MCP server."
+_ERRORS = lazy_pattern(r'\{\s*"(?:message|msg|details?|errors?|error_\w+|title|status\w*)"\s*:')
+"""Of the errors of frameworks and gateways, which are not those of JSON-RPC."""
 
 Readable = Message | InvalidMessage
 Look = Callable[[Message], None]
@@ -95,13 +102,15 @@ class MessageReader:
         stream.retry = retry
         return stream
 
-    async def read_json(self, response: Response) -> list[Readable]:
-        """The messages in a body of JSON.
+    async def read_json(self, response: Response, *, may_be_late: bool = False) -> list[Readable]:
+        """The messages in a body of JSON; none where it says nothing and the answer `may_be_late`.
 
         Raises:
             ExchangeError: there are none, or it broke off.
         """
         body = await response.read(self._max)
+        if may_be_late and says_nothing(body):
+            return []
         if not body:
             raise await self._http.fail(response, request=None, session_sent=False)
         messages: list[Readable] = []
@@ -120,7 +129,7 @@ class MessageReader:
             raise Unusable(
                 f"The server's answer is not a JSON-RPC message: {error.cause} It begins with "
                 f'"{begins}".',
-                hint="Check that the URL is that of an MCP server.",
+                hint=_OWN_WORDS if _ERRORS.match(begins) else _CHECK_URL,
             ) from error.with_traceback(None)
         return messages
 
@@ -160,7 +169,7 @@ class MessageReader:
         raise Unusable(
             f"The server answered with an error that is not one of JSON-RPC (HTTP "
             f'{response.status} from {mask_url(response.where)}: "{words}").',
-            hint="These are the server's own words: check what they ask for.",
+            hint=_OWN_WORDS,
         )
 
     async def read_stream(

@@ -32,7 +32,7 @@ from mcp_remote_py.retry import (
     SAFE_STATUS,
     UNSURE_STATUS,
 )
-from mcp_remote_py.transports.body_types import EVENT_STREAM, JSON
+from mcp_remote_py.transports.body_types import EVENT_STREAM, JSON, says_nothing
 from mcp_remote_py.transports.client import HttpClient
 from mcp_remote_py.transports.exchange_log import log_sent
 from mcp_remote_py.transports.message_reader import MessageReader, MessageStream, Readable
@@ -170,7 +170,9 @@ class StreamableChannel:
                 self._on_accepted()
                 await self._take_stream(response, request, late)
             elif is_good and kind == JSON and response.status != 202:
-                messages = await self._reader.read_json(response)
+                messages = await self._reader.read_json(response, may_be_late=late is not None)
+                if not messages and not await self._comes_late(response, late):
+                    raise await self._http.fail(response, request=None, session_sent=False)
                 self._on_accepted()
                 if request is not None and len(messages) == 1:
                     self._look_for_session(response, request, messages[0])
@@ -214,7 +216,7 @@ class StreamableChannel:
             self._deliver(answer)
             return
         is_taken = response.status == 202 or (
-            response.status < 300 and not (await response.read_evidence()).strip()
+            response.status < 300 and says_nothing(await response.read_evidence())
         )
         if error.body is not None or not (is_taken and await self._comes_late(response, late)):
             raise error
