@@ -41,6 +41,17 @@ Readable = Message | InvalidMessage
 Look = Callable[[Message], None]
 
 
+def _answers(data: bytes, request: Message | None) -> bool:
+    """Whether an event of another name has the answer all the same: some servers name the kind."""
+    try:
+        message = None if request is None else parse_short(data)
+    except InvalidMessage:
+        return False
+    if message is None or request is None:
+        return False
+    return message.kind is Kind.RESPONSE and message.key == request.key
+
+
 class MessageStream(EventDecoder):
     """One opening of a stream.
 
@@ -188,7 +199,7 @@ class MessageReader:
 
         async def take(event: Event) -> None:
             nonlocal answered
-            if event.name != "message" or not event.data:
+            if not event.data or (event.name != "message" and not _answers(event.data, request)):
                 return
             is_answer = await self._take_event(response, event, request, stream)
             if (is_answer and not answered) or stream.odd is not None:

@@ -950,6 +950,25 @@ def test_what_is_no_answer_is_quoted_in_the_error(body: bytes, words: str, sse: 
     scene(play)
 
 
+@pytest.mark.report("T7")
+@pytest.mark.parametrize("name", ["response", "Message", "mcp"])
+def test_an_answer_in_an_event_of_another_name_is_one(name: str) -> None:
+    def reply(exchange: Exchange) -> None:
+        exchange.stream()
+        exchange.event(b"{}", name="ping")
+        exchange.event(b"hello", name=name)
+        exchange.event(encode({"jsonrpc": "2.0", "id": 2, "result": {}}), name=name)
+        exchange.event(ANSWER, name=name)
+        exchange.finish()
+
+    async def play(stage: Scene) -> None:
+        stage.server.always("tools/call", reply)
+        await stage.channel.send(CALL)
+        assert [one.raw for one in stage.delivered] == [ANSWER]
+
+    scene(play)
+
+
 @pytest.mark.report("T6")
 @pytest.mark.parametrize(
     ("body", "is_error"),
