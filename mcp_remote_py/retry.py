@@ -113,6 +113,12 @@ STATUS_READINGS = (
         Source("HTTP", "RFC 8470 §5.2, RFC 6585 §4"),
     ),
     StatusReading(
+        frozenset({420}),
+        False,
+        "The same as 429, from before there was one.",
+        Source("Twitter, and APIs like it", "T12"),
+    ),
+    StatusReading(
         frozenset({408}),
         True,
         "Frameworks give up a request with it that they have begun.",
@@ -129,6 +135,12 @@ STATUS_READINGS = (
         True,
         "The same, of one that has a status for each fault between it and the server.",
         Source("Cloudflare", "T12; its list of 5xx errors"),
+    ),
+    StatusReading(
+        frozenset({527, 598, 599}),
+        True,
+        "The same, of gateways that lost what is behind them.",
+        Source("Cloudflare's Railgun; proxies of Microsoft and others", "T12"),
     ),
     StatusReading(
         frozenset({529}),

@@ -235,7 +235,7 @@ def explain_refusal(
         is_page = read_type(content_type, body) == PAGE
         return make(Refused, cause, _PAGE_HINT if is_page else _FORBIDDEN_HINTS[credential_sent])
     if status in _WAIT_STATUS:
-        what = "is asked too often" if status == 429 else "is not ready"
+        what = "is asked too often" if status in (420, 429) else "is not ready"
         when = "later" if retry_after is None else f"in {retry_after:g} seconds, as it asks"
         return make(Refused, f"The server {what} ({evidence}).", f"Try again {when}.")
     return make(Unusable, *_explain_other(status, evidence, spoken=line is not None))

@@ -99,7 +99,7 @@ SENTENCES: list[tuple[list[int], type[ExchangeError], tuple[str, str]]] = [
             "wants with --scope, or ask who runs it.",
         ),
     ),
-    ([500, 505, 526, 599], Unusable, FAILED),
+    ([500, 505, 526], Unusable, FAILED),
     ([300, 301, 304, 307, 400, 402, 409, 413, 422, 431, 451], Unusable, OTHER),
 ]
 
