@@ -141,7 +141,8 @@ def may_be_verdict(code: str, status: int, body: bytes, *, has_members: bool) ->
 
     A page is of something in front of it; so may be a status that is not for refusals of grants,
     unless the answer can be read. A good status does not refuse without a code, and a failure is
-    one unless the server says by its code that it is not.
+    one unless the server says by its code that it is not; what it has not learned (501), it will
+    not learn soon.
     """
     plain = plain_code(code)
     if plain in _NOT_OF_THE_GRANT or status in _PASSING_STATUS:
@@ -150,6 +151,8 @@ def may_be_verdict(code: str, status: int, body: bytes, *, has_members: bool) ->
         return plain == INVALID_GRANT
     if 200 <= status < 300:
         return code != ""
+    if status == 501:
+        return has_members
     if not 400 <= status < 500:
         return False
     return has_members or (status in _OWN and not body.lstrip().startswith(b"<"))

@@ -77,6 +77,7 @@ _TIMED_ERRORS = frozenset({"invalid_client", "invalid_grant", "invalid_request"}
 
 CLOCK_HINT = "Check this machine's clock."
 _SKEW_HINT = "Set this machine's clock; if it is right, tell whoever runs that server."
+NOTHING_LOST = "Nothing that is stored is lost"
 _CLIENT_HINT = "Check --static-oauth-client-info; a client we registered ourselves is replaced."
 
 REQUEST_HINTS = {
@@ -267,7 +268,7 @@ def parse_refusal(
         hint = _SKEW_HINT
     return (GrantRefused if definite else TokenError)(
         cause,
-        hint=hint or "Nothing that is stored is lost: try again later.",
+        hint=hint or f"{NOTHING_LOST}: try again later.",
         error=error,
         description=description,
         status=status,

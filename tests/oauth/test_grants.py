@@ -638,6 +638,33 @@ def test_refresh_names_the_scope_that_was_granted_and_leaves_it_out_where_it_is_
     assert not drop_tokens(without).scope_refused
 
 
+@pytest.mark.promise("A5")
+@pytest.mark.report("O7")
+@pytest.mark.parametrize(
+    ("code", "words", "is_about_scope"),
+    [
+        ("invalid_request", "scope is not allowed for refresh", True),
+        ("invalid_request", "Unknown parameter: scope", True),
+        ("invalid_grant", "The scope does not match", True),
+        ("invalid_grant", "scope mismatch", True),
+        ("invalid_grant", "Requested scopes exceed the original grant", True),
+        ("invalid_request", "This is out of the scope of the API", False),
+        ("invalid_grant", "The token has expired", False),
+        ("unauthorized_client", "scope is not allowed", False),
+    ],
+)
+def test_a_scope_may_be_refused_in_other_words(code: str, words: str, is_about_scope: bool) -> None:
+    refused = refusal(code, words)
+    script = Script(refused, *([ok()] if is_about_scope else []))
+    if is_about_scope:
+        assert play(refresh(OLD, DEFAULT, NOW), script).scope_refused
+        assert "scope" not in form_of(script.steps[1])
+        return
+    with pytest.raises(TokenError):
+        play(refresh(OLD, DEFAULT, NOW), script)
+    assert script.is_done
+
+
 @pytest.mark.promise("A3", "L1")
 @pytest.mark.report("O7")
 @pytest.mark.parametrize(

@@ -175,6 +175,7 @@ def test_renewal_that_fails_says_what_when_and_how(
     assert caught.value.cause.startswith("The token could not be renewed now: ")
     assert words in caught.value.cause
     assert "Nothing that is stored is lost: it is tried again in " in caught.value.hint
+    assert caught.value.hint.count("Nothing that is stored is lost") == 1
     assert caught.value.hint.endswith("To sign in anew: mcp-remote-py login URL.")
     with pytest.raises(
         Refused, match=f"^A recent attempt to renew the token failed: .*{words}"

@@ -398,6 +398,8 @@ def test_what_sounds_like_a_dead_refresh_token(response: HttpResponse) -> None:
         (answer({"message": "nope"}, 500), False),
         (answer({"error": "invalid_grant"}, 500), True),
         (answer({"error": "server_error"}, 500), False),
+        (answer({"error": "unsupported_grant_type"}, 501), True),
+        (answer(b"", 501), False),
         (answer({"ok": False, "error": "bad_redirect_uri"}), True),
         (answer({"ok": False, "error": "internal_error"}), False),
         (answer({"message": "nope"}), False),
