@@ -44,7 +44,7 @@ with a nonce, after a moment, and without `resource`. All but the last are refus
 is looked at."""
 
 _NOT_YET = frozenset({425, 429})
-"""Statuses that, with `Retry-After`, refuse what was not looked at yet (RFC 8470 §5.2, RFC 6585)."""
+"""Statuses that, with `Retry-After`, refuse what was not looked at yet (RFC 6585 §4)."""
 
 _JWTS = frozenset({"assertion", "client_assertion", "subject_token"})
 """Parameters that are JWTs (RFC 7523 §2, RFC 8693 §2.1): a server compares their times."""
