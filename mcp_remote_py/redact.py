@@ -72,7 +72,7 @@ _FOLLOWERS = {
         "abcdfgiklmnprstuvwxyz babceijloprstuy cacdehiklmorstuy dadcegilnoprsuy"
         " eabcdefghiklmnopqrstuvwxy faefilorstuy gaeghilmnorstu haeilmortu iabcdefgklmnoprstvxz"
         " jaeosu kegilnsw labcdefiklmnopstuvy mabdeilmopstuy nacdefghiklnoprstuvwy"
-        " oabcdefgijklmnoprstuvwx pacdefhiloprstuy qu rabcdefgiklmnoprstuvwy sacefhiklmnopqtuwy"
+        " oabcdefgijklmnoprstuvwx pacdefhiloprstuy qu rabcdefgiklmnoprstuvwy sacefhiklmnopqstuwy"
         " tacdefhilmnoprstuwy uabcdefgilmnoprst vaeio waehilnors xaceipt yeilmnopst zaeiou"
     ).split()
 }
@@ -93,6 +93,14 @@ _PARTS = lazy_pattern(r"\d+|\D+")
 _CAMEL = lazy_pattern(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _VERSION = lazy_pattern(r"[vr]?\d{1,4}(?:[a-z]{1,5}\d{0,3})?", re.IGNORECASE)
 _DATE = lazy_pattern(r"20\d{6}")
+_NUMBERED = lazy_pattern(r"(?!v\d{1,2}$).*\d.*")
+_NAMES = lazy_pattern(
+    r"(?:[a-z]+[_-])?(?:keys?|api[_-]?keys?|tokens?|secrets?|passw(?:or)?d|pass|pwd|credentials?)",
+    re.IGNORECASE,
+)
+"""Segments behind which a key may stand, where it has a number in it."""
+_PREFIXED = lazy_pattern(r"(?:xox[a-z]|xapp|sk|pk|rk|gh[opsu]|glpat|whsec)[_-][^/]*\d")
+"""Keys whose makers begin them so: Slack, Stripe, GitHub, GitLab."""
 
 
 def mask_url(url: str) -> str:
@@ -109,7 +117,9 @@ def mask_url(url: str) -> str:
     rest, question, query = rest.partition("?")
     authority, slash, path = rest.partition("/")
     host = authority.rpartition("@")[2]
-    segments = map(_mask_key, path.split("/"))
+    parts = path.split("/")
+    pairs = zip(["", *parts], parts, strict=False)
+    segments = (_mask_key(one, named=_is_key(before, one)) for before, one in pairs)
     values = (
         f"{_mask_key(name)}={MASK}" if equals else _mask_key(name)
         for name, equals, _ in (pair.partition("=") for pair in query.split("&"))
@@ -121,7 +131,8 @@ def secrets_in_url(url: str) -> tuple[Secret, ...]:
     """The parts that `mask_url` hides in the URL, for `remember`; not its short, plain values."""
     rest = url.partition("://")[2].partition("#")[0]
     rest, _, query = rest.partition("?")
-    found = [segment for segment in rest.split("/")[1:] if may_be_key(segment)]
+    path = rest.split("/")[1:]
+    found = [one for before, one in zip(["", *path], path, strict=False) if _is_key(before, one)]
     for pair in query.split("&"):
         name, _, value = pair.partition("=")
         if len(value) >= _MIN_VALUE_LENGTH or may_be_key(value):
@@ -135,8 +146,14 @@ _MIN_VALUE_LENGTH = 8
 """Characters. A shorter value of a query or a cookie is a switch, unless it looks like a key."""
 
 
-def _mask_key(segment: str) -> str:
-    if not may_be_key(segment):
+def _is_key(before: str, segment: str) -> bool:
+    """Whether it may be a key by itself, or by the segment `before` it: `/key/hunter2`."""
+    is_named = _NAMES.fullmatch(before) is not None and _NUMBERED.fullmatch(segment) is not None
+    return is_named or may_be_key(segment)
+
+
+def _mask_key(segment: str, *, named: bool = False) -> str:
+    if not named and not may_be_key(segment):
         return segment
     shown = segment[:SHOWN_LENGTH] if len(segment) >= LONG_KEY_LENGTH else ""
     return f"{shown if '%' not in shown else ''}{MASK}"
@@ -149,7 +166,7 @@ def may_be_key(segment: str) -> bool:
     hides nothing; what does not look like a word must have `MIN_KEY_LENGTH` characters together.
     """
     text = _decode(segment)
-    if "=" in text.rstrip("&;"):
+    if "=" in text.rstrip("&;") or _PREFIXED.match(text):
         return True  # a named value, or the end of base64
     user, colon, password = text.partition(":")
     if colon and user and len(password) >= MIN_KEY_LENGTH and re.search(r"\d", password):
