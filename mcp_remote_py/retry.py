@@ -8,6 +8,7 @@ What may be repeated, and how often, is data: `RULES`.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import NamedTuple
 
@@ -20,6 +21,7 @@ from mcp_remote_py.errors import (
     WrongEra,
 )
 from mcp_remote_py.jsonrpc import Kind, Message
+from mcp_remote_py.patterns import lazy_pattern
 from mcp_remote_py.randomness import Random
 from mcp_remote_py.readings import Source
 from mcp_remote_py.values import Value
@@ -60,6 +62,9 @@ LASTING_STREAM = 60.0
 soon again."""
 
 
+_DELAY = lazy_pattern(r"(\d{1,9}(?:\.\d{1,9})?) ?(?:s|secs?|seconds?)?", re.IGNORECASE | re.ASCII)
+
+
 def parse_retry_after(value: str, now: float | None) -> float | None:
     """Seconds of a `Retry-After`, delay or date (RFC 9110 §10.2.3); None without a usable one.
 
@@ -68,6 +73,8 @@ def parse_retry_after(value: str, now: float | None) -> float | None:
     value = value.strip()
     if value.isascii() and value.isdigit():
         return float(value)
+    if (odd := _DELAY.fullmatch(value)) is not None:  # servers round, or name the unit
+        return float(odd[1])
     if now is None:
         return None
     from datetime import UTC

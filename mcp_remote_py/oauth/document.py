@@ -133,6 +133,9 @@ def is_outage(status: int) -> bool:
     return status in (408, 425, 429) or (status >= 500 and status != 501)
 
 
+MAX_WAIT = 86400.0
+"""Seconds."""
+
 MOMENT = 5.0
 """Seconds. Where a server says to come again so soon, a call waits for it."""
 
@@ -140,9 +143,11 @@ MOMENT = 5.0
 def read_retry_after(response: HttpResponse, now: float) -> float | None:
     """Seconds in which it asks us to come again (RFC 9110 §10.2.3), None where it does not.
 
-    `now` is in seconds since the epoch, 0 where that is not known: then a date says nothing.
+    `now` is in seconds since the epoch, 0 where that is not known: then a date says nothing. More
+    than a day is asked for by mistake.
     """
-    return parse_retry_after(response.headers.get("retry-after", ""), now or None)
+    wait = parse_retry_after(response.headers.get("retry-after", ""), now or None)
+    return None if wait is None else min(wait, MAX_WAIT)
 
 
 def hint_at_wait(wait: float, now: float) -> str:

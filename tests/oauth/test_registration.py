@@ -809,7 +809,7 @@ def busy(wait: str, status: int = 429) -> HttpResponse:
 
 
 @pytest.mark.report("O27")
-@pytest.mark.parametrize("wait", ["120", "Fri, 15 Jan 2027 08:02:00 GMT"])
+@pytest.mark.parametrize("wait", ["120", "120.0", "120s", "Fri, 15 Jan 2027 08:02:00 GMT"])
 def test_when_to_come_again_is_told(wait: str) -> None:
     error = fail(busy(wait))
     assert isinstance(error, SignInUnavailable)
@@ -818,6 +818,11 @@ def test_when_to_come_again_is_told(wait: str) -> None:
         f"The authorization server cannot register us at the moment (HTTP 429 from {REGISTER}). "
         "It asks to wait for 2 minutes, until 08:02:00 UTC."
     )
+
+
+@pytest.mark.report("O27")
+def test_more_than_a_day_is_not_waited_for() -> None:
+    assert getattr(fail(busy("999999999999")), "retry_after", None) == 86400
 
 
 @pytest.mark.report("O27")
