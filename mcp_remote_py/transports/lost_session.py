@@ -71,7 +71,7 @@ LOST_SESSIONS = (
         for status in (403, 409, 412, 419, 428, 440)
     ),
     LostSession(500, _NO_SESSION, Source("frameworks whose part for sessions throws", "T9")),
-    LostSession(503, _NO_SESSION, Source("servers behind several instances", "field note 18")),
+    LostSession(503, _NO_SESSION, Source("servers behind several instances", "T9")),
 )
 """The first that fits decides. 401 is a credential's refusal first: see `says_lost`."""
 
