@@ -282,7 +282,8 @@ class HttpClient:
         """Whether a refusal is a page before the server, which no sign-in helps against."""
         if response.content_type != PAGE or b"www-authenticate" in response.headers:
             return False
-        return find_check(response.headers, await response.read_evidence()) is not None
+        body = await response.read_evidence()
+        return find_check(response.status, response.headers, body) is not None
 
     async def _is_of_session(self, response: Response, headers: list[HeaderField]) -> bool:
         """Whether a refusal of the credential says that it is the session that is not known."""

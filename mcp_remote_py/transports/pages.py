@@ -31,6 +31,8 @@ class Page(NamedTuple):
     words: str = ""
     place: str = ""
     text: str = ""
+    statuses: frozenset[int] = frozenset()
+    """Only by one of these, where any page of a site may have such words; empty for any."""
 
 
 _OPEN_PATH = "Whoever runs the server has to let programs pass at this path"
@@ -40,6 +42,8 @@ _ASK = "If the server takes a key, give it with --header; else ask who runs it h
 def _check(who: str) -> str:
     return f"{who}'s check for browsers, which no program passes,"
 
+
+_REFUSALS = frozenset({401, 403, 429, 503})
 
 CHECKS = (
     Page(
@@ -111,6 +115,7 @@ CHECKS = (
         f"{_OPEN_PATH}.",
         Source("HUMAN, once PerimeterX", "its block page"),
         words=r"px-captcha|/px/captcha|perimeterx",
+        statuses=_REFUSALS,
     ),
     Page(
         _check("Kasada"),
@@ -126,6 +131,7 @@ CHECKS = (
             r"hcaptcha\.com/1/api|google\.com/recaptcha|challenges\.cloudflare\.com/turnstile"
             r"|unusual traffic from your computer network"
         ),
+        statuses=_REFUSALS,
     ),
     Page(
         "Vercel's protection of deployments",
@@ -235,20 +241,21 @@ SIGN_INS = (
 def find_page(status: int, headers: Mapping[bytes, bytes], body: bytes) -> Page | None:
     """The page for people that an answer is, of whatever kind."""
     is_form = status < 300 or status in (401, 403)  # others have their own meaning
-    return find_check(headers, body) or (_find_words(headers, body, FORMS) if is_form else None)
+    form = _find_words(status, headers, body, FORMS) if is_form else None
+    return find_check(status, headers, body) or form
 
 
-def find_check(headers: Mapping[bytes, bytes], body: bytes) -> Page | None:
+def find_check(status: int, headers: Mapping[bytes, bytes], body: bytes) -> Page | None:
     """The check for browsers that an answer is."""
     for page in CHECKS:
         name, value = page.header
         if name and re.search(value.encode(), headers.get(name, b""), re.IGNORECASE):
             return page
-    return _find_words(headers, body, CHECKS)
+    return _find_words(status, headers, body, CHECKS)
 
 
 def _find_words(
-    headers: Mapping[bytes, bytes], body: bytes, pages: tuple[Page, ...]
+    status: int, headers: Mapping[bytes, bytes], body: bytes, pages: tuple[Page, ...]
 ) -> Page | None:
     if len(body) < _SHORT:
         for page in pages:
@@ -261,7 +268,9 @@ def _find_words(
     found = (
         page
         for page in pages
-        if page.words and re.search(page.words.encode(), start, re.IGNORECASE)
+        if page.words
+        and (not page.statuses or status in page.statuses)
+        and re.search(page.words.encode(), start, re.IGNORECASE)
     )
     return next(found, None)
 

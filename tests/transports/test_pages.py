@@ -31,9 +31,7 @@ PAGES: list[tuple[str, dict[bytes, bytes], bytes]] = [
     ("F5's", {}, b"<html>The requested URL was rejected. Please consult with your administrator."),
     ("Sucuri", {}, b"<title>Sucuri WebSite Firewall - Access Denied</title>"),
     ("FortiWeb", {}, b"<html><title>Web Page Blocked</title>"),
-    ("HUMAN", {}, b"<html><div id='px-captcha'></div>"),
     ("Kasada", {b"x-kpsdk-ct": b"abc"}, b""),
-    ("A captcha", {}, b"<script src='https://hcaptcha.com/1/api.js'></script>"),
     ("Vercel's protection", {b"set-cookie": b"_vercel_sso_nonce=x"}, b""),
     ("The warning of localtunnel", {}, b"<html>set bypass-tunnel-reminder"),
     ("The page of ngrok", {b"ngrok-error-code": b"ERR_NGROK_3200"}, b""),
@@ -134,8 +132,25 @@ def test_sentence_of_a_challenge() -> None:
     "body", [b"", b"<html>Welcome", b'{"error":"Just a moment..."}', b"Just a moment..."]
 )
 def test_other_words_are_no_check(body: bytes) -> None:
-    assert find_check({b"content-type": b"text/html", b"server": b"cloudflare"}, b"<p>x") is None
-    assert find_check({}, body) is None
+    page = {b"content-type": b"text/html", b"server": b"cloudflare"}
+    assert find_check(403, page, b"<p>x") is None
+    assert find_check(403, {}, body) is None
+
+
+@pytest.mark.report("T16")
+@pytest.mark.parametrize(
+    ("name", "body"),
+    [
+        ("HUMAN", b"<html><div id='px-captcha'></div>"),
+        ("A captcha", b"<script src='https://hcaptcha.com/1/api.js'></script>"),
+        ("A captcha", b"<script src='https://www.google.com/recaptcha/api.js'></script>"),
+    ],
+)
+def test_what_sites_have_in_every_page_is_a_check_where_it_refuses(name: str, body: bytes) -> None:
+    for status in (403, 429, 503):
+        assert explain(status, {}, body).cause.startswith(name)
+    for status in (200, 404, 405, 500):
+        assert "stands before" not in explain(status, {}, body).cause
 
 
 def test_every_page_has_marks_a_next_step_and_its_source() -> None:
