@@ -11,7 +11,6 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from mcp_remote_py.errors import EVIDENCE_BYTES
 from mcp_remote_py.readings import Source
 from mcp_remote_py.transports.body_types import PAGE, read_type
 from mcp_remote_py.url import ServerUrl
@@ -264,7 +263,7 @@ def _find_words(
     named = headers.get(b"content-type", b"").partition(b";")[0].decode("latin-1")
     if read_type(named.strip().lower(), body) != PAGE:
         return None
-    start = body[:EVIDENCE_BYTES]
+    start = body[:LOOKED_AT]
     found = (
         page
         for page in pages
@@ -274,6 +273,9 @@ def _find_words(
     )
     return next(found, None)
 
+
+LOOKED_AT = 16 * 1024
+"""Bytes of a page that are looked through: with all rows it is some milliseconds."""
 
 _SHORT = 100
 """Bytes of a body that is compared as a whole."""
