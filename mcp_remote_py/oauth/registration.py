@@ -322,6 +322,8 @@ def _judge_client(
     method = _read_method(document.get("token_endpoint_auth_method"))
     if secret is None and method in (None, *METHODS):
         method = "none"  # without a secret nothing else is possible, whatever is echoed
+    elif secret is not None and method == _JWT_BY_KEY and server.token_endpoint_auth_methods:
+        method = choose_method_of(secret, server)  # one of those that it lists itself
     elif method is None:
         method = asked.get("token_endpoint_auth_method")
         if method == "none":
@@ -334,7 +336,9 @@ def _judge_client(
         )
     sent = read_texts(asked.get("redirect_uris")) or redirect_uris
     registered = read_texts(document.get("redirect_uris")) or sent
-    kept = tuple(uri for uri in redirect_uris if is_covered(uri, registered))
+    # Frameworks that normalise URLs add a slash, to what they compare with as well.
+    alike = registered + tuple(uri.removesuffix("/") for uri in registered)
+    kept = tuple(uri for uri in redirect_uris if is_covered(uri, alike))
     if redirect_uris and not kept:
         raise SignInFailed(
             f"The authorization server registered {quote(' '.join(registered))} as redirect URI, "
@@ -351,6 +355,7 @@ def _judge_client(
     )
 
 
+_JWT_BY_KEY = "client_secret_jwt"
 _OTHER_METHODS = re.compile(r"jwt|tls|kerberos|spnego|attest", re.IGNORECASE)
 """Of methods that are none of ours, and that the server means (RFC 7591 §2, RFC 8705 §2)."""
 

@@ -20,6 +20,7 @@ MAX_REGISTRATIONS = 6
 """Requests for a registration in one sign-in, with all other readings of it."""
 
 PLAIN_NAME = "MCP Remote"
+SOFTWARE_ID = "mcp-remote-py"
 PROJECT_URL = "https://pypi.org/project/mcp-remote-py/"
 
 INVALID_REDIRECT_URI = "invalid_redirect_uri"
@@ -243,6 +244,12 @@ REGISTRATION_READINGS = (
         _says(r"client[_ ]uri"),
         _with("client_uri", PROJECT_URL),
         "Servers that show it to the person; it is optional (RFC 7591 §2).",
+    ),
+    RegistrationReading(
+        "with the name of its software",
+        _says(r"software[_ ]id"),
+        _with("software_id", SOFTWARE_ID),
+        "Servers that count clients by it; it is optional (RFC 7591 §2).",
     ),
     RegistrationReading(
         "without a name",

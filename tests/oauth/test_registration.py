@@ -475,6 +475,7 @@ CODE_ONLY = SERVER._replace(grant_types=("authorization_code",))
         (has("client_name"), metadata("client_name is reserved"), SERVER),
         (has("client_name"), metadata("name must match ^[a-z]+$"), SERVER),
         (lacks("client_uri"), metadata("client_uri is required"), SERVER),
+        (lacks("software_id"), metadata("software_id is required"), SERVER),
         (has("scope"), document({"error": "access_denied", "message": "permissions"}, 403), SERVER),
         (
             asks_for_no_secret,
@@ -627,6 +628,21 @@ def test_members_of_an_answer_that_say_nothing_are_absent(nothing: object) -> No
     names = ("token_endpoint_auth_method", "grant_types", "client_secret", "redirect_uris")
     answer = registered(**dict.fromkeys(names, nothing), error=nothing)
     assert obtain(Web({REGISTER: answer})) == Client("new", "registered", redirect_uris=OURS)
+
+
+@pytest.mark.report("O3")
+def test_a_secret_that_is_meant_for_a_jwt_is_sent_in_a_way_that_the_server_lists() -> None:
+    answer = registered(token_endpoint_auth_method="client_secret_jwt", client_secret=CANARY)
+    server = SERVER._replace(token_endpoint_auth_methods=("client_secret_post",))
+    client = obtain(Web({REGISTER: answer}), server)
+    assert client.token_endpoint_auth_method == "client_secret_post"
+    assert "not supported here" in fail(answer).cause, "nobody says that another way is taken"
+
+
+@pytest.mark.report("O3")
+def test_a_redirect_uri_that_was_normalised_is_ours() -> None:
+    answer = registered(redirect_uris=[f"{LOCALHOST}/"])
+    assert obtain(Web({REGISTER: answer})).redirect_uris == (LOCALHOST,)
 
 
 @pytest.mark.report("O3")
