@@ -15,7 +15,7 @@ from typing import NamedTuple
 from mcp_remote_py.patterns import lazy_pattern
 from mcp_remote_py.readings import Source
 
-LOOKED_AT = 4096
+_LOOKED_AT = 4096
 """Bytes of a refusal that are looked through: at worst it is a dozen milliseconds."""
 
 _ANY = lazy_pattern(rb"")
@@ -93,6 +93,6 @@ def says_lost(
     return any(
         row.status == status
         and (has_id or row.anonymous)
-        and row.words.search(body[:LOOKED_AT]) is not None
+        and row.words.search(body[:_LOOKED_AT]) is not None
         for row in LOST_SESSIONS
     )

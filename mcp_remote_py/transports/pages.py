@@ -237,11 +237,10 @@ SIGN_INS = (
 """Where a redirect to a sign-in leads. The first that fits counts."""
 
 
-def find_page(status: int, headers: Mapping[bytes, bytes], body: bytes) -> Page | None:
-    """The page for people that an answer is, of whatever kind."""
+def find_form(status: int, headers: Mapping[bytes, bytes], body: bytes) -> Page | None:
+    """The page that an answer is, and that asks a person who they are."""
     is_form = status < 300 or status in (401, 403)  # others have their own meaning
-    form = _find_words(status, headers, body, FORMS) if is_form else None
-    return find_check(status, headers, body) or form
+    return _find_words(status, headers, body, FORMS) if is_form else None
 
 
 def find_check(status: int, headers: Mapping[bytes, bytes], body: bytes) -> Page | None:
@@ -263,7 +262,7 @@ def _find_words(
     named = headers.get(b"content-type", b"").partition(b";")[0].decode("latin-1")
     if read_type(named.strip().lower(), body) != PAGE:
         return None
-    start = body[:LOOKED_AT]
+    start = body[:_LOOKED_AT]
     found = (
         page
         for page in pages
@@ -274,7 +273,7 @@ def _find_words(
     return next(found, None)
 
 
-LOOKED_AT = 16 * 1024
+_LOOKED_AT = 16 * 1024
 """Bytes of a page that are looked through: with all rows it is some milliseconds."""
 
 _SHORT = 100

@@ -46,7 +46,7 @@ from mcp_remote_py.transports.body_types import (
     media_type,
     read_type,
 )
-from mcp_remote_py.transports.pages import Page, find_page
+from mcp_remote_py.transports.pages import Page, find_check, find_form
 from mcp_remote_py.transports.sse import EventDecoder
 
 E = TypeVar("E", bound=ExchangeError)
@@ -280,11 +280,13 @@ def _explain_page(
     evidence: str,
 ) -> Unusable | None:
     """The error for a page that stands before the server: it has not said anything itself."""
-    if (check := find_page(status, headers, body)) is not None:
-        return Unusable(f"{check.what} stands before the server ({evidence}).", hint=check.hint)
-    if sign_in_page is not None:
+    check = find_check(status, headers, body)
+    if check is None and sign_in_page is not None:
         what = f"The server redirects to {sign_in_page.what} ({evidence})."
         return Unusable(what, hint=sign_in_page.hint)
+    page = check or find_form(status, headers, body)
+    if page is not None:
+        return Unusable(f"{page.what} stands before the server ({evidence}).", hint=page.hint)
     return None
 
 

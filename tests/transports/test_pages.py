@@ -86,6 +86,19 @@ def test_page_that_asks_who_one_is_is_named(name: str, body: bytes) -> None:
 
 
 @pytest.mark.report("T16")
+def test_where_a_redirect_led_says_more_than_the_form_that_is_there() -> None:
+    server, there = map(parse_server_url, ("https://h/mcp", "https://acme.okta.com/login"))
+    error = explain_content(
+        200,
+        "text/html",
+        FORMS_SEEN[2][1],
+        where=WHERE,
+        sign_in_page=find_sign_in(there, server),
+    )
+    assert error.cause.startswith("The server redirects to a sign-in page for people (HTTP 200")
+
+
+@pytest.mark.report("T16")
 def test_page_that_nobody_knows_is_not_a_matter_of_scopes() -> None:
     error = explain(403, {b"content-type": b"text/html"}, b"<html><h1>403 Forbidden</h1>")
     assert error.hint == (
