@@ -128,7 +128,7 @@ def _is_any(_: RegistrationRefusal) -> bool:
 
 
 def _is_about_metadata(refusal: RegistrationRefusal) -> bool:
-    return refusal.status in (0, 200, 201, 400, 403, 422, 500, 501) and refusal.error in (
+    return refusal.status in (200, 201, 400, 403, 422) and refusal.error in (
         *("", INVALID_CLIENT_METADATA, "invalid_request", "access_denied", "server_error"),
     )
 
