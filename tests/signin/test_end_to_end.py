@@ -17,6 +17,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 
+from mcp_remote_py.oauth.registration_readings import MAX_REGISTRATIONS
 from tests.harness.browser import Visit
 from tests.harness.host import initialize_params, wait_until
 from tests.harness.stage import (
