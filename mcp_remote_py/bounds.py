@@ -101,7 +101,18 @@ NO_CODING = {
     b"aws-chunked": "of uploads to Amazon S3, kept with what was uploaded",
     b"amz-1.0": "Amazon's services, beside JSON",
 }
-"""Names that servers give to what they have not compressed, and where that comes from."""
+"""Names that servers give to what they have not compressed, and where that comes from.
+
+So is any other that is not one of `CODINGS`: what nobody has registered, nobody can ask for.
+"""
+
+CODINGS = frozenset(
+    {
+        *(b"gzip", b"x-gzip", b"deflate", b"br", b"zstd", b"compress", b"x-compress"),
+        *(b"dcb", b"dcz", b"exi", b"pack200-gzip", b"aes128gcm", b"xz", b"lzma", b"bzip2", b"lz4"),
+    }
+)
+"""IANA's register of content codings, and what else compresses."""
 
 _WINDOW_BITS = {b"gzip": 31, b"x-gzip": 31, b"deflate": 15}
 """The format that zlib is told, by coding (RFC 9110 §8.4.1)."""
@@ -125,7 +136,7 @@ def open_body(content_encoding: bytes, who: str) -> Decompressor | None:
     """
     parts = content_encoding.split(b",")
     names = [part.partition(b";")[0].strip().lower() for part in parts]
-    layers = [name for name in names if name not in NO_CODING and b"=" not in name]
+    layers = [name for name in names if name in CODINGS]
     if not layers:
         return None
     if len(layers) > 1 or layers[0] not in _WINDOW_BITS:

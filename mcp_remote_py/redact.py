@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Generator, Iterable
-from itertools import pairwise
 
+from mcp_remote_py.key_shapes import decode_segment, may_be_key, may_be_key_behind
 from mcp_remote_py.patterns import lazy_pattern
 
 MASK = "****"
@@ -50,49 +50,9 @@ class Secret:
 
 # URLs ---------------------------------------------------------------------------------------
 
-MIN_KEY_LENGTH = 6
-"""Characters. What is shorter could be guessed and is not a key."""
-
-GROUP_LENGTH = 4
-"""Digits; more than two such groups are not a date."""
-
-MAX_WORD_LENGTH = 20
-"""Letters of a word in a path: `internationalization` has as many."""
-
-MAX_MIXED_LENGTH = 12
-"""Characters of a word with a number in it: `base64encode` has as many."""
-
 SHOWN_LENGTH = 4
 """Characters shown of a key that has `LONG_KEY_LENGTH`, so that a person can tell which it is."""
 LONG_KEY_LENGTH = 20
-
-_FOLLOWERS = {
-    pairs[0]: pairs[1:]
-    for pairs in (
-        "abcdfgiklmnprstuvwxyz babceijloprstuy cacdehiklmorstuy dadcegilnoprsuy"
-        " eabcdefghiklmnopqrstuvwxy faefilorstuy gaeghilmnorstu haeilmortu iabcdefgklmnoprstvxz"
-        " jaeosu kegilnsw labcdefiklmnopstuvy mabdeilmopstuy nacdefghiklnoprstuvwy"
-        " oabcdefgijklmnoprstuvwx pacdefhiloprstuy qu rabcdefgiklmnoprstuvwy sacefhiklmnopqtuwy"
-        " tacdefhilmnoprstuwy uabcdefgilmnoprst vaeio waehilnors xaceipt yeilmnopst zaeiou"
-    ).split()
-}
-"""By its first letter, which ones follow it in English words: 340 pairs of 676, counted in the
-documentation of Python. Nearly all pairs of a word are among them, half those of a random text."""
-
-ODD_PAIRS = 0.15
-"""Share of other pairs in a word. One random text in 50 of 12 letters has as few."""
-
-_ACRONYM = lazy_pattern(
-    "mcp|https|http|sse|jsonrpc|json|rpc|graphql|sql|api|jwks|jwt|oidc|xml|html|css|ssl|tls|aws|gcp"
-    "|sdk|crm|cms|cdn|dns|vpn|ftp|ssh|svc|srv|mgmt|www|llm|gpt|kb|db|qa"
-)
-"""Taken for words, also within one: `mcpserver`."""
-
-_WORDS = lazy_pattern(r"[^\W_]+")
-_PARTS = lazy_pattern(r"\d+|\D+")
-_CAMEL = lazy_pattern(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
-_VERSION = lazy_pattern(r"[vr]?\d{1,4}(?:[a-z]{1,5}\d{0,3})?", re.IGNORECASE)
-_DATE = lazy_pattern(r"20\d{6}")
 
 
 def mask_url(url: str) -> str:
@@ -109,7 +69,9 @@ def mask_url(url: str) -> str:
     rest, question, query = rest.partition("?")
     authority, slash, path = rest.partition("/")
     host = authority.rpartition("@")[2]
-    segments = map(_mask_key, path.split("/"))
+    parts = path.split("/")
+    pairs = zip(["", *parts], parts, strict=False)
+    segments = (_mask_key(one, named=may_be_key_behind(before, one)) for before, one in pairs)
     values = (
         f"{_mask_key(name)}={MASK}" if equals else _mask_key(name)
         for name, equals, _ in (pair.partition("=") for pair in query.split("&"))
@@ -121,96 +83,32 @@ def secrets_in_url(url: str) -> tuple[Secret, ...]:
     """The parts that `mask_url` hides in the URL, for `remember`; not its short, plain values."""
     rest = url.partition("://")[2].partition("#")[0]
     rest, _, query = rest.partition("?")
-    found = [segment for segment in rest.split("/")[1:] if may_be_key(segment)]
+    path = rest.split("/")[1:]
+    found = [
+        one
+        for before, one in zip(["", *path], path, strict=False)
+        if may_be_key_behind(before, one)
+    ]
     for pair in query.split("&"):
         name, _, value = pair.partition("=")
         if len(value) >= _MIN_VALUE_LENGTH or may_be_key(value):
             found.append(value)
         if may_be_key(name):
             found.append(pair)
-    return tuple(Secret(text) for one in found for text in dict.fromkeys((one, _decode(one))))
+    return tuple(
+        Secret(text) for one in found for text in dict.fromkeys((one, decode_segment(one)))
+    )
 
 
 _MIN_VALUE_LENGTH = 8
 """Characters. A shorter value of a query or a cookie is a switch, unless it looks like a key."""
 
 
-def _mask_key(segment: str) -> str:
-    if not may_be_key(segment):
+def _mask_key(segment: str, *, named: bool = False) -> str:
+    if not named and not may_be_key(segment):
         return segment
     shown = segment[:SHOWN_LENGTH] if len(segment) >= LONG_KEY_LENGTH else ""
     return f"{shown if '%' not in shown else ''}{MASK}"
-
-
-def may_be_key(segment: str) -> bool:
-    """Whether this segment of a URL may be a secret: whatever is not made of ordinary words.
-
-    In doubt it is one. Judged without its percent-encoding and word by word, so that a separator
-    hides nothing; what does not look like a word must have `MIN_KEY_LENGTH` characters together.
-    """
-    text = _decode(segment)
-    if "=" in text.rstrip("&;"):
-        return True  # a named value, or the end of base64
-    user, colon, password = text.partition(":")
-    if colon and user and len(password) >= MIN_KEY_LENGTH and re.search(r"\d", password):
-        return True
-    words = _WORDS.findall(text)
-    odd = sum(len(word) for word in words if not _is_ordinary(word))
-    digits = sum(len(word) for word in words if word.isdigit() and len(word) >= GROUP_LENGTH)
-    return odd >= MIN_KEY_LENGTH or digits > 2 * GROUP_LENGTH
-
-
-def _decode(segment: str) -> str:
-    """Without percent-encoding, which may be there twice."""
-    if "%" not in segment:
-        return segment
-    from urllib.parse import unquote
-
-    return unquote(unquote(segment))
-
-
-def _is_ordinary(word: str) -> bool:
-    if word.isdigit():
-        # A port, a year, a number of somebody; more digits may be an account's.
-        return len(word) < MIN_KEY_LENGTH or _DATE.fullmatch(word) is not None
-    if word.isalpha():
-        return len(word) <= 3 or _is_readable(word)
-    if _VERSION.fullmatch(word):
-        return True
-    # `oauth2`, `tenant42`, `base64encode`: one short number in one or two words.
-    letters = [part for part in _PARTS.findall(word) if not part.isdigit()]
-    digits = sum(map(str.isdigit, word))
-    return (
-        len(_PARTS.findall(word)) <= 3
-        and digits <= 4
-        and len(word) <= MAX_MIXED_LENGTH
-        and max(map(len, letters)) >= 3
-        and all(len(part) <= 1 or _is_readable(part) for part in letters)
-    )
-
-
-def _is_readable(word: str) -> bool:
-    """Whether letters make a word, or several as in `getUserName`."""
-    if not word.isascii():
-        return len(word) <= MAX_WORD_LENGTH
-    if len(word) >= 8 and not set(word.lower()) - set("abcdef"):
-        return False  # hexadecimal
-    if word.islower() or word.isupper() or word.istitle():
-        pieces = [word]
-    else:
-        pieces = _CAMEL.findall(word)
-        if len(pieces) * 3 > max(len(word), 8):
-            return False
-    return all(map(_is_word, pieces))
-
-
-def _is_word(piece: str) -> bool:
-    if len(piece) > MAX_WORD_LENGTH:
-        return False
-    return all(
-        sum(b not in _FOLLOWERS.get(a, "") for a, b in pairwise(part)) <= ODD_PAIRS * len(part)
-        for part in _ACRONYM.split(piece.lower())
-    )
 
 
 # Texts --------------------------------------------------------------------------------------
@@ -314,7 +212,7 @@ def _read_basic(credentials: str) -> Iterable[str]:
     except ValueError:
         return ()
     password = pair.partition(":")[2]
-    return pair, password, _decode(password)
+    return pair, password, decode_segment(password)
 
 
 def _find(text: str, parts: _Parts) -> list[tuple[int, int]]:

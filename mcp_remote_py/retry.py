@@ -8,6 +8,7 @@ What may be repeated, and how often, is data: `RULES`.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import NamedTuple
 
@@ -20,6 +21,7 @@ from mcp_remote_py.errors import (
     WrongEra,
 )
 from mcp_remote_py.jsonrpc import Kind, Message
+from mcp_remote_py.patterns import lazy_pattern
 from mcp_remote_py.randomness import Random
 from mcp_remote_py.readings import Source
 from mcp_remote_py.values import Value
@@ -62,6 +64,7 @@ soon again."""
 
 MAX_ASKED_WAIT = 365 * 86400.0
 """Seconds. Who asks for more means "never"; a number of any length may stand there."""
+_DELAY = lazy_pattern(r"(\d{1,9}(?:\.\d{1,9})?) ?(?:s|secs?|seconds?)?", re.IGNORECASE | re.ASCII)
 
 
 def parse_retry_after(value: str, now: float | None) -> float | None:
@@ -74,6 +77,8 @@ def parse_retry_after(value: str, now: float | None) -> float | None:
     value = value.strip()
     if value.isascii() and value.isdigit():
         return min(float(value), MAX_ASKED_WAIT)
+    if (odd := _DELAY.fullmatch(value)) is not None:  # servers round, or name the unit
+        return min(float(odd[1]), MAX_ASKED_WAIT)
     if now is None:
         return None
     from datetime import UTC
@@ -119,6 +124,12 @@ STATUS_READINGS = (
         Source("HTTP", "RFC 8470 §5.2, RFC 6585 §4"),
     ),
     StatusReading(
+        frozenset({420}),
+        False,
+        "The same as 429, from before there was one.",
+        Source("Twitter, and APIs like it", "T12"),
+    ),
+    StatusReading(
         frozenset({408}),
         True,
         "Frameworks give up a request with it that they have begun.",
@@ -135,6 +146,12 @@ STATUS_READINGS = (
         True,
         "The same, of one that has a status for each fault between it and the server.",
         Source("Cloudflare", "T12; its list of 5xx errors"),
+    ),
+    StatusReading(
+        frozenset({527, 598, 599}),
+        True,
+        "The same, of gateways that lost what is behind them.",
+        Source("Cloudflare's Railgun; proxies of Microsoft and others", "T12"),
     ),
     StatusReading(
         frozenset({529}),

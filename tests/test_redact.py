@@ -15,12 +15,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mcp_remote_py.key_shapes import may_be_key
 from mcp_remote_py.redact import (
     MASK,
     MAX_TOKENS_KNOWN,
     Secret,
     mask_url,
-    may_be_key,
     remember,
     remember_briefly,
     remember_tokens,
@@ -140,7 +140,7 @@ READABLE = """
     python3 web3 node20 ~user @scope mcp-remote-py a-long-name-without-any-digit
     anotherlongcompany knowledge-base kb-search hr-portal crm-connector billing-service
     invoice-42 test dev qa prod-eu public v3.1 1.0.0 r4 fhir dicom-web größe résumé straße
-    %C3%A4rzte hello%20world data%2Dset mcp%2Fserver
+    access address business class-room %C3%A4rzte hello%20world data%2Dset mcp%2Fserver
 """.split()
 """Segments of paths as servers have them, which people must be able to read."""
 
@@ -163,7 +163,8 @@ KEYS = """
     QmYwAPJzv5CZsnA625s3Xf2nemtYgPpHdWEz79ojWKPBdG 7Fh3kZ9q Zm9vYmFyYmF6 aGVsbG8gd29ybGQhIQ
     bm90LWEtc2VjcmV0 -0123456789abcdef- s3cr3tP4ssw0rd hunter2:hunter22 4d7f9a1c
     efgh-ijkl-mnop-qrst 01HZX3K5V7Q9N2M4P6R8T0W1Y3 clh3v8x9k0000qw08 a%2Bb%2Fc1d2e3f4%3D
-    5f4dcc3b5aa765d61d8327deb882cf99 Basic%20dXNlcjpw tk%5f9a8b7c6d5e4f
+    5f4dcc3b5aa765d61d8327deb882cf99 Basic%20dXNlcjpw tk%5f9a8b7c6d5e4f xoxb-123-456-abc
+    sk-a-b-c-123 ghp_abc_123
 """.split()
 """Segments that are keys, or may be."""
 
@@ -187,6 +188,17 @@ def test_a_segment_that_may_be_a_key_is_never_shown_whole(key: str) -> None:
         assert unquote(key)[5:] not in masked
         if "?" not in url:
             assert key not in scrub(f"no path {url} ({unquote(key)})", secrets_in_url(url))
+
+
+@pytest.mark.promise("S2")
+@pytest.mark.report("O22")
+@pytest.mark.parametrize("name", ["key", "api-key", "apikey", "token", "access_token", "SECRET"])
+def test_what_stands_behind_its_name_is_a_key(name: str) -> None:
+    assert mask_url(f"https://e.com/{name}/hunter2/mcp") == f"https://e.com/{name}/****/mcp"
+    assert {one.reveal() for one in secrets_in_url(f"https://e.com/{name}/hunter2")} == {"hunter2"}
+    for readable in ("v1", "mcp", "introspect"):
+        url = f"https://e.com/{name}/{readable}"
+        assert (mask_url(url), secrets_in_url(url)) == (url, ())
 
 
 @given(st.binary(min_size=16, max_size=32), st.sampled_from(["hex", "base64", "url", "base32"]))

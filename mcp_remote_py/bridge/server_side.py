@@ -229,7 +229,8 @@ class EraChannel:
         else:
             if translation is not None and judge_discovery(answer) is Era.MODERN:
                 return None
-            failure = Unusable("Its answer is of another era.", status=200, body=answer.raw)
+            unfit = Unusable("Its answer is of another era.", status=200, body=answer.raw)
+            failure = (answer.refusal if answer.is_error else None) or unfit
         verdict = self._verdict(failure)
         return verdict and self._conclude(verdict, failure)
 

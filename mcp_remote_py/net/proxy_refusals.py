@@ -36,6 +36,14 @@ PROXY_READINGS = (
         Source("Squid, Zscaler, Blue Coat", "RFC 9110 §9.3.6; T13"),
     ),
     ProxyReading(
+        frozenset({301, 302, 303, 307, 308, 511}),
+        True,
+        "It wants a sign-in in the browser before it lets this machine through",
+        "Open any page in the browser, sign in there, and try again; else check {variable} and "
+        "NO_PROXY in the entry's env.",
+        Source("captive portals, Zscaler", "RFC 6585 §6; T13"),
+    ),
+    ProxyReading(
         frozenset({400, 404, 405, 501}),
         True,
         "It may not be an HTTP proxy",
@@ -64,7 +72,7 @@ def explain_proxy_refusal(refusal: ProxyRefusal, reason: str) -> NotSent | Refus
     """The error of it; one that does not have to be tried again is `Refused`."""
     who = f"The HTTP proxy {refusal.proxy}".rstrip()
     said = f"{who} refused the connection: {reason}."
-    if refusal.status == 407:
+    if refusal.status in (401, 407):  # RFC 9110 §15.5.8 has the second; servers have the first
         cause, hint = _explain_credentials(refusal)
         return Refused(f"{said} {cause}.", hint=hint)
     names = {"target": refusal.target or "the server", "variable": refusal.variable}

@@ -26,15 +26,18 @@ _PARAMETER = re.compile(
 _SCHEME = re.compile(rf"{_NAME}(?=[\s,]|\Z)")
 _JUNK = re.compile(rf'{_QUOTED.format("text")}|[^\s,"]+', re.DOTALL)
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
-_URL = re.compile(r"https?://[^\s/?#][!-~]*", re.IGNORECASE)
+_URL = re.compile(r"(?:https?://[^\s/?#]|/(?!/))[!-~]*", re.IGNORECASE)
+
+METADATA_NAMES = ("resource_metadata", "resource_metadata_uri", "resource_metadata_url")
+"""Of RFC 9728 §5.1, and what servers make of it."""
 
 
 class Challenge(NamedTuple):
     """The parameters of RFC 6750 §3 and RFC 9728 §5.1; all are the server's words, unjudged.
 
-    `resource_metadata` is an http(s) URL or "". `scope` is None where the server names none: an
-    empty one asks for nothing either. `dpop_algorithms` are those of a DPoP challenge (RFC 9449
-    §7.1), None without one, empty where any will do; `dpop_error` is its error.
+    `resource_metadata` is an http(s) URL, a path at the server, or "". `scope` is None where the
+    server names none: an empty one asks for nothing either. `dpop_algorithms` are those of a DPoP
+    challenge (RFC 9449 §7.1), None without one, empty where any will do; `dpop_error` is its error.
     """
 
     resource_metadata: str = ""
@@ -104,7 +107,8 @@ def _end(pattern: re.Pattern[str], value: str, position: int) -> int:
 
 
 def _judge(parameters: dict[str, str]) -> Challenge:
-    metadata = parameters.get("resource_metadata", "").strip("'<>")  # quotes, though not a header's
+    named = next((parameters[name] for name in METADATA_NAMES if name in parameters), "")
+    metadata = named.strip("'<>")  # quotes, though not a header's
     return Challenge(
         metadata if _URL.fullmatch(metadata) else "",
         one_line(parameters.get("scope", "")) or None,

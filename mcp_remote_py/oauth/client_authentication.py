@@ -18,7 +18,13 @@ from authlib.oauth2.auth import ClientAuth
 
 from mcp_remote_py.errors import SignInFailed
 from mcp_remote_py.oauth.document import Posting, is_outage
-from mcp_remote_py.oauth.grant_words import read_error_code, read_error_words, translate_code
+from mcp_remote_py.oauth.grant_words import (
+    INVALID_GRANT,
+    read_error_code,
+    read_error_words,
+    read_verdict,
+    translate_code,
+)
 from mcp_remote_py.oauth.metadata import ServerMetadata
 from mcp_remote_py.oauth.steps import (
     Client,
@@ -80,6 +86,8 @@ def choose_method_of(secret: Secret | None, server: ServerMetadata) -> str:
     if secret is None:
         return "none"
     offered = server.token_endpoint_auth_methods or ()
+    if set(offered) == {"none"}:
+        return "none"  # a server for public clients refuses one that sends a secret
     if _POST in offered and _BASIC not in offered:
         return _POST
     return _BASIC
@@ -153,6 +161,8 @@ CLIENT_REFUSALS = (
     ClientRefusal(
         "unauthorized_client", frozenset({401}), "", "Keycloak's word for a wrong secret"
     ),
+    ClientRefusal("unauthorized_client", frozenset({400}), _CLIENT_WORDS, "The same, by §5.2"),
+    ClientRefusal("unauthorized", frozenset({401}), "", "Frameworks that name the status"),
     ClientRefusal(
         "invalid_request",
         frozenset({400, 401}),
@@ -160,7 +170,7 @@ CLIENT_REFUSALS = (
         "Servers that miss a parameter where they read the body and the client is in the header",
     ),
     ClientRefusal("", frozenset({401}), "", "Gateways; §5.2 has 401 for the client alone"),
-    ClientRefusal("", frozenset({400}), _CLIENT_WORDS, "The same, by validation of the body"),
+    ClientRefusal("", frozenset({400, 422}), _CLIENT_WORDS, "The same, by validation of the body"),
 )
 
 
@@ -169,7 +179,10 @@ def refuses_client(response: HttpResponse) -> bool:
     if is_outage(response.status):
         return False
     members = parse_members(response.body)
-    error, description = translate_code(read_error_code(members)), read_error_words(members)
+    code, description = read_error_code(members), read_error_words(members)
+    error = translate_code(code)
+    if read_verdict(code, description, response.status) == INVALID_GRANT:
+        return False  # it knows us: what it refuses is ours
     return any(
         error == form.error
         and (not form.statuses or response.status in form.statuses)

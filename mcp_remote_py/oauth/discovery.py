@@ -48,6 +48,8 @@ from mcp_remote_py.redact import mask_url
 from mcp_remote_py.settings.sign_in import SignInSettings
 from mcp_remote_py.url import ServerUrl, parse_url
 
+_MARKS_OF_SERVER = frozenset({"issuer", "authorization_endpoint", "token_endpoint"})
+
 MAX_AUTHORIZATION_SERVERS = 5
 """Most of the published ones that are asked: a list must not become a flood of requests."""
 
@@ -195,11 +197,14 @@ class _Discovery:
             SignInFailed: it must not go on, because there is something and it cannot be used.
         """
         server, named = self._server, self._challenge.resource_metadata
+        if named.startswith("/"):
+            named = server.origin + named
         if not named or not _is_fetchable(named, server):
             named = ""
         found = yield from self._search.find(
             resource_urls(server, named),
             lambda document: judge_resource(document, server, self._settings),
+            frozenset({"resource", "authorization_servers"}),
         )
         if found.value is None:
             worst = most_telling(found.problems)
@@ -286,12 +291,15 @@ class _Discovery:
         found = yield from self._search.find(
             origin_urls(server),
             lambda document: judge_server(document, server.origin, self._settings),
+            _MARKS_OF_SERVER,
         )
         if found.value is not None:
             return found.value
         problems = [*self._explain_resource(before), *before.problems, *found.problems]
         if any(problem.telling is not Telling.UNFIT for problem in problems):
-            raise _worst_of(problems)
+            worst = _worst_of(problems)
+            is_named = self._challenge.resource_metadata or before.value is not None
+            raise worst if is_named else worst.changed({"hint": f"{worst.hint} {_TRY_HEADER}"})
         origin = server.origin
         check_endpoint(origin, "address of the server's own sign-in")
         return ServerMetadata(
@@ -346,6 +354,9 @@ def _check_guessed_page(url: str) -> Conversation[None]:
         raise explain_no_sign_in(describe(url, response))
 
 
+_TRY_HEADER = 'If it wants a token, give it with --header "Authorization: Bearer ${TOKEN}".'
+
+
 def explain_no_sign_in(evidence: str) -> SignInFailed:
     """The error for a server that wants a credential and says nothing else of it.
 
@@ -354,7 +365,7 @@ def explain_no_sign_in(evidence: str) -> SignInFailed:
     return SignInFailed(
         "The server wants a credential and does not name a sign-in: it does not publish metadata, "
         f"and a sign-in was not found at the usual address ({evidence}).",
-        hint='If it wants a token, give it with --header "Authorization: Bearer ${TOKEN}".',
+        hint=_TRY_HEADER,
     )
 
 

@@ -156,7 +156,8 @@ def is_outage(status: int) -> bool:
     return status in (408, 425, 429) or (status >= 500 and status != 501)
 
 
-_DAY = 86400.0
+MAX_WAIT = 86400.0
+"""Seconds."""
 
 MOMENT = 5.0
 """Seconds. Where a server says to come again so soon, a call waits for it."""
@@ -165,14 +166,17 @@ MOMENT = 5.0
 def read_retry_after(response: HttpResponse, now: float) -> float | None:
     """Seconds in which it asks us to come again (RFC 9110 §10.2.3), None where it does not.
 
-    `now` is in seconds since the epoch, 0 where that is not known: then a date says nothing.
+    `now` is in seconds since the epoch, 0 where that is not known: then a date says nothing. More
+    than a day is asked for by mistake.
     """
-    return parse_retry_after(response.headers.get("retry-after", ""), now or None)
+    wait = parse_retry_after(response.headers.get("retry-after", ""), now or None)
+    return None if wait is None else min(wait, MAX_WAIT)
 
 
 def hint_at_wait(wait: float, now: float) -> str:
     """The next step after that: it may be read again later, and so names the time."""
-    moment = to_moment(now + wait) if now and wait < _DAY else None  # it is the time of this day
+    is_today = 0 < wait < MAX_WAIT  # else the time of day says nothing
+    moment = to_moment(now + wait) if now and is_today else None
     until = f", until {moment:%H:%M:%S} UTC" if moment else ""
     return f"It asks to wait for {describe_wait(wait)}{until}."
 

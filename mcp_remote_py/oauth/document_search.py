@@ -98,14 +98,20 @@ class DocumentSearch:
         return self._asked >= MAX_DOCUMENTS or self._waited >= MAX_SILENCE
 
     def find(
-        self, urls: Iterable[DocumentUrl], judge: Callable[[dict[str, object]], T]
+        self,
+        urls: Iterable[DocumentUrl],
+        judge: Callable[[dict[str, object]], T],
+        marks: frozenset[str] = frozenset(),
     ) -> Conversation[Finding[T]]:
         """What `judge` makes of the first document that it accepts; it raises where it does not.
+
+        Where nobody said that there is anything, a document without one of `marks` is something
+        else: some servers answer by JSON and a good status at any address.
 
         At an origin that cannot be connected to nothing more is asked, and nothing a third time at
         one that was silent twice.
         """
-        seen = _Seen(judge)
+        seen = _Seen(judge, marks)
         for url in urls:
             yield from self._ask(url, url.first, seen)
             if seen.value is not None:
@@ -156,8 +162,9 @@ class DocumentSearch:
 class _Seen(Generic[T]):
     """The outcome of a search so far; a place that is asked again has its last outcome."""
 
-    def __init__(self, judge: Callable[[dict[str, object]], T]) -> None:
+    def __init__(self, judge: Callable[[dict[str, object]], T], marks: frozenset[str]) -> None:
         self._judge = judge
+        self._marks = marks
         self.value: T | None = None
         self.evidence = ""
         self.problems: dict[str, Problem] = {}
@@ -179,7 +186,11 @@ class _Seen(Generic[T]):
             self.note(url, Telling.FAILING if url.is_guessed else Telling.CUT_OFF, outage)
             asked = parse_retry_after(response.headers.get("retry-after", ""), None) or 0.0
             self.without_verdict[url] = min(max(asked, REPEAT_PAUSE), MAX_REPEAT_PAUSE)
-        elif not 200 <= response.status < 300 or document is None:
+        elif (
+            not 200 <= response.status < 300
+            or document is None
+            or (url.is_guessed and self._marks and self._marks.isdisjoint(document))
+        ):
             self.evidence = self.evidence or describe(url.url, response)
         else:
             try:

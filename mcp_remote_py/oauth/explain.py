@@ -21,7 +21,7 @@ from mcp_remote_py.oauth.challenge import Challenge
 from mcp_remote_py.oauth.claims import explain_mismatch, read_claims
 from mcp_remote_py.oauth.sent import describe_request
 from mcp_remote_py.oauth.steps import Credential, PendingAuthorization
-from mcp_remote_py.oauth.tokens import CLOCK_HINT, TokenError
+from mcp_remote_py.oauth.tokens import CLOCK_HINT, NOTHING_LOST, TokenError
 from mcp_remote_py.redact import Secret
 from mcp_remote_py.settings.sign_in import SignInSettings
 from mcp_remote_py.time_words import describe_wait
@@ -132,9 +132,10 @@ def explain_renewal(
     else:
         failed = "The token could not be renewed now" if is_new else _FAILED_BEFORE
         cause = f"{failed}: {error.cause}"
-        if settings.unattended is not None or isinstance(error, SignInFailed):
+        is_own = settings.unattended is not None or isinstance(error, SignInFailed)
+        if is_own and not error.hint.startswith(NOTHING_LOST):
             hint = f"{error.hint} "  # of files and options, which must be corrected
-    hint += f"Nothing that is stored is lost: it is tried again in {describe_wait(wait)}."
+    hint += f"{NOTHING_LOST}: it is tried again in {describe_wait(wait)}."
     hint += _name_command(settings, "To sign in anew")
     if isinstance(error, NotSent) and is_new:
         return NotSent(cause, hint=hint, retry_after=wait)

@@ -7,6 +7,7 @@ Pure. RFC 6749 §5.2 has three codes for it, and servers have more. The next one
 from __future__ import annotations
 
 import re
+from collections.abc import Container
 from typing import NamedTuple, cast
 
 INVALID_GRANT, INVALID_CLIENT = "invalid_grant", "invalid_client"
@@ -17,17 +18,26 @@ _OWN = frozenset({200, 400, 401, 403})
 A 5xx, a 429 or a 404 with the same words may come from something in front of the server.
 """
 
-_NAMED = _OWN | {404, 410, 422}
+_NAMED = _OWN | {404, 409, 410, 422}
 """Also those where the words are about the refresh token: nothing in front of a server knows it."""
 
 _REFRESH_TOKEN = r"refresh[ _-]?tokens?"  # noqa: S105 - words of servers
+_NOT = r"(?:not|n['\u2019]t)[ _-]"
 _DEAD = (
-    r"(?:invalid|expired?|revoked|unknown|inactive|malformed|(?:re|already[ _-])used|not[ _-]found"
-    r"|not[ _-]exist|not[ _-](?:valid|active|recogni[sz]ed)|no[ _-]longer[ _-]valid)"
+    r"(?:invalid|expired?|revoked|unknown|inactive|incorrect|malformed|rotated|deleted|blacklisted"
+    r"|(?:re|already[ _-](?:been[ _-])?)used|reuse|no[ _-]longer[ _-]valid|issued to another client"
+    rf"|{_NOT}(?:be[ _-])?found|{_NOT}(?:exist|match|valid|active|recogni[sz]ed))"
+)
+_DEAD_ELSEWHERE = (  # German, Spanish and Portuguese, French, Italian, Chinese, Japanese
+    r"(?:abgelaufen|ung\u00fcltig|widerrufen|expirado|caducado|inv\u00e1lido|expir\u00e9e?|invalide"
+    r"|r\u00e9voqu\u00e9e?|scaduto|non valido"
+    r"|\u8fc7\u671f|\u65e0\u6548|\u5931\u6548|\u7121\u52b9|\u671f\u9650\u5207\u308c)"
 )
 _DEAD_REFRESH_TOKEN = re.compile(
-    rf"{_REFRESH_TOKEN}(?![a-z])[^.;]{{0,40}}?(?<![a-z]){_DEAD}(?![a-z])"
-    rf"|(?<![a-z]){_DEAD}[ _-](?:or [a-z]+ )?{_REFRESH_TOKEN}(?![a-z])",
+    rf"{_REFRESH_TOKEN}(?![a-z])[^.;]{{0,40}}?(?:(?<![a-z]){_DEAD}(?![a-z])|{_NOT}exist"
+    rf"|{_DEAD_ELSEWHERE})"
+    rf"|(?<![a-z]){_DEAD}[ _-](?:or [a-z]+ |access/)?{_REFRESH_TOKEN}(?![a-z])"
+    rf"|(?<![a-z])(?:no such|{_NOT}find|unable to find) (?:the )?{_REFRESH_TOKEN}(?![a-z])",
     re.IGNORECASE,
 )
 
@@ -65,6 +75,11 @@ GRANT_READINGS = (
     GrantReading("refresh_token_already_used", INVALID_GRANT, "Supabase"),
     GrantReading("session_not_found", INVALID_GRANT, "Supabase, whose sessions end"),
     GrantReading("session_expired", INVALID_GRANT, "Supabase, whose sessions end"),
+    GrantReading("invalid_auth", INVALID_GRANT, "Slack"),
+    GrantReading("account_inactive", INVALID_GRANT, "Slack"),
+    GrantReading("interaction_required", INVALID_GRANT, "Entra: the person is needed"),
+    GrantReading("login_required", INVALID_GRANT, "OpenID Connect Core section 3.1.2.6"),
+    GrantReading("consent_required", INVALID_GRANT, "the same"),
     GrantReading("invalid_token", INVALID_GRANT, "servers that use the code of RFC 6750 for it"),
     GrantReading(
         "",
@@ -80,6 +95,7 @@ _NOT_OF_THE_GRANT = frozenset(
     {
         *("server_error", "temporarily_unavailable", "slow_down", "invalid_client_metadata"),
         *("use_dpop_nonce", "invalid_dpop_proof"),
+        *("ratelimited", "rate_limited", "internal_error", "fatal_error", "service_unavailable"),
     }
 )
 """Codes whose reason is another one, and is told."""
@@ -87,58 +103,111 @@ _NOT_OF_THE_GRANT = frozenset(
 _PASSING_STATUS = frozenset({407, 408, 421, 425, 429})
 
 
+def plain_code(code: str) -> str:
+    """A code as RFC 6749 spells them: servers shout, join words, and go on with a sentence."""
+    head = code[:MAX_WORDS].partition(":")[0].strip().rstrip(".")
+    return re.sub(r"(?<=[a-z])(?=[A-Z])|[ -]", "_", head).lower()
+
+
 def read_verdict(code: str, words: str, status: int) -> str:
     """The code of RFC 6749 that a refusal stands for, "" where it does not end anything."""
+    plain = plain_code(code)
     for reading in GRANT_READINGS:
         if status not in reading.statuses:
             continue
         if reading.words is None:
-            fits = reading.code == code
+            fits = reading.code == plain
         else:
-            said = "" if code in _NOT_OF_THE_GRANT else f"{code[:MAX_WORDS]}; {words[:MAX_WORDS]}"
-            fits = reading.words.search(said) is not None
+            said = "" if plain in _NOT_OF_THE_GRANT else f"{plain}; {code}; {words}"
+            fits = reading.words.search(said[: 3 * MAX_WORDS]) is not None
         if fits:
             return reading.means
     return ""
 
 
 def translate_code(code: str) -> str:
-    """The code of RFC 6749 for a server's own, else that one."""
-    return next((one.means for one in GRANT_READINGS if one.code == code and code), code)
+    """The code of RFC 6749 for a server's own, else that one in plain spelling where it has it."""
+    plain = plain_code(code)
+    other = plain if _CODE.fullmatch(plain) else code
+    return next((one.means for one in GRANT_READINGS if one.code == plain and plain), other)
+
+
+_CODE = re.compile(r"[a-z_]{1,64}")
+_KNOWN_CODES = frozenset(one.code for one in GRANT_READINGS if one.code)
 
 
 def may_be_verdict(code: str, status: int, body: bytes, *, has_members: bool) -> bool:
     """Whether a refusal that says nothing of the grant may be one all the same: the server's 4xx.
 
     A page is of something in front of it; so may be a status that is not for refusals of grants,
-    unless the answer can be read.
+    unless the answer can be read. A good status does not refuse without a code, and a failure is
+    one unless the server says by its code that it is not; what it has not learned (501), it will
+    not learn soon.
     """
-    if code in _NOT_OF_THE_GRANT or not 400 <= status < 500 or status in _PASSING_STATUS:
+    plain = plain_code(code)
+    if plain in _NOT_OF_THE_GRANT or status in _PASSING_STATUS:
+        return False
+    if status == 500:
+        return plain == INVALID_GRANT
+    if 200 <= status < 300:
+        return code != ""
+    if status == 501:
+        return has_members
+    if not 400 <= status < 500:
         return False
     return has_members or (status in _OWN and not body.lstrip().startswith(b"<"))
 
 
-def read_error_code(members: dict[str, object]) -> str:
-    """The server's code for its error, in RFC 6749's member or in those of others."""
+def read_error_code(members: dict[str, object], known: Container[str] = _KNOWN_CODES) -> str:
+    """The server's code for its error, in RFC 6749's member or in those of others.
+
+    Members that may say something else as well count only where it is one of the `known` codes.
+    """
     for place in _places_of(members):
         for name in ("error", "error_code"):
             value = place.get(name)
             if isinstance(value, str) and value:
                 return value
+    for place in _places_of(members):
+        for name in _OTHER_CODES:
+            value = place.get(name)
+            if isinstance(value, str) and plain_code(value) in known:
+                return value
     return ""
+
+
+_OTHER_CODES = ("errorCode", "error_type", "code", "type", "status", "title", "name", "Error")
+_WORDS = (
+    *("error_description", "message", "msg", "detail"),
+    *("errorSummary", "errorDescription", "error_message", "errmsg", "Message", "hint", "reason"),
+)
 
 
 def read_error_words(members: dict[str, object]) -> str:
     """The server's words for people, in RFC 6749's member or in those of others."""
     for place in reversed(_places_of(members)):
-        for name in ("error_description", "message", "msg", "detail"):
+        for name in _WORDS:
             value = place.get(name)
             if isinstance(value, str) and value:
-                return value
+                return f"{_read_place(place)}{value}"
     return ""
 
 
+def _read_place(place: dict[str, object]) -> str:
+    """What an error of a validation is about, as pydantic has it beside its words."""
+    parts = place.get("loc")
+    if not isinstance(parts, list):
+        return ""
+    return ".".join(str(part) for part in cast("list[object]", parts)[:4]) + ": "
+
+
 def _places_of(members: dict[str, object]) -> list[dict[str, object]]:
-    """The answer's members, and those of an error that is an object itself."""
-    nested = members.get("error")
-    return [members, cast("dict[str, object]", nested)] if isinstance(nested, dict) else [members]
+    """The answer's members, and those of an error that is an object itself, or one in a list."""
+    places = [members]
+    for name in ("error", "detail", "errors"):
+        nested = members.get(name)
+        if isinstance(nested, list):
+            nested = next(iter(cast("list[object]", nested)), None)
+        if isinstance(nested, dict):
+            places.append(cast("dict[str, object]", nested))
+    return places

@@ -8,6 +8,7 @@ Must not know how endpoints were found, nor where credentials are kept. The enco
 from __future__ import annotations
 
 import hmac
+import re
 from base64 import urlsafe_b64encode
 from collections.abc import Iterable
 from functools import partial
@@ -270,9 +271,23 @@ def _read_otherwise(credential: Credential, error: TokenError) -> Credential | N
         if not credential.resource and not credential.scope_refused:
             return None
         return credential._replace(resource="", scope_refused=False)
-    if error.error == "invalid_scope" and credential.scope and not credential.scope_refused:
+    if credential.scope and not credential.scope_refused and _refuses_scope(error):
         return credential._replace(scope_refused=True)
     return None
+
+
+_SCOPE_REFUSED = re.compile(
+    r"\bscopes?\b[^.;]{0,60}\b(?:not|in ?valid|mismatch|exceeds?|unknown|unsupported|unexpected)\b"
+    r"|\b(?:invalid|unknown|unsupported|unexpected|unrecogni[sz]ed|extra)\b[^.;]{0,30}\bscopes?\b",
+    re.IGNORECASE,
+)
+"""Of servers that take none with a refresh token (RFC 6749 §6 leaves it free), by other codes."""
+
+
+def _refuses_scope(error: TokenError) -> bool:
+    if error.error in ("invalid_request", "invalid_grant"):
+        return _SCOPE_REFUSED.search(error.description) is not None
+    return error.error == "invalid_scope"
 
 
 def _wants_scope_instead(error: TokenError) -> bool:

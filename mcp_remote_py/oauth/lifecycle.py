@@ -251,7 +251,8 @@ class CredentialLifecycle:
             and not (status == 401 and self._held.has_scopes(wanted))
         ):
             return Trigger.SCOPE_WANTED, wanted
-        if status == 401:
+        # RFC 9728 §5.1: who names the way to sign in to somebody without a token wants that.
+        if status == 401 or (refused is None and challenge.resource_metadata):
             return Trigger.UNAUTHORIZED, ""
         is_open = refused is not None and may_be_token(challenge, status)
         return Trigger.DOUBTFUL if is_open else None, ""

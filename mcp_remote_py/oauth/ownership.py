@@ -134,10 +134,14 @@ def _find_difference(iss: str, issuer: str) -> str:
     if is_same_issuer(iss, issuer):
         return "by a slash at the end"
     try:
-        is_one_place = parse_url(iss) == parse_url(issuer)
+        one, other = parse_url(iss), parse_url(issuer)
     except InvalidUrl:
         return ""
-    return "in how the host is written" if is_one_place else ""
+    if one == other:
+        return "in how the host is written"
+    as_other = one.replace(scheme=other.scheme, port=other.port)
+    is_plain = (one.scheme, other.scheme) == ("http", "https") and one.port in (80, other.port)
+    return "by http for https" if as_other == other and is_plain else ""
 
 
 def named_by(settings: SignInSettings) -> Named:

@@ -8,6 +8,7 @@ a client is kept: the caller gives only one that belongs to this issuer.
 from __future__ import annotations
 
 import re
+from typing import cast
 from urllib.parse import unquote_plus
 
 from mcp_remote_py.errors import (
@@ -79,6 +80,8 @@ _REGISTRATION_ERRORS = frozenset(
     }
 )
 """RFC 7591 §3.2.2: only who registers clients says so."""
+_CODE = re.compile(r"[a-z]+(?:_[a-z]+)+")
+"""An error of OAuth; any other server has words, or a name of the status."""
 _DEAD_CLIENT = re.compile(
     # \b also keeps invalid_client_metadata apart, which is not a verdict on the client.
     r"\b(?:invalid_client|unauthorized_client"
@@ -186,13 +189,13 @@ def _register(
         **members,
     }
     asked = _without_nothing(asked)
-    choices = Choices(redirect_uris, _methods_of(server))
+    choices = Choices(redirect_uris, _methods_of(server), server.scopes_supported or ())
     left = list(REGISTRATION_READINGS)
     before, said, past = asked, None, [asked]
     refusals: list[tuple[RegistrationRefusal, HttpResponse]] = []
     patience, posting = MOMENT, Posting()  # once
     while True:
-        response = yield from _ask(server, asked, posting)
+        response = yield from _ask(server, asked, posting, may_break=not refusals)
         wait = read_retry_after(response, now)
         is_last = len(refusals) + (patience != MOMENT) + 1 >= MAX_REGISTRATIONS
         if is_outage(response.status) and wait is not None and wait <= patience and not is_last:
@@ -200,15 +203,13 @@ def _register(
             patience = -1.0
             response = yield from _ask(server, asked, posting)
         document = decode_document(response.body) or {}
-        is_answer = bool(document) or not server.is_default  # at a guessed address: any web page
-        if 200 <= response.status < 300 and "error" not in document and is_answer:
+        if 200 <= response.status < 300 and document and not document.get("error"):
             return _judge_client(document, response, server, redirect_uris, asked)
         refusal = read_registration_refusal(response)
         refusals.append((refusal, response))
-        if not refusal.is_verdict or len(refusals) + (patience != MOMENT) >= MAX_REGISTRATIONS:
+        is_spent = len(refusals) + (patience != MOMENT) >= MAX_REGISTRATIONS
+        if is_spent or not _may_be_otherwise(refusal, server):
             break
-        if server.is_default and response.status in (401, 404, 405):
-            break  # nobody has said that clients register there
         if refusal == said:
             asked = before
         fitting = [one for one in left if one.applies(refusal)]
@@ -218,16 +219,25 @@ def _register(
             break
         left.remove(reading)
         past.append(changed)
-        yield Report(
-            f"The registration was refused (HTTP {response.status}): asking once more, "
-            f"{reading.name}."
-        )
+        how = f"HTTP {response.status}" if response.status else "the connection broke off"
+        yield Report(f"The registration was refused ({how}): asking once more, {reading.name}.")
         before, said, asked = asked, refusal, changed
-    if not refusal.is_verdict:  # the others were, and would be told in vain
-        raise _explain_refusal(response, server, now)
-    most = max(one.telling for one, _ in refusals)
-    response = [answer for one, answer in refusals if one.telling == most][-1]
+    if refusal.is_verdict:  # else the others were, and would be told in vain
+        most = max(one.telling for one, _ in refusals)
+        response = [answer for one, answer in refusals if one.telling == most][-1]
+        document = decode_document(response.body) or {}
+    if 200 <= response.status < 300 and not document and not server.is_default:
+        return _judge_client(document, response, server, redirect_uris, asked)
     raise _explain_refusal(response, server, now)
+
+
+def _may_be_otherwise(refusal: RegistrationRefusal, server: ServerMetadata) -> bool:
+    """Whether another request may be answered otherwise.
+
+    At an address that nobody named, any page may be, or nothing.
+    """
+    is_nothing = refusal.status < 300 or refusal.status in (401, 404, 405)
+    return refusal.may_be_verdict and not (server.is_default and is_nothing)
 
 
 def _change(
@@ -247,12 +257,19 @@ def _without_nothing(members: dict[str, object]) -> dict[str, object]:
 
 
 def _ask(
-    server: ServerMetadata, asked: dict[str, object], posting: Posting
+    server: ServerMetadata, asked: dict[str, object], posting: Posting, *, may_break: bool = False
 ) -> Conversation[HttpResponse]:
+    """The answer; one of status 0 where the connection `may_break`, and did: firewalls do so."""
     url = server.registration_endpoint
     try:
         return (yield from posting.post(post_json(url, asked)))
     except (NotSent, Interrupted) as error:
+        if (
+            may_break
+            and isinstance(error, Interrupted)
+            and len(read_texts(asked.get("redirect_uris"))) > 1
+        ):
+            return HttpResponse(0, {}, b"")
         raise SignInUnavailable(
             f"The registration at {mask_url(url)} was not answered: {error.cause}",
             hint="Try again later.",
@@ -304,9 +321,11 @@ def _judge_client(
             hint=_BY_HAND,
         )
     secret = read_client_secret(document)
-    method = document.get("token_endpoint_auth_method")
+    method = _read_method(document.get("token_endpoint_auth_method"))
     if secret is None and method in (None, *METHODS):
         method = "none"  # without a secret nothing else is possible, whatever is echoed
+    elif secret is not None and method == _JWT_BY_KEY and server.token_endpoint_auth_methods:
+        method = choose_method_of(secret, server)  # one of those that it lists itself
     elif method is None:
         method = asked.get("token_endpoint_auth_method")
         if method == "none":
@@ -319,7 +338,9 @@ def _judge_client(
         )
     sent = read_texts(asked.get("redirect_uris")) or redirect_uris
     registered = read_texts(document.get("redirect_uris")) or sent
-    kept = tuple(uri for uri in redirect_uris if is_covered(uri, registered))
+    # Frameworks that normalise URLs add a slash, to what they compare with as well.
+    alike = registered + tuple(uri.removesuffix("/") for uri in registered)
+    kept = tuple(uri for uri in redirect_uris if is_covered(uri, alike))
     if redirect_uris and not kept:
         raise SignInFailed(
             f"The authorization server registered {quote(' '.join(registered))} as redirect URI, "
@@ -334,6 +355,21 @@ def _judge_client(
         kept,
         _read_time(document.get("client_secret_expires_at")),
     )
+
+
+_JWT_BY_KEY = "client_secret_jwt"
+_OTHER_METHODS = re.compile(r"jwt|tls|kerberos|spnego|attest", re.IGNORECASE)
+"""Of methods that are none of ours, and that the server means (RFC 7591 §2, RFC 8705 §2)."""
+
+
+def _read_method(value: object) -> object:
+    """The method in any spelling; None for a word that is not one, such as a language's own."""
+    if isinstance(value, list):
+        value = next(iter(cast("list[object]", value)), None)
+    if not isinstance(value, str):
+        return value
+    method = value.strip().lower()
+    return method if method in METHODS or _OTHER_METHODS.search(method) else None
 
 
 def _read_time(value: object) -> float:
@@ -364,7 +400,8 @@ def _explain_refusal(response: HttpResponse, server: ServerMetadata, now: float)
             hint="Try again later." if wait is None else hint_at_wait(wait, now),
             retry_after=wait,
         )
-    if server.is_default and status != 400 and error not in _REGISTRATION_ERRORS:
+    is_code = _CODE.fullmatch(error) is not None
+    if server.is_default and error not in _REGISTRATION_ERRORS and not (status == 400 and is_code):
         return explain_no_sign_in(evidence)
     if status in (401, 403):
         return SignInFailed(

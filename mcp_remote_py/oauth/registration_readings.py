@@ -19,6 +19,10 @@ from mcp_remote_py.oauth.steps import HttpResponse
 MAX_REGISTRATIONS = 6
 """Requests for a registration in one sign-in, with all other readings of it."""
 
+PLAIN_NAME = "MCP Remote"
+SOFTWARE_ID = "mcp-remote-py"
+PROJECT_URL = "https://pypi.org/project/mcp-remote-py/"
+
 INVALID_REDIRECT_URI = "invalid_redirect_uri"
 INVALID_CLIENT_METADATA = "invalid_client_metadata"
 """The errors of RFC 7591 §3.2.2 that are about what was asked for."""
@@ -28,12 +32,16 @@ RegistrationMembers = Mapping[str, object]
 
 
 class RegistrationRefusal(NamedTuple):
-    """An answer that is not a registration. `words` is all that it says, in lower case."""
+    """An answer that is not a registration. `words` is all that it says, in lower case.
+
+    `status` is 0 where the connection broke off instead.
+    """
 
     status: int
     error: str
     description: str
     words: str
+    is_page: bool = False
     asks_to_wait: bool = False
     """By `Retry-After`: some limit how often one may ask by 403."""
 
@@ -43,6 +51,16 @@ class RegistrationRefusal(NamedTuple):
         in_words = self.status < 300 and self.error != ""
         is_refused = 400 <= self.status < 500 and not is_outage(self.status)
         return (in_words or is_refused) and not self.asks_to_wait
+
+    @property
+    def may_be_verdict(self) -> bool:
+        """Whether another request may be answered otherwise, though nobody says that of this one.
+
+        Servers fail at what they do not know, and firewalls answer with a page of good status, or
+        not at all (0).
+        """
+        is_broken = self.status in (0, 500, 501) or (self.status < 300 and self.is_page)
+        return self.is_verdict or (is_broken and not self.asks_to_wait)
 
     @property
     def telling(self) -> int:
@@ -61,6 +79,7 @@ def read_registration_refusal(response: HttpResponse) -> RegistrationRefusal:
         error if isinstance(error, str) else "",
         description if isinstance(description, str) else "",
         words_of(response.body[:_LOOKED_AT]).lower(),
+        response.body.lstrip().startswith(b"<"),
         "retry-after" in response.headers,
     )
 
@@ -75,6 +94,8 @@ class Choices(NamedTuple):
     redirect_uris: tuple[str, ...]
     methods: tuple[str, ...]
     """Client authentications that the server may take, the preferred first."""
+    scopes: tuple[str, ...] = ()
+    """Those that the server lists."""
 
 
 class RegistrationReading(NamedTuple):
@@ -107,10 +128,8 @@ def _is_any(_: RegistrationRefusal) -> bool:
 
 
 def _is_about_metadata(refusal: RegistrationRefusal) -> bool:
-    return refusal.status in (200, 400, 422) and refusal.error in (
-        "",
-        INVALID_CLIENT_METADATA,
-        "invalid_request",
+    return refusal.status in (200, 201, 400, 403, 422) and refusal.error in (
+        *("", INVALID_CLIENT_METADATA, "invalid_request", "access_denied", "server_error"),
     )
 
 
@@ -124,6 +143,24 @@ def _alone(number: int) -> Callable[[RegistrationMembers, Choices], Registration
         return {"redirect_uris": [uris[number]]} if 1 < len(uris) > number else {}
 
     return change
+
+
+def _both(
+    *changes: Callable[[RegistrationMembers, Choices], RegistrationMembers],
+) -> Callable[[RegistrationMembers, Choices], RegistrationMembers]:
+    def change(asked: RegistrationMembers, choices: Choices) -> RegistrationMembers:
+        made = [change(asked, choices) for change in changes]
+        return {name: value for one in made for name, value in one.items()} if all(made) else {}
+
+    return change
+
+
+def _with_listed_scopes(asked: RegistrationMembers, choices: Choices) -> RegistrationMembers:
+    return {} if "scope" in asked or not choices.scopes else {"scope": " ".join(choices.scopes)}
+
+
+def _with(name: str, value: str) -> Callable[[RegistrationMembers, Choices], RegistrationMembers]:
+    return lambda _asked, _choices: {name: value}
 
 
 def _with_other_grants(asked: RegistrationMembers, _: Choices) -> RegistrationMembers:
@@ -152,15 +189,25 @@ def _texts(value: object) -> list[str]:
     return cast("list[str]", value) if isinstance(value, list) else []
 
 
+_ABOUT_SCOPES = _says(r"\b(?:scopes?|permissions?)\b", "insufficient_scope", "invalid_scope")
+_MINIMAL = _without(
+    *("scope", "grant_types", "response_types", "token_endpoint_auth_method", "application_type")
+)
 _ABOUT_METHODS = _says(r"auth(?:entication)?[_ ]method|public client|confidential|client[_ ]secret")
 
 REGISTRATION_READINGS = (
     RegistrationReading(
         "without scopes",
-        _says(r"\bscopes?\b", "insufficient_scope", "invalid_scope"),
+        _ABOUT_SCOPES,
         _without("scope"),
         "Servers that give scopes out themselves, or let nobody register for some (RFC 7591 §2 "
         "leaves them free to), by 403 insufficient_scope too.",
+    ),
+    RegistrationReading(
+        "with all scopes that it lists",
+        _ABOUT_SCOPES,
+        _with_listed_scopes,
+        "Servers that take a client without scopes for one that wants none of theirs.",
     ),
     RegistrationReading(
         "with other grant types",
@@ -193,10 +240,28 @@ REGISTRATION_READINGS = (
         "Servers that know RFC 7591 alone: it is OpenID Connect's.",
     ),
     RegistrationReading(
+        "with the address of its project",
+        _says(r"client[_ ]uri"),
+        _with("client_uri", PROJECT_URL),
+        "Servers that show it to the person; it is optional (RFC 7591 §2).",
+    ),
+    RegistrationReading(
+        "with the name of its software",
+        _says(r"software[_ ]id"),
+        _with("software_id", SOFTWARE_ID),
+        "Servers that count clients by it; it is optional (RFC 7591 §2).",
+    ),
+    RegistrationReading(
         "without a name",
-        _says(r"client[_ ]name"),
+        _says(r"client[_ ]name|\bname must\b"),
         _without("client_name"),
         "Servers with rules for names; it is optional (RFC 7591 §2).",
+    ),
+    RegistrationReading(
+        "with a plainer name",
+        _says(r"client[_ ]name|\bname must\b"),
+        _with("client_name", PLAIN_NAME),
+        "Servers with a pattern for names: letters, seldom more.",
     ),
     RegistrationReading(
         "with the first redirect URI alone",
@@ -215,12 +280,15 @@ REGISTRATION_READINGS = (
     RegistrationReading(
         "with nothing but name and redirect URIs",
         _is_about_metadata,
-        _without(
-            *("scope", "grant_types", "response_types", "token_endpoint_auth_method"),
-            "application_type",
-        ),
+        _MINIMAL,
         "Closed schemas that do not say which member they do not know: each of these has a "
         "default (RFC 7591 §2).",
+    ),
+    RegistrationReading(
+        "with nothing but name and the first redirect URI",
+        _is_about_metadata,
+        _both(_alone(0), _MINIMAL),
+        "Both at once.",
     ),
 )
 """The first that applies, was not tried, and changes something is asked for next."""

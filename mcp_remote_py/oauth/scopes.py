@@ -68,9 +68,11 @@ def find_unknown(
 
 def describe_asked_scopes(scope: str, server_scopes: tuple[str, ...] | None) -> str:
     """What was asked for, and what of it the authorization server does not list, as a sentence."""
+    listed = _split(server_scopes)
     if not scope:
-        return "No scope was asked for."
-    known = set(_split(server_scopes))
+        said = f'; that server lists "{shorten(" ".join(listed))}"' if listed else ""
+        return f"No scope was asked for{said}."
+    known = set(listed)
     unlisted = " ".join(one for one in scope.split() if known and one not in known)
     said = f'Asked for was "{shorten(scope)}"'
     return f'{said}; that server does not list "{shorten(unlisted)}".' if unlisted else f"{said}."

@@ -43,6 +43,9 @@ MAX_TOKEN_REQUESTS = MAX_AUTHENTICATIONS + 3
 with a nonce, after a moment, and without `resource`. All but the last are refused before the grant
 is looked at. Not among them are those that were only led on, `MAX_POST_REDIRECTS` at most."""
 
+_NOT_YET = frozenset({425, 429})
+"""Statuses that, with `Retry-After`, refuse what was not looked at yet (RFC 6585 §4)."""
+
 _JWTS = frozenset({"assertion", "client_assertion", "subject_token"})
 """Parameters that are JWTs (RFC 7523 §2, RFC 8693 §2.1): a server compares their times."""
 
@@ -137,7 +140,7 @@ class TokenExchange:
         """What comes of `send` in the end: with a nonce, and after a moment."""
         response = yield from send(client)
         wait = read_retry_after(response, now)
-        if response.status == 429 and wait is not None and wait <= self._moment:
+        if response.status in _NOT_YET and wait is not None and wait <= self._moment:
             self._moment = -1.0
             yield Wait(wait)
             response = yield from send(client)

@@ -9,11 +9,16 @@ from __future__ import annotations
 
 import re
 from enum import Enum
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from mcp_remote_py.oauth.challenge import Challenge, parse_challenge
 from mcp_remote_py.oauth.document import decode_document
-from mcp_remote_py.oauth.grant_words import MAX_WORDS, read_error_code, read_error_words
+from mcp_remote_py.oauth.grant_words import (
+    MAX_WORDS,
+    plain_code,
+    read_error_code,
+    read_error_words,
+)
 
 INSUFFICIENT_SCOPE = "insufficient_scope"
 """RFC 6750 §3.1."""
@@ -28,12 +33,16 @@ class TokenWords(Enum):
 
 
 class TokenReading(NamedTuple):
-    """Of a refusal with one of `codes`, or in whose words `words` is found."""
+    """Of a refusal with one of `codes`, in whose words `words` is found, by one of `statuses`.
+
+    Empty and None fit all of them; codes are in plain spelling.
+    """
 
     means: TokenWords
     source: str
     codes: frozenset[str] = frozenset()
     words: re.Pattern[str] | None = None
+    statuses: frozenset[int] = frozenset()
 
 
 _ENDED = r"(?:is |has |was |have )?(?:been )?(?:already )?(?:expired|revoked|no longer valid)"
@@ -53,15 +62,20 @@ TOKEN_READINGS = (
     TokenReading(
         TokenWords.ENDED,
         "Microsoft's APIs",
-        frozenset({"InvalidAuthenticationToken", "ExpiredAuthenticationToken"}),
+        frozenset({"invalid_authentication_token", "expired_authentication_token"}),
     ),
     TokenReading(
         TokenWords.ENDED,
         "gateways with codes of their own",
         frozenset(
             {"expired_token", "access_token_expired", "expired_access_token", "jwt_expired"}
-            | {"invalid_access_token", "TokenExpired", "TokenExpiredError", "ExpiredToken"}
+            | {"invalid_access_token", "token_expired_error", "token_not_valid", "invalid_jwt"}
         ),
+    ),
+    TokenReading(
+        TokenWords.SCOPE,
+        "Slack, and servers that count them",
+        frozenset({"missing_scope", "insufficient_scopes"}),
     ),
     TokenReading(
         TokenWords.ENDED,
@@ -81,8 +95,33 @@ TOKEN_READINGS = (
             | {"authentication_required", "authentication_failed", "invalid_auth", "login_required"}
         ),
     ),
+    TokenReading(
+        TokenWords.DOUBT,
+        "the TypeScript SDK, whose check of tokens fails where a server's own part throws",
+        frozenset({"server_error"}),
+        re.compile(r"^Internal Server Error$", re.IGNORECASE),
+        frozenset({500}),
+    ),
 )
 """The first that fits counts."""
+
+_WHOLE = re.compile(
+    r"(?:error: |unauthorized: |forbidden: |tokenexpirederror: )?(?:"
+    rf"(?:the |your )?(?:(?:access|bearer|auth\w*|incoming|provided|jwt|oauth) )*token {_ENDED}"
+    rf"|jwt {_ENDED}|invalid_token|token_expired|signature has expired"
+    r"|(?:invalid or expired|expired or invalid|invalid|expired) (?:(?:access|bearer|jwt) )?token"
+    r"|(?:access |bearer )?token is (?:invalid or expired|expired or invalid))[.!]?",
+    re.IGNORECASE,
+)
+"""All that frameworks and gateways say where they have no code for it. More words than these may be
+about any other token."""
+
+_WITHOUT_CODE = {
+    **dict.fromkeys((400, 403, 419, 440, 498), TokenWords.ENDED),
+    500: TokenWords.DOUBT,
+}
+"""What that means, by status. Laravel has 419 and IIS 440 for a sign-in that is over, Esri has 498
+for its token; a failure may come from behind the execution."""
 
 _ELSEWHERE = frozenset({404, 405, 406, 408, 409, 410, 425, 429, 501, 502, 503, 504})
 """Statuses that have a meaning of their own, so that words in doubt mean nothing."""
@@ -91,16 +130,19 @@ _FORBIDS = frozenset({400, 401, 403})
 """Statuses of a refusal that may want a scope: a person is asked for it, and the request is sent
 again. Whoever fails says it of somebody else's token, perhaps, and may have done what was asked."""
 
-_CODE = re.compile(r"[A-Za-z_]{1,64}")
+_CODE = re.compile(r"[a-z_]{1,64}")
 _SCOPES = re.compile(r"[\x21\x23-\x5b\x5d-\x7e ]+")
 
 
 def judge_words(code: str, words: str, status: int) -> TokenWords | None:
     """The meaning of a refusal with this code, None where it says nothing of the token."""
+    code = plain_code(code)
     for reading in TOKEN_READINGS:
-        found = code in reading.codes
-        if reading.words is not None:
-            found = reading.words.search(words[:MAX_WORDS]) is not None
+        found = (
+            (not reading.codes or code in reading.codes)
+            and (reading.words is None or reading.words.search(words[:MAX_WORDS]) is not None)
+            and (not reading.statuses or status in reading.statuses)
+        )
         if found and _may_mean(reading.means, status):
             return reading.means
     return None
@@ -123,14 +165,19 @@ def read_token_refusal(status: int, challenge: bytes, body: bytes) -> tuple[int,
     """
     parsed = parse_challenge(challenge.decode("latin-1"))
     code, words, scope = parsed.error, parsed.error_description, parsed.scope or ""
+    means = judge_words(code, words, status) if code else None
     if not code:
         members = decode_document(body) or {}
-        code = read_error_code(members)
-        if "jsonrpc" in members or not _CODE.fullmatch(code):
+        if "jsonrpc" in members and "id" in members and members["id"] is not None:
             return 0, challenge
-        words, named = read_error_words(members), members.get("scope")
-        scope = scope or (named if isinstance(named, str) else "")
-    means = judge_words(code, words, status)
+        code, words = read_error_code(members, _KNOWN_CODES), read_error_words(members)
+        scope = scope or _read_scope(members)
+        if "jsonrpc" not in members and _CODE.fullmatch(plain_code(code)):
+            means = judge_words(code, words, status)
+        if means is None:
+            means = _judge_sentence(status, body, members, code, words)
+            code = "unauthorized"
+            words = "" if means is TokenWords.DOUBT else words
     if means is None:
         return 0, challenge
     if not parsed.error:
@@ -140,8 +187,31 @@ def read_token_refusal(status: int, challenge: bytes, body: bytes) -> tuple[int,
     return status, challenge
 
 
+_KNOWN_CODES = frozenset[str]().union(*(one.codes for one in TOKEN_READINGS))
+
+
+def _judge_sentence(
+    status: int, body: bytes, members: dict[str, object], code: str, words: str
+) -> TokenWords | None:
+    """The meaning of a refusal that consists of a sentence, in a document or without one."""
+    said = (code, words) if members else (body[:MAX_WORDS].decode("utf-8", "replace"),)
+    is_said = any(_WHOLE.fullmatch(one.strip()) for one in said)
+    return _WITHOUT_CODE.get(status) if is_said else None
+
+
+def _read_scope(members: dict[str, object]) -> str:
+    for name in ("scope", "needed", "required_scopes", "required_scope", "scopes"):
+        value = members.get(name)
+        if isinstance(value, list):
+            value = " ".join(str(one) for one in cast("list[object]", value))
+        if isinstance(value, str) and value:
+            return value.replace(",", " ")
+    return ""
+
+
 def _add_error(challenge: bytes, means: TokenWords, code: str, words: str, scope: str) -> bytes:
-    said = [f'error="{"invalid_token" if means is TokenWords.ENDED else code}"']
+    names = {TokenWords.ENDED: "invalid_token", TokenWords.SCOPE: INSUFFICIENT_SCOPE}
+    said = [f'error="{names.get(means, plain_code(code))}"']
     words = re.sub(r'[^ -~]|["\\]', " ", words[:MAX_WORDS]).strip()
     if words:
         said.append(f'error_description="{words}"')
@@ -155,4 +225,4 @@ def _add_error(challenge: bytes, means: TokenWords, code: str, words: str, scope
 
 def may_be_token(challenge: Challenge, status: int) -> bool:
     """Whether the challenge of a refusal leaves open that the token has ended."""
-    return judge_words(challenge.error, "", status) is TokenWords.DOUBT
+    return judge_words(challenge.error, challenge.error_description, status) is TokenWords.DOUBT

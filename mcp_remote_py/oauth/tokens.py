@@ -8,7 +8,7 @@ there is something to read, for whoever only asks whether a token is due loads t
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterable
+from collections.abc import Callable, Container, Iterable
 from typing import Final, NamedTuple, cast
 
 from mcp_remote_py.errors import LOGIN_COMMAND, MAX_EVIDENCE_LENGTH, SignInFailed, shorten
@@ -21,6 +21,7 @@ from mcp_remote_py.oauth.document import (
 )
 from mcp_remote_py.oauth.grant_words import (
     may_be_verdict,
+    plain_code,
     read_error_code,
     read_error_words,
     read_verdict,
@@ -63,8 +64,15 @@ TOKEN_PLACES = (
     TokenPlace((), "RFC 6749 §5.1"),
     TokenPlace(("authed_user",), "Slack, for the token of a person beside or without one of a bot"),
     TokenPlace(("data",), "APIs that wrap every answer: Lark, TikTok"),
+    TokenPlace(("result",), "the same, of other frameworks"),
+    TokenPlace(("tokens",), "servers that hand out their library's objects"),
+    TokenPlace(("session",), "the same: Supabase's and Stytch's have a session around them"),
+    TokenPlace(("data", "session"), "both at once"),
 )
-"""The first that has an access token; all that belongs to it lies there, too."""
+"""The first that has an access token; all that belongs to it lies there, too.
+
+Where it is nowhere, the same is looked for with names whose words are joined (`accessToken`).
+"""
 
 CLOCK_TOLERANCE = 60.0
 """Seconds. Less may be the answer's way to us, and servers allow for about as much."""
@@ -74,6 +82,7 @@ _TIMED_ERRORS = frozenset({"invalid_client", "invalid_grant", "invalid_request"}
 
 CLOCK_HINT = "Check this machine's clock."
 _SKEW_HINT = "Set this machine's clock; if it is right, tell whoever runs that server."
+NOTHING_LOST = "Nothing that is stored is lost"
 _CLIENT_HINT = "Check --static-oauth-client-info; a client we registered ourselves is replaced."
 
 REQUEST_HINTS = {
@@ -180,6 +189,8 @@ def parse_token_answer(
     found = _find_tokens(members)
     token = found.get("access_token")
     if not isinstance(token, str) or not token:
+        if read_verdict(read_error_code(members), read_error_words(members), response.status):
+            raise parse_refusal(response, where=where, secrets=secrets, now=now)
         kind = response.headers.get("content-type", "no content type")
         raise TokenError(
             f"{where} answered without an access token "
@@ -245,7 +256,7 @@ def parse_refusal(
         )
     else:
         said = shorten_without(named, secrets)
-        if description:
+        if description and description != named:
             said += f', "{shorten_without(description, secrets)}"'
     verdict = read_verdict(named, description, status)
     definite, error = bool(verdict), verdict or translate_code(named)
@@ -262,7 +273,7 @@ def parse_refusal(
         hint = _SKEW_HINT
     return (GrantRefused if definite else TokenError)(
         cause,
-        hint=hint or "Nothing that is stored is lost: try again later.",
+        hint=hint or f"{NOTHING_LOST}: try again later.",
         error=error,
         description=description,
         status=status,
@@ -314,14 +325,21 @@ def parse_members(body: bytes) -> dict[str, object]:
 
 def _find_tokens(members: dict[str, object]) -> dict[str, object]:
     """The members beside the access token, wherever it is; those at the top where it is nowhere."""
-    for place in TOKEN_PLACES:
-        found = members
-        for name in place.names:
-            there = found.get(name)
-            found = drop_absent(cast("dict[str, object]", there)) if isinstance(there, dict) else {}
-        if isinstance(found.get("access_token"), str):
-            return found
+    for spell in (str, plain_code):
+        for place in TOKEN_PLACES:
+            found = _open_place(members, place.names, spell)
+            if isinstance(found.get("access_token"), str):
+                return found
     return members
+
+
+def _open_place(
+    members: dict[str, object], names: tuple[str, ...], spell: Callable[[str], str]
+) -> dict[str, object]:
+    for name in names:
+        there = members.get(name)
+        members = drop_absent(cast("dict[str, object]", there)) if isinstance(there, dict) else {}
+    return {spell(name): value for name, value in members.items()}
 
 
 def _read_form(body: bytes) -> dict[str, object]:

@@ -61,6 +61,14 @@ def cut_blanks_before(start: bytes) -> bytes:
     return start.removeprefix(_BOM).lstrip(BLANKS)
 
 
+_NOTHING = frozenset({b"", b"ok", b"accepted", b"null", b"{}", b"[]", b'"ok"', b'"accepted"'})
+
+
+def says_nothing(body: bytes) -> bool:
+    """Whether a short body only says that something has come, which a status is for (T3)."""
+    return len(body) < 32 and body.strip(BLANKS).rstrip(b".!").lower() in _NOTHING
+
+
 def read_type(named: str, body: bytes) -> str:
     """The type of a body that begins like this, and for which this type is named."""
     start = cut_blanks_before(body[:MOST_BLANKS])

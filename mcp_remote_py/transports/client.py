@@ -21,12 +21,12 @@ from mcp_remote_py.oauth.credential_refusal import find_refusal, is_accepted, wa
 from mcp_remote_py.redact import mask_url, scrub_known_in_steps
 from mcp_remote_py.retry import Acquaintance, may_have_effect
 from mcp_remote_py.settings.commands import ProxySettings
-from mcp_remote_py.transports.body_types import ANSWER_TYPES
+from mcp_remote_py.transports.body_types import ANSWER_TYPES, PAGE
 from mcp_remote_py.transports.exchange_log import SILENCE, SilenceWatch
 from mcp_remote_py.transports.exchanges import Exchanges
 from mcp_remote_py.transports.headers import HeaderSource
 from mcp_remote_py.transports.intake import Intake
-from mcp_remote_py.transports.pages import find_sign_in
+from mcp_remote_py.transports.pages import find_check, find_sign_in
 from mcp_remote_py.transports.redirects import find_redirect, follow, is_upgrade_of
 from mcp_remote_py.transports.refusal import (
     explain_content,
@@ -190,6 +190,7 @@ class HttpClient:
                     may_sign_in
                     and told.status  # else its body is nobody's to look at yet
                     and not (shook_hands and await self._is_of_session(response, headers))
+                    and not await self._is_page(response)
                     and await self._authorize(response, told, sent)
                 )
             ):
@@ -280,6 +281,13 @@ class HttpClient:
         if again:
             await response.aclose()
         return again
+
+    async def _is_page(self, response: Response) -> bool:
+        """Whether a refusal is a page before the server, which no sign-in helps against."""
+        if response.content_type != PAGE or b"www-authenticate" in response.headers:
+            return False
+        body = await response.read_evidence()
+        return find_check(response.status, response.headers, body) is not None
 
     async def _is_of_session(self, response: Response, headers: list[HeaderField]) -> bool:
         """Whether a refusal of the credential says that it is the session that is not known."""

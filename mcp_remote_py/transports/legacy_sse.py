@@ -110,7 +110,7 @@ class LegacySseChannel:
         try:
             answer = await self._post_to(endpoint, message)
         except ExchangeError as error:
-            if self._is_below is not None or error.status not in ABSENT_STATUS:
+            if self._is_below is not None or not _is_absent(error):
                 raise
             named = mask_url(str(endpoint))
             other = find_below(self._http.server, endpoint)
@@ -120,7 +120,7 @@ class LegacySseChannel:
             try:
                 answer = await self._post_to(other, message)
             except ExchangeError as again:
-                if again.status not in ABSENT_STATUS:
+                if not _is_absent(again):
                     raise
                 self._is_below = False
                 text = f"It had named {named} as its endpoint; {below} is not there either."
@@ -324,6 +324,11 @@ class LegacySseChannel:
         await self._http.aclose()
 
 
+def _is_absent(error: ExchangeError) -> bool:
+    """Whether nothing takes messages there: an app at the root may show its page for any path."""
+    return error.status in ABSENT_STATUS or (error.status is not None and error.status < 300)
+
+
 def find_below(stream: ServerUrl, endpoint: ServerUrl) -> ServerUrl | None:
     """The endpoint as it is below the prefix of the stream's path; None where it is there already.
 
@@ -331,7 +336,10 @@ def find_below(stream: ServerUrl, endpoint: ServerUrl) -> ServerUrl | None:
     paths have in common is the server's own: with `/apps/mcp/sse` and `/mcp/messages`, it is
     `/apps`.
     """
-    folders = stream.target.partition("?")[0].split("/")[1:-1]
+    of_stream = stream.target.partition("?")[0]
+    if of_stream.endswith("/sse/"):  # typed for /sse
+        of_stream = of_stream[:-1]
+    folders = of_stream.split("/")[1:-1]
     path = endpoint.target.partition("?")[0].split("/")[1:]
     if not folders or path[: len(folders)] == folders:
         return None

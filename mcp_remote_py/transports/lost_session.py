@@ -15,20 +15,31 @@ from typing import NamedTuple
 from mcp_remote_py.patterns import lazy_pattern
 from mcp_remote_py.readings import Source
 
-LOOKED_AT_BYTES = 8 * 1024
-"""Bytes of a refusal in which the words are looked for: 15 ms where all of it nearly says so."""
+_LOOKED_AT = 4096
+"""Bytes of a refusal that are looked through: at worst it is a dozen milliseconds."""
 
 _ANY = lazy_pattern(rb"")
 _NAMES_SESSION = lazy_pattern(rb"session", re.IGNORECASE)
 _NO_SESSION = lazy_pattern(
-    rb"\b(?:no|not|invalid|unknown|expired|missing|bad|stale)\b[\w ]{0,20}\b(?:mcp[- ]?)?session"
-    rb"|\bsession(?:[- ]?id)?\b[^.{}]{0,60}\b(?:not found|not exist|unknown|expired|invalid"
-    rb"|not valid|required|missing|terminated|closed|gone|not recogni[sz]ed)\b",
+    rb"(?<![a-z])(?:no(?! more| free)|not (?:a |an |find|found|have)|invalid|unknown|expired|bad"
+    rb"|missing|stale)(?![a-z])[\w -]{0,20}session"
+    rb"|session(?:[ _-]?id)?[^.{}]{0,60}?(?:not[ _-]?(?:be[ _]|been[ _])?found|not[ _-]?exist"
+    rb"|unknown|expired|invalid|not[ _-]?valid|required|missing|terminated|closed|gone"
+    rb"|not[ _-]?recogni[sz]ed|mismatch|does[ _]not[ _]match)(?![a-z])"
+    rb"|\b(?:transport|connection|stream) (?:was )?not found\b"
+    rb"|session[^.{}]{0,40}(?:abgelaufen|nicht gefunden|introuvable|expir\xc3\xa9e)"
+    rb"|sitzung[^.{}]{0,40}(?:abgelaufen|nicht gefunden|ung\xc3\xbcltig|unbekannt)"
+    rb"|sesi(?:\xc3\xb3|\\u00f3)n[^.{}]{0,40}(?:no (?:encontrada|existe)|expirad|caduc)"
+    rb"|(?:\xe4\xbc\x9a\xe8\xaf\x9d|\\u4f1a\\u8bdd).{0,20}(?:\xe4\xb8\x8d\xe5\xad\x98\xe5\x9c\xa8"
+    rb"|\xe8\xbf\x87\xe6\x9c\x9f|\\u4e0d\\u5b58\\u5728|\\u8fc7\\u671f)",
     re.IGNORECASE,
 )
+"""Also in German, Spanish, French and Chinese, as text and as JSON escapes it."""
 _NO_HANDSHAKE = lazy_pattern(
     rb"\bnot (?:yet )?(?:been )?initiali[sz]ed\b|\bbefore initiali[sz]|\binitiali[sz]e first\b"
-    rb"|\bexpect(?:ed|s)? (?:an )?initiali[sz]|\bmust be initiali[sz]ed\b",
+    rb"|\bexpect(?:ed|s)? (?:an )?initiali[sz]|\bmust be initiali[sz]ed\b|\buninitiali[sz]ed\b"
+    rb"|\b(?:please|must|send|call)(?: an?)? (?:re-?)?initiali[sz]e\b|\bre-?initiali[sz]e\b"
+    rb"|\b(?:initiali[sz](?:e|ation)|handshake)(?: is| request)? (?:required|needed|missing)\b",
     re.IGNORECASE,
 )
 
@@ -52,10 +63,17 @@ LOST_SESSIONS = (
     LostSession(410, _ANY, Source("servers that remember what they ended", "T9")),
     LostSession(400, _NAMES_SESSION, Source("the TypeScript SDK's examples, and its kin", "T9")),
     LostSession(400, _NO_HANDSHAKE, Source("the TypeScript SDK, started anew", "T9"), True),
+    LostSession(400, _NO_SESSION, Source("servers that name their transport for it", "T9")),
     LostSession(401, _NO_SESSION, Source("the Rust SDK, which keeps no other status", "T9")),
     LostSession(401, _NO_HANDSHAKE, Source("servers on the Rust SDK", "T9"), True),
     LostSession(422, _NO_SESSION, Source("servers on the Rust SDK", "T9")),
     LostSession(422, _NO_HANDSHAKE, Source("the Rust SDK: it expects a handshake", "T9"), True),
+    *(
+        LostSession(status, _NO_SESSION, Source("servers with a status of their own for it", "T9"))
+        for status in (403, 409, 412, 419, 428, 440)
+    ),
+    LostSession(500, _NO_SESSION, Source("frameworks whose part for sessions throws", "T9")),
+    LostSession(503, _NO_SESSION, Source("servers behind several instances", "T9")),
 )
 """The first that fits decides. 401 is a credential's refusal first: see `says_lost`."""
 
@@ -75,6 +93,6 @@ def says_lost(
     return any(
         row.status == status
         and (has_id or row.anonymous)
-        and row.words.search(body[:LOOKED_AT_BYTES]) is not None
+        and row.words.search(body[:_LOOKED_AT]) is not None
         for row in LOST_SESSIONS
     )

@@ -23,14 +23,33 @@ from mcp_remote_py.errors import (
 )
 from mcp_remote_py.jsonrpc import Kind, Message, is_object, is_same_id, readdress
 from mcp_remote_py.parsing import parse_short, read_messages
+from mcp_remote_py.patterns import lazy_pattern
 from mcp_remote_py.redact import mask_url
+from mcp_remote_py.transports.body_types import says_nothing
 from mcp_remote_py.transports.client import HttpClient
 from mcp_remote_py.transports.response import Response
 from mcp_remote_py.transports.sse import Event, EventDecoder
 
 logger = logging.getLogger("mcp_remote_py.transports")
 
+_OWN_WORDS = "These are the server's own words: check what they ask for."
+_CHECK_URL = "Check that the URL is that of an MCP server."
+_ERRORS = lazy_pattern(r'\{\s*"(?:message|msg|details?|errors?|error_\w+|title|status\w*)"\s*:')
+"""Of the errors of frameworks and gateways, which are not those of JSON-RPC."""
+
 Readable = Message | InvalidMessage
+Look = Callable[[Message], None]
+
+
+def _answers(data: bytes, request: Message | None) -> bool:
+    """Whether an event of another name has the answer all the same: some servers name the kind."""
+    try:
+        message = None if request is None else parse_short(data)
+    except InvalidMessage:
+        return False
+    if message is None or request is None:
+        return False
+    return message.kind is Kind.RESPONSE and message.key == request.key
 
 
 class MessageStream(EventDecoder):
@@ -40,11 +59,13 @@ class MessageStream(EventDecoder):
         messages: how many it has brought.
         responses: how many of them answer something.
         odd: the first response that can only be for the request.
+        look: sees the answer before it is delivered.
     """
 
     messages = 0
     responses = 0
     odd: Message | None = None
+    look: Look | None = None
 
 
 class MessageReader:
@@ -92,13 +113,15 @@ class MessageReader:
         stream.retry = retry
         return stream
 
-    async def read_json(self, response: Response) -> list[Readable]:
-        """The messages in a body of JSON.
+    async def read_json(self, response: Response, *, may_be_late: bool = False) -> list[Readable]:
+        """The messages in a body of JSON; none where it says nothing and the answer `may_be_late`.
 
         Raises:
             ExchangeError: there are none, or it broke off.
         """
         body = await response.read(self._max)
+        if may_be_late and says_nothing(body):
+            return []
         if not body:
             raise await self._http.fail(response, request=None, session_sent=False)
         messages: list[Readable] = []
@@ -117,7 +140,7 @@ class MessageReader:
             raise Unusable(
                 f"The server's answer is not a JSON-RPC message: {error.cause} It begins with "
                 f'"{begins}".',
-                hint="Check that the URL is that of an MCP server.",
+                hint=_OWN_WORDS if _ERRORS.match(begins) else _CHECK_URL,
             ) from error.with_traceback(None)
         return messages
 
@@ -158,18 +181,26 @@ class MessageReader:
         raise Unusable(
             f"The server answered with an error that is not one of JSON-RPC (HTTP "
             f'{response.status} from {mask_url(response.where)}: "{words}").',
-            hint="These are the server's own words: check what they ask for.",
+            hint=_OWN_WORDS,
         )
 
     async def read_stream(
-        self, response: Response, stream: MessageStream, request: Message | None
+        self,
+        response: Response,
+        stream: MessageStream,
+        request: Message | None,
+        look: Look | None = None,
     ) -> bool:
-        """Delivers the stream's messages; whether the answer to `request` was among them."""
+        """Delivers the stream's messages; whether the answer to `request` was among them.
+
+        `look` sees what is for it before it is delivered, and may raise what it stands for.
+        """
+        stream.look = look
         answered = False
 
         async def take(event: Event) -> None:
             nonlocal answered
-            if event.name != "message" or not event.data:
+            if not event.data or (event.name != "message" and not _answers(event.data, request)):
                 return
             is_answer = await self._take_event(response, event, request, stream)
             if (is_answer and not answered) or stream.odd is not None:
@@ -184,6 +215,8 @@ class MessageReader:
             logger.debug("After its answer, a stream did not end as it should: %s", error.cause)
         odd = stream.odd
         if odd is not None and request is not None and not answered and stream.responses == 1:
+            if look is not None:
+                look(odd)
             await self._check_words(response, odd)
             self._hand_over(readdress(odd, request.raw_id))
             answered = True
@@ -226,6 +259,8 @@ class MessageReader:
                 if is_response and not answered and is_same_id(read, request):
                     stream.odd = stream.odd or read
                     return False
+                if answered and read.is_error and stream.look is not None:
+                    stream.look(read)
         self._hand_over(read)
         return answered
 

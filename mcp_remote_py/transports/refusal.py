@@ -43,11 +43,12 @@ from mcp_remote_py.transports.body_types import (
     ANSWER_TYPES,
     EVENT_STREAM,
     MOST_BLANKS,
+    PAGE,
     cut_blanks_before,
     media_type,
     read_type,
 )
-from mcp_remote_py.transports.pages import Page, find_check
+from mcp_remote_py.transports.pages import Page, find_check, find_form
 from mcp_remote_py.transports.sse import EventDecoder
 
 E = TypeVar("E", bound=ExchangeError)
@@ -207,7 +208,10 @@ def explain_refusal(
     ):
         # What looks like an answer was not refused before execution, whatever the status.
         return Interrupted(f"The server's answer cannot be read ({evidence}).")
-    if line is None and (page := _explain_page(headers, body, sign_in_page, evidence)) is not None:
+    if (
+        line is None
+        and (page := _explain_page(status, headers, body, sign_in_page, evidence)) is not None
+    ):
         return page
     # A refusal of the credential is the person's to see in our words, not the server's.
     is_own = status == 401 and answer is not None and answer.is_error
@@ -232,9 +236,10 @@ def explain_refusal(
         return refused
     if status == 403:
         cause = f"The server forbids this request ({evidence})."
-        return make(Refused, cause, _FORBIDDEN_HINTS[credential_sent])
+        is_page = read_type(content_type, body) == PAGE
+        return make(Refused, cause, _PAGE_HINT if is_page else _FORBIDDEN_HINTS[credential_sent])
     if status in _WAIT_STATUS:
-        what = "is asked too often" if status == 429 else "is not ready"
+        what = "is asked too often" if status in (420, 429) else "is not ready"
         when = "later" if retry_after is None else f"in {retry_after:g} seconds, as it asks"
         return make(Refused, f"The server {what} ({evidence}).", f"Try again {when}.")
     return make(Unusable, *_explain_other(status, evidence, spoken=line is not None))
@@ -260,20 +265,32 @@ _LOST_HINT = "If that stays so, several servers answer at this address and do no
 
 _FORBIDDEN_HINTS = {
     True: "Check that the credential you give with --header may use this server.",
-    False: "If you are signed in, name the scopes it wants with --scope, or ask who runs it.",
+    False: "If it takes a key, give it with --header; if you are signed in, name the scopes it "
+    "wants with --scope, or ask who runs it.",
 }
 """By whether the person gave a credential."""
 
+_PAGE_HINT = (
+    "It comes as a page: a firewall before the server may have sent it. Whoever runs the server "
+    "has to let programs pass at this path; if it takes a key, give it with --header."
+)
+
 
 def _explain_page(
-    headers: Mapping[bytes, bytes], body: bytes, sign_in_page: Page | None, evidence: str
+    status: int,
+    headers: Mapping[bytes, bytes],
+    body: bytes,
+    sign_in_page: Page | None,
+    evidence: str,
 ) -> Unusable | None:
     """The error for a page that stands before the server: it has not said anything itself."""
-    if (check := find_check(headers, body)) is not None:
-        return Unusable(f"{check.what} stands before the server ({evidence}).", hint=check.hint)
-    if sign_in_page is not None:
+    check = find_check(status, headers, body)
+    if check is None and sign_in_page is not None:
         what = f"The server redirects to {sign_in_page.what} ({evidence})."
         return Unusable(what, hint=sign_in_page.hint)
+    page = check or find_form(status, headers, body)
+    if page is not None:
+        return Unusable(f"{page.what} stands before the server ({evidence}).", hint=page.hint)
     return None
 
 
@@ -297,6 +314,11 @@ def _explain_other(status: int, evidence: str, *, spoken: bool) -> tuple[str, st
         return (
             f"No MCP server answers at this address ({evidence}).",
             "Check the path of the URL: it often ends in /mcp or /sse.",
+        )
+    if status == 511:  # RFC 6585 §6
+        return (
+            f"The network wants a sign-in before it lets anybody through ({evidence}).",
+            "Open any page in the browser, and sign in to the network there.",
         )
     if status >= 500:
         return f"The server failed ({evidence}).", "Look at the server's own log."
@@ -331,7 +353,10 @@ def explain_content(
     """The error for an answer with a good status that is not one of JSON or an event stream."""
     answer, line = _read_said(body, content_type, request)
     evidence = f'HTTP {status} from {where}: "{excerpt(body)}"'
-    if line is None and (page := _explain_page(headers, body, sign_in_page, evidence)) is not None:
+    if (
+        line is None
+        and (page := _explain_page(status, headers, body, sign_in_page, evidence)) is not None
+    ):
         return page
     cause, hint = _explain_content(status, content_type, body, where)
     return Unusable(cause, hint=hint, status=status, body=line, is_answer=answer is not None)

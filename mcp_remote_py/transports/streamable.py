@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from mcp_remote_py.channel import Clock, Deliver, no_wait
 from mcp_remote_py.eras.conversation import ASKS_BACK
@@ -31,7 +32,7 @@ from mcp_remote_py.retry import (
     SAFE_STATUS,
     UNSURE_STATUS,
 )
-from mcp_remote_py.transports.body_types import EVENT_STREAM, JSON
+from mcp_remote_py.transports.body_types import EVENT_STREAM, JSON, says_nothing
 from mcp_remote_py.transports.client import HttpClient
 from mcp_remote_py.transports.exchange_log import log_sent
 from mcp_remote_py.transports.message_reader import MessageReader, MessageStream, Readable
@@ -171,9 +172,12 @@ class StreamableChannel:
                 self._on_accepted()
                 await self._take_stream(response, request, late)
             elif is_good and kind == JSON and response.status != 202:
-                messages = await self._reader.read_json(response)
+                messages = await self._reader.read_json(response, may_be_late=late is not None)
+                if not messages and not await self._comes_late(response, late):
+                    raise await self._http.fail(response, request=None, session_sent=False)
                 self._on_accepted()
-                self._look_for_session(response, messages, request)
+                if request is not None and len(messages) == 1:
+                    self._look_for_session(response, request, messages[0])
                 await self._reader.hand_on(response, messages, request)
             else:
                 await self._take_refusal(response, request, session, late)
@@ -181,19 +185,21 @@ class StreamableChannel:
             if not aside:
                 await response.aclose()
 
-    def _look_for_session(
-        self, response: Response, messages: list[Readable], request: Message | None
-    ) -> None:
-        """Raises what an error without the request's id stands for, where it is of the session."""
-        error = messages[0] if len(messages) == 1 and self._version else None
-        if request is None or not isinstance(error, Message):
+    def _look_for_session(self, response: Response, request: Message, answer: Readable) -> None:
+        """Raises what an error without the request's id stands for, where it is of the session.
+
+        One with that id is the answer, which remembers it: then the session is looked at.
+        """
+        if not self._version or not isinstance(answer, Message) or not answer.is_error:
             return
-        if not error.is_error or error.key is not None:
+        if answer.key not in (None, request.key):
             return
         lost = find_lost_session(
-            error, request, where=mask_url(response.where), has_id=self._session is not None
+            answer, request, where=mask_url(response.where), has_id=self._session is not None
         )
-        if lost is not None:
+        if answer.key is not None:
+            answer.refusal = answer.refusal or lost
+        elif lost is not None:
             raise lost
 
     async def _take_refusal(
@@ -212,7 +218,7 @@ class StreamableChannel:
             self._deliver(answer)
             return
         is_taken = response.status == 202 or (
-            response.status < 300 and not (await response.read_evidence()).strip()
+            response.status < 300 and says_nothing(await response.read_evidence())
         )
         if error.body is not None or not (is_taken and await self._comes_late(response, late)):
             raise error
@@ -267,7 +273,8 @@ class StreamableChannel:
     async def _take_stream(self, response: Response, request: Message, late: Late) -> None:
         stream = self._reader.begin()
         try:
-            if await self._reader.read_stream(response, stream, request):
+            look = partial(self._look_for_session, response, request)
+            if await self._reader.read_stream(response, stream, request, look):
                 return
             if not stream.last_event_id and await self._comes_late(response, late):
                 return

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_remote_py.oauth.challenge import Challenge, parse_challenge
+from mcp_remote_py.oauth.challenge import METADATA_NAMES, Challenge, parse_challenge
 
 URL = "https://example.com/.well-known/oauth-protected-resource/mcp"
 
@@ -111,7 +111,8 @@ def test_where_there_is_nothing_for_us_the_challenge_is_empty(value: str) -> Non
     [
         "javascript:alert(1)",
         "file:///etc/passwd",
-        "/.well-known/oauth-protected-resource",
+        ".well-known/oauth-protected-resource",
+        "//example.com/",
         "ftp://example.com/",
         "https://",
         "https:///path",
@@ -123,6 +124,13 @@ def test_where_there_is_nothing_for_us_the_challenge_is_empty(value: str) -> Non
 )
 def test_only_an_http_url_leads_to_metadata(url: str) -> None:
     assert parse_challenge(f'Bearer scope="a", resource_metadata="{url}"') == Challenge(scope="a")
+
+
+@pytest.mark.report("O14")
+@pytest.mark.parametrize("name", METADATA_NAMES)
+@pytest.mark.parametrize("url", ["https://example.com/m", "/m"])
+def test_metadata_are_led_to_by_other_names_and_by_a_path(name: str, url: str) -> None:
+    assert parse_challenge(f'Bearer {name}="{url}"') == Challenge(url)
 
 
 def test_bearer_is_preferred_to_dpop_where_both_lead_equally_far() -> None:

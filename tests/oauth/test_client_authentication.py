@@ -173,6 +173,15 @@ def test_ways_that_look_the_same_are_one() -> None:
         (HttpResponse(401, {"www-authenticate": "Basic"}, b""), True),
         (document({"message": "Unauthorized"}, 401), True),
         (document({"message": "client_secret is required"}, 400), True),
+        (document({"detail": [{"loc": ["body", "client_id"], "msg": "missing"}]}, 422), True),
+        (document({"error": "Unauthorized", "message": "Bad credentials"}, 401), True),
+        (document({"error": "Unauthorized", "message": "Refresh token expired"}, 401), False),
+        (
+            document(
+                {"error": "unauthorized_client", "error_description": "Bad client credentials"}, 400
+            ),
+            True,
+        ),
         (document({"message": "nope"}, 400), False),
         (document({"error": "invalid_grant"}, 401), False),
         (document({"error": "invalid_client"}, 503), False),

@@ -1050,7 +1050,8 @@ def test_an_outage_is_not_a_verdict_and_does_not_lead_to_default_endpoints(
     error = fail(Web({place: answer}))
     assert isinstance(error, SignInUnavailable)
     assert error.sentence() == (
-        f"Sign-in discovery failed for now ({evidence.format(place)}). Try again later."
+        f"Sign-in discovery failed for now ({evidence.format(place)}). Try again later. "
+        'If it wants a token, give it with --header "Authorization: Bearer ${TOKEN}".'
     )
 
 
@@ -1072,6 +1073,22 @@ def test_a_guess_that_fails_fails_alone(place: str, answer: Answer) -> None:
     assert web.waits == ([REPEAT_PAUSE] if answer is OUTAGE else [])
     if times == 2:
         assert any(line.startswith("Going on without that: ") for line in web.reports)
+
+
+@pytest.mark.report("O5")
+@pytest.mark.parametrize("body", [{}, {"error": "not_found"}, {"message": "ok", "status": 404}])
+def test_a_guessed_place_that_answers_everything_has_no_document(body: object) -> None:
+    answers = {RESOURCE_URL: document(body), RESOURCE_ROOT: document(body)}
+    assert run(Web({**answers, ORIGIN_URL: issuer_document(ORIGIN)})).server.issuer == ORIGIN
+    named = Challenge(RESOURCE_URL)
+    assert "does not say which resource" in fail(Web(answers), challenge=named).cause
+
+
+@pytest.mark.report("O14")
+def test_a_path_leads_to_metadata_at_the_server() -> None:
+    web = Web({f"{ORIGIN}/prm": resource_document(), ISSUER_URL: issuer_document()})
+    assert run(web, challenge=Challenge("/prm")).server.issuer == ISSUER
+    assert web.asked[0] == f"{ORIGIN}/prm"
 
 
 def late(url: str, problem: Answer, then: HttpResponse) -> Callable[[HttpRequest], Answer]:

@@ -237,6 +237,7 @@ def test_no_other_spelling_of_iss_and_nothing_shown_of_such_a_response(
         (f"{ISSUER}/t1/", f"{ISSUER}/t1", "by a slash at the end"),
         (ISSUER, "https://AS.example.com", "in how the host is written"),
         (f"{ISSUER}/t1", "https://as.example.com:443/t1", "in how the host is written"),
+        (f"{ISSUER}/t1", "http://as.example.com/t1", "by http for https"),
     ],
 )
 def test_another_spelling_of_the_issuer_is_refused_with_the_option_that_takes_it(
@@ -255,7 +256,11 @@ def test_another_spelling_of_the_issuer_is_refused_with_the_option_that_takes_it
 
 @pytest.mark.report("O16")
 @pytest.mark.parametrize(
-    "iss", ["https://evil.example/", f"{ISSUER}//", f"{ISSUER}/t1", f"{ISSUER}.evil.example", ""]
+    "iss",
+    [
+        *("https://evil.example/", f"{ISSUER}//", f"{ISSUER}/t1", f"{ISSUER}.evil.example", ""),
+        *("http://evil.example", "http://as.example.com:8080", "http://as.example.com/t1"),
+    ],
 )
 def test_the_name_of_another_server_is_not_shown(iss: str) -> None:
     with pytest.raises(SignInFailed) as caught:
@@ -480,6 +485,8 @@ def test_a_moment_is_waited_for_once() -> None:
     play(exchange_code(NEW, CODE, VERIFIER, NOW), script)
     assert script.steps[1] == Wait(3.0)
     assert form_of(script.steps[0]) == form_of(script.steps[2])
+    script = Script(busy("1")._replace(status=425), None, ok())
+    play(exchange_code(NEW, CODE, VERIFIER, NOW), script)
     script = Script(busy("3"), None, busy("3"))
     with pytest.raises(TokenError) as caught:
         play(refresh(OLD, DEFAULT, NOW), script)
@@ -636,6 +643,33 @@ def test_refresh_names_the_scope_that_was_granted_and_leaves_it_out_where_it_is_
     assert play(refresh(without, DEFAULT, NOW), script).scope_refused, "remembered"
     assert "scope" not in form_of(script.steps[0])
     assert not drop_tokens(without).scope_refused
+
+
+@pytest.mark.promise("A5")
+@pytest.mark.report("O7")
+@pytest.mark.parametrize(
+    ("code", "words", "is_about_scope"),
+    [
+        ("invalid_request", "scope is not allowed for refresh", True),
+        ("invalid_request", "Unknown parameter: scope", True),
+        ("invalid_grant", "The scope does not match", True),
+        ("invalid_grant", "scope mismatch", True),
+        ("invalid_grant", "Requested scopes exceed the original grant", True),
+        ("invalid_request", "This is out of the scope of the API", False),
+        ("invalid_grant", "The token has expired", False),
+        ("unauthorized_client", "scope is not allowed", False),
+    ],
+)
+def test_a_scope_may_be_refused_in_other_words(code: str, words: str, is_about_scope: bool) -> None:
+    refused = refusal(code, words)
+    script = Script(refused, *([ok()] if is_about_scope else []))
+    if is_about_scope:
+        assert play(refresh(OLD, DEFAULT, NOW), script).scope_refused
+        assert "scope" not in form_of(script.steps[1])
+        return
+    with pytest.raises(TokenError):
+        play(refresh(OLD, DEFAULT, NOW), script)
+    assert script.is_done
 
 
 @pytest.mark.promise("A3", "L1")

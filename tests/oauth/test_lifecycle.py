@@ -178,6 +178,7 @@ def test_renewal_that_fails_says_what_when_and_how(
     assert caught.value.cause.startswith("The token could not be renewed now: ")
     assert words in caught.value.cause
     assert "Nothing that is stored is lost: it is tried again in " in caught.value.hint
+    assert caught.value.hint.count("Nothing that is stored is lost") == 1
     assert caught.value.hint.endswith("To sign in anew: mcp-remote-py login URL.")
     with pytest.raises(
         Refused, match=f"^A recent attempt to renew the token failed: .*{words}"
@@ -1184,3 +1185,17 @@ def test_a_fault_of_ours_counts_like_any_other_failure() -> None:
     assert world.budget.failed_attempts == 1
     assert world.published[-1].error == "The sign-in met a fault of mcp-remote-py."
     assert "Please report it" in world.published[-1].hint
+
+
+@pytest.mark.promise("A1")
+@pytest.mark.report("O14")
+def test_who_names_the_way_to_sign_in_to_somebody_without_a_token_wants_that() -> None:
+    desk = Desk(machine("consents", "tokens"))
+    desk.play(desk.session.authorize())
+    leads = Challenge("https://mcp.example/prm")
+    assert desk.play(desk.session.answer(None, 403, leads))
+    assert len(desk.machine.watchdog.tabs) == 1
+    assert not desk.play(desk.session.answer(desk.session.token, 403, leads)), "it has a token now"
+    nobody = Desk(machine())
+    nobody.play(nobody.session.authorize())
+    assert not nobody.play(nobody.session.answer(None, 403, Challenge()))

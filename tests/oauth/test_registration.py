@@ -93,6 +93,7 @@ def test_a_client_the_person_gave_comes_before_everything() -> None:
         (("client_secret_post",), "client_secret_post"),
         (("client_secret_post", "client_secret_basic"), "client_secret_basic"),
         (("none", "private_key_jwt"), "client_secret_basic"),
+        (("none",), "none"),
     ],
 )
 def test_its_secret_is_sent_as_the_server_wants_it(
@@ -356,12 +357,49 @@ def test_any_refusal_of_two_redirect_uris_is_tried_with_each_alone(
 
 
 @pytest.mark.report("O1")
-@pytest.mark.parametrize("status", [408, 425, 429, 500, 503])
+@pytest.mark.parametrize("status", [408, 425, 429, 502, 503])
 def test_what_is_not_a_verdict_is_not_tried_otherwise(status: int) -> None:
     web = Web(answer=lambda _: HttpResponse(status, {}, b""))
     with pytest.raises(SignInUnavailable):
         obtain(web)
     assert len(web.asked) == 1
+
+
+@pytest.mark.report("O1")
+@pytest.mark.parametrize(
+    "answer",
+    [
+        HttpResponse(500, {}, b""),
+        document({"error": "server_error"}, 501),
+        page("<title>Request Rejected</title>", 200),
+        Interrupted("It broke."),
+    ],
+)
+def test_a_failure_at_two_redirect_uris_is_tried_with_one(answer: Answer) -> None:
+    web = Web(answer=refusing(names("//127.0.0.1"), answer))
+    assert obtain(web).redirect_uris == (LOCALHOST,)
+    assert len(web.asked) == 2
+
+
+@pytest.mark.report("O1")
+def test_what_breaks_off_again_is_not_asked_a_third_time() -> None:
+    web = Web(answer=lambda _: Interrupted("It broke."))
+    with pytest.raises(SignInUnavailable, match="was not answered: It broke"):
+        obtain(web)
+    assert len(web.asked) == 2
+    alone = Web(answer=lambda _: Interrupted("It broke."))
+    with pytest.raises(SignInUnavailable):
+        obtain(alone, redirect_uris=(LOCALHOST,))
+    assert len(alone.asked) == 1
+
+
+@pytest.mark.report("O1", "O2")
+@pytest.mark.parametrize("answer", [FIREWALL, HttpResponse(400, {}, b"")])
+def test_two_members_that_nobody_names_are_left_out_together(answer: HttpResponse) -> None:
+    web = Web(answer=refusing(lambda asked: "scope" in asked or names(IPV4)(asked), answer))
+    assert obtain(web, scope="read").redirect_uris == (LOCALHOST,)
+    assert web.sent[-1] == {"client_name": "mcp-remote-py", "redirect_uris": [LOCALHOST]}
+    assert len(web.asked) <= MAX_REGISTRATIONS
 
 
 @pytest.mark.report("O1")
@@ -376,7 +414,7 @@ def test_an_endpoint_that_nobody_named_is_asked_once(status: int) -> None:
 @pytest.mark.report("O1")
 def test_the_last_refusal_that_tells_most_is_told() -> None:
     told = document({"error": "invalid_redirect_uri", "error_description": "Use https."}, 400)
-    answers = iter((FIREWALL, told, HttpResponse(403, {}, b"")))
+    answers = iter((FIREWALL, told, *(HttpResponse(403, {}, b""),) * 3))
     with pytest.raises(SignInFailed, match="invalid_redirect_uri: Use https"):
         obtain(Web(answer=lambda _: next(answers)))
 
@@ -390,6 +428,10 @@ def test_a_server_that_fails_in_between_gives_no_verdict() -> None:
 
 def has(name: str) -> Refuses:
     return lambda asked: name in asked
+
+
+def lacks(name: str) -> Refuses:
+    return lambda asked: name not in asked
 
 
 def metadata(description: str, status: int = 400) -> HttpResponse:
@@ -429,6 +471,10 @@ CODE_ONLY = SERVER._replace(grant_types=("authorization_code",))
         (has("response_types"), metadata("response_types: unknown member"), SERVER),
         (has("application_type"), metadata("Additional property application_type"), SERVER),
         (has("client_name"), metadata("client_name is reserved"), SERVER),
+        (has("client_name"), metadata("name must match ^[a-z]+$"), SERVER),
+        (lacks("client_uri"), metadata("client_uri is required"), SERVER),
+        (lacks("software_id"), metadata("software_id is required"), SERVER),
+        (has("scope"), document({"error": "access_denied", "message": "permissions"}, 403), SERVER),
         (
             asks_for_no_secret,
             metadata("token_endpoint_auth_method must be client_secret_post"),
@@ -442,6 +488,16 @@ def test_a_member_that_is_refused_by_name_is_asked_for_otherwise_once(
     web = Web(answer=refusing(when, answer))
     assert obtain(web, server, scope="read").redirect_uris == OURS
     assert len(web.asked) == 2
+
+
+@pytest.mark.report("O2")
+def test_scopes_that_are_missing_are_those_that_the_server_lists() -> None:
+    web = Web(answer=refusing(lacks("scope"), metadata("Only mcp:read scopes are supported.")))
+    assert obtain(web, SERVER._replace(scopes_supported=("mcp:read", "b"))).redirect_uris == OURS
+    assert [body.get("scope") for body in web.sent] == [None, "mcp:read b"]
+    wanted = Web(answer=refusing(lacks("scope"), metadata("scope is required")))
+    assert obtain(wanted, scope="mine").redirect_uris == OURS
+    assert len(wanted.asked) == 1
 
 
 @pytest.mark.report("O2")
@@ -590,6 +646,33 @@ def test_members_of_an_answer_that_say_nothing_are_absent(nothing: object) -> No
     names = ("token_endpoint_auth_method", "grant_types", "client_secret", "redirect_uris")
     answer = registered(**dict.fromkeys(names, nothing), error=nothing)
     assert obtain(Web({REGISTER: answer})) == Client("new", "registered", redirect_uris=OURS)
+
+
+@pytest.mark.report("O3")
+def test_a_secret_that_is_meant_for_a_jwt_is_sent_in_a_way_that_the_server_lists() -> None:
+    answer = registered(token_endpoint_auth_method="client_secret_jwt", client_secret=CANARY)
+    server = SERVER._replace(token_endpoint_auth_methods=("client_secret_post",))
+    client = obtain(Web({REGISTER: answer}), server)
+    assert client.token_endpoint_auth_method == "client_secret_post"
+    assert "not supported here" in fail(answer).cause, "nobody says that another way is taken"
+
+
+@pytest.mark.report("O3")
+def test_a_redirect_uri_that_was_normalised_is_ours() -> None:
+    answer = registered(redirect_uris=[f"{LOCALHOST}/"])
+    assert obtain(Web({REGISTER: answer})).redirect_uris == (LOCALHOST,)
+
+
+@pytest.mark.report("O3")
+@pytest.mark.parametrize("word", ["None", "NONE", "null", "public", ["none"], []])
+def test_a_method_in_another_spelling_or_that_is_none(word: object) -> None:
+    answer = registered(token_endpoint_auth_method=word, error=False)
+    assert obtain(Web({REGISTER: answer})).token_endpoint_auth_method == "none"
+    secret = registered(token_endpoint_auth_method=word, client_secret=CANARY)
+    client = obtain(Web({REGISTER: secret}))
+    assert client.client_secret == Secret(CANARY)
+    # A method that asks for none is what the server says; else the secret is used.
+    assert (client.token_endpoint_auth_method == "none") is ("none" in str(word).lower())
 
 
 @pytest.mark.report("O3")
@@ -760,7 +843,7 @@ def busy(wait: str, status: int = 429) -> HttpResponse:
 
 
 @pytest.mark.report("O27")
-@pytest.mark.parametrize("wait", ["120", "Fri, 15 Jan 2027 08:02:00 GMT"])
+@pytest.mark.parametrize("wait", ["120", "120.0", "120s", "Fri, 15 Jan 2027 08:02:00 GMT"])
 def test_when_to_come_again_is_told(wait: str) -> None:
     error = fail(busy(wait))
     assert isinstance(error, SignInUnavailable)
@@ -769,6 +852,11 @@ def test_when_to_come_again_is_told(wait: str) -> None:
         f"The authorization server cannot register us at the moment (HTTP 429 from {REGISTER}). "
         "It asks to wait for 2 minutes, until 08:02:00 UTC."
     )
+
+
+@pytest.mark.report("O27")
+def test_more_than_a_day_is_not_waited_for() -> None:
+    assert getattr(fail(busy("999999999999")), "retry_after", None) == 86400
 
 
 @pytest.mark.report("O27")
@@ -832,7 +920,10 @@ def test_a_refusal_at_a_default_endpoint_is_a_refusal() -> None:
     words = {"error": "unapproved_software_statement"}
     guessed = SERVER._replace(is_default=True)
     assert "does not let every client register" in fail(document(words, 403), guessed).cause
-    assert "refused to register" in fail(document({"error": "x"}, 400), guessed).cause
+    assert "refused to register" in fail(document({"error": "invalid_x"}, 400), guessed).cause
+    nothing = fail(document({"error": "Bad Request"}, 400), guessed)
+    assert "does not name a sign-in" in nothing.cause
+    assert "--header" in nothing.hint
 
 
 # Which redirect URI is sent ------------------------------------------------------------------

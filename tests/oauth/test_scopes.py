@@ -72,7 +72,9 @@ def test_scopes_that_the_authorization_server_does_not_have(
 
 @pytest.mark.report("O17")
 def test_what_was_asked_for_is_said() -> None:
-    assert describe_asked_scopes("", ("a",)) == "No scope was asked for."
+    assert describe_asked_scopes("", None) == "No scope was asked for."
+    listed = 'No scope was asked for; that server lists "a b".'
+    assert describe_asked_scopes("", ("a", "b")) == listed
     assert describe_asked_scopes("a b", None) == 'Asked for was "a b".'
     assert describe_asked_scopes("a b", ("a", "b")) == 'Asked for was "a b".'
     assert describe_asked_scopes("a b c", ("a",)) == (

@@ -40,6 +40,13 @@ def read(status: int, challenge: bytes, body: bytes) -> tuple[int, Challenge]:
         document(error="server_error", error_description="jwt expired"),
         document(error="forbidden", detail="Signature has expired"),
         document(error="error", message="The incoming token has expired"),
+        document(error="TOKEN_EXPIRED"),
+        document(error="Token expired"),
+        document(code="token_expired", message="x"),
+        document(errors=[{"code": "token_expired"}]),
+        document(code="token_not_valid", detail="x"),
+        document(error={"code": "InvalidAuthenticationToken", "message": "x"}),
+        document(name="TokenExpiredError", message="x"),
     ],
 )
 def test_a_token_that_has_ended_in_words_of_many(status: int, body: bytes) -> None:
@@ -53,8 +60,12 @@ def test_a_token_that_has_ended_in_words_of_many(status: int, body: bytes) -> No
         b"",
         b"<html>access token expired</html>",
         b'["invalid_token"]',
-        document(message="The access token expired"),
         document(jsonrpc="2.0", id=1, error="invalid_token"),
+        document(jsonrpc="2.0", id=1, error={"code": -32001, "message": "Token expired"}),
+        document(jsonrpc="2.0", id=None, error={"code": -32001, "message": "Not now"}),
+        document(message="Forbidden"),
+        document(message="The access token expired for the upload"),
+        b"token expired at the door of the next server",
         document(error="The access token expired, or the upload did"),
         document(error="server_error"),
         document(error="forbidden", message="The CSRF token has expired"),
@@ -65,6 +76,58 @@ def test_a_token_that_has_ended_in_words_of_many(status: int, body: bytes) -> No
 def test_what_says_nothing_of_the_token(body: bytes) -> None:
     for status in (400, 403, 500):
         assert read_token_refusal(status, b"Bearer", body) == (0, b"Bearer")
+
+
+@pytest.mark.parametrize("status", [400, 403, 419, 440, 498])
+@pytest.mark.parametrize(
+    "body",
+    [
+        document(message="The access token expired"),
+        document(Message="The incoming token has expired"),
+        document(error={"status": 401, "message": "Token has expired."}),
+        document(error={"code": 498, "message": "Invalid Token"}),
+        document(message="jwt expired"),
+        document(jsonrpc="2.0", id=None, error={"code": -32001, "message": "invalid_token"}),
+        document(
+            jsonrpc="2.0", id=None, error={"code": 1, "message": "Unauthorized: token expired"}
+        ),
+        b"Jwt is expired",
+        b"Invalid or expired token\n",
+    ],
+)
+def test_a_sentence_and_nothing_else(status: int, body: bytes) -> None:
+    refused, challenge = read(status, b"", body)
+    assert (refused, challenge.error) == (401, "invalid_token")
+    assert read_token_refusal(502, b"", body) == (0, b"")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        document(error="server_error", error_description="Internal Server Error"),
+        document(statusCode=500, message="jwt expired"),
+        b"Token expired",
+    ],
+)
+def test_a_failure_may_be_for_the_token(body: bytes) -> None:
+    refused, challenge = read(500, b"", body)
+    assert refused == 500
+    assert may_be_token(challenge, 500)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        document(error="insufficient_scope", scope="a b"),
+        document(error="INSUFFICIENT_SCOPE", scope="a b"),
+        document(error="insufficient_scopes", required_scopes=["a", "b"]),
+        document(ok=False, error="missing_scope", needed="a,b", provided="c"),
+        document(error={"code": "insufficient_scope"}, required_scope="a b"),
+    ],
+)
+def test_scopes_that_are_wanted_in_words_of_many(body: bytes) -> None:
+    refused, challenge = read(403, b"", body)
+    assert (refused, challenge.error, challenge.scope) == (403, "insufficient_scope", "a b")
 
 
 @pytest.mark.parametrize("code", ["unauthorized", "invalid_grant", "access_denied"])
@@ -115,6 +178,7 @@ def test_any_words_are_a_reading_or_none(challenge: bytes, code: str, words: str
 def test_every_reading_has_a_source_and_something_to_look_for() -> None:
     for reading in TOKEN_READINGS:
         assert reading.source
-        assert bool(reading.codes) is not bool(reading.words)
+        assert reading.codes or reading.words
         for code in reading.codes:
-            assert judge_words(code, "", 403) is reading.means, "no row hides another"
+            words, status = ("Internal Server Error", 500) if reading.words else ("", 403)
+            assert judge_words(code, words, status) is reading.means, "no row hides another"

@@ -73,7 +73,7 @@ def test_members_that_say_nothing_are_absent(nothing: object) -> None:
 
 
 @pytest.mark.report("O18")
-@pytest.mark.parametrize("place", ["authed_user", "data"])
+@pytest.mark.parametrize("place", ["authed_user", "data", "result", "tokens", "session"])
 def test_tokens_are_found_where_their_server_puts_them(place: str) -> None:
     inside = {
         "access_token": TOKEN,
@@ -103,6 +103,20 @@ def test_a_token_at_the_top_comes_first_and_one_anywhere_else_is_none() -> None:
     torn = refuse(answer({"authed_user": {"access_token": "a b"}}))
     assert "characters that no header can carry" in str(torn)
     assert "not_authed" in str(refuse(answer({"ok": False, "error": "not_authed", "data": other})))
+
+
+@pytest.mark.report("O18")
+@pytest.mark.parametrize("is_wrapped", [False, True])
+def test_names_whose_words_are_joined(is_wrapped: bool) -> None:
+    inside: dict[str, object] = {
+        "accessToken": TOKEN,
+        "refreshToken": "canary-refresh",
+        "expiresIn": 60,
+    }
+    expected = TokenAnswer(Secret(TOKEN), Secret("canary-refresh"), expires_at=NOW + 60)
+    assert parse_token_answer(answer({"data": inside} if is_wrapped else inside), NOW) == expected
+    both = {"data": {"session": {"access_token": TOKEN}}, "accessToken": "canary-other"}
+    assert parse_token_answer(answer(both), NOW) == TokenAnswer(Secret(TOKEN))
 
 
 def test_only_the_token_is_needed() -> None:
@@ -198,7 +212,7 @@ def test_token_that_would_tear_a_header_is_refused(token: str) -> None:
 @pytest.mark.parametrize(
     "body",
     [
-        {"accessToken": TOKEN, TOKEN: 1},
+        {"accessKey": TOKEN, TOKEN: 1},
         {"access_token": ""},
         {"access_token": 5},
         {},
@@ -224,17 +238,17 @@ def test_bare_token_is_not_taken_for_a_name() -> None:
 
 
 def test_names_of_members_are_evidence() -> None:
-    assert "members: accessToken, …)" in str(refuse(answer({"accessToken": TOKEN, "a b": 1})))
+    assert "members: accessKey, …)" in str(refuse(answer({"accessKey": TOKEN, "a b": 1})))
     assert "no content type" in str(refuse(HttpResponse(200, {}, b"{}")))
 
 
 @pytest.mark.report("O27")
 @pytest.mark.parametrize("digits", [20, 300, 400, 5000])
-def test_a_wait_without_end_is_one_of_a_year(digits: int) -> None:
+def test_a_wait_without_end_is_one_of_a_day(digits: int) -> None:
     with pytest.raises(TokenError) as caught:
         parse_token_answer(HttpResponse(429, {"retry-after": "9" * digits}, b""), NOW)
-    assert caught.value.retry_after == 365 * 86400
-    assert caught.value.hint == "It asks to wait for 8760 hours."
+    assert caught.value.retry_after == 86400
+    assert caught.value.hint == "It asks to wait for 24 hours."
 
 
 @pytest.mark.parametrize(
@@ -302,6 +316,35 @@ def test_refusals_in_the_words_of_vendors(body: object, code: str) -> None:
         {"error": "expired_refresh_token"},
         {"message": "refresh token does not exist"},
         {"error": "access_denied", "error_description": "Invalid or expired refresh token"},
+        {"error": "Invalid_Grant"},
+        {"error": "INVALID_GRANT"},
+        {"error": "invalid grant."},
+        {"error": "invalid_grant: Token is expired or invalid."},
+        {"error": ["x"], "code": "invalid_grant", "message": "x"},
+        {"error": {"type": "invalid_grant", "message": "x"}},
+        {"errors": [{"code": "invalid_grant", "detail": "x"}]},
+        {"detail": {"error": "invalid_grant"}},
+        {"detail": [{"loc": ["body"], "msg": "invalid refresh token"}]},
+        {"errorCode": "x", "errorSummary": "The refresh token is invalid or expired."},
+        {"error_type": "invalid_refresh_token", "error_message": "x"},
+        {"code": "refresh_token_not_found", "message": "x"},
+        {"title": "invalid_grant", "status": 400},
+        {"status": "BAD_REFRESH_TOKEN", "message": "x"},
+        {"error": "RefreshTokenExpired"},
+        {"error": "refresh token has already been used"},
+        {"error": "invalid_request", "hint": "Refresh token has been revoked"},
+        {"error": "invalid_request", "error_description": "expired access/refresh token"},
+        {"error": "invalid_request", "error_description": "Could not find refresh token"},
+        {"error": "invalid_request", "error_description": "No such refresh token"},
+        {"error": "invalid_request", "error_description": "Refresh token doesn't exist"},
+        {"error": "invalid_request", "error_description": "Refresh token reuse detected"},
+        {"error": "invalid_request", "error_description": "Refresh token is blacklisted"},
+        {"error": "invalid_request", "error_description": "The refresh token was rotated"},
+        {"error": "invalid_request", "error_description": "Das Refresh-Token ist abgelaufen"},
+        {"error": "invalid_request", "error_description": "El refresh token ha expirado"},
+        {"error": "invalid_request", "error_description": "refresh_token \u5df2\u8fc7\u671f"},
+        {"error": "interaction_required", "error_description": "AADSTS50076: sign in again"},
+        {"error": "login_required"},
     ],
 )
 def test_a_dead_refresh_token_in_words_of_many(body: dict[str, object], status: int) -> None:
@@ -316,6 +359,29 @@ def test_a_dead_refresh_token_in_words_of_many(body: dict[str, object], status: 
 @pytest.mark.parametrize(
     "response",
     [
+        answer({"ok": False, "error": "invalid_auth"}),
+        answer({"error": {"code": "invalid_grant"}}),
+        answer({"success": False, "message": "Refresh token expired"}),
+        answer({"code": 20026, "msg": "The refresh token passed is invalid."}),
+        answer({"errcode": 42002, "errmsg": "refresh_token expired"}),
+        answer({"error": "refresh_token_reused"}, 409),
+    ],
+)
+def test_a_dead_refresh_token_that_is_told_in_an_answer_to_something(
+    response: HttpResponse,
+) -> None:
+    assert isinstance(refuse(response), GrantRefused)
+
+
+@pytest.mark.promise("A5")
+@pytest.mark.report("O10")
+@pytest.mark.parametrize(
+    "response",
+    [
+        answer({"error": "invalid_request", "error_description": "The refresh token is missing"}),
+        answer({"error": "expired_token"}, 400),
+        answer({"error": "invalid_grants"}, 400),
+        answer({"code": "invalid_grant"}, 503),
         answer({"error": "invalid_request", "error_description": "refresh_token is invalid"}, 500),
         answer({"message": "The refresh token has expired."}, 429),
         answer({"error": "server_error", "error_description": "refresh token not found"}, 400),
@@ -349,6 +415,12 @@ def test_what_sounds_like_a_dead_refresh_token(response: HttpResponse) -> None:
         (answer({"message": "later"}, 429), False),
         (answer({"message": "later"}, 408), False),
         (answer({"message": "nope"}, 500), False),
+        (answer({"error": "invalid_grant"}, 500), True),
+        (answer({"error": "server_error"}, 500), False),
+        (answer({"error": "unsupported_grant_type"}, 501), True),
+        (answer(b"", 501), False),
+        (answer({"ok": False, "error": "bad_redirect_uri"}), True),
+        (answer({"ok": False, "error": "internal_error"}), False),
         (answer({"message": "nope"}), False),
         (answer({"error": "invalid_grant"}, 400), False),
     ],

@@ -632,6 +632,32 @@ def lose_session_200(exchange: Exchange) -> None:
     exchange.reply(200, _refuse_unread(-32001, "Session not found"))
 
 
+def lose_session_200_by_id(exchange: Exchange) -> None:
+    """The same, after it has read the message."""
+    exchange.error(-32001, "Session not found", status=200)
+
+
+def lose_session_stream(exchange: Exchange) -> None:
+    """A server that has begun its stream before it looks for the session."""
+    body = b'event: message\ndata: {"error":"Session not found"}\n\n'
+    exchange.reply(200, body, content_type="text/event-stream")
+
+
+def lose_session_500(exchange: Exchange) -> None:
+    """A framework whose part for sessions throws."""
+    exchange.reply(500, b'{"error":"Session not found"}')
+
+
+def lose_session_503(exchange: Exchange) -> None:
+    """A server behind several instances, one of which was started anew."""
+    exchange.reply(503, _refuse_unread(-32001, "Service Unavailable: unknown session"))
+
+
+def lose_session_403(exchange: Exchange) -> None:
+    """A gateway that keeps the sessions."""
+    exchange.reply(403, b'{"code":"SESSION_NOT_FOUND"}')
+
+
 def lose_session_401(exchange: Exchange) -> None:
     """As the Rust SDK does it, whatever the credential."""
     exchange.reply(401, b"Unauthorized: Session not found", content_type="text/plain")

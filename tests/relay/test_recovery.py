@@ -44,6 +44,10 @@ LOST: dict[str, Behaviour] = {
     "400 of a server that was started anew": wild_behaviour.lose_session_400_anew,
     "401 with a good header": wild_behaviour.lose_session_401,
     "410": wild_behaviour.lose_session_410,
+    "200, on a stream": wild_behaviour.lose_session_stream,
+    "403": wild_behaviour.lose_session_403,
+    "500": wild_behaviour.lose_session_500,
+    "503": wild_behaviour.lose_session_503,
 }
 
 

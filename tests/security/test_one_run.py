@@ -28,6 +28,7 @@ from tests.peers.wild_server import (
     be_modern,
     encode,
     lose_session_200,
+    lose_session_200_by_id,
     lose_session_400,
     lose_session_400_anew,
     lose_session_401,
@@ -35,6 +36,8 @@ from tests.peers.wild_server import (
     lose_session_404_by_id,
     lose_session_404_plain,
     lose_session_410,
+    lose_session_500,
+    lose_session_stream,
 )
 from tests.relay.conftest import Relay, Wild, fresh, relay, wild
 from tests.signin.conftest import play
@@ -214,6 +217,7 @@ def test_a_session_that_is_lost_by_id_is_there_again_for_the_next_call(
     [
         *(lose_session_404, lose_session_404_plain, lose_session_400),
         *(lose_session_400_anew, lose_session_401, lose_session_410, lose_session_200),
+        *(lose_session_500, lose_session_stream),
     ],
     ids=lambda one: one.__name__,
 )
@@ -229,6 +233,22 @@ def test_a_session_that_is_lost_without_the_id_costs_one_question(
     client.call("second")
     posted = [one.method for one in server.requests[before:] if one.verb == "POST"]
     assert posted == ["tools/call", "ping", "initialize", "notifications/initialized", "tools/call"]
+
+
+@pytest.mark.report("T9", "E1")
+@pytest.mark.promise("R5")
+def test_an_answer_with_a_good_status_has_the_session_looked_at(wild: Wild, relay: Relay) -> None:
+    server = wild(sessions=True)
+    server.on_lost_session = lose_session_200_by_id
+    client = connect(relay(server.url), LEGACY)
+    client.call("first")
+    server.known_sessions.clear()
+    request = client.begin("tools/call", call_params("second", {}, None))
+    assert client.host.answer(request)["error"] == {"code": -32001, "message": "Session not found"}
+    before = len(server.requests)
+    client.call("third")
+    posted = [one.method for one in server.requests[before:] if one.verb == "POST"]
+    assert posted == ["ping", "initialize", "notifications/initialized", "tools/call"]
 
 
 @pytest.mark.report("T9")

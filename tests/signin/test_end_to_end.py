@@ -17,6 +17,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 
+from mcp_remote_py.oauth.registration_readings import MAX_REGISTRATIONS
 from tests.harness.browser import Visit
 from tests.harness.host import initialize_params, wait_until
 from tests.harness.stage import (
@@ -395,7 +396,7 @@ def test_registration_is_refused(play: Callable[..., Stage], status: int, step: 
     stage.server.always("register", fixed(b'{"error":"access_denied"}', status))
     refusal(stage.host(), REGISTRATION, str(status), step)
     assert not stage.browser.opened
-    assert stage.counts["registrations"] <= 3
+    assert stage.counts["registrations"] <= MAX_REGISTRATIONS
 
 
 METADATA: dict[str, tuple[Behaviour, str]] = {

@@ -859,6 +859,20 @@ def test_a_lost_session_costs_no_credential(server: WildServer, shook_hands: boo
     run(main())
 
 
+@pytest.mark.report("T16")
+@pytest.mark.promise("L3")
+@pytest.mark.parametrize("challenge", [None, "Bearer"])
+def test_a_page_before_the_server_does_not_lead_to_a_sign_in(
+    server: WildServer, challenge: str | None
+) -> None:
+    page, headers = b"<html>vercel.com/sso-api", {"WWW-Authenticate": challenge or ""}
+    more = headers if challenge else {}
+    server.always("POST", answer_status(401, page, content_type="text/html", headers=more))
+    prover = Prover("Bearer")
+    assert statuses(server.url, prover, b"POST")[0] == 401
+    assert (prover.refusals > 0) is (challenge is not None)
+
+
 @pytest.mark.promise("A3")
 @pytest.mark.parametrize("method", ["POST", "GET"])
 def test_the_servers_nonce_is_in_the_next_proof(server: WildServer, method: str) -> None:

@@ -188,6 +188,9 @@ def test_stream_that_names_no_endpoint(behaviour: Behaviour, words: str) -> None
         ("/apps/mcp/sse", "/mcp/messages/", "/apps/mcp/messages/"),
         ("/a/a/sse", "/a/m", "/a/a/m"),
         ("/pre/sse", "/", "/pre/"),
+        ("/pre/sse/", "/messages", "/pre/messages"),
+        ("/pre/events/", "/messages", "/pre/events/messages"),
+        ("/sse/", "/messages", None),
         ("/pre/sse", "/pre/messages", None),
         ("/pre/sse", "/pre/sse/messages", None),
         ("/sse", "/messages", None),
@@ -200,12 +203,14 @@ def test_endpoint_below_the_prefix(stream: str, endpoint: str, below: str | None
     assert found == (below and parse_url(origin + below))
 
 
-def absent_but(*paths: str) -> Callable[[Exchange], None]:
-    """Takes messages at these paths alone."""
+def absent_but(*paths: str, page: bool = False) -> Callable[[Exchange], None]:
+    """Takes messages at these paths alone; for others there may be the `page` of another app."""
 
     def take(exchange: Exchange) -> None:
         if exchange.path.partition("?")[0] in paths:
             exchange.good()
+        elif page:
+            exchange.reply(200, b"<html>Home", content_type="text/html")
         else:
             exchange.reply(404)
 
@@ -222,11 +227,12 @@ def test_paths_of_very_many_folders_are_compared_in_no_time() -> None:
 
 
 @pytest.mark.report("T15")
-def test_endpoint_that_is_not_there_is_found_below_the_prefix_of_the_stream() -> None:
+@pytest.mark.parametrize("page", [False, True])
+def test_endpoint_that_is_not_there_is_found_below_the_prefix_of_the_stream(page: bool) -> None:
     def prepare(server: WildServer) -> None:
         server.endpoint = "/messages?session={session}"
         for method in ("initialize", "tools/list"):
-            server.always(method, absent_but("/base/messages"))
+            server.always(method, absent_but("/base/messages", page=page))
 
     async def play(stage: Scene) -> None:
         await stage.channel.send(call(1, "initialize"))

@@ -6,7 +6,7 @@ import pytest
 
 from mcp_remote_py.errors import ExchangeError, Unusable
 from mcp_remote_py.settings.urls import parse_server_url
-from mcp_remote_py.transports.pages import CHECKS, SIGN_INS, find_check, find_sign_in
+from mcp_remote_py.transports.pages import CHECKS, FORMS, SIGN_INS, find_check, find_sign_in
 from mcp_remote_py.transports.refusal import explain_content, explain_refusal
 from tests.fakes import run
 from tests.peers.wild_server import WildServer, answer_html, redirect
@@ -25,12 +25,30 @@ PAGES: list[tuple[str, dict[bytes, bytes], bytes]] = [
     ("Akamai", {}, b"<HTML><BODY><H1>Access Denied</H1>\n<P>You don't have permission"),
     ("Anubis", {}, b"<html><title>Making sure you&#39;re not a bot!</title>"),
     ("The warning of ngrok", {b"ngrok-error-code": b"ERR_NGROK_6024"}, b""),
+    ("Akamai", {}, b"<HTML><BODY><H1>Access Denied</H1>\n \nYou don't have permission to access"),
+    ("Cloudflare's firewall", {}, b"<title>Access denied | x.example used Cloudflare to restrict"),
+    ("Cloudflare's firewall", {b"content-type": b"text/plain"}, b"error code: 1010\n"),
+    ("F5's", {}, b"<html>The requested URL was rejected. Please consult with your administrator."),
+    ("Sucuri", {}, b"<title>Sucuri WebSite Firewall - Access Denied</title>"),
+    ("FortiWeb", {}, b"<html><title>Web Page Blocked</title>"),
+    ("Kasada", {b"x-kpsdk-ct": b"abc"}, b""),
+    ("Vercel's protection", {b"set-cookie": b"_vercel_sso_nonce=x"}, b""),
+    ("The warning of localtunnel", {}, b"<html>set bypass-tunnel-reminder"),
+    ("The page of ngrok", {b"ngrok-error-code": b"ERR_NGROK_3200"}, b""),
+    ("The page of ngrok", {}, b"<html>ERR_NGROK_8012"),
+]
+
+FORMS_SEEN = [
+    ("A page of single sign-on", b"<form><input type=hidden name='SAMLRequest' value='x'></form>"),
+    ("A sign-in page for people", b"<html><title>Login - Acme</title>"),
+    ("A sign-in page for people", b"<html><title>Sign in</title>"),
 ]
 
 
 def explain(status: int, headers: dict[bytes, bytes], body: bytes) -> ExchangeError:
     if status < 300:
-        return explain_content(status, "text/html", body, where=WHERE, headers=headers)
+        kind = headers.get(b"content-type", b"text/html").decode()
+        return explain_content(status, kind, body, where=WHERE, headers=headers)
     return explain_refusal(
         status,
         headers,
@@ -59,6 +77,60 @@ def test_check_for_browsers_is_named_whatever_its_status(
 
 
 @pytest.mark.report("T16")
+@pytest.mark.parametrize(("name", "body"), FORMS_SEEN)
+def test_page_that_asks_who_one_is_is_named(name: str, body: bytes) -> None:
+    for status in (200, 401, 403):
+        assert explain(status, {b"content-type": b"text/html"}, body).cause.startswith(name)
+    for status in (404, 405, 503):
+        assert "stands before" not in explain(status, {}, body).cause, "sites have it everywhere"
+
+
+@pytest.mark.report("T16")
+def test_where_a_redirect_led_says_more_than_the_form_that_is_there() -> None:
+    server, there = map(parse_server_url, ("https://h/mcp", "https://acme.okta.com/login"))
+    error = explain_content(
+        200,
+        "text/html",
+        FORMS_SEEN[2][1],
+        where=WHERE,
+        sign_in_page=find_sign_in(there, server),
+    )
+    assert error.cause.startswith("The server redirects to a sign-in page for people (HTTP 200")
+
+
+@pytest.mark.report("T16")
+def test_page_that_nobody_knows_is_not_a_matter_of_scopes() -> None:
+    error = explain(403, {b"content-type": b"text/html"}, b"<html><h1>403 Forbidden</h1>")
+    assert error.hint == (
+        "It comes as a page: a firewall before the server may have sent it. Whoever runs the "
+        "server has to let programs pass at this path; if it takes a key, give it with --header."
+    )
+    assert explain(511, {}, b"<html>Log on").sentence() == (
+        "The network wants a sign-in before it lets anybody through (HTTP 511 from https://h/mcp: "
+        '"Log on"). Open any page in the browser, and sign in to the network there.'
+    )
+
+
+@pytest.mark.report("T16")
+@pytest.mark.parametrize(
+    ("url", "who"),
+    [
+        ("https://gateway.zscaler.net/auD?x", "the sign-in of Zscaler"),
+        ("https://acme.okta.com/x", "a sign-in page for people"),
+        ("https://kc.example/realms/x/protocol/openid-connect/auth", "a sign-in page for people"),
+        ("https://x.example/oauth2/authorize", "a sign-in page for people"),
+        ("https://adfs.example/adfs/ls/", "a sign-in page for people"),
+        ("https://mcp.example/outpost.goauthentik.io/start", "a sign-in page for people"),
+        ("https://mcp.example/v2/mcp", None),
+        ("https://mcp.example/authors", None),
+    ],
+)
+def test_where_a_redirect_leads_tells_who_asks(url: str, who: str | None) -> None:
+    page = find_sign_in(parse_server_url(url), parse_server_url("https://mcp.example/mcp"))
+    assert (page and page.what) == who
+
+
+@pytest.mark.report("T16")
 def test_sentence_of_a_challenge() -> None:
     body = b"<html><title>Just a moment...</title>"
     assert explain(403, {b"cf-mitigated": b"challenge"}, body).sentence() == (
@@ -73,12 +145,29 @@ def test_sentence_of_a_challenge() -> None:
     "body", [b"", b"<html>Welcome", b'{"error":"Just a moment..."}', b"Just a moment..."]
 )
 def test_other_words_are_no_check(body: bytes) -> None:
-    assert find_check({b"content-type": b"text/html", b"server": b"cloudflare"}, b"<p>x") is None
-    assert find_check({}, body) is None
+    page = {b"content-type": b"text/html", b"server": b"cloudflare"}
+    assert find_check(403, page, b"<p>x") is None
+    assert find_check(403, {}, body) is None
+
+
+@pytest.mark.report("T16")
+@pytest.mark.parametrize(
+    ("name", "body"),
+    [
+        ("HUMAN", b"<html><div id='px-captcha'></div>"),
+        ("A captcha", b"<script src='https://hcaptcha.com/1/api.js'></script>"),
+        ("A captcha", b"<script src='https://www.google.com/recaptcha/api.js'></script>"),
+    ],
+)
+def test_what_sites_have_in_every_page_is_a_check_where_it_refuses(name: str, body: bytes) -> None:
+    for status in (403, 429, 503):
+        assert explain(status, {}, body).cause.startswith(name)
+    for status in (200, 404, 405, 500):
+        assert "stands before" not in explain(status, {}, body).cause
 
 
 def test_every_page_has_marks_a_next_step_and_its_source() -> None:
-    for page in (*CHECKS, *SIGN_INS):
+    for page in (*CHECKS, *FORMS, *SIGN_INS):
         assert page.header[0] or page.words or page.place
         assert page.hint.endswith(".")
         assert page.source.who

@@ -364,9 +364,15 @@ ANSWER = encode({"jsonrpc": "2.0", "id": 1, "result": {"late": True}})
         answer_status(202, b"Accepted", content_type="text/plain"),
         answer_status(202, b'{"status":"accepted"}', content_type="application/json"),
         answer_status(204),
+        answer_status(200, content_type="application/json"),
+        answer_status(200, b"{}", content_type="application/json"),
+        answer_status(200, b"OK", content_type="text/plain"),
         end_stream_without_answer,
     ],
-    ids=["202", "202 with a word", "202 with JSON", "204", "empty stream"],
+    ids=[
+        *("202", "202 with a word", "202 with JSON", "204", "200", "200 with nothing in JSON"),
+        *("200 with a word", "empty stream"),
+    ],
 )
 @pytest.mark.parametrize("first", [False, True], ids=["later", "before the POST is answered"])
 def test_an_answer_that_comes_on_the_listening_stream_is_waited_for(
@@ -940,5 +946,45 @@ def test_what_is_no_answer_is_quoted_in_the_error(body: bytes, words: str, sse: 
             assert words in caught.value.cause
             assert body.decode() in caught.value.cause
             assert caught.value.hint
+
+    scene(play)
+
+
+@pytest.mark.report("T7")
+@pytest.mark.parametrize("name", ["response", "Message", "mcp"])
+def test_an_answer_in_an_event_of_another_name_is_one(name: str) -> None:
+    def reply(exchange: Exchange) -> None:
+        exchange.stream()
+        exchange.event(b"{}", name="ping")
+        exchange.event(b"hello", name=name)
+        exchange.event(encode({"jsonrpc": "2.0", "id": 2, "result": {}}), name=name)
+        exchange.event(ANSWER, name=name)
+        exchange.finish()
+
+    async def play(stage: Scene) -> None:
+        stage.server.always("tools/call", reply)
+        await stage.channel.send(CALL)
+        assert [one.raw for one in stage.delivered] == [ANSWER]
+
+    scene(play)
+
+
+@pytest.mark.report("T6")
+@pytest.mark.parametrize(
+    ("body", "is_error"),
+    [
+        (b'{"message": "Invalid API key"}', True),
+        (b'{"errors":[{"message":"bad key"}]}', True),
+        (b'{"detail":"Not authenticated"}', True),
+        (b'{"content":[]}', False),
+    ],
+)
+def test_who_says_what_is_wrong_is_to_be_read(body: bytes, is_error: bool) -> None:
+    async def play(stage: Scene) -> None:
+        stage.server.always("tools/call", send(body, False))
+        with pytest.raises(Unusable, match="is not a JSON-RPC message") as caught:
+            await stage.channel.send(CALL)
+        assert body.decode() in caught.value.cause
+        assert ("the server's own words" in caught.value.hint) is is_error
 
     scene(play)
