@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import shlex
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -1215,6 +1216,24 @@ class TestProcess:
             "sys.argv[1:] = ['--version']; run()"
         )
         assert start("-c", code).returncode == 0
+
+    @pytest.mark.parametrize(
+        ("imported", "status"), [("cli.main", -signal.SIGINT), ("cli.help", 130)]
+    )
+    def test_ctrl_c_at_the_very_start_shows_no_traceback(self, imported: str, status: int) -> None:
+        code = (
+            "import os, signal, sys\n"
+            "class Person:\n"
+            "    def find_spec(self, name, *_):\n"
+            f"        if name == 'mcp_remote_py.{imported}':\n"
+            "            os.kill(os.getpid(), signal.SIGINT)\n"
+            "sys.meta_path.insert(0, Person())\n"
+            "import mcp_remote_py.__main__ as process\n"
+            "sys.argv[1:] = ['--help']\n"
+            "process.run()"
+        )
+        done = start("-c", code)
+        assert (done.returncode, done.stdout, done.stderr) == (status, "", "")
 
     @pytest.mark.parametrize("word", ["--help", "--version", "http://example.com"])
     def test_words_alone_import_neither_a_command_nor_anything_heavy(self, word: str) -> None:
