@@ -914,6 +914,37 @@ class TestRefusals:
                 [URL, "--frobnicate"],
                 "Unknown option --frobnicate. mcp-remote-py --help lists the options.",
             ),
+            ([URL, "-H", "A: hunter22"], "Unknown option -H. Did you mean --header?"),
+            ([URL, "-v"], "Unknown option -v. Did you mean --version?"),
+            ([URL, "--verbose"], "Unknown option --verbose. Did you mean --debug?"),
+            (["--url", URL], "Unknown option --url. Did you mean the URL alone?"),
+            (["--login", URL], "Unknown option --login. Did you mean mcp-remote-py login?"),
+            *(
+                (
+                    [URL, *given],
+                    f"Unknown option {name}. Did you mean "
+                    '--header "Authorization: Bearer ${TOKEN}"?',
+                )
+                for name in ("--token", "--api-key", "--bearer")
+                for given in ([name, "hunter22"], [f"{name}=hunter22"])
+            ),
+            (["help"], "The server URL is missing. Did you mean mcp-remote-py --help?"),
+            (["version"], "The server URL is missing. Did you mean mcp-remote-py --version?"),
+            (["Statu"], "The server URL is missing. Did you mean mcp-remote-py status?"),
+            (["log-in"], "The server URL is missing. Did you mean mcp-remote-py login?"),
+            *(
+                (
+                    argv,
+                    "The arguments have commas behind them, as in the JSON of a host's entry. "
+                    "Leave the commas out; one that ends a URL is written as %2C.",
+                )
+                for argv in (
+                    [f"{URL},"],
+                    ["mcp-remote-py,", URL],
+                    [f"{URL},", "--header,", "A: hunter22"],
+                    [URL, "--header,", "A: hunter22,", "--debug"],
+                )
+            ),
             (
                 [URL, "-HUNTER22"],
                 "An option is unknown. mcp-remote-py --help lists the options.",
