@@ -1168,6 +1168,15 @@ class TestWords:
         assert "0 done, 1 failed, 2 wrong usage, 3 sign-in needed, 130 interrupted" in run.stdout
         assert max(map(len, run.stdout.splitlines())) <= 100
 
+    def test_help_says_what_a_terminal_shows_and_breaks_no_name(self) -> None:
+        text = " ".join(Run("--help").stdout.split())
+        assert (
+            "Typed at a terminal, it says what there is, or what is wrong, and shows the entry for "
+            "a host's configuration."
+        ) in text
+        assert "beside --authorization-endpoint, instead of discovering one" in text
+        assert text.count(" Can be repeated. ") == sum(one.repeatable for one in options_of(PROXY))
+
     @pytest.mark.parametrize("option", ALL_OPTIONS, ids=lambda option: option.name)
     def test_every_option_has_help_that_is_a_sentence(self, option: Option) -> None:
         assert option.help[0].isupper()
