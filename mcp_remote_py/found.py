@@ -6,6 +6,7 @@ characters and known secrets, and cut. Must not know how a server is asked, nor 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 import msgspec
@@ -28,6 +29,9 @@ SHOWN_TOOLS = 8
 
 UNNAMED = "unknown"
 """Name and version that stand for those of a modern server that does not give any."""
+
+HIDING_OPTIONS = ("--allow-tool", "--ignore-tool", "--read-only")
+"""Options that hide tools from a host."""
 
 HEADER_FORM = '--header "Authorization: Bearer ${TOKEN}"'
 """The option for a token that is in a variable."""
@@ -123,10 +127,10 @@ def describe_found(found: Found, entry: Sequence[str], end_key: str) -> list[str
     `entry` are the words behind the URL in a host's configuration, without secrets; `end_key` is
     what ends the input at this terminal.
     """
-    return [*_describe_server(found), *_describe_use(found, entry, end_key)]
+    return [*_describe_server(found, entry), *_describe_use(found, entry, end_key)]
 
 
-def _describe_server(found: Found) -> Iterator[str]:
+def _describe_server(found: Found, entry: Sequence[str]) -> Iterator[str]:
     if found.error:
         yield found.error if found.needs_sign_in else f"That failed: {found.error}"
         if found.needs_sign_in:
@@ -141,18 +145,20 @@ def _describe_server(found: Found) -> Iterator[str]:
     if found.tools_error:
         yield f"Its tools cannot be listed: {found.tools_error}"
     else:
-        yield _describe_tools(found)
-        if found.pages > 1:
+        yield _describe_tools(found, entry)
+        if found.count and found.pages > 1:
             more = " or more" if found.has_more else ""
             yield (
-                f"They come on {found.pages}{more} pages. Some hosts show the first one only: "
-                "--merge-pages gives them all as one."
+                f"The server's list has {found.pages}{more} pages. Some hosts show the first one "
+                "only: --merge-pages gives them all as one."
             )
 
 
-def _describe_tools(found: Found) -> str:
+def _describe_tools(found: Found, entry: Sequence[str]) -> str:
     if not found.count:
-        return "It does not offer any tools to a host."
+        hiding = " or ".join(option for option in HIDING_OPTIONS if option in entry)
+        hidden = f", or {hiding} hides them" if hiding else ""
+        return f"It does not offer any tools to a host{hidden}."
     more = " or more" if found.has_more else ""
     rest = found.count - len(found.tools)
     others = f", and {rest} more" if rest else ""
@@ -161,7 +167,11 @@ def _describe_tools(found: Found) -> str:
 
 
 def _describe_use(found: Found, entry: Sequence[str], end_key: str) -> Iterator[str]:
-    words = {"command": "uvx", "args": ["mcp-remote-py", found.address, *entry]}
+    words: dict[str, object] = {"command": "uvx"}
+    words["args"] = ["mcp-remote-py", found.address, *entry]
+    # A host passes only a few variables on.
+    if variables := re.findall(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}", " ".join(entry)):
+        words["env"] = dict.fromkeys(variables, MASK)
     text = encode(words).decode()
     is_useless = found.error and not found.needs_sign_in
     begin = "Once it works here, the entry" if is_useless else "The entry"

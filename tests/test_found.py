@@ -113,11 +113,27 @@ def test_of_many_tools_a_few_are_named(
 def test_a_list_in_pages_is_said_to_be_one(has_more: bool, pages: str) -> None:
     found = GOOD.replace(count=16, pages=4, has_more=has_more)
     assert lines(found)[3:] == [
-        f"They come on {pages}. Some hosts show the first one only: --merge-pages gives them all "
-        "as one.",
+        f"The server's list has {pages}. Some hosts show the first one only: --merge-pages gives "
+        "them all as one.",
         ENTRY,
         TYPE,
     ]
+    assert lines(found.replace(count=0, tools=()))[3:] == [ENTRY, TYPE]
+
+
+def test_tools_may_be_hidden_by_what_was_given() -> None:
+    none = GOOD.replace(count=0, tools=())
+    told = lines(none, "--read-only", "--allow-tool", "ad")[2]
+    assert (
+        told == "It does not offer any tools to a host, or --allow-tool or --read-only hides them."
+    )
+
+
+def test_the_entry_has_a_place_for_each_variable() -> None:
+    words = ("--header", "Authorization: Bearer ${TOKEN}", "--header", "X-Key: ${KEY}")
+    _, _, _, entry, stars, _ = lines(GOOD, *words)
+    assert json.loads(entry[entry.index("{") :])["env"] == {"TOKEN": "****", "KEY": "****"}
+    assert stars == "**** in it stands for a part that may be secret: write it out there."
 
 
 def test_tools_that_cannot_be_listed_are_said_to_be_so() -> None:

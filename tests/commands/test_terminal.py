@@ -202,7 +202,9 @@ def test_pages_of_tools_are_read_up_to_a_bound(start: Start, stack: ExitStack) -
     told = start(server.url).look()
     names = ", ".join(f"t{number}" for number in range(8))
     assert f"A host is shown {PAGES_LOOKED_AT} or more tools: {names}, and 2 more." in told
-    assert any(line.startswith(f"They come on {PAGES_LOOKED_AT} or more pages.") for line in told)
+    assert any(
+        line.startswith(f"The server's list has {PAGES_LOOKED_AT} or more pages.") for line in told
+    )
     assert len(server.received("tools/list")) == PAGES_LOOKED_AT
 
 
