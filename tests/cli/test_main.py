@@ -964,8 +964,8 @@ class TestRefusals:
             ),
             (
                 [URL, "--header", "Authorization: Bearer ${TOKEN}"],
-                "${TOKEN} is used, but no environment variable of that name is set. MCP hosts "
-                'pass only a few variables on: set it in "env" of the server\'s entry.',
+                "${TOKEN} is used, but no environment variable of that name is set. Set it; for "
+                'an MCP host, in "env" of the server\'s entry: hosts pass few variables on.',
             ),
             (
                 [URL, "--header-file", "gone.txt"],
