@@ -5,18 +5,30 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
+import signal
 import sys
 from typing import NoReturn
 
 # What is loaded stays: to look through it for garbage costs 8 of the 120 ms of a start.
 gc.disable()
 
+# Until then Ctrl+C ends the process as it ends any other: no traceback of half an import.
+_raises = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+if _raises:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 from mcp_remote_py.cli.main import main  # noqa: E402
+from mcp_remote_py.exit_status import INTERRUPTED_STATUS  # noqa: E402
 
 
 def run() -> NoReturn:
     """Entry point of the command `mcp-remote-py` and of `python -m mcp_remote_py`."""
-    status = main(sys.argv[1:], os.environ, sys.stdout, sys.stderr, stdin=sys.stdin)
+    try:
+        if _raises:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        status = main(sys.argv[1:], os.environ, sys.stdout, sys.stderr, stdin=sys.stdin)
+    except KeyboardInterrupt:
+        status = INTERRUPTED_STATUS
     with contextlib.suppress(OSError, ValueError, AttributeError):  # closed, or none at all
         sys.stdout.flush()
     # Not sys.exit: the interpreter would wait for a thread that still resolves a host name, and

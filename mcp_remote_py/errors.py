@@ -24,6 +24,7 @@ the same. This module must not know exit statuses of others, HTTP libraries or J
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from typing import Final, Self
 
@@ -83,15 +84,27 @@ LOGIN_COMMAND = "mcp-remote-py login URL"
 _LOGIN = lazy_pattern(r"(mcp-remote-py login )URL(\.\Z)?")
 
 
-def name_server(hint: str, url: str, options: str = "") -> str:
+def runner_of(prefix: str) -> str:
+    """What is typed before the command in the environment at `prefix`: uvx makes one in its cache.
+
+    There a shell does not find the command by itself.
+    """
+    return "uvx " if "archive-v0" in prefix else ""
+
+
+_RUNNER = runner_of(sys.prefix)
+
+
+def name_server(hint: str, url: str, options: str = "", runner: str = _RUNNER) -> str:
     """`hint` with the server's address, masked, in the command it tells the person to run.
 
     Who finds an error in a flow does not always know for which server it is: the hint then says
     `mcp-remote-py login URL`. The full stop behind it goes, it would be copied with the address.
-    `options` is what that command needs beside it to begin the same sign-in.
+    `options` is what that command needs beside it to begin the same sign-in, `runner` what stands
+    before it.
     """
     named = f"{mask_url(url)} {options}".rstrip()
-    return _LOGIN.sub(lambda match: match[1] + named, hint)
+    return _LOGIN.sub(lambda match: runner + match[1] + named, hint)
 
 
 def explain_stars(hint: str) -> str:

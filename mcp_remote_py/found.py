@@ -6,6 +6,7 @@ characters and known secrets, and cut. Must not know how a server is asked, nor 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 from mcp_remote_py.errors import one_line, shorten
@@ -27,6 +28,12 @@ SHOWN_TOOLS = 8
 UNNAMED = "unknown"
 """Name and version that stand for those of a modern server that does not give any."""
 
+HIDING_OPTIONS = ("--allow-tool", "--ignore-tool", "--read-only")
+"""Options that hide tools from a host."""
+
+HEADER_FORM = '--header "Authorization: Bearer ${TOKEN}"'
+"""The option for a token that is in a variable."""
+
 MAX_NAME = 40
 """Characters of a name or a version that are shown."""
 
@@ -37,9 +44,9 @@ MAX_SENTENCE = 2000
 class Found(Value, frozen=True):
     """What a look at a server has shown.
 
-    `revision` is the one of MCP that it speaks, `count` how many tools a host is shown (None where
-    the server has none to offer), `tools` the names of the first. `error` is the sentence a host
-    gets instead of a server, `tools_error` the one instead of tools.
+    `revision` is the one of MCP that it speaks, `count` how many tools a host is shown on `pages`
+    (None where the server has none to offer), `tools` the names of the first. `error` is the
+    sentence a host gets instead of a server, `tools_error` the one instead of tools.
     """
 
     address: str
@@ -51,6 +58,7 @@ class Found(Value, frozen=True):
     is_modern: bool = False
     count: int | None = None
     tools: tuple[str, ...] = ()
+    pages: int = 1
     has_more: bool = False
     """Whether there are further pages, which nobody has read."""
     tools_error: str = ""
@@ -115,12 +123,14 @@ def describe_found(found: Found, entry: Sequence[str], end_key: str) -> list[str
     `entry` are the words behind the URL in a host's configuration, without secrets; `end_key` is
     what ends the input at this terminal.
     """
-    return [*_describe_server(found), *_describe_use(found.address, entry, end_key)]
+    return [*_describe_server(found, entry), *_describe_use(found, entry, end_key)]
 
 
-def _describe_server(found: Found) -> Iterator[str]:
+def _describe_server(found: Found, entry: Sequence[str]) -> Iterator[str]:
     if found.error:
         yield found.error if found.needs_sign_in else f"That failed: {found.error}"
+        if found.needs_sign_in:
+            yield f"If you have a token for it instead, give it with {HEADER_FORM}."
         return
     named = f' "{found.name}"' if found.name not in ("", UNNAMED) else ""
     version = f', version "{found.version}"' if found.version not in ("", UNNAMED) else ""
@@ -131,12 +141,20 @@ def _describe_server(found: Found) -> Iterator[str]:
     if found.tools_error:
         yield f"Its tools cannot be listed: {found.tools_error}"
     else:
-        yield _describe_tools(found)
+        yield _describe_tools(found, entry)
+        if found.count and found.pages > 1:
+            more = " or more" if found.has_more else ""
+            yield (
+                f"The server's list has {found.pages}{more} pages. Some hosts show the first one "
+                "only: --merge-pages gives them all as one."
+            )
 
 
-def _describe_tools(found: Found) -> str:
+def _describe_tools(found: Found, entry: Sequence[str]) -> str:
     if not found.count:
-        return "It does not offer any tools to a host."
+        hiding = " or ".join(option for option in HIDING_OPTIONS if option in entry)
+        hidden = f", or {hiding} hides them" if hiding else ""
+        return f"It does not offer any tools to a host{hidden}."
     more = " or more" if found.has_more else ""
     rest = found.count - len(found.tools)
     others = f", and {rest} more" if rest else ""
@@ -144,10 +162,19 @@ def _describe_tools(found: Found) -> str:
     return f"A host is shown {found.count}{more} {noun}: {', '.join(found.tools)}{others}."
 
 
-def _describe_use(address: str, entry: Sequence[str], end_key: str) -> Iterator[str]:
-    words = {"command": "uvx", "args": ["mcp-remote-py", address, *entry]}
+def _describe_use(found: Found, entry: Sequence[str], end_key: str) -> Iterator[str]:
+    words: dict[str, object] = {"command": "uvx"}
+    words["args"] = ["mcp-remote-py", found.address, *entry]
+    # A host passes only a few variables on.
+    if variables := re.findall(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}", " ".join(entry)):
+        words["env"] = dict.fromkeys(variables, MASK)
     text = encode(words).decode()
-    yield f"This command is for an MCP host to start. The entry in its configuration: {text}"
+    is_useless = found.error and not found.needs_sign_in
+    begin = "Once it works here, the entry" if is_useless else "The entry"
+    yield (
+        f"This command is for an MCP host to start. {begin} in its configuration, below "
+        f'"mcpServers" and a name of your choice: {text}'
+    )
     if MASK in text:
         yield f"{MASK} in it stands for a part that may be secret: write it out there."
     yield (

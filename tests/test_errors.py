@@ -24,6 +24,7 @@ from mcp_remote_py.errors import (
     explain_stars,
     name_server,
     one_line,
+    runner_of,
     shorten,
 )
 
@@ -151,6 +152,21 @@ def test_the_server_is_named_without_what_may_be_secret() -> None:
 def test_options_stand_behind_the_server() -> None:
     named = name_server(r"Run mcp-remote-py login URL --paste.", "https://a.example/", r"-x '\1'")
     assert named == r"Run mcp-remote-py login https://a.example/ -x '\1' --paste."
+
+
+@pytest.mark.promise("P2")
+@pytest.mark.parametrize(
+    ("prefix", "command"),
+    [
+        ("/home/me/.cache/uv/archive-v0/1bwV9DISf21T4cga", "uvx mcp-remote-py login"),
+        (r"C:\Users\me\AppData\Local\uv\cache\archive-v0\x1", "uvx mcp-remote-py login"),
+        ("/home/me/.local/share/uv/tools/mcp-remote-py", "mcp-remote-py login"),
+        ("/home/me/project/.venv", "mcp-remote-py login"),
+    ],
+)
+def test_who_came_by_uvx_is_told_to_type_it(prefix: str, command: str) -> None:
+    hint = name_server(f"Sign in: {LOGIN_COMMAND}.", "https://a.example/", "", runner_of(prefix))
+    assert hint == f"Sign in: {command} https://a.example/"
 
 
 def login_hints() -> list[str]:

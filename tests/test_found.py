@@ -23,9 +23,11 @@ from mcp_remote_py.redact import Secret, remember
 
 ADDRESS = "https://mcp.example.com/mcp"
 ENTRY = (
-    "This command is for an MCP host to start. The entry in its configuration: "
+    "This command is for an MCP host to start. The entry in its configuration, below "
+    '"mcpServers" and a name of your choice: '
     '{"command":"uvx","args":["mcp-remote-py","https://mcp.example.com/mcp"]}'
 )
+LATER = ENTRY.replace("The entry", "Once it works here, the entry")
 TYPE = (
     "Lines that you type here are relayed as those of a host are: JSON-RPC, and the first one is "
     "initialize. Ctrl+D ends this."
@@ -107,6 +109,33 @@ def test_of_many_tools_a_few_are_named(
     assert lines(found)[2] == said
 
 
+@pytest.mark.parametrize(("has_more", "pages"), [(False, "4 pages"), (True, "4 or more pages")])
+def test_a_list_in_pages_is_said_to_be_one(has_more: bool, pages: str) -> None:
+    found = GOOD.replace(count=16, pages=4, has_more=has_more)
+    assert lines(found)[3:] == [
+        f"The server's list has {pages}. Some hosts show the first one only: --merge-pages gives "
+        "them all as one.",
+        ENTRY,
+        TYPE,
+    ]
+    assert lines(found.replace(count=0, tools=()))[3:] == [ENTRY, TYPE]
+
+
+def test_tools_may_be_hidden_by_what_was_given() -> None:
+    none = GOOD.replace(count=0, tools=())
+    told = lines(none, "--read-only", "--allow-tool", "ad")[2]
+    assert (
+        told == "It does not offer any tools to a host, or --allow-tool or --read-only hides them."
+    )
+
+
+def test_the_entry_has_a_place_for_each_variable() -> None:
+    words = ("--header", "Authorization: Bearer ${TOKEN}", "--header", "X-Key: ${KEY}")
+    _, _, _, entry, stars, _ = lines(GOOD, *words)
+    assert json.loads(entry[entry.index("{") :])["env"] == {"TOKEN": "****", "KEY": "****"}
+    assert stars == "**** in it stands for a part that may be secret: write it out there."
+
+
 def test_tools_that_cannot_be_listed_are_said_to_be_so() -> None:
     found = GOOD.replace(count=None, tools_error="The server refuses it. Ask it why.")
     assert lines(found)[2] == "Its tools cannot be listed: The server refuses it. Ask it why."
@@ -114,12 +143,18 @@ def test_tools_that_cannot_be_listed_are_said_to_be_so() -> None:
 
 def test_an_error_is_the_sentence_that_a_host_gets() -> None:
     found = Found(ADDRESS, error="It cannot be reached. Check the URL.")
-    assert lines(found) == ["That failed: It cannot be reached. Check the URL.", ENTRY, TYPE]
+    assert lines(found) == ["That failed: It cannot be reached. Check the URL.", LATER, TYPE]
 
 
 def test_a_sign_in_that_is_needed_is_not_a_failure() -> None:
     found = Found(ADDRESS, error="It wants a sign-in. Sign in: this way", needs_sign_in=True)
-    assert lines(found)[0] == "It wants a sign-in. Sign in: this way"
+    assert lines(found) == [
+        "It wants a sign-in. Sign in: this way",
+        'If you have a token for it instead, give it with --header "Authorization: Bearer '
+        '${TOKEN}".',
+        ENTRY,
+        TYPE,
+    ]
 
 
 def test_the_entry_is_json_and_says_what_to_write_out() -> None:

@@ -152,7 +152,9 @@ def test_host_is_answered_with_what_is_known_and_calls_are_tried(
             "https://mcp.example/mcp does not answer: the host is told what it said last time; "
             "calls are tried."
         ) in caplog.messages
-        assert f'initialize "init" failed: {make().sentence()}' in caplog.messages
+        assert (
+            f'initialize "init" failed; the host was answered before: {make().sentence()}'
+        ) in caplog.messages
         one.host.request(1, "tools/call", TOOL)
         await one.clock.advance(30)
         assert text_of(one.host.answer(1)) == make().sentence()

@@ -83,13 +83,14 @@ def parse_arguments(command: str, argv: Sequence[str]) -> Arguments:
         options["--help"] = [""]
     if "--help" in options or "--version" in options:
         return Arguments(options)
+    others = _without_names(others, warnings)
     words = [word for _, word in others]
     url = next((word for word in words if "://" in word), words[0] if words else None)
     takes_port = command in (PROXY, LOGIN)
     further, ignored = _split_further(others, url) if takes_port else (list(words), [])
     if url is not None and not takes_port:
         further.remove(url)
-    if unknown or further or ignored or (url is not None and "://" not in url):
+    if unknown or further or ignored or _is_odd(url):
         from mcp_remote_py.cli.mistakes import check_words
 
         check_words(command, options.get("--header", []), words, further, unknown)
@@ -114,6 +115,21 @@ def parse_arguments(command: str, argv: Sequence[str]) -> Arguments:
         port = None
     ignored += [f"Ignored: {name} does not matter for {command}." for name in idle]
     return Arguments(options, url, port, (*warnings, *ignored))
+
+
+def _is_odd(url: str | None) -> bool:
+    return url is not None and ("://" not in url or url.endswith(","))
+
+
+def _without_names(others: list[tuple[int, str]], warnings: list[str]) -> list[tuple[int, str]]:
+    if len(others) < 2 or "://" in others[0][1]:
+        return others
+    from mcp_remote_py.cli.mistakes import drop_names
+
+    rest = drop_names(others)
+    if len(rest) < len(others):
+        warnings.append("Ignored: the name of the program before the server URL.")
+    return rest
 
 
 def warn_of(error: UsageError) -> str:

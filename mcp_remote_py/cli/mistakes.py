@@ -7,6 +7,7 @@ where there is such a word.
 from __future__ import annotations
 
 import difflib
+import itertools
 import re
 from typing import NoReturn
 
@@ -18,6 +19,23 @@ from mcp_remote_py.settings.headers import BARE_SCHEMES, ENV_FORM
 _CLOSE = 0.75
 """Likeness of two words from which one is taken for the other mistyped: 0 to 1 (`difflib`)."""
 
+_NAMES = re.compile(rf"uvx|npx|(?:{PROGRAM}|mcp-remote)(?:[@=].*)?")
+"""The words before the URL in an entry of a host, of ours or for npm's mcp-remote."""
+
+_HEADER = '--header "Authorization: Bearer ${TOKEN}"'
+
+_MEANT = {
+    **dict.fromkeys(("-H", "--headers"), "--header"),
+    **dict.fromkeys(("-v", "-V"), "--version"),
+    **dict.fromkeys(("--verbose", "--log-level"), "--debug"),
+    **dict.fromkeys(("-q", "--quiet"), "--silent"),
+    **dict.fromkeys(("-s", "-u", "--url", "--server", "--server-url"), "the URL alone"),
+    **dict.fromkeys(("--token", "--bearer", "--bearer-token", "--auth-token", "--key"), _HEADER),
+    **dict.fromkeys(("--api-key", "--apikey"), _HEADER),
+    **{f"--{name}": f"{PROGRAM} {name}" for name in (LOGIN, LOGOUT, STATUS)},
+}
+"""Options of other commands that one may try here, and what is written for them."""
+
 
 def check_words(
     command: str, headers: list[str], found: list[str], superfluous: list[str], unknown: list[str]
@@ -27,6 +45,11 @@ def check_words(
     Raises:
         UsageError: it says what is most likely meant by those that do not belong.
     """
+    if any(map(_has_comma, (*found, *unknown))):
+        raise UsageError(
+            "The arguments have commas behind them, as in the JSON of a host's entry.",
+            hint="Leave the commas out; one that ends a URL is written as %2C.",
+        )
     misplaced = next((word for word in found if word in COMMANDS and word != PROXY), None)
     if misplaced is not None:
         raise UsageError(
@@ -43,16 +66,40 @@ def check_words(
     torn = next(filter(_is_torn, found), None)
     if torn is not None:
         _refuse_torn_header(torn)
+    if len(found) == 1 and (meant := _guess_command(found[0])):
+        raise UsageError("The server URL is missing.", hint=f"Did you mean {meant}?")
 
 
 def refuse_words(found: list[str]) -> NoReturn:
     """Raises the UsageError for more words than a URL and a port."""
     hint = "Quote values that contain blanks; options begin with --."
-    if close := difflib.get_close_matches(found[0], (LOGIN, LOGOUT, STATUS), 1, _CLOSE):
-        hint = f"Did you mean {PROGRAM} {close[0]}?"
+    if meant := _guess_command(found[0]):
+        hint = f"Did you mean {meant}?"
     raise UsageError(
         f"{len(found)} arguments are given where only the server URL belongs.", hint=hint
     )
+
+
+def drop_names(others: list[tuple[int, str]]) -> list[tuple[int, str]]:
+    """The words without the names of programs before them, as in the arguments of an entry."""
+    names = itertools.takewhile(lambda one: _NAMES.fullmatch(one[1]), others[:-1])
+    return others[len(list(names)) :]
+
+
+def _has_comma(word: str) -> bool:
+    bare = word.removesuffix(",")
+    return bare != word and ("://" in bare or bare in OPTIONS or bool(_NAMES.fullmatch(bare)))
+
+
+def _guess_command(word: str) -> str:
+    """What is typed for the command that `word` may stand for; empty where it is another word."""
+    name = word.lower()
+    if name == "help":
+        return f"{PROGRAM} --help"
+    if name == "version":
+        return f"{PROGRAM} --version"
+    close = difflib.get_close_matches(name, (LOGIN, LOGOUT, STATUS), 1, _CLOSE)
+    return f"{PROGRAM} {close[0]}" if close else ""
 
 
 def _is_torn(word: str) -> bool:
@@ -80,6 +127,8 @@ def _refuse_unknown_option(command: str, word: str) -> NoReturn:
     names = [option.name for option in options_of(command)]
     close = difflib.get_close_matches(name.lower(), names, 1, _CLOSE)
     meant = f"Did you mean {close[0]}?" if close else listed
+    if name in _MEANT:
+        raise UsageError(f"Unknown option {name}.", hint=f"Did you mean {_MEANT[name]}?")
     if not re.fullmatch(r"--?[a-z][a-z0-9-]{0,31}", name):
         raise UsageError("An option is unknown.", hint=meant)
     if name in OPTIONS:

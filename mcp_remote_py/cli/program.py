@@ -46,7 +46,7 @@ COMMANDS = {
             LOGIN,
             "URL [PORT]",
             "Signs in at the server in the browser, before a host does.",
-            "Address and port as for the relay.",
+            "Address of the server in full, https://...; PORT as in the help of mcp-remote-py.",
         ),
         Command(
             LOGOUT,

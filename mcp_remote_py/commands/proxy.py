@@ -306,6 +306,7 @@ def assemble(
             on_session_lost,
             host.drain,
             note_chosen,
+            logging.DEBUG if is_look else logging.INFO,
         )
 
     def connect(deliver: Deliver, on_session_lost: Callable[[], None]) -> ServerChannel:
@@ -353,8 +354,12 @@ def build_transport(
     on_session_lost: Callable[[], None],
     drain: Callable[[], Awaitable[None]],
     note_chosen: Callable[[str], None] = lambda _: None,
+    told_at: int = logging.INFO,
 ) -> ServerChannel:
-    """The channel that finds out the transport; what answered last time, `remembered`, is first."""
+    """The channel that finds out the transport; what answered last time, `remembered`, is first.
+
+    What was found is logged at the level `told_at`.
+    """
 
     def streamable(on_accepted: OnAccepted) -> ServerChannel:
         return StreamableChannel(
@@ -379,7 +384,7 @@ def build_transport(
 
     def chosen(name: str) -> None:
         note_chosen(name)
-        logger.info("Connected to %s by %s.", mask_url(str(settings.server)), name)
+        logger.log(told_at, "Connected to %s by %s.", mask_url(str(settings.server)), name)
         # The usual case writes nothing: only what differs from it is worth a file.
         if remembered != name and (remembered or name != STREAMABLE):
             state.update(transport=name)

@@ -213,18 +213,21 @@ async def look_at_server(
 
 
 async def _list_tools(host: OwnHost, found: Found) -> Found:
-    count, names, cursor = 0, list[str](), b""
-    for _ in range(PAGES_LOOKED_AT):
+    pages, count, names, cursor = 0, 0, list[str](), b""
+    while pages < PAGES_LOOKED_AT:
         params = {"cursor": msgspec.Raw(cursor)} if cursor else {}
         answer = await host.ask("tools/list", encode(params))
         if answer.is_error:
             return found.replace(tools_error=read_error(answer, "tools/list"))
         on_page, first, cursor = read_page(answer)
+        pages += 1
         count += on_page
         names += first
         if not cursor:
             break
-    return found.replace(count=count, tools=tuple(names[:SHOWN_TOOLS]), has_more=bool(cursor))
+    return found.replace(
+        count=count, tools=tuple(names[:SHOWN_TOOLS]), pages=pages, has_more=bool(cursor)
+    )
 
 
 def status_of(found: Found) -> int:

@@ -122,7 +122,9 @@ class StandingIn:
         Where the server is away one is begun unasked as well, now and then: so the host hears that
         it is back.
         """
-        logger.warning("%s failed: %s", asked.message, error.sentence())
+        logger.warning(
+            "%s failed; the host was answered before: %s", asked.message, error.sentence()
+        )
         if is_away and means_absence(error):
             self._recovery.lose()
         self._recovery.is_lost = True

@@ -36,7 +36,8 @@ def expand_environment(text: str, environment: Mapping[str, str]) -> str:
             return environment[name]
         raise UsageError(
             f"{_show(name, 'A')} is used, but no environment variable of that name is set.",
-            hint='MCP hosts pass only a few variables on: set it in "env" of the server\'s entry.',
+            hint='Set it; for an MCP host, in "env" of the server\'s entry: hosts pass few '
+            "variables on.",
         )
 
     return _VARIABLE.sub(value_of, text)

@@ -130,6 +130,31 @@ def test_where_nothing_is_named_every_server_is_meant() -> None:
             parse(command=command)
 
 
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["mcp-remote-py"],
+        ["uvx", "mcp-remote-py@0.1.0"],
+        ["mcp-remote@latest"],
+        ["mcp-remote-py==1"],
+    ],
+)
+@pytest.mark.parametrize("command", list(COMMANDS))
+def test_the_arguments_of_an_entry_may_begin_with_the_programs_name(
+    names: list[str], command: str
+) -> None:
+    found = parse(*names, URL, "--debug", command=command)
+    said = "Ignored: the name of the program before the server URL."
+    assert (found.url, found.port, found.warnings) == (URL, None, (said,))
+    assert found.has("--debug")
+
+
+def test_a_name_that_nothing_follows_is_not_the_programs() -> None:
+    assert parse("mcp-remote-py").url == "mcp-remote-py"  # and is refused as a URL
+    with pytest.raises(UsageError, match=r"^3 arguments are given"):
+        parse(URL, "3334", "mcp-remote-py")
+
+
 WORDS = st.one_of(
     st.sampled_from([option.name for option in options_of(LOGIN)]),
     st.sampled_from(["--", "-", "-h", "--header=A: b", "--debug=1", "--what", URL, "3334", "-5"]),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import shlex
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -914,6 +915,37 @@ class TestRefusals:
                 "Unknown option --frobnicate. mcp-remote-py --help lists the options.",
             ),
             ([URL, "--Debug"], "An option is unknown. Did you mean --debug?"),
+            ([URL, "-H", "A: hunter22"], "Unknown option -H. Did you mean --header?"),
+            ([URL, "-v"], "Unknown option -v. Did you mean --version?"),
+            ([URL, "--verbose"], "Unknown option --verbose. Did you mean --debug?"),
+            (["--url", URL], "Unknown option --url. Did you mean the URL alone?"),
+            (["--login", URL], "Unknown option --login. Did you mean mcp-remote-py login?"),
+            *(
+                (
+                    [URL, *given],
+                    f"Unknown option {name}. Did you mean "
+                    '--header "Authorization: Bearer ${TOKEN}"?',
+                )
+                for name in ("--token", "--api-key", "--bearer")
+                for given in ([name, "hunter22"], [f"{name}=hunter22"])
+            ),
+            (["help"], "The server URL is missing. Did you mean mcp-remote-py --help?"),
+            (["version"], "The server URL is missing. Did you mean mcp-remote-py --version?"),
+            (["Statu"], "The server URL is missing. Did you mean mcp-remote-py status?"),
+            (["log-in"], "The server URL is missing. Did you mean mcp-remote-py login?"),
+            *(
+                (
+                    argv,
+                    "The arguments have commas behind them, as in the JSON of a host's entry. "
+                    "Leave the commas out; one that ends a URL is written as %2C.",
+                )
+                for argv in (
+                    [f"{URL},"],
+                    ["mcp-remote-py,", URL],
+                    [f"{URL},", "--header,", "A: hunter22"],
+                    [URL, "--header,", "A: hunter22,", "--debug"],
+                )
+            ),
             (
                 [URL, "-HUNTER22"],
                 "An option is unknown. mcp-remote-py --help lists the options.",
@@ -933,8 +965,8 @@ class TestRefusals:
             ),
             (
                 [URL, "--header", "Authorization: Bearer ${TOKEN}"],
-                "${TOKEN} is used, but no environment variable of that name is set. MCP hosts "
-                'pass only a few variables on: set it in "env" of the server\'s entry.',
+                "${TOKEN} is used, but no environment variable of that name is set. Set it; for "
+                'an MCP host, in "env" of the server\'s entry: hosts pass few variables on.',
             ),
             (
                 [URL, "--header-file", "gone.txt"],
@@ -1137,6 +1169,15 @@ class TestWords:
         assert "0 done, 1 failed, 2 wrong usage, 3 sign-in needed, 130 interrupted" in run.stdout
         assert max(map(len, run.stdout.splitlines())) <= 100
 
+    def test_help_says_what_a_terminal_shows_and_breaks_no_name(self) -> None:
+        text = " ".join(Run("--help").stdout.split())
+        assert (
+            "Typed at a terminal, it says what there is, or what is wrong, and shows the entry for "
+            "a host's configuration."
+        ) in text
+        assert "beside --authorization-endpoint, instead of discovering one" in text
+        assert text.count(" Can be repeated. ") == sum(one.repeatable for one in options_of(PROXY))
+
     @pytest.mark.parametrize("option", ALL_OPTIONS, ids=lambda option: option.name)
     def test_every_option_has_help_that_is_a_sentence(self, option: Option) -> None:
         assert option.help[0].isupper()
@@ -1216,6 +1257,24 @@ class TestProcess:
             "sys.argv[1:] = ['--version']; run()"
         )
         assert start("-c", code).returncode == 0
+
+    @pytest.mark.parametrize(
+        ("imported", "status"), [("cli.main", -signal.SIGINT), ("cli.help", 130)]
+    )
+    def test_ctrl_c_at_the_very_start_shows_no_traceback(self, imported: str, status: int) -> None:
+        code = (
+            "import os, signal, sys\n"
+            "class Person:\n"
+            "    def find_spec(self, name, *_):\n"
+            f"        if name == 'mcp_remote_py.{imported}':\n"
+            "            os.kill(os.getpid(), signal.SIGINT)\n"
+            "sys.meta_path.insert(0, Person())\n"
+            "import mcp_remote_py.__main__ as process\n"
+            "sys.argv[1:] = ['--help']\n"
+            "process.run()"
+        )
+        done = start("-c", code)
+        assert (done.returncode, done.stdout, done.stderr) == (status, "", "")
 
     @pytest.mark.parametrize("word", ["--help", "--version", "http://example.com"])
     def test_words_alone_import_neither_a_command_nor_anything_heavy(self, word: str) -> None:

@@ -43,8 +43,8 @@ class TestEnvironment:
         with pytest.raises(UsageError) as caught:
             expand_environment(text, {"OTHER": "x"})
         assert caught.value.sentence() == (
-            f"{shown} is used, but no environment variable of that name is set. MCP hosts pass "
-            'only a few variables on: set it in "env" of the server\'s entry.'
+            f"{shown} is used, but no environment variable of that name is set. Set it; for an "
+            'MCP host, in "env" of the server\'s entry: hosts pass few variables on.'
         )
 
     @pytest.mark.parametrize(
