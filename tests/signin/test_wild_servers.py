@@ -85,7 +85,7 @@ def test_who_is_asked_to_wait_asks_nobody_until_then(play: Callable[..., Stage])
 def test_who_is_asked_to_wait_for_ever_asks_once(play: Callable[..., Stage]) -> None:
     stage = play()
     stage.server.always("register", answer_status(429, headers={"Retry-After": "9" * 400}))
-    refusal(stage.host(), "it asks to wait for 8760 hours")
+    refusal(stage.host(), "it asks to wait for 24 hours")
     for _ in range(2):
         refusal(stage.host(), "No other sign-in starts by itself for 24 hours")
     assert stage.counts["registrations"] == 1
