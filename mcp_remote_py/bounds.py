@@ -90,29 +90,18 @@ FREE_OUTPUT = 16 * 1024 * 1024
 MAX_GZIP_MEMBERS = 1000
 """Members of one body (RFC 1952 §2.2); each costs a window of 32 KiB to begin."""
 
-NO_CODING = {
-    b"": "a gateway that sets the header whatever it does (T5)",
-    b"identity": "RFC 9110 §12.5.3, a name that is for requests",
-    b"none": "a framework's option, written out (T5)",
-    b"null": "the same, of JavaScript",
-    **dict.fromkeys((b"utf-8", b"utf8", b"us-ascii", b"iso-8859-1"), "a charset (T5)"),
-    **dict.fromkeys((b"7bit", b"8bit", b"binary"), "RFC 2045 §6.1, of mail"),
-    **dict.fromkeys((b"plain", b"text", b"json"), "a media type, or half of one"),
-    b"aws-chunked": "of uploads to Amazon S3, kept with what was uploaded",
-    b"amz-1.0": "Amazon's services, beside JSON",
-}
-"""Names that servers give to what they have not compressed, and where that comes from.
-
-So is any other that is not one of `CODINGS`: what nobody has registered, nobody can ask for.
-"""
-
 CODINGS = frozenset(
     {
         *(b"gzip", b"x-gzip", b"deflate", b"br", b"zstd", b"compress", b"x-compress"),
         *(b"dcb", b"dcz", b"exi", b"pack200-gzip", b"aes128gcm", b"xz", b"lzma", b"bzip2", b"lz4"),
     }
 )
-"""IANA's register of content codings, and what else compresses."""
+"""IANA's register of content codings, and what else compresses.
+
+Any other name is not a coding: servers and gateways write a charset, a media type, `identity`,
+`none`, mail's `7bit`, Amazon's `aws-chunked` and `amz-1.0` there, or nothing (T5); and what nobody
+has registered, nobody can ask for.
+"""
 
 _WINDOW_BITS = {b"gzip": 31, b"x-gzip": 31, b"deflate": 15}
 """The format that zlib is told, by coding (RFC 9110 §8.4.1)."""

@@ -78,6 +78,9 @@ def excerpt(body: bytes) -> str:
     return shorten(words_of(body[:EVIDENCE_BYTES]))
 
 
+HEADER_EXAMPLE = '--header "Authorization: Bearer ${TOKEN}"'
+"""How a person gives a token that is in a variable."""
+
 LOGIN_COMMAND = "mcp-remote-py login URL"
 """The command that signs in, as hints have it: `name_server` puts the address in."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from mcp_remote_py.errors import one_line, shorten
+from mcp_remote_py.errors import HEADER_EXAMPLE, one_line, shorten
 from mcp_remote_py.json_text import (
     UNREADABLE,
     decode_list,
@@ -30,9 +30,6 @@ UNNAMED = "unknown"
 
 HIDING_OPTIONS = ("--allow-tool", "--ignore-tool", "--read-only")
 """Options that hide tools from a host."""
-
-HEADER_FORM = '--header "Authorization: Bearer ${TOKEN}"'
-"""The option for a token that is in a variable."""
 
 MAX_NAME = 40
 """Characters of a name or a version that are shown."""
@@ -130,7 +127,7 @@ def _describe_server(found: Found, entry: Sequence[str]) -> Iterator[str]:
     if found.error:
         yield found.error if found.needs_sign_in else f"That failed: {found.error}"
         if found.needs_sign_in:
-            yield f"If you have a token for it instead, give it with {HEADER_FORM}."
+            yield f"If you have a token for it instead, give it with {HEADER_EXAMPLE}."
         return
     named = f' "{found.name}"' if found.name not in ("", UNNAMED) else ""
     version = f', version "{found.version}"' if found.version not in ("", UNNAMED) else ""

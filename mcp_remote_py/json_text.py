@@ -47,7 +47,8 @@ def bounded(decode: Callable[[bytes], T]) -> Callable[[bytes], T]:
 def decode_list(value: bytes | msgspec.Raw) -> list[msgspec.Raw]:
     """The elements of a JSON list, each with its bytes.
 
-    Raises: one of `UNREADABLE`, where it is not one, or has more elements than anybody needs.
+    Raises:
+        one of `UNREADABLE`: it is not a list, or has more elements than anybody needs.
     """
     text = bytes(value)
     return _decode_few(text) if _is_plain(text) else list(_cut_list(text))

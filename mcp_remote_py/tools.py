@@ -97,7 +97,7 @@ class ToolCatalog:
     def learn(self, answer: Message) -> Message:
         """The answer to a `tools/list`, for the host: as it is, or with what may be seen.
 
-        One that is longer than `LONG_BYTES` is not looked into: with a rule, nothing of it is seen.
+        One that is long (`Message.is_long`) is not looked into: with a rule, nothing of it is seen.
         """
         if not self._rules.restrict:
             listed = [] if answer.is_long else _read_tools(answer)

@@ -13,7 +13,7 @@ from typing import NoReturn
 
 from mcp_remote_py.cli.options import OPTIONS, options_of
 from mcp_remote_py.cli.program import COMMANDS, LOGIN, LOGOUT, PROGRAM, PROXY, STATUS
-from mcp_remote_py.errors import UsageError
+from mcp_remote_py.errors import HEADER_EXAMPLE, UsageError
 from mcp_remote_py.settings.headers import BARE_SCHEMES, ENV_FORM
 
 _CLOSE = 0.75
@@ -22,16 +22,14 @@ _CLOSE = 0.75
 _NAMES = re.compile(rf"uvx|npx|(?:{PROGRAM}|mcp-remote)(?:[@=].*)?")
 """The words before the URL in an entry of a host, of ours or for npm's mcp-remote."""
 
-_HEADER = '--header "Authorization: Bearer ${TOKEN}"'
-
 _MEANT = {
     **dict.fromkeys(("-H", "--headers"), "--header"),
     **dict.fromkeys(("-v", "-V"), "--version"),
     **dict.fromkeys(("--verbose", "--log-level"), "--debug"),
     **dict.fromkeys(("-q", "--quiet"), "--silent"),
     **dict.fromkeys(("-s", "-u", "--url", "--server", "--server-url"), "the URL alone"),
-    **dict.fromkeys(("--token", "--bearer", "--bearer-token", "--auth-token", "--key"), _HEADER),
-    **dict.fromkeys(("--api-key", "--apikey"), _HEADER),
+    **dict.fromkeys(("--token", "--bearer", "--bearer-token", "--auth-token"), HEADER_EXAMPLE),
+    **dict.fromkeys(("--key", "--api-key", "--apikey"), HEADER_EXAMPLE),
     **{f"--{name}": f"{PROGRAM} {name}" for name in (LOGIN, LOGOUT, STATUS)},
 }
 """Options of other commands that one may try here, and what is written for them."""

@@ -16,7 +16,7 @@ from typing import Any, cast
 
 import msgspec
 
-from mcp_remote_py.bounds import LONG_BYTES, count_parts, has_few_parts
+from mcp_remote_py.bounds import LONG_BYTES, MAX_PARTS, count_parts
 from mcp_remote_py.errors import shorten
 from mcp_remote_py.json_text import UNREADABLE, Members, decode_list, read_members, read_text
 from mcp_remote_py.jsonrpc import Message
@@ -123,8 +123,9 @@ class ParameterHeaders:
         """
         if _MARK_TRACE not in schema and b"\\" not in schema:
             return None  # where nothing is escaped, nothing else can be read as a mark
-        self._room -= count_parts(schema)
-        if self._room < 0 or not has_few_parts(schema):
+        parts = count_parts(schema)
+        self._room -= parts
+        if self._room < 0 or parts > MAX_PARTS:
             raise InvalidMark("its schema has too many parts.")
         try:
             return json.loads(schema, parse_int=_no_number, parse_float=_no_number)

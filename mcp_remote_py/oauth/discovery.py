@@ -12,7 +12,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from mcp_remote_py.errors import ExchangeError, SignInFailed, SignInUnavailable, shorten
+from mcp_remote_py.errors import (
+    HEADER_EXAMPLE,
+    ExchangeError,
+    SignInFailed,
+    SignInUnavailable,
+    shorten,
+)
 from mcp_remote_py.oauth.challenge import Challenge
 from mcp_remote_py.oauth.document import describe, fetch, get_json, quote
 from mcp_remote_py.oauth.document_search import (
@@ -354,7 +360,7 @@ def _check_guessed_page(url: str) -> Conversation[None]:
         raise explain_no_sign_in(describe(url, response))
 
 
-_TRY_HEADER = 'If it wants a token, give it with --header "Authorization: Bearer ${TOKEN}".'
+_TRY_HEADER = f"If it wants a token, give it with {HEADER_EXAMPLE}."
 
 
 def explain_no_sign_in(evidence: str) -> SignInFailed:

@@ -48,9 +48,11 @@ def fetch(
 
 
 class Posting:
-    """The requests of one exchange with one address: each redirect of it is followed once.
+    """The POSTs of one exchange with one address: each hold something of ours, such as a code.
 
-    What is asked for in another reading goes at once to where the first was led.
+    What they hold goes where it belongs, and nowhere else. A redirect that keeps method and body is
+    followed within the origin, for frameworks add or take away a final slash so; any other one is
+    the answer. What is asked for in another reading goes at once to where the first was led.
     """
 
     def __init__(self) -> None:
@@ -60,7 +62,11 @@ class Posting:
     def post(
         self, request: HttpRequest, *, patience: float | None = None
     ) -> Conversation[HttpResponse]:
-        """As `post`."""
+        """The answer; `patience` as in `Fetch`.
+
+        Raises:
+            NotSent, Interrupted: no answer came.
+        """
         request = request._replace(url=self._place or request.url)
         while True:
             response = yield from fetch(request, follow_redirects=False, patience=patience)
@@ -70,19 +76,6 @@ class Posting:
             self._left -= 1
             self._place = target
             request = request._replace(url=target)
-
-
-def post(request: HttpRequest, *, patience: float | None = None) -> Conversation[HttpResponse]:
-    """The answer to a POST that holds something of ours: a code, a token, a registration.
-
-    What it holds goes where it belongs, and nowhere else. A redirect that keeps method and body
-    is followed within the origin: frameworks add or take away a final slash so. Any other one is
-    the answer. `patience` as in `Fetch`.
-
-    Raises:
-        NotSent, Interrupted: no answer came.
-    """
-    return (yield from Posting().post(request, patience=patience))
 
 
 def _led_on(url: str, response: HttpResponse) -> str:
@@ -157,7 +150,7 @@ def is_outage(status: int) -> bool:
 
 
 MAX_WAIT = 86400.0
-"""Seconds."""
+"""Seconds: more than a day is asked for by mistake."""
 
 MOMENT = 5.0
 """Seconds. Where a server says to come again so soon, a call waits for it."""
@@ -166,8 +159,8 @@ MOMENT = 5.0
 def read_retry_after(response: HttpResponse, now: float) -> float | None:
     """Seconds in which it asks us to come again (RFC 9110 §10.2.3), None where it does not.
 
-    `now` is in seconds since the epoch, 0 where that is not known: then a date says nothing. More
-    than a day is asked for by mistake.
+    At most `MAX_WAIT`. `now` is in seconds since the epoch, 0 where that is not known: then a date
+    says nothing.
     """
     wait = parse_retry_after(response.headers.get("retry-after", ""), now or None)
     return None if wait is None else min(wait, MAX_WAIT)

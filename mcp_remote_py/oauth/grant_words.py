@@ -91,6 +91,11 @@ GRANT_READINGS = (
 )
 """The first that fits counts."""
 
+_KNOWN_CODES = frozenset(one.code for one in GRANT_READINGS if one.code)
+
+PLAIN_CODE = re.compile(r"[a-z_]{1,64}")
+"""What `plain_code` makes of a code; of other words it makes something else."""
+
 _NOT_OF_THE_GRANT = frozenset(
     {
         *("server_error", "temporarily_unavailable", "slow_down", "invalid_client_metadata"),
@@ -128,12 +133,8 @@ def read_verdict(code: str, words: str, status: int) -> str:
 def translate_code(code: str) -> str:
     """The code of RFC 6749 for a server's own, else that one in plain spelling where it has it."""
     plain = plain_code(code)
-    other = plain if _CODE.fullmatch(plain) else code
+    other = plain if PLAIN_CODE.fullmatch(plain) else code
     return next((one.means for one in GRANT_READINGS if one.code == plain and plain), other)
-
-
-_CODE = re.compile(r"[a-z_]{1,64}")
-_KNOWN_CODES = frozenset(one.code for one in GRANT_READINGS if one.code)
 
 
 def may_be_verdict(code: str, status: int, body: bytes, *, has_members: bool) -> bool:
@@ -158,6 +159,16 @@ def may_be_verdict(code: str, status: int, body: bytes, *, has_members: bool) ->
     return has_members or (status in _OWN and not body.lstrip().startswith(b"<"))
 
 
+_OTHER_CODES = ("errorCode", "error_type", "code", "type", "status", "title", "name", "Error")
+_WORDS = (
+    *("error_description", "message", "msg", "detail"),
+    *("errorSummary", "errorDescription", "error_message", "errmsg", "Message", "hint", "reason"),
+)
+"""Members with a code, and with words, the likeliest first: of RFC 6749, RFC 9457 (`type`, `title`,
+`status`, `detail`), Okta (`errorCode`, `errorSummary`), Amazon (`Message`), Laravel (`hint`),
+WeChat (`errmsg`), and of frameworks."""
+
+
 def read_error_code(members: dict[str, object], known: Container[str] = _KNOWN_CODES) -> str:
     """The server's code for its error, in RFC 6749's member or in those of others.
 
@@ -174,13 +185,6 @@ def read_error_code(members: dict[str, object], known: Container[str] = _KNOWN_C
             if isinstance(value, str) and plain_code(value) in known:
                 return value
     return ""
-
-
-_OTHER_CODES = ("errorCode", "error_type", "code", "type", "status", "title", "name", "Error")
-_WORDS = (
-    *("error_description", "message", "msg", "detail"),
-    *("errorSummary", "errorDescription", "error_message", "errmsg", "Message", "hint", "reason"),
-)
 
 
 def read_error_words(members: dict[str, object]) -> str:

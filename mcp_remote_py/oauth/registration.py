@@ -193,22 +193,23 @@ def _register(
     left = list(REGISTRATION_READINGS)
     before, said, past = asked, None, [asked]
     refusals: list[tuple[RegistrationRefusal, HttpResponse]] = []
-    patience, posting = MOMENT, Posting()  # once
+    requests, patience, posting = 0, MOMENT, Posting()
     while True:
         response = yield from _ask(server, asked, posting, may_break=not refusals)
+        requests += 1
         wait = read_retry_after(response, now)
-        is_last = len(refusals) + (patience != MOMENT) + 1 >= MAX_REGISTRATIONS
+        is_last = requests == MAX_REGISTRATIONS
         if is_outage(response.status) and wait is not None and wait <= patience and not is_last:
             yield Wait(wait)
-            patience = -1.0
+            patience = -1.0  # once
             response = yield from _ask(server, asked, posting)
+            requests += 1
         document = decode_document(response.body) or {}
         if 200 <= response.status < 300 and document and not document.get("error"):
             return _judge_client(document, response, server, redirect_uris, asked)
         refusal = read_registration_refusal(response)
         refusals.append((refusal, response))
-        is_spent = len(refusals) + (patience != MOMENT) >= MAX_REGISTRATIONS
-        if is_spent or not _may_be_otherwise(refusal, server):
+        if requests == MAX_REGISTRATIONS or not _may_be_otherwise(refusal, server):
             break
         if refusal == said:
             asked = before

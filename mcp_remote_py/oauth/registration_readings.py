@@ -98,6 +98,9 @@ class Choices(NamedTuple):
     """Those that the server lists."""
 
 
+_Change = Callable[[RegistrationMembers, Choices], RegistrationMembers]
+
+
 class RegistrationReading(NamedTuple):
     """Another request where one was refused.
 
@@ -107,7 +110,7 @@ class RegistrationReading(NamedTuple):
 
     name: str
     applies: Callable[[RegistrationRefusal], bool]
-    change: Callable[[RegistrationMembers, Choices], RegistrationMembers]
+    change: _Change
     source: str
 
 
@@ -133,11 +136,11 @@ def _is_about_metadata(refusal: RegistrationRefusal) -> bool:
     )
 
 
-def _without(*names: str) -> Callable[[RegistrationMembers, Choices], RegistrationMembers]:
+def _without(*names: str) -> _Change:
     return lambda asked, _: {name: None for name in names if name in asked}
 
 
-def _alone(number: int) -> Callable[[RegistrationMembers, Choices], RegistrationMembers]:
+def _alone(number: int) -> _Change:
     def change(_: RegistrationMembers, choices: Choices) -> RegistrationMembers:
         uris = choices.redirect_uris
         return {"redirect_uris": [uris[number]]} if 1 < len(uris) > number else {}
@@ -145,12 +148,10 @@ def _alone(number: int) -> Callable[[RegistrationMembers, Choices], Registration
     return change
 
 
-def _both(
-    *changes: Callable[[RegistrationMembers, Choices], RegistrationMembers],
-) -> Callable[[RegistrationMembers, Choices], RegistrationMembers]:
+def _both(one: _Change, other: _Change) -> _Change:
     def change(asked: RegistrationMembers, choices: Choices) -> RegistrationMembers:
-        made = [change(asked, choices) for change in changes]
-        return {name: value for one in made for name, value in one.items()} if all(made) else {}
+        by_one, by_other = one(asked, choices), other(asked, choices)
+        return {**by_one, **by_other} if by_one and by_other else {}
 
     return change
 
@@ -159,7 +160,7 @@ def _with_listed_scopes(asked: RegistrationMembers, choices: Choices) -> Registr
     return {} if "scope" in asked or not choices.scopes else {"scope": " ".join(choices.scopes)}
 
 
-def _with(name: str, value: str) -> Callable[[RegistrationMembers, Choices], RegistrationMembers]:
+def _with(name: str, value: str) -> _Change:
     return lambda _asked, _choices: {name: value}
 
 
@@ -177,7 +178,7 @@ def _with_both_grants(asked: RegistrationMembers, _: Choices) -> RegistrationMem
     return {"grant_types": [grants[0], "refresh_token", *grants[1:]]}
 
 
-def _with_method(number: int) -> Callable[[RegistrationMembers, Choices], RegistrationMembers]:
+def _with_method(number: int) -> _Change:
     def change(asked: RegistrationMembers, choices: Choices) -> RegistrationMembers:
         has_one = "token_endpoint_auth_method" in asked and number < len(choices.methods)
         return {"token_endpoint_auth_method": choices.methods[number]} if has_one else {}
@@ -190,6 +191,7 @@ def _texts(value: object) -> list[str]:
 
 
 _ABOUT_SCOPES = _says(r"\b(?:scopes?|permissions?)\b", "insufficient_scope", "invalid_scope")
+_ABOUT_NAME = _says(r"client[_ ]name|\bname must\b")
 _MINIMAL = _without(
     *("scope", "grant_types", "response_types", "token_endpoint_auth_method", "application_type")
 )
@@ -253,13 +255,13 @@ REGISTRATION_READINGS = (
     ),
     RegistrationReading(
         "without a name",
-        _says(r"client[_ ]name|\bname must\b"),
+        _ABOUT_NAME,
         _without("client_name"),
         "Servers with rules for names; it is optional (RFC 7591 §2).",
     ),
     RegistrationReading(
         "with a plainer name",
-        _says(r"client[_ ]name|\bname must\b"),
+        _ABOUT_NAME,
         _with("client_name", PLAIN_NAME),
         "Servers with a pattern for names: letters, seldom more.",
     ),

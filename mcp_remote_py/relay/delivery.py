@@ -170,7 +170,7 @@ def _without_trace(error: ExchangeError) -> ExchangeError:
 def tell_others(error: ExchangeError) -> ExchangeError:
     """What happened to a request of our own, for those that waited for it and were never sent.
 
-    Without the server's answer, whose id is ours; nor is theirs what may have been executed.
+    Without the server's answer, whose id is ours. What may have been executed is ours as well.
     """
     if means_absence(error):
         return NotSent(error.cause, hint=error.hint, retry_after=error.retry_after)

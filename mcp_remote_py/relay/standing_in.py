@@ -155,8 +155,8 @@ class StandingIn:
 
     async def _bound_wait(self, asked: Asked, stand_in: StandIn) -> None:
         # One for a server that is away has an error of its own before, as a rule.
-        is_away = stand_in.is_away or self._patience is None
-        await self._clock.sleep(INITIALIZE_PATIENCE if is_away else self._patience or 0.0)
+        patience = INITIALIZE_PATIENCE if stand_in.is_away else self._patience
+        await self._clock.sleep(patience or 0.0)
         if stand_in.over or asked.at_server or not self._asked.is_open(asked):
             return
         self._asked.fail(asked, stand_in.excuse())

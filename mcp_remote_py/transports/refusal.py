@@ -16,6 +16,7 @@ from mcp_remote_py.bounds import MAX_REFUSAL_BATCH_BYTES, MAX_REFUSAL_LINES
 from mcp_remote_py.eras.era_detection import error_code
 from mcp_remote_py.errors import (
     EVIDENCE_BYTES,
+    HEADER_EXAMPLE,
     ExchangeError,
     Interrupted,
     InvalidMessage,
@@ -304,7 +305,7 @@ def _explain_credential(evidence: str, challenge: bytes, credential_sent: bool) 
         )
     return (
         f"The server wants a sign-in ({evidence}).{asked}",
-        'Give it a credential, for example --header "Authorization: Bearer ${TOKEN}".',
+        f"Give it a credential, for example {HEADER_EXAMPLE}.",
     )
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from mcp_remote_py.errors import MAX_EXCERPT_LENGTH, words_of
 from mcp_remote_py.oauth.document import (
     MAX_POST_REDIRECTS,
+    Posting,
     decode_document,
     decode_json_object,
     describe,
@@ -18,7 +19,6 @@ from mcp_remote_py.oauth.document import (
     fetch,
     get_json,
     is_outage,
-    post,
     post_json,
     quote,
 )
@@ -115,7 +115,7 @@ def test_a_post_is_led_on_within_its_origin_with_its_body(status: int, location:
     web = Web(
         answer=lambda one: led(location, status) if one.url == REGISTER else document({"a": 1})
     )
-    assert web.play(post(request)).status == 200
+    assert web.play(Posting().post(request)).status == 200
     assert [fetch.request for fetch in web.fetches] == [
         request,
         request._replace(url=web.asked[1]),
@@ -143,14 +143,14 @@ def test_a_post_is_led_on_within_its_origin_with_its_body(status: int, location:
 )
 def test_a_post_is_led_nowhere_else(answer: HttpResponse) -> None:
     web = Web(answer=lambda _: answer)
-    assert web.play(post(post_json(REGISTER, {}))) is answer
+    assert web.play(Posting().post(post_json(REGISTER, {}))) is answer
     assert web.asked == [REGISTER]
 
 
 @pytest.mark.report("O4")
 def test_a_post_is_led_in_circles_for_a_while_only() -> None:
     web = Web(answer=lambda one: led(f"{one.url}/"))
-    assert web.play(post(post_json(REGISTER, {}))).status == 308
+    assert web.play(Posting().post(post_json(REGISTER, {}))).status == 308
     assert len(web.asked) == 1 + MAX_POST_REDIRECTS
 
 
