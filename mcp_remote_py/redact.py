@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Generator, Iterable
+from itertools import pairwise
 
 from mcp_remote_py.key_shapes import decode_segment, may_be_key, may_be_key_behind
 from mcp_remote_py.patterns import lazy_pattern
@@ -69,9 +70,7 @@ def mask_url(url: str) -> str:
     rest, question, query = rest.partition("?")
     authority, slash, path = rest.partition("/")
     host = authority.rpartition("@")[2]
-    parts = path.split("/")
-    pairs = zip(["", *parts], parts, strict=False)
-    segments = (_mask_key(one, named=may_be_key_behind(before, one)) for before, one in pairs)
+    segments = (_mask_key(one, before) for before, one in pairwise(["", *path.split("/")]))
     values = (
         f"{_mask_key(name)}={MASK}" if equals else _mask_key(name)
         for name, equals, _ in (pair.partition("=") for pair in query.split("&"))
@@ -83,12 +82,8 @@ def secrets_in_url(url: str) -> tuple[Secret, ...]:
     """The parts that `mask_url` hides in the URL, for `remember`; not its short, plain values."""
     rest = url.partition("://")[2].partition("#")[0]
     rest, _, query = rest.partition("?")
-    path = rest.split("/")[1:]
-    found = [
-        one
-        for before, one in zip(["", *path], path, strict=False)
-        if may_be_key_behind(before, one)
-    ]
+    path = ["", *rest.split("/")[1:]]
+    found = [one for before, one in pairwise(path) if may_be_key_behind(before, one)]
     for pair in query.split("&"):
         name, _, value = pair.partition("=")
         if len(value) >= _MIN_VALUE_LENGTH or may_be_key(value):
@@ -104,8 +99,8 @@ _MIN_VALUE_LENGTH = 8
 """Characters. A shorter value of a query or a cookie is a switch, unless it looks like a key."""
 
 
-def _mask_key(segment: str, *, named: bool = False) -> str:
-    if not named and not may_be_key(segment):
+def _mask_key(segment: str, before: str = "") -> str:
+    if not may_be_key_behind(before, segment):
         return segment
     shown = segment[:SHOWN_LENGTH] if len(segment) >= LONG_KEY_LENGTH else ""
     return f"{shown if '%' not in shown else ''}{MASK}"

@@ -359,7 +359,7 @@ def render_limits() -> str:
             f"{document_search.MAX_DOCUMENTS}, {document_search.MAX_SILENCE:g} s in vain, "
             f"{MAX_AUTHORIZATION_SERVERS} authorization servers",
         ),
-        ("What is looked at of a page that refuses", _size(EVIDENCE_BYTES)),
+        ("What is read of a page that refuses", _size(EVIDENCE_BYTES)),
         ("Cookies", f"{cookies.MAX_COOKIES}, together {_size(cookies.MAX_LINE_BYTES)}"),
         ("Visitors of a sign-in's listener at once", str(listener.connections)),
         ("What one of them sends", _size(listener.head_bytes)),

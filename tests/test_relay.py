@@ -96,6 +96,12 @@ class Scene:
         await self.clock.advance(120)
         return self.host.answer(request_id)
 
+    async def ask(self, request_id: object, method: str, params: Json | None = None) -> Json:
+        """A request that is answered at once."""
+        self.host.request(request_id, method, params)
+        await settle()
+        return self.host.answer(request_id)
+
     async def end(self) -> None:
         """The host goes away; nothing is left open."""
         self.relay.stop("The test is over.")

@@ -83,12 +83,6 @@ class Away(Scene):
         self.host.notify("notifications/initialized")
         await settle()
 
-    async def ask(self, request_id: object, method: str, params: Json | None = None) -> Json:
-        """A request that is answered at once."""
-        self.host.request(request_id, method, params)
-        await settle()
-        return self.host.answer(request_id)
-
 
 def away(
     test: Callable[[Away], Awaitable[None]],

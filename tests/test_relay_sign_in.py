@@ -73,12 +73,6 @@ class Stage(Scene):
         self.signed_in.set()
         await settle()
 
-    async def ask(self, request_id: object, method: str, params: Json | None = None) -> Json:
-        """A request that is answered at once."""
-        self.host.request(request_id, method, params)
-        await settle()
-        return self.host.answer(request_id)
-
 
 def stage(
     test: Callable[[Stage], Awaitable[None]],

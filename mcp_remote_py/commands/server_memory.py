@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -98,13 +97,11 @@ class SnapshotMemory:
     def _begin_writing(self) -> None:
         """In a thread: disks may be slow."""
         self._timer = None
-        write = self._make_writer()
-        self._writing = threading.Thread(target=write, daemon=True)
+        self._writing = threading.Thread(target=self._save, args=(self._known,), daemon=True)
         self._writing.start()
 
-    def _make_writer(self) -> Callable[[], None]:
-        known = self._known
-        return lambda: self._get_cache().keep(known)
+    def _save(self, known: ServerSnapshot) -> None:
+        self._get_cache().keep(known)
 
     def write(self) -> None:
         """Writes what was to be written later, and lets what is being written be."""
@@ -113,7 +110,7 @@ class SnapshotMemory:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-            self._make_writer()()
+            self._save(self._known)
 
     def _get_cache(self) -> ServerCache:
         if self._cache is None:

@@ -54,7 +54,9 @@ from mcp_remote_py.redact import mask_url
 from mcp_remote_py.settings.sign_in import SignInSettings
 from mcp_remote_py.url import ServerUrl, parse_url
 
+_MARKS_OF_RESOURCE = frozenset({"resource", "authorization_servers"})
 _MARKS_OF_SERVER = frozenset({"issuer", "authorization_endpoint", "token_endpoint"})
+"""Members of which metadata have one: a document without any is something else."""
 
 MAX_AUTHORIZATION_SERVERS = 5
 """Most of the published ones that are asked: a list must not become a flood of requests."""
@@ -210,7 +212,7 @@ class _Discovery:
         found = yield from self._search.find(
             resource_urls(server, named),
             lambda document: judge_resource(document, server, self._settings),
-            frozenset({"resource", "authorization_servers"}),
+            _MARKS_OF_RESOURCE,
         )
         if found.value is None:
             worst = most_telling(found.problems)

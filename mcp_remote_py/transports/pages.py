@@ -1,4 +1,4 @@
-"""Pages that stand before a server, for people: sign-ins, checks for browsers, warnings.
+"""Pages that stand before a server, for people: sign-ins, checks for browsers, firewalls, warnings.
 
 They are told by a header, by their words or by where a redirect led. A program cannot pass them, so
 they are said for what they are and with what helps, and are not evidence on transport or era. Pure.
@@ -14,6 +14,12 @@ from typing import NamedTuple
 from mcp_remote_py.readings import Source
 from mcp_remote_py.transports.body_types import PAGE, read_type
 from mcp_remote_py.url import ServerUrl
+
+_LOOKED_AT = 16 * 1024
+"""Bytes of a page that are looked through: with all rows it is some milliseconds."""
+
+_SHORT = 100
+"""Bytes of a body that is compared as a whole."""
 
 
 class Page(NamedTuple):
@@ -166,7 +172,7 @@ CHECKS = (
         words="ERR_NGROK_6024",
     ),
 )
-"""What looks whether a browser asks. The words are looked for in pages of any status."""
+"""What looks whether a browser asks, or lets nobody pass. The first that fits counts."""
 
 FORMS = (
     Page(
@@ -244,7 +250,7 @@ def find_form(status: int, headers: Mapping[bytes, bytes], body: bytes) -> Page 
 
 
 def find_check(status: int, headers: Mapping[bytes, bytes], body: bytes) -> Page | None:
-    """The check for browsers that an answer is."""
+    """The page of a check, a firewall or a tunnel that an answer is."""
     for page in CHECKS:
         name, value = page.header
         if name and re.search(value.encode(), headers.get(name, b""), re.IGNORECASE):
@@ -271,13 +277,6 @@ def _find_words(
         and re.search(page.words.encode(), start, re.IGNORECASE)
     )
     return next(found, None)
-
-
-_LOOKED_AT = 16 * 1024
-"""Bytes of a page that are looked through: with all rows it is some milliseconds."""
-
-_SHORT = 100
-"""Bytes of a body that is compared as a whole."""
 
 
 def find_sign_in(url: ServerUrl, server: ServerUrl) -> Page | None:
