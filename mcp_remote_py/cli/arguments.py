@@ -193,7 +193,7 @@ def _sort(known: Mapping[str, Option], argv: Sequence[str]) -> _Words:
 
 
 def _keep(option: Option, value: str, found: _Words) -> None:
-    """Adds its word to those of the option, unless one counts and is there, or none is given."""
+    """Adds the word, unless it says nothing, or the option counts once and has one."""
     there = found.options.get(option.name, [])
     if option.bad == NOT_GIVEN_IF_BLANK and not value.strip():
         found.warnings.append(f"Ignored: {option.name} is empty.")

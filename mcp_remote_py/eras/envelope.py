@@ -121,7 +121,7 @@ def name_server_in(response: Message, info: msgspec.Raw, source: Message | None)
 
 
 def take_meta(message: Message, names: Collection[str]) -> Members | None:
-    """The members of `params` or of a result without these of their `_meta`, nor an empty one.
+    """The members of `params` or of a result, without these of `_meta` or one that is empty then.
 
     None where nothing has to be taken.
     """

@@ -36,8 +36,8 @@ MAX_MOVED = 6 * 1024 * 1024
 once for each of those that it is in."""
 
 LOOK_BYTES, MOVE_BYTES = 256, 2048
-"""Of a value that is looked through, and of a schema with references, beside their own: as many as
-are looked at in the time that each takes."""
+"""Bytes that a value counts beside its own where it is looked through, and where it has references:
+the work on it takes as long as a look at so many."""
 
 _HOME = "#/properties/result"
 """Where the schema is, once it is wrapped."""

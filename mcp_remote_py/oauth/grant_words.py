@@ -141,9 +141,8 @@ def may_be_verdict(code: str, status: int, body: bytes, *, has_members: bool) ->
     """Whether a refusal that says nothing of the grant may be one all the same: the server's 4xx.
 
     A page is of something in front of it; so may be a status that is not for refusals of grants,
-    unless the answer can be read. A good status does not refuse without a code, and a failure is
-    one unless the server says by its code that it is not; what it has not learned (501), it will
-    not learn soon.
+    unless the answer can be read. A good status refuses only with a code, a 500 only with
+    `invalid_grant`; and what a server says that it has not learned (501), it will not learn soon.
     """
     plain = plain_code(code)
     if plain in _NOT_OF_THE_GRANT or status in _PASSING_STATUS:

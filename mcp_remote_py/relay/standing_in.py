@@ -1,7 +1,8 @@
-"""Answers for the server while somebody still has to sign in (promise A6), or it is away.
+"""Answers for the server while somebody still has to sign in (promise A6), or while it is away.
 
-That is where it worked before and has been given its patience: then the host gets what it said last
-time, and each call is tried. See `stand_in`. Must not know tokens, or how a message travels.
+A server that worked before and does not answer within its patience is away: the host gets what it
+said last time, and each call is tried. See `stand_in`. Must not know tokens, or how a message
+travels.
 """
 
 from __future__ import annotations

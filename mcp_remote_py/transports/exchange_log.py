@@ -33,10 +33,10 @@ class SilenceWatch:
         self._seconds = seconds
 
     def watch(self, origin: str, asked: Message | None) -> asyncio.TimerHandle | None:
-        """Says it where a server takes the request and then nothing, for long; to be cancelled.
+        """The timer that says it where a server takes the request and is silent for long.
 
-        None for calls, which may take their time once the server has shown that it answers, and for
-        streams, which may be silent.
+        Who asks for it cancels it. Once the server has answered anything, it is None for calls,
+        which may take their time, and for streams, which may be silent.
         """
         is_slow = asked is None or may_have_effect(asked)
         if self._acquaintance.has_answered and is_slow:
