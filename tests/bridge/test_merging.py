@@ -524,12 +524,13 @@ def test_a_change_on_the_way_is_told_at_once_and_the_list_goes_on() -> None:
     play_legacy(play, at_page(1, change))
 
 
+async def linger(server: FakeServerChannel, message: Message) -> None:
+    give(server, message)
+    await asyncio.get_running_loop().create_future()
+
+
 @pytest.mark.promise("R1")
 def test_streams_that_stay_open_behind_their_pages_hold_nothing_up() -> None:
-    async def linger(server: FakeServerChannel, message: Message) -> None:
-        give(server, message)
-        await asyncio.get_running_loop().create_future()
-
     async def play(stage: Scene) -> None:
         stage.host.request(1, "tools/list")
         await settle()
@@ -540,10 +541,6 @@ def test_streams_that_stay_open_behind_their_pages_hold_nothing_up() -> None:
 
 @pytest.mark.promise("R1")
 def test_an_id_may_be_used_again_while_the_stream_of_a_page_stays_open() -> None:
-    async def linger(server: FakeServerChannel, message: Message) -> None:
-        give(server, message)
-        await asyncio.get_running_loop().create_future()
-
     async def play(stage: Scene) -> None:
         for times in (1, 2):
             stage.host.request(1, "tools/list")
