@@ -256,8 +256,11 @@ def test_a_server_that_is_away_is_not_found_though_it_worked_before(
     start: Start, stack: ExitStack
 ) -> None:
     server = stack.enter_context(WildServer())
-    assert start(server.url).end() == 0
-    server.kill()
+    before = start(server.url)
+    before.type(INITIALIZE)
+    assert "result" in before.answer(1)
+    assert before.end() == 0
+    server.always("initialize", answer_status(503, headers={"Retry-After": "60"}))
     terminal = start(server.url)
     assert not any(line.startswith("Found") for line in terminal.look())
     assert terminal.end() == 1
