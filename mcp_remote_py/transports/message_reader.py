@@ -38,7 +38,6 @@ _ERRORS = lazy_pattern(r'\{\s*"(?:message|msg|details?|errors?|error_\w+|title|s
 """Of the errors of frameworks and gateways, which are not those of JSON-RPC."""
 
 Readable = Message | InvalidMessage
-Look = Callable[[Message], None]
 
 
 def _answers(data: bytes, request: Message | None) -> bool:
@@ -59,13 +58,13 @@ class MessageStream(EventDecoder):
         messages: how many it has brought.
         responses: how many of them answer something.
         odd: the first response that can only be for the request.
-        look: sees the answer before it is delivered.
+        look: sees an answer before it is delivered, and may raise what it stands for.
     """
 
     messages = 0
     responses = 0
     odd: Message | None = None
-    look: Look | None = None
+    look: Callable[[Message], None] | None = None
 
 
 class MessageReader:
@@ -185,17 +184,9 @@ class MessageReader:
         )
 
     async def read_stream(
-        self,
-        response: Response,
-        stream: MessageStream,
-        request: Message | None,
-        look: Look | None = None,
+        self, response: Response, stream: MessageStream, request: Message | None
     ) -> bool:
-        """Delivers the stream's messages; whether the answer to `request` was among them.
-
-        `look` sees what is for it before it is delivered, and may raise what it stands for.
-        """
-        stream.look = look
+        """Delivers the stream's messages; whether the answer to `request` was among them."""
         answered = False
 
         async def take(event: Event) -> None:
@@ -215,8 +206,8 @@ class MessageReader:
             logger.debug("After its answer, a stream did not end as it should: %s", error.cause)
         odd = stream.odd
         if odd is not None and request is not None and not answered and stream.responses == 1:
-            if look is not None:
-                look(odd)
+            if stream.look is not None:
+                stream.look(odd)
             await self._check_words(response, odd)
             self._hand_over(readdress(odd, request.raw_id))
             answered = True

@@ -272,9 +272,9 @@ class StreamableChannel:
 
     async def _take_stream(self, response: Response, request: Message, late: Late) -> None:
         stream = self._reader.begin()
+        stream.look = partial(self._look_for_session, response, request)
         try:
-            look = partial(self._look_for_session, response, request)
-            if await self._reader.read_stream(response, stream, request, look):
+            if await self._reader.read_stream(response, stream, request):
                 return
             if not stream.last_event_id and await self._comes_late(response, late):
                 return
