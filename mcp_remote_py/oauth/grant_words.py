@@ -93,7 +93,7 @@ GRANT_READINGS = (
 
 _KNOWN_CODES = frozenset(one.code for one in GRANT_READINGS if one.code)
 
-PLAIN_CODE = re.compile(r"[a-z_]{1,64}")
+_CODE = re.compile(r"[a-z_]{1,64}")
 """What `plain_code` makes of a code; of other words it makes something else."""
 
 _NOT_OF_THE_GRANT = frozenset(
@@ -133,7 +133,7 @@ def read_verdict(code: str, words: str, status: int) -> str:
 def translate_code(code: str) -> str:
     """The code of RFC 6749 for a server's own, else that one in plain spelling where it has it."""
     plain = plain_code(code)
-    other = plain if PLAIN_CODE.fullmatch(plain) else code
+    other = plain if _CODE.fullmatch(plain) else code
     return next((one.means for one in GRANT_READINGS if one.code == plain and plain), other)
 
 

@@ -15,7 +15,6 @@ from mcp_remote_py.oauth.challenge import Challenge, parse_challenge
 from mcp_remote_py.oauth.document import decode_document
 from mcp_remote_py.oauth.grant_words import (
     MAX_WORDS,
-    PLAIN_CODE,
     plain_code,
     read_error_code,
     read_error_words,
@@ -133,6 +132,7 @@ _FORBIDS = frozenset({400, 401, 403})
 """Statuses of a refusal that may want a scope: a person is asked for it, and the request is sent
 again. Whoever fails says it of somebody else's token, perhaps, and may have done what was asked."""
 
+_CODE = re.compile(r"[a-z_]{1,64}")
 _SCOPES = re.compile(r"[\x21\x23-\x5b\x5d-\x7e ]+")
 
 
@@ -174,7 +174,7 @@ def read_token_refusal(status: int, challenge: bytes, body: bytes) -> tuple[int,
             return 0, challenge
         code, words = read_error_code(members, _KNOWN_CODES), read_error_words(members)
         scope = scope or _read_scope(members)
-        if "jsonrpc" not in members and PLAIN_CODE.fullmatch(plain_code(code)):
+        if "jsonrpc" not in members and _CODE.fullmatch(plain_code(code)):
             means = judge_words(code, words, status)
         if means is None:
             means = _judge_sentence(status, body, members, code, words)
