@@ -353,8 +353,8 @@ def build_transport(
     deliver: Deliver,
     on_session_lost: Callable[[], None],
     drain: Callable[[], Awaitable[None]],
-    note_chosen: Callable[[str], None] = lambda _: None,
-    told_at: int = logging.INFO,
+    note_chosen: Callable[[str], None],
+    told_at: int,
 ) -> ServerChannel:
     """The channel that finds out the transport; what answered last time, `remembered`, is first.
 

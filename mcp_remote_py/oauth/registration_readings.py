@@ -41,8 +41,8 @@ class RegistrationRefusal(NamedTuple):
     error: str
     description: str
     words: str
-    is_page: bool = False
-    asks_to_wait: bool = False
+    is_page: bool
+    asks_to_wait: bool
     """By `Retry-After`: some limit how often one may ask by 403."""
 
     @property
@@ -94,7 +94,7 @@ class Choices(NamedTuple):
     redirect_uris: tuple[str, ...]
     methods: tuple[str, ...]
     """Client authentications that the server may take, the preferred first."""
-    scopes: tuple[str, ...] = ()
+    scopes: tuple[str, ...]
     """Those that the server lists."""
 
 

@@ -59,7 +59,7 @@ class Asked:
 class AskedByHost:
     """All that are open."""
 
-    def __init__(self, say: Deliver, failures_at: int = logging.WARNING) -> None:
+    def __init__(self, say: Deliver, failures_at: int) -> None:
         self._say = say
         self._failures_at = failures_at
         """The level of the log that tells of them."""
