@@ -158,10 +158,14 @@ def _may_mean(means: TokenWords, status: int) -> bool:
             return status not in _ELSEWHERE
 
 
-def read_token_refusal(status: int, challenge: bytes, body: bytes) -> tuple[int, bytes]:
+def read_token_refusal(
+    status: int, challenge: bytes, body: bytes, *, has_effect: bool = False
+) -> tuple[int, bytes]:
     """The status and challenge that a refusal stands for; 0 where it says nothing of the token.
 
     What the body's error document says stands in the challenge then, where that has no error.
+    `has_effect` tells that a second execution could do harm: of a failure (5xx) only a code of
+    this table counts then. Its words may be those of a tool, about a token of its own.
     """
     parsed = parse_challenge(challenge.decode("latin-1"))
     code, words, scope = parsed.error, parsed.error_description, parsed.scope or ""
@@ -172,9 +176,11 @@ def read_token_refusal(status: int, challenge: bytes, body: bytes) -> tuple[int,
             return 0, challenge
         code, words = read_error_code(members, _KNOWN_CODES), read_error_words(members)
         scope = scope or _read_scope(members)
-        if "jsonrpc" not in members and _CODE.fullmatch(plain_code(code)):
+        needs_code = has_effect and status >= 500
+        is_code = not needs_code or (plain_code(code) in _KNOWN_CODES and " " not in code)
+        if "jsonrpc" not in members and is_code and _CODE.fullmatch(plain_code(code)):
             means = judge_words(code, words, status)
-        if means is None:
+        if means is None and not needs_code:
             means = _judge_sentence(status, body, members, code, words)
             code = "unauthorized"
             words = "" if means is TokenWords.DOUBT else words

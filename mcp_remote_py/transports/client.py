@@ -248,18 +248,19 @@ class HttpClient:
         if answer is not None and not (is_credentials and answer.is_error):
             return None
         if sent is not None and status >= 400 and not (refused and b"error" in challenge):
-            refused, challenge = await self._read_words(response, refused, challenge)
+            refused, challenge = await self._read_words(response, asked, refused, challenge)
         return _Told(refused, challenge, answer)
 
     async def _read_words(
-        self, response: Response, refused: int, challenge: bytes
+        self, response: Response, asked: Message | None, refused: int, challenge: bytes
     ) -> tuple[int, bytes]:
         """The refusal of the credential that an answer is by its words, else what it was before."""
         # Few are refused in other words.
         from mcp_remote_py.oauth.token_words import read_token_refusal
 
         body = await self._read_evidence(response) or b""
-        status, told = read_token_refusal(response.status, challenge, body)
+        has_effect = asked is not None and may_have_effect(asked)
+        status, told = read_token_refusal(response.status, challenge, body, has_effect=has_effect)
         return (status, told) if status else (refused, challenge)
 
     async def _authorize(self, response: Response, told: _Told, sent: Sent | None) -> bool:

@@ -115,6 +115,32 @@ def test_a_failure_may_be_for_the_token(body: bytes) -> None:
     assert may_be_token(challenge, 500)
 
 
+@pytest.mark.promise("R5")
+@pytest.mark.parametrize("status", [500, 502, 503])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"Token expired",
+        document(error="Token expired"),
+        document(statusCode=500, message="jwt expired"),
+        document(error="tool_failed", message="The mail service: access token has expired"),
+        document(error="error", message="The incoming token has expired"),
+        document(jsonrpc="2.0", id=None, error={"code": -32603, "message": "Token expired"}),
+    ],
+)
+def test_words_of_a_failure_may_be_a_tools_own(status: int, body: bytes) -> None:
+    """They came from behind the execution, perhaps: such a call is not sent again."""
+    assert read_token_refusal(status, b"Bearer", body, has_effect=True) == (0, b"Bearer")
+
+
+@pytest.mark.parametrize("code", ["invalid_token", "token_expired", "server_error"])
+def test_a_code_of_a_failure_is_that_of_the_check(code: str) -> None:
+    body = document(error=code, error_description="Internal Server Error")
+    assert read_token_refusal(500, b"", body, has_effect=True)[0] in (401, 500)
+    assert read_token_refusal(401, b"", b"Token expired", has_effect=True)[0] == 0
+    assert read_token_refusal(400, b"", b"Token expired", has_effect=True)[0] == 401
+
+
 @pytest.mark.parametrize(
     "body",
     [

@@ -818,6 +818,19 @@ def test_an_answer_with_the_id_is_never_a_refusal_of_the_token(
     assert len(server.received("POST")) == 1
 
 
+@pytest.mark.promise("R5")
+@pytest.mark.report("O19", "E1")
+@pytest.mark.parametrize("body", [b"Token expired", b'{"error": "Token expired"}'])
+@pytest.mark.parametrize(("method", "times"), [("tools/call", 1), ("tools/list", 2)])
+def test_a_tools_words_of_another_token_are_no_second_run(
+    server: WildServer, method: str, times: int, body: bytes
+) -> None:
+    server.always("POST", answer_status(500, body, headers=JSON))
+    asked = parse_message(b'{"jsonrpc": "2.0", "id": 7, "method": "%b"}' % method.encode())
+    assert statuses(server.url, Renewer(), b"POST", asked=asked) == [500]
+    assert len(server.received("POST")) == times
+
+
 def asks_for(nonce: str, challenge: str = WANTS_NONCE) -> Callable[[Exchange], None]:
     return answer_status(401, headers={"WWW-Authenticate": challenge, "DPoP-Nonce": nonce})
 
