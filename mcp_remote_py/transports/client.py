@@ -268,20 +268,18 @@ class HttpClient:
         status, challenge, answer = told
         if self._authorizer is None:
             return False
-        if status == 401:
-            # A person may need minutes: the connection must not be held for that long.
-            await response.aclose()
+        # A person may need minutes: the connection must not be held for that long.
+        if status != 401:
+            await self._read_evidence(response)  # the answer, where nobody is asked
+        await response.aclose()
         try:
-            again = await self._authorizer.refused(sent, status, challenge)
+            return await self._authorizer.refused(sent, status, challenge)
         except ExchangeError as error:
             if answer is None or not answer.is_error:
                 raise
             # Others may be told the same, whose ids are their own.
             own = {"status": response.status, "body": answer.raw}
             raise error.changed({**own, "is_answer": True, "in_our_words": True}) from error
-        if again:
-            await response.aclose()
-        return again
 
     async def _is_page(self, response: Response) -> bool:
         """Whether a refusal is a page before the server, which no sign-in helps against."""
