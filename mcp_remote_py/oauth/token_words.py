@@ -123,6 +123,9 @@ _WITHOUT_CODE = {
 """What that means, by status. Laravel has 419 and IIS 440 for a sign-in that is over, Esri has 498
 for its token; a failure may come from behind the execution."""
 
+_REFUSES = frozenset({400, 401, 403, 419, 440, 498})
+"""Statuses of who refuses a credential before anything is done."""
+
 _ELSEWHERE = frozenset({404, 405, 406, 408, 409, 410, 425, 429, 501, 502, 503, 504})
 """Statuses that have a meaning of their own, so that words in doubt mean nothing."""
 
@@ -164,8 +167,9 @@ def read_token_refusal(
     """The status and challenge that a refusal stands for; 0 where it says nothing of the token.
 
     What the body's error document says stands in the challenge then, where that has no error.
-    `has_effect` tells that a second execution could do harm: of a failure (5xx) only a code of
-    this table counts then. Its words may be those of a tool, about a token of its own.
+    `has_effect` tells that a second execution could do harm: by a status that does not refuse a
+    credential only a code of this table counts then. Words may be those of a tool that has failed,
+    about a token of its own.
     """
     parsed = parse_challenge(challenge.decode("latin-1"))
     code, words, scope = parsed.error, parsed.error_description, parsed.scope or ""
@@ -176,7 +180,7 @@ def read_token_refusal(
             return 0, challenge
         code, words = read_error_code(members, _KNOWN_CODES), read_error_words(members)
         scope = scope or _read_scope(members)
-        needs_code = has_effect and status >= 500
+        needs_code = has_effect and status not in _REFUSES
         is_code = not needs_code or (plain_code(code) in _KNOWN_CODES and " " not in code)
         if "jsonrpc" not in members and is_code and _CODE.fullmatch(plain_code(code)):
             means = judge_words(code, words, status)

@@ -116,7 +116,7 @@ def test_a_failure_may_be_for_the_token(body: bytes) -> None:
 
 
 @pytest.mark.promise("R5")
-@pytest.mark.parametrize("status", [500, 502, 503])
+@pytest.mark.parametrize("status", [409, 422, 424, 500, 502, 503])
 @pytest.mark.parametrize(
     "body",
     [
