@@ -123,6 +123,10 @@ _WITHOUT_CODE = {
 """What that means, by status. Laravel has 419 and IIS 440 for a sign-in that is over, Esri has 498
 for its token; a failure may come from behind the execution."""
 
+MAX_REFUSAL_DOCUMENT = 16 * 1024
+"""Bytes of a body that is read as an error document: some milliseconds. None that speaks of a token
+is as long; a megabyte of scopes would end in an address for the browser."""
+
 _REFUSES = frozenset({400, 401, 403, 419, 440, 498})
 """Statuses of who refuses a credential before anything is done."""
 
@@ -175,7 +179,7 @@ def read_token_refusal(
     code, words, scope = parsed.error, parsed.error_description, parsed.scope or ""
     means = judge_words(code, words, status) if code else None
     if not code:
-        members = decode_document(body) or {}
+        members = (decode_document(body) if len(body) <= MAX_REFUSAL_DOCUMENT else None) or {}
         if "jsonrpc" in members and "id" in members and members["id"] is not None:
             return 0, challenge
         code, words = read_error_code(members, _KNOWN_CODES), read_error_words(members)

@@ -180,6 +180,16 @@ def test_a_scope_that_is_wanted_by_the_body() -> None:
     assert read(403, b"", strange)[1].scope is None
 
 
+@pytest.mark.promise("R6")
+def test_a_long_body_is_not_looked_through() -> None:
+    """Half a second for four megabytes of such words; and all of its scopes were asked for."""
+    scopes = document(error="insufficient_scope", scope="a b " * 5000)
+    words = document(error="auth " * 5000)
+    for body in (scopes, words):
+        assert read_token_refusal(403, b"Bearer", body) == (0, b"Bearer")
+    assert read(403, b"", document(error="token_expired", stack="x" * 9000))[0] == 401
+
+
 def test_the_challenge_comes_first_and_keeps_what_it_has() -> None:
     body = document(error="invalid_token", error_description="expired")
     told = b'Bearer error="insufficient_scope", scope="a"'
