@@ -23,6 +23,9 @@ from mcp_remote_py.oauth.grant_words import (
 INSUFFICIENT_SCOPE = "insufficient_scope"
 """RFC 6750 §3.1."""
 
+IN_DOUBT = b'Bearer error="unauthorized"'
+"""The challenge of a refusal that may be for the token."""
+
 
 class TokenWords(Enum):
     """The meaning of a refusal's words."""

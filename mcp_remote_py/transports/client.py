@@ -248,20 +248,37 @@ class HttpClient:
         if answer is not None and not (is_credentials and answer.is_error):
             return None
         if sent is not None and status >= 400 and not (refused and b"error" in challenge):
-            refused, challenge = await self._read_words(response, asked, refused, challenge)
+            told = _Told(refused, challenge, answer)
+            return await self._read_words(response, told, sent, asked)
         return _Told(refused, challenge, answer)
 
     async def _read_words(
-        self, response: Response, asked: Message | None, refused: int, challenge: bytes
-    ) -> tuple[int, bytes]:
-        """The refusal of the credential that an answer is by its words, else what it was before."""
+        self, response: Response, told: _Told, sent: Sent, asked: Message | None
+    ) -> _Told | None:
+        """The refusal of the credential that an answer is by its words, else what it was before.
+
+        None as in `_judge`; the token is looked after all the same, for the next request.
+        """
         # Few are refused in other words.
-        from mcp_remote_py.oauth.token_words import read_token_refusal
+        from mcp_remote_py.oauth.token_words import IN_DOUBT, read_token_refusal
 
         body = await self._read_evidence(response) or b""
         has_effect = asked is not None and may_have_effect(asked)
-        status, told = read_token_refusal(response.status, challenge, body, has_effect=has_effect)
-        return (status, told) if status else (refused, challenge)
+        about = (response.status, told.challenge, body)
+        status, challenge = read_token_refusal(*about, has_effect=has_effect)
+        if status:
+            return told._replace(status=status, challenge=challenge)
+        if has_effect and not told.status and read_token_refusal(*about)[0]:
+            await self._renew_for_others(response, _Told(response.status, IN_DOUBT, None), sent)
+            return None
+        return told
+
+    async def _renew_for_others(self, response: Response, told: _Told, sent: Sent) -> None:
+        """Looks whether the token has ended, where only the next request may be sent again."""
+        try:
+            await self._authorize(response, told, sent)
+        except ExchangeError as error:
+            logger.debug("No other credential: %s", error.cause)
 
     async def _authorize(self, response: Response, told: _Told, sent: Sent | None) -> bool:
         """Whether there is a new credential to send the refused request with."""

@@ -827,8 +827,10 @@ def test_a_tools_words_of_another_token_are_no_second_run(
 ) -> None:
     server.always("POST", answer_status(500, body, headers=JSON))
     asked = parse_message(b'{"jsonrpc": "2.0", "id": 7, "method": "%b"}' % method.encode())
-    assert statuses(server.url, Renewer(), b"POST", asked=asked) == [500]
+    renewer = Renewer()
+    assert statuses(server.url, renewer, b"POST", asked=asked) == [500]
     assert len(server.received("POST")) == times
+    assert len(renewer.told) == times, "the token is renewed all the same, for the next one"
 
 
 @pytest.mark.promise("R6")
