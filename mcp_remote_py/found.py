@@ -38,6 +38,10 @@ MAX_SENTENCE = 2000
 """Characters of an error of ours: it repeats what a server said, which is cut already."""
 
 
+UNREAD = "the list is too long to be looked into here, or is not one; a host gets it as it is."
+"""Of a list that nobody looks into; the rules on tools hide all of such a one."""
+
+
 class Found(Value, frozen=True):
     """What a look at a server has shown.
 
@@ -79,17 +83,18 @@ def read_server(answer: Message) -> tuple[str, str, str, bool]:
     )
 
 
-def read_page(answer: Message) -> tuple[int, list[str], bytes]:
+def read_page(answer: Message) -> tuple[int, list[str], bytes] | None:
     """Count and first names of the tools on a page, and the cursor of the next as JSON text.
 
-    The cursor is empty where this was the last one, or the answer is too long to be looked into.
+    The cursor is empty where this was the last one. None of a page that is too long to be looked
+    into, or is not one.
     """
     if answer.is_long:
-        return 0, [], b""
+        return None
     try:
         listed = decode_list(answer.members.get("tools", b"[]"))
     except UNREADABLE:
-        listed = []
+        return None
     members = (read_members(raw) or {} for raw in listed[:SHOWN_TOOLS])
     names = [_show(read_text(one.get("name"))) or "(without a name)" for one in members]
     cursor = bytes(answer.members.get("nextCursor", b""))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mcp_remote_py.bounds import LONG_BYTES
+from mcp_remote_py.bounds import LONG_BYTES, MAX_MEMBERS
 from mcp_remote_py.found import (
     MAX_NAME,
     MAX_SENTENCE,
@@ -192,8 +192,10 @@ def test_a_page_of_tools_is_counted_and_its_first_ones_named() -> None:
     assert read_page(page) == (len(names), names[:SHOWN_TOOLS], b'"next"')
     nameless = ["(without a name)", "(without a name)", "a"]
     assert read_page(tools(None, "", "a", nextCursor=None)) == (3, nameless, b"")
-    for odd in (result(tools={}), result(tools=None), result(), result(tools="x" * LONG_BYTES)):
-        assert read_page(odd) == (0, [], b"")
+    assert read_page(result()) == (0, [], b"")
+    many = tools(*map(str, range(MAX_MEMBERS + 1)))
+    for odd in (result(tools={}), result(tools=None), result(tools="x" * LONG_BYTES), many):
+        assert read_page(odd) is None, "which is not to have none"
 
 
 def test_names_are_one_line_without_control_characters_and_cut() -> None:
@@ -202,7 +204,9 @@ def test_names_are_one_line_without_control_characters_and_cut() -> None:
     about = {"name": name, "version": "9" * 10_000}
     shown, version, revision, _ = read_server(result(serverInfo=about, protocolVersion=HOSTILE))
     assert len(version) == MAX_NAME
-    (tool,) = read_page(tools(name))[1]
+    page = read_page(tools(name))
+    assert page is not None
+    (tool,) = page[1]
     found = GOOD.replace(name=shown, version=version, revision=revision, tools=(tool,), count=1)
     told = lines(found)
     assert len(told) == 5

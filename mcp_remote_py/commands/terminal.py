@@ -20,6 +20,7 @@ from mcp_remote_py.channel import Deliver, HostChannel, no_wait
 from mcp_remote_py.exit_status import DONE_STATUS, FAILED_STATUS, SIGN_IN_NEEDED_STATUS
 from mcp_remote_py.found import (
     SHOWN_TOOLS,
+    UNREAD,
     Found,
     describe_found,
     read_error,
@@ -219,7 +220,10 @@ async def _list_tools(host: OwnHost, found: Found) -> Found:
         answer = await host.ask("tools/list", encode(params))
         if answer.is_error:
             return found.replace(tools_error=read_error(answer, "tools/list"))
-        on_page, first, cursor = read_page(answer)
+        page = read_page(answer)
+        if page is None:
+            return found.replace(tools_error=UNREAD)
+        on_page, first, cursor = page
         pages += 1
         count += on_page
         names += first

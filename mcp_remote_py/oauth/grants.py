@@ -29,6 +29,7 @@ from mcp_remote_py.oauth.client_authentication import (
 )
 from mcp_remote_py.oauth.document import describe_briefly
 from mcp_remote_py.oauth.dpop import thumbprint
+from mcp_remote_py.oauth.grant_words import MAX_WORDS
 from mcp_remote_py.oauth.ownership import explain_iss, may_revoke
 from mcp_remote_py.oauth.steps import (
     Callback,
@@ -286,7 +287,7 @@ _SCOPE_REFUSED = re.compile(
 
 def _refuses_scope(error: TokenError) -> bool:
     if error.error in ("invalid_request", "invalid_grant"):
-        return _SCOPE_REFUSED.search(error.description) is not None
+        return _SCOPE_REFUSED.search(error.description[:MAX_WORDS]) is not None
     return error.error == "invalid_scope"
 
 

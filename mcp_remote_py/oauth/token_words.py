@@ -23,6 +23,9 @@ from mcp_remote_py.oauth.grant_words import (
 INSUFFICIENT_SCOPE = "insufficient_scope"
 """RFC 6750 §3.1."""
 
+IN_DOUBT = b'Bearer error="unauthorized"'
+"""The challenge of a refusal that may be for the token."""
+
 
 class TokenWords(Enum):
     """The meaning of a refusal's words."""
@@ -125,6 +128,13 @@ _WITHOUT_CODE = {
 """What that means, by status. Laravel has 419 and IIS 440 for a sign-in that is over, Esri has 498
 for its token; a failure may come from behind the execution."""
 
+MAX_REFUSAL_DOCUMENT = 16 * 1024
+"""Bytes of a body that is read as an error document: some milliseconds. None that speaks of a token
+is as long; a megabyte of scopes would end in an address for the browser."""
+
+_REFUSES = frozenset({400, 401, 403, 419, 440, 498})
+"""Statuses of who refuses a credential before anything is done."""
+
 _ELSEWHERE = frozenset({404, 405, 406, 408, 409, 410, 425, 429, 501, 502, 503, 504})
 """Statuses that have a meaning of their own, so that words in doubt mean nothing."""
 
@@ -160,23 +170,30 @@ def _may_mean(means: TokenWords, status: int) -> bool:
             return status not in _ELSEWHERE
 
 
-def read_token_refusal(status: int, challenge: bytes, body: bytes) -> tuple[int, bytes]:
+def read_token_refusal(
+    status: int, challenge: bytes, body: bytes, *, has_effect: bool = False
+) -> tuple[int, bytes]:
     """The status and challenge that a refusal stands for; 0 where it says nothing of the token.
 
     What the body's error document says stands in the challenge then, where that has no error.
+    `has_effect` tells that a second execution could do harm: by a status that does not refuse a
+    credential only a code of this table counts then. Words may be those of a tool that has failed,
+    about a token of its own.
     """
     parsed = parse_challenge(challenge.decode("latin-1"))
     code, words, scope = parsed.error, parsed.error_description, parsed.scope or ""
     means = judge_words(code, words, status) if code else None
     if not code:
-        members = decode_document(body) or {}
+        members = (decode_document(body) if len(body) <= MAX_REFUSAL_DOCUMENT else None) or {}
         if "jsonrpc" in members and "id" in members and members["id"] is not None:
             return 0, challenge
         code, words = read_error_code(members, _KNOWN_CODES), read_error_words(members)
         scope = scope or _read_scope(members)
-        if "jsonrpc" not in members and _CODE.fullmatch(plain_code(code)):
+        needs_code = has_effect and status not in _REFUSES
+        is_code = not needs_code or (plain_code(code) in _KNOWN_CODES and " " not in code)
+        if "jsonrpc" not in members and is_code and _CODE.fullmatch(plain_code(code)):
             means = judge_words(code, words, status)
-        if means is None:
+        if means is None and not needs_code:
             means = _judge_sentence(status, body, members, code, words)
             code = "unauthorized"
             words = "" if means is TokenWords.DOUBT else words

@@ -248,39 +248,55 @@ class HttpClient:
         if answer is not None and not (is_credentials and answer.is_error):
             return None
         if sent is not None and status >= 400 and not (refused and b"error" in challenge):
-            refused, challenge = await self._read_words(response, refused, challenge)
+            told = _Told(refused, challenge, answer)
+            return await self._read_words(response, told, sent, asked)
         return _Told(refused, challenge, answer)
 
     async def _read_words(
-        self, response: Response, refused: int, challenge: bytes
-    ) -> tuple[int, bytes]:
-        """The refusal of the credential that an answer is by its words, else what it was before."""
+        self, response: Response, told: _Told, sent: Sent, asked: Message | None
+    ) -> _Told | None:
+        """The refusal of the credential that an answer is by its words, else what it was before.
+
+        None as in `_judge`; the token is looked after all the same, for the next request.
+        """
         # Few are refused in other words.
-        from mcp_remote_py.oauth.token_words import read_token_refusal
+        from mcp_remote_py.oauth.token_words import IN_DOUBT, read_token_refusal
 
         body = await self._read_evidence(response) or b""
-        status, told = read_token_refusal(response.status, challenge, body)
-        return (status, told) if status else (refused, challenge)
+        has_effect = asked is not None and may_have_effect(asked)
+        about = (response.status, told.challenge, body)
+        status, challenge = read_token_refusal(*about, has_effect=has_effect)
+        if status:
+            return told._replace(status=status, challenge=challenge)
+        if has_effect and not told.status and read_token_refusal(*about)[0]:
+            await self._renew_for_others(response, _Told(response.status, IN_DOUBT, None), sent)
+            return None
+        return told
+
+    async def _renew_for_others(self, response: Response, told: _Told, sent: Sent) -> None:
+        """Looks whether the token has ended, where only the next request may be sent again."""
+        try:
+            await self._authorize(response, told, sent)
+        except ExchangeError as error:
+            logger.debug("No other credential: %s", error.cause)
 
     async def _authorize(self, response: Response, told: _Told, sent: Sent | None) -> bool:
         """Whether there is a new credential to send the refused request with."""
         status, challenge, answer = told
         if self._authorizer is None:
             return False
-        if status == 401:
-            # A person may need minutes: the connection must not be held for that long.
-            await response.aclose()
+        # A person may need minutes: the connection must not be held for that long.
+        if status != 401:
+            await self._read_evidence(response)  # the answer, where nobody is asked
+        await response.aclose()
         try:
-            again = await self._authorizer.refused(sent, status, challenge)
+            return await self._authorizer.refused(sent, status, challenge)
         except ExchangeError as error:
             if answer is None or not answer.is_error:
                 raise
             # Others may be told the same, whose ids are their own.
             own = {"status": response.status, "body": answer.raw}
             raise error.changed({**own, "is_answer": True, "in_our_words": True}) from error
-        if again:
-            await response.aclose()
-        return again
 
     async def _is_page(self, response: Response) -> bool:
         """Whether a refusal is a page before the server, which no sign-in helps against."""

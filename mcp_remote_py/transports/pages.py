@@ -48,7 +48,8 @@ def _check(who: str) -> str:
     return f"{who}'s check for browsers, which no program passes,"
 
 
-_REFUSALS = frozenset({401, 403, 429, 503})
+_REFUSALS = frozenset({403, 429, 503})
+"""Not 401: who asks for a credential shows the page for it, with what is in every page."""
 
 CHECKS = (
     Page(
@@ -56,7 +57,14 @@ CHECKS = (
         f"{_OPEN_PATH}: by a rule of its firewall that skips the challenge.",
         Source("Cloudflare", "T16; its page on detecting a challenge: cf-mitigated"),
         header=(b"cf-mitigated", "challenge"),
-        words=r"<title>(?:Just a moment|Attention Required! \| Cloudflare)|/cdn-cgi/challenge-",
+        words=r"<title>(?:Just a moment|Attention Required! \| Cloudflare)",
+    ),
+    Page(
+        _check("Cloudflare"),
+        f"{_OPEN_PATH}: by a rule of its firewall that skips the challenge.",
+        Source("Cloudflare", "its page on JavaScript detections: a script of it in every page"),
+        words=r"/cdn-cgi/challenge-",
+        statuses=_REFUSALS,
     ),
     Page(
         _check("AWS WAF"),
@@ -82,7 +90,17 @@ CHECKS = (
         _check("Imperva"),
         f"{_OPEN_PATH}.",
         Source("Imperva", "its pages on error codes"),
-        words=r"_Incapsula_Resource|Incapsula incident ID",
+        words=(
+            r"<iframe\b[^<]{0,300}_Incapsula_Resource|Incapsula incident ID"
+            r"|noindex, ?nofollow[^<]{0,9}<script\b[^<]{0,60}_Incapsula_Resource"
+        ),
+    ),
+    Page(
+        _check("Imperva"),
+        f"{_OPEN_PATH}.",
+        Source("Imperva", "the same; but a script of it is in every page"),
+        words=r"_Incapsula_Resource",
+        statuses=_REFUSALS,
     ),
     Page(
         "Akamai's firewall",

@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from mcp_remote_py.bounds import MAX_MEMBERS
 from mcp_remote_py.commands.terminal import PAGES_LOOKED_AT, OwnHost, look_at_server, status_of
 from mcp_remote_py.found import Found
 from mcp_remote_py.jsonrpc import Message, make_result
@@ -214,6 +215,15 @@ def test_tools_that_are_refused_are_not_the_end_of_it(start: Start, stack: ExitS
     told = start(server.url).look()
     text = 'Its tools cannot be listed: The server refuses tools/list: "[2Jnot now" (code -32603).'
     assert text in told
+
+
+def test_more_tools_than_are_read_here_are_not_none(start: Start, stack: ExitStack) -> None:
+    server = stack.enter_context(WildServer())
+    server.tools = [{"name": "many"}] * (MAX_MEMBERS + 1)
+    assert (
+        "Its tools cannot be listed: the list is too long to be looked into here, or is not one; "
+        "a host gets it as it is."
+    ) in start(server.url).look()
 
 
 def test_a_server_that_asks_meanwhile_is_answered_here(start: Start, stack: ExitStack) -> None:

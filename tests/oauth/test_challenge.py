@@ -8,7 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_remote_py.oauth.challenge import METADATA_NAMES, Challenge, parse_challenge
+from mcp_remote_py.oauth.challenge import (
+    MAX_CHALLENGE_LENGTH,
+    METADATA_NAMES,
+    Challenge,
+    parse_challenge,
+)
 
 URL = "https://example.com/.well-known/oauth-protected-resource/mcp"
 
@@ -190,3 +195,10 @@ def test_a_huge_value_takes_no_time(unit: str) -> None:
     started = time.monotonic()
     parse_challenge("Bearer " + unit * (100_000 // len(unit)))
     assert time.monotonic() - started < 5
+
+
+@pytest.mark.promise("R6")
+def test_what_is_long_is_cut() -> None:
+    scopes = parse_challenge(f'Bearer scope="{"a b " * 15_000}"').scope
+    assert scopes is not None
+    assert len(scopes) < MAX_CHALLENGE_LENGTH

@@ -658,6 +658,7 @@ def test_refresh_names_the_scope_that_was_granted_and_leaves_it_out_where_it_is_
         ("invalid_request", "This is out of the scope of the API", False),
         ("invalid_grant", "The token has expired", False),
         ("unauthorized_client", "scope is not allowed", False),
+        ("invalid_request", f"{'scope ' * 200}is not allowed", False),  # long ones cost turns
     ],
 )
 def test_a_scope_may_be_refused_in_other_words(code: str, words: str, is_about_scope: bool) -> None:

@@ -115,6 +115,32 @@ def test_a_failure_may_be_for_the_token(body: bytes) -> None:
     assert may_be_token(challenge, 500)
 
 
+@pytest.mark.promise("R5")
+@pytest.mark.parametrize("status", [409, 422, 424, 500, 502, 503])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"Token expired",
+        document(error="Token expired"),
+        document(statusCode=500, message="jwt expired"),
+        document(error="tool_failed", message="The mail service: access token has expired"),
+        document(error="error", message="The incoming token has expired"),
+        document(jsonrpc="2.0", id=None, error={"code": -32603, "message": "Token expired"}),
+    ],
+)
+def test_words_of_a_failure_may_be_a_tools_own(status: int, body: bytes) -> None:
+    """They came from behind the execution, perhaps: such a call is not sent again."""
+    assert read_token_refusal(status, b"Bearer", body, has_effect=True) == (0, b"Bearer")
+
+
+@pytest.mark.parametrize("code", ["invalid_token", "token_expired", "server_error"])
+def test_a_code_of_a_failure_is_that_of_the_check(code: str) -> None:
+    body = document(error=code, error_description="Internal Server Error")
+    assert read_token_refusal(500, b"", body, has_effect=True)[0] in (401, 500)
+    assert read_token_refusal(401, b"", b"Token expired", has_effect=True)[0] == 0
+    assert read_token_refusal(400, b"", b"Token expired", has_effect=True)[0] == 401
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -152,6 +178,16 @@ def test_a_scope_that_is_wanted_by_the_body() -> None:
         assert read_token_refusal(failed, b"", body)[0] == 0, "not a refusal"
     strange = document(error="insufficient_scope", scope='a", error="invalid_token')
     assert read(403, b"", strange)[1].scope is None
+
+
+@pytest.mark.promise("R6")
+def test_a_long_body_is_not_looked_through() -> None:
+    """Half a second for four megabytes of such words; and all of its scopes were asked for."""
+    scopes = document(error="insufficient_scope", scope="a b " * 5000)
+    words = document(error="auth " * 5000)
+    for body in (scopes, words):
+        assert read_token_refusal(403, b"Bearer", body) == (0, b"Bearer")
+    assert read(403, b"", document(error="token_expired", stack="x" * 9000))[0] == 401
 
 
 def test_the_challenge_comes_first_and_keeps_what_it_has() -> None:

@@ -818,6 +818,52 @@ def test_an_answer_with_the_id_is_never_a_refusal_of_the_token(
     assert len(server.received("POST")) == 1
 
 
+@pytest.mark.promise("R5")
+@pytest.mark.report("O19", "E1")
+@pytest.mark.parametrize("body", [b"Token expired", b'{"error": "Token expired"}'])
+@pytest.mark.parametrize(("method", "times"), [("tools/call", 1), ("tools/list", 2)])
+def test_a_tools_words_of_another_token_are_no_second_run(
+    server: WildServer, method: str, times: int, body: bytes
+) -> None:
+    server.always("POST", answer_status(500, body, headers=JSON))
+    asked = parse_message(b'{"jsonrpc": "2.0", "id": 7, "method": "%b"}' % method.encode())
+    renewer = Renewer()
+    assert statuses(server.url, renewer, b"POST", asked=asked) == [500]
+    assert len(server.received("POST")) == times
+    assert len(renewer.told) == times, "the token is renewed all the same, for the next one"
+
+
+@pytest.mark.promise("R6")
+@pytest.mark.report("T4", "O14")
+def test_no_connection_is_held_while_a_person_is_asked(server: WildServer) -> None:
+    """A server that has one at a time could not be asked for its metadata."""
+    challenge = {"WWW-Authenticate": 'Bearer resource_metadata="/.well-known/x"'}
+    server.script("POST", answer_status(403, b"Sign in first", headers=challenge))
+
+    class Asking(Prover):
+        async def authorize(self, method: bytes, url: str) -> None:  # type: ignore[override]
+            return None
+
+        async def refused(self, sent: Sent | None, status: int, challenge: bytes) -> bool:
+            response = await client.request(b"DELETE", [], may_sign_in=False)
+            await response.aclose()
+            return False
+
+    async def main() -> str:
+        nonlocal client
+        client = await client_for(server.url, authorizer=Asking())
+        response = await client.request(b"POST", [])
+        error = await client.fail(response, request=None, session_sent=False)
+        await response.aclose()
+        await client.aclose()
+        return error.cause
+
+    client: HttpClient
+    assert 'Sign in first"' in run(main())
+    post, delete = server.requests
+    assert post.connection is delete.connection
+
+
 def asks_for(nonce: str, challenge: str = WANTS_NONCE) -> Callable[[Exchange], None]:
     return answer_status(401, headers={"WWW-Authenticate": challenge, "DPoP-Nonce": nonce})
 

@@ -155,6 +155,8 @@ def test_other_words_are_no_check(body: bytes) -> None:
     ("name", "body"),
     [
         ("HUMAN", b"<html><div id='px-captcha'></div>"),
+        ("Cloudflare", b"<html><script src='/cdn-cgi/challenge-platform/scripts/jsd/main.js'>"),
+        ("Imperva", b"<html><script src='/_Incapsula_Resource?SWJIYLWA=1' async></script><h1>"),
         ("A captcha", b"<script src='https://hcaptcha.com/1/api.js'></script>"),
         ("A captcha", b"<script src='https://www.google.com/recaptcha/api.js'></script>"),
     ],
@@ -162,7 +164,7 @@ def test_other_words_are_no_check(body: bytes) -> None:
 def test_what_sites_have_in_every_page_is_a_check_where_it_refuses(name: str, body: bytes) -> None:
     for status in (403, 429, 503):
         assert explain(status, {}, body).cause.startswith(name)
-    for status in (200, 404, 405, 500):
+    for status in (200, 401, 404, 405, 500):  # a sign-in page has a captcha as well
         assert "stands before" not in explain(status, {}, body).cause
 
 
