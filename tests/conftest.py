@@ -18,7 +18,7 @@ from tests.thorough import often
 # Ten thousand tests are collected, and stay: to look through them for garbage is half of the time.
 gc.disable()
 
-settings.register_profile("usual", max_examples=often(40, 1000))
+settings.register_profile("usual", max_examples=often(20, 1000))
 settings.register_profile("few", max_examples=10)
 settings.load_profile("usual")
 
