@@ -79,32 +79,40 @@ _BLANKS = b" \t\r\n"
 
 
 def _cut_list(text: bytes) -> Iterator[msgspec.Raw]:
-    view = memoryview(text)
-    at, more = _open(text, b"[", b"]")
-    for _ in range(MAX_MEMBERS):
-        if not more:
-            return
-        end = _find_end(view, at)
-        yield _take(view, at, end)
-        at, more = _pass_mark(text, end, b"]")
-    if more:
-        raise msgspec.ValidationError
+    return _cut(text, b"[", b"]", _read_element)
 
 
 def _cut_object(text: bytes) -> Iterator[tuple[str, msgspec.Raw]]:
+    return _cut(text, b"{", b"}", _read_member)
+
+
+def _cut(
+    text: bytes, begin: bytes, end: bytes, read: Callable[[memoryview, int], tuple[T, int]]
+) -> Iterator[T]:
+    """What `read` makes of each member; it is given a place, and gives the one behind as well."""
     view = memoryview(text)
-    at, more = _open(text, b"{", b"}")
+    at, more = _open(text, begin, end)
     for _ in range(MAX_MEMBERS):
         if not more:
             return
-        start = _find_end(view, at)
-        if text[start : start + 1] != b":":
-            raise msgspec.DecodeError
-        end = _find_end(view, start + 1)
-        yield _decode_text(view[at:start]), _take(view, start + 1, end)
-        at, more = _pass_mark(text, end, b"}")
+        member, behind = read(view, at)
+        yield member
+        at, more = _pass_mark(text, behind, end)
     if more:
         raise msgspec.ValidationError
+
+
+def _read_element(view: memoryview, at: int) -> tuple[msgspec.Raw, int]:
+    end = _find_end(view, at)
+    return _take(view, at, end), end
+
+
+def _read_member(view: memoryview, at: int) -> tuple[tuple[str, msgspec.Raw], int]:
+    start = _find_end(view, at)
+    if view[start] != ord(":"):
+        raise msgspec.DecodeError
+    value, end = _read_element(view, start + 1)
+    return (_decode_text(view[at:start]), value), end
 
 
 def _open(text: bytes, begin: bytes, end: bytes) -> tuple[int, bool]:

@@ -48,7 +48,7 @@ class Era(enum.Enum):
 MAX_VERSIONS_BYTES = 64 * 1024
 """Bytes of a list of revisions. A new one comes every half year."""
 
-_decode_texts = msgspec.json.Decoder(list[str]).decode
+_decode_text = msgspec.json.Decoder(str).decode
 
 
 def error_code(answer: Message) -> int:
@@ -85,8 +85,7 @@ def _read_versions(value: msgspec.Raw | None) -> list[str]:
     if value is None or memoryview(value).nbytes > MAX_VERSIONS_BYTES:
         return []
     try:
-        decode_list(value)  # which refuses one that is too long
-        return _decode_texts(value)
+        return list(map(_decode_text, decode_list(value)))
     except UNREADABLE:
         return []
 

@@ -94,7 +94,6 @@ GRANT_READINGS = (
 _KNOWN_CODES = frozenset(one.code for one in GRANT_READINGS if one.code)
 
 _CODE = re.compile(r"[a-z_]{1,64}")
-"""What `plain_code` makes of a code; of other words it makes something else."""
 
 _NOT_OF_THE_GRANT = frozenset(
     {
@@ -112,6 +111,11 @@ def plain_code(code: str) -> str:
     """A code as RFC 6749 spells them: servers shout, join words, and go on with a sentence."""
     head = code[:MAX_WORDS].partition(":")[0].strip().rstrip(".")
     return re.sub(r"(?<=[a-z])(?=[A-Z])|[ -]", "_", head).lower()
+
+
+def is_code(plain: str) -> bool:
+    """Whether `plain_code` has made this of a code; of other words it makes something else."""
+    return _CODE.fullmatch(plain) is not None
 
 
 def read_verdict(code: str, words: str, status: int) -> str:
@@ -133,7 +137,7 @@ def read_verdict(code: str, words: str, status: int) -> str:
 def translate_code(code: str) -> str:
     """The code of RFC 6749 for a server's own, else that one in plain spelling where it has it."""
     plain = plain_code(code)
-    other = plain if _CODE.fullmatch(plain) else code
+    other = plain if is_code(plain) else code
     return next((one.means for one in GRANT_READINGS if one.code == plain and plain), other)
 
 

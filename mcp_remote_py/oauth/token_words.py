@@ -15,6 +15,7 @@ from mcp_remote_py.oauth.challenge import Challenge, parse_challenge
 from mcp_remote_py.oauth.document import decode_document
 from mcp_remote_py.oauth.grant_words import (
     MAX_WORDS,
+    is_code,
     plain_code,
     read_error_code,
     read_error_words,
@@ -142,7 +143,6 @@ _FORBIDS = frozenset({400, 401, 403})
 """Statuses of a refusal that may want a scope: a person is asked for it, and the request is sent
 again. Whoever fails says it of somebody else's token, perhaps, and may have done what was asked."""
 
-_CODE = re.compile(r"[a-z_]{1,64}")
 _SCOPES = re.compile(r"[\x21\x23-\x5b\x5d-\x7e ]+")
 
 
@@ -190,8 +190,9 @@ def read_token_refusal(
         code, words = read_error_code(members, _KNOWN_CODES), read_error_words(members)
         scope = scope or _read_scope(members)
         needs_code = has_effect and status not in _REFUSES
-        is_code = not needs_code or (plain_code(code) in _KNOWN_CODES and " " not in code)
-        if "jsonrpc" not in members and is_code and _CODE.fullmatch(plain_code(code)):
+        plain = plain_code(code)
+        counts = not needs_code or (plain in _KNOWN_CODES and " " not in code)
+        if "jsonrpc" not in members and counts and is_code(plain):
             means = judge_words(code, words, status)
         if means is None and not needs_code:
             means = _judge_sentence(status, body, members, code, words)
