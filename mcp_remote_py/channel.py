@@ -2,19 +2,20 @@
 
 Towards the host: `HostChannel`, and `LineChannel` below it. Towards the server: `ServerChannel`,
 one exchange per message. Towards a person who may have to sign in:
-`Authorizer`, for each request, and `SignInWatch`, for those who wait. Towards what the server said
-before: `ServerMemory`. Towards time: `Clock`.
+`Authorizer`, for each request, and `SignInWatch`, for those who wait. Towards what signs requests:
+`Signer`. Towards what the server said before: `ServerMemory`. Towards time: `Clock`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
 
 from mcp_remote_py.jsonrpc import Message
 from mcp_remote_py.redact import Secret
+from mcp_remote_py.url import ServerUrl
 from mcp_remote_py.values import Value
 
 HeaderField = tuple[bytes, bytes]
@@ -165,6 +166,52 @@ class Authorizer(Protocol):
 
     async def aclose(self) -> None:
         """Ends what is under way: a sign-in is given up, a renewal may finish. Raises nothing."""
+        ...
+
+
+class Signature(Protocol):
+    """What one request is signed with: to be used within a minute, for that body alone."""
+
+    def sign(
+        self, method: bytes, url: ServerUrl, headers: Sequence[HeaderField]
+    ) -> list[HeaderField]:
+        """All headers of the request, with those of its signature; these are all that will leave.
+
+        `headers` are all others, `host` among them; their names may be in any case.
+
+        Raises:
+            Unusable: they cannot be signed, such as with another credential among them.
+        """
+        ...
+
+
+class Signer(Protocol):
+    """Signs requests to the server, as the last step before each leaves (AWS SigV4)."""
+
+    async def prepare(self, body: Sequence[memoryview]) -> Signature:
+        """What the request with this body is signed with; the keys are read again where it is time.
+
+        Raises:
+            Refused: there are no keys; a sentence for the person.
+        """
+        ...
+
+    async def refused(
+        self, used: Signature, status: int, headers: Mapping[bytes, bytes], body: bytes
+    ) -> bool:
+        """The server refused a request that was signed so.
+
+        Returns whether it should be sent once more, because there is something new. Raises nothing.
+        """
+        ...
+
+    def explain(
+        self, status: int, headers: Mapping[bytes, bytes], body: bytes
+    ) -> tuple[str, str] | None:
+        """Cause and next step of a refusal that is AWS's own; None for one of the server behind it.
+
+        `headers` and `body` have no secret of ours in them.
+        """
         ...
 
 
