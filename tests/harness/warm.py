@@ -293,19 +293,22 @@ def start_module(
     words: Sequence[str],
     environment: Mapping[str, str],
     log: str = os.devnull,
+    *,
+    stdin: int | None = None,
 ) -> subprocess.Popen[bytes]:
     """A module of the tests, whose function `main` it is, as a process of a group of its own.
 
-    It reads nothing. What it says goes to the file, or where none is named, stdout to a pipe.
+    It reads nothing, unless `stdin` says otherwise. What it says goes to the file, or where none is
+    named, stdout to a pipe.
     """
     with open(os.devnull) as nothing, open(log, "wb") as sink:
+        stdin = nothing.fileno() if stdin is None else stdin
         if not THOROUGH:
-            stdin = nothing.fileno()
             return WarmProcess([module, *words], environment, stdin, module=module, log=log)
         return subprocess.Popen(
             [sys.executable, "-m", module, *words],
             cwd=ROOT,
-            stdin=nothing,
+            stdin=stdin,
             stdout=subprocess.PIPE if log == os.devnull else sink,
             stderr=sink,
             env=dict(environment),
