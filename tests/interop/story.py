@@ -43,7 +43,7 @@ class Outcome:
     Attributes:
         result: `OK`, `ABSENT` or `FAILED`.
         words: what was seen, why it is not offered, or how it failed.
-        seconds: how long it took, without the wait for a token's end.
+        seconds: how long it took, without the wait for a token's end or a server's start.
     """
 
     step: str
@@ -145,6 +145,12 @@ class Player:
         text = "".join(one.get("text", "") for one in answer["result"]["content"])
         assert call.says in text, f"the tool said {text!r}"
         return text
+
+    def wait_for(self, happening: Callable[[], None]) -> None:
+        """Lets something happen that is not the command's doing, nor its time."""
+        began = time.monotonic()
+        happening()
+        self.waited += time.monotonic() - began
 
     def log_out(self) -> Sequence[Path]:
         """Signs out; returns what is still stored."""
@@ -253,9 +259,7 @@ def outlive_token(player: Player) -> str:
     how = player.sign_in
     expire = offered(how.expire)
     tabs, asked = player.tabs, player.token_requests()
-    began = time.monotonic()
-    expire()
-    player.waited = time.monotonic() - began
+    player.wait_for(expire)
     player.call(player.scene.call)
     wanted = 0 if how.renews else how.tabs
     assert player.tabs - tabs == wanted, f"{say(player.tabs - tabs, 'tab')} more, not {wanted}"
@@ -284,7 +288,7 @@ def outlive_server(player: Player) -> str:
     """The server is killed and started; the next call of the same host works."""
     how = offered(player.scene.restart)
     host, tabs = player.host, player.tabs
-    how.again()
+    player.wait_for(how.again)
     if how.refuses:
         params = {"name": player.scene.call.tool, "arguments": player.scene.call.arguments}
         answer = host.request("tools/call", params)

@@ -7,11 +7,14 @@ command is under test, nor how the story is told.
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
+
+from tests.real.processes import kill_group
 
 Json = dict[str, Any]
 
@@ -131,6 +134,11 @@ class System:
     install: Callable[[], object] | None = None
 
 
+def wait_out(seconds: float) -> None:
+    """Until a token that was just given has ended, and a second more for two clocks."""
+    threading.Event().wait(seconds + 1)
+
+
 class Started(Protocol):
     """A process that listens, as `tests.real.processes` and `tests.peers.launch` have them."""
 
@@ -165,15 +173,18 @@ class Restartable:
         self._log = log
         self._before = ""
         self._life = stack.enter_context(ExitStack())
-        self.port = self._life.enter_context(start(port)).port
+        first = self._life.enter_context(start(port))
+        self.port, self._process = first.port, first.process
 
     def again(self) -> None:
-        """Ends it and starts it where it was."""
+        """Kills it and starts it where it was."""
         self._before = self.log
+        kill_group(self._process)
         self._life.close()
         self._life = self._outer.enter_context(ExitStack())
-        found = self._life.enter_context(self._start(self.port)).port
-        assert found == self.port, f"it came back at port {found}, not {self.port}"
+        found = self._life.enter_context(self._start(self.port))
+        self._process = found.process
+        assert found.port == self.port, f"it came back at port {found.port}, not {self.port}"
 
     @property
     def log(self) -> str:

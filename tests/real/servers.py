@@ -89,8 +89,13 @@ def era_worker(folder: Path, port: int = 0) -> AbstractContextManager[Service]:
     return _worker(ERA_WORKER, ERA_WORKER / "node_modules", folder, port)
 
 
+def era_bearer_worker(folder: Path, port: int = 0) -> AbstractContextManager[Service]:
+    """The same month's Worker behind one bearer token, at /sse."""
+    return _worker(ERA_WORKER, ERA_WORKER / "node_modules", folder, port, "bearer.jsonc")
+
+
 def _worker(
-    source: Path, packages: Path, folder: Path, port: int
+    source: Path, packages: Path, folder: Path, port: int, configuration: str = "wrangler.jsonc"
 ) -> AbstractContextManager[Service]:
     code = folder / source.name
     if not code.exists():
@@ -99,7 +104,10 @@ def _worker(
     wrangler = str(NODE_MODULES / "wrangler" / "bin" / "wrangler.js")
     address = ["--ip", "127.0.0.1", "--port", str(port), "--inspector-port", "0"]
     return running(
-        [find_node(), wrangler, "dev", *address, "--show-interactive-dev-session=false"],
+        [
+            *(find_node(), wrangler, "dev", "--config", configuration, *address),
+            "--show-interactive-dev-session=false",
+        ],
         listens=r"Ready on http://127\.0\.0\.1:(\d+)",
         log=folder / "log",
         environment={**plain_environment(folder), **QUIET_WRANGLER},
