@@ -73,7 +73,7 @@ def _our_environment(home: Path, browser: Path) -> dict[str, str]:
 
 
 def _our_stored(home: Path) -> Sequence[Path]:
-    return sorted(path for path in (home / "state").rglob("*") if "token" in path.name)
+    return sorted((home / "state").rglob("*.sealed"))
 
 
 def _npm_words(scene: Scene) -> list[str]:

@@ -18,6 +18,10 @@ from tests.real.processes import kill_group
 
 Json = dict[str, Any]
 
+UVICORN_TOKEN = r'"POST /token HTTP/1\.1"'
+UVICORN_REVOCATION = r'"POST /revoke HTTP/1\.1" 200'
+"""Lines of uvicorn's log."""
+
 
 @dataclass(frozen=True)
 class Absent:
@@ -47,6 +51,16 @@ class Ask:
     call: Call
     method: str
     answer: Json | None = None
+
+
+ADD = Call("add", {"a": 2, "b": 40}, "42")
+"""What most of these servers can do."""
+
+
+def asks_name(tool: str = "ask", member: str = "name") -> Ask:
+    """A form with one field, which the person fills in."""
+    answer = {"action": "accept", "content": {member: "Ada"}}
+    return Ask(Call(tool, {}, "accept Ada"), "elicitation/create", answer)
 
 
 @dataclass(frozen=True)

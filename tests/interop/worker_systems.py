@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
 from tests.interop.systems import (
+    ADD,
     Absent,
     Ask,
     Call,
@@ -15,6 +16,7 @@ from tests.interop.systems import (
     Scene,
     SignIn,
     System,
+    asks_name,
     wait_out,
 )
 from tests.interop.versions import of_npm
@@ -26,12 +28,7 @@ from tests.real.servers import bearer_worker, era_bearer_worker, era_worker, oau
 LIFETIME = 60.0
 """Seconds a token lives: less than the Workers' store keeps is refused."""
 
-ADD = Call("add", {"a": 2, "b": 40}, "42")
-ASK_NAME = Ask(
-    Call("ask", {}, "accept Ada"),
-    "elicitation/create",
-    {"action": "accept", "content": {"name": "Ada"}},
-)
+ASK_NAME = asks_name()
 ASK_MODEL = Ask(
     Call("ask", {}, "the model says 42"),
     "sampling/createMessage",
