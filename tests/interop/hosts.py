@@ -1,0 +1,165 @@
+"""Plays the story of every host: `scripts/test --interop --hosts [NAMES]`.
+
+Prints what came of it and writes it into `hosts.json`, from which docs/hosts.md is made. Exit status
+1 where a step failed. How a host treats its child is seen by `witness`. Must not know any step.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from tests.interop import witness
+from tests.interop.host_story import FAILED, play
+from tests.interop.versions import of_fastmcp, of_npm, of_pypi
+from tests.real.configuration import write
+from tests.real.hosts import HOSTS, PATIENCE, CommandLineHost, RealHost, at_work
+from tests.real.installation import (
+    INTEROP,
+    NODE_MODULES,
+    install_fastmcp,
+    install_node_packages,
+)
+
+RESULTS = Path(__file__).parent / "hosts.json"
+
+THIN = {"HOME", "LOGNAME", "PATH", "SHELL", "TERM", "USER"}
+"""What is handed on by hosts on the official SDKs (Linux)."""
+LATE = 3.0
+"""Seconds before the end of `PATIENCE`: who waited so long did not give up."""
+
+
+def version_of(host: type[RealHost]) -> str:
+    """Package and version."""
+    npm = {
+        "mcporter": ("mcporter", NODE_MODULES),
+        "inspector": ("@modelcontextprotocol/inspector", INTEROP / "node_modules"),
+        "typescript-sdk": ("@modelcontextprotocol/sdk", NODE_MODULES),
+        "typescript-client": ("@modelcontextprotocol/client", NODE_MODULES),
+    }
+    if host.name in npm:
+        name, folder = npm[host.name]
+        return of_npm(name, folder)
+    return of_fastmcp() if host.name == "fastmcp" else of_pypi("mcp")
+
+
+def watch(host: type[RealHost], folder: Path, mode: str) -> list[list[dict[str, Any]]]:
+    """What the witness wrote of each start: surroundings, then what happened; last, `alive`."""
+    folder.mkdir(parents=True)
+    record = folder / "record"
+    words = [witness.__file__, str(record), mode]
+    known = {"command": sys.executable, "args": words, "env": {"NAMED_IN_ENV": "1"}}
+    config = write(folder, {"server": known})
+    # Who is silent for ever is ended by the host, or the host by us.
+    with (
+        contextlib.suppress(AssertionError, TimeoutError, OSError, ValueError),
+        at_work(host, config, folder / "home") as one,
+    ):
+        one.call("server", "echo")
+    starts: list[list[dict[str, Any]]] = []
+    for line in record.read_text().splitlines():
+        found = json.loads(line)
+        if "environment" in found:
+            starts.append([])
+        starts[-1].append(found)
+    text = record.with_suffix(".alive").read_text()
+    starts[-1].append({"at": float(text or PATIENCE), "what": "alive"})
+    return starts
+
+
+def when(events: list[dict[str, Any]], what: str) -> float | None:
+    """The first moment of it."""
+    return next((one["at"] for one in events if one.get("what") == what), None)
+
+
+def tell_end(events: list[dict[str, Any]]) -> str:
+    """How a child that does not end was ended."""
+    begun = min(one["at"] for one in events if one.get("what") in ("stdin closed", "SIGTERM"))
+    names = {"stdin closed": "stdin is closed", "SIGTERM": "SIGTERM", "alive": "killed"}
+    seen = {
+        name: at - begun for name in names for at in (when(events, name),) if at is not None
+    }
+    ordered = sorted(seen, key=lambda name: seen[name])
+    return ", ".join(
+        names[name] + (f" after {seen[name]:.1f} s" if seen[name] > 0.2 else "") for name in ordered
+    )
+
+
+def tell_patience(starts: list[list[dict[str, Any]]]) -> str:
+    """How long an answer is waited for."""
+    told: list[str] = []
+    for number, events in enumerate(starts):
+        asked = [one for one in events if one.get("what") in ("server/discover", "initialize")]
+        ends = [one["at"] for one in events if one.get("what") in ("stdin closed", "SIGTERM")]
+        last = min(ends, default=PATIENCE)
+        for one, following in zip(asked, [*asked[1:], None], strict=True):
+            waited = (following["at"] if following else last) - one["at"]
+            limit = "no limit seen" if waited > PATIENCE - 12 - LATE else f"{waited:.0f} s"
+            told.append(f"`{one['what']}` {limit}")
+        if number + 1 < len(starts):
+            told.append("a new start")
+    return ", ".join(told)
+
+
+def treatment(host: type[RealHost], folder: Path) -> dict[str, str]:
+    """What the host hands to its child, and how it leaves it."""
+    with ThreadPoolExecutor(2) as pool:
+        stubborn, silent = pool.map(
+            lambda mode: watch(host, folder / mode, mode), ("stubborn", "silent")
+        )
+    given = stubborn[-1][0]
+    names = set(given["environment"]) - {"NAMED_IN_ENV"}
+    assert "NAMED_IN_ENV" in given["environment"], given
+    places = {
+        str(folder / "stubborn"): "that of the config file",
+        str(folder / "stubborn" / "home"): "its own",
+    }
+    return {
+        "environment": "six variables" if names == THIN else "all of its own",
+        "folder": places.get(given["folder"], "its own"),
+        "stderr": given["stderr"] if issubclass(host, CommandLineHost) else "its own",
+        "end": tell_end(stubborn[-1]),
+        "patience": tell_patience(silent),
+    }
+
+
+def play_one(name: str) -> dict[str, Any]:
+    """All that is seen of one host."""
+    host = HOSTS[name]
+    with tempfile.TemporaryDirectory(prefix="h") as scratch:
+        return {
+            "version": version_of(host),
+            "steps": [asdict(one) for one in play(host, Path(scratch, "story"))],
+            "treatment": treatment(host, Path(scratch, "witness")),
+        }
+
+
+def main(names: list[str]) -> int:
+    """Exit status."""
+    install_node_packages()
+    install_node_packages(INTEROP)
+    install_fastmcp()
+    results: dict[str, Any] = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    status = 0
+    with ThreadPoolExecutor(3) as pool:
+        for name, found in zip(names, pool.map(play_one, names), strict=True):
+            print(f"{name} · {found['version']}")
+            for one in found["steps"]:
+                print(f"    {one['result']:6} {one.pop('seconds'):6.2f} s  {one['step']}: {one['words']}")
+                status |= one["result"] == FAILED
+            for what, seen in found["treatment"].items():
+                print(f"    {what}: {seen}", flush=True)
+            results[name] = found
+    ordered = {name: results[name] for name in HOSTS if name in results}
+    RESULTS.write_text(json.dumps(ordered, indent=1) + "\n")
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:] or list(HOSTS)))

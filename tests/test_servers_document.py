@@ -1,0 +1,130 @@
+"""Every entry of docs/servers.md works with a server of its kind, and every sentence is said.
+
+Reads entries and quotes out of the document. Must not import mcp_remote_py.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.options.desk import Desk, Seen
+from tests.server_kinds import PLAYS, Play
+
+DOCUMENT = Path(__file__).parent.parent / "docs" / "servers.md"
+TEXT = DOCUMENT.read_text(encoding="utf-8")
+
+STORE = ("--token-store", "file")
+"""The machine of the test does not have a keyring, which is said elsewhere."""
+
+
+def sections() -> dict[str, str]:
+    """What stands below each heading."""
+    parts = re.split(r"^## (.+)$", TEXT, flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+SECTIONS = sections()
+
+
+def entries_of(text: str) -> dict[str, dict[str, Any]]:
+    """The entries of the configurations in it."""
+    blocks = re.findall(r"^```json\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    return {
+        name: entry
+        for block in blocks
+        for name, entry in json.loads(block)["mcpServers"].items()
+    }
+
+
+ENTRIES = entries_of(TEXT)
+QUOTES = [
+    (heading, quote)
+    for heading, text in SECTIONS.items()
+    for quote in re.findall(r"^> (.+)$", text, re.MULTILINE)
+]
+
+
+def start(play: Play, desk: Desk) -> tuple[Seen, str]:
+    """The entry, started; and what was said, in the words of the document."""
+    places = play.scene(desk)
+    entry = json.dumps(ENTRIES[play.entry])
+    for word in play.without:
+        # Left out of a longer word; else a word or a variable of its own.
+        inner = json.dumps(word)[1:-1]
+        entry = entry.replace(inner, "") if f'"{inner}"' not in entry else entry
+    for name, place in places.items():
+        entry = entry.replace(name, place)
+    started = json.loads(entry)
+    assert started["command"] == "uvx"
+    assert started["args"][0] == "mcp-remote-py"
+    left_out = set(play.without)
+    environment = {
+        name: value for name, value in started.get("env", {}).items() if name not in left_out
+    }
+    for name in places:
+        left_out = {word.replace(name, places[name]) for word in left_out}
+    words = list(started["args"][1:])
+    for word in left_out & set(words):
+        place = words.index(word)
+        # A header goes with its option.
+        del words[place - (words[place - 1] == "--header") : place + 1]
+    desk.environment |= environment
+    seen = desk.run("proxy", [*words, *STORE])
+    said = seen.text
+    for name, place in places.items():
+        said = said.replace(place, name)
+    return seen, said.replace(" ".join(("", *STORE)), "")
+
+
+@pytest.fixture(scope="module")
+def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Play], tuple[Seen, str]]]:
+    """Each play once, however many sentences are looked for in it."""
+    done: dict[str, tuple[Seen, str]] = {}
+    with ExitStack() as stack:
+
+        def find(play: Play) -> tuple[Seen, str]:
+            if play.name not in done:
+                desk = Desk(tmp_path_factory.mktemp("servers"), stack)
+                done[play.name] = start(play, desk)
+            return done[play.name]
+
+        yield find
+
+
+Started = Callable[[Play], tuple[Seen, str]]
+
+
+@pytest.mark.promise("P1", "P2")
+@pytest.mark.parametrize("play", PLAYS, ids=lambda play: play.name)
+def test_an_entry_does_what_the_document_says(play: Play, started: Started) -> None:
+    seen, said = started(play)
+    assert play.see(seen), (seen.status, said, seen.answers)
+
+
+@pytest.mark.promise("P2")
+@pytest.mark.parametrize(("heading", "quote"), QUOTES, ids=lambda word: word[:40])
+def test_a_quoted_sentence_is_said(heading: str, quote: str, started: Started) -> None:
+    entries = entries_of(SECTIONS[heading])
+    plays = [play for play in PLAYS if play.entry in entries] or [
+        play for play in PLAYS if play.entry == "open"
+    ]
+    said = [started(play)[1] for play in plays]
+    assert any(quote in one for one in said), said
+
+
+def test_every_entry_is_started_and_works_somewhere() -> None:
+    played = {play.entry for play in PLAYS if not play.without}
+    assert played == set(ENTRIES)
+
+
+def test_the_table_leads_to_every_section() -> None:
+    links = re.findall(r"\]\(#([\w-]+)\)", TEXT.partition("\n## ")[0])
+    anchors = [re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in SECTIONS]
+    assert links == anchors
