@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Awaitable, Callable
 from functools import partial
 
@@ -66,7 +67,10 @@ BUSY_POLLS = 6
 _PATIENCE = Patience()
 
 CLOSE_TIMEOUT = 0.5
-"""Seconds for the DELETE that ends the session."""
+"""Seconds for the DELETEs that end the session, and those before it."""
+
+MAX_LEFT = 16
+"""Sessions that a later `initialize` of the host left alone, and that are ended with the last one."""
 
 
 Late = asyncio.Future[None] | None
@@ -100,6 +104,7 @@ class StreamableChannel:
         self._on_accepted = on_accepted
         self._drain = drain
         self._session: bytes | None = None
+        self._left = deque[bytes](maxlen=MAX_LEFT)
         self._version = ""
         self._reader = MessageReader(http, deliver, drain, max_message_size, end_patience)
         self._standalone = StandaloneStream(
@@ -120,6 +125,7 @@ class StreamableChannel:
     async def send(self, message: Message) -> None:
         """See `ServerChannel.send`."""
         if message.method == "initialize":
+            self._leave()
             await self.renew()  # it begins without a session (2025-11-25, "Session Management")
         elif message.method in ASKS_BACK:
             await self._standalone.wait()
@@ -161,6 +167,7 @@ class StreamableChannel:
             if is_good:
                 self._standalone.hear()
                 if message.method == "initialize":
+                    self._leave()  # that of another one, which was under way as well
                     self._session = response.headers.get(b"mcp-session-id")
             kind = response.content_type
             if is_good and request is not None and response.status != 202:
@@ -373,6 +380,11 @@ class StreamableChannel:
     def _session_headers(self, session: bytes | None) -> list[tuple[bytes, bytes]]:
         return [] if session is None else [(b"mcp-session-id", session)]
 
+    def _leave(self) -> None:
+        """The server keeps the session until it is ended: calls of it may still be under way."""
+        if self._session is not None:
+            self._left.append(self._session)
+
     def set_protocol_version(self, version: str) -> None:
         """See `ServerChannel.set_protocol_version`."""
         self._version = version
@@ -391,15 +403,25 @@ class StreamableChannel:
             task.cancel()
         if ending:
             await asyncio.wait(ending)  # their connections are closed then
-        if self._session is not None:
-            headers = self._session_headers(self._session)
-            if self._version:
-                headers.append((b"mcp-protocol-version", self._version.encode()))
-            self._session = None
-            try:
-                async with asyncio.timeout(CLOSE_TIMEOUT):
-                    response = await self._http.request(b"DELETE", headers, may_sign_in=False)
-                    await response.aclose()
-            except (ExchangeError, TimeoutError) as error:
-                logger.debug("The session was not ended: %s", error)
+        await self._end_sessions()
         await self._http.aclose()
+
+    async def _end_sessions(self) -> None:
+        self._leave()
+        self._session = None
+        try:
+            async with asyncio.timeout(CLOSE_TIMEOUT):
+                while self._left:  # the last one first
+                    await self._end_session(self._left.pop())
+        except TimeoutError:
+            logger.debug("The session was not ended in time.")
+
+    async def _end_session(self, session: bytes) -> None:
+        headers = self._session_headers(session)
+        if self._version:
+            headers.append((b"mcp-protocol-version", self._version.encode()))
+        try:
+            response = await self._http.request(b"DELETE", headers, may_sign_in=False)
+            await response.aclose()
+        except ExchangeError as error:
+            logger.debug("The session was not ended: %s", error)

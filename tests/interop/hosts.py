@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import subprocess
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
@@ -58,7 +59,7 @@ def watch(host: type[RealHost], folder: Path, mode: str) -> list[list[dict[str, 
     config = write(folder, {"server": known})
     # Who is silent for ever is ended by the host, or the host by us.
     with (
-        contextlib.suppress(AssertionError, TimeoutError, OSError, ValueError),
+        contextlib.suppress(AssertionError, OSError, ValueError, subprocess.TimeoutExpired),
         at_work(host, config, folder / "home") as one,
     ):
         one.call("server", "echo")
@@ -145,20 +146,31 @@ def main(names: list[str]) -> int:
     install_node_packages()
     install_node_packages(INTEROP)
     install_fastmcp()
-    results: dict[str, Any] = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     status = 0
-    with ThreadPoolExecutor(3) as pool:
+    # Two at a time: what takes long is to wait.
+    with ThreadPoolExecutor(2) as pool:
         for name, found in zip(names, pool.map(play_one, names), strict=True):
-            print(f"{name} · {found['version']}")
-            for one in found["steps"]:
-                print(f"    {one['result']:6} {one.pop('seconds'):6.2f} s  {one['step']}: {one['words']}")
-                status |= one["result"] == FAILED
-            for what, seen in found["treatment"].items():
-                print(f"    {what}: {seen}", flush=True)
-            results[name] = found
-    ordered = {name: results[name] for name in HOSTS if name in results}
-    RESULTS.write_text(json.dumps(ordered, indent=1) + "\n")
+            status |= show(name, found)
+            results = {**read_results(), name: found}
+            ordered = {one: results[one] for one in HOSTS if one in results}
+            RESULTS.write_text(json.dumps(ordered, indent=1, ensure_ascii=False) + "\n", "utf-8")
     return status
+
+
+def read_results() -> dict[str, Any]:
+    """What the last runs have seen, by host."""
+    found: dict[str, Any] = json.loads(RESULTS.read_text("utf-8")) if RESULTS.exists() else {}
+    return found
+
+
+def show(name: str, found: dict[str, Any]) -> int:
+    """Prints what was seen of a host; 1 where a step failed."""
+    print(f"{name} · {found['version']}")
+    for one in found["steps"]:
+        print(f"    {one['result']:6} {one.pop('seconds'):6.2f} s  {one['step']}: {one['words']}")
+    for what, seen in found["treatment"].items():
+        print(f"    {what}: {seen}", flush=True)
+    return int(any(one["result"] == FAILED for one in found["steps"]))
 
 
 if __name__ == "__main__":
