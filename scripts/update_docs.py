@@ -4,6 +4,7 @@ What stands between two markers is written here, from the tables of `mcp_remote_
 is shown by tests, from theirs. Must not know any option, rule or number.
 """
 
+import json
 import re
 import sys
 from collections import defaultdict
@@ -53,6 +54,8 @@ LOOPS = ROOT / "docs" / "never-a-loop.md"
 ERAS = ROOT / "docs" / "eras.md"
 CONFORMANCE = ROOT / "docs" / "conformance.md"
 SECURITY = ROOT / "docs" / "security.md"
+HOSTS = ROOT / "docs" / "hosts.md"
+SEEN_AT_HOSTS = ROOT / "tests" / "interop" / "hosts.json"
 
 
 def render_options() -> str:
@@ -391,6 +394,42 @@ def render_reports() -> str:
     return _table(("", "Right is", "shown by"), rows)
 
 
+def render_hosts() -> str:
+    """By step and host, what came of it in the last run."""
+    seen = json.loads(SEEN_AT_HOSTS.read_text(encoding="utf-8"))
+    notes: list[str] = []
+
+    def cell(outcome: Mapping[str, str]) -> str:
+        if outcome["result"] != "-":
+            return outcome["result"]
+        if outcome["words"] not in notes:
+            notes.append(outcome["words"])
+        return f"- <sup>{notes.index(outcome['words']) + 1}</sup>"
+
+    steps = [one["step"] for one in next(iter(seen.values()))["steps"]]
+    rows = [
+        (step, *(cell(host["steps"][number]) for host in seen.values()))
+        for number, step in enumerate(steps)
+    ]
+    names = [host["version"].removeprefix("@modelcontextprotocol/") for host in seen.values()]
+    told = [f"<sup>{number}</sup> {note}" for number, note in enumerate(notes, 1)]
+    return "\n\n".join((_table(("", *names), rows), *told))
+
+
+def render_treatment() -> str:
+    """By host, what it hands to the command and how it leaves it."""
+    seen = json.loads(SEEN_AT_HOSTS.read_text(encoding="utf-8"))
+    heads = {
+        "environment": "Environment, besides `env`",
+        "folder": "Folder",
+        "stderr": "stderr",
+        "end": "Ends",
+        "patience": "Waits",
+    }
+    rows = [(name, *(host["treatment"][one] for one in heads)) for name, host in seen.items()]
+    return _table(("Host", *heads.values()), rows)
+
+
 def _codes(codes: frozenset[int] | None) -> str:
     if codes is None:
         return "any or none"
@@ -431,6 +470,10 @@ PIECES = {
     SECURITY: {
         "limits": render_limits,
         "reports": render_reports,
+    },
+    HOSTS: {
+        "hosts": render_hosts,
+        "treatment": render_treatment,
     },
 }
 """By document, the names of its pieces and what writes them."""

@@ -7,9 +7,10 @@ quotes. A scene returns what stands for the addresses and folders of the documen
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
+from tests.harness.host import Host, Json
 from tests.options.desk import Desk, Seen, shake_hands, talk
 from tests.options.scenes import TOOLS
 from tests.peers.authorization_server import AuthorizationServer, Client, Policy, form_of
@@ -189,7 +190,7 @@ def with_dangerous_tools(desk: Desk) -> Places:
     names = ("search_mail", "search_and_delete", "delete_all")
     server.tools = [{"name": name, "inputSchema": {"type": "object"}} for name in names]
 
-    def call(host):  # type: ignore[no-untyped-def]
+    def call(host: Host) -> Iterator[Json]:
         yield from shake_hands(host)
         host.notify("notifications/initialized")
         yield host.request("tools/list")
@@ -342,7 +343,9 @@ PLAYS = (
         behind_access,
         works_with("cf-access-client-id", "paste-the-client-id.access"),
     ),
-    Play("behind-access", behind_access, fails, without=("CF-Access-Client-Secret:${ACCESS_SECRET}",)),
+    Play(
+        "behind-access", behind_access, fails, without=("CF-Access-Client-Secret:${ACCESS_SECRET}",)
+    ),
     Play("through-a-proxy", through_a_proxy, works),
     Play("through-a-proxy", through_a_proxy, fails, without=("--ca-cert", f"{FOLDER}/company.pem")),
     Play("in-my-network", in_a_local_network, works),
@@ -352,4 +355,3 @@ PLAYS = (
     Play("private", signs_in, has_profile("private")),
     Play("few-tools", with_dangerous_tools, lambda seen: seen.tools() == ["search_mail"]),
 )
-

@@ -37,9 +37,7 @@ def entries_of(text: str) -> dict[str, dict[str, Any]]:
     """The entries of the configurations in it."""
     blocks = re.findall(r"^```json\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
     return {
-        name: entry
-        for block in blocks
-        for name, entry in json.loads(block)["mcpServers"].items()
+        name: entry for block in blocks for name, entry in json.loads(block)["mcpServers"].items()
     }
 
 
@@ -84,7 +82,9 @@ def start(play: Play, desk: Desk) -> tuple[Seen, str]:
 
 
 @pytest.fixture(scope="module")
-def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Play], tuple[Seen, str]]]:
+def started(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Callable[[Play], tuple[Seen, str]]]:
     """Each play once, however many sentences are looked for in it."""
     done: dict[str, tuple[Seen, str]] = {}
     with ExitStack() as stack:

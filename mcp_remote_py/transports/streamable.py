@@ -70,7 +70,7 @@ CLOSE_TIMEOUT = 0.5
 """Seconds for the DELETEs that end the session, and those before it."""
 
 MAX_LEFT = 16
-"""Sessions that a later `initialize` of the host left alone, and that are ended with the last one."""
+"""Sessions that a later `initialize` of the host left; they are ended with the last one."""
 
 
 Late = asyncio.Future[None] | None

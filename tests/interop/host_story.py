@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import sys
 import time
 import urllib.request
 from collections.abc import Callable, Generator, Mapping
@@ -18,13 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from tests.harness.browser import FakeBrowser, fake_browser
-from tests.interop import witness
-from tests.peers.authorization_server import AuthorizationServer, Policy
+from tests.peers.authorization_server import AuthorizationServer
 from tests.peers.launch import Peer, sdk_server
 from tests.peers.wild_server import Exchange, WildServer
 from tests.real.configuration import entry, write
-from tests.real.hosts import HOSTS, CommandLineHost, RealHost, Said, at_work
-from tests.real.processes import Service, kill_group, wait_until
+from tests.real.hosts import CommandLineHost, RealHost, Said, at_work
+from tests.real.processes import Service, wait_until
 
 OK, ABSENT, FAILED = "ok", "-", "failed"
 
@@ -112,9 +110,12 @@ def be_of_2025(server: WildServer) -> None:
 
 def ask_directly(url: str, tool: str, arguments: dict[str, Any]) -> str:
     """The text of a tool, asked without any host or command."""
-    meta = {PREFIX + "protocolVersion": "2026-07-28", PREFIX + "clientCapabilities": {}}
-    params = {"name": tool, "arguments": arguments, "_meta": meta}
-    body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
+    meta: dict[str, Any] = {
+        PREFIX + "protocolVersion": "2026-07-28",
+        PREFIX + "clientCapabilities": {},
+    }
+    params: dict[str, Any] = {"name": tool, "arguments": arguments, "_meta": meta}
+    body: dict[str, Any] = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
     headers = {
         "Content-Type": "application/json",
         "Accept": "application/json, text/event-stream",
@@ -125,7 +126,7 @@ def ask_directly(url: str, tool: str, arguments: dict[str, Any]) -> str:
     request = urllib.request.Request(url, json.dumps(body).encode(), headers)  # noqa: S310 (loopback)
     with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
         text = answer.read().decode()
-    line = next(one for one in text.splitlines() if one.lstrip("data: ").startswith("{"))
+    line = next(one for one in text.splitlines() if one.removeprefix("data: ").startswith("{"))
     return str(json.loads(line.removeprefix("data: "))["result"]["content"][0]["text"])
 
 

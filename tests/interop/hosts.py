@@ -1,7 +1,8 @@
 """Plays the story of every host: `scripts/test --interop --hosts [NAMES]`.
 
-Prints what came of it and writes it into `hosts.json`, from which docs/hosts.md is made. Exit status
-1 where a step failed. How a host treats its child is seen by `witness`. Must not know any step.
+Prints what came of it and writes it into `hosts.json`, from which docs/hosts.md is made. Exit
+status 1 where a step failed. How a host treats its child is seen by `witness`. Must not know any
+step.
 """
 
 from __future__ import annotations
@@ -83,9 +84,7 @@ def tell_end(events: list[dict[str, Any]]) -> str:
     """How a child that does not end was ended."""
     begun = min(one["at"] for one in events if one.get("what") in ("stdin closed", "SIGTERM"))
     names = {"stdin closed": "stdin is closed", "SIGTERM": "SIGTERM", "alive": "killed"}
-    seen = {
-        name: at - begun for name in names for at in (when(events, name),) if at is not None
-    }
+    seen = {name: at - begun for name in names for at in (when(events, name),) if at is not None}
     ordered = sorted(seen, key=lambda name: seen[name])
     return ", ".join(
         names[name] + (f" after {seen[name]:.1f} s" if seen[name] > 0.2 else "") for name in ordered
@@ -111,9 +110,8 @@ def tell_patience(starts: list[list[dict[str, Any]]]) -> str:
 def treatment(host: type[RealHost], folder: Path) -> dict[str, str]:
     """What the host hands to its child, and how it leaves it."""
     with ThreadPoolExecutor(2) as pool:
-        stubborn, silent = pool.map(
-            lambda mode: watch(host, folder / mode, mode), ("stubborn", "silent")
-        )
+        watching = [pool.submit(watch, host, folder / one, one) for one in ("stubborn", "silent")]
+        stubborn, silent = (one.result() for one in watching)
     given = stubborn[-1][0]
     names = set(given["environment"]) - {"NAMED_IN_ENV"}
     assert "NAMED_IN_ENV" in given["environment"], given

@@ -1,9 +1,9 @@
 """A local MCP server that writes down how its host treats it: `witness.py RECORD stubborn|silent`.
 
 RECORD gets one line of JSON for each thing: first the surroundings, then `at` (seconds since the
-start) and `what`: a method that was asked, `stdin closed`, the name of a signal. `alive` is the last
-moment: who is killed cannot say so. Both ignore every polite request to end; `silent` does not
-answer anything either. It ends by itself after two minutes.
+start) and `what`: a method that was asked, `stdin closed`, the name of a signal. The file with the
+ending `.alive` has the last moment: who is killed cannot say so. Both ignore every polite request
+to end; `silent` does not answer anything either. It ends by itself after two minutes.
 """
 
 from __future__ import annotations
@@ -92,7 +92,9 @@ class Witness:
     def live(self) -> None:
         """Until it is killed."""
         while self.now < LONGEST:
-            self._alive.write_text(str(self.now))
+            new = self._alive.with_suffix(".new")
+            new.write_text(str(self.now))
+            new.replace(self._alive)
             time.sleep(0.02)
 
 

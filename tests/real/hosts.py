@@ -1,7 +1,7 @@
 """Hosts that people use, each started from a `claude_desktop_config.json`.
 
-Two kinds: a command line that ends after each thing it does, and a program that goes on, as desktops
-do. What both do has one interface. Must not know which server an entry stands for.
+Two kinds: a command line that ends after each thing it does, and a program that goes on, as
+desktops do. What both do has one interface. Must not know which server an entry stands for.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import select
 import signal
 import subprocess
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -61,7 +61,7 @@ class RealHost(ABC):
 
     name: ClassVar[str]
     first_patience: ClassVar[float] = 0
-    """Seconds it waits for `server/discover` until it takes the server for one that does not know it."""
+    """Seconds it waits for `server/discover` until it takes the server for an older one."""
     config: Path
     home: Path
     patience: float | None = None
@@ -73,7 +73,7 @@ class RealHost(ABC):
 
     @abstractmethod
     def call(self, server: str, tool: str, *arguments: str, typed: str = "") -> Said:
-        """Calls a tool; arguments are `name=value`. `typed` is what the person answers, if asked."""
+        """Calls a tool; arguments are `name=value`. `typed` is what the person answers."""
 
     @abstractmethod
     def cancel(self, server: str, token: str, has_started: Callable[[], bool]) -> None:
@@ -83,6 +83,7 @@ class RealHost(ABC):
         """The same host, which gives up early."""
         return replace(self, patience=HURRY)
 
+    @abstractmethod
     def close(self) -> None:
         """The host is ended, as a person ends it."""
 
@@ -101,6 +102,9 @@ class RealHost(ABC):
 
 class CommandLineHost(RealHost):
     """A command that starts the entry, does one thing, and ends it."""
+
+    def close(self) -> None:
+        """It has ended after each thing it did."""
 
     def run(self, command: Sequence[str], typed: str = "") -> Said:
         """Runs one command of the host to its end."""
@@ -202,7 +206,9 @@ class FastMcp(CommandLineHost):
 
     def calling(self, server: str, tool: str, arguments: Sequence[str]) -> list[str]:
         wait = [] if self.patience is None else ["--timeout", str(self.patience)]
-        return self.command("call", str(self.config), self._prefix(server) + tool, *arguments, *wait)
+        return self.command(
+            "call", str(self.config), self._prefix(server) + tool, *arguments, *wait
+        )
 
 
 class Inspector(CommandLineHost):
@@ -295,9 +301,7 @@ class PythonSdk(SdkHost):
 
     def start(self) -> subprocess.Popen[bytes]:
         words = [str(self.config)]
-        return start_module(
-            "tests.real.sdk_host", words, self.environment(), stdin=subprocess.PIPE
-        )
+        return start_module("tests.real.sdk_host", words, self.environment(), stdin=subprocess.PIPE)
 
 
 class TypeScriptSdk(SdkHost):
@@ -335,7 +339,9 @@ HOSTS = {
 
 
 @contextlib.contextmanager
-def at_work(make: Callable[[Path, Path], RealHost], config: Path, home: Path) -> Iterator[RealHost]:
+def at_work(
+    make: Callable[[Path, Path], RealHost], config: Path, home: Path
+) -> Generator[RealHost]:
     """A host, ended afterwards."""
     host = make(config, home)
     try:

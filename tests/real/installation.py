@@ -31,9 +31,7 @@ CONFORMANCE = HERE.parent / "conformance"
 """The official suite."""
 INTEROP = HERE.parent / "interop"
 """What only `scripts/test --interop` needs."""
-INSPECTOR = (
-    INTEROP / "node_modules/@modelcontextprotocol/inspector/clients/launcher/build/index.js"
-)
+INSPECTOR = INTEROP / "node_modules/@modelcontextprotocol/inspector/clients/launcher/build/index.js"
 FOLDERS = (HERE, CONFORMANCE, ERA_WORKER)
 """What npm installs into; the longest first."""
 FASTMCP_ENVIRONMENT = HERE / ".venv-fastmcp"

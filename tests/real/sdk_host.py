@@ -4,8 +4,8 @@
 
 It does orders, one line of JSON each on stdin, and answers each by one line on stdout: `error`, or
 what was found. The orders are `do`: list, call, progress, cancel; the other members are named in
-`ORDERS`. `sdk_host.mjs` takes the same ones. The child gets what the SDK hands on by itself, and the entry's
-`env`. Must not know which server an entry stands for, nor the command.
+`ORDERS`. `sdk_host.mjs` takes the same ones. The child gets what the SDK hands on by itself, and
+the entry's `env`. Must not know which server an entry stands for, nor the command.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import anyio
 import mcp_types as types
@@ -25,18 +25,20 @@ from mcp import Client, StdioServerParameters
 Json = dict[str, Any]
 
 
-async def sample(_: object, __: types.CreateMessageRequestParams) -> types.CreateMessageResult:
+async def sample(
+    context: object, params: types.CreateMessageRequestParams
+) -> types.CreateMessageResult:
     """The model of this host."""
     answer = types.TextContent(type="text", text="42")
     return types.CreateMessageResult(role="assistant", content=answer, model="parrot")
 
 
-async def elicit(_: object, __: types.ElicitRequestParams) -> types.ElicitResult:
+async def elicit(context: object, params: types.ElicitRequestParams) -> types.ElicitResult:
     """The person at this host."""
     return types.ElicitResult(action="accept", content={"name": "Ada"})
 
 
-async def list_roots(_: object) -> types.ListRootsResult:
+async def list_roots(context: object) -> types.ListRootsResult:
     """The folder this host works in."""
     root = types.Root.model_validate({"uri": "file:///tmp/here", "name": "here"})
     return types.ListRootsResult(roots=[root])
@@ -50,8 +52,8 @@ def text_of(result: Any) -> Json:
 
 def tell(error: BaseException) -> str:
     """Its words; of a group, those of the first."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
+    if isinstance(error, BaseExceptionGroup):
+        return tell(cast("BaseExceptionGroup[BaseException]", error).exceptions[0])
     return f"{type(error).__name__}: {error}"
 
 
@@ -76,8 +78,8 @@ async def progress(client: Client, order: Json) -> Json:
     """The same, and the steps it told meanwhile."""
     steps: list[float] = []
 
-    async def note(step: float, total: float | None, message: str | None) -> None:
-        steps.append(step)
+    async def note(progress: float, total: float | None, message: str | None) -> None:
+        steps.append(progress)
 
     said = await client.call_tool(order["tool"], order["arguments"], progress_callback=note)
     return {**text_of(said), "steps": steps}
@@ -94,6 +96,7 @@ async def cancel(client: Client, order: Json) -> Json:
             await anyio.sleep(0.02)
         return f"never {wanted}"
 
+    begun = ""
     async with anyio.create_task_group() as group:
         group.start_soon(client.call_tool, "wait", order["arguments"])
         begun = await tell("started")
@@ -111,9 +114,8 @@ ORDERS: dict[str, Callable[[Client, Json], Awaitable[Json]]] = {
 tool `tool`. `patience` in the first one is for all answers of that entry, in seconds."""
 
 
-async def serve(config: Path) -> None:
+async def serve(entries: Mapping[str, Json]) -> None:
     """Does orders until there are no more. An entry is started with the first that names it."""
-    entries = json.loads(config.read_text())["mcpServers"]
     clients: dict[str, Client] = {}
     async with AsyncExitStack() as stack:
         while line := await anyio.to_thread.run_sync(sys.stdin.readline):
@@ -141,7 +143,7 @@ async def serve(config: Path) -> None:
 
 def main() -> None:
     """As the module's docstring says."""
-    asyncio.run(serve(Path(sys.argv[1])))
+    asyncio.run(serve(json.loads(Path(sys.argv[1]).read_text())["mcpServers"]))
 
 
 if __name__ == "__main__":

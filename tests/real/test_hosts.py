@@ -1,4 +1,8 @@
-"""Real hosts start the real command from a desktop's config file and use real servers."""
+"""Real hosts start the real command from a desktop's config file and use real servers.
+
+At one of them, the Python SDK, the story is played that `scripts/test --interop --hosts` plays at
+each, but for what waits for people; two others list, call, and live on.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +10,8 @@ import json
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Generator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Generator, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -15,11 +19,16 @@ from typing import Any
 
 import pytest
 
+from tests.interop.host_story import FAILED, OK, STEPS, Desk
+from tests.interop.hosts import read_results
+from tests.peers.launch import Peer
 from tests.real import tee
 from tests.real.configuration import BEARER, entry, write
 from tests.real.hosts import (
+    HOSTS,
     FastMcp,
     McPorter,
+    PythonSdk,
     RealHost,
     daemon_is_ready,
     mcporter_daemon,
@@ -31,8 +40,6 @@ from tests.thorough import some
 
 # The first test of the folder may have to install it.
 pytestmark = pytest.mark.timeout(400)
-
-HOSTS = [pytest.param(McPorter, id="mcporter"), pytest.param(FastMcp, id="fastmcp")]
 
 MakeHost = Callable[[Path, Path], RealHost]
 
@@ -103,18 +110,30 @@ def test_every_request_of_a_host_crosses_and_is_answered_once(
     assert all(one["jsonrpc"] == "2.0" for one in answered)
 
 
-@pytest.mark.promise("D12", "S2")
-@pytest.mark.parametrize("make_host", HOSTS)
-def test_host_shows_why_a_token_was_refused(
-    make_host: MakeHost, worker: Service, fastmcp_command: Path, tmp_path: Path
-) -> None:
-    header = ["--header", "Authorization: Bearer wrong456"]
-    config = write(tmp_path, {"server": entry(worker.url("/mcp"), header)})
-    said = make_host(config, tmp_path / "home").call("server", "add", "a=2", "b=40")
-    assert said.status != 0, said
-    assert "401" in said.everything
-    assert "Authorization" in said.everything
-    assert "wrong456" not in said.everything
+STORY = [name for name in STEPS if "person" not in name]
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Desk, Peer]]:
+    with ExitStack() as stack:
+        found = Desk(PythonSdk, tmp_path_factory.mktemp("desk"), stack)
+        yield found, found.peer()
+
+
+@pytest.mark.promise("R1", "R3", "R5", "A4", "D12", "S2")
+@pytest.mark.parametrize("step", STORY)
+def test_the_story_at_the_python_sdk(step: str, desk: tuple[Desk, Peer]) -> None:
+    STEPS[step](*desk)
+
+
+def test_the_table_of_docs_hosts_knows_every_host_and_step_and_has_no_failure() -> None:
+    seen = read_results()
+    assert list(seen) == list(HOSTS)
+    for name, host in seen.items():
+        assert [one["step"] for one in host["steps"]] == list(STEPS), name
+        assert [one for one in host["steps"] if one["result"] == FAILED] == [], name
+    works = {one["result"] for one in seen[PythonSdk.name]["steps"]}
+    assert works == {OK}, "what the gate plays"
 
 
 def messages(record: Path) -> list[dict[str, Any]]:

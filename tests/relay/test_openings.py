@@ -11,7 +11,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.harness.host import Host, initialize_params, wait_until
-from tests.peers.authorization_server import AuthorizationServer
+from tests.harness.stage import Stage
 from tests.peers.wild_server import WildServer
 from tests.relay.conftest import Relay, Wild
 from tests.signin.test_host_patience import consent, play
@@ -84,12 +84,11 @@ def test_a_host_that_begins_more_than_once(begin: Opening, wild: Wild, relay: Re
 
 @pytest.mark.promise("R1", "A6", "L2")
 def test_a_host_that_takes_a_slow_sign_in_for_an_older_server(
-    play: Callable[..., object],
+    play: Callable[..., Stage],
 ) -> None:
-    """It asks `server/discover`, waits, and shakes hands on the same pipe: one tab, all answered."""
+    """It asks `server/discover`, waits, and shakes hands on the same pipe."""
     stage = play()
     server = stage.server
-    assert isinstance(server, AuthorizationServer)
     server.sessions = True
     be_of_2025(server)
     host = stage.host()
