@@ -14,6 +14,7 @@ from tests.harness.host import Host, Json
 from tests.options.desk import Desk, Seen, shake_hands, talk
 from tests.options.scenes import TOOLS
 from tests.peers.authorization_server import AuthorizationServer, Client, Policy, form_of
+from tests.peers.launch import free_port
 from tests.peers.wild_server import Exchange, WildServer, encode
 from tests.signin.test_commands import DeviceServer
 from tests.transports.peers import ForwardProxy, TlsServer
@@ -24,7 +25,8 @@ See = Callable[[Seen], bool]
 
 SERVER, ISSUER = "https://mcp.example.com", "https://auth.example.com"
 FOLDER = "/home/you"
-REDIRECT_URI = "http://localhost:3334/oauth/callback"
+PORT = "3334"
+"""Of the redirect URI; another one stands for it, because two runs share this machine."""
 CLIENT_ID, SECRET = "your-client-id", "paste-your-secret-here"
 TOKEN = "Bearer paste-your-token-here"
 
@@ -225,24 +227,31 @@ def refuses_its_own_token(desk: Desk) -> Places:
     return places
 
 
-def knows(secret: str) -> AuthorizationServer:
+def begin_with_a_client(desk: Desk, secret: str, port: int) -> Places:
     """It lets nobody register, and knows one client."""
     server = issuer(registration=False)
     method = "client_secret_post" if secret else "none"
-    server.clients[CLIENT_ID] = Client(CLIENT_ID, secret, method, (REDIRECT_URI,))
-    return server
+    redirect_uri = f"http://localhost:{port}/oauth/callback"
+    server.clients[CLIENT_ID] = Client(CLIENT_ID, secret, method, (redirect_uri,))
+    return {**begin(desk, server), PORT: str(port)}
 
 
 def knows_a_client(desk: Desk) -> Places:
-    return begin(desk, knows(""))
+    return begin_with_a_client(desk, "", free_port())
 
 
 def knows_a_client_with_a_secret(desk: Desk) -> Places:
-    return begin(desk, knows(SECRET))
+    return begin_with_a_client(desk, SECRET, free_port())
 
 
 def lets_nobody_register(desk: Desk) -> Places:
-    places = begin(desk, knows(""))
+    places = knows_a_client(desk)
+    desk.talk = shake_hands
+    return places
+
+
+def has_another_program_at_the_port(desk: Desk) -> Places:
+    places = begin_with_a_client(desk, "", desk.listen().port)
     desk.talk = shake_hands
     return places
 
@@ -320,7 +329,8 @@ PLAYS = (
     Play("sign-in", signs_in, works_after_a_tab),
     Play("sign-in", person_says_no, fails),
     Play("sign-in", refuses_its_own_token, fails),
-    Play("own-client", knows_a_client, opens_with(client_id=CLIENT_ID, redirect_uri=REDIRECT_URI)),
+    Play("own-client", knows_a_client, opens_with(client_id=CLIENT_ID)),
+    Play("own-client", has_another_program_at_the_port, fails),
     Play(
         "own-client",
         lets_nobody_register,

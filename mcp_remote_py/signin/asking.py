@@ -99,11 +99,11 @@ class Asking:
             )
             report(
                 "Or let the browser of another machine reach it, before you sign in: "
-                f"ssh -L {port}:localhost:{port} (this machine)"
+                f"ssh -L {port}:localhost:{port} you@this-machine"
             )
         else:
             report(
-                f"From another machine, first: ssh -L {port}:localhost:{port} (this machine). Or "
+                f"From another machine, first: ssh -L {port}:localhost:{port} you@this-machine. Or "
                 + self._name_server(f"finish with: {LOGIN_COMMAND} --paste")
             )
 

@@ -70,7 +70,7 @@ def target(
 
 @pytest.mark.promise("R3", "R4")
 @pytest.mark.parametrize(
-    ("make_host", "target"), some(product([McPorter, FastMcp], TARGETS), 3), indirect=["target"]
+    ("make_host", "target"), some(product([McPorter, FastMcp], TARGETS), 5), indirect=["target"]
 )
 def test_host_lists_and_calls_tools(
     make_host: MakeHost, target: Target, fastmcp_command: Path, tmp_path: Path

@@ -623,7 +623,8 @@ def test_login_by_hand(sit_down: Callable[..., Terminal]) -> None:
     assert process.wait(PATIENCE) == 0
     text = said.read_text()
     assert "paste it here and press Enter" in text
-    assert f"ssh -L {urlsplit(end.strip()).port}:localhost:" in text
+    port = urlsplit(end.strip()).port
+    assert f"ssh -L {port}:localhost:{port} you@this-machine" in text
     assert text.count(parse_qs(urlsplit(end).query)["state"][0]) == 1, "in the printed address"
     assert "That is not the end of a sign-in: it does not contain a state." in text
     assert "That address belongs to a different sign-in (its state differs)." in text
@@ -642,7 +643,7 @@ def test_login_by_hand_finishes_what_a_relay_waits_for(
     host = terminal.stack.enter_context(Host(words, terminal.environment, patience=PATIENCE))
     asked = host.begin("initialize", initialize_params())
     host.wait_logged(f"mcp-remote-py login {terminal.server.url} --paste")
-    advice = r"ssh -L (\d+):localhost:\1"
+    advice = r"ssh -L (\d+):localhost:\1 you@this-machine"
     wait_until(lambda: bool(re.search(advice, host.stderr)), "the advice", seconds=PATIENCE)
     process, said = begin_paste(terminal)
     url = address_in(said)
