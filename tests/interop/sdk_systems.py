@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tests.interop.systems import (
     ADD,
+    LIFETIME,
     UVICORN_REVOCATION,
     UVICORN_TOKEN,
     Absent,
@@ -27,8 +28,6 @@ from tests.real.processes import Service
 from tests.real.servers import authorizing_server, everything_server, node_script
 
 HERE = Path(__file__).parent
-LIFETIME = 20
-"""Seconds a token lives: more than the steps before its end take."""
 
 OPEN = Absent("the server is open to everybody")
 ECHO = Call("echo", {"text": "forty-two"}, "forty-two")
@@ -148,7 +147,6 @@ SYSTEMS = (
         "Python SDK, Streamable HTTP with a session",
         _python,
         _python_sdk("streamable", "--era", "legacy"),
-        gate=True,
     ),
     System(
         "python-stateless",
@@ -173,12 +171,14 @@ SYSTEMS = (
         "Python SDK that signs people in, Streamable HTTP",
         _python,
         _authorizing("streamable-http", "/mcp"),
+        gate=True,
     ),
     System(
         "python-login-sse",
         "Python SDK that signs people in, HTTP+SSE",
         _python,
         _authorizing("sse", "/sse"),
+        gate=True,
     ),
     System(
         "typescript-session",

@@ -6,6 +6,7 @@ token endpoint had, the files that are gone. Must not know any system or command
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -151,6 +152,10 @@ class Player:
         began = time.monotonic()
         happening()
         self.waited += time.monotonic() - began
+
+    def check_logout(self) -> None:
+        """Raises NotOffered where the command does not sign out."""
+        offered(self._command.log_out)
 
     def log_out(self) -> Sequence[Path]:
         """Signs out; returns what is still stored."""
@@ -303,12 +308,13 @@ def outlive_server(player: Player) -> str:
 def log_out(player: Player) -> str:
     """Nothing that could be used is left: no file, no token at the server, and then a new tab."""
     how = player.sign_in
+    player.check_logout()
     before = None if isinstance(how.revocations, Absent) else how.revocations()
     player.end()
     assert player.stored(), "nothing was stored"
     left = player.log_out()
     assert not left, f"still there: {', '.join(path.name for path in left)}"
-    seen = [f"revocation: {how.revocations.why}"] if isinstance(how.revocations, Absent) else []
+    seen = [how.revocations.why] if isinstance(how.revocations, Absent) else []
     if before is not None and not isinstance(how.revocations, Absent):
         revoked = how.revocations() - before
         assert revoked >= 1, "nothing was revoked"
@@ -359,5 +365,7 @@ def _play_step(name: str, step: Callable[[Player], str], player: Player) -> Outc
 
 
 def _words_of(error: Exception) -> str:
-    words = " ".join(f"{type(error).__name__}: {error}".split())
-    return words.removeprefix("AssertionError: ")[-MAX_WORDS:]
+    kind = "" if isinstance(error, AssertionError) else f"{type(error).__name__}: "
+    # What a command has logged has addresses and paths of this machine.
+    words = " ".join(f"{kind}{error}".partition("; stderr: ")[0].split())
+    return re.sub(r"file://\S+", "...", words)[:MAX_WORDS]

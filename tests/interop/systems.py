@@ -18,6 +18,9 @@ from tests.real.processes import kill_group
 
 Json = dict[str, Any]
 
+LIFETIME = 8
+"""Seconds a token lives where the row may choose."""
+
 UVICORN_TOKEN = r'"POST /token HTTP/1\.1"'
 UVICORN_REVOCATION = r'"POST /revoke HTTP/1\.1" 200'
 """Lines of uvicorn's log."""
@@ -80,7 +83,7 @@ class SignIn:
     expire: Callable[[], None] | Absent
     renews: bool = True
     revocations: Callable[[], int] | Absent = field(
-        default_factory=lambda: Absent("it has no revocation endpoint")
+        default_factory=lambda: Absent("the server has no revocation endpoint")
     )
     tabs: int = 1
 
