@@ -252,10 +252,15 @@ def call_tool(player: Player) -> str:
 def be_asked(player: Player) -> str:
     """The server turns to the host during a call, before its result."""
     ask = offered(player.scene.ask)
-    player.call(ask.call)
     host = player.host
-    seen = host.notifications if ask.answer is None else host.server_requests
-    assert any(one["method"] == ask.method for one in seen), f"no {ask.method} came"
+
+    def count() -> int:
+        seen = host.notifications if ask.answer is None else host.server_requests
+        return sum(one["method"] == ask.method for one in seen)
+
+    before = count()
+    player.call(ask.call)
+    assert count() > before, f"no {ask.method} came before the answer"
     return ask.method
 
 
