@@ -32,7 +32,7 @@ def play_one(system: System, command: Command) -> list[Outcome]:
         (folder / "system").mkdir()
         try:
             with system.start(folder / "system") as scene:
-                return play(scene, command, folder / command.name)
+                return play(scene, command, folder / command.name, fresh=True)
         except (AssertionError, OSError) as error:
             return [Outcome("start", FAILED, str(error)[-400:], 0.0)]
 
@@ -51,7 +51,7 @@ def main() -> int:
     parser.add_argument(
         "--commands", default="ours", help=f"of {', '.join(COMMANDS)} (default ours)"
     )
-    parser.add_argument("--jobs", type=int, default=4, help="systems at a time (default 4)")
+    parser.add_argument("--jobs", type=int, default=3, help="systems at a time (default 3)")
     arguments = parser.parse_args()
     # Node and npm come with the environment.
     tools = str(Path(sys.executable).parent)

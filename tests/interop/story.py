@@ -56,10 +56,16 @@ class Outcome:
 
 
 class Player:
-    """One person with one command and one running system."""
+    """One person with one command and one running system.
 
-    def __init__(self, scene: Scene, command: Command, folder: Path) -> None:
+    Attributes:
+        waited: seconds of the step that were not the command's.
+        greeting: what the server said of itself last.
+    """
+
+    def __init__(self, scene: Scene, command: Command, folder: Path, *, fresh: bool) -> None:
         self.scene = scene
+        self._fresh = fresh
         self._command = command
         self._home = folder / "home"
         self._stack = ExitStack()
@@ -120,6 +126,7 @@ class Player:
             self._environment(),
             handlers=self._handlers(),
             patience=PATIENCE,
+            fresh=self._fresh,
         )
         try:
             self.greeting = host.initialize(CAPABILITIES)
@@ -162,7 +169,7 @@ class Player:
     def log_out(self) -> Sequence[Path]:
         """Signs out; returns what is still stored."""
         words = offered(self._command.log_out)(self.scene)
-        done = run(words, self._environment(), PATIENCE)
+        done = run(words, self._environment(), PATIENCE, fresh=self._fresh)
         assert done.returncode == 0, f"exit status {done.returncode}: {done.stderr}"
         return self.stored()
 
@@ -354,10 +361,13 @@ STEPS: tuple[tuple[str, Callable[[Player], str]], ...] = (
 """What each is called in the table, in the order in which they are played."""
 
 
-def play(scene: Scene, command: Command, folder: Path) -> list[Outcome]:
-    """Plays all steps; one that fails does not end the story, unless there is no connection."""
+def play(scene: Scene, command: Command, folder: Path, *, fresh: bool = False) -> list[Outcome]:
+    """Plays all steps; one that fails does not end the story, unless there is no connection.
+
+    Where seconds are to be compared, the command is started `fresh` (see `tests.harness.warm`).
+    """
     outcomes: list[Outcome] = []
-    with Player(scene, command, folder) as player:
+    with Player(scene, command, folder, fresh=fresh) as player:
         for name, step in STEPS:
             if outcomes and outcomes[0].result == FAILED:
                 outcomes.append(Outcome(name, FAILED, "there is no connection", 0.0))
@@ -383,4 +393,4 @@ def _words_of(error: Exception) -> str:
     kind = "" if isinstance(error, AssertionError) else f"{type(error).__name__}: "
     # What a command has logged has addresses and paths of this machine.
     words = " ".join(f"{kind}{error}".partition("; stderr: ")[0].split())
-    return re.sub(r"file://\S+", "...", words)[:MAX_WORDS]
+    return re.sub(r"(file://|/tmp/interop-)\S+", "...", words)[:MAX_WORDS]

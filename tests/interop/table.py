@@ -93,6 +93,8 @@ def render_story(name: str) -> str:
         if outcome is None:
             return "**not played**"
         if outcome.result not in (ABSENT, FAILED):
+            if outcome.step == "sign in":  # which took place during `connect`
+                return outcome.words.partition(",")[0]
             return f"{outcome.seconds:.1f} s"
         if outcome.words not in notes:
             notes.append(outcome.words)
