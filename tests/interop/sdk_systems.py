@@ -9,6 +9,7 @@ from pathlib import Path
 from tests.interop.systems import (
     ADD,
     LIFETIME,
+    NO_SESSION,
     UVICORN_REVOCATION,
     UVICORN_TOKEN,
     Absent,
@@ -73,7 +74,7 @@ def _node(
     path: str,
     name: str,
     call: Call,
-    ask: Ask,
+    ask: Ask | Absent,
     own: Mapping[str, Sequence[str]] | None = None,
 ) -> Callable[[Path], AbstractContextManager[Scene]]:
     @contextmanager
@@ -167,6 +168,12 @@ SYSTEMS = (
         _python_sdk("streamable", "--era", "modern", own=BOTH_ERAS),
     ),
     System(
+        "python-both",
+        "Python SDK, both eras",
+        _python,
+        _python_sdk("streamable"),
+    ),
+    System(
         "python-login",
         "Python SDK that signs people in, Streamable HTTP",
         _python,
@@ -191,6 +198,12 @@ SYSTEMS = (
         "TypeScript SDK, 2026-07-28 only",
         lambda: [of_npm("@modelcontextprotocol/server")],
         _node(_typescript("modern"), "/mcp", "typescript-workshop", ADD, asks_name(), BOTH_ERAS),
+    ),
+    System(
+        "typescript-both",
+        "TypeScript SDK, both eras, stateless",
+        lambda: [of_npm("@modelcontextprotocol/server")],
+        _node(_typescript("both"), "/mcp", "typescript-workshop", ADD, NO_SESSION),
     ),
     System(
         "everything",

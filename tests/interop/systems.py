@@ -66,6 +66,12 @@ def asks_name(tool: str = "ask", member: str = "name") -> Ask:
     return Ask(Call(tool, {}, "accept Ada"), "elicitation/create", answer)
 
 
+NO_SESSION = Absent(
+    "to a host of up to 2025-11-25 this server answers without a session, by which alone it could"
+    " turn to its client; with `--protocol modern` it can"
+)
+
+
 @dataclass(frozen=True)
 class SignIn:
     """How people sign in, and what can be seen of it at the server's side.

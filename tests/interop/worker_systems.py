@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tests.interop.systems import (
     ADD,
+    NO_SESSION,
     Absent,
     Ask,
     Call,
@@ -33,10 +34,6 @@ ASK_MODEL = Ask(
     Call("ask", {}, "the model says 42"),
     "sampling/createMessage",
     {"role": "assistant", "content": {"type": "text", "text": "42"}, "model": "parrot"},
-)
-NO_SESSION = Absent(
-    "to a host of up to 2025-11-25 this server answers without a session, by which alone it could"
-    " turn to its client; with `--protocol modern` it can"
 )
 NO_REVOCATION = Absent(
     "this version names its token endpoint for revocations, and does not know them there"
