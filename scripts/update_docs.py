@@ -45,6 +45,7 @@ from mcp_remote_py.time_words import describe_wait
 from mcp_remote_py.transports import cookies, intake, sse
 from mcp_remote_py.transports.refusal import EVIDENCE_BYTES
 from tests.conformance import scenarios
+from tests.interop import table as interop
 from tests.marks import collect
 from tests.matrix import cells
 from tests.reports import REPORTS
@@ -56,6 +57,7 @@ CONFORMANCE = ROOT / "docs" / "conformance.md"
 SECURITY = ROOT / "docs" / "security.md"
 HOSTS = ROOT / "docs" / "hosts.md"
 SEEN_AT_HOSTS = ROOT / "tests" / "interop" / "hosts.json"
+SYSTEMS = ROOT / "docs" / "systems.md"
 
 
 def render_options() -> str:
@@ -474,6 +476,11 @@ PIECES = {
     HOSTS: {
         "hosts": render_hosts,
         "treatment": render_treatment,
+    },
+    SYSTEMS: {
+        "systems": interop.render_systems,
+        "story": lambda: interop.render_story("ours"),
+        "story of mcp-remote": lambda: interop.render_story("mcp-remote"),
     },
 }
 """By document, the names of its pieces and what writes them."""

@@ -1,4 +1,4 @@
-"""Plays the story of every host: `scripts/test --interop --hosts [NAMES]`.
+"""Plays the story of every host: `scripts/test --interop --hosts NAMES`, or `all`.
 
 Prints what came of it and writes it into `hosts.json`, from which docs/hosts.md is made. Exit
 status 1 where a step failed. How a host treats its child is seen by `witness`. Must not know any
@@ -12,6 +12,7 @@ import json
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
@@ -139,7 +140,7 @@ def play_one(name: str) -> dict[str, Any]:
         }
 
 
-def main(names: list[str]) -> int:
+def main(names: Sequence[str]) -> int:
     """Exit status."""
     install_node_packages()
     install_node_packages(INTEROP)
@@ -169,7 +170,3 @@ def show(name: str, found: dict[str, Any]) -> int:
     for what, seen in found["treatment"].items():
         print(f"    {what}: {seen}", flush=True)
     return int(any(one["result"] == FAILED for one in found["steps"]))
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:] or list(HOSTS)))

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from tests.interop.systems import (
     ADD,
+    LIFETIME,
+    NO_SESSION,
     UVICORN_REVOCATION,
     UVICORN_TOKEN,
     Absent,
@@ -27,8 +29,6 @@ from tests.real.processes import Service
 from tests.real.servers import authorizing_server, everything_server, node_script
 
 HERE = Path(__file__).parent
-LIFETIME = 20
-"""Seconds a token lives: more than the steps before its end take."""
 
 OPEN = Absent("the server is open to everybody")
 ECHO = Call("echo", {"text": "forty-two"}, "forty-two")
@@ -74,7 +74,7 @@ def _node(
     path: str,
     name: str,
     call: Call,
-    ask: Ask,
+    ask: Ask | Absent,
     own: Mapping[str, Sequence[str]] | None = None,
 ) -> Callable[[Path], AbstractContextManager[Scene]]:
     @contextmanager
@@ -148,7 +148,6 @@ SYSTEMS = (
         "Python SDK, Streamable HTTP with a session",
         _python,
         _python_sdk("streamable", "--era", "legacy"),
-        gate=True,
     ),
     System(
         "python-stateless",
@@ -169,16 +168,24 @@ SYSTEMS = (
         _python_sdk("streamable", "--era", "modern", own=BOTH_ERAS),
     ),
     System(
+        "python-both",
+        "Python SDK, both eras",
+        _python,
+        _python_sdk("streamable"),
+    ),
+    System(
         "python-login",
         "Python SDK that signs people in, Streamable HTTP",
         _python,
         _authorizing("streamable-http", "/mcp"),
+        gate=True,
     ),
     System(
         "python-login-sse",
         "Python SDK that signs people in, HTTP+SSE",
         _python,
         _authorizing("sse", "/sse"),
+        gate=True,
     ),
     System(
         "typescript-session",
@@ -191,6 +198,12 @@ SYSTEMS = (
         "TypeScript SDK, 2026-07-28 only",
         lambda: [of_npm("@modelcontextprotocol/server")],
         _node(_typescript("modern"), "/mcp", "typescript-workshop", ADD, asks_name(), BOTH_ERAS),
+    ),
+    System(
+        "typescript-both",
+        "TypeScript SDK, both eras, stateless",
+        lambda: [of_npm("@modelcontextprotocol/server")],
+        _node(_typescript("both"), "/mcp", "typescript-workshop", ADD, NO_SESSION),
     ),
     System(
         "everything",

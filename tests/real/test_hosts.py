@@ -1,6 +1,6 @@
 """Real hosts start the real command from a desktop's config file and use real servers.
 
-At one of them, the Python SDK, the story is played that `scripts/test --interop --hosts` plays at
+At one of them, the Python SDK, the story is played that `scripts/test --interop --hosts all` plays at
 each, but for what waits for people; two others list, call, and live on.
 """
 
