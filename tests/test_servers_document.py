@@ -101,7 +101,7 @@ def started(
 Started = Callable[[Play], tuple[Seen, str]]
 
 
-@pytest.mark.promise("P1", "P2")
+@pytest.mark.promise("P2")
 @pytest.mark.parametrize("play", PLAYS, ids=lambda play: play.name)
 def test_an_entry_does_what_the_document_says(play: Play, started: Started) -> None:
     seen, said = started(play)

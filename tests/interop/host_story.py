@@ -8,20 +8,24 @@ from __future__ import annotations
 
 import itertools
 import json
+import socket
 import time
 import urllib.request
 from collections.abc import Callable, Generator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
-from tests.harness.browser import FakeBrowser, fake_browser
+from tests.harness.browser import FakeBrowser, Visit, fake_browser
 from tests.peers.authorization_server import AuthorizationServer
 from tests.peers.launch import Peer, sdk_server
 from tests.peers.wild_server import Exchange, WildServer
 from tests.real.configuration import entry, write
-from tests.real.hosts import CommandLineHost, RealHost, Said, at_work
+from tests.real.hosts import PATIENCE, CommandLineHost, RealHost, Said, at_work
 from tests.real.processes import Service, wait_until
 
 OK, ABSENT, FAILED = "ok", "-", "failed"
@@ -29,11 +33,11 @@ OK, ABSENT, FAILED = "ok", "-", "failed"
 PREFIX = "io.modelcontextprotocol/"
 SLOW = 6.0
 """Seconds a person needs for a sign-in, beside those that a host waits for its first answer."""
-SLOWER = 10.0
-"""The same where the host is started a second time meanwhile: it takes up to 4 s to do so."""
 
 FILE = ("--token-store", "file")
 ONE_COMMAND = "Each command of the host starts the entry anew; the next one works."
+EMPTY = '"text": ""'
+"""What a tool makes of no roots."""
 NO_PROGRESS = "The call works; the host does not show progress."
 
 
@@ -178,7 +182,8 @@ def ask_host(tool: str, answer: str, refusals: Mapping[str, str]) -> Callable[[D
             check(said, answer)
             return
         assert refusal in said.everything, said
-        raise NotOffered(f"The server is told “{refusal}”.")
+        told = "is given an empty list" if refusal == EMPTY else f"is told “{refusal}”"
+        raise NotOffered(f"The host does not have it: the server {told}.")
 
     return play
 
@@ -229,18 +234,42 @@ def sign_in(desk: Desk, peer: Peer) -> None:
 
 
 def sign_in_slowly(desk: Desk, peer: Peer) -> None:
-    """The host gives up first, and is started again: still one tab, and the call works."""
+    """The host gives up first. Started again, it finishes the sign-in that was begun.
+
+    Where that takes half a minute the same page is shown once more: it is the same sign-in.
+    """
     server = desk.stack.enter_context(AuthorizationServer())
     be_of_2025(server)
-    browser = desk.browser("slow", desk.make.first_patience + SLOWER)
+    browser = desk.browser("record")
     entries = {"server": entry(server.url, FILE, {"BROWSER": str(browser.command)})}
     home = desk.place()
     with desk.host(entries, home) as host:
         said = host.hurry().call("server", "echo")
     assert said.status != 0, "the host has waited"
-    with desk.host(entries, home) as host:
-        check(host.call("server", "echo"))
-    assert len(browser.opened) == 1, browser.opened
+    page = browser.opened[0]
+    with desk.host(entries, home) as host, ThreadPoolExecutor(1) as pool:
+        calling = pool.submit(host.call, "server", "echo")
+        assert wait_until(partial(is_awaited, page), PATIENCE), "nobody waits for the browser"
+        assert Visit().open(page).status == 200
+        check(calling.result())
+    assert len({parameter(one, "state") for one in browser.opened}) == 1
+    assert len(browser.opened) <= 2
+    assert len(server.token_requests("authorization_code")) == 1
+
+
+def parameter(url: str, name: str) -> str:
+    """Of the address of a page."""
+    return parse_qs(urlsplit(url).query)[name][0]
+
+
+def is_awaited(page: str) -> bool:
+    """Whether somebody listens where the browser ends."""
+    port = urlsplit(parameter(page, "redirect_uri")).port
+    try:
+        socket.create_connection(("127.0.0.1", port or 0), 1).close()
+    except OSError:
+        return False
+    return True
 
 
 def sign_in_meanwhile(desk: Desk, peer: Peer) -> None:
@@ -302,14 +331,14 @@ STEPS: dict[str, Callable[[Desk, Peer], None]] = {
         {
             "mcporter": "Method not found",
             "fastmcp": "List roots not supported",
-            "inspector": '"text": ""',
+            "inspector": EMPTY,
         },
     ),
     "progress": show_progress,
     "cancels a call": cancel,
     "signs in, one tab for two starts": sign_in,
     "waits for a slow person": sign_in_meanwhile,
-    "gives up while the person signs in, one tab": sign_in_slowly,
+    "gives up while the person signs in, one sign-in": sign_in_slowly,
     "a header from `env`": use_header,
     "two servers in one file": use_two,
     "the server killed and back": outlive_restart,
