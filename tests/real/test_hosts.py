@@ -1,7 +1,7 @@
 """Real hosts start the real command from a desktop's config file and use real servers.
 
-At one of them, the Python SDK, the story is played that `scripts/test --interop --hosts all` plays at
-each, but for what waits for people; two others list, call, and live on.
+At one of them, the Python SDK, the story is played that `scripts/test --interop --hosts all` plays
+at each, but for what waits for people; two others list, call, and live on.
 """
 
 from __future__ import annotations
