@@ -47,6 +47,7 @@ LONG = (
     "test_hosts.py",
     "test_end_to_end.py",
     "test_sign_in.py",
+    "test_servers_document.py",
     "test_recovery.py",
     "test_chromium.py",
     "test_unattended.py",
