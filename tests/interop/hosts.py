@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import signal
 import subprocess
 import sys
 import tempfile
@@ -142,6 +143,8 @@ def play_one(name: str) -> dict[str, Any]:
 
 def main(names: Sequence[str]) -> int:
     """Exit status."""
+    # What is started inherits it where it is ignored, as it is behind a shell's `&`.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     install_node_packages()
     install_node_packages(INTEROP)
     install_fastmcp()
