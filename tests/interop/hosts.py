@@ -35,8 +35,8 @@ RESULTS = Path(__file__).parent / "hosts.json"
 
 THIN = {"HOME", "LOGNAME", "PATH", "SHELL", "TERM", "USER"}
 """What is handed on by hosts on the official SDKs (Linux)."""
-LATE = 3.0
-"""Seconds before the end of `PATIENCE`: who waited so long did not give up."""
+GIVEN_UP = "given up by us"
+"""The last moment of a start whose host did not end by itself."""
 
 
 def version_of(host: type[RealHost]) -> str:
@@ -60,12 +60,12 @@ def watch(host: type[RealHost], folder: Path, mode: str) -> list[list[dict[str, 
     words = [witness.__file__, str(record), mode]
     known = {"command": sys.executable, "args": words, "env": {"NAMED_IN_ENV": "1"}}
     config = write(folder, {"server": known})
-    # Who is silent for ever is ended by the host, or the host by us.
-    with (
-        contextlib.suppress(AssertionError, OSError, ValueError, subprocess.TimeoutExpired),
-        at_work(host, config, folder / "home") as one,
-    ):
-        one.call("server", "echo")
+    ended = True
+    try:
+        with at_work(host, config, folder / "home") as one, contextlib.suppress(AssertionError):
+            one.call("server", "echo")
+    except subprocess.TimeoutExpired:
+        ended = False  # the host was, by us
     starts: list[list[dict[str, Any]]] = []
     for line in record.read_text().splitlines():
         found = json.loads(line)
@@ -73,7 +73,7 @@ def watch(host: type[RealHost], folder: Path, mode: str) -> list[list[dict[str, 
             starts.append([])
         starts[-1].append(found)
     text = record.with_suffix(".alive").read_text()
-    starts[-1].append({"at": float(text or PATIENCE), "what": "alive"})
+    starts[-1].append({"at": float(text), "what": "alive" if ended else GIVEN_UP})
     return starts
 
 
@@ -102,7 +102,8 @@ def tell_patience(starts: list[list[dict[str, Any]]]) -> str:
         last = min(ends, default=PATIENCE)
         for one, following in zip(asked, [*asked[1:], None], strict=True):
             waited = (following["at"] if following else last) - one["at"]
-            limit = "no limit seen" if waited > PATIENCE - 12 - LATE else f"{waited:.0f} s"
+            is_last = following is None and when(events, GIVEN_UP) is not None
+            limit = "no limit seen" if is_last else f"{waited:.0f} s"
             told.append(f"`{one['what']}` {limit}")
         if number + 1 < len(starts):
             told.append("a new start")
