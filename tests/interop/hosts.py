@@ -102,8 +102,10 @@ def tell_patience(starts: list[list[dict[str, Any]]]) -> str:
         last = min(ends, default=PATIENCE)
         for one, following in zip(asked, [*asked[1:], None], strict=True):
             waited = (following["at"] if following else last) - one["at"]
-            is_last = following is None and when(events, GIVEN_UP) is not None
-            limit = "no limit seen" if is_last else f"{waited:.0f} s"
+            # The witness ended first, or we did.
+            is_endless = not ends or when(events, GIVEN_UP) is not None
+            is_open = following is None and is_endless
+            limit = "no limit seen" if is_open else f"{waited:.0f} s"
             told.append(f"`{one['what']}` {limit}")
         if number + 1 < len(starts):
             told.append("a new start")
