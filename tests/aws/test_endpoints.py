@@ -182,12 +182,12 @@ def called_hosts(service: str) -> Iterator[Called]:
                     found = resolver.resolve_endpoint(**parameters)
                 except exceptions.EndpointProviderError:
                     continue
-                schemes: list[dict[str, str]] = (found.properties or {}).get("authSchemes", [])
+                properties: Any = found.properties or {}
+                schemes: list[dict[str, str]] = properties.get("authSchemes", [])
                 scheme = schemes[0] if schemes else {}
                 host = found.url.partition("://")[2].partition("/")[0]
-                name = scheme.get("signingName") or metadata.get(
-                    "signingName", metadata["endpointPrefix"]
-                )
+                otherwise: str = metadata.get("signingName", metadata["endpointPrefix"])
+                name = scheme.get("signingName", otherwise)
                 for prefix in prefixes:
                     prefixed = re.sub(r"\{\w+\}", "x1", prefix) + host
                     yield Called(prefixed, name, scheme.get("signingRegion", region))
