@@ -41,6 +41,9 @@ MAX_SESSION_TOKEN_LENGTH = 16 * 1024
 
 _KEY_ID = lazy_pattern(r"[A-Za-z0-9_.:@-]+")
 """Stores that speak AWS's language have freer ones; none of these marks a place in a signature."""
+_TEMPORARY = lazy_pattern(r"ASIA[A-Z0-9]{16}")
+"""IAM user guide, "IAM identifiers": such an id is of use only with a session token."""
+
 _VISIBLE = lazy_pattern(r"[\x21-\x7e]+")
 
 
@@ -72,6 +75,12 @@ def read_environment(environment: Mapping[str, str]) -> AwsKeys | None:
         _read(environment, name, MAX_SESSION_TOKEN_LENGTH) for name in SESSION_TOKEN_VARIABLES
     )
     token = next((one for one in tokens if one), "")
+    if not token and _TEMPORARY.fullmatch(key_id):
+        raise UsageError(
+            f"{KEY_ID_VARIABLE} is that of temporary keys, and {SESSION_TOKEN_VARIABLES[0]} is not "
+            "set.",
+            hint="Copy all three: temporary keys are nothing without their token.",
+        )
     return AwsKeys(
         key_id,
         Secret(secret_key),

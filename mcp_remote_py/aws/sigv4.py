@@ -17,6 +17,7 @@ from hashlib import sha256
 from mcp_remote_py.aws.keys import AwsKeys
 from mcp_remote_py.channel import HeaderField
 from mcp_remote_py.errors import Unusable
+from mcp_remote_py.patterns import lazy_pattern
 from mcp_remote_py.redact import Secret
 from mcp_remote_py.time_words import to_moment
 from mcp_remote_py.url import ServerUrl
@@ -53,24 +54,19 @@ class Scope(Value, frozen=True):
     @property
     def encodes_path_again(self) -> bool:
         """Whether the path is normalised and encoded a second time: not where it names objects."""
-        return not self.service.startswith("s3")
+        return self.service not in _OBJECT_SERVICES
 
 
 _UNSIGNED_SERVICES = frozenset({"vpc-lattice-svcs"})
 """VPC Lattice user guide, "SIGv4 authenticated requests": it does not support payload signing, and
 the header must say so."""
 
-_HASH_SERVICES = frozenset(
-    {
-        "aoss",  # OpenSearch Service developer guide, "Signing HTTP requests" of Serverless
-        "s3",  # S3 API reference, "Authenticating requests (Signature Version 4)"
-        "s3-object-lambda",
-        "s3-outposts",
-        "s3express",
-        "s3tables",
-        "s3vectors",
-    }
-)
+_OBJECT_SERVICES = frozenset({"s3", "s3-object-lambda", "s3-outposts", "s3express"})
+"""S3 API reference, "Authenticating requests"; botocore's endpoint rules of S3
+(`disableDoubleEncoding`). Its tables and vectors are signed as other services are."""
+
+_HASH_SERVICES = _OBJECT_SERVICES | {"aoss"}
+"""S3 as before; OpenSearch Service developer guide, "Signing HTTP requests" of Serverless."""
 
 _CONNECTION = "of one connection (RFC 9110 §7.6.1): each hop has its own"
 _CLIENT = "of the client's library: rewritten by gateways"
@@ -122,6 +118,8 @@ UNSIGNED_PREFIXES = {
     "x-datadog-": _TRACE,
 }
 
+_UNSIGNED_BEGINNINGS = tuple(UNSIGNED_PREFIXES)
+
 _SIGNED_ALWAYS = "x-amz-"
 """AWS wants every header signed that begins so, and `host`."""
 
@@ -153,7 +151,7 @@ def sign_request(
     moment = to_moment(at)
     if moment is None:
         raise Unusable("The clock of this machine is in no calendar.", hint="Set the clock.")
-    time = f"{moment:%Y%m%dT%H%M%SZ}"
+    time = moment.strftime("%Y%m%dT%H%M%SZ")
     day = time[:8]
     payload_hash = payload_hash if scope.signs_payload else UNSIGNED_PAYLOAD
     added = [("x-amz-date", time)]
@@ -164,13 +162,14 @@ def sign_request(
     signed = _choose_signed(headers, url)
     for name, value in added:
         signed[name] = value
-    names = ";".join(sorted(signed))
+    lines = sorted(signed.items())
+    names = ";".join(name for name, _ in lines)
     canonical = "\n".join(
         (
             method.decode("ascii").upper(),
             _spell_path(url.target.partition("?")[0], scope),
             _sort_query(url.target.partition("?")[2]),
-            *(f"{name}:{signed[name]}" for name in sorted(signed)),
+            *(f"{name}:{value}" for name, value in lines),
             "",
             names,
             payload_hash,
@@ -214,7 +213,7 @@ def is_signed(name: str, value: bytes) -> bool:
     """
     if name == "host" or name.startswith(_SIGNED_ALWAYS):
         return True
-    if name in UNSIGNED_HEADERS or name.startswith(tuple(UNSIGNED_PREFIXES)):
+    if name in UNSIGNED_HEADERS or name.startswith(_UNSIGNED_BEGINNINGS):
         return False
     return value.isascii()
 
@@ -285,9 +284,15 @@ def _sort_query(query: str) -> str:
     return "&".join(f"{name}={value}" for name, value in pairs)
 
 
+_PLAIN_PATH = lazy_pattern(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+/?")
+"""A path that is signed as it is: nothing to encode, no dot segments."""
+
+
 def _spell_path(path: str, scope: Scope) -> str:
     """The path as it is signed: dot segments and empty ones removed (RFC 3986 §5.2.4), encoded."""
     if not scope.encodes_path_again:
+        return path
+    if _PLAIN_PATH.fullmatch(path):
         return path
     kept: list[str] = []
     for segment in path.split("/"):

@@ -144,3 +144,14 @@ def test_keys_are_not_shown() -> None:
     assert ID in shown
     assert KEY not in shown
     assert TOKEN not in shown
+
+
+def test_temporary_keys_without_their_token() -> None:
+    temporary = "ASIADESKEXAMPLE12345"
+    assert refuse(environment(AWS_ACCESS_KEY_ID=temporary, AWS_SESSION_TOKEN=" ")) == (
+        "AWS_ACCESS_KEY_ID is that of temporary keys, and AWS_SESSION_TOKEN is not set.",
+        "Copy all three: temporary keys are nothing without their token.",
+    )
+    given = environment(AWS_ACCESS_KEY_ID=temporary, AWS_SESSION_TOKEN=TOKEN)
+    assert read_environment(given) == AwsKeys(temporary, Secret(KEY), Secret(TOKEN))
+    assert read_environment(environment(AWS_ACCESS_KEY_ID="ASIATEMP")) is not None

@@ -207,6 +207,34 @@ def test_what_services_say(body: bytes, named: str, status: int, kind: AwsRefusa
     assert (refusal.kind, refusal.status) == (kind, status)
 
 
+@pytest.mark.parametrize(
+    ("kind", "codes"),
+    [
+        (K.CLOCK, "RequestTimeTooSkewed RequestExpired"),
+        (K.EXPIRED_TOKEN, "ExpiredToken ExpiredTokenException TokenRefreshRequired"),
+        (
+            K.UNKNOWN_KEY,
+            "InvalidAccessKeyId InvalidClientTokenId InvalidToken UnrecognizedClientException",
+        ),
+        (
+            K.WRONG_SIGNATURE,
+            "AuthorizationHeaderMalformed InvalidSignatureException SignatureDoesNotMatch",
+        ),
+        (
+            K.NO_SIGNATURE,
+            "IncompleteSignature IncompleteSignatureException MissingAuthenticationToken "
+            "MissingAuthenticationTokenException",
+        ),
+        (K.OTHER_METHOD, "UnauthorizedException"),
+        (K.FORBIDDEN, "AccessDenied AccessDeniedException ForbiddenException"),
+    ],
+)
+def test_a_code_without_words(kind: AwsRefusalKind, codes: str) -> None:
+    for code in codes.split():
+        assert read(kind=code).kind is kind
+        assert read(document(__type=f"com.amazon#{code}"), status=400).kind is kind
+
+
 def test_an_http_api_says_one_word() -> None:
     assert read(document(message="Forbidden"), of_api=b"AbC=").kind is K.FORBIDDEN
     assert read(document(message="Unauthorized"), "", 401, of_api=b"AbC=").kind is K.OTHER_METHOD
@@ -509,6 +537,17 @@ FORBIDDEN = "AWS does not permit the request (HTTP 403, AccessDeniedException)."
             "Allow aws-mcp:InvokeMcp and aws-mcp:CallReadOnlyTool and "
             "aws-mcp:CallReadWriteTool for the AWS keys.",
         ),
+        (
+            "eks-mcp",
+            "",
+            "Allow eks-mcp:InvokeMcp and eks-mcp:CallReadOnlyTool and "
+            "eks-mcp:CallPrivilegedTool for the AWS keys.",
+        ),
+        ("ecs-mcp", "", "Allow ecs-mcp:InvokeMcp and ecs-mcp:CallReadOnlyTool for the AWS keys."),
+        ("es", "", "Allow es:ESHttpPost and es:ESHttpGet and es:ESHttpDelete for the AWS keys."),
+        ("aoss", "", "Allow aoss:APIAccessAll for the AWS keys."),
+        ("appsync", "", "Allow appsync:GraphQL for the AWS keys."),
+        ("sagemaker", "", "Allow sagemaker:InvokeEndpoint for the AWS keys."),
         ("desk", "", "Whoever runs the server has to allow it for the AWS keys."),
     ],
 )
