@@ -66,10 +66,12 @@ class KeyChain:
         environment: Mapping[str, str],
         *,
         seconds: float = SEARCH_SECONDS,
+        stop: float = STOP_SECONDS,
         command: Sequence[str] = CHAIN_COMMAND,
     ) -> None:
         self._order = ChainOrder(settings.profile, settings.region, seconds)
         self._environment = environment
+        self._patience = seconds + stop
         self._command = command
         self._usual = key_files(environment)
         self._seen: list[str] = []
@@ -106,7 +108,7 @@ class KeyChain:
         except (OSError, ValueError) as error:  # ValueError: a NUL in the environment
             return _no_answer(type(error).__name__)
         try:
-            async with asyncio.timeout(self._order.seconds + STOP_SECONDS):
+            async with asyncio.timeout(self._patience):
                 output = await child.read()
         except TimeoutError:
             child.kill()

@@ -77,10 +77,9 @@ def _read_broken_file(error: Any, sight: Sight) -> ChainFault:
     lines: Any = getattr(inner, "errors", None)
     line = lines[0][0] if lines else getattr(inner, "lineno", None)
     problem = _BROKEN.get(kind, kind)
-    where = f" in line {line}" if isinstance(line, int) else ""
-    return ChainFault(
-        "broken-file", sight.facts(path=_member(error, "path"), line=where, problem=problem)
-    )
+    if isinstance(line, int):
+        problem = f"line {line}: {problem}"
+    return ChainFault("broken-file", sight.facts(path=_member(error, "path"), problem=problem))
 
 
 _BROKEN = {
@@ -215,19 +214,20 @@ def _read_network(error: Any, sight: Sight) -> ChainFault:
     named = {"host": f"The proxy {host}" if is_proxy else host} if host else {}
     words = _member(error, "error")
     if type(error).__name__ == "SSLError":
-        return ChainFault("untrusted", sight.facts(words=words, **named))
+        return ChainFault("untrusted", sight.facts(words=_words_of_network(words, error), **named))
     if not host:
         return _read_unknown(error, sight)
     return ChainFault("unreachable", sight.facts(words=_words_of_network(words, error), **named))
 
 
 def _words_of_network(words: str, error: Any) -> str:
-    """Why, without the address again; `<urllib3...object at 0x7f...>: ` is for programmers."""
-    if not words or words == "None":
-        return type(error).__name__
-    return re.sub(
-        r"<[^<>]{0,200}>:?\s?|\(Caused by \w+\(\s?|^AWSHTTPS?Connection\([^)]*\): ", "", words
-    )
+    """What the system or the TLS library said; all else is for programmers, and long."""
+    if found := _REASON.search(words):
+        return found[1].strip()
+    return words if words and words != "None" else type(error).__name__
+
+
+_REASON = lazy_pattern(r"\[(?:Errno -?\d+|SSL: \w+)\] ([^'\"()\[\]]{3,100})")
 
 
 def host_of(url: str) -> str:

@@ -144,9 +144,11 @@ def find_keys(
         return ChainAnswer(fault=_no_profile(named, list(profiles), sight))
     profile = profiles.get(named or "default", {})
     region = str(profile.get("region", ""))
-    fallback = order.region or environment.get("AWS_REGION", "")
-    if fallback and not session.get_config_variable("region"):
-        session.set_config_variable("region", fallback)
+    if not session.get_config_variable("region"):
+        known = order.region or environment.get("AWS_REGION", "")
+        role = str(profile.get("role_arn", "")) or environment.get("AWS_ROLE_ARN", "")
+        if where := known or region_of_sts(role):
+            session.set_config_variable("region", where)
     _name_sessions(profiles, environment)
     resolver: Any = session.get_component("credential_provider")
     if _asks_for_code(profiles, named or "default"):
@@ -192,6 +194,18 @@ def read_expiry(found: Any, now: float) -> float | None:
         middle = (least + most) // 2
         least, most = (least, middle) if ask(middle) else (middle, most)
     return now + least
+
+
+def region_of_sts(role: str) -> str:
+    """Where STS is asked for a role when nobody has named a region; "" where it is not a role.
+
+    The one of each partition that it began with: botocore used it for all until 2025.
+    """
+    name, _, rest = role.partition(":")
+    return _FIRST_REGIONS.get(rest.partition(":")[0], "") if name == "arn" else ""
+
+
+_FIRST_REGIONS = {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
 
 
 def _name_sessions(
@@ -252,7 +266,7 @@ def _describe_files(environment: Mapping[str, str]) -> str:
 
 def _version() -> str:
     try:
-        return f" ({import_module('botocore').__version__})"
+        return str(import_module("botocore").__version__)
     except (ImportError, AttributeError):
         return ""
 

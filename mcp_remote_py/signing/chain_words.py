@@ -44,13 +44,13 @@ REASONS = {
         "Python says: {words}",
     ),
     "old-botocore": ReasonWords(
-        "The package botocore is too old{version}: 1.35 or newer is needed.",
+        "The package botocore {version} is too old: 1.35 or newer is needed.",
         "{extra}",
         "Python says: {words}",
     ),
     "no-login": ReasonWords(
-        "Profile {profile} is for aws login, which the package botocore does not know yet"
-        "{version}: 1.42 or newer is needed.",
+        "Profile {profile} is for aws login, which the package botocore {version} does not know"
+        " yet.",
         "{extra}",
     ),
     "no-crt": ReasonWords(
@@ -71,7 +71,7 @@ REASONS = {
         ' AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE into the "env" of the entry.',
     ),
     "broken-file": ReasonWords(
-        "AWS's file {path} cannot be read{line}: {problem}.",
+        "AWS's file {path} cannot be read: {problem}.",
         "Mend that line; a section begins with [profile NAME], a setting is name = value.",
     ),
     "wrong-profile": ReasonWords(
@@ -248,7 +248,9 @@ def explain_fault(fault: ChainFault, extra: str) -> Refused:
     facts = _Facts({name: shorten(value) for name, value in fault.facts.items()})
     facts.update(extra=extra, option=option, profile=facts["profile"] or "default")
     facts["login"] = _SIGN_INS.get(fault.reason, "aws sso login") + option
-    error = Refused(row.cause.format_map(facts), hint=one_line(row.hint.format_map(facts)))
+    error = Refused(
+        one_line(row.cause.format_map(facts)), hint=one_line(row.hint.format_map(facts))
+    )
     if row.evidence and facts["words"]:
         words = row.evidence.format_map(facts)
         error = error.with_evidence(words if words.endswith((".", "…", "!", "?")) else f"{words}.")
