@@ -27,7 +27,7 @@ from mcp_remote_py.signing.chain_answer import (
     decode_answer,
     encode_line,
 )
-from mcp_remote_py.signing.chain_words import explain_fault
+from mcp_remote_py.signing.chain_words import explain_missing_keys
 from mcp_remote_py.signing.installers import explain_extra
 from mcp_remote_py.values import Value
 
@@ -94,7 +94,7 @@ class KeyChain:
         answer = await self._ask()
         self._seen = [path for path in answer.files if path not in self._usual]
         if answer.fault is not None:
-            raise explain_fault(answer.fault, _explain_package(answer.fault))
+            raise explain_missing_keys(answer.fault, _explain_package(answer.fault))
         keys = AwsKeys(
             answer.access_key_id, answer.secret_access_key, answer.session_token, answer.expires_at
         )

@@ -43,7 +43,7 @@ CONNECT_SECONDS = 8
 READ_SECONDS = 12
 """Seconds for its answer."""
 
-ATTEMPTS = 2
+AWS_ATTEMPTS = 2
 """Times that AWS is asked: all of them are over before anybody's patience is."""
 
 SESSION_NAME = "mcp-remote-py"
@@ -133,7 +133,7 @@ def find_keys(
         import_module("botocore.config").Config(
             connect_timeout=CONNECT_SECONDS,
             read_timeout=READ_SECONDS,
-            retries={"total_max_attempts": ATTEMPTS, "mode": "standard"},
+            retries={"total_max_attempts": AWS_ATTEMPTS, "mode": "standard"},
         )
     )
     named = session.get_config_variable("profile") or ""

@@ -240,7 +240,7 @@ class _Facts(dict[str, str]):
         return ""
 
 
-def explain_fault(fault: ChainFault, extra: str) -> Refused:
+def explain_missing_keys(fault: ChainFault, extra: str) -> Refused:
     """The error for a person; `extra` is the sentence that says how a package is added."""
     row = REASONS.get(fault.reason, REASONS["unknown"])
     named = fault.facts.get("named", "")
