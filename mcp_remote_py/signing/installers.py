@@ -28,7 +28,7 @@ _INSTALLERS: Sequence[_Installer] = (
     _Installer(lazy_pattern(r"/uv/(?:data/)?tools/"), 'Run: uv tool install{options} "{package}"'),
     # `pipx run`: the same as uvx, in a folder of the cache or, in older versions, of its own.
     _Installer(
-        lazy_pattern(r"/pipx/(?:\.cache|Cache|cache)/|/\.cache/pipx/"),
+        lazy_pattern(r"/pipx/\.?[cC]ache/|/(?:\.cache|Caches)/pipx/"),
         'Start the command as: pipx run --spec "{package}" mcp-remote-py',
     ),
     _Installer(lazy_pattern(r"/pipx/venvs/"), "Run: pipx inject mcp-remote-py {requirements}"),
