@@ -21,7 +21,7 @@ from mcp_remote_py.redact import scrub_known
 from mcp_remote_py.settings.aws import AwsSettings
 from mcp_remote_py.signing.chain import CHAIN_COMMAND, KeyChain, Loaded
 from tests.fakes import run
-from tests.harness.warm import NURSERY, forked_module, nursery
+from tests.harness.warm import COMMAND, NURSERY, ROOT, forked_module, nursery
 from tests.signing import warm_chain
 from tests.signing.fake_aws import ROLE, FakeAws, fake_aws
 from tests.thorough import THOROUGH
@@ -66,9 +66,11 @@ class Desk:
         }
         self.seconds = 20.0
         self.command = CHAIN_COMMAND
-        if not THOROUGH:
+        if not COMMAND.exists():  # `scripts/test-lowest` does not install the package
+            self.environment["PYTHONPATH"] = str(ROOT)
+        elif not THOROUGH:
             self.command = tuple(forked_module(home, warm_chain.__name__).split())
-            self.environment[NURSERY] = nursery().name
+            self.environment[NURSERY] = nursery(warm_chain.__name__).name
 
     def write(self, name: str, text: str) -> Path:
         path = self.folder / name
