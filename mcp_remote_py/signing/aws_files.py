@@ -25,9 +25,13 @@ _NAMED = (
 """The variable that names a place, and where it is in `~/.aws` without one."""
 
 
-def home_folder(environment: Mapping[str, str]) -> str:
-    """The folder that has `.aws`; "~" where nobody can say."""
-    return environment.get("HOME") or environment.get("USERPROFILE") or os.path.expanduser("~")
+def home_folder(environment: Mapping[str, str], system: str = os.name) -> str:
+    """The folder that has `.aws`, as AWS's own programs find it; `system` is as `os.name`."""
+    return environment.get(_HOMES.get(system, "HOME")) or os.path.expanduser("~")
+
+
+_HOMES = {"nt": "USERPROFILE"}
+"""Windows: HOME may be there, and is for others."""
 
 
 def key_files(environment: Mapping[str, str]) -> list[str]:

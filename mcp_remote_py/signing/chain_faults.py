@@ -45,7 +45,11 @@ class Sight(msgspec.Struct):
         known = {"profile": self.profile, "named": self.named, "files": self.files}
         known.update(source=self.source, host=self.host, program=self.program)
         known.update(more)
-        return {name: value for name, value in known.items() if value}
+        return {name: value[:MAX_FACT] for name, value in known.items() if value}
+
+
+MAX_FACT = 4096
+"""Characters of a foreign text that are handed on."""
 
 
 Facts = Mapping[str, str]
@@ -292,6 +296,11 @@ def read_fault(error: BaseException, sight: Sight) -> ChainFault:
         if (read := _BY_CLASS.get(kind.__name__)) is not None:
             return read(error, sight)
     return _read_unknown(error, sight)
+
+
+def read_flood(sight: Sight) -> ChainFault:
+    """Why what a program prints is not read to its end."""
+    return ChainFault("process-rubbish", sight.facts(problem="it does not stop printing"))
 
 
 def read_hang(sight: Sight, seconds: float) -> ChainFault:

@@ -9,21 +9,16 @@ takes too long and when whoever started it is gone. Must not know who asks, nor 
 
 from __future__ import annotations
 
-import difflib
 import getpass
 import os
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, MutableMapping
 from importlib import import_module
 from typing import Any, NoReturn
 
-import msgspec
-
-from mcp_remote_py.redact import Secret
-from mcp_remote_py.signing.aws_files import MAX_FILES, home_folder, key_files
+from mcp_remote_py.signing.aws_files import MAX_FILES
 from mcp_remote_py.signing.chain_answer import (
     ChainAnswer,
     ChainFault,
@@ -31,247 +26,21 @@ from mcp_remote_py.signing.chain_answer import (
     decode_order,
     encode_line,
 )
-from mcp_remote_py.signing.chain_faults import MfaAsked, Sight, read_fault, read_hang
+from mcp_remote_py.signing.chain_faults import MfaAsked, Sight, read_fault, read_flood, read_hang
+from mcp_remote_py.signing.chain_search import botocore_version, find_keys
 
 FAREWELL = 1.5
 """Seconds for what is under way when whoever asked is gone: AWS gives a renewed SSO token once, and
 it has to be written down."""
 
-CONNECT_SECONDS = 8
-"""Seconds for a connection to AWS."""
-
-READ_SECONDS = 12
-"""Seconds for its answer."""
-
-AWS_ATTEMPTS = 2
-"""Times that AWS is asked: all of them are over before anybody's patience is."""
-
-SESSION_NAME = "mcp-remote-py"
-"""The name of a role's session where the profile has none. botocore would make a new one each time,
-and a server that knows its callers by it would see a stranger each hour."""
-
 MAX_ORDER = 64 * 1024
 """Bytes."""
 
-MAX_SESSION = 64 * 1024
-"""Bytes of a role session that AWS's command has kept."""
+MAX_MEMORY = 256 * 1024 * 1024
+"""Bytes of this process: botocore takes 40 MB, and keeps whatever a program prints."""
 
-LONGEST_EXPIRY = 1 << 32
-"""Seconds ahead of now that an expiry is looked for: 136 years."""
-
-MAX_NAMED = 8
-"""Profiles that are named to a person who has named none of them."""
-
-
-# The search ---------------------------------------------------------------------------------
-
-
-class CliCache:
-    """The role sessions that AWS's own command has kept, which are read and never written.
-
-    Only it can ask for an MFA code. A cache as botocore wants one: what is new stays in memory.
-    """
-
-    def __init__(self, folder: str, read: Callable[[str], object]) -> None:
-        self._folder = folder
-        self._read = read
-        self._new: dict[str, object] = {}
-
-    def __contains__(self, key: str) -> bool:
-        try:
-            self[key]
-        except KeyError:
-            return False
-        return True
-
-    def __getitem__(self, key: str) -> object:
-        if key in self._new:
-            return self._new[key]
-        try:
-            return self._read(os.path.join(self._folder, f"{key}.json"))
-        except (OSError, ValueError):
-            raise KeyError(key) from None
-
-    def __setitem__(self, key: str, value: object) -> None:
-        self._new[key] = value
-
-
-class _RoleKeys(msgspec.Struct):
-    AccessKeyId: str
-    SecretAccessKey: str
-    SessionToken: str
-    Expiration: str
-
-
-class _RoleSession(msgspec.Struct):
-    """What botocore reads of an answer of STS; anything else in the file is left there."""
-
-    Credentials: _RoleKeys
-
-
-def _read_session(path: str) -> object:
-    """What AWS's command has kept of a role.
-
-    Raises:
-        OSError, ValueError: there is not such a thing.
-    """
-    with open(path, "rb") as file:
-        data = file.read(MAX_SESSION)
-    return msgspec.to_builtins(msgspec.json.decode(data, type=_RoleSession))
-
-
-def find_keys(
-    order: ChainOrder, sight: Sight, environment: MutableMapping[str, str]
-) -> ChainAnswer:
-    """What botocore finds, in its own order of places. Blocks.
-
-    Raises:
-        Exception: whatever botocore raises; `read_fault` reads it.
-    """
-    session: Any = import_module("botocore.session").Session(profile=order.profile or None)
-    session.set_default_client_config(
-        import_module("botocore.config").Config(
-            connect_timeout=CONNECT_SECONDS,
-            read_timeout=READ_SECONDS,
-            retries={"total_max_attempts": AWS_ATTEMPTS, "mode": "standard"},
-        )
-    )
-    named = session.get_config_variable("profile") or ""
-    sight.profile, sight.named = named, named
-    sight.files = _describe_files(environment)
-    profiles: dict[str, dict[str, Any]] = session.full_config["profiles"]
-    if named and named not in profiles:
-        return ChainAnswer(fault=_no_profile(named, list(profiles), sight))
-    profile = profiles.get(named or "default", {})
-    region = str(profile.get("region", ""))
-    if not session.get_config_variable("region"):
-        known = order.region or environment.get("AWS_REGION", "")
-        role = str(profile.get("role_arn", "")) or environment.get("AWS_ROLE_ARN", "")
-        if where := known or region_of_sts(role):
-            session.set_config_variable("region", where)
-    _name_sessions(profiles, environment)
-    resolver: Any = session.get_component("credential_provider")
-    if _asks_for_code(profiles, named or "default"):
-        folder = os.path.join(home_folder(environment), ".aws", "cli", "cache")
-        resolver.get_provider("assume-role").cache = CliCache(folder, _read_session)
-    found = None
-    methods: list[str] = []
-    for provider in resolver.providers:
-        sight.source = str(provider.METHOD)
-        sight.host = sight.program = ""
-        methods.append(sight.source)
-        found = provider.load()
-        if found is not None:
-            break
-    if found is None:
-        return ChainAnswer(fault=_no_keys(profile, methods, list(profiles), sight))
-    if found.method == "custom-process":
-        # What the program has printed is as new as can be: keys for less than a quarter of an hour
-        # would make botocore start it once more.
-        found._advisory_refresh_timeout = found._mandatory_refresh_timeout = 0
-    keys = found.get_frozen_credentials()
-    return ChainAnswer(
-        access_key_id=keys.access_key,
-        secret_access_key=Secret(keys.secret_key),
-        session_token=Secret(keys.token) if keys.token else None,
-        expires_at=read_expiry(found, time.time()),
-        region=region,
-        source=str(found.method),
-    )
-
-
-def read_expiry(found: Any, now: float) -> float | None:
-    """When keys of botocore's expire, a second early at most; None where they do not.
-
-    It has no public member for it, but a public question: whether they are to be renewed within so
-    many seconds. Half a minute of halving finds the number in 33 of them.
-    """
-    ask: Callable[[int], bool] | None = getattr(found, "refresh_needed", None)
-    if ask is None or not ask(LONGEST_EXPIRY):
-        return None
-    least, most = 0, LONGEST_EXPIRY
-    while most - least > 1:
-        middle = (least + most) // 2
-        least, most = (least, middle) if ask(middle) else (middle, most)
-    return now + least
-
-
-def region_of_sts(role: str) -> str:
-    """Where STS is asked for a role when nobody has named a region; "" where it is not a role.
-
-    The one of each partition that it began with: botocore used it for all until 2025.
-    """
-    name, _, rest = role.partition(":")
-    return _FIRST_REGIONS.get(rest.partition(":")[0], "") if name == "arn" else ""
-
-
-_FIRST_REGIONS = {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
-
-
-def _name_sessions(
-    profiles: dict[str, dict[str, Any]], environment: MutableMapping[str, str]
-) -> None:
-    for profile in profiles.values():
-        # With another name AWS's command would not have kept the session that needs a code.
-        if "role_arn" in profile and "mfa_serial" not in profile:
-            profile.setdefault("role_session_name", SESSION_NAME)
-    if "AWS_WEB_IDENTITY_TOKEN_FILE" in environment:
-        environment.setdefault("AWS_ROLE_SESSION_NAME", SESSION_NAME)
-
-
-def _asks_for_code(profiles: dict[str, dict[str, Any]], name: str) -> bool:
-    """Whether the role, or one that it is asked with, needs an MFA code."""
-    seen: set[str] = set()
-    while name in profiles and name not in seen:
-        seen.add(name)
-        if "mfa_serial" in profiles[name]:
-            return True
-        name = profiles[name].get("source_profile", "")
-    return False
-
-
-def _no_profile(named: str, profiles: list[str], sight: Sight) -> ChainFault:
-    if not profiles:
-        return ChainFault("no-profiles", sight.facts())
-    close = difflib.get_close_matches(named, profiles, 3)
-    choice = f"Did you mean {' or '.join(close)}?" if close else _list_profiles(profiles)
-    return ChainFault("no-profile", sight.facts(choice=choice))
-
-
-def _list_profiles(profiles: list[str]) -> str:
-    if not profiles:
-        return ""
-    names = ", ".join(profiles[:MAX_NAMED])
-    more = len(profiles) - MAX_NAMED
-    return f"Profiles there: {names}{f' and {more} more' if more > 0 else ''}."
-
-
-def _no_keys(
-    profile: dict[str, Any], methods: list[str], profiles: list[str], sight: Sight
-) -> ChainFault:
-    if "login_session" in profile and "login" not in methods:
-        return ChainFault("no-login", sight.facts(version=_version()))
-    others = [one for one in profiles if one != (sight.profile or "default")]
-    sight.source = ""
-    return ChainFault("no-keys", sight.facts(choice=_list_profiles(others)))
-
-
-def _describe_files(environment: Mapping[str, str]) -> str:
-    config, credentials = key_files(environment)[:2]
-    parts = [
-        f"{path}{'' if os.path.isfile(path) else ' (not there)'}" for path in (config, credentials)
-    ]
-    return " and ".join(parts)
-
-
-def _version() -> str:
-    try:
-        return str(import_module("botocore").__version__)
-    except (ImportError, AttributeError):
-        return ""
-
-
-# The process --------------------------------------------------------------------------------
+INTERVAL_OF_LOOKS = 0.2
+"""Seconds between two looks at it."""
 
 
 class Desk:
@@ -312,7 +81,12 @@ def watch(desk: Desk, orders: int, sight: Sight, seconds: float) -> None:
     """
 
     def end_late() -> None:
-        time.sleep(seconds)
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            time.sleep(min(left, INTERVAL_OF_LOOKS))
+            if sight.program and _peak_memory() > MAX_MEMORY:
+                desk.answer(ChainAnswer(fault=read_flood(sight)))
+                desk.die()
         desk.answer(ChainAnswer(fault=read_hang(sight, seconds)))
         desk.die()
 
@@ -324,6 +98,16 @@ def watch(desk: Desk, orders: int, sight: Sight, seconds: float) -> None:
 
     for one in (end_late, end_alone):
         threading.Thread(target=one, daemon=True).start()
+
+
+def _peak_memory() -> int:
+    """Bytes this process has had at most; 0 where the system does not say."""
+    if sys.platform == "win32":
+        return 0
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
 
 
 _LEFT_OUT = ("/etc/", "/usr/", "/proc/", "/sys/", "/dev/")
@@ -343,8 +127,9 @@ def note_work(desk: Desk, sight: Sight) -> None:
             words: Any = arguments[1]
             sight.program = str(arguments[0] if isinstance(words, str) else words[0])
         elif event == "open" and isinstance(arguments[0], str) and len(desk.files) < MAX_FILES:
-            path = arguments[0]
-            if os.path.isabs(path) and not path.startswith(left_out):
+            path, _, flags = arguments
+            is_read = not (flags or 0) & os.O_CREAT
+            if is_read and os.path.isabs(path) and not path.startswith(left_out):
                 desk.files.setdefault(path)
 
     sys.addaudithook(note)
@@ -376,7 +161,7 @@ def load_botocore() -> ChainFault | None:
             return ChainFault("no-botocore")
         return ChainFault("broken-botocore", {"words": str(error)})
     except AttributeError as error:
-        return ChainFault("old-botocore", {"words": str(error), "version": _version()})
+        return ChainFault("old-botocore", {"words": str(error), "version": botocore_version()})
     return None
 
 

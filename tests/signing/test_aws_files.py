@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mcp_remote_py.signing.aws_files import key_files, stamp_files
+from mcp_remote_py.signing.aws_files import home_folder, key_files, stamp_files
 
 
 def test_the_usual_files() -> None:
@@ -32,9 +32,9 @@ def test_files_that_the_environment_names() -> None:
     ]
 
 
-@pytest.mark.parametrize("name", ["USERPROFILE", "HOME"])
-def test_a_home_has_two_names(name: str) -> None:
-    assert key_files({name: "/home/me"})[0] == "/home/me/.aws/config"
+@pytest.mark.parametrize(("system", "home"), [("posix", "/home/me"), ("nt", "/profiles/me")])
+def test_a_home_has_a_name_in_each_system(system: str, home: str) -> None:
+    assert home_folder({"HOME": "/home/me", "USERPROFILE": "/profiles/me"}, system) == home
 
 
 def test_a_stamp_changes_with_the_file(tmp_path: Path) -> None:

@@ -18,13 +18,10 @@ import pytest
 
 from mcp_remote_py.errors import Refused
 from mcp_remote_py.redact import scrub_known
-from mcp_remote_py.settings.aws import AwsSettings
-from mcp_remote_py.signing.chain import CHAIN_COMMAND, KeyChain, Loaded
+from mcp_remote_py.signing.chain import Loaded
 from tests.fakes import run
-from tests.harness.warm import COMMAND, NURSERY, ROOT, forked_module, nursery
-from tests.signing import warm_chain
+from tests.signing.desk import Desk
 from tests.signing.fake_aws import ROLE, FakeAws, fake_aws
-from tests.thorough import THOROUGH
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -52,59 +49,6 @@ def aws() -> Iterator[FakeAws]:
         yield running
 
 
-class Desk:
-    """A person's home, and the chain as the relay has it, in a host's thin environment."""
-
-    def __init__(self, home: Path) -> None:
-        self.home = home
-        self.folder = home / ".aws"
-        self.folder.mkdir()
-        self.environment = {
-            "HOME": str(home),
-            "PATH": os.environ["PATH"],
-            "AWS_EC2_METADATA_DISABLED": "true",
-        }
-        self.seconds = 20.0
-        self.command = CHAIN_COMMAND
-        if not COMMAND.exists():  # `scripts/test-lowest` does not install the package
-            self.environment["PYTHONPATH"] = str(ROOT)
-        elif not THOROUGH:
-            self.command = tuple(forked_module(home, warm_chain.__name__).split())
-            self.environment[NURSERY] = nursery(warm_chain.__name__).name
-
-    def write(self, name: str, text: str) -> Path:
-        path = self.folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-        return path
-
-    def program(self, text: str) -> str:
-        path = self.home / "program"
-        path.write_text(f"#!/bin/sh\n{text}\n")
-        path.chmod(0o700)
-        return str(path)
-
-    def print_keys(self, **members: object) -> str:
-        keys = {"Version": 1, "AccessKeyId": "AKIDPROGRAM", "SecretAccessKey": "canary-program"}
-        return self.program(f"echo x >> {self.home}/count; echo '{json.dumps(keys | members)}'")
-
-    def chain(self, profile: str = "", region: str = "") -> KeyChain:
-        settings = AwsSettings(profile=profile, region=region)
-        return KeyChain(settings, self.environment, seconds=self.seconds, command=self.command)
-
-    def load(self, profile: str = "", region: str = "") -> Loaded:
-        return run(self.chain(profile, region).load_keys())
-
-    def refusal(self, profile: str = "") -> str:
-        with pytest.raises(Refused) as caught:
-            self.load(profile)
-        return caught.value.sentence()
-
-    @property
-    def starts(self) -> int:
-        return len((self.home / "count").read_text().splitlines())
-
-
 @pytest.fixture
 def desk(tmp_path: Path) -> Desk:
     return Desk(tmp_path)
@@ -130,6 +74,7 @@ def sso_token(desk: Desk, seconds: int, **members: str) -> Path:
 # Files --------------------------------------------------------------------------------------
 
 
+@pytest.mark.promise("S2")
 def test_keys_of_a_file(desk: Desk) -> None:
     desk.write("credentials", TOKENED)
     desk.write("config", "[profile keys]\nregion = ap-northeast-1\n")
@@ -166,6 +111,17 @@ def test_a_profile_that_is_not_there(desk: Desk) -> None:
     assert "Profiles there: keys." in desk.refusal("production")
 
 
+def test_a_section_that_is_not_called_a_profile(desk: Desk) -> None:
+    desk.write("config", "[work]\nregion = eu-west-1\n")
+    assert "The section [work] must be called [profile work] in the config" in desk.refusal("work")
+
+
+def test_an_empty_name_is_none(desk: Desk) -> None:
+    desk.environment |= {"AWS_PROFILE": "", "AWS_DEFAULT_PROFILE": ""}
+    desk.write("credentials", KEYS.replace("keys", "default"))
+    assert desk.load().keys.access_key_id == "AKIDFILE"
+
+
 def test_nothing_anywhere(desk: Desk) -> None:
     desk.write("credentials", KEYS)
     said = desk.refusal()
@@ -174,6 +130,7 @@ def test_nothing_anywhere(desk: Desk) -> None:
     assert "Profiles there: keys. Hosts start us with few variables" in said
 
 
+@pytest.mark.promise("S2")
 def test_a_line_that_breaks_a_file_is_named_and_not_shown(desk: Desk) -> None:
     desk.write("credentials", KEYS + "canary-file-key\n")
     said = desk.refusal("keys")
@@ -398,6 +355,11 @@ def test_a_program_that_does_not_give_keys(desk: Desk, printed: str, said: str) 
     sentence = desk.refusal()
     assert said in sentence
     assert "canary" not in sentence
+
+
+def test_a_program_that_does_not_stop_printing(desk: Desk) -> None:
+    desk.write("config", "[default]\ncredential_process = cat /dev/zero\n")
+    assert "does not print the JSON of keys (it does not stop printing)" in desk.refusal()
 
 
 def test_a_program_that_is_not_there(desk: Desk) -> None:

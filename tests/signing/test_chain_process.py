@@ -1,6 +1,6 @@
 """The process that looks for AWS keys, as it is: how it starts, what it may not hold, how it ends.
 
-Each test starts it afresh. What it finds is `test_chain`'s.
+Where its start is not the point it is a fork. What it finds is `test_chain`'s.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -21,6 +20,7 @@ from mcp_remote_py.settings.aws import AwsSettings
 from mcp_remote_py.signing.chain import CHAIN_COMMAND, KeyChain
 from mcp_remote_py.signing.chain_process import FAREWELL
 from tests.fakes import run, until
+from tests.signing.desk import Desk
 from tests.signing.fake_aws import ROLE, fake_aws
 
 pytestmark = pytest.mark.timeout(60)
@@ -63,46 +63,52 @@ def hanging(home: Path) -> str:
     return program(home, f"sleep 60 & echo $$ $! > {home}/new; mv {home}/new {home}/pids; wait")
 
 
-def pids_of(home: Path) -> Callable[[], bool]:
-    return (home / "pids").exists
-
-
 def started(home: Path) -> list[int]:
     return [int(word) for word in (home / "pids").read_text().split()]
 
 
+@pytest.mark.promise("R7")
 def test_what_hangs_is_named_and_stopped_with_all_it_started(tmp_path: Path) -> None:
-    error = refusal_of(chain_of(tmp_path, hanging(tmp_path), 2.0))
-    assert error.sentence() == (
+    desk = Desk(tmp_path)
+    desk.seconds = 2.0
+    desk.write("config", hanging(tmp_path))
+    with pytest.raises(Refused) as caught:
+        desk.load()
+    assert caught.value.sentence() == (
         f"The credential_process of profile default, {tmp_path}/program, did not end within 2"
         " seconds and was stopped. Run it by hand to see why: it must not ask anything, nobody can"
         " answer it here."
     )
-    assert not error.is_passing
+    assert not caught.value.is_passing
     run(until(lambda: not any(map(is_there, started(tmp_path)))))
 
 
 def test_a_service_that_hangs_is_named(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    desk.seconds = 2.0
+    desk.write("config", f"[default]\nrole_arn = {ROLE}\ncredential_source = Environment\n")
     with fake_aws() as aws:
         aws.hang.clear()
-        config = f"[default]\nrole_arn = {ROLE}\ncredential_source = Environment\n"
-        keys = {"AWS_ACCESS_KEY_ID": "AKIDENV", "AWS_SECRET_ACCESS_KEY": "canary-env-key"}
-        chain = chain_of(tmp_path, config, 2.0, **keys, **aws.environment)
+        desk.environment |= aws.environment
+        desk.environment |= {"AWS_ACCESS_KEY_ID": "AKID", "AWS_SECRET_ACCESS_KEY": "canary-env"}
         # The keys of the environment come first, unless a profile is named.
-        assert run(chain.load_keys()).keys.access_key_id == "AKIDENV"
-        environment = {"HOME": str(tmp_path), "PATH": os.environ["PATH"]} | keys | aws.environment
-        error = refusal_of(KeyChain(AwsSettings(profile="default"), environment, seconds=2.0))
-    assert str(error) == "127.0.0.1 did not answer within 2 seconds when it was asked for AWS keys."
-    assert "HTTPS_PROXY" in error.hint
-    assert error.is_passing
+        assert desk.load().source == "env"
+        with pytest.raises(Refused) as caught:
+            desk.load("default")
+    assert str(caught.value) == (
+        "127.0.0.1 did not answer within 2 seconds when it was asked for AWS keys."
+    )
+    assert "HTTPS_PROXY" in caught.value.hint
+    assert caught.value.is_passing
 
 
+@pytest.mark.promise("R7")
 def test_who_asked_and_went_away_leaves_nothing_behind(tmp_path: Path) -> None:
     chain = chain_of(tmp_path, hanging(tmp_path))
 
     async def go_away() -> float:
         asking = asyncio.create_task(chain.load_keys())
-        await until(pids_of(tmp_path), PATIENCE)
+        await until((tmp_path / "pids").exists, PATIENCE)
         asking.cancel()
         began = time.monotonic()
         await asyncio.wait({asking})
@@ -124,11 +130,12 @@ asyncio.run(KeyChain(AwsSettings(), dict(os.environ)).load_keys())
 """
 
 
+@pytest.mark.promise("R7")
 def test_who_was_killed_leaves_nothing_behind(tmp_path: Path) -> None:
     chain_of(tmp_path, hanging(tmp_path))
     environment = {"HOME": str(tmp_path), "PATH": os.environ["PATH"]}
     with subprocess.Popen([sys.executable, "-c", ASK], env=environment) as asking:
-        run(until(pids_of(tmp_path), PATIENCE))
+        run(until((tmp_path / "pids").exists, PATIENCE))
         asking.send_signal(signal.SIGKILL)
     run(until(lambda: not any(map(is_there, started(tmp_path)))))
 
@@ -215,5 +222,6 @@ def test_a_process_that_does_not_even_end_is_stopped(tmp_path: Path) -> None:
     run(until(lambda: not any(map(is_there, started(tmp_path)))))
 
 
+@pytest.mark.promise("S2")
 def test_nothing_secret_is_in_the_arguments() -> None:
     assert CHAIN_COMMAND[1:] == ("-P", "-m", "mcp_remote_py.signing.chain_process")

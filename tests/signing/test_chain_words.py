@@ -15,7 +15,14 @@ import pytest
 
 from mcp_remote_py.redact import Secret, remember
 from mcp_remote_py.signing.chain_answer import ChainFault
-from mcp_remote_py.signing.chain_faults import MfaAsked, Sight, mask_keys, read_fault, read_hang
+from mcp_remote_py.signing.chain_faults import (
+    MfaAsked,
+    Sight,
+    mask_keys,
+    read_fault,
+    read_flood,
+    read_hang,
+)
 from mcp_remote_py.signing.chain_words import REASONS, explain_missing_keys
 
 BOTOCORE: Any = import_module("botocore.exceptions")
@@ -373,6 +380,13 @@ ROWS = (
         )
     ),
     Row(
+        "process-rubbish",
+        read_flood(program()),
+        "The credential_process of profile desk, /usr/bin/vault, does not print the JSON of keys"
+        f' (it does not stop printing). {BY_HAND}: it must print {{"Version": 1, "AccessKeyId":'
+        ' ..., "SecretAccessKey": ...} and nothing else.',
+    ),
+    Row(
         "process-hangs",
         read_hang(program(), 45.0),
         "The credential_process of profile desk, /usr/bin/vault, did not end within 45 seconds and"
@@ -471,6 +485,7 @@ def test_the_sentence_of_a_reason(row: Row) -> None:
     assert "canary" not in row.sentence
 
 
+@pytest.mark.promise("P2")
 def test_each_reason_is_shown_here() -> None:
     assert {row.reason for row in ROWS} == REASONS.keys()
 
