@@ -94,7 +94,10 @@ def _read_session(path: str) -> object:
     """
     with open(path, "rb") as file:
         data = file.read(MAX_SESSION)
-    return msgspec.to_builtins(msgspec.json.decode(data, type=_RoleSession))
+    return msgspec.to_builtins(_decode_session(data))
+
+
+_decode_session = msgspec.json.Decoder(_RoleSession).decode
 
 
 def find_keys(
