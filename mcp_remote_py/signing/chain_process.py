@@ -122,10 +122,11 @@ def note_work(desk: Desk, sight: Sight) -> None:
 
     def note(event: str, arguments: tuple[Any, ...]) -> None:
         if event == "socket.getaddrinfo":
-            sight.host, sight.program = str(arguments[0]), ""
+            sight.host, sight.program = str(arguments[0] or ""), ""
         elif event == "subprocess.Popen":
             words: Any = arguments[1]
-            sight.program = str(arguments[0] if isinstance(words, str) else words[0])
+            is_list = words and not isinstance(words, str | bytes | os.PathLike)
+            sight.program = str(words[0] if is_list else arguments[0])
         elif event == "open" and isinstance(arguments[0], str) and len(desk.files) < MAX_FILES:
             path, _, flags = arguments
             is_read = not (flags or 0) & os.O_CREAT

@@ -251,7 +251,8 @@ def _no_keys(
         return ChainFault("no-login", sight.facts(version=botocore_version()))
     others = [one for one in profiles if one != (sight.profile or "default")]
     sight.source = ""
-    return ChainFault("no-keys", sight.facts(choice=_list_profiles(others)))
+    reason = "empty-profile" if sight.named else "no-keys"
+    return ChainFault(reason, sight.facts(choice=_list_profiles(others)))
 
 
 def _describe_files(environment: Mapping[str, str]) -> str:
