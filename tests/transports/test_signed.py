@@ -19,7 +19,8 @@ from mcp_remote_py.errors import ExchangeError, McpRemoteError, Refused, Unusabl
 from mcp_remote_py.parsing import parse_message
 from mcp_remote_py.redact import Secret
 from mcp_remote_py.signing.signer import AwsSigner
-from mcp_remote_py.transports.client import MAX_SIGNED_AGAIN, HttpClient
+from mcp_remote_py.transports.client import HttpClient
+from mcp_remote_py.transports.signed import MAX_SIGNED_AGAIN
 from tests.fakes import run
 from tests.peers.signature_judge import (
     EXPIRED_TOKEN,
@@ -322,6 +323,42 @@ def test_an_answer_is_an_answer_whatever_its_status(server: SignedServer) -> Non
     chain = play(server.url, scene, KEYS, OTHER_KEYS)
     assert len(server.requests) == 1
     assert chain.asked == 1
+
+
+@pytest.mark.parametrize("status", [400, 401, 403])
+def test_a_gateway_of_aws_that_speaks_mcp_refuses_with_the_id_of_the_request(
+    server: SignedServer, status: int
+) -> None:
+    """As AgentCore does. It is AWS's error: keys are read again, and it is explained."""
+
+    def refuse(exchange: Exchange, found: Rejection, _: int = 0) -> None:
+        error = {"code": -32001, "message": found.words}
+        line = encode({"jsonrpc": "2.0", "id": exchange.id, "error": error})
+        exchange.reply(status, line, headers={"x-amzn-ErrorType": found.error})
+
+    async def scene(client: HttpClient) -> None:
+        assert b"result" in await ask(client)
+
+    server.reject = refuse  # type: ignore[method-assign]
+    server.keys = {OTHER_KEY_ID: (OTHER_SECRET_KEY, TOKEN)}
+    signer, chain = signer_of(KEYS, OTHER_KEYS)
+
+    async def main() -> None:
+        client = await client_for(server.url, signer=signer)
+        await signer.prepare([])
+        chain.stamp = 1
+        await scene(client)
+        await client.aclose()
+
+    run(main())
+    assert len(server.rejections) == 1
+    server.keys = {}
+    error = refusal(server.url)
+    assert isinstance(error, Refused)
+    assert error.cause.startswith("AWS does not know the AWS keys (HTTP")
+    assert error.in_our_words
+    assert error.body is not None
+    assert parse_message(error.body).is_error
 
 
 @pytest.mark.parametrize("status", [401, 403])
