@@ -1,9 +1,8 @@
 """Sends requests to one server: adds a person's headers, follows redirects, gets a credential.
 
 One request is one exchange, or some of them (see `exchanges`). What an answer says of the
-credential is `oauth/credential_refusal`'s to judge, and where a redirect leads `redirects`'. Where
-requests are signed, `signed` asks the signer, and nobody signs in. Must not know MCP methods, OAuth
-rules or connections.
+credential is `oauth/credential_refusal`'s to judge, where a redirect leads `redirects`', and what
+becomes of a refused signature `signed`'s. Must not know MCP methods, OAuth rules or connections.
 """
 
 from __future__ import annotations
