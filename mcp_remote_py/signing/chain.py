@@ -58,7 +58,12 @@ class Loaded(Value, frozen=True):
 
 
 class KeyChain:
-    """AWS's own chain of places that may have keys, for one profile."""
+    """AWS's own chain of places that may have keys, for one profile.
+
+    The region of the settings is where STS is asked for a role whose profile names none: the one
+    that requests are signed for, as soon as it is known. `seconds` bound a search; `stop` is what a
+    process that does not end itself then gets beyond.
+    """
 
     def __init__(
         self,

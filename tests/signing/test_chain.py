@@ -130,6 +130,14 @@ def test_nothing_anywhere(desk: Desk) -> None:
     assert "Profiles there: keys. Hosts start us with few variables" in said
 
 
+def test_a_profile_without_keys(desk: Desk) -> None:
+    desk.write("credentials", KEYS)
+    desk.write("config", "[profile work]\nregion = eu-west-1\n")
+    said = desk.refusal("work")
+    assert said.startswith("The AWS profile work has no keys and does not say where to get any")
+    assert said.endswith("Profiles there: keys.")
+
+
 @pytest.mark.promise("S2")
 def test_a_line_that_breaks_a_file_is_named_and_not_shown(desk: Desk) -> None:
     desk.write("credentials", KEYS + "canary-file-key\n")
@@ -380,6 +388,12 @@ def test_keys_of_a_container(desk: Desk, aws: FakeAws) -> None:
     assert found.source == "container-role"
     assert 3590 < seconds_left(found) <= 3600
     assert aws.asked[0].words == {"authorization": "canary-pass"}
+
+
+def test_a_machine_that_is_not_of_aws(desk: Desk) -> None:
+    source = "credential_source = Ec2InstanceMetadata"
+    desk.write("config", f"[profile machine]\nrole_arn = {ROLE}\n{source}\n")
+    assert "takes its keys from (Ec2InstanceMetadata) does not give any" in desk.refusal("machine")
 
 
 def test_a_service_that_cannot_be_reached(desk: Desk) -> None:
