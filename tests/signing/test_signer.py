@@ -188,6 +188,23 @@ def test_a_refused_request_is_signed_anew_where_the_keys_are_others() -> None:
     run(main())
 
 
+def test_all_who_are_refused_wait_for_the_keys_that_one_of_them_asked_for() -> None:
+    """A program gives other keys, and no file tells of it."""
+
+    async def main() -> None:
+        stage = Stage(keys(1), keys(2))
+        used = [await stage.signer.prepare([]) for _ in range(10)]
+        await stage.pass_time(HOLD)
+        stage.chain.gate = asyncio.Event()
+        refusals = [asyncio.ensure_future(stage.refused(one)) for one in used]
+        await settle()
+        stage.chain.gate.set()
+        assert await asyncio.gather(*refusals) == [True] * 10
+        assert stage.chain.asked == 2
+
+    run(main())
+
+
 def test_a_refused_request_is_not_sent_again_with_the_same_keys() -> None:
     async def main() -> None:
         stage = Stage(keys(1))
