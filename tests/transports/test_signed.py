@@ -284,6 +284,25 @@ def test_who_always_refuses_gets_a_bounded_number_of_requests(
     assert rejection.words[:60] in error.cause
 
 
+def test_a_signer_that_always_has_something_new_is_not_asked_for_ever(
+    server: SignedServer,
+) -> None:
+    class Hopeful(AwsSigner):
+        async def refused(self, used: Any, status: int, headers: Any, body: bytes) -> bool:
+            return True
+
+    async def main() -> None:
+        signer = Hopeful(FakeChain(KEYS), "lambda", "eu-west-1", LoopClock(), time.time)
+        client = await client_for(server.url, signer=signer)
+        with pytest.raises(Refused):
+            await ask(client)
+        await client.aclose()
+
+    server.rejection = FORBIDDEN
+    run(main())
+    assert len(server.rejections) == 1 + MAX_SIGNED_AGAIN
+
+
 def test_awss_own_words_with_whose_key_it_was_and_the_next_step(server: SignedServer) -> None:
     server.rejection = INVALID_TOKEN
     error = refusal(server.url)
@@ -296,7 +315,8 @@ def test_awss_own_words_with_whose_key_it_was_and_the_next_step(server: SignedSe
 
 def test_a_signature_that_is_echoed_is_not_shown(server: SignedServer) -> None:
     def echo(exchange: Exchange) -> None:
-        text = f"'{exchange.headers['authorization']}' not a valid key=value pair"
+        signature = exchange.headers["authorization"].rpartition("=")[2]
+        text = f"Not a valid key=value pair (missing equal-sign): '{signature}', "
         headers = {"x-amzn-ErrorType": "IncompleteSignatureException"}
         exchange.reply(403, encode({"message": text + TOKEN}), headers=headers)
 
@@ -305,12 +325,14 @@ def test_a_signature_that_is_echoed_is_not_shown(server: SignedServer) -> None:
     sentence = refusal(server.url, OTHER_KEYS).sentence()
     (got,) = server.requests
     signature = got.headers["authorization"].rpartition("=")[2]
+    assert "missing equal-sign" in sentence
     assert signature[:40] not in sentence
     assert TOKEN not in sentence
     assert OTHER_KEY_ID in sentence
 
 
-def test_an_answer_is_an_answer_whatever_its_status(server: SignedServer) -> None:
+@pytest.mark.parametrize("status", [400, 401, 403])
+def test_an_answer_is_an_answer_whatever_its_status(server: SignedServer, status: int) -> None:
     """It comes from behind AWS, and may have been executed."""
 
     async def scene(client: HttpClient) -> None:
@@ -319,7 +341,7 @@ def test_an_answer_is_an_answer_whatever_its_status(server: SignedServer) -> Non
         assert error.is_answer
         await response.aclose()
 
-    server.always("tools/call", lambda exchange: exchange.error(-32000, "no", status=403))
+    server.always("tools/call", lambda exchange: exchange.error(-32000, "no", status=status))
     chain = play(server.url, scene, KEYS, OTHER_KEYS)
     assert len(server.requests) == 1
     assert chain.asked == 1
