@@ -333,16 +333,23 @@ def test_a_signature_that_is_echoed_is_not_shown(server: SignedServer) -> None:
 
 @pytest.mark.parametrize("status", [400, 401, 403])
 def test_an_answer_is_an_answer_whatever_its_status(server: SignedServer, status: int) -> None:
-    """It comes from behind AWS, and may have been executed."""
+    """It comes from behind AWS, and may have been executed; also where there are other keys."""
+    signer, chain = signer_of(KEYS, OTHER_KEYS)
 
-    async def scene(client: HttpClient) -> None:
+    def answer(exchange: Exchange) -> None:
+        chain.stamp = 1
+        exchange.error(-32000, "no", status=status)
+
+    async def main() -> None:
+        client = await client_for(server.url, signer=signer)
         response = await client.request(b"POST", [JSON], [CALL], asked=parse_message(CALL))
         error = await client.fail(response, request=parse_message(CALL), session_sent=False)
         assert error.is_answer
         await response.aclose()
+        await client.aclose()
 
-    server.always("tools/call", lambda exchange: exchange.error(-32000, "no", status=status))
-    chain = play(server.url, scene, KEYS, OTHER_KEYS)
+    server.always("tools/call", answer)
+    run(main())
     assert len(server.requests) == 1
     assert chain.asked == 1
 
