@@ -100,6 +100,7 @@ def test_each_search_sees_the_files_as_they_are(desk: Desk) -> None:
     chain = desk.chain("keys")
     before = chain.stamps()
     assert run(chain.load_keys()).keys.access_key_id == "AKIDFILE"
+    assert chain.stamps() == before
     desk.write("credentials", KEYS.replace("AKIDFILE", "AKIDSECOND"))
     assert chain.stamps() != before
     assert run(chain.load_keys()).keys.access_key_id == "AKIDSECOND"
