@@ -89,6 +89,13 @@ def read_environment(environment: Mapping[str, str]) -> AwsKeys | None:
     )
 
 
+def find_key_variables(environment: Mapping[str, str]) -> tuple[str, ...]:
+    """The names of the variables that have the keys in the environment, () where it has none."""
+    names = (KEY_ID_VARIABLE, SECRET_KEY_VARIABLE, *SESSION_TOKEN_VARIABLES)
+    there = tuple(name for name in names if take_off_wrapping(environment.get(name, "")))
+    return there if KEY_ID_VARIABLE in there or SECRET_KEY_VARIABLE in there else ()
+
+
 def _read(environment: Mapping[str, str], name: str, max_length: int) -> str:
     """The variable without what an editor or a shell has left around it, "" where it is not set."""
     value = take_off_wrapping(environment.get(name, ""))
