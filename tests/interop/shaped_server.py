@@ -93,7 +93,6 @@ class Shape:
         own_options: what of it is an option of ours alone.
         renews: whether there is a way to a new token without a person.
         expires: whether tokens end by themselves.
-        variations: what it was seen to do in a bad mood; each changes a running server.
     """
 
     key: str
@@ -277,5 +276,3 @@ class ShapedServer(AuthorizationServer):
 def is_revocable(server: ShapedServer) -> bool:
     """Whether the metadata name a revocation endpoint."""
     return server.policy.metadata_changes.get("revocation_endpoint", "") is not None
-
-

@@ -38,6 +38,16 @@ def with_more(make: Callable[[Json], Json]) -> TokenAnswer:
     return lambda members: as_json(make(members))
 
 
+def for_itself(server: ShapedServer, sign_in: SignIn, asked: Form) -> str:
+    """Its MCP server takes whatever it gives."""
+    return server.resource
+
+
+def template_issuer(server: ShapedServer) -> str:
+    """Entra's, for any tenant."""
+    return f"{server.authority}/{{tenantid}}/v2.0"
+
+
 def client_info(server: ShapedServer, **more: Any) -> list[str]:
     """The options for a client that a person has registered by hand: its port, and what it is."""
     assert server.client is not None
@@ -333,7 +343,7 @@ ENTRA_COMMON = _entra(
         "The issuer is a template with {tenantid} in it.",
         "openidconnect-rs PR 183, codex 38973",
     ),
-    issuer=lambda server: f"{server.authority}/{{tenantid}}/v2.0",
+    issuer=template_issuer,
 )
 
 # Auth0 ---------------------------------------------------------------------------------------
@@ -406,7 +416,8 @@ AUTH0 = Shape(
         Quirk(
             "Without `audience` the token is an opaque one for /userinfo; `resource` is not read "
             "unless the Resource Parameter Compatibility Profile is on.",
-            "auth0.com, ai/docs/mcp/guides/resource-param-compatibility-profile; auth0/docs PR 6983",
+            "auth0.com, ai/docs/mcp/guides/resource-param-compatibility-profile; "
+            "auth0/docs PR 6983",
         ),
         Quirk(
             "An audience that is not registered is `access_denied: Service not found`.",
@@ -446,7 +457,7 @@ AUTH0_OPEN = Shape(
             "auth0.com, ai/docs/mcp/guides/resource-param-compatibility-profile",
         ),
     ),
-    _auth0_policy(),
+    _auth0_policy(resource_at_refresh=True),
     paths=_AUTH0_PATHS,
     word=_word_as_auth0,
     needs_offline_scope=True,
@@ -515,7 +526,7 @@ ATLASSIAN = Shape(
     path="/v1/mcp/authv2",
     issuer=lambda server: server.authority,
     read=without_resource,
-    audience=lambda server, *_: server.resource,
+    audience=for_itself,
     claims=_claims_of_atlassian,
     needs_offline_scope=True,
     challenge={"error": "invalid_token"},
@@ -526,7 +537,8 @@ ATLASSIAN_SSE = Shape(
     "Atlassian as it was until 2026: /v1/sse",
     (
         Quirk(
-            "HTTP+SSE; no resource metadata, the metadata at its own root name cf.mcp.atlassian.com.",
+            "HTTP+SSE; no resource metadata; the metadata at its own root name "
+            "cf.mcp.atlassian.com.",
             "atlassian-mcp-server 148, opencode 39332, endara-desktop PR 108; field note 8",
         ),
         Quirk(
@@ -607,7 +619,7 @@ SLACK = Shape(
         ),
         Quirk(
             "The redirect URI is fixed, to the port: http://localhost:3118/callback for its own "
-            "plugin. It takes no http address for apps of others: these need --header with a token.",
+            "plugin. It takes no http address for apps of others: these need a token by --header.",
             "mastra PR 19467, pi-mcp-adapter PR 53, lanes-sh/link PR 33, oh-my-pi 445",
         ),
         Quirk(
@@ -615,9 +627,7 @@ SLACK = Shape(
             "names the pair is known; on loopback a person has to name it.",
             "slack-skills-plugin 7 (2026-03); command-code 610 (2026-08: mcp.slack.com itself)",
         ),
-        Quirk(
-            "Refusals of the token endpoint are HTTP 200 with ok:false.", "openwork PR 3569"
-        ),
+        Quirk("Refusals of the token endpoint are HTTP 200 with ok:false.", "openwork PR 3569"),
         Quirk(
             "The token is in authed_user, of the type `user`, its scopes with commas between them.",
             "claude-code 59725; report O18",
@@ -638,7 +648,7 @@ SLACK = Shape(
     issuer=lambda server: f"http://{ELSEWHERE}:{server.port}",
     resource=lambda server: server.origin,
     read=without_resource,
-    audience=lambda server, *_: server.resource,
+    audience=for_itself,
     word=_word_as_slack,
     newest_version="2025-06-18",
     client="client_secret_post",
