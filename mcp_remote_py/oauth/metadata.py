@@ -13,6 +13,7 @@ from typing import NamedTuple, cast
 
 from mcp_remote_py.errors import SignInFailed
 from mcp_remote_py.oauth.document import quote
+from mcp_remote_py.oauth.known_issuers import is_known_pair
 from mcp_remote_py.oauth.ownership import is_issuer, is_same_issuer, trust_option
 from mcp_remote_py.redact import mask_url
 from mcp_remote_py.settings.sign_in import SignInSettings
@@ -209,7 +210,7 @@ def _judge_issuer(issuer: object, expected: str, settings: SignInSettings) -> st
             "issuer.",
             hint=_OPERATOR,
         )
-    trusted = issuer in settings.trusted_issuers
+    trusted = issuer in settings.trusted_issuers or is_known_pair(expected, issuer)
     if not trusted and not is_same_issuer(issuer, expected):
         raise ForeignDocument(
             f"The metadata of the authorization server {quote(expected)} names another issuer, "
