@@ -112,7 +112,7 @@ def test_oauth_worker_with_a_host_of_2026_07_28(
             discovered = ask_as_modern(host, "server/discover")
             assert "2026-07-28" in discovered["supportedVersions"]
             tools = ask_as_modern(host, "tools/list")["tools"]
-            assert {tool["name"] for tool in tools} == {"add", "whoami"}
+            assert {tool["name"] for tool in tools} == {"add", "ask", "whoami"}
             result = ask_as_modern(host, "tools/call", name="whoami", arguments={})
             assert result["content"][0]["text"] == "ada"
             assert result["resultType"] == "complete"
