@@ -197,11 +197,17 @@ class ShapedServer(AuthorizationServer):
         if self.legacy:
             exchange.reply(202)
             self.push(encode(question), path=exchange.path)
+            # The answer may come on this very connection, which must be read meanwhile.
+            self._start(self._tell_answer, exchange, key)
         else:
             exchange.stream()
             exchange.event(encode(question))
+            self._tell_answer(exchange, key)
+
+    def _tell_answer(self, exchange: Exchange, key: str) -> None:
         self.wait_until(lambda: self._answer_to(key) is not None, "an answer of the host")
-        text = str(self._answer_to(key))
+        answer = self._answer_to(key)
+        text = f"{answer['action']} {answer.get('content', {}).get('name', '')}"
         result = {"content": [{"type": "text", "text": text}]}
         line = encode({"jsonrpc": "2.0", "id": exchange.id, "result": result})
         if self.legacy:
