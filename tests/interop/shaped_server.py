@@ -268,6 +268,10 @@ class ShapedServer(AuthorizationServer):
         status, members = self.shape.word(error)
         exchange.reply(status, encode(members))
 
+    def send_back(self, exchange: Exchange, query: Form, error: str, description: str) -> None:
+        """The person comes back with an error (RFC 6749 §4.1.2.1)."""
+        self._redirect(exchange, query, {"error": error, "error_description": description})
+
     # What a story does
 
     def expire_tokens(self) -> None:
