@@ -1,7 +1,7 @@
 """A fastmcp server that signs people in itself, with fastmcp's provider that keeps all in memory.
 
-`python memory_login_server.py PORT http|sse`, in the environment of fastmcp. Nobody is asked
-anything. Its address is on stderr, as uvicorn words it.
+`python memory_login_server.py PORT http|sse LIFETIME`, in the environment of fastmcp. Nobody is
+asked anything, and a token lives LIFETIME seconds. Its address is on stderr, as uvicorn words it.
 """
 
 from __future__ import annotations
@@ -17,13 +17,11 @@ in_memory: Any = import_module("fastmcp.server.auth.providers.in_memory")
 settings: Any = import_module("mcp.server.auth.settings")
 
 SCOPE = "workshop"
-LIFETIME = 20
-"""Seconds a token lives."""
 
 
 def main() -> None:
-    port, transport = int(sys.argv[1]), sys.argv[2]
-    in_memory.DEFAULT_ACCESS_TOKEN_EXPIRY_SECONDS = LIFETIME
+    port, transport, lifetime = int(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+    in_memory.DEFAULT_ACCESS_TOKEN_EXPIRY_SECONDS = lifetime
     auth = in_memory.InMemoryOAuthProvider(
         base_url=f"http://localhost:{port}",
         required_scopes=[SCOPE],

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tests.interop.systems import (
     ADD,
+    LIFETIME,
     UVICORN_REVOCATION,
     UVICORN_TOKEN,
     Restart,
@@ -25,8 +26,6 @@ from tests.real.processes import Service
 from tests.real.servers import fastmcp_server, foreign_login, openid_provider, resource_server
 
 HERE = Path(__file__).parent
-LIFETIME = 20
-"""Seconds a token lives: more than the steps before its end take."""
 
 
 @contextmanager
@@ -70,7 +69,6 @@ def _foreign_login(folder: Path) -> Generator[Scene]:
             sign_in=SignIn(
                 token_requests=lambda: server.count(UVICORN_TOKEN),
                 expire=lambda: wait_out(LIFETIME),
-                revocations=lambda: server.count(UVICORN_REVOCATION),
             ),
             restart=Restart(server.again),
         )
@@ -80,7 +78,7 @@ def _memory(transport: str, path: str) -> Callable[[Path], AbstractContextManage
     @contextmanager
     def run(folder: Path) -> Generator[Scene]:
         def start(port: int) -> AbstractContextManager[Service]:
-            words = (str(port or free_port()), transport)
+            words = (str(port or free_port()), transport, str(LIFETIME))
             return fastmcp_server(HERE / "memory_login_server.py", words, folder)
 
         with ExitStack() as stack:
@@ -107,12 +105,14 @@ SYSTEMS = (
         "oidc-provider (rotation with reuse detection) before a Python SDK server",
         lambda: [of_npm("oidc-provider"), of_pypi("mcp")],
         _openid,
+        gate=True,
     ),
     System(
         "foreign-login",
         "fastmcp OAuthProxy, people sign in at oidc-provider",
         lambda: [of_fastmcp(), of_npm("oidc-provider")],
         _foreign_login,
+        gate=True,
         install=install_fastmcp,
     ),
     System(

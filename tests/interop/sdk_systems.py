@@ -8,6 +8,8 @@ from pathlib import Path
 
 from tests.interop.systems import (
     ADD,
+    LIFETIME,
+    NO_SESSION,
     UVICORN_REVOCATION,
     UVICORN_TOKEN,
     Absent,
@@ -27,8 +29,6 @@ from tests.real.processes import Service
 from tests.real.servers import authorizing_server, everything_server, node_script
 
 HERE = Path(__file__).parent
-LIFETIME = 20
-"""Seconds a token lives: more than the steps before its end take."""
 
 OPEN = Absent("the server is open to everybody")
 ECHO = Call("echo", {"text": "forty-two"}, "forty-two")
@@ -74,7 +74,7 @@ def _node(
     path: str,
     name: str,
     call: Call,
-    ask: Ask,
+    ask: Ask | Absent,
     own: Mapping[str, Sequence[str]] | None = None,
 ) -> Callable[[Path], AbstractContextManager[Scene]]:
     @contextmanager
@@ -107,11 +107,16 @@ def _typescript(line: str) -> Callable[[Path, int], AbstractContextManager[Servi
     return start
 
 
-def _authorizing(transport: str, path: str) -> Callable[[Path], AbstractContextManager[Scene]]:
+def _authorizing(
+    transport: str, path: str, lifetime: int = LIFETIME
+) -> Callable[[Path], AbstractContextManager[Scene]]:
+    def expire() -> None:
+        wait_out(lifetime)
+
     @contextmanager
     def run(folder: Path) -> Generator[Scene]:
         def start(port: int) -> AbstractContextManager[Service]:
-            return authorizing_server(folder, transport, port, LIFETIME)
+            return authorizing_server(folder, transport, port, lifetime)
 
         with ExitStack() as stack:
             server = Restartable(stack, start, log=folder / "log")
@@ -122,7 +127,7 @@ def _authorizing(transport: str, path: str) -> Callable[[Path], AbstractContextM
                 ask=asks_name(),
                 sign_in=SignIn(
                     token_requests=lambda: server.count(UVICORN_TOKEN),
-                    expire=lambda: wait_out(LIFETIME),
+                    expire=Absent("its tokens live for an hour") if lifetime > LIFETIME else expire,
                     revocations=lambda: server.count(UVICORN_REVOCATION),
                 ),
                 # Its clients and tokens are in its memory.
@@ -148,7 +153,6 @@ SYSTEMS = (
         "Python SDK, Streamable HTTP with a session",
         _python,
         _python_sdk("streamable", "--era", "legacy"),
-        gate=True,
     ),
     System(
         "python-stateless",
@@ -169,16 +173,30 @@ SYSTEMS = (
         _python_sdk("streamable", "--era", "modern", own=BOTH_ERAS),
     ),
     System(
+        "python-both",
+        "Python SDK, both eras",
+        _python,
+        _python_sdk("streamable"),
+    ),
+    System(
         "python-login",
         "Python SDK that signs people in, Streamable HTTP",
         _python,
         _authorizing("streamable-http", "/mcp"),
+        gate=True,
     ),
     System(
         "python-login-sse",
         "Python SDK that signs people in, HTTP+SSE",
         _python,
         _authorizing("sse", "/sse"),
+        gate=True,
+    ),
+    System(
+        "python-login-hour",
+        "The same over Streamable HTTP, with tokens of an hour",
+        _python,
+        _authorizing("streamable-http", "/mcp", 3600),
     ),
     System(
         "typescript-session",
@@ -191,6 +209,12 @@ SYSTEMS = (
         "TypeScript SDK, 2026-07-28 only",
         lambda: [of_npm("@modelcontextprotocol/server")],
         _node(_typescript("modern"), "/mcp", "typescript-workshop", ADD, asks_name(), BOTH_ERAS),
+    ),
+    System(
+        "typescript-both",
+        "TypeScript SDK, both eras, stateless",
+        lambda: [of_npm("@modelcontextprotocol/server")],
+        _node(_typescript("both"), "/mcp", "typescript-workshop", ADD, NO_SESSION),
     ),
     System(
         "everything",

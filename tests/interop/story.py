@@ -6,6 +6,7 @@ token endpoint had, the files that are gone. Must not know any system or command
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -24,6 +25,8 @@ PATIENCE = 40.0
 """Seconds for one answer, a person's sign-in before it included."""
 END_PATIENCE = 5.0
 """Seconds from the end of stdin to the end of the command."""
+LOG_PATIENCE = 3.0
+"""Seconds until a server has written into its log what it has answered."""
 CAPABILITIES: Json = {"elicitation": {}, "sampling": {}, "roots": {}}
 MAX_WORDS = 400
 
@@ -53,10 +56,16 @@ class Outcome:
 
 
 class Player:
-    """One person with one command and one running system."""
+    """One person with one command and one running system.
 
-    def __init__(self, scene: Scene, command: Command, folder: Path) -> None:
+    Attributes:
+        waited: seconds of the step that were not the command's.
+        greeting: what the server said of itself last.
+    """
+
+    def __init__(self, scene: Scene, command: Command, folder: Path, *, fresh: bool) -> None:
         self.scene = scene
+        self._fresh = fresh
         self._command = command
         self._home = folder / "home"
         self._stack = ExitStack()
@@ -117,6 +126,7 @@ class Player:
             self._environment(),
             handlers=self._handlers(),
             patience=PATIENCE,
+            fresh=self._fresh,
         )
         try:
             self.greeting = host.initialize(CAPABILITIES)
@@ -152,10 +162,14 @@ class Player:
         happening()
         self.waited += time.monotonic() - began
 
+    def check_logout(self) -> None:
+        """Raises NotOffered where the command does not sign out."""
+        offered(self._command.log_out)
+
     def log_out(self) -> Sequence[Path]:
         """Signs out; returns what is still stored."""
         words = offered(self._command.log_out)(self.scene)
-        done = run(words, self._environment(), PATIENCE)
+        done = run(words, self._environment(), PATIENCE, fresh=self._fresh)
         assert done.returncode == 0, f"exit status {done.returncode}: {done.stderr}"
         return self.stored()
 
@@ -192,6 +206,14 @@ def offered(value: T | Absent) -> T:
     return value
 
 
+def more_than(before: int, count: Callable[[], int | None]) -> int:
+    """By how much the count has grown; who keeps it may write it down a moment later."""
+    deadline = time.monotonic() + LOG_PATIENCE
+    while (count() or 0) <= before and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return (count() or 0) - before
+
+
 def say(count: int, noun: str) -> str:
     """As in "2 tabs"."""
     return f"{count} {noun}{'' if count == 1 else 's'}"
@@ -216,10 +238,10 @@ def check_sign_in(player: Player) -> str:
     wanted = player.sign_in.tabs
     assert player.tabs == wanted, f"{say(player.tabs, 'tab')}, not {wanted}"
     player.check_visits()
-    asked = player.token_requests()
-    if asked is None:
+    if player.token_requests() is None:
         return say(player.tabs, "tab")
-    assert asked >= 1, "the token endpoint was never asked"
+    asked = more_than(0, player.token_requests)
+    assert asked, "the token endpoint was never asked"
     return f"{say(player.tabs, 'tab')}, {say(asked, 'token request')}"
 
 
@@ -247,10 +269,15 @@ def call_tool(player: Player) -> str:
 def be_asked(player: Player) -> str:
     """The server turns to the host during a call, before its result."""
     ask = offered(player.scene.ask)
-    player.call(ask.call)
     host = player.host
-    seen = host.notifications if ask.answer is None else host.server_requests
-    assert any(one["method"] == ask.method for one in seen), f"no {ask.method} came"
+
+    def count() -> int:
+        seen = host.notifications if ask.answer is None else host.server_requests
+        return sum(one["method"] == ask.method for one in seen)
+
+    before = count()
+    player.call(ask.call)
+    assert count() > before, f"no {ask.method} came before the answer"
     return ask.method
 
 
@@ -265,8 +292,8 @@ def outlive_token(player: Player) -> str:
     assert player.tabs - tabs == wanted, f"{say(player.tabs - tabs, 'tab')} more, not {wanted}"
     if asked is None:
         return f"{say(wanted, 'tab')}"
-    more = (player.token_requests() or 0) - asked
-    assert more >= 1, "the token endpoint was not asked: the token did not end"
+    more = more_than(asked, player.token_requests)
+    assert more, "the token endpoint was not asked: the token did not end"
     return f"{say(wanted, 'tab')}, {say(more, 'token request')}"
 
 
@@ -303,15 +330,16 @@ def outlive_server(player: Player) -> str:
 def log_out(player: Player) -> str:
     """Nothing that could be used is left: no file, no token at the server, and then a new tab."""
     how = player.sign_in
+    player.check_logout()
     before = None if isinstance(how.revocations, Absent) else how.revocations()
     player.end()
     assert player.stored(), "nothing was stored"
     left = player.log_out()
     assert not left, f"still there: {', '.join(path.name for path in left)}"
-    seen = [f"revocation: {how.revocations.why}"] if isinstance(how.revocations, Absent) else []
+    seen = [how.revocations.why] if isinstance(how.revocations, Absent) else []
     if before is not None and not isinstance(how.revocations, Absent):
-        revoked = how.revocations() - before
-        assert revoked >= 1, "nothing was revoked"
+        revoked = more_than(before, how.revocations)
+        assert revoked, "nothing was revoked"
         seen = [say(revoked, "revocation")]
     tabs = player.tabs
     player.begin()
@@ -333,10 +361,13 @@ STEPS: tuple[tuple[str, Callable[[Player], str]], ...] = (
 """What each is called in the table, in the order in which they are played."""
 
 
-def play(scene: Scene, command: Command, folder: Path) -> list[Outcome]:
-    """Plays all steps; one that fails does not end the story, unless there is no connection."""
+def play(scene: Scene, command: Command, folder: Path, *, fresh: bool = False) -> list[Outcome]:
+    """Plays all steps; one that fails does not end the story, unless there is no connection.
+
+    Where seconds are to be compared, the command is started `fresh` (see `tests.harness.warm`).
+    """
     outcomes: list[Outcome] = []
-    with Player(scene, command, folder) as player:
+    with Player(scene, command, folder, fresh=fresh) as player:
         for name, step in STEPS:
             if outcomes and outcomes[0].result == FAILED:
                 outcomes.append(Outcome(name, FAILED, "there is no connection", 0.0))
@@ -359,5 +390,7 @@ def _play_step(name: str, step: Callable[[Player], str], player: Player) -> Outc
 
 
 def _words_of(error: Exception) -> str:
-    words = " ".join(f"{type(error).__name__}: {error}".split())
-    return words.removeprefix("AssertionError: ")[-MAX_WORDS:]
+    kind = "" if isinstance(error, AssertionError) else f"{type(error).__name__}: "
+    # What a command has logged has addresses and paths of this machine.
+    words = " ".join(f"{kind}{error}".partition("; stderr: ")[0].split())
+    return re.sub(r"(file://|/tmp/interop-)\S+", "...", words)[:MAX_WORDS]

@@ -18,6 +18,9 @@ from tests.real.processes import kill_group
 
 Json = dict[str, Any]
 
+LIFETIME = 8
+"""Seconds a token lives where the row may choose."""
+
 UVICORN_TOKEN = r'"POST /token HTTP/1\.1"'
 UVICORN_REVOCATION = r'"POST /revoke HTTP/1\.1" 200'
 """Lines of uvicorn's log."""
@@ -63,6 +66,12 @@ def asks_name(tool: str = "ask", member: str = "name") -> Ask:
     return Ask(Call(tool, {}, "accept Ada"), "elicitation/create", answer)
 
 
+NO_SESSION = Absent(
+    "to a host of up to 2025-11-25 this server answers without a session, by which alone it could"
+    " turn to its client; with `--protocol modern` it can"
+)
+
+
 @dataclass(frozen=True)
 class SignIn:
     """How people sign in, and what can be seen of it at the server's side.
@@ -80,7 +89,7 @@ class SignIn:
     expire: Callable[[], None] | Absent
     renews: bool = True
     revocations: Callable[[], int] | Absent = field(
-        default_factory=lambda: Absent("it has no revocation endpoint")
+        default_factory=lambda: Absent("the server has no revocation endpoint")
     )
     tabs: int = 1
 

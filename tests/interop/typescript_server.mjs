@@ -1,6 +1,7 @@
-// A server made with the official TypeScript SDK: `node typescript_server.mjs PORT sessions|modern`.
-// `sessions` is the SDK's first line, Streamable HTTP with a session for each client; `modern` is its
-// second, which answers 2026-07-28 and nothing else. Where it listens is on stdout.
+// A server made with the official TypeScript SDK: `node typescript_server.mjs PORT LINE`. `sessions` is
+// the SDK's first line, Streamable HTTP with a session for each client; `both` is its second as it comes,
+// which answers older clients without a session, and `modern` answers 2026-07-28 and nothing else.
+// Where it listens is on stdout.
 import { randomUUID } from "node:crypto";
 import { createServer } from "node:http";
 import { Readable } from "node:stream";
@@ -50,7 +51,7 @@ async function answerSession(request, response) {
   return transport.handleRequest(request, response);
 }
 
-const modern = createMcpHandler(makeModernServer, { legacy: "reject" });
+const modern = createMcpHandler(makeModernServer, { legacy: line === "modern" ? "reject" : "stateless" });
 
 async function answerModern(request, response) {
   const url = `http://${request.headers.host}${request.url}`;
@@ -61,7 +62,7 @@ async function answerModern(request, response) {
   response.end();
 }
 
-const answer = line === "modern" ? answerModern : answerSession;
+const answer = line === "sessions" ? answerSession : answerModern;
 const server = createServer((request, response) => {
   if (new URL(request.url, "http://localhost").pathname !== "/mcp") return response.writeHead(404).end();
   answer(request, response).catch((error) => {

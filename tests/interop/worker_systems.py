@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
 from tests.interop.systems import (
     ADD,
+    NO_SESSION,
     Absent,
     Ask,
     Call,
@@ -34,10 +35,14 @@ ASK_MODEL = Ask(
     "sampling/createMessage",
     {"role": "assistant", "content": {"type": "text", "text": "42"}, "model": "parrot"},
 )
+NO_REVOCATION = Absent(
+    "this version names its token endpoint for revocations, and does not know them there"
+)
+MODERN = {"ours": ("--protocol", "modern"), "mcp-remote": ("--protocol", "auto")}
 TOKEN = Absent("a header has the token")
 
 Start = Callable[[Path, int], AbstractContextManager[Service]]
-TOKEN_REQUEST = r"POST .*/token.* \d{3} "
+TOKEN_REQUEST = r"POST /token "
 """A line of wrangler's log."""
 
 
@@ -62,15 +67,17 @@ def _bearer(
 
 
 def _oauth(
-    start: Start, path: str, name: str, ask: Ask
+    start: Start,
+    path: str,
+    name: str,
+    ask: Ask | Absent,
+    own: Mapping[str, Sequence[str]] | None = None,
+    revocations: Absent | None = None,
 ) -> Callable[[Path], AbstractContextManager[Scene]]:
     @contextmanager
     def run(folder: Path) -> Generator[Scene]:
         with ExitStack() as stack:
             worker = Restartable(stack, lambda port: start(folder, port), log=folder / "log")
-
-            def count() -> int:
-                return worker.count(TOKEN_REQUEST)
 
             yield Scene(
                 url=f"http://localhost:{worker.port}{path}",
@@ -78,12 +85,13 @@ def _oauth(
                 call=ADD,
                 ask=ask,
                 sign_in=SignIn(
-                    token_requests=count,
+                    token_requests=lambda: worker.count(TOKEN_REQUEST),
                     expire=lambda: wait_out(LIFETIME),
                     # The token endpoint takes revocations, too.
-                    revocations=count,
+                    revocations=revocations or (lambda: worker.count(f"{TOKEN_REQUEST}200")),
                 ),
                 restart=Restart(worker.again),
+                own_options=own or {},
             )
 
     return run
@@ -140,9 +148,15 @@ SYSTEMS = (
     ),
     System(
         "worker-oauth-next",
-        "Worker, OAuth, `/next` (both eras)",
+        "Worker, OAuth, `/next` (both eras, stateless)",
         _today_next,
-        _oauth(oauth_worker, "/next", "oauth-workshop-next", ASK_NAME),
+        _oauth(oauth_worker, "/next", "oauth-workshop-next", NO_SESSION),
+    ),
+    System(
+        "worker-oauth-next-modern",
+        "Worker, OAuth, `/next`, with `--protocol modern`",
+        _today_next,
+        _oauth(oauth_worker, "/next", "oauth-workshop-next", ASK_NAME, MODERN),
     ),
     System(
         "era-bearer",
@@ -154,6 +168,6 @@ SYSTEMS = (
         "era-oauth",
         "Worker of April 2025, OAuth, `/sse`",
         _era_oauth,
-        _oauth(era_worker, "/sse", "era-workshop", ASK_MODEL),
+        _oauth(era_worker, "/sse", "era-workshop", ASK_MODEL, revocations=NO_REVOCATION),
     ),
 )
