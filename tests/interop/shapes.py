@@ -619,8 +619,10 @@ SLACK = Shape(
         ),
         Quirk(
             "The redirect URI is fixed, to the port: http://localhost:3118/callback for its own "
-            "plugin. It takes no http address for apps of others: these need a token by --header.",
-            "mastra PR 19467, pi-mcp-adapter PR 53, lanes-sh/link PR 33, oh-my-pi 445",
+            "plugin. Whether an app of one's own may have an http address is told both ways; where "
+            "not, a token by --header is the way in.",
+            "mastra PR 19467, pi-mcp-adapter PR 53; no: lanes-sh/link PR 33, oh-my-pi 445; yes: "
+            "openai/codex 13200",
         ),
         Quirk(
             "mcp.slack.com's metadata named slack.com as issuer until summer 2026. With the real "
