@@ -722,4 +722,3 @@ def query_of(exchange: Exchange) -> Form:
 def form_of(exchange: Exchange) -> Form:
     """The body as a form, decoded."""
     return dict(parse_qsl(exchange.body.decode(), keep_blank_values=True))
-
