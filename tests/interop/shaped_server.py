@@ -166,12 +166,19 @@ class ShapedServer(AuthorizationServer):
     def behave(self, exchange: Exchange) -> None:
         if exchange.method == "tools/call" and self.key_of(exchange) == "tools/call":
             if self._admit(exchange):
-                self._call(exchange)
+                (self._call if self._is_in_session(exchange) else self.on_lost_session)(exchange)
         elif self._is_too_new(exchange):
             words = f"Unsupported protocol version: {exchange.params['protocolVersion']}"
             exchange.error(-32600, words, status=400)
         else:
             super().behave(exchange)
+
+    def _is_in_session(self, exchange: Exchange) -> bool:
+        """Whether this life of the server has begun the session that a path or header names."""
+        session = exchange.path.partition("session=")[2]
+        if not self.legacy:
+            session = exchange.headers.get("mcp-session-id", "")
+        return session in self.known_sessions or not (self.legacy or self.sessions)
 
     def _is_too_new(self, exchange: Exchange) -> bool:
         """Whether it would be admitted, and is of a version that is not spoken here."""

@@ -33,6 +33,8 @@ MAX_WORDS = 400
 T = TypeVar("T")
 
 OK, ABSENT, FAILED = "ok", "-", "failed"
+UNREACHED = "there is no connection"
+"""Why a step after a failed `connect` has failed."""
 
 
 class NotOffered(Exception):
@@ -370,7 +372,7 @@ def play(scene: Scene, command: Command, folder: Path, *, fresh: bool = False) -
     with Player(scene, command, folder, fresh=fresh) as player:
         for name, step in STEPS:
             if outcomes and outcomes[0].result == FAILED:
-                outcomes.append(Outcome(name, FAILED, "there is no connection", 0.0))
+                outcomes.append(Outcome(name, FAILED, UNREACHED, 0.0))
                 continue
             outcomes.append(_play_step(name, step, player))
     return outcomes
@@ -391,6 +393,15 @@ def _play_step(name: str, step: Callable[[Player], str], player: Player) -> Outc
 
 def _words_of(error: Exception) -> str:
     kind = "" if isinstance(error, AssertionError) else f"{type(error).__name__}: "
-    # What a command has logged has addresses and paths of this machine.
-    words = " ".join(f"{kind}{error}".partition("; stderr: ")[0].split())
-    return re.sub(r"(file://|/tmp/interop-)\S+", "...", words)[:MAX_WORDS]
+    said, _, logged = f"{kind}{error}".partition("; stderr: ")
+    faults = [line for line in logged.splitlines() if "rror" in line]
+    if faults:
+        said += f"; it had logged: {faults[-1]}"
+    return scrub(said)[:MAX_WORDS]
+
+
+def scrub(words: str) -> str:
+    """Without what differs from run to run, and paths of this machine."""
+    words = re.sub(r"(file://|/tmp/)\S+", "...", " ".join(words.split()))
+    words = re.sub(r"\[\d+\] ", "", words)
+    return re.sub(r"(localhost|127\.0\.0\.1):\d+", r"\1:PORT", words)
