@@ -262,6 +262,13 @@ def _entra_policy(issuer_path: str) -> Callable[[], Policy]:
             "token_endpoint_auth_methods_supported": [
                 *("client_secret_post", "private_key_jwt", "client_secret_basic"),
             ],
+            "response_types_supported": ["code", "id_token", "code id_token", "id_token token"],
+            "response_modes_supported": ["query", "fragment", "form_post"],
+            "subject_types_supported": ["pairwise"],
+            "id_token_signing_alg_values_supported": ["RS256"],
+            # Nobody asks for the keys: tokens are not for us to read.
+            "jwks_uri": "https://login.microsoftonline.com/common/discovery/v2.0/keys",
+            "request_uri_parameter_supported": False,
         },
     )
 
