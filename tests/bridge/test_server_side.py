@@ -26,6 +26,7 @@ from tests.bridge.scene import (
     refuse,
     result,
     scene,
+    take_only,
 )
 from tests.fakes import (
     Behaviour,
@@ -121,19 +122,6 @@ def test_what_knows_neither_keeps_its_first_refusal(name: str, first: str) -> No
         assert stage.kept == []
 
     scene(play)
-
-
-def take_only(version: str) -> Behaviour:
-    """A server that refuses a revision that it does not know, by its name."""
-
-    async def behaviour(server: FakeServerChannel, message: Message) -> None:
-        asked = json.loads(message.raw)["params"].get("protocolVersion")
-        if asked != version:
-            words = f"Unsupported protocol version: {asked}"
-            raise Refused(f'The server refused the request (HTTP 400: "{words}").', status=400)
-        server.answer(message, {"protocolVersion": version, "capabilities": {}})
-
-    return behaviour
 
 
 @pytest.mark.promise("E1")
