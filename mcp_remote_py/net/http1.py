@@ -53,6 +53,22 @@ _BEFORE_CHUNKS = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
 """A head for llhttp, which has to have seen one."""
 
 
+_PROTOCOLS = (
+    (b"\0\0", "it answers by HTTP/2, and HTTP/1.1 is needed; whoever runs it has to offer that"),
+    (b"\x15\x03", "it answers by TLS; write https:// in the URL"),
+    (b"SSH-", "it answers by SSH; check the port"),
+)
+"""How an answer of another protocol begins: with the first frame of one (RFC 9113 §4.1), an alert
+(RFC 8446 §5.1), or its name (RFC 4253 §4.2)."""
+
+
+def _name_protocol(begun: bytes) -> str:
+    for start, words in _PROTOCOLS:
+        if begun.startswith(start):
+            return words
+    return "its answer does not begin with HTTP/1.1 or HTTP/1.0"
+
+
 def write_head(method: bytes, target: bytes, headers: Sequence[Pair]) -> bytes:
     """A request's head.
 
@@ -158,7 +174,7 @@ class ResponseReader:
     def _check_start(self) -> None:
         begun = bytes(self._buffer[: len(_START[0])])
         if begun != b"\r" and not any(start.startswith(begun) for start in _START):
-            raise IllegalAnswer("its answer does not begin with HTTP/1.1 or HTTP/1.0")
+            raise IllegalAnswer(_name_protocol(begun))
 
     def _check_size(self, more: int, lines: int) -> None:
         if self._bytes + more > MAX_HEAD_BYTES:

@@ -49,6 +49,7 @@ from mcp_remote_py.transports.body_types import (
     media_type,
     read_type,
 )
+from mcp_remote_py.transports.gateways import SLOW_HINT, SLOW_STATUS, find_gateway, tell_size
 from mcp_remote_py.transports.pages import Page, find_check, find_form
 from mcp_remote_py.transports.sse import EventDecoder
 
@@ -191,11 +192,18 @@ def explain_refusal(
     content_type = media_type(headers)
     answer, line = _read_said(body, content_type, request)
 
-    def make(kind: type[E], cause: str, hint: str = "", *, in_our_words: bool = False) -> E:
+    def make(
+        kind: type[E],
+        cause: str,
+        hint: str = "",
+        *,
+        in_our_words: bool = False,
+        is_evidence: bool = True,
+    ) -> E:
         return kind(
             cause,
             hint=hint,
-            status=status,
+            status=status if is_evidence else None,
             retry_after=retry_after,
             body=line,
             is_answer=answer is not None,
@@ -214,6 +222,14 @@ def explain_refusal(
         and (page := _explain_page(status, headers, body, sign_in_page, evidence)) is not None
     ):
         return page
+    if line is None and (gateway := find_gateway(status, body)) is not None:
+        size = tell_size(len(request.raw)) if request is not None else "some size"
+        return make(
+            Unusable,
+            f"The server refused the request ({evidence}). {gateway.cause}.",
+            gateway.hint.format(size=size),
+            is_evidence=False,
+        )
     # A refusal of the credential is the person's to see in our words, not the server's.
     is_own = status == 401 and answer is not None and answer.is_error
     is_lost = (session_sent or shook_hands) and _may_mean_session(
@@ -242,7 +258,9 @@ def explain_refusal(
     if status in _WAIT_STATUS:
         what = "is asked too often" if status in (420, 429) else "is not ready"
         when = "later" if retry_after is None else f"in {retry_after:g} seconds, as it asks"
-        return make(Refused, f"The server {what} ({evidence}).", f"Try again {when}.")
+        is_slow = status in SLOW_STATUS and retry_after is None
+        hint = SLOW_HINT if is_slow else f"Try again {when}."
+        return make(Refused, f"The server {what} ({evidence}).", hint)
     return make(Unusable, *_explain_other(status, evidence, spoken=line is not None))
 
 
@@ -262,7 +280,10 @@ def find_lost_session(
     return SessionLost(cause, hint=_LOST_HINT, status=200).with_otherwise(otherwise)
 
 
-_LOST_HINT = "If that stays so, several servers answer at this address and do not share sessions."
+_LOST_HINT = (
+    "If that stays so, several servers answer at this address and do not share sessions. A balancer "
+    "may find the same one again by its cookie: leave out --disable-cookies."
+)
 
 _FORBIDDEN_HINTS = {
     True: "Check that the credential you give with --header may use this server.",

@@ -6,6 +6,7 @@ Threads of this process. Must not know MCP.
 from __future__ import annotations
 
 import contextlib
+import re
 import socket
 import ssl
 import threading
@@ -132,7 +133,34 @@ class Front:
         server.settimeout(None)
         self._sockets.append(server)
         threading.Thread(target=_pump, args=(client, server), daemon=True).start()
+        self._answer(server, client)
+
+    def _answer(self, server: socket.socket, client: socket.socket) -> None:
         _pump(server, client)
+
+
+class HoldingFront(Front):
+    """Hands an answer on when it is whole, as what looks for viruses in it does."""
+
+    def _answer(self, server: socket.socket, client: socket.socket) -> None:
+        held = b""
+        with contextlib.suppress(OSError):
+            while data := server.recv(65536):
+                held += data
+                if _is_whole(held):
+                    client.sendall(held)
+                    held = b""
+        _shut(client)
+
+
+def _is_whole(answer: bytes) -> bool:
+    head, end, body = answer.partition(b"\r\n\r\n")
+    if not end:
+        return False
+    if b"\r\ntransfer-encoding: chunked" in head.lower():
+        return body.endswith(b"0\r\n\r\n")
+    length = re.search(rb"\r\ncontent-length: *(\d+)", head, re.IGNORECASE)
+    return length is None or len(body) >= int(length[1])
 
 
 def _pump(source: socket.socket, sink: socket.socket) -> None:

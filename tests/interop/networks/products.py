@@ -69,9 +69,7 @@ def install() -> None:
     if not mitmdump().is_file():
         run_step([sys.executable, "-m", "venv", "--clear", str(MITMPROXY_ENVIRONMENT)], HERE)
         pip = [str(MITMPROXY_ENVIRONMENT / "bin" / "python"), "-m", "pip"]
-        run_step(
-            [*pip, "install", "--quiet", "--disable-pip-version-check", "mitmproxy>=11"], HERE
-        )
+        run_step([*pip, "install", "--quiet", "--disable-pip-version-check", "mitmproxy>=11"], HERE)
 
 
 def mitmdump() -> Path:

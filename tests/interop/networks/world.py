@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import re
+import threading
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack
@@ -134,16 +135,22 @@ class Told:
     """It cannot work: a person reads these phrases within these seconds.
 
     In a phrase, `|` stands between words of which one is enough. `ran` is how many times at most
-    the tool may have run.
+    the tool may have run; with `after`, that is about the last call, and those before it worked.
     """
 
     phrases: tuple[str, ...]
     within: float = 10.0
     ran: int = 0
+    after: bool = False
 
     def judge(self, seen: Seen, *, words: bool) -> list[str]:
         """See `Works.judge`."""
-        faults = [f"{token} ran {n} times" for token, n in seen.runs.items() if n > self.ran]
+        last = next(reversed(seen.runs), "") if self.after else ""
+        faults = [
+            f"{token} ran {n} times"
+            for token, n in seen.runs.items()
+            if (n != 1 if token != last and self.after else n > self.ran)
+        ]
         if not seen.errors:
             faults.append("no error")
         said = seen.errors[-1].lower() if seen.errors else ""
@@ -260,6 +267,25 @@ class Session:
             seen.runs[token] = 0
             self._note(self._ask_tool("count", {"token": token, **arguments}))
         return token
+
+    def reports(self) -> int:
+        """How many reports of progress came."""
+        return sum("progress" in one["method"] for one in self.host.notifications)
+
+    def watch(self, **arguments: Any) -> None:
+        """As `call`, and notes when the first report of progress came."""
+        begun, first = time.monotonic(), 0.0
+        thread = threading.Thread(target=self.call, kwargs=arguments)
+        thread.start()
+        while thread.is_alive():
+            thread.join(0.02)
+            if not first and self.reports():
+                first = time.monotonic() - begun
+        first = first or time.monotonic() - begun
+        took = self._world.seen.seconds[-1]
+        self._world.seen.notes.append(
+            f"{self.reports()} reports of progress, the first after {first:.1f} s of {took:.1f} s"
+        )
 
     def announce(self, **arguments: Any) -> None:
         """Has the server announce a change."""
