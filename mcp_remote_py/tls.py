@@ -6,6 +6,7 @@ Imported when the first https connection is made. Must not know what is sent ove
 from __future__ import annotations
 
 import contextlib
+import os
 import ssl
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -53,6 +54,18 @@ def build_tls_context(tls: Tls, *, certified: bool = True) -> ssl.SSLContext:
                 hint="--client-cert and --client-key must be a matching pair in PEM form.",
             ) from error
     return context
+
+
+def stamp_files(tls: Tls) -> tuple[int, ...]:
+    """Changes when one of the files is written anew; 0 for one that is gone."""
+    return tuple(map(_stamp, filter(None, (*tls.ca_certs, tls.client_cert, tls.client_key))))
+
+
+def _stamp(path: str) -> int:
+    try:
+        return os.stat(path).st_mtime_ns
+    except OSError:
+        return 0
 
 
 def _shake_hands(secured: ssl.SSLObject, do_handshake: Callable[[], None]) -> None:

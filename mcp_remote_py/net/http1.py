@@ -53,20 +53,12 @@ _BEFORE_CHUNKS = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
 """A head for llhttp, which has to have seen one."""
 
 
-_PROTOCOLS = (
-    (b"\0\0", "it answers by HTTP/2, and HTTP/1.1 is needed; whoever runs it has to offer that"),
-    (b"\x15\x03", "it answers by TLS; write https:// in the URL"),
-    (b"SSH-", "it answers by SSH; check the port"),
-)
-"""How an answer of another protocol begins: with the first frame of one (RFC 9113 §4.1), an alert
-(RFC 8446 §5.1), or its name (RFC 4253 §4.2)."""
-
-
-def _name_protocol(begun: bytes) -> str:
-    for start, words in _PROTOCOLS:
-        if begun.startswith(start):
-            return words
-    return "its answer does not begin with HTTP/1.1 or HTTP/1.0"
+_PROTOCOLS = {
+    b"\0\0": "it answers by HTTP/2, and HTTP/1.1 is needed; whoever runs it has to offer that",
+    b"\x15\x03": "it answers by TLS; write https:// in the URL",
+}
+"""How an answer of another protocol begins, whatever was asked: with the first frame of one
+(RFC 9113 §4.1), an alert of the other (RFC 8446 §5.1)."""
 
 
 def write_head(method: bytes, target: bytes, headers: Sequence[Pair]) -> bytes:
@@ -173,8 +165,10 @@ class ResponseReader:
 
     def _check_start(self) -> None:
         begun = bytes(self._buffer[: len(_START[0])])
-        if begun != b"\r" and not any(start.startswith(begun) for start in _START):
-            raise IllegalAnswer(_name_protocol(begun))
+        if (words := _PROTOCOLS.get(begun[:2])) is not None:
+            raise IllegalAnswer(words)
+        if begun != b"\r" and not any(one.startswith(begun) for one in (*_START, *_PROTOCOLS)):
+            raise IllegalAnswer("its answer does not begin with HTTP/1.1 or HTTP/1.0")
 
     def _check_size(self, more: int, lines: int) -> None:
         if self._bytes + more > MAX_HEAD_BYTES:

@@ -31,7 +31,6 @@ from mcp_remote_py.net.faults import (
     TurnedAway,
 )
 from mcp_remote_py.net.proxy_refusals import explain_proxy_refusal
-from mcp_remote_py.net.tls_refusals import explain_tls
 
 E = TypeVar("E", bound=BaseException)
 
@@ -45,6 +44,8 @@ def explain(error: Exception, *, sent: bool, where: str = "") -> Exception:
         return error
     peer = _find_peer(error, where)
     if (tls := find_cause(error, ssl.SSLError)) is not None:
+        from mcp_remote_py.net.tls_refusals import explain_tls
+
         who = "HTTP proxy" if peer.is_proxy else "server"
         at = f" ({peer.at.strip()}{peer.through})" if peer.at else peer.through
         return explain_tls(tls, who, at, is_proxy=peer.is_proxy)

@@ -86,13 +86,11 @@ GATEWAY_READINGS = (
 )
 """The first that fits counts."""
 
-SLOW_STATUS = frozenset({504, 524})
-
 SLOW_HINT = (
     "A gateway before the server did not wait longer: for what takes long, whoever runs it has to "
     "let it (nginx: proxy_read_timeout, HAProxy: timeout server); else try again later."
 )
-"""Of these (RFC 9110 §15.6.5; the second is Cloudflare's)."""
+"""Of 504 (RFC 9110 §15.6.5) and Cloudflare's 524."""
 
 
 def find_gateway(status: int, body: bytes) -> GatewayReading | None:

@@ -187,6 +187,33 @@ def _mutual(given: str) -> Callable[[World], None]:
     return play
 
 
+def _short_lived(world: World) -> None:
+    """The client's certificate is renewed, and at the next connection the server takes that only."""
+    front = _tls(world, clients=str(world.company.path))
+    certificate, key = world.company.issue("client")
+    options = (*_trust(world), "--client-cert", certificate, "--client-key", key)
+    with world.connect(f"https://localhost:{front.port}/mcp", *options) as session:
+        session.call()
+        old = front.shown[-1]
+        world.company.issue("client")
+        front.drop()
+        session.call()
+        if front.shown[-1] == old:
+            world.seen.faults.append("the old certificate was shown")
+
+
+def _authority_renewed(world: World) -> None:
+    """The company has a new authority; its file is exchanged, and so is the server's certificate."""
+    front = _tls(world)
+    with world.connect(f"https://localhost:{front.port}/mcp", *_trust(world)) as session:
+        session.call()
+        other = Authority(world.folder, "New Root")
+        world.company.path.write_bytes(other.path.read_bytes())
+        front.renew(other.issue("other", NAME))
+        front.drop()
+        session.call()
+
+
 def _untrusted(world: World) -> None:
     front = _tls(world)
     world.play(f"https://localhost:{front.port}/mcp")
@@ -300,6 +327,13 @@ ROWS = (
     ),
     Row("renewed", "the server's certificate is renewed between two calls", Works(), _renewed),
     Row(
+        "renewed-authority",
+        "the same, and the authority too: its file is exchanged meanwhile",
+        Works(),
+        _authority_renewed,
+        "--ca-cert FILE",
+    ),
+    Row(
         "exchanged",
         "between two calls the certificate becomes that of an unknown authority",
         Told(("not trusted", "Another Root", "--ca-cert"), 3, after=True),
@@ -325,6 +359,12 @@ ROWS = (
         Told(("is encrypted", "--client-key", "openssl"), 3),
         _mutual("encrypted"),
         "openssl pkey -in KEY -out PLAIN-KEY, readable by you only",
+    ),
+    Row(
+        "mtls-renewed",
+        "the same: the certificate is renewed between two calls",
+        Works(),
+        _short_lived,
     ),
     Row(
         "mtls-none",
