@@ -18,6 +18,7 @@ from mcp_remote_py.bounds import Tally
 from mcp_remote_py.channel import Deliver, no_wait
 from mcp_remote_py.eras.envelope import names_its_version
 from mcp_remote_py.errors import (
+    CUT_HINT,
     ExchangeError,
     Interrupted,
     InvalidMessage,
@@ -260,7 +261,7 @@ class LegacySseChannel:
         """Nothing will come on the old stream any more."""
         for answered in self._waiting.values():
             if not answered.done():
-                answered.set_exception(Interrupted(f"The answer was lost: {reason}."))
+                answered.set_exception(Interrupted(f"The answer was lost: {reason}.", hint=CUT_HINT))
                 answered.exception()  # its exchange may end in another way first
 
     async def _take(self, response: Response, event: Event) -> None:

@@ -1,4 +1,4 @@
-"""What stands between, written for the tests: proxies, TLS that ends before the server, a TCP front.
+"""What stands between, written for the tests: proxies, and fronts that end TLS or hold back.
 
 Threads of this process. Must not know MCP.
 """
@@ -40,8 +40,8 @@ class NamingProxy(ForwardProxy):
 class Front:
     """Takes connections at `address` and hands their bytes on to `target`; both may change.
 
-    With a `certificate`, TLS ends here: `clients` is the PEM file of who signs those of clients, and
-    `shown` what was shown. `connections` counts those that were taken.
+    With a `certificate`, TLS ends here: `clients` is the PEM file of who signs those of clients,
+    and `shown` what was shown. `connections` counts those that were taken.
     """
 
     def __init__(
@@ -50,7 +50,6 @@ class Front:
         certificate: tuple[str, str] | None = None,
         *,
         clients: str = "",
-        protocols: tuple[str, ...] = (),
         address: Address = ("127.0.0.1", 0),
     ) -> None:
         self.target = target
@@ -59,7 +58,6 @@ class Front:
         self.handshakes: list[str] = []
         """What went wrong in each that failed."""
         self._clients = clients
-        self._protocols = protocols
         self.context: ssl.SSLContext | None = None
         if certificate is not None:
             self.renew(certificate)
@@ -75,8 +73,6 @@ class Front:
         if self._clients:
             context.load_verify_locations(self._clients)
             context.verify_mode = ssl.CERT_REQUIRED
-        if self._protocols:
-            context.set_alpn_protocols(list(self._protocols))
         self.context = context
 
     def __enter__(self) -> Self:

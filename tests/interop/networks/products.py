@@ -1,6 +1,6 @@
-"""nginx and HAProxy of Debian, and mitmproxy of PyPI: as a process of ours in the foreground, with a
-configuration made here, in a folder that is thrown away.
+"""Runs nginx and HAProxy of Debian and mitmproxy of PyPI as processes of ours.
 
+Each in the foreground, with a configuration made here, in a folder that is thrown away.
 Must not know what is asked through them.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -101,8 +102,6 @@ def run(
 
 def wait_for(process: subprocess.Popen[bytes], host: str, port: int, log: Path) -> None:
     """Waits until somebody listens there."""
-    import socket
-
     deadline = time.monotonic() + READY_SECONDS
     while True:
         try:
@@ -155,7 +154,7 @@ def nginx(
     listen: str = "",
     port: int = 0,
 ) -> Generator[Product]:
-    """nginx before `upstream`, with these directives in their places.
+    """One before `upstream`, with these directives in their places.
 
     `listen` follows the port in its directive.
     """
@@ -206,7 +205,7 @@ def haproxy(
     backend: Sequence[str] = (),
     port: int = 0,
 ) -> Generator[Product]:
-    """HAProxy before these servers, each as behind the word `server`."""
+    """One before these servers, each as behind the word `server`."""
     port = port or free_port()
     folder.mkdir(parents=True)
     lines = [*backend, *(f"server {one}" for one in servers)]
@@ -232,7 +231,7 @@ def server_connect(data):
 
 @contextlib.contextmanager
 def mitmproxy(folder: Path, target: int, *options: str) -> Generator[Product]:
-    """mitmproxy, which makes a certificate for each server, and goes to port `target` with it all.
+    """One that makes a certificate for each server, and goes to port `target` with it all.
 
     Its authority is `mitmproxy-ca-cert.pem` in its folder.
     """

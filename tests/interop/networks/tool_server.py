@@ -1,10 +1,11 @@
 """The server behind every network: the PyPI `mcp` SDK's, with tools whose runs are counted.
 
     python -m tests.interop.networks.tool_server streamable|sse --runs FILE [--port N] [--host H]
-        [--json] [--stateless] [--resumable] [--name NAME] [--hosts NAME...]
+        [--json] [--stateless] [--resumable] [--name NAME]
 
-prints its port as the first line on stdout, then serves until it is killed. `count` writes its token
-to FILE, so that runs are counted across restarts and backends. Must not know what stands before it.
+prints its port as the first line on stdout, then serves until it is killed. `count` writes its
+token to FILE, so that runs are counted across restarts and backends. Must not know what stands
+before it.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
-import mcp_types as types
+import mcp_types as types  # noqa: TC002 - of a base class's methods
 import uvicorn
 from mcp.server.streamable_http import EventCallback, EventMessage, EventStore
 from mcp.server.transport_security import TransportSecuritySettings
