@@ -229,8 +229,8 @@ def no_connection_in_time(where: str) -> NotSent:
 
 
 CUT_HINT = (
-    "If it is always after the same time, a gateway on the way cuts what is silent: whoever runs the "
-    "server has to let it wait longer (nginx: proxy_read_timeout, HAProxy: timeout server)."
+    "If it is always after the same time, a gateway on the way cuts what is silent: whoever runs "
+    "the server has to let it wait longer (nginx: proxy_read_timeout, HAProxy: timeout server)."
 )
 """For an event stream that ended before the answer."""
 

@@ -8,6 +8,7 @@ import re
 import sys
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -44,6 +45,7 @@ from mcp_remote_py.time_words import describe_wait
 from mcp_remote_py.transports import cookies, intake, sse
 from mcp_remote_py.transports.refusal import EVIDENCE_BYTES
 from tests.conformance import scenarios
+from tests.interop.networks import table as networks
 from tests.marks import collect
 from tests.matrix import cells
 from tests.reports import REPORTS
@@ -53,6 +55,7 @@ LOOPS = ROOT / "docs" / "never-a-loop.md"
 ERAS = ROOT / "docs" / "eras.md"
 CONFORMANCE = ROOT / "docs" / "conformance.md"
 SECURITY = ROOT / "docs" / "security.md"
+NETWORKS = ROOT / "docs" / "networks.md"
 
 
 def render_options() -> str:
@@ -432,6 +435,7 @@ PIECES = {
         "limits": render_limits,
         "reports": render_reports,
     },
+    NETWORKS: {name: partial(networks.render, name) for name in networks.GROUPS},
 }
 """By document, the names of its pieces and what writes them."""
 

@@ -261,7 +261,8 @@ class LegacySseChannel:
         """Nothing will come on the old stream any more."""
         for answered in self._waiting.values():
             if not answered.done():
-                answered.set_exception(Interrupted(f"The answer was lost: {reason}.", hint=CUT_HINT))
+                lost = Interrupted(f"The answer was lost: {reason}.", hint=CUT_HINT)
+                answered.set_exception(lost)
                 answered.exception()  # its exchange may end in another way first
 
     async def _take(self, response: Response, event: Event) -> None:

@@ -143,8 +143,8 @@ class TestProxy:
                 (
                     address,
                     "The proxy in HTTPS_PROXY is the address of a PAC file, which is not read "
-                    "here. Open it in the browser, and name the proxy that it has for the server behind "
-                    "the word PROXY: http://HOST:PORT.",
+                    "here. Open it in the browser, and name the proxy that it has for the server "
+                    "behind the word PROXY: http://HOST:PORT.",
                 )
                 for address in (
                     "http://wpad.corp/proxy.PAC?x=1",

@@ -1,5 +1,6 @@
-"""Networks that need nothing but this machine, through the real command; the others are played by
-`python -m tests.interop.networks`.
+"""Networks that need nothing but this machine, through the real command.
+
+The others are played by `python -m tests.interop.networks`.
 """
 
 from __future__ import annotations
@@ -27,6 +28,11 @@ def test_a_row_that_is_not_right_is_told() -> None:
     assert Works().judge(Seen(errors=["x"])) == ["error: x", "no answer"]
     assert Works(1).judge(Seen(answers=["ran"], seconds=[2.0])) == ["took 2.0 s"]
     assert Works(1).judge(Seen(answers=["ran"], seconds=[2.0]), is_ours=False) == []
+    lost = Seen(["ran"], ["It may have been executed."], {"a": 0, "b": 1})
+    assert Works(may_lose=1).judge(lost) == []
+    assert Works().judge(lost) == ["error: It may have been executed.", "a ran 0 times"]
+    lost.runs["b"] = 2
+    assert Works(may_lose=1).judge(lost) == ["b ran 2 times"]
     told = Seen(errors=["It cannot. Do that."], runs={"a": 1, "b": 0})
     assert Told(("cannot|may not",), after=True).judge(told) == []
     assert Told(("cannot",)).judge(told) == ["a ran 1 times"]
