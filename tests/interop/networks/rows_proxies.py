@@ -230,10 +230,10 @@ GOOD = quote("me@corp", safe="") + ":" + quote(PASSWORD, safe="") + "@"
 ROWS = (
     Row(
         "connect-credentials",
-        "a CONNECT proxy that wants a name and a password with @, :, /, %, ö in them",
+        "a CONNECT proxy that wants a name and a password with `@`, `:`, `/`, `%`, `ö` in them",
         Works(),
         _with_credentials(GOOD),
-        '"env": {"HTTPS_PROXY": "http://NAME:PASSWORD@proxy:3128"}; each of @ : / % in '
+        '`"env": {"HTTPS_PROXY": "http://NAME:PASSWORD@proxy:3128"}`, with each of `@ : / %` in '
         "percent-encoding",
         gate=True,
     ),
@@ -276,7 +276,7 @@ ROWS = (
         "a proxy that forwards plain http",
         Works(),
         _clear,
-        '"env": {"HTTP_PROXY": "http://NAME:PASSWORD@proxy:3128"} and --allow-http',
+        '`"env": {"HTTP_PROXY": "http://NAME:PASSWORD@proxy:3128"}` and `--allow-http`',
         gate=True,
     ),
     Row(

@@ -80,7 +80,10 @@ def render(group: str) -> str:
     for row in GROUPS[group]:
         seen = cells.get(row.key, {})
         ours, peer = (_render_cell(row, seen.get(one)) for one in (OURS, PEER))
-        lines.append(f"| {row.between} | {row.config} | {ours} | {peer} |")
+        config = row.config
+        if config.startswith(('"', "--")) and "`" not in config:
+            config = f"`{config}`"
+        lines.append(f"| {row.between} | {config} | {ours} | {peer} |")
     return "\n".join(lines)
 
 
