@@ -10,7 +10,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-NAMES = ("mcp.example", "other.example")
+IPV6, OTHER = "2001:db8::1", "127.0.0.9"
+"""Addresses of that machine, beside loopback's; the first counts as one of the internet."""
+_ADDRESSES = (IPV6, OTHER, "10.7.0.1")
+"""With one of each kind that is not loopback's: who has none of a kind is not told of any."""
 HOSTS = "127.0.0.1 localhost\n"
 _VARIABLE = "NETWORKS_HOSTS"
 
@@ -23,7 +26,7 @@ def go_to_island() -> None:
     hosts = Path(folder) / "hosts"
     os.environ[_VARIABLE] = str(hosts)
     resolve()
-    words = [sys.executable, "-m", "tests.harness.island", "--hosts", str(hosts), "127.0.0.9"]
+    words = [sys.executable, "-m", "tests.harness.island", "--hosts", str(hosts), *_ADDRESSES]
     again = [sys.executable, "-m", "tests.interop.networks", *sys.argv[1:]]
     os.execv(words[0], [*words, "--", *again])  # noqa: S606 - this program itself
 

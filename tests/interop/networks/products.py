@@ -24,7 +24,10 @@ from tests.real.processes import kill_group
 
 HERE = Path(__file__).parent
 MITMPROXY_ENVIRONMENT = HERE / ".venv-mitmproxy"
+MITMPROXY = "mitmproxy==11.0.2"
+"""The last that Python 3.11 runs; in an environment of its own, for what it pins."""
 READY_SECONDS = 20.0
+"""What mitmproxy takes on a busy machine, and more."""
 
 DEBIAN = {"nginx": "nginx-light", "haproxy": "haproxy"}
 """Commands, and the packages they are in."""
@@ -70,7 +73,7 @@ def install() -> None:
     if not mitmdump().is_file():
         run_step([sys.executable, "-m", "venv", "--clear", str(MITMPROXY_ENVIRONMENT)], HERE)
         pip = [str(MITMPROXY_ENVIRONMENT / "bin" / "python"), "-m", "pip"]
-        run_step([*pip, "install", "--quiet", "--disable-pip-version-check", "mitmproxy>=11"], HERE)
+        run_step([*pip, "install", "--quiet", "--disable-pip-version-check", MITMPROXY], HERE)
 
 
 def mitmdump() -> Path:
@@ -122,7 +125,7 @@ error_log {folder}/error.log;
 worker_processes 1;
 events {{ worker_connections 256; }}
 http {{
-    log_format short '$request_method $uri $status $request_time';
+    log_format short '$request_method $uri $status $request_time $http_x_key';
     access_log {folder}/access.log short;
     client_body_temp_path {folder}/body;
     proxy_temp_path {folder}/proxy;

@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from tests.harness.host import wait_until
 from tests.interop.networks.fronts import Front, HoldingFront, Hole
-from tests.interop.networks.island import resolve
+from tests.interop.networks.island import IPV6, OTHER, resolve
 from tests.interop.networks.products import Product, haproxy, nginx
 from tests.interop.networks.world import Row, Session, Told, Works, World
 from tests.peers.launch import free_port
@@ -246,16 +246,18 @@ def _behind_tls(kind: str) -> Play:
         tls = Front(("127.0.0.1", inner.port), certificate, address=("127.0.0.1", 443))
         world.stack.enter_context(tls)
         trust = ("--ca-cert", str(world.company.path))
-        if kind == "upgrade":
-            _nginx(
-                world,
-                behind.port,
-                port=80,
-                server="if ($host) { return 308 https://$host$request_uri; }",
-            )
-            world.play("http://mcp.example/mcp", *trust)
-        else:
-            world.play("https://mcp.example/mcp", *trust)
+        # In clear, as usual beside it.
+        clear = _nginx(
+            world,
+            behind.port,
+            port=80,
+            server="if ($host) { return 308 https://$host$request_uri; }",
+        )
+        scheme = "http" if kind == "upgrade" else "https"
+        world.play(f"{scheme}://mcp.example/mcp", *trust, "--header", "X-Key: canary-key")
+        sent = sum(line.endswith("canary-key") for line in clear.log("access.log"))
+        if kind != "upgrade" and sent:
+            world.seen.faults.append(f"{sent} requests, with the person's header, in clear")
 
     return play
 
@@ -691,9 +693,9 @@ def _silent_ipv6(*options: str) -> Play:
     """The name has two addresses, and what is sent to the first is dropped."""
 
     def play(world: World) -> None:
-        resolve(mcp=("::1", "127.0.0.1"))
+        resolve(mcp=(IPV6, "127.0.0.1"))
         behind = world.server()
-        world.stack.enter_context(Hole("::1", behind.port))
+        world.stack.enter_context(Hole(IPV6, behind.port))
         try:
             world.play(f"http://mcp.example:{behind.port}/mcp", *options)
         finally:
@@ -703,7 +705,7 @@ def _silent_ipv6(*options: str) -> Play:
 
 
 def _refusing_ipv6(world: World) -> None:
-    resolve(mcp=("::1", "127.0.0.1"))
+    resolve(mcp=(IPV6, "127.0.0.1"))
     behind = world.server()
     try:
         world.play(f"http://mcp.example:{behind.port}/mcp")
@@ -712,7 +714,7 @@ def _refusing_ipv6(world: World) -> None:
 
 
 def _unroutable_ipv6(world: World) -> None:
-    resolve(mcp=("2001:db8::1", "127.0.0.1"))
+    resolve(mcp=("2001:db8:1::1", "127.0.0.1"))
     behind = world.server()
     try:
         world.play(f"http://mcp.example:{behind.port}/mcp")
@@ -721,8 +723,8 @@ def _unroutable_ipv6(world: World) -> None:
 
 
 def _only_ipv6(world: World) -> None:
-    resolve(mcp=("::1",))
-    behind = world.server("streamable", "--host", "::1")
+    resolve(mcp=(IPV6,))
+    behind = world.server("streamable", "--host", IPV6)
     try:
         world.play(f"http://mcp.example:{behind.port}/mcp")
     finally:
@@ -730,7 +732,7 @@ def _only_ipv6(world: World) -> None:
 
 
 def _only_ipv6_over_ipv4(world: World) -> None:
-    resolve(mcp=("2001:db8::1",))
+    resolve(mcp=(IPV6,))
     try:
         world.play("http://mcp.example:8080/mcp", "--ipv4")
     finally:
@@ -747,8 +749,8 @@ def _moves(world: World) -> None:
             url = f"http://mcp.example:{port}/mcp"
             session = world.stack.enter_context(world.connect(url))
             session.call()
-        world.server("streamable", "--name", "new", "--host", "127.0.0.9", port=port)
-        resolve(mcp=("127.0.0.9",))
+        world.server("streamable", "--name", "new", "--host", OTHER, port=port)
+        resolve(mcp=(OTHER,))
         session.call()
         world.seen.notes.append(", then ".join(world.seen.answers))
     finally:
@@ -766,8 +768,8 @@ def _moves_silently(world: World) -> None:
             session = world.stack.enter_context(world.connect(url))
             session.call()
         world.stack.enter_context(Hole("127.0.0.1", port))
-        world.server("streamable", "--name", "new", "--host", "127.0.0.9", port=port)
-        resolve(mcp=("127.0.0.9",))
+        world.server("streamable", "--name", "new", "--host", OTHER, port=port)
+        resolve(mcp=(OTHER,))
         session.call()
     finally:
         resolve()

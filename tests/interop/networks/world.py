@@ -89,7 +89,13 @@ class McpRemote:
         return words, variables
 
 
-_WITH_VALUE = {"--connect-timeout", "--headers-timeout", "--body-timeout", "--transport"}
+_WITH_VALUE = {
+    "--header",
+    "--connect-timeout",
+    "--headers-timeout",
+    "--body-timeout",
+    "--transport",
+}
 
 
 @dataclass
