@@ -54,6 +54,11 @@ HELD_BACK = (
     "end, which never comes."
 )
 
+HELD_BACK_HINT = (
+    "Take the server's Streamable HTTP address where it has one, or ask whoever runs what is on "
+    "the way; where the server is merely slow, raise --headers-timeout."
+)
+
 ABSENT_STATUS = frozenset({404, 405})
 """Of a path that nothing takes messages at (RFC 9110 §15.5.5, §15.5.6)."""
 
@@ -205,7 +210,7 @@ class LegacySseChannel:
             response = await self._http.request(b"GET", accept, may_move=True)
         except Interrupted as error:
             if find_cause(error, Silence) is not None:
-                raise error.with_evidence(HELD_BACK) from error
+                raise error.with_evidence(HELD_BACK).with_hint(HELD_BACK_HINT) from error
             raise
         opened = asyncio.get_running_loop().create_future()
         try:

@@ -100,7 +100,7 @@ def _wait_for(world: World, session: Session, count: int, seconds: float) -> Non
     except AssertionError:
         world.seen.faults.append(f"{told()} of {count} announcements came")
     else:
-        world.seen.notes.append(f"{count} announcements within {time.monotonic() - begun:.1f} s")
+        world.seen.notes.append(f"announced {count} times in {time.monotonic() - begun:.1f} s")
 
 
 def _idle(*server: str) -> Play:
@@ -787,7 +787,7 @@ ADDRESSES = (
     Row(
         "held-sse",
         "the same before HTTP+SSE: no event ever comes",
-        Told(("event stream", "hold it back"), 15),
+        Told(("event stream", "hold it back", "Streamable HTTP address"), 15),
         _held_sse,
         "the server's Streamable HTTP address; else nothing helps here",
         gate=True,

@@ -29,6 +29,9 @@ GROUPS: Mapping[str, Sequence[Row]] = {
 
 ALL = tuple(row for rows in GROUPS.values() for row in rows)
 
+ENDED = "(ended) "
+"""Before the last words of a command that ended."""
+
 LONGEST_WORDS = 160
 """Characters of what another command says: pages of HTML are among it."""
 
@@ -52,7 +55,8 @@ def make_cell(seen: Seen, faults: Sequence[str]) -> Cell:
 def mask(text: str) -> str:
     """Without what differs from run to run."""
     text = re.sub(r"(127\.0\.0\.1|localhost|mcp\.example):\d{4,5}\b", r"\1:PORT", text)
-    text = re.sub(r"/[\w/.-]*/([\w-]+\.(?:key|pem))", r"\1", text)
+    text = re.sub(r"(?<![\w:/])(?:/[\w.-]+)+/([\w-]+\.\w+)", r"\1", text)
+    text = re.sub(r"\[\d{3,}\] |\b[0-9A-F]{16}:", "", text)  # a process, a thread
     return " ".join(text.split())
 
 
@@ -79,7 +83,8 @@ def render(group: str) -> str:
     ]
     for row in GROUPS[group]:
         seen = cells.get(row.key, {})
-        ours, peer = (_render_cell(row, seen.get(one)) for one in (OURS, PEER))
+        ours = _render_cell(row, seen.get(OURS), is_ours=True)
+        peer = _render_cell(row, seen.get(PEER), is_ours=False)
         config = row.config
         if config.startswith(('"', "--")) and "`" not in config:
             config = f"`{config}`"
@@ -87,16 +92,20 @@ def render(group: str) -> str:
     return "\n".join(lines)
 
 
-def _render_cell(row: Row, cell: Mapping[str, Any] | None) -> str:
+def _render_cell(row: Row, cell: Mapping[str, Any] | None, *, is_ours: bool) -> str:
     if cell is None:
         return "not played"
     took = f"{cell['seconds']:.1f} s"
     words = cell["words"].replace("|", "\\|").replace("<", "&lt;")
-    is_long = len(words) > LONGEST_WORDS and not cell["is_right"]
+    is_long = len(words) > LONGEST_WORDS and not is_ours
     words = words[:LONGEST_WORDS] + "…" if is_long else words
+    verb = "says"
+    if words.startswith(ENDED):
+        words, verb = words.removeprefix(ENDED), "ends"
     if not cell["is_right"]:
         return f"**no**: {words}"
     if isinstance(row.right, Told):
-        return f"says after {took}: {words}"
-    notes = f"; {'; '.join(cell['notes'])}" if cell["notes"] else ""
-    return f"works, {took}{notes}"
+        return f"{verb} after {took}: {words}"
+    notes = "".join(f"; {note}" for note in cell["notes"])
+    lost = f"; one that met the end of its connection: {words}" if words else ""
+    return f"works, {took}{notes}{lost}"
