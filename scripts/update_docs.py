@@ -8,6 +8,7 @@ import re
 import sys
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -45,6 +46,7 @@ from mcp_remote_py.transports import cookies, intake, sse
 from mcp_remote_py.transports.refusal import EVIDENCE_BYTES
 from tests.conformance import scenarios
 from tests.interop import table as interop
+from tests.interop.networks import table as networks
 from tests.marks import collect
 from tests.matrix import cells
 from tests.reports import REPORTS
@@ -55,6 +57,7 @@ ERAS = ROOT / "docs" / "eras.md"
 CONFORMANCE = ROOT / "docs" / "conformance.md"
 SECURITY = ROOT / "docs" / "security.md"
 SYSTEMS = ROOT / "docs" / "systems.md"
+NETWORKS = ROOT / "docs" / "networks.md"
 
 
 def render_options() -> str:
@@ -439,6 +442,7 @@ PIECES = {
         "story": lambda: interop.render_story("ours"),
         "story of mcp-remote": lambda: interop.render_story("mcp-remote"),
     },
+    NETWORKS: {name: partial(networks.render, name) for name in networks.GROUPS},
 }
 """By document, the names of its pieces and what writes them."""
 

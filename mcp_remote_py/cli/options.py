@@ -232,7 +232,8 @@ ALL_OPTIONS = (
     Option(
         "--ca-cert",
         "FILE",
-        "PEM file with certificate authorities to trust beside the system's (also SSL_CERT_FILE).",
+        "PEM file with certificate authorities to trust beside the system's (also SSL_CERT_FILE "
+        "and NODE_EXTRA_CA_CERTS).",
         CONNECTION,
         _NETWORK,
         repeatable=True,

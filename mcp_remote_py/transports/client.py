@@ -27,7 +27,7 @@ from mcp_remote_py.transports.exchanges import Exchanges
 from mcp_remote_py.transports.headers import HeaderSource
 from mcp_remote_py.transports.intake import Intake
 from mcp_remote_py.transports.pages import find_check, find_sign_in
-from mcp_remote_py.transports.redirects import find_redirect, follow, is_upgrade_of
+from mcp_remote_py.transports.redirects import find_redirect, follow, is_kept, is_upgrade_of
 from mcp_remote_py.transports.refusal import (
     explain_content,
     explain_refusal,
@@ -215,10 +215,11 @@ class HttpClient:
         self, url: ServerUrl, method: bytes, response: Response, location: str, count: int
     ) -> ServerUrl:
         following = follow(url, method, response.status, location, count)
-        is_kept = url.scheme == "https" and location[:5].lower() == "http:"
-        if is_kept and (times := self._kept.take()) is not None:
-            text = "The server redirects to plain http at its own host%s; https is kept: %s"
-            logger.warning(text, times, mask_url(str(following)))
+        if is_kept(url, location, following) and (times := self._kept.take()) is not None:
+            text = "The server redirects to %s at its own host%s; %s is kept: %s"
+            is_clear = url.scheme == "https" and location[:5].lower() == "http:"
+            elsewhere, kept = ("plain http", "https") if is_clear else ("another port", "its own")
+            logger.warning(text, elsewhere, times, kept, mask_url(str(following)))
         return following
 
     async def _note_accepted(

@@ -7,12 +7,14 @@ the length of the body. Must not know what an answer means, credentials or redir
 
 from __future__ import annotations
 
+import logging
 import ssl
 from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mcp_remote_py import __version__
 from mcp_remote_py.channel import HeaderField, Piece
+from mcp_remote_py.errors import UsageError
 from mcp_remote_py.net.connect import connect
 from mcp_remote_py.net.exchange import Connection, Request
 from mcp_remote_py.net.http1 import ResponseReader
@@ -21,7 +23,7 @@ from mcp_remote_py.net.mapping import explain
 from mcp_remote_py.retry import STRANGER_PATIENCE, Acquaintance
 from mcp_remote_py.settings.commands import ProxySettings
 from mcp_remote_py.settings.network import DEFAULT_CONNECT_TIMEOUT
-from mcp_remote_py.tls import build_tls_context
+from mcp_remote_py.tls import build_tls_context, stamp_files
 from mcp_remote_py.transports.headers import HeaderSource
 from mcp_remote_py.transports.intake import Intake
 from mcp_remote_py.transports.response import Response
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
     from mcp_remote_py.settings.http_proxy import HttpProxy
     from mcp_remote_py.transports.cookies import Cookies
 
+
+logger = logging.getLogger("mcp_remote_py.transports")
 
 USER_AGENT = b"mcp-remote-py/" + __version__.encode()
 
@@ -76,8 +80,9 @@ class Exchanges:
         self._cookies: dict[str, Cookies] = {}
         """By origin."""
         self._tls: ssl.SSLContext | None = None
+        self._tls_stamp: tuple[int, ...] = ()
         if settings.server.scheme == "https":
-            self._tls = build_tls_context(self._network.tls)
+            self._find_tls()
 
     def close(self) -> None:
         """Closes idle connections."""
@@ -159,9 +164,7 @@ class Exchanges:
 
     async def _connect(self, url: ServerUrl) -> Connection:
         is_secure = url.scheme == "https"
-        if is_secure and self._tls is None:
-            self._tls = build_tls_context(self._network.tls)
-        tls = self._tls if is_secure else None
+        tls = self._find_tls() if is_secure else None
         limit, ipv4 = self._network.timeouts.connect, self._network.ipv4
         if not self._acquaintance.is_known and limit == DEFAULT_CONNECT_TIMEOUT:
             limit = STRANGER_PATIENCE
@@ -176,6 +179,22 @@ class Exchanges:
         if self._on_connected is not None:
             self._on_connected(wire.get_extra_info("peername")[0])
         return Connection(wire)
+
+    def _find_tls(self) -> ssl.SSLContext:
+        """That of new connections: with its files as they are now, where those can be used.
+
+        Client certificates that live for a day are renewed beside a process that goes on.
+        """
+        stamp = stamp_files(self._network.tls)
+        if self._tls is None:
+            self._tls, self._tls_stamp = build_tls_context(self._network.tls), stamp
+        elif stamp != self._tls_stamp:
+            self._tls_stamp = stamp
+            try:
+                self._tls = build_tls_context(self._network.tls)
+            except UsageError as error:  # it may be half written, or gone for good
+                logger.warning("%s Going on with what was there before.", error.cause)
+        return self._tls
 
     def _build_proxy_tls(self) -> ssl.SSLContext:
         return build_tls_context(self._network.tls, certified=False)
