@@ -238,9 +238,7 @@ class HttpClient:
         if nonce is None or self._authorizer is None:
             return False
         self._authorizer.take_nonce(nonce)
-        if sent is None or not sent.has_proof:
-            return False
-        if not wants_nonce(response.status, response.headers):
+        if sent is None or not (sent.has_proof and wants_nonce(response.status, response.headers)):
             return False
         await response.aclose()
         return True

@@ -94,9 +94,11 @@ def keep_secure(url: ServerUrl, following: ServerUrl) -> ServerUrl:
 def keep_place(url: ServerUrl, following: ServerUrl) -> ServerUrl:
     """What is said at `url` to follow; at its own port where only a slash at the end is meant.
 
-    A server behind a mapped port, or behind what ends TLS, names its own port with it.
+    A server behind a mapped port, or behind what ends TLS, names its own port with it. What leads
+    to https is followed there: nothing goes in clear once more.
     """
-    if url.host != following.host or not _is_slash(url.target, following.target):
+    is_elsewhere = url.host != following.host or not _is_slash(url.target, following.target)
+    if is_elsewhere or is_upgrade(url, following):
         return following
     return following.replace(scheme=url.scheme, port=url.port)
 

@@ -93,6 +93,15 @@ def test_the_port_is_kept_where_only_a_slash_is_meant(
 
 
 @pytest.mark.parametrize(
+    ("url", "location"),
+    [("http://h/mcp", "https://h/mcp/"), ("http://h:8080/mcp/", "https://h:8080/mcp")],
+)
+def test_what_leads_to_https_is_followed_there_with_a_slash_too(url: str, location: str) -> None:
+    """The headers have gone in clear once, which is once too often."""
+    assert lead(url, location) == location
+
+
+@pytest.mark.parametrize(
     "location",
     [
         "https://h:8443/mcp",
