@@ -1,0 +1,263 @@
+"""A server of the PyPI `mcp` SDK behind AWS IAM: what is not signed right never reaches it.
+
+    python -m tests.interop.aws.gate PRODUCT [--port N] [--path P] [--function NAME --endpoint URL]
+
+prints its port as the first line on stdout, then serves until it is killed: Streamable HTTP at
+/mcp or P, with events that can be resumed, and HTTP+SSE at /sse. `/-/terms` (POST) changes what a
+signature is judged by, and has answers given before or after the server's own; `/-/seen` (GET)
+tells all requests. With `--function` there is a tool `invoke` that calls that function of Lambda
+at `--endpoint` as an SDK of AWS would. Must not know who asks.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import logging
+import socket
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import mcp_types as types  # noqa: TC002 - the SDK looks at annotations
+import uvicorn
+from mcp.server.streamable_http import EventCallback, EventMessage, EventStore
+
+from tests.interop.aws.judge import Asked, Caller, Terms, Verdict, judge
+from tests.interop.aws.refusals import PRODUCTS, refuse
+from tests.peers import sdk_server
+
+REGION = "ap-northeast-1"
+KEY, SECRET = "AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI-K7MDENG-bPxRfiCYEXAMPLEKEY"
+"""The keys that are right at the start: those of AWS's own documents."""
+
+Scope = Any
+Receive = Callable[[], Awaitable[Any]]
+Send = Callable[[Any], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+class Events(EventStore):
+    """Keeps all events of all streams."""
+
+    def __init__(self) -> None:
+        self._all: list[tuple[str, types.JSONRPCMessage | None]] = []
+
+    async def store_event(self, stream_id: str, message: types.JSONRPCMessage | None) -> str:
+        """See the SDK."""
+        self._all.append((stream_id, message))
+        return str(len(self._all))
+
+    async def replay_events_after(
+        self, last_event_id: str, send_callback: EventCallback
+    ) -> str | None:
+        """See the SDK."""
+        last = int(last_event_id)
+        stream = self._all[last - 1][0]
+        for number, (of_stream, message) in enumerate(self._all[last:], last + 1):
+            if of_stream == stream and message is not None:
+                await send_callback(EventMessage(message, str(number)))
+        return stream
+
+
+class Gate:
+    """Stands before an application as AWS stands before it."""
+
+    def __init__(self, behind: Application, product: str) -> None:
+        row = PRODUCTS[product]
+        self._behind = behind
+        self._product = product
+        self._terms = Terms({KEY: Caller(SECRET)}, REGION, row.service, row.unsigned_payload)
+        self._seen: list[dict[str, Any]] = []
+        self._answers: list[dict[str, Any]] = []
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request; see ASGI."""
+        if scope["type"] != "http":
+            await self._behind(scope, receive, send)
+            return
+        asked = await read(scope, receive)
+        if scope["path"] == "/-/seen":
+            await answer(send, 200, {"content-type": "application/json"}, dump(self._seen))
+        elif scope["path"] == "/-/terms":
+            self._change(json.loads(asked.body))
+            await answer(send, 204, {}, b"")
+        else:
+            await self._judge(scope, asked, receive, send)
+
+    def _change(self, wanted: dict[str, Any]) -> None:
+        self._answers += wanted.pop("answers", [])
+        self._product = wanted.pop("product", self._product)
+        if "callers" in wanted:
+            wanted["callers"] = {key: Caller(**known) for key, known in wanted["callers"].items()}
+        self._terms = replace(self._terms, **wanted)
+
+    async def _judge(self, scope: Scope, asked: Asked, receive: Receive, send: Send) -> None:
+        verdict = judge(asked, self._terms)
+        record = note(asked, verdict)
+        self._seen.append(record)
+
+        async def send_noted(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                record["status"] = message["status"]
+            await send(message)
+
+        prepared = self._take_answer(asked)
+        if prepared is not None and not prepared.get("after"):
+            body = prepared.get("body", "").encode()
+            await answer(send_noted, prepared["status"], prepared.get("headers", {}), body)
+        elif not verdict.is_right:
+            said = refuse(self._product, verdict.kind, verdict.facts, self._terms.region)
+            await answer(send_noted, said.status, said.headers, said.body)
+        elif prepared is not None:
+            await self._behind(scope, replay(asked, receive), swallow)
+            body = prepared.get("body", "").encode()
+            await answer(send_noted, prepared["status"], prepared.get("headers", {}), body)
+        else:
+            await self._behind(scope, replay(asked, receive), send_noted)
+
+    def _take_answer(self, asked: Asked) -> dict[str, Any] | None:
+        """The next prepared one for such a request: by HTTP method, and by what its body has."""
+        for prepared in self._answers:
+            wanted = prepared.get("method", asked.method)
+            if wanted == asked.method and prepared.get("has", "").encode() in asked.body:
+                prepared["times"] = prepared.get("times", 1) - 1
+                if prepared["times"] <= 0:
+                    self._answers.remove(prepared)
+                return prepared
+        return None
+
+
+async def read(scope: Scope, receive: Receive) -> Asked:
+    """The whole request."""
+    body, more = b"", True
+    while more:
+        message = await receive()
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+    headers = [
+        (name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]
+    ]
+    query = scope["query_string"].decode("latin-1")
+    target = scope["raw_path"].decode("latin-1") + (f"?{query}" if query else "")
+    return Asked(scope["method"], target, headers, body)
+
+
+def replay(asked: Asked, receive: Receive) -> Receive:
+    """The body once, and then what the client does."""
+    bodies = [asked.body]
+
+    async def receive_again() -> Any:
+        if bodies:
+            return {"type": "http.request", "body": bodies.pop(), "more_body": False}
+        return await receive()
+
+    return receive_again
+
+
+async def swallow(_: Any) -> None:
+    """An answer that is lost on its way."""
+
+
+async def answer(send: Send, status: int, headers: Mapping[str, str], body: bytes) -> None:
+    """A whole answer."""
+    lines = [(name.encode(), value.encode()) for name, value in headers.items()]
+    lines.append((b"content-length", str(len(body)).encode()))
+    await send({"type": "http.response.start", "status": status, "headers": lines})
+    await send({"type": "http.response.body", "body": body})
+
+
+def dump(value: object) -> bytes:
+    """As JSON."""
+    return json.dumps(value).encode()
+
+
+def method_of(body: bytes) -> str:
+    """The method of a JSON-RPC message; "answer" where it has none, "" where there is none."""
+    try:
+        message: Any = json.loads(body)
+    except ValueError:
+        return ""
+    return str(message.get("method", "answer")) if type(message) is dict else "batch"
+
+
+def note(asked: Asked, verdict: Verdict) -> dict[str, Any]:
+    """What is kept of a request; `status` comes with its answer."""
+    return {
+        "http": asked.method,
+        "target": asked.target,
+        "method": method_of(asked.body),
+        "verdict": verdict.kind,
+        "signed": list(verdict.signed),
+        "key": verdict.caller,
+        "scope": verdict.scope,
+        "names": sorted({name.lower() for name, _ in asked.headers}),
+        "last_event_id": "".join(asked.values("last-event-id")),
+        "session": "".join(asked.values("mcp-session-id")),
+        "size": len(asked.body),
+        "status": None,
+    }
+
+
+def add_function(name: str, endpoint: str) -> None:
+    """A tool `invoke`, which has Lambda run the function with the tool's arguments."""
+    import botocore.session  # pyright: ignore[reportMissingTypeStubs]
+
+    session: Any = botocore.session.Session()
+    client = session.create_client(
+        "lambda",
+        REGION,
+        endpoint_url=endpoint,
+        aws_access_key_id="of-the-server",
+        aws_secret_access_key="of-the-server",
+    )
+
+    async def invoke(_: Any, arguments: dict[str, Any]) -> types.CallToolResult:
+        said = await asyncio.to_thread(
+            client.invoke, FunctionName=name, Payload=json.dumps(arguments).encode()
+        )
+        return sdk_server.text(said["Payload"].read().decode())
+
+    sdk_server.TOOLS["invoke"] = invoke
+
+
+def both_transports(streamable: Application, sse: Application) -> Application:
+    """HTTP+SSE at /sse, and everywhere else Streamable HTTP, whose life is the whole's."""
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        is_sse = scope["type"] == "http" and scope["path"].startswith(("/sse", "/messages/"))
+        await (sse if is_sse else streamable)(scope, receive, send)
+
+    return application
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("product", choices=list(PRODUCTS))
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--path", default="/mcp")
+    parser.add_argument("--function")
+    parser.add_argument("--endpoint")
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
+    if arguments.function:
+        add_function(arguments.function, arguments.endpoint)
+    streamable = sdk_server.make_server().streamable_http_app(
+        streamable_http_path=arguments.path, event_store=Events(), retry_interval=10
+    )
+    sse = sdk_server.make_sse_app(sdk_server.make_server())
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind(("127.0.0.1", arguments.port))
+    listener.listen(128)
+    sys.stdout.write(f"{listener.getsockname()[1]}\n")
+    sys.stdout.flush()
+    gate = Gate(both_transports(streamable, sse), arguments.product)
+    config = uvicorn.Config(gate, log_level="warning", timeout_graceful_shutdown=1)
+    asyncio.run(uvicorn.Server(config).serve(sockets=[listener]))
+
+
+if __name__ == "__main__":
+    main()
