@@ -19,7 +19,7 @@ import socket
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import mcp_types as types  # noqa: TC002 - the SDK looks at annotations
 import uvicorn
@@ -177,10 +177,12 @@ def dump(value: object) -> bytes:
 def method_of(body: bytes) -> str:
     """The method of a JSON-RPC message; "answer" where it has none, "" where there is none."""
     try:
-        message: Any = json.loads(body)
+        message = json.loads(body)
     except ValueError:
         return ""
-    return str(message.get("method", "answer")) if type(message) is dict else "batch"
+    if not isinstance(message, dict):
+        return "batch"
+    return cast("dict[str, str]", message).get("method", "answer")
 
 
 def note(asked: Asked, verdict: Verdict) -> dict[str, Any]:
