@@ -149,8 +149,8 @@ class Authority:
             builder = builder.add_extension(extension, critical=critical)
         return builder.sign(self._key, hashes.SHA256())
 
-    def issue(self, name: str) -> tuple[str, str]:
-        """Paths of a certificate for 127.0.0.1 and localhost, and of its key."""
+    def issue(self, name: str, *hosts: str) -> tuple[str, str]:
+        """Paths of a certificate for 127.0.0.1, localhost and these hosts, and of its key."""
         key = ec.generate_private_key(ec.SECP256R1())
         certificate = self._sign(
             x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]),
@@ -160,6 +160,7 @@ class Authority:
                     [
                         x509.DNSName("localhost"),
                         x509.IPAddress(ipaddress.IPv4Address("127.0.0.1")),
+                        *map(x509.DNSName, hosts),
                     ]
                 ),
                 False,

@@ -1,12 +1,13 @@
 """A server of the PyPI `mcp` SDK behind AWS IAM: what is not signed right never reaches it.
 
-    python -m tests.interop.aws.gate PRODUCT [--port N] [--path P] [--function NAME --endpoint URL]
+    python -m tests.interop.aws.gate PRODUCT [--port N] [--path P] [--endpoint URL]
 
 prints its port as the first line on stdout, then serves until it is killed: Streamable HTTP at
 /mcp or P, with events that can be resumed, and HTTP+SSE at /sse. `/-/terms` (POST) changes what a
 signature is judged by, and has answers given before or after the server's own; `/-/seen` (GET)
-tells all requests. With `--function` there is a tool `invoke` that calls that function of Lambda
-at `--endpoint` as an SDK of AWS would. Must not know who asks.
+tells all requests. With `--endpoint`, a cloud on loopback, there is a tool `invoke` that calls the
+function of Lambda that it is told, as an SDK of AWS would, and `/-/sts` asks STS there for keys
+that are right from then on. Must not know who asks.
 """
 
 from __future__ import annotations
@@ -15,8 +16,10 @@ import argparse
 import asyncio
 import json
 import logging
+import re
 import socket
 import sys
+import urllib.request
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any, cast
@@ -65,9 +68,10 @@ class Events(EventStore):
 class Gate:
     """Stands before an application as AWS stands before it."""
 
-    def __init__(self, behind: Application, product: str) -> None:
+    def __init__(self, behind: Application, product: str, endpoint: str) -> None:
         row = PRODUCTS[product]
         self._behind = behind
+        self._endpoint = endpoint
         self._product = product
         self._terms = Terms({KEY: Caller(SECRET)}, REGION, row.service, row.unsigned_payload)
         self._seen: list[dict[str, Any]] = []
@@ -84,8 +88,23 @@ class Gate:
         elif scope["path"] == "/-/terms":
             self._change(json.loads(asked.body))
             await answer(send, 204, {}, b"")
+        elif scope["path"].startswith("/-/sts"):
+            await answer(send, 200, {"content-type": "text/xml"}, await self._hand_out(asked))
         else:
             await self._judge(scope, asked, receive, send)
+
+    async def _hand_out(self, asked: Asked) -> bytes:
+        """What STS says to this; the keys in it are right from now on."""
+        kept = {name: value for name, value in asked.headers if name != "host"}
+        request = urllib.request.Request(self._endpoint, asked.body, kept)  # noqa: S310 (loopback)
+        said = await asyncio.to_thread(lambda: urllib.request.urlopen(request).read())  # noqa: S310
+        names = ("AccessKeyId", "SecretAccessKey", "SessionToken", "Arn")
+        key, secret, token, arn = (
+            re.findall(f"<{name}>([^<]+)</{name}>", said.decode())[0] for name in names
+        )
+        callers = {**self._terms.callers, key: Caller(secret, token, arn=arn)}
+        self._terms = replace(self._terms, callers=callers)
+        return said
 
     def _change(self, wanted: dict[str, Any]) -> None:
         self._answers += wanted.pop("answers", [])
@@ -203,23 +222,23 @@ def note(asked: Asked, verdict: Verdict) -> dict[str, Any]:
     }
 
 
-def add_function(name: str, endpoint: str) -> None:
-    """A tool `invoke`, which has Lambda run the function with the tool's arguments."""
+async def drop(context: Any, _: dict[str, Any]) -> types.CallToolResult:
+    """The stream of the answer ends before the answer is there."""
+    await context.close_sse_stream()
+    return sdk_server.text("after the cut")
+
+
+def add_function(endpoint: str) -> None:
+    """A tool `invoke`, which has Lambda run the function `name` with `event`."""
     import botocore.session  # pyright: ignore[reportMissingTypeStubs]
 
     session: Any = botocore.session.Session()
-    client = session.create_client(
-        "lambda",
-        REGION,
-        endpoint_url=endpoint,
-        aws_access_key_id="of-the-server",
-        aws_secret_access_key="of-the-server",
-    )
+    known = dict.fromkeys(("aws_access_key_id", "aws_secret_access_key"), "the-servers-own")
+    client = session.create_client("lambda", REGION, endpoint_url=endpoint, **known)
 
     async def invoke(_: Any, arguments: dict[str, Any]) -> types.CallToolResult:
-        said = await asyncio.to_thread(
-            client.invoke, FunctionName=name, Payload=json.dumps(arguments).encode()
-        )
+        event = json.dumps(arguments["event"]).encode()
+        said = await asyncio.to_thread(client.invoke, FunctionName=arguments["name"], Payload=event)
         return sdk_server.text(said["Payload"].read().decode())
 
     sdk_server.TOOLS["invoke"] = invoke
@@ -240,12 +259,12 @@ def main() -> None:
     parser.add_argument("product", choices=list(PRODUCTS))
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--path", default="/mcp")
-    parser.add_argument("--function")
-    parser.add_argument("--endpoint")
+    parser.add_argument("--endpoint", default="")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
-    if arguments.function:
-        add_function(arguments.function, arguments.endpoint)
+    sdk_server.TOOLS["drop"] = drop
+    if arguments.endpoint:
+        add_function(arguments.endpoint)
     streamable = sdk_server.make_server().streamable_http_app(
         streamable_http_path=arguments.path, event_store=Events(), retry_interval=10
     )
@@ -256,7 +275,7 @@ def main() -> None:
     listener.listen(128)
     sys.stdout.write(f"{listener.getsockname()[1]}\n")
     sys.stdout.flush()
-    gate = Gate(both_transports(streamable, sse), arguments.product)
+    gate = Gate(both_transports(streamable, sse), arguments.product, arguments.endpoint)
     config = uvicorn.Config(gate, log_level="warning", timeout_graceful_shutdown=1)
     asyncio.run(uvicorn.Server(config).serve(sockets=[listener]))
 

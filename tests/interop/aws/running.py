@@ -9,6 +9,7 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any
 
+from tests.canaries import RUN
 from tests.harness.warm import start_module
 from tests.interop.aws.gate import KEY, SECRET
 from tests.peers.launch import known_to_peers, wait_for_port
@@ -16,8 +17,12 @@ from tests.real.processes import kill_group
 
 GOOD_KEYS = {"AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET}
 """What belongs into "env" of a host's entry for this gate."""
-NEXT_KEY, NEXT_SECRET, NEXT_TOKEN = "ASIANEXTEXAMPLE", "zKq7-next-secret-EXAMPLE", "IQoJb3JpZ2lu-1"
+NEXT_KEY, NEXT_SECRET, NEXT_TOKEN = "ASIANEXTEXAMPLE", "canary-next-secret", "canary-next-token"
 """Other keys, temporary ones, for `rotate`."""
+RUN.register([SECRET, NEXT_SECRET, NEXT_TOKEN])
+
+PROBE = "/not-there"
+"""What `wait_for_port` asks for."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +55,7 @@ class RunningGate:
 
     def seen(self) -> list[dict[str, Any]]:
         """All requests it judged, in order: see `note` in `gate`."""
-        return json.loads(self._ask("/-/seen", None))
+        return [one for one in json.loads(self._ask("/-/seen", None)) if one["target"] != PROBE]
 
     def _ask(self, path: str, body: bytes | None) -> bytes:
         with urllib.request.urlopen(self.url(path), body, timeout=10) as said:  # noqa: S310 (loopback)
