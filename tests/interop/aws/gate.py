@@ -107,6 +107,8 @@ class Gate:
         return said
 
     def _change(self, wanted: dict[str, Any]) -> None:
+        if wanted.pop("forget", False):
+            self._answers.clear()
         self._answers += wanted.pop("answers", [])
         self._product = wanted.pop("product", self._product)
         if "callers" in wanted:

@@ -41,6 +41,7 @@ class RunningGate:
 
         `answers` are prepared ones, each for the next request with HTTP method `method` whose body
         has `has`: `status`, `headers`, `body`, `times`; `after`: the server's own is lost.
+        `forget` forgets those that are left.
         """
         self._ask("/-/terms", json.dumps(wanted).encode())
 
