@@ -9,23 +9,38 @@ import argparse
 import os
 import sys
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 
-from tests.interop.aws.cases import TABLES, Bad, Case
+from tests.interop.aws.article import ARTICLE
+from tests.interop.aws.cases import BAD_MOODS, NAMES, REFUSALS, STORY, Bad, Case
+from tests.interop.aws.cloud import running_cloud
 from tests.interop.aws.relays import RELAYS, Relay
 from tests.interop.aws.running import running_gate
 from tests.interop.aws.stage import Desk
 
+TABLES = {
+    "Story": STORY,
+    "Article": ARTICLE,
+    "Names": NAMES,
+    "Refusals": REFUSALS,
+    "Moods": BAD_MOODS,
+}
+
 
 def play(case: Case, relay: Relay) -> tuple[bool, str]:
     """Whether it is as it should be, and what was seen."""
-    with tempfile.TemporaryDirectory(prefix="aws-") as scratch, running_gate(case.product) as gate:
+    with ExitStack() as stack:
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="aws-")))
         try:
-            return True, case.play(Desk(gate, relay, Path(scratch) / "home"))
+            cloud = stack.enter_context(running_cloud(scratch)) if case.cloud else None
+            options = () if cloud is None else ("--endpoint", cloud.url)
+            gate = stack.enter_context(running_gate(case.product, *options))
+            return True, case.play(Desk(gate, relay, scratch / "home", options=options))
         except Bad as bad:
             return False, str(bad)
         except AssertionError as error:
-            return False, " ".join(str(error).split())[:400]
+            return False, str(error)[:400]
 
 
 def cell(is_good: bool, words: str) -> str:

@@ -36,6 +36,8 @@ class Case:
     name: str
     play: Callable[[Desk], str]
     product: str = "function-url"
+    cloud: bool = False
+    """Lambda and STS are there, too."""
 
 
 def shorten(text: str) -> str:
@@ -572,10 +574,3 @@ def bear(desk: Desk, mood: Mood) -> str:
 
 
 BAD_MOODS = tuple(Case(mood.name, lambda desk, m=mood: bear(desk, m)) for mood in MOODS)
-
-TABLES: Mapping[str, Sequence[Case]] = {
-    "Story": STORY,
-    "Names": NAMES,
-    "Refusals": REFUSALS,
-    "Moods": BAD_MOODS,
-}

@@ -1,9 +1,9 @@
 """A server of the PyPI `mcp` SDK behind AWS IAM: what is not signed right never reaches it.
 
-    python -m tests.interop.aws.gate PRODUCT [--port N] [--path P] [--endpoint URL]
+    python -m tests.interop.aws.gate PRODUCT [--port N] [--endpoint URL]
 
 prints its port as the first line on stdout, then serves until it is killed: Streamable HTTP at
-/mcp or P, with events that can be resumed, and HTTP+SSE at /sse. `/-/terms` (POST) changes what a
+every path, with events that can be resumed, and HTTP+SSE at /sse. `/-/terms` (POST) changes what a
 signature is judged by, and has answers given before or after the server's own; `/-/seen` (GET)
 tells all requests. With `--endpoint`, a cloud on loopback, there is a tool `invoke` that calls the
 function of Lambda that it is told, as an SDK of AWS would, and `/-/sts` asks STS there for keys
@@ -27,6 +27,7 @@ from typing import Any, cast
 import mcp_types as types  # noqa: TC002 - the SDK looks at annotations
 import uvicorn
 from mcp.server.streamable_http import EventCallback, EventMessage, EventStore
+from mcp.server.transport_security import TransportSecuritySettings
 
 from tests.interop.aws.judge import Asked, Caller, Terms, Verdict, judge
 from tests.interop.aws.refusals import PRODUCTS, refuse
@@ -251,7 +252,10 @@ def both_transports(streamable: Application, sse: Application) -> Application:
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         is_sse = scope["type"] == "http" and scope["path"].startswith(("/sse", "/messages/"))
-        await (sse if is_sse else streamable)(scope, receive, send)
+        if is_sse:
+            await sse(scope, receive, send)
+        else:  # a stage of API Gateway or a runtime's ARN may stand in the path
+            await streamable(scope | {"path": "/mcp"}, receive, send)
 
     return application
 
@@ -260,7 +264,6 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("product", choices=list(PRODUCTS))
     parser.add_argument("--port", type=int, default=0)
-    parser.add_argument("--path", default="/mcp")
     parser.add_argument("--endpoint", default="")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
@@ -268,7 +271,9 @@ def main() -> None:
     if arguments.endpoint:
         add_function(arguments.endpoint)
     streamable = sdk_server.make_server().streamable_http_app(
-        streamable_http_path=arguments.path, event_store=Events(), retry_interval=10
+        event_store=Events(),
+        retry_interval=10,
+        transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),
     )
     sse = sdk_server.make_sse_app(sdk_server.make_server())
     listener = socket.socket()

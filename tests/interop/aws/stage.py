@@ -35,6 +35,8 @@ class Desk:
     home: Path
     variables: Mapping[str, str] = field(default_factory=lambda: GOOD_KEYS)
     """What stands in "env" of the entry."""
+    options: Sequence[str] = ()
+    """What the gate was started with."""
 
     def write_profile(self, name: str = "default", **settings: str) -> dict[str, str]:
         """Writes that profile, alone, into the person's AWS files; returns variables for it."""
