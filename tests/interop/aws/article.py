@@ -17,7 +17,7 @@ from typing import Any
 from tests.harness.host import Host
 from tests.interop.aws.cases import Bad, Case, leave
 from tests.interop.aws.cloud import FUNCTION, ROLE
-from tests.interop.aws.gate import KEY
+from tests.interop.aws.gate import KEY, REGION
 from tests.interop.aws.relays import Signing
 from tests.interop.aws.running import GOOD_KEYS, NEXT_KEY, running_gate
 from tests.interop.aws.stage import SURROUNDINGS, Desk, call, names_in
@@ -103,7 +103,7 @@ def profile_that_rotates(desk: Desk) -> str:
 def assumed_role(desk: Desk) -> str:
     """A profile that assumes a role with another one's keys: STS is asked."""
     desk.write_keys(GOOD_KEYS)
-    variables = desk.write_profile("caller", role_arn=ROLE, source_profile="default")
+    variables = desk.write_profile("caller", role_arn=ROLE, source_profile="default", region=REGION)
     variables["AWS_ENDPOINT_URL_STS"] = desk.gate.url("/-/sts")
     desk.gate.change(callers={})
     with entry(desk, desk.signing(profile="caller"), variables) as host:
