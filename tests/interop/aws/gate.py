@@ -276,7 +276,8 @@ def main() -> None:
         transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),
     )
     sse = sdk_server.make_sse_app(sdk_server.make_server())
-    listener = socket.socket()
+    # Asyncio has what is written leave at once only where the protocol is named.
+    listener = socket.socket(proto=socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind(("127.0.0.1", arguments.port))
     listener.listen(128)
