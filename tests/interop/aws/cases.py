@@ -6,7 +6,6 @@ A row of each table is a case, a column a command. Must not know any command by 
 
 from __future__ import annotations
 
-import json
 import re
 import statistics
 import time
@@ -207,23 +206,6 @@ def process(desk: Desk) -> str:
     return f"{lines.count('run')} runs for 8 calls"
 
 
-def restart(desk: Desk) -> str:
-    """The server forgets all sessions, as one does that was started anew."""
-    with desk.host() as host:
-        assert call(host, "echo", text="one") == "one"
-        gone = {
-            "jsonrpc": "2.0",
-            "id": None,
-            "error": {"code": -32600, "message": "Session not found"},
-        }
-        prepared = {"status": 404, "body": json.dumps(gone), "method": "POST", "has": "tools/call"}
-        desk.gate.change(answers=[prepared | {"headers": {"content-type": "application/json"}}])
-        said = call(host, "echo", text="two")
-        if said != "two":
-            raise Bad(said)
-    return "the next call works"
-
-
 def broken_line(desk: Desk) -> str:
     """A 5xx after the function ran: a call must not run twice without a word."""
     prepared = {"status": 502, "method": "POST", "has": "tools/call", "after": True}
@@ -246,7 +228,6 @@ STORY = (
     Case("the server asks its client", server_asks),
     Case("stream cut before the answer", resumption),
     Case("HTTP+SSE server", sse),
-    Case("session lost at the server", restart),
     Case("keys rotated in the profile's file", rotation),
     Case("token expired, then a new sign-in elsewhere", expiry),
     Case("`credential_process`", process),
@@ -365,6 +346,8 @@ class Fault:
     said: Mapping[str, str] | None = None
     """Options."""
     clock: float = 0.0
+    works: bool = False
+    """It can be mended without the person: AWS tells its time."""
 
 
 TEMPORARY = {
@@ -379,12 +362,14 @@ FAULTS = (
     Fault("no keys", {}, ["AWS_ACCESS_KEY_ID"]),
     Fault("expired token", TEMPORARY, ["expired"], callers=EXPIRED),
     Fault("unknown key", OTHER_KEY, ["security token included in the request is invalid"]),
-    Fault("wrong secret", OTHER_SECRET, ["does not match", "secret"]),
-    Fault("no permission", GOOD_KEYS, ["policy"], callers={KEY: {"secret": SECRET, "may": False}}),
+    Fault("wrong secret", OTHER_SECRET, []),
+    Fault(
+        "no permission", GOOD_KEYS, ["authoriz"], callers={KEY: {"secret": SECRET, "may": False}}
+    ),
     Fault("wrong region", GOOD_KEYS, ["region"], said={"region": "us-east-1"}),
     Fault("wrong service", GOOD_KEYS, ["service"], said={"service": "execute-api"}),
-    Fault("clock 12 minutes behind", GOOD_KEYS, ["clock"], clock=720),
-    Fault("clock 12 minutes ahead", GOOD_KEYS, ["clock"], clock=-720),
+    Fault("clock 12 minutes behind", GOOD_KEYS, [], clock=720, works=True),
+    Fault("clock 12 minutes ahead", GOOD_KEYS, [], clock=-720, works=True),
 )
 
 
@@ -400,27 +385,31 @@ def be_refused(desk: Desk, fault: Fault, service: str) -> str:
         listed = listing_of(host)
     count = len(desk.gate.seen()) - before
     desk.gate.change(clock=0)
-    told = f"{first} ⏎ list: {listed if listed != first else 'the same'} ⏎ {count} requests"
     missing = [word for word in fault.words if word.lower() not in first.lower()]
-    if missing or " tools" in listed or any(key in told for key in ("canary-", SECRET)):
-        raise Bad(told)
+    leaked = any(secret in first + listed + host.stderr for secret in ("canary-", SECRET))
+    listed = "the same" if listed == first else shorten(listed)
+    told = f"{shorten(first)} ⏎ list: {listed} ⏎ {count} requests"
+    if fault.works:
+        told = f"works, {count} requests" if " tools" in listed else told
+    if missing or leaked or fault.works != (" tools" in listed):
+        raise Bad(f"{told}{' ⏎ A SECRET IS IN IT' * leaked}")
     return told
 
 
 def greeting_of(desk: Desk, host: Host) -> str:
     """What `initialize` is answered by; the end of the command counts."""
     try:
-        return shorten(said_by(desk.greet(host)))
+        return said_by(desk.greet(host))
     except AssertionError as error:
-        return shorten(f"no answer ({str(error).splitlines()[0][-200:]})")
+        return f"no answer ({str(error).splitlines()[0][-200:]})"
 
 
 def listing_of(host: Host) -> str:
     """What `tools/list` is answered by."""
     try:
-        return shorten(said_by(host.request("tools/list", seconds=10)))
+        return said_by(host.request("tools/list", seconds=10))
     except (AssertionError, BrokenPipeError) as error:
-        return shorten(f"no answer ({str(error).splitlines()[0][:60]})")
+        return f"no answer ({str(error).splitlines()[0][:60]})"
 
 
 def refusals_of(product: str, service: str, *names: str) -> tuple[Case, ...]:
@@ -440,7 +429,9 @@ REFUSALS = (
     *refusals_of("rest-api", "execute-api", *SOME),
     *refusals_of("http-api", "execute-api", "wrong secret"),
     *refusals_of("agentcore", "bedrock-agentcore", *SOME),
+    *refusals_of("agentcore-bare", "bedrock-agentcore", *SOME),
     *refusals_of("agentcore-oauth", "bedrock-agentcore", "no permission"),
+    *refusals_of("lattice", "vpc-lattice-svcs", *SOME),
 )
 
 

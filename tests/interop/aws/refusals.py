@@ -104,6 +104,7 @@ class Product:
     words: Mapping[str, tuple[str, str]] = field(default_factory=dict[str, tuple[str, str]])
     """Where they are its own."""
     shape: str = "message"
+    request_id: str = "x-amzn-requestid"
     unsigned_payload: bool = False
 
 
@@ -150,12 +151,21 @@ PRODUCTS: Mapping[str, Product] = {
         "execute-api:Invoke",
         "",
         words=dict.fromkeys(WORDS, ("", "Forbidden")),
+        request_id="apigw-requestid",
     ),
     "agentcore": Product(  # [agc]; its other refusals by [403]
         "bedrock-agentcore",
         "bedrock-agentcore:InvokeGateway",
         "arn:aws:bedrock-agentcore:{region}:123456789012:gateway/tools",
         statuses={"missing": 401},
+        shape="jsonrpc",
+    ),
+    "agentcore-bare": Product(  # the same where no header names the error
+        "bedrock-agentcore",
+        "bedrock-agentcore:InvokeGateway",
+        "arn:aws:bedrock-agentcore:{region}:123456789012:gateway/tools",
+        statuses={"missing": 401},
+        words={name: ("", text) for name, (_, text) in WORDS.items()},
         shape="jsonrpc",
     ),
     "agentcore-oauth": Product(  # [mis]
@@ -201,7 +211,7 @@ def refuse(product: str, kind: str, facts: Mapping[str, str], region: str) -> An
     name, sentence = row.words.get(kind) or WORDS[kind]
     known = {"action": row.action, "resource": row.resource.format(region=region), "arn": ""}
     media_type, write = SHAPES[row.shape]
-    headers = {"content-type": media_type, "x-amzn-requestid": str(uuid4())}
+    headers = {"content-type": media_type, row.request_id: str(uuid4())}
     if name:
         headers["x-amzn-errortype"] = name
     text = sentence.format_map({**known, **facts})
