@@ -5,9 +5,9 @@
 prints its port as the first line on stdout, then serves until it is killed: Streamable HTTP at
 every path, with events that can be resumed, and HTTP+SSE at /sse. `/-/terms` (POST) changes what a
 signature is judged by, and has answers given before or after the server's own; `/-/seen` (GET)
-tells all requests. With `--endpoint`, a cloud on loopback, there is a tool `invoke` that calls the
-function of Lambda that it is told, as an SDK of AWS would, and `/-/sts` asks STS there for keys
-that are right from then on. Must not know who asks.
+tells all requests. `/-/sts` is an STS, whose keys are right from then on. With `--endpoint`, a cloud
+on loopback, that one's STS is asked, and there is a tool `invoke` that calls the function of Lambda
+that it is told, as an SDK of AWS would. Must not know who asks.
 """
 
 from __future__ import annotations
@@ -36,6 +36,15 @@ from tests.peers import sdk_server
 REGION = "ap-northeast-1"
 KEY, SECRET = "AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI-K7MDENG-bPxRfiCYEXAMPLEKEY"
 """The keys that are right at the start: those of AWS's own documents."""
+
+ROLE_GIVEN = """<AssumeRoleResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">
+<AssumeRoleResult><Credentials><AccessKeyId>ASIAROLEEXAMPLE</AccessKeyId>
+<SecretAccessKey>canary-secret-of-the-role</SecretAccessKey>
+<SessionToken>canary-token-of-the-role</SessionToken><Expiration>2126-01-01T00:00:00Z</Expiration>
+</Credentials><AssumedRoleUser><AssumedRoleId>AROAEXAMPLE:caller</AssumedRoleId>
+<Arn>arn:aws:sts::123456789012:assumed-role/mcp-caller/caller</Arn></AssumedRoleUser>
+</AssumeRoleResult></AssumeRoleResponse>"""
+"""What STS says where there is no cloud to ask."""
 
 Scope = Any
 Receive = Callable[[], Awaitable[Any]]
@@ -96,9 +105,11 @@ class Gate:
 
     async def _hand_out(self, asked: Asked) -> bytes:
         """What STS says to this; the keys in it are right from now on."""
-        kept = {name: value for name, value in asked.headers if name != "host"}
-        request = urllib.request.Request(self._endpoint, asked.body, kept)  # noqa: S310 (loopback)
-        said = await asyncio.to_thread(lambda: urllib.request.urlopen(request).read())  # noqa: S310
+        said = ROLE_GIVEN.encode()
+        if self._endpoint:
+            kept = {name: value for name, value in asked.headers if name != "host"}
+            request = urllib.request.Request(self._endpoint, asked.body, kept)  # noqa: S310 (loopback)
+            said = await asyncio.to_thread(lambda: urllib.request.urlopen(request).read())  # noqa: S310
         names = ("AccessKeyId", "SecretAccessKey", "SessionToken", "Arn")
         key, secret, token, arn = (
             re.findall(f"<{name}>([^<]+)</{name}>", said.decode())[0] for name in names

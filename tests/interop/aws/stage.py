@@ -38,25 +38,26 @@ class Desk:
     options: Sequence[str] = ()
     """What the gate was started with."""
 
-    def write_profile(self, name: str = "default", **settings: str) -> dict[str, str]:
-        """Writes that profile, alone, into the person's AWS files; returns variables for it."""
+    def write_files(self, config: str = "", credentials: str = "") -> None:
+        """Writes into the person's AWS files, as `aws configure` and others do: at once."""
         folder = self.home / ".aws"
         folder.mkdir(parents=True, exist_ok=True)
-        section = name if name == "default" else f"profile {name}"
-        lines = [f"[{section}]", *(f"{key} = {value}" for key, value in settings.items())]
-        fresh = folder / "config.new"
-        fresh.write_text("\n".join([*lines, ""]))
-        fresh.replace(folder / "config")
+        for name, text in (("config", config), ("credentials", credentials)):
+            if text:
+                fresh = folder / f"{name}.new"
+                fresh.write_text(text)
+                fresh.replace(folder / name)
+
+    def write_profile(self, name: str, **settings: str) -> dict[str, str]:
+        """Writes that profile, alone; returns variables that name it."""
+        lines = [f"[profile {name}]", *(f"{key} = {value}" for key, value in settings.items())]
+        self.write_files("\n".join([*lines, ""]))
         return {"AWS_PROFILE": name}
 
     def write_keys(self, keys: Mapping[str, str]) -> None:
-        """Writes these keys as the default profile's, as `aws configure` and others do."""
-        folder = self.home / ".aws"
-        folder.mkdir(parents=True, exist_ok=True)
+        """Writes these keys as the default profile's."""
         lines = ["[default]", *(f"{name.lower()} = {value}" for name, value in keys.items())]
-        fresh = folder / "credentials.new"
-        fresh.write_text("\n".join([*lines, ""]))
-        fresh.replace(folder / "credentials")
+        self.write_files(credentials="\n".join([*lines, ""]))
 
     def write_process(self, keys: Mapping[str, str], log: Path) -> str:
         """A `credential_process` that prints these keys; each run is a line of the log."""
@@ -64,9 +65,11 @@ class Desk:
         said: dict[str, Any] = {"Version": 1} | {new: keys[old] for new, old in names.items()}
         if "AWS_SESSION_TOKEN" in keys:
             said |= {"SessionToken": keys["AWS_SESSION_TOKEN"]}
-        answer = self.home / "process.json"
+        folder = self.home / ".aws"
+        folder.mkdir(parents=True, exist_ok=True)
+        answer = folder / "process.json"
         answer.write_text(json.dumps(said))
-        script = self.home / "process.sh"
+        script = folder / "process.sh"
         # It would wait for ever on a pipe that is the host's: what it reads is counted, too.
         script.write_text(
             f'read -r line && echo "read $line" >>{log}\necho run >>{log}\ncat {answer}\n'
