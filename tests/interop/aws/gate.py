@@ -5,9 +5,9 @@
 prints its port as the first line on stdout, then serves until it is killed: Streamable HTTP at
 every path, with events that can be resumed, and HTTP+SSE at /sse. `/-/terms` (POST) changes what a
 signature is judged by, and has answers given before or after the server's own; `/-/seen` (GET)
-tells all requests. `/-/sts` is an STS, whose keys are right from then on. With `--endpoint`, a cloud
-on loopback, that one's STS is asked, and there is a tool `invoke` that calls the function of Lambda
-that it is told, as an SDK of AWS would. Must not know who asks.
+tells all requests. `/-/sts` is an STS, whose keys are right from then on. With `--endpoint`, a
+cloud on loopback, that one's STS is asked, and there is a tool `invoke` that calls the function of
+Lambda that it is told, as an SDK of AWS would. Must not know who asks.
 """
 
 from __future__ import annotations
