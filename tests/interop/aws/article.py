@@ -17,7 +17,9 @@ from typing import Any
 from tests.harness.host import Host
 from tests.interop.aws.cases import Bad, Case, leave
 from tests.interop.aws.cloud import FUNCTION, ROLE
-from tests.interop.aws.gate import KEY, REGION
+from tests.interop.aws.document import ENTRIES
+from tests.interop.aws.gate import KEY, REGION, SECRET
+from tests.interop.aws.installation import AWS
 from tests.interop.aws.relays import Signing
 from tests.interop.aws.running import GOOD_KEYS, NEXT_KEY, running_gate
 from tests.interop.aws.stage import SURROUNDINGS, Desk, call, names_in
@@ -124,9 +126,25 @@ def server_killed(desk: Desk) -> str:
             return check(replace(desk, gate=again), KEY, refused=0)
 
 
+def successor(desk: Desk) -> str:
+    """What docs/aws.md shows for today's Lambda tool server: no relay of anybody is in it."""
+    shown = ENTRIES["lambda-tools"]
+    program = AWS.command(shown.args[-1].removesuffix("@latest"))
+    env = {**shown.env, "AWS_ENDPOINT_URL": desk.options[-1]}
+    desk.write_keys({"AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET})
+    with Host([program], desktop_environment(desk.home) | env, patience=40) as host:
+        desk.greet(host)
+        assert names_in(host.request("tools/list")) == ["mcp_add_tool"]
+        said = call(host, "mcp_add_tool", parameters=EVENT)
+    if json.loads(said.partition("returned: ")[2]) != EVENT:
+        raise Bad(said)
+    return "lists and calls, with no relay"
+
+
 ARTICLE = (
     Case("keys in `env`", keys_in_env, cloud=True),
     Case("profile with `credential_process`, rotated meanwhile", profile_that_rotates, cloud=True),
     Case("profile that assumes a role", assumed_role, cloud=True),
     Case("server killed and started again", server_killed, cloud=True),
+    Case("the successor of the article's own server", successor, cloud=True),
 )
