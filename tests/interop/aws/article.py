@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import signal
 from collections.abc import Generator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -24,6 +22,7 @@ from tests.interop.aws.relays import Signing
 from tests.interop.aws.running import GOOD_KEYS, NEXT_KEY, running_gate
 from tests.interop.aws.stage import SURROUNDINGS, Desk, call, names_in
 from tests.real.configuration import desktop_environment, write
+from tests.real.processes import kill_group
 
 EVENT = {"a": 2, "b": 40}
 
@@ -119,7 +118,7 @@ def server_killed(desk: Desk) -> str:
     """The server dies and comes back, with no memory of the session."""
     with entry(desk, desk.signing(), GOOD_KEYS) as host:
         add(host)
-        os.killpg(desk.gate.pid, signal.SIGKILL)
+        kill_group(desk.gate.process)
         with running_gate("function-url", *desk.options, port=desk.gate.port) as again:
             add(host)
             leave(host)

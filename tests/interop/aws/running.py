@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import subprocess
 import urllib.request
 from collections.abc import Generator
 from dataclasses import dataclass
@@ -30,7 +31,7 @@ class RunningGate:
     """A gate that listens."""
 
     port: int
-    pid: int
+    process: subprocess.Popen[bytes]
 
     def url(self, path: str = "/mcp") -> str:
         """The address of `path` behind it."""
@@ -75,7 +76,7 @@ def running_gate(
         first = process.stdout.readline()
         assert first, f"the gate did not start: {words}"
         wait_for_port(process, int(first))
-        yield RunningGate(int(first), process.pid)
+        yield RunningGate(int(first), process)
     finally:
         kill_group(process)
         for stream in (process.stdout, process.stderr):
