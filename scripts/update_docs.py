@@ -44,6 +44,7 @@ from mcp_remote_py.time_words import describe_wait
 from mcp_remote_py.transports import cookies, intake, sse
 from mcp_remote_py.transports.refusal import EVIDENCE_BYTES
 from tests.conformance import scenarios
+from tests.interop import table as interop
 from tests.marks import collect
 from tests.matrix import cells
 from tests.reports import REPORTS
@@ -53,6 +54,7 @@ LOOPS = ROOT / "docs" / "never-a-loop.md"
 ERAS = ROOT / "docs" / "eras.md"
 CONFORMANCE = ROOT / "docs" / "conformance.md"
 SECURITY = ROOT / "docs" / "security.md"
+SYSTEMS = ROOT / "docs" / "systems.md"
 
 
 def render_options() -> str:
@@ -431,6 +433,11 @@ PIECES = {
     SECURITY: {
         "limits": render_limits,
         "reports": render_reports,
+    },
+    SYSTEMS: {
+        "systems": interop.render_systems,
+        "story": lambda: interop.render_story("ours"),
+        "story of mcp-remote": lambda: interop.render_story("mcp-remote"),
     },
 }
 """By document, the names of its pieces and what writes them."""

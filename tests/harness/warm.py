@@ -80,7 +80,12 @@ def start(
 
 
 def run(
-    command: Sequence[str], environment: Mapping[str, str], seconds: float, lines: str | None = None
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    seconds: float,
+    lines: str | None = None,
+    *,
+    fresh: bool = False,
 ) -> subprocess.CompletedProcess[str]:
     """A command that is over, with what it said; `lines` are for its stdin.
 
@@ -96,7 +101,7 @@ def run(
 
     with open(os.devnull) as nothing:
         stdin = nothing.fileno() if lines is None else subprocess.PIPE
-        process = start(command, environment, stdin)
+        process = start(command, environment, stdin, fresh=fresh)
     streams = cast("tuple[IO[bytes], IO[bytes]]", (process.stdout, process.stderr))
     readers = [threading.Thread(target=read, args=pair) for pair in enumerate(streams)]
     for reader in readers:

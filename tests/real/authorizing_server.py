@@ -8,6 +8,7 @@ the memory behind them. Its address is on stderr, as uvicorn words it.
 
 from __future__ import annotations
 
+import os
 import secrets
 import sys
 import time
@@ -21,13 +22,19 @@ from mcp.server.auth.provider import (
     construct_redirect_uri,
 )
 from mcp.server.auth.settings import AuthSettings, ClientRegistrationOptions, RevocationOptions
-from mcp.server.mcpserver import MCPServer
+from mcp.server.mcpserver import Context, MCPServer
 from mcp.shared.auth import OAuthClientInformationFull, OAuthToken
-from pydantic import AnyHttpUrl
+from pydantic import AnyHttpUrl, BaseModel
 
 SCOPE = "workshop"
-LIFETIME = 60
+LIFETIME = int(os.environ.get("TOKEN_LIFETIME", "60"))
 """Seconds an access token lives."""
+
+
+class Name(BaseModel):
+    """What a person is asked for."""
+
+    name: str
 
 
 class Memory(OAuthAuthorizationServerProvider[AuthorizationCode, RefreshToken, AccessToken]):
@@ -140,6 +147,12 @@ def main() -> None:
     def add(a: int, b: int) -> str:  # pyright: ignore[reportUnusedFunction] - the server holds it
         """Add two numbers."""
         return str(a + b)
+
+    @server.tool()
+    async def ask(context: Context) -> str:  # pyright: ignore[reportUnusedFunction] - as above
+        """Ask the person for a name."""
+        answer = await context.elicit("Who are you?", Name)
+        return f"{answer.action} {answer.data.name if answer.action == 'accept' else ''}"
 
     if transport == "sse":
         server.run(transport="sse", port=port)

@@ -14,6 +14,7 @@ from typing import Any
 
 # By name: our own environment, where the types are checked, does not have it.
 fastmcp: Any = import_module("fastmcp")
+dependencies: Any = import_module("fastmcp.server.dependencies")
 oauth_proxy: Any = import_module("fastmcp.server.auth.oauth_proxy")
 providers: Any = import_module("fastmcp.server.auth.providers.jwt")
 
@@ -47,6 +48,12 @@ def main() -> None:
     def add(a: int, b: int) -> int:  # pyright: ignore[reportUnusedFunction] - the server holds it
         """Add two numbers."""
         return a + b
+
+    @server.tool
+    async def ask() -> str:  # pyright: ignore[reportUnusedFunction] - as above
+        """Ask the person for a name."""
+        answer = await dependencies.get_context().elicit("Who are you?", str)
+        return f"{answer.action} {getattr(answer, 'data', '')}"
 
     server.run(transport="http", host="127.0.0.1", port=port, show_banner=False)
 

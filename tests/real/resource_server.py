@@ -15,7 +15,8 @@ import jwt
 import uvicorn
 from mcp.server.auth.provider import AccessToken
 from mcp.server.auth.settings import AuthSettings
-from mcp.server.mcpserver import MCPServer
+from mcp.server.mcpserver import Context, MCPServer
+from pydantic import BaseModel
 
 from tests.real.proof_judge import ProofJudge
 
@@ -51,6 +52,12 @@ class JwtVerifier:
         )
 
 
+class Name(BaseModel):
+    """What a person is asked for."""
+
+    name: str
+
+
 def main() -> None:
     port, issuer = int(sys.argv[1]), sys.argv[2]
     resource = f"http://localhost:{port}/mcp"
@@ -72,6 +79,12 @@ def main() -> None:
     def add(a: int, b: int) -> str:  # pyright: ignore[reportUnusedFunction] - the server holds it
         """Add two numbers."""
         return str(a + b)
+
+    @server.tool()
+    async def ask(context: Context) -> str:  # pyright: ignore[reportUnusedFunction] - as above
+        """Ask the person for a name."""
+        answer = await context.elicit("Who are you?", Name)
+        return f"{answer.action} {answer.data.name if answer.action == 'accept' else ''}"
 
     proofs = os.environ.get("PROOFS")
     if proofs is None:

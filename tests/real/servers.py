@@ -11,7 +11,7 @@ import shutil
 import sys
 import threading
 import urllib.request
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -89,8 +89,13 @@ def era_worker(folder: Path, port: int = 0) -> AbstractContextManager[Service]:
     return _worker(ERA_WORKER, ERA_WORKER / "node_modules", folder, port)
 
 
+def era_bearer_worker(folder: Path, port: int = 0) -> AbstractContextManager[Service]:
+    """The same month's Worker behind one bearer token, at /sse."""
+    return _worker(ERA_WORKER, ERA_WORKER / "node_modules", folder, port, "bearer.jsonc")
+
+
 def _worker(
-    source: Path, packages: Path, folder: Path, port: int
+    source: Path, packages: Path, folder: Path, port: int, configuration: str = "wrangler.jsonc"
 ) -> AbstractContextManager[Service]:
     code = folder / source.name
     if not code.exists():
@@ -99,7 +104,10 @@ def _worker(
     wrangler = str(NODE_MODULES / "wrangler" / "bin" / "wrangler.js")
     address = ["--ip", "127.0.0.1", "--port", str(port), "--inspector-port", "0"]
     return running(
-        [find_node(), wrangler, "dev", *address, "--show-interactive-dev-session=false"],
+        [
+            *(find_node(), wrangler, "dev", "--config", configuration, *address),
+            "--show-interactive-dev-session=false",
+        ],
         listens=r"Ready on http://127\.0\.0\.1:(\d+)",
         log=folder / "log",
         environment={**plain_environment(folder), **QUIET_WRANGLER},
@@ -107,12 +115,14 @@ def _worker(
     )
 
 
-def everything_server(folder: Path, port: int = 0) -> AbstractContextManager[Service]:
-    """The server-everything of npm over Streamable HTTP, at /mcp and nowhere else."""
+def everything_server(
+    folder: Path, port: int = 0, transport: str = "streamableHttp"
+) -> AbstractContextManager[Service]:
+    """The server-everything of npm: over Streamable HTTP at /mcp, over `sse` at /sse."""
     package = NODE_MODULES / "@modelcontextprotocol" / "server-everything"
     main = str(package / "dist" / "index.js")
     return running(
-        [find_node(), "--require", str(HERE / "loopback.cjs"), main, "streamableHttp"],
+        [find_node(), "--require", str(HERE / "loopback.cjs"), main, transport],
         listens=r"on loopback port (\d+)",
         log=folder / "log",
         environment={**plain_environment(folder), "PORT": str(port)},
@@ -131,17 +141,37 @@ def python_server(folder: Path, port: int = 0) -> AbstractContextManager[Service
     )
 
 
-def _openid_provider(
+def openid_provider(
     folder: Path, resource: str, environment: Mapping[str, str]
 ) -> AbstractContextManager[Service]:
     """Npm's oidc-provider at http://localhost:PORT, whose tokens are for `resource`."""
-    (folder / "node_modules").symlink_to(NODE_MODULES)
-    script = shutil.copy(HERE / "openid" / "provider.mjs", folder)
-    return running(
-        [find_node(), str(script), "0", resource],
+    return node_script(
+        HERE / "openid" / "provider.mjs",
+        ("0", resource),
         listens=r"issuer at http://localhost:(\d+)",
         log=folder / "provider.log",
-        environment={**plain_environment(folder), **environment},
+        folder=folder,
+        environment=environment,
+    )
+
+
+def node_script(
+    script: Path,
+    words: Sequence[str],
+    *,
+    listens: str,
+    log: Path,
+    folder: Path,
+    environment: Mapping[str, str] | None = None,
+) -> AbstractContextManager[Service]:
+    """A script of the tests on the packages of this folder, which `folder` then holds a link to."""
+    if not (folder / "node_modules").exists():
+        (folder / "node_modules").symlink_to(NODE_MODULES)
+    return running(
+        [find_node(), str(shutil.copy(script, folder)), *words],
+        listens=listens,
+        log=log,
+        environment={**plain_environment(folder), **(environment or {})},
         folder=folder,
     )
 
@@ -158,8 +188,8 @@ def openid_servers(
     port = free_port()
     resource = f"http://localhost:{port}/mcp"
     variables = {"TOKEN_LIFETIME": str(lifetime), **(environment or {})}
-    provider = _openid_provider(folder, resource, variables)
-    with provider as issuer, _resource_server(folder, port, issuer, variables) as service:
+    provider = openid_provider(folder, resource, variables)
+    with provider as issuer, resource_server(folder, port, issuer, variables) as service:
         yield issuer, service
 
 
@@ -178,11 +208,11 @@ def jwt_bearer_servers(
         log=folder / "provider.log",
         environment={**plain_environment(folder), **variables},
     )
-    with provider as issuer, _resource_server(folder, port, issuer, variables) as service:
+    with provider as issuer, resource_server(folder, port, issuer, variables) as service:
         yield issuer, service
 
 
-def _resource_server(
+def resource_server(
     folder: Path, port: int, issuer: Service, variables: Mapping[str, str]
 ) -> AbstractContextManager[Service]:
     address = f"http://localhost:{issuer.port}"
@@ -242,12 +272,37 @@ def serving(document: bytes) -> Generator[str]:
             thread.join(10)
 
 
+def fastmcp_server(
+    program: Path,
+    words: Sequence[str],
+    folder: Path,
+    environment: Mapping[str, str] | None = None,
+) -> AbstractContextManager[Service]:
+    """A script of the tests in the environment of fastmcp. Needs `install_fastmcp`."""
+    return running(
+        [str(FASTMCP_PYTHON), str(program), *words],
+        listens=UVICORN,
+        log=folder / "server.log",
+        environment={**plain_environment(folder), **(environment or {})},
+        folder=folder,
+    )
+
+
 @contextmanager
 def foreign_login_server(folder: Path) -> Generator[Service]:
     """PyPI's `fastmcp` server at /mcp that has people sign in at oidc-provider.
 
     It is known as http://localhost:PORT only. Needs `install_fastmcp`.
     """
+    with foreign_login(folder) as start, start() as service:
+        yield service
+
+
+@contextmanager
+def foreign_login(
+    folder: Path, lifetime: int = 60
+) -> Generator[Callable[[], AbstractContextManager[Service]]]:
+    """The provider runs; what is given starts the server in front of it, at one port."""
     port = free_port()
     resource = "http://localhost/only-a-name"
     credentials = {"CLIENT_ID": "foreign-login", "CLIENT_SECRET": "canary-of-the-foreign-login-x"}
@@ -258,26 +313,22 @@ def foreign_login_server(folder: Path) -> Generator[Service]:
         "grant_types": ["authorization_code", "refresh_token"],
         "response_types": ["code"],
     }
-    with _openid_provider(folder, resource, {"CLIENTS": json.dumps([client])}) as issuer:
-        address = f"http://localhost:{issuer.port}"
-        program = str(HERE / "foreign_login_server.py")
-        server = running(
-            [str(FASTMCP_PYTHON), program, str(port), address, resource],
-            listens=UVICORN,
-            log=folder / "server.log",
-            environment={**plain_environment(folder), **credentials},
-            folder=folder,
-        )
-        with server as service:
-            yield service
+    variables = {"CLIENTS": json.dumps([client]), "TOKEN_LIFETIME": str(lifetime)}
+    with openid_provider(folder, resource, variables) as issuer:
+        words = (str(port), f"http://localhost:{issuer.port}", resource)
+        program = HERE / "foreign_login_server.py"
+        yield lambda: fastmcp_server(program, words, folder, credentials)
 
 
-def authorizing_server(folder: Path, transport: str) -> AbstractContextManager[Service]:
+def authorizing_server(
+    folder: Path, transport: str, port: int = 0, lifetime: int = 60
+) -> AbstractContextManager[Service]:
     """PyPI's `mcp` server that signs people in itself, over `streamable-http` or `sse`."""
+    words = [str(port or free_port()), transport]
     return running(
-        [sys.executable, str(HERE / "authorizing_server.py"), str(free_port()), transport],
+        [sys.executable, str(HERE / "authorizing_server.py"), *words],
         listens=UVICORN,
         log=folder / "log",
-        environment=plain_environment(folder),
+        environment={**plain_environment(folder), "TOKEN_LIFETIME": str(lifetime)},
         folder=folder,
     )

@@ -56,7 +56,7 @@ def test_config_entry_with_bearer_token_reaches_the_worker(
     with started(config, "workshop", tmp_path / "home") as host:
         assert host.initialize()["result"]["serverInfo"]["name"] == "bearer-workshop"
         tools = host.request("tools/list")["result"]["tools"]
-        assert {tool["name"] for tool in tools} == {"add", "whoami"}
+        assert {tool["name"] for tool in tools} == {"add", "ask", "whoami"}
         assert host.call("add", a=2, b=40) == "42"
         assert json.loads(host.call("whoami")) == {"authorized": True, "extra": None}
         assert host.close() == 0

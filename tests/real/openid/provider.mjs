@@ -84,6 +84,7 @@ server.listen(Number(port), "127.0.0.1", () => {
   const provider = new Provider(`http://localhost:${found}`, configuration);
   provider.on("registration_create.success", (context, client) => console.log("registered", client.clientId));
   provider.on("grant.success", ({ oidc }) => console.log("granted", oidc.params.grant_type));
+  provider.on("refresh_token.destroyed", () => console.log("revoked refresh_token"));
   for (const event of ["authorization.error", "grant.error", "registration_create.error", "server_error"])
     provider.on(event, (context, error) => console.log(event, error.message, error.error_description ?? ""));
   handle = provider.callback();

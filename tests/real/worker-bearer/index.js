@@ -6,6 +6,7 @@ import { McpAgent } from "agents/mcp";
 import { z } from "zod";
 
 const text = (value) => ({ content: [{ type: "text", text: value }] });
+const NAME = { type: "object", properties: { name: { type: "string" } }, required: ["name"] };
 
 export class Workshop extends McpAgent {
   server = new McpServer({ name: "bearer-workshop", version: "1.0.0" });
@@ -20,6 +21,15 @@ export class Workshop extends McpAgent {
       "whoami",
       { description: "Says which headers came with the session.", inputSchema: {} },
       async () => text(JSON.stringify({ authorized: this.props.authorized, extra: this.props.extra })),
+    );
+    this.server.registerTool(
+      "ask",
+      { description: "Asks the person for a name.", inputSchema: {} },
+      async (_, { requestId }) => {
+        const asked = { message: "Who are you?", requestedSchema: NAME };
+        const { action, content } = await this.elicitInput(asked, { relatedRequestId: requestId });
+        return text(`${action} ${content?.name}`);
+      },
     );
   }
 }

@@ -13,6 +13,11 @@ export class Workshop extends McpAgent {
   async init() {
     this.server.tool("add", { a: z.number(), b: z.number() }, async ({ a, b }) => text(String(a + b)));
     this.server.tool("whoami", {}, async () => text(String(this.props?.person)));
+    this.server.tool("ask", {}, async () => {
+      const messages = [{ role: "user", content: { type: "text", text: "What is 6 x 7?" } }];
+      const { content } = await this.server.server.createMessage({ messages, maxTokens: 10 });
+      return text(`the model says ${content.text}`);
+    });
   }
 }
 

@@ -3,12 +3,13 @@
 // `http://localhost:PORT` of whatever port it runs on. /ledger is the tests' window.
 import { AuthorizationError, OAuthAuthorizationServer, OAuthResourceServer } from "@cloudflare/workers-oauth-provider";
 import { McpServer } from "@modelcontextprotocol/sdk/server/mcp.js";
-import { McpServer as NextServer } from "@modelcontextprotocol/server";
+import { McpServer as NextServer, inputRequired } from "@modelcontextprotocol/server";
 import { McpAgent } from "agents/mcp";
 import { createMcpHandler, getMcpAuthContext } from "agents/mcp/server";
 import { z } from "zod";
 
 const text = (value) => ({ content: [{ type: "text", text: value }] });
+const NAME = { type: "object", properties: { name: { type: "string" } }, required: ["name"] };
 
 export class Workshop extends McpAgent {
   server = new McpServer({ name: "oauth-workshop", version: "1.0.0" });
@@ -23,6 +24,15 @@ export class Workshop extends McpAgent {
       "whoami",
       { description: "Says who signed in.", inputSchema: {} },
       async () => text(String(this.props?.person)),
+    );
+    this.server.registerTool(
+      "ask",
+      { description: "Asks the person for a name.", inputSchema: {} },
+      async (_, { requestId }) => {
+        const asked = { message: "Who are you?", requestedSchema: NAME };
+        const { action, content } = await this.elicitInput(asked, { relatedRequestId: requestId });
+        return text(`${action} ${content?.name}`);
+      },
     );
   }
 }
@@ -40,6 +50,16 @@ const next = createMcpHandler(
       "whoami",
       { description: "Says who signed in.", inputSchema: z.object({}) },
       async () => text(String(getMcpAuthContext()?.props?.person)),
+    );
+    server.registerTool(
+      "ask",
+      { description: "Asks the person for a name.", inputSchema: z.object({}) },
+      async (_, context) => {
+        const answer = context.mcpReq.inputResponses?.name;
+        if (answer) return text(`${answer.action} ${answer.content?.name}`);
+        const name = inputRequired.elicit({ message: "Who are you?", requestedSchema: NAME });
+        return inputRequired({ inputRequests: { name } });
+      },
     );
     return server;
   },
