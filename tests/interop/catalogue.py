@@ -7,12 +7,14 @@ system does not offer. By hand: `python -m tests.interop --systems KEY --command
 from __future__ import annotations
 
 from tests.interop import provider_systems, sdk_systems, worker_systems
+from tests.interop.aws import systems as aws_systems
 from tests.interop.systems import System
 
 SYSTEMS: tuple[System, ...] = (
     *worker_systems.SYSTEMS,
     *provider_systems.SYSTEMS,
     *sdk_systems.SYSTEMS,
+    *aws_systems.SYSTEMS,
 )
 
 

@@ -14,6 +14,7 @@ from `moto[server]==5.2.5` and `awslabs.lambda-tool-mcp-server==2.1.1` on stdin,
 
 from __future__ import annotations
 
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,6 +52,12 @@ class Environment:
             run([*install, "--no-compile", "--require-hashes", "--requirement", str(self.lock)])
             stamp.write_text(wanted)
         return str(self.folder / "bin" / name)
+
+    def version(self, package: str) -> str:
+        """What the lock says of a package, as "package version"."""
+        found = re.search(rf"^{package}==([^ ]+)", self.lock.read_text("utf-8"), re.MULTILINE)
+        assert found is not None, package
+        return f"{package} {found[1]}"
 
 
 AWS = Environment("aws")
