@@ -36,6 +36,7 @@ def _start(product: str, path: str, _: Path) -> Generator[Scene]:
                 "ours": ("--aws-sigv4", "--aws-service", service, "--aws-region", REGION),
                 "mcp-proxy-for-aws": ("--service", service, "--region", REGION),
             },
+            own_names={"mcp-proxy-for-aws": "MCP Proxy for AWS"},
             environment={**SURROUNDINGS, **GOOD_KEYS},
         )
 
