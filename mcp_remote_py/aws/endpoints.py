@@ -47,8 +47,8 @@ _SUFFIXES = {
 """Suffixes of the hosts of services, with the region in which the global ones are signed."""
 
 _OWN_SUFFIXES = ("on.aws", "on.amazonwebservices.com.cn", "on.amazonwebservices.eu")
-"""Suffixes of what customers run. The second and third are those of the other partitions' names:
-Lambda's guide names only the first."""
+"""Suffixes of what customers run. The second and third are those of China and of Europe's sovereign
+cloud, where ECR and Amazon MQ have them; Lambda's guide names only the first."""
 
 _OWN_NAMES = {
     "lambda-url": "lambda",  # Lambda developer guide, "Creating and managing function URLs"

@@ -8,7 +8,7 @@ process that looked for keys reports. Must not know what stands in a file.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 MAX_FILES = 32
 """Files of the last search that are watched: a person has two, and one for each cache."""
@@ -47,9 +47,21 @@ def key_files(environment: Mapping[str, str]) -> list[str]:
     return found
 
 
-def stamp_files(paths: Iterable[str]) -> Sequence[object]:
-    """What changes when one of them does, comes or goes. A few microseconds for each."""
-    return [_stamp(path) for path in paths]
+class FileStamps:
+    """How files looked at one time: equal to how they look at another, as far as both times tell.
+
+    A search finds more files to watch; that alone does not change anything.
+    """
+
+    __slots__ = ("_stamps",)
+
+    def __init__(self, paths: Iterable[str]) -> None:
+        self._stamps = {path: _stamp(path) for path in paths}
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, FileStamps) and all(
+            other._stamps.get(path, stamp) == stamp for path, stamp in self._stamps.items()
+        )
 
 
 def _stamp(path: str) -> tuple[int, ...]:

@@ -19,7 +19,7 @@ from typing import IO, cast
 from mcp_remote_py.aws.keys import AwsKeys
 from mcp_remote_py.redact import remember_tokens
 from mcp_remote_py.settings.aws import AwsSettings
-from mcp_remote_py.signing.aws_files import key_files, stamp_files
+from mcp_remote_py.signing.aws_files import FileStamps, key_files
 from mcp_remote_py.signing.chain_answer import (
     ChainAnswer,
     ChainFault,
@@ -58,7 +58,12 @@ class Loaded(Value, frozen=True):
 
 
 class KeyChain:
-    """AWS's own chain of places that may have keys, for one profile."""
+    """AWS's own chain of places that may have keys, for one profile.
+
+    The region of the settings is where STS is asked for a role whose profile names none: the one
+    that requests are signed for, as soon as it is known. `seconds` bound a search; `stop` is what a
+    process that does not end itself then gets beyond.
+    """
 
     def __init__(
         self,
@@ -79,10 +84,10 @@ class KeyChain:
     def stamps(self) -> object:
         """What is another when a file has changed that may bring other keys. Cheap.
 
-        To be taken before `load_keys`, which learns which files there are: what it returns may be
-        another after the first one.
+        `load_keys` learns which files there are: those of after it tell more, and equal those of
+        before it as long as nothing has changed.
         """
-        return stamp_files([*self._usual, *self._seen])
+        return FileStamps((*self._usual, *self._seen))
 
     async def load_keys(self) -> Loaded:
         """Looks for keys anew.

@@ -15,8 +15,9 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from importlib import import_module
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 from mcp_remote_py.signing.aws_files import MAX_FILES
 from mcp_remote_py.signing.chain_answer import (
@@ -110,6 +111,13 @@ def _peak_memory() -> int:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
+def _name_of(executable: object, words: object) -> str:
+    """What was started, as it was called."""
+    if isinstance(words, list | tuple) and words:
+        return str(cast("Sequence[object]", words)[0])
+    return str(executable)
+
+
 _LEFT_OUT = ("/etc/", "/usr/", "/proc/", "/sys/", "/dev/")
 """Where the files of the system are."""
 
@@ -122,10 +130,9 @@ def note_work(desk: Desk, sight: Sight) -> None:
 
     def note(event: str, arguments: tuple[Any, ...]) -> None:
         if event == "socket.getaddrinfo":
-            sight.host, sight.program = str(arguments[0]), ""
+            sight.host, sight.program = str(arguments[0] or ""), ""
         elif event == "subprocess.Popen":
-            words: Any = arguments[1]
-            sight.program = str(arguments[0] if isinstance(words, str) else words[0])
+            sight.program = _name_of(arguments[0], arguments[1])
         elif event == "open" and isinstance(arguments[0], str) and len(desk.files) < MAX_FILES:
             path, _, flags = arguments
             is_read = not (flags or 0) & os.O_CREAT

@@ -94,7 +94,10 @@ def _read_session(path: str) -> object:
     """
     with open(path, "rb") as file:
         data = file.read(MAX_SESSION)
-    return msgspec.to_builtins(msgspec.json.decode(data, type=_RoleSession))
+    return msgspec.to_builtins(_decode_session(data))
+
+
+_decode_session = msgspec.json.Decoder(_RoleSession).decode
 
 
 def find_keys(
@@ -248,7 +251,8 @@ def _no_keys(
         return ChainFault("no-login", sight.facts(version=botocore_version()))
     others = [one for one in profiles if one != (sight.profile or "default")]
     sight.source = ""
-    return ChainFault("no-keys", sight.facts(choice=_list_profiles(others)))
+    reason = "empty-profile" if sight.named else "no-keys"
+    return ChainFault(reason, sight.facts(choice=_list_profiles(others)))
 
 
 def _describe_files(environment: Mapping[str, str]) -> str:

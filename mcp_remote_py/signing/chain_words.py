@@ -97,6 +97,13 @@ REASONS = {
         " none from a container or the role of this machine.",
         "{choice} Hosts start us with few variables: name the profile " + _PROFILE + ".",
     ),
+    "empty-profile": ReasonWords(
+        "The AWS profile {profile} has no keys and does not say where to get any, in {files}; nor"
+        " do a container or the role of this machine.",
+        "Give it what it needs, such as by aws configure sso{option}: sso_session with"
+        " sso_account_id and sso_role_name, role_arn, login_session or credential_process."
+        " {choice}",
+    ),
     # Sign-ins
     "sso-missing": ReasonWords(
         "Nobody is signed in to AWS's IAM Identity Center (SSO) for profile {profile}.",

@@ -197,9 +197,12 @@ class AwsSigner:
             return False
         if not self._uses(used.keys):
             return True  # another request was refused before, and has read them since
-        if self._clock.now() >= self._refused_until or self._has_changed(at_once=True):
+        is_time = self._clock.now() >= self._refused_until or self._has_changed(at_once=True)
+        if is_time and self._loading is None:
             self._refused_until = self._clock.now() + HOLD
-            await asyncio.shield(self._load())
+            self._load()
+        if self._loading is not None:  # for whomever it was begun
+            await asyncio.shield(self._loading)
         return self._held is not None and not self._uses(used.keys)
 
     def explain(

@@ -1,9 +1,8 @@
 """Sends requests to one server: adds a person's headers, follows redirects, gets a credential.
 
 One request is one exchange, or some of them (see `exchanges`). What an answer says of the
-credential is `oauth/credential_refusal`'s to judge, and where a redirect leads `redirects`'. Where
-requests are signed, the signer is asked instead, and nobody signs in. Must
-not know MCP methods, OAuth rules or connections.
+credential is `oauth/credential_refusal`'s to judge, where a redirect leads `redirects`', and what
+becomes of a refused signature `signed`'s. Must not know MCP methods, OAuth rules or connections.
 """
 
 from __future__ import annotations
@@ -46,8 +45,6 @@ logger = logging.getLogger("mcp_remote_py.transports")
 MAX_ATTEMPTS = 4
 """Times one request may be sent again with another credential: a renewed one, one of a new
 sign-in, one with more scopes, one whose proof has the server's nonce."""
-MAX_SIGNED_AGAIN = 2
-"""Times one request may be signed again after a refusal: with other keys, and with another time."""
 
 
 class _Told(NamedTuple):
@@ -200,21 +197,19 @@ class HttpClient:
                     and not await self._is_page(response)
                     and await self._authorize(response, told, sent)
                 )
-                or (attempts < MAX_SIGNED_AGAIN and await self._sign_anew(response, asked))
+                or await self._sign_anew(response, asked, attempts)
             ):
                 attempts += 1
             else:
                 return response
 
-    async def _sign_anew(self, response: Response, asked: Message | None) -> bool:
+    async def _sign_anew(self, response: Response, asked: Message | None, times: int) -> bool:
         """Whether the refused request is to be signed with something new, and sent once more."""
         if self._signer is None:
             return False
-        from mcp_remote_py.transports.signed import may_be_of_aws, sign_anew
+        from mcp_remote_py.transports.signed import sign_anew
 
-        if not may_be_of_aws(response):
-            return False
-        return await sign_anew(self._signer, response, await self._read_evidence(response), asked)
+        return await sign_anew(self._signer, response, self._read_evidence, asked, times)
 
     def _follow(
         self, url: ServerUrl, method: bytes, response: Response, location: str, count: int
@@ -265,12 +260,25 @@ class HttpClient:
         if find_redirect(status, response.headers) is not None or refused or sent is not None:
             answer = await self._find_answer(response, asked)
         is_credentials = status == 401 or (status == 403 and b"insufficient_scope" in challenge)
-        if answer is not None and not (is_credentials and answer.is_error):
+        if (
+            answer is not None
+            and not (is_credentials and answer.is_error)
+            and not await self._is_of_aws(response, answer)
+        ):
             return None
         if sent is not None and status >= 400 and not (refused and b"error" in challenge):
             told = _Told(refused, challenge, answer)
             return await self._read_words(response, told, sent, asked)
         return _Told(refused, challenge, answer)
+
+    async def _is_of_aws(self, response: Response, answer: Message) -> bool:
+        """Whether AWS gave the answer."""
+        if self._signer is None:
+            return False
+        from mcp_remote_py.transports.signed import is_error_of_aws
+
+        body = await self._read_evidence(response) or b""
+        return is_error_of_aws(self._signer, response, response.headers, body, answer)
 
     async def _read_words(
         self, response: Response, told: _Told, sent: Sent, asked: Message | None

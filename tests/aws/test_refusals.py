@@ -245,6 +245,34 @@ def test_a_code_without_words(kind: AwsRefusalKind, codes: str) -> None:
         assert read(document(__type=f"com.amazon#{code}"), status=400).kind is kind
 
 
+@pytest.mark.parametrize(
+    ("words", "kind"),
+    [
+        ("The difference between the request time and the current time is too large.", K.CLOCK),
+        (
+            "The authorization header is malformed; the region 'a' is wrong; expecting 'b'",
+            K.WRONG_SCOPE,
+        ),
+        ("The security token included in the request is expired", K.EXPIRED_TOKEN),
+        ("The provided token has expired.", K.EXPIRED_TOKEN),
+        ("The security token included in the request is invalid.", K.UNKNOWN_KEY),
+        ("The AWS Access Key Id you provided does not exist in our records.", K.UNKNOWN_KEY),
+        ("Request is missing Authentication Token", K.NO_SIGNATURE),
+        ("Authorization header requires 'Credential' parameter.", K.NO_SIGNATURE),
+        (
+            "'a' not a valid key=value pair (missing equal-sign) in Authorization header: 'a'.",
+            K.NO_SIGNATURE,
+        ),
+        ("User: anonymous is not authorized to perform: aoss:APIAccessAll", K.FORBIDDEN),
+        ("is not authorized to perform: aws-mcp:InvokeMcp", K.FORBIDDEN),
+    ],
+)
+def test_words_without_a_code(words: str, kind: AwsRefusalKind) -> None:
+    assert read(document(message=words)).kind is kind
+    assert read(words.encode()).kind is kind
+    assert refuse(document(message=f"We heard: {words}")) is None
+
+
 def test_an_http_api_says_one_word() -> None:
     assert read(document(message="Forbidden"), of_api=b"AbC=").kind is K.FORBIDDEN
     assert read(document(message="Unauthorized"), "", 401, of_api=b"AbC=").kind is K.OTHER_METHOD
@@ -610,7 +638,9 @@ def test_a_caller_who_was_not_seen() -> None:
 
 def test_every_kind_is_explained() -> None:
     for kind in AwsRefusalKind:
-        cause, hint = explain(AwsRefusal(kind, 403))
+        refusal = AwsRefusal(kind, 403)
+        cause, hint = explain(refusal)
+        assert not refusal.is_denied
         assert cause.endswith(" (HTTP 403).")
         assert hint.endswith(".")
         assert kind.value

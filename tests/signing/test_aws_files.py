@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mcp_remote_py.signing.aws_files import home_folder, key_files, stamp_files
+from mcp_remote_py.signing.aws_files import FileStamps, home_folder, key_files
 
 
 def test_the_usual_files() -> None:
@@ -40,12 +40,12 @@ def test_a_home_has_a_name_in_each_system(system: str, home: str) -> None:
 def test_a_stamp_changes_with_the_file(tmp_path: Path) -> None:
     path = tmp_path / "config"
     folder = tmp_path / "cache"
-    stamps = [stamp_files([str(path), str(folder)])]
+    stamps = [FileStamps([str(path), str(folder)])]
 
     def look() -> None:
-        stamps.append(stamp_files([str(path), str(folder)]))
+        stamps.append(FileStamps([str(path), str(folder)]))
         assert stamps[-1] not in stamps[:-1]
-        assert stamp_files([str(path), str(folder)]) == stamps[-1]
+        assert FileStamps([str(path), str(folder)]) == stamps[-1]
 
     path.write_text("a")
     look()
@@ -66,4 +66,18 @@ def test_a_stamp_changes_with_the_file(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_looked_at_is_not_there() -> None:
-    assert stamp_files(["/nowhere/x", "a\0b"]) == [(), ()]
+    assert FileStamps(["/nowhere/x", "a\0b"]) == FileStamps(["/nowhere/x", "a\0b"])
+    assert FileStamps([]) != []
+
+
+def test_to_watch_one_more_file_is_not_a_change(tmp_path: Path) -> None:
+    config, token = str(tmp_path / "config"), str(tmp_path / "token")
+    before = FileStamps([config])
+    after = FileStamps([config, token])
+    assert before == after
+    assert after == before
+    Path(token).write_text("x")
+    assert FileStamps([config, token]) != after
+    Path(config).write_text("x")
+    assert before != FileStamps([config, token])
+    assert FileStamps([config, token]) != before

@@ -100,6 +100,7 @@ def test_each_search_sees_the_files_as_they_are(desk: Desk) -> None:
     chain = desk.chain("keys")
     before = chain.stamps()
     assert run(chain.load_keys()).keys.access_key_id == "AKIDFILE"
+    assert chain.stamps() == before
     desk.write("credentials", KEYS.replace("AKIDFILE", "AKIDSECOND"))
     assert chain.stamps() != before
     assert run(chain.load_keys()).keys.access_key_id == "AKIDSECOND"
@@ -128,6 +129,14 @@ def test_nothing_anywhere(desk: Desk) -> None:
     assert said.startswith("There are no AWS keys: none in AWS_ACCESS_KEY_ID, none for profile")
     assert f"{desk.folder}/config (not there) and {desk.folder}/credentials," in said
     assert "Profiles there: keys. Hosts start us with few variables" in said
+
+
+def test_a_profile_without_keys(desk: Desk) -> None:
+    desk.write("credentials", KEYS)
+    desk.write("config", "[profile work]\nregion = eu-west-1\n")
+    said = desk.refusal("work")
+    assert said.startswith("The AWS profile work has no keys and does not say where to get any")
+    assert said.endswith("Profiles there: keys.")
 
 
 @pytest.mark.promise("S2")
@@ -380,6 +389,12 @@ def test_keys_of_a_container(desk: Desk, aws: FakeAws) -> None:
     assert found.source == "container-role"
     assert 3590 < seconds_left(found) <= 3600
     assert aws.asked[0].words == {"authorization": "canary-pass"}
+
+
+def test_a_machine_that_is_not_of_aws(desk: Desk) -> None:
+    source = "credential_source = Ec2InstanceMetadata"
+    desk.write("config", f"[profile machine]\nrole_arn = {ROLE}\n{source}\n")
+    assert "takes its keys from (Ec2InstanceMetadata) does not give any" in desk.refusal("machine")
 
 
 def test_a_service_that_cannot_be_reached(desk: Desk) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -140,24 +141,41 @@ def test_who_was_killed_leaves_nothing_behind(tmp_path: Path) -> None:
     run(until(lambda: not any(map(is_there, started(tmp_path)))))
 
 
-def test_a_thin_environment_is_enough_and_the_folder_we_are_in_is_not_ours(tmp_path: Path) -> None:
+AT_A_TERMINAL = """
+import fcntl, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+open("/dev/tty").close()
+"""
+
+
+def test_a_thin_environment_is_enough_and_neither_folder_nor_terminal_are_ours(
+    tmp_path: Path,
+) -> None:
     folder = tmp_path / "project"
     folder.mkdir()
     (folder / "botocore.py").write_text("raise SystemExit('not this one')\n")
-    ask = ASK.replace("asyncio.run(", "print(asyncio.run(").replace("load_keys())", "load_keys()))")
     keys = '{"Version":1,"AccessKeyId":"AKIDPROGRAM","SecretAccessKey":"canary-key"}'
-    chain_of(tmp_path, program(tmp_path, f"echo '{keys}'"))
-    done = subprocess.run(
-        [sys.executable, "-P", "-c", ask],
-        cwd=folder,
-        env={"HOME": str(tmp_path), "PATH": os.environ["PATH"]},
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=True,
-    )
-    assert "AKIDPROGRAM" in done.stdout
-    assert "canary" not in done.stdout + done.stderr
+    asking = "(: < /dev/tty) 2> /dev/null && exit 4"
+    chain_of(tmp_path, program(tmp_path, f"{asking}\nread line && exit 3\necho '{keys}'"))
+    ask = ASK.replace("asyncio.run(", "print(asyncio.run(").replace("load_keys())", "load_keys()))")
+    ours, theirs = pty.openpty()
+    try:
+        done = subprocess.run(
+            [sys.executable, "-P", "-c", AT_A_TERMINAL + ask],
+            cwd=folder,
+            env={"HOME": str(tmp_path), "PATH": os.environ["PATH"]},
+            stdin=theirs,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            start_new_session=True,
+            check=False,
+        )
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert "AKIDPROGRAM" in done.stdout, done.stderr
+    assert "canary" not in done.stdout
     assert done.stderr == ""
 
 

@@ -213,6 +213,14 @@ ROWS = (
         " start us with few variables: name the profile " + CHOICE,
         choice="Profiles there: a, b.",
     ),
+    found(
+        "empty-profile",
+        f"The AWS profile desk has no keys and does not say where to get any, in {FILES}; nor do a"
+        " container or the role of this machine. Give it what it needs, such as by aws configure"
+        " sso --profile desk: sso_session with sso_account_id and sso_role_name, role_arn,"
+        " login_session or credential_process. Profiles there: a, b.",
+        choice="Profiles there: a, b.",
+    ),
     # Sign-ins
     raised(
         "sso-missing",

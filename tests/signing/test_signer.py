@@ -182,6 +182,7 @@ def test_a_refused_request_is_signed_anew_where_the_keys_are_others() -> None:
         assert again == [True] * 10
         assert stage.chain.asked == 2, "one flight for all"
         assert await stage.used() == "AKIDTEST2"
+        await stage.pass_time(HOLD)
         assert await stage.refused(used[0]), "who comes late is told of what others have read"
         assert stage.chain.asked == 2
 
@@ -200,6 +201,23 @@ def test_keys_that_were_changed_right_after_they_were_read_are_found_by_a_refusa
     run(main())
 
 
+def test_all_who_are_refused_wait_for_the_keys_that_one_of_them_asked_for() -> None:
+    """A program gives other keys, and no file tells of it."""
+
+    async def main() -> None:
+        stage = Stage(keys(1), keys(2))
+        used = [await stage.signer.prepare([]) for _ in range(10)]
+        await stage.pass_time(HOLD)
+        stage.chain.gate = asyncio.Event()
+        refusals = [asyncio.ensure_future(stage.refused(one)) for one in used]
+        await settle()
+        stage.chain.gate.set()
+        assert await asyncio.gather(*refusals) == [True] * 10
+        assert stage.chain.asked == 2
+
+    run(main())
+
+
 def test_a_refused_request_is_not_sent_again_with_the_same_keys() -> None:
     async def main() -> None:
         stage = Stage(keys(1))
@@ -210,6 +228,18 @@ def test_a_refused_request_is_not_sent_again_with_the_same_keys() -> None:
         await stage.pass_time(HOLD)
         assert not await stage.refused(used)
         assert stage.chain.asked == 3
+
+    run(main())
+
+
+def test_a_refusal_is_not_followed_by_a_storm_of_searches_in_vain() -> None:
+    async def main() -> None:
+        stage = Stage(keys(1), no_keys())
+        used = await stage.signer.prepare([])
+        await stage.pass_time(HOLD)
+        assert [await stage.refused(used) for _ in range(20)] == [False] * 20
+        assert stage.chain.asked == 2
+        assert await stage.used() == "AKIDTEST1", "AWS has said why"
 
     run(main())
 

@@ -19,7 +19,8 @@ from mcp_remote_py.errors import ExchangeError, McpRemoteError, Refused, Unusabl
 from mcp_remote_py.parsing import parse_message
 from mcp_remote_py.redact import Secret
 from mcp_remote_py.signing.signer import AwsSigner
-from mcp_remote_py.transports.client import MAX_SIGNED_AGAIN, HttpClient
+from mcp_remote_py.transports.client import HttpClient
+from mcp_remote_py.transports.signed import MAX_SIGNED_AGAIN
 from tests.fakes import run
 from tests.peers.signature_judge import (
     EXPIRED_TOKEN,
@@ -283,6 +284,25 @@ def test_who_always_refuses_gets_a_bounded_number_of_requests(
     assert rejection.words[:60] in error.cause
 
 
+def test_a_signer_that_always_has_something_new_is_not_asked_for_ever(
+    server: SignedServer,
+) -> None:
+    class Hopeful(AwsSigner):
+        async def refused(self, used: Any, status: int, headers: Any, body: bytes) -> bool:
+            return True
+
+    async def main() -> None:
+        signer = Hopeful(FakeChain(KEYS), "lambda", "eu-west-1", LoopClock(), time.time)
+        client = await client_for(server.url, signer=signer)
+        with pytest.raises(Refused):
+            await ask(client)
+        await client.aclose()
+
+    server.rejection = FORBIDDEN
+    run(main())
+    assert len(server.rejections) == 1 + MAX_SIGNED_AGAIN
+
+
 def test_awss_own_words_with_whose_key_it_was_and_the_next_step(server: SignedServer) -> None:
     server.rejection = INVALID_TOKEN
     error = refusal(server.url)
@@ -295,7 +315,8 @@ def test_awss_own_words_with_whose_key_it_was_and_the_next_step(server: SignedSe
 
 def test_a_signature_that_is_echoed_is_not_shown(server: SignedServer) -> None:
     def echo(exchange: Exchange) -> None:
-        text = f"'{exchange.headers['authorization']}' not a valid key=value pair"
+        signature = exchange.headers["authorization"].rpartition("=")[2]
+        text = f"Not a valid key=value pair (missing equal-sign): '{signature}', "
         headers = {"x-amzn-ErrorType": "IncompleteSignatureException"}
         exchange.reply(403, encode({"message": text + TOKEN}), headers=headers)
 
@@ -304,24 +325,69 @@ def test_a_signature_that_is_echoed_is_not_shown(server: SignedServer) -> None:
     sentence = refusal(server.url, OTHER_KEYS).sentence()
     (got,) = server.requests
     signature = got.headers["authorization"].rpartition("=")[2]
+    assert "missing equal-sign" in sentence
     assert signature[:40] not in sentence
     assert TOKEN not in sentence
     assert OTHER_KEY_ID in sentence
 
 
-def test_an_answer_is_an_answer_whatever_its_status(server: SignedServer) -> None:
-    """It comes from behind AWS, and may have been executed."""
+@pytest.mark.parametrize("status", [400, 401, 403])
+def test_an_answer_is_an_answer_whatever_its_status(server: SignedServer, status: int) -> None:
+    """It comes from behind AWS, and may have been executed; also where there are other keys."""
+    signer, chain = signer_of(KEYS, OTHER_KEYS)
 
-    async def scene(client: HttpClient) -> None:
+    def answer(exchange: Exchange) -> None:
+        chain.stamp = 1
+        exchange.error(-32000, "no", status=status)
+
+    async def main() -> None:
+        client = await client_for(server.url, signer=signer)
         response = await client.request(b"POST", [JSON], [CALL], asked=parse_message(CALL))
         error = await client.fail(response, request=parse_message(CALL), session_sent=False)
         assert error.is_answer
         await response.aclose()
+        await client.aclose()
 
-    server.always("tools/call", lambda exchange: exchange.error(-32000, "no", status=403))
-    chain = play(server.url, scene, KEYS, OTHER_KEYS)
+    server.always("tools/call", answer)
+    run(main())
     assert len(server.requests) == 1
     assert chain.asked == 1
+
+
+@pytest.mark.parametrize("status", [400, 401, 403])
+def test_a_gateway_of_aws_that_speaks_mcp_refuses_with_the_id_of_the_request(
+    server: SignedServer, status: int
+) -> None:
+    """As AgentCore does. It is AWS's error: keys are read again, and it is explained."""
+
+    def refuse(exchange: Exchange, found: Rejection, _: int = 0) -> None:
+        error = {"code": -32001, "message": found.words}
+        line = encode({"jsonrpc": "2.0", "id": exchange.id, "error": error})
+        exchange.reply(status, line, headers={"x-amzn-ErrorType": found.error})
+
+    async def scene(client: HttpClient) -> None:
+        assert b"result" in await ask(client)
+
+    server.reject = refuse  # type: ignore[method-assign]
+    server.keys = {OTHER_KEY_ID: (OTHER_SECRET_KEY, TOKEN)}
+    signer, chain = signer_of(KEYS, OTHER_KEYS)
+
+    async def main() -> None:
+        client = await client_for(server.url, signer=signer)
+        await signer.prepare([])
+        chain.stamp = 1
+        await scene(client)
+        await client.aclose()
+
+    run(main())
+    assert len(server.rejections) == 1
+    server.keys = {}
+    error = refusal(server.url)
+    assert isinstance(error, Refused)
+    assert error.cause.startswith("AWS does not know the AWS keys (HTTP")
+    assert error.in_our_words
+    assert error.body is not None
+    assert parse_message(error.body).is_error
 
 
 @pytest.mark.parametrize("status", [401, 403])
