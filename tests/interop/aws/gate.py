@@ -218,12 +218,21 @@ def method_of(body: bytes) -> str:
     return cast("dict[str, str]", message).get("method", "answer")
 
 
+def meta_of(body: bytes) -> dict[str, Any]:
+    """The `_meta` of a request."""
+    try:
+        return json.loads(body)["params"]["_meta"]
+    except (ValueError, LookupError, TypeError):
+        return {}
+
+
 def note(asked: Asked, verdict: Verdict) -> dict[str, Any]:
     """What is kept of a request; `status` comes with its answer."""
     return {
         "http": asked.method,
         "target": asked.target,
         "method": method_of(asked.body),
+        "meta": meta_of(asked.body),
         "verdict": verdict.kind,
         "signed": list(verdict.signed),
         "key": verdict.caller,

@@ -79,6 +79,14 @@ def test_an_entry_reaches_its_server(gate: RunningGate, tmp_path: Path, name: st
     assert reach(gate, tmp_path / "home", entry, keys) == {keys["AWS_ACCESS_KEY_ID"]}
 
 
+def test_the_region_to_work_in_is_told_with_each_request(gate: RunningGate, tmp_path: Path) -> None:
+    gate.change(callers={KEY: {"secret": SECRET}})
+    before = len(gate.seen())
+    reach(gate, tmp_path / "home", REMOTE["aws-mcp"], GOOD_KEYS)
+    told = {one["method"]: one["meta"] for one in gate.seen()[before:]}
+    assert told["initialize"] == told["tools/call"] == {"AWS_REGION": "eu-west-1"}
+
+
 def test_the_profile_with_a_process_gives_keys(gate: RunningGate, tmp_path: Path) -> None:
     desk = Desk(gate, OURS, tmp_path / "home")
     desk.home.mkdir()
