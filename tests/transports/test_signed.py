@@ -37,7 +37,7 @@ from tests.peers.signature_judge import (
 )
 from tests.peers.wild_server import Exchange, WildServer, encode, redirect
 from tests.signing.fake_chain import FakeChain
-from tests.transports.peers import client_for
+from tests.transports.peers import ForwardProxy, client_for
 
 pytestmark = pytest.mark.promise("AWS1")
 
@@ -202,6 +202,19 @@ def test_nothing_is_signed_for_another_origin(server: SignedServer) -> None:
         assert isinstance(error, Unusable)
         assert "another place" in error.cause
         assert not other.requests
+
+
+def test_through_a_proxy_the_same_is_signed(server: SignedServer) -> None:
+    """What a proxy is told is none of it: the whole URL, and who we are there."""
+
+    async def scene(client: HttpClient) -> None:
+        await ask(client)
+
+    with ForwardProxy("user:canary-81") as proxy:
+        play(server.url, scene, http_proxy=Secret(f"http://user:canary-81@{proxy.authority}"))
+        assert len(proxy.requests) == 1
+    (got,) = server.requests
+    assert "proxy-authorization" not in got.headers["authorization"]
 
 
 def test_what_takes_long_before_a_request_leaves_does_not_age_its_signature(
