@@ -438,6 +438,7 @@ PIECES = {
         "systems": interop.render_systems,
         "story": lambda: interop.render_story("ours"),
         "story of mcp-remote": lambda: interop.render_story("mcp-remote"),
+        "story of mcp-proxy-for-aws": lambda: interop.render_story("mcp-proxy-for-aws"),
     },
 }
 """By document, the names of its pieces and what writes them."""

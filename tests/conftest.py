@@ -48,6 +48,8 @@ LONG = (
     "test_end_to_end.py",
     "test_sign_in.py",
     "test_recovery.py",
+    "test_chain.py",
+    "test_chain_process.py",
     "test_chromium.py",
     "test_unattended.py",
     "test_dpop.py",

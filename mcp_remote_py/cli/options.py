@@ -89,7 +89,7 @@ class Option:
 
 
 HEADERS, CONNECTION, SIGN_IN, TOOLS = "Headers", "Connection", "Sign-in", "Tools"
-LOGS, OTHER = "Logs", "Other"
+AWS, LOGS, OTHER = "AWS", "Logs", "Other"
 """Groups."""
 
 _RELAY = (PROXY,)
@@ -518,6 +518,40 @@ ALL_OPTIONS = (
         "Sign out of every server; with --profile, of that account at each.",
         SIGN_IN,
         (LOGOUT,),
+    ),
+    Option(
+        "--aws-sigv4",
+        "",
+        "Sign every request with AWS keys (SigV4), for a server behind AWS IAM; nobody signs in"
+        " then. The keys are those in the environment, else those that the AWS CLI uses (a profile,"
+        " aws sso login, a role), for which the extra mcp-remote-py[aws] is needed.",
+        AWS,
+        _EVERY,
+    ),
+    Option(
+        "--aws-service",
+        "NAME",
+        "Signing name of the service, such as lambda or execute-api, where the URL does not tell.",
+        AWS,
+        _RELAY,
+        read=readers.read_aws_service,
+    ),
+    Option(
+        "--aws-region",
+        "REGION",
+        "Region to sign for, where the URL does not tell, nor AWS_REGION, AWS_DEFAULT_REGION or the"
+        " profile.",
+        AWS,
+        _RELAY,
+        read=readers.read_aws_region,
+    ),
+    Option(
+        "--aws-profile",
+        "NAME",
+        "Profile of the AWS CLI whose keys sign; keys in the environment do not count then.",
+        AWS,
+        _EVERY,
+        read=readers.read_aws_profile,
     ),
     Option(
         "--allow-tool",

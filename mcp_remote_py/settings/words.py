@@ -220,3 +220,19 @@ def choose(text: str, option: str, names: Iterable[str]) -> str:
     if text not in names:
         raise UsageError(f"{option} has an unknown value.", hint=f"Use one of: {', '.join(names)}.")
     return text
+
+
+_PLAIN_NAME = lazy_pattern(r"[A-Za-z0-9][A-Za-z0-9-]{0,62}")
+
+
+def parse_plain_name(text: str, option: str, example: str) -> str:
+    """`text`, a name of letters, digits and hyphens; `example` is one, or two.
+
+    Raises:
+        UsageError: it is not.
+    """
+    if not _PLAIN_NAME.fullmatch(text):
+        raise UsageError(
+            f"{option} takes a name of letters, digits and hyphens.", hint=f"For example {example}."
+        )
+    return text

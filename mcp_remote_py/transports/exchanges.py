@@ -1,7 +1,8 @@
 """One exchange: a lane to the origin, connected where it is new, with what all its requests share.
 
 What a failure of the connection means is `net/mapping`'s to say, how lanes are kept `net/lanes`'.
-Must not know what an answer means, credentials or redirects.
+Where requests are signed, that is the last step before each leaves: nothing is added behind it but
+the length of the body. Must not know what an answer means, credentials or redirects.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from mcp_remote_py.transports.response import Response
 from mcp_remote_py.url import ServerUrl
 
 if TYPE_CHECKING:
+    from mcp_remote_py.channel import Signature, Signer
     from mcp_remote_py.settings.http_proxy import HttpProxy
     from mcp_remote_py.transports.cookies import Cookies
 
@@ -38,6 +40,8 @@ class Destination(NamedTuple):
     """A URL that requests go to, with what all of them have in common."""
 
     url: ServerUrl
+    sent: ServerUrl
+    """The same, as it is sent: where requests are signed, in the spelling that can be."""
     address: str
     target: bytes
     headers: tuple[HeaderField, ...]
@@ -56,8 +60,10 @@ class Exchanges:
         on_connected: Callable[[str], None] | None,
         choose_proxy: Callable[[ServerUrl], HttpProxy | None],
         acquaintance: Acquaintance,
+        signer: Signer | None = None,
     ) -> None:
         self._settings = settings
+        self._signer = signer
         self._network = settings.network
         self._headers = headers
         self._intake = intake
@@ -90,7 +96,9 @@ class Exchanges:
                 (b"user-agent", USER_AGENT),
                 (b"accept-encoding", b"identity"),
             )
-            found = Destination(url, str(url), url.target.encode(), headers, url.origin, lanes)
+            sent = url if self._signer is None else self._signer.spell(url)
+            target = sent.target.encode()
+            found = Destination(url, sent, str(url), target, headers, url.origin, lanes)
             self._destination = found
         return found
 
@@ -105,6 +113,7 @@ class Exchanges:
 
         Raises:
             NotSent, Interrupted, Unusable: there is none; see `net/mapping`.
+            Refused, Unusable: it cannot be signed, where all are.
         """
         timeouts = self._network.timeouts
         ours = [*to.headers, *headers]
@@ -114,11 +123,15 @@ class Exchanges:
                 ours.append((b"cookie", cookie))
         views = [*map(memoryview, body)]
         length = sum(map(len, views)) if body or method == b"POST" else None
-        request = Request(method, to.target, self._headers.merge(ours), views, length)
+        merged = self._headers.merge(ours)
+        signature = None if self._signer is None else await self._signer.prepare(views)
         try:
             lane = await to.lanes.take()
         except Exception as error:
             raise explain(error, sent=False, where=to.origin) from error
+        if signature is not None:  # now: connecting may have taken longer than a signature is good
+            merged = _sign(signature, method, to, merged, lane)
+        request = Request(method, to.target, merged, views, length)
         try:
             exchange = lane.exchange(request, timeouts.headers)
             answer = await (_begin(exchange, to) if lane.is_new else exchange)
@@ -131,6 +144,7 @@ class Exchanges:
         self._acquaintance.note_answer()
         response = Response(answer, lane, to.lanes, self._intake, timeouts)
         response.where = to.address
+        response.signature = signature
         if b"set-cookie" in response.headers and self._settings.cookies:
             self._keep_cookies(to, answer)
         return response
@@ -165,6 +179,20 @@ class Exchanges:
 
     def _build_proxy_tls(self) -> ssl.SSLContext:
         return build_tls_context(self._network.tls, certified=False)
+
+
+def _sign(
+    signature: Signature,
+    method: bytes,
+    to: Destination,
+    headers: list[HeaderField],
+    lane: Connection,
+) -> list[HeaderField]:
+    try:
+        return signature.sign(method, to.sent, headers)
+    except BaseException:
+        lane.close()
+        raise
 
 
 async def _begin(exchange: Coroutine[Any, Any, ResponseReader], to: Destination) -> ResponseReader:

@@ -92,6 +92,11 @@ class Player:
     # What can be seen
 
     @property
+    def name(self) -> str:
+        """What the greeting calls the server."""
+        return self.scene.own_names.get(self._command.name, self.scene.name)
+
+    @property
     def tabs(self) -> int:
         """Addresses that the browser was given."""
         return len(self._browser.opened)
@@ -228,7 +233,7 @@ def connect(player: Player) -> str:
     """The greeting is the server's own."""
     player.begin()
     name = player.greeting["serverInfo"]["name"]
-    assert name == player.scene.name, f"the server is called {name!r}"
+    assert name == player.name, f"the server is called {name!r}"
     return f"{name}, {player.greeting['protocolVersion']}"
 
 
