@@ -441,6 +441,7 @@ PIECES = {
         "systems": interop.render_systems,
         "story": lambda: interop.render_story("ours"),
         "story of mcp-remote": lambda: interop.render_story("mcp-remote"),
+        "story of mcp-proxy-for-aws": lambda: interop.render_story("mcp-proxy-for-aws"),
     },
     NETWORKS: {name: partial(networks.render, name) for name in networks.GROUPS},
 }

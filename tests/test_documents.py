@@ -90,7 +90,7 @@ def test_the_readme_begins_with_a_sentence_an_entry_and_a_uvx_line() -> None:
 DOCUMENTS = [
     *("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"),
     *("docs/conformance.md", "docs/eras.md", "docs/never-a-loop.md", "docs/security.md"),
-    *("docs/decisions.md", "docs/field-notes.md"),
+    *("docs/decisions.md", "docs/field-notes.md", "docs/aws.md"),
 ]
 
 

@@ -191,7 +191,8 @@ def read_refusal(status: int, headers: Mapping[bytes, bytes], body: bytes) -> Aw
     text = body[:EVIDENCE_BYTES].decode("utf-8", "replace")
     members = read_members(body) if len(body) <= EVIDENCE_BYTES else None
     if members and "jsonrpc" in members:
-        if not named:
+        # AgentCore's own has an id that nobody sent (CopilotKit/CopilotKit, issue 2912).
+        if not named and read_text(members.get("id")) != "null":
             return None  # the server has spoken
         members = read_members(members.get("error", b"")) or {}
     if members:

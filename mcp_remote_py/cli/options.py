@@ -582,6 +582,16 @@ ALL_OPTIONS = (
         TOOLS,
         _RELAY,
     ),
+    Option(
+        "--metadata",
+        "NAME=VALUE",
+        "Member of _meta for every request that has params and not this member, such as AWS_REGION"
+        " for the AWS MCP server.",
+        TOOLS,
+        _RELAY,
+        repeatable=True,
+        read=readers.read_metadata,
+    ),
     Option("--debug", "", "Log in detail; never the value of a header.", LOGS, _EVERY),
     Option("--silent", "", "Log nothing on stderr, unless --debug is given.", LOGS, _EVERY),
     Option(

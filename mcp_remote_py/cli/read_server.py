@@ -80,6 +80,7 @@ def read_proxy(given: Given) -> ProxySettings:
         ),
         forward_ping=given.has("--forward-ping"),
         merge_pages=given.has("--merge-pages"),
+        metadata=given.each("--metadata"),
         initialize_timeout=given.get("--initialize-timeout", DEFAULT_INITIALIZE_TIMEOUT) or None,
         cookies=not given.has("--disable-cookies"),
         max_message_size=given.get("--max-message-size", DEFAULT_MAX_MESSAGE_SIZE),

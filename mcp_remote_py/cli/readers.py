@@ -71,6 +71,11 @@ def read_pattern(text: str, reading: Reading) -> str:
     return text
 
 
+def read_metadata(text: str, reading: Reading) -> tuple[str, str]:
+    """A member of `_meta`."""
+    return words.parse_metadata(text, reading.option)
+
+
 def read_aws_service(text: str, reading: Reading) -> str:
     """The signing name of a service; a few have capitals."""
     return words.parse_plain_name(text, reading.option, "lambda or execute-api")

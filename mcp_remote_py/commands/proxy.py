@@ -307,6 +307,7 @@ def assemble(
         on_connected = authorizer.note_address
 
     intake = Intake(settings.max_message_size)
+    of_client = (settings, headers, authorizer, intake, on_connected)
     transports: list[str] = []
 
     def note_chosen(name: str) -> None:
@@ -314,17 +315,9 @@ def assemble(
         worked.note()
 
     def connect_transport(deliver: Deliver, on_session_lost: Callable[[], None]) -> ServerChannel:
-        return build_transport(
+        transport = build_transport(
             settings,
-            lambda: HttpClient(
-                settings,
-                headers,
-                authorizer,
-                intake,
-                on_connected,
-                acquaintance=acquaintance,
-                signer=signer,
-            ),
+            lambda: HttpClient(*of_client, acquaintance=acquaintance, signer=signer),
             MetadataHeaders(parameters),
             state,
             known.transport,
@@ -334,6 +327,11 @@ def assemble(
             note_chosen,
             logging.DEBUG if is_look else logging.INFO,
         )
+        if not settings.metadata:
+            return transport
+        from mcp_remote_py.bridge.added_metadata import MetadataChannel  # few starts need it
+
+        return MetadataChannel(transport, dict(settings.metadata))
 
     def connect(deliver: Deliver, on_session_lost: Callable[[], None]) -> ServerChannel:
         def connect_era(deliver: Deliver) -> ServerChannel:

@@ -104,6 +104,8 @@ class ProxySettings(Value, frozen=True):
     """Seconds between keep-alive pings; None sends none."""
     forward_ping: bool = False
     merge_pages: bool = False
+    metadata: tuple[tuple[str, str], ...] = ()
+    """Members of `_meta` that each request gets which does not have them."""
     initialize_timeout: float | None = DEFAULT_INITIALIZE_TIMEOUT
     """Seconds the host's `initialize` waits for a person; None waits for ever."""
     cookies: bool = True

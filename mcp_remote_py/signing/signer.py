@@ -157,7 +157,9 @@ class AwsSigner:
         self._stamps: object = None
         self._looked_at = float("-inf")
         self._quiet_until = float("-inf")
-        """Until then keys are read again only where something has changed."""
+        """Until then keys that are good are not read again unless something has changed."""
+        self._refused_until = float("-inf")
+        """The same where they were refused, which other keys may be there for at once."""
         self.offset = 0.0
         """Seconds that AWS's clock is ahead of ours."""
         self._told_offset = False
@@ -195,9 +197,9 @@ class AwsSigner:
             return False
         if not self._uses(used.keys):
             return True  # another request was refused before, and has read them since
-        is_time = self._clock.now() >= self._quiet_until or self._has_changed(at_once=True)
+        is_time = self._clock.now() >= self._refused_until or self._has_changed(at_once=True)
         if is_time and self._loading is None:
-            self._quiet_until = self._clock.now() + HOLD
+            self._refused_until = self._clock.now() + HOLD
             self._load()
         if self._loading is not None:  # for whomever it was begun
             await asyncio.shield(self._loading)

@@ -168,6 +168,16 @@ def test_one_code_of_a_signature_stands_for_three_kinds(
             403,
             K.FORBIDDEN,
         ),
+        (
+            document(
+                jsonrpc="2.0",
+                error={"code": -32001, "message": "Missing Authentication Token"},
+                id="null",
+            ),
+            "",
+            401,
+            K.NO_SIGNATURE,
+        ),
         # Other services
         (document(__type="UnrecognizedClientException"), "", 400, K.UNKNOWN_KEY),
         (document(__type="aws#AccessDeniedException", Message="no"), "", 400, K.FORBIDDEN),

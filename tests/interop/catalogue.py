@@ -13,6 +13,7 @@ from tests.interop import (
     shape_systems,
     worker_systems,
 )
+from tests.interop.aws import systems as aws_systems
 from tests.interop.systems import System
 
 SYSTEMS: tuple[System, ...] = (
@@ -21,6 +22,7 @@ SYSTEMS: tuple[System, ...] = (
     *grant_systems.SYSTEMS,
     *sdk_systems.SYSTEMS,
     *shape_systems.SYSTEMS,
+    *aws_systems.SYSTEMS,
 )
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.interop import catalogue
 from tests.interop.commands import COMMANDS
-from tests.interop.story import ABSENT, FAILED, STEPS, UNREACHED, Outcome
+from tests.interop.story import ABSENT, FAILED, STEPS, UNREACHED, Outcome, scrub
 
 RESULTS = Path(__file__).parent / "results.json"
 
@@ -118,7 +118,7 @@ def render_story(name: str) -> str:
 
 
 def _escape(words: str) -> str:
-    return words.replace("<", "&lt;").replace("*", "\\*").replace("_", "\\_")
+    return scrub(words).replace("<", "&lt;").replace("*", "\\*").replace("_", "\\_")
 
 
 def _table(lines: Sequence[Sequence[str]]) -> str:

@@ -569,6 +569,13 @@ ROWS: tuple[Row | Elsewhere | Inert, ...] = (
         ("--merge-pages",),
         lambda seen: seen.tools()[-2:] == ["keep-writing", "last"],
     ),
+    Row(
+        "--metadata",
+        (PROXY,),
+        scenes.open_server,
+        ("--metadata", "AWS_REGION=eu-west-1"),
+        lambda seen: {"AWS_REGION": "eu-west-1"} in seen.metadata(),
+    ),
     # Logs, and the rest
     Row("--debug", EVERY, scenes.two_accounts, ("--debug",), lambda seen: " DEBUG " in seen.logged),
     Row("--silent", SERVER, scenes.refuses, ("--silent",), lambda seen: seen.logged == ""),

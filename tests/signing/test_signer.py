@@ -189,6 +189,18 @@ def test_a_refused_request_is_signed_anew_where_the_keys_are_others() -> None:
     run(main())
 
 
+def test_keys_that_were_changed_right_after_they_were_read_are_found_by_a_refusal() -> None:
+    """A program that gives keys has no file that would tell."""
+
+    async def main() -> None:
+        stage = Stage(keys(1), keys(2))
+        used = await stage.signer.prepare([])
+        assert await stage.refused(used)
+        assert await stage.used() == "AKIDTEST2"
+
+    run(main())
+
+
 def test_all_who_are_refused_wait_for_the_keys_that_one_of_them_asked_for() -> None:
     """A program gives other keys, and no file tells of it."""
 

@@ -160,6 +160,7 @@ class Authority:
                     [
                         *map(x509.DNSName, ("localhost", *hosts)),
                         x509.IPAddress(ipaddress.IPv4Address("127.0.0.1")),
+                        *map(x509.DNSName, hosts),
                     ]
                 ),
                 False,
