@@ -184,9 +184,17 @@ class Signature(Protocol):
         """
         ...
 
+    def hide(self) -> None:
+        """The answer may repeat the signature: from now on it is a secret in every text."""
+        ...
+
 
 class Signer(Protocol):
     """Signs requests to the server, as the last step before each leaves (AWS SigV4)."""
+
+    def spell(self, url: ServerUrl) -> ServerUrl:
+        """The URL that is sent and signed instead: it leads to the same, in one spelling."""
+        ...
 
     async def prepare(self, body: Sequence[memoryview]) -> Signature:
         """What the request with this body is signed with; the keys are read again where it is time.
@@ -202,13 +210,16 @@ class Signer(Protocol):
         """The server refused a request that was signed so.
 
         Returns whether it should be sent once more, because there is something new. Raises nothing.
+        No loop comes of it: whoever asks does so a bounded number of times for each request.
         """
         ...
 
     def explain(
         self, status: int, headers: Mapping[bytes, bytes], body: bytes
     ) -> tuple[str, str] | None:
-        """Cause and next step of a refusal that is AWS's own; None for one of the server behind it.
+        """Cause, with the evidence, and next step of a refusal that is AWS's own, in sentences.
+
+        None for one of the server behind it.
 
         `headers` and `body` have no secret of ours in them.
         """

@@ -228,6 +228,13 @@ def no_connection_in_time(where: str) -> NotSent:
     )
 
 
+CUT_HINT = (
+    "If it is always after the same time, a gateway on the way cuts what is silent: whoever runs "
+    "the server has to let it wait longer (nginx: proxy_read_timeout, HAProxy: timeout server)."
+)
+"""For an event stream that ended before the answer."""
+
+
 def no_answer_in_time(who: str) -> Interrupted:
     """The error of an answer, or the rest of one, that took too long, with the same options."""
     return Interrupted(

@@ -119,13 +119,23 @@ def _show(text: str) -> str:
 # Telling ------------------------------------------------------------------------------------
 
 
-def describe_found(found: Found, entry: Sequence[str], end_key: str) -> list[str]:
+def describe_found(
+    found: Found,
+    entry: Sequence[str],
+    end_key: str,
+    variables: Sequence[str] = (),
+    extra: str = "",
+) -> list[str]:
     """The lines for a person: what was found or why nothing was, and how a host gets it.
 
     `entry` are the words behind the URL in a host's configuration, without secrets; `end_key` is
-    what ends the input at this terminal.
+    what ends the input at this terminal. `variables` are names of what it needs of the environment,
+    `extra` is the one of our package that it needs, "" for none.
     """
-    return [*_describe_server(found, entry), *_describe_use(found, entry, end_key)]
+    return [
+        *_describe_server(found, entry),
+        *_describe_use(found, entry, end_key, variables, extra),
+    ]
 
 
 def _describe_server(found: Found, entry: Sequence[str]) -> Iterator[str]:
@@ -164,12 +174,16 @@ def _describe_tools(found: Found, entry: Sequence[str]) -> str:
     return f"A host is shown {found.count}{more} {noun}: {', '.join(found.tools)}{others}."
 
 
-def _describe_use(found: Found, entry: Sequence[str], end_key: str) -> Iterator[str]:
+def _describe_use(
+    found: Found, entry: Sequence[str], end_key: str, variables: Sequence[str], extra: str
+) -> Iterator[str]:
     words: dict[str, object] = {"command": "uvx"}
-    words["args"] = ["mcp-remote-py", found.address, *entry]
+    package = ["--from", f"mcp-remote-py[{extra}]"] if extra else []
+    words["args"] = [*package, "mcp-remote-py", found.address, *entry]
     # A host passes only a few variables on.
-    if variables := re.findall(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}", " ".join(entry)):
-        words["env"] = dict.fromkeys(variables, MASK)
+    named = re.findall(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}", " ".join(entry))
+    if needed := (*named, *variables):
+        words["env"] = dict.fromkeys(needed, MASK)
     text = encode(words).decode()
     is_useless = found.error and not found.needs_sign_in
     begin = "Once it works here, the entry" if is_useless else "The entry"

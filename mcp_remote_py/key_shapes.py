@@ -49,6 +49,8 @@ _PARTS = lazy_pattern(r"\d+|\D+")
 _CAMEL = lazy_pattern(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _VERSION = lazy_pattern(r"[vr]?\d{1,4}(?:[a-z]{1,5}\d{0,3})?", re.IGNORECASE)
 _DATE = lazy_pattern(r"20\d{6}")
+_VERSIONED = lazy_pattern(r"([a-z]{3,8})v\d{1,2}", re.IGNORECASE)
+"""A word with a version behind it: `authv2`."""
 _NUMBERED = lazy_pattern(r"(?!v\d{1,2}$).*\d.*")
 _NAMES = lazy_pattern(
     r"(?:[a-z]+[_-])?(?:keys?|api[_-]?keys?|tokens?|secrets?|passw(?:or)?d|pass|pwd|credentials?)",
@@ -100,6 +102,9 @@ def _is_ordinary(word: str) -> bool:
         return len(word) <= 3 or _is_readable(word)
     if _VERSION.fullmatch(word):
         return True
+    versioned = _VERSIONED.fullmatch(word)
+    if versioned is not None:
+        return _is_readable(versioned[1])
     # `oauth2`, `tenant42`, `base64encode`: one short number in one or two words.
     letters = [part for part in _PARTS.findall(word) if not part.isdigit()]
     digits = sum(map(str.isdigit, word))

@@ -39,6 +39,17 @@ def to_moment(seconds: float) -> datetime | None:
         return None
 
 
+def read_moment(text: str) -> float | None:
+    """The time in `text` as ISO 8601 has it, None where it is not one; without a zone it is UTC."""
+    from datetime import UTC, datetime
+
+    try:
+        moment = datetime.fromisoformat(text)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return None
+
+
 def describe_moment(seconds: float, now: float) -> str:
     """Date, time and distance: "2026-11-22 14:53 UTC (in 59 minutes)"; "" for no date."""
     moment = to_moment(seconds)

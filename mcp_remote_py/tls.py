@@ -5,7 +5,12 @@ Imported when the first https connection is made. Must not know what is sent ove
 
 from __future__ import annotations
 
+import contextlib
+import os
 import ssl
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, cast
 
 from mcp_remote_py.errors import UsageError
 from mcp_remote_py.settings.network import Tls
@@ -22,7 +27,15 @@ def build_tls_context(tls: Tls, *, certified: bool = True) -> ssl.SSLContext:
     """
     import truststore
 
-    context = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    class Context(truststore.SSLContext):
+        """The same; a certificate that is not trusted comes with the name of who signed it."""
+
+        def wrap_bio(self, *arguments: Any, **more: Any) -> ssl.SSLObject:
+            secured = super().wrap_bio(*arguments, **more)
+            secured.do_handshake = partial(_shake_hands, secured, secured.do_handshake)
+            return secured
+
+    context = Context(ssl.PROTOCOL_TLS_CLIENT)
     context.set_alpn_protocols(["http/1.1"])
     for path in tls.ca_certs:
         try:
@@ -41,3 +54,46 @@ def build_tls_context(tls: Tls, *, certified: bool = True) -> ssl.SSLContext:
                 hint="--client-cert and --client-key must be a matching pair in PEM form.",
             ) from error
     return context
+
+
+def stamp_files(tls: Tls) -> tuple[int, ...]:
+    """Changes when one of the files is written anew; 0 for one that is gone."""
+    return tuple(map(_stamp, filter(None, (*tls.ca_certs, tls.client_cert, tls.client_key))))
+
+
+def _stamp(path: str) -> int:
+    try:
+        return os.stat(path).st_mtime_ns
+    except OSError:
+        return 0
+
+
+def _shake_hands(secured: ssl.SSLObject, do_handshake: Callable[[], None]) -> None:
+    try:
+        do_handshake()
+    except ssl.SSLCertVerificationError as error:
+        if issuer := _find_issuer(secured):
+            error.add_note(issuer)  # `net.tls_refusals` has the words
+        raise
+
+
+def _find_issuer(secured: ssl.SSLObject) -> str:
+    """The name of who signed the last certificate that was shown; "" where it is not to be had.
+
+    Where it could not be verified, Python gives the names of a certificate by its inner object
+    alone, which truststore reads, too.
+    """
+    with contextlib.suppress(AttributeError, ssl.SSLError, IndexError):
+        chain: Any = cast("Any", secured)._sslobj.get_unverified_chain()
+        return name_issuer(chain[-1].get_info()) if chain else ""
+    return ""
+
+
+def name_issuer(certificate: Mapping[str, Any]) -> str:
+    """The name of the issuer that people know: its own, else its organization's."""
+    pairs = [pair for group in certificate.get("issuer", ()) for pair in group]
+    for wanted in ("commonName", "organizationalUnitName", "organizationName"):
+        for name, value in pairs:
+            if name == wanted:
+                return str(value)
+    return ""

@@ -9,6 +9,7 @@ import re
 import sys
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -46,6 +47,7 @@ from mcp_remote_py.transports import cookies, intake, sse
 from mcp_remote_py.transports.refusal import EVIDENCE_BYTES
 from tests.conformance import scenarios
 from tests.interop import table as interop
+from tests.interop.networks import table as networks
 from tests.marks import collect
 from tests.matrix import cells
 from tests.reports import REPORTS
@@ -58,6 +60,7 @@ SECURITY = ROOT / "docs" / "security.md"
 HOSTS = ROOT / "docs" / "hosts.md"
 SEEN_AT_HOSTS = ROOT / "tests" / "interop" / "hosts.json"
 SYSTEMS = ROOT / "docs" / "systems.md"
+NETWORKS = ROOT / "docs" / "networks.md"
 
 
 def render_options() -> str:
@@ -481,7 +484,9 @@ PIECES = {
         "systems": interop.render_systems,
         "story": lambda: interop.render_story("ours"),
         "story of mcp-remote": lambda: interop.render_story("mcp-remote"),
+        "story of mcp-proxy-for-aws": lambda: interop.render_story("mcp-proxy-for-aws"),
     },
+    NETWORKS: {name: partial(networks.render, name) for name in networks.GROUPS},
 }
 """By document, the names of its pieces and what writes them."""
 

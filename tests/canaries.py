@@ -22,9 +22,9 @@ _PART = re.compile(rb"[A-Za-z0-9_-]{12,}")
 _MARK = re.compile(rb"canary[A-Za-z0-9_.-]*")
 """How most secrets of the tests begin, whatever stands before and behind."""
 
-NOT_OURS = frozenset({"node_modules", ".wrangler", "browser", "chromium"})
+NOT_OURS = frozenset({"node_modules", ".aws", ".wrangler", "browser", "chromium"})
 """Folders of programs that are the person's or the server's own: a browser remembers where it has
-been, a server what it has given."""
+been, a server what it has given, and AWS's files have keys."""
 
 NOT_SEARCHED = frozenset({"claude_desktop_config.json", "agent.jwt"})
 """Written by the tests, in the place of a person or a platform who puts a token there."""

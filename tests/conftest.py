@@ -49,6 +49,8 @@ LONG = (
     "test_sign_in.py",
     "test_servers_document.py",
     "test_recovery.py",
+    "test_chain.py",
+    "test_chain_process.py",
     "test_chromium.py",
     "test_unattended.py",
     "test_dpop.py",

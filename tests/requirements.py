@@ -126,6 +126,11 @@ PROMISES = {
         "Plain http needs --allow-http; a broken header is an error before anything is sent.",
         "RFC 9110 §5.5; RFC 6750 §5.3",
     ),
+    "AWS1": Promise(
+        "Requests to a server behind AWS IAM are signed, each attempt anew, as the last step; new "
+        "keys are taken in time, and a refusal never makes a loop.",
+        "IAM User Guide, Create a signed AWS API request; aws/mcp-proxy-for-aws 1.7.0",
+    ),
     "D2": Promise(
         "Messages travel in lanes, one connection each: 64 calls in flight are not serialised.",
         "encode/httpcore issue 1093",

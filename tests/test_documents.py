@@ -91,6 +91,7 @@ DOCUMENTS = [
     *("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"),
     *("docs/conformance.md", "docs/eras.md", "docs/never-a-loop.md", "docs/security.md"),
     *("docs/decisions.md", "docs/field-notes.md", "docs/servers.md", "docs/hosts.md"),
+    *("docs/aws.md", "docs/networks.md"),
 ]
 
 

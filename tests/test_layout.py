@@ -19,7 +19,7 @@ REASON = "One file: "
 
 MEANT_TWICE = {
     "logger": "a module's own, by convention",
-    "main": "where a process begins: the command, and the one that renews tokens",
+    "main": "where a process begins: the command, and those it starts for itself",
     "T": "a type variable: it does not mean anything by itself",
     "E": "the same, for an error",
 }

@@ -128,7 +128,7 @@ READABLE = """
     mcp sse v1 v2 v1beta1 v2alpha api rpc jsonrpc graphql messages message stream streamable
     events .well-known oauth-protected-resource openid-configuration oauth-authorization-server
     authorization-server authorize token register oauth oauth2 oidc callback tenants tenant1
-    tenant42 acme acme-corp contoso contoso.onmicrosoft.com mcp-server mcp-server-production
+    authv2 tenant42 acme acme-corp contoso contoso.onmicrosoft.com mcp-server mcp-server-production
     mcpserver mcp-http-server server server.json index.html docs login connect users user42
     projects my-project workspace workspaces team-alpha team_beta org organizations production
     staging eu-west-1 us-east-1a us-central1 2025-11-25 2025-06-18 2026-07-28 20251125

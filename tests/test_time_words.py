@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from mcp_remote_py.time_words import describe_moment, describe_span, describe_wait, to_moment
+from mcp_remote_py.time_words import (
+    describe_moment,
+    describe_span,
+    describe_wait,
+    read_moment,
+    to_moment,
+)
 
 
 @pytest.mark.parametrize(
@@ -59,3 +65,20 @@ def test_moment_in_words(seconds: float, words: str) -> None:
 @pytest.mark.parametrize("seconds", [1e300, -1e300, float("inf"), float("nan")])
 def test_no_calendar_has_every_number_of_a_server(seconds: float) -> None:
     assert to_moment(seconds) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("2023-11-14T22:13:20Z", 1700000000.0),
+        ("20231114T221320Z", 1700000000.0),
+        ("2023-11-14 23:13:20.5+01:00", 1700000000.5),
+        ("2023-11-14T22:13:20", 1700000000.0),
+        ("0001-01-01T00:00:00+14:00", -62135647200.0),
+        ("1700000000", None),
+        ("soon", None),
+        ("", None),
+    ],
+)
+def test_a_moment_that_is_written(text: str, seconds: float | None) -> None:
+    assert read_moment(text) == seconds

@@ -20,7 +20,7 @@ from mcp_remote_py.eras.era_detection import (
     error_code,
     judge_discovery,
     judge_failure,
-    read_refusal,
+    read_error_answer,
 )
 from mcp_remote_py.eras.parameters import ParameterHeaders
 from mcp_remote_py.errors import ExchangeError
@@ -100,7 +100,7 @@ class ModernHost:
         try:
             await self._answers.watch(discover, see, self._send(discover))
         except ExchangeError as error:
-            refusal = read_refusal(error) if error.status in MISMATCH_STATUS else None
+            refusal = read_error_answer(error) if error.status in MISMATCH_STATUS else None
             if refusal is None:
                 self._judge(judge_failure(error))
             elif error_code(refusal) != INVALID_PARAMS or is_complete(discover):

@@ -247,7 +247,7 @@ class EraChannel:
                 hint="Leave the option out: what the server speaks is then found out.",
             )
         refusal = await self._shake_hands(initialize)
-        if refusal is None:
+        if refusal is None or await self._shake_hands_anew(initialize, refusal):
             return
         if self._may_be_modern(refusal) and await self._fall_forward(initialize):
             return
@@ -274,6 +274,19 @@ class EraChannel:
         except ExchangeError as error:
             return error
         return refusals[0] if refusals else None
+
+    async def _shake_hands_anew(
+        self, initialize: Message, refusal: Message | ExchangeError
+    ) -> bool:
+        """Whether the server takes an older revision, where it refuses the host's by name."""
+        from mcp_remote_py.eras.older_revision import ask_for_older  # few starts need it
+
+        older = ask_for_older(initialize, refusal)
+        if older is None:
+            return False
+        logger.info("The server refuses the protocol version of the host: asking for an older one.")
+        await self._inner.renew()  # whatever a refused handshake has left
+        return await self._shake_hands(older) is None
 
     def _note_legacy(self) -> None:
         if self._era.host_is_modern:

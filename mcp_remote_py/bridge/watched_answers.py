@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Hashable
 from typing import Any, TypeVar
 
-from mcp_remote_py.eras.era_detection import MISMATCH_STATUS, Era, judge_failure, read_refusal
+from mcp_remote_py.eras.era_detection import MISMATCH_STATUS, Era, judge_failure, read_error_answer
 from mcp_remote_py.errors import ExchangeError, Unusable
 from mcp_remote_py.jsonrpc import Message
 
@@ -82,7 +82,7 @@ class WatchedAnswers:
             return answer.result()
         error = exchange.exception()
         if isinstance(error, ExchangeError) and error.status in MISMATCH_STATUS:
-            refusal = read_refusal(error)
+            refusal = read_error_answer(error)
             if refusal is not None and judge_failure(error) is Era.MODERN:
                 return refusal
         if error is not None:

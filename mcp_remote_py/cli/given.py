@@ -59,6 +59,11 @@ class Given:
         options = {**self.arguments.options, name: [""]}
         self.arguments = self.arguments._replace(options=options)
 
+    def add_word(self, name: str, word: str) -> None:
+        """As if that option were given, with this word."""
+        options = {**self.arguments.options, name: [word]}
+        self.arguments = self.arguments._replace(options=options)
+
     def read_port(self, read: Callable[[str], int]) -> int | None:
         """The port behind the URL, None without one; what is not a port is ignored."""
         port = self.arguments.port

@@ -89,7 +89,7 @@ class Option:
 
 
 HEADERS, CONNECTION, SIGN_IN, TOOLS = "Headers", "Connection", "Sign-in", "Tools"
-LOGS, OTHER = "Logs", "Other"
+AWS, LOGS, OTHER = "AWS", "Logs", "Other"
 """Groups."""
 
 _RELAY = (PROXY,)
@@ -232,7 +232,8 @@ ALL_OPTIONS = (
     Option(
         "--ca-cert",
         "FILE",
-        "PEM file with certificate authorities to trust beside the system's (also SSL_CERT_FILE).",
+        "PEM file with certificate authorities to trust beside the system's (also SSL_CERT_FILE "
+        "and NODE_EXTRA_CA_CERTS).",
         CONNECTION,
         _NETWORK,
         repeatable=True,
@@ -520,6 +521,40 @@ ALL_OPTIONS = (
         (LOGOUT,),
     ),
     Option(
+        "--aws-sigv4",
+        "",
+        "Sign every request with AWS keys (SigV4), for a server behind AWS IAM; nobody signs in"
+        " then. The keys are those in the environment, else those that the AWS CLI uses (a profile,"
+        " aws sso login, a role), for which the extra mcp-remote-py[aws] is needed.",
+        AWS,
+        _EVERY,
+    ),
+    Option(
+        "--aws-service",
+        "NAME",
+        "Signing name of the service, such as lambda or execute-api, where the URL does not tell.",
+        AWS,
+        _RELAY,
+        read=readers.read_aws_service,
+    ),
+    Option(
+        "--aws-region",
+        "REGION",
+        "Region to sign for, where the URL does not tell, nor AWS_REGION, AWS_DEFAULT_REGION or the"
+        " profile.",
+        AWS,
+        _RELAY,
+        read=readers.read_aws_region,
+    ),
+    Option(
+        "--aws-profile",
+        "NAME",
+        "Profile of the AWS CLI whose keys sign; keys in the environment do not count then.",
+        AWS,
+        _EVERY,
+        read=readers.read_aws_profile,
+    ),
+    Option(
         "--allow-tool",
         "PATTERN",
         "Show only tools of exactly that name to the host; * stands for any characters.",
@@ -546,6 +581,16 @@ ALL_OPTIONS = (
         " shows the first page only.",
         TOOLS,
         _RELAY,
+    ),
+    Option(
+        "--metadata",
+        "NAME=VALUE",
+        "Member of _meta for every request that has params and not this member, such as AWS_REGION"
+        " for the AWS MCP server.",
+        TOOLS,
+        _RELAY,
+        repeatable=True,
+        read=readers.read_metadata,
     ),
     Option("--debug", "", "Log in detail; never the value of a header.", LOGS, _EVERY),
     Option("--silent", "", "Log nothing on stderr, unless --debug is given.", LOGS, _EVERY),

@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from mcp_remote_py.cli.given import Given
 from mcp_remote_py.cli.login_words import describe_entry, describe_login
-from mcp_remote_py.cli.options import ALL_OPTIONS, SIGN_IN
+from mcp_remote_py.cli.options import ALL_OPTIONS, AWS, SIGN_IN
 from mcp_remote_py.cli.read_shared import read_log, read_network, read_url
 from mcp_remote_py.redact import remember
 from mcp_remote_py.settings.commands import (
@@ -22,14 +24,26 @@ from mcp_remote_py.settings.commands import (
 )
 from mcp_remote_py.settings.headers import HeaderSettings, check_sign_in_headers
 from mcp_remote_py.settings.sign_in import SignInSettings
+from mcp_remote_py.url import ServerUrl
+
+if TYPE_CHECKING:
+    from mcp_remote_py.settings.aws import AwsSettings
 
 
 def read_login(given: Given) -> LoginSettings:
-    """All that `login` is told.
+    """All that `login` is told: where requests are signed, no more than that.
 
     Raises:
         UsageError: anything is wrong, or a credential is given.
     """
+    if given.has("--aws-sigv4"):
+        from mcp_remote_py.settings.aws import AwsSettings
+
+        return LoginSettings(
+            read_url(given, given.has("--allow-http")),
+            log=read_log(given),
+            aws=AwsSettings(profile=given.get("--aws-profile", "")),
+        )
     settings = read_proxy(given).login
     check_sign_in_headers(settings.headers.given)
     return settings
@@ -66,13 +80,23 @@ def read_proxy(given: Given) -> ProxySettings:
         ),
         forward_ping=given.has("--forward-ping"),
         merge_pages=given.has("--merge-pages"),
+        metadata=given.each("--metadata"),
         initialize_timeout=given.get("--initialize-timeout", DEFAULT_INITIALIZE_TIMEOUT) or None,
         cookies=not given.has("--disable-cookies"),
         max_message_size=given.get("--max-message-size", DEFAULT_MAX_MESSAGE_SIZE),
         log=read_log(given),
         sign_in=_read_sign_in(given),
+        aws=_read_signature(given, server, headers),
         entry_words=describe_entry(given),
     )
+
+
+def _read_signature(given: Given, server: ServerUrl, headers: HeaderSettings) -> AwsSettings | None:
+    if not any(given.has(option.name) for option in ALL_OPTIONS if option.group == AWS):
+        return None
+    from mcp_remote_py.cli.read_aws import read_aws
+
+    return read_aws(given, server, headers)
 
 
 def _read_sign_in(given: Given) -> SignInSettings:

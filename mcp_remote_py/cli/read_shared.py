@@ -71,13 +71,17 @@ def _or_default(seconds: float | None, default: float | None) -> float | None:
     return default if seconds is None else seconds or None
 
 
+_CA_NAMES = ("SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS")
+"""Where none of `certificates.CA_VARIABLES` is set, nothing has to be loaded for them."""
+
+
 def _read_tls(given: Given) -> Tls:
     tls = Tls(
         ca_certs=given.each("--ca-cert"),
         client_cert=given.get("--client-cert"),
         client_key=given.get("--client-key"),
     )
-    if tls == Tls() and not given.environment.get("SSL_CERT_FILE"):
+    if tls == Tls() and not any(map(given.environment.get, _CA_NAMES)):
         return tls
     from mcp_remote_py.settings.certificates import add_ca_certs, check_tls
 

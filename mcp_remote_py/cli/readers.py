@@ -71,6 +71,31 @@ def read_pattern(text: str, reading: Reading) -> str:
     return text
 
 
+def read_metadata(text: str, reading: Reading) -> tuple[str, str]:
+    """A member of `_meta`."""
+    return words.parse_metadata(text, reading.option)
+
+
+def read_aws_service(text: str, reading: Reading) -> str:
+    """The signing name of a service; a few have capitals."""
+    return words.parse_plain_name(text, reading.option, "lambda or execute-api")
+
+
+def read_aws_region(text: str, reading: Reading) -> str:
+    """The name of a region."""
+    return words.parse_plain_name(text.lower(), reading.option, "us-east-1")
+
+
+def read_aws_profile(text: str, reading: Reading) -> str:
+    """The name of a profile: of a section in AWS's own files."""
+    if not text or words.CONTROL.search(text):
+        what = "is empty" if not text else "contains a control character"
+        raise UsageError(
+            f"{reading.option} {what}.", hint="`aws configure list-profiles` shows the names."
+        )
+    return text
+
+
 def read_command(form: str) -> Read:
     """The words of a command; `form` says what to give instead of nothing."""
     return lambda text, reading: words.split_command(

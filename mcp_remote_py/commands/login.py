@@ -36,12 +36,18 @@ def run_login(
 
     `read_line` is for what a person pastes, see `BuildAgent`.
 
-    That is 3 where the server wants a sign-in and none came about.
+    That is 3 where the server wants a sign-in and none came about. Where requests are signed, it is
+    said that there is nothing to do.
 
     Raises:
         UsageError: a header cannot be read, or is an Authorization header.
         McpRemoteError: it could not even be begun.
     """
+    if settings.aws is not None:
+        from mcp_remote_py.settings.aws import describe_aws_login
+
+        write(describe_aws_login(settings.aws.profile))
+        return DONE_STATUS
 
     async def sign_in() -> int:
         headers = HeaderSource(settings.headers, environment, read_settled)

@@ -40,7 +40,8 @@ def run_logout(
 ) -> int:
     """Signs out of every session that is meant; returns the exit status.
 
-    One that cannot be signed out is said and does not keep the others; the status then is 1.
+    One that cannot be signed out is said and does not keep the others; the status then is 1. Where
+    requests are signed, that is said; a sign-in from before ends all the same.
     """
 
     async def sign_out() -> int:
@@ -51,6 +52,11 @@ def run_logout(
         return max(statuses, default=DONE_STATUS)
 
     sessions, nameless = find_sessions(settings, environment)
+    if settings.aws is not None:
+        from mcp_remote_py.settings.aws import describe_aws_login
+
+        write(describe_aws_login(settings.aws.profile))
+        sessions = [state for state in sessions if state.signed_in_at is not None]
     _forget_snapshots(settings, state_directory(environment))
     if nameless:
         logger.error(
@@ -59,7 +65,7 @@ def run_logout(
             nameless,
             state_directory(environment) / FOLDER,
         )
-    elif not sessions:
+    elif not sessions and settings.aws is None:
         write("Nobody is signed in anywhere: there is nothing to do.")
     return max(asyncio.run(sign_out()), FAILED_STATUS if nameless else DONE_STATUS)
 

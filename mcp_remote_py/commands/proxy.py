@@ -44,6 +44,7 @@ from mcp_remote_py.values import Value
 
 if TYPE_CHECKING:
     from mcp_remote_py.signin.agent import SignInAgent
+    from mcp_remote_py.signing.signer import AwsSigner
 
 logger = logging.getLogger("mcp_remote_py")
 
@@ -181,8 +182,10 @@ async def _relay(
 ) -> int:
     headers = HeaderSource(settings.headers, environment, read_settled)
     await headers.load()
+    signer = build_signer_for(settings, environment, headers)
     host = StdioChannel(stdin, stdout, settings.max_message_size)
-    relaying = assemble(settings, environment, headers, HostLines(host), host.has_read)
+    about = (settings, environment, headers)
+    relaying = assemble(*about, HostLines(host), host.has_read, signer=signer)
     relays = [relaying.relay]
     status: int | None = None
 
@@ -196,7 +199,7 @@ async def _relay(
         stop(f"mcp-remote-py was ended by {number.name} before the server answered.")
 
     def assemble_look(changed: ProxySettings, own: HostChannel) -> Assembly:
-        looking = assemble(changed, environment, headers, own, is_look=True)
+        looking = assemble(changed, *about[1:], own, signer=signer, is_look=True)
         relays.append(looking.relay)
         return looking
 
@@ -209,7 +212,26 @@ async def _relay(
         seen = await look_beside(relaying, settings, assemble_look, say)
     else:
         await relaying.run()
+    if signer is not None:
+        await signer.aclose()
     return seen if status is None else status
+
+
+def build_signer_for(
+    settings: ProxySettings, environment: Mapping[str, str], headers: HeaderSource
+) -> AwsSigner | None:
+    """What signs the requests of this process, None where none is signed.
+
+    Raises:
+        UsageError: the keys in the environment cannot be any, or a header is the signature's.
+    """
+    if settings.aws is None:
+        return None
+    from mcp_remote_py.settings.aws import check_signed_headers
+    from mcp_remote_py.signing.build import build_signer
+
+    check_signed_headers(headers.headers)
+    return build_signer(settings.aws, environment, LoopClock())
 
 
 class Assembly(Value, frozen=True):
@@ -254,10 +276,12 @@ def assemble(
     host: HostChannel,
     has_read: Callable[[], bool] = lambda: True,
     *,
+    signer: AwsSigner | None = None,
     is_look: bool = False,
 ) -> Assembly:
     """The objects of one relay, from the host's messages to the server.
 
+    With a `signer` its requests are signed, and nobody signs in.
     With `is_look` it is for a look at the server: whoever looks tells of failures, who was never
     reached now is not waited for, and what was said earlier does not stand for an answer.
     """
@@ -271,17 +295,19 @@ def assemble(
     worked = WorkedMemory(state, has_worked)
     is_kept = settings.sign_in.token_store != "memory"  # noqa: S105 - its name
     client_cert = settings.network.tls.client_cert
-    snapshots = SnapshotMemory(directory, session, settings.headers, client_cert, is_kept=is_kept)
+    known_as = (settings.headers, client_cert, "" if signer is None else signer.identity)
+    snapshots = SnapshotMemory(directory, session, *known_as, is_kept=is_kept)
     era = make_era(settings.protocol, known.era, lambda found: state.update(era=found.value))
     parameters = ParameterHeaders()
     # A person who gave a credential meant that one: nobody signs in (decision D12).
     authorizer = on_connected = None
-    if not headers.has_authorization:
+    if signer is None and not headers.has_authorization:
         signed_in = known.signed_in_at is not None
         authorizer = LazySignIn(settings, environment, state, signed_in=signed_in)
         on_connected = authorizer.note_address
 
     intake = Intake(settings.max_message_size)
+    of_client = (settings, headers, authorizer, intake, on_connected)
     transports: list[str] = []
 
     def note_chosen(name: str) -> None:
@@ -289,16 +315,9 @@ def assemble(
         worked.note()
 
     def connect_transport(deliver: Deliver, on_session_lost: Callable[[], None]) -> ServerChannel:
-        return build_transport(
+        transport = build_transport(
             settings,
-            lambda: HttpClient(
-                settings,
-                headers,
-                authorizer,
-                intake,
-                on_connected,
-                acquaintance=acquaintance,
-            ),
+            lambda: HttpClient(*of_client, acquaintance=acquaintance, signer=signer),
             MetadataHeaders(parameters),
             state,
             known.transport,
@@ -308,6 +327,11 @@ def assemble(
             note_chosen,
             logging.DEBUG if is_look else logging.INFO,
         )
+        if not settings.metadata:
+            return transport
+        from mcp_remote_py.bridge.added_metadata import MetadataChannel  # few starts need it
+
+        return MetadataChannel(transport, dict(settings.metadata))
 
     def connect(deliver: Deliver, on_session_lost: Callable[[], None]) -> ServerChannel:
         def connect_era(deliver: Deliver) -> ServerChannel:

@@ -49,7 +49,8 @@ class WorkedMemory:
 class SnapshotMemory:
     """A `ServerMemory` in a file, which is looked at when it is needed and not before.
 
-    Of the person's headers and client certificate it keeps only which they were, not what is in
+    Of the person's headers and client certificate, and of the AWS identity that requests are signed
+    by, it keeps only which they were, not what is in
     them (see `HeaderSettings.mark`): with others the server may have other tools, and is not known.
     A person who wants several at one server kept apart gives each a `--profile`. `is_kept` is False
     where nothing of a session is to be on the disk.
@@ -66,6 +67,7 @@ class SnapshotMemory:
         session: SessionId,
         headers: HeaderSettings,
         client_cert: str | None = None,
+        identity: str = "",
         *,
         is_kept: bool,
     ) -> None:
@@ -73,6 +75,7 @@ class SnapshotMemory:
         self._session = session
         self._headers = headers
         self._client_cert = client_cert
+        self._identity = identity
         self._is_kept = is_kept
         self._cache: ServerCache | None = None
         self._known = ServerSnapshot()
@@ -116,6 +119,7 @@ class SnapshotMemory:
         if self._cache is None:
             from mcp_remote_py.credentials.server_cache import ServerCache  # few starts need it now
 
-            mark = self._headers.mark(self._session.key, self._client_cert)
+            about = (self._session.key, self._client_cert, self._identity)
+            mark = self._headers.mark(*about)
             self._cache = ServerCache(self._directory, self._session, os.urandom, mark)
         return self._cache

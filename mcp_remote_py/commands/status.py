@@ -32,8 +32,14 @@ def run_status(
 ) -> int:
     """Writes what is known, a line at a time; returns the exit status.
 
-    That is 3 where a server is asked for and nobody is signed in there.
+    That is 3 where a server is asked for and nobody is signed in there; unless its requests are
+    signed, so that nobody has to.
     """
+    aws = settings.aws
+    if aws is not None and not settings.json:
+        from mcp_remote_py.settings.aws import describe_aws_login
+
+        write(describe_aws_login(aws.profile))
     known = list_records(state_directory(environment))
     states = [state for state in known if settings.sessions.includes(state.session)]
     for state in states:
@@ -41,13 +47,14 @@ def run_status(
     if settings.json:
         sessions = [_to_json(state, now()) for state in states]
         write(json.dumps({"sessions": sessions}, indent=2))
-    elif not states:
+    elif not states and aws is None:
         write(_say_nothing_known(settings))
     for number, state in enumerate([] if settings.json else states):
         for line in [""] * bool(number) + _to_lines(state, now()):
             write(line)
     signed_in = any(state.signed_in_at is not None for state in states)
-    return DONE_STATUS if signed_in or settings.server is None else SIGN_IN_NEEDED_STATUS
+    is_enough = signed_in or settings.server is None or aws is not None
+    return DONE_STATUS if is_enough else SIGN_IN_NEEDED_STATUS
 
 
 def _say_nothing_known(settings: StatusSettings) -> str:

@@ -174,7 +174,9 @@ async def look_beside(
     if looking.relay.is_stopped:
         await running
         return DONE_STATUS
-    for line in describe_found(found, settings.entry_words, END_KEY):
+    variables = () if settings.aws is None else settings.aws.variables
+    extra = "aws" if settings.aws is not None and not variables else ""
+    for line in describe_found(found, settings.entry_words, END_KEY, variables, extra):
         say(line)
     await running
     return status_of(found)

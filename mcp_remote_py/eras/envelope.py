@@ -97,6 +97,19 @@ def put_meta(message: Message, meta: Mapping[str, msgspec.Raw]) -> Payload:
     return {**members, "_meta": add_meta(members.get("_meta", b""), meta)}
 
 
+def put_missing_meta(message: Message, meta: Mapping[str, msgspec.Raw]) -> Members | None:
+    """The members of `params` with those of these that its `_meta` does not have; None for none.
+
+    So it is without `params`, and with a `_meta` that cannot be added to.
+    """
+    members = message.known_members
+    present = _read_meta(members.get("_meta", b"{}")) if members else None
+    if not members or present is None:
+        return None
+    missing = {name: value for name, value in meta.items() if name not in present}
+    return {**members, "_meta": msgspec.Raw(encode(present | missing))} if missing else None
+
+
 def add_meta(present: msgspec.Raw | bytes, meta: Mapping[str, msgspec.Raw]) -> msgspec.Raw:
     """A `_meta` with these members beside those that are there."""
     return msgspec.Raw(encode((_read_meta(present) or {}) | dict(meta)))

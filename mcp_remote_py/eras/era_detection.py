@@ -56,14 +56,14 @@ def error_code(answer: Message) -> int:
     return read_integer(answer.members.get("code")) if answer.is_error else 0
 
 
-def read_refusal(error: ExchangeError) -> Message | None:
+def read_error_answer(error: ExchangeError) -> Message | None:
     """The JSON-RPC error that came with a failure, None where none did."""
     return None if error.body is None else _parse(error.body)
 
 
 def failure_code(error: ExchangeError) -> int:
     """The code of that error, 0 where there is none."""
-    answer = read_refusal(error)
+    answer = read_error_answer(error)
     return 0 if answer is None else error_code(answer)
 
 

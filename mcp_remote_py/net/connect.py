@@ -93,7 +93,10 @@ async def connect(
         raise ConnectTimeout(f"no connection within {seconds:g} seconds") from None
     except OSError as error:
         kind = TurnedAway if is_turned_away(error, addresses) else NotConnected
-        raise kind(describe_error(error)) from error
+        words = describe_error(error)
+        if ipv4 and isinstance(error, socket.gaierror):
+            words += " over IPv4 alone; leave out --ipv4 if it has IPv6 only"
+        raise kind(words) from error
     set_option = wire.get_extra_info("socket").setsockopt
     for option in _OPTIONS:
         set_option(*option)

@@ -8,16 +8,34 @@ credentials or which request this is.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Sequence
 
 from mcp_remote_py.net.faults import NotTaken
 from mcp_remote_py.net.http1 import SLICE_BYTES, Pair, ResponseReader, add_length, write_head
 from mcp_remote_py.net.wire import Buffer, Wire
+from mcp_remote_py.patterns import lazy_pattern
 from mcp_remote_py.values import Value
 
 KEEPALIVE_EXPIRY = 4.0
 """Seconds an idle connection is used again. Common servers close after 5 (uvicorn, Node): a request
 that meets the closing connection would be lost without anybody knowing whether it ran."""
+
+
+_PROMISE = lazy_pattern(rb"(?:^|[,;\s])timeout\s*=\s*\"?(\d{1,6})(?!\d)", re.IGNORECASE)
+
+
+def read_promise(headers: Sequence[Pair]) -> float:
+    """Seconds an idle connection is used again by what the server says in `Keep-Alive`.
+
+    That is of RFC 2068 (§19.7.1.1), and many servers still say it. A second less than it says,
+    because its clock began before the answer was here. No more than `KEEPALIVE_EXPIRY`.
+    """
+    for name, value in headers:
+        if name == b"keep-alive" and (said := _PROMISE.search(value)) is not None:
+            seconds = int(said[1])
+            return min(KEEPALIVE_EXPIRY, seconds - 1 if seconds > 1 else seconds / 2)
+    return KEEPALIVE_EXPIRY
 
 
 class Request(Value, frozen=True):
@@ -58,6 +76,7 @@ class Connection:
         """What the last request had of a head, and that head."""
         self._head = b""
         self._idle_since = 0.0
+        self._promised = KEEPALIVE_EXPIRY
         self.taken = 0
 
     @property
@@ -118,6 +137,8 @@ class Connection:
         """Whether the last exchange ended cleanly, so that another may follow; it rests then."""
         reader = self._reader
         self._idle_since = asyncio.get_running_loop().time()
+        if reader is not None:
+            self._promised = read_promise(reader.headers)
         return (
             reader is not None
             and reader.complete
@@ -129,7 +150,7 @@ class Connection:
     def has_expired(self) -> bool:
         """Whether it was idle too long, or the server closed it meanwhile, or spoke unasked."""
         age = asyncio.get_running_loop().time() - self._idle_since
-        return age >= self._expiry or self._wire.has_news()
+        return age >= min(self._expiry, self._promised) or self._wire.has_news()
 
     def close(self) -> None:
         """Closes the connection at once, whatever it is doing."""

@@ -53,6 +53,14 @@ _BEFORE_CHUNKS = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
 """A head for llhttp, which has to have seen one."""
 
 
+_PROTOCOLS = {
+    b"\0\0": "it answers by HTTP/2, and HTTP/1.1 is needed; whoever runs it has to offer that",
+    b"\x15\x03": "it answers by TLS; write https:// in the URL",
+}
+"""How an answer of another protocol begins, whatever was asked: with the first frame of one
+(RFC 9113 §4.1), an alert of the other (RFC 8446 §5.1)."""
+
+
 def write_head(method: bytes, target: bytes, headers: Sequence[Pair]) -> bytes:
     """A request's head.
 
@@ -157,7 +165,9 @@ class ResponseReader:
 
     def _check_start(self) -> None:
         begun = bytes(self._buffer[: len(_START[0])])
-        if begun != b"\r" and not any(start.startswith(begun) for start in _START):
+        if (words := _PROTOCOLS.get(begun[:2])) is not None:
+            raise IllegalAnswer(words)
+        if begun != b"\r" and not any(one.startswith(begun) for one in (*_START, *_PROTOCOLS)):
             raise IllegalAnswer("its answer does not begin with HTTP/1.1 or HTTP/1.0")
 
     def _check_size(self, more: int, lines: int) -> None:

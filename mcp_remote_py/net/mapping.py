@@ -32,19 +32,6 @@ from mcp_remote_py.net.faults import (
 )
 from mcp_remote_py.net.proxy_refusals import explain_proxy_refusal
 
-CERTIFICATE_HINT = "Where a company's own authority signed it, name its file with --ca-cert."
-
-_CERTIFICATE_HINTS = {
-    # The numbers are OpenSSL's (x509_vfy.h, X509_V_ERR_*).
-    **dict.fromkeys((9, 10), "Check this machine's clock; else tell whoever runs the server."),
-    **dict.fromkeys(
-        (62, 64),
-        "It is for another name: check the host of the URL, and whether the network has a sign-in "
-        "page of its own that answers in its place.",
-    ),
-}
-"""By the number of what is wrong with a certificate; else it is who has signed it."""
-
 E = TypeVar("E", bound=BaseException)
 
 
@@ -57,7 +44,11 @@ def explain(error: Exception, *, sent: bool, where: str = "") -> Exception:
         return error
     peer = _find_peer(error, where)
     if (tls := find_cause(error, ssl.SSLError)) is not None:
-        return _explain_tls(tls, peer)
+        from mcp_remote_py.net.tls_refusals import explain_tls
+
+        who = "HTTP proxy" if peer.is_proxy else "server"
+        at = f" ({peer.at.strip()}{peer.through})" if peer.at else peer.through
+        return explain_tls(tls, who, at, is_proxy=peer.is_proxy)
     reason = str(error).strip().rstrip(".") or type(error).__name__
     if isinstance(error, ConnectTimeout):
         return no_connection_in_time(f"{peer.name}{peer.through}")
@@ -117,22 +108,6 @@ _PROXY_HINT = (
     "Check that the proxy runs, and the variable that names it; NO_PROXY lists what is reached "
     "directly."
 )
-
-
-def _explain_tls(error: ssl.SSLError, peer: _Peer) -> Unusable:
-    who = "HTTP proxy" if peer.is_proxy else "server"
-    at = f" ({peer.at.strip()}{peer.through})" if peer.at else peer.through
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return Unusable(
-            f"The {who}'s certificate is not trusted{at}: {error.verify_message.rstrip('.')}.",
-            hint=_CERTIFICATE_HINTS.get(error.verify_code, CERTIFICATE_HINT),
-        )
-    if peer.is_proxy:
-        hint = "Check that the proxy speaks TLS at that port: most are named http://, not https://."
-    else:
-        hint = "Check that the URL's port speaks https, and whether the server wants --client-cert."
-    reason = getattr(error, "reason", None) or error
-    return Unusable(f"TLS with the {who} failed{at}: {reason}.", hint=hint)
 
 
 def find_cause(error: BaseException | None, kind: type[E]) -> E | None:

@@ -6,6 +6,8 @@ when it is said, nor what was done before.
 
 from __future__ import annotations
 
+import shlex
+
 from mcp_remote_py.errors import (
     LOGIN_COMMAND,
     Interrupted,
@@ -22,7 +24,7 @@ from mcp_remote_py.oauth.claims import explain_mismatch, read_claims
 from mcp_remote_py.oauth.sent import describe_request
 from mcp_remote_py.oauth.steps import Credential, PendingAuthorization
 from mcp_remote_py.oauth.tokens import CLOCK_HINT, NOTHING_LOST, TokenError
-from mcp_remote_py.redact import Secret
+from mcp_remote_py.redact import Secret, mask_url
 from mcp_remote_py.settings.sign_in import SignInSettings
 from mcp_remote_py.time_words import describe_wait
 
@@ -81,9 +83,10 @@ def explain_token(
             "clock, or have the authorization server's set."
         )
     else:
+        offer = _offer_audience(credential, settings)
         hint = (
             "Signing in again would not help by itself: the token may be for another audience "
-            "or lack a scope. Try --resource or --scope, or ask who runs the server."
+            f"or lack a scope. Try --resource or --scope{offer}, or ask who runs the server."
         )
     if on_record:
         is_new = now - credential.obtained_at < NEW_TOKEN_AGE
@@ -93,6 +96,18 @@ def explain_token(
         which = "that may never have worked (its record is lost)"
         hint = f"If it did, sign in again: {LOGIN_COMMAND}. If it never did: {hint}"
     return Refused(f"The server refuses a token {which}{said}. {evidence}", hint=hint, status=401)
+
+
+def _offer_audience(credential: Credential, settings: SignInSettings) -> str:
+    """The option for servers that read whom a token is for in a parameter of their own, as Auth0.
+
+    They pass over `resource`, or ask for another one where it is not the name of the audience.
+    """
+    is_given = "audience" in dict(settings.authorize_parameters)
+    if is_given or not credential.resource:
+        return ""
+    word = shlex.quote(f"audience={mask_url(credential.resource)}")
+    return f", --authorize-param {word} if it reads that instead (Auth0 does)"
 
 
 def explain_scope(scope: str) -> Refused:

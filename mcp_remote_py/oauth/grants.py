@@ -41,9 +41,12 @@ from mcp_remote_py.oauth.steps import (
 )
 from mcp_remote_py.oauth.token_exchange import Parameters, TokenExchange, request_tokens
 from mcp_remote_py.oauth.tokens import (
+    INVALID_TARGET,
     REQUEST_HINTS,
     TokenAnswer,
     TokenError,
+    name_request_error,
+    read_entra_code,
     shorten_without,
 )
 from mcp_remote_py.randomness import RandomBytes
@@ -60,9 +63,6 @@ _CALLBACK_HINTS = {
     "server_error": f"Try again later: {LOGIN_COMMAND}.",
     "temporarily_unavailable": f"Try again later: {LOGIN_COMMAND}.",
 }
-
-_ENTRA_CODES = ("AADSTS9010010", "AADSTS901002", "AADSTS650053", "AADSTS900144")
-"""Entra's: `resource` does not fit the scopes, is not known; the scope is another's, is missing."""
 
 
 class SignInDenied(SignInFailed):
@@ -182,9 +182,10 @@ def _explain_error(error: str, description: str) -> SignInFailed:
     said = shorten_without(error) + (f', "{shorten_without(description)}"' if description else "")
     if error == "access_denied":
         return explain_denial(said)
+    meant = name_request_error(error, description) or error
     return AuthorizationRefused(
         f"The authorization server refused the sign-in ({said}).",
-        hint=_CALLBACK_HINTS.get(error, f"Sign in again: {LOGIN_COMMAND}."),
+        hint=_CALLBACK_HINTS.get(meant, f"Sign in again: {LOGIN_COMMAND}."),
         error=error,
     )
 
@@ -293,11 +294,9 @@ def _refuses_scope(error: TokenError) -> bool:
 
 def _wants_scope_instead(error: TokenError) -> bool:
     """Whether the refusal is about `resource` (RFC 8707 §2) and not about the grant."""
-    if any(code in error.description for code in _ENTRA_CODES):
+    if read_entra_code(error.description):
         return True
-    if error.error == "invalid_request":
-        return "resource" in error.description.lower()
-    return error.error in ("invalid_target", "invalid_resource")
+    return name_request_error(error.error, error.description) == INVALID_TARGET
 
 
 def revoke(credential: Credential) -> Conversation[None]:

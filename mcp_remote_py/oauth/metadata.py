@@ -13,7 +13,9 @@ from typing import NamedTuple, cast
 
 from mcp_remote_py.errors import SignInFailed
 from mcp_remote_py.oauth.document import quote
+from mcp_remote_py.oauth.known_issuers import is_known_pair
 from mcp_remote_py.oauth.ownership import is_issuer, is_same_issuer, trust_option
+from mcp_remote_py.oauth.scopes import OFFLINE_ACCESS
 from mcp_remote_py.redact import mask_url
 from mcp_remote_py.settings.sign_in import SignInSettings
 from mcp_remote_py.url import InvalidUrl, ServerUrl, parse_url
@@ -57,6 +59,7 @@ class ServerMetadata(NamedTuple):
     scopes_supported: tuple[str, ...] | None = None
     token_endpoint_auth_methods: tuple[str, ...] | None = None
     grant_types: tuple[str, ...] | None = None
+    response_types: tuple[str, ...] | None = None
     iss_parameter_supported: bool = False
     client_id_metadata_document_supported: bool = False
     dpop_algorithms: tuple[str, ...] | None = None
@@ -76,6 +79,21 @@ class ServerMetadata(NamedTuple):
             self.registration_endpoint,
             self.revocation_endpoint,
             self.device_authorization_endpoint,
+        )
+
+    @property
+    def may_renew(self) -> bool:
+        """Whether anything here says that there are refresh tokens.
+
+        Some servers leave the grant out of their list, and refuse it to a client that is not
+        registered for it, although they gave it such a token: people then sign in for each access
+        token. A scope for it is a sign, and so is the grant among the response types, where
+        glewlwyd has it.
+        """
+        return (
+            not self.grant_types
+            or "refresh_token" in (*self.grant_types, *(self.response_types or ()))
+            or OFFLINE_ACCESS in (self.scopes_supported or ())
         )
 
     def check(self, name: str) -> None:
@@ -187,6 +205,7 @@ def judge_server(
         scopes_supported=members.read_words("scopes_supported"),
         token_endpoint_auth_methods=members.read_words("token_endpoint_auth_methods_supported"),
         grant_types=grants,
+        response_types=members.read_words("response_types_supported"),
         iss_parameter_supported=members.is_true("authorization_response_iss_parameter_supported"),
         client_id_metadata_document_supported=members.is_true(
             "client_id_metadata_document_supported"
@@ -209,7 +228,7 @@ def _judge_issuer(issuer: object, expected: str, settings: SignInSettings) -> st
             "issuer.",
             hint=_OPERATOR,
         )
-    trusted = issuer in settings.trusted_issuers
+    trusted = issuer in settings.trusted_issuers or is_known_pair(expected, issuer)
     if not trusted and not is_same_issuer(issuer, expected):
         raise ForeignDocument(
             f"The metadata of the authorization server {quote(expected)} names another issuer, "

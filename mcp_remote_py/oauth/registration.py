@@ -299,7 +299,7 @@ def _choose_method(server: ServerMetadata) -> str:
 def _choose_grants(server: ServerMetadata, settings: SignInSettings) -> list[str]:
     """The grants to register for: some servers refuse a client that asks for one they lack."""
     grants = ["authorization_code"]
-    if not server.grant_types or "refresh_token" in server.grant_types:
+    if server.may_renew:
         grants.append("refresh_token")
     if settings.device_code:
         grants.append(DEVICE_CODE_GRANT)

@@ -20,6 +20,7 @@ from mcp_remote_py.oauth.document import (
     read_retry_after,
 )
 from mcp_remote_py.oauth.grant_words import (
+    MAX_WORDS,
     may_be_verdict,
     plain_code,
     read_error_code,
@@ -85,11 +86,24 @@ _SKEW_HINT = "Set this machine's clock; if it is right, tell whoever runs that s
 NOTHING_LOST = "Nothing that is stored is lost"
 _CLIENT_HINT = "Check --static-oauth-client-info; a client we registered ourselves is replaced."
 
+INVALID_SCOPE, INVALID_TARGET = "invalid_scope", "invalid_target"
+
 REQUEST_HINTS = {
-    "invalid_scope": "Name the scopes it knows with --scope.",
-    "invalid_target": "Try --disable-resource-parameter, or name the resource with --resource.",
+    INVALID_SCOPE: "Name the scopes it knows with --scope.",
+    INVALID_TARGET: "Try --disable-resource-parameter, or name the resource with --resource.",
 }
 """Next steps for errors that each endpoint may answer (RFC 6749 §4.1.2.1 and §5.2, RFC 8707 §2)."""
+
+_ENTRA_CODES = {
+    "AADSTS9010010": INVALID_TARGET,
+    "AADSTS901002": INVALID_TARGET,
+    "AADSTS650053": INVALID_SCOPE,
+    "AADSTS900144": INVALID_SCOPE,
+}
+"""Entra's: `resource` does not fit the scopes, is not known; the scope is another's, is missing. It
+says them by any error."""
+
+_ABOUT_RESOURCE = re.compile(r"\bresource\b(?! (?:owner|server))", re.IGNORECASE)
 
 _HINTS = {
     **REQUEST_HINTS,
@@ -261,6 +275,8 @@ def parse_refusal(
     verdict = read_verdict(named, description, status)
     definite, error = bool(verdict), verdict or translate_code(named)
     hint = _HINTS.get(error) if definite or error not in _DEFINITE_ERRORS else None
+    if not definite:
+        hint = REQUEST_HINTS.get(name_request_error(error, description), hint)
     if name_target(response):
         hint = "Tell whoever runs that server: its metadata must name the address itself."
     wait = read_retry_after(response, now)
@@ -282,6 +298,22 @@ def parse_refusal(
         is_doubtful=not definite
         and may_be_verdict(named, status, response.body, has_members=bool(members)),
     )
+
+
+def name_request_error(error: str, description: str) -> str:
+    """The code of `REQUEST_HINTS` that a refusal stands for, "" for none of them."""
+    if meant := read_entra_code(description):
+        return meant
+    if error == "invalid_resource" or (
+        error == "invalid_request" and _ABOUT_RESOURCE.search(description[:MAX_WORDS]) is not None
+    ):
+        return INVALID_TARGET
+    return error if error in REQUEST_HINTS else ""
+
+
+def read_entra_code(description: str) -> str:
+    """The same for one of Entra's codes, "" without one."""
+    return next((meant for code, meant in _ENTRA_CODES.items() if code in description), "")
 
 
 def measure_skew(response: HttpResponse, now: float) -> int:

@@ -42,26 +42,35 @@ def check_tls(tls: Tls, read_file: ReadText) -> None:
         # OpenSSL would ask for the password on the terminal, in the middle of the protocol.
         raise UsageError(
             f"{option}: the private key in {path} is encrypted.",
-            hint="No password can be asked here: save the key without one, readable by you only.",
+            hint="No password can be asked here: save the key without one, readable by you only: "
+            f"openssl pkey -in {path} -out PLAIN.key",
         )
+
+
+CA_VARIABLES = ("SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS")
+"""OpenSSL's, and Node's for who comes from a command of npm: files of authorities to trust."""
 
 
 def add_ca_certs(
     tls: Tls, environment: Mapping[str, str], read_file: ReadText
 ) -> tuple[Tls, list[str]]:
-    """`tls` with the file of `SSL_CERT_FILE` joined, and warnings.
+    """`tls` with the files of `CA_VARIABLES` joined, and warnings.
 
-    A file of that variable that cannot be read is only a warning. The variable is set for whole
-    machines and outlives the file, and the trust store of the system works without it.
+    A file of these that cannot be read is only a warning. They are set for whole machines and
+    outlive the file, and the trust store of the system works without it.
     """
-    path = environment.get("SSL_CERT_FILE")
-    if not path or path in tls.ca_certs:
-        return tls, []
-    try:
-        _read_pem(path, "SSL_CERT_FILE", read_file)
-    except UsageError as error:
-        return tls, [f"{error.cause} Going on without it."]
-    return tls.replace(ca_certs=(*tls.ca_certs, path)), []
+    warnings: list[str] = []
+    for variable in CA_VARIABLES:
+        path = environment.get(variable)
+        if not path or path in tls.ca_certs:
+            continue
+        try:
+            _read_pem(path, variable, read_file)
+        except UsageError as error:
+            warnings.append(f"{error.cause} Going on without it.")
+        else:
+            tls = tls.replace(ca_certs=(*tls.ca_certs, path))
+    return tls, warnings
 
 
 def _read_pem(path: str, option: str, read_file: ReadText) -> str:

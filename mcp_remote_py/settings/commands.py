@@ -7,6 +7,7 @@ does with it.
 from __future__ import annotations
 
 from enum import Enum
+from typing import TYPE_CHECKING
 
 from mcp_remote_py.redact import Secret, secrets_in_url
 from mcp_remote_py.settings.headers import HeaderSettings
@@ -14,6 +15,9 @@ from mcp_remote_py.settings.network import Network
 from mcp_remote_py.settings.sign_in import SignInSettings
 from mcp_remote_py.url import ServerUrl
 from mcp_remote_py.values import Value
+
+if TYPE_CHECKING:
+    from mcp_remote_py.settings.aws import AwsSettings
 
 DEFAULT_PING_INTERVAL = 30.0
 """Seconds."""
@@ -73,6 +77,8 @@ class LoginSettings(Value, frozen=True):
     network: Network = Network()
     sign_in: SignInSettings = SignInSettings()
     log: LogSettings = LogSettings()
+    aws: AwsSettings | None = None
+    """Where requests are signed, so that nobody signs in."""
 
     @property
     def secrets(self) -> tuple[Secret, ...]:
@@ -98,19 +104,25 @@ class ProxySettings(Value, frozen=True):
     """Seconds between keep-alive pings; None sends none."""
     forward_ping: bool = False
     merge_pages: bool = False
+    metadata: tuple[tuple[str, str], ...] = ()
+    """Members of `_meta` that each request gets which does not have them."""
     initialize_timeout: float | None = DEFAULT_INITIALIZE_TIMEOUT
     """Seconds the host's `initialize` waits for a person; None waits for ever."""
     cookies: bool = True
     max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE
     log: LogSettings = LogSettings()
     sign_in: SignInSettings = SignInSettings()
+    aws: AwsSettings | None = None
+    """The signature of every request; None where none is signed, and a person may sign in."""
     entry_words: tuple[str, ...] = ()
     """The words behind the URL in a host's configuration that start this very relay; no secrets."""
 
     @property
     def login(self) -> LoginSettings:
         """The part that a sign-in needs."""
-        return LoginSettings(self.server, self.headers, self.network, self.sign_in, self.log)
+        return LoginSettings(
+            self.server, self.headers, self.network, self.sign_in, self.log, self.aws
+        )
 
     @property
     def secrets(self) -> tuple[Secret, ...]:

@@ -55,21 +55,23 @@ class HeaderSettings(Value, frozen=True):
         read = (header for file in self.files for header in file.headers)
         return tuple(header.value for header in (*self.given, *read))
 
-    def mark(self, about: str, client_cert: str | None = None) -> str:
+    def mark(self, about: str, client_cert: str | None = None, identity: str = "") -> str:
         """Tells these headers, and a client certificate, from others where `about` is the same.
+
+        So it tells an `identity` that requests are signed by; that is not a secret.
 
         "" where there are none. Headers that are given count with their values, files and commands
         by their names: what they give may change by the hour, and is one person's all the same. So
         short that nobody can find out by it whether a guess at a value is right: of 65,536 guesses
         one fits.
         """
-        if not (self.given or self.files or self.commands or client_cert):
+        if not (self.given or self.files or self.commands or client_cert or identity):
             return ""
         from hashlib import sha256
 
         given = [f"{header.name.lower()}:{header.value.reveal()}" for header in self.given]
         files = [client_cert, *(file.path for file in self.files)]
-        parts = [about, sorted(given), files, self.commands]
+        parts = [about, sorted(given), files, self.commands, *filter(None, [identity])]
         return sha256(repr(parts).encode("utf-8", "surrogatepass")).hexdigest()[:4]
 
 

@@ -107,6 +107,19 @@ def _parse_proxy_url(text: str, variable: str) -> HttpProxy:
     if not separator:
         scheme, rest = "http", scheme
     scheme = scheme.lower()
+    path = re.split(r"[?#]", rest.partition("/")[2], maxsplit=1)[0].lower()
+    if scheme.startswith("pac+") or path.endswith((".pac", "wpad.dat")):
+        raise UsageError(
+            f"{what} is the address of a PAC file, which is not read here.",
+            hint="Open it in the browser, and name the proxy that it has for the server behind the "
+            "word PROXY: http://HOST:PORT.",
+        )
+    if scheme.startswith("socks"):
+        raise UsageError(
+            f"{what} is a SOCKS proxy, which is not supported.",
+            hint="Supported are http:// and https:// proxies; many proxies speak both, at ports of "
+            "their own. Or list the server in NO_PROXY.",
+        )
     if scheme not in DEFAULT_PORTS:
         raise UsageError(
             f"{what} is of a kind that is not supported.",

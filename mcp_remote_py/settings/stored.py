@@ -15,6 +15,7 @@ from mcp_remote_py.values import Value
 
 if TYPE_CHECKING:
     from mcp_remote_py.session_id import SessionId
+    from mcp_remote_py.settings.aws import AwsSettings
 
 
 class SessionPattern(Value, frozen=True):
@@ -38,6 +39,8 @@ class StoredSettings(Value, frozen=True):
 
     sessions: SessionPattern = SessionPattern()
     log: LogSettings = LogSettings()
+    aws: AwsSettings | None = None
+    """Where an entry is meant whose requests are signed."""
 
     @property
     def server(self) -> ServerUrl | None:

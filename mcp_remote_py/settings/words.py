@@ -220,3 +220,47 @@ def choose(text: str, option: str, names: Iterable[str]) -> str:
     if text not in names:
         raise UsageError(f"{option} has an unknown value.", hint=f"Use one of: {', '.join(names)}.")
     return text
+
+
+_METADATA_NAME = lazy_pattern(
+    r"(?:[A-Za-z0-9.-]{1,200}/)?[A-Za-z0-9](?:[A-Za-z0-9._-]{0,200}[A-Za-z0-9])?"
+)
+"""MCP 2025-11-25, basic, "_meta"."""
+
+_OF_MCP = lazy_pattern(r"progressToken|(?:[a-z0-9-]+\.)?(?:modelcontextprotocol|mcp)(?:\..*)?/.*")
+"""Names that the specification keeps for itself."""
+
+
+def parse_metadata(text: str, option: str) -> tuple[str, str]:
+    """Name and value of a member of `_meta`.
+
+    Raises:
+        UsageError: it is not of that form, or one of the protocol's own.
+    """
+    name, equals, value = text.partition("=")
+    if not equals or not _METADATA_NAME.fullmatch(name) or CONTROL.search(value):
+        raise UsageError(
+            f"{option} is not of the form NAME=VALUE.",
+            hint=f"For example {option} AWS_REGION=eu-west-1.",
+        )
+    if _OF_MCP.fullmatch(name):
+        raise UsageError(
+            f"{option} cannot set {name}, which belongs to MCP itself.", hint="Leave it out."
+        )
+    return name, value
+
+
+_PLAIN_NAME = lazy_pattern(r"[A-Za-z0-9][A-Za-z0-9-]{0,62}")
+
+
+def parse_plain_name(text: str, option: str, example: str) -> str:
+    """`text`, a name of letters, digits and hyphens; `example` is one, or two.
+
+    Raises:
+        UsageError: it is not.
+    """
+    if not _PLAIN_NAME.fullmatch(text):
+        raise UsageError(
+            f"{option} takes a name of letters, digits and hyphens.", hint=f"For example {example}."
+        )
+    return text

@@ -1,8 +1,8 @@
 """Sends requests to one server: adds a person's headers, follows redirects, gets a credential.
 
 One request is one exchange, or some of them (see `exchanges`). What an answer says of the
-credential is `oauth/credential_refusal`'s to judge, and where a redirect leads `redirects`'. Must
-not know MCP methods, OAuth rules or connections.
+credential is `oauth/credential_refusal`'s to judge, where a redirect leads `redirects`', and what
+becomes of a refused signature `signed`'s. Must not know MCP methods, OAuth rules or connections.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from mcp_remote_py.transports.exchanges import Exchanges
 from mcp_remote_py.transports.headers import HeaderSource
 from mcp_remote_py.transports.intake import Intake
 from mcp_remote_py.transports.pages import find_check, find_sign_in
-from mcp_remote_py.transports.redirects import find_redirect, follow, is_upgrade_of
+from mcp_remote_py.transports.redirects import find_redirect, follow, is_kept, is_upgrade_of
 from mcp_remote_py.transports.refusal import (
     explain_content,
     explain_refusal,
@@ -37,6 +37,7 @@ from mcp_remote_py.transports.response import EVIDENCE_TIMEOUT, Response
 from mcp_remote_py.url import ServerUrl, parse_url
 
 if TYPE_CHECKING:
+    from mcp_remote_py.channel import Signer
     from mcp_remote_py.settings.http_proxy import HttpProxy
 
 logger = logging.getLogger("mcp_remote_py.transports")
@@ -62,7 +63,7 @@ class HttpClient:
     `on_connected` is told the address that each new connection to it has, where that is seen;
     `choose_proxy` names the proxy for an address, instead of the network's settings;
     `acquaintance` is told that the server answers; `silence` are the seconds after which it is said
-    that it does not.
+    that it does not; `signer` signs every request, and then there is no `authorizer`.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class HttpClient:
         choose_proxy: Callable[[ServerUrl], HttpProxy | None] | None = None,
         acquaintance: Acquaintance | None = None,
         silence: float = SILENCE,
+        signer: Signer | None = None,
     ) -> None:
         self._settings = settings
         self._network = settings.network
@@ -83,7 +85,8 @@ class HttpClient:
         limit = settings.network.timeouts.headers
         self._silence = SilenceWatch(acquaintance, limit, silence)
         self._headers = headers
-        self._sign_in = authorizer
+        self._sign_in = None if signer is not None else authorizer
+        self._signer = signer
         self._server = settings.server
         self._kept = Tally()
         self._scrubbing = asyncio.Lock()
@@ -94,6 +97,7 @@ class HttpClient:
             on_connected,
             self._choose_proxy,
             acquaintance,
+            signer,
         )
 
     @property
@@ -149,7 +153,7 @@ class HttpClient:
 
         Raises:
             NotSent, Interrupted, Unusable: see `errors`; never for a status.
-            Refused: a sign-in was needed and failed.
+            Refused: a sign-in was needed and failed, or there are no keys to sign the request with.
         """
         reloaded = False
         redirects = 0
@@ -193,19 +197,29 @@ class HttpClient:
                     and not await self._is_page(response)
                     and await self._authorize(response, told, sent)
                 )
+                or await self._sign_anew(response, asked, attempts)
             ):
                 attempts += 1
             else:
                 return response
 
+    async def _sign_anew(self, response: Response, asked: Message | None, times: int) -> bool:
+        """Whether the refused request is to be signed with something new, and sent once more."""
+        if self._signer is None:
+            return False
+        from mcp_remote_py.transports.signed import sign_anew
+
+        return await sign_anew(self._signer, response, self._read_evidence, asked, times)
+
     def _follow(
         self, url: ServerUrl, method: bytes, response: Response, location: str, count: int
     ) -> ServerUrl:
         following = follow(url, method, response.status, location, count)
-        is_kept = url.scheme == "https" and location[:5].lower() == "http:"
-        if is_kept and (times := self._kept.take()) is not None:
-            text = "The server redirects to plain http at its own host%s; https is kept: %s"
-            logger.warning(text, times, mask_url(str(following)))
+        if is_kept(url, location, following) and (times := self._kept.take()) is not None:
+            text = "The server redirects to %s at its own host%s; %s is kept: %s"
+            is_clear = url.scheme == "https" and location[:5].lower() == "http:"
+            elsewhere, kept = ("plain http", "https") if is_clear else ("another port", "its own")
+            logger.warning(text, elsewhere, times, kept, mask_url(str(following)))
         return following
 
     async def _note_accepted(
@@ -224,9 +238,7 @@ class HttpClient:
         if nonce is None or self._authorizer is None:
             return False
         self._authorizer.take_nonce(nonce)
-        if sent is None or not sent.has_proof:
-            return False
-        if not wants_nonce(response.status, response.headers):
+        if sent is None or not (sent.has_proof and wants_nonce(response.status, response.headers)):
             return False
         await response.aclose()
         return True
@@ -238,6 +250,8 @@ class HttpClient:
 
         None where it is the answer to `asked`, which may have been executed.
         """
+        if response.signature is not None:
+            response.signature.hide()
         status = response.status
         challenge = response.headers.get(b"www-authenticate", b"")
         refused = find_refusal(status, response.headers)
@@ -245,12 +259,25 @@ class HttpClient:
         if find_redirect(status, response.headers) is not None or refused or sent is not None:
             answer = await self._find_answer(response, asked)
         is_credentials = status == 401 or (status == 403 and b"insufficient_scope" in challenge)
-        if answer is not None and not (is_credentials and answer.is_error):
+        if (
+            answer is not None
+            and not (is_credentials and answer.is_error)
+            and not await self._is_of_aws(response, answer)
+        ):
             return None
         if sent is not None and status >= 400 and not (refused and b"error" in challenge):
             told = _Told(refused, challenge, answer)
             return await self._read_words(response, told, sent, asked)
         return _Told(refused, challenge, answer)
+
+    async def _is_of_aws(self, response: Response, answer: Message) -> bool:
+        """Whether AWS gave the answer."""
+        if self._signer is None:
+            return False
+        from mcp_remote_py.transports.signed import is_error_of_aws
+
+        body = await self._read_evidence(response) or b""
+        return is_error_of_aws(self._signer, response, response.headers, body, answer)
 
     async def _read_words(
         self, response: Response, told: _Told, sent: Sent, asked: Message | None
@@ -371,9 +398,12 @@ class HttpClient:
                 headers=response.headers,
                 sign_in_page=page,
             )
-        return explain_refusal(
+        headers = {
+            name: await self.scrub(response, value) for name, value in response.headers.items()
+        }
+        error = explain_refusal(
             response.status,
-            {name: await self.scrub(response, value) for name, value in response.headers.items()},
+            headers,
             body,
             where=where,
             session_sent=session_sent,
@@ -384,6 +414,12 @@ class HttpClient:
             sign_in_page=page,
             shook_hands=shook_hands,
         )
+        if self._signer is None:
+            return error
+        from mcp_remote_py.transports.signed import explain_signed
+
+        about = (self._signer, response, headers, body)
+        return explain_signed(*about, request=request, otherwise=error)
 
     async def scrub(self, response: Response, evidence: bytes) -> bytes:
         """The body of `response` for an error text, without any secret of ours.

@@ -1,17 +1,20 @@
 """One exchange: a lane to the origin, connected where it is new, with what all its requests share.
 
 What a failure of the connection means is `net/mapping`'s to say, how lanes are kept `net/lanes`'.
-Must not know what an answer means, credentials or redirects.
+Where requests are signed, that is the last step before each leaves: nothing is added behind it but
+the length of the body. Must not know what an answer means, credentials or redirects.
 """
 
 from __future__ import annotations
 
+import logging
 import ssl
 from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mcp_remote_py import __version__
 from mcp_remote_py.channel import HeaderField, Piece
+from mcp_remote_py.errors import UsageError
 from mcp_remote_py.net.connect import connect
 from mcp_remote_py.net.exchange import Connection, Request
 from mcp_remote_py.net.http1 import ResponseReader
@@ -20,16 +23,19 @@ from mcp_remote_py.net.mapping import explain
 from mcp_remote_py.retry import STRANGER_PATIENCE, Acquaintance
 from mcp_remote_py.settings.commands import ProxySettings
 from mcp_remote_py.settings.network import DEFAULT_CONNECT_TIMEOUT
-from mcp_remote_py.tls import build_tls_context
+from mcp_remote_py.tls import build_tls_context, stamp_files
 from mcp_remote_py.transports.headers import HeaderSource
 from mcp_remote_py.transports.intake import Intake
 from mcp_remote_py.transports.response import Response
 from mcp_remote_py.url import ServerUrl
 
 if TYPE_CHECKING:
+    from mcp_remote_py.channel import Signature, Signer
     from mcp_remote_py.settings.http_proxy import HttpProxy
     from mcp_remote_py.transports.cookies import Cookies
 
+
+logger = logging.getLogger("mcp_remote_py.transports")
 
 USER_AGENT = b"mcp-remote-py/" + __version__.encode()
 
@@ -38,6 +44,8 @@ class Destination(NamedTuple):
     """A URL that requests go to, with what all of them have in common."""
 
     url: ServerUrl
+    sent: ServerUrl
+    """The same, as it is sent: where requests are signed, in the spelling that can be."""
     address: str
     target: bytes
     headers: tuple[HeaderField, ...]
@@ -56,8 +64,10 @@ class Exchanges:
         on_connected: Callable[[str], None] | None,
         choose_proxy: Callable[[ServerUrl], HttpProxy | None],
         acquaintance: Acquaintance,
+        signer: Signer | None = None,
     ) -> None:
         self._settings = settings
+        self._signer = signer
         self._network = settings.network
         self._headers = headers
         self._intake = intake
@@ -70,8 +80,9 @@ class Exchanges:
         self._cookies: dict[str, Cookies] = {}
         """By origin."""
         self._tls: ssl.SSLContext | None = None
+        self._tls_stamp: tuple[int, ...] = ()
         if settings.server.scheme == "https":
-            self._tls = build_tls_context(self._network.tls)
+            self._find_tls()
 
     def close(self) -> None:
         """Closes idle connections."""
@@ -90,7 +101,9 @@ class Exchanges:
                 (b"user-agent", USER_AGENT),
                 (b"accept-encoding", b"identity"),
             )
-            found = Destination(url, str(url), url.target.encode(), headers, url.origin, lanes)
+            sent = url if self._signer is None else self._signer.spell(url)
+            target = sent.target.encode()
+            found = Destination(url, sent, str(url), target, headers, url.origin, lanes)
             self._destination = found
         return found
 
@@ -105,6 +118,7 @@ class Exchanges:
 
         Raises:
             NotSent, Interrupted, Unusable: there is none; see `net/mapping`.
+            Refused, Unusable: it cannot be signed, where all are.
         """
         timeouts = self._network.timeouts
         ours = [*to.headers, *headers]
@@ -114,11 +128,15 @@ class Exchanges:
                 ours.append((b"cookie", cookie))
         views = [*map(memoryview, body)]
         length = sum(map(len, views)) if body or method == b"POST" else None
-        request = Request(method, to.target, self._headers.merge(ours), views, length)
+        merged = self._headers.merge(ours)
+        signature = None if self._signer is None else await self._signer.prepare(views)
         try:
             lane = await to.lanes.take()
         except Exception as error:
             raise explain(error, sent=False, where=to.origin) from error
+        if signature is not None:  # now: connecting may have taken longer than a signature is good
+            merged = _sign(signature, method, to, merged, lane)
+        request = Request(method, to.target, merged, views, length)
         try:
             exchange = lane.exchange(request, timeouts.headers)
             answer = await (_begin(exchange, to) if lane.is_new else exchange)
@@ -131,6 +149,7 @@ class Exchanges:
         self._acquaintance.note_answer()
         response = Response(answer, lane, to.lanes, self._intake, timeouts)
         response.where = to.address
+        response.signature = signature
         if b"set-cookie" in response.headers and self._settings.cookies:
             self._keep_cookies(to, answer)
         return response
@@ -145,9 +164,7 @@ class Exchanges:
 
     async def _connect(self, url: ServerUrl) -> Connection:
         is_secure = url.scheme == "https"
-        if is_secure and self._tls is None:
-            self._tls = build_tls_context(self._network.tls)
-        tls = self._tls if is_secure else None
+        tls = self._find_tls() if is_secure else None
         limit, ipv4 = self._network.timeouts.connect, self._network.ipv4
         if not self._acquaintance.is_known and limit == DEFAULT_CONNECT_TIMEOUT:
             limit = STRANGER_PATIENCE
@@ -163,8 +180,38 @@ class Exchanges:
             self._on_connected(wire.get_extra_info("peername")[0])
         return Connection(wire)
 
+    def _find_tls(self) -> ssl.SSLContext:
+        """That of new connections: with its files as they are now, where those can be used.
+
+        Client certificates that live for a day are renewed beside a process that goes on.
+        """
+        stamp = stamp_files(self._network.tls)
+        if self._tls is None:
+            self._tls, self._tls_stamp = build_tls_context(self._network.tls), stamp
+        elif stamp != self._tls_stamp:
+            self._tls_stamp = stamp
+            try:
+                self._tls = build_tls_context(self._network.tls)
+            except UsageError as error:  # it may be half written, or gone for good
+                logger.warning("%s Going on with what was there before.", error.cause)
+        return self._tls
+
     def _build_proxy_tls(self) -> ssl.SSLContext:
         return build_tls_context(self._network.tls, certified=False)
+
+
+def _sign(
+    signature: Signature,
+    method: bytes,
+    to: Destination,
+    headers: list[HeaderField],
+    lane: Connection,
+) -> list[HeaderField]:
+    try:
+        return signature.sign(method, to.sent, headers)
+    except BaseException:
+        lane.close()
+        raise
 
 
 async def _begin(exchange: Coroutine[Any, Any, ResponseReader], to: Destination) -> ResponseReader:

@@ -18,6 +18,7 @@ from mcp_remote_py.bounds import Tally
 from mcp_remote_py.channel import Deliver, no_wait
 from mcp_remote_py.eras.envelope import names_its_version
 from mcp_remote_py.errors import (
+    CUT_HINT,
     ExchangeError,
     Interrupted,
     InvalidMessage,
@@ -26,6 +27,8 @@ from mcp_remote_py.errors import (
     WrongEra,
 )
 from mcp_remote_py.jsonrpc import Kind, Message
+from mcp_remote_py.net.faults import Silence
+from mcp_remote_py.net.mapping import find_cause
 from mcp_remote_py.parsing import parse_message, read_messages
 from mcp_remote_py.redact import mask_url
 from mcp_remote_py.transports.body_types import EVENT_STREAM, PAGE
@@ -45,6 +48,16 @@ logger = logging.getLogger("mcp_remote_py.transports")
 
 ENDPOINT_TIMEOUT = 15.0
 """Seconds from the stream's headers to its `endpoint` event."""
+
+HELD_BACK = (
+    "An event stream begins at once: what looks into answers on the way may hold it back until its "
+    "end, which never comes."
+)
+
+HELD_BACK_HINT = (
+    "Take the server's Streamable HTTP address where it has one, or ask whoever runs what is on "
+    "the way; where the server is merely slow, raise --headers-timeout."
+)
 
 ABSENT_STATUS = frozenset({404, 405})
 """Of a path that nothing takes messages at (RFC 9110 §15.5.5, §15.5.6)."""
@@ -193,7 +206,12 @@ class LegacySseChannel:
     async def _open_stream(self) -> None:
         self._http.return_home()
         accept = [(b"accept", b"text/event-stream")]
-        response = await self._http.request(b"GET", accept, may_move=True)
+        try:
+            response = await self._http.request(b"GET", accept, may_move=True)
+        except Interrupted as error:
+            if find_cause(error, Silence) is not None:
+                raise error.with_evidence(HELD_BACK).with_hint(HELD_BACK_HINT) from error
+            raise
         opened = asyncio.get_running_loop().create_future()
         try:
             async with asyncio.timeout(self._endpoint_timeout):
@@ -248,7 +266,8 @@ class LegacySseChannel:
         """Nothing will come on the old stream any more."""
         for answered in self._waiting.values():
             if not answered.done():
-                answered.set_exception(Interrupted(f"The answer was lost: {reason}."))
+                lost = Interrupted(f"The answer was lost: {reason}.", hint=CUT_HINT)
+                answered.set_exception(lost)
                 answered.exception()  # its exchange may end in another way first
 
     async def _take(self, response: Response, event: Event) -> None:

@@ -96,3 +96,8 @@ def says_lost(
         and row.words.search(body[:_LOOKED_AT]) is not None
         for row in LOST_SESSIONS
     )
+
+
+def names_lost(body: bytes) -> bool:
+    """Whether the words of a refusal say so, whatever its status."""
+    return _NO_SESSION.search(body[:_LOOKED_AT]) is not None

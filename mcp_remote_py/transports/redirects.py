@@ -2,7 +2,8 @@
 
 Within the origin only, and from http to https of the same host, at its port or at 443: every header
 may be a credential (promise S2, field note 24). What leads from https to http of the same host is a
-server that does not know how it is reached: https is kept. Pure. Must not know what the request
+server that does not know how it is reached: https is kept, and so is the port where it only wants a
+slash at the end of the path. Pure. Must not know what the request
 says or carries.
 """
 
@@ -48,7 +49,7 @@ def follow(url: ServerUrl, method: bytes, status: int, location: str, count: int
         raise Unusable(f"{what} a place that is not a URL: {_quote(location)}.") from None
     where = _quote(target)
     try:
-        following = keep_secure(url, parse_url(target))
+        following = keep_place(url, keep_secure(url, parse_url(target)))
     except InvalidUrl as error:
         raise Unusable(f"{what} a place that is not a URL: {error}") from error
     elsewhere = following.origin != url.origin and not is_upgrade(url, following)
@@ -90,12 +91,37 @@ def keep_secure(url: ServerUrl, following: ServerUrl) -> ServerUrl:
     return following.replace(scheme="https", port=url.port)
 
 
+def keep_place(url: ServerUrl, following: ServerUrl) -> ServerUrl:
+    """What is said at `url` to follow; at its own port where only a slash at the end is meant.
+
+    A server behind a mapped port, or behind what ends TLS, names its own port with it. What leads
+    to https is followed there: nothing goes in clear once more.
+    """
+    is_elsewhere = url.host != following.host or not _is_slash(url.target, following.target)
+    if is_elsewhere or is_upgrade(url, following):
+        return following
+    return following.replace(scheme=url.scheme, port=url.port)
+
+
+def _is_slash(here: str, there: str) -> bool:
+    """Whether two targets differ in the slash at the end of the path, and in that alone."""
+    path, mark, query = here.partition("?")
+    path = path.removesuffix("/") if path.endswith("/") else f"{path}/"
+    return there == f"{path}{mark}{query}"
+
+
 def _is_downgrade(url: ServerUrl, following: ServerUrl) -> bool:
     return (
         (url.scheme, following.scheme) == ("https", "http")
         and url.host == following.host
         and following.port in (80, url.port)
     )
+
+
+def is_kept(url: ServerUrl, location: str, following: ServerUrl) -> bool:
+    """Whether `location` names another origin of the host than what is followed at `url`'s own."""
+    named = parse_url(urljoin(str(url), location))
+    return following.origin == url.origin and named.origin != url.origin
 
 
 def is_upgrade(url: ServerUrl, following: ServerUrl) -> bool:

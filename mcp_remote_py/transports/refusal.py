@@ -58,6 +58,7 @@ MAX_RETRY_AFTER = 3600.0
 """Seconds; a server that asks for more is asked again after this."""
 
 _WAIT_STATUS = SAFE_STATUS | UNSURE_STATUS
+_SLOW_STATUS = frozenset({504, 524})
 _NO_TRANSPORT_STATUS = frozenset({404, 405, 406, 410, 411, 415, 501})
 
 
@@ -211,7 +212,8 @@ def explain_refusal(
         return Interrupted(f"The server's answer cannot be read ({evidence}).")
     if (
         line is None
-        and (page := _explain_page(status, headers, body, sign_in_page, evidence)) is not None
+        and (page := _explain_page(status, headers, body, sign_in_page, evidence, request))
+        is not None
     ):
         return page
     # A refusal of the credential is the person's to see in our words, not the server's.
@@ -227,12 +229,11 @@ def explain_refusal(
         explained = _explain_credential(evidence, challenge, credential_sent)
         refused = make(Refused, *explained, in_our_words=is_own)
     if is_lost:
-        lost = make(
-            SessionLost,
-            f"The server does not know the session it gave us ({evidence}).",
-            _LOST_HINT,
-        )
-        return lost.with_otherwise(refused)
+        explained = f"The server does not know the session it gave us ({evidence}).", _LOST_HINT
+        # Its words alone do not help where the same address knows the session in other requests.
+        is_ours = _is_of_one_of_several(status, body, answer)
+        otherwise = make(Unusable, *explained) if is_ours else refused
+        return make(SessionLost, *explained).with_otherwise(otherwise)
     if status == 401:
         return refused
     if status == 403:
@@ -240,10 +241,19 @@ def explain_refusal(
         is_page = read_type(content_type, body) == PAGE
         return make(Refused, cause, _PAGE_HINT if is_page else _FORBIDDEN_HINTS[credential_sent])
     if status in _WAIT_STATUS:
-        what = "is asked too often" if status in (420, 429) else "is not ready"
-        when = "later" if retry_after is None else f"in {retry_after:g} seconds, as it asks"
-        return make(Refused, f"The server {what} ({evidence}).", f"Try again {when}.")
+        return make(Refused, *_explain_wait(status, evidence, retry_after))
     return make(Unusable, *_explain_other(status, evidence, spoken=line is not None))
+
+
+def _explain_wait(status: int, evidence: str, retry_after: float | None) -> tuple[str, str]:
+    what = "is asked too often" if status in (420, 429) else "is not ready"
+    when = "later" if retry_after is None else f"in {retry_after:g} seconds, as it asks"
+    hint = f"Try again {when}."
+    if status in _SLOW_STATUS and retry_after is None:
+        from mcp_remote_py.transports.gateways import SLOW_HINT
+
+        hint = SLOW_HINT
+    return f"The server {what} ({evidence}).", hint
 
 
 def find_lost_session(
@@ -262,7 +272,10 @@ def find_lost_session(
     return SessionLost(cause, hint=_LOST_HINT, status=200).with_otherwise(otherwise)
 
 
-_LOST_HINT = "If that stays so, several servers answer at this address and do not share sessions."
+_LOST_HINT = (
+    "If that stays so, several servers answer at this address and do not share sessions. A "
+    "balancer may find the same one again by its cookie: leave out --disable-cookies."
+)
 
 _FORBIDDEN_HINTS = {
     True: "Check that the credential you give with --header may use this server.",
@@ -283,8 +296,9 @@ def _explain_page(
     body: bytes,
     sign_in_page: Page | None,
     evidence: str,
+    request: Message | None,
 ) -> Unusable | None:
-    """The error for a page that stands before the server: it has not said anything itself."""
+    """The error for what stands before the server: it has not said anything itself."""
     check = find_check(status, headers, body)
     if check is None and sign_in_page is not None:
         what = f"The server redirects to {sign_in_page.what} ({evidence})."
@@ -292,6 +306,12 @@ def _explain_page(
     page = check or find_form(status, headers, body)
     if page is not None:
         return Unusable(f"{page.what} stands before the server ({evidence}).", hint=page.hint)
+    from mcp_remote_py.transports.gateways import find_gateway, tell_size  # few are refused
+
+    if (gateway := find_gateway(status, body)) is not None:
+        size = "some size" if request is None else tell_size(len(request.raw))
+        said = f"The server refused the request ({evidence}). {gateway.cause}."
+        return Unusable(said, hint=gateway.hint.format(size=size))
     return None
 
 
@@ -341,6 +361,18 @@ def _may_mean_session(
     return says_lost(status, headers, body, has_id=has_id, shook_hands=True)
 
 
+def _is_of_one_of_several(status: int, body: bytes, answer: Message | None) -> bool:
+    """Whether a refusal that names a lost session is our sentence, also where it is not lost.
+
+    Then the server knows it in other requests: one of several, whose words alone do not help.
+    """
+    if status == 401 or answer is not None:
+        return False
+    from mcp_remote_py.transports.lost_session import names_lost
+
+    return names_lost(body)
+
+
 def explain_content(
     status: int,
     content_type: str,
@@ -356,7 +388,8 @@ def explain_content(
     evidence = f'HTTP {status} from {where}: "{excerpt(body)}"'
     if (
         line is None
-        and (page := _explain_page(status, headers, body, sign_in_page, evidence)) is not None
+        and (page := _explain_page(status, headers, body, sign_in_page, evidence, request))
+        is not None
     ):
         return page
     cause, hint = _explain_content(status, content_type, body, where)

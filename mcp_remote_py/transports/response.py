@@ -20,6 +20,7 @@ from mcp_remote_py.bounds import (
     Growing,
     open_body,
 )
+from mcp_remote_py.channel import Signature
 from mcp_remote_py.errors import EVIDENCE_BYTES, ExchangeError, Interrupted, Unusable
 from mcp_remote_py.net.exchange import Connection
 from mcp_remote_py.net.http1 import ResponseReader
@@ -69,6 +70,8 @@ class Response:
         """The same without any secret of ours, where somebody has looked for them."""
         self.where = ""
         """The URL that it came from: where a redirect led, maybe."""
+        self.signature: Signature | None = None
+        """What its request was signed with, where it was."""
         self.is_moved = False
         """Whether a redirect of this request led there."""
         self.is_whole = True

@@ -19,6 +19,7 @@ from mcp_remote_py.eras.conversation import ASKS_BACK
 from mcp_remote_py.eras.metadata_headers import MetadataHeaders
 from mcp_remote_py.eras.parameters import ParameterHeaders
 from mcp_remote_py.errors import (
+    CUT_HINT,
     ExchangeError,
     Interrupted,
     SessionLost,
@@ -293,7 +294,7 @@ class StreamableChannel:
             reason = await self._resume(request, stream)
             if not reason:
                 return
-        raise Interrupted(f"The answer was lost: {reason.rstrip('.')}.")
+        raise Interrupted(f"The answer was lost: {reason.rstrip('.')}.", hint=CUT_HINT)
 
     async def _resume(self, request: Message, stream: MessageStream) -> str:
         """Goes on reading a broken stream. Empty when the answer came, else why it did not.

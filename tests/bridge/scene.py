@@ -254,3 +254,16 @@ async def be_legacy(server: FakeServerChannel, message: Message) -> None:
     if (PREFIX + "protocolVersion").encode() in message.raw:
         return refuse_now(server, message, 400, -32600)
     await good(server, message)
+
+
+def take_only(version: str) -> Behaviour:
+    """A server that refuses a revision that it does not know, by its name."""
+
+    async def behaviour(server: FakeServerChannel, message: Message) -> None:
+        asked = json.loads(message.raw)["params"].get("protocolVersion")
+        if asked != version:
+            words = f"Unsupported protocol version: {asked}"
+            raise Refused(f'The server refused the request (HTTP 400: "{words}").', status=400)
+        server.answer(message, {"protocolVersion": version, "capabilities": {}})
+
+    return behaviour

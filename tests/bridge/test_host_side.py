@@ -27,6 +27,7 @@ from tests.bridge.scene import (
     refuse,
     result,
     scene,
+    take_only,
 )
 from tests.fakes import Behaviour, FakeServerChannel, Json, encode, fail, forever, good, settle
 
@@ -580,5 +581,17 @@ def test_each_result_names_the_server_of_the_handshake(method: str) -> None:
         stage.server.script(method, result({"_meta": {PREFIX + "serverInfo": {"name": "inner"}}}))
         answer = await stage.ask(4, method, modern(name="x", uri="a:b"))
         assert answer["result"]["_meta"] == {PREFIX + "serverInfo": {"name": "inner"}}
+
+    scene(play)
+
+
+@pytest.mark.promise("E3")
+def test_a_server_that_refuses_the_newest_handshake_by_name_is_met_in_an_older_one() -> None:
+    async def play(stage: Scene) -> None:
+        stage.server.always("initialize", take_only("2025-06-18"))
+        stage.server.always("server/discover", refuse(404))
+        answer = await stage.ask(1, "tools/list", modern())
+        assert answer["result"]["tools"] == []
+        assert stage.methods[:3] == ["server/discover", "initialize", "initialize"]
 
     scene(play)

@@ -26,6 +26,7 @@ from tests.bridge.scene import (
     refuse,
     result,
     scene,
+    take_only,
 )
 from tests.fakes import (
     Behaviour,
@@ -119,6 +120,31 @@ def test_what_knows_neither_keeps_its_first_refusal(name: str, first: str) -> No
         else:
             assert "HTTP 404" in answer["error"]["message"]
         assert stage.kept == []
+
+    scene(play)
+
+
+@pytest.mark.promise("E1")
+def test_a_server_that_refuses_the_revision_by_name_is_asked_for_the_one_before_once() -> None:
+    async def play(stage: Scene) -> None:
+        stage.server.always("initialize", take_only("2025-06-18"))
+        greeting = await stage.shake_hands()
+        assert greeting["protocolVersion"] == "2025-06-18"
+        assert stage.methods == ["initialize", "initialize", "notifications/initialized"]
+        asked = [one["params"]["protocolVersion"] for one in stage.sent("initialize")]
+        assert asked == ["2025-11-25", "2025-06-18"]
+
+    scene(play)
+
+
+@pytest.mark.promise("E1")
+def test_a_server_that_refuses_that_one_too_is_quoted_on_the_first() -> None:
+    async def play(stage: Scene) -> None:
+        stage.server.always("initialize", take_only("2024-11-05"))
+        stage.server.always("server/discover", refuse(404))
+        answer = await stage.ask(1, "initialize", INITIALIZE)
+        assert "Unsupported protocol version: 2025-11-25" in answer["error"]["message"]
+        assert stage.methods == ["initialize", "initialize", "server/discover"]
 
     scene(play)
 

@@ -45,13 +45,18 @@ def leave() -> None:
 
 
 def have_addresses(addresses: list[str]) -> None:
-    """Loopback is up, with these IPv4 addresses beside its own."""
+    """Loopback is up, with these addresses beside its own."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
         fcntl.ioctl(control, SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", IFF_UP))
-        for number, address in enumerate(addresses):
+        for number, address in enumerate(one for one in addresses if ":" not in one):
             request = struct.pack(
                 "16sHH4s8x", b"lo:%d" % number, socket.AF_INET, 0, socket.inet_aton(address)
             )
+            fcntl.ioctl(control, SIOCSIFADDR, request)
+    for address in (one for one in addresses if ":" in one):
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as control:
+            place = socket.inet_pton(socket.AF_INET6, address)
+            request = struct.pack("=16sIi", place, 128, socket.if_nametoindex("lo"))
             fcntl.ioctl(control, SIOCSIFADDR, request)
 
 

@@ -33,7 +33,7 @@ def play_one(system: System, command: Command) -> list[Outcome]:
         (folder / "system").mkdir()
         try:
             with system.start(folder / "system") as scene:
-                return play(scene, command, folder / command.name, fresh=True)
+                return play(scene, command, folder / command.name, by_hand=True)
         except (AssertionError, OSError) as error:
             return [Outcome("start", FAILED, str(error)[-400:], 0.0)]
 

@@ -6,13 +6,23 @@ system does not offer. By hand: `python -m tests.interop --systems KEY --command
 
 from __future__ import annotations
 
-from tests.interop import provider_systems, sdk_systems, worker_systems
+from tests.interop import (
+    grant_systems,
+    provider_systems,
+    sdk_systems,
+    shape_systems,
+    worker_systems,
+)
+from tests.interop.aws import systems as aws_systems
 from tests.interop.systems import System
 
 SYSTEMS: tuple[System, ...] = (
     *worker_systems.SYSTEMS,
     *provider_systems.SYSTEMS,
+    *grant_systems.SYSTEMS,
     *sdk_systems.SYSTEMS,
+    *shape_systems.SYSTEMS,
+    *aws_systems.SYSTEMS,
 )
 
 

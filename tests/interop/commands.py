@@ -13,6 +13,7 @@ from pathlib import Path
 
 from tests.harness.host import environment_for
 from tests.harness.warm import COMMAND
+from tests.interop.aws.installation import PROXY
 from tests.interop.systems import Absent, Scene
 from tests.interop.versions import of_npm, of_pypi
 from tests.real.installation import find_node, install_node_packages
@@ -115,4 +116,18 @@ NPM = Command(
     _npm_stored,
 )
 
-COMMANDS: Mapping[str, Command] = {one.name: one for one in (OURS, NPM)}
+AWS = Command(
+    "mcp-proxy-for-aws",
+    lambda: PROXY.version("mcp-proxy-for-aws"),
+    lambda: PROXY.command("mcp-proxy-for-aws"),
+    lambda scene: [
+        *(PROXY.command("mcp-proxy-for-aws"), scene.url),
+        *options_of(scene, "mcp-proxy-for-aws"),
+    ],
+    lambda home, _: environment_for(home),
+    Absent("nobody signs in"),
+    lambda _: (),
+)
+"""Amazon's own relay, for the rows of AWS alone."""
+
+COMMANDS: Mapping[str, Command] = {one.name: one for one in (OURS, NPM, AWS)}

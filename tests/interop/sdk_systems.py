@@ -107,11 +107,16 @@ def _typescript(line: str) -> Callable[[Path, int], AbstractContextManager[Servi
     return start
 
 
-def _authorizing(transport: str, path: str) -> Callable[[Path], AbstractContextManager[Scene]]:
+def _authorizing(
+    transport: str, path: str, lifetime: int = LIFETIME
+) -> Callable[[Path], AbstractContextManager[Scene]]:
+    def expire() -> None:
+        wait_out(lifetime)
+
     @contextmanager
     def run(folder: Path) -> Generator[Scene]:
         def start(port: int) -> AbstractContextManager[Service]:
-            return authorizing_server(folder, transport, port, LIFETIME)
+            return authorizing_server(folder, transport, port, lifetime)
 
         with ExitStack() as stack:
             server = Restartable(stack, start, log=folder / "log")
@@ -122,7 +127,7 @@ def _authorizing(transport: str, path: str) -> Callable[[Path], AbstractContextM
                 ask=asks_name(),
                 sign_in=SignIn(
                     token_requests=lambda: server.count(UVICORN_TOKEN),
-                    expire=lambda: wait_out(LIFETIME),
+                    expire=Absent("its tokens live for an hour") if lifetime > LIFETIME else expire,
                     revocations=lambda: server.count(UVICORN_REVOCATION),
                 ),
                 # Its clients and tokens are in its memory.
@@ -186,6 +191,12 @@ SYSTEMS = (
         _python,
         _authorizing("sse", "/sse"),
         gate=True,
+    ),
+    System(
+        "python-login-hour",
+        "The same over Streamable HTTP, with tokens of an hour",
+        _python,
+        _authorizing("streamable-http", "/mcp", 3600),
     ),
     System(
         "typescript-session",

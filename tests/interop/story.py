@@ -33,6 +33,8 @@ MAX_WORDS = 400
 T = TypeVar("T")
 
 OK, ABSENT, FAILED = "ok", "-", "failed"
+UNREACHED = "there is no connection"
+"""Why a step after a failed `connect` has failed."""
 
 
 class NotOffered(Exception):
@@ -63,9 +65,9 @@ class Player:
         greeting: what the server said of itself last.
     """
 
-    def __init__(self, scene: Scene, command: Command, folder: Path, *, fresh: bool) -> None:
+    def __init__(self, scene: Scene, command: Command, folder: Path, *, by_hand: bool) -> None:
         self.scene = scene
-        self._fresh = fresh
+        self._by_hand = by_hand
         self._command = command
         self._home = folder / "home"
         self._stack = ExitStack()
@@ -88,6 +90,11 @@ class Player:
         self._stack.close()
 
     # What can be seen
+
+    @property
+    def name(self) -> str:
+        """What the greeting calls the server."""
+        return self.scene.own_names.get(self._command.name, self.scene.name)
 
     @property
     def tabs(self) -> int:
@@ -126,7 +133,7 @@ class Player:
             self._environment(),
             handlers=self._handlers(),
             patience=PATIENCE,
-            fresh=self._fresh,
+            fresh=self._by_hand,
         )
         try:
             self.greeting = host.initialize(CAPABILITIES)
@@ -156,6 +163,16 @@ class Player:
         assert call.says in text, f"the tool said {text!r}"
         return text
 
+    def sleep_over(self) -> bool:
+        """Waits, by hand, until a token that can be renewed has ended; whether it did."""
+        how = self.scene.sign_in
+        if not self._by_hand or isinstance(how, Absent) or not how.renews:
+            return False
+        if isinstance(how.expire, Absent):
+            return False
+        self.wait_for(how.expire)
+        return True
+
     def wait_for(self, happening: Callable[[], None]) -> None:
         """Lets something happen that is not the command's doing, nor its time."""
         began = time.monotonic()
@@ -169,7 +186,7 @@ class Player:
     def log_out(self) -> Sequence[Path]:
         """Signs out; returns what is still stored."""
         words = offered(self._command.log_out)(self.scene)
-        done = run(words, self._environment(), PATIENCE, fresh=self._fresh)
+        done = run(words, self._environment(), PATIENCE, fresh=self._by_hand)
         assert done.returncode == 0, f"exit status {done.returncode}: {done.stderr}"
         return self.stored()
 
@@ -226,7 +243,7 @@ def connect(player: Player) -> str:
     """The greeting is the server's own."""
     player.begin()
     name = player.greeting["serverInfo"]["name"]
-    assert name == player.scene.name, f"the server is called {name!r}"
+    assert name == player.name, f"the server is called {name!r}"
     return f"{name}, {player.greeting['protocolVersion']}"
 
 
@@ -301,13 +318,19 @@ def restart(player: Player) -> str:
     """A new process goes on with what is stored: no tab, at most one token request."""
     tabs, asked = player.tabs, player.token_requests()
     player.end()
+    has_ended = player.sleep_over()
     player.begin()
     player.call(player.scene.call)
     assert player.tabs == tabs, f"{say(player.tabs - tabs, 'tab')} more"
     if asked is None:
         return "0 tabs"
-    more = (player.token_requests() or 0) - asked
+    more = (
+        more_than(asked, player.token_requests)
+        if has_ended
+        else (player.token_requests() or 0) - asked
+    )
     assert more <= 1, f"{say(more, 'token request')}"
+    assert more or not has_ended, "the token endpoint was not asked: the token did not end"
     return f"0 tabs, {say(more, 'token request')}"
 
 
@@ -361,16 +384,17 @@ STEPS: tuple[tuple[str, Callable[[Player], str]], ...] = (
 """What each is called in the table, in the order in which they are played."""
 
 
-def play(scene: Scene, command: Command, folder: Path, *, fresh: bool = False) -> list[Outcome]:
+def play(scene: Scene, command: Command, folder: Path, *, by_hand: bool = False) -> list[Outcome]:
     """Plays all steps; one that fails does not end the story, unless there is no connection.
 
-    Where seconds are to be compared, the command is started `fresh` (see `tests.harness.warm`).
+    By hand, the command is started as it is and not by a fork (`tests.harness.warm`), so that its
+    seconds can be compared; and the token ends once more while no command runs.
     """
     outcomes: list[Outcome] = []
-    with Player(scene, command, folder, fresh=fresh) as player:
+    with Player(scene, command, folder, by_hand=by_hand) as player:
         for name, step in STEPS:
             if outcomes and outcomes[0].result == FAILED:
-                outcomes.append(Outcome(name, FAILED, "there is no connection", 0.0))
+                outcomes.append(Outcome(name, FAILED, UNREACHED, 0.0))
                 continue
             outcomes.append(_play_step(name, step, player))
     return outcomes
@@ -391,6 +415,15 @@ def _play_step(name: str, step: Callable[[Player], str], player: Player) -> Outc
 
 def _words_of(error: Exception) -> str:
     kind = "" if isinstance(error, AssertionError) else f"{type(error).__name__}: "
-    # What a command has logged has addresses and paths of this machine.
-    words = " ".join(f"{kind}{error}".partition("; stderr: ")[0].split())
-    return re.sub(r"(file://|/tmp/interop-)\S+", "...", words)[:MAX_WORDS]
+    said, _, logged = f"{kind}{error}".partition("; stderr: ")
+    faults = [line for line in logged.splitlines() if "rror" in line]
+    if faults:
+        said += f"; it had logged: {faults[-1]}"
+    return scrub(said)[:MAX_WORDS]
+
+
+def scrub(words: str) -> str:
+    """Without what differs from run to run, and paths of this machine."""
+    words = re.sub(r"(file://|/tmp/)\S+", "...", " ".join(words.split()))
+    words = re.sub(r"\[\d+\] ", "", words)
+    return re.sub(r"(localhost|127\.0\.0\.1):\d+", r"\1:PORT", words)

@@ -120,6 +120,7 @@ class Scene:
         sign_in: how people sign in; `Absent` says why nobody does.
         options: words after the URL, the same for all commands, such as a header.
         own_options: more of them by the name of a command.
+        own_names: what the greeting says where a command puts its own name in the server's place.
         environment: variables that a command gets.
     """
 
@@ -131,6 +132,7 @@ class Scene:
     restart: Restart | Absent
     options: Sequence[str] = ()
     own_options: Mapping[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
+    own_names: Mapping[str, str] = field(default_factory=dict[str, str])
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.interop import catalogue
 from tests.interop.commands import COMMANDS
-from tests.interop.story import ABSENT, FAILED, STEPS, Outcome
+from tests.interop.story import ABSENT, FAILED, STEPS, UNREACHED, Outcome, scrub
 
 RESULTS = Path(__file__).parent / "results.json"
 
@@ -96,6 +96,8 @@ def render_story(name: str) -> str:
             if outcome.step == "sign in":  # which took place during `connect`
                 return outcome.words.partition(",")[0]
             return f"{outcome.seconds:.1f} s"
+        if outcome.words == UNREACHED:
+            return "not reached"
         if outcome.words not in notes:
             notes.append(outcome.words)
         word = "**failed**" if outcome.result == FAILED else "-"
@@ -116,7 +118,7 @@ def render_story(name: str) -> str:
 
 
 def _escape(words: str) -> str:
-    return words.replace("<", "&lt;").replace("*", "\\*").replace("_", "\\_")
+    return scrub(words).replace("<", "&lt;").replace("*", "\\*").replace("_", "\\_")
 
 
 def _table(lines: Sequence[Sequence[str]]) -> str:

@@ -11,7 +11,7 @@ import pytest
 
 from tests.interop import catalogue, table
 from tests.interop.commands import OURS
-from tests.interop.story import ABSENT, FAILED, STEPS, play
+from tests.interop.story import ABSENT, FAILED, STEPS, UNREACHED, play, scrub
 from tests.interop.systems import Absent, Ask, Call, Restart, Scene, SignIn, System
 from tests.peers.launch import Peer, sdk_server
 from tests.real.installation import install_fastmcp, install_node_packages
@@ -117,9 +117,14 @@ def test_what_is_not_so_is_seen(
         assert words in outcomes[step].words
 
 
+def test_what_failed_is_told_without_what_differs_from_run_to_run() -> None:
+    words = "no answer\n[123] Error at http://localhost:3000/x in /tmp/a/b.js"
+    assert scrub(words) == "no answer Error at http://localhost:PORT/x in ..."
+
+
 def test_nothing_is_played_without_a_connection(open_server: Peer, tmp_path: Path) -> None:
     outcomes = play(scene_of(open_server, name="another"), OURS, tmp_path / "ours")
-    assert {(one.result, one.words) for one in outcomes[1:]} == {(FAILED, "there is no connection")}
+    assert {(one.result, one.words) for one in outcomes[1:]} == {(FAILED, UNREACHED)}
 
 
 def test_a_step_that_is_not_offered_says_why(open_server: Peer, tmp_path: Path) -> None:

@@ -146,6 +146,9 @@ ILLEGAL = [
         )
     ),
     # First lines
+    Illegal("HTTP/2", b"\0\0\x12\4\0\0\0\0\0", "by HTTP/2, and HTTP/1.1 is needed"),
+    Illegal("TLS", b"\x15\3\1\0\2\2\x46", "by TLS; write https://"),
+    Illegal("nearly TLS", b"\x15\x15\1\0\2\2\x46", "does not begin with HTTP/1"),
     *(
         Illegal(f"begins {text!r}", text + b"\r\n" + EMPTY, "does not begin with HTTP/1")
         for text in (b"HTTP 200 OK", b"200 OK", b"HTTP/2.0 200 OK", b"HTTP/0.9 200 OK", b"HTTP/1.2 200 OK",

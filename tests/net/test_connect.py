@@ -144,6 +144,22 @@ def test_connecting_is_bounded_and_leaves_nothing_behind() -> None:
     run(main())
 
 
+def test_name_that_has_no_address_of_ipv4() -> None:
+    async def resolve(host: str, port: int, family: socket.AddressFamily) -> list[str]:
+        raise socket.gaierror(socket.EAI_NONAME, "No address")
+
+    async def main(ipv4: bool) -> str:
+        with pytest.raises(NotConnected) as caught:
+            await net.connect("e.example", 1, 5, ipv4=ipv4, resolve=resolve)
+        return str(caught.value)
+
+    words = "its name cannot be looked up (No address)"
+    assert asyncio.run(main(ipv4=False)) == words
+    assert asyncio.run(main(ipv4=True)) == (
+        f"{words} over IPv4 alone; leave out --ipv4 if it has IPv6 only"
+    )
+
+
 def test_name_that_nobody_knows() -> None:
     async def choose(host: str, addresses: Sequence[str]) -> Sequence[str]:
         raise AssertionError("there is nothing to judge")

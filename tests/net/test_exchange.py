@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from mcp_remote_py.net.connect import KEEPALIVE_PROBES, connect
-from mcp_remote_py.net.exchange import Connection, Request
+from mcp_remote_py.net.exchange import KEEPALIVE_EXPIRY, Connection, Request, read_promise
 from mcp_remote_py.net.faults import Broken, CannotBeSent, IllegalAnswer, NotTaken, Silence
 from mcp_remote_py.net.http1 import SLICE_BYTES
 from mcp_remote_py.net.lanes import Lanes
@@ -482,6 +482,47 @@ def test_what_a_server_does_unasked_ends_an_idle_connection(unasked: bytes, turn
                 connection.close()
 
         run(main())
+
+
+@pytest.mark.promise("R5")
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        (b"timeout=5", KEEPALIVE_EXPIRY),
+        (b"timeout=5, max=100", KEEPALIVE_EXPIRY),
+        (b"timeout=75", KEEPALIVE_EXPIRY),
+        (b"max=100, Timeout = 3", 2),
+        (b'timeout="2"', 1),
+        (b"timeout=1", 0.5),
+        (b"timeout=0", 0),
+        (b"timeout=-1", KEEPALIVE_EXPIRY),
+        (b"timeout=9999999", KEEPALIVE_EXPIRY),
+        (b"xtimeout=1", KEEPALIVE_EXPIRY),
+        (b"300", KEEPALIVE_EXPIRY),
+    ],
+)
+def test_what_a_server_says_of_idle_connections(value: bytes, seconds: float) -> None:
+    assert read_promise([(b"server", b"x"), (b"keep-alive", value)]) == seconds
+    assert read_promise([(b"x-keep-alive", value)]) == KEEPALIVE_EXPIRY
+
+
+@pytest.mark.promise("R5")
+@pytest.mark.parametrize(("promise", "is_used"), [(b"timeout=0", False), (b"timeout=9", True)])
+def test_an_idle_connection_is_not_used_longer_than_the_server_says(
+    promise: bytes, is_used: bool
+) -> None:
+    """A request that meets the end of its connection is lost without anybody knowing."""
+
+    async def main() -> None:
+        answer = GOOD.replace(b"\r\n", b"\r\nKeep-Alive: " + promise + b"\r\n", 1)
+        async with serving(answering(answer)) as server:
+            connection = Connection(await open_wire(server.port))
+            assert await ask(connection) == (200, b"good")
+            assert connection.is_idle()
+            assert connection.has_expired() is not is_used
+            connection.close()
+
+    run(main())
 
 
 def test_idle_connections_are_closed_by_a_timer() -> None:

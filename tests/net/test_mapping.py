@@ -10,6 +10,7 @@ import pytest
 from mcp_remote_py.errors import ExchangeError, Interrupted, NotSent, Unusable
 from mcp_remote_py.net import faults
 from mcp_remote_py.net.mapping import describe_error, explain
+from mcp_remote_py.net.tls_refusals import TLS_READINGS
 
 EXPECTED: dict[str, tuple[type[ExchangeError], type[ExchangeError]]] = {
     "Broken": (Interrupted, NotSent),
@@ -70,6 +71,93 @@ def test_tls_is_told_whatever_it_broke() -> None:
     assert isinstance(mapped, Unusable)
     assert "TLS with the server failed" in mapped.cause
     assert "--client-cert" in mapped.hint
+
+
+def tls_error(reason: str) -> str:
+    fault = faults.NotConnected("x")
+    error = ssl.SSLError(1, f"[SSL: {reason}] x")
+    error.reason = reason
+    fault.__cause__ = error
+    return said(fault)
+
+
+@pytest.mark.parametrize(
+    ("reason", "sentence"),
+    [
+        (
+            "TLSV13_ALERT_CERTIFICATE_REQUIRED",
+            "certificate required. It wants a client certificate. Give yours with --client-cert "
+            "and --client-key.",
+        ),
+        (
+            "TLSV1_ALERT_UNKNOWN_CA",
+            "unknown ca. It does not take the client certificate. Check that the one of "
+            "--client-cert is meant for this server, and that its file holds the certificates "
+            "between it and its authority, too.",
+        ),
+        (
+            "SSLV3_ALERT_CERTIFICATE_EXPIRED",
+            "certificate expired. It does not take the client certificate any more. Get a new one, "
+            "and name it with --client-cert.",
+        ),
+        (
+            "SSLV3_ALERT_HANDSHAKE_FAILURE",
+            "handshake failure. It wants a client certificate, or has no way of encrypting that is "
+            "allowed here. Give yours with --client-cert and --client-key where it wants one; else "
+            "tell whoever runs it.",
+        ),
+        (
+            "TLSV1_ALERT_NO_APPLICATION_PROTOCOL",
+            "no application protocol. It speaks HTTP/2 only. HTTP/1.1 is needed: whoever runs it "
+            "has to offer that, too.",
+        ),
+        (
+            "TLSV1_UNRECOGNIZED_NAME",
+            "unrecognized name. It does not know that name. Check the host of the URL.",
+        ),
+        (
+            "TLSV1_ALERT_PROTOCOL_VERSION",
+            "protocol version. It speaks no version of TLS that is allowed here. TLS 1.2 or 1.3 is "
+            "needed: tell whoever runs it.",
+        ),
+        (
+            "UNSAFE_LEGACY_RENEGOTIATION_DISABLED",
+            "UNSAFE_LEGACY_RENEGOTIATION_DISABLED. Its TLS is too weak to be allowed here. Tell "
+            "whoever runs it, or the proxy that opens TLS on the way.",
+        ),
+        (
+            "WRONG_VERSION_NUMBER",
+            "WRONG_VERSION_NUMBER. What answers there does not speak TLS. Check the port of the "
+            "URL; for plain http write http:// there, and add --allow-http.",
+        ),
+        (
+            "SOMETHING_NEW",
+            "SOMETHING_NEW. Check that the URL's port speaks https, and whether the server wants "
+            "--client-cert.",
+        ),
+    ],
+)
+def test_what_openssl_says_has_its_cause_and_next_step(reason: str, sentence: str) -> None:
+    assert tls_error(reason) == f"TLS with the server failed (https://e.com): {sentence}"
+
+
+def test_each_reading_of_tls_has_a_source_and_a_reason_is_read_once() -> None:
+    reasons = [reason for reading in TLS_READINGS for reason in reading.reasons]
+    assert len(reasons) == len(set(reasons))
+    assert all(reading.source.who and reading.source.where for reading in TLS_READINGS)
+
+
+def test_who_signed_is_named_on_one_line_and_shortened() -> None:
+    fault = certificate(20, "unable to get local issuer certificate")
+    assert fault.__cause__ is not None
+    fault.__cause__.add_note("Corp\nRoot " + "x" * 5000)
+    told = said(fault)
+    assert 'certificate. It was signed by "Corp Root xxx' in told
+    assert len(told) < 800
+    assert told.endswith(
+        "…\". If that is your company's own authority, name its PEM file with --ca-cert, or in "
+        "SSL_CERT_FILE in the entry's env."
+    )
 
 
 def test_the_systems_words() -> None:

@@ -313,6 +313,30 @@ def test_other_errors_of_the_authorization_endpoint(error: str, hint: str) -> No
     assert hint in caught.value.hint
 
 
+@pytest.mark.parametrize(
+    ("error", "description", "hint"),
+    [
+        (
+            "invalid_request",
+            "AADSTS901002: The 'resource' request parameter is not supported.",
+            "--disable-resource-parameter",
+        ),
+        ("invalid_request", "Unknown parameter: resource", "--disable-resource-parameter"),
+        ("invalid_request", "AADSTS900144: The request must contain: 'scope'.", "--scope"),
+        ("server_error", "AADSTS9010010: It does not match.", "--disable-resource-parameter"),
+        ("invalid_request", "Ask the resource owner.", "login"),
+    ],
+)
+def test_what_is_wrong_with_the_request_is_known_by_its_words(
+    error: str, description: str, hint: str
+) -> None:
+    """Entra has one code for all that is wrong with a request."""
+    response = callback(error=error, error_description=description)
+    with pytest.raises(AuthorizationRefused) as caught:
+        check_callback(response, STATE, ISSUER, False)
+    assert hint in caught.value.hint
+
+
 @pytest.mark.parametrize("response", [callback(code=""), Callback({"state": STATE.reveal()})])
 def test_response_without_a_code(response: Callback) -> None:
     with pytest.raises(McpRemoteError, match="without a code") as caught:

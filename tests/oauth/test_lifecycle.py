@@ -405,6 +405,8 @@ def test_new_token_that_is_refused_is_compared_with_what_it_should_be() -> None:
         "The token is opaque: what it is for cannot be seen from here."
     )
     assert "--resource" in caught.value.hint
+    resource = signed_in().resource
+    assert f"--authorize-param audience={resource} if it reads that" in caught.value.hint
     assert "mcp-remote-py login URL" in caught.value.hint
     assert caught.value.status == 401
 

@@ -254,6 +254,20 @@ def test_grants_are_those_the_server_has_and_the_person_wants() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "sign",
+    [{"response_types": ("code", "refresh_token")}, {"scopes_supported": ("offline_access",)}],
+)
+def test_a_server_that_leaves_renewals_out_of_its_list_is_known_by_other_signs(
+    sign: dict[str, tuple[str, ...]],
+) -> None:
+    """Seen with glewlwyd: it gives a refresh token, and refuses it to clients without the grant."""
+    web = Web({REGISTER: registered()})
+    obtain(web, SERVER._replace(grant_types=("authorization_code",), **sign))
+    (asked,) = web.sent
+    assert asked["grant_types"] == ["authorization_code", "refresh_token"]
+
+
 def test_the_persons_members_win_and_null_takes_one_away() -> None:
     text = '{"client_name": "Cursor", "application_type": null, "software_id": "x"}'
     web = Web({REGISTER: registered()})

@@ -489,6 +489,15 @@ def test_next_step_of_each_refusal(code: str, hint: str) -> None:
     assert hint in refuse(answer({"error": code}, 400)).hint
 
 
+def test_next_step_where_the_words_are_about_resource() -> None:
+    words = "AADSTS9010010: The resource parameter doesn't match with the requested scopes."
+    for body in (
+        {"error": "invalid_request", "error_description": words},
+        {"error": "invalid_request", "error_description": "unexpected parameter: resource"},
+    ):
+        assert "--disable-resource-parameter" in refuse(answer(body, 400)).hint
+
+
 def refused_at(date: str, code: str, timed: bool) -> TokenError:
     body = json.dumps({"error": code}).encode()
     with pytest.raises(TokenError) as caught:

@@ -130,6 +130,12 @@ class Seen:
         found = sorted(path for path in self.home.rglob("*.json") if len(path.stem) == 32)
         return [json.loads(path.read_text()) for path in found]
 
+    def metadata(self) -> list[Json]:
+        """The `_meta` of each message that has params."""
+        assert self.server is not None
+        given = [one.params for one in self.server.requests if one.verb == "POST"]
+        return [params.get("_meta", {}) for params in given if params]
+
     def tools(self) -> list[str]:
         """The tools the host was shown."""
         results = [answer.get("result", {}) for answer in self.answers]

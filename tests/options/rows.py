@@ -157,6 +157,8 @@ ACCOUNT_OF_AN_ENTRY = (
     "tests/cli/test_main.py::test_an_entry_without_a_person_means_the_account_that_it_signs_in"
 )
 
+OF_AWS = "tests/signing/test_command.py::test"
+
 ROWS: tuple[Row | Elsewhere | Inert, ...] = (
     # Headers
     Row("--header", SERVER, scenes.open_server, TALK, sends("x-own", "own")),
@@ -527,6 +529,17 @@ ROWS: tuple[Row | Elsewhere | Inert, ...] = (
         "tests/commands/test_logout.py::test_store_that_is_named_wins_and_the_keyring_is_the_rest",
     ),
     Row("--all", (LOGOUT,), scenes.everywhere, ("--all",), accounts()),
+    # AWS
+    Elsewhere("--aws-sigv4", (PROXY,), f"{OF_AWS}_service_and_region_are_those_that_are_given"),
+    Elsewhere("--aws-service", (PROXY,), f"{OF_AWS}_service_and_region_are_those_that_are_given"),
+    Elsewhere("--aws-region", (PROXY,), f"{OF_AWS}_service_and_region_are_those_that_are_given"),
+    Elsewhere(
+        "--aws-profile",
+        (PROXY,),
+        f"{OF_AWS}_keys_of_a_profile_and_those_that_are_written_there_later",
+    ),
+    Elsewhere("--aws-sigv4", (LOGIN, LOGOUT, STATUS), f"{OF_AWS}_there_is_nothing_to_sign_in_to"),
+    Elsewhere("--aws-profile", (LOGIN, LOGOUT, STATUS), f"{OF_AWS}_there_is_nothing_to_sign_in_to"),
     # Tools
     Row(
         "--allow-tool",
@@ -555,6 +568,13 @@ ROWS: tuple[Row | Elsewhere | Inert, ...] = (
         scenes.in_pages,
         ("--merge-pages",),
         lambda seen: seen.tools()[-2:] == ["keep-writing", "last"],
+    ),
+    Row(
+        "--metadata",
+        (PROXY,),
+        scenes.open_server,
+        ("--metadata", "AWS_REGION=eu-west-1"),
+        lambda seen: {"AWS_REGION": "eu-west-1"} in seen.metadata(),
     ),
     # Logs, and the rest
     Row("--debug", EVERY, scenes.two_accounts, ("--debug",), lambda seen: " DEBUG " in seen.logged),

@@ -78,7 +78,8 @@ class Policy:
     resource: str | None = None
     """What the metadata publishes, None for the URL of the server."""
     metadata: str = "oauth"
-    """oauth: RFC 8414 §3.1; openid-inserted, openid-appended: the two other places; none."""
+    """oauth: RFC 8414 §3.1; openid-inserted, openid-appended, oauth-appended: the other places;
+    none. Several with blanks between them."""
     issuer_path: str = ""
     issuer_host: str = ""
     """Another spelling of the host makes another origin; the same server answers there."""
@@ -115,8 +116,8 @@ class Policy:
     """None: the token answer has no `expires_in`, and the token does not expire."""
     refresh_tokens: bool = True
     rotation: str = "strict"
-    """none: it stays the same; loose: a new one, the old one is refused; strict: presenting the
-    old one also ends the whole sign-in."""
+    """none: it stays the same; kept: a new one, and the old one stays good; loose: a new one, the
+    old one is refused; strict: presenting the old one also ends the whole sign-in."""
     token_answer: TokenAnswer = as_json
     resource_at_refresh: bool = True
     """False: `resource` is refused at refresh, as some servers do."""
@@ -225,6 +226,11 @@ class AuthorizationServer(WildServer):
         return self.authority + self.policy.issuer_path
 
     @property
+    def published_issuer(self) -> str:
+        """What the metadata names; an honest server is who it says it is."""
+        return self.issuer
+
+    @property
     def prefix(self) -> str:
         """Path before the endpoints; where no metadata tells, they are where 2025-03-26 says."""
         return "" if self.policy.metadata == "none" else "/as"
@@ -237,28 +243,32 @@ class AuthorizationServer(WildServer):
         return places.get(self.policy.resource_metadata, well_known + self.path)
 
     @property
-    def metadata_path(self) -> str:
-        """Where the authorization server's metadata is, "" for nowhere."""
-        path = self.policy.issuer_path
-        return {
+    def metadata_paths(self) -> tuple[str, ...]:
+        """Where the authorization server's metadata are."""
+        path = self.policy.issuer_path.removesuffix("/")
+        places = {
             "oauth": f"/.well-known/oauth-authorization-server{path}",
             "openid-inserted": f"/.well-known/openid-configuration{path}",
             "openid-appended": f"{path}/.well-known/openid-configuration",
-            "none": "",
-        }[self.policy.metadata]
+            "oauth-appended": f"{path}/.well-known/oauth-authorization-server",
+        }
+        return tuple(places[one] for one in self.policy.metadata.split() if one != "none")
+
+    def path_of(self, name: str) -> str:
+        """The path of an endpoint."""
+        return f"{self.prefix}/{name}"
 
     def endpoint_of(self, name: str) -> str:
         """The address of an endpoint."""
-        return f"{self.authority}{self.prefix}/{name}"
+        return self.authority + self.path_of(name)
 
     def key_of(self, exchange: Exchange) -> str:
         path = urlsplit(exchange.path).path
         if path == self.resource_metadata_path:
             return "resource_metadata"
-        if path == self.metadata_path:
+        if path in self.metadata_paths:
             return "metadata"
-        name = path.removeprefix(f"{self.prefix}/")
-        return name if name in ENDPOINTS else exchange.method
+        return next((one for one in ENDPOINTS if path == self.path_of(one)), exchange.method)
 
     # What tests ask and do
 
@@ -409,7 +419,7 @@ class AuthorizationServer(WildServer):
 
     def _describe_issuer(self, exchange: Exchange) -> None:
         members: Json = {
-            "issuer": self.issuer,
+            "issuer": self.published_issuer,
             "authorization_endpoint": self.endpoint_of("authorize"),
             "token_endpoint": self.endpoint_of("token"),
             "revocation_endpoint": self.endpoint_of("revoke"),
@@ -431,7 +441,7 @@ class AuthorizationServer(WildServer):
         try:
             exchange.reply(201, encode(self._register_client(json.loads(exchange.body))))
         except OAuthError as error:
-            refuse(exchange, error)
+            self.refuse(exchange, error)
 
     def _register_client(self, asked: Json) -> Json:
         if not self.policy.registration:
@@ -451,7 +461,10 @@ class AuthorizationServer(WildServer):
     # Authorization
 
     def _authorize(self, exchange: Exchange) -> None:
-        query = query_of(exchange)
+        self.authorize(exchange, query_of(exchange))
+
+    def authorize(self, exchange: Exchange, query: Form) -> None:
+        """Answers an authorization request of these parameters."""
         client = self.clients.get(query.get("client_id", ""))
         if client is None and self.policy.unknown_client == "late":
             self._ask(exchange, query)
@@ -557,7 +570,7 @@ class AuthorizationServer(WildServer):
                 client = self._authenticate(exchange, form)
                 members = self._exchange_grant(client, form)
         except OAuthError as error:
-            return functools.partial(refuse, exchange, error)
+            return functools.partial(self.refuse, exchange, error)
         content_type, body = self.policy.token_answer(members)
         headers = {"Cache-Control": "no-store"}
         return lambda: exchange.reply(200, body, content_type=content_type, headers=headers)
@@ -620,7 +633,7 @@ class AuthorizationServer(WildServer):
             raise OAuthError("invalid_target", "which resource?")
         if self.policy.rotation == "none":
             return self._issue(token.sign_in, None)
-        token.spent = True
+        token.spent = self.policy.rotation != "kept"
         return self._issue(token.sign_in, self._new_refresh_token(token.sign_in))
 
     def _new_refresh_token(self, sign_in: SignIn) -> str | None:
@@ -633,7 +646,7 @@ class AuthorizationServer(WildServer):
     def _issue(self, sign_in: SignIn, refresh_token: str | None) -> Json:
         lifetime = self.policy.lifetime
         expires_at = None if lifetime is None else time.monotonic() + lifetime
-        audience = self.policy.audience or sign_in.resource
+        audience = self.audience_of(sign_in)
         value = self.make_secret("access")
         if self.policy.token_format == "jwt":
             value = self._make_jwt(value, sign_in, audience)
@@ -647,8 +660,13 @@ class AuthorizationServer(WildServer):
             members["refresh_token"] = refresh_token
         return members
 
-    def _make_jwt(self, token_id: str, sign_in: SignIn, audience: str) -> str:
-        claims = {
+    def audience_of(self, sign_in: SignIn) -> str:
+        """Whom an access token of this sign-in is for."""
+        return self.policy.audience or sign_in.resource
+
+    def claims_of(self, sign_in: SignIn, audience: str, token_id: str) -> Json:
+        """What a JWT says (RFC 9068 §2.2)."""
+        return {
             "iss": self.issuer,
             "aud": audience,
             "scope": sign_in.scope,
@@ -656,17 +674,26 @@ class AuthorizationServer(WildServer):
             "exp": int(time.time() + (self.policy.lifetime or 3600)),
             "jti": token_id,
         }
+
+    def _make_jwt(self, token_id: str, sign_in: SignIn, audience: str) -> str:
+        claims = self.claims_of(sign_in, audience, token_id)
         parts = [encode({"alg": "HS256", "typ": "at+jwt"}), encode(claims), token_id.encode()]
         value = ".".join(base64.urlsafe_b64encode(one).rstrip(b"=").decode() for one in parts)
         self._remember(value)
         return value
+
+    def refuse(self, exchange: Exchange, error: OAuthError) -> None:
+        """RFC 6749 §5.2."""
+        body = {"error": error.error, "error_description": error.description}
+        headers = {"WWW-Authenticate": "Basic"} if error.status == 401 else None
+        exchange.reply(error.status, encode(body), headers=headers)
 
     def _revoke(self, exchange: Exchange) -> None:
         form = form_of(exchange)
         try:
             client = self._authenticate(exchange, form)
         except OAuthError as error:
-            refuse(exchange, error)
+            self.refuse(exchange, error)
             return
         value = form.get("token", "")
         token = self.refresh_tokens.get(value) or self.access_tokens.get(value)
@@ -695,10 +722,3 @@ def query_of(exchange: Exchange) -> Form:
 def form_of(exchange: Exchange) -> Form:
     """The body as a form, decoded."""
     return dict(parse_qsl(exchange.body.decode(), keep_blank_values=True))
-
-
-def refuse(exchange: Exchange, error: OAuthError) -> None:
-    """RFC 6749 §5.2."""
-    body = {"error": error.error, "error_description": error.description}
-    headers = {"WWW-Authenticate": "Basic"} if error.status == 401 else None
-    exchange.reply(error.status, encode(body), headers=headers)

@@ -98,7 +98,7 @@ def test_sign_in_from_nothing_but_a_url(start: Start) -> None:
     assert client.callback["iss"] == server.issuer
     assert len(server.authorizations) == len(server.registrations) == 1
     assert len(server.token_requests()) == len(server.token_requests("authorization_code")) == 1
-    assert server.discoveries == [server.resource_metadata_path, server.metadata_path]
+    assert server.discoveries == [server.resource_metadata_path, *server.metadata_paths]
     given = {client.tokens["access_token"], client.tokens["refresh_token"]}
     assert given | {client.callback["code"], client.verifier} == server.secrets
     assert all(secret.startswith(CANARY) for secret in given)
@@ -455,7 +455,7 @@ def test_state_may_be_forgotten(start: Start) -> None:
 
 def test_metadata_can_say_anything(start: Start) -> None:
     server = start(metadata_changes={"authorization_endpoint": "javascript:x", "issuer": None})
-    metadata = fetch("GET", server.origin + server.metadata_path).json
+    metadata = fetch("GET", server.origin + server.metadata_paths[0]).json
     assert metadata["authorization_endpoint"] == "javascript:x"
     assert "issuer" not in metadata
 

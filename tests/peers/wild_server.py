@@ -247,6 +247,7 @@ class WildServer:
         endpoint: what that stream names; `{session}` is filled in.
         on_lost_session: what answers a message in an unknown session.
         tools: what `tools/list` lists.
+        name: what it calls itself.
         departures: how often a client left in the middle of an exchange.
         failures: what went wrong inside scripts; leaving the server raises it.
     """
@@ -269,6 +270,7 @@ class WildServer:
         self.path = path
         self.on_lost_session: Behaviour = lose_session_404
         self.tools = TOOLS
+        self.name = "wild"
         self.requests: list[Exchange] = []
         self.known_sessions: set[str] = set()
         self.failures: list[BaseException] = []
@@ -447,7 +449,7 @@ class WildServer:
         result = {
             "protocolVersion": exchange.params.get("protocolVersion", "2025-11-25"),
             "capabilities": {"tools": {}, "logging": {}, "resources": {"subscribe": True}},
-            "serverInfo": {"name": "wild", "version": "1"},
+            "serverInfo": {"name": self.name, "version": "1"},
         }
         exchange.result(result, headers=headers)
 

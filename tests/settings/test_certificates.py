@@ -57,7 +57,8 @@ class TestFiles:
             (
                 Tls(client_cert="ca", client_key="locked"),
                 "--client-key: the private key in locked is encrypted. No password can be asked "
-                "here: save the key without one, readable by you only.",
+                "here: save the key without one, readable by you only: openssl pkey -in locked "
+                "-out PLAIN.key",
             ),
         ],
     )
@@ -77,6 +78,17 @@ class TestFiles:
             Tls(ca_certs=("ca",)), {"SSL_CERT_FILE": "env"}, files({"env": CERT})
         )
         assert (tls.ca_certs, warnings) == (("ca", "env"), [])
+
+    def test_what_is_named_for_node_joins_them_too(self) -> None:
+        """Whoever comes from a command of npm has it in the entry's `env`."""
+        environment = {"NODE_EXTRA_CA_CERTS": "node", "SSL_CERT_FILE": "env"}
+        both = files({"env": CERT, "node": CERT})
+        assert add_ca_certs(Tls(), environment, both) == (Tls(ca_certs=("env", "node")), [])
+        assert add_ca_certs(Tls(), {"NODE_EXTRA_CA_CERTS": "gone"}, both) == (
+            Tls(),
+            ["NODE_EXTRA_CA_CERTS: cannot read gone: No such file or directory. "
+             "Going on without it."],
+        )  # fmt: skip
 
     @pytest.mark.parametrize("environment", [{}, {"SSL_CERT_FILE": ""}, {"SSL_CERT_FILE": "ca"}])
     def test_nothing_joins_twice_or_from_an_empty_variable(

@@ -128,7 +128,30 @@ class TestProxy:
                     "The proxy in HTTPS_PROXY is of a kind that is not supported. Supported are "
                     "http:// and https:// proxies; or list the server in NO_PROXY.",
                 )
-                for scheme in ("socks5", "SOCKS5h", "socks4", "ftp", "")
+                for scheme in ("ftp", "")
+            ),
+            *(
+                (
+                    f"{scheme}://u:hunter22@p:1080",
+                    "The proxy in HTTPS_PROXY is a SOCKS proxy, which is not supported. Supported "
+                    "are http:// and https:// proxies; many proxies speak both, at ports of their "
+                    "own. Or list the server in NO_PROXY.",
+                )
+                for scheme in ("socks5", "SOCKS5h", "socks4", "socks")
+            ),
+            *(
+                (
+                    address,
+                    "The proxy in HTTPS_PROXY is the address of a PAC file, which is not read "
+                    "here. Open it in the browser, and name the proxy that it has for the server "
+                    "behind the word PROXY: http://HOST:PORT.",
+                )
+                for address in (
+                    "http://wpad.corp/proxy.PAC?x=1",
+                    "https://u:hunter22@p/wpad.dat",
+                    "pac+http://p/x",
+                    "file:///etc/proxy.pac",
+                )
             ),
             (
                 "http://u:hunter22 x@p:1",

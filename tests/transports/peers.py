@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from mcp_remote_py.channel import Authorizer
+from mcp_remote_py.channel import Authorizer, Signer
 from mcp_remote_py.named_files import read_settled
 from mcp_remote_py.redact import Secret
 from mcp_remote_py.retry import Acquaintance
@@ -69,6 +69,7 @@ async def client_for(
     choose_proxy: Callable[[ServerUrl], HttpProxy | None] | None = None,
     acquaintance: Acquaintance | None = None,
     silence: float = SILENCE,
+    signer: Signer | None = None,
     **more: Any,
 ) -> HttpClient:
     """An HTTP client whose headers are loaded; `http_proxy` is for this machine, too."""
@@ -86,6 +87,7 @@ async def client_for(
         choose_proxy=choose_proxy,
         acquaintance=acquaintance,
         silence=silence,
+        signer=signer,
     )
 
 
@@ -158,6 +160,7 @@ class Authority:
                     [
                         *map(x509.DNSName, ("localhost", *hosts)),
                         x509.IPAddress(ipaddress.IPv4Address("127.0.0.1")),
+                        *map(x509.DNSName, hosts),
                     ]
                 ),
                 False,

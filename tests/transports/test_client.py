@@ -527,6 +527,7 @@ def test_certificate_nobody_trusts_is_told_and_no_header_was_sent(
     error = refusal(server.url)
     assert isinstance(error, Unusable)
     assert "certificate is not trusted" in error.cause
+    assert error.cause.endswith('It was signed by "authority".')
     assert "--ca-cert" in error.hint
     assert server.requests == []
     post(server.url, tls=Tls(ca_certs=(str(authority.path),)))
@@ -546,7 +547,12 @@ def test_server_that_wants_a_client_certificate(stack: ExitStack, authority: Aut
     error = refusal(server.url, tls=Tls(ca_certs=trust))
     assert isinstance(error, Unusable)
     assert "TLS with the server failed" in error.cause
+    assert "It wants a client certificate." in error.cause
     assert "--client-cert" in error.hint
+    other = Authority(authority.path.parent / "..", "stranger").issue("stranger client")
+    with pytest.raises(Unusable) as caught:
+        post(server.url, tls=Tls(ca_certs=trust, client_cert=other[0], client_key=other[1]))
+    assert "unknown ca. It does not take the client certificate." in caught.value.cause
     certificate, key = authority.issue("client")
     post(server.url, tls=Tls(ca_certs=trust, client_cert=certificate, client_key=key))
     assert len(server.requests) == 1

@@ -403,6 +403,7 @@ def test_lost_stream_interrupts_its_calls_and_the_next_one_hears_of_the_session(
         for error in await asyncio.gather(*waiting):
             assert isinstance(error, Interrupted)
             assert "answer was lost" in error.cause
+            assert "a gateway on the way cuts what is silent" in error.hint
         assert stage.lost == 1
         for _ in range(2):
             assert type(await failure(stage, call(3))) is SessionLost

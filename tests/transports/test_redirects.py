@@ -6,7 +6,7 @@ import pytest
 
 from mcp_remote_py.errors import Unusable
 from mcp_remote_py.settings.urls import parse_server_url
-from mcp_remote_py.transports.redirects import find_redirect, follow, is_upgrade
+from mcp_remote_py.transports.redirects import find_redirect, follow, is_kept, is_upgrade
 
 
 @pytest.mark.promise("R5")
@@ -71,6 +71,49 @@ def refused(url: str, location: str, status: int = 307) -> str:
 )
 def test_https_is_kept_at_the_same_host(url: str, location: str, followed: str) -> None:
     assert lead(url, location) == followed
+
+
+@pytest.mark.parametrize(
+    ("url", "location", "followed"),
+    [
+        ("https://h/mcp", "http://h:8080/mcp/", "https://h/mcp/"),
+        ("https://h/mcp", "https://h:8443/mcp/", "https://h/mcp/"),
+        ("https://h/mcp?a=b", "http://h:8080/mcp/?a=b", "https://h/mcp/?a=b"),
+        ("https://h/mcp/", "https://h:8443/mcp", "https://h/mcp"),
+        ("http://h:81/mcp", "http://h:8080/mcp/", "http://h:81/mcp/"),
+        ("http://h:81/mcp", "http://h/mcp/", "http://h:81/mcp/"),
+    ],
+)
+def test_the_port_is_kept_where_only_a_slash_is_meant(
+    url: str, location: str, followed: str
+) -> None:
+    """A server behind a mapped port names its own: nothing leaves the origin for it."""
+    assert lead(url, location) == followed
+    assert is_kept(parse_server_url(url, True), location, parse_server_url(followed, True))
+
+
+@pytest.mark.parametrize(
+    ("url", "location"),
+    [("http://h/mcp", "https://h/mcp/"), ("http://h:8080/mcp/", "https://h:8080/mcp")],
+)
+def test_what_leads_to_https_is_followed_there_with_a_slash_too(url: str, location: str) -> None:
+    """The headers have gone in clear once, which is once too often."""
+    assert lead(url, location) == location
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "https://h:8443/mcp",
+        "https://h:8443/mcp//",
+        "https://h:8443/mcp/?a=b",
+        "https://h:8443/Mcp/",
+        "https://h2:8443/mcp/",
+        "http://h2/mcp/",
+    ],
+)
+def test_any_other_place_at_another_port_is_another_place(location: str) -> None:
+    assert "another place" in refused("https://h/mcp", location)
 
 
 @pytest.mark.report("T16")

@@ -23,6 +23,12 @@ from mcp_remote_py.errors import (
 )
 from mcp_remote_py.jsonrpc import Message
 from mcp_remote_py.parsing import parse_message
+from mcp_remote_py.transports.gateways import (
+    GATEWAY_READINGS,
+    SLOW_HINT,
+    find_gateway,
+    tell_size,
+)
 from mcp_remote_py.transports.lost_session import LOST_SESSIONS, says_lost
 from mcp_remote_py.transports.refusal import (
     MAX_RETRY_AFTER,
@@ -76,7 +82,8 @@ OTHER = ("The server refused the request (HTTP {status} from https://example.com
 
 SENTENCES: list[tuple[list[int], type[ExchangeError], tuple[str, str]]] = [
     ([404, 405, 406, 410, 411, 415, 501], Unusable, NO_SERVER),
-    ([408, 425, 502, 503, 504, *range(520, 526), 529, 530], Refused, NOT_READY),
+    ([408, 425, 502, 503, *range(520, 524), 525, 529, 530], Refused, NOT_READY),
+    ([504, 524], Refused, (NOT_READY[0], SLOW_HINT)),
     (
         [429],
         Refused,
@@ -102,8 +109,8 @@ SENTENCES: list[tuple[list[int], type[ExchangeError], tuple[str, str]]] = [
             "wants with --scope, or ask who runs it.",
         ),
     ),
-    ([500, 505, 526], Unusable, FAILED),
-    ([300, 301, 304, 307, 400, 402, 409, 413, 422, 431, 451], Unusable, OTHER),
+    ([500, 526], Unusable, FAILED),
+    ([300, 301, 304, 307, 400, 402, 409, 422, 451], Unusable, OTHER),
 ]
 
 
@@ -321,9 +328,133 @@ def test_a_lost_session_has_its_sentence() -> None:
     assert error.sentence() == (
         "The server does not know the session it gave us "
         '(HTTP 404 from https://example.com/mcp: "gone"). '
-        "If that stays so, several servers answer at this address and do not share sessions."
+        "If that stays so, several servers answer at this address and do not share sessions. A "
+        "balancer may find the same one again by its cookie: leave out --disable-cookies."
     )
     assert error.status == 404
+
+
+@pytest.mark.report("T9", "E1")
+@pytest.mark.parametrize(
+    ("body", "is_ours"),
+    [
+        (
+            b'{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"Session not found"}}',
+            True,
+        ),
+        (b'{"jsonrpc":"2.0","id":7,"error":{"code":-32600,"message":"Session not found"}}', False),
+        (b'{"jsonrpc":"2.0","id":null,"error":{"code":-32601,"message":"no tool"}}', False),
+        (b"no session", True),
+    ],
+)
+def test_who_knows_the_session_in_other_requests_is_one_of_several(
+    body: bytes, is_ours: bool
+) -> None:
+    """Its words alone, such as "Session not found", do not tell a person what to do."""
+    lost = explain(404, body, session_sent=True)
+    assert isinstance(lost, SessionLost)
+    assert lost.otherwise is not None
+    assert ("do not share sessions" in lost.otherwise.hint) is is_ours
+
+
+GATEWAY_PAGES = [
+    (
+        413,
+        b"<h1>413 Request Entity Too Large</h1><hr>nginx/1.22.1",
+        "It is too large for the server, or for a gateway before it. It has {size}: whoever runs "
+        "the server has to allow that (nginx: client_max_body_size).",
+    ),
+    *(
+        (
+            status,
+            page,
+            "Its header fields are too long for the server, or for a gateway before it. Shorten "
+            "what is given with --header; whoever runs the server can allow more (nginx: "
+            "large_client_header_buffers).",
+        )
+        for status, page in (
+            (431, b""),
+            (494, b""),
+            (400, b"<center>Request Header Or Cookie Too Large</center>"),
+            (400, b"<p>Size of a request header field exceeds server limit."),
+        )
+    ),
+    *(
+        (400, page, "That port speaks TLS. Write https:// in the URL.")
+        for page in (
+            b"<title>400 The plain HTTP request was sent to HTTPS port</title>",
+            b"You're speaking plain HTTP to an SSL-enabled server port.",
+            b"Client sent an HTTP request to an HTTPS server.\n",
+        )
+    ),
+    (
+        400,
+        b"<title>400 No required SSL certificate was sent</title>",
+        "It wants a client certificate. Give yours with --client-cert and --client-key.",
+    ),
+    (
+        403,
+        b"<h2>403.7 - Forbidden: The page you are attempting to access requires a client "
+        b"certificate</h2>",
+        "It wants a client certificate. Give yours with --client-cert and --client-key.",
+    ),
+    (
+        400,
+        b"<title>400 The SSL certificate error</title>",
+        "It does not take the client certificate. Check that the one of --client-cert is meant for "
+        "this server, is in date, and that its file holds the certificates between it and its "
+        "authority, too.",
+    ),
+    *(
+        (
+            status,
+            b"",
+            "It wants another version of HTTP. HTTP/1.1 is spoken here: whoever runs it has to "
+            "offer that.",
+        )
+        for status in (426, 505)
+    ),
+]
+
+
+@pytest.mark.parametrize(("status", "page", "sentence"), GATEWAY_PAGES)
+def test_what_a_gateway_says_itself_has_its_next_step(
+    status: int, page: bytes, sentence: str
+) -> None:
+    error = explain(status, page)
+    assert type(error) is Unusable
+    assert error.status is None  # no evidence on transport or era
+    size = f"{len(REQUEST.raw)} bytes"
+    assert error.sentence().endswith(f"). {sentence.format(size=size)}")
+
+
+def test_each_gateway_is_played_and_has_a_source() -> None:
+    found = [find_gateway(status, page) for status, page, _ in GATEWAY_PAGES]
+    assert {id(one) for one in found} == {id(reading) for reading in GATEWAY_READINGS}
+    assert all(reading.source.who and reading.source.where for reading in GATEWAY_READINGS)
+    for status, body in ((400, b"Bad Request"), (403, b"Forbidden"), (404, b""), (500, b"")):
+        assert find_gateway(status, body) is None
+
+
+def test_a_servers_own_words_are_not_a_gateways() -> None:
+    body = b'{"jsonrpc":"2.0","id":7,"error":{"code":-32600,"message":"Payload too large"}}'
+    error = explain(413, body)
+    assert error.status == 413
+    assert error.body == body
+
+
+@pytest.mark.parametrize(
+    ("size", "words"), [(0, "0 bytes"), (999, "999 bytes"), (1500, "1.5 kB"), (2_000_000, "2.0 MB")]
+)
+def test_a_size_is_told_as_a_person_reads_it(size: int, words: str) -> None:
+    assert tell_size(size) == words
+
+
+@pytest.mark.parametrize(("status", "retry_after"), [(504, b""), (524, b""), (504, b"30")])
+def test_a_gateway_that_did_not_wait_names_what_bounds_it(status: int, retry_after: bytes) -> None:
+    error = explain(status, b"", headers={b"retry-after": retry_after})
+    assert isinstance(error, Refused)
+    assert ("proxy_read_timeout" in error.hint) is (not retry_after)
 
 
 # ------------------------------------------------------------------------- Retry-After

@@ -642,8 +642,9 @@ def test_stream_that_cannot_be_resumed_is_an_answer_lost(
         call = asyncio.ensure_future(stage.channel.send(CALL))
         for _ in range(openings):
             await stage.awake()
-        with pytest.raises(Interrupted, match="The answer was lost"):
+        with pytest.raises(Interrupted, match="The answer was lost") as caught:
             await call
+        assert "a gateway on the way cuts what is silent" in caught.value.hint
 
     server = scene(play)
     assert len(server.received("GET")) == openings

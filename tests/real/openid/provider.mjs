@@ -3,7 +3,7 @@
 // consent page. `node provider.mjs PORT RESOURCE`, PORT 0 for any; what it grants is on stdout.
 // The proof of a client's key must be for the issuer. $CLIENTS, a JSON array, are known without registration. $CLIENT_DOCUMENTS, a host and the origin
 // that answers in its place, lets clients be described by documents of that host. With $NONCES proofs
-// of possession need its nonce. $ISSUER_SLOW_BY is by how many seconds its clock is behind.
+// of possession need its nonce; with $DEVICE it gives codes for other devices. $ISSUER_SLOW_BY is by how many seconds its clock is behind.
 import { randomBytes } from "node:crypto";
 import { createServer } from "node:http";
 import { Provider, errors } from "oidc-provider";
@@ -61,6 +61,8 @@ const configuration = {
 if (process.env.NONCES)
   configuration.features.dPoP = { enabled: true, nonceSecret: randomBytes(32), requireNonce: () => true };
 
+if (process.env.DEVICE) configuration.features.deviceFlow = { enabled: true };
+
 if (process.env.CLIENT_DOCUMENTS) {
   const [host, origin] = process.env.CLIENT_DOCUMENTS.split(" ");
   configuration.features.clientIdMetadataDocument = { enabled: true, ack: "draft-02" };
@@ -83,6 +85,7 @@ server.listen(Number(port), "127.0.0.1", () => {
   const found = server.address().port;
   const provider = new Provider(`http://localhost:${found}`, configuration);
   provider.on("registration_create.success", (context, client) => console.log("registered", client.clientId));
+  provider.on("device_authorization.success", (context, body) => console.log("code at", body.verification_uri_complete));
   provider.on("grant.success", ({ oidc }) => console.log("granted", oidc.params.grant_type));
   provider.on("refresh_token.destroyed", () => console.log("revoked refresh_token"));
   for (const event of ["authorization.error", "grant.error", "registration_create.error", "server_error"])

@@ -1,0 +1,85 @@
+"""Puts together what signs requests: whose keys, and where they are looked for.
+
+Keys in the environment need nothing else; unless a profile is named they come first, as with every
+program of AWS. Must not know how keys are found, or used.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+
+from mcp_remote_py.aws.keys import AwsKeys, read_environment
+from mcp_remote_py.channel import Clock
+from mcp_remote_py.errors import McpRemoteError
+from mcp_remote_py.settings.aws import AwsSettings
+from mcp_remote_py.signing.signer import AwsKeySource, AwsSigner
+from mcp_remote_py.values import Value
+
+DEFAULT_PROFILE = "default"
+
+
+def build_signer(
+    settings: AwsSettings,
+    environment: Mapping[str, str],
+    clock: Clock,
+    now: Callable[[], float] = time.time,
+    chain: AwsKeySource | None = None,
+) -> AwsSigner:
+    """What signs as the settings say; `chain` instead of what looks for keys elsewhere.
+
+    Raises:
+        UsageError: the keys in the environment cannot be any.
+    """
+    keys = None if settings.profile else read_environment(environment)
+    if keys is not None and settings.region:
+        source: AwsKeySource = EnvironmentKeys(keys)
+    else:
+        source = chain or _load_chain(settings, environment)
+        if keys is not None:
+            source = RegionBeside(EnvironmentKeys(keys), source)
+    profile = (settings.profile or environment.get("AWS_PROFILE", "")) if keys is None else ""
+    identity = (profile or DEFAULT_PROFILE) if keys is None else keys.access_key_id
+    about = (settings.service, settings.region)
+    return AwsSigner(source, *about, clock, now, identity, profile)
+
+
+def _load_chain(settings: AwsSettings, environment: Mapping[str, str]) -> AwsKeySource:
+    from mcp_remote_py.signing.chain import KeyChain
+
+    return KeyChain(settings, environment)
+
+
+class EnvironmentKeys(Value, frozen=True):
+    """The keys in the environment, which stay as they are: a `AwsKeySource`, and what it gives."""
+
+    keys: AwsKeys
+    region: str = ""
+    source: str = "the environment"
+
+    async def load_keys(self) -> EnvironmentKeys:
+        """See `AwsKeySource`."""
+        return self
+
+    def stamps(self) -> object:
+        """See `AwsKeySource`."""
+        return None
+
+
+class RegionBeside(Value, frozen=True):
+    """Those keys, with the region that AWS's own files name: a `AwsKeySource`."""
+
+    own: EnvironmentKeys
+    chain: AwsKeySource
+
+    async def load_keys(self) -> EnvironmentKeys:
+        """See `AwsKeySource`."""
+        try:
+            found = await self.chain.load_keys()
+        except McpRemoteError:
+            return self.own  # that there is no region is then said of the environment
+        return self.own.replace(region=found.region)
+
+    def stamps(self) -> object:
+        """See `AwsKeySource`."""
+        return self.chain.stamps()

@@ -1,0 +1,86 @@
+"""Refusals of signed requests: whether to sign once more, and whose words they are.
+
+AWS looks at a signature before the server behind it sees the request. An answer with the id of the
+request comes from that server, and is the answer whatever its status; but for an error that is
+AWS's own, which a gateway of AWS that speaks MCP gives the id of the request. Must not know what a
+signature is, nor what AWS says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from mcp_remote_py.channel import Signer
+from mcp_remote_py.errors import ExchangeError, Refused
+from mcp_remote_py.jsonrpc import Message
+from mcp_remote_py.transports.refusal import find_answer
+from mcp_remote_py.transports.response import Response
+
+MAX_SIGNED_AGAIN = 2
+"""Times one request may be signed again after a refusal: with other keys, and with another time."""
+
+ReadBody = Callable[[Response], Awaitable[bytes | None]]
+
+_HINT = (
+    "The request was signed with AWS keys (--aws-sigv4): if the server signs people in itself, "
+    "leave that option out; else ask who runs it what this identity of AWS may do."
+)
+
+
+def is_error_of_aws(
+    signer: Signer,
+    response: Response,
+    headers: Mapping[bytes, bytes],
+    body: bytes,
+    answer: Message,
+) -> bool:
+    """Whether the answer in a body is an error that AWS gives in place of the server's."""
+    return answer.is_error and signer.explain(response.status, headers, body) is not None
+
+
+async def sign_anew(
+    signer: Signer, response: Response, read_body: ReadBody, asked: Message | None, times: int
+) -> bool:
+    """Whether the refused request is to be signed with something new, and sent once more.
+
+    It was, so many `times`, before.
+    `read_body` gives the refusal's body, None where it does not come soon. The connection is given
+    back where the signer is asked: keys may take seconds to read.
+    """
+    used = response.signature
+    if used is None or times >= MAX_SIGNED_AGAIN or not 400 <= response.status < 500:
+        return False
+    body = await read_body(response)
+    if body is None:
+        return False
+    answer = find_answer(body, response.content_type, asked)
+    if answer is not None and not is_error_of_aws(signer, response, response.headers, body, answer):
+        return False
+    await response.aclose()
+    return await signer.refused(used, response.status, response.headers, body)
+
+
+def explain_signed(
+    signer: Signer,
+    response: Response,
+    headers: Mapping[bytes, bytes],
+    body: bytes,
+    *,
+    request: Message | None,
+    otherwise: ExchangeError,
+) -> ExchangeError:
+    """The error for a refusal of a signed request; `otherwise` where it is not one of AWS.
+
+    `headers` and `body` have no secret of ours in them. AWS's has no status: the server has not
+    seen the request, so no other transport is tried because of it. One of the server behind it gets
+    a next step that fits: neither a header nor a sign-in.
+    """
+    answer = find_answer(body, response.content_type, request)
+    told = signer.explain(response.status, headers, body)
+    if told is None or (answer is not None and not answer.is_error):
+        is_own = type(otherwise) is Refused and otherwise.status in (401, 403)
+        return otherwise.with_hint(_HINT) if is_own else otherwise
+    cause, hint = told
+    if answer is None:
+        return Refused(cause, hint=hint)
+    return Refused(cause, hint=hint, body=answer.raw, is_answer=True, in_our_words=True)

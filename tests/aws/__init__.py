@@ -1,0 +1,1 @@
+"""What is signed for AWS, judged by AWS's own library."""

@@ -1,0 +1,1 @@
+"""Tests of what signs requests with AWS keys."""
