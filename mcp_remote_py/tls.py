@@ -37,6 +37,20 @@ def build_tls_context(tls: Tls, *, certified: bool = True) -> ssl.SSLContext:
 
     context = Context(ssl.PROTOCOL_TLS_CLIENT)
     context.set_alpn_protocols(["http/1.1"])
+    _load(context, tls if certified else tls.replace(client_cert=None))
+    return context
+
+
+def try_files(tls: Tls) -> None:
+    """Sees to it that OpenSSL takes these files, before anything is sent.
+
+    Raises:
+        UsageError: one cannot be used, as `build_tls_context` has it.
+    """
+    _load(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), tls)
+
+
+def _load(context: ssl.SSLContext, tls: Tls) -> None:
     for path in tls.ca_certs:
         try:
             context.load_verify_locations(cafile=path)
@@ -45,7 +59,7 @@ def build_tls_context(tls: Tls, *, certified: bool = True) -> ssl.SSLContext:
                 f"The certificate file {path} cannot be used: {error}.",
                 hint="It must hold certificates in PEM form.",
             ) from error
-    if certified and tls.client_cert:
+    if tls.client_cert:
         try:
             context.load_cert_chain(tls.client_cert, tls.client_key)
         except (OSError, ssl.SSLError) as error:
@@ -53,19 +67,25 @@ def build_tls_context(tls: Tls, *, certified: bool = True) -> ssl.SSLContext:
                 f"The client certificate {tls.client_cert} cannot be used: {error}.",
                 hint="--client-cert and --client-key must be a matching pair in PEM form.",
             ) from error
-    return context
 
 
-def stamp_files(tls: Tls) -> tuple[int, ...]:
-    """Changes when one of the files is written anew; 0 for one that is gone."""
+Stamp = tuple[tuple[int, ...], ...]
+
+
+def stamp_files(tls: Tls) -> Stamp:
+    """Changes when one of the files is written anew, or another takes its place with an old time.
+
+    Clocks of file systems are coarse: what is written on a moment later may have the same time.
+    """
     return tuple(map(_stamp, filter(None, (*tls.ca_certs, tls.client_cert, tls.client_key))))
 
 
-def _stamp(path: str) -> int:
+def _stamp(path: str) -> tuple[int, ...]:
     try:
-        return os.stat(path).st_mtime_ns
+        found = os.stat(path)
     except OSError:
-        return 0
+        return ()
+    return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 def _shake_hands(secured: ssl.SSLObject, do_handshake: Callable[[], None]) -> None:
@@ -81,9 +101,10 @@ def _find_issuer(secured: ssl.SSLObject) -> str:
     """The name of who signed the last certificate that was shown; "" where it is not to be had.
 
     Where it could not be verified, Python gives the names of a certificate by its inner object
-    alone, which truststore reads, too.
+    alone, which truststore reads, too. Nobody has checked that certificate, so anything may be in
+    it: text that is not UTF-8 as well.
     """
-    with contextlib.suppress(AttributeError, ssl.SSLError, IndexError):
+    with contextlib.suppress(AttributeError, ssl.SSLError, IndexError, ValueError):
         chain: Any = cast("Any", secured)._sslobj.get_unverified_chain()
         return name_issuer(chain[-1].get_info()) if chain else ""
     return ""

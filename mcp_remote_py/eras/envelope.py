@@ -102,9 +102,9 @@ def put_missing_meta(message: Message, meta: Mapping[str, msgspec.Raw]) -> Membe
 
     So it is without `params`, and with a `_meta` that cannot be added to.
     """
-    members = message.known_members
-    present = _read_meta(members.get("_meta", b"{}")) if members else None
-    if not members or present is None:
+    members = None if message.payload is None else message.known_members
+    present = None if members is None else _read_meta(members.get("_meta", b"{}"))
+    if members is None or present is None:
         return None
     missing = {name: value for name, value in meta.items() if name not in present}
     return {**members, "_meta": msgspec.Raw(encode(present | missing))} if missing else None

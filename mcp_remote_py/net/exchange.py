@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 from mcp_remote_py.net.faults import NotTaken
 from mcp_remote_py.net.http1 import SLICE_BYTES, Pair, ResponseReader, add_length, write_head
@@ -31,11 +32,21 @@ def read_promise(headers: Sequence[Pair]) -> float:
     That is of RFC 2068 (§19.7.1.1), and many servers still say it. A second less than it says,
     because its clock began before the answer was here. No more than `KEEPALIVE_EXPIRY`.
     """
+    promise = KEEPALIVE_EXPIRY
     for name, value in headers:
-        if name == b"keep-alive" and (said := _PROMISE.search(value)) is not None:
-            seconds = int(said[1])
-            return min(KEEPALIVE_EXPIRY, seconds - 1 if seconds > 1 else seconds / 2)
-    return KEEPALIVE_EXPIRY
+        if name == b"keep-alive":
+            promise = min(promise, _read_seconds(value))
+    return promise
+
+
+@lru_cache(maxsize=4)
+def _read_seconds(value: bytes) -> float:
+    """A server says the same with each answer: it is read once."""
+    said = _PROMISE.search(value)
+    if said is None:
+        return KEEPALIVE_EXPIRY
+    seconds = int(said[1])
+    return seconds - 1 if seconds > 1 else seconds / 2
 
 
 class Request(Value, frozen=True):

@@ -5,7 +5,7 @@ Loaded where a file is named. Must not know what a certificate says.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from mcp_remote_py.errors import UsageError
 from mcp_remote_py.settings.network import Tls
@@ -52,12 +52,13 @@ CA_VARIABLES = ("SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS")
 
 
 def add_ca_certs(
-    tls: Tls, environment: Mapping[str, str], read_file: ReadText
+    tls: Tls, environment: Mapping[str, str], read_file: ReadText, try_files: Callable[[Tls], None]
 ) -> tuple[Tls, list[str]]:
     """`tls` with the files of `CA_VARIABLES` joined, and warnings.
 
-    A file of these that cannot be read is only a warning. They are set for whole machines and
-    outlive the file, and the trust store of the system works without it.
+    A file of these that cannot be read or used is only a warning, as it is to Node. They are set
+    for whole machines and outlive the file, and the trust store of the system works without it.
+    `try_files` raises `UsageError` for files that OpenSSL does not take.
     """
     warnings: list[str] = []
     for variable in CA_VARIABLES:
@@ -66,6 +67,7 @@ def add_ca_certs(
             continue
         try:
             _read_pem(path, variable, read_file)
+            try_files(Tls(ca_certs=(path,)))
         except UsageError as error:
             warnings.append(f"{error.cause} Going on without it.")
         else:

@@ -23,7 +23,7 @@ from mcp_remote_py.net.mapping import explain
 from mcp_remote_py.retry import STRANGER_PATIENCE, Acquaintance
 from mcp_remote_py.settings.commands import ProxySettings
 from mcp_remote_py.settings.network import DEFAULT_CONNECT_TIMEOUT
-from mcp_remote_py.tls import build_tls_context, stamp_files
+from mcp_remote_py.tls import Stamp, build_tls_context, stamp_files
 from mcp_remote_py.transports.headers import HeaderSource
 from mcp_remote_py.transports.intake import Intake
 from mcp_remote_py.transports.response import Response
@@ -80,7 +80,7 @@ class Exchanges:
         self._cookies: dict[str, Cookies] = {}
         """By origin."""
         self._tls: ssl.SSLContext | None = None
-        self._tls_stamp: tuple[int, ...] = ()
+        self._tls_stamp: Stamp = ()
         if settings.server.scheme == "https":
             self._find_tls()
 

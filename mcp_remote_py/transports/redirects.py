@@ -95,10 +95,10 @@ def keep_place(url: ServerUrl, following: ServerUrl) -> ServerUrl:
     """What is said at `url` to follow; at its own port where only a slash at the end is meant.
 
     A server behind a mapped port, or behind what ends TLS, names its own port with it. What leads
-    to https is followed there: nothing goes in clear once more.
+    from http to https is not kept, at whatever port: nothing goes in clear once more.
     """
     is_elsewhere = url.host != following.host or not _is_slash(url.target, following.target)
-    if is_elsewhere or is_upgrade(url, following):
+    if is_elsewhere or (url.scheme, following.scheme) == ("http", "https"):
         return following
     return following.replace(scheme=url.scheme, port=url.port)
 

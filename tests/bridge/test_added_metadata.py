@@ -57,6 +57,11 @@ def test_a_request_gets_them_and_keeps_all_else() -> None:
     assert meta_of(sent) == {"AWS_REGION": "eu-west-1", "team": "a/b"}
 
 
+@pytest.mark.parametrize("params", ["{}", '{"_meta":{}}'])
+def test_params_that_are_there_and_empty_get_them_too(params: str) -> None:
+    assert meta_of(send(asked(params))) == {"AWS_REGION": "eu-west-1", "team": "a/b"}
+
+
 def test_what_the_host_says_itself_counts() -> None:
     sent = send(asked('{"name":"add","_meta":{"progressToken":7,"AWS_REGION":"us-east-1"}}'))
     assert meta_of(sent) == {"progressToken": 7, "AWS_REGION": "us-east-1", "team": "a/b"}

@@ -504,6 +504,7 @@ def test_what_a_server_does_unasked_ends_an_idle_connection(unasked: bytes, turn
 def test_what_a_server_says_of_idle_connections(value: bytes, seconds: float) -> None:
     assert read_promise([(b"server", b"x"), (b"keep-alive", value)]) == seconds
     assert read_promise([(b"x-keep-alive", value)]) == KEEPALIVE_EXPIRY
+    assert read_promise([(b"keep-alive", b"max=9"), (b"keep-alive", value)]) == seconds
 
 
 @pytest.mark.promise("R5")

@@ -101,6 +101,12 @@ def test_what_leads_to_https_is_followed_there_with_a_slash_too(url: str, locati
     assert lead(url, location) == location
 
 
+@pytest.mark.promise("S2")
+@pytest.mark.parametrize("url", ["http://h/mcp", "http://h:8080/mcp"])
+def test_what_wants_https_at_another_port_is_not_asked_in_clear_again(url: str) -> None:
+    assert "another place" in refused(url, "https://h:8443/mcp/")
+
+
 @pytest.mark.parametrize(
     "location",
     [

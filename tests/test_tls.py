@@ -1,0 +1,119 @@
+"""TLS contexts: files that are tried, and looked at again, and certificates of the hostile."""
+
+from __future__ import annotations
+
+import base64
+import datetime
+import os
+import ssl
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from mcp_remote_py.errors import UsageError
+from mcp_remote_py.settings.network import Tls
+from mcp_remote_py.tls import build_tls_context, stamp_files, try_files
+
+UNREADABLE = "-----BEGIN CERTIFICATE-----\nbm90IG9uZQ==\n-----END CERTIFICATE-----\n"
+
+
+def make_certificate(uri: bytes) -> str:
+    """One that signed itself, with this in the URI of its name, and its key, as PEM."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name.from_rfc4514_string("CN=localhost")
+    now = datetime.datetime.now(datetime.UTC)
+    placeholder = "x" * len(uri)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(
+            x509.SubjectAlternativeName([x509.UniformResourceIdentifier(placeholder)]), False
+        )
+        .sign(key, hashes.SHA256())
+    )
+    der = certificate.public_bytes(serialization.Encoding.DER).replace(placeholder.encode(), uri)
+    lines = base64.encodebytes(der).decode()
+    private = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    return f"-----BEGIN CERTIFICATE-----\n{lines}-----END CERTIFICATE-----\n{private.decode()}"
+
+
+def shake_hands(server_file: Path) -> None:
+    """A handshake in memory with a server that shows that certificate."""
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(server_file)
+    server = context.wrap_bio(to_server, to_client, server_side=True)
+    client = build_tls_context(Tls()).wrap_bio(to_client, to_server, server_hostname="localhost")
+    for _ in range(4):
+        for side in (client, server):
+            try:
+                side.do_handshake()
+            except ssl.SSLWantReadError:
+                continue
+
+
+@pytest.mark.parametrize("uri", [b"http://localhost/", b"\xff\xfe\xfd\xfc"])
+def test_no_certificate_turns_its_own_refusal_into_another_error(
+    tmp_path: Path, uri: bytes
+) -> None:
+    file = tmp_path / "server.pem"
+    file.write_text(make_certificate(uri))
+    with pytest.raises(ssl.SSLCertVerificationError):
+        shake_hands(file)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (UNREADABLE, "cannot be used: "),
+        ("-----BEGIN PRIVATE KEY-----\n", "It must hold certificates in PEM form."),
+    ],
+)
+def test_a_file_that_openssl_does_not_take_is_found_before_it_is_needed(
+    tmp_path: Path, text: str, sentence: str
+) -> None:
+    file = tmp_path / "ca.pem"
+    file.write_text(text)
+    with pytest.raises(UsageError) as caught:
+        try_files(Tls(ca_certs=(str(file),)))
+    assert caught.value.sentence().startswith(f"The certificate file {file} ")
+    assert sentence in caught.value.sentence()
+
+
+def test_a_client_certificate_that_openssl_does_not_take_is_found_as_early(tmp_path: Path) -> None:
+    file = tmp_path / "client.pem"
+    file.write_text(UNREADABLE)
+    with pytest.raises(UsageError) as caught:
+        try_files(Tls(client_cert=str(file)))
+    assert f"The client certificate {file} cannot be used" in caught.value.sentence()
+
+
+def test_another_file_with_the_same_time_is_seen(tmp_path: Path) -> None:
+    """The first half of a file and the whole of it may have been written in one tick."""
+    file, other = tmp_path / "cert.pem", tmp_path / "other.pem"
+    tls = Tls(client_cert=str(file))
+    seen = [stamp_files(tls)]
+    file.write_text("half")
+    times = (file.stat().st_atime_ns, file.stat().st_mtime_ns)
+    seen.append(stamp_files(tls))
+    file.write_text("half and whole")
+    os.utime(file, ns=times)
+    seen.append(stamp_files(tls))
+    other.write_text("all is changed")
+    os.utime(other, ns=times)
+    other.replace(file)
+    seen.append(stamp_files(tls))
+    assert len(set(seen)) == len(seen)
+    assert stamp_files(tls) == seen[-1]
