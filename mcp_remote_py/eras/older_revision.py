@@ -55,4 +55,5 @@ def _words_of(refusal: Message | ExchangeError) -> str:
     if refusal.status not in MISMATCH_STATUS:
         return ""
     body = (refusal.body or b"")[:MAX_LOOKED_AT].decode("utf-8", "replace")
-    return f"{refusal} {body}"
+    # Where two transports were tried, the server's words are in the second sentence.
+    return f"{refusal.sentence()} {body}"

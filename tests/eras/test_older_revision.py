@@ -42,6 +42,15 @@ OLDER = {
         Refused("no", status=400, body=answer(-32000, SDK_LIST).raw),
         "2025-06-18",
     ),
+    "words of no form, with both transports tried": (
+        Unusable(
+            "Neither transport answers at this address (HTTP 400): try /mcp or /sse as its path.",
+            hint='In detail: The server refused the request (HTTP 400: "Unsupported protocol '
+            'version").',
+            status=400,
+        ),
+        "2025-06-18",
+    ),
     "the example of MCP": (
         answer(
             -32602,
