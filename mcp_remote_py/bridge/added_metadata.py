@@ -7,6 +7,7 @@ members mean.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 
 import msgspec
@@ -15,6 +16,9 @@ from mcp_remote_py.channel import ServerChannel
 from mcp_remote_py.eras.envelope import put_missing_meta
 from mcp_remote_py.json_text import encode
 from mcp_remote_py.jsonrpc import Kind, Message, make_request
+
+
+logger = logging.getLogger("mcp_remote_py.bridge")
 
 
 class MetadataChannel:
@@ -33,7 +37,10 @@ class MetadataChannel:
         await self._inner.send(self._add(message))
 
     def _add(self, message: Message) -> Message:
-        if message.kind is not Kind.REQUEST or message.is_long:
+        if message.kind is not Kind.REQUEST:
+            return message
+        if message.is_long:
+            logger.warning("%s is too long for --metadata: it leaves without that.", message)
             return message
         params = put_missing_meta(message, self._metadata)
         if params is None:

@@ -383,7 +383,7 @@ class StreamableChannel:
 
     def _leave(self) -> None:
         """The server keeps the session until it is ended: calls of it may still be under way."""
-        if self._session is not None:
+        if self._session is not None and self._session not in self._left:
             self._left.append(self._session)
 
     def set_protocol_version(self, version: str) -> None:

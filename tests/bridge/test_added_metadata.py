@@ -84,6 +84,12 @@ def test_everything_else_leaves_as_it_came(message: bytes) -> None:
     assert send(message) == message
 
 
+def test_what_is_too_long_for_them_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    """The server may do it elsewhere then, as in another region."""
+    send(asked(f'{{"name":"add","arguments":{{"text":"{"x" * LONG_BYTES}"}}}}'))
+    assert 'tools/call "1.0" is too long for --metadata: it leaves without that.' in caplog.text
+
+
 @pytest.mark.parametrize("word", ["AWS_REGION", "=x", "a b=c", "-a=b", "a=\x01"])
 def test_a_word_that_is_not_a_name_and_a_value(word: str) -> None:
     with pytest.raises(UsageError) as error:

@@ -193,6 +193,18 @@ def test_host_that_begins_anew_is_listened_for_anew() -> None:
     assert ended == [new.headers["mcp-session-id"], old.headers["mcp-session-id"]]
 
 
+def test_a_session_that_is_given_again_is_ended_once() -> None:
+    async def play(stage: Scene) -> None:
+        result = {"protocolVersion": "2025-11-25", "capabilities": {}}
+        mine = {"Mcp-Session-Id": "mine"}
+        stage.server.always("initialize", lambda one: one.result(result, headers=mine))
+        await stage.begin()
+        await stage.channel.send(INITIALIZE)
+
+    server = scene(play)
+    assert [one.headers["mcp-session-id"] for one in server.received("DELETE")] == ["mine"]
+
+
 @pytest.mark.promise("R7")
 def test_end_is_not_delayed_by_a_server_that_does_not_confirm() -> None:
     async def play(stage: Scene) -> None:
