@@ -6,6 +6,7 @@ Imported when the first https connection is made. Must not know what is sent ove
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import ssl
 from collections.abc import Callable, Mapping
@@ -14,6 +15,8 @@ from typing import Any, cast
 
 from mcp_remote_py.errors import UsageError
 from mcp_remote_py.settings.network import Tls
+
+logger = logging.getLogger("mcp_remote_py.transports")
 
 
 def build_tls_context(tls: Tls, *, certified: bool = True) -> ssl.SSLContext:
@@ -42,23 +45,22 @@ def build_tls_context(tls: Tls, *, certified: bool = True) -> ssl.SSLContext:
 
 
 def try_files(tls: Tls) -> None:
-    """Sees to it that OpenSSL takes these files, before anything is sent.
+    """Sees to it that OpenSSL takes these files, before anything is sent; not the optional ones.
 
     Raises:
         UsageError: one cannot be used, as `build_tls_context` has it.
     """
-    _load(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), tls)
+    _load(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), tls.replace(optional_ca_certs=()))
 
 
 def _load(context: ssl.SSLContext, tls: Tls) -> None:
-    for path in tls.ca_certs:
+    for path in tls.optional_ca_certs:
         try:
-            context.load_verify_locations(cafile=path)
-        except (OSError, ssl.SSLError) as error:
-            raise UsageError(
-                f"The certificate file {path} cannot be used: {error}.",
-                hint="It must hold certificates in PEM form.",
-            ) from error
+            _trust(context, path)
+        except UsageError as error:  # as Node has it: it may be meant for another program
+            logger.warning("%s Going on without it.", error.cause)
+    for path in tls.ca_certs:
+        _trust(context, path)
     if tls.client_cert:
         try:
             context.load_cert_chain(tls.client_cert, tls.client_key)
@@ -69,6 +71,16 @@ def _load(context: ssl.SSLContext, tls: Tls) -> None:
             ) from error
 
 
+def _trust(context: ssl.SSLContext, path: str) -> None:
+    try:
+        context.load_verify_locations(cafile=path)
+    except (OSError, ssl.SSLError) as error:
+        raise UsageError(
+            f"The certificate file {path} cannot be used: {error}.",
+            hint="It must hold certificates in PEM form.",
+        ) from error
+
+
 Stamp = tuple[tuple[int, ...], ...]
 
 
@@ -77,7 +89,8 @@ def stamp_files(tls: Tls) -> Stamp:
 
     Clocks of file systems are coarse: what is written on a moment later may have the same time.
     """
-    return tuple(map(_stamp, filter(None, (*tls.ca_certs, tls.client_cert, tls.client_key))))
+    files = (*tls.ca_certs, *tls.optional_ca_certs, tls.client_cert, tls.client_key)
+    return tuple(map(_stamp, filter(None, files)))
 
 
 def _stamp(path: str) -> tuple[int, ...]:

@@ -92,6 +92,22 @@ def test_a_file_that_openssl_does_not_take_is_found_before_it_is_needed(
     assert sentence in caught.value.sentence()
 
 
+def test_one_of_the_environment_is_passed_over(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever set it for another program must not lose every server by it."""
+    file = tmp_path / "node.pem"
+    file.write_text(UNREADABLE)
+    tls = Tls(optional_ca_certs=(str(file),))
+    try_files(tls)  # a whole store of a system may be there: it is read once, where it is needed
+    assert not caplog.records
+    assert stamp_files(tls)
+    build_tls_context(tls)
+    (record,) = caplog.records
+    assert record.getMessage().startswith(f"The certificate file {file} cannot be used: ")
+    assert record.getMessage().endswith(". Going on without it.")
+
+
 def test_a_client_certificate_that_openssl_does_not_take_is_found_as_early(tmp_path: Path) -> None:
     file = tmp_path / "client.pem"
     file.write_text(UNREADABLE)

@@ -17,7 +17,6 @@ from mcp_remote_py.eras.envelope import put_missing_meta
 from mcp_remote_py.json_text import encode
 from mcp_remote_py.jsonrpc import Kind, Message, make_request
 
-
 logger = logging.getLogger("mcp_remote_py.bridge")
 
 

@@ -84,10 +84,12 @@ def _read_tls(given: Given) -> Tls:
     if tls == Tls() and not any(map(given.environment.get, _CA_NAMES)):
         return tls
     from mcp_remote_py.settings.certificates import add_ca_certs, check_tls
-    from mcp_remote_py.tls import try_files
 
     check_tls(tls, read_named_file)
-    try_files(tls)
-    tls, warnings = add_ca_certs(tls, given.environment, read_named_file, try_files)
+    if tls != Tls():
+        from mcp_remote_py.tls import try_files  # a plain server with no file of its own needs none
+
+        try_files(tls)
+    tls, warnings = add_ca_certs(tls, given.environment, read_named_file)
     given.warnings += warnings
     return tls

@@ -5,7 +5,7 @@ Loaded where a file is named. Must not know what a certificate says.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from mcp_remote_py.errors import UsageError
 from mcp_remote_py.settings.network import Tls
@@ -52,26 +52,24 @@ CA_VARIABLES = ("SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS")
 
 
 def add_ca_certs(
-    tls: Tls, environment: Mapping[str, str], read_file: ReadText, try_files: Callable[[Tls], None]
+    tls: Tls, environment: Mapping[str, str], read_file: ReadText
 ) -> tuple[Tls, list[str]]:
     """`tls` with the files of `CA_VARIABLES` joined, and warnings.
 
-    A file of these that cannot be read or used is only a warning, as it is to Node. They are set
-    for whole machines and outlive the file, and the trust store of the system works without it.
-    `try_files` raises `UsageError` for files that OpenSSL does not take.
+    A file of these that cannot be read is only a warning. They are set for whole machines and
+    outlive the file, and the trust store of the system works without it.
     """
     warnings: list[str] = []
     for variable in CA_VARIABLES:
         path = environment.get(variable)
-        if not path or path in tls.ca_certs:
+        if not path or path in (*tls.ca_certs, *tls.optional_ca_certs):
             continue
         try:
             _read_pem(path, variable, read_file)
-            try_files(Tls(ca_certs=(path,)))
         except UsageError as error:
             warnings.append(f"{error.cause} Going on without it.")
         else:
-            tls = tls.replace(ca_certs=(*tls.ca_certs, path))
+            tls = tls.replace(optional_ca_certs=(*tls.optional_ca_certs, path))
     return tls, warnings
 
 

@@ -13,14 +13,6 @@ CERT = "-----BEGIN CERTIFICATE-----\n"
 KEY = "-----BEGIN PRIVATE KEY-----\n"
 
 
-def take(_: Tls) -> None:
-    """Nothing is wrong with these files."""
-
-
-def refuse(tls: Tls) -> None:
-    raise UsageError(f"The certificate file {tls.ca_certs[0]} cannot be used: no start line.")
-
-
 class TestFiles:
     @pytest.mark.parametrize(
         "tls",
@@ -83,19 +75,20 @@ class TestFiles:
 
     def test_ssl_cert_file_joins_the_authorities(self) -> None:
         tls, warnings = add_ca_certs(
-            Tls(ca_certs=("ca",)), {"SSL_CERT_FILE": "env"}, files({"env": CERT}), take
+            Tls(ca_certs=("ca",)), {"SSL_CERT_FILE": "env"}, files({"env": CERT})
         )
-        assert (tls.ca_certs, warnings) == (("ca", "env"), [])
+        assert tls == Tls(ca_certs=("ca",), optional_ca_certs=("env",))
+        assert warnings == []
 
     def test_what_is_named_for_node_joins_them_too(self) -> None:
         """Whoever comes from a command of npm has it in the entry's `env`."""
         environment = {"NODE_EXTRA_CA_CERTS": "node", "SSL_CERT_FILE": "env"}
         both = files({"env": CERT, "node": CERT})
-        assert add_ca_certs(Tls(), environment, both, take) == (
-            Tls(ca_certs=("env", "node")),
+        assert add_ca_certs(Tls(), environment, both) == (
+            Tls(optional_ca_certs=("env", "node")),
             [],
         )
-        assert add_ca_certs(Tls(), {"NODE_EXTRA_CA_CERTS": "gone"}, both, take) == (
+        assert add_ca_certs(Tls(), {"NODE_EXTRA_CA_CERTS": "gone"}, both) == (
             Tls(),
             ["NODE_EXTRA_CA_CERTS: cannot read gone: No such file or directory. "
              "Going on without it."],
@@ -106,20 +99,10 @@ class TestFiles:
         self, environment: dict[str, str]
     ) -> None:
         tls = Tls(ca_certs=("ca",))
-        assert add_ca_certs(tls, environment, files({}), take) == (tls, [])
+        assert add_ca_certs(tls, environment, files({})) == (tls, [])
 
     def test_a_stale_ssl_cert_file_is_only_a_warning(self) -> None:
-        assert add_ca_certs(Tls(), {"SSL_CERT_FILE": "gone"}, files({}), take) == (
+        assert add_ca_certs(Tls(), {"SSL_CERT_FILE": "gone"}, files({})) == (
             Tls(),
             ["SSL_CERT_FILE: cannot read gone: No such file or directory. Going on without it."],
-        )
-
-    def test_what_openssl_does_not_take_is_only_a_warning_there(self) -> None:
-        """Whoever set it for another program must not lose every server by it."""
-        environment = {"NODE_EXTRA_CA_CERTS": "key"}
-        assert add_ca_certs(Tls(), environment, files({"key": KEY}), refuse) == (
-            Tls(),
-            [
-                "The certificate file key cannot be used: no start line. Going on without it.",
-            ],
         )
