@@ -2,51 +2,18 @@
 
 from __future__ import annotations
 
-import base64
-import datetime
 import os
 import ssl
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from mcp_remote_py.errors import UsageError
 from mcp_remote_py.settings.network import Tls
 from mcp_remote_py.tls import build_tls_context, stamp_files, try_files
+from tests.certificates import make_certificate
 
 UNREADABLE = "-----BEGIN CERTIFICATE-----\nbm90IG9uZQ==\n-----END CERTIFICATE-----\n"
-
-
-def make_certificate(uri: bytes) -> str:
-    """One that signed itself, with this in the URI of its name, and its key, as PEM."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name.from_rfc4514_string("CN=localhost")
-    now = datetime.datetime.now(datetime.UTC)
-    placeholder = "x" * len(uri)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.UniformResourceIdentifier(placeholder)]), False
-        )
-        .sign(key, hashes.SHA256())
-    )
-    der = certificate.public_bytes(serialization.Encoding.DER).replace(placeholder.encode(), uri)
-    lines = base64.encodebytes(der).decode()
-    private = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-    return f"-----BEGIN CERTIFICATE-----\n{lines}-----END CERTIFICATE-----\n{private.decode()}"
 
 
 def shake_hands(server_file: Path) -> None:

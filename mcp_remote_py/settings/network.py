@@ -83,10 +83,10 @@ class Tls(Value, frozen=True):
     """Files in PEM form, beside the trust store of the operating system."""
 
     ca_certs: tuple[str, ...] = ()
-    optional_ca_certs: tuple[str, ...] = ()
-    """Those that the environment names: one that cannot be used is passed over."""
     client_cert: str | None = None
     client_key: str | None = None
+    optional_ca_certs: tuple[str, ...] = ()
+    """Those that the environment names: one that cannot be used is passed over."""
 
 
 class Network(Value, frozen=True):

@@ -32,9 +32,10 @@ from mcp_remote_py.settings.network import Network, SignInTimeouts, Timeouts, Tl
 from mcp_remote_py.settings.sign_in import SignInSettings
 from mcp_remote_py.settings.stored import LogoutSettings, SessionPattern, StatusSettings
 from mcp_remote_py.settings.urls import parse_server_url
+from tests.certificates import make_certificate
 
 URL = "https://example.com/mcp"
-PEM = "-----BEGIN CERTIFICATE-----\n-----BEGIN PRIVATE KEY-----\n"
+PEM = make_certificate()
 TOKEN = "https://auth.example.com/token"
 
 
@@ -236,7 +237,7 @@ class TestSettings:
     def test_ssl_cert_file_is_trusted_too(self, tmp_path: Path) -> None:
         (tmp_path / "ca").write_text(PEM)
         settings = settings_of(URL, environment={"SSL_CERT_FILE": str(tmp_path / "ca")})
-        assert settings.network.tls.ca_certs == (str(tmp_path / "ca"),)
+        assert settings.network.tls.optional_ca_certs == (str(tmp_path / "ca"),)
 
     def test_a_stale_ssl_cert_file_is_said_and_passed_over(self) -> None:
         run = Run(URL, environment={"SSL_CERT_FILE": "gone.pem"})
