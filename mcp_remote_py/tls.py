@@ -108,6 +108,8 @@ def _shake_hands(secured: ssl.SSLObject, do_handshake: Callable[[], None]) -> No
         if issuer := _find_issuer(secured):
             error.add_note(issuer)  # `net.tls_refusals` has the words
         raise
+    else:
+        vars(secured).pop("do_handshake", None)  # it would hold itself, long after the connection
 
 
 def _find_issuer(secured: ssl.SSLObject) -> str:

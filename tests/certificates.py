@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 
 def make_certificate(uri: bytes = b"http://localhost/") -> str:
-    """One that signed itself, with this in the URI of its name, and its key, as PEM."""
+    """One that signed itself, for localhost, with this URI in its name, and its key, as PEM."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name.from_rfc4514_string("CN=localhost")
     now = datetime.datetime.now(datetime.UTC)
@@ -25,7 +25,10 @@ def make_certificate(uri: bytes = b"http://localhost/") -> str:
         .not_valid_before(now - datetime.timedelta(days=1))
         .not_valid_after(now + datetime.timedelta(days=1))
         .add_extension(
-            x509.SubjectAlternativeName([x509.UniformResourceIdentifier(placeholder)]), False
+            x509.SubjectAlternativeName(
+                [x509.DNSName("localhost"), x509.UniformResourceIdentifier(placeholder)]
+            ),
+            False,
         )
         .sign(key, hashes.SHA256())
     )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import ssl
+import weakref
 from pathlib import Path
 
 import pytest
@@ -13,22 +15,39 @@ from mcp_remote_py.settings.network import Tls
 from mcp_remote_py.tls import build_tls_context, stamp_files, try_files
 from tests.certificates import make_certificate
 
+NOTHING = Tls()
 UNREADABLE = "-----BEGIN CERTIFICATE-----\nbm90IG9uZQ==\n-----END CERTIFICATE-----\n"
 
 
-def shake_hands(server_file: Path) -> None:
-    """A handshake in memory with a server that shows that certificate."""
+def shake_hands(server_file: Path, tls: Tls = NOTHING) -> ssl.SSLObject:
+    """Our side of a handshake in memory with a server that shows that certificate."""
     to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(server_file)
     server = context.wrap_bio(to_server, to_client, server_side=True)
-    client = build_tls_context(Tls()).wrap_bio(to_client, to_server, server_hostname="localhost")
+    client = build_tls_context(tls).wrap_bio(to_client, to_server, server_hostname="localhost")
     for _ in range(4):
         for side in (client, server):
             try:
                 side.do_handshake()
             except ssl.SSLWantReadError:
                 continue
+    return client
+
+
+def test_a_connection_that_is_over_does_not_hold_itself(tmp_path: Path) -> None:
+    """TLS takes much memory, and a relay makes connections for days."""
+    file = tmp_path / "server.pem"
+    file.write_text(make_certificate())
+    gc.disable()
+    try:
+        client = shake_hands(file, Tls(ca_certs=(str(file),)))
+        assert client.version()
+        seen = weakref.ref(client)
+        del client
+        assert seen() is None
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("uri", [b"http://localhost/", b"\xff\xfe\xfd\xfc"])

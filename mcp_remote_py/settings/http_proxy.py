@@ -107,7 +107,7 @@ def _parse_proxy_url(text: str, variable: str) -> HttpProxy:
     if not separator:
         scheme, rest = "http", scheme
     scheme = scheme.lower()
-    path = re.split(r"[?#]", rest.partition("/")[2], maxsplit=1)[0].lower()
+    path = re.split(r"[?#]", rest, maxsplit=1)[0].partition("/")[2].lower()
     if scheme.startswith("pac+") or path.endswith((".pac", "wpad.dat")):
         raise UsageError(
             f"{what} is the address of a PAC file, which is not read here.",

@@ -80,6 +80,12 @@ class TestProxy:
         assert f"{user_info}@" not in repr(chosen)
 
     @pytest.mark.parametrize(
+        "address", ["http://wpad.dat:80", "proxy.pac:80", "http://p:80?x=/a.pac", "http://p:80/pac"]
+    )
+    def test_a_proxy_whose_name_is_like_that_of_a_pac_file_is_one(self, address: str) -> None:
+        assert choose_http_proxy(server("https://e.com/"), {"https_proxy": address}) is not None
+
+    @pytest.mark.parametrize(
         ("url", "exceptions", "direct"),
         [
             ("https://e.com/", "*", True),
