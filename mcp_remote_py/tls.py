@@ -63,7 +63,8 @@ def _load(context: ssl.SSLContext, tls: Tls) -> None:
         _trust(context, path)
     if tls.client_cert:
         try:
-            context.load_cert_chain(tls.client_cert, tls.client_key)
+            # A password, so that OpenSSL asks for none: it would read the host's lines as one.
+            context.load_cert_chain(tls.client_cert, tls.client_key, password="")
         except (OSError, ssl.SSLError) as error:
             raise UsageError(
                 f"The client certificate {tls.client_cert} cannot be used: {error}.",

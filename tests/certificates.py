@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 
-def make_certificate(uri: bytes = b"http://localhost/") -> str:
+def make_certificate(uri: bytes = b"http://localhost/", password: bytes = b"") -> str:
     """One that signed itself, for localhost, with this URI in its name, and its key, as PEM."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name.from_rfc4514_string("CN=localhost")
@@ -37,6 +37,8 @@ def make_certificate(uri: bytes = b"http://localhost/") -> str:
     private = key.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
+        serialization.BestAvailableEncryption(password)
+        if password
+        else serialization.NoEncryption(),
     )
     return f"-----BEGIN CERTIFICATE-----\n{lines}-----END CERTIFICATE-----\n{private.decode()}"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import gc
 import os
 import ssl
+import subprocess
+import sys
 import weakref
 from pathlib import Path
 
@@ -119,3 +121,26 @@ def test_another_file_with_the_same_time_is_seen(tmp_path: Path) -> None:
     seen.append(stamp_files(tls))
     assert len(set(seen)) == len(seen)
     assert stamp_files(tls) == seen[-1]
+
+
+def test_a_key_that_is_encrypted_later_does_not_eat_the_lines_of_the_host(tmp_path: Path) -> None:
+    """It may be renewed so while a relay runs; without a terminal OpenSSL reads the input."""
+    file = tmp_path / "client.pem"
+    file.write_text(make_certificate(password=b"canary-word"))
+    program = (
+        "import sys; from mcp_remote_py.tls import try_files\n"
+        "from mcp_remote_py.settings.network import Tls\n"
+        "try: try_files(Tls(client_cert=sys.argv[1]))\n"
+        "except Exception as error: print(type(error).__name__)\n"
+        "print(sys.stdin.readline())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(file)],
+        input="canary-word\n",
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+        start_new_session=True,
+    )
+    assert done.stdout.split() == ["UsageError", "canary-word"]
