@@ -175,7 +175,7 @@ async def look_beside(
         await running
         return DONE_STATUS
     variables = () if settings.aws is None else settings.aws.variables
-    extra = "aws" if settings.aws is not None and not variables else ""
+    extra = "aws" if settings.aws is not None and settings.aws.reads_files else ""
     needed = (*variables, *settings.network.variables_for(settings.server))
     for line in describe_found(found, settings.entry_words, END_KEY, needed, extra):
         say(line)
