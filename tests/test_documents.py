@@ -84,7 +84,7 @@ def test_the_readme_begins_with_a_sentence_an_entry_and_a_uvx_line() -> None:
             assert server["command"] == "uvx"
             assert server["args"][0] == "mcp-remote-py"
             variables = re.findall(r"\$\{(\w+)\}", " ".join(server["args"]))
-            assert set(variables) == set(server["env"])
+            assert set(variables) == set(server.get("env", {}))
 
 
 DOCUMENTS = [

@@ -44,6 +44,9 @@ _KEY_ID = lazy_pattern(r"[A-Za-z0-9_.:@-]+")
 _TEMPORARY = lazy_pattern(r"ASIA[A-Z0-9]{16}")
 """IAM user guide, "IAM identifiers": such an id is of use only with a session token."""
 
+_PLAIN_ID = lazy_pattern(r"A(?:KIA|SIA)[A-Z0-9]{16}")
+"""The same guide: an id of AWS's own. A secret key has 40 characters."""
+
 _VISIBLE = lazy_pattern(r"[\x21-\x7e]+")
 
 
@@ -65,11 +68,11 @@ def read_environment(environment: Mapping[str, str]) -> AwsKeys | None:
             f"{there} is set, and {missing} is not.",
             hint="Set both; or neither, for the keys of a profile: --aws-profile NAME.",
         )
-    if not _KEY_ID.fullmatch(key_id):
+    if have_changed_places(key_id, secret_key):
         raise UsageError(
-            f"{KEY_ID_VARIABLE} contains a character that no access key id has.",
-            hint="It has letters and digits, as in AKIAIOSFODNN7EXAMPLE: look whether the two keys "
-            "have changed places.",
+            f"{KEY_ID_VARIABLE} has a value that cannot be an access key id, or "
+            f"{SECRET_KEY_VARIABLE} has one that is.",
+            hint="An id is like AKIAIOSFODNN7EXAMPLE: look whether the two have changed places.",
         )
     tokens = (
         _read(environment, name, MAX_SESSION_TOKEN_LENGTH) for name in SESSION_TOKEN_VARIABLES
@@ -87,6 +90,14 @@ def read_environment(environment: Mapping[str, str]) -> AwsKeys | None:
         Secret(token) if token else None,
         read_moment(environment.get(EXPIRATION_VARIABLE, "")),
     )
+
+
+def have_changed_places(key_id: str, secret_key: str) -> bool:
+    """Whether the one cannot be an id, or the other is one.
+
+    An id is sent and shown as it is: a secret key in its place must not get that far.
+    """
+    return not _KEY_ID.fullmatch(key_id) or _PLAIN_ID.fullmatch(secret_key) is not None
 
 
 def find_key_variables(environment: Mapping[str, str]) -> tuple[str, ...]:

@@ -71,6 +71,8 @@ def read_aws(given: Given, server: ServerUrl, headers: HeaderSettings) -> AwsSet
     variables = () if given.has("--aws-profile") else find_key_variables(given.environment)
     if not variables and not given.has("--aws-profile") and given.environment.get("AWS_PROFILE"):
         given.add_word("--aws-profile", given.environment["AWS_PROFILE"])
+    if variables and not region and given.environment.get("AWS_PROFILE"):
+        variables += ("AWS_PROFILE",)
     profile = given.get("--aws-profile", "")
     return AwsSettings(service=service, region=region, profile=profile, variables=variables)
 

@@ -175,8 +175,9 @@ async def look_beside(
         await running
         return DONE_STATUS
     variables = () if settings.aws is None else settings.aws.variables
-    extra = "aws" if settings.aws is not None and not variables else ""
-    for line in describe_found(found, settings.entry_words, END_KEY, variables, extra):
+    extra = "aws" if settings.aws is not None and settings.aws.reads_files else ""
+    needed = (*variables, *settings.network.variables_for(settings.server))
+    for line in describe_found(found, settings.entry_words, END_KEY, needed, extra):
         say(line)
     await running
     return status_of(found)

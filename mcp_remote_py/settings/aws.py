@@ -22,7 +22,13 @@ class AwsSettings(Value, frozen=True):
     profile: str = ""
     """The profile of AWS's own files that has the keys."""
     variables: tuple[str, ...] = ()
-    """Names of the environment variables that have the keys; () where they are elsewhere."""
+    """Names of the environment variables that have the keys; () where they are elsewhere. The one
+    that names a profile is among them where only its region is needed."""
+
+    @property
+    def reads_files(self) -> bool:
+        """Whether AWS's own files are looked into, for keys or for a region."""
+        return not (self.variables and self.region)
 
 
 SIGNED_NAMES = frozenset(

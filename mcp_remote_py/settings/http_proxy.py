@@ -130,7 +130,13 @@ def _parse_proxy_url(text: str, variable: str) -> HttpProxy:
             f"{what} contains a blank or a control character.",
             hint="Percent-encode it, a blank as %20.",
         )
-    user_info, _, authority = re.split(r"[/?#]", rest, maxsplit=1)[0].rpartition("@")
+    first, *others = re.split(r"[/?#]", rest, maxsplit=1)
+    if others and "@" in others[0]:  # what comes first is a part of the password, and no port
+        raise UsageError(
+            f"{what} has an @ behind a /, ? or #.",
+            hint="In the name and the password write / as %2F, ? as %3F and # as %23.",
+        )
+    user_info, _, authority = first.rpartition("@")
     try:
         host, port = parse_authority(authority, scheme)
     except InvalidUrl as error:

@@ -102,6 +102,8 @@ class Network(Value, frozen=True):
     ipv4: bool = False
     proxies: tuple[tuple[str, Secret], ...] = ()
     """The variables of the environment that are about HTTP proxies: names and values."""
+    ca_variables: tuple[str, ...] = ()
+    """The variables of the environment that name certificate authorities."""
     allow_private_network: bool = False
     """Whether the server may lead a sign-in into private networks, wherever it is itself."""
 
@@ -116,6 +118,12 @@ class Network(Value, frozen=True):
         from mcp_remote_py.settings.http_proxy import choose_http_proxy
 
         return choose_http_proxy(url, {name: value.reveal() for name, value in self.proxies})
+
+    def variables_for(self, server: ServerUrl) -> tuple[str, ...]:
+        """The variables of the environment without which `server` may not be reached."""
+        proxy = self.proxy_for(server)
+        named = (proxy.variable,) if proxy is not None and proxy.variable else ()
+        return (*named, *self.ca_variables)
 
     def secrets_for(self, server: ServerUrl) -> tuple[Secret, ...]:
         """Secrets that no log line may show once `server` is connected to."""

@@ -16,7 +16,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import IO, cast
 
-from mcp_remote_py.aws.keys import AwsKeys
+from mcp_remote_py.aws.keys import AwsKeys, have_changed_places
 from mcp_remote_py.redact import remember_tokens
 from mcp_remote_py.settings.aws import AwsSettings
 from mcp_remote_py.signing.aws_files import FileStamps, key_files
@@ -100,6 +100,9 @@ class KeyChain:
         self._seen = [path for path in answer.files if path not in self._usual]
         if answer.fault is not None:
             raise explain_missing_keys(answer.fault, _explain_package(answer.fault))
+        secret = answer.secret_access_key.reveal()
+        if have_changed_places(answer.access_key_id, secret):
+            raise explain_missing_keys(_changed_places(self._order.profile, answer.source), "")
         keys = AwsKeys(
             answer.access_key_id, answer.secret_access_key, answer.session_token, answer.expires_at
         )
@@ -129,6 +132,10 @@ class KeyChain:
 
 def _no_answer(problem: str) -> ChainAnswer:
     return ChainAnswer(fault=ChainFault("no-answer", {"problem": problem}))
+
+
+def _changed_places(profile: str, source: str) -> ChainFault:
+    return ChainFault("changed-places", {"profile": profile, "source": source})
 
 
 def _explain_package(fault: ChainFault) -> str:

@@ -83,6 +83,11 @@ REASONS = {
         "The AWS keys in {place} are not complete: {missing} is missing.",
         "Give both, and the session token of keys that are temporary.",
     ),
+    "changed-places": ReasonWords(
+        "The AWS keys of profile {profile} ({source}) cannot be used: the access key id cannot be"
+        " one, or the secret key is one.",
+        "An id is like AKIAIOSFODNN7EXAMPLE: look whether the two have changed places.",
+    ),
     "no-region": ReasonWords(
         "AWS cannot be asked for the keys of profile {profile}: no region is known.",
         "Give --aws-region, or the profile a line region = us-east-1.",

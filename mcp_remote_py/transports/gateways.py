@@ -77,6 +77,22 @@ GATEWAY_READINGS = (
         Source("nginx", "its page of status 400"),
     ),
     GatewayReading(
+        frozenset({403}),
+        r"Forbidden\. For troubleshooting Function URL|Authorization header requires 'Credential'"
+        r"|User: anonymous is not authorized to perform: vpc-lattice",
+        "AWS IAM stands before it, which takes signed requests only",
+        "Add --aws-sigv4, without an Authorization header: requests are signed with AWS keys then.",
+        Source("Lambda function URLs, API Gateway, VPC Lattice", "see aws/refusals"),
+    ),
+    GatewayReading(
+        frozenset({403}),
+        r"Missing Authentication Token",
+        "API Gateway says that of a path that is not there, and of a request that must be signed",
+        "Check the path of the URL: the stage is a part of it, as in /prod/mcp. If the server is "
+        "behind AWS IAM, add --aws-sigv4: requests are signed with AWS keys then.",
+        Source("API Gateway", 'AWS Support, "HTTP 403 errors from API Gateway"'),
+    ),
+    GatewayReading(
         frozenset({426, 505}),
         "",
         "It wants another version of HTTP",

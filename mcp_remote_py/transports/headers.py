@@ -175,7 +175,17 @@ class HeaderSource:
 
     async def _run(self, argv: tuple[str, ...]) -> tuple[Header, ...]:
         text = await _run(argv, self._environment, self._command_timeout)
-        return parse_header_source(text, None, f"Output of {argv[0]}")
+        try:
+            return parse_header_source(text, None, f"Output of {argv[0]}")
+        except UsageError as error:
+            # What is said of a header's form is about words that a person has written.
+            raise error.with_hint(_RUN_BY_HAND) from None
+
+
+_RUN_BY_HAND = (
+    'Run it by hand: it must print a whole header, such as "Authorization: Bearer ..." with the '
+    "token. It gets the few variables and the short PATH that the host hands on."
+)
 
 
 def _by_name(headers: tuple[Header, ...]) -> dict[str, Header]:
@@ -195,9 +205,11 @@ async def _run(argv: tuple[str, ...], environment: Mapping[str, str], seconds: f
             start_new_session=True,
         )
     except OSError as error:
+        hint = "Give --header-command a program in PATH or an absolute path."
+        if isinstance(error, PermissionError):
+            hint = f"Make it a program: chmod +x {name}"
         raise UsageError(
-            f"The header command {name} cannot be started: {error.strerror}.",
-            hint="Give --header-command a program in PATH or an absolute path.",
+            f"The header command {name} cannot be started: {error.strerror}.", hint=hint
         ) from error
     try:
         async with asyncio.timeout(seconds):

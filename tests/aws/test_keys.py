@@ -115,11 +115,13 @@ def test_a_host_that_does_not_put_variables_in(name: str) -> None:
     )
 
 
-def test_a_secret_key_in_the_place_of_the_id() -> None:
-    assert refuse({"AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": ID}) == (
-        "AWS_ACCESS_KEY_ID contains a character that no access key id has.",
-        "It has letters and digits, as in AKIAIOSFODNN7EXAMPLE: look whether the two keys have "
-        "changed places.",
+@pytest.mark.parametrize("secret_key", [KEY, "wJalrXUtnFEMIxK7MDENGxbPxRfiCYEXAMPLEKEY"])
+def test_a_secret_key_in_the_place_of_the_id(secret_key: str) -> None:
+    """A quarter of all secret keys have only characters that an id may have, too."""
+    assert refuse({"AWS_ACCESS_KEY_ID": secret_key, "AWS_SECRET_ACCESS_KEY": ID}) == (
+        "AWS_ACCESS_KEY_ID has a value that cannot be an access key id, or AWS_SECRET_ACCESS_KEY "
+        "has one that is.",
+        "An id is like AKIAIOSFODNN7EXAMPLE: look whether the two have changed places.",
     )
 
 

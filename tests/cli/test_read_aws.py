@@ -115,6 +115,20 @@ def test_the_entry_that_is_shown_does_without_the_environment() -> None:
     assert settings.aws == AwsSettings("lambda", "eu-west-1", "dev")
 
 
+def test_a_region_that_only_a_profile_has_keeps_the_profile_in_the_entry() -> None:
+    keys = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "canary-4711"}
+    options = ("--aws-sigv4", "--aws-service", "lambda")
+    found = aws_of(URL, *options, environment={**keys, "AWS_PROFILE": "desk"})
+    assert found is not None
+    assert found.variables == (*keys, "AWS_PROFILE")
+    assert found.reads_files, "so the entry needs the extra"
+    known = aws_of(LAMBDA, *options, environment={**keys, "AWS_PROFILE": "desk"})
+    assert known is not None
+    assert known.variables == tuple(keys)
+    assert not known.reads_files
+    assert AwsSettings("lambda", "eu-west-1", "desk").reads_files
+
+
 def test_a_port_in_an_entry_for_npms_mcp_remote_is_ignored() -> None:
     settings, said = read(URL, "3334", *SIGNED)
     assert isinstance(settings, ProxySettings)

@@ -36,6 +36,7 @@ from tests.peers.wild_server import (
     be_modern,
     be_silent,
 )
+from tests.transports.peers import ForwardProxy
 
 PATIENCE = 15.0
 SPOKEN = "[mcp-remote-py] "
@@ -260,6 +261,21 @@ def test_a_dead_port_is_told_in_the_words_a_host_gets(start: Start, stack: ExitS
     assert failed == f"That failed: {message}"
     assert "cannot be reached" in message
     assert terminal.end() == 1
+
+
+@pytest.mark.promise("P2")
+def test_the_entry_names_the_proxy_that_a_host_does_not_hand_on(
+    stack: ExitStack, tmp_path: Path
+) -> None:
+    proxy = stack.enter_context(ForwardProxy())
+    proxy.refuse = 407
+    address = f"http://ada:canary-of-ada@{proxy.authority}"
+    environment = environment_for(tmp_path) | {"HTTPS_PROXY": address}
+    told = Terminal(stack, environment, "https://mcp.example.com/mcp").look()
+    assert (
+        '"args":["mcp-remote-py","https://mcp.example.com/mcp"],"env":{"HTTPS_PROXY":"****"}}'
+        in ("\n".join(told))
+    )
 
 
 def test_a_server_that_is_away_is_not_found_though_it_worked_before(

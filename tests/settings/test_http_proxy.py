@@ -173,6 +173,15 @@ class TestProxy:
                 "http://u:hunter22@p:99999",
                 "The proxy in HTTPS_PROXY has an invalid port. A port is a number from 1 to 65535.",
             ),
+            *(
+                (
+                    # Once a part of the password was taken for a port, and shown as one.
+                    f"http://u:17{mark}hunter22@p:3128",
+                    "The proxy in HTTPS_PROXY has an @ behind a /, ? or #. In the name and the "
+                    "password write / as %2F, ? as %3F and # as %23.",
+                )
+                for mark in "/?#"
+            ),
             (
                 "http://u:hunter22\udcff@p",
                 "The proxy in HTTPS_PROXY contains a character that cannot be encoded. "

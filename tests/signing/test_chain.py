@@ -86,6 +86,17 @@ def test_keys_of_a_file(desk: Desk) -> None:
     assert scrub_known("canary-file-key, canary-file-token") == "****, ****"
 
 
+def test_keys_that_have_changed_places_are_neither_used_nor_shown(desk: Desk) -> None:
+    secret = "canaryKeyOfAFileWithoutAnySlash000000000"
+    desk.write(
+        "credentials",
+        f"[keys]\naws_access_key_id = {secret}\naws_secret_access_key = AKIAIOSFODNN7EXAMPLE\n",
+    )
+    said = desk.refusal("keys")
+    assert said.endswith("look whether the two have changed places.")
+    assert secret not in said
+
+
 def test_the_profile_may_be_named_by_the_environment(desk: Desk) -> None:
     desk.environment["AWS_PROFILE"] = "keys"
     desk.environment["AWS_SHARED_CREDENTIALS_FILE"] = str(desk.home / "elsewhere")

@@ -194,6 +194,13 @@ ROWS = (
         "The AWS keys in profile desk are not complete: aws_secret_access_key is missing. Give"
         " both, and the session token of keys that are temporary.",
     ),
+    Row(
+        "changed-places",
+        ChainFault("changed-places", {"profile": "desk", "source": "shared-credentials-file"}),
+        "The AWS keys of profile desk (shared-credentials-file) cannot be used: the access key id"
+        " cannot be one, or the secret key is one. An id is like AKIAIOSFODNN7EXAMPLE: look"
+        " whether the two have changed places.",
+    ),
     raised(
         "no-region",
         BOTOCORE.NoRegionError(),

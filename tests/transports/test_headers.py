@@ -120,6 +120,27 @@ def test_command_that_fails_is_told_without_what_it_printed(
     assert words in failure(book(commands=(program(tmp_path, text),))).cause
 
 
+@pytest.mark.promise("S4", "P2")
+@pytest.mark.parametrize("printed", [TOKEN, "Authorization: Bearer", "Authorization:", ""])
+def test_command_that_prints_no_header_is_to_be_run_by_hand(tmp_path: Path, printed: str) -> None:
+    """As a script does whose password manager is not in the host's PATH."""
+    error = failure(book(commands=(program(tmp_path, f"print({printed!r})"),)))
+    assert error.hint == (
+        'Run it by hand: it must print a whole header, such as "Authorization: Bearer ..." with '
+        "the token. It gets the few variables and the short PATH that the host hands on."
+    )
+
+
+@pytest.mark.promise("S4", "P2")
+def test_command_that_is_not_a_program_yet(tmp_path: Path) -> None:
+    path = tmp_path / "print-header"
+    path.write_text("#!/bin/sh\necho 'X: y'\n")
+    assert failure(book(commands=((str(path),),))).sentence() == (
+        f"The header command {path} cannot be started: Permission denied. Make it a program: "
+        f"chmod +x {path}"
+    )
+
+
 @pytest.mark.promise("S4")
 def test_command_that_is_not_there() -> None:
     error = failure(book(commands=(("/nowhere/token-helper",),)))

@@ -407,6 +407,27 @@ GATEWAY_PAGES = [
     ),
     *(
         (
+            403,
+            page,
+            "AWS IAM stands before it, which takes signed requests only. Add --aws-sigv4, without "
+            "an Authorization header: requests are signed with AWS keys then.",
+        )
+        for page in (
+            b'{"Message":"Forbidden. For troubleshooting Function URL authorization issues"}',
+            b'{"message":"Authorization header requires \'Credential\' parameter. Author"}',
+            b"AccessDeniedException: User: anonymous is not authorized to perform: "
+            b"vpc-lattice-svcs:Invoke on resource: arn:aws:vpc-lattice:x",
+        )
+    ),
+    (
+        403,
+        b'{"message":"Missing Authentication Token"}',
+        "API Gateway says that of a path that is not there, and of a request that must be signed. "
+        "Check the path of the URL: the stage is a part of it, as in /prod/mcp. If the server is "
+        "behind AWS IAM, add --aws-sigv4: requests are signed with AWS keys then.",
+    ),
+    *(
+        (
             status,
             b"",
             "It wants another version of HTTP. HTTP/1.1 is spoken here: whoever runs it has to "

@@ -15,9 +15,10 @@ from mcp_remote_py.aws.refusal_words import explain_aws_refusal
 from mcp_remote_py.aws.refusals import AwsRefusalKind, read_refusal
 from mcp_remote_py.aws.sigv4 import Scope
 from mcp_remote_py.signing.chain_words import REASONS
+from mcp_remote_py.transports.gateways import find_gateway
 from tests.harness.host import Host
 from tests.interop.aws.cases import PLACES, Place
-from tests.interop.aws.document import ENTRIES, PROFILES, REFUSALS, Entry
+from tests.interop.aws.document import ENTRIES, PROFILES, REFUSALS, TEXT, Entry
 from tests.interop.aws.gate import KEY, REGION, SECRET
 from tests.interop.aws.names import names_lead_to
 from tests.interop.aws.refusals import PRODUCTS, WORDS, refuse
@@ -165,9 +166,22 @@ def test_each_refusal_of_each_product_is_known_and_begins_as_the_page_says(produ
         scope = Scope(PRODUCTS[product].service, REGION)
         cause, hint = explain_aws_refusal(refusal, scope, "", 1796000000.0)
         known = clock if refusal.kind is K.CLOCK else starts
-        if refusal.kind is not K.NO_SIGNATURE:  # that is not in the page: it cannot happen to us
-            assert any(re.match(start, cause) for start in known), cause
+        assert any(re.match(start, cause) for start in known), cause
         assert hint
+
+
+def test_the_page_has_the_words_for_a_missing_switch() -> None:
+    text = " ".join(TEXT.split())
+    for product, words in (
+        ("function-url", "AWS IAM stands before it, which takes signed requests only"),
+        ("rest-api", "If the server is behind AWS IAM, add --aws-sigv4"),
+        ("lattice", "AWS IAM stands before it, which takes signed requests only"),
+    ):
+        said = refuse(product, "missing", FACTS, REGION)
+        reading = find_gateway(said.status, said.body)
+        assert reading is not None, product
+        assert f"*{words}*" in text
+        assert words in f"{reading.cause} {reading.hint}"
 
 
 def test_the_page_says_how_an_error_begins_where_there_are_no_keys() -> None:
