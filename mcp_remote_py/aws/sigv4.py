@@ -19,6 +19,7 @@ from mcp_remote_py.channel import HeaderField
 from mcp_remote_py.errors import Unusable
 from mcp_remote_py.patterns import lazy_pattern
 from mcp_remote_py.redact import Secret
+from mcp_remote_py.settings.aws import SIGNED_NAMES
 from mcp_remote_py.time_words import to_moment
 from mcp_remote_py.url import ServerUrl
 from mcp_remote_py.values import Value
@@ -123,11 +124,6 @@ _UNSIGNED_BEGINNINGS = tuple(UNSIGNED_PREFIXES)
 _SIGNED_ALWAYS = "x-amz-"
 """AWS wants every header signed that begins so, and `host`."""
 
-_OWN = frozenset(
-    {"authorization", "x-amz-date", "x-amz-security-token", "x-amz-content-sha256"},
-)
-"""Those that make the signature: nobody else may bring one."""
-
 
 def sign_request(
     keys: AwsKeys,
@@ -223,7 +219,7 @@ def _choose_signed(headers: Sequence[HeaderField], url: ServerUrl) -> dict[str, 
     signed: dict[str, str] = {}
     for raw_name, raw_value in headers:
         name = raw_name.decode("ascii").lower()
-        if name in _OWN:
+        if name in SIGNED_NAMES:
             raise Unusable(
                 f"The header {name} is given, and the signature with AWS keys has its own.",
                 hint="Leave the header out, or --aws-sigv4.",
