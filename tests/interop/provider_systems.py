@@ -112,7 +112,6 @@ SYSTEMS = (
         "fastmcp OAuthProxy, people sign in at oidc-provider",
         lambda: [of_fastmcp(), of_npm("oidc-provider")],
         _foreign_login,
-        gate=True,
         install=install_fastmcp,
     ),
     System(
