@@ -146,7 +146,7 @@ def sign_request(
     """
     moment = to_moment(at)
     if moment is None:
-        raise Unusable("The clock of this machine is in no calendar.", hint="Set the clock.")
+        raise Unusable("The clock of this machine shows an impossible date.", hint="Set the clock.")
     time = moment.strftime("%Y%m%dT%H%M%SZ")
     day = time[:8]
     payload_hash = payload_hash if scope.signs_payload else UNSIGNED_PAYLOAD
@@ -204,8 +204,8 @@ def hash_payload(pieces: Iterable[bytes | memoryview]) -> Generator[None, None, 
 def is_signed(name: str, value: bytes) -> bool:
     """Whether the header of that name, in lower case, is a part of the signature.
 
-    A value that is not ASCII is not, where AWS does not insist: there is no saying which characters
-    AWS takes its bytes for.
+    A value with bytes beyond ASCII is left out where AWS allows that: it is not known as which
+    characters AWS reads them.
     """
     if name == "host" or name.startswith(_SIGNED_ALWAYS):
         return True

@@ -48,7 +48,7 @@ def read_log(given: Given) -> LogSettings:
     )
 
 
-def read_aws_profile(given: Given) -> AwsSettings | None:
+def read_signing_profile(given: Given) -> AwsSettings | None:
     """Whose keys sign, for a command that does not sign; None where none is to sign."""
     if not given.has("--aws-sigv4"):
         return None

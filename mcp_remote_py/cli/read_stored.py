@@ -7,7 +7,7 @@ read.
 from __future__ import annotations
 
 from mcp_remote_py.cli.given import Given
-from mcp_remote_py.cli.read_shared import read_aws_profile, read_log, read_network, read_url
+from mcp_remote_py.cli.read_shared import read_log, read_network, read_signing_profile, read_url
 from mcp_remote_py.settings.stored import LogoutSettings, SessionPattern, StatusSettings
 from mcp_remote_py.settings.unattended import (
     ClientCredentials,
@@ -23,7 +23,7 @@ def read_status(given: Given) -> StatusSettings:
     Raises:
         UsageError: anything is wrong.
     """
-    aws = read_aws_profile(given)
+    aws = read_signing_profile(given)
     return StatusSettings(_read_sessions(given), read_log(given), aws, json=given.has("--json"))
 
 
@@ -39,7 +39,7 @@ def read_logout(given: Given) -> LogoutSettings:
     return LogoutSettings(
         sessions,
         read_log(given),
-        read_aws_profile(given),
+        read_signing_profile(given),
         token_store=given.get("--token-store"),
         network=read_network(given),
     )

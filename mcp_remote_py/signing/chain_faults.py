@@ -65,7 +65,7 @@ def _wordless(reason: str) -> _Read:
 
 
 def _member(error: Any, name: str) -> str:
-    """What botocore's error was made with, as a text; "" where there is not such a thing."""
+    """A member that botocore's error was made with, as a text; "" where it has none."""
     members: Mapping[str, object] = getattr(error, "kwargs", {})
     value = members.get(name)
     return "" if value is None else str(value)
@@ -259,7 +259,7 @@ def _read_runtime(error: Any, progress: SearchProgress) -> ChainFault:
 
 def _read_missing_token(error: Any, progress: SearchProgress) -> ChainFault:
     words = _member(error, "error_msg")
-    # Of two texts one is of a token that is there and has no end.
+    # botocore has two texts; the other is of a token that is there, without an expiry.
     return ChainFault(
         "sso-missing", progress.facts(words="" if "does not exist" in words else words)
     )

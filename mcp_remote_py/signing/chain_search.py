@@ -90,7 +90,7 @@ def _read_session(path: str) -> object:
     """What AWS's command has kept of a role.
 
     Raises:
-        OSError, ValueError: there is not such a thing.
+        OSError, ValueError: it cannot be read, or is not a role session.
     """
     with open(path, "rb") as file:
         data = file.read(MAX_SESSION)

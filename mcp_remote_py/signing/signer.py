@@ -140,7 +140,7 @@ class AwsSigner:
         self._quiet_until = float("-inf")
         """Until then keys that are good are not read again unless something has changed."""
         self._refused_until = float("-inf")
-        """The same where they were refused, which other keys may be there for at once."""
+        """The same after a refusal; other keys may be there at once."""
         self.offset = 0.0
         """Seconds that AWS's clock is ahead of ours."""
         self._told_offset = False
