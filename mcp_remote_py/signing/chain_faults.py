@@ -37,8 +37,6 @@ class SearchProgress(msgspec.Struct):
     """The host that was asked last."""
     program: str = ""
     """The program that was started last, unless a host was asked since."""
-    token_file: str = ""
-    has_role: bool = False
 
     def facts(self, **more: str) -> dict[str, str]:
         """What goes into the sentences of a reason, without what is empty."""
@@ -52,7 +50,6 @@ MAX_FACT = 4096
 """Characters of a foreign text that are handed on."""
 
 
-Facts = Mapping[str, str]
 _Read = Callable[[Any, SearchProgress], ChainFault]
 
 
