@@ -10,19 +10,6 @@ from __future__ import annotations
 
 from mcp_remote_py.aws.sigv4 import Scope
 from mcp_remote_py.patterns import lazy_pattern
-from mcp_remote_py.values import Value
-
-
-class Endpoint(Value, frozen=True):
-    """What a host says of itself; `service` and `region` are "" where it does not.
-
-    `signs_payload` is False where the service does not take a signature over the body.
-    """
-
-    service: str
-    region: str
-    signs_payload: bool = True
-
 
 REGION = lazy_pattern(r"(?:us|eu|ap|sa|ca|me|af|il|mx|cn|eusc)(?:-[a-z]+)+-[0-9]{1,2}")
 """A region of any partition; each of botocore's partitions has a narrower pattern."""
@@ -172,10 +159,11 @@ _DECORATIONS = {"dualstack", "fips", "vpce"}
 """Labels that tell how a service is reached, not which one it is."""
 
 
-def read_endpoint(host: str) -> Endpoint | None:
-    """What `host`, in lower case, says; None where it is not one that AWS gives to services.
+def read_endpoint(host: str) -> Scope | None:
+    """What is signed for at `host`, in lower case; service and region are "" where it does not say.
 
-    So it is for names of one's own, CloudFront, addresses and this machine.
+    None where it is not one that AWS gives to services: a name of one's own, CloudFront, an
+    address, this machine.
     """
     labels = host.removesuffix(".").split(".")
     for at in range(1, len(labels)):
@@ -187,14 +175,14 @@ def read_endpoint(host: str) -> Endpoint | None:
     return None
 
 
-def _read_own(labels: list[str]) -> Endpoint | None:
+def _read_own(labels: list[str]) -> Scope | None:
     """ID.lambda-url.REGION."""
     if len(labels) < 3 or not REGION.fullmatch(labels[-1]) or labels[-2] not in _OWN_NAMES:
         return None
-    return _make(_OWN_NAMES[labels[-2]], labels[-1])
+    return Scope(_OWN_NAMES[labels[-2]], labels[-1])
 
 
-def _read_service(labels: list[str], suffix: str) -> Endpoint | None:
+def _read_service(labels: list[str], suffix: str) -> Scope | None:
     if labels[-1] == "vpce":  # PrivateLink guide: ENDPOINT.SERVICE.REGION.vpce.amazonaws.com
         labels = labels[:-1]
     if len(labels) >= 2 and labels[-1] == "us-gov" and REGION.fullmatch(labels[-2]):
@@ -202,18 +190,18 @@ def _read_service(labels: list[str], suffix: str) -> Endpoint | None:
     if not labels:
         return None
     if REGION.fullmatch(labels[-1]):
-        return _make(_name_service(labels[:-1]), labels[-1])
+        return Scope(_name_service(labels[:-1]), labels[-1])
     if len(labels) >= 2 and REGION.fullmatch(labels[-2]):
-        return _make(_AFTER_REGION.get(labels[-1], ""), labels[-2])
+        return Scope(_AFTER_REGION.get(labels[-1], ""), labels[-2])
     region = _SUFFIXES[suffix]
     if labels[-1] in _GLOBAL_LABELS:
         region = _GLOBAL_LABELS[labels[-1]] or region
         labels = labels[:-1]
     if len(labels) != 1:
         # `BUCKET.s3.amazonaws.com`, in any region; else a machine, such as `x.compute-1`.
-        return _make("s3", "") if labels[-1:] == ["s3"] else None
+        return Scope("s3", "") if labels[-1:] == ["s3"] else None
     service = _name_service(labels)
-    return _make(service, _GLOBAL_REGIONS.get((service, suffix), region))
+    return Scope(service, _GLOBAL_REGIONS.get((service, suffix), region))
 
 
 def _name_service(labels: list[str]) -> str:
@@ -234,7 +222,3 @@ def _name_service(labels: list[str]) -> str:
 
 def _undecorate(label: str) -> str:
     return label.removesuffix("-fips").removeprefix("fips-")
-
-
-def _make(service: str, region: str) -> Endpoint:
-    return Endpoint(service, region, Scope(service, region).signs_payload)

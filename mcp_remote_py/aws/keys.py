@@ -27,6 +27,16 @@ class AwsKeys(Value, frozen=True):
     expires_at: float | None = None
 
 
+class FoundKeys(Value, frozen=True):
+    """Keys, and what is known of the place where they were found."""
+
+    keys: AwsKeys
+    region: str = ""
+    """That of the profile, "" where it has none."""
+    source: str = "the environment"
+    """Else as botocore names it: "sso", "shared-credentials-file", "custom-process"."""
+
+
 KEY_ID_VARIABLE = "AWS_ACCESS_KEY_ID"
 SECRET_KEY_VARIABLE = "AWS_SECRET_ACCESS_KEY"  # noqa: S105 - a name
 SESSION_TOKEN_VARIABLES = ("AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN")

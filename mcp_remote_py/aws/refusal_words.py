@@ -5,9 +5,13 @@ Pure. Must not know how refusals are read (`refusals`), nor what is sent again.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 from mcp_remote_py.aws.refusals import NEEDED_ACTIONS, AwsRefusal, AwsRefusalKind
 from mcp_remote_py.aws.sigv4 import Scope
 from mcp_remote_py.time_words import describe_span
+
+_Explain = Callable[[AwsRefusal, Scope, str, float], tuple[str, str]]
 
 MIN_CLOCK_ERROR = 60.0
 """Seconds. Clocks that differ by less are not what AWS refuses: it allows 5 minutes."""
@@ -93,25 +97,6 @@ def _explain_signature(
     )
 
 
-def _explain_missing(
-    refusal: AwsRefusal, scope: Scope, profile: str, own_time: float
-) -> tuple[str, str]:
-    return "AWS did not find a signature, although the request was signed", (
-        "Check the path of the URL: API Gateway says this of one that is not there, and its stage "
-        "is a part of it, as in /prod/mcp. If it is right, a proxy on the way takes the "
-        "Authorization header away."
-    )
-
-
-def _explain_other(
-    refusal: AwsRefusal, scope: Scope, profile: str, own_time: float
-) -> tuple[str, str]:
-    return "The server takes tokens, not signatures with AWS keys", (
-        "Leave out --aws-sigv4: then you are signed in where the server offers that; or give a "
-        "token with --header."
-    )
-
-
 def _explain_forbidden(
     refusal: AwsRefusal, scope: Scope, profile: str, own_time: float
 ) -> tuple[str, str]:
@@ -142,6 +127,10 @@ def _explain_forbidden(
     return cause, hint
 
 
+def _say(cause: str, hint: str) -> _Explain:
+    return lambda refusal, scope, profile, own_time: (cause, hint)
+
+
 def _of(profile: str) -> str:
     return f' of the profile "{profile}"' if profile else ""
 
@@ -150,13 +139,22 @@ def _show(scope: Scope) -> str:
     return f"{scope.service} in {scope.region}"
 
 
-_EXPLAIN = {
+_EXPLAIN: Mapping[AwsRefusalKind, _Explain] = {
     AwsRefusalKind.CLOCK: _explain_clock,
     AwsRefusalKind.EXPIRED_TOKEN: _explain_expired,
     AwsRefusalKind.UNKNOWN_KEY: _explain_unknown,
     AwsRefusalKind.WRONG_SCOPE: _explain_scope,
     AwsRefusalKind.WRONG_SIGNATURE: _explain_signature,
-    AwsRefusalKind.NO_SIGNATURE: _explain_missing,
-    AwsRefusalKind.OTHER_METHOD: _explain_other,
+    AwsRefusalKind.NO_SIGNATURE: _say(
+        "AWS did not find a signature, although the request was signed",
+        "Check the path of the URL: API Gateway says this of one that is not there, and its stage "
+        "is a part of it, as in /prod/mcp. If it is right, a proxy on the way takes the "
+        "Authorization header away.",
+    ),
+    AwsRefusalKind.OTHER_METHOD: _say(
+        "The server takes tokens, not signatures with AWS keys",
+        "Leave out --aws-sigv4: then you are signed in where the server offers that; or give a "
+        "token with --header.",
+    ),
     AwsRefusalKind.FORBIDDEN: _explain_forbidden,
 }

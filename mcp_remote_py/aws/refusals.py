@@ -23,7 +23,7 @@ from mcp_remote_py.values import Value
 
 
 class AwsRefusalKind(Enum):
-    """What AWS refuses. Of throttling there is none: it does not speak of who calls."""
+    """What AWS refuses. Throttling is left out: it is not about who calls."""
 
     CLOCK = "the time of the signature"
     EXPIRED_TOKEN = "temporary keys that have ended"  # noqa: S105 - words

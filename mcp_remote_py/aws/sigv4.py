@@ -19,6 +19,7 @@ from mcp_remote_py.channel import HeaderField
 from mcp_remote_py.errors import Unusable
 from mcp_remote_py.patterns import lazy_pattern
 from mcp_remote_py.redact import Secret
+from mcp_remote_py.settings.aws import SIGNED_NAMES
 from mcp_remote_py.time_words import to_moment
 from mcp_remote_py.url import ServerUrl
 from mcp_remote_py.values import Value
@@ -123,11 +124,6 @@ _UNSIGNED_BEGINNINGS = tuple(UNSIGNED_PREFIXES)
 _SIGNED_ALWAYS = "x-amz-"
 """AWS wants every header signed that begins so, and `host`."""
 
-_OWN = frozenset(
-    {"authorization", "x-amz-date", "x-amz-security-token", "x-amz-content-sha256"},
-)
-"""Those that make the signature: nobody else may bring one."""
-
 
 def sign_request(
     keys: AwsKeys,
@@ -150,7 +146,7 @@ def sign_request(
     """
     moment = to_moment(at)
     if moment is None:
-        raise Unusable("The clock of this machine is in no calendar.", hint="Set the clock.")
+        raise Unusable("The clock of this machine shows an impossible date.", hint="Set the clock.")
     time = moment.strftime("%Y%m%dT%H%M%SZ")
     day = time[:8]
     payload_hash = payload_hash if scope.signs_payload else UNSIGNED_PAYLOAD
@@ -208,8 +204,8 @@ def hash_payload(pieces: Iterable[bytes | memoryview]) -> Generator[None, None, 
 def is_signed(name: str, value: bytes) -> bool:
     """Whether the header of that name, in lower case, is a part of the signature.
 
-    A value that is not ASCII is not, where AWS does not insist: there is no saying which characters
-    AWS takes its bytes for.
+    A value with bytes beyond ASCII is left out where AWS allows that: it is not known as which
+    characters AWS reads them.
     """
     if name == "host" or name.startswith(_SIGNED_ALWAYS):
         return True
@@ -223,7 +219,7 @@ def _choose_signed(headers: Sequence[HeaderField], url: ServerUrl) -> dict[str, 
     signed: dict[str, str] = {}
     for raw_name, raw_value in headers:
         name = raw_name.decode("ascii").lower()
-        if name in _OWN:
+        if name in SIGNED_NAMES:
             raise Unusable(
                 f"The header {name} is given, and the signature with AWS keys has its own.",
                 hint="Leave the header out, or --aws-sigv4.",

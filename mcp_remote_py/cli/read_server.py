@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from mcp_remote_py.cli.given import Given
 from mcp_remote_py.cli.login_words import describe_entry, describe_login
 from mcp_remote_py.cli.options import ALL_OPTIONS, AWS, SIGN_IN
-from mcp_remote_py.cli.read_shared import read_log, read_network, read_url
+from mcp_remote_py.cli.read_shared import read_log, read_network, read_signing_profile, read_url
 from mcp_remote_py.redact import remember
 from mcp_remote_py.settings.commands import (
     DEFAULT_INITIALIZE_TIMEOUT,
@@ -36,14 +36,10 @@ def read_login(given: Given) -> LoginSettings:
     Raises:
         UsageError: anything is wrong, or a credential is given.
     """
-    if given.has("--aws-sigv4"):
-        from mcp_remote_py.settings.aws import AwsSettings
-
-        return LoginSettings(
-            read_url(given, given.has("--allow-http")),
-            log=read_log(given),
-            aws=AwsSettings(profile=given.get("--aws-profile", "")),
-        )
+    aws = read_signing_profile(given)
+    if aws is not None:
+        server = read_url(given, given.has("--allow-http"))
+        return LoginSettings(server, log=read_log(given), aws=aws)
     settings = read_proxy(given).login
     check_sign_in_headers(settings.headers.given)
     return settings

@@ -5,10 +5,13 @@ Must not know which command it is, nor how a word is read.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from mcp_remote_py.cli.given import Given
 from mcp_remote_py.cli.readers import read_named_file
 from mcp_remote_py.settings.commands import LogSettings
 from mcp_remote_py.settings.network import (
+    CA_VARIABLES,
     DEFAULT_BODY_TIMEOUT,
     DEFAULT_CONNECT_TIMEOUT,
     DEFAULT_HEADERS_TIMEOUT,
@@ -21,6 +24,9 @@ from mcp_remote_py.settings.network import (
 from mcp_remote_py.settings.urls import parse_server_url
 from mcp_remote_py.settings.words import expand_environment
 from mcp_remote_py.url import ServerUrl
+
+if TYPE_CHECKING:
+    from mcp_remote_py.settings.aws import AwsSettings
 
 
 def read_url(given: Given, allow_http: bool) -> ServerUrl:
@@ -40,6 +46,15 @@ def read_log(given: Given) -> LogSettings:
         level="DEBUG" if given.has("--debug") else "" if given.has("--silent") else "INFO",
         file=given.get("--log-file"),
     )
+
+
+def read_signing_profile(given: Given) -> AwsSettings | None:
+    """Whose keys sign, for a command that does not sign; None where none is to sign."""
+    if not given.has("--aws-sigv4"):
+        return None
+    from mcp_remote_py.settings.aws import AwsSettings
+
+    return AwsSettings(profile=given.get("--aws-profile", ""))
 
 
 def read_network(given: Given) -> Network:
@@ -72,17 +87,13 @@ def _or_default(seconds: float | None, default: float | None) -> float | None:
     return default if seconds is None else seconds or None
 
 
-_CA_NAMES = ("SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS")
-"""Where none of `certificates.CA_VARIABLES` is set, nothing has to be loaded for them."""
-
-
 def _read_tls(given: Given) -> Tls:
     tls = Tls(
         ca_certs=given.each("--ca-cert"),
         client_cert=given.get("--client-cert"),
         client_key=given.get("--client-key"),
     )
-    if tls == Tls() and not any(map(given.environment.get, _CA_NAMES)):
+    if tls == Tls() and not any(map(given.environment.get, CA_VARIABLES)):
         return tls
     from mcp_remote_py.settings.certificates import add_ca_certs, check_tls
 

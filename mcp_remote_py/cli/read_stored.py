@@ -6,10 +6,8 @@ read.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from mcp_remote_py.cli.given import Given
-from mcp_remote_py.cli.read_shared import read_log, read_network, read_url
+from mcp_remote_py.cli.read_shared import read_log, read_network, read_signing_profile, read_url
 from mcp_remote_py.settings.stored import LogoutSettings, SessionPattern, StatusSettings
 from mcp_remote_py.settings.unattended import (
     ClientCredentials,
@@ -18,9 +16,6 @@ from mcp_remote_py.settings.unattended import (
     WorkloadJwt,
 )
 
-if TYPE_CHECKING:
-    from mcp_remote_py.settings.aws import AwsSettings
-
 
 def read_status(given: Given) -> StatusSettings:
     """The settings of `status`.
@@ -28,7 +23,7 @@ def read_status(given: Given) -> StatusSettings:
     Raises:
         UsageError: anything is wrong.
     """
-    aws = _read_aws(given)
+    aws = read_signing_profile(given)
     return StatusSettings(_read_sessions(given), read_log(given), aws, json=given.has("--json"))
 
 
@@ -44,18 +39,10 @@ def read_logout(given: Given) -> LogoutSettings:
     return LogoutSettings(
         sessions,
         read_log(given),
-        _read_aws(given),
+        read_signing_profile(given),
         token_store=given.get("--token-store"),
         network=read_network(given),
     )
-
-
-def _read_aws(given: Given) -> AwsSettings | None:
-    if not given.has("--aws-sigv4"):
-        return None
-    from mcp_remote_py.settings.aws import AwsSettings
-
-    return AwsSettings(profile=given.get("--aws-profile", ""))
 
 
 def _read_sessions(given: Given) -> SessionPattern:

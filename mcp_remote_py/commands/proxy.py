@@ -184,8 +184,9 @@ async def _relay(
     await headers.load()
     signer = build_signer_for(settings, environment, headers)
     host = StdioChannel(stdin, stdout, settings.max_message_size)
-    about = (settings, environment, headers)
-    relaying = assemble(*about, HostLines(host), host.has_read, signer=signer)
+    relaying = assemble(
+        settings, environment, headers, HostLines(host), host.has_read, signer=signer
+    )
     relays = [relaying.relay]
     status: int | None = None
 
@@ -199,7 +200,7 @@ async def _relay(
         stop(f"mcp-remote-py was ended by {number.name} before the server answered.")
 
     def assemble_look(changed: ProxySettings, own: HostChannel) -> Assembly:
-        looking = assemble(changed, *about[1:], own, signer=signer, is_look=True)
+        looking = assemble(changed, environment, headers, own, signer=signer, is_look=True)
         relays.append(looking.relay)
         return looking
 

@@ -30,7 +30,7 @@ _REVISION = lazy_pattern(r"(?<![0-9])20[0-9]{2}-[0-9]{2}-[0-9]{2}(?![0-9])")
 def ask_for_older(initialize: Message, refusal: Message | ExchangeError) -> Message | None:
     """The same handshake for the newest older revision that the server may take.
 
-    None where the refusal is about something else, or says that there is none.
+    None where the refusal is about something else, or where none is left.
     """
     wanted = read_text(initialize.members.get("protocolVersion"))
     if wanted not in HANDSHAKE_VERSIONS:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from mcp_remote_py.errors import UsageError
-from mcp_remote_py.settings.network import Tls
+from mcp_remote_py.settings.network import CA_VARIABLES, Tls
 from mcp_remote_py.settings.words import ReadText, read_file_text
 
 
@@ -45,10 +45,6 @@ def check_tls(tls: Tls, read_file: ReadText) -> None:
             hint="No password can be asked here: save the key without one, readable by you only: "
             f"openssl pkey -in {path} -out PLAIN.key",
         )
-
-
-CA_VARIABLES = ("SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS")
-"""OpenSSL's, and Node's for who comes from a command of npm: files of authorities to trust."""
 
 
 def add_ca_certs(

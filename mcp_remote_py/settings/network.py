@@ -79,6 +79,10 @@ class SignInTimeouts(Value, frozen=True):
         return RequestLimits(connect, headers, body, connect + headers + body)
 
 
+CA_VARIABLES = ("SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS")
+"""OpenSSL's, and Node's for who comes from a command of npm: files of authorities to trust."""
+
+
 class Tls(Value, frozen=True):
     """Files in PEM form, beside the trust store of the operating system."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 
-from mcp_remote_py.aws.keys import AwsKeys, read_environment
+from mcp_remote_py.aws.keys import AwsKeys, FoundKeys, read_environment
 from mcp_remote_py.channel import Clock
 from mcp_remote_py.errors import McpRemoteError
 from mcp_remote_py.settings.aws import AwsSettings
@@ -32,16 +32,18 @@ def build_signer(
         UsageError: the keys in the environment cannot be any.
     """
     keys = None if settings.profile else read_environment(environment)
-    if keys is not None and settings.region:
-        source: AwsKeySource = EnvironmentKeys(keys)
+    if keys is None:
+        profile = settings.profile or environment.get("AWS_PROFILE", "")
+        identity = profile or DEFAULT_PROFILE
+        source: AwsKeySource = chain or _load_chain(settings, environment)
     else:
-        source = chain or _load_chain(settings, environment)
-        if keys is not None:
-            source = RegionBeside(EnvironmentKeys(keys), source)
-    profile = (settings.profile or environment.get("AWS_PROFILE", "")) if keys is None else ""
-    identity = (profile or DEFAULT_PROFILE) if keys is None else keys.access_key_id
-    about = (settings.service, settings.region)
-    return AwsSigner(source, *about, clock, now, identity, profile)
+        profile, identity = "", keys.access_key_id
+        source = EnvironmentKeys(keys)
+        if not settings.region:
+            source = RegionBeside(source, chain or _load_chain(settings, environment))
+    return AwsSigner(
+        source, settings.service, settings.region, clock, now, identity=identity, profile=profile
+    )
 
 
 def _load_chain(settings: AwsSettings, environment: Mapping[str, str]) -> AwsKeySource:
@@ -51,15 +53,13 @@ def _load_chain(settings: AwsSettings, environment: Mapping[str, str]) -> AwsKey
 
 
 class EnvironmentKeys(Value, frozen=True):
-    """The keys in the environment, which stay as they are: a `AwsKeySource`, and what it gives."""
+    """The keys in the environment, which stay as they are: an `AwsKeySource`."""
 
     keys: AwsKeys
-    region: str = ""
-    source: str = "the environment"
 
-    async def load_keys(self) -> EnvironmentKeys:
+    async def load_keys(self) -> FoundKeys:
         """See `AwsKeySource`."""
-        return self
+        return FoundKeys(self.keys)
 
     def stamps(self) -> object:
         """See `AwsKeySource`."""
@@ -67,18 +67,18 @@ class EnvironmentKeys(Value, frozen=True):
 
 
 class RegionBeside(Value, frozen=True):
-    """Those keys, with the region that AWS's own files name: a `AwsKeySource`."""
+    """Those keys, with the region that AWS's own files name: an `AwsKeySource`."""
 
     own: EnvironmentKeys
     chain: AwsKeySource
 
-    async def load_keys(self) -> EnvironmentKeys:
+    async def load_keys(self) -> FoundKeys:
         """See `AwsKeySource`."""
         try:
             found = await self.chain.load_keys()
         except McpRemoteError:
-            return self.own  # that there is no region is then said of the environment
-        return self.own.replace(region=found.region)
+            return FoundKeys(self.own.keys)  # the missing region is then said of the environment
+        return FoundKeys(self.own.keys, found.region)
 
     def stamps(self) -> object:
         """See `AwsKeySource`."""

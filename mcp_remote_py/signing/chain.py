@@ -16,8 +16,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import IO, cast
 
-from mcp_remote_py.aws.keys import AwsKeys, have_changed_places
-from mcp_remote_py.redact import remember_tokens
+from mcp_remote_py.aws.keys import AwsKeys, FoundKeys, have_changed_places
 from mcp_remote_py.settings.aws import AwsSettings
 from mcp_remote_py.signing.aws_files import FileStamps, key_files
 from mcp_remote_py.signing.chain_answer import (
@@ -29,7 +28,6 @@ from mcp_remote_py.signing.chain_answer import (
 )
 from mcp_remote_py.signing.chain_words import explain_missing_keys
 from mcp_remote_py.signing.installers import explain_extra
-from mcp_remote_py.values import Value
 
 SEARCH_SECONDS = 45.0
 """Seconds for a search: a program may ask AWS by itself, and hosts wait about a minute."""
@@ -45,16 +43,6 @@ CHAIN_COMMAND = (sys.executable, "-P", "-m", "mcp_remote_py.signing.chain_proces
 
 _NO_WINDOW = getattr(subprocess, "CREATE_NO_WINDOW", 0)
 """A flag of Windows: neither a console to ask at nor a window that flashes up."""
-
-
-class Loaded(Value, frozen=True):
-    """Keys, and where they are from."""
-
-    keys: AwsKeys
-    region: str
-    """That of the profile, "" where it has none."""
-    source: str
-    """As botocore names it: "sso", "shared-credentials-file", "custom-process"."""
 
 
 class KeyChain:
@@ -89,7 +77,7 @@ class KeyChain:
         """
         return FileStamps((*self._usual, *self._seen))
 
-    async def load_keys(self) -> Loaded:
+    async def load_keys(self) -> FoundKeys:
         """Looks for keys anew.
 
         Raises:
@@ -106,9 +94,7 @@ class KeyChain:
         keys = AwsKeys(
             answer.access_key_id, answer.secret_access_key, answer.session_token, answer.expires_at
         )
-        token = (keys.session_token,) if keys.session_token is not None else ()
-        remember_tokens((keys.secret_access_key, *token))
-        return Loaded(keys, answer.region, answer.source)
+        return FoundKeys(keys, answer.region, answer.source)
 
     async def _ask(self) -> ChainAnswer:
         try:

@@ -46,7 +46,7 @@ class ChainAnswer(msgspec.Struct):
 def _reveal(value: object) -> object:
     if isinstance(value, Secret):
         return value.reveal()
-    raise TypeError(f"no part of an answer: {type(value).__name__}")
+    raise TypeError(f"not a part of an answer: {type(value).__name__}")
 
 
 def _conceal(kind: type, value: object) -> object:

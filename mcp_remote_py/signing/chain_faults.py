@@ -22,7 +22,7 @@ class MfaAsked(Exception):
     """Somebody should type a code."""
 
 
-class Sight(msgspec.Struct):
+class SearchProgress(msgspec.Struct):
     """What the search is at: changed as it goes on."""
 
     profile: str = ""
@@ -37,8 +37,6 @@ class Sight(msgspec.Struct):
     """The host that was asked last."""
     program: str = ""
     """The program that was started last, unless a host was asked since."""
-    token_file: str = ""
-    has_role: bool = False
 
     def facts(self, **more: str) -> dict[str, str]:
         """What goes into the sentences of a reason, without what is empty."""
@@ -52,20 +50,19 @@ MAX_FACT = 4096
 """Characters of a foreign text that are handed on."""
 
 
-Facts = Mapping[str, str]
-_Read = Callable[[Any, Sight], ChainFault]
+_Read = Callable[[Any, SearchProgress], ChainFault]
 
 
 def _plain(reason: str) -> _Read:
-    return lambda error, sight: ChainFault(reason, sight.facts(words=str(error)))
+    return lambda error, progress: ChainFault(reason, progress.facts(words=str(error)))
 
 
 def _wordless(reason: str) -> _Read:
-    return lambda error, sight: ChainFault(reason, sight.facts())
+    return lambda error, progress: ChainFault(reason, progress.facts())
 
 
 def _member(error: Any, name: str) -> str:
-    """What botocore's error was made with, as a text; "" where there is not such a thing."""
+    """A member that botocore's error was made with, as a text; "" where it has none."""
     members: Mapping[str, object] = getattr(error, "kwargs", {})
     value = members.get(name)
     return "" if value is None else str(value)
@@ -74,7 +71,7 @@ def _member(error: Any, name: str) -> str:
 # Files --------------------------------------------------------------------------------------
 
 
-def _read_broken_file(error: Any, sight: Sight) -> ChainFault:
+def _read_broken_file(error: Any, progress: SearchProgress) -> ChainFault:
     """The line's number and never the line: it may be the one with the key."""
     inner: Any = getattr(error, "kwargs", {}).get("error")
     kind = type(inner).__name__
@@ -83,7 +80,7 @@ def _read_broken_file(error: Any, sight: Sight) -> ChainFault:
     problem = _BROKEN.get(kind, kind)
     if isinstance(line, int):
         problem = f"line {line}: {problem}"
-    return ChainFault("broken-file", sight.facts(path=_member(error, "path"), problem=problem))
+    return ChainFault("broken-file", progress.facts(path=_member(error, "path"), problem=problem))
 
 
 _BROKEN = {
@@ -98,54 +95,56 @@ _BROKEN = {
 """By the class of what Python's reader of such files raises."""
 
 
-def _read_os_error(error: Any, sight: Sight) -> ChainFault:
+def _read_os_error(error: Any, progress: SearchProgress) -> ChainFault:
     problem = getattr(error, "strerror", None) or type(error).__name__
     name = getattr(error, "filename", None)
-    if sight.program and name in (None, sight.program):
-        return ChainFault("process-missing", sight.facts(problem=problem))
+    if progress.program and name in (None, progress.program):
+        return ChainFault("process-missing", progress.facts(problem=problem))
     if name is None:
-        return _read_unknown(error, sight)
-    return ChainFault("unreadable", sight.facts(path=str(name), problem=problem))
+        return _read_unknown(error, progress)
+    return ChainFault("unreadable", progress.facts(path=str(name), problem=problem))
 
 
-def _read_partial(error: Any, sight: Sight) -> ChainFault:
+def _read_partial(error: Any, progress: SearchProgress) -> ChainFault:
     provider, missing = _member(error, "provider"), _member(error, "cred_var")
     if provider == "assume-role":
-        return ChainFault("wrong-profile", sight.facts(words=str(error)))
-    place = {"env": "the environment"}.get(provider, f"profile {sight.profile or 'default'}")
-    return ChainFault("half-keys", sight.facts(place=place, missing=missing))
+        return ChainFault("wrong-profile", progress.facts(words=str(error)))
+    place = {"env": "the environment"}.get(provider, f"profile {progress.profile or 'default'}")
+    return ChainFault("half-keys", progress.facts(place=place, missing=missing))
 
 
 # credential_process and what else gives keys -------------------------------------------------
 
 
-def _read_retrieval(error: Any, sight: Sight) -> ChainFault:
+def _read_retrieval(error: Any, progress: SearchProgress) -> ChainFault:
     provider, words = _member(error, "provider"), _member(error, "error_msg")
     if provider == "custom-process":
-        return _read_process(words, sight)
+        return _read_process(words, progress)
     if provider == "container-role":
-        return ChainFault("container", sight.facts(words=words))
+        return ChainFault("container", progress.facts(words=words))
     if provider in ("Ec2InstanceMetadata", "EcsContainer", "Environment"):
-        return ChainFault("machine-role", sight.facts(source=provider, words=words))
-    return ChainFault("unknown", sight.facts(problem=provider, words=words))
+        return ChainFault("machine-role", progress.facts(source=provider, words=words))
+    return ChainFault("unknown", progress.facts(problem=provider, words=words))
 
 
-def _read_process(words: str, sight: Sight) -> ChainFault:
+def _read_process(words: str, progress: SearchProgress) -> ChainFault:
     # Two of botocore's own sentences, about JSON that is not that of keys.
     if version := re.match(r"Unsupported version '([^']{1,40})'", words):
         problem = "no Version" if "not provided" in version[1] else f"Version {version[1]}"
-        return ChainFault("process-rubbish", sight.facts(problem=problem))
+        return ChainFault("process-rubbish", progress.facts(problem=problem))
     if missing := re.match(r"Missing required key in response: '(\w{1,40})'", words):
-        return ChainFault("process-rubbish", sight.facts(problem=f"no {missing[1]}"))
-    return ChainFault("process-failed", sight.facts(words=_last_words(words)))
+        return ChainFault("process-rubbish", progress.facts(problem=f"no {missing[1]}"))
+    return ChainFault("process-failed", progress.facts(words=_last_words(words)))
 
 
-def _read_rubbish(error: Any, sight: Sight) -> ChainFault:
+def _read_rubbish(error: Any, progress: SearchProgress) -> ChainFault:
     """Python's own errors, of what a program has printed; they repeat it, so they are not told."""
-    if not sight.program:
-        return _read_unknown(error, sight)
+    if not progress.program:
+        return _read_unknown(error, progress)
     kind = type(error).__name__
-    return ChainFault("process-rubbish", sight.facts(problem=_RUBBISH.get(kind, "not such JSON")))
+    return ChainFault(
+        "process-rubbish", progress.facts(problem=_RUBBISH.get(kind, "not such JSON"))
+    )
 
 
 _RUBBISH = {
@@ -195,7 +194,7 @@ SERVER_ERROR = 500
 """The first HTTP status of a fault that is the server's."""
 
 
-def _read_refusal(error: Any, sight: Sight) -> ChainFault:
+def _read_refusal(error: Any, progress: SearchProgress) -> ChainFault:
     response: dict[str, Any] = getattr(error, "response", None) or {}
     said: dict[str, Any] = response.get("Error") or {}
     code, words = str(said.get("Code", "")), str(said.get("Message", ""))
@@ -208,20 +207,22 @@ def _read_refusal(error: Any, sight: Sight) -> ChainFault:
         reason = "stale-source"
     else:
         reason = _BY_OPERATION.get(operation, "refused")
-    return ChainFault(reason, sight.facts(code=code, words=words, operation=operation))
+    return ChainFault(reason, progress.facts(code=code, words=words, operation=operation))
 
 
-def _read_network(error: Any, sight: Sight) -> ChainFault:
+def _read_network(error: Any, progress: SearchProgress) -> ChainFault:
     url = _member(error, "endpoint_url") or _member(error, "proxy_url")
     is_proxy = bool(_member(error, "proxy_url"))
-    host = host_of(url) or sight.host
+    host = host_of(url) or progress.host
     named = {"host": f"The proxy {host}" if is_proxy else host} if host else {}
     words = _member(error, "error")
     if type(error).__name__ == "SSLError":
-        return ChainFault("untrusted", sight.facts(words=_words_of_network(words, error), **named))
+        return ChainFault(
+            "untrusted", progress.facts(words=_words_of_network(words, error), **named)
+        )
     if not host:
-        return _read_unknown(error, sight)
-    return ChainFault("unreachable", sight.facts(words=_words_of_network(words, error), **named))
+        return _read_unknown(error, progress)
+    return ChainFault("unreachable", progress.facts(words=_words_of_network(words, error), **named))
 
 
 def _words_of_network(words: str, error: Any) -> str:
@@ -242,21 +243,23 @@ def host_of(url: str) -> str:
 # All ----------------------------------------------------------------------------------------
 
 
-def _read_unknown(error: Any, sight: Sight) -> ChainFault:
+def _read_unknown(error: Any, progress: SearchProgress) -> ChainFault:
     words = mask_keys(str(error))
-    return ChainFault("unknown", sight.facts(problem=type(error).__name__, words=words))
+    return ChainFault("unknown", progress.facts(problem=type(error).__name__, words=words))
 
 
-def _read_runtime(error: Any, sight: Sight) -> ChainFault:
+def _read_runtime(error: Any, progress: SearchProgress) -> ChainFault:
     if "still expired" in str(error):
-        return ChainFault("stale-keys", sight.facts())
-    return _read_unknown(error, sight)
+        return ChainFault("stale-keys", progress.facts())
+    return _read_unknown(error, progress)
 
 
-def _read_missing_token(error: Any, sight: Sight) -> ChainFault:
+def _read_missing_token(error: Any, progress: SearchProgress) -> ChainFault:
     words = _member(error, "error_msg")
-    # Of two texts one is of a token that is there and has no end.
-    return ChainFault("sso-missing", sight.facts(words="" if "does not exist" in words else words))
+    # botocore has two texts; the other is of a token that is there, without an expiry.
+    return ChainFault(
+        "sso-missing", progress.facts(words="" if "does not exist" in words else words)
+    )
 
 
 _BY_CLASS: Mapping[str, _Read] = {
@@ -290,23 +293,23 @@ _BY_CLASS: Mapping[str, _Read] = {
 """How an error is read, by its class or the nearest one above it."""
 
 
-def read_fault(error: BaseException, sight: Sight) -> ChainFault:
+def read_fault(error: BaseException, progress: SearchProgress) -> ChainFault:
     """Why there are no keys."""
     for kind in type(error).__mro__:
         if (read := _BY_CLASS.get(kind.__name__)) is not None:
-            return read(error, sight)
-    return _read_unknown(error, sight)
+            return read(error, progress)
+    return _read_unknown(error, progress)
 
 
-def read_flood(sight: Sight) -> ChainFault:
+def read_flood(progress: SearchProgress) -> ChainFault:
     """Why what a program prints is not read to its end."""
-    return ChainFault("process-rubbish", sight.facts(problem="it does not stop printing"))
+    return ChainFault("process-rubbish", progress.facts(problem="it does not stop printing"))
 
 
-def read_hang(sight: Sight, seconds: float) -> ChainFault:
+def read_hang(progress: SearchProgress, seconds: float) -> ChainFault:
     """Why there are no keys yet."""
-    if sight.program:
+    if progress.program:
         reason = "process-hangs"
     else:
-        reason = "host-hangs" if sight.host else "hangs"
-    return ChainFault(reason, sight.facts(seconds=f"{seconds:g}"))
+        reason = "host-hangs" if progress.host else "hangs"
+    return ChainFault(reason, progress.facts(seconds=f"{seconds:g}"))

@@ -27,10 +27,16 @@ from mcp_remote_py.signing.chain_answer import (
     decode_order,
     encode_line,
 )
-from mcp_remote_py.signing.chain_faults import MfaAsked, Sight, read_fault, read_flood, read_hang
+from mcp_remote_py.signing.chain_faults import (
+    MfaAsked,
+    SearchProgress,
+    read_fault,
+    read_flood,
+    read_hang,
+)
 from mcp_remote_py.signing.chain_search import botocore_version, find_keys
 
-FAREWELL = 1.5
+FAREWELL_SECONDS = 1.5
 """Seconds for what is under way when whoever asked is gone: AWS gives a renewed SSO token once, and
 it has to be written down."""
 
@@ -40,12 +46,12 @@ MAX_ORDER = 64 * 1024
 MAX_MEMORY = 256 * 1024 * 1024
 """Bytes of this process: botocore takes 40 MB, and keeps whatever a program prints."""
 
-INTERVAL_OF_LOOKS = 0.2
+LOOK_SECONDS = 0.2
 """Seconds between two looks at it."""
 
 
-class Desk:
-    """The one answer, and the end of everything."""
+class SearchChild:
+    """This process, as whoever started it knows it: one answer, and its end."""
 
     def __init__(self, answers: int) -> None:
         self._answers = answers
@@ -75,7 +81,7 @@ class Desk:
         os._exit(1)
 
 
-def watch(desk: Desk, orders: int, sight: Sight, seconds: float) -> None:
+def watch(child: SearchChild, orders: int, progress: SearchProgress, seconds: float) -> None:
     """Starts two threads that end the process.
 
     One does it after `seconds`, one when the other end of `orders` is closed.
@@ -84,18 +90,18 @@ def watch(desk: Desk, orders: int, sight: Sight, seconds: float) -> None:
     def end_late() -> None:
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
-            time.sleep(min(left, INTERVAL_OF_LOOKS))
-            if sight.program and _peak_memory() > MAX_MEMORY:
-                desk.answer(ChainAnswer(fault=read_flood(sight)))
-                desk.die()
-        desk.answer(ChainAnswer(fault=read_hang(sight, seconds)))
-        desk.die()
+            time.sleep(min(left, LOOK_SECONDS))
+            if progress.program and _peak_memory() > MAX_MEMORY:
+                child.answer(ChainAnswer(fault=read_flood(progress)))
+                child.die()
+        child.answer(ChainAnswer(fault=read_hang(progress, seconds)))
+        child.die()
 
     def end_alone() -> None:
         while os.read(orders, 1024):
             pass
-        time.sleep(FAREWELL)
-        desk.die()
+        time.sleep(FAREWELL_SECONDS)
+        child.die()
 
     for one in (end_late, end_alone):
         threading.Thread(target=one, daemon=True).start()
@@ -122,7 +128,7 @@ _LEFT_OUT = ("/etc/", "/usr/", "/proc/", "/sys/", "/dev/")
 """Where the files of the system are."""
 
 
-def note_work(desk: Desk, sight: Sight) -> None:
+def note_work(child: SearchChild, progress: SearchProgress) -> None:
     """Has Python tell what is opened, asked and started from now on (PEP 578)."""
     packages = os.path.dirname(os.path.dirname(str(import_module("botocore").__file__)))
     ours = (os.path.join(folder, "") for folder in (sys.prefix, sys.base_prefix, packages))
@@ -130,14 +136,14 @@ def note_work(desk: Desk, sight: Sight) -> None:
 
     def note(event: str, arguments: tuple[Any, ...]) -> None:
         if event == "socket.getaddrinfo":
-            sight.host, sight.program = str(arguments[0] or ""), ""
+            progress.host, progress.program = str(arguments[0] or ""), ""
         elif event == "subprocess.Popen":
-            sight.program = _name_of(arguments[0], arguments[1])
-        elif event == "open" and isinstance(arguments[0], str) and len(desk.files) < MAX_FILES:
+            progress.program = _name_of(arguments[0], arguments[1])
+        elif event == "open" and isinstance(arguments[0], str) and len(child.files) < MAX_FILES:
             path, _, flags = arguments
             is_read = not (flags or 0) & os.O_CREAT
             if is_read and os.path.isabs(path) and not path.startswith(left_out):
-                desk.files.setdefault(path)
+                child.files.setdefault(path)
 
     sys.addaudithook(note)
 
@@ -196,18 +202,21 @@ def main() -> int:
     """The child's whole life."""
     orders, answers = _take_pipes()
     order = _read_order(orders)
-    desk, sight = Desk(answers), Sight(profile=order.profile, named=order.profile)
-    watch(desk, orders, sight, order.seconds)
+    child, progress = (
+        SearchChild(answers),
+        SearchProgress(profile=order.profile, named=order.profile),
+    )
+    watch(child, orders, progress, order.seconds)
     fault = load_botocore()
     if fault is not None:
-        desk.answer(ChainAnswer(fault=fault))
+        child.answer(ChainAnswer(fault=fault))
         return 0
-    note_work(desk, sight)
+    note_work(child, progress)
     try:
-        answer = find_keys(order, sight, os.environ)
+        answer = find_keys(order, progress, os.environ)
     except Exception as error:
-        answer = ChainAnswer(fault=read_fault(error, sight))
-    desk.answer(answer)
+        answer = ChainAnswer(fault=read_fault(error, progress))
+    child.answer(answer)
     return 0
 
 

@@ -18,7 +18,7 @@ import msgspec
 from mcp_remote_py.redact import Secret
 from mcp_remote_py.signing.aws_files import home_folder, key_files
 from mcp_remote_py.signing.chain_answer import ChainAnswer, ChainFault, ChainOrder
-from mcp_remote_py.signing.chain_faults import Sight
+from mcp_remote_py.signing.chain_faults import SearchProgress
 
 CONNECT_SECONDS = 8
 """Seconds for a connection to AWS."""
@@ -90,7 +90,7 @@ def _read_session(path: str) -> object:
     """What AWS's command has kept of a role.
 
     Raises:
-        OSError, ValueError: there is not such a thing.
+        OSError, ValueError: it cannot be read, or is not a role session.
     """
     with open(path, "rb") as file:
         data = file.read(MAX_SESSION)
@@ -101,7 +101,7 @@ _decode_session = msgspec.json.Decoder(_RoleSession).decode
 
 
 def find_keys(
-    order: ChainOrder, sight: Sight, environment: MutableMapping[str, str]
+    order: ChainOrder, progress: SearchProgress, environment: MutableMapping[str, str]
 ) -> ChainAnswer:
     """What botocore finds. Blocks.
 
@@ -110,12 +110,12 @@ def find_keys(
     """
     session = _open_session(order.profile, environment)
     named = session.get_config_variable("profile") or ""
-    sight.profile, sight.named = named, named
-    sight.files = _describe_files(environment)
+    progress.profile, progress.named = named, named
+    progress.files = _describe_files(environment)
     config: dict[str, dict[str, dict[str, Any]]] = session.full_config
     profiles = config["profiles"]
     if named and named not in profiles:
-        return ChainAnswer(fault=_no_profile(named, config, sight))
+        return ChainAnswer(fault=_no_profile(named, config, progress))
     profile = profiles.get(named or "default", {})
     if not session.get_config_variable("region"):
         known = order.region or environment.get("AWS_REGION", "")
@@ -127,10 +127,10 @@ def find_keys(
     if _asks_for_code(profiles, named or "default"):
         folder = os.path.join(home_folder(environment), ".aws", "cli", "cache")
         resolver.get_provider("assume-role").cache = CliCache(folder, _read_session)
-    found = _ask_in_turn(resolver.providers, sight)
+    found = _ask_in_turn(resolver.providers, progress)
     if found is None:
         methods = [str(provider.METHOD) for provider in resolver.providers]
-        return ChainAnswer(fault=_no_keys(profile, methods, list(profiles), sight))
+        return ChainAnswer(fault=_no_keys(profile, methods, list(profiles), progress))
     keys = found.get_frozen_credentials()
     return ChainAnswer(
         access_key_id=keys.access_key,
@@ -157,11 +157,11 @@ def _open_session(profile: str, environment: MutableMapping[str, str]) -> Any:
     return session
 
 
-def _ask_in_turn(providers: list[Any], sight: Sight) -> Any:
+def _ask_in_turn(providers: list[Any], progress: SearchProgress) -> Any:
     """The keys of the first that has some; None where none has."""
     for provider in providers:
-        sight.source = str(provider.METHOD)
-        sight.host = sight.program = ""
+        progress.source = str(provider.METHOD)
+        progress.host = progress.program = ""
         found: Any = provider.load()
         if found is None:
             continue
@@ -224,16 +224,18 @@ def _asks_for_code(profiles: dict[str, dict[str, Any]], name: str) -> bool:
     return False
 
 
-def _no_profile(named: str, config: Mapping[str, Mapping[str, Any]], sight: Sight) -> ChainFault:
+def _no_profile(
+    named: str, config: Mapping[str, Mapping[str, Any]], progress: SearchProgress
+) -> ChainFault:
     profiles = list(config["profiles"])
     close = difflib.get_close_matches(named, profiles, 3)
     if named in config:
         choice = f"The section [{named}] must be called [profile {named}] in the config file."
     elif not profiles:
-        return ChainFault("no-profiles", sight.facts())
+        return ChainFault("no-profiles", progress.facts())
     else:
         choice = f"Did you mean {' or '.join(close)}?" if close else _list_profiles(profiles)
-    return ChainFault("no-profile", sight.facts(choice=choice))
+    return ChainFault("no-profile", progress.facts(choice=choice))
 
 
 def _list_profiles(profiles: list[str]) -> str:
@@ -245,14 +247,14 @@ def _list_profiles(profiles: list[str]) -> str:
 
 
 def _no_keys(
-    profile: dict[str, Any], methods: list[str], profiles: list[str], sight: Sight
+    profile: dict[str, Any], methods: list[str], profiles: list[str], progress: SearchProgress
 ) -> ChainFault:
     if "login_session" in profile and "login" not in methods:
-        return ChainFault("no-login", sight.facts(version=botocore_version()))
-    others = [one for one in profiles if one != (sight.profile or "default")]
-    sight.source = ""
-    reason = "empty-profile" if sight.named else "no-keys"
-    return ChainFault(reason, sight.facts(choice=_list_profiles(others)))
+        return ChainFault("no-login", progress.facts(version=botocore_version()))
+    others = [one for one in profiles if one != (progress.profile or "default")]
+    progress.source = ""
+    reason = "empty-profile" if progress.named else "no-keys"
+    return ChainFault(reason, progress.facts(choice=_list_profiles(others)))
 
 
 def _describe_files(environment: Mapping[str, str]) -> str:

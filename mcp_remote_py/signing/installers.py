@@ -49,7 +49,7 @@ def explain_extra(extra: str, requirements: Sequence[str], prefix: str, python: 
     for one in _INSTALLERS:
         if one.shape.search(path):
             return one.sentence.format(options=options, package=package, requirements=quoted)
-    # An environment of uv's has no pip in it; uv has left its mark.
+    # uv makes environments without pip, and leaves its mark in them.
     if _is_made_by_uv(prefix):
         return f'Run: uv pip install --python "{python}" {quoted}'
     return f'Run: "{python}" -m pip install {quoted}'

@@ -15,7 +15,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-from mcp_remote_py.aws.keys import AwsKeys
+from mcp_remote_py.aws.keys import AwsKeys, FoundKeys
 from mcp_remote_py.aws.refusal_words import explain_aws_refusal
 from mcp_remote_py.aws.refusals import AwsRefusal, AwsRefusalKind, read_refusal
 from mcp_remote_py.aws.sigv4 import (
@@ -73,29 +73,10 @@ LEAST_OFFSET = 30.0
 """Seconds of difference that may be why AWS refuses; it accepts five minutes."""
 
 
-class KeysRead(Protocol):
-    """What was read."""
-
-    @property
-    def keys(self) -> AwsKeys:
-        """The keys."""
-        ...
-
-    @property
-    def region(self) -> str:
-        """That of whoever they belong to, "" where none is named."""
-        ...
-
-    @property
-    def source(self) -> str:
-        """Where they come from: the environment, or what botocore calls it, such as sso."""
-        ...
-
-
 class AwsKeySource(Protocol):
     """Where keys come from."""
 
-    async def load_keys(self) -> KeysRead:
+    async def load_keys(self) -> FoundKeys:
         """The keys as they are now; ends within a minute, may be cancelled.
 
         Raises:
@@ -111,7 +92,7 @@ class AwsKeySource(Protocol):
 class _Held(NamedTuple):
     """Keys in use, with when to read others; times are AWS's, in seconds since 1970."""
 
-    read: KeysRead
+    read: FoundKeys
     renew_at: float
     ending_at: float
     ended_at: float
@@ -159,7 +140,7 @@ class AwsSigner:
         self._quiet_until = float("-inf")
         """Until then keys that are good are not read again unless something has changed."""
         self._refused_until = float("-inf")
-        """The same where they were refused, which other keys may be there for at once."""
+        """The same after a refusal; other keys may be there at once."""
         self.offset = 0.0
         """Seconds that AWS's clock is ahead of ours."""
         self._told_offset = False
@@ -225,7 +206,7 @@ class AwsSigner:
 
     # ------------------------------------------------------------------ keys
 
-    async def _get(self) -> KeysRead:
+    async def _get(self) -> FoundKeys:
         """The keys to sign with.
 
         Raises:
@@ -298,7 +279,7 @@ class AwsSigner:
         self._quiet_until = max(self._quiet_until, self._clock.now() + HOLD)
         logger.debug("Requests are %s.", self._describe_use(read))
 
-    def _hold(self, read: KeysRead) -> _Held:
+    def _hold(self, read: FoundKeys) -> _Held:
         end = read.keys.expires_at
         if end is None:
             never = float("inf")
@@ -357,7 +338,7 @@ class AwsSigner:
                 return str(end.value)
             await asyncio.sleep(0)
 
-    def _describe_use(self, read: KeysRead) -> str:
+    def _describe_use(self, read: FoundKeys) -> str:
         """Which keys are used, and for what: nothing of it is secret."""
         return one_line(
             f"signed with the key {read.keys.access_key_id} from {read.source} "

@@ -43,9 +43,9 @@ async def sign_anew(
 ) -> bool:
     """Whether the refused request is to be signed with something new, and sent once more.
 
-    It was, so many `times`, before.
-    `read_body` gives the refusal's body, None where it does not come soon. The connection is given
-    back where the signer is asked: keys may take seconds to read.
+    `times` is how often that was done before. `read_body` gives the refusal's body, None where it
+    does not come soon. The connection is given back before the signer is asked: reading keys may
+    take seconds.
     """
     used = response.signature
     if used is None or times >= MAX_SIGNED_AGAIN or not 400 <= response.status < 500:

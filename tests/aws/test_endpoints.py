@@ -11,7 +11,8 @@ import botocore.exceptions as _exceptions  # pyright: ignore[reportMissingTypeSt
 import botocore.loaders as _loaders  # pyright: ignore[reportMissingTypeStubs]
 import pytest
 
-from mcp_remote_py.aws.endpoints import REGION, Endpoint, read_endpoint
+from mcp_remote_py.aws.endpoints import REGION, read_endpoint
+from mcp_remote_py.aws.sigv4 import Scope
 from tests.thorough import some
 
 provider: Any = _provider
@@ -85,12 +86,15 @@ PARTITIONS: Any = loader.load_data("partitions")
     ],
 )
 def test_a_host_that_people_have(host: str, service: str, region: str) -> None:
-    assert read_endpoint(host) == Endpoint(service, region, signs_payload=True)
+    assert read_endpoint(host) == Scope(service, region)
 
 
 def test_lattice_does_not_take_a_signed_body() -> None:
     host = "desk-0ab.1b2.vpc-lattice-svcs.us-west-2.on.aws"
-    assert read_endpoint(host) == Endpoint("vpc-lattice-svcs", "us-west-2", signs_payload=False)
+    found = read_endpoint(host)
+    assert found is not None
+    assert found == Scope("vpc-lattice-svcs", "us-west-2")
+    assert not found.signs_payload
 
 
 @pytest.mark.parametrize(
@@ -127,11 +131,11 @@ def test_every_partition_is_known_with_all_its_regions() -> None:
             assert re.match(partition["regionRegex"], region)
             assert REGION.fullmatch(region)
             for suffix in (outputs["dnsSuffix"], outputs["dualStackDnsSuffix"]):
-                assert read_endpoint(f"lambda.{region}.{suffix}") == Endpoint("lambda", region)
+                assert read_endpoint(f"lambda.{region}.{suffix}") == Scope("lambda", region)
                 seen += 1
         if partition["id"] != "aws-us-gov":  # which has the suffixes of `aws`
             there = read_endpoint(f"desk.{outputs['dnsSuffix']}")
-            assert there == Endpoint("desk", outputs["implicitGlobalRegion"])
+            assert there == Scope("desk", outputs["implicitGlobalRegion"])
     assert seen > 80
 
 

@@ -127,7 +127,7 @@ def test_a_clock_in_no_calendar_is_told() -> None:
         sign_request(
             KEYS, SCOPE, method=b"GET", url=HERE, headers=[], payload_hash=EMPTY_PAYLOAD, at=1e20
         )
-    assert caught.value.cause == "The clock of this machine is in no calendar."
+    assert caught.value.cause == "The clock of this machine shows an impossible date."
     assert caught.value.hint == "Set the clock."
 
 

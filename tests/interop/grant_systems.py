@@ -71,7 +71,7 @@ def _scene(
 
 
 @contextmanager
-def _certified(
+def certified(
     folder: Path, variables: dict[str, str], options: Sequence[str] = (), tabs: int = 1
 ) -> Generator[tuple[Scene, Service]]:
     """oidc-provider with these variables, and the server behind it."""
@@ -101,20 +101,20 @@ def _document(folder: Path) -> Generator[Scene]:
     options = (str(port), "--client-metadata-url", CLIENT_DOCUMENT)
     with serving(json.dumps(document).encode()) as address:
         variables = {"CLIENT_DOCUMENTS": f"{urlsplit(CLIENT_DOCUMENT).netloc} {address}"}
-        with _certified(folder, variables, options) as (scene, _):
+        with certified(folder, variables, options) as (scene, _):
             yield scene
 
 
 @contextmanager
 def _proofs(folder: Path) -> Generator[Scene]:
-    with _certified(folder, {"PROOFS": "nonces", "NONCES": "1"}) as (scene, _):
+    with certified(folder, {"PROOFS": "nonces", "NONCES": "1"}) as (scene, _):
         yield scene
 
 
 @contextmanager
 def _device(folder: Path) -> Generator[Scene]:
     """A person with another device enters each code that the provider gives."""
-    with _certified(folder, {"DEVICE": "1"}, ["--device-code"], tabs=0) as (scene, issuer):
+    with certified(folder, {"DEVICE": "1"}, ["--device-code"], tabs=0) as (scene, issuer):
         over = threading.Event()
         person = threading.Thread(target=_enter_codes, args=(issuer, over))
         person.start()

@@ -21,6 +21,7 @@ from typing import Any
 
 from tests.interop import witness
 from tests.interop.host_story import FAILED, play
+from tests.interop.record import write_record
 from tests.interop.versions import of_fastmcp, of_npm, of_pypi
 from tests.real.configuration import write
 from tests.real.hosts import HOSTS, PATIENCE, CommandLineHost, RealHost, at_work
@@ -158,7 +159,7 @@ def main(names: Sequence[str]) -> int:
             status |= show(name, found)
             results = {**read_results(), name: found}
             ordered = {one: results[one] for one in HOSTS if one in results}
-            RESULTS.write_text(json.dumps(ordered, indent=1, ensure_ascii=False) + "\n", "utf-8")
+            write_record(RESULTS, ordered)
     return status
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
+from tests.interop.grant_systems import certified
 from tests.interop.systems import (
     ADD,
     LIFETIME,
@@ -23,37 +24,15 @@ from tests.interop.versions import of_fastmcp, of_npm, of_pypi
 from tests.peers.launch import free_port
 from tests.real.installation import install_fastmcp
 from tests.real.processes import Service
-from tests.real.servers import fastmcp_server, foreign_login, openid_provider, resource_server
+from tests.real.servers import fastmcp_server, foreign_login
 
 HERE = Path(__file__).parent
 
 
 @contextmanager
 def _openid(folder: Path) -> Generator[Scene]:
-    port = free_port()
-    url = f"http://localhost:{port}/mcp"
-    variables = {"TOKEN_LIFETIME": str(LIFETIME)}
-    with ExitStack() as stack:
-        issuer = stack.enter_context(openid_provider(folder, url, variables))
-        server = Restartable(
-            stack, lambda port: resource_server(folder, port, issuer, variables), port
-        )
-
-        def count(line: str) -> int:
-            return issuer.log.read_text(errors="replace").count(line)
-
-        yield Scene(
-            url=url,
-            name="openid-workshop",
-            call=ADD,
-            ask=asks_name(),
-            sign_in=SignIn(
-                token_requests=lambda: count("granted "),
-                expire=lambda: wait_out(LIFETIME),
-                revocations=lambda: count("revoked"),
-            ),
-            restart=Restart(server.again),
-        )
+    with certified(folder, {}) as (scene, _):
+        yield scene
 
 
 @contextmanager
@@ -112,7 +91,6 @@ SYSTEMS = (
         "fastmcp OAuthProxy, people sign in at oidc-provider",
         lambda: [of_fastmcp(), of_npm("oidc-provider")],
         _foreign_login,
-        gate=True,
         install=install_fastmcp,
     ),
     System(

@@ -183,7 +183,6 @@ SYSTEMS = (
         "Python SDK that signs people in, Streamable HTTP",
         _python,
         _authorizing("streamable-http", "/mcp"),
-        gate=True,
     ),
     System(
         "python-login-sse",

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tests.interop import catalogue
 from tests.interop.commands import COMMANDS
+from tests.interop.record import write_record
 from tests.interop.story import ABSENT, FAILED, STEPS, UNREACHED, Outcome, scrub
 
 RESULTS = Path(__file__).parent / "results.json"
@@ -57,8 +58,7 @@ def write_rows(rows: Rows) -> None:
         for name in COMMANDS
         if (system.key, name) in rows
     ]
-    text = json.dumps(ordered, indent=1, ensure_ascii=False)
-    RESULTS.write_text(f"{text}\n", encoding="utf-8", newline="\n")
+    write_record(RESULTS, ordered)
 
 
 def failures(rows: Rows, name: str) -> list[str]:

@@ -14,7 +14,7 @@ from tests.interop.commands import OURS
 from tests.interop.story import ABSENT, FAILED, STEPS, UNREACHED, play, scrub
 from tests.interop.systems import Absent, Ask, Call, Restart, Scene, SignIn, System
 from tests.peers.launch import Peer, sdk_server
-from tests.real.installation import install_fastmcp, install_node_packages
+from tests.real.installation import install_node_packages
 
 # The first test of the folder may have to install it.
 pytestmark = pytest.mark.timeout(400)
@@ -26,8 +26,6 @@ GATE = [pytest.param(one, id=one.key) for one in catalogue.SYSTEMS if one.gate]
 @pytest.mark.parametrize("system", GATE)
 def test_story_of(system: System, tmp_path: Path) -> None:
     install_node_packages()
-    if system.install is install_fastmcp:
-        install_fastmcp()
     folder = tmp_path / "system"
     folder.mkdir()
     with system.start(folder) as scene:

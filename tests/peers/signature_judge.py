@@ -1,163 +1,177 @@
-"""An MCP server behind AWS IAM: takes what is signed with keys it knows, refuses all else.
+"""Judges the signature of one HTTP request as AWS does, by botocore's own signer (SigV4).
 
-What is signed is judged by botocore, from the bytes that came; the refusals are AWS's words. Must
-not know how the command under test signs.
+Must not know HTTP servers, nor how a product words a refusal (`interop/aws/refusals`).
 """
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import re
-import time
-from collections.abc import Mapping
-from email.utils import formatdate
-from hashlib import sha256
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from botocore.auth import SigV4Auth  # pyright: ignore[reportMissingTypeStubs]
 from botocore.awsrequest import AWSRequest  # pyright: ignore[reportMissingTypeStubs]
 from botocore.credentials import Credentials  # pyright: ignore[reportMissingTypeStubs]
 
-from tests.peers.wild_server import Behaviour, Exchange, WildServer, encode
-
-KEY_ID, SECRET_KEY = "AKIDEXAMPLEOFATEST01", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYcanary01"
-OTHER_KEY_ID, OTHER_SECRET_KEY = "ASIDEXAMPLEOFATEST02", "je7MtGbClwBF/2Zp9Utk/h3yCo8canary02"
-TOKEN = "IQoJb3JpZ2luX2VjEXAMPLE//canary03=="
-
-_AUTHORIZATION = re.compile(
-    r"AWS4-HMAC-SHA256 Credential=([^/ ]+)/(\d{8})/([^/ ]+)/([^/ ]+)/aws4_request, ?"
-    r"SignedHeaders=([^, ]+), ?Signature=([0-9a-f]{64})"
+AUTHORIZATION = re.compile(
+    r"AWS4-HMAC-SHA256 Credential=(?P<key>[^/, ]+)/(?P<day>\d{8})/(?P<region>[^/, ]+)"
+    r"/(?P<service>[^/, ]+)/aws4_request,? ?SignedHeaders=(?P<signed>[^, ]+),"
+    r" ?Signature=(?P<signature>[0-9a-f]{64})"
 )
-_TOLERANCE = 300
-"""Seconds."""
+STAMP = "%Y%m%dT%H%M%SZ"
+TOLERANCE = timedelta(minutes=5)
+"""Between the date of a signature and AWS's clock (IAM User Guide, SigV4 troubleshooting)."""
+UNSIGNED = "UNSIGNED-PAYLOAD"
 
 
-class Rejection(NamedTuple):
-    """The name and the words of AWS's error."""
+@dataclass(frozen=True)
+class Caller:
+    """What AWS knows of an access key."""
 
-    error: str
-    words: str
-
-
-INVALID_TOKEN = Rejection(
-    "UnrecognizedClientException", "The security token included in the request is invalid."
-)
-EXPIRED_TOKEN = Rejection(
-    "ExpiredTokenException", "The security token included in the request is expired"
-)
-MISMATCH = Rejection(
-    "InvalidSignatureException",
-    "The request signature we calculated does not match the signature you provided. Check your AWS "
-    "Secret Access Key and signing method. Consult the service documentation for details.",
-)
-FORBIDDEN = Rejection("AccessDeniedException", "Forbidden. For troubleshooting, see the guide.")
+    secret: str
+    token: str | None = None
+    expired: bool = False
+    """Its token is one that was right once."""
+    may: bool = True
+    """A policy allows the call."""
+    arn: str = "arn:aws:iam::123456789012:user/ada"
 
 
-class SignedServer(WildServer):
-    """The server.
+@dataclass(frozen=True)
+class Terms:
+    """What a signature is judged by."""
 
-    Attributes:
-        keys: by id, the secret key and the session token that goes with it.
-        ahead: seconds that its clock is ahead of ours.
-        rejections: every request that was refused, and why.
-        rejection: what all are refused with, whatever they are signed with.
-    """
-
-    def __init__(self, **more: Any) -> None:
-        self.service, self.region = "lambda", "eu-west-1"
-        self.keys: dict[str, tuple[str, str]] = {KEY_ID: (SECRET_KEY, "")}
-        self.ahead = 0.0
-        self.rejections: list[tuple[Exchange, Rejection]] = []
-        self.rejection: Rejection | None = None
-        super().__init__(**more)
-
-    def _choose(self, exchange: Exchange) -> Behaviour:
-        found = self.rejection or self._judge(exchange)
-        if found is None:
-            return super()._choose(exchange)
-        with self._change:
-            self.rejections.append((exchange, found))
-            self._change.notify_all()
-        return lambda exchange: self.reject(exchange, found)
-
-    def reject(self, exchange: Exchange, found: Rejection, status: int = 403) -> None:
-        """Refuses it as AWS does."""
-        headers = {
-            "x-amzn-ErrorType": found.error,
-            "Date": formatdate(self._time(), usegmt=True),
-        }
-        exchange.reply(status, encode({"message": found.words}), headers=headers)
-
-    def _time(self) -> float:
-        return time.time() + self.ahead
-
-    def _judge(self, exchange: Exchange) -> Rejection | None:
-        headers = exchange.headers
-        match = _AUTHORIZATION.fullmatch(headers.get("authorization", ""))
-        if match is None:
-            return Rejection("MissingAuthenticationTokenException", "Missing Authentication Token")
-        key_id, day, region, service, names, signature = match.groups()
-        if key_id not in self.keys:
-            return INVALID_TOKEN
-        secret, token = self.keys[key_id]
-        if headers.get("x-amz-security-token", "") != token:
-            return INVALID_TOKEN
-        moment = headers.get("x-amz-date", "")
-        if (region, service) != (self.region, self.service) or not moment.startswith(day):
-            return Rejection(
-                "InvalidSignatureException",
-                f"Credential should be scoped to a valid region, not '{region}'.",
-            )
-        if (late := self._find_late(moment)) is not None:
-            return late
-        signed = names.split(";")
-        needed = {"host", *(name for name in headers if name.startswith(("x-amz-", "mcp-")))}
-        if not needed <= set(signed):
-            return Rejection("InvalidSignatureException", "'Host' or 'X-Amz-' must be signed.")
-        expected = self._sign(exchange, (key_id, secret, token), signed, moment)
-        return None if hmac.compare_digest(expected, signature) else MISMATCH
-
-    def _find_late(self, moment: str) -> Rejection | None:
-        now = self._time()
-        if abs(_read_moment(moment) - now) <= _TOLERANCE:
-            return None
-        limit, here = _write_moment(now - _TOLERANCE), _write_moment(now)
-        words = f"{moment} is now earlier than {limit} ({here} - 5 min.)"
-        if _read_moment(moment) > now:
-            limit = _write_moment(now + _TOLERANCE)
-            words = f"{moment} is still later than {limit} ({here} + 5 min.)"
-            return Rejection("InvalidSignatureException", f"Signature not yet current: {words}")
-        return Rejection("InvalidSignatureException", f"Signature expired: {words}")
-
-    def _sign(
-        self, exchange: Exchange, keys: tuple[str, str, str], signed: list[str], moment: str
-    ) -> str:
-        """The signature of what came, as it must be."""
-        told = exchange.headers.get("x-amz-content-sha256")
-        assert told in (None, sha256(exchange.body).hexdigest())
-        request: Any = AWSRequest(
-            method=exchange.verb,
-            url=f"{self.origin.partition('://')[0]}://{exchange.headers['host']}{exchange.path}",
-            data=exchange.body,
-            headers=_choose(exchange.headers, signed),
-        )
-        request.context["timestamp"] = moment
-        judge: Any = SigV4Auth(
-            Credentials(keys[0], keys[1], keys[2] or None), self.service, self.region
-        )
-        canonical = judge.canonical_request(request)
-        return str(judge.signature(judge.string_to_sign(request, canonical), request))
+    callers: Mapping[str, Caller]
+    region: str
+    service: str
+    unsigned_payload: bool = False
+    """The service takes no signed body and says so where it finds one (VPC Lattice)."""
+    clock: float = 0.0
+    """Seconds by which AWS's clock is before this machine's."""
 
 
-def _choose(headers: Mapping[str, str], names: list[str]) -> dict[str, str]:
-    return {name: headers[name] for name in names if name in headers}
+@dataclass(frozen=True)
+class Asked:
+    """A request as it came in; `target` is path and query, not decoded."""
+
+    method: str
+    target: str
+    headers: Sequence[tuple[str, str]]
+    body: bytes
+
+    def values(self, name: str) -> list[str]:
+        """All values of a header; `name` is in lower case."""
+        return [value for known, value in self.headers if known.lower() == name]
 
 
-def _write_moment(seconds: float) -> str:
-    return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(seconds))
+@dataclass(frozen=True)
+class Verdict:
+    """`kind` is "right", or a row of `refusals`; `facts` are what its words may be about."""
+
+    kind: str
+    signed: tuple[str, ...] = ()
+    caller: str = ""
+    scope: str = ""
+    facts: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    @property
+    def is_right(self) -> bool:
+        """The request goes to what stands behind."""
+        return self.kind == "right"
 
 
-def _read_moment(text: str) -> float:
-    import calendar
+def judge(asked: Asked, terms: Terms, now: datetime | None = None) -> Verdict:
+    """What AWS thinks of it; `now` is in UTC."""
+    now = (now or datetime.now(UTC)) + timedelta(seconds=terms.clock)
+    authorizations = asked.values("authorization")
+    if not authorizations:
+        return Verdict("missing")
+    match = AUTHORIZATION.fullmatch(authorizations[0])
+    if match is None or len(authorizations) > 1 or len(asked.values("host")) != 1:
+        return Verdict("incomplete", facts={"authorization": " | ".join(authorizations)})
+    claimed = match.groupdict()
+    signed = tuple(claimed["signed"].split(";"))
+    stamps = asked.values("x-amz-date")
+    kind, facts = _fault(asked, terms, claimed, signed, stamps, now)
+    scope = f"{claimed['region']}/{claimed['service']}"
+    return Verdict(kind, signed, claimed["key"], scope, facts)
 
-    return calendar.timegm(time.strptime(text, "%Y%m%dT%H%M%SZ"))
+
+def _fault(
+    asked: Asked,
+    terms: Terms,
+    claimed: Mapping[str, str],
+    signed: Sequence[str],
+    stamps: Sequence[str],
+    now: datetime,
+) -> tuple[str, dict[str, str]]:
+    """In the order in which AWS looks."""
+    must_be_signed = {"host", *(n.lower() for n, _ in asked.headers if n.lower()[:6] == "x-amz-")}
+    missing = sorted(must_be_signed - set(signed))
+    if missing or list(signed) != sorted(signed):
+        return "unsigned_header", {"headers": ", ".join(missing)}
+    try:
+        (stamp,) = stamps
+        at = datetime.strptime(stamp, STAMP).replace(tzinfo=UTC)
+    except ValueError:
+        return "incomplete", {"authorization": f"X-Amz-Date {stamps}"}
+    for name in ("region", "service"):
+        if claimed[name] != getattr(terms, name):
+            return f"wrong_{name}", {"want": getattr(terms, name), "got": claimed[name]}
+    if claimed["day"] != stamp[:8]:
+        return "wrong_signature", {"canonical": "", "to_sign": ""}
+    caller = terms.callers.get(claimed["key"])
+    tokens = asked.values("x-amz-security-token")
+    if caller is None or tokens != ([] if caller.token is None else [caller.token]):
+        return "unknown_key", {}
+    if caller.expired:
+        return "expired_token", {}
+    if not now - TOLERANCE <= at <= now + TOLERANCE:
+        return _out_of_time(stamp, at, now)
+    wrong = _wrong_body(asked, terms) or _wrong_signature(asked, terms, claimed, signed, stamp)
+    if wrong is not None:
+        return wrong
+    facts = {"arn": caller.arn, "region": terms.region}
+    return ("right", facts) if caller.may else ("denied", facts)
+
+
+def _out_of_time(stamp: str, at: datetime, now: datetime) -> tuple[str, dict[str, str]]:
+    late = at < now
+    edge = now - TOLERANCE if late else now + TOLERANCE
+    facts = {"date": stamp, "edge": edge.strftime(STAMP), "now": now.strftime(STAMP)}
+    return ("too_late" if late else "too_early"), facts
+
+
+def _wrong_body(asked: Asked, terms: Terms) -> tuple[str, dict[str, str]] | None:
+    claims = asked.values("x-amz-content-sha256")
+    if terms.unsigned_payload:
+        return None if claims == [UNSIGNED] else ("signed_payload", {})
+    real = hashlib.sha256(asked.body).hexdigest()
+    return None if claims in ([], [real]) else ("wrong_body", {"want": real, "got": claims[0]})
+
+
+def _wrong_signature(
+    asked: Asked, terms: Terms, claimed: Mapping[str, str], signed: Sequence[str], stamp: str
+) -> tuple[str, dict[str, str]] | None:
+    caller = terms.callers[claimed["key"]]
+    # `Any`: botocore has no types.
+    request: Any = AWSRequest(
+        method=asked.method, url=f"http://{asked.values('host')[0]}{asked.target}", data=asked.body
+    )
+    for name, value in asked.headers:
+        if name.lower() in signed:
+            request.headers.add_header(name, value)
+    if any(name not in request.headers for name in signed):
+        return "wrong_signature", {"canonical": "", "to_sign": ""}
+    request.context["timestamp"] = stamp
+    credentials = Credentials(claimed["key"], caller.secret, caller.token)
+    signer: Any = SigV4Auth(credentials, terms.service, terms.region)
+    canonical = signer.canonical_request(request)
+    to_sign = signer.string_to_sign(request, canonical)
+    if hmac.compare_digest(signer.signature(to_sign, request), claimed["signature"]):
+        return None
+    return "wrong_signature", {"canonical": canonical, "to_sign": to_sign}

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from mcp_remote_py.aws.keys import FoundKeys
 from mcp_remote_py.errors import Refused
 from mcp_remote_py.settings.aws import AwsSettings
-from mcp_remote_py.signing.chain import CHAIN_COMMAND, KeyChain, Loaded
+from mcp_remote_py.signing.chain import CHAIN_COMMAND, KeyChain
 from tests.fakes import run
 from tests.harness.warm import COMMAND, NURSERY, ROOT, forked_module, nursery
 from tests.signing import warm_chain
@@ -61,7 +62,7 @@ class Desk:
         settings = AwsSettings(profile=profile, region=region)
         return KeyChain(settings, self.environment, seconds=self.seconds, command=self.command)
 
-    def load(self, profile: str = "", region: str = "") -> Loaded:
+    def load(self, profile: str = "", region: str = "") -> FoundKeys:
         return run(self.chain(profile, region).load_keys())
 
     def refusal(self, profile: str = "") -> str:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from mcp_remote_py.aws.keys import AwsKeys
+from mcp_remote_py.aws.keys import AwsKeys, FoundKeys
 from mcp_remote_py.errors import McpRemoteError
-from mcp_remote_py.signing.build import EnvironmentKeys
-from mcp_remote_py.signing.signer import KeysRead
 
 
 class FakeChain:
@@ -20,14 +18,14 @@ class FakeChain:
         self.stamp = 0
         self.gate: asyncio.Event | None = None
 
-    async def load_keys(self) -> KeysRead:
+    async def load_keys(self) -> FoundKeys:
         self.asked += 1
         found = self.found.pop(0) if len(self.found) > 1 else self.found[0]
         if self.gate is not None:
             await self.gate.wait()
         if isinstance(found, McpRemoteError):
             raise found
-        return EnvironmentKeys(found, self.region, "sso")
+        return FoundKeys(found, self.region, "sso")
 
     def stamps(self) -> object:
         return self.stamp

@@ -19,7 +19,7 @@ import pytest
 from mcp_remote_py.errors import Refused
 from mcp_remote_py.settings.aws import AwsSettings
 from mcp_remote_py.signing.chain import CHAIN_COMMAND, KeyChain
-from mcp_remote_py.signing.chain_process import FAREWELL
+from mcp_remote_py.signing.chain_process import FAREWELL_SECONDS
 from tests.fakes import run, until
 from tests.signing.desk import Desk
 from tests.signing.fake_aws import ROLE, fake_aws
@@ -119,8 +119,8 @@ def test_who_asked_and_went_away_leaves_nothing_behind(tmp_path: Path) -> None:
         return time.monotonic() - began
 
     # What is under way has a moment to be written down; R7 gives everything two seconds.
-    assert FAREWELL / 2 < run(go_away())
-    assert FAREWELL < 2
+    assert FAREWELL_SECONDS / 2 < run(go_away())
+    assert FAREWELL_SECONDS < 2
 
 
 ASK = """

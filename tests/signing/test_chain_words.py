@@ -17,7 +17,7 @@ from mcp_remote_py.redact import Secret, remember
 from mcp_remote_py.signing.chain_answer import ChainFault
 from mcp_remote_py.signing.chain_faults import (
     MfaAsked,
-    Sight,
+    SearchProgress,
     mask_keys,
     read_fault,
     read_flood,
@@ -42,12 +42,12 @@ BY_HAND = "Run it by hand to see why"
 CHOICE = 'with --aws-profile, or AWS_PROFILE in the "env" of the entry.'
 
 
-def sight(**members: Any) -> Sight:
-    return Sight(profile="desk", named="desk", files=FILES, **members)
+def progress(**members: Any) -> SearchProgress:
+    return SearchProgress(profile="desk", named="desk", files=FILES, **members)
 
 
-def program() -> Sight:
-    return sight(program="/usr/bin/vault", source="custom-process")
+def program() -> SearchProgress:
+    return progress(program="/usr/bin/vault", source="custom-process")
 
 
 def client_error(
@@ -83,12 +83,14 @@ class Row(NamedTuple):
     sentence: str
 
 
-def raised(reason: str, error: BaseException, sentence: str, seen: Sight | None = None) -> Row:
-    return Row(reason, read_fault(error, seen or sight()), sentence)
+def raised(
+    reason: str, error: BaseException, sentence: str, seen: SearchProgress | None = None
+) -> Row:
+    return Row(reason, read_fault(error, seen or progress()), sentence)
 
 
 def found(reason: str, sentence: str, **more: str) -> Row:
-    return Row(reason, ChainFault(reason, sight().facts(**more)), sentence)
+    return Row(reason, ChainFault(reason, progress().facts(**more)), sentence)
 
 
 ROWS = (
@@ -460,13 +462,13 @@ ROWS = (
     ),
     Row(
         "host-hangs",
-        read_hang(sight(host="sts.amazonaws.com"), 45.0),
+        read_hang(progress(host="sts.amazonaws.com"), 45.0),
         "sts.amazonaws.com did not answer within 45 seconds when it was asked for AWS keys. "
         + NETWORK,
     ),
     Row(
         "hangs",
-        read_hang(sight(), 0.5),
+        read_hang(progress(), 0.5),
         "Looking for the AWS keys of profile desk did not end within 0.5 seconds. The next request"
         " tries again.",
     ),

@@ -18,7 +18,7 @@ from tests.harness.host import (
     wait_until,
 )
 from tests.harness.warm import COMMAND, run
-from tests.peers.signature_judge import (
+from tests.peers.signed_server import (
     INVALID_TOKEN,
     KEY_ID,
     OTHER_KEY_ID,

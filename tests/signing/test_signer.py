@@ -9,13 +9,13 @@ import time
 
 import pytest
 
-from mcp_remote_py.aws.keys import AwsKeys
+from mcp_remote_py.aws.keys import AwsKeys, FoundKeys
 from mcp_remote_py.channel import HeaderField, Signature
 from mcp_remote_py.errors import McpRemoteError, Refused, Unusable
-from mcp_remote_py.redact import Secret
+from mcp_remote_py.redact import Secret, scrub_known
 from mcp_remote_py.settings.aws import AwsSettings
 from mcp_remote_py.signing.build import build_signer
-from mcp_remote_py.signing.signer import AHEAD, HOLD, STAMP_INTERVAL, AwsSigner, KeysRead
+from mcp_remote_py.signing.signer import AHEAD, HOLD, STAMP_INTERVAL, AwsSigner
 from mcp_remote_py.url import parse_url
 from tests.fakes import FakeClock, run, settle
 from tests.signing.fake_chain import FakeChain
@@ -82,6 +82,13 @@ def test_keys_are_read_once_for_many_requests() -> None:
         assert stage.chain.asked == 1, "keys without an end, of files that stay, are good"
 
     run(main())
+
+
+@pytest.mark.promise("S2")
+def test_keys_that_were_read_are_secrets_in_every_text() -> None:
+    read = AwsKeys("AKIDTEST1", Secret("secret-key-canary-8"), Secret("token-canary-8"))
+    run(Stage(read).used())
+    assert scrub_known("secret-key-canary-8, token-canary-8") == "****, ****"
 
 
 def test_keys_are_read_again_before_they_end_beside_the_requests() -> None:
@@ -160,7 +167,7 @@ def test_what_the_search_itself_writes_is_not_a_change() -> None:
         stage = Stage(keys(1))
         load = stage.chain.load_keys
 
-        async def write() -> KeysRead:
+        async def write() -> FoundKeys:
             stage.chain.stamp += 1
             return await load()
 

@@ -1,6 +1,6 @@
 """Signed requests over real sockets: each is what botocore would have signed, and no more leave.
 
-The judge is `signature_judge`. Must not know how a signature is made, nor where keys come from.
+The judge is `signed_server`. Must not know how a signature is made, nor where keys come from.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from mcp_remote_py.signing.signer import AwsSigner
 from mcp_remote_py.transports.client import HttpClient
 from mcp_remote_py.transports.signed import MAX_SIGNED_AGAIN
 from tests.fakes import run
-from tests.peers.signature_judge import (
+from tests.peers.signed_server import (
     EXPIRED_TOKEN,
     FORBIDDEN,
     INVALID_TOKEN,

@@ -29,9 +29,9 @@ import uvicorn
 from mcp.server.streamable_http import EventCallback, EventMessage, EventStore
 from mcp.server.transport_security import TransportSecuritySettings
 
-from tests.interop.aws.judge import Asked, Caller, Terms, Verdict, judge
 from tests.interop.aws.refusals import PRODUCTS, refuse
 from tests.peers import sdk_server
+from tests.peers.signature_judge import Asked, Caller, Terms, Verdict, judge
 
 REGION = "ap-northeast-1"
 KEY, SECRET = "AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI-K7MDENG-bPxRfiCYEXAMPLEKEY"

@@ -14,9 +14,9 @@ from botocore.awsrequest import AWSRequest  # pyright: ignore[reportMissingTypeS
 from botocore.credentials import Credentials  # pyright: ignore[reportMissingTypeStubs]
 
 from tests.interop.aws.gate import KEY, REGION, SECRET
-from tests.interop.aws.judge import UNSIGNED, Asked, Caller, Terms, judge
 from tests.interop.aws.refusals import PRODUCTS, WORDS, refuse
 from tests.interop.aws.running import RunningGate, running_gate
+from tests.peers.signature_judge import UNSIGNED, Asked, Caller, Terms, judge
 
 BODY = b'{"jsonrpc":"2.0","id":1,"method":"tools/list"}'
 TERMS = Terms({KEY: Caller(SECRET), "ASIA1": Caller("s1", "t1")}, REGION, "lambda")

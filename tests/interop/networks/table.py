@@ -14,6 +14,7 @@ from typing import Any
 
 from tests.interop.networks import rows_proxies, rows_servers
 from tests.interop.networks.world import Row, Seen, Told
+from tests.interop.record import write_record
 
 RESULTS = Path(__file__).parent / "results.json"
 
@@ -71,7 +72,7 @@ def keep(command: str, cells: Mapping[str, Cell]) -> None:
     for key, cell in cells.items():
         known.setdefault(key, {})[command] = vars(cell)
     ordered = {row.key: known[row.key] for row in ALL if row.key in known}
-    RESULTS.write_text(json.dumps(ordered, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    write_record(RESULTS, ordered)
 
 
 def render(group: str) -> str:
