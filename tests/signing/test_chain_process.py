@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ import pytest
 from mcp_remote_py.errors import Refused
 from mcp_remote_py.settings.aws import AwsSettings
 from mcp_remote_py.signing.chain import CHAIN_COMMAND, KeyChain
-from mcp_remote_py.signing.chain_process import FAREWELL
+from mcp_remote_py.signing.chain_process import FAREWELL, INTERVAL_OF_LOOKS
 from tests.fakes import run, until
 from tests.signing.desk import Desk
 from tests.signing.fake_aws import ROLE, fake_aws
@@ -30,12 +31,18 @@ PATIENCE = 20.0
 """Seconds for what takes one."""
 
 
-def chain_of(home: Path, config: str, seconds: float = PATIENCE, **variables: str) -> KeyChain:
+def chain_of(
+    home: Path,
+    config: str,
+    seconds: float = PATIENCE,
+    command: Sequence[str] = CHAIN_COMMAND,
+    **variables: str,
+) -> KeyChain:
     """The chain of a person with this file, in a host's thin environment."""
     (home / ".aws").mkdir(exist_ok=True)
     (home / ".aws" / "config").write_text(config)
     environment = {"HOME": str(home), "PATH": os.environ["PATH"]} | variables
-    return KeyChain(AwsSettings(), environment, seconds=seconds)
+    return KeyChain(AwsSettings(), environment, seconds=seconds, command=command)
 
 
 def refusal_of(chain: KeyChain) -> Refused:
@@ -238,6 +245,15 @@ def test_a_process_that_does_not_even_end_is_stopped(tmp_path: Path) -> None:
         "Looking for the AWS keys of profile default did not end within 0.5 seconds."
     )
     run(until(lambda: not any(map(is_there, started(tmp_path)))))
+
+
+def test_the_memory_of_whoever_started_it_is_not_its_own(tmp_path: Path) -> None:
+    """Linux hands the peak on to what is started."""
+    keys = '{"Version":1,"AccessKeyId":"AKIDPROGRAM","SecretAccessKey":"canary-program"}'
+    config = program(tmp_path, f"sleep {3 * INTERVAL_OF_LOOKS}; echo '{keys}'")
+    text = "import os, sys; b'x' * (260 << 20); os.execv(sys.argv[1], sys.argv[1:])"
+    chain = chain_of(tmp_path, config, command=(sys.executable, "-c", text, *CHAIN_COMMAND))
+    assert run(chain.load_keys()).keys.access_key_id == "AKIDPROGRAM"
 
 
 @pytest.mark.promise("S2")
