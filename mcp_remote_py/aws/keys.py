@@ -89,6 +89,28 @@ def read_environment(environment: Mapping[str, str]) -> AwsKeys | None:
     )
 
 
+def find_flaw(key_id: object, secret_key: object, token: object) -> str:
+    """Why what a file or a program gives cannot be keys; "" where it can. Never repeats them.
+
+    `token` is None or "" where there is none.
+    """
+    parts = (
+        ("access key id", key_id, MAX_KEY_LENGTH, _KEY_ID),
+        ("secret access key", secret_key, MAX_KEY_LENGTH, _VISIBLE),
+        ("session token", token or "none", MAX_SESSION_TOKEN_LENGTH, _VISIBLE),
+    )
+    for name, value, max_length, pattern in parts:
+        if not isinstance(value, str):
+            return f"the {name} is not a text"
+        if not value:
+            return f"the {name} is empty"
+        if len(value) > max_length:
+            return f"the {name} is longer than {max_length} characters"
+        if not pattern.fullmatch(value):
+            return f"the {name} contains a character that none has"
+    return ""
+
+
 def find_key_variables(environment: Mapping[str, str]) -> tuple[str, ...]:
     """The names of the variables that have the keys in the environment, () where it has none."""
     names = (KEY_ID_VARIABLE, SECRET_KEY_VARIABLE, *SESSION_TOKEN_VARIABLES)

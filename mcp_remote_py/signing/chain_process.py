@@ -108,16 +108,15 @@ def _peak_memory() -> int:
     Linux counts those of whoever started it in `getrusage`: a relay that has handed on a long
     message would make each program one that does not stop printing.
     """
-    if sys.platform == "win32":
-        return 0
+    if sys.platform == "darwin":
+        import resource
+
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with contextlib.suppress(OSError), open("/proc/self/status", "rb") as file:
         for line in file:
             if line.startswith(b"VmHWM:"):
                 return int(line.split()[1]) * 1024
-    import resource
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else 0
+    return 0
 
 
 def _name_of(executable: object, words: object) -> str:

@@ -83,6 +83,14 @@ REASONS = {
         "The AWS keys in {place} are not complete: {missing} is missing.",
         "Give both, and the session token of keys that are temporary.",
     ),
+    "odd-keys": ReasonWords(
+        "What profile {profile} gives cannot be AWS keys ({source}): {problem}.",
+        "Write or copy them again at their source, without anything around them.",
+    ),
+    "odd-region": ReasonWords(
+        "The region of profile {profile} in {files} is not the name of one.",
+        "Mend that line, such as region = us-east-1, or give --aws-region.",
+    ),
     "no-region": ReasonWords(
         "AWS cannot be asked for the keys of profile {profile}: no region is known.",
         "Give --aws-region, or the profile a line region = us-east-1.",

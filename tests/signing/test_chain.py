@@ -106,6 +106,15 @@ def test_each_search_sees_the_files_as_they_are(desk: Desk) -> None:
     assert run(chain.load_keys()).keys.access_key_id == "AKIDSECOND"
 
 
+def test_what_is_no_region_is_not_signed_for(desk: Desk) -> None:
+    desk.write("credentials", KEYS)
+    desk.write("config", "[profile keys]\nregion = us-east-1 # Ohio\n")
+    assert "The region of profile keys" in desk.refusal("keys")
+    assert desk.load("keys", "eu-west-1").region == "", "it is given elsewhere"
+    desk.write("config", "[profile keys]\nregion = US-East-2\n")
+    assert desk.load("keys").region == "us-east-2"
+
+
 def test_a_profile_that_is_not_there(desk: Desk) -> None:
     desk.write("credentials", KEYS)
     assert "Did you mean keys?" in desk.refusal("kezs")
@@ -352,6 +361,15 @@ def test_a_program_has_nothing_to_read_and_nobody_to_ask(desk: Desk) -> None:
             'echo \'{"Version":1,"AccessKeyId":"A","SecretAccessKey":"canary",'
             '"Expiration":"2020-01-01T00:00:00Z"}\'',
             "The AWS keys of profile default have expired already when they come (custom-process)",
+        ),
+        (
+            """echo '{"Version":1,"AccessKeyId":"A","SecretAccessKey":"canary "}'""",
+            "cannot be AWS keys (custom-process): the secret access key contains a character that"
+            " none has.",
+        ),
+        (
+            """echo '{"Version":1,"AccessKeyId":5,"SecretAccessKey":["canary"]}'""",
+            "cannot be AWS keys (custom-process): the access key id is not a text.",
         ),
         (
             "echo 'cannot open wJalrXUtnFEMI/K7MDENG/bPxRfiCYcanary of /home/me/vault' >&2; exit 1",

@@ -194,6 +194,18 @@ ROWS = (
         "The AWS keys in profile desk are not complete: aws_secret_access_key is missing. Give"
         " both, and the session token of keys that are temporary.",
     ),
+    found(
+        "odd-keys",
+        "What profile desk gives cannot be AWS keys (custom-process): the session token is not a"
+        " text. Write or copy them again at their source, without anything around them.",
+        source="custom-process",
+        problem="the session token is not a text",
+    ),
+    found(
+        "odd-region",
+        f"The region of profile desk in {FILES} is not the name of one. Mend that line, such as"
+        " region = us-east-1, or give --aws-region.",
+    ),
     raised(
         "no-region",
         BOTOCORE.NoRegionError(),
