@@ -243,16 +243,22 @@ class AwsSigner:
 
     def _must_wait(self) -> bool:
         held, failure = self._held, self._failure
-        if failure is not None and self._clock.now() < failure.until:
-            return self._source.stamps() != failure.stamps
+        if failure is not None:
+            # What was in the way may still be, and may be slow: only whoever needs keys waits.
+            if self._source.stamps() != failure.stamps:
+                return True
+            is_needed = held is None or self.time() >= held.ending_at
+            return is_needed and self._clock.now() >= failure.until
         if held is None or self._has_changed():
             return True
         return self.time() >= held.ending_at and self._clock.now() >= self._quiet_until
 
     def _is_due(self) -> bool:
         held, failure = self._held, self._failure
-        if held is None or (failure is not None and self._clock.now() < failure.until):
+        if held is None:
             return False
+        if failure is not None:
+            return self._clock.now() >= failure.until
         return self.time() >= held.renew_at and self._clock.now() >= self._quiet_until
 
     def _has_changed(self, *, at_once: bool = False) -> bool:
@@ -307,11 +313,14 @@ class AwsSigner:
     def _fail(self, error: McpRemoteError, *, is_stirring: bool) -> None:
         """`is_stirring` tells that something has changed while the keys were looked for."""
         until = self._clock.now() + (STIRRING_HOLD if is_stirring else HOLD)
+        said, words = self._failure, error.sentence()
         self._failure = _Failure(error, self._source.stamps(), until)
         held = self._held
         if held is not None and self.time() < held.ended_at:
             # What worked is used as long as it does; a header that was given is sent, too.
-            logger.warning("The AWS keys could not be read again: %s", error.sentence())
+            is_new = said is None or said.error.sentence() != words
+            level = logging.WARNING if is_new else logging.DEBUG
+            logger.log(level, "The AWS keys could not be read again: %s", words)
 
     # ------------------------------------------------------------------ time
 

@@ -13,11 +13,15 @@ from collections.abc import Awaitable, Callable, Mapping
 from mcp_remote_py.channel import Signer
 from mcp_remote_py.errors import ExchangeError, Refused
 from mcp_remote_py.jsonrpc import Message
+from mcp_remote_py.retry import may_have_effect
 from mcp_remote_py.transports.refusal import find_answer
 from mcp_remote_py.transports.response import Response
 
 MAX_SIGNED_AGAIN = 2
 """Times one request may be signed again after a refusal: with other keys, and with another time."""
+
+UNAUTHORIZED = 401
+"""Says itself that nothing was done (RFC 9110 §15.5.2)."""
 
 ReadBody = Callable[[Response], Awaitable[bytes | None]]
 
@@ -56,8 +60,13 @@ async def sign_anew(
     answer = find_answer(body, response.content_type, asked)
     if answer is not None and not is_error_of_aws(signer, response, response.headers, body, answer):
         return False
+    is_known = signer.explain(response.status, response.headers, body) is not None
     await response.aclose()
-    return await signer.refused(used, response.status, response.headers, body)
+    is_new = await signer.refused(used, response.status, response.headers, body)
+    # A 403 that is not in AWS's words may come from behind it, where things were done already:
+    # then other keys are for the next request.
+    is_sure = is_known or response.status == UNAUTHORIZED
+    return is_new and (is_sure or asked is None or not may_have_effect(asked))
 
 
 def explain_signed(

@@ -307,6 +307,33 @@ def test_keys_that_cannot_be_read_again_are_used_as_long_as_they_are_good(
     assert "could not be read again: There are no AWS keys. Run aws sso login." in caplog.text
 
 
+def test_nobody_waits_for_files_that_were_broken_while_the_keys_are_good(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A program that hangs takes 45 seconds each time."""
+
+    async def main() -> None:
+        stage = Stage(keys(1), no_keys(), no_keys(), no_keys(), keys(2))
+        await stage.used()
+        stage.chain.stamp = 1
+        await stage.pass_time(STAMP_INTERVAL)
+        assert await stage.used() == "AKIDTEST1"
+        assert stage.chain.asked == 2
+        for asked in (3, 4, 5):
+            await stage.pass_time(HOLD)
+            stage.chain.gate = asyncio.Event()
+            async with asyncio.timeout(1):
+                assert await stage.used() == "AKIDTEST1", "nobody waits"
+            stage.chain.gate.set()
+            await settle()
+            assert stage.chain.asked == asked, "it is tried beside the requests"
+        assert await stage.used() == "AKIDTEST2"
+
+    with caplog.at_level(logging.WARNING, "mcp_remote_py"):
+        run(main())
+    assert caplog.text.count("could not be read again") == 1
+
+
 def clock_refusal(at: float) -> tuple[int, dict[bytes, bytes], bytes]:
     from email.utils import formatdate
 

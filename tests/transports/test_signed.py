@@ -367,6 +367,37 @@ def test_an_answer_is_an_answer_whatever_its_status(server: SignedServer, status
     assert chain.asked == 1
 
 
+@pytest.mark.parametrize(
+    ("line", "times"),
+    [(CALL, 1), (CALL.replace(b"tools/call", b"tools/list"), 2)],
+    ids=["call", "list"],
+)
+def test_a_refusal_in_nobodys_words_is_not_followed_by_a_second_execution(
+    server: SignedServer, line: bytes, times: int
+) -> None:
+    """It may come from behind AWS, when the tool has run; the next call has the other keys."""
+    asked = parse_message(line)
+    signer, chain = signer_of(KEYS, OTHER_KEYS)
+    server.keys[OTHER_KEY_ID] = (OTHER_SECRET_KEY, TOKEN)
+
+    def refuse(exchange: Exchange) -> None:
+        chain.stamp = 1
+        exchange.reply(403, b"<h1>Forbidden</h1>")
+
+    async def main() -> None:
+        client = await client_for(server.url, signer=signer)
+        response = await client.request(b"POST", [JSON], [line], asked=asked)
+        assert response.status == 403
+        await response.aclose()
+        await client.aclose()
+
+    server.always("tools/call", refuse)
+    server.always("tools/list", refuse)
+    run(main())
+    assert len(server.requests) == times
+    assert chain.asked == 2
+
+
 @pytest.mark.parametrize("status", [400, 401, 403])
 def test_a_gateway_of_aws_that_speaks_mcp_refuses_with_the_id_of_the_request(
     server: SignedServer, status: int
