@@ -163,15 +163,19 @@ class _Child:
             self._orders.write(encode_line(order))
 
     async def read(self) -> bytes:
-        """What it has written, when it has ended."""
-        return await _in_thread(self._read)
+        """What it has written: a line, or what there is when it ends.
+
+        Nobody waits for its end behind a line: a library may hang there.
+        """
+        return await _in_thread(self._read, self._process.wait)
 
     def _read(self) -> bytes:
         output = b""
         with self._answers:
             while len(output) < MAX_ANSWER and (piece := self._answers.read(MAX_ANSWER)):
                 output += piece
-        self._process.wait()
+                if output.endswith(b"\n"):
+                    break
         return output
 
     def kill(self) -> None:
@@ -188,7 +192,7 @@ class _Child:
             self._orders.close()
 
 
-async def _in_thread(call: Callable[[], bytes]) -> bytes:
+async def _in_thread(call: Callable[[], bytes], afterwards: Callable[[], object]) -> bytes:
     """The result of a call that may last: in a thread that nobody has to wait for."""
     loop = asyncio.get_running_loop()
     done: asyncio.Future[bytes] = loop.create_future()
@@ -204,6 +208,7 @@ async def _in_thread(call: Callable[[], bytes]) -> bytes:
             result = b""
         with contextlib.suppress(RuntimeError):  # our loop is closed: nobody asks any more
             loop.call_soon_threadsafe(settle, result)
+        afterwards()
 
     threading.Thread(target=run, name="aws-keys", daemon=True).start()
     return await done

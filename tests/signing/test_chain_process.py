@@ -256,6 +256,18 @@ def test_the_memory_of_whoever_started_it_is_not_its_own(tmp_path: Path) -> None
     assert run(chain.load_keys()).keys.access_key_id == "AKIDPROGRAM"
 
 
+def test_an_answer_counts_although_its_process_hangs_at_the_end(tmp_path: Path) -> None:
+    text = (
+        "import os, sys, time; open(sys.argv[1], 'w').write(str(os.getpid()));"
+        """ print('{"access_key_id":"AKIDTEST"}', flush=True); sys.stdin.readline();"""
+        " sys.stdin.read(); time.sleep(0.1)"
+    )
+    command = (sys.executable, "-c", text, str(tmp_path / "pids"))
+    chain = KeyChain(AwsSettings(), {"HOME": str(tmp_path)}, seconds=PATIENCE, command=command)
+    assert run(chain.load_keys()).keys.access_key_id == "AKIDTEST"
+    run(until(lambda: not any(map(is_there, started(tmp_path)))))
+
+
 @pytest.mark.promise("S2")
 def test_nothing_secret_is_in_the_arguments() -> None:
     assert CHAIN_COMMAND[1:] == ("-P", "-m", "mcp_remote_py.signing.chain_process")
