@@ -110,11 +110,13 @@ class KeyChain:
     async def _ask(self) -> ChainAnswer:
         try:
             child = await asyncio.to_thread(_Child, self._command, self._environment, self._order)
-        except (OSError, ValueError) as error:  # ValueError: a NUL in the environment
+        except (OSError, ValueError, RuntimeError) as error:  # a NUL in the environment; no thread
             return _no_answer(type(error).__name__)
         try:
             async with asyncio.timeout(self._patience):
                 output = await child.read()
+        except RuntimeError as error:
+            return _no_answer(type(error).__name__)
         except TimeoutError:
             child.kill()
             seconds = f"{self._order.seconds:g}"

@@ -237,6 +237,15 @@ def test_a_process_without_an_answer(tmp_path: Path, command: tuple[str, ...], s
     assert error.is_passing
 
 
+def test_without_a_thread_there_is_no_answer(tmp_path: Path) -> None:
+    async def main() -> None:
+        await asyncio.get_running_loop().shutdown_default_executor()
+        with pytest.raises(Refused, match=r"ended without an answer \(RuntimeError\)"):
+            await KeyChain(AwsSettings(), {"HOME": str(tmp_path)}).load_keys()
+
+    run(main())
+
+
 def test_a_process_that_does_not_even_end_is_stopped(tmp_path: Path) -> None:
     text = "import os, sys, time; open(sys.argv[1], 'w').write(str(os.getpid())); time.sleep(60)"
     command = (sys.executable, "-c", text, str(tmp_path / "pids"))
