@@ -97,6 +97,9 @@ class KeyChain:
                 network, or a service that does not answer.
         """
         answer = await self._ask()
+        if answer.fault is not None and answer.has_changed:
+            # Another process has renewed a sign-in, with a token that AWS takes once: it is there.
+            answer = await self._ask()
         self._seen = [path for path in answer.files if path not in self._usual]
         if answer.fault is not None:
             raise explain_missing_keys(answer.fault, _explain_package(answer.fault))

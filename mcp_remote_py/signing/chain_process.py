@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Any, NoReturn, cast
 
-from mcp_remote_py.signing.aws_files import MAX_FILES
+from mcp_remote_py.signing.aws_files import MAX_FILES, FileStamps
 from mcp_remote_py.signing.chain_answer import (
     ChainAnswer,
     ChainFault,
@@ -52,8 +52,8 @@ class Desk:
         self._answers = answers
         self._lock = threading.Lock()
         self._is_answered = False
-        self.files: dict[str, None] = {}
-        """Files that were opened, in their order."""
+        self.files: dict[str, FileStamps] = {}
+        """Files that were opened, in their order, and how they looked then."""
 
     def answer(self, answer: ChainAnswer) -> None:
         """Answers, unless that was done."""
@@ -62,6 +62,9 @@ class Desk:
                 return
             self._is_answered = True
             answer.files = list(self.files)[:MAX_FILES]
+            answer.has_changed = any(
+                seen != FileStamps((path,)) for path, seen in [*self.files.items()]
+            )
             line = encode_line(answer)
             try:
                 while line:
@@ -145,7 +148,7 @@ def note_work(desk: Desk, sight: Sight) -> None:
             path, _, flags = arguments
             is_read = not (flags or 0) & os.O_CREAT
             if is_read and os.path.isabs(path) and not path.startswith(left_out):
-                desk.files.setdefault(path)
+                desk.files.setdefault(path, FileStamps((path,)))
 
     sys.addaudithook(note)
 

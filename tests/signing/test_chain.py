@@ -384,6 +384,24 @@ def test_a_program_that_does_not_give_keys(desk: Desk, printed: str, said: str) 
     assert "canary" not in sentence
 
 
+def test_what_another_process_has_renewed_meanwhile_is_taken(desk: Desk) -> None:
+    """Ten entries of a host start at once, and AWS takes the token of a sign-in from one only."""
+    keys = desk.write("keys.json", '{"Version":1,"AccessKeyId":"AKIDNEW","SecretAccessKey":"k-1"}')
+    config = desk.folder / "config"
+    late = desk.program(
+        f"echo x >> {desk.home}/count; grep -q renewed {config} && exec cat {keys};"
+        f" echo '# renewed' >> {config}; exit 1"
+    )
+    desk.write("config", f"[default]\ncredential_process = {late}\n")
+    assert desk.load().keys.access_key_id == "AKIDNEW"
+    assert desk.starts == 2
+    keys.unlink()
+    old = time.time() - 60
+    os.utime(config, (old, old))
+    assert "failed" in desk.refusal()
+    assert desk.starts == 3, "nothing has been written"
+
+
 def test_a_program_that_does_not_stop_printing(desk: Desk) -> None:
     desk.write("config", "[default]\ncredential_process = cat /dev/zero\n")
     assert "does not print the JSON of keys (it does not stop printing)" in desk.refusal()
