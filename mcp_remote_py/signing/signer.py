@@ -119,7 +119,6 @@ class _Held(NamedTuple):
 
 class _Failure(NamedTuple):
     error: McpRemoteError
-    stamps: object
     until: float
     """On the clock that never goes back."""
 
@@ -173,7 +172,10 @@ class AwsSigner:
         """See `Signer`."""
         payload_hash = await self._hash(body)
         read = await self._get()
-        region = self._region or read.region
+        if not (region := self._region or read.region) and self._has_changed(at_once=True):
+            await asyncio.shield(self._load())
+            read = await self._get()
+            region = read.region
         if not region:
             raise Refused(
                 "It is not known for which AWS region requests are to be signed: neither the URL "
@@ -193,7 +195,7 @@ class AwsSigner:
             return self._take_time(used, refusal)
         if status not in (401, 403) and (refusal is None or refusal.kind not in OF_KEYS):
             return False
-        if not self._uses(used.keys):
+        if not self._uses(used):
             return True  # another request was refused before, and has read them since
         is_time = self._clock.now() >= self._quiet_until or self._has_changed(at_once=True)
         if is_time and self._loading is None:
@@ -201,7 +203,7 @@ class AwsSigner:
             self._load()
         if self._loading is not None:  # for whomever it was begun
             await asyncio.shield(self._loading)
-        return self._held is not None and not self._uses(used.keys)
+        return self._held is not None and not self._uses(used)
 
     def explain(
         self, status: int, headers: Mapping[bytes, bytes], body: bytes
@@ -245,7 +247,7 @@ class AwsSigner:
         held, failure = self._held, self._failure
         if failure is not None:
             # What was in the way may still be, and may be slow: only whoever needs keys waits.
-            if self._source.stamps() != failure.stamps:
+            if self._has_changed(at_once=True):
                 return True
             is_needed = held is None or self.time() >= held.ending_at
             return is_needed and self._clock.now() >= failure.until
@@ -268,8 +270,11 @@ class AwsSigner:
         self._looked_at = now
         return self._source.stamps() != self._stamps
 
-    def _uses(self, keys: AwsKeys) -> bool:
-        return self._held is not None and self._held.read.keys == keys
+    def _uses(self, used: PreparedSignature) -> bool:
+        held = self._held
+        if held is None or held.read.keys != used.keys:
+            return False
+        return used.region == (self._region or held.read.region)
 
     def _load(self) -> asyncio.Task[None]:
         """Reads the keys, once for all who ask meanwhile; what comes of it is in the members."""
@@ -314,7 +319,8 @@ class AwsSigner:
         """`is_stirring` tells that something has changed while the keys were looked for."""
         until = self._clock.now() + (STIRRING_HOLD if is_stirring else HOLD)
         said, words = self._failure, error.sentence()
-        self._failure = _Failure(error, self._source.stamps(), until)
+        self._failure = _Failure(error, until)
+        self._stamps = self._source.stamps()
         held = self._held
         if held is not None and self.time() < held.ended_at:
             # What worked is used as long as it does; a header that was given is sent, too.
@@ -378,6 +384,7 @@ class PreparedSignature:
     def __init__(self, owner: AwsSigner, keys: AwsKeys, scope: Scope, payload_hash: str) -> None:
         self._owner = owner
         self.keys = keys
+        self.region = scope.region
         self._scope = scope
         self._hash = payload_hash
         self.offset = owner.offset

@@ -232,6 +232,35 @@ def test_a_refusal_is_not_followed_by_a_storm_of_searches_in_vain() -> None:
     run(main())
 
 
+def test_nor_where_files_were_broken_before() -> None:
+    async def main() -> None:
+        stage = Stage(keys(1), no_keys())
+        used = await stage.signer.prepare([])
+        stage.chain.stamp = 1
+        for _ in range(20):
+            assert not await stage.refused(used)
+            assert await stage.used() == "AKIDTEST1"
+        assert stage.chain.asked == 2
+
+    run(main())
+
+
+def test_a_request_for_another_region_is_signed_anew() -> None:
+    """The same keys, and another line beside them."""
+
+    async def main() -> None:
+        stage = Stage(keys(1), region="")
+        stage.chain.region = "us-east-2"
+        used = await stage.signer.prepare([])
+        stage.chain.region, stage.chain.stamp = "eu-west-1", 1
+        assert await stage.refused(used, b'{"message":"Credential should be scoped to x"}')
+        again = await stage.signer.prepare([])
+        assert b"/eu-west-1/lambda/" in headers_of(again)[b"authorization"]
+        assert not await stage.refused(again)
+
+    run(main())
+
+
 def test_keys_that_change_with_each_reading_do_not_make_a_loop() -> None:
     async def main() -> None:
         stage = Stage(*(keys(number) for number in range(100)))
@@ -408,8 +437,7 @@ def test_the_region_of_the_keys_counts_where_none_is_given() -> None:
             await stage.used()
         assert "--aws-region" in caught.value.hint
         assert '"env"' in caught.value.hint
-        stage.chain.region, stage.chain.stamp = "eu-north-1", 1
-        await stage.pass_time(STAMP_INTERVAL)
+        stage.chain.region, stage.chain.stamp = "eu-north-1", 1  # not a moment later
         value = headers_of(await stage.signer.prepare([]))[b"authorization"]
         assert b"/eu-north-1/lambda/aws4_request" in value
 
