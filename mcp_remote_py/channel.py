@@ -196,6 +196,10 @@ class Signer(Protocol):
         """The URL that is sent and signed instead: it leads to the same, in one spelling."""
         ...
 
+    def shares_host(self, url: ServerUrl) -> bool:
+        """Whether other paths of the host are of others: no server's word leads there."""
+        ...
+
     async def prepare(self, body: Sequence[memoryview]) -> Signature:
         """What the request with this body is signed with; the keys are read again where it is time.
 

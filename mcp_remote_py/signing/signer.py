@@ -15,6 +15,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
+from mcp_remote_py.aws.endpoints import is_shared
 from mcp_remote_py.aws.keys import AwsKeys
 from mcp_remote_py.aws.refusal_words import explain_aws_refusal
 from mcp_remote_py.aws.refusals import AwsRefusal, AwsRefusalKind, read_refusal
@@ -167,6 +168,10 @@ class AwsSigner:
         """See `Signer`."""
         target = encode_query(url.target)
         return url if target == url.target else url.replace(target=target)
+
+    def shares_host(self, url: ServerUrl) -> bool:
+        """See `Signer`."""
+        return is_shared(url.host)
 
     async def prepare(self, body: Sequence[memoryview]) -> Signature:
         """See `Signer`."""

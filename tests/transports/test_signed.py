@@ -21,6 +21,7 @@ from mcp_remote_py.redact import Secret
 from mcp_remote_py.signing.signer import AwsSigner
 from mcp_remote_py.transports.client import HttpClient
 from mcp_remote_py.transports.signed import MAX_SIGNED_AGAIN
+from mcp_remote_py.url import ServerUrl, parse_url
 from tests.fakes import run
 from tests.peers.signature_judge import (
     EXPIRED_TOKEN,
@@ -193,6 +194,31 @@ def test_a_redirect_within_the_origin_is_signed_anew(server: SignedServer) -> No
     play(server.url, scene)
     assert [one.path for one in server.requests] == ["/mcp", "/mcp/?way=2"]
     assert not server.rejections
+
+
+def test_a_host_that_others_share_leads_to_no_other_path(server: SignedServer) -> None:
+    """A runtime of AgentCore is beside all the others of the region."""
+
+    class Shared(AwsSigner):
+        def shares_host(self, url: ServerUrl) -> bool:
+            return True
+
+    async def main() -> None:
+        signer = Shared(FakeChain(KEYS), "lambda", "eu-west-1", LoopClock(), time.time)
+        client = await client_for(server.url, signer=signer)
+        await ask(client)
+        for lead in ("/runtimes/other/invocations", "/mcp/../x", "/%6Dcp"):
+            server.script("tools/call", redirect(307, lead))
+            with pytest.raises(Unusable, match="leads to another path of its host") as caught:
+                await ask(client)
+            assert "put that URL into the config entry" in caught.value.hint
+        with pytest.raises(Unusable, match="leads to another path"):
+            await ask(client, endpoint=parse_url(f"{server.origin}/messages"))
+        await client.aclose()
+
+    server.script("tools/call", redirect(307, "/mcp/?qualifier=DEFAULT"))
+    run(main())
+    assert {one.path.partition("?")[0] for one in server.requests} == {"/mcp", "/mcp/"}
 
 
 def test_nothing_is_signed_for_another_origin(server: SignedServer) -> None:
