@@ -50,6 +50,10 @@ HOLD = 5.0
 """Seconds in which keys are not read again without a sign of something new: after a failure, after
 a refusal, and where what was read ends at once. A program that gives keys may take a second."""
 
+LONGEST_HOLD = 60.0
+"""Seconds that it grows to, doubled each time, where keys are asked for again and again and what is
+in the way does not pass by itself: a program that gives keys may open a page each time."""
+
 STIRRING_HOLD = 1.0
 """The same where something has changed meanwhile: it may have been what was missing."""
 
@@ -120,6 +124,8 @@ class _Held(NamedTuple):
 
 class _Failure(NamedTuple):
     error: McpRemoteError
+    hold: float
+    """Seconds."""
     until: float
     """On the clock that never goes back."""
 
@@ -202,7 +208,8 @@ class AwsSigner:
             return False
         if not self._uses(used):
             return True  # another request was refused before, and has read them since
-        is_time = self._clock.now() >= self._quiet_until or self._has_changed(at_once=True)
+        quiet_until = max(self._quiet_until, self._failure.until if self._failure else 0.0)
+        is_time = self._clock.now() >= quiet_until or self._has_changed(at_once=True)
         if is_time and self._loading is None:
             self._quiet_until = self._clock.now() + HOLD
             self._load()
@@ -322,9 +329,9 @@ class AwsSigner:
 
     def _fail(self, error: McpRemoteError, *, is_stirring: bool) -> None:
         """`is_stirring` tells that something has changed while the keys were looked for."""
-        until = self._clock.now() + (STIRRING_HOLD if is_stirring else HOLD)
         said, words = self._failure, error.sentence()
-        self._failure = _Failure(error, until)
+        hold = STIRRING_HOLD if is_stirring else self._choose_hold(error)
+        self._failure = _Failure(error, hold, self._clock.now() + hold)
         self._stamps = self._source.stamps()
         held = self._held
         if held is not None and self.time() < held.ended_at:
@@ -332,6 +339,14 @@ class AwsSigner:
             is_new = said is None or said.error.sentence() != words
             level = logging.WARNING if is_new else logging.DEBUG
             logger.log(level, "The AWS keys could not be read again: %s", words)
+
+    def _choose_hold(self, error: McpRemoteError) -> float:
+        last = self._failure
+        if last is None or (isinstance(error, Refused) and error.is_passing):
+            return HOLD
+        if self._clock.now() > last.until + LONGEST_HOLD:
+            return HOLD  # nobody asked for long
+        return min(max(2 * last.hold, HOLD), LONGEST_HOLD)
 
     # ------------------------------------------------------------------ time
 

@@ -15,7 +15,14 @@ from mcp_remote_py.errors import McpRemoteError, Refused, Unusable
 from mcp_remote_py.redact import Secret
 from mcp_remote_py.settings.aws import AwsSettings
 from mcp_remote_py.signing.build import build_signer
-from mcp_remote_py.signing.signer import AHEAD, HOLD, STAMP_INTERVAL, AwsSigner, KeysRead
+from mcp_remote_py.signing.signer import (
+    AHEAD,
+    HOLD,
+    LONGEST_HOLD,
+    STAMP_INTERVAL,
+    AwsSigner,
+    KeysRead,
+)
 from mcp_remote_py.url import parse_url
 from tests.fakes import FakeClock, run, settle
 from tests.signing.fake_chain import FakeChain
@@ -232,6 +239,18 @@ def test_a_refusal_is_not_followed_by_a_storm_of_searches_in_vain() -> None:
     run(main())
 
 
+def test_nor_ever_where_nothing_comes_of_it() -> None:
+    async def main() -> None:
+        stage = Stage(keys(1), no_keys())
+        used = await stage.signer.prepare([])
+        for _ in range(100):
+            await stage.pass_time(HOLD)
+            assert not await stage.refused(used)
+        assert stage.chain.asked <= 14
+
+    run(main())
+
+
 def test_nor_where_files_were_broken_before() -> None:
     async def main() -> None:
         stage = Stage(keys(1), no_keys())
@@ -302,6 +321,25 @@ def test_a_failure_is_told_to_all_and_asked_for_again_soon() -> None:
     run(main())
 
 
+@pytest.mark.parametrize(("is_passing", "most"), [(False, 13), (True, 100)])
+def test_what_does_not_pass_is_asked_for_ever_less_often(is_passing: bool, most: int) -> None:
+    """A program that gives keys may open a page each time; a network comes back."""
+
+    async def main() -> None:
+        error = Refused("There are no AWS keys.")
+        stage = Stage(error.as_passing() if is_passing else error)
+        for _ in range(100):
+            with pytest.raises(Refused):
+                await stage.used()
+            await stage.pass_time(HOLD)
+        assert most - 2 <= stage.chain.asked <= most
+        stage.chain.found[:] = [keys(1)]
+        stage.chain.stamp = 1
+        assert await stage.used() == "AKIDTEST1", "files that change count at once"
+
+    run(main())
+
+
 def test_sign_in_in_another_window_helps_at_once() -> None:
     async def main() -> None:
         stage = Stage(no_keys(), keys(1))
@@ -349,7 +387,7 @@ def test_nobody_waits_for_files_that_were_broken_while_the_keys_are_good(
         assert await stage.used() == "AKIDTEST1"
         assert stage.chain.asked == 2
         for asked in (3, 4, 5):
-            await stage.pass_time(HOLD)
+            await stage.pass_time(LONGEST_HOLD)
             stage.chain.gate = asyncio.Event()
             async with asyncio.timeout(1):
                 assert await stage.used() == "AKIDTEST1", "nobody waits"
