@@ -549,6 +549,21 @@ def test_keys_in_the_environment_come_first_unless_a_profile_is_named() -> None:
     run(main())
 
 
+def test_a_region_is_looked_for_again_where_what_was_in_the_way_passes() -> None:
+    environment = {"AWS_ACCESS_KEY_ID": "AKIDENV", "AWS_SECRET_ACCESS_KEY": "secret-key-canary-9"}
+
+    async def main() -> None:
+        hangs = Refused("It did not end within 45 seconds.").as_passing()
+        chain, clock = FakeChain(hangs, keys(1), region="eu-north-1"), FakeClock()
+        signer = build_signer(AwsSettings("lambda"), environment, clock, lambda: START, chain)
+        with pytest.raises(Refused, match="did not end"):
+            await signer.prepare([])
+        await clock.advance(HOLD)
+        assert key_of(await signer.prepare([])) == "AKIDENV"
+
+    run(main())
+
+
 def test_what_is_under_way_is_ended() -> None:
     async def main() -> None:
         stage = Stage(keys(1))
