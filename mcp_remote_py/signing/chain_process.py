@@ -35,6 +35,9 @@ FAREWELL = 1.5
 """Seconds for what is under way when whoever asked is gone: AWS gives a renewed SSO token once, and
 it has to be written down."""
 
+RENEWAL_SECONDS = 0.5
+"""Seconds in which a renewed sign-in is written down by whoever was first."""
+
 MAX_ORDER = 64 * 1024
 """Bytes."""
 
@@ -55,6 +58,10 @@ class Desk:
         self.files: dict[str, FileStamps] = {}
         """Files that were opened, in their order, and how they looked then."""
 
+    def has_changed(self) -> bool:
+        """Whether a file is another than when it was opened first."""
+        return any(seen != FileStamps((path,)) for path, seen in [*self.files.items()])
+
     def answer(self, answer: ChainAnswer) -> None:
         """Answers, unless that was done."""
         with self._lock:
@@ -62,9 +69,7 @@ class Desk:
                 return
             self._is_answered = True
             answer.files = list(self.files)[:MAX_FILES]
-            answer.has_changed = any(
-                seen != FileStamps((path,)) for path, seen in [*self.files.items()]
-            )
+            answer.has_changed = self.has_changed()
             line = encode_line(answer)
             try:
                 while line:
@@ -183,6 +188,13 @@ def load_botocore() -> ChainFault | None:
     return None
 
 
+def await_renewal(desk: Desk) -> None:
+    """Gives another process a moment to write down what AWS has given to it, and so not to us."""
+    end = time.monotonic() + RENEWAL_SECONDS
+    while time.monotonic() < end and not desk.has_changed():
+        time.sleep(RENEWAL_SECONDS / 10)
+
+
 def _take_pipes() -> tuple[int, int]:
     """The two pipes, in other places; in theirs is the null device, for whatever is started."""
     orders, answers = os.dup(0), os.dup(1)
@@ -217,7 +229,10 @@ def main() -> int:
     try:
         answer = find_keys(order, sight, os.environ)
     except Exception as error:
-        answer = ChainAnswer(fault=read_fault(error, sight))
+        fault = read_fault(error, sight)
+        if fault.reason == "sso-expired":
+            await_renewal(desk)
+        answer = ChainAnswer(fault=fault)
     desk.answer(answer)
     return 0
 

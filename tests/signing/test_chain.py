@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -21,7 +22,7 @@ from mcp_remote_py.redact import scrub_known
 from mcp_remote_py.signing.chain import Loaded
 from tests.fakes import run
 from tests.signing.desk import Desk
-from tests.signing.fake_aws import ROLE, FakeAws, fake_aws
+from tests.signing.fake_aws import ROLE, Answer, FakeAws, fake_aws
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -205,6 +206,25 @@ def test_a_token_at_its_end_is_renewed_and_written_down(desk: Desk, aws: FakeAws
     assert aws.services == ["sso-oidc", "sso"]
     assert aws.asked[1].words["token"] == "canary-sso-new"
     assert json.loads(path.read_text())["refreshToken"] == "canary-2"
+
+
+def test_a_token_that_another_process_has_renewed_is_waited_for(desk: Desk, aws: FakeAws) -> None:
+    """AWS has given it there, and it is not written down yet."""
+
+    def refuse(method: str, target: str, headers: dict[str, str], body: bytes) -> Answer:
+        if target != "/token":
+            return answer(method, target, headers, body)
+        threading.Timer(0.1, sso_token, (desk, 3600)).start()
+        return Answer(400, b'{"error":"invalid_grant"}')
+
+    answer, aws.answer = aws.answer, refuse  # type: ignore[method-assign]
+    desk.environment |= aws.environment
+    desk.write("config", SSO)
+    registration = {"clientId": "c", "clientSecret": "canary-client"}
+    end = "2099-01-01T00:00:00Z"
+    sso_token(desk, -10, refreshToken="canary-1", registrationExpiresAt=end, **registration)
+    assert desk.load("sso").keys.access_key_id == "AKIDSSO"
+    assert aws.services == ["sso"]
 
 
 def test_sso_that_does_not_give_the_role(desk: Desk, aws: FakeAws) -> None:
