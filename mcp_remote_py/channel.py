@@ -218,6 +218,13 @@ class Signer(Protocol):
         """
         ...
 
+    def is_of_signature(self, status: int, headers: Mapping[bytes, bytes], body: bytes) -> bool:
+        """Whether a refusal is of the signature or its keys: those are looked at before all else.
+
+        One of what the caller may do may come later, when something was done already.
+        """
+        ...
+
     def explain(
         self, status: int, headers: Mapping[bytes, bytes], body: bytes
     ) -> tuple[str, str] | None:

@@ -71,6 +71,9 @@ OF_KEYS = frozenset(
 )
 """Refusals that other keys may mend, whatever their status."""
 
+OF_RIGHTS = frozenset({AwsRefusalKind.FORBIDDEN, AwsRefusalKind.OTHER_METHOD})
+"""Refusals that do not speak of the signature."""
+
 NOT_READ = Refused("The AWS keys were not read.")
 """Said where the search was ended, as at the end of the process."""
 
@@ -216,6 +219,11 @@ class AwsSigner:
         if self._loading is not None:  # for whomever it was begun
             await asyncio.shield(self._loading)
         return self._held is not None and not self._uses(used)
+
+    def is_of_signature(self, status: int, headers: Mapping[bytes, bytes], body: bytes) -> bool:
+        """See `Signer`."""
+        refusal = read_refusal(status, headers, body)
+        return refusal is not None and refusal.kind not in OF_RIGHTS
 
     def explain(
         self, status: int, headers: Mapping[bytes, bytes], body: bytes

@@ -81,12 +81,13 @@ async def sign_anew(
     answer = find_answer(body, response.content_type, asked)
     if answer is not None and not is_error_of_aws(signer, response, response.headers, body, answer):
         return False
-    is_known = signer.explain(response.status, response.headers, body) is not None
+    about = (response.status, response.headers, body)
+    # A 403 that is not in AWS's words may come from behind it, where things were done already; so
+    # may one with the id, of what the caller may do. Then other keys are for the next request.
+    is_sure = response.status == UNAUTHORIZED or signer.is_of_signature(*about)
+    is_sure = is_sure or (answer is None and signer.explain(*about) is not None)
     await response.aclose()
-    is_new = await signer.refused(used, response.status, response.headers, body)
-    # A 403 that is not in AWS's words may come from behind it, where things were done already:
-    # then other keys are for the next request.
-    is_sure = is_known or response.status == UNAUTHORIZED
+    is_new = await signer.refused(used, *about)
     return is_new and (is_sure or asked is None or not may_have_effect(asked))
 
 

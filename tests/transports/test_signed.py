@@ -398,8 +398,9 @@ def test_an_answer_is_an_answer_whatever_its_status(server: SignedServer, status
     [(CALL, 1), (CALL.replace(b"tools/call", b"tools/list"), 2)],
     ids=["call", "list"],
 )
-def test_a_refusal_in_nobodys_words_is_not_followed_by_a_second_execution(
-    server: SignedServer, line: bytes, times: int
+@pytest.mark.parametrize("has_id", [False, True])
+def test_a_refusal_that_may_be_of_a_tool_is_not_followed_by_a_second_execution(
+    server: SignedServer, line: bytes, times: int, has_id: bool
 ) -> None:
     """It may come from behind AWS, when the tool has run; the next call has the other keys."""
     asked = parse_message(line)
@@ -408,7 +409,11 @@ def test_a_refusal_in_nobodys_words_is_not_followed_by_a_second_execution(
 
     def refuse(exchange: Exchange) -> None:
         chain.stamp = 1
-        exchange.reply(403, b"<h1>Forbidden</h1>")
+        if not has_id:
+            return exchange.reply(403, b"<h1>Forbidden</h1>")
+        error = {"code": -1, "message": "The tool may not write to its table."}
+        answer = encode({"jsonrpc": "2.0", "id": exchange.id, "error": error})
+        return exchange.reply(403, answer, headers={"x-amzn-ErrorType": FORBIDDEN.error})
 
     async def main() -> None:
         client = await client_for(server.url, signer=signer)
