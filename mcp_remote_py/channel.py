@@ -196,6 +196,10 @@ class Signer(Protocol):
         """The URL that is sent and signed instead: it leads to the same, in one spelling."""
         ...
 
+    def shares_host(self, url: ServerUrl) -> bool:
+        """Whether other paths of the host are of others: no server's word leads there."""
+        ...
+
     async def prepare(self, body: Sequence[memoryview]) -> Signature:
         """What the request with this body is signed with; the keys are read again where it is time.
 
@@ -211,6 +215,13 @@ class Signer(Protocol):
 
         Returns whether it should be sent once more, because there is something new. Raises nothing.
         No loop comes of it: whoever asks does so a bounded number of times for each request.
+        """
+        ...
+
+    def is_of_signature(self, status: int, headers: Mapping[bytes, bytes], body: bytes) -> bool:
+        """Whether a refusal is of the signature or its keys: those are looked at before all else.
+
+        One of what the caller may do may come later, when something was done already.
         """
         ...
 

@@ -175,6 +175,18 @@ def read_endpoint(host: str) -> Scope | None:
     return None
 
 
+def is_shared(host: str) -> bool:
+    """Whether `host`, in lower case, is a service's own in a region: paths tell whose what is.
+
+    So it is for the runtimes of AgentCore (`bedrock-agentcore.REGION.amazonaws.com`), and not for
+    what has a name of its own before the service's.
+    """
+    labels = [one for one in host.removesuffix(".").split(".") if one not in _DECORATIONS]
+    return (
+        len(labels) > 2 and bool(REGION.fullmatch(labels[1])) and ".".join(labels[2:]) in _SUFFIXES
+    )
+
+
 def _read_own(labels: list[str]) -> Scope | None:
     """ID.lambda-url.REGION."""
     if len(labels) < 3 or not REGION.fullmatch(labels[-1]) or labels[-2] not in _OWN_NAMES:

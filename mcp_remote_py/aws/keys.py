@@ -78,7 +78,7 @@ def read_environment(environment: Mapping[str, str]) -> AwsKeys | None:
             f"{there} is set, and {missing} is not.",
             hint="Set both; or neither, for the keys of a profile: --aws-profile NAME.",
         )
-    if have_changed_places(key_id, secret_key):
+    if not _KEY_ID.fullmatch(key_id) or is_key_id(secret_key):
         raise UsageError(
             f"{KEY_ID_VARIABLE} has a value that cannot be an access key id, or "
             f"{SECRET_KEY_VARIABLE} has one that is.",
@@ -102,12 +102,34 @@ def read_environment(environment: Mapping[str, str]) -> AwsKeys | None:
     )
 
 
-def have_changed_places(key_id: str, secret_key: str) -> bool:
-    """Whether the one cannot be an id, or the other is one.
+def is_key_id(text: object) -> bool:
+    """Whether it surely is an access key id: as a secret key, the two have changed places.
 
     An id is sent and shown as it is: a secret key in its place must not get that far.
     """
-    return not _KEY_ID.fullmatch(key_id) or _PLAIN_ID.fullmatch(secret_key) is not None
+    return isinstance(text, str) and _PLAIN_ID.fullmatch(text) is not None
+
+
+def find_flaw(key_id: object, secret_key: object, token: object) -> str:
+    """Why what a file or a program gives cannot be keys; "" where it can. Never repeats them.
+
+    `token` is None or "" where there is none.
+    """
+    parts = (
+        ("access key id", key_id, MAX_KEY_LENGTH, _KEY_ID),
+        ("secret access key", secret_key, MAX_KEY_LENGTH, _VISIBLE),
+        ("session token", token or "none", MAX_SESSION_TOKEN_LENGTH, _VISIBLE),
+    )
+    for name, value, max_length, pattern in parts:
+        if not isinstance(value, str):
+            return f"the {name} is not a text"
+        if not value:
+            return f"the {name} is empty"
+        if len(value) > max_length:
+            return f"the {name} is longer than {max_length} characters"
+        if not pattern.fullmatch(value):
+            return f"the {name} contains a character that none has"
+    return ""
 
 
 def find_key_variables(environment: Mapping[str, str]) -> tuple[str, ...]:

@@ -77,7 +77,7 @@ def read_network(given: Given) -> Network:
         tls=_read_tls(given),
         ipv4=given.has("--ipv4"),
         proxies=proxy_variables(given.environment),
-        ca_variables=tuple(name for name in _CA_NAMES if given.environment.get(name)),
+        ca_variables=tuple(name for name in CA_VARIABLES if given.environment.get(name)),
         allow_private_network=given.has("--allow-private-network"),
     )
 

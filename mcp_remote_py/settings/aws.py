@@ -64,8 +64,10 @@ def check_unsigned_url(url: ServerUrl) -> None:
     Raises:
         UsageError: it has one.
     """
-    query = url.target.partition("?")[2].lower()
-    if any(pair.partition("=")[0] == "x-amz-signature" for pair in query.split("&")):
+    from urllib.parse import unquote
+
+    names = (pair.partition("=")[0] for pair in url.target.partition("?")[2].split("&"))
+    if any(unquote(name).lower() == "x-amz-signature" for name in names):
         raise UsageError(
             "The server URL is signed already: it has X-Amz-Signature in its query.",
             hint="Leave out all of its X-Amz- parameters, or --aws-sigv4.",

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 
 from mcp_remote_py.aws.keys import AwsKeys, FoundKeys, read_environment
 from mcp_remote_py.channel import Clock
-from mcp_remote_py.errors import McpRemoteError
+from mcp_remote_py.errors import McpRemoteError, Refused
 from mcp_remote_py.settings.aws import AwsSettings
 from mcp_remote_py.signing.signer import AwsKeySource, AwsSigner
 from mcp_remote_py.values import Value
@@ -76,7 +76,9 @@ class RegionBeside(Value, frozen=True):
         """See `AwsKeySource`."""
         try:
             found = await self.chain.load_keys()
-        except McpRemoteError:
+        except McpRemoteError as error:
+            if isinstance(error, Refused) and error.is_passing:
+                raise  # there may be a region when it is over
             return FoundKeys(self.own.keys)  # the missing region is then said of the environment
         return FoundKeys(self.own.keys, found.region)
 

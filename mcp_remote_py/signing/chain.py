@@ -16,7 +16,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import IO, cast
 
-from mcp_remote_py.aws.keys import AwsKeys, FoundKeys, have_changed_places
+from mcp_remote_py.aws.keys import AwsKeys, FoundKeys
 from mcp_remote_py.settings.aws import AwsSettings
 from mcp_remote_py.signing.aws_files import FileStamps, key_files
 from mcp_remote_py.signing.chain_answer import (
@@ -85,12 +85,12 @@ class KeyChain:
                 network, or a service that does not answer.
         """
         answer = await self._ask()
+        if answer.fault is not None and answer.has_changed:
+            # Another process has renewed a sign-in, with a token that AWS takes once: it is there.
+            answer = await self._ask()
         self._seen = [path for path in answer.files if path not in self._usual]
         if answer.fault is not None:
             raise explain_missing_keys(answer.fault, _explain_package(answer.fault))
-        secret = answer.secret_access_key.reveal()
-        if have_changed_places(answer.access_key_id, secret):
-            raise explain_missing_keys(_changed_places(self._order.profile, answer.source), "")
         keys = AwsKeys(
             answer.access_key_id, answer.secret_access_key, answer.session_token, answer.expires_at
         )
@@ -99,11 +99,13 @@ class KeyChain:
     async def _ask(self) -> ChainAnswer:
         try:
             child = await asyncio.to_thread(_Child, self._command, self._environment, self._order)
-        except (OSError, ValueError) as error:  # ValueError: a NUL in the environment
+        except (OSError, ValueError, RuntimeError) as error:  # a NUL in the environment; no thread
             return _no_answer(type(error).__name__)
         try:
             async with asyncio.timeout(self._patience):
                 output = await child.read()
+        except RuntimeError as error:
+            return _no_answer(type(error).__name__)
         except TimeoutError:
             child.kill()
             seconds = f"{self._order.seconds:g}"
@@ -118,10 +120,6 @@ class KeyChain:
 
 def _no_answer(problem: str) -> ChainAnswer:
     return ChainAnswer(fault=ChainFault("no-answer", {"problem": problem}))
-
-
-def _changed_places(profile: str, source: str) -> ChainFault:
-    return ChainFault("changed-places", {"profile": profile, "source": source})
 
 
 def _explain_package(fault: ChainFault) -> str:
@@ -156,15 +154,19 @@ class _Child:
             self._orders.write(encode_line(order))
 
     async def read(self) -> bytes:
-        """What it has written, when it has ended."""
-        return await _in_thread(self._read)
+        """What it has written: a line, or what there is when it ends.
+
+        Nobody waits for its end behind a line: a library may hang there.
+        """
+        return await _in_thread(self._read, self._process.wait)
 
     def _read(self) -> bytes:
         output = b""
         with self._answers:
             while len(output) < MAX_ANSWER and (piece := self._answers.read(MAX_ANSWER)):
                 output += piece
-        self._process.wait()
+                if output.endswith(b"\n"):
+                    break
         return output
 
     def kill(self) -> None:
@@ -181,7 +183,7 @@ class _Child:
             self._orders.close()
 
 
-async def _in_thread(call: Callable[[], bytes]) -> bytes:
+async def _in_thread(call: Callable[[], bytes], afterwards: Callable[[], object]) -> bytes:
     """The result of a call that may last: in a thread that nobody has to wait for."""
     loop = asyncio.get_running_loop()
     done: asyncio.Future[bytes] = loop.create_future()
@@ -197,6 +199,7 @@ async def _in_thread(call: Callable[[], bytes]) -> bytes:
             result = b""
         with contextlib.suppress(RuntimeError):  # our loop is closed: nobody asks any more
             loop.call_soon_threadsafe(settle, result)
+        afterwards()
 
     threading.Thread(target=run, name="aws-keys", daemon=True).start()
     return await done

@@ -41,6 +41,8 @@ class ChainAnswer(msgspec.Struct):
     source: str = ""
     files: list[str] = []
     """The files that were looked into: what may bring other keys when it changes."""
+    has_changed: bool = False
+    """Whether one of them is another than when it was first looked into."""
 
 
 def _reveal(value: object) -> object:

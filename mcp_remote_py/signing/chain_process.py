@@ -9,6 +9,7 @@ takes too long and when whoever started it is gone. Must not know who asks, nor 
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import os
 import signal
@@ -19,7 +20,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Any, NoReturn, cast
 
-from mcp_remote_py.signing.aws_files import MAX_FILES
+from mcp_remote_py.signing.aws_files import MAX_FILES, FileStamps
 from mcp_remote_py.signing.chain_answer import (
     ChainAnswer,
     ChainFault,
@@ -40,6 +41,9 @@ FAREWELL_SECONDS = 1.5
 """Seconds for what is under way when whoever asked is gone: AWS gives a renewed SSO token once, and
 it has to be written down."""
 
+RENEWAL_SECONDS = 0.5
+"""Seconds in which a renewed sign-in is written down by whoever was first."""
+
 MAX_ORDER = 64 * 1024
 """Bytes."""
 
@@ -57,8 +61,12 @@ class SearchChild:
         self._answers = answers
         self._lock = threading.Lock()
         self._is_answered = False
-        self.files: dict[str, None] = {}
-        """Files that were opened, in their order."""
+        self.files: dict[str, FileStamps] = {}
+        """Files that were opened, in their order, and how they looked then."""
+
+    def has_changed(self) -> bool:
+        """Whether a file is another than when it was opened first."""
+        return any(seen != FileStamps((path,)) for path, seen in [*self.files.items()])
 
     def answer(self, answer: ChainAnswer) -> None:
         """Answers, unless that was done."""
@@ -67,6 +75,7 @@ class SearchChild:
                 return
             self._is_answered = True
             answer.files = list(self.files)[:MAX_FILES]
+            answer.has_changed = self.has_changed()
             line = encode_line(answer)
             try:
                 while line:
@@ -108,13 +117,20 @@ def watch(child: SearchChild, orders: int, progress: SearchProgress, seconds: fl
 
 
 def _peak_memory() -> int:
-    """Bytes this process has had at most; 0 where the system does not say."""
-    if sys.platform == "win32":
-        return 0
-    import resource
+    """Bytes this process has had at most; 0 where the system does not say.
 
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
+    Linux counts those of whoever started it in `getrusage`: a relay that has handed on a long
+    message would make each program one that does not stop printing.
+    """
+    if sys.platform == "darwin":
+        import resource
+
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with contextlib.suppress(OSError), open("/proc/self/status", "rb") as file:
+        for line in file:
+            if line.startswith(b"VmHWM:"):
+                return int(line.split()[1]) * 1024
+    return 0
 
 
 def _name_of(executable: object, words: object) -> str:
@@ -143,7 +159,7 @@ def note_work(child: SearchChild, progress: SearchProgress) -> None:
             path, _, flags = arguments
             is_read = not (flags or 0) & os.O_CREAT
             if is_read and os.path.isabs(path) and not path.startswith(left_out):
-                child.files.setdefault(path)
+                child.files.setdefault(path, FileStamps((path,)))
 
     sys.addaudithook(note)
 
@@ -176,6 +192,13 @@ def load_botocore() -> ChainFault | None:
     except AttributeError as error:
         return ChainFault("old-botocore", {"words": str(error), "version": botocore_version()})
     return None
+
+
+def await_renewal(child: SearchChild) -> None:
+    """Gives another process a moment to write down what AWS has given to it, and so not to us."""
+    end = time.monotonic() + RENEWAL_SECONDS
+    while time.monotonic() < end and not child.has_changed():
+        time.sleep(RENEWAL_SECONDS / 10)
 
 
 def _take_pipes() -> tuple[int, int]:
@@ -215,7 +238,10 @@ def main() -> int:
     try:
         answer = find_keys(order, progress, os.environ)
     except Exception as error:
-        answer = ChainAnswer(fault=read_fault(error, progress))
+        fault = read_fault(error, progress)
+        if fault.reason == "sso-expired":
+            await_renewal(child)
+        answer = ChainAnswer(fault=fault)
     child.answer(answer)
     return 0
 

@@ -15,7 +15,10 @@ from typing import Any
 
 import msgspec
 
+from mcp_remote_py.aws.keys import find_flaw, is_key_id
+from mcp_remote_py.errors import UsageError
 from mcp_remote_py.redact import Secret
+from mcp_remote_py.settings.words import parse_plain_name
 from mcp_remote_py.signing.aws_files import home_folder, key_files
 from mcp_remote_py.signing.chain_answer import ChainAnswer, ChainFault, ChainOrder
 from mcp_remote_py.signing.chain_faults import SearchProgress
@@ -132,14 +135,30 @@ def find_keys(
         methods = [str(provider.METHOD) for provider in resolver.providers]
         return ChainAnswer(fault=_no_keys(profile, methods, list(profiles), progress))
     keys = found.get_frozen_credentials()
+    if is_key_id(keys.secret_key):
+        return ChainAnswer(fault=ChainFault("changed-places", progress.facts()))
+    if flaw := find_flaw(keys.access_key, keys.secret_key, keys.token):
+        return ChainAnswer(fault=ChainFault("odd-keys", progress.facts(problem=flaw)))
+    region = _read_region(profile)
+    if region is None and not order.region:
+        return ChainAnswer(fault=ChainFault("odd-region", progress.facts()))
     return ChainAnswer(
         access_key_id=keys.access_key,
         secret_access_key=Secret(keys.secret_key),
         session_token=Secret(keys.token) if keys.token else None,
         expires_at=read_expiry(found, time.time()),
-        region=str(profile.get("region", "")),
+        region=region or "",
         source=str(found.method),
     )
+
+
+def _read_region(profile: Mapping[str, object]) -> str | None:
+    """The region of a profile, "" where it has none, None where what it has is not one."""
+    region = str(profile.get("region", "")).lower()
+    try:
+        return parse_plain_name(region, "region", "us-east-1") if region else ""
+    except UsageError:
+        return None
 
 
 def _open_session(profile: str, environment: MutableMapping[str, str]) -> Any:

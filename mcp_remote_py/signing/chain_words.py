@@ -88,6 +88,14 @@ REASONS = {
         " one, or the secret key is one.",
         "An id is like AKIAIOSFODNN7EXAMPLE: look whether the two have changed places.",
     ),
+    "odd-keys": ReasonWords(
+        "What profile {profile} gives cannot be AWS keys ({source}): {problem}.",
+        "Write or copy them again at their source, without anything around them.",
+    ),
+    "odd-region": ReasonWords(
+        "The region of profile {profile} in {files} is not the name of one.",
+        "Mend that line, such as region = us-east-1, or give --aws-region.",
+    ),
     "no-region": ReasonWords(
         "AWS cannot be asked for the keys of profile {profile}: no region is known.",
         "Give --aws-region, or the profile a line region = us-east-1.",

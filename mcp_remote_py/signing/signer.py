@@ -15,6 +15,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
+from mcp_remote_py.aws.endpoints import is_shared
 from mcp_remote_py.aws.keys import AwsKeys, FoundKeys
 from mcp_remote_py.aws.refusal_words import explain_aws_refusal
 from mcp_remote_py.aws.refusals import AwsRefusal, AwsRefusalKind, read_refusal
@@ -49,6 +50,10 @@ HOLD = 5.0
 """Seconds in which keys are not read again without a sign of something new: after a failure, after
 a refusal, and where what was read ends at once. A program that gives keys may take a second."""
 
+LONGEST_HOLD = 60.0
+"""Seconds that it grows to, doubled each time, where keys are asked for again and again and what is
+in the way does not pass by itself: a program that gives keys may open a page each time."""
+
 STIRRING_HOLD = 1.0
 """The same where something has changed meanwhile: it may have been what was missing."""
 
@@ -65,6 +70,9 @@ OF_KEYS = frozenset(
     }
 )
 """Refusals that other keys may mend, whatever their status."""
+
+OF_RIGHTS = frozenset({AwsRefusalKind.FORBIDDEN, AwsRefusalKind.OTHER_METHOD})
+"""Refusals that do not speak of the signature."""
 
 NOT_READ = Refused("The AWS keys were not read.")
 """Said where the search was ended, as at the end of the process."""
@@ -100,7 +108,8 @@ class _Held(NamedTuple):
 
 class _Failure(NamedTuple):
     error: McpRemoteError
-    stamps: object
+    hold: float
+    """Seconds."""
     until: float
     """On the clock that never goes back."""
 
@@ -152,11 +161,18 @@ class AwsSigner:
         target = encode_query(url.target)
         return url if target == url.target else url.replace(target=target)
 
+    def shares_host(self, url: ServerUrl) -> bool:
+        """See `Signer`."""
+        return is_shared(url.host)
+
     async def prepare(self, body: Sequence[memoryview]) -> Signature:
         """See `Signer`."""
         payload_hash = await self._hash(body)
         read = await self._get()
-        region = self._region or read.region
+        if not (region := self._region or read.region) and self._has_changed(at_once=True):
+            await asyncio.shield(self._load())
+            read = await self._get()
+            region = read.region
         if not region:
             raise Refused(
                 "It is not known for which AWS region requests are to be signed: neither the URL "
@@ -176,15 +192,21 @@ class AwsSigner:
             return self._take_time(used, refusal)
         if status not in (401, 403) and (refusal is None or refusal.kind not in OF_KEYS):
             return False
-        if not self._uses(used.keys):
+        if not self._uses(used):
             return True  # another request was refused before, and has read them since
-        is_time = self._clock.now() >= self._refused_until or self._has_changed(at_once=True)
+        refused_until = max(self._refused_until, self._failure.until if self._failure else 0.0)
+        is_time = self._clock.now() >= refused_until or self._has_changed(at_once=True)
         if is_time and self._loading is None:
             self._refused_until = self._clock.now() + HOLD
             self._load()
         if self._loading is not None:  # for whomever it was begun
             await asyncio.shield(self._loading)
-        return self._held is not None and not self._uses(used.keys)
+        return self._held is not None and not self._uses(used)
+
+    def is_of_signature(self, status: int, headers: Mapping[bytes, bytes], body: bytes) -> bool:
+        """See `Signer`."""
+        refusal = read_refusal(status, headers, body)
+        return refusal is not None and refusal.kind not in OF_RIGHTS
 
     def explain(
         self, status: int, headers: Mapping[bytes, bytes], body: bytes
@@ -226,16 +248,22 @@ class AwsSigner:
 
     def _must_wait(self) -> bool:
         held, failure = self._held, self._failure
-        if failure is not None and self._clock.now() < failure.until:
-            return self._source.stamps() != failure.stamps
+        if failure is not None:
+            # What was in the way may still be, and may be slow: only whoever needs keys waits.
+            if self._has_changed(at_once=True):
+                return True
+            is_needed = held is None or self.time() >= held.ending_at
+            return is_needed and self._clock.now() >= failure.until
         if held is None or self._has_changed():
             return True
         return self.time() >= held.ending_at and self._clock.now() >= self._quiet_until
 
     def _is_due(self) -> bool:
         held, failure = self._held, self._failure
-        if held is None or (failure is not None and self._clock.now() < failure.until):
+        if held is None:
             return False
+        if failure is not None:
+            return self._clock.now() >= failure.until
         return self.time() >= held.renew_at and self._clock.now() >= self._quiet_until
 
     def _has_changed(self, *, at_once: bool = False) -> bool:
@@ -245,8 +273,11 @@ class AwsSigner:
         self._looked_at = now
         return self._source.stamps() != self._stamps
 
-    def _uses(self, keys: AwsKeys) -> bool:
-        return self._held is not None and self._held.read.keys == keys
+    def _uses(self, used: PreparedSignature) -> bool:
+        held = self._held
+        if held is None or held.read.keys != used.keys:
+            return False
+        return used.region == (self._region or held.read.region)
 
     def _load(self) -> asyncio.Task[None]:
         """Reads the keys, once for all who ask meanwhile; what comes of it is in the members."""
@@ -289,12 +320,24 @@ class AwsSigner:
 
     def _fail(self, error: McpRemoteError, *, is_stirring: bool) -> None:
         """`is_stirring` tells that something has changed while the keys were looked for."""
-        until = self._clock.now() + (STIRRING_HOLD if is_stirring else HOLD)
-        self._failure = _Failure(error, self._source.stamps(), until)
+        said, words = self._failure, error.sentence()
+        hold = STIRRING_HOLD if is_stirring else self._choose_hold(error)
+        self._failure = _Failure(error, hold, self._clock.now() + hold)
+        self._stamps = self._source.stamps()
         held = self._held
         if held is not None and self.time() < held.ended_at:
             # What worked is used as long as it does; a header that was given is sent, too.
-            logger.warning("The AWS keys could not be read again: %s", error.sentence())
+            is_new = said is None or said.error.sentence() != words
+            level = logging.WARNING if is_new else logging.DEBUG
+            logger.log(level, "The AWS keys could not be read again: %s", words)
+
+    def _choose_hold(self, error: McpRemoteError) -> float:
+        last = self._failure
+        if last is None or (isinstance(error, Refused) and error.is_passing):
+            return HOLD
+        if self._clock.now() > last.until + LONGEST_HOLD:
+            return HOLD  # nobody asked for long
+        return min(max(2 * last.hold, HOLD), LONGEST_HOLD)
 
     # ------------------------------------------------------------------ time
 
@@ -352,6 +395,7 @@ class PreparedSignature:
     def __init__(self, owner: AwsSigner, keys: AwsKeys, scope: Scope, payload_hash: str) -> None:
         self._owner = owner
         self.keys = keys
+        self.region = scope.region
         self._scope = scope
         self._hash = payload_hash
         self.offset = owner.offset

@@ -90,9 +90,17 @@ class Exchanges:
             lanes.close()
 
     def find(self, url: ServerUrl) -> Destination:
-        """All that requests to this URL share."""
+        """All that requests to this URL share.
+
+        Raises:
+            Unusable: nothing is signed for it.
+        """
         found = self._destination
         if found is None or (found.url is not url and found.url != url):
+            if self._signer is not None:
+                from mcp_remote_py.transports.signed import check_place
+
+                check_place(self._signer, self._settings.server, url)
             lanes = self._lanes.get(url.origin)
             if lanes is None:
                 lanes = self._lanes[url.origin] = Lanes(lambda: self._connect(url))

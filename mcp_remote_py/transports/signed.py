@@ -11,13 +11,19 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 
 from mcp_remote_py.channel import Signer
-from mcp_remote_py.errors import ExchangeError, Refused
+from mcp_remote_py.errors import ExchangeError, Refused, Unusable
 from mcp_remote_py.jsonrpc import Message
+from mcp_remote_py.redact import mask_url
+from mcp_remote_py.retry import may_have_effect
 from mcp_remote_py.transports.refusal import find_answer
 from mcp_remote_py.transports.response import Response
+from mcp_remote_py.url import ServerUrl
 
 MAX_SIGNED_AGAIN = 2
 """Times one request may be signed again after a refusal: with other keys, and with another time."""
+
+UNAUTHORIZED = 401
+"""Says itself that nothing was done (RFC 9110 §15.5.2)."""
 
 ReadBody = Callable[[Response], Awaitable[bytes | None]]
 
@@ -25,6 +31,25 @@ _HINT = (
     "The request was signed with AWS keys (--aws-sigv4): if the server signs people in itself, "
     "leave that option out; else ask who runs it what this identity of AWS may do."
 )
+
+
+def check_place(signer: Signer, server: ServerUrl, url: ServerUrl) -> None:
+    """`url` is where a server leads, by a redirect or an endpoint, from the address `server`.
+
+    Raises:
+        Unusable: its host is that of a service of AWS and its path another: what is there may be
+            somebody else's, or another of the same person's, and takes the signature as well.
+    """
+    if _path(url) != _path(server) and signer.shares_host(url):
+        raise Unusable(
+            f"The server leads to another path of its host, {mask_url(str(url))}: at this host of "
+            "AWS others may be there, and nothing is signed for them.",
+            hint="If you trust what is there, put that URL into the config entry.",
+        )
+
+
+def _path(url: ServerUrl) -> str:
+    return url.target.partition("?")[0].rstrip("/")
 
 
 def is_error_of_aws(
@@ -56,8 +81,14 @@ async def sign_anew(
     answer = find_answer(body, response.content_type, asked)
     if answer is not None and not is_error_of_aws(signer, response, response.headers, body, answer):
         return False
+    about = (response.status, response.headers, body)
+    # A 403 that is not in AWS's words may come from behind it, where things were done already; so
+    # may one with the id, of what the caller may do. Then other keys are for the next request.
+    is_sure = response.status == UNAUTHORIZED or signer.is_of_signature(*about)
+    is_sure = is_sure or (answer is None and signer.explain(*about) is not None)
     await response.aclose()
-    return await signer.refused(used, response.status, response.headers, body)
+    is_new = await signer.refused(used, *about)
+    return is_new and (is_sure or asked is None or not may_have_effect(asked))
 
 
 def explain_signed(

@@ -11,7 +11,7 @@ import botocore.exceptions as _exceptions  # pyright: ignore[reportMissingTypeSt
 import botocore.loaders as _loaders  # pyright: ignore[reportMissingTypeStubs]
 import pytest
 
-from mcp_remote_py.aws.endpoints import REGION, read_endpoint
+from mcp_remote_py.aws.endpoints import REGION, is_shared, read_endpoint
 from mcp_remote_py.aws.sigv4 import Scope
 from tests.thorough import some
 
@@ -118,6 +118,27 @@ def test_lattice_does_not_take_a_signed_body() -> None:
 )
 def test_what_is_not_a_service_of_aws(host: str) -> None:
     assert read_endpoint(host) is None
+
+
+@pytest.mark.parametrize(
+    ("host", "shared"),
+    [
+        ("bedrock-agentcore.us-west-2.amazonaws.com", True),
+        ("bedrock-agentcore.us-west-2.amazonaws.com.", True),
+        ("bedrock-agentcore.cn-north-1.amazonaws.com.cn", True),
+        ("aws-mcp.us-east-1.api.aws", True),
+        ("lambda.dualstack.us-east-1.amazonaws.com", True),
+        ("a1.gateway.bedrock-agentcore.us-west-2.amazonaws.com", False),
+        ("a1.execute-api.us-east-1.amazonaws.com", False),
+        ("abc.lambda-url.us-east-1.on.aws", False),
+        ("search-desk.us-east-1.es.amazonaws.com", False),
+        ("bedrock-agentcore.us-west-2.example.com", False),
+        ("us-west-2.amazonaws.com", False),
+        ("localhost", False),
+    ],
+)
+def test_a_host_that_many_share(host: str, shared: bool) -> None:
+    assert is_shared(host) is shared
 
 
 def test_every_partition_is_known_with_all_its_regions() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mcp_remote_py.aws.keys import AwsKeys, read_environment
+from mcp_remote_py.aws.keys import AwsKeys, find_flaw, read_environment
 from mcp_remote_py.errors import UsageError
 from mcp_remote_py.redact import Secret
 
@@ -157,3 +157,30 @@ def test_temporary_keys_without_their_token() -> None:
     given = environment(AWS_ACCESS_KEY_ID=temporary, AWS_SESSION_TOKEN=TOKEN)
     assert read_environment(given) == AwsKeys(temporary, Secret(KEY), Secret(TOKEN))
     assert read_environment(environment(AWS_ACCESS_KEY_ID="ASIATEMP")) is not None
+
+
+@pytest.mark.parametrize(
+    ("parts", "flaw"),
+    [
+        ((ID, KEY, None), ""),
+        ((ID, KEY, ""), ""),
+        ((ID, KEY, TOKEN), ""),
+        ((5, KEY, None), "the access key id is not a text"),
+        ((ID, ["canary"], None), "the secret access key is not a text"),
+        ((ID, None, None), "the secret access key is not a text"),
+        (("", KEY, None), "the access key id is empty"),
+        ((ID, "", None), "the secret access key is empty"),
+        ((f'"{ID}"', KEY, None), "the access key id contains a character that none has"),
+        ((f"{ID}/20261130, X", KEY, None), "the access key id contains a character that none has"),
+        ((ID, f"{KEY}\n", None), "the secret access key contains a character that none has"),
+        ((ID, KEY, "a\r\nx-evil: 1"), "the session token contains a character that none has"),
+        ((ID, KEY, "caf\u00e9"), "the session token contains a character that none has"),
+        ((ID, KEY, "\ud800"), "the session token contains a character that none has"),
+        ((ID, "x" * 129, None), "the secret access key is longer than 128 characters"),
+        ((ID, KEY, "x" * 16385), "the session token is longer than 16384 characters"),
+    ],
+)
+def test_what_a_file_or_a_program_gives_may_not_be_keys(
+    parts: tuple[object, object, object], flaw: str
+) -> None:
+    assert find_flaw(*parts) == flaw

@@ -193,6 +193,11 @@ MISTAKES = [
         "its X-Amz- parameters, or --aws-sigv4.",
     ),
     (
+        f"{LAMBDA}?x%2Damz-signature=canary",
+        ("--aws-sigv4",),
+        "The server URL is signed already: it has X-Amz-Signature in its query.",
+    ),
+    (
         "http://mcp.example.com/mcp",
         SIGNED,
         "Plain http to mcp.example.com would let the network read every header and message.",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -20,7 +21,7 @@ from mcp_remote_py.aws.keys import FoundKeys
 from mcp_remote_py.errors import Refused
 from tests.fakes import run
 from tests.signing.desk import Desk
-from tests.signing.fake_aws import ROLE, FakeAws, fake_aws
+from tests.signing.fake_aws import ROLE, Answer, FakeAws, fake_aws
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -114,6 +115,15 @@ def test_each_search_sees_the_files_as_they_are(desk: Desk) -> None:
     assert run(chain.load_keys()).keys.access_key_id == "AKIDSECOND"
 
 
+def test_what_is_no_region_is_not_signed_for(desk: Desk) -> None:
+    desk.write("credentials", KEYS)
+    desk.write("config", "[profile keys]\nregion = us-east-1 # Ohio\n")
+    assert "The region of profile keys" in desk.refusal("keys")
+    assert desk.load("keys", "eu-west-1").region == "", "it is given elsewhere"
+    desk.write("config", "[profile keys]\nregion = US-East-2\n")
+    assert desk.load("keys").region == "us-east-2"
+
+
 def test_a_profile_that_is_not_there(desk: Desk) -> None:
     desk.write("credentials", KEYS)
     assert "Did you mean keys?" in desk.refusal("kezs")
@@ -204,6 +214,25 @@ def test_a_token_at_its_end_is_renewed_and_written_down(desk: Desk, aws: FakeAws
     assert aws.services == ["sso-oidc", "sso"]
     assert aws.asked[1].words["token"] == "canary-sso-new"
     assert json.loads(path.read_text())["refreshToken"] == "canary-2"
+
+
+def test_a_token_that_another_process_has_renewed_is_waited_for(desk: Desk, aws: FakeAws) -> None:
+    """AWS has given it there, and it is not written down yet."""
+
+    def refuse(method: str, target: str, headers: dict[str, str], body: bytes) -> Answer:
+        if target != "/token":
+            return answer(method, target, headers, body)
+        threading.Timer(0.1, sso_token, (desk, 3600)).start()
+        return Answer(400, b'{"error":"invalid_grant"}')
+
+    answer, aws.answer = aws.answer, refuse  # type: ignore[method-assign]
+    desk.environment |= aws.environment
+    desk.write("config", SSO)
+    registration = {"clientId": "c", "clientSecret": "canary-client"}
+    end = "2099-01-01T00:00:00Z"
+    sso_token(desk, -10, refreshToken="canary-1", registrationExpiresAt=end, **registration)
+    assert desk.load("sso").keys.access_key_id == "AKIDSSO"
+    assert aws.services == ["sso"]
 
 
 def test_sso_that_does_not_give_the_role(desk: Desk, aws: FakeAws) -> None:
@@ -362,6 +391,15 @@ def test_a_program_has_nothing_to_read_and_nobody_to_ask(desk: Desk) -> None:
             "The AWS keys of profile default have expired already when they come (custom-process)",
         ),
         (
+            """echo '{"Version":1,"AccessKeyId":"A","SecretAccessKey":"canary "}'""",
+            "cannot be AWS keys (custom-process): the secret access key contains a character that"
+            " none has.",
+        ),
+        (
+            """echo '{"Version":1,"AccessKeyId":5,"SecretAccessKey":["canary"]}'""",
+            "cannot be AWS keys (custom-process): the access key id is not a text.",
+        ),
+        (
             "echo 'cannot open wJalrXUtnFEMI/K7MDENG/bPxRfiCYcanary of /home/me/vault' >&2; exit 1",
             "failed. It says: cannot open **** of /home/me/vault. Run it by hand",
         ),
@@ -372,6 +410,24 @@ def test_a_program_that_does_not_give_keys(desk: Desk, printed: str, said: str) 
     sentence = desk.refusal()
     assert said in sentence
     assert "canary" not in sentence
+
+
+def test_what_another_process_has_renewed_meanwhile_is_taken(desk: Desk) -> None:
+    """Ten entries of a host start at once, and AWS takes the token of a sign-in from one only."""
+    keys = desk.write("keys.json", '{"Version":1,"AccessKeyId":"AKIDNEW","SecretAccessKey":"k-1"}')
+    config = desk.folder / "config"
+    late = desk.program(
+        f"echo x >> {desk.home}/count; grep -q renewed {config} && exec cat {keys};"
+        f" echo '# renewed' >> {config}; exit 1"
+    )
+    desk.write("config", f"[default]\ncredential_process = {late}\n")
+    assert desk.load().keys.access_key_id == "AKIDNEW"
+    assert desk.starts == 2
+    keys.unlink()
+    old = time.time() - 60
+    os.utime(config, (old, old))
+    assert "failed" in desk.refusal()
+    assert desk.starts == 3, "nothing has been written"
 
 
 def test_a_program_that_does_not_stop_printing(desk: Desk) -> None:

@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ import pytest
 from mcp_remote_py.errors import Refused
 from mcp_remote_py.settings.aws import AwsSettings
 from mcp_remote_py.signing.chain import CHAIN_COMMAND, KeyChain
-from mcp_remote_py.signing.chain_process import FAREWELL_SECONDS
+from mcp_remote_py.signing.chain_process import FAREWELL_SECONDS, LOOK_SECONDS
 from tests.fakes import run, until
 from tests.signing.desk import Desk
 from tests.signing.fake_aws import ROLE, fake_aws
@@ -30,12 +31,18 @@ PATIENCE = 20.0
 """Seconds for what takes one."""
 
 
-def chain_of(home: Path, config: str, seconds: float = PATIENCE, **variables: str) -> KeyChain:
+def chain_of(
+    home: Path,
+    config: str,
+    seconds: float = PATIENCE,
+    command: Sequence[str] = CHAIN_COMMAND,
+    **variables: str,
+) -> KeyChain:
     """The chain of a person with this file, in a host's thin environment."""
     (home / ".aws").mkdir(exist_ok=True)
     (home / ".aws" / "config").write_text(config)
     environment = {"HOME": str(home), "PATH": os.environ["PATH"]} | variables
-    return KeyChain(AwsSettings(), environment, seconds=seconds)
+    return KeyChain(AwsSettings(), environment, seconds=seconds, command=command)
 
 
 def refusal_of(chain: KeyChain) -> Refused:
@@ -230,6 +237,15 @@ def test_a_process_without_an_answer(tmp_path: Path, command: tuple[str, ...], s
     assert error.is_passing
 
 
+def test_without_a_thread_there_is_no_answer(tmp_path: Path) -> None:
+    async def main() -> None:
+        await asyncio.get_running_loop().shutdown_default_executor()
+        with pytest.raises(Refused, match=r"ended without an answer \(RuntimeError\)"):
+            await KeyChain(AwsSettings(), {"HOME": str(tmp_path)}).load_keys()
+
+    run(main())
+
+
 def test_a_process_that_does_not_even_end_is_stopped(tmp_path: Path) -> None:
     text = "import os, sys, time; open(sys.argv[1], 'w').write(str(os.getpid())); time.sleep(60)"
     command = (sys.executable, "-c", text, str(tmp_path / "pids"))
@@ -237,6 +253,27 @@ def test_a_process_that_does_not_even_end_is_stopped(tmp_path: Path) -> None:
     assert str(refusal_of(chain)) == (
         "Looking for the AWS keys of profile default did not end within 0.5 seconds."
     )
+    run(until(lambda: not any(map(is_there, started(tmp_path)))))
+
+
+def test_the_memory_of_whoever_started_it_is_not_its_own(tmp_path: Path) -> None:
+    """Linux hands the peak on to what is started."""
+    keys = '{"Version":1,"AccessKeyId":"AKIDPROGRAM","SecretAccessKey":"canary-program"}'
+    config = program(tmp_path, f"sleep {3 * LOOK_SECONDS}; echo '{keys}'")
+    text = "import os, sys; b'x' * (260 << 20); os.execv(sys.argv[1], sys.argv[1:])"
+    chain = chain_of(tmp_path, config, command=(sys.executable, "-c", text, *CHAIN_COMMAND))
+    assert run(chain.load_keys()).keys.access_key_id == "AKIDPROGRAM"
+
+
+def test_an_answer_counts_although_its_process_hangs_at_the_end(tmp_path: Path) -> None:
+    text = (
+        "import os, sys, time; open(sys.argv[1], 'w').write(str(os.getpid()));"
+        """ print('{"access_key_id":"AKIDTEST"}', flush=True); sys.stdin.readline();"""
+        " sys.stdin.read(); time.sleep(0.1)"
+    )
+    command = (sys.executable, "-c", text, str(tmp_path / "pids"))
+    chain = KeyChain(AwsSettings(), {"HOME": str(tmp_path)}, seconds=PATIENCE, command=command)
+    assert run(chain.load_keys()).keys.access_key_id == "AKIDTEST"
     run(until(lambda: not any(map(is_there, started(tmp_path)))))
 
 

@@ -203,6 +203,18 @@ ROWS = (
         " cannot be one, or the secret key is one. An id is like AKIAIOSFODNN7EXAMPLE: look"
         " whether the two have changed places.",
     ),
+    found(
+        "odd-keys",
+        "What profile desk gives cannot be AWS keys (custom-process): the session token is not a"
+        " text. Write or copy them again at their source, without anything around them.",
+        source="custom-process",
+        problem="the session token is not a text",
+    ),
+    found(
+        "odd-region",
+        f"The region of profile desk in {FILES} is not the name of one. Mend that line, such as"
+        " region = us-east-1, or give --aws-region.",
+    ),
     raised(
         "no-region",
         BOTOCORE.NoRegionError(),

@@ -15,7 +15,13 @@ from mcp_remote_py.errors import McpRemoteError, Refused, Unusable
 from mcp_remote_py.redact import Secret, scrub_known
 from mcp_remote_py.settings.aws import AwsSettings
 from mcp_remote_py.signing.build import build_signer
-from mcp_remote_py.signing.signer import AHEAD, HOLD, STAMP_INTERVAL, AwsSigner
+from mcp_remote_py.signing.signer import (
+    AHEAD,
+    HOLD,
+    LONGEST_HOLD,
+    STAMP_INTERVAL,
+    AwsSigner,
+)
 from mcp_remote_py.url import parse_url
 from tests.fakes import FakeClock, run, settle
 from tests.signing.fake_chain import FakeChain
@@ -251,6 +257,47 @@ def test_a_refusal_is_not_followed_by_a_storm_of_searches_in_vain() -> None:
     run(main())
 
 
+def test_nor_ever_where_nothing_comes_of_it() -> None:
+    async def main() -> None:
+        stage = Stage(keys(1), no_keys())
+        used = await stage.signer.prepare([])
+        for _ in range(100):
+            await stage.pass_time(HOLD)
+            assert not await stage.refused(used)
+        assert stage.chain.asked <= 14
+
+    run(main())
+
+
+def test_nor_where_files_were_broken_before() -> None:
+    async def main() -> None:
+        stage = Stage(keys(1), no_keys())
+        used = await stage.signer.prepare([])
+        stage.chain.stamp = 1
+        for _ in range(20):
+            assert not await stage.refused(used)
+            assert await stage.used() == "AKIDTEST1"
+        assert stage.chain.asked == 2
+
+    run(main())
+
+
+def test_a_request_for_another_region_is_signed_anew() -> None:
+    """The same keys, and another line beside them."""
+
+    async def main() -> None:
+        stage = Stage(keys(1), region="")
+        stage.chain.region = "us-east-2"
+        used = await stage.signer.prepare([])
+        stage.chain.region, stage.chain.stamp = "eu-west-1", 1
+        assert await stage.refused(used, b'{"message":"Credential should be scoped to x"}')
+        again = await stage.signer.prepare([])
+        assert b"/eu-west-1/lambda/" in headers_of(again)[b"authorization"]
+        assert not await stage.refused(again)
+
+    run(main())
+
+
 def test_keys_that_change_with_each_reading_do_not_make_a_loop() -> None:
     async def main() -> None:
         stage = Stage(*(keys(number) for number in range(100)))
@@ -292,6 +339,25 @@ def test_a_failure_is_told_to_all_and_asked_for_again_soon() -> None:
     run(main())
 
 
+@pytest.mark.parametrize(("is_passing", "most"), [(False, 13), (True, 100)])
+def test_what_does_not_pass_is_asked_for_ever_less_often(is_passing: bool, most: int) -> None:
+    """A program that gives keys may open a page each time; a network comes back."""
+
+    async def main() -> None:
+        error = Refused("There are no AWS keys.")
+        stage = Stage(error.as_passing() if is_passing else error)
+        for _ in range(100):
+            with pytest.raises(Refused):
+                await stage.used()
+            await stage.pass_time(HOLD)
+        assert most - 2 <= stage.chain.asked <= most
+        stage.chain.found[:] = [keys(1)]
+        stage.chain.stamp = 1
+        assert await stage.used() == "AKIDTEST1", "files that change count at once"
+
+    run(main())
+
+
 def test_sign_in_in_another_window_helps_at_once() -> None:
     async def main() -> None:
         stage = Stage(no_keys(), keys(1))
@@ -324,6 +390,33 @@ def test_keys_that_cannot_be_read_again_are_used_as_long_as_they_are_good(
     with caplog.at_level(logging.WARNING, "mcp_remote_py"):
         run(main())
     assert "could not be read again: There are no AWS keys. Run aws sso login." in caplog.text
+
+
+def test_nobody_waits_for_files_that_were_broken_while_the_keys_are_good(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A program that hangs takes 45 seconds each time."""
+
+    async def main() -> None:
+        stage = Stage(keys(1), no_keys(), no_keys(), no_keys(), keys(2))
+        await stage.used()
+        stage.chain.stamp = 1
+        await stage.pass_time(STAMP_INTERVAL)
+        assert await stage.used() == "AKIDTEST1"
+        assert stage.chain.asked == 2
+        for asked in (3, 4, 5):
+            await stage.pass_time(LONGEST_HOLD)
+            stage.chain.gate = asyncio.Event()
+            async with asyncio.timeout(1):
+                assert await stage.used() == "AKIDTEST1", "nobody waits"
+            stage.chain.gate.set()
+            await settle()
+            assert stage.chain.asked == asked, "it is tried beside the requests"
+        assert await stage.used() == "AKIDTEST2"
+
+    with caplog.at_level(logging.WARNING, "mcp_remote_py"):
+        run(main())
+    assert caplog.text.count("could not be read again") == 1
 
 
 def clock_refusal(at: float) -> tuple[int, dict[bytes, bytes], bytes]:
@@ -400,8 +493,7 @@ def test_the_region_of_the_keys_counts_where_none_is_given() -> None:
             await stage.used()
         assert "--aws-region" in caught.value.hint
         assert '"env"' in caught.value.hint
-        stage.chain.region, stage.chain.stamp = "eu-north-1", 1
-        await stage.pass_time(STAMP_INTERVAL)
+        stage.chain.region, stage.chain.stamp = "eu-north-1", 1  # not a moment later
         value = headers_of(await stage.signer.prepare([]))[b"authorization"]
         assert b"/eu-north-1/lambda/aws4_request" in value
 
@@ -471,6 +563,21 @@ def test_keys_in_the_environment_come_first_unless_a_profile_is_named() -> None:
         assert await used(named, environment) == ("AKIDTEST1", "dev", 1)
         nowhere = settings.replace(region="")
         assert await used(nowhere, environment) == ("AKIDENVIRONMENT", "AKIDENVIRONMENT", 1)
+
+    run(main())
+
+
+def test_a_region_is_looked_for_again_where_what_was_in_the_way_passes() -> None:
+    environment = {"AWS_ACCESS_KEY_ID": "AKIDENV", "AWS_SECRET_ACCESS_KEY": "secret-key-canary-9"}
+
+    async def main() -> None:
+        hangs = Refused("It did not end within 45 seconds.").as_passing()
+        chain, clock = FakeChain(hangs, keys(1), region="eu-north-1"), FakeClock()
+        signer = build_signer(AwsSettings("lambda"), environment, clock, lambda: START, chain)
+        with pytest.raises(Refused, match="did not end"):
+            await signer.prepare([])
+        await clock.advance(HOLD)
+        assert key_of(await signer.prepare([])) == "AKIDENV"
 
     run(main())
 

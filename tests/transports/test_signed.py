@@ -21,6 +21,7 @@ from mcp_remote_py.redact import Secret
 from mcp_remote_py.signing.signer import AwsSigner
 from mcp_remote_py.transports.client import HttpClient
 from mcp_remote_py.transports.signed import MAX_SIGNED_AGAIN
+from mcp_remote_py.url import ServerUrl, parse_url
 from tests.fakes import run
 from tests.peers.signed_server import (
     EXPIRED_TOKEN,
@@ -195,6 +196,31 @@ def test_a_redirect_within_the_origin_is_signed_anew(server: SignedServer) -> No
     assert not server.rejections
 
 
+def test_a_host_that_others_share_leads_to_no_other_path(server: SignedServer) -> None:
+    """A runtime of AgentCore is beside all the others of the region."""
+
+    class Shared(AwsSigner):
+        def shares_host(self, url: ServerUrl) -> bool:
+            return True
+
+    async def main() -> None:
+        signer = Shared(FakeChain(KEYS), "lambda", "eu-west-1", LoopClock(), time.time)
+        client = await client_for(server.url, signer=signer)
+        await ask(client)
+        for lead in ("/runtimes/other/invocations", "/mcp/../x", "/%6Dcp"):
+            server.script("tools/call", redirect(307, lead))
+            with pytest.raises(Unusable, match="leads to another path of its host") as caught:
+                await ask(client)
+            assert "put that URL into the config entry" in caught.value.hint
+        with pytest.raises(Unusable, match="leads to another path"):
+            await ask(client, endpoint=parse_url(f"{server.origin}/messages"))
+        await client.aclose()
+
+    server.script("tools/call", redirect(307, "/mcp/?qualifier=DEFAULT"))
+    run(main())
+    assert {one.path.partition("?")[0] for one in server.requests} == {"/mcp", "/mcp/"}
+
+
 def test_nothing_is_signed_for_another_origin(server: SignedServer) -> None:
     with WildServer() as other:
         server.script("tools/call", redirect(307, other.url))
@@ -365,6 +391,42 @@ def test_an_answer_is_an_answer_whatever_its_status(server: SignedServer, status
     run(main())
     assert len(server.requests) == 1
     assert chain.asked == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "times"),
+    [(CALL, 1), (CALL.replace(b"tools/call", b"tools/list"), 2)],
+    ids=["call", "list"],
+)
+@pytest.mark.parametrize("has_id", [False, True])
+def test_a_refusal_that_may_be_of_a_tool_is_not_followed_by_a_second_execution(
+    server: SignedServer, line: bytes, times: int, has_id: bool
+) -> None:
+    """It may come from behind AWS, when the tool has run; the next call has the other keys."""
+    asked = parse_message(line)
+    signer, chain = signer_of(KEYS, OTHER_KEYS)
+    server.keys[OTHER_KEY_ID] = (OTHER_SECRET_KEY, TOKEN)
+
+    def refuse(exchange: Exchange) -> None:
+        chain.stamp = 1
+        if not has_id:
+            return exchange.reply(403, b"<h1>Forbidden</h1>")
+        error = {"code": -1, "message": "The tool may not write to its table."}
+        answer = encode({"jsonrpc": "2.0", "id": exchange.id, "error": error})
+        return exchange.reply(403, answer, headers={"x-amzn-ErrorType": FORBIDDEN.error})
+
+    async def main() -> None:
+        client = await client_for(server.url, signer=signer)
+        response = await client.request(b"POST", [JSON], [line], asked=asked)
+        assert response.status == 403
+        await response.aclose()
+        await client.aclose()
+
+    server.always("tools/call", refuse)
+    server.always("tools/list", refuse)
+    run(main())
+    assert len(server.requests) == times
+    assert chain.asked == 2
 
 
 @pytest.mark.parametrize("status", [400, 401, 403])
