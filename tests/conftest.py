@@ -13,7 +13,7 @@ import pytest
 from hypothesis import settings
 
 from tests.canaries import HEADERS, LOGS, RUN
-from tests.thorough import often
+from tests.thorough import THOROUGH, often
 
 # Ten thousand tests are collected, and stay: to look through them for garbage is half of the time.
 gc.disable()
@@ -30,6 +30,9 @@ def pytest_configure() -> None:
     # What is started inherits it where it is ignored, as it is behind a shell's `&` and in xdist.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+
+collect_ignore = [] if THOROUGH else ["real/test_sign_in_servers.py"]
+"""Of others' servers alone: `scripts/test --interop` says as much of them, with the command."""
 
 LONG = (
     "test_floods.py",
@@ -61,7 +64,6 @@ LONG = (
     "test_host_patience.py",
     "test_long_messages.py",
     "test_owner_of_secrets.py",
-    "test_sign_in_servers.py",
     "test_reach.py",
     "test_keyring_writes.py",
     "test_other_commands.py",

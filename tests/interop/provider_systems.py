@@ -92,6 +92,7 @@ SYSTEMS = (
         lambda: [of_fastmcp(), of_npm("oidc-provider")],
         _foreign_login,
         install=install_fastmcp,
+        gate=True,
     ),
     System(
         "fastmcp-memory",

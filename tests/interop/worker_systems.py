@@ -22,7 +22,7 @@ from tests.interop.systems import (
 )
 from tests.interop.versions import of_npm
 from tests.real.configuration import BEARER
-from tests.real.installation import ERA_WORKER
+from tests.real.installation import ERA_WORKER, install_node_packages
 from tests.real.processes import Service
 from tests.real.servers import bearer_worker, era_bearer_worker, era_worker, oauth_worker
 
@@ -121,6 +121,10 @@ def _era_oauth() -> list[str]:
     return [*_era(), of_npm("@cloudflare/workers-oauth-provider", packages)]
 
 
+def _install_era() -> None:
+    install_node_packages(ERA_WORKER)
+
+
 SYSTEMS = (
     System(
         "worker-bearer-mcp",
@@ -163,11 +167,13 @@ SYSTEMS = (
         "Worker of April 2025, bearer token, `/sse`",
         _era,
         _bearer(era_bearer_worker, "/sse", "era-bearer-workshop", ASK_MODEL),
+        install=_install_era,
     ),
     System(
         "era-oauth",
         "Worker of April 2025, OAuth, `/sse`",
         _era_oauth,
         _oauth(era_worker, "/sse", "era-workshop", ASK_MODEL, revocations=NO_REVOCATION),
+        install=_install_era,
     ),
 )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.real.installation import ERA_WORKER, install_fastmcp, install_node_packages
+from tests.real.installation import install_fastmcp, install_node_packages
 from tests.real.processes import Service
 from tests.real.servers import bearer_worker, everything_server, python_server
 
@@ -15,11 +15,6 @@ from tests.real.servers import bearer_worker, everything_server, python_server
 @pytest.fixture(scope="session")
 def node_packages() -> Path:
     return install_node_packages()
-
-
-@pytest.fixture(scope="session")
-def era_packages() -> Path:
-    return install_node_packages(ERA_WORKER)
 
 
 @pytest.fixture(scope="session")

@@ -32,7 +32,7 @@ CONFORMANCE = HERE.parent / "conformance"
 INTEROP = HERE.parent / "interop"
 """What only `scripts/test --interop` needs."""
 INSPECTOR = INTEROP / "node_modules/@modelcontextprotocol/inspector/clients/launcher/build/index.js"
-FOLDERS = (HERE, CONFORMANCE, ERA_WORKER)
+FOLDERS = (HERE, CONFORMANCE)
 """What npm installs into; the longest first."""
 FASTMCP_ENVIRONMENT = HERE / ".venv-fastmcp"
 FASTMCP_REQUIREMENTS = HERE / "requirements-fastmcp.txt"
@@ -215,9 +215,7 @@ def begin_early() -> None:
     """The browser, and by npm what a Node that is there can get; what fails is done later."""
     with ThreadPoolExecutor() as pool:
         begun: list[Future[Any]] = [pool.submit(install_browser)]
-        begun += [
-            pool.submit(install_node_packages, one) for one in (HERE, CONFORMANCE, ERA_WORKER)
-        ]
+        begun += [pool.submit(install_node_packages, one) for one in FOLDERS]
         wait(begun)
 
 

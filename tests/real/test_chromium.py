@@ -5,8 +5,8 @@ Authorization servers no one here wrote, Chromium, and what the person sees at t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Generator, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -15,9 +15,10 @@ import pytest
 
 from tests.real.chromium import ChromiumBrowser, chromium_browser
 from tests.real.configuration import entry, write
-from tests.real.processes import Service, wait_until
+from tests.real.processes import wait_until
 from tests.real.servers import authorizing_server, oauth_worker, openid_servers
 from tests.real.stdio_host import StdioHost, started
+from tests.thorough import some
 
 # The first test of the folder may have to install it.
 pytestmark = pytest.mark.timeout(400)
@@ -32,11 +33,10 @@ def start(tmp_path: Path) -> Iterator[Start]:
     """Starts the entry of a server in a config file; the browser's mode may be `deny`."""
     with ExitStack() as stack:
 
-        def start(service: Service, path: str, mode: str = "normal") -> object:
+        def start(url: str, mode: str = "normal") -> object:
             browser = stack.enter_context(chromium_browser(tmp_path / "chromium", mode))
-            address = f"http://localhost:{service.port}{path}"
             options = ["--token-store", "file"]
-            written = entry(address, options, {"BROWSER": str(browser.command)})
+            written = entry(url, options, {"BROWSER": str(browser.command)})
             config = write(tmp_path, {"workshop": written})
             host = stack.enter_context(started(config, "workshop", tmp_path / "home"))
             return host, browser
@@ -64,52 +64,58 @@ def brightness(colour: str) -> float:
     return sum(map(float, parts)) / 3
 
 
-def check_signed_in(host: StdioHost, browser: ChromiumBrowser, service: Service) -> None:
-    assert "result" in host.initialize()
-    assert host.call("add", a=2, b=40) == "42"
-    seen = see_end(browser)
-    assert seen["title"] == "You are signed in"
-    assert f"localhost:{service.port} is connected." in str(seen["text"])
-    assert "You can close this tab and return to" in str(seen["text"])
-    assert len(browser.opened) == 1
-    query = parse_qs(urlsplit(str(seen["url"])).query)
-    assert {"code", "state"} <= query.keys()
-    for name, (value,) in query.items():
-        assert value not in str(seen["markup"]), f"{name} of the query is on the page"
-    assert host.close() == 0
-
-
-@pytest.mark.promise("A1", "A2", "S3")
-def test_openid_provider(node_packages: Path, tmp_path: Path, start: Start) -> None:
+@contextmanager
+def openid(folder: Path) -> Generator[str]:
     """Two forms: one to sign in, one to consent."""
-    folder = tmp_path / "servers"
-    folder.mkdir()
     with openid_servers(folder) as (_, service):
-        check_signed_in(*start(service, "/mcp"), service)
+        yield f"http://localhost:{service.port}/mcp"
 
 
-@pytest.mark.promise("A1", "A2", "S3")
-def test_sdk_server_that_signs_in_itself(tmp_path: Path, start: Start) -> None:
-    folder = tmp_path / "server"
-    folder.mkdir()
+@contextmanager
+def sdk(folder: Path) -> Generator[str]:
     with authorizing_server(folder, "streamable-http") as service:
-        check_signed_in(*start(service, "/mcp"), service)
+        yield f"http://localhost:{service.port}/mcp"
+
+
+@contextmanager
+def worker(folder: Path) -> Generator[str]:
+    with oauth_worker(folder) as service:
+        yield f"http://localhost:{service.port}/sse"
+
+
+MakeServer = Callable[[Path], AbstractContextManager[str]]
 
 
 @pytest.mark.promise("A1", "A2", "S3", "R4")
-def test_oauth_worker(node_packages: Path, tmp_path: Path, start: Start) -> None:
-    folder = tmp_path / "worker"
-    folder.mkdir()
-    with oauth_worker(folder) as service:
-        check_signed_in(*start(service, "/sse"), service)
+@pytest.mark.parametrize("make_server", some([openid, sdk, worker], 3))
+def test_person_signs_in(
+    make_server: MakeServer, node_packages: Path, tmp_path: Path, start: Start
+) -> None:
+    (tmp_path / "server").mkdir()
+    with make_server(tmp_path / "server") as url:
+        host, browser = start(url)
+        assert "result" in host.initialize()
+        assert host.call("add", a=2, b=40) == "42"
+        seen = see_end(browser)
+        assert seen["title"] == "You are signed in"
+        assert f"{urlsplit(url).netloc} is connected." in str(seen["text"])
+        assert "You can close this tab and return to" in str(seen["text"])
+        assert len(browser.opened) == 1
+        query = parse_qs(urlsplit(str(seen["url"])).query)
+        assert {"code", "state"} <= query.keys()
+        for name, (value,) in query.items():
+            assert value not in str(seen["markup"]), f"{name} of the query is on the page"
+        assert host.close() == 0
 
 
 @pytest.mark.promise("S3", "L2")
-def test_person_declines(node_packages: Path, tmp_path: Path, start: Start) -> None:
-    folder = tmp_path / "worker"
-    folder.mkdir()
-    with oauth_worker(folder) as service:
-        host, browser = start(service, "/mcp", "deny")
+@pytest.mark.parametrize("make_server", some([openid, worker], 2))
+def test_person_declines(
+    make_server: MakeServer, node_packages: Path, tmp_path: Path, start: Start
+) -> None:
+    (tmp_path / "server").mkdir()
+    with make_server(tmp_path / "server") as url:
+        host, browser = start(url, "deny")
         answer = host.initialize()
         assert "declined" in answer["error"]["message"]
         seen = see_end(browser)

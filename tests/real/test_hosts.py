@@ -44,7 +44,7 @@ pytestmark = pytest.mark.timeout(400)
 MakeHost = Callable[[Path, Path], RealHost]
 
 
-TARGETS = ["worker-sse", "worker-mcp", "everything", "python-sse"]
+TARGETS = ["python-sse", "everything", "worker-mcp", "worker-sse"]
 
 
 @dataclass(frozen=True)
@@ -56,25 +56,33 @@ class Target:
     adder: str
 
 
-@pytest.fixture
-def target(
-    request: pytest.FixtureRequest, worker: Service, everything: Service, python_sse: Service
-) -> Target:
-    return {
-        "worker-sse": Target(worker.url("/sse"), BEARER, "add"),
-        "worker-mcp": Target(worker.url("/mcp"), BEARER, "add"),
-        "everything": Target(everything.url("/mcp"), (), "get-sum"),
-        "python-sse": Target(python_sse.url("/sse"), (), "add"),
-    }[request.param]
+def find_target(request: pytest.FixtureRequest, name: str) -> Target:
+    """Starts the server, where no test has done so."""
+
+    def url(service: str, path: str) -> str:
+        return request.getfixturevalue(service).url(path)
+
+    match name:
+        case "worker-sse":
+            return Target(url("worker", "/sse"), BEARER, "add")
+        case "worker-mcp":
+            return Target(url("worker", "/mcp"), BEARER, "add")
+        case "everything":
+            return Target(url("everything", "/mcp"), (), "get-sum")
+        case _:
+            return Target(url("python_sse", "/sse"), (), "add")
 
 
 @pytest.mark.promise("R3", "R4")
-@pytest.mark.parametrize(
-    ("make_host", "target"), some(product([McPorter, FastMcp], TARGETS), 5), indirect=["target"]
-)
+@pytest.mark.parametrize(("make_host", "name"), some(product([McPorter, FastMcp], TARGETS), 5))
 def test_host_lists_and_calls_tools(
-    make_host: MakeHost, target: Target, fastmcp_command: Path, tmp_path: Path
+    make_host: MakeHost,
+    name: str,
+    request: pytest.FixtureRequest,
+    fastmcp_command: Path,
+    tmp_path: Path,
 ) -> None:
+    target = find_target(request, name)
     config = write(tmp_path, {"server": entry(target.url, target.options)})
     host = make_host(config, tmp_path / "home")
     assert target.adder in host.list_tools("server")
@@ -92,9 +100,9 @@ def test_host_lists_and_calls_tools(
     ],
 )
 def test_every_request_of_a_host_crosses_and_is_answered_once(
-    make_host: MakeHost, opening: str, worker: Service, fastmcp_command: Path, tmp_path: Path
+    make_host: MakeHost, opening: str, python_sse: Service, fastmcp_command: Path, tmp_path: Path
 ) -> None:
-    watched = entry(worker.url("/mcp"))
+    watched = entry(python_sse.url("/sse"), [])
     watched["args"] = [tee.__file__, str(tmp_path), watched["command"], *watched["args"]]
     watched["command"] = sys.executable
     host = make_host(write(tmp_path, {"server": watched}), tmp_path / "home")

@@ -18,13 +18,9 @@ from tests.harness.browser import FakeBrowser, fake_browser
 from tests.peers.launch import free_port
 from tests.real.configuration import entry, write
 from tests.real.processes import Service
-from tests.real.servers import (
-    CLIENT_DOCUMENT,
-    document_servers,
-    era_worker,
-    oauth_worker,
-)
+from tests.real.servers import CLIENT_DOCUMENT, document_servers, oauth_worker
 from tests.real.stdio_host import StdioHost, started
+from tests.thorough import some
 
 PREFIX = "io.modelcontextprotocol/"
 
@@ -81,7 +77,7 @@ def check_one_tab_for_two_sessions(desk: Desk, name: str) -> None:
 
 
 @pytest.mark.promise("A1", "A2", "A7", "R4")
-@pytest.mark.parametrize("path", ["/mcp", "/sse"])
+@pytest.mark.parametrize("path", some(["/sse", "/mcp"], 2))
 def test_oauth_worker(worker: Service, desk: Callable[..., Desk], path: str) -> None:
     check_one_tab_for_two_sessions(desk(worker, path), "oauth-workshop")
 
@@ -99,7 +95,7 @@ def ask_as_modern(host: StdioHost, method: str, **params: object) -> Any:
 
 
 @pytest.mark.promise("A1", "E1", "E3")
-@pytest.mark.parametrize("path", ["/next", "/mcp", "/sse"])
+@pytest.mark.parametrize("path", some(["/next", "/mcp", "/sse"], 3))
 def test_oauth_worker_with_a_host_of_2026_07_28(
     worker: Service, desk: Callable[..., Desk], path: str
 ) -> None:
@@ -126,21 +122,6 @@ def test_stateless_oauth_worker_of_both_eras(worker: Service, desk: Callable[...
 def test_stateless_oauth_worker_as_a_modern_one(worker: Service, desk: Callable[..., Desk]) -> None:
     found = desk(worker, "/next", "--protocol", "modern")
     check_one_tab_for_two_sessions(found, "oauth-workshop-next")
-
-
-@pytest.mark.promise("A1", "A2", "A7", "R4")
-def test_worker_of_april_2025(
-    era_packages: Path, tmp_path: Path, desk: Callable[..., Desk]
-) -> None:
-    """Without metadata of the resource, and restarted between two sessions."""
-    folder = tmp_path / "worker"
-    folder.mkdir()
-    with era_worker(folder) as service:
-        found = desk(service, "/sse")
-        check_one_tab_for_two_sessions(found, "era-workshop")
-    with era_worker(folder, service.port):
-        found.add("era-workshop")
-        assert len(found.browser.opened) == 1
 
 
 @pytest.mark.promise("A2", "A7")
