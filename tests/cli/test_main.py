@@ -276,7 +276,7 @@ SIGN_IN_SETTINGS = SignInSettings(
     resource="https://tenant.example.com/",
     send_resource=False,
     authorize_parameters=(("prompt", "consent"), ("audience", "x")),
-    static_client=Secret('{"client_id": "a", "client_secret": "cli secret 6"}'),
+    static_client=Secret('{"client_id": "a", "client_secret": "canary7e cl1-6x"}'),
     static_client_metadata='{"scope": "x"}',
     client_metadata_url="https://c.example/client.json",
     trusted_issuers=("https://a.example", "https://b.example"),
@@ -286,7 +286,7 @@ SIGN_IN_SETTINGS = SignInSettings(
     callback_path="/cb",
     success_url="http://intranet/done",
     timeout=60.0,
-    browser=("open", "cli secret 6"),
+    browser=("open", "canary7e cl1-6x"),
     device_code=True,
     token_store="file",
     login_options=(
@@ -323,7 +323,7 @@ class TestSignIn:
     @pytest.mark.parametrize("command", ["proxy", "login"])
     def test_every_option_arrives_at_the_relay_and_at_login(self, command: str) -> None:
         word = () if command == "proxy" else (command,)
-        run = Run(*word, URL, "3334", *SIGN_IN_WORDS, environment={"T": "cli secret 6"})
+        run = Run(*word, URL, "3334", *SIGN_IN_WORDS, environment={"T": "canary7e cl1-6x"})
         assert (run.command, run.stderr) == (command, "")
         settings = run.settings if command == "proxy" else run.started_with
         assert isinstance(settings, ProxySettings | LoginSettings)
