@@ -195,7 +195,7 @@ def test_host_that_begins_anew_is_listened_for_anew() -> None:
 
 def test_a_session_that_is_given_again_is_ended_once() -> None:
     async def play(stage: Scene) -> None:
-        result = {"protocolVersion": "2025-11-25", "capabilities": {}}
+        result: dict[str, Any] = {"protocolVersion": "2025-11-25", "capabilities": {}}
         mine = {"Mcp-Session-Id": "mine"}
         stage.server.always("initialize", lambda one: one.result(result, headers=mine))
         await stage.begin()
