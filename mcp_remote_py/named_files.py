@@ -1,5 +1,7 @@
 """Reads the files that a person names: never more than a bound, and no half-written header file.
 
+It also tells whether one has changed.
+
 A file may be truncated and filled again while we look; whoever does so takes some milliseconds.
 Must not know what stands in a file, nor which option names it.
 """
@@ -79,6 +81,22 @@ def _look(path: str, now: Callable[[], float]) -> tuple[bytes, float]:
         content = file.read(MAX_FILE_BYTES + 1)
         # Asked afterwards: what was written while we read has changed it.
         return content, now() - os.fstat(descriptor).st_mtime
+
+
+FileStamp = tuple[int, ...]
+
+
+def stamp_file(path: str) -> FileStamp:
+    """What differs when the file is written anew, or another takes its place with an old time.
+
+    Clocks of file systems are coarse: what is written on a moment later may have the same time.
+    () where there is nothing. Reads nothing, raises nothing.
+    """
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError):  # ValueError: a NUL in a name
+        return ()
+    return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 def _decode(content: bytes) -> str:

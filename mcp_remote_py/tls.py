@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import ssl
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, cast
 
 from mcp_remote_py.errors import UsageError
+from mcp_remote_py.named_files import FileStamp, stamp_file
 from mcp_remote_py.settings.network import Tls
 
 logger = logging.getLogger("mcp_remote_py.transports")
@@ -82,24 +82,13 @@ def _trust(context: ssl.SSLContext, path: str) -> None:
         ) from error
 
 
-Stamp = tuple[tuple[int, ...], ...]
+Stamp = tuple[FileStamp, ...]
 
 
 def stamp_files(tls: Tls) -> Stamp:
-    """Changes when one of the files is written anew, or another takes its place with an old time.
-
-    Clocks of file systems are coarse: what is written on a moment later may have the same time.
-    """
+    """Another when one of the files has changed, see `stamp_file`."""
     files = (*tls.ca_certs, *tls.optional_ca_certs, tls.client_cert, tls.client_key)
-    return tuple(map(_stamp, filter(None, files)))
-
-
-def _stamp(path: str) -> tuple[int, ...]:
-    try:
-        found = os.stat(path)
-    except OSError:
-        return ()
-    return found.st_mtime_ns, found.st_size, found.st_ino
+    return tuple(map(stamp_file, filter(None, files)))
 
 
 def _shake_hands(secured: ssl.SSLObject, do_handshake: Callable[[], None]) -> None:

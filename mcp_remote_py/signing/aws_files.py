@@ -10,6 +10,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 
+from mcp_remote_py.named_files import stamp_file
+
 MAX_FILES = 32
 """Files of the last search that are watched: a person has two, and one for each cache."""
 
@@ -56,17 +58,9 @@ class FileStamps:
     __slots__ = ("_stamps",)
 
     def __init__(self, paths: Iterable[str]) -> None:
-        self._stamps = {path: _stamp(path) for path in paths}
+        self._stamps = {path: stamp_file(path) for path in paths}
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, FileStamps) and all(
             other._stamps.get(path, stamp) == stamp for path, stamp in self._stamps.items()
         )
-
-
-def _stamp(path: str) -> tuple[int, ...]:
-    try:
-        found = os.stat(path)
-    except (OSError, ValueError):  # ValueError: a NUL in a name
-        return ()
-    return found.st_mtime_ns, found.st_size, found.st_ino
