@@ -277,7 +277,7 @@ class HttpClient:
         from mcp_remote_py.transports.signed import is_error_of_aws
 
         body = await self._read_evidence(response) or b""
-        return is_error_of_aws(self._signer, response, response.headers, body, answer)
+        return is_error_of_aws(self._signer, response, body, answer)
 
     async def _read_words(
         self, response: Response, told: _Told, sent: Sent, asked: Message | None

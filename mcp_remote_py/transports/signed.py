@@ -52,15 +52,9 @@ def _path(url: ServerUrl) -> str:
     return url.target.partition("?")[0].rstrip("/")
 
 
-def is_error_of_aws(
-    signer: Signer,
-    response: Response,
-    headers: Mapping[bytes, bytes],
-    body: bytes,
-    answer: Message,
-) -> bool:
+def is_error_of_aws(signer: Signer, response: Response, body: bytes, answer: Message) -> bool:
     """Whether the answer in a body is an error that AWS gives in place of the server's."""
-    return answer.is_error and signer.explain(response.status, headers, body) is not None
+    return answer.is_error and signer.explain(response.status, response.headers, body) is not None
 
 
 async def sign_anew(
@@ -79,7 +73,7 @@ async def sign_anew(
     if body is None:
         return False
     answer = find_answer(body, response.content_type, asked)
-    if answer is not None and not is_error_of_aws(signer, response, response.headers, body, answer):
+    if answer is not None and not is_error_of_aws(signer, response, body, answer):
         return False
     about = (response.status, response.headers, body)
     # A 403 that is not in AWS's words may come from behind it, where things were done already; so
