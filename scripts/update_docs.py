@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # for the tables of the tests
 
 from mcp_remote_py import bounds, merged_list, named_files, retry, tools
-from mcp_remote_py.cli.help import IDLE_OPTIONS
+from mcp_remote_py.cli.help import describe_others
 from mcp_remote_py.cli.options import Option, options_of
 from mcp_remote_py.cli.program import COMMANDS, PROXY
 from mcp_remote_py.credentials import files
@@ -77,7 +77,7 @@ def render_options() -> str:
             f"### `{command.usage} [options]`",
             command.summary,
             f"Options as above: {shared}.",
-            IDLE_OPTIONS,
+            describe_others(command.name),
             *([_render_options(own)] if own else []),
         )
     return "\n\n".join(sections)

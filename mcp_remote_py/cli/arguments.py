@@ -20,7 +20,7 @@ from mcp_remote_py.cli.options import (
     Option,
     accepted_by,
 )
-from mcp_remote_py.cli.program import COMMANDS, LOGIN, PROXY, STATUS
+from mcp_remote_py.cli.program import COMMANDS, Command
 from mcp_remote_py.errors import UsageError
 from mcp_remote_py.patterns import lazy_pattern
 from mcp_remote_py.settings.words import AROUND_BLANKS, take_off_wrapping
@@ -39,6 +39,8 @@ class Arguments(NamedTuple):
     options: dict[str, list[str]]
     url: str | None = None
     port: str | None = None
+    name: str | None = None
+    """The name of an entry."""
     warnings: tuple[str, ...] = ()
     """What was ignored, in words for the person."""
 
@@ -83,10 +85,12 @@ def parse_arguments(command: str, argv: Sequence[str]) -> Arguments:
         options["--help"] = [""]
     if "--help" in options or "--version" in options:
         return Arguments(options)
+    this = COMMANDS[command]
+    name, others = _take_name(this, others)
     others = _without_names(others, warnings)
     words = [word for _, word in others]
     url = next((word for word in words if "://" in word), words[0] if words else None)
-    takes_port = command in (PROXY, LOGIN)
+    takes_port = this.takes_port
     further, ignored = _split_further(others, url) if takes_port else (list(words), [])
     if url is not None and not takes_port:
         further.remove(url)
@@ -102,10 +106,10 @@ def parse_arguments(command: str, argv: Sequence[str]) -> Arguments:
     has_all = "--all" in options
     if url is not None and has_all:
         raise UsageError("Both --all and a server URL are given.", hint="Leave out one of them.")
-    if url is None and command != STATUS and not has_all:
+    if url is None and this.needs_url and not has_all:
         raise UsageError(
             "The server URL is missing.",
-            hint=f"Usage: {COMMANDS[command].words_before} https://example.com/mcp [options]",
+            hint=f"Usage: {this.words_before} {this.example} [options]",
         )
     idle = [name for name in options if OPTIONS[name].is_idle_in(command)]
     for name in idle:
@@ -114,7 +118,17 @@ def parse_arguments(command: str, argv: Sequence[str]) -> Arguments:
         idle.append("The port")
         port = None
     ignored += [f"Ignored: {name} does not matter for {command}." for name in idle]
-    return Arguments(options, url, port, (*warnings, *ignored))
+    return Arguments(options, url, port, name, (*warnings, *ignored))
+
+
+def _take_name(
+    command: Command, others: list[tuple[int, str]]
+) -> tuple[str | None, list[tuple[int, str]]]:
+    if not command.takes_name:
+        return None, others
+    from mcp_remote_py.cli.entry_name import take_name
+
+    return take_name(command, others)
 
 
 def _is_odd(url: str | None) -> bool:

@@ -22,18 +22,26 @@ AT_TERMINAL = (
 """What a person gets who types the relay's command, to be read above its options."""
 
 IDLE_OPTIONS = "All other options of an entry in a host's configuration are accepted and ignored."
-"""What is said of them by each command but the relay."""
+"""What is said of them by each command that is about a server."""
+
+ALL_OF_ENTRY = "All options of an entry in a host's configuration count here as they do there."
+"""The same, by each that is about the entry."""
 
 
 def render_help(command: str) -> str:
     """The text of `--help`."""
     text = _build_parser(command).format_help()
     if command != PROXY:
-        return f"{text}\n{IDLE_OPTIONS}\n"
+        return f"{text}\n{describe_others(command)}\n"
     others = [other for other in COMMANDS.values() if other.name != PROXY]
     width = max(len(other.usage) for other in others)
     lines = [f"  {other.usage.ljust(width)}  {other.summary}\n" for other in others]
     return "".join((text, "\nOther commands, each with a --help of its own:\n", *lines))
+
+
+def describe_others(command: str) -> str:
+    """What a command does with options that are not listed as its own."""
+    return ALL_OF_ENTRY if COMMANDS[command].is_of_entry else IDLE_OPTIONS
 
 
 class _Formatter(argparse.HelpFormatter):

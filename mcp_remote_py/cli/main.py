@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TextIO, cast
 
 from mcp_remote_py import __version__, logs
 from mcp_remote_py.cli.arguments import parse_arguments
-from mcp_remote_py.cli.program import COMMANDS, LOGIN, PROGRAM, PROXY
+from mcp_remote_py.cli.program import CHECK, COMMANDS, INSTALL, LOGIN, PROGRAM, PROXY, UNINSTALL
 from mcp_remote_py.cli.read import read_settings
 from mcp_remote_py.errors import McpRemoteError, UsageError
 from mcp_remote_py.exit_status import (
@@ -35,7 +35,7 @@ FLUSH_SECONDS = 0.5
 
 RunCommand = Callable[..., int]
 """Runs a command with its settings, the environment and, unless it relays, a function that writes
-a line to stdout; returns the exit status."""
+a line to stdout, or a `Console`; returns the exit status."""
 
 _log = logging.getLogger("mcp_remote_py.cli")
 
@@ -78,7 +78,7 @@ def main(
         run = (load or load_command)(command)
         gc.freeze()
         gc.enable()
-        return run(settings, environment, *_talk(command, stdout, stdin))
+        return run(settings, environment, *_talk(command, stdout, stdin, environment))
     except UsageError as error:
         # Where even the log could not be written, nobody reads stderr: a write would not return.
         if log.flush(FLUSH_SECONDS):
@@ -98,9 +98,16 @@ def main(
 
 
 def _talk(
-    command: str, stdout: TextIO | None, stdin: TextIO | None
-) -> tuple[Callable[..., object], ...]:
-    """The functions that a command gets to talk to the person: one writes a line, one reads one."""
+    command: str, stdout: TextIO | None, stdin: TextIO | None, environment: Mapping[str, str]
+) -> tuple[object, ...]:
+    """What a command gets to talk to the person.
+
+    A `Console`, or functions: one writes a line, one reads one.
+    """
+    if command in (CHECK, INSTALL, UNINSTALL):
+        from mcp_remote_py.cli.streams import build_console
+
+        return (build_console(lambda text: _write(stdout, text), stdin, stdout, environment),)
 
     def write_line(line: str) -> None:
         _write(stdout, f"{line}\n")

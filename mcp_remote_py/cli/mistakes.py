@@ -12,7 +12,7 @@ import re
 from typing import NoReturn
 
 from mcp_remote_py.cli.options import OPTIONS, options_of
-from mcp_remote_py.cli.program import COMMANDS, LOGIN, LOGOUT, PROGRAM, PROXY, STATUS
+from mcp_remote_py.cli.program import COMMANDS, PROGRAM, PROXY
 from mcp_remote_py.errors import HEADER_EXAMPLE, UsageError
 from mcp_remote_py.settings.headers import BARE_SCHEMES, ENV_FORM
 
@@ -22,6 +22,8 @@ _CLOSE = 0.75
 _NAMES = re.compile(rf"uvx|npx|(?:{PROGRAM}|mcp-remote)(?:[@=].*)?")
 """The words before the URL in an entry of a host, of ours or for npm's mcp-remote."""
 
+_NAMED = tuple(name for name in COMMANDS if name != PROXY)
+
 _MEANT = {
     **dict.fromkeys(("-H", "--headers"), "--header"),
     **dict.fromkeys(("-v", "-V"), "--version"),
@@ -30,7 +32,7 @@ _MEANT = {
     **dict.fromkeys(("-s", "-u", "--url", "--server", "--server-url"), "the URL alone"),
     **dict.fromkeys(("--token", "--bearer", "--bearer-token", "--auth-token"), HEADER_EXAMPLE),
     **dict.fromkeys(("--key", "--api-key", "--apikey"), HEADER_EXAMPLE),
-    **{f"--{name}": f"{PROGRAM} {name}" for name in (LOGIN, LOGOUT, STATUS)},
+    **{f"--{name}": f"{PROGRAM} {name}" for name in _NAMED},
 }
 """Options of other commands that one may try here, and what is written for them."""
 
@@ -96,7 +98,7 @@ def _guess_command(word: str) -> str:
         return f"{PROGRAM} --help"
     if name == "version":
         return f"{PROGRAM} --version"
-    close = difflib.get_close_matches(name, (LOGIN, LOGOUT, STATUS), 1, _CLOSE)
+    close = difflib.get_close_matches(name, _NAMED, 1, _CLOSE)
     return f"{PROGRAM} {close[0]}" if close else ""
 
 

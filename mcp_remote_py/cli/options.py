@@ -10,7 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from mcp_remote_py.cli import readers
-from mcp_remote_py.cli.program import LOGIN, LOGOUT, PROXY, STATUS
+from mcp_remote_py.cli.program import (
+    CHECK,
+    COMMANDS,
+    INSTALL,
+    LOGIN,
+    LOGOUT,
+    PROXY,
+    STATUS,
+    UNINSTALL,
+)
 from mcp_remote_py.cli.readers import Read, read_named_file, sign_in_words
 from mcp_remote_py.settings.commands import (
     DEFAULT_INITIALIZE_TIMEOUT,
@@ -75,7 +84,8 @@ class Option:
 
         It is the relay's then: the arguments of a host's entry can be given to every command.
         """
-        return PROXY in self.commands and command not in self.commands
+        takes_all = COMMANDS[command].is_of_entry
+        return PROXY in self.commands and command not in self.commands and not takes_all
 
     @property
     def take_off(self) -> Callable[[str], str]:
@@ -90,12 +100,16 @@ class Option:
 
 HEADERS, CONNECTION, SIGN_IN, TOOLS = "Headers", "Connection", "Sign-in", "Tools"
 AWS, LOGS, OTHER = "AWS", "Logs", "Other"
+ENTRY = "Entry of a host"
 """Groups."""
 
 _RELAY = (PROXY,)
 _SERVER = (PROXY, LOGIN)
 _NETWORK = (PROXY, LOGIN, LOGOUT)
 _EVERY = (PROXY, LOGIN, LOGOUT, STATUS)
+_ALL = (*_EVERY, INSTALL, UNINSTALL, CHECK)
+_CONFIGURATION = (INSTALL, UNINSTALL)
+_ENTRY = (INSTALL, UNINSTALL, CHECK)
 
 _TRANSPORTS = tuple(strategy.value for strategy in TransportStrategy)
 _TRANSPORT = readers.choose_from(*_TRANSPORTS)
@@ -602,9 +616,52 @@ ALL_OPTIONS = (
         _EVERY,
         read=readers.read_path,
     ),
-    Option("--json", "", "Print JSON, for programs.", OTHER, (STATUS,)),
-    Option("--version", "", "Print the version and end.", OTHER, _EVERY),
-    Option("--help", "", "Print this help and end (also -h).", OTHER, _EVERY),
+    Option(
+        "--client",
+        "HOST",
+        "Host whose configuration is meant, such as claude-desktop; all stands for each that is"
+        " found.",
+        ENTRY,
+        _ENTRY,
+        repeatable=True,
+    ),
+    Option(
+        "--config",
+        "FILE",
+        "File that is meant instead of the host's own, such as .vscode/mcp.json of a project.",
+        ENTRY,
+        _ENTRY,
+        read=readers.read_path,
+    ),
+    Option("--print", "", "Print the entry, and write nothing.", ENTRY, (INSTALL,)),
+    Option("--dry-run", "", "Show what would change, and write nothing.", ENTRY, _CONFIGURATION),
+    Option("--yes", "", "Do not ask before an entry is changed (also -y).", ENTRY, _CONFIGURATION),
+    Option(
+        "--secrets",
+        "WHERE",
+        "Where secrets are put: env of the entry (the default), or file, which only you can read.",
+        ENTRY,
+        (INSTALL,),
+        read=readers.choose_from("env", "file"),
+    ),
+    Option(
+        "--login",
+        "",
+        "Sign in in the browser where that is needed, without asking first.",
+        SIGN_IN,
+        (INSTALL, CHECK),
+    ),
+    Option(
+        "--report",
+        "FILE",
+        "Write all that was seen into that file, without secrets: for a bug report.",
+        OTHER,
+        (CHECK,),
+        read=readers.read_path,
+    ),
+    Option("--json", "", "Print JSON, for programs.", OTHER, (STATUS, CHECK)),
+    Option("--version", "", "Print the version and end.", OTHER, _ALL),
+    Option("--help", "", "Print this help and end (also -h).", OTHER, _ALL),
 )
 
 
@@ -612,10 +669,10 @@ OPTIONS = {option.name: option for option in ALL_OPTIONS}
 
 
 def options_of(command: str) -> tuple[Option, ...]:
-    """The options that `command` takes."""
+    """The options that `command` takes; of an entry, only those of its own."""
     return tuple(option for option in ALL_OPTIONS if command in option.commands)
 
 
 def accepted_by(command: str) -> tuple[Option, ...]:
-    """The same, and those that do not matter for it."""
-    return tuple(one for one in ALL_OPTIONS if command in one.commands or one.is_idle_in(command))
+    """The same, and all of an entry, which may not matter for it."""
+    return tuple(one for one in ALL_OPTIONS if command in one.commands or PROXY in one.commands)

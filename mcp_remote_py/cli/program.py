@@ -10,6 +10,7 @@ from typing import NamedTuple
 PROGRAM = "mcp-remote-py"
 
 PROXY, LOGIN, LOGOUT, STATUS = "proxy", "login", "logout", "status"
+INSTALL, UNINSTALL, CHECK = "install", "uninstall", "check"
 
 
 class Command(NamedTuple):
@@ -20,11 +21,25 @@ class Command(NamedTuple):
     """The arguments it takes beside options."""
     summary: str
     words_help: str
+    takes_port: bool = False
+    """Whether a port may stand behind the URL."""
+    takes_name: bool = False
+    """Whether it takes the name of an entry: before the URL where that is needed, else alone."""
+    needs_url: bool = True
+    """Whether it cannot do without a URL."""
+    is_of_entry: bool = False
+    """Whether it is about an entry of a host, so that each option of the relay counts here, too."""
 
     @property
     def words_before(self) -> str:
         """The program and the command, as they are typed before all else."""
         return PROGRAM if self.name == PROXY else f"{PROGRAM} {self.name}"
+
+    @property
+    def example(self) -> str:
+        """Words that it could be given."""
+        name = "math " if self.takes_name and self.needs_url else ""
+        return f"{name}https://example.com/mcp"
 
     @property
     def usage(self) -> str:
@@ -41,12 +56,14 @@ COMMANDS = {
             "Lets an MCP host that only speaks stdio use the MCP server at URL.",
             "Address of the server in full, https://...; ${NAME} is replaced here too. PORT is the"
             " port of the redirect URI of a sign-in (default: one of its own for each server).",
+            takes_port=True,
         ),
         Command(
             LOGIN,
             "URL [PORT]",
             "Signs in at the server in the browser, before a host does.",
             "Address of the server in full, https://...; PORT as in the help of mcp-remote-py.",
+            takes_port=True,
         ),
         Command(
             LOGOUT,
@@ -59,6 +76,36 @@ COMMANDS = {
             "[URL]",
             "Shows who is signed in where and until when, never a token.",
             "Address of a server; without it, every one that is known.",
+            needs_url=False,
+        ),
+        Command(
+            INSTALL,
+            "NAME URL [PORT]",
+            "Writes the entry for a server into a host's configuration.",
+            "A name of your choice, then the address of the server in full, https://...; the"
+            " options of mcp-remote-py that follow become a part of the entry.",
+            takes_port=True,
+            takes_name=True,
+            is_of_entry=True,
+        ),
+        Command(
+            UNINSTALL,
+            "NAME",
+            "Takes an entry out of a host's configuration.",
+            "Name of the entry.",
+            takes_name=True,
+            needs_url=False,
+        ),
+        Command(
+            CHECK,
+            "URL|NAME [PORT]",
+            "Checks a server step by step, and says what is wrong.",
+            "Address of the server in full, https://..., with the options of its entry; or the"
+            " name of an entry in the configuration of a host.",
+            takes_port=True,
+            takes_name=True,
+            needs_url=False,
+            is_of_entry=True,
         ),
     )
 }

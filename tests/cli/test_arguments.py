@@ -8,7 +8,16 @@ from hypothesis import strategies as st
 
 from mcp_remote_py.cli.arguments import Arguments, parse_arguments
 from mcp_remote_py.cli.options import options_of
-from mcp_remote_py.cli.program import COMMANDS, LOGIN, LOGOUT, PROXY, STATUS
+from mcp_remote_py.cli.program import (
+    CHECK,
+    COMMANDS,
+    INSTALL,
+    LOGIN,
+    LOGOUT,
+    PROXY,
+    STATUS,
+    UNINSTALL,
+)
 from mcp_remote_py.errors import UsageError
 
 URL = "https://example.com/mcp"
@@ -139,11 +148,12 @@ def test_where_nothing_is_named_every_server_is_meant() -> None:
         ["mcp-remote-py==1"],
     ],
 )
-@pytest.mark.parametrize("command", list(COMMANDS))
+@pytest.mark.parametrize("command", [name for name in COMMANDS if name != UNINSTALL])
 def test_the_arguments_of_an_entry_may_begin_with_the_programs_name(
     names: list[str], command: str
 ) -> None:
-    found = parse(*names, URL, "--debug", command=command)
+    name = ["math"] if command == INSTALL else []
+    found = parse(*name, *names, URL, "--debug", command=command)
     said = "Ignored: the name of the program before the server URL."
     assert (found.url, found.port, found.warnings) == (URL, None, (said,))
     assert found.has("--debug")
@@ -153,6 +163,70 @@ def test_a_name_that_nothing_follows_is_not_the_programs() -> None:
     assert parse("mcp-remote-py").url == "mcp-remote-py"  # and is refused as a URL
     with pytest.raises(UsageError, match=r"^3 arguments are given"):
         parse(URL, "3334", "mcp-remote-py")
+
+
+@pytest.mark.parametrize(
+    ("command", "words", "name", "url", "port"),
+    [
+        (INSTALL, ["math", URL], "math", URL, None),
+        (INSTALL, ["math", URL, "3334"], "math", URL, "3334"),
+        (INSTALL, [URL, "math"], "math", URL, None),
+        (INSTALL, ["--debug", "my server", URL], "my server", URL, None),
+        (INSTALL, ["math", "example.com/mcp"], "math", "example.com/mcp", None),
+        (UNINSTALL, ["math"], "math", None, None),
+        (CHECK, ["math"], "math", None, None),
+        (CHECK, [URL], None, URL, None),
+        (CHECK, ["uvx", "mcp-remote-py", URL, "3334"], None, URL, "3334"),
+    ],
+)
+def test_a_name_stands_before_the_url_or_alone(
+    command: str, words: list[str], name: str | None, url: str | None, port: str | None
+) -> None:
+    found = parse(*words, command=command)
+    assert (found.name, found.url, found.port) == (name, url, port)
+
+
+MISSING = "The name of the entry is missing. Usage: mcp-remote-py "
+UNREADABLE_NAME = (
+    "The name of the entry is empty, or has characters that cannot be shown. "
+    "Choose a short name, such as math."
+)
+
+
+@pytest.mark.parametrize(
+    ("command", "words", "said"),
+    [
+        (INSTALL, [], f"{MISSING}install NAME URL [PORT] [options]"),
+        (INSTALL, [URL], f"{MISSING}install NAME URL [PORT] [options]"),
+        (INSTALL, [URL, "3334"], f"{MISSING}install NAME URL [PORT] [options]"),
+        (INSTALL, ["uvx", "mcp-remote-py", URL], f"{MISSING}install NAME URL [PORT] [options]"),
+        (INSTALL, ["ma\nth", URL], UNREADABLE_NAME),
+        (
+            INSTALL,
+            ["math"],
+            "The server URL is missing. Usage: mcp-remote-py install math https://example.com/mcp"
+            " [options]",
+        ),
+        (UNINSTALL, [], f"{MISSING}uninstall NAME [options]"),
+        (UNINSTALL, [" "], UNREADABLE_NAME),
+        (
+            UNINSTALL,
+            [URL],
+            "uninstall takes the name of an entry, not an address. "
+            "Usage: mcp-remote-py uninstall NAME [options]",
+        ),
+        (CHECK, [], f"{MISSING}check URL|NAME [PORT] [options]"),
+    ],
+)
+def test_what_is_not_a_name_is_said(command: str, words: list[str], said: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse(*words, command=command)
+    assert caught.value.sentence() == said
+
+
+def test_an_option_of_the_relay_counts_in_a_command_about_an_entry() -> None:
+    assert parse("math", URL, "--read-only", command=INSTALL).has("--read-only")
+    assert parse(URL, "--read-only", command=CHECK).has("--read-only")
 
 
 WORDS = st.one_of(

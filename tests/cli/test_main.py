@@ -39,7 +39,7 @@ PEM = make_certificate()
 TOKEN = "https://auth.example.com/token"
 
 
-COMMAND_WORDS = ("login", "logout", "status")
+COMMAND_WORDS = tuple(name for name in COMMANDS if name != PROXY)
 STATIC_CLIENT = ("--static-oauth-client-info", '{"client_id": "a"}')
 
 
@@ -460,11 +460,13 @@ class TestSignIn:
             ),
             (
                 ["login", URL, "--json"],
-                "--json belongs to mcp-remote-py status, not to mcp-remote-py login. Leave it out.",
+                "--json belongs to mcp-remote-py status and mcp-remote-py check, not to "
+                "mcp-remote-py login. Leave it out.",
             ),
             (
                 [URL, "--json"],
-                "--json belongs to mcp-remote-py status, not to mcp-remote-py. Leave it out.",
+                "--json belongs to mcp-remote-py status and mcp-remote-py check, not to "
+                "mcp-remote-py. Leave it out.",
             ),
             (
                 ["status", "--paste"],
@@ -766,7 +768,7 @@ class TestWhatIsIgnored:
         assert str(logout.sessions.server) == URL
 
     @pytest.mark.report("T17")
-    @pytest.mark.parametrize("word", COMMAND_WORDS)
+    @pytest.mark.parametrize("word", ["login", "logout", "status"])
     def test_what_is_for_the_relay_alone_does_not_matter_for_other_commands(
         self, word: str
     ) -> None:
