@@ -13,9 +13,9 @@ from typing import TypeVar
 
 from mcp_remote_py.credentials.lock import Held, LockBusy
 from mcp_remote_py.credentials.store import Store
-from mcp_remote_py.errors import McpRemoteError, SignInUnavailable
+from mcp_remote_py.errors import ExchangeError, McpRemoteError, SignInUnavailable
 from mcp_remote_py.oauth import flow
-from mcp_remote_py.oauth.grants import SignInDenied
+from mcp_remote_py.oauth.grants import AuthorizationRefused, SignInDenied
 from mcp_remote_py.oauth.lifecycle import CredentialLifecycle
 from mcp_remote_py.oauth.steps import (
     AcquireLock,
@@ -305,9 +305,16 @@ def _outcome_of(error: McpRemoteError) -> Outcome:
     """What the person in front of the browser is told; the whole of it is told elsewhere."""
     if isinstance(error, SignInDenied):
         return Outcome.DECLINED
+    if isinstance(error, AuthorizationRefused):
+        return Outcome.AWAY if error.error in _PASSING else Outcome.FAILED
     if isinstance(error, GrantRefused):
         return Outcome.EXPIRED if error.error == "invalid_grant" else Outcome.FAILED
-    return Outcome.AWAY if isinstance(error, (SignInUnavailable, TokenError)) else Outcome.FAILED
+    return Outcome.AWAY if isinstance(error, _NO_VERDICTS) else Outcome.FAILED
+
+
+_NO_VERDICTS = (ExchangeError, SignInUnavailable, TokenError)
+_PASSING = ("server_error", "temporarily_unavailable")
+"""Of RFC 6749 §4.1.2.1."""
 
 
 def _load(store: Store, session: str) -> Credential | None:
