@@ -57,7 +57,7 @@ class Limits(NamedTuple):
     """Wait of the browser for the outcome, before a page says that it takes long. Most are known
     within one second: one page less to read, and its title tells the outcome."""
     reload_seconds: float = 30.0
-    """The same for that page. It asks again at once, and stays visible meanwhile."""
+    """The same for that page, which asks again by itself and stays visible meanwhile."""
     flush_seconds: float = 2.0
     """Wait for pages on their way at the end (promise R7)."""
 
@@ -101,9 +101,10 @@ _HEADERS = (
 )
 
 
-_RELOAD = ("Refresh", "0")
-"""The same request again, at once: the answer is held back until there is something to say, and the
-page stays until then. Its code is taken no second time: it is the same visit, and the same flow."""
+_RELOAD = ("Refresh", "1")
+"""The same request again after a second, in which the page is painted: that answer is held back
+until there is something to say, and the page stays until then. The code is not taken a second time:
+it comes for the same flow."""
 
 
 class CallbackListener:
@@ -227,11 +228,14 @@ class CallbackListener:
             server.close()
         self._servers.clear()
         self._port = 0
+        silent = set(self._silent.values())
         for writer in self._silent:
             writer.transport.abort()
         if self._flow is not None:
             self._flow.end(Outcome.FAILED)
         await self._flush()
+        if silent:  # they end at once: none may be left for the end of the loop to complain about
+            await asyncio.wait(silent, timeout=self._limits.flush_seconds)
 
     def _expected(self) -> _Flow:
         if self._flow is None:
@@ -355,7 +359,8 @@ class CallbackListener:
         flow.is_seen.set()
         if outcome.is_good and self._success_url is not None:
             return _Answer(303, headers=(("Location", self._success_url),))
-        return _Answer(200 if outcome.is_good else 400, self._render(outcome, flow))
+        # 200 for a bad end, too: nothing is wrong with the request that came to ask for it.
+        return _Answer(200, self._render(outcome, flow))
 
     def _render(self, outcome: Outcome, flow: _Flow) -> bytes:
         return render_outcome(outcome, flow.server_name, self._application())

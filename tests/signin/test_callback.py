@@ -181,22 +181,22 @@ def test_every_answer_carries_the_protecting_headers() -> None:
 
 
 @pytest.mark.parametrize(
-    ("outcome", "status", "title"),
+    ("outcome", "title"),
     [
-        (Outcome.DECLINED, 400, "Sign-in was declined"),
-        (Outcome.EXPIRED, 400, "Sign-in has expired"),
-        (Outcome.AWAY, 400, "Sign-in could not be finished"),
-        (Outcome.FAILED, 400, "Sign-in did not work"),
+        (Outcome.DECLINED, "Sign-in was declined"),
+        (Outcome.EXPIRED, "Sign-in has expired"),
+        (Outcome.AWAY, "Sign-in could not be finished"),
+        (Outcome.FAILED, "Sign-in did not work"),
     ],
 )
-def test_a_bad_outcome_is_shown_as_one(outcome: Outcome, status: int, title: str) -> None:
+def test_a_bad_outcome_is_shown_as_one(outcome: Outcome, title: str) -> None:
     async def main() -> None:
         async with listening(success_url="https://example.com/done") as listener:
             browser = asyncio.create_task(visit(listener))
             await listener.wait(PATIENCE)
             await listener.finish(outcome)
             answer = await browser
-            assert answer.status == status
+            assert answer.status == 200
             assert title in answer.body.decode()
 
     run(main())
@@ -277,7 +277,7 @@ def test_a_slow_exchange_is_told_by_a_page_that_asks_again_and_is_held_until_the
         async with listening(limits=Limits(hold_seconds=0.01)) as listener:
             answer = await visit(listener)
             assert answer.status == 200
-            assert answer.headers["refresh"] == "0"
+            assert answer.headers["refresh"] == "1"
             assert "Almost done" in answer.body.decode()
             callback = await listener.wait(PATIENCE)
             again = asyncio.create_task(visit(listener))
@@ -929,7 +929,7 @@ def test_closing_tells_a_browser_that_still_waits() -> None:
             browser = asyncio.create_task(visit(listener))
             await listener.wait(PATIENCE)
         answer = await browser
-        assert answer.status == 400
+        assert answer.status == 200
         assert "Sign-in did not work" in answer.body.decode()
 
     run(main())
