@@ -31,6 +31,6 @@ RUN useradd --uid 1000 --create-home --shell /usr/sbin/nologin person \
 COPY --from=build /opt/mcp-remote-py /opt/mcp-remote-py
 ENV MCP_REMOTE_CONFIG_DIR=/config \
     PYTHONDONTWRITEBYTECODE=1
-USER person
+USER 1000:1000
 WORKDIR /home/person
 ENTRYPOINT ["/opt/mcp-remote-py/bin/mcp-remote-py"]
