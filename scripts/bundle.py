@@ -94,7 +94,7 @@ def make_project(metadata: Any, wheel: str) -> str:
 
 def write_bundle(folder: Path) -> None:
     """All files of the bundle."""
-    builder = WheelBuilder(str(ROOT))
+    builder: Any = WheelBuilder(str(ROOT))
     (built,) = builder.build(directory=str(folder), versions=["standard"])
     metadata = builder.metadata
     (folder / "manifest.json").write_text(json.dumps(make_manifest(metadata), indent=2) + "\n")

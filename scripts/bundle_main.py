@@ -31,6 +31,16 @@ def authorization(token: str) -> list[str]:
     return ["--header", f"Authorization: {scheme}${{{TOKEN_VARIABLE}}}"]
 
 
+def read_only(text: str) -> list[str]:
+    """A box that was ticked."""
+    return ["--read-only"] if text == "true" else []
+
+
+def take_word(text: str) -> list[str]:
+    """The word itself."""
+    return [text]
+
+
 class Field(NamedTuple):
     """One field of the form (manifest 0.4, user_config); `words` makes options of its text."""
 
@@ -55,7 +65,7 @@ FIELDS = (
         "string",
         "Address of the server",
         "From the server's documentation, such as https://mcp.example.com/mcp",
-        lambda text: [text],
+        take_word,
     ),
     Field(
         "token",
@@ -71,7 +81,7 @@ FIELDS = (
         "boolean",
         "Only tools that change nothing",
         "Hides every tool that does not say of itself that it only reads.",
-        lambda text: ["--read-only"] if text == "true" else [],
+        read_only,
         default=False,
     ),
     Field(

@@ -128,8 +128,10 @@ _ICON = (
 _ICON_COLOURS = {"done": "#1a7f4e", "failed": "#c5352b", "other": "#3f6fc4"}
 """Of the tab's icon, which stands on light and on dark."""
 
-_AGAIN = "To sign in again, run mcp-remote-py login on this computer; {application} shows the "
-_AGAIN += "whole command."
+_AGAIN = (
+    "To sign in again, run mcp-remote-py login on this computer; {application} shows the whole "
+    "command."
+)
 
 _PAGES = {
     Outcome.DONE: _Words(

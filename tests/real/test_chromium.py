@@ -49,7 +49,7 @@ def see_end(browser: ChromiumBrowser) -> dict[str, Any]:
     assert wait_until(lambda: bool(browser.seen), PATIENCE), browser.folder
     seen = browser.seen
     assert "failed" not in seen, seen
-    place = urlsplit(seen["url"])
+    place = urlsplit(str(seen["url"]))
     ours = f"{place.scheme}://{place.netloc}/"
     assert [line for line in seen["console"] if line.startswith(ours)] == [], "of our own page"
     light, dark = seen["backgrounds"]["light"], seen["backgrounds"]["dark"]

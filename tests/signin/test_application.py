@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 import pytest
 
@@ -16,8 +17,7 @@ from mcp_remote_py.signin.application import (
 
 
 def initialize(info: object) -> Message:
-    params = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": info}
-    return request("initialize", params)
+    return request("initialize", {"protocolVersion": "2025-11-25", "clientInfo": info})
 
 
 def modern(info: object) -> Message:
@@ -48,8 +48,9 @@ def request(method: str, params: object) -> Message:
         ({"name": "desk", "icons": "x" * MAX_INTRODUCTION}, ""),
     ],
 )
-def test_host_is_called_what_it_calls_itself(make: object, info: object, name: str) -> None:
-    assert callable(make)
+def test_host_is_called_what_it_calls_itself(
+    make: Callable[[object], Message], info: object, name: str
+) -> None:
     assert name_application(make(info)) == name
 
 
