@@ -19,6 +19,7 @@ from typing import Any, cast
 
 import pytest
 
+from mcp_remote_py import __version__
 from scripts.bundle import MCPB, make_bundle
 from scripts.bundle_main import FIELDS, read_fields
 from tests.real.configuration import desktop_environment, write
@@ -39,7 +40,7 @@ def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     install_node_packages()
     folder = tmp_path_factory.mktemp("bundle")
     made = make_bundle(folder)
-    assert made.name == "mcp_remote_py-0.1.0.mcpb"
+    assert made.name == f"mcp_remote_py-{__version__}.mcpb"
     target = folder / "installed"
     command = [find_node(), str(MCPB), "unpack", str(made), str(target)]
     subprocess.run(command, check=True, capture_output=True, timeout=PATIENCE)
@@ -121,7 +122,7 @@ def command_lines() -> Iterator[str]:
 
 def test_bundle_has_what_uv_needs_and_nothing_else(unpacked: Path) -> None:
     names = {path.name for path in unpacked.iterdir()}
-    wheel = "mcp_remote_py-0.1.0-py3-none-any.whl"
+    wheel = f"mcp_remote_py-{__version__}-py3-none-any.whl"
     assert names == {"LICENSE", "main.py", "manifest.json", "pyproject.toml", wheel}
     assert f'mcp-remote-py = {{ path = "{wheel}" }}' in (unpacked / "pyproject.toml").read_text()
 
