@@ -59,6 +59,8 @@ class HostSide:
         self._early: list[Message] | None = []
         """Notifications before the first request, which shows the host's era; None behind it."""
         self._timers: set[asyncio.Task[None]] = set()
+        self.introduction: Message | None = None
+        """The message by which the host has said last who it is."""
         self._shook_hands = False
         """The host has begun with `initialize` since its last modern request."""
 
@@ -96,9 +98,11 @@ class HostSide:
     def _take(self, message: Message) -> None:
         if read_envelope(message) is not None:
             self._shook_hands = False
+            self.introduction = self.introduction or message
             self._take_modern(message)
         elif message.method == "initialize":
             self._shook_hands = True
+            self.introduction = message
             self._era.host_is_modern = False
             self._to_relay(message)
         elif self._server is not None and not self._shook_hands:

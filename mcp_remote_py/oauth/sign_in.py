@@ -148,7 +148,7 @@ class SignIn:
             with suppress(McpRemoteError):  # one that is not counted is nobody's
                 yield SavePending(None)
             raise
-        yield from self.wait_for(pending, AskUser(pending))
+        yield from self.wait_for(pending, AskUser(pending, is_step_up=bool(scopes)))
 
     def note_tab(self, scopes: str, *, automatic: bool) -> Conversation[None]:
         """Counts a tab that is about to be opened."""

@@ -218,6 +218,7 @@ class AskUser(Step[Callback | None], frozen=True):
 
     Or by None: another process has finished it. `opens_tab`: show the person its address; else
     that was done before. `listens`: at its redirect URI; else whoever opened the tab does.
+    `is_step_up`: it is for more scopes than a sign-in has that works.
     Throws NobodyCame when no answer came in time, NobodyYet after `patience` seconds where there is
     more time, another McpRemoteError when nobody was asked.
     """
@@ -226,6 +227,7 @@ class AskUser(Step[Callback | None], frozen=True):
     opens_tab: bool = True
     listens: bool = True
     patience: float | None = None
+    is_step_up: bool = False
 
 
 class ShowPage(Step[None], frozen=True):

@@ -152,11 +152,13 @@ def build_agent(
     read_line: Callable[[], str] | None = None,
     server_address: Callable[[], str] = str,
     state: SessionFile | None = None,
+    application: Callable[[], str | None] = lambda: None,
 ) -> BuiltAgent:
     """The agent of one session. Touches neither network, keyring nor disk.
 
     `read_line` may block, and ends with "". `server_address` is where the server was connected to
     last, "" where it was not. `state` is the session's file where this process has opened it.
+    `application` names who asks for a sign-in, None where it is a person at a terminal.
     """
     chosen = settings.sign_in
     directory = state_directory(environment)
@@ -187,13 +189,16 @@ def build_agent(
     async def listen(redirect_uri: str) -> Listener:
         if redirect_uri:
             parts = urlsplit(redirect_uri)
-            listener = CallbackListener(parts.hostname or "", parts.path, chosen.success_url)
+            listener = CallbackListener(
+                parts.hostname or "", parts.path, chosen.success_url, application=application
+            )
             await listener.bind(parts.port, pinned=True)
             return listener
         listener = CallbackListener(
             chosen.host or LOOPBACK_HOSTS[0],
             chosen.callback_path,
             chosen.success_url,
+            application=application,
             is_only=bool(chosen.host),
         )
         known = state.read().port

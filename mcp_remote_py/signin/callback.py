@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import hmac
 import logging
 import socket
@@ -24,6 +23,7 @@ from mcp_remote_py.errors import McpRemoteError, UsageError
 from mcp_remote_py.oauth.sent import TRY_AGAIN
 from mcp_remote_py.oauth.steps import Callback
 from mcp_remote_py.redact import Secret
+from mcp_remote_py.signin.loopback_port import BACKLOG, MakeSocket, take_port
 from mcp_remote_py.signin.page import (
     CONTENT_SECURITY_POLICY,
     Outcome,
@@ -31,29 +31,16 @@ from mcp_remote_py.signin.page import (
     render_stranger,
 )
 from mcp_remote_py.signin.strangers import Strangers, recognise
-from mcp_remote_py.signin.taken_port import explain_taken_port
 
 logger = logging.getLogger("mcp_remote_py.signin")
 
 MAX_PARAMETERS = 64
 """Names in a query; an authorization response has about five."""
-WALK = 10
-"""Ports tried from the preferred one on, before any free one is taken."""
-BACKLOG = 16
-"""Connections the operating system keeps until we take them."""
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1")
 """Both, because some servers accept only the one, others only the other (field note 9)."""
 
 _PIECE = 4096
 """Bytes read at once."""
-_TAKEN = {errno.EADDRINUSE, errno.EACCES}
-"""EACCES: Windows says so of ports it has reserved, and of ports held exclusively."""
-_ADDRESS_OPTION = getattr(socket, "SO_EXCLUSIVEADDRUSE", socket.SO_REUSEADDR)
-"""The first is of Windows, where the second would let two programs share a port; elsewhere that
-one only passes over connections of the last sign-in in TIME_WAIT."""
-
-MakeSocket = Callable[[socket.AddressFamily], socket.socket]
-"""Makes a stream socket of that family; raises OSError where the machine has none such."""
 
 
 class Limits(NamedTuple):
@@ -66,8 +53,11 @@ class Limits(NamedTuple):
     cookies, which browsers send to every port."""
     request_seconds: float = 10.0
     """Until a request is complete."""
-    hold_seconds: float = 30.0
-    """Wait of the browser for the outcome, before a page says that it takes long."""
+    hold_seconds: float = 3.0
+    """Wait of the browser for the outcome, before a page says that it takes long. Most are known
+    within one second: one page less to read, and its title tells the outcome."""
+    reload_seconds: float = 30.0
+    """The same for that page, which asks again by itself and stays visible meanwhile."""
     flush_seconds: float = 2.0
     """Wait for pages on their way at the end (promise R7)."""
 
@@ -84,6 +74,10 @@ class _Flow:
         self.server_name = server_name
         self.callback: asyncio.Future[Callback] = loop.create_future()
         self.outcome: asyncio.Future[Outcome] = loop.create_future()
+        self.is_told_to_wait = False
+        """A page has said that it takes long."""
+        self.is_seen = asyncio.Event()
+        """The outcome has been asked for since it is known."""
 
     def end(self, outcome: Outcome) -> None:
         """The first outcome stays."""
@@ -107,11 +101,18 @@ _HEADERS = (
 )
 
 
+_RELOAD = ("Refresh", "1")
+"""The same request again after a second, in which the page is painted: that answer is held back
+until there is something to say, and the page stays until then. The code is not taken a second time:
+it comes for the same flow."""
+
+
 class CallbackListener:
     """Listens on one port of 127.0.0.1 and [::1]; must be closed by `aclose`.
 
     The order: `bind`, `redirect_uris`, `expect`, then the browser is opened, `wait`, `finish`.
     `expect` comes before the browser because a browser may be faster than whoever opened it.
+    `application` names who asked for the sign-in, for the page: see `render_outcome`.
     `is_only`: no other spelling of `host` is a redirect URI, though a browser may come by any.
     """
 
@@ -122,10 +123,12 @@ class CallbackListener:
         success_url: str | None = None,
         limits: Limits = DEFAULT_LIMITS,
         make_socket: MakeSocket = socket.socket,
+        application: Callable[[], str | None] = str,
         *,
         is_only: bool = False,
     ) -> None:
         self._is_only = is_only
+        self._application = application
         self._host = f"[{host}]" if ":" in host and not host.startswith("[") else host.lower()
         self._path = quote(path, safe="/:@!$&'()*+,;=~%")
         self._success_url = success_url
@@ -152,7 +155,7 @@ class CallbackListener:
         Raises:
             UsageError: the pinned port is taken, or the host's address does not exist here.
         """
-        sockets = self._take_port(preferred, pinned)
+        sockets = take_port(preferred, self._make_socket, pinned=pinned)
         if self._host == "[::1]" and len(sockets) == 1:
             for taken in sockets:
                 taken.close()
@@ -177,7 +180,7 @@ class CallbackListener:
         return tuple(f"http://{host}:{self._port}{self._path}" for host in hosts)
 
     def expect(self, state: Secret, server_name: str) -> None:
-        """From now on, a request with this state is the one; the names are for the page.
+        """From now on, a request with this state is the one; the name is for the page.
 
         Where it was before, what has come for it stays.
         """
@@ -210,7 +213,13 @@ class CallbackListener:
         Returns when the page is sent, or after `Limits.flush_seconds`; a browser that is gone
         is not an error.
         """
-        self._expected().end(outcome)
+        flow = self._expected()
+        flow.end(outcome)
+        if flow.is_told_to_wait:
+            # Its page asks again by itself, and may be between two requests.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._limits.flush_seconds):
+                    await flow.is_seen.wait()
         await self._flush()
 
     async def aclose(self) -> None:
@@ -219,11 +228,14 @@ class CallbackListener:
             server.close()
         self._servers.clear()
         self._port = 0
+        silent = set(self._silent.values())
         for writer in self._silent:
             writer.transport.abort()
         if self._flow is not None:
             self._flow.end(Outcome.FAILED)
         await self._flush()
+        if silent:  # they end at once: none may be left for the end of the loop to complain about
+            await asyncio.wait(silent, timeout=self._limits.flush_seconds)
 
     def _expected(self) -> _Flow:
         if self._flow is None:
@@ -235,59 +247,6 @@ class CallbackListener:
         answered = self._visits.difference(self._silent.values())
         if answered:
             await asyncio.wait(answered, timeout=self._limits.flush_seconds)
-
-    # The port -------------------------------------------------------------------------------
-
-    def _take_port(self, preferred: int | None, pinned: bool) -> list[socket.socket]:
-        if preferred is not None and pinned:
-            try:
-                return self._listen(preferred)
-            except OSError as error:
-                raise explain_taken_port(preferred, error) from None
-        first = preferred or 0
-        walk = range(first, min(first + WALK, 65536)) if first else ()
-        refusal = ""
-        for port in (*walk, *[0] * WALK):
-            try:
-                return self._listen(port)
-            except OSError as error:
-                refusal = error.strerror or type(error).__name__
-                if error.errno not in _TAKEN:
-                    break
-        raise McpRemoteError(
-            f"Cannot listen on any port of this machine for the browser: {refusal}.",
-            hint="Look for a firewall or sandbox that forbids programs to listen on 127.0.0.1.",
-        )
-
-    def _listen(self, port: int) -> list[socket.socket]:
-        """Sockets on both addresses, or on the first alone where IPv6 is missing.
-
-        A port whose other half is someone else's is taken: browsers try [::1] first for
-        `localhost`, and the code would go to a stranger.
-        """
-        sockets = [self._listen_on(socket.AF_INET, "127.0.0.1", port)]
-        try:
-            sockets.append(self._listen_on(socket.AF_INET6, "::1", sockets[0].getsockname()[1]))
-        except OSError as error:
-            if error.errno in _TAKEN:
-                sockets[0].close()
-                raise
-        return sockets
-
-    def _listen_on(self, family: socket.AddressFamily, address: str, port: int) -> socket.socket:
-        made = self._make_socket(family)
-        try:
-            made.setsockopt(socket.SOL_SOCKET, _ADDRESS_OPTION, 1)
-            if family == socket.AF_INET6:
-                made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            made.bind((address, port))
-            # At once: until then, Linux lets a second program bind the same port.
-            made.listen(BACKLOG)
-            made.setblocking(False)
-        except OSError:
-            made.close()
-            raise
-        return made
 
     # Visits ---------------------------------------------------------------------------------
 
@@ -390,12 +349,21 @@ class CallbackListener:
         return flow
 
     async def _wait_for_outcome(self, flow: _Flow) -> _Answer:
-        await asyncio.wait({flow.outcome}, timeout=self._limits.hold_seconds)
-        outcome = flow.outcome.result() if flow.outcome.done() else Outcome.PENDING
-        if outcome is Outcome.DONE and self._success_url is not None:
+        limits = self._limits
+        patience = limits.reload_seconds if flow.is_told_to_wait else limits.hold_seconds
+        await asyncio.wait({flow.outcome}, timeout=patience)
+        if not flow.outcome.done():
+            flow.is_told_to_wait = True
+            return _Answer(200, self._render(Outcome.PENDING, flow), (_RELOAD,))
+        outcome = flow.outcome.result()
+        flow.is_seen.set()
+        if outcome.is_good and self._success_url is not None:
             return _Answer(303, headers=(("Location", self._success_url),))
-        status = 200 if outcome in (Outcome.DONE, Outcome.PENDING) else 400
-        return _Answer(status, render_outcome(outcome, flow.server_name))
+        # 200 for a bad end, too: nothing is wrong with the request that came to ask for it.
+        return _Answer(200, self._render(outcome, flow))
+
+    def _render(self, outcome: Outcome, flow: _Flow) -> bytes:
+        return render_outcome(outcome, flow.server_name, self._application())
 
     async def _part(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Sends the rest and waits until the other side has closed.

@@ -1,8 +1,10 @@
 """The page a person sees when the browser has come back to this machine.
 
-Fixed words in fixed markup: only the name of the server is filled in, escaped. Nothing of a request
-can get here, because nothing of one is taken. No script, nothing loaded; the one style sheet is
-allowed by its hash. Must not know sockets or OAuth.
+Fixed words in fixed markup: only the names of the server and of the application are filled in,
+escaped. Nothing of a request can get here, because nothing of one is taken. No script, nothing
+loaded, nothing that moves; the one style sheet is allowed by its hash, the icon of the tab is in
+the page. There is no page before the sign-in: the browser goes to the server's own at once.
+Must not know sockets or OAuth.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import hashlib
 from enum import Enum
 from html import escape
 from typing import NamedTuple
+from urllib.parse import quote
 
 from mcp_remote_py.errors import one_line
 
@@ -34,12 +37,13 @@ _STYLE = """
 }
 * { box-sizing: border-box; }
 body {
-  margin: 0; min-height: 100vh; padding: 1.5rem; display: grid; place-items: center;
+  margin: 0; min-height: 100vh; padding: min(1.5rem, 4vw); display: grid; place-items: center;
   background: var(--page); color: var(--text);
   font: 1rem/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif;
 }
 main {
-  width: 100%; max-width: 27rem; padding: 2.5rem 2rem 2rem; text-align: center;
+  width: 100%; max-width: 27rem; padding: 2.5rem min(2rem, 6vw) 2rem; text-align: center;
+  overflow-wrap: anywhere;
   background: var(--card); border: 1px solid var(--edge); border-radius: 1rem;
   box-shadow: 0 1px 2px rgb(0 0 0 / 5%), 0 12px 32px rgb(0 0 0 / 7%);
 }
@@ -53,7 +57,7 @@ svg {
 .other svg { color: var(--other); background: var(--other-back); }
 h1 { margin: 1.25rem 0 0; font-size: 1.4rem; line-height: 1.3; font-weight: 650; }
 p { margin: .75rem 0 0; color: var(--soft); text-wrap: pretty; }
-bdi { color: var(--text); font-weight: 600; overflow-wrap: anywhere; }
+bdi { color: var(--text); font-weight: 600; }
 footer {
   margin-top: 1.75rem; padding-top: 1rem; border-top: 1px solid var(--edge);
   color: var(--soft); font-size: .8125rem;
@@ -69,25 +73,39 @@ def _source_of(style: str) -> str:
 
 
 CONTENT_SECURITY_POLICY = (
-    f"default-src 'none'; style-src {_source_of(_STYLE)}; "
+    f"default-src 'none'; style-src {_source_of(_STYLE)}; img-src data:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-"""Goes with every page of this module: whatever got into one could neither run nor load."""
+"""Goes with every page of this module: whatever got into one could neither run nor load.
+
+`data:` is for the icon of the tab, without which browsers ask for one when nobody listens any more.
+"""
 
 
 class Outcome(Enum):
-    """The end of the browser's part of a sign-in."""
+    """The end of the browser's part of a sign-in, or PENDING before it is known."""
 
     DONE = "done"
+    EXTENDED = "extended"
+    """Signed in before, and now allowed to do more (RFC 6750 §3.1 insufficient_scope)."""
     DECLINED = "declined"
     """The person, or the server for them, said no (RFC 6749 §4.1.2.1 access_denied)."""
+    EXPIRED = "expired"
+    """The code is not good any more, or was used before (RFC 6749 §5.2 invalid_grant)."""
+    AWAY = "away"
+    """The server did not say yes or no."""
     FAILED = "failed"
     PENDING = "pending"
     """The code has arrived, what is done with it takes long."""
 
+    @property
+    def is_good(self) -> bool:
+        """Whether the person has what they wanted."""
+        return self in (Outcome.DONE, Outcome.EXTENDED)
+
 
 class _Words(NamedTuple):
-    """`look` is a class of the style; `{server}` stands for its name."""
+    """`look` is a class of the style; `{server}` and `{application}` stand for their names."""
 
     look: str
     icon: str
@@ -100,21 +118,63 @@ _CROSS = '<path d="M6 6l12 12M18 6L6 18"/>'
 _CLOCK = '<circle cx="12" cy="12" r="9"/><path d="M12 7v5.5l3.5 2"/>'
 _QUESTION = '<path d="M8.5 9a3.6 3.6 0 1 1 5.3 3.2c-1.2.7-1.8 1.4-1.8 2.8M12 19v.01"/>'
 
+_ICON = (
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24" fill="none" stroke="#fff" '
+    'stroke-width="2.6" stroke-linecap="round" stroke-linejoin="round">'
+    '<circle cx="12" cy="12" r="12" fill="{colour}" stroke="none"/>'
+    '<g transform="translate(4 4) scale(.667)">{icon}</g></svg>'
+)
+"""Of the tab."""
+_ICON_COLOURS = {"done": "#1a7f4e", "failed": "#c5352b", "other": "#3f6fc4"}
+"""Of the tab's icon, which stands on light and on dark."""
+
+_AGAIN = (
+    "To sign in again, run mcp-remote-py login on this computer; {application} shows the whole "
+    "command."
+)
+
 _PAGES = {
     Outcome.DONE: _Words(
         "done",
         _CHECK,
         "You are signed in",
-        ("{server} is connected.", "You can close this tab and return to your application."),
+        ("{server} is connected.", "You can close this tab and go back to {application}."),
+    ),
+    Outcome.EXTENDED: _Words(
+        "done",
+        _CHECK,
+        "More access was given",
+        (
+            "{server} allows what was asked for now.",
+            "You can close this tab and go back to {application}.",
+        ),
     ),
     Outcome.DECLINED: _Words(
         "failed",
         _CROSS,
         "Sign-in was declined",
         (
-            "{server} was not connected.",
-            "You can close this tab. To sign in after all, run mcp-remote-py login here; "
-            "your application names the whole command.",
+            "Access to {server} was not given. If that is what you want, you are done: "
+            "you can close this tab.",
+            _AGAIN,
+        ),
+    ),
+    Outcome.EXPIRED: _Words(
+        "failed",
+        _CROSS,
+        "Sign-in has expired",
+        (
+            "{server} does not accept it any more: it took too long, or was used before.",
+            "You can close this tab. " + _AGAIN,
+        ),
+    ),
+    Outcome.AWAY: _Words(
+        "failed",
+        _CROSS,
+        "Sign-in could not be finished",
+        (
+            "{server} does not answer as it should right now. Nothing is wrong with what you did.",
+            "You can close this tab. Wait a few minutes. " + _AGAIN,
         ),
     ),
     Outcome.FAILED: _Words(
@@ -122,19 +182,19 @@ _PAGES = {
         _CROSS,
         "Sign-in did not work",
         (
-            "{server} could not be connected.",
-            "You can close this tab. Return to your application: it says what went wrong and what "
-            "to do about it.",
+            "The sign-in at {server} could not be finished.",
+            "You can close this tab and go back to {application}: it says what went wrong and "
+            "what to do.",
         ),
     ),
     Outcome.PENDING: _Words(
         "other",
         _CLOCK,
-        "Almost there",
+        "Almost done",
         (
-            "{server} takes long to answer.",
-            "You can close this tab and return to your application; it goes on without it. "
-            "Reload this page to see how it ended.",
+            "Your part is done. {server} takes some time to answer.",
+            "This page shows how it ends. You can also close this tab and go back to "
+            "{application}; it goes on without it.",
         ),
     ),
 }
@@ -142,19 +202,27 @@ _PAGES = {
 _STRANGER = _Words(
     "other",
     _QUESTION,
-    "This is not the sign-in we are waiting for",
+    "This link is not in use",
     (
-        "The link may be from an earlier attempt.",
+        "It may be from an earlier attempt to sign in.",
         "You can close this tab. If you are signing in right now, use the newest tab or link.",
     ),
 )
 
+UNKNOWN = "your application"
+TERMINAL = "the terminal"
+"""In the place of an application's name."""
 
-def render_outcome(outcome: Outcome, server_name: str) -> bytes:
-    """The page for `outcome`. The name may be any text; an empty one gets a plain word instead."""
+
+def render_outcome(outcome: Outcome, server_name: str, application: str | None = "") -> bytes:
+    """The page for `outcome`. Names may be any text; an empty one gets a plain word instead.
+
+    `application` is who asked for the sign-in, None where it was a person at a terminal.
+    """
     return _render(
         _PAGES[outcome],
         server=_mark(server_name) or "The server",
+        application=TERMINAL if application is None else _mark(application) or UNKNOWN,
     )
 
 
@@ -172,6 +240,7 @@ def _mark(name: str) -> str:
 
 
 def _render(words: _Words, **names: str) -> bytes:
+    icon = _ICON.format(colour=_ICON_COLOURS[words.look], icon=words.icon)
     paragraphs = "\n".join(f"<p>{text.format(**names)}</p>" for text in words.text)
     return f"""<!DOCTYPE html>
 <html lang="en">
@@ -180,6 +249,7 @@ def _render(words: _Words, **names: str) -> bytes:
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="robots" content="noindex">
 <title>{words.title}</title>
+<link rel="icon" href="data:image/svg+xml,{quote(icon)}">
 <style>{_STYLE}</style>
 </head>
 <body>

@@ -13,9 +13,9 @@ from typing import TypeVar
 
 from mcp_remote_py.credentials.lock import Held, LockBusy
 from mcp_remote_py.credentials.store import Store
-from mcp_remote_py.errors import McpRemoteError
+from mcp_remote_py.errors import ExchangeError, McpRemoteError, SignInUnavailable
 from mcp_remote_py.oauth import flow
-from mcp_remote_py.oauth.grants import SignInDenied
+from mcp_remote_py.oauth.grants import AuthorizationRefused, SignInDenied
 from mcp_remote_py.oauth.lifecycle import CredentialLifecycle
 from mcp_remote_py.oauth.steps import (
     AcquireLock,
@@ -47,6 +47,7 @@ from mcp_remote_py.oauth.steps import (
     Wait,
     WaitForNews,
 )
+from mcp_remote_py.oauth.tokens import GrantRefused, TokenError
 from mcp_remote_py.redact import remember_tokens
 from mcp_remote_py.settings.sign_in import SignInSettings
 from mcp_remote_py.signin.asking import Asking
@@ -116,6 +117,7 @@ class Performance:
         self._held: dict[Lock, tuple[AsyncExitStack, Held]] = {}
         self._listener: Listener | None = None
         self._asked = False
+        self._is_step_up = False
         self._reserved = False
         self._followed: PendingAuthorization | None = None
 
@@ -124,10 +126,10 @@ class Performance:
         outcome = Outcome.FAILED
         try:
             result = await drive(conversation, self._do)
-            outcome = Outcome.DONE
+            outcome = Outcome.EXTENDED if self._is_step_up else Outcome.DONE
             return result
-        except SignInDenied:
-            outcome = Outcome.DECLINED
+        except McpRemoteError as error:
+            outcome = _outcome_of(error)
             raise
         finally:
             self._follow(None)
@@ -283,7 +285,7 @@ class Performance:
     async def _ask(self, step: AskUser) -> Callback | None:
         if step.listens and self._listener is None:
             self._listener = await self._ports.listen(step.pending.credential.redirect_uri)
-        self._asked = step.listens
+        self._asked, self._is_step_up = step.listens, step.is_step_up
         return await self._stage.asking.ask(step, self._listener if step.listens else None)
 
     async def _renew(self, credential: Credential) -> Credential:
@@ -297,6 +299,22 @@ class Performance:
             return await drive(renewal, self._do)
         finally:
             self._stage.renewals -= 1
+
+
+def _outcome_of(error: McpRemoteError) -> Outcome:
+    """What the person in front of the browser is told; the whole of it is told elsewhere."""
+    if isinstance(error, SignInDenied):
+        return Outcome.DECLINED
+    if isinstance(error, AuthorizationRefused):
+        return Outcome.AWAY if error.error in _PASSING else Outcome.FAILED
+    if isinstance(error, GrantRefused):
+        return Outcome.EXPIRED if error.error == "invalid_grant" else Outcome.FAILED
+    return Outcome.AWAY if isinstance(error, _NO_VERDICTS) else Outcome.FAILED
+
+
+_NO_VERDICTS = (ExchangeError, SignInUnavailable, TokenError)
+_PASSING = ("server_error", "temporarily_unavailable")
+"""Of RFC 6749 §4.1.2.1."""
 
 
 def _load(store: Store, session: str) -> Credential | None:

@@ -121,9 +121,9 @@ def chromium_browser(folder: Path, mode: str = "normal") -> Generator[ChromiumBr
 
 
 class Driver:
-    """One window, by the W3C WebDriver protocol."""
+    """One window, by the W3C WebDriver protocol; `waits`: `open` does, until all is loaded."""
 
-    def __init__(self, log: Path, profile: Path) -> None:
+    def __init__(self, log: Path, profile: Path, *, waits: bool = True) -> None:
         chromium, chromedriver = find_browser()
         with log.open("wb") as sink:
             # Port 0: it says which one it took.
@@ -137,6 +137,7 @@ class Driver:
         wanted = {
             "goog:chromeOptions": {"args": options, "binary": chromium},
             "goog:loggingPrefs": {"browser": "ALL"},
+            "pageLoadStrategy": "normal" if waits else "none",
             "timeouts": {"implicit": 0, "pageLoad": int(PATIENCE * 1000)},
         }
         answer = self._ask("POST", "/session", {"capabilities": {"alwaysMatch": wanted}})
@@ -154,7 +155,7 @@ class Driver:
         return self._ask("GET", f"{self._session}/{what}")
 
     def open(self, url: str) -> None:
-        """Goes there; returns when the page is loaded."""
+        """Goes there."""
         self._ask("POST", f"{self._session}/url", {"url": url})
 
     def run(self, script: str, *arguments: object) -> Any:
@@ -182,15 +183,31 @@ class Driver:
         self._ask("POST", f"{self._session}/element/{element}/click", {})
 
     def console(self) -> list[str]:
-        """Errors of the pages: what a policy forbids is among them."""
+        """All that was said of the pages since the last time: errors, and what a policy forbids."""
         lines = self._ask("POST", f"{self._session}/se/log", {"type": "browser"})
-        return [line["message"] for line in lines if line["level"] == "SEVERE"]
+        return [line["message"] for line in lines]
 
-    def prefer(self, scheme: str) -> None:
-        """As a desktop that is set to light or dark."""
-        features = [{"name": "prefers-color-scheme", "value": scheme}]
-        command = {"cmd": "Emulation.setEmulatedMedia", "params": {"features": features}}
-        self._ask("POST", f"{self._session}/goog/cdp/execute", command)
+    def prefer(self, scheme: str, **features: str) -> None:
+        """As a desktop that is set to light or dark; `features` of other media as well."""
+        wanted = {"prefers-color-scheme": scheme, **features}
+        named = [{"name": name.replace("_", "-"), "value": wanted[name]} for name in wanted]
+        self.command("Emulation.setEmulatedMedia", features=named)
+
+    def resize(self, width: int, height: int) -> None:
+        """A screen of that many CSS pixels: 320 wide is also 1280 at a zoom of 400 %."""
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        self.command("Emulation.setDeviceMetricsOverride", **size)
+
+    def press(self, key: str, code: int) -> None:
+        """Presses a key that types nothing; `code` is its Windows virtual key code."""
+        for kind in ("rawKeyDown", "keyUp"):
+            event = {"key": key, "code": key, "windowsVirtualKeyCode": code}
+            self.command("Input.dispatchKeyEvent", type=kind, **event)
+
+    def command(self, name: str, **parameters: object) -> Any:
+        """Of the DevTools protocol: what a page's policy forbids is allowed to a debugger."""
+        body = {"cmd": name, "params": parameters}
+        return self._ask("POST", f"{self._session}/goog/cdp/execute", body)
 
     def close(self) -> None:
         """Ends the browser and its driver."""

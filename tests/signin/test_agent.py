@@ -22,7 +22,7 @@ from mcp_remote_py.channel import Sent
 from mcp_remote_py.credentials.keys import choose_store
 from mcp_remote_py.credentials.lock import Held, LockBusy, ProcessLock
 from mcp_remote_py.credentials.store import MemoryStore, Store, StoreError
-from mcp_remote_py.errors import McpRemoteError, NotSent, Refused
+from mcp_remote_py.errors import Interrupted, McpRemoteError, NotSent, Refused
 from mcp_remote_py.oauth.budget import (
     RENEWAL_PATIENCE,
     RENEWAL_SPACING,
@@ -150,6 +150,7 @@ class World:
         self.reports: list[str] = []
         self.records = FakeRecords()
         self.refuse_refresh: HttpResponse | McpRemoteError | None = None
+        self.refuse_code: HttpResponse | McpRemoteError | None = None
         self.before_refresh: Callable[[], None] = lambda: None
         self.tokens = 0
         self.finish_fails = False
@@ -281,6 +282,11 @@ class World:
                 return NOT_FOUND
 
     def _give_tokens(self, form: dict[str, str]) -> HttpResponse:
+        if form["grant_type"] == "authorization_code":
+            if isinstance(self.refuse_code, McpRemoteError):
+                raise self.refuse_code
+            if self.refuse_code is not None:
+                return self.refuse_code
         if form["grant_type"] == "refresh_token":
             self.before_refresh()
             if isinstance(self.refuse_refresh, McpRemoteError):
@@ -746,7 +752,8 @@ def test_header_never_waits_for_a_person() -> None:
     [
         ({"code": "code-canary"}, Outcome.DONE),
         ({"error": "access_denied"}, Outcome.DECLINED),
-        ({"error": "server_error"}, Outcome.FAILED),
+        ({"error": "server_error"}, Outcome.AWAY),
+        ({"error": "invalid_scope"}, Outcome.FAILED),
         ({}, Outcome.FAILED),
     ],
     ids=str,
@@ -761,6 +768,30 @@ def test_person_is_shown_how_it_ended(answers: dict[str, str], outcome: Outcome)
         world.assert_ports_are_back()
         noted, error, _ = world.records.published[-1]
         assert (noted is not None, error == "") == (outcome is Outcome.DONE,) * 2
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome"),
+    [
+        (document({"error": "invalid_grant"}, 400), Outcome.EXPIRED),
+        (document({"error": "invalid_client"}, 401), Outcome.FAILED),
+        (document({"error": "temporarily_unavailable"}, 503), Outcome.AWAY),
+        (page("<html>Bad gateway</html>"), Outcome.AWAY),
+        (Interrupted("Nobody is there."), Outcome.AWAY),
+    ],
+    ids=["grant", "client", "503", "page", "network"],
+)
+def test_person_is_shown_what_the_server_made_of_the_code(
+    answer: HttpResponse | McpRemoteError, outcome: Outcome
+) -> None:
+    async def main() -> None:
+        world = World()
+        world.refuse_code = answer
+        with pytest.raises(McpRemoteError):
+            await world.agent().sign_in()
+        assert [listener.outcomes for listener in world.listeners] == [[outcome]]
 
     run(main())
 
@@ -935,6 +966,7 @@ def test_wanting_scope_is_asked_for_once() -> None:
         assert again == [True] * 5
         assert world.counts == (1, 1, 0)
         assert parse_qs(urlsplit(world.tabs[0]).query)["scope"] == ["read write"]
+        assert [listener.outcomes for listener in world.listeners] == [[Outcome.EXTENDED]]
         await have_accepted(agent)
         assert await agent.refused(await sent_by(agent), 403, WANTS_MORE), "it may have ended"
         turned = b'Bearer error="insufficient_scope", scope="write  read"'

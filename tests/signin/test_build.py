@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mcp_remote_py.channel import Sent
-from mcp_remote_py.commands.proxy import LazySignIn
+from mcp_remote_py.commands.lazy_sign_in import LazySignIn
 from mcp_remote_py.credentials.keys import choose_store
 from mcp_remote_py.credentials.session_files import SessionFile, state_directory
 from mcp_remote_py.errors import ExchangeError
@@ -40,7 +40,7 @@ def environment(folder: Path) -> dict[str, str]:
 def lazy_sign_in(settings: ProxySettings, folder: Path, *, signed_in: bool) -> LazySignIn:
     session = session_of(settings.server, settings.sign_in)
     state = SessionFile(state_directory(environment(folder)), session)
-    return LazySignIn(settings, environment(folder), state, signed_in=signed_in)
+    return LazySignIn(settings, environment(folder), state, lambda: None, signed_in=signed_in)
 
 
 def keep(folder: Path, settings: LoginSettings = SETTINGS) -> None:
@@ -149,7 +149,7 @@ def test_lazy_sign_in_is_one_agent(tmp_path: Path) -> None:
 def test_lazy_sign_in_loads_nothing_of_a_sign_in(tmp_path: Path) -> None:
     program = (
         "import asyncio, sys\n"
-        "from mcp_remote_py.commands.proxy import LazySignIn\n"
+        "from mcp_remote_py.commands.lazy_sign_in import LazySignIn\n"
         "from mcp_remote_py.credentials.session_files import SessionFile, state_directory\n"
         "from mcp_remote_py.session_id import session_of\n"
         "from mcp_remote_py.settings.commands import ProxySettings\n"
@@ -158,7 +158,7 @@ def test_lazy_sign_in_loads_nothing_of_a_sign_in(tmp_path: Path) -> None:
         f"environment = {environment(tmp_path)!r}\n"
         "session = session_of(settings.server, settings.sign_in)\n"
         "state = SessionFile(state_directory(environment), session)\n"
-        "lazy = LazySignIn(settings, environment, state, signed_in=False)\n"
+        "lazy = LazySignIn(settings, environment, state, lambda: None, signed_in=False)\n"
         "assert asyncio.run(lazy.authorize(b'POST', 'https://example.com')) is None\n"
         "heavy = {'authlib', 'httpx', 'keyring', 'mcp_remote_py.signin.agent'}\n"
         "sys.exit(', '.join(heavy & set(sys.modules)) or 0)\n"

@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 
 from mcp_remote_py.errors import McpRemoteError, UsageError
 from mcp_remote_py.redact import Secret
-from mcp_remote_py.signin.callback import CallbackListener, Limits, MakeSocket
+from mcp_remote_py.signin.callback import CallbackListener, Limits
+from mcp_remote_py.signin.loopback_port import MakeSocket
 from mcp_remote_py.signin.page import CONTENT_SECURITY_POLICY, Outcome, render_stranger
 from mcp_remote_py.signin.taken_port import holder_command
 from tests.fakes import run, until
@@ -180,31 +181,34 @@ def test_every_answer_carries_the_protecting_headers() -> None:
 
 
 @pytest.mark.parametrize(
-    ("outcome", "status", "title"),
+    ("outcome", "title"),
     [
-        (Outcome.DECLINED, 400, "Sign-in was declined"),
-        (Outcome.FAILED, 400, "Sign-in did not work"),
+        (Outcome.DECLINED, "Sign-in was declined"),
+        (Outcome.EXPIRED, "Sign-in has expired"),
+        (Outcome.AWAY, "Sign-in could not be finished"),
+        (Outcome.FAILED, "Sign-in did not work"),
     ],
 )
-def test_a_bad_outcome_is_shown_as_one(outcome: Outcome, status: int, title: str) -> None:
+def test_a_bad_outcome_is_shown_as_one(outcome: Outcome, title: str) -> None:
     async def main() -> None:
         async with listening(success_url="https://example.com/done") as listener:
             browser = asyncio.create_task(visit(listener))
             await listener.wait(PATIENCE)
             await listener.finish(outcome)
             answer = await browser
-            assert answer.status == status
+            assert answer.status == 200
             assert title in answer.body.decode()
 
     run(main())
 
 
-def test_success_goes_to_the_success_url_where_there_is_one() -> None:
+@pytest.mark.parametrize("outcome", [Outcome.DONE, Outcome.EXTENDED])
+def test_success_goes_to_the_success_url_where_there_is_one(outcome: Outcome) -> None:
     async def main() -> None:
         async with listening(success_url="https://example.com/done?x=1") as listener:
             browser = asyncio.create_task(visit(listener))
             await listener.wait(PATIENCE)
-            await listener.finish(Outcome.DONE)
+            await listener.finish(outcome)
             answer = await browser
             assert answer.status == 303
             assert answer.headers["location"] == "https://example.com/done?x=1"
@@ -267,14 +271,76 @@ def test_a_browser_that_leaves_does_not_disturb_the_sign_in() -> None:
     run(main())
 
 
-def test_a_slow_exchange_is_told_and_a_reload_shows_how_it_ended() -> None:
+@pytest.mark.promise("S3")
+def test_a_slow_exchange_is_told_by_a_page_that_asks_again_and_is_held_until_the_end() -> None:
     async def main() -> None:
         async with listening(limits=Limits(hold_seconds=0.01)) as listener:
             answer = await visit(listener)
             assert answer.status == 200
-            assert "Almost there" in answer.body.decode()
+            assert answer.headers["refresh"] == "1"
+            assert "Almost done" in answer.body.decode()
+            callback = await listener.wait(PATIENCE)
+            again = asyncio.create_task(visit(listener))
+            await until(lambda: len(visits()) == 1)
             await listener.finish(Outcome.DONE)
-            assert "You are signed in" in (await visit(listener)).body.decode()
+            shown = await again
+            assert "You are signed in" in shown.body.decode()
+            assert "refresh" not in shown.headers
+            assert await listener.wait(0) is callback, "the code is taken once"
+
+    run(main())
+
+
+def test_a_page_that_waits_and_is_about_to_ask_again_sees_the_end() -> None:
+    """Between two of its requests there is none: the end of the sign-in is for the next one."""
+
+    async def main() -> None:
+        async with listening(limits=Limits(hold_seconds=0.01)) as listener:
+            await visit(listener)
+            finishing = asyncio.create_task(listener.finish(Outcome.EXTENDED))
+            await asyncio.sleep(0)
+            assert not finishing.done()
+            assert "More access was given" in (await visit(listener)).body.decode()
+            await finishing
+
+    run(main())
+
+
+def test_a_page_that_waited_and_was_closed_is_not_waited_for() -> None:
+    async def main() -> None:
+        limits = Limits(hold_seconds=0.01, flush_seconds=0.02)
+        async with listening(limits=limits) as listener:
+            await visit(listener)
+            async with asyncio.timeout(PATIENCE):
+                await listener.finish(Outcome.DONE)
+
+    run(main())
+
+
+@pytest.mark.promise("S3")
+def test_waiting_again_ends_with_the_flow_however_often_it_was_asked() -> None:
+    async def main() -> None:
+        limits = Limits(hold_seconds=0.01, reload_seconds=0.01)
+        async with listening(limits=limits) as listener:
+            first, second = await visit(listener), await visit(listener)
+            assert first == second
+            await until(lambda: not visits())
+
+    run(main())
+
+
+def test_a_page_names_who_asked_as_it_is_known_then() -> None:
+    async def main() -> None:
+        names = ["Claude"]
+        listener = CallbackListener(application=lambda: names[0])
+        await listener.bind(None, pinned=False)
+        listener.expect(Secret(STATE), "Linear")
+        names[0] = "Zed"
+        browser = asyncio.create_task(visit(listener))
+        await listener.wait(PATIENCE)
+        await listener.finish(Outcome.DONE)
+        assert "go back to <bdi>Zed</bdi>" in (await browser).body.decode()
+        await listener.aclose()
 
     run(main())
 
@@ -863,7 +929,7 @@ def test_closing_tells_a_browser_that_still_waits() -> None:
             browser = asyncio.create_task(visit(listener))
             await listener.wait(PATIENCE)
         answer = await browser
-        assert answer.status == 400
+        assert answer.status == 200
         assert "Sign-in did not work" in answer.body.decode()
 
     run(main())

@@ -31,6 +31,8 @@ class Reader(HTMLParser):
         self.tags: list[str] = []
         self.attributes: list[tuple[str, str | None]] = []
         self.words: list[str] = []
+        self.names: list[str] = []
+        self._is_name = False
         self.style = ""
         self.feed(page.decode())
         self.close()
@@ -38,55 +40,100 @@ class Reader(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
         self.attributes += attrs
+        if tag == "bdi":
+            self.names.append("")
+            self._is_name = True
+
+    def handle_endtag(self, tag: str) -> None:
+        self._is_name = False
+        if tag in ("title", "h1", "p"):
+            self.words.append(" ")
 
     def handle_data(self, data: str) -> None:
         if self.tags and self.tags[-1] == "style" and not self.style:
             self.style = data
-        elif data.strip():
+        elif data.strip() or self._is_name:
             self.words.append(data)
+            if self._is_name:
+                self.names[-1] += data
 
     @property
     def text(self) -> str:
-        return re.sub(r"\s+", " ", "".join(self.words))
+        return re.sub(r"\s+", " ", "".join(self.words)).strip()
 
 
 def every_page() -> list[bytes]:
-    return [render_stranger(), *(render_outcome(outcome, "Linear") for outcome in Outcome)]
+    outcomes = (render_outcome(outcome, "Linear", "Claude") for outcome in Outcome)
+    return [render_stranger(), *outcomes]
+
+
+AGAIN = (
+    "To sign in again, run mcp-remote-py login on this computer; Claude shows the whole command."
+)
+
+WORDS = {
+    Outcome.DONE: (
+        "You are signed in",
+        "Linear is connected. You can close this tab and go back to Claude.",
+    ),
+    Outcome.EXTENDED: (
+        "More access was given",
+        "Linear allows what was asked for now. You can close this tab and go back to Claude.",
+    ),
+    Outcome.DECLINED: (
+        "Sign-in was declined",
+        "Access to Linear was not given. If that is what you want, you are done: you can close "
+        f"this tab. {AGAIN}",
+    ),
+    Outcome.EXPIRED: (
+        "Sign-in has expired",
+        "Linear does not accept it any more: it took too long, or was used before. You can close "
+        f"this tab. {AGAIN}",
+    ),
+    Outcome.AWAY: (
+        "Sign-in could not be finished",
+        "Linear does not answer as it should right now. Nothing is wrong with what you did. "
+        f"You can close this tab. Wait a few minutes. {AGAIN}",
+    ),
+    Outcome.FAILED: (
+        "Sign-in did not work",
+        "The sign-in at Linear could not be finished. You can close this tab and go back to "
+        "Claude: it says what went wrong and what to do.",
+    ),
+    Outcome.PENDING: (
+        "Almost done",
+        "Your part is done. Linear takes some time to answer. This page shows how it ends. You can "
+        "also close this tab and go back to Claude; it goes on without it.",
+    ),
+}
+
+
+@pytest.mark.parametrize("outcome", Outcome)
+def test_a_page_says_what_happened_and_what_comes_next(outcome: Outcome) -> None:
+    title, text = WORDS[outcome]
+    page = Reader(render_outcome(outcome, "Linear", "Claude"))
+    assert page.text == f"{title} {title} {text} Shown by mcp-remote-py on this computer"
+
+
+def test_a_page_for_a_stranger_tells_nothing_of_what_is_waited_for() -> None:
+    assert Reader(render_stranger()).text == (
+        "This link is not in use This link is not in use It may be from an earlier attempt to "
+        "sign in. You can close this tab. If you are signing in right now, use the newest tab or "
+        "link. Shown by mcp-remote-py on this computer"
+    )
 
 
 @pytest.mark.parametrize(
-    ("outcome", "title", "text"),
+    ("application", "said"),
     [
-        (
-            Outcome.DONE,
-            "You are signed in",
-            "Linear is connected.You can close this tab and return to your application.",
-        ),
-        (
-            Outcome.DECLINED,
-            "Sign-in was declined",
-            "Linear was not connected.You can close this tab. To sign in after all, run "
-            "mcp-remote-py login here; your application names the whole command.",
-        ),
-        (
-            Outcome.FAILED,
-            "Sign-in did not work",
-            "Linear could not be connected.You can close this tab. Return to your application: it "
-            "says what went wrong and what to do about it.",
-        ),
-        (
-            Outcome.PENDING,
-            "Almost there",
-            "Linear takes long to answer.You can close this tab and return to your application; it "
-            "goes on without it. Reload this page to see how it ended.",
-        ),
+        ("Zed", "go back to Zed."),
+        ("", "go back to your application."),
+        (" \n", "go back to your application."),
+        (None, "go back to the terminal."),
     ],
 )
-def test_a_page_says_what_happened_and_what_comes_next(
-    outcome: Outcome, title: str, text: str
-) -> None:
-    page = Reader(render_outcome(outcome, "Linear"))
-    assert page.text == f"{title}{title}{text}Shown by mcp-remote-py on this computer"
+def test_who_asked_is_where_a_person_goes_back_to(application: str | None, said: str) -> None:
+    assert said in Reader(render_outcome(Outcome.DONE, "Linear", application)).text
 
 
 def test_without_a_name_a_plain_word_stands_there() -> None:
@@ -95,40 +142,57 @@ def test_without_a_name_a_plain_word_stands_there() -> None:
 
 
 @pytest.mark.promise("S3")
-@given(st.text(), st.sampled_from(Outcome))
-def test_no_name_changes_the_markup(server: str, outcome: Outcome) -> None:
-    plain = Reader(render_outcome(outcome, "Linear"))
-    page = Reader(render_outcome(outcome, server))
+@given(st.text(), st.text(), st.sampled_from(Outcome))
+def test_no_name_changes_the_markup(server: str, application: str, outcome: Outcome) -> None:
+    plain = Reader(render_outcome(outcome, "Linear", "Claude"))
+    page = Reader(render_outcome(outcome, server, application))
     assert [tag for tag in page.tags if tag != "bdi"] == [tag for tag in plain.tags if tag != "bdi"]
     assert page.attributes == plain.attributes
 
 
 @pytest.mark.promise("S3")
-def test_a_hostile_name_is_only_text() -> None:
-    name = "<script>alert(1)</script>\"'&amp;"
-    page = render_outcome(Outcome.DONE, name)
+@pytest.mark.parametrize("who", ["server", "application"])
+def test_a_hostile_name_is_only_text(who: str) -> None:
+    name = "<script>alert(1)</script>\"'&amp;{x}"
+    names = {"server": "Linear", "application": "Claude", who: name}
+    page = render_outcome(Outcome.DONE, names["server"], names["application"])
     assert b"<script" not in page
-    assert name in Reader(page).text
+    assert name in Reader(page).names
 
 
-def test_a_name_cannot_turn_the_page_around_or_fill_it() -> None:
-    page = Reader(render_outcome(Outcome.DONE, "\u202eevil\x1b[0m\nname" + "x" * 500))
-    assert page.words[2].startswith("evil [0m namexxx")
-    assert page.words[2].endswith("x…")
-    assert len(page.words[2]) == MAX_NAME_LENGTH
+@pytest.mark.promise("S3")
+@pytest.mark.parametrize("who", ["server", "application"])
+def test_a_name_cannot_turn_the_page_around_or_fill_it(who: str) -> None:
+    name = "\u202eevil\x1b[0m\nname\u2066\u200b" + "x" * 10_000
+    names = {"server": "Linear", "application": "Claude", who: name}
+    page = Reader(render_outcome(Outcome.DONE, names["server"], names["application"]))
+    (shown,) = set(page.names) - {"Linear", "Claude"}
+    assert shown.startswith("evil [0m name xxx")
+    assert shown.endswith("x…")
+    assert len(shown) == MAX_NAME_LENGTH
 
 
 @pytest.mark.promise("S3")
 @pytest.mark.parametrize("page", every_page())
 def test_a_page_is_without_scripts_and_loads_nothing(page: bytes) -> None:
     reader = Reader(page)
-    assert not {"script", "link", "img", "iframe", "form", "a", "base"} & set(reader.tags)
+    assert not {"script", "img", "iframe", "form", "a", "base"} & set(reader.tags)
+    (link,) = [value for name, value in reader.attributes if name == "href" and value]
+    assert reader.tags.count("link") == 1
+    assert link.startswith("data:image/svg+xml,"), "the tab's icon is in the page"
+    assert ("rel", "icon") in reader.attributes
     names = {name for name, _ in reader.attributes}
-    assert not {"src", "href", "style"} & names
+    assert not {"src", "style", "http-equiv"} & names
     assert not any(name.startswith("on") for name in names)
     assert b"url(" not in page
     assert b"@import" not in page
     assert len(page) < SMALL
+
+
+@pytest.mark.parametrize("page", every_page())
+def test_nothing_on_a_page_moves(page: bytes) -> None:
+    """So nobody has to ask for less of it (`prefers-reduced-motion`)."""
+    assert not re.search(r"animation|transition|@keyframes|<animate", page.decode())
 
 
 @pytest.mark.promise("S3")
@@ -139,6 +203,7 @@ def test_the_policy_allows_this_style_and_nothing_else(page: bytes) -> None:
     assert policy == {
         "default-src": "'none'",
         "style-src": f"'sha256-{base64.b64encode(digest).decode()}'",
+        "img-src": "data:",
         "base-uri": "'none'",
         "form-action": "'none'",
         "frame-ancestors": "'none'",

@@ -1,0 +1,1 @@
+"""What is handed to people: the packages, the bundle, the image."""
