@@ -218,7 +218,14 @@ def choose(text: str, option: str, names: Iterable[str]) -> str:
         UsageError: it is not.
     """
     if text not in names:
-        raise UsageError(f"{option} has an unknown value.", hint=f"Use one of: {', '.join(names)}.")
+        import difflib
+
+        names = tuple(names)
+        close = difflib.get_close_matches(text.lower(), names, 1, 0.85)
+        meant = f"Did you mean {close[0]}? " if close else ""
+        raise UsageError(
+            f"{option} has an unknown value.", hint=f"{meant}Use one of: {', '.join(names)}."
+        )
     return text
 
 
