@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 import pytest
 
+from mcp_remote_py import __version__
 from mcp_remote_py.cli.arguments import parse_arguments
 from mcp_remote_py.cli.help import EXAMPLES, all_options_of
 from mcp_remote_py.cli.main import main
@@ -213,7 +214,7 @@ def test_every_question_has_a_help() -> None:
 @pytest.mark.parametrize("option", ["-V", "--version"])
 @pytest.mark.parametrize("command", COMMANDS)
 def test_the_version_has_a_short_form(command: str, option: str) -> None:
-    assert show(*words_for(command), option).startswith("mcp-remote-py ")
+    assert show(*words_for(command), option) == f"mcp-remote-py {__version__}\n"
 
 
 def test_options_have_one_name_and_one_row() -> None:
