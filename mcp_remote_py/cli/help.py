@@ -25,7 +25,7 @@ from mcp_remote_py.cli.program import (
     STATUS,
     UNINSTALL,
     Command,
-    Question,
+    ProgramQuestion,
 )
 
 AT_TERMINAL = (
@@ -198,7 +198,7 @@ def describe_option(option: Option) -> str:
     return f"{option.help} Can be repeated." if option.repeatable else option.help
 
 
-def _form_of(one: Command | Question) -> str:
+def _form_of(one: Command | ProgramQuestion) -> str:
     """How it is typed; the port is for few."""
     return f"{one.name} {one.words.removesuffix(' [PORT]')}"
 

@@ -118,7 +118,7 @@ SHORT_FORMS = {"-h": "--help", "-V": "--version", "-y": "--yes"}
 SHELLS = ("bash", "zsh", "fish", "powershell")
 
 
-class Question(NamedTuple):
+class ProgramQuestion(NamedTuple):
     """A command about the program alone: what it prints is made of the rows, without settings."""
 
     name: str
@@ -134,11 +134,11 @@ class Question(NamedTuple):
 QUESTIONS = {
     question.name: question
     for question in (
-        Question(
+        ProgramQuestion(
             COMPLETION,
             "SHELL",
             "Prints what makes a shell complete its words.",
         ),
-        Question(HELP, "[COMMAND]", "Prints the help of a command."),
+        ProgramQuestion(HELP, "[COMMAND]", "Prints the help of a command."),
     )
 }

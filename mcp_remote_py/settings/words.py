@@ -221,8 +221,11 @@ def choose(text: str, option: str, names: Iterable[str]) -> str:
         import difflib
 
         names = tuple(names)
-        close = difflib.get_close_matches(text.lower(), names, 1, 0.85)
-        meant = f"Did you mean {close[0]}? " if close else ""
+        by_letters = {name.lower(): name for name in names}
+        # One digit or letter more makes another code of a code: HS256 is not RS256 mistyped.
+        likeness = 1.0 if any(map(str.isdigit, text)) else 0.75
+        close = difflib.get_close_matches(text.lower(), by_letters, 1, likeness)
+        meant = f"Did you mean {by_letters[close[0]]}? " if close else ""
         raise UsageError(
             f"{option} has an unknown value.", hint=f"{meant}Use one of: {', '.join(names)}."
         )
