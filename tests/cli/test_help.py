@@ -114,6 +114,7 @@ def test_help_says_what_a_terminal_shows_and_what_becomes_of_other_options() -> 
         (["help"], ["--help"]),
         ([URL, "more", "--help", "--frobnicate"], ["--help"]),
         (["help", "help"], ["help", "--help"]),
+        (["help", "completion"], ["completion", "--help"]),
         (["completion", "help"], ["completion", "--help"]),
         *((["help", name], [name, "--help"]) for name in NAMED),
         *(([name, "-h"], [name, "--help"]) for name in NAMED),

@@ -161,6 +161,7 @@ def test_what_starts_the_program_in_a_pasted_entry_is_taken_off(start: str, comm
     [
         ["--browser", "npx", "mcp-remote", URL],
         [URL, "npx", "-y", "mcp-remote"],
+        ["npx", "other", "mcp-remote", URL],
         ["npx", "other", URL],
     ],
 )
