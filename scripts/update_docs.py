@@ -14,6 +14,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # for the tables of the tests
+sys.path.insert(0, str(ROOT / "scripts"))  # where a test has loaded this file
+
+from manual import render_manual
 
 from mcp_remote_py import bounds, merged_list, named_files, retry, tools
 from mcp_remote_py.cli.help import describe_others
@@ -61,6 +64,7 @@ HOSTS = ROOT / "docs" / "hosts.md"
 SEEN_AT_HOSTS = ROOT / "tests" / "interop" / "hosts.json"
 SYSTEMS = ROOT / "docs" / "systems.md"
 NETWORKS = ROOT / "docs" / "networks.md"
+MANUAL = ROOT / "man" / "mcp-remote-py.1"
 
 
 def render_options() -> str:
@@ -486,9 +490,10 @@ PIECES = {
         "story of mcp-remote": lambda: interop.render_story("mcp-remote"),
         "story of mcp-proxy-for-aws": lambda: interop.render_story("mcp-proxy-for-aws"),
     },
+    MANUAL: {"": render_manual},
     NETWORKS: {name: partial(networks.render, name) for name in networks.GROUPS},
 }
-"""By document, the names of its pieces and what writes them."""
+"""By document, the names of its pieces and what writes them; one without a name is the whole."""
 
 
 def with_piece(text: str, name: str, piece: str, document: str) -> str:
@@ -512,7 +517,7 @@ def main() -> int:
     for document, pieces in PIECES.items():
         text = fresh = document.read_text(encoding="utf-8")
         for name, render in pieces.items():
-            fresh = with_piece(fresh, name, render(), document.name)
+            fresh = with_piece(fresh, name, render(), document.name) if name else render()
         if fresh == text:
             continue
         if "--check" in sys.argv[1:]:

@@ -31,6 +31,7 @@ RARE = {
     *("argparse", "difflib", "gettext"),
     *("bz2", "glob", "lzma", "platformdirs", "random", "shutil", "tempfile"),
     *(f"mcp_remote_py.cli.{name}" for name in ("help", "mistakes", "read_sign_in", "read_stored")),
+    *(f"mcp_remote_py.cli.{name}" for name in ("completion", "questions", "streams")),
     "mcp_remote_py.settings.sign_in_words",
     *("mcp_remote_py.bridge.merging", "mcp_remote_py.merged_list"),
     *("mcp_remote_py.aws", "mcp_remote_py.signing", "mcp_remote_py.settings.aws"),

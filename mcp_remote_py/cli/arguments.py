@@ -20,13 +20,18 @@ from mcp_remote_py.cli.options import (
     Option,
     accepted_by,
 )
-from mcp_remote_py.cli.program import COMMANDS, Command
+from mcp_remote_py.cli.program import COMMANDS, SHORT_FORMS, Command
 from mcp_remote_py.errors import UsageError
 from mcp_remote_py.patterns import lazy_pattern
 from mcp_remote_py.settings.words import AROUND_BLANKS, take_off_wrapping
 
 _NEGATIVE = lazy_pattern(r"-[0-9]+|-[0-9]*\.[0-9]+")
 _ASSIGNED = lazy_pattern(r"--[a-z][a-z0-9-]*=")
+
+_ENDING = frozenset({"--help", "--help-all", "--version"})
+"""With these, nothing else is asked for."""
+
+NAME_IGNORED = "Ignored: the name of the program before the server URL."
 
 _YES = frozenset({"true", "yes", "on"})
 _NO = frozenset({"false", "no", "off"})
@@ -73,17 +78,18 @@ def parse_arguments(command: str, argv: Sequence[str]) -> Arguments:
 
     What an entry of a host has for the relay alone is left out, and said.
 
-    With `--help` (or `-h`) or `--version` nothing else is asked for.
+    With `--help`, `--help-all` or `--version` nothing else is asked for.
 
     Raises:
         UsageError: an unknown option, a missing or superfluous word, a header torn in two.
     """
-    options, others, unknown, warnings = _sort(
-        {one.name: one for one in accepted_by(command)}, argv
-    )
-    if "-h" in unknown:
-        options["--help"] = [""]
-    if "--help" in options or "--version" in options:
+    known = {one.name: one for one in accepted_by(command)}
+    argv, is_pasted = _without_launcher(argv)
+    options, others, unknown, warnings = _sort(known, argv)
+    if is_pasted:
+        warnings.append(NAME_IGNORED)
+    _spell_out(options, unknown, known)
+    if not _ENDING.isdisjoint(options):
         return Arguments(options)
     this = COMMANDS[command]
     name, others = _take_name(this, others)
@@ -97,7 +103,7 @@ def parse_arguments(command: str, argv: Sequence[str]) -> Arguments:
     if unknown or further or ignored or _is_odd(url):
         from mcp_remote_py.cli.mistakes import check_words
 
-        check_words(command, options.get("--header", []), words, further, unknown)
+        check_words(command, argv[0], options.get("--header", []), words, further, unknown)
     port = further.pop(0) if further and further[0].isdigit() else None
     if further:
         from mcp_remote_py.cli.mistakes import refuse_words
@@ -121,6 +127,15 @@ def parse_arguments(command: str, argv: Sequence[str]) -> Arguments:
     return Arguments(options, url, port, name, (*warnings, *ignored))
 
 
+def _spell_out(
+    options: dict[str, list[str]], unknown: list[str], known: Mapping[str, Option]
+) -> None:
+    """Takes options of one letter for what they stand for."""
+    for short in [word for word in unknown if SHORT_FORMS.get(word) in known]:
+        options.setdefault(SHORT_FORMS[short], [""])
+        unknown.remove(short)
+
+
 def _take_name(
     command: Command, others: list[tuple[int, str]]
 ) -> tuple[str | None, list[tuple[int, str]]]:
@@ -142,8 +157,20 @@ def _without_names(others: list[tuple[int, str]], warnings: list[str]) -> list[t
 
     rest = drop_names(others)
     if len(rest) < len(others):
-        warnings.append("Ignored: the name of the program before the server URL.")
+        warnings.append(NAME_IGNORED)
     return rest
+
+
+def _without_launcher(argv: Sequence[str]) -> tuple[Sequence[str], bool]:
+    """The words without what starts the program in a pasted entry; whether there was such a thing.
+
+    Looked for only where a word has the name of the program in it.
+    """
+    if not any("mcp-remote" in word or "mcp_remote" in word for word in argv):
+        return argv, False
+    from mcp_remote_py.cli.mistakes import drop_launcher
+
+    return drop_launcher(argv)
 
 
 def warn_of(error: UsageError) -> str:

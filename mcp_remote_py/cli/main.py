@@ -15,8 +15,18 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, TextIO, cast
 
 from mcp_remote_py import __version__, logs
-from mcp_remote_py.cli.arguments import parse_arguments
-from mcp_remote_py.cli.program import CHECK, COMMANDS, INSTALL, LOGIN, PROGRAM, PROXY, UNINSTALL
+from mcp_remote_py.cli.arguments import Arguments, parse_arguments
+from mcp_remote_py.cli.program import (
+    CHECK,
+    COMMANDS,
+    HELP,
+    INSTALL,
+    LOGIN,
+    PROGRAM,
+    PROXY,
+    QUESTIONS,
+    UNINSTALL,
+)
 from mcp_remote_py.cli.read import read_settings
 from mcp_remote_py.errors import McpRemoteError, UsageError
 from mcp_remote_py.exit_status import (
@@ -54,17 +64,15 @@ def main(
     line and a status, and so is a fault of the command.
     """
     # As the first argument only: behind it a word is a value or an address.
-    named = bool(argv) and argv[0] in COMMANDS and argv[0] != PROXY
-    command = argv[0] if named else PROXY
+    command = _command_in(argv)
     try:
-        arguments = parse_arguments(command, argv[1:] if named else argv)
-        if arguments.has("--help"):
-            from mcp_remote_py.cli.help import render_help
-
-            _write(stdout, render_help(command))
-            return DONE_STATUS
-        if arguments.has("--version"):
-            _write(stdout, f"{PROGRAM} {__version__}\n")
+        if not argv and _is_terminal(stdin):
+            # Nobody has asked for it: a script that reads stdout is not to take it for an answer.
+            _write(stderr, _help(command, stderr, environment))
+            return WRONG_USAGE_STATUS
+        arguments = _parse(command, argv)
+        if text := _text_asked_for(command, argv, arguments, stdout, environment):
+            _write(stdout, text)
             return DONE_STATUS
         settings, warnings = read_settings(command, arguments, environment)
         log = logs.configure(settings.log, settings.secrets, stderr)
@@ -95,6 +103,58 @@ def main(
     finally:
         log.flush(FLUSH_SECONDS)
         log.close()
+
+
+def _command_in(argv: Sequence[str]) -> str:
+    first = argv[0] if argv else ""
+    return first if first in QUESTIONS or first in COMMANDS else PROXY
+
+
+def _parse(command: str, argv: Sequence[str]) -> Arguments:
+    """The arguments, `--help` for `help` where that cannot be the name of an entry."""
+    if command in QUESTIONS:
+        return Arguments({})
+    if command == PROXY:
+        return parse_arguments(command, argv)
+    takes_any_name = COMMANDS[command].takes_name and not COMMANDS[command].needs_url
+    is_asked = list(argv[1:]) == [HELP] and not takes_any_name
+    return parse_arguments(command, ("--help",) if is_asked else argv[1:])
+
+
+def _text_asked_for(
+    command: str,
+    argv: Sequence[str],
+    arguments: Arguments,
+    stdout: TextIO | None,
+    environment: Mapping[str, str],
+) -> str:
+    """What a question about the program is answered with; empty where there is none."""
+    if command in QUESTIONS:
+        from mcp_remote_py.cli.questions import answer_question
+
+        return answer_question(command, argv[1:], *_page_of(stdout, environment))
+    if arguments.has("--help") or arguments.has("--help-all"):
+        return _help(command, stdout, environment, is_whole=arguments.has("--help-all"))
+    return f"{PROGRAM} {__version__}\n" if arguments.has("--version") else ""
+
+
+def _help(
+    command: str, stream: TextIO | None, environment: Mapping[str, str], *, is_whole: bool = False
+) -> str:
+    from mcp_remote_py.cli.help import render_help
+
+    return render_help(command, *_page_of(stream, environment), is_whole=is_whole)
+
+
+def _page_of(
+    stream: TextIO | None, environment: Mapping[str, str]
+) -> tuple[int, Callable[[str], str]]:
+    """The width of the page that is written there, and what makes a heading in it."""
+    from mcp_remote_py.cli.streams import build_console
+    from mcp_remote_py.console import Style
+
+    console = build_console(lambda _: None, None, stream, environment)
+    return console.width, lambda text: console.paint(text, Style.STRONG)
 
 
 def _talk(
@@ -142,6 +202,14 @@ def _answer_host(stdin: TextIO, stdout: TextIO, sentence: str) -> None:
     from mcp_remote_py.commands.refused_start import answer_first_request
 
     answer_first_request(stdin, stdout, sentence)
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    """Whether a person is at the other end."""
+    try:
+        return stream is not None and stream.isatty()
+    except (OSError, ValueError):
+        return False
 
 
 def _write_error(stderr: TextIO | None, sentence: str) -> None:

@@ -660,8 +660,9 @@ ALL_OPTIONS = (
         read=readers.read_path,
     ),
     Option("--json", "", "Print JSON, for programs.", OTHER, (STATUS, CHECK)),
-    Option("--version", "", "Print the version and end.", OTHER, _ALL),
-    Option("--help", "", "Print this help and end (also -h).", OTHER, _ALL),
+    Option("--version", "", "Print the version and end (also -V).", OTHER, _ALL),
+    Option("--help", "", "Print a short help and end (also -h).", OTHER, _ALL),
+    Option("--help-all", "", "Print the help with all options and end.", OTHER, _ALL),
 )
 
 

@@ -109,3 +109,36 @@ COMMANDS = {
         ),
     )
 }
+
+HELP, COMPLETION = "help", "completion"
+
+SHORT_FORMS = {"-h": "--help", "-V": "--version", "-y": "--yes"}
+"""Options of one letter."""
+
+SHELLS = ("bash", "zsh", "fish", "powershell")
+
+
+class ProgramQuestion(NamedTuple):
+    """A command about the program alone: what it prints is made of the rows, without settings."""
+
+    name: str
+    words: str
+    summary: str
+
+    @property
+    def usage(self) -> str:
+        """The whole command as it is typed."""
+        return f"{PROGRAM} {self.name} {self.words}"
+
+
+QUESTIONS = {
+    question.name: question
+    for question in (
+        ProgramQuestion(
+            COMPLETION,
+            "SHELL",
+            "Prints what makes a shell complete its words.",
+        ),
+        ProgramQuestion(HELP, "[COMMAND]", "Prints the help of a command."),
+    )
+}

@@ -218,7 +218,17 @@ def choose(text: str, option: str, names: Iterable[str]) -> str:
         UsageError: it is not.
     """
     if text not in names:
-        raise UsageError(f"{option} has an unknown value.", hint=f"Use one of: {', '.join(names)}.")
+        import difflib
+
+        names = tuple(names)
+        by_letters = {name.lower(): name for name in names}
+        # One digit or letter more makes another code of a code: HS256 is not RS256 mistyped.
+        likeness = 1.0 if any(map(str.isdigit, text)) else 0.75
+        close = difflib.get_close_matches(text.lower(), by_letters, 1, likeness)
+        meant = f"Did you mean {by_letters[close[0]]}? " if close else ""
+        raise UsageError(
+            f"{option} has an unknown value.", hint=f"{meant}Use one of: {', '.join(names)}."
+        )
     return text
 
 

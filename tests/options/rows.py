@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from mcp_remote_py.cli.program import LOGIN, LOGOUT, PROXY, STATUS
+from mcp_remote_py.cli.program import CHECK, INSTALL, LOGIN, LOGOUT, PROXY, STATUS, UNINSTALL
 from tests.options import scenes
 from tests.options.desk import Seen
 from tests.options.scenes import Scene
@@ -55,6 +55,7 @@ class Inert(NamedTuple):
 
 SERVER, NETWORK = (PROXY, LOGIN), (PROXY, LOGIN, LOGOUT)
 EVERY = (*NETWORK, STATUS)
+ENTRY = (INSTALL, UNINSTALL, CHECK)
 
 FILE = ("--token-store", "file")
 SOON = ("--auth-timeout", "1")
@@ -604,4 +605,15 @@ ROWS: tuple[Row | Elsewhere | Inert, ...] = (
     ),
     Row("--version", EVERY, scenes.nobody, ("--version",), said("mcp-remote-py 0.")),
     Row("--help", EVERY, scenes.nobody, ("--help",), said("usage: mcp-remote-py", "[options]")),
+    Elsewhere(
+        "--help",
+        ENTRY,
+        "tests/cli/test_help.py::test_the_help_of_a_command_has_what_it_does_examples_and_options",
+    ),
+    Elsewhere(
+        "--help-all",
+        (*EVERY, *ENTRY),
+        "tests/cli/test_help.py::test_help_all_lists_every_option_that_counts_and_no_other",
+    ),
+    Elsewhere("--version", ENTRY, "tests/cli/test_help.py::test_the_version_has_a_short_form"),
 )

@@ -153,13 +153,27 @@ class TestNumbers:
 
     def test_a_name_is_one_of_a_list(self) -> None:
         assert choose("b", "--x", ("a", "b")) == "b"
-        for text in ("", "A", "c", "ab"):
+        for text in ("", "c", "ab"):
             with pytest.raises(UsageError) as caught:
                 choose(text, "--x", ("a", "b"))
             assert caught.value.sentence() == "--x has an unknown value. Use one of: a, b."
 
+    @pytest.mark.parametrize(
+        ("text", "meant"),
+        [("FILE", "file"), ("fiel", "file"), ("keyrng", "keyring"), ("es512", "ES512")],
+    )
+    def test_a_name_that_is_near_one_of_a_list_is_told_which(self, text: str, meant: str) -> None:
+        with pytest.raises(UsageError) as caught:
+            choose(text, "--x", ("keyring", "file", "ES512"))
+        assert caught.value.sentence() == (
+            f"--x has an unknown value. Did you mean {meant}? Use one of: keyring, file, ES512."
+        )
 
-class TestFiles:
+    def test_a_code_is_not_another_one_mistyped(self) -> None:
+        with pytest.raises(UsageError) as caught:
+            choose("HS256", "--x", ("RS256", "ES256"))
+        assert caught.value.sentence() == "--x has an unknown value. Use one of: RS256, ES256."
+
     def test_a_readable_file(self) -> None:
         assert read_file_text("h", "--header-file", files({"h": "x"})) == "x"
 
