@@ -64,6 +64,10 @@ class Console:
             self._write(f"{CLEAR_LINE}{scrub_known(text)[: self.width - 1]}")
             self._shows_progress = True
 
+    def read_line(self) -> str:
+        """The next line of the input, "" at its end, whoever writes it; may block."""
+        return self._read_line()
+
     def ask(self, question: str) -> str:
         """What the person answers, without blanks around it; "" where nobody is there."""
         if not self.is_interactive:

@@ -79,7 +79,7 @@ def parse_arguments(command: str, argv: Sequence[str]) -> Arguments:
         UsageError: an unknown option, a missing or superfluous word, a header torn in two.
     """
     options, others, unknown, warnings = _sort(
-        {one.name: one for one in accepted_by(command)}, argv
+        {one.name: one for one in accepted_by(command)}, _without_launcher(argv)
     )
     if "-h" in unknown:
         options["--help"] = [""]
@@ -121,6 +121,20 @@ def parse_arguments(command: str, argv: Sequence[str]) -> Arguments:
     return Arguments(options, url, port, name, (*warnings, *ignored))
 
 
+_LAUNCHERS = lazy_pattern(
+    r"(?:.*[/\\])?(?:npx|uvx|uv|pipx|bunx|pnpm)(?:\.exe|\.cmd)?|-y|--yes|--from"
+)
+"""The first word of a pasted entry, beside names of the program."""
+
+
+def _without_launcher(argv: Sequence[str]) -> Sequence[str]:
+    if not argv or not _LAUNCHERS.fullmatch(argv[0]):
+        return argv
+    from mcp_remote_py.cli.mistakes import drop_launcher
+
+    return drop_launcher(argv)
+
+
 def _take_name(
     command: Command, others: list[tuple[int, str]]
 ) -> tuple[str | None, list[tuple[int, str]]]:
@@ -132,7 +146,9 @@ def _take_name(
 
 
 def _is_odd(url: str | None) -> bool:
-    return url is not None and ("://" not in url or url.endswith(","))
+    if url is None:
+        return False
+    return "://" not in url or url.endswith(",") or url.lstrip()[:1] in ("{", "[")
 
 
 def _without_names(others: list[tuple[int, str]], warnings: list[str]) -> list[tuple[int, str]]:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import difflib
 import itertools
 import re
+from collections.abc import Sequence
 from typing import NoReturn
 
 from mcp_remote_py.cli.options import OPTIONS, options_of
-from mcp_remote_py.cli.program import COMMANDS, PROGRAM, PROXY
+from mcp_remote_py.cli.program import COMMANDS, LOGIN, LOGOUT, PROGRAM, PROXY, STATUS
 from mcp_remote_py.errors import HEADER_EXAMPLE, UsageError
 from mcp_remote_py.settings.headers import BARE_SCHEMES, ENV_FORM
 
@@ -66,6 +67,18 @@ def check_words(
     torn = next(filter(_is_torn, found), None)
     if torn is not None:
         _refuse_torn_header(torn)
+    if len(found) == 1 and found[0].lstrip()[:1] in ("{", "["):
+        raise UsageError(
+            "JSON is given in place of the server URL.",
+            hint="Give the words of its args alone, without commas and brackets.",
+        )
+    is_name = len(found) == 1 and re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]{0,31}", found[0])
+    if is_name and command in (LOGIN, LOGOUT, STATUS) and not _guess_command(found[0]):
+        raise UsageError(
+            f"{command} takes the address of a server, not a name.",
+            hint="Write it in full, as https://example.com/mcp. For an entry of a host by its name "
+            f"there is: {PROGRAM} check NAME",
+        )
     if len(found) == 1 and (meant := _guess_command(found[0])):
         raise UsageError("The server URL is missing.", hint=f"Did you mean {meant}?")
 
@@ -84,6 +97,26 @@ def drop_names(others: list[tuple[int, str]]) -> list[tuple[int, str]]:
     """The words without the names of programs before them, as in the arguments of an entry."""
     names = itertools.takewhile(lambda one: _NAMES.fullmatch(one[1]), others[:-1])
     return others[len(list(names)) :]
+
+
+_OF_LAUNCHER = re.compile(r"-y|--yes|tool|run|dlx|exec|x|--")
+_WITH_WORD = frozenset({"--from", "--with", "--package", "-p", "--python"})
+"""Words of what starts the program in an entry; some have another word behind them."""
+
+
+def drop_launcher(argv: Sequence[str]) -> Sequence[str]:
+    """The words from the program's name on, behind what starts it (`npx -y`); else all of them."""
+    place = 0 if argv[0].startswith("-") else 1
+    while place < len(argv) - 1:
+        word = argv[place]
+        if re.fullmatch(_NAMES, word):
+            return argv[place:]
+        if word in _WITH_WORD:
+            place += 1
+        elif not _OF_LAUNCHER.fullmatch(word):
+            break
+        place += 1
+    return argv
 
 
 def _has_comma(word: str) -> bool:

@@ -15,15 +15,16 @@ from typing import TYPE_CHECKING
 from mcp_remote_py.bridge.era import ServerEra
 from mcp_remote_py.bridge.host_side import HostSide
 from mcp_remote_py.bridge.server_side import EraChannel
-from mcp_remote_py.channel import Deliver, HostChannel, Sent, ServerChannel
+from mcp_remote_py.channel import Deliver, HostChannel, ServerChannel
 from mcp_remote_py.clock import LoopClock, draw
+from mcp_remote_py.commands.lazy_sign_in import LazySignIn, say
 from mcp_remote_py.commands.lifetime import watch_parent, watch_signals
 from mcp_remote_py.commands.server_memory import SnapshotMemory, WorkedMemory
 from mcp_remote_py.credentials.session_files import SessionFile, state_directory
 from mcp_remote_py.eras.era_detection import Era
 from mcp_remote_py.eras.metadata_headers import MetadataHeaders
 from mcp_remote_py.eras.parameters import ParameterHeaders
-from mcp_remote_py.errors import ExchangeError, McpRemoteError
+from mcp_remote_py.errors import McpRemoteError
 from mcp_remote_py.exit_status import DONE_STATUS, INTERRUPTED_STATUS
 from mcp_remote_py.named_files import read_settled
 from mcp_remote_py.redact import mask_url
@@ -43,94 +44,11 @@ from mcp_remote_py.transports.streamable import StreamableChannel
 from mcp_remote_py.values import Value
 
 if TYPE_CHECKING:
-    from mcp_remote_py.signin.agent import SignInAgent
     from mcp_remote_py.signing.signer import AwsSigner
 
 logger = logging.getLogger("mcp_remote_py")
 
 STREAMABLE, LEGACY_SSE = "Streamable HTTP", "HTTP+SSE"
-
-
-class LazySignIn:
-    """An `Authorizer` and `SignInWatch` that costs nothing where nobody signs in."""
-
-    def __init__(
-        self,
-        settings: ProxySettings,
-        environment: Mapping[str, str],
-        state: SessionFile,
-        *,
-        signed_in: bool,
-    ) -> None:
-        self._settings = settings
-        self._environment = environment
-        self._state = state
-        self._agent: SignInAgent | None = None
-        # Only a hint: where it is wrong, the server's refusal leads to the same record.
-        self._signed_in = signed_in
-        self._server_address = ""
-        self.is_refused = False
-        """The server has refused a request, and there is nothing else to send."""
-
-    def note_address(self, address: str) -> None:
-        """The server was connected to there, last."""
-        self._server_address = address
-
-    async def authorize(self, method: bytes, url: str) -> Sent | None:
-        """See `Authorizer`."""
-        if self._agent is None and not self._signed_in:
-            return None
-        return await self._get().authorize(method, url)
-
-    def take_nonce(self, nonce: bytes) -> None:
-        """See `Authorizer`."""
-        if self._agent is not None:
-            self._agent.take_nonce(nonce)
-
-    def accepted(self, sent: Sent) -> None:
-        """See `Authorizer`."""
-        if self._agent is not None:
-            self._agent.accepted(sent)
-
-    async def refused(self, sent: Sent | None, status: int, challenge: bytes) -> bool:
-        """See `Authorizer`."""
-        try:
-            return await self._get().refused(sent, status, challenge)
-        except ExchangeError:
-            self.is_refused = True
-            raise
-
-    async def aclose(self) -> None:
-        """See `Authorizer`."""
-        if self._agent is not None:
-            await self._agent.aclose()
-
-    def waiting_for_person(self) -> str:
-        """See `SignInWatch`."""
-        return "" if self._agent is None else self._agent.waiting_for_person()
-
-    def show_page(self) -> None:
-        """See `SignInWatch`."""
-        if self._agent is not None:
-            self._agent.show_page()
-
-    def _get(self) -> SignInAgent:
-        if self._agent is None:
-            from mcp_remote_py.signin.build import build_agent  # 0.2 s that few starts cost
-
-            self._agent = build_agent(
-                self._settings.login,
-                self._environment,
-                say,
-                server_address=lambda: self._server_address,
-                state=self._state,
-            )
-        return self._agent
-
-
-def say(text: str) -> None:
-    """Tells the person, who may have to open an address."""
-    logger.warning("%s", text)
 
 
 def run_proxy(settings: ProxySettings, environment: Mapping[str, str]) -> int:
@@ -279,12 +197,14 @@ def assemble(
     *,
     signer: AwsSigner | None = None,
     is_look: bool = False,
+    sign_in: type[LazySignIn] = LazySignIn,
 ) -> Assembly:
     """The objects of one relay, from the host's messages to the server.
 
     With a `signer` its requests are signed, and nobody signs in.
     With `is_look` it is for a look at the server: whoever looks tells of failures, who was never
     reached now is not waited for, and what was said earlier does not stand for an answer.
+    `sign_in` makes what answers a refusal of the credential.
     """
     clock = LoopClock()
     session = session_of(settings.server, settings.sign_in)
@@ -304,7 +224,7 @@ def assemble(
     authorizer = on_connected = None
     if signer is None and not headers.has_authorization:
         signed_in = known.signed_in_at is not None
-        authorizer = LazySignIn(settings, environment, state, signed_in=signed_in)
+        authorizer = sign_in(settings, environment, state, signed_in=signed_in)
         on_connected = authorizer.note_address
 
     intake = Intake(settings.max_message_size)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mcp_remote_py.channel import Sent
-from mcp_remote_py.commands.proxy import LazySignIn
+from mcp_remote_py.commands.lazy_sign_in import LazySignIn
 from mcp_remote_py.credentials.keys import choose_store
 from mcp_remote_py.credentials.session_files import SessionFile, state_directory
 from mcp_remote_py.errors import ExchangeError
@@ -149,7 +149,7 @@ def test_lazy_sign_in_is_one_agent(tmp_path: Path) -> None:
 def test_lazy_sign_in_loads_nothing_of_a_sign_in(tmp_path: Path) -> None:
     program = (
         "import asyncio, sys\n"
-        "from mcp_remote_py.commands.proxy import LazySignIn\n"
+        "from mcp_remote_py.commands.lazy_sign_in import LazySignIn\n"
         "from mcp_remote_py.credentials.session_files import SessionFile, state_directory\n"
         "from mcp_remote_py.session_id import session_of\n"
         "from mcp_remote_py.settings.commands import ProxySettings\n"
