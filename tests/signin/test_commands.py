@@ -471,6 +471,7 @@ def test_control_c_ends_the_wait_and_leaves_nobody_listening(
     address = printed_address(terminal, stdout)
     redirect = urlsplit(parse_qs(urlsplit(address).query)["redirect_uri"][0])
     assert redirect.port is not None
+    wait_until(lambda: "Waiting up to 5 minutes for you." in stdout.read_text(), "the time left")
     process.send_signal(signal.SIGINT)
     assert process.wait(5) == 130
     assert "Traceback" not in stderr.read_text()
@@ -478,7 +479,18 @@ def test_control_c_ends_the_wait_and_leaves_nobody_listening(
         socket.create_connection(("127.0.0.1", redirect.port), 5)
     assert not terminal.server.token_requests()
     assert terminal.sessions(terminal.server.url, status=3)[0]["signed_in"] is False
-    # Nothing it leaves is in the way of the next one.
+    said = stdout.read_text()
+    assert "Ended by Ctrl+C: the sign-in is not finished." in said
+    assert "a host that starts this server within 4 minutes waits for it." in said
+    # What it says is so: a host takes what comes of the page.
+    words = [str(COMMAND), terminal.server.url]
+    host = terminal.stack.enter_context(Host(words, terminal.environment, patience=PATIENCE))
+    asked = host.begin("initialize", initialize_params())
+    host.wait_logged("Still waiting for the sign-in at")
+    assert Visit().open(address).status == 200
+    assert "result" in host.answer(asked, seconds=PATIENCE)
+    assert len(terminal.browser.opened) == 1
+    # Nor is anything that it leaves in the way of the next one.
     terminal.browser.become("normal")
     terminal.login()
 
