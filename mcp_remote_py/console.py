@@ -55,8 +55,12 @@ class Console:
 
     def say(self, line: str = "") -> None:
         """Writes a line, without known secrets."""
+        self.show(scrub_known(line))
+
+    def show(self, line: str) -> None:
+        """Writes a line as it is: an address that would not open without what is secret in it."""
         self._end_progress()
-        self._write(f"{scrub_known(line)}\n")
+        self._write(f"{line}\n")
 
     def show_progress(self, text: str) -> None:
         """Says for now what goes on: the next line takes its place. Nothing in a pipe."""

@@ -115,7 +115,7 @@ class Login:
         seen = await self._look(settings, self._environment, signed_in=False)
         if not seen.is_refused:
             return self._say_open(seen.found)
-        agent = self._build(settings.login, self._environment, self._say, self._console.read_line)
+        agent = self._build(settings.login, self._environment, self._show, self._console.read_line)
         try:
             async with self._telling_time(agent):
                 credential = await agent.sign_in(seen.challenge)
@@ -145,6 +145,10 @@ class Login:
 
     def _say(self, text: str) -> None:
         self._console.say(one_line(text))
+
+    def _show(self, text: str) -> None:
+        """Says what the sign-in reports: the page's address is whole here, and in no log."""
+        self._console.show(one_line(text))
 
     def _mark(self, text: str) -> str:
         """`text` with its first two words in the style of what is good."""
