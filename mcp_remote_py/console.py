@@ -55,14 +55,22 @@ class Console:
 
     def say(self, line: str = "") -> None:
         """Writes a line, without known secrets."""
+        self.show(scrub_known(line))
+
+    def show(self, line: str) -> None:
+        """Writes a line as it is: an address that would not open without what is secret in it."""
         self._end_progress()
-        self._write(f"{scrub_known(line)}\n")
+        self._write(f"{line}\n")
 
     def show_progress(self, text: str) -> None:
         """Says for now what goes on: the next line takes its place. Nothing in a pipe."""
         if self.has_colour:
             self._write(f"{CLEAR_LINE}{scrub_known(text)[: self.width - 1]}")
             self._shows_progress = True
+
+    def read_line(self) -> str:
+        """The next line of the input, "" at its end, whoever writes it; may block."""
+        return self._read_line()
 
     def ask(self, question: str) -> str:
         """What the person answers, without blanks around it; "" where nobody is there."""

@@ -133,12 +133,13 @@ def describe_found(
     `extra` is the one of our package that it needs, "" for none.
     """
     return [
-        *_describe_server(found, entry),
+        *describe_server(found, entry),
         *_describe_use(found, entry, end_key, variables, extra),
     ]
 
 
-def _describe_server(found: Found, entry: Sequence[str]) -> Iterator[str]:
+def describe_server(found: Found, entry: Sequence[str]) -> Iterator[str]:
+    """The lines about the server alone."""
     if found.error:
         yield found.error if found.needs_sign_in else f"That failed: {found.error}"
         if found.needs_sign_in:
@@ -174,23 +175,31 @@ def _describe_tools(found: Found, entry: Sequence[str]) -> str:
     return f"A host is shown {found.count}{more} {noun}: {', '.join(found.tools)}{others}."
 
 
-def _describe_use(
-    found: Found, entry: Sequence[str], end_key: str, variables: Sequence[str], extra: str
-) -> Iterator[str]:
+def make_entry(
+    address: str, entry: Sequence[str], variables: Sequence[str] = (), extra: str = ""
+) -> dict[str, object]:
+    """The entry of a host's configuration, as `describe_found` has it."""
     words: dict[str, object] = {"command": "uvx"}
     package = ["--from", f"mcp-remote-py[{extra}]"] if extra else []
-    words["args"] = [*package, "mcp-remote-py", found.address, *entry]
+    words["args"] = [*package, "mcp-remote-py", address, *entry]
     # A host passes only a few variables on.
     named = re.findall(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}", " ".join(entry))
     if needed := (*named, *variables):
         words["env"] = dict.fromkeys(needed, MASK)
-    text = encode(words).decode()
+    return words
+
+
+def _describe_use(
+    found: Found, entry: Sequence[str], end_key: str, variables: Sequence[str], extra: str
+) -> Iterator[str]:
+    text = encode(make_entry(found.address, entry, variables, extra)).decode()
     is_useless = found.error and not found.needs_sign_in
     begin = "Once it works here, the entry" if is_useless else "The entry"
     yield (
         f"This command is for an MCP host to start. {begin} in its configuration, below "
-        f'"mcpServers" and a name of your choice: {text}'
+        '"mcpServers" and a name of your choice:'
     )
+    yield text  # on a line of its own, to be copied
     if MASK in text:
         yield f"{MASK} in it stands for a part that may be secret: write it out there."
     yield (

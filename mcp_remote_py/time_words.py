@@ -1,15 +1,23 @@
 """Times and spans in words, the same everywhere.
 
-Seconds are since the epoch, or of a span. Must not know what time it is, nor what lasts.
+Seconds are since the epoch, or of a span. Must not know what time it is, where, nor what lasts.
 """
 
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+    ToZone = Callable[[datetime], datetime]
+    """The same moment in the time zone of whoever reads it; `datetime.astimezone` is the system's.
+
+    People at a terminal get that one. UTC is for programs, for log files, and for sentences that
+    may be read elsewhere than here."""
 
 _UNITS = (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1))
 """The largest first, in seconds."""
@@ -50,14 +58,32 @@ def read_moment(text: str) -> float | None:
         return None
 
 
-def describe_moment(seconds: float, now: float) -> str:
-    """Date, time and distance: "2026-11-22 14:53 UTC (in 59 minutes)"; "" for no date."""
+def describe_moment(seconds: float, now: float, to_zone: ToZone | None = None) -> str:
+    """Date, time and distance: "2026-11-22 14:53 CET (in 59 minutes)"; "" for no date.
+
+    In UTC without `to_zone`.
+    """
     moment = to_moment(seconds)
     if moment is None:
         return ""
+    try:
+        moment = moment if to_zone is None else to_zone(moment)
+    except (ValueError, OverflowError, OSError):  # what this system's calendar does not have
+        return ""
     left = seconds - now
     distance = f"in {describe_span(left)}" if left > 0 else f"{describe_span(-left)} ago"
-    return f"{moment:%Y-%m-%d %H:%M} UTC ({distance})"
+    return f"{moment:%Y-%m-%d %H:%M} {_name_zone(moment)} ({distance})"
+
+
+def _name_zone(moment: datetime) -> str:
+    """The short name of its zone; its distance to UTC where that is long (Windows), or missing."""
+    name, offset = moment.tzname() or "", moment.utcoffset()
+    if offset is None or re.fullmatch("[A-Z]{2,5}", name):
+        return name
+    minutes = round(offset.total_seconds() / 60)
+    hours, rest = divmod(abs(minutes), 60)
+    sign = "+" if minutes >= 0 else "-"
+    return f"UTC{sign}{hours}{f':{rest:02}' if rest else ''}"
 
 
 def _count(count: int, unit: str) -> str:

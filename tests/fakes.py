@@ -12,9 +12,11 @@ import itertools
 import json
 from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from datetime import datetime, timedelta, timezone
 from typing import Any, TypeVar
 
 from mcp_remote_py.channel import Deliver, OnLine, Piece, ServerSnapshot
+from mcp_remote_py.console import Console
 from mcp_remote_py.jsonrpc import Kind, Message
 from mcp_remote_py.parsing import parse_message
 
@@ -31,6 +33,24 @@ QUIET_TURNS = 40
 def run(main: Coroutine[Any, Any, T]) -> T:
     """Runs an asynchronous test, bounded."""
     return asyncio.run(asyncio.wait_for(main, PATIENCE))
+
+
+def console_of(
+    lines: list[str], width: int | None = None, read_line: Callable[[], str] = str
+) -> Console:
+    """A console that keeps its lines: of a pipe, or of a terminal that is `width` columns wide."""
+
+    def write(text: str) -> None:
+        lines.append(text.removesuffix("\n"))
+
+    if width is None:
+        return Console(write, read_line)
+    return Console(write, read_line, is_interactive=True, has_colour=True, width=width)
+
+
+def to_cet(moment: datetime) -> datetime:
+    """The moment in a zone that is an hour ahead of UTC, in winter and in summer."""
+    return moment.astimezone(timezone(timedelta(hours=1), "CET"))
 
 
 def call_deeper(frames: int, ask: Callable[[], object]) -> object:

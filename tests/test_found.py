@@ -24,10 +24,10 @@ from mcp_remote_py.redact import Secret, remember
 ADDRESS = "https://mcp.example.com/mcp"
 ENTRY = (
     "This command is for an MCP host to start. The entry in its configuration, below "
-    '"mcpServers" and a name of your choice: '
-    '{"command":"uvx","args":["mcp-remote-py","https://mcp.example.com/mcp"]}'
+    '"mcpServers" and a name of your choice:',
+    '{"command":"uvx","args":["mcp-remote-py","https://mcp.example.com/mcp"]}',
 )
-LATER = ENTRY.replace("The entry", "Once it works here, the entry")
+LATER = (ENTRY[0].replace("The entry", "Once it works here, the entry"), ENTRY[1])
 TYPE = (
     "Lines that you type here are relayed as those of a host are: JSON-RPC, and the first one is "
     "initialize. Ctrl+D ends this."
@@ -61,7 +61,7 @@ def test_a_server_is_named_with_address_transport_revision_and_tools() -> None:
         'Found the MCP server "demo", version "1.2", at https://mcp.example.com/mcp.',
         "It is reached by Streamable HTTP, and speaks MCP 2025-11-25 (era: legacy).",
         "A host is shown 2 tools: add, count.",
-        ENTRY,
+        *ENTRY,
         TYPE,
     ]
 
@@ -115,10 +115,10 @@ def test_a_list_in_pages_is_said_to_be_one(has_more: bool, pages: str) -> None:
     assert lines(found)[3:] == [
         f"The server's list has {pages}. Some hosts show the first one only: --merge-pages gives "
         "them all as one.",
-        ENTRY,
+        *ENTRY,
         TYPE,
     ]
-    assert lines(found.replace(count=0, tools=()))[3:] == [ENTRY, TYPE]
+    assert lines(found.replace(count=0, tools=()))[3:] == [*ENTRY, TYPE]
 
 
 def test_tools_may_be_hidden_by_what_was_given() -> None:
@@ -131,7 +131,7 @@ def test_tools_may_be_hidden_by_what_was_given() -> None:
 
 def test_the_entry_has_a_place_for_each_variable() -> None:
     words = ("--header", "Authorization: Bearer ${TOKEN}", "--header", "X-Key: ${KEY}")
-    _, _, _, entry, stars, _ = lines(GOOD, *words)
+    _, _, _, _, entry, stars, _ = lines(GOOD, *words)
     assert json.loads(entry[entry.index("{") :])["env"] == {"TOKEN": "****", "KEY": "****"}
     assert stars == "**** in it stands for a part that may be secret: write it out there."
 
@@ -143,7 +143,7 @@ def test_tools_that_cannot_be_listed_are_said_to_be_so() -> None:
 
 def test_an_error_is_the_sentence_that_a_host_gets() -> None:
     found = Found(ADDRESS, error="It cannot be reached. Check the URL.")
-    assert lines(found) == ["That failed: It cannot be reached. Check the URL.", LATER, TYPE]
+    assert lines(found) == ["That failed: It cannot be reached. Check the URL.", *LATER, TYPE]
 
 
 def test_a_sign_in_that_is_needed_is_not_a_failure() -> None:
@@ -152,7 +152,7 @@ def test_a_sign_in_that_is_needed_is_not_a_failure() -> None:
         "It wants a sign-in. Sign in: this way",
         'If you have a token for it instead, give it with --header "Authorization: Bearer '
         '${TOKEN}".',
-        ENTRY,
+        *ENTRY,
         TYPE,
     ]
 
@@ -167,7 +167,7 @@ def test_the_entry_is_json_and_says_what_to_write_out() -> None:
         "--profile",
         "b\u00fcro",
     )
-    _, _, _, entry, stars, _ = lines(GOOD, *words)
+    _, _, _, _, entry, stars, _ = lines(GOOD, *words)
     text = entry[entry.index("{") :]
     assert json.loads(text) == {"command": "uvx", "args": ["mcp-remote-py", ADDRESS, *words]}
     assert stars == "**** in it stands for a part that may be secret: write it out there."
@@ -209,7 +209,7 @@ def test_names_are_one_line_without_control_characters_and_cut() -> None:
     (tool,) = page[1]
     found = GOOD.replace(name=shown, version=version, revision=revision, tools=(tool,), count=1)
     told = lines(found)
-    assert len(told) == 5
+    assert len(told) == 6
     assert all(line.isprintable() for line in told)
     assert "canary" not in "".join(told)
     assert told[0].count('"') == 4

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta, timezone
+
 import pytest
 
 from mcp_remote_py.time_words import (
@@ -60,6 +62,32 @@ NOW = 1_700_000_000.0
 )
 def test_moment_in_words(seconds: float, words: str) -> None:
     assert describe_moment(seconds, NOW) == words
+
+
+@pytest.mark.parametrize(
+    ("name", "minutes", "shown"),
+    [
+        ("CET", 60, "2023-11-14 23:13 CET"),
+        ("CEST", 120, "2023-11-15 00:13 CEST"),
+        ("Mitteleurop\u00e4ische Zeit", 60, "2023-11-14 23:13 UTC+1"),
+        ("+0530", 330, "2023-11-15 03:43 UTC+5:30"),
+        ("-03", -180, "2023-11-14 19:13 UTC-3"),
+        ("Newfoundland Standard Time", -210, "2023-11-14 18:43 UTC-3:30"),
+        ("UTC", 0, "2023-11-14 22:13 UTC"),
+    ],
+)
+def test_moment_in_a_zone_with_a_short_name(name: str, minutes: int, shown: str) -> None:
+    zone = timezone(timedelta(minutes=minutes), name)
+    assert describe_moment(NOW, NOW, lambda moment: moment.astimezone(zone)).startswith(
+        f"{shown} ("
+    )
+
+
+def test_moment_that_the_system_has_no_local_time_for_is_not_shown() -> None:
+    def fail(moment: datetime) -> datetime:
+        raise OSError(22, "Invalid argument")
+
+    assert describe_moment(NOW, NOW, fail) == ""
 
 
 @pytest.mark.parametrize("seconds", [1e300, -1e300, float("inf"), float("nan")])

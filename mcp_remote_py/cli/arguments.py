@@ -147,7 +147,9 @@ def _take_name(
 
 
 def _is_odd(url: str | None) -> bool:
-    return url is not None and ("://" not in url or url.endswith(","))
+    if url is None:
+        return False
+    return "://" not in url or url.endswith(",") or url.lstrip()[:1] in ("{", "[")
 
 
 def _without_names(others: list[tuple[int, str]], warnings: list[str]) -> list[tuple[int, str]]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from mcp_remote_py.cli.given import Given
 from mcp_remote_py.cli.options import LOGS, OPTIONS, OTHER, Option, options_of
-from mcp_remote_py.cli.program import LOGIN
+from mcp_remote_py.cli.program import LOGIN, PROXY
 from mcp_remote_py.errors import one_line
 from mcp_remote_py.patterns import lazy_pattern
 from mcp_remote_py.redact import MASK, mask_url
@@ -29,10 +29,10 @@ def describe_login(given: Given) -> str:
 
 
 def describe_entry(given: Given) -> tuple[str, ...]:
-    """The words behind the URL in the entry of a host that starts this very relay."""
+    """The words behind the URL in the entry of a host that starts this very relay, or its like."""
     words = [] if given.arguments.port is None else [given.arguments.port]
     for name, found in given.arguments.options.items():
-        for word in found:
+        for word in found if PROXY in OPTIONS[name].commands else ():
             words.append(name)
             if OPTIONS[name].value:
                 words.append(_show_in_entry(OPTIONS[name], word))

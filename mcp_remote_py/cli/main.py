@@ -17,15 +17,11 @@ from typing import TYPE_CHECKING, TextIO, cast
 from mcp_remote_py import __version__, logs
 from mcp_remote_py.cli.arguments import Arguments, parse_arguments
 from mcp_remote_py.cli.program import (
-    CHECK,
     COMMANDS,
     HELP,
-    INSTALL,
-    LOGIN,
     PROGRAM,
     PROXY,
     QUESTIONS,
-    UNINSTALL,
 )
 from mcp_remote_py.cli.read import read_settings
 from mcp_remote_py.errors import McpRemoteError, UsageError
@@ -44,8 +40,8 @@ FLUSH_SECONDS = 0.5
 """Seconds that the last log lines may hold up the end (promise R7: 2 s for everything)."""
 
 RunCommand = Callable[..., int]
-"""Runs a command with its settings, the environment and, unless it relays, a function that writes
-a line to stdout, or a `Console`; returns the exit status."""
+"""Runs a command with its settings, the environment and, unless it relays, a `Console`; returns the
+exit status."""
 
 _log = logging.getLogger("mcp_remote_py.cli")
 
@@ -160,22 +156,12 @@ def _page_of(
 def _talk(
     command: str, stdout: TextIO | None, stdin: TextIO | None, environment: Mapping[str, str]
 ) -> tuple[object, ...]:
-    """What a command gets to talk to the person.
+    """The `Console` of a command that talks to a person, nothing for the relay."""
+    if command == PROXY:
+        return ()
+    from mcp_remote_py.cli.streams import build_console
 
-    A `Console`, or functions: one writes a line, one reads one.
-    """
-    if command in (CHECK, INSTALL, UNINSTALL):
-        from mcp_remote_py.cli.streams import build_console
-
-        return (build_console(lambda text: _write(stdout, text), stdin, stdout, environment),)
-
-    def write_line(line: str) -> None:
-        _write(stdout, f"{line}\n")
-
-    def read_line() -> str:
-        return "" if stdin is None else stdin.readline()
-
-    return {PROXY: (), LOGIN: (write_line, read_line)}.get(command, (write_line,))
+    return (build_console(lambda text: _write(stdout, text), stdin, stdout, environment),)
 
 
 def _log_start(settings: Settings, warnings: Iterable[str]) -> None:

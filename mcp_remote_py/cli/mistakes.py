@@ -137,6 +137,18 @@ def check_words(
     torn = next(filter(_is_torn, found), None)
     if torn is not None:
         _refuse_torn_header(torn)
+    if len(found) == 1 and found[0].lstrip()[:1] in ("{", "["):
+        raise UsageError(
+            "JSON is given in place of the server URL.",
+            hint="Give the words of its args alone, without commas and brackets.",
+        )
+    is_name = len(found) == 1 and re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]{0,31}", found[0])
+    if is_name and command in (LOGIN, LOGOUT, STATUS) and not _guess_command(found[0]):
+        raise UsageError(
+            f"{command} takes the address of a server, not a name.",
+            hint="Write it in full, as https://example.com/mcp. For an entry of a host by its name "
+            f"there is: {PROGRAM} check NAME",
+        )
 
 
 def refuse_words(found: list[str]) -> NoReturn:
@@ -156,15 +168,17 @@ def drop_names(others: list[tuple[int, str]]) -> list[tuple[int, str]]:
 def drop_launcher(argv: Sequence[str]) -> tuple[Sequence[str], bool]:
     """The words without those that start the program, with options of theirs; whether some were.
 
-    As in `npx -y mcp-remote URL` and `uvx --from X mcp-remote-py URL`, where they are not ours.
+    As in `npx -y mcp-remote URL` and `uvx --from X mcp-remote-py URL`, where they are not ours; or in
+    `-y mcp-remote URL`, which are the arguments of such an entry.
     """
     for first, word in enumerate(argv):
         if "://" in word:
             break
         before = OPTIONS.get(argv[first - 1]) if first else None
-        if not _LAUNCHER.fullmatch(word) or (before and before.value):
+        is_option = word in ("-y", "--from")
+        if not (is_option or _LAUNCHER.fullmatch(word)) or (before and before.value):
             continue
-        place = first + 1
+        place = first + (2 if word in _WITH_VALUE else 1)
         while place < len(argv) and not _PROGRAM.fullmatch(argv[place]):
             here = argv[place]
             if not (here[:1] == "-" or here in _OF_LAUNCHER or _LAUNCHER.fullmatch(here)):

@@ -64,12 +64,14 @@ COMMANDS = {
             "Signs in at the server in the browser, before a host does.",
             "Address of the server in full, https://...; PORT as in the help of mcp-remote-py.",
             takes_port=True,
+            is_of_entry=True,
         ),
         Command(
             LOGOUT,
             "URL|--all",
             "Revokes the tokens of a server and forgets them.",
             "Address of the server as it was signed in at.",
+            needs_url=False,
         ),
         Command(
             STATUS,

@@ -14,10 +14,10 @@ from mcp_remote_py.cli.program import LOGIN, LOGOUT, PROXY
 from mcp_remote_py.errors import UsageError
 
 if TYPE_CHECKING:
-    from mcp_remote_py.settings.commands import LoginSettings, ProxySettings
+    from mcp_remote_py.settings.commands import ProxySettings
     from mcp_remote_py.settings.stored import StoredSettings
 
-    Settings = ProxySettings | LoginSettings | StoredSettings
+    Settings = ProxySettings | StoredSettings
 
 
 def read_settings(

@@ -16,7 +16,6 @@ from mcp_remote_py.settings.commands import (
     DEFAULT_INITIALIZE_TIMEOUT,
     DEFAULT_MAX_MESSAGE_SIZE,
     DEFAULT_PING_INTERVAL,
-    LoginSettings,
     ProtocolStrategy,
     ProxySettings,
     ToolRules,
@@ -30,8 +29,10 @@ if TYPE_CHECKING:
     from mcp_remote_py.settings.aws import AwsSettings
 
 
-def read_login(given: Given) -> LoginSettings:
-    """All that `login` is told: where requests are signed, no more than that.
+def read_login(given: Given) -> ProxySettings:
+    """All that `login` is told, which is what its relay would be: that one is tried, and told of.
+
+    Where requests are signed, no more than that.
 
     Raises:
         UsageError: anything is wrong, or a credential is given.
@@ -39,8 +40,8 @@ def read_login(given: Given) -> LoginSettings:
     aws = read_signing_profile(given)
     if aws is not None:
         server = read_url(given, given.has("--allow-http"))
-        return LoginSettings(server, log=read_log(given), aws=aws)
-    settings = read_proxy(given).login
+        return ProxySettings(server, log=read_log(given), aws=aws)
+    settings = read_proxy(given)
     check_sign_in_headers(settings.headers.given)
     return settings
 

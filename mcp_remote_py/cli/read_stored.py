@@ -42,6 +42,7 @@ def read_logout(given: Given) -> LogoutSettings:
         read_signing_profile(given),
         token_store=given.get("--token-store"),
         network=read_network(given),
+        is_all=given.has("--all"),
     )
 
 

@@ -9,35 +9,31 @@ import importlib
 from collections.abc import Callable, Mapping
 from typing import Protocol, cast
 
-from mcp_remote_py.oauth.steps import Credential
+from mcp_remote_py.oauth.steps import Credential, Stored
 from mcp_remote_py.settings.commands import LoginSettings
 
 
 class Agent(Protocol):
     """Signs one person in and out, in one session at one server."""
 
-    async def probe(self) -> tuple[int, str]:
-        """The status of an `initialize` without credential, and the challenge that came with it.
-
-        The challenge is the value of `WWW-Authenticate`, "" without one.
-
-        Raises:
-            ExchangeError: no answer came.
-        """
-        ...
-
     async def sign_in(self, challenge: str = "") -> Credential:
         """Signs in anew, whatever is stored, and stores what came of it.
+
+        `challenge` is the value of `WWW-Authenticate`, "" without one.
 
         Raises:
             McpRemoteError: it did not come about; a sentence for the person.
         """
         ...
 
-    async def sign_out(self) -> bool:
+    def seconds_left(self) -> float | None:
+        """Seconds that the person has to finish what was shown; None where nobody waits."""
+        ...
+
+    async def sign_out(self) -> Stored:
         """Revokes what is stored (RFC 7009), as far as possible, and forgets it.
 
-        Returns whether there was anything. That a server would not revoke is reported, not raised.
+        Returns what that was. That a server would not revoke is reported, not raised.
 
         Raises:
             McpRemoteError: what is stored can be neither read nor deleted.

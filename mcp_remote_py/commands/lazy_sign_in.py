@@ -1,6 +1,6 @@
-"""The sign-in of a relay, which costs nothing where nobody signs in.
+"""The sign-in of a relay: nothing of it is loaded before a server refuses, or a token is stored.
 
-The one place from which a relay loads what signs people in. Must not know how that is done.
+And the one that signs nobody in. Must not know how anybody signs in.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from mcp_remote_py.channel import Sent
 from mcp_remote_py.credentials.session_files import SessionFile
-from mcp_remote_py.errors import ExchangeError
+from mcp_remote_py.errors import ExchangeError, Refused
 from mcp_remote_py.jsonrpc import Message
 from mcp_remote_py.settings.commands import ProxySettings
 
@@ -46,6 +46,8 @@ class LazySignIn:
         self._server_address = ""
         self.is_refused = False
         """The server has refused a request, and there is nothing else to send."""
+        self.challenge = ""
+        """The challenge of that refusal, where it was kept."""
 
     def note_address(self, address: str) -> None:
         """The server was connected to there, last."""
@@ -103,6 +105,22 @@ class LazySignIn:
                 application=lambda: name_application(self._introduction()),
             )
         return self._agent
+
+
+class NoSignIn(LazySignIn):
+    """Sends no credential, and keeps the challenge of a server that asks for one."""
+
+    async def authorize(self, method: bytes, url: str) -> Sent | None:
+        """See `Authorizer`."""
+        return None
+
+    async def refused(self, sent: Sent | None, status: int, challenge: bytes) -> bool:
+        """See `Authorizer`; a 403 without a challenge is for the request, whoever sends it."""
+        if status != 401 and not challenge:
+            return False
+        self.is_refused = True
+        self.challenge = challenge.decode("latin-1")
+        raise Refused("The server wants a sign-in.", status=status)
 
 
 def say(text: str) -> None:

@@ -1,4 +1,4 @@
-"""Signs in at a server before a host does, and says how far it is.
+"""Signs in at a server before a host does, tries what came of it, and says what comes next.
 
 Must not know argparse, streams, HTTP or how anybody signs in.
 """
@@ -6,38 +6,60 @@ Must not know argparse, streams, HTTP or how anybody signs in.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import TYPE_CHECKING
 
 from mcp_remote_py.commands.agent import Agent, BuildAgent, load_agent
-from mcp_remote_py.errors import McpRemoteError, UsageError, one_line
+from mcp_remote_py.commands.looking import LookAsHost, Seen, look_as_host
+from mcp_remote_py.commands.next_steps import describe_next_steps
+from mcp_remote_py.console import Console, Style
+from mcp_remote_py.errors import (
+    LOGIN_COMMAND,
+    McpRemoteError,
+    UsageError,
+    explain_stars,
+    name_server,
+    one_line,
+    runner_of,
+)
 from mcp_remote_py.exit_status import DONE_STATUS, SIGN_IN_NEEDED_STATUS
+from mcp_remote_py.found import Found, describe_server
 from mcp_remote_py.named_files import read_settled
 from mcp_remote_py.oauth.steps import Credential
 from mcp_remote_py.redact import mask_url
-from mcp_remote_py.settings.commands import LoginSettings
+from mcp_remote_py.settings.commands import ProxySettings
 from mcp_remote_py.settings.headers import HeaderSettings, check_sign_in_headers
-from mcp_remote_py.time_words import describe_moment
+from mcp_remote_py.time_words import describe_moment, describe_span, describe_wait
 from mcp_remote_py.transports.headers import HeaderSource
+
+if TYPE_CHECKING:
+    from mcp_remote_py.time_words import ToZone
 
 logger = logging.getLogger("mcp_remote_py")
 
+TICK = 0.25
+"""Seconds between two looks at how long a person still has."""
+
 
 def run_login(
-    settings: LoginSettings,
+    settings: ProxySettings,
     environment: Mapping[str, str],
-    write: Callable[[str], None],
-    read_line: Callable[[], str] | None = None,
+    console: Console,
     build: BuildAgent | None = None,
+    look: LookAsHost = look_as_host,
     now: Callable[[], float] = time.time,
+    to_zone: ToZone = datetime.astimezone,
 ) -> int:
     """Signs in, writing a line at each step; returns the exit status.
 
-    `read_line` is for what a person pastes, see `BuildAgent`.
-
-    That is 3 where the server wants a sign-in and none came about. Where requests are signed, it is
-    said that there is nothing to do.
+    That is 3 where the server wants a sign-in and none came about, or does not take the token of
+    a new one. Where requests are signed, it is said that there is nothing to do.
 
     Raises:
         UsageError: a header cannot be read, or is an Authorization header.
@@ -46,59 +68,168 @@ def run_login(
     if settings.aws is not None:
         from mcp_remote_py.settings.aws import describe_aws_login
 
-        write(describe_aws_login(settings.aws.profile))
+        console.say(describe_aws_login(settings.aws.profile))
         return DONE_STATUS
+    login = Login(settings, environment, console, build or load_agent(), look, now, to_zone)
+    try:
+        return asyncio.run(login.run())
+    except KeyboardInterrupt:
+        for line in login.explain_end():
+            console.say(line)
+        raise
 
-    async def sign_in() -> int:
-        headers = HeaderSource(settings.headers, environment, read_settled)
+
+class Login:
+    """One run of the command; see `run_login`."""
+
+    def __init__(
+        self,
+        settings: ProxySettings,
+        environment: Mapping[str, str],
+        console: Console,
+        build: BuildAgent,
+        look: LookAsHost,
+        now: Callable[[], float],
+        to_zone: ToZone,
+    ) -> None:
+        self._settings = settings
+        self._environment = environment
+        self._console = console
+        self._build = build
+        self._look = look
+        self._now = now
+        self._to_zone = to_zone
+        self._server = mask_url(str(settings.server))
+        self._left: float | None = None
+        """Seconds that the person had when they were last told."""
+        self._is_signed_in = False
+
+    async def run(self) -> int:
+        """The exit status; raises as `run_login`."""
+        headers = HeaderSource(self._settings.headers, self._environment, read_settled)
         await headers.load()
         check_sign_in_headers(headers.headers)
         # As given now: nothing is read again in the time of one sign-in.
-        chosen = settings.replace(headers=HeaderSettings(given=headers.headers))
-        agent = (build or load_agent())(
-            chosen, environment, lambda text: write(one_line(text)), read_line
-        )
-        return await _sign_in(agent, chosen, write, now)
+        settings = self._settings.replace(headers=HeaderSettings(given=headers.headers))
+        self._say(f"Asking {self._server} whether it wants a sign-in ...")
+        seen = await self._look(settings, self._environment, signed_in=False)
+        if not seen.is_refused:
+            return self._say_open(seen.found)
+        agent = self._build(settings.login, self._environment, self._show, self._console.read_line)
+        try:
+            async with self._telling_time(agent):
+                credential = await agent.sign_in(seen.challenge)
+        except UsageError:
+            raise
+        except McpRemoteError as error:
+            logger.error("%s", error.sentence())
+            return SIGN_IN_NEEDED_STATUS
+        self._is_signed_in = True
+        self._console.say(self._mark(self._say_done(credential)))
+        return self._say_tried(await self._look(settings, self._environment, signed_in=True))
 
-    return asyncio.run(sign_in())
+    def explain_end(self) -> Iterable[str]:
+        """What a person hears who has ended it by Ctrl+C."""
+        if self._is_signed_in:
+            yield "Ended by Ctrl+C. The sign-in is done and stored; the server was not tried."
+            return
+        yield "Ended by Ctrl+C: the sign-in is not finished. What was stored before is unchanged."
+        options = self._settings.sign_in.login_options
+        begin = name_server(LOGIN_COMMAND, str(self._settings.server), options)
+        yield explain_stars(one_line(f"To begin a new one: {begin}"))
+        if self._left:
+            yield (
+                "Or finish the page that is open: a host that starts this server within "
+                f"{describe_span(self._left)} waits for it."
+            )
 
+    def _say(self, text: str) -> None:
+        self._console.say(one_line(text))
 
-async def _sign_in(
-    agent: Agent, settings: LoginSettings, write: Callable[[str], None], now: Callable[[], float]
-) -> int:
-    server = mask_url(str(settings.server))
-    write(f"Asking {server} whether it wants a sign-in ...")
-    status, challenge = await agent.probe()
-    if not challenge and status != 401:
-        if 200 <= status < 300:
-            write(f"{server} answers without a sign-in: there is nothing to do.")
-            return DONE_STATUS
-        raise McpRemoteError(
-            f"{server} answers with status {status} and does not ask for a sign-in.",
-            hint="Check the address: servers often have theirs at /mcp or /sse.",
-        )
-    try:
-        credential = await agent.sign_in(challenge)
-    except UsageError:
-        raise
-    except McpRemoteError as error:
-        logger.error("%s", error.sentence())
-        return SIGN_IN_NEEDED_STATUS
-    write(_say_done(server, credential, now()))
-    return DONE_STATUS
+    def _show(self, text: str) -> None:
+        """Says what the sign-in reports: the page's address is whole here, and in no log."""
+        self._console.show(one_line(text))
 
+    def _mark(self, text: str) -> str:
+        """`text` with its first two words in the style of what is good."""
+        words = text.split(" ", 2)
+        return f"{self._console.paint(' '.join(words[:2]), Style.GOOD)} {words[2]}"
 
-def _say_done(server: str, credential: Credential, now: float) -> str:
-    scopes = f"with the scopes {credential.scope}" if credential.scope else "without any scope"
-    return one_line(f"Signed in at {server} {scopes}. {_say_expiry(credential, now)}")
+    @asynccontextmanager
+    async def _telling_time(self, agent: Agent) -> AsyncGenerator[None]:
+        """Says how long the person has, again and again where a line can be written anew."""
 
+        async def tell() -> None:
+            is_told, shown = False, -1
+            while True:
+                self._left = left = agent.seconds_left()
+                if left is not None and not is_told:
+                    self._say(f"Waiting up to {describe_wait(left)} for you. Ctrl+C ends this.")
+                    is_told = True
+                if left is not None and int(left) != shown:
+                    shown = int(left)
+                    self._console.show_progress(f"{shown // 60}:{shown % 60:02} left")
+                await asyncio.sleep(TICK)
 
-def _say_expiry(credential: Credential, now: float) -> str:
-    if credential.expires_at is None:
-        return "The server does not say how long it lasts."
-    until = describe_moment(credential.expires_at, now)
-    if not until:
-        return "The server gives an expiry too far ahead to show."
-    if credential.refresh_token is None:
-        return f"It lasts until {until}; then sign in again."
-    return f"The token lasts until {until} and is renewed by itself."
+        telling = asyncio.ensure_future(tell())
+        try:
+            yield
+        finally:
+            telling.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await telling
+
+    # ------------------------------------------------------------------ what was found
+
+    def _say_open(self, found: Found) -> int:
+        """The server does not ask for a sign-in, or is not one."""
+        if found.error:
+            # In the words of the relay: its cause and its next step.
+            raise McpRemoteError(found.error)
+        self._say_server(found)
+        self._say("It does not ask for a sign-in, so there is nothing to sign in to.")
+        self._say_next()
+        return DONE_STATUS
+
+    def _say_tried(self, seen: Seen) -> int:
+        found = seen.found
+        if seen.is_refused:
+            logger.error("%s", found.error or found.tools_error)
+            return SIGN_IN_NEEDED_STATUS
+        if found.error:
+            logger.warning("The sign-in is kept, but could not be tried now: %s", found.error)
+        else:
+            self._say("The server accepts its token.")
+            self._say_server(found)
+        self._say_next()
+        return DONE_STATUS
+
+    def _say_server(self, found: Found) -> None:
+        for line in describe_server(found, self._settings.entry_words):
+            self._say(line)
+
+    def _say_next(self) -> None:
+        settings = self._settings
+        self._console.say()
+        for line in describe_next_steps(
+            settings.server.host,
+            self._server,
+            settings.entry_words,
+            settings.network.variables_for(settings.server),
+            runner_of(sys.prefix),
+        ):
+            self._console.say(line)
+
+    def _say_done(self, credential: Credential) -> str:
+        scopes = f"with the scopes {credential.scope}" if credential.scope else "without any scope"
+        return one_line(f"Signed in at {self._server} {scopes}. {self._say_expiry(credential)}")
+
+    def _say_expiry(self, credential: Credential) -> str:
+        if credential.expires_at is None:
+            return "The server does not say how long it lasts."
+        until = describe_moment(credential.expires_at, self._now(), self._to_zone)
+        if not until:
+            return "The server gives an expiry too far ahead to show."
+        if credential.refresh_token is None:
+            return f"It lasts until {until}; then sign in again."
+        return f"The token lasts until {until} and is renewed by itself."

@@ -8,10 +8,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
+from enum import Enum
 from pathlib import Path
 
 from mcp_remote_py.commands.agent import BuildAgent, load_agent
+from mcp_remote_py.console import Console, Style
 from mcp_remote_py.credentials.keys import FOLDER, choose_store
 from mcp_remote_py.credentials.server_cache import ServerCache, delete_snapshots
 from mcp_remote_py.credentials.session_files import (
@@ -20,8 +22,9 @@ from mcp_remote_py.credentials.session_files import (
     list_records,
     state_directory,
 )
-from mcp_remote_py.errors import McpRemoteError, one_line
+from mcp_remote_py.errors import McpRemoteError, UsageError, one_line
 from mcp_remote_py.exit_status import DONE_STATUS, FAILED_STATUS
+from mcp_remote_py.oauth.steps import Stored
 from mcp_remote_py.redact import mask_url, remember, secrets_in_url
 from mcp_remote_py.session_id import SessionId
 from mcp_remote_py.settings.commands import LoginSettings
@@ -35,27 +38,32 @@ logger = logging.getLogger("mcp_remote_py")
 def run_logout(
     settings: LogoutSettings,
     environment: Mapping[str, str],
-    write: Callable[[str], None],
+    console: Console,
     build: BuildAgent | None = None,
 ) -> int:
     """Signs out of every session that is meant; returns the exit status.
 
     One that cannot be signed out is said and does not keep the others; the status then is 1. Where
     requests are signed, that is said; a sign-in from before ends all the same.
+
+    Raises:
+        UsageError: neither a server nor all are meant; it names those that can be.
+        StoreError: what is stored cannot be found out.
     """
 
-    async def sign_out() -> int:
-        statuses = [
-            await _sign_out(state, settings, environment, write, build or load_agent())
+    async def sign_out() -> list[_Outcome]:
+        return [
+            await _sign_out(state, settings, environment, console, build or load_agent())
             for state in sessions
         ]
-        return max(statuses, default=DONE_STATUS)
 
+    if settings.sessions.server is None and not settings.is_all:
+        raise UsageError("The server URL is missing.", hint=_name_servers(settings, environment))
     sessions, nameless = find_sessions(settings, environment)
     if settings.aws is not None:
         from mcp_remote_py.settings.aws import describe_aws_login
 
-        write(describe_aws_login(settings.aws.profile))
+        console.say(describe_aws_login(settings.aws.profile))
         sessions = [state for state in sessions if state.signed_in_at is not None]
     _forget_snapshots(settings, state_directory(environment))
     if nameless:
@@ -66,8 +74,34 @@ def run_logout(
             state_directory(environment) / FOLDER,
         )
     elif not sessions and settings.aws is None:
-        write("Nobody is signed in anywhere: there is nothing to do.")
-    return max(asyncio.run(sign_out()), FAILED_STATUS if nameless else DONE_STATUS)
+        console.say("Nobody is signed in anywhere: there is nothing to do.")
+    outcomes = asyncio.run(sign_out())
+    if settings.sessions.server is None and len(outcomes) > 1:
+        console.say(_sum_up(outcomes))
+    return FAILED_STATUS if nameless or _Outcome.FAILED in outcomes else DONE_STATUS
+
+
+def _name_servers(settings: LogoutSettings, environment: Mapping[str, str]) -> str:
+    """The next step for whoever has not named any: those that can be meant."""
+    names = ", ".join(map(_name, find_sessions(settings, environment)[0]))
+    if not names:
+        return "Nobody is signed in anywhere, as far as is known."
+    return f"Name one of these: {names}. For all of them: mcp-remote-py logout --all"
+
+
+class _Outcome(Enum):
+    """What a session had, as the summary of all has it."""
+
+    SIGNED_OUT = "signed out"
+    FORGOTTEN = "forgotten without a sign-in"
+    NOTHING = "with nothing stored"
+    FAILED = "failed"
+
+
+def _sum_up(outcomes: Sequence[_Outcome]) -> str:
+    counts = {outcome: outcomes.count(outcome) for outcome in _Outcome}
+    told = ", ".join(f"{count} {outcome.value}" for outcome, count in counts.items() if count)
+    return f"Together: {told}."
 
 
 def find_sessions(
@@ -112,27 +146,41 @@ async def _sign_out(
     state: SessionRecord,
     settings: LogoutSettings,
     environment: Mapping[str, str],
-    write: Callable[[str], None],
+    console: Console,
     build: BuildAgent,
-) -> int:
+) -> _Outcome:
     name = _name(state)
     remember(secrets_in_url(state.server))
     try:
         agent = build(
             _to_login_settings(state, settings),
             environment,
-            lambda text: write(one_line(text)),
+            lambda text: console.say(one_line(text)),
         )
-        there_was_one = await agent.sign_out()
+        stored = await agent.sign_out()
     except McpRemoteError as error:
         logger.error("%s: %s", name, error.sentence())
-        return FAILED_STATUS
+        return _Outcome.FAILED
     directory = state_directory(environment)
     if not SessionFile(directory, state.session).delete():
-        return FAILED_STATUS  # what `status` says is told by that file
+        return _Outcome.FAILED  # what `status` says is told by that file
     ServerCache(directory, state.session, os.urandom).delete()
-    write(f"Signed out of {name}." if there_was_one else f"Nobody was signed in at {name}.")
-    return DONE_STATUS
+    match stored:
+        case Stored.TOKENS:
+            console.say(f"{console.paint('Signed out', Style.GOOD)} of {name}.")
+            return _Outcome.SIGNED_OUT
+        case Stored.REGISTRATION:
+            console.say(
+                f"Nobody was signed in at {name}. What was kept for the next sign-in is forgotten: "
+                "the registration of mcp-remote-py there."
+            )
+            return _Outcome.FORGOTTEN
+        case Stored.REST:
+            console.say(f"What was left of a sign-in at {name} is forgotten.")
+            return _Outcome.FORGOTTEN
+        case Stored.NOTHING:
+            console.say(f"Nobody was signed in at {name}.")
+            return _Outcome.NOTHING
 
 
 def _name(state: SessionRecord) -> str:

@@ -197,12 +197,14 @@ def assemble(
     *,
     signer: AwsSigner | None = None,
     is_look: bool = False,
+    sign_in: type[LazySignIn] = LazySignIn,
 ) -> Assembly:
     """The objects of one relay, from the host's messages to the server.
 
     With a `signer` its requests are signed, and nobody signs in.
     With `is_look` it is for a look at the server: whoever looks tells of failures, who was never
     reached now is not waited for, and what was said earlier does not stand for an answer.
+    `sign_in` makes what answers a refusal of the credential.
     """
     clock = LoopClock()
     session = session_of(settings.server, settings.sign_in)
@@ -223,7 +225,7 @@ def assemble(
     authorizer = on_connected = None
     if signer is None and not headers.has_authorization:
         signed_in = known.signed_in_at is not None
-        authorizer = LazySignIn(
+        authorizer = sign_in(
             settings, environment, state, lambda: host_side.introduction, signed_in=signed_in
         )
         on_connected = authorizer.note_address

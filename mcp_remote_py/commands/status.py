@@ -8,11 +8,16 @@ from __future__ import annotations
 
 import json
 import shlex
+import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from textwrap import wrap
+from typing import TYPE_CHECKING
 
+from mcp_remote_py.console import Console, Style
 from mcp_remote_py.credentials.session_files import SessionRecord, list_records, state_directory
-from mcp_remote_py.errors import LOGIN_COMMAND, explain_stars, name_server, one_line
+from mcp_remote_py.errors import LOGIN_COMMAND, explain_stars, name_server, one_line, runner_of
 from mcp_remote_py.exit_status import DONE_STATUS, SIGN_IN_NEEDED_STATUS
 from mcp_remote_py.oauth.budget import wait_for_renewal, wait_for_tab
 from mcp_remote_py.redact import mask_url, remember, scrub_known, secrets_in_url
@@ -23,70 +28,100 @@ from mcp_remote_py.time_words import (
     to_moment,
 )
 
+if TYPE_CHECKING:
+    from mcp_remote_py.time_words import ToZone
+
 
 def run_status(
     settings: StatusSettings,
     environment: Mapping[str, str],
-    write: Callable[[str], None],
+    console: Console,
     now: Callable[[], float] = time.time,
+    to_zone: ToZone = datetime.astimezone,
 ) -> int:
-    """Writes what is known, a line at a time; returns the exit status.
+    """Says what is known, a line at a time; returns the exit status.
 
     That is 3 where a server is asked for and nobody is signed in there; unless its requests are
     signed, so that nobody has to.
     """
-    aws = settings.aws
+    aws, say = settings.aws, console.say
     if aws is not None and not settings.json:
         from mcp_remote_py.settings.aws import describe_aws_login
 
-        write(describe_aws_login(aws.profile))
+        say(describe_aws_login(aws.profile))
     known = list_records(state_directory(environment))
     states = [state for state in known if settings.sessions.includes(state.session)]
     for state in states:
         remember(secrets_in_url(state.server))
     if settings.json:
         sessions = [_to_json(state, now()) for state in states]
-        write(json.dumps({"sessions": sessions}, indent=2))
+        say(json.dumps({"sessions": sessions}, indent=2))
     elif not states and aws is None:
-        write(_say_nothing_known(settings))
+        for line in _say_nothing_known(settings, has_others=bool(known)):
+            say(line)
     for number, state in enumerate([] if settings.json else states):
-        for line in [""] * bool(number) + _to_lines(state, now()):
-            write(line)
+        if number:
+            say()
+        say(console.paint(one_line(mask_url(state.server)), Style.STRONG))
+        for line in _lay_out(_to_facts(state, now(), to_zone), console):
+            say(line)
     signed_in = any(state.signed_in_at is not None for state in states)
     is_enough = signed_in or settings.server is None or aws is not None
     return DONE_STATUS if is_enough else SIGN_IN_NEEDED_STATUS
 
 
-def _say_nothing_known(settings: StatusSettings) -> str:
+def _say_nothing_known(settings: StatusSettings, *, has_others: bool) -> Iterator[str]:
     if settings.server is None:
-        return "Nothing is known of any server yet."
+        if has_others:
+            yield "Nothing is known of such a sign-in. Without options, all are shown."
+            return
+        yield "Nobody has signed in yet, and no server is known."
+        yield f"To sign in: {runner_of(sys.prefix)}mcp-remote-py login ADDRESS-OF-THE-SERVER"
+        return
     server, sessions = str(settings.server), settings.sessions
     options = _name_session(sessions.profile or "", sessions.resource or "")
     command = name_server(LOGIN_COMMAND, server, options)
-    return explain_stars(f"Nothing is known of {mask_url(server)}. To sign in: {command}")
+    yield explain_stars(f"Nothing is known of {mask_url(server)}. To sign in: {command}")
 
 
-def _to_lines(state: SessionRecord, now: float) -> list[str]:
+def _to_facts(state: SessionRecord, now: float, to_zone: ToZone) -> dict[str, str]:
+    """The rows of a session, by their names."""
     facts = {
+        "signed in": _say_signed_in(state, now, to_zone),
         "profile": state.profile,
         "resource": mask_url(state.resource),
-        "signed in": _say_signed_in(state, now),
         "issuer": state.issuer,
         "scopes": state.scope,
-        "expires": "" if state.signed_in_at is None else _say_expiry(state.expires_at, now),
+        "expires": "" if state.signed_in_at is None else _say_expiry(state, now, to_zone),
         "kept in": state.store,
         "transport": state.transport,
         "next sign-in": _say_budget(state, now),
         "next renewal": _say_renewal(state, now),
-        "last error": f"{state.last_error} {state.last_hint}".strip(),
+        "last error": state.last_error,
+        "to do": _say_to_do(state),
     }
-    width = max(map(len, facts))
-    lines = [
-        f"  {name.ljust(width)}  {one_line(_name_command(text, state))}"
-        for name, text in facts.items()
-        if text
-    ]
-    return [one_line(mask_url(state.server)), *lines]
+    return {name: one_line(scrub_known(text)) for name, text in facts.items() if text}
+
+
+def _lay_out(facts: Mapping[str, str], console: Console) -> Iterator[str]:
+    """A line for each row; at a terminal within its width, but for what is copied from there."""
+    column = max(map(len, facts)) + 4
+    for name, text in facts.items():
+        lines = [text]
+        if (console.has_colour or console.is_interactive) and "mcp-remote-py " not in text:
+            room = max(console.width - column - 1, 20)
+            lines = wrap(text, room, break_long_words=False, break_on_hyphens=False)
+        style = _STYLES.get(name)
+        if name == "signed in":
+            style = Style.WARNING if text == _NO else Style.GOOD
+        label = f"  {name}".ljust(column)
+        for number, line in enumerate(lines):
+            shown = line if style is None else console.paint(line, style)
+            yield f"{' ' * column if number else console.paint(label, Style.SOFT)}{shown}"
+
+
+_NO = "no"
+_STYLES = {"last error": Style.BAD, "to do": Style.STRONG}
 
 
 def _name_command(text: str, state: SessionRecord) -> str:
@@ -100,11 +135,12 @@ def _name_session(profile: str, resource: str) -> str:
     return shlex.join(word for pair in options.items() if pair[1] for word in pair)
 
 
-def _say_signed_in(state: SessionRecord, now: float) -> str:
+def _say_signed_in(state: SessionRecord, now: float, to_zone: ToZone) -> str:
     if state.signed_in_at is None:
-        return "no"
+        return _NO
     account = f", as {state.account}" if state.account else ""
-    return f"{describe_moment(state.signed_in_at, now) or 'at an unknown time'}{account}"
+    moment = describe_moment(state.signed_in_at, now, to_zone)
+    return f"yes, since {moment}{account}" if moment else f"yes{account}"
 
 
 def _say_budget(state: SessionRecord, now: float) -> str:
@@ -112,8 +148,12 @@ def _say_budget(state: SessionRecord, now: float) -> str:
     wait, vain = wait_for_tab(state.budget, now, step_up=False), state.budget.vain_tabs
     if not wait or (state.signed_in_at is not None and not vain):
         return ""
-    tried = f"; {vain} came to nothing" if vain else ""
-    return f"by itself in {describe_wait(wait)}{tried}. Now: {LOGIN_COMMAND}"
+    tried = f", because the last {_count(vain)} not finished" if vain else ""
+    return f"a page opens by itself in {describe_wait(wait)} at the earliest{tried}"
+
+
+def _count(pages: int) -> str:
+    return "one was" if pages == 1 else f"{pages} were"
 
 
 def _say_renewal(state: SessionRecord, now: float) -> str:
@@ -121,16 +161,29 @@ def _say_renewal(state: SessionRecord, now: float) -> str:
     if not wait:
         return ""
     failures, vain = state.budget.renewal_failures, state.budget.vain_renewals
-    why = f"{failures} without an answer" if failures else f"{vain} that came to nothing"
-    return f"in {describe_wait(wait)}, after {why}"
+    if failures:
+        why = f"tries without an answer: {failures}"
+    else:
+        why = f"new tokens that the server did not take: {vain}"
+    return f"in {describe_wait(wait)} at the earliest ({why})"
 
 
-def _say_expiry(expires_at: float | None, now: float) -> str:
+def _say_expiry(state: SessionRecord, now: float, to_zone: ToZone) -> str:
+    expires_at = state.expires_at
     if expires_at is None:
-        return "not said by the server"
-    later = " when it is used next" if expires_at <= now else ""
-    moment = describe_moment(expires_at, now) or "too far ahead to show"
-    return f"{moment}; renewed{later} where the server allows it"
+        return "the server does not say when"
+    moment = describe_moment(expires_at, now, to_zone) or "too far ahead to show"
+    if expires_at <= now:
+        return f"{moment}; it is renewed when it is used next, where the server allows it"
+    return f"{moment}; it is renewed by itself, where the server allows it"
+
+
+def _say_to_do(state: SessionRecord) -> str:
+    """The next step of the last error; without one, that of who is not signed in."""
+    hint = _name_command(state.last_hint, state) if state.last_hint else ""
+    if state.signed_in_at is not None or "mcp-remote-py login " in hint:
+        return hint
+    return f"{hint} {_name_command(f'Sign in: {LOGIN_COMMAND}', state)}".strip()
 
 
 def _to_json(state: SessionRecord, now: float) -> dict[str, object]:

@@ -50,6 +50,7 @@ from mcp_remote_py.oauth.steps import (
     Lock,
     Report,
     SharedState,
+    Stored,
     UpdateBudget,
     WaitForNews,
     ask,
@@ -334,6 +335,7 @@ class CredentialLifecycle:
         held = self._held
         yield from held.look()
         before = held.token
+        is_said = False
         while not (yield from ask(AcquireLock(Lock.SIGN_IN))):
             shared = yield from held.look()
             shown = held.shown(shared.pending)
@@ -341,23 +343,30 @@ class CredentialLifecycle:
                 yield from self._sign_in.join(shown)
             if held.has_another(before):
                 return held.require()
+            if not is_said:
+                yield Report("Another mcp-remote-py signs in at this server now: waiting for it.")
+                is_said = True
             yield WaitForNews(LOOK_INTERVAL)
         yield from self._sign_in.begin(challenge, "", automatic=False)
         held.budget = yield from ask(UpdateBudget(note_sign_in))
         return held.require()
 
-    def sign_out(self) -> Conversation[bool]:
-        """Revokes what is stored, as far as possible, and forgets it. False where there is nothing.
+    def sign_out(self) -> Conversation[Stored]:
+        """Revokes what is stored, as far as possible, and forgets it; tells what it was.
 
         Raises:
             McpRemoteError: the store can be neither read nor changed.
         """
         yield from self._held.acquire_store()
         yield from self._held.look()
-        if self._held.credential is not None:
-            yield from revoke(self._held.credential)
+        credential = self._held.credential
+        if credential is not None:
+            yield from revoke(credential)
         self._held.drop()
-        return (yield from ask(Forget()))
+        was_there = yield from ask(Forget())
+        if credential is None:
+            return Stored.REST if was_there else Stored.NOTHING
+        return Stored.TOKENS if credential.tokens else Stored.REGISTRATION
 
     def store_again(self) -> Conversation[None]:
         """Tries once more to store what is in hand and could not be stored.

@@ -159,6 +159,17 @@ class Lock(Enum):
     conversation, by whoever has some, until they are stored or the process ends."""
 
 
+class Stored(Enum):
+    """What is stored of a session."""
+
+    NOTHING = 0
+    REGISTRATION = 1
+    """A client, and no tokens: the sign-in has ended, or never came about."""
+    TOKENS = 2
+    REST = 3
+    """A record that cannot be read, or a sign-in that waits for its person."""
+
+
 class SharedState(NamedTuple):
     """The state on disk that all processes of a session share."""
 

@@ -59,6 +59,8 @@ class LogoutSettings(StoredSettings, frozen=True):
     token_store: str | None = None
     """None: the one that was used."""
     network: Network = Network()
+    is_all: bool = False
+    """Whether all are meant where no server is named."""
 
 
 class StatusSettings(StoredSettings, frozen=True):

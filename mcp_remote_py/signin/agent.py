@@ -25,7 +25,7 @@ from mcp_remote_py.errors import (
 from mcp_remote_py.oauth.challenge import parse_challenge
 from mcp_remote_py.oauth.dpop import prove
 from mcp_remote_py.oauth.lifecycle import CredentialLifecycle
-from mcp_remote_py.oauth.steps import Conversation, Credential, Proof
+from mcp_remote_py.oauth.steps import Conversation, Credential, Proof, Stored
 from mcp_remote_py.oauth.tokens import BEARER, DPOP
 from mcp_remote_py.retry import Steps
 from mcp_remote_py.settings.sign_in import SignInSettings
@@ -149,6 +149,10 @@ class SignInAgent:
         except McpRemoteError as error:
             self._ports.report(f"The sign-in page is not opened again: {error.sentence()}")
 
+    def seconds_left(self) -> float | None:
+        """Seconds that the person has to finish what was shown; None where nobody waits."""
+        return self._asking.seconds_left()
+
     async def sign_in(self, challenge: str = "") -> Credential:
         """Signs in now, whatever happened before: a person asked for it.
 
@@ -169,11 +173,11 @@ class SignInAgent:
             ) from error
         return credential
 
-    async def sign_out(self) -> bool:
-        """Revokes what is stored and deletes it. False where nothing was stored."""
-        there_was_one = await self._play(self._lifecycle.sign_out())
+    async def sign_out(self) -> Stored:
+        """Revokes what is stored and deletes it; tells what it was."""
+        stored = await self._play(self._lifecycle.sign_out())
         self._ports.records.delete()
-        return there_was_one
+        return stored
 
     async def aclose(self) -> None:
         """Ends what is under way; a renewal may finish first, for `RENEWAL_END_PATIENCE`.

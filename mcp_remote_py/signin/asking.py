@@ -44,6 +44,8 @@ class Asking:
         self._name_server = name_server
         self._waiting: list[PendingAuthorization] = []
         """The requests that a person is asked, here or by a process that is followed."""
+        self._until: float | None = None
+        """When the wait for a page that was shown here ends, None while there is none."""
 
     def todo(self) -> str:
         """The next step for the person, with the link; "" while nobody is waited for."""
@@ -51,6 +53,10 @@ class Asking:
             return ""
         pending = self._waiting[-1]
         return f"To sign in at {pending.server_name}, open {pending.url}"
+
+    def seconds_left(self) -> float | None:
+        """Seconds that the person has to finish what was shown here; None where nobody waits."""
+        return None if self._until is None else max(0.0, self._until - self._ports.now())
 
     def begin(self, pending: PendingAuthorization) -> None:
         """Notes that the person is waited for, whoever asks them."""
@@ -70,8 +76,10 @@ class Asking:
         try:
             if step.opens_tab:
                 await self.show(pending)
+            self._until = pending.expires_at
             return await self._first_answer(pending, listener, step.patience)
         finally:
+            self._until = None
             self.end(pending)
 
     async def show(self, pending: PendingAuthorization) -> None:

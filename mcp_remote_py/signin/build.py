@@ -32,32 +32,13 @@ from mcp_remote_py.signin.agent import SignInAgent
 from mcp_remote_py.signin.border import origins_of
 from mcp_remote_py.signin.browser import detect_platform, open_browser
 from mcp_remote_py.signin.callback import LOOPBACK_HOSTS, CallbackListener
-from mcp_remote_py.signin.fetch import Fetcher, build_fetcher
+from mcp_remote_py.signin.fetch import build_fetcher
 from mcp_remote_py.signin.line_reader import LineReader
 from mcp_remote_py.signin.ports import Listener, Ports
 from mcp_remote_py.signin.refresh_process import describe_job, renew_in_child
 
 LOWEST_PORT, PORTS = 3335, 45815
 """The range mcp-remote derives its callback port from: below what systems give out by chance."""
-
-
-class BuiltAgent(SignInAgent):
-    """A `SignInAgent` that can also ask the server whether it wants a sign-in."""
-
-    def __init__(
-        self, settings: LoginSettings, session: str, store: Store, ports: Ports, fetcher: Fetcher
-    ) -> None:
-        super().__init__(str(settings.server), session, settings.sign_in, store, ports)
-        self._fetcher = fetcher
-        self._server = str(settings.server)
-        self._given = settings.headers.given
-
-    async def probe(self) -> tuple[int, str]:
-        """Status and challenge of the server's answer to a message without credential.
-
-        The person's own headers go with it, as to that server alone.
-        """
-        return await self._fetcher.probe(self._server, self._given)
 
 
 class StateRecords:
@@ -153,7 +134,7 @@ def build_agent(
     server_address: Callable[[], str] = str,
     state: SessionFile | None = None,
     application: Callable[[], str | None] = lambda: None,
-) -> BuiltAgent:
+) -> SignInAgent:
     """The agent of one session. Touches neither network, keyring nor disk.
 
     `read_line` may block, and ends with "". `server_address` is where the server was connected to
@@ -217,9 +198,10 @@ def build_agent(
         kind = detect_platform(sys.platform, platform.release(), environment)
         return await open_browser(url, environment, kind, chosen.browser)
 
-    return BuiltAgent(
-        settings,
+    return SignInAgent(
+        str(settings.server),
         session.key,
+        chosen,
         store,
         Ports(
             fetch=fetcher.fetch,
@@ -238,5 +220,4 @@ def build_agent(
             else None,
             renew=renew if CAN_BE_SHARED and isinstance(store, SealedStore) else None,
         ),
-        fetcher,
     )

@@ -35,7 +35,6 @@ from mcp_remote_py.oauth.dpop import prove
 from mcp_remote_py.oauth.steps import MAX_BODY_BYTES, Fetch, HttpRequest, HttpResponse
 from mcp_remote_py.randomness import RandomBytes
 from mcp_remote_py.redact import mask_url, remember, remember_briefly
-from mcp_remote_py.settings.headers import Header
 from mcp_remote_py.settings.http_proxy import HttpProxy
 from mcp_remote_py.settings.network import (
     FETCH_TIMEOUT,
@@ -65,11 +64,6 @@ _TELL_OPERATOR = "Tell whoever runs the server."
 
 _NO_COOKIES = DefaultCookiePolicy(allowed_domains=())
 """Cookies are for the MCP server's own messages; httpx would keep any number, for all ports."""
-
-PROBE = (
-    b'{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"%b",'
-    b'"capabilities":{},"clientInfo":{"name":"mcp-remote-py","version":"1"}}}'
-) % NEWEST_HANDSHAKE.encode()
 
 
 class _Way(NamedTuple):
@@ -185,50 +179,6 @@ class Fetcher:
             raise await self.border.explain(refused, request.url) from None
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             raise map_error(error, where) from error
-
-    async def probe(self, url: str, given: Iterable[Header] = ()) -> tuple[int, str]:
-        """Status and `WWW-Authenticate` of the server's answer to a message without credential.
-
-        `given` are the person's own headers: this alone goes to the server they are for.
-
-        A server of HTTP+SSE refuses the message and asks for a sign-in at its stream; where
-        the stream is refused as well, what the message met is what counts.
-
-        Raises:
-            NotSent, Interrupted, Unusable: no answer came.
-        """
-        # The person named this address.
-        client = self._open(_Way(self._choose_proxy(self._server), certified=True, judged=False))
-        answers: list[tuple[int, str]] = []
-        limits = self._deed_limits
-        try:
-            for method, accept, content in (
-                ("POST", "application/json, text/event-stream", PROBE),
-                ("GET", "text/event-stream", None),
-            ):
-                headers = {b"accept": accept.encode(), b"content-type": b"application/json"}
-                headers |= {
-                    one.name.lower().encode(): one.value.reveal().encode("latin-1") for one in given
-                }
-                async with (
-                    asyncio.timeout(limits.whole),
-                    client.stream(
-                        method,
-                        url,
-                        headers=headers,
-                        content=content,
-                        timeout=_until_head(limits),
-                    ) as answer,
-                ):
-                    status = answer.status_code
-                    answers.append((status, answer.headers.get("www-authenticate", "")))
-                if status < 300 or status == 401:
-                    return answers[-1]
-        except TimeoutError:
-            raise _too_late(url, limits) from None
-        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-            raise map_error(error, mask_url(url)) from error
-        return answers[0]
 
     async def _find_client(self, url: str) -> httpx.AsyncClient:
         """The client for `url`; where a proxy connects instead of us, it is judged now."""

@@ -134,7 +134,8 @@ def test_a_question_needs_nothing_else(argv: list[str]) -> None:
 def test_where_nothing_is_named_every_server_is_meant() -> None:
     assert parse(command=STATUS) == Arguments({})
     assert parse("--all", command=LOGOUT) == Arguments({"--all": [""]})
-    for command in (PROXY, LOGIN, LOGOUT):
+    assert parse(command=LOGOUT) == Arguments({}), "it names those that can be meant"
+    for command in (PROXY, LOGIN):
         with pytest.raises(UsageError, match="The server URL is missing"):
             parse(command=command)
 

@@ -17,10 +17,10 @@ from mcp_remote_py import __version__
 from mcp_remote_py.cli.main import RunCommand, load_command, main
 from mcp_remote_py.cli.options import ALL_OPTIONS, Option, options_of
 from mcp_remote_py.cli.program import COMMANDS, PROXY
+from mcp_remote_py.console import Console
 from mcp_remote_py.errors import McpRemoteError, UsageError
 from mcp_remote_py.redact import Secret, remember
 from mcp_remote_py.settings.commands import (
-    LoginSettings,
     LogSettings,
     ProxySettings,
     ToolRules,
@@ -65,12 +65,10 @@ class Run:
             def run_and_write(
                 settings: object,
                 environment: Mapping[str, str],
-                write: Callable[[str], None],
-                read_line: Callable[[], str] | None = None,
+                console: Console,
             ) -> int:
-                assert (read_line is not None) is (name == "login"), "only it listens"
                 self.started_with, self.environment = settings, environment
-                write(f"{name} speaks")
+                console.say(f"{name} speaks")
                 return 3
 
             def run(settings: ProxySettings, environment: Mapping[str, str]) -> int:
@@ -89,6 +87,24 @@ def settings_of(*argv: str, environment: Mapping[str, str] | None = None) -> Pro
     assert not run.stderr or "--debug" in argv
     assert run.settings is not None
     return run.settings
+
+
+PASTED = (
+    ("npx", "-y", "mcp-remote"),
+    ("npx", "--yes", "--package", "mcp-remote", "mcp-remote"),
+    ("uvx", "--from", "./x.whl", "mcp-remote-py"),
+    ("--from", "mcp-remote-py[aws]", "mcp-remote-py"),
+    ("uv", "tool", "run", "mcp-remote-py"),
+    ("pipx", "run", "mcp-remote-py"),
+    ("/usr/local/bin/npx", "mcp-remote"),
+)
+"""What stands before the URL in entries of hosts."""
+
+
+def settings_of_login(*argv: str) -> ProxySettings:
+    settings = Run("login", URL, *argv).started_with
+    assert isinstance(settings, ProxySettings)
+    return settings
 
 
 def refusal_of(*argv: str, environment: Mapping[str, str] | None = None) -> str:
@@ -173,7 +189,7 @@ class TestSettings:
         assert settings_of(URL, option).network.allow_private_network
         for options in ([], [option]):
             settings = Run(command, URL, *options).started_with
-            assert isinstance(settings, LoginSettings | LogoutSettings)
+            assert isinstance(settings, ProxySettings | LogoutSettings)
             assert settings.network.allow_private_network is bool(options)
 
     @pytest.mark.parametrize("place", range(3))
@@ -326,7 +342,7 @@ class TestSignIn:
         run = Run(*word, URL, "3334", *SIGN_IN_WORDS, environment={"T": "canary7e cl1-6x"})
         assert (run.command, run.stderr) == (command, "")
         settings = run.settings if command == "proxy" else run.started_with
-        assert isinstance(settings, ProxySettings | LoginSettings)
+        assert isinstance(settings, ProxySettings)
         assert settings.sign_in == SIGN_IN_SETTINGS
 
     @pytest.mark.promise("P2")
@@ -342,7 +358,7 @@ class TestSignIn:
         run = Run("login", URL, *shlex.split(told))
         assert run.stderr == ""
         login = run.started_with
-        assert isinstance(login, LoginSettings)
+        assert isinstance(login, ProxySettings)
         assert login.sign_in == relay.sign_in.replace(browser=None)
         assert login.network == relay.network
 
@@ -448,11 +464,6 @@ class TestSignIn:
                 ["login"],
                 "The server URL is missing. "
                 "Usage: mcp-remote-py login https://example.com/mcp [options]",
-            ),
-            (
-                ["logout", "--silent"],
-                "The server URL is missing. "
-                "Usage: mcp-remote-py logout https://example.com/mcp [options]",
             ),
             (
                 ["logout", URL, "--all"],
@@ -578,7 +589,7 @@ class TestCommands:
                 allow_private_network=True,
             ),
         )
-        assert Run("logout", "--all").started_with == LogoutSettings()
+        assert Run("logout", "--all").started_with == LogoutSettings(is_all=True)
 
     def test_logout_means_the_default_profile_of_a_server_and_all_of_every_server(self) -> None:
         for words, profile in ((["http://internal/mcp"], ""), (["--all"], None)):
@@ -747,7 +758,7 @@ class TestWhatIsIgnored:
         assert str(logout.sessions.server) == URL
 
     @pytest.mark.report("T17")
-    @pytest.mark.parametrize("word", ["login", "logout", "status"])
+    @pytest.mark.parametrize("word", ["logout", "status"])
     def test_what_is_for_the_relay_alone_does_not_matter_for_other_commands(
         self, word: str
     ) -> None:
@@ -765,7 +776,6 @@ class TestWhatIsIgnored:
     @pytest.mark.parametrize(
         ("word", "idle"),
         [
-            ("login", ["--transport", "--ignore-tool", "--initialize-timeout"]),
             ("logout", ["--transport", "--header", "--ignore-tool", "--initialize-timeout",
                         "--host", "The port"]),
             ("status", ["--transport", "--header", "--ignore-tool", "--initialize-timeout",
@@ -780,17 +790,29 @@ class TestWhatIsIgnored:
             *("--ignore-tool", "delete*", "--initialize-timeout", "5", "--host", "127.0.0.1"),
             *("--connect-timeout", "3", "--resource", "urn:x", "--debug"),
         )
-        relay, run = settings_of(*entry[:2], *entry[4:]), Run(word, *entry)
+        run = Run(word, *entry)
         said = [line.partition(" Ignored: ") for line in run.stderr.splitlines()]
         told = [text.removesuffix(f" does not matter for {word}.") for _, _, text in said if text]
         assert (run.status, told) == (3, idle)
         assert "hunter22" not in run.stderr
         settings = run.started_with
-        if isinstance(settings, LoginSettings):
-            assert settings == relay.login
-        else:
-            assert isinstance(settings, LogoutSettings | StatusSettings)
-            assert settings.sessions.resource == "urn:x"
+        assert isinstance(settings, LogoutSettings | StatusSettings)
+        assert settings.sessions.resource == "urn:x"
+
+    @pytest.mark.promise("P2")
+    @pytest.mark.report("T17")
+    def test_login_has_all_of_an_entry(self) -> None:
+        """It looks at the server as a host would, and tells of the entry."""
+        entry = (
+            *(URL, "3334", "--transport", "sse-only", "--header", "X-Key: hunter22", "--read-only"),
+            *("--ignore-tool", "delete*", "--initialize-timeout", "5", "--host", "127.0.0.1"),
+        )
+        for pasted in ((), ("-y", "mcp-remote@latest"), *PASTED):
+            run = Run("login", *pasted, *entry)
+            assert (run.status, run.started_with) == (3, settings_of(*entry)), run.stderr
+        assert settings_of(*entry).entry_words[:3] == ("3334", "--transport", "sse-only")
+        words = settings_of_login("--paste", "--read-only").entry_words
+        assert words == ("--read-only",), "what only login has is not for a host"
 
     @pytest.mark.report("T17")
     @pytest.mark.parametrize("word", ["logout", "status"])
@@ -914,6 +936,20 @@ class TestRefusals:
             (["version"], "version is not a command. Did you mean mcp-remote-py --version?"),
             (["Statu"], "Statu is not a command. Did you mean mcp-remote-py status?"),
             (["log-in"], "log-in is not a command. Did you mean mcp-remote-py login?"),
+            *(
+                (
+                    [command, "math"],
+                    f"{command} takes the address of a server, not a name. Write it in full, as "
+                    "https://example.com/mcp. For an entry of a host by its name there is: "
+                    "mcp-remote-py check NAME",
+                )
+                for command in ("login", "logout", "status")
+            ),
+            (
+                ["login", '{"command": "npx", "args": ["-y", "mcp-remote", "https://x/mcp"]}'],
+                "JSON is given in place of the server URL. Give the words of its args alone, "
+                "without commas and brackets.",
+            ),
             *(
                 (
                     argv,

@@ -16,8 +16,9 @@ from mcp_remote_py.cli.main import main
 from mcp_remote_py.commands.login import run_login
 from mcp_remote_py.commands.status import run_status
 from mcp_remote_py.settings.aws import AwsSettings
-from mcp_remote_py.settings.commands import LoginSettings, ProxySettings
+from mcp_remote_py.settings.commands import ProxySettings
 from mcp_remote_py.settings.stored import LogoutSettings, StatusSettings
+from tests.fakes import console_of
 
 pytestmark = pytest.mark.promise("AWS1", "P2")
 
@@ -257,16 +258,16 @@ def test_an_entry_is_taken_by_every_command(tmp_path: Path) -> None:
     environment = {"MCP_REMOTE_CONFIG_DIR": str(tmp_path)}
     said: list[str] = []
     login, _ = read(URL, *entry, command="login")
-    assert isinstance(login, LoginSettings)
-    assert run_login(login, environment, said.append) == 0
+    assert isinstance(login, ProxySettings)
+    assert run_login(login, environment, console_of(said)) == 0
     status, _ = read(URL, *entry, command="status")
     assert isinstance(status, StatusSettings)
-    assert run_status(status, environment, said.append) == 0
+    assert run_status(status, environment, console_of(said)) == 0
     assert said == [NOTHING_TO_DO] * 2
     said.clear()
     told, _ = read(URL, *entry, "--json", command="status")
     assert isinstance(told, StatusSettings)
-    assert run_status(told, environment, said.append) == 0
+    assert run_status(told, environment, console_of(said)) == 0
     assert json.loads("\n".join(said)) == {"sessions": []}
     logout, _ = read(URL, *entry, command="logout")
     assert isinstance(logout, LogoutSettings)

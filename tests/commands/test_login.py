@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import signal
 import subprocess
@@ -12,16 +13,20 @@ from pathlib import Path
 import pytest
 
 from mcp_remote_py.commands.login import run_login
-from mcp_remote_py.errors import McpRemoteError, NotSent, UsageError
-from mcp_remote_py.oauth.steps import Client, Credential
+from mcp_remote_py.commands.looking import Seen
+from mcp_remote_py.console import CLEAR_LINE
+from mcp_remote_py.errors import McpRemoteError, UsageError
+from mcp_remote_py.found import Found
+from mcp_remote_py.oauth.steps import Client, Credential, Stored
 from mcp_remote_py.redact import Secret
-from mcp_remote_py.settings.commands import LoginSettings
+from mcp_remote_py.settings.commands import LoginSettings, ProxySettings
 from mcp_remote_py.settings.urls import parse_server_url
+from tests.fakes import console_of, to_cet
 from tests.harness.host import environment_for
 
 SERVER = "https://mcp.example.com/mcp?key=login-canary-1"
 SHOWN = "https://mcp.example.com/mcp?key=****"
-SETTINGS = LoginSettings(parse_server_url(SERVER))
+SETTINGS = ProxySettings(parse_server_url(SERVER))
 ASKING = f"Asking {SHOWN} whether it wants a sign-in ..."
 PATIENCE = 20.0
 """Seconds for a process of the test."""
@@ -37,16 +42,41 @@ CREDENTIAL = Credential(
 )
 
 
+FOUND = Found(SHOWN, "demo", "1", "Streamable HTTP", "2025-11-25", count=2, tools=("add", "count"))
+TOLD = [
+    f'Found the MCP server "demo", version "1", at {SHOWN}.',
+    "It is reached by Streamable HTTP, and speaks MCP 2025-11-25 (era: legacy).",
+    "A host is shown 2 tools: add, count.",
+]
+NEXT = [
+    "",
+    'To use it in an MCP host, add this below "mcpServers" in its configuration:',
+    '  "example": {',
+    '    "command": "uvx",',
+    '    "args": [',
+    '      "mcp-remote-py",',
+    f'      "{SHOWN}"',
+    "    ]",
+    "  }",
+    f"Or have it written there: mcp-remote-py install example '{SHOWN}'",
+    "**** stands for a part that may be secret: write it out there.",
+    "Then restart the host. If the tools do not appear there, this finds out why:",
+    f"  mcp-remote-py check '{SHOWN}'",
+]
+CHALLENGED = Seen(Found(SHOWN, error="The server wants a sign-in."), True, "Bearer")
+ACCEPTED = Seen(FOUND)
+
+
 class FakeAgent:
     """Answers as it was told to; remembers how it was called."""
 
     def __init__(
         self,
-        probed: tuple[int, str] | McpRemoteError = (401, "Bearer"),
         signed_in: Credential | McpRemoteError = CREDENTIAL,
         says: tuple[str, ...] = (),
+        left: float | None = None,
     ) -> None:
-        self.probed, self.signed_in, self.says = probed, signed_in, says
+        self.signed_in, self.says, self.left = signed_in, says, left
         self.challenges: list[str] = []
         self.report: Callable[[str], None] | None = None
         self.built_with: tuple[LoginSettings, Mapping[str, str]] | None = None
@@ -61,49 +91,90 @@ class FakeAgent:
         self.built_with, self.report = (settings, environment), report
         return self
 
-    async def probe(self) -> tuple[int, str]:
-        if isinstance(self.probed, McpRemoteError):
-            raise self.probed
-        return self.probed
+    def seconds_left(self) -> float | None:
+        return self.left
 
     async def sign_in(self, challenge: str = "") -> Credential:
         self.challenges.append(challenge)
         assert self.report is not None
         for text in self.says:
             self.report(text)
+        await asyncio.sleep(0)  # who tells the time has begun
         if isinstance(self.signed_in, McpRemoteError):
             raise self.signed_in
         return self.signed_in
 
-    async def sign_out(self) -> bool:
+    async def sign_out(self) -> Stored:
         raise AssertionError("A login signs nobody out.")
 
 
-def login(agent: FakeAgent) -> tuple[int, list[str]]:
+class FakeLook:
+    """Sees what it was told to: without a token, and with the new one."""
+
+    def __init__(self, before: Seen = CHALLENGED, after: Seen = ACCEPTED) -> None:
+        self.before, self.after = before, after
+        self.looked: list[bool] = []
+
+    async def __call__(
+        self, settings: ProxySettings, environment: Mapping[str, str], *, signed_in: bool
+    ) -> Seen:
+        assert (settings, environment) == (SETTINGS, {"A": "b"})
+        self.looked.append(signed_in)
+        return self.after if signed_in else self.before
+
+
+def login(
+    agent: FakeAgent, look: FakeLook | None = None, width: int | None = None
+) -> tuple[int, list[str]]:
     lines: list[str] = []
-    status = run_login(SETTINGS, {"A": "b"}, lines.append, None, agent.build, lambda: NOW)
-    assert agent.built_with == (SETTINGS, {"A": "b"})
+    console = console_of(lines, width)
+    status = run_login(
+        SETTINGS, {"A": "b"}, console, agent.build, look or FakeLook(), lambda: NOW, to_cet
+    )
+    assert agent.built_with in (None, (SETTINGS.login, {"A": "b"}))
     assert "canary" not in "".join(lines)
     return status, lines
 
 
 @pytest.mark.promise("P2", "S2")
-def test_each_step_is_a_line_and_the_last_says_scopes_and_expiry() -> None:
+def test_each_step_is_a_line_and_the_last_ones_say_what_comes_next() -> None:
     agent = FakeAgent(
-        probed=(401, 'Bearer resource_metadata="https://mcp.example.com/prm"'),
         says=("Asking who signs people in ...", "Sign in at\n https://auth.example.com/a?b=c"),
     )
-    assert login(agent) == (
+    challenge = 'Bearer resource_metadata="https://mcp.example.com/prm"'
+    look = FakeLook(CHALLENGED._replace(challenge=challenge))
+    assert login(agent, look) == (
         0,
         [
             ASKING,
             "Asking who signs people in ...",
             "Sign in at https://auth.example.com/a?b=c",
             f"Signed in at {SHOWN} with the scopes read write. The token lasts until "
-            "2023-11-14 23:13 UTC (in 1 hour) and is renewed by itself.",
+            "2023-11-15 00:13 CET (in 1 hour) and is renewed by itself.",
+            "The server accepts its token.",
+            *TOLD,
+            *NEXT,
         ],
     )
-    assert agent.challenges == ['Bearer resource_metadata="https://mcp.example.com/prm"']
+    assert agent.challenges == [challenge]
+    assert look.looked == [False, True]
+
+
+@pytest.mark.promise("P2")
+def test_at_a_terminal_the_time_left_is_one_line_that_goes() -> None:
+    status, lines = login(FakeAgent(left=299.4), width=80)
+    told = "".join(lines)
+    assert status == 0
+    assert lines[1] == "Waiting up to 5 minutes for you. Ctrl+C ends this."
+    assert f"{CLEAR_LINE}4:59 left{CLEAR_LINE}\x1b[32mSigned in\x1b[0m at" in told
+    assert told.count("left") == 1
+
+
+@pytest.mark.promise("P2")
+def test_in_a_pipe_the_time_left_is_said_once_and_without_style() -> None:
+    _, lines = login(FakeAgent(left=61.0))
+    assert lines[1] == "Waiting up to 61 seconds for you. Ctrl+C ends this."
+    assert "\x1b" not in "".join(lines)
 
 
 @pytest.mark.parametrize(
@@ -111,7 +182,7 @@ def test_each_step_is_a_line_and_the_last_says_scopes_and_expiry() -> None:
     [
         (
             CREDENTIAL._replace(refresh_token=None),
-            "with the scopes read write. It lasts until 2023-11-14 23:13 UTC (in 1 hour); then "
+            "with the scopes read write. It lasts until 2023-11-15 00:13 CET (in 1 hour); then "
             "sign in again.",
         ),
         (
@@ -125,48 +196,57 @@ def test_each_step_is_a_line_and_the_last_says_scopes_and_expiry() -> None:
         (
             CREDENTIAL._replace(scope="a\x1b[31m\nb", expires_at=NOW - 5),
             "with the scopes a [31m b. The token lasts until "
-            "2023-11-14 22:13 UTC (5 seconds ago) and is renewed by itself.",
+            "2023-11-14 23:13 CET (5 seconds ago) and is renewed by itself.",
         ),
     ],
 )
-def test_last_line_says_what_was_granted(credential: Credential, words: str) -> None:
+def test_it_is_said_what_was_granted(credential: Credential, words: str) -> None:
     status, lines = login(FakeAgent(signed_in=credential))
-    assert (status, lines[-1]) == (0, f"Signed in at {SHOWN} {words}")
-
-
-@pytest.mark.parametrize("probed", [(401, ""), (401, "Bearer"), (403, "Bearer"), (200, "Bearer")])
-def test_challenge_or_401_leads_to_one_sign_in(probed: tuple[int, str]) -> None:
-    agent = FakeAgent(probed)
-    assert login(agent)[0] == 0
-    assert agent.challenges == [probed[1]]
-
-
-@pytest.mark.parametrize("status", [200, 202])
-def test_server_that_wants_no_sign_in_gets_none(status: int) -> None:
-    agent = FakeAgent((status, ""))
-    assert login(agent) == (
-        0,
-        [ASKING, f"{SHOWN} answers without a sign-in: there is nothing to do."],
-    )
-    assert agent.challenges == []
+    assert (status, lines[1]) == (0, f"Signed in at {SHOWN} {words}")
 
 
 @pytest.mark.promise("P2")
-@pytest.mark.parametrize("status", [302, 403, 404, 500])
-def test_server_that_answers_something_else_is_an_error_with_the_status(status: int) -> None:
-    agent = FakeAgent((status, ""))
-    with pytest.raises(McpRemoteError) as caught:
-        login(agent)
-    assert caught.value.sentence() == (
-        f"{SHOWN} answers with status {status} and does not ask for a sign-in. "
-        "Check the address: servers often have theirs at /mcp or /sse."
+def test_server_that_wants_no_sign_in_gets_none_and_is_told_of() -> None:
+    agent, look = FakeAgent(), FakeLook(Seen(FOUND))
+    assert login(agent, look) == (
+        0,
+        [
+            ASKING,
+            *TOLD,
+            "It does not ask for a sign-in, so there is nothing to sign in to.",
+            *NEXT,
+        ],
     )
-    assert agent.challenges == []
+    assert (agent.challenges, look.looked) == ([], [False])
 
 
-def test_server_that_is_not_reached_is_an_error_of_the_program() -> None:
-    with pytest.raises(NotSent, match="No way there"):
-        login(FakeAgent(NotSent("No way there.")))
+@pytest.mark.promise("P2")
+def test_what_is_not_an_mcp_server_is_said_in_the_words_of_the_relay() -> None:
+    agent = FakeAgent()
+    said = "No MCP server answers at this address (HTTP 404). Check the path of the URL."
+    with pytest.raises(McpRemoteError) as caught:
+        login(agent, FakeLook(Seen(Found(SHOWN, error=said))))
+    assert (caught.value.sentence(), agent.challenges) == (said, [])
+
+
+@pytest.mark.promise("L3", "P2")
+@pytest.mark.parametrize("found", [{"error": "No."}, {"tools_error": "No.", "name": "demo"}])
+def test_new_token_that_the_server_refuses_is_the_end(
+    found: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    agent, look = FakeAgent(), FakeLook(after=Seen(Found(SHOWN).replace(**found), True))
+    with caplog.at_level(logging.ERROR):
+        status, lines = login(agent, look)
+    assert (status, len(lines), caplog.messages) == (3, 2, ["No."])
+    assert (len(agent.challenges), look.looked) == (1, [False, True])
+
+
+@pytest.mark.promise("P2")
+def test_sign_in_is_kept_where_the_server_is_away_then(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        status, lines = login(FakeAgent(), FakeLook(after=Seen(Found(SHOWN, error="Away."))))
+    assert (status, lines[2:]) == (0, NEXT)
+    assert caplog.messages == ["The sign-in is kept, but could not be tried now: Away."]
 
 
 @pytest.mark.promise("P2")
@@ -174,9 +254,10 @@ def test_sign_in_that_does_not_come_about_is_said_and_still_needed(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     refused = McpRemoteError("You closed the tab.", hint="Try again.")
+    look = FakeLook()
     with caplog.at_level(logging.ERROR):
-        assert login(FakeAgent(signed_in=refused)) == (3, [ASKING])
-    assert caplog.messages == ["You closed the tab. Try again."]
+        assert login(FakeAgent(signed_in=refused), look) == (3, [ASKING])
+    assert (caplog.messages, look.looked) == (["You closed the tab. Try again."], [False])
 
 
 @pytest.mark.promise("P2")
@@ -189,13 +270,15 @@ INTERRUPTED_LOGIN = """
 import asyncio, os, sys
 from mcp_remote_py.cli.main import main
 from mcp_remote_py.commands.login import run_login
+from mcp_remote_py.commands.looking import Seen
+from mcp_remote_py.found import Found
 
 class Agent:
     def __init__(self, report):
         self.report = report
 
-    async def probe(self):
-        return 401, "Bearer"
+    def seconds_left(self):
+        return 299.0
 
     async def sign_in(self, challenge=""):
         self.report("Waiting for you ...")
@@ -204,9 +287,12 @@ class Agent:
         finally:
             self.report("The listener is closed.")
 
+async def look(settings, environment, *, signed_in):
+    return Seen(Found(""), True, "Bearer")
+
 def load(name):
-    return lambda settings, environment, write, read_line: run_login(
-        settings, environment, write, read_line, lambda _, __, report, ___: Agent(report)
+    return lambda settings, environment, console: run_login(
+        settings, environment, console, lambda _, __, report, ___: Agent(report), look
     )
 
 sys.exit(main(sys.argv[1:], os.environ, sys.stdout, sys.stderr, load))
@@ -228,8 +314,17 @@ def test_interrupt_ends_a_login_that_waits_and_lets_it_clean_up(tmp_path: Path) 
             assert process.stdout is not None
             assert process.stdout.readline() == f"{ASKING}\n"
             assert process.stdout.readline() == "Waiting for you ...\n"
+            assert process.stdout.readline().startswith("Waiting up to 5 minutes for you. Ctrl+C")
             process.send_signal(signal.SIGINT)
             out, errors = process.communicate(timeout=PATIENCE)
         finally:
             process.kill()
-    assert (process.returncode, out, errors) == (130, "The listener is closed.\n", "")
+    assert (process.returncode, errors) == (130, "")
+    assert out.splitlines() == [
+        "The listener is closed.",
+        "Ended by Ctrl+C: the sign-in is not finished. What was stored before is unchanged.",
+        f"To begin a new one: mcp-remote-py login {SHOWN} "
+        "(**** stands for a part that may be secret: write it out there.)",
+        "Or finish the page that is open: a host that starts this server within 4 minutes waits "
+        "for it.",
+    ]

@@ -15,13 +15,14 @@ from mcp_remote_py.credentials.keys import FOLDER
 from mcp_remote_py.credentials.sealed import SUFFIX
 from mcp_remote_py.credentials.server_cache import ServerCache
 from mcp_remote_py.credentials.session_files import SessionFile, list_records, state_directory
-from mcp_remote_py.errors import McpRemoteError, StoreError
-from mcp_remote_py.oauth.steps import Credential
+from mcp_remote_py.errors import McpRemoteError, StoreError, UsageError
+from mcp_remote_py.oauth.steps import Credential, Stored
 from mcp_remote_py.session_id import SessionId
 from mcp_remote_py.settings.commands import LoginSettings
 from mcp_remote_py.settings.network import Network, SignInTimeouts, Tls
 from mcp_remote_py.settings.stored import LogoutSettings, SessionPattern
 from mcp_remote_py.settings.urls import parse_server_url
+from tests.fakes import console_of
 
 SERVER = "https://mcp.example.com/mcp?key=logout-canary-1"
 NETWORK = Network(sign_in_timeouts=SignInTimeouts(connect=1.0), tls=Tls(("ca.pem",)), ipv4=True)
@@ -38,6 +39,8 @@ class FakeAgents:
 
     def __init__(self, signed_in: set[Session] | None = None, broken: set[Session] | None = None):
         self.signed_in, self.broken = signed_in or set(), broken or set()
+        self.left = Stored.NOTHING
+        """What is stored where nobody is signed in."""
         self.built: list[LoginSettings] = []
         self.signed_out: list[Session] = []
 
@@ -57,20 +60,20 @@ class FakeAgent:
     def __init__(self, agents: FakeAgents, session: Session, report: Callable[[str], None]) -> None:
         self.agents, self.session, self.report = agents, session, report
 
-    async def probe(self) -> tuple[int, str]:
-        raise AssertionError("A logout asks the server nothing.")
+    def seconds_left(self) -> float | None:
+        raise AssertionError("A logout waits for nobody.")
 
     async def sign_in(self, challenge: str = "") -> Credential:
         raise AssertionError("A logout signs nobody in.")
 
-    async def sign_out(self) -> bool:
+    async def sign_out(self) -> Stored:
         if self.session in self.agents.broken:
             raise McpRemoteError("The keyring is locked.", hint="Unlock it.")
         if self.session not in self.agents.signed_in:
-            return False
+            return self.agents.left
         self.report("Revoking\nthe token ...")
         self.agents.signed_out.append(self.session)
-        return True
+        return Stored.TOKENS
 
 
 def logout(
@@ -80,16 +83,20 @@ def logout(
     profile: str | None = None,
     resource: str | None = None,
     token_store: str | None = None,
+    is_all: bool = True,
 ) -> tuple[int, list[str]]:
     lines: list[str] = []
     named = None if server is None else parse_server_url(server, allow_http=True)
     if named is not None:
         profile = profile or ""
     settings = LogoutSettings(
-        SessionPattern(named, resource, profile), token_store=token_store, network=NETWORK
+        SessionPattern(named, resource, profile),
+        token_store=token_store,
+        network=NETWORK,
+        is_all=is_all,
     )
     known = {"MCP_REMOTE_CONFIG_DIR": str(home)}
-    status = run_logout(settings, known, lines.append, agents.build)
+    status = run_logout(settings, known, console_of(lines), agents.build)
     assert "canary" not in "".join(lines)
     return status, lines
 
@@ -180,6 +187,42 @@ def test_token_without_a_record_is_found_all_the_same(tmp_path: Path) -> None:
     assert agents.signed_out == [session]
 
 
+def test_a_registration_that_is_left_is_not_called_a_sign_in(tmp_path: Path) -> None:
+    remember(tmp_path, (SERVER, "", ""))
+    agents = FakeAgents()
+    agents.left = Stored.REGISTRATION
+    assert logout(tmp_path, agents, SERVER) == (
+        0,
+        [
+            f"Nobody was signed in at {SHOWN}. What was kept for the next sign-in is forgotten: "
+            "the registration of mcp-remote-py there."
+        ],
+    )
+    assert left(tmp_path) == []
+    agents.left = Stored.REST
+    assert logout(tmp_path, agents, SERVER)[1] == [
+        f"What was left of a sign-in at {SHOWN} is forgotten."
+    ]
+
+
+@pytest.mark.promise("P2")
+def test_without_a_server_those_are_named_that_could_be_meant(tmp_path: Path) -> None:
+    agents = FakeAgents({(SERVER, "", "")})
+    with pytest.raises(UsageError) as caught:
+        logout(tmp_path, agents, None, is_all=False)
+    assert caught.value.sentence() == (
+        "The server URL is missing. Nobody is signed in anywhere, as far as is known."
+    )
+    remember(tmp_path, (SERVER, "", ""), (OTHER, "", "work"))
+    with pytest.raises(UsageError) as caught:
+        logout(tmp_path, agents, None, is_all=False)
+    assert caught.value.sentence() == (
+        f"The server URL is missing. Name one of these: {OTHER} (profile work), {SHOWN}. "
+        "For all of them: mcp-remote-py logout --all"
+    )
+    assert (agents.built, len(left(tmp_path))) == ([], 2)
+
+
 def test_signing_out_twice_is_not_a_fault(tmp_path: Path) -> None:
     agents = FakeAgents()
     assert logout(tmp_path, agents, SERVER) == (0, [f"Nobody was signed in at {SHOWN}."])
@@ -259,7 +302,10 @@ def test_session_that_fails_is_said_kept_and_does_not_keep_the_others(
     agents = FakeAgents({(SERVER, "", "work")}, broken={(OTHER, "", "")})
     with caplog.at_level(logging.ERROR):
         status, lines = logout(tmp_path, agents, None)
-    assert (status, lines[-1]) == (1, f"Signed out of {SHOWN} (profile work).")
+    assert (status, lines[-2:]) == (
+        1,
+        [f"Signed out of {SHOWN} (profile work).", "Together: 1 signed out, 1 failed."],
+    )
     assert caplog.messages == [f"{OTHER}: The keyring is locked. Unlock it."]
     assert left(tmp_path) == [(OTHER, "", "")]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ from mcp_remote_py.oauth.budget import SignInBudget
 from mcp_remote_py.session_id import SessionId
 from mcp_remote_py.settings.stored import SessionPattern, StatusSettings
 from mcp_remote_py.settings.urls import parse_server_url
+from tests.fakes import console_of, to_cet
 from tests.harness.host import environment_for
 
 SERVER = "https://mcp.example.com/mcp"
@@ -34,11 +36,13 @@ def show(
     profile: str | None = None,
     resource: str | None = None,
     as_json: bool = False,
+    width: int | None = None,
 ) -> tuple[int, str]:
     lines: list[str] = []
     named = None if server is None else parse_server_url(server)
     settings = StatusSettings(SessionPattern(named, resource, profile), json=as_json)
-    status = run_status(settings, {"MCP_REMOTE_CONFIG_DIR": str(home)}, lines.append, lambda: NOW)
+    known = {"MCP_REMOTE_CONFIG_DIR": str(home)}
+    status = run_status(settings, known, console_of(lines, width), lambda: NOW, to_cet)
     return status, "\n".join(lines)
 
 
@@ -79,19 +83,21 @@ def test_everything_known_is_shown_in_words(tmp_path: Path) -> None:
 https://mcp.example.com/mcp
   signed in     no
   transport     HTTP+SSE
-  next sign-in  by itself in 40 minutes; 2 came to nothing. Now: mcp-remote-py login SERVER
-  next renewal  in 75 seconds, after 3 without an answer
-  last error    The server refused: [31mno such client. To try again: mcp-remote-py login SERVER
+  next sign-in  a page opens by itself in 40 minutes at the earliest, because the last 2 were not \
+finished
+  next renewal  in 75 seconds at the earliest (tries without an answer: 3)
+  last error    The server refused: [31mno such client.
+  to do         To try again: mcp-remote-py login SERVER
 
 https://mcp.example.com/mcp
-  profile       work
-  resource      https://tenant.example.com/
-  signed in     2023-11-14 20:12 UTC (2 hours ago), as jane@example.com
-  issuer        https://auth.example.com
-  scopes        read write
-  expires       2023-11-14 23:13 UTC (in 1 hour); renewed where the server allows it
-  kept in       keyring
-  transport     Streamable HTTP""".replace("SERVER", SERVER),
+  signed in  yes, since 2023-11-14 21:12 CET (2 hours ago), as jane@example.com
+  profile    work
+  resource   https://tenant.example.com/
+  issuer     https://auth.example.com
+  scopes     read write
+  expires    2023-11-15 00:13 CET (in 1 hour); it is renewed by itself, where the server allows it
+  kept in    keyring
+  transport  Streamable HTTP""".replace("SERVER", SERVER),
     )
 
 
@@ -108,9 +114,11 @@ def test_command_that_is_named_is_that_of_the_session(tmp_path: Path) -> None:
         f"mcp-remote-py login {SERVER} --profile 'my work' --resource https://tenant.example.com/"
     )
     lines = show(tmp_path)[1].splitlines()
-    assert [line for line in lines if "login" in line] == [
-        f"  next sign-in  by itself in 9 minutes; 1 came to nothing. Now: {command}",
-        f"  last error    Declined. To try again: {command}",
+    assert lines[-3:] == [
+        "  next sign-in  a page opens by itself in 9 minutes at the earliest, because the last one "
+        "was not finished",
+        "  last error    Declined.",
+        f"  to do         To try again: {command}",
     ]
     assert show_json(tmp_path)[0]["last_hint"] == f"To try again: {command}"
 
@@ -123,7 +131,7 @@ def test_command_that_is_named_has_the_options_of_the_sign_in(tmp_path: Path) ->
         record.amend(lambda _: SignInBudget(tabs=(NOW - 60,), vain_tabs=1), login_options=said)
         (line,) = [line for line in show(tmp_path)[1].splitlines() if "login" in line]
         expected = said or "--profile client-credentials"
-        assert f"Now: mcp-remote-py login {SERVER} {expected}" in line
+        assert f"to do         Sign in: mcp-remote-py login {SERVER} {expected}" in line
     assert line.endswith("(**** stands for a part that may be secret: write it out there.)")
 
 
@@ -139,11 +147,49 @@ def test_command_for_a_server_nobody_knows_has_the_session_that_was_asked_for(
     )
 
 
+@pytest.mark.promise("P2")
+def test_other_sign_ins_are_not_told_as_none(tmp_path: Path) -> None:
+    remember_sessions(tmp_path)
+    said = "Nothing is known of such a sign-in. Without options, all are shown."
+    assert show(tmp_path, profile="other") == (0, said)
+
+
+@pytest.mark.promise("P2")
+def test_error_without_a_command_is_followed_by_the_one_that_signs_in(tmp_path: Path) -> None:
+    SessionFile(folder_in(tmp_path), SessionId(SERVER)).update(
+        last_error="Away.", last_hint="Check the network and try again."
+    )
+    assert show(tmp_path)[1].splitlines()[1:] == [
+        "  signed in   no",
+        "  last error  Away.",
+        f"  to do       Check the network and try again. Sign in: mcp-remote-py login {SERVER}",
+    ]
+
+
+@pytest.mark.promise("P2")
+@pytest.mark.parametrize("width", [40, 60, 120])
+def test_at_a_terminal_columns_stay_within_its_width_and_commands_whole(
+    tmp_path: Path, width: int
+) -> None:
+    remember_sessions(tmp_path)
+    lines = re.sub(r"\x1b\[\d*m", "", show(tmp_path, width=width)[1]).splitlines()
+    command = f"mcp-remote-py login {SERVER}"
+    assert all(len(line) < width for line in lines if "://" not in line), "but for addresses"
+    assert sum(command in line for line in lines) == 1
+    whole = " ".join(" ".join(lines).split())
+    assert "because the last 2 were not finished" in whole
+    shown = show(tmp_path, width=width)[1]
+    assert "\x1b[33mno\x1b[0m\n" in shown, "its words tell it without the colour"
+
+
 @pytest.mark.parametrize(
     ("budget", "words"),
     [
-        (SignInBudget(renew_after=NOW + 75, renewal_failures=3), "after 3 without an answer"),
-        (SignInBudget(renewed_at=NOW, vain_renewals=2), "after 2 that came to nothing"),
+        (SignInBudget(renew_after=NOW + 75, renewal_failures=3), "(tries without an answer: 3)"),
+        (
+            SignInBudget(renewed_at=NOW, vain_renewals=2),
+            "tokens that the server did not take: 2)",
+        ),
     ],
 )
 def test_renewal_that_must_wait_says_after_what(
@@ -203,12 +249,12 @@ def test_everything_known_is_shown_as_json(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("expires_at", "words", "expired"),
     [
-        (None, "not said by the server", False),
-        (NOW + 1, "(in 1 second); renewed where the server allows it", False),
-        (NOW + 200_000, "(in 2 days); renewed where the server allows it", False),
-        (NOW, "(0 seconds ago); renewed when it is used next where", True),
-        (NOW - 90, "(1 minute ago); renewed when it is used next where", True),
-        (1e300, "too far ahead to show; renewed where", False),
+        (None, "the server does not say when", False),
+        (NOW + 1, "(in 1 second); it is renewed by itself, where the server", False),
+        (NOW + 200_000, "(in 2 days); it is renewed by itself, where the server", False),
+        (NOW, "(0 seconds ago); it is renewed when it is used next, where", True),
+        (NOW - 90, "(1 minute ago); it is renewed when it is used next, where", True),
+        (1e300, "too far ahead to show; it is renewed", False),
     ],
 )
 def test_expiry(tmp_path: Path, expires_at: float | None, words: str, expired: bool) -> None:
@@ -247,13 +293,17 @@ def test_only_what_is_asked_for_is_shown_and_exit_status_says_whether_signed_in(
 ) -> None:
     remember_sessions(tmp_path)
     found, text = show(tmp_path, server, profile, resource)
-    assert (found, text.count("signed in  ")) == (status, count)
+    assert (found, text.count("  signed in")) == (status, count)
     found, text = show(tmp_path, server, profile, resource, as_json=True)
     assert (found, len(json.loads(text)["sessions"])) == (status, count)
 
 
 def test_nothing_known_is_said_with_the_next_step(tmp_path: Path) -> None:
-    assert show(tmp_path) == (0, "Nothing is known of any server yet.")
+    assert show(tmp_path) == (
+        0,
+        "Nobody has signed in yet, and no server is known.\n"
+        "To sign in: mcp-remote-py login ADDRESS-OF-THE-SERVER",
+    )
     assert show(tmp_path, SERVER) == (
         3,
         f"Nothing is known of {SERVER}. To sign in: mcp-remote-py login {SERVER}",
@@ -277,7 +327,7 @@ def test_key_in_an_address_is_not_shown(tmp_path: Path) -> None:
 @pytest.mark.timeout(PATIENCE + 5)
 def test_command_loads_no_network_no_keyring_and_no_sign_in(tmp_path: Path) -> None:
     """A keyring that is never imported cannot ask for its password."""
-    environment = environment_for(tmp_path)
+    environment = environment_for(tmp_path, {"TZ": "XYZ-1XYST,M3.5.0,M10.5.0/3"})
     SessionFile(state_directory(environment), SessionId(SERVER)).update(signed_in_at=NOW)
     done = subprocess.run(
         [
@@ -297,7 +347,8 @@ def test_command_loads_no_network_no_keyring_and_no_sign_in(tmp_path: Path) -> N
     )
     assert (done.returncode, done.stderr) == (0, "")
     shown, _, names = done.stdout.partition("imported:")
-    assert shown.startswith(f"{SERVER}\n  signed in ")
+    # Winter in a zone that is told without any data of zones.
+    assert shown.startswith(f"{SERVER}\n  signed in  yes, since 2023-11-14 23:13 XYZ (")
     imported = {name.partition(".")[0] for name in names.split()}
     assert "msgspec" in imported
     assert not imported & {

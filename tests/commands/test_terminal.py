@@ -122,12 +122,12 @@ def test_a_good_server_is_told_of_and_nothing_is_on_stdout(start: Start, stack: 
     terminal = start(server.url, "--header", "X-Key: terminal-canary-1", "--read-only")
     told = terminal.look()
     assert told[0] == f"Asking {server.url}, as a host would ..."
-    assert told[1:5] == [
+    assert told[1:6] == [
         f'Found the MCP server "wild", version "1", at {server.url}.',
         "It is reached by Streamable HTTP, and speaks MCP 2025-11-25 (era: legacy).",
         "A host is shown 1 tool: lookup.",
         "This command is for an MCP host to start. The entry in its configuration, below "
-        '"mcpServers" and a name of your choice: '
+        '"mcpServers" and a name of your choice:',
         f'{{"command":"uvx","args":["mcp-remote-py","{server.url}","--header","X-Key: ****",'
         '"--read-only"]}',
     ]

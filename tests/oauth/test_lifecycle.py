@@ -56,6 +56,7 @@ from mcp_remote_py.oauth.steps import (
     Renew,
     SavePending,
     ShowPage,
+    Stored,
     UpdateBudget,
     Wait,
     WaitForNews,
@@ -952,11 +953,11 @@ def test_nobody_came_to_a_page_that_another_process_waits_at() -> None:
 def test_sign_out_revokes_and_forgets_also_what_cannot_be_revoked() -> None:
     world = machine(credential=signed_in()._replace(revocation_endpoint=f"{ISSUER}/revoke"))
     desk = Desk(world)
-    assert desk.play(desk.session.sign_out())
+    assert desk.play(desk.session.sign_out()) is Stored.TOKENS
     assert world.credential is None
     assert desk.session.token is None
     assert "was not revoked: HTTP 404" in world.reports[0]
-    assert not desk.play(desk.session.sign_out())
+    assert desk.play(desk.session.sign_out()) is Stored.NOTHING
 
 
 @pytest.mark.promise("A3", "L2")
@@ -1131,7 +1132,7 @@ def test_tokens_that_cannot_be_revoked_are_forgotten_all_the_same() -> None:
     )
     world = machine(credential=credential)
     desk = Desk(world)
-    assert desk.play(desk.session.sign_out())
+    assert desk.play(desk.session.sign_out()) is Stored.TOKENS
     assert "tls_client_auth" in " ".join(world.reports)
     assert world.credential is None
 

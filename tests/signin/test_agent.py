@@ -34,7 +34,15 @@ from mcp_remote_py.oauth.budget import (
 )
 from mcp_remote_py.oauth.dpop import make_key
 from mcp_remote_py.oauth.lifecycle import LOOK_INTERVAL
-from mcp_remote_py.oauth.steps import Callback, Client, Credential, Fetch, HttpResponse, Lock
+from mcp_remote_py.oauth.steps import (
+    Callback,
+    Client,
+    Credential,
+    Fetch,
+    HttpResponse,
+    Lock,
+    Stored,
+)
 from mcp_remote_py.redact import Secret, scrub_known
 from mcp_remote_py.settings.sign_in import SignInSettings
 from mcp_remote_py.signin.agent import SignInAgent
@@ -1027,12 +1035,12 @@ def test_sign_out_revokes_and_forgets() -> None:
         world.keep(revocation_endpoint=f"{ISSUER}/revoke")
         agent = world.agent()
         await sent_by(agent)
-        assert await agent.sign_out()
+        assert await agent.sign_out() is Stored.TOKENS
         revoked = [form["token"] for path, form in world.requests if path == "/revoke"]
         assert revoked == ["kept-refresh", "kept-access"]
         assert world.store.load(SESSION) is None
         assert await sent_by(agent) is None
-        assert not await agent.sign_out()
+        assert await agent.sign_out() is Stored.NOTHING
 
     run(main())
 

@@ -220,8 +220,11 @@ def test_arguments_of_an_entry_sign_in_show_and_sign_out(sit_down: Callable[...,
         *("--transport", "http-first", "--ignore-tool", "delete*", "--profile", "work"),
         *("--header", "X-Key: own", "--keep-alive", "--token-store", "file"),
     )
-    said = terminal.login(*entry).stderr
-    assert said.count("does not matter for login.") == 3
+    said = terminal.login(*entry)
+    assert "does not matter" not in said.stderr
+    assert '    "--transport",' in said.stdout.replace("      ", "    "), "it is the entry's"
+    assert "canary" not in said.stdout
+    assert '"X-Key: ****"' in said.stdout
     terminal.relay(*entry)
     assert [one["profile"] for one in terminal.sessions(terminal.server.url, *entry)] == ["work"]
     said = terminal.run("logout", terminal.server.url, *entry).stderr
@@ -256,7 +259,9 @@ def test_login_that_is_denied(sit_down: Callable[..., Terminal]) -> None:
     assert 540 < session["next_tab_in"] <= 600
     said = terminal.run("status", terminal.server.url, status=3).stdout
     assert re.search(
-        r"by itself in (9|10) minutes; 1 came to nothing\. Now: mcp-remote-py lo", said
+        r"a page opens by itself in (9|10) minutes at the earliest, because the last one was not "
+        r"finished\n(.*\n)*  to do +To sign in after all: mcp-remote-py login",
+        said,
     )
     # A host that starts now is told so, and opens nothing.
     words = [str(COMMAND), terminal.server.url]
@@ -291,15 +296,16 @@ def test_command_that_is_told_signs_in_as_the_host_does(
     asked = host.begin("initialize", initialize_params())
     assert_error(host.answer(asked, seconds=PATIENCE), asked)
     said = terminal.run("status", terminal.server.url, status=3).stdout
-    (line,) = [line for line in said.splitlines() if "next sign-in" in line]
-    command = shlex.split(line.partition("Now: ")[2])
+    (line,) = [line for line in said.splitlines() if "mcp-remote-py login" in line]
+    command = shlex.split(line[line.index("mcp-remote-py") :])
     assert command == [
         *("mcp-remote-py", "login", terminal.server.url, "--static-oauth-client-info"),
         *(f"@{client}", "--client-credentials", "--token-store", "file"),
     ]
     tokens = encode({"access_token": "agent-token", "token_type": "Bearer", "expires_in": 3600})
     terminal.server.always("token", lambda exchange: exchange.reply(200, tokens))
-    terminal.run(*command[1:])
+    done = terminal.run(*command[1:], status=3)
+    assert_sentence(done.stderr, "it was just given (unknown token)")
     (session,) = terminal.sessions()
     assert (session["signed_in"], session["profile"]) == (True, "client-credentials")
     assert not terminal.browser.opened
@@ -334,7 +340,8 @@ def test_login_where_none_is_wanted(sit_down: Callable[..., Terminal]) -> None:
     terminal = sit_down()
     with WildServer() as open_server:
         done = terminal.run("login", open_server.url)
-    assert "there is nothing to do" in done.stdout
+    assert "It does not ask for a sign-in, so there is nothing to sign in to." in done.stdout
+    assert 'Found the MCP server "wild"' in done.stdout
     assert done.stderr == ""
     assert not terminal.browser.opened
     assert not terminal.sealed()
@@ -345,7 +352,7 @@ def test_login_at_a_server_that_is_away(sit_down: Callable[..., Terminal]) -> No
     terminal = sit_down()
     url = f"http://127.0.0.1:{free_port()}/mcp"
     done = terminal.run("login", url, status=1)
-    assert_sentence(done.stderr, url, "refused|reach|connect")
+    assert_sentence(done.stderr, url.removesuffix("/mcp"), "refused|reach|connect", "check the url")
     assert not terminal.browser.opened
 
 
@@ -357,6 +364,77 @@ def test_login_at_an_address_without_an_mcp_server(sit_down: Callable[..., Termi
         done = terminal.run("login", other.url, status=1)
     assert_sentence(done.stderr, "404", "/mcp")
     assert not terminal.browser.opened
+
+
+@pytest.mark.promise("P2")
+@pytest.mark.parametrize(
+    ("status", "content_type", "body"),
+    [
+        (200, "text/html", b"<html><title>Welcome</title><p>Our website</html>"),
+        (200, "text/html", b"<html><title>Log in to Corp</title></html>"),
+        (403, "text/html", b"<html><title>Just a moment...</title></html>"),
+        (404, "text/plain", b"nothing here"),
+        (500, "text/plain", b"oops"),
+    ],
+    ids=["a web page", "a login page", "a check for browsers", "404", "500"],
+)
+def test_login_says_of_what_is_not_a_server_what_a_host_hears(
+    sit_down: Callable[..., Terminal], status: int, content_type: str, body: bytes
+) -> None:
+    terminal = sit_down()
+
+    def answer(exchange: Exchange) -> None:
+        exchange.reply(status, body, headers={"Content-Type": content_type})
+
+    with WildServer() as other:
+        for method in ("initialize", "GET"):
+            other.always(method, answer)
+        done = terminal.run("login", other.url, status=1)
+        words = [str(COMMAND), other.url]
+        host = terminal.stack.enter_context(Host(words, terminal.environment, patience=PATIENCE))
+        asked = host.begin("initialize", initialize_params())
+        heard = assert_error(host.answer(asked, seconds=PATIENCE), asked)
+    assert f"[mcp-remote-py] {heard}\n" in done.stderr
+    assert re.search(r"[.?!)] [A-Z]", heard), f"no next step: {heard}"
+    assert done.stdout == f"Asking {other.url} whether it wants a sign-in ...\n"
+    assert not terminal.browser.opened
+
+
+@pytest.mark.promise("L1", "L3", "P2")
+def test_new_token_that_the_server_does_not_take_is_said_and_is_the_end(
+    sit_down: Callable[..., Terminal],
+) -> None:
+    terminal = sit_down()
+
+    def refuse(exchange: Exchange) -> None:
+        challenge = 'Bearer error="invalid_token", error_description="wrong audience"'
+        exchange.reply(401, headers={"WWW-Authenticate": challenge})
+
+    terminal.server.always("initialize", refuse)
+    done = terminal.login(status=3)
+    assert "Signed in at" in done.stdout
+    assert "mcpServers" not in done.stdout
+    assert_sentence(done.stderr, "it was just given (wrong audience)", "--resource|--scope")
+    assert len(terminal.browser.opened) == len(terminal.server.token_requests()) == 1
+
+
+@pytest.mark.promise("P2")
+def test_login_at_a_server_that_asks_for_its_tools_only(
+    sit_down: Callable[..., Terminal],
+) -> None:
+    """It shakes hands with everybody: what else it is asked tells that it wants a sign-in."""
+    terminal = sit_down()
+    with WildServer(sessions=True) as other:
+
+        def ask(exchange: Exchange) -> None:
+            metadata = f"{terminal.server.origin}/.well-known/oauth-protected-resource/mcp"
+            challenge = f'Bearer resource_metadata="{metadata}"'
+            exchange.reply(401, headers={"WWW-Authenticate": challenge})
+
+        other.always("tools/list", ask)
+        done = terminal.run("login", other.url, status=3)
+    assert "It does not ask for a sign-in" not in done.stdout
+    assert "Asking 127.0.0.1 how to sign in." in done.stdout
 
 
 @pytest.mark.promise("P2")
@@ -393,6 +471,7 @@ def test_control_c_ends_the_wait_and_leaves_nobody_listening(
     address = printed_address(terminal, stdout)
     redirect = urlsplit(parse_qs(urlsplit(address).query)["redirect_uri"][0])
     assert redirect.port is not None
+    wait_until(lambda: "Waiting up to 5 minutes for you." in stdout.read_text(), "the time left")
     process.send_signal(signal.SIGINT)
     assert process.wait(5) == 130
     assert "Traceback" not in stderr.read_text()
@@ -400,7 +479,18 @@ def test_control_c_ends_the_wait_and_leaves_nobody_listening(
         socket.create_connection(("127.0.0.1", redirect.port), 5)
     assert not terminal.server.token_requests()
     assert terminal.sessions(terminal.server.url, status=3)[0]["signed_in"] is False
-    # Nothing it leaves is in the way of the next one.
+    said = stdout.read_text()
+    assert "Ended by Ctrl+C: the sign-in is not finished." in said
+    assert "a host that starts this server within 4 minutes waits for it." in said
+    # What it says is so: a host takes what comes of the page.
+    words = [str(COMMAND), terminal.server.url]
+    host = terminal.stack.enter_context(Host(words, terminal.environment, patience=PATIENCE))
+    asked = host.begin("initialize", initialize_params())
+    host.wait_logged("Still waiting for the sign-in at")
+    assert Visit().open(address).status == 200
+    assert "result" in host.answer(asked, seconds=PATIENCE)
+    assert len(terminal.browser.opened) == 1
+    # Nor is anything that it leaves in the way of the next one.
     terminal.browser.become("normal")
     terminal.login()
 
@@ -420,7 +510,9 @@ def test_the_readme_shows_login_as_it_is(sit_down: Callable[..., Terminal]) -> N
     real = terminal.login().stdout.replace(terminal.server.origin, "https://mcp.example.com")
     real = real.replace("Asking 127.0.0.1 ", "Asking mcp.example.com ")
     real = re.sub(r"/as/authorize\?\S+", "/…", real)
-    dated = r"\d{4}-\d\d-\d\d \d\d:\d\d UTC \(in \d+ minutes\)"
+    # As at a server of that name.
+    real = real.replace('"wild"', '"demo"').replace("my-server", "example")
+    dated = r"\d{4}-\d\d-\d\d \d\d:\d\d [A-Z]{2,5} \(in \d+ minutes\)"
     assert re.sub(dated, "DATE", real) == re.sub(dated, "DATE", block[1])
 
 

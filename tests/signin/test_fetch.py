@@ -404,35 +404,6 @@ def test_a_proof_of_possession_is_made_when_the_request_is_sent(server: WildServ
     assert (claims["htm"], claims["nonce"], claims["iat"]) == ("POST", "nonce-1", int(NOW))
 
 
-def probe(url: str, seconds: float = 5.0) -> tuple[int, str]:
-    async def main() -> tuple[int, str]:
-        fetcher = fetcher_for(url, seconds=seconds)
-        try:
-            return await fetcher.probe(url)
-        finally:
-            await fetcher.aclose()
-
-    return run(main())
-
-
-def test_probe_tells_the_challenge(server: WildServer) -> None:
-    def challenge(exchange: Exchange) -> None:
-        exchange.reply(401, headers={"WWW-Authenticate": 'Bearer scope="a"'})
-
-    server.always("initialize", challenge)
-    assert probe(server.url) == (401, 'Bearer scope="a"')
-    assert not server.received("GET")
-    server.always("initialize", answer_status(405))
-    server.always("GET", challenge)
-    assert probe(server.url) == (401, 'Bearer scope="a"')
-
-
-def test_probe_is_bounded(server: WildServer) -> None:
-    server.always("initialize", be_silent)
-    with pytest.raises(Interrupted, match="did not answer"):
-        probe(server.url, 0.2)
-
-
 # Where it leads
 
 
@@ -554,14 +525,13 @@ def test_client_certificate_is_for_the_server_alone(tmp_path: Path) -> None:
         async def main() -> None:
             fetcher = fetcher_for(server.url, tls=tls)
             try:
-                await fetcher.probe(server.url)
                 for place in (server, other, server, other):
                     await fetcher.fetch(Fetch(HttpRequest("GET", f"{place.origin}/x")))
             finally:
                 await fetcher.aclose()
 
         run(main())
-    assert len(server.shown) == 2
+    assert len(server.shown) == 1
     assert all(server.shown)
     assert other.shown == [None]
 
