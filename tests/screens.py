@@ -80,7 +80,9 @@ def _look(folder: Path, stack: ExitStack) -> dict[str, str]:
 
 def _sign_in(folder: Path, stack: ExitStack) -> dict[str, str]:
     """A person signs in, looks at it, and signs out."""
-    server = stack.enter_context(AuthorizationServer(Policy()))
+    server = AuthorizationServer(Policy())
+    server.name = "demo"
+    stack.enter_context(server)
     browser = stack.enter_context(fake_browser(folder / "browser"))
     stage = Stage(server, browser, folder / "home", stack)
     shown: dict[str, str] = {}
@@ -89,7 +91,7 @@ def _sign_in(folder: Path, stack: ExitStack) -> dict[str, str]:
         ("status", ("status",)),
         ("logout", ("logout", server.url)),
     ):
-        done = stage.run(*words, "--silent")
+        done = stage.run(*words)
         assert done.returncode == 0, done.stderr
         typed = f"$ {' '.join((TYPED, *words))}"
         shown[name] = _settle([typed, *done.stdout.splitlines()], server.origin, SIGN_IN_SERVER)
