@@ -43,15 +43,14 @@ from mcp_remote_py.transports.refusal import EVIDENCE_BYTES
 from scripts.picture_rows import PICTURES
 from tests import npm_options, screens
 from tests.conformance import scenarios
+from tests.documents import DOCUMENTS
 from tests.interop import table as interop
 from tests.interop.networks import table as networks
 from tests.marks import collect
 from tests.matrix import cells
 from tests.reports import REPORTS
 
-README = ROOT / "README.md"
 OPTIONS = ROOT / "docs" / "options.md"
-SIGNING_IN = ROOT / "docs" / "signing-in.md"
 MCP_REMOTE = ROOT / "docs" / "mcp-remote.md"
 LOOPS = ROOT / "docs" / "never-a-loop.md"
 ERAS = ROOT / "docs" / "eras.md"
@@ -421,11 +420,7 @@ def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 PIECES = {
     OPTIONS: {
         "commands": render_commands,
-        "screen look": partial(screens.render, "look"),
         "options": render_options,
-    },
-    SIGNING_IN: {
-        f"screen {name}": partial(screens.render, name) for name in ("login", "status", "logout")
     },
     MCP_REMOTE: {"mcp-remote": npm_options.render},
     LOOPS: {
@@ -459,7 +454,9 @@ PIECES = {
     },
     NETWORKS: {name: partial(networks.render, name) for name in networks.GROUPS},
 }
-"""By document, the names of its pieces and what writes them."""
+"""By document, the names of its pieces and what writes them; screens are found by their markers."""
+
+SCREEN = re.compile(r"<!-- screen ([\w ]+): written by scripts/update_docs -->")
 
 
 def with_piece(text: str, name: str, piece: str, document: str) -> str:
@@ -479,10 +476,12 @@ def with_piece(text: str, name: str, piece: str, document: str) -> str:
 
 def documents() -> Iterator[tuple[Path, str]]:
     """Every document and picture, as it ought to be."""
-    for document, pieces in PIECES.items():
+    for document in map(ROOT.joinpath, DOCUMENTS):
         text = document.read_text(encoding="utf-8")
-        for name, render in pieces.items():
+        for name, render in PIECES.get(document, {}).items():
             text = with_piece(text, name, render(), document.name)
+        for name in SCREEN.findall(text):
+            text = with_piece(text, f"screen {name}", screens.render(name), document.name)
         yield document, text
     for name, draw in PICTURES.items():
         yield FOLDER / f"{name}.svg", draw()
