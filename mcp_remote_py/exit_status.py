@@ -1,4 +1,4 @@
-"""The exit statuses of the program; the README lists them. Only numbers."""
+"""The exit statuses of the program; docs/options.md lists them. Only numbers."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ import json
 import re
 import sys
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -30,12 +30,7 @@ from mcp_remote_py.oauth.discovery import MAX_AUTHORIZATION_SERVERS
 from mcp_remote_py.oauth.document import MAX_POST_REDIRECTS
 from mcp_remote_py.oauth.policy import (
     POLICY_RULES,
-    TRANSITIONS,
-    Action,
-    Fact,
-    PolicyRule,
     State,
-    Trigger,
 )
 from mcp_remote_py.oauth.registration_readings import MAX_REGISTRATIONS
 from mcp_remote_py.oauth.steps import MAX_BODY_BYTES
@@ -48,14 +43,18 @@ from mcp_remote_py.signin.callback import DEFAULT_LIMITS
 from mcp_remote_py.time_words import describe_wait
 from mcp_remote_py.transports import cookies, intake, sse
 from mcp_remote_py.transports.refusal import EVIDENCE_BYTES
+from scripts.picture_rows import PICTURES
+from tests import npm_options, screens
 from tests.conformance import scenarios
+from tests.documents import DOCUMENTS
 from tests.interop import table as interop
 from tests.interop.networks import table as networks
 from tests.marks import collect
 from tests.matrix import cells
 from tests.reports import REPORTS
 
-README = ROOT / "README.md"
+OPTIONS = ROOT / "docs" / "options.md"
+MCP_REMOTE = ROOT / "docs" / "mcp-remote.md"
 LOOPS = ROOT / "docs" / "never-a-loop.md"
 ERAS = ROOT / "docs" / "eras.md"
 CONFORMANCE = ROOT / "docs" / "conformance.md"
@@ -65,12 +64,24 @@ SEEN_AT_HOSTS = ROOT / "tests" / "interop" / "hosts.json"
 SYSTEMS = ROOT / "docs" / "systems.md"
 NETWORKS = ROOT / "docs" / "networks.md"
 MANUAL = ROOT / "man" / "mcp-remote-py.1"
+FOLDER = ROOT / "docs" / "pictures"
+
+
+def render_commands() -> str:
+    """Each command, and what it does."""
+    return _table(
+        ("Command", "What it does"),
+        [(f"`{command.usage}`", command.summary) for command in COMMANDS.values()],
+    )
 
 
 def render_options() -> str:
-    """Every option of every command."""
+    """Every option of every command: those of the relay by their groups, then what others add."""
     relayed = options_of(PROXY)
-    sections = [_render_options(relayed)]
+    sections: list[str] = []
+    for group in dict.fromkeys(option.group for option in relayed):
+        rows = [option for option in relayed if option.group == group]
+        sections += (f"### {group}", _render_options(rows))
     for command in COMMANDS.values():
         if command.name == PROXY:
             continue
@@ -78,11 +89,12 @@ def render_options() -> str:
         shared = ", ".join(f"`{option.name}`" for option in options if option in relayed)
         own = [option for option in options if option not in relayed]
         sections += (
-            f"### `{command.usage} [options]`",
+            f"## {command.name}",
+            f"`{command.usage} [options]`",
             command.summary,
+            *([_render_options(own)] if own else []),
             f"Options as above: {shared}.",
             describe_others(command.name),
-            *([_render_options(own)] if own else []),
         )
     return "\n\n".join(sections)
 
@@ -110,55 +122,6 @@ def render_rules() -> str:
         for number, rule in enumerate(POLICY_RULES, 1)
     ]
     return _table(("Rule", "At", "with a token that is", "where", "do", "because"), rows)
-
-
-def render_picture() -> str:
-    """Which rules follow an event, what is done by each, and what comes of it; GitHub draws it.
-
-    In four columns, and a rule is a box: words at an edge end up on top of each other.
-    """
-    lines = ["stateDiagram-v2", "    direction LR"]
-    lines += [f"    [*] --> {name}" for name in _EVENT_BOXES]
-    lines += [f"    {name}: {words}" for name, words in _EVENT_BOXES.items()]
-    boxes: dict[tuple[str, tuple[str, ...], Action], list[str]] = defaultdict(list)
-    for number, rule in enumerate(POLICY_RULES, 1):
-        box, name = _EVENTS[rule.event]
-        boxes[box, _conditions_of(rule), rule.action].append(f"{number}{name}")
-    for (source, conditions, action), heads in boxes.items():
-        name = f"RULE_{heads[0].partition(' ')[0]}"
-        lines += [f"    {name}: {words}" for words in (", ".join(heads), *conditions)]
-        lines.append(f"    {source} --> {name}")
-        lines.append(f"    {name} --> {action.name}")
-    for action in Action:
-        lines.append(f"    {action.name}: {action.value}")
-        lines += [
-            f"    {action.name}: {one.happened} → {one.state.value if one.state else 'end'}"
-            for one in TRANSITIONS
-            if one.action is action
-        ]
-    going_on = {outcome.action for outcome in TRANSITIONS}
-    for kind, color, goes_on in (("deed", "#e2ebfa", True), ("end", "#fbe4e2", False)):
-        names = [action.name for action in Action if (action in going_on) is goes_on]
-        lines.append(f"    classDef {kind} fill:{color},color:#1c1e21")
-        lines.append(f"    class {','.join(names)} {kind}")
-    return "\n".join(("```mermaid", *lines, "```"))
-
-
-_EVENT_BOXES = {"REQUEST": Trigger.REQUEST.value, "REFUSED": "the server refuses it"}
-
-_EVENTS = {
-    Trigger.REQUEST: ("REQUEST", ""),
-    Trigger.UNAUTHORIZED: ("REFUSED", " · 401"),
-    Trigger.SCOPE_WANTED: ("REFUSED", " · 403"),
-    Trigger.DOUBTFUL: ("REFUSED", " · in doubt"),
-}
-"""The box of each, and what tells it from others there: most of what follows is the same."""
-
-
-def _conditions_of(rule: PolicyRule) -> tuple[str, ...]:
-    states = () if len(rule.states) == len(State) else (_names_of(rule.states),)
-    facts = [fact.name.lower().replace("_", " ") for fact in Fact if fact in rule.facts]
-    return (*states, f"[{', '.join(facts)}]") if facts else states
 
 
 def _request_of(rule: retry.Rule) -> str:
@@ -459,10 +422,13 @@ def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 
 
 PIECES = {
-    README: {"options": render_options},
+    OPTIONS: {
+        "commands": render_commands,
+        "options": render_options,
+    },
+    MCP_REMOTE: {"mcp-remote": npm_options.render},
     LOOPS: {
         "numbers": render_numbers,
-        "picture": render_picture,
         "rules": render_rules,
         "retries": render_retries,
     },
@@ -490,10 +456,11 @@ PIECES = {
         "story of mcp-remote": lambda: interop.render_story("mcp-remote"),
         "story of mcp-proxy-for-aws": lambda: interop.render_story("mcp-proxy-for-aws"),
     },
-    MANUAL: {"": render_manual},
     NETWORKS: {name: partial(networks.render, name) for name in networks.GROUPS},
 }
-"""By document, the names of its pieces and what writes them; one without a name is the whole."""
+"""By document, the names of its pieces and what writes them; screens are found by their markers."""
+
+SCREEN = re.compile(r"<!-- screen ([\w ]+): written by scripts/update_docs -->")
 
 
 def with_piece(text: str, name: str, piece: str, document: str) -> str:
@@ -511,14 +478,25 @@ def with_piece(text: str, name: str, piece: str, document: str) -> str:
     return f"{before}{first}\n\n{piece.strip()}\n\n{last}{after}"
 
 
+def documents() -> Iterator[tuple[Path, str]]:
+    """Every document and picture, as it ought to be."""
+    for document in map(ROOT.joinpath, DOCUMENTS):
+        text = document.read_text(encoding="utf-8")
+        for name, render in PIECES.get(document, {}).items():
+            text = with_piece(text, name, render(), document.name)
+        for name in SCREEN.findall(text):
+            text = with_piece(text, f"screen {name}", screens.render(name), document.name)
+        yield document, text
+    for name, draw in PICTURES.items():
+        yield FOLDER / f"{name}.svg", draw()
+    yield MANUAL, render_manual()
+
+
 def main() -> int:
     """Exit status 0, or 1 where --check found a difference."""
     status = 0
-    for document, pieces in PIECES.items():
-        text = fresh = document.read_text(encoding="utf-8")
-        for name, render in pieces.items():
-            fresh = with_piece(fresh, name, render(), document.name) if name else render()
-        if fresh == text:
+    for document, fresh in documents():
+        if document.is_file() and document.read_text(encoding="utf-8") == fresh:
             continue
         if "--check" in sys.argv[1:]:
             print(f"{document.name} does not show things as they are: run scripts/update_docs")

@@ -83,6 +83,7 @@ LONG = (
     "test_runs_and_bounds.py",
     "test_streamable.py",
     "test_documents.py",
+    "test_troubleshooting_document.py",
     "test_modern_server.py",
 )
 """Files that take seven seconds and more, the longest first."""

@@ -143,4 +143,8 @@ PROMISES = {
         "Commands work outside any host; every failure has a cause, evidence and a next step.",
         "anthropics/claude-code issue 84614",
     ),
+    "P3": Promise(
+        "Every option of npm's mcp-remote is accepted, with its meaning.",
+        "mcp-remote 0.15.1, README",
+    ),
 }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 
@@ -64,15 +63,6 @@ def test_a_server_is_named_with_address_transport_revision_and_tools() -> None:
         *ENTRY,
         TYPE,
     ]
-
-
-def test_the_readme_shows_what_is_found_in_these_words() -> None:
-    readme = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
-    address = "https://your-server.example/mcp"
-    found = GOOD.replace(address=address, version="1.0", count=3, tools=("add", "count", "whoami"))
-    told = [f"Asking {address}, as a host would ...", *lines(found)[:3]]
-    shown = "".join(f"[mcp-remote-py] {line}\n" for line in told)
-    assert f"{shown}```\n" in readme
 
 
 def test_a_modern_server_is_said_to_be_one() -> None:

@@ -26,6 +26,7 @@ from mcp_remote_py.oauth.policy import (
 )
 from mcp_remote_py.oauth.steps import HttpResponse
 from mcp_remote_py.oauth.tokens import GrantRefused, parse_refusal
+from tests.documents import read_picture
 from tests.oauth.test_exploration import (
     FAULTS,
     ONE_PROCESS,
@@ -58,20 +59,16 @@ SOURCES = {
 }
 
 
-def picture() -> str:
-    return TEXT.partition("```mermaid\n")[2].partition("```")[0]
+PICTURE = read_picture("never-a-loop")
 
 
 def edges() -> set[tuple[str, str]]:
-    return set(re.findall(r"^ *(\S+) --> (\S+)$", picture(), re.MULTILINE))
+    return PICTURE.arrows
 
 
 def boxes() -> dict[str, list[str]]:
     """The lines of each, by its name."""
-    lines: dict[str, list[str]] = {}
-    for name, line in re.findall(r"^ *(\w+): (.+)$", picture(), re.MULTILINE):
-        lines.setdefault(name, []).append(line)
-    return lines
+    return PICTURE.boxes
 
 
 def table_below(heading: str) -> list[list[str]]:
@@ -125,9 +122,10 @@ def test_the_picture_has_every_outcome_and_no_other() -> None:
 
 
 def test_the_picture_starts_at_every_event_and_every_path_ends() -> None:
-    assert {target for source, target in edges() if source == "[*]"} == set(SOURCES.values())
-    names = {name for edge in edges() for name in edge} - {"[*]"}
-    assert names == set(boxes())
+    begun, reached = ({edge[end] for edge in edges()} for end in (0, 1))
+    assert begun - reached == set(SOURCES.values())
+    assert reached - begun == {action.name for action in Action}
+    assert begun | reached == set(boxes())
 
 
 def test_the_table_has_every_rule_in_its_order() -> None:

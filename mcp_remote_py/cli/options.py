@@ -1,6 +1,6 @@
 """The options: one row each, which carries its help, who takes it, and how its word is read.
 
-The parser, its reader, the help and the README's table are made from the rows; nothing is written
+The parser, its reader, the help and docs/options.md are made from the rows; nothing is written
 twice. One file: it is a table, and whoever looks for an option looks here. Must not know what
 becomes of a value.
 """

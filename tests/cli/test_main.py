@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -609,9 +610,9 @@ class TestCommands:
         assert callable(load_command(word))
 
     def test_the_sections_name_each_command_and_its_options(self) -> None:
-        sections = options_in_readme().split("### ")[1:]
+        sections = options_in_document().split("\n## ")[1:]
         for word, section in zip(COMMAND_WORDS, sections, strict=True):
-            assert section.startswith(f"`{COMMANDS[word].usage} [options]`\n")
+            assert section.startswith(f"{word}\n\n`{COMMANDS[word].usage} [options]`\n")
             for option in ALL_OPTIONS:
                 shown = f"`{option.name}`" in section or f"`{option.name} " in section
                 assert shown is (word in option.commands)
@@ -1182,9 +1183,12 @@ class TestWords:
         assert option.help.endswith(".")
 
     def test_the_option_table_has_every_option_once(self) -> None:
-        options = options_of(PROXY)
-        head, rule, *rows = option_table()
-        assert (head, rule) == ("| Option | Meaning |", "| --- | --- |")
+        groups = list(dict.fromkeys(option.group for option in options_of(PROXY)))
+        options = sorted(options_of(PROXY), key=lambda option: groups.index(option.group))
+        told = options_in_document().partition("\n## ")[0]
+        assert re.findall(r"^### (.+)$", told, re.MULTILINE) == groups
+        assert told.count("| Option | Meaning |\n| --- | --- |\n") == len(groups)
+        rows = option_table()
         assert len(rows) == len(options)
         for row, option in zip(rows, options, strict=True):
             usage = f"{option.name} {option.value}".strip()
@@ -1196,16 +1200,17 @@ class TestWords:
         assert "; \\* stands for any characters." in "".join(option_table())
 
 
-def options_in_readme() -> str:
-    """What the README says of the options."""
-    text = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+def options_in_document() -> str:
+    """What docs/options.md says of the options."""
+    text = (Path(__file__).parents[2] / "docs" / "options.md").read_text(encoding="utf-8")
     _, _, rest = text.partition("<!-- options: written by scripts/update_docs -->")
     return rest.partition("<!-- end of options -->")[0].strip()
 
 
 def option_table() -> list[str]:
-    """The lines of it for the relay's."""
-    return options_in_readme().partition("\n\n")[0].splitlines()
+    """The rows of those of the relay."""
+    told = options_in_document().partition("\n## ")[0]
+    return re.findall(r"^\| `--.+$", told, re.MULTILINE)
 
 
 def start(*argv: str) -> subprocess.CompletedProcess[str]:

@@ -502,20 +502,6 @@ def test_nobody_comes(sit_down: Callable[..., Terminal]) -> None:
     assert_sentence(done.stderr, "2 s", "--auth-timeout|again|login|address")
 
 
-def test_the_readme_shows_login_as_it_is(sit_down: Callable[..., Terminal]) -> None:
-    terminal = sit_down()
-    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-    block = re.search(r"^```console\n\$ uvx mcp-remote-py login .*\n([^`]+)^```$", readme, re.M)
-    assert block is not None
-    real = terminal.login().stdout.replace(terminal.server.origin, "https://mcp.example.com")
-    real = real.replace("Asking 127.0.0.1 ", "Asking mcp.example.com ")
-    real = re.sub(r"/as/authorize\?\S+", "/…", real)
-    # As at a server of that name.
-    real = real.replace('"wild"', '"demo"').replace("my-server", "example")
-    dated = r"\d{4}-\d\d-\d\d \d\d:\d\d [A-Z]{2,5} \(in \d+ minutes\)"
-    assert re.sub(dated, "DATE", real) == re.sub(dated, "DATE", block[1])
-
-
 @pytest.mark.promise("P2", "A3")
 def test_login_by_a_code_on_another_device(sit_down: Callable[..., Terminal]) -> None:
     terminal = sit_down(kind=DeviceServer)
