@@ -70,12 +70,12 @@ def _show_seconds(seconds: float) -> str:
 def describe_transport(
     transport: str, revision: str, *, is_modern: bool, evidence: Sequence[str], seconds: float
 ) -> CheckStep:
-    """The server speaks MCP; `revision` is "" where it does not name one."""
-    named = f"MCP {shorten(revision)}" if revision else "MCP of a revision it does not name"
+    """The server speaks MCP; `revision` is "" where it was not told, as over HTTP+SSE."""
+    named = f", and MCP {shorten(revision)}" if revision else ""
     era = "modern" if is_modern else "legacy"
     return _step(
         StepState.PASSED,
-        f"The server speaks {transport}, and {named} (era: {era}).",
+        f"The server speaks {transport}{named} (era: {era}).",
         evidence,
         seconds=seconds,
     )

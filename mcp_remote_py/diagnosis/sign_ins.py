@@ -17,8 +17,8 @@ from mcp_remote_py.redact import mask_url, scrub_known
 from mcp_remote_py.time_words import describe_moment, describe_wait
 from mcp_remote_py.values import Value
 
-STORED_SIGN_IN, TOKEN = "stored-sign-in", "token"
-_TITLES = {STORED_SIGN_IN: "Stored sign-in", TOKEN: "Token"}
+STORED_SIGN_IN, SIGNED_IN, TOKEN = "stored-sign-in", "sign-in", "token"
+_TITLES = {STORED_SIGN_IN: "Stored sign-in", SIGNED_IN: "Sign-in now", TOKEN: "Token"}
 
 
 class StoredSignIn(Value, frozen=True):
@@ -157,6 +157,21 @@ def _list_claims(claims: Claims, now: float) -> Iterator[str]:
         yield f"nbf: {describe_moment(claims.not_before, now)}{early}"
     if claims.expires_at is not None:
         yield f"exp: {describe_moment(claims.expires_at, now)}"
+
+
+def describe_signed_in(
+    credential: Credential | None, error: McpRemoteError | None, why_not: str, now: float
+) -> CheckStep:
+    """A sign-in that was asked for: done, failed by `error`, or not begun because of `why_not`."""
+    if error is not None:
+        return _step(SIGNED_IN, StepState.FAILED, error.cause, (), error.hint)
+    if credential is None:
+        return _step(SIGNED_IN, StepState.SKIPPED, why_not, ())
+    scopes = (
+        f"with the scopes {shorten(credential.scope)}" if credential.scope else "without scopes"
+    )
+    evidence = (f"expires: {_say_end(credential.expires_at, now)}",)
+    return _step(SIGNED_IN, StepState.PASSED, f"Signed in, {scopes}.", evidence)
 
 
 def skip_token(why: str) -> CheckStep:
