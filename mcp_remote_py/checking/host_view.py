@@ -47,8 +47,7 @@ async def consult_judge(talk: ServerTalk) -> CheckStep:
         return skip_judgement("It cannot sign requests for AWS; a host was played instead.")
     if talk.time_left < LEAST_TIME:
         return skip_judgement(NO_TIME_LEFT)
-    is_signed_out = talk.signs_in and talk.credential is None
-    if talk.challenge is not None and is_signed_out:
+    if talk.challenge is not None and talk.signs_in and not talk.has_token:
         return skip_judgement("The server wants a sign-in first.")
     judge = await asyncio.to_thread(importlib.import_module, "mcp_remote_py.checking.judge")
     network = talk.settings.network

@@ -11,7 +11,7 @@ import asyncio
 from email.utils import parsedate_to_datetime
 
 from mcp_remote_py import __version__
-from mcp_remote_py.checking.talk import ANSWER_PATIENCE, ServerTalk
+from mcp_remote_py.checking.talk import ServerTalk
 from mcp_remote_py.diagnosis.answers import (
     Answered,
     describe_challenge,
@@ -46,7 +46,7 @@ from mcp_remote_py.versions import MODERN, NEWEST_HANDSHAKE, is_modern
 
 STREAMABLE, LEGACY_SSE = "Streamable HTTP", "HTTP+SSE"
 
-MAX_GREETING_BYTES = 256 * 1024
+MAX_GREETING_BYTES = 1024 * 1024
 """Bytes of an answer to `initialize` that are read here; a relay reads more."""
 
 USUAL_PATHS = ("/mcp", "/sse")
@@ -54,6 +54,11 @@ USUAL_PATHS = ("/mcp", "/sse")
 
 STREAM_PATIENCE = 2.0
 """Seconds for the first event of a stream of HTTP+SSE, and for each address that is only tried."""
+
+_SLOW_HINT = (
+    "Try again: it may have to start first. Hosts wait for a minute; if it is always slow, ask who "
+    "runs it."
+)
 
 _HEADERS = [
     (b"content-type", b"application/json"),
@@ -71,22 +76,23 @@ def make_greeting() -> Message:
     return make_request(b"1", "initialize", encode(about))
 
 
+class _TooLong(Exception):
+    """More came than any answer to `initialize` has."""
+
+
 async def probe_server(talk: ServerTalk) -> list[CheckStep]:
     """Transport, era and clock by one request. Fills `talk.answered` and what follows from it."""
     greeting = make_greeting()
     clock = asyncio.get_running_loop()
     began = clock.time()
     try:
-        async with asyncio.timeout(ANSWER_PATIENCE):
+        async with asyncio.timeout(talk.answer_patience):
             response = await talk.http.request(
                 b"POST", _HEADERS, greeting.pieces, asked=greeting, may_move=True
             )
     except TimeoutError:
-        error: ExchangeError = Interrupted(
-            f"{talk.address} did not answer initialize within {ANSWER_PATIENCE:g} s.",
-            hint="Try again: it may have to start first. Hosts wait for a minute; if it is always "
-            "slow, ask who runs it.",
-        )
+        late = f"{talk.address} did not answer initialize within {talk.answer_patience:g} s."
+        error: ExchangeError = Interrupted(late, hint=_SLOW_HINT)
         talk.failure = error
         return [describe_no_transport(error, _asked(talk), (), clock.time() - began)]
     except ExchangeError as error:
@@ -109,7 +115,26 @@ def _asked(talk: ServerTalk) -> list[str]:
 async def _read(
     talk: ServerTalk, response: Response, greeting: Message, seconds: float
 ) -> list[CheckStep]:
-    answer = await _read_answer(response, greeting)
+    try:
+        answer = await _read_answer(response, greeting, talk.answer_patience)
+    except TimeoutError:
+        answered = talk.answered = _to_answered(talk, response, b"", seconds)
+        evidence = [*list_answer(answered, f"(initialize, MCP {NEWEST_HANDSHAKE})")]
+        talk.failure = Interrupted(
+            f"The server begins its answer to initialize (HTTP {response.status}), and does not "
+            f"end it within {talk.answer_patience:g} s.",
+            hint=_SLOW_HINT,
+        )
+        return [describe_no_transport(talk.failure, evidence, (), seconds)]
+    except _TooLong:
+        answered = talk.answered = _to_answered(talk, response, b"", seconds)
+        evidence = [*list_answer(answered, f"(initialize, MCP {NEWEST_HANDSHAKE})")]
+        talk.failure = Unusable(
+            f"The server sends more than {MAX_GREETING_BYTES} bytes in place of an answer to "
+            f"initialize (HTTP {response.status}).",
+            hint="Check that the URL is that of an MCP server.",
+        )
+        return [describe_no_transport(talk.failure, evidence, (), seconds)]
     body = b"" if answer is not None else await _read_start(talk, response)
     talk.answered = answered = _to_answered(talk, response, body, seconds)
     evidence = [*list_answer(answered, f"(initialize, MCP {NEWEST_HANDSHAKE})")]
@@ -183,7 +208,7 @@ async def _answers_at(talk: ServerTalk, url: ServerUrl) -> bool:
                 if response.status == 401:
                     return True
                 if response.status < 400:
-                    return await _read_answer(response, greeting) is not None
+                    return await _read_answer(response, greeting, STREAM_PATIENCE) is not None
                 error = await talk.http.fail(response, request=greeting, session_sent=False)
                 if error.body is not None and is_modern_error(error.body):
                     return True
@@ -219,27 +244,33 @@ async def _is_event_stream(talk: ServerTalk, url: ServerUrl) -> bool:
         return False
 
 
-async def _read_answer(response: Response, greeting: Message) -> Message | None:
-    """The answer to `initialize` in a good answer, None where there is none within bounds."""
+async def _read_answer(response: Response, greeting: Message, seconds: float) -> Message | None:
+    """The answer to `initialize` in a good answer, None where there is none within bounds.
+
+    Raises:
+        TimeoutError: it did not come within that time.
+        _TooLong: more came than any answer has.
+    """
     if response.status >= 300 or response.status == 202:
         return None
     body = b""
     try:
-        async with asyncio.timeout(ANSWER_PATIENCE):
+        async with asyncio.timeout(seconds):
             kind = await response.find_type()
             if kind not in ANSWER_TYPES:
                 return None
-            while len(body) <= MAX_GREETING_BYTES:
+            while True:
                 piece = await response.read_piece()
                 body += piece or b""
+                if len(body) > MAX_GREETING_BYTES:
+                    raise _TooLong
                 is_over = piece is None
                 if is_over or (kind == EVENT_STREAM and b"\n\n" in body.replace(b"\r\n", b"\n")):
                     found = _find_in(body, kind, greeting)
                     if found is not None or is_over:
                         return found
-    except (ExchangeError, TimeoutError):
+    except ExchangeError:
         return _find_in(body, response.content_type, greeting)
-    return None
 
 
 def _find_in(body: bytes, kind: str, greeting: Message) -> Message | None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from mcp_remote_py.checking.talk import ServerTalk
 from mcp_remote_py.diagnosis.sign_ins import (
     StoredSignIn,
+    describe_ended,
     describe_signed_in,
     describe_stored,
     describe_token,
@@ -75,6 +76,7 @@ async def sign_in_now(talk: ServerTalk) -> CheckStep:
 async def examine_token(talk: ServerTalk) -> CheckStep:
     """The token as it is after a host was played: it may have been renewed meanwhile."""
     before = talk.credential
+    had_token = talk.has_token
     now_stored = None
     if talk.signs_in and talk.challenge is not None:
         try:
@@ -82,9 +84,11 @@ async def examine_token(talk: ServerTalk) -> CheckStep:
         except McpRemoteError:
             pass  # said before
     credential = now_stored or before
+    found = talk.found
+    if found is not None and found.needs_sign_in and had_token and not talk.has_token:
+        return describe_ended(talk.read_record().last_error, found.error)
     if not talk.signs_in or credential is None or credential.access_token is None:
         return skip_token("There is no token of a sign-in.")
-    found = talk.found
     accepted: bool | None = None
     refusal = ""
     if found is not None and not found.error:

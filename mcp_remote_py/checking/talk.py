@@ -52,7 +52,7 @@ class ServerTalk:
 
     `headers` are loaded; with a `signer` each request is signed, and nobody signs in. `look` plays
     a host. `now` gives seconds since the epoch; `report` tells the person a sentence while they
-    sign in.
+    sign in. `seconds` are for the whole, `answer_patience` for one answer.
 
     Attributes:
         answered: the answer to our own `initialize`, None before.
@@ -71,10 +71,11 @@ class ServerTalk:
         now: Callable[[], float],
         signer: AwsSigner | None = None,
         seconds: float = CHECK_PATIENCE,
+        answer_patience: float = ANSWER_PATIENCE,
     ) -> None:
         quiet = settings.sign_in.replace(asks_person=settings.sign_in.unattended is not None)
         self.settings = settings.replace(
-            sign_in=quiet, ping_interval=None, network=_hurried(settings)
+            sign_in=quiet, ping_interval=None, network=_hurried(settings, answer_patience)
         )
         self.asking = settings
         """The same, where a person may be asked."""
@@ -84,6 +85,7 @@ class ServerTalk:
         self.report = report
         self.signer = signer
         self.now = now
+        self.answer_patience = answer_patience
         self._deadline = asyncio.get_running_loop().time() + seconds
         self.server = settings.server
         self.address = mask_url(str(settings.server))
@@ -116,6 +118,11 @@ class ServerTalk:
     def signs_in(self) -> bool:
         """Whether a sign-in is what is used where the server wants a credential."""
         return self.signer is None and not self.headers.has_authorization
+
+    @property
+    def has_token(self) -> bool:
+        """Whether a token of a sign-in is known."""
+        return self.credential is not None and self.credential.access_token is not None
 
     @property
     def http(self) -> HttpClient:
@@ -167,7 +174,7 @@ class ServerTalk:
     async def get_headers(self, method: bytes, url: str) -> Sequence[tuple[bytes, bytes]]:
         """The person's headers, and the token where somebody is signed in."""
         ours: list[tuple[bytes, bytes]] = []
-        if self.signs_in and self.credential is not None:
+        if self.signs_in and self.has_token:
             sent = await self.get_agent().authorize(method, url)
             ours = [] if sent is None else list(sent.headers)
         return self.headers.merge(ours)
@@ -194,10 +201,9 @@ class ServerTalk:
             await self._agent.aclose()
 
 
-def _hurried(settings: ProxySettings) -> Network:
+def _hurried(settings: ProxySettings, most: float) -> Network:
     """The network with shorter time-outs: a person waits for the outcome."""
     given = settings.network.timeouts
-    most = ANSWER_PATIENCE
     return settings.network.replace(
         timeouts=Timeouts(
             connect=min(given.connect or most, most),

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from mcp_remote_py.diagnosis.steps import CheckStep, StepState
 from mcp_remote_py.errors import one_line, shorten
-from mcp_remote_py.found import Found, describe_tools
+from mcp_remote_py.found import HIDING_OPTIONS, UNREAD, Found, describe_tools
 from mcp_remote_py.redact import scrub_known
 from mcp_remote_py.values import Value
 
@@ -112,6 +112,11 @@ def describe_host_view(found: Found, entry: Sequence[str], seconds: float) -> Ch
         said, evidence = found.error, ()
         return _step(HOST_VIEW, StepState.FAILED, said, evidence, seconds=seconds)
     evidence = tuple(_list_found(found))
+    if found.tools_error == UNREAD and not any(option in entry for option in HIDING_OPTIONS):
+        said = (
+            "A host is connected, and gets the list of tools as it is: it is too long to look into."
+        )
+        return _step(HOST_VIEW, StepState.NOTED, said, evidence, seconds=seconds)
     if found.tools_error:
         said = f"A host is connected, and cannot list the tools: {found.tools_error}"
         return _step(HOST_VIEW, StepState.FAILED, said, evidence, seconds=seconds)
@@ -143,7 +148,7 @@ def compare(found: Found, judgement: Judgement) -> str:
     """How what a host sees differs from what the official client found; "" where it does not."""
     tools = judgement.tools
     judge_works = not judgement.error and (tools is None or not tools.error)
-    we_work = not found.error and not found.tools_error
+    we_work = not found.error and found.tools_error in ("", UNREAD)
     if judge_works and not we_work:
         return REPORT_OFFER
     if we_work and not judge_works:

@@ -112,7 +112,7 @@ def describe_token(
 ) -> CheckStep:
     """The token's claims against what the server publishes, and whether the server takes it.
 
-    `accepted` is None where that was not found out; `refusal` is what the server said instead;
+    `accepted` is None where that was not found out; `refusal` is what a host is told instead;
     `resource` is the published one, "" where that is not known.
     """
     token = credential.access_token
@@ -130,7 +130,6 @@ def describe_token(
     if accepted is None:
         said = f"{kind}; whether the server takes it was not found out."
         return _step(TOKEN, StepState.NOTED, said, evidence, "", seconds)
-    mismatch = ""
     if token is not None:
         mismatch = explain_mismatch(
             token,
@@ -139,9 +138,18 @@ def describe_token(
             scope=credential.scope,
             now=now,
         )
-    because = f' It says: "{shorten(refusal)}".' if refusal else ""
-    said = f"The server refuses the token.{because} {mismatch}"
-    return _step(TOKEN, StepState.FAILED, said, evidence, "", seconds)
+        evidence.append(mismatch)
+    return _step(TOKEN, StepState.FAILED, refusal or "It is refused.", evidence, "", seconds)
+
+
+def describe_ended(last_error: str, refusal: str) -> CheckStep:
+    """The stored sign-in has ended while a host was played: it was not renewed, and let go.
+
+    `last_error` is what was written down of it, `refusal` what a host is told.
+    """
+    why = f' The reason: "{shorten(last_error)}".' if last_error else ""
+    said = f"The sign-in has ended: the sign-in server does not renew it any more.{why}"
+    return _step(TOKEN, StepState.FAILED, said, (f"a host is told: {shorten(refusal)}",))
 
 
 def _list_claims(claims: Claims, now: float) -> Iterator[str]:
