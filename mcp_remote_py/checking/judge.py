@@ -31,7 +31,7 @@ from mcp_remote_py.url import ServerUrl
 PING_COUNT = 5
 """Round trips of which the median is told."""
 
-MAX_PAGES = 10
+PAGES_COUNTED = 10
 """Pages of a list that are read."""
 
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
@@ -153,7 +153,7 @@ async def _look(client: Client, take: Callable[[Judgement], None]) -> None:
 async def _count(what: str, ask: Any, member: str) -> Counted:
     count, cursor = 0, None
     try:
-        for _ in range(MAX_PAGES):
+        for _ in range(PAGES_COUNTED):
             page = await ask(cursor=cursor)
             count += len(getattr(page, member))
             cursor = page.next_cursor

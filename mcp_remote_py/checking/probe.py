@@ -44,7 +44,7 @@ from mcp_remote_py.transports.response import Response
 from mcp_remote_py.url import ServerUrl, parse_url
 from mcp_remote_py.versions import MODERN, NEWEST_HANDSHAKE, is_modern
 
-STREAMABLE, LEGACY_SSE = "Streamable HTTP", "HTTP+SSE"
+_STREAMABLE, _LEGACY_SSE = "Streamable HTTP", "HTTP+SSE"  # as `commands/proxy` calls them
 
 MAX_GREETING_BYTES = 1024 * 1024
 """Bytes of an answer to `initialize` that are read here; a relay reads more."""
@@ -139,13 +139,13 @@ async def _read(
     talk.answered = answered = _to_answered(talk, response, body, seconds)
     evidence = [*list_answer(answered, f"(initialize, MCP {NEWEST_HANDSHAKE})")]
     if answer is not None and not answer.is_error:
-        talk.transport = STREAMABLE
+        talk.transport = _STREAMABLE
         talk.session_id = response.headers.get(b"mcp-session-id", b"")
         _, _, revision, _ = read_server(answer)
         is_new = judge_greeting(answer) is Era.MODERN
         return [
             describe_transport(
-                STREAMABLE, revision, is_modern=is_new, evidence=evidence, seconds=seconds
+                _STREAMABLE, revision, is_modern=is_new, evidence=evidence, seconds=seconds
             )
         ]
     if find_refusal(response.status, response.headers) == 401 and talk.signer is None:
@@ -157,11 +157,11 @@ async def _read(
     else:
         error = await talk.http.fail(response, request=greeting, session_sent=False)
     if error.body is not None and is_modern_error(error.body):
-        talk.transport = STREAMABLE
+        talk.transport = _STREAMABLE
         revision = _newest(error.body)
         return [
             describe_transport(
-                STREAMABLE, revision, is_modern=True, evidence=evidence, seconds=seconds
+                _STREAMABLE, revision, is_modern=True, evidence=evidence, seconds=seconds
             )
         ]
     return [await _look_elsewhere(talk, error, evidence, seconds)]
@@ -174,10 +174,10 @@ async def _look_elsewhere(
     others: list[str] = []
     is_absent = error.status in NOT_HERE_STATUS or error.status in (200, 400)
     if is_absent and await _is_event_stream(talk, talk.server):
-        talk.transport = LEGACY_SSE
+        talk.transport = _LEGACY_SSE
         evidence.append(f"sent: GET {talk.address}; came: an event stream with an endpoint")
         return describe_transport(
-            LEGACY_SSE, "", is_modern=False, evidence=evidence, seconds=seconds
+            _LEGACY_SSE, "", is_modern=False, evidence=evidence, seconds=seconds
         )
     talk.failure = error
     if is_absent:

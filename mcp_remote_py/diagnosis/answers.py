@@ -18,7 +18,7 @@ from mcp_remote_py.values import Value
 TRANSPORT, CHALLENGE, CLOCK = "transport", "challenge", "server-clock"
 """Names of steps."""
 
-CLOCK_TOLERANCE = 90.0
+CLOCKS_MAY_DIFFER = 90.0
 """Seconds that two clocks may differ: tokens are given that much, and answers take their time."""
 
 
@@ -206,7 +206,7 @@ def _challenged(state: StepState, said: str, evidence: Sequence[str], hint: str 
 def describe_clock(server_time: float, now: float) -> CheckStep | None:
     """What is said of two clocks that differ, None where they do not; times in seconds."""
     ahead = now - server_time
-    if abs(ahead) <= CLOCK_TOLERANCE:
+    if abs(ahead) <= CLOCKS_MAY_DIFFER:
         return None
     which = "ahead of" if ahead > 0 else "behind"
     return CheckStep(

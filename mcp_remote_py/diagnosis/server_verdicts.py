@@ -19,7 +19,7 @@ from mcp_remote_py.diagnosis.steps import CheckStep, StepState, Verdict
 from mcp_remote_py.exit_status import DONE_STATUS, FAILED_STATUS, SIGN_IN_NEEDED_STATUS
 from mcp_remote_py.values import Value
 
-Steps = Mapping[str, CheckStep]
+_Steps = Mapping[str, CheckStep]
 """By their names; one that was not done is not there."""
 
 
@@ -39,7 +39,7 @@ class ServerRuling(Value, frozen=True):
     hint: str = ""
     """In place of the step's own."""
 
-    def fits(self, steps: Steps) -> bool:
+    def fits(self, steps: _Steps) -> bool:
         """Whether it is this one."""
         return (
             self.step in steps
@@ -93,10 +93,10 @@ SERVER_RULINGS = (
         HOST_VIEW, "It works for others: the fault is most likely ours.", hint=REPORT_OFFER
     ),
 )
-"""`store`, `signed-in` and `judge-differs` stand for facts: see `decide`."""
+"""`store`, `signed-in` and `judge-differs` stand for facts: see `find_server_verdict`."""
 
 
-def decide(
+def find_server_verdict(
     steps: Sequence[CheckStep],
     login_command: str,
     *,
@@ -133,12 +133,12 @@ def decide(
     )
 
 
-def _has_failed(steps: Steps, name: str) -> bool:
+def _has_failed(steps: _Steps, name: str) -> bool:
     step = steps.get(name)
     return step is not None and step.state is StepState.FAILED
 
 
-def _judge_differs(steps: Steps) -> bool:
+def _judge_differs(steps: _Steps) -> bool:
     """Whether the official client gets what a host does not get through us."""
     judge = steps.get(JUDGE)
     works = judge is not None and judge.state in (StepState.PASSED, StepState.NOTED)

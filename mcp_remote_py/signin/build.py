@@ -59,6 +59,11 @@ class BuiltAgent(SignInAgent):
         """
         return await self._fetcher.probe(self._server, self._given)
 
+    async def aclose(self) -> None:
+        """As of every agent; and its connections are closed."""
+        await super().aclose()
+        await self._fetcher.aclose()
+
 
 class StateRecords:
     """The `Records` of a session, in its state file."""

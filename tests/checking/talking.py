@@ -12,15 +12,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from mcp_remote_py.checking.server_steps import check_server
-from mcp_remote_py.checking.talk import ServerTalk
-from mcp_remote_py.commands.check_look import build_look
-from mcp_remote_py.diagnosis.server_verdicts import decide
+from mcp_remote_py.commands.check_look import open_talk
+from mcp_remote_py.diagnosis.server_verdicts import find_server_verdict
 from mcp_remote_py.diagnosis.steps import CheckStep, StepState, Verdict
-from mcp_remote_py.named_files import read_settled
 from mcp_remote_py.settings.commands import ProxySettings
 from mcp_remote_py.settings.headers import HeaderSettings, parse_header
 from mcp_remote_py.settings.sign_in import SignInSettings
-from mcp_remote_py.transports.headers import HeaderSource
 from mcp_remote_py.url import parse_url
 
 IN_TIME = 10.0
@@ -34,7 +31,7 @@ class Checked:
     """A check that is over."""
 
     steps: dict[str, CheckStep]
-    verdict: Verdict | None
+    verdict: Verdict
     seconds: float
 
     @property
@@ -45,12 +42,10 @@ class Checked:
             for step in self.steps.values()
             for line in (step.title, step.said, *step.evidence, step.hint)
         ]
-        verdict = self.verdict
-        return "\n".join(
-            [*lines, *((verdict.said, verdict.hint, verdict.command) if verdict else ())]
-        )
+        return "\n".join([*lines, self.verdict.said, self.verdict.hint, self.verdict.command])
 
     def state(self, name: str) -> StepState:
+        """What became of a step."""
         return self.steps[name].state
 
 
@@ -59,39 +54,25 @@ def check(
     environment: Mapping[str, str],
     *headers: str,
     signs_in: bool = False,
-    now: float = 0.0,
     answer_patience: float = 4.0,
     **settings: Any,
 ) -> Checked:
-    """The check of the server at `url`; `now` is added to the clock."""
+    """The check of the server at `url`; the settings are those of the relay."""
+    given = HeaderSettings(given=tuple(parse_header(one, environment) for one in headers))
+    store = SignInSettings(token_store="file")
+    chosen = ProxySettings(parse_url(url), given, sign_in=store).replace(**settings)
 
     async def play() -> Checked:
-        given = HeaderSettings(given=tuple(parse_header(one, environment) for one in headers))
-        chosen = ProxySettings(
-            server=parse_url(url),
-            headers=given,
-            **{"sign_in": SignInSettings(token_store="file"), **settings},
-        )
-        source = HeaderSource(given, environment, read_settled)
-        await source.load()
-        talk = ServerTalk(
-            chosen,
-            environment,
-            source,
-            build_look(environment, source),
-            lambda _: None,
-            lambda: time.time() + now,
-            answer_patience=answer_patience,
-        )
         steps: dict[str, CheckStep] = {}
         began = time.monotonic()
-        try:
+        async with open_talk(
+            chosen, environment, lambda _: None, answer_patience=answer_patience
+        ) as talk:
             async for step in check_server(talk, signs_in=signs_in):
                 assert step.name not in steps, f"{step.name} twice"
                 steps[step.name] = step
-        finally:
-            await talk.aclose()
-        verdict = decide(tuple(steps.values()), LOGIN, is_signed_in=talk.has_token)
+            verdict = find_server_verdict(tuple(steps.values()), LOGIN, is_signed_in=talk.has_token)
+        assert verdict is not None
         return Checked(steps, verdict, time.monotonic() - began)
 
     return asyncio.run(play())

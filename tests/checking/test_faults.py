@@ -13,18 +13,21 @@ from pathlib import Path
 import pytest
 
 from mcp_remote_py.diagnosis.steps import StepState
+from mcp_remote_py.settings.sign_in import SignInSettings
 from tests.canaries import RUN
 from tests.checking.talking import IN_TIME, LOGIN, Checked, check
 from tests.harness.stage import Stage, let_token_expire
 from tests.peers.authorization_server import AuthorizationServer, Policy
 from tests.peers.wild_server import (
     Exchange,
+    Json,
     WildServer,
     answer_html,
     answer_status,
     be_modern,
     be_silent,
     body_without_end,
+    lose_session_404,
     redirect,
 )
 
@@ -228,7 +231,6 @@ def test_a_fault_has_its_cause_and_a_next_step(name: str, tmp_path: Path) -> Non
         checked = check(url, surroundings(tmp_path), *headers, answer_patience=fault.patience)
     assert_quiet(checked)
     verdict = checked.verdict
-    assert verdict is not None
     assert (verdict.step, verdict.status) == (fault.step, fault.status), checked.text
     assert says(verdict.said, fault.said), verdict
     assert says(verdict.hint, fault.then), verdict
@@ -237,8 +239,10 @@ def test_a_fault_has_its_cause_and_a_next_step(name: str, tmp_path: Path) -> Non
 @pytest.mark.promise("P2")
 @pytest.mark.parametrize("kind", ["legacy", "modern", "sessions", "sse", "old"])
 def test_a_server_that_works_is_told_to_work(kind: str, tmp_path: Path) -> None:
-    options = {"sessions": kind == "sessions", "sse": kind == "sse", "legacy": kind == "old"}
-    with WildServer(**options, listen=kind == "sse") as server:
+    sse = kind == "sse"
+    with WildServer(
+        sessions=kind == "sessions", sse=sse, listen=sse, legacy=kind == "old"
+    ) as server:
         if kind == "modern":
             server.always("initialize", be_modern)
             for method in ("server/discover", "tools/list", "GET", "ping"):
@@ -246,7 +250,6 @@ def test_a_server_that_works_is_told_to_work(kind: str, tmp_path: Path) -> None:
         checked = check(server.url, surroundings(tmp_path))
         ended = [one for one in server.requests if one.verb == "DELETE"]
     assert_quiet(checked)
-    assert checked.verdict is not None
     assert checked.verdict.status == 0, checked.text
     assert "3 tools" in checked.verdict.said
     assert says(checked.steps["official-client"].said, "connects, and finds 3 tools")
@@ -283,11 +286,6 @@ SIGN_IN_FAULTS = {
         "authorization-server",
         'names another issuer, "https://other.example"',
         "--trusted-issuer https://other.example",
-    ),
-    "metadata nowhere": SignInFault(
-        {"resource_metadata": "none", "metadata": "none", "issuer_path": "/gone"},
-        "",
-        "",
     ),
     "metadata of another resource": SignInFault(
         {"resource": "https://other.example/mcp"},
@@ -326,7 +324,6 @@ SIGN_IN_FAULTS = {
         "Tell whoever runs the server",
     ),
 }
-del SIGN_IN_FAULTS["metadata nowhere"]
 
 
 @pytest.mark.promise("P2", "A1")
@@ -340,7 +337,6 @@ def test_a_fault_of_a_sign_in_has_its_cause(name: str, tmp_path: Path) -> None:
         assert not server.authorizations
     assert_quiet(checked)
     verdict = checked.verdict
-    assert verdict is not None
     assert (verdict.step, verdict.status) == (fault.step, fault.status), checked.text
     assert says(verdict.said, fault.said), verdict
     assert says(verdict.hint, fault.then), verdict
@@ -355,7 +351,6 @@ def test_a_server_that_names_no_sign_in_is_told_so(tmp_path: Path) -> None:
         server.always("GET", answer_status(404, b"nothing"))
         checked = check(server.url, surroundings(tmp_path))
     assert_quiet(checked)
-    assert checked.verdict is not None
     assert checked.verdict.step in ("resource-metadata", "authorization-server")
     assert says(checked.verdict.said, "wants a credential and does not name a sign-in")
     assert says(checked.verdict.hint, "--header")
@@ -373,7 +368,6 @@ def test_a_sign_in_that_works_is_used_and_kept(play: Callable[..., Stage]) -> No
     before = stage.counts
     checked = check(stage.server.url, stage.environment())
     assert_quiet(checked)
-    assert checked.verdict is not None
     assert checked.verdict.status == 0, checked.text
     token = checked.steps["token"]
     assert says(token.said, "The token is a JWT; the server takes it.")
@@ -391,7 +385,6 @@ def test_a_token_of_another_audience_is_named(play: Callable[..., Stage]) -> Non
     checked = check(stage.server.url, stage.environment())
     assert_quiet(checked)
     verdict = checked.verdict
-    assert verdict is not None
     assert (verdict.step, verdict.status, verdict.command) == ("token", 3, LOGIN), checked.text
     assert says(verdict.said, "is for https://other.example/mcp (aud), the resource is")
     assert stage.counts_since(before)["tabs"] == stage.counts_since(before)["refreshes"] == 0
@@ -407,7 +400,6 @@ def test_what_has_expired_is_renewed_once_and_for_all(play: Callable[..., Stage]
     second = check(stage.server.url, stage.environment())
     for checked in (first, second):
         assert_quiet(checked)
-        assert checked.verdict is not None
         assert checked.verdict.status == 0, checked.text
     assert says(first.steps["stored-sign-in"].said, "it is renewed now, as it is for a host")
     assert stage.counts_since(before)["refreshes"] == 1
@@ -424,7 +416,6 @@ def test_a_sign_in_that_has_ended_is_told_to_be_over(play: Callable[..., Stage])
     checked = check(stage.server.url, stage.environment())
     assert_quiet(checked)
     verdict = checked.verdict
-    assert verdict is not None
     assert (verdict.step, verdict.status, verdict.command) == ("token", 3, LOGIN), checked.text
     assert says(verdict.said, "The sign-in has ended: the sign-in server does not renew it")
     assert stage.counts_since(before)["tabs"] == 0
@@ -435,7 +426,7 @@ def test_another_clock_is_told(tmp_path: Path) -> None:
     with WildServer() as server:
 
         def tell_time(exchange: Exchange) -> None:
-            result = {
+            result: Json = {
                 "protocolVersion": "2025-11-25",
                 "capabilities": {"tools": {}},
                 "serverInfo": {"name": "late", "version": "1"},
@@ -446,8 +437,53 @@ def test_another_clock_is_told(tmp_path: Path) -> None:
         checked = check(server.url, surroundings(tmp_path))
     assert_quiet(checked)
     assert says(checked.steps["server-clock"].said, "days ahead of the server's")
-    assert checked.verdict is not None
     assert checked.verdict.status == 0
+
+
+@pytest.mark.promise("P2", "L2")
+def test_a_person_who_asks_to_is_signed_in_on_the_way(play: Callable[..., Stage]) -> None:
+    stage = play()
+    browser = (str(stage.browser.command),)
+    sign_in = SignInSettings(token_store="file", browser=browser)
+    checked = check(stage.server.url, stage.environment(), signs_in=True, sign_in=sign_in)
+    assert_quiet(checked)
+    assert checked.verdict.status == 0, checked.text
+    assert says(checked.steps["sign-in"].said, "Signed in, with the scopes desk")
+    assert says(checked.steps["official-client"].said, "3 tools")
+    assert stage.counts["tabs"] == stage.counts["codes"] == 1
+
+
+@pytest.mark.promise("P2", "L2")
+def test_a_sign_in_that_is_denied_is_told(play: Callable[..., Stage]) -> None:
+    stage = play(deny=True)
+    browser = (str(stage.browser.command),)
+    sign_in = SignInSettings(token_store="file", browser=browser)
+    checked = check(stage.server.url, stage.environment(), signs_in=True, sign_in=sign_in)
+    assert_quiet(checked)
+    verdict = checked.verdict
+    assert (verdict.step, verdict.status, verdict.command) == ("sign-in", 3, LOGIN), checked.text
+    assert "The person said no." in verdict.said
+
+
+@pytest.mark.promise("P2", "L2")
+def test_a_check_neither_spends_nor_writes_the_budget(play: Callable[..., Stage]) -> None:
+    stage = play()
+    for _ in range(3):
+        checked = check(stage.server.url, stage.environment())
+        assert checked.verdict.status == 3
+    assert stage.counts["tabs"] == stage.counts["registrations"] == 0
+    host = stage.host()
+    host.initialize()
+    assert stage.counts["tabs"] == 1, "the next host may open its tab as if nothing had been"
+
+
+def test_a_server_that_ends_each_session_is_told_of(tmp_path: Path) -> None:
+    with WildServer(sessions=True) as server:
+        server.always("tools/list", lose_session_404)
+        checked = check(server.url, surroundings(tmp_path))
+    assert_quiet(checked)
+    assert (checked.verdict.step, checked.verdict.status) == ("host-view", 1), checked.text
+    assert says(checked.verdict.said, "does not know the session it gave us")
 
 
 # Hostile servers -----------------------------------------------------------------------------
@@ -491,7 +527,6 @@ def test_a_hostile_server_ends_in_time(
         server.always(method, behaviour)
         checked = check(server.url, surroundings(tmp_path))
     assert_quiet(checked)
-    assert checked.verdict is not None
     assert (checked.verdict.status == 0) is (method != "initialize"), checked.text
 
 
@@ -501,6 +536,5 @@ def test_a_document_of_a_megabyte_is_not_read(tmp_path: Path) -> None:
         server.always("metadata", answer_status(200, huge, content_type="application/json"))
         checked = check(server.url, surroundings(tmp_path))
     assert_quiet(checked)
-    assert checked.verdict is not None
     assert checked.verdict.step == "authorization-server"
     assert "answered with more than 262144 bytes" in checked.text
