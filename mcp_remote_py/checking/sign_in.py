@@ -45,7 +45,7 @@ async def inspect_sign_in(talk: ServerTalk) -> CheckStep:
         await talk.load_credential()
     except McpRemoteError as error:
         problem = error
-        talk.failure = error if talk.challenge is not None else talk.failure
+        talk.store_failed = True
     return describe_stored(
         stored,
         talk.credential,

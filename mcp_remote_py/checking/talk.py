@@ -97,6 +97,8 @@ class ServerTalk:
         self.credential: Credential | None = None
         self.found: Found | None = None
         self.judgement: Judgement | None = None
+        self.store_failed = False
+        """Whether what is stored cannot be read."""
         self.session_id = b""
         """Of a session that was begun by our own `initialize`, and is not ended yet."""
         self._agent: SignInAgent | None = None

@@ -71,7 +71,8 @@ def check(
             async for step in check_server(talk, signs_in=signs_in):
                 assert step.name not in steps, f"{step.name} twice"
                 steps[step.name] = step
-            verdict = find_server_verdict(tuple(steps.values()), LOGIN, is_signed_in=talk.has_token)
+            facts = {"store_failed": talk.store_failed, "is_signed_in": talk.has_token}
+            verdict = find_server_verdict(tuple(steps.values()), LOGIN, **facts)
         assert verdict is not None
         return Checked(steps, verdict, time.monotonic() - began)
 
