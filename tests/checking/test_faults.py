@@ -13,11 +13,13 @@ from pathlib import Path
 import pytest
 
 from mcp_remote_py.diagnosis.steps import StepState
+from mcp_remote_py.settings.aws import AwsSettings
 from mcp_remote_py.settings.sign_in import SignInSettings
 from tests.canaries import RUN
 from tests.checking.talking import IN_TIME, LOGIN, Checked, check
 from tests.harness.stage import Stage, let_token_expire
 from tests.peers.authorization_server import AuthorizationServer, Policy
+from tests.peers.signed_server import KEY_ID, SECRET_KEY, SignedServer
 from tests.peers.wild_server import (
     Exchange,
     Json,
@@ -484,6 +486,45 @@ def test_a_server_that_ends_each_session_is_told_of(tmp_path: Path) -> None:
     assert_quiet(checked)
     assert (checked.verdict.step, checked.verdict.status) == ("host-view", 1), checked.text
     assert says(checked.verdict.said, "does not know the session it gave us")
+
+
+# Signed requests ----------------------------------------------------------------------------
+
+
+def signed(folder: Path, secret: str) -> dict[str, str]:
+    return {
+        **surroundings(folder),
+        "AWS_ACCESS_KEY_ID": KEY_ID,
+        "AWS_SECRET_ACCESS_KEY": secret,
+        "AWS_REGION": "eu-west-1",
+    }
+
+
+AWS = AwsSettings("lambda", "eu-west-1", variables=("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"))
+
+
+@pytest.mark.promise("P2")
+def test_signed_requests_are_asked_by_a_relay_alone(tmp_path: Path) -> None:
+    with SignedServer() as server:
+        checked = check(server.url, signed(tmp_path, SECRET_KEY), aws=AWS)
+        assert server.rejections == []
+    assert_quiet(checked)
+    assert checked.verdict.status == 0, checked.text
+    assert SECRET_KEY not in checked.text
+    assert checked.steps["stored-sign-in"].said == "Requests are signed, so nobody signs in."
+    assert says(checked.steps["official-client"].said, "cannot sign requests for AWS")
+    assert checked.state("listening-stream") is StepState.SKIPPED
+
+
+@pytest.mark.promise("P2")
+def test_a_refused_signature_has_the_words_of_a_relay(tmp_path: Path) -> None:
+    with SignedServer() as server:
+        checked = check(server.url, signed(tmp_path, SECRET_KEY[::-1]), aws=AWS)
+    assert_quiet(checked)
+    assert checked.verdict.step == "transport"
+    assert checked.verdict.status == 1
+    assert says(checked.verdict.said, "AWS")
+    assert checked.verdict.hint
 
 
 # Hostile servers -----------------------------------------------------------------------------
