@@ -28,8 +28,11 @@ from mcp_remote_py.signin.border import origins_of
 from mcp_remote_py.signin.driver import drive, read_secret
 from mcp_remote_py.signin.fetch import Fetcher, build_fetcher
 
-DISCOVERY_PATIENCE = 5.0
-"""Seconds for all documents together."""
+DISCOVERY_PATIENCE = 6.0
+"""Seconds for all documents together, where a person has to sign in by them."""
+
+KNOWN_PATIENCE = 4.0
+"""The same where somebody is signed in, and needs none of them now."""
 
 DOCUMENT_PATIENCE = 3.0
 """Seconds for one."""
@@ -48,6 +51,8 @@ async def discover_documents(talk: ServerTalk) -> list[CheckStep]:
     if not talk.signs_in:
         return skip_discovery("A credential is given, so nobody signs in.")
     documents: list[DocumentSeen] = []
+    most = KNOWN_PATIENCE if talk.has_token else DISCOVERY_PATIENCE
+    seconds = min(most, talk.time_left)
     clock = asyncio.get_running_loop()
     began = clock.time()
     fetcher = build_fetcher(
@@ -59,14 +64,14 @@ async def discover_documents(talk: ServerTalk) -> list[CheckStep]:
         os.urandom,
     )
     try:
-        async with asyncio.timeout(min(DISCOVERY_PATIENCE, talk.time_left)):
+        async with asyncio.timeout(seconds):
             found = await _play(fetcher, talk.challenge, talk, documents)
     except TimeoutError:
         late = SignInUnavailable(
-            f"What is published of the sign-in was not found within {DISCOVERY_PATIENCE:g} s.",
-            hint="Try again later, or ask who runs the server: a person waits for that as well.",
+            f"What is published of the sign-in was not found within {seconds:g} s.",
+            hint="A sign-in waits for it longer.",
         )
-        return describe_undiscovered(documents, late, clock.time() - began)
+        return describe_undiscovered(documents, late, clock.time() - began, is_late=True)
     except McpRemoteError as error:
         return describe_undiscovered(documents, error, clock.time() - began)
     finally:

@@ -104,7 +104,7 @@ async def ask_judge(
         except TimeoutError:
             error = transport.problem or f"it was not done within {patience:g} s"
             if not seen.counted:
-                seen = seen.replace(error=error)
+                seen = seen.replace(error=error, is_late=not transport.problem)
         except Exception as error:
             if not seen.pings:  # else the work was done, and only its end was not clean
                 seen = seen.replace(error=transport.problem or _words_of(error))

@@ -32,7 +32,7 @@ from mcp_remote_py.transports.headers import HeaderSource
 ANSWER_PATIENCE = 4.0
 """Seconds that an answer has, and a connection."""
 
-CHECK_PATIENCE = 8.5
+CHECK_PATIENCE = 7.5
 """Seconds of the whole conversation: whoever waits has a verdict within ten."""
 
 LEAST_TIME = 0.5
@@ -108,8 +108,8 @@ class ServerTalk:
 
     @property
     def time_left(self) -> float:
-        """Seconds of the whole that are left."""
-        return max(0.0, self._deadline - asyncio.get_running_loop().time())
+        """Seconds of the whole that are left, in tenths: they are told."""
+        return max(0.0, round(self._deadline - asyncio.get_running_loop().time(), 1))
 
     @property
     def given(self) -> tuple[str, ...]:

@@ -178,9 +178,17 @@ def _say_server(server: ServerMetadata) -> str:
 
 
 def describe_undiscovered(
-    documents: Sequence[DocumentSeen], error: McpRemoteError, seconds: float
+    documents: Sequence[DocumentSeen],
+    error: McpRemoteError,
+    seconds: float,
+    *,
+    is_late: bool = False,
 ) -> list[CheckStep]:
-    """A discovery that failed, at the document that it had come to."""
+    """A discovery that failed, at the document that it had come to.
+
+    `is_late`: it was only not given more time, so that nothing is known to be wrong.
+    """
+    state = StepState.NOTED if is_late else StepState.FAILED
     of_resource, of_server = _split(documents)
     resource_was_read = any(one.members is not None for one in of_resource)
     fails_early = not of_server or (
@@ -191,7 +199,7 @@ def describe_undiscovered(
         RESOURCE_METADATA: list(list_documents(of_resource, is_used=not fails_early)),
         AUTHORIZATION_SERVER: list(list_documents(of_server, is_used=False)),
     }
-    steps = [_step(failed, StepState.FAILED, error.cause, lines[failed], error.hint, seconds)]
+    steps = [_step(failed, state, error.cause, lines[failed], error.hint, seconds)]
     if fails_early:
         if lines[AUTHORIZATION_SERVER]:
             steps[0] = steps[0].replace(evidence=(*steps[0].evidence, *lines[AUTHORIZATION_SERVER]))

@@ -49,6 +49,8 @@ class Judgement(Value, frozen=True):
     ping_method: str = "ping"
     """The method that was asked to find them out: 2026-07-28 has no ping."""
     error: str = ""
+    is_late: bool = False
+    """Whether it was only not given more time."""
     seconds: float | None = None
 
     @property
@@ -62,7 +64,7 @@ def describe_judgement(judgement: Judgement) -> CheckStep:
     if judgement.error:
         return _step(
             JUDGE,
-            StepState.FAILED,
+            StepState.NOTED if judgement.is_late else StepState.FAILED,
             f'The official MCP client (Python SDK) fails: "{shorten(judgement.error)}".',
             (),
             seconds=judgement.seconds,
@@ -110,7 +112,7 @@ def describe_host_view(found: Found, entry: Sequence[str], seconds: float) -> Ch
     """What a host gets; `entry` are the words behind the URL in its configuration."""
     if found.error:
         said, evidence = found.error, ()
-        return _step(HOST_VIEW, StepState.FAILED, said, evidence, seconds=seconds)
+        return _step(HOST_VIEW, StepState.FAILED, said, evidence, _hint_at_slowness(said), seconds)
     evidence = tuple(_list_found(found))
     if found.tools_error == UNREAD and not any(option in entry for option in HIDING_OPTIONS):
         said = (
@@ -119,12 +121,20 @@ def describe_host_view(found: Found, entry: Sequence[str], seconds: float) -> Ch
         return _step(HOST_VIEW, StepState.NOTED, said, evidence, seconds=seconds)
     if found.tools_error:
         said = f"A host is connected, and cannot list the tools: {found.tools_error}"
-        return _step(HOST_VIEW, StepState.FAILED, said, evidence, seconds=seconds)
+        hint = _hint_at_slowness(found.tools_error)
+        return _step(HOST_VIEW, StepState.FAILED, said, evidence, hint, seconds)
     state = StepState.PASSED if found.count else StepState.FAILED
     hint = ""
     if found.count is not None and found.pages > 1:
         hint = "Some hosts show the first page only: --merge-pages gives them all as one."
     return _step(HOST_VIEW, state, describe_tools(found, entry), evidence, hint, seconds)
+
+
+def _hint_at_slowness(error: str) -> str:
+    """What to do where a host was only not played for longer."""
+    if not error.startswith("The server did not answer "):
+        return ""
+    return "Hosts wait longer, up to a minute: try again, and ask who runs it why it is so slow."
 
 
 def _list_found(found: Found) -> Iterator[str]:
@@ -146,6 +156,8 @@ def skip_host_view(why: str) -> CheckStep:
 
 def compare(found: Found, judgement: Judgement) -> str:
     """How what a host sees differs from what the official client found; "" where it does not."""
+    if judgement.is_late:
+        return ""
     tools = judgement.tools
     judge_works = not judgement.error and (tools is None or not tools.error)
     we_work = not found.error and found.tools_error in ("", UNREAD)

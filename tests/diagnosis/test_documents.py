@@ -123,6 +123,8 @@ def test_a_discovery_fails_where_it_had_come_to() -> None:
     assert (steps[1].said, steps[1].hint) == ("It is odd.", "Tell them.")
     steps = describe_undiscovered([OF_RESOURCE], error, 0.1)
     assert [one.state.value for one in steps] == ["failed", "skipped", "skipped"]
+    late = describe_undiscovered([OF_RESOURCE], error, 0.1, is_late=True)
+    assert late[0].state is StepState.NOTED
     gone = DocumentSeen(WELL, DocumentKind.SERVER, 404)
     steps = describe_undiscovered([gone], error, 0.1)
     assert steps[0].name == "resource-metadata"

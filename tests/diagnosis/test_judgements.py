@@ -58,6 +58,8 @@ def test_the_official_client_fails_in_its_own_words() -> None:
     step = describe_judgement(Judgement(error="Session terminated", seconds=0.2))
     assert step.said == 'The official MCP client (Python SDK) fails: "Session terminated".'
     assert (step.state, step.seconds) == (StepState.FAILED, 0.2)
+    late = describe_judgement(Judgement(error="it was not done within 2 s", is_late=True))
+    assert late.state is StepState.NOTED
 
 
 def test_what_a_host_sees() -> None:
@@ -120,6 +122,7 @@ def test_what_a_host_does_not_see(
         (Found("a", error="x"), GOOD, REPORT_OFFER),
         (FOUND.replace(tools_error="x"), GOOD, REPORT_OFFER),
         (FOUND.replace(tools_error=UNREAD), GOOD, ""),
+        (FOUND, Judgement(error="y", is_late=True), ""),
         (FOUND, Judgement(error="y"), "mcp-remote-py works here, and the official client does not"),
         (
             FOUND,
@@ -133,6 +136,13 @@ def test_where_the_two_differ_that_is_the_finding(
 ) -> None:
     assert compare(found, judgement).startswith(said)
     assert bool(compare(found, judgement)) is bool(said)
+
+
+def test_a_slow_server_is_not_taken_for_a_broken_one() -> None:
+    late = "The server did not answer tools/list within 4 s."
+    for found in (Found("a", error=late), FOUND.replace(tools_error=late)):
+        assert "Hosts wait longer" in describe_host_view(found, (), 0.1).hint
+    assert describe_host_view(Found("a", error="No."), (), 0.1).hint == ""
 
 
 def test_what_was_not_asked_says_why() -> None:
