@@ -141,5 +141,4 @@ def _has_failed(steps: _Steps, name: str) -> bool:
 def _judge_differs(steps: _Steps) -> bool:
     """Whether the official client gets what a host does not get through us."""
     judge = steps.get(JUDGE)
-    works = judge is not None and judge.state in (StepState.PASSED, StepState.NOTED)
-    return works and _has_failed(steps, HOST_VIEW)
+    return judge is not None and judge.hint == REPORT_OFFER

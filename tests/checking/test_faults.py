@@ -14,6 +14,7 @@ import pytest
 
 from mcp_remote_py.diagnosis.steps import StepState
 from mcp_remote_py.settings.aws import AwsSettings
+from mcp_remote_py.settings.commands import ToolRules
 from mcp_remote_py.settings.sign_in import SignInSettings
 from tests.canaries import RUN
 from tests.checking.talking import IN_TIME, LOGIN, Checked, check
@@ -262,6 +263,24 @@ def test_a_server_that_works_is_told_to_work(kind: str, tmp_path: Path) -> None:
         assert "stays so for" in checked.steps["listening-stream"].said
     if kind == "sessions":
         assert len(ended) == 3, "the probe's, the host's and the official client's session"
+
+
+def test_a_host_is_shown_what_the_rules_leave(tmp_path: Path) -> None:
+    with WildServer() as server:
+        shown = check(server.url, surroundings(tmp_path), tools=ToolRules(read_only=True))
+        hidden = check(
+            server.url,
+            surroundings(tmp_path),
+            tools=ToolRules(allow=("nothing",)),
+            entry_words=("--allow-tool", "nothing"),
+        )
+    assert shown.verdict.said == "It works. A host is shown 1 tool: lookup."
+    assert says(shown.steps["official-client"].said, "finds 3 tools")
+    assert (hidden.verdict.step, hidden.verdict.status) == ("host-view", 1)
+    assert hidden.verdict.hint == "", "the fault is nobody's"
+    assert hidden.verdict.said == (
+        "It does not offer any tools to a host, or --allow-tool hides them."
+    )
 
 
 # Signing in --------------------------------------------------------------------------------

@@ -12,15 +12,23 @@ LOGIN = "mcp-remote-py login https://mcp.example/mcp"
 
 
 def steps(text: str) -> list[CheckStep]:
-    """`name+` passed, `name-` failed, `name~` noted, `name/` skipped."""
+    """`name+` passed, `name-` failed, `name~` noted, `name/` skipped, `name!` blames us."""
     states = {
         "+": StepState.PASSED,
         "-": StepState.FAILED,
         "~": StepState.NOTED,
         "/": StepState.SKIPPED,
+        "!": StepState.PASSED,
     }
     return [
-        CheckStep(word[:-1], word[:-1], states[word[-1]], f"Said of {word[:-1]}.", (), "Do.")
+        CheckStep(
+            word[:-1],
+            word[:-1],
+            states[word[-1]],
+            f"Said of {word[:-1]}.",
+            (),
+            REPORT_OFFER if word[-1] == "!" else "Do.",
+        )
         for word in text.split()
     ]
 
@@ -37,7 +45,8 @@ CASES = [
     ("stored-sign-in- host-view/", "stored-sign-in", 3, LOGIN, "Do."),
     ("host-view- official-client-", "host-view", 1, "", "Do."),
     ("host-view- official-client/", "host-view", 1, "", "Do."),
-    ("host-view- official-client+", "host-view", 1, "", REPORT_OFFER),
+    ("host-view- official-client+", "host-view", 1, "", "Do."),
+    ("host-view- official-client!", "host-view", 1, "", REPORT_OFFER),
 ]
 
 
@@ -78,7 +87,7 @@ def test_each_row_decides_something() -> None:
     deciding: set[int] = set()
     for said, *_ in [*CASES, ("stored-sign-in- store-", 0)]:
         known = {step.name: step for step in steps(said)}
-        if "official-client+" in said:
+        if "official-client!" in said:
             known |= {step.name: step for step in steps("judge-differs-")}
         deciding.add(next(n for n, one in enumerate(SERVER_RULINGS) if one.fits(known)))
     assert deciding == set(range(len(SERVER_RULINGS)))
