@@ -154,7 +154,7 @@ def describe_server(found: Found, entry: Sequence[str]) -> Iterator[str]:
     if found.tools_error:
         yield f"Its tools cannot be listed: {found.tools_error}"
     else:
-        yield _describe_tools(found, entry)
+        yield describe_tools(found, entry)
         if found.count and found.pages > 1:
             more = " or more" if found.has_more else ""
             yield (
@@ -163,7 +163,8 @@ def describe_server(found: Found, entry: Sequence[str]) -> Iterator[str]:
             )
 
 
-def _describe_tools(found: Found, entry: Sequence[str]) -> str:
+def describe_tools(found: Found, entry: Sequence[str]) -> str:
+    """The tools that a host is shown, or why there are none; `entry` as in `describe_found`."""
     if not found.count:
         hiding = " or ".join(option for option in HIDING_OPTIONS if option in entry)
         hidden = f", or {hiding} hides them" if hiding else ""

@@ -35,6 +35,7 @@ RARE = {
     "mcp_remote_py.settings.sign_in_words",
     *("mcp_remote_py.bridge.merging", "mcp_remote_py.merged_list"),
     *("mcp_remote_py.aws", "mcp_remote_py.signing", "mcp_remote_py.settings.aws"),
+    *("mcp_remote_py.checking", "mcp_remote_py.diagnosis"),
     *("mcp_remote_py.cli.read_aws", "mcp_remote_py.transports.signed"),
 }
 """What is for help, for mistakes, for a sign-in, for rare options and for other commands."""

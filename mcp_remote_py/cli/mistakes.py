@@ -168,8 +168,8 @@ def drop_names(others: list[tuple[int, str]]) -> list[tuple[int, str]]:
 def drop_launcher(argv: Sequence[str]) -> tuple[Sequence[str], bool]:
     """The words without those that start the program, with options of theirs; whether some were.
 
-    As in `npx -y mcp-remote URL` and `uvx --from X mcp-remote-py URL`, where they are not ours; or in
-    `-y mcp-remote URL`, which are the arguments of such an entry.
+    As in `npx -y mcp-remote URL` and `uvx --from X mcp-remote-py URL`, where they are not ours; or
+    in `-y mcp-remote URL`, which are the arguments of such an entry.
     """
     for first, word in enumerate(argv):
         if "://" in word:

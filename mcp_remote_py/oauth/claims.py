@@ -47,8 +47,8 @@ _UNNAMED_SCOPES = frozenset(
 class Claims(NamedTuple):
     """The claims a person may ask for (RFC 7519 §4.1, RFC 9068 §2.2), all of them unverified.
 
-    What is missing, or of a wrong type, is "", () or None. `scope` is blank-separated; `expires_at`
-    is in seconds since the epoch.
+    What is missing, or of a wrong type, is "", () or None. `scope` is blank-separated; times are
+    seconds since the epoch.
     """
 
     issuer: str = ""
@@ -56,6 +56,7 @@ class Claims(NamedTuple):
     scope: str = ""
     expires_at: float | None = None
     account: str = ""
+    not_before: float | None = None
 
 
 def read_claims(token: Secret | None) -> Claims:
@@ -70,6 +71,7 @@ def read_claims(token: Secret | None) -> Claims:
         scope=" ".join(" ".join(scopes).split()),
         expires_at=_read_time(members.get("exp")),
         account=_read_account(members),
+        not_before=_read_time(members.get("nbf")),
     )
 
 

@@ -164,7 +164,7 @@ class _Discovery:
             found = yield from self._find_at_origin(of_resource)
             found = yield from self._settle_owner(found)
             if found.is_default and settings.static_client is not None and not settings.unattended:
-                yield from _check_guessed_page(found.authorization_endpoint)
+                yield from check_guessed_page(found.authorization_endpoint)
         # No `resource` is sent: a server from before RFC 9728 cannot know what to do with it.
         metadata = metadata or ResourceMetadata("", (), None)
         for _, flaw in (*metadata.flaws, *found.flaws):
@@ -349,10 +349,13 @@ _NOWHERE = frozenset({401, 404, 405, 410})
 """Statuses that no page for signing in has: what it lacks, a 400 says. A 403 may be for us only."""
 
 
-def _check_guessed_page(url: str) -> Conversation[None]:
+def check_guessed_page(url: str) -> Conversation[None]:
     """Sees to it that nobody is sent to a page that was only guessed, and is not there.
 
     Else a registration shows whether there is anything; a client that is registered has none.
+
+    Raises:
+        SignInFailed: it is not there.
     """
     try:
         response = yield from fetch(get_json(url), follow_redirects=False)

@@ -32,13 +32,28 @@ from mcp_remote_py.signin.agent import SignInAgent
 from mcp_remote_py.signin.border import origins_of
 from mcp_remote_py.signin.browser import detect_platform, open_browser
 from mcp_remote_py.signin.callback import LOOPBACK_HOSTS, CallbackListener
-from mcp_remote_py.signin.fetch import build_fetcher
+from mcp_remote_py.signin.fetch import Fetcher, build_fetcher
 from mcp_remote_py.signin.line_reader import LineReader
 from mcp_remote_py.signin.ports import Listener, Ports
 from mcp_remote_py.signin.refresh_process import describe_job, renew_in_child
 
 LOWEST_PORT, PORTS = 3335, 45815
 """The range mcp-remote derives its callback port from: below what systems give out by chance."""
+
+
+class BuiltAgent(SignInAgent):
+    """A `SignInAgent` that closes the connections it was built with."""
+
+    def __init__(
+        self, settings: LoginSettings, session: str, store: Store, ports: Ports, fetcher: Fetcher
+    ) -> None:
+        super().__init__(str(settings.server), session, settings.sign_in, store, ports)
+        self._fetcher = fetcher
+
+    async def aclose(self) -> None:
+        """As of every agent; and its connections are closed."""
+        await super().aclose()
+        await self._fetcher.aclose()
 
 
 class StateRecords:
@@ -198,10 +213,9 @@ def build_agent(
         kind = detect_platform(sys.platform, platform.release(), environment)
         return await open_browser(url, environment, kind, chosen.browser)
 
-    return SignInAgent(
-        str(settings.server),
+    return BuiltAgent(
+        settings,
         session.key,
-        chosen,
         store,
         Ports(
             fetch=fetcher.fetch,
@@ -220,4 +234,5 @@ def build_agent(
             else None,
             renew=renew if CAN_BE_SHARED and isinstance(store, SealedStore) else None,
         ),
+        fetcher,
     )

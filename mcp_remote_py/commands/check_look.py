@@ -1,0 +1,67 @@
+"""Puts together what asks one server for `check`, and plays a host for it (decision D13).
+
+Must not know what a check says of it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import asynccontextmanager
+
+from mcp_remote_py.checking.talk import ANSWER_PATIENCE, CHECK_PATIENCE, LookAtServer, ServerTalk
+from mcp_remote_py.commands.proxy import assemble, build_signer_for
+from mcp_remote_py.commands.terminal import OwnHost, look_at_server
+from mcp_remote_py.found import Found
+from mcp_remote_py.named_files import read_settled
+from mcp_remote_py.redact import mask_url
+from mcp_remote_py.settings.commands import ProxySettings
+from mcp_remote_py.signing.signer import AwsSigner
+from mcp_remote_py.transports.headers import HeaderSource
+
+
+@asynccontextmanager
+async def open_talk(
+    settings: ProxySettings,
+    environment: Mapping[str, str],
+    report: Callable[[str], None],
+    seconds: float = CHECK_PATIENCE,
+    answer_patience: float = ANSWER_PATIENCE,
+) -> AsyncGenerator[ServerTalk]:
+    """The conversation of a check with the server of `settings`; see `ServerTalk`.
+
+    Raises:
+        UsageError: a header cannot be read, or AWS keys cannot be any.
+    """
+    headers = HeaderSource(settings.headers, environment, read_settled)
+    await headers.load()
+    signer = build_signer_for(settings, environment, headers)
+    look = _build_look(environment, headers, signer)
+    talk = ServerTalk(
+        settings,
+        environment,
+        headers,
+        look,
+        report,
+        time.time,
+        signer,
+        seconds,
+        answer_patience,
+    )
+    try:
+        yield talk
+    finally:
+        await talk.aclose()
+        if signer is not None:
+            await signer.aclose()
+
+
+def _build_look(
+    environment: Mapping[str, str], headers: HeaderSource, signer: AwsSigner | None
+) -> LookAtServer:
+    async def look(settings: ProxySettings, patience: float) -> Found:
+        host = OwnHost()
+        looking = assemble(settings, environment, headers, host, signer=signer, is_look=True)
+        return await look_at_server(host, looking, mask_url(str(settings.server)), patience)
+
+    return look

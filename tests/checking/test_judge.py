@@ -1,0 +1,113 @@
+"""The official client as a judge: bounded, silent, and for the server's own origin alone."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import ssl
+import time
+import warnings
+
+import pytest
+
+from mcp_remote_py.checking.judge import MAX_COMPRESSED_BYTES, ask_judge
+from mcp_remote_py.diagnosis.judgements import Judgement
+from mcp_remote_py.url import parse_url
+from tests.peers.wild_server import Exchange, WildServer, be_silent, redirect
+
+pytestmark = pytest.mark.timeout(60)
+
+SECRET = b"canary-for-the-judge-4711"
+
+
+def judge(url: str, patience: float = 5.0, *, over_sse: bool = False) -> Judgement:
+    async def give(method: bytes, url: str) -> list[tuple[bytes, bytes]]:
+        return [(b"authorization", b"Bearer " + SECRET)]
+
+    return asyncio.run(
+        ask_judge(
+            parse_url(url),
+            give,
+            lambda _: None,
+            ssl.create_default_context(),
+            None,
+            patience,
+            over_sse=over_sse,
+        )
+    )
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+def test_it_connects_with_what_the_person_gives(legacy: bool) -> None:
+    with WildServer(legacy=legacy, sessions=not legacy) as server:
+        found = judge(server.url, over_sse=legacy)
+        sent = {one.headers.get("authorization") for one in server.requests}
+        ended = [one for one in server.requests if one.verb == "DELETE"]
+    assert found.error == ""
+    assert found.tools is not None
+    assert found.tools.count == 3
+    assert len(found.pings) == 5
+    assert sent == {f"Bearer {SECRET.decode()}"}
+    assert len(ended) == (0 if legacy else 1), "it ends its session"
+
+
+@pytest.mark.promise("S2")
+def test_nothing_goes_to_another_origin() -> None:
+    with WildServer() as other, WildServer() as server:
+        for method in ("initialize", "server/discover", "GET"):
+            server.always(method, redirect(307, other.url))
+        assert judge(server.url).error
+        assert other.requests == []
+    with WildServer() as other, WildServer(legacy=True) as server:
+        server.endpoint = f"{other.origin}/messages"
+        assert judge(server.url, 2.0, over_sse=True).error
+        assert other.requests == []
+
+
+def test_it_is_cut_off() -> None:
+    with WildServer() as server:
+        server.always("initialize", be_silent)
+        server.always("server/discover", be_silent)
+        began = time.monotonic()
+        found = judge(server.url, 0.3)
+    assert found.error == "it was not done within 0.3 s"
+    assert time.monotonic() - began < 3
+
+
+def bomb(exchange: Exchange) -> None:
+    """Little that becomes much, which nobody asked to be compressed."""
+    body = gzip.compress(b" " * 200_000_000, 9)
+    assert len(body) > MAX_COMPRESSED_BYTES
+    exchange.reply(200, body, headers={"Content-Encoding": "gzip"})
+
+
+def flood(exchange: Exchange) -> None:
+    """A JSON answer of 60 MB."""
+    exchange.stream(content_type="application/json")
+    for _ in range(60):
+        exchange.piece(b"[" * 1_000_000)
+    exchange.finish()
+
+
+@pytest.mark.report("S6")
+@pytest.mark.parametrize("behaviour", [bomb, flood])
+def test_what_is_too_long_is_not_read_on(behaviour: object) -> None:
+    with WildServer() as server:
+        for method in ("initialize", "server/discover"):
+            server.always(method, behaviour)  # type: ignore[arg-type]
+        found = judge(server.url)
+    assert "bytes was not read on" in found.error
+
+
+def test_nothing_of_it_comes_to_the_terminal(
+    caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with WildServer() as server:
+            server.always("tools/list", lambda exchange: exchange.reply(200, b"{not json"))
+            found = judge(server.url)
+    assert found.tools is not None
+    assert found.tools.error
+    assert caplog.records == []
+    assert capfd.readouterr() == ("", "")

@@ -1,0 +1,94 @@
+"""Which step decides, and what is to be done: each row of the table is needed."""
+
+from __future__ import annotations
+
+import pytest
+
+from mcp_remote_py.diagnosis.judgements import REPORT_OFFER
+from mcp_remote_py.diagnosis.server_verdicts import SERVER_RULINGS, find_server_verdict
+from mcp_remote_py.diagnosis.steps import CheckStep, StepState, Verdict
+
+LOGIN = "mcp-remote-py login https://mcp.example/mcp"
+
+
+def steps(text: str) -> list[CheckStep]:
+    """`name+` passed, `name-` failed, `name~` noted, `name/` skipped, `name!` blames us."""
+    states = {
+        "+": StepState.PASSED,
+        "-": StepState.FAILED,
+        "~": StepState.NOTED,
+        "/": StepState.SKIPPED,
+        "!": StepState.PASSED,
+    }
+    return [
+        CheckStep(
+            word[:-1],
+            word[:-1],
+            states[word[-1]],
+            f"Said of {word[:-1]}.",
+            (),
+            REPORT_OFFER if word[-1] == "!" else "Do.",
+        )
+        for word in text.split()
+    ]
+
+
+CASES = [
+    ("transport-", "transport", 1, "", "Do."),
+    ("transport~ challenge- host-view- official-client-", "challenge", 1, "", "Do."),
+    ("resource-metadata- stored-sign-in- host-view/", "resource-metadata", 1, "", "Do."),
+    ("authorization-server- stored-sign-in- host-view/", "authorization-server", 1, "", "Do."),
+    ("registration- stored-sign-in- host-view/", "registration", 1, "", "Do."),
+    ("sign-in- stored-sign-in- host-view/", "sign-in", 3, LOGIN, "Do."),
+    ("server-clock~ token- host-view-", "server-clock", 3, LOGIN, "Set this machine's clock"),
+    ("token- host-view- official-client-", "token", 3, LOGIN, "Do."),
+    ("stored-sign-in- host-view/", "stored-sign-in", 3, LOGIN, "Do."),
+    ("host-view- official-client-", "host-view", 1, "", "Do."),
+    ("host-view- official-client/", "host-view", 1, "", "Do."),
+    ("host-view- official-client+", "host-view", 1, "", "Do."),
+    ("host-view- official-client!", "host-view", 1, "", REPORT_OFFER),
+]
+
+
+@pytest.mark.parametrize(("said", "step", "status", "command", "hint"), CASES)
+def test_a_row_of_the_table(said: str, step: str, status: int, command: str, hint: str) -> None:
+    verdict = find_server_verdict(steps(said), LOGIN)
+    assert verdict is not None
+    assert (verdict.step, verdict.status, verdict.command) == (step, status, command)
+    assert verdict.said == f"Said of {step}."
+    assert verdict.hint.startswith(hint)
+
+
+def test_a_store_that_cannot_be_read_needs_no_sign_in() -> None:
+    verdict = find_server_verdict(steps("stored-sign-in- host-view/"), LOGIN, store_failed=True)
+    assert verdict == Verdict("stored-sign-in", "Said of stored-sign-in.", "Do.", "", 1)
+
+
+def test_who_is_signed_in_does_not_need_a_way_to_become_so() -> None:
+    said = steps("authorization-server- registration- token- host-view-")
+    verdict = find_server_verdict(said, LOGIN, is_signed_in=True)
+    assert verdict is not None
+    assert verdict.step == "token"
+
+
+@pytest.mark.parametrize("view", ["host-view+", "host-view~"])
+def test_a_host_that_gets_tools_is_all_that_counts(view: str) -> None:
+    said = steps(f"authorization-server- official-client- server-clock~ {view}")
+    assert find_server_verdict(said, LOGIN) == Verdict(
+        "", "It works. Said of host-view.", "Do.", "", 0
+    )
+
+
+def test_without_anything_that_failed_others_decide() -> None:
+    assert find_server_verdict(steps("transport+ host-view/"), LOGIN) is None
+
+
+def test_each_row_decides_something() -> None:
+    deciding: set[int] = set()
+    for said, *_ in [*CASES, ("stored-sign-in- store-", 0)]:
+        known = {step.name: step for step in steps(said)}
+        if "official-client!" in said:
+            known |= {step.name: step for step in steps("judge-differs-")}
+        deciding.add(next(n for n, one in enumerate(SERVER_RULINGS) if one.fits(known)))
+    assert deciding == set(range(len(SERVER_RULINGS)))
+    assert all(ruling.because.endswith((".", ").")) for ruling in SERVER_RULINGS)
