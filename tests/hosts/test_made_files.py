@@ -1,10 +1,10 @@
-"""Files that nobody has thought of: the value is that of the plain text, and edits can be undone."""
+"""Files that nobody has thought of: their value is the plain text's, and edits can be undone."""
 
 from __future__ import annotations
 
 import json
 import tomllib
-from typing import Any
+from typing import Any, cast
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -36,11 +36,11 @@ def spelled(draw: st.DrawFn, value: Any) -> str:
     if isinstance(value, dict):
         items = [
             f"{draw(BETWEEN)}{json.dumps(name)}{draw(BETWEEN)}:{draw(BETWEEN)}{draw(spelled(each))}"
-            for name, each in value.items()
+            for name, each in cast("dict[str, Any]", value).items()
         ]
         brackets = "{}"
     elif isinstance(value, list):
-        items = [f"{draw(BETWEEN)}{draw(spelled(each))}" for each in value]
+        items = [f"{draw(BETWEEN)}{draw(spelled(each))}" for each in cast("list[Any]", value)]
         brackets = "[]"
     else:
         return json.dumps(value, ensure_ascii=draw(st.booleans()))
