@@ -128,17 +128,23 @@ else:
 class Draft:
     """The next content of a file, beside it until `commit`: the old one stays until then.
 
+    `ending` is that of the names of all such drafts in the folder.
+
     Raises, as its functions do:
         OSError: the disk does not take it; what there was of a draft is gone.
-        StoreError: as `make_private`.
     """
 
-    def __init__(self, path: Path, temporary: Path) -> None:
-        make_private(path.parent)
+    def __init__(self, path: Path, temporary: Path, ending: str = ".tmp") -> None:
         self._path = path
         self._temporary = temporary
+        self._ending = ending
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NOT_FOLLOWED
         self._descriptor = os.open(temporary, flags, 0o600)
+
+    @property
+    def descriptor(self) -> int:
+        """Of the open draft, whose mode is 0600."""
+        return self._descriptor
 
     def write(self, content: bytes) -> None:
         """Replaces what is in it; returns when that is on the disk."""
@@ -169,7 +175,7 @@ class Draft:
         """Deletes the drafts that killed processes and a disk that failed have left."""
         now = self._path.stat().st_mtime
         for name in os.listdir(self._path.parent):
-            if not (name.startswith(f"{self._path.name}.") and name.endswith(".tmp")):
+            if not (name.startswith(f"{self._path.name}.") and name.endswith(self._ending)):
                 continue
             each = self._path.parent / name
             if now - each.lstat().st_mtime > DRAFT_AGE:
@@ -197,6 +203,7 @@ def write_private(path: Path, content: bytes, randomness: RandomBytes) -> None:
     if len(content) > MAX_OWN_FILE_BYTES:
         raise StoreError(f"{path} would have more than {MAX_OWN_FILE_BYTES} bytes.", hint=_HINT)
     try:
+        make_private(path.parent)
         draft = Draft(path, path.with_name(f"{path.name}.{randomness(8).hex()}.tmp"))
         draft.write(content)
         draft.commit()

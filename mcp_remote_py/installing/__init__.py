@@ -1,0 +1,1 @@
+"""Changes on this machine that let a host start us."""
