@@ -81,11 +81,10 @@ def parse_arguments(command: str, argv: Sequence[str]) -> Arguments:
     options, others, unknown, warnings = _sort(
         {one.name: one for one in accepted_by(command)}, argv
     )
-    if "-h" in unknown:
-        options["--help"] = [""]
+    this = COMMANDS[command]
+    _take_short(this, unknown, options)
     if "--help" in options or "--version" in options:
         return Arguments(options)
-    this = COMMANDS[command]
     name, others = _take_name(this, others)
     others = _without_names(others, warnings)
     words = [word for _, word in others]
@@ -119,6 +118,15 @@ def parse_arguments(command: str, argv: Sequence[str]) -> Arguments:
         port = None
     ignored += [f"Ignored: {name} does not matter for {command}." for name in idle]
     return Arguments(options, url, port, name, (*warnings, *ignored))
+
+
+def _take_short(command: Command, unknown: list[str], options: dict[str, list[str]]) -> None:
+    """Takes the options of one letter for those that they stand for."""
+    if "-h" in unknown:
+        options["--help"] = [""]
+    if "-y" in unknown and command.is_agreed:
+        unknown.remove("-y")
+        options["--yes"] = [""]
 
 
 def _take_name(

@@ -27,6 +27,8 @@ class Command(NamedTuple):
     """Whether it takes the name of an entry: before the URL where that is needed, else alone."""
     needs_url: bool = True
     """Whether it cannot do without a URL."""
+    is_agreed: bool = False
+    """Whether `-y` stands for --yes."""
     is_of_entry: bool = False
     """Whether it is about an entry of a host, so that each option of the relay counts here, too."""
 
@@ -86,6 +88,7 @@ COMMANDS = {
             " options of mcp-remote-py that follow become a part of the entry.",
             takes_port=True,
             takes_name=True,
+            is_agreed=True,
             is_of_entry=True,
         ),
         Command(
@@ -94,6 +97,7 @@ COMMANDS = {
             "Takes an entry out of a host's configuration.",
             "Name of the entry.",
             takes_name=True,
+            is_agreed=True,
             needs_url=False,
         ),
         Command(
