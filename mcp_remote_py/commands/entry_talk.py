@@ -9,9 +9,10 @@ from collections.abc import Iterable, Sequence
 from typing import NoReturn
 
 from mcp_remote_py.console import Console, Style
-from mcp_remote_py.errors import UsageError, explain_stars, one_line
-from mcp_remote_py.hosts.catalogue import KNOWN_HOSTS
+from mcp_remote_py.errors import UsageError, one_line
+from mcp_remote_py.hosts.catalogue import ALL_HOSTS, KNOWN_HOSTS
 from mcp_remote_py.installing.host_files import HostFile
+from mcp_remote_py.redact import MASK
 
 _STYLES = {"+": Style.GOOD, "-": Style.BAD}
 
@@ -55,9 +56,8 @@ def say_no_host(command: str) -> NoReturn:
     titles = ", ".join(host.title for host in KNOWN_HOSTS)
     raise UsageError(
         f"None of the hosts known here was found on this machine: {titles}.",
-        hint=explain_stars(
-            f"Name one with --client, or show the entry to paste it: {command} --print"
-        ),
+        hint=f"Name one with --client, or show the entry to paste it: {command} --print"
+        f"{_explain_mask(command)}",
     )
 
 
@@ -68,17 +68,18 @@ def refuse_many(files: Sequence[HostFile], command: str, console: Console) -> No
         UsageError: always; the hosts and their commands are shown first.
     """
     console.say("Several hosts are on this machine. For one of them:")
-    width = max(len(file.host.title) for file in files)
-    for file in files:
-        title = file.host.title.ljust(width)
-        console.say(one_line_of(f"{title}  {command} --client {file.host.key}"))
-    console.say(f"{'for all'.ljust(width)}  {command} --client all")
+    shown = one_line(command)
+    rows = [(file.host.title, file.host.key) for file in files] + [("for all", ALL_HOSTS)]
+    width = max(len(title) for title, _ in rows)
+    for title, key in rows:
+        console.say(f"{title.ljust(width)}  {shown} --client {key}")
     raise UsageError(
         f"{len(files)} hosts were found, and --client is not given.",
-        hint="Run one of the commands above.",
+        hint=f"Run one of the commands above.{_explain_mask(command)}",
     )
 
 
-def one_line_of(text: str) -> str:
-    """The same on one line; blanks that align stay."""
-    return text if text.isprintable() else one_line(text)
+def _explain_mask(command: str) -> str:
+    if MASK not in command:
+        return ""
+    return f" ({MASK} stands for a part that may be secret: write it out there.)"

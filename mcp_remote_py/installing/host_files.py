@@ -141,4 +141,5 @@ def choose_files(choice: ConfigChoice, machine: Machine) -> list[HostFile]:
         return [HostFile(host, path)]
     if everywhere or not named:
         return find_hosts(machine)
-    return [HostFile(host, machine.locate(host)) for host in dict.fromkeys(named)]
+    each = {host.key: host for host in named}
+    return [HostFile(host, machine.locate(host)) for host in each.values()]
