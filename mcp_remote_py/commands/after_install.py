@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import shlex
-import sys
 from collections.abc import Callable, Mapping
 
 from mcp_remote_py.commands.agent import BuildAgent, load_agent
@@ -19,7 +18,6 @@ from mcp_remote_py.errors import (
     McpRemoteError,
     explain_stars,
     name_server,
-    runner_of,
 )
 from mcp_remote_py.exit_status import DONE_STATUS, SIGN_IN_NEEDED_STATUS
 from mcp_remote_py.redact import mask_url
@@ -27,30 +25,32 @@ from mcp_remote_py.session_id import session_of
 from mcp_remote_py.settings.commands import LoginSettings
 from mcp_remote_py.settings.entry import InstallSettings
 
-BuildCheck = Callable[[InstallSettings, Mapping[str, str], Console], int]
+CheckEntry = Callable[[InstallSettings, Mapping[str, str], Console], int]
 """Checks the server of an entry step by step, and says what it sees; returns its exit status."""
 
 
 def go_on(
     settings: InstallSettings,
-    name: str,
     environment: Mapping[str, str],
     console: Console,
+    typed_before: str = "",
     build: BuildAgent | None = None,
-    check: BuildCheck | None = None,
+    check: CheckEntry | None = None,
 ) -> int:
     """Signs in where that is needed and wanted, then checks; returns the exit status.
 
+    `typed_before` stands before our name in a command that a person is told.
+
     It is 3 where a sign-in was wanted and did not come about, else 0: the entry is there.
     """
-    status = _sign_in(settings, environment, console, build)
+    status = _sign_in(settings, environment, console, typed_before, build)
     if status != DONE_STATUS:
         return status
     if check is not None:
         check(settings, environment, console)
         return DONE_STATUS
-    runner = runner_of(sys.prefix)
-    console.say(f"To see whether it works: {runner}mcp-remote-py check {shlex.quote(name)}")
+    words = shlex.join(("check", settings.name))
+    console.say(f"To see whether it works: {typed_before}mcp-remote-py {words}")
     return DONE_STATUS
 
 
@@ -65,6 +65,7 @@ def _sign_in(
     settings: InstallSettings,
     environment: Mapping[str, str],
     console: Console,
+    typed_before: str,
     build: BuildAgent | None,
 ) -> int:
     relay = settings.entry.relay
@@ -86,7 +87,7 @@ def _sign_in(
     if not wants:
         return DONE_STATUS
     command = explain_stars(
-        name_server(LOGIN_COMMAND, str(relay.server), relay.sign_in.login_options)
+        name_server(LOGIN_COMMAND, str(relay.server), relay.sign_in.login_options, typed_before)
     )
     question = f"{server} wants you to sign in. Open the browser for that now?"
     if not settings.login and not console.agrees(question, otherwise=console.is_interactive):

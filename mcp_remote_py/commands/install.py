@@ -8,11 +8,10 @@ from __future__ import annotations
 import logging
 import os
 import shlex
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from mcp_remote_py.commands.after_install import BuildCheck, go_on
+from mcp_remote_py.commands.after_install import CheckEntry, go_on
 from mcp_remote_py.commands.agent import BuildAgent
 from mcp_remote_py.commands.entry_talk import (
     ask_or_refuse,
@@ -22,8 +21,7 @@ from mcp_remote_py.commands.entry_talk import (
     show_lines,
 )
 from mcp_remote_py.console import Console, Style
-from mcp_remote_py.credentials.session_files import state_directory
-from mcp_remote_py.errors import McpRemoteError, UsageError, runner_of
+from mcp_remote_py.errors import McpRemoteError, UsageError
 from mcp_remote_py.exit_status import DONE_STATUS
 from mcp_remote_py.hosts.catalogue import PLAIN_HOST, KnownHost, find_host, host_of_file
 from mcp_remote_py.hosts.config_text import read_entries, set_entry
@@ -31,13 +29,19 @@ from mcp_remote_py.hosts.entries import PlannedEntry, Wish, check_name, plan_ent
 from mcp_remote_py.hosts.entry_reading import EntryKind
 from mcp_remote_py.hosts.entry_view import render_entry, show_difference
 from mcp_remote_py.hosts.entry_words import join_words, sort_words, take_over
-from mcp_remote_py.hosts.launch import EXTRA_OF_AWS, Surroundings, choose_launch
+from mcp_remote_py.hosts.launch import (
+    EXTRA_OF_AWS,
+    Surroundings,
+    choose_launch,
+    typed_before,
+)
 from mcp_remote_py.installing.config_file import edit_config, read_config
 from mcp_remote_py.installing.entries import InstalledEntry, read_installed
 from mcp_remote_py.installing.host_files import Disk, HostFile, Machine, choose_files
 from mcp_remote_py.installing.secret_files import (
     delete_secret_files,
     files_of_entry,
+    lock_of_configs,
     name_secret_file,
     write_secret_files,
 )
@@ -47,8 +51,6 @@ from mcp_remote_py.settings.entry import EntrySettings, InstallSettings
 from mcp_remote_py.settings.urls import parse_server_url
 
 logger = logging.getLogger("mcp_remote_py")
-
-LOCK_NAME = "install.lock"
 
 _FETCH_VARIABLES = (
     *("UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS"),
@@ -63,7 +65,7 @@ def run_install(
     console: Console,
     surroundings: Surroundings | None = None,
     build: BuildAgent | None = None,
-    check: BuildCheck | None = None,
+    check: CheckEntry | None = None,
 ) -> int:
     """Writes the entry for each host that is meant; returns the exit status.
 
@@ -87,7 +89,8 @@ def run_install(
     if not done:
         return DONE_STATUS
     name, entry = installer.written[0]
-    return go_on(settings.replace(entry=entry), name, environment, console, build, check)
+    wanted = settings.replace(entry=entry, name=name)
+    return go_on(wanted, environment, console, installer.typed_before, build, check)
 
 
 class _Installer:
@@ -106,6 +109,8 @@ class _Installer:
         aws = settings.entry.relay.aws
         extra = EXTRA_OF_AWS if aws is not None and aws.reads_files else ""
         self._launch = choose_launch(surroundings, extra)
+        self.typed_before = typed_before(self._launch)
+        """What a person types before our name."""
         self.written: list[tuple[str, EntrySettings]] = []
         """The entries that are there now, by their names."""
 
@@ -114,7 +119,7 @@ class _Installer:
         """What was typed, without secrets."""
         relay = self._settings.entry.relay
         words = ("install", self._settings.name, mask_url(str(relay.server)), *relay.entry_words)
-        return f"{runner_of(sys.prefix)}mcp-remote-py {shlex.join(words)}"
+        return f"{self.typed_before}mcp-remote-py {shlex.join(words)}"
 
     def print_entry(self) -> None:
         """Only the entry, in the form of its host; what is to be said of it goes elsewhere."""
@@ -203,7 +208,8 @@ class _Installer:
                 ):
                     return npm.name
             else:
-                command = f"mcp-remote-py install {npm.name} {mask_url(str(self._settings.server))}"
+                words = shlex.join(("install", npm.name, mask_url(str(self._settings.server))))
+                command = f"{self.typed_before}mcp-remote-py {words}"
                 console.say(f"{text} To convert that one instead: {command}")
         elif same:
             console.say(
@@ -310,7 +316,7 @@ class _Installer:
             written = edit_config(
                 Path(file.path),
                 edit,
-                lock=state_directory(self._environment) / LOCK_NAME,
+                lock=lock_of_configs(self._environment),
                 randomness=os.urandom,
             )
         except McpRemoteError:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -19,16 +18,21 @@ from mcp_remote_py.commands.entry_talk import (
 )
 from mcp_remote_py.console import Console, Style
 from mcp_remote_py.credentials.session_files import list_records, state_directory
-from mcp_remote_py.errors import UsageError, runner_of
+from mcp_remote_py.errors import UsageError
 from mcp_remote_py.exit_status import DONE_STATUS
 from mcp_remote_py.hosts.config_text import remove_entry
 from mcp_remote_py.hosts.entry_reading import EntryKind
 from mcp_remote_py.hosts.entry_view import show_difference
+from mcp_remote_py.hosts.launch import choose_launch, typed_before
 from mcp_remote_py.installing.config_file import edit_config
 from mcp_remote_py.installing.entries import InstalledEntry, list_entries
 from mcp_remote_py.installing.host_files import Disk, HostFile, Machine, choose_files
-from mcp_remote_py.installing.secret_files import delete_secret_files, files_of_entry
-from mcp_remote_py.installing.surroundings import this_system
+from mcp_remote_py.installing.secret_files import (
+    delete_secret_files,
+    files_of_entry,
+    lock_of_configs,
+)
+from mcp_remote_py.installing.surroundings import look_around, this_system
 from mcp_remote_py.redact import mask_url, remember
 from mcp_remote_py.settings.entry import UninstallSettings
 from mcp_remote_py.settings.urls import parse_server_url
@@ -52,16 +56,20 @@ def run_uninstall(
     if not found:
         _refuse_unknown(settings.name, files, entries)
     if len(found) > 1 and not settings.choice.clients:
-        command = f"mcp-remote-py {shlex.join(('uninstall', settings.name))}"
-        refuse_many(
-            [HostFile(one.host, one.path) for one in found],
-            runner_of(sys.prefix) + command,
-            console,
-        )
+        command = f"{_typed_before(environment)}mcp-remote-py {_words_for(settings.name)}"
+        refuse_many([HostFile(one.host, one.path) for one in found], command, console)
     for entry in found:
         remember(entry.variables.values())
         _uninstall(entry, settings, environment, console)
     return DONE_STATUS
+
+
+def _typed_before(environment: Mapping[str, str]) -> str:
+    return typed_before(choose_launch(look_around(environment)))
+
+
+def _words_for(name: str) -> str:
+    return shlex.join(("uninstall", name))
 
 
 def _refuse_unknown(name: str, files: list[HostFile], entries: list[InstalledEntry]) -> None:
@@ -87,7 +95,7 @@ def _uninstall(
     written = edit_config(
         Path(entry.path),
         lambda content: remove_entry(content, host.form, host.place, name),
-        lock=state_directory(environment) / "install.lock",
+        lock=lock_of_configs(environment),
         randomness=os.urandom,
     )
     delete_secret_files(files_of_entry(entry.words, environment))
@@ -129,5 +137,5 @@ def _say_sign_in(entry: InstalledEntry, environment: Mapping[str, str], console:
         return
     records = list_records(state_directory(environment))
     if any(one.server == server and one.signed_in_at is not None for one in records):
-        command = f"{runner_of(sys.prefix)}mcp-remote-py logout {mask_url(server)}"
+        command = f"{_typed_before(environment)}mcp-remote-py logout {mask_url(server)}"
         console.say(f"You stay signed in at {mask_url(server)}. To sign out: {command}")

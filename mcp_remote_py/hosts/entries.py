@@ -17,6 +17,7 @@ from mcp_remote_py.errors import UsageError
 from mcp_remote_py.hosts.catalogue import KnownHost
 from mcp_remote_py.hosts.entry_words import EntryWord
 from mcp_remote_py.hosts.launch import Launch
+from mcp_remote_py.json_text import UNREADABLE, bounded
 from mcp_remote_py.key_shapes import may_be_key
 from mcp_remote_py.patterns import lazy_pattern
 from mcp_remote_py.redact import Secret, secrets_in_url
@@ -34,6 +35,8 @@ PUBLIC_MEMBERS = frozenset(
     }
 )
 """Members of a client (RFC 7591 §2 and §3.2.1) that are not secret; any other one may be."""
+
+_decode_client = bounded(msgspec.json.Decoder(dict[str, object]).decode)
 
 _VARIABLE = lazy_pattern(r"\$\{([^{}]+)\}")
 _ONE_VARIABLE = lazy_pattern(r"\$\{([A-Za-z_][A-Za-z0-9_]{0,63})\}")
@@ -195,8 +198,8 @@ class _Plan:
         if text.startswith("@"):
             return f"@{self._absolute(expand_path(text[1:], self._wish.environment))}"
         try:
-            members = msgspec.json.decode(text.encode(), type=dict[str, object])
-        except (msgspec.MsgspecError, RecursionError):
+            members = _decode_client(text.encode())
+        except UNREADABLE:
             return text
         hidden = {
             name: self._expand(value)

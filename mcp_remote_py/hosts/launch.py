@@ -10,8 +10,12 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
+import msgspec
+
 from mcp_remote_py.json_text import UNREADABLE, bounded
 from mcp_remote_py.patterns import lazy_pattern
+
+_decode_origin = bounded(msgspec.json.Decoder(dict[str, object]).decode)
 
 PACKAGE_NAME = "mcp-remote-py"
 
@@ -42,6 +46,19 @@ class Launch(NamedTuple):
     warning: str = ""
     is_fetched: bool = False
     """Whether a runner fetches the package when it is started."""
+
+
+def typed_before(launch: Launch) -> str:
+    """What a person types before our name to start the same program at a terminal; "" for nothing.
+
+    With a blank behind it.
+    """
+    if not launch.is_fetched:
+        return ""
+    import shlex
+
+    runner = launch.command.replace("\\", "/").rpartition("/")[2].removesuffix(".exe")
+    return f"{shlex.join((runner, *launch.arguments[:-1]))} "
 
 
 class _Maker(NamedTuple):
@@ -106,12 +123,10 @@ def _name_package(direct_url: str, extra: str) -> str:
 
 def _read_source(direct_url: str) -> str:
     """The path or the URL, "" where we are from an index."""
-    import msgspec
-
     if not direct_url:
         return ""
     try:
-        found = bounded(msgspec.json.Decoder(dict[str, object]).decode)(direct_url.encode())
+        found = _decode_origin(direct_url.encode())
     except UNREADABLE:
         return ""
     url = found.get("url")

@@ -18,6 +18,11 @@ ENTRY_FOLDER = "entries"
 """In the folder of what we keep."""
 
 
+def lock_of_configs(environment: Mapping[str, str]) -> Path:
+    """Where those of our processes wait for each other that change a configuration."""
+    return state_directory(environment) / "install.lock"
+
+
 def name_secret_file(environment: Mapping[str, str], config: str, name: str, ending: str) -> str:
     """The path of the file for that entry: another one for each name in each configuration."""
     plain = "".join(one if one.isascii() and one.isalnum() else "-" for one in name)[:40]

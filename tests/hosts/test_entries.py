@@ -27,12 +27,11 @@ def plan(
     host: str = "claude-desktop",
     kept: Mapping[str, str] | None = None,
     in_files: bool = False,
-    launch: Launch = Launch("/bin/uvx", ("mcp-remote-py",)),
 ) -> PlannedEntry:
     wish = Wish("math", sort_words(words, PLACEHOLDERS), ENVIRONMENT, kept or {}, in_files)
     return plan_entry(
         HOSTS_BY_KEY[host],
-        launch,
+        Launch("/bin/uvx", ("mcp-remote-py",)),
         wish,
         lambda path: path if path.startswith("/") else f"/cwd/{path}",
         lambda ending: f"/own/math.{ending}",

@@ -43,8 +43,8 @@ def test_values_of_the_environment_and_of_headers_are_masked() -> None:
 
 
 def test_value_that_changes_is_seen_to_change() -> None:
-    before = {"command": "/u", "args": [], "env": {"A": "one-1"}}
-    after = {"command": "/u", "args": [], "env": {"A": "two-2"}}
+    before: dict[str, object] = {"command": "/u", "args": [], "env": {"A": "one-1"}}
+    after: dict[str, object] = {"command": "/u", "args": [], "env": {"A": "two-2"}}
     text = "\n".join(show_difference(CURSOR, "math", before, after, "/f"))
     assert '-        "A": "****"' in text
     assert '+        "A": "**** (another value)"' in text

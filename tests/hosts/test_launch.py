@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from mcp_remote_py.hosts.launch import Launch, Surroundings, choose_launch
+from mcp_remote_py.hosts.launch import Launch, Surroundings, choose_launch, typed_before
 
 UVX, PIPX = "/home/ada/.local/bin/uvx", "/usr/bin/pipx"
 CACHE = "/home/ada/.cache/uv/archive-v0/aB3"
@@ -125,3 +125,17 @@ def test_runner_that_is_not_found_is_said(prefix: str, runner: str) -> None:
         f"{runner} was not found on PATH, so its full path is not known. A desktop program may not"
         " find it: write the full path as the command."
     )
+
+
+@pytest.mark.parametrize(
+    ("prefix", "direct_url", "typed"),
+    [
+        (CACHE, "", "uvx "),
+        (CACHE, OF_WHEEL, f"uvx --from '{WHEEL}' "),
+        ("/home/ada/.cache/pipx/0f3", "", "pipx run "),
+        ("/home/ada/venv", "", ""),
+    ],
+)
+def test_what_a_person_types_before_our_name(prefix: str, direct_url: str, typed: str) -> None:
+    at = Surroundings(prefix, "/p", "/own", UVX, PIPX, direct_url)
+    assert typed_before(choose_launch(at)) == typed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from fnmatch import fnmatchcase
 
 import pytest
@@ -44,7 +45,7 @@ def machine(system: System, *there: str, **variables: str) -> Machine:
     return Machine(system, environment, WrittenLook(*there))
 
 
-ROWS = (
+ROWS: tuple[tuple[System, tuple[str, ...], dict[str, str]], ...] = (
     (System.MACOS, ("/Applications/Claude.app",), {"claude-desktop": f"{LIBRARY}/Claude"}),
     (System.MACOS, (f"{LIBRARY}/Code/User",), {"vscode": f"{LIBRARY}/Code/User"}),
     (System.MACOS, ("/Users/ada", "/Users/ada/.claude"), {"claude-code": "/Users/ada"}),
@@ -100,8 +101,14 @@ def test_entries_are_found_by_name_in_all_hosts(desk: Desk) -> None:
     url = "https://example.com/mcp"
     desk.put(
         ".cursor/mcp.json",
-        '{"mcpServers": {"math": {"command": "npx", "args": ["mcp-remote", "%s"], "env": {"A": "b"}}, "x": {}}}'
-        % url,
+        json.dumps(
+            {
+                "mcpServers": {
+                    "math": {"command": "npx", "args": ["mcp-remote", url], "env": {"A": "b"}},
+                    "x": {},
+                }
+            }
+        ),
     )
     codex = desk.put(
         ".codex/config.toml",

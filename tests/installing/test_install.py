@@ -79,8 +79,8 @@ def test_entry_beside_what_a_file_has_and_again_and_away(desk: Desk, key: str) -
     before = (
         '# mine\nmodel = "o9"\n\n[mcp_servers.other]\ncommand = "x"\n'
         if key == "codex"
-        else '{\n    // mine\n    "theme": "dark",\n    "%s": {\n        "other": {"command": "x"},\n    },\n}\n'
-        % place_of(key)
+        else '{\n    // mine\n    "theme": "dark",\n    "PLACE": {\n        "other": {"command": '
+        '"x"},\n    },\n}\n'.replace("PLACE", place_of(key))
     )
     file = desk.put(FILE_OF[key], before)
     words = ("install", "math", URL, *HEADER, "--client", key, "--secrets", "env")
@@ -213,16 +213,16 @@ def test_entry_that_differs_is_not_replaced_without_a_person(desk: Desk) -> None
     done = desk.run("install", "math", URL, *HEADER)
     assert done.status == 2
     assert (
-        f"The entry math is in {file} already, and is another one. Add --yes to replace it, or choose"
-        " another name." in done.logged
+        f"The entry math is in {file} already, and is another one. Add --yes to replace it, or"
+        " choose another name." in done.logged
     )
     assert file.read_text() == OTHER_ENTRY
 
 
-@pytest.mark.parametrize("word", ["--yes", "-y"])
-def test_yes_replaces_without_a_question(desk: Desk, word: str) -> None:
+@pytest.mark.parametrize("yes", ["--yes", "-y"])
+def test_yes_replaces_without_a_question(desk: Desk, yes: str) -> None:
     desk.put(FILE_OF["cursor"], OTHER_ENTRY)
-    done = desk.run("install", "math", URL, *HEADER, word)
+    done = desk.run("install", "math", URL, *HEADER, yes)
     assert done.status == 0, done.text
     assert desk.read(FILE_OF["cursor"])["mcpServers"]["math"] == {**PLAIN, **ENV}
 
@@ -320,8 +320,9 @@ def test_secrets_in_the_clear_are_told_of_once(desk: Desk) -> None:
     done = desk.run("install", "math", URL, *HEADER, "--header", "X-Key: k-9a8b7c6d")
     assert done.said.count("Note: The value of") == 1
     assert (
-        "Note: The value of MCP_REMOTE_MATH_AUTHORIZATION and of MCP_REMOTE_MATH_X_KEY will be in that"
-        " file as it is: whoever can read the file can use it. --secrets file puts headers into a"
+        "Note: The value of MCP_REMOTE_MATH_AUTHORIZATION and of MCP_REMOTE_MATH_X_KEY will be in"
+        " that file as it is: whoever can read the file can use it. --secrets file puts headers"
+        " into a"
         " file that only you can read." in done.said
     )
 
@@ -456,8 +457,8 @@ def test_print_is_for_any_host_and_masks_what_is_secret(desk: Desk) -> None:
     entry = json.loads(done.said)["mcpServers"]["math"]
     assert entry["env"] == {"MCP_REMOTE_MATH_AUTHORIZATION": "****"}
     assert (
-        "**** stands for the value of MCP_REMOTE_MATH_AUTHORIZATION, which may be secret: write it out there."
-        in done.logged
+        "**** stands for the value of MCP_REMOTE_MATH_AUTHORIZATION, which may be secret: write it"
+        " out there." in done.logged
     )
     assert TOKEN not in done.text
 
@@ -480,3 +481,11 @@ def test_link_to_the_file_stays_a_link(desk: Desk) -> None:
     assert desk.run("install", "math", URL, *HEADER).status == 0
     assert link.is_symlink()
     assert "math" in json.loads(real.read_text())["mcpServers"]
+
+
+@pytest.mark.parametrize("command", ["install", "uninstall"])
+def test_help_and_version_of_the_commands(desk: Desk, command: str) -> None:
+    told = desk.run(command, "--help")
+    assert (told.status, told.said.startswith(f"usage: mcp-remote-py {command} NAME")) == (0, True)
+    assert "--client HOST" in told.said
+    assert desk.run(command, "--version").said.startswith("mcp-remote-py ")
