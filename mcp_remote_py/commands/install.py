@@ -10,6 +10,7 @@ import os
 import shlex
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from mcp_remote_py.commands.after_install import CheckEntry, go_on
 from mcp_remote_py.commands.agent import BuildAgent
@@ -46,11 +47,15 @@ from mcp_remote_py.installing.secret_files import (
     write_secret_files,
 )
 from mcp_remote_py.installing.surroundings import look_around, this_system
+from mcp_remote_py.patterns import lazy_pattern
 from mcp_remote_py.redact import MASK, mask_url, remember
 from mcp_remote_py.settings.entry import EntrySettings, InstallSettings
 from mcp_remote_py.settings.urls import parse_server_url
 
 logger = logging.getLogger("mcp_remote_py")
+
+_HOST_VARIABLE = lazy_pattern(r"\$\{([a-zA-Z]+:[^{}]*)\}")
+"""A variable of the host's own, as VS Code, Cursor and Windsurf have."""
 
 _FETCH_VARIABLES = (
     *("UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS"),
@@ -93,6 +98,14 @@ def run_install(
     return go_on(wanted, environment, console, installer.typed_before, build, check)
 
 
+class _Wanted(NamedTuple):
+    entry: EntrySettings
+    kept: Mapping[str, str]
+    """Variables of the old entry."""
+    values: Mapping[str, str]
+    """Those that words refer to."""
+
+
 class _Installer:
     """One server, written into one configuration after the other."""
 
@@ -129,7 +142,8 @@ class _Installer:
             host = find_host(choice.clients[0])
         elif choice.file is not None:
             host = host_of_file(os.path.abspath(choice.file)) or PLAIN_HOST
-        plan = self._plan(host, "", self._settings.name, self._settings.entry, {}, in_files=False)
+        wanted = _Wanted(self._settings.entry, {}, self._environment)
+        plan = self._plan(host, "", self._settings.name, wanted, in_files=False)
         for warning in plan.warnings:
             logger.warning("%s", warning)
         shown = dict(plan.entry)
@@ -157,8 +171,8 @@ class _Installer:
         before = entries.get(name)
         if before is None:
             check_name(host, name)
-        wanted, kept = self._take_over(before)
-        plan = self._choose_place(file, name, wanted, kept)
+        wanted = self._take_over(before)
+        plan = self._choose_place(file, name, wanted)
         remember(plan.secrets)
 
         def edit(content: bytes) -> bytes:
@@ -169,11 +183,11 @@ class _Installer:
         say_title(console, f"{host.title}: {file.path}")
         if before is not None and after == before.members and not plan.files:
             console.say(f"The entry {name} is there already, as it should be. Nothing is changed.")
-            self.written.append((name, wanted))
+            self.written.append((name, wanted.entry))
             return True
         old = None if before is None else before.members
         show_lines(console, show_difference(host, name, old, after, file.path))
-        self._warn(plan, wanted, before)
+        self._warn(plan, wanted.entry, before)
         if self._settings.dry_run:
             console.say("Nothing is written, because of --dry-run.")
             return False
@@ -181,13 +195,13 @@ class _Installer:
             ask_or_refuse(
                 console,
                 self._question(name, before),
-                otherwise=before.kind is EntryKind.NPM,
+                otherwise=self._is_converted(before),
                 yes=self._settings.yes,
                 refusal=f"The entry {name} is in {file.path} already, and is another one.",
                 hint="Add --yes to replace it, or choose another name.",
             )
         self._write(file, before, plan, edit)
-        self.written.append((name, wanted))
+        self.written.append((name, wanted.entry))
         console.say(console.paint(host.restart.replace("{name}", name), Style.STRONG))
         return True
 
@@ -218,53 +232,45 @@ class _Installer:
             )
         return name
 
-    def _take_over(self, before: InstalledEntry | None) -> tuple[EntrySettings, Mapping[str, str]]:
-        """What the entry says, and the variables it has: of npm's, those that were there stay."""
+    def _take_over(self, before: InstalledEntry | None) -> _Wanted:
+        """What the entry is to say: of npm's for the same server, all that was there stays."""
         given = self._settings.entry
-        if before is None or before.kind is not EntryKind.NPM:
-            return given, {}
-        if _address_of(before) != str(self._settings.server):
-            return given, {}
-        variables = {name: value.reveal() for name, value in before.variables.items()}
+        if before is None or not self._is_converted(before):
+            return _Wanted(given, {}, self._environment)
+        kept = {name: value.reveal() for name, value in before.variables.items()}
         remember(before.variables.values())
-        words = take_over(
-            sort_words(given.words, given.placeholders),
-            sort_words(before.words, given.placeholders),
+        words = join_words(
+            take_over(
+                sort_words(given.words, given.placeholders),
+                sort_words(before.words, given.placeholders),
+            )
         )
-        return self._settings.read(join_words(words), {**self._environment, **variables}), variables
+        # What the host itself replaces, such as ${input:token}, stays as it is.
+        own = {name: f"${{{name}}}" for name in _HOST_VARIABLE.findall(" ".join(words))}
+        values = {**self._environment, **own, **kept}
+        return _Wanted(self._settings.read(words, values), kept, values)
 
-    def _choose_place(
-        self, file: HostFile, name: str, wanted: EntrySettings, kept: Mapping[str, str]
-    ) -> PlannedEntry:
+    def _is_converted(self, before: InstalledEntry) -> bool:
+        is_same = _address_of(before) == str(self._settings.server)
+        return before.kind is EntryKind.NPM and is_same
+
+    def _choose_place(self, file: HostFile, name: str, wanted: _Wanted) -> PlannedEntry:
         """The entry, with its secrets where they are wanted, or where this host can use them."""
         place = self._settings.secrets_place
         in_files = place == "file" or (place == "" and file.host.expands_variables)
-        return self._plan(file.host, file.path, name, wanted, kept, in_files=in_files)
+        return self._plan(file.host, file.path, name, wanted, in_files=in_files)
 
     def _plan(
-        self,
-        host: KnownHost,
-        path: str,
-        name: str,
-        wanted: EntrySettings,
-        kept: Mapping[str, str],
-        *,
-        in_files: bool,
+        self, host: KnownHost, path: str, name: str, wanted: _Wanted, *, in_files: bool
     ) -> PlannedEntry:
-        values = {**self._environment, **kept}
-        names = (*wanted.variables, *(_FETCH_VARIABLES if self._launch.is_fetched else ()))
+        entry = wanted.entry
+        names = (*entry.variables, *(_FETCH_VARIABLES if self._launch.is_fetched else ()))
         needed = {one: self._environment[one] for one in names if self._environment.get(one)}
-        wish = Wish(
-            name,
-            sort_words(wanted.words, wanted.placeholders),
-            values,
-            {**needed, **kept},
-            in_files,
-        )
+        words = sort_words(entry.words, entry.placeholders)
         return plan_entry(
             host,
             self._launch,
-            wish,
+            Wish(name, words, wanted.values, {**needed, **wanted.kept}, in_files),
             os.path.abspath,
             lambda ending: name_secret_file(self._environment, path, name, ending),
         )
@@ -279,16 +285,17 @@ class _Installer:
         ]
         in_clear = [one for one in plan.secret_variables if one in _variables_of(plan)]
         if in_clear:
+            shared = " Keep it out of version control." if self._settings.choice.file else ""
             warnings.append(
                 f"The value of {' and of '.join(in_clear)} will be in that file as it is: whoever"
                 " can read the file can use it. --secrets file puts headers into a file that only"
-                " you can read."
+                f" you can read.{shared}"
             )
         if plan.files:
             warnings.append(
                 f"What is secret goes into {' and '.join(plan.files)}, which only you can read."
             )
-        if before is not None and before.kind is EntryKind.NPM:
+        if before is not None and self._is_converted(before):
             warnings.append(
                 "The options of npm's mcp-remote are taken over. Its sign-ins in ~/.mcp-auth are"
                 " not: you will be asked to sign in once."
@@ -297,7 +304,7 @@ class _Installer:
             self._console.say(f"{self._console.paint('Note:', Style.WARNING)} {warning}")
 
     def _question(self, name: str, before: InstalledEntry) -> str:
-        if before.kind is EntryKind.NPM:
+        if self._is_converted(before):
             return f"{name} {before.kind.value}. Convert it?"
         if before.kind is EntryKind.OURS:
             return f"{name} is there already. Replace it?"

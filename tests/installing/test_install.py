@@ -299,6 +299,34 @@ def test_without_a_person_the_command_to_convert_is_said(desk: Desk) -> None:
     assert list(desk.read(FILE_OF["cursor"])["mcpServers"]) == ["old", "math"]
 
 
+def test_entry_of_npm_for_another_server_is_replaced_like_any_other(desk: Desk) -> None:
+    entry = {"command": "npx", "args": ["mcp-remote", "https://a.example/mcp", "--debug"]}
+    desk.put(FILE_OF["cursor"], json.dumps({"mcpServers": {"math": entry}}))
+    done = desk.run("install", "math", URL, *HEADER, answers="\n")
+    assert "math is there already, and starts npm's mcp-remote. Replace it? [y/N]" in done.said
+    assert done.status == 2
+    assert desk.run("install", "math", URL, *HEADER, "-y").status == 0
+    assert desk.read(FILE_OF["cursor"])["mcpServers"]["math"] == {**PLAIN, **ENV}
+
+
+def test_variable_of_the_host_itself_stays_its_own(desk: Desk) -> None:
+    """VS Code asks for the token, and keeps it in its own safe place."""
+    header = "Authorization: Bearer ${input:token}"
+    entry = {"command": "npx", "args": ["mcp-remote", URL, "--header", header]}
+    desk.put(FILE_OF["vscode"], json.dumps({"servers": {"math": entry}, "inputs": []}))
+    done = desk.run("install", "math", URL, "-y")
+    assert done.status == 0, done.text
+    assert desk.read(FILE_OF["vscode"])["servers"]["math"]["env"] == {
+        "MCP_REMOTE_MATH_AUTHORIZATION": "Bearer ${input:token}"
+    }
+
+
+def test_secret_in_the_file_of_a_project_is_not_for_version_control(desk: Desk) -> None:
+    file = desk.put("work/.mcp.json", "{}")
+    words = ("install", "math", URL, *HEADER, "--config", str(file), "--secrets", "env")
+    assert "Keep it out of version control." in desk.run(*words).said
+
+
 def test_second_entry_for_a_server_is_told_of(desk: Desk) -> None:
     desk.put(FILE_OF["cursor"], json.dumps({"mcpServers": {"web": {"url": URL}}}))
     done = desk.run("install", "math", URL, *HEADER)
