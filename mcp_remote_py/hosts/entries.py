@@ -206,7 +206,9 @@ class _Plan:
             for name, value in members.items()
             if isinstance(value, str) and (name not in PUBLIC_MEMBERS or "${" in value)
         }
-        self.secrets += [Secret(value) for value in hidden.values()]
+        self.secrets += [
+            Secret(value) for name, value in hidden.items() if name not in PUBLIC_MEMBERS
+        ]
         if hidden and self._wish.in_files and not any("${" in one for one in hidden.values()):
             path = self._file_for(CLIENT_JSON)
             self.files[path] = msgspec.json.encode({**members, **hidden}).decode() + "\n"
@@ -214,15 +216,14 @@ class _Plan:
         for name, value in members.items():
             if not isinstance(value, str):
                 continue
-            if one := _ONE_VARIABLE.fullmatch(value):
-                self._put(one[1], self._expand(value))
+            if _ONE_VARIABLE.fullmatch(value):
+                self._put_plain(value, is_secret=name not in PUBLIC_MEMBERS)
             elif name in hidden or (self._host.splits_arguments and " " in value):
                 members[name] = self._put_new(name, self._expand(value))
         return msgspec.json.encode(members).decode()
 
     def _write_url(self, text: str) -> str:
-        for name in _VARIABLE.findall(text):
-            self._put(name, self._expand(f"${{{name}}}"))
+        self._put_plain(text)
         found = [one.reveal() for one in secrets_in_url(text)]
         for part in sorted(set(found), key=len, reverse=True):
             if part in text and not _VARIABLE.search(part):
@@ -230,8 +231,7 @@ class _Plan:
         return text
 
     def _write_command(self, text: str) -> str:
-        for name in _VARIABLE.findall(text):
-            self._put(name, self._expand(f"${{{name}}}"))
+        self._put_plain(text)
         for part in re.split(r"[\s'\"=]+", text):
             if "/" not in part and "\\" not in part and "$" not in part and may_be_key(part):
                 text = text.replace(part, self._put_new("COMMAND_KEY", part))
@@ -247,6 +247,15 @@ class _Plan:
             self.secret_variables.append(name)
         self.secrets.append(Secret(value))
         return f"${{{name}}}"
+
+    def _put_plain(self, text: str, *, is_secret: bool = False) -> None:
+        """Puts the variables that `text` refers to into the entry; some may not be secret."""
+        for name in _VARIABLE.findall(text):
+            value = self._expand(f"${{{name}}}")
+            if is_secret or may_be_key(value):
+                self._put(name, value)
+            else:
+                self.variables[name] = value
 
     def _put_new(self, about: str, value: str) -> str:
         """The same, under a name of ours, which no other variable has."""

@@ -194,6 +194,14 @@ def test_secret_that_a_file_would_change_stays_in_the_environment() -> None:
     assert kept.entry["env"] == {"V": "a${b}c"}
 
 
+def test_variable_that_is_no_key_is_not_taken_for_a_secret() -> None:
+    """All that is secret is scrubbed from every later line: an ordinary word must not be."""
+    wish = Wish("m", sort_words(["https://a.example/${TEAM}/mcp"], PLACEHOLDERS), {"TEAM": "maths"})
+    planned = plan_entry(HOSTS_BY_KEY["cursor"], Launch("/u"), wish, str, str)
+    assert planned.entry["env"] == {"TEAM": "maths"}
+    assert (planned.secrets, planned.secret_variables) == ((), ())
+
+
 def test_variable_that_is_not_set_is_refused() -> None:
     with pytest.raises(UsageError, match="no environment variable of that name is set"):
         plan(URL, "--header", "X-A: ${MISSING}")
