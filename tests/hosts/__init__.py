@@ -1,0 +1,1 @@
+"""Editing config files: by input and output alone."""

@@ -1,0 +1,1 @@
+"""Writing config files: real files, links and processes."""
