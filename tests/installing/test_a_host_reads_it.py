@@ -26,6 +26,7 @@ from tests.harness.warm import COMMAND
 from tests.installing.desk import HEADER, TOKEN, Desk
 from tests.peers.authorization_server import AuthorizationServer
 from tests.peers.wild_server import WildServer
+from tests.real.installation import install_fastmcp
 
 PATIENCE = 30.0
 """Seconds for one command, or one answer."""
@@ -184,3 +185,19 @@ def test_token_arrives_from_wherever_it_was_put(desk: Desk, key: str, place: str
         assert server.requests
         assert {one.headers.get("authorization") for one in server.requests} == {f"Bearer {TOKEN}"}
     assert not any(TOKEN in word for word in entry["args"])
+
+
+def test_host_of_somebody_else_reads_the_very_file(desk: Desk) -> None:
+    """FastMCP takes a file with mcpServers as it is."""
+    file = desk.put(".cursor/mcp.json", '{\n  "mcpServers": {}\n}\n')
+    with WildServer() as server:
+        assert desk.run("install", "math", server.url, *HEADER).status == 0
+        listed = subprocess.run(
+            [str(install_fastmcp()), "list", str(file)],
+            env=dict(desk.environment),
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+        )
+        assert "echo()" in listed.stdout, listed.stdout + listed.stderr
+        assert {one.headers.get("authorization") for one in server.requests} == {f"Bearer {TOKEN}"}
