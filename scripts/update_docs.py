@@ -24,6 +24,7 @@ from mcp_remote_py.cli.options import Option, options_of
 from mcp_remote_py.cli.program import COMMANDS, PROXY
 from mcp_remote_py.credentials import files
 from mcp_remote_py.eras import era_detection, parameters
+from mcp_remote_py.hosts.catalogue import KNOWN_HOSTS, KnownHost, System
 from mcp_remote_py.net import http1
 from mcp_remote_py.oauth import budget, document_search
 from mcp_remote_py.oauth.discovery import MAX_AUTHORIZATION_SERVERS
@@ -366,6 +367,47 @@ def render_reports() -> str:
     return _table(("", "Right is", "shown by"), rows)
 
 
+_FOLDERS = {
+    "{home}": "~",
+    "{config}": "~/.config",
+    "{appdata}": "%APPDATA%",
+    "{localappdata}": "%LOCALAPPDATA%",
+}
+"""What a template of a path begins with, as a person writes it."""
+
+
+def render_configurations() -> str:
+    """Where each host has its entries, and from where we know."""
+    rows = [
+        (
+            host.title,
+            f"`{host.key}`",
+            "<br>".join(_describe_config(host)),
+            f"`{'.'.join(host.place)}`, {host.form.value}",
+            "<br>".join(_escape_pipes(source) for source in host.sources),
+        )
+        for host in KNOWN_HOSTS
+    ]
+    return _table(("Host", "`--client`", "File", "Entries in", "Sources"), rows)
+
+
+def _describe_config(host: KnownHost) -> Iterable[str]:
+    """Its files, each with the systems that have it there; the likeliest of each system."""
+    by_path: dict[str, list[str]] = {}
+    for system in System:
+        # Without the variables that move a folder: the text beside the table names them.
+        path = next(one for one in host.configs[system] if not one[1:2].isupper())
+        for template, text in _FOLDERS.items():
+            path = path.replace(template, text)
+        by_path.setdefault(path, []).append(system.value)
+    for path, systems in by_path.items():
+        yield f"`{path}`" if len(by_path) == 1 else f"{', '.join(systems)}: `{path}`"
+
+
+def _escape_pipes(text: str) -> str:
+    return text.replace("|", "\\|").replace("${", "`${").replace("}", "}`")
+
+
 def render_hosts() -> str:
     """By step and host, what came of it in the last run."""
     seen = json.loads(SEEN_AT_HOSTS.read_text(encoding="utf-8"))
@@ -447,6 +489,7 @@ PIECES = {
         "reports": render_reports,
     },
     HOSTS: {
+        "configurations": render_configurations,
         "hosts": render_hosts,
         "treatment": render_treatment,
     },

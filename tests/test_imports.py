@@ -37,6 +37,8 @@ RARE = {
     *("mcp_remote_py.aws", "mcp_remote_py.signing", "mcp_remote_py.settings.aws"),
     *("mcp_remote_py.checking", "mcp_remote_py.diagnosis"),
     *("mcp_remote_py.cli.read_aws", "mcp_remote_py.transports.signed"),
+    *("mcp_remote_py.hosts", "mcp_remote_py.installing", "mcp_remote_py.settings.entry"),
+    *("mcp_remote_py.cli.read_install", "mcp_remote_py.commands.install"),
 }
 """What is for help, for mistakes, for a sign-in, for rare options and for other commands."""
 

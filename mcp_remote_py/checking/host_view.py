@@ -28,7 +28,7 @@ JUDGE_WAIT = 4.0
 """Seconds that the official client has."""
 
 
-async def look_as_host(talk: ServerTalk) -> CheckStep:
+async def view_as_host(talk: ServerTalk) -> CheckStep:
     """What a host would be shown. Fills `talk.found`."""
     if talk.time_left < LEAST_TIME:
         return skip_host_view(NO_TIME_LEFT)

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 
 from mcp_remote_py.checking.discovery import discover_documents
-from mcp_remote_py.checking.host_view import consult_judge, look_as_host
+from mcp_remote_py.checking.host_view import consult_judge, view_as_host
 from mcp_remote_py.checking.probe import examine_challenge, probe_server
 from mcp_remote_py.checking.sign_in import examine_token, inspect_sign_in, sign_in_now
 from mcp_remote_py.checking.talk import LEAST_TIME, NO_TIME_LEFT, ServerTalk
@@ -60,7 +60,7 @@ async def _reach(talk: ServerTalk) -> list[CheckStep]:
     if not isinstance(error, ExchangeError) or error.status not in MISMATCH_STATUS:
         return [first, *further, skip_host_view("The server could not be asked.")]
     # A relay goes on after such an answer, as to a server of another era: what it comes to counts.
-    host_view = await look_as_host(talk)
+    host_view = await view_as_host(talk)
     found = talk.found
     if found is None or found.error:
         return [first, *further, host_view]
@@ -78,7 +78,7 @@ async def _reach(talk: ServerTalk) -> list[CheckStep]:
 async def _look(talk: ServerTalk, before: CheckStep) -> CheckStep:
     if before.state is StepState.FAILED:
         return skip_host_view("A host would be told that a sign-in is needed.")
-    return await look_as_host(talk)
+    return await view_as_host(talk)
 
 
 async def _listen(talk: ServerTalk) -> CheckStep:

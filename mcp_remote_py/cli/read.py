@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING
 
 from mcp_remote_py.cli.arguments import Arguments
 from mcp_remote_py.cli.given import Given
-from mcp_remote_py.cli.program import LOGIN, LOGOUT, PROXY
+from mcp_remote_py.cli.program import INSTALL, LOGIN, LOGOUT, PROXY, UNINSTALL
 from mcp_remote_py.errors import UsageError
 
 if TYPE_CHECKING:
     from mcp_remote_py.settings.commands import ProxySettings
+    from mcp_remote_py.settings.entry import InstallSettings, UninstallSettings
     from mcp_remote_py.settings.stored import StoredSettings
 
-    Settings = ProxySettings | StoredSettings
+    Settings = ProxySettings | StoredSettings | InstallSettings | UninstallSettings
 
 
 def read_settings(
@@ -29,7 +30,7 @@ def read_settings(
         UsageError: anything is wrong.
     """
     given = Given(arguments, environment)
-    if command != PROXY and arguments.first("--token-store") == "memory":
+    if command not in (PROXY, INSTALL, UNINSTALL) and arguments.first("--token-store") == "memory":
         raise UsageError(
             f"With --token-store memory, nothing is left when {command} ends.",
             hint="Leave it out, or give file.",
@@ -42,6 +43,10 @@ def _read(command: str, given: Given) -> Settings:
         from mcp_remote_py.cli.read_server import read_login, read_proxy
 
         return read_proxy(given) if command == PROXY else read_login(given)
+    if command in (INSTALL, UNINSTALL):
+        from mcp_remote_py.cli.read_install import read_install, read_uninstall
+
+        return read_install(given) if command == INSTALL else read_uninstall(given)
     from mcp_remote_py.cli.read_stored import read_logout, read_status
 
     return read_logout(given) if command == LOGOUT else read_status(given)

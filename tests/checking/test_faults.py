@@ -401,7 +401,7 @@ def test_a_sign_in_that_works_is_used_and_kept(play: Callable[..., Stage]) -> No
 @pytest.mark.promise("P2", "L3")
 def test_a_token_of_another_audience_is_named(play: Callable[..., Stage]) -> None:
     stage = play(token_format="jwt", audience="https://other.example/mcp")
-    stage.login()
+    assert stage.run("login", stage.server.url, "--token-store", "file").returncode == 3
     before = stage.counts
     checked = check(stage.server.url, stage.environment())
     assert_quiet(checked)

@@ -158,6 +158,8 @@ ACCOUNT_OF_AN_ENTRY = (
     "tests/cli/test_main.py::test_an_entry_without_a_person_means_the_account_that_it_signs_in"
 )
 
+OF_INSTALL = "tests/installing/test_install.py::test"
+OF_UNINSTALL = "tests/installing/test_uninstall.py::test"
 OF_AWS = "tests/signing/test_command.py::test"
 
 ROWS: tuple[Row | Elsewhere | Inert, ...] = (
@@ -602,6 +604,27 @@ ROWS: tuple[Row | Elsewhere | Inert, ...] = (
         scenes.two_accounts,
         ("--json",),
         lambda seen: seen.said.startswith("{"),
+    ),
+    # Entries of hosts
+    Elsewhere("--client", (INSTALL,), f"{OF_INSTALL}_all_hosts_that_are_found"),
+    Elsewhere("--client", (UNINSTALL,), f"{OF_UNINSTALL}_several_hosts_with_it_are_listed"),
+    Elsewhere("--config", (INSTALL,), f"{OF_INSTALL}_project_file_is_recognised_by_its_name"),
+    Elsewhere("--config", (UNINSTALL,), f"{OF_UNINSTALL}_file_that_is_named"),
+    Elsewhere("--print", (INSTALL,), f"{OF_INSTALL}_print_writes_the_entry_alone_for_a_pipe"),
+    Elsewhere(
+        "--dry-run",
+        (INSTALL,),
+        f"{OF_INSTALL}_dry_run_shows_the_difference_and_writes_nothing",
+    ),
+    Elsewhere("--dry-run", (UNINSTALL,), f"{OF_UNINSTALL}_dry_run_of_uninstall_writes_nothing"),
+    Elsewhere("--yes", (INSTALL,), f"{OF_INSTALL}_yes_replaces_without_a_question"),
+    Elsewhere("--yes", (UNINSTALL,), f"{OF_UNINSTALL}_entry_of_others_needs_its_name_or_yes"),
+    Elsewhere("--secrets", (INSTALL,), f"{OF_INSTALL}_secrets_in_a_file_that_goes_with_the_entry"),
+    Elsewhere(
+        "--login",
+        (INSTALL,),
+        "tests/installing/test_a_host_reads_it.py"
+        "::test_login_signs_in_without_a_question_and_only_once",
     ),
     Row("--version", EVERY, scenes.nobody, ("--version",), said("mcp-remote-py 0.")),
     Row("--help", EVERY, scenes.nobody, ("--help",), said("usage: mcp-remote-py", "[options]")),

@@ -1,0 +1,97 @@
+"""What comes after an entry is written: a sign-in where the server wants one, then the check.
+
+The entry stays, whatever comes of it. Must not know configurations.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shlex
+from collections.abc import Callable, Mapping
+
+from mcp_remote_py.commands.agent import BuildAgent
+from mcp_remote_py.commands.login import run_login
+from mcp_remote_py.commands.looking import look_as_host
+from mcp_remote_py.console import Console
+from mcp_remote_py.credentials.session_files import list_records, state_directory
+from mcp_remote_py.errors import (
+    LOGIN_COMMAND,
+    explain_stars,
+    name_server,
+)
+from mcp_remote_py.exit_status import DONE_STATUS, SIGN_IN_NEEDED_STATUS
+from mcp_remote_py.redact import mask_url
+from mcp_remote_py.session_id import session_of
+from mcp_remote_py.settings.commands import LoginSettings
+from mcp_remote_py.settings.entry import InstallSettings
+
+CheckEntry = Callable[[InstallSettings, Mapping[str, str], Console], int]
+"""Checks the server of an entry step by step, and says what it sees; returns its exit status."""
+
+
+def go_on(
+    settings: InstallSettings,
+    environment: Mapping[str, str],
+    console: Console,
+    typed_before: str = "",
+    build: BuildAgent | None = None,
+    check: CheckEntry | None = None,
+) -> int:
+    """Signs in where that is needed and wanted, then checks; returns the exit status.
+
+    `typed_before` stands before our name in a command that a person is told.
+
+    It is 3 where a sign-in was wanted and did not come about, else 0: the entry is there.
+    """
+    status = _sign_in(settings, environment, console, typed_before, build)
+    if status != DONE_STATUS:
+        return status
+    if check is not None:
+        check(settings, environment, console)
+        return DONE_STATUS
+    words = shlex.join(("check", settings.name))
+    console.say(f"To see whether it works: {typed_before}mcp-remote-py {words}")
+    return DONE_STATUS
+
+
+def is_signed_in(login: LoginSettings, environment: Mapping[str, str]) -> bool:
+    """Whether a sign-in is kept for the session that these settings name."""
+    session = session_of(login.server, login.sign_in)
+    records = list_records(state_directory(environment))
+    return any(one.session == session and one.signed_in_at is not None for one in records)
+
+
+def _sign_in(
+    settings: InstallSettings,
+    environment: Mapping[str, str],
+    console: Console,
+    typed_before: str,
+    build: BuildAgent | None,
+) -> int:
+    relay = settings.entry.relay
+    in_files = (one for file in relay.headers.files for one in file.headers)
+    names = {one.name.lower() for one in (*relay.headers.given, *in_files)}
+    is_unattended = relay.sign_in.unattended is not None
+    if relay.aws is not None or "authorization" in names or is_unattended:
+        return DONE_STATUS
+    if is_signed_in(relay.login, environment):
+        return DONE_STATUS
+    server = mask_url(str(relay.server))
+    console.show_progress(f"Asking {server} whether it wants a sign-in ...")
+    seen = asyncio.run(look_as_host(relay, environment, signed_in=False))
+    if not seen.is_refused:
+        if seen.found.error:
+            console.say(f"{server} could not be asked: {seen.found.error}")
+            console.say("The entry stays: it works as soon as the server can be reached.")
+        return DONE_STATUS
+    command = explain_stars(
+        name_server(LOGIN_COMMAND, str(relay.server), relay.sign_in.login_options, typed_before)
+    )
+    question = f"{server} wants you to sign in. Open the browser for that now?"
+    if not settings.login and not console.agrees(question, otherwise=console.is_interactive):
+        console.say(f"{server} wants you to sign in. Before you use it: {command}")
+        return DONE_STATUS
+    status = run_login(relay, environment, console, build)
+    if status == SIGN_IN_NEEDED_STATUS:
+        console.say(f"The entry stays. To sign in later: {command}")
+    return status

@@ -1,0 +1,357 @@
+"""Writes the entry for a server into the configuration of a host, and says what comes next.
+
+Must not know options, streams, nor how a file is edited.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shlex
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from mcp_remote_py.commands.after_install import CheckEntry, go_on
+from mcp_remote_py.commands.agent import BuildAgent
+from mcp_remote_py.commands.entry_talk import (
+    ask_or_refuse,
+    refuse_many,
+    say_no_host,
+    say_title,
+    show_lines,
+)
+from mcp_remote_py.console import Console, Style
+from mcp_remote_py.errors import McpRemoteError, UsageError
+from mcp_remote_py.exit_status import DONE_STATUS
+from mcp_remote_py.hosts.catalogue import PLAIN_HOST, KnownHost, find_host, host_of_file
+from mcp_remote_py.hosts.config_text import read_entries, set_entry
+from mcp_remote_py.hosts.entries import PlannedEntry, Wish, check_name, plan_entry
+from mcp_remote_py.hosts.entry_reading import EntryKind
+from mcp_remote_py.hosts.entry_view import render_entry, show_difference
+from mcp_remote_py.hosts.entry_words import join_words, sort_words, take_over
+from mcp_remote_py.hosts.launch import (
+    EXTRA_OF_AWS,
+    Surroundings,
+    choose_launch,
+    typed_before,
+)
+from mcp_remote_py.installing.config_file import edit_config, read_config
+from mcp_remote_py.installing.entries import InstalledEntry, read_installed
+from mcp_remote_py.installing.host_files import Disk, HostFile, Machine, choose_files
+from mcp_remote_py.installing.secret_files import (
+    delete_secret_files,
+    files_of_entry,
+    lock_of_configs,
+    name_secret_file,
+    write_secret_files,
+)
+from mcp_remote_py.installing.surroundings import look_around, this_system
+from mcp_remote_py.patterns import lazy_pattern
+from mcp_remote_py.redact import MASK, mask_url, remember
+from mcp_remote_py.settings.entry import EntrySettings, InstallSettings
+from mcp_remote_py.settings.urls import parse_server_url
+
+logger = logging.getLogger("mcp_remote_py")
+
+_HOST_VARIABLE = lazy_pattern(r"\$\{([a-zA-Z]+:[^{}]*)\}")
+"""A variable of the host's own, as VS Code, Cursor and Windsurf have."""
+
+_FETCH_VARIABLES = (
+    *("UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS"),
+    *("UV_OFFLINE", "UV_CACHE_DIR", "UV_SYSTEM_CERTS", "UV_NATIVE_TLS", "PIP_INDEX_URL"),
+)
+"""Variables without which a runner may not find the package: it fetches it when it is started."""
+
+
+def run_install(
+    settings: InstallSettings,
+    environment: Mapping[str, str],
+    console: Console,
+    surroundings: Surroundings | None = None,
+    build: BuildAgent | None = None,
+    check: CheckEntry | None = None,
+) -> int:
+    """Writes the entry for each host that is meant; returns the exit status.
+
+    It is 0 where the entry is written, also if the server cannot be reached.
+
+    Raises:
+        UsageError: it is not clear what is meant, or nobody is there to be asked.
+        BrokenConfig, StoreError: a configuration cannot be read or written; nothing was changed.
+    """
+    installer = _Installer(settings, environment, console, surroundings or look_around(environment))
+    if settings.prints:
+        installer.print_entry()
+        return DONE_STATUS
+    machine = Machine(this_system(), environment, Disk(environment))
+    files = choose_files(settings.choice, machine)
+    if not files:
+        say_no_host(installer.command)
+    if len(files) > 1 and not settings.choice.clients:
+        refuse_many(files, installer.command, console)
+    done = [file for file in files if installer.install(file)]
+    if not done:
+        return DONE_STATUS
+    name, entry = installer.written[0]
+    wanted = settings.replace(entry=entry, name=name)
+    return go_on(wanted, environment, console, installer.typed_before, build, check)
+
+
+class _Wanted(NamedTuple):
+    entry: EntrySettings
+    kept: Mapping[str, str]
+    """Variables of the old entry."""
+    values: Mapping[str, str]
+    """Those that words refer to."""
+
+
+class _Installer:
+    """One server, written into one configuration after the other."""
+
+    def __init__(
+        self,
+        settings: InstallSettings,
+        environment: Mapping[str, str],
+        console: Console,
+        surroundings: Surroundings,
+    ) -> None:
+        self._settings = settings
+        self._environment = environment
+        self._console = console
+        aws = settings.entry.relay.aws
+        extra = EXTRA_OF_AWS if aws is not None and aws.reads_files else ""
+        self._launch = choose_launch(surroundings, extra)
+        self.typed_before = typed_before(self._launch)
+        """What a person types before our name."""
+        self.written: list[tuple[str, EntrySettings]] = []
+        """The entries that are there now, by their names."""
+
+    @property
+    def command(self) -> str:
+        """What was typed, without secrets."""
+        relay = self._settings.entry.relay
+        words = ("install", self._settings.name, mask_url(str(relay.server)), *relay.entry_words)
+        return f"{self.typed_before}mcp-remote-py {shlex.join(words)}"
+
+    def print_entry(self) -> None:
+        """Only the entry, in the form of its host; what is to be said of it goes elsewhere."""
+        choice = self._settings.choice
+        host = PLAIN_HOST
+        if choice.clients:
+            host = find_host(choice.clients[0])
+        elif choice.file is not None:
+            host = host_of_file(os.path.abspath(choice.file)) or PLAIN_HOST
+        wanted = _Wanted(self._settings.entry, {}, self._environment)
+        plan = self._plan(host, "", self._settings.name, wanted, in_files=False)
+        for warning in plan.warnings:
+            logger.warning("%s", warning)
+        shown = dict(plan.entry)
+        if plan.secret_variables and isinstance(shown.get("env"), dict):
+            masked = dict.fromkeys(plan.secret_variables, MASK)
+            shown["env"] = {**shown["env"], **masked}  # type: ignore[dict-item]
+            names = ", ".join(plan.secret_variables)
+            logger.warning(
+                "%s stands for the value of %s, which may be secret: write it out there.",
+                MASK,
+                names,
+            )
+        self._console.say(render_entry(host, self._settings.name, shown).rstrip("\n"))
+
+    def install(self, file: HostFile) -> bool:
+        """Writes the entry into that file; whether it is there now.
+
+        Raises:
+            UsageError: nobody is there to be asked, or a name cannot be used.
+            BrokenConfig, StoreError: as `run_install`.
+        """
+        host, console = file.host, self._console
+        entries = {one.name: one for one in read_installed(file)}
+        name = self._choose_name(host, entries)
+        before = entries.get(name)
+        if before is None:
+            check_name(host, name)
+        wanted = self._take_over(before)
+        plan = self._choose_place(file, name, wanted)
+        remember(plan.secrets)
+
+        def edit(content: bytes) -> bytes:
+            return set_entry(content, host.form, host.place, name, plan.entry)
+
+        content = read_config(Path(file.path)) or b""
+        after = _members_of(edit(content), host, name)
+        say_title(console, f"{host.title}: {file.path}")
+        if before is not None and after == before.members and not plan.files:
+            console.say(f"The entry {name} is there already, as it should be. Nothing is changed.")
+            self.written.append((name, wanted.entry))
+            return True
+        old = None if before is None else before.members
+        show_lines(console, show_difference(host, name, old, after, file.path))
+        self._warn(plan, wanted.entry, before)
+        if self._settings.dry_run:
+            console.say("Nothing is written, because of --dry-run.")
+            return False
+        if before is not None:
+            ask_or_refuse(
+                console,
+                self._question(name, before),
+                otherwise=self._is_converted(before),
+                yes=self._settings.yes,
+                refusal=f"The entry {name} is in {file.path} already, and is another one.",
+                hint="Add --yes to replace it, or choose another name.",
+            )
+        self._write(file, before, plan, edit)
+        self.written.append((name, wanted.entry))
+        console.say(console.paint(host.restart.replace("{name}", name), Style.STRONG))
+        return True
+
+    def _choose_name(self, host: KnownHost, entries: Mapping[str, InstalledEntry]) -> str:
+        """The name that is given, or that of an entry of npm's for the same server."""
+        name, console = self._settings.name, self._console
+        same = [
+            one
+            for one in entries.values()
+            if one.name != name and _address_of(one) == str(self._settings.server)
+        ]
+        npm = next((one for one in same if one.kind is EntryKind.NPM), None)
+        if npm is not None and name not in entries:
+            text = f"{host.title} has the entry {npm.name}, which {npm.kind.value} for that server."
+            if console.is_interactive and not self._settings.yes:
+                if console.agrees(
+                    f"{text} Convert that one, instead of adding {name}?", otherwise=True
+                ):
+                    return npm.name
+            else:
+                words = shlex.join(("install", npm.name, mask_url(str(self._settings.server))))
+                command = f"{self.typed_before}mcp-remote-py {words}"
+                console.say(f"{text} To convert that one instead: {command}")
+        elif same:
+            console.say(
+                f"{host.title} has the entry {same[0].name} for that server, too: its tools will be"
+                " there twice."
+            )
+        return name
+
+    def _take_over(self, before: InstalledEntry | None) -> _Wanted:
+        """What the entry is to say: of npm's for the same server, all that was there stays."""
+        given = self._settings.entry
+        if before is None or not self._is_converted(before):
+            return _Wanted(given, {}, self._environment)
+        kept = {name: value.reveal() for name, value in before.variables.items()}
+        remember(before.variables.values())
+        words = join_words(
+            take_over(
+                sort_words(given.words, given.placeholders),
+                sort_words(before.words, given.placeholders),
+            )
+        )
+        # What the host itself replaces, such as ${input:token}, stays as it is.
+        own = {name: f"${{{name}}}" for name in _HOST_VARIABLE.findall(" ".join(words))}
+        values = {**self._environment, **own, **kept}
+        return _Wanted(self._settings.read(words, values), kept, values)
+
+    def _is_converted(self, before: InstalledEntry) -> bool:
+        is_same = _address_of(before) == str(self._settings.server)
+        return before.kind is EntryKind.NPM and is_same
+
+    def _choose_place(self, file: HostFile, name: str, wanted: _Wanted) -> PlannedEntry:
+        """The entry, with its secrets where they are wanted, or where this host can use them."""
+        place = self._settings.secrets_place
+        in_files = place == "file" or (place == "" and file.host.expands_variables)
+        return self._plan(file.host, file.path, name, wanted, in_files=in_files)
+
+    def _plan(
+        self, host: KnownHost, path: str, name: str, wanted: _Wanted, *, in_files: bool
+    ) -> PlannedEntry:
+        entry = wanted.entry
+        names = (*entry.variables, *(_FETCH_VARIABLES if self._launch.is_fetched else ()))
+        needed = {one: self._environment[one] for one in names if self._environment.get(one)}
+        words = sort_words(entry.words, entry.placeholders)
+        return plan_entry(
+            host,
+            self._launch,
+            Wish(name, words, wanted.values, {**needed, **wanted.kept}, in_files),
+            os.path.abspath,
+            lambda ending: name_secret_file(self._environment, path, name, ending),
+        )
+
+    def _warn(
+        self, plan: PlannedEntry, wanted: EntrySettings, before: InstalledEntry | None
+    ) -> None:
+        """Says what a person should know before it is written."""
+        warnings = [
+            *(wanted.warnings if wanted is not self._settings.entry else ()),
+            *plan.warnings,
+        ]
+        in_clear = [one for one in plan.secret_variables if one in _variables_of(plan)]
+        if in_clear:
+            shared = " Keep it out of version control." if self._settings.choice.file else ""
+            warnings.append(
+                f"The value of {' and of '.join(in_clear)} will be in that file as it is: whoever"
+                " can read the file can use it. --secrets file puts headers into a file that only"
+                f" you can read.{shared}"
+            )
+        if plan.files:
+            warnings.append(
+                f"What is secret goes into {' and '.join(plan.files)}, which only you can read."
+            )
+        if before is not None and self._is_converted(before):
+            warnings.append(
+                "The options of npm's mcp-remote are taken over. Its sign-ins in ~/.mcp-auth are"
+                " not: you will be asked to sign in once."
+            )
+        for warning in warnings:
+            self._console.say(f"{self._console.paint('Note:', Style.WARNING)} {warning}")
+
+    def _question(self, name: str, before: InstalledEntry) -> str:
+        if self._is_converted(before):
+            return f"{name} {before.kind.value}. Convert it?"
+        if before.kind is EntryKind.OURS:
+            return f"{name} is there already. Replace it?"
+        return f"{name} is there already, and {before.kind.value}. Replace it?"
+
+    def _write(
+        self,
+        file: HostFile,
+        before: InstalledEntry | None,
+        plan: PlannedEntry,
+        edit: Callable[[bytes], bytes],
+    ) -> None:
+        old_files = [] if before is None else files_of_entry(before.words, self._environment)
+        write_secret_files(plan.files)
+        try:
+            written = edit_config(
+                Path(file.path),
+                edit,
+                lock=lock_of_configs(self._environment),
+                randomness=os.urandom,
+            )
+        except McpRemoteError:
+            delete_secret_files(path for path in plan.files if path not in old_files)
+            raise
+        delete_secret_files(path for path in old_files if path not in plan.files)
+        name = self._settings.name if before is None else before.name
+        mark = self._console.paint("Done:", Style.GOOD)
+        self._console.say(f"{mark} the entry {name} is in {written.path}.")
+        if written.backup is not None:
+            self._console.say(f"The file as it was before: {written.backup}")
+
+
+def _variables_of(plan: PlannedEntry) -> Mapping[str, object]:
+    found = plan.entry.get("env")
+    return found if isinstance(found, dict) else {}  # pyright: ignore[reportUnknownVariableType]
+
+
+def _members_of(content: bytes, host: KnownHost, name: str) -> Mapping[str, object]:
+    found = read_entries(content, host.form, host.place).get(name)
+    return found if isinstance(found, Mapping) else {}  # pyright: ignore[reportUnknownVariableType]
+
+
+def _address_of(entry: InstalledEntry) -> str:
+    """The server of an entry, as it is compared; "" where it has none."""
+    if not entry.found.url:
+        return ""
+    try:
+        return str(parse_server_url(entry.found.url, allow_http=True))
+    except UsageError:
+        return ""

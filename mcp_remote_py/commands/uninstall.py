@@ -1,0 +1,141 @@
+"""Takes an entry out of the configuration of a host, with what belongs to it alone.
+
+Must not know options, streams, nor how a file is edited.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+
+from mcp_remote_py.commands.entry_talk import (
+    ask_or_refuse,
+    refuse_many,
+    say_title,
+    show_lines,
+)
+from mcp_remote_py.console import Console, Style
+from mcp_remote_py.credentials.session_files import list_records, state_directory
+from mcp_remote_py.errors import UsageError
+from mcp_remote_py.exit_status import DONE_STATUS
+from mcp_remote_py.hosts.config_text import remove_entry
+from mcp_remote_py.hosts.entry_reading import EntryKind
+from mcp_remote_py.hosts.entry_view import show_difference
+from mcp_remote_py.hosts.launch import choose_launch, typed_before
+from mcp_remote_py.installing.config_file import edit_config
+from mcp_remote_py.installing.entries import InstalledEntry, list_entries
+from mcp_remote_py.installing.host_files import Disk, HostFile, Machine, choose_files
+from mcp_remote_py.installing.secret_files import (
+    delete_secret_files,
+    files_of_entry,
+    lock_of_configs,
+)
+from mcp_remote_py.installing.surroundings import look_around, this_system
+from mcp_remote_py.redact import mask_url, remember
+from mcp_remote_py.settings.entry import UninstallSettings
+from mcp_remote_py.settings.urls import parse_server_url
+
+_OF_OURS = (EntryKind.OURS, EntryKind.NPM)
+
+
+def run_uninstall(
+    settings: UninstallSettings, environment: Mapping[str, str], console: Console
+) -> int:
+    """Takes the entry of that name out of each host that is meant; returns the exit status.
+
+    Raises:
+        UsageError: there is none, it is not clear which, or nobody is there to be asked.
+        BrokenConfig, StoreError: a configuration cannot be read or written; nothing was changed.
+    """
+    machine = Machine(this_system(), environment, Disk(environment))
+    files = choose_files(settings.choice, machine)
+    entries = list_entries(files)
+    found = [one for one in entries if one.name == settings.name]
+    if not found:
+        _refuse_unknown(settings.name, files, entries)
+    if len(found) > 1 and not settings.choice.clients:
+        command = f"{_typed_before(environment)}mcp-remote-py {_words_for(settings.name)}"
+        refuse_many([HostFile(one.host, one.path) for one in found], command, console)
+    for entry in found:
+        remember(entry.variables.values())
+        _uninstall(entry, settings, environment, console)
+    return DONE_STATUS
+
+
+def _typed_before(environment: Mapping[str, str]) -> str:
+    return typed_before(choose_launch(look_around(environment)))
+
+
+def _words_for(name: str) -> str:
+    return shlex.join(("uninstall", name))
+
+
+def _refuse_unknown(name: str, files: list[HostFile], entries: list[InstalledEntry]) -> None:
+    ours = dict.fromkeys(one.name for one in entries if one.kind in _OF_OURS)
+    where = ", ".join(file.path for file in files) or "any host's configuration"
+    hint = f"There are: {', '.join(ours)}." if ours else "Name the file with --config."
+    raise UsageError(f"There is no entry {name} in {where}.", hint=hint)
+
+
+def _uninstall(
+    entry: InstalledEntry,
+    settings: UninstallSettings,
+    environment: Mapping[str, str],
+    console: Console,
+) -> None:
+    host, name = entry.host, entry.name
+    say_title(console, f"{host.title}: {entry.path}")
+    show_lines(console, show_difference(host, name, entry.members, None, entry.path))
+    if settings.dry_run:
+        console.say("Nothing is written, because of --dry-run.")
+        return
+    _ask(entry, settings, console)
+    written = edit_config(
+        Path(entry.path),
+        lambda content: remove_entry(content, host.form, host.place, name),
+        lock=lock_of_configs(environment),
+        randomness=os.urandom,
+    )
+    delete_secret_files(files_of_entry(entry.words, environment))
+    mark = console.paint("Done:", Style.GOOD)
+    console.say(f"{mark} the entry {name} is gone from {written.path}.")
+    if written.backup is not None:
+        console.say(f"The file as it was before: {written.backup}")
+    console.say(f"{host.title} ends what it has started when it is restarted.")
+    _say_sign_in(entry, environment, console)
+
+
+def _ask(entry: InstalledEntry, settings: UninstallSettings, console: Console) -> None:
+    name = entry.name
+    hint = "Add --yes if you mean it."
+    if entry.kind in _OF_OURS:
+        ask_or_refuse(
+            console,
+            f"Take {name} out of the configuration of {entry.host.title}?",
+            otherwise=True,
+            yes=settings.yes,
+            refusal=f"Nobody is there to be asked whether {name} is to go.",
+            hint=hint,
+        )
+        return
+    if settings.yes:
+        return
+    what = f"{name} {entry.kind.value}, and is not an entry of mcp-remote-py."
+    if not console.is_interactive:
+        raise UsageError(what, hint=hint)
+    if console.ask(f"{what} Type its name to take it out all the same:") != name:
+        raise UsageError("Nothing was changed.", hint="That was another name.")
+
+
+def _say_sign_in(entry: InstalledEntry, environment: Mapping[str, str], console: Console) -> None:
+    """A sign-in is kept with the server, not with the entry."""
+    try:
+        server = str(parse_server_url(entry.found.url, allow_http=True))
+    except UsageError:
+        return
+    records = list_records(state_directory(environment))
+    if any(one.server == server and one.signed_in_at is not None for one in records):
+        command = f"{_typed_before(environment)}mcp-remote-py logout {mask_url(server)}"
+        console.say(f"You stay signed in at {mask_url(server)}. To sign out: {command}")

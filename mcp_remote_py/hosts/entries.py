@@ -1,0 +1,298 @@
+"""The entry that makes a host start us for a server: command, arguments and environment.
+
+Secrets never are arguments, which every program on the machine can read: they go into the entry's
+environment, under a name that the argument refers to, or into a file that only its owner can read.
+Must not know what is on this machine, nor how a file is edited.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple, cast
+
+import msgspec
+
+from mcp_remote_py.errors import UsageError
+from mcp_remote_py.hosts.catalogue import KnownHost
+from mcp_remote_py.hosts.entry_words import EntryWord
+from mcp_remote_py.hosts.launch import Launch
+from mcp_remote_py.json_text import UNREADABLE, bounded
+from mcp_remote_py.key_shapes import may_be_key
+from mcp_remote_py.patterns import lazy_pattern
+from mcp_remote_py.redact import Secret, secrets_in_url
+from mcp_remote_py.settings.words import expand_environment, expand_path
+
+HEADER_LINES, CLIENT_JSON = "headers", "json"
+"""Endings of the files that secrets are put into."""
+
+PUBLIC_MEMBERS = frozenset(
+    {
+        *("client_id", "issuer", "redirect_uris", "grant_types", "response_types", "scope"),
+        *("token_endpoint_auth_method", "application_type", "client_name", "client_uri"),
+        *("logo_uri", "tos_uri", "policy_uri", "contacts", "jwks_uri", "software_id"),
+        *("software_version", "dpop_bound_access_tokens", "id_token_signed_response_alg"),
+    }
+)
+"""Members of a client (RFC 7591 §2 and §3.2.1) that are not secret; any other one may be."""
+
+_decode_client = bounded(msgspec.json.Decoder(dict[str, object]).decode)
+
+_VARIABLE = lazy_pattern(r"\$\{([^{}]+)\}")
+_ONE_VARIABLE = lazy_pattern(r"\$\{([A-Za-z_][A-Za-z0-9_]{0,63})\}")
+_TAKEN = frozenset({"MCP_REMOTE_CONFIG_DIR"})
+"""A variable with a meaning of its own."""
+
+
+class Wish(NamedTuple):
+    """What a person wants an entry to be."""
+
+    name: str
+    words: Sequence[EntryWord]
+    environment: Mapping[str, str]
+    """Where the variables have their values that words refer to."""
+    kept: Mapping[str, str] = {}
+    """Variables that the entry has in any case."""
+    in_files: bool = False
+    """Whether secrets go into files."""
+
+
+class PlannedEntry(NamedTuple):
+    """An entry, and what goes with it."""
+
+    entry: dict[str, object]
+    secrets: tuple[Secret, ...]
+    """Values in it that are secret, or may be."""
+    secret_variables: tuple[str, ...]
+    """The names under which its environment has some."""
+    files: Mapping[str, str]
+    """By their paths, what only the person may read."""
+    warnings: tuple[str, ...]
+
+    @property
+    def words(self) -> list[str]:
+        """The arguments."""
+        return cast("list[str]", self.entry["args"])
+
+
+def plan_entry(
+    host: KnownHost,
+    launch: Launch,
+    wish: Wish,
+    absolute: Callable[[str], str],
+    file_for: Callable[[str], str],
+) -> PlannedEntry:
+    """The entry for that host.
+
+    `absolute` makes a full path of one that a person wrote; `file_for` gives the path of a file
+    with that ending for secrets of this entry.
+
+    Raises:
+        UsageError: a variable is not set.
+    """
+    plan = _Plan(host, wish, absolute, file_for)
+    arguments = [*launch.arguments, *plan.write_words()]
+    if host.splits_arguments:
+        plan.warn_of_blanks([launch.command, *arguments])
+    entry: dict[str, object] = {}
+    if "type" in host.members:
+        entry["type"] = host.members["type"]
+    entry |= {"command": launch.command, "args": arguments}
+    if plan.variables:
+        entry["env"] = plan.variables
+    entry |= {name: value for name, value in host.members.items() if name != "type"}
+    warnings = (launch.warning, *plan.warnings) if launch.warning else tuple(plan.warnings)
+    return PlannedEntry(
+        entry, tuple(plan.secrets), tuple(plan.secret_variables), plan.files, warnings
+    )
+
+
+class _Plan:
+    """An entry in the making."""
+
+    def __init__(
+        self,
+        host: KnownHost,
+        wish: Wish,
+        absolute: Callable[[str], str],
+        file_for: Callable[[str], str],
+    ) -> None:
+        self._host = host
+        self._wish = wish
+        self._absolute = absolute
+        self._file_for = file_for
+        self._lines: list[str] = []
+        self._inlined: list[str] = []
+        """Variables whose values are a part of another one now."""
+        self.variables = dict(wish.kept)
+        self.secret_variables: list[str] = []
+        self.secrets: list[Secret] = []
+        self.files: dict[str, str] = {}
+        self.warnings: list[str] = []
+
+    def write_words(self) -> list[str]:
+        """The arguments behind our name."""
+        written: list[str] = []
+        at = -1
+        for word in self._wish.words:
+            argument = self._write(word)
+            if argument is None:
+                at = len(written) if at < 0 else at
+                continue
+            if word.option:
+                written.append(word.option)
+            if word.placeholder:
+                written.append(argument)
+        if self._lines:
+            path = self._file_for(HEADER_LINES)
+            self.files[path] = "".join(f"{line}\n" for line in self._lines)
+            written[at:at] = ["--header-file", path]
+        self._drop_inlined(written)
+        return written
+
+    def _drop_inlined(self, written: Sequence[str]) -> None:
+        """What nothing refers to any more goes: a value that is there twice is changed once."""
+        for name in self._inlined:
+            if not any(f"${{{name}}}" in word for word in written):
+                self.variables.pop(name, None)
+
+    def _write(self, word: EntryWord) -> str | None:
+        """The argument, None where it is in a file now."""
+        match word.placeholder:
+            case "HEADER":
+                return self._write_header(word.value)
+            case "JSON":
+                return self._write_json(word.value)
+            case "FILE":
+                return self._absolute(expand_path(word.value, self._wish.environment))
+            case "COMMAND":
+                return self._write_command(word.value)
+            case "URL" | "URI" if not word.option:
+                return self._write_url(word.value)
+            case "URL" | "URI":
+                if secrets_in_url(word.value):
+                    self.warnings.append(
+                        f"{word.option} has a part that may be secret. It stays among the"
+                        " arguments, which other programs on this machine can read."
+                    )
+                return word.value
+            case _:
+                return word.value
+
+    def _write_header(self, text: str) -> str | None:
+        name, _, value = text.partition(":")
+        name = self._expand(name).strip(" \t")
+        value = value.strip(" \t")
+        expanded = self._expand(value)
+        self.secrets.append(Secret(expanded))
+        if self._wish.in_files and "${" not in expanded:
+            self._inlined += _VARIABLE.findall(value)
+            self._lines.append(f"{name}: {expanded}")
+            return None
+        if one := _ONE_VARIABLE.fullmatch(value):
+            return f"{name}:{self._put(one[1], expanded)}"
+        self._inlined += _VARIABLE.findall(value)
+        return f"{name}:{self._put_new(name, expanded)}"
+
+    def _write_json(self, text: str) -> str:
+        if text.startswith("@"):
+            return f"@{self._absolute(expand_path(text[1:], self._wish.environment))}"
+        try:
+            members = _decode_client(text.encode())
+        except UNREADABLE:
+            return text
+        hidden = {
+            name: self._expand(value)
+            for name, value in members.items()
+            if isinstance(value, str) and (name not in PUBLIC_MEMBERS or "${" in value)
+        }
+        self.secrets += [
+            Secret(value) for name, value in hidden.items() if name not in PUBLIC_MEMBERS
+        ]
+        if hidden and self._wish.in_files and not any("${" in one for one in hidden.values()):
+            path = self._file_for(CLIENT_JSON)
+            self.files[path] = msgspec.json.encode({**members, **hidden}).decode() + "\n"
+            return f"@{path}"
+        for name, value in members.items():
+            if not isinstance(value, str):
+                continue
+            if _ONE_VARIABLE.fullmatch(value):
+                self._put_plain(value, is_secret=name not in PUBLIC_MEMBERS)
+            elif name in hidden or (self._host.splits_arguments and " " in value):
+                members[name] = self._put_new(name, self._expand(value))
+        return msgspec.json.encode(members).decode()
+
+    def _write_url(self, text: str) -> str:
+        self._put_plain(text)
+        found = [one.reveal() for one in secrets_in_url(text)]
+        for part in sorted(set(found), key=len, reverse=True):
+            if part in text and not _VARIABLE.search(part):
+                text = text.replace(part, self._put_new("URL_KEY", part))
+        return text
+
+    def _write_command(self, text: str) -> str:
+        self._put_plain(text)
+        for part in re.split(r"[\s'\"=]+", text):
+            if "/" not in part and "\\" not in part and "$" not in part and may_be_key(part):
+                text = text.replace(part, self._put_new("COMMAND_KEY", part))
+        return text
+
+    def _expand(self, text: str) -> str:
+        return expand_environment(text, self._wish.environment)
+
+    def _put(self, name: str, value: str) -> str:
+        """Puts a variable into the entry, under the name a person gave it."""
+        self.variables[name] = value
+        if name not in self.secret_variables:
+            self.secret_variables.append(name)
+        self.secrets.append(Secret(value))
+        return f"${{{name}}}"
+
+    def _put_plain(self, text: str, *, is_secret: bool = False) -> None:
+        """Puts the variables that `text` refers to into the entry; some may not be secret."""
+        for name in _VARIABLE.findall(text):
+            value = self._expand(f"${{{name}}}")
+            if is_secret or may_be_key(value):
+                self._put(name, value)
+            else:
+                self.variables[name] = value
+
+    def _put_new(self, about: str, value: str) -> str:
+        """The same, under a name of ours, which no other variable has."""
+        parts = ("MCP_REMOTE", self._wish.name, about)
+        stem = "_".join(filter(None, (_to_variable(part) for part in parts)))
+        name, number = stem, 1
+        while name in _TAKEN or self.variables.get(name, value) != value:
+            number += 1
+            name = f"{stem}_{number}"
+        return self._put(name, value)
+
+    def warn_of_blanks(self, words: Iterable[str]) -> None:
+        """Says which words a host tears apart that splits them at blanks."""
+        torn = [word for word in words if " " in word]
+        if torn:
+            self.warnings.append(
+                f"{self._host.title} may tear {len(torn)} of the words apart, which have blanks in"
+                " them. If the server does not start, move what they name to a path without"
+                " blanks."
+            )
+
+
+def _to_variable(text: str) -> str:
+    return re.sub(r"[^A-Z0-9]+", "_", text.upper()).strip("_")
+
+
+def check_name(host: KnownHost, name: str) -> None:
+    """Whether the host can use a name for a new entry.
+
+    Raises:
+        UsageError: it cannot, or no source says that it can.
+    """
+    if host.names.fullmatch(name):
+        return
+    also = "" if host.names.fullmatch("a_b") else " An underscore is not one of them here."
+    example = re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-") or "math"
+    raise UsageError(
+        f"{host.title} may not be able to use the name of the entry.",
+        hint=f"Choose one of letters, digits and hyphens, such as {example[:64]}.{also}",
+    )

@@ -1,0 +1,178 @@
+"""What an entry in a host's configuration is: one of ours, of npm's mcp-remote, or another one.
+
+Must not know hosts, nor what an option means.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from enum import Enum
+from typing import NamedTuple, cast
+
+from mcp_remote_py.patterns import lazy_pattern
+from mcp_remote_py.redact import Secret
+
+
+class EntryKind(Enum):
+    """What an entry starts, in words for a person."""
+
+    OURS = "starts mcp-remote-py"
+    NPM = "starts npm's mcp-remote"
+    NATIVE = "lets the host reach a remote server by itself"
+    OTHER = "starts another program"
+
+
+class FoundEntry(NamedTuple):
+    """An entry that somebody has written."""
+
+    kind: EntryKind
+    words: tuple[str, ...] = ()
+    """The arguments behind the program's name."""
+    variables: Mapping[str, Secret] = {}
+    """Its environment."""
+    url: str = ""
+    """The server's address, as it is written there; "" where there is none."""
+
+
+_SHELLS = {"cmd": ("/c", "/C"), "sh": ("-c",), "bash": ("-c",), "zsh": ("-c",)}
+"""Programs that start another one, behind one of these options."""
+
+_RUNNERS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "npx": ((),),
+    "bunx": ((),),
+    "pnpx": ((),),
+    "bun": (("x",),),
+    "pnpm": (("dlx",), ("exec",)),
+    "yarn": (("dlx",),),
+    "npm": (("exec",), ("x",)),
+    "uvx": ((),),
+    "uv": (("tool", "run"), ("x",), ("run",)),
+    "pipx": (("run",),),
+}
+"""Programs that fetch another one and start it, with the words that make them do that."""
+
+_WITH_VALUE = frozenset(
+    {
+        *("--from", "--with", "--spec", "--python", "-p", "--package", "--index", "--index-url"),
+        *("--default-index", "--directory", "--project", "--with-editable", "--registry"),
+        *("--cache-dir", "--extra-index-url", "--refresh-package", "--prefix", "-i", "-w"),
+    }
+)
+"""Their options that have a word behind them."""
+
+_OURS = lazy_pattern(r"mcp[-_]remote[-_]py(?:\[[a-z,]+\])?(?:[@=]=?.*)?", re.IGNORECASE)
+_NPM = lazy_pattern(r"mcp-remote(?:@.*)?", re.IGNORECASE)
+_NPM_FILE = lazy_pattern(r".*[/\\]mcp-remote[/\\]dist[/\\](?:proxy|cli)\.[cm]?js", re.IGNORECASE)
+_PYTHON = lazy_pattern(r"(?:python[0-9.]*|py)", re.IGNORECASE)
+_ENDINGS = lazy_pattern(r"\.(?:exe|cmd|bat|ps1)$", re.IGNORECASE)
+
+
+def read_entry(members: object) -> FoundEntry:
+    """What the entry is; whatever it is made of, nothing is raised."""
+    if not isinstance(members, Mapping):
+        return FoundEntry(EntryKind.OTHER)
+    about = cast("Mapping[str, object]", members)
+    words = _words_of(about)
+    variables = _variables_of(about)
+    if not words:
+        for name in ("url", "serverUrl", "httpUrl"):
+            url = about.get(name)
+            if isinstance(url, str) and url:
+                return FoundEntry(EntryKind.NATIVE, (), variables, url)
+        return FoundEntry(EntryKind.OTHER, (), variables)
+    kind, rest = _find_program(words)
+    url = next((word for word in rest if "://" in word), "")
+    return FoundEntry(kind, tuple(rest), variables, url)
+
+
+def _words_of(about: Mapping[str, object]) -> list[str]:
+    command = about.get("command")
+    arguments = about.get("args")
+    if isinstance(command, Mapping):  # as Zed once had it
+        nested = cast("Mapping[str, object]", command)
+        command, arguments = nested.get("path"), nested.get("args")
+    if isinstance(command, list):  # as OpenCode has it
+        return _texts(cast("list[object]", command))
+    if not isinstance(command, str) or not command.strip():
+        return []
+    listed = cast("list[object]", arguments) if isinstance(arguments, list) else []
+    return [command, *_texts(listed)]
+
+
+def _texts(values: list[object]) -> list[str]:
+    return [value if isinstance(value, str) else str(value) for value in values]
+
+
+def _variables_of(about: Mapping[str, object]) -> dict[str, Secret]:
+    for name in ("env", "environment"):
+        found = about.get(name)
+        if isinstance(found, Mapping):
+            pairs = cast("Mapping[object, object]", found).items()
+            return {str(key): Secret(str(value)) for key, value in pairs}
+    return {}
+
+
+def _find_program(words: list[str]) -> tuple[EntryKind, list[str]]:
+    """What is started, and the words behind it."""
+    rest = _unwrap(words)
+    program = _name_of(rest[0])
+    if program in _RUNNERS:
+        behind = _pass_runner(rest[1:], _RUNNERS[program])
+        return _judge(behind) if behind else (EntryKind.OTHER, [])
+    if _PYTHON.fullmatch(program) and rest[1:2] == ["-m"]:
+        return _judge(rest[2:])
+    if program == "node":
+        files = [at for at, word in enumerate(rest[1:], 1) if not word.startswith("-")]
+        return _judge(rest[files[0] :]) if files else (EntryKind.OTHER, [])
+    return _judge(rest)
+
+
+def _unwrap(words: list[str]) -> list[str]:
+    """The words without the shell around them."""
+    options = _SHELLS.get(_name_of(words[0]))
+    if options is None or len(words) < 3 or words[1] not in options:
+        return words
+    if len(words) > 3 or " " not in words[2]:
+        return words[2:]
+    import shlex
+
+    try:
+        return shlex.split(words[2]) or words
+    except ValueError:
+        return words
+
+
+def _pass_runner(words: list[str], ways: tuple[tuple[str, ...], ...]) -> list[str]:
+    """What the runner is to start, [] where that is not seen."""
+    rest = _pass_options(words)
+    way = next((one for one in ways if tuple(rest[: len(one)]) == one), None)
+    return [] if way is None else _pass_options(rest[len(way) :])
+
+
+def _pass_options(words: list[str]) -> list[str]:
+    rest = list(words)
+    while rest and rest[0].startswith("-"):
+        option = rest.pop(0)
+        if option == "--":
+            break
+        if option in _WITH_VALUE and rest:
+            rest.pop(0)
+    return rest
+
+
+def _judge(words: list[str]) -> tuple[EntryKind, list[str]]:
+    if not words:
+        return EntryKind.OTHER, []
+    name = _name_of(words[0])
+    if _OURS.fullmatch(name):
+        return EntryKind.OURS, words[1:]
+    if _NPM.fullmatch(name) or _NPM_FILE.fullmatch(words[0]):
+        return EntryKind.NPM, words[1:]
+    return EntryKind.OTHER, words[1:]
+
+
+def _name_of(command: str) -> str:
+    """The name of a program in a path, in lower case."""
+    last = re.split(r"[/\\]", command.strip())[-1]
+    return _ENDINGS.sub("", last).lower()

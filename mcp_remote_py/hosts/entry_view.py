@@ -1,0 +1,107 @@
+"""An entry as a person may see it: written for its host, what may be secret is masked.
+
+Must not know files, nor terminals.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping
+from typing import cast
+
+from mcp_remote_py.hosts.catalogue import KnownHost
+from mcp_remote_py.hosts.config_text import Form, set_entry
+from mcp_remote_py.key_shapes import may_be_key
+from mcp_remote_py.patterns import lazy_pattern
+from mcp_remote_py.redact import MASK, mask_url, scrub_known
+
+CHANGED = f"{MASK} (another value)"
+"""A value that is masked, where it is not the one that was there."""
+
+_HEADERS = frozenset({"--header", "-H"})
+_VARIABLE = lazy_pattern(r"[^:]*:\s*(?:[A-Za-z]{1,10} )?\$\{[A-Za-z_][A-Za-z0-9_]{0,63}\}")
+_SECRET_OPTION = lazy_pattern(r"--?[a-z-]*(?:token|secret|key|password|auth)[a-z-]*")
+_PATHS = frozenset({"--header-file", "--private-key", "--client-key", "--ca-cert", "--client-cert"})
+
+
+def render_entry(host: KnownHost, name: str, entry: Mapping[str, object]) -> str:
+    """The entry as a file of that host has it, alone."""
+    return set_entry(b"", host.form, host.place, name, entry).decode()
+
+
+def mask_entry(
+    entry: Mapping[str, object], other: Mapping[str, object] | None = None
+) -> dict[str, object]:
+    """The same, masked; `other` is the entry whose place it takes.
+
+    Where both have a value of the same name that is masked, and they differ, that is seen.
+    """
+    return {name: _mask(name, value, (other or {}).get(name)) for name, value in entry.items()}
+
+
+def _mask(name: str, value: object, other: object) -> object:
+    if name in ("env", "environment", "headers", "http_headers") and isinstance(value, Mapping):
+        before: Mapping[str, object] = {}
+        if isinstance(other, Mapping):
+            before = cast("Mapping[str, object]", other)
+        found = cast("Mapping[str, object]", value)
+        return {
+            key: CHANGED if key in before and before[key] != one else MASK
+            for key, one in found.items()
+        }
+    if isinstance(value, list):
+        return list(_mask_words([str(one) for one in cast("list[object]", value)]))
+    if isinstance(value, str):
+        return _mask_word(value)
+    if isinstance(value, Mapping):
+        nested = cast("Mapping[str, object]", value)
+        return {key: _mask(key, one, None) for key, one in nested.items()}
+    return value
+
+
+def _mask_words(words: list[str]) -> Iterator[str]:
+    before = ""
+    for word in words:
+        if before in _HEADERS and not _VARIABLE.fullmatch(word):
+            colon = ":" in word
+            yield f"{word.partition(':')[0]}: {MASK}" if colon else MASK
+        elif before in _PATHS:
+            yield word
+        elif _SECRET_OPTION.fullmatch(before) and not word.startswith(("-", "@", "/", "${")):
+            yield mask_url(word) if "://" in word else MASK
+        else:
+            yield _mask_word(word)
+        before = word
+
+
+def _mask_word(word: str) -> str:
+    word = scrub_known(word)
+    if word.startswith("{"):
+        return word if "${" in word else MASK
+    if "://" in word:
+        return word if "${" in word else mask_url(word)
+    option, equals, value = word.partition("=")
+    if equals and (may_be_key(value) or option in _HEADERS):
+        return f"{option}={MASK}"
+    is_key = "/" not in word and "\\" not in word and "$" not in word and may_be_key(word)
+    return MASK if is_key else word
+
+
+def show_difference(
+    host: KnownHost,
+    name: str,
+    before: Mapping[str, object] | None,
+    after: Mapping[str, object] | None,
+    path: str,
+) -> list[str]:
+    """The lines of a unified difference; None stands for no entry."""
+    old = [] if before is None else _lines(host, name, mask_entry(before))
+    new = [] if after is None else _lines(host, name, mask_entry(after, before))
+    lines = difflib.unified_diff(old, new, path, path, lineterm="", n=100)
+    return [line for line in lines if not line.startswith("@@")]
+
+
+def _lines(host: KnownHost, name: str, entry: Mapping[str, object]) -> list[str]:
+    lines = render_entry(host, name, entry).splitlines()
+    # Without the braces around it: the file has more in them.
+    return lines if host.form is Form.TOML else lines[1:-1]

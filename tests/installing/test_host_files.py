@@ -1,0 +1,128 @@
+"""Which hosts are on a machine: rows of what is seen there, on systems that we are not on."""
+
+from __future__ import annotations
+
+import json
+from fnmatch import fnmatchcase
+
+import pytest
+
+from mcp_remote_py.errors import UsageError
+from mcp_remote_py.hosts.catalogue import HOSTS_BY_KEY, System
+from mcp_remote_py.installing.entries import find_entries
+from mcp_remote_py.installing.host_files import Machine, find_hosts
+from tests.installing.desk import Desk
+
+HOME = {"HOME": "/Users/ada"}
+WINDOWS = {
+    "USERPROFILE": r"C:\Users\ada",
+    "APPDATA": r"C:\Users\ada\AppData\Roaming",
+    "LOCALAPPDATA": r"C:\Users\ada\AppData\Local",
+}
+PACKAGE = r"C:\Users\ada\AppData\Local\Packages\Claude_pzs8sxrjxfjjc\LocalCache\Roaming\Claude"
+PLAIN = r"C:\Users\ada\AppData\Roaming\Claude"
+LIBRARY = "/Users/ada/Library/Application Support"
+
+
+class WrittenLook:
+    """A machine that has just these paths and programs."""
+
+    def __init__(self, *there: str) -> None:
+        self._there = there
+
+    def is_there(self, path: str) -> bool:
+        return path in self._there
+
+    def matches(self, pattern: str) -> list[str]:
+        return [path for path in self._there if fnmatchcase(path, pattern)]
+
+    def has_program(self, name: str) -> bool:
+        return f"program {name}" in self._there
+
+
+def machine(system: System, *there: str, **variables: str) -> Machine:
+    environment = {**(WINDOWS if system is System.WINDOWS else HOME), **variables}
+    return Machine(system, environment, WrittenLook(*there))
+
+
+ROWS: tuple[tuple[System, tuple[str, ...], dict[str, str]], ...] = (
+    (System.MACOS, ("/Applications/Claude.app",), {"claude-desktop": f"{LIBRARY}/Claude"}),
+    (System.MACOS, (f"{LIBRARY}/Code/User",), {"vscode": f"{LIBRARY}/Code/User"}),
+    (System.MACOS, ("/Users/ada", "/Users/ada/.claude"), {"claude-code": "/Users/ada"}),
+    (System.MACOS, ("/Users/ada",), {}),
+    (System.LINUX, ("/Applications/Claude.app",), {}),
+    (System.LINUX, ("program codex",), {"codex": "/Users/ada/.codex"}),
+    (System.WINDOWS, (PLAIN,), {"claude-desktop": PLAIN}),
+    (System.WINDOWS, (PACKAGE,), {"claude-desktop": PACKAGE}),
+    (System.WINDOWS, (PLAIN, PACKAGE), {"claude-desktop": PACKAGE}),
+    (
+        System.WINDOWS,
+        (r"C:\Users\ada\AppData\Local\AnthropicClaude",),
+        {"claude-desktop": PLAIN},
+    ),
+    (
+        System.LINUX,
+        ("/Users/ada/.cache/lm-studio",),
+        {"lmstudio": "/Users/ada/.cache/lm-studio"},
+    ),
+)
+
+
+@pytest.mark.parametrize(("system", "there", "folders"), ROWS)
+def test_hosts_and_their_folders(
+    system: System, there: tuple[str, ...], folders: dict[str, str]
+) -> None:
+    found = find_hosts(machine(system, *there))
+    seen = {
+        one.host.key: one.path[: max(one.path.rfind("/"), one.path.rfind("\\"))] for one in found
+    }
+    assert seen == folders
+
+
+def test_cline_in_vscode_keeps_its_file_there() -> None:
+    folder = f"{LIBRARY}/Code/User/globalStorage/saoudrizwan.claude-dev/settings"
+    cline = HOSTS_BY_KEY["cline"]
+    assert machine(System.MACOS, folder).locate(cline) == f"{folder}/cline_mcp_settings.json"
+    newer = "/Users/ada/.cline/data/settings"
+    assert machine(System.MACOS, folder, newer).locate(cline).startswith(newer)
+
+
+def test_without_home_it_is_said_what_to_give() -> None:
+    nowhere = Machine(System.LINUX, {}, WrittenLook())
+    with pytest.raises(UsageError) as refused:
+        nowhere.locate(HOSTS_BY_KEY["cursor"])
+    assert refused.value.sentence() == (
+        "Where Cursor has its configuration is not known: HOME is not set. Name the file with"
+        " --config."
+    )
+
+
+def test_entries_are_found_by_name_in_all_hosts(desk: Desk) -> None:
+    url = "https://example.com/mcp"
+    desk.put(
+        ".cursor/mcp.json",
+        json.dumps(
+            {
+                "mcpServers": {
+                    "math": {"command": "npx", "args": ["mcp-remote", url], "env": {"A": "b"}},
+                    "x": {},
+                }
+            }
+        ),
+    )
+    codex = desk.put(
+        ".codex/config.toml",
+        f'[mcp_servers.math]\ncommand = "uvx"\nargs = ["mcp-remote-py", "{url}", "--debug"]\n',
+    )
+    found = find_entries("math", (), None, desk.environment, System.LINUX)
+    assert [(one.host.key, one.words) for one in found] == [
+        ("cursor", (url,)),
+        ("codex", (url, "--debug")),
+    ]
+    assert {name: value.reveal() for name, value in found[0].variables.items()} == {"A": "b"}
+    (one,) = find_entries("math", ("codex",), None, desk.environment, System.LINUX)
+    assert one.path == str(codex)
+    named = find_entries(
+        None, (), str(desk.home / ".cursor/mcp.json"), desk.environment, System.LINUX
+    )
+    assert [one.name for one in named] == ["math", "x"]

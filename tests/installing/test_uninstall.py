@@ -1,0 +1,159 @@
+"""`uninstall` from outside: an entry goes, with what belongs to it alone."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from mcp_remote_py.credentials.session_files import SessionFile, state_directory
+from mcp_remote_py.session_id import SessionId
+from tests.installing.desk import HEADER, URL, Desk
+
+CURSOR, CODEX = ".cursor/mcp.json", ".codex/config.toml"
+OURS = {"command": "uvx", "args": ["mcp-remote-py", URL]}
+NPM = {"command": "npx", "args": ["-y", "mcp-remote", URL]}
+FOREIGN = {"command": "npx", "args": ["-y", "@playwright/mcp"]}
+NATIVE = {"url": URL}
+
+
+def put(desk: Desk, **entries: object) -> Path:
+    return desk.put(CURSOR, json.dumps({"mcpServers": entries}))
+
+
+@pytest.mark.parametrize("entry", [OURS, NPM], ids=["ours", "npm's"])
+def test_entry_is_gone_and_the_others_are_not(desk: Desk, entry: object) -> None:
+    file = put(desk, math=entry, other=FOREIGN)
+    done = desk.run("uninstall", "math", "-y")
+    assert done.status == 0, done.text
+    assert desk.read(CURSOR) == {"mcpServers": {"other": FOREIGN}}
+    assert done.said.startswith(f"Cursor: {file}\n--- {file}\n+++ {file}\n")
+    assert f"Done: the entry math is gone from {file}." in done.said
+    assert "The file as it was before: " in done.said
+    assert "Cursor ends what it has started when it is restarted." in done.said
+
+
+def test_dry_run_of_uninstall_writes_nothing(desk: Desk) -> None:
+    file = put(desk, math=OURS)
+    before = file.read_bytes()
+    done = desk.run("uninstall", "math", "--dry-run")
+    assert done.status == 0
+    assert '-    "math": {' in done.said
+    assert "Nothing is written, because of --dry-run." in done.said
+    assert file.read_bytes() == before
+
+
+def test_without_a_person_yes_is_needed(desk: Desk) -> None:
+    put(desk, math=OURS)
+    done = desk.run("uninstall", "math")
+    assert done.status == 2
+    assert (
+        "Nobody is there to be asked whether math is to go. Add --yes if you mean it."
+        in done.logged
+    )
+    assert "math" in desk.read(CURSOR)["mcpServers"]
+
+
+@pytest.mark.parametrize(("answer", "gone"), [("\n", True), ("y\n", True), ("n\n", False)])
+def test_person_is_asked(desk: Desk, answer: str, gone: bool) -> None:
+    put(desk, math=OURS)
+    done = desk.run("uninstall", "math", answers=answer)
+    assert "Take math out of the configuration of Cursor? [Y/n]" in done.said
+    assert ("math" not in desk.read(CURSOR)["mcpServers"]) is gone
+    assert done.status == (0 if gone else 2)
+
+
+@pytest.mark.parametrize(
+    ("entry", "what"),
+    [
+        (FOREIGN, "starts another program"),
+        (NATIVE, "lets the host reach a remote server by itself"),
+    ],
+)
+def test_entry_of_others_needs_its_name_or_yes(desk: Desk, entry: object, what: str) -> None:
+    put(desk, math=entry)
+    refused = desk.run("uninstall", "math")
+    sentence = f"math {what}, and is not an entry of mcp-remote-py."
+    assert (refused.status, sentence in refused.logged) == (2, True)
+    wrong = desk.run("uninstall", "math", answers="y\n")
+    assert f"{sentence} Type its name to take it out all the same:" in wrong.said
+    assert "Nothing was changed. That was another name." in wrong.logged
+    assert "math" in desk.read(CURSOR)["mcpServers"]
+    assert desk.run("uninstall", "math", answers="math\n").status == 0
+    assert desk.read(CURSOR) == {"mcpServers": {}}
+    put(desk, math=entry)
+    assert desk.run("uninstall", "math", "--yes").status == 0
+    assert desk.read(CURSOR) == {"mcpServers": {}}
+
+
+def test_several_hosts_with_it_are_listed(desk: Desk) -> None:
+    put(desk, math=OURS)
+    desk.put(CODEX, '[mcp_servers.math]\ncommand = "uvx"\nargs = ["mcp-remote-py"]\n')
+    done = desk.run("uninstall", "math", "-y")
+    assert done.status == 2
+    assert done.said.splitlines()[1:] == [
+        "Cursor   mcp-remote-py uninstall math --client cursor",
+        "Codex    mcp-remote-py uninstall math --client codex",
+        "for all  mcp-remote-py uninstall math --client all",
+    ]
+    assert desk.run("uninstall", "math", "-y", "--client", "all").status == 0
+    assert desk.read(CURSOR) == {"mcpServers": {}}
+    assert "math" not in desk.read(CODEX).get("mcp_servers", {})
+
+
+def test_host_without_the_entry_does_not_matter(desk: Desk) -> None:
+    put(desk, math=OURS)
+    desk.put(CODEX, 'model = "o9"\n')
+    assert desk.run("uninstall", "math", "-y").status == 0
+
+
+def test_name_that_is_not_there_is_refused_with_those_that_are(desk: Desk) -> None:
+    file = put(desk, algebra=OURS, other=FOREIGN)
+    done = desk.run("uninstall", "math")
+    assert done.status == 2
+    assert f"There is no entry math in {file}. There are: algebra." in done.logged
+    put(desk)
+    done = desk.run("uninstall", "math", "--client", "cursor")
+    assert f"There is no entry math in {file}. Name the file with --config." in done.logged
+
+
+def test_file_that_is_named(desk: Desk) -> None:
+    file = desk.put("work/.mcp.json", json.dumps({"mcpServers": {"math": OURS}}))
+    assert desk.run("uninstall", "math", "-y", "--config", str(file)).status == 0
+    assert desk.read("work/.mcp.json") == {"mcpServers": {}}
+
+
+def test_broken_file_of_another_host_is_passed_over_with_a_warning(desk: Desk) -> None:
+    put(desk, math=OURS)
+    broken = desk.put(CODEX, "[mcp_servers\n")
+    done = desk.run("uninstall", "math", "-y")
+    assert done.status == 0, done.text
+    assert str(broken) in done.logged
+
+
+def test_sign_in_stays_and_the_command_to_end_it_is_said(desk: Desk) -> None:
+    put(desk, math=OURS)
+    record = SessionFile(state_directory(desk.environment), SessionId(URL))
+    record.update(signed_in_at=time.time(), store="file")
+    done = desk.run("uninstall", "math", "-y")
+    assert f"You stay signed in at {URL}. To sign out: mcp-remote-py logout {URL}" in done.said
+
+
+def test_where_nobody_is_signed_in_nothing_is_said_of_it(desk: Desk) -> None:
+    put(desk, math=OURS)
+    assert "signed in" not in desk.run("uninstall", "math", "-y").said
+
+
+def test_secret_of_a_foreign_entry_is_not_shown(desk: Desk) -> None:
+    put(desk, math={"command": "x", "args": ["--token", "q7w8e9r0t1"], "env": {"A": "z1x2c3v4b5"}})
+    done = desk.run("uninstall", "math", "--dry-run")
+    assert "q7w8e9r0t1" not in done.text
+    assert "z1x2c3v4b5" not in done.text
+
+
+def test_url_in_the_place_of_a_name_is_refused(desk: Desk) -> None:
+    done = desk.run("uninstall", URL, *HEADER)
+    assert done.status == 2
+    assert "uninstall takes the name of an entry, not an address." in done.logged
