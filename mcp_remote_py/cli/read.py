@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING
 
 from mcp_remote_py.cli.arguments import Arguments
 from mcp_remote_py.cli.given import Given
-from mcp_remote_py.cli.program import LOGIN, LOGOUT, PROXY
+from mcp_remote_py.cli.program import CHECK, LOGIN, LOGOUT, PROXY
 from mcp_remote_py.errors import UsageError
 
 if TYPE_CHECKING:
+    from mcp_remote_py.settings.check import CheckSettings
     from mcp_remote_py.settings.commands import LoginSettings, ProxySettings
     from mcp_remote_py.settings.stored import StoredSettings
 
-    Settings = ProxySettings | LoginSettings | StoredSettings
+    Settings = ProxySettings | LoginSettings | StoredSettings | CheckSettings
 
 
 def read_settings(
@@ -42,6 +43,10 @@ def _read(command: str, given: Given) -> Settings:
         from mcp_remote_py.cli.read_server import read_login, read_proxy
 
         return read_proxy(given) if command == PROXY else read_login(given)
+    if command == CHECK:
+        from mcp_remote_py.cli.read_check import read_check
+
+        return read_check(given)
     from mcp_remote_py.cli.read_stored import read_logout, read_status
 
     return read_logout(given) if command == LOGOUT else read_status(given)
