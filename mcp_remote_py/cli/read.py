@@ -30,7 +30,7 @@ def read_settings(
         UsageError: anything is wrong.
     """
     given = Given(arguments, environment)
-    if command != PROXY and arguments.first("--token-store") == "memory":
+    if command not in (PROXY, CHECK) and arguments.first("--token-store") == "memory":
         raise UsageError(
             f"With --token-store memory, nothing is left when {command} ends.",
             hint="Leave it out, or give file.",

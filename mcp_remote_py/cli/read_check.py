@@ -5,7 +5,6 @@ Both are read as the relay reads them. Must not know hosts, nor what a check doe
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
@@ -154,9 +153,7 @@ def _no_entry(name: str, others: Sequence[NamedEntry]) -> UsageError:
 def _find_on_this_machine(
     name: str | None, clients: Sequence[str], config: str | None, environment: Mapping[str, str]
 ) -> Sequence[NamedEntry]:
-    from mcp_remote_py.hosts.catalogue import System
     from mcp_remote_py.installing.entries import find_entries
+    from mcp_remote_py.installing.surroundings import this_system
 
-    systems = {"darwin": System.MACOS, "win32": System.WINDOWS}
-    system = systems.get(sys.platform, System.LINUX)
-    return find_entries(name, clients, config, environment, system)
+    return find_entries(name, clients, config, environment, this_system())

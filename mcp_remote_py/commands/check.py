@@ -60,6 +60,7 @@ def run_check(
     environment: Mapping[str, str],
     console: Console,
     check_network: CheckNetwork | None = None,
+    now: Callable[[], float] = time.time,
 ) -> int:
     """Checks, and tells each step as it is done; returns the exit status.
 
@@ -72,7 +73,7 @@ def run_check(
     if settings.report is not None and os.path.lexists(settings.report):
         raise _is_there(settings.report)
     of_entry = {name: value.reveal() for name, value in settings.variables.items()}
-    check = _Check(settings, {**environment, **of_entry}, console, check_network)
+    check = _Check(settings, {**environment, **of_entry}, console, check_network, now)
     with _quiet_log(settings):
         verdict = _run(check.run())
     _tell(settings, check.steps, verdict, environment, console)
@@ -88,10 +89,12 @@ class _Check:
         environment: Mapping[str, str],
         console: Console,
         check_network: CheckNetwork | None,
+        now: Callable[[], float],
     ) -> None:
         self._settings = settings
         self._environment = environment
         self._console = console
+        self._now = now
         self._check_network = check_network or _load_network()
         self._address = mask_url(str(settings.server))
         self.steps: list[CheckStep] = []
@@ -99,7 +102,8 @@ class _Check:
     async def run(self) -> Verdict:
         """All steps, and what they come to."""
         settings = self._settings
-        began = time.monotonic()
+        loop = asyncio.get_running_loop()
+        began = loop.time()
         if not settings.json:
             source = f" (entry {settings.name}: {settings.source})" if settings.name else ""
             self._console.say(one_line(f"Checking {self._address}{source}"))
@@ -110,7 +114,7 @@ class _Check:
             return Verdict(failed.name, failed.said, failed.hint, "", FAILED_STATUS)
         self._show("the server")
         whole = PERSON_PATIENCE if settings.login else WHOLE_PATIENCE
-        left = whole - (time.monotonic() - began)
+        left = whole - (loop.time() - began)
         seconds = left if settings.login else min(CHECK_PATIENCE, left)
         async with open_talk(
             settings.relay, self._environment, self._report, seconds=seconds
@@ -136,7 +140,7 @@ class _Check:
         """The step that failed, None where all of them passed."""
         relay = self._settings.relay
         failed: CheckStep | None = None
-        async for step in self._check_network(relay, time.time(), NETWORK_PATIENCE):
+        async for step in self._check_network(relay, self._now(), NETWORK_PATIENCE):
             self._add(step)
             if step.state is StepState.FAILED:
                 failed = step
@@ -166,7 +170,7 @@ class _Check:
     def _report(self, text: str) -> None:
         """A sentence for the person while they sign in; in a pipe of JSON it is for the log."""
         if self._settings.json:
-            print(one_line(text), file=sys.stderr)
+            logger.warning("%s", text)
         else:
             self._console.say(one_line(text))
 
@@ -202,7 +206,8 @@ def _quiet_log(settings: CheckSettings) -> Iterator[None]:
     """The steps say what the relay that plays a host would log; with --debug, it is wanted."""
     before = logger.level
     if settings.log.level != "DEBUG" and settings.log.file is None:
-        logger.setLevel(logging.CRITICAL)
+        asks_beside = settings.json and settings.login
+        logger.setLevel(logging.WARNING if asks_beside else logging.CRITICAL)
     try:
         yield
     finally:
