@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING
 
 from mcp_remote_py.cli.arguments import Arguments
 from mcp_remote_py.cli.given import Given
-from mcp_remote_py.cli.program import INSTALL, LOGIN, LOGOUT, PROXY, UNINSTALL
+from mcp_remote_py.cli.program import CHECK, INSTALL, LOGIN, LOGOUT, PROXY, UNINSTALL
 from mcp_remote_py.errors import UsageError
 
 if TYPE_CHECKING:
+    from mcp_remote_py.settings.check import CheckSettings
     from mcp_remote_py.settings.commands import ProxySettings
     from mcp_remote_py.settings.entry import InstallSettings, UninstallSettings
     from mcp_remote_py.settings.stored import StoredSettings
 
-    Settings = ProxySettings | StoredSettings | InstallSettings | UninstallSettings
+    Settings = ProxySettings | StoredSettings | InstallSettings | UninstallSettings | CheckSettings
 
 
 def read_settings(
@@ -30,7 +31,8 @@ def read_settings(
         UsageError: anything is wrong.
     """
     given = Given(arguments, environment)
-    if command not in (PROXY, INSTALL, UNINSTALL) and arguments.first("--token-store") == "memory":
+    keeps_memory = command in (PROXY, INSTALL, UNINSTALL, CHECK)
+    if not keeps_memory and arguments.first("--token-store") == "memory":
         raise UsageError(
             f"With --token-store memory, nothing is left when {command} ends.",
             hint="Leave it out, or give file.",
@@ -47,6 +49,10 @@ def _read(command: str, given: Given) -> Settings:
         from mcp_remote_py.cli.read_install import read_install, read_uninstall
 
         return read_install(given) if command == INSTALL else read_uninstall(given)
+    if command == CHECK:
+        from mcp_remote_py.cli.read_check import read_check
+
+        return read_check(given)
     from mcp_remote_py.cli.read_stored import read_logout, read_status
 
     return read_logout(given) if command == LOGOUT else read_status(given)

@@ -1,0 +1,159 @@
+"""The settings of `check`: of an address with the options of its entry, or of an entry by its name.
+
+Both are read as the relay reads them. Must not know hosts, nor what a check does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+from mcp_remote_py.cli.arguments import parse_arguments
+from mcp_remote_py.cli.given import Given
+from mcp_remote_py.cli.options import ALL_OPTIONS
+from mcp_remote_py.cli.program import CHECK, PROXY
+from mcp_remote_py.cli.read_server import read_proxy
+from mcp_remote_py.errors import UsageError, one_line
+from mcp_remote_py.redact import Secret
+from mcp_remote_py.settings.check import CheckSettings
+
+MOST_NAMES = 10
+"""Names that are told where there is none of that name."""
+
+_OWN = tuple(one.name for one in ALL_OPTIONS if CHECK in one.commands and PROXY not in one.commands)
+"""Options that say what is wanted of the check: they are not a part of an entry."""
+
+
+class NamedHost(Protocol):
+    """A host, as far as a person is told of it."""
+
+    @property
+    def key(self) -> str:
+        """What `--client` calls it."""
+        ...
+
+    @property
+    def title(self) -> str:
+        """The name for people."""
+        ...
+
+
+class NamedEntry(Protocol):
+    """An entry in the configuration of a host."""
+
+    @property
+    def host(self) -> NamedHost:
+        """Whose configuration it is in."""
+        ...
+
+    @property
+    def path(self) -> str:
+        """The file it is in."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        ...
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The arguments behind the program's name."""
+        ...
+
+    @property
+    def variables(self) -> Mapping[str, Secret]:
+        """Its environment."""
+        ...
+
+
+FindEntries = Callable[
+    [str | None, Sequence[str], str | None, Mapping[str, str]], Sequence[NamedEntry]
+]
+"""The entries of that name, or all, of these hosts (all that are found) or in this file."""
+
+
+def read_check(given: Given, find: FindEntries | None = None) -> CheckSettings:
+    """The settings of `check`; `find` finds entries, None for those of this machine.
+
+    Raises:
+        UsageError: anything is wrong, or the entry is not to be found.
+    """
+    if given.arguments.url is None:
+        return _read_named(given, find or _find_on_this_machine)
+    return CheckSettings(
+        relay=read_proxy(_of_relay(given)),
+        login=given.has("--login"),
+        json=given.has("--json"),
+        report=given.get("--report"),
+    )
+
+
+def _of_relay(given: Given) -> Given:
+    """The same without what the check alone is told: a person is not to write it into an entry."""
+    options = {name: words for name, words in given.arguments.options.items() if name not in _OWN}
+    relay = Given(given.arguments._replace(options=options), given.environment)
+    relay.warnings = given.warnings
+    return relay
+
+
+def _read_named(given: Given, find: FindEntries) -> CheckSettings:
+    name = given.arguments.name or ""
+    clients, config = given.arguments.each("--client"), given.get("--config")
+    found = find(name, clients, config, given.environment)
+    if not found:
+        raise _no_entry(name, find(None, clients, config, given.environment))
+    entry = found[0]
+    if any(_meaning_of(one) != _meaning_of(entry) for one in found):
+        places = "; ".join(f"{one.host.title} ({one.path})" for one in found)
+        raise UsageError(
+            one_line(f"The entry {name} is not the same everywhere: {places}."),
+            hint=f"Say which one is meant: --client {entry.host.key}.",
+        )
+    if not any("://" in word or "${" in word for word in entry.words):
+        raise UsageError(
+            one_line(f"The entry {name} of {entry.host.title} does not start mcp-remote-py."),
+            hint="Give the address of the server in full: https://...",
+        )
+    environment = {
+        **given.environment,
+        **{variable: value.reveal() for variable, value in entry.variables.items()},
+    }
+    of_entry = parse_arguments(CHECK, entry.words)
+    if of_entry.url is None:
+        raise UsageError(
+            one_line(f"The entry {name} of {entry.host.title} has no address."),
+            hint="Give the address of the server in full: https://...",
+        )
+    options = {**of_entry.options, **given.arguments.options}
+    whole = Given(of_entry._replace(options=options), environment)
+    settings = read_check(whole)
+    given.warnings += whole.warnings
+    return settings.replace(
+        name=name,
+        source=one_line(f"{entry.host.title}, {entry.path}"),
+        variables=dict(entry.variables),
+    )
+
+
+def _meaning_of(entry: NamedEntry) -> tuple[tuple[str, ...], dict[str, Secret]]:
+    return entry.words, dict(entry.variables)
+
+
+def _no_entry(name: str, others: Sequence[NamedEntry]) -> UsageError:
+    names = sorted({one.name for one in others})
+    shown = ", ".join(names[:MOST_NAMES]) + (", ..." if len(names) > MOST_NAMES else "")
+    there = f"There are: {shown}." if names else "No configuration of a host has any entry."
+    return UsageError(
+        one_line(f"No entry is called {name}. {there}"),
+        hint="Give one of these names, or the address of the server in full: https://...",
+    )
+
+
+def _find_on_this_machine(
+    name: str | None, clients: Sequence[str], config: str | None, environment: Mapping[str, str]
+) -> Sequence[NamedEntry]:
+    from mcp_remote_py.installing.entries import find_entries
+    from mcp_remote_py.installing.surroundings import this_system
+
+    return find_entries(name, clients, config, environment, this_system())

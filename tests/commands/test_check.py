@@ -1,0 +1,349 @@
+"""`check` from outside: words in; steps, a verdict, an exit status out. Real servers and sockets.
+
+What each step says of a server is shown by `tests/checking` and `tests/diagnosis`.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import socket
+import stat
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from mcp_remote_py import __version__
+from mcp_remote_py.cli.arguments import parse_arguments
+from mcp_remote_py.cli.given import Given
+from mcp_remote_py.cli.main import main
+from mcp_remote_py.cli.program import CHECK
+from mcp_remote_py.cli.read_check import read_check
+from mcp_remote_py.commands.check import find_surroundings, run_check
+from mcp_remote_py.console import Console
+from mcp_remote_py.diagnosis.steps import CheckStep, StepState
+from mcp_remote_py.errors import UsageError
+from mcp_remote_py.redact import Secret
+from mcp_remote_py.settings.check import CheckSettings
+from mcp_remote_py.settings.commands import ProxySettings
+from tests.peers.authorization_server import AuthorizationServer, Policy
+from tests.peers.wild_server import WildServer
+
+pytestmark = pytest.mark.timeout(60)
+
+HEADER_CANARY = "canary-of-check-header-1"
+URL_CANARY = "canary-of-check-url-2"
+ENV_CANARY = "canary-of-check-env-3"
+USER = "maximiliane"
+
+
+async def network_works(
+    settings: ProxySettings, now: float, seconds: float
+) -> AsyncIterator[CheckStep]:
+    assert 0 < seconds <= 4
+    yield CheckStep("connection", "Connection", StepState.PASSED, "Connected.", ("evidence",))
+
+
+async def network_fails(
+    settings: ProxySettings, now: float, seconds: float
+) -> AsyncIterator[CheckStep]:
+    yield CheckStep("address", "Address", StepState.PASSED, "It can be used.")
+    said = "No address is known."
+    yield CheckStep("name", "Name", StepState.FAILED, said, ("asked: a.test",), "Check the name.")
+
+
+class Told(NamedTuple):
+    status: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+class Desk:
+    """A person's folder, and the words that they type."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.state = folder / "state"
+        self.environment = {
+            "HOME": str(folder),
+            "USER": USER,
+            "MCP_REMOTE_CONFIG_DIR": str(self.state),
+            "PATH": os.environ.get("PATH", os.defpath),
+        }
+
+    def check(self, *words: str, network: Any = network_works) -> Told:
+        def run(settings: CheckSettings, environment: Mapping[str, str], console: Console) -> int:
+            return run_check(settings, environment, console, network)
+
+        out, err = io.StringIO(), io.StringIO()
+        status = main(["check", *words], self.environment, out, err, lambda _: run)
+        return Told(status, out.getvalue(), err.getvalue())
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    folder = tmp_path / USER
+    folder.mkdir()
+    return Desk(folder)
+
+
+@pytest.fixture
+def server() -> Iterator[WildServer]:
+    with WildServer() as running:
+        yield running
+
+
+def content_of(folder: Path) -> dict[str, bytes]:
+    return {str(one): one.read_bytes() for one in folder.rglob("*") if one.is_file()}
+
+
+def test_a_server_that_works(desk: Desk, server: WildServer) -> None:
+    told = desk.check(server.url, "--token-store", "file")
+    lines = told.out.splitlines()
+    assert told.status == 0, told
+    assert lines[:2] == [f"Checking {server.url}", ""]
+    assert "ok      Connection: Connected." in lines
+    assert any(line.startswith("ok      Transport and era: The server speaks ") for line in lines)
+    assert "It works." in told.out.rpartition("\n\n")[2]
+    assert "Next:" not in told.out
+    assert "evidence" not in told.out, "of what passed, only with --debug"
+    assert "\x1b" not in told.out, "not a terminal"
+    assert max(map(len, lines)) <= 80
+    assert told.err == ""
+
+
+def test_debug_shows_all_that_was_seen(desk: Desk, server: WildServer) -> None:
+    told = desk.check(server.url, "--debug")
+    assert "          evidence" in told.out.splitlines()
+
+
+def test_a_sign_in_that_is_missing_and_nothing_is_spent(desk: Desk) -> None:
+    with AuthorizationServer(Policy()) as server:
+        desk.state.mkdir()
+        before = content_of(desk.folder)
+        told = desk.check(server.url, "--token-store", "file", "--scope", "a")
+        assert not server.registrations
+        assert not server.authorizations
+        assert content_of(desk.folder) == before, "neither a session nor a tab is counted"
+    assert told.status == 3, told
+    command = f"Next: mcp-remote-py login {server.url} --token-store file --scope a"
+    assert sorted(told.out.splitlines()[-1].split()) == sorted(command.split())
+
+
+def test_a_dead_network_ends_it_with_the_rest_skipped(desk: Desk) -> None:
+    told = desk.check("https://a.test/mcp", network=network_fails)
+    assert told.status == 1
+    assert told.out.splitlines() == [
+        "Checking https://a.test/mcp",
+        "",
+        "ok      Address: It can be used.",
+        "FAILED  Name: No address is known.",
+        "          asked: a.test",
+        "-       Proxy: Not looked at: Name failed.",
+        "-       Connection: Not looked at: Name failed.",
+        "-       Certificate: Not looked at: Name failed.",
+        "-       Transport and era: Not looked at: Name failed.",
+        "-       What a host sees: Not looked at: Name failed.",
+        "",
+        "No address is known.",
+        "Check the name.",
+    ]
+
+
+def test_a_dead_server_is_told_within_ten_seconds(desk: Desk) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{free.getsockname()[1]}/mcp"
+    began = time.monotonic()
+    told = desk.check(url)
+    assert time.monotonic() - began < 10
+    assert told.status == 1
+    assert "FAILED  Transport and era:" in told.out
+
+
+def test_json_is_one_object_with_stable_names(desk: Desk, server: WildServer) -> None:
+    told = desk.check(server.url, "--json")
+    assert told.status == 0
+    assert set(told.json) == {"version", "server", "source", "steps", "verdict"}
+    assert (told.json["version"], told.json["server"]) == (__version__, server.url)
+    first = told.json["steps"][0]
+    assert first == {
+        "name": "connection",
+        "title": "Connection",
+        "state": "passed",
+        "said": "Connected.",
+        "evidence": ["evidence"],
+        "hint": "",
+        "seconds": None,
+    }
+    verdict = told.json["verdict"]
+    assert set(verdict) == {"step", "said", "hint", "command", "status"}
+    assert verdict["status"] == 0
+    assert {one["name"] for one in told.json["steps"]} >= {"transport", "challenge", "host-view"}
+
+
+def test_report_for_the_public(desk: Desk, server: WildServer) -> None:
+    path = desk.folder / "report.md"
+    desk.environment["CHECK_TOKEN"] = ENV_CANARY
+    told = desk.check(
+        f"{server.url}?api_key={URL_CANARY}",
+        *(
+            "--header",
+            f"X-Key: {HEADER_CANARY}",
+            "--header",
+            "Authorization: Bearer ${CHECK_TOKEN}",
+        ),
+        *("--log-file", str(desk.folder / "log.txt"), "--report", str(path)),
+    )
+    assert told.status == 0, told
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    report = path.read_text(encoding="utf-8")
+    for text in (report, told.out, told.err):
+        for canary in (HEADER_CANARY, URL_CANARY, ENV_CANARY):
+            assert canary not in text
+    assert USER not in report
+    assert "`~/log.txt`" in report
+    assert "`X-Key: ***`" in report
+    assert "${CHECK_TOKEN}" in report
+    assert "--report" not in report, "not an option of the entry"
+    assert f"- mcp-remote-py {__version__}\n" in report
+    assert "## Verdict\n\nIt works." in report
+    assert "### ok: Connection\n\nConnected.\n\n    evidence\n" in report
+    assert told.out.splitlines()[-3].startswith(f"The report is in {path}.")
+    assert told.out.splitlines()[-2].startswith("Before you post it, look over the addresses,")
+
+
+def test_report_is_never_written_over_a_file_nor_through_a_link(desk: Desk) -> None:
+    there = desk.folder / "there.md"
+    there.write_text("mine", encoding="utf-8")
+    link = desk.folder / "link.md"
+    link.symlink_to(desk.folder / "nowhere.md")
+    for path in (there, link):
+        told = desk.check("https://a.test/mcp", "--report", str(path), network=network_fails)
+        assert told.status == 2
+        assert f"{path} is there already, and is not overwritten." in told.err
+        assert "Give --report the name of a new file." in told.err
+        assert told.out == "", "said before anything is asked"
+    assert there.read_text(encoding="utf-8") == "mine"
+    assert not (desk.folder / "nowhere.md").exists()
+
+
+def test_report_into_a_folder_that_is_not_there(desk: Desk) -> None:
+    path = desk.folder / "none" / "report.md"
+    told = desk.check("https://a.test/mcp", "--report", str(path), network=network_fails)
+    assert told.status == 1
+    assert f"The report cannot be written to {path}: No such file or directory." in told.err
+    assert "No address is known." in told.out
+
+
+def test_report_hides_the_person_not_a_common_name() -> None:
+    around = find_surroundings({"HOME": "/root", "USER": "root"})
+    from mcp_remote_py.diagnosis.public_report import hide_person
+
+    assert hide_person("the root of /root/x", around) == "the root of ~/x"
+
+
+# Entries by their names ----------------------------------------------------------------------
+
+
+class AHost(NamedTuple):
+    key: str
+    title: str
+
+
+class AnEntry(NamedTuple):
+    name: str
+    words: tuple[str, ...]
+    variables: Mapping[str, Secret] = {}
+    host: AHost = AHost("cursor", "Cursor")
+    path: str = "/home/x/mcp.json"
+
+
+def read(entries: list[AnEntry], *words: str) -> CheckSettings:
+    asked: list[object] = []
+
+    def find(
+        name: str | None, clients: Any, config: str | None, environment: Mapping[str, str]
+    ) -> list[AnEntry]:
+        asked.append((name, tuple(clients), config))
+        return [
+            one
+            for one in entries
+            if name in (None, one.name) and (not clients or one.host.key in clients)
+        ]
+
+    given = Given(parse_arguments(CHECK, words), {"OF_US": "https://other.test/mcp"})
+    return read_check(given, find)
+
+
+MATH = AnEntry(
+    "math",
+    ("${MATH_URL}", "--profile", "work", "--allow-http"),
+    {"MATH_URL": Secret("http://math.test/mcp"), "HTTP_PROXY": Secret("http://proxy.test:3128")},
+)
+
+
+def test_name_of_an_entry_is_checked_as_its_host_would_start_it() -> None:
+    settings = read([MATH], "math", "--login")
+    assert str(settings.server) == "http://math.test/mcp"
+    assert settings.relay.sign_in.profile == "work"
+    assert settings.relay.entry_words == ("--profile", "work", "--allow-http")
+    assert settings.login
+    assert (settings.name, settings.source) == ("math", "Cursor, /home/x/mcp.json")
+    proxy = settings.relay.network.proxy_for(settings.server)
+    assert proxy is not None, "the variables of the entry count"
+    assert settings.variables == MATH.variables
+
+
+def test_name_that_is_not_there_names_those_that_are() -> None:
+    with pytest.raises(UsageError) as caught:
+        read([MATH], "maths")
+    assert caught.value.sentence() == (
+        "No entry is called maths. There are: math. Give one of these names, or the address of "
+        "the server in full: https://..."
+    )
+    with pytest.raises(UsageError, match="No configuration of a host has any entry"):
+        read([], "math")
+
+
+def test_client_is_asked_for_where_entries_differ() -> None:
+    other = MATH._replace(words=("https://b.test/mcp",), host=AHost("zed", "Zed"), path="/z.json")
+    with pytest.raises(UsageError) as caught:
+        read([MATH, other], "math")
+    assert caught.value.sentence() == (
+        "The entry math is not the same everywhere: Cursor (/home/x/mcp.json); Zed (/z.json). "
+        "Say which one is meant: --client cursor."
+    )
+    assert str(read([MATH, other], "math", "--client", "zed").server) == "https://b.test/mcp"
+    assert read([MATH, MATH._replace(path="/same.json")], "math").name == "math"
+
+
+def test_config_is_where_the_entry_is_looked_for() -> None:
+    seen: list[str | None] = []
+
+    def find(
+        name: str | None, clients: Any, config: str | None, environment: Mapping[str, str]
+    ) -> list[AnEntry]:
+        seen.append(config)
+        return [MATH]
+
+    words = ("math", "--config", "/a/mcp.json")
+    read_check(Given(parse_arguments(CHECK, words), {}), find)
+    assert seen == ["/a/mcp.json"]
+
+
+def test_entry_of_another_program_is_not_checked() -> None:
+    with pytest.raises(UsageError) as caught:
+        read([AnEntry("files", ("-y", "server-filesystem"))], "files")
+    assert caught.value.sentence() == (
+        "The entry files of Cursor does not start mcp-remote-py. "
+        "Give the address of the server in full: https://..."
+    )
