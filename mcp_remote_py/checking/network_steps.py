@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator
 from typing import Any, cast
 
 from mcp_remote_py.diagnosis.network_words import (
-    TITLES,
+    NETWORK_TITLES,
     Attempt,
     ShownCertificate,
     add_clock,
@@ -21,7 +21,7 @@ from mcp_remote_py.diagnosis.network_words import (
     describe_address,
     describe_certificate,
     describe_connections,
-    describe_failure,
+    describe_failed_step,
     describe_name,
     describe_no_name,
     describe_no_proxy,
@@ -57,13 +57,13 @@ async def check_network(
     """
     way = _Way(settings, now, asyncio.get_running_loop().time() + seconds)
     failed = ""
-    for name in TITLES:
+    for name in NETWORK_TITLES:
         if failed:
             yield skip(name, f"Not done, because of this step: {failed}.")
             continue
         step = await getattr(way, name)()
         if step.state is StepState.FAILED:
-            failed = TITLES[name]
+            failed = NETWORK_TITLES[name]
         yield step
 
 
@@ -88,7 +88,7 @@ class _Way:
         try:
             self._proxy = self._network.proxy_for(self._server)
         except UsageError as error:
-            return describe_failure("proxy", error)
+            return describe_failed_step("proxy", error)
         if self._proxy is None:
             names = {name.lower() for name, value in self._network.proxies if value.reveal()}
             wanted = {f"{self._server.scheme}_proxy", "all_proxy"}
@@ -233,7 +233,7 @@ class _Way:
         said = explain(error, sent=False, where=self._server.origin)
         if not isinstance(said, McpRemoteError):
             said = UsageError("It took too long.", hint="Check the network, and try again.")
-        return describe_failure(name, said, (), seconds)
+        return describe_failed_step(name, said, (), seconds)
 
 
 def _read_certificate(der: bytes) -> ShownCertificate:

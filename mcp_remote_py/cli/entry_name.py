@@ -20,7 +20,7 @@ def take_name(
     Raises:
         UsageError: it is missing, or has nothing that can be read.
     """
-    url = next((at for at, (_, word) in enumerate(others) if "://" in word), None)
+    url = next((at for at, (_, word) in enumerate(others) if _is_address(word)), None)
     if url is not None and not command.needs_url:
         if command.takes_port:
             return None, others
@@ -40,6 +40,11 @@ def take_name(
             hint="Choose a short name, such as math.",
         )
     return name, others[:at] + others[at + 1 :]
+
+
+def _is_address(word: str) -> bool:
+    # A variable, as an entry may have it in the place of its URL.
+    return "://" in word or word.startswith("${")
 
 
 def _place_of_name(others: list[tuple[int, str]], url: int | None) -> int | None:

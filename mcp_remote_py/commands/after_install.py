@@ -22,6 +22,7 @@ from mcp_remote_py.errors import (
 from mcp_remote_py.exit_status import DONE_STATUS, SIGN_IN_NEEDED_STATUS
 from mcp_remote_py.redact import mask_url
 from mcp_remote_py.session_id import session_of
+from mcp_remote_py.settings.check import CheckSettings
 from mcp_remote_py.settings.commands import LoginSettings
 from mcp_remote_py.settings.entry import InstallSettings
 
@@ -43,15 +44,24 @@ def go_on(
 
     It is 3 where a sign-in was wanted and did not come about, else 0: the entry is there.
     """
-    status = _sign_in(settings, environment, console, typed_before, build)
+    status, is_open = _sign_in(settings, environment, console, typed_before, build)
     if status != DONE_STATUS:
         return status
-    if check is not None:
-        check(settings, environment, console)
+    if is_open:
+        console.say()
+        (check or check_entry)(settings, environment, console)
         return DONE_STATUS
     words = shlex.join(("check", settings.name))
     console.say(f"To see whether it works: {typed_before}mcp-remote-py {words}")
     return DONE_STATUS
+
+
+def check_entry(settings: InstallSettings, environment: Mapping[str, str], console: Console) -> int:
+    """A `CheckEntry`: the command `check` for the entry that was written."""
+    from mcp_remote_py.commands.check import run_check  # and the official client with it
+
+    chosen = CheckSettings(relay=settings.entry.relay)
+    return run_check(chosen, environment, console)
 
 
 def is_signed_in(login: LoginSettings, environment: Mapping[str, str]) -> bool:
@@ -67,15 +77,16 @@ def _sign_in(
     console: Console,
     typed_before: str,
     build: BuildAgent | None,
-) -> int:
+) -> tuple[int, bool]:
+    """The exit status, and whether anything more is to be found out at the server."""
     relay = settings.entry.relay
     in_files = (one for file in relay.headers.files for one in file.headers)
     names = {one.name.lower() for one in (*relay.headers.given, *in_files)}
     is_unattended = relay.sign_in.unattended is not None
     if relay.aws is not None or "authorization" in names or is_unattended:
-        return DONE_STATUS
+        return DONE_STATUS, True
     if is_signed_in(relay.login, environment):
-        return DONE_STATUS
+        return DONE_STATUS, True
     server = mask_url(str(relay.server))
     console.show_progress(f"Asking {server} whether it wants a sign-in ...")
     seen = asyncio.run(look_as_host(relay, environment, signed_in=False))
@@ -83,15 +94,15 @@ def _sign_in(
         if seen.found.error:
             console.say(f"{server} could not be asked: {seen.found.error}")
             console.say("The entry stays: it works as soon as the server can be reached.")
-        return DONE_STATUS
+        return DONE_STATUS, not seen.found.error
     command = explain_stars(
         name_server(LOGIN_COMMAND, str(relay.server), relay.sign_in.login_options, typed_before)
     )
     question = f"{server} wants you to sign in. Open the browser for that now?"
     if not settings.login and not console.agrees(question, otherwise=console.is_interactive):
         console.say(f"{server} wants you to sign in. Before you use it: {command}")
-        return DONE_STATUS
-    status = run_login(relay, environment, console, build)
+        return DONE_STATUS, False
+    status = run_login(relay, environment, console, build, is_installed=True)
     if status == SIGN_IN_NEEDED_STATUS:
         console.say(f"The entry stays. To sign in later: {command}")
-    return status
+    return status, True

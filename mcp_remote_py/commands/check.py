@@ -13,7 +13,7 @@ import os
 import platform
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Mapping, Sequence
 from pathlib import Path
 
 from mcp_remote_py import __version__
@@ -23,7 +23,7 @@ from mcp_remote_py.commands.check_look import open_talk
 from mcp_remote_py.console import Console
 from mcp_remote_py.diagnosis.answers import TRANSPORT
 from mcp_remote_py.diagnosis.judgements import HOST_VIEW, skip_host_view
-from mcp_remote_py.diagnosis.public_report import LOOK_OVER, Surroundings, write_report
+from mcp_remote_py.diagnosis.public_report import LOOK_OVER, ReportedMachine, write_report
 from mcp_remote_py.diagnosis.report import list_step, list_verdict, to_json
 from mcp_remote_py.diagnosis.server_verdicts import find_server_verdict
 from mcp_remote_py.diagnosis.steps import CheckStep, StepState, Verdict
@@ -42,14 +42,18 @@ NETWORK_PATIENCE = 4.0
 PERSON_PATIENCE = 15 * 60.0
 """Seconds for the whole where a person signs in."""
 
-CANCEL_PATIENCE = 1.0
+CTRL_C_PATIENCE = 1.0
 """Seconds that what runs has to end by itself after Ctrl+C."""
 
 CheckNetwork = Callable[[ProxySettings, float, float], AsyncIterator[CheckStep]]
 """The steps below HTTP, for these settings, at this time, within so many seconds."""
 
-_AFTER = (("name", "Name"), ("proxy", "Proxy"), ("connection", "Connection"))
-_AFTER += (("certificate", "Certificate"),)
+_AFTER = (
+    ("proxy", "HTTP proxy"),
+    ("name", "Name"),
+    ("connection", "Connection"),
+    ("certificate", "Certificate"),
+)
 """Names and titles of steps of the network in their order: those behind a failed one."""
 
 logger = logging.getLogger("mcp_remote_py")
@@ -183,7 +187,7 @@ def _run(checking: Coroutine[None, None, Verdict]) -> Verdict:
         return loop.run_until_complete(task)
     except KeyboardInterrupt:
         task.cancel()
-        loop.run_until_complete(asyncio.wait({task}, timeout=CANCEL_PATIENCE))
+        loop.run_until_complete(asyncio.wait({task}, timeout=CTRL_C_PATIENCE))
         raise
     finally:
         loop.run_until_complete(loop.shutdown_asyncgens())
@@ -202,7 +206,7 @@ def _load_network() -> CheckNetwork:
 
 
 @contextlib.contextmanager
-def _quiet_log(settings: CheckSettings) -> Iterator[None]:
+def _quiet_log(settings: CheckSettings) -> Generator[None]:
     """The steps say what the relay that plays a host would log; with --debug, it is wanted."""
     before = logger.level
     if settings.log.level != "DEBUG" and settings.log.file is None:
@@ -234,7 +238,7 @@ def _tell(
             console.say(line)
     if settings.report is None:
         return
-    around = find_surroundings(environment)
+    around = describe_machine(environment)
     text = write_report(around, address, settings.relay.entry_words, steps, verdict)
     _write_new(settings.report, text)
     if settings.json:
@@ -245,11 +249,11 @@ def _tell(
         console.say(LOOK_OVER)
 
 
-def find_surroundings(environment: Mapping[str, str]) -> Surroundings:
+def describe_machine(environment: Mapping[str, str]) -> ReportedMachine:
     """What a report tells of this machine, and what it must not tell."""
     home = environment.get("HOME") or environment.get("USERPROFILE") or ""
     named = (environment.get(name, "") for name in ("USER", "LOGNAME", "USERNAME"))
-    return Surroundings(
+    return ReportedMachine(
         version=__version__,
         python=sys.version.partition(" ")[0],
         system=f"{platform.system()} {platform.release()} ({platform.machine()})",

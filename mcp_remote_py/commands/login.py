@@ -55,8 +55,12 @@ def run_login(
     look: LookAsHost = look_as_host,
     now: Callable[[], float] = time.time,
     to_zone: ToZone = datetime.astimezone,
+    *,
+    is_installed: bool = False,
 ) -> int:
     """Signs in, writing a line at each step; returns the exit status.
+
+    Where it `is_installed`, a host has the entry already, and nothing is said of how to get there.
 
     That is 3 where the server wants a sign-in and none came about, or does not take the token of
     a new one. Where requests are signed, it is said that there is nothing to do.
@@ -70,7 +74,16 @@ def run_login(
 
         console.say(describe_aws_login(settings.aws.profile))
         return DONE_STATUS
-    login = Login(settings, environment, console, build or load_agent(), look, now, to_zone)
+    login = Login(
+        settings,
+        environment,
+        console,
+        build or load_agent(),
+        look,
+        now,
+        to_zone,
+        is_installed=is_installed,
+    )
     try:
         return asyncio.run(login.run())
     except KeyboardInterrupt:
@@ -91,7 +104,10 @@ class Login:
         look: LookAsHost,
         now: Callable[[], float],
         to_zone: ToZone,
+        *,
+        is_installed: bool = False,
     ) -> None:
+        self._is_installed = is_installed
         self._settings = settings
         self._environment = environment
         self._console = console
@@ -209,6 +225,8 @@ class Login:
             self._say(line)
 
     def _say_next(self) -> None:
+        if self._is_installed:
+            return
         settings = self._settings
         self._console.say()
         for line in describe_next_steps(

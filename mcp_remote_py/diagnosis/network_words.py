@@ -15,7 +15,7 @@ from mcp_remote_py.redact import mask_url
 from mcp_remote_py.url import ServerUrl
 from mcp_remote_py.values import Value
 
-TITLES = {
+NETWORK_TITLES = {
     "address": "Address",
     "proxy": "HTTP proxy",
     "name": "Name",
@@ -56,7 +56,7 @@ def _make(
     hint: str = "",
     seconds: float | None = None,
 ) -> CheckStep:
-    return CheckStep(name, TITLES[name], state, said, tuple(evidence), hint, seconds)
+    return CheckStep(name, NETWORK_TITLES[name], state, said, tuple(evidence), hint, seconds)
 
 
 def skip(name: str, why: str) -> CheckStep:
@@ -64,7 +64,7 @@ def skip(name: str, why: str) -> CheckStep:
     return _make(name, StepState.SKIPPED, why)
 
 
-def describe_failure(
+def describe_failed_step(
     name: str, error: McpRemoteError, evidence: Sequence[str] = (), seconds: float | None = None
 ) -> CheckStep:
     """A step that failed, in the relay's own words."""

@@ -27,7 +27,7 @@ _NOBODY = frozenset({"root", "user", "admin", "administrator"})
 """Names of users that are words, and say nothing of a person."""
 
 
-class Surroundings(Value, frozen=True):
+class ReportedMachine(Value, frozen=True):
     """What is told of the machine, and what is not."""
 
     version: str
@@ -39,7 +39,7 @@ class Surroundings(Value, frozen=True):
     """The names of the user: with `home` they are masked."""
 
 
-def hide_person(text: str, around: Surroundings) -> str:
+def hide_person(text: str, around: ReportedMachine) -> str:
     """`text` without the home folder and the name of the user."""
     homes = {around.home.rstrip("/\\"), around.home.rstrip("/\\").replace("\\", "/")}
     for home in sorted(homes, key=len, reverse=True):
@@ -53,7 +53,7 @@ def hide_person(text: str, around: Surroundings) -> str:
 
 
 def write_report(
-    around: Surroundings,
+    around: ReportedMachine,
     server: str,
     words: Sequence[str],
     steps: Sequence[CheckStep],
@@ -65,7 +65,7 @@ def write_report(
 
 
 def _list_report(
-    around: Surroundings,
+    around: ReportedMachine,
     server: str,
     words: Sequence[str],
     steps: Sequence[CheckStep],

@@ -20,7 +20,7 @@ from mcp_remote_py.errors import one_line
 from mcp_remote_py.exit_status import DONE_STATUS, SIGN_IN_NEEDED_STATUS
 from mcp_remote_py.redact import MASK, scrub_known
 
-Paint = Callable[[str, Style], str]
+PaintText = Callable[[str, Style], str]
 """Gives a text a style, where there are styles."""
 
 MARKS = {
@@ -35,7 +35,7 @@ _INDENT = max(len(mark) for mark, _ in MARKS.values()) + 2
 """Columns of the mark and the blanks behind it."""
 
 
-def list_step(step: CheckStep, paint: Paint, width: int, *, tells_all: bool) -> Iterator[str]:
+def list_step(step: CheckStep, paint: PaintText, width: int, *, tells_all: bool) -> Iterator[str]:
     """The lines of a step; with `tells_all` its evidence whatever became of it."""
     mark, style = MARKS[step.state]
     first, *rest = _wrap(f"{step.title}: {step.said}", width, _INDENT)
@@ -54,7 +54,7 @@ def list_step(step: CheckStep, paint: Paint, width: int, *, tells_all: bool) -> 
         yield from _wrap(step.hint, width, _INDENT)
 
 
-def list_verdict(verdict: Verdict, paint: Paint, width: int) -> Iterator[str]:
+def list_verdict(verdict: Verdict, paint: PaintText, width: int) -> Iterator[str]:
     """The lines of the verdict; the next command is never torn, so that it can be copied."""
     kinds = {DONE_STATUS: Style.GOOD, SIGN_IN_NEEDED_STATUS: Style.WARNING}
     for line in _wrap(verdict.said, width, 0):

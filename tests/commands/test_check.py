@@ -23,7 +23,7 @@ from mcp_remote_py.cli.given import Given
 from mcp_remote_py.cli.main import main
 from mcp_remote_py.cli.program import CHECK
 from mcp_remote_py.cli.read_check import read_check
-from mcp_remote_py.commands.check import find_surroundings, run_check
+from mcp_remote_py.commands.check import describe_machine, run_check
 from mcp_remote_py.console import Console
 from mcp_remote_py.diagnosis.steps import CheckStep, StepState
 from mcp_remote_py.errors import UsageError
@@ -211,7 +211,7 @@ def test_report_for_the_public(desk: Desk, server: WildServer) -> None:
             assert canary not in text
     assert USER not in report
     assert "`~/log.txt`" in report
-    assert "`X-Key: ***`" in report
+    assert "`X-Key: ****`" in report
     assert "${CHECK_TOKEN}" in report
     assert "--report" not in report, "not an option of the entry"
     assert f"- mcp-remote-py {__version__}\n" in report
@@ -245,7 +245,7 @@ def test_report_into_a_folder_that_is_not_there(desk: Desk) -> None:
 
 
 def test_report_hides_the_person_not_a_common_name() -> None:
-    around = find_surroundings({"HOME": "/root", "USER": "root"})
+    around = describe_machine({"HOME": "/root", "USER": "root"})
     from mcp_remote_py.diagnosis.public_report import hide_person
 
     assert hide_person("the root of /root/x", around) == "the root of ~/x"

@@ -130,9 +130,11 @@ def test_from_nothing_to_tools_in_one_command(stage: Stage) -> None:
         f"Done: the entry math is in {stage.home}/.cursor/mcp.json.",
         "Restart Cursor, then look whether math is switched on in its settings, under MCP.",
         f"Signed in at {stage.server.url} ",
-        "To see whether it works: mcp-remote-py check math",
+        f"Checking {stage.server.url}",
+        "It works. A host is shown 3 tools: echo, lookup, repeat.",
     ):
         assert any(shown.startswith(line) for shown in typed.plain.splitlines()), typed.plain
+    assert "add this below" not in typed.plain, "it is there already"
     assert "\x1b[32m+" in typed.shown, "what is added is green"
     assert "Asking" not in typed.plain.partition("Signed in")[0].rpartition("Restart")[0]
 

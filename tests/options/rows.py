@@ -158,6 +158,7 @@ ACCOUNT_OF_AN_ENTRY = (
     "tests/cli/test_main.py::test_an_entry_without_a_person_means_the_account_that_it_signs_in"
 )
 
+OF_CHECK = "tests/commands/test_check.py::test_"
 OF_INSTALL = "tests/installing/test_install.py::test"
 OF_UNINSTALL = "tests/installing/test_uninstall.py::test"
 OF_AWS = "tests/signing/test_command.py::test"
@@ -626,6 +627,14 @@ ROWS: tuple[Row | Elsewhere | Inert, ...] = (
         "tests/installing/test_a_host_reads_it.py"
         "::test_login_signs_in_without_a_question_and_only_once",
     ),
+    # A check
+    Elsewhere("--client", (CHECK,), f"{OF_CHECK}client_is_asked_for_where_entries_differ"),
+    Elsewhere("--config", (CHECK,), f"{OF_CHECK}config_is_where_the_entry_is_looked_for"),
+    Elsewhere(
+        "--login", (CHECK,), f"{OF_CHECK}name_of_an_entry_is_checked_as_its_host_would_start_it"
+    ),
+    Elsewhere("--json", (CHECK,), f"{OF_CHECK}json_is_one_object_with_stable_names"),
+    Elsewhere("--report", (CHECK,), f"{OF_CHECK}report_for_the_public"),
     Row("--version", EVERY, scenes.nobody, ("--version",), said("mcp-remote-py 0.")),
     Row("--help", EVERY, scenes.nobody, ("--help",), said("usage: mcp-remote-py", "[options]")),
     Elsewhere(
