@@ -1,0 +1,226 @@
+"""The way to a server, over real sockets and certificates: one fault each."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime
+import ipaddress
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from mcp_remote_py.checking.network_steps import check_network
+from mcp_remote_py.diagnosis.steps import CheckStep, StepState
+from mcp_remote_py.settings.commands import ProxySettings
+from mcp_remote_py.settings.network import Network, Tls, proxy_variables
+from mcp_remote_py.url import parse_url
+
+DAY = datetime.timedelta(days=1)
+
+
+def make_pem(begins: int, ends: int, name: str = "localhost") -> str:
+    key = ec.generate_private_key(ec.SECP256R1())
+    who = x509.Name.from_rfc4514_string("CN=Some Authority")
+    now = datetime.datetime.now(datetime.UTC)
+    names: list[x509.GeneralName] = [x509.DNSName(name)]
+    if name == "localhost":
+        names.append(x509.IPAddress(ipaddress.ip_address("127.0.0.1")))
+    one = (
+        x509.CertificateBuilder()
+        .subject_name(who)
+        .issuer_name(who)
+        .public_key(key.public_key())
+        .serial_number(7)
+        .not_valid_before(now + begins * DAY)
+        .not_valid_after(now + ends * DAY)
+        .add_extension(x509.SubjectAlternativeName(names), False)
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    return one.public_bytes(serialization.Encoding.PEM).decode() + private.decode()
+
+
+Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], object]
+
+
+async def _hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.read()
+    writer.close()
+
+
+def _say(line: bytes) -> Answer:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1000)
+        writer.write(line + b"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        writer.close()
+
+    return answer
+
+
+def check(
+    url: str,
+    *,
+    answer: Answer | None = _hold,
+    pem: Path | None = None,
+    trusted: bool = True,
+    seconds: float = 2.0,
+    **environment: str,
+) -> dict[str, CheckStep]:
+    """The steps at `url`, in which PORT is that of a server; of none that listens without one."""
+
+    async def run() -> dict[str, CheckStep]:
+        context = None
+        if pem is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(pem)
+        server = await asyncio.start_server(answer or _hold, "127.0.0.1", 0, ssl=context)
+        port = str(server.sockets[0].getsockname()[1])
+        if answer is None:
+            server.close()
+        proxies = proxy_variables({k: v.replace("PORT", port) for k, v in environment.items()})
+        tls = Tls(ca_certs=(str(pem),) if pem is not None and trusted else ())
+        settings = ProxySettings(
+            parse_url(url.replace("PORT", port)), network=Network(tls=tls, proxies=proxies)
+        )
+        found = [step async for step in check_network(settings, time.time(), seconds)]
+        server.close()
+        return {step.name: step for step in found}
+
+    return asyncio.run(run())
+
+
+def failed(steps: dict[str, CheckStep]) -> CheckStep:
+    (one,) = [step for step in steps.values() if step.state is StepState.FAILED]
+    return one
+
+
+def test_a_dead_port() -> None:
+    steps = check("http://127.0.0.1:PORT/mcp", answer=None)
+    one = failed(steps)
+    assert one.name == "connection"
+    assert one.said.endswith(": Connection refused.")
+    assert one.hint == (
+        "Nothing listens at that port: check the port of the URL, and that it runs."
+    )
+    assert steps["certificate"].said == "Not done, because of this step: Connection."
+
+
+def test_all_well_over_http() -> None:
+    steps = check("http://127.0.0.1:PORT/mcp", answer=_say(b"HTTP/1.1 400 No"))
+    assert steps["proxy"].said == "No proxy is set for this address."
+    assert steps["connection"].state is StepState.PASSED
+    assert steps["certificate"].said == "Plain http has no certificate."
+
+
+@pytest.mark.parametrize(
+    ("begins", "ends", "name", "trusted", "said", "hint"),
+    [
+        (-9, -2, "localhost", True, "your clock says", "Check this machine's clock"),
+        (2, 9, "localhost", True, "your clock says", "Check this machine's clock"),
+        (-9, 90, "other.example", True, "It is for other.example.", "It is for another name"),
+        (-9, 90, "localhost", False, "not trusted", "--ca-cert"),
+    ],
+)
+def test_a_wrong_certificate(
+    tmp_path: Path, begins: int, ends: int, name: str, trusted: bool, said: str, hint: str
+) -> None:
+    pem = tmp_path / "one.pem"
+    pem.write_text(make_pem(begins, ends, name))
+    one = failed(check("https://127.0.0.1:PORT/mcp", pem=pem, trusted=trusted))
+    assert one.name == "certificate"
+    assert said in one.said
+    assert hint in one.hint
+    assert "Some Authority" in " ".join(one.evidence)
+
+
+@pytest.mark.parametrize(
+    ("days", "said"),
+    [
+        (90, "The certificate is trusted (TLSv1.3)."),
+        (3, "The server's certificate is trusted, and ends in 2 days."),
+    ],
+)
+def test_a_good_certificate(tmp_path: Path, days: int, said: str) -> None:
+    pem = tmp_path / "one.pem"
+    pem.write_text(make_pem(-9, days))
+    assert check("https://127.0.0.1:PORT/mcp", pem=pem)["certificate"].said == said
+
+
+def test_https_at_a_port_for_http(tmp_path: Path) -> None:
+    one = failed(check("https://127.0.0.1:PORT/mcp", answer=_say(b"HTTP/1.1 400 No")))
+    assert "What answers there does not speak TLS." in one.said
+    pem = tmp_path / "one.pem"
+    pem.write_text(make_pem(-9, 90))
+    one = failed(check("http://127.0.0.1:PORT/mcp", pem=pem))
+    assert one.hint == "Write https:// in the URL."
+
+
+def test_a_server_that_wants_a_client_certificate(tmp_path: Path) -> None:
+    pem = tmp_path / "one.pem"
+    pem.write_text(make_pem(-9, 90))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.verify_mode = ssl.CERT_REQUIRED
+    listener = socket.create_server(("127.0.0.1", 0))
+    listener.settimeout(5)
+
+    def serve() -> None:  # asyncio's server hangs up without its alert
+        for _ in range(2):  # the look at TCP, then TLS
+            peer, _ = listener.accept()
+            peer.settimeout(5)
+            with peer, contextlib.suppress(OSError):
+                context.wrap_socket(peer, server_side=True).close()
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    one = failed(check(f"https://127.0.0.1:{listener.getsockname()[1]}/mcp", pem=pem))
+    thread.join(5)
+    listener.close()
+    assert "It wants a client certificate" in one.said
+    assert "--client-cert" in one.hint
+
+
+def test_a_server_that_is_silent() -> None:
+    one = failed(check("https://127.0.0.1:PORT/mcp", seconds=0.3))
+    assert one.name == "certificate"
+    assert one.said.endswith("took too long.")
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (b"HTTP/1.1 407 Who", "It does not take the name and the password"),
+        (b"HTTP/1.1 403 No", "Its policy forbids"),
+    ],
+)
+def test_a_proxy_that_refuses(line: bytes, said: str) -> None:
+    proxy = "http://someone:q7-xvz-unlikely@127.0.0.1:PORT"
+    steps = check("https://server.example/mcp", answer=_say(line), HTTPS_PROXY=proxy)
+    one = failed(steps)
+    assert one.name == "proxy"
+    assert said in one.said
+    assert "(from HTTPS_PROXY)" in one.said
+    assert "q7-xvz" not in repr(steps)
+
+
+def test_ipv6_that_is_dead() -> None:
+    from mcp_remote_py.diagnosis.network_words import Attempt, describe_connections
+
+    attempts = [Attempt("2001:db8::1", "no answer in time", 1.0), Attempt("192.0.2.1", "", 0.1)]
+    step = describe_connections(443, attempts, 1.0)
+    assert step.state is StepState.NOTED
+    assert step.hint == "Add --ipv4 if connecting is slow."
