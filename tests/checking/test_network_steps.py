@@ -10,7 +10,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -53,7 +53,7 @@ def make_pem(begins: int, ends: int, name: str = "localhost") -> str:
     return one.public_bytes(serialization.Encoding.PEM).decode() + private.decode()
 
 
-Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], object]
+Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 async def _hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -86,7 +86,13 @@ def check(
         if pem is not None:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(pem)
-        server = await asyncio.start_server(answer or _hold, "127.0.0.1", 0, ssl=context)
+        writers: list[asyncio.StreamWriter] = []
+
+        async def meet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writers.append(writer)
+            await (answer or _hold)(reader, writer)
+
+        server = await asyncio.start_server(meet, "127.0.0.1", 0, ssl=context)
         port = str(server.sockets[0].getsockname()[1])
         if answer is None:
             server.close()
@@ -97,6 +103,9 @@ def check(
         )
         found = [step async for step in check_network(settings, time.time(), seconds)]
         server.close()
+        for writer in writers:
+            writer.transport.abort()
+        await asyncio.gather(*(one.wait_closed() for one in writers), return_exceptions=True)
         return {step.name: step for step in found}
 
     return asyncio.run(run())
