@@ -19,6 +19,7 @@ from tests.harness.browser import fake_browser
 from tests.harness.host import Host, environment_for
 from tests.harness.stage import Stage
 from tests.harness.warm import COMMAND
+from tests.packaging.first_run import play_first_run
 from tests.peers.authorization_server import AuthorizationServer, Policy
 from tests.peers.wild_server import WildServer
 
@@ -34,8 +35,14 @@ CHANGING = (
     (r"\(\d+ \w+ ago\)", "(1 minute ago)"),
     (r"/\S+/home/state/", "/home/you/.local/share/"),
     (r"/as/authorize\?\S+", "/…"),
+    (r"since [-\d: ]{16} UTC \([^)]*\)\.", "since 2026-11-22 13:54 UTC."),
+    (r"The name 127\.0\.0\.1 ", "The name mcp.example.com "),
+    (r"answer at port \d+", "answer at port 443"),
+    (r"after \d+ ms", "after 40 ms"),
+    (r"ping: \d+ ms", "ping: 20 ms"),
+    (r"-       Certificate: Plain http has no certificate\.\n", ""),
 )
-"""What comes out otherwise each time, and what stands for it."""
+"""What comes out otherwise each time, and what stands for it: the server is one of this machine."""
 
 
 def render(name: str) -> str:
@@ -43,13 +50,18 @@ def render(name: str) -> str:
     return f"```console\n{_play_all()[name]}\n```"
 
 
-NAMES = ("look", "login", "status", "logout")
+NAMES = ("look", "login", "status", "logout", "install", "check")
 
 
 @functools.cache
 def _play_all() -> Mapping[str, str]:
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        return _look(Path(folder, "look"), stack) | _sign_in(Path(folder, "sign-in"), stack)
+        shown = _look(Path(folder, "look"), stack) | _sign_in(Path(folder, "sign-in"), stack)
+        run = play_first_run(Path(folder), SIGN_IN_SERVER)
+    assert (run.tools, run.tabs) == (("add", "count", "whoami"), 1), "a host has what it shows"
+    for name in ("install", "check"):
+        shown[name] = _settle([run.screens[name]], SIGN_IN_SERVER, SIGN_IN_SERVER)
+    return shown
 
 
 def _look(folder: Path, stack: ExitStack) -> dict[str, str]:

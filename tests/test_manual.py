@@ -81,4 +81,4 @@ def test_the_wheel_has_the_page_where_man_looks() -> None:
     assert targets["wheel"]["shared-data"] == {
         PAGE.relative_to(ROOT).as_posix(): f"share/man/man1/{PAGE.name}"
     }
-    assert "man" in targets["sdist"]["include"]
+    assert "/man" in targets["sdist"]["include"]

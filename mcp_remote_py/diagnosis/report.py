@@ -36,7 +36,7 @@ _INDENT = max(len(mark) for mark, _ in MARKS.values()) + 2
 
 
 def list_step(step: CheckStep, paint: PaintText, width: int, *, tells_all: bool) -> Iterator[str]:
-    """The lines of a step; with `tells_all` its evidence whatever became of it."""
+    """The lines of a step; its evidence where it failed, with `tells_all` whatever became of it."""
     mark, style = MARKS[step.state]
     first, *rest = _wrap(f"{step.title}: {step.said}", width, _INDENT)
     padded = paint(mark, style) + " " * (_INDENT - len(mark))
@@ -46,7 +46,7 @@ def list_step(step: CheckStep, paint: PaintText, width: int, *, tells_all: bool)
         told = paint(title, Style.STRONG) + told[len(title) :]
     yield padded + told
     yield from rest
-    if tells_all or step.state in (StepState.NOTED, StepState.FAILED):
+    if tells_all or step.state is StepState.FAILED:
         for line in step.evidence:
             for part in _wrap(line, width, _INDENT + 2):
                 yield paint(part, Style.SOFT)

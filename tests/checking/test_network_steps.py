@@ -57,8 +57,10 @@ Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 async def _hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    await reader.read()
-    writer.close()
+    try:
+        await reader.read()
+    finally:
+        writer.transport.abort()
 
 
 def _say(line: bytes) -> Answer:
@@ -86,13 +88,7 @@ def check(
         if pem is not None:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(pem)
-        writers: list[asyncio.StreamWriter] = []
-
-        async def meet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            writers.append(writer)
-            await (answer or _hold)(reader, writer)
-
-        server = await asyncio.start_server(meet, "127.0.0.1", 0, ssl=context)
+        server = await asyncio.start_server(answer or _hold, "127.0.0.1", 0, ssl=context)
         port = str(server.sockets[0].getsockname()[1])
         if answer is None:
             server.close()
@@ -103,9 +99,6 @@ def check(
         )
         found = [step async for step in check_network(settings, time.time(), seconds)]
         server.close()
-        for writer in writers:
-            writer.transport.abort()
-        await asyncio.gather(*(one.wait_closed() for one in writers), return_exceptions=True)
         return {step.name: step for step in found}
 
     return asyncio.run(run())
@@ -224,6 +217,22 @@ def test_a_proxy_that_refuses(line: bytes, said: str) -> None:
     assert said in one.said
     assert "(from HTTPS_PROXY)" in one.said
     assert "q7-xvz" not in repr(steps)
+
+
+def test_a_dead_proxy() -> None:
+    proxy = "http://127.0.0.1:PORT"
+    one = failed(check("https://server.example/mcp", answer=None, ALL_PROXY=proxy))
+    assert one.name == "proxy"
+    assert "(from ALL_PROXY) cannot be reached: Connection refused." in one.said
+
+
+def test_a_host_that_no_proxy_names_and_that_does_not_exist() -> None:
+    proxy = "http://127.0.0.1:PORT"
+    steps = check("https://no.invalid/mcp", ALL_PROXY=proxy, NO_PROXY="no.invalid")
+    assert steps["proxy"].said == (
+        "A proxy is set, and NO_PROXY names this host: it is reached directly."
+    )
+    assert failed(steps).said == "The name no.invalid does not exist."
 
 
 def test_ipv6_that_is_dead() -> None:

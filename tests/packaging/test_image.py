@@ -67,5 +67,5 @@ def test_lock_pins_all_that_the_image_installs(pinned: dict[str, str]) -> None:
     for line in wanted:
         assert canonicalize_name(Requirement(line).name) in pinned, line
     locked = re.findall(r"(?m)^([a-z0-9-]+)==", (ROOT / "requirements.lock").read_text())
-    assert sorted(pinned) == sorted(locked)
+    assert sorted(pinned) == sorted(set(locked)), "one may be there for several Pythons"
     assert not any("--hash" in version or "\\" in version for version in pinned.values())

@@ -100,7 +100,8 @@ def test_wheel_is_the_package_and_nothing_else(wheel: Package) -> None:
     }
     assert "mcp_remote_py/py.typed" in own
     told = {"METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE"}
-    assert set(wheel.files) == own | {dist_info(wheel) + name for name in told}
+    manual = dist_info(wheel).replace(".dist-info/", ".data/data/share/man/man1/mcp-remote-py.1")
+    assert set(wheel.files) == own | {manual, *(dist_info(wheel) + name for name in told)}
     assert len(wheel.path.read_bytes()) < 1_000_000
 
 

@@ -271,6 +271,7 @@ class WildServer:
         self.on_lost_session: Behaviour = lose_session_404
         self.tools = TOOLS
         self.name = "wild"
+        self.capabilities: Json = {"tools": {}, "logging": {}, "resources": {"subscribe": True}}
         self.requests: list[Exchange] = []
         self.known_sessions: set[str] = set()
         self.failures: list[BaseException] = []
@@ -448,7 +449,7 @@ class WildServer:
             headers["Mcp-Session-Id"] = session
         result = {
             "protocolVersion": exchange.params.get("protocolVersion", "2025-11-25"),
-            "capabilities": {"tools": {}, "logging": {}, "resources": {"subscribe": True}},
+            "capabilities": self.capabilities,
             "serverInfo": {"name": self.name, "version": "1"},
         }
         exchange.result(result, headers=headers)
