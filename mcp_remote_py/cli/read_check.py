@@ -146,7 +146,9 @@ def _no_entry(name: str, others: Sequence[NamedEntry]) -> UsageError:
     there = f"There are: {shown}." if names else "No configuration of a host has any entry."
     return UsageError(
         one_line(f"No entry is called {name}. {there}"),
-        hint="Give one of these names, or the address of the server in full: https://...",
+        hint="Give one of these names, or the address of the server in full: https://..."
+        if names
+        else "Give the address of the server in full: https://...",
     )
 
 
