@@ -30,9 +30,13 @@ def take_name(
         )
     at = _place_of_name(others, url)
     if at is None:
-        raise UsageError(
-            "The name of the entry is missing.", hint=f"Usage: {command.usage} [options]"
+        takes_either = command.takes_port and not command.needs_url
+        what = (
+            "address of the server, or the name of an entry,"
+            if takes_either
+            else "name of the entry"
         )
+        raise UsageError(f"The {what} is missing.", hint=f"Usage: {command.usage} [options]")
     _, name = others[at]
     if not name.strip() or not name.isprintable():
         raise UsageError(

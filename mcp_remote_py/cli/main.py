@@ -72,11 +72,11 @@ def main(
             return DONE_STATUS
         settings, warnings = read_settings(command, arguments, environment)
         log = logs.configure(settings.log, settings.secrets, stderr)
-    except UsageError as error:
+    except McpRemoteError as error:  # also where a file that the words name cannot be read
         _write_error(stderr, error.sentence())
         if command == PROXY and stdin is not None and stdout is not None:
             _answer_host(stdin, stdout, error.sentence())
-        return WRONG_USAGE_STATUS
+        return WRONG_USAGE_STATUS if isinstance(error, UsageError) else FAILED_STATUS
     _log_start(settings, warnings)
     try:
         run = (load or load_command)(command)

@@ -155,7 +155,11 @@ def _no_entry(name: str, others: Sequence[NamedEntry]) -> UsageError:
 def _find_on_this_machine(
     name: str | None, clients: Sequence[str], config: str | None, environment: Mapping[str, str]
 ) -> Sequence[NamedEntry]:
+    from mcp_remote_py.hosts.entry_reading import EntryKind, FoundEntry
     from mcp_remote_py.installing.entries import find_entries
     from mcp_remote_py.installing.surroundings import this_system
 
-    return find_entries(name, clients, config, environment, this_system())
+    found = find_entries(name, clients, config, environment, this_system())
+    ours = (EntryKind.OURS, EntryKind.NPM)
+    # The words of another program are not ours to read: nothing of it is started here.
+    return [one if one.kind in ours else one._replace(found=FoundEntry(one.kind)) for one in found]

@@ -14,9 +14,13 @@ from mcp_remote_py.hosts.config_text import Form, set_entry
 from mcp_remote_py.key_shapes import may_be_key
 from mcp_remote_py.patterns import lazy_pattern
 from mcp_remote_py.redact import MASK, mask_url, scrub_known
+from mcp_remote_py.settings.network import CA_VARIABLES
 
 CHANGED = f"{MASK} (another value)"
 """A value that is masked, where it is not the one that was there."""
+
+PLAIN_VARIABLES = frozenset({*CA_VARIABLES, "MCP_REMOTE_CONFIG_DIR"})
+"""Variables that name files: to mask them would hide what a person has to compare."""
 
 _HEADERS = frozenset({"--header", "-H"})
 _VARIABLE = lazy_pattern(r"[^:]*:\s*(?:[A-Za-z]{1,10} )?\$\{[A-Za-z_][A-Za-z0-9_]{0,63}\}")
@@ -46,7 +50,7 @@ def _mask(name: str, value: object, other: object) -> object:
             before = cast("Mapping[str, object]", other)
         found = cast("Mapping[str, object]", value)
         return {
-            key: CHANGED if key in before and before[key] != one else MASK
+            key: one if key in PLAIN_VARIABLES else _mask_value(one, before.get(key, one))
             for key, one in found.items()
         }
     if isinstance(value, list):
@@ -57,6 +61,10 @@ def _mask(name: str, value: object, other: object) -> object:
         nested = cast("Mapping[str, object]", value)
         return {key: _mask(key, one, None) for key, one in nested.items()}
     return value
+
+
+def _mask_value(value: object, before: object) -> str:
+    return MASK if value == before else CHANGED
 
 
 def _mask_words(words: list[str]) -> Iterator[str]:

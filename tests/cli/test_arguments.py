@@ -197,6 +197,12 @@ UNREADABLE_NAME = (
 @pytest.mark.parametrize(
     ("command", "words", "said"),
     [
+        (
+            CHECK,
+            [],
+            "The address of the server, or the name of an entry, is missing. "
+            "Usage: mcp-remote-py check URL|NAME [PORT] [options]",
+        ),
         (INSTALL, [], f"{MISSING}install NAME URL [PORT] [options]"),
         (INSTALL, [URL], f"{MISSING}install NAME URL [PORT] [options]"),
         (INSTALL, [URL, "3334"], f"{MISSING}install NAME URL [PORT] [options]"),
@@ -216,7 +222,6 @@ UNREADABLE_NAME = (
             "uninstall takes the name of an entry, not an address. "
             "Usage: mcp-remote-py uninstall NAME [options]",
         ),
-        (CHECK, [], f"{MISSING}check URL|NAME [PORT] [options]"),
     ],
 )
 def test_what_is_not_a_name_is_said(command: str, words: list[str], said: str) -> None:

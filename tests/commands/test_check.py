@@ -351,3 +351,38 @@ def test_entry_of_another_program_is_not_checked() -> None:
         "The entry files of Cursor does not start mcp-remote-py. "
         "Give the address of the server in full: https://..."
     )
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            ("check", "evil"),
+            "The entry evil of Cursor does not start mcp-remote-py. "
+            "Give the address of the server in full: https://...",
+        ),
+        (
+            ("check", "evil", "--client", "cursor", "--config", "{folder}/pipe"),
+            "{folder}/pipe cannot be read: It is not a plain file. Check that it is the right file.",
+        ),
+    ],
+)
+def test_what_a_file_says_is_read_and_never_run(
+    tmp_path: Path, words: tuple[str, ...], said: str
+) -> None:
+    """Real files, of which one names another program and one would never end."""
+    (tmp_path / ".cursor").mkdir()
+    trap = {"command": "/bin/sh", "args": ["-c", f"touch {tmp_path}/run https://a.test/mcp"]}
+    text = json.dumps({"mcpServers": {"evil": trap}})
+    (tmp_path / ".cursor" / "mcp.json").write_text(text, encoding="utf-8")
+    os.mkfifo(tmp_path / "pipe")
+    err = io.StringIO()
+    status = main(
+        [word.format(folder=tmp_path) for word in words],
+        {"HOME": str(tmp_path)},
+        io.StringIO(),
+        err,
+    )
+    assert status in (1, 2)
+    assert err.getvalue() == f"mcp-remote-py: error: {said.format(folder=tmp_path)}\n"
+    assert not (tmp_path / "run").exists()
