@@ -363,7 +363,8 @@ def test_entry_of_another_program_is_not_checked() -> None:
         ),
         (
             ("check", "evil", "--client", "cursor", "--config", "{folder}/pipe"),
-            "{folder}/pipe cannot be read: It is not a plain file. Check that it is the right file.",
+            "{folder}/pipe cannot be read: It is not a plain file. "
+            "Check that it is the right file.",
         ),
     ],
 )
