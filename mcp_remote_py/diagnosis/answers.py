@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from mcp_remote_py.diagnosis.steps import CheckStep, StepState
+from mcp_remote_py.diagnosis.steps import CheckStep, StepState, tell_step
 from mcp_remote_py.errors import HEADER_EXAMPLE, McpRemoteError, excerpt, one_line, shorten
 from mcp_remote_py.oauth.challenge import Challenge
 from mcp_remote_py.redact import scrub_known
@@ -107,15 +107,7 @@ def describe_no_transport(
 def _step(
     state: StepState, said: str, evidence: Sequence[str], hint: str = "", seconds: float = 0.0
 ) -> CheckStep:
-    return CheckStep(
-        TRANSPORT,
-        "Transport and era",
-        state,
-        one_line(scrub_known(said)),
-        tuple(evidence),
-        one_line(scrub_known(hint)),
-        seconds,
-    )
+    return tell_step(TRANSPORT, "Transport and era", state, said, evidence, hint, seconds)
 
 
 # The challenge -------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from enum import Enum
 from typing import cast
 
-from mcp_remote_py.diagnosis.steps import CheckStep, StepState
+from mcp_remote_py.diagnosis.steps import CheckStep, StepState, tell_step
 from mcp_remote_py.errors import McpRemoteError, excerpt, one_line, shorten
 from mcp_remote_py.oauth.discovery import Discovered
 from mcp_remote_py.oauth.document import decode_document
@@ -259,12 +259,4 @@ def _step(
     hint: str = "",
     seconds: float | None = None,
 ) -> CheckStep:
-    return CheckStep(
-        name,
-        TITLES[name],
-        state,
-        one_line(scrub_known(said)),
-        tuple(evidence),
-        one_line(scrub_known(hint)),
-        seconds,
-    )
+    return tell_step(name, TITLES[name], state, said, evidence, hint, seconds)

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from mcp_remote_py.diagnosis.steps import CheckStep, StepState
-from mcp_remote_py.errors import one_line, shorten
+from mcp_remote_py.diagnosis.steps import CheckStep, StepState, tell_step
+from mcp_remote_py.errors import shorten
 from mcp_remote_py.found import HIDING_OPTIONS, UNREAD, Found, describe_tools
-from mcp_remote_py.redact import scrub_known
 from mcp_remote_py.values import Value
 
 JUDGE, HOST_VIEW = "official-client", "host-view"
@@ -179,12 +178,4 @@ def _step(
     hint: str = "",
     seconds: float | None = None,
 ) -> CheckStep:
-    return CheckStep(
-        name,
-        _TITLES[name],
-        state,
-        one_line(scrub_known(said)),
-        tuple(one_line(scrub_known(line)) for line in evidence),
-        one_line(scrub_known(hint)),
-        seconds,
-    )
+    return tell_step(name, _TITLES[name], state, said, evidence, hint, seconds)

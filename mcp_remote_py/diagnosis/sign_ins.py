@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from mcp_remote_py.diagnosis.steps import CheckStep, StepState
+from mcp_remote_py.diagnosis.steps import CheckStep, StepState, tell_step
 from mcp_remote_py.errors import McpRemoteError, one_line, shorten
 from mcp_remote_py.oauth.budget import SignInBudget, wait_for_renewal, wait_for_tab
 from mcp_remote_py.oauth.claims import Claims, explain_mismatch, name_audience, read_claims
@@ -200,12 +200,4 @@ def _step(
     hint: str = "",
     seconds: float | None = None,
 ) -> CheckStep:
-    return CheckStep(
-        name,
-        _TITLES[name],
-        state,
-        one_line(scrub_known(said)),
-        tuple(evidence),
-        one_line(scrub_known(hint)),
-        seconds,
-    )
+    return tell_step(name, _TITLES[name], state, said, evidence, hint, seconds)

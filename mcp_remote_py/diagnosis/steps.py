@@ -5,8 +5,11 @@ Must not know how a step is done, nor how it is shown.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import Enum
 
+from mcp_remote_py.errors import one_line
+from mcp_remote_py.redact import scrub_known
 from mcp_remote_py.values import Value
 
 
@@ -37,6 +40,27 @@ class CheckStep(Value, frozen=True):
     hint: str = ""
     seconds: float | None = None
     """How long it took; None where there was nothing to wait for."""
+
+
+def tell_step(
+    name: str,
+    title: str,
+    state: StepState,
+    said: str,
+    evidence: Iterable[str] = (),
+    hint: str = "",
+    seconds: float | None = None,
+) -> CheckStep:
+    """A step whose texts repeat what others have said: each on one line, without known secrets."""
+    return CheckStep(
+        name,
+        title,
+        state,
+        one_line(scrub_known(said)),
+        tuple(one_line(scrub_known(line)) for line in evidence),
+        one_line(scrub_known(hint)),
+        seconds,
+    )
 
 
 class Verdict(Value, frozen=True):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mcp_remote_py.diagnosis.steps import CheckStep, StepState
+from mcp_remote_py.diagnosis.steps import CheckStep, StepState, tell_step
 from mcp_remote_py.errors import McpRemoteError, one_line, shorten
 from mcp_remote_py.redact import scrub_known
 from mcp_remote_py.values import Value
@@ -115,11 +115,4 @@ def _list_listened(listened: Listened) -> Iterator[str]:
 
 
 def _step(state: StepState, said: str, evidence: tuple[str, ...], hint: str = "") -> CheckStep:
-    return CheckStep(
-        LISTENING_STREAM,
-        "Listening stream",
-        state,
-        one_line(scrub_known(said)),
-        evidence,
-        one_line(scrub_known(hint)),
-    )
+    return tell_step(LISTENING_STREAM, "Listening stream", state, said, evidence, hint)
