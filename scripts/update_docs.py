@@ -46,6 +46,7 @@ from mcp_remote_py.transports import cookies, intake, sse
 from mcp_remote_py.transports.refusal import EVIDENCE_BYTES
 from scripts.picture_rows import PICTURES
 from tests import npm_options, screens
+from tests.checking import record as faults
 from tests.conformance import scenarios
 from tests.documents import DOCUMENTS
 from tests.interop import table as interop
@@ -55,6 +56,7 @@ from tests.matrix import cells
 from tests.reports import REPORTS
 
 OPTIONS = ROOT / "docs" / "options.md"
+CHECKED = ROOT / "docs" / "check.md"
 MCP_REMOTE = ROOT / "docs" / "mcp-remote.md"
 LOOPS = ROOT / "docs" / "never-a-loop.md"
 ERAS = ROOT / "docs" / "eras.md"
@@ -468,6 +470,7 @@ PIECES = {
         "commands": render_commands,
         "options": render_options,
     },
+    CHECKED: {"faults": faults.render},
     MCP_REMOTE: {"mcp-remote": npm_options.render},
     LOOPS: {
         "numbers": render_numbers,
