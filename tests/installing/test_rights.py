@@ -163,6 +163,20 @@ def test_what_refuses_the_person_stays_as_it_was(somebody: Somebody, case: Case)
         assert somebody.look() == before
 
 
+def test_the_folder_that_is_closed_is_named_wherever_it_is(somebody: Somebody) -> None:
+    file = somebody.put(".codeium/windsurf/mcp_config.json", ENTRY)
+    closed = file.parents[1]
+    closed.chmod(0)
+    status, said = somebody.run("uninstall", "math", "--client", "windsurf", "--yes")
+    closed.chmod(0o755)
+    assert status == 1
+    assert said.splitlines()[-1] == (
+        f"[mcp-remote-py] {file} cannot be read: Its folder {closed} is closed to you."
+        f" To change that: chmod u+rwx {closed}"
+    )
+    assert file.read_text() == ENTRY
+
+
 def test_the_secret_of_an_entry_stays_where_the_entry_does(somebody: Somebody) -> None:
     """The header's file has the same name before and after."""
     file = somebody.put(FILE, '{"mcpServers": {}}')
