@@ -38,8 +38,11 @@ class Command(NamedTuple):
     @property
     def example(self) -> str:
         """Words that it could be given."""
-        name = "math " if self.takes_name and self.needs_url else ""
-        return f"{name}https://example.com/mcp"
+        if not self.takes_name:
+            return "https://example.com/mcp"
+        if self.needs_url:
+            return "math https://example.com/mcp"
+        return "https://example.com/mcp" if self.takes_port else "math"
 
     @property
     def usage(self) -> str:
