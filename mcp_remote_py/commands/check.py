@@ -12,6 +12,7 @@ import logging
 import os
 import platform
 import sys
+import textwrap
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Mapping, Sequence
 from pathlib import Path
@@ -27,6 +28,7 @@ from mcp_remote_py.diagnosis.public_report import LOOK_OVER, ReportedMachine, wr
 from mcp_remote_py.diagnosis.report import list_step, list_verdict, to_json
 from mcp_remote_py.diagnosis.server_verdicts import find_server_verdict
 from mcp_remote_py.diagnosis.steps import CheckStep, StepState, Verdict
+from mcp_remote_py.diagnosis.stopped import describe_stopped
 from mcp_remote_py.errors import LOGIN_COMMAND, McpRemoteError, UsageError, name_server, one_line
 from mcp_remote_py.exit_status import FAILED_STATUS
 from mcp_remote_py.redact import mask_url
@@ -44,6 +46,9 @@ PERSON_PATIENCE = 15 * 60.0
 
 CTRL_C_PATIENCE = 1.0
 """Seconds that what runs has to end by itself after Ctrl+C."""
+
+LONGEST_CHECK = 10.0
+"""Seconds within which there is a verdict, as a person is told who did not wait for it."""
 
 CheckNetwork = Callable[[ProxySettings, float, float], AsyncIterator[CheckStep]]
 """The steps below HTTP, for these settings, at this time, within so many seconds."""
@@ -68,7 +73,8 @@ def run_check(
 ) -> int:
     """Checks, and tells each step as it is done; returns the exit status.
 
-    That is 0 where a host gets tools, 3 where a sign-in is missing, else 1.
+    That is 0 where a host gets tools, 3 where a sign-in is missing, 130 where the person has
+    stopped it, else 1. What was seen until then is told and reported as ever.
 
     Raises:
         UsageError: a header cannot be read, or the file of the report is there.
@@ -79,7 +85,11 @@ def run_check(
     of_entry = {name: value.reveal() for name, value in settings.variables.items()}
     check = _Check(settings, {**environment, **of_entry}, console, check_network, now)
     with _quiet_log(settings):
-        verdict = _run(check.run())
+        try:
+            verdict = _run(check.run())
+        except KeyboardInterrupt:
+            patience = None if settings.login else LONGEST_CHECK
+            verdict = describe_stopped(check.steps, check.asked, patience)
     _tell(settings, check.steps, verdict, environment, console)
     return verdict.status
 
@@ -102,6 +112,8 @@ class _Check:
         self._check_network = check_network or _load_network()
         self._address = mask_url(str(settings.server))
         self.steps: list[CheckStep] = []
+        self.asked = "the network"
+        """What is asked now, in words for the person who waits."""
 
     async def run(self) -> Verdict:
         """All steps, and what they come to."""
@@ -112,7 +124,7 @@ class _Check:
             source = f" (entry {settings.name}: {settings.source})" if settings.name else ""
             self._console.say(one_line(f"Checking {self._address}{source}"))
             self._console.say()
-        self._show("the network")
+        self._show(self.asked)
         failed = await self._look_at_network()
         if failed is not None:
             return Verdict(failed.name, failed.said, failed.hint, "", FAILED_STATUS)
@@ -168,6 +180,7 @@ class _Check:
                 console.say(line)
 
     def _show(self, what: str) -> None:
+        self.asked = what
         if not self._settings.json:
             self._console.show_progress(f"Asking {what} ... (Ctrl+C ends it)")
 
@@ -186,12 +199,24 @@ def _run(checking: Coroutine[None, None, Verdict]) -> Verdict:
     try:
         return loop.run_until_complete(task)
     except KeyboardInterrupt:
-        task.cancel()
-        loop.run_until_complete(asyncio.wait({task}, timeout=CTRL_C_PATIENCE))
+        loop.set_exception_handler(lambda _, __: None)  # what it tore is not worth a word
         raise
     finally:
-        loop.run_until_complete(loop.shutdown_asyncgens())
+        # A second Ctrl+C does not wait for it: what is open ends with the process.
+        with contextlib.suppress(KeyboardInterrupt):
+            loop.run_until_complete(_end_all())
         loop.close()
+
+
+async def _end_all() -> None:
+    """Ends what still runs, as far as it ends in time: sessions, processes, listeners."""
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in left:
+        task.cancel()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(CTRL_C_PATIENCE):
+            await asyncio.gather(*left, return_exceptions=True)
+            await asyncio.get_running_loop().shutdown_asyncgens()
 
 
 def _name_login(relay: ProxySettings) -> str:
@@ -246,7 +271,8 @@ def _tell(
     else:
         console.say()
         console.say(f"The report is in {one_line(settings.report)}.")
-        console.say(LOOK_OVER)
+        for line in textwrap.wrap(LOOK_OVER, console.width):
+            console.say(line)
 
 
 def describe_machine(environment: Mapping[str, str]) -> ReportedMachine:

@@ -25,6 +25,7 @@ from mcp_remote_py.cli.program import CHECK
 from mcp_remote_py.cli.read_check import read_check
 from mcp_remote_py.commands.check import describe_machine, run_check
 from mcp_remote_py.console import Console
+from mcp_remote_py.diagnosis.public_report import LOOK_OVER
 from mcp_remote_py.diagnosis.steps import CheckStep, StepState
 from mcp_remote_py.errors import UsageError
 from mcp_remote_py.redact import Secret
@@ -216,9 +217,10 @@ def test_report_for_the_public(desk: Desk, server: WildServer) -> None:
     assert f"- mcp-remote-py {__version__}\n" in report
     assert "## Verdict\n\nIt works." in report
     assert "### ok: Connection\n\nConnected.\n\n    evidence\n" in report
-    written, advice = told.out.splitlines()[-2:]
+    written, *advice = told.out.splitlines()[-4:]
     assert written == f"The report is in {path}."
-    assert advice.startswith("Before you post it, look over the addresses,")
+    assert " ".join(advice) == LOOK_OVER
+    assert max(map(len, advice)) <= 80
 
 
 def test_report_is_never_written_over_a_file_nor_through_a_link(desk: Desk) -> None:
