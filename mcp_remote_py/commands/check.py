@@ -24,7 +24,12 @@ from mcp_remote_py.commands.check_look import open_talk
 from mcp_remote_py.console import Console
 from mcp_remote_py.diagnosis.answers import TRANSPORT
 from mcp_remote_py.diagnosis.judgements import HOST_VIEW, skip_host_view
-from mcp_remote_py.diagnosis.public_report import LOOK_OVER, ReportedMachine, write_report
+from mcp_remote_py.diagnosis.public_report import (
+    LOOK_OVER,
+    ReportedMachine,
+    explain_no_report,
+    write_report,
+)
 from mcp_remote_py.diagnosis.report import list_step, list_verdict, to_json
 from mcp_remote_py.diagnosis.server_verdicts import find_server_verdict
 from mcp_remote_py.diagnosis.steps import CheckStep, StepState, Verdict
@@ -77,11 +82,11 @@ def run_check(
     stopped it, else 1. What was seen until then is told and reported as ever.
 
     Raises:
-        UsageError: a header cannot be read, or the file of the report is there.
-        McpRemoteError: the report cannot be written.
+        UsageError: a header cannot be read, or the file of the report cannot be made.
+        McpRemoteError: the report cannot be written, although its file could be made before.
     """
-    if settings.report is not None and os.path.lexists(settings.report):
-        raise _is_there(settings.report)
+    if settings.report is not None:
+        _try_report(settings.report)
     of_entry = {name: value.reveal() for name, value in settings.variables.items()}
     check = _Check(settings, {**environment, **of_entry}, console, check_network, now)
     with _quiet_log(settings):
@@ -265,7 +270,10 @@ def _tell(
         return
     around = describe_machine(environment)
     text = write_report(around, address, settings.relay.entry_words, steps, verdict)
-    _write_new(settings.report, text)
+    try:
+        _write_new(settings.report, text)
+    except UsageError as error:  # it could be written when the check began
+        raise McpRemoteError(error.cause, hint=error.hint) from None
     if settings.json:
         logger.warning("The report is in %s. %s", settings.report, LOOK_OVER)
     else:
@@ -288,24 +296,27 @@ def describe_machine(environment: Mapping[str, str]) -> ReportedMachine:
     )
 
 
+def _try_report(path: str) -> None:
+    """Makes the file and takes it away again: nobody is to wait for a report that cannot be.
+
+    Raises:
+        UsageError: it cannot be made.
+    """
+    _write_new(path, "")
+    with contextlib.suppress(OSError):
+        os.unlink(path)
+
+
 def _write_new(path: str, text: str) -> None:
-    """Only where nothing is there: neither another's file nor what a link leads to."""
+    """Only where nothing is there: neither another's file nor what a link leads to.
+
+    Raises:
+        UsageError: it cannot be written.
+    """
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
     try:
         descriptor = os.open(path, flags, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
             file.write(text)
-    except FileExistsError:
-        raise _is_there(path) from None
     except OSError as error:
-        raise McpRemoteError(
-            one_line(f"The report cannot be written to {path}: {error.strerror}."),
-            hint="Give --report another file.",
-        ) from None
-
-
-def _is_there(path: str) -> UsageError:
-    return UsageError(
-        one_line(f"{path} is there already, and is not overwritten."),
-        hint="Give --report the name of a new file.",
-    )
+        raise explain_no_report(path, error, is_folder=os.path.isdir(path)) from None

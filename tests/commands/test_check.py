@@ -238,12 +238,72 @@ def test_report_is_never_written_over_a_file_nor_through_a_link(desk: Desk) -> N
     assert not (desk.folder / "nowhere.md").exists()
 
 
-def test_report_into_a_folder_that_is_not_there(desk: Desk) -> None:
-    path = desk.folder / "none" / "report.md"
-    told = desk.check("https://a.test/mcp", "--report", str(path), network=network_fails)
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        (
+            "none/report.md",
+            "The report cannot be written to {path}: its folder is not there. Make the folder "
+            "first, or give --report the name of a file in another one.",
+        ),
+        (
+            "state",
+            "The report cannot be written: {path} is the name of a folder. Name a file in it: "
+            "--report {path}/report.md",
+        ),
+        (
+            "none/",
+            "The report cannot be written: {path} is the name of a folder. Name a file in it: "
+            "--report {path}report.md",
+        ),
+        (
+            "file/report.md",
+            "The report cannot be written to {path}: Not a directory. Give --report the name of a "
+            "new file in a folder where you may write.",
+        ),
+    ],
+)
+def test_report_that_cannot_be_written_is_refused_before_any_step(
+    desk: Desk, name: str, said: str
+) -> None:
+    desk.state.mkdir()
+    (desk.folder / "file").write_text("mine", encoding="utf-8")
+    path = f"{desk.folder}/{name}"
+    before = content_of(desk.folder)
+    told = desk.check("https://a.test/mcp", "--report", path, network=network_fails)
+    assert (told.status, told.out) == (2, "")
+    assert told.err == f"mcp-remote-py: error: {said.format(path=path)}\n"
+    assert content_of(desk.folder) == before
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--report",), "--report needs a value. For example: --report report.md"),
+        (("--report", "--json"), "--report needs a value. For example: --report report.md"),
+        (("--report=",), "--report has an empty name. For example: --report report.md"),
+    ],
+)
+def test_report_without_a_file(desk: Desk, words: tuple[str, ...], said: str) -> None:
+    told = desk.check("https://a.test/mcp", *words, network=network_fails)
+    assert told == (2, "", f"mcp-remote-py: error: {said}\n")
+
+
+def test_report_whose_folder_goes_meanwhile(desk: Desk) -> None:
+    folder = desk.folder / "short"
+    folder.mkdir()
+
+    async def take_it_away(
+        settings: ProxySettings, now: float, seconds: float
+    ) -> AsyncIterator[CheckStep]:
+        folder.rmdir()
+        async for step in network_fails(settings, now, seconds):
+            yield step
+
+    told = desk.check("https://a.test/mcp", "--report", str(folder / "r.md"), network=take_it_away)
     assert told.status == 1
-    assert f"The report cannot be written to {path}: No such file or directory." in told.err
-    assert "No address is known." in told.out
+    assert "its folder is not there" in told.err
+    assert "No address is known." in told.out, "what was seen is told all the same"
 
 
 def test_report_hides_the_person_not_a_common_name() -> None:
