@@ -33,11 +33,13 @@ class Counted(Value, frozen=True):
     count: int = 0
     has_more: bool = False
     error: str = ""
-    """Why it could not be listed, in the words of who tried."""
+    """Why it could not be listed, in the words of who tried; in ours where there is `raw`."""
+    raw: str = ""
+    """What the client said, where it is not for people."""
 
 
 class Judgement(Value, frozen=True):
-    """What the official client found; `error` is why it could not, in its own words."""
+    """What the official client found; `error` and `raw` as in `Counted`: why it could not."""
 
     name: str = ""
     version: str = ""
@@ -48,6 +50,7 @@ class Judgement(Value, frozen=True):
     ping_method: str = "ping"
     """The method that was asked to find them out: 2026-07-28 has no ping."""
     error: str = ""
+    raw: str = ""
     is_late: bool = False
     """Whether it was only not given more time."""
     seconds: float | None = None
@@ -64,8 +67,8 @@ def describe_judgement(judgement: Judgement) -> CheckStep:
         return _step(
             JUDGE,
             StepState.NOTED if judgement.is_late else StepState.FAILED,
-            f'The official MCP client (Python SDK) fails: "{shorten(judgement.error)}".',
-            (),
+            f"The official MCP client (Python SDK) fails: {_say_error(judgement)}.",
+            tuple(_list_raw(judgement)),
             seconds=judgement.seconds,
         )
     failed = [one for one in judgement.counted if one.error]
@@ -76,8 +79,18 @@ def describe_judgement(judgement: Judgement) -> CheckStep:
     if failed:
         state = StepState.FAILED if any(one.what == "tools" for one in failed) else StepState.NOTED
         first = failed[0]
-        said += f' It cannot list the {first.what}: "{shorten(first.error)}".'
+        said += f" It cannot list the {first.what}: {_say_error(first)}."
     return _step(JUDGE, state, said, list(_list_judgement(judgement)), seconds=judgement.seconds)
+
+
+def _say_error(failed: Counted | Judgement) -> str:
+    """What is not ours is quoted."""
+    return shorten(failed.error) if failed.raw else f'"{shorten(failed.error)}"'
+
+
+def _list_raw(failed: Counted | Judgement) -> Iterator[str]:
+    if failed.raw:
+        yield f'in its own words: "{shorten(failed.raw)}"'
 
 
 def _say_count(counted: Counted) -> str:
@@ -97,6 +110,8 @@ def _list_judgement(judgement: Judgement) -> Iterator[str]:
         yield (
             f"{judgement.ping_method}: {middle * 1000:.0f} ms (median of {len(judgement.pings)})"
         )
+    for counted in judgement.counted:
+        yield from _list_raw(counted)
 
 
 def skip_judgement(why: str) -> CheckStep:

@@ -62,6 +62,19 @@ def test_the_official_client_fails_in_its_own_words() -> None:
     assert late.state is StepState.NOTED
 
 
+def test_what_is_not_for_people_is_evidence_alone() -> None:
+    raw = "1 validation error for ListToolsResult\n" + "x" * 500
+    flaw = "in the answer to tools/list, tools[0].inputSchema is missing"
+    step = describe_judgement(Judgement(error=flaw, raw=raw))
+    assert step.said == f"The official MCP client (Python SDK) fails: {flaw}."
+    (line,) = step.evidence
+    assert line.startswith('in its own words: "1 validation error for ListToolsResult xxx')
+    assert len(line) < 250
+    step = describe_judgement(GOOD.replace(counted=(Counted("tools", error=flaw, raw=raw),)))
+    assert step.said.endswith(f" It cannot list the tools: {flaw}.")
+    assert line in step.evidence
+
+
 def test_what_a_host_sees() -> None:
     step = describe_host_view(FOUND, (), 0.1)
     assert (step.state, step.said) == (StepState.PASSED, "A host is shown 3 tools: a, b, c.")
