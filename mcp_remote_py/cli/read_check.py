@@ -6,6 +6,7 @@ Both are read as the relay reads them. Must not know hosts, nor what a check doe
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Protocol
 
 from mcp_remote_py.cli.arguments import parse_arguments
@@ -80,7 +81,8 @@ def read_check(given: Given, find: FindEntries | None = None) -> CheckSettings:
         UsageError: anything is wrong, or the entry is not to be found.
     """
     if given.arguments.url is None:
-        return _read_named(given, find or _find_on_this_machine)
+        unread: list[str] = []
+        return _read_named(given, find or partial(_find_on_this_machine, unread), unread)
     return CheckSettings(
         relay=read_proxy(_of_relay(given)),
         login=given.has("--login"),
@@ -97,12 +99,14 @@ def _of_relay(given: Given) -> Given:
     return relay
 
 
-def _read_named(given: Given, find: FindEntries) -> CheckSettings:
+def _read_named(given: Given, find: FindEntries, unread: list[str]) -> CheckSettings:
+    """`unread` is what `find` adds to where it passes a configuration over."""
     name = given.arguments.name or ""
     clients, config = given.arguments.each("--client"), given.get("--config")
     found = find(name, clients, config, given.environment)
     if not found:
-        raise _no_entry(name, find(None, clients, config, given.environment))
+        others = find(None, clients, config, given.environment)
+        raise _no_entry(name, others, tuple(dict.fromkeys(unread)))
     entry = found[0]
     if any(_meaning_of(one) != _meaning_of(entry) for one in found):
         places = "; ".join(f"{one.host.title} ({one.path})" for one in found)
@@ -128,7 +132,7 @@ def _read_named(given: Given, find: FindEntries) -> CheckSettings:
     options = {**of_entry.options, **given.arguments.options}
     whole = Given(of_entry._replace(options=options), environment)
     settings = read_check(whole)
-    given.warnings += whole.warnings
+    given.warnings += [*unread, *whole.warnings]
     return settings.replace(
         name=name,
         source=one_line(f"{entry.host.title}, {entry.path}"),
@@ -140,12 +144,12 @@ def _meaning_of(entry: NamedEntry) -> tuple[tuple[str, ...], dict[str, Secret]]:
     return entry.words, dict(entry.variables)
 
 
-def _no_entry(name: str, others: Sequence[NamedEntry]) -> UsageError:
+def _no_entry(name: str, others: Sequence[NamedEntry], unread: Sequence[str]) -> UsageError:
     names = sorted({one.name for one in others})
     shown = ", ".join(names[:MOST_NAMES]) + (", ..." if len(names) > MOST_NAMES else "")
     there = f"There are: {shown}." if names else "No configuration of a host has any entry."
     return UsageError(
-        one_line(f"No entry is called {name}. {there}"),
+        one_line(" ".join((f"No entry is called {name}. {there}", *unread))),
         hint="Give one of these names, or the address of the server in full: https://..."
         if names
         else "Give the address of the server in full: https://...",
@@ -153,13 +157,22 @@ def _no_entry(name: str, others: Sequence[NamedEntry]) -> UsageError:
 
 
 def _find_on_this_machine(
-    name: str | None, clients: Sequence[str], config: str | None, environment: Mapping[str, str]
+    unread: list[str],
+    name: str | None,
+    clients: Sequence[str],
+    config: str | None,
+    environment: Mapping[str, str],
 ) -> Sequence[NamedEntry]:
+    from mcp_remote_py.hosts.broken_config import BrokenConfig
     from mcp_remote_py.hosts.entry_reading import EntryKind, FoundEntry
     from mcp_remote_py.installing.entries import find_entries
     from mcp_remote_py.installing.surroundings import this_system
 
-    found = find_entries(name, clients, config, environment, this_system())
+    try:
+        found = find_entries(name, clients, config, environment, this_system(), unread.append)
+    except BrokenConfig as error:
+        # Its own hint says that nothing was changed, which nobody has expected.
+        raise error.with_hint("Open it in an editor, mend that place, and check again.") from None
     ours = (EntryKind.OURS, EntryKind.NPM)
     # The words of another program are not ours to read: nothing of it is started here.
     return [one if one.kind in ours else one._replace(found=FoundEntry(one.kind)) for one in found]

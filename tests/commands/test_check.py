@@ -415,6 +415,38 @@ def test_entry_of_another_program_is_not_checked() -> None:
     )
 
 
+BROKEN = "{folder}/config.toml, line 1, column 18: A closing bracket is expected, but"
+UNREAD = f"The configuration of Codex cannot be read, so it was not looked at: {BROKEN}"
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    [
+        (("math",), 1, f"[mcp-remote-py] {UNREAD}"),
+        (("maths",), 2, f"error: No entry is called maths. There are: math. {UNREAD}"),
+        (("math", "--client", "codex"), 1, f"error: {BROKEN}"),
+    ],
+)
+def test_a_configuration_that_is_broken_does_not_end_the_search(
+    desk: Desk, words: tuple[str, ...], status: int, said: str
+) -> None:
+    (desk.folder / ".cursor").mkdir()
+    (desk.folder / ".codex").mkdir()
+    entry = {"command": "uvx", "args": ["mcp-remote-py", "https://a.test/mcp"]}
+    text = json.dumps({"mcpServers": {"math": entry}})
+    (desk.folder / ".cursor" / "mcp.json").write_text(text, encoding="utf-8")
+    (desk.folder / ".codex" / "config.toml").write_text("[mcp_servers.math\n", encoding="utf-8")
+    told = desk.check(*words, network=network_fails)
+    assert told.status == status, told
+    assert said.format(folder=desk.folder / ".codex") in told.err
+    assert told.err.count("config.toml") == 1
+    assert "Nothing was changed" not in told.err
+    was_found = words == ("math",)
+    assert ("Checking https://a.test/mcp (entry math: Cursor, " in told.out) is was_found
+    if "--client" in words:
+        assert told.err.endswith("Open it in an editor, mend that place, and check again.\n")
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
