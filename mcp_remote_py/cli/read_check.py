@@ -15,8 +15,9 @@ from mcp_remote_py.cli.options import ALL_OPTIONS
 from mcp_remote_py.cli.program import CHECK, PROXY
 from mcp_remote_py.cli.read_server import read_proxy
 from mcp_remote_py.errors import UsageError, one_line
-from mcp_remote_py.redact import Secret
+from mcp_remote_py.redact import Secret, mask_url
 from mcp_remote_py.settings.check import CheckSettings
+from mcp_remote_py.url import InvalidUrl, parse_url
 
 MOST_NAMES = 10
 """Names that are told where there is none of that name."""
@@ -148,12 +149,34 @@ def _no_entry(name: str, others: Sequence[NamedEntry], unread: Sequence[str]) ->
     names = sorted({one.name for one in others})
     shown = ", ".join(names[:MOST_NAMES]) + (", ..." if len(names) > MOST_NAMES else "")
     there = f"There are: {shown}." if names else "No configuration of a host has any entry."
+    address = _guess_address(name)
+    hint = "Give one of these names, or the address of the server in full: https://..."
+    if address:
+        hint = f"If it is the address of a server, its scheme is missing. Try: {address}"
+        name = address.partition("://")[2]  # without what may be secret
+        unread = ()  # it is hardly in there
+    elif not names:
+        hint = "Give the address of the server in full: https://..."
     return UsageError(
-        one_line(" ".join((f"No entry is called {name}. {there}", *unread))),
-        hint="Give one of these names, or the address of the server in full: https://..."
-        if names
-        else "Give the address of the server in full: https://...",
+        one_line(" ".join((f"No entry is called {name}. {there}", *unread))), hint=hint
     )
+
+
+def _guess_address(word: str) -> str:
+    """The URL, masked, that `word` would be with the scheme that is missing; "" for another word.
+
+    A word with a dot, a port or a path may be the name of an entry as well.
+    """
+    rest = word.removeprefix("//")
+    try:
+        server = parse_url(f"https://{rest}")
+    except InvalidUrl:
+        return ""
+    host = server.host
+    is_one = host == "localhost" or "." in host.strip(".") or ":" in host or ":" in rest
+    # Servers on this machine seldom have a certificate.
+    scheme = "http" if server.is_loopback else "https"
+    return mask_url(f"{scheme}://{rest}") if is_one else ""
 
 
 def _find_on_this_machine(

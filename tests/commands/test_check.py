@@ -380,6 +380,36 @@ def test_name_that_is_not_there_names_those_that_are() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("word", "url"),
+    [
+        ("127.0.0.1:9/mcp", "http://127.0.0.1:9/mcp"),
+        ("localhost:8000/mcp", "http://localhost:8000/mcp"),
+        ("example.com/mcp", "https://example.com/mcp"),
+        ("//example.com", "https://example.com"),
+        ("mcp:8000", "https://mcp:8000"),
+        ("example.com/mcp?key=canary-of-a-word-9", "https://example.com/mcp?key=****"),
+        ("files", ""),
+        ("my files", ""),
+        ("@scope/files", ""),
+        ("./mcp.json", ""),
+    ],
+)
+def test_address_without_its_scheme_is_guessed(word: str, url: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        read([MATH], word)
+    sentence = caught.value.sentence()
+    shown = url.partition("://")[2] or word
+    assert sentence.startswith(f"No entry is called {shown}. There are: math. ")
+    assert "canary" not in sentence
+    guess = f"If it is the address of a server, its scheme is missing. Try: {url}"
+    assert sentence.endswith(guess) is bool(url)
+
+
+def test_entry_whose_name_looks_like_an_address_is_found() -> None:
+    assert read([MATH._replace(name="math.test:1")], "math.test:1").name == "math.test:1"
+
+
 def test_client_is_asked_for_where_entries_differ() -> None:
     other = MATH._replace(words=("https://b.test/mcp",), host=AHost("zed", "Zed"), path="/z.json")
     with pytest.raises(UsageError) as caught:
