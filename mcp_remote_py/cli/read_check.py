@@ -85,7 +85,7 @@ def read_check(given: Given, find: FindEntries | None = None) -> CheckSettings:
         unread: list[str] = []
         return _read_named(given, find or partial(_find_on_this_machine, unread), unread)
     return CheckSettings(
-        relay=read_proxy(_of_relay(given)),
+        relay=read_proxy(_of_relay(given), tries_proxy=False),  # it is a step of its own
         login=given.has("--login"),
         json=given.has("--json"),
         report=given.get("--report"),

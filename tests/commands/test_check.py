@@ -158,6 +158,28 @@ def test_a_dead_network_ends_it_with_the_rest_skipped(desk: Desk) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("socks5://me:canary-of-a-proxy-8@p.test:1080", "is a SOCKS proxy, which is not supported"),
+        ("http://p.test/wpad.dat", "is the address of a PAC file, which is not read here"),
+        ("ftp://p.test", "is of a kind that is not supported"),
+        ("http://p.test:port", ""),
+    ],
+)
+def test_proxy_that_cannot_be_used_is_a_step_that_failed(desk: Desk, value: str, said: str) -> None:
+    desk.environment["HTTPS_PROXY"] = value
+    told = desk.check("https://a.test/mcp", network=None)
+    lines = told.out.splitlines()
+    assert (told.status, told.err) == (1, "")
+    assert lines[2] == "ok      Address: The address is https://a.test/mcp."
+    assert lines[3].startswith("FAILED  HTTP proxy: The proxy in HTTPS_PROXY ")
+    assert "-       Name: Not looked at: HTTP proxy failed." in lines
+    assert said in " ".join(told.out.split())
+    assert lines[-1], "a next step"
+    assert "canary" not in told.out
+
+
 def test_a_dead_server_is_told_within_ten_seconds(desk: Desk) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
