@@ -14,15 +14,24 @@ import platform
 import sys
 import textwrap
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Callable,
+    Coroutine,
+    Generator,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from pathlib import Path
 
 from mcp_remote_py import __version__
 from mcp_remote_py.checking.server_steps import check_server
-from mcp_remote_py.checking.talk import CHECK_PATIENCE
+from mcp_remote_py.checking.talk import CHECK_PATIENCE, ServerTalk
 from mcp_remote_py.commands.check_look import open_talk
 from mcp_remote_py.console import Console
 from mcp_remote_py.diagnosis.answers import TRANSPORT
+from mcp_remote_py.diagnosis.given import describe_given, describe_not_given
 from mcp_remote_py.diagnosis.judgements import HOST_VIEW, skip_host_view
 from mcp_remote_py.diagnosis.public_report import (
     LOOK_OVER,
@@ -39,6 +48,7 @@ from mcp_remote_py.exit_status import FAILED_STATUS
 from mcp_remote_py.redact import mask_url
 from mcp_remote_py.settings.check import CheckSettings
 from mcp_remote_py.settings.commands import ProxySettings
+from mcp_remote_py.transports.headers import COMMAND_TIMEOUT
 
 WHOLE_PATIENCE = 8.0
 """Seconds of all steps without a person: with what has to be closed there is a verdict in ten."""
@@ -48,6 +58,9 @@ NETWORK_PATIENCE = 4.0
 
 PERSON_PATIENCE = 15 * 60.0
 """Seconds for the whole where a person signs in."""
+
+COMMAND_PATIENCE = 5.0
+"""Seconds of them that the commands have that print headers; a relay gives each one longer."""
 
 CTRL_C_PATIENCE = 1.0
 """Seconds that what runs has to end by itself after Ctrl+C."""
@@ -75,6 +88,7 @@ def run_check(
     console: Console,
     check_network: CheckNetwork | None = None,
     now: Callable[[], float] = time.time,
+    command_patience: float = COMMAND_PATIENCE,
 ) -> int:
     """Checks, and tells each step as it is done; returns the exit status.
 
@@ -82,13 +96,15 @@ def run_check(
     stopped it, else 1. What was seen until then is told and reported as ever.
 
     Raises:
-        UsageError: a header cannot be read, or the file of the report cannot be made.
+        UsageError: the file of the report cannot be made.
         McpRemoteError: the report cannot be written, although its file could be made before.
     """
     if settings.report is not None:
         _try_report(settings.report)
     of_entry = {name: value.reveal() for name, value in settings.variables.items()}
-    check = _Check(settings, {**environment, **of_entry}, console, check_network, now)
+    check = _Check(
+        settings, {**environment, **of_entry}, console, check_network, now, command_patience
+    )
     with _quiet_log(settings):
         try:
             verdict = _run(check.run())
@@ -109,11 +125,13 @@ class _Check:
         console: Console,
         check_network: CheckNetwork | None,
         now: Callable[[], float],
+        command_patience: float,
     ) -> None:
         self._settings = settings
         self._environment = environment
         self._console = console
         self._now = now
+        self._command_patience = command_patience
         self._check_network = check_network or _load_network()
         self._address = mask_url(str(settings.server))
         self.steps: list[CheckStep] = []
@@ -137,9 +155,12 @@ class _Check:
         whole = PERSON_PATIENCE if settings.login else WHOLE_PATIENCE
         left = whole - (loop.time() - began)
         seconds = left if settings.login else min(CHECK_PATIENCE, left)
-        async with open_talk(
-            settings.relay, self._environment, self._report, seconds=seconds
-        ) as talk:
+        async with contextlib.AsyncExitStack() as stack:
+            talk = await self._open_talk(stack, seconds)
+            if talk is None:
+                failed = self.steps[-1]
+                self._skip(((TRANSPORT, "Transport and era"),), failed)
+                return Verdict(failed.name, failed.said, failed.hint, "", FAILED_STATUS)
             async for step in check_server(talk, signs_in=settings.login):
                 self._add(step)
                 self._show("the server")
@@ -170,11 +191,41 @@ class _Check:
             return None
         names = [name for name, _ in _AFTER]
         behind = names.index(failed.name) + 1 if failed.name in names else 0
+        self._skip((*_AFTER[behind:], (TRANSPORT, "Transport and era")), failed)
+        return failed
+
+    async def _open_talk(
+        self, stack: contextlib.AsyncExitStack, seconds: float
+    ) -> ServerTalk | None:
+        """The conversation with the server; None where the step failed that comes before it."""
+        relay = self._settings.relay
+        commands = len(relay.headers.commands)
+        patience = min(self._command_patience, seconds) / max(commands, 1)
+        clock = asyncio.get_running_loop()
+        began = clock.time()
+        talk = open_talk(
+            relay, self._environment, self._report, seconds=seconds, command_patience=patience
+        )
+        if commands:
+            self._show("the header command")
+        try:
+            opened = await stack.enter_async_context(talk)
+        except UsageError as error:
+            given = patience if commands else None
+            took = clock.time() - began
+            self._add(describe_not_given(error, given, COMMAND_TIMEOUT, took))
+            return None
+        if commands:
+            self._add(describe_given(opened.given, clock.time() - began))
+            self._show("the server")
+        return opened
+
+    def _skip(self, steps: Iterable[tuple[str, str]], failed: CheckStep) -> None:
+        """These steps, by names and titles, and what a host would see, because of `failed`."""
         why = f"Not looked at: {failed.title} failed."
-        for name, title in (*_AFTER[behind:], (TRANSPORT, "Transport and era")):
+        for name, title in steps:
             self._add(CheckStep(name, title, StepState.SKIPPED, why))
         self._add(skip_host_view(why))
-        return failed
 
     def _add(self, step: CheckStep) -> None:
         self.steps.append(step)

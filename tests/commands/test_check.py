@@ -80,9 +80,13 @@ class Desk:
             "PATH": os.environ.get("PATH", os.defpath),
         }
 
-    def check(self, *words: str, network: Any = network_works) -> Told:
+    def check(
+        self, *words: str, network: Any = network_works, command_patience: float = 5.0
+    ) -> Told:
         def run(settings: CheckSettings, environment: Mapping[str, str], console: Console) -> int:
-            return run_check(settings, environment, console, network)
+            return run_check(
+                settings, environment, console, network, command_patience=command_patience
+            )
 
         out, err = io.StringIO(), io.StringIO()
         status = main(["check", *words], self.environment, out, err, lambda _: run)
@@ -178,6 +182,51 @@ def test_proxy_that_cannot_be_used_is_a_step_that_failed(desk: Desk, value: str,
     assert said in " ".join(told.out.split())
     assert lines[-1], "a next step"
     assert "canary" not in told.out
+
+
+def test_header_command_that_never_ends_is_a_fault(desk: Desk, server: WildServer) -> None:
+    pid = desk.folder / "pid"
+    helper = desk.folder / "helper"
+    helper.write_text(f"#!/bin/sh\necho $$ > {pid}.new && mv {pid}.new {pid}\nexec sleep 60\n")
+    helper.chmod(0o700)
+    told = desk.check(server.url, "--header-command", str(helper), command_patience=1.0)
+    assert (told.status, told.err) == (1, "")
+    lines = told.out.splitlines()
+    start = next(at for at, line in enumerate(lines) if line.startswith("FAILED"))
+    assert lines[start] == "FAILED  Headers and keys: The header command"
+    assert "          time for a command: 1 s here, 30 s for a host" in lines
+    assert "-       Transport and era: Not looked at: Headers and keys failed." in lines
+    assert "-       What a host sees: Not looked at: Headers and keys failed." in lines
+    assert lines[-1] == "It must print headers and end, without asking anything."
+    assert server.requests == []
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid.read_text()), 0)
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("false", "The header command false ended with status 1."),
+        ("/nowhere/token", "The header command /nowhere/token cannot be started: No such file or "
+         "directory."),
+    ],
+)  # fmt: skip
+def test_header_command_that_fails_is_a_step_that_failed(
+    desk: Desk, command: str, said: str
+) -> None:
+    told = desk.check("https://a.test/mcp", "--header-command", command, "--json")
+    assert (told.status, told.err) == (1, "")
+    verdict = told.json["verdict"]
+    assert (verdict["step"], verdict["said"], bool(verdict["hint"])) == ("given", said, True)
+
+
+def test_header_command_that_works_is_told_with_the_names(desk: Desk, server: WildServer) -> None:
+    value = "canary-of-a-command-3"
+    told = desk.check(server.url, "--header-command", f"echo X-Key: {value}", "--json")
+    assert told.status == 0
+    assert value not in told.out
+    (step,) = [one for one in told.json["steps"] if one["name"] == "given"]
+    assert step["said"] == "The header command has run; these headers are sent: X-Key."
 
 
 def test_a_dead_server_is_told_within_ten_seconds(desk: Desk) -> None:

@@ -9,7 +9,7 @@ import signal
 import struct
 import subprocess
 import termios
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fcntl import ioctl
 from pathlib import Path
 from typing import NamedTuple
@@ -50,13 +50,15 @@ def make_silent() -> Iterator[WildServer]:
         yield server
 
 
-def stop(server: WildServer, home: Path, *words: str) -> Ended:
+def stop(
+    server: WildServer, home: Path, *words: str, asked: Callable[[], bool] | None = None
+) -> Ended:
     """What a pipe gets of a check that is stopped while the server is asked."""
     with open(os.devnull) as nothing:
         command = [str(COMMAND), "check", server.url, *words]
         process = start(command, environment_for(home), nothing.fileno())
     try:
-        wait_until(lambda: bool(server.requests), "the server is asked")
+        wait_until(asked or (lambda: bool(server.requests)), "the server is asked")
         process.send_signal(signal.SIGINT)
         process.wait(QUICKLY)
     finally:
@@ -95,6 +97,18 @@ def test_a_pipe_gets_one_whole_object(silent: WildServer, tmp_path: Path) -> Non
         "command": "",
         "status": 130,
     }
+
+
+def test_a_header_command_is_ended_with_it(silent: WildServer, tmp_path: Path) -> None:
+    pid, helper = tmp_path / "pid", tmp_path / "helper"
+    helper.write_text(f"#!/bin/sh\necho $$ > {pid}.new && mv {pid}.new {pid}\nexec sleep 60\n")
+    helper.chmod(0o700)
+    ended = stop(silent, tmp_path, "--header-command", str(helper), asked=pid.exists)
+    assert (ended.status, ended.err) == (130, "")
+    said = " ".join(ended.out.splitlines()[8:])
+    assert said.startswith("Stopped by Ctrl+C while the header command was asked. Done so far:")
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid.read_text()), 0)
 
 
 def at_terminal(server: WildServer, home: Path, **extra: str) -> tuple[int, str]:
