@@ -65,8 +65,8 @@ COMMAND_PATIENCE = 5.0
 CTRL_C_PATIENCE = 1.0
 """Seconds that what runs has to end by itself after Ctrl+C."""
 
-LONGEST_CHECK = 10.0
-"""Seconds within which there is a verdict, as a person is told who did not wait for it."""
+LONGEST_SILENCE = 10.0
+"""Seconds within which there is a verdict where nothing answers: as who did not wait is told."""
 
 CheckNetwork = Callable[[ProxySettings, float, float], AsyncIterator[CheckStep]]
 """The steps below HTTP, for these settings, at this time, within so many seconds."""
@@ -109,7 +109,7 @@ def run_check(
         try:
             verdict = _run(check.run())
         except KeyboardInterrupt:
-            patience = None if settings.login else LONGEST_CHECK
+            patience = None if settings.login else LONGEST_SILENCE
             verdict = describe_stopped(check.steps, check.asked, patience)
     _tell(settings, check.steps, verdict, environment, console)
     return verdict.status
@@ -163,7 +163,7 @@ class _Check:
                 return Verdict(failed.name, failed.said, failed.hint, "", FAILED_STATUS)
             async for step in check_server(talk, signs_in=settings.login):
                 self._add(step)
-                self._show("the server")
+                self._show("the slow server" if talk.slowness else "the server")
             verdict = find_server_verdict(
                 self.steps,
                 _name_login(settings.relay),

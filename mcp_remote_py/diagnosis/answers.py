@@ -15,7 +15,7 @@ from mcp_remote_py.redact import scrub_known
 from mcp_remote_py.time_words import describe_span
 from mcp_remote_py.values import Value
 
-TRANSPORT, CHALLENGE, CLOCK = "transport", "challenge", "server-clock"
+TRANSPORT, CHALLENGE, CLOCK, SPEED = "transport", "challenge", "server-clock", "speed"
 """Names of steps."""
 
 CLOCKS_MAY_DIFFER = 90.0
@@ -207,4 +207,18 @@ def describe_clock(server_time: float, now: float) -> CheckStep | None:
         StepState.NOTED,
         f"This machine's clock is {describe_span(abs(ahead))} {which} the server's.",
         hint="Set this machine's clock by the network: tokens are judged by it.",
+    )
+
+
+# The time it takes ---------------------------------------------------------------------------
+
+
+def describe_slowness(seconds: float) -> CheckStep:
+    """What is said of a server that answers, and slowly: it took that long for the first answer."""
+    return CheckStep(
+        SPEED,
+        "Speed",
+        StepState.NOTED,
+        f"The server is slow: its first answer took {_show_seconds(seconds)}.",
+        hint="Hosts wait for that. If it is slow each time, ask whoever runs it.",
     )

@@ -63,10 +63,13 @@ class Judgement(Value, frozen=True):
 
 def describe_judgement(judgement: Judgement) -> CheckStep:
     """What the official client says."""
+    if judgement.is_late:
+        said = f"The official MCP client (Python SDK) was stopped: {shorten(judgement.error)}."
+        return _step(JUDGE, StepState.NOTED, said, (), seconds=judgement.seconds)
     if judgement.error:
         return _step(
             JUDGE,
-            StepState.NOTED if judgement.is_late else StepState.FAILED,
+            StepState.FAILED,
             f"The official MCP client (Python SDK) fails: {_say_error(judgement)}.",
             tuple(_list_raw(judgement)),
             seconds=judgement.seconds,

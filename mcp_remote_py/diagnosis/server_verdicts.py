@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from mcp_remote_py.diagnosis.answers import CHALLENGE, CLOCK, TRANSPORT
+from mcp_remote_py.diagnosis.answers import CHALLENGE, CLOCK, SPEED, TRANSPORT
 from mcp_remote_py.diagnosis.documents import (
     AUTHORIZATION_SERVER,
     REGISTRATION,
@@ -119,7 +119,10 @@ def find_server_verdict(
             known[name] = CheckStep(name, name, StepState.FAILED, "")
     view = known.get(HOST_VIEW)
     if view is not None and view.state in (StepState.PASSED, StepState.NOTED):
-        return Verdict("", f"It works. {view.said}", view.hint, "", DONE_STATUS)
+        slow = known.get(SPEED)
+        works = "It works." if slow is None else f"It works. {slow.said}"
+        hint = view.hint or ("" if slow is None else slow.hint)
+        return Verdict("", f"{works} {view.said}", hint, "", DONE_STATUS)
     ruling = next((one for one in SERVER_RULINGS if one.fits(known)), None)
     if ruling is None:
         return None

@@ -5,6 +5,7 @@ Real servers on real sockets. Must not know how a check is done.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,10 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from mcp_remote_py.commands.check_look import open_talk
 from mcp_remote_py.diagnosis.steps import StepState
 from mcp_remote_py.settings.aws import AwsSettings
-from mcp_remote_py.settings.commands import ToolRules
+from mcp_remote_py.settings.commands import ProxySettings, ToolRules
 from mcp_remote_py.settings.sign_in import SignInSettings
+from mcp_remote_py.url import parse_url
 from tests.canaries import RUN
 from tests.checking.talking import IN_TIME, LOGIN, Checked, check
 from tests.harness.stage import Stage, let_token_expire
@@ -91,6 +94,17 @@ def only_below(server: WildServer) -> None:
             good(exchange)
         else:
             exchange.reply(404, b"Not Found", content_type="text/plain")
+
+    server.behave = behave  # type: ignore[method-assign]
+
+
+def slow_down(server: WildServer) -> None:
+    """Each answer takes a while."""
+    good = server.behave
+
+    def behave(exchange: Exchange) -> None:
+        server.stopped.wait(0.3)
+        good(exchange)
 
     server.behave = behave  # type: ignore[method-assign]
 
@@ -281,6 +295,47 @@ def test_a_host_is_shown_what_the_rules_leave(tmp_path: Path) -> None:
     assert hidden.verdict.said == (
         "It does not offer any tools to a host, or --allow-tool hides them."
     )
+
+
+@pytest.mark.promise("P2")
+def test_a_server_that_is_slow_works_and_is_told_to_be_slow(tmp_path: Path) -> None:
+    """More time is left to one that answers than to one that does not: a host would wait, too."""
+    with WildServer() as server:
+        slow_down(server)
+        checked = check(server.url, surroundings(tmp_path), answer_patience=1.0, patience=0.6)
+    assert_quiet(checked)
+    assert checked.seconds > 0.6
+    assert checked.verdict.status == 0, checked.text
+    assert checked.state("speed") is StepState.NOTED
+    assert says(checked.steps["speed"].said, "The server is slow: its first answer took 3|ms.")
+    assert says(checked.verdict.said, "It works. The server is slow: its first answer took|3 tools")
+    assert checked.verdict.hint == (
+        "Hosts wait for that. If it is slow each time, ask whoever runs it."
+    )
+
+
+def test_an_answer_is_slow_from_a_second_on(tmp_path: Path) -> None:
+    async def play() -> None:
+        settings = ProxySettings(parse_url("http://127.0.0.1:9/mcp"))
+        async with open_talk(settings, surroundings(tmp_path), lambda _: None, 2.0) as talk:
+            assert not talk.judge_speed(1.0)
+            assert (talk.slowness, talk.has_time_for(100), talk.time_left <= 2) == (0, True, True)
+            assert talk.judge_speed(1.1)
+            assert talk.time_left > 10, "three answers"
+            assert talk.has_time_for(10)
+            assert not talk.has_time_for(12)
+
+    asyncio.run(play())
+
+
+def test_a_slow_server_that_is_broken_has_its_own_fault_told(tmp_path: Path) -> None:
+    with WildServer() as server:
+        slow_down(server)
+        server.always("tools/list", lambda exchange: exchange.error(-32603, "no database"))
+        checked = check(server.url, surroundings(tmp_path), answer_patience=1.0, patience=0.6)
+    assert_quiet(checked)
+    assert (checked.verdict.step, checked.verdict.status) == ("host-view", 1), checked.text
+    assert says(checked.verdict.said, "no database")
 
 
 # Signing in --------------------------------------------------------------------------------

@@ -31,9 +31,7 @@ STOPPED = (
     "Stopped by Ctrl+C while the server was asked. Done so far: Address, HTTP proxy, Name, "
     "Connection."
 )
-HINT = (
-    "Run it again to see the rest. It ends by itself within 10 seconds, also where nothing answers."
-)
+HINT = "Run it again to see the rest. Where nothing answers, it ends by itself within 10 seconds."
 
 
 class Ended(NamedTuple):
@@ -154,8 +152,8 @@ def test_at_a_terminal(silent: WildServer, tmp_path: Path) -> None:
         "\x1b[33mStopped by Ctrl+C while the server was asked. Done so far: Address, HTTP "
         "proxy,\x1b[0m\n"
         "\x1b[33mName, Connection.\x1b[0m\n"
-        "Run it again to see the rest. It ends by itself within 10 seconds, also where\n"
-        "nothing answers.\n"
+        "Run it again to see the rest. Where nothing answers, it ends by itself within 10\n"
+        "seconds.\n"
     )
     status, plain = at_terminal(silent, tmp_path, NO_COLOR="1")
     assert status == 130

@@ -60,6 +60,9 @@ def test_the_official_client_fails_in_its_own_words() -> None:
     assert (step.state, step.seconds) == (StepState.FAILED, 0.2)
     late = describe_judgement(Judgement(error="it was not done within 2 s", is_late=True))
     assert late.state is StepState.NOTED
+    assert late.said == (
+        "The official MCP client (Python SDK) was stopped: it was not done within 2 s."
+    )
 
 
 def test_what_is_not_for_people_is_evidence_alone() -> None:

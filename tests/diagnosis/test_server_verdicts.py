@@ -79,6 +79,17 @@ def test_a_host_that_gets_tools_is_all_that_counts(view: str) -> None:
     )
 
 
+def test_a_slow_server_works_and_is_told_to_be_slow() -> None:
+    said = steps("speed~ host-view+")
+    assert find_server_verdict(said, LOGIN) == Verdict(
+        "", "It works. Said of speed. Said of host-view.", "Do.", "", 0
+    )
+    own = [said[0], said[1].replace(hint="")]
+    verdict = find_server_verdict(own, LOGIN)
+    assert verdict is not None
+    assert verdict.hint == "Do.", "that of the speed"
+
+
 def test_without_anything_that_failed_others_decide() -> None:
     assert find_server_verdict(steps("transport+ host-view/"), LOGIN) is None
 
