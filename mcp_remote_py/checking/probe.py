@@ -107,8 +107,11 @@ async def probe_server(talk: ServerTalk) -> list[CheckStep]:
     took = clock.time() - began
     if talk.failure is None and talk.judge_speed(took):
         steps.append(describe_slowness(took))
-    told = _server_time(response)
-    differing = None if told is None else describe_clock(told, talk.now())
+    if (told := _server_time(response)) is None:
+        return steps
+    now = talk.now()
+    talk.clock_ahead = now - told
+    differing = describe_clock(told, now)
     return steps if differing is None else [*steps, differing]
 
 

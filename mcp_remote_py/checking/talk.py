@@ -65,6 +65,8 @@ class ServerTalk:
         challenge: what it asks for, None where it does not ask for a credential.
         transport: the one found, "" before.
         failure: why the server cannot be spoken with at all, None where it can.
+        clock_ahead: seconds that this machine's clock is ahead of the server's, 0 if not known.
+        clock_reason: why that is the reason that a token is refused, "" where it is not.
         slowness: seconds that its first answer took, 0 where it is not slow.
     """
 
@@ -100,6 +102,8 @@ class ServerTalk:
         self.challenge: Challenge | None = None
         self.transport = ""
         self.failure: McpRemoteError | None = None
+        self.clock_ahead = 0.0
+        self.clock_reason = ""
         self.slowness = 0.0
         self.discovered: Discovered | None = None
         self.credential: Credential | None = None

@@ -169,6 +169,7 @@ class _Check:
                 _name_login(settings.relay),
                 store_failed=talk.store_failed,
                 is_signed_in=talk.has_token,
+                clock_reason=talk.clock_reason,
             )
         return verdict or Verdict(
             HOST_VIEW,

@@ -77,8 +77,13 @@ def check(
             async for step in check_server(talk, signs_in=signs_in):
                 assert step.name not in steps, f"{step.name} twice"
                 steps[step.name] = step
-            facts = {"store_failed": talk.store_failed, "is_signed_in": talk.has_token}
-            verdict = find_server_verdict(tuple(steps.values()), LOGIN, **facts)
+            verdict = find_server_verdict(
+                tuple(steps.values()),
+                LOGIN,
+                store_failed=talk.store_failed,
+                is_signed_in=talk.has_token,
+                clock_reason=talk.clock_reason,
+            )
         assert verdict is not None
         return Checked(steps, verdict, time.monotonic() - began)
 

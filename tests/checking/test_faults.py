@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from email.utils import formatdate
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -302,7 +305,7 @@ def test_a_server_that_is_slow_works_and_is_told_to_be_slow(tmp_path: Path) -> N
     """More time is left to one that answers than to one that does not: a host would wait, too."""
     with WildServer() as server:
         slow_down(server)
-        checked = check(server.url, surroundings(tmp_path), answer_patience=1.0, patience=0.6)
+        checked = check(server.url, surroundings(tmp_path), answer_patience=0.7, patience=0.6)
     assert_quiet(checked)
     assert checked.seconds > 0.6
     assert checked.verdict.status == 0, checked.text
@@ -332,7 +335,7 @@ def test_a_slow_server_that_is_broken_has_its_own_fault_told(tmp_path: Path) -> 
     with WildServer() as server:
         slow_down(server)
         server.always("tools/list", lambda exchange: exchange.error(-32603, "no database"))
-        checked = check(server.url, surroundings(tmp_path), answer_patience=1.0, patience=0.6)
+        checked = check(server.url, surroundings(tmp_path), answer_patience=0.7, patience=0.6)
     assert_quiet(checked)
     assert (checked.verdict.step, checked.verdict.status) == ("host-view", 1), checked.text
     assert says(checked.verdict.said, "no database")
@@ -514,6 +517,53 @@ def test_another_clock_is_told(tmp_path: Path) -> None:
     assert_quiet(checked)
     assert says(checked.steps["server-clock"].said, "days ahead of the server's")
     assert checked.verdict.status == 0
+
+
+def set_clock(server: WildServer, seconds: float) -> None:
+    """Its refusals tell a time that differs from ours by so much."""
+    good = server.behave
+
+    def behave(exchange: Exchange) -> None:
+        reply = exchange.reply
+
+        def tell(status: int, *body: bytes, **more: Any) -> None:
+            if status == 401:
+                date = formatdate(time.time() + seconds, usegmt=True)
+                more["headers"] = {**(more.get("headers") or {}), "Date": date}
+            reply(status, *body, **more)
+
+        exchange.reply = tell  # type: ignore[method-assign]
+        good(exchange)
+
+    server.behave = behave  # type: ignore[method-assign]
+
+
+@pytest.mark.promise("P2", "L3")
+@pytest.mark.parametrize(
+    ("nbf", "step", "said"),
+    [
+        (False, "token", "The server refuses a token it was just given"),
+        (True, "server-clock", "1 hour ahead of the server's. By the server's clock the token is"),
+    ],
+)
+def test_a_clock_is_to_blame_only_where_it_is_the_reason(
+    play: Callable[..., Stage], nbf: bool, step: str, said: str
+) -> None:
+    stage = play(token_format="jwt", refuse_all_tokens=True)
+    claims_of = stage.server.claims_of
+    if nbf:
+        stage.server.claims_of = lambda *of: {  # type: ignore[method-assign]
+            **claims_of(*of),
+            "nbf": int(time.time()),
+        }
+    assert stage.run("login", stage.server.url, "--token-store", "file").returncode == 3
+    set_clock(stage.server, -3600)
+    checked = check(stage.server.url, stage.environment())
+    assert_quiet(checked)
+    assert checked.state("server-clock") is StepState.NOTED
+    verdict = checked.verdict
+    assert (verdict.step, verdict.status, verdict.command) == (step, 3, LOGIN), checked.text
+    assert said in verdict.said
 
 
 @pytest.mark.promise("P2", "L2")
