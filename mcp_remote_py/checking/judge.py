@@ -23,7 +23,7 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from mcp_remote_py.checking.talk import login_to
-from mcp_remote_py.diagnosis.answer_flaws import Flaw, describe_flaws, describe_unread
+from mcp_remote_py.diagnosis.answer_flaws import Flaw, describe_flaws, describe_unread_message
 from mcp_remote_py.diagnosis.judgements import Counted, Judgement
 from mcp_remote_py.errors import one_line
 from mcp_remote_py.settings.http_proxy import HttpProxy
@@ -186,7 +186,7 @@ def _explain(error: BaseException) -> Failure:
         invalid = cast("Any", error)
         flaws = [_read_flaw(one) for one in invalid.errors()]
         return Failure(describe_flaws(invalid.title, flaws), words)
-    unread = describe_unread(words)
+    unread = describe_unread_message(words)
     return Failure(unread, words) if unread else Failure(words)
 
 

@@ -30,7 +30,7 @@ from mcp_remote_py.checking.server_steps import check_server
 from mcp_remote_py.checking.talk import CHECK_PATIENCE, ServerTalk
 from mcp_remote_py.commands.check_look import open_talk
 from mcp_remote_py.console import Console
-from mcp_remote_py.diagnosis.answers import TRANSPORT
+from mcp_remote_py.diagnosis.answers import TRANSPORT, TRANSPORT_TITLE
 from mcp_remote_py.diagnosis.given import describe_given, describe_not_given
 from mcp_remote_py.diagnosis.judgements import HOST_VIEW, skip_host_view
 from mcp_remote_py.diagnosis.public_report import (
@@ -159,7 +159,7 @@ class _Check:
             talk = await self._open_talk(stack, seconds)
             if talk is None:
                 failed = self.steps[-1]
-                self._skip(((TRANSPORT, "Transport and era"),), failed)
+                self._skip(((TRANSPORT, TRANSPORT_TITLE),), failed)
                 return Verdict(failed.name, failed.said, failed.hint, "", FAILED_STATUS)
             async for step in check_server(talk, signs_in=settings.login):
                 self._add(step)
@@ -192,7 +192,7 @@ class _Check:
             return None
         names = [name for name, _ in _AFTER]
         behind = names.index(failed.name) + 1 if failed.name in names else 0
-        self._skip((*_AFTER[behind:], (TRANSPORT, "Transport and era")), failed)
+        self._skip((*_AFTER[behind:], (TRANSPORT, TRANSPORT_TITLE)), failed)
         return failed
 
     async def _open_talk(

@@ -89,7 +89,7 @@ def _write_place(place: Sequence[str | int]) -> str:
     return text
 
 
-def describe_unread(text: str) -> str:
+def describe_unread_message(text: str) -> str:
     """The same of a message as a whole, of which only the SDK's text is left; "" for another text.
 
     Without a full stop.

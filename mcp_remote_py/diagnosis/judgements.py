@@ -11,6 +11,7 @@ from mcp_remote_py.diagnosis.steps import CheckStep, StepState, tell_step
 from mcp_remote_py.errors import shorten
 from mcp_remote_py.found import HIDING_OPTIONS, UNREAD, Found, describe_tools
 from mcp_remote_py.values import Value
+from mcp_remote_py.versions import describe_revision
 
 JUDGE, HOST_VIEW = "official-client", "host-view"
 """Names of steps."""
@@ -159,11 +160,7 @@ def _list_found(found: Found) -> Iterator[str]:
         version = f", version {found.version}" if found.version else ""
         yield f"server: {found.name}{version}"
     yield f"transport: {found.transport}"
-    yield f"revision: {found.revision or 'not named'} (era: {_era_of(found)})"
-
-
-def _era_of(found: Found) -> str:
-    return "modern" if found.is_modern else "legacy"
+    yield f"speaks: {describe_revision(found.revision, is_new=found.is_modern)}"
 
 
 def skip_host_view(why: str) -> CheckStep:

@@ -25,7 +25,7 @@ from mcp_remote_py.url import parse_url
 from tests.canaries import RUN
 from tests.checking.talking import IN_TIME, LOGIN, Checked, check
 from tests.harness.stage import Stage, let_token_expire
-from tests.peers.authorization_server import AuthorizationServer, Policy
+from tests.peers.authorization_server import AuthorizationServer, Policy, SignIn
 from tests.peers.signed_server import KEY_ID, SECRET_KEY, SignedServer
 from tests.peers.wild_server import (
     Exchange,
@@ -274,8 +274,8 @@ def test_a_server_that_works_is_told_to_work(kind: str, tmp_path: Path) -> None:
     assert "3 tools" in checked.verdict.said
     assert says(checked.steps["official-client"].said, "connects, and finds 3 tools")
     assert checked.state("transport") is StepState.PASSED
-    era = "modern" if kind == "modern" else "legacy"
-    assert f"(era: {era})" in checked.steps["transport"].said
+    age = "a new" if kind == "modern" else "an older"
+    assert f"speaks {age} revision of MCP" in checked.steps["transport"].said
     if kind == "sse":
         assert "stays so for" in checked.steps["listening-stream"].said
     if kind == "sessions":
@@ -552,10 +552,11 @@ def test_a_clock_is_to_blame_only_where_it_is_the_reason(
     stage = play(token_format="jwt", refuse_all_tokens=True)
     claims_of = stage.server.claims_of
     if nbf:
-        stage.server.claims_of = lambda *of: {  # type: ignore[method-assign]
-            **claims_of(*of),
-            "nbf": int(time.time()),
-        }
+
+        def add(sign_in: SignIn, audience: str, token_id: str) -> Json:
+            return {**claims_of(sign_in, audience, token_id), "nbf": int(time.time())}
+
+        stage.server.claims_of = add  # type: ignore[method-assign]
     assert stage.run("login", stage.server.url, "--token-store", "file").returncode == 3
     set_clock(stage.server, -3600)
     checked = check(stage.server.url, stage.environment())

@@ -116,7 +116,7 @@ def test_a_server_that_works(desk: Desk, server: WildServer) -> None:
     assert told.status == 0, told
     assert lines[:2] == [f"Checking {server.url}", ""]
     assert "ok      Connection: Connected." in lines
-    assert any(line.startswith("ok      Transport and era: The server speaks ") for line in lines)
+    assert any(line.startswith("ok      Protocol: The server speaks ") for line in lines)
     assert "It works." in told.out.rpartition("\n\n")[2]
     assert "Next:" not in told.out
     assert "evidence" not in told.out, "of what passed, only with --debug"
@@ -154,7 +154,7 @@ def test_a_dead_network_ends_it_with_the_rest_skipped(desk: Desk) -> None:
         "          asked: a.test",
         "-       Connection: Not looked at: Name failed.",
         "-       Certificate: Not looked at: Name failed.",
-        "-       Transport and era: Not looked at: Name failed.",
+        "-       Protocol: Not looked at: Name failed.",
         "-       What a host sees: Not looked at: Name failed.",
         "",
         "No address is known.",
@@ -195,7 +195,7 @@ def test_header_command_that_never_ends_is_a_fault(desk: Desk, server: WildServe
     start = next(at for at, line in enumerate(lines) if line.startswith("FAILED"))
     assert lines[start] == "FAILED  Headers and keys: The header command"
     assert "          time for a command: 1 s here, 30 s for a host" in lines
-    assert "-       Transport and era: Not looked at: Headers and keys failed." in lines
+    assert "-       Protocol: Not looked at: Headers and keys failed." in lines
     assert "-       What a host sees: Not looked at: Headers and keys failed." in lines
     assert lines[-1] == "It must print headers and end, without asking anything."
     assert server.requests == []
@@ -237,7 +237,7 @@ def test_a_dead_server_is_told_within_ten_seconds(desk: Desk) -> None:
     told = desk.check(url)
     assert time.monotonic() - began < 10
     assert told.status == 1
-    assert "FAILED  Transport and era:" in told.out
+    assert "FAILED  Protocol:" in told.out
 
 
 def test_json_is_one_object_with_stable_names(desk: Desk, server: WildServer) -> None:

@@ -8,7 +8,7 @@ from mcp_remote_py.diagnosis.answer_flaws import (
     Flaw,
     describe_flaw,
     describe_flaws,
-    describe_unread,
+    describe_unread_message,
 )
 
 
@@ -54,4 +54,4 @@ def test_the_first_is_told_with_the_answer_that_it_is_in() -> None:
     ],
 )  # fmt: skip
 def test_a_message_of_which_only_a_text_is_left(text: str, said: str) -> None:
-    assert describe_unread(text) == said
+    assert describe_unread_message(text) == said

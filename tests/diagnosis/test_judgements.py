@@ -84,11 +84,11 @@ def test_what_a_host_sees() -> None:
     assert step.evidence == (
         "server: math, version 1",
         "transport: Streamable HTTP",
-        "revision: 2025-11-25 (era: legacy)",
+        "speaks: an older revision of MCP (2025-11-25)",
     )
     assert "--merge-pages" in describe_host_view(FOUND.replace(pages=2), (), 0.1).hint
     modern = FOUND.replace(name="", revision="", is_modern=True)
-    assert "revision: not named (era: modern)" in describe_host_view(modern, (), 0.1).evidence
+    assert "speaks: a new revision of MCP" in describe_host_view(modern, (), 0.1).evidence
 
 
 @pytest.mark.parametrize(
