@@ -5,12 +5,14 @@ Both are read as the relay reads them. Must not know hosts, nor what a check doe
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Protocol
 
 from mcp_remote_py.cli.arguments import parse_arguments
 from mcp_remote_py.cli.given import Given
+from mcp_remote_py.cli.login_words import describe_login
 from mcp_remote_py.cli.options import ALL_OPTIONS
 from mcp_remote_py.cli.program import CHECK, PROXY
 from mcp_remote_py.cli.read_server import read_proxy
@@ -136,9 +138,20 @@ def _read_named(given: Given, find: FindEntries, unread: list[str]) -> CheckSett
     given.warnings += [*unread, *whole.warnings]
     return settings.replace(
         name=name,
+        typed=_type_again(given, name, clients, config),
         source=one_line(f"{entry.host.title}, {entry.path}"),
         variables=dict(entry.variables),
     )
+
+
+def _type_again(given: Given, name: str, clients: Sequence[str], config: str | None) -> str:
+    """Whatever the entry needs is in the entry: the same name is enough, where it was found."""
+    words = [name]
+    for client in clients:
+        words += ["--client", client]
+    if config is not None:
+        words += ["--config", config]
+    return f"{one_line(shlex.join(words))} {describe_login(given)}".rstrip()
 
 
 def _meaning_of(entry: NamedEntry) -> tuple[tuple[str, ...], dict[str, Secret]]:

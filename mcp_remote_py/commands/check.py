@@ -43,7 +43,14 @@ from mcp_remote_py.diagnosis.report import list_step, list_verdict, to_json
 from mcp_remote_py.diagnosis.server_verdicts import find_server_verdict
 from mcp_remote_py.diagnosis.steps import CheckStep, StepState, Verdict
 from mcp_remote_py.diagnosis.stopped import describe_stopped
-from mcp_remote_py.errors import LOGIN_COMMAND, McpRemoteError, UsageError, name_server, one_line
+from mcp_remote_py.errors import (
+    LOGIN_COMMAND,
+    McpRemoteError,
+    UsageError,
+    name_server,
+    one_line,
+    runner_of,
+)
 from mcp_remote_py.exit_status import FAILED_STATUS
 from mcp_remote_py.redact import mask_url
 from mcp_remote_py.settings.check import CheckSettings
@@ -166,7 +173,7 @@ class _Check:
                 self._show("the slow server" if talk.slowness else "the server")
             verdict = find_server_verdict(
                 self.steps,
-                _name_login(settings.relay),
+                _name_login(settings),
                 store_failed=talk.store_failed,
                 is_signed_in=talk.has_token,
                 clock_reason=talk.clock_reason,
@@ -276,8 +283,14 @@ async def _end_all() -> None:
             await asyncio.get_running_loop().shutdown_asyncgens()
 
 
-def _name_login(relay: ProxySettings) -> str:
-    """The command that signs in at this server, as the relay has it."""
+def _name_login(settings: CheckSettings) -> str:
+    """The command that signs in at this server, as the relay has it.
+
+    An entry of a host may need its own environment: only this command reads it.
+    """
+    if settings.typed:
+        return f"{runner_of(sys.prefix)}mcp-remote-py check {settings.typed} --login"
+    relay = settings.relay
     return name_server(LOGIN_COMMAND, str(relay.server), relay.sign_in.login_options)
 
 

@@ -436,6 +436,36 @@ def test_name_of_an_entry_is_checked_as_its_host_would_start_it() -> None:
     assert settings.variables == MATH.variables
 
 
+@pytest.mark.parametrize(
+    ("words", "typed"),
+    [
+        (("math",), "math"),
+        (("math", "--login", "--json"), "math"),
+        (("math", "--client", "cursor", "--config", "/a b.json"),
+         "math --client cursor --config '/a b.json'"),
+        (("math", "--profile", "other", "--header", "X-Key: canary-of-a-header-5"),
+         "math --header '****' --profile other"),
+    ],
+)  # fmt: skip
+def test_name_is_what_is_typed_again(words: tuple[str, ...], typed: str) -> None:
+    assert read([MATH], *words).typed == typed
+
+
+def test_next_command_for_an_entry_is_one_that_reads_its_environment(desk: Desk) -> None:
+    with AuthorizationServer(Policy()) as server:
+        (desk.folder / ".cursor").mkdir()
+        entry = {
+            "command": "uvx",
+            "args": ["mcp-remote-py", "${MATH_URL}", "--token-store", "file", "--scope", "a"],
+            "env": {"MATH_URL": server.url},
+        }
+        text = json.dumps({"mcpServers": {"my math": entry}})
+        (desk.folder / ".cursor" / "mcp.json").write_text(text, encoding="utf-8")
+        told = desk.check("my math")
+    assert told.status == 3, told
+    assert told.out.splitlines()[-1] == "Next: mcp-remote-py check 'my math' --login"
+
+
 def test_name_that_is_not_there_names_those_that_are() -> None:
     with pytest.raises(UsageError) as caught:
         read([MATH], "maths")
