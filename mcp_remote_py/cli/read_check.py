@@ -6,7 +6,8 @@ Both are read as the relay reads them. Must not know hosts, nor what a check doe
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import Protocol
 
@@ -126,7 +127,8 @@ def _read_named(given: Given, find: FindEntries, unread: list[str]) -> CheckSett
         **given.environment,
         **{variable: value.reveal() for variable, value in entry.variables.items()},
     }
-    of_entry = parse_arguments(CHECK, entry.words)
+    with _blaming(entry):
+        of_entry = parse_arguments(CHECK, entry.words)
     if of_entry.url is None:
         raise UsageError(
             one_line(f"The entry {name} of {entry.host.title} has no address."),
@@ -134,7 +136,9 @@ def _read_named(given: Given, find: FindEntries, unread: list[str]) -> CheckSett
         )
     options = {**of_entry.options, **given.arguments.options}
     whole = Given(of_entry._replace(options=options), environment)
-    settings = read_check(whole)
+    is_as_written = not set(given.arguments.options) - set(_OWN)
+    with _blaming(entry) if is_as_written else nullcontext():
+        settings = read_check(whole)
     given.warnings += [*unread, *whole.warnings]
     return settings.replace(
         name=name,
@@ -142,6 +146,18 @@ def _read_named(given: Given, find: FindEntries, unread: list[str]) -> CheckSett
         source=one_line(f"{entry.host.title}, {entry.path}"),
         variables=dict(entry.variables),
     )
+
+
+@contextmanager
+def _blaming(entry: NamedEntry) -> Generator[None]:
+    """A mistake in there is of the entry, and nothing that this command line has."""
+    try:
+        yield
+    except UsageError as error:
+        where = one_line(f"{entry.name} of {entry.host.title} ({entry.path})")
+        raise error.changed(
+            {"cause": f"The entry {where} has a mistake, with which it cannot start: {error.cause}"}
+        ) from None
 
 
 def _type_again(given: Given, name: str, clients: Sequence[str], config: str | None) -> str:

@@ -523,6 +523,37 @@ def test_client_is_asked_for_where_entries_differ() -> None:
     assert read([MATH, MATH._replace(path="/same.json")], "math").name == "math"
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("https://a.test/mcp", "--headr", "x"), "Unknown option --headr. Did you mean --header?"),
+        (
+            ("https://a.test/mcp", "--ca-cert", "/nowhere.pem"),
+            "--ca-cert: cannot read /nowhere.pem: No such file or directory. Give the full path of "
+            "a file you may read.",
+        ),
+        (
+            ("http://a.test/mcp",),
+            "Plain http to a.test would let the network read every header and message. Use https, "
+            "or add --allow-http if that network is trusted.",
+        ),
+    ],
+)
+def test_mistake_in_an_entry_is_told_to_be_there(words: tuple[str, ...], said: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        read([MATH._replace(words=words)], "math", "--login")
+    assert caught.value.sentence() == (
+        "The entry math of Cursor (/home/x/mcp.json) has a mistake, with which it cannot start: "
+        f"{said}"
+    )
+
+
+def test_mistake_that_is_typed_is_not_the_entrys() -> None:
+    with pytest.raises(UsageError) as caught:
+        read([MATH], "math", "--ca-cert", "/nowhere.pem")
+    assert caught.value.sentence().startswith("--ca-cert: cannot read /nowhere.pem: ")
+
+
 def test_config_is_where_the_entry_is_looked_for() -> None:
     seen: list[str | None] = []
 
