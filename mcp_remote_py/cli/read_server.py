@@ -46,8 +46,10 @@ def read_login(given: Given) -> ProxySettings:
     return settings
 
 
-def read_proxy(given: Given) -> ProxySettings:
+def read_proxy(given: Given, *, tries_proxy: bool = True) -> ProxySettings:
     """All that the relay is told.
+
+    `tries_proxy`: an HTTP proxy of the environment that cannot be used is a mistake, too.
 
     Raises:
         UsageError: anything is wrong.
@@ -60,7 +62,8 @@ def read_proxy(given: Given) -> ProxySettings:
     )
     remember(headers.secrets)
     network = read_network(given)
-    network.proxy_for(server)  # one that cannot be used is said now
+    if tries_proxy:
+        network.proxy_for(server)  # one that cannot be used is said now
     return ProxySettings(
         server=server,
         headers=headers,

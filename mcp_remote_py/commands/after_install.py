@@ -19,7 +19,7 @@ from mcp_remote_py.errors import (
     explain_stars,
     name_server,
 )
-from mcp_remote_py.exit_status import DONE_STATUS, SIGN_IN_NEEDED_STATUS
+from mcp_remote_py.exit_status import DONE_STATUS, INTERRUPTED_STATUS, SIGN_IN_NEEDED_STATUS
 from mcp_remote_py.redact import mask_url
 from mcp_remote_py.session_id import session_of
 from mcp_remote_py.settings.check import CheckSettings
@@ -42,15 +42,16 @@ def go_on(
 
     `typed_before` stands before our name in a command that a person is told.
 
-    It is 3 where a sign-in was wanted and did not come about, else 0: the entry is there.
+    It is 3 where a sign-in was wanted and did not come about, 130 where the person has stopped the
+    check, else 0: the entry is there.
     """
     status, is_open = _sign_in(settings, environment, console, typed_before, build)
     if status != DONE_STATUS:
         return status
     if is_open:
         console.say()
-        (check or check_entry)(settings, environment, console)
-        return DONE_STATUS
+        status = (check or check_entry)(settings, environment, console)
+        return status if status == INTERRUPTED_STATUS else DONE_STATUS
     words = shlex.join(("check", settings.name))
     console.say(f"To see whether it works: {typed_before}mcp-remote-py {words}")
     return DONE_STATUS
