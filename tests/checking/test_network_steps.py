@@ -150,8 +150,9 @@ EITHER_HINT = (
     "(fullchain.pem)."
 )
 MISSING_HINT = (
-    "Whoever runs the server has to let it send the whole chain (a file that is often called "
-    "fullchain.pem). Until then, name a PEM file with that certificate in --ca-cert."
+    "An intermediate certificate is missing: whoever runs the server has to let it send the whole "
+    "chain (a file that is often called fullchain.pem). Until then, name a PEM file with that "
+    "certificate in --ca-cert."
 )
 
 
@@ -239,6 +240,7 @@ def test_a_server_that_wants_a_client_certificate(tmp_path: Path, version: ssl.T
     assert one.name == "certificate"
     assert "It wants a client certificate" in one.said
     assert one.hint.startswith("Give yours with --client-cert and --client-key")
+    assert not any("None" in line for line in one.evidence)
 
 
 def test_a_server_behind_a_proxy_that_wants_a_client_certificate(tmp_path: Path) -> None:
