@@ -10,7 +10,7 @@ import os
 import shlex
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from mcp_remote_py.commands.after_install import CheckEntry, go_on
 from mcp_remote_py.commands.agent import BuildAgent
@@ -50,6 +50,7 @@ from mcp_remote_py.installing.surroundings import look_around, this_system
 from mcp_remote_py.patterns import lazy_pattern
 from mcp_remote_py.redact import MASK, mask_url, remember
 from mcp_remote_py.settings.entry import EntrySettings, InstallSettings
+from mcp_remote_py.settings.shown_variables import show_variable, show_variables
 from mcp_remote_py.settings.urls import parse_server_url
 
 logger = logging.getLogger("mcp_remote_py")
@@ -146,11 +147,12 @@ class _Installer:
         plan = self._plan(host, "", self._settings.name, wanted, in_files=False)
         for warning in plan.warnings:
             logger.warning("%s", warning)
+        variables = _variables_of(plan)
         shown = dict(plan.entry)
-        if plan.secret_variables and isinstance(shown.get("env"), dict):
-            masked = dict.fromkeys(plan.secret_variables, MASK)
-            shown["env"] = {**shown["env"], **masked}  # type: ignore[dict-item]
-            names = ", ".join(plan.secret_variables)
+        if variables:
+            shown["env"] = show_variables(variables, variables)
+        if masked := _masked_of(plan):
+            names = ", ".join(masked)
             logger.warning(
                 "%s stands for the value of %s, which may be secret: write it out there.",
                 MASK,
@@ -187,7 +189,7 @@ class _Installer:
             return True
         old = None if before is None else before.members
         show_lines(console, show_difference(host, name, old, after, file.path))
-        self._warn(plan, wanted.entry, before)
+        self._warn(plan, wanted, before)
         if self._settings.dry_run:
             console.say("Nothing is written, because of --dry-run.")
             return False
@@ -275,15 +277,17 @@ class _Installer:
             lambda ending: name_secret_file(self._environment, path, name, ending),
         )
 
-    def _warn(
-        self, plan: PlannedEntry, wanted: EntrySettings, before: InstalledEntry | None
-    ) -> None:
+    def _warn(self, plan: PlannedEntry, wanted: _Wanted, before: InstalledEntry | None) -> None:
         """Says what a person should know before it is written."""
         warnings = [
-            *(wanted.warnings if wanted is not self._settings.entry else ()),
+            *(wanted.entry.warnings if wanted.entry is not self._settings.entry else ()),
             *plan.warnings,
         ]
-        in_clear = [one for one in plan.secret_variables if one in _variables_of(plan)]
+        in_clear = [
+            name
+            for name in _masked_of(plan)
+            if name in (*plan.secret_variables, *wanted.entry.variables, *_FETCH_VARIABLES)
+        ]
         if in_clear:
             shared = " Keep it out of version control." if self._settings.choice.file else ""
             warnings.append(
@@ -337,9 +341,14 @@ class _Installer:
             self._console.say(f"The file as it was before: {written.backup}")
 
 
-def _variables_of(plan: PlannedEntry) -> Mapping[str, object]:
-    found = plan.entry.get("env")
-    return found if isinstance(found, dict) else {}  # pyright: ignore[reportUnknownVariableType]
+def _variables_of(plan: PlannedEntry) -> Mapping[str, str]:
+    return cast("dict[str, str]", plan.entry.get("env", {}))
+
+
+def _masked_of(plan: PlannedEntry) -> list[str]:
+    """Its variables that may be secret: nobody is shown their values."""
+    variables = _variables_of(plan)
+    return [name for name, value in variables.items() if show_variable(name, value) == MASK]
 
 
 def _members_of(content: bytes, host: KnownHost, name: str) -> Mapping[str, object]:

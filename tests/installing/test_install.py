@@ -425,6 +425,28 @@ def test_keys_of_aws_in_the_environment_go_with_the_entry(desk: Desk) -> None:
     assert entry["env"] == desk.extra
     assert entry["args"] == [url, "--aws-sigv4"]
     assert "w8x7y6z5v4u3" not in done.text
+    assert (
+        "Note: The value of AWS_ACCESS_KEY_ID and of AWS_SECRET_ACCESS_KEY will be in that file"
+        in done.said
+    )
+
+
+def test_print_shows_what_the_network_needs_and_no_secret_of_the_environment(desk: Desk) -> None:
+    ca = "/etc/ssl/certs/ca-certificates.crt"
+    desk.extra = {
+        "HTTPS_PROXY": "http://ada:k3y-9f8e7d@proxy.example:3128",
+        "SSL_CERT_FILE": ca,
+        "AWS_ACCESS_KEY_ID": "AKIAEXAMPLE7Q2",
+        "AWS_SECRET_ACCESS_KEY": "w8x7y6z5v4u3",
+    }
+    url = "https://abcd1234.lambda-url.eu-west-1.on.aws/mcp"
+    done = desk.run("install", "math", url, "--aws-sigv4", "--print")
+    hidden = ("HTTPS_PROXY", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+    env = json.loads(done.said)["mcpServers"]["math"]["env"]
+    assert env == {"SSL_CERT_FILE": ca, **dict.fromkeys(hidden, "****")}
+    assert f"**** stands for the value of {', '.join(hidden)}, which may be secret" in done.logged
+    assert "k3y-9f8e7d" not in done.text
+    assert "w8x7y6z5v4u3" not in done.text
 
 
 @pytest.mark.parametrize(
