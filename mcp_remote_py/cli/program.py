@@ -35,11 +35,12 @@ class Command(NamedTuple):
         """The program and the command, as they are typed before all else."""
         return PROGRAM if self.name == PROXY else f"{PROGRAM} {self.name}"
 
-    @property
-    def example(self) -> str:
-        """Words that it could be given."""
-        name = "math " if self.takes_name and self.needs_url else ""
-        return f"{name}https://example.com/mcp"
+    def example_for(self, name: str = "math") -> str:
+        """Words that it could be given, with the name of an entry where it takes one."""
+        from shlex import quote  # where something is wrong
+
+        named = f"{quote(name)} " if self.takes_name and self.needs_url else ""
+        return f"{named}https://example.com/mcp"
 
     @property
     def usage(self) -> str:

@@ -12,10 +12,11 @@ from collections.abc import Callable, Mapping
 from mcp_remote_py.commands.agent import BuildAgent
 from mcp_remote_py.commands.login import run_login
 from mcp_remote_py.commands.looking import look_as_host
-from mcp_remote_py.console import Console
+from mcp_remote_py.console import Console, Style
 from mcp_remote_py.credentials.session_files import list_records, state_directory
 from mcp_remote_py.errors import (
     LOGIN_COMMAND,
+    McpRemoteError,
     explain_stars,
     name_server,
 )
@@ -42,17 +43,25 @@ def go_on(
 
     `typed_before` stands before our name in a command that a person is told.
 
-    It is 3 where a sign-in was wanted and did not come about, else 0: the entry is there.
+    It is 3 where a sign-in was wanted and did not come about, else 0: the entry is there. What
+    keeps it from working is said last, with the next step.
     """
-    status, is_open = _sign_in(settings, environment, console, typed_before, build)
-    if status != DONE_STATUS:
-        return status
-    if is_open:
+    command = f"{typed_before}mcp-remote-py {shlex.join(('check', settings.name))}"
+    fault = console.paint("but it does not work yet", Style.WARNING)
+    begin = f"The entry {settings.name} is written, {fault}"
+    try:
+        status, is_open = _sign_in(settings, environment, console, typed_before, build)
+        if status != DONE_STATUS:
+            return status
+        if not is_open:
+            console.say(f"To see whether it works: {command}")
+            return DONE_STATUS
         console.say()
-        (check or check_entry)(settings, environment, console)
-        return DONE_STATUS
-    words = shlex.join(("check", settings.name))
-    console.say(f"To see whether it works: {typed_before}mcp-remote-py {words}")
+        if (check or check_entry)(settings, environment, console) != DONE_STATUS:
+            console.say(f"{begin}, as said above. To check it again: {command}")
+    except McpRemoteError as error:
+        console.say(f"{begin}: {error.sentence()}")
+        console.say(f"To find out why, step by step: {command}")
     return DONE_STATUS
 
 
@@ -92,9 +101,9 @@ def _sign_in(
     seen = asyncio.run(look_as_host(relay, environment, signed_in=False))
     if not seen.is_refused:
         if seen.found.error:
-            console.say(f"{server} could not be asked: {seen.found.error}")
-            console.say("The entry stays: it works as soon as the server can be reached.")
-        return DONE_STATUS, not seen.found.error
+            # In the words of the relay: its cause and its next step.
+            raise McpRemoteError(seen.found.error)
+        return DONE_STATUS, True
     command = explain_stars(
         name_server(LOGIN_COMMAND, str(relay.server), relay.sign_in.login_options, typed_before)
     )

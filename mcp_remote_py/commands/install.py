@@ -16,6 +16,8 @@ from mcp_remote_py.commands.after_install import CheckEntry, go_on
 from mcp_remote_py.commands.agent import BuildAgent
 from mcp_remote_py.commands.entry_talk import (
     ask_or_refuse,
+    explain_mask,
+    own_options,
     refuse_many,
     say_no_host,
     say_title,
@@ -50,7 +52,7 @@ from mcp_remote_py.installing.surroundings import look_around, this_system
 from mcp_remote_py.patterns import lazy_pattern
 from mcp_remote_py.redact import MASK, mask_url, remember
 from mcp_remote_py.settings.entry import EntrySettings, InstallSettings
-from mcp_remote_py.settings.shown_variables import show_variable, show_variables
+from mcp_remote_py.settings.shown_variables import hidden_values, show_variable, show_variables
 from mcp_remote_py.settings.urls import parse_server_url
 
 logger = logging.getLogger("mcp_remote_py")
@@ -88,9 +90,9 @@ def run_install(
     machine = Machine(this_system(), environment, Disk(environment))
     files = choose_files(settings.choice, machine)
     if not files:
-        say_no_host(installer.command)
+        say_no_host(installer.command_with("--print"))
     if len(files) > 1 and not settings.choice.clients:
-        refuse_many(files, installer.command, console)
+        refuse_many(files, "Hosts on this machine", installer.command, console)
     done = [file for file in files if installer.install(file)]
     if not done:
         return DONE_STATUS
@@ -131,9 +133,16 @@ class _Installer:
     @property
     def command(self) -> str:
         """What was typed, without secrets."""
-        relay = self._settings.entry.relay
-        words = ("install", self._settings.name, mask_url(str(relay.server)), *relay.entry_words)
-        return f"{self.typed_before}mcp-remote-py {shlex.join(words)}"
+        settings = self._settings
+        own = own_options(settings.choice, dry_run=settings.dry_run, yes=settings.yes)
+        return self.command_with(*(["--login"] if settings.login else []), *own)
+
+    def command_with(self, *words: str) -> str:
+        """The same with these options in the place of those that are not a part of the entry."""
+        settings, relay = self._settings, self._settings.entry.relay
+        place = ["--secrets", settings.secrets_place] if settings.secrets_place else []
+        typed = ("install", settings.name, mask_url(str(relay.server)), *relay.entry_words)
+        return f"{self.typed_before}mcp-remote-py {shlex.join((*typed, *place, *words))}"
 
     def print_entry(self) -> None:
         """Only the entry, in the form of its host; what is to be said of it goes elsewhere."""
@@ -199,12 +208,15 @@ class _Installer:
                 self._question(name, before),
                 otherwise=self._is_converted(before),
                 yes=self._settings.yes,
-                refusal=f"The entry {name} is in {file.path} already, and is another one.",
-                hint="Add --yes to replace it, or choose another name.",
+                refusal=self._refusal(file, before),
+                hint="To have both, choose another name. To replace it:"
+                f" {self.command} --yes{explain_mask(self.command)}",
             )
         self._write(file, before, plan, edit)
         self.written.append((name, wanted.entry))
         console.say(console.paint(host.restart.replace("{name}", name), Style.STRONG))
+        if log := host.log_of(name, this_system()):
+            console.say(f"Its log, once it has run there: {log}")
         return True
 
     def _choose_name(self, host: KnownHost, entries: Mapping[str, InstalledEntry]) -> str:
@@ -240,7 +252,7 @@ class _Installer:
         if before is None or not self._is_converted(before):
             return _Wanted(given, {}, self._environment)
         kept = {name: value.reveal() for name, value in before.variables.items()}
-        remember(before.variables.values())
+        remember(hidden_values(before.variables))
         words = join_words(
             take_over(
                 sort_words(given.words, given.placeholders),
@@ -306,6 +318,21 @@ class _Installer:
             )
         for warning in warnings:
             self._console.say(f"{self._console.paint('Note:', Style.WARNING)} {warning}")
+
+    def _refusal(self, file: HostFile, before: InstalledEntry) -> str:
+        """What is there and what would be, where nobody can be asked."""
+        there, new = _address_of(before), str(self._settings.server)
+        if there and there != new:
+            change = f" for {mask_url(there)}, and the new one is for {mask_url(new)}"
+        elif there:
+            change = " for the same server, and the new one differs as shown above"
+        else:
+            change = ""
+        also = " in it" if self.written else ""
+        return (
+            f"{file.path} has an entry {before.name} already. It {before.kind.value}{change}."
+            f" Nothing was changed{also}."
+        )
 
     def _question(self, name: str, before: InstalledEntry) -> str:
         if self._is_converted(before):

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from mcp_remote_py.commands.entry_talk import (
     ask_or_refuse,
+    own_options,
     refuse_many,
     say_title,
     show_lines,
@@ -35,6 +36,7 @@ from mcp_remote_py.installing.secret_files import (
 from mcp_remote_py.installing.surroundings import look_around, this_system
 from mcp_remote_py.redact import mask_url, remember
 from mcp_remote_py.settings.entry import UninstallSettings
+from mcp_remote_py.settings.shown_variables import hidden_values
 from mcp_remote_py.settings.urls import parse_server_url
 
 _OF_OURS = (EntryKind.OURS, EntryKind.NPM)
@@ -56,10 +58,14 @@ def run_uninstall(
     if not found:
         _refuse_unknown(settings.name, files, entries)
     if len(found) > 1 and not settings.choice.clients:
-        command = f"{_typed_before(environment)}mcp-remote-py {_words_for(settings.name)}"
-        refuse_many([HostFile(one.host, one.path) for one in found], command, console)
+        refuse_many(
+            [HostFile(one.host, one.path) for one in found],
+            f"Hosts with an entry {settings.name}",
+            _command_of(settings, environment),
+            console,
+        )
     for entry in found:
-        remember(entry.variables.values())
+        remember(hidden_values(entry.variables))
         _uninstall(entry, settings, environment, console)
     return DONE_STATUS
 
@@ -68,8 +74,11 @@ def _typed_before(environment: Mapping[str, str]) -> str:
     return typed_before(choose_launch(look_around(environment)))
 
 
-def _words_for(name: str) -> str:
-    return shlex.join(("uninstall", name))
+def _command_of(settings: UninstallSettings, environment: Mapping[str, str]) -> str:
+    """What was typed."""
+    own = own_options(settings.choice, dry_run=settings.dry_run, yes=settings.yes)
+    words = shlex.join(("uninstall", settings.name, *own))
+    return f"{_typed_before(environment)}mcp-remote-py {words}"
 
 
 def _refuse_unknown(name: str, files: list[HostFile], entries: list[InstalledEntry]) -> None:
@@ -91,7 +100,7 @@ def _uninstall(
     if settings.dry_run:
         console.say("Nothing is written, because of --dry-run.")
         return
-    _ask(entry, settings, console)
+    _ask(entry, settings, environment, console)
     written = edit_config(
         Path(entry.path),
         lambda content: remove_entry(content, host.form, host.place, name),
@@ -103,20 +112,26 @@ def _uninstall(
     console.say(f"{mark} the entry {name} is gone from {written.path}.")
     if written.backup is not None:
         console.say(f"The file as it was before: {written.backup}")
-    console.say(f"{host.title} ends what it has started when it is restarted.")
+    end = f"{host.end_of_old} Until then, its tools may still be there."
+    console.say(console.paint(end, Style.STRONG))
     _say_sign_in(entry, environment, console)
 
 
-def _ask(entry: InstalledEntry, settings: UninstallSettings, console: Console) -> None:
+def _ask(
+    entry: InstalledEntry,
+    settings: UninstallSettings,
+    environment: Mapping[str, str],
+    console: Console,
+) -> None:
     name = entry.name
-    hint = "Add --yes if you mean it."
+    hint = f"Nothing was changed. To take it out: {_command_of(settings, environment)} --yes"
     if entry.kind in _OF_OURS:
         ask_or_refuse(
             console,
             f"Take {name} out of the configuration of {entry.host.title}?",
             otherwise=True,
             yes=settings.yes,
-            refusal=f"Nobody is there to be asked whether {name} is to go.",
+            refusal=f"Nobody is there to be asked whether {name} is to go from {entry.path}.",
             hint=hint,
         )
         return

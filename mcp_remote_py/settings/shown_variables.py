@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from mcp_remote_py.patterns import lazy_pattern
-from mcp_remote_py.redact import MASK, mask_url
+from mcp_remote_py.redact import MASK, Secret, mask_url
 from mcp_remote_py.settings.network import CA_VARIABLES
 
 _PLAIN = frozenset(
@@ -45,3 +45,8 @@ def show_variable(name: str, value: str) -> str:
 def show_variables(names: Iterable[str], environment: Mapping[str, str]) -> dict[str, str]:
     """The variables of these names; one that is not set may be anything."""
     return {name: show_variable(name, environment.get(name, "")) or MASK for name in names}
+
+
+def hidden_values(variables: Mapping[str, Secret]) -> list[Secret]:
+    """Those that a person does not see, for `remember`: a path that is shown is not scrubbed."""
+    return [one for name, one in variables.items() if show_variable(name, one.reveal()) == MASK]

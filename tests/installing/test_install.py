@@ -7,10 +7,12 @@ import os
 import stat
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mcp_remote_py.hosts.catalogue import HOSTS_BY_KEY
+from mcp_remote_py.installing.surroundings import this_system
 from tests.installing.desk import HEADER, TOKEN, URL, Desk
 
 COMMAND = str(Path(sys.executable).parent / "mcp-remote-py")
@@ -70,6 +72,9 @@ def test_entry_in_a_file_that_was_not_there(desk: Desk, key: str) -> None:
     host = HOSTS_BY_KEY[key]
     assert f"Done: the entry math is in {desk.home / FILE_OF[key]}." in done.said
     assert host.restart.replace("{name}", "math") in done.said
+    log = host.log_of("math", this_system())
+    assert (f"\nIts log, once it has run there: {log}\n" in done.said) is bool(log)
+    assert "{" not in log
     assert TOKEN not in done.text
 
 
@@ -119,16 +124,29 @@ def test_several_hosts_are_listed_with_their_commands(desk: Desk) -> None:
     lines = done.said.splitlines()
     words = f"mcp-remote-py install math {URL} --header 'Authorization: ****'"
     assert lines == [
-        "Several hosts are on this machine. For one of them:",
+        "Hosts on this machine, each with its command:",
         f"Cursor   {words} --client cursor",
         f"Zed      {words} --client zed",
         f"for all  {words} --client all",
     ]
     assert (
-        "2 hosts were found, and --client is not given. Run one of the commands above. (**** stands"
-        " for a part that may be secret: write it out there.)" in done.logged
+        "It is not clear which host is meant. Nothing was changed. Run one of the commands above."
+        " (**** stands for a part that may be secret: write it out there.)" in done.logged
     )
     assert not (desk.home / FILE_OF["cursor"]).exists()
+
+
+def test_commands_that_are_listed_have_all_that_was_typed(desk: Desk) -> None:
+    make_room(desk, "cursor")
+    make_room(desk, "zed")
+    own = ("--secrets", "file", "--login", "--dry-run", "--yes")
+    done = desk.run("install", "math", URL, "--read-only", *own)
+    words = " ".join(("mcp-remote-py install math", URL, "--read-only", *own))
+    assert done.said.splitlines()[1:] == [
+        f"Cursor   {words} --client cursor",
+        f"Zed      {words} --client zed",
+        f"for all  {words} --client all",
+    ]
 
 
 def test_all_hosts_that_are_found(desk: Desk) -> None:
@@ -210,13 +228,51 @@ OTHER_ENTRY = json.dumps(
 
 def test_entry_that_differs_is_not_replaced_without_a_person(desk: Desk) -> None:
     file = desk.put(FILE_OF["cursor"], OTHER_ENTRY)
-    done = desk.run("install", "math", URL, *HEADER)
+    config = ("--config", str(file))
+    done = desk.run("install", "math", URL, *HEADER, *config)
     assert done.status == 2
     assert (
-        f"The entry math is in {file} already, and is another one. Add --yes to replace it, or"
-        " choose another name." in done.logged
+        f"{file} has an entry math already. It starts mcp-remote-py for https://a.example/mcp, and"
+        f" the new one is for {URL}. Nothing was changed. To have both, choose another name. To"
+        f" replace it: mcp-remote-py install math {URL} --header 'Authorization: ****' --config"
+        f" {file} --yes (**** stands for a part that may be secret: write it out there.)"
+        in done.logged
     )
     assert file.read_text() == OTHER_ENTRY
+
+
+@pytest.mark.parametrize(
+    ("entry", "what"),
+    [
+        (
+            {"command": "uvx", "args": ["mcp-remote-py", URL]},
+            "It starts mcp-remote-py for the same server, and the new one differs as shown above.",
+        ),
+        ({"command": "x"}, "It starts another program."),
+        (
+            {"url": "https://a.example/mcp"},
+            "It lets the host reach a remote server by itself for https://a.example/mcp, and the"
+            f" new one is for {URL}.",
+        ),
+    ],
+)
+def test_what_is_there_is_said_where_it_is_not_replaced(
+    desk: Desk, entry: object, what: str
+) -> None:
+    desk.put(FILE_OF["cursor"], json.dumps({"mcpServers": {"math": entry}}))
+    done = desk.run("install", "math", URL, *HEADER)
+    assert done.status == 2
+    assert f" has an entry math already. {what} Nothing was changed. To have" in done.logged
+
+
+def test_second_of_two_hosts_is_refused_without_denying_the_first(desk: Desk) -> None:
+    make_room(desk, "cursor")
+    desk.put(FILE_OF["zed"], json.dumps({"context_servers": {"math": {"command": "x"}}}))
+    done = desk.run("install", "math", URL, *HEADER, "--client", "all")
+    assert done.status == 2
+    assert "math" in desk.read(FILE_OF["cursor"])["mcpServers"]
+    assert "It starts another program. Nothing was changed in it. " in done.logged
+    assert "--client all --yes (" in done.logged
 
 
 @pytest.mark.parametrize("yes", ["--yes", "-y"])
@@ -243,7 +299,7 @@ def test_person_is_asked_before_an_entry_is_replaced(
         assert "Nothing was changed. You said no." in done.logged
 
 
-NPM_ENTRY = {
+NPM_ENTRY: dict[str, Any] = {
     "command": "npx",
     "args": [
         "-y",
@@ -265,6 +321,8 @@ def test_entry_of_npm_is_converted_with_its_options_and_environment(desk: Desk) 
     assert done.status == 0, done.text
     assert "math starts npm's mcp-remote. Convert it? [Y/n]" in done.said
     assert "Its sign-ins in ~/.mcp-auth are not: you will be asked to sign in once." in done.said
+    shown = f'"NODE_EXTRA_CA_CERTS": "{NPM_ENTRY["env"]["NODE_EXTRA_CA_CERTS"]}"'
+    assert shown in done.said
     assert desk.read(FILE_OF["cursor"])["mcpServers"]["math"] == {
         "command": COMMAND,
         "args": [
@@ -452,7 +510,14 @@ def test_print_shows_what_the_network_needs_and_no_secret_of_the_environment(des
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (("install", "math"), "The server URL is missing."),
+        (
+            ("install", "work"),
+            "The server URL is missing. Usage: mcp-remote-py install work https://example.com/mcp",
+        ),
+        (
+            ("install", "my work"),
+            "Usage: mcp-remote-py install 'my work' https://example.com/mcp [options]",
+        ),
         (("install", URL), "The name of the entry is missing."),
         (
             ("install", "math", URL, "--client", "netscape"),
@@ -517,10 +582,27 @@ def test_server_that_is_away_does_not_undo_the_entry(desk: Desk) -> None:
     make_room(desk, "cursor")
     done = desk.run("install", "math", URL)
     assert done.status == 0, done.text
-    assert f"{URL} could not be asked: " in done.said
-    assert "The entry stays: it works as soon as the server can be reached." in done.said
-    assert "To see whether it works: mcp-remote-py check math" in done.said
+    fault, command = done.said.splitlines()[-2:]
+    assert fault.startswith(
+        "The entry math is written, but it does not work yet: The server http://127.0.0.1:9 cannot"
+        " be reached: Connection refused. Check the URL"
+    )
+    assert command == "To find out why, step by step: mcp-remote-py check math"
     assert "math" in desk.read(FILE_OF["cursor"])["mcpServers"]
+
+
+def test_entry_with_a_header_whose_server_is_away_is_checked_and_said_not_to_work(
+    desk: Desk,
+) -> None:
+    make_room(desk, "cursor")
+    done = desk.run("install", "math", URL, *HEADER)
+    assert done.status == 0, done.text
+    verdict = done.said.splitlines()[-3:]
+    assert verdict[0] == "No connection to port 9: Connection refused."
+    assert verdict[2] == (
+        "The entry math is written, but it does not work yet, as said above. To check it again:"
+        " mcp-remote-py check math"
+    )
 
 
 def test_link_to_the_file_stays_a_link(desk: Desk) -> None:
