@@ -623,6 +623,7 @@ ALL_OPTIONS = (
         " found.",
         ENTRY,
         _ENTRY,
+        read=readers.read_host,
         repeatable=True,
     ),
     Option(
