@@ -24,7 +24,7 @@ from mcp_remote_py.commands.entry_talk import (
     show_lines,
 )
 from mcp_remote_py.console import Console, Style
-from mcp_remote_py.errors import McpRemoteError, UsageError
+from mcp_remote_py.errors import McpRemoteError
 from mcp_remote_py.exit_status import DONE_STATUS
 from mcp_remote_py.hosts.catalogue import PLAIN_HOST, KnownHost, find_host, host_of_file
 from mcp_remote_py.hosts.config_text import read_entries, set_entry
@@ -53,7 +53,6 @@ from mcp_remote_py.patterns import lazy_pattern
 from mcp_remote_py.redact import MASK, mask_url, remember
 from mcp_remote_py.settings.entry import EntrySettings, InstallSettings
 from mcp_remote_py.settings.shown_variables import hidden_values, show_variable, show_variables
-from mcp_remote_py.settings.urls import parse_server_url
 
 logger = logging.getLogger("mcp_remote_py")
 
@@ -225,7 +224,7 @@ class _Installer:
         same = [
             one
             for one in entries.values()
-            if one.name != name and _address_of(one) == str(self._settings.server)
+            if one.name != name and one.address == str(self._settings.server)
         ]
         npm = next((one for one in same if one.kind is EntryKind.NPM), None)
         if npm is not None and name not in entries:
@@ -265,7 +264,7 @@ class _Installer:
         return _Wanted(self._settings.read(words, values), kept, values)
 
     def _is_converted(self, before: InstalledEntry) -> bool:
-        is_same = _address_of(before) == str(self._settings.server)
+        is_same = before.address == str(self._settings.server)
         return before.kind is EntryKind.NPM and is_same
 
     def _choose_place(self, file: HostFile, name: str, wanted: _Wanted) -> PlannedEntry:
@@ -321,7 +320,7 @@ class _Installer:
 
     def _refusal(self, file: HostFile, before: InstalledEntry) -> str:
         """What is there and what would be, where nobody can be asked."""
-        there, new = _address_of(before), str(self._settings.server)
+        there, new = before.address, str(self._settings.server)
         if there and there != new:
             change = f" for {mask_url(there)}, and the new one is for {mask_url(new)}"
         elif there:
@@ -381,13 +380,3 @@ def _masked_of(plan: PlannedEntry) -> list[str]:
 def _members_of(content: bytes, host: KnownHost, name: str) -> Mapping[str, object]:
     found = read_entries(content, host.form, host.place).get(name)
     return found if isinstance(found, Mapping) else {}  # pyright: ignore[reportUnknownVariableType]
-
-
-def _address_of(entry: InstalledEntry) -> str:
-    """The server of an entry, as it is compared; "" where it has none."""
-    if not entry.found.url:
-        return ""
-    try:
-        return str(parse_server_url(entry.found.url, allow_http=True))
-    except UsageError:
-        return ""

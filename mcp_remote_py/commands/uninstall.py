@@ -37,7 +37,6 @@ from mcp_remote_py.installing.surroundings import look_around, this_system
 from mcp_remote_py.redact import mask_url, remember
 from mcp_remote_py.settings.entry import UninstallSettings
 from mcp_remote_py.settings.shown_variables import hidden_values
-from mcp_remote_py.settings.urls import parse_server_url
 
 _OF_OURS = (EntryKind.OURS, EntryKind.NPM)
 
@@ -146,11 +145,8 @@ def _ask(
 
 def _say_sign_in(entry: InstalledEntry, environment: Mapping[str, str], console: Console) -> None:
     """A sign-in is kept with the server, not with the entry."""
-    try:
-        server = str(parse_server_url(entry.found.url, allow_http=True))
-    except UsageError:
-        return
-    records = list_records(state_directory(environment))
+    server = entry.address
+    records = list_records(state_directory(environment)) if server else ()
     if any(one.server == server and one.signed_in_at is not None for one in records):
         command = f"{_typed_before(environment)}mcp-remote-py logout {mask_url(server)}"
         console.say(f"You stay signed in at {mask_url(server)}. To sign out: {command}")
