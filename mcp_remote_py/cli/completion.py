@@ -23,7 +23,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "--signing-alg": tuple(SIGNING_ALGORITHMS),
     "--token-store": tuple(TOKEN_STORES),
     "--host": ("localhost", "127.0.0.1", "[::1]"),
-    "--secrets": ("env", "file"),
+    "--secrets": ("env", "file", "ask"),
     "--client": (*HOSTS_BY_KEY, ALL_HOSTS),
 }
 """The values of an option that has only a few."""

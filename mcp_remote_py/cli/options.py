@@ -640,10 +640,11 @@ ALL_OPTIONS = (
     Option(
         "--secrets",
         "WHERE",
-        "Where secrets are put: env of the entry (the default), or file, which only you can read.",
+        "Where secrets are put: env of the entry (the default), file, which only you can read, or"
+        " ask, where the host asks you and keeps them encrypted (VS Code).",
         ENTRY,
         (INSTALL,),
-        read=readers.choose_from("env", "file"),
+        read=readers.choose_from("env", "file", "ask"),
     ),
     Option(
         "--login",

@@ -10,6 +10,7 @@ import shlex
 from collections.abc import Callable, Mapping
 
 from mcp_remote_py.commands.agent import BuildAgent
+from mcp_remote_py.commands.entry_talk import explain_mask
 from mcp_remote_py.commands.login import run_login
 from mcp_remote_py.commands.looking import look_as_host
 from mcp_remote_py.console import Console, Style
@@ -46,7 +47,12 @@ def go_on(
     It is 3 where a sign-in was wanted and did not come about, else 0: the entry is there. What
     keeps it from working is said last, with the next step.
     """
-    command = f"{typed_before}mcp-remote-py {shlex.join(('check', settings.name))}"
+    words = ("check", settings.name)
+    if settings.secrets_place == "ask":  # only the host knows what is secret in that entry
+        relay = settings.entry.relay
+        words = ("check", mask_url(str(relay.server)), *relay.entry_words)
+    command = f"{typed_before}mcp-remote-py {shlex.join(words)}"
+    command += explain_mask(command)
     fault = console.paint("but it does not work yet", Style.WARNING)
     begin = f"The entry {settings.name} is written, {fault}"
     try:

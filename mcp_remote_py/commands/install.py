@@ -28,10 +28,15 @@ from mcp_remote_py.errors import McpRemoteError
 from mcp_remote_py.exit_status import DONE_STATUS
 from mcp_remote_py.hosts.catalogue import PLAIN_HOST, KnownHost, find_host, host_of_file
 from mcp_remote_py.hosts.config_text import read_entries, set_entry
-from mcp_remote_py.hosts.entries import PlannedEntry, Wish, check_name, plan_entry
+from mcp_remote_py.hosts.entries import PlannedEntry, Wish, check_asks, check_name, plan_entry
 from mcp_remote_py.hosts.entry_reading import EntryKind
-from mcp_remote_py.hosts.entry_view import render_entry, show_difference
+from mcp_remote_py.hosts.entry_view import (
+    render_with_inputs,
+    show_difference,
+    show_new_inputs,
+)
 from mcp_remote_py.hosts.entry_words import join_words, sort_words, take_over
+from mcp_remote_py.hosts.inputs import drop_inputs, find_inputs, put_inputs
 from mcp_remote_py.hosts.launch import (
     EXTRA_OF_AWS,
     Surroundings,
@@ -92,6 +97,9 @@ def run_install(
         say_no_host(installer.command_with("--print"))
     if len(files) > 1 and not settings.choice.clients:
         refuse_many(files, "Hosts on this machine", installer.command, console)
+    if settings.secrets_place == "ask":
+        for file in files:
+            check_asks(file.host)
     done = [file for file in files if installer.install(file)]
     if not done:
         return DONE_STATUS
@@ -166,7 +174,8 @@ class _Installer:
                 MASK,
                 names,
             )
-        self._console.say(render_entry(host, self._settings.name, shown).rstrip("\n"))
+        text = render_with_inputs(host, self._settings.name, shown, plan.inputs)
+        self._console.say(text.rstrip("\n"))
 
     def install(self, file: HostFile) -> bool:
         """Writes the entry into that file; whether it is there now.
@@ -185,19 +194,26 @@ class _Installer:
         plan = self._choose_place(file, name, wanted)
         remember(plan.secrets)
 
+        old = None if before is None else before.members
+
         def edit(content: bytes) -> bytes:
-            return set_entry(content, host.form, host.place, name, plan.entry)
+            content = set_entry(content, host.form, host.place, name, plan.entry)
+            if not host.inputs:
+                return content
+            content = drop_inputs(content, host.inputs, find_inputs(old))
+            return put_inputs(content, host.inputs, plan.inputs)
 
         content = read_config(Path(file.path)) or b""
         after = _members_of(edit(content), host, name)
+        new_inputs = show_new_inputs(host, content, plan.inputs)
         say_title(console, f"{host.title}: {file.path}")
-        if before is not None and after == before.members and not plan.files:
+        if before is not None and after == old and not (plan.files or new_inputs):
             console.say(f"The entry {name} is there already, as it should be. Nothing is changed.")
             self.written.append((name, wanted.entry))
             return True
-        old = None if before is None else before.members
         show_lines(console, show_difference(host, name, old, after, file.path))
-        self._warn(plan, wanted, before)
+        show_lines(console, new_inputs)
+        self._warn(host, plan, wanted, before)
         if self._settings.dry_run:
             console.say("Nothing is written, because of --dry-run.")
             return False
@@ -276,6 +292,7 @@ class _Installer:
     def _plan(
         self, host: KnownHost, path: str, name: str, wanted: _Wanted, *, in_files: bool
     ) -> PlannedEntry:
+        asks = self._settings.secrets_place == "ask"
         entry = wanted.entry
         names = (*entry.variables, *(_FETCH_VARIABLES if self._launch.is_fetched else ()))
         needed = {one: self._environment[one] for one in names if self._environment.get(one)}
@@ -283,12 +300,22 @@ class _Installer:
         return plan_entry(
             host,
             self._launch,
-            Wish(name, words, wanted.values, {**needed, **wanted.kept}, in_files),
+            Wish(
+                name,
+                words,
+                wanted.values,
+                {**needed, **wanted.kept},
+                in_files,
+                asks,
+                [one for one, value in needed.items() if show_variable(one, value) == MASK],
+            ),
             os.path.abspath,
             lambda ending: name_secret_file(self._environment, path, name, ending),
         )
 
-    def _warn(self, plan: PlannedEntry, wanted: _Wanted, before: InstalledEntry | None) -> None:
+    def _warn(
+        self, host: KnownHost, plan: PlannedEntry, wanted: _Wanted, before: InstalledEntry | None
+    ) -> None:
         """Says what a person should know before it is written."""
         warnings = [
             *(wanted.entry.warnings if wanted.entry is not self._settings.entry else ()),
@@ -301,14 +328,21 @@ class _Installer:
         ]
         if in_clear:
             shared = " Keep it out of version control." if self._settings.choice.file else ""
+            ask = f" With --secrets ask, {host.title} asks you and keeps them encrypted."
             warnings.append(
                 f"The value of {' and of '.join(in_clear)} will be in that file as it is: whoever"
                 " can read the file can use it. --secrets file puts headers into a file that only"
-                f" you can read.{shared}"
+                f" you can read.{ask if host.inputs else ''}{shared}"
             )
         if plan.files:
             warnings.append(
                 f"What is secret goes into {' and '.join(plan.files)}, which only you can read."
+            )
+        if plan.inputs:
+            told = " and ".join(f'"{one.description}"' for one in plan.inputs)
+            warnings.append(
+                f"No secret is written. When {host.title} starts this entry first, it asks for"
+                f" {told}, and keeps that encrypted."
             )
         if before is not None and self._is_converted(before):
             warnings.append(

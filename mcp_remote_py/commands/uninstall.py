@@ -24,6 +24,7 @@ from mcp_remote_py.exit_status import DONE_STATUS
 from mcp_remote_py.hosts.config_text import remove_entry
 from mcp_remote_py.hosts.entry_reading import EntryKind
 from mcp_remote_py.hosts.entry_view import show_difference
+from mcp_remote_py.hosts.inputs import drop_inputs, find_inputs
 from mcp_remote_py.hosts.launch import choose_launch, typed_before
 from mcp_remote_py.installing.config_file import edit_config
 from mcp_remote_py.installing.entries import InstalledEntry, list_entries
@@ -100,9 +101,15 @@ def _uninstall(
         console.say("Nothing is written, because of --dry-run.")
         return
     _ask(entry, settings, environment, console)
+
+    def edit(content: bytes) -> bytes:
+        content = remove_entry(content, host.form, host.place, name)
+        asked = find_inputs(entry.members) if host.inputs else ()
+        return drop_inputs(content, host.inputs, asked) if asked else content
+
     written = edit_config(
         Path(entry.path),
-        lambda content: remove_entry(content, host.form, host.place, name),
+        edit,
         lock=lock_of_configs(environment),
         randomness=os.urandom,
     )

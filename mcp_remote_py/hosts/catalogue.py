@@ -68,6 +68,8 @@ class KnownHost(Value, frozen=True):
     expands_variables: bool = False
     """Whether it replaces `${NAME}` in arguments by variables of its own, and complains of those
     that it does not have, even if the entry's `env` has them."""
+    inputs: tuple[str, ...] = ()
+    """Where its file says what it asks a person for and keeps encrypted; () where it cannot."""
     logs: Mapping[System, str] = MappingProxyType({})
     """Where a person finds what an entry logs; for no system where no source was found."""
 
@@ -119,13 +121,14 @@ _VS_CODE = KnownHost(
     configs=_data("Code/User/mcp.json"),
     place=("servers",),
     members=MappingProxyType({"type": "stdio"}),
+    inputs=("inputs",),
     signs=("/Applications/Visual Studio Code.app",),
     programs=("code",),
     projects=(".vscode/mcp.json", "Code/User/mcp.json"),
     restart='In VS Code, run "MCP: List Servers" from the command palette, and start {name} there.',
     logs=_said('"MCP: List Servers" in the command palette, then {name}, "Show Output"'),
     sources=(
-        "https://code.visualstudio.com/docs/agents/reference/mcp-configuration",
+        "https://code.visualstudio.com/docs/agents/reference/mcp-configuration (also inputs)",
         "https://github.com/microsoft/apm/issues/944 (a bare ${NAME} stays as it is)",
     ),
 )

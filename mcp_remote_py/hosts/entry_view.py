@@ -6,11 +6,12 @@ Must not know files, nor terminals.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import cast
 
 from mcp_remote_py.hosts.catalogue import KnownHost
 from mcp_remote_py.hosts.config_text import Form, set_entry
+from mcp_remote_py.hosts.inputs import HostInput, put_inputs
 from mcp_remote_py.key_shapes import may_be_key
 from mcp_remote_py.patterns import lazy_pattern
 from mcp_remote_py.redact import MASK, mask_url, scrub_known
@@ -28,6 +29,23 @@ _PATHS = frozenset({"--header-file", "--private-key", "--client-key", "--ca-cert
 def render_entry(host: KnownHost, name: str, entry: Mapping[str, object]) -> str:
     """The entry as a file of that host has it, alone."""
     return set_entry(b"", host.form, host.place, name, entry).decode()
+
+
+def render_with_inputs(
+    host: KnownHost, name: str, entry: Mapping[str, object], inputs: Iterable[HostInput]
+) -> str:
+    """The same, with what the host is to ask for."""
+    whole = set_entry(b"", host.form, host.place, name, entry)
+    return put_inputs(whole, host.inputs, inputs).decode() if inputs else whole.decode()
+
+
+def show_new_inputs(host: KnownHost, content: bytes, inputs: Sequence[HostInput]) -> list[str]:
+    """The lines of what is not in the content yet, as of a difference."""
+    after = put_inputs(content, host.inputs, inputs) if inputs else content
+    if after == content:
+        return []
+    alone = put_inputs(b"", host.inputs, inputs).decode().splitlines()
+    return [f"+{line}" for line in alone[1:-1]]
 
 
 def mask_entry(

@@ -50,7 +50,7 @@ TYPED = [
         "install math https://example.com/mcp --head",
         "--header --header-file --header-command --headers-timeout",
     ),
-    ("install math https://example.com/mcp --secrets ", "env file"),
+    ("install math https://example.com/mcp --secrets ", "env file ask"),
     ("install math https://example.com/mcp --client ", HOSTS),
     ("uninstall math --client c", "claude-desktop claude-code cursor codex cline"),
     ("check math --client=vs", "vscode vscode-insiders vscodium"),

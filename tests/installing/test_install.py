@@ -542,7 +542,7 @@ def test_print_shows_what_the_network_needs_and_no_secret_of_the_environment(des
         ),
         (
             ("install", "math", URL, "--secrets", "safe"),
-            "--secrets has an unknown value. Use one of: env, file.",
+            "--secrets has an unknown value. Use one of: env, file, ask.",
         ),
     ],
 )
