@@ -367,7 +367,7 @@ ALL_OPTIONS = (
         "--host",
         "HOST",
         "Host of the redirect URI: localhost (the default), 127.0.0.1 or [::1]. Where it is given, "
-        "no other one is registered.",
+        "another one is not registered.",
         SIGN_IN,
         _SERVER,
         read=lambda text, _: sign_in_words().parse_callback_host(text),

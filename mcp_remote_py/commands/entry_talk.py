@@ -70,12 +70,16 @@ def say_no_host(command: str) -> NoReturn:
     )
 
 
-def refuse_many(files: Sequence[HostFile], what: str, command: str, console: Console) -> NoReturn:
-    """It is not clear which host is meant; `what` they are that can be.
+def pick_files(
+    files: Sequence[HostFile], what: str, command: str, console: Console
+) -> list[HostFile]:
+    """Asks which of several hosts is meant; `what` they are that can be.
 
     Raises:
-        UsageError: always; the hosts and their commands are shown first.
+        UsageError: nobody is there, and the commands are shown; or the answer is not one of them.
     """
+    if console.is_interactive:
+        return _ask_which(files, what, console)
     console.say(f"{what}, each with its command:")
     shown = one_line(command)
     rows = [(file.host.title, file.host.key) for file in files] + [("for all", ALL_HOSTS)]
@@ -86,6 +90,22 @@ def refuse_many(files: Sequence[HostFile], what: str, command: str, console: Con
         "It is not clear which host is meant. Nothing was changed.",
         hint=f"Run one of the commands above.{explain_mask(command)}",
     )
+
+
+def _ask_which(files: Sequence[HostFile], what: str, console: Console) -> list[HostFile]:
+    say_title(console, f"{what}:")
+    names: dict[str, HostFile] = {}
+    for number, file in enumerate(files, 1):
+        console.say(f"  {number}  {file.host.title}")
+        names |= dict.fromkeys((str(number), file.host.key, file.host.title.casefold()), file)
+    answer = console.ask(f"Which one? Type its number, or {ALL_HOSTS}:").casefold()
+    if answer == ALL_HOSTS:
+        return list(files)
+    words = [answer] if answer in names else answer.replace(",", " ").split()
+    chosen = [names[word] for word in words if word in names]
+    if not words or any(word not in names for word in words):
+        raise UsageError("Nothing was changed.", hint="That is not one of the numbers above.")
+    return [file for file in files if file in chosen]
 
 
 def explain_mask(command: str) -> str:

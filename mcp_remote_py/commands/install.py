@@ -18,7 +18,7 @@ from mcp_remote_py.commands.entry_talk import (
     ask_or_refuse,
     explain_mask,
     own_options,
-    refuse_many,
+    pick_files,
     say_no_host,
     say_title,
     show_lines,
@@ -96,7 +96,7 @@ def run_install(
     if not files:
         say_no_host(installer.command_with("--print"))
     if len(files) > 1 and not settings.choice.clients:
-        refuse_many(files, "Hosts on this machine", installer.command, console)
+        files = pick_files(files, "Hosts on this machine", installer.command, console)
     if settings.secrets_place == "ask":
         for file in files:
             check_asks(file.host)

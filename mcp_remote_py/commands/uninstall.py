@@ -13,7 +13,7 @@ from pathlib import Path
 from mcp_remote_py.commands.entry_talk import (
     ask_or_refuse,
     own_options,
-    refuse_many,
+    pick_files,
     say_title,
     show_lines,
 )
@@ -58,12 +58,10 @@ def run_uninstall(
     if not found:
         _refuse_unknown(settings.name, files, entries)
     if len(found) > 1 and not settings.choice.clients:
-        refuse_many(
-            [HostFile(one.host, one.path) for one in found],
-            f"Hosts with an entry {settings.name}",
-            _command_of(settings, environment),
-            console,
-        )
+        where = [HostFile(one.host, one.path) for one in found]
+        what = f"Hosts with an entry {settings.name}"
+        chosen = pick_files(where, what, _command_of(settings, environment), console)
+        found = [one for one, file in zip(found, where, strict=True) if file in chosen]
     for entry in found:
         remember(hidden_values(entry.variables))
         _uninstall(entry, settings, environment, console)
@@ -85,7 +83,7 @@ def _refuse_unknown(name: str, files: list[HostFile], entries: list[InstalledEnt
     ours = dict.fromkeys(one.name for one in entries if one.kind in _OF_OURS)
     where = ", ".join(file.path for file in files) or "any host's configuration"
     hint = f"There are: {', '.join(ours)}." if ours else "Name the file with --config."
-    raise UsageError(f"There is no entry {name} in {where}.", hint=hint)
+    raise UsageError(f"An entry {name} was not found in {where}.", hint=hint)
 
 
 def _uninstall(
@@ -137,7 +135,8 @@ def _ask(
             f"Take {name} out of the configuration of {entry.host.title}?",
             otherwise=True,
             yes=settings.yes,
-            refusal=f"Nobody is there to be asked whether {name} is to go from {entry.path}.",
+            refusal=f"Nobody could be asked whether {name} is to be taken out of {entry.path}:"
+            " this is not a terminal.",
             hint=hint,
         )
         return

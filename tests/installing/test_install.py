@@ -149,6 +149,37 @@ def test_commands_that_are_listed_have_all_that_was_typed(desk: Desk) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("answer", "written"),
+    [
+        ("2\n", ["zed"]),
+        ("Zed\n", ["zed"]),
+        ("2, 1\n", ["cursor", "zed"]),
+        ("All\n", ["cursor", "zed"]),
+    ],
+)
+def test_person_is_asked_which_of_several_hosts_is_meant(
+    desk: Desk, answer: str, written: list[str]
+) -> None:
+    make_room(desk, "cursor")
+    make_room(desk, "zed")
+    done = desk.run("install", "math", URL, *HEADER, answers=answer)
+    assert done.status == 0, done.text
+    asked = "Hosts on this machine:\n  1  Cursor\n  2  Zed\nWhich one? Type its number, or all: "
+    assert done.said.startswith(asked)
+    assert [key for key in ("cursor", "zed") if (desk.home / FILE_OF[key]).exists()] == written
+
+
+@pytest.mark.parametrize("answer", ["\n", "3\n", "1 3\n", "x\n", "0\n"])
+def test_answer_that_is_not_one_of_the_hosts_changes_nothing(desk: Desk, answer: str) -> None:
+    make_room(desk, "cursor")
+    make_room(desk, "zed")
+    done = desk.run("install", "math", URL, *HEADER, answers=answer)
+    assert done.status == 2
+    assert "Nothing was changed. That is not one of the numbers above." in done.logged
+    assert not (desk.home / FILE_OF["cursor"]).exists()
+
+
 def test_all_hosts_that_are_found(desk: Desk) -> None:
     make_room(desk, "cursor")
     make_room(desk, "codex")

@@ -50,8 +50,8 @@ def test_without_a_person_yes_is_needed(desk: Desk) -> None:
     done = desk.run("uninstall", "math")
     assert done.status == 2
     assert (
-        f"Nobody is there to be asked whether math is to go from {file}. Nothing was changed. To"
-        " take it out: mcp-remote-py uninstall math --yes" in done.logged
+        f"Nobody could be asked whether math is to be taken out of {file}: this is not a terminal."
+        " Nothing was changed. To take it out: mcp-remote-py uninstall math --yes" in done.logged
     )
     assert "math" in desk.read(CURSOR)["mcpServers"]
 
@@ -100,6 +100,10 @@ def test_several_hosts_with_it_are_listed(desk: Desk) -> None:
         "for all  mcp-remote-py uninstall math --yes --client all",
     ]
     assert "It is not clear which host is meant. Nothing was changed." in done.logged
+    asked = desk.run("uninstall", "math", answers="2\n\n")
+    assert "Hosts with an entry math:\n  1  Cursor\n  2  Codex\nWhich one?" in asked.said
+    assert "math" not in desk.read(CODEX).get("mcp_servers", {})
+    assert "math" in desk.read(CURSOR)["mcpServers"]
     assert desk.run("uninstall", "math", "-y", "--client", "all").status == 0
     assert desk.read(CURSOR) == {"mcpServers": {}}
     assert "math" not in desk.read(CODEX).get("mcp_servers", {})
@@ -129,10 +133,10 @@ def test_name_that_is_not_there_is_refused_with_those_that_are(desk: Desk) -> No
     file = put(desk, algebra=OURS, other=FOREIGN)
     done = desk.run("uninstall", "math")
     assert done.status == 2
-    assert f"There is no entry math in {file}. There are: algebra." in done.logged
+    assert f"An entry math was not found in {file}. There are: algebra." in done.logged
     put(desk)
     done = desk.run("uninstall", "math", "--client", "cursor")
-    assert f"There is no entry math in {file}. Name the file with --config." in done.logged
+    assert f"An entry math was not found in {file}. Name the file with --config." in done.logged
 
 
 def test_file_that_is_named(desk: Desk) -> None:
