@@ -10,7 +10,7 @@ import shlex
 from collections.abc import Callable, Mapping
 
 from mcp_remote_py.commands.agent import BuildAgent
-from mcp_remote_py.commands.entry_talk import explain_mask
+from mcp_remote_py.commands.entry_talk import explain_mask, own_options
 from mcp_remote_py.commands.login import run_login
 from mcp_remote_py.commands.looking import look_as_host
 from mcp_remote_py.console import Console, Style
@@ -47,7 +47,8 @@ def go_on(
     It is 3 where a sign-in was wanted and did not come about, else 0: the entry is there. What
     keeps it from working is said last, with the next step.
     """
-    words = ("check", settings.name)
+    # In which configuration: others may have an entry of that name.
+    words = ("check", settings.name, *own_options(settings.choice, dry_run=False, yes=False))
     if settings.secrets_place == "ask":  # only the host knows what is secret in that entry
         relay = settings.entry.relay
         words = ("check", mask_url(str(relay.server)), *relay.entry_words)

@@ -56,7 +56,7 @@ from mcp_remote_py.installing.secret_files import (
 from mcp_remote_py.installing.surroundings import look_around, this_system
 from mcp_remote_py.patterns import lazy_pattern
 from mcp_remote_py.redact import MASK, mask_url, remember
-from mcp_remote_py.settings.entry import EntrySettings, InstallSettings
+from mcp_remote_py.settings.entry import ConfigChoice, EntrySettings, InstallSettings
 from mcp_remote_py.settings.shown_variables import hidden_values, show_variable, show_variables
 
 logger = logging.getLogger("mcp_remote_py")
@@ -95,8 +95,10 @@ def run_install(
     files = choose_files(settings.choice, machine)
     if not files:
         say_no_host(installer.command_with("--print"))
-    if len(files) > 1 and not settings.choice.clients:
+    choice = settings.choice
+    if len(files) > 1 and not choice.clients:
         files = pick_files(files, "Hosts on this machine", installer.command, console)
+        choice = ConfigChoice((files[0].host.key,))
     if settings.secrets_place == "ask":
         for file in files:
             check_asks(file.host)
@@ -104,7 +106,9 @@ def run_install(
     if not done:
         return DONE_STATUS
     name, entry = installer.written[0]
-    wanted = settings.replace(entry=entry, name=name)
+    if choice.file is None and choice.clients:
+        choice = ConfigChoice((done[0].host.key,))
+    wanted = settings.replace(entry=entry, name=name, choice=choice)
     return go_on(wanted, environment, console, installer.typed_before, build, check)
 
 

@@ -636,6 +636,21 @@ def test_entry_with_a_header_whose_server_is_away_is_checked_and_said_not_to_wor
     )
 
 
+@pytest.mark.parametrize("way", ["--client", "asked", "--config"])
+def test_check_that_is_named_finds_the_entry_that_was_written(desk: Desk, way: str) -> None:
+    """Another host has another entry of that name."""
+    desk.put(FILE_OF["cursor"], OTHER_ENTRY)
+    make_room(desk, "zed")
+    config = str(desk.put("work/.vscode/mcp.json", "{}"))
+    named = {"--client": ("--client", "zed"), "--config": ("--config", config)}.get(way, ())
+    answers = "zed\n" if way == "asked" else None
+    done = desk.run("install", "math", URL, *named, answers=answers)
+    where = named or ("--client", "zed")
+    last = done.said.splitlines()[-1]
+    assert last == f"To find out why, step by step: mcp-remote-py check math {' '.join(where)}"
+    assert desk.run(*last.partition("mcp-remote-py ")[2].split()).said.startswith(f"Checking {URL}")
+
+
 def test_link_to_the_file_stays_a_link(desk: Desk) -> None:
     real = desk.put("dotfiles/mcp.json", "{}")
     make_room(desk, "cursor")
