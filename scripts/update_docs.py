@@ -45,7 +45,8 @@ from mcp_remote_py.time_words import describe_wait
 from mcp_remote_py.transports import cookies, intake, sse
 from mcp_remote_py.transports.refusal import EVIDENCE_BYTES
 from scripts.picture_rows import PICTURES
-from tests import npm_options, screens
+from tests import npm_options, screens, side_by_side
+from tests.checking import record as faults
 from tests.conformance import scenarios
 from tests.documents import DOCUMENTS
 from tests.interop import table as interop
@@ -55,6 +56,7 @@ from tests.matrix import cells
 from tests.reports import REPORTS
 
 OPTIONS = ROOT / "docs" / "options.md"
+CHECKED = ROOT / "docs" / "check.md"
 MCP_REMOTE = ROOT / "docs" / "mcp-remote.md"
 LOOPS = ROOT / "docs" / "never-a-loop.md"
 ERAS = ROOT / "docs" / "eras.md"
@@ -64,6 +66,7 @@ HOSTS = ROOT / "docs" / "hosts.md"
 SEEN_AT_HOSTS = ROOT / "tests" / "interop" / "hosts.json"
 SYSTEMS = ROOT / "docs" / "systems.md"
 NETWORKS = ROOT / "docs" / "networks.md"
+SIDE_BY_SIDE = ROOT / "docs" / "side-by-side.md"
 MANUAL = ROOT / "man" / "mcp-remote-py.1"
 FOLDER = ROOT / "docs" / "pictures"
 
@@ -444,6 +447,12 @@ def render_treatment() -> str:
     return _table(("Host", *heads.values()), rows)
 
 
+def render_side_by_side() -> str:
+    """By kind of input, what we print and what others do."""
+    head, *rows = side_by_side.render()
+    return _table(head, rows)
+
+
 def _codes(codes: frozenset[int] | None) -> str:
     if codes is None:
         return "any or none"
@@ -468,6 +477,7 @@ PIECES = {
         "commands": render_commands,
         "options": render_options,
     },
+    CHECKED: {"faults": faults.render},
     MCP_REMOTE: {"mcp-remote": npm_options.render},
     LOOPS: {
         "numbers": render_numbers,
@@ -499,6 +509,7 @@ PIECES = {
         "story of mcp-remote": lambda: interop.render_story("mcp-remote"),
         "story of mcp-proxy-for-aws": lambda: interop.render_story("mcp-proxy-for-aws"),
     },
+    SIDE_BY_SIDE: {"side by side": render_side_by_side},
     NETWORKS: {name: partial(networks.render, name) for name in networks.GROUPS},
 }
 """By document, the names of its pieces and what writes them; screens are found by their markers."""

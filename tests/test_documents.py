@@ -16,7 +16,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tests.documents import DOCUMENTS, ROOT, blocks_in, links_in, read
+from tests.documents import DOCUMENTS, ROOT, blocks_in, links_in, read, without_blocks
 
 PATIENCE = 50
 """Seconds for a script."""
@@ -102,6 +102,12 @@ def test_the_japanese_readme_is_the_same_in_other_words() -> None:
         )
     ours = {"README.md", "README.ja.md"}
     assert set(links_in("README.md")) - ours == set(links_in("README.ja.md")) - ours
+
+
+def test_no_japanese_paragraph_is_broken() -> None:
+    """A browser would show the end of a line as a blank, within a sentence."""
+    text = without_blocks(read("README.ja.md"))
+    assert not re.findall(r"[^\x00-\x7f]\n(?![|\n#]|English)", text)
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)

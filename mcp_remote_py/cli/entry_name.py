@@ -36,7 +36,10 @@ def take_name(
             if takes_either
             else "name of the entry"
         )
-        raise UsageError(f"The {what} is missing.", hint=f"Usage: {command.usage} [options]")
+        raise UsageError(
+            f"The {what} is missing.",
+            hint=f"For example: {command.words_before} {command.example_for()}",
+        )
     _, name = others[at]
     if not name.strip() or not name.isprintable():
         raise UsageError(

@@ -229,12 +229,12 @@ class _Page:
         self._pieces.append("\n".join(lines))
 
     def tell(self, *texts: str) -> None:
-        self._pieces.append("\n".join(line for text in texts for line in self._wrap(text)))
+        self._pieces.append("\n".join(line for text in texts for line in wrap(text, self._width)))
 
     def exemplify(self, examples: Iterable[Example]) -> None:
         lines: list[str] = []
         for example in examples:
-            lines += self._wrap(example.meaning, 2)
+            lines += wrap(example.meaning, self._width, 2)
             # Not broken, however long: it is to be copied.
             lines.append(f"    $ {PROGRAM} {example.words}")
         self._add("Examples", lines)
@@ -246,7 +246,7 @@ class _Page:
         column = min(longest, self._width // 3) if self._width >= _TWO_COLUMNS else 0
         lines: list[str] = []
         for name, meaning in rows:
-            told = self._wrap(meaning, column + 4)
+            told = wrap(meaning, self._width, column + 4)
             if column and len(name) <= column:
                 told[0] = f"  {name.ljust(column)}  {told[0].lstrip()}"
             else:
@@ -257,14 +257,15 @@ class _Page:
     def _add(self, heading: str, lines: Sequence[str]) -> None:
         self._pieces.append("\n".join((self._paint(heading), *lines)))
 
-    def _wrap(self, text: str, margin: int = 0) -> list[str]:
-        """Broken at blanks only: the name of an option stays whole."""
-        blanks = " " * margin
-        return textwrap.wrap(
-            text,
-            self._width,
-            initial_indent=blanks,
-            subsequent_indent=blanks,
-            break_on_hyphens=False,
-            break_long_words=False,
-        )
+
+def wrap(text: str, width: int, margin: int = 0) -> list[str]:
+    """Lines of at most `width`, broken at blanks only: the name of an option stays whole."""
+    blanks = " " * margin
+    return textwrap.wrap(
+        text,
+        width,
+        initial_indent=blanks,
+        subsequent_indent=blanks,
+        break_on_hyphens=False,
+        break_long_words=False,
+    )

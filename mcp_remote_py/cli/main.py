@@ -1,6 +1,7 @@
 """One call of the program: words in, a command run with its settings, an exit status out.
 
-Every error of the person is one line on stderr, `mcp-remote-py: error: <cause> <hint>`. Must not
+Every error of the person is one line on stderr, `mcp-remote-py: error: <cause> <hint>`; at a
+terminal the hint begins a line. Must not
 know HTTP, JSON-RPC or the keyring, and imports the command it starts only when everything is
 checked: `--help` stays fast.
 """
@@ -24,7 +25,7 @@ from mcp_remote_py.cli.program import (
     QUESTIONS,
 )
 from mcp_remote_py.cli.read import read_settings
-from mcp_remote_py.errors import McpRemoteError, UsageError
+from mcp_remote_py.errors import McpRemoteError, UsageError, one_line
 from mcp_remote_py.exit_status import (
     DONE_STATUS,
     FAILED_STATUS,
@@ -73,7 +74,7 @@ def main(
         settings, warnings = read_settings(command, arguments, environment)
         log = logs.configure(settings.log, settings.secrets, stderr)
     except McpRemoteError as error:  # also where a file that the words name cannot be read
-        _write_error(stderr, error.sentence())
+        _write_error(stderr, error, environment)
         if command == PROXY and stdin is not None and stdout is not None:
             _answer_host(stdin, stdout, error.sentence())
         return WRONG_USAGE_STATUS if isinstance(error, UsageError) else FAILED_STATUS
@@ -86,7 +87,7 @@ def main(
     except UsageError as error:
         # Where even the log could not be written, nobody reads stderr: a write would not return.
         if log.flush(FLUSH_SECONDS):
-            _write_error(stderr, error.sentence())
+            _write_error(stderr, error, environment)
         return WRONG_USAGE_STATUS
     except McpRemoteError as error:
         _log.error("%s", error.sentence())
@@ -198,8 +199,19 @@ def _is_terminal(stream: TextIO | None) -> bool:
         return False
 
 
-def _write_error(stderr: TextIO | None, sentence: str) -> None:
-    _write(stderr, f"{PROGRAM}: error: {scrub_known(sentence)}\n")
+def _write_error(
+    stderr: TextIO | None, error: McpRemoteError, environment: Mapping[str, str]
+) -> None:
+    """On one line, for a log; for a person cause and next step, each in lines of the terminal."""
+    lines = [f"{PROGRAM}: error: {scrub_known(error.sentence())}"]
+    if _is_terminal(stderr):
+        from mcp_remote_py.cli.help import wrap
+        from mcp_remote_py.cli.streams import width_of
+
+        width = width_of(stderr, environment)
+        parts = (f"{PROGRAM}: error: {error.cause}", error.hint)
+        lines = [line for part in parts for line in wrap(scrub_known(one_line(part)), width)]
+    _write(stderr, "".join(f"{line}\n" for line in lines))
 
 
 def _write(stream: TextIO | None, text: str) -> None:

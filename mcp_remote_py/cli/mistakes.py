@@ -98,6 +98,9 @@ _MEANT = {
 }
 """Options of other commands that one may try here, and what is written for them."""
 
+_LONG_MEANT = [name for name in _MEANT if name.startswith("--")]
+"""Those that can be mistyped."""
+
 
 def check_words(
     command: str,
@@ -242,7 +245,9 @@ def _refuse_unknown_option(command: str, word: str) -> NoReturn:
     listed = f"{here} --help-all lists the options."
     taken = accepted_by(command) if COMMANDS[command].is_of_entry else options_of(command)
     names = [option.name for option in taken]
-    close = difflib.get_close_matches(name.lower(), names, 1, _CLOSE)
+    close = difflib.get_close_matches(name.lower(), [*names, *_LONG_MEANT], 1, _CLOSE)
+    close = [one if one in names else _MEANT[one] for one in close]
+    close = [one for one in close if _is_of(one, names)]
     if len(name) >= _SHORTEST and not close:
         close = sorted((one for one in names if one.startswith(name)), key=len)
     meant = f"Did you mean {close[0]}?" if close else listed

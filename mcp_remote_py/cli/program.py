@@ -39,8 +39,11 @@ class Command(NamedTuple):
         """Words that it could be given, with the name of an entry where it takes one."""
         from shlex import quote  # where something is wrong
 
-        named = f"{quote(name)} " if self.takes_name and self.needs_url else ""
-        return f"{named}https://example.com/mcp"
+        if not self.takes_name:
+            return "https://example.com/mcp"
+        if self.needs_url:
+            return f"{quote(name)} https://example.com/mcp"
+        return "https://example.com/mcp" if self.takes_port else quote(name)
 
     @property
     def usage(self) -> str:

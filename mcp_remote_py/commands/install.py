@@ -24,7 +24,6 @@ from mcp_remote_py.commands.entry_talk import (
     show_lines,
 )
 from mcp_remote_py.console import Console, Style
-from mcp_remote_py.errors import McpRemoteError
 from mcp_remote_py.exit_status import DONE_STATUS
 from mcp_remote_py.hosts.catalogue import PLAIN_HOST, KnownHost, find_host, host_of_file
 from mcp_remote_py.hosts.config_text import read_entries, set_entry
@@ -49,9 +48,9 @@ from mcp_remote_py.installing.host_files import Disk, HostFile, Machine, choose_
 from mcp_remote_py.installing.secret_files import (
     delete_secret_files,
     files_of_entry,
+    kept_secret_files,
     lock_of_configs,
     name_secret_file,
-    write_secret_files,
 )
 from mcp_remote_py.installing.surroundings import look_around, this_system
 from mcp_remote_py.patterns import lazy_pattern
@@ -386,17 +385,13 @@ class _Installer:
         edit: Callable[[bytes], bytes],
     ) -> None:
         old_files = [] if before is None else files_of_entry(before.words, self._environment)
-        write_secret_files(plan.files)
-        try:
+        with kept_secret_files(plan.files):
             written = edit_config(
                 Path(file.path),
                 edit,
                 lock=lock_of_configs(self._environment),
                 randomness=os.urandom,
             )
-        except McpRemoteError:
-            delete_secret_files(path for path in plan.files if path not in old_files)
-            raise
         delete_secret_files(path for path in old_files if path not in plan.files)
         name = self._settings.name if before is None else before.name
         mark = self._console.paint("Done:", Style.GOOD)

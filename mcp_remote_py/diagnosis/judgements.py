@@ -25,6 +25,13 @@ REPORT_OFFER = (
 )
 """The next step where the fault is most likely ours."""
 
+LOOK_AT_RULES = "Leave out the options that hide tools, one after the other, and check again."
+ASK_FOR_TOOLS = (
+    "Ask whoever runs the server: it may have resources or prompts only, or show its tools to some "
+    "accounts only."
+)
+"""The next steps where a host is not shown any tool."""
+
 
 class Counted(Value, frozen=True):
     """The entries of a list; `has_more`: there are further pages, which nobody has read."""
@@ -120,11 +127,14 @@ def describe_host_view(found: Found, entry: Sequence[str], seconds: float) -> Ch
         return _step(HOST_VIEW, StepState.NOTED, said, evidence, seconds=seconds)
     if found.tools_error:
         said = f"A host is connected, and cannot list the tools: {found.tools_error}"
-        hint = _hint_at_slowness(found.tools_error)
+        hint = _hint_at_slowness(found.tools_error) or "Tell whoever runs the server."
         return _step(HOST_VIEW, StepState.FAILED, said, evidence, hint, seconds)
     state = StepState.PASSED if found.count else StepState.FAILED
     hint = ""
-    if found.count is not None and found.pages > 1:
+    if not found.count:
+        is_hidden = any(option in entry for option in HIDING_OPTIONS)
+        hint = LOOK_AT_RULES if is_hidden else ASK_FOR_TOOLS
+    elif found.pages > 1:
         hint = "Some hosts show the first page only: --merge-pages gives them all as one."
     return _step(HOST_VIEW, state, describe_tools(found, entry), evidence, hint, seconds)
 

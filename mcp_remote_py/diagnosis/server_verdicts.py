@@ -124,13 +124,23 @@ def find_server_verdict(
     if ruling is None:
         return None
     step = known[ruling.step]
+    command = login_command if ruling.offers_login else ""
     return Verdict(
         step.name,
-        step.said,
-        ruling.hint or step.hint,
-        login_command if ruling.offers_login else "",
+        _leave_out(command, step.said),
+        _leave_out(command, ruling.hint or step.hint),
+        command,
         ruling.status,
     )
+
+
+def _leave_out(command: str, text: str) -> str:
+    """`text` without a last sentence that names the command: it is told as the next one."""
+    if not command or not text.rstrip(" .").endswith(command):
+        return text
+    before = text.rpartition(command)[0]
+    kept, stop, _ = before.rpartition(". ")
+    return kept + stop.strip()
 
 
 def _has_failed(steps: _Steps, name: str) -> bool:

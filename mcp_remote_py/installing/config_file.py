@@ -22,6 +22,7 @@ from mcp_remote_py.credentials.lock import hold_blocking
 from mcp_remote_py.errors import StoreError
 from mcp_remote_py.hosts.broken_config import BrokenConfig
 from mcp_remote_py.hosts.config_bytes import MAX_CONFIG_BYTES
+from mcp_remote_py.installing.obstacles import find_obstacle
 from mcp_remote_py.randomness import RandomBytes
 from mcp_remote_py.values import Value
 
@@ -68,7 +69,7 @@ def read_config(path: Path, pause: Callable[[float], None] = time.sleep) -> byte
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise _unusable(path, "read", error) from None
+        raise _unusable(path, error) from None
 
 
 def edit_config(
@@ -83,7 +84,8 @@ def edit_config(
 
     `edit` is asked again where the file was changed meanwhile. Two of ours wait for each other at
     `lock`. A file with a second name (a hard link) is written where it lies, so that both names
-    stay the same file; all others are replaced as a whole.
+    stay the same file, and so is one whose group could not stay and has rights by it; all others
+    are replaced as a whole.
 
     Raises:
         BrokenConfig: `edit` cannot read the content; it is told of the file.
@@ -95,7 +97,7 @@ def edit_config(
         except BrokenConfig as error:
             raise error.in_file(str(path)) from None
         except OSError as error:
-            raise _unusable(path, "changed", error) from None
+            raise _unusable(path, error, changes=True) from None
 
 
 def _edit(
@@ -110,6 +112,7 @@ def _edit(
         after = edit(before or b"")
         if after == (before or b""):
             return ConfigEdit(target, before, after, None)
+        _refuse_obstacle(path, changes=True)
         made = _make_folders(target.parent) if before is None else []
         try:
             backup = _replace(target, before, after, randomness, pause)
@@ -144,18 +147,19 @@ def _replace(
         _ChangedMeanwhile: nothing was done.
         OSError: the same.
     """
-    status = _judge(target) if before is not None else None
+    status = target.stat() if before is not None else None
     unique = randomness(8).hex()
     draft = Draft(target, target.with_name(f"{target.name}.{unique}{DRAFT_ENDING}"), DRAFT_ENDING)
     backup = None
+    in_place = False
     try:
         draft.write(after)
         if status is not None and before is not None:
-            _take_over(draft.descriptor, status, target)
+            in_place = not _take_over(draft.descriptor, status, target) or status.st_nlink > 1
             backup = _back_up(target, before, status, unique)
         if _read_if_there(target, pause) != before:
             raise _ChangedMeanwhile
-        if status is not None and status.st_nlink > 1:
+        if in_place:
             _write_in_place(target, after)
             draft.discard()
         else:
@@ -217,16 +221,6 @@ def be_patient(action: Callable[[], T], pause: Callable[[float], None]) -> T:
     return action()
 
 
-def _judge(target: Path) -> os.stat_result:
-    """The status of a file that we may replace."""
-    status = target.stat()
-    if not status.st_mode & 0o222 or not os.access(target, os.W_OK):
-        raise OSError(errno.EACCES, "It is read-only")
-    if sys.platform != "win32" and status.st_uid != os.geteuid() != 0:
-        raise OSError(errno.EPERM, "It belongs to another user")
-    return status
-
-
 def _make_folders(folder: Path) -> list[Path]:
     """Makes what is missing, for its owner alone; the folders that were made, outermost first."""
     made: list[Path] = []
@@ -239,26 +233,30 @@ def _make_folders(folder: Path) -> list[Path]:
 
 if sys.platform != "win32":
 
-    def _take_over(descriptor: int, status: os.stat_result, source: Path) -> None:
-        """Gives a new file mode, owner and attributes of the old one, as far as we may.
+    def _take_over(descriptor: int, status: os.stat_result, source: Path) -> bool:
+        """Gives a new file mode, owner and attributes of the old one; whether no right is lost.
 
-        Where the group cannot stay, the new one gets no rights by it.
+        Where the group cannot stay, one is lost if the group may do more than all others.
         """
         mode = stat.S_IMODE(status.st_mode)
+        is_whole = True
         try:
             os.fchown(descriptor, status.st_uid, status.st_gid)
         except OSError:
-            mode &= ~0o070
-        os.fchmod(descriptor, mode)
+            is_whole = not (mode & 0o070) & ~((mode & 0o007) << 3)
+        if is_whole:
+            os.fchmod(descriptor, mode)
         if sys.platform == "linux":
             with contextlib.suppress(OSError):
                 for name in os.listxattr(source):
                     with contextlib.suppress(OSError):
                         os.setxattr(descriptor, name, os.getxattr(source, name))
+        return is_whole
 else:
 
-    def _take_over(descriptor: int, status: os.stat_result, source: Path) -> None:
+    def _take_over(descriptor: int, status: os.stat_result, source: Path) -> bool:
         """The rights come from the folder here."""
+        return True
 
 
 class _Backup(Value, frozen=True):
@@ -315,9 +313,7 @@ def _write_in_place(target: Path, content: bytes) -> None:
 
 
 _HINTS = {
-    errno.EACCES: "Make it and its folder writable for you, and run the command again.",
-    errno.EPERM: "Run the command as the user that it belongs to.",
-    errno.EROFS: "Make it and its folder writable for you, and run the command again.",
+    errno.EPERM: "Something protects it: an attribute, or the privacy settings of the system.",
     errno.ENOSPC: "Make space on that disk, and run the command again.",
     errno.EDQUOT if hasattr(errno, "EDQUOT") else errno.ENOSPC: (
         "Make space on that disk, and run the command again."
@@ -325,11 +321,35 @@ _HINTS = {
 }
 
 
-def _unusable(path: Path, verb: str, error: OSError) -> StoreError:
+def _refuse_obstacle(path: Path, *, changes: bool) -> None:
+    """Raises the StoreError that says what is in the way, if it can be seen.
+
+    Raises:
+        OSError: it cannot.
+    """
+    target = Path(os.path.realpath(path))
+    obstacle = find_obstacle(target, changes=changes, by_link=os.path.islink(path))
+    if obstacle is not None:
+        raise StoreError(f"{_cannot(path, changes)}: {obstacle.cause}", hint=obstacle.hint)
+
+
+def _cannot(path: Path, changes: bool) -> str:
+    return f"{path} cannot be {'changed' if changes else 'read'}"
+
+
+def _unusable(path: Path, error: OSError, *, changes: bool = False) -> StoreError:
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        try:
+            _refuse_obstacle(path, changes=False)
+            _refuse_obstacle(path, changes=changes)
+        except StoreError as refusal:
+            return refusal
+        except OSError:
+            pass
     reason = error.strerror or type(error).__name__
     if error.errno == errno.ELOOP:
         reason = "It is a link that leads to itself"
     return StoreError(
-        f"{path} cannot be {verb}: {reason}.",
+        f"{_cannot(path, changes)}: {reason}.",
         hint=_HINTS.get(error.errno or 0, "Check that it is the right file."),
     )

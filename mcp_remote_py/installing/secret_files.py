@@ -5,12 +5,13 @@ They lie in a folder of their own, and go with the entry. Must not know what is 
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from hashlib import sha256
 from pathlib import Path
 
-from mcp_remote_py.credentials.files import delete, write_private
+from mcp_remote_py.credentials.files import delete, read_private, write_private
 from mcp_remote_py.credentials.session_files import state_directory
 from mcp_remote_py.randomness import RandomBytes
 
@@ -31,14 +32,29 @@ def name_secret_file(environment: Mapping[str, str], config: str, name: str, end
     return str(folder / f"{plain}-{mark}.{ending}")
 
 
-def write_secret_files(files: Mapping[str, str], randomness: RandomBytes = os.urandom) -> None:
-    """Writes them.
+@contextlib.contextmanager
+def kept_secret_files(
+    files: Mapping[str, str], randomness: RandomBytes = os.urandom
+) -> Generator[None]:
+    """Writes them; where they cannot be, or what is done in its block fails, all is as it was.
 
     Raises:
         StoreError: it is impossible.
     """
-    for path, content in files.items():
-        write_private(Path(path), content.encode(), randomness)
+    before: dict[Path, bytes | None] = {}
+    try:
+        for name, content in files.items():
+            path = Path(name)
+            before[path] = read_private(path)
+            write_private(path, content.encode(), randomness)
+        yield
+    except BaseException:
+        for path, old in before.items():
+            if old is None:
+                delete(path)
+            else:
+                write_private(path, old, randomness)
+        raise
 
 
 def files_of_entry(words: Iterable[str], environment: Mapping[str, str]) -> list[str]:

@@ -187,7 +187,7 @@ def test_a_name_stands_before_the_url_or_alone(
     assert (found.name, found.url, found.port) == (name, url, port)
 
 
-MISSING = "The name of the entry is missing. Usage: mcp-remote-py "
+MISSING = "The name of the entry is missing. For example: mcp-remote-py "
 UNREADABLE_NAME = (
     "The name of the entry is empty, or has characters that cannot be shown. "
     "Choose a short name, such as math."
@@ -201,12 +201,12 @@ UNREADABLE_NAME = (
             CHECK,
             [],
             "The address of the server, or the name of an entry, is missing. "
-            "Usage: mcp-remote-py check URL|NAME [PORT] [options]",
+            "For example: mcp-remote-py check https://example.com/mcp",
         ),
-        (INSTALL, [], f"{MISSING}install NAME URL [PORT] [options]"),
-        (INSTALL, [URL], f"{MISSING}install NAME URL [PORT] [options]"),
-        (INSTALL, [URL, "3334"], f"{MISSING}install NAME URL [PORT] [options]"),
-        (INSTALL, ["uvx", "mcp-remote-py", URL], f"{MISSING}install NAME URL [PORT] [options]"),
+        (INSTALL, [], f"{MISSING}install math https://example.com/mcp"),
+        (INSTALL, [URL], f"{MISSING}install math https://example.com/mcp"),
+        (INSTALL, [URL, "3334"], f"{MISSING}install math https://example.com/mcp"),
+        (INSTALL, ["uvx", "mcp-remote-py", URL], f"{MISSING}install math https://example.com/mcp"),
         (INSTALL, ["ma\nth", URL], UNREADABLE_NAME),
         (
             INSTALL,
@@ -214,7 +214,7 @@ UNREADABLE_NAME = (
             "The server URL is missing. Usage: mcp-remote-py install math https://example.com/mcp"
             " [options]",
         ),
-        (UNINSTALL, [], f"{MISSING}uninstall NAME [options]"),
+        (UNINSTALL, [], f"{MISSING}uninstall math"),
         (UNINSTALL, [" "], UNREADABLE_NAME),
         (
             UNINSTALL,

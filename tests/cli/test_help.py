@@ -15,6 +15,7 @@ from mcp_remote_py.cli.main import main
 from mcp_remote_py.cli.options import ALL_OPTIONS, options_of
 from mcp_remote_py.cli.program import COMMANDS, HELP, PROXY, QUESTIONS
 from mcp_remote_py.cli.read import read_settings
+from mcp_remote_py.redact import Secret, remember
 
 URL = "https://example.com/mcp"
 STATUSES = "Exit status: 0 done, 1 failed, 2 wrong usage, 3 sign-in needed, 130 interrupted."
@@ -168,6 +169,27 @@ def test_without_a_word_a_person_gets_the_help_and_a_host_its_error() -> None:
     assert refuse() == (
         "The server URL is missing. Usage: mcp-remote-py https://example.com/mcp [options]"
     )
+
+
+@pytest.mark.parametrize("columns", [40, 80])
+def test_a_mistake_is_told_in_lines_of_the_terminal(columns: int) -> None:
+    """The next step begins one; for a log all is one line, which has the same words."""
+    stderr, at = Terminal(), {"COLUMNS": str(columns)}
+    assert main(["login", URL, "--token-store", "keyrng"], at, None, stderr) == 2
+    lines = stderr.getvalue().splitlines()
+    assert max(map(len, lines)) <= columns
+    assert any(line.startswith("Did you mean keyring?") for line in lines)
+    said = " ".join(lines).removeprefix("mcp-remote-py: error: ")
+    assert said == refuse("login", URL, "--token-store", "keyrng")
+
+
+@pytest.mark.promise("S2")
+def test_a_secret_that_a_line_would_break_is_not_shown() -> None:
+    stderr = Terminal()
+    secret = " ".join(f"help-canary-{number}" for number in range(9))
+    remember([Secret(secret)])
+    assert main([URL, "--header-file", secret], {"COLUMNS": "40"}, None, stderr) != 0
+    assert "help-canary" not in stderr.getvalue()
 
 
 @pytest.mark.parametrize(

@@ -75,6 +75,12 @@ def test_only_the_first_word_is_taken_for_a_command() -> None:
         ([URL, "--insecure"], "Unknown option --insecure. Did you mean --ca-cert?"),
         ([URL, "--proxy", "x"], "Unknown option --proxy. Did you mean the variable HTTPS_PROXY?"),
         ([URL, "--timeout", "3"], "Unknown option --timeout. Did you mean --connect-timeout?"),
+        ([URL, "--timout", "3"], "Unknown option --timout. Did you mean --connect-timeout?"),
+        (
+            ["status", "--timout", "3"],
+            "Unknown option --timout. mcp-remote-py status --help-all lists the options.",
+        ),
+        ([URL, "--verbos"], "Unknown option --verbos. Did you mean --debug?"),
         ([URL, "--scopes", "a"], "Unknown option --scopes. Did you mean --scope?"),
         ([URL, "--headless"], "Unknown option --headless. Did you mean --no-browser?"),
         ([URL, "--account", "a"], "Unknown option --account. Did you mean --profile?"),

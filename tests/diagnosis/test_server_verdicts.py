@@ -92,3 +92,18 @@ def test_each_row_decides_something() -> None:
         deciding.add(next(n for n, one in enumerate(SERVER_RULINGS) if one.fits(known)))
     assert deciding == set(range(len(SERVER_RULINGS)))
     assert all(ruling.because.endswith((".", ").")) for ruling in SERVER_RULINGS)
+
+
+@pytest.mark.parametrize(
+    ("hint", "left"),
+    [
+        (f"Look at --scope. To sign in all the same: {LOGIN}", "Look at --scope."),
+        (f"To sign in after all: {LOGIN}", ""),
+        (f"{LOGIN} is what to type; then restart.", f"{LOGIN} is what to type; then restart."),
+    ],
+)
+def test_the_next_command_is_told_once(hint: str, left: str) -> None:
+    step = CheckStep("sign-in", "Sign-in now", StepState.FAILED, "No.", (), hint)
+    verdict = find_server_verdict([step], LOGIN)
+    assert verdict is not None
+    assert (verdict.hint, verdict.command) == (left, LOGIN)

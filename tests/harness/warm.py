@@ -65,10 +65,14 @@ def start(
     stdin: int = subprocess.PIPE,
     *,
     fresh: bool = False,
+    user: tuple[int, int] | None = None,
 ) -> subprocess.Popen[bytes]:
-    """The process, with pipes: a fork where that is the same, and never where it is to be fresh."""
-    if not fresh and not THOROUGH and can_be_warm(command, environment):
-        return WarmProcess(command, environment, stdin)
+    """The process, with pipes: a fork where that is the same, and never where it is to be fresh.
+
+    As a `user` (with a group) it is always one: a user may not be able to read what it loads.
+    """
+    if user or (not fresh and not THOROUGH and can_be_warm(command, environment)):
+        return WarmProcess(command, environment, stdin, user=user)
     return subprocess.Popen(
         list(command),
         stdin=stdin,
@@ -86,6 +90,7 @@ def run(
     lines: str | None = None,
     *,
     fresh: bool = False,
+    user: tuple[int, int] | None = None,
 ) -> subprocess.CompletedProcess[str]:
     """A command that is over, with what it said; `lines` are for its stdin.
 
@@ -101,7 +106,7 @@ def run(
 
     with open(os.devnull) as nothing:
         stdin = nothing.fileno() if lines is None else subprocess.PIPE
-        process = start(command, environment, stdin, fresh=fresh)
+        process = start(command, environment, stdin, fresh=fresh, user=user)
     streams = cast("tuple[IO[bytes], IO[bytes]]", (process.stdout, process.stderr))
     readers = [threading.Thread(target=read, args=pair) for pair in enumerate(streams)]
     for reader in readers:
@@ -134,6 +139,7 @@ class WarmProcess(subprocess.Popen[bytes]):
         stdin: int = subprocess.PIPE,
         module: str = "",
         log: str = "",
+        user: tuple[int, int] | None = None,
     ) -> None:
         # Not Popen's own: it starts something. This process is the nursery's child.
         self.args = list(command)
@@ -153,7 +159,7 @@ class WarmProcess(subprocess.Popen[bytes]):
             theirs.append(writing)
         self._nursery = nursery(module)
         try:
-            self.pid = self._nursery.start(command, environment, theirs, module, log)
+            self.pid = self._nursery.start(command, environment, theirs, module, log, user)
         finally:
             for descriptor in theirs:
                 os.close(descriptor)
@@ -241,9 +247,15 @@ class Nursery:
         streams: Sequence[int],
         module: str = "",
         log: str = "",
+        user: tuple[int, int] | None = None,
     ) -> int:
         """The process id of one that was started with these streams."""
-        message = {"words": list(command), "environment": dict(environment), "cwd": os.getcwd()}
+        message = {
+            "words": list(command),
+            "environment": dict(environment),
+            "cwd": os.getcwd(),
+            "user": user,
+        }
         return self._ask(message | ({"module": module, "log": log} if module else {}), streams)
 
     def bury(self, pid: int) -> int:
@@ -408,6 +420,11 @@ def become(sockets: list[socket.socket], streams: list[int], message: dict[str, 
         os.environ.clear()
         os.environ.update(coerced | message["environment"])
         os.chdir(message["cwd"])
+        if message.get("user"):
+            user, group = message["user"]
+            os.setgroups([])
+            os.setresgid(group, group, group)
+            os.setresuid(user, user, user)
         sys.argv = message["words"]
         if "module" in message:
             os.setsid()

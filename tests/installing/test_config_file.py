@@ -166,8 +166,7 @@ def test_a_read_only_file_stays(path: Path) -> None:
     path.write_bytes(b"old")
     path.chmod(0o444)
     assert refused(path) == (
-        f"{path} cannot be changed: It is read-only."
-        " Make it and its folder writable for you, and run the command again."
+        f"{path} cannot be changed: It is read-only. To change that: chmod u+w {path}"
     )
     assert path.read_bytes() == b"old"
 
