@@ -7,7 +7,7 @@ characters and known secrets, and cut. Must not know how a server is asked, nor 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from mcp_remote_py.errors import HEADER_EXAMPLE, one_line, shorten
 from mcp_remote_py.json_text import (
@@ -38,6 +38,7 @@ MAX_NAME = 40
 MAX_SENTENCE = 2000
 """Characters of an error of ours: it repeats what a server said, which is cut already."""
 
+_NONE: Mapping[str, str] = {}
 
 UNREAD = "the list is too long to be looked into here, or is not one; a host gets it as it is."
 """Of a list that nobody looks into; the rules on tools hide all of such a one."""
@@ -124,14 +125,14 @@ def describe_found(
     found: Found,
     entry: Sequence[str],
     end_key: str,
-    variables: Sequence[str] = (),
+    variables: Mapping[str, str] = _NONE,
     extra: str = "",
 ) -> list[str]:
     """The lines for a person: what was found or why nothing was, and how a host gets it.
 
     `entry` are the words behind the URL in a host's configuration, without secrets; `end_key` is
-    what ends the input at this terminal. `variables` are names of what it needs of the environment,
-    `extra` is the one of our package that it needs, "" for none.
+    what ends the input at this terminal. `variables` are what it needs of the environment, as they
+    may be shown, `extra` is the one of our package that it needs, "" for none.
     """
     return [
         *describe_server(found, entry),
@@ -177,7 +178,7 @@ def describe_tools(found: Found, entry: Sequence[str]) -> str:
 
 
 def make_entry(
-    address: str, entry: Sequence[str], variables: Sequence[str] = (), extra: str = ""
+    address: str, entry: Sequence[str], variables: Mapping[str, str] = _NONE, extra: str = ""
 ) -> dict[str, object]:
     """The entry of a host's configuration, as `describe_found` has it."""
     words: dict[str, object] = {"command": "uvx"}
@@ -185,13 +186,13 @@ def make_entry(
     words["args"] = [*package, "mcp-remote-py", address, *entry]
     # A host passes only a few variables on.
     named = re.findall(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}", " ".join(entry))
-    if needed := (*named, *variables):
-        words["env"] = dict.fromkeys(needed, MASK)
+    if needed := {**dict.fromkeys(named, MASK), **variables}:
+        words["env"] = needed
     return words
 
 
 def _describe_use(
-    found: Found, entry: Sequence[str], end_key: str, variables: Sequence[str], extra: str
+    found: Found, entry: Sequence[str], end_key: str, variables: Mapping[str, str], extra: str
 ) -> Iterator[str]:
     text = encode(make_entry(found.address, entry, variables, extra)).decode()
     is_useless = found.error and not found.needs_sign_in

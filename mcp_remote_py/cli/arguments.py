@@ -115,7 +115,7 @@ def parse_arguments(command: str, argv: Sequence[str]) -> Arguments:
     if url is None and this.needs_url and not has_all:
         raise UsageError(
             "The server URL is missing.",
-            hint=f"Usage: {this.words_before} {this.example} [options]",
+            hint=f"Usage: {this.words_before} {this.example_for(name or 'math')} [options]",
         )
     idle = [name for name in options if OPTIONS[name].is_idle_in(command)]
     for name in idle:

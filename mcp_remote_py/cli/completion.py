@@ -13,6 +13,7 @@ from typing import NamedTuple
 from mcp_remote_py.cli.help import COMMANDS_SHOWN, all_options_of
 from mcp_remote_py.cli.options import OPTIONS, Option
 from mcp_remote_py.cli.program import COMMANDS, COMPLETION, HELP, PROGRAM, PROXY, QUESTIONS, SHELLS
+from mcp_remote_py.hosts.catalogue import ALL_HOSTS, HOSTS_BY_KEY
 from mcp_remote_py.settings.commands import ProtocolStrategy, TransportStrategy
 from mcp_remote_py.settings.sign_in import SIGNING_ALGORITHMS, TOKEN_STORES
 
@@ -22,7 +23,8 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "--signing-alg": tuple(SIGNING_ALGORITHMS),
     "--token-store": tuple(TOKEN_STORES),
     "--host": ("localhost", "127.0.0.1", "[::1]"),
-    "--secrets": ("env", "file"),
+    "--secrets": ("env", "file", "ask"),
+    "--client": (*HOSTS_BY_KEY, ALL_HOSTS),
 }
 """The values of an option that has only a few."""
 

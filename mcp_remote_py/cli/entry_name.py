@@ -38,7 +38,7 @@ def take_name(
         )
         raise UsageError(
             f"The {what} is missing.",
-            hint=f"For example: {command.words_before} {command.example}",
+            hint=f"For example: {command.words_before} {command.example_for()}",
         )
     _, name = others[at]
     if not name.strip() or not name.isprintable():

@@ -367,7 +367,7 @@ ALL_OPTIONS = (
         "--host",
         "HOST",
         "Host of the redirect URI: localhost (the default), 127.0.0.1 or [::1]. Where it is given, "
-        "no other one is registered.",
+        "another one is not registered.",
         SIGN_IN,
         _SERVER,
         read=lambda text, _: sign_in_words().parse_callback_host(text),
@@ -623,6 +623,7 @@ ALL_OPTIONS = (
         " found.",
         ENTRY,
         _ENTRY,
+        read=readers.read_host,
         repeatable=True,
     ),
     Option(
@@ -639,10 +640,11 @@ ALL_OPTIONS = (
     Option(
         "--secrets",
         "WHERE",
-        "Where secrets are put: env of the entry (the default), or file, which only you can read.",
+        "Where secrets are put: env of the entry (the default), file, which only you can read, or"
+        " ask, where the host asks you and keeps them encrypted (VS Code).",
         ENTRY,
         (INSTALL,),
-        read=readers.choose_from("env", "file"),
+        read=readers.choose_from("env", "file", "ask"),
     ),
     Option(
         "--login",

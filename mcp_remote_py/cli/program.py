@@ -35,14 +35,15 @@ class Command(NamedTuple):
         """The program and the command, as they are typed before all else."""
         return PROGRAM if self.name == PROXY else f"{PROGRAM} {self.name}"
 
-    @property
-    def example(self) -> str:
-        """Words that it could be given."""
+    def example_for(self, name: str = "math") -> str:
+        """Words that it could be given, with the name of an entry where it takes one."""
+        from shlex import quote  # where something is wrong
+
         if not self.takes_name:
             return "https://example.com/mcp"
         if self.needs_url:
-            return "math https://example.com/mcp"
-        return "https://example.com/mcp" if self.takes_port else "math"
+            return f"{quote(name)} https://example.com/mcp"
+        return "https://example.com/mcp" if self.takes_port else quote(name)
 
     @property
     def usage(self) -> str:

@@ -47,7 +47,7 @@ def _help(topic: str, width: int, paint: Paint) -> str:
         return render_help(topic, width, paint)
     meant = name_meant(topic)
     raise UsageError(
-        "There is no such command.",
+        "That is not a command of mcp-remote-py.",
         hint=f"Did you mean {PROGRAM} help {meant}?" if meant else f"{PROGRAM} --help lists them.",
     )
 

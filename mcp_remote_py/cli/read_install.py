@@ -77,7 +77,7 @@ def read_relay(words: Sequence[str], environment: Mapping[str, str]) -> EntrySet
 
 
 def _read_entry(given: Given) -> EntrySettings:
-    relay = read_proxy(given)
+    relay = read_proxy(given, is_written=True)
     network = relay.network
     variables = [name for name, _ in network.proxies if name != "REQUEST_METHOD"]
     variables += network.ca_variables

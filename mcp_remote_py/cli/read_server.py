@@ -23,6 +23,7 @@ from mcp_remote_py.settings.commands import (
 )
 from mcp_remote_py.settings.headers import HeaderSettings, check_sign_in_headers
 from mcp_remote_py.settings.sign_in import SignInSettings
+from mcp_remote_py.settings.words import check_filled
 from mcp_remote_py.url import ServerUrl
 
 if TYPE_CHECKING:
@@ -46,14 +47,18 @@ def read_login(given: Given) -> ProxySettings:
     return settings
 
 
-def read_proxy(given: Given, *, tries_proxy: bool = True) -> ProxySettings:
-    """All that the relay is told.
+def read_proxy(
+    given: Given, *, tries_proxy: bool = True, is_written: bool = False
+) -> ProxySettings:
+    """All that the relay is told; where an entry only `is_written`, its host fills some of it in.
 
     `tries_proxy`: an HTTP proxy of the environment that cannot be used is a mistake, too.
 
     Raises:
         UsageError: anything is wrong.
     """
+    if not is_written:
+        _check_filled(given)
     server = read_url(given, given.has("--allow-http"))
     headers = HeaderSettings(
         given=given.each("--header"),
@@ -89,6 +94,13 @@ def read_proxy(given: Given, *, tries_proxy: bool = True) -> ProxySettings:
         aws=_read_signature(given, server, headers),
         entry_words=describe_entry(given),
     )
+
+
+def _check_filled(given: Given) -> None:
+    words = (word for found in given.arguments.options.values() for word in found)
+    for word in (given.arguments.url or "", *words):
+        if "${" in word:
+            check_filled(word, given.environment)
 
 
 def _read_signature(given: Given, server: ServerUrl, headers: HeaderSettings) -> AwsSettings | None:

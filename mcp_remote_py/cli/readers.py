@@ -47,6 +47,15 @@ def choose_from(*names: str) -> Read:
     return lambda text, reading: words.choose(text, reading.option, names)
 
 
+def read_host(text: str, _: Reading) -> str:
+    """What names a host that is known, or stands for all."""
+    from mcp_remote_py.hosts.catalogue import ALL_HOSTS, find_host
+
+    if text != ALL_HOSTS:
+        find_host(text)
+    return text
+
+
 def read_limit(text: str, reading: Reading) -> float:
     """Seconds; 0 means no limit."""
     return words.parse_seconds(text, reading.option)

@@ -10,12 +10,14 @@ import shlex
 from collections.abc import Callable, Mapping
 
 from mcp_remote_py.commands.agent import BuildAgent
+from mcp_remote_py.commands.entry_talk import explain_mask, own_options
 from mcp_remote_py.commands.login import run_login
 from mcp_remote_py.commands.looking import look_as_host
-from mcp_remote_py.console import Console
+from mcp_remote_py.console import Console, Style
 from mcp_remote_py.credentials.session_files import list_records, state_directory
 from mcp_remote_py.errors import (
     LOGIN_COMMAND,
+    McpRemoteError,
     explain_stars,
     name_server,
 )
@@ -43,17 +45,33 @@ def go_on(
     `typed_before` stands before our name in a command that a person is told.
 
     It is 3 where a sign-in was wanted and did not come about, 130 where the person has stopped the
-    check, else 0: the entry is there.
+    check, else 0: the entry is there. What keeps it from working is said last, with the next step.
     """
-    status, is_open = _sign_in(settings, environment, console, typed_before, build)
-    if status != DONE_STATUS:
-        return status
-    if is_open:
+    # In which configuration: others may have an entry of that name.
+    words = ("check", settings.name, *own_options(settings.choice, dry_run=False, yes=False))
+    if settings.secrets_place == "ask":  # only the host knows what is secret in that entry
+        relay = settings.entry.relay
+        words = ("check", mask_url(str(relay.server)), *relay.entry_words)
+    command = f"{typed_before}mcp-remote-py {shlex.join(words)}"
+    command += explain_mask(command)
+    fault = console.paint("but it does not work yet", Style.WARNING)
+    begin = f"The entry {settings.name} is written, {fault}"
+    try:
+        status, is_open = _sign_in(settings, environment, console, typed_before, build)
+        if status != DONE_STATUS:
+            return status
+        if not is_open:
+            console.say(f"To see whether it works: {command}")
+            return DONE_STATUS
         console.say()
         status = (check or check_entry)(settings, environment, console)
-        return status if status == INTERRUPTED_STATUS else DONE_STATUS
-    words = shlex.join(("check", settings.name))
-    console.say(f"To see whether it works: {typed_before}mcp-remote-py {words}")
+        if status == INTERRUPTED_STATUS:
+            return status
+        if status != DONE_STATUS:
+            console.say(f"{begin}, as said above. To check it again: {command}")
+    except McpRemoteError as error:
+        console.say(f"{begin}: {error.sentence()}")
+        console.say(f"To find out why, step by step: {command}")
     return DONE_STATUS
 
 
@@ -93,9 +111,9 @@ def _sign_in(
     seen = asyncio.run(look_as_host(relay, environment, signed_in=False))
     if not seen.is_refused:
         if seen.found.error:
-            console.say(f"{server} could not be asked: {seen.found.error}")
-            console.say("The entry stays: it works as soon as the server can be reached.")
-        return DONE_STATUS, not seen.found.error
+            # In the words of the relay: its cause and its next step.
+            raise McpRemoteError(seen.found.error)
+        return DONE_STATUS, True
     command = explain_stars(
         name_server(LOGIN_COMMAND, str(relay.server), relay.sign_in.login_options, typed_before)
     )

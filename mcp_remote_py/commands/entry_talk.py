@@ -13,6 +13,7 @@ from mcp_remote_py.errors import UsageError, one_line
 from mcp_remote_py.hosts.catalogue import ALL_HOSTS, KNOWN_HOSTS
 from mcp_remote_py.installing.host_files import HostFile
 from mcp_remote_py.redact import MASK
+from mcp_remote_py.settings.entry import ConfigChoice
 
 _STYLES = {"+": Style.GOOD, "-": Style.BAD}
 
@@ -29,6 +30,14 @@ def show_lines(console: Console, lines: Iterable[str]) -> None:
         style = _STYLES.get(line[:1])
         is_name = line.startswith(("+++", "---"))
         console.say(shown if style is None or is_name else console.paint(shown, style))
+
+
+def own_options(choice: ConfigChoice, *, dry_run: bool, yes: bool) -> list[str]:
+    """What was typed beside the entry: which configurations are meant, and how to go about it."""
+    words = [word for one in choice.clients for word in ("--client", one)]
+    words += [] if choice.file is None else ["--config", choice.file]
+    words += ["--dry-run"] if dry_run else []
+    return words + (["--yes"] if yes else [])
 
 
 def ask_or_refuse(
@@ -48,7 +57,7 @@ def ask_or_refuse(
 
 
 def say_no_host(command: str) -> NoReturn:
-    """There is nothing to write into.
+    """There is nothing to write into; `command` prints the entry.
 
     Raises:
         UsageError: it says what was looked for.
@@ -56,30 +65,51 @@ def say_no_host(command: str) -> NoReturn:
     titles = ", ".join(host.title for host in KNOWN_HOSTS)
     raise UsageError(
         f"None of the hosts known here was found on this machine: {titles}.",
-        hint=f"Name one with --client, or show the entry to paste it: {command} --print"
-        f"{_explain_mask(command)}",
+        hint=f"Name one with --client, or show the entry to paste it: {command}"
+        f"{explain_mask(command)}",
     )
 
 
-def refuse_many(files: Sequence[HostFile], command: str, console: Console) -> NoReturn:
-    """It is not clear which host is meant.
+def pick_files(
+    files: Sequence[HostFile], what: str, command: str, console: Console
+) -> list[HostFile]:
+    """Asks which of several hosts is meant; `what` they are that can be.
 
     Raises:
-        UsageError: always; the hosts and their commands are shown first.
+        UsageError: nobody is there, and the commands are shown; or the answer is not one of them.
     """
-    console.say("Several hosts are on this machine. For one of them:")
+    if console.is_interactive:
+        return _ask_which(files, what, console)
+    console.say(f"{what}, each with its command:")
     shown = one_line(command)
     rows = [(file.host.title, file.host.key) for file in files] + [("for all", ALL_HOSTS)]
     width = max(len(title) for title, _ in rows)
     for title, key in rows:
         console.say(f"{title.ljust(width)}  {shown} --client {key}")
     raise UsageError(
-        f"{len(files)} hosts were found, and --client is not given.",
-        hint=f"Run one of the commands above.{_explain_mask(command)}",
+        "It is not clear which host is meant. Nothing was changed.",
+        hint=f"Run one of the commands above.{explain_mask(command)}",
     )
 
 
-def _explain_mask(command: str) -> str:
+def _ask_which(files: Sequence[HostFile], what: str, console: Console) -> list[HostFile]:
+    say_title(console, f"{what}:")
+    names: dict[str, HostFile] = {}
+    for number, file in enumerate(files, 1):
+        console.say(f"  {number}  {file.host.title}")
+        names |= dict.fromkeys((str(number), file.host.key, file.host.title.casefold()), file)
+    answer = console.ask(f"Which one? Type its number, or {ALL_HOSTS}:").casefold()
+    if answer == ALL_HOSTS:
+        return list(files)
+    words = [answer] if answer in names else answer.replace(",", " ").split()
+    chosen = [names[word] for word in words if word in names]
+    if not words or any(word not in names for word in words):
+        raise UsageError("Nothing was changed.", hint="That is not one of the numbers above.")
+    return [file for file in files if file in chosen]
+
+
+def explain_mask(command: str) -> str:
+    """What to do with a command that is masked, to be put behind it; "" where it is not."""
     if MASK not in command:
         return ""
     return f" ({MASK} stands for a part that may be secret: write it out there.)"

@@ -10,26 +10,32 @@ import os
 import shlex
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from mcp_remote_py.commands.after_install import CheckEntry, go_on
 from mcp_remote_py.commands.agent import BuildAgent
 from mcp_remote_py.commands.entry_talk import (
     ask_or_refuse,
-    refuse_many,
+    explain_mask,
+    own_options,
+    pick_files,
     say_no_host,
     say_title,
     show_lines,
 )
 from mcp_remote_py.console import Console, Style
-from mcp_remote_py.errors import UsageError
 from mcp_remote_py.exit_status import DONE_STATUS
 from mcp_remote_py.hosts.catalogue import PLAIN_HOST, KnownHost, find_host, host_of_file
 from mcp_remote_py.hosts.config_text import read_entries, set_entry
-from mcp_remote_py.hosts.entries import PlannedEntry, Wish, check_name, plan_entry
+from mcp_remote_py.hosts.entries import PlannedEntry, Wish, check_asks, check_name, plan_entry
 from mcp_remote_py.hosts.entry_reading import EntryKind
-from mcp_remote_py.hosts.entry_view import render_entry, show_difference
+from mcp_remote_py.hosts.entry_view import (
+    render_with_inputs,
+    show_difference,
+    show_new_inputs,
+)
 from mcp_remote_py.hosts.entry_words import join_words, sort_words, take_over
+from mcp_remote_py.hosts.inputs import drop_inputs, find_inputs, put_inputs
 from mcp_remote_py.hosts.launch import (
     EXTRA_OF_AWS,
     Surroundings,
@@ -49,8 +55,8 @@ from mcp_remote_py.installing.secret_files import (
 from mcp_remote_py.installing.surroundings import look_around, this_system
 from mcp_remote_py.patterns import lazy_pattern
 from mcp_remote_py.redact import MASK, mask_url, remember
-from mcp_remote_py.settings.entry import EntrySettings, InstallSettings
-from mcp_remote_py.settings.urls import parse_server_url
+from mcp_remote_py.settings.entry import ConfigChoice, EntrySettings, InstallSettings
+from mcp_remote_py.settings.shown_variables import hidden_values, show_variable, show_variables
 
 logger = logging.getLogger("mcp_remote_py")
 
@@ -87,14 +93,21 @@ def run_install(
     machine = Machine(this_system(), environment, Disk(environment))
     files = choose_files(settings.choice, machine)
     if not files:
-        say_no_host(installer.command)
-    if len(files) > 1 and not settings.choice.clients:
-        refuse_many(files, installer.command, console)
+        say_no_host(installer.command_with("--print"))
+    choice = settings.choice
+    if len(files) > 1 and not choice.clients:
+        files = pick_files(files, "Hosts on this machine", installer.command, console)
+        choice = ConfigChoice((files[0].host.key,))
+    if settings.secrets_place == "ask":
+        for file in files:
+            check_asks(file.host)
     done = [file for file in files if installer.install(file)]
     if not done:
         return DONE_STATUS
     name, entry = installer.written[0]
-    wanted = settings.replace(entry=entry, name=name)
+    if choice.file is None and choice.clients:
+        choice = ConfigChoice((done[0].host.key,))
+    wanted = settings.replace(entry=entry, name=name, choice=choice)
     return go_on(wanted, environment, console, installer.typed_before, build, check)
 
 
@@ -130,9 +143,16 @@ class _Installer:
     @property
     def command(self) -> str:
         """What was typed, without secrets."""
-        relay = self._settings.entry.relay
-        words = ("install", self._settings.name, mask_url(str(relay.server)), *relay.entry_words)
-        return f"{self.typed_before}mcp-remote-py {shlex.join(words)}"
+        settings = self._settings
+        own = own_options(settings.choice, dry_run=settings.dry_run, yes=settings.yes)
+        return self.command_with(*(["--login"] if settings.login else []), *own)
+
+    def command_with(self, *words: str) -> str:
+        """The same with these options in the place of those that are not a part of the entry."""
+        settings, relay = self._settings, self._settings.entry.relay
+        place = ["--secrets", settings.secrets_place] if settings.secrets_place else []
+        typed = ("install", settings.name, mask_url(str(relay.server)), *relay.entry_words)
+        return f"{self.typed_before}mcp-remote-py {shlex.join((*typed, *place, *words))}"
 
     def print_entry(self) -> None:
         """Only the entry, in the form of its host; what is to be said of it goes elsewhere."""
@@ -146,17 +166,19 @@ class _Installer:
         plan = self._plan(host, "", self._settings.name, wanted, in_files=False)
         for warning in plan.warnings:
             logger.warning("%s", warning)
+        variables = _variables_of(plan)
         shown = dict(plan.entry)
-        if plan.secret_variables and isinstance(shown.get("env"), dict):
-            masked = dict.fromkeys(plan.secret_variables, MASK)
-            shown["env"] = {**shown["env"], **masked}  # type: ignore[dict-item]
-            names = ", ".join(plan.secret_variables)
+        if variables:
+            shown["env"] = show_variables(variables, variables)
+        if masked := _masked_of(plan):
+            names = ", ".join(masked)
             logger.warning(
                 "%s stands for the value of %s, which may be secret: write it out there.",
                 MASK,
                 names,
             )
-        self._console.say(render_entry(host, self._settings.name, shown).rstrip("\n"))
+        text = render_with_inputs(host, self._settings.name, shown, plan.inputs)
+        self._console.say(text.rstrip("\n"))
 
     def install(self, file: HostFile) -> bool:
         """Writes the entry into that file; whether it is there now.
@@ -175,19 +197,26 @@ class _Installer:
         plan = self._choose_place(file, name, wanted)
         remember(plan.secrets)
 
+        old = None if before is None else before.members
+
         def edit(content: bytes) -> bytes:
-            return set_entry(content, host.form, host.place, name, plan.entry)
+            content = set_entry(content, host.form, host.place, name, plan.entry)
+            if not host.inputs:
+                return content
+            content = drop_inputs(content, host.inputs, find_inputs(old))
+            return put_inputs(content, host.inputs, plan.inputs)
 
         content = read_config(Path(file.path)) or b""
         after = _members_of(edit(content), host, name)
+        new_inputs = show_new_inputs(host, content, plan.inputs)
         say_title(console, f"{host.title}: {file.path}")
-        if before is not None and after == before.members and not plan.files:
+        if before is not None and after == old and not (plan.files or new_inputs):
             console.say(f"The entry {name} is there already, as it should be. Nothing is changed.")
             self.written.append((name, wanted.entry))
             return True
-        old = None if before is None else before.members
         show_lines(console, show_difference(host, name, old, after, file.path))
-        self._warn(plan, wanted.entry, before)
+        show_lines(console, new_inputs)
+        self._warn(host, plan, wanted, before)
         if self._settings.dry_run:
             console.say("Nothing is written, because of --dry-run.")
             return False
@@ -197,12 +226,15 @@ class _Installer:
                 self._question(name, before),
                 otherwise=self._is_converted(before),
                 yes=self._settings.yes,
-                refusal=f"The entry {name} is in {file.path} already, and is another one.",
-                hint="Add --yes to replace it, or choose another name.",
+                refusal=self._refusal(file, before),
+                hint="To have both, choose another name. To replace it:"
+                f" {self.command} --yes{explain_mask(self.command)}",
             )
         self._write(file, before, plan, edit)
         self.written.append((name, wanted.entry))
         console.say(console.paint(host.restart.replace("{name}", name), Style.STRONG))
+        if log := host.log_of(name, this_system()):
+            console.say(f"Its log, once it has run there: {log}")
         return True
 
     def _choose_name(self, host: KnownHost, entries: Mapping[str, InstalledEntry]) -> str:
@@ -211,7 +243,7 @@ class _Installer:
         same = [
             one
             for one in entries.values()
-            if one.name != name and _address_of(one) == str(self._settings.server)
+            if one.name != name and one.address == str(self._settings.server)
         ]
         npm = next((one for one in same if one.kind is EntryKind.NPM), None)
         if npm is not None and name not in entries:
@@ -238,7 +270,7 @@ class _Installer:
         if before is None or not self._is_converted(before):
             return _Wanted(given, {}, self._environment)
         kept = {name: value.reveal() for name, value in before.variables.items()}
-        remember(before.variables.values())
+        remember(hidden_values(before.variables))
         words = join_words(
             take_over(
                 sort_words(given.words, given.placeholders),
@@ -251,7 +283,7 @@ class _Installer:
         return _Wanted(self._settings.read(words, values), kept, values)
 
     def _is_converted(self, before: InstalledEntry) -> bool:
-        is_same = _address_of(before) == str(self._settings.server)
+        is_same = before.address == str(self._settings.server)
         return before.kind is EntryKind.NPM and is_same
 
     def _choose_place(self, file: HostFile, name: str, wanted: _Wanted) -> PlannedEntry:
@@ -263,6 +295,7 @@ class _Installer:
     def _plan(
         self, host: KnownHost, path: str, name: str, wanted: _Wanted, *, in_files: bool
     ) -> PlannedEntry:
+        asks = self._settings.secrets_place == "ask"
         entry = wanted.entry
         names = (*entry.variables, *(_FETCH_VARIABLES if self._launch.is_fetched else ()))
         needed = {one: self._environment[one] for one in names if self._environment.get(one)}
@@ -270,30 +303,49 @@ class _Installer:
         return plan_entry(
             host,
             self._launch,
-            Wish(name, words, wanted.values, {**needed, **wanted.kept}, in_files),
+            Wish(
+                name,
+                words,
+                wanted.values,
+                {**needed, **wanted.kept},
+                in_files,
+                asks,
+                [one for one, value in needed.items() if show_variable(one, value) == MASK],
+            ),
             os.path.abspath,
             lambda ending: name_secret_file(self._environment, path, name, ending),
         )
 
     def _warn(
-        self, plan: PlannedEntry, wanted: EntrySettings, before: InstalledEntry | None
+        self, host: KnownHost, plan: PlannedEntry, wanted: _Wanted, before: InstalledEntry | None
     ) -> None:
         """Says what a person should know before it is written."""
         warnings = [
-            *(wanted.warnings if wanted is not self._settings.entry else ()),
+            *(wanted.entry.warnings if wanted.entry is not self._settings.entry else ()),
             *plan.warnings,
         ]
-        in_clear = [one for one in plan.secret_variables if one in _variables_of(plan)]
+        in_clear = [
+            name
+            for name in _masked_of(plan)
+            if name in (*plan.secret_variables, *wanted.entry.variables, *_FETCH_VARIABLES)
+        ]
         if in_clear:
             shared = " Keep it out of version control." if self._settings.choice.file else ""
+            ask = f" With --secrets ask, {host.title} asks you and keeps them encrypted."
             warnings.append(
                 f"The value of {' and of '.join(in_clear)} will be in that file as it is: whoever"
                 " can read the file can use it. --secrets file puts headers into a file that only"
-                f" you can read.{shared}"
+                f" you can read.{ask if host.inputs else ''}{shared}"
             )
         if plan.files:
             warnings.append(
                 f"What is secret goes into {' and '.join(plan.files)}, which only you can read."
+            )
+        if plan.inputs:
+            told = " and ".join(f'"{one.description}"' for one in plan.inputs)
+            warnings.append(
+                f"No secret is written. When {host.title} starts this entry first, it asks for"
+                f" {told}, and keeps that encrypted."
             )
         if before is not None and self._is_converted(before):
             warnings.append(
@@ -302,6 +354,21 @@ class _Installer:
             )
         for warning in warnings:
             self._console.say(f"{self._console.paint('Note:', Style.WARNING)} {warning}")
+
+    def _refusal(self, file: HostFile, before: InstalledEntry) -> str:
+        """What is there and what would be, where nobody can be asked."""
+        there, new = before.address, str(self._settings.server)
+        if there and there != new:
+            change = f" for {mask_url(there)}, and the new one is for {mask_url(new)}"
+        elif there:
+            change = " for the same server, and the new one differs as shown above"
+        else:
+            change = ""
+        also = " in it" if self.written else ""
+        return (
+            f"{file.path} has an entry {before.name} already. It {before.kind.value}{change}."
+            f" Nothing was changed{also}."
+        )
 
     def _question(self, name: str, before: InstalledEntry) -> str:
         if self._is_converted(before):
@@ -333,21 +400,16 @@ class _Installer:
             self._console.say(f"The file as it was before: {written.backup}")
 
 
-def _variables_of(plan: PlannedEntry) -> Mapping[str, object]:
-    found = plan.entry.get("env")
-    return found if isinstance(found, dict) else {}  # pyright: ignore[reportUnknownVariableType]
+def _variables_of(plan: PlannedEntry) -> Mapping[str, str]:
+    return cast("dict[str, str]", plan.entry.get("env", {}))
+
+
+def _masked_of(plan: PlannedEntry) -> list[str]:
+    """Its variables that may be secret: nobody is shown their values."""
+    variables = _variables_of(plan)
+    return [name for name, value in variables.items() if show_variable(name, value) == MASK]
 
 
 def _members_of(content: bytes, host: KnownHost, name: str) -> Mapping[str, object]:
     found = read_entries(content, host.form, host.place).get(name)
     return found if isinstance(found, Mapping) else {}  # pyright: ignore[reportUnknownVariableType]
-
-
-def _address_of(entry: InstalledEntry) -> str:
-    """The server of an entry, as it is compared; "" where it has none."""
-    if not entry.found.url:
-        return ""
-    try:
-        return str(parse_server_url(entry.found.url, allow_http=True))
-    except UsageError:
-        return ""

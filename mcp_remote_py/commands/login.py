@@ -35,6 +35,7 @@ from mcp_remote_py.oauth.steps import Credential
 from mcp_remote_py.redact import mask_url
 from mcp_remote_py.settings.commands import ProxySettings
 from mcp_remote_py.settings.headers import HeaderSettings, check_sign_in_headers
+from mcp_remote_py.settings.shown_variables import show_variables
 from mcp_remote_py.time_words import describe_moment, describe_span, describe_wait
 from mcp_remote_py.transports.headers import HeaderSource
 
@@ -233,7 +234,7 @@ class Login:
             settings.server.host,
             self._server,
             settings.entry_words,
-            settings.network.variables_for(settings.server),
+            show_variables(settings.network.variables_for(settings.server), self._environment),
             runner_of(sys.prefix),
         ):
             self._console.say(line)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -25,6 +25,8 @@ _GENERIC = frozenset(
 OTHER_NAME = "my-server"
 """The name where none can be told."""
 
+_NONE: Mapping[str, str] = {}
+
 
 def suggest_name(host: str) -> str:
     """A name for the entry of the server at `host`: "linear" for mcp.linear.app."""
@@ -38,13 +40,13 @@ def describe_next_steps(
     host: str,
     address: str,
     entry: Sequence[str],
-    variables: Sequence[str] = (),
+    variables: Mapping[str, str] = _NONE,
     runner: str = "",
 ) -> Iterator[str]:
     """The lines: the entry as it is copied, the command that writes it, and the one that looks.
 
-    `address` is masked, `entry` are the words behind it in the entry, without secrets, `runner`
-    stands before a command.
+    `address` is masked, `entry` are the words behind it in the entry, without secrets, `variables`
+    what it needs of the environment, as it may be shown; `runner` stands before a command.
     """
     name = suggest_name(host)
     written = msgspec.json.format(

@@ -128,7 +128,7 @@ async def _relay(
     if at_terminal:
         from mcp_remote_py.commands.terminal import look_beside
 
-        seen = await look_beside(relaying, settings, assemble_look, say)
+        seen = await look_beside(relaying, settings, environment, assemble_look, say)
     else:
         await relaying.run()
     if signer is not None:

@@ -1,4 +1,4 @@
-"""Shows who is signed in where and until when, from plain records alone.
+"""Shows who is signed in where and until when, from plain records and hosts' files alone.
 
 Nothing here can ask for a keyring's password or reach a network, so a script may run it at any
 time. Must not know tokens, stores, HTTP, argparse or streams.
@@ -7,21 +7,29 @@ time. Must not know tokens, stores, HTTP, argparse or streams.
 from __future__ import annotations
 
 import json
+import logging
 import shlex
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from mcp_remote_py.console import Console, Style
 from mcp_remote_py.credentials.session_files import SessionRecord, list_records, state_directory
-from mcp_remote_py.errors import LOGIN_COMMAND, explain_stars, name_server, one_line, runner_of
+from mcp_remote_py.errors import (
+    LOGIN_COMMAND,
+    McpRemoteError,
+    explain_stars,
+    name_server,
+    one_line,
+    runner_of,
+)
 from mcp_remote_py.exit_status import DONE_STATUS, SIGN_IN_NEEDED_STATUS
 from mcp_remote_py.oauth.budget import wait_for_renewal, wait_for_tab
 from mcp_remote_py.redact import mask_url, remember, scrub_known, secrets_in_url
-from mcp_remote_py.settings.stored import StatusSettings
+from mcp_remote_py.settings.stored import SessionPattern, StatusSettings
 from mcp_remote_py.time_words import (
     describe_moment,
     describe_wait,
@@ -29,7 +37,10 @@ from mcp_remote_py.time_words import (
 )
 
 if TYPE_CHECKING:
+    from mcp_remote_py.installing.entries import InstalledEntry
     from mcp_remote_py.time_words import ToZone
+
+logger = logging.getLogger("mcp_remote_py")
 
 
 def run_status(
@@ -57,31 +68,92 @@ def run_status(
         sessions = [_to_json(state, now()) for state in states]
         say(json.dumps({"sessions": sessions}, indent=2))
     elif not states and aws is None:
-        for line in _say_nothing_known(settings, has_others=bool(known)):
+        for line in _say_nothing_known(settings, environment, has_others=bool(known)):
             say(line)
-    for number, state in enumerate([] if settings.json else states):
-        if number:
-            say()
-        say(console.paint(one_line(mask_url(state.server)), Style.STRONG))
-        for line in _lay_out(_to_facts(state, now(), to_zone), console):
+    else:
+        for line in _say_known(states, now(), to_zone, console):
+            say(line)
+        for line in _say_others(settings, known, environment):
             say(line)
     signed_in = any(state.signed_in_at is not None for state in states)
     is_enough = signed_in or settings.server is None or aws is not None
     return DONE_STATUS if is_enough else SIGN_IN_NEEDED_STATUS
 
 
-def _say_nothing_known(settings: StatusSettings, *, has_others: bool) -> Iterator[str]:
+def _say_known(
+    states: Iterable[SessionRecord], now: float, to_zone: ToZone, console: Console
+) -> Iterator[str]:
+    for number, state in enumerate(states):
+        if number:
+            yield ""
+        yield console.paint(one_line(mask_url(state.server)), Style.STRONG)
+        yield from _lay_out(_to_facts(state, now, to_zone), console)
+
+
+def _say_nothing_known(
+    settings: StatusSettings, environment: Mapping[str, str], *, has_others: bool
+) -> Iterator[str]:
     if settings.server is None:
         if has_others:
             yield "Nothing is known of such a sign-in. Without options, all are shown."
             return
-        yield "Nobody has signed in yet, and no server is known."
-        yield f"To sign in: {runner_of(sys.prefix)}mcp-remote-py login ADDRESS-OF-THE-SERVER"
+        runner = runner_of(sys.prefix)
+        yield "Nobody has signed in yet."
+        if entries := _find_own_entries(environment):
+            yield from _list_entries(entries, "Entries of hosts that start mcp-remote-py:")
+        else:
+            yield f"To write an entry for a host: {runner}mcp-remote-py install NAME ADDRESS"
+        yield f"To sign in: {runner}mcp-remote-py login ADDRESS"
         return
     server, sessions = str(settings.server), settings.sessions
     options = _name_session(sessions.profile or "", sessions.resource or "")
     command = name_server(LOGIN_COMMAND, server, options)
+    there = [one for one in _find_own_entries(environment) if one.address == server]
     yield explain_stars(f"Nothing is known of {mask_url(server)}. To sign in: {command}")
+    yield from _list_entries(there, "Entries of hosts for it:")
+
+
+def _say_others(
+    settings: StatusSettings, known: Iterable[SessionRecord], environment: Mapping[str, str]
+) -> Iterator[str]:
+    """The entries of which no record knows, where all that is known is asked for."""
+    if settings.sessions != SessionPattern():
+        return
+    servers = {state.server for state in known}
+    others = [one for one in _find_own_entries(environment) if one.address not in servers]
+    if others:
+        yield ""
+    yield from _list_entries(others, "Other entries of hosts that start mcp-remote-py:")
+
+
+def _find_own_entries(environment: Mapping[str, str]) -> list[InstalledEntry]:
+    """The entries of this machine's hosts that start us, as far as their files can be read."""
+    from mcp_remote_py.hosts.entry_reading import EntryKind
+    from mcp_remote_py.installing.entries import find_entries
+    from mcp_remote_py.installing.surroundings import this_system
+
+    try:
+        found = find_entries(None, (), None, environment, this_system(), _warn)
+    except McpRemoteError as error:
+        logger.warning("%s", error.sentence())
+        return []
+    return [one for one in found if one.kind is EntryKind.OURS and one.address]
+
+
+def _warn(text: str) -> None:
+    logger.warning("%s", text)
+
+
+def _list_entries(entries: Iterable[InstalledEntry], heading: str) -> Iterator[str]:
+    """A line for each name and server, with the hosts that have it; nothing where there is none."""
+    hosts: dict[tuple[str, str], list[str]] = {}
+    for one in entries:
+        remember(secrets_in_url(one.address))
+        hosts.setdefault((one.name, one.address), []).append(one.host.title)
+    if hosts:
+        yield heading
+    for (name, address), titles in hosts.items():
+        yield f"  {one_line(name)}  {one_line(mask_url(address))}  ({', '.join(titles)})"
 
 
 def _to_facts(state: SessionRecord, now: float, to_zone: ToZone) -> dict[str, str]:

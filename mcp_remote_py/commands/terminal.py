@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from typing import Protocol
 
 import msgspec
@@ -41,6 +41,7 @@ from mcp_remote_py.mcp_session import INITIALIZED
 from mcp_remote_py.redact import mask_url
 from mcp_remote_py.relay.relay import Relay
 from mcp_remote_py.settings.commands import ProxySettings
+from mcp_remote_py.settings.shown_variables import show_variables
 from mcp_remote_py.versions import MODERN, NEWEST_HANDSHAKE
 
 LOOK_PATIENCE = 60.0
@@ -150,6 +151,7 @@ class OwnHost:
 async def look_beside(
     relaying: Looking,
     settings: ProxySettings,
+    environment: Mapping[str, str],
     assemble: Callable[[ProxySettings, HostChannel], Looking],
     say: Callable[[str], None],
 ) -> int:
@@ -176,7 +178,8 @@ async def look_beside(
         return DONE_STATUS
     variables = () if settings.aws is None else settings.aws.variables
     extra = "aws" if settings.aws is not None and settings.aws.reads_files else ""
-    needed = (*variables, *settings.network.variables_for(settings.server))
+    named = (*variables, *settings.network.variables_for(settings.server))
+    needed = show_variables(named, environment)
     for line in describe_found(found, settings.entry_words, END_KEY, needed, extra):
         say(line)
     await running

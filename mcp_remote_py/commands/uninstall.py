@@ -13,7 +13,8 @@ from pathlib import Path
 
 from mcp_remote_py.commands.entry_talk import (
     ask_or_refuse,
-    refuse_many,
+    own_options,
+    pick_files,
     say_title,
     show_lines,
 )
@@ -24,6 +25,7 @@ from mcp_remote_py.exit_status import DONE_STATUS
 from mcp_remote_py.hosts.config_text import remove_entry
 from mcp_remote_py.hosts.entry_reading import EntryKind
 from mcp_remote_py.hosts.entry_view import show_difference
+from mcp_remote_py.hosts.inputs import drop_inputs, find_inputs
 from mcp_remote_py.hosts.launch import choose_launch, typed_before
 from mcp_remote_py.installing.config_file import edit_config
 from mcp_remote_py.installing.entries import InstalledEntry, list_entries
@@ -36,7 +38,7 @@ from mcp_remote_py.installing.secret_files import (
 from mcp_remote_py.installing.surroundings import look_around, this_system
 from mcp_remote_py.redact import mask_url, remember
 from mcp_remote_py.settings.entry import UninstallSettings
-from mcp_remote_py.settings.urls import parse_server_url
+from mcp_remote_py.settings.shown_variables import hidden_values
 
 logger = logging.getLogger("mcp_remote_py")
 
@@ -59,10 +61,12 @@ def run_uninstall(
     if not found:
         _refuse_unknown(settings.name, files, entries)
     if len(found) > 1 and not settings.choice.clients:
-        command = f"{_typed_before(environment)}mcp-remote-py {_words_for(settings.name)}"
-        refuse_many([HostFile(one.host, one.path) for one in found], command, console)
+        where = [HostFile(one.host, one.path) for one in found]
+        what = f"Hosts with an entry {settings.name}"
+        chosen = pick_files(where, what, _command_of(settings, environment), console)
+        found = [one for one, file in zip(found, where, strict=True) if file in chosen]
     for entry in found:
-        remember(entry.variables.values())
+        remember(hidden_values(entry.variables))
         _uninstall(entry, settings, environment, console)
     return DONE_STATUS
 
@@ -71,15 +75,18 @@ def _typed_before(environment: Mapping[str, str]) -> str:
     return typed_before(choose_launch(look_around(environment)))
 
 
-def _words_for(name: str) -> str:
-    return shlex.join(("uninstall", name))
+def _command_of(settings: UninstallSettings, environment: Mapping[str, str]) -> str:
+    """What was typed."""
+    own = own_options(settings.choice, dry_run=settings.dry_run, yes=settings.yes)
+    words = shlex.join(("uninstall", settings.name, *own))
+    return f"{_typed_before(environment)}mcp-remote-py {words}"
 
 
 def _refuse_unknown(name: str, files: list[HostFile], entries: list[InstalledEntry]) -> None:
     ours = dict.fromkeys(one.name for one in entries if one.kind in _OF_OURS)
     where = ", ".join(file.path for file in files) or "any host's configuration"
     hint = f"There are: {', '.join(ours)}." if ours else "Name the file with --config."
-    raise UsageError(f"There is no entry {name} in {where}.", hint=hint)
+    raise UsageError(f"An entry {name} was not found in {where}.", hint=hint)
 
 
 def _uninstall(
@@ -94,10 +101,16 @@ def _uninstall(
     if settings.dry_run:
         console.say("Nothing is written, because of --dry-run.")
         return
-    _ask(entry, settings, console)
+    _ask(entry, settings, environment, console)
+
+    def edit(content: bytes) -> bytes:
+        content = remove_entry(content, host.form, host.place, name)
+        asked = find_inputs(entry.members) if host.inputs else ()
+        return drop_inputs(content, host.inputs, asked) if asked else content
+
     written = edit_config(
         Path(entry.path),
-        lambda content: remove_entry(content, host.form, host.place, name),
+        edit,
         lock=lock_of_configs(environment),
         randomness=os.urandom,
     )
@@ -106,20 +119,27 @@ def _uninstall(
     console.say(f"{mark} the entry {name} is gone from {written.path}.")
     if written.backup is not None:
         console.say(f"The file as it was before: {written.backup}")
-    console.say(f"{host.title} ends what it has started when it is restarted.")
+    end = f"{host.end_of_old} Until then, its tools may still be there."
+    console.say(console.paint(end, Style.STRONG))
     _say_sign_in(entry, environment, console)
 
 
-def _ask(entry: InstalledEntry, settings: UninstallSettings, console: Console) -> None:
+def _ask(
+    entry: InstalledEntry,
+    settings: UninstallSettings,
+    environment: Mapping[str, str],
+    console: Console,
+) -> None:
     name = entry.name
-    hint = "Add --yes if you mean it."
+    hint = f"Nothing was changed. To take it out: {_command_of(settings, environment)} --yes"
     if entry.kind in _OF_OURS:
         ask_or_refuse(
             console,
             f"Take {name} out of the configuration of {entry.host.title}?",
             otherwise=True,
             yes=settings.yes,
-            refusal=f"Nobody is there to be asked whether {name} is to go.",
+            refusal=f"Nobody could be asked whether {name} is to be taken out of {entry.path}:"
+            " this is not a terminal.",
             hint=hint,
         )
         return
@@ -134,11 +154,8 @@ def _ask(entry: InstalledEntry, settings: UninstallSettings, console: Console) -
 
 def _say_sign_in(entry: InstalledEntry, environment: Mapping[str, str], console: Console) -> None:
     """A sign-in is kept with the server, not with the entry."""
-    try:
-        server = str(parse_server_url(entry.found.url, allow_http=True))
-    except UsageError:
-        return
-    records = list_records(state_directory(environment))
+    server = entry.address
+    records = list_records(state_directory(environment)) if server else ()
     if any(one.server == server and one.signed_in_at is not None for one in records):
         command = f"{_typed_before(environment)}mcp-remote-py logout {mask_url(server)}"
         console.say(f"You stay signed in at {mask_url(server)}. To sign out: {command}")

@@ -50,6 +50,8 @@ class KnownHost(Value, frozen=True):
     restart: str
     """What makes the host start a new entry: a sentence."""
     sources: tuple[str, ...]
+    ends: str = ""
+    """What makes it end an entry that is gone: a sentence; "" where that is to restart it."""
     aliases: tuple[str, ...] = ()
     form: Form = Form.JSON
     members: Mapping[str, object] = MappingProxyType({})
@@ -66,13 +68,29 @@ class KnownHost(Value, frozen=True):
     expands_variables: bool = False
     """Whether it replaces `${NAME}` in arguments by variables of its own, and complains of those
     that it does not have, even if the entry's `env` has them."""
-    logs: str = ""
-    """Where it keeps what its servers log; "" where no source was found."""
+    inputs: tuple[str, ...] = ()
+    """Where its file says what it asks a person for and keeps encrypted; () where it cannot."""
+    logs: Mapping[System, str] = MappingProxyType({})
+    """Where a person finds what an entry logs; for no system where no source was found."""
+
+    @property
+    def end_of_old(self) -> str:
+        """What a person does so that an entry that is gone is not running any more: a sentence."""
+        return self.ends or f"Restart {self.title}."
+
+    def log_of(self, name: str, system: System) -> str:
+        """Where a person finds the log of the entry of that name; "" where that is not known."""
+        return self.logs.get(system, "").replace("{name}", name)
 
 
 def _each(*templates: str) -> dict[System, tuple[str, ...]]:
     """The same everywhere."""
     return dict.fromkeys(System, templates)
+
+
+def _said(text: str) -> dict[System, str]:
+    """The same words everywhere."""
+    return dict.fromkeys(System, text)
 
 
 def _data(name: str) -> dict[System, tuple[str, ...]]:
@@ -92,6 +110,10 @@ def _after(
 
 _SERVERS = ("mcpServers",)
 
+_QUIT_CLAUDE = (
+    "Quit Claude Desktop, for which closing its window is not enough, and start it again."
+)
+
 _VS_CODE = KnownHost(
     key="vscode",
     title="VS Code",
@@ -99,13 +121,14 @@ _VS_CODE = KnownHost(
     configs=_data("Code/User/mcp.json"),
     place=("servers",),
     members=MappingProxyType({"type": "stdio"}),
+    inputs=("inputs",),
     signs=("/Applications/Visual Studio Code.app",),
     programs=("code",),
     projects=(".vscode/mcp.json", "Code/User/mcp.json"),
     restart='In VS Code, run "MCP: List Servers" from the command palette, and start {name} there.',
-    logs='"MCP: List Servers" in the command palette, then the server, "Show Output"',
+    logs=_said('"MCP: List Servers" in the command palette, then {name}, "Show Output"'),
     sources=(
-        "https://code.visualstudio.com/docs/agents/reference/mcp-configuration",
+        "https://code.visualstudio.com/docs/agents/reference/mcp-configuration (also inputs)",
         "https://github.com/microsoft/apm/issues/944 (a bare ${NAME} stays as it is)",
     ),
 )
@@ -126,13 +149,19 @@ KNOWN_HOSTS = (
         signs=("/Applications/Claude.app", "{localappdata}/AnthropicClaude"),
         programs=("claude-desktop",),
         projects=("claude_desktop_config.json",),
-        restart="Quit Claude Desktop, for which closing its window is not enough, and start it"
-        " again.",
-        logs="~/Library/Logs/Claude, on Windows %APPDATA%\\Claude\\logs",
+        restart=_QUIT_CLAUDE,
+        ends=_QUIT_CLAUDE,
+        logs={
+            System.MACOS: "~/Library/Logs/Claude/mcp-server-{name}.log",
+            System.WINDOWS: "%APPDATA%\\Claude\\logs\\mcp-server-{name}.log",
+            System.LINUX: "~/.config/Claude/logs/mcp-server-{name}.log",
+        },
         sources=(
             "https://modelcontextprotocol.io/docs/develop/connect-local-servers",
             "https://github.com/anthropics/claude-code/issues/26073 (packages on Windows)",
             "https://github.com/aaddrick/claude-desktop-debian (a build for Linux)",
+            "https://docs.pgedge.com/pgedge-postgres-mcp-server/development/guide/server_logs"
+            " (logs on Linux)",
         ),
     ),
     KnownHost(
@@ -146,8 +175,9 @@ KNOWN_HOSTS = (
         programs=("claude",),
         projects=(".mcp.json", ".claude.json"),
         expands_variables=True,
+        ends="Start claude anew.",
         restart="Start claude anew; /mcp shows there whether {name} is connected.",
-        logs="claude --debug",
+        logs=_said("what claude --debug shows"),
         sources=(
             "https://code.claude.com/docs/en/mcp",
             "https://github.com/anthropics/claude-code/issues/12211 (variables it does not have)",
@@ -164,7 +194,7 @@ KNOWN_HOSTS = (
         splits_arguments=True,
         restart="Restart Cursor, then look whether {name} is switched on in its settings, under"
         " MCP.",
-        logs='the panel "Output", "MCP Logs"',
+        logs=_said('the panel "Output", "MCP Logs"'),
         sources=(
             "https://cursor.com/docs/mcp",
             "https://github.com/punkpeye/mcp-remote/issues/26 (arguments torn at blanks)",
@@ -216,7 +246,7 @@ KNOWN_HOSTS = (
         projects=("zed/settings.json", ".zed/settings.json", "Zed/settings.json"),
         restart="Zed takes it at once; the settings of its Agent Panel show a green dot before"
         " {name}.",
-        logs='"zed: open log" in the command palette',
+        logs=_said('"zed: open log" in the command palette'),
         sources=(
             "https://zed.dev/docs/ai/mcp",
             "https://zed.dev/docs/configuring-zed (where the file is)",
@@ -232,6 +262,7 @@ KNOWN_HOSTS = (
         names=NO_UNDERSCORE,
         programs=("gemini",),
         projects=(".gemini/settings.json",),
+        ends="Start gemini anew.",
         restart="Start gemini anew; /mcp shows there whether {name} is connected.",
         sources=("https://github.com/google-gemini/gemini-cli/blob/main/docs/tools/mcp-server.md",),
     ),
@@ -246,9 +277,14 @@ KNOWN_HOSTS = (
         members=MappingProxyType({"startup_timeout_sec": 60}),
         programs=("codex",),
         projects=(".codex/config.toml", "config.toml"),
+        ends="Start codex anew, or its desktop program or extension.",
         restart="Start codex anew, or its desktop program or extension; /mcp shows there whether"
         " {name} is connected.",
-        sources=("https://developers.openai.com/codex/mcp",),
+        logs=_said("~/.codex/log/codex-tui.log"),
+        sources=(
+            "https://developers.openai.com/codex/mcp",
+            "https://github.com/openai/codex/blob/main/docs/advanced.md (logs)",
+        ),
     ),
     KnownHost(
         key="cline",

@@ -14,8 +14,9 @@ from typing import NamedTuple, cast
 import msgspec
 
 from mcp_remote_py.errors import UsageError
-from mcp_remote_py.hosts.catalogue import KnownHost
+from mcp_remote_py.hosts.catalogue import KNOWN_HOSTS, KnownHost
 from mcp_remote_py.hosts.entry_words import EntryWord
+from mcp_remote_py.hosts.inputs import HostInput, name_input
 from mcp_remote_py.hosts.launch import Launch
 from mcp_remote_py.json_text import UNREADABLE, bounded
 from mcp_remote_py.key_shapes import may_be_key
@@ -40,6 +41,8 @@ _decode_client = bounded(msgspec.json.Decoder(dict[str, object]).decode)
 
 _VARIABLE = lazy_pattern(r"\$\{([^{}]+)\}")
 _ONE_VARIABLE = lazy_pattern(r"\$\{([A-Za-z_][A-Za-z0-9_]{0,63})\}")
+_SCHEME = lazy_pattern(r"[A-Za-z]{1,10}")
+"""The word before a credential (RFC 9110 §11.4), such as Bearer."""
 _TAKEN = frozenset({"MCP_REMOTE_CONFIG_DIR"})
 """A variable with a meaning of its own."""
 
@@ -55,6 +58,10 @@ class Wish(NamedTuple):
     """Variables that the entry has in any case."""
     in_files: bool = False
     """Whether secrets go into files."""
+    asks: bool = False
+    """Whether the host is to ask for secrets: they are written nowhere."""
+    hidden: Sequence[str] = ()
+    """Variables among `kept` that are secret, too."""
 
 
 class PlannedEntry(NamedTuple):
@@ -68,6 +75,8 @@ class PlannedEntry(NamedTuple):
     files: Mapping[str, str]
     """By their paths, what only the person may read."""
     warnings: tuple[str, ...]
+    inputs: tuple[HostInput, ...] = ()
+    """What the host is to ask for."""
 
     @property
     def words(self) -> list[str]:
@@ -88,10 +97,13 @@ def plan_entry(
     with that ending for secrets of this entry.
 
     Raises:
-        UsageError: a variable is not set.
+        UsageError: a variable is not set, or the host cannot ask for secrets.
     """
+    if wish.asks:
+        check_asks(host)
     plan = _Plan(host, wish, absolute, file_for)
     arguments = [*launch.arguments, *plan.write_words()]
+    plan.ask_for_hidden()
     if host.splits_arguments:
         plan.warn_of_blanks([launch.command, *arguments])
     entry: dict[str, object] = {}
@@ -103,7 +115,12 @@ def plan_entry(
     entry |= {name: value for name, value in host.members.items() if name != "type"}
     warnings = (launch.warning, *plan.warnings) if launch.warning else tuple(plan.warnings)
     return PlannedEntry(
-        entry, tuple(plan.secrets), tuple(plan.secret_variables), plan.files, warnings
+        entry,
+        tuple(plan.secrets),
+        tuple(plan.secret_variables),
+        plan.files,
+        warnings,
+        tuple(plan.inputs),
     )
 
 
@@ -125,6 +142,9 @@ class _Plan:
         self._inlined: list[str] = []
         """Variables whose values are a part of another one now."""
         self.variables = dict(wish.kept)
+        self.inputs: list[HostInput] = []
+        self._values = dict(wish.kept)
+        """Of `variables`, also where the host is to ask for one."""
         self.secret_variables: list[str] = []
         self.secrets: list[Secret] = []
         self.files: dict[str, str] = {}
@@ -190,9 +210,9 @@ class _Plan:
             self._lines.append(f"{name}: {expanded}")
             return None
         if one := _ONE_VARIABLE.fullmatch(value):
-            return f"{name}:{self._put(one[1], expanded)}"
+            return f"{name}:{self._put(one[1], expanded, f'header {name}')}"
         self._inlined += _VARIABLE.findall(value)
-        return f"{name}:{self._put_new(name, expanded)}"
+        return f"{name}:{self._put_new(name, expanded, f'header {name}')}"
 
     def _write_json(self, text: str) -> str:
         if text.startswith("@"):
@@ -219,7 +239,7 @@ class _Plan:
             if _ONE_VARIABLE.fullmatch(value):
                 self._put_plain(value, is_secret=name not in PUBLIC_MEMBERS)
             elif name in hidden or (self._host.splits_arguments and " " in value):
-                members[name] = self._put_new(name, self._expand(value))
+                members[name] = self._put_new(name, self._expand(value), f"{name} of the client")
         return msgspec.json.encode(members).decode()
 
     def _write_url(self, text: str) -> str:
@@ -227,22 +247,26 @@ class _Plan:
         found = [one.reveal() for one in secrets_in_url(text)]
         for part in sorted(set(found), key=len, reverse=True):
             if part in text and not _VARIABLE.search(part):
-                text = text.replace(part, self._put_new("URL_KEY", part))
+                text = text.replace(part, self._put_new("URL_KEY", part, "key in the address"))
         return text
 
     def _write_command(self, text: str) -> str:
         self._put_plain(text)
         for part in re.split(r"[\s'\"=]+", text):
             if "/" not in part and "\\" not in part and "$" not in part and may_be_key(part):
-                text = text.replace(part, self._put_new("COMMAND_KEY", part))
+                text = text.replace(part, self._put_new("COMMAND_KEY", part, "key in a command"))
         return text
 
     def _expand(self, text: str) -> str:
         return expand_environment(text, self._wish.environment)
 
-    def _put(self, name: str, value: str) -> str:
-        """Puts a variable into the entry, under the name a person gave it."""
-        self.variables[name] = value
+    def _put(self, name: str, value: str, about: str = "") -> str:
+        """Puts a variable into the entry, under the name a person gave it.
+
+        `about` says what its value is, to whoever is asked for it.
+        """
+        self._values[name] = value
+        self.variables[name] = self._ask(name, value, about) if self._wish.asks else value
         if name not in self.secret_variables:
             self.secret_variables.append(name)
         self.secrets.append(Secret(value))
@@ -255,17 +279,36 @@ class _Plan:
             if is_secret or may_be_key(value):
                 self._put(name, value)
             else:
-                self.variables[name] = value
+                self._values[name] = self.variables[name] = value
 
-    def _put_new(self, about: str, value: str) -> str:
+    def ask_for_hidden(self) -> None:
+        """Has the host ask for what is secret in the environment that the entry needs."""
+        for name in self._wish.hidden if self._wish.asks else ():
+            if name in self.variables and name not in self.secret_variables:
+                self._put(name, self.variables[name])
+
+    def _ask(self, name: str, value: str, about: str) -> str:
+        """What stands in the entry for a value that the host asks for; a scheme word stays."""
+        if "${" in value:  # the host fills it in already
+            return value
+        scheme, blank, secret = value.partition(" ")
+        has_scheme = bool(blank and secret) and _SCHEME.fullmatch(scheme) is not None
+        said = f"{self._wish.name}: {about or name}"
+        said += f", what stands behind {scheme}" if has_scheme else ""
+        asked = name_input(self._wish.name, name, said)
+        if all(one.id != asked.id for one in self.inputs):
+            self.inputs.append(asked)
+        return f"{scheme} {asked.reference}" if has_scheme else asked.reference
+
+    def _put_new(self, what: str, value: str, about: str) -> str:
         """The same, under a name of ours, which no other variable has."""
-        parts = ("MCP_REMOTE", self._wish.name, about)
+        parts = ("MCP_REMOTE", self._wish.name, what)
         stem = "_".join(filter(None, (_to_variable(part) for part in parts)))
         name, number = stem, 1
-        while name in _TAKEN or self.variables.get(name, value) != value:
+        while name in _TAKEN or self._values.get(name, value) != value:
             number += 1
             name = f"{stem}_{number}"
-        return self._put(name, value)
+        return self._put(name, value, about)
 
     def warn_of_blanks(self, words: Iterable[str]) -> None:
         """Says which words a host tears apart that splits them at blanks."""
@@ -280,6 +323,22 @@ class _Plan:
 
 def _to_variable(text: str) -> str:
     return re.sub(r"[^A-Z0-9]+", "_", text.upper()).strip("_")
+
+
+def check_asks(host: KnownHost) -> None:
+    """Whether the host can ask a person for secrets, and keep them.
+
+    Raises:
+        UsageError: it cannot, or no source says that it can.
+    """
+    if host.inputs:
+        return
+    able = ", ".join(one.title for one in KNOWN_HOSTS if one.inputs)
+    raise UsageError(
+        f"{host.title} cannot ask for secrets and keep them itself. Nothing was changed.",
+        hint=f"--secrets ask is for {able}. Use --secrets file here, which puts them into a file"
+        " that only you can read.",
+    )
 
 
 def check_name(host: KnownHost, name: str) -> None:

@@ -6,21 +6,19 @@ Must not know files, nor terminals.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import cast
 
 from mcp_remote_py.hosts.catalogue import KnownHost
 from mcp_remote_py.hosts.config_text import Form, set_entry
+from mcp_remote_py.hosts.inputs import HostInput, put_inputs
 from mcp_remote_py.key_shapes import may_be_key
 from mcp_remote_py.patterns import lazy_pattern
 from mcp_remote_py.redact import MASK, mask_url, scrub_known
-from mcp_remote_py.settings.network import CA_VARIABLES
+from mcp_remote_py.settings.shown_variables import show_variable
 
 CHANGED = f"{MASK} (another value)"
 """A value that is masked, where it is not the one that was there."""
-
-PLAIN_VARIABLES = frozenset({*CA_VARIABLES, "MCP_REMOTE_CONFIG_DIR"})
-"""Variables that name files: to mask them would hide what a person has to compare."""
 
 _HEADERS = frozenset({"--header", "-H"})
 _VARIABLE = lazy_pattern(r"[^:]*:\s*(?:[A-Za-z]{1,10} )?\$\{[A-Za-z_][A-Za-z0-9_]{0,63}\}")
@@ -31,6 +29,23 @@ _PATHS = frozenset({"--header-file", "--private-key", "--client-key", "--ca-cert
 def render_entry(host: KnownHost, name: str, entry: Mapping[str, object]) -> str:
     """The entry as a file of that host has it, alone."""
     return set_entry(b"", host.form, host.place, name, entry).decode()
+
+
+def render_with_inputs(
+    host: KnownHost, name: str, entry: Mapping[str, object], inputs: Iterable[HostInput]
+) -> str:
+    """The same, with what the host is to ask for."""
+    whole = set_entry(b"", host.form, host.place, name, entry)
+    return put_inputs(whole, host.inputs, inputs).decode() if inputs else whole.decode()
+
+
+def show_new_inputs(host: KnownHost, content: bytes, inputs: Sequence[HostInput]) -> list[str]:
+    """The lines of what is not in the content yet, as of a difference."""
+    after = put_inputs(content, host.inputs, inputs) if inputs else content
+    if after == content:
+        return []
+    alone = put_inputs(b"", host.inputs, inputs).decode().splitlines()
+    return [f"+{line}" for line in alone[1:-1]]
 
 
 def mask_entry(
@@ -49,10 +64,7 @@ def _mask(name: str, value: object, other: object) -> object:
         if isinstance(other, Mapping):
             before = cast("Mapping[str, object]", other)
         found = cast("Mapping[str, object]", value)
-        return {
-            key: one if key in PLAIN_VARIABLES else _mask_value(one, before.get(key, one))
-            for key, one in found.items()
-        }
+        return {key: _mask_value(key, one, before.get(key, one)) for key, one in found.items()}
     if isinstance(value, list):
         return list(_mask_words([str(one) for one in cast("list[object]", value)]))
     if isinstance(value, str):
@@ -63,8 +75,9 @@ def _mask(name: str, value: object, other: object) -> object:
     return value
 
 
-def _mask_value(value: object, before: object) -> str:
-    return MASK if value == before else CHANGED
+def _mask_value(name: str, value: object, before: object) -> str:
+    shown = show_variable(name, str(value))
+    return CHANGED if shown == MASK and value != before else shown
 
 
 def _mask_words(words: list[str]) -> Iterator[str]:

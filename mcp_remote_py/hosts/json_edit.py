@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import cast
 
 from mcp_remote_py.hosts.broken_config import broken_at, find_position
@@ -101,6 +101,35 @@ def remove_json_member(text: str, place: _Place, name: str) -> str:
     return text if member is None else _take_out(source, way[-1], member)
 
 
+def append_json_element(text: str, place: _Place, value: object) -> str:
+    """The text with a new last element of the list at `place`, which is made where it is missing.
+
+    Raises:
+        BrokenConfig: as `set_json_value`, or there is not a list.
+    """
+    source = JsonSource(text)
+    way = _find_list(source, place)
+    if way is None:
+        return set_json_value(text, place[:-1], place[-1], [value])
+    return _put_in(source, way, None, value)
+
+
+def remove_json_elements(text: str, place: _Place, is_gone: Callable[[object], bool]) -> str:
+    """The text without those elements of the list at `place`.
+
+    Raises:
+        BrokenConfig: as above.
+    """
+    while True:
+        source = JsonSource(text)
+        here = (_find_list(source, place) or [None])[-1]
+        parts = (here.parts or ()) if here is not None else ()
+        gone = next((one for one in parts if is_gone(source.value_of(one))), None)
+        if here is None or gone is None:
+            return text
+        text = _take_out(source, here, gone)
+
+
 # The way to a place ---------------------------------------------------------------------------
 
 
@@ -121,6 +150,18 @@ def _find_way(source: JsonSource, place: _Place, *, may_be_twice: bool = False) 
         _check_object(source, member, name)
         way.append(member)
     return way
+
+
+def _find_list(source: JsonSource, place: _Place) -> list[Node] | None:
+    """The list at `place` behind the objects around it; None where it is missing."""
+    way = _find_way(source, place[:-1])
+    member = _find_only(source, way[-1], place[-1]) if len(way) == len(place) else None
+    if member is None:
+        return None
+    if source.text[member.value] != "[":
+        of = _quote(place[-1])
+        raise source.broken(member.value, f"A list ([ ... ]) of {of} is expected")
+    return [*way, member]
 
 
 def _find_only(source: JsonSource, node: Node, name: str) -> Node | None:
@@ -172,9 +213,9 @@ def _begin(text: str, place: _Place, name: str, value: object) -> str:
 
 
 def _put_in(
-    source: JsonSource, way: list[Node], name: str, value: object, missing_levels: int = 0
+    source: JsonSource, way: list[Node], name: str | None, value: object, missing_levels: int = 0
 ) -> str:
-    """The text with a new last member in the innermost object of `way`."""
+    """The text with a new last member in the innermost object, or list, of `way`."""
     text, here = source.text, way[-1]
     style = measure_style(source, way)
     if here.parts:
@@ -196,7 +237,7 @@ def _put_in(
 
 
 def _put_behind(
-    text: str, last: Node, style: JsonStyle, name: str, value: object, missing_levels: int
+    text: str, last: Node, style: JsonStyle, name: str | None, value: object, missing_levels: int
 ) -> str:
     indent = indent_of(text, last.start)
     spelled = style.spell_part(name, value, indent, 1 + missing_levels)

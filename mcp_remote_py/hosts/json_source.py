@@ -174,7 +174,7 @@ class JsonSource:
         raise broken_at(
             self.text,
             stop,
-            "A string has no control characters",
+            "A string does not have control characters",
             f"one was found (U+{ord(self.text[stop]):04X})",
         )
 

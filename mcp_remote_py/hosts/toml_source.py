@@ -43,7 +43,7 @@ _EXPECTED = (
     ("Cannot redefine namespace", "A table is there once"),
     ("Cannot mutate immutable namespace", "A table is there once"),
     ("Unterminated string", "A string ends with a quote"),
-    ("Illegal character", "A string ends on its line and has no control characters"),
+    ("Illegal character", "A string ends on its line and does not have control characters"),
     ("Unescaped", "A backslash in double quotes is written twice (\\\\)"),
 )
 """What `tomllib` says (Python 3.11 to 3.14), and what we say: it names what it has found."""

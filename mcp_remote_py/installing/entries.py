@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from mcp_remote_py.errors import McpRemoteError
+from mcp_remote_py.errors import McpRemoteError, UsageError
 from mcp_remote_py.hosts.broken_config import BrokenConfig
 from mcp_remote_py.hosts.catalogue import KnownHost, System
 from mcp_remote_py.hosts.config_text import read_entries
@@ -18,6 +18,7 @@ from mcp_remote_py.installing.config_file import read_config
 from mcp_remote_py.installing.host_files import Disk, HostFile, Machine, choose_files
 from mcp_remote_py.redact import Secret
 from mcp_remote_py.settings.entry import ConfigChoice
+from mcp_remote_py.settings.urls import parse_server_url
 
 Warn = Callable[[str], None]
 """Tells the person a sentence, without which it all goes on."""
@@ -38,6 +39,16 @@ class InstalledEntry(NamedTuple):
     def kind(self) -> EntryKind:
         """What it is."""
         return self.found.kind
+
+    @property
+    def address(self) -> str:
+        """Its server, as it is compared; "" where it has none that can be read."""
+        if not self.found.url:
+            return ""
+        try:
+            return str(parse_server_url(self.found.url, allow_http=True))
+        except UsageError:
+            return ""
 
     @property
     def words(self) -> tuple[str, ...]:

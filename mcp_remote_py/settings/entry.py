@@ -51,7 +51,7 @@ class InstallSettings(Value, frozen=True):
     dry_run: bool = False
     yes: bool = False
     secrets_place: str = ""
-    """Where secrets are put: env or file, "" where the person did not say."""
+    """Where secrets are put: env, file or ask; "" where the person did not say."""
     login: bool = False
     log: LogSettings = LogSettings()
 

@@ -10,7 +10,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 
-from mcp_remote_py.errors import UsageError
+from mcp_remote_py.errors import HEADER_EXAMPLE, UsageError
 from mcp_remote_py.patterns import lazy_pattern
 
 ReadText = Callable[[str], str]
@@ -41,6 +41,30 @@ def expand_environment(text: str, environment: Mapping[str, str]) -> str:
         )
 
     return _VARIABLE.sub(value_of, text)
+
+
+_OF_HOST = lazy_pattern(r"\$\{(input|env|config|command):[^{}]*\}")
+"""What hosts fill in by themselves; a host that cannot do so hands it on as it is."""
+
+
+def check_filled(text: str, environment: Mapping[str, str]) -> None:
+    """Whether all that `text` refers to has a value here: a host fills some in by itself.
+
+    Raises:
+        UsageError: something is only known to the host that an entry is written for.
+    """
+    for name in _VARIABLE.findall(text):
+        left = _OF_HOST.search(f"${{{name}}}") or _OF_HOST.search(environment.get(name, ""))
+        if left is None:
+            continue
+        what = "a value that the host of the entry fills in, and nobody else"
+        if left[1] == "input":
+            what = "a secret that only VS Code knows: it asks for it, and keeps it encrypted"
+        raise UsageError(
+            f"{_show(left[0][2:-1], 'A')} stands for {what}.",
+            hint="Start the entry in that host. To check the server from here, give its address"
+            f" and the secret: mcp-remote-py check URL {HEADER_EXAMPLE}",
+        )
 
 
 AROUND_BLANKS = " \t\r\n\u00a0\u200b\ufeff"

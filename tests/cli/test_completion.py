@@ -29,6 +29,10 @@ PATIENCE = 20
 
 COMMAND_WORDS = "install check login logout status uninstall completion help"
 STORES, TRANSPORTS = "keyring file memory", "http-first sse-first http-only sse-only"
+HOSTS = (
+    "claude-desktop claude-code cursor windsurf vscode vscode-insiders vscodium zed gemini codex"
+    " cline lmstudio all"
+)
 
 TYPED = [
     ("", COMMAND_WORDS),
@@ -46,7 +50,10 @@ TYPED = [
         "install math https://example.com/mcp --head",
         "--header --header-file --header-command --headers-timeout",
     ),
-    ("install math https://example.com/mcp --secrets ", "env file"),
+    ("install math https://example.com/mcp --secrets ", "env file ask"),
+    ("install math https://example.com/mcp --client ", HOSTS),
+    ("uninstall math --client c", "claude-desktop claude-code cursor codex cline"),
+    ("check math --client=vs", "vscode vscode-insiders vscodium"),
     ("uninstall math --", "--client --config --dry-run --yes --version --help --help-all"),
     ("check math --rep", "--report"),
     ("status --profile ", ""),
@@ -185,7 +192,7 @@ def test_a_choice_that_is_offered_is_one_and_others_are_not(name: str) -> None:
     option = OPTIONS[name]
     for value in CHOICES[name]:
         option.read(value, Reading(name, {}, False))
-        assert value in option.help or name in ("--protocol", "--host"), value
+        assert value in option.help or name in ("--protocol", "--host", "--client"), value
     with pytest.raises(UsageError):
         option.read("canary.example", Reading(name, {}, False))
 

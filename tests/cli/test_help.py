@@ -209,12 +209,15 @@ def test_an_example_is_understood_as_it_stands(command: str, words: str) -> None
         assert not warnings
 
 
+NOT_ONE = "That is not a command of mcp-remote-py."
+
+
 @pytest.mark.parametrize(
     ("argv", "said"),
     [
-        (["help", "chek"], "There is no such command. Did you mean mcp-remote-py help check?"),
-        (["help", "auth"], "There is no such command. Did you mean mcp-remote-py help login?"),
-        (["help", "xyz"], "There is no such command. mcp-remote-py --help lists them."),
+        (["help", "chek"], f"{NOT_ONE} Did you mean mcp-remote-py help check?"),
+        (["help", "auth"], f"{NOT_ONE} Did you mean mcp-remote-py help login?"),
+        (["help", "xyz"], f"{NOT_ONE} mcp-remote-py --help lists them."),
         (
             ["help", "login", "status"],
             "help takes one word, and 2 are given. Usage: mcp-remote-py help [COMMAND]",

@@ -20,6 +20,7 @@ from mcp_remote_py.found import Found
 from mcp_remote_py.oauth.steps import Client, Credential, Stored
 from mcp_remote_py.redact import Secret
 from mcp_remote_py.settings.commands import LoginSettings, ProxySettings
+from mcp_remote_py.settings.network import Network
 from mcp_remote_py.settings.urls import parse_server_url
 from tests.fakes import console_of, to_cet
 from tests.harness.host import environment_for
@@ -134,6 +135,19 @@ def login(
     assert agent.built_with in (None, (SETTINGS.login, {"A": "b"}))
     assert "canary" not in "".join(lines)
     return status, lines
+
+
+def test_file_that_a_variable_names_is_shown_in_the_entry() -> None:
+    async def look(
+        settings: ProxySettings, environment: Mapping[str, str], *, signed_in: bool
+    ) -> Seen:
+        return ACCEPTED
+
+    settings = SETTINGS.replace(network=Network(ca_variables=("SSL_CERT_FILE",)))
+    lines: list[str] = []
+    environment = {"SSL_CERT_FILE": "/etc/ssl/company.pem"}
+    run_login(settings, environment, console_of(lines, None), FakeAgent().build, look)
+    assert '      "SSL_CERT_FILE": "/etc/ssl/company.pem"' in lines
 
 
 @pytest.mark.promise("P2", "S2")

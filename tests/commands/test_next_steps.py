@@ -30,13 +30,19 @@ def test_name_tells_whose_server_it_is(host: str, name: str) -> None:
 def test_what_the_entry_needs_of_the_environment_has_a_place_in_it() -> None:
     entry = ["--header", "X-Key: ${KEY}", "--profile", "b\u00fcro"]
     told = list(
-        describe_next_steps("mcp.example.com", "https://mcp.example.com/", entry, ["PROXY"], "uvx ")
+        describe_next_steps(
+            "mcp.example.com",
+            "https://mcp.example.com/",
+            entry,
+            {"SSL_CERT_FILE": "/ca.pem"},
+            "uvx ",
+        )
     )
     assert '      "X-Key: ${KEY}",' in told
     assert told[told.index('    "env": {') :][:4] == [
         '    "env": {',
         '      "KEY": "****",',
-        '      "PROXY": "****"',
+        '      "SSL_CERT_FILE": "/ca.pem"',
         "    }",
     ]
     words = "https://mcp.example.com/ --header 'X-Key: ${KEY}' --profile 'b\u00fcro'"

@@ -41,7 +41,7 @@ def show(
     lines: list[str] = []
     named = None if server is None else parse_server_url(server)
     settings = StatusSettings(SessionPattern(named, resource, profile), json=as_json)
-    known = {"MCP_REMOTE_CONFIG_DIR": str(home)}
+    known = {"MCP_REMOTE_CONFIG_DIR": str(home), "HOME": str(home / "nobody")}
     status = run_status(settings, known, console_of(lines, width), lambda: NOW, to_cet)
     return status, "\n".join(lines)
 
@@ -301,8 +301,9 @@ def test_only_what_is_asked_for_is_shown_and_exit_status_says_whether_signed_in(
 def test_nothing_known_is_said_with_the_next_step(tmp_path: Path) -> None:
     assert show(tmp_path) == (
         0,
-        "Nobody has signed in yet, and no server is known.\n"
-        "To sign in: mcp-remote-py login ADDRESS-OF-THE-SERVER",
+        "Nobody has signed in yet.\n"
+        "To write an entry for a host: mcp-remote-py install NAME ADDRESS\n"
+        "To sign in: mcp-remote-py login ADDRESS",
     )
     assert show(tmp_path, SERVER) == (
         3,

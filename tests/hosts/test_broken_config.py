@@ -66,7 +66,12 @@ JSON_FAULTS = [
         15,
         "A backslash in a string is written twice (\\\\), but this one is not.",
     ),
-    ('{"a": "x\ty"}', 1, 9, "A string has no control characters, but one was found (U+0009)."),
+    (
+        '{"a": "x\ty"}',
+        1,
+        9,
+        "A string does not have control characters, but one was found (U+0009).",
+    ),
     ('{"a": 1', 1, 8, 'A comma or "}" is expected, but the end of the file was found.'),
     ('{"a": 1}}', 1, 9, 'The file ends here, but "}" was found.'),
     ('{"a": 1}\n\n{"b": 2}', 3, 1, 'The file ends here, but "{" was found.'),
@@ -132,7 +137,8 @@ TOML_FAULTS = [
         'a = "hunter2\n',
         1,
         13,
-        "A string ends on its line and has no control characters, but something else was found.",
+        "A string ends on its line and does not have control characters, but something else was"
+        " found.",
     ),
     ("[a\nb = 1", 1, 3, "A closing bracket is expected, but something else was found."),
     ("a = [1, 2\nb = 1", 2, 1, 'A comma or "]" is expected, but something else was found.'),

@@ -9,6 +9,7 @@ import stat
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,6 +17,7 @@ from mcp_remote_py.cli.main import main
 from mcp_remote_py.commands.install import run_install
 from mcp_remote_py.console import Console
 from mcp_remote_py.hosts.catalogue import HOSTS_BY_KEY
+from mcp_remote_py.installing.surroundings import this_system
 from mcp_remote_py.settings.entry import InstallSettings
 from tests.installing.desk import HEADER, TOKEN, URL, Desk
 
@@ -76,6 +78,9 @@ def test_entry_in_a_file_that_was_not_there(desk: Desk, key: str) -> None:
     host = HOSTS_BY_KEY[key]
     assert f"Done: the entry math is in {desk.home / FILE_OF[key]}." in done.said
     assert host.restart.replace("{name}", "math") in done.said
+    log = host.log_of("math", this_system())
+    assert (f"\nIts log, once it has run there: {log}\n" in done.said) is bool(log)
+    assert "{" not in log
     assert TOKEN not in done.text
 
 
@@ -125,15 +130,59 @@ def test_several_hosts_are_listed_with_their_commands(desk: Desk) -> None:
     lines = done.said.splitlines()
     words = f"mcp-remote-py install math {URL} --header 'Authorization: ****'"
     assert lines == [
-        "Several hosts are on this machine. For one of them:",
+        "Hosts on this machine, each with its command:",
         f"Cursor   {words} --client cursor",
         f"Zed      {words} --client zed",
         f"for all  {words} --client all",
     ]
     assert (
-        "2 hosts were found, and --client is not given. Run one of the commands above. (**** stands"
-        " for a part that may be secret: write it out there.)" in done.logged
+        "It is not clear which host is meant. Nothing was changed. Run one of the commands above."
+        " (**** stands for a part that may be secret: write it out there.)" in done.logged
     )
+    assert not (desk.home / FILE_OF["cursor"]).exists()
+
+
+def test_commands_that_are_listed_have_all_that_was_typed(desk: Desk) -> None:
+    make_room(desk, "cursor")
+    make_room(desk, "zed")
+    own = ("--secrets", "file", "--login", "--dry-run", "--yes")
+    done = desk.run("install", "math", URL, "--read-only", *own)
+    words = " ".join(("mcp-remote-py install math", URL, "--read-only", *own))
+    assert done.said.splitlines()[1:] == [
+        f"Cursor   {words} --client cursor",
+        f"Zed      {words} --client zed",
+        f"for all  {words} --client all",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("answer", "written"),
+    [
+        ("2\n", ["zed"]),
+        ("Zed\n", ["zed"]),
+        ("2, 1\n", ["cursor", "zed"]),
+        ("All\n", ["cursor", "zed"]),
+    ],
+)
+def test_person_is_asked_which_of_several_hosts_is_meant(
+    desk: Desk, answer: str, written: list[str]
+) -> None:
+    make_room(desk, "cursor")
+    make_room(desk, "zed")
+    done = desk.run("install", "math", URL, *HEADER, answers=answer)
+    assert done.status == 0, done.text
+    asked = "Hosts on this machine:\n  1  Cursor\n  2  Zed\nWhich one? Type its number, or all: "
+    assert done.said.startswith(asked)
+    assert [key for key in ("cursor", "zed") if (desk.home / FILE_OF[key]).exists()] == written
+
+
+@pytest.mark.parametrize("answer", ["\n", "3\n", "1 3\n", "x\n", "0\n"])
+def test_answer_that_is_not_one_of_the_hosts_changes_nothing(desk: Desk, answer: str) -> None:
+    make_room(desk, "cursor")
+    make_room(desk, "zed")
+    done = desk.run("install", "math", URL, *HEADER, answers=answer)
+    assert done.status == 2
+    assert "Nothing was changed. That is not one of the numbers above." in done.logged
     assert not (desk.home / FILE_OF["cursor"]).exists()
 
 
@@ -216,13 +265,51 @@ OTHER_ENTRY = json.dumps(
 
 def test_entry_that_differs_is_not_replaced_without_a_person(desk: Desk) -> None:
     file = desk.put(FILE_OF["cursor"], OTHER_ENTRY)
-    done = desk.run("install", "math", URL, *HEADER)
+    config = ("--config", str(file))
+    done = desk.run("install", "math", URL, *HEADER, *config)
     assert done.status == 2
     assert (
-        f"The entry math is in {file} already, and is another one. Add --yes to replace it, or"
-        " choose another name." in done.logged
+        f"{file} has an entry math already. It starts mcp-remote-py for https://a.example/mcp, and"
+        f" the new one is for {URL}. Nothing was changed. To have both, choose another name. To"
+        f" replace it: mcp-remote-py install math {URL} --header 'Authorization: ****' --config"
+        f" {file} --yes (**** stands for a part that may be secret: write it out there.)"
+        in done.logged
     )
     assert file.read_text() == OTHER_ENTRY
+
+
+@pytest.mark.parametrize(
+    ("entry", "what"),
+    [
+        (
+            {"command": "uvx", "args": ["mcp-remote-py", URL]},
+            "It starts mcp-remote-py for the same server, and the new one differs as shown above.",
+        ),
+        ({"command": "x"}, "It starts another program."),
+        (
+            {"url": "https://a.example/mcp"},
+            "It lets the host reach a remote server by itself for https://a.example/mcp, and the"
+            f" new one is for {URL}.",
+        ),
+    ],
+)
+def test_what_is_there_is_said_where_it_is_not_replaced(
+    desk: Desk, entry: object, what: str
+) -> None:
+    desk.put(FILE_OF["cursor"], json.dumps({"mcpServers": {"math": entry}}))
+    done = desk.run("install", "math", URL, *HEADER)
+    assert done.status == 2
+    assert f" has an entry math already. {what} Nothing was changed. To have" in done.logged
+
+
+def test_second_of_two_hosts_is_refused_without_denying_the_first(desk: Desk) -> None:
+    make_room(desk, "cursor")
+    desk.put(FILE_OF["zed"], json.dumps({"context_servers": {"math": {"command": "x"}}}))
+    done = desk.run("install", "math", URL, *HEADER, "--client", "all")
+    assert done.status == 2
+    assert "math" in desk.read(FILE_OF["cursor"])["mcpServers"]
+    assert "It starts another program. Nothing was changed in it. " in done.logged
+    assert "--client all --yes (" in done.logged
 
 
 @pytest.mark.parametrize("yes", ["--yes", "-y"])
@@ -249,7 +336,7 @@ def test_person_is_asked_before_an_entry_is_replaced(
         assert "Nothing was changed. You said no." in done.logged
 
 
-NPM_ENTRY = {
+NPM_ENTRY: dict[str, Any] = {
     "command": "npx",
     "args": [
         "-y",
@@ -271,6 +358,8 @@ def test_entry_of_npm_is_converted_with_its_options_and_environment(desk: Desk) 
     assert done.status == 0, done.text
     assert "math starts npm's mcp-remote. Convert it? [Y/n]" in done.said
     assert "Its sign-ins in ~/.mcp-auth are not: you will be asked to sign in once." in done.said
+    shown = f'"NODE_EXTRA_CA_CERTS": "{NPM_ENTRY["env"]["NODE_EXTRA_CA_CERTS"]}"'
+    assert shown in done.said
     assert desk.read(FILE_OF["cursor"])["mcpServers"]["math"] == {
         "command": COMMAND,
         "args": [
@@ -431,12 +520,41 @@ def test_keys_of_aws_in_the_environment_go_with_the_entry(desk: Desk) -> None:
     assert entry["env"] == desk.extra
     assert entry["args"] == [url, "--aws-sigv4"]
     assert "w8x7y6z5v4u3" not in done.text
+    assert (
+        "Note: The value of AWS_ACCESS_KEY_ID and of AWS_SECRET_ACCESS_KEY will be in that file"
+        in done.said
+    )
+
+
+def test_print_shows_what_the_network_needs_and_no_secret_of_the_environment(desk: Desk) -> None:
+    ca = "/etc/ssl/certs/ca-certificates.crt"
+    desk.extra = {
+        "HTTPS_PROXY": "http://ada:k3y-9f8e7d@proxy.example:3128",
+        "SSL_CERT_FILE": ca,
+        "AWS_ACCESS_KEY_ID": "AKIAEXAMPLE7Q2",
+        "AWS_SECRET_ACCESS_KEY": "w8x7y6z5v4u3",
+    }
+    url = "https://abcd1234.lambda-url.eu-west-1.on.aws/mcp"
+    done = desk.run("install", "math", url, "--aws-sigv4", "--print")
+    hidden = ("HTTPS_PROXY", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+    env = json.loads(done.said)["mcpServers"]["math"]["env"]
+    assert env == {"SSL_CERT_FILE": ca, **dict.fromkeys(hidden, "****")}
+    assert f"**** stands for the value of {', '.join(hidden)}, which may be secret" in done.logged
+    assert "k3y-9f8e7d" not in done.text
+    assert "w8x7y6z5v4u3" not in done.text
 
 
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (("install", "math"), "The server URL is missing."),
+        (
+            ("install", "work"),
+            "The server URL is missing. Usage: mcp-remote-py install work https://example.com/mcp",
+        ),
+        (
+            ("install", "my work"),
+            "Usage: mcp-remote-py install 'my work' https://example.com/mcp [options]",
+        ),
         (("install", URL), "The name of the entry is missing."),
         (
             ("install", "math", URL, "--client", "netscape"),
@@ -461,7 +579,7 @@ def test_keys_of_aws_in_the_environment_go_with_the_entry(desk: Desk) -> None:
         ),
         (
             ("install", "math", URL, "--secrets", "safe"),
-            "--secrets has an unknown value. Use one of: env, file.",
+            "--secrets has an unknown value. Use one of: env, file, ask.",
         ),
     ],
 )
@@ -501,10 +619,42 @@ def test_server_that_is_away_does_not_undo_the_entry(desk: Desk) -> None:
     make_room(desk, "cursor")
     done = desk.run("install", "math", URL)
     assert done.status == 0, done.text
-    assert f"{URL} could not be asked: " in done.said
-    assert "The entry stays: it works as soon as the server can be reached." in done.said
-    assert "To see whether it works: mcp-remote-py check math" in done.said
+    fault, command = done.said.splitlines()[-2:]
+    assert fault.startswith(
+        "The entry math is written, but it does not work yet: The server http://127.0.0.1:9 cannot"
+        " be reached: Connection refused. Check the URL"
+    )
+    assert command == "To find out why, step by step: mcp-remote-py check math"
     assert "math" in desk.read(FILE_OF["cursor"])["mcpServers"]
+
+
+def test_entry_with_a_header_whose_server_is_away_is_checked_and_said_not_to_work(
+    desk: Desk,
+) -> None:
+    make_room(desk, "cursor")
+    done = desk.run("install", "math", URL, *HEADER)
+    assert done.status == 0, done.text
+    verdict = done.said.splitlines()[-3:]
+    assert verdict[0] == "No connection to port 9: Connection refused."
+    assert verdict[2] == (
+        "The entry math is written, but it does not work yet, as said above. To check it again:"
+        " mcp-remote-py check math"
+    )
+
+
+@pytest.mark.parametrize("way", ["--client", "asked", "--config"])
+def test_check_that_is_named_finds_the_entry_that_was_written(desk: Desk, way: str) -> None:
+    """Another host has another entry of that name."""
+    desk.put(FILE_OF["cursor"], OTHER_ENTRY)
+    make_room(desk, "zed")
+    config = str(desk.put("work/.vscode/mcp.json", "{}"))
+    named = {"--client": ("--client", "zed"), "--config": ("--config", config)}.get(way, ())
+    answers = "zed\n" if way == "asked" else None
+    done = desk.run("install", "math", URL, *named, answers=answers)
+    where = named or ("--client", "zed")
+    last = done.said.splitlines()[-1]
+    assert last == f"To find out why, step by step: mcp-remote-py check math {' '.join(where)}"
+    assert desk.run(*last.partition("mcp-remote-py ")[2].split()).said.startswith(f"Checking {URL}")
 
 
 def test_link_to_the_file_stays_a_link(desk: Desk) -> None:

@@ -32,7 +32,7 @@ def test_entry_is_gone_and_the_others_are_not(desk: Desk, entry: object) -> None
     assert done.said.startswith(f"Cursor: {file}\n--- {file}\n+++ {file}\n")
     assert f"Done: the entry math is gone from {file}." in done.said
     assert "The file as it was before: " in done.said
-    assert "Cursor ends what it has started when it is restarted." in done.said
+    assert "\nRestart Cursor. Until then, its tools may still be there." in done.said
 
 
 def test_dry_run_of_uninstall_writes_nothing(desk: Desk) -> None:
@@ -46,12 +46,12 @@ def test_dry_run_of_uninstall_writes_nothing(desk: Desk) -> None:
 
 
 def test_without_a_person_yes_is_needed(desk: Desk) -> None:
-    put(desk, math=OURS)
+    file = put(desk, math=OURS)
     done = desk.run("uninstall", "math")
     assert done.status == 2
     assert (
-        "Nobody is there to be asked whether math is to go. Add --yes if you mean it."
-        in done.logged
+        f"Nobody could be asked whether math is to be taken out of {file}: this is not a terminal."
+        " Nothing was changed. To take it out: mcp-remote-py uninstall math --yes" in done.logged
     )
     assert "math" in desk.read(CURSOR)["mcpServers"]
 
@@ -93,14 +93,34 @@ def test_several_hosts_with_it_are_listed(desk: Desk) -> None:
     desk.put(CODEX, '[mcp_servers.math]\ncommand = "uvx"\nargs = ["mcp-remote-py"]\n')
     done = desk.run("uninstall", "math", "-y")
     assert done.status == 2
-    assert done.said.splitlines()[1:] == [
-        "Cursor   mcp-remote-py uninstall math --client cursor",
-        "Codex    mcp-remote-py uninstall math --client codex",
-        "for all  mcp-remote-py uninstall math --client all",
+    assert done.said.splitlines() == [
+        "Hosts with an entry math, each with its command:",
+        "Cursor   mcp-remote-py uninstall math --yes --client cursor",
+        "Codex    mcp-remote-py uninstall math --yes --client codex",
+        "for all  mcp-remote-py uninstall math --yes --client all",
     ]
+    assert "It is not clear which host is meant. Nothing was changed." in done.logged
+    asked = desk.run("uninstall", "math", answers="2\n\n")
+    assert "Hosts with an entry math:\n  1  Cursor\n  2  Codex\nWhich one?" in asked.said
+    assert "math" not in desk.read(CODEX).get("mcp_servers", {})
+    assert "math" in desk.read(CURSOR)["mcpServers"]
     assert desk.run("uninstall", "math", "-y", "--client", "all").status == 0
     assert desk.read(CURSOR) == {"mcpServers": {}}
     assert "math" not in desk.read(CODEX).get("mcp_servers", {})
+
+
+@pytest.mark.parametrize(
+    ("path", "action"),
+    [
+        (".config/Claude/claude_desktop_config.json", "Quit Claude Desktop, for which closing its"),
+        (".claude.json", "Start claude anew. "),
+        (".config/zed/settings.json", "Restart Zed. "),
+    ],
+)
+def test_what_ends_the_entry_is_said_as_an_action(desk: Desk, path: str, action: str) -> None:
+    place = "context_servers" if "zed" in path else "mcpServers"
+    desk.put(path, json.dumps({place: {"math": OURS}}))
+    assert f"\n{action}" in desk.run("uninstall", "math", "-y").said
 
 
 def test_host_without_the_entry_does_not_matter(desk: Desk) -> None:
@@ -113,10 +133,10 @@ def test_name_that_is_not_there_is_refused_with_those_that_are(desk: Desk) -> No
     file = put(desk, algebra=OURS, other=FOREIGN)
     done = desk.run("uninstall", "math")
     assert done.status == 2
-    assert f"There is no entry math in {file}. There are: algebra." in done.logged
+    assert f"An entry math was not found in {file}. There are: algebra." in done.logged
     put(desk)
     done = desk.run("uninstall", "math", "--client", "cursor")
-    assert f"There is no entry math in {file}. Name the file with --config." in done.logged
+    assert f"An entry math was not found in {file}. Name the file with --config." in done.logged
 
 
 def test_file_that_is_named(desk: Desk) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from mcp_remote_py.errors import UsageError
 from mcp_remote_py.settings.words import (
+    check_filled,
     choose,
     expand_environment,
     expand_path,
@@ -46,6 +47,31 @@ class TestEnvironment:
             f"{shown} is used, but no environment variable of that name is set. Set it; for an "
             'MCP host, in "env" of the server\'s entry: hosts pass few variables on.'
         )
+
+    @pytest.mark.promise("S4")
+    @pytest.mark.parametrize(
+        ("text", "environment", "said"),
+        [
+            ("X:${A}", {"A": "Bearer ${input:a-b}"}, "${input:a-b} stands for a secret that only "),
+            ("Bearer ${input:a-b}", {}, "${input:a-b} stands for a secret that only VS Code knows"),
+            ("${A}", {"A": "${env:HOME}"}, "${env:HOME} stands for a value that the host of the "),
+            ("${A}", {"A": "${input:sec ret}"}, "A ${...} stands for a secret that only VS Code "),
+        ],
+    )
+    def test_what_only_a_host_fills_in_is_not_sent(
+        self, text: str, environment: dict[str, str], said: str
+    ) -> None:
+        with pytest.raises(UsageError) as caught:
+            check_filled(text, environment)
+        assert caught.value.sentence().startswith(said)
+        assert caught.value.hint == (
+            "Start the entry in that host. To check the server from here, give its address and the"
+            ' secret: mcp-remote-py check URL --header "Authorization: Bearer ${TOKEN}"'
+        )
+
+    def test_what_is_filled_in_passes(self) -> None:
+        check_filled("X:${A} ${B}", {"A": "Bearer t", "B": "${C}"})
+        check_filled("$input:a {input:b}", {})
 
     @pytest.mark.parametrize(
         ("text", "environment", "path"),
