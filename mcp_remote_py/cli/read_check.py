@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from mcp_remote_py.cli.arguments import parse_arguments
+from mcp_remote_py.cli.entry_wishes import list_wishes
 from mcp_remote_py.cli.given import Given
 from mcp_remote_py.cli.options import ALL_OPTIONS
 from mcp_remote_py.cli.program import CHECK, PROXY
@@ -119,7 +120,12 @@ def _read_named(given: Given, find: FindEntries) -> CheckSettings:
         **given.environment,
         **{variable: value.reveal() for variable, value in entry.variables.items()},
     }
-    of_entry = parse_arguments(CHECK, entry.words)
+    # Of the relay's own options alone: an entry does not say what is wanted of a check.
+    try:
+        of_entry = parse_arguments(PROXY, entry.words)
+    except UsageError as error:
+        said = one_line(f"The entry {name} of {entry.host.title} does not start: {error.cause}")
+        raise UsageError(said, hint=error.hint) from None
     if of_entry.url is None:
         raise UsageError(
             one_line(f"The entry {name} of {entry.host.title} has no address."),
@@ -129,11 +135,27 @@ def _read_named(given: Given, find: FindEntries) -> CheckSettings:
     whole = Given(of_entry._replace(options=options), environment)
     settings = read_check(whole)
     given.warnings += whole.warnings
+    wishes: tuple[str, ...] = ()
+    if config is not None and not _is_of_host(config, given.environment):
+        wishes = list_wishes(of_entry, entry.variables)
+    if not given.has("--log-file"):  # that of the entry is for its relay, wherever it leads
+        log = settings.log.replace(file=None)
+        settings = settings.replace(relay=settings.relay.replace(log=log))
     return settings.replace(
+        wishes=wishes,
+        yes=given.has("--yes"),
         name=name,
         source=one_line(f"{entry.host.title}, {entry.path}"),
         variables=dict(entry.variables),
     )
+
+
+def _is_of_host(path: str, environment: Mapping[str, str]) -> bool:
+    """Whether it is a file that a host has for its person, not one that came with a project."""
+    from mcp_remote_py.installing.host_files import is_own_file
+    from mcp_remote_py.installing.surroundings import this_system
+
+    return is_own_file(path, this_system(), environment)
 
 
 def _meaning_of(entry: NamedEntry) -> tuple[tuple[str, ...], dict[str, Secret]]:

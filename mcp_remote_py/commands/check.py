@@ -71,17 +71,42 @@ def run_check(
     That is 0 where a host gets tools, 3 where a sign-in is missing, else 1.
 
     Raises:
-        UsageError: a header cannot be read, or the file of the report is there.
+        UsageError: a header cannot be read, the file of the report is there, or the entry wants
+            what nobody has allowed.
         McpRemoteError: the report cannot be written.
     """
     if settings.report is not None and os.path.lexists(settings.report):
         raise _is_there(settings.report)
+    _ask(settings, console)
     of_entry = {name: value.reveal() for name, value in settings.variables.items()}
     check = _Check(settings, {**environment, **of_entry}, console, check_network, now)
     with _quiet_log(settings):
         verdict = _run(check.run())
     _tell(settings, check.steps, verdict, environment, console)
     return verdict.status
+
+
+def _ask(settings: CheckSettings, console: Console) -> None:
+    """Asks before an entry that others may have written gets more than its server.
+
+    Raises:
+        UsageError: the person says no, or nobody is there.
+    """
+    if not settings.wishes or settings.yes:
+        return
+    text = one_line(
+        f"The entry {settings.name} is in a file that is not a host's own ({settings.source}),"
+    )
+    if settings.json or not console.is_interactive:
+        raise UsageError(
+            f"{text} and it would {'; '.join(settings.wishes)}.",
+            hint="Look into that file. If you trust it, add --yes.",
+        )
+    console.say(f"{text} and it would:")
+    for wish in settings.wishes:
+        console.say(f"  {wish}")
+    if not console.agrees("Do you trust it?", otherwise=False):
+        raise UsageError("Nothing was checked.", hint="You said no.")
 
 
 class _Check:
