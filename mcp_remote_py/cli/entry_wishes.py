@@ -14,7 +14,8 @@ from mcp_remote_py.errors import one_line
 from mcp_remote_py.patterns import lazy_pattern
 from mcp_remote_py.redact import scrub_known
 
-_VARIABLE = lazy_pattern(r"\$\{([^{}]+)\}")
+_VARIABLE = lazy_pattern(r"\$\{([^{}:]+)\}")
+"""One of the environment; with a colon it is the host's own, such as `${input:token}`."""
 
 _STEERING = lazy_pattern(
     r"(?:.*_PROXY|SSL_.*|NODE_.*|MCP_REMOTE_.*|AWS_.*|XDG_.*|LD_.*|DYLD_.*|PYTHON.*|(?:LOCAL)?APPDATA"
