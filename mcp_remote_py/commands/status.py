@@ -17,7 +17,14 @@ from typing import TYPE_CHECKING
 
 from mcp_remote_py.console import Console, Style
 from mcp_remote_py.credentials.session_files import SessionRecord, list_records, state_directory
-from mcp_remote_py.errors import LOGIN_COMMAND, explain_stars, name_server, one_line, runner_of
+from mcp_remote_py.errors import (
+    LOGIN_COMMAND,
+    explain_stars,
+    name_server,
+    one_line,
+    runner_of,
+    shorten,
+)
 from mcp_remote_py.exit_status import DONE_STATUS, SIGN_IN_NEEDED_STATUS
 from mcp_remote_py.oauth.budget import wait_for_renewal, wait_for_tab
 from mcp_remote_py.redact import mask_url, remember, scrub_known, secrets_in_url
@@ -91,7 +98,7 @@ def _to_facts(state: SessionRecord, now: float, to_zone: ToZone) -> dict[str, st
         "profile": state.profile,
         "resource": mask_url(state.resource),
         "issuer": state.issuer,
-        "scopes": state.scope,
+        "scopes": shorten(state.scope),
         "expires": "" if state.signed_in_at is None else _say_expiry(state, now, to_zone),
         "kept in": state.store,
         "transport": state.transport,
