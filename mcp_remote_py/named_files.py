@@ -13,6 +13,7 @@ import os
 import stat
 import time
 from collections.abc import Callable
+from typing import BinaryIO
 
 MAX_FILE_BYTES = 4 * 1024 * 1024
 """Bytes of any file: a bundle of all public authorities has a quarter of a megabyte."""
@@ -34,10 +35,10 @@ def read_named(path: str) -> str:
     """The text of a file.
 
     Raises:
-        OSError: it cannot be read, or is too large.
+        OSError: it cannot be read, is too large, or not a regular file.
         ValueError: it is not UTF-8, or `path` is not a path.
     """
-    with open(path, "rb") as file:
+    with _open_regular(path) as file:
         return _decode(file.read(MAX_FILE_BYTES + 1))
 
 
@@ -71,16 +72,23 @@ def read_settled(
 
 def _look(path: str, now: Callable[[], float]) -> tuple[bytes, float]:
     """The bytes of the file and the seconds since its last change."""
-    # Without waiting: a pipe may never end, and nobody may ever open its other side.
-    descriptor = os.open(
-        path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-    )
-    with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError(errno.EINVAL, "It is not a regular file")
+    with _open_regular(path) as file:
         content = file.read(MAX_FILE_BYTES + 1)
         # Asked afterwards: what was written while we read has changed it.
-        return content, now() - os.fstat(descriptor).st_mtime
+        return content, now() - os.fstat(file.fileno()).st_mtime
+
+
+def _open_regular(path: str) -> BinaryIO:
+    # Without waiting: a pipe may never end, and nobody may ever open its other side.
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    descriptor = os.open(path, flags)
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISREG(mode):
+        return os.fdopen(descriptor, "rb")
+    os.close(descriptor)
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    raise OSError(errno.EINVAL, "It is not a regular file")
 
 
 FileStamp = tuple[int, ...]

@@ -138,13 +138,13 @@ def test_no_more_is_read_than_the_bound(tmp_path: Path, read: Callable[[str], st
 
 
 def test_endless_devices_and_pipes_are_not_a_trap(tmp_path: Path) -> None:
-    with pytest.raises(OSError, match="larger than"):
-        read_named("/dev/zero")
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     for path in (pipe, Path("/dev/zero")):
         with pytest.raises(OSError, match="not a regular file"):
             read_settled(str(path))
+        with pytest.raises(OSError, match="not a regular file"):
+            read_named(str(path))
 
 
 @pytest.mark.parametrize("content", ["A: b\r\n".encode("utf-16"), b"A: \xff\n"])

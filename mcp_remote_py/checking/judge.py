@@ -42,6 +42,10 @@ MAX_COMPRESSED_BYTES = 64 * 1024
 """The same of one that is compressed, which nobody asked for: it may become a thousand times as
 much."""
 
+MAX_REQUESTS = 200
+"""Requests that it sends: four lists and a few pings need sixty; a server that asks has an answer
+to each."""
+
 _TALKATIVE = ("mcp", "httpx2", "httpcore2", "asyncio")
 """Loggers that would tell of failures a second time, in words of their own."""
 
@@ -236,6 +240,7 @@ class _OurTransport(httpx2.AsyncBaseTransport):
         self._get_headers = get_headers
         self._take_nonce = take_nonce
         self.problem = ""
+        self._requests = 0
         through = None if proxy is None else httpx2.Proxy(proxy.address, auth=login_to(proxy))
         self._http = httpx2.AsyncHTTPTransport(
             verify=tls,
@@ -248,7 +253,10 @@ class _OurTransport(httpx2.AsyncBaseTransport):
         place = f"{request.url.scheme}://{request.url.netloc.decode()}"
         if place != self._server.origin:
             # The person's headers are for this server alone.
-            raise self._stop(f"it was led to another place, {place}, and not followed")
+            raise self.stop(f"it was led to another place, {place}, and not followed")
+        self._requests += 1
+        if self._requests > MAX_REQUESTS:
+            raise self.stop(f"it was asked for more than {MAX_REQUESTS} requests, and stopped")
         answer = await self._send(request)
         nonce = answer.headers.get("dpop-nonce")
         if nonce is not None:
@@ -258,7 +266,7 @@ class _OurTransport(httpx2.AsyncBaseTransport):
                 answer = await self._send(request)
         is_compressed = answer.headers.get("content-encoding", "identity") != "identity"
         limit = MAX_COMPRESSED_BYTES if is_compressed else MAX_ANSWER_BYTES
-        stream = _BoundedStream(cast("httpx2.AsyncByteStream", answer.stream), limit, self._stop)
+        stream = _BoundedStream(cast("httpx2.AsyncByteStream", answer.stream), limit, self)
         return httpx2.Response(answer.status_code, headers=answer.headers, stream=stream)
 
     async def _send(self, request: httpx2.Request) -> httpx2.Response:
@@ -274,7 +282,8 @@ class _OurTransport(httpx2.AsyncBaseTransport):
         )
         return await self._http.handle_async_request(sent)
 
-    def _stop(self, problem: str) -> JudgeError:
+    def stop(self, problem: str) -> JudgeError:
+        """Ends the client, whatever it reads now; gives what to raise."""
         self.problem = self.problem or problem
         return JudgeError(problem)
 
@@ -283,21 +292,23 @@ class _OurTransport(httpx2.AsyncBaseTransport):
 
 
 class _BoundedStream(httpx2.AsyncByteStream):
-    """A body that ends with an error where it is longer than `limit` bytes."""
+    """A body that ends with an error where it is longer than `limit` bytes, or `owner` stopped."""
 
-    def __init__(
-        self, body: httpx2.AsyncByteStream, limit: int, stop: Callable[[str], JudgeError]
-    ) -> None:
+    def __init__(self, body: httpx2.AsyncByteStream, limit: int, owner: _OurTransport) -> None:
         self._body = body
         self._limit = limit
-        self._stop = stop
+        self._owner = owner
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         came = 0
         async for piece in self._body:
             came += len(piece)
             if came > self._limit:
-                raise self._stop(f"an answer of more than {self._limit} bytes was not read on")
+                raise self._owner.stop(
+                    f"an answer of more than {self._limit} bytes was not read on"
+                )
+            if self._owner.problem:
+                raise JudgeError(self._owner.problem)
             yield piece
 
     async def aclose(self) -> None:

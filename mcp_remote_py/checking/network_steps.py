@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import socket
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from typing import Any, cast
 
 from mcp_remote_py.diagnosis.network_words import (
@@ -238,7 +238,7 @@ class _Way:
         if self._seen:
             with contextlib.suppress(AttributeError, ssl.SSLError, ValueError):
                 chain = cast("Any", self._seen[-1])._sslobj.get_unverified_chain() or ()
-        return [_read_certificate(one.public_bytes(_DER)) for one in chain]
+        return read_chain([one.public_bytes(_DER) for one in chain])
 
     def _list_tls(self) -> list[str]:
         if not self._seen or self._seen[-1].version() is None:
@@ -260,12 +260,26 @@ class _Way:
         return describe_failed_step(name, said, (), seconds)
 
 
+def read_chain(chain: Iterable[bytes]) -> list[ShownCertificate]:
+    """What certificates in DER form say, up to the first that cannot be read: OpenSSL takes more.
+
+    Nobody need have checked them, so whatever is wrong with one is the server's fault, not ours.
+    """
+    shown: list[ShownCertificate] = []
+    for der in chain:
+        try:
+            shown.append(_read_certificate(der))
+        except Exception:  # of its classes some are no ValueError
+            break
+    return shown
+
+
 def _read_certificate(der: bytes) -> ShownCertificate:
     from cryptography import x509
 
     one = x509.load_der_x509_certificate(der)
     names: list[str] = []
-    with contextlib.suppress(x509.ExtensionNotFound, ValueError):
+    with contextlib.suppress(Exception):  # as above: there are none, or they cannot be read
         found = one.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         names += found.get_values_for_type(x509.DNSName)
         names += map(str, found.get_values_for_type(x509.IPAddress))

@@ -636,7 +636,13 @@ ALL_OPTIONS = (
     ),
     Option("--print", "", "Print the entry, and write nothing.", ENTRY, (INSTALL,)),
     Option("--dry-run", "", "Show what would change, and write nothing.", ENTRY, _CONFIGURATION),
-    Option("--yes", "", "Do not ask before an entry is changed (also -y).", ENTRY, _CONFIGURATION),
+    Option(
+        "--yes",
+        "",
+        "Do not ask before an entry is changed, or one that a project brings is used (also -y).",
+        ENTRY,
+        _ENTRY,
+    ),
     Option(
         "--secrets",
         "WHERE",

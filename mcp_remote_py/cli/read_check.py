@@ -12,6 +12,7 @@ from functools import partial
 from typing import Protocol
 
 from mcp_remote_py.cli.arguments import parse_arguments
+from mcp_remote_py.cli.entry_wishes import list_wishes
 from mcp_remote_py.cli.given import Given
 from mcp_remote_py.cli.login_words import describe_login
 from mcp_remote_py.cli.options import ALL_OPTIONS
@@ -127,8 +128,9 @@ def _read_named(given: Given, find: FindEntries, unread: list[str]) -> CheckSett
         **given.environment,
         **{variable: value.reveal() for variable, value in entry.variables.items()},
     }
+    # Of the relay's own options alone: an entry does not say what is wanted of a check.
     with _blaming(entry):
-        of_entry = parse_arguments(CHECK, entry.words)
+        of_entry = parse_arguments(PROXY, entry.words)
     if of_entry.url is None:
         raise UsageError(
             one_line(f"The entry {name} of {entry.host.title} has no address."),
@@ -140,7 +142,15 @@ def _read_named(given: Given, find: FindEntries, unread: list[str]) -> CheckSett
     with _blaming(entry) if is_as_written else nullcontext():
         settings = read_check(whole)
     given.warnings += [*unread, *whole.warnings]
+    wishes: tuple[str, ...] = ()
+    if config is not None and not _is_of_host(config, given.environment):
+        wishes = list_wishes(of_entry, entry.variables)
+    if not given.has("--log-file"):  # that of the entry is for its relay, wherever it leads
+        log = settings.log.replace(file=None)
+        settings = settings.replace(relay=settings.relay.replace(log=log))
     return settings.replace(
+        wishes=wishes,
+        yes=given.has("--yes"),
         name=name,
         typed=_type_again(given, name, clients, config),
         source=one_line(f"{entry.host.title}, {entry.path}"),
@@ -168,6 +178,14 @@ def _type_again(given: Given, name: str, clients: Sequence[str], config: str | N
     if config is not None:
         words += ["--config", config]
     return f"{one_line(shlex.join(words))} {describe_login(given)}".rstrip()
+
+
+def _is_of_host(path: str, environment: Mapping[str, str]) -> bool:
+    """Whether it is a file that a host has for its person, not one that came with a project."""
+    from mcp_remote_py.installing.host_files import is_own_file
+    from mcp_remote_py.installing.surroundings import this_system
+
+    return is_own_file(path, this_system(), environment)
 
 
 def _meaning_of(entry: NamedEntry) -> tuple[tuple[str, ...], dict[str, Secret]]:

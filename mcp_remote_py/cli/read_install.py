@@ -5,9 +5,10 @@ What belongs to the entry is read as the relay reads it. Must not know hosts.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from mcp_remote_py.cli.arguments import Arguments, parse_arguments
+from mcp_remote_py.cli.entry_wishes import list_wishes
 from mcp_remote_py.cli.given import Given
 from mcp_remote_py.cli.options import ALL_OPTIONS, OPTIONS
 from mcp_remote_py.cli.program import PROXY
@@ -66,14 +67,16 @@ def read_uninstall(given: Given) -> UninstallSettings:
     )
 
 
-def read_relay(words: Sequence[str], environment: Mapping[str, str]) -> EntrySettings:
-    """What the words of an entry say that is there already.
+def read_relay(
+    words: Sequence[str], environment: Mapping[str, str], own: Collection[str] = ()
+) -> EntrySettings:
+    """What the words of an entry say that is there already; `own` are the variables it brings.
 
     Raises:
         UsageError: the relay would not start with them.
     """
     given = Given(parse_arguments(PROXY, words), environment)
-    return _read_entry(given)
+    return _read_entry(given).replace(wishes=list_wishes(given.arguments, own))
 
 
 def _read_entry(given: Given) -> EntrySettings:

@@ -103,11 +103,13 @@ def run_check(
     stopped it, else 1. What was seen until then is told and reported as ever.
 
     Raises:
-        UsageError: the file of the report cannot be made.
+        UsageError: the file of the report cannot be made, or the entry wants what nobody has
+            allowed.
         McpRemoteError: the report cannot be written, although its file could be made before.
     """
     if settings.report is not None:
         _try_report(settings.report)
+    _ask(settings, console)
     of_entry = {name: value.reveal() for name, value in settings.variables.items()}
     check = _Check(
         settings, {**environment, **of_entry}, console, check_network, now, command_patience
@@ -120,6 +122,29 @@ def run_check(
             verdict = describe_stopped(check.steps, check.doing, patience)
     _tell(settings, check.steps, verdict, environment, console)
     return verdict.status
+
+
+def _ask(settings: CheckSettings, console: Console) -> None:
+    """Asks before an entry that others may have written gets more than its server.
+
+    Raises:
+        UsageError: the person says no, or nobody is there.
+    """
+    if not settings.wishes or settings.yes:
+        return
+    text = one_line(
+        f"The entry {settings.name} is in a file that is not a host's own ({settings.source}),"
+    )
+    if settings.json or not console.is_interactive:
+        raise UsageError(
+            f"{text} and it would {'; '.join(settings.wishes)}.",
+            hint="Look into that file. If you trust it, add --yes.",
+        )
+    console.say(f"{text} and it would:")
+    for wish in settings.wishes:
+        console.say(f"  {wish}")
+    if not console.agrees("Do you trust it?", otherwise=False):
+        raise UsageError("Nothing was checked.", hint="You said no.")
 
 
 class _Check:

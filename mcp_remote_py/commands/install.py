@@ -24,6 +24,7 @@ from mcp_remote_py.commands.entry_talk import (
     show_lines,
 )
 from mcp_remote_py.console import Console, Style
+from mcp_remote_py.errors import UsageError, one_line
 from mcp_remote_py.exit_status import DONE_STATUS
 from mcp_remote_py.hosts.catalogue import PLAIN_HOST, KnownHost, find_host, host_of_file
 from mcp_remote_py.hosts.config_text import read_entries, set_entry
@@ -44,7 +45,7 @@ from mcp_remote_py.hosts.launch import (
 )
 from mcp_remote_py.installing.config_file import edit_config, read_config
 from mcp_remote_py.installing.entries import InstalledEntry, read_installed
-from mcp_remote_py.installing.host_files import Disk, HostFile, Machine, choose_files
+from mcp_remote_py.installing.host_files import Disk, HostFile, Machine, choose_files, is_own_file
 from mcp_remote_py.installing.secret_files import (
     delete_secret_files,
     files_of_entry,
@@ -280,7 +281,28 @@ class _Installer:
         # What the host itself replaces, such as ${input:token}, stays as it is.
         own = {name: f"${{{name}}}" for name in _HOST_VARIABLE.findall(" ".join(words))}
         values = {**self._environment, **own, **kept}
-        return _Wanted(self._settings.read(words, values), kept, values)
+        self._refuse_wishes(before, values)
+        return _Wanted(self._settings.read(words, values, kept), kept, values)
+
+    def _refuse_wishes(self, before: InstalledEntry, values: Mapping[str, str]) -> None:
+        """Of an entry that came with a project, only what reaches its server is taken over.
+
+        Raises:
+            UsageError: it wants more.
+        """
+        path = self._settings.choice.file
+        if path is None or is_own_file(path, this_system(), self._environment):
+            return
+        wishes = self._settings.read(before.words, values, before.variables).wishes
+        if wishes:
+            raise UsageError(
+                one_line(
+                    f"The entry {before.name} is in a file that is not a host's own ({path}), and "
+                    f"it would {'; '.join(wishes)}."
+                ),
+                hint="That is not taken over. If you trust it, take the entry out first "
+                "(uninstall), and give what you want of it yourself.",
+            )
 
     def _is_converted(self, before: InstalledEntry) -> bool:
         is_same = before.address == str(self._settings.server)

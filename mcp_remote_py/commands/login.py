@@ -27,6 +27,7 @@ from mcp_remote_py.errors import (
     name_server,
     one_line,
     runner_of,
+    shorten,
 )
 from mcp_remote_py.exit_status import DONE_STATUS, SIGN_IN_NEEDED_STATUS
 from mcp_remote_py.found import Found, describe_server
@@ -240,7 +241,8 @@ class Login:
             self._console.say(line)
 
     def _say_done(self, credential: Credential) -> str:
-        scopes = f"with the scopes {credential.scope}" if credential.scope else "without any scope"
+        scope = shorten(credential.scope)  # a server may grant any number
+        scopes = f"with the scopes {scope}" if scope else "without any scope"
         return one_line(f"Signed in at {self._server} {scopes}. {self._say_expiry(credential)}")
 
     def _say_expiry(self, credential: Credential) -> str:

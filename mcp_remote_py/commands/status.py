@@ -25,6 +25,7 @@ from mcp_remote_py.errors import (
     name_server,
     one_line,
     runner_of,
+    shorten,
 )
 from mcp_remote_py.exit_status import DONE_STATUS, SIGN_IN_NEEDED_STATUS
 from mcp_remote_py.oauth.budget import wait_for_renewal, wait_for_tab
@@ -163,7 +164,7 @@ def _to_facts(state: SessionRecord, now: float, to_zone: ToZone) -> dict[str, st
         "profile": state.profile,
         "resource": mask_url(state.resource),
         "issuer": state.issuer,
-        "scopes": state.scope,
+        "scopes": shorten(state.scope),
         "expires": "" if state.signed_in_at is None else _say_expiry(state, now, to_zone),
         "kept in": state.store,
         "transport": state.transport,

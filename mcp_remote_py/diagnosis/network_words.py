@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from mcp_remote_py.diagnosis.steps import CheckStep, StepState
-from mcp_remote_py.errors import McpRemoteError
+from mcp_remote_py.diagnosis.steps import CheckStep, StepState, tell_step
+from mcp_remote_py.errors import McpRemoteError, shorten
 from mcp_remote_py.reach import network_of
 from mcp_remote_py.redact import mask_url
 from mcp_remote_py.url import ServerUrl
@@ -26,6 +26,9 @@ NETWORK_TITLES = {
 
 FEW_DAYS = 14
 """A certificate that ends sooner is worth a word."""
+
+MOST_SHOWN_NAMES = 10
+"""Names of a certificate that are told: some have a hundred."""
 
 _DAY = 86400
 
@@ -56,7 +59,7 @@ def _make(
     hint: str = "",
     seconds: float | None = None,
 ) -> CheckStep:
-    return CheckStep(name, NETWORK_TITLES[name], state, said, tuple(evidence), hint, seconds)
+    return tell_step(name, NETWORK_TITLES[name], state, said, evidence, hint, seconds)
 
 
 def skip(name: str, why: str) -> CheckStep:
@@ -156,10 +159,10 @@ def list_chain(chain: Sequence[ShownCertificate], now: float) -> list[str]:
     lines: list[str] = []
     for one in chain:
         days = int((one.ends - now) // _DAY)
-        lines.append(f"certificate of: {one.subject}; signed by: {one.issuer}")
+        lines.append(f"certificate of: {shorten(one.subject)}; signed by: {shorten(one.issuer)}")
         lines.append(f"valid: {_show(one.begins)} to {_show(one.ends)} ({days} days left)")
         if one.names:
-            lines.append(f"for: {', '.join(one.names)}")
+            lines.append(f"for: {_list_names(one.names)}")
     return lines
 
 
@@ -189,7 +192,15 @@ def add_clock(cause: str, chain: Sequence[ShownCertificate], now: float) -> str:
 
 def add_names(cause: str, chain: Sequence[ShownCertificate]) -> str:
     """The cause, with the names that the certificate is for."""
-    return f"{cause} It is for {', '.join(chain[0].names)}." if chain and chain[0].names else cause
+    return (
+        f"{cause} It is for {_list_names(chain[0].names)}." if chain and chain[0].names else cause
+    )
+
+
+def _list_names(names: Sequence[str]) -> str:
+    shown = [shorten(one) for one in names[:MOST_SHOWN_NAMES]]
+    more = f" and {len(names) - MOST_SHOWN_NAMES} more" if len(names) > MOST_SHOWN_NAMES else ""
+    return f"{', '.join(shown)}{more}"
 
 
 def _show(seconds: float) -> str:

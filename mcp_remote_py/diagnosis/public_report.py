@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from mcp_remote_py.diagnosis.report import MARKS
 from mcp_remote_py.diagnosis.steps import CheckStep, Verdict
 from mcp_remote_py.errors import UsageError, one_line
+from mcp_remote_py.patterns import lazy_pattern
 from mcp_remote_py.redact import scrub_known
 from mcp_remote_py.values import Value
 
@@ -132,5 +133,14 @@ def _code(text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """Foreign words are not to become markup, nor mention people."""
-    return re.sub(r"([\\`*_\[\]<>#|@])", r"\\\1", one_line(text))
+    """Foreign words are not to become markup, mention people, nor lead anywhere.
+
+    A backslash keeps a forge from the first alone: it looks for mentions and references in the text
+    that comes out of the markup, and only what is code is left alone.
+    """
+    text = one_line(text)
+    return _code(text) if _LIVELY.search(text) else re.sub(r"([\\`*_\[\]<>|])", r"\\\1", text)
+
+
+_LIVELY = lazy_pattern(r"[@#!~%$&\"`]|://|www\.|\bGH-[0-9]", re.IGNORECASE)
+"""What foreign words are quoted with, and what a forge makes mentions, references and links of."""

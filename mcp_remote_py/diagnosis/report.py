@@ -35,6 +35,9 @@ MARKS = {
 _INDENT = max(len(mark) for mark, _ in MARKS.values()) + 2
 """Columns of the mark and the blanks behind it."""
 
+_HANG = 2
+"""Columns by which the further lines of a sentence of the verdict stand behind its first."""
+
 
 def list_step(step: CheckStep, paint: PaintText, width: int, *, tells_all: bool) -> Iterator[str]:
     """The lines of a step; its evidence where it failed, with `tells_all` whatever became of it."""
@@ -56,30 +59,34 @@ def list_step(step: CheckStep, paint: PaintText, width: int, *, tells_all: bool)
 
 
 def list_verdict(verdict: Verdict, paint: PaintText, width: int) -> Iterator[str]:
-    """The lines of the verdict; the next command is never torn, so that it can be copied."""
+    """The lines of the verdict; the next command is never torn, so that it can be copied.
+
+    What goes on stands below what it goes on with: the words of a server are in it, and must not
+    begin a line as ours begin.
+    """
     kinds = {
         DONE_STATUS: Style.GOOD,
         SIGN_IN_NEEDED_STATUS: Style.WARNING,
         INTERRUPTED_STATUS: Style.WARNING,
     }
-    for line in _wrap(verdict.said, width, 0):
+    for line in _wrap(verdict.said, width, 0, _HANG):
         yield paint(line, kinds.get(verdict.status, Style.BAD))
     if verdict.hint:
-        yield from _wrap(verdict.hint, width, 0)
+        yield from _wrap(verdict.hint, width, 0, _HANG)
     if verdict.command:
         yield f"Next: {paint(verdict.command, Style.STRONG)}"
         if MASK in verdict.command:
             stars = f"({MASK} stands for a part that may be secret: write it out there.)"
-            yield from _wrap(stars, width, 0)
+            yield from _wrap(stars, width, 0, _HANG)
 
 
-def _wrap(text: str, width: int, indent: int) -> list[str]:
+def _wrap(text: str, width: int, indent: int, hang: int = 0) -> list[str]:
     blanks = " " * indent
     return textwrap.wrap(
         one_line(text),
         width,
         initial_indent=blanks,
-        subsequent_indent=blanks,
+        subsequent_indent=blanks + " " * hang,
         break_long_words=False,
         break_on_hyphens=False,
     ) or [blanks]

@@ -6,6 +6,7 @@ Must not know files, nor terminals.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import cast
 
@@ -23,6 +24,8 @@ CHANGED = f"{MASK} (another value)"
 _HEADERS = frozenset({"--header", "-H"})
 _VARIABLE = lazy_pattern(r"[^:]*:\s*(?:[A-Za-z]{1,10} )?\$\{[A-Za-z_][A-Za-z0-9_]{0,63}\}")
 _SECRET_OPTION = lazy_pattern(r"--?[a-z-]*(?:token|secret|key|password|auth)[a-z-]*")
+_SECRET_MEMBER = lazy_pattern(r"token|secret|key|password|passphrase|auth", re.IGNORECASE)
+"""A member whose value may be secret, also where it is a word that looks like none."""
 _PATHS = frozenset({"--header-file", "--private-key", "--client-key", "--ca-cert", "--client-cert"})
 
 
@@ -68,7 +71,7 @@ def _mask(name: str, value: object, other: object) -> object:
     if isinstance(value, list):
         return list(_mask_words([str(one) for one in cast("list[object]", value)]))
     if isinstance(value, str):
-        return _mask_word(value)
+        return MASK if _SECRET_MEMBER.search(name) else _mask_word(value)
     if isinstance(value, Mapping):
         nested = cast("Mapping[str, object]", value)
         return {key: _mask(key, one, None) for key, one in nested.items()}

@@ -5,6 +5,7 @@ The rows of `hosts.catalogue` say what tells of a host. Must not know what is in
 
 from __future__ import annotations
 
+import fnmatch
 import glob
 import os
 import shutil
@@ -111,6 +112,16 @@ class Machine(NamedTuple):
             return path if self.look.is_there(folder) else ""
         folders = self.look.matches(folder)
         return folders[0] + path[len(folder) :] if folders else ""
+
+
+def is_own_file(path: str, system: System, environment: Mapping[str, str]) -> bool:
+    """Whether a host has its own configuration there: others may have written any other file."""
+    named = os.path.normcase(os.path.abspath(path))
+    return any(
+        fnmatch.fnmatchcase(named, os.path.normcase(os.path.abspath(one)))
+        for host in KNOWN_HOSTS
+        for one in expand_configs(host, system, environment)
+    )
 
 
 def _folder_of(path: str) -> str:

@@ -26,6 +26,10 @@ class CheckSettings(Value, frozen=True):
     """Where that entry is, in words for a person."""
     variables: Mapping[str, Secret] = {}
     """The environment of that entry, which comes before that of this process."""
+    wishes: tuple[str, ...] = ()
+    """What that entry would use of this machine, where others may have written it."""
+    yes: bool = False
+    """Whether the person allows that without being asked."""
     login: bool = False
     """Whether the person may be asked to sign in."""
     json: bool = False

@@ -5,15 +5,17 @@ Must not know hosts, nor what an entry is made of.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from mcp_remote_py.redact import Secret
 from mcp_remote_py.settings.commands import LogSettings, ProxySettings
 from mcp_remote_py.url import ServerUrl
 from mcp_remote_py.values import Value
 
-ReadRelay = Callable[[Sequence[str], Mapping[str, str]], "EntrySettings"]
+ReadRelay = Callable[[Sequence[str], Mapping[str, str], Collection[str]], "EntrySettings"]
 """Reads the words behind our name in an entry, in its environment, as the relay does.
+
+The names are those of the variables that the entry itself brings.
 
 Raises UsageError as that does.
 """
@@ -31,6 +33,8 @@ class EntrySettings(Value, frozen=True):
     """What the value of each option is called, "" for a switch."""
     warnings: tuple[str, ...] = ()
     """What was ignored."""
+    wishes: tuple[str, ...] = ()
+    """What it would use of this machine, where others may have written it."""
 
 
 class ConfigChoice(Value, frozen=True):

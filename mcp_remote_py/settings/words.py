@@ -122,6 +122,7 @@ def expand_path(text: str, environment: Mapping[str, str]) -> str:
 _FILE_HINTS = {
     errno.EFBIG: "Look whether it is the right file.",
     errno.EBUSY: "Write it under another name and rename it then.",
+    errno.EINVAL: "It may be read again later: write what is in it into a file.",
 }
 
 

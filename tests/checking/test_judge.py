@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from mcp_remote_py.checking.judge import MAX_COMPRESSED_BYTES, ask_judge
+from mcp_remote_py.checking.judge import MAX_COMPRESSED_BYTES, MAX_REQUESTS, ask_judge
 from mcp_remote_py.diagnosis.judgements import Judgement
 from mcp_remote_py.url import parse_url
 from tests.peers.wild_server import Exchange, WildServer, be_silent, redirect
@@ -146,3 +146,23 @@ def test_an_answer_that_it_cannot_read_is_told_in_plain_words(
     assert failed is not None
     assert failed.error == said
     assert "validation error" in failed.raw
+
+
+def ask_without_end(exchange: Exchange) -> None:
+    """Requests of the server before its answer, each of which wants an answer."""
+    exchange.stream()
+    for number in range(1000):
+        exchange.event(b'{"jsonrpc":"2.0","id":%d,"method":"roots/list"}' % number)
+    exchange.hold()
+
+
+@pytest.mark.report("S12")
+def test_a_server_that_asks_without_end_is_left() -> None:
+    with WildServer() as server:
+        server.always("tools/list", ask_without_end)
+        began = time.monotonic()
+        found = judge(server.url)
+        asked = len(server.requests)
+    assert found.error == f"it was asked for more than {MAX_REQUESTS} requests, and stopped"
+    assert asked <= MAX_REQUESTS
+    assert time.monotonic() - began < 5

@@ -103,8 +103,8 @@ def test_only_the_first_word_is_taken_for_a_command() -> None:
         ),
         (
             [URL, "-y"],
-            "--yes belongs to mcp-remote-py install and mcp-remote-py uninstall, "
-            "not to mcp-remote-py. Leave it out.",
+            "--yes belongs to mcp-remote-py install and mcp-remote-py uninstall and "
+            "mcp-remote-py check, not to mcp-remote-py. Leave it out.",
         ),
         (
             ["login", URL, "--token-store", "keyrng"],

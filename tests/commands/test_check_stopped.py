@@ -74,7 +74,7 @@ def test_what_was_done_is_told_and_reported(silent: WildServer, tmp_path: Path) 
     assert (ended.status, ended.err) == (130, "")
     lines = ended.out.splitlines()
     assert lines[2].startswith("ok      Address: ")
-    assert " ".join(lines[8:12]) == f"{STOPPED} {HINT}"
+    assert " ".join(line.strip() for line in lines[8:12]) == f"{STOPPED} {HINT}"
     assert lines[13] == f"The report is in {report}."
     written = report.read_text(encoding="utf-8")
     assert f"## Verdict\n\n{STOPPED} {HINT}\n" in written
@@ -161,9 +161,9 @@ def test_at_a_terminal(silent: WildServer, tmp_path: Path) -> None:
         f"{clear}Asking the server ... (Ctrl+C ends it){clear}\n"
         "\x1b[33mStopped by Ctrl+C while asking the server. Done so far: Address, HTTP "
         "proxy,\x1b[0m\n"
-        "\x1b[33mName, Connection.\x1b[0m\n"
+        "\x1b[33m  Name, Connection.\x1b[0m\n"
         "Run it again to see the rest. Where nothing answers, it ends by itself within 10\n"
-        "seconds.\n"
+        "  seconds.\n"
     )
     status, plain = at_terminal(silent, tmp_path, NO_COLOR="1")
     assert status == 130

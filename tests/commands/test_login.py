@@ -212,6 +212,10 @@ def test_in_a_pipe_the_time_left_is_said_once_and_without_style() -> None:
             "with the scopes a [31m b. The token lasts until "
             "2023-11-14 23:13 CET (5 seconds ago) and is renewed by itself.",
         ),
+        (
+            CREDENTIAL._replace(scope="w" * 100_000, expires_at=None),
+            f"with the scopes {'w' * 199}…. The server does not say how long it lasts.",
+        ),
     ],
 )
 def test_it_is_said_what_was_granted(credential: Credential, words: str) -> None:

@@ -324,6 +324,13 @@ def test_key_in_an_address_is_not_shown(tmp_path: Path) -> None:
     assert "canary" not in show(tmp_path, f"{SERVER}/2?key=status-canary-2")[1]
 
 
+def test_scopes_without_end_do_not_flood_the_screen(tmp_path: Path) -> None:
+    SessionFile(folder_in(tmp_path), SessionId(SERVER)).update(scope="w" * 100_000)
+    _, text = show(tmp_path)
+    assert f"{'w' * 199}…" in text
+    assert len(text) < 1000
+
+
 @pytest.mark.promise("P2", "S2")
 @pytest.mark.timeout(PATIENCE + 5)
 def test_command_loads_no_network_no_keyring_and_no_sign_in(tmp_path: Path) -> None:

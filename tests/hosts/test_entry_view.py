@@ -61,3 +61,11 @@ def test_toml_is_shown_as_toml() -> None:
     lines = show_difference(CODEX, "math", {"command": "/u", "args": ["x"]}, None, "/f")
     assert "-[mcp_servers.math]" in lines
     assert '-command = "/u"' in lines
+
+
+def test_members_that_are_called_secret_are_masked_whatever_they_are() -> None:
+    entry = {"password": "letmein", "oauth": {"clientSecret": "hunter", "clientId": "abc"}}
+    assert mask_entry(entry) == {
+        "password": "****",
+        "oauth": {"clientSecret": "****", "clientId": "abc"},
+    }

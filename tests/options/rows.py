@@ -628,6 +628,11 @@ ROWS: tuple[Row | Elsewhere | Inert, ...] = (
         "::test_login_signs_in_without_a_question_and_only_once",
     ),
     # A check
+    Elsewhere(
+        "--yes",
+        (CHECK,),
+        "tests/commands/test_check_project.py::test_what_a_project_wants_is_told_and_not_done",
+    ),
     Elsewhere("--client", (CHECK,), f"{OF_CHECK}client_is_asked_for_where_entries_differ"),
     Elsewhere("--config", (CHECK,), f"{OF_CHECK}config_is_where_the_entry_is_looked_for"),
     Elsewhere(
