@@ -21,6 +21,7 @@ from mcp_remote_py.json_text import (
 from mcp_remote_py.jsonrpc import LOCAL_ERROR, Message
 from mcp_remote_py.redact import MASK, scrub_known
 from mcp_remote_py.values import Value
+from mcp_remote_py.versions import describe_revision
 
 SHOWN_TOOLS = 8
 """Tools that are named; of all others it is said how many there are."""
@@ -149,9 +150,8 @@ def describe_server(found: Found, entry: Sequence[str]) -> Iterator[str]:
     named = f' "{found.name}"' if found.name not in ("", UNNAMED) else ""
     version = f', version "{found.version}"' if found.version not in ("", UNNAMED) else ""
     yield f"Found the MCP server{named}{version}, at {found.address}."
-    era = "modern" if found.is_modern else "legacy"
-    revision = found.revision or "of a revision it does not name"
-    yield f"It is reached by {found.transport}, and speaks MCP {revision} (era: {era})."
+    revision = describe_revision(found.revision, is_new=found.is_modern)
+    yield f"It is reached by {found.transport}, and speaks {revision}."
     if found.tools_error:
         yield f"Its tools cannot be listed: {found.tools_error}"
     else:

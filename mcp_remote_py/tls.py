@@ -35,7 +35,9 @@ def build_tls_context(tls: Tls, *, certified: bool = True) -> ssl.SSLContext:
 
         def wrap_bio(self, *arguments: Any, **more: Any) -> ssl.SSLObject:
             secured = super().wrap_bio(*arguments, **more)
-            secured.do_handshake = partial(_shake_hands, secured, secured.do_handshake)
+            secured.do_handshake = partial(
+                _shake_hands, secured, secured.do_handshake, bool(tls.ca_certs)
+            )
             return secured
 
     context = Context(ssl.PROTOCOL_TLS_CLIENT)
@@ -91,28 +93,37 @@ def stamp_files(tls: Tls) -> Stamp:
     return tuple(map(stamp_file, filter(None, files)))
 
 
-def _shake_hands(secured: ssl.SSLObject, do_handshake: Callable[[], None]) -> None:
+def _shake_hands(
+    secured: ssl.SSLObject, do_handshake: Callable[[], None], has_authority: bool
+) -> None:
     try:
         do_handshake()
     except ssl.SSLCertVerificationError as error:
-        if issuer := _find_issuer(secured):
-            error.add_note(issuer)  # `net.tls_refusals` has the words
+        _add_evidence(error, secured, has_authority)
         raise
     else:
         vars(secured).pop("do_handshake", None)  # it would hold itself, long after the connection
 
 
-def _find_issuer(secured: ssl.SSLObject) -> str:
-    """The name of who signed the last certificate that was shown; "" where it is not to be had.
+def _add_evidence(
+    error: ssl.SSLCertVerificationError, secured: ssl.SSLObject, has_authority: bool
+) -> None:
+    """What the certificates say that were shown, for the words of `net.tls_refusals`.
 
-    Where it could not be verified, Python gives the names of a certificate by its inner object
+    Where one could not be verified, Python gives the names of a certificate by its inner object
     alone, which truststore reads, too. Nobody has checked that certificate, so anything may be in
     it: text that is not UTF-8 as well.
     """
     with contextlib.suppress(AttributeError, ssl.SSLError, IndexError, ValueError):
-        chain: Any = cast("Any", secured)._sslobj.get_unverified_chain()
-        return name_issuer(chain[-1].get_info()) if chain else ""
-    return ""
+        chain: Any = cast("Any", secured)._sslobj.get_unverified_chain() or ()
+        last = chain[-1].get_info()
+        if issuer := name_issuer(last):
+            error.add_note(issuer)
+        if len(chain) == 1 and last.get("issuer") != last.get("subject"):
+            # Whom an authority itself has signed names no place of its certificate (RFC 5280
+            # §4.2.2.1). Else it may be either, where another authority was named.
+            names_place = "caIssuers" in last
+            vars(error).update(lacks_one=names_place, may_lack_one=names_place or has_authority)
 
 
 def name_issuer(certificate: Mapping[str, Any]) -> str:

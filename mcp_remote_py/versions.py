@@ -24,6 +24,12 @@ def is_modern(version: str) -> bool:
     return _DATE.fullmatch(version) is not None and version > NEWEST_HANDSHAKE
 
 
+def describe_revision(revision: str, *, is_new: bool) -> str:
+    """A revision of MCP for people: "" is one that was not named; `is_new` as `is_modern`."""
+    named = f" ({revision})" if revision else ""
+    return f"{'a new' if is_new else 'an older'} revision of MCP{named}"
+
+
 def choose_handshake(wanted: str) -> str:
     """The revision to answer an `initialize` with that asks for `wanted`."""
     return wanted if wanted in HANDSHAKE_VERSIONS else NEWEST_HANDSHAKE

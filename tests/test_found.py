@@ -58,7 +58,7 @@ def lines(found: Found, *entry: str) -> list[str]:
 def test_a_server_is_named_with_address_transport_revision_and_tools() -> None:
     assert lines(GOOD) == [
         'Found the MCP server "demo", version "1.2", at https://mcp.example.com/mcp.',
-        "It is reached by Streamable HTTP, and speaks MCP 2025-11-25 (era: legacy).",
+        "It is reached by Streamable HTTP, and speaks an older revision of MCP (2025-11-25).",
         "A host is shown 2 tools: add, count.",
         *ENTRY,
         TYPE,
@@ -67,7 +67,7 @@ def test_a_server_is_named_with_address_transport_revision_and_tools() -> None:
 
 def test_a_modern_server_is_said_to_be_one() -> None:
     found = GOOD.replace(revision="2026-07-28", is_modern=True)
-    text = "It is reached by Streamable HTTP, and speaks MCP 2026-07-28 (era: modern)."
+    text = "It is reached by Streamable HTTP, and speaks a new revision of MCP (2026-07-28)."
     assert lines(found)[1] == text
 
 
@@ -77,7 +77,7 @@ def test_what_a_server_does_not_say_is_left_out() -> None:
     assert lines(unnamed) == lines(found)
     assert lines(found)[:3] == [
         "Found the MCP server, at https://mcp.example.com/mcp.",
-        "It is reached by HTTP+SSE, and speaks MCP of a revision it does not name (era: legacy).",
+        "It is reached by HTTP+SSE, and speaks an older revision of MCP.",
         "It does not offer any tools to a host.",
     ]
 

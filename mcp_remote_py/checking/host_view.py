@@ -22,10 +22,13 @@ from mcp_remote_py.diagnosis.steps import CheckStep, StepState
 from mcp_remote_py.tls import build_tls_context
 
 LOOK_WAIT = 5.0
-"""Seconds that a host is played for."""
+"""Seconds that a host is played for, where the server is not slow."""
 
 JUDGE_WAIT = 4.0
 """Seconds that the official client has."""
+
+JUDGE_ANSWERS = 4
+"""Answers that it waits for at least, before it says anything."""
 
 
 async def view_as_host(talk: ServerTalk) -> CheckStep:
@@ -34,7 +37,8 @@ async def view_as_host(talk: ServerTalk) -> CheckStep:
         return skip_host_view(NO_TIME_LEFT)
     clock = asyncio.get_running_loop()
     began = clock.time()
-    talk.found = await talk.look(talk.settings, min(LOOK_WAIT, talk.time_left))
+    most = talk.time_left if talk.slowness else min(LOOK_WAIT, talk.time_left)
+    talk.found = await talk.look(talk.settings, most)
     talk.transport = talk.found.transport or talk.transport
     return describe_host_view(talk.found, talk.settings.entry_words, clock.time() - began)
 
@@ -45,7 +49,7 @@ async def consult_judge(talk: ServerTalk) -> CheckStep:
         return skip_judgement("The server could not be asked.")
     if talk.signer is not None:
         return skip_judgement("It cannot sign requests for AWS; a host was played instead.")
-    if talk.time_left < LEAST_TIME:
+    if not talk.has_time_for(JUDGE_ANSWERS):
         return skip_judgement(NO_TIME_LEFT)
     if talk.challenge is not None and talk.signs_in and not talk.has_token:
         return skip_judgement("The server wants a sign-in first.")

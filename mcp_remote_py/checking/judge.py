@@ -14,7 +14,7 @@ import logging
 import ssl
 import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Sequence
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import httpx2
 from mcp.client.client import Client
@@ -23,6 +23,7 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from mcp_remote_py.checking.talk import login_to
+from mcp_remote_py.diagnosis.answer_flaws import Flaw, describe_flaws, describe_unread_message
 from mcp_remote_py.diagnosis.judgements import Counted, Judgement
 from mcp_remote_py.errors import one_line
 from mcp_remote_py.settings.http_proxy import HttpProxy
@@ -107,7 +108,8 @@ async def ask_judge(
                 seen = seen.replace(error=error, is_late=not transport.problem)
         except Exception as error:
             if not seen.pings:  # else the work was done, and only its end was not clean
-                seen = seen.replace(error=transport.problem or _words_of(error))
+                failure = Failure(transport.problem) if transport.problem else _explain(error)
+                seen = seen.replace(error=failure.said, raw=failure.raw)
         await asyncio.sleep(0)  # what was cancelled ends in the silence, too
     return seen.replace(seconds=clock.time() - began)
 
@@ -162,16 +164,34 @@ async def _count(what: str, ask: Any, member: str) -> Counted:
     except TimeoutError:
         raise
     except Exception as error:
-        return Counted(what, count, error=_words_of(error))
+        failure = _explain(error)
+        return Counted(what, count, error=failure.said, raw=failure.raw)
     return Counted(what, count, has_more=True)
 
 
-def _words_of(error: BaseException) -> str:
-    """The client's own words: of the first of several that are bundled."""
+class Failure(NamedTuple):
+    """Why the client could not: its own words, or ours, with `raw` for what stood there."""
+
+    said: str
+    raw: str = ""
+
+
+def _explain(error: BaseException) -> Failure:
+    """Of several that are bundled, the first."""
     while isinstance(error, BaseExceptionGroup):
         error = cast("BaseException", cast("Any", error).exceptions[0])
-    words = one_line(str(error))
-    return words or type(error).__name__
+    words = one_line(str(error)) or type(error).__name__
+    if hasattr(error, "errors") and hasattr(error, "title"):
+        # A ValidationError of pydantic's, which is a dependency of the SDK's and none of ours.
+        invalid = cast("Any", error)
+        flaws = [_read_flaw(one) for one in invalid.errors()]
+        return Failure(describe_flaws(invalid.title, flaws), words)
+    unread = describe_unread_message(words)
+    return Failure(unread, words) if unread else Failure(words)
+
+
+def _read_flaw(one: Any) -> Flaw:
+    return Flaw(tuple(one["loc"]), one["type"], str(one.get("ctx", {}).get("expected", "")))
 
 
 @contextlib.contextmanager

@@ -43,6 +43,9 @@ from mcp_remote_py.tls import build_tls_context
 TLS_LOOK = 1.0
 """Seconds to see whether a port for plain http speaks TLS."""
 
+LEAST_ALERT_PATIENCE = 0.3
+"""Seconds that are waited at least for what a server says behind the handshake of TLS 1.3."""
+
 _DER = 2  # `_ssl.ENCODING_DER`
 _NAME_CODES = (62, 64)  # X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH
 _UNKNOWN_NAME = (socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME))
@@ -107,7 +110,13 @@ class _Way:
                     self._left() * 0.9,
                     ipv4=self._network.ipv4,
                 )
-            connection.close()
+            try:
+                await connection.hear_refusal(self._alert_patience(began))
+            except Fault as error:
+                error.proxy, error.is_beyond = self._proxy.name, True
+                self._tls_fault = error
+            finally:
+                connection.close()
         except Fault as error:
             if not error.is_beyond:
                 return self._fail("proxy", error, clock.time() - began)
@@ -161,7 +170,7 @@ class _Way:
         error: Exception | None = self._tls_fault
         if self._proxy is None:
             try:
-                await self._shake_hands(self._build_tls(), self._left())
+                await self._shake_hands(self._build_tls(), self._left(), hears=True)
             except (Fault, UsageError) as fault:
                 error = fault
         chain = self._read_chain()
@@ -178,13 +187,28 @@ class _Way:
                 said = add_names(said, chain)
         return step.replace(said=said, evidence=tuple(evidence))
 
-    async def _shake_hands(self, context: ssl.SSLContext, seconds: float) -> None:
-        server = self._server
+    async def _shake_hands(
+        self, context: ssl.SSLContext, seconds: float, *, hears: bool = False
+    ) -> None:
+        """`hears`: what is said only behind the handshake, too."""
+        server, began = self._server, asyncio.get_running_loop().time()
         wire = await connect(server.host, server.port, seconds, ipv4=self._network.ipv4)
         try:
             await wire.start_tls(context, server.host, seconds)
+            if hears:
+                await wire.hear_refusal(self._alert_patience(began))
         finally:
             wire.close()
+
+    def _alert_patience(self, began: float) -> float:
+        """Seconds for an alert behind the handshake, on a connection that was begun then.
+
+        It needs one round trip, and the connection has needed several; only TLS 1.3 has any.
+        """
+        if not self._seen or self._seen[-1].version() != "TLSv1.3":
+            return 0.0
+        took = asyncio.get_running_loop().time() - began
+        return min(max(took, LEAST_ALERT_PATIENCE), self._left())
 
     async def _speaks_tls(self) -> bool:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

@@ -18,6 +18,7 @@ from mcp_remote_py.diagnosis.answers import (
     describe_clock,
     describe_no_challenge,
     describe_no_transport,
+    describe_slowness,
     describe_transport,
     describe_wanted_credential,
     list_answer,
@@ -103,8 +104,14 @@ async def probe_server(talk: ServerTalk) -> list[CheckStep]:
         steps = await _read(talk, response, greeting, seconds)
     finally:
         await response.aclose()
-    told = _server_time(response)
-    differing = None if told is None else describe_clock(told, talk.now())
+    took = clock.time() - began
+    if talk.failure is None and talk.judge_speed(took):
+        steps.append(describe_slowness(took))
+    if (told := _server_time(response)) is None:
+        return steps
+    now = talk.now()
+    talk.clock_ahead = now - told
+    differing = describe_clock(told, now)
     return steps if differing is None else [*steps, differing]
 
 

@@ -12,7 +12,7 @@ from mcp_remote_py.checking.discovery import discover_documents
 from mcp_remote_py.checking.host_view import consult_judge, view_as_host
 from mcp_remote_py.checking.probe import examine_challenge, probe_server
 from mcp_remote_py.checking.sign_in import examine_token, inspect_sign_in, sign_in_now
-from mcp_remote_py.checking.talk import LEAST_TIME, NO_TIME_LEFT, ServerTalk
+from mcp_remote_py.checking.talk import NO_TIME_LEFT, ServerTalk
 from mcp_remote_py.diagnosis.answers import describe_transport
 from mcp_remote_py.diagnosis.judgements import skip_host_view
 from mcp_remote_py.diagnosis.steps import CheckStep, StepState
@@ -91,8 +91,9 @@ async def _listen(talk: ServerTalk) -> CheckStep:
         return skip_listening("MCP 2026-07-28 does without it: a host subscribes by a request.")
     if talk.found.transport != "Streamable HTTP":
         return skip_listening("HTTP+SSE has one stream, and a host was played over it.")
-    if talk.time_left < LEAST_TIME:
+    from mcp_remote_py.checking.listening import HEADERS_PATIENCE, open_listening_stream
+
+    if not talk.has_time_for(1) or talk.slowness > HEADERS_PATIENCE:
         return skip_listening(NO_TIME_LEFT)
-    from mcp_remote_py.checking.listening import open_listening_stream
 
     return await open_listening_stream(talk)

@@ -9,6 +9,7 @@ counted, but for `--login`. Must not know HTTP.
 from __future__ import annotations
 
 from mcp_remote_py.checking.talk import ServerTalk
+from mcp_remote_py.diagnosis.clocks import explain_by_clocks
 from mcp_remote_py.diagnosis.sign_ins import (
     StoredSignIn,
     describe_ended,
@@ -96,5 +97,6 @@ async def examine_token(talk: ServerTalk) -> CheckStep:
     elif found is not None and found.needs_sign_in:
         accepted = False
         refusal = found.error
+        talk.clock_reason = explain_by_clocks(credential, talk.clock_ahead, talk.now())
     published = talk.discovered.resource if talk.discovered is not None else ""
     return describe_token(credential, accepted, refusal, published, talk.now())

@@ -35,6 +35,12 @@ ANSWER_PATIENCE = 4.0
 CHECK_PATIENCE = 7.5
 """Seconds of the whole conversation: whoever waits has a verdict within ten."""
 
+SLOW_PART = 0.25
+"""Part of the time of an answer from which on it is slow: a second."""
+
+SLOW_ANSWERS = 3
+"""Times the time of an answer that are left to a slow server: as many answers has a host there."""
+
 LEAST_TIME = 0.5
 """Seconds below which a step is not begun any more."""
 
@@ -59,6 +65,9 @@ class ServerTalk:
         challenge: what it asks for, None where it does not ask for a credential.
         transport: the one found, "" before.
         failure: why the server cannot be spoken with at all, None where it can.
+        clock_ahead: seconds that this machine's clock is ahead of the server's, 0 if not known.
+        clock_reason: why that is the reason that a token is refused, "" where it is not.
+        slowness: seconds that its first answer took, 0 where it is not slow.
     """
 
     def __init__(
@@ -93,6 +102,9 @@ class ServerTalk:
         self.challenge: Challenge | None = None
         self.transport = ""
         self.failure: McpRemoteError | None = None
+        self.clock_ahead = 0.0
+        self.clock_reason = ""
+        self.slowness = 0.0
         self.discovered: Discovered | None = None
         self.credential: Credential | None = None
         self.found: Found | None = None
@@ -110,6 +122,22 @@ class ServerTalk:
     def time_left(self) -> float:
         """Seconds of the whole that are left, in tenths: they are told."""
         return max(0.0, round(self._deadline - asyncio.get_running_loop().time(), 1))
+
+    def judge_speed(self, seconds: float) -> bool:
+        """Whether an answer that took so long is slow: then there is more time for what follows.
+
+        A server that answers is not to be told of as one that does not.
+        """
+        if seconds <= self.answer_patience * SLOW_PART:
+            return False
+        self.slowness = seconds
+        now = asyncio.get_running_loop().time()
+        self._deadline = max(self._deadline, now + self.answer_patience * SLOW_ANSWERS)
+        return True
+
+    def has_time_for(self, answers: int) -> bool:
+        """Whether so many answers of this server can be waited for."""
+        return self.time_left >= max(LEAST_TIME, answers * self.slowness)
 
     @property
     def given(self) -> tuple[str, ...]:

@@ -275,10 +275,9 @@ def _take_value(
         return "", said in _YES
     if not equals:
         if following is None or following == "--" or _is_option(following, known):
-            missing = UsageError(
-                f"{option.name} needs a value.",
-                hint="Give it as the next argument, or behind a =.",
-            )
+            from mcp_remote_py.cli.mistakes import explain_missing_value
+
+            missing = explain_missing_value(option)
             if option.bad != IGNORED:
                 raise missing
             warnings.append(warn_of(missing))

@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 from typing import NoReturn
 
-from mcp_remote_py.cli.options import OPTIONS, accepted_by, options_of
+from mcp_remote_py.cli.options import OPTIONS, Option, accepted_by, options_of
 from mcp_remote_py.cli.program import (
     CHECK,
     COMMANDS,
@@ -102,6 +102,17 @@ _LONG_MEANT = [name for name in _MEANT if name.startswith("--")]
 """Those that can be mistyped."""
 
 
+_EXAMPLES = {
+    "--report": "report.md",
+    "--log-file": "mcp-remote-py.log",
+    "--ca-cert": "authority.pem",
+    "--header": HEADER_EXAMPLE.removeprefix("--header "),
+    "--client": "cursor",
+    "SECONDS": "60",
+}
+"""Values of an option, by its name or by the placeholder: else that one is shown."""
+
+
 def check_words(
     command: str,
     first: str,
@@ -152,6 +163,12 @@ def check_words(
             hint="Write it in full, as https://example.com/mcp. For an entry of a host by its name "
             f"there is: {PROGRAM} check NAME",
         )
+
+
+def explain_missing_value(option: Option) -> UsageError:
+    """The error of an option that nothing follows, with an example of what may."""
+    value = _EXAMPLES.get(option.name) or _EXAMPLES.get(option.value) or option.value
+    return UsageError(f"{option.name} needs a value.", hint=f"For example: {option.name} {value}")
 
 
 def refuse_words(found: list[str]) -> NoReturn:

@@ -5,17 +5,22 @@ Both are read as the relay reads them. Must not know hosts, nor what a check doe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import shlex
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from functools import partial
 from typing import Protocol
 
 from mcp_remote_py.cli.arguments import parse_arguments
 from mcp_remote_py.cli.given import Given
+from mcp_remote_py.cli.login_words import describe_login
 from mcp_remote_py.cli.options import ALL_OPTIONS
 from mcp_remote_py.cli.program import CHECK, PROXY
 from mcp_remote_py.cli.read_server import read_proxy
 from mcp_remote_py.errors import UsageError, one_line
-from mcp_remote_py.redact import Secret
+from mcp_remote_py.redact import Secret, mask_url
 from mcp_remote_py.settings.check import CheckSettings
+from mcp_remote_py.url import InvalidUrl, parse_url
 
 MOST_NAMES = 10
 """Names that are told where there is none of that name."""
@@ -80,9 +85,10 @@ def read_check(given: Given, find: FindEntries | None = None) -> CheckSettings:
         UsageError: anything is wrong, or the entry is not to be found.
     """
     if given.arguments.url is None:
-        return _read_named(given, find or _find_on_this_machine)
+        unread: list[str] = []
+        return _read_named(given, find or partial(_find_on_this_machine, unread), unread)
     return CheckSettings(
-        relay=read_proxy(_of_relay(given)),
+        relay=read_proxy(_of_relay(given), tries_proxy=False),  # it is a step of its own
         login=given.has("--login"),
         json=given.has("--json"),
         report=given.get("--report"),
@@ -97,12 +103,14 @@ def _of_relay(given: Given) -> Given:
     return relay
 
 
-def _read_named(given: Given, find: FindEntries) -> CheckSettings:
+def _read_named(given: Given, find: FindEntries, unread: list[str]) -> CheckSettings:
+    """`unread` is what `find` adds to where it passes a configuration over."""
     name = given.arguments.name or ""
     clients, config = given.arguments.each("--client"), given.get("--config")
     found = find(name, clients, config, given.environment)
     if not found:
-        raise _no_entry(name, find(None, clients, config, given.environment))
+        others = find(None, clients, config, given.environment)
+        raise _no_entry(name, others, tuple(dict.fromkeys(unread)))
     entry = found[0]
     if any(_meaning_of(one) != _meaning_of(entry) for one in found):
         places = "; ".join(f"{one.host.title} ({one.path})" for one in found)
@@ -119,7 +127,8 @@ def _read_named(given: Given, find: FindEntries) -> CheckSettings:
         **given.environment,
         **{variable: value.reveal() for variable, value in entry.variables.items()},
     }
-    of_entry = parse_arguments(CHECK, entry.words)
+    with _blaming(entry):
+        of_entry = parse_arguments(CHECK, entry.words)
     if of_entry.url is None:
         raise UsageError(
             one_line(f"The entry {name} of {entry.host.title} has no address."),
@@ -127,39 +136,95 @@ def _read_named(given: Given, find: FindEntries) -> CheckSettings:
         )
     options = {**of_entry.options, **given.arguments.options}
     whole = Given(of_entry._replace(options=options), environment)
-    settings = read_check(whole)
-    given.warnings += whole.warnings
+    is_as_written = not set(given.arguments.options) - set(_OWN)
+    with _blaming(entry) if is_as_written else nullcontext():
+        settings = read_check(whole)
+    given.warnings += [*unread, *whole.warnings]
     return settings.replace(
         name=name,
+        typed=_type_again(given, name, clients, config),
         source=one_line(f"{entry.host.title}, {entry.path}"),
         variables=dict(entry.variables),
     )
+
+
+@contextmanager
+def _blaming(entry: NamedEntry) -> Generator[None]:
+    """A mistake in there is of the entry, and nothing that this command line has."""
+    try:
+        yield
+    except UsageError as error:
+        where = one_line(f"{entry.name} of {entry.host.title} ({entry.path})")
+        raise error.changed(
+            {"cause": f"The entry {where} has a mistake, with which it cannot start: {error.cause}"}
+        ) from None
+
+
+def _type_again(given: Given, name: str, clients: Sequence[str], config: str | None) -> str:
+    """Whatever the entry needs is in the entry: the same name is enough, where it was found."""
+    words = [name]
+    for client in clients:
+        words += ["--client", client]
+    if config is not None:
+        words += ["--config", config]
+    return f"{one_line(shlex.join(words))} {describe_login(given)}".rstrip()
 
 
 def _meaning_of(entry: NamedEntry) -> tuple[tuple[str, ...], dict[str, Secret]]:
     return entry.words, dict(entry.variables)
 
 
-def _no_entry(name: str, others: Sequence[NamedEntry]) -> UsageError:
+def _no_entry(name: str, others: Sequence[NamedEntry], unread: Sequence[str]) -> UsageError:
     names = sorted({one.name for one in others})
     shown = ", ".join(names[:MOST_NAMES]) + (", ..." if len(names) > MOST_NAMES else "")
     there = f"There are: {shown}." if names else "No configuration of a host has any entry."
+    address = _guess_address(name)
+    hint = "Give one of these names, or the address of the server in full: https://..."
+    if address:
+        hint = f"If it is the address of a server, its scheme is missing. Try: {address}"
+        name = address.partition("://")[2]  # without what may be secret
+        unread = ()  # it is hardly in there
+    elif not names:
+        hint = "Give the address of the server in full: https://..."
     return UsageError(
-        one_line(f"No entry is called {name}. {there}"),
-        hint="Give one of these names, or the address of the server in full: https://..."
-        if names
-        else "Give the address of the server in full: https://...",
+        one_line(" ".join((f"No entry is called {name}. {there}", *unread))), hint=hint
     )
 
 
+def _guess_address(word: str) -> str:
+    """The URL, masked, that `word` would be with the scheme that is missing; "" for another word.
+
+    A word with a dot, a port or a path may be the name of an entry as well.
+    """
+    rest = word.removeprefix("//")
+    try:
+        server = parse_url(f"https://{rest}")
+    except InvalidUrl:
+        return ""
+    host = server.host
+    is_one = host == "localhost" or "." in host.strip(".") or ":" in host or ":" in rest
+    # Servers on this machine seldom have a certificate.
+    scheme = "http" if server.is_loopback else "https"
+    return mask_url(f"{scheme}://{rest}") if is_one else ""
+
+
 def _find_on_this_machine(
-    name: str | None, clients: Sequence[str], config: str | None, environment: Mapping[str, str]
+    unread: list[str],
+    name: str | None,
+    clients: Sequence[str],
+    config: str | None,
+    environment: Mapping[str, str],
 ) -> Sequence[NamedEntry]:
+    from mcp_remote_py.hosts.broken_config import BrokenConfig
     from mcp_remote_py.hosts.entry_reading import EntryKind, FoundEntry
     from mcp_remote_py.installing.entries import find_entries
     from mcp_remote_py.installing.surroundings import this_system
 
-    found = find_entries(name, clients, config, environment, this_system())
+    try:
+        found = find_entries(name, clients, config, environment, this_system(), unread.append)
+    except BrokenConfig as error:
+        # Its own hint says that nothing was changed, which nobody has expected.
+        raise error.with_hint("Open it in an editor, mend that place, and check again.") from None
     ours = (EntryKind.OURS, EntryKind.NPM)
     # The words of another program are not ours to read: nothing of it is started here.
     return [one if one.kind in ours else one._replace(found=FoundEntry(one.kind)) for one in found]

@@ -47,8 +47,12 @@ def read_login(given: Given) -> ProxySettings:
     return settings
 
 
-def read_proxy(given: Given, *, is_written: bool = False) -> ProxySettings:
+def read_proxy(
+    given: Given, *, is_written: bool = False, tries_proxy: bool = True
+) -> ProxySettings:
     """All that the relay is told; where an entry only `is_written`, its host fills some of it in.
+
+    `tries_proxy`: an HTTP proxy of the environment that cannot be used is a mistake, too.
 
     Raises:
         UsageError: anything is wrong.
@@ -63,7 +67,8 @@ def read_proxy(given: Given, *, is_written: bool = False) -> ProxySettings:
     )
     remember(headers.secrets)
     network = read_network(given)
-    network.proxy_for(server)  # one that cannot be used is said now
+    if tries_proxy:
+        network.proxy_for(server)  # one that cannot be used is said now
     return ProxySettings(
         server=server,
         headers=headers,

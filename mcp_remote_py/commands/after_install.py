@@ -21,7 +21,7 @@ from mcp_remote_py.errors import (
     explain_stars,
     name_server,
 )
-from mcp_remote_py.exit_status import DONE_STATUS, SIGN_IN_NEEDED_STATUS
+from mcp_remote_py.exit_status import DONE_STATUS, INTERRUPTED_STATUS, SIGN_IN_NEEDED_STATUS
 from mcp_remote_py.redact import mask_url
 from mcp_remote_py.session_id import session_of
 from mcp_remote_py.settings.check import CheckSettings
@@ -44,8 +44,8 @@ def go_on(
 
     `typed_before` stands before our name in a command that a person is told.
 
-    It is 3 where a sign-in was wanted and did not come about, else 0: the entry is there. What
-    keeps it from working is said last, with the next step.
+    It is 3 where a sign-in was wanted and did not come about, 130 where the person has stopped the
+    check, else 0: the entry is there. What keeps it from working is said last, with the next step.
     """
     # In which configuration: others may have an entry of that name.
     words = ("check", settings.name, *own_options(settings.choice, dry_run=False, yes=False))
@@ -64,7 +64,10 @@ def go_on(
             console.say(f"To see whether it works: {command}")
             return DONE_STATUS
         console.say()
-        if (check or check_entry)(settings, environment, console) != DONE_STATUS:
+        status = (check or check_entry)(settings, environment, console)
+        if status == INTERRUPTED_STATUS:
+            return status
+        if status != DONE_STATUS:
             console.say(f"{begin}, as said above. To check it again: {command}")
     except McpRemoteError as error:
         console.say(f"{begin}: {error.sentence()}")

@@ -12,26 +12,50 @@ import logging
 import os
 import platform
 import sys
+import textwrap
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Callable,
+    Coroutine,
+    Generator,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from pathlib import Path
 
 from mcp_remote_py import __version__
 from mcp_remote_py.checking.server_steps import check_server
-from mcp_remote_py.checking.talk import CHECK_PATIENCE
+from mcp_remote_py.checking.talk import CHECK_PATIENCE, ServerTalk
 from mcp_remote_py.commands.check_look import open_talk
 from mcp_remote_py.console import Console
-from mcp_remote_py.diagnosis.answers import TRANSPORT
+from mcp_remote_py.diagnosis.answers import TRANSPORT, TRANSPORT_TITLE
+from mcp_remote_py.diagnosis.given import describe_given, describe_not_given
 from mcp_remote_py.diagnosis.judgements import HOST_VIEW, skip_host_view
-from mcp_remote_py.diagnosis.public_report import LOOK_OVER, ReportedMachine, write_report
+from mcp_remote_py.diagnosis.public_report import (
+    LOOK_OVER,
+    ReportedMachine,
+    explain_no_report,
+    write_report,
+)
 from mcp_remote_py.diagnosis.report import list_step, list_verdict, to_json
 from mcp_remote_py.diagnosis.server_verdicts import find_server_verdict
 from mcp_remote_py.diagnosis.steps import CheckStep, StepState, Verdict
-from mcp_remote_py.errors import LOGIN_COMMAND, McpRemoteError, UsageError, name_server, one_line
+from mcp_remote_py.diagnosis.stopped import describe_stopped
+from mcp_remote_py.errors import (
+    LOGIN_COMMAND,
+    McpRemoteError,
+    UsageError,
+    name_server,
+    one_line,
+    runner_of,
+)
 from mcp_remote_py.exit_status import FAILED_STATUS
 from mcp_remote_py.redact import mask_url
 from mcp_remote_py.settings.check import CheckSettings
 from mcp_remote_py.settings.commands import ProxySettings
+from mcp_remote_py.transports.headers import COMMAND_TIMEOUT
 
 WHOLE_PATIENCE = 8.0
 """Seconds of all steps without a person: with what has to be closed there is a verdict in ten."""
@@ -42,8 +66,14 @@ NETWORK_PATIENCE = 4.0
 PERSON_PATIENCE = 15 * 60.0
 """Seconds for the whole where a person signs in."""
 
+COMMAND_PATIENCE = 5.0
+"""Seconds of them that the commands have that print headers; a relay gives each one longer."""
+
 CTRL_C_PATIENCE = 1.0
 """Seconds that what runs has to end by itself after Ctrl+C."""
+
+LONGEST_SILENCE = 10.0
+"""Seconds within which there is a verdict where nothing answers: as who did not wait is told."""
 
 CheckNetwork = Callable[[ProxySettings, float, float], AsyncIterator[CheckStep]]
 """The steps below HTTP, for these settings, at this time, within so many seconds."""
@@ -65,21 +95,29 @@ def run_check(
     console: Console,
     check_network: CheckNetwork | None = None,
     now: Callable[[], float] = time.time,
+    command_patience: float = COMMAND_PATIENCE,
 ) -> int:
     """Checks, and tells each step as it is done; returns the exit status.
 
-    That is 0 where a host gets tools, 3 where a sign-in is missing, else 1.
+    That is 0 where a host gets tools, 3 where a sign-in is missing, 130 where the person has
+    stopped it, else 1. What was seen until then is told and reported as ever.
 
     Raises:
-        UsageError: a header cannot be read, or the file of the report is there.
-        McpRemoteError: the report cannot be written.
+        UsageError: the file of the report cannot be made.
+        McpRemoteError: the report cannot be written, although its file could be made before.
     """
-    if settings.report is not None and os.path.lexists(settings.report):
-        raise _is_there(settings.report)
+    if settings.report is not None:
+        _try_report(settings.report)
     of_entry = {name: value.reveal() for name, value in settings.variables.items()}
-    check = _Check(settings, {**environment, **of_entry}, console, check_network, now)
+    check = _Check(
+        settings, {**environment, **of_entry}, console, check_network, now, command_patience
+    )
     with _quiet_log(settings):
-        verdict = _run(check.run())
+        try:
+            verdict = _run(check.run())
+        except KeyboardInterrupt:
+            patience = None if settings.login else LONGEST_SILENCE
+            verdict = describe_stopped(check.steps, check.asked, patience)
     _tell(settings, check.steps, verdict, environment, console)
     return verdict.status
 
@@ -94,14 +132,18 @@ class _Check:
         console: Console,
         check_network: CheckNetwork | None,
         now: Callable[[], float],
+        command_patience: float,
     ) -> None:
         self._settings = settings
         self._environment = environment
         self._console = console
         self._now = now
+        self._command_patience = command_patience
         self._check_network = check_network or _load_network()
         self._address = mask_url(str(settings.server))
         self.steps: list[CheckStep] = []
+        self.asked = "the network"
+        """What is asked now, in words for the person who waits."""
 
     async def run(self) -> Verdict:
         """All steps, and what they come to."""
@@ -112,7 +154,7 @@ class _Check:
             source = f" (entry {settings.name}: {settings.source})" if settings.name else ""
             self._console.say(one_line(f"Checking {self._address}{source}"))
             self._console.say()
-        self._show("the network")
+        self._show(self.asked)
         failed = await self._look_at_network()
         if failed is not None:
             return Verdict(failed.name, failed.said, failed.hint, "", FAILED_STATUS)
@@ -120,17 +162,21 @@ class _Check:
         whole = PERSON_PATIENCE if settings.login else WHOLE_PATIENCE
         left = whole - (loop.time() - began)
         seconds = left if settings.login else min(CHECK_PATIENCE, left)
-        async with open_talk(
-            settings.relay, self._environment, self._report, seconds=seconds
-        ) as talk:
+        async with contextlib.AsyncExitStack() as stack:
+            talk = await self._open_talk(stack, seconds)
+            if talk is None:
+                failed = self.steps[-1]
+                self._skip(((TRANSPORT, TRANSPORT_TITLE),), failed)
+                return Verdict(failed.name, failed.said, failed.hint, "", FAILED_STATUS)
             async for step in check_server(talk, signs_in=settings.login):
                 self._add(step)
-                self._show("the server")
+                self._show("the slow server" if talk.slowness else "the server")
             verdict = find_server_verdict(
                 self.steps,
-                _name_login(settings.relay),
+                _name_login(settings),
                 store_failed=talk.store_failed,
                 is_signed_in=talk.has_token,
+                clock_reason=talk.clock_reason,
             )
         return verdict or Verdict(
             HOST_VIEW,
@@ -153,11 +199,41 @@ class _Check:
             return None
         names = [name for name, _ in _AFTER]
         behind = names.index(failed.name) + 1 if failed.name in names else 0
+        self._skip((*_AFTER[behind:], (TRANSPORT, TRANSPORT_TITLE)), failed)
+        return failed
+
+    async def _open_talk(
+        self, stack: contextlib.AsyncExitStack, seconds: float
+    ) -> ServerTalk | None:
+        """The conversation with the server; None where the step failed that comes before it."""
+        relay = self._settings.relay
+        commands = len(relay.headers.commands)
+        patience = min(self._command_patience, seconds) / max(commands, 1)
+        clock = asyncio.get_running_loop()
+        began = clock.time()
+        talk = open_talk(
+            relay, self._environment, self._report, seconds=seconds, command_patience=patience
+        )
+        if commands:
+            self._show("the header command")
+        try:
+            opened = await stack.enter_async_context(talk)
+        except UsageError as error:
+            given = patience if commands else None
+            took = clock.time() - began
+            self._add(describe_not_given(error, given, COMMAND_TIMEOUT, took))
+            return None
+        if commands:
+            self._add(describe_given(opened.given, clock.time() - began))
+            self._show("the server")
+        return opened
+
+    def _skip(self, steps: Iterable[tuple[str, str]], failed: CheckStep) -> None:
+        """These steps, by names and titles, and what a host would see, because of `failed`."""
         why = f"Not looked at: {failed.title} failed."
-        for name, title in (*_AFTER[behind:], (TRANSPORT, "Transport and era")):
+        for name, title in steps:
             self._add(CheckStep(name, title, StepState.SKIPPED, why))
         self._add(skip_host_view(why))
-        return failed
 
     def _add(self, step: CheckStep) -> None:
         self.steps.append(step)
@@ -168,6 +244,7 @@ class _Check:
                 console.say(line)
 
     def _show(self, what: str) -> None:
+        self.asked = what
         if not self._settings.json:
             self._console.show_progress(f"Asking {what} ... (Ctrl+C ends it)")
 
@@ -186,16 +263,34 @@ def _run(checking: Coroutine[None, None, Verdict]) -> Verdict:
     try:
         return loop.run_until_complete(task)
     except KeyboardInterrupt:
-        task.cancel()
-        loop.run_until_complete(asyncio.wait({task}, timeout=CTRL_C_PATIENCE))
+        loop.set_exception_handler(lambda _, __: None)  # what it tore is not worth a word
         raise
     finally:
-        loop.run_until_complete(loop.shutdown_asyncgens())
+        # A second Ctrl+C does not wait for it: what is open ends with the process.
+        with contextlib.suppress(KeyboardInterrupt):
+            loop.run_until_complete(_end_all())
         loop.close()
 
 
-def _name_login(relay: ProxySettings) -> str:
-    """The command that signs in at this server, as the relay has it."""
+async def _end_all() -> None:
+    """Ends what still runs, as far as it ends in time: sessions, processes, listeners."""
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in left:
+        task.cancel()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(CTRL_C_PATIENCE):
+            await asyncio.gather(*left, return_exceptions=True)
+            await asyncio.get_running_loop().shutdown_asyncgens()
+
+
+def _name_login(settings: CheckSettings) -> str:
+    """The command that signs in at this server, as the relay has it.
+
+    An entry of a host may need its own environment: only this command reads it.
+    """
+    if settings.typed:
+        return f"{runner_of(sys.prefix)}mcp-remote-py check {settings.typed} --login"
+    relay = settings.relay
     return name_server(LOGIN_COMMAND, str(relay.server), relay.sign_in.login_options)
 
 
@@ -240,13 +335,17 @@ def _tell(
         return
     around = describe_machine(environment)
     text = write_report(around, address, settings.relay.entry_words, steps, verdict)
-    _write_new(settings.report, text)
+    try:
+        _write_new(settings.report, text)
+    except UsageError as error:  # it could be written when the check began
+        raise McpRemoteError(error.cause, hint=error.hint) from None
     if settings.json:
         logger.warning("The report is in %s. %s", settings.report, LOOK_OVER)
     else:
         console.say()
         console.say(f"The report is in {one_line(settings.report)}.")
-        console.say(LOOK_OVER)
+        for line in textwrap.wrap(LOOK_OVER, console.width):
+            console.say(line)
 
 
 def describe_machine(environment: Mapping[str, str]) -> ReportedMachine:
@@ -262,24 +361,27 @@ def describe_machine(environment: Mapping[str, str]) -> ReportedMachine:
     )
 
 
+def _try_report(path: str) -> None:
+    """Makes the file and takes it away again: nobody is to wait for a report that cannot be.
+
+    Raises:
+        UsageError: it cannot be made.
+    """
+    _write_new(path, "")
+    with contextlib.suppress(OSError):
+        os.unlink(path)
+
+
 def _write_new(path: str, text: str) -> None:
-    """Only where nothing is there: neither another's file nor what a link leads to."""
+    """Only where nothing is there: neither another's file nor what a link leads to.
+
+    Raises:
+        UsageError: it cannot be written.
+    """
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
     try:
         descriptor = os.open(path, flags, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
             file.write(text)
-    except FileExistsError:
-        raise _is_there(path) from None
     except OSError as error:
-        raise McpRemoteError(
-            one_line(f"The report cannot be written to {path}: {error.strerror}."),
-            hint="Give --report another file.",
-        ) from None
-
-
-def _is_there(path: str) -> UsageError:
-    return UsageError(
-        one_line(f"{path} is there already, and is not overwritten."),
-        hint="Give --report the name of a new file.",
-    )
+        raise explain_no_report(path, error, is_folder=os.path.isdir(path)) from None

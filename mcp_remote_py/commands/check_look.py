@@ -5,6 +5,7 @@ Must not know what a check says of it.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -17,7 +18,7 @@ from mcp_remote_py.named_files import read_settled
 from mcp_remote_py.redact import mask_url
 from mcp_remote_py.settings.commands import ProxySettings
 from mcp_remote_py.signing.signer import AwsSigner
-from mcp_remote_py.transports.headers import HeaderSource
+from mcp_remote_py.transports.headers import COMMAND_TIMEOUT, HeaderSource
 
 
 @asynccontextmanager
@@ -27,13 +28,18 @@ async def open_talk(
     report: Callable[[str], None],
     seconds: float = CHECK_PATIENCE,
     answer_patience: float = ANSWER_PATIENCE,
+    command_patience: float = COMMAND_TIMEOUT,
 ) -> AsyncGenerator[ServerTalk]:
     """The conversation of a check with the server of `settings`; see `ServerTalk`.
+
+    `command_patience` is what a command has that prints headers; its time is a part of `seconds`.
 
     Raises:
         UsageError: a header cannot be read, or AWS keys cannot be any.
     """
-    headers = HeaderSource(settings.headers, environment, read_settled)
+    clock = asyncio.get_running_loop()
+    began = clock.time()
+    headers = HeaderSource(settings.headers, environment, read_settled, command_patience)
     await headers.load()
     signer = build_signer_for(settings, environment, headers)
     look = _build_look(environment, headers, signer)
@@ -45,7 +51,7 @@ async def open_talk(
         report,
         time.time,
         signer,
-        seconds,
+        seconds - (clock.time() - began),
         answer_patience,
     )
     try:

@@ -133,7 +133,9 @@ def _find_own_entries(environment: Mapping[str, str]) -> list[InstalledEntry]:
     from mcp_remote_py.installing.surroundings import this_system
 
     try:
-        found = find_entries(None, (), None, environment, this_system())
+        found = find_entries(
+            None, (), None, environment, this_system(), lambda text: logger.warning("%s", text)
+        )
     except McpRemoteError as error:
         logger.warning("%s", error.sentence())
         return []

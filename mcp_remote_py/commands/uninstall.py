@@ -5,6 +5,7 @@ Must not know options, streams, nor how a file is edited.
 
 from __future__ import annotations
 
+import logging
 import os
 import shlex
 from collections.abc import Mapping
@@ -39,6 +40,8 @@ from mcp_remote_py.redact import mask_url, remember
 from mcp_remote_py.settings.entry import UninstallSettings
 from mcp_remote_py.settings.shown_variables import hidden_values
 
+logger = logging.getLogger("mcp_remote_py")
+
 _OF_OURS = (EntryKind.OURS, EntryKind.NPM)
 
 
@@ -53,7 +56,7 @@ def run_uninstall(
     """
     machine = Machine(this_system(), environment, Disk(environment))
     files = choose_files(settings.choice, machine)
-    entries = list_entries(files)
+    entries = list_entries(files, lambda text: logger.warning("%s", text))
     found = [one for one in entries if one.name == settings.name]
     if not found:
         _refuse_unknown(settings.name, files, entries)

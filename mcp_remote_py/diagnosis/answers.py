@@ -14,9 +14,13 @@ from mcp_remote_py.oauth.challenge import Challenge
 from mcp_remote_py.redact import scrub_known
 from mcp_remote_py.time_words import describe_span
 from mcp_remote_py.values import Value
+from mcp_remote_py.versions import describe_revision
 
-TRANSPORT, CHALLENGE, CLOCK = "transport", "challenge", "server-clock"
+TRANSPORT, CHALLENGE, CLOCK, SPEED = "transport", "challenge", "server-clock", "speed"
 """Names of steps."""
+
+TRANSPORT_TITLE = "Protocol"
+"""Title of that step."""
 
 CLOCKS_MAY_DIFFER = 90.0
 """Seconds that two clocks may differ: tokens are given that much, and answers take their time."""
@@ -71,11 +75,10 @@ def describe_transport(
     transport: str, revision: str, *, is_modern: bool, evidence: Sequence[str], seconds: float
 ) -> CheckStep:
     """The server speaks MCP; `revision` is "" where it was not told, as over HTTP+SSE."""
-    named = f", and MCP {shorten(revision)}" if revision else ""
-    era = "modern" if is_modern else "legacy"
+    named = describe_revision(shorten(revision), is_new=is_modern)
     return _step(
         StepState.PASSED,
-        f"The server speaks {transport}{named} (era: {era}).",
+        f"The server speaks {named} over {transport}.",
         evidence,
         seconds=seconds,
     )
@@ -107,7 +110,7 @@ def describe_no_transport(
 def _step(
     state: StepState, said: str, evidence: Sequence[str], hint: str = "", seconds: float = 0.0
 ) -> CheckStep:
-    return tell_step(TRANSPORT, "Transport and era", state, said, evidence, hint, seconds)
+    return tell_step(TRANSPORT, TRANSPORT_TITLE, state, said, evidence, hint, seconds)
 
 
 # The challenge -------------------------------------------------------------------------------
@@ -207,4 +210,18 @@ def describe_clock(server_time: float, now: float) -> CheckStep | None:
         StepState.NOTED,
         f"This machine's clock is {describe_span(abs(ahead))} {which} the server's.",
         hint="Set this machine's clock by the network: tokens are judged by it.",
+    )
+
+
+# The time it takes ---------------------------------------------------------------------------
+
+
+def describe_slowness(seconds: float) -> CheckStep:
+    """What is said of a server that answers, and slowly: it took that long for the first answer."""
+    return CheckStep(
+        SPEED,
+        "Speed",
+        StepState.NOTED,
+        f"The server is slow: its first answer took {_show_seconds(seconds)}.",
+        hint="Hosts wait for that. If it is slow each time, ask whoever runs it.",
     )

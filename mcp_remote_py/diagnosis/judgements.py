@@ -11,6 +11,7 @@ from mcp_remote_py.diagnosis.steps import CheckStep, StepState, tell_step
 from mcp_remote_py.errors import shorten
 from mcp_remote_py.found import HIDING_OPTIONS, UNREAD, Found, describe_tools
 from mcp_remote_py.values import Value
+from mcp_remote_py.versions import describe_revision
 
 JUDGE, HOST_VIEW = "official-client", "host-view"
 """Names of steps."""
@@ -40,11 +41,13 @@ class Counted(Value, frozen=True):
     count: int = 0
     has_more: bool = False
     error: str = ""
-    """Why it could not be listed, in the words of who tried."""
+    """Why it could not be listed, in the words of who tried; in ours where there is `raw`."""
+    raw: str = ""
+    """What the client said, where it is not for people."""
 
 
 class Judgement(Value, frozen=True):
-    """What the official client found; `error` is why it could not, in its own words."""
+    """What the official client found; `error` and `raw` as in `Counted`: why it could not."""
 
     name: str = ""
     version: str = ""
@@ -55,6 +58,7 @@ class Judgement(Value, frozen=True):
     ping_method: str = "ping"
     """The method that was asked to find them out: 2026-07-28 has no ping."""
     error: str = ""
+    raw: str = ""
     is_late: bool = False
     """Whether it was only not given more time."""
     seconds: float | None = None
@@ -67,12 +71,15 @@ class Judgement(Value, frozen=True):
 
 def describe_judgement(judgement: Judgement) -> CheckStep:
     """What the official client says."""
+    if judgement.is_late:
+        said = f"The official MCP client (Python SDK) was stopped: {shorten(judgement.error)}."
+        return _step(JUDGE, StepState.NOTED, said, (), seconds=judgement.seconds)
     if judgement.error:
         return _step(
             JUDGE,
-            StepState.NOTED if judgement.is_late else StepState.FAILED,
-            f'The official MCP client (Python SDK) fails: "{shorten(judgement.error)}".',
-            (),
+            StepState.FAILED,
+            f"The official MCP client (Python SDK) fails: {_say_error(judgement)}.",
+            tuple(_list_raw(judgement)),
             seconds=judgement.seconds,
         )
     failed = [one for one in judgement.counted if one.error]
@@ -83,8 +90,18 @@ def describe_judgement(judgement: Judgement) -> CheckStep:
     if failed:
         state = StepState.FAILED if any(one.what == "tools" for one in failed) else StepState.NOTED
         first = failed[0]
-        said += f' It cannot list the {first.what}: "{shorten(first.error)}".'
+        said += f" It cannot list the {first.what}: {_say_error(first)}."
     return _step(JUDGE, state, said, list(_list_judgement(judgement)), seconds=judgement.seconds)
+
+
+def _say_error(failed: Counted | Judgement) -> str:
+    """What is not ours is quoted."""
+    return shorten(failed.error) if failed.raw else f'"{shorten(failed.error)}"'
+
+
+def _list_raw(failed: Counted | Judgement) -> Iterator[str]:
+    if failed.raw:
+        yield f'in its own words: "{shorten(failed.raw)}"'
 
 
 def _say_count(counted: Counted) -> str:
@@ -104,6 +121,8 @@ def _list_judgement(judgement: Judgement) -> Iterator[str]:
         yield (
             f"{judgement.ping_method}: {middle * 1000:.0f} ms (median of {len(judgement.pings)})"
         )
+    for counted in judgement.counted:
+        yield from _list_raw(counted)
 
 
 def skip_judgement(why: str) -> CheckStep:
@@ -151,11 +170,7 @@ def _list_found(found: Found) -> Iterator[str]:
         version = f", version {found.version}" if found.version else ""
         yield f"server: {found.name}{version}"
     yield f"transport: {found.transport}"
-    yield f"revision: {found.revision or 'not named'} (era: {_era_of(found)})"
-
-
-def _era_of(found: Found) -> str:
-    return "modern" if found.is_modern else "legacy"
+    yield f"speaks: {describe_revision(found.revision, is_new=found.is_modern)}"
 
 
 def skip_host_view(why: str) -> CheckStep:

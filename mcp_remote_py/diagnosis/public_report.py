@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from mcp_remote_py.diagnosis.report import MARKS
 from mcp_remote_py.diagnosis.steps import CheckStep, Verdict
-from mcp_remote_py.errors import one_line
+from mcp_remote_py.errors import UsageError, one_line
 from mcp_remote_py.redact import scrub_known
 from mcp_remote_py.values import Value
 
@@ -62,6 +62,32 @@ def write_report(
     """The report; `server` is masked, and so are the `words` behind it in an entry."""
     lines = _list_report(around, server, words, steps, verdict)
     return hide_person(scrub_known("\n".join(lines)), around) + "\n"
+
+
+def explain_no_report(path: str, error: OSError, *, is_folder: bool) -> UsageError:
+    """Why the file of the report cannot be made, and what to give instead."""
+    if not path:
+        return UsageError("--report has an empty name.", hint="For example: --report report.md")
+    if is_folder or isinstance(error, IsADirectoryError):
+        name = path.rstrip("/\\")
+        return UsageError(
+            one_line(f"The report cannot be written: {path} is the name of a folder."),
+            hint=one_line(f"Name a file in it: --report {name}/report.md"),
+        )
+    if isinstance(error, FileExistsError):
+        return UsageError(
+            one_line(f"{path} is there already, and is not overwritten."),
+            hint="Give --report the name of a new file.",
+        )
+    if isinstance(error, FileNotFoundError):
+        return UsageError(
+            one_line(f"The report cannot be written to {path}: its folder is not there."),
+            hint="Make the folder first, or give --report the name of a file in another one.",
+        )
+    return UsageError(
+        one_line(f"The report cannot be written to {path}: {error.strerror}."),
+        hint="Give --report the name of a new file in a folder where you may write.",
+    )
 
 
 def _list_report(

@@ -3,8 +3,9 @@
 The object of `--json`: `version` (ours), `server` (the address, masked), `source` (where the entry
 is, "" without one), `steps` and `verdict`. A step has `name`, `title`, `state` (passed, noted,
 failed, skipped), `said`, `evidence` (lines), `hint`, and `seconds` or null; the verdict has `step`
-(the name of the one that decides, "" where all is well), `said`, `hint`, `command` ("" for none)
-and `status`, which is the exit status. Members may be added; these stay.
+(the name of the one that decides, "" where all is well or the person has stopped it), `said`,
+`hint`, `command` ("" for none) and `status`, which is the exit status: 130 where it was stopped.
+Members may be added; these stay.
 
 Must not know how a step is done, nor streams.
 """
@@ -17,7 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from mcp_remote_py.console import Style
 from mcp_remote_py.diagnosis.steps import CheckStep, StepState, Verdict
 from mcp_remote_py.errors import one_line
-from mcp_remote_py.exit_status import DONE_STATUS, SIGN_IN_NEEDED_STATUS
+from mcp_remote_py.exit_status import DONE_STATUS, INTERRUPTED_STATUS, SIGN_IN_NEEDED_STATUS
 from mcp_remote_py.redact import MASK, scrub_known
 
 PaintText = Callable[[str, Style], str]
@@ -56,7 +57,11 @@ def list_step(step: CheckStep, paint: PaintText, width: int, *, tells_all: bool)
 
 def list_verdict(verdict: Verdict, paint: PaintText, width: int) -> Iterator[str]:
     """The lines of the verdict; the next command is never torn, so that it can be copied."""
-    kinds = {DONE_STATUS: Style.GOOD, SIGN_IN_NEEDED_STATUS: Style.WARNING}
+    kinds = {
+        DONE_STATUS: Style.GOOD,
+        SIGN_IN_NEEDED_STATUS: Style.WARNING,
+        INTERRUPTED_STATUS: Style.WARNING,
+    }
     for line in _wrap(verdict.said, width, 0):
         yield paint(line, kinds.get(verdict.status, Style.BAD))
     if verdict.hint:

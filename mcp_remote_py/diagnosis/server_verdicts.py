@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from mcp_remote_py.diagnosis.answers import CHALLENGE, CLOCK, TRANSPORT
+from mcp_remote_py.diagnosis.answers import CHALLENGE, CLOCK, SPEED, TRANSPORT
 from mcp_remote_py.diagnosis.documents import (
     AUTHORIZATION_SERVER,
     REGISTRATION,
@@ -48,7 +48,10 @@ class ServerRuling(Value, frozen=True):
         )
 
 
-_SET_CLOCK = "Set this machine's clock by the network, then sign in again."
+_SET_CLOCK = (
+    "Set this machine's clock by the network, then sign in again. If it is right, tell whoever "
+    "runs the server that theirs is not."
+)
 
 SERVER_RULINGS = (
     ServerRuling(TRANSPORT, "Nothing else was asked."),
@@ -69,8 +72,8 @@ SERVER_RULINGS = (
     ),
     ServerRuling(
         CLOCK,
-        "Tokens are judged by the clock: a new one would be refused as well.",
-        needs=(TOKEN,),
+        "The difference is why the token is refused: a new one would be refused as well.",
+        needs=(TOKEN, "clock"),
         status=SIGN_IN_NEEDED_STATUS,
         offers_login=True,
         hint=_SET_CLOCK,
@@ -93,7 +96,7 @@ SERVER_RULINGS = (
         HOST_VIEW, "It works for others: the fault is most likely ours.", hint=REPORT_OFFER
     ),
 )
-"""`store`, `signed-in` and `judge-differs` stand for facts: see `find_server_verdict`."""
+"""`store`, `clock`, `signed-in` and `judge-differs` stand for facts: see `find_server_verdict`."""
 
 
 def find_server_verdict(
@@ -102,15 +105,18 @@ def find_server_verdict(
     *,
     store_failed: bool = False,
     is_signed_in: bool = False,
+    clock_reason: str = "",
 ) -> Verdict | None:
     """The verdict; None where no host was played and nothing failed: others decide then.
 
     `login_command` signs in at this server. `store_failed`: what is stored cannot be read;
-    `is_signed_in`: a token is there, so that the ways to get one do not matter.
+    `is_signed_in`: a token is there, so that the ways to get one do not matter. `clock_reason` is
+    the sentence on why a difference of clocks is the reason that it is refused.
     """
     known = {step.name: step for step in steps}
     facts = {
         "store": store_failed,
+        "clock": bool(clock_reason),
         "signed-in": is_signed_in,
         "judge-differs": _judge_differs(known),
     }
@@ -119,7 +125,10 @@ def find_server_verdict(
             known[name] = CheckStep(name, name, StepState.FAILED, "")
     view = known.get(HOST_VIEW)
     if view is not None and view.state in (StepState.PASSED, StepState.NOTED):
-        return Verdict("", f"It works. {view.said}", view.hint, "", DONE_STATUS)
+        slow = known.get(SPEED)
+        works = "It works." if slow is None else f"It works. {slow.said}"
+        hint = view.hint or ("" if slow is None else slow.hint)
+        return Verdict("", f"{works} {view.said}", hint, "", DONE_STATUS)
     ruling = next((one for one in SERVER_RULINGS if one.fits(known)), None)
     if ruling is None:
         return None
@@ -127,7 +136,7 @@ def find_server_verdict(
     command = login_command if ruling.offers_login else ""
     return Verdict(
         step.name,
-        _leave_out(command, step.said),
+        f"{step.said} {clock_reason}" if ruling.step == CLOCK else _leave_out(command, step.said),
         _leave_out(command, ruling.hint or step.hint),
         command,
         ruling.status,

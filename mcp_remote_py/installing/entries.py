@@ -5,8 +5,7 @@ Must not know what becomes of them.
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,7 +20,8 @@ from mcp_remote_py.redact import Secret
 from mcp_remote_py.settings.entry import ConfigChoice
 from mcp_remote_py.settings.urls import parse_server_url
 
-logger = logging.getLogger("mcp_remote_py")
+Warn = Callable[[str], None]
+"""Tells the person a sentence, without which it all goes on."""
 
 
 class InstalledEntry(NamedTuple):
@@ -67,10 +67,11 @@ def find_entries(
     config: str | None,
     environment: Mapping[str, str],
     system: System,
+    warn: Warn,
 ) -> list[InstalledEntry]:
     """The entries of that name, or all; in the files that are named, or those of all hosts.
 
-    A file that cannot be read is passed over with a warning, unless it is the only one.
+    A file that cannot be read is passed over, and that is told, unless it is the only one.
 
     Raises:
         UsageError: as `choose_files`.
@@ -78,10 +79,10 @@ def find_entries(
     """
     machine = Machine(system, environment, Disk(environment))
     files = choose_files(ConfigChoice(tuple(clients), config), machine)
-    return [one for one in list_entries(files) if name is None or one.name == name]
+    return [one for one in list_entries(files, warn) if name is None or one.name == name]
 
 
-def list_entries(files: Iterable[HostFile]) -> list[InstalledEntry]:
+def list_entries(files: Iterable[HostFile], warn: Warn) -> list[InstalledEntry]:
     """All entries of these files.
 
     Raises:
@@ -95,8 +96,15 @@ def list_entries(files: Iterable[HostFile]) -> list[InstalledEntry]:
         except McpRemoteError as error:
             if len(listed) == 1:
                 raise
-            logger.warning("%s", error.sentence())
+            warn(describe_unread(file.host, error))
     return found
+
+
+def describe_unread(host: KnownHost, error: McpRemoteError) -> str:
+    """That a file was passed over, with its name and the place that is wrong."""
+    return (
+        f"The configuration of {host.title} cannot be read, so it was not looked at: {error.cause}"
+    )
 
 
 def read_installed(file: HostFile) -> list[InstalledEntry]:

@@ -90,6 +90,10 @@ class Connection:
         self._promised = KEEPALIVE_EXPIRY
         self.taken = 0
 
+    async def hear_refusal(self, seconds: float) -> None:
+        """See `Wire.hear_refusal`."""
+        await self._wire.hear_refusal(seconds)
+
     @property
     def is_new(self) -> bool:
         """Whether nothing was exchanged on it yet."""

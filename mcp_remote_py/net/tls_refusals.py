@@ -18,6 +18,20 @@ CERTIFICATE_HINT = (
     "SSL_CERT_FILE in the entry's env."
 )
 
+_INTERMEDIATE_HINT = (
+    "Whoever runs the server has to let it send the whole chain (a file that is often called "
+    "fullchain.pem). Until then, name a PEM file with that certificate in --ca-cert."
+)
+
+_EITHER_HINT = (
+    "If that is an authority, name its PEM file with --ca-cert; if it is one between the server "
+    "and its authority, whoever runs the server has to let it send the whole chain "
+    "(fullchain.pem)."
+)
+
+_UNKNOWN_ISSUER = (20, 21)
+"""OpenSSL's numbers where the certificate of who has signed is not to be had."""
+
 _CERTIFICATE_HINTS = {
     # The numbers are OpenSSL's (x509_vfy.h, X509_V_ERR_*).
     **dict.fromkeys((9, 10), "Check this machine's clock; else tell whoever runs the server."),
@@ -122,15 +136,23 @@ TLS_READINGS = (
 def explain_tls(error: ssl.SSLError, who: str, at: str, *, is_proxy: bool) -> Unusable:
     """The error of it with `who`, such as "server"; `at` is where, in brackets, or empty.
 
-    The note of an error is the name of who signed the certificate that is not trusted.
+    The note of an error is the name of who signed the certificate that is not trusted; its
+    `lacks_one` and `may_lack_one` tell that another one should have come with it (see `tls`).
     """
     if isinstance(error, ssl.SSLCertVerificationError):
         issuer = shorten(" ".join(getattr(error, "__notes__", ())))
-        signed = f' It was signed by "{issuer}".' if issuer else ""
+        named = f'"{issuer}"' if issuer else "another"
+        signed = f" It was signed by {named}." if issuer else ""
+        hint = _CERTIFICATE_HINTS.get(error.verify_code, CERTIFICATE_HINT)
+        if error.verify_code in _UNKNOWN_ISSUER and getattr(error, "may_lack_one", False):
+            signed = (
+                f" It was signed by {named}, whose own certificate the {who} does not send with it."
+            )
+            hint = _INTERMEDIATE_HINT if getattr(error, "lacks_one", False) else _EITHER_HINT
         return Unusable(
             f"The {who}'s certificate is not trusted{at}: {error.verify_message.rstrip('.')}."
             f"{signed}",
-            hint=_CERTIFICATE_HINTS.get(error.verify_code, CERTIFICATE_HINT),
+            hint=hint,
         )
     given = getattr(error, "reason", None) or str(error)
     reason = _ALERT.sub("", given, count=1)

@@ -277,6 +277,19 @@ class Wire(asyncio.BufferedProtocol):
             raise NotConnected("the peer closed the connection while TLS began")
         self._transport = secured
 
+    async def hear_refusal(self, seconds: float) -> None:
+        """Waits for what TLS 1.3 says only behind its handshake (RFC 8446 §4.4.2.4), before use.
+
+        That is what a server makes of our client certificate, or that we have not sent any.
+
+        Raises:
+            Broken: it ends the connection with an alert.
+        """
+        if not self.has_spoken:
+            await self._wait(seconds)
+        if isinstance(self._error, ssl.SSLError):
+            raise Broken(describe_error(self._error)) from self._error
+
     def get_extra_info(self, name: str) -> Any:
         """See `asyncio.BaseTransport`."""
         return None if self._transport is None else self._transport.get_extra_info(name)

@@ -57,6 +57,7 @@ class Claims(NamedTuple):
     expires_at: float | None = None
     account: str = ""
     not_before: float | None = None
+    issued_at: float | None = None
 
 
 def read_claims(token: Secret | None) -> Claims:
@@ -72,6 +73,7 @@ def read_claims(token: Secret | None) -> Claims:
         expires_at=_read_time(members.get("exp")),
         account=_read_account(members),
         not_before=_read_time(members.get("nbf")),
+        issued_at=_read_time(members.get("iat")),
     )
 
 

@@ -20,6 +20,8 @@ class CheckSettings(Value, frozen=True):
     """Those of the relay that a host would start."""
     name: str = ""
     """The name of the entry that they come from, "" where the person gave the address."""
+    typed: str = ""
+    """What is typed behind `check` for that entry as it was meant, in one line; "" as well."""
     source: str = ""
     """Where that entry is, in words for a person."""
     variables: Mapping[str, Secret] = {}

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from mcp_remote_py.errors import UsageError
 from mcp_remote_py.redact import Secret
 from mcp_remote_py.url import ServerUrl
 from mcp_remote_py.values import Value
@@ -131,7 +132,10 @@ class Network(Value, frozen=True):
 
     def secrets_for(self, server: ServerUrl) -> tuple[Secret, ...]:
         """Secrets that no log line may show once `server` is connected to."""
-        proxy = self.proxy_for(server)
+        try:
+            proxy = self.proxy_for(server)
+        except UsageError:  # whoever cannot use it does not repeat it either
+            return ()
         return () if proxy is None else proxy.secrets
 
 

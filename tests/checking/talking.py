@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mcp_remote_py.checking.server_steps import check_server
+from mcp_remote_py.checking.talk import CHECK_PATIENCE
 from mcp_remote_py.commands.check_look import open_talk
 from mcp_remote_py.diagnosis.server_verdicts import find_server_verdict
 from mcp_remote_py.diagnosis.steps import CheckStep, StepState, Verdict
@@ -55,6 +56,7 @@ def check(
     *headers: str,
     signs_in: bool = False,
     answer_patience: float = 4.0,
+    patience: float = CHECK_PATIENCE,
     **settings: Any,
 ) -> Checked:
     """The check of the server at `url`; the settings are those of the relay."""
@@ -66,13 +68,22 @@ def check(
         steps: dict[str, CheckStep] = {}
         began = time.monotonic()
         async with open_talk(
-            chosen, environment, lambda _: None, answer_patience=answer_patience
+            chosen,
+            environment,
+            lambda _: None,
+            seconds=patience,
+            answer_patience=answer_patience,
         ) as talk:
             async for step in check_server(talk, signs_in=signs_in):
                 assert step.name not in steps, f"{step.name} twice"
                 steps[step.name] = step
-            facts = {"store_failed": talk.store_failed, "is_signed_in": talk.has_token}
-            verdict = find_server_verdict(tuple(steps.values()), LOGIN, **facts)
+            verdict = find_server_verdict(
+                tuple(steps.values()),
+                LOGIN,
+                store_failed=talk.store_failed,
+                is_signed_in=talk.has_token,
+                clock_reason=talk.clock_reason,
+            )
         assert verdict is not None
         return Checked(steps, verdict, time.monotonic() - began)
 

@@ -5,21 +5,27 @@ Real servers on real sockets. Must not know how a check is done.
 
 from __future__ import annotations
 
+import asyncio
 import json
+import time
 from collections.abc import Callable
+from email.utils import formatdate
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from mcp_remote_py.commands.check_look import open_talk
 from mcp_remote_py.diagnosis.steps import StepState
 from mcp_remote_py.settings.aws import AwsSettings
-from mcp_remote_py.settings.commands import ToolRules
+from mcp_remote_py.settings.commands import ProxySettings, ToolRules
 from mcp_remote_py.settings.sign_in import SignInSettings
+from mcp_remote_py.url import parse_url
 from tests.canaries import RUN
 from tests.checking.faults import SECRET, says
 from tests.checking.talking import IN_TIME, LOGIN, Checked, check
 from tests.harness.stage import Stage, let_token_expire
-from tests.peers.authorization_server import AuthorizationServer, Policy
+from tests.peers.authorization_server import AuthorizationServer, Policy, SignIn
 from tests.peers.signed_server import KEY_ID, SECRET_KEY, SignedServer
 from tests.peers.wild_server import (
     Exchange,
@@ -45,6 +51,17 @@ def assert_quiet(checked: Checked) -> None:
     assert "\x1b" not in checked.text
 
 
+def slow_down(server: WildServer) -> None:
+    """Each answer takes a while."""
+    good = server.behave
+
+    def behave(exchange: Exchange) -> None:
+        server.stopped.wait(0.3)
+        good(exchange)
+
+    server.behave = behave  # type: ignore[method-assign]
+
+
 @pytest.mark.promise("P2")
 @pytest.mark.parametrize("kind", ["legacy", "modern", "sessions", "sse", "old"])
 def test_a_server_that_works_is_told_to_work(kind: str, tmp_path: Path) -> None:
@@ -63,8 +80,8 @@ def test_a_server_that_works_is_told_to_work(kind: str, tmp_path: Path) -> None:
     assert "3 tools" in checked.verdict.said
     assert says(checked.steps["official-client"].said, "connects, and finds 3 tools")
     assert checked.state("transport") is StepState.PASSED
-    era = "modern" if kind == "modern" else "legacy"
-    assert f"(era: {era})" in checked.steps["transport"].said
+    age = "a new" if kind == "modern" else "an older"
+    assert f"speaks {age} revision of MCP" in checked.steps["transport"].said
     if kind == "sse":
         assert "stays so for" in checked.steps["listening-stream"].said
     if kind == "sessions":
@@ -87,6 +104,47 @@ def test_a_host_is_shown_what_the_rules_leave(tmp_path: Path) -> None:
     assert hidden.verdict.said == (
         "It does not offer any tools to a host, or --allow-tool hides them."
     )
+
+
+@pytest.mark.promise("P2")
+def test_a_server_that_is_slow_works_and_is_told_to_be_slow(tmp_path: Path) -> None:
+    """More time is left to one that answers than to one that does not: a host would wait, too."""
+    with WildServer() as server:
+        slow_down(server)
+        checked = check(server.url, surroundings(tmp_path), answer_patience=0.7, patience=0.6)
+    assert_quiet(checked)
+    assert checked.seconds > 0.6
+    assert checked.verdict.status == 0, checked.text
+    assert checked.state("speed") is StepState.NOTED
+    assert says(checked.steps["speed"].said, "The server is slow: its first answer took 3|ms.")
+    assert says(checked.verdict.said, "It works. The server is slow: its first answer took|3 tools")
+    assert checked.verdict.hint == (
+        "Hosts wait for that. If it is slow each time, ask whoever runs it."
+    )
+
+
+def test_an_answer_is_slow_from_a_second_on(tmp_path: Path) -> None:
+    async def play() -> None:
+        settings = ProxySettings(parse_url("http://127.0.0.1:9/mcp"))
+        async with open_talk(settings, surroundings(tmp_path), lambda _: None, 2.0) as talk:
+            assert not talk.judge_speed(1.0)
+            assert (talk.slowness, talk.has_time_for(100), talk.time_left <= 2) == (0, True, True)
+            assert talk.judge_speed(1.1)
+            assert talk.time_left > 10, "three answers"
+            assert talk.has_time_for(10)
+            assert not talk.has_time_for(12)
+
+    asyncio.run(play())
+
+
+def test_a_slow_server_that_is_broken_has_its_own_fault_told(tmp_path: Path) -> None:
+    with WildServer() as server:
+        slow_down(server)
+        server.always("tools/list", lambda exchange: exchange.error(-32603, "no database"))
+        checked = check(server.url, surroundings(tmp_path), answer_patience=0.7, patience=0.6)
+    assert_quiet(checked)
+    assert (checked.verdict.step, checked.verdict.status) == ("host-view", 1), checked.text
+    assert says(checked.verdict.said, "no database")
 
 
 # Signing in --------------------------------------------------------------------------------
@@ -171,6 +229,54 @@ def test_another_clock_is_told(tmp_path: Path) -> None:
     assert_quiet(checked)
     assert says(checked.steps["server-clock"].said, "days ahead of the server's")
     assert checked.verdict.status == 0
+
+
+def set_clock(server: WildServer, seconds: float) -> None:
+    """Its refusals tell a time that differs from ours by so much."""
+    good = server.behave
+
+    def behave(exchange: Exchange) -> None:
+        reply = exchange.reply
+
+        def tell(status: int, *body: bytes, **more: Any) -> None:
+            if status == 401:
+                date = formatdate(time.time() + seconds, usegmt=True)
+                more["headers"] = {**(more.get("headers") or {}), "Date": date}
+            reply(status, *body, **more)
+
+        exchange.reply = tell  # type: ignore[method-assign]
+        good(exchange)
+
+    server.behave = behave  # type: ignore[method-assign]
+
+
+@pytest.mark.promise("P2", "L3")
+@pytest.mark.parametrize(
+    ("nbf", "step", "said"),
+    [
+        (False, "token", "The server refuses a token it was just given"),
+        (True, "server-clock", "1 hour ahead of the server's. By the server's clock the token is"),
+    ],
+)
+def test_a_clock_is_to_blame_only_where_it_is_the_reason(
+    play: Callable[..., Stage], nbf: bool, step: str, said: str
+) -> None:
+    stage = play(token_format="jwt", refuse_all_tokens=True)
+    claims_of = stage.server.claims_of
+    if nbf:
+
+        def add(sign_in: SignIn, audience: str, token_id: str) -> Json:
+            return {**claims_of(sign_in, audience, token_id), "nbf": int(time.time())}
+
+        stage.server.claims_of = add  # type: ignore[method-assign]
+    assert stage.run("login", stage.server.url, "--token-store", "file").returncode == 3
+    set_clock(stage.server, -3600)
+    checked = check(stage.server.url, stage.environment())
+    assert_quiet(checked)
+    assert checked.state("server-clock") is StepState.NOTED
+    verdict = checked.verdict
+    assert (verdict.step, verdict.status, verdict.command) == (step, 3, LOGIN), checked.text
+    assert said in verdict.said
 
 
 @pytest.mark.promise("P2", "L2")

@@ -7,6 +7,7 @@ import gzip
 import ssl
 import time
 import warnings
+from typing import Any
 
 import pytest
 
@@ -111,3 +112,37 @@ def test_nothing_of_it_comes_to_the_terminal(
     assert found.tools.error
     assert caplog.records == []
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("method", "body", "said"),
+    [
+        (
+            "tools/list",
+            {"tools": [{"name": "a"}]},
+            "in the answer to tools/list, tools[0].inputSchema is missing",
+        ),
+        (
+            "initialize",
+            {"protocolVersion": "2025-11-25", "capabilities": {}, "serverInfo": {"name": "x"}},
+            "in the answer to initialize, serverInfo.version is missing",
+        ),
+        ("tools/list", b"{not json", "an answer is not JSON"),
+        ("tools/list", b'{"no": 1}', "an answer is not a JSON-RPC message"),
+    ],
+)
+def test_an_answer_that_it_cannot_read_is_told_in_plain_words(
+    method: str, body: Any, said: str
+) -> None:
+    """Of the SDK that is installed: its types and texts are what is read."""
+
+    def answer(exchange: Exchange) -> None:
+        exchange.reply(200, body) if isinstance(body, bytes) else exchange.result(body)
+
+    with WildServer() as server:
+        server.always(method, answer)
+        found = judge(server.url)
+    failed = found if method == "initialize" else found.tools
+    assert failed is not None
+    assert failed.error == said
+    assert "validation error" in failed.raw

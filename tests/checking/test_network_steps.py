@@ -10,13 +10,14 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator
 from pathlib import Path
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from mcp_remote_py.checking.network_steps import check_network
 from mcp_remote_py.diagnosis.steps import CheckStep, StepState
@@ -27,30 +28,60 @@ from mcp_remote_py.url import parse_url
 DAY = datetime.timedelta(days=1)
 
 
-def make_pem(begins: int, ends: int, name: str = "localhost") -> str:
+def sign(
+    subject: str,
+    begins: int = -9,
+    ends: int = 90,
+    name: str = "localhost",
+    by: tuple[x509.Certificate, ec.EllipticCurvePrivateKey] | None = None,
+    *,
+    is_authority: bool = False,
+    has_place: bool = False,
+) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
+    """A certificate and its key, signed by itself where nobody is given.
+
+    `has_place`: it names a place where the certificate of who has signed it can be had.
+    """
     key = ec.generate_private_key(ec.SECP256R1())
-    who = x509.Name.from_rfc4514_string("CN=Some Authority")
+    who = x509.Name.from_rfc4514_string(f"CN={subject}")
     now = datetime.datetime.now(datetime.UTC)
     names: list[x509.GeneralName] = [x509.DNSName(name)]
     if name == "localhost":
         names.append(x509.IPAddress(ipaddress.ip_address("127.0.0.1")))
-    one = (
+    builder = (
         x509.CertificateBuilder()
         .subject_name(who)
-        .issuer_name(who)
+        .issuer_name(who if by is None else by[0].subject)
         .public_key(key.public_key())
-        .serial_number(7)
+        .serial_number(x509.random_serial_number())
         .not_valid_before(now + begins * DAY)
         .not_valid_after(now + ends * DAY)
         .add_extension(x509.SubjectAlternativeName(names), False)
-        .sign(key, hashes.SHA256())
     )
+    if is_authority:
+        builder = builder.add_extension(x509.BasicConstraints(True, None), True)
+    if has_place:
+        place = x509.UniformResourceIdentifier("http://authority.example/issuing.crt")
+        issuers = x509.AccessDescription(AuthorityInformationAccessOID.CA_ISSUERS, place)
+        builder = builder.add_extension(x509.AuthorityInformationAccess([issuers]), False)
+    return builder.sign(key if by is None else by[1], hashes.SHA256()), key
+
+
+def to_pem(*signed: x509.Certificate, key: ec.EllipticCurvePrivateKey | None = None) -> str:
+    text = "".join(one.public_bytes(serialization.Encoding.PEM).decode() for one in signed)
+    if key is None:
+        return text
     private = key.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
-    return one.public_bytes(serialization.Encoding.PEM).decode() + private.decode()
+    return text + private.decode()
+
+
+def make_pem(begins: int, ends: int, name: str = "localhost") -> str:
+    certificate, key = sign("Some Authority", begins, ends, name)
+    return to_pem(certificate, key=key)
 
 
 Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -77,7 +108,7 @@ def check(
     *,
     answer: Answer | None = _hold,
     pem: Path | None = None,
-    trusted: bool = True,
+    trusted: bool | Path = True,
     seconds: float = 2.0,
     **environment: str,
 ) -> dict[str, CheckStep]:
@@ -93,7 +124,8 @@ def check(
         if answer is None:
             server.close()
         proxies = proxy_variables({k: v.replace("PORT", port) for k, v in environment.items()})
-        tls = Tls(ca_certs=(str(pem),) if pem is not None and trusted else ())
+        authority = trusted if isinstance(trusted, Path) else pem
+        tls = Tls(ca_certs=(str(authority),) if authority is not None and trusted else ())
         settings = ProxySettings(
             parse_url(url.replace("PORT", port)), network=Network(tls=tls, proxies=proxies)
         )
@@ -170,30 +202,120 @@ def test_https_at_a_port_for_http(tmp_path: Path) -> None:
     assert one.hint == "Write https:// in the URL."
 
 
-def test_a_server_that_wants_a_client_certificate(tmp_path: Path) -> None:
-    pem = tmp_path / "one.pem"
-    pem.write_text(make_pem(-9, 90))
+UNKNOWN_HINT = (
+    "If that is your company's own authority, name its PEM file with --ca-cert, or in "
+    "SSL_CERT_FILE in the entry's env."
+)
+SIGNED = 'It was signed by "Issuing"'
+MISSING = f"{SIGNED}, whose own certificate the server does not send with it."
+EITHER_HINT = (
+    "If that is an authority, name its PEM file with --ca-cert; if it is one between the server "
+    "and its authority, whoever runs the server has to let it send the whole chain "
+    "(fullchain.pem)."
+)
+MISSING_HINT = (
+    "Whoever runs the server has to let it send the whole chain (a file that is often called "
+    "fullchain.pem). Until then, name a PEM file with that certificate in --ca-cert."
+)
+
+
+@pytest.mark.parametrize(
+    ("names_root", "sends", "has_place", "said", "hint"),
+    [
+        (True, 1, True, MISSING, MISSING_HINT),
+        (False, 1, True, MISSING, MISSING_HINT),
+        (True, 1, False, MISSING, EITHER_HINT),
+        (False, 1, False, f"{SIGNED}.", UNKNOWN_HINT),
+        (False, 2, True, 'It was signed by "Root".', UNKNOWN_HINT),
+        (True, 2, True, "The certificate is trusted (TLSv1.3).", ""),
+    ],
+)
+def test_a_missing_intermediate_is_not_an_unknown_authority(
+    tmp_path: Path, names_root: bool, sends: int, has_place: bool, said: str, hint: str
+) -> None:
+    root = sign("Root", is_authority=True)
+    issuing = sign("Issuing", by=root, is_authority=True)
+    leaf, key = sign("Leaf", by=issuing, has_place=has_place)
+    pem, authority = tmp_path / "server.pem", tmp_path / "root.pem"
+    pem.write_text(to_pem(*(leaf, issuing[0])[:sends], key=key))
+    authority.write_text(to_pem(root[0]))
+    trusted = authority if names_root else False
+    one = check("https://127.0.0.1:PORT/mcp", pem=pem, trusted=trusted)["certificate"]
+    assert said in one.said
+    assert one.hint == hint
+    assert one.state is (StepState.FAILED if hint else StepState.PASSED)
+
+
+def test_what_is_missing_can_be_named_until_it_is_sent(tmp_path: Path) -> None:
+    """As the next step says: the authority of the machine is trusted, stood for by a file."""
+    root = sign("Root", is_authority=True)
+    issuing = sign("Issuing", by=root, is_authority=True)
+    leaf, key = sign("Leaf", by=issuing)
+    pem, named = tmp_path / "server.pem", tmp_path / "named.pem"
+    pem.write_text(to_pem(leaf, key=key))
+    named.write_text(to_pem(root[0], issuing[0]))
+    one = check("https://127.0.0.1:PORT/mcp", pem=pem, trusted=named)["certificate"]
+    assert one.said == "The certificate is trusted (TLSv1.3)."
+
+
+@contextlib.contextmanager
+def wanting_a_client_certificate(
+    pem: Path, version: ssl.TLSVersion, *, in_tunnel: bool = False
+) -> Generator[int]:
+    """The port of a server that ends each connection without one; asyncio's hangs up in silence.
+
+    `in_tunnel`: it is the proxy before that server, too.
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(pem)
-    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.maximum_version = version
     context.verify_mode = ssl.CERT_REQUIRED
     listener = socket.create_server(("127.0.0.1", 0))
-    listener.settimeout(5)
 
-    def serve() -> None:  # asyncio's server hangs up without its alert
-        for _ in range(2):  # the look at TCP, then TLS
-            peer, _ = listener.accept()
-            peer.settimeout(5)
-            with peer, contextlib.suppress(OSError):
-                context.wrap_socket(peer, server_side=True).close()
+    def serve() -> None:
+        with contextlib.suppress(OSError):  # it is closed
+            while True:
+                peer, _ = listener.accept()
+                peer.settimeout(5)
+                with peer, contextlib.suppress(OSError):
+                    if in_tunnel:
+                        peer.recv(1000)
+                        peer.sendall(b"HTTP/1.1 200 Yes\r\n\r\n")
+                    context.wrap_socket(peer, server_side=True).close()
 
     thread = threading.Thread(target=serve, daemon=True)
     thread.start()
-    one = failed(check(f"https://127.0.0.1:{listener.getsockname()[1]}/mcp", pem=pem))
-    thread.join(5)
-    listener.close()
+    try:
+        yield listener.getsockname()[1]
+    finally:
+        with contextlib.suppress(OSError):
+            listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        thread.join(5)
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_server_that_wants_a_client_certificate(tmp_path: Path, version: ssl.TLSVersion) -> None:
+    pem = tmp_path / "one.pem"
+    pem.write_text(make_pem(-9, 90))
+    with wanting_a_client_certificate(pem, version) as port:
+        one = failed(check(f"https://127.0.0.1:{port}/mcp", pem=pem))
+    assert one.name == "certificate"
     assert "It wants a client certificate" in one.said
-    assert "--client-cert" in one.hint
+    assert one.hint.startswith("Give yours with --client-cert and --client-key")
+
+
+def test_a_server_behind_a_proxy_that_wants_a_client_certificate(tmp_path: Path) -> None:
+    pem = tmp_path / "one.pem"
+    pem.write_text(make_pem(-9, 90, "server.example"))
+    with wanting_a_client_certificate(pem, ssl.TLSVersion.TLSv1_3, in_tunnel=True) as port:
+        proxy = f"http://127.0.0.1:{port}"
+        steps = check("https://server.example/mcp", pem=pem, HTTPS_PROXY=proxy)
+    assert steps["proxy"].state is StepState.PASSED
+    one = failed(steps)
+    assert one.name == "certificate"
+    assert "(from HTTPS_PROXY)" in one.said
+    assert "It wants a client certificate" in one.said
 
 
 def test_a_server_that_is_silent() -> None:

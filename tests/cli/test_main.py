@@ -663,8 +663,7 @@ class TestWhatIsIgnored:
                 "--auth-timeout takes a number of seconds above 0. For example 60. Leave it out "
                 "for 300.",
             ),
-            (["--auth-timeout"], "--auth-timeout needs a value. Give it as the next argument, or "
-             "behind a =."),
+            (["--auth-timeout"], "--auth-timeout needs a value. For example: --auth-timeout 60"),
             (
                 ["--callback-path", "oauth"],
                 "--callback-path is not a path that a redirect URI can have. Begin with /, as in "
@@ -901,11 +900,11 @@ class TestRefusals:
             ),
             (
                 [URL, "--header"],
-                "--header needs a value. Give it as the next argument, or behind a =.",
+                '--header needs a value. For example: --header "Authorization: Bearer ${TOKEN}"',
             ),
             (
                 [URL, "--header", "--debug"],
-                "--header needs a value. Give it as the next argument, or behind a =.",
+                '--header needs a value. For example: --header "Authorization: Bearer ${TOKEN}"',
             ),
             ([URL, "--debug=hunter22"], "--debug takes no value. Write --debug alone."),
             ([URL, "--help=hunter22"], "--help takes no value. Write --help alone."),

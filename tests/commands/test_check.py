@@ -25,6 +25,7 @@ from mcp_remote_py.cli.program import CHECK
 from mcp_remote_py.cli.read_check import read_check
 from mcp_remote_py.commands.check import describe_machine, run_check
 from mcp_remote_py.console import Console
+from mcp_remote_py.diagnosis.public_report import LOOK_OVER
 from mcp_remote_py.diagnosis.steps import CheckStep, StepState
 from mcp_remote_py.errors import UsageError
 from mcp_remote_py.redact import Secret
@@ -79,9 +80,13 @@ class Desk:
             "PATH": os.environ.get("PATH", os.defpath),
         }
 
-    def check(self, *words: str, network: Any = network_works) -> Told:
+    def check(
+        self, *words: str, network: Any = network_works, command_patience: float = 5.0
+    ) -> Told:
         def run(settings: CheckSettings, environment: Mapping[str, str], console: Console) -> int:
-            return run_check(settings, environment, console, network)
+            return run_check(
+                settings, environment, console, network, command_patience=command_patience
+            )
 
         out, err = io.StringIO(), io.StringIO()
         status = main(["check", *words], self.environment, out, err, lambda _: run)
@@ -111,7 +116,7 @@ def test_a_server_that_works(desk: Desk, server: WildServer) -> None:
     assert told.status == 0, told
     assert lines[:2] == [f"Checking {server.url}", ""]
     assert "ok      Connection: Connected." in lines
-    assert any(line.startswith("ok      Transport and era: The server speaks ") for line in lines)
+    assert any(line.startswith("ok      Protocol: The server speaks ") for line in lines)
     assert "It works." in told.out.rpartition("\n\n")[2]
     assert "Next:" not in told.out
     assert "evidence" not in told.out, "of what passed, only with --debug"
@@ -149,12 +154,79 @@ def test_a_dead_network_ends_it_with_the_rest_skipped(desk: Desk) -> None:
         "          asked: a.test",
         "-       Connection: Not looked at: Name failed.",
         "-       Certificate: Not looked at: Name failed.",
-        "-       Transport and era: Not looked at: Name failed.",
+        "-       Protocol: Not looked at: Name failed.",
         "-       What a host sees: Not looked at: Name failed.",
         "",
         "No address is known.",
         "Check the name.",
     ]
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("socks5://me:canary-of-a-proxy-8@p.test:1080", "is a SOCKS proxy, which is not supported"),
+        ("http://p.test/wpad.dat", "is the address of a PAC file, which is not read here"),
+        ("ftp://p.test", "is of a kind that is not supported"),
+        ("http://p.test:port", ""),
+    ],
+)
+def test_proxy_that_cannot_be_used_is_a_step_that_failed(desk: Desk, value: str, said: str) -> None:
+    desk.environment["HTTPS_PROXY"] = value
+    told = desk.check("https://a.test/mcp", network=None)
+    lines = told.out.splitlines()
+    assert (told.status, told.err) == (1, "")
+    assert lines[2] == "ok      Address: The address is https://a.test/mcp."
+    assert lines[3].startswith("FAILED  HTTP proxy: The proxy in HTTPS_PROXY ")
+    assert "-       Name: Not looked at: HTTP proxy failed." in lines
+    assert said in " ".join(told.out.split())
+    assert lines[-1], "a next step"
+    assert "canary" not in told.out
+
+
+def test_header_command_that_never_ends_is_a_fault(desk: Desk, server: WildServer) -> None:
+    pid = desk.folder / "pid"
+    helper = desk.folder / "helper"
+    helper.write_text(f"#!/bin/sh\necho $$ > {pid}.new && mv {pid}.new {pid}\nexec sleep 60\n")
+    helper.chmod(0o700)
+    told = desk.check(server.url, "--header-command", str(helper), command_patience=1.0)
+    assert (told.status, told.err) == (1, "")
+    lines = told.out.splitlines()
+    start = next(at for at, line in enumerate(lines) if line.startswith("FAILED"))
+    assert lines[start] == "FAILED  Headers and keys: The header command"
+    assert "          time for a command: 1 s here, 30 s for a host" in lines
+    assert "-       Protocol: Not looked at: Headers and keys failed." in lines
+    assert "-       What a host sees: Not looked at: Headers and keys failed." in lines
+    assert lines[-1] == "It must print headers and end, without asking anything."
+    assert server.requests == []
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid.read_text()), 0)
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("false", "The header command false ended with status 1."),
+        ("/nowhere/token", "The header command /nowhere/token cannot be started: No such file or "
+         "directory."),
+    ],
+)  # fmt: skip
+def test_header_command_that_fails_is_a_step_that_failed(
+    desk: Desk, command: str, said: str
+) -> None:
+    told = desk.check("https://a.test/mcp", "--header-command", command, "--json")
+    assert (told.status, told.err) == (1, "")
+    verdict = told.json["verdict"]
+    assert (verdict["step"], verdict["said"], bool(verdict["hint"])) == ("given", said, True)
+
+
+def test_header_command_that_works_is_told_with_the_names(desk: Desk, server: WildServer) -> None:
+    value = "canary-of-a-command-3"
+    told = desk.check(server.url, "--header-command", f"echo X-Key: {value}", "--json")
+    assert told.status == 0
+    assert value not in told.out
+    (step,) = [one for one in told.json["steps"] if one["name"] == "given"]
+    assert step["said"] == "The header command has run; these headers are sent: X-Key."
 
 
 def test_a_dead_server_is_told_within_ten_seconds(desk: Desk) -> None:
@@ -165,7 +237,7 @@ def test_a_dead_server_is_told_within_ten_seconds(desk: Desk) -> None:
     told = desk.check(url)
     assert time.monotonic() - began < 10
     assert told.status == 1
-    assert "FAILED  Transport and era:" in told.out
+    assert "FAILED  Protocol:" in told.out
 
 
 def test_json_is_one_object_with_stable_names(desk: Desk, server: WildServer) -> None:
@@ -216,9 +288,10 @@ def test_report_for_the_public(desk: Desk, server: WildServer) -> None:
     assert f"- mcp-remote-py {__version__}\n" in report
     assert "## Verdict\n\nIt works." in report
     assert "### ok: Connection\n\nConnected.\n\n    evidence\n" in report
-    written, advice = told.out.splitlines()[-2:]
+    written, *advice = told.out.splitlines()[-4:]
     assert written == f"The report is in {path}."
-    assert advice.startswith("Before you post it, look over the addresses,")
+    assert " ".join(advice) == LOOK_OVER
+    assert max(map(len, advice)) <= 80
 
 
 def test_report_is_never_written_over_a_file_nor_through_a_link(desk: Desk) -> None:
@@ -236,12 +309,72 @@ def test_report_is_never_written_over_a_file_nor_through_a_link(desk: Desk) -> N
     assert not (desk.folder / "nowhere.md").exists()
 
 
-def test_report_into_a_folder_that_is_not_there(desk: Desk) -> None:
-    path = desk.folder / "none" / "report.md"
-    told = desk.check("https://a.test/mcp", "--report", str(path), network=network_fails)
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        (
+            "none/report.md",
+            "The report cannot be written to {path}: its folder is not there. Make the folder "
+            "first, or give --report the name of a file in another one.",
+        ),
+        (
+            "state",
+            "The report cannot be written: {path} is the name of a folder. Name a file in it: "
+            "--report {path}/report.md",
+        ),
+        (
+            "none/",
+            "The report cannot be written: {path} is the name of a folder. Name a file in it: "
+            "--report {path}report.md",
+        ),
+        (
+            "file/report.md",
+            "The report cannot be written to {path}: Not a directory. Give --report the name of a "
+            "new file in a folder where you may write.",
+        ),
+    ],
+)
+def test_report_that_cannot_be_written_is_refused_before_any_step(
+    desk: Desk, name: str, said: str
+) -> None:
+    desk.state.mkdir()
+    (desk.folder / "file").write_text("mine", encoding="utf-8")
+    path = f"{desk.folder}/{name}"
+    before = content_of(desk.folder)
+    told = desk.check("https://a.test/mcp", "--report", path, network=network_fails)
+    assert (told.status, told.out) == (2, "")
+    assert told.err == f"mcp-remote-py: error: {said.format(path=path)}\n"
+    assert content_of(desk.folder) == before
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--report",), "--report needs a value. For example: --report report.md"),
+        (("--report", "--json"), "--report needs a value. For example: --report report.md"),
+        (("--report=",), "--report has an empty name. For example: --report report.md"),
+    ],
+)
+def test_report_without_a_file(desk: Desk, words: tuple[str, ...], said: str) -> None:
+    told = desk.check("https://a.test/mcp", *words, network=network_fails)
+    assert told == (2, "", f"mcp-remote-py: error: {said}\n")
+
+
+def test_report_whose_folder_goes_meanwhile(desk: Desk) -> None:
+    folder = desk.folder / "short"
+    folder.mkdir()
+
+    async def take_it_away(
+        settings: ProxySettings, now: float, seconds: float
+    ) -> AsyncIterator[CheckStep]:
+        folder.rmdir()
+        async for step in network_fails(settings, now, seconds):
+            yield step
+
+    told = desk.check("https://a.test/mcp", "--report", str(folder / "r.md"), network=take_it_away)
     assert told.status == 1
-    assert f"The report cannot be written to {path}: No such file or directory." in told.err
-    assert "No address is known." in told.out
+    assert "its folder is not there" in told.err
+    assert "No address is known." in told.out, "what was seen is told all the same"
 
 
 def test_report_hides_the_person_not_a_common_name() -> None:
@@ -303,6 +436,36 @@ def test_name_of_an_entry_is_checked_as_its_host_would_start_it() -> None:
     assert settings.variables == MATH.variables
 
 
+@pytest.mark.parametrize(
+    ("words", "typed"),
+    [
+        (("math",), "math"),
+        (("math", "--login", "--json"), "math"),
+        (("math", "--client", "cursor", "--config", "/a b.json"),
+         "math --client cursor --config '/a b.json'"),
+        (("math", "--profile", "other", "--header", "X-Key: canary-of-a-header-5"),
+         "math --header '****' --profile other"),
+    ],
+)  # fmt: skip
+def test_name_is_what_is_typed_again(words: tuple[str, ...], typed: str) -> None:
+    assert read([MATH], *words).typed == typed
+
+
+def test_next_command_for_an_entry_is_one_that_reads_its_environment(desk: Desk) -> None:
+    with AuthorizationServer(Policy()) as server:
+        (desk.folder / ".cursor").mkdir()
+        entry = {
+            "command": "uvx",
+            "args": ["mcp-remote-py", "${MATH_URL}", "--token-store", "file", "--scope", "a"],
+            "env": {"MATH_URL": server.url},
+        }
+        text = json.dumps({"mcpServers": {"my math": entry}})
+        (desk.folder / ".cursor" / "mcp.json").write_text(text, encoding="utf-8")
+        told = desk.check("my math")
+    assert told.status == 3, told
+    assert told.out.splitlines()[-1] == "Next: mcp-remote-py check 'my math' --login"
+
+
 def test_name_that_is_not_there_names_those_that_are() -> None:
     with pytest.raises(UsageError) as caught:
         read([MATH], "maths")
@@ -318,6 +481,36 @@ def test_name_that_is_not_there_names_those_that_are() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("word", "url"),
+    [
+        ("127.0.0.1:9/mcp", "http://127.0.0.1:9/mcp"),
+        ("localhost:8000/mcp", "http://localhost:8000/mcp"),
+        ("example.com/mcp", "https://example.com/mcp"),
+        ("//example.com", "https://example.com"),
+        ("mcp:8000", "https://mcp:8000"),
+        ("example.com/mcp?key=canary-of-a-word-9", "https://example.com/mcp?key=****"),
+        ("files", ""),
+        ("my files", ""),
+        ("@scope/files", ""),
+        ("./mcp.json", ""),
+    ],
+)
+def test_address_without_its_scheme_is_guessed(word: str, url: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        read([MATH], word)
+    sentence = caught.value.sentence()
+    shown = url.partition("://")[2] or word
+    assert sentence.startswith(f"No entry is called {shown}. There are: math. ")
+    assert "canary" not in sentence
+    guess = f"If it is the address of a server, its scheme is missing. Try: {url}"
+    assert sentence.endswith(guess) is bool(url)
+
+
+def test_entry_whose_name_looks_like_an_address_is_found() -> None:
+    assert read([MATH._replace(name="math.test:1")], "math.test:1").name == "math.test:1"
+
+
 def test_client_is_asked_for_where_entries_differ() -> None:
     other = MATH._replace(words=("https://b.test/mcp",), host=AHost("zed", "Zed"), path="/z.json")
     with pytest.raises(UsageError) as caught:
@@ -328,6 +521,37 @@ def test_client_is_asked_for_where_entries_differ() -> None:
     )
     assert str(read([MATH, other], "math", "--client", "zed").server) == "https://b.test/mcp"
     assert read([MATH, MATH._replace(path="/same.json")], "math").name == "math"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("https://a.test/mcp", "--headr", "x"), "Unknown option --headr. Did you mean --header?"),
+        (
+            ("https://a.test/mcp", "--ca-cert", "/nowhere.pem"),
+            "--ca-cert: cannot read /nowhere.pem: No such file or directory. Give the full path of "
+            "a file you may read.",
+        ),
+        (
+            ("http://a.test/mcp",),
+            "Plain http to a.test would let the network read every header and message. Use https, "
+            "or add --allow-http if that network is trusted.",
+        ),
+    ],
+)
+def test_mistake_in_an_entry_is_told_to_be_there(words: tuple[str, ...], said: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        read([MATH._replace(words=words)], "math", "--login")
+    assert caught.value.sentence() == (
+        "The entry math of Cursor (/home/x/mcp.json) has a mistake, with which it cannot start: "
+        f"{said}"
+    )
+
+
+def test_mistake_that_is_typed_is_not_the_entrys() -> None:
+    with pytest.raises(UsageError) as caught:
+        read([MATH], "math", "--ca-cert", "/nowhere.pem")
+    assert caught.value.sentence().startswith("--ca-cert: cannot read /nowhere.pem: ")
 
 
 def test_config_is_where_the_entry_is_looked_for() -> None:
@@ -351,6 +575,38 @@ def test_entry_of_another_program_is_not_checked() -> None:
         "The entry files of Cursor does not start mcp-remote-py. "
         "Give the address of the server in full: https://..."
     )
+
+
+BROKEN = "{folder}/config.toml, line 1, column 18: A closing bracket is expected, but"
+UNREAD = f"The configuration of Codex cannot be read, so it was not looked at: {BROKEN}"
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    [
+        (("math",), 1, f"[mcp-remote-py] {UNREAD}"),
+        (("maths",), 2, f"error: No entry is called maths. There are: math. {UNREAD}"),
+        (("math", "--client", "codex"), 1, f"error: {BROKEN}"),
+    ],
+)
+def test_a_configuration_that_is_broken_does_not_end_the_search(
+    desk: Desk, words: tuple[str, ...], status: int, said: str
+) -> None:
+    (desk.folder / ".cursor").mkdir()
+    (desk.folder / ".codex").mkdir()
+    entry = {"command": "uvx", "args": ["mcp-remote-py", "https://a.test/mcp"]}
+    text = json.dumps({"mcpServers": {"math": entry}})
+    (desk.folder / ".cursor" / "mcp.json").write_text(text, encoding="utf-8")
+    (desk.folder / ".codex" / "config.toml").write_text("[mcp_servers.math\n", encoding="utf-8")
+    told = desk.check(*words, network=network_fails)
+    assert told.status == status, told
+    assert said.format(folder=desk.folder / ".codex") in told.err
+    assert told.err.count("config.toml") == 1
+    assert "Nothing was changed" not in told.err
+    was_found = words == ("math",)
+    assert ("Checking https://a.test/mcp (entry math: Cursor, " in told.out) is was_found
+    if "--client" in words:
+        assert told.err.endswith("Open it in an editor, mend that place, and check again.\n")
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ CREDENTIAL = Credential(
 FOUND = Found(SHOWN, "demo", "1", "Streamable HTTP", "2025-11-25", count=2, tools=("add", "count"))
 TOLD = [
     f'Found the MCP server "demo", version "1", at {SHOWN}.',
-    "It is reached by Streamable HTTP, and speaks MCP 2025-11-25 (era: legacy).",
+    "It is reached by Streamable HTTP, and speaks an older revision of MCP (2025-11-25).",
     "A host is shown 2 tools: add, count.",
 ]
 NEXT = [

@@ -58,15 +58,15 @@ def test_an_answer_is_evidence_in_lines() -> None:
             "Streamable HTTP",
             "2025-11-25",
             False,
-            "Streamable HTTP, and MCP 2025-11-25 (era: legacy)",
+            "an older revision of MCP (2025-11-25) over Streamable HTTP",
         ),
         (
             "Streamable HTTP",
             "2026-07-28",
             True,
-            "Streamable HTTP, and MCP 2026-07-28 (era: modern)",
+            "a new revision of MCP (2026-07-28) over Streamable HTTP",
         ),
-        ("HTTP+SSE", "", False, "HTTP+SSE (era: legacy)"),
+        ("HTTP+SSE", "", False, "an older revision of MCP over HTTP+SSE"),
     ],
 )
 def test_a_transport_is_named(transport: str, revision: str, is_modern: bool, said: str) -> None:

@@ -60,6 +60,22 @@ def test_the_official_client_fails_in_its_own_words() -> None:
     assert (step.state, step.seconds) == (StepState.FAILED, 0.2)
     late = describe_judgement(Judgement(error="it was not done within 2 s", is_late=True))
     assert late.state is StepState.NOTED
+    assert late.said == (
+        "The official MCP client (Python SDK) was stopped: it was not done within 2 s."
+    )
+
+
+def test_what_is_not_for_people_is_evidence_alone() -> None:
+    raw = "1 validation error for ListToolsResult\n" + "x" * 500
+    flaw = "in the answer to tools/list, tools[0].inputSchema is missing"
+    step = describe_judgement(Judgement(error=flaw, raw=raw))
+    assert step.said == f"The official MCP client (Python SDK) fails: {flaw}."
+    (line,) = step.evidence
+    assert line.startswith('in its own words: "1 validation error for ListToolsResult xxx')
+    assert len(line) < 250
+    step = describe_judgement(GOOD.replace(counted=(Counted("tools", error=flaw, raw=raw),)))
+    assert step.said.endswith(f" It cannot list the tools: {flaw}.")
+    assert line in step.evidence
 
 
 def test_what_a_host_sees() -> None:
@@ -68,11 +84,11 @@ def test_what_a_host_sees() -> None:
     assert step.evidence == (
         "server: math, version 1",
         "transport: Streamable HTTP",
-        "revision: 2025-11-25 (era: legacy)",
+        "speaks: an older revision of MCP (2025-11-25)",
     )
     assert "--merge-pages" in describe_host_view(FOUND.replace(pages=2), (), 0.1).hint
     modern = FOUND.replace(name="", revision="", is_modern=True)
-    assert "revision: not named (era: modern)" in describe_host_view(modern, (), 0.1).evidence
+    assert "speaks: a new revision of MCP" in describe_host_view(modern, (), 0.1).evidence
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ CASES = [
     ("authorization-server- stored-sign-in- host-view/", "authorization-server", 1, "", "Do."),
     ("registration- stored-sign-in- host-view/", "registration", 1, "", "Do."),
     ("sign-in- stored-sign-in- host-view/", "sign-in", 3, LOGIN, "Do."),
-    ("server-clock~ token- host-view-", "server-clock", 3, LOGIN, "Set this machine's clock"),
+    ("server-clock~ token- host-view-", "token", 3, LOGIN, "Do."),
     ("token- host-view- official-client-", "token", 3, LOGIN, "Do."),
     ("stored-sign-in- host-view/", "stored-sign-in", 3, LOGIN, "Do."),
     ("host-view- official-client-", "host-view", 1, "", "Do."),
@@ -71,6 +71,22 @@ def test_who_is_signed_in_does_not_need_a_way_to_become_so() -> None:
     assert verdict.step == "token"
 
 
+def test_a_difference_of_clocks_decides_where_it_is_the_reason() -> None:
+    said = steps("server-clock~ token- host-view-")
+    verdict = find_server_verdict(said, LOGIN, clock_reason="It is early.")
+    assert verdict == Verdict(
+        "server-clock",
+        "Said of server-clock. It is early.",
+        "Set this machine's clock by the network, then sign in again. If it is right, tell "
+        "whoever runs the server that theirs is not.",
+        LOGIN,
+        3,
+    )
+    works = find_server_verdict(steps("server-clock~ host-view+"), LOGIN, clock_reason="x")
+    assert works is not None
+    assert works.step == ""
+
+
 @pytest.mark.parametrize("view", ["host-view+", "host-view~"])
 def test_a_host_that_gets_tools_is_all_that_counts(view: str) -> None:
     said = steps(f"authorization-server- official-client- server-clock~ {view}")
@@ -79,13 +95,25 @@ def test_a_host_that_gets_tools_is_all_that_counts(view: str) -> None:
     )
 
 
+def test_a_slow_server_works_and_is_told_to_be_slow() -> None:
+    said = steps("speed~ host-view+")
+    assert find_server_verdict(said, LOGIN) == Verdict(
+        "", "It works. Said of speed. Said of host-view.", "Do.", "", 0
+    )
+    own = [said[0], said[1].replace(hint="")]
+    verdict = find_server_verdict(own, LOGIN)
+    assert verdict is not None
+    assert verdict.hint == "Do.", "that of the speed"
+
+
 def test_without_anything_that_failed_others_decide() -> None:
     assert find_server_verdict(steps("transport+ host-view/"), LOGIN) is None
 
 
 def test_each_row_decides_something() -> None:
     deciding: set[int] = set()
-    for said, *_ in [*CASES, ("stored-sign-in- store-", 0)]:
+    facts = [("stored-sign-in- store-", 0), ("server-clock~ clock- token- host-view-", 0)]
+    for said, *_ in [*CASES, *facts]:
         known = {step.name: step for step in steps(said)}
         if "official-client!" in said:
             known |= {step.name: step for step in steps("judge-differs-")}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from fnmatch import fnmatchcase
+from typing import Any
 
 import pytest
 
@@ -114,15 +115,19 @@ def test_entries_are_found_by_name_in_all_hosts(desk: Desk) -> None:
         ".codex/config.toml",
         f'[mcp_servers.math]\ncommand = "uvx"\nargs = ["mcp-remote-py", "{url}", "--debug"]\n',
     )
-    found = find_entries("math", (), None, desk.environment, System.LINUX)
+    warnings: list[str] = []
+
+    def find(name: str | None, clients: tuple[str, ...], config: str | None) -> list[Any]:
+        return find_entries(name, clients, config, desk.environment, System.LINUX, warnings.append)
+
+    found = find("math", (), None)
     assert [(one.host.key, one.words) for one in found] == [
         ("cursor", (url,)),
         ("codex", (url, "--debug")),
     ]
     assert {name: value.reveal() for name, value in found[0].variables.items()} == {"A": "b"}
-    (one,) = find_entries("math", ("codex",), None, desk.environment, System.LINUX)
+    (one,) = find("math", ("codex",), None)
     assert one.path == str(codex)
-    named = find_entries(
-        None, (), str(desk.home / ".cursor/mcp.json"), desk.environment, System.LINUX
-    )
+    named = find(None, (), str(desk.home / ".cursor/mcp.json"))
     assert [one.name for one in named] == ["math", "x"]
+    assert warnings == []

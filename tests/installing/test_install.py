@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import stat
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from mcp_remote_py.cli.main import main
+from mcp_remote_py.commands.install import run_install
+from mcp_remote_py.console import Console
 from mcp_remote_py.hosts.catalogue import HOSTS_BY_KEY
 from mcp_remote_py.installing.surroundings import this_system
+from mcp_remote_py.settings.entry import InstallSettings
 from tests.installing.desk import HEADER, TOKEN, URL, Desk
 
 COMMAND = str(Path(sys.executable).parent / "mcp-remote-py")
@@ -667,3 +673,22 @@ def test_help_and_version_of_the_commands(desk: Desk, command: str) -> None:
     assert (told.status, told.said.startswith(f"usage: mcp-remote-py {command} NAME")) == (0, True)
     assert "--client HOST" in told.said
     assert desk.run(command, "--version").said.startswith("mcp-remote-py ")
+
+
+@pytest.mark.parametrize(("of_check", "status"), [(130, 130), (1, 0), (3, 0), (0, 0)])
+def test_check_that_is_stopped_ends_it_so_and_the_entry_stays(
+    desk: Desk, of_check: int, status: int
+) -> None:
+    make_room(desk, "cursor")
+
+    def run(settings: InstallSettings, environment: Mapping[str, str], console: Console) -> int:
+        return run_install(settings, environment, console, check=checked)
+
+    def checked(_: InstallSettings, __: Mapping[str, str], ___: Console) -> int:
+        return of_check
+
+    words = ["install", "math", URL, *HEADER, "--client", "cursor"]
+    out, err = io.StringIO(), io.StringIO()
+    assert main(words, desk.environment, out, err, lambda _: run) == status
+    assert ("but it does not work yet" in out.getvalue()) is (of_check in (1, 3))
+    assert "math" in desk.read(FILE_OF["cursor"])["mcpServers"]
