@@ -241,8 +241,8 @@ class _Way:
         return [_read_certificate(one.public_bytes(_DER)) for one in chain]
 
     def _list_tls(self) -> list[str]:
-        if not self._seen:
-            return []
+        if not self._seen or self._seen[-1].version() is None:
+            return []  # it did not come about, or is over
         alpn = self._seen[-1].selected_alpn_protocol() or "none"
         return [f"TLS: {self._seen[-1].version()}; ALPN: {alpn}"]
 

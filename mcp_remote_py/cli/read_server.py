@@ -48,7 +48,7 @@ def read_login(given: Given) -> ProxySettings:
 
 
 def read_proxy(
-    given: Given, *, is_written: bool = False, tries_proxy: bool = True
+    given: Given, *, tries_proxy: bool = True, is_written: bool = False
 ) -> ProxySettings:
     """All that the relay is told; where an entry only `is_written`, its host fills some of it in.
 

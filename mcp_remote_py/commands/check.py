@@ -117,7 +117,7 @@ def run_check(
             verdict = _run(check.run())
         except KeyboardInterrupt:
             patience = None if settings.login else LONGEST_SILENCE
-            verdict = describe_stopped(check.steps, check.asked, patience)
+            verdict = describe_stopped(check.steps, check.doing, patience)
     _tell(settings, check.steps, verdict, environment, console)
     return verdict.status
 
@@ -142,8 +142,8 @@ class _Check:
         self._check_network = check_network or _load_network()
         self._address = mask_url(str(settings.server))
         self.steps: list[CheckStep] = []
-        self.asked = "the network"
-        """What is asked now, in words for the person who waits."""
+        self.doing = ""
+        """What is done now, in words for the person who waits."""
 
     async def run(self) -> Verdict:
         """All steps, and what they come to."""
@@ -154,7 +154,7 @@ class _Check:
             source = f" (entry {settings.name}: {settings.source})" if settings.name else ""
             self._console.say(one_line(f"Checking {self._address}{source}"))
             self._console.say()
-        self._show(self.asked)
+        self._show("the network")
         failed = await self._look_at_network()
         if failed is not None:
             return Verdict(failed.name, failed.said, failed.hint, "", FAILED_STATUS)
@@ -244,12 +244,13 @@ class _Check:
                 console.say(line)
 
     def _show(self, what: str) -> None:
-        self.asked = what
+        self.doing = f"asking {what}"
         if not self._settings.json:
             self._console.show_progress(f"Asking {what} ... (Ctrl+C ends it)")
 
     def _report(self, text: str) -> None:
         """A sentence for the person while they sign in; in a pipe of JSON it is for the log."""
+        self.doing = "waiting for the sign-in"
         if self._settings.json:
             logger.warning("%s", text)
         else:

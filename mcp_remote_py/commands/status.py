@@ -133,13 +133,15 @@ def _find_own_entries(environment: Mapping[str, str]) -> list[InstalledEntry]:
     from mcp_remote_py.installing.surroundings import this_system
 
     try:
-        found = find_entries(
-            None, (), None, environment, this_system(), lambda text: logger.warning("%s", text)
-        )
+        found = find_entries(None, (), None, environment, this_system(), _warn)
     except McpRemoteError as error:
         logger.warning("%s", error.sentence())
         return []
     return [one for one in found if one.kind is EntryKind.OURS and one.address]
+
+
+def _warn(text: str) -> None:
+    logger.warning("%s", text)
 
 
 def _list_entries(entries: Iterable[InstalledEntry], heading: str) -> Iterator[str]:

@@ -11,8 +11,8 @@ from mcp_remote_py.diagnosis.steps import CheckStep, StepState, Verdict
 from mcp_remote_py.exit_status import INTERRUPTED_STATUS
 
 
-def describe_stopped(steps: Sequence[CheckStep], asked: str, patience: float | None) -> Verdict:
-    """The verdict of a check that was stopped while `asked` was.
+def describe_stopped(steps: Sequence[CheckStep], doing: str, patience: float | None) -> Verdict:
+    """The verdict of a check that was stopped while `doing` that: "asking the server".
 
     `patience` is how many seconds it takes at most where nothing answers, None where a person
     signs in meanwhile.
@@ -24,5 +24,5 @@ def describe_stopped(steps: Sequence[CheckStep], asked: str, patience: float | N
         hint += f" Where nothing answers, it ends by itself within {patience:g} seconds."
     failed = next((step.name for step in steps if step.state is StepState.FAILED), "")
     return Verdict(
-        failed, f"Stopped by Ctrl+C while {asked} was asked. {so_far}", hint, "", INTERRUPTED_STATUS
+        failed, f"Stopped by Ctrl+C while {doing}. {so_far}", hint, "", INTERRUPTED_STATUS
     )

@@ -19,8 +19,9 @@ CERTIFICATE_HINT = (
 )
 
 _INTERMEDIATE_HINT = (
-    "Whoever runs the server has to let it send the whole chain (a file that is often called "
-    "fullchain.pem). Until then, name a PEM file with that certificate in --ca-cert."
+    "An intermediate certificate is missing: whoever runs the server has to let it send the whole "
+    "chain (a file that is often called fullchain.pem). Until then, name a PEM file with that "
+    "certificate in --ca-cert."
 )
 
 _EITHER_HINT = (

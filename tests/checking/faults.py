@@ -17,12 +17,13 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from email.utils import formatdate
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from mcp_remote_py.cli.main import main
 from tests.canaries import RUN
-from tests.checking.test_network_steps import make_pem
+from tests.certificates import make_pem, sign, to_pem
 from tests.harness.browser import fake_browser
 from tests.harness.host import environment_for
 from tests.harness.stage import Stage, let_token_expire
@@ -39,6 +40,7 @@ from tests.peers.wild_server import (
     redirect,
 )
 
+DAY = 86_400.0
 SECRET = "canary-of-a-header-4711"
 PATIENCE = 40.0
 """Seconds for a process of a check: more than it may take, so that a slow one is seen as that."""
@@ -133,19 +135,22 @@ class Stand:
         port: int = listener.getsockname()[1]
         return port
 
-    def certificate(self, begins: int, ends: int, name: str = "localhost", *, known: bool) -> None:
-        """Https with a certificate between these days from now on, its authority known or not."""
-        pem = self.folder / "certificate.pem"
-        pem.write_text(make_pem(begins, ends, name))
+    def https(self, pem: str, authority: str = "", *, wants_one: bool = False) -> None:
+        """Https with that certificate; `authority` is trusted. `wants_one`: of the client, too."""
+        file = self.folder / "certificate.pem"
+        file.write_text(pem)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(pem)
+        context.load_cert_chain(file)
+        context.verify_mode = ssl.CERT_REQUIRED if wants_one else ssl.CERT_NONE
 
         def answer(peer: socket.socket) -> None:
             context.wrap_socket(peer, server_side=True).close()
 
         self.words.append(f"https://127.0.0.1:{self.listen(answer)}/mcp")
-        if known:
-            self.words += ["--ca-cert", str(pem)]
+        if authority:
+            trusted = self.folder / "authority.pem"
+            trusted.write_text(authority)
+            self.words += ["--ca-cert", str(trusted)]
 
 
 @dataclass(frozen=True)
@@ -271,7 +276,8 @@ def plain_port(stand: Stand) -> None:
 
 def tls_port(stand: Stand) -> None:
     """http:// for what speaks TLS."""
-    stand.certificate(-9, 90, known=True)
+    pem = make_pem(-9, 90)
+    stand.https(pem, pem)
     stand.words[0] = stand.words[0].replace("https", "http")
 
 
@@ -284,7 +290,44 @@ def certificate(
     begins: int, ends: int, name: str = "localhost", *, known: bool = True
 ) -> Callable[[Stand], None]:
     """Https with such a certificate."""
-    return lambda stand: stand.certificate(begins, ends, name, known=known)
+
+    def stand_up(stand: Stand) -> None:
+        pem = make_pem(begins, ends, name)
+        stand.https(pem, pem if known else "")
+
+    return stand_up
+
+
+def client_certificate(stand: Stand) -> None:
+    """The server wants one, too (TLS 1.3: it says so behind the handshake)."""
+    pem = make_pem(-9, 90)
+    stand.https(pem, pem, wants_one=True)
+
+
+def missing_intermediate(stand: Stand) -> None:
+    """The server does not send the certificate between its own and the authority."""
+    root = sign("Some Authority", is_authority=True)
+    issuing = sign("Issuing", by=root, is_authority=True)
+    leaf, key = sign("Leaf", by=issuing)
+    stand.https(to_pem(leaf, key=key), to_pem(root[0]))
+
+
+def socks_proxy(stand: Stand) -> None:
+    """The environment names a proxy of a kind that is not spoken."""
+    stand.words.append("https://mcp.example.com/mcp")
+    stand.environment["ALL_PROXY"] = "socks5://127.0.0.1:1080"
+
+
+def header_command(stand: Stand) -> None:
+    """The command that prints the header waits for somebody."""
+    stand.server()
+    stand.words += ["--header-command", "sleep 60"]
+
+
+def private_sign_in(stand: Stand) -> None:
+    """A document of the server points into the machine's own network."""
+    changes = {"authorization_servers": ["http://169.254.169.254/latest"]}
+    stand.sign_in(resource_metadata_changes=changes)
 
 
 def sign_in(**policy: Any) -> Callable[[Stand], object]:
@@ -320,10 +363,11 @@ def ended_sign_in(stand: Stand) -> None:
 
 
 def skewed_clock(stand: Stand) -> None:
-    """Signed in, and the server's clock is years behind: it takes tokens for ones to come."""
-    stage = stand.sign_in(token_format="jwt")
+    """Signed in, and the server's clock is days ahead: each token has expired there."""
+    stage = stand.sign_in(lifetime=DAY)
     stage.login()
-    refuse = answer_status(401, headers=INVALID_TOKEN | {"Date": "Mon, 30 Nov 2020 10:00:00 GMT"})
+    date = formatdate(time.time() + 3.5 * DAY, usegmt=True)
+    refuse = answer_status(401, headers=INVALID_TOKEN | {"Date": date})
     for method in ("initialize", "server/discover", "GET", "POST"):
         stage.server.always(method, refuse)
 
@@ -405,6 +449,13 @@ FAULTS: Mapping[str, Fault] = {
         "Its policy forbids",
         "",
     ),
+    "socks": Fault(
+        "the environment names a SOCKS proxy",
+        socks_proxy,
+        "proxy",
+        "SOCKS|ALL_PROXY",
+        "",
+    ),
     "expired": Fault(
         "the certificate has ended",
         certificate(-90, -2),
@@ -432,6 +483,20 @@ FAULTS: Mapping[str, Fault] = {
         "certificate",
         "not trusted",
         "--ca-cert",
+    ),
+    "intermediate": Fault(
+        "the server does not send the whole chain",
+        missing_intermediate,
+        "certificate",
+        "does not send|Issuing",
+        "",
+    ),
+    "client certificate": Fault(
+        "the server wants a client certificate",
+        client_certificate,
+        "certificate",
+        "It wants a client certificate",
+        "Give yours with --client-cert and --client-key",
     ),
     "plain port": Fault(
         "https:// is written for a port that speaks http",
@@ -461,6 +526,13 @@ FAULTS: Mapping[str, Fault] = {
         "challenge",
         "wants a credential|although you give the header X-Api-Key",
         "check its value|--header",
+    ),
+    "command": Fault(
+        "the command that prints the header does not end",
+        header_command,
+        "given",
+        "sleep",
+        "",
     ),
     "basic": Fault(
         "the server wants a user name and a password",
@@ -588,7 +660,7 @@ FAULTS: Mapping[str, Fault] = {
         "the clocks of server and machine are apart, so that tokens are refused",
         skewed_clock,
         "server-clock",
-        "days ahead of the server's",
+        "clock is 3 days behind the server's|token expired 2 days ago",
         "Set this machine's clock",
         status=3,
     ),
@@ -614,6 +686,13 @@ FAULTS: Mapping[str, Fault] = {
         "resource-metadata",
         "wants a credential and does not name a sign-in",
         "--header",
+    ),
+    "private": Fault(
+        "the server names a sign-in server of the machine's own network",
+        private_sign_in,
+        "resource-metadata",
+        "169.254.169.254",
+        "",
     ),
     "issuer": Fault(
         "the metadata is that of another issuer",

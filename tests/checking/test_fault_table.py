@@ -35,6 +35,6 @@ def test_the_page_names_every_step() -> None:
     table = sections_in(read("docs/check.md"))["The steps"]
     told = re.findall(r"^\| ([\w -]+) \| `([\w-]+)` \|", table, re.MULTILINE)
     seen = {name for entry in read_record().values() for name in entry["steps"]}
-    assert {name for _, name in told} == seen
+    assert {name for _, name in told} == seen | {"speed"}, "no fault, and in test_faults"
     titles = {title for title, _ in told}
     assert {entry["step"] for entry in read_record().values()} <= titles

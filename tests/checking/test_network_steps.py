@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import datetime
-import ipaddress
 import socket
 import ssl
 import threading
@@ -14,75 +12,13 @@ from collections.abc import Awaitable, Callable, Generator
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from mcp_remote_py.checking.network_steps import check_network
 from mcp_remote_py.diagnosis.steps import CheckStep, StepState
 from mcp_remote_py.settings.commands import ProxySettings
 from mcp_remote_py.settings.network import Network, Tls, proxy_variables
 from mcp_remote_py.url import parse_url
-
-DAY = datetime.timedelta(days=1)
-
-
-def sign(
-    subject: str,
-    begins: int = -9,
-    ends: int = 90,
-    name: str = "localhost",
-    by: tuple[x509.Certificate, ec.EllipticCurvePrivateKey] | None = None,
-    *,
-    is_authority: bool = False,
-    has_place: bool = False,
-) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
-    """A certificate and its key, signed by itself where nobody is given.
-
-    `has_place`: it names a place where the certificate of who has signed it can be had.
-    """
-    key = ec.generate_private_key(ec.SECP256R1())
-    who = x509.Name.from_rfc4514_string(f"CN={subject}")
-    now = datetime.datetime.now(datetime.UTC)
-    names: list[x509.GeneralName] = [x509.DNSName(name)]
-    if name == "localhost":
-        names.append(x509.IPAddress(ipaddress.ip_address("127.0.0.1")))
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(who)
-        .issuer_name(who if by is None else by[0].subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now + begins * DAY)
-        .not_valid_after(now + ends * DAY)
-        .add_extension(x509.SubjectAlternativeName(names), False)
-    )
-    if is_authority:
-        builder = builder.add_extension(x509.BasicConstraints(True, None), True)
-    if has_place:
-        place = x509.UniformResourceIdentifier("http://authority.example/issuing.crt")
-        issuers = x509.AccessDescription(AuthorityInformationAccessOID.CA_ISSUERS, place)
-        builder = builder.add_extension(x509.AuthorityInformationAccess([issuers]), False)
-    return builder.sign(key if by is None else by[1], hashes.SHA256()), key
-
-
-def to_pem(*signed: x509.Certificate, key: ec.EllipticCurvePrivateKey | None = None) -> str:
-    text = "".join(one.public_bytes(serialization.Encoding.PEM).decode() for one in signed)
-    if key is None:
-        return text
-    private = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-    return text + private.decode()
-
-
-def make_pem(begins: int, ends: int, name: str = "localhost") -> str:
-    certificate, key = sign("Some Authority", begins, ends, name)
-    return to_pem(certificate, key=key)
-
+from tests.certificates import make_pem, sign, to_pem
 
 Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -214,8 +150,9 @@ EITHER_HINT = (
     "(fullchain.pem)."
 )
 MISSING_HINT = (
-    "Whoever runs the server has to let it send the whole chain (a file that is often called "
-    "fullchain.pem). Until then, name a PEM file with that certificate in --ca-cert."
+    "An intermediate certificate is missing: whoever runs the server has to let it send the whole "
+    "chain (a file that is often called fullchain.pem). Until then, name a PEM file with that "
+    "certificate in --ca-cert."
 )
 
 
@@ -303,6 +240,7 @@ def test_a_server_that_wants_a_client_certificate(tmp_path: Path, version: ssl.T
     assert one.name == "certificate"
     assert "It wants a client certificate" in one.said
     assert one.hint.startswith("Give yours with --client-cert and --client-key")
+    assert not any("None" in line for line in one.evidence)
 
 
 def test_a_server_behind_a_proxy_that_wants_a_client_certificate(tmp_path: Path) -> None:

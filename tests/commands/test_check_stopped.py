@@ -20,6 +20,7 @@ from mcp_remote_py.diagnosis.steps import CheckStep, StepState, Verdict
 from mcp_remote_py.diagnosis.stopped import describe_stopped
 from tests.harness.host import environment_for, wait_until
 from tests.harness.warm import COMMAND, start
+from tests.peers.authorization_server import AuthorizationServer, Policy
 from tests.peers.wild_server import WildServer, be_silent
 
 pytestmark = [pytest.mark.timeout(60), pytest.mark.promise("P2")]
@@ -28,8 +29,7 @@ QUICKLY = 3.0
 """Seconds within which it is over."""
 
 STOPPED = (
-    "Stopped by Ctrl+C while the server was asked. Done so far: Address, HTTP proxy, Name, "
-    "Connection."
+    "Stopped by Ctrl+C while asking the server. Done so far: Address, HTTP proxy, Name, Connection."
 )
 HINT = "Run it again to see the rest. Where nothing answers, it ends by itself within 10 seconds."
 
@@ -104,9 +104,19 @@ def test_a_header_command_is_ended_with_it(silent: WildServer, tmp_path: Path) -
     ended = stop(silent, tmp_path, "--header-command", str(helper), asked=pid.exists)
     assert (ended.status, ended.err) == (130, "")
     said = " ".join(ended.out.splitlines()[8:])
-    assert said.startswith("Stopped by Ctrl+C while the header command was asked. Done so far:")
+    assert said.startswith("Stopped by Ctrl+C while asking the header command. Done so far:")
     with pytest.raises(ProcessLookupError):
         os.kill(int(pid.read_text()), 0)
+
+
+def test_a_sign_in_that_is_waited_for_is_not_called_an_answer(tmp_path: Path) -> None:
+    with AuthorizationServer(Policy()) as server:
+        words = ("--login", "--no-browser", "--token-store", "file")
+        ended = stop(server, tmp_path, *words, asked=lambda: bool(server.registrations))
+    assert (ended.status, ended.err) == (130, "")
+    told = " ".join(ended.out.split())
+    assert "Stopped by Ctrl+C while waiting for the sign-in. Done so far: Address," in told
+    assert told.endswith("Run it again to see the rest."), "nobody is told when it ends by itself"
 
 
 def at_terminal(server: WildServer, home: Path, **extra: str) -> tuple[int, str]:
@@ -149,7 +159,7 @@ def test_at_a_terminal(silent: WildServer, tmp_path: Path) -> None:
     assert f"{clear}Asking the network ... (Ctrl+C ends it){clear}\x1b[32mok\x1b[0m" in screen
     assert screen.endswith(
         f"{clear}Asking the server ... (Ctrl+C ends it){clear}\n"
-        "\x1b[33mStopped by Ctrl+C while the server was asked. Done so far: Address, HTTP "
+        "\x1b[33mStopped by Ctrl+C while asking the server. Done so far: Address, HTTP "
         "proxy,\x1b[0m\n"
         "\x1b[33mName, Connection.\x1b[0m\n"
         "Run it again to see the rest. Where nothing answers, it ends by itself within 10\n"
@@ -158,7 +168,7 @@ def test_at_a_terminal(silent: WildServer, tmp_path: Path) -> None:
     status, plain = at_terminal(silent, tmp_path, NO_COLOR="1")
     assert status == 130
     assert "\x1b" not in plain
-    assert "Stopped by Ctrl+C while the server was asked." in plain
+    assert "Stopped by Ctrl+C while asking the server." in plain
     assert max(map(len, plain.splitlines())) <= 80
 
 
@@ -170,7 +180,7 @@ def test_at_a_terminal(silent: WildServer, tmp_path: Path) -> None:
             None,
             Verdict(
                 "",
-                "Stopped by Ctrl+C while the network was asked. No step was done.",
+                "Stopped by Ctrl+C while asking the network. No step was done.",
                 "Run it again to see the rest.",
                 "",
                 130,
@@ -181,7 +191,7 @@ def test_at_a_terminal(silent: WildServer, tmp_path: Path) -> None:
             10.0,
             Verdict(
                 "transport",
-                "Stopped by Ctrl+C while the network was asked. Done so far: Transport.",
+                "Stopped by Ctrl+C while asking the network. Done so far: Transport.",
                 HINT,
                 "",
                 130,
@@ -193,4 +203,4 @@ def test_what_is_said_of_it(
     steps: tuple[tuple[str, StepState], ...], patience: float | None, verdict: Verdict
 ) -> None:
     done = [CheckStep(name, name.title(), state, "Said.") for name, state in steps]
-    assert describe_stopped(done, "the network", patience) == verdict
+    assert describe_stopped(done, "asking the network", patience) == verdict

@@ -682,10 +682,7 @@ def test_check_that_is_stopped_ends_it_so_and_the_entry_stays(
     make_room(desk, "cursor")
 
     def run(settings: InstallSettings, environment: Mapping[str, str], console: Console) -> int:
-        return run_install(settings, environment, console, check=checked)
-
-    def checked(_: InstallSettings, __: Mapping[str, str], ___: Console) -> int:
-        return of_check
+        return run_install(settings, environment, console, check=lambda _, __, ___: of_check)
 
     words = ["install", "math", URL, *HEADER, "--client", "cursor"]
     out, err = io.StringIO(), io.StringIO()
