@@ -687,6 +687,7 @@ def test_check_that_is_stopped_ends_it_so_and_the_entry_stays(
     words = ["install", "math", URL, *HEADER, "--client", "cursor"]
     out, err = io.StringIO(), io.StringIO()
     assert main(words, desk.environment, out, err, lambda _: run) == status
+    assert ("but it does not work yet" in out.getvalue()) is (of_check in (1, 3))
     assert "math" in desk.read(FILE_OF["cursor"])["mcpServers"]
 
 
