@@ -200,6 +200,17 @@ FAULTS = {
         "Try again",
         patience=0.3,
     ),
+    "JSON that is not JSON-RPC": Fault(
+        always(answer_status(200, b'{"status": "up"}'), *EVERYTHING),
+        "transport",
+        "is not a JSON-RPC message|It begins with",
+        "Check that the URL is that of an MCP server",
+    ),
+    "JSON that is nested without end": Fault(
+        always(answer_status(200, b"[" * 5000 + b"]" * 5000), *EVERYTHING),
+        "transport",
+        "is not a JSON-RPC message|It begins with",
+    ),
     "tools/list fails": Fault(
         always(lambda exchange: exchange.error(-32603, "no database"), "tools/list"),
         "host-view",
