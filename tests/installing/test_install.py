@@ -523,7 +523,7 @@ def test_help_and_version_of_the_commands(desk: Desk, command: str) -> None:
     ("words", "variables", "wish"),
     [
         (["--header-command", "/bin/evil"], {}, "run the command /bin/evil (--header-command)"),
-        (["--header", "X: ${MY_TOKEN}"], {}, "send what your variable MY_TOKEN has"),
+        (["--header", "X: ${MY_TOKEN}"], {}, f"send what your variable MY_TOKEN has to {URL}"),
         ([], {"HTTPS_PROXY": "http://canary-proxy-7714.test:9"}, "set HTTPS_PROXY"),
         (["--header", "X: ${OWN}"], {"OWN": "canary-own-7715"}, ""),
         (["--header", "X: ${input:token}"], {}, ""),
