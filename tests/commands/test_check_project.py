@@ -127,7 +127,8 @@ def test_who_is_there_is_asked(project: Project) -> None:
     said = project.check(types="\n")
     assert said == (
         f"The entry work is in a file that is not a host's own (VS Code, {project.file}), and it "
-        "would:\n  send what your variable MY_TOKEN has to https://a.test/mcp\nDo you trust it? [y/N] "
+        "would:\n  send what your variable MY_TOKEN has to https://a.test/mcp\n"
+        "Do you trust it? [y/N] "
         "mcp-remote-py: error: Nothing was checked. You said no.\n"
     )
     assert project.asked == 0
