@@ -34,6 +34,9 @@ HEADERS_PATIENCE = 2.0
 MAX_EVENTS = 100
 """Events that are looked at."""
 
+MAX_RETRY = 10**9
+"""Milliseconds of a `retry` that are told; a server may write any number."""
+
 MAX_STREAM_BYTES = 1024 * 1024
 """Bytes that are looked at: httpx-sse keeps a line whole, however long it is."""
 
@@ -66,11 +69,13 @@ def _make_client(talk: ServerTalk) -> httpx.AsyncClient:
 
 
 async def _open(client: httpx.AsyncClient, talk: ServerTalk, seconds: float) -> Listened:
-    headers = {"mcp-protocol-version": NEWEST_HANDSHAKE, "accept-encoding": "identity"}
+    # As bytes: what a server calls a session, or a person writes, need not be ASCII.
+    sent = {b"mcp-protocol-version": NEWEST_HANDSHAKE.encode(), b"accept-encoding": b"identity"}
     if talk.session_id:
-        headers["mcp-session-id"] = talk.session_id.decode("latin-1")
+        sent[b"mcp-session-id"] = talk.session_id
     for name, value in await talk.get_headers(b"GET", str(talk.server)):
-        headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+        sent[name.lower()] = value
+    headers = httpx.Headers(list(sent.items()))
     clock = asyncio.get_running_loop()
     began = clock.time()
     async with httpx_sse.aconnect_sse(
@@ -91,7 +96,7 @@ async def _follow(answer: httpx.Response, listened: Listened) -> Listened:
             async for event in httpx_sse.EventSource(_bounded(answer)).aiter_sse():
                 events += 1
                 ids += bool(event.id)
-                retry = retry if event.retry is None else event.retry / 1000
+                retry = retry if event.retry is None else min(event.retry, MAX_RETRY) / 1000
                 if events >= MAX_EVENTS:
                     break
             else:

@@ -30,7 +30,13 @@ from mcp_remote_py.eras.era_detection import (
     judge_greeting,
     supported_versions,
 )
-from mcp_remote_py.errors import ExchangeError, Interrupted, Unusable
+from mcp_remote_py.errors import (
+    ExchangeError,
+    Interrupted,
+    InvalidMessage,
+    Unusable,
+    excerpt,
+)
 from mcp_remote_py.found import read_error, read_server
 from mcp_remote_py.json_text import encode
 from mcp_remote_py.jsonrpc import Message, make_request
@@ -162,7 +168,9 @@ async def _read(
     if answer is not None and response.status < 300:
         error: ExchangeError = Unusable(read_error(answer, "initialize"), body=answer.raw)
     else:
-        error = await talk.http.fail(response, request=greeting, session_sent=False)
+        error = _explain_json(response, body) or await talk.http.fail(
+            response, request=greeting, session_sent=False
+        )
     if error.body is not None and is_modern_error(error.body):
         talk.transport = _STREAMABLE
         revision = _newest(error.body)
@@ -172,6 +180,23 @@ async def _read(
             )
         ]
     return [await _look_elsewhere(talk, error, evidence, seconds)]
+
+
+def _explain_json(response: Response, body: bytes) -> Unusable | None:
+    """What is wrong with a body that says it is JSON; None where it says something else."""
+    kind = response.content_type
+    if response.status >= 300 or kind not in ANSWER_TYPES or kind == EVENT_STREAM or not body:
+        return None
+    try:
+        parse_message(body)
+    except InvalidMessage as error:
+        return Unusable(
+            f"The server's answer is not a JSON-RPC message: {error.cause} It begins with "
+            f'"{excerpt(body)}".',
+            hint="Check that the URL is that of an MCP server.",
+            status=response.status,
+        )
+    return None
 
 
 async def _look_elsewhere(
@@ -275,9 +300,12 @@ async def _read_answer(response: Response, greeting: Message, seconds: float) ->
                 if is_over or (kind == EVENT_STREAM and b"\n\n" in body.replace(b"\r\n", b"\n")):
                     found = _find_in(body, kind, greeting)
                     if found is not None or is_over:
-                        return found
+                        break
     except ExchangeError:
-        return _find_in(body, response.content_type, greeting)
+        found = _find_in(body, response.content_type, greeting)
+    if found is None and body:
+        response.quote(body)  # else it would be told to be empty
+    return found
 
 
 def _find_in(body: bytes, kind: str, greeting: Message) -> Message | None:

@@ -12,7 +12,7 @@ from mcp_remote_py.cli.arguments import Arguments
 from mcp_remote_py.cli.options import AWS, OPTIONS
 from mcp_remote_py.errors import one_line
 from mcp_remote_py.patterns import lazy_pattern
-from mcp_remote_py.redact import scrub_known
+from mcp_remote_py.redact import mask_url, scrub_known
 
 _VARIABLE = lazy_pattern(r"\$\{([^{}:]+)\}")
 """One of the environment; with a colon it is the host's own, such as `${input:token}`."""
@@ -41,7 +41,9 @@ def _list_each(arguments: Arguments, variables: Collection[str]) -> Iterator[str
     if any(OPTIONS[name].group == AWS for name in arguments.options):
         yield "sign requests with your AWS keys"
     named = dict.fromkeys(one for word in words for one in _VARIABLE.findall(word))
-    yield from (f"send what your variable {one} has" for one in named if one not in variables)
+    where = mask_url(arguments.url or "")
+    theirs = [one for one in named if one not in variables]
+    yield from (f"send what your variable {one} has to {where}" for one in theirs)
     set_here = [one for one in variables if one not in named or _STEERING.fullmatch(one)]
     if set_here:
         yield f"set {', '.join(set_here)}"

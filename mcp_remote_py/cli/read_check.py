@@ -205,7 +205,7 @@ def _no_entry(name: str, others: Sequence[NamedEntry], unread: Sequence[str]) ->
     elif not names:
         hint = "Give the address of the server in full: https://..."
     return UsageError(
-        one_line(" ".join((f"No entry is called {name}. {there}", *unread))), hint=hint
+        one_line(" ".join((f"No entry is called {mask_url(name)}. {there}", *unread))), hint=hint
     )
 
 

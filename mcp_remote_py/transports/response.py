@@ -252,12 +252,16 @@ class Response:
         """The first bytes of a refusal's body: what comes soon, without errors.
 
         More of what may be an answer, up to `limit`, where one is looked for. Nothing where the
-        body was read before in another way: then it was empty of anything to quote.
+        body was read before in another way and not given to `quote`: then it was empty of anything.
         """
         if self._evidence is None:
             is_gone = self._closed or (self._taken and self._first is None)
             self._evidence = b"" if is_gone else await self._read_soon(limit)
         return self._evidence
+
+    def quote(self, body: bytes) -> None:
+        """Takes what was read in another way for what there is to quote."""
+        self._evidence = body[:EVIDENCE_BYTES]
 
     async def _read_soon(self, limit: int) -> bytes:
         body: Growing | None = None

@@ -562,6 +562,20 @@ FAULTS: Mapping[str, Fault] = {
         "answered with text/html instead of JSON",
         "not of a web page",
     ),
+    "other JSON": Fault(
+        "the address is that of another service, which answers with JSON",
+        always(answer_status(200, b'{"status": "up"}')),
+        "transport",
+        "is not a JSON-RPC message|It begins with",
+        "Check that the URL is that of an MCP server",
+    ),
+    "nested": Fault(
+        "the answer is JSON that is nested without end",
+        always(answer_status(200, b"[" * 5000 + b"]" * 5000)),
+        "transport",
+        "is not a JSON-RPC message|It begins with",
+        "Check that the URL is that of an MCP server",
+    ),
     "path": Fault(
         "the address lacks /mcp",
         lambda stand: stand.server(only_below, "/api"),

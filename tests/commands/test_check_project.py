@@ -80,7 +80,11 @@ WISHES: dict[str, tuple[tuple[str, ...], dict[str, str], str]] = {
         {},
         "/.netrc (--header-file)",
     ),
-    "a variable": ((URL, "--header", "X: ${MY_TOKEN}"), {}, "send what your variable MY_TOKEN has"),
+    "a variable": (
+        (URL, "--header", "X: ${MY_TOKEN}"),
+        {},
+        f"send what your variable MY_TOKEN has to {URL}",
+    ),
     "a variable in the address": ((URL + "/${MY_TOKEN}",), {}, "your variable MY_TOKEN has"),
     "a proxy": (
         (URL,),
@@ -123,7 +127,8 @@ def test_who_is_there_is_asked(project: Project) -> None:
     said = project.check(types="\n")
     assert said == (
         f"The entry work is in a file that is not a host's own (VS Code, {project.file}), and it "
-        "would:\n  send what your variable MY_TOKEN has\nDo you trust it? [y/N] "
+        "would:\n  send what your variable MY_TOKEN has to https://a.test/mcp\n"
+        "Do you trust it? [y/N] "
         "mcp-remote-py: error: Nothing was checked. You said no.\n"
     )
     assert project.asked == 0

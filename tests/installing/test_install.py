@@ -695,7 +695,7 @@ def test_check_that_is_stopped_ends_it_so_and_the_entry_stays(
     ("words", "variables", "wish"),
     [
         (["--header-command", "/bin/evil"], {}, "run the command /bin/evil (--header-command)"),
-        (["--header", "X: ${MY_TOKEN}"], {}, "send what your variable MY_TOKEN has"),
+        (["--header", "X: ${MY_TOKEN}"], {}, f"send what your variable MY_TOKEN has to {URL}"),
         ([], {"HTTPS_PROXY": "http://canary-proxy-7714.test:9"}, "set HTTPS_PROXY"),
         (["--header", "X: ${OWN}"], {"OWN": "canary-own-7715"}, ""),
         (["--header", "X: ${input:token}"], {}, ""),
