@@ -19,7 +19,7 @@ from mcp_remote_py.cli.options import ALL_OPTIONS
 from mcp_remote_py.cli.program import CHECK, PROXY
 from mcp_remote_py.cli.read_server import read_proxy
 from mcp_remote_py.errors import UsageError, one_line
-from mcp_remote_py.redact import Secret, mask_url
+from mcp_remote_py.redact import Secret, mask_url, remember, secrets_in_url
 from mcp_remote_py.settings.check import CheckSettings
 from mcp_remote_py.url import InvalidUrl, parse_url
 
@@ -193,6 +193,7 @@ def _meaning_of(entry: NamedEntry) -> tuple[tuple[str, ...], dict[str, Secret]]:
 
 
 def _no_entry(name: str, others: Sequence[NamedEntry], unread: Sequence[str]) -> UsageError:
+    remember(secrets_in_url(f"https://address.example/{name}"))  # a key typed in its place
     names = sorted({one.name for one in others})
     shown = ", ".join(names[:MOST_NAMES]) + (", ..." if len(names) > MOST_NAMES else "")
     there = f"There are: {shown}." if names else "No configuration of a host has any entry."
@@ -205,7 +206,7 @@ def _no_entry(name: str, others: Sequence[NamedEntry], unread: Sequence[str]) ->
     elif not names:
         hint = "Give the address of the server in full: https://..."
     return UsageError(
-        one_line(" ".join((f"No entry is called {mask_url(name)}. {there}", *unread))), hint=hint
+        one_line(" ".join((f"No entry is called {name}. {there}", *unread))), hint=hint
     )
 
 

@@ -14,6 +14,7 @@ import platform
 import sys
 import textwrap
 import time
+import traceback
 from collections.abc import (
     AsyncIterator,
     Callable,
@@ -42,7 +43,11 @@ from mcp_remote_py.diagnosis.public_report import (
 from mcp_remote_py.diagnosis.report import list_step, list_verdict, to_json
 from mcp_remote_py.diagnosis.server_verdicts import find_server_verdict
 from mcp_remote_py.diagnosis.steps import CheckStep, StepState, Verdict
-from mcp_remote_py.diagnosis.stopped import describe_stopped
+from mcp_remote_py.diagnosis.stopped import (
+    describe_own_fault,
+    describe_stopped,
+    end_at,
+)
 from mcp_remote_py.errors import (
     LOGIN_COMMAND,
     McpRemoteError,
@@ -74,6 +79,9 @@ CTRL_C_PATIENCE = 1.0
 
 LONGEST_SILENCE = 10.0
 """Seconds within which there is a verdict where nothing answers: as who did not wait is told."""
+
+MOST_FRAMES = 4
+"""Places of the code that are told of a fault of our own."""
 
 CheckNetwork = Callable[[ProxySettings, float, float], AsyncIterator[CheckStep]]
 """The steps below HTTP, for these settings, at this time, within so many seconds."""
@@ -171,7 +179,19 @@ class _Check:
         """What is done now, in words for the person who waits."""
 
     async def run(self) -> Verdict:
-        """All steps, and what they come to."""
+        """All steps, and what they come to; a step that breaks is one that is told, too."""
+        try:
+            return await self._run()
+        except McpRemoteError:
+            raise
+        except Exception as error:
+            logger.debug("A step of the check broke.", exc_info=True)
+            frames = traceback.extract_tb(error.__traceback__)[-MOST_FRAMES:]
+            places = [f"{Path(one.filename).name}:{one.lineno} {one.name}" for one in frames]
+            self._add(describe_own_fault(error, places))
+            return end_at(self.steps[-1])
+
+    async def _run(self) -> Verdict:
         settings = self._settings
         loop = asyncio.get_running_loop()
         began = loop.time()
@@ -182,7 +202,7 @@ class _Check:
         self._show("the network")
         failed = await self._look_at_network()
         if failed is not None:
-            return Verdict(failed.name, failed.said, failed.hint, "", FAILED_STATUS)
+            return end_at(failed)
         self._show("the server")
         whole = PERSON_PATIENCE if settings.login else WHOLE_PATIENCE
         left = whole - (loop.time() - began)
@@ -192,7 +212,7 @@ class _Check:
             if talk is None:
                 failed = self.steps[-1]
                 self._skip(((TRANSPORT, TRANSPORT_TITLE),), failed)
-                return Verdict(failed.name, failed.said, failed.hint, "", FAILED_STATUS)
+                return end_at(failed)
             async for step in check_server(talk, signs_in=settings.login):
                 self._add(step)
                 self._show("the slow server" if talk.slowness else "the server")

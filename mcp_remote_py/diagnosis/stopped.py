@@ -1,14 +1,17 @@
-"""What a check comes to that the person has stopped: the steps that were done, and no judgement.
+"""What a check comes to that did not get to its end: by its person, or by a fault of our own. Pure.
 
-Pure. Must not know how it is stopped.
+Must not know how it is stopped.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mcp_remote_py.diagnosis.steps import CheckStep, StepState, Verdict
-from mcp_remote_py.exit_status import INTERRUPTED_STATUS
+from mcp_remote_py.diagnosis.steps import CheckStep, StepState, Verdict, tell_step
+from mcp_remote_py.exit_status import FAILED_STATUS, INTERRUPTED_STATUS
+
+OWN_FAULT = "own-fault"
+"""Name of the step that stands in for one that broke."""
 
 
 def describe_stopped(steps: Sequence[CheckStep], doing: str, patience: float | None) -> Verdict:
@@ -26,3 +29,23 @@ def describe_stopped(steps: Sequence[CheckStep], doing: str, patience: float | N
     return Verdict(
         failed, f"Stopped by Ctrl+C while {doing}. {so_far}", hint, "", INTERRUPTED_STATUS
     )
+
+
+def describe_own_fault(error: Exception, frames: Sequence[str]) -> CheckStep:
+    """What stands for a step that broke; `frames` are its places in the code, the innermost last.
+
+    Only the kind of the error is told: its text may have what a server said.
+    """
+    return tell_step(
+        OWN_FAULT,
+        "mcp-remote-py itself",
+        StepState.FAILED,
+        f"mcp-remote-py failed at this step ({type(error).__name__}): that is a fault of its own.",
+        frames,
+        "Please report it, with what --report FILE writes.",
+    )
+
+
+def end_at(step: CheckStep) -> Verdict:
+    """The verdict where nothing could be done behind that step, which failed."""
+    return Verdict(step.name, step.said, step.hint, "", FAILED_STATUS)

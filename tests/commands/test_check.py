@@ -130,6 +130,31 @@ def test_debug_shows_all_that_was_seen(desk: Desk, server: WildServer) -> None:
     assert "          evidence" in told.out.splitlines()
 
 
+async def network_breaks(
+    settings: ProxySettings, now: float, seconds: float
+) -> AsyncIterator[CheckStep]:
+    yield CheckStep("address", "Address", StepState.PASSED, "It can be used.")
+    raise ValueError(HEADER_CANARY)
+
+
+def test_a_step_that_breaks_is_told_and_reported(desk: Desk, server: WildServer) -> None:
+    told = desk.check(server.url, "--report", str(desk.folder / "report"), network=network_breaks)
+    assert (told.status, told.err) == (1, "")
+    said = " ".join(told.out.split())
+    assert "FAILED mcp-remote-py itself: mcp-remote-py failed at this step (ValueError)" in said
+    assert "network_breaks" in told.out
+    assert "Please report it, with what --report FILE writes." in said
+    report = (desk.folder / "report").read_text(encoding="utf-8")
+    assert "network_breaks" in report
+    assert HEADER_CANARY not in told.out + report
+
+
+def test_a_key_in_the_place_of_an_address_is_not_repeated(desk: Desk) -> None:
+    told = desk.check("ghp_16C7e42F292c6912E7710c838347Ae178B4a")
+    assert told.status == 2
+    assert "No entry is called ****." in told.err
+
+
 def test_a_sign_in_that_is_missing_and_nothing_is_spent(desk: Desk) -> None:
     with AuthorizationServer(Policy()) as server:
         desk.state.mkdir()
