@@ -34,7 +34,7 @@ HEADERS_PATIENCE = 2.0
 MAX_EVENTS = 100
 """Events that are looked at."""
 
-MAX_RETRY = 10**9
+LONGEST_TOLD_RETRY = 10**9
 """Milliseconds of a `retry` that are told; a server may write any number."""
 
 MAX_STREAM_BYTES = 1024 * 1024
@@ -96,7 +96,9 @@ async def _follow(answer: httpx.Response, listened: Listened) -> Listened:
             async for event in httpx_sse.EventSource(_bounded(answer)).aiter_sse():
                 events += 1
                 ids += bool(event.id)
-                retry = retry if event.retry is None else min(event.retry, MAX_RETRY) / 1000
+                retry = (
+                    retry if event.retry is None else min(event.retry, LONGEST_TOLD_RETRY) / 1000
+                )
                 if events >= MAX_EVENTS:
                     break
             else:
