@@ -147,9 +147,10 @@ class _Installer:
         for warning in plan.warnings:
             logger.warning("%s", warning)
         shown = dict(plan.entry)
-        if plan.secret_variables and isinstance(shown.get("env"), dict):
+        variables = shown.get(host.variables_member)
+        if plan.secret_variables and isinstance(variables, dict):
             masked = dict.fromkeys(plan.secret_variables, MASK)
-            shown["env"] = {**shown["env"], **masked}  # type: ignore[dict-item]
+            shown[host.variables_member] = {**variables, **masked}
             names = ", ".join(plan.secret_variables)
             logger.warning(
                 "%s stands for the value of %s, which may be secret: write it out there.",

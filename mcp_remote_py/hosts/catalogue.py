@@ -61,6 +61,10 @@ class KnownHost(Value, frozen=True):
     """The same, on PATH."""
     projects: tuple[str, ...] = ()
     """Ends of the paths of files in which a project has entries of its own."""
+    variables_member: str = "env"
+    """Where an entry has its environment."""
+    is_one_list: bool = False
+    """Whether an entry has its command and the arguments in one list, `command`."""
     splits_arguments: bool = False
     """Whether an argument is torn apart at its blanks."""
     expands_variables: bool = False
@@ -92,10 +96,12 @@ def _after(
 
 _SERVERS = ("mcpServers",)
 
+_STARTED = "the program itself, started with this entry (tests/interop/installed)"
+
 _VS_CODE = KnownHost(
     key="vscode",
     title="VS Code",
-    aliases=("code", "vs-code", "visual-studio-code", "copilot", "github-copilot"),
+    aliases=("code", "vs-code", "visual-studio-code", "github-copilot"),
     configs=_data("Code/User/mcp.json"),
     place=("servers",),
     members=MappingProxyType({"type": "stdio"}),
@@ -151,6 +157,7 @@ KNOWN_HOSTS = (
         sources=(
             "https://code.claude.com/docs/en/mcp",
             "https://github.com/anthropics/claude-code/issues/12211 (variables it does not have)",
+            _STARTED,
         ),
     ),
     KnownHost(
@@ -227,13 +234,16 @@ KNOWN_HOSTS = (
         key="gemini",
         title="Gemini CLI",
         aliases=("gemini-cli",),
-        configs=_each("{home}/.gemini/settings.json"),
+        configs=_each("{GEMINI_CLI_HOME}/.gemini/settings.json", "{home}/.gemini/settings.json"),
         place=_SERVERS,
         names=NO_UNDERSCORE,
         programs=("gemini",),
         projects=(".gemini/settings.json",),
         restart="Start gemini anew; /mcp shows there whether {name} is connected.",
-        sources=("https://github.com/google-gemini/gemini-cli/blob/main/docs/tools/mcp-server.md",),
+        sources=(
+            "https://github.com/google-gemini/gemini-cli/blob/main/docs/tools/mcp-server.md",
+            _STARTED,
+        ),
     ),
     KnownHost(
         key="codex",
@@ -248,13 +258,18 @@ KNOWN_HOSTS = (
         projects=(".codex/config.toml", "config.toml"),
         restart="Start codex anew, or its desktop program or extension; /mcp shows there whether"
         " {name} is connected.",
-        sources=("https://developers.openai.com/codex/mcp",),
+        sources=("https://developers.openai.com/codex/mcp", _STARTED),
     ),
     KnownHost(
         key="cline",
         title="Cline",
         configs={
+            # The command line's own; the extension reads the same since 3.x, and takes over once
+            # what it had in its own folder.
             system: (
+                "{CLINE_MCP_SETTINGS_PATH}",
+                "{CLINE_DATA_DIR}/settings/cline_mcp_settings.json",
+                "{CLINE_DIR}/data/settings/cline_mcp_settings.json",
                 "{home}/.cline/data/settings/cline_mcp_settings.json",
                 *_data(
                     "Code/User/globalStorage/saoudrizwan.claude-dev/settings/"
@@ -269,7 +284,43 @@ KNOWN_HOSTS = (
         projects=("cline_mcp_settings.json",),
         restart="Cline takes it at once; the icon for MCP servers shows whether {name} is"
         " connected.",
-        sources=("https://docs.cline.bot/getting-started/config",),
+        sources=(
+            "https://docs.cline.bot/getting-started/config",
+            "https://github.com/cline/cline/pull/11818 (one file for extension and command line)",
+            _STARTED,
+        ),
+    ),
+    KnownHost(
+        key="copilot-cli",
+        title="GitHub Copilot CLI",
+        aliases=("copilot",),
+        configs=_each("{COPILOT_HOME}/mcp-config.json", "{home}/.copilot/mcp-config.json"),
+        place=_SERVERS,
+        members=MappingProxyType({"type": "local", "tools": ["*"]}),
+        programs=("copilot",),
+        projects=(".copilot/mcp-config.json", "mcp-config.json", ".github/mcp.json"),
+        restart="Start copilot anew; /mcp shows there whether {name} is connected.",
+        logs="~/.copilot/logs",
+        sources=(
+            "https://docs.github.com/en/copilot/reference/copilot-cli-reference",
+            _STARTED,
+        ),
+    ),
+    KnownHost(
+        key="opencode",
+        title="OpenCode",
+        aliases=("opencode-ai", "open-code"),
+        configs=_each("{OPENCODE_CONFIG}", "{config}/opencode/opencode.json"),
+        place=("mcp",),
+        # It waits for 5 s for the tools; a sign-in, and the first fetch of a package, take longer.
+        members=MappingProxyType({"type": "local", "timeout": 60000}),
+        variables_member="environment",
+        is_one_list=True,
+        programs=("opencode",),
+        projects=("opencode.json", "opencode.jsonc"),
+        restart="Start opencode anew; opencode mcp list tells whether {name} is connected.",
+        logs="~/.local/share/opencode/log",
+        sources=("https://opencode.ai/docs/mcp-servers/", _STARTED),
     ),
     KnownHost(
         key="lmstudio",

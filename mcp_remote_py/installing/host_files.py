@@ -92,7 +92,7 @@ class Machine(NamedTuple):
                 f"Where {host.title} has its configuration is not known: HOME is not set.",
                 hint="Name the file with --config.",
             )
-        return plain[0] if host.key != "cline" else plain[-1]
+        return plain[0]
 
     def has(self, host: KnownHost) -> bool:
         """Whether the host is there."""

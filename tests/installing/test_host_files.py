@@ -85,6 +85,7 @@ def test_cline_in_vscode_keeps_its_file_there() -> None:
     assert machine(System.MACOS, folder).locate(cline) == f"{folder}/cline_mcp_settings.json"
     newer = "/Users/ada/.cline/data/settings"
     assert machine(System.MACOS, folder, newer).locate(cline).startswith(newer)
+    assert machine(System.MACOS, "program cline").locate(cline).startswith(newer)
 
 
 def test_without_home_it_is_said_what_to_give() -> None:
