@@ -310,7 +310,11 @@ KNOWN_HOSTS = (
         key="opencode",
         title="OpenCode",
         aliases=("opencode-ai", "open-code"),
-        configs=_each("{OPENCODE_CONFIG}", "{config}/opencode/opencode.json"),
+        configs=_each(
+            "{OPENCODE_CONFIG}",
+            "{config}/opencode/opencode.json",
+            "{config}/opencode/opencode.jsonc",
+        ),
         place=("mcp",),
         # It waits for 5 s for the tools; a sign-in, and the first fetch of a package, take longer.
         members=MappingProxyType({"type": "local", "timeout": 60000}),
