@@ -24,7 +24,7 @@ from mcp_remote_py.cli.options import Option, options_of
 from mcp_remote_py.cli.program import COMMANDS, PROXY
 from mcp_remote_py.credentials import files
 from mcp_remote_py.eras import era_detection, parameters
-from mcp_remote_py.hosts.catalogue import KNOWN_HOSTS, KnownHost, System
+from mcp_remote_py.hosts.catalogue import HOSTS_BY_KEY, KNOWN_HOSTS, KnownHost, System
 from mcp_remote_py.net import http1
 from mcp_remote_py.oauth import budget, document_search
 from mcp_remote_py.oauth.discovery import MAX_AUTHORIZATION_SERVERS
@@ -64,6 +64,7 @@ CONFORMANCE = ROOT / "docs" / "conformance.md"
 SECURITY = ROOT / "docs" / "security.md"
 HOSTS = ROOT / "docs" / "hosts.md"
 SEEN_AT_HOSTS = ROOT / "tests" / "interop" / "hosts.json"
+SEEN_AT_INSTALLED = ROOT / "tests" / "interop" / "installed" / "seen.json"
 SYSTEMS = ROOT / "docs" / "systems.md"
 NETWORKS = ROOT / "docs" / "networks.md"
 SIDE_BY_SIDE = ROOT / "docs" / "side-by-side.md"
@@ -411,9 +412,9 @@ def _escape_pipes(text: str) -> str:
     return text.replace("|", "\\|").replace("${", "`${").replace("}", "}`")
 
 
-def render_hosts() -> str:
+def render_hosts(file: Path = SEEN_AT_HOSTS) -> str:
     """By step and host, what came of it in the last run."""
-    seen = json.loads(SEEN_AT_HOSTS.read_text(encoding="utf-8"))
+    seen = json.loads(file.read_text(encoding="utf-8"))
     notes: list[str] = []
 
     def cell(outcome: Mapping[str, str]) -> str:
@@ -451,6 +452,36 @@ def render_side_by_side() -> str:
     """By kind of input, what we print and what others do."""
     head, *rows = side_by_side.render()
     return _table(head, rows)
+
+
+def render_handling() -> str:
+    """By host that `install` wrote into, what it makes of the entry and of its command."""
+    seen = json.loads(SEEN_AT_INSTALLED.read_text(encoding="utf-8"))
+    rows = [
+        (
+            HOSTS_BY_KEY[key].title,
+            f"`{host['notes']['named']}`",
+            f"{host['steps'][0]['seconds']:.1f} s",
+            *(host["treatment"][one] for one in ("patience", "environment", "stderr", "end")),
+        )
+        for key, host in seen.items()
+    ]
+    head = ("Host", "`add` of `math` is", "One question", "Waits for the tools", "Environment")
+    return _table((*head, "stderr", "Ends"), rows)
+
+
+def render_unsigned() -> str:
+    """By host that `install` wrote into, what its model has while nothing works."""
+    seen = json.loads(SEEN_AT_INSTALLED.read_text(encoding="utf-8"))
+    rows = [
+        (
+            HOSTS_BY_KEY[key].title,
+            host["notes"].get("unsigned", "no tool: see the note above"),
+            host["notes"]["down"],
+        )
+        for key, host in seen.items()
+    ]
+    return _table(("Host", "Nobody signs in", "The server is down"), rows)
 
 
 def _codes(codes: frozenset[int] | None) -> str:
@@ -501,6 +532,9 @@ PIECES = {
     HOSTS: {
         "configurations": render_configurations,
         "hosts": render_hosts,
+        "installed": partial(render_hosts, SEEN_AT_INSTALLED),
+        "handling": render_handling,
+        "unsigned": render_unsigned,
         "treatment": render_treatment,
     },
     SYSTEMS: {

@@ -147,12 +147,12 @@ def test_nothing_is_listed_that_is_not_there() -> None:
     assert all(any(one.startswith(begin) for one in commands) for begin in NOT_TRIED)
     scripts = {block.document for block in BLOCKS if block.text.startswith("#!")}
     assert scripts == SCRIPTS.keys()
-    assert {entry["args"][0] for _, entry in ENTRIES} >= OF_OTHERS.keys()
+    assert {entry.get("args", [""])[0] for _, entry in ENTRIES} >= OF_OTHERS.keys()
     spans = {" ".join(span.split()) for document in DOCUMENTS for span in spans_in(document)}
     assert spans >= NO_COMMANDS.keys()
 
 
-LISTS = ("mcpServers", "servers", "context_servers", "mcp_servers")
+LISTS = ("mcpServers", "servers", "context_servers", "mcp_servers", "mcp")
 """What hosts call the list of their servers."""
 
 
@@ -190,7 +190,9 @@ ENTRIES = [
     ("place", "entry"), ENTRIES, ids=lambda one: one if isinstance(one, str) else ""
 )
 def test_an_entry_is_taken(place: str, entry: Mapping[str, Any], try_words: Try) -> None:
-    command, args = entry["command"], entry["args"]
+    command, args = entry["command"], entry.get("args", [])
+    if isinstance(command, list):  # as OpenCode has it
+        command, *args = command
     if args[0] in OF_OTHERS:
         return
     # That of npm's mcp-remote is one that people have: what stands behind its package is taken.

@@ -18,7 +18,7 @@ from packaging.utils import canonicalize_name
 
 from tests.documents import DOCUMENTS, ROOT, blocks_in, links_in, read, without_blocks
 
-PATIENCE = 50
+PATIENCE = 150
 """Seconds for a script."""
 LONGEST_README = 190
 """Lines, with the screens of the three commands."""

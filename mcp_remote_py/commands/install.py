@@ -10,7 +10,7 @@ import os
 import shlex
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 from mcp_remote_py.commands.after_install import CheckEntry, go_on
 from mcp_remote_py.commands.agent import BuildAgent
@@ -167,10 +167,9 @@ class _Installer:
         plan = self._plan(host, "", self._settings.name, wanted, in_files=False)
         for warning in plan.warnings:
             logger.warning("%s", warning)
-        variables = _variables_of(plan)
         shown = dict(plan.entry)
-        if variables:
-            shown["env"] = show_variables(variables, variables)
+        if plan.variables:
+            shown[host.variables_member] = show_variables(plan.variables, plan.variables)
         if masked := _masked_of(plan):
             names = ", ".join(masked)
             logger.warning(
@@ -422,13 +421,9 @@ class _Installer:
             self._console.say(f"The file as it was before: {written.backup}")
 
 
-def _variables_of(plan: PlannedEntry) -> Mapping[str, str]:
-    return cast("dict[str, str]", plan.entry.get("env", {}))
-
-
 def _masked_of(plan: PlannedEntry) -> list[str]:
     """Its variables that may be secret: nobody is shown their values."""
-    variables = _variables_of(plan)
+    variables = plan.variables
     return [name for name, value in variables.items() if show_variable(name, value) == MASK]
 
 

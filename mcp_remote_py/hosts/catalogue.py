@@ -1,7 +1,7 @@
 """The hosts that `install` knows: where each has its configuration, and what an entry is there.
 
 A row for each, its facts with their sources. What a source does not say is taken in the safest way.
-Must not know what is on this machine, nor how a file is edited.
+One file: it is a table, and whoever looks for a host looks here. Must not know what is on this machine, nor how a file is edited.
 """
 
 from __future__ import annotations
@@ -63,6 +63,10 @@ class KnownHost(Value, frozen=True):
     """The same, on PATH."""
     projects: tuple[str, ...] = ()
     """Ends of the paths of files in which a project has entries of its own."""
+    variables_member: str = "env"
+    """Where an entry has its environment."""
+    is_one_list: bool = False
+    """Whether an entry has its command and the arguments in one list, `command`."""
     splits_arguments: bool = False
     """Whether an argument is torn apart at its blanks."""
     expands_variables: bool = False
@@ -113,11 +117,12 @@ _SERVERS = ("mcpServers",)
 _QUIT_CLAUDE = (
     "Quit Claude Desktop, for which closing its window is not enough, and start it again."
 )
+_STARTED = "the program itself, started with this entry (tests/interop/installed)"
 
 _VS_CODE = KnownHost(
     key="vscode",
     title="VS Code",
-    aliases=("code", "vs-code", "visual-studio-code", "copilot", "github-copilot"),
+    aliases=("code", "vs-code", "visual-studio-code", "github-copilot"),
     configs=_data("Code/User/mcp.json"),
     place=("servers",),
     members=MappingProxyType({"type": "stdio"}),
@@ -181,6 +186,7 @@ KNOWN_HOSTS = (
         sources=(
             "https://code.claude.com/docs/en/mcp",
             "https://github.com/anthropics/claude-code/issues/12211 (variables it does not have)",
+            _STARTED,
         ),
     ),
     KnownHost(
@@ -257,14 +263,17 @@ KNOWN_HOSTS = (
         key="gemini",
         title="Gemini CLI",
         aliases=("gemini-cli",),
-        configs=_each("{home}/.gemini/settings.json"),
+        configs=_each("{GEMINI_CLI_HOME}/.gemini/settings.json", "{home}/.gemini/settings.json"),
         place=_SERVERS,
         names=NO_UNDERSCORE,
         programs=("gemini",),
         projects=(".gemini/settings.json",),
         ends="Start gemini anew.",
         restart="Start gemini anew; /mcp shows there whether {name} is connected.",
-        sources=("https://github.com/google-gemini/gemini-cli/blob/main/docs/tools/mcp-server.md",),
+        sources=(
+            "https://github.com/google-gemini/gemini-cli/blob/main/docs/tools/mcp-server.md",
+            _STARTED,
+        ),
     ),
     KnownHost(
         key="codex",
@@ -284,13 +293,19 @@ KNOWN_HOSTS = (
         sources=(
             "https://developers.openai.com/codex/mcp",
             "https://github.com/openai/codex/blob/main/docs/advanced.md (logs)",
+            _STARTED,
         ),
     ),
     KnownHost(
         key="cline",
         title="Cline",
         configs={
+            # The command line's own; the extension reads the same since 3.x, and takes over once
+            # what it had in its own folder.
             system: (
+                "{CLINE_MCP_SETTINGS_PATH}",
+                "{CLINE_DATA_DIR}/settings/cline_mcp_settings.json",
+                "{CLINE_DIR}/data/settings/cline_mcp_settings.json",
                 "{home}/.cline/data/settings/cline_mcp_settings.json",
                 *_data(
                     "Code/User/globalStorage/saoudrizwan.claude-dev/settings/"
@@ -305,7 +320,49 @@ KNOWN_HOSTS = (
         projects=("cline_mcp_settings.json",),
         restart="Cline takes it at once; the icon for MCP servers shows whether {name} is"
         " connected.",
-        sources=("https://docs.cline.bot/getting-started/config",),
+        sources=(
+            "https://docs.cline.bot/getting-started/config",
+            "https://github.com/cline/cline/pull/11818 (one file for extension and command line)",
+            _STARTED,
+        ),
+    ),
+    KnownHost(
+        key="copilot-cli",
+        title="GitHub Copilot CLI",
+        aliases=("copilot",),
+        configs=_each("{COPILOT_HOME}/mcp-config.json", "{home}/.copilot/mcp-config.json"),
+        place=_SERVERS,
+        members=MappingProxyType({"type": "local", "tools": ["*"]}),
+        programs=("copilot",),
+        projects=(".copilot/mcp-config.json", "mcp-config.json", ".github/mcp.json"),
+        ends="Start copilot anew.",
+        restart="Start copilot anew; /mcp shows there whether {name} is connected.",
+        logs=_said("~/.copilot/logs"),
+        sources=(
+            "https://docs.github.com/en/copilot/reference/copilot-cli-reference",
+            _STARTED,
+        ),
+    ),
+    KnownHost(
+        key="opencode",
+        title="OpenCode",
+        aliases=("opencode-ai", "open-code"),
+        configs=_each(
+            "{OPENCODE_CONFIG}",
+            "{config}/opencode/opencode.json",
+            "{config}/opencode/opencode.jsonc",
+        ),
+        place=("mcp",),
+        # It waits for 5 s for the tools; a sign-in, and the first fetch of a package, take longer.
+        members=MappingProxyType({"type": "local", "timeout": 60000}),
+        variables_member="environment",
+        is_one_list=True,
+        programs=("opencode",),
+        projects=("opencode.json", "opencode.jsonc"),
+        ends="Start opencode anew.",
+        restart="Start opencode anew; opencode mcp list tells whether {name} is connected.",
+        logs=_said("~/.local/share/opencode/log"),
+        sources=("https://opencode.ai/docs/mcp-servers/", _STARTED),
     ),
     KnownHost(
         key="lmstudio",

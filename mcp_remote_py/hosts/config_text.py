@@ -16,7 +16,7 @@ _Place = tuple[str, ...]
 
 REACHING_MEMBERS = frozenset(
     {
-        *("command", "args", "env", "type", "transport"),
+        *("command", "args", "env", "environment", "type", "transport"),
         *("url", "serverUrl", "httpUrl", "headers"),
         *("http_headers", "env_http_headers", "bearer_token", "bearer_token_env_var"),
     }

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import msgspec
 
@@ -75,13 +75,12 @@ class PlannedEntry(NamedTuple):
     files: Mapping[str, str]
     """By their paths, what only the person may read."""
     warnings: tuple[str, ...]
+    words: list[str]
+    """The arguments."""
+    variables: dict[str, str]
+    """The environment."""
     inputs: tuple[HostInput, ...] = ()
     """What the host is to ask for."""
-
-    @property
-    def words(self) -> list[str]:
-        """The arguments."""
-        return cast("list[str]", self.entry["args"])
 
 
 def plan_entry(
@@ -109,9 +108,12 @@ def plan_entry(
     entry: dict[str, object] = {}
     if "type" in host.members:
         entry["type"] = host.members["type"]
-    entry |= {"command": launch.command, "args": arguments}
+    if host.is_one_list:
+        entry["command"] = [launch.command, *arguments]
+    else:
+        entry |= {"command": launch.command, "args": arguments}
     if plan.variables:
-        entry["env"] = plan.variables
+        entry[host.variables_member] = plan.variables
     entry |= {name: value for name, value in host.members.items() if name != "type"}
     warnings = (launch.warning, *plan.warnings) if launch.warning else tuple(plan.warnings)
     return PlannedEntry(
@@ -120,6 +122,8 @@ def plan_entry(
         tuple(plan.secret_variables),
         plan.files,
         warnings,
+        arguments,
+        plan.variables,
         tuple(plan.inputs),
     )
 

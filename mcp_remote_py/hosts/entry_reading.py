@@ -73,6 +73,8 @@ def read_entry(members: object) -> FoundEntry:
     if not isinstance(members, Mapping):
         return FoundEntry(EntryKind.OTHER)
     about = cast("Mapping[str, object]", members)
+    if isinstance(about.get("transport"), Mapping):  # as `cline mcp add` writes it
+        about = cast("Mapping[str, object]", about["transport"])
     words = _words_of(about)
     variables = _variables_of(about)
     if not words:

@@ -79,6 +79,8 @@ class Machine(NamedTuple):
     def locate(self, host: KnownHost) -> str:
         """The file that the host reads, or would read: the first whose folder is there.
 
+        Of several names in that folder, the one that is there.
+
         Raises:
             UsageError: nothing says where that is.
         """
@@ -86,14 +88,15 @@ class Machine(NamedTuple):
         for path in paths:
             found = self._existing(path)
             if found:
-                return found
+                others = [one for one in paths if _folder_of(one) == _folder_of(found)]
+                return next(filter(self.look.is_there, others), found)
         plain = [path for path in paths if "*" not in path]
         if not plain:
             raise UsageError(
                 f"Where {host.title} has its configuration is not known: HOME is not set.",
                 hint="Name the file with --config.",
             )
-        return plain[0] if host.key != "cline" else plain[-1]
+        return plain[0]
 
     def has(self, host: KnownHost) -> bool:
         """Whether the host is there."""

@@ -160,9 +160,7 @@ def ask_without_end(exchange: Exchange) -> None:
 def test_a_server_that_asks_without_end_is_left() -> None:
     with WildServer() as server:
         server.always("tools/list", ask_without_end)
-        began = time.monotonic()
         found = judge(server.url)
         asked = len(server.requests)
     assert found.error == f"it was asked for more than {MAX_REQUESTS} requests, and stopped"
     assert asked <= MAX_REQUESTS
-    assert time.monotonic() - began < 5

@@ -94,6 +94,18 @@ PATHS = (
         r"C:\Users\ada\.cline\data\settings\cline_mcp_settings.json",
     ),
     (
+        "copilot-cli",
+        "/home/ada/.copilot/mcp-config.json",
+        "/home/ada/.copilot/mcp-config.json",
+        r"C:\Users\ada\.copilot\mcp-config.json",
+    ),
+    (
+        "opencode",
+        "/home/ada/.config/opencode/opencode.json",
+        "/home/ada/.config/opencode/opencode.json",
+        r"C:\Users\ada\.config\opencode\opencode.json",
+    ),
+    (
         "lmstudio",
         "/home/ada/.lmstudio/mcp.json",
         "/home/ada/.lmstudio/mcp.json",
@@ -121,6 +133,12 @@ def test_no_host_is_without_a_row_of_paths() -> None:
     [
         ("codex", "CODEX_HOME", "/elsewhere/config.toml"),
         ("claude-code", "CLAUDE_CONFIG_DIR", "/elsewhere/.claude.json"),
+        ("gemini", "GEMINI_CLI_HOME", "/elsewhere/.gemini/settings.json"),
+        ("cline", "CLINE_DIR", "/elsewhere/data/settings/cline_mcp_settings.json"),
+        ("cline", "CLINE_DATA_DIR", "/elsewhere/settings/cline_mcp_settings.json"),
+        ("cline", "CLINE_MCP_SETTINGS_PATH", "/elsewhere"),
+        ("copilot-cli", "COPILOT_HOME", "/elsewhere/mcp-config.json"),
+        ("opencode", "OPENCODE_CONFIG", "/elsewhere"),
     ],
 )
 def test_variable_of_a_host_moves_its_file_and_nothing_else_counts(
@@ -161,6 +179,8 @@ def test_without_a_home_there_are_no_paths() -> None:
         ("Claude Desktop", "claude-desktop"),
         ("claude_code", "claude-code"),
         ("code", "vscode"),
+        ("copilot", "copilot-cli"),
+        ("GitHub Copilot CLI", "copilot-cli"),
         ("VS Code", "vscode"),
         ("VSCODIUM", "vscodium"),
         ("gemini-cli", "gemini"),
@@ -193,6 +213,8 @@ def test_unknown_host_is_refused_with_the_nearest_and_all_names() -> None:
         ("/x/Code - Insiders/User/mcp.json", "vscode-insiders"),
         ("/x/claude_desktop_config.json", "claude-desktop"),
         ("/x/cline_mcp_settings.json", "cline"),
+        ("/work/app/.github/mcp.json", "copilot-cli"),
+        ("/work/app/opencode.jsonc", "opencode"),
         ("/x/mcp.json", None),
         ("/x/settings.json", None),
     ],

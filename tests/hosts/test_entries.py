@@ -230,13 +230,17 @@ SHAPES = {
     "vscode-insiders": {"type": "stdio"},
     "vscodium": {"type": "stdio"},
     "codex": {"startup_timeout_sec": 60},
+    "copilot-cli": {"type": "local", "tools": ["*"]},
+    "opencode": {"type": "local", "timeout": 60000},
 }
 
 
 @pytest.mark.parametrize("key", list(HOSTS_BY_KEY))
 def test_shape_of_the_entry_for_each_host(key: str) -> None:
     entry = plan(URL, host=key).entry
-    plain = {"command": "/bin/uvx", "args": ["mcp-remote-py", URL]}
+    plain: dict[str, object] = {"command": "/bin/uvx", "args": ["mcp-remote-py", URL]}
+    if key == "opencode":
+        plain = {"command": ["/bin/uvx", "mcp-remote-py", URL]}
     assert entry == {**plain, **SHAPES.get(key, {})}
 
 

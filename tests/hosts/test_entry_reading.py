@@ -76,6 +76,14 @@ def test_command_in_one_list_as_opencode_has_it() -> None:
     assert (found.kind, found.words, found.variables) == (NPM, (URL,), {"A": Secret("b")})
 
 
+def test_command_within_its_transport_as_cline_writes_it() -> None:
+    command = {"type": "stdio", "command": "npx", "args": ["mcp-remote", URL], "env": {"A": "b"}}
+    found = read_entry({"transport": command})
+    assert (found.kind, found.words, found.variables) == (NPM, (URL,), {"A": Secret("b")})
+    remote = read_entry({"transport": {"type": "streamableHttp", "url": URL}})
+    assert (remote.kind, remote.url) == (NATIVE, URL)
+
+
 @pytest.mark.parametrize(
     "members", [None, [], "npx", {}, {"command": 3}, {"command": " "}, {"args": ["x"]}, {"url": 1}]
 )

@@ -86,6 +86,16 @@ def test_cline_in_vscode_keeps_its_file_there() -> None:
     assert machine(System.MACOS, folder).locate(cline) == f"{folder}/cline_mcp_settings.json"
     newer = "/Users/ada/.cline/data/settings"
     assert machine(System.MACOS, folder, newer).locate(cline).startswith(newer)
+    assert machine(System.MACOS, "program cline").locate(cline).startswith(newer)
+
+
+def test_of_two_names_in_a_folder_the_one_that_is_there_counts() -> None:
+    """`opencode mcp add` makes opencode.jsonc, where there is nothing yet."""
+    opencode, folder = HOSTS_BY_KEY["opencode"], "/Users/ada/.config/opencode"
+    both = (f"{folder}/opencode.json", f"{folder}/opencode.jsonc")
+    assert machine(System.LINUX, folder).locate(opencode) == both[0]
+    assert machine(System.LINUX, folder, both[1]).locate(opencode) == both[1]
+    assert machine(System.LINUX, folder, *both).locate(opencode) == both[0]
 
 
 def test_without_home_it_is_said_what_to_give() -> None:

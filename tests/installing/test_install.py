@@ -39,6 +39,8 @@ FILE_OF = {
     "gemini": ".gemini/settings.json",
     "codex": ".codex/config.toml",
     "cline": ".cline/data/settings/cline_mcp_settings.json",
+    "copilot-cli": ".copilot/mcp-config.json",
+    "opencode": ".config/opencode/opencode.json",
     "lmstudio": ".lmstudio/mcp.json",
 }
 OF_KIND = {
@@ -47,6 +49,7 @@ OF_KIND = {
     "vscodium": "servers",
     "zed": "context_servers",
     "codex": "mcp_servers",
+    "opencode": "mcp",
 }
 """Where the entries are, elsewhere than in mcpServers."""
 MORE = {
@@ -55,7 +58,15 @@ MORE = {
     "vscode-insiders": {"type": "stdio"},
     "vscodium": {"type": "stdio"},
     "codex": {"startup_timeout_sec": 60},
+    "copilot-cli": {"type": "local", "tools": ["*"]},
 }
+OPENCODE = {
+    "type": "local",
+    "command": [COMMAND, *PLAIN["args"]],
+    "environment": ENV["env"],
+    "timeout": 60000,
+}
+"""The one whose entries are of another shape."""
 HOSTS = pytest.mark.parametrize("key", list(HOSTS_BY_KEY))
 
 
@@ -74,7 +85,8 @@ def test_entry_in_a_file_that_was_not_there(desk: Desk, key: str) -> None:
     done = desk.run("install", "math", URL, *HEADER, "--client", key, "--secrets", "env")
     assert done.status == 0, done.text
     entry = desk.read(FILE_OF[key])[place_of(key)]["math"]
-    assert entry == {**PLAIN, **ENV, **MORE.get(key, {})}
+    wanted = OPENCODE if key == "opencode" else {**PLAIN, **ENV, **MORE.get(key, {})}
+    assert entry == wanted
     host = HOSTS_BY_KEY[key]
     assert f"Done: the entry math is in {desk.home / FILE_OF[key]}." in done.said
     assert host.restart.replace("{name}", "math") in done.said

@@ -1,7 +1,8 @@
 """Plays the story of all systems: `scripts/test --interop [--systems KEYS] [--commands NAMES]`.
 
 Prints what was seen, keeps it in `results.json`, and writes `docs/systems.md` anew. Exit status 1
-where a step of ours failed. With `--hosts NAMES` it is the story of hosts, and `docs/hosts.md`.
+where a step of ours failed. With `--hosts NAMES` it is the story of hosts, and `docs/hosts.md`;
+with `--installed KEYS` that of hosts that `install` wrote into.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from pathlib import Path
 
 from tests.interop import catalogue, hosts, table
 from tests.interop.commands import COMMANDS, OURS, Command
+from tests.interop.installed import begin
+from tests.interop.installed.rows import INSTALLED
 from tests.interop.story import FAILED, Outcome, play
 from tests.interop.systems import System
 from tests.real.hosts import HOSTS
@@ -53,6 +56,7 @@ def main() -> int:
         "--commands", default="ours", help=f"of {', '.join(COMMANDS)} (default ours)"
     )
     parser.add_argument("--hosts", help=f"play these instead: of {', '.join(HOSTS)}, or all")
+    parser.add_argument("--installed", help=f"or these: of {', '.join(INSTALLED)}, or all")
     parser.add_argument("--jobs", type=int, default=3, help="systems at a time (default 3)")
     arguments = parser.parse_args()
     # Node and npm come with the environment.
@@ -61,6 +65,11 @@ def main() -> int:
     if arguments.hosts:
         names = list(HOSTS) if arguments.hosts == "all" else arguments.hosts.split(",")
         status = hosts.main(names)
+        update_docs()
+        return status
+    if arguments.installed:
+        keys = list(INSTALLED) if arguments.installed == "all" else arguments.installed.split(",")
+        status = begin.main(keys)
         update_docs()
         return status
     pairs = [

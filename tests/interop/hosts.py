@@ -36,6 +36,8 @@ RESULTS = Path(__file__).parent / "hosts.json"
 
 THIN = {"HOME", "LOGNAME", "PATH", "SHELL", "TERM", "USER"}
 """What is handed on by hosts on the official SDKs (Linux)."""
+ENDS = {"stdin closed": "stdin is closed", "SIGINT": "SIGINT", "SIGTERM": "SIGTERM"}
+"""How a host begins to end its child, in its record and in words."""
 GIVEN_UP = "given up by us"
 """The last moment of a start whose host did not end by itself."""
 
@@ -67,6 +69,11 @@ def watch(host: type[RealHost], folder: Path, mode: str) -> list[list[dict[str, 
             one.call("server", "echo")
     except subprocess.TimeoutExpired:
         ended = False  # the host was, by us
+    return read_starts(record, ended=ended)
+
+
+def read_starts(record: Path, *, ended: bool) -> list[list[dict[str, Any]]]:
+    """What the witness wrote into that file; `ended` tells whether the host did by itself."""
     starts: list[list[dict[str, Any]]] = []
     for line in record.read_text().splitlines():
         found = json.loads(line)
@@ -85,9 +92,11 @@ def when(events: list[dict[str, Any]], what: str) -> float | None:
 
 def tell_end(events: list[dict[str, Any]]) -> str:
     """How a child that does not end was ended."""
-    begun = min(one["at"] for one in events if one.get("what") in ("stdin closed", "SIGTERM"))
-    names = {"stdin closed": "stdin is closed", "SIGTERM": "SIGTERM", "alive": "killed"}
+    begun = min(one["at"] for one in events if one.get("what") in ENDS)
+    names = {**ENDS, "alive": "killed"}
     seen = {name: at - begun for name in names for at in (when(events, name),) if at is not None}
+    # It is the last of all, even if it was seen alive a moment before the others.
+    seen |= {"alive": max(seen.values())}
     ordered = sorted(seen, key=lambda name: seen[name])
     return ", ".join(
         names[name] + (f" after {seen[name]:.1f} s" if seen[name] > 0.2 else "") for name in ordered
@@ -99,7 +108,7 @@ def tell_patience(starts: list[list[dict[str, Any]]]) -> str:
     told: list[str] = []
     for number, events in enumerate(starts):
         asked = [one for one in events if one.get("what") in ("server/discover", "initialize")]
-        ends = [one["at"] for one in events if one.get("what") in ("stdin closed", "SIGTERM")]
+        ends = [one["at"] for one in events if one.get("what") in ENDS]
         last = min(ends, default=PATIENCE)
         for one, following in zip(asked, [*asked[1:], None], strict=True):
             waited = (following["at"] if following else last) - one["at"]

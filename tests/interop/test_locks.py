@@ -8,9 +8,12 @@ from pathlib import Path
 import pytest
 
 from tests.interop.commands import HERE
+from tests.interop.installed.rows import HERE as INSTALLED
 from tests.real.installation import ERA_WORKER, FOLDERS
 
-LOCKED = [pytest.param(folder, id=folder.name) for folder in (*FOLDERS, ERA_WORKER, HERE)]
+LOCKED = [
+    pytest.param(folder, id=folder.name) for folder in (*FOLDERS, ERA_WORKER, HERE, INSTALLED)
+]
 
 
 @pytest.mark.parametrize("folder", LOCKED)
@@ -24,4 +27,4 @@ def test_lock_names_contents_and_no_registry(folder: Path) -> None:
 
 
 def test_gate_installs_nothing_of_this_folder() -> None:
-    assert not {HERE, ERA_WORKER} & {*FOLDERS}
+    assert not {HERE, INSTALLED, ERA_WORKER} & {*FOLDERS}

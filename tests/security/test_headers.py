@@ -178,21 +178,33 @@ def test_login_with_a_credential_from_a_file_is_an_error(play: Play, tmp_path: P
     assert not stage.server.requests
 
 
+def make_huge(folder: Path) -> str:
+    """A file of a terabyte, all holes."""
+    path = folder / "huge"
+    with path.open("wb") as file:
+        file.truncate(1 << 40)
+    return str(path)
+
+
 @pytest.mark.promise("S4")
-def test_other_files_are_bounded(play: Play) -> None:
+def test_other_files_are_bounded(play: Play, tmp_path: Path) -> None:
     stage = play()
-    info = ("--static-oauth-client-info", "@/dev/zero")
-    key = ("--private-key", "/dev/zero", "--client-credentials")
+    path = make_huge(tmp_path)
+    info = ("--static-oauth-client-info", f"@{path}")
+    key = ("--private-key", path, "--client-credentials")
     client = ("--static-oauth-client-info", '{"client_id":"a"}')
-    for options in (info, (*key, *client), ("--ca-cert", "/dev/zero")):
+    for options in (info, (*key, *client), ("--ca-cert", path)):
         status, stderr = run(stage, stage.server.url, *options)
-        assert (status, "/dev/zero: It is larger than" in stderr) == (2, True), stderr
+        assert (status, f"{path}: It is larger than" in stderr) == (2, True), stderr
 
 
 @pytest.mark.promise("S4")
-def test_file_read_at_each_use_is_bounded(play: Play) -> None:
+@pytest.mark.parametrize("kind", ["huge", "device"])
+def test_file_read_at_each_use_is_bounded(kind: str, play: Play, tmp_path: Path) -> None:
     stage = play()
-    host = stage.host("--jwt-bearer", "/dev/zero")
+    path = make_huge(tmp_path) if kind == "huge" else "/dev/zero"
+    host = stage.host("--jwt-bearer", path)
     request_id = host.begin("initialize", initialize_params())
     text = assert_error(host.answer(request_id, seconds=PATIENCE), request_id)
-    assert "/dev/zero: It is larger than" in text
+    why = "It is larger than" if kind == "huge" else "It is not a regular file."
+    assert f"{path}: {why}" in text
