@@ -1,7 +1,8 @@
 """The hosts that `install` knows: where each has its configuration, and what an entry is there.
 
 A row for each, its facts with their sources. What a source does not say is taken in the safest way.
-One file: it is a table, and whoever looks for a host looks here. Must not know what is on this machine, nor how a file is edited.
+One file: it is a table, and whoever looks for a host looks here. Must not know what is on this
+machine, nor how a file is edited.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from mcp_remote_py.named_files import MAX_FILE_BYTES
 from tests.canaries import HEADERS
 from tests.harness.host import assert_error, initialize_params
 from tests.harness.stage import PATIENCE, Stage
@@ -179,10 +180,10 @@ def test_login_with_a_credential_from_a_file_is_an_error(play: Play, tmp_path: P
 
 
 def make_huge(folder: Path) -> str:
-    """A file of a terabyte, all holes."""
+    """A file that is larger than one may be."""
     path = folder / "huge"
     with path.open("wb") as file:
-        file.truncate(1 << 40)
+        file.truncate(MAX_FILE_BYTES + 1)
     return str(path)
 
 
