@@ -106,7 +106,7 @@ def _check_state(content: bytes) -> None:
         assert looked.session == session
         if read == SessionRecord() and content:
             assert budgets.wait_for_tab(looked.budget, path.stat().st_mtime, step_up=False) > 0
-        _check_budget(looked.budget)
+        check_budget(looked.budget)
         file.update(transport="HTTP+SSE")
         after = SessionFile(Path(folder), session).look()
         assert after == msgspec.structs.replace(looked, transport="HTTP+SSE")
@@ -115,7 +115,7 @@ def _check_state(content: bytes) -> None:
             assert content in kept, "what could not be read is lost"
 
 
-def _check_budget(budget: budgets.SignInBudget) -> None:
+def check_budget(budget: budgets.SignInBudget) -> None:
     """Whatever stands there, it is a time to wait, and what is noted is no more than was left."""
     for step_up in (False, True):
         wait = budgets.wait_for_tab(budget, NOW, step_up=step_up)
@@ -134,13 +134,15 @@ def _check_budget(budget: budgets.SignInBudget) -> None:
 def check_json_config(data: bytes) -> None:
     """Refused with a place in the text, or one entry changes and all else stays, byte for byte."""
     way, content = split_off(data)
-    place = (("mcpServers",), ("a", "mcpServers"), ("mcp", "servers"), ("context_servers",))[way % 4]
+    place = (("mcpServers",), ("a", "mcpServers"), ("mcp", "servers"), ("context_servers",))[
+        way % 4
+    ]
     _check_config(content, Form.JSON, place)
     try:
         text = set_json_member(content, place[:-1], "inputs", [1])
         assert set_json_member(text, place[:-1], "inputs", [1]) == text
     except BrokenConfig as error:
-        _check_place(content, error)
+        check_place(content, error)
 
 
 def check_toml_config(data: bytes) -> None:
@@ -153,13 +155,13 @@ def _check_config(content: bytes, form: Form, place: tuple[str, ...]) -> None:
     try:
         entries = read_entries(content, form, place)
     except BrokenConfig as error:
-        _check_place(content, error)
+        check_place(content, error)
         return
     before = _value_of(content, form)
     try:
         put = set_entry(content, form, place, "new", ENTRY)
     except BrokenConfig as error:
-        _check_place(content, error)
+        check_place(content, error)
         return
     if "new" not in entries:
         assert read_entries(put, form, place) == {**entries, "new": ENTRY}
@@ -178,16 +180,16 @@ def _check_config(content: bytes, form: Form, place: tuple[str, ...]) -> None:
             assert _rest(_value_of(left, form), place) == _rest(before, place)
             changed = set_entry(content, form, place, name, ENTRY)
         except BrokenConfig as error:
-            _check_place(content, error)
+            check_place(content, error)
             continue
         found = cast("dict[str, Any]", read_entries(changed, form, place))
         assert _same({each: one for each, one in found.items() if each != name}, others)
-        assert {**cast("dict[str, Any]", entry), **found[name]} .keys() >= ENTRY.keys()
+        assert {**cast("dict[str, Any]", entry), **found[name]}.keys() >= ENTRY.keys()
         assert all(found[name][each] == one for each, one in ENTRY.items())
         assert _rest(_value_of(changed, form), place) == _rest(before, place)
 
 
-def _check_place(content: bytes, error: BrokenConfig) -> None:
+def check_place(content: bytes, error: BrokenConfig) -> None:
     """It is in the text, and no value is repeated."""
     assert error.sentence().isprintable()
     if not error.line:
@@ -202,7 +204,11 @@ def _value_of(content: bytes, form: Form) -> Any:
     if form is Form.TOML:
         return tomllib.loads(text)
     plain = _strip(text)
-    return json.loads(plain) if plain.strip() else None
+    return json.loads(plain, parse_int=_read_integer) if plain.strip() else None
+
+
+def _read_integer(digits: str) -> int | float:
+    return int(digits) if len(digits) < 600 else float(digits)
 
 
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|//[^\r\n]*|/\*.*?\*/|[^"/]+|.', re.DOTALL)
@@ -247,7 +253,14 @@ def _same(one: object, other: object) -> bool:
 # ------------------------------------------------------------------ headers
 
 CANARY = "canary-8fj2kd92m"
-ENVIRONMENT = {"T": CANARY, "E": "", "B": " \t", "CR": f"{CANARY}\r\nX-B: c", "N": "X-Name", "NUL": "\0"}
+ENVIRONMENT = {
+    "T": CANARY,
+    "E": "",
+    "B": " \t",
+    "CR": f"{CANARY}\r\nX-B: c",
+    "N": "X-Name",
+    "NUL": "\0",
+}
 
 
 def check_headers(data: bytes) -> None:
@@ -258,15 +271,15 @@ def check_headers(data: bytes) -> None:
         try:
             headers = parse_header_lines(text, environment, "--header-file mine.txt")
         except UsageError as error:
-            _check_sentence(error, text)
+            check_shown(error, text)
         else:
             assert len(headers) <= MAX_HEADERS
             for header in headers:
-                _check_pair(header.name, header.value.reveal())
+                check_pair(header.name, header.value.reveal())
     try:
         expanded = expand_environment(text, ENVIRONMENT)
     except UsageError as error:
-        _check_sentence(error, text)
+        check_shown(error, text)
     else:
         if "${" not in text:
             assert expanded == text
@@ -277,15 +290,15 @@ def _check_header(text: str, environment: dict[str, str] | None) -> None:
     try:
         header = parse_header(text, environment)
     except UsageError as error:
-        _check_sentence(error, text)
+        check_shown(error, text)
         return
-    _check_pair(header.name, header.value.reveal())
+    check_pair(header.name, header.value.reveal())
     if "${" not in text or environment is None:
         name, _, value = text.partition(":")
         assert (header.name, header.value.reveal()) == (name.strip(" \t"), value.strip(" \t"))
 
 
-def _check_pair(name: str, value: str) -> None:
+def check_pair(name: str, value: str) -> None:
     line = f"{name}: {value}".encode("latin-1")
     assert not set(line) & {*range(9), *range(10, 32), 127}
     assert re.fullmatch(r"[!#-'*+.^_`|~0-9A-Za-z-]+", name)
@@ -293,7 +306,7 @@ def _check_pair(name: str, value: str) -> None:
     assert value == value.strip(" \t")
 
 
-def _check_sentence(error: UsageError, text: str) -> None:
+def check_shown(error: UsageError, text: str) -> None:
     sentence = error.sentence()
     assert sentence.isprintable()
     assert CANARY not in sentence

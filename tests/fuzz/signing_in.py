@@ -69,7 +69,7 @@ _URL = re.compile(r"(?:https?://[^\s/?#]|/(?!/))[!-~]*", re.IGNORECASE)
 def check_challenge(data: bytes) -> None:
     """Whatever is written is a challenge of printable words; what is quoted is read again."""
     value = data.decode("utf-8", "replace") if data[:1] > b"\x7f" else data.decode("latin-1")
-    _check_words(parse_challenge(value))
+    check_words(parse_challenge(value))
     if len(value) > MAX_CHALLENGE_LENGTH // 4 or not value:
         return
     quoted = re.sub(r'(["\\])', r"\\\1", value)
@@ -82,7 +82,7 @@ def check_challenge(data: bytes) -> None:
     assert _is_url(after.resource_metadata)
 
 
-def _check_words(challenge: Challenge) -> None:
+def check_words(challenge: Challenge) -> None:
     words = [challenge.scope or "", *(challenge.dpop_algorithms or ()), challenge.dpop_error]
     words += [challenge.error, challenge.error_description]
     for word in words:
@@ -119,14 +119,14 @@ def check_metadata(data: bytes) -> None:
         with _told():
             server = judge_server(document, ISSUER, each)
             assert server.issuer.rstrip("/") == ISSUER
-            _check_endpoints(server)
+            check_endpoints(server)
             _check_texts(server.scopes_supported, server.grant_types, server.response_types)
             _check_flaws(server.flaws)
-            methods = document.get("code_challenge_methods_supported")
-            assert each.device_code or "S256" in cast("Any", methods)
+            if server.authorization_endpoint and not each.device_code:
+                assert "S256" in cast("Any", document.get("code_challenge_methods_supported"))
 
 
-def _check_endpoints(server: ServerMetadata) -> None:
+def check_endpoints(server: ServerMetadata) -> None:
     assert server.token_endpoint
     for url in (
         server.authorization_endpoint,
@@ -268,7 +268,7 @@ def check_callback(data: bytes) -> None:
     """A fixed page for any request; only one with the state, at the right name, is the callback."""
     way, content = split_off(data)
     answer, parameters = asyncio.run(_visit(content, way))
-    _check_page(answer, content)
+    check_page(answer, content)
     if parameters is not None:
         assert parameters["state"] == STATE
         head = content.decode("latin-1").lower()
@@ -310,11 +310,13 @@ async def _visit(content: bytes, way: int) -> tuple[bytes, dict[str, str] | None
     return visitor.written, found
 
 
-def _check_page(answer: bytes, content: bytes) -> None:
+def check_page(answer: bytes, content: bytes) -> None:
     if not answer:
         return
     browser = h11.Connection(h11.CLIENT)
-    method = "HEAD" if content.lstrip(b"\r\n").startswith(b"HEAD ") else "GET"
+    # A request that is broken after its first word is refused with a page.
+    is_bare = content.lstrip(b"\r\n").startswith(b"HEAD ") and answer.endswith(b"\r\n\r\n")
+    method = "HEAD" if is_bare else "GET"
     browser.send(h11.Request(method=method, target="/", headers=[("host", "a")]))
     browser.send(h11.EndOfMessage())
     browser.receive_data(answer)

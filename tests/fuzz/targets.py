@@ -45,7 +45,9 @@ def _split(text: str) -> tuple[bytes, ...]:
     return tuple(word.encode().decode("unicode_escape").encode("latin-1") for word in text.split())
 
 
-_JSON_WORDS = _split(r'{ } [ ] : , " "" \\ \\u \\ud800 null true 1 -1 1e999 0.5 \n \r\n \t \xef\xbb\xbf')
+_JSON_WORDS = _split(
+    r'{ } [ ] : , " "" \\ \\u \\ud800 null true 1 -1 1e999 0.5 \n \r\n \t \xef\xbb\xbf'
+)
 
 STDIN = Target(
     "stdin",
@@ -58,11 +60,18 @@ STDIN = Target(
             b'[{"jsonrpc":"2.0","id":1,"method":"ping"},{"id":1},3]\r\n{"id":null,"method":"x"}\n',
             b'{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"a","_meta":{"progressToken":7}}}\n'
             b'{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":7}}\n',
-            b'\xef\xbb\xbf{"id":1.0,"method":"ping"}\n\n{"id":' + b"1" * 500 + b',"method":"a"}\n{"id":5,"result":{}}',
+            b'\xef\xbb\xbf{"id":1.0,"method":"ping"}\n\n{"id":'
+            + b"1" * 500
+            + b',"method":"a"}\n{"id":5,"result":{}}',
             b'{"id":2,"method":"server/discover","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}}\n',
         )
     ),
-    (*_JSON_WORDS, *_split('"jsonrpc" "2.0" "id" "method" "params" "result" "error" "initialize" "ping" "tools/list"')),
+    (
+        *_JSON_WORDS,
+        *_split(
+            '"jsonrpc" "2.0" "id" "method" "params" "result" "error" "initialize" "ping" "tools/list"'
+        ),
+    ),
 )
 HTTP1 = Target(
     "http1",
@@ -95,7 +104,7 @@ COMPRESSED = Target(
         b"\x00\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\xab\xae\x05\x00\x43\xbf\xa6\xa3\x02\x00\x00\x00",
         b"\x01x\x9c\xab\xae\x05\x00\x01u\x00\xf9",
         b'\x00{"plain":1}',
-        *(bytes([way]) + b"abc" * 60 for way in range(128, 256, 9)),
+        *(bytes([way]) + b"abc" * 60 for way in (*range(128, 192, 9), *range(208, 256, 6))),
     ),
     _split(r"\x1f\x8b\x08\x00 x\x9c \x00\x00\xff\xff {} data:"),
 )
@@ -108,7 +117,9 @@ CHALLENGE = Target(
         b'Bearer error_description="a \\"b\\" \xc3\xa9", error_uri=/x, resource_metadata_url=</m>',
         b"Negotiate abc==, Bearer",
     ),
-    _split(r'Bearer\x20 DPoP\x20 Basic\x20 , = " "" \\ \\" scope=" error= resource_metadata= https:// algs= /m \x00 \r\n abc=='),
+    _split(
+        r'Bearer\x20 DPoP\x20 Basic\x20 , = " "" \\ \\" scope=" error= resource_metadata= https:// algs= /m \x00 \r\n abc=='
+    ),
 )
 _SERVER_METADATA = {
     "issuer": signing_in.ISSUER,
@@ -155,7 +166,9 @@ TOKENS = Target(
     ),
     (
         *_JSON_WORDS,
-        *_split('"access_token" "refresh_token" "expires_in" "error" "error_description" "scope" "token_type" "dpop" "data" "msg" canary-code-8fj2kd92 & = %00 %0d%0a Retry-After: Date: AADSTS650053 invalid_grant'),
+        *_split(
+            '"access_token" "refresh_token" "expires_in" "error" "error_description" "scope" "token_type" "dpop" "data" "msg" canary-code-8fj2kd92 & = %00 %0d%0a Retry-After: Date: AADSTS650053 invalid_grant'
+        ),
     ),
 )
 JWT = Target(
@@ -167,7 +180,12 @@ JWT = Target(
         b"\x00eyJhbGciOiJub25lIn0.eyJzdWIiOiJhIn0.c2ln",
         b'\x1d{"aud":["a","b","c","d"],"nbf":-1,"iat":1e99,"scope":["a",1,null]}',
     ),
-    (*_JSON_WORDS, *_split('"iss" "aud" "exp" "nbf" "iat" "scope" "scp" "sub" "email" https:// {tenantid} 1e11 \\x00 .')),
+    (
+        *_JSON_WORDS,
+        *_split(
+            '"iss" "aud" "exp" "nbf" "iat" "scope" "scp" "sub" "email" https:// {tenantid} 1e11 \\x00 .'
+        ),
+    ),
 )
 _CALLBACK = b"/oauth/callback?code=c&state=" + signing_in.STATE.encode()
 CALLBACK = Target(
@@ -176,12 +194,17 @@ CALLBACK = Target(
     (
         b"\x00GET " + _CALLBACK + b" HTTP/1.1\r\nHost: localhost:4711\r\n\r\n",
         b"\x00HEAD " + _CALLBACK + b" HTTP/1.1\r\nHost: 127.0.0.1:4711\r\n\r\n",
-        b"\x00GET " + _CALLBACK + b"&state=x HTTP/1.1\r\nHost: [::1]:4711\r\nPurpose: prefetch\r\n\r\n",
+        b"\x00GET "
+        + _CALLBACK
+        + b"&state=x HTTP/1.1\r\nHost: [::1]:4711\r\nPurpose: prefetch\r\n\r\n",
         b"\x00POST /oauth/callback HTTP/1.1\r\nHost: evil.example\r\nContent-Length: 3\r\n\r\nabc",
         b"\x00\x16\x03\x01",
         b"\x00http://localhost:4711" + _CALLBACK,
     ),
-    _split(r"GET\x20 HEAD\x20 \x20HTTP/1.1\r\n Host:\x20localhost:4711\r\n \r\n\r\n ? & = %00 %zz # state= code= error= iss= /oauth/callback " + signing_in.STATE),
+    _split(
+        r"GET\x20 HEAD\x20 \x20HTTP/1.1\r\n Host:\x20localhost:4711\r\n \r\n\r\n ? & = %00 %zz # state= code= error= iss= /oauth/callback "
+        + signing_in.STATE
+    ),
 )
 _STATE = {
     "schema": 2,
@@ -189,7 +212,14 @@ _STATE = {
     "transport": "HTTP+SSE",
     "port": 3334,
     "signed_in_at": 1.5,
-    "ledger": {"accepted": [1.0], "tabs": [1799999999.0], "vain_tabs": 1, "scopes": ["a"], "attempt_after": 1.0, "refusals_until": 2.0},
+    "ledger": {
+        "accepted": [1.0],
+        "tabs": [1799999999.0],
+        "vain_tabs": 1,
+        "scopes": ["a"],
+        "attempt_after": 1.0,
+        "refusals_until": 2.0,
+    },
 }
 RECORDS = Target(
     "records",
@@ -202,30 +232,50 @@ RECORDS = Target(
         b"\x03deleted\n",
         b"\x02{}",
     ),
-    (*_JSON_WORDS, *_split('"schema" "ledger" "tabs" "vain_tabs" "attempt_after" "attempted_at" "failed_attempts" "renew_after" -99 1e308 fixed sealed')),
+    (
+        *_JSON_WORDS,
+        *_split(
+            '"schema" "ledger" "tabs" "vain_tabs" "attempt_after" "attempted_at" "failed_attempts" "renew_after" -99 1e308 fixed sealed'
+        ),
+    ),
 )
 JSON_CONFIG = Target(
     "json_config",
     kept.check_json_config,
     (
-        *(b"\x00" + one.content for one in CONFIG_FILES if one.form.name == "JSON" and len(one.content) < MAX_INPUT_BYTES),
+        *(
+            b"\x00" + one.content
+            for one in CONFIG_FILES
+            if one.form.name == "JSON" and len(one.content) < MAX_INPUT_BYTES
+        ),
         b'\x00{"mcpServers":{"a":{"command":"x"}, // c\n"b":{},},}',
         b'\x01{"a":{"mcpServers":{}}}',
         b"\x00",
     ),
-    (*_JSON_WORDS, *_split('"mcpServers" "a" "new" "command" "env" // /* */ ,} \\x20 \\r'), b'"a":{"url":"x"},\n', b"\n  "),
+    (
+        *_JSON_WORDS,
+        *_split('"mcpServers" "a" "new" "command" "env" // /* */ ,} \\x20 \\r'),
+        b'"a":{"url":"x"},\n',
+        b"\n  ",
+    ),
 )
 TOML_CONFIG = Target(
     "toml_config",
     kept.check_toml_config,
     (
-        *(b"\x00" + one.content for one in CONFIG_FILES if one.form.name == "TOML" and len(one.content) < MAX_INPUT_BYTES),
+        *(
+            b"\x00" + one.content
+            for one in CONFIG_FILES
+            if one.form.name == "TOML" and len(one.content) < MAX_INPUT_BYTES
+        ),
         b'\x00[mcp_servers.a]\ncommand = "x"\n[mcp_servers.a.env]\nK = "v"\n',
         b"\x00mcp_servers = { a = { command = 'x' } }\n",
         b"\x00mcp_servers.a.command = 'x'\r\n[[b]]\r\nx = 1979-05-27T07:32:00Z\r\n",
         b"\x01[a]\nmcp_servers.b = {}\n[c]",
     ),
-    _split(r"[mcp_servers] [mcp_servers.a] [[mcp_servers.a]] mcp_servers. mcp_servers = { } [ ] ' \" \"\"\" ''' # \n \r\n \t . , a.b \x20 1979-05-27 0x1 nan \\u0061 \\ new command env"),
+    _split(
+        r"[mcp_servers] [mcp_servers.a] [[mcp_servers.a]] mcp_servers. mcp_servers = { } [ ] ' \" \"\"\" ''' # \n \r\n \t . , a.b \x20 1979-05-27 0x1 nan \\u0061 \\ new command env"
+    ),
 )
 HEADERS = Target(
     "headers",
@@ -238,7 +288,9 @@ HEADERS = Target(
         b"X-A: \xe2\x80\x9csecret-value-12345\xe2\x80\x9d",
         b"X-A ${NOPE} ${E}",
     ),
-    _split(r"${T} ${E} ${B} ${CR} ${N} ${NUL} ${ } $ : \x20 \t \r\n \n \x00 \x85 \xc2\x85 \xe2\x80\xa8 Authorization Bearer Proxy- Host Content-Length ~/"),
+    _split(
+        r"${T} ${E} ${B} ${CR} ${N} ${NUL} ${ } $ : \x20 \t \r\n \n \x00 \x85 \xc2\x85 \xe2\x80\xa8 Authorization Bearer Proxy- Host Content-Length ~/"
+    ),
 )
 
 TARGETS = (
