@@ -10,7 +10,7 @@ import asyncio
 import base64
 import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any, cast
 
 import h11
@@ -25,7 +25,7 @@ from mcp_remote_py.oauth.claims import (
     explain_mismatch,
     read_claims,
 )
-from mcp_remote_py.oauth.document import decode_document
+from mcp_remote_py.oauth.document import MAX_WAIT, decode_document
 from mcp_remote_py.oauth.metadata import (
     MAX_METADATA_URL_LENGTH,
     ServerMetadata,
@@ -151,7 +151,7 @@ def _check_flaws(flaws: tuple[tuple[str, str], ...]) -> None:
 
 
 @contextlib.contextmanager
-def _told() -> Iterator[None]:
+def _told() -> Generator[None]:
     try:
         yield
     except SignInFailed as error:
@@ -179,9 +179,7 @@ def check_tokens(data: bytes) -> None:
             response, NOW, secrets=(SENT,), proven=bool(way & 16), timed=bool(way & 32)
         )
     except TokenError as error:
-        check_sentence(error)
-        assert error.status == status
-        assert error.retry_after is None or 0 <= error.retry_after <= 86400
+        _check_refusal(error, status)
         return
     assert 200 <= status < 300
     assert re.fullmatch(r"[!-~]+", found.access_token.reveal())
@@ -193,6 +191,13 @@ def check_tokens(data: bytes) -> None:
     assert (found.token_type == "DPoP") <= bool(way & 16)
     for secret in (found.refresh_token, found.id_token):
         assert secret is None or secret.reveal()
+
+
+def _check_refusal(error: TokenError, status: int) -> None:
+    check_sentence(error)
+    assert error.status == status
+    assert error.retry_after is None or 0 <= error.retry_after <= MAX_WAIT
+    assert abs(error.skew) < 1e12
 
 
 # ------------------------------------------------------------------ JWTs
@@ -282,7 +287,7 @@ def check_callback(data: bytes) -> None:
 
 
 @contextlib.contextmanager
-def _forgetting() -> Iterator[None]:
+def _forgetting() -> Generator[None]:
     """What is learnt inside is not scrubbed from later messages: it may be any word."""
     known = redact._known  # pyright: ignore[reportPrivateUsage]
     before = set(known)

@@ -5,6 +5,7 @@ One table for both drivers: `python -m tests.fuzz` (for as long as one likes, le
 fault is a file in `corpus/NAME`.
 """
 
+# ruff: noqa: E501 - one input is one line
 from __future__ import annotations
 
 import json

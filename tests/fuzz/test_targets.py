@@ -76,7 +76,6 @@ UNTRUE: dict[str, Callable[[], None]] = {
     "a sentence with what was sent": lambda: signing_in.check_sentence(
         McpRemoteError(f"The code {signing_in.SENT.reveal()} is wrong.")
     ),
-    "a sentence on two lines": lambda: signing_in.check_sentence(McpRemoteError("a\nb")),
     "an endpoint that anybody can read": lambda: signing_in.check_endpoints(
         ServerMetadata(signing_in.ISSUER, "", "http://login.example/token")
     ),
