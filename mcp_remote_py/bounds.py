@@ -187,6 +187,7 @@ class Decompressor:
 
     def _feed_slice(self, piece: bytes) -> Iterator[bytes]:
         self._taken += len(piece)
+        piece, self._rest = self._rest + piece, b""  # what the slice before has left
         while True:
             if self._decoder.eof:
                 if piece == _GZIP_START[:1]:

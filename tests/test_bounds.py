@@ -153,6 +153,13 @@ def test_a_bomb_is_found_out_by_its_ratio_after_a_free_part() -> None:
     assert given_out <= max(FREE_OUTPUT, MAX_RATIO * len(packed))
 
 
+def test_a_member_that_begins_where_a_turn_ends_is_read() -> None:
+    plain = bytes(TURN_BYTES - 24)
+    first = gzip.compress(plain, 0)
+    assert len(first) == TURN_BYTES - 1
+    assert decode(b"gzip", first + gzip.compress(b"more")) == plain + b"more"
+
+
 @pytest.mark.report("S6")
 def test_members_are_counted() -> None:
     with pytest.raises(Unusable) as caught:

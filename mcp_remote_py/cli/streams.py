@@ -42,13 +42,17 @@ def understands_styles(environment: Mapping[str, str], system: str) -> bool:
     )
 
 
+_COLUMNS_DIGITS = 9
+"""More are not a width, and of thousands Python does not make a number."""
+
+
 def width_of(stdout: TextIO | None, environment: Mapping[str, str]) -> int:
     """Columns of the terminal, 80 where there is none, within NARROW and WIDE.
 
     COLUMNS comes first, as in POSIX's utilities.
     """
     given = environment.get("COLUMNS", "")
-    if given.isdecimal() and int(given):
+    if given.isdecimal() and len(given) <= _COLUMNS_DIGITS and int(given):
         return min(max(int(given), NARROW), WIDE)
     try:
         columns = os.get_terminal_size(-1 if stdout is None else stdout.fileno()).columns

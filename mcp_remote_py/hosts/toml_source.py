@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from mcp_remote_py.hosts.broken_config import BrokenConfig, find_position
-from mcp_remote_py.hosts.json_source import MAX_CONFIG_DEPTH
+from mcp_remote_py.hosts.json_source import MAX_CONFIG_DEPTH, MAX_INTEGER_DIGITS
 from mcp_remote_py.values import Value
 
 _KEY_PART = re.compile(r'([A-Za-z0-9_-]+)|("(?:[^"\\\n]|\\.)*+")|\'([^\'\n]*+)\'')
@@ -88,15 +88,26 @@ def load_toml(text: str) -> dict[str, Any]:
         if _TWICE in words:
             found, column = "it is there again", 1
         elif said.startswith("Unescaped"):
-            column -= 2  # its place is behind it
+            # Its place is behind it, and behind what it would escape: a character, or blanks.
+            line, column = find_position(text, text.rfind("\\", 0, _find_place(text, line, column)))
         elif (line, column) == at_end:
             found = "the end of the file was found"
         raise BrokenConfig(words, found, line=line, column=column) from None
+    except ValueError:  # of `int`: a number that has no place
+        raise BrokenConfig(
+            f"A number has at most {MAX_INTEGER_DIGITS} digits", "a longer one was found"
+        ) from None
     except RecursionError:
         raise BrokenConfig(
             f"A config file has at most {MAX_CONFIG_DEPTH} brackets inside each other",
             "this one has more",
         ) from None
+
+
+def _find_place(text: str, line: int, column: int) -> int:
+    """The place of that line and column, as `tomllib` counts: from 1, lines that end with LF."""
+    before = text.split("\n")[: line - 1]
+    return sum(len(each) + 1 for each in before) + column - 1
 
 
 def cut_statements(text: str) -> list[Statement]:

@@ -10,6 +10,7 @@ not know servers, tokens, files or processes.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Annotated
 
 import msgspec
 
@@ -73,6 +74,10 @@ MAX_SCOPES = 16
 """Sets of scopes remembered as asked for."""
 
 
+_Count = Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000)]
+"""Of attempts. What is read and is not such a number was never written here."""
+
+
 class SignInBudget(msgspec.Struct, frozen=True, omit_defaults=True):
     """The attempts so far. A token is named by its `obtained_at`, which tells nothing of it."""
 
@@ -82,7 +87,7 @@ class SignInBudget(msgspec.Struct, frozen=True, omit_defaults=True):
     tabs: tuple[float, ...] = ()
     """When tabs were opened, within a day, the oldest first; by a command, too, until one of these
     has signed the person in."""
-    vain_tabs: int = 0
+    vain_tabs: _Count = 0
     """Number of the last ones in a row that were not followed by an accepted token."""
     scopes: tuple[str, ...] = ()
     """Sets of scopes that a tab was opened for, sorted, blank-separated."""
@@ -90,20 +95,20 @@ class SignInBudget(msgspec.Struct, frozen=True, omit_defaults=True):
     """No sign-in starts by itself before this time."""
     attempted_at: float = 0.0
     """When the one that failed last did so."""
-    failed_attempts: int = 0
+    failed_attempts: _Count = 0
     """Sign-ins in a row that failed, since a tab was opened or a token accepted."""
     renewed_at: float = 0.0
     refusals_until: float = 0.0
     """Later than now by `RENEWAL_SPACING` for each renewal because of a refusal that came early."""
-    unfinished_renewals: int = 0
+    unfinished_renewals: _Count = 0
     """Renewals in a row whose end is not known: their processes were killed."""
-    vain_renewals: int = 0
+    vain_renewals: _Count = 0
     """Renewals that gave a token, since one was last accepted."""
-    renewal_failures: int = 0
+    renewal_failures: _Count = 0
     """Renewals in a row that ended without a verdict."""
     doubted: float = 0.0
     """`obtained_at` of the token whose renewal was refused for a reason that was not told."""
-    doubts: int = 0
+    doubts: _Count = 0
     """Such refusals of it."""
     renew_after: float = 0.0
     """No renewal is tried before this time."""

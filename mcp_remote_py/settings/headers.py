@@ -107,6 +107,7 @@ def parse_header(text: str, environment: Mapping[str, str] | None) -> Header:
         UsageError: it is not a header, or one that must not be sent. Never repeats the value.
     """
     empty = find_empty_variable(text, environment or {})
+    has_hidden_name = environment is not None and "${" in text.partition(":")[0]
     if environment is not None:
         text = expand_environment(text, environment)
     name, colon, value = text.partition(":")
@@ -120,44 +121,46 @@ def parse_header(text: str, environment: Mapping[str, str] | None) -> Header:
             "A header's name contains a character that no name may contain.",
             hint=f"{_HEADER_FORM} A name has letters, digits and hyphens, and no quotes.",
         )
+    # A value may be where its name should be: then it is a secret.
+    shown = "that a variable gives" if has_hidden_name else name
     if name.lower() in _FRAMING or name.lower().startswith("proxy-"):
         raise UsageError(
-            f"The header {name} belongs to the connection and cannot be set.", hint="Leave it out."
+            f"The header {shown} belongs to the connection and cannot be set.", hint="Leave it out."
         )
     if empty:
         raise UsageError(
-            f"The header {name} uses {empty}, which is set to nothing.",
+            f"The header {shown} uses {empty}, which is set to nothing.",
             hint='Set it in "env" of the server\'s entry, or leave it out of the header.',
         )
-    _check_header_value(name, value)
+    _check_header_value(name, value, shown)
     return Header(name, Secret(value))
 
 
-def _check_header_value(name: str, value: str) -> None:
+def _check_header_value(name: str, value: str, shown: str) -> None:
     if CONTROL.search(value):
         raise UsageError(
-            f"The value of the header {name} contains a line break or another control character.",
+            f"The value of the header {shown} contains a line break or another control character.",
             hint="Remove it; a value is one line.",
         )
     if any(ord(character) > 0xFF for character in value):
         raise UsageError(
-            f"The value of the header {name} contains a character that no header can carry.",
+            f"The value of the header {shown} contains a character that no header can carry.",
             hint="Look for curly quotes, long dashes or invisible characters from copying.",
         )
     visible = value.strip()  # of the blanks that are not ASCII as well
     if not visible:
         raise UsageError(
-            f"The value of the header {name} is empty.",
+            f"The value of the header {shown} is empty.",
             hint=f"If the value comes from a variable, set it; else use {ENV_FORM}.",
         )
     if name.lower() == "authorization" and visible.lower() in BARE_SCHEMES:
         raise UsageError(
-            f"The header {name} has a scheme but no token behind it.",
+            f"The header {shown} has a scheme but no token behind it.",
             hint=f"If the token comes from a variable, set it; else use {ENV_FORM}.",
         )
     if len(value) > MAX_HEADER_LENGTH:
         raise UsageError(
-            f"The value of the header {name} is longer than {MAX_HEADER_LENGTH} characters.",
+            f"The value of the header {shown} is longer than {MAX_HEADER_LENGTH} characters.",
             hint="No server takes that: look whether it is the right file or variable.",
         )
 

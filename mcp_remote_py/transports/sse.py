@@ -108,6 +108,8 @@ class EventDecoder:
                     self._take_field(content)
                 elif (event := self._dispatch()) is not None:
                     yield event
+            else:
+                self._ignore(len(content))
             self._line = _Line.BEGUN
         self._skip_line_feed = chunk[-1:] == b"\r"
 
@@ -166,9 +168,11 @@ class EventDecoder:
         value = value.removeprefix(b" ")
         if name == b"data":
             self._add_line(value, whole=True)
-        elif len(line) > MAX_FIELD_BYTES:
             return
-        elif name == b"event":
+        self._check(len(line))  # as of one that comes in parts
+        if len(line) > MAX_FIELD_BYTES:
+            return
+        if name == b"event":
             self._name = value
         elif name == b"id":
             if b"\0" not in value:

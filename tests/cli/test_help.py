@@ -15,6 +15,7 @@ from mcp_remote_py.cli.main import main
 from mcp_remote_py.cli.options import ALL_OPTIONS, options_of
 from mcp_remote_py.cli.program import COMMANDS, HELP, PROXY, QUESTIONS
 from mcp_remote_py.cli.read import read_settings
+from mcp_remote_py.cli.streams import width_of
 from mcp_remote_py.redact import Secret, remember
 
 URL = "https://example.com/mcp"
@@ -181,6 +182,10 @@ def test_a_mistake_is_told_in_lines_of_the_terminal(columns: int) -> None:
     assert any(line.startswith("Did you mean keyring?") for line in lines)
     said = " ".join(lines).removeprefix("mcp-remote-py: error: ")
     assert said == refuse("login", URL, "--token-store", "keyrng")
+
+
+def test_a_width_that_python_does_not_read_is_none() -> None:
+    assert width_of(None, {"COLUMNS": "1" * 5000}) == width_of(None, {})
 
 
 @pytest.mark.promise("S2")

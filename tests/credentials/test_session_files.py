@@ -81,6 +81,8 @@ def test_file_cut_at_any_byte_or_with_any_byte_changed_means_nothing_known(tmp_p
         json.dumps({"schema": RECORD_SCHEMA + 1, "server": SERVER, "transport": "x"}).encode(),
         json.dumps({"server": "https://other.example.com/", "transport": "x"}).encode(),
         json.dumps({"server": SERVER, "transport": 7}).encode(),
+        json.dumps({"server": SERVER, "ledger": {"tabs": [1.0], "vain_tabs": -9}}).encode(),
+        json.dumps({"server": SERVER, "ledger": {"failed_attempts": 2**64 - 1}}).encode(),
         b"[]",
         b"null",
         b"",

@@ -12,7 +12,11 @@ from mcp_remote_py.hosts.config_text import (
     remove_entry,
     set_entry,
 )
-from mcp_remote_py.hosts.json_source import MAX_CONFIG_DEPTH, MAX_CONFIG_VALUES
+from mcp_remote_py.hosts.json_source import (
+    MAX_CONFIG_DEPTH,
+    MAX_CONFIG_VALUES,
+    MAX_INTEGER_DIGITS,
+)
 
 MEND = (
     "Nothing was changed. Open the file in an editor, mend that place, and run the command again."
@@ -150,6 +154,25 @@ TOML_FAULTS = [
         1,
         6,
         "A backslash in double quotes is written twice (\\\\), but something else was found.",
+    ),
+    *(
+        (
+            text,
+            line,
+            column,
+            "A backslash in double quotes is written twice (\\\\), but something else was found.",
+        )
+        for text, line, column in (
+            ('a = "x\\', 1, 7),
+            ('a = 1\r\nb = "\\\r\n"', 2, 6),
+            ('a = """\\   q\n"""', 1, 8),
+        )
+    ),
+    (
+        f"a = {'1' * 5000}",
+        0,
+        0,
+        f"A number has at most {MAX_INTEGER_DIGITS} digits, but a longer one was found.",
     ),
     ("a = 1 b = 2", 1, 7, "The end of the line is expected, but something else was found."),
     ("= 1", 1, 1, "A name or a table in brackets is expected, but something else was found."),

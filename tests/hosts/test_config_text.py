@@ -242,3 +242,10 @@ def test_what_a_host_wants_beside_its_entries_is_put_in() -> None:
 def test_half_of_a_surrogate_pair_can_be_written() -> None:
     after = set_entry(b"{}", Form.JSON, ("s",), "n", {"args": ["\udc80é"]})
     assert json.loads(after) == {"s": {"n": {"args": ["\udc80é"]}}}
+
+
+def test_a_number_that_python_does_not_read_is_what_hosts_read() -> None:
+    text = b'{"s": {"a": {"n": %b}}}' % (b"1" * 5000)
+    assert read_entries(text, Form.JSON, ("s",)) == {"a": {"n": float("inf")}}
+    after = set_entry(text, Form.JSON, ("s",), "b", {"command": "c"})
+    assert remove_entry(after, Form.JSON, ("s",), "b") == text

@@ -177,6 +177,23 @@ class TestHeader:
         assert "hunter22" not in sentence
 
     @pytest.mark.promise("S4")
+    @pytest.mark.parametrize(
+        ("value", "what"),
+        [
+            ("hunter22:", "The value of the header that a variable gives is empty."),
+            (
+                "hunter22:a\nb",
+                "The value of the header that a variable gives contains a line break or another "
+                "control character.",
+            ),
+        ],
+    )
+    def test_a_variable_where_a_name_belongs_is_not_repeated(self, value: str, what: str) -> None:
+        with pytest.raises(UsageError) as caught:
+            parse_header("${TOKEN}", {"TOKEN": value})
+        assert caught.value.cause == what
+
+    @pytest.mark.promise("S4")
     @given(st.text(), st.text(), st.text())
     def test_no_line_break_gets_through_by_any_way(self, name: str, value: str, sent: str) -> None:
         for text, environment in (

@@ -292,6 +292,8 @@ def test_an_event_up_to_the_limit_passes_however_it_is_cut(event: bytes, size: i
         b"data: " + b"x" * (2 * LIMIT),
         b":" + b"x" * (2 * LIMIT),
         b"x" * (2 * LIMIT),
+        b":" + b"x" * (2 * LIMIT) + b"\n\n",
+        b"event: " + b"x" * (2 * LIMIT) + b"\n\n",
     ],
 )
 def test_a_larger_one_is_refused_however_it_is_cut(event: bytes, size: int) -> None:
