@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 
-from mcp_remote_py.net.faults import NotTaken
+from mcp_remote_py.net.faults import NotTaken, Silence
 from mcp_remote_py.net.http1 import SLICE_BYTES, Pair, ResponseReader, add_length, write_head
 from mcp_remote_py.net.wire import Buffer, Wire
 from mcp_remote_py.patterns import lazy_pattern
@@ -102,8 +102,9 @@ class Connection:
     async def exchange(self, request: Request, seconds: float | None) -> ResponseReader:
         """Sends a request; the answer, of which the head is complete.
 
-        `seconds` are those in which nothing leaves, or nothing comes. To be called only where
-        no exchange is under way; an error ends the connection's use.
+        `seconds` are those in which nothing leaves, and then those that one head takes in all: who
+        sends a byte now and then keeps nobody waiting for ever. To be called only where no exchange
+        is under way; an error ends the connection's use.
 
         Raises:
             Fault: the answer did not come.
@@ -113,15 +114,32 @@ class Connection:
             raise NotTaken("the server closed it" if self._wire.ended else "it sent data too early")
         reader = self._reader = ResponseReader(request.method)
         await self._wire.write(head, request.body, seconds)
-        rest: bytes | None = None
-        while rest is None:
-            data = await self._wire.read(seconds)
-            if not data:
-                reader.end()
-            rest = reader.feed_head(data)
+        while (rest := await self._read_head(reader, seconds)) is None:
+            pass  # it was an interim one, which says that there is more to wait for
         if rest:
             self._wire.unread(rest)
         return reader
+
+    async def _read_head(self, reader: ResponseReader, seconds: float | None) -> bytes | None:
+        """What stands behind the answer's head; None once an interim one is complete."""
+        interims = reader.interims
+        left = seconds
+        until = 0.0 if seconds is None else asyncio.get_running_loop().time() + seconds
+        while reader.interims == interims:
+            try:
+                data = await self._wire.read(left)
+            except Silence:
+                if left == seconds:
+                    raise
+                words = f"only a part of the head arrived within {seconds:g} seconds"
+                raise Silence(words) from None
+            if not data:
+                reader.end()
+            if (rest := reader.feed_head(data)) is not None:
+                return rest
+            if seconds is not None:
+                left = max(until - asyncio.get_running_loop().time(), 0.0)
+        return None
 
     def _write_head(self, request: Request) -> bytes:
         """Of a request like the one before, only the length is new."""

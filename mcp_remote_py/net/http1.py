@@ -92,6 +92,7 @@ class ResponseReader:
         status: of the answer; 0 as long as its head is not complete.
         reason: the words behind it.
         headers: in their order, names in lower case.
+        interims: how many interim answers came before it.
         complete: nothing more belongs to it.
         may_follow: whether another exchange may follow on the connection, as far as is seen.
         is_chunked: the body comes in chunks, and should be fed `SLICE_BYTES` at a time.
@@ -114,6 +115,7 @@ class ResponseReader:
         self.status = 0
         self.reason = b""
         self.headers: list[Pair] = []
+        self.interims = 0
         self.complete = False
         self.may_follow = False
         self.is_chunked = False
@@ -189,6 +191,7 @@ class ResponseReader:
         if status == 101:
             raise IllegalAnswer("it switches to another protocol, unasked")
         if status < 200:
+            self.interims += 1
             return False
         self.status, self.reason = status, reason
         self.may_follow = minor == b"1" and not self._is_untidy

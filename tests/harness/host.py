@@ -331,6 +331,12 @@ class Host:
         with self._change:
             return list(self._answers.get(key_of(request_id), []))
 
+    def asked_and_answered(self) -> dict[str, tuple[int, int]]:
+        """By id, how often a request was sent with it, and how many lines have answered it."""
+        with self._change:
+            answered = {key: len(lines) for key, lines in self._answers.items()}
+            return {key: (count, answered.get(key, 0)) for key, count in self._asked.items()}
+
     def error_without_id(self, *, seconds: float | None = None) -> Json:
         """Takes the next error whose id is null: the answer to a line whose id nobody can read."""
         self.wait_until(lambda: bool(self._errors_without_id), "an error", seconds=seconds)

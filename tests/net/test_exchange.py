@@ -347,6 +347,33 @@ def test_each_wait_has_a_patience_of_its_own(first: float, second: float, is_eno
     run(main())
 
 
+@pytest.mark.promise("R1")
+@pytest.mark.parametrize("interim", [False, True], ids=["of the answer", "interim ones, too"])
+def test_a_head_that_comes_byte_by_byte_has_one_patience(interim: bool) -> None:
+    """Each byte would begin it anew: a head of 64 KiB at a byte a second takes 18 hours."""
+    early = b"HTTP/1.1 102 Processing\r\n\r\n"
+
+    async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        loop = asyncio.get_running_loop()
+        for number, byte in enumerate(early * 5 + GOOD if interim else GOOD):
+            step = len(early) if interim else 1
+            loop.call_later(0.08 * (number // step), writer.write, bytes([byte]))
+        await asyncio.Event().wait()
+
+    async def main() -> None:
+        async with serving(speak) as server, asyncio.timeout(PATIENCE):
+            connection = Connection(await open_wire(server.port))
+            if interim:  # who says that there is more to wait for is waited for
+                assert (await connection.exchange(request(), 0.3)).interims == 5
+            else:
+                with pytest.raises(Silence, match=r"a part of the head arrived within 0\.3"):
+                    await connection.exchange(request(), 0.3)
+            connection.close()
+
+    run(main())
+
+
 def test_a_server_that_takes_nothing() -> None:
     async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.transport.pause_reading()  # type: ignore[attr-defined]

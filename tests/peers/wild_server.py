@@ -205,7 +205,7 @@ class Exchange:
     def cut(self) -> None:
         """Tears the connection down (RST)."""
         self.keep_alive = False
-        _reset(self.connection)
+        reset(self.connection)
 
     # Waiting
 
@@ -337,7 +337,7 @@ class WildServer:
             self._streams.clear()
             self.known_sessions.clear()
         for connection in connections:
-            _reset(connection)
+            reset(connection)
         for thread in self._threads:
             thread.join(PATIENCE)
         self._threads.clear()
@@ -557,7 +557,7 @@ def _head(status: int, headers: Mapping[str, str]) -> bytes:
     return f"HTTP/1.1 {status} {REASONS.get(status, 'Status')}\r\n{fields}\r\n".encode("latin-1")
 
 
-def _reset(connection: socket.socket) -> None:
+def reset(connection: socket.socket) -> None:
     """RST in place of FIN: lingering for no time at all."""
     with contextlib.suppress(OSError):
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

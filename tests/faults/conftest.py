@@ -1,0 +1,35 @@
+"""What a scenario of faults needs: a stage behind a network that fails, and figures at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.faults.stages import Behind, Scene
+from tests.harness.browser import fake_browser
+from tests.harness.stage import Stage
+from tests.peers.authorization_server import Policy
+
+Play = Callable[..., Scene]
+
+
+@pytest.fixture
+def play(tmp_path: Path) -> Iterator[Play]:
+    """Sets a scene: a protected server (`policy`), or one for everybody (`is_open`)."""
+    with ExitStack() as stack:
+        number = 0
+
+        def play(*, is_open: bool = False, sse: bool = False, **policy: Any) -> Scene:
+            nonlocal number
+            number += 1
+            folder = tmp_path / str(number)
+            server = stack.enter_context(Behind(Policy(**policy), is_open=is_open, sse=sse))
+            browser = stack.enter_context(fake_browser(folder / "browser", seconds=0.05))
+            stage = Stage(server, browser, folder / "home", stack)
+            return Scene(stage, stack.enter_context(server.network))
+
+        yield play

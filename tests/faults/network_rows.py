@@ -1,0 +1,158 @@
+"""Faults of the network: what happens on the way, and what the host must see of it.
+
+A row is played by `test_network.py` between the real command and a real server. Its `mark` says
+from which request on the fault is there; each row names the field notes it is for. Must not play.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tests.peers.fault_proxy import Fault
+
+CALL, READ, TOKEN = b'"name": "echo"', b'"name": "lookup"', b"POST /as/token"
+INITIALIZE, LIST, LISTEN = b'"method": "initialize"', b'"method": "tools/list"', b"GET /mcp"
+METADATA, REGISTER = b"GET /.well-known/", b"POST /as/register"
+
+RESULT = "result"
+"""What is seen where the host does not notice."""
+EITHER = "either"
+"""A result or an error, and each once: what else was on the wire may be a reason for both."""
+
+SHORT = ("--headers-timeout", "0.4", "--body-timeout", "0.4", "--connect-timeout", "0.4")
+DRIP = ("--headers-timeout", "3", "--body-timeout", "0.4")
+
+
+@dataclass(frozen=True)
+class NetworkRow:
+    """One fault of the network.
+
+    Attributes:
+        fault: what happens to the next requests with `mark`.
+        times: to how many of them.
+        seen: `RESULT`, `EITHER`, or what the error says, `|` between words of which one will do.
+        notes: numbers of the field notes.
+        options: of the command.
+        sent: how often the request may be sent at most, whole or in part.
+        sse: whether the server answers by event streams.
+        seconds: within which the host has its answer.
+        in_the_gate: whether it is played there.
+    """
+
+    mark: bytes
+    fault: Fault
+    seen: tuple[str, ...]
+    notes: tuple[int, ...]
+    options: tuple[str, ...] = SHORT
+    times: int = 1
+    sent: int = 1
+    sse: bool = False
+    seconds: float = 5.0
+    in_the_gate: bool = False
+
+
+LATE = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 39\r\n\r\n"
+LATE += b'{"jsonrpc":"2.0","id":2,"result":{"a":1}}'[:39]
+
+CALLS = {
+    "nothing is forwarded": NetworkRow(
+        CALL,
+        Fault(request=0, then="silence"),
+        ("timeout|time-out|within|seconds",),
+        (19, 29),
+        in_the_gate=True,
+    ),
+    "half of the request is forwarded, then silence": NetworkRow(
+        CALL, Fault(request=0.5, then="silence"), ("within|seconds",), (19,)
+    ),
+    "half of the request, then a reset": NetworkRow(
+        CALL, Fault(request=0.5), ("may have|reset|closed",), (19, 20), in_the_gate=True
+    ),
+    "half of the request, then the end": NetworkRow(
+        CALL, Fault(request=0.5, then="end"), ("may have|closed|end",), (19,)
+    ),
+    "the whole request, then a reset": NetworkRow(CALL, Fault(response=0), ("may have",), (18, 19)),
+    "the whole request, then the end": NetworkRow(
+        CALL, Fault(response=0, then="end"), ("may have",), (18, 19)
+    ),
+    "the peer is gone without a word, before the head": NetworkRow(
+        CALL, Fault(response=0, then="vanish"), ("within|seconds",), (19, 21), in_the_gate=True
+    ),
+    "the peer is gone without a word, in the head": NetworkRow(
+        CALL, Fault(response=30, then="vanish"), ("within|seconds",), (19, 21)
+    ),
+    "the peer is gone without a word, in the body": NetworkRow(
+        CALL, Fault(response=100, then="vanish"), ("within|seconds",), (19, 21)
+    ),
+    "the peer is gone without a word, in an event": NetworkRow(
+        CALL, Fault(response=140, then="vanish"), ("within|seconds",), (19, 21), sse=True
+    ),
+    "a stall before the head, longer than the time-out": NetworkRow(
+        CALL, Fault(response=0, pause=1.0, then="go on"), ("within|seconds",), (19, 30)
+    ),
+    "a stall in the head, longer than the time-out": NetworkRow(
+        CALL, Fault(response=30, pause=1.0, then="go on"), ("within|seconds",), (19, 30)
+    ),
+    "a stall in the body, longer than the time-out": NetworkRow(
+        CALL,
+        Fault(response=100, pause=1.0, then="go on"),
+        ("within|seconds",),
+        (19, 30),
+        in_the_gate=True,
+    ),
+    "a stall in an event, longer than the time-out": NetworkRow(
+        CALL, Fault(response=140, pause=1.0, then="go on"), ("within|seconds",), (19, 30), sse=True
+    ),
+    "a stall in the body, shorter than the time-out": NetworkRow(
+        CALL, Fault(response=100, pause=0.15, then="go on"), (RESULT,), (30,)
+    ),
+    "a byte now and then": NetworkRow(
+        CALL, Fault(pace=0.005), (RESULT,), (30,), options=DRIP, in_the_gate=True
+    ),
+    "a byte now and then, of an event stream": NetworkRow(
+        CALL, Fault(pace=0.005), (RESULT,), (30,), options=DRIP, sse=True
+    ),
+    "one byte a second": NetworkRow(
+        CALL,
+        Fault(response=30, pace=1.0, then="silence"),
+        ("within|seconds",),
+        (30,),
+        options=("--headers-timeout", "2.5", "--body-timeout", "2"),
+    ),
+    "bytes of nothing behind the answer": NetworkRow(
+        CALL, Fault(behind=b"\r\n\r\n\x00garbage"), (RESULT,), (13, 19), in_the_gate=True
+    ),
+    "another answer behind the answer": NetworkRow(
+        CALL, Fault(behind=LATE), (RESULT,), (13, 19), in_the_gate=True
+    ),
+}
+"""A call that may have an effect: it is never sent twice, whatever happens to it."""
+
+READS = {
+    f"read: {name}": NetworkRow(
+        READ,
+        row.fault,
+        seen,
+        row.notes,
+        row.options,
+        sent=2,
+        sse=row.sse,
+        seconds=row.seconds,
+        in_the_gate=False,
+    )
+    for name, row, seen in (
+        (name, row, (RESULT,) if row.fault.then in ("reset", "end") else (EITHER,))
+        for name, row in CALLS.items()
+    )
+} | {
+    "read: reset twice": NetworkRow(
+        READ,
+        Fault(response=0),
+        ("connection|answer|reset",),
+        (19,),
+        times=2,
+        sent=2,
+        in_the_gate=True,
+    ),
+}
+"""What is harmless is sent once more where the first time was lost, and no more often."""

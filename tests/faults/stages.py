@@ -1,0 +1,84 @@
+"""Where faults are played: a server behind a network that fails, and a host on the other side.
+
+Must not know any fault.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from tests.faults.judge import Bounds, Judge
+from tests.harness.host import Host, Json, initialize_params
+from tests.harness.stage import Stage
+from tests.peers.authorization_server import AuthorizationServer, Policy
+from tests.peers.fault_proxy import FaultProxy
+from tests.peers.wild_server import Behaviour, Exchange
+
+
+class Behind(AuthorizationServer):
+    """Both servers, known under the address of the network before them.
+
+    Attributes:
+        network: what is between them and the world.
+        is_open: whether everybody may come without a token.
+        refused: the requests that were refused unread, which may come again.
+    """
+
+    def __init__(self, policy: Policy | None = None, *, is_open: bool = False, **more: Any) -> None:
+        self.is_open = is_open
+        self.refused: list[Exchange] = []
+        super().__init__(policy, **more)
+        self.on_lost_session = self.refusing(self.on_lost_session)
+        self.network = FaultProxy((self._host, self.port))
+
+    @property
+    def origin(self) -> str:
+        return self.network.origin
+
+    @property
+    def authority(self) -> str:
+        return self.origin
+
+    def refusing(self, behaviour: Behaviour) -> Behaviour:
+        """The same, by which nothing is executed."""
+
+        def refuse(exchange: Exchange) -> None:
+            self.refused.append(exchange)
+            behaviour(exchange)
+
+        return refuse
+
+    def _admit(self, exchange: Exchange) -> bool:
+        admitted = self.is_open or super()._admit(exchange)
+        if not admitted:
+            self.refused.append(exchange)
+        return admitted
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A stage, and the network before its server."""
+
+    stage: Stage
+    network: FaultProxy
+
+    @property
+    def server(self) -> Behind:
+        """The one of the stage."""
+        assert isinstance(self.stage.server, Behind)
+        return self.stage.server
+
+    def judge(self, bounds: Bounds | None = None) -> Judge:
+        """Who watches what comes now."""
+        return Judge(self.stage, bounds or Bounds())
+
+
+def begin(host: Host) -> object:
+    """The handshake is asked for."""
+    return host.begin("initialize", initialize_params())
+
+
+def listed(host: Host) -> Json:
+    """The tools, so that it is known which of them are harmless."""
+    return host.request("tools/list")
