@@ -112,7 +112,7 @@ def test_sdist_is_a_complete_place_to_work_in(sdist: Package) -> None:
     for name in sdist.files:
         assert not MADE & set(name.split("/")), name
     folders = {name.partition("/")[0] for name in sdist.files if "/" in name}
-    assert folders == {".ci", "docs", "man", "mcp_remote_py", "scripts", "tests"}
+    assert folders == {".ci", ".github", "docs", "man", "mcp_remote_py", "scripts", "tests"}
 
 
 def test_what_the_repository_tracks_at_its_top_is_in_the_sdist(sdist: Package) -> None:
