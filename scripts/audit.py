@@ -88,7 +88,10 @@ def read_pip_audit(text: str, status: int) -> Outcome:
 def read_npm_audit(text: str, status: int) -> Outcome:
     """What `npm audit --json` says."""
     match load(text):
-        case {"vulnerabilities": dict() as named, "metadata": {"dependencies": {"total": int(total)}}}:
+        case {
+            "vulnerabilities": dict() as named,
+            "metadata": {"dependencies": {"total": int(total)}},
+        }:
             holes: dict[str, Any] = named
         case {"message": str(message)}:
             # The sentence has the address of a registry: the first words are enough.

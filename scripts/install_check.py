@@ -111,9 +111,9 @@ def play(way: Way, file: Path, folder: Path, cache: Path) -> str:
 def main() -> int:
     """Exit status 0, or 1 after a line for each way that failed."""
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else "dist").resolve()
-    files = sorted([*folder.glob("*.whl"), *folder.glob("*.tar.gz")])
-    if [one.name.endswith(".whl") for one in files] != [False, True]:
-        print(f"{folder} must hold one wheel and one sdist: scripts/build makes them.")
+    files = [*folder.glob("*.whl"), *folder.glob("*.tar.gz")]
+    if [one.suffix for one in files] != [".whl", ".gz"]:
+        print(f"{folder} must hold one wheel and one sdist: scripts/packages makes them.")
         return 1
     failed = 0
     with tempfile.TemporaryDirectory() as name:

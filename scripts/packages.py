@@ -1,6 +1,6 @@
 """Makes what is handed to people, in one folder: wheel, sdist, bundle and bill of materials.
 
-Each is made twice, and must be the same both times. The bill (CycloneDX) lists
+All but the bundle is made twice, and must be the same both times. The bill (CycloneDX) lists
 requirements-runtime.lock; its own tool writes it, and judges it. Must not know how to publish.
 """
 
@@ -39,10 +39,6 @@ sys.exit(f"not CycloneDX 1.6: {found}" if found else 0)
 """For the Python of the tool: what we added to the bill must be of the standard, too."""
 
 
-class BuildError(Exception):
-    """Something that was made is wrong."""
-
-
 def make_bill(version: str) -> str:
     """The bill of materials of that version, judged; the same for the same lock.
 
@@ -61,8 +57,8 @@ def make_bill(version: str) -> str:
     return text
 
 
-def make_all(folder: Path) -> dict[str, Path]:
-    """Everything into that folder, by kind."""
+def make_files(folder: Path) -> dict[str, Path]:
+    """Everything that is the same when it is made again, into that folder, by kind."""
     made: dict[str, Path] = {}
     builders: list[Any] = [WheelBuilder, SdistBuilder]
     version = ""
@@ -71,7 +67,6 @@ def make_all(folder: Path) -> dict[str, Path]:
         (path,) = builder.build(directory=str(folder), versions=["standard"])
         version = builder.metadata.version
         made[kind.__name__.removesuffix("Builder").lower()] = Path(path)
-    made["bundle"] = make_bundle(folder)
     bill = folder / f"mcp_remote_py-{version}.cdx.json"
     bill.write_text(make_bill(version), "utf-8")
     made["bill of materials"] = bill
@@ -88,18 +83,19 @@ def main() -> int:
         print(f"{folder} is not empty: what is in it would be published, too.", file=sys.stderr)
         return 1
     install_node_packages()
-    made = make_all(folder)
+    made = make_files(folder)
     with tempfile.TemporaryDirectory() as name:
-        again = make_all(Path(name))
-        # mcpb packs with the time of day: of the bundle, only what is in it is the same.
+        again = make_files(Path(name))
         differs = [
-            kind
-            for kind, path in made.items()
-            if kind != "bundle" and path.read_bytes() != again[kind].read_bytes()
+            kind for kind, path in made.items() if path.read_bytes() != again[kind].read_bytes()
         ]
-    if differs or check([str(made["wheel"]), str(made["sdist"])], strict=True):
-        print(f"Not the same when made again: {differs or 'all the same'}.", file=sys.stderr)
+    if differs:
+        print(f"Made again, it is not the same: {', '.join(differs)}.", file=sys.stderr)
         return 1
+    if check([str(made["wheel"]), str(made["sdist"])], strict=True):
+        return 1
+    # mcpb packs with the time of day: only what is in the bundle is the same.
+    made["bundle"] = make_bundle(folder)
     for kind, path in made.items():
         print(f"{kind}: {path}")
     return 0
