@@ -4,7 +4,8 @@ Needs nothing but Python 3.11 and the package index; with --peers also the npm r
 packages, for the real servers, hosts and browser of the tests (Node itself is among the locked
 dependencies). With --lowest, makes .venv-lowest as well, with the oldest versions that are allowed.
 Prints the path of the environment's Python on stdout, everything else on stderr. With --early, does
-nothing but what of --peers needs no environment, and says nothing. Must not import anything that is
+nothing but what of --peers needs no environment, and says nothing. With --release, makes .venv-release
+as well, with the tools of a release. Must not import anything that is
 not in the standard library.
 """
 
@@ -16,12 +17,13 @@ import venv
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-LOWEST = "--lowest" in sys.argv[1:]
-"""Whether the dependencies are the oldest ones allowed, in an environment of their own."""
-ENVIRONMENT, LOWEST_ENVIRONMENT = ROOT / ".venv", ROOT / ".venv-lowest"
-LOCK, LOWEST_LOCK, PIP_LOCK = (
+OTHERS = {"--lowest": "lowest", "--release": "release"}
+"""Options that ask for an environment of another lock: .venv-NAME of requirements-NAME.lock."""
+OTHER = next((name for option, name in OTHERS.items() if option in sys.argv[1:]), None)
+ENVIRONMENT, OTHER_ENVIRONMENT = ROOT / ".venv", ROOT / f".venv-{OTHER}"
+LOCK, OTHER_LOCK, PIP_LOCK = (
     "requirements.lock",
-    "requirements-lowest.lock",
+    f"requirements-{OTHER}.lock",
     "requirements-pip.lock",
 )
 BINARIES = ENVIRONMENT / ("Scripts" if os.name == "nt" else "bin")
@@ -112,17 +114,17 @@ def set_up_python() -> None:
     (ENVIRONMENT / "complete").write_text(state, encoding="ascii")
 
 
-def set_up_lowest() -> None:
-    """The other environment, by pip of the first; the tests run from here, and start no command."""
-    state = wanted_state(LOWEST_LOCK)
-    if is_complete(LOWEST_ENVIRONMENT, state):
+def set_up_other() -> None:
+    """The other environment, by pip of the first; nothing in it is the project's."""
+    state = wanted_state(OTHER_LOCK)
+    if is_complete(OTHER_ENVIRONMENT, state):
         return
-    announce(LOWEST_ENVIRONMENT)
-    venv.create(LOWEST_ENVIRONMENT, clear=True, symlinks=os.name != "nt")
+    announce(OTHER_ENVIRONMENT)
+    venv.create(OTHER_ENVIRONMENT, clear=True, symlinks=os.name != "nt")
     # Compiled when it is first loaded: most of it never is.
-    options = ("--no-compile", "--require-hashes", "--requirement", LOWEST_LOCK)
-    install(*options, into=LOWEST_ENVIRONMENT)
-    (LOWEST_ENVIRONMENT / "complete").write_text(state, encoding="ascii")
+    options = ("--no-compile", "--require-hashes", "--requirement", OTHER_LOCK)
+    install(*options, into=OTHER_ENVIRONMENT)
+    (OTHER_ENVIRONMENT / "complete").write_text(state, encoding="ascii")
 
 
 def install(*options: str, into: Path = ENVIRONMENT) -> None:
@@ -158,12 +160,12 @@ def main() -> int:
         set_up_python()
         if "--peers" in sys.argv[1:]:
             set_up_peers()
-        if LOWEST:
-            set_up_lowest()
+        if OTHER:
+            set_up_other()
     except SetUpError as error:
         say(f"Set-up failed: {error}")
         return 1
-    print(python_of(LOWEST_ENVIRONMENT) if LOWEST else PYTHON)
+    print(python_of(OTHER_ENVIRONMENT) if OTHER else PYTHON)
     return 0
 
 

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import settings
 
 from tests.canaries import HEADERS, LOGS, RUN
+from tests.platforms import mark_of, runs_here
 from tests.thorough import THOROUGH, often
 
 # Ten thousand tests are collected, and stay: to look through them for garbage is half of the time.
@@ -89,8 +90,22 @@ LONG = (
 """Files that take seven seconds and more, the longest first."""
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Long files first: one that is begun last is waited for by all who run beside it."""
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """What this system cannot run is not even loaded."""
+    is_test = collection_path.suffix == ".py" and collection_path.name.startswith("test_")
+    return True if is_test and not runs_here(collection_path) else None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Long files first: one that is begun last is waited for by all who run beside it.
+
+    Systems are looked for only where `-m` asks.
+    """
+    if config.getoption("markexpr"):
+        marks = {path: mark_of(path) for path in {item.path for item in items}}
+        for item in items:
+            if mark := marks[item.path]:
+                item.add_marker(mark)
     items.sort(key=lambda item: (*LONG, item.path.name).index(item.path.name))
 
 

@@ -26,7 +26,15 @@ ROOT = Path(__file__).parent.parent.parent
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 
 MADE = {
-    *(".venv", ".venv-lowest", ".venv-fastmcp", "node_modules", "__pycache__", ".pytest_cache"),
+    *(
+        ".venv",
+        ".venv-lowest",
+        ".venv-release",
+        ".venv-fastmcp",
+        "node_modules",
+        "__pycache__",
+        ".pytest_cache",
+    ),
     *(".ruff_cache", ".hypothesis", ".wrangler", ".benchmark", "dist", "build", ".git"),
 }
 """Folders that work makes; none of them is anybody's to have."""
@@ -112,7 +120,7 @@ def test_sdist_is_a_complete_place_to_work_in(sdist: Package) -> None:
     for name in sdist.files:
         assert not MADE & set(name.split("/")), name
     folders = {name.partition("/")[0] for name in sdist.files if "/" in name}
-    assert folders == {".ci", "docs", "man", "mcp_remote_py", "scripts", "tests"}
+    assert folders == {".ci", ".github", "docs", "man", "mcp_remote_py", "scripts", "tests"}
 
 
 def test_what_the_repository_tracks_at_its_top_is_in_the_sdist(sdist: Package) -> None:
@@ -140,6 +148,18 @@ def test_package_is_the_same_when_it_is_built_again(
 ) -> None:
     package: Package = request.getfixturevalue(kind)
     assert build(builder, tmp_path).read_bytes() == package.path.read_bytes()
+
+
+def test_sdist_makes_the_same_wheel(wheel: Package, sdist: Package, tmp_path: Path) -> None:
+    """Whoever installs from the one gets what whoever installs from the other gets."""
+    for name, content in sdist.files.items():
+        if name.startswith(("mcp_remote_py/", "man/")) or "/" not in name:
+            path = tmp_path / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+    builder: Any = WheelBuilder(str(tmp_path))
+    (again,) = builder.build(directory=str(tmp_path / "again"), versions=["standard"])
+    assert Path(again).read_bytes() == wheel.path.read_bytes()
 
 
 def test_index_takes_both_and_can_show_the_readme(wheel: Package, sdist: Package) -> None:
