@@ -125,5 +125,6 @@ def describe_error(error: Exception) -> str:
     if isinstance(error, socket.gaierror):
         return f"its name cannot be looked up ({error.strerror})"
     if isinstance(error, OSError) and error.errno is not None:
-        return os.strerror(error.errno)
+        # OpenSSL's errors are OSErrors, but their numbers are not the system's.
+        return str(error) if isinstance(error, ssl.SSLError) else os.strerror(error.errno)
     return str(error)

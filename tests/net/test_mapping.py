@@ -166,6 +166,13 @@ def test_the_systems_words() -> None:
     assert describe_error(OSError("as it is")) == "as it is"
 
 
+def test_the_number_of_openssl_is_not_read_as_one_of_the_system() -> None:
+    """1 is "Operation not permitted" there."""
+    assert describe_error(ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] x")) == (
+        "[SSL: WRONG_VERSION_NUMBER] x"
+    )
+
+
 PROXY = "http://proxy.example:3128 (from HTTPS_PROXY)"
 
 

@@ -1,0 +1,179 @@
+"""A wire's TLS, what it says of itself before and behind a connection, and who looks for news."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from pathlib import Path
+
+import pytest
+
+from mcp_remote_py.net.exchange import Connection
+from mcp_remote_py.net.faults import Broken, ConnectTimeout, NotConnected
+from mcp_remote_py.net.wire import Wire
+from tests.certificates import make_pem
+from tests.fakes import run, until
+from tests.net.servers import PATIENCE, open_wire, serving
+from tests.transports.peers import Authority, TlsServer
+
+
+@pytest.fixture(scope="module")
+def pem(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("tls") / "localhost.pem"
+    file.write_text(make_pem(-1, 1))
+    return file
+
+
+def server_tls(pem: Path) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem)
+    return context
+
+
+class Quiet:
+    """What a server does that only listens, and when its client has gone."""
+
+    def __init__(self) -> None:
+        self.begun = asyncio.Event()
+        self.over = asyncio.Event()
+
+    async def speak(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await reader.read(1)
+            self.begun.set()
+            await reader.read()
+        finally:
+            self.over.set()
+
+    async def wait(self) -> None:
+        await asyncio.wait_for(self.over.wait(), PATIENCE)
+
+
+def test_a_certificate_that_is_not_trusted_ends_the_connection_and_stays_the_cause(
+    pem: Path,
+) -> None:
+    async def main() -> None:
+        async with serving(Quiet().speak, server_tls(pem)) as server:
+            wire = await open_wire(server.port)
+            with pytest.raises(NotConnected, match="certificate verify failed") as caught:
+                await wire.start_tls(ssl.create_default_context(), "localhost", PATIENCE)
+            assert isinstance(caught.value.__cause__, ssl.SSLCertVerificationError)
+            assert wire.has_news()
+
+    run(main())
+
+
+def test_the_certificate_must_name_the_host(pem: Path) -> None:
+    async def main() -> None:
+        quiet = Quiet()
+        trust = ssl.create_default_context(cafile=pem)
+        async with serving(quiet.speak, server_tls(pem)) as server:
+            wire = await open_wire(server.port)
+            with pytest.raises(NotConnected, match=r"other\.example"):
+                await wire.start_tls(trust, "other.example", PATIENCE)
+            wire = await open_wire(server.port)
+            await wire.start_tls(trust, "localhost", PATIENCE)
+            assert wire.get_extra_info("ssl_object").version() == "TLSv1.3"
+            wire.close()
+            await quiet.wait()
+
+    run(main())
+
+
+def test_a_port_that_ends_the_connection_when_tls_begins_without_a_word() -> None:
+    async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(65536)
+
+    async def main() -> NotConnected:
+        async with serving(speak) as server:
+            wire = await open_wire(server.port)
+            with pytest.raises(NotConnected) as caught:
+                await wire.start_tls(ssl.create_default_context(), "localhost", PATIENCE)
+        return caught.value
+
+    assert str(run(main())) == "it hung up when TLS began; does this port speak https?"
+
+
+def test_tls_that_does_not_begin_is_given_up_in_time() -> None:
+    async def main() -> None:
+        quiet = Quiet()
+        async with serving(quiet.speak) as server:
+            wire = await open_wire(server.port)
+            with pytest.raises(ConnectTimeout, match=r"^TLS did not begin in 0\.1 seconds$"):
+                await wire.start_tls(ssl.create_default_context(), "localhost", 0.1)
+            await quiet.wait()
+
+    run(main())
+
+
+def test_a_handshake_that_is_cancelled_leaves_no_connection() -> None:
+    async def main() -> None:
+        quiet = Quiet()
+        async with serving(quiet.speak) as server:
+            wire = await open_wire(server.port)
+            trust = ssl.create_default_context()
+            shaking = asyncio.ensure_future(wire.start_tls(trust, "localhost", PATIENCE))
+            await quiet.begun.wait()
+            shaking.cancel()
+            await asyncio.gather(shaking, return_exceptions=True)
+            assert shaking.cancelled()
+            await quiet.wait()
+
+    run(main())
+
+
+def test_a_wire_that_is_closed_already_cannot_begin_tls() -> None:
+    async def main() -> None:
+        async with serving(Quiet().speak) as server:
+            wire = await open_wire(server.port)
+            wire.close()
+            with pytest.raises(NotConnected):
+                await wire.start_tls(ssl.create_default_context(), "localhost", PATIENCE)
+
+    run(main())
+
+
+@pytest.mark.parametrize("waits", [False, True], ids=["said already", "said while it waits"])
+def test_a_client_certificate_that_is_missed_is_heard_before_use(
+    tmp_path: Path, waits: bool
+) -> None:
+    """TLS 1.3 says so behind the handshake only (RFC 8446 §4.4.2.4)."""
+    authority = Authority(tmp_path)
+
+    async def main(port: int) -> None:
+        wire = await open_wire(port)
+        trust = ssl.create_default_context(cafile=authority.path)
+        await wire.start_tls(trust, "localhost", PATIENCE)
+        if not waits:
+            await until(lambda: wire.has_spoken)
+        with pytest.raises(Broken, match="CERTIFICATE_REQUIRED") as caught:
+            await Connection(wire).hear_refusal(PATIENCE)
+        assert isinstance(caught.value.__cause__, ssl.SSLError)
+        wire.close()
+
+    with TlsServer(authority.issue("server"), clients=authority) as server:
+        run(main(server.port))
+
+
+def test_no_refusal_in_time_is_none(pem: Path) -> None:
+    async def main() -> None:
+        quiet = Quiet()
+        async with serving(quiet.speak, server_tls(pem)) as server:
+            wire = await open_wire(server.port)
+            await wire.start_tls(ssl.create_default_context(cafile=pem), "localhost", PATIENCE)
+            await wire.hear_refusal(0.01)
+            assert not wire.has_spoken
+            wire.close()
+            await quiet.wait()
+
+    run(main())
+
+
+def test_a_wire_without_a_connection_says_nothing_and_can_be_closed() -> None:
+    async def main() -> None:
+        wire = Wire()
+        assert wire.get_extra_info("peername") is None
+        assert wire.has_news()  # it is not one to use again
+        wire.close()
+
+    run(main())
