@@ -1,9 +1,9 @@
-"""Measures mcp-remote-py beside npm's mcp-remote: same host, same server, in turn, in one run.
+"""Measures mcp-remote-py beside others, such as npm's mcp-remote: same host and server, in turn.
 
 Times of different runs cannot be compared; the ratio, ours by theirs in the same round, can. Judges
-no time. Exit status 1 when mcp-remote-py lost a message or did not have all calls in flight at
-once, 2 when nothing could be measured. Needs Linux. Must not import mcp_remote_py: like a host it
-knows only the command.
+no time: scripts/benchmark --gate does that. Exit status 1 when mcp-remote-py lost a message or did
+not have all calls in flight at once, 2 when nothing could be measured. Needs Linux. Must not import
+mcp_remote_py: like a host it knows only the command.
 """
 
 import argparse
@@ -12,7 +12,6 @@ import json
 import os
 import platform
 import re
-import shutil
 import socket
 import subprocess
 import sys
@@ -27,14 +26,11 @@ from pathlib import Path
 from statistics import median
 from typing import IO, Any, cast
 
+from benchmark_peers import BINARIES, FOLDER, PEERS, ROOT, NotInstalled, install_peer
+from benchmark_record import keep_comparison
 from benchmark_server import PARAGRAPH
 
-ROOT = Path(__file__).resolve().parent.parent
-BINARIES = Path(sys.executable).parent
-SEARCH_PATH = f"{os.environ.get('PATH', os.defpath)}{os.pathsep}{BINARIES}"
-PEER = "mcp-remote@0.15.1"
-PEER_FOLDER = ROOT / ".benchmark"
-LOG = PEER_FOLDER / "stderr.log"
+LOG = FOLDER / "stderr.log"
 PATIENCE = 60.0
 """Seconds a process may take for one measure; then it is killed, and has failed."""
 AT_ONCE = 64
@@ -146,19 +142,25 @@ class Relay:
 
 
 class Side:
-    """One of the two that are measured."""
+    """One of those that are measured."""
 
     def __init__(
-        self, name: str, command: list[str], environment: dict[str, str], port: int
+        self,
+        name: str,
+        command: Sequence[str],
+        options: Sequence[str],
+        environment: dict[str, str],
+        port: int,
     ) -> None:
         self.name, self.address = name, ("127.0.0.1", port)
-        self._command, self._environment = command, environment
+        self._command, self._options, self._environment = command, options, environment
         self.failures: list[str] = []
 
     @contextmanager
     def start(self, path: str) -> Generator[Relay]:
         """The relay, to this path of the server; it is gone afterwards."""
-        command = [*self._command, f"http://127.0.0.1:{self.address[1]}{path}", "--allow-http"]
+        url = f"http://127.0.0.1:{self.address[1]}{path}"
+        command = [*self._command, url, *self._options]
         pipe, begin = subprocess.PIPE, time.perf_counter()
         with (
             LOG.open("ab") as log,
@@ -330,50 +332,30 @@ def show(figures: Collection[float]) -> str:
 
 
 def render(table: Table, names: Sequence[str], markdown: bool) -> str:
-    """The table as text."""
-    rows = [("", *names, "ratio")]
+    """The table as text: our figures, and theirs with what ours is of them."""
+    head = ("", names[0], *(cell for name in names[1:] for cell in (name, "ratio")))
+    rows: list[tuple[str, ...]] = [head]
     for label, row in table.items():
-        ours, theirs = row.values()
-        ratios = [ours[turn] / theirs[turn] for turn in ours if theirs.get(turn)]
-        ratio = f"{median(ratios):.2f}" if ratios else "-"
-        rows.append((label, show(ours.values()), show(theirs.values()), ratio))
+        ours, *others = row.values()
+        cells = [show(ours.values())]
+        for theirs in others:
+            ratios = [ours[turn] / theirs[turn] for turn in ours if theirs.get(turn)]
+            cells += [show(theirs.values()), f"{median(ratios):.2f}" if ratios else "-"]
+        rows.append((label, *cells))
     if markdown:
-        rows.insert(1, ("---", "---:", "---:", "---:"))
+        rows.insert(1, ("---", *("---:",) * (len(head) - 1)))
         return "\n".join(f"| {' | '.join(row)} |" for row in rows)
-    return "\n".join(f"{row[0]:45}{row[1]:>24}{row[2]:>24}{row[3]:>8}" for row in rows)
+    widths = [45, 24, *(24, 8) * (len(names) - 1)]
+    return "\n".join(
+        "".join(f"{cell:{'>' if at else '<'}{widths[at]}}" for at, cell in enumerate(row))
+        for row in rows
+    )
 
 
-def install_peer() -> list[str]:
-    """Makes the peer's folder hold the pinned version; returns the command that runs it.
-
-    Raises:
-        Failed: this is not Linux, Node.js is not there, or npm could not install.
-    """
-    if platform.system() != "Linux":
-        raise Failed("what processes use is read from /proc, which only Linux has")
-    node, npm = shutil.which("node", path=SEARCH_PATH), shutil.which("npm", path=SEARCH_PATH)
-    if not node or not npm:
-        raise Failed("`node` or `npm` is not on PATH: install Node.js and run this again")
-    PEER_FOLDER.mkdir(exist_ok=True)
-    options = [
-        "--ignore-scripts",
-        "--no-audit",
-        "--no-fund",
-        "--loglevel=error",
-        "--prefer-offline",
-    ]
-    install = [npm, "install", *options, "--prefix", str(PEER_FOLDER), PEER]
-    path = {**os.environ, "PATH": SEARCH_PATH}
-    if subprocess.call(install, stdin=subprocess.DEVNULL, stdout=2, env=path):
-        raise Failed(f"npm could not install {PEER}: is the npm registry reachable?")
-    # Node itself, without what a version manager or a Python package puts in front of it.
-    node = subprocess.check_output([node, "-p", "process.execPath"], env=path, text=True).strip()
-    return [node, str(PEER_FOLDER / "node_modules" / "mcp-remote" / "dist" / "proxy.js")]
-
-
-def measure(names: Sequence[str], rounds: int, markdown: bool) -> int:
-    """Measures, prints, and returns the exit status."""
-    peer = install_peer()
+@contextmanager
+def serving() -> Generator[Callable[[str, Sequence[str], Sequence[str]], Side]]:
+    """A server, and what makes a side of a name, a command and options behind the URL."""
+    FOLDER.mkdir(exist_ok=True)
     LOG.write_bytes(b"")
     compileall.compile_dir(ROOT / "mcp_remote_py", quiet=1)
     # What the caller set for his Python, his Node or his network would be measured too.
@@ -390,16 +372,30 @@ def measure(names: Sequence[str], rounds: int, markdown: bool) -> int:
     ):  # whose stdin is closed in the end, which ends it
         port = int(cast("IO[bytes]", server.stdout).readline())
         clean["MCP_REMOTE_CONFIG_DIR"] = state
-        ours = Side("mcp-remote-py", [str(BINARIES / "mcp-remote-py")], clean, port)
-        sides = [ours, Side(PEER, peer, clean, port)]
+        yield lambda name, command, options: Side(name, command, options, clean, port)
+
+
+def measure(names: Sequence[str], peers: Sequence[str], rounds: int, markdown: bool) -> int:
+    """Measures, prints, and returns the exit status."""
+    commands = {name: install_peer(name) for name in peers}
+    with serving() as start_side:
+        ours = start_side("mcp-remote-py", [str(BINARIES / "mcp-remote-py")], ["--allow-http"])
+        sides = [ours]
+        for name, command in commands.items():
+            peer = PEERS[name]
+            http = ("--allow-http",) * peer.allow_http
+            sides.append(start_side(f"{name} {peer.version}", command, (*http, *peer.options)))
         run_rounds(sides, ["life"], 1)  # nobody's first start is measured
         table = run_rounds(sides, names, rounds)
-    node = subprocess.check_output([peer[0], "--version"], text=True).strip()
-    print(f"Python {platform.python_version()}, Node {node}, {os.cpu_count()} CPUs.")
+    machine = f"Python {platform.python_version()}, {os.cpu_count()} CPUs"
+    shown = render(table, [side.name for side in sides], markdown)
+    print(f"{machine}.")
     print(f"Median [least-most] of {rounds} rounds; ratio: ours by theirs in the same round.")
     print("Less is better, where (*) more.\n")
-    print(render(table, [side.name for side in sides], markdown))
+    print(shown)
     print(*(f"\n{failure}" for side in sides for failure in side.failures), sep="")
+    if markdown:
+        keep_comparison(machine, rounds, shown, [one for side in sides for one in side.failures])
     return 1 if ours.failures else 0
 
 
@@ -408,12 +404,15 @@ def main() -> int:
     description = "Measures mcp-remote-py beside npm's mcp-remote, in turn. Four minutes."
     parser = argparse.ArgumentParser(prog="scripts/benchmark", description=description)
     parser.add_argument("--only", nargs="+", choices=MEASURES, default=list(MEASURES))
+    parser.add_argument("--peers", nargs="+", choices=PEERS, default=list(PEERS)[:1])
     parser.add_argument("--rounds", type=int, default=5, help="turns of each (default 5)")
-    parser.add_argument("--markdown", action="store_true", help="print the table as Markdown")
+    parser.add_argument(
+        "--markdown", action="store_true", help="as Markdown, and for docs/performance.md, too"
+    )
     options = parser.parse_args()
     try:
-        return measure(options.only, options.rounds, options.markdown)
-    except Failed as failure:
+        return measure(options.only, options.peers, options.rounds, options.markdown)
+    except (Failed, NotInstalled) as failure:
         print(f"Nothing could be measured: {failure}", file=sys.stderr)
         return 2
 

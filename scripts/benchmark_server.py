@@ -60,7 +60,7 @@ async def respond(method: str, target: str, body: bytes) -> str:
     message = json.loads(body or b"{}")
     if "id" not in message:
         return "202 \r\nContent-Length: 0\r\n\r\n"
-    result = await find_result(message["method"], message["params"])
+    result = await find_result(message["method"], message.get("params", {}))
     answer = f'{{"jsonrpc":"2.0","id":{json.dumps(message["id"])},"result":{result}}}'
     session = "Mcp-Session-Id: 1\r\n" if message["method"] == "initialize" else ""
     if path == "/sse":

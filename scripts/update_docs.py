@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # for the tables of the tests
 sys.path.insert(0, str(ROOT / "scripts"))  # where a test has loaded this file
 
+import benchmark_record
 from manual import render_manual
 
 from mcp_remote_py import bounds, merged_list, named_files, retry, tools
@@ -68,6 +69,7 @@ SEEN_AT_INSTALLED = ROOT / "tests" / "interop" / "installed" / "seen.json"
 SYSTEMS = ROOT / "docs" / "systems.md"
 NETWORKS = ROOT / "docs" / "networks.md"
 SIDE_BY_SIDE = ROOT / "docs" / "side-by-side.md"
+PERFORMANCE = ROOT / "docs" / "performance.md"
 MANUAL = ROOT / "man" / "mcp-remote-py.1"
 FOLDER = ROOT / "docs" / "pictures"
 
@@ -544,6 +546,7 @@ PIECES = {
         "story of mcp-proxy-for-aws": lambda: interop.render_story("mcp-proxy-for-aws"),
     },
     SIDE_BY_SIDE: {"side by side": render_side_by_side},
+    PERFORMANCE: {"ratios": benchmark_record.render_history},
     NETWORKS: {name: partial(networks.render, name) for name in networks.GROUPS},
 }
 """By document, the names of its pieces and what writes them; screens are found by their markers."""
