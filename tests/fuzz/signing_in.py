@@ -233,7 +233,8 @@ def check_jwt(data: bytes) -> None:
         assert text.isprintable()
         assert len(text) <= MAX_SENTENCE
         for part in token.reveal().split("."):
-            assert len(part) < 12 or part not in text
+            is_claim = bool(way & 1) and part.encode("latin-1") in content
+            assert len(part) < 12 or part not in text or is_claim
     if len(said[1]) > 0:
         assert said[1].endswith(".")
 
