@@ -84,8 +84,9 @@ def _led_on(url: str, response: HttpResponse) -> str:
     if response.status not in _LEADS_ON or not location:
         return ""
     try:
-        target = urljoin(url, location).partition("#")[0]
-        return target if parse_url(target).origin == parse_url(url).origin else ""
+        target = parse_url(urljoin(url, location).partition("#")[0])
+        # As a URL: what a server wrote there may have characters that none has.
+        return str(target) if target.origin == parse_url(url).origin else ""
     except (ValueError, InvalidUrl):  # what a server wrote there is not a URL
         return ""
 

@@ -10,9 +10,10 @@ from __future__ import annotations
 import hmac
 import re
 from base64 import urlsafe_b64encode
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from functools import partial
 from typing import Final, cast
+from urllib.parse import unquote_plus
 
 from authlib.common.urls import add_params_to_qs
 from authlib.oauth2.rfc7009 import (
@@ -96,7 +97,8 @@ def authorization_url(
 ) -> str:
     """The URL to sign in at (RFC 6749 §4.1.1, RFC 7636 §4.3, RFC 8707 §2, RFC 9449 §10).
 
-    The endpoint's own query stays as it is, byte for byte (§3.1); a fragment may not be there.
+    The endpoint's own query stays as it is, byte for byte, but for what is said here: nothing may
+    be there twice (§3.1). A fragment may not be there.
     None of `parameters` is one of ours: `settings` has seen to it. Theirs goes before
     `prompt`.
     """
@@ -118,9 +120,16 @@ def authorization_url(
     if prompt and "prompt" not in dict(parameters):
         query.append(("prompt", prompt))
     query += parameters
-    endpoint = endpoint.partition("#")[0]
+    endpoint = _without(endpoint.partition("#")[0], {name for name, _ in query})
     separator = "?" if "?" not in endpoint else "" if endpoint.endswith(("?", "&")) else "&"
     return f"{endpoint}{separator}{add_params_to_qs('', query)}"
+
+
+def _without(endpoint: str, names: Container[str]) -> str:
+    """The address without the parameters of these names, all else as it is."""
+    path, mark, own = endpoint.partition("?")
+    kept = [each for each in own.split("&") if unquote_plus(each.partition("=")[0]) not in names]
+    return f"{path}{mark}{'&'.join(kept)}"
 
 
 def check_callback(

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from mcp_remote_py.credentials.store import encode_credential, encode_pending
 from tests.credentials.contract import FULL
 from tests.credentials.test_sealed import PENDING
-from tests.fuzz import kept, signing_in, wire
+from tests.fuzz import kept, signing_in, whole_sign_in, wire
 from tests.hosts.config_files import CONFIG_FILES
 from tests.net.corpus import ILLEGAL, LEGAL
 
@@ -151,6 +151,43 @@ METADATA = Target(
         *_JSON_WORDS,
         *(json.dumps(name).encode() for name in (*_SERVER_METADATA, *_RESOURCE_METADATA)),
         *_split("https:// http:// @ # ? // localhost [::1] %2f {tenantid} S256"),
+    ),
+)
+_REGISTERED = b'{"client_id":"c","redirect_uris":["http://localhost:3334/oauth/callback"],"token_endpoint_auth_method":"none"}'
+_TOKENS = b'{"access_token":"abc","refresh_token":"r","expires_in":60,"id_token":"e30.e30.e30"}'
+_DOCUMENTS = [json.dumps(one).encode() for one in (_RESOURCE_METADATA, _SERVER_METADATA)]
+SIGN_IN = Target(
+    "sign_in",
+    whole_sign_in.check_sign_in,
+    tuple(
+        bytes([way]) + whole_sign_in.BETWEEN.join(parts)
+        for way, parts in enumerate(
+            (
+                (*_DOCUMENTS, _REGISTERED, _TOKENS, b"", b"iss=https://login.example/tenant"),
+                (*_DOCUMENTS, b"", b"400\nRetry-After: 5\n\n" + b'{"error":"invalid_grant"}'),
+                (*_DOCUMENTS, b'403\n\n{"error":"insufficient_scope"}', _TOKENS),
+                (b"404\n\n", b"502\n\n", b"308\nLocation: /register/\n\n"),
+                (
+                    *_DOCUMENTS,
+                    _REGISTERED,
+                    b"307\nLocation: /t2\n\n",
+                    b"",
+                    b"error=access_denied&error_description=no",
+                ),
+                (
+                    *_DOCUMENTS,
+                    b'{"client_id":"c","client_secret":"s+/=","token_endpoint_auth_method":null}',
+                    _TOKENS,
+                ),
+            )
+        )
+    ),
+    (
+        *_JSON_WORDS,
+        *(json.dumps(name).encode() for name in (*_SERVER_METADATA, *_RESOURCE_METADATA)),
+        *_split(
+            r"https:// http:// @ # ?state=x ?client_id= & \n--\n 400\n\n 200\n\n 308\nLocation:\x20/ Retry-After: invalid_client invalid_scope S256 state= iss= code= error= dpop"
+        ),
     ),
 )
 TOKENS = Target(
@@ -295,6 +332,6 @@ HEADERS = Target(
 )
 
 TARGETS = (
-    *(STDIN, HTTP1, SSE, COMPRESSED, CHALLENGE, METADATA, TOKENS, JWT, CALLBACK),
+    *(STDIN, HTTP1, SSE, COMPRESSED, CHALLENGE, METADATA, SIGN_IN, TOKENS, JWT, CALLBACK),
     *(RECORDS, JSON_CONFIG, TOML_CONFIG, HEADERS),
 )

@@ -179,6 +179,29 @@ def test_query_of_the_endpoint_stays_byte_for_byte(endpoint: str, begin: str) ->
     assert "#" not in url
 
 
+@pytest.mark.promise("A1")
+@pytest.mark.parametrize(
+    ("own", "kept"),
+    [
+        ("response_type=code&p=B2C%5f1", "p=B2C%5f1&"),
+        ("p=1&%73tate=x&q", "p=1&q&"),
+        ("state=x", ""),
+        ("login_hint=c&scope=z&resource=r&client_id=d&request=j", "request=j&"),
+    ],
+)
+def test_what_the_endpoint_says_already_is_said_once_and_by_us(own: str, kept: str) -> None:
+    url = authorization_url(
+        f"https://a.example/x?{own}",
+        NEW,
+        state=STATE,
+        verifier=VERIFIER,
+        parameters=(("login_hint", "a@b.example"),),
+    )
+    assert url.startswith(f"https://a.example/x?{kept}response_type=code&client_id=client-1&")
+    names = [name for name, _ in parse_qsl(urlsplit(url).query, keep_blank_values=True)]
+    assert len(set(names)) == len(names)
+
+
 # Authorization response ----------------------------------------------------------------------
 
 

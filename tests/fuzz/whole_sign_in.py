@@ -1,0 +1,165 @@
+"""A whole sign-in whose servers answer with any bytes: who is asked what, and how it ends.
+
+Whatever they say, the number of requests has a bound, every address is safe, a code and its
+verifier go to the token endpoint that was named before the person was asked, and an end is a
+credential or one sentence. Must not know corpora.
+"""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import parse_qsl, urlsplit
+
+from mcp_remote_py.errors import McpRemoteError
+from mcp_remote_py.oauth.challenge import Challenge
+from mcp_remote_py.oauth.flow import finish, prepare
+from mcp_remote_py.oauth.steps import (
+    AnyStep,
+    BindListener,
+    Callback,
+    Credential,
+    Fetch,
+    HttpRequest,
+    HttpResponse,
+    Judge,
+    PendingAuthorization,
+    Report,
+    Save,
+)
+from mcp_remote_py.redact import Secret
+from mcp_remote_py.settings.sign_in import SignInSettings
+from mcp_remote_py.url import parse_url
+from tests.fuzz.cuts import choose, split_off
+from tests.fuzz.signing_in import NOW, check_sentence, forgetting
+from tests.oauth.player import play
+
+SERVER = "https://mcp.example/mcp"
+REDIRECT_URIS = ("http://localhost:3334/oauth/callback", "http://127.0.0.1:3334/oauth/callback")
+CODE = "canary-code-of-the-callback"
+BETWEEN = b"\n--\n"
+
+MAX_FETCHES = 60
+"""Of one sign-in: measured 40, where each document is looked for at each place in vain."""
+
+_ONCE = ("response_type", "client_id", "redirect_uri", "state", "code_challenge", "resource")
+"""Parameters of an authorization request that must not be there twice (RFC 6749 §3.1)."""
+
+
+class Servers:
+    """All servers of the sign-in: the answers are those of the input, by what is asked for."""
+
+    def __init__(self, content: bytes) -> None:
+        self._answers = [_read(part) for part in content.split(BETWEEN)]
+        self.fetches: list[HttpRequest] = []
+        self.saved: Credential | None = None
+        self._drawn = 0
+
+    def random_bytes(self, count: int) -> bytes:
+        self._drawn += 1
+        return bytes([self._drawn]) * count
+
+    def __call__(self, step: AnyStep) -> object:
+        match step:
+            case Fetch(request):
+                self.fetches.append(request)
+                assert len(self.fetches) <= MAX_FETCHES
+                _check_address(request.url)
+                return self._answer(request)
+            case Save(credential):
+                self.saved = credential
+            case BindListener():
+                return REDIRECT_URIS
+            case Report(text):
+                assert text.isprintable()
+                assert CODE not in text
+            case Judge(url):
+                _check_address(url)
+            case _:
+                pass
+        return None
+
+    def _answer(self, request: HttpRequest) -> HttpResponse:
+        body = request.body.reveal() if request.body is not None else ""
+        if "oauth-protected-resource" in request.url:
+            place = 0
+        elif "/.well-known/" in request.url:
+            place = 1
+        elif "redirect_uris" in body:
+            place = 2
+        else:
+            place = 3 if "grant_type=" in body else 4
+        return self._answers[place] if place < len(self._answers) else HttpResponse(404, {}, b"")
+
+
+def _read(part: bytes) -> HttpResponse:
+    """`404`, header lines, an empty line and a body; or the body of a 200 alone."""
+    if match := re.match(rb"(\d{3})\n((?:[A-Za-z-]+: [^\n]*\n)*)\n", part):
+        lines = (line.split(": ", 1) for line in match[2].decode("latin-1").splitlines())
+        headers = {line[0].lower(): line[1] for line in lines if len(line) == 2}
+        return HttpResponse(int(match[1]), headers, part[match.end() :])
+    return HttpResponse(200, {"content-type": "application/json"}, part)
+
+
+def _check_address(url: str) -> None:
+    """It may be sent secrets, and is text of a URL to a shell, a header and a log."""
+    assert re.fullmatch("[!-~]+", url), url
+    assert parse_url(url).is_protected, url
+
+
+def check_sign_in(data: bytes) -> None:
+    """See above."""
+    way, content = split_off(data)
+    settings = choose(
+        way,
+        SignInSettings(),
+        SignInSettings(static_client=Secret('{"client_id":"by-hand"}')),
+        SignInSettings(use_id_token=True),
+        SignInSettings(trusted_issuers=("https://login.example",), scope="a"),
+    )
+    servers = Servers(content)
+    challenge = Challenge(scope=choose(way >> 2, None, "read", "a b"))
+    with forgetting():
+        try:
+            pending = play(
+                prepare(SERVER, challenge, settings, servers.random_bytes, lambda: NOW), servers
+            )
+            _check_request(pending)
+            before = len(servers.fetches)
+            given = {"code": CODE, "state": pending.state.reveal()}
+            parts = content.split(BETWEEN)
+            given |= dict(parse_qsl((parts[5] if len(parts) > 5 else b"").decode("latin-1")))
+            credential = play(finish(pending, Callback(given), settings, NOW), servers)
+        except McpRemoteError as error:
+            _check_end(error)
+            return
+    assert servers.saved is not None
+    assert given["state"] == pending.state.reveal()
+    assert credential.access_token is not None
+    assert re.fullmatch("[!-~]+", credential.access_token.reveal())
+    endpoint = parse_url(pending.credential.token_endpoint)
+    for request in servers.fetches[before:]:
+        if request.body is not None and "code_verifier" in request.body.reveal():
+            assert parse_url(request.url).origin == endpoint.origin
+    for request in servers.fetches[:before]:
+        assert request.body is None or pending.verifier.reveal() not in request.body.reveal()
+
+
+def _check_end(error: McpRemoteError) -> None:
+    check_sentence(error)
+    assert CODE not in error.sentence()
+
+
+def _check_request(pending: PendingAuthorization) -> None:
+    """What a browser opens: safe, and with each parameter of ours once, as we meant it."""
+    _check_address(pending.url)
+    pairs = parse_qsl(urlsplit(pending.url).query, keep_blank_values=True)
+    names = [name for name, _ in pairs]
+    for name in _ONCE:
+        assert names.count(name) <= 1, f"{name} is there twice: {pending.url}"
+    given = dict(pairs)
+    assert given["state"] == pending.state.reveal()
+    assert given["code_challenge_method"] == "S256"
+    assert given["redirect_uri"] in REDIRECT_URIS
+    assert given["response_type"] == "code"
+    assert given["client_id"] == pending.credential.client.client_id
+    assert pending.verifier.reveal() not in pending.url
