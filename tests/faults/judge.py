@@ -104,6 +104,11 @@ class Judge:
         self._judge_costs()
         FIGURES["scenarios"] += 1
 
+    def let_go(self, host: Host) -> None:
+        """This host has done its part; it is judged now."""
+        self._end_host(host)
+        self.hosts.remove(host)
+
     def _end_host(self, host: Host) -> None:
         if host.process.poll() is None:
             host.close_stdin()

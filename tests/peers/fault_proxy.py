@@ -78,12 +78,14 @@ class FaultProxy:
     Attributes:
         port: where the command is to connect.
         connections: monotonic seconds at which each was accepted.
+        passed: bytes of answers so far.
         seen: by the bytes that were looked for, how many requests had them.
     """
 
     def __init__(self, target: tuple[str, int], host: str = "127.0.0.1") -> None:
         self.target = target
         self.connections: list[float] = []
+        self.passed = 0
         self.seen: dict[bytes, int] = {}
         self.stopped = threading.Event()
         self._host = host
@@ -235,6 +237,7 @@ class FaultProxy:
         return next((fault for mark, fault in self._standing.items() if mark in data), None)
 
     def _down(self, link: _Link, data: bytes) -> None:
+        self.passed += len(data)
         fault = link.fault
         if fault is None:
             link.client.sendall(data)
