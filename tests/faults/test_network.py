@@ -31,7 +31,7 @@ from tests.harness.stage import assert_says
 from tests.peers.fault_proxy import Ending, Fault, deaf_port
 from tests.thorough import THOROUGH, often, some
 
-pytestmark = [pytest.mark.timeout(120), pytest.mark.promise("R1", "R2", "R5", "S2")]
+pytestmark = [pytest.mark.timeout(600), pytest.mark.promise("R1", "R2", "R5", "S2")]
 
 Row = TypeVar("Row", bound=NetworkRow)
 
@@ -87,11 +87,14 @@ def test_a_request_on_a_way_that_fails(play: Play, sse: bool) -> None:
 EVERY = often(40, 1)
 """In the gate, each so manieth byte."""
 
+IDS = 4
+"""Bytes by which answers grow with the digits of their ids."""
+
 
 def answer_bytes(scene: Scene, host: Host) -> int:
     """How long the answer to a call is, on the wire."""
     before = scene.network.passed
-    host.answer(call(host, "0000"))
+    host.answer(call(host, "size"))
     return scene.network.passed - before
 
 
@@ -108,14 +111,14 @@ def test_an_answer_that_ends_at_every_byte(play: Play, sse: bool, then: Ending) 
     assert length > 200
     results = 0
     scene.network.watch(CALL, READ)
-    for offset in (*range(0, length, EVERY), length - 1, length):
+    for offset in (*range(0, length, EVERY), length - 1, length + IDS):
         fault = Fault(response=offset, then=then)
         scene.network.script(CALL, fault)
         answer = host.answer(call(host, f"{offset:04}"), seconds=10)
         results += "result" in answer
         if "error" in answer:
             assert_says(answer["error"]["message"], "may have been executed")
-        assert "result" in answer or offset < length
+        assert "result" in answer or offset < length + IDS
         assert "error" in answer or offset > length - 40  # the last chunk says nothing any more
         scene.network.script(READ, fault)
         read = host.answer(call(host, f"{offset:04}", "lookup"), seconds=10)
@@ -133,7 +136,7 @@ def test_a_handshake_that_ends_at_every_byte(play: Play, then: Ending) -> None:
     """Each in a process of its own, as hosts start one: nothing has worked before."""
     scene = play(is_open=True)
     judge = scene.judge(Bounds(requests=5000, a_second=500))
-    for offset in range(0, 330, often(150, 3)):
+    for offset in range(0, 330, often(150, 12)):
         scene.network.script(INITIALIZE, Fault(response=offset, then=then))
         host = judge.host()
         host.initialize(seconds=10)
@@ -160,7 +163,7 @@ def test_a_port_that_takes_no_connection(play: Play) -> None:
         judge.end()
 
 
-@pytest.mark.parametrize("how", some(["refused", "mute", "hangs up"], 3))
+@pytest.mark.parametrize("how", some(["mute", "hangs up", "refused"], 3))
 def test_a_way_that_is_shut_and_opened_again(play: Play, how: str) -> None:
     """In the middle of a session: an error for each call meanwhile, and none afterwards."""
     scene = play(is_open=True)

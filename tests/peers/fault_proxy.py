@@ -82,7 +82,7 @@ class FaultProxy:
         seen: by the bytes that were looked for, how many requests had them.
     """
 
-    def __init__(self, target: tuple[str, int], host: str = "127.0.0.1") -> None:
+    def __init__(self, target: tuple[str, int], host: str = "127.0.0.1", port: int = 0) -> None:
         self.target = target
         self.connections: list[float] = []
         self.passed = 0
@@ -93,7 +93,7 @@ class FaultProxy:
         self._standing: dict[bytes, Fault] = {}
         self._links: set[_Link] = set()
         self._lock = threading.RLock()
-        self.port = 0
+        self.port = port
         self.open()
 
     def __enter__(self) -> Self:
@@ -131,6 +131,12 @@ class FaultProxy:
             self._standing.pop(mark, None)
             if fault is not None:
                 self._standing[mark] = fault
+
+    def forget(self) -> None:
+        """All is well from now on."""
+        with self._lock:
+            self._scripts.clear()
+            self._standing.clear()
 
     def close(self) -> None:
         """Nobody listens any more, and every connection is reset."""

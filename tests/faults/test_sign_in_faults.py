@@ -1,0 +1,101 @@
+"""Sign-ins and renewals on a way that fails, judged from outside.
+
+The rows are in `network_rows.py`, what is asserted of each in `judge.py`. Must not know how the
+command is made.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.faults.conftest import Play
+from tests.faults.judge import FIGURES, Bounds, call, judge_sent
+from tests.faults.network_rows import RENEWALS, SIGN_INS, TOKEN, SignInRow
+from tests.faults.stages import begin
+from tests.faults.test_network import assert_seen, played
+from tests.harness.host import Host, wait_until
+from tests.harness.stage import PATIENCE
+from tests.peers.fault_proxy import Fault, FaultProxy
+from tests.thorough import often
+
+pytestmark = [pytest.mark.timeout(900), pytest.mark.promise("R1", "L1", "L2", "L5", "S2")]
+
+
+def meet(network: FaultProxy, row: SignInRow) -> None:
+    """From now on the row's requests are counted, and the next ones meet its fault."""
+    network.watch(row.mark)
+    network.script(row.mark, *[row.fault] * row.times)
+
+
+def works_again(host: Host, text: str) -> None:
+    """Within the time that the program waits between two renewals, without a person."""
+    number = 0
+
+    def answered() -> bool:
+        nonlocal number
+        number += 1
+        answer = host.answer(call(host, f"{text} {number}"), seconds=PATIENCE)
+        return "result" in answer
+
+    wait_until(answered, f"a call that succeeds after: {text}", seconds=PATIENCE)
+
+
+@pytest.mark.parametrize("name", played(RENEWALS))
+def test_a_renewal_on_a_way_that_fails(play: Play, name: str) -> None:
+    row = RENEWALS[name]
+    scene = play(rotation="kept")
+    judge = scene.judge(Bounds(tabs=1, requests=400, a_second=300, orphans=20))
+    host = judge.host(*row.options)
+    host.initialize()
+    host.answer(call(host, "before"))
+    scene.server.revoke_access_tokens()
+    meet(scene.network, row)
+    assert_seen(host.answer(call(host, name), seconds=PATIENCE), row.seen)
+    judge_sent(scene.network, row.mark, row.asked)
+    works_again(host, f"after {name}")
+    assert len(scene.stage.browser.opened) == 1
+    FIGURES["faults"] += 1
+    judge.end()
+
+
+@pytest.mark.parametrize("name", played(SIGN_INS))
+def test_a_sign_in_on_a_way_that_fails(play: Play, name: str) -> None:
+    row = SIGN_INS[name]
+    scene = play()
+    judge = scene.judge(Bounds(tabs=row.tabs + 1, requests=400, a_second=300, orphans=20))
+    host = judge.host(*row.options)
+    meet(scene.network, row)
+    answer = host.answer(begin(host), seconds=PATIENCE)
+    assert_seen(answer, row.seen)
+    for number in range(5):
+        host.answer(call(host, f"{name} {number}"), seconds=PATIENCE)
+    judge_sent(scene.network, row.mark, row.asked)
+    assert len(scene.stage.browser.opened) <= row.tabs
+    codes = [form["code"] for form in scene.server.token_requests("authorization_code")]
+    assert len(codes) == len(set(codes)), "a code was sent twice"
+    FIGURES["faults"] += 1
+    judge.let_go(host)
+    scene.network.forget()
+    if "error" in answer:
+        scene.stage.login()
+    host = judge.host()
+    host.initialize()
+    assert "result" in host.answer(call(host, "afterwards"))
+    judge.end()
+
+
+def test_a_token_answer_that_ends_at_every_byte(play: Play) -> None:
+    """A renewal whose answer is lost after so many bytes is not the end of a sign-in."""
+    scene = play(rotation="kept")
+    judge = scene.judge(Bounds(tabs=1, requests=20_000, a_second=300, orphans=20))
+    host = judge.host()
+    host.initialize()
+    host.answer(call(host, "before"))
+    for offset in range(often(250, 0), 480, often(300, 8)):
+        scene.server.revoke_access_tokens()
+        scene.network.script(TOKEN, Fault(response=offset))
+        host.answer(call(host, f"{offset}"), seconds=PATIENCE)
+        works_again(host, f"after {offset}")
+        FIGURES["faults"] += 1
+    assert len(scene.stage.browser.opened) == 1
+    judge.end()
