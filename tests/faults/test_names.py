@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults import names_inside as inside
+from tests.thorough import THOROUGH
 
 
 @pytest.mark.promise("R1", "R5", "L5")
@@ -24,6 +25,7 @@ def test_on_a_machine_of_its_own(tmp_path: Path) -> None:
     addresses = [inside.FIRST, inside.SECOND]
     island = [sys.executable, "-m", "tests.harness.island", "--hosts", str(hosts), *addresses]
     tests = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    tests += [] if THOROUGH else ["-k", "address"]
     done = subprocess.run(
         [*island, "--", *tests, f"--basetemp={tmp_path / 'inside'}", str(inside.__file__)],
         env=os.environ | {"HOSTS_OF_TEST": str(hosts)},

@@ -136,7 +136,7 @@ def test_a_handshake_that_ends_at_every_byte(play: Play, then: Ending) -> None:
     """Each in a process of its own, as hosts start one: nothing has worked before."""
     scene = play(is_open=True)
     judge = scene.judge(Bounds(requests=5000, a_second=500))
-    for offset in range(0, 330, often(150, 12)):
+    for offset in range(0, 330, often(150, 11)):
         scene.network.script(INITIALIZE, Fault(response=offset, then=then))
         host = judge.host()
         host.initialize(seconds=10)
