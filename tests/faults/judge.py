@@ -28,7 +28,7 @@ from tests.peers.fault_proxy import FaultProxy
 from tests.peers.wild_server import Exchange
 
 MAY_OUTLIVE = 20.0
-"""Seconds: the refresh process alone may outlive the command, for one exchange with the endpoint."""
+"""Seconds: the refresh process alone may, for one exchange with the token endpoint."""
 
 FIGURES: Counter[str] = Counter()
 """What was played in this run: faults, requests, answers, errors, seconds."""
