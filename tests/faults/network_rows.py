@@ -6,9 +6,12 @@ from which request on the fault is there; each row names the field notes it is f
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from tests.peers.fault_proxy import Fault
+from tests.thorough import THOROUGH
 
 CALL, READ, TOKEN = b'"name": "echo"', b'"name": "lookup"', b"POST /as/token"
 INITIALIZE, LIST, LISTEN = b'"method": "initialize"', b'"method": "tools/list"', b"GET /mcp"
@@ -18,6 +21,14 @@ RESULT = "result"
 """What is seen where the host does not notice."""
 EITHER = "either"
 """A result or an error, and each once: what else was on the wire may be a reason for both."""
+
+Row = TypeVar("Row", "NetworkRow", "SignInRow")
+
+
+def played(rows: Mapping[str, Row]) -> list[str]:
+    """By name, those that are played in this run."""
+    return [name for name, row in rows.items() if THOROUGH or row.in_the_gate]
+
 
 SHORT = ("--headers-timeout", "0.4", "--body-timeout", "0.4", "--connect-timeout", "0.4")
 DRIP = ("--headers-timeout", "3", "--body-timeout", "0.4")
@@ -51,8 +62,11 @@ class NetworkRow:
     in_the_gate: bool = False
 
 
-LATE = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 39\r\n\r\n"
-LATE += b'{"jsonrpc":"2.0","id":2,"result":{"a":1}}'[:39]
+LATE = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 41\r\n\r\n"
+    b'{"jsonrpc":"2.0","id":2,"result":{"a":1}}'
+)
+"""An answer that nobody waits for any more."""
 
 CALLS = {
     "nothing is forwarded": NetworkRow(

@@ -7,8 +7,6 @@ by `THOROUGH=1 scripts/test tests/faults`. Must not know how the command is made
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from typing import TypeVar
 
 import pytest
 
@@ -17,37 +15,20 @@ from tests.faults.judge import FIGURES, Bounds, call, judge_sent
 from tests.faults.network_rows import (
     CALL,
     CALLS,
-    EITHER,
     INITIALIZE,
     READ,
     READS,
-    RESULT,
     SHORT,
     NetworkRow,
+    played,
 )
-from tests.faults.stages import Scene, begin, listed
-from tests.harness.host import Host, Json, assert_error
+from tests.faults.stages import Scene, assert_seen, begin, listed
+from tests.harness.host import Host, assert_error
 from tests.harness.stage import assert_says
 from tests.peers.fault_proxy import Ending, Fault, deaf_port
-from tests.thorough import THOROUGH, often, some
+from tests.thorough import often, some
 
 pytestmark = [pytest.mark.timeout(600), pytest.mark.promise("R1", "R2", "R5", "S2")]
-
-Row = TypeVar("Row", bound=NetworkRow)
-
-
-def played(rows: Mapping[str, Row]) -> list[str]:
-    """By name, those that are played in this run."""
-    return [name for name, row in rows.items() if THOROUGH or row.in_the_gate]
-
-
-def assert_seen(answer: Json, seen: tuple[str, ...]) -> None:
-    """The host sees what the row says."""
-    if seen == (RESULT,):
-        assert "result" in answer, answer
-    elif seen != (EITHER,):
-        assert "error" in answer, answer
-        assert_says(answer["error"]["message"], *seen)
 
 
 def play_row(scene: Scene, host: Host, row: NetworkRow, text: str) -> None:

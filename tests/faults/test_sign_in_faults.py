@@ -10,10 +10,8 @@ import pytest
 
 from tests.faults.conftest import Play
 from tests.faults.judge import FIGURES, MAY_OUTLIVE, Bounds, call, judge_sent
-from tests.faults.network_rows import RENEWALS, SIGN_INS, TOKEN, SignInRow
-from tests.faults.stages import begin
-from tests.faults.test_network import assert_seen, played
-from tests.harness.host import Host, wait_until
+from tests.faults.network_rows import RENEWALS, SIGN_INS, TOKEN, SignInRow, played
+from tests.faults.stages import assert_seen, begin, works_again
 from tests.harness.stage import PATIENCE
 from tests.peers.fault_proxy import Fault, FaultProxy
 from tests.thorough import often
@@ -28,19 +26,6 @@ def meet(network: FaultProxy, row: SignInRow) -> None:
     """From now on the row's requests are counted, and the next ones meet its fault."""
     network.watch(row.mark)
     network.script(row.mark, *[row.fault] * row.times)
-
-
-def works_again(host: Host, text: str) -> None:
-    """Within the time that the program waits between two renewals, without a person."""
-    number = 0
-
-    def answered() -> bool:
-        nonlocal number
-        number += 1
-        answer = host.answer(call(host, f"{text} {number}"), seconds=PATIENCE)
-        return "result" in answer
-
-    wait_until(answered, f"a call that succeeds after: {text}", seconds=PATIENCE)
 
 
 @pytest.mark.parametrize("name", played(RENEWALS))

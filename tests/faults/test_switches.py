@@ -14,9 +14,8 @@ import pytest
 from tests.faults.conftest import Play
 from tests.faults.judge import FIGURES, MAY_OUTLIVE, Bounds, call
 from tests.faults.network_rows import SHORT
-from tests.faults.stages import listed
+from tests.faults.stages import listed, works_again
 from tests.faults.switches import SWITCHES
-from tests.faults.test_sign_in_faults import works_again
 from tests.harness.stage import PATIENCE
 from tests.thorough import often
 
@@ -37,7 +36,7 @@ def test_two_faults_at_once(play: Play, seed: int) -> None:
     listed(host)
     host.answer(call(host, "before"))
     pairs = list(itertools.combinations(SWITCHES, 2))
-    for pair in random.Random(seed).sample(pairs, PAIRS):
+    for pair in random.Random(seed).sample(pairs, PAIRS):  # noqa: S311 - a choice of tests
         what = " and ".join(pair)
         for name in pair:
             SWITCHES[name].on(scene)

@@ -14,7 +14,7 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Literal, Self
@@ -276,7 +276,7 @@ class FaultProxy:
 
 
 @contextlib.contextmanager
-def deaf_port() -> Iterator[int]:
+def deaf_port() -> Generator[int]:
     """A port of this machine where connecting takes for ever: its queue is full (Linux)."""
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(socket.socket())
