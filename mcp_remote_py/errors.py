@@ -235,11 +235,15 @@ CUT_HINT = (
 """For an event stream that ended before the answer."""
 
 
+LATE_HINT = "Raise --headers-timeout or --body-timeout (0 means no limit)."
+"""For an answer that was waited for no longer, by a time-out of ours."""
+
+
 def no_answer_in_time(who: str) -> Interrupted:
     """The error of an answer, or the rest of one, that took too long, with the same options."""
     return Interrupted(
         f"{who} took too long to answer.",
-        hint="Raise --headers-timeout or --body-timeout (0 means no limit).",
+        hint=LATE_HINT,
     )
 
 

@@ -64,7 +64,7 @@ def explain(error: Exception, *, sent: bool, where: str = "") -> Exception:
         return no_answer_in_time(f"The server{peer.at}")
     if isinstance(error, (Fault, OSError)):
         kind = Interrupted if sent else NotSent
-        hint = _ILLEGAL_HINT if isinstance(error, IllegalAnswer) else ""
+        hint = _ILLEGAL_HINT if isinstance(error, IllegalAnswer) else _BROKEN_HINT
         return kind(f"The connection to {peer.name}{peer.through} broke: {reason}.", hint=hint)
     return error
 
@@ -101,6 +101,11 @@ _UNKNOWN_NAME = frozenset({socket.EAI_NONAME, getattr(socket, "EAI_NODATA", sock
 """Of getaddrinfo (RFC 3493 §6.1): the answer is that there is none. EAI_AGAIN is not one."""
 
 _ILLEGAL_HINT = "Check the URL. If it is right, the server or a proxy on the way has a fault."
+
+_BROKEN_HINT = (
+    "Ask again. If it breaks each time, look at the server's log, and at what is on the way (a "
+    "proxy, a VPN, a firewall)."
+)
 
 _CONNECT_HINT = "Check the URL, the network and whether a VPN or proxy is needed."
 

@@ -20,6 +20,7 @@ from mcp_remote_py.eras.metadata_headers import MetadataHeaders
 from mcp_remote_py.eras.parameters import ParameterHeaders
 from mcp_remote_py.errors import (
     CUT_HINT,
+    LATE_HINT,
     ExchangeError,
     Interrupted,
     SessionLost,
@@ -281,6 +282,7 @@ class StreamableChannel:
     async def _take_stream(self, response: Response, request: Message, late: Late) -> None:
         stream = self._reader.begin()
         stream.look = partial(self._look_for_session, response, request)
+        hint = CUT_HINT
         try:
             if await self._reader.read_stream(response, stream, request):
                 return
@@ -289,12 +291,14 @@ class StreamableChannel:
             reason = "the server ended its stream before the answer"
         except Interrupted as error:
             reason = error.cause
+            # What we cut ourselves, no gateway did.
+            hint = LATE_HINT if error.hint == LATE_HINT else CUT_HINT
         if stream.last_event_id:
             await response.aclose()
             reason = await self._resume(request, stream)
             if not reason:
                 return
-        raise Interrupted(f"The answer was lost: {reason.rstrip('.')}.", hint=CUT_HINT)
+        raise Interrupted(f"The answer was lost: {reason.rstrip('.')}.", hint=hint)
 
     async def _resume(self, request: Message, stream: MessageStream) -> str:
         """Goes on reading a broken stream. Empty when the answer came, else why it did not.

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -9,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.faults.judge import FIGURES
 from tests.faults.stages import Behind, Scene
 from tests.harness.browser import fake_browser
 from tests.harness.stage import Stage
@@ -33,3 +37,14 @@ def play(tmp_path: Path) -> Iterator[Play]:
             return Scene(stage, stack.enter_context(server.network))
 
         yield play
+
+
+@pytest.fixture(scope="session", autouse=True)
+def tell_figures() -> Iterator[None]:
+    """What was played is one line of JSON in the file that `$FAULT_FIGURES` names, if any."""
+    began = time.monotonic()
+    yield
+    if file := os.environ.get("FAULT_FIGURES"):
+        seconds = round(time.monotonic() - began)
+        with Path(file).open("a", encoding="utf-8") as figures:
+            figures.write(json.dumps(FIGURES | {"seconds": seconds}) + "\n")

@@ -28,7 +28,7 @@ from tests.peers.fault_proxy import FaultProxy
 from tests.peers.wild_server import Exchange
 
 MAY_OUTLIVE = 20.0
-"""Seconds: the refresh process alone may outlive the command, for one exchange with the endpoint."""
+"""Seconds: the refresh process alone may, for one exchange with the token endpoint."""
 
 FIGURES: Counter[str] = Counter()
 """What was played in this run: faults, requests, answers, errors, seconds."""
@@ -103,6 +103,11 @@ class Judge:
         self._judge_files()
         self._judge_costs()
         FIGURES["scenarios"] += 1
+
+    def let_go(self, host: Host) -> None:
+        """This host has done its part; it is judged now."""
+        self._end_host(host)
+        self.hosts.remove(host)
 
     def _end_host(self, host: Host) -> None:
         if host.process.poll() is None:

@@ -6,9 +6,12 @@ from which request on the fault is there; each row names the field notes it is f
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from tests.peers.fault_proxy import Fault
+from tests.thorough import THOROUGH
 
 CALL, READ, TOKEN = b'"name": "echo"', b'"name": "lookup"', b"POST /as/token"
 INITIALIZE, LIST, LISTEN = b'"method": "initialize"', b'"method": "tools/list"', b"GET /mcp"
@@ -18,6 +21,14 @@ RESULT = "result"
 """What is seen where the host does not notice."""
 EITHER = "either"
 """A result or an error, and each once: what else was on the wire may be a reason for both."""
+
+Row = TypeVar("Row", "NetworkRow", "SignInRow")
+
+
+def played(rows: Mapping[str, Row]) -> list[str]:
+    """By name, those that are played in this run."""
+    return [name for name, row in rows.items() if THOROUGH or row.in_the_gate]
+
 
 SHORT = ("--headers-timeout", "0.4", "--body-timeout", "0.4", "--connect-timeout", "0.4")
 DRIP = ("--headers-timeout", "3", "--body-timeout", "0.4")
@@ -51,19 +62,22 @@ class NetworkRow:
     in_the_gate: bool = False
 
 
-LATE = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 39\r\n\r\n"
-LATE += b'{"jsonrpc":"2.0","id":2,"result":{"a":1}}'[:39]
+LATE = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 41\r\n\r\n"
+    b'{"jsonrpc":"2.0","id":2,"result":{"a":1}}'
+)
+"""An answer that nobody waits for any more."""
 
 CALLS = {
     "nothing is forwarded": NetworkRow(
         CALL,
         Fault(request=0, then="silence"),
-        ("timeout|time-out|within|seconds",),
+        ("took too long",),
         (19, 29),
         in_the_gate=True,
     ),
     "half of the request is forwarded, then silence": NetworkRow(
-        CALL, Fault(request=0.5, then="silence"), ("within|seconds",), (19,)
+        CALL, Fault(request=0.5, then="silence"), ("took too long",), (19,)
     ),
     "half of the request, then a reset": NetworkRow(
         CALL, Fault(request=0.5), ("may have|reset|closed",), (19, 20), in_the_gate=True
@@ -76,32 +90,32 @@ CALLS = {
         CALL, Fault(response=0, then="end"), ("may have",), (18, 19)
     ),
     "the peer is gone without a word, before the head": NetworkRow(
-        CALL, Fault(response=0, then="vanish"), ("within|seconds",), (19, 21), in_the_gate=True
+        CALL, Fault(response=0, then="vanish"), ("took too long",), (19, 21), in_the_gate=True
     ),
     "the peer is gone without a word, in the head": NetworkRow(
-        CALL, Fault(response=30, then="vanish"), ("within|seconds",), (19, 21)
+        CALL, Fault(response=30, then="vanish"), ("took too long",), (19, 21)
     ),
     "the peer is gone without a word, in the body": NetworkRow(
-        CALL, Fault(response=100, then="vanish"), ("within|seconds",), (19, 21)
+        CALL, Fault(response=100, then="vanish"), ("took too long",), (19, 21)
     ),
     "the peer is gone without a word, in an event": NetworkRow(
-        CALL, Fault(response=140, then="vanish"), ("within|seconds",), (19, 21), sse=True
+        CALL, Fault(response=140, then="vanish"), ("took too long",), (19, 21), sse=True
     ),
     "a stall before the head, longer than the time-out": NetworkRow(
-        CALL, Fault(response=0, pause=1.0, then="go on"), ("within|seconds",), (19, 30)
+        CALL, Fault(response=0, pause=1.0, then="go on"), ("took too long",), (19, 30)
     ),
     "a stall in the head, longer than the time-out": NetworkRow(
-        CALL, Fault(response=30, pause=1.0, then="go on"), ("within|seconds",), (19, 30)
+        CALL, Fault(response=30, pause=1.0, then="go on"), ("took too long",), (19, 30)
     ),
     "a stall in the body, longer than the time-out": NetworkRow(
         CALL,
         Fault(response=100, pause=1.0, then="go on"),
-        ("within|seconds",),
+        ("took too long",),
         (19, 30),
         in_the_gate=True,
     ),
     "a stall in an event, longer than the time-out": NetworkRow(
-        CALL, Fault(response=140, pause=1.0, then="go on"), ("within|seconds",), (19, 30), sse=True
+        CALL, Fault(response=140, pause=1.0, then="go on"), ("took too long",), (19, 30), sse=True
     ),
     "a stall in the body, shorter than the time-out": NetworkRow(
         CALL, Fault(response=100, pause=0.15, then="go on"), (RESULT,), (30,)
@@ -115,7 +129,7 @@ CALLS = {
     "one byte a second": NetworkRow(
         CALL,
         Fault(response=30, pace=1.0, then="silence"),
-        ("within|seconds",),
+        ("took too long",),
         (30,),
         options=("--headers-timeout", "2.5", "--body-timeout", "2"),
     ),
@@ -156,3 +170,81 @@ READS = {
     ),
 }
 """What is harmless is sent once more where the first time was lost, and no more often."""
+
+
+@dataclass(frozen=True)
+class SignInRow:
+    """One fault on the way of a sign-in or a renewal.
+
+    Attributes:
+        fault, mark, notes, times, in_the_gate: as of `NetworkRow`.
+        seen: of the request that meets it: `RESULT`, `EITHER`, or what the error says.
+        tabs: how many there are at most until it works again.
+        asked: how many requests with the mark there are at most, until the host has its answer.
+        options: of the command.
+    """
+
+    mark: bytes
+    fault: Fault
+    seen: tuple[str, ...]
+    notes: tuple[int, ...]
+    times: int = 1
+    asked: int = 1
+    tabs: int = 0
+    options: tuple[str, ...] = SHORT
+    in_the_gate: bool = False
+
+
+HOLE = Fault(request=0, then="silence")
+
+RENEWALS = {
+    "the token endpoint is a black hole": SignInRow(
+        TOKEN, HOLE, (EITHER,), (2, 49), in_the_gate=True
+    ),
+    "half of the token request, then a reset": SignInRow(
+        TOKEN, Fault(request=0.5), (EITHER,), (3, 49)
+    ),
+    "the token request, then a reset": SignInRow(TOKEN, Fault(response=0), (EITHER,), (3, 49)),
+    "the token request, then the end": SignInRow(
+        TOKEN, Fault(response=0, then="end"), (EITHER,), (3, 49), in_the_gate=True
+    ),
+    "the token endpoint is gone without a word in its head": SignInRow(
+        TOKEN, Fault(response=40, then="vanish"), (EITHER,), (3, 49)
+    ),
+    "the token answer stalls in its body": SignInRow(
+        TOKEN, Fault(response=200, pause=1.0, then="go on"), (EITHER,), (3, 49)
+    ),
+    "the token answer comes byte by byte": SignInRow(
+        TOKEN, Fault(pace=0.002), (RESULT,), (2,), options=()
+    ),
+    "garbage behind the token answer": SignInRow(
+        TOKEN, Fault(behind=b"\x00\x01HTTP/1.1 500 no\r\n\r\n"), (EITHER,), (13, 49)
+    ),
+}
+"""A renewal whose answer may be lost: of a server that keeps old refresh tokens for a while."""
+
+SIGN_INS = {
+    "metadata are a black hole": SignInRow(
+        METADATA, HOLE, (EITHER,), (29, 49), times=12, asked=12, in_the_gate=True
+    ),
+    "metadata are reset": SignInRow(
+        METADATA, Fault(response=0), (EITHER,), (29, 49), times=1, asked=12, tabs=1
+    ),
+    "the registration is reset once": SignInRow(
+        REGISTER, Fault(response=0), (EITHER,), (6, 49), asked=6, tabs=1, in_the_gate=True
+    ),
+    "the registration is a black hole": SignInRow(
+        REGISTER, HOLE, (EITHER,), (6, 29), times=6, asked=6
+    ),
+    "the code's exchange is reset": SignInRow(
+        TOKEN, Fault(response=0), (EITHER,), (13, 49), tabs=1, in_the_gate=True
+    ),
+    "the code's exchange is a black hole": SignInRow(TOKEN, HOLE, (EITHER,), (13, 49), tabs=1),
+    "half of the code's exchange, then a reset": SignInRow(
+        TOKEN, Fault(request=0.5), (EITHER,), (13, 49), tabs=1
+    ),
+    "the code's answer is cut in its body": SignInRow(
+        TOKEN, Fault(response=300, then="end"), (EITHER,), (13, 49), tabs=1
+    ),
+}
+"""A sign-in on a way that fails: one tab at most, a code is sent once, and `login` mends it."""

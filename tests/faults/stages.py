@@ -1,6 +1,6 @@
 """Where faults are played: a server behind a network that fails, and a host on the other side.
 
-Must not know any fault.
+Must not make any fault.
 """
 
 from __future__ import annotations
@@ -8,9 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from tests.faults.judge import Bounds, Judge
-from tests.harness.host import Host, Json, initialize_params
-from tests.harness.stage import Stage
+from tests.faults.judge import Bounds, Judge, call
+from tests.faults.network_rows import EITHER, RESULT
+from tests.harness.host import Host, Json, initialize_params, wait_until
+from tests.harness.stage import PATIENCE, Stage, assert_says
 from tests.peers.authorization_server import AuthorizationServer, Policy
 from tests.peers.fault_proxy import FaultProxy
 from tests.peers.wild_server import Behaviour, Exchange
@@ -82,3 +83,25 @@ def begin(host: Host) -> object:
 def listed(host: Host) -> Json:
     """The tools, so that it is known which of them are harmless."""
     return host.request("tools/list")
+
+
+def assert_seen(answer: Json, seen: tuple[str, ...]) -> None:
+    """The host sees what the row says."""
+    if seen == (RESULT,):
+        assert "result" in answer, answer
+    elif seen != (EITHER,):
+        assert "error" in answer, answer
+        assert_says(answer["error"]["message"], *seen)
+
+
+def works_again(host: Host, text: str) -> None:
+    """Within the time that the program waits between two renewals, without a person."""
+    number = 0
+
+    def answered() -> bool:
+        nonlocal number
+        number += 1
+        answer = host.answer(call(host, f"{text} {number}"), seconds=PATIENCE)
+        return "result" in answer
+
+    wait_until(answered, f"a call that succeeds after: {text}", seconds=PATIENCE)

@@ -197,7 +197,8 @@ def test_a_proxy_that_cannot_be_reached_is_named_with_its_variable() -> None:
         f"Connecting to the HTTP proxy {PROXY} took too long."
     )
     assert said(at_proxy(faults.Broken("it hung up"))) == (
-        f"The connection to the HTTP proxy {PROXY} broke: it hung up."
+        f"The connection to the HTTP proxy {PROXY} broke: it hung up. Ask again. If it breaks each "
+        "time, look at the server's log, and at what is on the way (a proxy, a VPN, a firewall)."
     )
 
 

@@ -14,7 +14,7 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Literal, Self
@@ -78,12 +78,14 @@ class FaultProxy:
     Attributes:
         port: where the command is to connect.
         connections: monotonic seconds at which each was accepted.
+        passed: bytes of answers so far.
         seen: by the bytes that were looked for, how many requests had them.
     """
 
-    def __init__(self, target: tuple[str, int], host: str = "127.0.0.1") -> None:
+    def __init__(self, target: tuple[str, int], host: str = "127.0.0.1", port: int = 0) -> None:
         self.target = target
         self.connections: list[float] = []
+        self.passed = 0
         self.seen: dict[bytes, int] = {}
         self.stopped = threading.Event()
         self._host = host
@@ -91,7 +93,7 @@ class FaultProxy:
         self._standing: dict[bytes, Fault] = {}
         self._links: set[_Link] = set()
         self._lock = threading.RLock()
-        self.port = 0
+        self.port = port
         self.open()
 
     def __enter__(self) -> Self:
@@ -129,6 +131,12 @@ class FaultProxy:
             self._standing.pop(mark, None)
             if fault is not None:
                 self._standing[mark] = fault
+
+    def forget(self) -> None:
+        """All is well from now on."""
+        with self._lock:
+            self._scripts.clear()
+            self._standing.clear()
 
     def close(self) -> None:
         """Nobody listens any more, and every connection is reset."""
@@ -235,6 +243,7 @@ class FaultProxy:
         return next((fault for mark, fault in self._standing.items() if mark in data), None)
 
     def _down(self, link: _Link, data: bytes) -> None:
+        self.passed += len(data)
         fault = link.fault
         if fault is None:
             link.client.sendall(data)
@@ -267,7 +276,7 @@ class FaultProxy:
 
 
 @contextlib.contextmanager
-def deaf_port() -> Iterator[int]:
+def deaf_port() -> Generator[int]:
     """A port of this machine where connecting takes for ever: its queue is full (Linux)."""
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(socket.socket())
