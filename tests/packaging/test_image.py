@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
+import zipfile
 from pathlib import Path
 from shutil import copyfile, copytree
 from typing import Any
@@ -75,4 +76,7 @@ def test_what_is_copied_is_enough_to_build(tmp_path: Path) -> None:
                 copyfile(path, place / source)
     builder: Any = WheelBuilder(str(tmp_path))
     (made,) = builder.build(directory=str(tmp_path / "dist"), versions=["standard"])
-    assert Path(made).stat().st_size > 100_000
+    with zipfile.ZipFile(made) as wheel:
+        names = wheel.namelist()
+    assert "mcp_remote_py/__main__.py" in names
+    assert [name for name in names if name.endswith("/man1/mcp-remote-py.1")]
