@@ -13,12 +13,13 @@
 
 FROM python:3.14-slim AS build
 WORKDIR /source
-COPY pyproject.toml README.md LICENSE requirements.lock ./
+COPY pyproject.toml README.md LICENSE requirements-runtime.lock ./
 COPY mcp_remote_py mcp_remote_py
-# The versions of the lock, which has more than is needed here.
-RUN sed -n 's/^\([A-Za-z0-9].*==.*[^ \\]\) *\\$/\1/p' requirements.lock >constraints.txt \
-    && python -m venv /opt/mcp-remote-py \
-    && /opt/mcp-remote-py/bin/python -m pip install --no-cache-dir --constraint constraints.txt ".[aws]" \
+COPY man man
+# What the lock says, to the byte; and then ourselves.
+RUN python -m venv /opt/mcp-remote-py \
+    && /opt/mcp-remote-py/bin/python -m pip install --no-cache-dir --require-hashes --requirement requirements-runtime.lock \
+    && /opt/mcp-remote-py/bin/python -m pip install --no-cache-dir --no-deps . \
     && /opt/mcp-remote-py/bin/python -m pip uninstall --yes pip
 
 FROM python:3.14-slim

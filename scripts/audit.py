@@ -12,7 +12,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -53,6 +53,12 @@ def load(text: str) -> Any:
         return None
 
 
+def load_object(text: str) -> dict[str, Any]:
+    """The JSON object in that text; an empty one where there is none."""
+    found = load(text)
+    return cast("dict[str, Any]", found) if isinstance(found, dict) else {}
+
+
 def not_answered(reason: str) -> Outcome:
     """The outcome of a question to which there was no answer."""
     line = f"NOT ANSWERED: {reason} This does not mean that there are no known holes."
@@ -61,12 +67,9 @@ def not_answered(reason: str) -> Outcome:
 
 def read_pip_audit(text: str, status: int) -> Outcome:
     """What pip-audit's JSON says; its exit status does not count packages that it passed over."""
-    match load(text):
-        case {"dependencies": [_, *_] as asked}:
-            pass
-        case _:
-            return not_answered(f"pip-audit ended with {status} and without an answer.")
-    asked_of: list[dict[str, Any]] = asked
+    asked_of: list[dict[str, Any]] | None = load_object(text).get("dependencies")
+    if not asked_of:
+        return not_answered(f"pip-audit ended with {status} and without an answer.")
     holes = tuple(
         f"{one['name']} {one['version']}: {hole['id']},"
         f" mended in {', '.join(hole['fix_versions']) or 'no version yet'}"
@@ -87,31 +90,27 @@ def read_pip_audit(text: str, status: int) -> Outcome:
 
 def read_npm_audit(text: str, status: int) -> Outcome:
     """What `npm audit --json` says."""
-    match load(text):
-        case {
-            "vulnerabilities": dict() as named,
-            "metadata": {"dependencies": {"total": int(total)}},
-        }:
-            holes: dict[str, Any] = named
-        case {"message": str(message)}:
-            # The sentence has the address of a registry: the first words are enough.
-            return not_answered(f"npm's registry says {' '.join(message.split()[:4])}.")
-        case _:
-            return not_answered(f"npm ended with {status} and without an answer.")
+    told = load_object(text)
+    if "message" in told:
+        # The sentence has the address of a registry: the first words are enough.
+        return not_answered(f"npm's registry says {' '.join(str(told['message']).split()[:4])}.")
+    holes: dict[str, Any] | None = told.get("vulnerabilities")
+    if holes is None or "metadata" not in told:
+        return not_answered(f"npm ended with {status} and without an answer.")
     if not holes:
+        total = told["metadata"]["dependencies"]["total"]
         return Outcome(NONE, (f"no known hole in {total} packages",))
     return Outcome(FOUND, tuple(f"{name}: {one['severity']}" for name, one in holes.items()))
 
 
 def read_zizmor(text: str, status: int) -> Outcome:
     """What zizmor's JSON says of the workflows; it needs no network."""
-    found = load(text)
-    if not isinstance(found, list):
+    found: list[dict[str, Any]] | None = load(text)
+    if found is None:
         return not_answered(f"zizmor ended with {status} and without an answer.")
-    holes: list[dict[str, Any]] = found
-    if not holes:
+    if not found:
         return Outcome(NONE, ("no finding in the workflows",))
-    return Outcome(FOUND, tuple(f"{one['ident']}: {one['desc']}" for one in holes))
+    return Outcome(FOUND, tuple(f"{one['ident']}: {one['desc']}" for one in found))
 
 
 def questions() -> list[Question]:

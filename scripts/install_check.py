@@ -23,7 +23,7 @@ PATIENCE = 300.0
 
 
 class Way(NamedTuple):
-    """How people install and start: words with `{file}` and `{folder}`; an empty list is no step."""
+    """How people install and start: words with `{file}` and `{folder}`."""
 
     name: str
     install: tuple[tuple[str, ...], ...]
@@ -66,7 +66,7 @@ WAYS = (
 
 
 def variables_of(folder: Path, cache: Path) -> Mapping[str, str]:
-    """The environment in which a tool keeps everything in that folder, and packages in the other."""
+    """The environment in which a tool keeps all in that folder, and packages in the other."""
     return {
         **os.environ,
         "PIPX_HOME": str(folder / "pipx"),

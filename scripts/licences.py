@@ -69,13 +69,13 @@ def licence_of(name: str) -> str | None:
         told = distribution(name).metadata
     except PackageNotFoundError:
         return ELSEWHERE.get(name)
-    stated = told["License-Expression"] or (told["License"] or "").strip()
-    stated = WORDS.get(stated, stated)
-    if stated and "\n" not in stated and is_allowed(stated):
+    words = str(told["License-Expression"] or told["License"] or "").strip()
+    stated = WORDS.get(words, words)
+    if "\n" not in stated and is_allowed(stated):
         return stated
     classified = [
-        CLASSIFIERS.get(line.split(" :: ")[-1], line)
-        for line in told.get_all("Classifier", [])
+        CLASSIFIERS.get(line.rpartition(" :: ")[2], line)
+        for line in map(str, told.get_all("Classifier") or ())
         if line.startswith("License :: ")
     ]
     return " AND ".join(classified) or stated or None

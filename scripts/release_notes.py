@@ -1,7 +1,7 @@
 """Prints what CHANGELOG.md says of a version: the notes of its release.
 
-A tag that is not the version of the package, a version that is not dated and one without entries are
-errors: nobody makes a release by mistake. Needs nothing but Python; must not import mcp_remote_py.
+A tag that is not the version of the package, a version that is not dated and one without entries
+are errors: nobody makes a release by mistake. Must not import mcp_remote_py.
 """
 
 import re
@@ -33,18 +33,16 @@ def notes_of(tag: str, version: str, changelog: str) -> str:
         raise NotesError(f"The tag is {tag}, and the package is {version}. Tag it v{version}.")
     sections = re.split(r"^## (.+)$", changelog, flags=re.MULTILINE)
     texts = dict(zip(sections[1::2], sections[2::2], strict=True))
-    for heading, text in texts.items():
-        name, _, date = heading.partition(" - ")
-        if name == f"[{version}]":
-            break
-    else:
+    heading = next((one for one in texts if one.startswith(f"[{version}] - ")), None)
+    if heading is None:
         raise NotesError(f"CHANGELOG.md has no heading for {version}.")
+    date = heading.partition(" - ")[2]
     if not re.fullmatch(r"\d{4}-\d\d-\d\d", date):
         raise NotesError(
             f'CHANGELOG.md says "{date}" of {version}. Write the day of the release there.'
         )
     # Below the last version may stand definitions of links: they are not entries.
-    entries = re.sub(r"(?m)^\[[^]]+\]: .*\n?", "", text).strip()
+    entries = re.sub(r"(?m)^\[[^]]+\]: .*\n?", "", texts[heading]).strip()
     if "- " not in entries:
         raise NotesError(f"CHANGELOG.md has no entry for {version}.")
     return f"{entries}\n"

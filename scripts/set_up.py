@@ -4,9 +4,9 @@ Needs nothing but Python 3.11 and the package index; with --peers also the npm r
 packages, for the real servers, hosts and browser of the tests (Node itself is among the locked
 dependencies). With --lowest, makes .venv-lowest as well, with the oldest versions that are allowed.
 Prints the path of the environment's Python on stdout, everything else on stderr. With --early, does
-nothing but what of --peers needs no environment, and says nothing. With --release, makes .venv-release
-as well, with the tools of a release. Must not import anything that is
-not in the standard library.
+nothing but what of --peers needs no environment, and says nothing. With --release, makes
+.venv-release as well, with the tools of a release. Must not import anything that is not in the
+standard library.
 """
 
 import hashlib

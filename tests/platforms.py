@@ -1,8 +1,8 @@
 """Which systems a test file can run on: read from what it, and what it imports of the tests, uses.
 
-A file carries the mark `linux` or `posix`; one without a mark runs everywhere. Looked for only where
-somebody asks (`-m "not linux and not posix"`), and on systems that are not Linux, where the other
-files are not even loaded: their imports would fail. Must not import what it reads.
+A file carries the mark `linux` or `posix`; one without a mark runs everywhere. Looked for only
+where somebody asks (`-m "not linux and not posix"`), and on systems that are not Linux, where the
+other files are not even loaded: their imports would fail. Must not import what it reads.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ SIGNS = {
         *(r"sys\.executable", r"symlink_to", r"\"/tmp", r"\.socketpair\("),
     ),
 }
-"""Words of a source by which it is known to need the system. Rather one too many: a test that starts
-processes is `posix` until somebody has seen it on Windows."""
+"""Words of a source by which it is known to need the system. Rather one too many: a test that
+starts processes is `posix` until somebody has seen it on Windows."""
 
 LINUX_FOLDERS = tuple(
     f"{ROOT / 'tests' / name}{os.sep}" for name in ("real", "interop", "conformance")

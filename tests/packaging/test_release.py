@@ -1,6 +1,7 @@
 """What a release is made of, judged without a network: notes, licences, locks, the audit's reading.
 
-The rest costs minutes and is run by the workflows: scripts/packages, scripts/install-check, scripts/audit.
+The rest costs minutes and is run by the workflows: scripts/packages, scripts/install-check and
+scripts/audit.
 """
 
 from __future__ import annotations
