@@ -10,7 +10,6 @@ import asyncio
 import math
 import select
 import ssl
-import sys
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -32,17 +31,23 @@ HIGH_WATER_BYTES = 64 * 1024
 """Unread bytes from which the peer is told to wait: with as many connections as there may be, what
 waits here is memory as well."""
 
+_POLL = getattr(select, "poll", None)
+_READABLE = getattr(select, "POLLIN", 1)
+
 _READ_BYTES = 256 * 1024
 """Read at once, into room that is kept. asyncio's own way takes as much from the system for each
 reading and gives it back, which costs twice as much as to read a small answer."""
 
 
-def _make_look(number: int) -> Callable[[], object]:
-    """Whether something can be read from the socket with that number, now."""
-    if sys.platform == "win32":  # whose select takes any number
+def make_look(number: int, make_poll: Any = _POLL) -> Callable[[], object]:
+    """Whether something can be read from the socket with that number, now.
+
+    Windows does not have a poll, but its select takes any number.
+    """
+    if make_poll is None:
         return lambda: select.select([number], [], [], 0)[0]
-    poll = select.poll()
-    poll.register(number, select.POLLIN)
+    poll = make_poll()
+    poll.register(number, _READABLE)
     return partial(poll.poll, 0)
 
 
@@ -130,7 +135,7 @@ class Wire(asyncio.BufferedProtocol):
         if self.has_spoken or self._transport is None or self._transport.is_closing():
             return True
         if self._look is None:
-            self._look = _make_look(self._transport.get_extra_info("socket").fileno())
+            self._look = make_look(self._transport.get_extra_info("socket").fileno())
         return bool(self._look())
 
     async def read(self, seconds: float | None, limit: int | None = None) -> bytes:

@@ -22,8 +22,10 @@ from mcp_remote_py.eras.envelope import (
     REQUEST_MEMBERS,
     Envelope,
     is_complete,
+    name_server_in,
     names_its_version,
     put_meta,
+    put_missing_meta,
     read_envelope,
     read_text,
     take_meta,
@@ -315,3 +317,49 @@ def test_a_level_that_is_not_one_hides_no_version(level: bytes) -> None:
     envelope = read_envelope(parse_message(line))
     assert envelope is not None
     assert envelope.log_level == level.decode()
+
+
+@pytest.mark.parametrize(
+    ("line", "written"),
+    [
+        (b'{"method":"x"}', None),
+        (b'{"method":"x","params":[1]}', None),
+        (b'{"method":"x","params":{"_meta":null}}', None),
+        (b'{"method":"x","params":{"_meta":{"io.modelcontextprotocol/x":0}}}', None),
+        (b'{"method":"x","params":{}}', b'{"_meta":{"io.modelcontextprotocol/x":[1.0]}}'),
+        (
+            b'{"method":"x","params":{"a":1.0,"_meta":{"b":{ }}}}',
+            b'{"a":1.0,"_meta":{"b":{ },"io.modelcontextprotocol/x":[1.0]}}',
+        ),
+    ],
+)
+def test_what_is_missing_in_a_meta_is_added_and_nothing_is_replaced(
+    line: bytes, written: bytes | None
+) -> None:
+    added = put_missing_meta(parse_message(line), TAG)
+    assert (None if added is None else encode(added)) == written
+
+
+NAME = msgspec.Raw(b'{"name":"s","version":"1"}')
+NAMED = b'"_meta":{"io.modelcontextprotocol/serverInfo":{"name":"s","version":"1"}}'
+
+
+@pytest.mark.promise("E3")
+@pytest.mark.parametrize(
+    ("answer", "written"),
+    [
+        (b'"result":{"a":1.0}', b'"result":{"a":1.0,%b}' % NAMED),
+        (b'"result":{}', b'"result":{%b}' % NAMED),
+        (b'"result":[1]', b'"result":[1]'),
+        (b'"result":{"_meta":5}', b'"result":{"_meta":5}'),
+        (b'"result":{%b}' % NAMED.replace(b'"s"', b'"t"'), None),
+        (b'"error":{"code":1,"message":"m"}', None),
+    ],
+)
+def test_a_result_has_the_name_of_its_server_unless_it_names_one(
+    answer: bytes, written: bytes | None
+) -> None:
+    message = parse_message(b'{"jsonrpc":"2.0","id":1,%b}' % answer)
+    for source in (None, message):
+        named = name_server_in(message, NAME, source)
+        assert named.raw == b'{"jsonrpc":"2.0","id":1,%b}' % (written or answer)

@@ -16,13 +16,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mcp_remote_py.bounds import LONG_BYTES, MAX_PARTS
 from mcp_remote_py.eras.handshake_server.effects import Effect, Expire, ToHost, ToServer
 from mcp_remote_py.eras.handshake_server.input_rounds import (
     INPUT_PATIENCE,
     MAX_COMPARED_BYTES,
     MAX_SUSPENDED,
 )
-from mcp_remote_py.eras.handshake_server.server import HandshakeServer
+from mcp_remote_py.eras.handshake_server.objects import declared_names
+from mcp_remote_py.eras.handshake_server.server import MAX_UNTOLD, HandshakeServer
 from mcp_remote_py.errors import InvalidMessage
 from mcp_remote_py.jsonrpc import make_error
 from mcp_remote_py.parsing import parse_message
@@ -523,3 +525,66 @@ def test_a_notification_that_cannot_be_written_anew_is_dropped() -> None:
         except InvalidMessage:
             return
         assert all(one.way == "to_server" for one in show(server.from_host(message, NOW)))
+
+
+# ------------------------------------------------------------------------- before a session
+
+
+def tell(server: HandshakeServer, number: int) -> list[Output]:
+    """A host that only tells something, with all that 2026-07-28 has it say of itself."""
+    meta = {PREFIX + "protocolVersion": "2026-07-28", PREFIX + "clientCapabilities": CAPABILITIES}
+    line = {"method": "notifications/x", "params": {"number": number, "_meta": meta}}
+    return list(show(server.from_host(parse_message(json.dumps(line).encode()), NOW)))
+
+
+@pytest.mark.promise("E3")
+def test_a_host_that_first_tells_something_begins_a_session_and_is_heard_in_it() -> None:
+    server = HandshakeServer(b"k" * 32, lambda _: None)
+    (hello,) = tell(server, 0)
+    sent = json.loads(hello.line)
+    assert (sent["method"], sent["params"]["capabilities"]) == ("initialize", CAPABILITIES)
+    assert [tell(server, number) for number in range(1, MAX_UNTOLD + 5)] == [[]] * (MAX_UNTOLD + 4)
+    answer = {"id": sent["id"], "result": {"capabilities": {}}}
+    told = list(show(server.from_server(parse_message(json.dumps(answer).encode()), NOW)))
+    lines = [json.loads(one.line) for one in told]
+    assert lines[0]["method"] == "notifications/initialized"
+    numbers = [one["params"] for one in lines if one["method"] == "notifications/x"]
+    assert numbers == [{"number": number} for number in range(MAX_UNTOLD)]
+
+
+@pytest.mark.promise("E3", "R8")
+@pytest.mark.parametrize(("size", "asks"), [(0, True), (LONG_BYTES, False)])
+def test_an_error_that_asks_for_a_url_is_played_out_unless_it_is_long(
+    size: int, asks: bool
+) -> None:
+    session = Session()
+    session.ask(1, "tools/call", {"name": "a"})
+    question = {"mode": "url", "url": "https://e.example/", "elicitationId": "1", "message": "m"}
+    data = {"elicitations": [question], "x": "x" * size}
+    error = {"code": -32042, "message": "m", "data": data}
+    session.say({"id": session.to_server[-1]["id"], "error": error})
+    (told,) = session.to_host
+    if asks:
+        assert told["result"]["resultType"] == "input_required"
+    else:
+        assert told["error"]["message"] == "The server wants an address to be opened first."
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "names"),
+    [
+        (b"", set[str]()),
+        (
+            b'{"sampling":{},"elicitation":{"url":1e999}}',
+            {"sampling", "elicitation", "elicitation.url"},
+        ),
+        (b'{"sampling":{"x":' + b"1" * 5000 + b"}}", {"sampling"}),
+        (b'{"sampling":[%b0]}' % (b"0," * MAX_PARTS), set[str]()),
+        (b"[" * 100_000, set[str]()),
+        (b"[" * 20_000, set[str]()),
+        (b'{"a"', set[str]()),
+    ],
+    ids=["none", "modes", "long number", "many parts", "deeper", "deep", "broken"],
+)
+def test_capabilities_are_read_whatever_they_are(capabilities: bytes, names: set[str]) -> None:
+    assert declared_names(capabilities) == names

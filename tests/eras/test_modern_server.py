@@ -18,6 +18,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from mcp_types import methods as sdk
 
+from mcp_remote_py.bounds import MAX_PARTS
 from mcp_remote_py.eras.conversation import (
     AnyEraStep,
     AskHost,
@@ -658,6 +659,13 @@ def test_capabilities_that_are_nested_too_deep_announce_nothing() -> None:
         except InvalidMessage:
             return
         ModernServer(INITIALIZE).greet(answer)
+
+
+def test_capabilities_of_very_many_parts_announce_nothing() -> None:
+    capabilities = {"tools": {"listChanged": True}, "experimental": {"a": [0] * MAX_PARTS}}
+    server, greeting = greet({"supportedVersions": [MODERN], "capabilities": capabilities})
+    assert server.wanted_notifications() == {}
+    assert greeting["capabilities"] == capabilities
 
 
 def test_a_refused_discover_is_not_a_greeting() -> None:

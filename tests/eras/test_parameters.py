@@ -21,6 +21,7 @@ from mcp.shared.inbound import (
     x_mcp_header_map,
 )
 
+from mcp_remote_py.bounds import LONG_BYTES
 from mcp_remote_py.eras.parameters import (
     MARK,
     MAX_MARKED_PARTS,
@@ -332,6 +333,20 @@ def test_a_marked_schema_that_is_too_deep_is_not_a_crash(depth: int) -> None:
     assert left in (answer.raw, b'{"id":1,"result":{"tools":[]}}')
 
 
+@pytest.mark.promise("R1")
+def test_a_schema_that_no_stack_is_left_for_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    """Where Python reads it nonetheless, as from 3.12 on, there is not any mark in it."""
+    depth = 700
+    schema = b'{"x-mcp-header":' * depth + b"0" + b"}" * depth
+    answer = parse_message(list_tools(b'{"name":"b","inputSchema":%b}' % schema))
+    with caplog.at_level(logging.WARNING):
+        left = call_deeper(450, lambda: ParameterHeaders().learn(answer).raw)
+    assert bytes(left) == (b'{"id":1,"result":{"tools":[]}}' if caplog.messages else answer.raw)
+    assert {*caplog.messages} <= {
+        "The tool b is left out: its schema is nested too deeply.",
+    }
+
+
 def test_a_list_of_nothing_but_broken_tools_is_empty() -> None:
     line = ParameterHeaders().learn(parse_message(list_tools(BROKEN, BROKEN))).raw
     assert json.loads(line) == {"id": 1, "result": {"tools": []}}
@@ -513,6 +528,17 @@ def test_what_was_just_shallow_enough_to_be_read_is_not_a_crash_later(depth: int
         return
     assert call_deeper(100, lambda: known.headers(message)) == []
     assert call_deeper(100, lambda: known.learn(answer).raw) == listed
+
+
+@pytest.mark.promise("R8")
+def test_a_value_within_a_long_one_is_not_looked_for() -> None:
+    outer = schema_of(a=schema_of(b=marked("B")), c=marked("C"))
+    known = taught(tool("deep", outer))
+    short = call(known, "deep", b'{"a":{"b":"x"},"c":"y"}')
+    assert short == [(b"Mcp-Param-C", b"y"), (b"Mcp-Param-B", b"x")]
+    padding = b"x" * LONG_BYTES
+    long = call(known, "deep", b'{"a":{"b":"x","z":"%b"},"c":"y"}' % padding)
+    assert long == [(b"Mcp-Param-C", b"y")]
 
 
 # ------------------------------------------------------------------------- value encoding

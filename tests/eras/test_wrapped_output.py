@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from mcp_remote_py.bounds import LONG_BYTES
-from mcp_remote_py.eras.wrapped_output import MAX_MOVED, WrappedOutputs
+from mcp_remote_py.eras.wrapped_output import MAX_MOVED, MAX_WRAPPED_TOOLS, WrappedOutputs
 from mcp_remote_py.json_text import spell_members
 
 pytestmark = [pytest.mark.report("E5"), pytest.mark.promise("E2")]
@@ -124,3 +124,15 @@ def test_references_are_moved_in_so_many_bytes_of_one_list() -> None:
         described = [tool["name"] for tool in json.loads(bytes(members["tools"])) if len(tool) == 2]
         assert described == ["a", "b", "c", "d"]
         assert call_tool(outputs, [1], "a") == call_tool(outputs, [1], "h")
+
+
+@pytest.mark.report("S4")
+def test_so_many_tools_are_remembered_and_the_others_go_by_their_value() -> None:
+    outputs = WrappedOutputs()
+    for number in range(MAX_WRAPPED_TOOLS + 1):
+        list_tool(outputs, {"type": "string"}, f"t{number}")
+    value = {"b": 1}
+    assert call_tool(outputs, value, "t0") == {"structuredContent": {"result": value}}
+    last = call_tool(outputs, value, f"t{MAX_WRAPPED_TOOLS}")
+    assert last == {"structuredContent": value}
+    assert call_tool(outputs, [1], f"t{MAX_WRAPPED_TOOLS}")["structuredContent"] == {"result": [1]}

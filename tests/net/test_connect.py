@@ -6,6 +6,7 @@ import asyncio
 import socket
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
@@ -169,3 +170,90 @@ def test_name_that_nobody_knows() -> None:
             await net.connect("nobody.invalid", 443, 10, choose=choose)
 
     run(main())
+
+
+@pytest.mark.parametrize(
+    ("host", "family", "found"),
+    [
+        ("127.0.0.1", socket.AF_UNSPEC, ["127.0.0.1"]),
+        ("0:0:0:0:0:0:0:1", socket.AF_UNSPEC, ["::1"]),
+        ("localhost", socket.AF_INET, ["127.0.0.1"]),
+    ],
+)
+def test_the_system_is_asked_for_names_only(
+    host: str, family: socket.AddressFamily, found: list[str]
+) -> None:
+    assert run(net.resolve(host, 443, family)) == found
+
+
+def test_an_address_of_the_other_family_has_none_of_this() -> None:
+    with pytest.raises(socket.gaierror):
+        run(net.resolve("::1", 443, socket.AF_INET))
+
+
+def test_the_kernels_time_out_is_not_ours() -> None:
+    async def resolve(host: str, port: int, family: socket.AddressFamily) -> list[str]:
+        raise TimeoutError(110, "Connection timed out")
+
+    async def main() -> NotConnected:
+        with pytest.raises(NotConnected) as caught:
+            await net.connect("e.example", 1, 5, resolve=resolve)
+        return caught.value
+
+    fault = run(main())
+    assert type(fault) is NotConnected
+    assert str(fault) == "Connection timed out"
+
+
+def test_a_refusal_does_not_end_the_wait_for_another_address() -> None:
+    async def main() -> None:
+        with socket.socket() as full:
+            full.bind(("127.0.0.9", 0))
+            full.listen(0)
+            port = full.getsockname()[1]
+            with socket.create_connection(("127.0.0.9", port)):
+                with pytest.raises(ConnectTimeout):
+                    await connect(Names(["127.0.0.9", "127.0.0.8"]), Judge(), port, 0.6)
+
+    run(main())
+
+
+class TogetherLoop(asyncio.SelectorEventLoop):
+    """A loop on which all connections that are tried come about in one turn."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__()
+        self._together = asyncio.Barrier(count)
+
+    async def create_connection(self, *args: Any, **options: Any) -> Any:
+        made = await super().create_connection(*args, **options)
+        await self._together.wait()
+        return made
+
+
+def test_of_two_connections_in_one_turn_one_is_dropped() -> None:
+    async def main() -> None:
+        ends: asyncio.Queue[str] = asyncio.Queue()
+
+        async def meet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            try:
+                await reader.read()
+            finally:
+                ends.put_nowait(writer.get_extra_info("sockname")[0])
+                writer.close()
+
+        port, names = free_port(), ["127.0.0.1", "127.0.0.2"]
+        servers = [await asyncio.start_server(meet, address, port) for address in names]
+        wire = await net.connect("a.example", port, 5, resolve=Names(names).resolve)
+        kept = wire.get_extra_info("peername")[0]
+        (dropped,) = set(names) - {kept}
+        assert await asyncio.wait_for(ends.get(), 5) == dropped
+        assert not wire.has_news()
+        wire.close()
+        assert await asyncio.wait_for(ends.get(), 5) == kept
+        for server in servers:
+            server.close()
+            await server.wait_closed()
+
+    with asyncio.Runner(loop_factory=lambda: TogetherLoop(2)) as runner:
+        runner.run(asyncio.wait_for(main(), 20))

@@ -502,3 +502,14 @@ def test_kernel_is_asked_to_notice_a_peer_that_vanished() -> None:
             wire.close()
 
     run(main())
+
+
+def test_a_connection_without_an_exchange_has_not_ended_one() -> None:
+    async def main() -> None:
+        async with serving(say_nothing) as server:
+            connection = Connection(await open_wire(server.port))
+            assert connection.is_new
+            assert not connection.is_idle()
+            connection.close()
+
+    run(main())

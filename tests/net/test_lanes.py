@@ -92,6 +92,48 @@ def test_a_new_connection_that_is_not_answered_has_the_idle_ones_closed() -> Non
     run(main())
 
 
+@pytest.mark.report("T4")
+@pytest.mark.promise("R6")
+def test_room_is_made_by_one_timer_and_no_longer_than_somebody_waits() -> None:
+    async def main() -> None:
+        async def connect() -> FakeLane:
+            return FakeLane()
+
+        lanes = Lanes(connect)
+        early, late = await lanes.take(), await lanes.take()
+        lanes.give(early)
+        with lanes.room(), lanes.room():
+            await until(lambda: early.closed, ROOM_PATIENCE + 1)
+        lanes.give(late)
+        await until(lambda: late.closed, ROOM_PATIENCE + 1)  # by the timer that was set before
+        kept = await lanes.take()
+        lanes.give(kept)
+        with pytest.raises(TimeoutError):
+            await until(lambda: kept.closed, ROOM_PATIENCE + 0.2)
+        lanes.close()
+
+    run(main())
+
+
+def test_lanes_that_are_in_use_meanwhile_are_looked_at_again() -> None:
+    async def main() -> None:
+        async def connect() -> FakeLane:
+            return FakeLane()
+
+        lanes = Lanes(connect, expiry=0.02)
+        young, old = await lanes.take(), await lanes.take()
+        lanes.give(young)
+        lanes.give(old)
+        old.expired = True
+        await until(lambda: old.closed)
+        assert not young.closed
+        young.expired = True
+        await until(lambda: young.closed)
+        lanes.close()
+
+    run(main())
+
+
 @pytest.fixture
 def server() -> Iterator[WildServer]:
     with ExitStack() as stack:

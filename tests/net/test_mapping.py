@@ -239,3 +239,43 @@ def test_tls_with_a_proxy_that_speaks_none() -> None:
     fault.__cause__ = ssl.SSLError(1, "WRONG_VERSION_NUMBER")
     assert "TLS with the HTTP proxy failed" in said(fault)
     assert "http://, not https://" in said(fault)
+
+
+@pytest.mark.report("T13")
+@pytest.mark.parametrize(
+    ("code", "marks", "told"),
+    [
+        (
+            20,
+            {"may_lack_one": True, "lacks_one": True},
+            'It was signed by "Corp CA", whose own certificate the server does not send with it. '
+            "An intermediate certificate is missing: whoever runs the server has to let it send "
+            "the whole chain (a file that is often called fullchain.pem). Until then, name a PEM "
+            "file with that certificate in --ca-cert.",
+        ),
+        (
+            21,
+            {"may_lack_one": True},
+            'It was signed by "Corp CA", whose own certificate the server does not send with it. '
+            "If that is an authority, name its PEM file with --ca-cert; if it is one between the "
+            "server and its authority, whoever runs the server has to let it send the whole chain "
+            "(fullchain.pem).",
+        ),
+        (
+            18,
+            {"may_lack_one": True},
+            'It was signed by "Corp CA". If that is your company\'s own authority, name its PEM '
+            "file with --ca-cert, or in SSL_CERT_FILE in the entry's env.",
+        ),
+    ],
+)
+def test_a_chain_that_is_not_whole_is_told_apart(
+    code: int, marks: dict[str, bool], told: str
+) -> None:
+    fault = certificate(code, "Reason.")
+    assert fault.__cause__ is not None
+    fault.__cause__.add_note("Corp CA")
+    vars(fault.__cause__).update(marks)
+    assert said(fault) == (
+        f"The server's certificate is not trusted (https://e.com): Reason. {told}"
+    )

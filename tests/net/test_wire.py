@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import select
+import socket
 import ssl
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from mcp_remote_py.net.exchange import Connection
 from mcp_remote_py.net.faults import Broken, ConnectTimeout, NotConnected
-from mcp_remote_py.net.wire import Wire
+from mcp_remote_py.net.wire import Wire, make_look
 from tests.certificates import make_pem
 from tests.fakes import run, until
 from tests.net.servers import PATIENCE, open_wire, serving
@@ -177,3 +180,18 @@ def test_a_wire_without_a_connection_says_nothing_and_can_be_closed() -> None:
         wire.close()
 
     run(main())
+
+
+@pytest.mark.parametrize("make_poll", [getattr(select, "poll", None), None], ids=["poll", "select"])
+def test_the_kernel_is_asked_whether_something_came(make_poll: Callable[[], object] | None) -> None:
+    """By select where there is no poll, which is on Windows."""
+    here, there = socket.socketpair()
+    with here, there:
+        look = make_look(here.fileno(), make_poll)
+        assert not look()
+        there.send(b"x")
+        assert look()
+        here.recv(1)
+        assert not look()
+        there.close()
+        assert look()  # the end counts

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from mcp_remote_py.jsonrpc import Kind, Message, Payload, make_error, make_notification
+from mcp_remote_py.jsonrpc import Message, Payload, make_error, make_notification
 
 
 class ToHost(NamedTuple):
@@ -30,9 +30,7 @@ Effect = ToHost | ToServer | Expire
 
 
 def refuse(message: Message, code: int, text: str) -> list[Effect]:
-    """An error for the host, where it is one that can be answered."""
-    if message.kind is not Kind.REQUEST:
-        return []
+    """An error for the host, whose request it is."""
     return [ToHost(make_error(message.raw_id, code, text))]
 
 
