@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import shlex
+import time
 from collections.abc import Callable, Mapping
 
 from mcp_remote_py.commands.agent import BuildAgent
@@ -87,7 +88,11 @@ def is_signed_in(login: LoginSettings, environment: Mapping[str, str]) -> bool:
     """Whether a sign-in is kept for the session that these settings name."""
     session = session_of(login.server, login.sign_in)
     records = list_records(state_directory(environment))
-    return any(one.session == session and one.signed_in_at is not None for one in records)
+    now = time.time()
+    return any(
+        one.session == session and one.signed_in_at is not None and not one.is_over(now)
+        for one in records
+    )
 
 
 def _sign_in(
