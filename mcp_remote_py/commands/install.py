@@ -12,20 +12,21 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from mcp_remote_py.commands.after_install import CheckEntry, go_on
+from mcp_remote_py.commands.after_install import CheckEntry, go_on, needs_person
 from mcp_remote_py.commands.agent import BuildAgent
 from mcp_remote_py.commands.entry_talk import (
-    ask_or_refuse,
+    agree_or_refuse,
     explain_mask,
     own_options,
     pick_files,
     say_no_host,
     say_title,
+    saying_what_stays,
     show_lines,
 )
 from mcp_remote_py.console import Console, Style
 from mcp_remote_py.errors import UsageError, one_line
-from mcp_remote_py.exit_status import DONE_STATUS
+from mcp_remote_py.exit_status import DONE_STATUS, FAILED_STATUS
 from mcp_remote_py.hosts.catalogue import PLAIN_HOST, KnownHost, find_host, host_of_file
 from mcp_remote_py.hosts.config_text import read_entries, set_entry
 from mcp_remote_py.hosts.entries import PlannedEntry, Wish, check_asks, check_name, plan_entry
@@ -81,7 +82,8 @@ def run_install(
 ) -> int:
     """Writes the entry for each host that is meant; returns the exit status.
 
-    It is 0 where the entry is written, also if the server cannot be reached.
+    It is 0 where the entry is written, also if the server cannot be reached, and 1 where the person
+    has said no.
 
     Raises:
         UsageError: it is not clear what is meant, or nobody is there to be asked.
@@ -96,15 +98,18 @@ def run_install(
     if not files:
         say_no_host(installer.command_with("--print"))
     choice = settings.choice
-    if len(files) > 1 and not choice.clients:
-        files = pick_files(files, "Hosts on this machine", installer.command, console)
-        choice = ConfigChoice((files[0].host.key,))
-    if settings.secrets_place == "ask":
-        for file in files:
-            check_asks(file.host)
-    done = [file for file in files if installer.install(file)]
+    with saying_what_stays(console, lambda: bool(installer.written)):
+        if len(files) > 1 and not choice.clients:
+            files = pick_files(files, "Hosts on this machine", installer.command, console)
+            if not files:
+                return FAILED_STATUS
+            choice = ConfigChoice((files[0].host.key,))
+        if settings.secrets_place == "ask":
+            for file in files:
+                check_asks(file.host)
+        done = [file for file in files if installer.install(file)]
     if not done:
-        return DONE_STATUS
+        return DONE_STATUS if settings.dry_run else FAILED_STATUS
     name, entry = installer.written[0]
     if choice.file is None and choice.clients:
         choice = ConfigChoice((done[0].host.key,))
@@ -189,7 +194,7 @@ class _Installer:
         """
         host, console = file.host, self._console
         entries = {one.name: one for one in read_installed(file)}
-        name = self._choose_name(host, entries)
+        name, is_agreed = self._choose_name(host, entries)
         before = entries.get(name)
         if before is None:
             check_name(host, name)
@@ -220,8 +225,8 @@ class _Installer:
         if self._settings.dry_run:
             console.say("Nothing is written, because of --dry-run.")
             return False
-        if before is not None:
-            ask_or_refuse(
+        if before is not None and not is_agreed:
+            is_agreed = agree_or_refuse(
                 console,
                 self._question(name, before),
                 otherwise=self._is_converted(before),
@@ -230,6 +235,8 @@ class _Installer:
                 hint="To have both, choose another name. To replace it:"
                 f" {self.command} --yes{explain_mask(self.command)}",
             )
+            if not is_agreed:
+                return False
         self._write(file, before, plan, edit)
         self.written.append((name, wanted.entry))
         console.say(console.paint(host.restart.replace("{name}", name), Style.STRONG))
@@ -237,8 +244,13 @@ class _Installer:
             console.say(f"Its log, once it has run there: {log}")
         return True
 
-    def _choose_name(self, host: KnownHost, entries: Mapping[str, InstalledEntry]) -> str:
-        """The name that is given, or that of an entry of npm's for the same server."""
+    def _choose_name(
+        self, host: KnownHost, entries: Mapping[str, InstalledEntry]
+    ) -> tuple[str, bool]:
+        """The name that is given, or that of an entry of npm's for the same server.
+
+        And whether the person has agreed already that this one is converted.
+        """
         name, console = self._settings.name, self._console
         same = [
             one
@@ -252,7 +264,7 @@ class _Installer:
                 if console.agrees(
                     f"{text} Convert that one, instead of adding {name}?", otherwise=True
                 ):
-                    return npm.name
+                    return npm.name, True
             else:
                 words = shlex.join(("install", npm.name, mask_url(str(self._settings.server))))
                 command = f"{self.typed_before}mcp-remote-py {words}"
@@ -262,7 +274,7 @@ class _Installer:
                 f"{host.title} has the entry {same[0].name} for that server, too: its tools will be"
                 " there twice."
             )
-        return name
+        return name, False
 
     def _take_over(self, before: InstalledEntry | None) -> _Wanted:
         """What the entry is to say: of npm's for the same server, all that was there stays."""
@@ -369,10 +381,10 @@ class _Installer:
                 f" {told}, and keeps that encrypted."
             )
         if before is not None and self._is_converted(before):
-            warnings.append(
-                "The options of npm's mcp-remote are taken over. Its sign-ins in ~/.mcp-auth are"
-                " not: you will be asked to sign in once."
-            )
+            kept = "The options of npm's mcp-remote are taken over."
+            if needs_person(wanted.entry.relay):
+                kept += " Its sign-ins in ~/.mcp-auth are not: you may have to sign in once."
+            warnings.append(kept)
         for warning in warnings:
             self._console.say(f"{self._console.paint('Note:', Style.WARNING)} {warning}")
 

@@ -12,16 +12,18 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mcp_remote_py.commands.entry_talk import (
-    ask_or_refuse,
+    UNCHANGED,
+    agree_or_refuse,
     own_options,
     pick_files,
     say_title,
+    saying_what_stays,
     show_lines,
 )
 from mcp_remote_py.console import Console, Style
 from mcp_remote_py.credentials.session_files import list_records, state_directory
 from mcp_remote_py.errors import UsageError
-from mcp_remote_py.exit_status import DONE_STATUS
+from mcp_remote_py.exit_status import DONE_STATUS, FAILED_STATUS
 from mcp_remote_py.hosts.config_text import remove_entry
 from mcp_remote_py.hosts.entry_reading import EntryKind
 from mcp_remote_py.hosts.entry_view import show_difference
@@ -50,6 +52,8 @@ def run_uninstall(
 ) -> int:
     """Takes the entry of that name out of each host that is meant; returns the exit status.
 
+    It is 1 where the person has said no to one of them.
+
     Raises:
         UsageError: there is none, it is not clear which, or nobody is there to be asked.
         BrokenConfig, StoreError: a configuration cannot be read or written; nothing was changed.
@@ -63,12 +67,15 @@ def run_uninstall(
     if len(found) > 1 and not settings.choice.clients:
         where = [HostFile(one.host, one.path) for one in found]
         what = f"Hosts with an entry {settings.name}"
-        chosen = pick_files(where, what, _command_of(settings, environment), console)
+        with saying_what_stays(console, lambda: False):
+            chosen = pick_files(where, what, _command_of(settings, environment), console)
         found = [one for one, file in zip(found, where, strict=True) if file in chosen]
-    for entry in found:
-        remember(hidden_values(entry.variables))
-        _uninstall(entry, settings, environment, console)
-    return DONE_STATUS
+    gone: list[bool] = []
+    with saying_what_stays(console, lambda: any(gone)):
+        for entry in found:
+            remember(hidden_values(entry.variables))
+            gone.append(_uninstall(entry, settings, environment, console))
+    return DONE_STATUS if gone and all(gone) else FAILED_STATUS
 
 
 def _typed_before(environment: Mapping[str, str]) -> str:
@@ -94,14 +101,16 @@ def _uninstall(
     settings: UninstallSettings,
     environment: Mapping[str, str],
     console: Console,
-) -> None:
+) -> bool:
+    """Whether all is done."""
     host, name = entry.host, entry.name
     say_title(console, f"{host.title}: {entry.path}")
     show_lines(console, show_difference(host, name, entry.members, None, entry.path))
     if settings.dry_run:
         console.say("Nothing is written, because of --dry-run.")
-        return
-    _ask(entry, settings, environment, console)
+        return True
+    if not _agrees(entry, settings, environment, console):
+        return False
 
     def edit(content: bytes) -> bytes:
         content = remove_entry(content, host.form, host.place, name)
@@ -122,18 +131,24 @@ def _uninstall(
     end = f"{host.end_of_old} Until then, its tools may still be there."
     console.say(console.paint(end, Style.STRONG))
     _say_sign_in(entry, environment, console)
+    return True
 
 
-def _ask(
+def _agrees(
     entry: InstalledEntry,
     settings: UninstallSettings,
     environment: Mapping[str, str],
     console: Console,
-) -> None:
+) -> bool:
+    """Whether the person does; that they do not is told.
+
+    Raises:
+        UsageError: nobody is there.
+    """
     name = entry.name
     hint = f"Nothing was changed. To take it out: {_command_of(settings, environment)} --yes"
     if entry.kind in _OF_OURS:
-        ask_or_refuse(
+        return agree_or_refuse(
             console,
             f"Take {name} out of the configuration of {entry.host.title}?",
             otherwise=True,
@@ -142,14 +157,15 @@ def _ask(
             " this is not a terminal.",
             hint=hint,
         )
-        return
     if settings.yes:
-        return
+        return True
     what = f"{name} {entry.kind.value}, and is not an entry of mcp-remote-py."
     if not console.is_interactive:
         raise UsageError(what, hint=hint)
-    if console.ask(f"{what} Type its name to take it out all the same:") != name:
-        raise UsageError("Nothing was changed.", hint="That was another name.")
+    answer = console.ask(f"{what} Type its name to take it out all the same:")
+    if answer != name:
+        console.say(f"That was another name. {UNCHANGED}" if answer else UNCHANGED)
+    return answer == name
 
 
 def _say_sign_in(entry: InstalledEntry, environment: Mapping[str, str], console: Console) -> None:

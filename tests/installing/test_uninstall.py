@@ -62,7 +62,9 @@ def test_person_is_asked(desk: Desk, answer: str, gone: bool) -> None:
     done = desk.run("uninstall", "math", answers=answer)
     assert "Take math out of the configuration of Cursor? [Y/n]" in done.said
     assert ("math" not in desk.read(CURSOR)["mcpServers"]) is gone
-    assert done.status == (0 if gone else 2)
+    assert done.status == (0 if gone else 1)
+    assert done.said.endswith("[Y/n] Nothing was changed.\n") is not gone
+    assert done.logged == ""
 
 
 @pytest.mark.parametrize(
@@ -79,7 +81,8 @@ def test_entry_of_others_needs_its_name_or_yes(desk: Desk, entry: object, what: 
     assert (refused.status, sentence in refused.logged) == (2, True)
     wrong = desk.run("uninstall", "math", answers="y\n")
     assert f"{sentence} Type its name to take it out all the same:" in wrong.said
-    assert "Nothing was changed. That was another name." in wrong.logged
+    assert wrong.said.endswith(" That was another name. Nothing was changed.\n")
+    assert (wrong.status, wrong.logged) == (1, "")
     assert "math" in desk.read(CURSOR)["mcpServers"]
     assert desk.run("uninstall", "math", answers="math\n").status == 0
     assert desk.read(CURSOR) == {"mcpServers": {}}
