@@ -11,7 +11,9 @@ from typing import NoReturn
 
 from mcp_remote_py.console import Console, Style
 from mcp_remote_py.errors import UsageError, one_line
-from mcp_remote_py.hosts.catalogue import ALL_HOSTS, KNOWN_HOSTS
+from mcp_remote_py.hosts.catalogue import ALL_HOSTS, KNOWN_HOSTS, KnownHost
+from mcp_remote_py.hosts.entry_view import has_secrets
+from mcp_remote_py.installing.config_file import ConfigEdit
 from mcp_remote_py.installing.host_files import HostFile
 from mcp_remote_py.redact import MASK
 from mcp_remote_py.settings.entry import ConfigChoice
@@ -127,6 +129,21 @@ def _ask_which(files: Sequence[HostFile], what: str, console: Console) -> list[H
         asked = how
     console.say(UNCHANGED)
     return []
+
+
+def say_backup(
+    console: Console, host: KnownHost, written: ConfigEdit, deleted: Sequence[str]
+) -> None:
+    """Says where the file is as it was, if it was changed; `deleted` is what it may refer to."""
+    if written.backup is None:
+        return
+    secrets = has_secrets(host, written.before or b"")
+    words = ", with its secrets" if secrets else ""
+    console.say(f"The file as it was before{words}: {written.backup}")
+    if deleted:
+        console.say("It names a file with secrets that is deleted now.")
+    if secrets:
+        console.say("Delete it when all is well.")
 
 
 def explain_mask(command: str) -> str:

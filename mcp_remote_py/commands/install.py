@@ -14,11 +14,13 @@ from typing import NamedTuple
 
 from mcp_remote_py.commands.after_install import CheckEntry, go_on, needs_person
 from mcp_remote_py.commands.agent import BuildAgent
+from mcp_remote_py.commands.entry_notes import PRINTED_FILES, list_notes, list_notes_of_printed
 from mcp_remote_py.commands.entry_talk import (
     agree_or_refuse,
     explain_mask,
     own_options,
     pick_files,
+    say_backup,
     say_no_host,
     say_title,
     saying_what_stays,
@@ -44,7 +46,7 @@ from mcp_remote_py.hosts.launch import (
     choose_launch,
     typed_before,
 )
-from mcp_remote_py.installing.config_file import edit_config, read_config
+from mcp_remote_py.installing.config_file import edit_config, preview_edit
 from mcp_remote_py.installing.entries import InstalledEntry, read_installed
 from mcp_remote_py.installing.host_files import Disk, HostFile, Machine, choose_files, is_own_file
 from mcp_remote_py.installing.secret_files import (
@@ -59,6 +61,7 @@ from mcp_remote_py.patterns import lazy_pattern
 from mcp_remote_py.redact import MASK, mask_url, remember
 from mcp_remote_py.settings.entry import ConfigChoice, EntrySettings, InstallSettings
 from mcp_remote_py.settings.shown_variables import hidden_values, show_variable, show_variables
+from mcp_remote_py.settings.words import UnsetVariable
 
 logger = logging.getLogger("mcp_remote_py")
 
@@ -169,19 +172,15 @@ class _Installer:
         elif choice.file is not None:
             host = host_of_file(os.path.abspath(choice.file)) or PLAIN_HOST
         wanted = _Wanted(self._settings.entry, {}, self._environment)
-        plan = self._plan(host, "", self._settings.name, wanted, in_files=False)
+        in_files = self._settings.secrets_place == "file"
+        plan = self._plan(host, "", self._settings.name, wanted, in_files=in_files)
         for warning in plan.warnings:
             logger.warning("%s", warning)
         shown = dict(plan.entry)
         if plan.variables:
             shown[host.variables_member] = show_variables(plan.variables, plan.variables)
-        if masked := _masked_of(plan):
-            names = ", ".join(masked)
-            logger.warning(
-                "%s stands for the value of %s, which may be secret: write it out there.",
-                MASK,
-                names,
-            )
+        for note in list_notes_of_printed(plan):
+            logger.warning("%s", note)
         text = render_with_inputs(host, self._settings.name, shown, plan.inputs)
         self._console.say(text.rstrip("\n"))
 
@@ -211,15 +210,16 @@ class _Installer:
             content = drop_inputs(content, host.inputs, find_inputs(old))
             return put_inputs(content, host.inputs, plan.inputs)
 
-        content = read_config(Path(file.path)) or b""
-        after = _members_of(edit(content), host, name)
+        content, edited = preview_edit(Path(file.path), edit)
+        after = _members_of(edited, host, name)
         new_inputs = show_new_inputs(host, content, plan.inputs)
         say_title(console, f"{host.title}: {file.path}")
         if before is not None and after == old and not (plan.files or new_inputs):
             console.say(f"The entry {name} is there already, as it should be. Nothing is changed.")
             self.written.append((name, wanted.entry))
             return True
-        show_lines(console, show_difference(host, name, old, after, file.path))
+        lines = show_difference(host, name, old, after, file.path, has_others=bool(entries))
+        show_lines(console, lines)
         show_lines(console, new_inputs)
         self._warn(host, plan, wanted, before)
         if self._settings.dry_run:
@@ -330,24 +330,39 @@ class _Installer:
     ) -> PlannedEntry:
         asks = self._settings.secrets_place == "ask"
         entry = wanted.entry
-        names = (*entry.variables, *(_FETCH_VARIABLES if self._launch.is_fetched else ()))
-        needed = {one: self._environment[one] for one in names if self._environment.get(one)}
+        needed = self._needed(wanted)
         words = sort_words(entry.words, entry.placeholders)
+        wish = Wish(
+            name,
+            words,
+            wanted.values,
+            {**needed, **wanted.kept},
+            in_files,
+            asks,
+            [one for one, value in needed.items() if show_variable(one, value) == MASK],
+        )
+        try:
+            return self._make(host, path, wish)
+        except UnsetVariable as error:
+            raise error.at_terminal() from None
+
+    def _make(self, host: KnownHost, path: str, wish: Wish) -> PlannedEntry:
         return plan_entry(
             host,
             self._launch,
-            Wish(
-                name,
-                words,
-                wanted.values,
-                {**needed, **wanted.kept},
-                in_files,
-                asks,
-                [one for one, value in needed.items() if show_variable(one, value) == MASK],
-            ),
+            wish,
             os.path.abspath,
-            lambda ending: name_secret_file(self._environment, path, name, ending),
+            lambda ending: (
+                name_secret_file(self._environment, path, wish.name, ending)
+                if path
+                else PRINTED_FILES[ending]
+            ),
         )
+
+    def _needed(self, wanted: _Wanted) -> dict[str, str]:
+        """What the entry needs of the environment beside what its words name."""
+        names = (*wanted.entry.variables, *(_FETCH_VARIABLES if self._launch.is_fetched else ()))
+        return {one: self._environment[one] for one in names if self._environment.get(one)}
 
     def _warn(
         self, host: KnownHost, plan: PlannedEntry, wanted: _Wanted, before: InstalledEntry | None
@@ -356,30 +371,14 @@ class _Installer:
         warnings = [
             *(wanted.entry.warnings if wanted.entry is not self._settings.entry else ()),
             *plan.warnings,
+            *list_notes(
+                host,
+                plan,
+                needed=(*wanted.entry.variables, *_FETCH_VARIABLES),
+                set_here=[one for one in self._needed(wanted) if one not in wanted.kept],
+                is_project=self._settings.choice.file is not None,
+            ),
         ]
-        in_clear = [
-            name
-            for name in _masked_of(plan)
-            if name in (*plan.secret_variables, *wanted.entry.variables, *_FETCH_VARIABLES)
-        ]
-        if in_clear:
-            shared = " Keep it out of version control." if self._settings.choice.file else ""
-            ask = f" With --secrets ask, {host.title} asks you and keeps them encrypted."
-            warnings.append(
-                f"The value of {' and of '.join(in_clear)} will be in that file as it is: whoever"
-                " can read the file can use it. --secrets file puts headers into a file that only"
-                f" you can read.{ask if host.inputs else ''}{shared}"
-            )
-        if plan.files:
-            warnings.append(
-                f"What is secret goes into {' and '.join(plan.files)}, which only you can read."
-            )
-        if plan.inputs:
-            told = " and ".join(f'"{one.description}"' for one in plan.inputs)
-            warnings.append(
-                f"No secret is written. When {host.title} starts this entry first, it asks for"
-                f" {told}, and keeps that encrypted."
-            )
         if before is not None and self._is_converted(before):
             kept = "The options of npm's mcp-remote are taken over."
             if needs_person(wanted.entry.relay):
@@ -425,18 +424,12 @@ class _Installer:
                 lock=lock_of_configs(self._environment),
                 randomness=os.urandom,
             )
-        delete_secret_files(path for path in old_files if path not in plan.files)
-        name = self._settings.name if before is None else before.name
+        gone = [path for path in old_files if path not in plan.files]
+        delete_secret_files(gone)
+        host, name = file.host, self._settings.name if before is None else before.name
         mark = self._console.paint("Done:", Style.GOOD)
         self._console.say(f"{mark} the entry {name} is in {written.path}.")
-        if written.backup is not None:
-            self._console.say(f"The file as it was before: {written.backup}")
-
-
-def _masked_of(plan: PlannedEntry) -> list[str]:
-    """Its variables that may be secret: nobody is shown their values."""
-    variables = plan.variables
-    return [name for name, value in variables.items() if show_variable(name, value) == MASK]
+        say_backup(self._console, host, written, gone)
 
 
 def _members_of(content: bytes, host: KnownHost, name: str) -> Mapping[str, object]:

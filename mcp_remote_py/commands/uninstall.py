@@ -16,6 +16,7 @@ from mcp_remote_py.commands.entry_talk import (
     agree_or_refuse,
     own_options,
     pick_files,
+    say_backup,
     say_title,
     saying_what_stays,
     show_lines,
@@ -26,10 +27,10 @@ from mcp_remote_py.errors import UsageError
 from mcp_remote_py.exit_status import DONE_STATUS, FAILED_STATUS
 from mcp_remote_py.hosts.config_text import remove_entry
 from mcp_remote_py.hosts.entry_reading import EntryKind
-from mcp_remote_py.hosts.entry_view import show_difference
+from mcp_remote_py.hosts.entry_view import show_difference, show_gone_inputs
 from mcp_remote_py.hosts.inputs import drop_inputs, find_inputs
 from mcp_remote_py.hosts.launch import choose_launch, typed_before
-from mcp_remote_py.installing.config_file import edit_config
+from mcp_remote_py.installing.config_file import edit_config, preview_edit
 from mcp_remote_py.installing.entries import InstalledEntry, list_entries
 from mcp_remote_py.installing.host_files import Disk, HostFile, Machine, choose_files
 from mcp_remote_py.installing.secret_files import (
@@ -105,29 +106,35 @@ def _uninstall(
     """Whether all is done."""
     host, name = entry.host, entry.name
     say_title(console, f"{host.title}: {entry.path}")
-    show_lines(console, show_difference(host, name, entry.members, None, entry.path))
-    if settings.dry_run:
-        console.say("Nothing is written, because of --dry-run.")
-        return True
-    if not _agrees(entry, settings, environment, console):
-        return False
 
     def edit(content: bytes) -> bytes:
         content = remove_entry(content, host.form, host.place, name)
         asked = find_inputs(entry.members) if host.inputs else ()
         return drop_inputs(content, host.inputs, asked) if asked else content
 
+    # A file that cannot be edited is told of before anybody is asked.
+    content, after = preview_edit(Path(entry.path), edit)
+    show_lines(console, show_difference(host, name, entry.members, None, entry.path))
+    show_lines(console, show_gone_inputs(host, content, after))
+    files = [one for one in files_of_entry(entry.words, environment) if os.path.lexists(one)]
+    if files:
+        also = f"What it has of secrets is deleted as well: {' and '.join(files)}"
+        console.say(f"{console.paint('Note:', Style.WARNING)} {also}")
+    if settings.dry_run:
+        console.say("Nothing is written, because of --dry-run.")
+        return True
+    if not _agrees(entry, settings, environment, console):
+        return False
     written = edit_config(
         Path(entry.path),
         edit,
         lock=lock_of_configs(environment),
         randomness=os.urandom,
     )
-    delete_secret_files(files_of_entry(entry.words, environment))
+    delete_secret_files(files)
     mark = console.paint("Done:", Style.GOOD)
     console.say(f"{mark} the entry {name} is gone from {written.path}.")
-    if written.backup is not None:
-        console.say(f"The file as it was before: {written.backup}")
+    say_backup(console, host, written, files)
     end = f"{host.end_of_old} Until then, its tools may still be there."
     console.say(console.paint(end, Style.STRONG))
     _say_sign_in(entry, environment, console)

@@ -605,7 +605,7 @@ def test_print_shows_what_the_network_needs_and_no_secret_of_the_environment(des
     hidden = ("HTTPS_PROXY", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
     env = json.loads(done.said)["mcpServers"]["math"]["env"]
     assert env == {"SSL_CERT_FILE": ca, **dict.fromkeys(hidden, "****")}
-    assert f"**** stands for the value of {', '.join(hidden)}, which may be secret" in done.logged
+    assert f"Replace **** with the value of {', '.join(hidden)}: it is hidden here," in done.logged
     assert "k3y-9f8e7d" not in done.text
     assert "w8x7y6z5v4u3" not in done.text
 
@@ -675,10 +675,111 @@ def test_print_is_for_any_host_and_masks_what_is_secret(desk: Desk) -> None:
     entry = json.loads(done.said)["mcpServers"]["math"]
     assert entry["env"] == {"MCP_REMOTE_MATH_AUTHORIZATION": "****"}
     assert (
-        "**** stands for the value of MCP_REMOTE_MATH_AUTHORIZATION, which may be secret: write it"
-        " out there." in done.logged
+        "Replace **** with the value of MCP_REMOTE_MATH_AUTHORIZATION: it is hidden here, because"
+        " it may be secret.\n" in done.logged
     )
     assert TOKEN not in done.text
+
+
+def test_print_with_a_file_of_secrets_shows_where_its_path_goes(desk: Desk) -> None:
+    client = '{"client_id":"c","client_secret":"desk-canary-secret-77"}'
+    words = (*HEADER, "--static-oauth-client-info", client, "--secrets", "file")
+    done = desk.run("install", "math", URL, *words, "--print")
+    assert json.loads(done.said)["mcpServers"]["math"] == {
+        "command": COMMAND,
+        "args": [
+            *(URL, "--header-file", "PATH-OF-HEADERS"),
+            *("--static-oauth-client-info", "@PATH-OF-CLIENT"),
+        ],
+    }
+    assert (
+        "Replace PATH-OF-HEADERS with the full path of a file that only you can read, with the"
+        " header in it: Authorization: Bearer TOKEN. Without --print, install makes that file."
+        in done.logged
+    )
+    assert (
+        "Replace PATH-OF-CLIENT with the full path of a file that only you can read, with the JSON"
+        " of your client in it. Without --print, install makes that file." in done.logged
+    )
+    assert "canary" not in done.text
+    assert not list(desk.home.rglob("PATH-OF-*"))
+
+
+def test_what_is_taken_over_from_the_shell_is_told_of(desk: Desk) -> None:
+    make_room(desk, "cursor")
+    ca = "/etc/ssl/certs/ca-certificates.crt"
+    desk.extra = {"HTTPS_PROXY": "http://proxy.example:3128", "SSL_CERT_FILE": ca}
+    done = desk.run("install", "math", "https://mcp.example/mcp", "--dry-run")
+    assert (
+        "Note: HTTPS_PROXY and SSL_CERT_FILE are set here, so they are in the entry too: a host"
+        " does not see the variables of your shell.\n" in done.said
+    )
+    desk.extra = {"SSL_CERT_FILE": ca}
+    done = desk.run("install", "math", "https://mcp.example/mcp", "--dry-run")
+    assert "Note: SSL_CERT_FILE is set here, so it is in the entry too: " in done.said
+    desk.extra = {}
+    done = desk.run("install", "math", "https://mcp.example/mcp", "--dry-run")
+    assert "set here" not in done.said
+
+
+def test_what_is_around_an_entry_is_shown_as_it_stays(desk: Desk) -> None:
+    file = desk.put(FILE_OF["cursor"], '{"mcpServers": {"other": {"command": "x"}}}')
+    done = desk.run("install", "math", URL, "--dry-run")
+    shown = done.said.splitlines()[3:-1]
+    assert (shown[0], shown[1], shown[-1]) == ('   "mcpServers": {', '+    "math": {', "   }")
+    desk.put(FILE_OF["cursor"], json.dumps({"mcpServers": {"math": PLAIN}}))
+    assert desk.run("uninstall", "math", "--dry-run").said.splitlines()[1:5] == [
+        f"--- {file}",
+        f"+++ {file}",
+        '   "mcpServers": {',
+        '-    "math": {',
+    ]
+
+
+def test_secrets_in_the_copy_of_the_file_are_told_of(desk: Desk) -> None:
+    """It is in the way of nobody who has none."""
+    desk.put(FILE_OF["cursor"], OTHER_ENTRY)
+    done = desk.run("install", "math", URL, *HEADER, "--secrets", "file", "-y")
+    backup = f"{desk.home / FILE_OF['cursor']}.mcp-remote-py.bak"
+    assert f"The file as it was before: {backup}\n" in done.said
+    again = desk.run("install", "math", URL, *HEADER, "--secrets", "env", "-y")
+    assert (
+        f"The file as it was before: {backup}-2\nIt names a file with secrets that is deleted now."
+        in again.said
+    )
+    last = desk.run("uninstall", "math", "-y")
+    assert (
+        f"The file as it was before, with its secrets: {backup}-3\nDelete it when all is well.\n"
+        in last.said
+    )
+
+
+def test_variable_that_is_not_set_is_told_how_to_be_set_here(desk: Desk) -> None:
+    make_room(desk, "cursor")
+    done = desk.run("install", "math", URL, "--header", "Authorization: ${AUTHX}")
+    assert done.status == 2
+    assert (
+        "${AUTHX} is used, but no environment variable of that name is set. Set it first: export"
+        ' AUTHX="…", or write the value in its place, as in --header "Authorization: Bearer TOKEN".'
+        in done.logged
+    )
+    done = desk.run("install", "math", "http://127.0.0.1:9/${PLACE}")
+    assert 'Set it first: export PLACE="…", or write the value' in done.logged
+
+
+def test_name_that_is_there_twice_is_told_with_its_file_before_anybody_is_asked(
+    desk: Desk,
+) -> None:
+    file = desk.put(FILE_OF["cursor"], '{"mcpServers": {"math": {}, "math": {"command": "x"}}}')
+    for words in (("uninstall", "math"), ("install", "math", URL, *HEADER)):
+        done = desk.run(*words, answers="y\n")
+        assert done.status == 1
+        assert (
+            f'{file}, line 1, column 29: "math" is there twice (first in line 1; hosts use the'
+            " last). Nothing was changed. Delete one of them, and run the command again."
+            in done.logged
+        )
+        assert "[" not in done.said
 
 
 def test_server_that_is_away_does_not_undo_the_entry(desk: Desk) -> None:

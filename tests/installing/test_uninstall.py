@@ -126,6 +126,19 @@ def test_what_ends_the_entry_is_said_as_an_action(desk: Desk, path: str, action:
     assert f"\n{action}" in desk.run("uninstall", "math", "-y").said
 
 
+def test_file_of_secrets_is_told_to_go_with_the_entry(desk: Desk) -> None:
+    put(desk)
+    desk.run("install", "math", URL, *HEADER, "--secrets", "file")
+    (file,) = (state_directory(desk.environment) / "entries").iterdir()
+    note = f"Note: What it has of secrets is deleted as well: {file}\n"
+    assert note in desk.run("uninstall", "math", "--dry-run").said
+    assert file.exists()
+    done = desk.run("uninstall", "math", "-y")
+    assert note in done.said
+    assert "It names a file with secrets that is deleted now." in done.said
+    assert not file.exists()
+
+
 def test_host_without_the_entry_does_not_matter(desk: Desk) -> None:
     put(desk, math=OURS)
     desk.put(CODEX, 'model = "o9"\n')
