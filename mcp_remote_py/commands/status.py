@@ -20,7 +20,6 @@ from mcp_remote_py.console import Console, Style
 from mcp_remote_py.credentials.session_files import SessionRecord, list_records, state_directory
 from mcp_remote_py.errors import (
     LOGIN_COMMAND,
-    McpRemoteError,
     explain_stars,
     name_server,
     one_line,
@@ -129,29 +128,19 @@ def _say_others(
 
 
 def _find_own_entries(environment: Mapping[str, str]) -> list[InstalledEntry]:
-    """The entries of this machine's hosts that start us, as far as their files can be read."""
-    from mcp_remote_py.hosts.entry_reading import EntryKind
-    from mcp_remote_py.installing.entries import find_entries
-    from mcp_remote_py.installing.surroundings import this_system
+    from mcp_remote_py.commands.own_entries import find_own_entries
 
-    try:
-        found = find_entries(None, (), None, environment, this_system(), _warn)
-    except McpRemoteError as error:
-        logger.warning("%s", error.sentence())
-        return []
-    return [one for one in found if one.kind is EntryKind.OURS and one.address]
-
-
-def _warn(text: str) -> None:
-    logger.warning("%s", text)
+    return find_own_entries(environment)
 
 
 def _list_entries(entries: Iterable[InstalledEntry], heading: str) -> Iterator[str]:
     """A line for each name and server, with the hosts that have it; nothing where there is none."""
-    hosts: dict[tuple[str, str], list[str]] = {}
-    for one in entries:
+    from mcp_remote_py.commands.own_entries import list_hosts
+
+    found = list(entries)
+    for one in found:
         remember(secrets_in_url(one.address))
-        hosts.setdefault((one.name, one.address), []).append(one.host.title)
+    hosts = list_hosts(found)
     if hosts:
         yield heading
     for (name, address), titles in hosts.items():

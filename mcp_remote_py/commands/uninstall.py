@@ -93,7 +93,11 @@ def _command_of(settings: UninstallSettings, environment: Mapping[str, str]) -> 
 def _refuse_unknown(name: str, files: list[HostFile], entries: list[InstalledEntry]) -> None:
     ours = dict.fromkeys(one.name for one in entries if one.kind in _OF_OURS)
     where = ", ".join(file.path for file in files) or "any host's configuration"
-    hint = f"There are: {', '.join(ours)}." if ours else "Name the file with --config."
+    hint = "Name the file with --config."
+    if ours:
+        hint = f"There are: {', '.join(ours)}."
+    elif files and not entries:
+        hint = "There are no entries in it." if len(files) == 1 else "There are no entries in them."
     raise UsageError(f"An entry {name} was not found in {where}.", hint=hint)
 
 

@@ -152,6 +152,15 @@ def test_name_that_is_not_there_is_refused_with_those_that_are(desk: Desk) -> No
     assert f"An entry math was not found in {file}. There are: algebra." in done.logged
     put(desk)
     done = desk.run("uninstall", "math", "--client", "cursor")
+    assert f"An entry math was not found in {file}. There are no entries in it." in done.logged
+    other = desk.put(CODEX, "")
+    done = desk.run("uninstall", "math")
+    assert (
+        f"An entry math was not found in {file}, {other}. There are no entries in them."
+        in done.logged
+    )
+    put(desk, other=FOREIGN)
+    done = desk.run("uninstall", "math", "--client", "cursor")
     assert f"An entry math was not found in {file}. Name the file with --config." in done.logged
 
 
