@@ -369,6 +369,5 @@ def test_interrupt_ends_a_login_that_waits_and_lets_it_clean_up(tmp_path: Path) 
         "Ended by Ctrl+C: the sign-in is not finished. What was stored before is unchanged.",
         f"To begin a new one: mcp-remote-py login {SHOWN} "
         "(**** stands for a part that may be secret: write it out there.)",
-        "Or finish the page that is open: a host that starts this server within 4 minutes waits "
-        "for it.",
+        "Or finish the sign-in page and start your host within 4 minutes.",
     ]
