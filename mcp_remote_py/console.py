@@ -81,10 +81,17 @@ class Console:
         return self._read_line().strip()
 
     def agrees(self, question: str, *, otherwise: bool) -> bool:
-        """Whether the person says yes; `otherwise` where the answer is empty or nobody is there."""
+        """Whether the person says yes; `otherwise` where the answer is empty or nobody is there.
+
+        Asks again until it is one that can be understood.
+        """
         choices = "[Y/n]" if otherwise else "[y/N]"
-        answer = self.ask(f"{question} {choices}").casefold()
-        return otherwise if not answer else answer in ("y", "yes")
+        asked = f"{question} {choices}"
+        while True:
+            answer = self.ask(asked).casefold()
+            if answer in ("", "y", "yes", "n", "no"):
+                return answer[:1] == "y" if answer else otherwise
+            asked = f"Type y or n {choices}:"
 
     def _end_progress(self) -> None:
         if self._shows_progress:

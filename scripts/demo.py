@@ -22,7 +22,8 @@ from typing import Any, TypeVar, cast
 
 SCRIPTS = Path(__file__).resolve().parent
 COMMAND = Path(sys.executable).with_name("mcp-remote-py" + (".exe" if os.name == "nt" else ""))
-HEADER = "Authorization: Bearer ${DEMO_TOKEN}"
+HEADER = "Authorization:${DEMO_AUTH}"
+"""Without a blank: some hosts tear arguments apart there. The value has one."""
 PATIENCE = 20.0
 """Seconds for one answer: longer than anything here takes, shorter than a person waits."""
 ENDING = 2.0
@@ -47,8 +48,13 @@ def entry_for(url: str, token: str | None) -> Json:
     """The entry of claude_desktop_config.json that starts the command for `url`."""
     entry: Json = {"command": str(COMMAND), "args": [url, "--header", HEADER]}
     if token is not None:
-        entry["env"] = {"DEMO_TOKEN": token}
+        entry["env"] = {"DEMO_AUTH": f"Bearer {token}"}
     return entry
+
+
+def token_of(entry: Json) -> str:
+    """The token that an entry sends."""
+    return str(entry["env"]["DEMO_AUTH"]).removeprefix("Bearer ")
 
 
 def open_pipe(stream: Pipe | None) -> Pipe:
@@ -59,7 +65,7 @@ def open_pipe(stream: Pipe | None) -> Pipe:
 
 async def start(entry: Json, state: str) -> Process:
     """Starts what a config entry says, as a host does; `state` is where it may keep things."""
-    environment = {name: value for name, value in os.environ.items() if name != "DEMO_TOKEN"}
+    environment = {name: value for name, value in os.environ.items() if name != "DEMO_AUTH"}
     environment |= {"MCP_REMOTE_CONFIG_DIR": state, **entry.get("env", {})}
     return await asyncio.create_subprocess_exec(
         entry["command"], *entry["args"], stdin=PIPE, stdout=PIPE, stderr=PIPE, env=environment
@@ -246,7 +252,7 @@ async def show_work(entry: Json) -> None:
         status, seconds, stderr = await host.end()
         say(f"  The host closes stdin: gone after {seconds * 1000:.0f} ms, exit status {status}.")
         check(status == 0, f"the exit status is {status}")
-        check(entry["env"]["DEMO_TOKEN"] not in stderr, "the token is on stderr")
+        check(token_of(entry) not in stderr, "the token is on stderr")
 
 
 async def show_wrong_token(entry: Json) -> None:
@@ -259,7 +265,7 @@ async def show_wrong_token(entry: Json) -> None:
         say_received("error:", seconds)
         say(f"     {sentence}")
         check("401" in sentence, "the error does not name the status 401")
-        check(entry["env"]["DEMO_TOKEN"] not in sentence, "the error shows the token")
+        check(token_of(entry) not in sentence, "the error shows the token")
         await host.end()
 
 
@@ -269,7 +275,7 @@ async def show_forgotten_token(entry: Json) -> None:
         status, _, stderr = await host.end()
         say(f"  Exit status {status}. {stderr.strip()}")
         check(status == 2, f"the exit status is {status}, not 2")
-        check("DEMO_TOKEN" in stderr, "the error does not name the variable")
+        check("DEMO_AUTH" in stderr, "the error does not name the variable")
 
 
 def config_with(entry: Json) -> str:
@@ -290,13 +296,13 @@ async def demo() -> None:
         say("With a wrong token:")
         await show_wrong_token(entry_for(url, "wrong-" + secrets.token_urlsafe(8)))
         say()
-        say("With DEMO_TOKEN not set:")
+        say("With DEMO_AUTH not set:")
         await show_forgotten_token(entry_for(url, None))
     say()
     say("All as it should be. For your own server, paste this into claude_desktop_config.json:")
     say()
-    arguments = ["https://your-server.example/mcp", "--header", "Authorization: Bearer ${TOKEN}"]
-    environment = {"TOKEN": "your token"}
+    arguments = ["https://your-server.example/mcp", "--header", "Authorization:${AUTH}"]
+    environment = {"AUTH": "Bearer paste-your-token-here"}
     say(config_with({"command": str(COMMAND), "args": arguments, "env": environment}))
     say()
     say("or, with uv and once the package is on PyPI, without this clone:")

@@ -5,6 +5,7 @@ Must not import mcp_remote_py: documents are about what a person can run and rea
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -66,6 +67,9 @@ def test_the_readme_shows_the_demo_as_it_is() -> None:
     real = iter(without_numbers(line) for line in done.stdout.splitlines())
     for line in lines:
         assert line in real, f"not in the demo's output, or not there: {line!r}\n{done.stdout}"
+    arguments = re.findall(r'"args": \[(.*?)\]', done.stdout, re.DOTALL)
+    assert len(arguments) == 2
+    assert all(" " not in word for one in arguments for word in json.loads(f"[{one}]"))
 
 
 def test_the_readme_begins_with_a_sentence_three_commands_and_an_entry() -> None:

@@ -40,7 +40,7 @@ IDLE_OPTIONS = "All other options of an entry in a host's configuration are acce
 ALL_OF_ENTRY = "All options of an entry in a host's configuration count here as they do there."
 """The same, by each that is about the entry."""
 
-EXIT_STATUS = "0 done, 1 failed, 2 wrong usage, 3 sign-in needed, 130 interrupted."
+EXIT_STATUS = "0 done, 1 failed or you said no, 2 wrong usage, 3 sign-in needed, 130 interrupted."
 
 COMMANDS_SHOWN = (INSTALL, CHECK, LOGIN, LOGOUT, STATUS, UNINSTALL)
 """In the order in which people need them."""

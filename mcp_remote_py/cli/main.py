@@ -74,6 +74,7 @@ def main(
         settings, warnings = read_settings(command, arguments, environment)
         log = logs.configure(settings.log, settings.secrets, stderr)
     except McpRemoteError as error:  # also where a file that the words name cannot be read
+        error = _name_entry(error, command, environment)
         _write_error(stderr, error, environment)
         if command == PROXY and stdin is not None and stdout is not None:
             _answer_host(stdin, stdout, error.sentence())
@@ -197,6 +198,17 @@ def _is_terminal(stream: TextIO | None) -> bool:
         return stream is not None and stream.isatty()
     except (OSError, ValueError):
         return False
+
+
+def _name_entry(
+    error: McpRemoteError, command: str, environment: Mapping[str, str]
+) -> McpRemoteError:
+    name = getattr(error, "name", "")
+    if not name or not isinstance(error, UsageError):
+        return error
+    from mcp_remote_py.cli.named_entry import name_entry
+
+    return name_entry(error, command, name, environment)
 
 
 def _write_error(

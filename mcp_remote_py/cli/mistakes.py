@@ -113,6 +113,13 @@ _EXAMPLES = {
 """Values of an option, by its name or by the placeholder: else that one is shown."""
 
 
+class EntryNamed(UsageError):
+    """The name of an entry may have been given where an address belongs."""
+
+    name = ""
+    """It, which nobody may be shown."""
+
+
 def check_words(
     command: str,
     first: str,
@@ -156,13 +163,28 @@ def check_words(
             "JSON is given in place of the server URL.",
             hint="Give the words of its args alone, without commas and brackets.",
         )
-    is_name = len(found) == 1 and re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]{0,31}", found[0])
+    if not headers:
+        _refuse_name(command, first, found)
+
+
+def _refuse_name(command: str, first: str, found: list[str]) -> None:
+    if len(found) != 1:
+        return
+    is_name = re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]{0,31}", found[0]) is not None
     if is_name and command in (LOGIN, LOGOUT, STATUS) and not _guess_command(found[0]):
-        raise UsageError(
+        raise EntryNamed(
             f"{command} takes the address of a server, not a name.",
             hint="Write it in full, as https://example.com/mcp. For an entry of a host by its name "
             f"there is: {PROGRAM} check NAME",
-        )
+        ).changed({"name": found[0]})
+    if is_name and command == PROXY and found == [first] and not _is_of_start(first):
+        raise EntryNamed(
+            "That is not an address: an address begins with https://.",
+            hint=f"To check an entry of a host by its name: {PROGRAM} check NAME",
+        ).changed({"name": first})
+    if command == CHECK and is_name:
+        usage = COMMANDS[CHECK].usage
+        raise UsageError("check takes one server at a time.", hint=f"Usage: {usage}")
 
 
 def explain_missing_value(option: Option) -> UsageError:

@@ -21,6 +21,7 @@ from mcp_remote_py.settings.entry import (
     InstallSettings,
     UninstallSettings,
 )
+from mcp_remote_py.settings.words import UnsetVariable
 
 _OF_RELAY = {option.name: option.value for option in ALL_OPTIONS if PROXY in option.commands}
 
@@ -34,6 +35,13 @@ def read_install(given: Given) -> InstallSettings:
     Raises:
         UsageError: anything is wrong.
     """
+    try:
+        return _read_install(given)
+    except UnsetVariable as error:
+        raise error.at_terminal() from None
+
+
+def _read_install(given: Given) -> InstallSettings:
     choice = _read_choice(given)
     prints = given.has("--print")
     if prints and len(choice.clients) > 1:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import shlex
+import time
 from collections.abc import Callable, Mapping
 
 from mcp_remote_py.commands.agent import BuildAgent
@@ -25,7 +26,7 @@ from mcp_remote_py.exit_status import DONE_STATUS, INTERRUPTED_STATUS, SIGN_IN_N
 from mcp_remote_py.redact import mask_url
 from mcp_remote_py.session_id import session_of
 from mcp_remote_py.settings.check import CheckSettings
-from mcp_remote_py.settings.commands import LoginSettings
+from mcp_remote_py.settings.commands import LoginSettings, ProxySettings
 from mcp_remote_py.settings.entry import InstallSettings
 
 CheckEntry = Callable[[InstallSettings, Mapping[str, str], Console], int]
@@ -83,11 +84,22 @@ def check_entry(settings: InstallSettings, environment: Mapping[str, str], conso
     return run_check(chosen, environment, console)
 
 
-def is_signed_in(login: LoginSettings, environment: Mapping[str, str]) -> bool:
+def needs_person(relay: ProxySettings) -> bool:
+    """Whether a person signs in where the server wants that: nothing else is given in its place."""
+    in_files = (one for file in relay.headers.files for one in file.headers)
+    names = {one.name.lower() for one in (*relay.headers.given, *in_files)}
+    is_unattended = relay.sign_in.unattended is not None
+    return not (relay.aws is not None or "authorization" in names or is_unattended)
+
+
+def is_signed_in(
+    login: LoginSettings, environment: Mapping[str, str], now: Callable[[], float] = time.time
+) -> bool:
     """Whether a sign-in is kept for the session that these settings name."""
     session = session_of(login.server, login.sign_in)
     records = list_records(state_directory(environment))
-    return any(one.session == session and one.signed_in_at is not None for one in records)
+    mine = (one for one in records if one.session == session and one.signed_in_at is not None)
+    return any(not one.is_over(now()) for one in mine)
 
 
 def _sign_in(
@@ -99,12 +111,7 @@ def _sign_in(
 ) -> tuple[int, bool]:
     """The exit status, and whether anything more is to be found out at the server."""
     relay = settings.entry.relay
-    in_files = (one for file in relay.headers.files for one in file.headers)
-    names = {one.name.lower() for one in (*relay.headers.given, *in_files)}
-    is_unattended = relay.sign_in.unattended is not None
-    if relay.aws is not None or "authorization" in names or is_unattended:
-        return DONE_STATUS, True
-    if is_signed_in(relay.login, environment):
+    if not needs_person(relay) or is_signed_in(relay.login, environment):
         return DONE_STATUS, True
     server = mask_url(str(relay.server))
     console.show_progress(f"Asking {server} whether it wants a sign-in ...")
@@ -118,7 +125,13 @@ def _sign_in(
         name_server(LOGIN_COMMAND, str(relay.server), relay.sign_in.login_options, typed_before)
     )
     question = f"{server} wants you to sign in. Open the browser for that now?"
-    if not settings.login and not console.agrees(question, otherwise=console.is_interactive):
+    try:
+        opens = settings.login or console.agrees(question, otherwise=console.is_interactive)
+    except KeyboardInterrupt:
+        console.say()
+        console.say(f"The entry {settings.name} stays. To sign in later: {command}")
+        raise
+    if not opens:
         console.say(f"{server} wants you to sign in. Before you use it: {command}")
         return DONE_STATUS, False
     status = run_login(relay, environment, console, build, is_installed=True)

@@ -5,15 +5,20 @@ Must not know files, nor what an entry is made of.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import contextlib
+from collections.abc import Callable, Generator, Iterable, Sequence
 from typing import NoReturn
 
 from mcp_remote_py.console import Console, Style
 from mcp_remote_py.errors import UsageError, one_line
-from mcp_remote_py.hosts.catalogue import ALL_HOSTS, KNOWN_HOSTS
+from mcp_remote_py.hosts.catalogue import ALL_HOSTS, KNOWN_HOSTS, KnownHost
+from mcp_remote_py.hosts.entry_view import has_secrets
+from mcp_remote_py.installing.config_file import ConfigEdit
 from mcp_remote_py.installing.host_files import HostFile
 from mcp_remote_py.redact import MASK
 from mcp_remote_py.settings.entry import ConfigChoice
+
+UNCHANGED = "Nothing was changed."
 
 _STYLES = {"+": Style.GOOD, "-": Style.BAD}
 
@@ -40,20 +45,34 @@ def own_options(choice: ConfigChoice, *, dry_run: bool, yes: bool) -> list[str]:
     return words + (["--yes"] if yes else [])
 
 
-def ask_or_refuse(
+def agree_or_refuse(
     console: Console, question: str, *, otherwise: bool, yes: bool, refusal: str, hint: str
-) -> None:
-    """Asks, unless the person has agreed already.
+) -> bool:
+    """Whether the person agrees, or has agreed already; that they do not is told.
 
     Raises:
-        UsageError: they say no, or nobody is there.
+        UsageError: nobody is there.
     """
     if yes:
-        return
+        return True
     if not console.is_interactive:
         raise UsageError(refusal, hint=hint)
-    if not console.agrees(question, otherwise=otherwise):
-        raise UsageError("Nothing was changed.", hint="You said no.")
+    agrees = console.agrees(question, otherwise=otherwise)
+    if not agrees:
+        console.say(UNCHANGED)
+    return agrees
+
+
+@contextlib.contextmanager
+def saying_what_stays(console: Console, has_changed: Callable[[], bool]) -> Generator[None]:
+    """Within it, whoever ends the command by Ctrl+C is told that nothing was changed."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if not has_changed():
+            console.say()  # behind the ^C of the terminal
+            console.say(UNCHANGED)
+        raise
 
 
 def say_no_host(command: str) -> NoReturn:
@@ -73,10 +92,10 @@ def say_no_host(command: str) -> NoReturn:
 def pick_files(
     files: Sequence[HostFile], what: str, command: str, console: Console
 ) -> list[HostFile]:
-    """Asks which of several hosts is meant; `what` they are that can be.
+    """Asks which of several hosts is meant; `what` they are that can be. None: that is told.
 
     Raises:
-        UsageError: nobody is there, and the commands are shown; or the answer is not one of them.
+        UsageError: nobody is there, and the commands are shown.
     """
     if console.is_interactive:
         return _ask_which(files, what, console)
@@ -98,14 +117,33 @@ def _ask_which(files: Sequence[HostFile], what: str, console: Console) -> list[H
     for number, file in enumerate(files, 1):
         console.say(f"  {number}  {file.host.title}")
         names |= dict.fromkeys((str(number), file.host.key, file.host.title.casefold()), file)
-    answer = console.ask(f"Which one? Type its number, or {ALL_HOSTS}:").casefold()
-    if answer == ALL_HOSTS:
-        return list(files)
-    words = [answer] if answer in names else answer.replace(",", " ").split()
-    chosen = [names[word] for word in words if word in names]
-    if not words or any(word not in names for word in words):
-        raise UsageError("Nothing was changed.", hint="That is not one of the numbers above.")
-    return [file for file in files if file in chosen]
+    how = f"Type 1 to {len(files)}, several as 1,{len(files)}, or {ALL_HOSTS} (Enter: none):"
+    asked = f"Which one? {how}"
+    while answer := console.ask(asked).casefold():
+        if answer == ALL_HOSTS:
+            return list(files)
+        words = [answer] if answer in names else answer.replace(",", " ").split()
+        chosen = [names[word] for word in words if word in names]
+        if chosen and len(chosen) == len(words):
+            return [file for file in files if file in chosen]
+        asked = how
+    console.say(UNCHANGED)
+    return []
+
+
+def say_backup(
+    console: Console, host: KnownHost, written: ConfigEdit, deleted: Sequence[str]
+) -> None:
+    """Says where the file is as it was, if it was changed; `deleted` is what it may refer to."""
+    if written.backup is None:
+        return
+    secrets = has_secrets(host, written.before or b"")
+    words = ", with its secrets" if secrets else ""
+    console.say(f"The file as it was before{words}: {written.backup}")
+    if deleted:
+        console.say("It names a file with secrets that is deleted now.")
+    if secrets:
+        console.say("Delete it when all is well.")
 
 
 def explain_mask(command: str) -> str:

@@ -12,20 +12,23 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from mcp_remote_py.commands.after_install import CheckEntry, go_on
+from mcp_remote_py.commands.after_install import CheckEntry, go_on, needs_person
 from mcp_remote_py.commands.agent import BuildAgent
+from mcp_remote_py.commands.entry_notes import PRINTED_FILES, list_notes, list_notes_of_printed
 from mcp_remote_py.commands.entry_talk import (
-    ask_or_refuse,
+    agree_or_refuse,
     explain_mask,
     own_options,
     pick_files,
+    say_backup,
     say_no_host,
     say_title,
+    saying_what_stays,
     show_lines,
 )
 from mcp_remote_py.console import Console, Style
 from mcp_remote_py.errors import UsageError, one_line
-from mcp_remote_py.exit_status import DONE_STATUS
+from mcp_remote_py.exit_status import DONE_STATUS, FAILED_STATUS
 from mcp_remote_py.hosts.catalogue import PLAIN_HOST, KnownHost, find_host, host_of_file
 from mcp_remote_py.hosts.config_text import read_entries, set_entry
 from mcp_remote_py.hosts.entries import PlannedEntry, Wish, check_asks, check_name, plan_entry
@@ -43,7 +46,7 @@ from mcp_remote_py.hosts.launch import (
     choose_launch,
     typed_before,
 )
-from mcp_remote_py.installing.config_file import edit_config, read_config
+from mcp_remote_py.installing.config_file import edit_config, preview_edit
 from mcp_remote_py.installing.entries import InstalledEntry, read_installed
 from mcp_remote_py.installing.host_files import Disk, HostFile, Machine, choose_files, is_own_file
 from mcp_remote_py.installing.secret_files import (
@@ -58,6 +61,7 @@ from mcp_remote_py.patterns import lazy_pattern
 from mcp_remote_py.redact import MASK, mask_url, remember
 from mcp_remote_py.settings.entry import ConfigChoice, EntrySettings, InstallSettings
 from mcp_remote_py.settings.shown_variables import hidden_values, show_variable, show_variables
+from mcp_remote_py.settings.words import UnsetVariable
 
 logger = logging.getLogger("mcp_remote_py")
 
@@ -81,7 +85,8 @@ def run_install(
 ) -> int:
     """Writes the entry for each host that is meant; returns the exit status.
 
-    It is 0 where the entry is written, also if the server cannot be reached.
+    It is 0 where the entry is written, also if the server cannot be reached, and 1 where the person
+    has said no.
 
     Raises:
         UsageError: it is not clear what is meant, or nobody is there to be asked.
@@ -96,15 +101,18 @@ def run_install(
     if not files:
         say_no_host(installer.command_with("--print"))
     choice = settings.choice
-    if len(files) > 1 and not choice.clients:
-        files = pick_files(files, "Hosts on this machine", installer.command, console)
-        choice = ConfigChoice((files[0].host.key,))
-    if settings.secrets_place == "ask":
-        for file in files:
-            check_asks(file.host)
-    done = [file for file in files if installer.install(file)]
+    with saying_what_stays(console, lambda: bool(installer.written)):
+        if len(files) > 1 and not choice.clients:
+            files = pick_files(files, "Hosts on this machine", installer.command, console)
+            if not files:
+                return FAILED_STATUS
+            choice = ConfigChoice((files[0].host.key,))
+        if settings.secrets_place == "ask":
+            for file in files:
+                check_asks(file.host)
+        done = [file for file in files if installer.install(file)]
     if not done:
-        return DONE_STATUS
+        return DONE_STATUS if settings.dry_run else FAILED_STATUS
     name, entry = installer.written[0]
     if choice.file is None and choice.clients:
         choice = ConfigChoice((done[0].host.key,))
@@ -164,19 +172,15 @@ class _Installer:
         elif choice.file is not None:
             host = host_of_file(os.path.abspath(choice.file)) or PLAIN_HOST
         wanted = _Wanted(self._settings.entry, {}, self._environment)
-        plan = self._plan(host, "", self._settings.name, wanted, in_files=False)
+        in_files = self._settings.secrets_place == "file"
+        plan = self._plan(host, "", self._settings.name, wanted, in_files=in_files)
         for warning in plan.warnings:
             logger.warning("%s", warning)
         shown = dict(plan.entry)
         if plan.variables:
             shown[host.variables_member] = show_variables(plan.variables, plan.variables)
-        if masked := _masked_of(plan):
-            names = ", ".join(masked)
-            logger.warning(
-                "%s stands for the value of %s, which may be secret: write it out there.",
-                MASK,
-                names,
-            )
+        for note in list_notes_of_printed(plan):
+            logger.warning("%s", note)
         text = render_with_inputs(host, self._settings.name, shown, plan.inputs)
         self._console.say(text.rstrip("\n"))
 
@@ -189,7 +193,7 @@ class _Installer:
         """
         host, console = file.host, self._console
         entries = {one.name: one for one in read_installed(file)}
-        name = self._choose_name(host, entries)
+        name, is_agreed = self._choose_name(host, entries)
         before = entries.get(name)
         if before is None:
             check_name(host, name)
@@ -206,22 +210,23 @@ class _Installer:
             content = drop_inputs(content, host.inputs, find_inputs(old))
             return put_inputs(content, host.inputs, plan.inputs)
 
-        content = read_config(Path(file.path)) or b""
-        after = _members_of(edit(content), host, name)
+        content, edited = preview_edit(Path(file.path), edit)
+        after = _members_of(edited, host, name)
         new_inputs = show_new_inputs(host, content, plan.inputs)
         say_title(console, f"{host.title}: {file.path}")
         if before is not None and after == old and not (plan.files or new_inputs):
             console.say(f"The entry {name} is there already, as it should be. Nothing is changed.")
             self.written.append((name, wanted.entry))
             return True
-        show_lines(console, show_difference(host, name, old, after, file.path))
+        lines = show_difference(host, name, old, after, file.path, has_others=bool(entries))
+        show_lines(console, lines)
         show_lines(console, new_inputs)
         self._warn(host, plan, wanted, before)
         if self._settings.dry_run:
             console.say("Nothing is written, because of --dry-run.")
             return False
-        if before is not None:
-            ask_or_refuse(
+        if before is not None and not is_agreed:
+            is_agreed = agree_or_refuse(
                 console,
                 self._question(name, before),
                 otherwise=self._is_converted(before),
@@ -230,6 +235,8 @@ class _Installer:
                 hint="To have both, choose another name. To replace it:"
                 f" {self.command} --yes{explain_mask(self.command)}",
             )
+            if not is_agreed:
+                return False
         self._write(file, before, plan, edit)
         self.written.append((name, wanted.entry))
         console.say(console.paint(host.restart.replace("{name}", name), Style.STRONG))
@@ -237,8 +244,13 @@ class _Installer:
             console.say(f"Its log, once it has run there: {log}")
         return True
 
-    def _choose_name(self, host: KnownHost, entries: Mapping[str, InstalledEntry]) -> str:
-        """The name that is given, or that of an entry of npm's for the same server."""
+    def _choose_name(
+        self, host: KnownHost, entries: Mapping[str, InstalledEntry]
+    ) -> tuple[str, bool]:
+        """The name that is given, or that of an entry of npm's for the same server.
+
+        And whether the person has agreed already that this one is converted.
+        """
         name, console = self._settings.name, self._console
         same = [
             one
@@ -252,7 +264,7 @@ class _Installer:
                 if console.agrees(
                     f"{text} Convert that one, instead of adding {name}?", otherwise=True
                 ):
-                    return npm.name
+                    return npm.name, True
             else:
                 words = shlex.join(("install", npm.name, mask_url(str(self._settings.server))))
                 command = f"{self.typed_before}mcp-remote-py {words}"
@@ -262,7 +274,7 @@ class _Installer:
                 f"{host.title} has the entry {same[0].name} for that server, too: its tools will be"
                 " there twice."
             )
-        return name
+        return name, False
 
     def _take_over(self, before: InstalledEntry | None) -> _Wanted:
         """What the entry is to say: of npm's for the same server, all that was there stays."""
@@ -318,24 +330,39 @@ class _Installer:
     ) -> PlannedEntry:
         asks = self._settings.secrets_place == "ask"
         entry = wanted.entry
-        names = (*entry.variables, *(_FETCH_VARIABLES if self._launch.is_fetched else ()))
-        needed = {one: self._environment[one] for one in names if self._environment.get(one)}
+        needed = self._needed(wanted)
         words = sort_words(entry.words, entry.placeholders)
+        wish = Wish(
+            name,
+            words,
+            wanted.values,
+            {**needed, **wanted.kept},
+            in_files,
+            asks,
+            [one for one, value in needed.items() if show_variable(one, value) == MASK],
+        )
+        try:
+            return self._make(host, path, wish)
+        except UnsetVariable as error:
+            raise error.at_terminal() from None
+
+    def _make(self, host: KnownHost, path: str, wish: Wish) -> PlannedEntry:
         return plan_entry(
             host,
             self._launch,
-            Wish(
-                name,
-                words,
-                wanted.values,
-                {**needed, **wanted.kept},
-                in_files,
-                asks,
-                [one for one, value in needed.items() if show_variable(one, value) == MASK],
-            ),
+            wish,
             os.path.abspath,
-            lambda ending: name_secret_file(self._environment, path, name, ending),
+            lambda ending: (
+                name_secret_file(self._environment, path, wish.name, ending)
+                if path
+                else PRINTED_FILES[ending]
+            ),
         )
+
+    def _needed(self, wanted: _Wanted) -> dict[str, str]:
+        """What the entry needs of the environment beside what its words name."""
+        names = (*wanted.entry.variables, *(_FETCH_VARIABLES if self._launch.is_fetched else ()))
+        return {one: self._environment[one] for one in names if self._environment.get(one)}
 
     def _warn(
         self, host: KnownHost, plan: PlannedEntry, wanted: _Wanted, before: InstalledEntry | None
@@ -344,35 +371,19 @@ class _Installer:
         warnings = [
             *(wanted.entry.warnings if wanted.entry is not self._settings.entry else ()),
             *plan.warnings,
+            *list_notes(
+                host,
+                plan,
+                needed=(*wanted.entry.variables, *_FETCH_VARIABLES),
+                set_here=[one for one in self._needed(wanted) if one not in wanted.kept],
+                is_project=self._settings.choice.file is not None,
+            ),
         ]
-        in_clear = [
-            name
-            for name in _masked_of(plan)
-            if name in (*plan.secret_variables, *wanted.entry.variables, *_FETCH_VARIABLES)
-        ]
-        if in_clear:
-            shared = " Keep it out of version control." if self._settings.choice.file else ""
-            ask = f" With --secrets ask, {host.title} asks you and keeps them encrypted."
-            warnings.append(
-                f"The value of {' and of '.join(in_clear)} will be in that file as it is: whoever"
-                " can read the file can use it. --secrets file puts headers into a file that only"
-                f" you can read.{ask if host.inputs else ''}{shared}"
-            )
-        if plan.files:
-            warnings.append(
-                f"What is secret goes into {' and '.join(plan.files)}, which only you can read."
-            )
-        if plan.inputs:
-            told = " and ".join(f'"{one.description}"' for one in plan.inputs)
-            warnings.append(
-                f"No secret is written. When {host.title} starts this entry first, it asks for"
-                f" {told}, and keeps that encrypted."
-            )
         if before is not None and self._is_converted(before):
-            warnings.append(
-                "The options of npm's mcp-remote are taken over. Its sign-ins in ~/.mcp-auth are"
-                " not: you will be asked to sign in once."
-            )
+            kept = "The options of npm's mcp-remote are taken over."
+            if needs_person(wanted.entry.relay):
+                kept += " Its sign-ins in ~/.mcp-auth are not: you may have to sign in once."
+            warnings.append(kept)
         for warning in warnings:
             self._console.say(f"{self._console.paint('Note:', Style.WARNING)} {warning}")
 
@@ -413,18 +424,12 @@ class _Installer:
                 lock=lock_of_configs(self._environment),
                 randomness=os.urandom,
             )
-        delete_secret_files(path for path in old_files if path not in plan.files)
-        name = self._settings.name if before is None else before.name
+        gone = [path for path in old_files if path not in plan.files]
+        delete_secret_files(gone)
+        host, name = file.host, self._settings.name if before is None else before.name
         mark = self._console.paint("Done:", Style.GOOD)
         self._console.say(f"{mark} the entry {name} is in {written.path}.")
-        if written.backup is not None:
-            self._console.say(f"The file as it was before: {written.backup}")
-
-
-def _masked_of(plan: PlannedEntry) -> list[str]:
-    """Its variables that may be secret: nobody is shown their values."""
-    variables = plan.variables
-    return [name for name, value in variables.items() if show_variable(name, value) == MASK]
+        say_backup(self._console, host, written, gone)
 
 
 def _members_of(content: bytes, host: KnownHost, name: str) -> Mapping[str, object]:

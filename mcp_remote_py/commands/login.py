@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import shlex
 import sys
 import time
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
@@ -157,8 +158,8 @@ class Login:
         yield explain_stars(one_line(f"To begin a new one: {begin}"))
         if self._left:
             yield (
-                "Or finish the page that is open: a host that starts this server within "
-                f"{describe_span(self._left)} waits for it."
+                "Or finish the sign-in page and start your host within "
+                f"{describe_span(self._left)}."
             )
 
     def _say(self, text: str) -> None:
@@ -231,6 +232,10 @@ class Login:
             return
         settings = self._settings
         self._console.say()
+        if there := self._list_entries():
+            for line in there:
+                self._say(line)
+            return
         for line in describe_next_steps(
             settings.server.host,
             self._server,
@@ -239,6 +244,19 @@ class Login:
             runner_of(sys.prefix),
         ):
             self._console.say(line)
+
+    def _list_entries(self) -> list[str]:
+        """A line for each entry that a host has for this server already."""
+        from mcp_remote_py.commands.own_entries import find_own_entries, list_hosts
+
+        address = str(self._settings.server)
+        entries = [one for one in find_own_entries(self._environment) if one.address == address]
+        runner = runner_of(sys.prefix)
+        return [
+            f"{' and '.join(titles)} {'have' if len(titles) > 1 else 'has'} it already, as {name}."
+            f" To see whether it works: {runner}mcp-remote-py check {shlex.quote(name)}"
+            for (name, _), titles in list_hosts(entries).items()
+        ]
 
     def _say_done(self, credential: Credential) -> str:
         scope = shorten(credential.scope)  # a server may grant any number

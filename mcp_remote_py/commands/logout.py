@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Mapping, Sequence
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
 from pathlib import Path
 
@@ -58,7 +59,7 @@ def run_logout(
         ]
 
     if settings.sessions.server is None and not settings.is_all:
-        raise UsageError("The server URL is missing.", hint=_name_servers(settings, environment))
+        raise _explain_missing(settings, environment)
     sessions, nameless = find_sessions(settings, environment)
     if settings.aws is not None:
         from mcp_remote_py.settings.aws import describe_aws_login
@@ -76,17 +77,36 @@ def run_logout(
     elif not sessions and settings.aws is None:
         console.say("Nobody is signed in anywhere: there is nothing to do.")
     outcomes = asyncio.run(sign_out())
+    if outcomes == [_Outcome.NOTHING]:
+        for line in _name_other_profiles(settings, environment):
+            console.say(one_line(line))
     if settings.sessions.server is None and len(outcomes) > 1:
         console.say(_sum_up(outcomes))
     return FAILED_STATUS if nameless or _Outcome.FAILED in outcomes else DONE_STATUS
 
 
-def _name_servers(settings: LogoutSettings, environment: Mapping[str, str]) -> str:
-    """The next step for whoever has not named any: those that can be meant."""
+def _explain_missing(settings: LogoutSettings, environment: Mapping[str, str]) -> UsageError:
+    """The error for whoever has not named any server: with those that can be meant."""
     names = ", ".join(map(_name, find_sessions(settings, environment)[0]))
     if not names:
-        return "Nobody is signed in anywhere, as far as is known."
-    return f"Name one of these: {names}. For all of them: mcp-remote-py logout --all"
+        return UsageError("Nobody is signed in anywhere, as far as is known.")
+    return UsageError(
+        "The server URL is missing.",
+        hint=f"Name one of these: {names}. For all of them: mcp-remote-py logout --all",
+    )
+
+
+def _name_other_profiles(settings: LogoutSettings, environment: Mapping[str, str]) -> Iterator[str]:
+    """A line for each sign-in at the server that is named, and that another profile has."""
+    server = settings.sessions.server
+    for state in list_records(state_directory(environment)) if server is not None else ():
+        if state.server != str(server) or state.signed_in_at is None:
+            continue
+        options = {"--profile": state.profile, "--resource": mask_url(state.resource)}
+        words = [word for pair in options.items() if pair[1] for word in pair]
+        command = shlex.join(["mcp-remote-py", "logout", mask_url(state.server), *words])
+        which = f"as {shlex.join(words)}" if words else "without a profile"
+        yield f"There is a sign-in {which}: {command}"
 
 
 class _Outcome(Enum):

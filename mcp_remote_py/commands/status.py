@@ -20,7 +20,6 @@ from mcp_remote_py.console import Console, Style
 from mcp_remote_py.credentials.session_files import SessionRecord, list_records, state_directory
 from mcp_remote_py.errors import (
     LOGIN_COMMAND,
-    McpRemoteError,
     explain_stars,
     name_server,
     one_line,
@@ -76,7 +75,8 @@ def run_status(
             say(line)
         for line in _say_others(settings, known, environment):
             say(line)
-    signed_in = any(state.signed_in_at is not None for state in states)
+    moment = now()
+    signed_in = any(_is_signed_in(state, moment) for state in states)
     is_enough = signed_in or settings.server is None or aws is not None
     return DONE_STATUS if is_enough else SIGN_IN_NEEDED_STATUS
 
@@ -128,29 +128,19 @@ def _say_others(
 
 
 def _find_own_entries(environment: Mapping[str, str]) -> list[InstalledEntry]:
-    """The entries of this machine's hosts that start us, as far as their files can be read."""
-    from mcp_remote_py.hosts.entry_reading import EntryKind
-    from mcp_remote_py.installing.entries import find_entries
-    from mcp_remote_py.installing.surroundings import this_system
+    from mcp_remote_py.commands.own_entries import find_own_entries
 
-    try:
-        found = find_entries(None, (), None, environment, this_system(), _warn)
-    except McpRemoteError as error:
-        logger.warning("%s", error.sentence())
-        return []
-    return [one for one in found if one.kind is EntryKind.OURS and one.address]
-
-
-def _warn(text: str) -> None:
-    logger.warning("%s", text)
+    return find_own_entries(environment)
 
 
 def _list_entries(entries: Iterable[InstalledEntry], heading: str) -> Iterator[str]:
     """A line for each name and server, with the hosts that have it; nothing where there is none."""
-    hosts: dict[tuple[str, str], list[str]] = {}
-    for one in entries:
+    from mcp_remote_py.commands.own_entries import list_hosts
+
+    found = list(entries)
+    for one in found:
         remember(secrets_in_url(one.address))
-        hosts.setdefault((one.name, one.address), []).append(one.host.title)
+    hosts = list_hosts(found)
     if hosts:
         yield heading
     for (name, address), titles in hosts.items():
@@ -165,13 +155,13 @@ def _to_facts(state: SessionRecord, now: float, to_zone: ToZone) -> dict[str, st
         "resource": mask_url(state.resource),
         "issuer": state.issuer,
         "scopes": shorten(state.scope),
-        "expires": "" if state.signed_in_at is None else _say_expiry(state, now, to_zone),
+        "expires": _say_expiry(state, now, to_zone) if _is_signed_in(state, now) else "",
         "kept in": state.store,
         "transport": state.transport,
         "next sign-in": _say_budget(state, now),
         "next renewal": _say_renewal(state, now),
         "last error": state.last_error,
-        "to do": _say_to_do(state),
+        "to do": _say_to_do(state, now),
     }
     return {name: one_line(scrub_known(text)) for name, text in facts.items() if text}
 
@@ -186,7 +176,7 @@ def _lay_out(facts: Mapping[str, str], console: Console) -> Iterator[str]:
             lines = wrap(text, room, break_long_words=False, break_on_hyphens=False)
         style = _STYLES.get(name)
         if name == "signed in":
-            style = Style.WARNING if text == _NO else Style.GOOD
+            style = Style.GOOD if text.startswith("yes") else Style.WARNING
         label = f"  {name}".ljust(column)
         for number, line in enumerate(lines):
             shown = line if style is None else console.paint(line, style)
@@ -208,9 +198,16 @@ def _name_session(profile: str, resource: str) -> str:
     return shlex.join(word for pair in options.items() if pair[1] for word in pair)
 
 
+def _is_signed_in(state: SessionRecord, now: float) -> bool:
+    return state.signed_in_at is not None and not state.is_over(now)
+
+
 def _say_signed_in(state: SessionRecord, now: float, to_zone: ToZone) -> str:
     if state.signed_in_at is None:
         return _NO
+    if not _is_signed_in(state, now):
+        past = describe_wait(now - (state.expires_at or now))
+        return f"{_NO}: it expired {past} ago and cannot be renewed"
     account = f", as {state.account}" if state.account else ""
     moment = describe_moment(state.signed_in_at, now, to_zone)
     return f"yes, since {moment}{account}" if moment else f"yes{account}"
@@ -248,15 +245,18 @@ def _say_expiry(state: SessionRecord, now: float, to_zone: ToZone) -> str:
     moment = describe_moment(expires_at, now, to_zone) or "too far ahead to show"
     if expires_at <= now:
         return f"{moment}; it is renewed when it is used next, where the server allows it"
+    if state.renewable is False:
+        return f"{moment}; it cannot be renewed: sign in again then"
     return f"{moment}; it is renewed by itself, where the server allows it"
 
 
-def _say_to_do(state: SessionRecord) -> str:
+def _say_to_do(state: SessionRecord, now: float) -> str:
     """The next step of the last error; without one, that of who is not signed in."""
     hint = _name_command(state.last_hint, state) if state.last_hint else ""
-    if state.signed_in_at is not None or "mcp-remote-py login " in hint:
+    if _is_signed_in(state, now) or "mcp-remote-py login " in hint:
         return hint
-    return f"{hint} {_name_command(f'Sign in: {LOGIN_COMMAND}', state)}".strip()
+    again = "Sign in" if state.signed_in_at is None else "Sign in again"
+    return f"{hint} {_name_command(f'{again}: {LOGIN_COMMAND}', state)}".strip()
 
 
 def _to_json(state: SessionRecord, now: float) -> dict[str, object]:
@@ -264,12 +264,13 @@ def _to_json(state: SessionRecord, now: float) -> dict[str, object]:
         "server": mask_url(state.server),
         "profile": state.profile,
         "resource": mask_url(state.resource),
-        "signed_in": state.signed_in_at is not None,
+        "signed_in": _is_signed_in(state, now),
         "signed_in_at": _to_timestamp(state.signed_in_at),
         "account": scrub_known(state.account) or None,
         "issuer": scrub_known(state.issuer) or None,
         "scopes": scrub_known(state.scope).split(),
         "expires_at": _to_timestamp(state.expires_at),
+        "renewable": state.renewable,
         "expired": state.expires_at is not None and state.expires_at <= now,
         "store": state.store or None,
         "transport": state.transport or None,

@@ -69,6 +69,8 @@ class SessionRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     """None: nobody is signed in."""
     expires_at: float | None = None
     """End of the access token; None where the server did not give a lifetime."""
+    renewable: bool | None = None
+    """Whether there is a new token then without a person; None where that is not known."""
     port: int | None = None
     """The port of the redirect URI that was registered."""
     last_error: str = ""
@@ -83,6 +85,11 @@ class SessionRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     def tells_of_answers(self) -> bool:
         """Whether something is in it that only the server's answers can have brought."""
         return bool(self.transport or self.era or self.issuer or self.signed_in_at)
+
+    def is_over(self, now: float) -> bool:
+        """Whether the sign-in surely has ended by itself at `now`, in seconds since the epoch."""
+        has_expired = self.expires_at is not None and self.expires_at <= now
+        return has_expired and self.renewable is False
 
     @property
     def session(self) -> SessionId:
@@ -101,6 +108,7 @@ class SessionChanges(TypedDict, total=False):
     store: str
     signed_in_at: float | None
     expires_at: float | None
+    renewable: bool | None
     port: int | None
     last_error: str
     last_hint: str

@@ -25,14 +25,16 @@ class BrokenConfig(McpRemoteError):
     """The content of a config file is not what its host can read, or cannot be edited safely.
 
     `line` and `column` count from 1, in characters; both are 0 where it is about the whole file.
-    `expected` says what should be there, `found` names what is there, and never is a value.
+    `expected` says what should be there, "" where `found` says all: that names what is there, and
+    never is a value.
     """
 
     def __init__(
         self, expected: str, found: str, *, line: int = 0, column: int = 0, hint: str = _MEND
     ) -> None:
         place = f"Line {line}, column {column}: " if line else ""
-        super().__init__(f"{place}{expected}, but {found}.", hint=hint)
+        said = f"{expected}, but {found}" if expected else found
+        super().__init__(f"{place}{said}.", hint=hint)
         self.line: Final = line
         self.column: Final = column
         self.expected: Final = expected

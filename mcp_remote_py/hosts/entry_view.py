@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import cast
 
 from mcp_remote_py.hosts.catalogue import KnownHost
-from mcp_remote_py.hosts.config_text import Form, set_entry
-from mcp_remote_py.hosts.inputs import HostInput, put_inputs
+from mcp_remote_py.hosts.config_text import Form, read_entries, set_entry
+from mcp_remote_py.hosts.inputs import HostInput, find_gone_inputs, put_inputs
 from mcp_remote_py.key_shapes import may_be_key
 from mcp_remote_py.patterns import lazy_pattern
 from mcp_remote_py.redact import MASK, mask_url, scrub_known
@@ -49,6 +49,25 @@ def show_new_inputs(host: KnownHost, content: bytes, inputs: Sequence[HostInput]
         return []
     alone = put_inputs(b"", host.inputs, inputs).decode().splitlines()
     return [f"+{line}" for line in alone[1:-1]]
+
+
+def show_gone_inputs(host: KnownHost, before: bytes, after: bytes) -> list[str]:
+    """The lines of what a host was to ask for and is not any more; the list itself stays."""
+    gone = find_gone_inputs(before, after, host.inputs) if host.inputs else []
+    if not gone:
+        return []
+    first, *lines, last = put_inputs(b"", host.inputs, gone).decode().splitlines()[1:-1]
+    return [f" {first}", *(f"-{line}" for line in lines), f" {last}"]
+
+
+def has_secrets(host: KnownHost, content: bytes) -> bool:
+    """Whether an entry in the content has a part that may be secret."""
+    entries = read_entries(content, host.form, host.place).values() if content else ()
+    return any(
+        MASK in str(mask_entry(cast("Mapping[str, object]", one)))
+        for one in entries
+        if isinstance(one, Mapping)
+    )
 
 
 def mask_entry(
@@ -117,10 +136,20 @@ def show_difference(
     before: Mapping[str, object] | None,
     after: Mapping[str, object] | None,
     path: str,
+    *,
+    has_others: bool = False,
 ) -> list[str]:
-    """The lines of a unified difference; None stands for no entry."""
-    old = [] if before is None else _lines(host, name, mask_entry(before))
+    """The lines of a unified difference; None stands for no entry.
+
+    What is around the entry stays where it goes, and is there before where the file `has_others`.
+    """
     new = [] if after is None else _lines(host, name, mask_entry(after, before))
+    old = [] if before is None else _lines(host, name, mask_entry(before))
+    around = 0 if host.form is Form.TOML else len(host.place)
+    if before is None and has_others:
+        old = [*new[:around], *new[len(new) - around :]]
+    if after is None:
+        new = [*old[:around], *old[len(old) - around :]]
     lines = difflib.unified_diff(old, new, path, path, lineterm="", n=100)
     return [line for line in lines if not line.startswith("@@")]
 

@@ -86,6 +86,22 @@ def drop_inputs(content: bytes, place: Sequence[str], ids: Iterable[str]) -> byt
     return mark + text.encode()
 
 
+def find_gone_inputs(before: bytes, after: bytes, place: Sequence[str]) -> list[HostInput]:
+    """Those of ours that one content has and the other does not.
+
+    Raises:
+        BrokenConfig: one of them is broken.
+    """
+    old, new = (_read(decode_config(content)[1], place) for content in (before, after))
+    left = [_id_of(one) for one in new]
+    gone = [cast("Mapping[str, object]", one) for one in old if _id_of(one) not in left]
+    return [
+        HostInput(str(one.get("id")), str(one.get("description", "")))
+        for one in gone
+        if str(one.get("id")).startswith(OWN_INPUTS)
+    ]
+
+
 def _read(text: str, place: Sequence[str]) -> list[object]:
     found = json_edit.read_json_members(text, tuple(place[:-1])).get(place[-1])
     return cast("list[object]", found) if isinstance(found, list) else []

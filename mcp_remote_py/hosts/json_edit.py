@@ -172,9 +172,9 @@ def _find_only(source: JsonSource, node: Node, name: str) -> Node | None:
         raise broken_at(
             source.text,
             found[-1].start,
-            "A name is there once in an object",
-            f"{_quote(name)} is there again (the first one is in line {line}; hosts take the last)",
-            hint="Nothing was changed. Put both into one, and run the command again.",
+            "",
+            f"{_quote(name)} is there twice (first in line {line}; hosts use the last)",
+            hint="Nothing was changed. Delete one of them, and run the command again.",
         )
     return found[0] if found else None
 

@@ -72,6 +72,19 @@ def read_config(path: Path, pause: Callable[[float], None] = time.sleep) -> byte
         raise _unusable(path, error) from None
 
 
+def preview_edit(path: Path, edit: Callable[[bytes], bytes]) -> tuple[bytes, bytes]:
+    """The content, and the one that `edit` makes of it: nothing is written.
+
+    Raises:
+        BrokenConfig, StoreError: as `edit_config`.
+    """
+    content = read_config(path) or b""
+    try:
+        return content, edit(content)
+    except BrokenConfig as error:
+        raise error.in_file(str(path)) from None
+
+
 def edit_config(
     path: Path,
     edit: Callable[[bytes], bytes],

@@ -8,7 +8,9 @@ from __future__ import annotations
 import errno
 import math
 import re
+import sys
 from collections.abc import Callable, Iterable, Mapping
+from typing import Self
 
 from mcp_remote_py.errors import HEADER_EXAMPLE, UsageError
 from mcp_remote_py.patterns import lazy_pattern
@@ -23,6 +25,26 @@ _VARIABLE = lazy_pattern(r"\$\{([^{}]+)\}")
 _PRINTABLE_VARIABLE = lazy_pattern(r"[A-Za-z_][A-Za-z0-9_.:-]{0,63}")
 
 
+class UnsetVariable(UsageError):
+    """A variable is named, and is not set."""
+
+    variable = ""
+    """Its name, where that can be shown."""
+
+    def named(self, name: str) -> Self:
+        """The same error, of that variable."""
+        return self.changed({"variable": name if _PRINTABLE_VARIABLE.fullmatch(name) else ""})
+
+    def at_terminal(self) -> Self:
+        """The same error, for a person whose own environment is the one that counts."""
+        name = self.variable or "NAME"
+        command = f'$env:{name}="…"' if sys.platform == "win32" else f'export {name}="…"'
+        return self.with_hint(
+            f"Set it first: {command}, or write the value in its place, as in --header"
+            ' "Authorization: Bearer TOKEN".'
+        )
+
+
 def expand_environment(text: str, environment: Mapping[str, str]) -> str:
     """`text` with every `${NAME}` replaced by that variable's value, which is not expanded again.
 
@@ -34,11 +56,11 @@ def expand_environment(text: str, environment: Mapping[str, str]) -> str:
         name = match[1]
         if name in environment:
             return environment[name]
-        raise UsageError(
+        raise UnsetVariable(
             f"{_show(name, 'A')} is used, but no environment variable of that name is set.",
             hint='Set it; for an MCP host, in "env" of the server\'s entry: hosts pass few '
             "variables on.",
-        )
+        ).named(name)
 
     return _VARIABLE.sub(value_of, text)
 

@@ -59,10 +59,13 @@ class BuiltAgent(SignInAgent):
 class StateRecords:
     """The `Records` of a session, in its state file."""
 
-    def __init__(self, state: SessionFile, store: Store, login_options: str) -> None:
+    def __init__(
+        self, state: SessionFile, store: Store, login_options: str, *, is_unattended: bool = False
+    ) -> None:
         self._state = state
         self._store = store
         self._login_options = login_options
+        self._is_unattended = is_unattended
         self._in_memory_since: float | None = None
 
     def look(self) -> tuple[SignInBudget, str, str, float | None]:
@@ -102,6 +105,7 @@ class StateRecords:
             store=self._store.describe(),
             signed_in_at=credential.obtained_at,
             expires_at=credential.expires_at,
+            renewable=self._is_unattended or credential.refresh_token is not None,
             last_error=error,
             last_hint=hint,
         )
@@ -223,7 +227,12 @@ def build_agent(
             judge=fetcher.border.check,
             open_browser=open_in_browser,
             lock=hold,
-            records=StateRecords(state, store, chosen.login_options),
+            records=StateRecords(
+                state,
+                store,
+                chosen.login_options,
+                is_unattended=chosen.unattended is not None,
+            ),
             now=time.time,
             sleep=asyncio.sleep,
             random_bytes=os.urandom,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import signal
 import subprocess
@@ -148,6 +149,31 @@ def test_file_that_a_variable_names_is_shown_in_the_entry() -> None:
     environment = {"SSL_CERT_FILE": "/etc/ssl/company.pem"}
     run_login(settings, environment, console_of(lines, None), FakeAgent().build, look)
     assert '      "SSL_CERT_FILE": "/etc/ssl/company.pem"' in lines
+
+
+@pytest.mark.promise("P2")
+def test_hosts_that_have_it_already_are_named_in_place_of_another_entry(tmp_path: Path) -> None:
+    async def look(
+        settings: ProxySettings, environment: Mapping[str, str], *, signed_in: bool
+    ) -> Seen:
+        return ACCEPTED
+
+    def put(path: str, place: str, **servers: str) -> None:
+        start = "mcp-remote-py"
+        entries = {name: {"command": "uvx", "args": [start, url]} for name, url in servers.items()}
+        file = tmp_path / path
+        file.parent.mkdir(parents=True)
+        file.write_text(json.dumps({place: entries}))
+
+    put(".cursor/mcp.json", "mcpServers", sh=SERVER, other="https://mcp.example.com/other")
+    put(".config/zed/settings.json", "context_servers", sh=SERVER, **{"my work": SERVER})
+    lines: list[str] = []
+    run_login(SETTINGS, {"HOME": str(tmp_path)}, console_of(lines), FakeAgent().build, look)
+    assert lines[-3:] == [
+        "",
+        "Cursor and Zed have it already, as sh. To see whether it works: mcp-remote-py check sh",
+        "Zed has it already, as my work. To see whether it works: mcp-remote-py check 'my work'",
+    ]
 
 
 @pytest.mark.promise("P2", "S2")
@@ -343,6 +369,5 @@ def test_interrupt_ends_a_login_that_waits_and_lets_it_clean_up(tmp_path: Path) 
         "Ended by Ctrl+C: the sign-in is not finished. What was stored before is unchanged.",
         f"To begin a new one: mcp-remote-py login {SHOWN} "
         "(**** stands for a part that may be secret: write it out there.)",
-        "Or finish the page that is open: a host that starts this server within 4 minutes waits "
-        "for it.",
+        "Or finish the sign-in page and start your host within 4 minutes.",
     ]

@@ -210,9 +210,7 @@ def test_without_a_server_those_are_named_that_could_be_meant(tmp_path: Path) ->
     agents = FakeAgents({(SERVER, "", "")})
     with pytest.raises(UsageError) as caught:
         logout(tmp_path, agents, None, is_all=False)
-    assert caught.value.sentence() == (
-        "The server URL is missing. Nobody is signed in anywhere, as far as is known."
-    )
+    assert caught.value.sentence() == ("Nobody is signed in anywhere, as far as is known.")
     remember(tmp_path, (SERVER, "", ""), (OTHER, "", "work"))
     with pytest.raises(UsageError) as caught:
         logout(tmp_path, agents, None, is_all=False)
@@ -221,6 +219,29 @@ def test_without_a_server_those_are_named_that_could_be_meant(tmp_path: Path) ->
         "For all of them: mcp-remote-py logout --all"
     )
     assert (agents.built, len(left(tmp_path))) == ([], 2)
+
+
+@pytest.mark.parametrize(
+    ("stored", "asked", "line"),
+    [
+        (("", "work"), None, "There is a sign-in as --profile work: {} --profile work"),
+        (
+            (TENANT, "my work"),
+            None,
+            f"There is a sign-in as --profile 'my work' --resource {TENANT}: {{}} --profile"
+            f" 'my work' --resource {TENANT}",
+        ),
+        (("", ""), "work", "There is a sign-in without a profile: {}"),
+    ],
+)
+def test_sign_in_of_another_profile_is_told_of(
+    tmp_path: Path, stored: tuple[str, str], asked: str | None, line: str
+) -> None:
+    remember(tmp_path, (OTHER, *stored))
+    status, lines = logout(tmp_path, FakeAgents(), OTHER, asked)
+    assert status == 0
+    assert lines[1:] == [line.format(f"mcp-remote-py logout {OTHER}")]
+    assert "was signed in at" in lines[0]
 
 
 def test_signing_out_twice_is_not_a_fault(tmp_path: Path) -> None:

@@ -213,6 +213,7 @@ def test_everything_known_is_shown_as_json(tmp_path: Path) -> None:
             "issuer": None,
             "scopes": [],
             "expires_at": None,
+            "renewable": None,
             "expired": False,
             "store": None,
             "transport": "HTTP+SSE",
@@ -233,6 +234,7 @@ def test_everything_known_is_shown_as_json(tmp_path: Path) -> None:
             "issuer": "https://auth.example.com",
             "scopes": ["read", "write"],
             "expires_at": "2023-11-14T23:13:20Z",
+            "renewable": None,
             "expired": False,
             "store": "keyring",
             "transport": "Streamable HTTP",
@@ -263,6 +265,25 @@ def test_expiry(tmp_path: Path, expires_at: float | None, words: str, expired: b
     )
     assert words in show(tmp_path)[1]
     assert show_json(tmp_path)[0]["expired"] is expired
+
+
+def test_a_sign_in_that_has_expired_and_cannot_be_renewed_is_not_called_one(tmp_path: Path) -> None:
+    record = SessionFile(folder_in(tmp_path), SessionId(SERVER))
+    record.update(signed_in_at=NOW - 60, expires_at=NOW - 5, renewable=False)
+    assert show(tmp_path, SERVER) == (
+        3,
+        f"{SERVER}\n"
+        "  signed in  no: it expired 5 seconds ago and cannot be renewed\n"
+        f"  to do      Sign in again: mcp-remote-py login {SERVER}",
+    )
+    (session,) = show_json(tmp_path)
+    assert (session["signed_in"], session["expired"], session["renewable"]) == (False, True, False)
+    record.update(expires_at=NOW + 3600)
+    status, text = show(tmp_path, SERVER)
+    assert (status, "(in 1 hour); it cannot be renewed: sign in again then" in text) == (0, True)
+    record.update(expires_at=NOW - 5, renewable=True)
+    status, text = show(tmp_path, SERVER)
+    assert (status, "(5 seconds ago); it is renewed when it is used next" in text) == (0, True)
 
 
 def test_expiry_of_a_sign_in_that_is_over_is_not_shown(tmp_path: Path) -> None:

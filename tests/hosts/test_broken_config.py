@@ -102,15 +102,13 @@ JSON_FAULTS = [
         '{"s": {},\n"b": 1, "\\u0073": {}}',
         2,
         9,
-        'A name is there once in an object, but "s" is there again (t'
-        "he first one is in line 1; hosts take the last).",
+        '"s" is there twice (first in line 1; hosts use the last).',
     ),
     (
         '{"s": {"n": {},\n"n": {}}}',
         2,
         1,
-        'A name is there once in an object, but "n" is there again (t'
-        "he first one is in line 1; hosts take the last).",
+        '"n" is there twice (first in line 1; hosts use the last).',
     ),
     (
         "[" * (MAX_CONFIG_DEPTH + 1),
@@ -197,8 +195,8 @@ def test_what_is_broken_is_said_with_its_place(
     place = f"Line {line}, column {column}: " if line else ""
     assert (error.line, error.column, error.cause) == (line, column, place + words)
     assert error.hint == (
-        "Nothing was changed. Put both into one, and run the command again."
-        if "take the last" in words
+        "Nothing was changed. Delete one of them, and run the command again."
+        if "use the last" in words
         else MEND
     )
     assert "hunter2" not in error.sentence()
@@ -263,5 +261,5 @@ def test_what_is_twice_elsewhere_does_not_matter() -> None:
     assert remove_entry(content, Form.JSON, ("s",), "n") == (
         b'{"x": 1, "x": 2, "s": {"a": 1, "a": 2}}'
     )
-    with pytest.raises(BrokenConfig, match='but "a" is there again'):
+    with pytest.raises(BrokenConfig, match='"a" is there twice'):
         remove_entry(content, Form.JSON, ("s",), "a")

@@ -87,6 +87,22 @@ def test_keys_of_the_environment_are_asked_for_as_well(desk: Desk) -> None:
     assert done.logged == ""
 
 
+def test_input_that_goes_with_an_entry_is_shown(desk: Desk) -> None:
+    desk.put(FILE, "{}")
+    desk.run("install", "math", URL, *HEADER, *ASK)
+    lines = desk.run("uninstall", "math", "--dry-run").said.splitlines()
+    assert lines[-9:-1] == [
+        '   "inputs": [',
+        "-    {",
+        '-      "type": "promptString",',
+        f'-      "id": "{ID}",',
+        f'-      "description": "{INPUT["description"]}",',
+        '-      "password": true',
+        "-    }",
+        "   ]",
+    ]
+
+
 def test_input_stays_as_long_as_another_entry_has_it(desk: Desk) -> None:
     desk.put(FILE, "{}")
     desk.run("install", "math", URL, *HEADER, *ASK)

@@ -19,7 +19,7 @@ from mcp_remote_py.console import Console
 from mcp_remote_py.hosts.catalogue import HOSTS_BY_KEY
 from mcp_remote_py.installing.surroundings import this_system
 from mcp_remote_py.settings.entry import InstallSettings
-from tests.installing.desk import HEADER, TOKEN, URL, Desk
+from tests.installing.desk import HEADER, TOKEN, URL, Desk, Terminal
 
 COMMAND = str(Path(sys.executable).parent / "mcp-remote-py")
 PLAIN = {
@@ -183,19 +183,58 @@ def test_person_is_asked_which_of_several_hosts_is_meant(
     make_room(desk, "zed")
     done = desk.run("install", "math", URL, *HEADER, answers=answer)
     assert done.status == 0, done.text
-    asked = "Hosts on this machine:\n  1  Cursor\n  2  Zed\nWhich one? Type its number, or all: "
+    asked = "Hosts on this machine:\n  1  Cursor\n  2  Zed\nWhich one? Type 1 to 2, "
+    asked += "several as 1,2, or all (Enter: none): "
     assert done.said.startswith(asked)
     assert [key for key in ("cursor", "zed") if (desk.home / FILE_OF[key]).exists()] == written
 
 
 @pytest.mark.parametrize("answer", ["\n", "3\n", "1 3\n", "x\n", "0\n"])
-def test_answer_that_is_not_one_of_the_hosts_changes_nothing(desk: Desk, answer: str) -> None:
+def test_answer_that_is_not_one_of_the_hosts_is_asked_for_again(desk: Desk, answer: str) -> None:
     make_room(desk, "cursor")
     make_room(desk, "zed")
-    done = desk.run("install", "math", URL, *HEADER, answers=answer)
-    assert done.status == 2
-    assert "Nothing was changed. That is not one of the numbers above." in done.logged
+    done = desk.run("install", "math", URL, *HEADER, answers=f"{answer}\n")
+    assert done.status == 1
+    again = "Type 1 to 2, several as 1,2, or all (Enter: none): "
+    assert done.said.count(again) == (1 if answer == "\n" else 2)
+    assert done.said.endswith(f"{again}Nothing was changed.\n")
+    assert done.logged == ""
     assert not (desk.home / FILE_OF["cursor"]).exists()
+
+
+def test_no_to_one_of_two_hosts_leaves_the_other_its_entry(desk: Desk) -> None:
+    desk.put(FILE_OF["cursor"], OTHER_ENTRY)
+    make_room(desk, "zed")
+    done = desk.run("install", "math", URL, *HEADER, answers="all\nn\n")
+    assert done.status == 0, done.text
+    assert "Nothing was changed.\nZed: " in done.said
+    assert "math" in desk.read(FILE_OF["zed"])["context_servers"]
+    assert desk.read(FILE_OF["cursor"]) == json.loads(OTHER_ENTRY)
+
+
+class Interrupting(Terminal):
+    """Where the person types some lines, then Ctrl+C."""
+
+    def readline(self, size: int | None = -1, /) -> str:
+        line = super().readline(-1 if size is None else size)
+        if not line:
+            raise KeyboardInterrupt
+        return line
+
+
+@pytest.mark.parametrize("words", [("install", "math", URL, *HEADER), ("uninstall", "math")])
+@pytest.mark.parametrize("answers", ["", "1\n"])
+def test_end_by_ctrl_c_at_a_question_says_that_nothing_was_changed(
+    desk: Desk, words: tuple[str, ...], answers: str
+) -> None:
+    desk.put(FILE_OF["cursor"], OTHER_ENTRY)
+    desk.put(FILE_OF["zed"], OTHER_ENTRY.replace("mcpServers", "context_servers"))
+    stdout, stderr = Terminal(), io.StringIO()
+    status = main(list(words), desk.environment, stdout, stderr, stdin=Interrupting(answers))
+    assert status == 130
+    assert stdout.getvalue().endswith("\nNothing was changed.\n")
+    assert stderr.getvalue() == ""
+    assert desk.read(FILE_OF["cursor"]) == json.loads(OTHER_ENTRY)
 
 
 def test_all_hosts_that_are_found(desk: Desk) -> None:
@@ -332,20 +371,24 @@ def test_yes_replaces_without_a_question(desk: Desk, yes: str) -> None:
     assert desk.read(FILE_OF["cursor"])["mcpServers"]["math"] == {**PLAIN, **ENV}
 
 
-@pytest.mark.parametrize(("answer", "replaced"), [("y\n", True), ("n\n", False), ("\n", False)])
+@pytest.mark.parametrize(
+    ("answer", "replaced"), [("y\n", True), ("n\n", False), ("\n", False), ("h\nno\n", False)]
+)
 def test_person_is_asked_before_an_entry_is_replaced(
     desk: Desk, answer: str, replaced: bool
 ) -> None:
     desk.put(FILE_OF["cursor"], OTHER_ENTRY)
     done = desk.run("install", "math", URL, *HEADER, answers=answer)
     assert "math is there already. Replace it? [y/N]" in done.said
-    assert done.status == (0 if replaced else 2)
+    assert done.status == (0 if replaced else 1)
+    assert ("Replace it? [y/N] Type y or n [y/N]: " in done.said) is answer.startswith("h")
     assert (
         desk.read(FILE_OF["cursor"])["mcpServers"]["math"]
         != json.loads(OTHER_ENTRY)["mcpServers"]["math"]
     ) is replaced
     if not replaced:
-        assert "Nothing was changed. You said no." in done.logged
+        assert done.said.endswith(" Nothing was changed.\n")
+        assert done.logged == ""
 
 
 NPM_ENTRY: dict[str, Any] = {
@@ -369,7 +412,7 @@ def test_entry_of_npm_is_converted_with_its_options_and_environment(desk: Desk) 
     done = desk.run("install", "math", URL, "--transport", "http-only", answers="\n")
     assert done.status == 0, done.text
     assert "math starts npm's mcp-remote. Convert it? [Y/n]" in done.said
-    assert "Its sign-ins in ~/.mcp-auth are not: you will be asked to sign in once." in done.said
+    assert "Note: The options of npm's mcp-remote are taken over.\n" in done.said
     shown = f'"NODE_EXTRA_CA_CERTS": "{NPM_ENTRY["env"]["NODE_EXTRA_CA_CERTS"]}"'
     assert shown in done.said
     assert desk.read(FILE_OF["cursor"])["mcpServers"]["math"] == {
@@ -389,13 +432,24 @@ def test_entry_of_npm_is_converted_with_its_options_and_environment(desk: Desk) 
 
 def test_entry_of_npm_of_another_name_is_offered(desk: Desk) -> None:
     desk.put(FILE_OF["cursor"], json.dumps({"mcpServers": {"old": NPM_ENTRY}}))
-    done = desk.run("install", "math", URL, answers="\n\n")
+    done = desk.run("install", "math", URL, answers="\n")
     assert done.status == 0, done.text
+    assert done.said.count("[Y/n]") == 1
     assert (
         "Cursor has the entry old, which starts npm's mcp-remote for that server. Convert that one,"
         " instead of adding math? [Y/n]" in done.said
     )
     assert list(desk.read(FILE_OF["cursor"])["mcpServers"]) == ["old"]
+
+
+def test_sign_in_of_npm_is_told_not_to_be_taken_over_where_one_signs_in(desk: Desk) -> None:
+    entry = {"command": "npx", "args": ["mcp-remote", URL]}
+    desk.put(FILE_OF["cursor"], json.dumps({"mcpServers": {"math": entry}}))
+    done = desk.run("install", "math", URL, "--dry-run")
+    assert (
+        "Note: The options of npm's mcp-remote are taken over. Its sign-ins in ~/.mcp-auth are not:"
+        " you may have to sign in once.\n" in done.said
+    )
 
 
 def test_without_a_person_the_command_to_convert_is_said(desk: Desk) -> None:
@@ -411,7 +465,7 @@ def test_entry_of_npm_for_another_server_is_replaced_like_any_other(desk: Desk) 
     desk.put(FILE_OF["cursor"], json.dumps({"mcpServers": {"math": entry}}))
     done = desk.run("install", "math", URL, *HEADER, answers="\n")
     assert "math is there already, and starts npm's mcp-remote. Replace it? [y/N]" in done.said
-    assert done.status == 2
+    assert done.status == 1
     assert desk.run("install", "math", URL, *HEADER, "-y").status == 0
     assert desk.read(FILE_OF["cursor"])["mcpServers"]["math"] == {**PLAIN, **ENV}
 
@@ -551,7 +605,7 @@ def test_print_shows_what_the_network_needs_and_no_secret_of_the_environment(des
     hidden = ("HTTPS_PROXY", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
     env = json.loads(done.said)["mcpServers"]["math"]["env"]
     assert env == {"SSL_CERT_FILE": ca, **dict.fromkeys(hidden, "****")}
-    assert f"**** stands for the value of {', '.join(hidden)}, which may be secret" in done.logged
+    assert f"Replace **** with the value of {', '.join(hidden)}: it is hidden here," in done.logged
     assert "k3y-9f8e7d" not in done.text
     assert "w8x7y6z5v4u3" not in done.text
 
@@ -621,10 +675,111 @@ def test_print_is_for_any_host_and_masks_what_is_secret(desk: Desk) -> None:
     entry = json.loads(done.said)["mcpServers"]["math"]
     assert entry["env"] == {"MCP_REMOTE_MATH_AUTHORIZATION": "****"}
     assert (
-        "**** stands for the value of MCP_REMOTE_MATH_AUTHORIZATION, which may be secret: write it"
-        " out there." in done.logged
+        "Replace **** with the value of MCP_REMOTE_MATH_AUTHORIZATION: it is hidden here, because"
+        " it may be secret.\n" in done.logged
     )
     assert TOKEN not in done.text
+
+
+def test_print_with_a_file_of_secrets_shows_where_its_path_goes(desk: Desk) -> None:
+    client = '{"client_id":"c","client_secret":"desk-canary-secret-77"}'
+    words = (*HEADER, "--static-oauth-client-info", client, "--secrets", "file")
+    done = desk.run("install", "math", URL, *words, "--print")
+    assert json.loads(done.said)["mcpServers"]["math"] == {
+        "command": COMMAND,
+        "args": [
+            *(URL, "--header-file", "PATH-OF-HEADERS"),
+            *("--static-oauth-client-info", "@PATH-OF-CLIENT"),
+        ],
+    }
+    assert (
+        "Replace PATH-OF-HEADERS with the full path of a file that only you can read, with the"
+        " header in it: Authorization: Bearer TOKEN. Without --print, install makes that file."
+        in done.logged
+    )
+    assert (
+        "Replace PATH-OF-CLIENT with the full path of a file that only you can read, with the JSON"
+        " of your client in it. Without --print, install makes that file." in done.logged
+    )
+    assert "canary" not in done.text
+    assert not list(desk.home.rglob("PATH-OF-*"))
+
+
+def test_what_is_taken_over_from_the_shell_is_told_of(desk: Desk) -> None:
+    make_room(desk, "cursor")
+    ca = "/etc/ssl/certs/ca-certificates.crt"
+    desk.extra = {"HTTPS_PROXY": "http://proxy.example:3128", "SSL_CERT_FILE": ca}
+    done = desk.run("install", "math", "https://mcp.example/mcp", "--dry-run")
+    assert (
+        "Note: HTTPS_PROXY and SSL_CERT_FILE are set here, so they are in the entry too: a host"
+        " does not see the variables of your shell.\n" in done.said
+    )
+    desk.extra = {"SSL_CERT_FILE": ca}
+    done = desk.run("install", "math", "https://mcp.example/mcp", "--dry-run")
+    assert "Note: SSL_CERT_FILE is set here, so it is in the entry too: " in done.said
+    desk.extra = {}
+    done = desk.run("install", "math", "https://mcp.example/mcp", "--dry-run")
+    assert "set here" not in done.said
+
+
+def test_what_is_around_an_entry_is_shown_as_it_stays(desk: Desk) -> None:
+    file = desk.put(FILE_OF["cursor"], '{"mcpServers": {"other": {"command": "x"}}}')
+    done = desk.run("install", "math", URL, "--dry-run")
+    shown = done.said.splitlines()[3:-1]
+    assert (shown[0], shown[1], shown[-1]) == ('   "mcpServers": {', '+    "math": {', "   }")
+    desk.put(FILE_OF["cursor"], json.dumps({"mcpServers": {"math": PLAIN}}))
+    assert desk.run("uninstall", "math", "--dry-run").said.splitlines()[1:5] == [
+        f"--- {file}",
+        f"+++ {file}",
+        '   "mcpServers": {',
+        '-    "math": {',
+    ]
+
+
+def test_secrets_in_the_copy_of_the_file_are_told_of(desk: Desk) -> None:
+    """It is in the way of nobody who has none."""
+    desk.put(FILE_OF["cursor"], OTHER_ENTRY)
+    done = desk.run("install", "math", URL, *HEADER, "--secrets", "file", "-y")
+    backup = f"{desk.home / FILE_OF['cursor']}.mcp-remote-py.bak"
+    assert f"The file as it was before: {backup}\n" in done.said
+    again = desk.run("install", "math", URL, *HEADER, "--secrets", "env", "-y")
+    assert (
+        f"The file as it was before: {backup}-2\nIt names a file with secrets that is deleted now."
+        in again.said
+    )
+    last = desk.run("uninstall", "math", "-y")
+    assert (
+        f"The file as it was before, with its secrets: {backup}-3\nDelete it when all is well.\n"
+        in last.said
+    )
+
+
+def test_variable_that_is_not_set_is_told_how_to_be_set_here(desk: Desk) -> None:
+    make_room(desk, "cursor")
+    done = desk.run("install", "math", URL, "--header", "Authorization: ${AUTHX}")
+    assert done.status == 2
+    assert (
+        "${AUTHX} is used, but no environment variable of that name is set. Set it first: export"
+        ' AUTHX="…", or write the value in its place, as in --header "Authorization: Bearer TOKEN".'
+        in done.logged
+    )
+    done = desk.run("install", "math", "http://127.0.0.1:9/${PLACE}")
+    assert 'Set it first: export PLACE="…", or write the value' in done.logged
+
+
+def test_name_that_is_there_twice_is_told_with_its_file_before_anybody_is_asked(
+    desk: Desk,
+) -> None:
+    file = desk.put(FILE_OF["cursor"], '{"mcpServers": {"math": {}, "math": {"command": "x"}}}')
+    for words in (("uninstall", "math"), ("install", "math", URL, *HEADER)):
+        done = desk.run(*words, answers="y\n")
+        assert done.status == 1
+        assert (
+            f'{file}, line 1, column 29: "math" is there twice (first in line 1; hosts use the'
+            " last). Nothing was changed. Delete one of them, and run the command again."
+            in done.logged
+        )
+        assert "[" not in done.said
 
 
 def test_server_that_is_away_does_not_undo_the_entry(desk: Desk) -> None:

@@ -62,7 +62,9 @@ def test_person_is_asked(desk: Desk, answer: str, gone: bool) -> None:
     done = desk.run("uninstall", "math", answers=answer)
     assert "Take math out of the configuration of Cursor? [Y/n]" in done.said
     assert ("math" not in desk.read(CURSOR)["mcpServers"]) is gone
-    assert done.status == (0 if gone else 2)
+    assert done.status == (0 if gone else 1)
+    assert done.said.endswith("[Y/n] Nothing was changed.\n") is not gone
+    assert done.logged == ""
 
 
 @pytest.mark.parametrize(
@@ -79,7 +81,8 @@ def test_entry_of_others_needs_its_name_or_yes(desk: Desk, entry: object, what: 
     assert (refused.status, sentence in refused.logged) == (2, True)
     wrong = desk.run("uninstall", "math", answers="y\n")
     assert f"{sentence} Type its name to take it out all the same:" in wrong.said
-    assert "Nothing was changed. That was another name." in wrong.logged
+    assert wrong.said.endswith(" That was another name. Nothing was changed.\n")
+    assert (wrong.status, wrong.logged) == (1, "")
     assert "math" in desk.read(CURSOR)["mcpServers"]
     assert desk.run("uninstall", "math", answers="math\n").status == 0
     assert desk.read(CURSOR) == {"mcpServers": {}}
@@ -123,6 +126,19 @@ def test_what_ends_the_entry_is_said_as_an_action(desk: Desk, path: str, action:
     assert f"\n{action}" in desk.run("uninstall", "math", "-y").said
 
 
+def test_file_of_secrets_is_told_to_go_with_the_entry(desk: Desk) -> None:
+    put(desk)
+    desk.run("install", "math", URL, *HEADER, "--secrets", "file")
+    (file,) = (state_directory(desk.environment) / "entries").iterdir()
+    note = f"Note: What it has of secrets is deleted as well: {file}\n"
+    assert note in desk.run("uninstall", "math", "--dry-run").said
+    assert file.exists()
+    done = desk.run("uninstall", "math", "-y")
+    assert note in done.said
+    assert "It names a file with secrets that is deleted now." in done.said
+    assert not file.exists()
+
+
 def test_host_without_the_entry_does_not_matter(desk: Desk) -> None:
     put(desk, math=OURS)
     desk.put(CODEX, 'model = "o9"\n')
@@ -135,6 +151,15 @@ def test_name_that_is_not_there_is_refused_with_those_that_are(desk: Desk) -> No
     assert done.status == 2
     assert f"An entry math was not found in {file}. There are: algebra." in done.logged
     put(desk)
+    done = desk.run("uninstall", "math", "--client", "cursor")
+    assert f"An entry math was not found in {file}. There are no entries in it." in done.logged
+    other = desk.put(CODEX, "")
+    done = desk.run("uninstall", "math")
+    assert (
+        f"An entry math was not found in {file}, {other}. There are no entries in them."
+        in done.logged
+    )
+    put(desk, other=FOREIGN)
     done = desk.run("uninstall", "math", "--client", "cursor")
     assert f"An entry math was not found in {file}. Name the file with --config." in done.logged
 

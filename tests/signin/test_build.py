@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -19,7 +20,7 @@ from mcp_remote_py.session_id import SessionId, session_of
 from mcp_remote_py.settings.commands import LoginSettings, ProxySettings
 from mcp_remote_py.settings.sign_in import SignInSettings
 from mcp_remote_py.settings.urls import parse_server_url
-from mcp_remote_py.signin.build import build_agent
+from mcp_remote_py.signin.build import StateRecords, build_agent
 from tests.fakes import run
 from tests.peers.launch import free_port
 
@@ -83,6 +84,27 @@ def test_profiles_are_strangers(tmp_path: Path) -> None:
 
     keep(tmp_path)
     run(main())
+
+
+@pytest.mark.parametrize(
+    ("refresh_token", "is_unattended", "renewable"),
+    [(None, False, False), (Secret("r-canary-5"), False, True), (None, True, True)],
+)
+def test_whether_it_can_be_renewed_is_kept_for_status(
+    tmp_path: Path, refresh_token: Secret | None, is_unattended: bool, renewable: bool
+) -> None:
+    file = SessionFile(tmp_path, SessionId("https://mcp.example.com/mcp"))
+    store = choose_store("file", tmp_path, os.urandom)
+    records = StateRecords(file, store, "", is_unattended=is_unattended)
+    credential = Credential(
+        "https://auth.example",
+        "https://auth.example/token",
+        Client("client", "registered"),
+        access_token=Secret("kept-access"),
+        refresh_token=refresh_token,
+    )
+    records.publish(credential, "", "")
+    assert file.read().renewable is renewable
 
 
 def test_failure_is_kept_for_status(tmp_path: Path) -> None:

@@ -481,7 +481,7 @@ def test_control_c_ends_the_wait_and_leaves_nobody_listening(
     assert terminal.sessions(terminal.server.url, status=3)[0]["signed_in"] is False
     said = stdout.read_text()
     assert "Ended by Ctrl+C: the sign-in is not finished." in said
-    assert "a host that starts this server within 4 minutes waits for it." in said
+    assert "Or finish the sign-in page and start your host within 4 minutes." in said
     # What it says is so: a host takes what comes of the page.
     words = [str(COMMAND), terminal.server.url]
     host = terminal.stack.enter_context(Host(words, terminal.environment, patience=PATIENCE))
