@@ -46,15 +46,14 @@ def name_of(user: int, find_module: Callable[[str], Any] = importlib.import_modu
         return str(user)
 
 
-def unlock_command(path: Path, mode: str, status: os.stat_result, platform: str) -> str:
-    """What gives the person a right to their own file; `mode` as for `chmod`.
+def unlock_command(path: Path, mode: str, flags: int, platform: str) -> str:
+    """What gives the person a right to their own file; `mode` as for `chmod`, `flags` as `st_flags`.
 
     macOS has locked files, which no mode opens; Windows has only a mark that says read-only.
     """
     if platform == "win32":
         return f'attrib -r "{path}"'
-    # Finder's "Locked" (UF_IMMUTABLE, `chflags`); Linux does not tell such flags by `stat`.
-    if platform == "darwin" and getattr(status, "st_flags", 0) & stat.UF_IMMUTABLE:
+    if platform == "darwin" and flags & stat.UF_IMMUTABLE:  # Finder's "Locked"
         return f"chflags nouchg {shlex.quote(str(path))}"
     return f"chmod {mode} {shlex.quote(str(path))}"
 
@@ -128,7 +127,8 @@ class _Place:
         if self.is_foreign:
             owner = name_of(self._status.st_uid)
             return Obstacle(f"{subject} belongs to {owner}.", self._claim(owner, path))
-        command = unlock_command(self._path, mode, self._status, sys.platform)
+        flags = getattr(self._status, "st_flags", 0)  # Linux does not tell any
+        command = unlock_command(self._path, mode, flags, sys.platform)
         return Obstacle(f"{subject} is {state}.", f"To change that: {command}")
 
     def _claim(self, owner: str, path: str) -> str:
