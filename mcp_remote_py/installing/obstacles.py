@@ -47,9 +47,10 @@ def name_of(user: int, find_module: Callable[[str], Any] = importlib.import_modu
 
 
 def unlock_command(path: Path, mode: str, flags: int, platform: str) -> str:
-    """What gives the person a right to their own file; `mode` as for `chmod`, `flags` as `st_flags`.
+    """What gives the person a right to their own file.
 
-    macOS has locked files, which no mode opens; Windows has only a mark that says read-only.
+    `mode` is as for `chmod`, `flags` are `st_flags`, `platform` is as of `sys`. macOS has locked
+    files, which no mode opens; Windows has only a mark that says read-only.
     """
     if platform == "win32":
         return f'attrib -r "{path}"'

@@ -24,6 +24,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from mcp_remote_py.errors import McpRemoteError
+from mcp_remote_py.process_groups import creation_flag
 from mcp_remote_py.url import InvalidUrl, parse_url
 
 logger = logging.getLogger("mcp_remote_py.signin")
@@ -265,7 +266,7 @@ async def start_detached(words: Sequence[str], environment: Environment) -> bool
     return not ended.done() or ended.result() == 0
 
 
-_DETACHED = getattr(subprocess, "DETACHED_PROCESS", 0)
+_DETACHED = creation_flag("DETACHED_PROCESS", subprocess)
 """A flag of Windows: without our console. Elsewhere a new session does it."""
 
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import IO, cast
 
 from mcp_remote_py.aws.keys import AwsKeys, FoundKeys
-from mcp_remote_py.process_groups import kill_group
+from mcp_remote_py.process_groups import creation_flag, kill_group
 from mcp_remote_py.settings.aws import AwsSettings
 from mcp_remote_py.signing.aws_files import FileStamps, key_files
 from mcp_remote_py.signing.chain_answer import (
@@ -40,7 +40,7 @@ MAX_ANSWER = 256 * 1024
 CHAIN_COMMAND = (sys.executable, "-P", "-m", "mcp_remote_py.signing.chain_process")
 """What is started; -P: the folder we happen to be in is not ours."""
 
-_NO_WINDOW = getattr(subprocess, "CREATE_NO_WINDOW", 0)
+_NO_WINDOW = creation_flag("CREATE_NO_WINDOW", subprocess)
 """A flag of Windows: neither a console to ask at nor a window that flashes up."""
 
 

@@ -67,7 +67,8 @@ def _lines_in(statement: ast.stmt) -> Iterator[int]:
                     yield node.lineno
             case ast.Constant(str(value)) if value in PLATFORM_NAMES:
                 yield node.lineno
-            case ast.Call(_, [ast.Constant(str(value))]) if value in PLATFORM_MODULES:
-                yield node.lineno
+            case ast.Call(function, [ast.Constant(str(value))]) if value in PLATFORM_MODULES:
+                if ast.unparse(function).endswith("_module"):
+                    yield node.lineno
             case _:
                 pass

@@ -12,6 +12,7 @@ import os
 import signal
 import socket
 import stat
+import subprocess
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -38,7 +39,8 @@ from mcp_remote_py.installing.obstacles import is_read_only_disk, name_of, unloc
 from mcp_remote_py.installing.surroundings import commands_beside, this_system
 from mcp_remote_py.net.faults import NotConnected
 from mcp_remote_py.net.mapping import UNKNOWN_NAME, describe_error, explain
-from mcp_remote_py.process_groups import kill_group
+from mcp_remote_py.process_groups import creation_flag, kill_group
+from mcp_remote_py.signin.loopback_port import address_option
 from mcp_remote_py.signing.chain_process import end_with_group, peak_memory
 from mcp_remote_py.transports.headers import start_hint
 from tests.fakes import run, settle
@@ -436,3 +438,15 @@ def test_a_name_without_an_address_is_unknown_there_too() -> None:
     mapped = explain(error, sent=False, where="https://a.example")
     assert isinstance(mapped, NotSent)
     assert mapped.is_certain
+
+
+def test_the_port_of_the_listener_is_not_shared() -> None:
+    assert address_option(SimpleNamespace(SO_EXCLUSIVEADDRUSE=-5)) == -5
+    assert address_option(socket) == socket.SO_REUSEADDR
+
+
+def test_flags_of_a_start_are_of_windows_alone() -> None:
+    """Elsewhere Python refuses any."""
+    for name, value in (("DETACHED_PROCESS", 8), ("CREATE_NO_WINDOW", 0x0800_0000)):
+        assert creation_flag(name, SimpleNamespace(**{name: value})) == value
+        assert creation_flag(name, subprocess) == 0
