@@ -484,7 +484,6 @@ def render() -> str:
         tests = {test.partition("::")[0].removeprefix("tests/") for test in one.tests}
         played = ", ".join(f"`{test}`" for test in sorted(tests))
         where = f"`{one.file}`" + ("" if one.where == "module" else f" `{one.where}`")
-        lines.append(
-            f"| {where} | {one.windows or 'as on Linux'} | {one.macos or 'as on Linux'} | {played} |"
-        )
+        windows, macos = one.windows or "as on Linux", one.macos or "as on Linux"
+        lines.append(f"| {where} | {windows} | {macos} | {played} |")
     return "\n".join(lines)

@@ -53,22 +53,22 @@ def _name_of(statement: ast.stmt) -> str:
 
 def _lines_in(statement: ast.stmt) -> Iterator[int]:
     for node in ast.walk(statement):
-        match node:
-            case ast.Attribute(ast.Name(), _) if ast.unparse(node) in ATTRIBUTES:
-                yield node.lineno
-            case ast.Attribute(ast.Name("platform"), _):
-                yield node.lineno
-            case ast.Attribute(ast.Name("System"), member) if member.isupper():
-                yield node.lineno
-            case ast.Import(names) if any(one.name in PLATFORM_MODULES for one in names):
-                yield node.lineno
-            case ast.Call(ast.Name("getattr" | "hasattr"), [ast.Name(owner), *_]):
-                if owner in _OFFERING:
-                    yield node.lineno
-            case ast.Constant(str(value)) if value in PLATFORM_NAMES:
-                yield node.lineno
-            case ast.Call(function, [ast.Constant(str(value))]) if value in PLATFORM_MODULES:
-                if ast.unparse(function).endswith("_module"):
-                    yield node.lineno
-            case _:
-                pass
+        if isinstance(node, ast.expr | ast.Import) and _asks(node):
+            yield node.lineno
+
+
+def _asks(node: ast.AST) -> bool:
+    match node:
+        case ast.Attribute(ast.Name(owner), name):
+            is_member = owner == "System" and name.isupper()
+            return owner == "platform" or is_member or f"{owner}.{name}" in ATTRIBUTES
+        case ast.Import(names):
+            return any(one.name in PLATFORM_MODULES for one in names)
+        case ast.Call(ast.Name("getattr" | "hasattr"), [ast.Name(owner), *_]):
+            return owner in _OFFERING
+        case ast.Call(function, [ast.Constant(str(value))]) if value in PLATFORM_MODULES:
+            return ast.unparse(function).endswith("_module")
+        case ast.Constant(str(value)):
+            return value in PLATFORM_NAMES
+        case _:
+            return False

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import errno
+import io
 import os
 import signal
 import socket
@@ -21,9 +22,11 @@ from types import SimpleNamespace
 import pytest
 
 from mcp_remote_py import windows
+from mcp_remote_py.cli.main import main
 from mcp_remote_py.cli.streams import understands_styles
 from mcp_remote_py.commands.lifetime import watch_parent, watch_signals
 from mcp_remote_py.commands.terminal import end_key
+from mcp_remote_py.console import Console
 from mcp_remote_py.credentials.files import (
     be_patient,
     claim_folder,
@@ -450,3 +453,19 @@ def test_flags_of_a_start_are_of_windows_alone() -> None:
     for name, value in (("DETACHED_PROCESS", 8), ("CREATE_NO_WINDOW", 0x0800_0000)):
         assert creation_flag(name, SimpleNamespace(**{name: value})) == value
         assert creation_flag(name, subprocess) == 0
+
+
+# What is printed -----------------------------------------------------------------------------
+
+
+def test_what_an_encoding_does_not_have_is_printed_by_its_number() -> None:
+    """A pipe of Windows has the encoding of the country: nothing may be lost for one character."""
+    pipe = io.BytesIO()
+    stdout = io.TextIOWrapper(pipe, encoding="cp1252", newline="")
+
+    def tell(settings: object, environment: object, console: Console) -> int:
+        console.say("café → 日本")
+        return 0
+
+    assert main(["status"], {}, stdout, io.StringIO(), lambda _: tell) == 0
+    assert pipe.getvalue().decode("cp1252") == "café \\u2192 \\u65e5\\u672c\n"
