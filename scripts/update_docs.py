@@ -53,6 +53,7 @@ from tests.interop import table as interop
 from tests.interop.networks import table as networks
 from tests.marks import collect
 from tests.matrix import cells
+from tests.platforms import branches as platforms
 from tests.reports import REPORTS
 
 OPTIONS = ROOT / "docs" / "options.md"
@@ -66,6 +67,7 @@ HOSTS = ROOT / "docs" / "hosts.md"
 SEEN_AT_HOSTS = ROOT / "tests" / "interop" / "hosts.json"
 SYSTEMS = ROOT / "docs" / "systems.md"
 NETWORKS = ROOT / "docs" / "networks.md"
+PLATFORMS = ROOT / "docs" / "platforms.md"
 SIDE_BY_SIDE = ROOT / "docs" / "side-by-side.md"
 MANUAL = ROOT / "man" / "mcp-remote-py.1"
 FOLDER = ROOT / "docs" / "pictures"
@@ -478,6 +480,7 @@ PIECES = {
         "options": render_options,
     },
     CHECKED: {"faults": faults.render},
+    PLATFORMS: {"platforms": platforms.render},
     MCP_REMOTE: {"mcp-remote": npm_options.render},
     LOOPS: {
         "numbers": render_numbers,
