@@ -74,7 +74,7 @@ def pretend(platform: str) -> None:
         _bring_macos()
     for module, names in MISSING[platform].items():
         for name in names:
-            vars(module).pop(name, None)
+            module.__dict__.pop(name, None)
     for name in NOT_THERE[platform]:
         sys.modules[name] = None  # type: ignore[assignment]
     sys.platform = platform
@@ -93,9 +93,9 @@ _OPEN_PROCESS = os.pidfd_open
 def _bring_windows() -> None:
     parent = os.getppid()
     kernel = FakeKernel32(parent, wait=lambda: _wait_for(parent))
-    vars(ctypes)["WinDLL"] = kernel.load
-    vars(os)["O_BINARY"] = os.O_CLOEXEC
-    vars(signal)["SIGBREAK"] = _BREAK
+    ctypes.__dict__["WinDLL"] = kernel.load
+    os.__dict__["O_BINARY"] = os.O_CLOEXEC
+    signal.__dict__["SIGBREAK"] = _BREAK
     sys.modules["msvcrt"] = _Msvcrt("msvcrt")
 
 
@@ -121,11 +121,15 @@ class _Msvcrt(ModuleType):
 
 
 def _bring_macos() -> None:
-    vars(socket)["TCP_KEEPALIVE"] = socket.TCP_KEEPIDLE
+    socket.__dict__["TCP_KEEPALIVE"] = socket.TCP_KEEPIDLE
     for name, value in _Kqueue.CONSTANTS.items():
-        vars(select)[name] = value
-    vars(select)["kqueue"] = _Kqueue
-    vars(select)["kevent"] = lambda ident, **asked: (ident, asked)
+        select.__dict__[name] = value
+    select.__dict__["kqueue"] = _Kqueue
+    select.__dict__["kevent"] = _kevent
+
+
+def _kevent(ident: int, **asked: int) -> tuple[int, dict[str, int]]:
+    return ident, asked
 
 
 class _Kqueue:
